@@ -1,0 +1,15 @@
+"""Helpers for the convnet course: data, architectures, training, figures and quizzes.
+
+The floors of the package, each importing only from those below it::
+
+    cli
+    widgets  quiz
+    plots    grading
+    training inspection
+    data     models
+    arithmetic facts runtime
+
+Importing the package does no work: no download, no seed, no device, no output.
+"""
+
+__version__ = "0.1.0"
