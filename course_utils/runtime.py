@@ -1,0 +1,122 @@
+"""Where and how a lesson runs: the device, the seed, the profile, and claims that are checked."""
+
+import os
+import random
+import tomllib
+from dataclasses import dataclass, fields
+from functools import cache
+from importlib.resources import files
+
+import numpy as np
+import torch
+
+PROFILE_NAMES = ("quick", "laptop", "full")
+
+
+@dataclass(frozen=True)
+class Profile:
+    """How much one lesson trains, for one kind of reader.
+
+    Attributes:
+        name: ``quick`` (a check that everything runs), ``laptop`` or ``full``.
+        data: Name of the data set, as ``course_utils.data.load`` takes it.
+        epochs: Passes over the training part.
+        batch_size: Pictures in a batch.
+        lr: Highest learning rate of the schedule.
+        limit: Training pictures used; 0 means all of them.
+        checks_claims: Whether ``expect`` asserts what the lesson says about trained models.
+    """
+
+    name: str
+    data: str
+    epochs: int
+    batch_size: int
+    lr: float
+    limit: int
+    checks_claims: bool
+
+
+def choose_device() -> torch.device:
+    """Return the fastest device of this machine: cuda, else mps, else cpu."""
+    if torch.cuda.is_available():
+        return torch.device("cuda")
+    if torch.backends.mps.is_available():
+        return torch.device("mps")
+    return torch.device("cpu")
+
+
+def seed_everything(seed: int) -> torch.Generator:
+    """Seed Python's, NumPy's and torch's global generators.
+
+    Args:
+        seed: Any integer from 0 to 2**32 - 1.
+
+    Returns:
+        A new CPU generator with the same seed, to be passed to whatever takes one.
+
+    Raises:
+        ValueError: The seed is out of range.
+    """
+    if not 0 <= seed < 2**32:
+        raise ValueError(f"seed {seed} is out of range: use an integer from 0 to {2**32 - 1}")
+    random.seed(seed)
+    np.random.seed(seed)  # noqa: NPY002 - the global generator is what a learner's code may use
+    torch.manual_seed(seed)
+    return torch.Generator().manual_seed(seed)
+
+
+def profile_name() -> str:
+    """Return the profile in force: ``COURSE_PROFILE``, else full with a GPU, else laptop.
+
+    Raises:
+        ValueError: ``COURSE_PROFILE`` is none of the three names.
+    """
+    name = os.environ.get("COURSE_PROFILE")
+    if not name:
+        return "laptop" if choose_device().type == "cpu" else "full"
+    if name not in PROFILE_NAMES:
+        raise ValueError(f"COURSE_PROFILE is {name!r}: set it to quick, laptop or full")
+    return name
+
+
+def profile(lesson: str | None = None) -> Profile:
+    """Return the settings of a lesson under the profile in force.
+
+    Args:
+        lesson: The lesson's slug, such as ``07_lenet``; None for the profile's defaults.
+
+    Example:
+        >>> profile("07_lenet").data in ("fashion_mnist_mini", "fashion_mnist")
+        True
+    """
+    name = profile_name()
+    settings = _profile_table()[name]
+    known = {field.name for field in fields(Profile)}
+    chosen = {key: value for key, value in settings.items() if key in known}
+    return Profile(name=name, **(chosen | settings.get(lesson or "", {})))
+
+
+@cache
+def _profile_table() -> dict[str, dict]:
+    """Read ``profiles.toml`` once: profile -> default settings, and slug -> what it changes."""
+    return tomllib.loads(files("course_utils").joinpath("profiles.toml").read_text("utf-8"))
+
+
+def expect(claim: bool, message: str, *, trained: bool = True) -> None:
+    """Assert a claim of a lesson, so that a false one fails the notebook.
+
+    Args:
+        claim: What must be true.
+        message: The claim in words; printed when it holds.
+        trained: The claim is about a trained model. The quick profile trains too little
+            for such claims, and says so instead of asserting them.
+
+    Raises:
+        AssertionError: The claim does not hold.
+    """
+    if trained and not profile().checks_claims:
+        print(f"not checked in the quick profile: {message}")
+        return
+    if not claim:
+        raise AssertionError(f"this lesson claims that {message}, and here it did not hold")
+    print(f"holds: {message}")

@@ -1,0 +1,218 @@
+"""Build the notebooks from their percent scripts. One direction only: sources -> notebooks.
+
+    python tools/build.py                 # build what changed
+    python tools/build.py 07_lenet        # only these slugs
+    python tools/build.py --check         # change nothing; fail if a notebook is behind its source
+    python tools/build.py --force         # execute again although the inputs are the same
+
+``sources/lessons/NN_slug.py`` becomes ``notebooks/NN_slug.ipynb``, executed, outputs stored.
+``sources/exercises/NN_slug.py`` becomes ``solutions/NN_slug/NN_slug.ipynb``, executed, and from
+that nbgrader makes the release version ``exercises/NN_slug/NN_slug.ipynb`` (see ``release.py``).
+
+What a source may say beyond jupytext's percent format:
+
+* ``from course_utils.models.lenet import LeNet5  # inline`` is replaced by the source of LeNet5,
+  so that the learner reads and edits real code while the package stays the one tested copy.
+* ``# %% tags=["nbval-ignore-output"]``: the output varies, nbval does not compare it.
+* In exercises, ``task="id"`` marks an answer cell, ``check="id" points=2`` a test cell,
+  ``written="id" points=2`` a manually graded answer, ``readonly="id"`` a locked cell.
+"""
+
+import argparse
+import ast
+import os
+import re
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import jupytext
+import nbformat
+from nbclient import NotebookClient
+from nbformat import NotebookNode
+from release import release
+
+ROOT = Path(__file__).resolve().parent.parent
+INLINE = re.compile(r"^from (course_utils[\w.]*) import ([\w, ]+?)  # inline$", re.MULTILINE)
+KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
+TIMEOUT = 1200  # seconds a single cell may take while building
+ROLES = {
+    "task": {"grade": False, "solution": True, "locked": False},
+    "check": {"grade": True, "solution": False, "locked": True},
+    "written": {"grade": True, "solution": True, "locked": False},
+    "readonly": {"grade": False, "solution": False, "locked": True},
+}
+
+
+def read_source(path: Path) -> NotebookNode:
+    """Turn one percent script into a notebook without outputs.
+
+    Args:
+        path: A file in ``sources/``.
+
+    Returns:
+        The notebook: inlined, with stable cell ids and normalised metadata.
+    """
+    notebook = jupytext.read(path, fmt="py:percent")
+    notebook.metadata = nbformat.from_dict(
+        {"kernelspec": KERNEL, "language_info": {"name": "python"}}
+    )
+    notebook.nbformat, notebook.nbformat_minor = 4, 5
+    for cell, cell_id in zip(notebook.cells, cell_ids(notebook.cells), strict=True):
+        cell.id = cell_id
+        cell.metadata = cell_metadata(cell.metadata, path)
+        if cell.cell_type == "code":
+            cell.source = INLINE.sub(inlined_source, cell.source)
+    nbformat.validate(notebook)
+    return notebook
+
+
+def cell_ids(cells: list[NotebookNode]) -> Iterator[str]:
+    """Yield an id for each cell: the slug of its section and a counter within it."""
+    section, counts = "start", Counter[str]()
+    for cell in cells:
+        heading = re.match(r"#{1,3} (.+)", cell.source) if cell.cell_type == "markdown" else None
+        if heading:
+            section = re.sub(r"[^a-z0-9]+", "-", heading[1].lower()).strip("-")[:48] or "section"
+        counts[section] += 1
+        yield f"{section}-{counts[section]:02d}"
+
+
+def cell_metadata(metadata: NotebookNode, path: Path) -> NotebookNode:
+    """Expand the short exercise keys into nbgrader's metadata; keep the tags; drop the rest."""
+    kept = {"tags": list(metadata["tags"])} if metadata.get("tags") else {}
+    roles = [role for role in ROLES if role in metadata]
+    unknown = set(metadata) - set(ROLES) - {"tags", "points"}
+    if unknown or len(roles) > 1:
+        raise ValueError(f"{path.name}: a cell has the metadata {dict(metadata)}")
+    if roles:
+        grade_id = {"grade_id": metadata[roles[0]], "schema_version": 3, "task": False}
+        kept["nbgrader"] = ROLES[roles[0]] | grade_id
+        if kept["nbgrader"]["grade"]:
+            kept["nbgrader"]["points"] = metadata["points"]
+    return nbformat.from_dict(kept)
+
+
+def inlined_source(match: re.Match[str]) -> str:
+    """Return the source of the names that an ``# inline`` import asks for, whole lines each."""
+    module = ROOT / (match[1].replace(".", "/") + ".py")
+    if not module.is_file():
+        module = ROOT / match[1].replace(".", "/") / "__init__.py"
+    text = module.read_text(encoding="utf-8")
+    found = {name: node for node in ast.parse(text).body for name in defined_names(node)}
+    names = [name.strip() for name in match[2].split(",")]
+    missing = [name for name in names if name not in found]
+    if missing:
+        raise ValueError(f"{module.relative_to(ROOT)} does not define {', '.join(missing)}")
+    lines = text.splitlines()
+    blocks = ["\n".join(lines[first_line(found[n]) - 1 : found[n].end_lineno]) for n in names]
+    origin = f"# The same code as in {module.relative_to(ROOT).as_posix()}"
+    return origin + "\n" + "\n\n\n".join(blocks)
+
+
+def defined_names(node: ast.stmt) -> list[str]:
+    """Return the names that a statement at module level defines."""
+    if isinstance(node, ast.ClassDef | ast.FunctionDef):
+        return [node.name]
+    targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+    return [target.id for target in targets if isinstance(target, ast.Name)]
+
+
+def first_line(node: ast.stmt) -> int:
+    """Return the line a definition starts on, its decorators included."""
+    return min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
+
+
+def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
+    """Run a notebook from top to bottom in ``folder`` and strip what is not a result."""
+    os.environ.setdefault("COURSE_PROFILE", "laptop")
+    client = NotebookClient(
+        notebook,
+        timeout=TIMEOUT,
+        kernel_name="python3",
+        resources={"metadata": {"path": str(folder)}},
+        record_timing=False,
+        store_widget_state=False,
+        coalesce_streams=True,
+    )
+    client.execute()
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata["kernelspec"], notebook.metadata["language_info"] = KERNEL, {"name": "python"}
+    return notebook
+
+
+def inputs(notebook: NotebookNode) -> list[tuple[str, str, str, str]]:
+    """Return what a notebook was built from: everything but its outputs."""
+    return [
+        (cell.id, cell.cell_type, cell.source, repr(sorted(cell.metadata.items())))
+        for cell in notebook.cells
+    ]
+
+
+def is_current(target: Path, fresh: NotebookNode) -> bool:
+    """Say whether the stored notebook has the inputs that its source gives now."""
+    if not target.is_file():
+        return False
+    return inputs(nbformat.read(target, as_version=4)) == inputs(fresh)
+
+
+def targets(slugs: list[str]) -> Iterator[tuple[Path, Path]]:
+    """Yield (source, built notebook) of every lesson and exercise, or of ``slugs`` only."""
+    sources = sorted(ROOT.glob("sources/*/[0-9]*.py"))
+    unknown = set(slugs) - {source.stem for source in sources}
+    if unknown:
+        sys.exit(f"There is no source called {', '.join(sorted(unknown))} in sources/.")
+    for source in sources:
+        slug = source.stem
+        if slugs and slug not in slugs:
+            continue
+        lesson = source.parent.name == "lessons"
+        folder = ROOT / ("notebooks" if lesson else f"solutions/{slug}")
+        yield source, folder / f"{slug}.ipynb"
+
+
+def build_one(source: Path, target: Path, *, force: bool, check: bool) -> bool:
+    """Build one notebook if it is behind its source. Return whether it was behind."""
+    notebook = read_source(source)
+    if is_current(target, notebook) and not force:
+        return False
+    if not check:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        start = time.perf_counter()
+        nbformat.write(execute(notebook, target.parent), target)
+        print(f"built {target.relative_to(ROOT)} in {time.perf_counter() - start:.0f} s")
+    return True
+
+
+def orphans() -> list[str]:
+    """Return the built notebooks that no source makes any more."""
+    expected = {target for _, target in targets([])}
+    built = {*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("solutions/*/*.ipynb")}
+    return [str(path.relative_to(ROOT)) for path in sorted(built - expected)]
+
+
+def main() -> None:
+    """Build, or check, every notebook; exit with 1 if a check finds one behind its source."""
+    parser = argparse.ArgumentParser(description="Build the notebooks from sources/.")
+    parser.add_argument("slugs", nargs="*", help="for example 07_lenet; default: all")
+    parser.add_argument("--check", action="store_true", help="write nothing, fail if behind")
+    parser.add_argument("--force", action="store_true", help="execute although nothing changed")
+    args = parser.parse_args()
+
+    found = list(targets(args.slugs))
+    behind = [
+        str(target.relative_to(ROOT))
+        for source, target in found
+        if build_one(source, target, force=args.force, check=args.check)
+    ]
+    exercises = [target.stem for _, target in found if target.parent.parent.name == "solutions"]
+    behind += release(exercises, check=args.check) + orphans()
+    if args.check and behind:
+        sys.exit("Behind its source, run `make notebooks`: " + ", ".join(behind))
+    print("All notebooks agree with their sources." if not behind else f"{len(behind)} built.")
+
+
+if __name__ == "__main__":
+    main()
