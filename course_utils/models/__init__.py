@@ -1,0 +1,8 @@
+"""Every architecture of the course: one file a family, one table to build them from.
+
+`build("resnet20", in_channels=3, num_classes=10)` makes a model; `names()` lists them all.
+"""
+
+from course_utils.models.registry import MODELS, ModelEntry, build, input_shape, names
+
+__all__ = ["MODELS", "ModelEntry", "build", "input_shape", "names"]

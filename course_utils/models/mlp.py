@@ -1,0 +1,46 @@
+"""Multilayer perceptron: the baseline that does not know its input is a picture."""
+
+import torch
+from torch import nn
+
+from course_utils.models.initialization import he_normal_
+
+
+class MLP(nn.Module):
+    """Stretch the picture into one long vector; then linear layers with ReLU between them."""
+
+    def __init__(self, in_features: int, hidden_sizes: tuple[int, ...], num_classes: int) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for num_units in hidden_sizes:
+            layers += [nn.Linear(in_features, num_units), nn.ReLU()]
+            in_features = num_units
+        self.hidden = nn.Sequential(*layers)
+        self.classifier = nn.Linear(in_features, num_classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Turn images (N, C, H, W) with C*H*W = in_features into logits (N, num_classes)."""
+        x = images.flatten(start_dim=1)  # (N, C*H*W): who was whose neighbour is lost here
+        x = self.hidden(x)  # (N, hidden_sizes[-1])
+        return self.classifier(x)  # (N, num_classes)
+
+
+def mlp(
+    *,
+    in_channels: int,
+    num_classes: int,
+    image_size: int = 28,
+    hidden_sizes: tuple[int, ...] = (256, 128),
+) -> MLP:
+    """Build an MLP for square pictures, initialised for ReLU.
+
+    Args:
+        in_channels: channels of the pictures.
+        num_classes: number of logits.
+        image_size: height and width of the pictures; another size does not fit the first layer.
+        hidden_sizes: units of each hidden layer.
+
+    Source: He et al. 2015 (PReLU paper), section 2.2, for the initial weights.
+    """
+    model = MLP(in_channels * image_size**2, tuple(hidden_sizes), num_classes)
+    return he_normal_(model)
