@@ -1,0 +1,84 @@
+"""What watches a run: called with the history after each epoch."""
+
+import os
+import sys
+from collections.abc import Callable
+from typing import Protocol, runtime_checkable
+
+from tqdm.auto import tqdm
+
+from course_utils.training.history import History
+
+EpochCallback = Callable[[History], object]
+
+
+@runtime_checkable
+class WatchesSteps(Protocol):
+    """A callback that is told of every step, too."""
+
+    def on_step(self, step: int, num_steps: int) -> None:
+        """Take note that ``step`` of ``num_steps`` steps are done."""
+
+
+class ProgressBar:
+    """A bar over the steps of a run, with the latest validation accuracy beside it.
+
+    It shows itself only to a person: in a terminal, or in a notebook that someone is sitting
+    at. In a pipe, or in a notebook executed by a program, it is silent, so that stored outputs
+    stay the same from run to run.
+
+    Args:
+        visible: Overrides that choice. The variable ``COURSE_PROGRESS`` (``on`` or ``off``)
+            does so for a whole process.
+    """
+
+    def __init__(self, visible: bool | None = None) -> None:
+        self.visible = is_watched() if visible is None else visible
+        self._bar: tqdm | None = None
+
+    def on_step(self, step: int, num_steps: int) -> None:
+        """Move the bar to a step."""
+        if not self.visible:
+            return
+        if self._bar is None or self._bar.total != num_steps or step < self._bar.n:
+            self.close()
+            self._bar = tqdm(total=num_steps, initial=step - 1, unit="step", dynamic_ncols=True)
+        self._bar.update(step - self._bar.n)
+
+    def __call__(self, history: History) -> None:
+        """Show the figures of the epoch that has just ended."""
+        if self._bar is None:
+            return
+        last = history.epochs[-1]
+        self._bar.set_postfix_str(
+            f"epoch {last.epoch}/{history.config.epochs}, "
+            f"train loss {last.train_loss:.3f}, val accuracy {last.val_accuracy:.1%}"
+        )
+        if last.epoch == history.config.epochs:
+            self.close()
+
+    def close(self) -> None:
+        """Leave the bar as it stands."""
+        if self._bar is not None:
+            self._bar.close()
+            self._bar = None
+
+
+def is_watched() -> bool:
+    """Whether a person sees this process's progress at once."""
+    choice = os.environ.get("COURSE_PROGRESS")
+    if choice in ("on", "off"):
+        return choice == "on"
+    kernel = _notebook_kernel()
+    if kernel is None:
+        return sys.stderr.isatty()
+    # A notebook's front end says with each cell whether it could ask its reader something.
+    # nbclient and nbval, which execute notebooks without a reader, say that they could not.
+    return bool(getattr(kernel, "_allow_stdin", True))
+
+
+def _notebook_kernel() -> object | None:
+    """Return the Jupyter kernel this runs in, if it does."""
+    ipython = sys.modules.get("IPython")
+    shell = ipython.get_ipython() if ipython is not None else None
+    return getattr(shell, "kernel", None)
