@@ -9,10 +9,6 @@ from torch import Tensor
 class Batches(Protocol):
     """One part of a data set, cut into batches; iterating is one pass over it."""
 
-    @property
-    def num_images(self) -> int:
-        """Pictures in one pass."""
-
     def __len__(self) -> int:
         """Return the number of batches in one pass."""
 

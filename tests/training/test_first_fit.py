@@ -35,12 +35,13 @@ def test_fit_learns_and_reports_each_epoch():
     model = nn.Sequential(nn.Flatten(), nn.Linear(64, 2))
     loaders = StripeLoaders()
     seen = []
-    config = TrainConfig(epochs=5, lr=0.1, precision="float32")
+    config = TrainConfig(epochs=10, lr=0.1, precision="float32")
 
     history = fit(model, loaders, config, on_epoch_end=[lambda h: seen.append(len(h))])
 
-    assert seen == [1, 2, 3, 4, 5]
-    assert history.epochs[-1].val_accuracy > 0.85 > history.epochs[0].train_accuracy
+    assert seen == list(range(1, 11))
+    assert history.epochs[-1].train_accuracy > 0.9 > history.epochs[0].train_accuracy
+    assert history.epochs[-1].val_accuracy > 0.8
     assert not model.training
     result = evaluate(model, loaders.val, precision="float32")
     assert result.accuracy == history.epochs[-1].val_accuracy
