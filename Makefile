@@ -46,7 +46,7 @@ clean:  ## remove the environment; data and notebooks stay
 $(VENV)/bin/python:
 	@test -n "$(PYTHON)" || { echo "The course needs Python 3.11, 3.12 or 3.13, and none was found. Install one, or name it: make lab PYTHON=/path/to/python3.12" >&2; exit 1; }
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11))' || { echo "The course needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) -c 'import platform; print(platform.python_version())'). Name another: make lab PYTHON=/path/to/python3.12" >&2; exit 1; }
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) could not make an environment. On Debian and Ubuntu, 'apt-get install python3-venv' adds what it lacks." >&2; exit 1; }
 
 # A stamp is younger than what it was made from: a second call installs nothing again.
 $(VENV)/.learner-ready: pyproject.toml requirements.lock | $(VENV)/bin/python
