@@ -1,0 +1,21 @@
+"""Figures of the lessons: every ``plot_*`` returns a matplotlib ``Figure``, ``show`` displays it.
+
+No function here calls ``plt.show()``, changes rcParams or keeps a figure alive: a figure is an
+object like any other. ``show(figure, alt)`` puts it into a notebook together with a text for
+readers who cannot see it.
+"""
+
+from course_utils.plots.display import show
+from course_utils.plots.images import plot_channels, plot_images, plot_pixels
+from course_utils.plots.training import LivePlot, plot_confusion, plot_histories, plot_history
+
+__all__ = [
+    "LivePlot",
+    "plot_channels",
+    "plot_confusion",
+    "plot_histories",
+    "plot_history",
+    "plot_images",
+    "plot_pixels",
+    "show",
+]

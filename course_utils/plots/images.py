@@ -1,0 +1,120 @@
+"""Pictures as figures: grids, channels, and pixels with their numbers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from course_utils.plots.style import FONT, INTENSITY, bare, new_figure
+
+
+def to_hwc(image: Tensor) -> np.ndarray:
+    """Return one picture in the order matplotlib draws: (H, W, 3), or (H, W) for one channel.
+
+    Args:
+        image: (C, H, W) with one or three channels, uint8 or float in [0, 1].
+
+    Raises:
+        ValueError: The tensor is no picture, or its values leave [0, 1].
+    """
+    if image.ndim != 3 or image.shape[0] not in (1, 3):
+        raise ValueError(f"shape {tuple(image.shape)} is no picture: expected (1 or 3, H, W)")
+    if image.is_floating_point() and not 0 <= image.min() <= image.max() <= 1:
+        low, high = float(image.min()), float(image.max())
+        raise ValueError(f"values from {low:.2f} to {high:.2f}: undo the normalisation first")
+    array = image.detach().cpu().permute(1, 2, 0).numpy()  # (H, W, C)
+    return array[..., 0] if array.shape[2] == 1 else array
+
+
+def draw_image(axes: Axes, image: Tensor, title: str = "") -> None:
+    """Draw one picture (C, H, W) into an axes, one channel in grey, pixels kept square."""
+    top = 1.0 if image.is_floating_point() else 255
+    axes.imshow(to_hwc(image), cmap="gray", vmin=0, vmax=top, interpolation="nearest")
+    bare(axes, title)
+
+
+def plot_images(
+    images: Tensor | Sequence[Tensor],
+    titles: Sequence[str] = (),
+    *,
+    num_columns: int = 10,
+    size: float = 0.9,
+) -> Figure:
+    """Draw pictures side by side in rows.
+
+    Args:
+        images: (N, C, H, W), or a list of (C, H, W); uint8 or float in [0, 1].
+        titles: One for each picture, or none at all.
+        num_columns: Pictures in a row, at most.
+        size: Width of one picture, in inches.
+
+    Raises:
+        ValueError: There is no picture, or the titles are not one for each.
+
+    Example:
+        >>> figure = plot_images(torch.rand(4, 3, 32, 32), ["a", "b", "c", "d"])
+    """
+    if len(images) == 0 or len(titles) not in (0, len(images)):
+        raise ValueError(f"{len(images)} pictures and {len(titles)} titles: give one title each")
+    columns = min(num_columns, len(images))
+    rows = -(-len(images) // columns)
+    ratio = images[0].shape[1] / images[0].shape[2]
+    height = size * ratio + (0.22 if titles else 0.04)
+    figure = new_figure(columns * size, rows * height)
+    grid = figure.subplots(rows, columns, squeeze=False)
+    for axes in grid.flat:
+        axes.set_axis_off()
+    for index, (axes, image) in enumerate(zip(grid.flat, images, strict=False)):
+        axes.set_axis_on()
+        draw_image(axes, image, titles[index] if titles else "")
+    return figure
+
+
+def plot_channels(image: Tensor, size: float = 2.2) -> Figure:
+    """Draw a colour picture beside its three channels, each in its own colour.
+
+    Args:
+        image: (3, H, W), uint8 or float in [0, 1].
+        size: Width of each panel, in inches.
+    """
+    if image.shape[0] != 3:
+        raise ValueError(f"{image.shape[0]} channels: a colour picture has 3")
+    figure = new_figure(4 * size, size * image.shape[1] / image.shape[2] + 0.3)
+    panels = figure.subplots(1, 4)
+    draw_image(panels[0], image, "all three")
+    for index, name in enumerate(("red", "green", "blue")):
+        alone = torch.zeros_like(image)  # (3, H, W): black but for one channel
+        alone[index] = image[index]
+        draw_image(panels[index + 1], alone, f"channel {index}: {name}")
+    return figure
+
+
+def plot_pixels(values: Tensor, title: str = "", size: float = 0.42) -> Figure:
+    """Draw one channel with the number of every pixel written on it.
+
+    Args:
+        values: (H, W), any dtype; integers are written as such, floats with two decimals.
+        title: Above the figure.
+        size: Side of one pixel, in inches.
+
+    Raises:
+        ValueError: The tensor is not (H, W), or too large for its numbers to be read.
+    """
+    if values.ndim != 2 or max(values.shape) > 32:
+        raise ValueError(f"shape {tuple(values.shape)}: give (H, W), at most 32 pixels a side")
+    height, width = values.shape
+    figure = new_figure(width * size, height * size + (0.25 if title else 0))
+    axes = figure.subplots()
+    array = values.detach().cpu().numpy()
+    shown = axes.imshow(array, cmap=INTENSITY)
+    form = "{:.2f}" if values.is_floating_point() else "{:d}"
+    for (row, column), value in np.ndenumerate(array):
+        dark = np.mean(shown.to_rgba(value)[:3]) < 0.5
+        colour = "white" if dark else "black"
+        text = form.format(value)
+        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=FONT - 1)
+    bare(axes, title)
+    return figure

@@ -1,0 +1,48 @@
+"""Colours and sizes shared by all figures; every palette is safe for colour-blind readers."""
+
+from typing import Any
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito's palette, for lines and boxes.
+BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
+SKY, RED, YELLOW, BLACK = "#56B4E9", "#D55E00", "#F0E442", "#000000"
+LINES = (BLUE, RED, GREEN, ORANGE, PINK, SKY, BLACK)
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # told apart without colour, too
+
+INTENSITY = "cividis"  # for one channel, counts and probabilities
+SIGNED = "PuOr"  # for values around zero
+
+FONT = 9  # points
+GRID: dict[str, Any] = {"color": "0.85", "linewidth": 0.6}
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """Return an empty figure that belongs to nobody: pyplot does not know of it.
+
+    Args:
+        width: In inches.
+        height: In inches.
+    """
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def bare(axes: Axes, title: str = "") -> None:
+    """Take ticks and frame off an axes that holds a picture, and set its title."""
+    axes.set_xticks([])
+    axes.set_yticks([])
+    for spine in axes.spines.values():
+        spine.set_visible(False)
+    if title:
+        axes.set_title(title, fontsize=FONT)
+
+
+def tidy(axes: Axes, xlabel: str, ylabel: str) -> None:
+    """Label both axes, draw a light grid, and drop the frame's top and right side."""
+    axes.set_xlabel(xlabel, fontsize=FONT)
+    axes.set_ylabel(ylabel, fontsize=FONT)
+    axes.tick_params(labelsize=FONT - 1)
+    axes.grid(**GRID)
+    axes.set_axisbelow(True)
+    axes.spines[["top", "right"]].set_visible(False)

@@ -1,0 +1,133 @@
+"""Figures about training: curves, comparisons, and what is mistaken for what."""
+
+from collections.abc import Mapping, Sequence
+
+import matplotlib.ticker as ticker
+from IPython.display import DisplayHandle
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from course_utils.plots.display import show
+from course_utils.plots.style import BLUE, FONT, INTENSITY, LINES, MARKERS, RED, new_figure, tidy
+from course_utils.training import History
+
+Curve = tuple[str, list[float], str, str, str]  # label, values, colour, marker, line style
+
+
+def draw_curves(axes: Axes, curves: Sequence[Curve], ylabel: str, *, percent: bool) -> None:
+    """Draw one line for each curve, a point for each epoch."""
+    for label, values, colour, marker, line in curves:
+        epochs = range(1, len(values) + 1)
+        axes.plot(epochs, values, line, color=colour, marker=marker, markersize=4, label=label)
+    tidy(axes, "epoch", ylabel)
+    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    if percent:
+        axes.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
+    axes.legend(fontsize=FONT - 1, frameon=False)
+
+
+def plot_history(history: History, title: str = "") -> Figure:
+    """Draw loss and accuracy over the epochs, training part and validation part.
+
+    Args:
+        history: What ``fit`` returned, or a recorded run; it may be empty.
+        title: Above both panels.
+    """
+    figure = new_figure(7.2, 2.6)
+    panels = figure.subplots(1, 2)
+    for axes, quantity in zip(panels, ("loss", "accuracy"), strict=True):
+        curves = [
+            (part, [getattr(epoch, f"{key}_{quantity}") for epoch in history.epochs], *look)
+            for part, key, look in (
+                ("training", "train", (BLUE, "o", "-")),
+                ("validation", "val", (RED, "s", "--")),
+            )
+        ]
+        draw_curves(axes, curves, quantity, percent=quantity == "accuracy")
+    if title:
+        figure.suptitle(title, fontsize=FONT + 1)
+    return figure
+
+
+def plot_histories(
+    histories: Mapping[str, History], quantity: str = "val_accuracy", ylabel: str = ""
+) -> Figure:
+    """Draw one quantity of several runs into one panel, to compare them.
+
+    Args:
+        histories: Label -> run.
+        quantity: A field of an epoch's record: ``train_loss``, ``val_accuracy``, ...
+        ylabel: Name of the quantity in words; its field name by default.
+
+    Raises:
+        ValueError: There is no run, or more than can be told apart.
+    """
+    if not 1 <= len(histories) <= len(LINES):
+        raise ValueError(f"{len(histories)} runs: one figure compares 1 to {len(LINES)}")
+    curves = [
+        (label, [getattr(epoch, quantity) for epoch in history.epochs], colour, marker, "-")
+        for (label, history), colour, marker in zip(histories.items(), LINES, MARKERS, strict=False)
+    ]
+    figure = new_figure(5.2, 3.0)
+    name = ylabel or quantity.replace("_", " ")
+    draw_curves(figure.subplots(), curves, name, percent="accuracy" in quantity)
+    return figure
+
+
+def plot_confusion(confusion: Tensor, classes: Sequence[str]) -> Figure:
+    """Draw a confusion matrix: rows are true classes, columns what the model said.
+
+    Args:
+        confusion: (K, K) counts, as in ``Evaluation.confusion``.
+        classes: K names.
+
+    Raises:
+        ValueError: The sizes do not agree.
+    """
+    num_classes = len(classes)
+    if tuple(confusion.shape) != (num_classes, num_classes):
+        raise ValueError(f"{num_classes} classes, but the matrix is {tuple(confusion.shape)}")
+    counts = confusion.detach().cpu()
+    share = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)  # (K, K), rows sum to 1
+    side = 0.44 * num_classes
+    figure = new_figure(side + 2.0, side + 1.0)
+    axes = figure.subplots()
+    image = axes.imshow(share.numpy(), cmap=INTENSITY, vmin=0, vmax=1)
+    for row in range(num_classes):
+        for column in range(num_classes):
+            colour = "white" if share[row, column] < 0.5 else "black"
+            axes.text(column, row, str(int(counts[row, column])), ha="center", va="center",
+                      color=colour, fontsize=FONT - 2)  # fmt: skip
+    axes.set_xticks(range(num_classes), classes, rotation=45, ha="right", fontsize=FONT - 1)
+    axes.set_yticks(range(num_classes), classes, fontsize=FONT - 1)
+    axes.set_xlabel("predicted class", fontsize=FONT)
+    axes.set_ylabel("true class", fontsize=FONT)
+    bar = figure.colorbar(image, ax=axes, shrink=0.8, format=ticker.PercentFormatter(1.0))
+    bar.set_label("share of the true class", fontsize=FONT - 1)
+    bar.ax.tick_params(labelsize=FONT - 2)
+    return figure
+
+
+class LivePlot:
+    """A callback for ``fit`` that draws the curves anew after each epoch, in one place.
+
+    Args:
+        title: Above the figure.
+
+    Example:
+        >>> fit(model, loaders, on_epoch_end=[LivePlot("LeNet-5")])  # doctest: +SKIP
+    """
+
+    def __init__(self, title: str = "") -> None:
+        self.title = title
+        self.handle: DisplayHandle | None = None
+
+    def __call__(self, history: History) -> None:
+        """Replace the figure by one of the history so far."""
+        last = history.epochs[-1]
+        alt = (
+            f"{self.title or 'Training'}: loss and accuracy over {len(history.epochs)} epochs, "
+            f"last validation accuracy {last.val_accuracy:.1%}"
+        )
+        self.handle = show(plot_history(history, self.title), alt, self.handle)

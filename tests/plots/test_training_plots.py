@@ -1,0 +1,81 @@
+import pytest
+import torch
+
+from course_utils.plots import (
+    LivePlot,
+    plot_confusion,
+    plot_histories,
+    plot_history,
+)
+from course_utils.plots import training as training_plots
+from course_utils.training import History
+from course_utils.training.history import EpochRecord
+
+
+@pytest.fixture
+def history():
+    rows = [(1, 2.0, 0.3, 1.8, 0.35), (2, 1.0, 0.6, 1.2, 0.55), (3, 0.5, 0.8, 1.1, 0.6)]
+    return History(epochs=[EpochRecord(*row, lr=0.1, seconds=1.0) for row in rows])
+
+
+def curves(axes):
+    return {line.get_label(): list(line.get_ydata()) for line in axes.get_lines()}
+
+
+def test_plot_history_draws_both_parts_of_both_quantities(history):
+    loss, accuracy = plot_history(history).axes
+    assert curves(loss) == {"training": [2.0, 1.0, 0.5], "validation": [1.8, 1.2, 1.1]}
+    assert curves(accuracy) == {"training": [0.3, 0.6, 0.8], "validation": [0.35, 0.55, 0.6]}
+    assert list(loss.get_lines()[0].get_xdata()) == [1, 2, 3]
+
+
+def test_the_two_parts_differ_in_more_than_colour(history):
+    training, validation = plot_history(history).axes[0].get_lines()
+    assert training.get_linestyle() != validation.get_linestyle()
+    assert training.get_marker() != validation.get_marker()
+
+
+def test_plot_histories_compares_one_quantity(history):
+    figure = plot_histories({"a": history, "b": History()}, "train_loss")
+    assert curves(figure.axes[0]) == {"a": [2.0, 1.0, 0.5], "b": []}
+    assert figure.axes[0].get_ylabel() == "train loss"
+
+
+@pytest.mark.parametrize("count", [0, 8])
+def test_plot_histories_refuses_what_cannot_be_told_apart(history, count):
+    with pytest.raises(ValueError, match=f"{count} runs: one figure compares 1 to 7"):
+        plot_histories({str(i): history for i in range(count)})
+
+
+def test_plot_confusion_writes_counts_and_colours_shares():
+    confusion = torch.tensor([[8, 2], [0, 5]])
+    axes = plot_confusion(confusion, ["cat", "dog"]).axes[0]
+    assert [text.get_text() for text in axes.texts] == ["8", "2", "0", "5"]
+    shown = torch.as_tensor(axes.images[0].get_array())
+    assert torch.allclose(shown, torch.tensor([[0.8, 0.2], [0.0, 1.0]]))
+    assert axes.get_ylabel() == "true class"
+
+
+def test_a_class_without_pictures_is_drawn_as_zero():
+    axes = plot_confusion(torch.tensor([[3, 0], [0, 0]]), ["cat", "dog"]).axes[0]
+    assert not torch.as_tensor(axes.images[0].get_array()).isnan().any()
+
+
+def test_plot_confusion_refuses_another_number_of_classes():
+    with pytest.raises(ValueError, match=r"2 classes, but the matrix is \(3, 3\)"):
+        plot_confusion(torch.zeros(3, 3), ["cat", "dog"])
+
+
+def test_live_plot_draws_once_and_then_replaces(history, monkeypatch):
+    calls = []
+
+    def record(figure, alt, handle=None):
+        calls.append((alt, handle))
+        return "the handle"
+
+    monkeypatch.setattr(training_plots, "show", record)
+    live = LivePlot("LeNet-5")
+    live(history)
+    live(history)
+    assert [handle for _, handle in calls] == [None, "the handle"]
+    assert "LeNet-5" in calls[0][0] and "60.0%" in calls[0][0]
