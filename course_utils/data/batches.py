@@ -1,0 +1,219 @@
+"""Batches of a part of a data set, made where the model is, a whole batch at a time.
+
+The part stays on the device as bytes. Shuffling, augmentation, normalisation and the memory
+format happen on the batch, so that an epoch costs milliseconds beside the model's seconds. A
+part too large for that (`Photos`) is read from disk by worker processes instead, through the
+same door.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import Generator, Tensor
+
+from course_utils.data import augment as augmentation
+from course_utils.data.augment import Augment, Draws
+from course_utils.data.photos import Photos, RawBatch
+
+
+@dataclass(frozen=True, eq=False)
+class Batches:
+    """A part of a data set, as an iterable of batches `(images, labels)`.
+
+    Iterating gives one epoch: images (B, C, H, W), float32, normalised, on the device, and
+    labels (B,), int64. `len()` is the number of batches.
+
+    Each epoch first draws one number from the generator and makes everything else from that:
+    an epoch that is broken off does not change the next one, and saving the generator's state
+    between two epochs is enough to continue exactly there.
+
+    The last batch of an epoch is smaller when the batch size does not divide the part; no
+    picture is left out. One exception: while shuffling, a last batch of a single picture joins
+    the batch before it, because batch normalisation cannot learn from one picture.
+
+    Attributes:
+        images: (N, C, H, W), uint8, on the device; or photos that are read when needed.
+        labels: (N,), int64.
+        batch_size: pictures in a batch.
+        mean: mean of each channel, for pixels in [0, 1]; subtracted.
+        std: standard deviation of each channel, for pixels in [0, 1]; divided by.
+        shuffle: a new order every epoch.
+        augment: what to do to each picture, by its own dice; None for nothing.
+        generator: where shuffling and augmentation draw from. It is on the CPU whatever the
+            device, so that a seed means the same epoch everywhere. Needed for either of them.
+        device: where batches are made.
+        channels_last: give the batches the memory format that many convolutions prefer.
+        rank: which share of every batch this process takes, from 0.
+        world_size: among how many processes every batch is shared.
+
+    Raises:
+        ValueError: a value out of its range, or no generator where one is needed.
+    """
+
+    images: Tensor | Photos
+    labels: Tensor
+    batch_size: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    shuffle: bool = False
+    augment: Augment | None = None
+    generator: Generator | None = None
+    device: torch.device | str = "cpu"
+    channels_last: bool = False
+    rank: int = 0
+    world_size: int = 1
+
+    def __post_init__(self) -> None:
+        if self.batch_size < 1:
+            raise ValueError(f"batch_size is {self.batch_size}: a batch has at least one picture")
+        if not 0 <= self.rank < self.world_size:
+            raise ValueError(f"rank is {self.rank}: it counts from 0 to {self.world_size - 1}")
+        if self.generator is None and (self.shuffle or self.augment):
+            raise ValueError(
+                "shuffling and augmentation draw from a generator and generator is None: "
+                "pass torch.Generator().manual_seed(0)"
+            )
+        if self.generator is not None and self.generator.device.type != "cpu":
+            raise ValueError(
+                f"the generator is on {self.generator.device}: pass one on the CPU, so that a "
+                "seed means the same epoch on every device"
+            )
+
+    @property
+    def num_images(self) -> int:
+        """The number of pictures in the part, over all processes."""
+        return len(self.labels)
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """(C, H, W) of one picture."""
+        channels, height, width = self.images.shape[1:]
+        return channels, height, width
+
+    def __len__(self) -> int:
+        """The number of batches an epoch has for this process."""
+        return sum(len(self._share(start, stop)) > 0 for start, stop in self._bounds())
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Go through the part once."""
+        generator = self._epoch_generator()
+        order = self._order(generator)
+        bounds = self._bounds()
+        shares = [self._share(start, stop) for start, stop in bounds]
+        chosen = [order[share.start : share.stop] for share in shares]
+        for (start, stop), share, part in zip(bounds, shares, self._read(chosen), strict=True):
+            draws = self._draw(stop - start, generator)
+            if len(part.labels):
+                mine = draws.take(slice(share.start - start, share.stop - start), "cpu")
+                yield self._finish(part.images, mine.take(part.kept, self.device)), part.labels
+
+    def shard(self, rank: int, world_size: int) -> "Batches":
+        """The share of one of several processes: a slice of every batch.
+
+        All processes need a generator in the same state. Together they then see what one
+        process alone would see, picture for picture: the same batches and the same
+        augmentation. While shuffling, a last batch joins the one before it if some process
+        would get fewer than two pictures of it. Elsewhere a process may get fewer batches than
+        its neighbour.
+
+        Args:
+            rank: which process, from 0.
+            world_size: how many there are.
+        """
+        return replace(self, rank=rank, world_size=world_size)
+
+    def with_options(self, **changes: Any) -> "Batches":
+        """The same part with other settings, e.g. `with_options(batch_size=16)`."""
+        return replace(self, **changes)
+
+    def raw(self, index: Tensor) -> Tensor:
+        """Chosen pictures as they are, for figures.
+
+        Args:
+            index: (K,), positions in the part.
+
+        Returns:
+            (K, C, H, W), uint8.
+        """
+        if isinstance(self.images, Photos):
+            return self.images.read(index)
+        return self.images[index.to(self.images.device)]
+
+    def _bounds(self) -> list[tuple[int, int]]:
+        """First and one-past-last position of each batch in the epoch's order."""
+        starts = list(range(0, self.num_images, self.batch_size))
+        smallest = 2 * self.world_size if self.shuffle else 1
+        if len(starts) > 1 and self.num_images - starts[-1] < smallest:
+            starts.pop()
+        return list(zip(starts, [*starts[1:], self.num_images], strict=True)) if starts else []
+
+    def _share(self, start: int, stop: int) -> range:
+        """The positions of a batch that this process takes."""
+        num = stop - start
+        first, last = (num * share // self.world_size for share in (self.rank, self.rank + 1))
+        return range(start + first, start + last)
+
+    def _epoch_generator(self) -> Generator:
+        """A generator for one epoch, seeded by one draw from the part's own."""
+        epoch = torch.Generator()
+        if self.generator is not None and (self.shuffle or self.augment):
+            epoch.manual_seed(int(torch.randint(2**62, (), generator=self.generator)))
+        return epoch
+
+    def _order(self, generator: Generator) -> Tensor:
+        """The order of the epoch: positions in the part, (N,)."""
+        if not self.shuffle:
+            return torch.arange(self.num_images)
+        return torch.randperm(self.num_images, generator=generator)
+
+    def _draw(self, num_images: int, generator: Generator) -> Draws:
+        """The random numbers of one batch, for all processes together."""
+        if self.augment is None:
+            return Draws()
+        return augmentation.draw(self.augment, num_images, self.image_shape, generator)
+
+    def _read(self, chosen: list[Tensor]) -> Iterator[RawBatch]:
+        """The pictures of each batch as bytes, on the device."""
+        if isinstance(self.images, Photos):
+            for batch in self.images.batches(chosen):
+                yield RawBatch(
+                    batch.images.to(self.device), batch.labels.to(self.device), batch.kept
+                )
+            return
+        for index in chosen:
+            index = index.to(self.device)
+            images, labels = self.images.index_select(0, index), self.labels.index_select(0, index)
+            yield RawBatch(images, labels, slice(None))
+
+    def _finish(self, images: Tensor, draws: Draws) -> Tensor:
+        """Augment and normalise a batch of bytes."""
+        if self.augment is not None:
+            images = augmentation.crop_and_flip(images, self.augment, draws)
+        noise = None if draws.noise is None else self._normalise(draws.noise)
+        return augmentation.fill_holes(self._normalise(images), draws, noise)
+
+    def _normalise(self, images: Tensor) -> Tensor:
+        """From bytes to (x / 255 - mean) / std in the wanted memory format."""
+        scale, shift = self._scale_and_shift
+        images = images.contiguous(memory_format=self._memory_format)
+        return images.float().mul_(scale).add_(shift)
+
+    @property
+    def _memory_format(self) -> torch.memory_format:
+        return torch.channels_last if self.channels_last else torch.contiguous_format
+
+    @cached_property
+    def _scale_and_shift(self) -> tuple[Tensor, Tensor]:
+        """1 / (255 std) and -mean / std, each spread over a whole picture (1, C, H, W).
+
+        Spread out, each is one long run of numbers; the C numbers themselves would be slow in
+        channels-last, where the innermost loop is over the C channels of one pixel.
+        """
+        mean, std = torch.tensor(self.mean).double(), torch.tensor(self.std).double()
+        both = torch.stack([1 / (255 * std), -mean / std])[:, :, None, None]  # (2, C, 1, 1)
+        both = both.expand(2, *self.image_shape).float().to(self.device)
+        both = both.contiguous(memory_format=self._memory_format)
+        return both[:1], both[1:]

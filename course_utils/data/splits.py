@@ -1,0 +1,64 @@
+"""Choosing pictures so that every class keeps its share."""
+
+import torch
+from torch import Tensor
+
+# The split into training and validation part is a property of the course, not of a run:
+# it never changes with the seed of an experiment.
+SPLIT_SEED = 20_481
+
+
+def rank_in_class(labels: Tensor) -> Tensor:
+    """Number the pictures of each class in their order: 0 for its first, 1 for its second, ...
+
+    Args:
+        labels: (N,), int64.
+
+    Returns:
+        (N,), int64.
+    """
+    by_class = labels.argsort(stable=True)
+    counts = torch.bincount(labels)
+    first = counts.cumsum(0) - counts  # where each class starts in the sorted order
+    ranks = torch.empty_like(labels)
+    ranks[by_class] = torch.arange(len(labels)) - first[labels[by_class]]
+    return ranks
+
+
+def balanced_first(labels: Tensor, num: int) -> Tensor:
+    """The first pictures when the classes take turns: first of each class, second of each, ...
+
+    Args:
+        labels: (N,), int64.
+        num: how many, at most N are taken.
+
+    Returns:
+        Their positions, ascending.
+    """
+    turns = rank_in_class(labels).argsort(stable=True)
+    return turns[:num].sort().values
+
+
+def hold_out(labels: Tensor, fraction: float) -> tuple[Tensor, Tensor]:
+    """Split into a part to train on and a part held out, each class by the same fraction.
+
+    The choice is random but always the same: it depends on the labels alone.
+
+    Args:
+        labels: (N,), int64.
+        fraction: share of each class to hold out, in [0, 1); a class of two pictures or more
+            gives at least one and keeps at least one, unless the fraction is 0.
+
+    Returns:
+        Positions to train on and positions held out, both ascending.
+    """
+    if not 0 <= fraction < 1:
+        raise ValueError(f"val_fraction is a share in [0, 1), not {fraction}")
+    shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(SPLIT_SEED))
+    ranks = torch.empty_like(labels)
+    ranks[shuffled] = rank_in_class(labels[shuffled])
+    counts = torch.bincount(labels)
+    held = (counts * fraction).round().long().clamp(min=1 if fraction else 0)
+    held = held.minimum(counts - 1)  # never a whole class
+    chosen = ranks < held[labels]
+    return (~chosen).nonzero().squeeze(1), chosen.nonzero().squeeze(1)
