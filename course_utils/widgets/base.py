@@ -1,0 +1,170 @@
+"""What all widgets share: one output that is alive where it can be, and a picture elsewhere.
+
+A widget shows itself as one bundle of three forms, and each place takes the best it can show:
+
+- JupyterLab with a kernel: the anywidget view, whose state Python can read and set;
+- an exported HTML page: the same JavaScript, inlined, on a stub of the model (no kernel, no
+  network);
+- an untrusted notebook or a code host: a picture with a description.
+"""
+
+import base64
+import hashlib
+import html
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+import anywidget
+import traitlets
+
+from course_utils.widgets.svg import Drawing
+
+State = dict[str, Any]
+
+_HERE = Path(__file__).parent
+_IMPORT = re.compile(r'^import\s*\{[^}]*\}\s*from\s*"\./shared\.mjs";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export (?=const|function)", re.MULTILINE)
+
+# The part of anywidget's model that our widgets use, for a page without a kernel.
+_MODEL_STUB = """
+const makeModel = (state) => {
+  const listeners = [];
+  return {
+    get: (key) => state[key],
+    set(key, value) {
+      state[key] = value;
+      listeners.filter(([name]) => name === `change:${key}`).forEach(([, call]) => call());
+    },
+    save_changes() {},
+    on: (name, call) => listeners.push([name, call]),
+    off(name, call) {
+      const i = listeners.findIndex((entry) => entry[0] === name && entry[1] === call);
+      if (i >= 0) listeners.splice(i, 1);
+    },
+  };
+};
+"""
+
+# The page may hold the same widget twice, so each script takes the first place still free.
+_START = """
+const place = document.querySelector('[data-course-widget="KEY"]:not([data-alive])');
+if (place) {
+  place.setAttribute("data-alive", "");
+  courseWidget.render({ model: makeModel(STATE), el: place });
+}
+"""
+
+
+class CourseWidget(anywidget.AnyWidget):
+    """Base of the course's widgets: state in Python, drawing in JavaScript, a picture for the rest.
+
+    A subclass lives in ``name.py`` with ``name.mjs`` beside it. It declares its state as traits
+    with ``.tag(sync=True)``, and gives `title`, `reference`, `still` and `describe`. The module
+    ``name.mjs`` exports ``compute(state)``, a pure function that returns what `reference` returns,
+    and ``default { render }``; it may import from ``./shared.mjs``, which is inlined, and read the
+    constants of `data` as ``DATA``.
+    """
+
+    title: ClassVar[str] = ""
+    data: ClassVar[dict[str, Any]] = {}
+
+    _esm = traitlets.Unicode().tag(sync=True)
+    _css = traitlets.Unicode().tag(sync=True)
+
+    @traitlets.default("_esm")
+    def _inlined_esm(self) -> str:
+        return esm_of(type(self))
+
+    @traitlets.default("_css")
+    def _shared_css(self) -> str:
+        return css_of(type(self))
+
+    @staticmethod
+    def reference(state: State) -> dict[str, Any]:
+        """Compute with torch what the browser computes with JavaScript.
+
+        Args:
+            state: the widget's traits by name, as `state` returns them.
+
+        Returns:
+            Plain numbers, strings, lists and None under the keys of the module's ``compute``.
+        """
+        raise NotImplementedError
+
+    def still(self) -> Drawing:
+        """Draw the current state, from the reference, for places where nothing can run."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """Say in a sentence or two what the current state shows; the picture's alt text."""
+        raise NotImplementedError
+
+    def state(self) -> State:
+        """Return the traits that make up the widget's state, by name, as plain data."""
+        common = set(anywidget.AnyWidget.class_trait_names()) | {"_esm", "_css"}
+        names = sorted(name for name in self.trait_names(sync=True) if name not in common)
+        return {name: getattr(self, name) for name in names if not name.startswith("_")}
+
+    def result(self) -> dict[str, Any]:
+        """Return the reference's answer for the current state."""
+        return self.reference(self.state())
+
+    def to_html(self) -> str:
+        """Return the widget as HTML that stands alone: no kernel, no network."""
+        state = json.dumps(self.state(), sort_keys=True)
+        key = hashlib.sha256(f"{type(self).__name__}{state}".encode()).hexdigest()[:12]
+        image = base64.b64encode(self.still().render().encode()).decode()
+        alt = html.escape(f"{self.title}. {self.describe()}")
+        start = _START.replace("KEY", key).replace("STATE", _in_script(state))
+        return (
+            f'<div data-course-widget="{key}">'
+            f'<img alt="{alt}" src="data:image/svg+xml;base64,{image}" style="max-width:100%">'
+            f"</div>\n<style>{self._css}</style>\n"
+            f'<script type="module">\n{_as_constant(self._esm)}{_MODEL_STUB}{start}</script>'
+        )
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
+        bundle = super()._repr_mimebundle_(**kwargs)
+        if bundle is None:
+            return None
+        data, metadata = bundle
+        plain = f"{self.title}: {self.describe()}"
+        return {**data, "text/plain": plain, "text/html": self.to_html()}, metadata
+
+
+def module_path(widget: type[CourseWidget]) -> Path:
+    """Return the path of the widget's own JavaScript module, beside its Python file."""
+    file = sys.modules[widget.__module__].__file__
+    assert file is not None, f"{widget.__name__} is not defined in a file"
+    return Path(file).with_suffix(".mjs")
+
+
+def esm_of(widget: type[CourseWidget]) -> str:
+    """Return the widget's JavaScript as one module, the shared helpers inlined in front of it."""
+    shared = _EXPORT.sub("", (_HERE / "shared.mjs").read_text(encoding="utf-8"))
+    own = module_path(widget).read_text(encoding="utf-8")
+    data = f"const DATA = {_in_script(json.dumps(widget.data))};"
+    return f"{shared}\n{data}\n{_IMPORT.sub('', own)}"
+
+
+def css_of(widget: type[CourseWidget]) -> str:
+    """Return the shared style sheet, and the widget's own if there is a .css beside its module."""
+    own = module_path(widget).with_suffix(".css")
+    shared = (_HERE / "shared.css").read_text(encoding="utf-8")
+    return shared + (own.read_text(encoding="utf-8") if own.exists() else "")
+
+
+def _as_constant(esm: str) -> str:
+    """The module's code with its default export as a constant, for a script that uses it itself."""
+    code = _EXPORT.sub("", esm).replace("export default ", "const courseWidget = ")
+    if re.search(r"</script|<!--", code, re.IGNORECASE):
+        raise ValueError("a widget's module may hold neither '</script' nor '<!--': split the text")
+    return code
+
+
+def _in_script(text: str) -> str:
+    """JSON that cannot end the script element it stands in."""
+    return text.replace("<", "\\u003c")
