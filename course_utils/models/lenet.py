@@ -77,6 +77,17 @@ PADDINGS = {28: 2, 32: 0}
 """Size of the pictures -> padding of the first layer; both give 28x28 maps."""
 
 
+def padding_for(image_size: int) -> int:
+    """Return the padding of the first layer that leads to 28x28 maps.
+
+    Raises:
+        ValueError: unless the pictures are 28x28 or 32x32.
+    """
+    if image_size not in PADDINGS:
+        raise ValueError(f"this net takes 28x28 or 32x32 pictures, not {image_size}: resize them")
+    return PADDINGS[image_size]
+
+
 def lenet5(
     *,
     in_channels: int,
@@ -104,8 +115,6 @@ def lenet5(
         raise ValueError(f"activation {activation!r} is unknown: choose from {list(ACTIVATIONS)}")
     if pooling not in POOLINGS:
         raise ValueError(f"pooling {pooling!r} is unknown: choose from {list(POOLINGS)}")
-    if image_size not in PADDINGS:
-        raise ValueError(f"LeNet-5 takes 28x28 or 32x32 pictures, not {image_size}: resize them")
     module, initialise = ACTIVATIONS[activation]
-    model = LeNet5(in_channels, num_classes, module, POOLINGS[pooling], PADDINGS[image_size])
-    return initialise(model)
+    padding = padding_for(image_size)
+    return initialise(LeNet5(in_channels, num_classes, module, POOLINGS[pooling], padding))

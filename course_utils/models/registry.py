@@ -2,14 +2,26 @@
 
 import difflib
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import torch
 from torch import nn
 
-from course_utils.models import lenet, mlp
+from course_utils.models import (
+    alexnet,
+    densenet,
+    googlenet,
+    highway,
+    lenet,
+    locally_connected,
+    mlp,
+    nin,
+    resnet,
+    vgg,
+)
 
 
 @dataclass(frozen=True)
@@ -74,18 +86,103 @@ class InputCheck:
             )
 
 
-CLASSICS = [
-    ModelEntry("mlp", "mlp", mlp.mlp, "Rosenblatt 1962; Rumelhart et al. 1986", (1, 28, 28), 10),
-    ModelEntry("lenet5", "lenet", lenet.lenet5, "LeCun et al. 1998, section II-B", (1, 28, 28), 10),
+LENET_PAPER = "LeCun et al. 1998, Gradient-based learning applied to document recognition"
+ALEXNET_PAPER = "Krizhevsky et al. 2012, ImageNet classification with deep convolutional networks"
+VGG_PAPER = "Simonyan & Zisserman 2015, Very deep convolutional networks, table 1"
+NIN_PAPER = "Lin et al. 2014, Network in network"
+GOOGLENET_PAPER = "Szegedy et al. 2015, Going deeper with convolutions"
+HIGHWAY_PAPER = "Srivastava et al. 2015, Training very deep networks"
+RESNET_PAPER = "He et al. 2016, Deep residual learning for image recognition"
+DENSENET_PAPER = "Huang et al. 2017, Densely connected convolutional networks"
+
+DIGITS = (1, 28, 28)
+CIFAR = (3, 32, 32)
+
+CIFAR_DEPTHS = (20, 32, 44, 56, 110)
+
+
+def entry(
+    name: str,
+    builder: Callable[..., nn.Module],
+    source: str,
+    input_shape: tuple[int, int, int] = (3, 224, 224),
+    min_size: int = 1,
+) -> ModelEntry:
+    """Fill in what follows from the rest: the family is the builder's file, ImageNet has 1,000."""
+    function = getattr(builder, "func", builder)  # what a partial is a part of
+    family = function.__module__.rpartition(".")[2]
+    num_classes = 1000 if input_shape[1] > 32 else 10
+    return ModelEntry(name, family, builder, source, input_shape, num_classes, min_size)
+
+
+ENTRIES = [
+    entry("mlp", mlp.mlp, "Rumelhart et al. 1986, Learning representations", DIGITS),
+    entry(
+        "locally_connected",
+        locally_connected.locally_connected,
+        "LeCun 1989, Generalization and network design strategies",
+        DIGITS,
+    ),
+    entry("lenet5", lenet.lenet5, LENET_PAPER, DIGITS),
+    entry("alexnet", alexnet.alexnet, ALEXNET_PAPER, (3, 227, 227), 67),
+    entry("alexnet_small", alexnet.alexnet_small, ALEXNET_PAPER, CIFAR, 8),
+    *(
+        entry(name, partial(vgg.vgg, configuration), VGG_PAPER, min_size=32)
+        for name, configuration in {
+            "vgg11": "A",
+            "vgg11_lrn": "A-LRN",
+            "vgg13": "B",
+            "vgg16_c": "C",
+            "vgg16": "D",
+            "vgg19": "E",
+        }.items()
+    ),
+    entry("vgg_small", vgg.vgg_small, VGG_PAPER, CIFAR, 16),
+    entry("nin", nin.nin, NIN_PAPER, CIFAR, 8),
+    entry("nin_small", nin.nin_small, NIN_PAPER, CIFAR, 8),
+    entry("googlenet", googlenet.googlenet, GOOGLENET_PAPER, min_size=65),
+    entry("googlenet_small", googlenet.googlenet_small, GOOGLENET_PAPER, CIFAR, 8),
+    entry("highway", highway.highway, HIGHWAY_PAPER, DIGITS),
+    entry("highway_small", highway.highway_small, HIGHWAY_PAPER, CIFAR, 8),
+    *(
+        entry(f"plain{d}", partial(resnet.resnet_cifar, d, False), RESNET_PAPER, CIFAR, 8)
+        for d in CIFAR_DEPTHS
+    ),
+    *(
+        entry(f"resnet{d}", partial(resnet.resnet_cifar, d), RESNET_PAPER, CIFAR, 8)
+        for d in CIFAR_DEPTHS
+    ),
+    *(
+        entry(f"plain{d}", partial(resnet.resnet_basic, d, False), RESNET_PAPER, min_size=32)
+        for d in (18, 34)
+    ),
+    *(
+        entry(f"resnet{d}", partial(resnet.resnet_basic, d), RESNET_PAPER, min_size=32)
+        for d in (18, 34)
+    ),
+    *(
+        entry(f"resnet{d}", partial(resnet.resnet_bottleneck, d), RESNET_PAPER, min_size=32)
+        for d in (50, 101, 152)
+    ),
+    entry("resnet_small", resnet.resnet_small, RESNET_PAPER, CIFAR, 8),
+    *(
+        entry(f"densenet{d}", partial(densenet.densenet_cifar, d, False), DENSENET_PAPER, CIFAR, 8)
+        for d in (40, 100)
+    ),
+    *(
+        entry(
+            f"densenet_bc{d}", partial(densenet.densenet_cifar, d, True), DENSENET_PAPER, CIFAR, 8
+        )
+        for d in (40, 100)
+    ),
+    *(
+        entry(f"densenet{d}", partial(densenet.densenet_imagenet, d), DENSENET_PAPER, min_size=32)
+        for d in densenet.IMAGENET
+    ),
+    entry("densenet_small", densenet.densenet_small, DENSENET_PAPER, CIFAR, 8),
 ]
 
-
-def by_name(*families: Iterable[ModelEntry]) -> dict[str, ModelEntry]:
-    """Index the rows of the families by name."""
-    return {entry.name: entry for family in families for entry in family}
-
-
-MODELS: dict[str, ModelEntry] = by_name(CLASSICS)
+MODELS: dict[str, ModelEntry] = {row.name: row for row in ENTRIES}
 """Every architecture, by name."""
 
 

@@ -1,0 +1,208 @@
+"""AlexNet: two towers of 2012, the later single tower, and a small one for 28 and 32 px."""
+
+import torch
+from torch import nn
+
+from course_utils.models.initialization import gaussian_, he_normal_
+from course_utils.models.normalization import LocalResponseNorm
+
+
+class AlexNet(nn.Module):
+    """Five convolutions, three pools and three linear layers, split between two GPUs.
+
+    `groups=2` is that split: each half of the filters sees only the half of the maps that lived
+    on the same GPU. The third convolution sees all.
+
+    Args:
+        in_channels: channels of the pictures.
+        num_classes: number of logits.
+        dropout: share of the hidden units switched off in training.
+
+    Source: Krizhevsky et al. 2012, section 3.5 and figure 2; dropout: section 4.2.
+    Differs: pictures are 227x227, as (224 - 11) / 4 + 1 is no whole number. An adaptive pool,
+        which changes nothing at 227, lets other sizes through.
+    """
+
+    def __init__(self, in_channels: int = 3, num_classes: int = 1000, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(in_channels, 96, kernel_size=11, stride=4),  # (N, 96, 55, 55)
+            nn.ReLU(),
+            LocalResponseNorm(),
+            nn.MaxPool2d(kernel_size=3, stride=2),  # (N, 96, 27, 27)
+            nn.Conv2d(96, 256, kernel_size=5, padding=2, groups=2),  # (N, 256, 27, 27)
+            nn.ReLU(),
+            LocalResponseNorm(),
+            nn.MaxPool2d(kernel_size=3, stride=2),  # (N, 256, 13, 13)
+            nn.Conv2d(256, 384, kernel_size=3, padding=1),  # (N, 384, 13, 13)
+            nn.ReLU(),
+            nn.Conv2d(384, 384, kernel_size=3, padding=1, groups=2),  # (N, 384, 13, 13)
+            nn.ReLU(),
+            nn.Conv2d(384, 256, kernel_size=3, padding=1, groups=2),  # (N, 256, 13, 13)
+            nn.ReLU(),
+            nn.MaxPool2d(kernel_size=3, stride=2),  # (N, 256, 6, 6)
+            nn.AdaptiveAvgPool2d(6),  # (N, 256, 6, 6)
+        )
+        self.classifier = nn.Sequential(
+            nn.Flatten(),  # (N, 9216)
+            nn.Linear(256 * 6 * 6, 4096),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(4096, 4096),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(4096, num_classes),  # (N, num_classes)
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Turn images (N, C, 227, 227) into logits (N, num_classes)."""
+        return self.classifier(self.features(images))
+
+
+class OneTowerAlexNet(nn.Module):
+    """The single-tower AlexNet that torchvision carries: other widths, no groups, no LRN.
+
+    Source: Krizhevsky 2014 (One weird trick), section 5; torchvision.models.alexnet.
+    Differs: from the paper of 2012: widths 64-192-384-256-256, padding 2 on the first layer so
+        that 224 gives 55, no normalisation, dropout before the linear layers and not after.
+    """
+
+    def __init__(self, in_channels: int = 3, num_classes: int = 1000, dropout: float = 0.5) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(in_channels, 64, kernel_size=11, stride=4, padding=2),  # (N, 64, 55, 55)
+            nn.ReLU(),
+            nn.MaxPool2d(kernel_size=3, stride=2),  # (N, 64, 27, 27)
+            nn.Conv2d(64, 192, kernel_size=5, padding=2),  # (N, 192, 27, 27)
+            nn.ReLU(),
+            nn.MaxPool2d(kernel_size=3, stride=2),  # (N, 192, 13, 13)
+            nn.Conv2d(192, 384, kernel_size=3, padding=1),  # (N, 384, 13, 13)
+            nn.ReLU(),
+            nn.Conv2d(384, 256, kernel_size=3, padding=1),  # (N, 256, 13, 13)
+            nn.ReLU(),
+            nn.Conv2d(256, 256, kernel_size=3, padding=1),  # (N, 256, 13, 13)
+            nn.ReLU(),
+            nn.MaxPool2d(kernel_size=3, stride=2),  # (N, 256, 6, 6)
+            nn.AdaptiveAvgPool2d(6),  # (N, 256, 6, 6)
+        )
+        self.classifier = nn.Sequential(
+            nn.Flatten(),  # (N, 9216)
+            nn.Dropout(dropout),
+            nn.Linear(256 * 6 * 6, 4096),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(4096, 4096),
+            nn.ReLU(),
+            nn.Linear(4096, num_classes),  # (N, num_classes)
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Turn images (N, C, 224, 224) into logits (N, num_classes)."""
+        return self.classifier(self.features(images))
+
+
+class SmallAlexNet(nn.Module):
+    """AlexNet's order of layers for 28 and 32 px: 5x5 filters without stride at the start.
+
+    Args:
+        in_channels: channels of the pictures.
+        num_classes: number of logits.
+        groups: 2 keeps the two towers, 1 joins them.
+        lrn: whether local response normalisation follows the first two layers.
+        dropout: share of the hidden units switched off in training.
+    """
+
+    def __init__(
+        self,
+        in_channels: int = 3,
+        num_classes: int = 10,
+        groups: int = 2,
+        lrn: bool = True,
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        self.features = nn.Sequential(
+            nn.Conv2d(in_channels, 32, kernel_size=5, padding=2),  # (N, 32, 32, 32)
+            nn.ReLU(),
+            LocalResponseNorm() if lrn else nn.Identity(),
+            nn.MaxPool2d(kernel_size=3, stride=2, padding=1),  # (N, 32, 16, 16)
+            nn.Conv2d(32, 64, kernel_size=5, padding=2, groups=groups),  # (N, 64, 16, 16)
+            nn.ReLU(),
+            LocalResponseNorm() if lrn else nn.Identity(),
+            nn.MaxPool2d(kernel_size=3, stride=2, padding=1),  # (N, 64, 8, 8)
+            nn.Conv2d(64, 96, kernel_size=3, padding=1),  # (N, 96, 8, 8)
+            nn.ReLU(),
+            nn.Conv2d(96, 96, kernel_size=3, padding=1, groups=groups),  # (N, 96, 8, 8)
+            nn.ReLU(),
+            nn.Conv2d(96, 64, kernel_size=3, padding=1, groups=groups),  # (N, 64, 8, 8)
+            nn.ReLU(),
+            nn.MaxPool2d(kernel_size=3, stride=2, padding=1),  # (N, 64, 4, 4)
+            nn.AdaptiveAvgPool2d(4),  # (N, 64, 4, 4)
+        )
+        self.classifier = nn.Sequential(
+            nn.Flatten(),  # (N, 1024)
+            nn.Linear(64 * 4 * 4, 256),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(256, 256),
+            nn.ReLU(),
+            nn.Dropout(dropout),
+            nn.Linear(256, num_classes),  # (N, num_classes)
+        )
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Turn images (N, C, H, W) of 28 or 32 px into logits (N, num_classes)."""
+        return self.classifier(self.features(images))
+
+
+def alexnet(
+    *, in_channels: int, num_classes: int, one_tower: bool = False, dropout: float = 0.5
+) -> AlexNet | OneTowerAlexNet:
+    """Build AlexNet with the initial weights of its paper.
+
+    Weights come from N(0, 0.01^2). Biases are 1 in the second, fourth and fifth convolution and
+    in the hidden linear layers, which gives their ReLUs positive input at the start; others are 0.
+
+    Args:
+        in_channels: channels of the pictures.
+        num_classes: number of logits.
+        one_tower: torchvision's net, see `OneTowerAlexNet`.
+        dropout: share of the hidden units switched off in training.
+
+    Source: Krizhevsky et al. 2012, section 5.
+    """
+    network = OneTowerAlexNet if one_tower else AlexNet
+    model = gaussian_(network(in_channels, num_classes, dropout), std=0.01)
+    convolutions = [m for m in model.features if isinstance(m, nn.Conv2d)]
+    linears = [m for m in model.classifier if isinstance(m, nn.Linear)]
+    for layer in (convolutions[1], convolutions[3], convolutions[4], *linears[:2]):
+        nn.init.ones_(layer.get_parameter("bias"))
+    return model
+
+
+def alexnet_small(
+    *,
+    in_channels: int,
+    num_classes: int,
+    groups: int = 2,
+    lrn: bool = True,
+    dropout: float = 0.5,
+) -> SmallAlexNet:
+    """Build AlexNet for 28 and 32 px.
+
+    Args:
+        in_channels: channels of the pictures.
+        num_classes: number of logits.
+        groups: 2 keeps the two towers, 1 joins them.
+        lrn: whether local response normalisation follows the first two layers.
+        dropout: share of the hidden units switched off in training.
+
+    Raises:
+        ValueError: if groups is neither 1 nor 2.
+
+    Source: after Krizhevsky et al. 2012; sizes are ours.
+    Differs: initial weights by He et al. 2015, which train at a learner's learning rates.
+    """
+    if groups not in (1, 2):
+        raise ValueError(f"groups must be 1 (one tower) or 2 (two towers), got {groups!r}")
+    return he_normal_(SmallAlexNet(in_channels, num_classes, groups, lrn, dropout))

@@ -1,0 +1,397 @@
+"""Residual networks and their plain twins, for CIFAR and for ImageNet."""
+
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_utils.models.initialization import he_normal_
+from course_utils.models.normalization import set_norm_
+
+
+class ZeroPad(nn.Module):
+    """Shortcut without parameters: skip pixels as the stride does, fill new channels with zeros.
+
+    Source: He et al. 2016, section 3.3, option A.
+    """
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int) -> None:
+        super().__init__()
+        self.num_new, self.stride = out_channels - in_channels, stride
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Turn x (N, C_in, H, W) into (N, C_out, H/stride, W/stride)."""
+        x = x[:, :, :: self.stride, :: self.stride]  # (N, C_in, H/stride, W/stride)
+        return F.pad(x, (0, 0, 0, 0, 0, self.num_new))  # (N, C_out, H/stride, W/stride)
+
+
+class Shortcut(nn.Sequential):
+    """The way around a block: nothing at all where the shapes agree, else one of three options.
+
+    Args:
+        in_channels: channels of the block's input.
+        out_channels: channels of the block's output.
+        stride: stride of the block.
+        option: A pads with zeros, B projects by a 1x1 convolution where the shapes differ, C
+            projects in every block.
+
+    Raises:
+        ValueError: for another option.
+
+    Source: He et al. 2016, section 3.3 and table 3.
+    """
+
+    def __init__(
+        self, in_channels: int, out_channels: int, stride: int = 1, option: str = "B"
+    ) -> None:
+        super().__init__()
+        if option not in ("A", "B", "C"):
+            raise ValueError(f"shortcut {option!r} is unknown: choose from A, B, C")
+        same_shape = stride == 1 and in_channels == out_channels
+        if option == "A" and not same_shape:
+            self.append(ZeroPad(in_channels, out_channels, stride))
+        if option == "C" or (option == "B" and not same_shape):
+            self.append(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False))
+            self.append(nn.BatchNorm2d(out_channels))
+
+
+class BasicBlock(nn.Module):
+    """Two 3x3 convolutions that learn F(x); the block returns ReLU(F(x) + x).
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output.
+        stride: 2 halves height and width.
+        shortcut: option A, B or C, see `Shortcut`.
+        residual: False makes the plain twin: the same layers, no shortcut.
+
+    Source: He et al. 2016, figures 2 and 5 (left), section 3.4 for batch normalisation.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        shortcut: str = "B",
+        residual: bool = True,
+    ) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(out_channels)
+        self.shortcut = Shortcut(in_channels, out_channels, stride, shortcut) if residual else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Turn x (N, C_in, H, W) into (N, C_out, H/stride, W/stride)."""
+        f = torch.relu(self.norm1(self.conv1(x)))  # (N, C_out, H/stride, W/stride)
+        f = self.norm2(self.conv2(f))  # (N, C_out, H/stride, W/stride)
+        if self.shortcut is not None:
+            f = f + self.shortcut(x)
+        return torch.relu(f)
+
+
+class Bottleneck(nn.Module):
+    """1x1 squeezes the channels to a quarter, 3x3 works there, 1x1 restores them.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels of the output, a multiple of 4.
+        stride: 2 halves height and width.
+        shortcut: option A, B or C, see `Shortcut`.
+        residual: False makes the plain twin: the same layers, no shortcut.
+        stride_on: which convolution strides: the first `1x1` (the paper), or the `3x3`
+            (known as v1.5, and torchvision's), which throws no pixel away unseen.
+
+    Source: He et al. 2016, figure 5 (right) and table 1.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        stride: int = 1,
+        shortcut: str = "B",
+        residual: bool = True,
+        stride_on: str = "1x1",
+    ) -> None:
+        super().__init__()
+        if stride_on not in ("1x1", "3x3"):
+            raise ValueError(f"stride_on {stride_on!r} is unknown: choose from 1x1, 3x3")
+        stride1, stride2 = (stride, 1) if stride_on == "1x1" else (1, stride)
+        width = out_channels // 4
+        self.conv1 = nn.Conv2d(in_channels, width, 1, stride1, bias=False)
+        self.norm1 = nn.BatchNorm2d(width)
+        self.conv2 = nn.Conv2d(width, width, 3, stride2, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(width)
+        self.conv3 = nn.Conv2d(width, out_channels, 1, bias=False)
+        self.norm3 = nn.BatchNorm2d(out_channels)
+        self.shortcut = Shortcut(in_channels, out_channels, stride, shortcut) if residual else None
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Turn x (N, C_in, H, W) into (N, C_out, H/stride, W/stride)."""
+        f = torch.relu(self.norm1(self.conv1(x)))  # (N, C_out/4, H/stride1, W/stride1)
+        f = torch.relu(self.norm2(self.conv2(f)))  # (N, C_out/4, H/stride, W/stride)
+        f = self.norm3(self.conv3(f))  # (N, C_out, H/stride, W/stride)
+        if self.shortcut is not None:
+            f = f + self.shortcut(x)
+        return torch.relu(f)
+
+
+class ImageNetStem(nn.Sequential):
+    """7x7 convolution with stride 2 and a pool: 224 px become 56 before the first block.
+
+    Source: He et al. 2016, table 1.
+    """
+
+    def __init__(self, in_channels: int = 3, out_channels: int = 64) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, 7, stride=2, padding=3, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(),  # (N, 64, 112, 112)
+            nn.MaxPool2d(3, stride=2, padding=1),  # (N, 64, 56, 56)
+        )
+
+
+class CifarStem(nn.Sequential):
+    """One 3x3 convolution that keeps all the pixels of a small picture.
+
+    Source: He et al. 2016, section 4.2.
+    """
+
+    def __init__(self, in_channels: int = 3, out_channels: int = 16) -> None:
+        super().__init__(
+            nn.Conv2d(in_channels, out_channels, 3, padding=1, bias=False),
+            nn.BatchNorm2d(out_channels),
+            nn.ReLU(),  # (N, 16, 32, 32)
+        )
+
+
+class ResNet(nn.Module):
+    """A stem, stages of blocks that halve the size and double the channels, one linear layer.
+
+    Args:
+        stem: turns pictures into `stem_width` maps.
+        stem_width: channels after the stem.
+        block: `BasicBlock` or `Bottleneck`.
+        num_blocks: blocks in each stage.
+        widths: channels of each stage.
+        num_classes: number of logits.
+        **options: passed to every block: shortcut, residual, stride_on.
+
+    Source: He et al. 2016, table 1 (ImageNet) and section 4.2 (CIFAR).
+    """
+
+    def __init__(
+        self,
+        stem: nn.Module,
+        stem_width: int,
+        block: type[nn.Module],
+        num_blocks: tuple[int, ...],
+        widths: tuple[int, ...],
+        num_classes: int,
+        **options: str | bool,
+    ) -> None:
+        super().__init__()
+        self.stem = stem
+        self.stages = nn.Sequential()
+        in_channels = stem_width
+        for i, (num, width) in enumerate(zip(num_blocks, widths, strict=True)):
+            stride = 1 if i == 0 else 2
+            first = block(in_channels, width, stride, **options)  # (N, width, H/stride, W/stride)
+            rest = [block(width, width, **options) for _ in range(num - 1)]
+            self.stages.append(nn.Sequential(first, *rest))
+            in_channels = width
+        self.classifier = nn.Linear(in_channels, num_classes)
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Turn images (N, C, H, W) into logits (N, num_classes)."""
+        x = self.stem(images)
+        x = self.stages(x)  # (N, widths[-1], 7, 7) on ImageNet, (N, 64, 8, 8) on CIFAR
+        x = x.mean(dim=(2, 3))  # (N, widths[-1]): global average pooling
+        return self.classifier(x)  # (N, num_classes)
+
+
+IMAGENET: dict[int, tuple[type[nn.Module], tuple[int, ...], tuple[int, ...]]] = {
+    18: (BasicBlock, (2, 2, 2, 2), (64, 128, 256, 512)),
+    34: (BasicBlock, (3, 4, 6, 3), (64, 128, 256, 512)),
+    50: (Bottleneck, (3, 4, 6, 3), (256, 512, 1024, 2048)),
+    101: (Bottleneck, (3, 4, 23, 3), (256, 512, 1024, 2048)),
+    152: (Bottleneck, (3, 8, 36, 3), (256, 512, 1024, 2048)),
+}
+"""Depth -> block, blocks and channels of each stage: the columns of the paper's table 1."""
+
+
+def finish_(model: ResNet, norm: str, zero_init_residual: bool) -> ResNet:
+    """Set the initial weights and the normalisation of a freshly made ResNet."""
+    set_norm_(he_normal_(model), norm)
+    if zero_init_residual:
+        zero_last_scales_(model)
+    return model
+
+
+def zero_last_scales_(model: nn.Module) -> None:
+    """Let every residual block start as F(x) = 0, by the scale of its last normalisation.
+
+    Raises:
+        ValueError: if that normalisation has no scale.
+
+    Source: Goyal et al. 2017, section 5.1.
+    """
+    for block in model.modules():
+        if not isinstance(block, BasicBlock | Bottleneck) or block.shortcut is None:
+            continue
+        last = block.norm2 if isinstance(block, BasicBlock) else block.norm3
+        if getattr(last, "weight", None) is None:
+            raise ValueError("zero_init_residual needs a norm with a scale, such as batch or group")
+        nn.init.zeros_(last.weight)
+
+
+def resnet_basic(
+    depth: int,
+    residual: bool = True,
+    *,
+    in_channels: int,
+    num_classes: int,
+    shortcut: str = "A",
+    norm: str = "batch",
+    zero_init_residual: bool = False,
+) -> ResNet:
+    """Build a ResNet of basic blocks for ImageNet, or its plain twin.
+
+    Args:
+        depth: 18 or 34.
+        residual: False builds the plain twin.
+        in_channels: channels of the pictures.
+        num_classes: number of logits.
+        shortcut: `A` as in the paper's comparison with plain nets; `B` is torchvision's.
+        norm: one of `normalization.NORMS`.
+        zero_init_residual: start every block as the identity (Goyal et al. 2017).
+
+    Raises:
+        ValueError: for an unknown shortcut or norm.
+
+    Source: He et al. 2016, tables 1 and 2; initial weights: section 3.4 (He et al. 2015).
+    """
+    options: dict[str, str | bool] = {"shortcut": shortcut, "residual": residual}
+    stem = ImageNetStem(in_channels)
+    block, num_blocks, widths = IMAGENET[depth]
+    model = ResNet(stem, 64, block, num_blocks, widths, num_classes, **options)
+    return finish_(model, norm, zero_init_residual)
+
+
+def resnet_bottleneck(
+    depth: int,
+    *,
+    in_channels: int,
+    num_classes: int,
+    shortcut: str = "B",
+    stride_on: str = "1x1",
+    residual: bool = True,
+    norm: str = "batch",
+    zero_init_residual: bool = False,
+) -> ResNet:
+    """Build a ResNet of bottleneck blocks for ImageNet.
+
+    Args:
+        depth: 50, 101 or 152.
+        in_channels: channels of the pictures.
+        num_classes: number of logits.
+        shortcut: `B` as in the paper, or `A`, `C`.
+        stride_on: `1x1` as in the paper; `3x3` is known as ResNet v1.5, and torchvision's.
+        residual: False builds the plain twin.
+        norm: one of `normalization.NORMS`.
+        zero_init_residual: start every block as the identity (Goyal et al. 2017).
+
+    Raises:
+        ValueError: for an unknown shortcut, stride_on or norm.
+
+    Source: He et al. 2016, table 1 and section 4.1; initial weights: section 3.4 (He et al. 2015).
+    """
+    options: dict[str, str | bool] = {
+        "shortcut": shortcut,
+        "residual": residual,
+        "stride_on": stride_on,
+    }
+    stem = ImageNetStem(in_channels)
+    block, num_blocks, widths = IMAGENET[depth]
+    model = ResNet(stem, 64, block, num_blocks, widths, num_classes, **options)
+    return finish_(model, norm, zero_init_residual)
+
+
+def resnet_cifar(
+    depth: int,
+    residual: bool = True,
+    *,
+    in_channels: int,
+    num_classes: int,
+    shortcut: str = "A",
+    width: int = 16,
+    norm: str = "batch",
+    zero_init_residual: bool = False,
+) -> ResNet:
+    """Build a ResNet for pictures of about 32 px, or its plain twin.
+
+    Args:
+        depth: 6n + 2 layers, n blocks in each of three stages: 8, 14, 20, 32, 44, 56, 110.
+        residual: False builds the plain twin.
+        in_channels: channels of the pictures.
+        num_classes: number of logits.
+        shortcut: `A` as in the paper, or `B`, `C`.
+        width: channels of the first stage.
+        norm: one of `normalization.NORMS`.
+        zero_init_residual: start every block as the identity (Goyal et al. 2017).
+
+    Raises:
+        ValueError: for a depth that is not 6n + 2, an unknown shortcut or norm.
+
+    Source: He et al. 2016, section 4.2 and table 6; initial weights: section 3.4.
+    """
+    if depth < 8 or (depth - 2) % 6:
+        raise ValueError(f"depth must be 6n + 2 (8, 14, 20, 26, 32, ...), got {depth}")
+    num_blocks = ((depth - 2) // 6,) * 3
+    widths = (width, 2 * width, 4 * width)
+    options: dict[str, str | bool] = {"shortcut": shortcut, "residual": residual}
+    stem = CifarStem(in_channels, width)
+    model = ResNet(stem, width, BasicBlock, num_blocks, widths, num_classes, **options)
+    return finish_(model, norm, zero_init_residual)
+
+
+def resnet_small(
+    *,
+    in_channels: int,
+    num_classes: int,
+    depth: int = 8,
+    residual: bool = True,
+    shortcut: str = "A",
+    width: int = 16,
+    norm: str = "batch",
+    zero_init_residual: bool = False,
+) -> ResNet:
+    """Build a shallow ResNet for 28 and 32 px, that a laptop trains in a minute.
+
+    Args:
+        in_channels: channels of the pictures.
+        num_classes: number of logits.
+        depth: 6n + 2 layers.
+        residual: False builds the plain twin.
+        shortcut: option `A`, `B` or `C`.
+        width: channels of the first stage.
+        norm: one of `normalization.NORMS`.
+        zero_init_residual: start every block as the identity (Goyal et al. 2017).
+
+    Raises:
+        ValueError: for a depth that is not 6n + 2, an unknown shortcut or norm.
+
+    Source: He et al. 2016, section 4.2, with n = 1.
+    """
+    return resnet_cifar(
+        depth,
+        residual,
+        in_channels=in_channels,
+        num_classes=num_classes,
+        shortcut=shortcut,
+        width=width,
+        norm=norm,
+        zero_init_residual=zero_init_residual,
+    )
