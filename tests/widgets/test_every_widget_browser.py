@@ -1,0 +1,95 @@
+"""What every widget owes its reader: alive where it can be, usable by keyboard, never blank."""
+
+import base64
+import re
+import xml.etree.ElementTree as ElementTree
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from course_utils.widgets.base import CourseWidget
+
+# Of everything axe-core checks, only what a whole page owes is left out: landmarks, headings.
+AXE = """async () => (await axe.run(".cw", { rules: { region: { enabled: false } } }))
+    .violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.html).slice(0, 3).join(" | ")}`)"""
+
+
+def turn_first_slider(shown: Any) -> None:
+    """Press an arrow key on the widget's first slider, the way it can still go."""
+    slider = shown.root.locator("input[type=range]:enabled").first
+    slider.focus()
+    at_end = slider.evaluate("s => Number(s.value) >= Number(s.max)")
+    shown.page.keyboard.press("ArrowLeft" if at_end else "ArrowRight")
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+def test_axe_finds_nothing(
+    widget: type[CourseWidget], dark: bool, show: Callable[..., Any], axe_source: str
+) -> None:
+    shown = show(widget(), dark=dark)
+    shown.page.evaluate(axe_source)
+    assert shown.page.evaluate(AXE) == []
+
+
+def test_every_control_has_a_visible_label(
+    widget: type[CourseWidget], show: Callable[..., Any]
+) -> None:
+    shown = show(widget())
+    for control in shown.root.locator("input[id], select").all():
+        label = shown.root.locator(f"label[for='{control.get_attribute('id')}']")
+        expect(label).to_be_visible()
+        assert label.inner_text().strip()
+
+
+def test_alive_in_an_exported_page(
+    widget: type[CourseWidget], exported: Path, page: Page, find: Any
+) -> None:
+    page.goto(exported.as_uri(), wait_until="domcontentloaded")
+    shown = find(page, widget)
+    shown.root.wait_for()
+    before = shown.stage, shown.readout
+    turn_first_slider(shown)
+    expect(shown.root.locator(".cw-readout")).not_to_have_text(before[1])
+    assert shown.stage != before[0]
+
+
+def test_fits_a_narrow_page(widget: type[CourseWidget], show: Callable[..., Any]) -> None:
+    shown = show(widget())
+    shown.page.set_viewport_size({"width": 700, "height": 900})
+    box = shown.root.bounding_box()
+    assert box is not None and box["x"] + box["width"] <= 700
+    spill = "root => [...root.querySelectorAll('*')].filter((n) => "
+    spill += "n.getBoundingClientRect().right > root.getBoundingClientRect().right + 1).length"
+    assert shown.root.evaluate(spill) == 0
+
+
+def test_keyboard_in_jupyterlab(widget: type[CourseWidget], lab: Page, find: Any) -> None:
+    notebook = "() => { const nb = window.jupyterapp.shell.currentWidget.content;"
+    notebook += " return [nb.activeCellIndex, nb.widgets.map((c) => c.model.type)]; }"
+    shown = find(lab, widget)
+    shown.root.scroll_into_view_if_needed()
+    shown.root.locator("input[type=range]:enabled").first.focus()
+    before, cells = (shown.stage, shown.readout), lab.evaluate(notebook)
+    turn_first_slider(shown)
+    expect(shown.root.locator(".cw-readout")).not_to_have_text(before[1])
+    assert shown.stage != before[0]
+    # Keys that command mode knows: select another cell, insert, delete, turn into Markdown.
+    for key in ("ArrowDown", "ArrowUp", "a", "b", "d", "d", "m", "j", "k"):
+        lab.keyboard.press(key)
+    assert lab.evaluate(notebook) == cells
+
+
+def test_output_has_a_picture_for_where_nothing_runs(widget: type[CourseWidget]) -> None:
+    first, second = widget(), widget()
+    bundle: dict[str, Any] = first._repr_mimebundle_()[0]  # type: ignore[index]
+    assert bundle["text/html"] == second.to_html()
+    assert re.fullmatch(r"[^<>]+: .{20,}", bundle["text/plain"], re.DOTALL)
+    image = re.search(
+        r'<img alt="([^"]{40,})" src="data:image/svg\+xml;base64,([^"]+)"', first.to_html()
+    )
+    assert image is not None
+    drawing = ElementTree.fromstring(base64.b64decode(image[2]))
+    assert len(list(drawing.iter("{http://www.w3.org/2000/svg}text"))) > 5
