@@ -36,6 +36,15 @@ def output_size(
 ) -> int: ...
 @overload
 def output_size(
+    n: Pair,
+    k: Size,
+    s: Size = 1,
+    p: Size | PaddingName = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> Pair: ...
+@overload
+def output_size(
     n: Size,
     k: Size,
     s: Size = 1,
@@ -94,6 +103,15 @@ def pool_output_size(
     dilation: int = 1,
     ceil_mode: bool = False,
 ) -> int: ...
+@overload
+def pool_output_size(
+    n: Pair,
+    k: Size,
+    s: Size | None = None,
+    p: Size = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> Pair: ...
 @overload
 def pool_output_size(
     n: Size,

@@ -1,0 +1,239 @@
+"""The ledger is whole, its arithmetic is right, and a malformed one is refused by name."""
+
+import doctest
+
+import pytest
+import torch
+
+from course_utils import arithmetic, facts
+from course_utils.facts import ledger, parse
+
+LESSONS = [
+    "00_start_here",
+    "01_image_tensors",
+    "02_why_not_mlps",
+    "03_convolution",
+    "04_stride_padding_pooling",
+    "05_channels_and_parameters",
+    "06_equivariance_and_fourier",
+    "07_lenet",
+    "08_alexnet",
+    "09_vgg",
+    "10_googlenet",
+    "11_normalization",
+    "12_going_deeper",
+    "13_resnet",
+    "14_densenet",
+    "15_showdown",
+]
+
+FACTS = list(ledger().facts.values())
+
+
+def computed(kind):
+    return [
+        pytest.param(fact, id=fact.key)
+        for fact in FACTS
+        if fact.compute is not None and fact.compute.kind == kind
+    ]
+
+
+# --- The course's own ledger -------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fact", computed("expression"))
+def test_expressions_give_what_the_ledger_says(fact):
+    value = eval(fact.compute.expression, vars(arithmetic).copy())
+    assert value == pytest.approx(fact.ours, rel=1e-12)
+
+
+@pytest.mark.parametrize("fact", computed("cross_correlation"))
+def test_worked_examples_are_recomputed(fact):
+    picture, kernel = (
+        torch.tensor(rows, dtype=torch.float64)[None, None]
+        for rows in (fact.compute.input, fact.compute.filter)
+    )
+    out = torch.nn.functional.conv2d(picture, kernel, stride=fact.compute.s, padding=fact.compute.p)
+    assert out[0, 0].tolist() == [list(row) for row in fact.value]
+
+
+def test_the_slides_padded_example_follows_from_no_turn_of_their_filter():
+    printed = torch.tensor(facts.get("example.padded_as_printed").value)
+    for key in ("example.padded", "example.padded_other_filter"):
+        compute = facts.get(key).compute
+        picture = torch.tensor(compute.input)[None, None]
+        for turns in range(4):
+            turned = torch.tensor(compute.filter).rot90(turns)
+            for kernel in (turned, turned.flip(0)):
+                out = torch.nn.functional.conv2d(picture, kernel[None, None], stride=2, padding=1)
+                assert not torch.equal(out[0, 0], printed)
+
+
+@pytest.mark.parametrize("fact", [pytest.param(fact, id=fact.key) for fact in FACTS])
+def test_a_figure_that_differs_from_its_source_says_why(fact):
+    assert fact.agrees or fact.why
+    assert (fact.ours is not None) == (
+        fact.compute is not None and fact.compute.kind != "cross_correlation"
+    )
+    assert fact.checked == (fact.how != "from memory")
+
+
+def test_what_could_not_be_checked_is_marked():
+    unchecked = {fact.key for fact in FACTS if not fact.checked}
+    assert unchecked == {"googlenet.parameters_printed", "googlenet.inception_3a_parameters"}
+
+
+def test_every_trap_of_the_syllabus_is_there_with_both_claims():
+    traps = facts.traps()
+    assert len(traps) == 34
+    for trap in traps:
+        assert trap.claim != trap.right
+        assert trap.lessons
+        assert set(trap.lessons) <= set(LESSONS)
+
+
+def test_the_lessons_share_out_the_traps():
+    with_traps = [lesson for lesson in LESSONS if facts.traps(lesson)]
+    assert {"08_alexnet", "09_vgg", "10_googlenet", "11_normalization", "13_resnet"} <= set(
+        with_traps
+    )
+    assert {trap.key for lesson in LESSONS for trap in facts.traps(lesson)} == set(ledger().traps)
+
+
+def test_every_paper_can_be_found_again():
+    printed_only = {
+        "rosenblatt1962",
+        "lecun1989strategies",
+        "krizhevsky2009",
+        "nair2010",
+        "krizhevsky2012",
+        "srivastava2014",
+        "glorot2010",
+    }
+    assert {key for key, paper in ledger().papers.items() if not paper.url} == printed_only
+
+
+def test_figures_that_lessons_lean_on():
+    assert facts.get("vgg16.parameters").ours == 138_357_544
+    assert facts.get("vgg19.parameters").ours == 143_667_240
+    assert facts.get("googlenet.parameters").value == 6_998_552
+    assert facts.get("alexnet.parameters").ours == 60_965_224
+    assert facts.get("lenet5.parameters").value == 61_706
+    assert facts.get("plain34.top1").value > facts.get("plain18.top1").value
+    assert facts.get("resnet34.top1").value < facts.get("resnet18.top1").value
+
+
+# --- How facts read ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("key", "text"),
+    [
+        ("vgg16.top5", "8.8%"),
+        ("resnet50.multiply_adds", "3.8 x 10^9 multiply-adds"),
+        ("ilsvrc.train_images", "1,281,167 pictures"),
+        ("neocognitron.year", "1980"),
+        ("example.plain", "12 12 17 / 10 17 19 / 9 6 14"),
+        ("vgg.pooling", "2x2 windows, stride 2"),
+    ],
+)
+def test_value_and_unit_in_words(key, text):
+    assert facts.get(key).text == text
+
+
+def test_a_fact_names_its_source_and_its_doubt():
+    assert str(facts.get("vgg16.top5")) == "8.8% (Simonyan & Zisserman 2015, Table 3)"
+    doubtful = str(facts.get("googlenet.parameters_printed"))
+    assert doubtful.endswith("(Szegedy et al. 2015, Table 1; not checked in the source)")
+    assert facts.get("alexnet.parameters_one_tower").source == "torchvision.models.alexnet"
+
+
+def test_citations():
+    assert facts.cite("he2016") == (
+        "Kaiming He, Xiangyu Zhang, Shaoqing Ren and Jian Sun. Deep Residual Learning for Image "
+        "Recognition. CVPR, 770-778, 2016. arXiv:1512.03385. doi:10.1109/CVPR.2016.90."
+    )
+    assert facts.paper("bay2006").short == "Bay et al. 2006"
+    assert facts.paper("fukushima1980").short == "Fukushima 1980"
+    assert facts.paper("he2016").url == "https://doi.org/10.1109/CVPR.2016.90"
+    assert facts.paper("ba2016").url == "https://arxiv.org/abs/1607.06450"
+    assert "Optimization? NeurIPS" in facts.cite("santurkar2018")
+
+
+def test_a_table_sets_the_paper_beside_ours():
+    rows = facts.table("vgg1?.parameters", "googlenet.fewer_than_alexnet").to_dicts()
+    assert [row["we compute"] for row in rows][:2] == [132_863_336, 133_047_848]
+    assert rows[-1]["source says"] == "12 times"
+    assert rows[-1]["we compute"] == 8.71
+    assert "6,998,552" in rows[-1]["remark"]
+    assert len(facts.table()) == len(FACTS)
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (lambda: facts.get("vgg16.parametres"), "'vgg16.parametres'.*did you mean 'vgg16.param"),
+        (lambda: facts.find("lenet9.*"), "no fact 'lenet9"),
+        (lambda: facts.table("nothing.like.it"), "no fact 'nothing.like.it'"),
+        (lambda: facts.cite("he2061"), "no paper 'he2061'.*'he2016'"),
+        (lambda: facts.trap("vgg_pools"), "no trap 'vgg_pools'.*'vgg_pools_3x3'"),
+    ],
+)
+def test_an_unknown_key_is_answered_with_the_nearest(call, words):
+    with pytest.raises(ValueError, match=words):
+        call()
+
+
+# --- Malformed ledgers -------------------------------------------------------------------------
+
+PAPER = '[papers.a2020]\nauthors = ["A B"]\ntitle = "T"\nvenue = "V"\nyear = 2020\n'
+FACT = (
+    '[facts.net.size]\nwhat = "w"\nvalue = 3\nunit = "px"\nchecked = true\n'
+    'how = "computed"\nwhere = "x"\n'
+)
+TRAP = '[traps.t]\nclaim = "c"\nright = "r"\nlessons = ["01_image_tensors"]\nchecked = true\n'
+
+
+def test_the_smallest_ledger():
+    read = parse(PAPER + FACT + 'paper = "a2020"\n' + TRAP + 'facts = ["net.size"]\n')
+    assert list(read.facts) == ["net.size"]
+    assert read.traps["t"].facts == ("net.size",)
+    assert parse("").facts == {}
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("[facts", "is not TOML"),
+        ("[fact.net.size]\nvalue = 1", "fact is no table of a ledger"),
+        (PAPER.replace("title", "titel"), "a2020 has an unknown field 'titel'.*'title'"),
+        (PAPER.replace('venue = "V"\n', ""), "a2020 lacks the field 'venue'"),
+        (PAPER.replace("2020\n", '"2020"\n'), "a2020 has year = '2020', which is not of type int"),
+        (PAPER + 'key = "b"', "a2020 has a field 'key'"),
+        ("papers.a2020 = 1", "a2020 is not a table"),
+        (FACT.replace("value = 3\n", ""), r"net\.size lacks the field 'value'"),
+        (FACT.replace("value = 3", "value = true"), r"net\.size has value = True"),
+        (FACT.replace("checked = true", "checked = 1"), r"net\.size has checked = 1"),
+        (FACT.replace('unit = "px"', 'unit = ""'), r"net\.size has a number but no unit"),
+        (FACT.replace("computed", "guessed"), r"net\.size how = 'guessed' must be one of"),
+        (FACT.replace("net.size", "size"), "size needs a dotted key"),
+        (FACT + 'paper = "b2021"', r"net\.size cites an unknown paper 'b2021'"),
+        (FACT + 'compute = { kind = "guess" }', r"net\.size compute.kind 'guess' must be one of"),
+        (FACT + 'compute = { model = "vgg16" }', r"net\.size\.compute lacks the field 'kind'"),
+        (
+            FACT + 'compute = { kind = "multiply_adds", model = "vgg16" }',
+            r"net\.size computes multiply_adds and so needs compute\.input",
+        ),
+        (FACT + "compute = 3", r"net\.size has compute = 3"),
+        (TRAP.replace('["01_image_tensors"]', '"01"'), "t has lessons = '01'"),
+        (TRAP + 'facts = ["net.size"]', r"t points to an unknown fact 'net\.size'"),
+        (TRAP + 'papers = ["b2021"]', "t cites an unknown paper 'b2021'"),
+    ],
+)
+def test_a_malformed_entry_is_refused_by_its_key(text, words):
+    with pytest.raises(ValueError, match=words):
+        parse(text)
+
+
+def test_the_examples_in_the_docstrings():
+    assert doctest.testmod(facts).failed == 0
