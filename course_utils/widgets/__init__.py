@@ -5,5 +5,6 @@ against) with an .mjs file of the same name beside it (what the browser runs).
 """
 
 from course_utils.widgets.convolution_stepper import ConvolutionStepper
+from course_utils.widgets.pooling_and_order import PoolingAndOrder
 
-__all__ = ["ConvolutionStepper"]
+__all__ = ["ConvolutionStepper", "PoolingAndOrder"]

@@ -23,6 +23,7 @@ import traitlets
 from course_utils.widgets.svg import Drawing
 
 State = dict[str, Any]
+Matrix = list[list[float]]
 
 _HERE = Path(__file__).parent
 _IMPORT = re.compile(r'^import\s*\{[^}]*\}\s*from\s*"\./shared\.mjs";\n', re.MULTILINE)
@@ -133,6 +134,45 @@ class CourseWidget(anywidget.AnyWidget):
         data, metadata = bundle
         plain = f"{self.title}: {self.describe()}"
         return {**data, "text/plain": plain, "text/html": self.to_html()}, metadata
+
+
+def matrix_by_name(kind: str, value: str | Matrix, known: dict[str, Matrix]) -> Matrix:
+    """Return the matrix itself, or the known one of that name.
+
+    Args:
+        kind: what it is, for the message: "kernel", "picture".
+        value: a matrix, or a name in `known`.
+        known: the matrices with a name.
+
+    Raises:
+        ValueError: for an unknown name; the message lists the known ones.
+    """
+    if not isinstance(value, str):
+        return value
+    if value not in known:
+        raise ValueError(f"there is no {kind} {value!r}: choose from {', '.join(known)}")
+    return [list(row) for row in known[value]]
+
+
+def checked_matrix(kind: str, value: Any, largest: int) -> Matrix:
+    """Return the rows as lists of floats, if they make a rectangle that a screen has room for.
+
+    Args:
+        kind: what it is, for the message.
+        value: rows of numbers.
+        largest: most rows and columns.
+
+    Raises:
+        ValueError: for rows of unequal length, or too many or too few of them.
+    """
+    rows = [[float(v) for v in row] for row in value]
+    widths = {len(row) for row in rows}
+    if len(widths) != 1 or not 1 <= len(rows) <= largest or not 1 <= widths.pop() <= largest:
+        raise ValueError(
+            f"{kind} = {value!r} is no rectangle of 1 to {largest} rows and columns: "
+            "give rows of equal length"
+        )
+    return rows
 
 
 def module_path(widget: type[CourseWidget]) -> Path:

@@ -1,5 +1,5 @@
 import {
-  arrows, bracket, choice, fraction, frame, grid, h, number, panel, player, puor, read, scaleFor, say,
+  arrows, bracket, choice, fraction, frame, grid, h, number, panel, player, read, scaleFor, say,
   slider, tick, watch, write,
 } from "./shared.mjs";
 
@@ -84,8 +84,13 @@ function torchLine({ stride: st, padding: p, dilation: d, flip }) {
   return `F.conv2d(${["picture", flip ? "kernel.flip(-2, -1)" : "kernel", ...settings].join(", ")})`;
 }
 
-const sumLine = ({ window: seen, used, total }) =>
-  `${seen.flat().map((v, i) => `${bracket(number(v))}\u00B7${bracket(fraction(used.flat()[i]))}`).join(" + ")} = <b>${number(total)}</b>`;
+/** The sum written out; of a large kernel only the products that are not zero. */
+function sumLine({ window: seen, used, products, total }) {
+  const terms = seen.flat().map((v, i) => `${bracket(number(v))}\u00B7${bracket(fraction(used.flat()[i]))}`);
+  const shown = terms.length <= 9 ? terms : terms.filter((_, i) => products.flat()[i] !== 0);
+  const rest = terms.length - shown.length;
+  return `${shown.join(" + ") || "0"} = <b>${number(total)}</b>${rest ? ` (and ${rest} products that are zero)` : ""}`;
+}
 
 function render({ model, el }) {
   const { root, controls, stage, readout } = frame(el, {
@@ -153,7 +158,7 @@ function render({ model, el }) {
     image.draw({
       rows, cols, cell: clamp(Math.floor(330 / cols), 25, 36),
       label: "Picture; the arrow keys go from number to number",
-      outline: result.problem ? null : { row: result.top, col: result.left, rows: result.covered[0], cols: result.covered[1] },
+      outline: result.problem ? null : { row: result.top, col: result.left, rows: result.covered[0], cols: result.covered[1], loose: d > 1 },
       content: (r, c) => ({
         text: number(value(r, c)),
         rgb: inside(r, c) ? colour(value(r, c)) : null,
@@ -168,7 +173,7 @@ function render({ model, el }) {
     const { kernel: values, flip } = current;
     const colour = scaleFor(values.flat(), { signed: true });
     weights.draw({
-      rows: values.length, cols: values[0].length, cell: values.length > 3 ? 40 : 46, label: "Kernel; the arrow keys go from number to number",
+      rows: values.length, cols: values[0].length, cell: values.length > 3 ? 38 : 42, label: "Kernel; the arrow keys go from number to number",
       content: (r, c) => ({ text: fraction(values[r][c]), rgb: colour(values[r][c]), edit: `kernel, row ${r + 1}, column ${c + 1}` }),
     });
     say(kernelPanel.heading, `Kernel, ${sizeText([values.length, values[0].length])}`);
@@ -179,7 +184,7 @@ function render({ model, el }) {
     const { used } = result;
     const colour = scaleFor((result.products ?? [[1]]).flat(), { signed: true });
     products.draw({
-      rows: used.length, cols: used[0].length, cell: used.length > 3 ? 50 : 66,
+      rows: used.length, cols: used[0].length, cell: used.length > 3 ? 50 : 60,
       label: result.problem ? "No products" : `Products: ${result.products.map((row) => row.map((v) => number(v)).join(", ")).join("; ")}`,
       content: (r, c) => (result.problem ? { text: "\u2013" } : {
         text: `${number(result.window[r][c])}\u00B7${bracket(fraction(used[r][c]))}\n= ${number(result.products[r][c])}`,

@@ -7,10 +7,8 @@ import torch.nn.functional as F
 import traitlets
 
 from course_utils import arithmetic
-from course_utils.widgets.base import CourseWidget, State
+from course_utils.widgets.base import CourseWidget, Matrix, State, checked_matrix, matrix_by_name
 from course_utils.widgets.svg import MARK, Drawing, colour_scale, fraction, number
-
-Matrix = list[list[float]]
 
 KERNELS: dict[str, Matrix] = {
     "Identity": [[0, 0, 0], [0, 1, 0], [0, 0, 0]],
@@ -89,15 +87,15 @@ class ConvolutionStepper(CourseWidget):
         **settings: Any,
     ) -> None:
         super().__init__(
-            picture=_by_name("picture", picture, PICTURES),
-            kernel=_by_name("kernel", kernel, KERNELS),
+            picture=matrix_by_name("picture", picture, PICTURES),
+            kernel=matrix_by_name("kernel", kernel, KERNELS),
             **settings,
         )
 
     @traitlets.validate("picture", "kernel")
     def _rectangle(self, proposal: Any) -> Matrix:
         name = proposal["trait"].name
-        return _checked(name, proposal["value"], largest=12 if name == "picture" else 5)
+        return checked_matrix(name, proposal["value"], largest=12 if name == "picture" else 5)
 
     @staticmethod
     def reference(state: State) -> dict[str, Any]:
@@ -118,25 +116,6 @@ class ConvolutionStepper(CourseWidget):
     def still(self) -> Drawing:
         """Draw the picture with its window, the kernel, the products and the output."""
         return _still(self.state(), self.result())
-
-
-def _by_name(kind: str, value: str | Matrix, known: dict[str, Matrix]) -> Matrix:
-    if not isinstance(value, str):
-        return value
-    if value not in known:
-        raise ValueError(f"there is no {kind} {value!r}: choose from {', '.join(known)}")
-    return [list(row) for row in known[value]]
-
-
-def _checked(name: str, value: Any, largest: int) -> Matrix:
-    rows = [[float(v) for v in row] for row in value]
-    widths = {len(row) for row in rows}
-    if len(widths) != 1 or not 1 <= len(rows) <= largest or not 1 <= widths.pop() <= largest:
-        raise ValueError(
-            f"{name} = {value!r} is no rectangle of 1 to {largest} rows and columns: "
-            "give rows of equal length"
-        )
-    return rows
 
 
 def _reference(state: State) -> dict[str, Any]:
@@ -209,7 +188,7 @@ def _still(state: State, result: dict[str, Any]) -> Drawing:
     page.text(20, 34, f"Picture, padding {padding}", bold=True)
     cell = min(34, 320 / len(padded[0]))
     page.grid(20, 46, padded, cell=cell, colour=colour)
-    page.text(370, 34, "Kernel", bold=True)
+    page.text(370, 34, "Kernel, flipped" if state["flip"] else "Kernel", bold=True)
     side = min(40, 190 / len(state["kernel"][0]))
     weights = [v for row in result["used"] for v in row]
     page.grid(

@@ -63,7 +63,7 @@ export const number = (x, digits = 2) => signed(String(Number(x.toFixed(digits))
 
 /** A number as a short fraction where it is one: 1/9, −1/4; else with decimals. */
 export function fraction(x) {
-  for (let d = 1; d <= 100; d += 1) {
+  for (let d = 1; d <= 256; d += 1) {
     const top = x * d;
     if (Math.abs(top - Math.round(top)) < 1e-9) return signed(String(Math.round(top))) + (d > 1 ? `/${d}` : "");
   }
@@ -243,7 +243,7 @@ const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowD
  * A grid of numbers in coloured cells.
  *
  * draw({ rows, cols, cell, label, content, outline }) sets it: content(r, c) gives { text, rgb,
- * classes, edit } for a cell, and outline = { row, col, rows, cols } frames a window. Without `edit` the grid is a picture named `label`. With it, each such cell
+ * classes, edit } for a cell, and outline = { row, col, rows, cols, loose } frames a window (dashed if loose). Without `edit` the grid is a picture named `label`. With it, each such cell
  * is a text box, reached by one Tab; the arrow keys go from box to box, and `edit` is the text
  * that names the box. onEdit(r, c, value) hears of numbers typed, onPick(r, c) of clicks.
  */
@@ -296,6 +296,7 @@ export function grid({ onEdit, onPick, className = "" } = {}) {
   function drawOutline(outline, cell) {
     frameOfWindow.hidden = !outline;
     if (!outline) return;
+    frameOfWindow.classList.toggle("cw-loose", Boolean(outline.loose));
     const pixels = (cellsWide) => `${cellsWide * (cell + 1)}px`;
     Object.assign(frameOfWindow.style, {
       left: `calc(3px + ${pixels(outline.col)})`, top: `calc(3px + ${pixels(outline.row)})`,
@@ -319,6 +320,7 @@ export function grid({ onEdit, onPick, className = "" } = {}) {
         span.className = `cw-cell ${classes}`;
         span.style.background = rgb ? css(rgb) : "";
         span.style.color = rgb ? ink(rgb) : "";
+        span.style.setProperty("--fit", text.length > 4 ? `${Math.max(9.5, (1.7 * cell) / text.length).toFixed(1)}px` : "15px");
         if (!edit) { say(span, text); return; }
         const input = box(r, c);
         input.setAttribute("aria-label", edit);

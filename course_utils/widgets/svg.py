@@ -39,7 +39,7 @@ def fraction(x: float) -> str:
     >>> fraction(1 / 9), fraction(-0.25), fraction(2)
     ('1/9', '−1/4', '2')
     """
-    near = Fraction(x).limit_denominator(100)
+    near = Fraction(x).limit_denominator(256)
     return str(near).replace("-", "−") if abs(float(near) - x) < 1e-9 else number(x, 3)
 
 
@@ -158,9 +158,10 @@ class Drawing:
                 self.rect(left, top, cell, cell, fill=fill, stroke="#d0d7de")
                 if value is None:
                     continue
-                middle = left + cell / 2, top + cell / 2 + 0.14 * cell
-                size = max(10, 0.38 * cell)
-                self.text(*middle, label(value), size=size, anchor="middle", fill=ink(fill))
+                text = label(value)
+                size = min(0.4 * cell, 16, 1.5 * cell / len(text))
+                middle = left + cell / 2, top + cell / 2 + 0.36 * size
+                self.text(*middle, text, size=size, anchor="middle", fill=ink(fill))
 
     def window(self, x: float, y: float, width: float, height: float, *, dash: str = "") -> None:
         """Frame what the reader should look at."""

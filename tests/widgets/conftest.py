@@ -108,6 +108,22 @@ def compute(page: Page) -> Compute:
 
 
 @pytest.fixture(scope="session")
+def same() -> Callable[[Any, Any], bool]:
+    """Whether two answers agree: texts and counts exactly, numbers to 1e-9 of their size."""
+
+    def agree(a: Any, b: Any) -> bool:
+        if isinstance(a, dict) and isinstance(b, dict):
+            return a.keys() == b.keys() and all(agree(a[key], b[key]) for key in a)
+        if isinstance(a, list) and isinstance(b, list):
+            return len(a) == len(b) and all(map(agree, a, b))
+        if isinstance(a, float) or isinstance(b, float):
+            return bool(a == pytest.approx(b, rel=1e-9, abs=1e-9))
+        return bool(a == b)
+
+    return agree
+
+
+@pytest.fixture(scope="session")
 def axe_source() -> str:
     """The text of axe-core, as its package ships it."""
     return (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")

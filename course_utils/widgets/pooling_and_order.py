@@ -1,0 +1,179 @@
+"""Pooling on a grid one can edit, and what changes when the activation comes after it."""
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+import traitlets
+
+from course_utils import arithmetic
+from course_utils.widgets.base import CourseWidget, Matrix, State, checked_matrix, matrix_by_name
+from course_utils.widgets.svg import MARK, Drawing, colour_scale, number
+
+PICTURES: dict[str, Matrix] = {
+    "Mixed signs": [
+        [3, -4, 1, 0, -2, 5],
+        [-1, 2, -6, 4, 0, -3],
+        [0, -5, 7, -2, 3, 1],
+        [6, 1, -3, -8, -1, 2],
+        [-2, -7, -1, -4, 9, -6],
+        [-3, -1, -5, -2, 4, 0],
+    ],
+    "All positive": [[(3 * r + 5 * c + r * c) % 9 + 1 for c in range(6)] for r in range(6)],
+    "All negative": [[-((2 * r + 7 * c + r * c) % 9) - 1 for c in range(6)] for r in range(6)],
+    "Plus and minus in turn": [[4 if (r + c) % 2 else -4 for c in range(6)] for r in range(6)],
+    "One peak": [[8 if (r, c) == (2, 3) else 0 for c in range(6)] for r in range(6)],
+}
+"""Pictures by name, as rows of numbers."""
+
+ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
+    "ReLU": F.relu,
+    "leaky ReLU": lambda x: F.leaky_relu(x, 0.1),
+    "tanh": torch.tanh,
+    "sigmoid": torch.sigmoid,
+    "|x|": torch.abs,
+    "−x": torch.neg,
+}
+"""What may come before or after the pooling; the last two are there to break the rule."""
+
+
+class PoolingAndOrder(CourseWidget):
+    """Pool a small grid, with the activation before or after, and see where the two differ.
+
+    Args:
+        picture: a name in `PICTURES`, or rows of numbers, at most 8x8.
+        pool: ``"max"`` or ``"average"``.
+        activation: a name in `ACTIVATIONS`.
+        window: side of the pooling window, 1 to 4.
+        stride: distance between windows, 1 to 4.
+        step: which window is shown, counted row by row from 0.
+
+    Raises:
+        ValueError: for an unknown picture, or rows that make no rectangle of the size allowed.
+        traitlets.TraitError: for a setting out of its range.
+    """
+
+    title = "Pooling, and the order of activation and pooling"
+    data: ClassVar[dict[str, Any]] = {"pictures": PICTURES, "activations": list(ACTIVATIONS)}
+
+    picture: traitlets.List[list[float]] = traitlets.List().tag(sync=True)
+    pool = traitlets.Enum(["max", "average"], "average").tag(sync=True)
+    activation = traitlets.Enum(list(ACTIVATIONS), "ReLU").tag(sync=True)
+    window = traitlets.Int(2, min=1, max=4).tag(sync=True)
+    stride = traitlets.Int(2, min=1, max=4).tag(sync=True)
+    step = traitlets.Int(0, min=0).tag(sync=True)
+
+    def __init__(self, picture: str | Matrix = "Mixed signs", **settings: Any) -> None:
+        super().__init__(picture=matrix_by_name("picture", picture, PICTURES), **settings)
+
+    @traitlets.validate("picture")
+    def _rectangle(self, proposal: Any) -> Matrix:
+        return checked_matrix("picture", proposal["value"], largest=8)
+
+    @staticmethod
+    def reference(state: State) -> dict[str, Any]:
+        """Compute both orders with ``F.max_pool2d`` or ``F.avg_pool2d``."""
+        return _reference(state)
+
+    def describe(self) -> str:
+        """Say in how many places the two orders differ."""
+        result = self.result()
+        if result["problem"]:
+            return str(result["problem"])
+        return verdict(self.state(), result)
+
+    def still(self) -> Drawing:
+        """Draw both orders side by side, and their difference."""
+        return _still(self.state(), self.result())
+
+
+def verdict(state: State, result: dict[str, Any]) -> str:
+    """Return one sentence that says where the two orders agree.
+
+    Args:
+        state: the widget's state.
+        result: the reference's answer for it.
+
+    Returns:
+        A sentence such as "Average pooling and ReLU: the two orders differ in 8 of 9 places ...".
+    """
+    total = result["out"][0] * result["out"][1]
+    start = f"{state['pool'].capitalize()} pooling and {state['activation']}: the two orders"
+    if result["differing"] == 0:
+        return f"{start} agree in all {total} places."
+    return f"{start} differ in {result['differing']} of {total} places, by up to " + (
+        f"{number(result['largest'])}."
+    )
+
+
+def _reference(state: State) -> dict[str, Any]:
+    image = torch.tensor(state["picture"], dtype=torch.float64)  # (n_h, n_w)
+    k, s = state["window"], state["stride"]
+    try:
+        out = arithmetic.pool_output_size((image.shape[0], image.shape[1]), k, s)
+    except ValueError:
+        return {"problem": _problem(k, min(image.shape)), "out": [0, 0]}
+    pooling = F.max_pool2d if state["pool"] == "max" else F.avg_pool2d
+    activate = ACTIVATIONS[state["activation"]]
+    activated, pooled = activate(image), pooling(image[None], k, s)[0]
+    before, after = pooling(activated[None], k, s)[0], activate(pooled)  # both (o_h, o_w)
+    difference = before - after
+    assert tuple(before.shape) == out
+    maps = {"activated": activated, "pooled": pooled, "before": before, "after": after}
+    return {
+        "problem": None,
+        "out": list(before.shape),
+        **{name: values.tolist() for name, values in maps.items()},
+        "difference": difference.tolist(),
+        "differing": int((difference.abs() > 1e-9).sum()),
+        "largest": float(difference.abs().max()),
+        "calls": [image.numel(), before.numel()],
+        **_one_window(state, image, before.shape[1], before.numel()),
+    }
+
+
+def _one_window(state: State, image: torch.Tensor, cols: int, total: int) -> dict[str, Any]:
+    k, s = state["window"], state["stride"]
+    step = min(state["step"], total - 1)
+    row, col = step // cols, step % cols
+    seen = image[row * s : row * s + k, col * s : col * s + k]
+    return {"step": step, "row": row, "col": col, "seen": seen.tolist()}
+
+
+def _problem(window: int, size: int) -> str:
+    return (
+        f"No window fits: it is {window} wide and the picture only {size}. "
+        "Use a smaller window or a larger picture."
+    )
+
+
+# --- The still picture -----------------------------------------------------------------------
+
+
+def _still(state: State, result: dict[str, Any]) -> Drawing:
+    page = Drawing(width=900, height=470)
+    _draw_map(page, "Picture", state["picture"], x=20, y=34, largest=220)
+    if result["problem"]:
+        page.text(20, 440, result["problem"], fill=MARK, bold=True)
+        return page
+    cell = 220 / max(len(state["picture"]), len(state["picture"][0]))
+    k, s = state["window"], state["stride"]
+    page.window(20 + result["col"] * s * cell, 46 + result["row"] * s * cell, k * cell, k * cell)
+    pool, activation = state["pool"], state["activation"]
+    _draw_map(page, f"Activation first: {activation}", result["activated"], x=290, y=34)
+    _draw_map(page, f"then {pool}", result["before"], x=510, y=34)
+    _draw_map(page, f"Pooling first: {pool}", result["pooled"], x=290, y=244)
+    _draw_map(page, f"then {activation}", result["after"], x=510, y=244)
+    _draw_map(page, "Upper − lower", result["difference"], x=720, y=140)
+    page.text(20, 440, verdict(state, result), bold=True)
+    return page
+
+
+def _draw_map(
+    page: Drawing, title: str, values: Matrix, *, x: float, y: float, largest: float = 160
+) -> None:
+    page.text(x, y, title, bold=True)
+    cell = largest / max(len(values), len(values[0]))
+    colour = colour_scale([v for row in values for v in row], signed=True)
+    page.grid(x, y + 12, values, cell=cell, colour=colour)
