@@ -6,7 +6,13 @@ readers who cannot see it.
 """
 
 from course_utils.plots.display import show
-from course_utils.plots.images import plot_channels, plot_images, plot_pixels
+from course_utils.plots.images import (
+    plot_channels,
+    plot_images,
+    plot_pixels,
+    plot_prediction,
+    plot_tasks,
+)
 from course_utils.plots.training import LivePlot, plot_confusion, plot_histories, plot_history
 
 __all__ = [
@@ -17,5 +23,7 @@ __all__ = [
     "plot_history",
     "plot_images",
     "plot_pixels",
+    "plot_prediction",
+    "plot_tasks",
     "show",
 ]

@@ -1,14 +1,24 @@
 """Pictures as figures: grids, channels, and pixels with their numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from course_utils.plots.style import FONT, INTENSITY, bare, new_figure
+from course_utils.plots.style import (
+    BLUE,
+    FONT,
+    INTENSITY,
+    ORANGE,
+    SKY,
+    YELLOW,
+    bare,
+    new_figure,
+)
 
 
 def to_hwc(image: Tensor) -> np.ndarray:
@@ -117,4 +127,83 @@ def plot_pixels(values: Tensor, title: str = "", size: float = 0.42) -> Figure:
         text = form.format(value)
         axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=FONT - 1)
     bare(axes, title)
+    return figure
+
+
+def plot_prediction(image: Tensor, probabilities: Tensor, classes: Sequence[str]) -> Figure:
+    """Draw a picture beside bars of what a model thinks it is, the likeliest class on top.
+
+    Args:
+        image: (C, H, W), uint8 or float in [0, 1].
+        probabilities: (K,), summing to 1.
+        classes: K names.
+
+    Raises:
+        ValueError: The sizes do not agree.
+    """
+    if probabilities.shape != (len(classes),):
+        raise ValueError(f"{len(classes)} classes, but {tuple(probabilities.shape)} probabilities")
+    figure = new_figure(6.0, 2.6)
+    left, right = figure.subplots(1, 2, width_ratios=(1, 1.4))
+    draw_image(left, image)
+    order = probabilities.argsort().tolist()
+    shares = probabilities.detach().cpu()[order].tolist()
+    bars = right.barh([classes[index] for index in order], shares, color=BLUE)
+    right.bar_label(bars, [f" {share:.0%}" for share in shares], fontsize=FONT - 1)
+    right.set_xlim(0, 1.12)
+    right.set_xticks([])
+    right.tick_params(labelsize=FONT - 1, length=0)
+    right.spines[:].set_visible(False)
+    return figure
+
+
+def mask_box(mask: Tensor) -> tuple[int, int, int, int]:
+    """Return the smallest box around a mask: its first column and row, its width and height.
+
+    Args:
+        mask: (H, W), bool.
+
+    Raises:
+        ValueError: The mask is empty.
+    """
+    rows, columns = mask.nonzero(as_tuple=True)
+    if len(rows) == 0:
+        raise ValueError("the mask is empty: there is nothing to put a box around")
+    left, top = int(columns.min()), int(rows.min())
+    return left, top, int(columns.max()) - left + 1, int(rows.max()) - top + 1
+
+
+def draw_box(axes: Axes, mask: Tensor, label: str, colour: str) -> None:
+    """Draw the box around a mask, with its label above the top edge."""
+    left, top, width, height = mask_box(mask)
+    box = Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=colour, lw=2)
+    axes.add_patch(box)
+    place = {"ha": "left", "va": "bottom", "fontsize": FONT - 1}
+    frame = {"facecolor": colour, "edgecolor": "none", "pad": 1.5}
+    axes.text(left - 0.5, top - 1.5, label, color="black", bbox=frame, **place)
+
+
+def plot_tasks(image: Tensor, masks: Mapping[str, Tensor]) -> Figure:
+    """Draw what four tasks of computer vision ask about one picture.
+
+    Args:
+        image: (3, H, W), uint8 or float in [0, 1].
+        masks: Name of each object -> its pixels (H, W), bool; the first is the main object.
+    """
+    main, *_ = masks
+    figure = new_figure(9.2, 2.9)
+    panels = figure.subplots(1, 4)
+    titles = ("classification", "localisation", "detection", "segmentation")
+    for axes, title in zip(panels, titles, strict=True):
+        draw_image(axes, image, title)
+    panels[0].set_xlabel(f"“{main}”", fontsize=FONT)
+    panels[1].set_xlabel(f"“{main}”, and where", fontsize=FONT)
+    panels[2].set_xlabel("every object, and where", fontsize=FONT)
+    panels[3].set_xlabel("the class of every pixel", fontsize=FONT)
+    draw_box(panels[1], masks[main], main, YELLOW)
+    classes = torch.zeros(image.shape[1:])  # (H, W): 0 is the background
+    for index, (name, mask) in enumerate(masks.items(), start=1):
+        draw_box(panels[2], mask, name, (YELLOW, SKY, ORANGE)[(index - 1) % 3])
+        classes[mask] = index
+    panels[3].imshow(classes.numpy(), cmap=INTENSITY, interpolation="nearest")
     return figure

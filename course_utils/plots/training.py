@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_utils.plots.display import show
+from course_utils.plots.display import to_bundle
 from course_utils.plots.style import BLUE, FONT, INTENSITY, LINES, MARKERS, RED, new_figure, tidy
 from course_utils.training import History
 
@@ -130,4 +130,9 @@ class LivePlot:
             f"{self.title or 'Training'}: loss and accuracy over {len(history.epochs)} epochs, "
             f"last validation accuracy {last.val_accuracy:.1%}"
         )
-        self.handle = show(plot_history(history, self.title), alt, self.handle)
+        bundle = to_bundle(plot_history(history, self.title), alt)
+        if self.handle is None:
+            self.handle = DisplayHandle()
+            self.handle.display(bundle, raw=True)
+        else:
+            self.handle.update(bundle, raw=True)

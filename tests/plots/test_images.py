@@ -3,9 +3,16 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.plots import plot_channels, plot_images, plot_pixels, show
+from course_utils.plots import (
+    plot_channels,
+    plot_images,
+    plot_pixels,
+    plot_prediction,
+    plot_tasks,
+    show,
+)
 from course_utils.plots.display import to_html
-from course_utils.plots.images import to_hwc
+from course_utils.plots.images import mask_box, to_hwc
 
 
 def drawn(axes):
@@ -92,7 +99,7 @@ def test_no_figure_stays_behind_in_pyplot():
 def test_a_shown_figure_carries_its_alt_text():
     html = to_html(plot_pixels(torch.eye(2)), 'a "unit" matrix <2 x 2>')
     assert '<img alt="a &quot;unit&quot; matrix &lt;2 x 2&gt;"' in html
-    assert 'src="data:image/png;base64,iVBOR' in html
+    assert 'src="data:image/webp;base64,UklGR' in html
 
 
 def test_the_same_figure_gives_the_same_bytes():
@@ -103,3 +110,39 @@ def test_the_same_figure_gives_the_same_bytes():
 def test_a_figure_without_alt_text_is_refused():
     with pytest.raises(ValueError, match="alt is empty"):
         show(plot_pixels(torch.eye(2)), "  ")
+
+
+def test_plot_prediction_sorts_the_classes_by_probability():
+    figure = plot_prediction(torch.rand(1, 4, 4), torch.tensor([0.2, 0.7, 0.1]), ["a", "b", "c"])
+    bars = figure.axes[1]
+    assert [label.get_text() for label in bars.get_yticklabels()] == ["c", "a", "b"]
+    np.testing.assert_allclose([bar.get_width() for bar in bars.patches], [0.1, 0.2, 0.7])
+    with pytest.raises(ValueError, match="2 classes, but"):
+        plot_prediction(torch.rand(1, 4, 4), torch.ones(3) / 3, ["a", "b"])
+
+
+def test_the_box_of_a_mask_touches_its_outermost_pixels():
+    mask = torch.zeros(6, 8, dtype=torch.bool)
+    mask[2, 3] = mask[4, 6] = True
+    assert mask_box(mask) == (3, 2, 4, 3)
+    with pytest.raises(ValueError, match="the mask is empty"):
+        mask_box(torch.zeros(2, 2, dtype=torch.bool))
+
+
+def test_plot_tasks_gives_each_object_its_box_and_its_class():
+    masks = {
+        "ball": torch.zeros(8, 8, dtype=torch.bool),
+        "box": torch.zeros(8, 8, dtype=torch.bool),
+    }
+    masks["ball"][1:3, 1:3] = True
+    masks["box"][5:8, 4:6] = True
+    panels = plot_tasks(torch.rand(3, 8, 8), masks).axes
+    assert [len(axes.patches) for axes in panels] == [0, 1, 2, 0]
+    assert [text.get_text() for text in panels[2].texts] == ["ball", "box"]
+    classes = np.asarray(panels[3].images[-1].get_array())
+    assert set(np.unique(classes)) == {0, 1, 2} and (classes[5:8, 4:6] == 2).all()
+
+
+def test_a_figure_of_photos_is_stored_small():
+    noise = torch.randint(256, (3, 300, 300), dtype=torch.uint8)
+    assert len(to_html(plot_images([noise], size=4), "noise")) < 600_000

@@ -69,13 +69,16 @@ def test_plot_confusion_refuses_another_number_of_classes():
 def test_live_plot_draws_once_and_then_replaces(history, monkeypatch):
     calls = []
 
-    def record(figure, alt, handle=None):
-        calls.append((alt, handle))
-        return "the handle"
+    class Handle:
+        def display(self, bundle, raw):
+            calls.append(("display", bundle["text/plain"]))
 
-    monkeypatch.setattr(training_plots, "show", record)
+        def update(self, bundle, raw):
+            calls.append(("update", bundle["text/plain"]))
+
+    monkeypatch.setattr(training_plots, "DisplayHandle", Handle)
     live = LivePlot("LeNet-5")
     live(history)
     live(history)
-    assert [handle for _, handle in calls] == [None, "the handle"]
-    assert "LeNet-5" in calls[0][0] and "60.0%" in calls[0][0]
+    assert [how for how, _ in calls] == ["display", "update"]
+    assert "LeNet-5" in calls[0][1] and "60.0%" in calls[0][1]

@@ -1,0 +1,375 @@
+# %% [markdown]
+# # 01 · Image tensors
+#
+# **After this lesson you can**
+# - read the shape, the type and the range of a picture, and say what each axis means;
+# - move between the three orders HWC, CHW and NCHW without garbling the picture;
+# - turn a picture grey in a way that fits the eye, normalise it, and stack pictures to a batch;
+# - say what classification, localisation, detection and segmentation ask of a picture.
+#
+# **Time** 30 minutes. Nothing is trained here.
+#
+# **Builds on** Python, and the first page of any PyTorch tutorial: you know what a tensor is.
+
+# %% [markdown]
+# ## The question
+#
+# You see a person in a uniform. What does the network get? Every lesson of this course rests on
+# the answer, and so do most of its bugs: a wrong axis order raises no error, it just makes a
+# model bad.
+
+# %%
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.cbook import get_sample_data
+from PIL import Image
+
+from course_utils import data
+from course_utils.plots import plot_channels, plot_images, plot_pixels, plot_tasks, show
+from course_utils.runtime import expect, seed_everything
+
+# %% [markdown]
+# ## A photo is a block of numbers
+#
+# matplotlib ships a photo of Rear Admiral Grace Hopper, who built one of the first compilers. We
+# read it the way most programs do.
+
+# %%
+photo = plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False))
+print("type: ", type(photo).__name__, "of", photo.dtype)
+print("shape:", photo.shape)
+print("range:", photo.min(), "to", photo.max())
+
+# %% [markdown]
+# 600 rows, 512 columns, and 3 numbers for each pixel: how much red, green and blue light. Each is a
+# whole number from 0 (none) to 255 (full), so it fits into one byte: `uint8`. Let us look at a few of
+# them, the red values of a corner of the eye:
+
+# %%
+patch = torch.tensor(photo[230:238, 210:222, 0])  # (8, 12): rows, columns; channel 0 is red
+show(
+    plot_pixels(patch, "red, rows 230 to 237, columns 210 to 221"),
+    "Eight by twelve pixels with their numbers: the brighter the cell, the higher the number",
+)
+
+# %% [markdown]
+# ## Rows first: which number is the width?
+#
+# **Predict, then run.** People say "a 1080 × 720 photo" and mean 1080 wide, 720 high. Which shape has
+# its array: `(1080, 720, 3)` or `(720, 1080, 3)`?
+
+# %%
+wide = Image.new("RGB", (1080, 720))  # PIL, like people, says (width, height)
+array = np.asarray(wide)
+print("PIL says     ", wide.size)
+print("the array has", array.shape)
+
+# %% [markdown]
+# An array is a matrix, and a matrix counts rows first: (height, width). Slides that turn "1080 × 720"
+# into a tensor of shape (3, 1080, 720) have swapped the two. The tensor is **(3, 720, 1080)**.
+
+# %% [markdown]
+# ## Three orders of the axes
+#
+# | order | who uses it | shape of our photo |
+# |---|---|---|
+# | HWC | files, PIL, NumPy, matplotlib | (600, 512, 3) |
+# | CHW | one picture in PyTorch | (3, 600, 512) |
+# | NCHW | a batch of N pictures in PyTorch | (1, 3, 600, 512) |
+#
+# `permute` changes the order. The channel goes to the front, rows and columns keep theirs:
+
+# %%
+image = torch.tensor(photo).permute(2, 0, 1)  # (3, 600, 512)
+batch = image[None]  # (1, 3, 600, 512)
+print(tuple(image.shape), tuple(batch.shape))
+expect(image[0, 230, 210] == photo[230, 210, 0], "each value is where it belongs", trained=False)
+
+# %% [markdown]
+# **Predict, then run.** `reshape(3, 600, 512)` gives the same shape. Is it the same picture?
+
+# %%
+garbled = torch.tensor(photo).reshape(3, 600, 512)
+show(
+    plot_images([image, garbled], ["permute", "reshape"], size=2.6),
+    "Left the photo, right what reshape makes of it: coloured stripes, in which a face is hard to find",
+)
+
+# %% [markdown]
+# `reshape` keeps the numbers in their order and only sets new line breaks. Three neighbours in
+# memory, which were one pixel's red, green and blue, become three pixels of one channel. No error,
+# right shape, wrong picture. **Look at what you feed a network before you train it.**
+
+# %% [markdown]
+# ## uint8 or float?
+#
+# Files hold bytes; networks compute with floats. Bytes have two traps.
+#
+# **Predict, then run.** Make a pixel of 200 brighter by 100. What do you get?
+
+# %%
+pixel = torch.tensor(200, dtype=torch.uint8)
+print("uint8:      200 + 100 =", (pixel + 100).item())
+print("float:      200 + 100 =", (pixel.float() + 100).item())
+print("in [0, 1]: ", round((pixel / 255).item(), 3))
+
+# %% [markdown]
+# A byte wraps around at 256, so white turns black. The rule of this course: pictures are *stored*
+# as `uint8` in 0 to 255, because that is four times smaller, and *computed with* as `float32`,
+# divided by 255 first.
+
+# %%
+as_float = image / 255  # (3, 600, 512), float32 in [0, 1]
+for name, tensor in (("uint8", image), ("float32", as_float)):
+    megabytes = tensor.nbytes / 1e6
+    print(f"{name:8} {megabytes:5.2f} MB, from {tensor.min():g} to {tensor.max():g}")
+
+# %% [markdown]
+# ## Channels
+
+# %%
+show(
+    plot_channels(image),
+    "The photo beside its red, green and blue channel: the stripes of the flag are bright in the "
+    "red channel and dark in the other two where they are red",
+)
+
+# %% [markdown]
+# A channel is a picture of its own. Look at the flag: its red stripes shine in the red channel and
+# vanish in the other two, its white stripes shine in all three. A network's later layers also have
+# channels; there they no longer mean colours, but patterns that the network found.
+#
+# Some libraries, OpenCV among them, store blue first. Nothing warns you:
+
+# %%
+show(
+    plot_images([image, image.flip(0)], ["RGB", "the same bytes, read as BGR"], size=2.2),
+    "The photo in its right colours, and with red and blue swapped: the face looks blue",
+)
+
+# %% [markdown]
+# ## What if we average the channels?
+#
+# Averaging makes the picture grey: $(R + G + B)/3$. It is simple, but the eye does not work so. It is
+# most sensitive to green and least to blue. The usual weights for a television signal are
+#
+# $$Y = 0.299\,R + 0.587\,G + 0.114\,B$$
+#
+# **Predict, then run.** Pure red, pure green, pure blue and yellow: which of them can the mean tell
+# apart?
+
+# %%
+WEIGHTS = torch.tensor([0.299, 0.587, 0.114])  # red, green, blue; they sum to 1
+colours = {"red": (1, 0, 0), "green": (0, 1, 0), "blue": (0, 0, 1), "yellow": (1, 1, 0)}
+for name, rgb in colours.items():
+    rgb = torch.tensor(rgb).float()  # (3,)
+    print(f"{name:7} mean {rgb.mean():.3f}   luminance {rgb @ WEIGHTS:.3f}")
+
+# %%
+mean_grey = as_float.mean(dim=0, keepdim=True)  # (1, 600, 512)
+luminance = torch.einsum("c,chw->hw", WEIGHTS, as_float)[None]  # (1, 600, 512)
+show(
+    plot_images([image, mean_grey, luminance], ["colour", "mean", "luminance"], size=2.2),
+    "The photo in colour, as the mean of its channels, and as luminance: in the luminance picture "
+    "the red stripes of the flag are darker",
+)
+
+# %% [markdown]
+# To the mean, red, green and blue are one and the same grey. Whether that matters depends on the
+# task: a network that has to find ripe tomatoes should get all three channels. Most convnets do.
+
+# %% [markdown]
+# ## Normalisation
+#
+# A network learns more easily when its inputs are around zero with a spread near one. So each channel
+# is shifted by its **mean** and divided by its **standard deviation**:
+#
+# $$x' = \frac{x - \mu_c}{\sigma_c}$$
+#
+# Both are measured once, on the *training* pictures, for each channel, and then used for *every*
+# picture, the test pictures included. Here are the shipped pictures of clothes:
+
+# %%
+loaders = data.load("fashion_mnist_mini", batch_size=64, generator=seed_everything(0))
+pixels = loaders.train.images / 255  # (9000, 1, 28, 28), float in [0, 1]
+mean, std = pixels.mean(), pixels.std()
+print(f"measured: mean {mean:.4f}, standard deviation {std:.4f}")
+print(f"loaders : mean {loaders.info.mean[0]:.4f}, standard deviation {loaders.info.std[0]:.4f}")
+expect(abs(mean - loaders.info.mean[0]) < 1e-4, "the loaders use the training mean", trained=False)
+
+# %% [markdown]
+# **Predict, then run.** What are the mean and the range of a normalised batch? Is its mean exactly
+# zero?
+
+# %%
+images, labels = next(iter(loaders.val))  # (64, 1, 28, 28) and (64,)
+print(f"mean {images.mean():.2f}, from {images.min():.2f} to {images.max():.2f}")
+restored = loaders.info.denormalise(images)  # back to [0, 1], for people to look at
+print(f"restored: from {restored.min():.2f} to {restored.max():.2f}")
+
+# %% [markdown]
+# Only near zero: the constants belong to the whole training part, and this is one batch. Had we
+# normalised each batch by its own mean, a picture would look different to the network depending
+# on its neighbours.
+
+# %% [markdown]
+# ## Batches
+#
+# A network reads many pictures at once, stacked along a new first axis N. They must have the same
+# size, which is why photos are resized and cropped first.
+
+# %%
+titles = [loaders.info.classes[label] for label in labels[:10]]
+show(
+    plot_images(restored[:10], titles, num_columns=5, size=1.25),
+    "The first ten grey pictures of a batch, each with the name of its class",
+)
+print("images:", tuple(images.shape), images.dtype)
+print("labels:", tuple(labels.shape), labels.dtype)
+
+# %% [markdown]
+# **Predict, then run.** A usual batch for ImageNet holds 256 pictures of 224 × 224 in colour. How many
+# megabytes is that as floats?
+
+# %%
+numbers = 256 * 3 * 224 * 224
+print(
+    f"{numbers:,} numbers: {numbers / 1e6:.1f} MB as uint8, {4 * numbers / 1e6:.1f} MB as float32"
+)
+
+# %% [markdown]
+# ## A picture of our own, and four questions about it
+#
+# We can also *make* a picture. Two coordinate grids say for each pixel in which row and column it is;
+# an inequality between them is a shape.
+
+# %%
+rows, columns = torch.meshgrid(torch.arange(96), torch.arange(96), indexing="ij")  # (96, 96)
+ball = (rows - 62) ** 2 + (columns - 30) ** 2 < 20**2
+box = (rows - 30).abs().maximum((columns - 66).abs()) < 15
+tent = (rows < 88) & (rows - 58 > 2 * (columns - 74).abs())
+scene = torch.stack([0.45 + rows / 400, 0.62 + rows / 500, 0.80 - rows / 300])  # (3, 96, 96)
+for mask, colour in ((ball, (0.84, 0.37, 0)), (box, (0, 0.45, 0.70)), (tent, (0, 0.62, 0.45))):
+    scene[:, mask] = torch.tensor(colour)[:, None]
+
+# %%
+show(
+    plot_tasks(scene, {"ball": ball, "box": box, "tent": tent}),
+    "A scene with a ball, a box and a tent, four times: named as a whole, with one box around the "
+    "ball, with a labelled box around each object, and with every pixel coloured by its class",
+)
+
+# %% [markdown]
+# | task | answer | shape of the answer |
+# |---|---|---|
+# | **classification** | what is in the picture? | K logits |
+# | **localisation** | what, and where is it? one object | K logits and 4 numbers |
+# | **detection** | what and where, for every object | any number of (class, box) |
+# | **segmentation** | which class has each pixel? | (K, H, W) logits |
+#
+# This course is about classification, on which the other three are built: their networks start from
+# the same convolutional stem.
+#
+# One more thing is in this picture. The sky-coloured background is not the object. A model that gets
+# all pixels may use the background, too, and be wrong wherever the usual background is missing.
+# Lesson 02 takes that up.
+
+# %% [markdown]
+# ## Pop quiz
+#
+# **1.** A photo is 640 wide and 480 high. Which shape has a batch of eight such photos in PyTorch?
+#
+# <details><summary>Answer</summary>
+#
+# (8, 3, 480, 640): pictures, channels, height, width. (8, 3, 640, 480) swaps height and width;
+# (8, 480, 640, 3) is the order of files.
+# </details>
+#
+# **2.** You load a photo as HWC and call `.reshape(3, H, W)`. What will the network see?
+#
+# <details><summary>Answer</summary>
+#
+# Stripes: numbers of one pixel have become neighbours in a row. Use `.permute(2, 0, 1)`.
+# </details>
+#
+# **3.** `x` is a `uint8` picture. What is wrong with `(x + 60).clamp(0, 255)`?
+#
+# <details><summary>Answer</summary>
+#
+# The sum has wrapped around before `clamp` sees it: 200 + 60 is 4. Convert to float first.
+# </details>
+#
+# **4.** Which mean and standard deviation belong to the test pictures?
+#
+# <details><summary>Answer</summary>
+#
+# Those of the training part. The test pictures must meet the same function that the model was trained
+# with, and measuring on them would use them for a choice.
+# </details>
+#
+# **5.** A picture has the colours pure red and pure blue, in equal parts. Can a model that reads the
+# mean of the channels tell a red from a blue object?
+#
+# <details><summary>Answer</summary>
+#
+# Not by colour: both have the mean 1/3. By luminance (0.299 and 0.114) it can.
+# </details>
+
+# %% [markdown]
+# ## Try it yourself
+#
+# Brighten the photo by 60 without wrapping around, then turn it into a batch of one, in floats. The
+# check below says whether it is right. Replace the line that is there.
+
+# %%
+brightened = image[None] / 255  # your code here: (1, 3, 600, 512), float in [0, 1]
+
+# %%
+if brightened.shape != (1, 3, 600, 512) or not brightened.is_floating_point():
+    print(f"shape {tuple(brightened.shape)}, {brightened.dtype}: expected (1, 3, 600, 512), float")
+elif not 0 <= brightened.min() <= brightened.max() <= 1:
+    print(f"from {brightened.min():.2f} to {brightened.max():.2f}: expected values within [0, 1]")
+elif torch.allclose(brightened[0], (image.float() + 60).clamp(0, 255) / 255):
+    print("right")
+else:
+    print("not yet: every value should be 60/255 higher, but none above 1")
+
+# %% [markdown]
+# <details><summary>A solution</summary>
+#
+# `brightened = ((image.float() + 60).clamp(max=255) / 255)[None]`
+# </details>
+
+# %% [markdown]
+# ## What to remember
+#
+# - A picture in PyTorch is (C, H, W), a batch (N, C, H, W). Height before width.
+# - `permute` moves axes, `reshape` does not: it garbles. Look at your input.
+# - Store `uint8`, compute with `float32`; convert before you add.
+# - Normalise each channel with the training part's mean and standard deviation, at test time as well.
+# - The mean of the channels throws colour away; luminance keeps what the eye weighs.
+
+# %% [markdown]
+# ## Further reading
+#
+# - Recommendation ITU-R BT.601: the weights of red, green and blue in the luminance signal.
+# - O. Russakovsky et al.: *ImageNet Large Scale Visual Recognition Challenge*. International
+#   Journal of Computer Vision 115, 2015. The tasks of this lesson, as a contest.
+# - H. Xiao, K. Rasul, R. Vollgraf: *Fashion-MNIST*. arXiv 1708.07747, 2017.
+#
+# **Next** Lesson 02 asks why we do not simply give all those numbers to an MLP.
+#
+# ## Words of this lesson
+#
+# | English | Korean | meaning |
+# |---|---|---|
+# | pixel | 픽셀, 화소 | one cell of the picture's grid |
+# | channel | 채널 | one number of every pixel: red, green, blue, or a learned feature |
+# | batch | 배치 | pictures that are processed together |
+# | luminance | 휘도 | brightness as the eye weighs it |
+# | normalisation | 정규화 | shifting and scaling to mean 0 and standard deviation 1 |
+# | classification | 분류 | naming the class of a picture |
+# | localisation | 위치 추정 | and saying where its object is |
+# | detection | 객체 검출 | class and box of every object |
+# | segmentation | 분할 | class of every pixel |

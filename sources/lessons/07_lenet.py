@@ -1,0 +1,520 @@
+# %% [markdown]
+# # 07 · LeNet: the first training loop
+#
+# **After this lesson you can**
+# - say what LeNet-5 is made of, and compute the shape and the parameters of each layer;
+# - write a training loop by hand, and name what goes wrong when one of its lines is missing;
+# - compare two models fairly, and read a confusion matrix and the maps inside a convnet.
+#
+# **Time** 40 minutes to read and try; the training in it takes about two minutes on a laptop.
+#
+# **Builds on** 04 (stride, padding, pooling) and 05 (channels and parameters).
+
+# %% [markdown]
+# ## The question
+#
+# In the 1990s banks wanted machines to read the amounts that people write on cheques. Every
+# digit is a small grey picture, and the same 7 may sit a little to the left, lean, or be drawn
+# with a bar. A fully connected network treats each shifted 7 as a new input. The network of this
+# lesson, LeNet-5, was built for that job, and versions of it read cheques in banks' machines
+# for years.
+#
+# Its claim was bold: **fewer parameters, and yet fewer errors**. We test that claim here, with a
+# multilayer perceptron (MLP) as the opponent. Our pictures have the size of the bank's digits,
+# 28 × 28 grey pixels, but show clothes, because those are harder and come with this course.
+
+# %%
+import math
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from course_utils import data, facts, models
+from course_utils.inspection import capture
+from course_utils.plots import LivePlot, plot_confusion, plot_histories, plot_images, show
+from course_utils.runtime import choose_device, expect, profile, seed_everything
+from course_utils.training import TrainConfig, evaluate, fit
+
+settings = profile("07_lenet")
+device = choose_device()
+
+# %% [markdown]
+# `profile` holds how much this lesson trains on your kind of machine. Nothing else in the lesson
+# depends on it.
+
+# %% tags=["nbval-ignore-output"]
+print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epochs} epochs")
+
+# %% [markdown]
+# ## Three parts of the data
+#
+# A model is trained on the **training** part. While we still make choices (which model, how many
+# epochs), we look at the **validation** part. The **test** part is opened once, at the very end.
+# Whoever chooses by the test part has trained on it, by hand.
+
+# %% tags=["nbval-ignore-output"]
+loaders = data.load(
+    settings.data,
+    batch_size=settings.batch_size,
+    device=device,
+    generator=seed_everything(0),
+    limit=settings.limit or None,
+)
+for part in ("train", "val", "test"):
+    print(f"{part:>5}: {getattr(loaders, part).num_images:6d} pictures")
+
+# %%
+classes = loaders.info.classes
+first_of_each = [int((loaders.test.labels == k).nonzero()[0]) for k in range(len(classes))]
+show(
+    plot_images(loaders.test.images[first_of_each], classes, num_columns=5, size=1.2),
+    "Ten grey pictures of 28 by 28 pixels, one for each class of clothing",
+)
+
+# %% [markdown]
+# ## The opponent: an MLP
+#
+# The MLP stretches each picture into 784 numbers and puts linear layers on them. Every unit of
+# its first layer has one weight for every pixel.
+#
+# **Predict, then run.** The layers are 784 → 256 → 128 → 10. How many parameters is that,
+# roughly: 20 thousand, 200 thousand or 2 million?
+
+
+# %%
+def num_parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+mlp = models.build("mlp", in_channels=1, num_classes=10)
+print(f"{num_parameters(mlp):,} parameters")
+print("by hand:", f"{(784 + 1) * 256 + (256 + 1) * 128 + (128 + 1) * 10:,}")
+
+# %% [markdown]
+# The "+ 1" is the bias of each unit. Nine tenths of all parameters sit in the first layer, where
+# the picture comes in: that is the price of one weight for every pixel.
+
+# %% [markdown]
+# ## LeNet-5
+#
+# LeNet-5 alternates two steps, twice:
+#
+# 1. a **convolution** looks for small patterns, the same ones everywhere;
+# 2. a **pooling** layer halves height and width, so that the next convolution sees twice as far.
+#
+# What remains is small enough for three linear layers. Here is the whole model. You may change
+# it and see what the next cells say; the training further down uses the package's own copy.
+
+# %%
+from course_utils.models.lenet import LeNet5  # inline
+
+# %% [markdown]
+# **Predict, then run.** The output formula of lesson 04 says $\lfloor (n + 2p - k)/s \rfloor + 1$.
+# Write down the shape after each line of `features` before you run the next cell.
+
+# %%
+lenet = LeNet5()
+x = torch.zeros(1, 1, 28, 28)  # (N, C, H, W)
+print(f"{'layer':12}{'output shape':>18}{'parameters':>12}")
+for layer in [*lenet.features, *lenet.classifier]:
+    x = layer(x)
+    print(f"{type(layer).__name__:12}{tuple(x.shape)!s:>18}{num_parameters(layer):12,}")
+print(f"{'all':12}{'':>18}{num_parameters(lenet):12,}")
+
+# %%
+first, second = 6 * (1 * 5 * 5 + 1), 16 * (6 * 5 * 5 + 1)  # c_out * (c_in * k * k + 1)
+linear = (400 + 1) * 120 + (120 + 1) * 84 + (84 + 1) * 10
+expect(
+    num_parameters(lenet) == first + second + linear,
+    f"LeNet-5 has {first} + {second:,} + {linear:,} = {num_parameters(lenet):,} parameters",
+    trained=False,
+)
+expect(
+    num_parameters(lenet) * 3 < num_parameters(mlp),
+    "LeNet-5 has less than a third of the MLP's parameters",
+    trained=False,
+)
+
+# %% [markdown]
+# The two convolutions, the part that understands pictures, hold only 2,572 of the 61,706
+# parameters. Sharing makes them cheap; the first linear layer, which shares nothing, holds most.
+#
+# ### What the paper's own net looked like
+#
+# Textbooks, and the class above, simplify the net of 1998. It is worth knowing where:
+
+# %%
+facts.table("lenet5")
+
+# %% [markdown]
+# Two sentences that you will often read are wrong. LeNet-5 was **not the first convnet**: the
+# Neocognitron (1980) had local, shared, pooled layers, and LeCun trained one by backpropagation
+# in 1989. And it did **not use plain sigmoids**, but a scaled tanh. Further down you will see
+# how much that matters.
+
+# %% [markdown]
+# ## One step of training, by hand
+#
+# Training repeats one step. The model turns a batch into **logits**, ten scores for each picture.
+# The **cross-entropy** loss compares them with the right classes: it is
+# $-\log p_\text{right}$, averaged over the batch, where the probabilities $p$ are the softmax of
+# the logits. The gradient says how each parameter should move to lower the loss.
+#
+# **Predict, then run.** A fresh model knows nothing, so each of the ten classes gets a
+# probability near 1/10. What loss does that give?
+
+# %% tags=["nbval-ignore-output"]
+seed_everything(0)
+lenet = models.build("lenet5", in_channels=1, num_classes=10).to(device)
+images, labels = next(iter(loaders.train))  # (64, 1, 28, 28) and (64,)
+logits = lenet(images)  # (64, 10)
+loss = F.cross_entropy(logits, labels)
+print(f"loss of a fresh model: {loss.item():.2f}; log 10 = {math.log(10):.2f}")
+
+# %% [markdown]
+# A first loss far above $\log 10 \approx 2.30$ is the cheapest warning there is: wrong scaling,
+# wrong initial weights, or labels that do not belong to the pictures.
+#
+# Now the step itself. Five lines, and each is needed:
+
+# %% tags=["nbval-ignore-output"]
+optimizer = torch.optim.SGD(lenet.parameters(), lr=0.05)
+optimizer.zero_grad()  # forget the gradients of the step before
+loss = F.cross_entropy(lenet(images), labels)  # forward: how wrong is the model?
+loss.backward()  # backward: the gradient of the loss for every parameter
+optimizer.step()  # move every parameter a little against its gradient
+after = F.cross_entropy(lenet(images), labels)
+print(f"loss on this batch: {loss.item():.3f} before the step, {after.item():.3f} after it")
+expect(after.item() < loss.item(), "one step lowers the loss on its own batch")
+
+# %% [markdown]
+# ## The loop, written out
+#
+# An **epoch** is one pass over the training part. Two details separate a right loop from one that
+# only looks right. The mean loss weighs every *picture* equally, so a smaller last batch must not
+# count as much as a full one. And a model has two modes: `train()` and `eval()`. LeNet-5
+# behaves the same in both, but dropout (lesson 08) and batch normalisation (lesson 11) do not, so
+# we set the mode from the beginning.
+
+
+# %%
+def train_one_epoch(model: nn.Module, batches: data.Batches, optimizer) -> float:
+    """Train on every batch once; return the mean loss over the pictures."""
+    model.train()
+    total = 0.0
+    for images, labels in batches:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(model(images), labels)
+        loss.backward()
+        optimizer.step()
+        total += loss.item() * len(images)  # a mean over the batch, times its size
+    return total / batches.num_images
+
+
+# %%
+@torch.no_grad()  # nothing is learned here, so no gradients are kept
+def accuracy(model: nn.Module, batches: data.Batches) -> float:
+    """Return the share of pictures whose highest logit is the right class."""
+    model.eval()
+    num_right = 0
+    for images, labels in batches:
+        num_right += int((model(images).argmax(dim=1) == labels).sum())
+    return num_right / batches.num_images
+
+
+# %% tags=["nbval-ignore-output"]
+lenet = models.build("lenet5", in_channels=1, num_classes=10).to(device)
+optimizer = torch.optim.SGD(lenet.parameters(), lr=0.05, momentum=0.9)
+for epoch in range(1, 3):
+    start = time.perf_counter()
+    loss = train_one_epoch(lenet, loaders.train, optimizer)
+    seconds = time.perf_counter() - start
+    share = accuracy(lenet, loaders.val)
+    print(f"epoch {epoch}: loss {loss:.3f}, validation accuracy {share:.1%}, {seconds:.1f} s")
+
+# %% [markdown]
+# That is all there is to training. Every later lesson uses this loop, wrapped up as `fit` with a
+# learning-rate schedule, a progress display and checkpoints around it. Nothing in it is new.
+#
+# **Try it.** Go back and take out `optimizer.zero_grad()`. The gradients of all batches so far
+# add up, and the steps point to where the loss *was*. What happens to the loss?
+
+# %% [markdown]
+# ## LeNet-5 against the MLP
+#
+# A fair comparison changes one thing. Both models see the same pictures in the same order, for the
+# same number of epochs, with the same optimiser and schedule. Only the architecture differs.
+#
+# **Predict, then run.** Which one wins on the validation part, and by how much? Write a number
+# down; a prediction without one cannot be wrong.
+
+# %% tags=["nbval-ignore-output"]
+config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
+
+
+def train(name: str, title: str, **switches) -> tuple[nn.Module, object]:
+    """Build a model and train it, always from the same seed."""
+    generator = seed_everything(0)
+    fresh = data.load(
+        settings.data,
+        batch_size=settings.batch_size,
+        device=device,
+        generator=generator,
+        limit=settings.limit or None,
+    )
+    model = models.build(name, in_channels=1, num_classes=10, **switches).to(device)
+    return model, fit(model, fresh, config, on_epoch_end=[LivePlot(title)])
+
+
+mlp, mlp_history = train("mlp", "MLP")
+
+# %% tags=["nbval-ignore-output"]
+lenet, lenet_history = train("lenet5", "LeNet-5")
+
+# %% [markdown]
+# The choices are made, so now, once, the test part:
+
+# %% tags=["nbval-ignore-output"]
+results = {"MLP": evaluate(mlp, loaders.test), "LeNet-5": evaluate(lenet, loaders.test)}
+for (name, result), model in zip(results.items(), (mlp, lenet), strict=True):
+    print(f"{name:8} {num_parameters(model):8,} parameters, test accuracy {result.accuracy:.1%}")
+
+# %% tags=["nbval-ignore-output"]
+expect(results["LeNet-5"].accuracy > 0.80, "LeNet-5 passes 80 % test accuracy")
+expect(
+    results["LeNet-5"].accuracy > results["MLP"].accuracy,
+    "LeNet-5 beats the MLP on the test part, with less than a third of its parameters",
+)
+
+# %% [markdown]
+# Look at the two live plots again. The MLP's training loss is as low as LeNet's, or lower; its
+# validation loss is not. It has enough parameters to fit the training pictures, but what it
+# learned at one place it cannot use at another. Sharing weights is not only cheaper. It tells the
+# model something true about pictures, so less has to be learned from examples.
+#
+# How sure is the comparison? The test part has two thousand pictures, and an accuracy $a$ measured
+# on $n$ pictures has a standard error of $\sqrt{a(1-a)/n}$, here below one percentage point. One
+# run with one seed is evidence, not proof. From lesson 08 on, the lessons show several seeds.
+
+# %% [markdown]
+# ## What did 1998 do differently?
+#
+# Textbooks often draw LeNet-5 with sigmoids and average pooling. Let us train that net, and one
+# with the paper's scaled tanh, under the settings that served the ReLU net well.
+#
+# **Predict, then run.** The sigmoid squeezes everything into $[0, 1]$, and its slope is at most
+# 1/4. After four layers of it, what is left of the gradient that reaches the first filters?
+
+# %% tags=["nbval-ignore-output"]
+_, sigmoid_history = train(
+    "lenet5", "sigmoid, average pooling", activation="sigmoid", pooling="average"
+)
+
+# %% tags=["nbval-ignore-output"]
+_, tanh_history = train(
+    "lenet5", "scaled tanh, average pooling", activation="scaled_tanh", pooling="average"
+)
+
+# %% tags=["nbval-ignore-output"]
+runs = {
+    "ReLU, max pooling": lenet_history,
+    "scaled tanh, average pooling": tanh_history,
+    "sigmoid, average pooling": sigmoid_history,
+}
+show(
+    plot_histories(runs, "val_accuracy", "validation accuracy"),
+    "Validation accuracy over epochs for three variants of LeNet-5: the ReLU net and the scaled "
+    "tanh net learn from the first epoch on, the sigmoid net learns late and less",
+)
+
+# %% tags=["nbval-ignore-output"]
+final = {name: history.column("val_accuracy")[-1] for name, history in runs.items()}
+expect(
+    final["sigmoid, average pooling"] < final["scaled tanh, average pooling"],
+    "the sigmoid net learns less than the scaled tanh net in the same time",
+)
+
+# %% [markdown]
+# The pooling of the two lower curves is the same, so the difference between *them* is the
+# activation alone. That is why it matters to say that LeNet-5 had a scaled tanh: with plain
+# sigmoids the authors' net would have had a much harder start. Lesson 08 takes the steps from here
+# to AlexNet one at a time, and lesson 11 measures where the gradient goes.
+
+# %% [markdown]
+# ## Inside: feature maps
+#
+# A convnet can be opened. The output of a convolution for one picture is a stack of **feature
+# maps**: each shows where its filter found what it looks for.
+
+# %%
+picture, label = next(iter(loaders.test))[0][:1], loaders.test.labels[0]  # (1, 1, 28, 28)
+lenet.eval()
+with torch.no_grad(), capture(lenet, ["features.0", "features.3"]) as captured:
+    lenet(picture)
+for name, maps in captured.outputs.items():
+    print(name, tuple(maps.shape))
+
+
+# %% tags=["nbval-ignore-output"]
+def normalised(maps: torch.Tensor) -> torch.Tensor:
+    """Stretch each map (1, K, H, W) to [0, 1] and return it as K pictures (K, 1, H, W)."""
+    maps = maps[0, :, None].relu()  # what the ReLU after the convolution lets through
+    return maps / maps.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-6)
+
+
+show(
+    plot_images(normalised(captured.outputs["features.0"]), num_columns=6, size=1.1),
+    "Six maps of the first convolution: outlines and surfaces of the same garment",
+)
+show(
+    plot_images(normalised(captured.outputs["features.3"]), num_columns=8, size=0.9),
+    "Sixteen maps of the second convolution, ten pixels wide: coarse parts of the garment",
+)
+
+# %% [markdown]
+# The first layer's maps still look like the picture: edges and surfaces. The second layer's maps
+# are coarser and sparser: most of the garment is dark, and only certain parts light up. Nobody
+# told the model which filters to learn.
+
+# %% [markdown]
+# ## Where it errs: the confusion matrix
+#
+# One number hides which classes are mistaken for which. The **confusion matrix** counts it: row =
+# true class, column = predicted class. A perfect model has numbers on the diagonal only.
+#
+# **Predict, then run.** Which two classes will be confused most?
+
+# %% tags=["nbval-ignore-output"]
+confusion = results["LeNet-5"].confusion
+show(
+    plot_confusion(confusion, classes),
+    "Confusion matrix of LeNet-5 on the test part: most counts lie on the diagonal, and shirts are "
+    "mistaken for T-shirts, pullovers and coats",
+)
+
+# %% tags=["nbval-ignore-output"]
+mistakes = confusion.clone().fill_diagonal_(0)
+for index in mistakes.flatten().argsort(descending=True)[:3].tolist():
+    true, said = divmod(index, len(classes))
+    print(f"{mistakes[true, said]:3d} of {confusion[true].sum()} {classes[true]} → {classes[said]}")
+recall = confusion.diagonal() / confusion.sum(dim=1)
+expect(classes[recall.argmin()] == "Shirt", "the shirt is the class found least often")
+
+# %% [markdown]
+# Are those mistakes stupid? Look at some pictures that the model got wrong before you judge.
+
+# %% tags=["nbval-ignore-output"]
+with torch.no_grad():
+    said = torch.cat([lenet(images).argmax(dim=1) for images, _ in loaders.test])  # (N,)
+wrong = (said != loaders.test.labels).nonzero().flatten()[:10]
+titles = [f"{classes[loaders.test.labels[i]]}\nnot {classes[said[i]]}" for i in wrong]
+show(
+    plot_images(loaders.test.images[wrong], titles, num_columns=5, size=1.35),
+    "Ten misclassified pictures with their true class and the model's answer; several would be "
+    "hard for a person at this size",
+)
+
+# %% [markdown]
+# ## What was missing in 1998?
+#
+# If all this worked, why did convnets conquer computer vision only in 2012? Two ingredients were
+# missing: **data** and **hardware**.
+
+# %%
+mnist, imagenet = facts.get("mnist.train_images"), facts.get("ilsvrc.train_images")
+print(f"MNIST    {mnist.value:>9,} training pictures of 28 x 28 = 784 numbers")
+print(f"ImageNet {imagenet.value:>9,} training pictures, usually 3 x 224 x 224 = 150,528 numbers")
+ratio = imagenet.value * 150528 / (mnist.value * 784)
+print(f"that is {ratio:,.0f} times as many numbers in one epoch")
+
+# %% [markdown]
+# And each of those numbers meets more arithmetic in a larger net. Lesson 08 is about the net that
+# had both ingredients.
+
+# %% [markdown]
+# ## Pop quiz
+#
+# **1.** A convolution of 16 filters of 5 × 5 reads 6 maps of 14 × 14 without padding. Which shape
+# has its output, and how many parameters has it, with biases?
+#
+# <details><summary>Answer</summary>
+#
+# (N, 16, 10, 10): 14 − 5 + 1 = 10. Each filter reads all six maps, so it has 6 · 5 · 5 + 1 = 151
+# parameters, and all sixteen have 2,416. Whoever says 416 gave each filter only one map; whoever
+# says 2,400 forgot the biases.
+# </details>
+#
+# **2.** Pictures of 32 × 32 come into a LeNet-5 built for 28 × 28. What fails, and what would you
+# change?
+#
+# <details><summary>Answer</summary>
+#
+# With padding 2 the maps are 32, 16, 12, 6 pixels wide, so 16 · 6 · 6 = 576 numbers arrive
+# where the first linear layer expects 400. Take the padding away: 32 − 5 + 1 = 28, as in the paper.
+# </details>
+#
+# **3.** A loop calls `loss.backward()` and `optimizer.step()` but never `zero_grad()`. What moves
+# the parameters in the tenth step?
+#
+# <details><summary>Answer</summary>
+#
+# The sum of the gradients of all ten batches: `backward()` adds to what is there.
+# </details>
+#
+# **4.** A colleague trains ten models, tests each, and reports the best test accuracy. What is
+# wrong?
+#
+# <details><summary>Answer</summary>
+#
+# The test part made the choice, so its accuracy is too high for the chosen model. Choose by the
+# validation part, then test the chosen one, once.
+# </details>
+
+# %% [markdown]
+# ## What to remember
+#
+# - Convolution, activation, pooling, twice; then linear layers. That pattern stood until 2012.
+# - Shared weights make the convolutions cheap (2,572 of 61,706 parameters); the linear layers hold
+#   the rest.
+# - A step is: zero the gradients, forward, loss, backward, step. A fresh ten-class model has a loss
+#   near 2.30.
+# - Choose on the validation part, test once, and say how many pictures and seeds a number rests on.
+# - LeNet-5 had a scaled tanh, and it was not the first convnet.
+
+# %% [markdown]
+# ## Further reading
+#
+# - Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: *Gradient-based learning applied to document
+#   recognition*. Proceedings of the IEEE 86(11), 1998. Section II-B describes LeNet-5.
+# - K. Fukushima: *Neocognitron: A self-organizing neural network model for a mechanism of pattern
+#   recognition unaffected by shift in position*. Biological Cybernetics 36, 1980.
+# - Y. LeCun et al.: *Backpropagation applied to handwritten zip code recognition*. Neural
+#   Computation 1(4), 1989.
+# - H. Xiao, K. Rasul, R. Vollgraf: *Fashion-MNIST: a novel image dataset for benchmarking machine
+#   learning algorithms*. arXiv 1708.07747, 2017.
+#
+# **Digits instead of clothes?** With a network, `data.load("mnist", batch_size=64)` fetches the
+# bank's kind of pictures once; everything above runs on them unchanged.
+
+# %% [markdown]
+# ## Now you
+#
+# Open the exercise [`07_lenet`](../exercises/07_lenet/07_lenet.ipynb): you build LeNet-5 and write
+# the training loop yourself.
+#
+# ## Words of this lesson
+#
+# | English | Korean | meaning |
+# |---|---|---|
+# | feature map | 특징 맵 | output channel of a convolution: where its filter responds |
+# | pooling | 풀링 | summarising each small window by one number |
+# | logit | 로짓 | score of a class before the softmax |
+# | cross-entropy | 교차 엔트로피 | −log of the probability given to the right class |
+# | gradient | 기울기 | how the loss changes with each parameter |
+# | backpropagation | 역전파 | computing the gradient from the loss back to the input |
+# | epoch | 에포크 | one pass over the training part |
+# | learning rate | 학습률 | how far a step moves along the gradient |
+# | validation part | 검증 데이터 | pictures to choose by |
+# | confusion matrix | 혼동 행렬 | counts of true class against predicted class |
