@@ -81,6 +81,13 @@ export function parseNumber(text) {
 /** A count with thin spaces between thousands: 138 357 544. */
 export const count = (x) => String(Math.round(x)).replace(/\B(?=(\d{3})+$)/g, "\u2009");
 
+/** A large count in words: 1 792, 138 million, 2.4 billion. */
+export function compact(x) {
+  const names = [[1e12, "trillion"], [1e9, "billion"], [1e6, "million"]];
+  const found = names.find(([size]) => x >= size);
+  return found ? `${Number((x / found[0]).toPrecision(3))} ${found[1]}` : count(x);
+}
+
 /** A negative number in brackets, to stand behind an operator. */
 export const bracket = (text) => (text.startsWith("\u2212") ? `(${text})` : text);
 
@@ -199,7 +206,16 @@ export function choice({ label, options, onChange }) {
   const select = h("select", { id }, ...options.map(([value, text]) => h("option", { value }, text)));
   select.addEventListener("change", () => onChange(select.value));
   const node = h("div", { class: "cw-control" }, h("label", { for: id }, label), select);
-  return { node, input: select, update(value) { select.value = value; } };
+  return {
+    node,
+    input: select,
+    options(pairs) {
+      const texts = [...select.options].map((option) => option.text).join();
+      if (pairs.map(([, text]) => text).join() === texts) return;
+      select.replaceChildren(...pairs.map(([value, text]) => h("option", { value }, text)));
+    },
+    update(value) { select.value = value; },
+  };
 }
 
 /** A tick box. */

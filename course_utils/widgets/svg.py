@@ -52,6 +52,17 @@ def count(x: float) -> str:
     return f"{round(x):,}".replace(",", "\u2009")
 
 
+def compact(x: float) -> str:
+    """Return a large count in words.
+
+    >>> compact(138357544), compact(2.44e9)
+    ('138 million', '2.44 billion')
+    """
+    names = ((1e12, "trillion"), (1e9, "billion"), (1e6, "million"))
+    found = next(((size, name) for size, name in names if x >= size), None)
+    return f"{float(f'{x / found[0]:.3g}'):g} {found[1]}" if found else count(x)
+
+
 def colour_scale(values: Sequence[float], signed: bool | None = None) -> Colour:
     """Return a colour for each value: cividis from 0 to the largest, PuOr if any is negative.
 
@@ -131,13 +142,11 @@ class Drawing:
         stroke: str = INK,
         line: float = 1.5,
         fill: str = "none",
-        opacity: float = 1,
     ) -> None:
         """Draw straight lines from point to point; filled if a fill is given."""
-        path = " ".join(f"{x:g},{y:g}" for x, y in points)
+        path = " ".join(f"{x:.6g},{y:.6g}" for x, y in points)
         self.parts.append(
-            f'<polyline points="{path}" fill="{fill}" stroke="{stroke}" '
-            f'stroke-width="{line:g}" opacity="{opacity:g}"/>'
+            f'<polyline points="{path}" fill="{fill}" stroke="{stroke}" stroke-width="{line:g}"/>'
         )
 
     def grid(
