@@ -84,7 +84,7 @@ def cell_metadata(metadata: NotebookNode, path: Path) -> NotebookNode:
     """Expand the short exercise keys into nbgrader's metadata; keep the tags; drop the rest."""
     kept = {"tags": list(metadata["tags"])} if metadata.get("tags") else {}
     roles = [role for role in ROLES if role in metadata]
-    unknown = set(metadata) - set(ROLES) - {"tags", "points"}
+    unknown = set(metadata) - set(ROLES) - {"tags", "points", "lines_to_next_cell"}
     if unknown or len(roles) > 1:
         raise ValueError(f"{path.name}: a cell has the metadata {dict(metadata)}")
     if roles:

@@ -1,0 +1,170 @@
+"""The notebook builder: what a percent script becomes, and when it is built again."""
+
+import importlib.util
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="module")
+def build():
+    """Import tools/build.py, which is a script and no part of the package."""
+    sys.path.insert(0, str(ROOT / "tools"))
+    try:
+        spec = importlib.util.spec_from_file_location("build", ROOT / "tools/build.py")
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+    finally:
+        sys.path.remove(str(ROOT / "tools"))
+    return module
+
+
+@pytest.fixture
+def source(tmp_path):
+    def write(text):
+        path = tmp_path / "01_test.py"
+        path.write_text(text, "utf-8")
+        return path
+
+    return write
+
+
+LESSON = """# %% [markdown]
+# # 01 · A title
+#
+# Text.
+
+# %%
+x = 1
+
+# %% [markdown]
+# ## The loop, written out!
+
+# %% tags=["nbval-ignore-output"]
+print(x)
+
+# %%
+print(x + 1)
+"""
+
+
+def test_cells_get_stable_ids_by_section(build, source):
+    notebook = build.read_source(source(LESSON))
+    ids = [cell.id for cell in notebook.cells]
+    assert ids == [
+        "01-a-title-01",
+        "01-a-title-02",
+        "the-loop-written-out-01",
+        "the-loop-written-out-02",
+        "the-loop-written-out-03",
+    ]
+
+
+def test_ids_stay_unique_when_a_section_name_returns(build, source):
+    text = "".join(f"# %% [markdown]\n# ## Again\n\n# %%\n{n}\n\n" for n in range(3))
+    ids = [cell.id for cell in build.read_source(source(text)).cells]
+    assert len(set(ids)) == len(ids) == 6
+
+
+def test_tags_are_kept_and_nothing_else(build, source):
+    notebook = build.read_source(source(LESSON))
+    assert [dict(cell.metadata) for cell in notebook.cells] == [
+        {},
+        {},
+        {},
+        {"tags": ["nbval-ignore-output"]},
+        {},
+    ]
+
+
+def test_reading_twice_gives_the_same_bytes(build, source):
+    path = source(LESSON)
+    first, second = (nbformat.writes(build.read_source(path)) for _ in range(2))
+    assert first == second
+
+
+def test_an_inlined_class_is_the_package_s_own_source(build, source):
+    line = "from course_utils.models.lenet import LeNet5  # inline"
+    notebook = build.read_source(source(f"# %%\n{line}\n"))
+    cell = notebook.cells[0].source
+    package = (ROOT / "course_utils/models/lenet.py").read_text("utf-8")
+    heading, _, code = cell.partition("\n")
+    assert heading == "# The same code as in course_utils/models/lenet.py"
+    assert code.startswith("class LeNet5(nn.Module):") and code in package
+    assert "# (N, 16, 5, 5)" in code, "the shape comments survive"
+    assert "ACTIVATIONS" not in code, "nothing but the class"
+
+
+def test_only_a_marked_import_is_inlined(build, source):
+    line = "from course_utils.models.lenet import LeNet5"
+    assert build.read_source(source(f"# %%\n{line}\n")).cells[0].source == line
+
+
+def test_decorators_and_several_names_are_inlined(build, tmp_path, monkeypatch, source):
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    (tmp_path / "course_utils").mkdir()
+    (tmp_path / "course_utils/tiny.py").write_text(
+        "import functools\n\nSIZE = 3  # pixels\n\n\n@functools.cache\ndef f():\n    return SIZE\n"
+    )
+    path = source("# %%\nfrom course_utils.tiny import f, SIZE  # inline\n")
+    assert build.read_source(path).cells[0].source == (
+        "# The same code as in course_utils/tiny.py\n"
+        "@functools.cache\ndef f():\n    return SIZE\n\n\nSIZE = 3  # pixels"
+    )
+
+
+def test_a_name_that_does_not_exist_is_an_error(build, source):
+    path = source("# %%\nfrom course_utils.models.lenet import LeNet6  # inline\n")
+    with pytest.raises(ValueError, match=r"course_utils/models/lenet\.py does not define LeNet6"):
+        build.read_source(path)
+
+
+def test_unknown_metadata_is_an_error(build, source):
+    with pytest.raises(ValueError, match=r"01_test\.py: a cell has the metadata"):
+        build.read_source(source('# %% taks="typo"\nx = 1\n'))
+
+
+@pytest.mark.parametrize(
+    "keys, grade, solution, locked, points",
+    [
+        ('task="a"', False, True, False, None),
+        ('check="a" points=2', True, False, True, 2),
+        ('[markdown] written="a" points=3', True, True, False, 3),
+        ('readonly="a"', False, False, True, None),
+    ],
+)
+def test_the_short_exercise_keys_become_nbgrader_metadata(
+    build, source, keys, grade, solution, locked, points
+):
+    notebook = build.read_source(source(f"# %% {keys}\n# text\n"))
+    expected = {"grade": grade, "solution": solution, "locked": locked, "grade_id": "a"}
+    expected |= {"schema_version": 3, "task": False} | ({"points": points} if points else {})
+    assert notebook.cells[0].metadata == {"nbgrader": expected}
+
+
+def test_a_notebook_is_behind_when_its_source_changed(build, source, tmp_path):
+    target = tmp_path / "out.ipynb"
+    notebook = build.read_source(source(LESSON))
+    assert not build.is_current(target, notebook)
+    nbformat.write(notebook, target)
+    assert build.is_current(target, build.read_source(source(LESSON)))
+    assert not build.is_current(target, build.read_source(source(LESSON.replace("x = 1", "x = 2"))))
+    tagged = LESSON.replace("# %%\nx = 1", '# %% tags=["a"]\nx = 1')
+    assert not build.is_current(target, build.read_source(source(tagged)))
+
+
+def test_executing_stores_outputs_without_times_or_widget_state(build, source, tmp_path):
+    notebook = build.execute(build.read_source(source(LESSON)), tmp_path)
+    assert [cell.outputs[0].text for cell in notebook.cells[3:]] == ["1\n", "2\n"]
+    assert all("execution" not in cell.metadata for cell in notebook.cells)
+    assert set(notebook.metadata) == {"kernelspec", "language_info"}
+
+
+def test_a_failing_cell_fails_the_build(build, source, tmp_path):
+    path = source("# %%\nassert 1 == 2, 'this lesson is wrong'\n")
+    with pytest.raises(Exception, match="this lesson is wrong"):
+        build.execute(build.read_source(path), tmp_path)

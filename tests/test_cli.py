@@ -1,0 +1,99 @@
+"""The command line, run as a learner runs it."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from course_utils import cli
+
+
+def run(*arguments, **environment):
+    command = [sys.executable, "-m", "course_utils", *arguments]
+    env = os.environ | environment
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
+def test_help_answers_without_loading_torch():
+    code = """
+import sys
+from course_utils.cli import main
+try:
+    main(["--help"])
+except SystemExit:
+    print("torch" in sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "doctor" in done.stdout and done.stdout.endswith("False\n")
+
+
+def test_an_unknown_verb_exits_with_2():
+    done = run("fly")
+    assert done.returncode == 2
+    assert "invalid choice: 'fly'" in done.stderr
+
+
+def test_an_unknown_option_is_not_swallowed():
+    done = run("doctor", "--loud")
+    assert done.returncode == 2
+    assert "not understood: --loud" in done.stderr
+
+
+def test_an_unknown_model_is_answered_in_one_sentence():
+    done = run("summary", "resnet19")
+    assert done.returncode == 1
+    assert done.stderr.startswith("summary: there is no model 'resnet19': did you mean")
+    assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("text", ["224", "3x224", "3x0x224", "axbxc", "3x224x224x2", "-3x2x2"])
+def test_a_shape_that_is_none_is_refused(text):
+    with pytest.raises(ValueError, match="write channels x height x width"):
+        cli.parse_shape(text)
+
+
+def test_a_shape_is_channels_height_width():
+    assert cli.parse_shape("3x224X160") == (3, 224, 160)
+
+
+def test_summary_prints_the_layers_and_the_total(capsys):
+    assert cli.main(["summary", "lenet5"]) == 0
+    assert "61,706" in capsys.readouterr().out
+
+
+def test_models_lists_every_name(capsys):
+    from course_utils import models
+
+    assert cli.main(["models"]) == 0
+    printed = capsys.readouterr().out
+    assert all(name in printed for name in models.names())
+
+
+def test_doctor_prints_a_table(capsys):
+    assert cli.main(["doctor"]) == 0
+    printed = capsys.readouterr().out
+    assert "device" in printed and "data: fashion_mnist_mini" in printed
+
+
+def test_lab_passes_its_options_on_and_stays_private(monkeypatch):
+    called = {}
+
+    def call(command, env):
+        called.update(command=command, env=env)
+        return 0
+
+    monkeypatch.setattr(subprocess, "call", call)
+    assert cli.main(["lab", "--no-browser", "--port", "9000"]) == 0
+    command = called["command"]
+    assert command[1:3] == ["-m", "jupyterlab"]
+    assert command[-3:] == ["--no-browser", "--port", "9000"]
+    text = " ".join(command)
+    assert "token" not in text and "ip=" not in text, "JupyterLab's own safe defaults stand"
+    assert "default_url=/lab/tree/notebooks/00_start_here.ipynb" in text
+
+
+def test_lab_explains_a_missing_course(monkeypatch, tmp_path, capsys):
+    monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages/course_utils/cli.py"))
+    assert cli.main(["lab"]) == 1
+    assert "run this from a copy of the whole course" in capsys.readouterr().err
