@@ -47,15 +47,19 @@ class DenseLayer(nn.Module):
 
 @contextmanager
 def frozen_statistics(module: nn.Module) -> Iterator[None]:
-    """Keep the batch normalisation inside `module` from updating its running estimates."""
-    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d) and m.track_running_stats]
+    """Keep the batch normalisation inside `module` from updating its running estimates.
+
+    It still has to be given them: the recomputation must store what the first pass stored.
+    """
+    norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
+    states = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
     for norm in norms:
-        norm.track_running_stats = False
+        norm.momentum, norm.num_batches_tracked = 0.0, None
     try:
         yield
     finally:
-        for norm in norms:
-            norm.track_running_stats = True
+        for norm, (momentum, num_batches) in zip(norms, states, strict=True):
+            norm.momentum, norm.num_batches_tracked = momentum, num_batches
 
 
 class MemoryEfficientDenseLayer(DenseLayer):

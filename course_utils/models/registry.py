@@ -2,7 +2,8 @@
 
 import difflib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -28,61 +29,98 @@ from course_utils.models import (
 class ModelEntry:
     """One row of the table.
 
-    `builder` takes `in_channels` and `num_classes` and, as further keyword arguments, the
-    switches. `input_shape` (C, H, W) and `num_classes` are the ones of the source, or of the
-    course's own data; `min_size` is the smallest height and width that the net makes sense of.
+    Attributes:
+        name: what `build` calls it.
+        family: the file it lives in; `<family>_small`, where there is one, is for 28 and 32 px.
+        builder: takes `in_channels`, `num_classes` and the switches as keyword arguments.
+        source: the paper.
+        input_shape: (C, H, W) of the paper's pictures, or of the course's own.
+        num_classes: number of classes in the paper, or in the course's own pictures.
+        min_size: smallest height and width that every variant of the net takes.
     """
 
     name: str
     family: str
     builder: Callable[..., nn.Module]
     source: str
-    input_shape: tuple[int, int, int] = (3, 224, 224)
-    num_classes: int = 1000
-    min_size: int = 1
+    input_shape: tuple[int, int, int]
+    num_classes: int
+    min_size: int
 
     @property
     def switches(self) -> dict[str, Any]:
         """Name of each switch, and its default."""
         parameters = inspect.signature(self.builder).parameters.values()
-        fixed = ("in_channels", "num_classes")
-        return {p.name: p.default for p in parameters if p.name not in fixed}
+        given = ("in_channels", "num_classes")
+        return {p.name: p.default for p in parameters if p.name not in given}
 
 
 @dataclass(frozen=True)
 class InputCheck:
-    """A forward pre-hook that answers pictures which do not fit with one clear sentence."""
+    """A forward pre-hook that answers pictures which do not fit with one clear sentence.
+
+    It keeps the checks out of the classes that the lessons show, and out of the state dict.
+
+    Attributes:
+        name: the model's name, for the sentence.
+        input_shape: (C, H, W) that the model was built for.
+        min_size: smallest height and width it takes.
+        exact: whether it takes height and width of `input_shape` only.
+        way_out: what to do about pictures that are too small.
+    """
 
     name: str
-    family: str
     input_shape: tuple[int, int, int]
     min_size: int
     exact: bool
+    way_out: str
 
-    def __call__(self, module: nn.Module, args: tuple[torch.Tensor, ...]) -> None:
-        """Raise a ValueError unless args[0] is (N, C, H, W) with a C, H and W that fit."""
-        images = args[0]
+    def __call__(
+        self, module: nn.Module, args: tuple[torch.Tensor, ...], kwargs: dict[str, torch.Tensor]
+    ) -> None:
+        """Look at the pictures before `forward` does.
+
+        Raises:
+            ValueError: unless they are floats (N, C, H, W), with C, H and W that fit.
+        """
+        images = args[0] if args else kwargs["images"]
+        self.check_kind(images)
+        self.check_channels(images.shape[1])
+        self.check_size(*images.shape[2:])
+
+    def check_kind(self, images: torch.Tensor) -> None:
+        """Raise a ValueError unless the pictures are a batch of floats."""
         if images.dim() != 4:
             raise ValueError(
                 f"{self.name} takes a batch of pictures (N, C, H, W), got shape "
-                f"{tuple(images.shape)}: add the missing axis with images[None]"
+                f"{tuple(images.shape)}: a single picture becomes a batch by images[None]"
             )
-        _, channels, height, width = images.shape
+        if not images.is_floating_point():
+            raise ValueError(
+                f"{self.name} takes pictures of floats, got {images.dtype}: "
+                "convert them, for example by images.float() / 255"
+            )
+
+    def check_channels(self, channels: int) -> None:
+        """Raise a ValueError if the number of channels is not the one built for."""
         if channels != self.input_shape[0]:
             raise ValueError(
-                f"{self.name} was built for {self.input_shape[0]} channels, but the pictures have "
-                f"{channels}: build it with in_channels={channels}"
+                f"{self.name} was built for in_channels={self.input_shape[0]}, but the pictures "
+                f"have {channels}: build it with in_channels={channels}"
             )
+
+    def check_size(self, height: int, width: int) -> None:
+        """Raise a ValueError if height and width do not fit."""
         size = self.input_shape[1]
         if self.exact and (height, width) != (size, size):
             raise ValueError(
-                f"{self.name} was built for {size}x{size} pictures, got {height}x{width}: "
-                "resize them, or build it with another image_size"
+                f"{self.name} was built for pictures of {size}x{size}, got {height}x{width}: "
+                f"resize them, or build it with another image_size"
             )
-        if min(height, width) < self.min_size:
+        if not self.exact and min(height, width) < self.min_size:
             raise ValueError(
                 f"{self.name} needs pictures of at least {self.min_size}x{self.min_size}, got "
-                f"{height}x{width}: resize them, or build '{self.family}_small'"
+                f"{height}x{width}: {self.way_out}"
             )
 
 
@@ -140,7 +178,7 @@ ENTRIES = [
     entry("vgg_small", vgg.vgg_small, VGG_PAPER, CIFAR, 16),
     entry("nin", nin.nin, NIN_PAPER, CIFAR, 8),
     entry("nin_small", nin.nin_small, NIN_PAPER, CIFAR, 8),
-    entry("googlenet", googlenet.googlenet, GOOGLENET_PAPER, min_size=65),
+    entry("googlenet", googlenet.googlenet, GOOGLENET_PAPER, min_size=79),
     entry("googlenet_small", googlenet.googlenet_small, GOOGLENET_PAPER, CIFAR, 8),
     entry("highway", highway.highway, HIGHWAY_PAPER, DIGITS),
     entry("highway_small", highway.highway_small, HIGHWAY_PAPER, CIFAR, 8),
@@ -204,9 +242,16 @@ def lookup(name: str) -> ModelEntry:
     raise ValueError(f"there is no model {name!r}: {hint}")
 
 
-def require_count(label: str, value: object) -> None:
-    """Raise a ValueError unless `value` is a whole number of at least 1."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < 1:
+def check_choice(label: str, default: object, value: object) -> None:
+    """Hold the value of a switch against its default.
+
+    Raises:
+        ValueError: where the default is a bool and the value is none, or where the default is
+            a whole number and the value is not one of at least 1.
+    """
+    if isinstance(default, bool) and not isinstance(value, bool):
+        raise ValueError(f"{label} must be True or False, got {value!r}")
+    if type(default) is int and (type(value) is not int or value < 1):
         raise ValueError(f"{label} must be a whole number of at least 1, got {value!r}")
 
 
@@ -222,10 +267,10 @@ def build(
 
     Args:
         name: one of `names()`.
-        in_channels: channels of the pictures; the source's own when left out.
-        num_classes: number of logits; the source's own when left out.
+        in_channels: channels of the pictures; the paper's when left out.
+        num_classes: number of logits; the paper's when left out.
         generator: draws the initial weights; PyTorch's global one when left out.
-        **switches: the entry's own choices, see `MODELS[name].switches`.
+        **switches: the model's own choices, see `MODELS[name].switches`.
 
     Returns:
         A model from images (N, in_channels, H, W) to logits (N, num_classes), which refuses
@@ -234,32 +279,48 @@ def build(
     Raises:
         ValueError: for an unknown name, an unknown switch, or a value that makes no sense.
     """
-    entry = lookup(name)
-    unknown = sorted(set(switches) - set(entry.switches))
+    row = lookup(name)
+    unknown = sorted(set(switches) - set(row.switches))
     if unknown:
-        known = ", ".join(entry.switches) or "none"
+        known = ", ".join(row.switches) or "none"
         raise ValueError(f"{name} has no switch {', '.join(unknown)}: its switches are {known}")
-    channels = entry.input_shape[0] if in_channels is None else in_channels
-    classes = entry.num_classes if num_classes is None else num_classes
-    require_count("in_channels", channels)
-    require_count("num_classes", classes)
-    with torch.random.fork_rng(devices=[], enabled=generator is not None):
-        if generator is not None:
-            torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
-        model = entry.builder(in_channels=channels, num_classes=classes, **switches)
-    attach_check(model, entry, channels, switches)
+    counts = {
+        "in_channels": row.input_shape[0] if in_channels is None else in_channels,
+        "num_classes": row.num_classes if num_classes is None else num_classes,
+    }
+    defaults = {"in_channels": 3, "num_classes": 10, **row.switches}
+    for label, value in {**counts, **switches}.items():
+        check_choice(label, defaults[label], value)
+    with drawing_from(generator):
+        model = row.builder(**counts, **switches)
+    attach_check(model, row, counts["in_channels"], switches)
     return model
 
 
+@contextmanager
+def drawing_from(generator: torch.Generator | None) -> Iterator[None]:
+    """Seed PyTorch's global generator from another one, and give it its state back at the end."""
+    if generator is None:
+        yield
+        return
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
+        yield
+
+
 def attach_check(
-    model: nn.Module, entry: ModelEntry, in_channels: int, switches: dict[str, Any]
+    model: nn.Module, row: ModelEntry, in_channels: int, switches: dict[str, Any]
 ) -> None:
     """Let the model refuse pictures that do not fit, and remember the size it is meant for."""
-    exact = "image_size" in entry.switches
-    size = {**entry.switches, **switches}.get("image_size", entry.input_shape[1])
+    choices = {**row.switches, **switches}
+    size = choices.get("image_size", row.input_shape[1])
+    small = f"{row.family}_small"
+    way_out = "resize them"
+    if small in MODELS and row.name != small and row.min_size > 28:
+        way_out += f", or build '{small}', which is made for 28 and 32 px"
     shape = (in_channels, size, size)
-    check = InputCheck(entry.name, entry.family, shape, entry.min_size, exact)
-    model.register_forward_pre_hook(check)
+    check = InputCheck(row.name, shape, row.min_size, "image_size" in choices, way_out)
+    model.register_forward_pre_hook(check, with_kwargs=True)
 
 
 def input_shape(model: nn.Module) -> tuple[int, int, int]:
