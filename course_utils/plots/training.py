@@ -125,11 +125,7 @@ class LivePlot:
 
     def __call__(self, history: History) -> None:
         """Replace the figure by one of the history so far."""
-        last = history.epochs[-1]
-        alt = (
-            f"{self.title or 'Training'}: loss and accuracy over {len(history.epochs)} epochs, "
-            f"last validation accuracy {last.val_accuracy:.1%}"
-        )
+        alt = f"{self.title or 'Training'}: loss and accuracy after each epoch, two curves each"
         bundle = to_bundle(plot_history(history, self.title), alt)
         if self.handle is None:
             self.handle = DisplayHandle()

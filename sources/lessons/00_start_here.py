@@ -98,7 +98,7 @@ expect(result.accuracy > 0.75, "more than 75 % of the new pictures are classifie
 # %% [markdown]
 # And one single picture. Change the number and run the cell again; is the model ever surely wrong?
 
-# %% tags=["nbval-ignore-output"]
+# %%
 number = one_of_each[5]  # any number from 0 to 1999
 images, labels = zip(*loaders.test, strict=True)
 with torch.no_grad():

@@ -250,7 +250,7 @@ for epoch in range(1, 3):
 # **Predict, then run.** Which one wins on the validation part, and by how much? Write a number
 # down; a prediction without one cannot be wrong.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
 
 
@@ -270,7 +270,7 @@ def train(name: str, title: str, **switches) -> tuple[nn.Module, object]:
 
 mlp, mlp_history = train("mlp", "MLP")
 
-# %% tags=["nbval-ignore-output"]
+# %%
 lenet, lenet_history = train("lenet5", "LeNet-5")
 
 # %% [markdown]
@@ -281,7 +281,7 @@ results = {"MLP": evaluate(mlp, loaders.test), "LeNet-5": evaluate(lenet, loader
 for (name, result), model in zip(results.items(), (mlp, lenet), strict=True):
     print(f"{name:8} {num_parameters(model):8,} parameters, test accuracy {result.accuracy:.1%}")
 
-# %% tags=["nbval-ignore-output"]
+# %%
 expect(results["LeNet-5"].accuracy > 0.80, "LeNet-5 passes 80 % test accuracy")
 expect(
     results["LeNet-5"].accuracy > results["MLP"].accuracy,
@@ -307,17 +307,17 @@ expect(
 # **Predict, then run.** The sigmoid squeezes everything into $[0, 1]$, and its slope is at most
 # 1/4. After four layers of it, what is left of the gradient that reaches the first filters?
 
-# %% tags=["nbval-ignore-output"]
+# %%
 _, sigmoid_history = train(
     "lenet5", "sigmoid, average pooling", activation="sigmoid", pooling="average"
 )
 
-# %% tags=["nbval-ignore-output"]
+# %%
 _, tanh_history = train(
     "lenet5", "scaled tanh, average pooling", activation="scaled_tanh", pooling="average"
 )
 
-# %% tags=["nbval-ignore-output"]
+# %%
 runs = {
     "ReLU, max pooling": lenet_history,
     "scaled tanh, average pooling": tanh_history,
@@ -329,7 +329,7 @@ show(
     "tanh net learn from the first epoch on, the sigmoid net learns late and less",
 )
 
-# %% tags=["nbval-ignore-output"]
+# %%
 final = {name: history.column("val_accuracy")[-1] for name, history in runs.items()}
 expect(
     final["sigmoid, average pooling"] < final["scaled tanh, average pooling"],
@@ -357,7 +357,7 @@ for name, maps in captured.outputs.items():
     print(name, tuple(maps.shape))
 
 
-# %% tags=["nbval-ignore-output"]
+# %%
 def normalised(maps: torch.Tensor) -> torch.Tensor:
     """Stretch each map (1, K, H, W) to [0, 1] and return it as K pictures (K, 1, H, W)."""
     maps = maps[0, :, None].relu()  # what the ReLU after the convolution lets through
@@ -386,7 +386,7 @@ show(
 #
 # **Predict, then run.** Which two classes will be confused most?
 
-# %% tags=["nbval-ignore-output"]
+# %%
 confusion = results["LeNet-5"].confusion
 show(
     plot_confusion(confusion, classes),
@@ -405,7 +405,7 @@ expect(classes[recall.argmin()] == "Shirt", "the shirt is the class found least 
 # %% [markdown]
 # Are those mistakes stupid? Look at some pictures that the model got wrong before you judge.
 
-# %% tags=["nbval-ignore-output"]
+# %%
 with torch.no_grad():
     said = torch.cat([lenet(images).argmax(dim=1) for images, _ in loaders.test])  # (N,)
 wrong = (said != loaders.test.labels).nonzero().flatten()[:10]
