@@ -1,0 +1,106 @@
+"""Feature maps and gradients inside a model, by layer name."""
+
+import difflib
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
+
+
+class Captured(dict[str, Tensor]):
+    """Tensors by layer name, which says what to do when one is missing."""
+
+    def __init__(self, hint: str) -> None:
+        super().__init__()
+        self.hint = hint
+
+    def __missing__(self, name: str) -> Tensor:
+        raise KeyError(f"nothing captured at {name!r}: {self.hint}")
+
+
+@dataclass(frozen=True)
+class Capture:
+    """What passed through the chosen layers.
+
+    Args:
+        features: output of each layer in the last forward pass, detached copies.
+        gradients: gradient of whatever was differentiated with respect to that output.
+    """
+
+    features: Captured = field(
+        default_factory=lambda: Captured("run the model inside the with block, on that layer")
+    )
+    gradients: Captured = field(
+        default_factory=lambda: Captured(
+            "run forward and backward inside the with block, with gradients enabled"
+        )
+    )
+
+
+@contextmanager
+def capture(model: nn.Module, layers: str | Iterable[str]) -> Iterator[Capture]:
+    """Keep the outputs of some layers, and the gradients that come back to them.
+
+    The model is watched through hooks, which are removed at the end of the block, whatever
+    happens in it. A layer that runs twice keeps its last output; of a layer with several outputs
+    the first is kept.
+
+    Args:
+        model: any module.
+        layers: dotted names of layers, as in ``model.named_modules()``; "" is the model itself.
+
+    Yields:
+        A `Capture` whose `features` and `gradients` fill as the model runs.
+
+    Raises:
+        ValueError: a layer is unknown; the message offers the nearest names.
+
+    >>> import torch
+    >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 1))
+    >>> with capture(net, ["0", "1"]) as seen:
+    ...     net(torch.ones(1, 1, 4, 4)).sum().backward()
+    >>> seen.features["0"].shape, seen.gradients["1"].shape
+    (torch.Size([1, 2, 2, 2]), torch.Size([1, 2, 2, 2]))
+    """
+    modules = dict(model.named_modules())
+    names = [layers] if isinstance(layers, str) else list(layers)
+    for name in names:
+        _require_layer(name, modules)
+    captured = Capture()
+    handles: list[RemovableHandle] = []
+    try:
+        for name in names:
+            handles.append(modules[name].register_forward_hook(_keeper(name, captured, handles)))
+        yield captured
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _keeper(name: str, captured: Capture, handles: list[RemovableHandle]) -> Any:
+    """A hook that keeps a layer's output, and asks for its gradient."""
+
+    def keep_gradient(gradient: Tensor) -> None:
+        captured.gradients[name] = gradient.detach().clone()
+
+    def keep(module: nn.Module, args: Any, output: Any) -> None:
+        tensor = output if isinstance(output, Tensor) else output[0]
+        # A copy, since the next layer may overwrite its input (ReLU with inplace=True does).
+        captured.features[name] = tensor.detach().clone()
+        captured.gradients.pop(name, None)
+        if tensor.requires_grad:
+            handles.append(tensor.register_hook(keep_gradient))
+
+    return keep
+
+
+def _require_layer(name: str, modules: dict[str, nn.Module]) -> None:
+    if name in modules:
+        return
+    near = difflib.get_close_matches(name, modules, n=3, cutoff=0.4)
+    known = ", ".join(list(modules)[1:6])
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"layers are {known}, ..."
+    raise ValueError(f"the model has no layer {name!r}: {hint}")

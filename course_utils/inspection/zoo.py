@@ -1,0 +1,73 @@
+"""The course's architectures side by side, without building them in memory."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import torch
+
+from course_utils import models
+from course_utils.inspection.summary import Summary, summary
+from course_utils.models.registry import lookup
+from course_utils.tables import Table
+
+
+def summarise(
+    name: str,
+    input_size: tuple[int, int, int] | None = None,
+    *,
+    num_classes: int | None = None,
+    depth: int | None = None,
+    training: bool = False,
+    **switches: Any,
+) -> Summary:
+    """Summarise an architecture by its name.
+
+    Args:
+        name: one of ``models.names()``.
+        input_size: (C, H, W) of a picture; None for the size the architecture is made for.
+        num_classes: number of logits; None for the architecture's own.
+        depth: how deep to look, as in `summary`.
+        training: run as in training, as in `summary`.
+        **switches: the architecture's switches, as in ``models.build``.
+
+    Returns:
+        The rows and their totals.
+
+    Raises:
+        ValueError: an unknown name or switch, or a size that the architecture cannot take.
+
+    >>> summarise("vgg16").parameters
+    138357544
+    """
+    entry = lookup(name)
+    size = entry.input_shape if input_size is None else input_size
+    if "image_size" in entry.switches:
+        switches.setdefault("image_size", size[1])
+    with torch.device("meta"):
+        model = models.build(name, in_channels=size[0], num_classes=num_classes, **switches)
+    return summary(model, size, depth=depth, training=training)
+
+
+def model_table(names: Iterable[str] | None = None) -> Table:
+    """Set architectures side by side: input, classes, parameters, multiply-adds, source.
+
+    Args:
+        names: some of ``models.names()``; None for all.
+
+    Returns:
+        One row per architecture, each at the size and with the switches it is made for.
+
+    Raises:
+        ValueError: an unknown name.
+
+    >>> [row["parameters"] for row in model_table(["lenet5", "resnet20"])]
+    [61706, 269722]
+    """
+    columns = ("model", "input", "classes", "parameters", "multiply-adds", "source")
+    rows = []
+    for name in models.names() if names is None else names:
+        found, entry = summarise(name, depth=0), lookup(name)
+        size = " x ".join(map(str, entry.input_shape))
+        counts = (found.parameters, found.multiply_adds)
+        rows.append((name, size, entry.num_classes, *counts, entry.source))
+    return Table(columns, tuple(rows), "Architectures of the course; multiply-adds per picture")
