@@ -3,21 +3,13 @@
 import os
 import sys
 from collections.abc import Callable
-from typing import Protocol, runtime_checkable
 
 from tqdm.auto import tqdm
 
 from course_utils.training.history import History
 
+# One that has a method on_step(step, num_steps) is also told of each step done.
 EpochCallback = Callable[[History], object]
-
-
-@runtime_checkable
-class WatchesSteps(Protocol):
-    """A callback that is told of every step, too."""
-
-    def on_step(self, step: int, num_steps: int) -> None:
-        """Take note that ``step`` of ``num_steps`` steps are done."""
 
 
 class ProgressBar:

@@ -65,6 +65,10 @@ class TrainConfig:
     def __post_init__(self) -> None:
         _require(self.epochs >= 1, f"epochs is {self.epochs}: train for at least 1")
         _require(self.lr > 0, f"lr is {self.lr}: use a positive learning rate")
+        _require(
+            self.weight_decay >= 0,
+            f"weight_decay is {self.weight_decay}: use 0 for none, or a positive value",
+        )
         _require(self.accumulate >= 1, f"accumulate is {self.accumulate}: use 1 or more pieces")
         _require(
             self.clip_norm is None or self.clip_norm > 0,

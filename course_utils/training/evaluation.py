@@ -8,7 +8,8 @@ from torch.nn import functional as F
 
 from course_utils.training.interfaces import Batches
 from course_utils.training.losses import main_logits
-from course_utils.training.metrics import Meter, averages
+from course_utils.training.metrics import Meter, averages, num_correct
+from course_utils.training.placement import device_of_model, move_batch
 from course_utils.training.precision import autocast, choose_precision
 
 
@@ -35,7 +36,6 @@ class Evaluation:
         return self.confusion.diagonal() / self.confusion.sum(dim=1)
 
 
-@torch.no_grad()
 def evaluate(
     model: nn.Module,
     batches: Batches,
@@ -56,25 +56,47 @@ def evaluate(
     Raises:
         ValueError: There are no pictures.
     """
-    if not len(batches):
-        raise ValueError("there are no pictures to evaluate on: this part of the data is empty")
-    device = torch.device(device) if device is not None else device_of(model)
-    dtype = choose_precision(precision, device)
-    meter, confusion = Meter(), None
+    device = torch.device(device) if device is not None else device_of_model(model)
     was_training = model.training
-    model.to(device).eval()
-    try:
-        for images, labels in batches:
-            images, labels = images.to(device), labels.to(device)
-            with autocast(device, dtype):
-                logits = main_logits(model(images))  # (N, num_classes)
-            meter.add(F.cross_entropy(logits, labels, reduction="sum"), logits, labels)
-            confusion = count_confusions(logits, labels, confusion)
-    finally:
-        model.train(was_training)
-    assert confusion is not None
+    dtype = choose_precision(precision, device)
+    meter, confusion = tally(model.to(device), batches, device, dtype)
+    model.train(was_training)
+    if confusion is None:
+        raise ValueError("there are no pictures to evaluate on: this part of the data is empty")
     metrics = averages(meter.sums())
     return Evaluation(metrics.loss, metrics.accuracy, metrics.num_images, confusion.cpu())
+
+
+@torch.no_grad()
+def tally(
+    model: nn.Module,
+    batches: Batches,
+    device: torch.device,
+    dtype: torch.dtype,
+    channels_last: bool = False,
+) -> tuple[Meter, Tensor | None]:
+    """Go through the batches once, and leave the model in evaluation mode.
+
+    Args:
+        model: On the device.
+        batches: What to look at.
+        device: Where to compute.
+        dtype: Format in which products are computed.
+        channels_last: Lay the pictures out as NHWC in memory.
+
+    Returns:
+        The sums of loss and right answers, and the confusion matrix: None without a batch.
+    """
+    model.eval()
+    meter, confusion = Meter(), None
+    for images, labels in batches:
+        images, labels = move_batch(images, labels, device, channels_last)
+        with autocast(device, dtype):
+            logits = main_logits(model(images))  # (B, num_classes)
+        loss = F.cross_entropy(logits, labels, reduction="sum")
+        meter.add(loss, num_correct(logits, labels), len(labels))
+        confusion = count_confusions(logits, labels, confusion)
+    return meter, confusion
 
 
 def count_confusions(logits: Tensor, labels: Tensor, so_far: Tensor | None = None) -> Tensor:
@@ -91,9 +113,3 @@ def count_confusions(logits: Tensor, labels: Tensor, so_far: Tensor | None = Non
     cells = labels * num_classes + logits.argmax(dim=1)  # (N,)
     so_far.view(-1).index_add_(0, cells, torch.ones_like(cells))
     return so_far
-
-
-def device_of(model: nn.Module) -> torch.device:
-    """Return where a model's parameters are; the CPU for a model without any."""
-    parameter = next(model.parameters(), None)
-    return torch.device("cpu") if parameter is None else parameter.device

@@ -1,6 +1,7 @@
 """Loss and accuracy over many batches, kept on the device until they are asked for."""
 
 from dataclasses import dataclass
+from typing import TypedDict
 
 import torch
 from torch import Tensor
@@ -21,6 +22,14 @@ class Metrics:
     num_images: int
 
 
+class State(TypedDict):
+    """What a checkpoint keeps of an epoch that is not over."""
+
+    losses: Tensor  # (batches,)
+    correct: Tensor  # (batches,)
+    num_images: int
+
+
 class Meter:
     """Collects the sums of each batch without waiting for the device to compute them."""
 
@@ -28,31 +37,73 @@ class Meter:
         self.losses: list[Tensor] = []
         self.correct: list[Tensor] = []
         self.num_images = 0
+        self.num_checked = 0
 
-    def add(self, loss_sum: Tensor, logits: Tensor, labels: Tensor) -> None:
+    def __len__(self) -> int:
+        """Return the number of batches taken in."""
+        return len(self.losses)
+
+    def add(self, loss: Tensor, correct: Tensor, num_images: int) -> None:
         """Take in one batch.
 
         Args:
-            loss_sum: Cross-entropy summed over the batch.
-            logits: (N, num_classes).
-            labels: (N,).
+            loss: Cross-entropy summed over the batch.
+            correct: Number of right answers.
+            num_images: Pictures in the batch.
         """
-        self.losses.append(loss_sum.detach())
-        self.correct.append((logits.detach().argmax(dim=1) == labels).sum())
-        self.num_images += len(labels)
+        self.losses.append(loss.detach())
+        self.correct.append(correct)
+        self.num_images += num_images
 
-    def first_non_finite(self, start: int) -> int | None:
-        """Return the index of the first batch from ``start`` on whose loss is NaN or infinite."""
-        if start >= len(self.losses):
-            return None
-        finite = torch.stack(self.losses[start:]).isfinite().cpu()
+    @property
+    def num_unchecked(self) -> int:
+        """Batches taken in since ``find_non_finite`` last looked."""
+        return len(self.losses) - self.num_checked
+
+    def find_non_finite(self) -> int | None:
+        """Return the index of the first new batch whose loss is NaN or infinite.
+
+        The device has to finish those batches first.
+        """
+        start, self.num_checked = self.num_checked, len(self.losses)
+        finite = self._on_cpu(self.losses[start:]).isfinite()
         return None if finite.all() else start + int((~finite).nonzero()[0])
 
     def sums(self) -> Tensor:
         """Return loss, right answers and pictures, summed over all batches: (3,), float64."""
-        loss = torch.stack(self.losses).cpu().double().sum()  # exact enough for any epoch
-        correct = torch.stack(self.correct).cpu().sum()
+        loss = sum(self._on_cpu(self.losses).double().tolist())
+        correct = int(self._on_cpu(self.correct).sum())
         return torch.tensor([loss, correct, self.num_images], dtype=torch.float64)
+
+    def state(self) -> State:
+        """Return everything taken in so far."""
+        return {
+            "losses": self._on_cpu(self.losses),
+            "correct": self._on_cpu(self.correct),
+            "num_images": self.num_images,
+        }
+
+    def load(self, state: State) -> None:
+        """Take over what ``state`` gave."""
+        self.losses = list(state["losses"])
+        self.correct = list(state["correct"])
+        self.num_images = state["num_images"]
+
+    @staticmethod
+    def _on_cpu(values: list[Tensor]) -> Tensor:
+        if not values:
+            return torch.zeros(0)
+        return torch.stack([value.to(values[-1].device) for value in values]).cpu()
+
+
+def num_correct(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return how many pictures are classified rightly, as a tensor () on the device.
+
+    Args:
+        logits: (N, num_classes).
+        labels: (N,).
+    """
+    return (logits.detach().argmax(dim=1) == labels).sum()
 
 
 def averages(sums: Tensor) -> Metrics:

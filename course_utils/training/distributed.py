@@ -1,0 +1,186 @@
+"""Training in several processes, under PyTorch's own launcher, ``torchrun``.
+
+Every process builds the same model and the same loaders from the same seed, takes its share of
+each batch, and averages its gradients with the others'. So the batch size means the pictures
+behind one update, however many processes share them.
+"""
+
+import os
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+
+from course_utils.training.interfaces import Batches
+
+RUNNING_STATISTICS = ("running_mean", "running_var")
+
+
+class Shardable(Protocol):
+    """Batches that can be shared among processes, as those of ``course_utils.data``."""
+
+    def shard(self, rank: int, world_size: int) -> Batches:
+        """Return the same batches, cut down to the share of one process."""
+
+
+@dataclass(frozen=True)
+class World:
+    """The processes that train together; by default one alone.
+
+    Attributes:
+        rank: Number of this process, from 0.
+        size: How many there are.
+        local_size: How many of them share this machine.
+    """
+
+    rank: int = 0
+    size: int = 1
+    local_size: int = 1
+
+    @property
+    def is_main(self) -> bool:
+        """Whether this is the one process that writes files and talks."""
+        return self.rank == 0
+
+    def share(self, batches: Batches | Shardable) -> Batches:
+        """Return this process's share of every batch.
+
+        Raises:
+            ValueError: The batches cannot be shared.
+        """
+        if self.size == 1:
+            assert not isinstance(batches, int)
+            return batches  # type: ignore[return-value]
+        if not hasattr(batches, "shard"):
+            raise ValueError(
+                f"{type(batches).__name__} cannot be shared among {self.size} processes: "
+                "give it a method shard(rank, world_size), or use course_utils.data.load"
+            )
+        return batches.shard(self.rank, self.size)
+
+    def wrap(self, model: nn.Module, device: torch.device) -> nn.Module:
+        """Return a model whose gradients are averaged over the processes after backward."""
+        if self.size == 1:
+            return model
+        devices = [device.index] if device.type == "cuda" else None
+        # Running statistics are averaged once an epoch instead (average_statistics).
+        return DistributedDataParallel(model, device_ids=devices, broadcast_buffers=False)
+
+    def gradients_averaged(self, network: nn.Module, now: bool) -> AbstractContextManager[object]:
+        """Return the context of a backward pass: exchange gradients now, or keep adding them."""
+        if isinstance(network, DistributedDataParallel) and not now:
+            return network.no_sync()
+        return nullcontext()
+
+    def total(self, number: int, device: torch.device) -> int | Tensor:
+        """Return the sum of a number over all processes, without waiting for the device."""
+        if self.size == 1:
+            return number
+        total = torch.tensor(float(number), device=device)
+        dist.all_reduce(total)
+        return total
+
+    def check_agreement(self, steps_per_epoch: int, generator_state: Tensor | None) -> None:
+        """Make sure that all processes go through the same batches.
+
+        Raises:
+            ValueError: They do not.
+        """
+        state = b"" if generator_state is None else generator_state.numpy().tobytes()
+        mine = (steps_per_epoch, state)
+        if any(other != mine for other in self.gather(mine)):
+            raise ValueError(
+                f"the {self.size} processes would not see the same batches: seed the loaders' "
+                "generator alike in all of them, and load the same data"
+            )
+
+    def sum(self, values: Tensor, device: torch.device) -> Tensor:
+        """Return the sum of a tensor over all processes, where the tensor was.
+
+        Args:
+            values: Of one shape in all processes.
+            device: Where the processes exchange tensors.
+        """
+        if self.size == 1:
+            return values
+        total = values.to(device, copy=True)
+        dist.all_reduce(total)
+        return total.to(values.device)
+
+    def average_statistics(self, model: nn.Module) -> None:
+        """Give all processes the mean of their BatchNorm statistics, each from its own share."""
+        if self.size == 1:
+            return
+        for name, buffer in model.named_buffers():
+            if name.rpartition(".")[2] in RUNNING_STATISTICS:
+                dist.all_reduce(buffer)
+                buffer.div_(self.size)
+
+    def gather(self, value: Any) -> list[Any]:
+        """Return the values of all processes, in the order of their ranks."""
+        if self.size == 1:
+            return [value]
+        values: list[Any] = [None] * self.size
+        dist.all_gather_object(values, value)
+        return values
+
+    def from_main(self, value: Any) -> Any:
+        """Return the main process's value in every process."""
+        if self.size == 1:
+            return value
+        values = [value]
+        dist.broadcast_object_list(values, src=0)
+        return values[0]
+
+
+def current_world() -> World:
+    """Return the processes that this one trains with."""
+    if not dist.is_available() or not dist.is_initialized():
+        return World()
+    local_size = int(os.environ.get("LOCAL_WORLD_SIZE", dist.get_world_size()))
+    return World(dist.get_rank(), dist.get_world_size(), local_size)
+
+
+@contextmanager
+def process_group(device: torch.device | str | None = None) -> Iterator[tuple[World, torch.device]]:
+    """Join the processes that ``torchrun`` started; without it, do nothing.
+
+    Each process takes the graphics card of its own number on its machine. Tensors travel by
+    nccl between graphics cards and by gloo between CPUs.
+
+    Args:
+        device: Where to train; None means the CPU, or this process's card under torchrun.
+
+    Yields:
+        The world, and the device of this process.
+
+    Raises:
+        ValueError: There are more processes on this machine than graphics cards.
+    """
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
+    if "LOCAL_RANK" not in os.environ:
+        yield current_world(), device
+        return
+    if device.type == "cuda":
+        device = _own_card(int(os.environ["LOCAL_RANK"]))
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    try:
+        yield current_world(), device
+    finally:
+        dist.destroy_process_group()
+
+
+def _own_card(local_rank: int) -> torch.device:
+    """Return the graphics card of a process, and make it the current one."""
+    if local_rank >= torch.cuda.device_count():
+        raise ValueError(
+            f"process {local_rank} of this machine has no graphics card: start at most "
+            f"--nproc-per-node {torch.cuda.device_count()} processes, or train on the CPU"
+        )
+    torch.cuda.set_device(local_rank)
+    return torch.device("cuda", local_rank)

@@ -1,0 +1,155 @@
+"""How many threads to compute with, and how they should wait for each other.
+
+This file imports no torch: OpenMP reads how to wait once, when torch is loaded, so a program
+that wants to choose must ask here first and put the answer into its environment.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import floor
+from pathlib import Path
+
+COUNT_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+WAITING_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+
+# Turns of the waiting loop before a thread gives its processor away. GNU OpenMP's own default
+# spins for many milliseconds: when a neighbour's process has taken the processor that is waited
+# for, each layer of a small network then costs a time slice. These turns last about half a
+# millisecond. Measured with LeNet on two cores, ms a step: quiet 9.3 (default 8.9, sleeping at
+# once 11.5), with two to three busy neighbours 40 (default 270, sleeping at once 36).
+SPIN_COUNT = 10_000
+
+
+@dataclass(frozen=True)
+class Processors:
+    """What this process may compute on.
+
+    Attributes:
+        logical: Processors that it may be scheduled on.
+        physical: Cores of the machine; two logical processors may share one.
+        quota: Processors' worth of time that its control group may use; None for no limit.
+    """
+
+    logical: int
+    physical: int
+    quota: float | None = None
+
+
+def recommended_threads(processors: Processors, num_processes: int = 1) -> int:
+    """Return how many threads one process should compute with.
+
+    One a physical core: two threads on one core wait for the same multipliers. Never more than
+    the control group pays for: a container with 64 visible processors and a quota of 2 would
+    spend its time stopped. The momentary load is left out on purpose: the number of threads
+    decides the order of additions and so the last digits, which should not vary with it.
+
+    Args:
+        processors: Of this machine.
+        num_processes: Processes that train together on this machine.
+    """
+    share = min(processors.logical, processors.physical)
+    if processors.quota is not None:
+        share = min(share, floor(processors.quota))
+    return max(1, share // num_processes)
+
+
+def recommended_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables that a program should set before it imports torch.
+
+    They make a waiting thread give its processor away soon (see ``SPIN_COUNT``). Variables
+    that the user has set win, and then nothing is recommended. Only GNU OpenMP, which torch
+    uses on Linux, reads them.
+    """
+    if sys.platform != "linux" or any(name in environment for name in WAITING_VARIABLES):
+        return {}
+    return {"GOMP_SPINCOUNT": str(SPIN_COUNT)}
+
+
+def find_processors() -> Processors:
+    """Ask the operating system what this process may compute on."""
+    logical = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    return Processors(logical, _physical_cores() or logical, _quota())
+
+
+def _physical_cores() -> int | None:
+    """Count the cores of this machine on Linux; elsewhere torch's own choice is kept."""
+    siblings = Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology/thread_siblings_list")
+    return len({path.read_text() for path in siblings}) or None
+
+
+def _quota() -> float | None:
+    """Read the limit of this process's control group, version 2 or 1."""
+    try:
+        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            limit = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").read_text()
+            period = Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us").read_text()
+        except OSError:
+            return None
+    if limit == "max" or int(limit) <= 0:
+        return None
+    return int(limit) / int(period)
+
+
+@contextmanager
+def limited_threads(num_processes: int = 1) -> Iterator[int]:
+    """Compute with no more than the recommended number of threads, then as before.
+
+    A number in the environment wins; so does a smaller one given to ``torch.set_num_threads``.
+
+    Args:
+        num_processes: Processes that train together on this machine.
+
+    Yields:
+        The number of threads in use.
+    """
+    import torch  # here, so that the file can be imported before torch
+
+    before = torch.get_num_threads()
+    count = before
+    if not any(name in os.environ for name in COUNT_VARIABLES):
+        count = min(before, recommended_threads(find_processors(), num_processes))
+    try:
+        if count != before:
+            torch.set_num_threads(count)
+        yield count
+    finally:
+        if count != before:
+            torch.set_num_threads(before)
+
+
+def explain(
+    processors: Processors | None = None, environment: Mapping[str, str] = os.environ
+) -> str:
+    """Say in two sentences how many threads training uses and how they wait, and why."""
+    processors = processors or find_processors()
+    return f"{_explain_count(processors, environment)} {_explain_waiting(environment)}"
+
+
+def _explain_count(processors: Processors, environment: Mapping[str, str]) -> str:
+    for name in COUNT_VARIABLES:
+        if name in environment:
+            return f"Training uses {environment[name]} threads, because {name} says so."
+    count = recommended_threads(processors)
+    reason = f"this process may use {processors.logical} processors on {processors.physical} cores"
+    if processors.quota is not None:
+        reason += f", and its control group pays for {processors.quota:g}"
+    return f"Training uses {count} thread{'s' * (count > 1)}: {reason}."
+
+
+def _explain_waiting(environment: Mapping[str, str]) -> str:
+    for name in WAITING_VARIABLES:
+        if name in environment:
+            return f"How waiting threads behave is set by {name}={environment[name]}."
+    advice = recommended_environment(environment)
+    if not advice:
+        return "How waiting threads behave is left to this system's OpenMP."
+    setting = " ".join(f"{name}={value}" for name, value in advice.items())
+    return (
+        "Waiting threads spin, which can make training ten times slower when other programs "
+        f"are busy: start Python with {setting} in the environment."
+    )

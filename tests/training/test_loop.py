@@ -1,0 +1,442 @@
+"""fit: what it computes, what it leaves alone, how it ends early."""
+
+import dataclasses
+import gc
+import math
+import random
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from course_utils.training import DivergenceError, TrainConfig, evaluate, fit, learning_rate, loop
+
+EXACT = TrainConfig(epochs=3, lr=0.1, precision="float32")
+
+
+def results(history):
+    """A history without what a clock has measured."""
+    return [dataclasses.replace(record, seconds=0.0, val_seconds=0.0) for record in history.epochs]
+
+
+def same_weights(one, other):
+    states = one.state_dict(), other.state_dict()
+    return all(torch.equal(states[0][name], states[1][name]) for name in states[0])
+
+
+def test_equals_a_loop_written_by_hand(make_model, make_loaders):
+    config = dataclasses.replace(EXACT, channels_last=False)
+    model, loaders = make_model(dropout=0.5, norm=True), make_loaders()
+    history = fit(model, loaders, config)
+
+    by_hand, loaders = make_model(dropout=0.5, norm=True), make_loaders()
+    weights = [by_hand[0].weight, by_hand[6].weight]
+    others = [p for p in by_hand.parameters() if not any(p is w for w in weights)]
+    optimizer = torch.optim.SGD(
+        [{"params": weights, "weight_decay": 5e-4}, {"params": others, "weight_decay": 0.0}],
+        lr=0.1,
+        momentum=0.9,
+        nesterov=True,
+    )
+    torch.manual_seed(config.seed)
+    step, num_steps = 0, 3 * len(loaders.train)
+    by_hand.train()
+    for _ in range(3):
+        for images, labels in loaders.train:
+            for group in optimizer.param_groups:
+                group["lr"] = learning_rate(step, num_steps, config)
+            loss = F.cross_entropy(by_hand(images), labels, reduction="sum") * (1 / len(labels))
+            optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            step += 1
+
+    assert same_weights(model, by_hand)
+    assert evaluate(by_hand, loaders.val, precision="float32").loss == history.epochs[-1].val_loss
+
+
+def test_learns(make_model, make_loaders):
+    history = fit(make_model(), make_loaders(num_train=400), dataclasses.replace(EXACT, epochs=6))
+    assert history.epochs[0].train_accuracy < 0.9
+    assert history.epochs[-1].val_accuracy > 0.9
+    assert [record.epoch for record in history.epochs] == [1, 2, 3, 4, 5, 6]
+
+
+def test_same_seed_same_history(make_model, make_loaders):
+    runs = [fit(make_model(dropout=0.5), make_loaders(), EXACT) for _ in range(2)]
+    assert results(runs[0]) == results(runs[1])
+    other = fit(make_model(dropout=0.5), make_loaders(), dataclasses.replace(EXACT, seed=1))
+    assert results(other) != results(runs[0])
+
+
+def test_epoch_metrics_average_over_pictures(make_model, make_loaders):
+    """With a rate of nearly zero the epoch's metrics are those of the first weights.
+
+    The last batch has 4 pictures and the others 32: an average over batches differs.
+    """
+    model, loaders = make_model(), make_loaders(num_train=100, batch_size=32)
+    config = TrainConfig(epochs=1, lr=1e-12, schedule="constant", precision="float32")
+    record = fit(model, loaders, config).epochs[0]
+    everything = evaluate(model, loaders.train, precision="float32")
+    per_batch = [F.cross_entropy(model(images), labels).item() for images, labels in loaders.train]
+    assert record.train_loss == pytest.approx(everything.loss, rel=1e-5)
+    assert record.train_accuracy == pytest.approx(everything.accuracy)
+    assert record.train_loss != pytest.approx(sum(per_batch) / len(per_batch), rel=1e-5)
+
+
+def test_the_test_part_is_not_read(make_model, make_loaders):
+    class Guarded:
+        train, val = make_loaders().train, make_loaders().val
+
+        @property
+        def test(self):
+            raise AssertionError("fit has read the test part")
+
+    assert len(fit(make_model(), Guarded(), EXACT)) == 3
+
+
+def test_reported_loss_is_plain_cross_entropy(make_model, make_loaders):
+    """Label smoothing steers the training; the curve stays comparable with validation."""
+    config = TrainConfig(epochs=1, lr=1e-12, schedule="constant", precision="float32")
+    plain = fit(make_model(), make_loaders(), config)
+    smooth = fit(make_model(), make_loaders(), dataclasses.replace(config, label_smoothing=0.5))
+    assert smooth.epochs[0].train_loss == pytest.approx(plain.epochs[0].train_loss, rel=1e-6)
+
+
+def test_calls_back_after_each_epoch_and_step(make_model, make_loaders):
+    class Watcher:
+        def __init__(self):
+            self.epochs, self.steps = [], []
+
+        def on_step(self, step, num_steps):
+            self.steps.append((step, num_steps))
+
+        def __call__(self, history):
+            self.epochs.append(len(history))
+
+    watcher, lengths = Watcher(), []
+    fit(make_model(), make_loaders(), EXACT, on_epoch_end=[watcher, lambda h: lengths.append(h)])
+    assert watcher.epochs == [1, 2, 3]
+    assert watcher.steps == [(step, 21) for step in range(1, 22)]
+    assert len(lengths) == 3
+
+
+def test_a_callback_may_look_at_the_training_pictures(make_model, make_loaders):
+    """Going through the shuffled part in between does not change what comes after."""
+    loaders = make_loaders()
+    watched = fit(
+        make_model(), loaders, EXACT, on_epoch_end=[lambda _: [len(b) for b in loaders.train]]
+    )
+    assert results(watched) == results(fit(make_model(), make_loaders(), EXACT))
+
+
+def test_leaves_the_model_in_evaluation_mode(make_model, make_loaders):
+    model = make_model()
+    fit(model, make_loaders(), EXACT)
+    assert not model.training
+
+
+# --- what it leaves alone --------------------------------------------------------------------
+
+
+def global_state():
+    return {
+        "torch": torch.get_rng_state().tolist(),
+        "numpy": np.random.get_state()[1].tolist(),  # noqa: NPY002 - it is this one that counts
+        "python": random.getstate(),
+        "dtype": torch.get_default_dtype(),
+        "grad": torch.is_grad_enabled(),
+        "threads": torch.get_num_threads(),
+        "deterministic": torch.are_deterministic_algorithms_enabled(),
+        "anomaly": torch.is_anomaly_enabled(),
+        "cudnn": (torch.backends.cudnn.benchmark, torch.backends.cudnn.deterministic),
+        "matmul": torch.get_float32_matmul_precision(),
+        "autocast": torch.is_autocast_enabled("cpu"),
+        "cwd": Path.cwd(),
+    }
+
+
+@pytest.mark.parametrize("stopped", [False, True])
+def test_leaves_global_state_alone(make_model, make_loaders, stopped, tmp_path):
+    torch.manual_seed(1234)
+    before = global_state()
+
+    def stop(_):
+        torch.rand(5)  # a callback that draws must not leak either
+        if stopped:
+            raise RuntimeError("stop")
+
+    config = dataclasses.replace(EXACT, ema=0.9, clip_norm=1.0, precision="bfloat16")
+    options = {"on_epoch_end": [stop], "checkpoint": tmp_path}
+    if stopped:
+        with pytest.raises(RuntimeError, match="stop"):
+            fit(make_model(dropout=0.5), make_loaders(), config, **options)
+    else:
+        fit(make_model(dropout=0.5), make_loaders(), config, **options)
+    assert global_state() == before
+
+
+def test_trains_inside_no_grad(make_model, make_loaders):
+    with torch.no_grad():
+        history = fit(make_model(), make_loaders(), EXACT)
+        assert not torch.is_grad_enabled()
+    assert results(history) == results(fit(make_model(), make_loaders(), EXACT))
+
+
+def resident_megabytes():
+    return int(Path("/proc/self/statm").read_text().split()[1]) * 4096 / 2**20
+
+
+class MemoryWatch:
+    """Notes memory after epochs 5 and 20; told to leak, it shows what a leak looks like."""
+
+    def __init__(self, leaks=None):
+        self.kept, self.leaks = [], leaks
+        self.megabytes, self.tensors = [], []
+
+    def __call__(self, history):
+        if self.leaks is not None:
+            self.kept.append(torch.ones(self.leaks))
+        if len(history) in (5, 20):
+            gc.collect()
+            self.tensors.append(sum(issubclass(type(o), torch.Tensor) for o in gc.get_objects()))
+            self.megabytes.append(resident_megabytes())
+
+    def has_grown(self):
+        tensors, megabytes = (last - first for first, last in (self.tensors, self.megabytes))
+        return tensors > 0 or megabytes > 8
+
+
+def test_memory_does_not_grow_over_epochs(make_model, make_loaders):
+    config = dataclasses.replace(EXACT, epochs=20, ema=0.9, accumulate=2)
+    watch = MemoryWatch()
+    fit(make_model(norm=True), make_loaders(num_train=256), config, on_epoch_end=[watch])
+    assert not watch.has_grown()
+
+    leaking = MemoryWatch(leaks=1)
+    fit(make_model(norm=True), make_loaders(num_train=256), config, on_epoch_end=[leaking])
+    assert leaking.has_grown()
+
+
+# --- settings --------------------------------------------------------------------------------
+
+
+def first_step(make_model, make_loaders, **settings):
+    """The model after one step on one batch of 16 pictures."""
+    model = make_model()
+    loaders = make_loaders(num_train=16, num_val=16)
+    config = TrainConfig(epochs=1, schedule="constant", precision="float32", **settings)
+    history = fit(model, loaders, config)
+    assert len(loaders.train) == 1
+    return model, history
+
+
+def change(make_model, model):
+    """The step that the parameters have taken, as one vector."""
+    pairs = zip(model.parameters(), make_model().parameters(), strict=True)
+    return torch.cat([(after - before).flatten() for after, before in pairs]).detach()
+
+
+def test_accumulating_gives_the_update_of_the_whole_batch(make_model, make_loaders):
+    whole, history = first_step(make_model, make_loaders, lr=0.1)
+    for pieces in (3, 16):  # 3 pieces are 6, 6 and 4 pictures
+        cut, in_pieces = first_step(make_model, make_loaders, lr=0.1, accumulate=pieces)
+        assert torch.allclose(change(make_model, cut), change(make_model, whole), atol=1e-7)
+        assert in_pieces.epochs[0].train_loss == pytest.approx(history.epochs[0].train_loss)
+
+
+def test_clipping_bounds_the_gradient(make_model, make_loaders):
+    plain = {"lr": 1.0, "momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
+    free, _ = first_step(make_model, make_loaders, **plain)
+    assert change(make_model, free).norm() > 0.02
+    clipped, _ = first_step(make_model, make_loaders, clip_norm=0.01, **plain)
+    assert change(make_model, clipped).norm() == pytest.approx(0.01, rel=1e-3)
+
+
+def test_average_of_the_weights_is_what_the_model_ends_with(make_model, make_loaders):
+    """The average is validated and kept, lags behind the weights, and does not steer them."""
+    models = {ema: make_model() for ema in (0.0, 0.99)}
+    histories = {
+        ema: fit(model, make_loaders(), dataclasses.replace(EXACT, ema=ema))
+        for ema, model in models.items()
+    }
+    last, averaged = (change(make_model, models[ema]).norm() for ema in (0.0, 0.99))
+    assert 0 < averaged < last
+    train_losses = [h.column("train_loss") for h in histories.values()]
+    assert train_losses[0] == train_losses[1]
+    val = evaluate(models[0.99], make_loaders().val, precision="float32")
+    assert histories[0.99].epochs[-1].val_loss == val.loss != histories[0.0].epochs[-1].val_loss
+
+
+@pytest.mark.parametrize("precision", ["bfloat16", "float16"])
+def test_sixteen_bits_learn_too(make_model, make_loaders, precision):
+    seen = []
+    model = make_model()
+    model[0].register_forward_hook(lambda layer, inputs, output: seen.append(output.dtype))
+    config = dataclasses.replace(EXACT, epochs=6, precision=precision)
+    history = fit(model, make_loaders(num_train=400), config)
+    assert set(seen) == {getattr(torch, precision)}
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert history.epochs[-1].val_accuracy > 0.9
+    assert history.environment["precision"] == precision
+
+
+def test_channels_last_reaches_pictures_and_filters(make_model, make_loaders):
+    seen = []
+
+    class Layout(nn.Module):
+        def forward(self, images):
+            seen.append(images.is_contiguous(memory_format=torch.channels_last))
+            return images
+
+    loaders = make_loaders()
+    wide = loaders.train.with_options(images=loaders.train.images.expand(-1, 3, -1, -1))
+    model = nn.Sequential(Layout(), nn.Conv2d(3, 6, 3), nn.Flatten(), nn.Linear(216, 4))
+    fit(model, type(loaders)(wide, wide), EXACT)
+    assert all(seen)
+    assert model[1].weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_compiles_only_when_asked(make_model, make_loaders, monkeypatch):
+    compiled = []
+    monkeypatch.setattr(torch, "compile", lambda network: compiled.append(network) or network)
+    fit(make_model(), make_loaders(), EXACT)
+    assert compiled == []
+    fit(make_model(), make_loaders(), dataclasses.replace(EXACT, compile=True))
+    assert len(compiled) == 1
+
+
+class ThreeHeads(NamedTuple):
+    logits: torch.Tensor
+    aux1: torch.Tensor
+    aux2: torch.Tensor
+
+
+class Headed(nn.Module):
+    """Three linear heads while training, one otherwise, as GoogLeNet has it."""
+
+    def __init__(self):
+        super().__init__()
+        self.heads = nn.ModuleList(nn.Linear(64, 4) for _ in range(3))
+
+    def forward(self, images):
+        flat = images.flatten(1)
+        if not self.training:
+            return self.heads[0](flat)
+        return ThreeHeads(*(head(flat) for head in self.heads))
+
+
+def test_auxiliary_heads_are_trained_with_their_weight(make_loaders):
+    torch.manual_seed(0)
+    model = Headed()
+    before = [head.weight.detach().clone() for head in model.heads]
+    model.heads[1].load_state_dict(model.heads[0].state_dict())
+    before[1] = before[0]
+    config = TrainConfig(
+        epochs=1, lr=0.1, schedule="constant", weight_decay=0.0, precision="float32"
+    )
+    fit(model, make_loaders(num_train=16), config)
+    main, aux1, aux2 = (h.weight - b for h, b in zip(model.heads, before, strict=True))
+    assert torch.allclose(aux1, 0.3 * main, rtol=1e-3, atol=1e-6)
+    assert main.abs().sum() > 0 and aux2.abs().sum() > 0
+
+
+# --- ends before its time --------------------------------------------------------------------
+
+
+def test_nan_stops_with_a_sentence(make_model, make_loaders):
+    loaders = make_loaders(num_train=64)
+    config = dataclasses.replace(EXACT, lr=1e30, schedule="constant")
+    with pytest.raises(DivergenceError) as caught:
+        fit(make_model(), loaders, config)
+    message = str(caught.value)
+    assert "in epoch 1, step 2 of 12, at lr 1e+30" in message
+    assert "try a lower lr (say 1e+29), clip_norm=1.0" in message
+    assert "precision" not in message  # it is float32 already
+    assert len(caught.value.history) == 0
+
+
+def test_nan_in_a_picture_is_found_where_it_is(make_model, make_loaders, monkeypatch):
+    """Also where the loss is read seldom: the step is named exactly, the epoch is not finished."""
+    monkeypatch.setattr(loop, "LOSS_CHECKED_EVERY_STEP_ON", ())
+    loaders = make_loaders(num_train=64)
+
+    class Broken:
+        passes = 0
+
+        def __len__(self):
+            return 4
+
+        def __iter__(self) -> Iterator:
+            self.passes += 1
+            for number, (images, labels) in enumerate(loaders.train):
+                if self.passes == 2 and number == 1:
+                    images = images * math.nan
+                yield images, labels
+
+    config = dataclasses.replace(EXACT, precision="bfloat16")
+    with pytest.raises(
+        DivergenceError, match=r"in epoch 2, step 6 of 12.*precision='float32'"
+    ) as e:
+        fit(make_model(), type(loaders)(Broken(), loaders.val), config)
+    assert len(e.value.history) == 1
+
+
+def test_loss_is_read_seldom_where_reading_waits(make_model, make_loaders, monkeypatch):
+    reads = []
+    look = loop.Meter.find_non_finite
+    monkeypatch.setattr(loop, "LOSS_CHECKED_EVERY_STEP_ON", ())
+    monkeypatch.setattr(
+        loop.Meter, "find_non_finite", lambda meter: reads.append(len(meter)) or look(meter)
+    )
+    fit(
+        make_model(),
+        make_loaders(num_train=120, batch_size=2),
+        dataclasses.replace(EXACT, epochs=1),
+    )
+    assert reads == [50, 60]
+
+
+@pytest.mark.parametrize("when", ["step", "epoch", "validation"])
+def test_interrupt_returns_the_history_so_far(make_model, make_loaders, when):
+    class Stop:
+        def on_step(self, step, num_steps):
+            if when == "step" and step == 10:
+                raise KeyboardInterrupt
+
+        def __call__(self, history):
+            if when == "epoch" and len(history) == 2:
+                raise KeyboardInterrupt
+
+    model = make_model()
+    if when == "validation":
+        calls = iter(range(100))
+
+        def stop(*_):
+            if not model.training and next(calls) == 5:
+                raise KeyboardInterrupt
+
+        model.register_forward_hook(stop)
+    history = fit(model, make_loaders(), EXACT, on_epoch_end=[Stop()])
+    assert history.interrupted
+    assert len(history) == {"step": 1, "epoch": 2, "validation": 1}[when]
+    assert not model.training
+    assert evaluate(model, make_loaders().val).accuracy > 0.3
+    assert not fit(make_model(), make_loaders(), EXACT).interrupted
+
+
+@pytest.mark.parametrize("part", ["train", "val"])
+def test_an_empty_part_is_an_error(make_model, make_loaders, part):
+    loaders = make_loaders()
+    with pytest.raises(ValueError, match=f"the {part} part of the data is empty"):
+        fit(make_model(), dataclasses.replace(loaders, **{part: []}), EXACT)
+
+
+def test_a_model_without_parameters_is_an_error(make_loaders):
+    with pytest.raises(ValueError, match="no trainable parameters"):
+        fit(nn.Flatten(), make_loaders(), EXACT)
