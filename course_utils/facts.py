@@ -385,6 +385,8 @@ def _fact(key: str, row: Any) -> Fact:
     fact = _entry(Fact, key, row)
     _require("." in key, key, "needs a dotted key, such as vgg16.parameters")
     _require(fact.how in HOW, key, f"how = {fact.how!r} must be one of {', '.join(HOW)}")
+    sure = fact.how != "from memory"
+    _require(fact.checked == sure, key, f"has checked = {fact.checked} with how = {fact.how!r}")
     _require(
         fact.unit != "" or isinstance(fact.value, str | tuple), key, "has a number but no unit"
     )
