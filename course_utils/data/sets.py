@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator
 
-from course_utils.data import fashion_mini
+from course_utils.data import classic, fashion_mini, shapes
+from course_utils.data import status as statuses
 from course_utils.data.augment import Augment
 from course_utils.data.batches import Batches
 from course_utils.data.info import DataInfo, channel_statistics
 from course_utils.data.photos import Photos
 from course_utils.data.raw import Part, RawSet
+from course_utils.data.shapes import ShapesConfig
 from course_utils.data.splits import balanced_first, hold_out
+from course_utils.data.status import DataStatus
 
 VAL_FRACTION = 0.1
 LIMIT_KEEPS = 10  # pictures of each class that a limit leaves in validation and test part
@@ -51,21 +54,54 @@ class DataSet:
 
     Attributes:
         read: from its options and the data folder to its parts.
+        status: from the data folder to its state.
         options: a dataclass; its fields are the options of `load`.
     """
 
     read: Callable[[Any, Path], RawSet]
+    status: Callable[[Path], DataStatus]
     options: type = NoOptions
 
 
+def _classic(data_set: classic.ClassicSet) -> DataSet:
+    return DataSet(
+        read=lambda _, root: classic.read(data_set, root),
+        status=lambda root: statuses.classic(data_set, root),
+    )
+
+
 SETS: Mapping[str, DataSet] = {
-    "fashion_mnist_mini": DataSet(lambda options, root: fashion_mini.read()),
+    "fashion_mnist_mini": DataSet(
+        read=lambda _, root: fashion_mini.read(),
+        status=lambda root: statuses.shipped("fashion_mnist_mini"),
+    ),
+    "shapes": DataSet(
+        read=lambda config, root: shapes.read(config),
+        status=lambda root: statuses.drawn("shapes"),
+        options=ShapesConfig,
+    ),
+    "mnist": _classic(classic.MNIST),
+    "fashion_mnist": _classic(classic.FASHION_MNIST),
+    "cifar10": _classic(classic.CIFAR10),
 }
 
 
 def names() -> list[str]:
     """The names that `load` knows; `imagefolder:PATH` is one more."""
     return list(SETS)
+
+
+def status(name: str, root: Path | str | None = None) -> DataStatus:
+    """The state of a data set on this machine, without reading it or asking the network.
+
+    Args:
+        name: one of `names()`.
+        root: folder of the downloaded sets; None as `data_root` says.
+
+    Raises:
+        ValueError: an unknown name.
+    """
+    return _find(name).status(data_root(root))
 
 
 def data_root(root: Path | str | None = None) -> Path:
@@ -151,10 +187,14 @@ def read(name: str, root: Path | str | None = None, **options: Any) -> RawSet:
         ValueError: an unknown name or option.
         DataUnavailable: the set cannot be had on this machine now.
     """
+    data_set = _find(name)
+    return data_set.read(_options(name, data_set.options, options), data_root(root))
+
+
+def _find(name: str) -> DataSet:
     if name not in SETS:
         raise ValueError(f"there is no data set {name!r}: choose one of {', '.join(SETS)}")
-    data_set = SETS[name]
-    return data_set.read(_options(name, data_set.options, options), data_root(root))
+    return SETS[name]
 
 
 def _options(name: str, kind: type, given: Mapping[str, Any]) -> Any:
