@@ -7,5 +7,6 @@ against) with an .mjs file of the same name beside it (what the browser runs).
 from course_utils.widgets.convolution_stepper import ConvolutionStepper
 from course_utils.widgets.parameter_counter import ParameterCounter
 from course_utils.widgets.pooling_and_order import PoolingAndOrder
+from course_utils.widgets.receptive_field_explorer import ReceptiveFieldExplorer
 
-__all__ = ["ConvolutionStepper", "ParameterCounter", "PoolingAndOrder"]
+__all__ = ["ConvolutionStepper", "ParameterCounter", "PoolingAndOrder", "ReceptiveFieldExplorer"]
