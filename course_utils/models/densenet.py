@@ -290,7 +290,7 @@ def densenet_small(
     *,
     in_channels: int,
     num_classes: int,
-    depth: int = 28,
+    depth: int = 22,
     growth_rate: int = 8,
     dropout: float = 0.0,
     memory_efficient: bool = False,

@@ -55,7 +55,7 @@ class ConvUnit(nn.Sequential):
             nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=bias)
         ]
         if batch_norm:
-            modules.append(nn.BatchNorm2d(out_channels, eps=0.001))
+            modules.append(nn.BatchNorm2d(out_channels, eps=0.001))  # torchvision's eps
         super().__init__(*modules, nn.ReLU())  # (N, out_channels, H/stride, W/stride)
 
 

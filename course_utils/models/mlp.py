@@ -40,7 +40,12 @@ def mlp(
         image_size: height and width of the pictures; another size does not fit the first layer.
         hidden_sizes: units of each hidden layer.
 
-    Source: He et al. 2015 (PReLU paper), section 2.2, for the initial weights.
+    Raises:
+        ValueError: if hidden_sizes is a single number.
+
+    Source: Rumelhart et al. 1986; initial weights by He et al. 2015, section 2.2.
     """
+    if isinstance(hidden_sizes, int):
+        raise ValueError(f"hidden_sizes must be a tuple, such as ({hidden_sizes},)")
     model = MLP(in_channels * image_size**2, tuple(hidden_sizes), num_classes)
     return he_normal_(model)

@@ -89,8 +89,8 @@ class LocalResponseNorm(nn.Module):
         num_channels = x.shape[1]
         before, after = self.size // 2, (self.size - 1) // 2
         squares = F.pad(x.square(), (0, 0, 0, 0, before, after))  # (N, C + size - 1, H, W)
-        total = torch.zeros_like(x)
-        for i in range(self.size):
+        total = squares[:, :num_channels]
+        for i in range(1, self.size):
             total = total + squares[:, i : i + num_channels]  # neighbour i of every channel
         return x / (self.k + self.alpha * total) ** self.beta
 

@@ -69,6 +69,7 @@ def test_unknown_switch_lists_the_switches():
         ("lenet5", {"pooling": "median"}, "'median'"),
         ("lenet5", {"image_size": 64}, "64"),
         ("mlp", {"image_size": 0}, "image_size must be a whole number of at least 1, got 0"),
+        ("mlp", {"hidden_sizes": 256}, "such as (256,)"),
         ("alexnet_small", {"groups": 3}, "3"),
         ("vgg_small", {"configuration": "F"}, "'F'"),
         ("vgg16", {"norm": "bn"}, "'bn'"),
