@@ -5,6 +5,15 @@ object like any other. ``show(figure, alt)`` puts it into a notebook together wi
 readers who cannot see it.
 """
 
+from course_utils.plots.convolution import (
+    plot_counts,
+    plot_filter_bank,
+    plot_filters,
+    plot_grids,
+    plot_maps,
+    plot_receptive_field,
+    plot_window,
+)
 from course_utils.plots.display import show
 from course_utils.plots.images import (
     plot_channels,
@@ -19,11 +28,18 @@ __all__ = [
     "LivePlot",
     "plot_channels",
     "plot_confusion",
+    "plot_counts",
+    "plot_filter_bank",
+    "plot_filters",
+    "plot_grids",
     "plot_histories",
     "plot_history",
     "plot_images",
+    "plot_maps",
     "plot_pixels",
     "plot_prediction",
+    "plot_receptive_field",
     "plot_tasks",
+    "plot_window",
     "show",
 ]

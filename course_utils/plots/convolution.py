@@ -1,0 +1,460 @@
+"""Figures of convolutions: windows, weight matrices, filters, receptive fields and costs."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
+from matplotlib.figure import Figure
+from matplotlib.patches import Polygon, Rectangle
+from torch import Tensor
+
+from course_utils.arithmetic import (
+    Field,
+    Layer,
+    Size,
+    effective_kernel,
+    output_sizes,
+    receptive_fields,
+)
+from course_utils.plots.style import (
+    BLUE,
+    FONT,
+    INTENSITY,
+    ORANGE,
+    RED,
+    SIGNED,
+    SKY,
+    bare,
+    new_figure,
+    tidy,
+)
+
+CELL = 0.4  # inches: side of a cell that holds a number
+LARGEST = 16  # cells or kernels along a side that a figure has room for
+
+
+# --- Grids of numbers --------------------------------------------------------------------------
+
+
+def plot_grids(
+    grids: Sequence[Tensor], titles: Sequence[str], *, shared: bool = True, columns: int = 6
+) -> Figure:
+    """Draw small grids side by side, the number of every cell written on it.
+
+    Args:
+        grids: each (H, W), any size up to 16 a side; a cell that is NaN stays empty.
+        titles: one for each grid.
+        shared: one colour scale for all of them; otherwise each has its own.
+        columns: grids in a row, at most.
+
+    Raises:
+        ValueError: a grid is not (H, W) or too large, or the titles are not one for each.
+    """
+    figure, panels = _grid_panels(grids, titles, columns)
+    together = torch.cat([grid.flatten().double() for grid in grids])
+    for axes, grid, title in zip(panels, grids, titles, strict=True):
+        _draw_numbers(axes, grid, _scale(together if shared else grid))
+        bare(axes, title)
+    return figure
+
+
+def plot_window(
+    image: Tensor,
+    kernel: Tensor,
+    *,
+    stride: int = 1,
+    padding: int = 0,
+    dilation: int = 1,
+    position: tuple[int, int] = (0, 0),
+) -> Figure:
+    """Draw a worked example: the input with one window, the filter, and the output with its cell.
+
+    Args:
+        image: (H, W), at most 16 a side with its padding.
+        kernel: (k_h, k_w).
+        stride: distance between windows.
+        padding: rim of zeros, drawn white.
+        dilation: distance between the taps of the filter.
+        position: row and column of the output cell that is marked.
+
+    Raises:
+        ValueError: the sizes are too large, or there is no such output cell.
+    """
+    batch, weight = image[None, None].double(), kernel[None, None].double()
+    output = F.conv2d(batch, weight, stride=stride, padding=padding, dilation=dilation)[0, 0]
+    if not all(0 <= at < size for at, size in zip(position, output.shape, strict=True)):
+        raise ValueError(f"position {position} is outside the {tuple(output.shape)} output")
+    padded = F.pad(image.double(), [padding] * 4)
+    figure = plot_grids([padded, kernel, output], ["input", "filter", "output"], shared=False)
+    _blank_rim(figure.axes[0], tuple(padded.shape), padding)
+    for tap in np.ndindex(*kernel.shape):
+        row, column = (p * stride + t * dilation for p, t in zip(position, tap, strict=True))
+        _frame(figure.axes[0], row, column)
+    _frame(figure.axes[2], *position)
+    return figure
+
+
+def _grid_panels(
+    grids: Sequence[Tensor], titles: Sequence[str], columns: int
+) -> tuple[Figure, list[Axes]]:
+    """A figure with one panel for each grid, wide enough that all cells have the same size."""
+    if len(grids) == 0 or len(grids) != len(titles):
+        raise ValueError(f"{len(grids)} grids and {len(titles)} titles: give one title each")
+    for grid in grids:
+        if grid.ndim != 2 or max(grid.shape) > LARGEST:
+            shape = tuple(grid.shape)
+            raise ValueError(f"shape {shape}: give (H, W), at most {LARGEST} cells a side")
+    columns = min(columns, len(grids))
+    rows = -(-len(grids) // columns)
+    widths = [max(grid.shape[1] for grid in grids[i::columns]) + 0.6 for i in range(columns)]
+    heights = [
+        max(grid.shape[0] for grid in grids[i * columns : (i + 1) * columns]) + 0.95
+        for i in range(rows)
+    ]
+    figure = new_figure(CELL * sum(widths), CELL * sum(heights))
+    panels = figure.subplots(
+        rows, columns, squeeze=False, width_ratios=widths, height_ratios=heights
+    )
+    for axes in panels.flat[len(grids) :]:
+        axes.set_axis_off()
+    return figure, list(panels.flat[: len(grids)])
+
+
+def _scale(values: Tensor) -> ScalarMappable:
+    """Colours for the values: centred on zero if any is negative, from low to high otherwise."""
+    known = values[~values.isnan()].double()
+    low, high = float(known.min()), float(known.max())
+    if low < 0:
+        high = max(-low, high)
+        return ScalarMappable(Normalize(-high, high), SIGNED)
+    return ScalarMappable(Normalize(low, max(high, low + 1e-9)), INTENSITY)
+
+
+def _paint(axes: Axes, array: np.ndarray, scale: ScalarMappable) -> None:
+    """Draw an array in the colours of a scale, its cells kept sharp."""
+    low, high = scale.get_clim()
+    axes.imshow(array, cmap=scale.get_cmap(), vmin=low, vmax=high, interpolation="nearest")
+
+
+def _draw_numbers(axes: Axes, grid: Tensor, scale: ScalarMappable, fontsize: float = FONT) -> None:
+    """Draw a grid in colour, with its numbers: whole ones as such, others with two decimals."""
+    array = grid.detach().double().numpy()
+    _paint(axes, array, scale)
+    whole = np.array_equal(array, np.round(array), equal_nan=True)
+    for (row, column), value in np.ndenumerate(array):
+        if not np.isnan(value):
+            dark = np.mean(scale.to_rgba(value)[:3]) < 0.5
+            text = f"{value:.0f}" if whole else f"{value:.2f}"
+            axes.text(column, row, text.replace("-", "−"), ha="center", va="center",
+                      color="white" if dark else "black", fontsize=fontsize)  # fmt: skip
+
+
+def _blank_rim(axes: Axes, shape: tuple[int, ...], width: int) -> None:
+    """Paint the outermost rows and columns white, their zeros grey: they are no pixels."""
+    for text in axes.texts:
+        column, row = (int(at) for at in text.get_position())
+        if min(row, column, shape[0] - 1 - row, shape[1] - 1 - column) < width:
+            cell = Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="white", edgecolor="0.8")
+            axes.add_patch(cell)
+            text.set_color("0.45")
+
+
+def _frame(axes: Axes, row: float, column: float) -> None:
+    """Put a red frame around one cell."""
+    cell = (column - 0.45, row - 0.45)
+    axes.add_patch(Rectangle(cell, 0.9, 0.9, fill=False, edgecolor=RED, linewidth=2.2))
+
+
+# --- Weight matrices and other maps ------------------------------------------------------------
+
+
+def plot_maps(
+    maps: Sequence[Tensor],
+    titles: Sequence[str],
+    *,
+    xlabel: str = "",
+    ylabel: str = "",
+    size: float = 2.1,
+) -> Figure:
+    """Draw maps of numbers side by side in one colour scale; exact zeros stay white.
+
+    Args:
+        maps: each (H, W): weight matrices, gradients, differences.
+        titles: one for each map.
+        xlabel: what the columns are.
+        ylabel: what the rows are.
+        size: width of each map, in inches.
+
+    Raises:
+        ValueError: a map is not (H, W), or the titles are not one for each.
+    """
+    if len(maps) == 0 or len(maps) != len(titles) or any(values.ndim != 2 for values in maps):
+        shapes = [tuple(values.shape) for values in maps]
+        raise ValueError(f"shapes {shapes} and {len(titles)} titles: give (H, W), one title each")
+    figure = new_figure(size * len(maps) + 0.9, size + 0.6)
+    panels = figure.subplots(1, len(maps), squeeze=False)[0]
+    scale = _scale(torch.cat([values.detach().flatten().double() for values in maps]))
+    for axes, values, title in zip(panels, maps, titles, strict=True):
+        array = np.ma.masked_equal(values.detach().double().numpy(), 0)
+        _paint(axes, array, scale)
+        bare(axes, title)
+        axes.spines[:].set(visible=True, color="0.7")
+        axes.set_xlabel(xlabel, fontsize=FONT)
+    panels[0].set_ylabel(ylabel, fontsize=FONT)
+    bar = figure.colorbar(scale, ax=list(panels), shrink=0.8, aspect=15)
+    bar.ax.tick_params(labelsize=FONT - 2)
+    return figure
+
+
+def plot_filter_bank(weight: Tensor, groups: int = 1, size: float = 0.42) -> Figure:
+    """Draw the weights of a convolution: a row for each filter, a column for each input channel.
+
+    With groups, a filter has no weights for the channels of the other groups: these stay white.
+
+    Args:
+        weight: (c_out, c_in / groups, k_h, k_w).
+        groups: as in ``nn.Conv2d``.
+        size: side of one kernel, in inches.
+
+    Raises:
+        ValueError: not four axes, too many kernels to draw, or groups that do not divide c_out.
+    """
+    if weight.ndim != 4 or max(weight.shape[0], weight.shape[1] * groups) > LARGEST:
+        raise ValueError(
+            f"weight {tuple(weight.shape)} in {groups} groups: give (c_out, c_in / groups, k, k) "
+            f"with at most {LARGEST} channels"
+        )
+    if weight.shape[0] % groups:
+        raise ValueError(f"{weight.shape[0]} filters do not divide into {groups} groups")
+    c_out, per_group = weight.shape[:2]
+    c_in = per_group * groups
+    figure = new_figure(size * c_in + 0.9, size * c_out + 0.5)
+    panels = figure.subplots(c_out, c_in, squeeze=False)
+    scale = _scale(torch.cat([weight.detach().flatten(), -weight.detach().flatten()]))
+    for axes, (filter_index, channel) in zip(panels.flat, np.ndindex(c_out, c_in), strict=True):
+        first = filter_index * groups // c_out * per_group  # the first channel of its group
+        if first <= channel < first + per_group:
+            kernel = weight[filter_index, channel - first].detach().numpy()
+            _paint(axes, kernel, scale)
+        bare(axes, str(channel) if filter_index == 0 else "")
+        axes.set_box_aspect(weight.shape[2] / weight.shape[3])
+    for index, axes in enumerate(panels[:, 0]):
+        axes.set_ylabel(f"{index}", fontsize=FONT, rotation=0, ha="right", va="center")
+    figure.supxlabel("input channel, numbered on top", fontsize=FONT)
+    figure.supylabel("filter = output channel", fontsize=FONT)
+    return figure
+
+
+# --- What filters do ---------------------------------------------------------------------------
+
+
+def plot_filters(
+    kernels: Mapping[str, Tensor], responses: Sequence[Tensor], *, columns: int = 4
+) -> Figure:
+    """Draw filters, and below each what it makes of a picture.
+
+    A filter whose weights sum to zero gives a map of differences, drawn in two colours around
+    zero. Any other gives a picture, drawn in grey from 0 to 1.
+
+    Args:
+        kernels: name -> (k_h, k_w).
+        responses: what each filter gave, (H, W) float.
+        columns: filters in a row, at most.
+
+    Raises:
+        ValueError: there is no filter, or not one response for each.
+    """
+    if not kernels or len(kernels) != len(responses):
+        raise ValueError(f"{len(kernels)} filters and {len(responses)} responses: give one each")
+    columns = min(columns, len(kernels))
+    rows = -(-len(kernels) // columns)
+    width = 7.6 / columns
+    height = width * responses[0].shape[0] / responses[0].shape[1]
+    figure = new_figure(7.6, rows * (height + 1.25))
+    panels = figure.subplots(2 * rows, columns, squeeze=False, height_ratios=[0.95, height] * rows)
+    for axes in panels.flat:
+        axes.set_axis_off()
+    for index, ((name, kernel), response) in enumerate(
+        zip(kernels.items(), responses, strict=True)
+    ):
+        row, column = divmod(index, columns)
+        _draw_kernel(panels[2 * row, column], kernel, name)
+        _draw_response(panels[2 * row + 1, column], response, signed=_sums_to_zero(kernel))
+    return figure
+
+
+def _sums_to_zero(kernel: Tensor) -> bool:
+    return abs(float(kernel.double().sum())) < 1e-5
+
+
+def _draw_kernel(axes: Axes, kernel: Tensor, name: str) -> None:
+    """Draw a filter, with its numbers if they can be read, and the sum of its weights."""
+    axes.set_axis_on()
+    scale = _scale(torch.cat([kernel.flatten(), -kernel.flatten()]))
+    if max(kernel.shape) <= 3:
+        _draw_numbers(axes, kernel, scale, FONT - 2)
+    else:
+        _paint(axes, kernel.numpy(), scale)
+    total = f"{float(kernel.double().sum()):.2f}".rstrip("0").rstrip(".")
+    bare(axes, f"{name}\nsum {total.replace('-0', '0')}")
+
+
+def _draw_response(axes: Axes, response: Tensor, *, signed: bool) -> None:
+    axes.set_axis_on()
+    array = response.detach().numpy()
+    # A photo has a few huge differences: the scale ends before them, or all else would be pale.
+    high = float(np.quantile(np.abs(array), 0.99)) or 1.0
+    look = {"cmap": SIGNED, "vmin": -high, "vmax": high} if signed else {"cmap": "gray"}
+    axes.imshow(array, interpolation="nearest", **({"vmin": 0, "vmax": 1} | look))
+    bare(axes)
+
+
+# --- Receptive fields --------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Level:
+    """One row of a receptive-field figure: the positions of a layer, or the pixels.
+
+    Args:
+        label: what stands at its left.
+        num: number of positions, padding not counted.
+        seen: first and last position that is seen; either may lie in the padding.
+        offset: where position 0 is drawn, in pixels of the picture.
+        jump: distance between neighbouring positions, in pixels of the picture.
+    """
+
+    label: str
+    num: int
+    seen: tuple[int, int]
+    offset: float = 0
+    jump: int = 1
+
+    def x(self, position: int) -> float:
+        """Where a position is drawn: above the middle of what it sees."""
+        return self.offset + position * self.jump
+
+
+def plot_receptive_field(layers: Sequence[Layer], n: int, output: int | None = None) -> Figure:
+    """Draw what one output sees in every layer below it, along one axis of the picture.
+
+    Args:
+        layers: the stack, from the picture upwards; its sizes are plain integers.
+        n: pixels of the picture, at most 40.
+        output: which output of the last layer; the middle one by default.
+
+    Raises:
+        ValueError: there is no layer, the picture is too wide, or there is no such output.
+    """
+    if not layers or n > 40:
+        raise ValueError(f"{len(layers)} layers on {n} pixels: give a layer, and at most 40 pixels")
+    levels = _levels(layers, n, output)
+    figure = new_figure(min(0.25 * n + 2.2, 9.2), 0.5 * len(levels) + 0.2)
+    axes = figure.subplots()
+    for height, level in enumerate(levels):
+        _draw_level(axes, height, level)
+    for height, (below, above) in enumerate(pairwise(levels)):
+        _draw_cone(axes, height, below, above)
+    labels = [level.label for level in levels]
+    axes.set_yticks(range(len(levels)), labels, fontsize=FONT)
+    axes.set_xticks([])
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.autoscale_view()
+    return figure
+
+
+def _levels(layers: Sequence[Layer], n: int, output: int | None) -> list[Level]:
+    """The picture and every layer, each with the range that the output sees of it."""
+    sizes = [n, *(_plain(size) for size in output_sizes(n, layers))]
+    output = sizes[-1] // 2 if output is None else output
+    if not 0 <= output < sizes[-1]:
+        raise ValueError(f"output {output} does not exist: the last layer has {sizes[-1]}")
+    fields = [Field(), *receptive_fields(layers)]
+    names = ["picture", *(layer.name or f"{layer.k} wide" for layer in layers)]
+    levels = []
+    for name, num, field, seen in zip(
+        names, sizes, fields, _seen_ranges(layers, output), strict=True
+    ):
+        middle = _plain(field.start) + (_plain(field.size) - 1) / 2
+        label = f"{name}: {seen[1] - seen[0] + 1} of {num}"
+        levels.append(Level(label, num, seen, middle, _plain(field.jump)))
+    return levels
+
+
+def _seen_ranges(layers: Sequence[Layer], output: int) -> list[tuple[int, int]]:
+    """First and last position seen at each level, the picture first; padding counts, too."""
+    ranges = [(output, output)]
+    for layer in reversed(layers):
+        stride, padding = _plain(layer.s), _plain(layer.p)
+        width = _plain(effective_kernel(layer.k, layer.dilation))
+        first, last = (at * stride - padding for at in ranges[0])
+        ranges.insert(0, (first, last + width - 1))
+    return ranges
+
+
+def _plain(size: Size) -> int:
+    """The size as one integer; a pair has no place in a figure of one axis."""
+    if not isinstance(size, int):
+        raise ValueError(f"size {size} is a pair: this figure shows one axis, give integers")
+    return size
+
+
+def _draw_level(axes: Axes, height: int, level: Level) -> None:
+    """Draw the positions of a level as boxes: seen ones filled, padding dotted."""
+    first, last = level.seen
+    for position in range(min(0, first), max(level.num - 1, last) + 1):
+        inside, real = first <= position <= last, 0 <= position < level.num
+        colour = (SKY if height else ORANGE) if real else "white"
+        box = Rectangle((level.x(position) - 0.42, height - 0.28), 0.84, 0.56)
+        box.set(
+            facecolor=colour if inside else "0.93",
+            edgecolor="0.35" if inside else "0.7",
+            linestyle="-" if real else ":",
+        )
+        axes.add_patch(box)
+
+
+def _draw_cone(axes: Axes, height: int, below: Level, above: Level) -> None:
+    """Shade what lies between the seen positions of two neighbouring levels."""
+    corners = [
+        (below.x(below.seen[0]) - 0.42, height + 0.28),
+        (below.x(below.seen[1]) + 0.42, height + 0.28),
+        (above.x(above.seen[1]) + 0.42, height + 0.72),
+        (above.x(above.seen[0]) - 0.42, height + 0.72),
+    ]
+    axes.add_patch(Polygon(corners, facecolor=SKY, alpha=0.25, edgecolor="none"))
+
+
+# --- Costs -------------------------------------------------------------------------------------
+
+
+def plot_counts(counts: Mapping[str, int], xlabel: str) -> Figure:
+    """Draw counts of very different size as bars on a logarithmic scale, the number at each.
+
+    Args:
+        counts: name -> count, at least 1.
+        xlabel: what is counted.
+
+    Raises:
+        ValueError: there is nothing to draw, or a count below 1, which has no logarithm to show.
+    """
+    if not counts or min(counts.values()) < 1:
+        raise ValueError(f"counts {dict(counts)}: give at least one, each at least 1")
+    figure = new_figure(6.6, 0.34 * len(counts) + 0.75)
+    axes = figure.subplots()
+    names, values = list(counts), list(counts.values())
+    bars = axes.barh(names, values, color=BLUE, height=0.65)
+    axes.bar_label(bars, [f" {value:,}" for value in values], fontsize=FONT - 1)
+    tidy(axes, f"{xlabel} (each line is ten times the one before)", "")
+    axes.set_xscale("log")
+    axes.set_xlim(0.8, max(values) ** 1.22 * 2)
+    axes.invert_yaxis()
+    axes.grid(visible=False, axis="y")
+    return figure
