@@ -19,15 +19,15 @@ FILE = Path(__file__).parent / "embedded" / "fashion_mnist_mini.npz"
 SHA256 = "ba7b44689cd067dbdd42af467808685bf37cceb0b520517c40c911dd297d7ab2"
 CLASSES = (
     "T-shirt/top",
-    "trouser",
-    "pullover",
-    "dress",
-    "coat",
-    "sandal",
-    "shirt",
-    "sneaker",
-    "bag",
-    "ankle boot",
+    "Trouser",
+    "Pullover",
+    "Dress",
+    "Coat",
+    "Sandal",
+    "Shirt",
+    "Sneaker",
+    "Bag",
+    "Ankle boot",
 )
 SOURCE = (
     "Fashion-MNIST by Han Xiao, Kashif Rasul and Roland Vollgraf (Zalando Research, 2017), "

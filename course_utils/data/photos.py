@@ -44,7 +44,8 @@ def read_photo(path: Path, size: int) -> Tensor:
         # A JPEG decoder can halve a large photo while decoding; at least twice the size remains.
         file.draft("RGB", (2 * size, 2 * size))
         photo = _in_rgb(ImageOps.exif_transpose(file))
-    photo = ImageOps.fit(photo, (size, size), Image.Resampling.BICUBIC)
+    if photo.size != (size, size):
+        photo = ImageOps.fit(photo, (size, size), Image.Resampling.BICUBIC)
     return torch.from_numpy(np.array(photo)).permute(2, 0, 1).contiguous()  # (3, size, size)
 
 
@@ -67,6 +68,17 @@ def try_photo(path: Path, size: int) -> Tensor | None:
         return read_photo(path, size)
     except Exception:  # a broken file makes Pillow raise nearly anything
         return None
+
+
+def has_header(path: Path) -> bool:
+    """Whether a file begins like a picture; much quicker than reading it."""
+    from PIL import Image
+
+    try:
+        with Image.open(path):
+            return True
+    except Exception:  # as above
+        return False
 
 
 def default_workers() -> int:

@@ -10,10 +10,11 @@ from typing import Any
 import torch
 from torch import Generator
 
-from course_utils.data import classic, fashion_mini, shapes
+from course_utils.data import classic, fashion_mini, folder, shapes
 from course_utils.data import status as statuses
 from course_utils.data.augment import Augment
 from course_utils.data.batches import Batches
+from course_utils.data.folder import FolderConfig
 from course_utils.data.info import DataInfo, channel_statistics
 from course_utils.data.photos import Photos
 from course_utils.data.raw import Part, RawSet
@@ -22,6 +23,7 @@ from course_utils.data.splits import balanced_first, hold_out
 from course_utils.data.status import DataStatus
 
 VAL_FRACTION = 0.1
+FOLDER_PREFIX = "imagefolder:"
 LIMIT_KEEPS = 10  # pictures of each class that a limit leaves in validation and test part
 STATISTICS_PHOTOS = 2000  # enough for mean and deviation to three digits
 
@@ -192,8 +194,16 @@ def read(name: str, root: Path | str | None = None, **options: Any) -> RawSet:
 
 
 def _find(name: str) -> DataSet:
+    if name.startswith(FOLDER_PREFIX):
+        path = Path(name.removeprefix(FOLDER_PREFIX)).expanduser()
+        return DataSet(
+            read=lambda config, root: folder.read(config, path, root),
+            status=lambda root: statuses.own_folder(name, path),
+            options=FolderConfig,
+        )
     if name not in SETS:
-        raise ValueError(f"there is no data set {name!r}: choose one of {', '.join(SETS)}")
+        known = ", ".join([*SETS, f"{FOLDER_PREFIX}PATH"])
+        raise ValueError(f"there is no data set {name!r}: choose one of {known}")
     return SETS[name]
 
 

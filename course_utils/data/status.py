@@ -45,6 +45,13 @@ def shipped(name: str, file: Path = fashion_mini.FILE) -> DataStatus:
     return DataStatus(name, "built in", file.parent, size, f"built in: {_megabytes(size)}")
 
 
+def own_folder(name: str, folder: Path) -> DataStatus:
+    """The status of somebody's own folder of pictures; they are not counted."""
+    if folder.is_dir():
+        return DataStatus(name, "on disk", folder, 0, f"on disk: {folder}")
+    return DataStatus(name, "not downloaded", folder, 0, f"there is no folder {folder}")
+
+
 def classic(data_set: ClassicSet, root: Path) -> DataStatus:
     """The status of a set that is downloaded."""
     paths = data_set.paths(root)
