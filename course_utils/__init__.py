@@ -3,11 +3,13 @@
 The floors of the package, each importing only from those below it::
 
     cli
+    doctor
     widgets  quiz
     plots    grading
-    training inspection
+    training inspection  equivariance
     data     models
-    arithmetic facts runtime
+    arithmetic  facts  runtime
+    tables
 
 Importing the package does no work: no download, no seed, no device, no output.
 """

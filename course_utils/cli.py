@@ -118,20 +118,18 @@ def run_doctor(options: argparse.Namespace, rest: list[str]) -> int:
 
 def run_models(options: argparse.Namespace, rest: list[str]) -> int:
     """Print the table of all architectures."""
-    from course_utils import inspection, models
+    from course_utils import inspection
 
-    print(inspection.model_table(models.names()))
+    print(inspection.model_table())
     return 0
 
 
 def run_summary(options: argparse.Namespace, rest: list[str]) -> int:
     """Print one model layer by layer."""
-    from course_utils import inspection, models
+    from course_utils import inspection
 
     shape = parse_shape(options.input) if options.input else None
-    channels = shape[0] if shape else None
-    model = models.build(options.model, in_channels=channels)
-    print(inspection.summary(model, shape or models.input_shape(model)))
+    print(inspection.summarise(options.model, shape))
     return 0
 
 

@@ -168,3 +168,10 @@ def test_a_failing_cell_fails_the_build(build, source, tmp_path):
     path = source("# %%\nassert 1 == 2, 'this lesson is wrong'\n")
     with pytest.raises(Exception, match="this lesson is wrong"):
         build.execute(build.read_source(path), tmp_path)
+
+
+def test_outputs_do_not_name_the_building_machine(build, source, tmp_path):
+    text = f"# %%\nfrom pathlib import Path\nprint(Path({str(build.ROOT)[:4]!r} + "
+    text += f"{str(build.ROOT)[4:]!r}) / 'data')\n"
+    notebook = build.execute(build.read_source(source(text)), tmp_path)
+    assert notebook.cells[0].outputs[0].text == "~/convnet-course/data\n"

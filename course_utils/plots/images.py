@@ -178,9 +178,8 @@ def draw_box(axes: Axes, mask: Tensor, label: str, colour: str) -> None:
     left, top, width, height = mask_box(mask)
     box = Rectangle((left - 0.5, top - 0.5), width, height, fill=False, edgecolor=colour, lw=2)
     axes.add_patch(box)
-    place = {"ha": "left", "va": "bottom", "fontsize": FONT - 1}
     frame = {"facecolor": colour, "edgecolor": "none", "pad": 1.5}
-    axes.text(left - 0.5, top - 1.5, label, color="black", bbox=frame, **place)
+    axes.text(left - 0.5, top - 1.5, label, va="bottom", fontsize=FONT - 1, bbox=frame)
 
 
 def plot_tasks(image: Tensor, masks: Mapping[str, Tensor]) -> Figure:
