@@ -114,7 +114,7 @@ def _grid_panels(
     rows = -(-len(grids) // columns)
     widths = [max(grid.shape[1] for grid in grids[i::columns]) + 0.6 for i in range(columns)]
     heights = [
-        max(grid.shape[0] for grid in grids[i * columns : (i + 1) * columns]) + 0.95
+        max(grid.shape[0] for grid in grids[i * columns : (i + 1) * columns]) + 1.1
         for i in range(rows)
     ]
     figure = new_figure(CELL * sum(widths), CELL * sum(heights))

@@ -1,0 +1,862 @@
+# %% [markdown]
+# # 04 · Stride, padding and pooling
+#
+# **After this lesson you can**
+# - compute the output size of any convolution or pooling layer, and say what its floor throws away;
+# - choose the padding that keeps the size, and say what the zeros do to the border;
+# - recompute a worked example, and notice when a printed one is wrong;
+# - say what pooling keeps, and when activation and pooling may trade places;
+# - grow the receptive field of a stack layer by layer, and measure it.
+#
+# **Time** 60 minutes. Nothing is trained here.
+#
+# **Builds on** 03 (convolution).
+
+# %% [markdown]
+# ## The question
+#
+# A filter of 3 × 3 on a picture of 28 × 28 pixels has room for 26 × 26 windows. The next filter finds
+# 26 × 26 and leaves 24 × 24. **Predict, then run.** How many such layers can you stack?
+
+# %%
+import warnings
+
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.cbook import get_sample_data
+from torch import nn
+from torch.nn import functional as F
+
+from course_utils import facts
+from course_utils.arithmetic import output_size
+from course_utils.plots import plot_grids, plot_images, plot_window, show
+from course_utils.runtime import expect
+
+# %%
+sizes = [28]
+while sizes[-1] >= 3:
+    sizes.append(sizes[-1] - 2)
+print(" → ".join(map(str, sizes)))
+expect(len(sizes) - 1 == 13, "13 layers fit, and the next one finds no window", trained=False)
+
+# %% [markdown]
+# So pictures shrink although nobody asked for it. At the same time a network sees too little: one output of
+# one layer knows 3 × 3 pixels, and a shoe is 28 wide. This lesson is about the three settings that
+# answer both: **padding** stops the shrinking where it hurts, **stride** and **pooling** shrink on
+# purpose, and what shrinks sees further.
+
+# %% [markdown]
+# ## A worked example
+#
+# The convolution of lesson 03 lays the filter $f$ on a window of the input $x$, multiplies cell by cell, and
+# adds up:
+#
+# $$z(i, j) = \sum_{p,q} f(p, q)\, x(i + p,\, j + q)$$
+#
+# **Predict, then run.** Work out the first output with a pencil before you look.
+
+# %%
+image = torch.tensor(
+    [[3, 3, 2, 1, 0], [0, 0, 1, 3, 1], [3, 1, 2, 2, 3], [2, 0, 0, 2, 2], [2, 0, 0, 0, 1]]
+).float()
+kernel = torch.tensor([[0, 1, 2], [2, 2, 0], [0, 1, 2]]).float()
+show(
+    plot_window(image, kernel),
+    "A five by five input whose first three by three window is framed, the filter, and the three by "
+    "three output: 12 12 17, 10 17 19, 9 6 14",
+)
+
+# %% [markdown]
+# Row by row, the products of the framed window are
+#
+# $$\underbrace{0 \cdot 3 + 1 \cdot 3 + 2 \cdot 2}_{7} + \underbrace{2 \cdot 0 + 2 \cdot 0 + 0 \cdot 1}_{0} +
+# \underbrace{0 \cdot 3 + 1 \cdot 1 + 2 \cdot 2}_{5} = 12$$
+#
+# PyTorch's `conv2d` wants a batch (N, C, H, W) and filters with four axes; `[None, None]` adds the two missing
+# ones.
+
+
+# %%
+def convolve(image: torch.Tensor, kernel: torch.Tensor, **settings) -> torch.Tensor:
+    """Convolve one picture (H, W) with one filter (k, k), as nn.Conv2d does."""
+    return F.conv2d(image[None, None], kernel[None, None], **settings)[0, 0]
+
+
+output = convolve(image, kernel)
+taught = torch.tensor(facts.get("example.plain").value)  # what the lectures print
+print(output.long())
+expect(torch.equal(output, taught.float()), "the lectures' example is right", trained=False)
+
+# %% [markdown]
+# ## Why 3? Counting the places of a window
+#
+# Along one axis, the input has $n$ pixels and the window covers $k$. Number the pixels from 0. A window that
+# starts at $a$ ends at $a + k - 1$, and the last pixel is $n - 1$:
+#
+# 1. The window fits if $a + k - 1 \le n - 1$, that is, $a \le n - k$.
+# 2. With a **stride** $s$ the window does not stop everywhere, but at $a = 0, s, 2s, \dots$ Output $i$ starts
+#    at $a = s\,i$, so it fits if $s\,i \le n - k$, or $i \le (n - k)/s$.
+# 3. $i$ is a whole number, so the largest is $\lfloor (n - k)/s \rfloor$: round down.
+# 4. We count from 0, so there is one more.
+# 5. With a **padding** of $p$ zeros on each side, $n$ becomes $n + 2p$.
+#
+# $$\boxed{\,n_\text{out} = \left\lfloor \frac{n + 2p - k}{s} \right\rfloor + 1\,}$$
+#
+# Do not trust a formula that you can test. The list of starts, the formula, and what PyTorch does must
+# agree for *every* setting, so we try 720 of them:
+
+
+# %%
+def formula(n: int, k: int, s: int, p: int) -> int:
+    return (n + 2 * p - k) // s + 1  # // is division with the floor
+
+
+num_settings = 0
+for n, k, s, p in torch.cartesian_prod(
+    torch.arange(5, 17), torch.arange(1, 6), torch.arange(1, 5), torch.arange(3)
+).tolist():
+    starts = range(0, n + 2 * p - k + 1, s)
+    out = F.conv1d(torch.zeros(1, 1, n), torch.zeros(1, 1, k), stride=s, padding=p)
+    assert formula(n, k, s, p) == len(starts) == out.shape[2] == output_size(n, k, s, p)
+    num_settings += 1
+print(f"{num_settings} settings tried, no exception found")
+
+# %% [markdown]
+# Height and width are two separate axes: the formula holds for each, with its own $n, k, s, p$. From
+# here on we use the course's own `output_size(n, k, s, p)`, which is the same formula with error messages.
+
+# %% [markdown]
+# ## Stride: keep every s-th output
+#
+# $$z(i, j) = \sum_{p,q} f(p, q)\, x(s\,i + p,\, s\,j + q)$$
+#
+# Compare with the formula further up: output $(i, j)$ with stride $s$ is output $(s\,i, s\,j)$ without. A stride
+# computes nothing new. It leaves out.
+
+# %%
+strided = convolve(image, kernel, stride=2)
+print(strided.long())
+expect(torch.equal(strided, output[::2, ::2]), "stride 2 keeps every second output", trained=False)
+
+# %% [markdown]
+# But it leaves out *before* it computes, so it saves the work as well: a quarter of the windows, a
+# quarter of the multiplications.
+
+# %% [markdown]
+# ## What the floor throws away
+#
+# **Predict, then run.** A picture of 6 × 6, a 3 × 3 filter, stride 2. The fraction is
+# $(6 - 3)/2 = 1.5$, so there are 2 × 2 outputs. Which pixels does no window ever touch?
+#
+# We ask the gradient: a pixel that the outputs do not depend on has gradient 0.
+
+# %%
+x = torch.ones(6, 6, requires_grad=True)
+convolve(x, torch.ones(3, 3), stride=2).sum().backward()
+show(
+    plot_grids([x.grad], ["windows that touch a pixel"]),
+    "Six by six counts: 1 at most places, 2 in the third row and column, 4 where they cross, and 0 "
+    "in the last row and the last column",
+)
+expect(not x.grad[5].any() and not x.grad[:, 5].any(), "the last row and column count for nothing",
+       trained=False)  # fmt: skip
+
+# %% [markdown]
+# The remainder of the division, here 1, is the number of rows and columns that are lost, always at the
+# bottom and at the right. That is rarely what anyone wants, and no error tells you.
+#
+# Many slides print the formula as $(N - F)/\text{stride} + 1$, with neither padding nor floor. That is the
+# special case $p = 0$ in which the stride happens to divide. The best-known victim is the first layer of
+# AlexNet, whose sizes in the paper do not fit each other:
+
+# %%
+facts.table("alexnet.conv1_size_*")
+
+# %%
+print("Said: ", facts.trap("alexnet_224_gives_55").claim)
+print("Right:", facts.trap("alexnet_224_gives_55").right)
+print("and without either:", output_size(224, k=11, s=4))
+
+# %% [markdown]
+# A quarter of a position cannot be. People who rebuild AlexNet feed three pixels more or pad by 2 (lesson 08).
+
+# %% [markdown]
+# ## Padding: a rim of zeros
+#
+# To keep the size at stride 1 we need $n + 2p - k + 1 = n$, so
+#
+# $$p = \frac{k - 1}{2}$$
+#
+# which is a whole number if $k$ is odd. That is why filters are 3, 5 or 7 wide. Two names are in use:
+# **valid** means $p = 0$, windows on real pixels only; **same** means the padding that keeps the size.
+
+# %%
+for k in (1, 3, 5, 7):
+    valid, same = output_size(28, k), output_size(28, k, p=(k - 1) // 2)
+    print(f"k = {k}: valid gives {valid}, p = {(k - 1) // 2} gives {same}")
+
+# %% [markdown]
+# **Predict, then run.** What does `padding="same"` do with a 4 × 4 filter, which needs 3 more rows in all?
+
+# %%
+even = torch.arange(16.0).reshape(4, 4)
+with warnings.catch_warnings():
+    warnings.simplefilter("ignore")  # PyTorch warns that it must copy the picture here
+    by_name = convolve(image, even, padding="same")
+by_hand = convolve(F.pad(image, (1, 2, 1, 2)), even)  # left, right, top, bottom
+expect(torch.equal(by_name, by_hand), "one row above, two rows below", trained=False)
+
+# %% [markdown]
+# The picture moves by half a pixel against its output. With odd filters that cannot happen.
+#
+# With stride 2 nothing keeps the size, and PyTorch refuses `padding="same"`. But the padding
+# $p = (k - 1)/2$ still has a use: the output size becomes $\lceil n/s \rceil$, whatever the filter. A
+# 3 × 3 convolution with stride 2 and padding 1 halves every even size exactly.
+
+# %%
+for n in (28, 32, 224, 7):
+    sizes = [output_size(n, k, s=2, p=(k - 1) // 2) for k in (1, 3, 5, 7)]
+    print(f"n = {n:3}: {sizes} for k = 1, 3, 5, 7")
+
+# %% [markdown]
+# ### The zeros are not free
+#
+# **Predict, then run.** Blur a picture in which every pixel is 1, with weights that sum to 1 and padding 1.
+# Is the result 1 everywhere?
+
+# %%
+blur = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16  # sums to 1
+white = torch.ones(1, 1, 5, 5)
+modes = ("constant", "replicate", "reflect", "circular")
+padded = [F.pad(white, (1, 1, 1, 1), mode=mode)[0, 0] for mode in modes]
+show(
+    plot_grids([convolve(picture, blur) for picture in padded], ["zeros", *modes[1:]]),
+    "Four blurred grids: with zeros the border falls to 0.75 and the corners to 0.56; with replicate, "
+    "reflect and circular every cell stays 1",
+)
+
+# %% [markdown]
+# Zeros are black pixels that nobody photographed, and the border darkens. The other modes invent less: they
+# repeat the edge, mirror the picture, or wrap it around. Networks use zeros all the same. They are cheap,
+# and the filters are learned with them in place. The price is that a network can feel where the border is,
+# so what it says about a shape is not quite the same everywhere. Lesson 06 measures that.
+
+# %% [markdown]
+# ## A printed example that is wrong
+#
+# A slide that goes with the formula shows this input and filter, with padding 1 and stride 2. The
+# size must be $\lfloor (5 + 2 - 3)/2 \rfloor + 1 = 3$, and 3 × 3 numbers are printed. Are they right?
+
+# %%
+slide = torch.tensor(
+    [[2, 2, 3, 3, 3], [0, 1, 3, 0, 3], [2, 3, 0, 1, 3], [3, 3, 2, 1, 2], [3, 3, 0, 2, 3]]
+).float()
+listed = torch.tensor([[2, 0, 0], [1, 0, 0], [0, 1, 1]]).float()
+printed = torch.tensor(facts.get("example.padded_as_printed").value).float()
+show(
+    plot_grids([slide, listed, printed], ["input", "filter", "printed output"], shared=False),
+    "The slide's five by five input, its filter 2 0 0, 1 0 0, 0 1 1, and its printed output 1 6 5, "
+    "7 10 9, 7 10 8",
+)
+
+# %% [markdown]
+# To check an example, **begin with the corners**. Most of a corner's window is padding, so few
+# products are left. At the bottom right the window covers the pixels 1 2 / 2 3 and, below and to the right
+# of them, zeros. They meet the upper left of the filter, 2 0 / 1 0:
+#
+# $$2 \cdot 1 + 0 \cdot 2 + 1 \cdot 2 + 0 \cdot 3 = 4$$
+#
+# The slide says 8. So something is wrong, and it took four products to know.
+
+# %%
+right = convolve(slide, listed, stride=2, padding=1)
+show(
+    plot_window(slide, listed, stride=2, padding=1, position=(2, 2)),
+    "The input in its rim of zeros, the last window framed at the bottom right, the filter, and the "
+    "right output: 1 5 6, 6 8 3, 0 9 4",
+)
+ledger = torch.tensor(facts.get("example.padded").value).float()
+expect(torch.equal(right, ledger), "the listed filter gives 1 5 6 / 6 8 3 / 0 9 4", trained=False)
+expect(not torch.equal(right, printed), "and that is not what is printed", trained=False)
+
+# %% [markdown]
+# What went wrong? A misprint is a puzzle with few solutions, so let us search. The small numbers in
+# the slide's drawing show another filter, whose first row is 2 0 **1**. It could also have been turned or
+# flipped, or the padding or the stride could be another one.
+
+# %%
+drawn = torch.tensor([[2, 0, 1], [1, 0, 0], [0, 1, 1]]).float()
+for name, candidate in {"listed": listed, "drawn": drawn}.items():
+    for turns in range(4):
+        for flip in (False, True):
+            turned = candidate.rot90(turns, (0, 1))
+            turned = turned.flip(1) if flip else turned
+            for stride, padding in ((1, 0), (1, 1), (2, 0), (2, 1), (2, 2), (3, 2)):
+                result = convolve(slide, turned, stride=stride, padding=padding)
+                if torch.equal(result[:3, :3], printed):
+                    print(f"{name} filter, {turns} turns, flip {flip}, stride {stride},", end=" ")
+                    print(f"padding {padding}: the first 3 × 3 of {tuple(result.shape)}")
+
+# %% [markdown]
+# Exactly one setting explains all nine numbers: the drawn filter, upright, with padding 1 and stride **1**.
+# The slide lost an entry of its filter, and whoever computed the output forgot the stride and kept
+# the first three rows and columns of a 5 × 5 result. Two small slips, and nothing on the slide fits any more.
+#
+# The lesson of it: a size that comes out right proves nothing about the numbers.
+
+# %% [markdown]
+# ## Dilation and ceil mode
+#
+# Two settings more, and the formula is complete. **Dilation** $d$ spreads the filter: its taps are $d$ pixels
+# apart, so $k$ taps cover $k' = d(k - 1) + 1$ pixels. Put $k'$ where $k$ was.
+#
+# $$z(i) = \sum_p f(p)\, x(s\,i + d\,p) \qquad
+# n_\text{out} = \left\lfloor \frac{n + 2p - d(k - 1) - 1}{s} \right\rfloor + 1$$
+#
+# **Predict, then run.** A 3 × 3 filter with dilation 2 on the 5 × 5 example: how many outputs?
+
+# %%
+holes = torch.zeros(5, 5)
+holes[::2, ::2] = kernel  # the same nine weights, zeros between them
+dilated = convolve(image, kernel, dilation=2)
+print(dilated.long(), "size", output_size(5, k=3, dilation=2))
+same = torch.equal(dilated, convolve(image, holes))
+expect(same, "a dilated filter is a filter with holes", trained=False)
+
+# %% [markdown]
+# Nine weights see as far as twenty-five would. The second setting exists for pooling layers only: with
+# `ceil_mode=True` the division rounds **up**, so the last window may hang over the edge.
+
+# %%
+row = torch.arange(6.0)[None]  # (1, 6)
+print("floor:", F.max_pool1d(row, 3, stride=2).tolist())
+print("ceil: ", F.max_pool1d(row, 3, stride=2, ceil_mode=True).tolist())
+for n in (6, 112):
+    up = output_size(n, k=3, s=2, ceil_mode=True)
+    print(f"{n} pixels: {output_size(n, k=3, s=2)} or {up} windows")
+
+# %% [markdown]
+# GoogLeNet needs it: its 3 × 3 pools with stride 2 halve the size exactly, which the floor would not.
+
+# %% [markdown]
+# ## Try it: the stepper
+#
+# Press the arrow keys, or play, and watch the window move. Then find settings so that
+#
+# 1. the 7 × 7 picture gives 3 × 3 outputs, in three ways: by stride, by dilation, by a larger kernel;
+# 2. the output is 7 × 7 with the 5 × 5 kernel;
+# 3. the floor loses a row and a column (the demo tells you);
+# 4. no window fits at all, and you can say why from the formula.
+
+# %%
+from course_utils.widgets import ConvolutionStepper
+
+ConvolutionStepper(picture="Noise", kernel="Sobel, vertical edges", stride=2, padding=1)
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# 1. 3 × 3 kernel with stride 2; or with dilation 2; or the 5 × 5 kernel with stride 1; all without padding.
+# 2. Padding 2.
+# 3. For example stride 3 without padding: 7 − 3 = 4 leaves the remainder 1.
+# 4. The 5 × 5 kernel with dilation 2 covers 9 pixels, and $n + 2p$ is 7 without padding.
+# </details>
+
+# %% [markdown]
+# ## Pooling
+#
+# A pooling layer slides a window, too, but has no weights. It puts one number in the place of each window: the
+# largest (**max pooling**) or the mean (**average pooling**). It does so in each channel on its own, so the
+# number of channels stays. Its stride is the window's size unless you say otherwise, so windows lie side by side.
+# The size follows the same formula: $W_2 = \lfloor (W_1 - F)/S \rfloor + 1$.
+#
+# A window as large as the whole map leaves one number for each channel. That is **global** pooling, with which
+# lessons 10 and 13 end their networks.
+
+# %%
+grid = torch.tensor([[3, -4, 1, 0], [-1, 2, -6, 4], [0, -5, 7, -2], [6, 1, -3, -8]]).float()
+largest = F.max_pool2d(grid[None], 2)[0]
+mean = F.avg_pool2d(grid[None], 2)[0]
+show(
+    plot_grids([grid, largest, mean], ["input", "max pooling", "average pooling"]),
+    "Four by four numbers; the maxima of the four two by two windows, 3 4 6 7; and their means, 0, "
+    "minus 0.25, 0.5 and minus 1.5",
+)
+
+# %% [markdown]
+# Without overlap a window is a block, so two extra axes and a maximum over them do it by hand:
+
+# %%
+maps = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))  # (N, C, H, W)
+blocks = maps.reshape(2, 3, 4, 2, 4, 2)  # (N, C, H/2, 2, W/2, 2)
+largest, mean = blocks.amax(dim=(3, 5)), blocks.mean(dim=(3, 5))  # (N, C, H/2, W/2)
+expect(torch.equal(largest, nn.MaxPool2d(2)(maps)), "blocks give nn.MaxPool2d", trained=False)
+expect(torch.allclose(mean, nn.AvgPool2d(2)(maps)), "blocks give nn.AvgPool2d", trained=False)
+print("shape", tuple(largest.shape), "and parameters:", list(nn.MaxPool2d(2).parameters()))
+
+# %% [markdown]
+# Average pooling is a convolution whose weights are all $1/k^2$, so it is linear. Max pooling is not:
+
+# %%
+other = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
+for name, pool in {"average": nn.AvgPool2d(2), "max": nn.MaxPool2d(2)}.items():
+    linear = torch.allclose(pool(maps + other), pool(maps) + pool(other), atol=1e-6)
+    print(f"{name:8} pool(x + y) = pool(x) + pool(y)? {linear}")
+
+# %% [markdown]
+# ### What pooling keeps of a photo
+#
+# **Predict, then run.** We shrink the photo of lesson 01 to a sixth, three times: by the maximum of each 6 × 6
+# window, by its mean, and by taking every sixth pixel. In which of them do you still see the frame of the glasses?
+
+# %%
+photo = torch.tensor(plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))
+face = (photo.float().mean(dim=2) / 255)[None, 100:340, 130:370]  # (1, 240, 240)
+small = [F.max_pool2d(face, 6), F.avg_pool2d(face, 6), face[:, ::6, ::6]]
+show(
+    plot_images([face, *small], ["240 × 240", "maximum", "mean", "every sixth"], size=1.8),
+    "A face, and three versions of 40 by 40 pixels: the maximum is bright and has lost the thin dark "
+    "frame of the glasses, the mean is soft, every sixth pixel is ragged",
+)
+
+# %% [markdown]
+# The maximum keeps what is bright and swallows what is dark and thin. In a feature map bright means
+# "the pattern is here", so it keeps the find and drops where in the window it was. The mean keeps the
+# overall level and blurs. Taking every sixth pixel keeps whatever happens to lie on the grid.
+#
+# ### A small shift
+#
+# Pooling is often said to make a network *invariant* to shifts. **Predict, then run.** One bright pixel
+# moves to the right, one step a line. When does the pooled row change?
+
+# %%
+for place in range(2, 7):
+    row = torch.zeros(1, 8)
+    row[0, place] = 9
+    pooled = F.max_pool1d(row, 2)
+    print(row[0].int().tolist(), "→", pooled[0].int().tolist())
+
+# %% [markdown]
+# From 2 to 3 nothing changes: both lie in one window. From 3 to 4 the pixel crosses a border, and the output jumps
+# by a whole cell. So pooling ignores a shift only while nothing leaves its window: **locally, and roughly**. A
+# shift by 2 moves the output by exactly 1, a shift by 1 does not move it by a half.
+
+# %%
+print("Said: ", facts.trap("pooling_is_invariant").claim)
+print("Right:", facts.trap("pooling_is_invariant").right)
+
+# %% [markdown]
+# Lesson 06 takes that apart, with measurements.
+#
+# ### Pooling at the border
+#
+# **Predict, then run.** Pad a map of negative numbers by 1 and take the maximum. Do the zeros win?
+
+# %%
+negative = torch.full((1, 4, 4), -5.0)
+print("max:    ", F.max_pool2d(negative, 3, stride=2, padding=1)[0].tolist())
+print("average:", [[round(v, 2) for v in r] for r in F.avg_pool2d(negative, 3, 2, 1)[0].tolist()])
+
+# %% [markdown]
+# PyTorch pads max pooling with $-\infty$, so a padded cell never wins. Average pooling counts its
+# zeros, unless you say `count_include_pad=False`.
+#
+# ### Stride or pooling?
+#
+# Both halve the map. A convolution with stride 2 computes a quarter of the outputs; a convolution followed by
+# pooling computes all of them and then throws three quarters away. Here are the multiply-adds of both, for
+# 64 channels in and out and maps of 56 × 56:
+
+# %%
+from course_utils.arithmetic import conv_multiply_adds
+
+pooled = conv_multiply_adds(64, 64, k=3, out=output_size(56, k=3, p=1))
+strided = conv_multiply_adds(64, 64, k=3, out=output_size(56, k=3, s=2, p=1))
+print(f"convolution, then pooling: {pooled:12,}")
+print(f"convolution with stride 2: {strided:12,}")
+expect(pooled == 4 * strided, "the stride costs a quarter", trained=False)
+
+# %% [markdown]
+# The networks up to VGG and GoogLeNet pool; ResNet (lesson 13) mostly strides.
+
+# %% [markdown]
+# ## Convolution, activation, pooling: in which order?
+#
+# A favourite question. Take ReLU, $\max(0, x)$, and one window with the numbers $3, -4, -1, 2$.
+#
+# **Predict, then run.** Which of the four results differ?
+
+# %%
+window = torch.tensor([[[3.0, -4.0], [-1.0, 2.0]]])  # (1, 2, 2)
+for name, pool in {"max": F.max_pool2d, "average": F.avg_pool2d}.items():
+    before = pool(F.relu(window), 2).item()
+    after = F.relu(pool(window, 2)).item()
+    print(f"{name:8} ReLU first: {before:.2f}   pooling first: {after:.2f}")
+
+# %% [markdown]
+# For the maximum both are the same, and not by chance. Let $f$ be **non-decreasing**: $a \le b$ implies
+# $f(a) \le f(b)$. Let $m$ be the largest of $x_1, \dots, x_k$.
+#
+# 1. $x_i \le m$ for every $i$, so $f(x_i) \le f(m)$ for every $i$.
+# 2. $m$ is one of the $x_i$, so $f(m)$ is one of the $f(x_i)$.
+# 3. A value that is among the $f(x_i)$ and not below any of them is their maximum:
+#
+# $$\max_i f(x_i) = f\!\left(\max_i x_i\right)$$
+#
+# Step 1 is where $f$ must not decrease. With $f(x) = -x$ the order turns around, and the maximum of
+# $-x_i$ is minus the *minimum*. For the mean there is no such argument: only a linear $f$ passes through it.
+
+# %%
+increasing = {"ReLU": F.relu, "leaky ReLU": F.leaky_relu, "tanh": F.tanh, "sigmoid": F.sigmoid}
+others = {"GELU": F.gelu, "|x|": torch.abs, "−x": torch.neg}
+x = torch.randn(1, 1, 256, 256, generator=torch.Generator().manual_seed(0))
+differing = {}
+print("windows where the order matters\n" + f"{'':12}{'max':>8}{'average':>10}")
+for name, f in {**increasing, **others}.items():
+    shares = []
+    for pool in (F.max_pool2d, F.avg_pool2d):
+        difference = (pool(f(x), 2) - f(pool(x, 2))).abs()
+        shares.append((difference > 1e-6).float().mean().item())
+    differing[name] = shares
+    print(f"{name:12}{shares[0]:8.0%}{shares[1]:10.0%}")
+
+# %%
+for_max = all(differing[name][0] == 0 for name in increasing)
+for_mean = all(differing[name][1] > 0.5 for name in increasing)
+expect(for_max, "with max pooling the order never matters for the first four", trained=False)
+expect(for_mean, "with average pooling it matters in most windows", trained=False)
+expect(differing["GELU"][0] > 0, "GELU decreases below −0.75, so it matters", trained=False)
+
+# %% [markdown]
+# Two remarks. Where the order does not matter, **pooling first is cheaper**: the activation then runs on a
+# quarter of the numbers. And where it does matter, the two are different networks, neither of them wrong. For
+# ReLU and the mean we can even say which is larger: ReLU is convex, so by Jensen's inequality the
+# mean of the ReLUs is never below the ReLU of the mean.
+
+# %%
+gap = F.avg_pool2d(F.relu(x), 2) - F.relu(F.avg_pool2d(x, 2))
+expect(gap.min() >= -1e-6, "mean(ReLU(x)) ≥ ReLU(mean(x)) in every window", trained=False)
+
+# %% [markdown]
+# ### Try it: both orders at once
+#
+# 1. With average pooling and ReLU, choose a picture for which the two orders agree everywhere. Why do they?
+# 2. Switch to max pooling. Which two activations still differ?
+# 3. Average pooling, "−x": why do they agree?
+
+# %%
+from course_utils.widgets import PoolingAndOrder
+
+PoolingAndOrder(pool="average", activation="ReLU")
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# 1. "All positive", where ReLU does nothing, and "All negative", where both orders give 0. Within one window ReLU is
+#    linear as long as all signs are equal.
+# 2. |x| and −x: both decrease somewhere.
+# 3. −x is linear, and so is the mean.
+# </details>
+
+# %% [markdown]
+# ## The receptive field
+#
+# The **receptive field** of an output is the set of pixels that it depends on. One 3 × 3 layer sees 3 × 3. What
+# does a second 3 × 3 layer on top see? **Predict, then run.**
+
+# %%
+from course_utils.arithmetic import Layer, receptive_fields
+from course_utils.plots import plot_maps, plot_receptive_field
+
+stack = [Layer(3, name="conv A"), Layer(3, name="conv B")]
+show(
+    plot_receptive_field(stack, 11),
+    "Eleven pixels at the bottom, nine outputs of layer A, seven of layer B: the middle output of B "
+    "sees three of A, which together see five pixels",
+)
+
+# %% [markdown]
+# It sees 3 neighbours in layer A. The outer two are one step away from the middle, and each sees one pixel
+# further than the middle one: 5 in all.
+#
+# In general we need two numbers for each layer: the field's size $r$, and the **jump** $j$, the distance in
+# pixels between the fields of neighbouring outputs. At the picture itself $r = 1$ and $j = 1$. A layer with
+# kernel $k$ and stride $s$ looks at $k$ positions below it. The first sees $r$ pixels, and each of the other $k - 1$
+# adds one jump:
+#
+# $$r' = r + (k - 1)\,j \qquad\qquad j' = j\,s$$
+#
+# A stride changes nothing for its own layer; it makes all *later* layers grow faster.
+
+# %%
+r, j = 1, 1
+layers = {"conv 5": (5, 1), "pool 2": (2, 2), "conv 5'": (5, 1), "pool 2'": (2, 2)}  # LeNet-5
+for name, (k, s) in layers.items():
+    r, j = r + (k - 1) * j, j * s
+    print(f"{name:8} sees {r:2d} pixels, jump {j}")
+fields = receptive_fields([Layer(k, s) for k, s in layers.values()])
+expect(fields[-1].size == r == 16, "a last feature of LeNet-5 sees 16 of 28 pixels", trained=False)
+
+# %%
+lenet = [Layer(5, p=2, name="conv 5"), Layer(2, 2, name="pool 2"), Layer(5, name="conv 5"),
+         Layer(2, 2, name="pool 2")]  # fmt: skip
+show(
+    plot_receptive_field(lenet, 28),
+    "LeNet-5 along one axis: an output of the second pool sees 2 of 10 outputs of the second "
+    "convolution, 6 of 14 of the first pool, 12 of 28 of the first convolution, and 16 of 28 pixels",
+)
+
+# %% [markdown]
+# ### Measure it
+#
+# A formula about dependence can be tested by the gradient: compute one output, go backwards, and look which
+# pixels have a gradient. All weights are 1 and the pools take means, so that nothing cancels and
+# every pixel in the field counts. (A max pool passes its gradient to the winner only.)
+
+
+# %%
+def gradient_of_middle(stack: list[Layer], n: int) -> torch.Tensor:
+    """Return the gradient (n, n) of the middle output with respect to a picture of n × n ones."""
+    x = torch.ones(1, 1, n, n, requires_grad=True)
+    y = x
+    for layer in stack:
+        ones = torch.ones(1, 1, layer.k, layer.k)
+        y = F.conv2d(y, ones, stride=layer.s, padding=layer.p, dilation=layer.dilation)
+    y[0, 0, y.shape[2] // 2, y.shape[3] // 2].backward()
+    return x.grad[0, 0]
+
+
+def measured_field(stack: list[Layer], n: int = 64) -> int:
+    """Return how many rows of the picture the middle output depends on."""
+    rows = gradient_of_middle(stack, n).sum(dim=1).nonzero().flatten()  # rows that matter
+    return int(rows[-1] - rows[0]) + 1
+
+
+# %%
+three, seven = [Layer(3, p=1)] * 3, [Layer(7, p=3)]
+pooled = [Layer(3, p=1), Layer(3, p=1), Layer(2, 2)] * 2
+dilated = [Layer(3, dilation=d) for d in (1, 2, 4, 8)]
+stacks = {"three 3×3": three, "one 7×7": seven, "LeNet-5": lenet, "VGG, two blocks": pooled,
+          "dilation 1, 2, 4, 8": dilated}  # fmt: skip
+for name, stack in stacks.items():
+    computed, measured = receptive_fields(stack)[-1].size, measured_field(stack)
+    print(f"{name:20} computed {computed:2d}, measured {measured:2d}")
+    assert computed == measured
+
+# %% [markdown]
+# Plain layers grow the field by a constant, strides multiply the growth, and dilation multiplies it without
+# making the map smaller.
+
+# %%
+plain, halved = [Layer(3, p=1)] * 12, ([Layer(3, p=1)] * 2 + [Layer(2, 2)]) * 4
+print("twelve 3×3 layers:         ", [field.size for field in receptive_fields(plain)])
+print("eight 3×3 and four pools:  ", [field.size for field in receptive_fields(halved)])
+
+# %% [markdown]
+# ### Try it: the explorer
+#
+# 1. Build a stack without strides that sees 15 pixels, from 3 × 3 layers only. How many does it take?
+# 2. Put a 2 × 2 pool after the first layer. How many 3 × 3 layers are needed now?
+# 3. Load all five blocks of VGG-16. In which block does an output first see the whole 224 pixels, or does none?
+
+# %%
+from course_utils.widgets import ReceptiveFieldExplorer
+
+ReceptiveFieldExplorer("LeNet-5")
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# 1. Seven: each adds 2 to the 1 of the picture.
+# 2. Four: 3 after the first, 4 after the pool, and from there each adds 4: 8, 12, 16.
+# 3. None does: the last pool sees 212 pixels. Its linear layers, which follow, see everything.
+# </details>
+
+# %%
+vgg16 = []
+for depth in (2, 2, 3, 3, 3):
+    vgg16 += [Layer(3, p=1)] * depth + [Layer(2, 2)]
+expect(
+    receptive_fields(vgg16)[-1].size == 212,
+    "the last pool of VGG-16 sees 212 of 224 pixels",
+    trained=False,
+)
+
+# %% [markdown]
+# ### Not all pixels in it count the same
+#
+# The field says what an output *can* see. How much does each pixel weigh? With all weights 1, the
+# gradient counts the paths from a pixel to the output. **Predict, then run.** Six 3 × 3 layers see 13 × 13 pixels.
+# How many times more paths has the middle pixel than a corner?
+
+# %%
+paths = gradient_of_middle([Layer(3, p=1)] * 6, 19)
+show(
+    plot_maps([paths / paths.max()], ["paths to the output, share of the most"], size=2.6),
+    "A nineteen by nineteen map: a bright spot in the middle that fades to almost nothing long before "
+    "the edge of the thirteen by thirteen field",
+)
+print(f"the middle has {int(paths.max()):,} paths, a corner of the field {int(paths[3, 3])}")
+
+# %% [markdown]
+# The paths spread like the sum of six three-sided dice: a bell. A network at the start of its training attends to the
+# middle of its field, and the **effective** receptive field is much smaller than the formula's. The
+# formula is a bound: outside of it there is nothing.
+
+# %% [markdown]
+# ## Stacks of 3 × 3
+#
+# Two 3 × 3 layers see as far as one 5 × 5, three see as far as one 7 × 7. VGG (lesson 09) is built on that.
+# What does a stack win? First, weights. With $C$ channels in and out a $k \times k$ layer has $k^2 C^2$:
+
+# %%
+stacked, single = facts.get("vgg.three_3x3_weights"), facts.get("vgg.one_7x7_weights")
+print(f"three 3×3: {stacked.value} C²;  one 7×7: {single.value} C²  ({single.source})")
+expect((stacked.value, single.value) == (3 * 3**2, 7**2), "27 against 49", trained=False)
+
+# %% [markdown]
+# Second, non-linearities. Without an activation between them, two 3 × 3 filters $f$ and $g$ *are* one 5 × 5 filter,
+# and the stack would only be a restricted way to write it:
+#
+# $$\sum_q g(q) \sum_p f(p)\, x(i + p + q) = \sum_m \Big(\underbrace{\sum_q g(q) f(m - q)}_{h(m)}\Big)\, x(i + m)$$
+#
+# with $m = p + q$. The inner sum is the true convolution of $f$ and $g$ (lesson 03: one of them flipped).
+
+# %%
+generator = torch.Generator().manual_seed(0)
+f, g = torch.randn(2, 3, 3, generator=generator)
+x = torch.randn(12, 12, generator=generator)
+h = convolve(F.pad(f, (2, 2, 2, 2)), g.flip(0, 1))  # (5, 5)
+two_steps, one_step = convolve(convolve(x, f), g), convolve(x, h)
+expect(torch.allclose(two_steps, one_step, atol=1e-4), "two filters, one 5 × 5", trained=False)
+bent = [convolve(F.relu(convolve(sign * x, f)), g) for sign in (1, -1)]
+expect(not torch.allclose(bent[0], -bent[1]), "with a ReLU between no single filter does it",
+       trained=False)  # fmt: skip
+
+# %% [markdown]
+# The last line is a proof: every single filter has $z(-x) = -z(x)$, and the stack with a ReLU has not.
+
+# %% [markdown]
+# ## Pop quiz
+#
+# **1.** 32 × 32 pixels, kernel 5, stride 2, padding 1. Which size comes out, and what is lost?
+#
+# <details><summary>Answer</summary>
+#
+# $\lfloor (32 + 2 - 5)/2 \rfloor + 1 = \lfloor 14.5 \rfloor + 1 = 15$. The remainder is 1, so one row and one column of the
+# padded picture are lost, here only padding. Whoever says 15.5 forgot the floor; whoever says 14 forgot
+# that counting starts at 0, or the padding.
+# </details>
+#
+# **2.** You want to keep 64 × 64 with a 5 × 5 kernel and dilation 2. Which padding?
+#
+# <details><summary>Answer</summary>
+#
+# The kernel covers 2 · 4 + 1 = 9 pixels, so $p = 4$. Whoever says 2 forgot the dilation.
+# </details>
+#
+# **3.** A pooling layer of 3 × 3 with stride 2 reads 16 maps of 15 × 15. How many maps come out, of which size, and how
+# many parameters has it?
+#
+# <details><summary>Answer</summary>
+#
+# 16 maps of 7 × 7: $\lfloor (15 - 3)/2 \rfloor + 1 = 7$. No parameters. "One map" mixes it up with a convolution,
+# which adds over its input channels; "5 × 5" took the window's size for the stride.
+# </details>
+#
+# **4.** Someone changes conv → ReLU → average pooling to conv → average pooling → ReLU, "because it is faster and the
+# same". Is it?
+#
+# <details><summary>Answer</summary>
+#
+# Faster, but not the same: in a window with both signs the negative numbers now pull the mean down before ReLU can
+# cut them off. With max pooling the claim would be right, as ReLU does not decrease.
+# </details>
+#
+# **5.** conv 3 × 3, pool 2 × 2 (stride 2), conv 3 × 3, pool 2 × 2, conv 3 × 3. How many pixels wide is the receptive field?
+#
+# <details><summary>Answer</summary>
+#
+# 1 → 3 → 4 → 8 → 10 → 18, with jumps 1, 2, 2, 4, 4. Whoever says 9 added the kernels and forgot the jumps.
+# </details>
+#
+# **6.** A stride-2 convolution is replaced by one with stride 4. How does the field of *this* layer change?
+#
+# <details><summary>Answer</summary>
+#
+# Not at all: $r' = r + (k-1)j$ has no $s$ in it. The fields of all later layers grow.
+# </details>
+
+# %% [markdown]
+# ## Try it yourself
+#
+# Write the size of a stack: given a picture of `n` pixels and a list of `(k, s, p)`, return the size after
+# the last layer. The check below says whether it is right.
+
+
+# %%
+def final_size(n: int, layers: list[tuple[int, int, int]]) -> int:
+    return n  # your code here
+
+
+# %%
+stacks = ([(5, 1, 2), (2, 2, 0)], [(7, 2, 3), (3, 2, 1)], [(11, 4, 0), (3, 2, 0), (5, 1, 2)])
+wrong = []
+for n, layers in zip((28, 224, 227), stacks, strict=True):
+    expected = n
+    for k, s, p in layers:
+        expected = output_size(expected, k, s, p)
+    if final_size(n, layers) != expected:
+        wrong.append(f"{n} pixels through {layers}: {final_size(n, layers)}, expected {expected}")
+print("right" if not wrong else "not yet: " + wrong[0])
+
+# %% [markdown]
+# <details><summary>A solution</summary>
+#
+# ```python
+# def final_size(n, layers):
+#     for k, s, p in layers:
+#         n = (n + 2 * p - k) // s + 1
+#     return n
+# ```
+# </details>
+
+# %% [markdown]
+# ## What to remember
+#
+# - $n_\text{out} = \lfloor (n + 2p - k)/s \rfloor + 1$, with $k' = d(k-1)+1$ for $k$ under dilation. The
+#   remainder is lost at the bottom and the right.
+# - $p = (k-1)/2$ keeps the size at stride 1 and gives $\lceil n/s \rceil$ otherwise. Zeros darken the border.
+# - Pooling has no parameters and keeps the channels. It ignores shifts only within its window.
+# - Max pooling and a non-decreasing activation may trade places; average pooling and ReLU may not.
+# - $r' = r + (k-1)j$, $j' = js$. Strides make *later* layers see further.
+# - Check an example at its corners.
+
+# %% [markdown]
+# ## Further reading
+#
+# - V. Dumoulin, F. Visin: *A guide to convolution arithmetic for deep learning*. arXiv 1603.07285, 2016. All the
+#   sizes, with drawings.
+# - W. Luo, Y. Li, R. Urtasun, R. Zemel: *Understanding the effective receptive field in deep
+#   convolutional neural networks*. NIPS 29, 2016.
+# - R. Zhang: *Making convolutional networks shift-invariant again*. ICML 2019. What strides and pools break.
+# - K. Simonyan, A. Zisserman: *Very deep convolutional networks for large-scale image recognition*. ICLR
+#   2015. Section 2.3 argues for stacks of 3 × 3.
+#
+# **Next** Lesson 05 adds the channels. The skill to take along into the exercise: for a given stack of layers, write
+# down every size and the receptive field, and choose paddings so that a wanted size comes out.
+#
+# ## Words of this lesson
+#
+# | English | Korean | meaning |
+# |---|---|---|
+# | stride | 스트라이드 | distance between neighbouring windows |
+# | padding | 패딩 | rim around the picture, usually of zeros |
+# | dilation | 팽창, 다일레이션 | distance between the taps of a filter |
+# | floor | 바닥 함수, 내림 | rounding down to a whole number |
+# | max pooling | 최대 풀링 | the largest number of each window |
+# | average pooling | 평균 풀링 | the mean of each window |
+# | downsampling | 다운샘플링 | making a map smaller |
+# | receptive field | 수용 영역 | the pixels that an output depends on |
+# | non-decreasing | 단조 증가(비감소) | never smaller for a larger input |
+# | invariance | 불변성 | the answer stays the same when the input moves |
