@@ -1,14 +1,8 @@
 """Fixtures of the widget tests: one Chromium, pages without a network, one JupyterLab."""
 
 import json
-import os
 import shutil
-import socket
-import subprocess
 import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import cache
@@ -20,30 +14,21 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Route, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, sync_playwright
 
-from course_utils import widgets
 from course_utils.widgets.base import CourseWidget, esm_of
 
-CHROMIUM_ARGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-TOKEN = "widget-tests"
-KERNEL = "python3"
+sys.path.insert(0, str(Path(__file__).parent))  # tests are no package: a neighbour needs a path
+from lab_server import (
+    CHROMIUM_ARGS,
+    KERNEL,
+    all_widgets,
+    notebook_of_all,
+    open_and_run,
+    serve,
+)
 
 Compute = Callable[[type[CourseWidget], list[dict[str, Any]]], list[dict[str, Any]]]
-
-
-def all_widgets() -> list[type[CourseWidget]]:
-    """Every widget of the course, by the names that the package exports."""
-    exported = [getattr(widgets, name) for name in widgets.__all__]
-    return [thing for thing in exported if issubclass(thing, CourseWidget)]
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
@@ -75,20 +60,31 @@ def watched_page(context: BrowserContext, faults: list[str]) -> Page:
     return page
 
 
-@pytest.fixture
-def page(browser: Browser, request: pytest.FixtureRequest) -> Iterator[Page]:
-    """A page without a network: a request that its own template did not make fails the test."""
-    context = browser.new_context(viewport={"width": 1040, "height": 900})
+@pytest.fixture(scope="session")
+def offline_page(browser: Browser) -> Iterator[tuple[Page, list[str]]]:
+    """A page without a network, and what went wrong on it: errors, and requests that left it."""
+    context = browser.new_context(offline=True)
     faults: list[str] = []
+    page = watched_page(context, faults)
 
-    def refuse(route: Route) -> None:
-        if route.request.url not in template_urls():
-            faults.append(f"asked the network for {route.request.url}")
-        route.abort()
+    def note(request: Request) -> None:
+        inside = request.url.startswith(("data:", "blob:", "file:", "about:"))
+        if not inside and request.url not in template_urls():
+            faults.append(f"asked the network for {request.url}")
 
-    context.route(lambda url: not url.startswith(("data:", "blob:", "file:")), refuse)
-    yield watched_page(context, faults)
+    page.on("request", note)
+    yield page, faults
     context.close()
+
+
+@pytest.fixture
+def page(offline_page: tuple[Page, list[str]]) -> Iterator[Page]:
+    """The page without a network, blank; an error or a request that leaves it fails the test."""
+    page, faults = offline_page
+    faults.clear()
+    page.goto("about:blank")
+    page.set_viewport_size({"width": 1040, "height": 900})
+    yield page
     assert not faults, faults
 
 
@@ -149,6 +145,13 @@ class Shown:
         for key in keys:
             self.page.keyboard.press(key)
 
+    def numbers(self, label: str) -> list[str]:
+        """The texts in the cells of the grid whose label starts so, row by row."""
+        grid = self.root.locator(f".cw-grid[aria-label^='{label}']")
+        return grid.locator(".cw-cell").evaluate_all(
+            "cells => cells.map((c) => c.querySelector('input')?.value ?? c.textContent)"
+        )
+
     @property
     def readout(self) -> str:
         """What a screen reader is told after a change."""
@@ -191,15 +194,6 @@ def show(page: Page) -> Callable[[CourseWidget], Shown]:
 # --- A notebook with every widget, executed and exported ---------------------------------------
 
 
-def notebook_of_all() -> nbformat.NotebookNode:
-    """A notebook whose cells show one widget each."""
-    first = "import course_utils.widgets as widgets"
-    cells = [first, *(f"widgets.{widget.__name__}()" for widget in all_widgets())]
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(c) for c in cells])
-    notebook.metadata["kernelspec"] = {"name": KERNEL, "display_name": "Python 3"}
-    return notebook
-
-
 def export(notebook: nbformat.NotebookNode) -> str:
     """The notebook as nbconvert's HTML page, stored widget state left out."""
     notebook.metadata.pop("widgets", None)
@@ -225,67 +219,29 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
 # --- JupyterLab ------------------------------------------------------------------------------
 
 
-def free_port() -> int:
-    """A port that nothing listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
-    """Wait until the server answers, at most a minute."""
-    for _ in range(600):
-        try:
-            urllib.request.urlopen(url, timeout=5).close()
-            return
-        except (urllib.error.URLError, OSError):
-            if server.poll() is not None:
-                break
-            time.sleep(0.1)
-    raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
-
-
-def private_settings(home: Path) -> dict[str, str]:
-    """Folders of the server's own, so that neither reads the other's settings; no news pop-up."""
-    config = home / "config" / "labconfig"
-    config.mkdir(parents=True)
-    disabled = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
-    (config / "page_config.json").write_text(json.dumps(disabled))
-    places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
-    folders = ("config", "data", "runtime", "ipython")
-    return {name: str(home / folder) for name, folder in zip(places, folders, strict=True)}
-
-
 @pytest.fixture(scope="session")
 def lab_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A JupyterLab of our own, showing the notebook of all widgets."""
-    home = tmp_path_factory.mktemp("lab")
-    root = home / "notebooks"
-    root.mkdir()
-    nbformat.write(notebook_of_all(), root / "widgets.ipynb")
-    port, log = free_port(), home / "lab.log"
-    command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}"]
-    command += [f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"]
-    command += [f"--ServerApp.root_dir={root}", "--ServerApp.port_retries=0", "--allow-root"]
-    with log.open("wb") as out:
-        server = subprocess.Popen(
-            command, stdout=out, stderr=out, env=os.environ | private_settings(home)
-        )
-    try:
-        wait_until_up(f"http://127.0.0.1:{port}/api/status?token={TOKEN}", server, log)
-        yield f"http://127.0.0.1:{port}/doc/tree/widgets.ipynb?token={TOKEN}&reset"
-    finally:
-        server.terminate()
-        server.wait(timeout=20)
+    with serve(tmp_path_factory.mktemp("lab")) as url:
+        yield url
 
 
-RUN_ALL = """async () => {
-    await window.jupyterapp.restored;
-    const panel = window.jupyterapp.shell.currentWidget;
-    await panel.context.ready;
-    await panel.sessionContext.ready;
-    await window.jupyterapp.commands.execute("notebook:run-all-cells");
+RUN_CODE = """async (code) => {
+    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
+    const request = kernel.requestExecute({ code, store_history: false });
+    let printed = "";
+    request.onIOPub = ({ header, content }) => {
+        printed += header.msg_type === "stream" ? content.text : (content.traceback ?? []).join("");
+    };
+    await request.done;
+    return printed.trim();
 }"""
+
+
+@pytest.fixture(scope="session")
+def kernel(lab: Page) -> Callable[[str], str]:
+    """Run Python in the notebook's kernel; what it prints comes back."""
+    return lambda code: lab.evaluate(RUN_CODE, code)
 
 
 @pytest.fixture(scope="session")
@@ -295,12 +251,7 @@ def lab(browser: Browser, lab_url: str) -> Iterator[Page]:
     faults: list[str] = []
     page = watched_page(context, faults)
     page.set_default_timeout(60_000)
-    page.goto(lab_url)
-    page.wait_for_selector(".jp-Notebook .jp-Cell")
-    page.evaluate(RUN_ALL)
-    page.wait_for_function(
-        "n => document.querySelectorAll('.cw').length === n", arg=len(all_widgets())
-    )
+    open_and_run(page, lab_url)
     yield page
     context.close()
     assert not faults, faults

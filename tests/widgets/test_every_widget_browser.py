@@ -10,7 +10,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Page, expect
 
+from course_utils import widgets
 from course_utils.widgets.base import CourseWidget
+
+# One process for all of them where pytest runs with --dist loadgroup: JupyterLab starts once.
+pytestmark = pytest.mark.xdist_group("jupyterlab")
 
 # Of everything axe-core checks, only what a whole page owes is left out: landmarks, headings.
 AXE = """async () => (await axe.run(".cw", { rules: { region: { enabled: false } } }))
@@ -44,6 +48,14 @@ def test_every_control_has_a_visible_label(
         assert label.inner_text().strip()
 
 
+def test_a_request_that_leaves_the_page_is_noticed(
+    page: Page, offline_page: tuple[Page, list[str]]
+) -> None:
+    page.evaluate("fetch('https://elsewhere.invalid/x').catch(() => 0)")
+    assert offline_page[1] == ["asked the network for https://elsewhere.invalid/x"]
+    offline_page[1].clear()
+
+
 def test_alive_in_an_exported_page(
     widget: type[CourseWidget], exported: Path, page: Page, find: Any
 ) -> None:
@@ -66,20 +78,46 @@ def test_fits_a_narrow_page(widget: type[CourseWidget], show: Callable[..., Any]
     assert shown.root.evaluate(spill) == 0
 
 
+NOTEBOOK = """() => {
+    const notebook = window.jupyterapp.shell.currentWidget.content;
+    return [notebook.activeCellIndex, notebook.widgets.map((cell) => cell.model.type)];
+}"""
+
+
 def test_keyboard_in_jupyterlab(widget: type[CourseWidget], lab: Page, find: Any) -> None:
-    notebook = "() => { const nb = window.jupyterapp.shell.currentWidget.content;"
-    notebook += " return [nb.activeCellIndex, nb.widgets.map((c) => c.model.type)]; }"
     shown = find(lab, widget)
     shown.root.scroll_into_view_if_needed()
     shown.root.locator("input[type=range]:enabled").first.focus()
-    before, cells = (shown.stage, shown.readout), lab.evaluate(notebook)
+    before, cells = (shown.stage, shown.readout), lab.evaluate(NOTEBOOK)
     turn_first_slider(shown)
     expect(shown.root.locator(".cw-readout")).not_to_have_text(before[1])
     assert shown.stage != before[0]
     # Keys that command mode knows: select another cell, insert, delete, turn into Markdown.
     for key in ("ArrowDown", "ArrowUp", "a", "b", "d", "d", "m", "j", "k"):
         lab.keyboard.press(key)
-    assert lab.evaluate(notebook) == cells
+    assert lab.evaluate(NOTEBOOK) == cells
+
+
+def test_choices_in_jupyterlab(widget: type[CourseWidget], lab: Page, find: Any) -> None:
+    shown = find(lab, widget)
+    for select in shown.root.locator("select:enabled").all():
+        if select.locator("option").count() < 2:
+            continue
+        select.focus()
+        before, cells = select.input_value(), lab.evaluate(NOTEBOOK)
+        lab.keyboard.press("ArrowDown")
+        if select.input_value() == before:  # it was the last one
+            lab.keyboard.press("ArrowUp")
+        assert select.input_value() != before
+        assert lab.evaluate(NOTEBOOK) == cells
+
+
+def test_python_and_browser_share_the_state(lab: Page, find: Any, kernel: Any) -> None:
+    shown = find(lab, widgets.ConvolutionStepper)
+    kernel("ConvolutionStepper.stride = 2")
+    expect(shown.control("Stride")).to_have_value("2")
+    shown.press("Stride", "ArrowRight")
+    assert kernel("print(ConvolutionStepper.stride)") == "3"
 
 
 def test_output_has_a_picture_for_where_nothing_runs(widget: type[CourseWidget]) -> None:
