@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
+from inspect import signature
 from typing import Any, Protocol
 
 import torch
@@ -16,6 +17,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from course_utils.runtime import choose_device
 from course_utils.training.interfaces import Batches
 
 RUNNING_STATISTICS = ("running_mean", "running_var")
@@ -68,8 +70,11 @@ class World:
         if self.size == 1:
             return model
         devices = [device.index] if device.type == "cuda" else None
-        # Running statistics are averaged once an epoch instead (average_statistics).
-        return DistributedDataParallel(model, device_ids=devices, broadcast_buffers=False)
+        # Running statistics are averaged once an epoch instead, see average_statistics.
+        is_new = "forward_sync_buffers" in signature(DistributedDataParallel).parameters
+        switch = "forward_sync_buffers" if is_new else "broadcast_buffers"  # torch 2.14, before
+        options: dict[str, Any] = {"device_ids": devices, switch: False}
+        return DistributedDataParallel(model, **options)
 
     def gradients_averaged(self, network: nn.Module, now: bool) -> AbstractContextManager[object]:
         """Return the context of a backward pass: exchange gradients now, or keep adding them."""
@@ -116,10 +121,9 @@ class World:
         """Give all processes the mean of their BatchNorm statistics, each from its own share."""
         if self.size == 1:
             return
-        for name, buffer in model.named_buffers():
-            if name.rpartition(".")[2] in RUNNING_STATISTICS:
-                dist.all_reduce(buffer)
-                buffer.div_(self.size)
+        for buffer in running_statistics(model).values():
+            dist.all_reduce(buffer)
+            buffer.div_(self.size)
 
     def gather(self, value: Any) -> list[Any]:
         """Return the values of all processes, in the order of their ranks."""
@@ -138,6 +142,12 @@ class World:
         return values[0]
 
 
+def running_statistics(model: nn.Module) -> dict[str, Tensor]:
+    """Return the buffers that differ between processes: BatchNorm's running mean and variance."""
+    buffers = model.named_buffers()
+    return {name: b for name, b in buffers if name.rpartition(".")[2] in RUNNING_STATISTICS}
+
+
 def current_world() -> World:
     """Return the processes that this one trains with."""
     if not dist.is_available() or not dist.is_initialized():
@@ -154,7 +164,8 @@ def process_group(device: torch.device | str | None = None) -> Iterator[tuple[Wo
     nccl between graphics cards and by gloo between CPUs.
 
     Args:
-        device: Where to train; None means the CPU, or this process's card under torchrun.
+        device: Where to train; None means the fastest device of this machine, and under
+            torchrun this process's graphics card, or the CPU.
 
     Yields:
         The world, and the device of this process.
@@ -162,17 +173,33 @@ def process_group(device: torch.device | str | None = None) -> Iterator[tuple[Wo
     Raises:
         ValueError: There are more processes on this machine than graphics cards.
     """
-    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if "LOCAL_RANK" not in os.environ:
-        yield current_world(), device
+        yield current_world(), torch.device(device) if device else choose_device()
         return
+    device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if device.type == "cuda":
         device = _own_card(int(os.environ["LOCAL_RANK"]))
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    store, rank, size = _meeting_place()
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size)
     try:
         yield current_world(), device
     finally:
         dist.destroy_process_group()
+
+
+def _meeting_place() -> tuple[dist.Store, int, int]:
+    """Return the store in which the processes find each other, this one's rank, their number.
+
+    The launcher's store outlives a restart, with the addresses of dead processes in it. So on
+    one machine each attempt gets a part of its own. On several machines the launchers may count
+    attempts differently; there ``TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1`` does the same.
+    """
+    store, rank, size = next(dist.rendezvous("env://"))
+    if os.environ.get("GROUP_WORLD_SIZE") == "1":
+        attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+        store = dist.PrefixStore(f"attempt-{attempt}", store)
+    return store, rank, size
 
 
 def _own_card(local_rank: int) -> torch.device:

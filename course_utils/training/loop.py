@@ -287,7 +287,7 @@ class Trainer:
             "precision": precision_name(self.dtype),
             "threads": torch.get_num_threads(),
             "processes": self.world.size,
-            "torch": torch.__version__,
+            "torch": str(torch.__version__),
         }
 
 

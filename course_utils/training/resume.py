@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.training.checkpoint import CheckpointError, CheckpointFolder, State
+from course_utils.training.distributed import running_statistics
 from course_utils.training.history import History
 from course_utils.training.metrics import State as MeterState
 from course_utils.training.randomness import random_state, seed_device, set_random_state
@@ -66,7 +67,11 @@ class Saver:
 
 def snapshot(trainer: "Trainer") -> State:
     """Return everything that the rest of a run depends on."""
-    own = {"random": random_state(trainer.device), "meter": trainer.meter.state()}
+    own = {
+        "random": random_state(trainer.device),
+        "meter": trainer.meter.state(),
+        "statistics": {k: v.cpu() for k, v in running_statistics(trainer.model).items()},
+    }
     return {
         "config": trainer.config.to_dict(),
         "steps_per_epoch": trainer.steps_per_epoch,
@@ -103,8 +108,11 @@ def _restore_process(trainer: "Trainer", processes: list[dict[str, Any]]) -> Non
         own = processes[world.rank]
         set_random_state(own["random"], device)
         trainer.meter.load(own["meter"])
+        for name, buffer in running_statistics(trainer.model).items():
+            buffer.copy_(own["statistics"][name])
         return
-    # Another number of processes: the sums go to the main one, and dropout gets new numbers.
+    # Another number of processes: the sums go to the main one, the statistics are its own, and
+    # dropout gets new numbers.
     seed_device(trainer.config.seed + world.rank + trainer.step, device)
     total = _added([process["meter"] for process in processes])
     trainer.meter.load(total if world.is_main else _emptied(total))
