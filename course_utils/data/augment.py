@@ -6,6 +6,7 @@ generator gives the same pictures on every device, and each of several processes
 the whole batch and keep its own share.
 """
 
+import math
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -115,9 +116,20 @@ def draw(
     if augment.erase:
         erase = _erase_boxes(augment, num_images, height, width, generator)
         if augment.erase_fill == "noise":
-            shape = (num_images, *image_shape)
-            noise = torch.randint(256, shape, generator=generator, dtype=torch.uint8)
+            noise = random_bytes((num_images, *image_shape), generator)
     return Draws(offset, flip, cutout, erase, noise)
+
+
+def random_bytes(shape: tuple[int, ...], generator: Generator) -> Tensor:
+    """Uniform bytes, eight from each draw: one draw a byte would cost more than a small net.
+
+    Returns:
+        (*shape), uint8.
+    """
+    num_bytes = math.prod(shape)
+    words = torch.empty((num_bytes + 7) // 8, dtype=torch.int64)
+    words.random_(-(2**63), None, generator=generator)
+    return words.view(torch.uint8)[:num_bytes].view(shape)
 
 
 def _cutout_boxes(side: int, num: int, height: int, width: int, generator: Generator) -> Boxes:

@@ -35,7 +35,7 @@ class Batches:
     the batch before it, because batch normalisation cannot learn from one picture.
 
     Attributes:
-        images: (N, C, H, W), uint8, on the device; or photos that are read when needed.
+        images: (N, C, H, W), uint8, on the device; or photos, read when they are indexed.
         labels: (N,), int64.
         batch_size: pictures in a batch.
         mean: mean of each channel, for pixels in [0, 1]; subtracted.
@@ -71,6 +71,12 @@ class Batches:
             raise ValueError(f"batch_size is {self.batch_size}: a batch has at least one picture")
         if not 0 <= self.rank < self.world_size:
             raise ValueError(f"rank is {self.rank}: it counts from 0 to {self.world_size - 1}")
+        if self.shuffle and self.batch_size < self.world_size:
+            raise ValueError(
+                f"batch_size is {self.batch_size}: {self.world_size} processes need at least one "
+                "picture each"
+            )
+        self._check_tensors()
         if self.generator is None and (self.shuffle or self.augment):
             raise ValueError(
                 "shuffling and augmentation draw from a generator and generator is None: "
@@ -81,6 +87,16 @@ class Batches:
                 f"the generator is on {self.generator.device}: pass one on the CPU, so that a "
                 "seed means the same epoch on every device"
             )
+
+    def _check_tensors(self) -> None:
+        if self.images.shape[0] != len(self.labels):
+            raise ValueError(f"{self.images.shape[0]} images, but {len(self.labels)} labels")
+        if isinstance(self.images, Photos):
+            return
+        if self.images.dtype != torch.uint8:
+            raise ValueError(f"images are {self.images.dtype}: give bytes, torch.uint8")
+        if self.images.device.type != torch.device(self.device).type:
+            raise ValueError(f"images are on {self.images.device}, device is {self.device}")
 
     @property
     def num_images(self) -> int:
@@ -101,6 +117,8 @@ class Batches:
         """Go through the part once."""
         generator = self._epoch_generator()
         order = self._order(generator)
+        if not isinstance(self.images, Photos):
+            order = order.to(self.device)
         bounds = self._bounds()
         shares = [self._share(start, stop) for start, stop in bounds]
         chosen = [order[share.start : share.stop] for share in shares]
@@ -129,23 +147,10 @@ class Batches:
         """The same part with other settings, e.g. `with_options(batch_size=16)`."""
         return replace(self, **changes)
 
-    def raw(self, index: Tensor) -> Tensor:
-        """Chosen pictures as they are, for figures.
-
-        Args:
-            index: (K,), positions in the part.
-
-        Returns:
-            (K, C, H, W), uint8.
-        """
-        if isinstance(self.images, Photos):
-            return self.images.read(index)
-        return self.images[index.to(self.images.device)]
-
     def _bounds(self) -> list[tuple[int, int]]:
         """First and one-past-last position of each batch in the epoch's order."""
         starts = list(range(0, self.num_images, self.batch_size))
-        smallest = 2 * self.world_size if self.shuffle else 1
+        smallest = min(self.batch_size, 2 * self.world_size) if self.shuffle else 1
         if len(starts) > 1 and self.num_images - starts[-1] < smallest:
             starts.pop()
         return list(zip(starts, [*starts[1:], self.num_images], strict=True)) if starts else []
@@ -184,7 +189,6 @@ class Batches:
                 )
             return
         for index in chosen:
-            index = index.to(self.device)
             images, labels = self.images.index_select(0, index), self.labels.index_select(0, index)
             yield RawBatch(images, labels, slice(None))
 

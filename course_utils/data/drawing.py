@@ -4,8 +4,8 @@ An outline is a *signed distance*: a function of the plane that is negative insi
 0 on its edge, positive outside. Figures are joined by the minimum, intersected by the maximum,
 and cut by negation; near the edge the distance, in pixels, tells how much of a pixel is covered.
 
-Coordinates: x to the right, y up, the figure inside the circle of radius 1. Each function takes
-x and y of the same shape and gives back that shape.
+Coordinates: x to the right, y up, the figure about as large as the circle of radius 1. Each
+function takes x and y of the same shape and gives back that shape.
 """
 
 import math
@@ -83,14 +83,14 @@ def crescent(x: Tensor, y: Tensor) -> Tensor:
 def arrow(x: Tensor, y: Tensor) -> Tensor:
     """An arrow to the right."""
     head = torch.maximum((x - 0.95 + y.abs() * 1.1) / math.hypot(1, 1.1), 0.1 - x)
-    shaft = box(x + 0.4, y, 0.55, 0.24)
+    shaft = box(x + 0.3, y, 0.65, 0.24)  # well into the head, lest a seam shows
     return torch.minimum(head, shaft)
 
 
 def hourglass(x: Tensor, y: Tensor) -> Tensor:
     """Two triangles tip to tip."""
-    sides = (x.abs() - 0.84 * y.abs() - 0.06) / math.hypot(1, 0.84)
-    return torch.maximum(sides, y.abs() - 0.85)
+    sides = (x.abs() - 0.78 * y.abs() - 0.06) / math.hypot(1, 0.78)
+    return torch.maximum(sides, y.abs() - 0.8)
 
 
 OUTLINES: dict[str, Outline] = {

@@ -43,8 +43,10 @@ def read(file: Path = FILE) -> RawSet:
         file: where they are.
 
     Raises:
-        DataCorrupt: the file is not the one that was shipped.
+        DataCorrupt: the file is missing, or not the one that was shipped.
     """
+    if not file.is_file():
+        raise DataCorrupt(f"{file} is missing: install the course again")
     content = file.read_bytes()
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise DataCorrupt(

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from course_utils.data.errors import DataCorrupt
+
 
 class RawBatch(NamedTuple):
     """A batch of bytes, and which rows of the asked-for batch it holds."""
@@ -115,15 +117,39 @@ class Photos:
         paths = [self.paths[i] for i in index.tolist()]
         return Photos(paths, self.labels[index], self.size, self.workers)
 
-    def read(self, index: Tensor) -> Tensor:
-        """Read the photos at these positions (K,); one that cannot be read raises OSError.
+    def __getitem__(self, index: Any) -> Tensor:
+        """Read photos as indexing a tensor of them would give them.
+
+        Args:
+            index: a number, a slice, or numbers (K,).
 
         Returns:
-            (K, 3, size, size), uint8.
+            (3, size, size) for a number, else (K, 3, size, size); uint8.
+
+        Raises:
+            OSError: one of them cannot be read.
         """
-        paths = [self.paths[i] for i in index.tolist()]
+        if isinstance(index, int):
+            return read_photo(self.paths[index], self.size)
+        paths = [self.paths[i] for i in torch.arange(len(self.paths))[index].tolist()]
         with ThreadPoolExecutor(default_workers()) as pool:
             return torch.stack(list(pool.map(lambda path: read_photo(path, self.size), paths)))
+
+    def readable(self, index: Tensor) -> Tensor:
+        """Read the photos at these positions (K,), without those that cannot be read.
+
+        Returns:
+            (at most K, 3, size, size), uint8.
+
+        Raises:
+            DataCorrupt: none can be read.
+        """
+        with ThreadPoolExecutor(default_workers()) as pool:
+            photos = list(pool.map(lambda i: try_photo(self.paths[i], self.size), index.tolist()))
+        good = [photo for photo in photos if photo is not None]
+        if not good:
+            raise DataCorrupt(f"none of {len(photos)} pictures beside {self.paths[0]} can be read")
+        return torch.stack(good)
 
     def batches(self, chosen: Sequence[Tensor]) -> Iterator[RawBatch]:
         """Read batch after batch, by processes that read ahead.

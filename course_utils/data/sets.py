@@ -248,7 +248,7 @@ def _describe(name: str, raw: RawSet, train: Part) -> DataInfo:
     """What is known about a data set, the statistics measured on its training part."""
     images = train.images
     if isinstance(images, Photos):
-        images = images.read(balanced_first(train.labels, STATISTICS_PHOTOS))
+        images = images.readable(balanced_first(train.labels, STATISTICS_PHOTOS))
     mean, std = channel_statistics(images)
     channels, height, width = images.shape[1:]
     return DataInfo(
