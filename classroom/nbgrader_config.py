@@ -1,0 +1,79 @@
+"""nbgrader's settings for this course. `classroom/README.md` says how to use them.
+
+nbgrader reads it where it is run in this folder: `cd classroom; ../.venv/bin/nbgrader ...`. Its
+paths start at the root of the course; what students hand in goes into `.course/`, the grades into
+`gradebook.db`. Git ignores both.
+"""
+
+import os
+import sys
+from pathlib import Path
+
+import nbgrader
+from nbgrader.preprocessors import (
+    CheckCellMetadata,
+    ClearHiddenTests,
+    ClearOutput,
+    Execute,
+    IgnorePattern,
+    LimitOutput,
+    OverwriteCells,
+    OverwriteKernelspec,
+    SaveAutoGrades,
+)
+
+from course_utils.grading.preprocessors import RequireEvidence, RestoreCells
+
+c = get_config()  # noqa: F821 - traitlets puts it there
+root = Path(__file__).resolve().parent.parent
+
+# nbgrader calls `alembic` by its name, which is only found where the environment is active.
+os.environ["PATH"] = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
+# Nets as small as these gain nothing from a second thread, and lose much on a busy machine.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+c.CourseDirectory.root = str(root)
+c.CourseDirectory.source_directory = "solutions"
+c.CourseDirectory.release_directory = "exercises"
+c.CourseDirectory.submitted_directory = str(Path(".course") / "submitted")
+c.CourseDirectory.autograded_directory = str(Path(".course") / "autograded")
+c.CourseDirectory.feedback_directory = str(Path(".course") / "feedback")
+
+# A stub that raises would stop "Run All" at the first question that is not answered.
+c.ClearSolutions.code_stub = {"python": "pass  # YOUR ANSWER HERE: replace this line"}
+c.ClearSolutions.text_stub = "*Your answer here.*"
+
+c.Autograde.sanitize_preprocessors = [
+    ClearOutput,
+    RestoreCells,  # ours: copied, deleted and disguised cells
+    OverwriteKernelspec,
+    OverwriteCells,
+    CheckCellMetadata,
+]
+c.Autograde.autograde_preprocessors = [
+    Execute,
+    IgnorePattern,
+    LimitOutput,
+    RequireEvidence,  # ours: silence is not success
+    SaveAutoGrades,
+    CheckCellMetadata,
+]
+c.Execute.timeout = 120  # seconds a cell may take, on a slow machine
+c.Execute.extra_arguments = [
+    "--HistoryManager.hist_file=:memory:",
+    "--InteractiveShell.xmode=Minimal",  # a traceback would print hidden checks
+]
+# nbgrader takes any line on stderr for a failed test; a warning of a library is none.
+c.IgnorePattern.enabled = True
+c.IgnorePattern.pattern = r"(?s).*"
+
+c.GenerateFeedback.preprocessors = [
+    "nbgrader.preprocessors.GetGrades",
+    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+    ClearHiddenTests,  # grading wrote them back into the notebook
+]
+# What students open must not fetch anything: a template of ours takes the place of one file.
+c.HTMLExporter.extra_template_basedirs = [
+    str(root / "classroom" / "templates"),
+    str(Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"),
+]

@@ -1,0 +1,384 @@
+"""Checks of an exercise: what a learner sees at once, and what grading adds to it.
+
+A check is a function that takes the learner's answers and returns if they are right. What is
+wrong it says in one sentence, by `require`. The same check is used in two ways:
+
+* `show` prints the sentence and never stops the notebook, so *Run All* gets to the end of an
+  exercise that nobody has begun. It is what the learner has.
+* `award` stands in the hidden part of a test cell, and so runs only where nbgrader grades (or
+  where the solution is built). It raises on a wrong answer and gives the points on a right one.
+
+Points therefore need both: no error, and a number at the end of the cell. A cell that is cut
+short, or whose errors are silenced, has no number, and `preprocessors.RequireEvidence` gives it 0.
+
+Checks run in the same process as the learner's code. `award` takes care that a variable called
+`sum`, or a patched function of this module, changes no mark. Somebody who sets out to deceive
+(who patches torch while the check runs, say) can: see `classroom/README.md`.
+"""
+
+import builtins
+import importlib.util
+import linecache
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from math import prod
+from traceback import walk_tb
+from types import FunctionType, ModuleType
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+from torch.overrides import TorchFunctionMode
+
+BORROWED_FROM = ("course_utils", "torchvision")
+"""Packages whose ready-made modules are no answer to a task that says "write it"."""
+
+
+class NotAnswered(Exception):
+    """The answer cell is still as it was handed out."""
+
+
+class CheckFailed(AssertionError):
+    """What is wrong with an answer, in one sentence."""
+
+    def _render_traceback_(self) -> list[str]:
+        """Show the sentence alone: a traceback in the feedback would print the hidden check."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+def require(condition: bool, sentence: str) -> None:
+    """State one thing that must be true of an answer.
+
+    Args:
+        condition: What must be true.
+        sentence: What to tell the learner where it is not.
+
+    Raises:
+        CheckFailed: The condition does not hold.
+    """
+    if not condition:
+        raise CheckFailed(sentence)
+
+
+def show(check: Callable[..., None], *answers: Any, fine: str = "nothing wrong found here") -> bool:
+    """Print what a check finds; return whether it found nothing wrong.
+
+    Args:
+        check: Takes the answers; returns, or raises with a sentence.
+        answers: What the learner wrote.
+        fine: What to print if nothing is wrong.
+    """
+    finding = _finding(_isolated(check, sys.modules[__name__]), answers)
+    print(f"✗ {finding}" if finding else f"✓ {fine}")
+    return finding is None
+
+
+def award(points: float, check: Callable[..., None], *answers: Any) -> float:
+    """Return the points of a right answer, for nbgrader to read as the cell's result.
+
+    Args:
+        points: What the test cell is worth.
+        check: Takes the answers; returns, or raises with a sentence.
+        answers: What the learner wrote.
+
+    Raises:
+        CheckFailed: The answer is wrong, missing, or stops with an error of its own.
+    """
+    private = _private_copy()
+    finding = private._finding(private._isolated(check, private), answers)
+    if finding:
+        raise CheckFailed(finding) from None
+    return float(points)
+
+
+def _finding(check: Callable[..., None], answers: Iterable[Any]) -> str | None:
+    """Run a check; return what it found, in a sentence, or None."""
+    try:
+        check(*answers)
+    except NotAnswered:
+        return "not answered yet"
+    except CheckFailed as failure:
+        return str(failure)
+    except (Exception, SystemExit) as error:  # whatever a learner's code may do
+        return f"your code stopped with {type(error).__name__}: {error}{_place(error)}"
+    return None
+
+
+def _private_copy() -> ModuleType:
+    """Return a second copy of this module, which the learner's code cannot have changed."""
+    spec = importlib.util.find_spec(__name__)
+    assert spec is not None and spec.loader is not None
+    copy = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(copy)
+    return copy
+
+
+def _isolated(check: Callable[..., None], checks: ModuleType) -> Callable[..., None]:
+    """Return a check that sees the notebook's names, but for those that it must be sure of.
+
+    Args:
+        check: A function of the notebook.
+        checks: What the notebook's name for this module is to mean.
+
+    Returns:
+        The same function, with Python's own `sum`, `len`, ... where the notebook has variables
+        of these names. The notebook's other functions, as the check sees them, likewise.
+    """
+    assert isinstance(check, FunctionType), "a check is a plain function"
+    notebook = check.__globals__
+    names = {key: value for key, value in notebook.items() if not hasattr(builtins, key)}
+    names["__builtins__"] = builtins
+    for key, value in names.items():
+        if isinstance(value, ModuleType) and value.__name__ == __name__:
+            names[key] = checks
+        elif isinstance(value, FunctionType) and value.__globals__ is notebook:
+            names[key] = _rebound(value, names)
+    return _rebound(check, names)
+
+
+def _rebound(function: FunctionType, names: dict[str, Any]) -> FunctionType:
+    """Return a copy of a function that looks its global names up in `names`."""
+    code, defaults, closure = function.__code__, function.__defaults__, function.__closure__
+    copy = FunctionType(code, names, function.__name__, defaults, closure)
+    copy.__kwdefaults__ = function.__kwdefaults__
+    return copy
+
+
+def _place(error: BaseException) -> str:
+    """Return the last line of the learner's own code that an error passed through."""
+    for frame, line in reversed(list(walk_tb(error.__traceback__))):
+        if frame.f_globals.get("__name__") == "__main__":
+            text = linecache.getline(frame.f_code.co_filename, line).strip()
+            return f" (line {line} of {frame.f_code.co_name}: {text})"
+    return ""
+
+
+def as_shape(answer: Any, num_sizes: int) -> tuple[int, ...]:
+    """Return an answer that must be a shape, such as (16, 5, 5).
+
+    Types are compared exactly here and below, so that no object that claims to equal
+    everything passes as an answer.
+
+    Args:
+        answer: What the learner wrote.
+        num_sizes: How many sizes the shape has.
+
+    Raises:
+        NotAnswered: The answer is still None.
+        CheckFailed: The answer is something else.
+    """
+    _require_answer(answer)
+    require(
+        type(answer) in (tuple, list, torch.Size) and all(type(size) is int for size in answer),
+        f"answer with a tuple of whole numbers, not with {answer!r}",
+    )
+    require(
+        len(answer) == num_sizes,
+        f"answer with {num_sizes} numbers: {answer!r} has {len(answer)}",
+    )
+    return tuple(answer)
+
+
+def as_integer(answer: Any) -> int:
+    """Return an answer that must be a whole number.
+
+    Raises:
+        NotAnswered: The answer is still None.
+        CheckFailed: The answer is something else.
+    """
+    _require_answer(answer)
+    require(type(answer) is int, f"answer with a whole number such as 156, not with {answer!r}")
+    return answer
+
+
+def as_letter(answer: Any, letters: str) -> str:
+    """Return an answer that must be one of some letters, as a capital.
+
+    Args:
+        answer: What the learner wrote.
+        letters: The letters there are, such as "ABCD".
+
+    Raises:
+        NotAnswered: The answer is still None.
+        CheckFailed: The answer is something else.
+    """
+    _require_answer(answer)
+    require(
+        type(answer) is str and len(answer) == 1 and answer.upper() in letters,
+        f'answer with one letter out of {", ".join(letters)}, such as "{letters[0]}", '
+        f"not with {answer!r}",
+    )
+    return answer.upper()
+
+
+def as_letters(answer: Any, letters: str) -> frozenset[str]:
+    """Return an answer that must be a set of some letters, as capitals.
+
+    Args:
+        answer: What the learner wrote.
+        letters: The letters there are, such as "ABCD".
+
+    Raises:
+        NotAnswered: The answer is still None.
+        CheckFailed: The answer is something else.
+    """
+    _require_answer(answer)
+    require(
+        type(answer) in (set, frozenset, tuple, list),
+        f'answer with a set of letters such as {{"{letters[0]}", "{letters[1]}"}}, '
+        f"not with {answer!r}",
+    )
+    return frozenset(as_letter(letter, letters) for letter in answer)
+
+
+def _require_answer(answer: Any) -> None:
+    """Raise `NotAnswered` for the None that an answer cell is handed out with."""
+    if answer is None or answer is ...:
+        raise NotAnswered
+
+
+def name_slip(answer: Any, slips: Mapping[str, Any]) -> None:
+    """Reject an answer that a well-known slip leads to, and name the slip.
+
+    Args:
+        answer: The learner's, in the form that `as_shape` and its like return.
+        slips: What went wrong ("the bias is forgotten") -> what that gives.
+
+    Raises:
+        CheckFailed: The answer is that of a slip.
+    """
+    for slip, value in slips.items():
+        require(answer != value, f"{answer} is what comes out where {slip}")
+
+
+def require_own_layers(model: nn.Module) -> None:
+    """Reject a model that is borrowed, whole or in parts, from the course or from torchvision.
+
+    Raises:
+        CheckFailed: A module's class, or one that it is derived from, is borrowed.
+    """
+    for module in nn.Module.modules(model):
+        for kind in type(module).__mro__:
+            require(
+                not kind.__module__.startswith(BORROWED_FROM),
+                f"{kind.__name__} is borrowed from {kind.__module__}: write it yourself",
+            )
+
+
+class ListedBatches(list[tuple[torch.Tensor, torch.Tensor]]):
+    """A list of batches (images, labels) that can be used like the course's `Batches`."""
+
+    @property
+    def num_images(self) -> int:
+        """The number of pictures in all the batches."""
+        return sum(len(labels) for _, labels in self)
+
+
+def uneven_batches(sizes: Sequence[int], num_classes: int, num_features: int = 4) -> ListedBatches:
+    """Make a tiny training set, the same one each time, whose last batch is the hardest.
+
+    Args:
+        sizes: Of the batches.
+        num_classes: The labels take turns.
+        num_features: Numbers in an example.
+    """
+    generator = torch.Generator().manual_seed(sum(sizes))
+    images = [torch.randn(size, num_features, generator=generator) for size in sizes]
+    images[-1] = 3 * images[-1]
+    labels = [torch.arange(size) % num_classes for size in sizes]
+    return ListedBatches(zip(images, labels, strict=True))
+
+
+class Stage(NamedTuple):
+    """A point on the way through a model, and what must come out there.
+
+    Attributes:
+        name: Such as "the second block".
+        shape: What comes out, with the batch in front; (N, 120, 1, 1) will do for (N, 120).
+        question: What to look at if something else comes out.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    question: str
+
+
+def require_stages(model: nn.Module, images: torch.Tensor, stages: Iterable[Stage]) -> None:
+    """Run a model, and hold the shapes that come out on the way against what is expected.
+
+    It does not matter how the model is written (modules or functions, which names), as every
+    tensor that is made on the way is looked at.
+
+    Args:
+        model: The learner's.
+        images: (N, C, H, W), float. Take an N that is no size of a layer.
+        stages: In the order in which they are passed.
+
+    Raises:
+        NotAnswered: The model computes nothing.
+        CheckFailed: A stage is missing; the sentence shows the nearest shape that was met.
+    """
+    shapes, error = _shapes_on_the_way(model, images)
+    if not shapes and error is None:
+        raise NotAnswered
+    for stage in stages:
+        expected = _squeezed(stage.shape)
+        if expected not in shapes:
+            raise CheckFailed(_missing(stage, shapes, error))
+        later = shapes[shapes.index(expected) + 1 :]
+        # What has as many numbers is the same stage still: an activation, or a change of shape.
+        shapes = [shape for shape in later if prod(shape) != prod(expected)]
+    if error is not None:
+        raise error
+
+
+class _ShapeLog(TorchFunctionMode):
+    """Notes the shape of every tensor that a function of torch returns."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.shapes: list[tuple[int, ...]] = []
+
+    def __torch_function__(
+        self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        result = func(*args, **(kwargs or {}))
+        if isinstance(result, torch.Tensor):
+            self.shapes.append(_squeezed(tuple(result.shape)))
+        return result
+
+
+def _shapes_on_the_way(
+    model: nn.Module, images: torch.Tensor
+) -> tuple[list[tuple[int, ...]], Exception | None]:
+    """Return the shapes with the batch in front that a model makes, and the error it ends in."""
+    log, failure = _ShapeLog(), None
+    try:
+        with torch.no_grad(), log:
+            model(images)
+    except Exception as error:
+        failure = error
+    return [shape for shape in log.shapes if shape[:1] == (len(images),)], failure
+
+
+def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Drop sizes of 1 at the end: a 1x1 map of 120 channels is as good as 120 numbers."""
+    while len(shape) > 2 and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape
+
+
+def _missing(stage: Stage, shapes: list[tuple[int, ...]], error: Exception | None) -> str:
+    """Say what came out instead of a stage: the first of the shapes that agree with it most."""
+
+    def agreement(shape: tuple[int, ...]) -> int:
+        return sum(have == want for have, want in zip(shape, stage.shape, strict=True))
+
+    alike = [shape for shape in shapes if len(shape) == len(stage.shape)]
+    if not alike:
+        reason = f" It stops with {type(error).__name__}: {error}" if error else ""
+        return f"nothing of shape {stage.shape} comes out of {stage.name}.{reason}"
+    return (
+        f"your output is {max(alike, key=agreement)} after {stage.name}, "
+        f"expected {stage.shape}: {stage.question}"
+    )

@@ -1,0 +1,105 @@
+"""Two steps that nbgrader's autograding lacks, named in `classroom/nbgrader_config.py`.
+
+Needs nbgrader, which only a teacher installs (`pip install 'convnet-course[classroom]'`).
+"""
+
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+from nbgrader import utils
+from nbgrader.coursedir import CourseDirectory
+from nbgrader.preprocessors import NbGraderPreprocessor
+
+Converted = tuple[NotebookNode, dict[str, Any]]
+
+
+class RestoreCells(NbGraderPreprocessor):
+    """Give every cell of a submission the role it has in the exercise, and put test cells back.
+
+    Cells are known by their id; where another program has changed the ids, by the name that
+    nbgrader wrote into them; where that has gone too, by their unchanged text. Of several
+    copies one keeps the role, metadata that a student changed does not count, and a graded
+    cell that is gone comes back (nbgrader then fills in the text of a test).
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> Converted:
+        """Restore the roles in one submitted notebook."""
+        ours = self._handed_out(resources)
+        theirs = [_recognise(cell, nb.cells) for cell in ours]
+        for cell in nb.cells:
+            cell.metadata.pop("nbgrader", None)
+        place = 0
+        for cell, found in zip(ours, theirs, strict=True):
+            if found is None and cell.metadata.nbgrader.grade:
+                self.log.warning("%s was missing: put back", cell.metadata.nbgrader.grade_id)
+                found = cell
+                nb.cells.insert(place + 1, cell)
+            if found is not None:
+                found.metadata["nbgrader"] = cell.metadata.nbgrader
+                place = _position(found, nb.cells)
+        return nb, resources
+
+    def _handed_out(self, resources: dict[str, Any]) -> list[NotebookNode]:
+        """Return the cells of the exercise, as it was handed out, that have a role."""
+        course, names = CourseDirectory(parent=self), resources["nbgrader"]
+        folder = course.format_path(course.release_directory, ".", names["assignment"])
+        notebook = nbformat.read(Path(folder) / f"{names['notebook']}.ipynb", as_version=4)
+        return [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
+
+
+def _recognise(cell: NotebookNode, submitted: list[NotebookNode]) -> NotebookNode | None:
+    """Return the submitted cell that is one of ours, or None."""
+    name = cell.metadata.nbgrader.grade_id
+    copies = [
+        other
+        for other in submitted
+        if other.get("id") == cell.id or other.metadata.get("nbgrader", {}).get("grade_id") == name
+    ]
+    copies = copies or [other for other in submitted if other.source == cell.source]
+    if cell.metadata.nbgrader.solution:  # the copy that was worked on counts
+        copies = [other for other in copies if other.source != cell.source] or copies
+    return copies[-1] if copies else None
+
+
+def _position(cell: NotebookNode, cells: list[NotebookNode]) -> int:
+    """Return where a cell stands; cells with equal text are told apart."""
+    return next(index for index, other in enumerate(cells) if other is cell)
+
+
+class RequireEvidence(NbGraderPreprocessor):
+    """Give no points to a test cell that did not end with its number of points.
+
+    nbgrader takes silence for success: a cell without an error, or with a result that is no
+    number, earns full marks. Our test cells end with `checks.award`, so silence means that
+    the cell was cut short or its errors were hidden.
+    """
+
+    def preprocess_cell(
+        self, cell: NotebookNode, resources: dict[str, Any], cell_index: int
+    ) -> Converted:
+        """Add an error to a test cell that lacks its result."""
+        is_test = utils.is_grade(cell) and not utils.is_solution(cell)
+        if is_test and cell.cell_type == "code" and not _has_verdict(cell):
+            cell.outputs.append(
+                nbformat.v4.new_output(
+                    "error",
+                    ename="NoResult",
+                    evalue="this check did not run to its end",
+                    traceback=["NoResult: this check did not run to its end"],
+                )
+            )
+        return cell, resources
+
+
+def _has_verdict(cell: NotebookNode) -> bool:
+    """Say whether a cell has an error, or exactly one result: a number from 0 to its points."""
+    if any(output.output_type == "error" for output in cell.outputs):
+        return True
+    results = [output for output in cell.outputs if output.output_type == "execute_result"]
+    try:
+        points = [float(result.data["text/plain"]) for result in results]
+    except (KeyError, TypeError, ValueError):
+        return False
+    return len(points) == 1 and 0 <= points[0] <= cell.metadata.nbgrader.points

@@ -1,0 +1,750 @@
+# %% [markdown]
+# # Exercise 07: LeNet-5, from its layers to one epoch
+#
+# **You practise** working out what comes out of a layer and what it costs, writing a convnet, and
+# writing the training loop that every later lesson takes for granted.
+#
+# **Minutes:** 45 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 07
+#
+# | part | points | graded by |
+# |---|---|---|
+# | Pop quiz, four questions | 4 | the checks |
+# | Task 1: write LeNet-5 | 4 | the checks |
+# | Task 2: write one epoch of training | 4 | the checks |
+# | In your own words | 3 | a person |
+#
+# **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
+# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
+# (Each imports what it needs, so that no variable of yours gets in its way.)
+#
+# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
+# `solutions/`: it has an answer to everything here, and a reason for each.
+
+# %% readonly="setup"
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_utils import data
+from course_utils.grading import checks
+from course_utils.runtime import seed_everything
+
+# %% [markdown]
+# ## Pop quiz
+#
+# The check under a question looks at the form of your answer only. Make up your mind first.
+#
+# ### Question 1: a picture that is not square
+#
+# LeNet-5's two blocks are fed with one grey picture, **30 pixels high and 42 wide**. Each block is
+# a 5x5 convolution (6 channels out with padding 2, then 16 channels out without padding), an
+# activation, and 2x2 max pooling with stride 2. Which shape does one picture have after the second
+# block? Answer with a tuple: channels, height, width.
+
+# %% task="after_two_blocks"
+after_two_blocks = None
+### BEGIN SOLUTION
+# Height: the padded convolution leaves 30, pooling makes 15, the second convolution 15 - 4 = 11,
+# and half of 11, rounded down, is 5. Width: 42, 21, 17, and half of 17, rounded down, is 8.
+after_two_blocks = (16, 5, 8)
+### END SOLUTION
+
+# %% check="after_two_blocks_check" points=1
+from course_utils.grading import checks
+
+
+def check_form(answer):
+    checks.as_shape(answer, 3)
+
+
+form_is_right = checks.show(check_form, after_two_blocks, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(answer):
+    import torch
+    from torch import nn
+
+    def shape(height, width, paddings=(2, 0), ceil_mode=False):
+        pool = nn.MaxPool2d(2, ceil_mode=ceil_mode)
+        first = nn.Conv2d(1, 6, 5, padding=paddings[0], device="meta")
+        second = nn.Conv2d(6, 16, 5, padding=paddings[1], device="meta")
+        images = torch.empty(1, 1, height, width, device="meta")
+        return tuple(pool(second(pool(first(images)))).shape[1:])
+
+    right = shape(30, 42)
+    answer = checks.as_shape(answer, 3)
+    checks.name_slip(
+        answer,
+        {
+            "half a pixel is rounded up: pooling drops what does not fill a window": shape(
+                30, 42, ceil_mode=True
+            ),
+            "both convolutions are padded": shape(30, 42, paddings=(2, 2)),
+            "no convolution is padded": shape(30, 42, paddings=(0, 0)),
+            "width comes before height": shape(42, 30),
+            "channels come last": (*right[1:], right[0]),
+        },
+    )
+    checks.require(answer == right, f"{answer} is not what comes out: go layer by layer")
+
+
+reload(checks).award(1, check_answer, after_two_blocks)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Question 2: a wider second convolution
+#
+# Make LeNet-5 wider: the second convolution, still 5x5 and with a bias, now takes **8 channels and
+# gives 20**. How many learnable parameters does this layer have?
+
+# %% task="wider_convolution"
+wider_convolution = None
+### BEGIN SOLUTION
+# Each of the 20 filters looks at all 8 channels: 8 * 5 * 5 weights, and one bias.
+wider_convolution = 20 * (8 * 5 * 5 + 1)
+### END SOLUTION
+
+# %% check="wider_convolution_check" points=1
+from course_utils.grading import checks
+
+
+def check_form(answer):
+    checks.require(checks.as_integer(answer) > 0, "a layer like this has parameters")
+
+
+form_is_right = checks.show(check_form, wider_convolution, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(answer):
+    from torch import nn
+
+    def count(c_in, c_out, **options):
+        layer = nn.Conv2d(c_in, c_out, 5, device="meta", **options)
+        return sum(parameter.numel() for parameter in layer.parameters())
+
+    answer = checks.as_integer(answer)
+    checks.name_slip(
+        answer,
+        {
+            "the biases are forgotten": count(8, 20, bias=False),
+            "each filter looks at one channel only": count(1, 20),
+            "there is a bias for every pair of channels": count(8, 20, bias=False) + 8 * 20,
+            "the biases are counted by channels in, not out": count(20, 8),
+            "there is one bias for the whole layer": count(8, 20, bias=False) + 1,
+            "the channels are those of the usual LeNet-5": count(6, 16),
+        },
+    )
+    checks.require(answer == count(8, 20), f"{answer} is not the number: count one filter first")
+
+
+reload(checks).award(1, check_answer, wider_convolution)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Question 3: why so few parameters do so much
+#
+# Which of these statements about LeNet-5 (28x28 grey pictures, 10 classes, 61,706 parameters) are
+# true? Count one multiplication for each weight each time it is used. Answer with a set of
+# letters, such as `{"A", "D"}`.
+#
+# - **A** Most of its parameters are in the two convolutions.
+# - **B** Most of its multiplications are in the two convolutions.
+# - **C** For pictures of 56x56 pixels its two convolutions would need no more parameters than now.
+# - **D** Each weight of its first convolution is used 784 times for one picture, while each weight
+#   of an MLP is used once.
+
+# %% task="true_statements"
+true_statements = None
+### BEGIN SOLUTION
+# B, C and D. A is false: the convolutions have 2,572 of the 61,706 parameters, and yet they do
+# 357,600 of the 416,520 multiplications, as each of their weights is used at every position.
+true_statements = {"B", "C", "D"}
+### END SOLUTION
+
+# %% check="true_statements_check" points=1
+from course_utils.grading import checks
+
+
+def check_form(answer):
+    checks.require(len(checks.as_letters(answer, "ABCD")) > 0, "at least one is true")
+
+
+form_is_right = checks.show(check_form, true_statements, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(answer):
+    import torch
+    from torch import nn
+
+    convolutions = [
+        nn.Conv2d(1, 6, 5, padding=2, device="meta"),
+        nn.Conv2d(6, 16, 5, device="meta"),
+    ]
+    linears = [nn.Linear(*sizes, device="meta") for sizes in [(400, 120), (120, 84), (84, 10)]]
+
+    def parameters(layers):
+        return sum(parameter.numel() for layer in layers for parameter in layer.parameters())
+
+    def uses(size):
+        """Return how often each weight of the two convolutions is used on a picture."""
+        first = convolutions[0](torch.empty(1, 1, size, size, device="meta"))
+        second = convolutions[1](nn.functional.max_pool2d(first, 2))
+        return [output[0, 0].numel() for output in (first, second)]
+
+    def multiplications(layers, times):
+        return sum(n * layer.weight.numel() for layer, n in zip(layers, times, strict=True))
+
+    in_convolutions = multiplications(convolutions, uses(28))
+    truths = {
+        "A": parameters(convolutions) > parameters(linears),
+        "B": in_convolutions > multiplications(linears, [1, 1, 1]),
+        "C": uses(56)[0] > uses(28)[0],  # the same two layers have just taken both sizes
+        "D": uses(28)[0] == 784,
+    }
+    slips = {
+        "A": "parameters are counted as if each use of a weight were another weight",
+        "B": "multiplications are counted as if each weight were used once",
+        "C": "the filters are taken to grow with the picture, as the layers of an MLP would",
+        "D": "the first convolution is not seen to use one filter at each of its positions",
+    }
+    answer = checks.as_letters(answer, "ABCD")
+    for letter, is_true in truths.items():
+        checks.require((letter in answer) == is_true, f"statement {letter}: {slips[letter]}")
+
+
+reload(checks).award(1, check_answer, true_statements)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Question 4: one change to LeNet-5
+#
+# Which *one* of these changes makes LeNet-5's number of parameters **smaller**? After C and D the
+# first linear layer is made to fit what arrives. Answer with a letter, such as `"A"`.
+#
+# - **A** The activations become sigmoids.
+# - **B** Average pooling takes the place of max pooling.
+# - **C** The first convolution gets no padding.
+# - **D** The second pooling gets stride 1.
+
+# %% task="smaller_net"
+smaller_net = None
+### BEGIN SOLUTION
+# C: without padding the maps are 24, 12, 8 and 4 pixels wide, so the first linear layer takes
+# 16 * 4 * 4 = 256 numbers, not 400. Activations and pooling have no parameters at all (in 1998 the
+# pooling had some), and with stride 1 the second pooling leaves 9x9 maps: 1,296 numbers.
+smaller_net = "C"
+### END SOLUTION
+
+# %% check="smaller_net_check" points=1
+from course_utils.grading import checks
+
+
+def check_form(answer):
+    checks.as_letter(answer, "ABCD")
+
+
+form_is_right = checks.show(check_form, smaller_net, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(answer):
+    import torch
+    from torch import nn
+
+    def count(activation=nn.ReLU, pooling=nn.MaxPool2d, padding=2, last_stride=2):
+        with torch.device("meta"):
+            blocks = nn.Sequential(
+                nn.Conv2d(1, 6, 5, padding=padding),
+                activation(),
+                pooling(2),
+                nn.Conv2d(6, 16, 5),
+                activation(),
+                pooling(2, stride=last_stride),
+                nn.Flatten(),
+            )
+            num_features = blocks(torch.empty(1, 1, 28, 28)).shape[1]
+            linears = [nn.Linear(*sizes) for sizes in [(num_features, 120), (120, 84), (84, 10)]]
+            model = nn.Sequential(blocks, *linears)
+        return sum(parameter.numel() for parameter in model.parameters())
+
+    counts = {
+        "A": count(activation=nn.Sigmoid),
+        "B": count(pooling=nn.AvgPool2d),
+        "C": count(padding=0),
+        "D": count(last_stride=1),
+    }
+    slips = {
+        "A": "an activation is taken to have weights: it has none, whichever it is",
+        "B": "average pooling is taken to have weights: it had in 1998, nn.AvgPool2d has none",
+        "C": "padding is taken to have no effect on the layers after it",
+        "D": "a smaller stride is taken to make a smaller map: it makes a larger one",
+    }
+    answer = checks.as_letter(answer, "ABCD")
+    checks.require(counts[answer] < count(), f'"{answer}" is the answer where {slips[answer]}')
+
+
+reload(checks).award(1, check_answer, smaller_net)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 1: write LeNet-5
+#
+# Complete the class. It takes pictures of 28x28 pixels and returns logits. Write the layers
+# yourself, out of what `torch.nn` has; the style is up to you. For a batch of N pictures:
+#
+# | layers | what comes out |
+# |---|---|
+# | 5x5 convolution, padding 2; ReLU | (N, 6, 28, 28) |
+# | 2x2 max pooling | (N, 6, 14, 14) |
+# | 5x5 convolution, no padding; ReLU | (N, 16, 10, 10) |
+# | 2x2 max pooling | (N, 16, 5, 5) |
+# | linear; ReLU | (N, 120) |
+# | linear; ReLU | (N, 84) |
+# | linear | (N, `num_classes`) |
+
+
+# %% task="lenet"
+class LeNet5(nn.Module):
+    def __init__(self, in_channels: int = 1, num_classes: int = 10) -> None:
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.conv1 = nn.Conv2d(in_channels, 6, kernel_size=5, padding=2)
+        self.conv2 = nn.Conv2d(6, 16, kernel_size=5)
+        self.linear1 = nn.Linear(16 * 5 * 5, 120)
+        self.linear2 = nn.Linear(120, 84)
+        self.linear3 = nn.Linear(84, num_classes)
+        ### END SOLUTION
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        ### BEGIN SOLUTION
+        x = F.max_pool2d(F.relu(self.conv1(images)), 2)  # (N, 6, 14, 14)
+        x = F.max_pool2d(F.relu(self.conv2(x)), 2)  # (N, 16, 5, 5)
+        x = x.flatten(start_dim=1)  # (N, 400)
+        x = F.relu(self.linear1(x))  # (N, 120)
+        x = F.relu(self.linear2(x))  # (N, 84)
+        return self.linear3(x)  # (N, num_classes)
+        ### END SOLUTION
+
+
+# %% check="lenet_shapes_check" points=2
+import torch
+
+from course_utils.grading import checks
+
+STAGES = [
+    ("the first convolution", (6, 28, 28), "is its padding 2?"),
+    ("the first block", (6, 14, 14), "is its pooling 2x2?"),
+    ("the second convolution", (16, 10, 10), "is its padding 0, and the first one's 2?"),
+    ("the second block", (16, 5, 5), "is the first convolution's padding 2, the second's 0?"),
+    ("the first linear layer", (120,), "does it take all 400 numbers and give 120?"),
+    ("the second linear layer", (84,), "does it take 120 numbers and give 84?"),
+    ("the last layer", (10,), "is there one logit for each class?"),
+]
+
+
+def check_shapes(LeNet5, num_images=2, in_channels=1, num_classes=10):
+    stages = [checks.Stage(name, (num_images, *shape), ask) for name, shape, ask in STAGES[:-1]]
+    name, _, ask = STAGES[-1]
+    stages.append(checks.Stage(name, (num_images, num_classes), ask))
+    model = LeNet5(in_channels=in_channels, num_classes=num_classes)
+    checks.require_stages(model, torch.zeros(num_images, in_channels, 28, 28), stages)
+
+
+shapes_are_right = checks.show(check_shapes, LeNet5)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(LeNet5):
+    check_shapes(LeNet5)
+    check_shapes(LeNet5, num_images=7)
+    check_shapes(LeNet5, num_images=3, in_channels=3, num_classes=26)
+
+
+reload(checks).award(2, check_answer, LeNet5)
+### END HIDDEN TESTS
+
+# %% check="lenet_numbers_check" points=2
+import torch
+
+from course_utils.grading import checks
+
+
+def check_parameters(LeNet5):
+    model = LeNet5()
+    model(torch.zeros(2, 1, 28, 28))  # layers that are made lazily get their parameters here
+    count = sum(parameter.numel() for parameter in model.parameters())
+    if count == 0:
+        raise checks.NotAnswered
+    checks.require(
+        count == 61_706,
+        f"your model has {count:,} parameters, LeNet-5 has 61,706: has each of the five layers "
+        "its bias, and does the first linear layer take 16 * 5 * 5 numbers?",
+    )
+    checks.require_own_layers(model)
+
+
+parameters_are_right = checks.show(check_parameters, LeNet5)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(LeNet5):
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    check_parameters(LeNet5)
+
+    def identity(x):
+        return x
+
+    def ours(images, weights, activation=F.relu, pooling=F.max_pool2d, end=identity):
+        """Compute LeNet-5 by its definition, with the learner's own weights."""
+        kernel1, bias1, kernel2, bias2, *linears = weights
+        x = pooling(activation(F.conv2d(images, kernel1, bias1, padding=2)), 2)
+        x = pooling(activation(F.conv2d(x, kernel2, bias2)), 2)
+        x = activation(F.linear(x.flatten(1), linears[0], linears[1]))
+        x = activation(F.linear(x, linears[2], linears[3]))
+        return end(F.linear(x, linears[4], linears[5]))
+
+    def laid_out(parameter, shape):
+        """Turn weights that were written as (in, out), not (out, in)."""
+        swapped = len(shape) == 2 and parameter.shape == shape[::-1]
+        return parameter.T if swapped else parameter.reshape(shape)
+
+    def compare(in_channels, num_classes):
+        model = LeNet5(in_channels=in_channels, num_classes=num_classes)
+        images = torch.randn(5, in_channels, 28, 28, generator=torch.Generator().manual_seed(7))
+        model(images)
+        checks.require_own_layers(model)
+        shapes = [(6, in_channels, 5, 5), (6,), (16, 6, 5, 5), (16,), (120, 400), (120,)]
+        shapes += [(84, 120), (84,), (num_classes, 84), (num_classes,)]
+        # No two of these have as many numbers, so the order and the names do not matter.
+        theirs = {p.numel(): p.detach() for _, p in nn.Module.named_parameters(model)}
+        sizes = [torch.Size(shape).numel() for shape in shapes]
+        for shape, size in zip(shapes, sizes, strict=True):
+            checks.require(size in theirs, f"no parameter has the shape {shape}")
+        checks.require(len(theirs) == len(sizes), "there are parameters that LeNet-5 does not have")
+        weights = [laid_out(theirs[size], shape) for shape, size in zip(shapes, sizes, strict=True)]
+        logits = nn.Module.eval(model)(images)
+        slips = {
+            "there is no activation between the layers": {"activation": identity},
+            "the activation is a sigmoid": {"activation": torch.sigmoid},
+            "the activation is a tanh": {"activation": torch.tanh},
+            "the pooling takes the average": {"pooling": F.avg_pool2d},
+            "there is a softmax at the end: logits go out as they are": {
+                "end": lambda x: x.softmax(dim=1)
+            },
+            "there is a log-softmax at the end: logits go out as they are": {
+                "end": lambda x: x.log_softmax(dim=1)
+            },
+            "there is a ReLU at the end: logits may be negative": {"end": F.relu},
+        }
+        for slip, change in slips.items():
+            checks.require(
+                not torch.allclose(logits, ours(images, weights, **change), atol=1e-5),
+                f"your logits are what comes out where {slip}",
+            )
+        checks.require(
+            torch.allclose(logits, ours(images, weights), atol=1e-5),
+            "with the same weights your logits differ from LeNet-5's: is there a ReLU after each "
+            "layer but the last, and nothing but what the table lists?",
+        )
+
+    def check_gradients():
+        model = LeNet5()
+        images = torch.randn(8, 1, 28, 28, generator=torch.Generator().manual_seed(8))
+        F.cross_entropy(nn.Module.train(model)(images), torch.arange(8)).backward()
+        for name, parameter in nn.Module.named_parameters(model):
+            checks.require(
+                parameter.grad is not None and bool(parameter.grad.any()),
+                f"no gradient reaches {name}: is a part of forward detached or under no_grad?",
+            )
+
+    check_gradients()
+    compare(in_channels=1, num_classes=10)
+    compare(in_channels=3, num_classes=26)
+
+
+reload(checks).award(2, check_answer, LeNet5)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 2: write one epoch of training
+#
+# Complete the function. For each batch it computes the logits and the cross-entropy, the gradients
+# (of this batch alone), and lets the optimizer take one step. It returns the **mean loss over all
+# the pictures** of the epoch, as a Python `float`: the last batch is often smaller than the others,
+# and its pictures count no more than the rest. The model may come in evaluation mode, from
+# measuring the accuracy after the epoch before; it trains in training mode.
+
+
+# %% task="train"
+def train_one_epoch(model: nn.Module, batches, optimizer: torch.optim.Optimizer) -> float:
+    """Train for one epoch. `batches` yields (images, labels): (B, ...) float32, (B,) int64."""
+    ### BEGIN SOLUTION
+    model.train()
+    loss_sum, num_images = 0.0, 0
+    for images, labels in batches:
+        loss = F.cross_entropy(model(images), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        loss_sum += loss.item() * len(images)
+        num_images += len(images)
+    return loss_sum / num_images
+    ### END SOLUTION
+
+
+# %% check="train_weights_check" points=2
+import torch
+from torch import nn
+
+from course_utils.grading import checks
+
+
+class Watched(nn.Linear):
+    """A linear classifier, all zeros, that notes in which mode it is called."""
+
+    def __init__(self, num_classes):
+        super().__init__(4, num_classes)
+        nn.init.zeros_(self.weight)
+        nn.init.zeros_(self.bias)
+        self.modes = []
+
+    def forward(self, images):
+        self.modes.append(self.training)
+        return super().forward(images)
+
+
+def model_after(train_one_epoch, batches, lr, num_classes=3):
+    model = Watched(num_classes).eval()
+    returned = train_one_epoch(model, batches, torch.optim.SGD(model.parameters(), lr=lr))
+    if returned is None and not model.modes:
+        raise checks.NotAnswered
+    return model
+
+
+def check_training(train_one_epoch):
+    images, labels = torch.eye(4), torch.tensor([0, 1, 2, 0])
+    batches = checks.ListedBatches([(images, labels), (images[:3], labels[:3])])
+    model = model_after(train_one_epoch, batches, lr=0.1)
+    checks.require(len(model.modes) > 1, "the model has not seen every batch")
+    checks.require(bool(model.weight.any()), "no weight has changed: who takes the step?")
+
+
+training_is_right = checks.show(check_training, train_one_epoch)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(train_one_epoch):
+    import torch
+    import torch.nn.functional as F
+
+    check_training(train_one_epoch)
+
+    def ours(batches, lr, num_classes, add_up=False, once=False, first=lambda x: x, scale=len):
+        """Compute the weights after an epoch of SGD by its definition."""
+        weight, gradient = torch.zeros(num_classes, 5), torch.zeros(num_classes, 5)
+        for images, labels in batches:
+            inputs = torch.cat([images, torch.ones(len(images), 1)], dim=1)
+            leaf = weight.clone().requires_grad_()
+            loss = F.cross_entropy(first(inputs @ leaf.T), labels, reduction="sum") / scale(images)
+            gradient = torch.autograd.grad(loss, leaf)[0] + (gradient if add_up else 0)
+            weight = weight if once else weight - lr * gradient
+        return weight - lr * gradient if once else weight
+
+    slips = {
+        "the gradients of earlier batches are still there: see zero_grad": {"add_up": True},
+        "there is one step an epoch, with the last batch's gradient": {"once": True},
+        "there is one step an epoch, with all the gradients added up": {
+            "once": True,
+            "add_up": True,
+        },
+        "a softmax stands before the cross-entropy, which takes logits": {
+            "first": lambda x: x.softmax(dim=1)
+        },
+        "the loss of a batch is a sum, not a mean": {"scale": lambda images: 1},
+        "the step goes up the gradient, not down": {"sign": -1},
+    }
+    for sizes, lr, num_classes in [((8, 8, 3), 0.1, 3), ((5, 5, 5, 1), 0.02, 4)]:
+        batches = checks.uneven_batches(sizes, num_classes)
+        model = model_after(train_one_epoch, batches, lr, num_classes)
+        theirs = torch.cat([model.weight, model.bias[:, None]], dim=1).detach()
+        checks.require(bool(theirs.any()), "no weight has changed: is optimizer.step() called?")
+        for slip, change in slips.items():
+            change = dict(change)
+            wrong = ours(batches, lr * change.pop("sign", 1), num_classes, **change)
+            checks.require(
+                not torch.allclose(theirs, wrong, atol=1e-6),
+                f"your weights are what comes out where {slip}",
+            )
+        checks.require(
+            torch.allclose(theirs, ours(batches, lr, num_classes), atol=1e-6),
+            "after an epoch your weights differ from those of one step of SGD for each batch",
+        )
+        checks.require(
+            all(model.modes),
+            "the model came in evaluation mode and was trained in it: model.train() is missing",
+        )
+        checks.require(model.training, "the model is left in evaluation mode")
+
+
+reload(checks).award(2, check_answer, train_one_epoch)
+### END HIDDEN TESTS
+
+# %% check="train_loss_check" points=2
+import math
+
+import torch
+from torch import nn
+
+from course_utils.grading import checks
+
+
+def returned_loss(train_one_epoch, batches, lr, num_classes=3):
+    model = nn.Linear(4, num_classes)
+    nn.init.zeros_(model.weight)
+    nn.init.zeros_(model.bias)
+    loss = train_one_epoch(model, batches, torch.optim.SGD(model.parameters(), lr=lr))
+    if loss is None and model.weight.grad is None:
+        raise checks.NotAnswered
+    checks.require(
+        type(loss) is float,
+        f"return a Python float, not {type(loss).__name__}: a tensor of one number has .item()",
+    )
+    return loss
+
+
+def check_loss(train_one_epoch):
+    batches = checks.ListedBatches([(torch.eye(4), torch.tensor([0, 1, 2, 0]))] * 2)
+    loss = returned_loss(train_one_epoch, batches, lr=0.0)
+    checks.require(
+        math.isclose(loss, math.log(3), rel_tol=1e-5),
+        f"a model that gives 3 classes the same logits has the loss ln 3 = 1.0986, not {loss:.4f}",
+    )
+
+
+loss_is_right = checks.show(check_loss, train_one_epoch)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(train_one_epoch):
+    import math
+
+    import torch
+    import torch.nn.functional as F
+
+    check_loss(train_one_epoch)
+
+    def losses(batches, lr, num_classes):
+        """Return the loss of each batch before its step, and of the whole part after the last."""
+        weight, found = torch.zeros(num_classes, 5), []
+        inputs = [torch.cat([images, torch.ones(len(images), 1)], dim=1) for images, _ in batches]
+        for x, (_, labels) in zip(inputs, batches, strict=True):
+            leaf = weight.clone().requires_grad_()
+            loss = F.cross_entropy(x @ leaf.T, labels)
+            weight = weight - lr * torch.autograd.grad(loss, leaf)[0]
+            found.append(loss.item())
+        labels = torch.cat([labels for _, labels in batches])
+        return found, F.cross_entropy(torch.cat(inputs) @ weight.T, labels).item()
+
+    for sizes, lr, num_classes in [((8, 8, 3), 0.1, 3), ((5, 5, 5, 1), 0.2, 4)]:
+        batches = checks.uneven_batches(sizes, num_classes)
+        loss = returned_loss(train_one_epoch, batches, lr, num_classes)
+        found, afterwards = losses(batches, lr, num_classes)
+        mean, total = sum(found) / len(found), sum(sizes)
+        weighted = sum(n * value for n, value in zip(sizes, found, strict=True))
+        slips = {
+            "batches are averaged, so that pictures in a small batch count more": mean,
+            "the losses of the batches are added up": sum(found),
+            "the losses of all the pictures are added up": weighted,
+            "only the last batch is counted": found[-1],
+            "every batch is taken to be as large as the first": weighted / (sizes[0] * len(sizes)),
+            "the batches' mean losses are divided by the number of pictures": sum(found) / total,
+            "the loss is measured anew, after the epoch": afterwards,
+        }
+        for slip, value in slips.items():
+            checks.require(
+                not math.isclose(loss, value, rel_tol=1e-4), f"{loss:.4f} is the loss where {slip}"
+            )
+        checks.require(
+            math.isclose(loss, weighted / total, rel_tol=1e-4),
+            f"{loss:.4f} is not the mean loss over all the pictures, {weighted / total:.4f}",
+        )
+
+
+reload(checks).award(2, check_answer, train_one_epoch)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Your net learns
+#
+# Your two pieces together: three epochs on 2,000 pictures of clothes. The second column is what
+# `train_one_epoch` returns; the third is the loss of the same 2,000 pictures, measured after the
+# epoch, when the weights stand still.
+
+
+# %% readonly="measure"
+@torch.no_grad()
+def mean_loss(model, batches):
+    model.eval()
+    losses = [F.cross_entropy(model(x), y, reduction="sum").item() for x, y in batches]
+    return sum(losses) / batches.num_images
+
+
+# %% tags=["nbval-ignore-output"]
+if shapes_are_right and parameters_are_right and training_is_right and loss_is_right:
+    generator = seed_everything(7)
+    loaders = data.load("fashion_mnist_mini", batch_size=64, limit=2000, generator=generator)
+    model = LeNet5()
+    optimizer = torch.optim.SGD(model.parameters(), lr=0.05, momentum=0.9)
+    print("epoch  returned  afterwards  validation")
+    for epoch in (1, 2, 3):
+        returned = train_one_epoch(model, loaders.train, optimizer)
+        afterwards, validation = (mean_loss(model, part) for part in (loaders.train, loaders.val))
+        print(f"{epoch:5}{returned:10.3f}{afterwards:12.3f}{validation:12.3f}")
+else:
+    print("Your net is trained here once tasks 1 and 2 are done.")
+
+# %% [markdown]
+# ## In your own words
+#
+# Look at the first line of the table. **(a)** Why is the loss that `train_one_epoch` returns higher
+# than the loss of the very same pictures measured afterwards? **(b)** A friend sees that in the
+# first epoch the *validation* loss, too, is below the returned one, and concludes that the
+# validation pictures must be easier. What do you answer? **(c)** Name one way to get two curves
+# that can be compared fairly, and what it costs. Four to six sentences, 3 points, read by a person.
+
+# %% [markdown] written="two_losses" points=3
+# **A model answer.** The returned loss is a mean over the epoch: its first terms come from a net
+# that knew nothing yet, its last ones from a net with 32 steps behind it. Measured afterwards, all
+# the pictures are seen by the net as it is at the end. The validation loss is measured afterwards
+# as well, so in the first epoch, in which the net improves most, it may well be the lower one:
+# what differs is the moment of measuring, not the pictures. For a fair comparison measure the
+# training part once more after each epoch, in evaluation mode and without gradients. That costs
+# another forward pass over the training part, about a third more time, or less on a fixed sample
+# of it.
+#
+# **Marking scheme.**
+#
+# - (a) 1 point: the weights change *during* the epoch, and the mean includes the early, bad ones.
+#   Half a point for "the model gets better" with no word on when each loss is measured.
+# - (b) 1 point: says that the two are measured at different moments (or, where the model has
+#   dropout or the training pictures are augmented, in different modes). No point for blaming luck
+#   or the split; half a point for saying no more than "one epoch is too early to tell".
+# - (c) half a point for a way that works (measure the training part after the epoch; compare with
+#   the validation loss shifted by half an epoch; measure both on samples of equal size after each
+#   epoch), half for its cost (a forward pass more; or noise, with a sample; or a curve that is only
+#   roughly aligned, with a shift).

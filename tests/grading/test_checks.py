@@ -1,0 +1,192 @@
+"""The checks that exercises are made of: what they say, and how they guard themselves."""
+
+import pytest
+import torch
+from torch import nn
+
+from course_utils.grading import checks
+
+
+def finding(check, *answers):
+    """Return what a check says, as grading would."""
+    try:
+        checks.award(1, check, *answers)
+    except checks.CheckFailed as failure:
+        return str(failure)
+    return None
+
+
+def even(answer):
+    """Check the simplest thing there is."""
+    checks.require(checks.as_integer(answer) % 2 == 0, f"{answer} is odd")
+
+
+@pytest.mark.parametrize(
+    ("answer", "line"),
+    [
+        (4, "✓ nothing wrong found here\n"),
+        (3, "✗ 3 is odd\n"),
+        (None, "✗ not answered yet\n"),
+        (..., "✗ not answered yet\n"),
+        ("4", "✗ answer with a whole number such as 156, not with '4'\n"),
+    ],
+)
+def test_show_prints_one_line_and_never_raises(capsys, answer, line):
+    assert checks.show(even, answer) is (answer == 4)
+    assert capsys.readouterr().out == line
+
+
+def test_award_gives_the_points_only_to_a_right_answer():
+    assert checks.award(3, even, 4) == 3.0
+    for wrong in (3, None, "4"):
+        with pytest.raises(checks.CheckFailed):
+            checks.award(3, even, wrong)
+
+
+def test_a_failure_shows_its_sentence_and_no_traceback():
+    assert checks.CheckFailed("a sentence")._render_traceback_() == ["CheckFailed: a sentence"]
+
+
+def test_the_learners_own_line_is_named_where_an_error_comes_from(tmp_path):
+    cell = tmp_path / "cell.py"
+    cell.write_text("def answer():\n    return 1 / 0\n")
+    space = {"__name__": "__main__"}
+    exec(compile(cell.read_text(), str(cell), "exec"), space)
+
+    def check(function):
+        function()
+
+    assert finding(check, space["answer"]) == (
+        "your code stopped with ZeroDivisionError: division by zero "
+        "(line 2 of answer: return 1 / 0)"
+    )
+
+
+def test_a_timeout_is_not_taken_for_an_answer():
+    def interrupted(_):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        checks.award(1, interrupted, None)
+
+
+def test_variables_of_the_notebook_do_not_hide_pythons_own_names():
+    space = {"sum": 0, "len": None, "limit": 6}
+    exec(
+        "def total(numbers): return sum(numbers)\n"
+        "def check(numbers): assert total(numbers) == limit and len(numbers) == 3",
+        space,
+    )
+    assert finding(space["check"], [1, 2, 3]) is None
+    assert "AssertionError" in finding(space["check"], [1, 2])
+
+
+def test_a_patched_module_is_not_used_for_marks(monkeypatch):
+    monkeypatch.setattr(checks, "require", lambda *rest: None)
+    assert finding(even, 3) == "3 is odd"
+
+
+@pytest.mark.parametrize(
+    ("read", "good", "bad"),
+    [
+        (lambda x: checks.as_shape(x, 2), [(1, 2), [1, 2], torch.Size([1, 2])], [(1,), "12", 3]),
+        (checks.as_integer, [0, -5], [True, 1.0, "1", torch.tensor(1)]),
+        (lambda x: checks.as_letter(x, "ABC"), ["A", "c"], ["", "D", "AB", 1, ["A"]]),
+        (lambda x: checks.as_letters(x, "ABC"), [{"A"}, ["b", "C"], ()], ["A", {"D"}, {1}]),
+    ],
+)
+def test_answers_are_read_strictly(read, good, bad):
+    for answer in good:
+        read(answer)
+    for answer in bad:
+        with pytest.raises(checks.CheckFailed, match=r"^answer with"):
+            read(answer)
+    with pytest.raises(checks.NotAnswered):
+        read(None)
+
+
+def test_true_is_not_the_number_one():
+    with pytest.raises(checks.CheckFailed):
+        checks.as_shape((True, 2), 2)
+
+
+def test_a_slip_is_named():
+    checks.name_slip(7, {"the bias is forgotten": 6})
+    with pytest.raises(checks.CheckFailed, match="6 is what comes out where the bias is forgotten"):
+        checks.name_slip(6, {"the bias is forgotten": 6})
+
+
+class Net(nn.Module):
+    """Two layers: as modules, and as functions."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv = nn.Conv2d(1, 4, 3)
+        self.linear = nn.Linear(4 * 6 * 6, 5)
+
+    def forward(self, images):
+        maps = torch.relu(self.conv(images))
+        return torch.addmm(self.linear.bias, maps.flatten(1), self.linear.weight.T)
+
+
+CONV, LINEAR = checks.Stage("conv", (3, 4, 6, 6), "?"), checks.Stage("linear", (3, 5), "??")
+IMAGES = torch.zeros(3, 1, 8, 8)
+
+
+def test_stages_are_found_however_they_are_computed():
+    checks.require_stages(Net(), IMAGES, [CONV, LINEAR])
+
+
+def test_the_nearest_shape_is_shown_for_a_missing_stage():
+    with pytest.raises(checks.CheckFailed, match=r"\(3, 4, 6, 6\) after conv, expected \(3, 4, 8"):
+        checks.require_stages(Net(), IMAGES, [checks.Stage("conv", (3, 4, 8, 8), "?")])
+    with pytest.raises(checks.CheckFailed, match=r"\(3, 5\) after linear, expected \(3, 7\): \?\?"):
+        checks.require_stages(Net(), IMAGES, [CONV, checks.Stage("linear", (3, 7), "??")])
+
+
+def test_stages_in_the_wrong_order_are_not_enough():
+    with pytest.raises(checks.CheckFailed, match="nothing of shape"):
+        checks.require_stages(Net(), IMAGES, [LINEAR, CONV])
+
+
+def test_a_model_that_stops_is_judged_by_what_it_did_before():
+    net = Net()
+    net.linear = nn.Linear(4, 5)
+    with pytest.raises(checks.CheckFailed, match=r"out of linear\. It stops with RuntimeError"):
+        checks.require_stages(net, IMAGES, [CONV, LINEAR])
+    with pytest.raises(RuntimeError, match=r"addmm|mat1"):
+        checks.require_stages(net, IMAGES, [CONV])
+
+
+def test_a_model_that_computes_nothing_is_not_answered():
+    class Empty(nn.Module):
+        def forward(self, images):
+            return None
+
+    with pytest.raises(checks.NotAnswered):
+        checks.require_stages(Empty(), IMAGES, [CONV])
+
+
+def test_a_map_of_one_pixel_is_as_good_as_a_vector():
+    model = nn.Conv2d(1, 5, 8)
+    checks.require_stages(model, IMAGES, [checks.Stage("conv", (3, 5), "?")])
+
+
+def test_borrowed_layers_are_found_inside_and_under_other_names():
+    from course_utils.models.lenet import LeNet5
+
+    class Mine(LeNet5):
+        pass
+
+    for model in (LeNet5(), Mine(), nn.Sequential(nn.Flatten(), nn.ModuleList([LeNet5()]))):
+        with pytest.raises(checks.CheckFailed, match=r"borrowed from course_utils\.models\.lenet"):
+            checks.require_own_layers(model)
+    checks.require_own_layers(Net())
+
+
+def test_uneven_batches_are_the_same_each_time_and_count_their_pictures():
+    first, second = (checks.uneven_batches((5, 2), num_classes=3) for _ in range(2))
+    assert [len(images) for images, _ in first] == [5, 2]
+    assert first.num_images == 7
+    assert torch.equal(first[1][0], second[1][0])
+    assert first[0][1].tolist() == [0, 1, 2, 0, 1]
