@@ -65,8 +65,8 @@ class CourseWidget(anywidget.AnyWidget):
     A subclass lives in ``name.py`` with ``name.mjs`` beside it. It declares its state as traits
     with ``.tag(sync=True)``, and gives `title`, `reference`, `still` and `describe`. The module
     ``name.mjs`` exports ``compute(state)``, a pure function that returns what `reference` returns,
-    and ``default { render }``; it may import from ``./shared.mjs``, which is inlined, and read the
-    constants of `data` as ``DATA``.
+    and ``default { render }``; it may import from ``./shared.mjs``, which is inlined, and read
+    the constants ``TITLE`` and ``DATA``, which are `title` and `data`.
     """
 
     title: ClassVar[str] = ""
@@ -186,8 +186,9 @@ def esm_of(widget: type[CourseWidget]) -> str:
     """Return the widget's JavaScript as one module, the shared helpers inlined in front of it."""
     shared = _EXPORT.sub("", (_HERE / "shared.mjs").read_text(encoding="utf-8"))
     own = module_path(widget).read_text(encoding="utf-8")
-    data = f"const DATA = {_in_script(json.dumps(widget.data))};"
-    return f"{shared}\n{data}\n{_IMPORT.sub('', own)}"
+    constants = {"TITLE": widget.title, "DATA": widget.data}
+    lines = [f"const {name} = {_in_script(json.dumps(v))};" for name, v in constants.items()]
+    return "\n".join([shared, *lines, _IMPORT.sub("", own)])
 
 
 def css_of(widget: type[CourseWidget]) -> str:

@@ -94,7 +94,7 @@ function sumLine({ window: seen, used, products, total }) {
 
 function render({ model, el }) {
   const { root, controls, stage, readout } = frame(el, {
-    title: "Convolution, one window at a time",
+    title: TITLE,
     hint: "Keys: Tab goes from control to control. On the output, the arrow keys move the window; in the picture and "
       + "the kernel they go from number to number: type to change one (1/9 and \u22120.5 are fine), Enter to keep it.",
   });

@@ -144,7 +144,7 @@ function drawBars(node, values, title) {
 
 function render({ model, el }) {
   const { controls, stage, readout } = frame(el, {
-    title: "What a convolution costs",
+    title: TITLE,
     hint: "Keys: Tab goes from control to control, the arrow keys change it. Multiply-adds are for one picture; the bias is not counted in them.",
   });
   const set = (changes) => write(model, changes);

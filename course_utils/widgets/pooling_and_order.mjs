@@ -100,7 +100,7 @@ const OWN = "your own numbers";
 
 function render({ model, el }) {
   const { controls, stage, readout } = frame(el, {
-    title: "Pooling, and the order of activation and pooling",
+    title: TITLE,
     hint: "Keys: Tab goes from control to control. On the difference, the arrow keys move the window; in the picture they go "
       + "from number to number: type to change one, Enter to keep it.",
   });

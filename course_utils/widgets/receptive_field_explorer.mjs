@@ -143,7 +143,7 @@ function drawSide(node, state, result) {
   const rows = sizes.flatMap((size, level) => {
     const width = edge(level, 1) - edge(level, 0);
     const [low, high] = seen[level] ?? [0, -1];
-    const lines = width < 5 ? [] : Array.from({ length: size - 1 }, (_, i) => s("line", { class: "cw-cut", x1: edge(level, i + 1), x2: edge(level, i + 1), y1: y(level), y2: y(level) + BAR }));
+    const cuts = width < 5 ? [] : Array.from({ length: size - 1 }, (_, i) => `M${edge(level, i + 1).toFixed(1)} ${y(level)}v${BAR}`);
     const outside = [[low, Math.min(high, -1)], [Math.max(low, size), high]].filter(([a, b]) => a <= b);
     const inside = [Math.max(low, 0), Math.min(high, size - 1)];
     return [
@@ -151,7 +151,7 @@ function drawSide(node, state, result) {
       rect(level, 0, size, "cw-level"),
       ...(inside[0] <= inside[1] ? [rect(level, inside[0], inside[1] + 1, level === layer ? "cw-pointed" : "cw-seen")] : []),
       ...outside.map(([a, b]) => rect(level, a, b + 1, "cw-outside")),
-      ...lines,
+      s("path", { class: "cw-cut", d: cuts.join("") }), // one element: a large stack has a thousand cuts
     ];
   });
   const floor = y(0) + BAR + 48;
@@ -231,7 +231,7 @@ function layerTable({ onChange, onRemove, onPoint }) {
 
 function render({ model, el }) {
   const { controls, stage, readout } = frame(el, {
-    title: "What an output sees: receptive fields",
+    title: TITLE,
     hint: "Keys: Tab goes from control to control. On the layers, \u2190 and \u2192 go from output to output, \u2191 and \u2193 from layer to layer; "
       + "the numbers of the table can be typed, or changed with \u2191 and \u2193.",
   });

@@ -373,10 +373,12 @@ export function heatmap({ size = 160 } = {}) {
       if (node.width !== width || node.height !== height) Object.assign(node, { width, height });
       const context = node.getContext("2d");
       const image = context.createImageData(width, height);
-      rows.forEach((row, r) => row.forEach((value, c) => {
-        const at = 4 * (r * width + c);
-        [image.data[at], image.data[at + 1], image.data[at + 2]] = colour(value);
+      let at = 0;
+      rows.forEach((row) => row.forEach((value) => {
+        const rgb = colour(value);
+        for (let channel = 0; channel < 3; channel += 1) image.data[at + channel] = rgb[channel];
         image.data[at + 3] = 255;
+        at += 4;
       }));
       context.putImageData(image, 0, 0);
       node.setAttribute("aria-label", label);

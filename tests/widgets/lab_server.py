@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import nbformat
+from nbformat.sign import NotebookNotary
 from playwright.sync_api import Page
 
 from course_utils import widgets
@@ -82,25 +83,44 @@ def private_settings(home: Path) -> dict[str, str]:
     config.mkdir(parents=True)
     disabled = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     (config / "page_config.json").write_text(json.dumps(disabled))
+    (home / "data").mkdir()
     places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
     folders = ("config", "data", "runtime", "ipython")
     return {name: str(home / folder) for name, folder in zip(places, folders, strict=True)}
 
 
+def stored_notebook() -> nbformat.NotebookNode:
+    """The same notebook as a learner finds it: outputs stored, but no view that needs a kernel."""
+    notebook = notebook_of_all()
+    for cell, widget in zip(notebook.cells[1:], all_widgets(), strict=True):
+        bundle, _ = widget()._repr_mimebundle_() or ({}, {})
+        data = {key: bundle[key] for key in ("text/plain", "text/html")}
+        cell.outputs = [nbformat.v4.new_output("display_data", data=data)]
+    return notebook
+
+
+def write_notebooks(root: Path, notary: NotebookNotary) -> None:
+    """Write the notebook to be run, and the stored one twice: trusted and not."""
+    root.mkdir()
+    nbformat.write(notebook_of_all(), root / "widgets.ipynb")
+    nbformat.write(stored_notebook(), root / "untrusted.ipynb")
+    trusted = stored_notebook()
+    trusted.metadata["title"] = "trusted"  # trust goes by content, which must differ therefore
+    notary.sign(trusted)
+    nbformat.write(trusted, root / "trusted.ipynb")
+
+
 @contextmanager
 def serve(home: Path) -> Iterator[str]:
     """Run a JupyterLab of our own, its files under `home`; give the address of the notebook."""
-    root = home / "notebooks"
-    root.mkdir()
-    nbformat.write(notebook_of_all(), root / "widgets.ipynb")
+    root, settings = home / "notebooks", private_settings(home)
+    write_notebooks(root, NotebookNotary(data_dir=settings["JUPYTER_DATA_DIR"]))
     port, log = free_port(), home / "lab.log"
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}"]
     command += [f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"]
     command += [f"--ServerApp.root_dir={root}", "--ServerApp.port_retries=0", "--allow-root"]
     with log.open("wb") as out:
-        server = subprocess.Popen(
-            command, stdout=out, stderr=out, env=os.environ | private_settings(home)
-        )
+        server = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | settings)
     try:
         wait_until_up(f"http://127.0.0.1:{port}/api/status?token={TOKEN}", server, log)
         yield f"http://127.0.0.1:{port}/doc/tree/widgets.ipynb?token={TOKEN}&reset"

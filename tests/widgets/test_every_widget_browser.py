@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Browser, Page, expect
 
 from course_utils import widgets
 from course_utils.widgets.base import CourseWidget
@@ -118,6 +118,30 @@ def test_python_and_browser_share_the_state(lab: Page, find: Any, kernel: Any) -
     expect(shown.control("Stride")).to_have_value("2")
     shown.press("Stride", "ArrowRight")
     assert kernel("print(ConvolutionStepper.stride)") == "3"
+
+
+def test_untrusted_notebook_shows_a_picture_of_each(browser: Browser, lab_url: str) -> None:
+    page = browser.new_page()
+    page.goto(lab_url.replace("widgets.ipynb", "untrusted.ipynb"))
+    pictures = page.locator(".jp-OutputArea-output img[alt]")
+    expect(pictures).to_have_count(len(widgets.__all__), timeout=30_000)
+    sizes = pictures.evaluate_all("all => all.map((image) => image.naturalWidth)")
+    assert min(sizes) > 400
+    assert page.locator(".cw").count() == 0
+    page.close()
+
+
+def test_trusted_notebook_is_alive_before_its_kernel_has_run(
+    browser: Browser, lab_url: str
+) -> None:
+    page = browser.new_page()
+    page.goto(lab_url.replace("widgets.ipynb", "trusted.ipynb"))
+    expect(page.locator(".cw")).to_have_count(len(widgets.__all__), timeout=30_000)
+    stride = page.get_by_label("Stride").first
+    stride.focus()
+    page.keyboard.press("ArrowRight")
+    expect(stride).to_have_value("2")
+    page.close()
 
 
 def test_output_has_a_picture_for_where_nothing_runs(widget: type[CourseWidget]) -> None:

@@ -112,10 +112,6 @@ def test_esm_is_one_module_that_imports_nothing(widget: type[CourseWidget]) -> N
     assert widget()._esm == esm
 
 
-def test_title_is_the_same_in_python_and_in_the_browser(widget: type[CourseWidget]) -> None:
-    assert f'"{widget.title}"' in esm_of(widget)
-
-
 def test_state_is_plain_data_and_enough_to_make_the_widget_again(
     widget: type[CourseWidget],
 ) -> None:
