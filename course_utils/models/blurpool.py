@@ -6,8 +6,6 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-PADDING_MODES = ("reflect", "replicate", "circular")  # zeros would darken the border
-
 
 def binomial_kernel(size: int) -> torch.Tensor:
     """Return the blur kernel (size, size) made of binomial coefficients; its entries sum to 1.
@@ -31,6 +29,9 @@ class BlurPool(nn.Module):
         stride: distance between the pixels that are kept.
         padding_mode: what the blur sees beyond the border: `reflect`, `replicate` or `circular`.
 
+    Raises:
+        ValueError: another padding mode, or a kernel size below 1.
+
     Source: Zhang 2019, section 3.2.
     """
 
@@ -38,8 +39,11 @@ class BlurPool(nn.Module):
         self, kernel_size: int = 3, stride: int = 2, padding_mode: str = "reflect"
     ) -> None:
         super().__init__()
-        if padding_mode not in PADDING_MODES:
-            raise ValueError(f"padding_mode {padding_mode!r}: choose from {PADDING_MODES}")
+        if padding_mode not in ("reflect", "replicate", "circular"):
+            raise ValueError(
+                f"padding_mode {padding_mode!r} would darken the border, or is unknown: "
+                "use reflect, replicate or circular"
+            )
         self.stride, self.padding_mode = stride, padding_mode
         self.padding = ((kernel_size - 1) // 2, kernel_size // 2) * 2  # left, right, top, bottom
         self.register_buffer("kernel", binomial_kernel(kernel_size), persistent=False)

@@ -15,6 +15,12 @@ from course_utils.plots.convolution import (
     plot_window,
 )
 from course_utils.plots.display import show
+from course_utils.plots.equivariance import (
+    plot_frequency_responses,
+    plot_lines,
+    plot_spectra,
+    plot_two_ways,
+)
 from course_utils.plots.images import (
     plot_channels,
     plot_images,
@@ -31,15 +37,19 @@ __all__ = [
     "plot_counts",
     "plot_filter_bank",
     "plot_filters",
+    "plot_frequency_responses",
     "plot_grids",
     "plot_histories",
     "plot_history",
     "plot_images",
+    "plot_lines",
     "plot_maps",
     "plot_pixels",
     "plot_prediction",
     "plot_receptive_field",
+    "plot_spectra",
     "plot_tasks",
+    "plot_two_ways",
     "plot_window",
     "show",
 ]

@@ -1,0 +1,224 @@
+"""Figures of shifts and of frequencies: look and move, spectra, and what a filter lets through."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib.ticker as ticker
+import numpy as np
+import torch
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from torch import Tensor
+
+from course_utils.equivariance import equivariance_error, shift
+from course_utils.plots.style import (
+    FONT,
+    INTENSITY,
+    LINES,
+    MARKERS,
+    ORANGE,
+    SIGNED,
+    bare,
+    new_figure,
+    tidy,
+)
+
+RESPONSE_SIZE = 128  # frequencies along each axis at which a filter's response is drawn
+FEW_WAVES = 12  # so many dots of a spectrum are circled
+HALF = (-0.5, 0.5, 0.5, -0.5)  # cycles per pixel: left, right, bottom, top of a centred spectrum
+
+
+# --- Lines -------------------------------------------------------------------------------------
+
+
+def plot_lines(
+    lines: Mapping[str, Sequence[float]],
+    x: Sequence[float],
+    xlabel: str,
+    ylabel: str,
+    *,
+    percent: bool = False,
+) -> Figure:
+    """Draw several quantities over the same values of x, to compare them.
+
+    Args:
+        lines: Label -> one value for each x.
+        x: Where they were measured.
+        xlabel: What x is, with its unit.
+        ylabel: What the lines are.
+        percent: Write the values as per cent.
+
+    Raises:
+        ValueError: There is no line, more than can be told apart, or one of another length.
+    """
+    if not 1 <= len(lines) <= len(LINES):
+        raise ValueError(f"{len(lines)} lines: one figure compares 1 to {len(LINES)}")
+    wrong = [label for label, values in lines.items() if len(values) != len(x)]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)}: give one value for each of the {len(x)} x")
+    figure = new_figure(6.4, 3.1)
+    axes = figure.subplots()
+    for (label, values), colour, marker in zip(lines.items(), LINES, MARKERS, strict=False):
+        axes.plot(x, values, color=colour, marker=marker, markersize=4, label=label)
+    tidy(axes, xlabel, ylabel)
+    axes.set_ylim(bottom=0)
+    if percent:
+        axes.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
+    axes.legend(fontsize=FONT - 1, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
+
+
+# --- Look and move -----------------------------------------------------------------------------
+
+
+def plot_two_ways(
+    layer: Callable[[Tensor], Tensor], picture: Tensor, rows: int, columns: int
+) -> Figure:
+    """Draw both ways around the square: look, then move; and move, then look.
+
+    Args:
+        layer: From (1, 1, H, W) to a map (1, C, H/s, W/s); its first channel is drawn.
+        picture: (1, H, W), float in [0, 1].
+        rows: Pixels that the picture moves downwards.
+        columns: Pixels that it moves to the right.
+    """
+    x = picture[None]  # (1, 1, H, W)
+    error = equivariance_error(layer, x, rows, columns)
+    moved, output = shift(x, rows, columns), layer(x)
+    scale = output.shape[-1] / x.shape[-1]
+    look_move = shift(output, rows * scale, columns * scale)
+    move_look = layer(moved)
+    figure = new_figure(6.6, 4.7)
+    panels = figure.subplots(2, 3)
+    top = float(output[0, 0].abs().quantile(0.99))
+    for axes, values, title in (
+        (panels[0, 0], x, "x"),
+        (panels[1, 0], moved, "move:  T x"),
+    ):
+        axes.imshow(values[0, 0].numpy(), cmap="gray", vmin=0, vmax=1)
+        bare(axes, title)
+    for axes, values, title in (
+        (panels[0, 1], output, "look:  f(x)"),
+        (panels[0, 2], look_move, "look, then move:  T f(x)"),
+        (panels[1, 1], move_look, "move, then look:  f(T x)"),
+        (panels[1, 2], move_look - look_move, f"difference: error {error:.2f}"),
+    ):
+        axes.imshow(values[0, 0].detach().numpy(), cmap=SIGNED, vmin=-top, vmax=top)
+        bare(axes, title)
+    return figure
+
+
+# --- Frequencies -------------------------------------------------------------------------------
+
+
+def plot_spectra(pictures: Sequence[Tensor], titles: Sequence[str], size: float = 2.1) -> Figure:
+    """Draw pictures, and below each the amplitudes of its frequencies, 0 in the middle.
+
+    The amplitudes are drawn on a logarithmic scale, since a picture's low frequencies are
+    thousands of times stronger than its high ones. A picture of few waves has few dots, and
+    each of these gets a circle.
+
+    Args:
+        pictures: Each (1, H, W), float in [0, 1].
+        titles: One for each picture.
+        size: Width of each picture, in inches.
+
+    Raises:
+        ValueError: There is no picture, or the titles are not one for each.
+    """
+    if len(pictures) == 0 or len(pictures) != len(titles):
+        raise ValueError(f"{len(pictures)} pictures and {len(titles)} titles: give one title each")
+    figure = new_figure(size * len(pictures) + 0.4, 2 * size + 0.5)
+    panels = figure.subplots(2, len(pictures), squeeze=False)
+    for column, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
+        panels[0, column].imshow(picture[0].numpy(), cmap="gray", vmin=0, vmax=1)
+        bare(panels[0, column], title)
+        amplitude = torch.fft.fft2(picture[0]).abs() / picture[0].numel()  # (H, W)
+        _draw_spectrum(panels[1, column], amplitude.clamp(min=1e-5).log10(), -5, 0)
+        _circle_waves(panels[1, column], amplitude)
+    _label_frequencies(panels[1])
+    return figure
+
+
+def plot_frequency_responses(kernels: Mapping[str, Tensor], picture: Tensor) -> Figure:
+    """Draw filters by what they let through: response, filtered picture, and all in one curve.
+
+    Args:
+        kernels: Name -> (k, k).
+        picture: (1, H, W), float in [0, 1]; filtered with a circular boundary.
+
+    Raises:
+        ValueError: There is no filter, or more than can be told apart.
+    """
+    if not 1 <= len(kernels) <= len(LINES):
+        raise ValueError(f"{len(kernels)} filters: one figure compares 1 to {len(LINES)}")
+    num = len(kernels)
+    figure = new_figure(1.7 * num + 3.0, 3.6)
+    grid = figure.add_gridspec(2, num + 1, width_ratios=[1] * num + [1.8])
+    curve = figure.add_subplot(grid[:, num])
+    frequencies = np.arange(RESPONSE_SIZE // 2 + 1) / RESPONSE_SIZE  # cycles per pixel
+    upper = []
+    for column, (name, kernel) in enumerate(kernels.items()):
+        response = frequency_response(kernel, RESPONSE_SIZE)  # (128, 128)
+        upper.append(figure.add_subplot(grid[0, column]))
+        _draw_spectrum(upper[-1], response / response.max(), 0, 1)
+        upper[-1].set_title(name, fontsize=FONT)
+        _draw_filtered(figure.add_subplot(grid[1, column]), picture, kernel)
+        profile = response[0, : len(frequencies)].numpy()
+        line = curve.plot(frequencies, profile, color=LINES[column], label=name)[0]
+        line.set(marker=MARKERS[column], markersize=4, markevery=(4 * column, 24))
+    _label_frequencies(upper)
+    tidy(curve, "frequency across, in cycles per pixel", "amplitude is multiplied by")
+    curve.legend(
+        fontsize=FONT - 1, frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1)
+    )
+    return figure
+
+
+def frequency_response(kernel: Tensor, size: int) -> Tensor:
+    """Return by what a filter multiplies the amplitude of each frequency.
+
+    Args:
+        kernel: (k, k).
+        size: Frequencies along each axis, from 0 to just below 1 cycle per pixel.
+
+    Returns:
+        (size, size), not negative; frequency 0 comes first.
+    """
+    return torch.fft.fft2(kernel, s=(size, size)).abs()
+
+
+def _draw_filtered(axes: Axes, picture: Tensor, kernel: Tensor) -> None:
+    """Draw what a filter makes of a picture: grey, or in two colours if it sums to zero."""
+    spectrum = torch.fft.fft2(kernel, s=tuple(picture.shape[1:])).conj() * torch.fft.fft2(picture)
+    filtered = torch.fft.ifft2(spectrum).real[0]  # (H, W), the rim of the kernel off centre
+    if abs(float(kernel.sum())) > 1e-4:
+        axes.imshow(filtered.numpy(), cmap="gray", vmin=0, vmax=1)
+    else:
+        top = float(filtered.abs().quantile(0.99))
+        axes.imshow(filtered.numpy(), cmap=SIGNED, vmin=-top, vmax=top)
+    bare(axes)
+
+
+def _draw_spectrum(axes: Axes, values: Tensor, low: float, high: float) -> None:
+    """Draw values over frequencies, moved so that frequency 0 is in the middle."""
+    centred = torch.fft.fftshift(values).numpy()
+    axes.imshow(centred, cmap=INTENSITY, vmin=low, vmax=high, extent=HALF)
+    axes.set_xticks([-0.5, 0, 0.5], ["−½", "0", "½"], fontsize=FONT - 1)
+    axes.set_yticks([-0.5, 0, 0.5], ["−½", "0", "½"], fontsize=FONT - 1)
+
+
+def _circle_waves(axes: Axes, amplitude: Tensor) -> None:
+    """Circle the frequencies of a picture (H, W), if it has few: one pixel is easily missed."""
+    waves = (amplitude > 1e-3 * amplitude.max()).nonzero()  # (K, 2): row, column
+    if len(waves) <= FEW_WAVES:
+        height, width = amplitude.shape
+        down = torch.fft.fftfreq(height)[waves[:, 0]]
+        across = torch.fft.fftfreq(width)[waves[:, 1]]
+        axes.scatter(across, down, s=28, facecolors="none", edgecolors=ORANGE, linewidths=0.9)
+
+
+def _label_frequencies(panels: Sequence[Axes]) -> None:
+    """Name the axes of a row of spectra: below each, and beside the first."""
+    for axes in panels:
+        axes.set_xlabel("cycles per pixel", fontsize=FONT - 1)
+    panels[0].set_ylabel("cycles per pixel", fontsize=FONT - 1)
