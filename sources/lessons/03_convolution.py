@@ -1,0 +1,791 @@
+# %% [markdown]
+# # 03 · Convolution
+#
+# **After this lesson you can**
+# - derive the convolution from a fully connected layer by two constraints, and count what each saves;
+# - say what PyTorch computes when it says convolution, and when the difference matters;
+# - read a small filter: what it does to flat areas, edges and noise;
+# - write `conv2d` by hand in three ways and explain why the third is fast.
+#
+# **Time** 60 minutes. Nothing but nine numbers is trained here.
+#
+# **Builds on** 01 (image tensors) and 02 (why not MLPs).
+
+# %% [markdown]
+# ## The question
+#
+# A layer is to turn a picture of 28 × 28 pixels into a map of 28 × 28 numbers, say, "how much of an edge
+# is here". **Predict, then run.** How many weights has a fully connected layer for that?
+
+# %%
+import time
+
+import matplotlib.pyplot as plt
+import numpy as np
+import torch
+from matplotlib.cbook import get_sample_data
+from torch import nn
+from torch.nn import functional as F
+
+from course_utils import data, facts
+from course_utils.arithmetic import conv_parameters, locally_connected_parameters
+from course_utils.plots import plot_counts, plot_filters, plot_grids, plot_images, plot_maps, show
+from course_utils.runtime import expect
+
+# %%
+dense = nn.Linear(28 * 28, 28 * 28, bias=False)
+print(f"{dense.weight.numel():,} weights")
+
+# %% [markdown]
+# Six hundred thousand, to learn one thing 784 times over: what an edge looks like at the top left, what an edge
+# looks like one pixel further, and so on. Two facts about pictures are missing from that layer:
+#
+# 1. **Locality.** Whether there is an edge here depends on the pixels around here, not on those far away.
+# 2. **Spatial invariance.** What an edge looks like does not depend on where it is.
+#
+# We now write both into the layer, step by step, and see what remains. To keep the matrices small enough to look
+# at, pictures have one dimension at first: a row of $n = 12$ pixels.
+
+# %% [markdown]
+# ## Step 0: a dense layer
+#
+# The layer reads $x(\ell)$ at the location $\ell$ below and gives $h(i)$ at the location $i$ above. Every
+# pair of locations has a weight of its own:
+#
+# $$h(i) = \sum_{\ell} W_i(\ell)\, x(\ell)$$
+
+# %%
+n = 12
+generator = torch.Generator().manual_seed(0)
+x = torch.randn(n, generator=generator)
+W = torch.randn(n, n, generator=generator)  # row i holds the weights of output i
+h = torch.stack([sum(W[i, ell] * x[ell] for ell in range(n)) for i in range(n)])
+expect(torch.allclose(h, W @ x, atol=1e-5), "the sum is the product of a matrix", trained=False)
+print(f"{W.numel()} weights")
+
+# %% [markdown]
+# ## Step 1: count from where you stand
+#
+# Nothing changes in this step but names. Instead of the absolute location $\ell$ we use the **offset** $p = \ell - i$, the
+# distance from the output's own place. With $V_i(p) := W_i(i + p)$ the same sum reads
+#
+# $$h(i) = \sum_{p} V_i(p)\, x(i + p)$$
+#
+# where $p$ runs from $-i$ to $n - 1 - i$, so that $i + p$ stays inside.
+
+
+# %%
+def V(i: int, p: int) -> torch.Tensor:
+    """Return the weight from the pixel at offset p to output i."""
+    return W[i, i + p]
+
+
+renamed = torch.stack([sum(V(i, p) * x[i + p] for p in range(-i, n - i)) for i in range(n)])
+expect(torch.allclose(renamed, h, atol=1e-5), "the same numbers come out", trained=False)
+
+# %% [markdown]
+# Why rename? Because both facts about pictures are now easy to say. Locality is about $p$. Invariance is about
+# $i$.
+
+# %% [markdown]
+# ## Step 2: locality
+#
+# $V_i(p) = 0$ wherever $|p| > \Delta$. The sum has at most $2\Delta + 1$ terms:
+#
+# $$h(i) = \sum_{|p| \le \Delta} V_i(p)\, x(i + p)$$
+#
+# In the matrix, row $i$ keeps the entries near column $i$, so what is left is a **band** around the diagonal.
+#
+# **Predict, then run.** With $n = 12$ and $\Delta = 1$, how many weights are left? (Not quite 36.)
+
+# %%
+delta = 1
+row, column = torch.arange(n)[:, None], torch.arange(n)[None]
+band = (column - row).abs() <= delta  # (n, n), True where |p| <= delta
+local = W * band
+nearby = [range(max(-delta, -i), min(delta, n - 1 - i) + 1) for i in range(n)]  # the offsets p
+h_local = torch.stack([sum(V(i, p) * x[i + p] for p in nearby[i]) for i in range(n)])
+expect(torch.allclose(h_local, local @ x, atol=1e-5), "the band is the local sum", trained=False)
+print(
+    f"{int(band.sum())} weights; (2Δ + 1) n − Δ (Δ + 1) = {(2 * delta + 1) * n - delta * (delta + 1)}"
+)
+
+# %% [markdown]
+# Each row has $2\Delta + 1$ weights, but at each end of the row of pixels $1 + 2 + \dots + \Delta$ of them would reach
+# outside. A layer of this kind is called **locally connected**. It still has its own weights at each location.
+
+# %% [markdown]
+# ## Step 3: sharing
+#
+# $V_i(p) = f(p)$ for every $i$: the weights depend on the offset only, no longer on the place.
+#
+# $$h(i) = \sum_{|p| \le \Delta} f(p)\, x(i + p)$$
+#
+# In the matrix, entry $(i, \ell)$ is $f(\ell - i)$, so each diagonal holds one number all the way down. Such a
+# matrix is called a **Toeplitz** matrix. This is the layer that the course is about: $f$ is the **filter**, or
+# **kernel**, and it has $2\Delta + 1$ weights, however large the picture is.
+
+# %%
+f = torch.tensor([-1.5, 0.5, 1.0])  # f(-1), f(0), f(1)
+toeplitz = sum(f[p + delta] * torch.ones(n - abs(p)).diag(p) for p in range(-delta, delta + 1))
+h_shared = torch.stack([sum(f[p + delta] * x[i + p] for p in nearby[i]) for i in range(n)])
+expect(torch.allclose(h_shared, toeplitz @ x, atol=1e-6), "shared sum, Toeplitz matrix",
+       trained=False)  # fmt: skip
+
+# %%
+show(
+    plot_maps(
+        [W, local, toeplitz],
+        [f"dense: {n * n} weights", f"local: {int(band.sum())}", f"shared: {len(f)}"],
+        xlabel="input location ℓ",
+        ylabel="output location i",
+    ),
+    "Three twelve by twelve matrices: all entries filled; a band of three diagonals, all entries "
+    "different; the same band with one colour along each diagonal",
+)
+
+# %% [markdown]
+# **Predict, then run.** Is that really what `nn.Conv1d` computes? We copy the three weights into it. `padding=1` puts
+# a zero before the first and after the last pixel, which is what the missing terms at the ends amount to.
+
+# %%
+layer = nn.Conv1d(1, 1, kernel_size=3, padding=1, bias=False)
+with torch.no_grad():
+    layer.weight.copy_(f[None, None])  # (c_out, c_in, k) = (1, 1, 3)
+    h_torch = layer(x[None, None])[0, 0]  # (N, C, n) = (1, 1, 12) in and out
+difference = (h_torch - toeplitz @ x).abs().max()
+expect(difference < 1e-6, "nn.Conv1d is the Toeplitz matrix, to 1e-6", trained=False)
+
+# %% [markdown]
+# So a convolution is a dense layer, with most weights set to zero and the others tied together. It can do
+# nothing that a dense layer cannot. What it has is fewer ways to be wrong.
+
+# %% [markdown]
+# ## The same in two dimensions
+#
+# $$h(i, j) = \sum_{|p| \le \Delta,\, |q| \le \Delta} f(p, q)\, x(i + p,\, j + q)$$
+#
+# The course's locally connected layer shows the step between. To see the matrix of a layer, feed it all
+# pictures that have a single bright pixel: each gives one column.
+
+
+# %%
+def matrix_of(layer: nn.Module, size: int) -> torch.Tensor:
+    """Return the matrix (outputs, inputs) of a linear layer without bias on size × size pixels."""
+    dots = torch.eye(size * size).reshape(-1, 1, size, size)  # one bright pixel in each picture
+    with torch.no_grad():
+        return layer(dots).flatten(1).T  # column l is the answer to dot l
+
+
+# %%
+from course_utils.models.locally_connected import LocallyConnected2d
+
+torch.manual_seed(0)
+local2d = LocallyConnected2d(1, 1, input_size=6, kernel_size=3, padding=1)  # its biases start at 0
+shared2d = nn.Conv2d(1, 1, kernel_size=3, padding=1, bias=False)
+nn.init.normal_(shared2d.weight, std=0.7)
+
+# %%
+show(
+    plot_maps(
+        [matrix_of(local2d, 6), matrix_of(shared2d, 6)],
+        ["locally connected", "convolution"],
+        xlabel="36 pixels, row by row",
+        ylabel="36 outputs",
+        size=2.9,
+    ),
+    "Two 36 by 36 matrices with three bands of three diagonals each; on the left all entries differ, on "
+    "the right each diagonal has one colour, with gaps where a window reaches over the picture's edge",
+)
+
+# %% [markdown]
+# Three bands, since the pixels above and below are six places away in the row-by-row order; three diagonals in each.
+# If we give every location of the locally connected layer the *same* filter, it becomes the convolution:
+
+# %%
+with torch.no_grad():
+    local2d.weight.copy_(shared2d.weight.reshape(1, 1, 9).expand(36, 1, 9))  # a copy for each place
+equal = torch.allclose(matrix_of(local2d, 6), matrix_of(shared2d, 6), atol=1e-6)
+expect(equal, "a locally connected layer with tied weights is a convolution", trained=False)
+
+# %% [markdown]
+# Back to the question, 28 × 28 pixels in and out, with windows of 5 × 5:
+
+# %%
+counts = {
+    "dense": dense.weight.numel(),
+    "locally connected": locally_connected_parameters(1, 1, k=5, out=28, bias=False),
+    "convolution": conv_parameters(1, 1, k=5, bias=False),
+}
+show(
+    plot_counts(counts, "weights"),
+    "Bars on a logarithmic scale: dense 614,656, locally connected 19,600, convolution 25",
+)
+expect(counts["dense"] > 24_000 * counts["convolution"], "a factor of 24,000", trained=False)
+
+# %% [markdown]
+# Locality saved a factor of about 31, sharing another 784. And there is a second gain, which no bar shows: every
+# window of every picture now teaches the same 25 numbers.
+
+# %% [markdown]
+# ## Why sharing, and not something else?
+#
+# We asked that the answer should not depend on the place. Put exactly: if the picture moves, the map should move with it
+# and change in no other way. Let $S$ be the shift by one pixel, the row taken as a circle so that no pixel falls off.
+# The demand on the matrix $W$ is
+#
+# $$W S x = S W x \quad \text{for every } x$$
+#
+# This is called **equivariance**, and lesson 06 is about it. What matrices meet it? $S W S^{-1}$ is $W$ with all
+# entries moved down and to the right by one, so the demand says
+#
+# $$W_{i,\ell} = W_{i-1,\,\ell-1} = W_{i-2,\,\ell-2} = \dots$$
+#
+# The entry depends on $\ell - i$ alone. So a linear layer treats all places alike **if and only if** it is a (circular)
+# convolution. Sharing is not one way of many. It is the only one.
+
+# %%
+S = torch.eye(n).roll(1, dims=0)  # (S x)(i) = x(i - 1)
+circulant = torch.stack([torch.cat([f, torch.zeros(n - 3)]).roll(i - 1) for i in range(n)])
+average = torch.stack([W.roll((k, k), dims=(0, 1)) for k in range(n)]).mean(dim=0)
+cases = {"dense": W, "local": local, "shared, on a circle": circulant, "dense, averaged": average}
+for name, matrix in cases.items():
+    gap = (matrix @ S - S @ matrix).abs().max().item()
+    print(f"{name:20} largest difference between W S and S W: {gap:.4f}")
+
+# %% [markdown]
+# The last line is a surprise for the table: average a dense layer over all shifts of the picture, and it becomes a
+# convolution, too, with a filter as wide as the picture.
+
+# %%
+show(
+    plot_maps([W, average], ["dense", "averaged over all shifts"], size=2.1),
+    "A dense matrix of random entries, and its average over all shifts, in which each diagonal, going "
+    "around the edges, has one colour",
+)
+
+# %% [markdown]
+# ## Is it a convolution at all?
+#
+# Mathematicians define the **convolution** with a minus, and call the sum with a plus **cross-correlation**:
+#
+# $$(f * x)(i) = \sum_p f(p)\, x(i - p) \qquad\qquad (f \star x)(i) = \sum_p f(p)\, x(i + p)$$
+#
+# Deep learning uses the second and says the first. Put $-p$ for $p$, and you see that they differ in one thing only: the filter is
+# **flipped**.
+#
+# **Predict, then run.** A single bright pixel, and the filter 1, 2, 3. What does PyTorch give, what does NumPy?
+
+# %%
+dot, f = np.zeros(9), np.array([1.0, 2.0, 3.0])
+dot[4] = 1
+by_torch = F.conv1d(torch.tensor(dot)[None, None], torch.tensor(f)[None, None], padding=1)[0, 0]
+by_numpy = np.convolve(dot, f, mode="same")
+print("picture       ", dot.astype(int))
+print("torch conv1d  ", by_torch.numpy().astype(int))
+print("numpy convolve", by_numpy.astype(int))
+
+# %% [markdown]
+# PyTorch shows the filter backwards: output $i$ meets the bright pixel at offset $p = 4 - i$, so as $i$ grows, $p$ falls.
+# NumPy convolves, and stamps the filter onto the pixel as it is. In two dimensions, flip both axes, which is a
+# half turn:
+
+
+# %%
+def correlate(image: torch.Tensor, kernel: torch.Tensor, **settings) -> torch.Tensor:
+    """Slide a filter (k_h, k_w) over a picture (H, W), as nn.Conv2d does."""
+    return F.conv2d(image[None, None], kernel[None, None], **settings)[0, 0]
+
+
+def convolve(image: torch.Tensor, kernel: torch.Tensor, **settings) -> torch.Tensor:
+    """Convolve as mathematicians do: the filter is turned by half a turn first."""
+    return correlate(image, kernel.flip(0, 1), **settings)
+
+
+# %%
+one_pixel = torch.zeros(5, 5)
+one_pixel[2, 2] = 1
+kernel = torch.arange(1.0, 10).reshape(3, 3)
+grids = [correlate(one_pixel, kernel, padding=1), convolve(one_pixel, kernel, padding=1)]
+show(
+    plot_grids([kernel, *grids], ["filter", "cross-correlation", "convolution"]),
+    "The filter 1 to 9, row by row; the cross-correlation with a single pixel shows it turned by half a "
+    "turn, the convolution shows it upright",
+)
+
+# %% [markdown]
+# Does it matter? Three answers:
+#
+# - **For a learned filter, no.** Training finds the flipped filter instead, and the outputs are the same.
+# - **For a filter that someone wrote down, yes**, unless it is symmetric. The same goes for weights that move between
+#   libraries.
+# - **For algebra, yes.** The convolution is commutative, $f * g = g * f$, and associative, so a chain of
+#   filters is one filter. The cross-correlation is not commutative. And the Fourier theorem of
+#   lesson 06 needs the flip.
+
+# %%
+f, g = np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 0.5])
+print("f * g:", np.convolve(f, g), "  g * f:", np.convolve(g, f))
+print("f ⋆ g:", np.correlate(f, g, "full"), "  g ⋆ f:", np.correlate(g, f, "full"))
+
+# %% [markdown]
+# From here on we say convolution and mean what PyTorch does, like everybody else.
+
+# %% [markdown]
+# ## One, two, three dimensions
+#
+# | | formula | picture | filter | used for |
+# |---|---|---|---|---|
+# | 1D | $\sum_p f(p)\, x(i + p)$ | (N, C, L) | (k) | sound, text, sensors |
+# | 2D | $\sum_{p,q} f(p, q)\, x(i + p, j + q)$ | (N, C, H, W) | (k, k) | pictures |
+# | 3D | $\sum_{p,q,r} f(p, q, r)\, x(i + p, j + q, k + r)$ | (N, C, D, H, W) | (k, k, k) | video, body scans |
+#
+# Nothing new happens from line to line; an axis is added. As an example for 3D we take a "video" of six frames, in which a
+# bright pixel walks to the right for three frames and then stands still. The filter spans two frames and one pixel:
+# now minus before.
+#
+# **Predict, then run.** What is the output while the pixel stands still?
+
+# %%
+video = torch.zeros(6, 1, 6)  # (frames, H, W)
+for frame, place in enumerate((0, 1, 2, 3, 3, 3)):
+    video[frame, 0, place] = 1
+change = torch.tensor([-1.0, 1.0]).reshape(1, 1, 2, 1, 1)  # (c_out, c_in, k_d, k_h, k_w)
+motion = F.conv3d(video[None, None], change)[0, 0]  # (5, 1, 6): one frame less
+for before, after, seen in zip(video[:-1], video[1:], motion, strict=True):
+    print(
+        before[0].int().tolist(), "→", after[0].int().tolist(), "  change", seen[0].int().tolist()
+    )
+
+# %% [markdown]
+# Nothing. Two weights make a detector of motion.
+
+# %% [markdown]
+# ## What filters do
+#
+# For decades people wrote filters by hand, and it pays to know a few: the first layer of a trained network
+# finds several of them again (lesson 08). We use a grey crop of the photo of lesson 01.
+
+# %%
+photo = torch.tensor(plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))
+face = photo.float().mean(dim=2)[100:340, 130:370] / 255  # (240, 240), in [0, 1]
+binomial = torch.tensor([1.0, 4, 6, 4, 1]) / 16
+filters = {
+    "identity": torch.tensor([[0, 0, 0], [0, 1, 0], [0, 0, 0]]).float(),
+    "mean of 9": torch.full((3, 3), 1 / 9),
+    "Gaussian 5 × 5": torch.outer(binomial, binomial),
+    "sharpen": torch.tensor([[0, -1, 0], [-1, 5, -1], [0, -1, 0]]).float(),
+    "emboss": torch.tensor([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]).float(),
+    "edges": torch.tensor([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]).float(),
+    "Sobel": torch.tensor([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]).float(),
+    "Laplacian": torch.tensor([[0, 1, 0], [1, -4, 1], [0, 1, 0]]).float(),
+}
+
+# %%
+responses = [correlate(face, kernel) for kernel in filters.values()]
+show(
+    plot_filters(filters, responses),
+    "Eight filters and the face after each: unchanged, softer, much softer, crisp, in relief, and "
+    "three maps of differences in which outlines stand out in two colours around zero",
+)
+
+# %% [markdown]
+# ### The sum of the weights
+#
+# **Read a filter's sum first.** In a flat area all pixels have one value $v$, and the output is
+# $v \sum f$. A sum of 1 keeps the brightness; a sum of 0 turns every flat area into 0, so that only changes are left.
+#
+# **Predict, then run.** The kernel below stands on many slides as "blur". What does it do to an area of brightness 200, once and
+# ten times?
+
+# %%
+printed = torch.tensor([[0.06, 0.12, 0.06], [0.12, 0.25, 0.12], [0.06, 0.12, 0.06]])
+exact = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16  # 1/16, 1/8, 1/4
+flat = torch.full((23, 23), 200.0)
+for name, kernel in {"printed": printed, "exact": exact}.items():
+    once, ten = correlate(flat, kernel), flat
+    for _ in range(10):
+        ten = correlate(ten, kernel)
+    print(
+        f"{name:8} sum {kernel.sum():.2f}: 200 → {once[0, 0]:.1f}, after ten times {ten[0, 0]:.1f}"
+    )
+
+# %%
+total = facts.get("example.blur_kernel_sum")
+print(facts.trap("blur_kernel_sums_to_one").right)
+expect(abs(printed.sum() - total.value) < 1e-6, "the printed kernel darkens", trained=False)
+
+# %% [markdown]
+# Somebody rounded 0.0625 and 0.125 down. In a picture you do not see the three percent; in a deep network such a factor
+# is applied once for each layer. Lesson 11 is about that.
+#
+# ### Differences: Sobel and Laplacian
+#
+# How fast does the brightness grow along a row? At pixel $j$, compare the neighbours: $x(j + 1) - x(j - 1)$, which
+# is twice the slope. As a filter that is $(-1, 0, 1)$. One row alone is noisy, so **Sobel** averages over three rows
+# with the weights 1, 2, 1. Its kernel is the product of the two:
+#
+# $$\begin{pmatrix} 1 \\ 2 \\ 1 \end{pmatrix} \begin{pmatrix} -1 & 0 & 1 \end{pmatrix} =
+# \begin{pmatrix} -1 & 0 & 1 \\ -2 & 0 & 2 \\ -1 & 0 & 1 \end{pmatrix}$$
+#
+# The **Laplacian** is the second difference, the change of the change: $\big(x(j+1) - x(j)\big) - \big(x(j) - x(j-1)\big) =
+# x(j + 1) - 2x(j) + x(j - 1)$. Add the same along the column.
+
+# %%
+down, across = torch.tensor([1.0, 2, 1]), torch.tensor([-1.0, 0, 1])
+expect(
+    torch.equal(torch.outer(down, across), filters["Sobel"]), "Sobel is a product", trained=False
+)
+ramp = torch.arange(7.0).expand(7, 7)  # slope 1 to the right
+bowl = torch.arange(7.0)[:, None] ** 2 + torch.arange(7.0) ** 2  # second differences 2 and 2
+print("Sobel on a ramp of slope 1:", correlate(ramp, filters["Sobel"]).unique().tolist())
+print("Laplacian on the ramp:     ", correlate(ramp, filters["Laplacian"]).unique().tolist())
+print("Laplacian on a bowl:       ", correlate(bowl, filters["Laplacian"]).unique().tolist())
+
+# %% [markdown]
+# Sobel gives 8 for a slope of 1: twice the slope, times 1 + 2 + 1.
+#
+# A filter that is a product of a column and a row can be applied in two passes, first the row, then the column. That takes $2k$
+# instead of $k^2$ multiplications for each pixel. Gaussian filters are of this kind.
+
+# %%
+in_two = correlate(correlate(face, binomial[None]), binomial[:, None])
+expect(
+    torch.allclose(in_two, correlate(face, filters["Gaussian 5 × 5"]), atol=1e-6),
+    "a row of 5 and a column of 5 do the work of 5 × 5",
+    trained=False,
+)
+
+# %% [markdown]
+# The other filters are made of these parts:
+#
+# | filter | is | so it |
+# |---|---|---|
+# | edges | 9 × (identity − mean of 9) | shows how a pixel differs from its surroundings |
+# | sharpen | identity − Laplacian | exaggerates what bends |
+# | emboss | identity + slope along the diagonal | looks like light from a corner |
+
+# %%
+identity, laplacian = filters["identity"], filters["Laplacian"]
+slope = filters["emboss"] - identity
+edges = 9 * (identity - filters["mean of 9"])
+expect(torch.allclose(edges, filters["edges"]), "edges = 9 (identity − mean)", trained=False)
+expect(torch.equal(identity - laplacian, filters["sharpen"]), "sharpen", trained=False)
+expect(torch.equal(slope, -slope.flip(0, 1)), "emboss − identity is odd: a slope", trained=False)
+
+# %% [markdown]
+# Emboss is the one that a flip changes. Cross-correlation and convolution put the lamp into opposite corners:
+
+# %%
+reliefs = [correlate(face, filters["emboss"]), convolve(face, filters["emboss"])]
+show(
+    plot_images(
+        [r.clamp(0, 1)[None] for r in reliefs], ["cross-correlation", "convolution"], size=2.2
+    ),
+    "The face in relief twice: the light seems to come from opposite corners",
+)
+
+# %% [markdown]
+# ### Edges of clothes
+#
+# Sobel and its transpose give the slope along the row and along the column. Together they make a vector whose
+# length, $\sqrt{g_x^2 + g_y^2}$, says how strong an edge is, whatever its direction.
+
+# %%
+loaders = data.load("fashion_mnist_mini", batch_size=64)
+clothes = loaders.test.images[:8].float() / 255  # (8, 1, 28, 28)
+both = torch.stack([filters["Sobel"], filters["Sobel"].T])[:, None]  # (2, 1, 3, 3): two filters
+slopes = F.conv2d(clothes, both, padding=1)  # (8, 2, 28, 28): two maps for each picture
+strength = slopes.norm(dim=1, keepdim=True)  # (8, 1, 28, 28)
+show(
+    plot_images([*clothes, *(strength / strength.amax())], num_columns=8, size=0.95),
+    "Eight grey pictures of clothes, and below them their outlines and seams",
+)
+
+# %% [markdown]
+# Two filters gave two maps. A layer of a network has dozens of filters, and nobody writes them down.
+
+# %% [markdown]
+# ### Try it: the stepper
+#
+# 1. Take the picture "One dot" and the kernel "Emboss", and show the whole output. What do you see? Then switch the
+#    operation to convolution.
+# 2. Edit the kernel so that the picture moves one pixel to the right. Where does the 1 go?
+# 3. "Vertical edge": which of the two Sobel kernels gives zero everywhere?
+# 4. Find a kernel with sum 1 that makes a flat area flat and an edge stronger.
+
+# %%
+from course_utils.widgets import ConvolutionStepper
+
+ConvolutionStepper(picture="One dot", kernel="Emboss", show_all=True)
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# 1. The kernel, turned by half a turn; as a convolution, the kernel upright.
+# 2. To the left of the middle: $z(i, j) = x(i, j - 1)$ needs $f(0, -1) = 1$. Under convolution, to the right.
+# 3. The one for horizontal edges: nothing changes along a column.
+# 4. "Sharpen" is one.
+# </details>
+
+# %% [markdown]
+# ## Write it by hand
+#
+# Three times, from the slow and clear to the fast. First as the formula says, one multiplication at a time:
+
+
+# %%
+def conv2d_loops(image: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    """Slide a filter (k_h, k_w) over a picture (H, W): four loops, no padding, stride 1."""
+    (height, width), (k_h, k_w) = image.shape, kernel.shape
+    out = torch.zeros(height - k_h + 1, width - k_w + 1)
+    for i in range(out.shape[0]):
+        for j in range(out.shape[1]):
+            for p in range(k_h):
+                for q in range(k_w):
+                    out[i, j] += kernel[p, q] * image[i + p, j + q]
+    return out
+
+
+# %% [markdown]
+# The second way writes every window into a column of a table. Then all sums are one matrix product, and the filter is a
+# row. Here is the table for 3 × 3 pixels and 2 × 2 windows:
+
+# %%
+tiny = torch.arange(1.0, 10).reshape(3, 3)
+columns = F.unfold(tiny[None, None], kernel_size=2)[0]  # (k * k, windows) = (4, 4)
+show(
+    plot_grids([tiny, columns], ["picture", "a column for each window"]),
+    "The picture 1 to 9, and a four by four table whose columns are its windows: 1 2 4 5, 2 3 5 6, 4 5 7 "
+    "8, 5 6 8 9",
+)
+
+
+# %%
+def conv2d_unfold(images: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Convolve images (N, C, H, W) with weight (c_out, C, k_h, k_w) by one matrix product."""
+    c_out, _, k_h, k_w = weight.shape
+    height, width = images.shape[2] - k_h + 1, images.shape[3] - k_w + 1
+    columns = F.unfold(images, (k_h, k_w))  # (N, C * k_h * k_w, windows)
+    out = weight.reshape(c_out, -1) @ columns  # (N, c_out, windows)
+    return out.reshape(-1, c_out, height, width)
+
+
+# %%
+generator = torch.Generator().manual_seed(0)
+image = torch.randn(28, 28, generator=generator)
+kernel = torch.randn(5, 5, generator=generator)
+expected = F.conv2d(image[None, None], kernel[None, None])
+loops, unfolded = conv2d_loops(image, kernel), conv2d_unfold(image[None, None], kernel[None, None])
+expect(
+    torch.allclose(loops, expected[0, 0], atol=1e-4), "four loops agree with torch", trained=False
+)
+expect(torch.allclose(unfolded, expected, atol=1e-4), "unfolding agrees with torch", trained=False)
+several = torch.randn(4, 3, 9, 8, generator=generator), torch.randn(6, 3, 3, 2, generator=generator)
+same = torch.allclose(conv2d_unfold(*several), F.conv2d(*several), atol=1e-4)
+expect(same, "and so with several pictures, channels and filters", trained=False)
+
+# %% [markdown]
+# **Predict, then run.** How many times slower are the loops than PyTorch, for one picture of 28 × 28 and one 5 × 5 filter?
+
+
+# %% tags=["nbval-ignore-output"]
+def milliseconds(function, *arguments, repeats: int) -> float:
+    """Return the shortest of several runs: the one that was disturbed least."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        function(*arguments)
+        times.append(time.perf_counter() - start)
+    return 1000 * min(times)
+
+
+batch = image[None, None], kernel[None, None]
+slow = milliseconds(conv2d_loops, image, kernel, repeats=2)
+table = milliseconds(conv2d_unfold, *batch, repeats=50)
+torch_time = milliseconds(F.conv2d, *batch, repeats=50)
+print(f"four loops {slow:8.2f} ms   unfold {table:.3f} ms   F.conv2d {torch_time:.3f} ms")
+
+# %% tags=["nbval-ignore-output"]
+print(f"the loops take {slow / torch_time:,.0f} times as long as F.conv2d")
+expect(slow > 100 * torch_time, "the loops are more than 100 times slower", trained=False)
+
+# %% [markdown]
+# The multiplications are the same 14,400 in all three. The loops spend their time on everything around them: each of
+# those steps asks Python for a number, wraps it, and puts it back. The matrix product hands all of it to a library that
+# has been tuned for decades.
+#
+# It has a price. The table repeats every pixel once for each window that it lies in:
+
+# %%
+maps = torch.zeros(1, 32, 56, 56)
+for k in (1, 3, 5, 7):
+    columns = F.unfold(maps, k, padding=k // 2)  # (1, 32 * k * k, 56 * 56)
+    print(f"k = {k}: the table is {columns.numel() / maps.numel():2.0f} times the map")
+
+# %% [markdown]
+# About $k^2$ times. So libraries do not build the whole table; they unfold a tile at a time in the processor's cache, or
+# use other algorithms. One tiny picture hides that; a large batch shows it on most machines:
+
+# %% tags=["nbval-ignore-output"]
+images = torch.randn(16, 32, 56, 56)
+weight = torch.randn(32, 32, 3, 3)
+table = milliseconds(conv2d_unfold, images, weight, repeats=5)
+torch_time = milliseconds(F.conv2d, images, weight, repeats=5)
+print(f"16 pictures, 32 channels: unfold {table:.0f} ms, F.conv2d {torch_time:.0f} ms")
+
+# %% [markdown]
+# ## A filter that nobody wrote
+#
+# A convolution is linear in its weights, so we can find them from examples. We hide the Sobel filter and give away only a
+# picture and its result. Start from nine zeros and follow the gradient of the squared error.
+#
+# **Predict, then run.** One picture: is that enough to find nine weights?
+
+# %%
+noise = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
+target = F.conv2d(noise, filters["Sobel"][None, None])
+student = nn.Conv2d(1, 1, kernel_size=3, bias=False)
+nn.init.zeros_(student.weight)
+optimizer = torch.optim.SGD(student.parameters(), lr=0.3)
+for step in range(21):
+    loss = F.mse_loss(student(noise), target)
+    if step % 2 == 0 and step < 12:
+        print(f"step {step:2d}: squared error {loss.item():.2f}")
+    optimizer.zero_grad()
+    loss.backward()
+    optimizer.step()
+
+# %%
+found = student.weight.detach()[0, 0]
+show(
+    plot_grids([found.round(decimals=3) + 0.0], ["what was found"]),
+    "The Sobel filter: minus 1, 0, 1; minus 2, 0, 2; minus 1, 0, 1",
+)
+expect(torch.allclose(found, filters["Sobel"], atol=1e-3), "it found Sobel", trained=False)
+
+# %% [markdown]
+# More than enough: the picture has 62 × 62 windows, and each is an example. For a dense layer the same picture would be *one*
+# example for more than fifteen million weights. That is what sharing means for learning.
+
+# %% [markdown]
+# ## Pop quiz
+#
+# **1.** A row of 100 pixels, the same number of outputs, $\Delta = 2$. How many weights has the dense, the locally connected, the
+# convolutional layer?
+#
+# <details><summary>Answer</summary>
+#
+# 10,000, then 5 · 100 − 2 · 3 = 494, then 5. Whoever says 500 forgot the ends of the row; whoever says 3 for the last
+# took $\Delta + 1$ for the width $2\Delta + 1$.
+# </details>
+#
+# **2.** In PyTorch, what does the filter 0 0 0 / 0 0 1 / 0 0 0 do to a picture?
+#
+# <details><summary>Answer</summary>
+#
+# $z(i, j) = x(i, j + 1)$: each output takes its right neighbour, so the picture moves to the *left* by one. Whoever says right
+# thought of the mathematicians' convolution.
+# </details>
+#
+# **3.** A filter has the sum 0. What does it make of a blue sky? And one with the sum 2?
+#
+# <details><summary>Answer</summary>
+#
+# Zero, wherever the sky is flat; with the sum 2, a sky twice as bright. "It depends on the weights" is wrong for flat areas:
+# only the sum counts there.
+# </details>
+#
+# **4.** You move weights from PyTorch into a program that convolves as mathematicians do. What do you do with them?
+#
+# <details><summary>Answer</summary>
+#
+# Flip each filter along its height and its width. Transposing is wrong: it swaps rows and columns. Retraining is not needed.
+# </details>
+#
+# **5.** When could a locally connected layer be better than a convolution?
+#
+# <details><summary>Answer</summary>
+#
+# When the place carries meaning, such as in passport photos, where the eyes are always in the same spot, and when there are enough
+# examples for all its weights. DeepFace did that with aligned faces. "Never, it has more parameters" forgets that
+# invariance is an assumption about the pictures, and may be false.
+# </details>
+#
+# **6.** Why does `F.conv2d` not simply build the unfolded table?
+#
+# <details><summary>Answer</summary>
+#
+# It holds each pixel about $k^2$ times: 9 times the memory of the map for 3 × 3. The number of multiplications is not the
+# reason; it is the same.
+# </details>
+
+# %% [markdown]
+# ## Try it yourself
+#
+# Write a 5 × 5 filter that moves a picture **two pixels down** and halves its brightness. The check below says whether
+# it is right.
+
+# %%
+mine = torch.zeros(5, 5)  # your code here
+
+# %%
+moved = correlate(face, mine, padding=2)  # (240, 240)
+wanted = torch.zeros_like(face)
+wanted[2:] = face[:-2] / 2
+if mine.shape != (5, 5):
+    print(f"shape {tuple(mine.shape)}: expected (5, 5)")
+elif torch.allclose(moved, wanted, atol=1e-5):
+    print("right")
+elif torch.allclose(moved[:-2], face[2:] / 2, atol=1e-5):
+    print("not yet: it moves up; output (i, j) must take pixel (i − 2, j)")
+else:
+    print(f"not yet: the sum of the weights should be 0.5 and is {mine.sum():.2f}")
+
+# %% [markdown]
+# <details><summary>A solution</summary>
+#
+# `mine = torch.zeros(5, 5)`, then `mine[0, 2] = 0.5`: the middle is (2, 2), and two rows above it lies the pixel that has to come
+# down.
+# </details>
+
+# %% [markdown]
+# ## What to remember
+#
+# - Locality makes a dense matrix a band; sharing makes the band a Toeplitz matrix, and that is a convolution.
+# - $n^2$ weights, then about $(2\Delta+1)n$, then $2\Delta+1$. For a linear layer sharing is the only way to treat all places
+#   alike.
+# - PyTorch computes a cross-correlation: no flip. For learned filters that is all the same.
+# - Read the sum of a filter first: 1 keeps the brightness, 0 leaves only changes.
+# - Convolution is a matrix product of filters with unfolded windows. Do not loop in Python.
+
+# %% [markdown]
+# ## Further reading
+#
+# - Y. LeCun: *Generalization and network design strategies*. Technical report CRG-TR-89-4, University of Toronto, 1989. Local
+#   connections and shared weights, compared.
+# - K. Fukushima: *Neocognitron: A self-organizing neural network model for a mechanism of pattern recognition unaffected
+#   by shift in position*. Biological Cybernetics 36, 1980.
+# - I. Goodfellow, Y. Bengio, A. Courville: *Deep Learning*. MIT Press, 2016. Chapter 9.
+# - K. Chellapilla, S. Puri, P. Simard: *High performance convolutional neural networks for document processing*. 10th
+#   International Workshop on Frontiers in Handwriting Recognition, 2006. Unfolding.
+# - Y. Taigman, M. Yang, M. Ranzato, L. Wolf: *DeepFace: Closing the gap to human-level performance in face verification*. CVPR
+#   2014. Locally connected layers at work.
+#
+# **Next** Lesson 04 moves the filter in larger steps and looks at the border. The skill to take along into the exercise: write a
+# convolution from its formula and check it against PyTorch, and design a filter for a given purpose.
+#
+# ## Words of this lesson
+#
+# | English | Korean | meaning |
+# |---|---|---|
+# | convolution | 합성곱 | sliding a filter over a picture and adding up the products |
+# | cross-correlation | 교차 상관 | the same without flipping the filter: what PyTorch computes |
+# | filter, kernel | 필터, 커널 | the shared weights of one window |
+# | locality | 지역성 | what matters is near |
+# | weight sharing | 가중치 공유 | the same weights at every place |
+# | locally connected layer | 지역 연결 층 | local weights that are not shared |
+# | Toeplitz matrix | 토플리츠 행렬 | a matrix with one number along each diagonal |
+# | equivariance | 등변성 | the map moves with the picture |
+# | edge | 경계, 에지 | a place where the brightness changes fast |
+# | blur | 흐림, 블러 | averaging over neighbours |
