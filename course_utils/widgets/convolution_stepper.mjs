@@ -69,7 +69,7 @@ function sizeFormula(state, result) {
     return `= \u230A(${n} + 2\u00B7${p} \u2212 ${d}\u00B7${k - 1} \u2212 1) / ${st}\u230B + 1 = \u230A${above} / ${st}\u230B + 1 = <b>${result.out[axis]}</b>`;
   };
   const square = state.picture.length === state.picture[0].length && state.kernel.length === state.kernel[0].length;
-  return square ? `${letters} ${filled(0)}` : `rows: ${letters} ${filled(0)}<br>columns: ${letters} ${filled(1)}`;
+  return square ? `Size: ${letters} ${filled(0)}` : `Rows: ${letters} ${filled(0)}<br>Columns: ${letters} ${filled(1)}`;
 }
 
 function unusedNote({ unused }) {
@@ -197,7 +197,7 @@ function render({ model, el }) {
     const { problem, out: [rows, cols], step } = result;
     say(outputPanel.heading, problem ? "No output" : `Output, ${sizeText(result.out)}`);
     map.hidden = Boolean(problem);
-    if (problem) { say(outputPanel.note, ""); return; }
+    if (problem) { say(outputPanel.note, problem); return; }
     const colour = scaleFor(result.output.flat());
     const made = (r, c) => current.show_all || r * cols + c <= step;
     output.draw({
@@ -236,7 +236,7 @@ function render({ model, el }) {
     drawProducts(current, result);
     drawOutput(current, result);
     sumNode.innerHTML = result.problem ? "" : `Sum: ${sumLine(result)}`;
-    formula.innerHTML = `Size: ${sizeFormula(current, result)}`;
+    formula.innerHTML = sizeFormula(current, result);
     say(note, result.problem ? "" : unusedNote(result));
     say(code, torchLine(current));
     readout.classList.toggle("cw-problem", Boolean(result.problem));

@@ -155,7 +155,7 @@ function render({ model, el }) {
   function drawMap(target, name, values, largest, outline, likeThese = values) {
     const colour = scaleFor(likeThese.flat(), { signed: true });
     target.draw({
-      rows: values.length, cols: values[0].length, cell: clamp(Math.floor(largest / values[0].length), 26, 50), label: name, outline,
+      rows: values.length, cols: values[0].length, cell: clamp(Math.floor(largest / values[0].length), 31, 50), label: name, outline,
       content: (r, c) => ({ text: number(values[r][c]), rgb: colour(values[r][c]) }),
     });
   }
@@ -171,6 +171,7 @@ function render({ model, el }) {
     const { row, col } = result;
     const cell = { row, col, rows: 1, cols: 1 };
     const { activation: f, pool: p } = current;
+    orders.classList.toggle("cw-large", result.out[1] > 4);
     const both = [...result.before, ...result.after]; // one scale, so that their colours compare
     drawMap(activated, `${f} of the picture`, result.activated, 200, outline);
     drawMap(before, `${p} pooling of the activated picture`, result.before, 150, cell, both);
