@@ -309,6 +309,11 @@ OTHER_EPOCHS = {
         result="(total / count).item()",
     ),
     "the model's own zero_grad": train(zero="model.zero_grad(set_to_none=False)"),
+    "averaged by NumPy": train(
+        start="import numpy as np; model.train(); sizes = []; losses = []",
+        add="sizes.append(len(images)); losses.append(loss.item())",
+        result="np.average(losses, weights=sizes)",
+    ),
     "weighted by hand": train(
         start="model.train(); sizes = []; losses = []",
         add="sizes.append(len(images)); losses.append(loss.item())",
@@ -331,6 +336,11 @@ WRONG_EPOCHS = [
     (train(zero=""), WEIGHTS, "gradients of earlier batches are still there"),
     (train(step=""), WEIGHTS, "no weight has changed"),
     (train(backward=""), WEIGHTS, "no weight has changed"),
+    (
+        train(zero="", backward="loss.backward(); optimizer.zero_grad()"),
+        WEIGHTS,
+        "are the gradients still there by then?",
+    ),
     (train(start=""), WEIGHTS, "model.train() is missing"),
     (train(start="model.eval()"), WEIGHTS, "model.train() is missing"),
     (train(after="model.eval()"), WEIGHTS, "left in evaluation mode"),
