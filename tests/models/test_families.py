@@ -127,6 +127,17 @@ def test_an_mlpconv_is_an_mlp_at_every_pixel():
     torch.testing.assert_close(layer(x), expected)
 
 
+def test_a_relu_on_the_logits_can_lose_a_class_for_good():
+    """Why nin_small has none: a map that starts below zero everywhere gets no gradient."""
+    images = maps(4, 3, 32, 32).float()
+    for relu_logits in (True, False):
+        model = build("nin_small", relu_logits=relu_logits, dropout=0.0)
+        last = [m for m in model.modules() if isinstance(m, nn.Conv2d)][-1]
+        nn.init.constant_(last.bias, -100.0)
+        F.cross_entropy(model(images), torch.arange(4)).backward()
+        assert bool(last.weight.grad.any()) != relu_logits
+
+
 def test_an_inception_module_puts_its_paths_side_by_side():
     module = Inception(192, *INCEPTION_TABLE["3a"]).double()
     x = maps(1, 192, 7, 7)
