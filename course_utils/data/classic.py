@@ -233,7 +233,8 @@ def _unpack(data_set: ClassicSet, root: Path, archive: Path, staging: Path) -> N
             unpacked.replace(places[name])
     except (DataCorrupt, EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError) as error:
         raise DataCorrupt(
-            f"{archive} is damaged ({error}): delete it and load {data_set.name!r} again"
+            f"{archive} is damaged, or another file by that name: delete it and load "
+            f"{data_set.name!r} again"
         ) from error
 
 

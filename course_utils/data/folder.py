@@ -91,7 +91,7 @@ def read(config: FolderConfig, folder: Path, root: Path) -> RawSet:
         images, kept = _open(found, config) if stays else _decode(found, config, root)
         parts[name] = Part(images, found.labels[kept])
         skipped += _left_out(folder, found, kept)
-        _check_classes(folder / name, parts[name].labels, classes)
+        _check_classes(folder, name, parts[name].labels, classes)
     return RawSet(
         train=parts["train"],
         test=parts["test"],
@@ -232,13 +232,13 @@ def _left_out(folder: Path, files: Files, kept: Tensor) -> list[str]:
     ]
 
 
-def _check_classes(folder: Path, labels: Tensor, classes: tuple[str, ...]) -> None:
+def _check_classes(folder: Path, part: str, labels: Tensor, classes: tuple[str, ...]) -> None:
     counts = torch.bincount(labels, minlength=len(classes))
     for name, count in zip(classes, counts.tolist(), strict=True):
         if not count:
             raise ValueError(
-                f"no picture of class {name!r} for {folder} can be read: replace the files, or "
-                "remove the class"
+                f"the {part} part of {folder} has no readable picture of class {name!r}: add "
+                "some, or remove the class"
             )
 
 

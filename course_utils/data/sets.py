@@ -195,7 +195,10 @@ def read(name: str, root: Path | str | None = None, **options: Any) -> RawSet:
 
 def _find(name: str) -> DataSet:
     if name.startswith(FOLDER_PREFIX):
-        path = Path(name.removeprefix(FOLDER_PREFIX)).expanduser()
+        named = name.removeprefix(FOLDER_PREFIX)
+        if not named:
+            raise ValueError(f"{FOLDER_PREFIX}PATH needs the PATH of a folder of pictures")
+        path = Path(named).expanduser()
         return DataSet(
             read=lambda config, root: folder.read(config, path, root),
             status=lambda root: statuses.own_folder(name, path),

@@ -1,0 +1,285 @@
+import gzip
+import os
+import shutil
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+from torchvision import datasets
+
+from course_utils.data import DataCorrupt, DataUnavailable, classic, downloads
+
+DEBIAN = Path("/usr/share/datasets/fashion-mnist")
+
+
+def files_in(root):
+    """All files below a folder but the lock."""
+    found = {path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file()}
+    return found - {".downloading/lock"}
+
+
+def expected_files(data_set):
+    return {f"{data_set.folder}/{name}" for name in data_set.files}
+
+
+def one_sentence(error):
+    """The message, which must not have lines or several sentences."""
+    message = str(error.value)
+    assert "\n" not in message
+    assert not message.endswith(".")
+    assert ". " not in message
+    return message
+
+
+@pytest.mark.parametrize(
+    "fixture, shape", [("tiny_mnist", (1, 28, 28)), ("tiny_cifar", (3, 32, 32))]
+)
+def test_the_first_load_downloads_and_the_second_does_not(
+    request, server, tmp_path, fixture, shape
+):
+    data_set = request.getfixturevalue(fixture)
+    raw = classic.read(data_set, tmp_path)
+    assert raw.train.images.shape[1:] == raw.test.images.shape[1:] == shape
+    assert raw.train.images.dtype == torch.uint8
+    assert raw.train.images.is_contiguous()
+    assert raw.test.labels.tolist() == [i % 10 for i in range(20)]
+    assert len(raw.classes) == 10
+    assert files_in(tmp_path) == expected_files(data_set)
+    num_requests = len(server.requests)
+    again = classic.read(data_set, tmp_path)
+    assert torch.equal(again.train.images, raw.train.images)
+    assert len(server.requests) == num_requests
+
+
+def test_colours_and_rows_are_where_they_belong(tiny_cifar, tmp_path):
+    raw = classic.read(tiny_cifar, tmp_path)
+    official = datasets.TinyCIFAR(tmp_path, train=False)
+    picture, label = official[7]
+    assert raw.test.images[7, 1, 2, 3] == picture.getpixel((3, 2))[1]
+    assert raw.test.labels[7] == label
+
+
+@pytest.mark.parametrize("data_set", [classic.MNIST, classic.FASHION_MNIST, classic.CIFAR10])
+def test_our_list_of_files_is_the_one_of_torchvision(data_set):
+    kind = getattr(datasets, data_set.kind)
+    if data_set is classic.CIFAR10:
+        listed = dict(
+            [*kind.train_list, *kind.test_list, [kind.meta["filename"], kind.meta["md5"]]]
+        )
+        assert data_set.files == listed
+        assert data_set.folder == kind.base_folder
+        assert data_set.archives == (kind.filename,)
+    else:
+        assert data_set.archives == tuple(name for name, _ in kind.resources)
+        assert data_set.folder == f"{kind.__name__}/raw"
+        assert {f"{name}.gz" for name in data_set.files} == set(data_set.archives)
+
+
+def test_without_a_network_the_sentence_says_what_to_do(no_network, tmp_path):
+    with pytest.raises(DataUnavailable) as error:
+        classic.read(classic.FASHION_MNIST, tmp_path)
+    message = one_sentence(error)
+    for part in (
+        "'fashion_mnist' is not in",
+        "Name or service not known",
+        "train-images-idx3-ubyte.gz",
+        "t10k-labels-idx1-ubyte.gz",
+        str(tmp_path / "FashionMNIST/raw"),
+        "fashion_mnist_mini or shapes",
+    ):
+        assert part in message
+    assert files_in(tmp_path) == set()
+
+
+def test_archives_that_somebody_put_there_are_unpacked(no_network, server, tiny_mnist, tmp_path):
+    place = tmp_path / "TinyMNIST/raw"
+    place.mkdir(parents=True)
+    for name, content in server.files.items():
+        # Compressed anew, as distributions do: other bytes, the same content.
+        (place / name).write_bytes(gzip.compress(gzip.decompress(content), 1))
+    assert len(classic.read(tiny_mnist, tmp_path).train) == 30
+    for name in server.files:
+        (place / name).unlink()
+    assert len(classic.read(tiny_mnist, tmp_path).test) == 20
+
+
+def test_only_what_is_missing_is_downloaded(server, tiny_mnist, tmp_path):
+    classic.read(tiny_mnist, tmp_path)
+    (tmp_path / "TinyMNIST/raw/t10k-images-idx3-ubyte").unlink()
+    server.requests.clear()
+    classic.read(tiny_mnist, tmp_path)
+    assert [name for name, _ in server.requests] == ["t10k-images-idx3-ubyte.gz"]
+
+
+@pytest.mark.parametrize("fixture", ["tiny_mnist", "tiny_cifar"])
+def test_one_flipped_byte_on_disk_is_found(request, tmp_path, fixture):
+    data_set = request.getfixturevalue(fixture)
+    classic.read(data_set, tmp_path)
+    victim = sorted(data_set.paths(tmp_path))[-1]
+    content = bytearray(victim.read_bytes())
+    content[-1] ^= 1
+    victim.write_bytes(content)
+    with pytest.raises(DataCorrupt) as error:
+        classic.read(data_set, tmp_path)
+    message = one_sentence(error)
+    assert f"{victim} is damaged" in message
+    assert f"delete it and load '{data_set.name}' again" in message
+    victim.unlink()
+    classic.read(data_set, tmp_path)
+
+
+@pytest.mark.parametrize("how", ["flip", "cut", "other"])
+@pytest.mark.parametrize("fixture", ["tiny_mnist", "tiny_cifar"])
+def test_a_damaged_archive_is_named_and_nothing_of_it_used(
+    request, server, no_network, tmp_path, fixture, how
+):
+    data_set = request.getfixturevalue(fixture)
+    place = tmp_path / data_set.archive_folder
+    place.mkdir(parents=True, exist_ok=True)
+    for name, content in server.files.items():
+        (place / name).write_bytes(content)
+    name = data_set.archives[0]
+    content = bytearray(server.files[name])
+    if how == "flip":
+        content[len(content) // 2] ^= 1
+    elif how == "cut":
+        del content[len(content) // 2 :]
+    else:
+        content = b"<html>log in to this network first</html>"
+    (place / name).write_bytes(content)
+    with pytest.raises(DataCorrupt) as error:
+        classic.read(data_set, tmp_path)
+    message = one_sentence(error)
+    assert f"{place / name} is damaged" in message
+    assert "delete it and load" in message
+    for path, md5 in data_set.paths(tmp_path).items():
+        assert not path.exists() or downloads.md5_of(path) == md5
+
+
+def test_damage_on_the_way_is_found(server, tiny_cifar, tmp_path):
+    server.files["tiny.tar.gz"] = server.files["tiny.tar.gz"][:-1] + b"!"
+    with pytest.raises(DataCorrupt, match=r"tiny.tar.gz was damaged on its way"):
+        classic.read(tiny_cifar, tmp_path)
+    assert files_in(tmp_path) == set()
+
+
+def test_a_broken_download_leaves_no_half_file_in_place_and_goes_on(server, tiny_cifar, tmp_path):
+    server.breaks_at = 100_000
+    with pytest.raises(DataUnavailable) as error:
+        classic.read(tiny_cifar, tmp_path)
+    assert "the connection broke" in one_sentence(error)
+    assert files_in(tmp_path) == {".downloading/tiny_cifar/tiny.tar.gz.part"}
+    server.breaks_at = None
+    assert len(classic.read(tiny_cifar, tmp_path).train) == 100
+    assert server.requests[-1] == ("tiny.tar.gz", "bytes=100000-")
+    assert files_in(tmp_path) == expected_files(tiny_cifar)
+
+
+def test_a_process_killed_while_unpacking_leaves_no_half_file_in_place(
+    server, tiny_cifar, tmp_path, monkeypatch
+):
+    class Killed(BaseException):
+        pass
+
+    def killed_half_way(source, target, size):
+        target.write(source.read(1000))
+        raise Killed
+
+    with monkeypatch.context() as patch:
+        patch.setattr(classic.shutil, "copyfileobj", killed_half_way)
+        with pytest.raises(Killed):
+            classic.read(tiny_cifar, tmp_path)
+    assert all(name.startswith(".downloading/") for name in files_in(tmp_path))
+    server.requests.clear()
+    assert len(classic.read(tiny_cifar, tmp_path).test) == 20
+    assert server.requests == []  # the archive was whole
+    assert files_in(tmp_path) == expected_files(tiny_cifar)
+
+
+def test_two_loads_at_once_do_not_clash(server, tiny_mnist, tmp_path):
+    results, errors = [], []
+
+    def load():
+        try:
+            results.append(len(classic.read(tiny_mnist, tmp_path).train))
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=load) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (results, errors) == ([30] * 4, [])
+    assert len(server.requests) == 4  # each archive once
+    assert files_in(tmp_path) == expected_files(tiny_mnist)
+
+
+@pytest.fixture
+def tiny_disk(tmp_path):
+    """A disk of 64 KiB."""
+    if os.name != "posix" or os.geteuid() != 0:
+        pytest.skip("mounting a small disk takes root")
+    place = tmp_path / "disk"
+    place.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(place)]
+    done = subprocess.run(mount, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip(f"cannot mount a small disk: {done.stderr.strip()}")
+    yield place
+    subprocess.run(["umount", str(place)], check=True)
+
+
+def test_a_full_disk_is_one_sentence_and_leaves_nothing(server, tiny_cifar, tiny_disk):
+    assert len(server.files["tiny.tar.gz"]) > 64 * 1024
+    with pytest.raises(DataUnavailable) as error:
+        classic.read(tiny_cifar, tiny_disk)
+    message = one_sentence(error)
+    assert f"the disk of {tiny_disk} is full" in message
+    assert "set COURSE_DATA to a folder on another disk" in message
+    assert files_in(tiny_disk) == set()
+
+
+def test_a_disk_that_fills_up_while_unpacking(server, tiny_cifar, tiny_disk):
+    """The archive lies elsewhere; only what is unpacked goes to the small disk."""
+    outside = tiny_disk.parent / "tiny.tar.gz"
+    outside.write_bytes(server.files["tiny.tar.gz"])
+    (tiny_disk / "tiny.tar.gz").symlink_to(outside)
+    with pytest.raises(DataUnavailable, match="is full: 'tiny_cifar' needs about 360 MB"):
+        classic.read(tiny_cifar, tiny_disk)
+    for path, md5 in tiny_cifar.paths(tiny_disk).items():
+        assert not path.exists() or downloads.md5_of(path) == md5
+    assert not (tiny_disk / ".downloading/tiny_cifar").exists()
+
+
+def test_a_folder_that_cannot_be_made_is_one_sentence(tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(DataUnavailable) as error:
+        classic.read(classic.CIFAR10, tmp_path / "file" / "data")
+    assert "cannot write to" in one_sentence(error)
+    assert "set COURSE_DATA to a folder that you may write to" in str(error.value)
+
+
+@pytest.mark.skipif(not DEBIAN.is_dir(), reason="needs Debian's package dataset-fashion-mnist")
+def test_the_official_files_from_debian_are_read(no_network, tmp_path):
+    place = tmp_path / "FashionMNIST/raw"
+    place.mkdir(parents=True)
+    for archive in DEBIAN.glob("*.gz"):
+        shutil.copy(archive, place)
+    raw = classic.read(classic.FASHION_MNIST, tmp_path)
+    assert raw.train.images.shape == (60_000, 1, 28, 28)
+    assert torch.bincount(raw.train.labels).tolist() == [6000] * 10
+    assert torch.bincount(raw.test.labels).tolist() == [1000] * 10
+
+
+def test_importing_does_not_load_torchvision():
+    """Importing it takes as long as importing torch."""
+    code = (
+        "import sys, course_utils.data; "
+        "print([name for name in ('torchvision', 'PIL', 'tqdm.auto') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
