@@ -9,13 +9,31 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import torch
+    from torch import nn
+
+    from course_utils.data import Loaders
+    from course_utils.training import Evaluation, History, TrainConfig
 
 START = "notebooks/00_start_here.ipynb"
 EXAMPLES = """examples:
   python -m course_utils doctor
   python -m course_utils models
   python -m course_utils summary vgg16 --input 3x224x224
+  python -m course_utils train lenet5 --data fashion_mnist_mini --epochs 5
   python -m course_utils lab --no-browser --port 9000
+"""
+TRAIN_EXAMPLES = """examples:
+  python -m course_utils train lenet5
+  python -m course_utils train resnet20 --data cifar10 --epochs 30 --lr 0.1 --crop 4 --flip
+  python -m course_utils train resnet_small --data imagefolder:my/photos --checkpoint runs/photos
+  torchrun --nproc-per-node 2 -m course_utils train resnet20 --data cifar10 --checkpoint runs/a
+
+With --checkpoint, the same line goes on where a stopped run ended. exit codes: 0 trained to
+the end, 1 could not be done, 2 not understood, 130 interrupted.
 """
 
 
@@ -35,7 +53,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"not understood: {' '.join(rest)}")
     try:
         return options.run(options, rest)
-    except (ValueError, OSError, RuntimeError) as error:
+    except (ValueError, OSError, RuntimeError, FloatingPointError) as error:
         print(f"{options.verb}: {error}", file=sys.stderr)
         return 1
 
@@ -63,7 +81,34 @@ def build_parser() -> argparse.ArgumentParser:
     summary.add_argument("model", help="a name from `models`")
     summary.add_argument("--input", metavar="CxHxW", help="such as 3x224x224; default: its own")
     summary.set_defaults(run=run_summary)
+
+    add_train(verbs)
     return parser
+
+
+def add_train(verbs: Any) -> None:
+    """Add the verb ``train`` with its options."""
+    train = verbs.add_parser(
+        "train",
+        help="train a model and test it",
+        epilog=TRAIN_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    train.add_argument("model", help="a name from `models`")
+    train.add_argument("--data", metavar="NAME", help="default: the profile's")
+    train.add_argument("--epochs", type=int, help="default: the profile's")
+    train.add_argument("--lr", type=float, help="highest learning rate; default: the profile's")
+    train.add_argument("--batch-size", type=int, metavar="N", help="pictures behind one update")
+    train.add_argument("--limit", type=int, metavar="N", help="use only N training pictures")
+    train.add_argument("--crop", type=int, default=0, metavar="PIXELS", help="random crop")
+    train.add_argument("--flip", action="store_true", help="mirror every second picture")
+    train.add_argument("--profile", choices=("quick", "laptop", "full"))
+    train.add_argument("--precision", default="auto", help="auto, float32, bfloat16 or float16")
+    train.add_argument("--device", help="default: cuda, else mps, else cpu")
+    train.add_argument("--seed", type=int, default=0)
+    train.add_argument("--checkpoint", metavar="FOLDER", help="save here, and go on from here")
+    train.add_argument("--record", metavar="FILE", help="write the history to this JSON file")
+    train.set_defaults(run=run_train)
 
 
 def run_lab(options: argparse.Namespace, rest: list[str]) -> int:
@@ -131,6 +176,81 @@ def run_summary(options: argparse.Namespace, rest: list[str]) -> int:
     shape = parse_shape(options.input) if options.input else None
     print(inspection.summarise(options.model, shape))
     return 0
+
+
+def run_train(options: argparse.Namespace, rest: list[str]) -> int:
+    """Train one model; rank 0 prints the outcome and writes the record."""
+    from course_utils.training.threads import recommended_environment
+
+    os.environ.update(recommended_environment())  # read when torch is loaded, so before that
+    if options.profile:
+        os.environ["COURSE_PROFILE"] = options.profile
+    from course_utils.training import ProgressBar, evaluate, fit
+    from course_utils.training.distributed import process_group
+
+    with process_group(options.device) as (world, device):
+        model, loaders, config = prepare_run(options, device)
+        bar = [ProgressBar()] if world.is_main else []
+        history = fit(model, loaders, config, on_epoch_end=bar, checkpoint=options.checkpoint)
+        if world.is_main and history.epochs:
+            result = evaluate(model, loaders.test, precision=options.precision)
+            report_run(options, history, result, loaders.train.num_images)
+    return 130 if history.interrupted else 0
+
+
+def prepare_run(
+    options: argparse.Namespace, device: "torch.device"
+) -> "tuple[nn.Module, Loaders, TrainConfig]":
+    """Return the model, the data and the settings that the options ask for.
+
+    What the options leave open is taken from the profile.
+    """
+    from course_utils import data, models, runtime
+    from course_utils.models.registry import lookup
+    from course_utils.training import TrainConfig
+
+    settings = runtime.profile()
+    loaders = data.load(
+        options.data or settings.data,
+        batch_size=given(options.batch_size, settings.batch_size),
+        device=device,
+        augment=data.Augment(crop_padding=options.crop, flip=options.flip),
+        generator=runtime.seed_everything(options.seed),
+        limit=given(options.limit, settings.limit or None),
+    )
+    channels, size, _ = loaders.info.image_shape
+    switches: dict[str, Any] = (
+        {"image_size": size} if "image_size" in lookup(options.model).switches else {}
+    )
+    model = models.build(
+        options.model, in_channels=channels, num_classes=loaders.info.num_classes, **switches
+    )
+    config = TrainConfig(
+        epochs=given(options.epochs, settings.epochs),
+        lr=given(options.lr, settings.lr),
+        precision=options.precision,
+        seed=options.seed,
+    )
+    return model.to(device), loaders, config
+
+
+def given(option: Any, default: Any) -> Any:
+    """Return an option if it was given, even as 0, which what it is for will refuse."""
+    return default if option is None else option
+
+
+def report_run(
+    options: argparse.Namespace, history: "History", result: "Evaluation", num_images: int
+) -> None:
+    """Print one line about a finished run, and write its record if one was asked for."""
+    speed = len(history) * num_images / sum(epoch.seconds for epoch in history.epochs)
+    print(
+        f"{options.model}: test accuracy {result.accuracy:.2%} of {result.num_images:,} pictures "
+        f"after {len(history)} epochs, {history.seconds:.1f} s, {speed:,.0f} pictures/s"
+    )
+    if options.record:
+        history.environment |= {"model": options.model, "test_accuracy": result.accuracy}
+        history.save(options.record)
 
 
 def parse_shape(text: str) -> tuple[int, int, int]:

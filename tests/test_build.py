@@ -157,6 +157,13 @@ def test_a_notebook_is_behind_when_its_source_changed(build, source, tmp_path):
     assert not build.is_current(target, build.read_source(source(tagged)))
 
 
+def test_an_exercise_read_back_from_disk_is_current(build, source, tmp_path):
+    path = source('# %% check="a" points=2\nx = 1\n')
+    target = tmp_path / "out.ipynb"
+    nbformat.write(build.read_source(path), target)
+    assert build.is_current(target, build.read_source(path))
+
+
 def test_executing_stores_outputs_without_times_or_widget_state(build, source, tmp_path):
     notebook = build.execute(build.read_source(source(LESSON)), tmp_path)
     assert [cell.outputs[0].text for cell in notebook.cells[3:]] == ["1\n", "2\n"]

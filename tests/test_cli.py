@@ -7,6 +7,7 @@ import sys
 import pytest
 
 from course_utils import cli
+from course_utils.training import History
 
 
 def run(*arguments, **environment):
@@ -45,6 +46,14 @@ def test_an_unknown_model_is_answered_in_one_sentence():
     assert done.returncode == 1
     assert done.stderr.startswith("summary: there is no model 'resnet19': did you mean")
     assert done.stderr.count("\n") == 1 and "Traceback" not in done.stderr
+
+
+@pytest.fixture(autouse=True)
+def profile_of_this_machine(monkeypatch):
+    """Undo what ``--profile`` and the advice for threads leave in this process's environment."""
+    for name in ("COURSE_PROFILE", "GOMP_SPINCOUNT"):
+        monkeypatch.setenv(name, "")
+        monkeypatch.delenv(name)
 
 
 @pytest.mark.parametrize("text", ["224", "3x224", "3x0x224", "axbxc", "3x224x224x2", "-3x2x2"])
@@ -97,3 +106,46 @@ def test_lab_explains_a_missing_course(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages/course_utils/cli.py"))
     assert cli.main(["lab"]) == 1
     assert "run this from a copy of the whole course" in capsys.readouterr().err
+
+
+def test_train_reports_and_records(tmp_path, capsys):
+    record = tmp_path / "runs/lenet5.json"
+    arguments = ["train", "lenet5", "--limit", "100", "--epochs", "2", "--record", str(record)]
+    assert cli.main([*arguments, "--checkpoint", str(tmp_path / "checkpoint")]) == 0
+    printed = capsys.readouterr().out
+    assert printed.startswith("lenet5: test accuracy") and "after 2 epochs" in printed
+    history = History.load(record)
+    assert len(history) == 2 and history.config.epochs == 2
+    assert history.environment["model"] == "lenet5"
+    assert list((tmp_path / "checkpoint").iterdir())
+
+
+def test_train_takes_what_is_not_given_from_the_profile(capsys):
+    assert cli.main(["train", "mlp", "--profile", "quick"]) == 0
+    assert "after 1 epochs" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["lenet5", "--epochs", "0"], "epochs is 0: train for at least 1"),
+        (["lenet5", "--data", "imagenet"], "there is no data set 'imagenet': choose one of"),
+        (["lenet5", "--data", "imagefolder:/nowhere"], "/nowhere"),
+        (["vgg16", "--limit", "20"], "vgg16 needs pictures of at least 32x32, got 28x28"),
+        (["lenet5", "--lr", "1e9", "--limit", "640"], "the loss became infinite or NaN in epoch 1"),
+        (["lenet5", "--precision", "int4"], "precision is 'int4': use one of"),
+    ],
+)
+def test_train_answers_what_cannot_be_done_in_one_sentence(capsys, arguments, sentence):
+    assert cli.main(["train", *arguments]) == 1
+    message = capsys.readouterr().err
+    assert message.startswith("train: ") and sentence in message and message.count("\n") == 1
+
+
+def test_an_interrupted_training_says_so_by_its_exit_code(monkeypatch, capsys):
+    def interrupt(history):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("course_utils.training.ProgressBar", lambda: interrupt)
+    assert cli.main(["train", "mlp", "--limit", "100", "--epochs", "3"]) == 130
+    assert "after 1 epochs" in capsys.readouterr().out

@@ -35,6 +35,8 @@ from nbclient import NotebookClient
 from nbformat import NotebookNode
 from release import release
 
+from course_utils.training.threads import recommended_environment
+
 ROOT = Path(__file__).resolve().parent.parent
 INLINE = re.compile(r"^from (course_utils[\w.]*) import ([\w, ]+?)  # inline$", re.MULTILINE)
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -129,6 +131,7 @@ def first_line(node: ast.stmt) -> int:
 def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     """Run a notebook from top to bottom in ``folder`` and strip what is not a result."""
     os.environ.setdefault("COURSE_PROFILE", "laptop")
+    os.environ.update(recommended_environment())
     client = NotebookClient(
         notebook,
         timeout=TIMEOUT,
@@ -154,7 +157,7 @@ def without_root(notebook: NotebookNode) -> NotebookNode:
 def inputs(notebook: NotebookNode) -> list[tuple[str, str, str, str]]:
     """Return what a notebook was built from: everything but its outputs."""
     return [
-        (cell.id, cell.cell_type, cell.source, repr(sorted(cell.metadata.items())))
+        (cell.id, cell.cell_type, cell.source, json.dumps(cell.metadata, sort_keys=True))
         for cell in notebook.cells
     ]
 
