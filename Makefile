@@ -9,6 +9,8 @@ PYTHON ?= $(shell sh tools/find_python.sh)
 # Extra words for pip, such as an index with CPU-only builds of PyTorch.
 PIP_ARGS ?=
 ARGS ?=
+# Test processes with one thread each are faster than with threads that fight for the same cores.
+ONE_THREAD := OMP_NUM_THREADS=1
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_ARGS)
 
 help:  ## list the commands
@@ -19,7 +21,9 @@ lab: $(VENV)/.learner-ready  ## set up on the first call, then open the course i
 
 test: $(VENV)/.maintainer-ready  ## set up on the first call, then run every check and test
 	$(MAKE) lint check-notebooks
-	$(BIN)/python -m pytest -n auto $(ARGS)
+	$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	$(ONE_THREAD) COURSE_PROFILE=quick $(BIN)/python -m pytest -n auto --dist loadfile --nbval \
+		--nbval-current-env --nbval-sanitize-with=tests/nbval_sanitize.cfg notebooks solutions
 
 lint: $(VENV)/.maintainer-ready  ## style, types and the direction of imports
 	$(BIN)/ruff check .

@@ -143,9 +143,17 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     )
     client.execute()
     notebook = without_root(notebook)
-    notebook.metadata.pop("widgets", None)
+    drop_widget_views(notebook)
     notebook.metadata["kernelspec"], notebook.metadata["language_info"] = KERNEL, {"name": "python"}
     return notebook
+
+
+def drop_widget_views(notebook: NotebookNode) -> None:
+    """Keep a widget's picture and page; its live view means nothing without its kernel."""
+    notebook.metadata.pop("widgets", None)
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            output.get("data", {}).pop("application/vnd.jupyter.widget-view+json", None)
 
 
 def without_root(notebook: NotebookNode) -> NotebookNode:
