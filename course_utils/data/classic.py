@@ -265,7 +265,8 @@ def _torchvision_class(data_set: ClassicSet) -> Any:
 
 
 def _offline_sentence(data_set: ClassicSet, root: Path, error: Exception) -> str:
-    reason = getattr(error, "reason", None) or str(error) or type(error).__name__
+    cause = getattr(error, "reason", error)
+    reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
     return (
         f"{data_set.name!r} is not in {root} and cannot be downloaded now ({reason}): "
         f"put {', '.join(data_set.archives)} into {root / data_set.archive_folder}, "
