@@ -20,7 +20,7 @@ from course_utils.training.config import TrainConfig
 from course_utils.training.distributed import World, current_world
 from course_utils.training.evaluation import tally
 from course_utils.training.history import EpochRecord, History
-from course_utils.training.interfaces import Batches, Loaders
+from course_utils.training.interfaces import Loaders
 from course_utils.training.losses import losses, main_logits
 from course_utils.training.metrics import Meter, averages, num_correct
 from course_utils.training.optimizers import build_optimizer
@@ -126,11 +126,11 @@ class Trainer:
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
         self.average = WeightAverage(self.model, config.ema) if config.ema else None
 
+        _check_data(loaders)
         self.shuffler = Shuffler(loaders.train)
         self.train, self.val = world.share(loaders.train), world.share(loaders.val)
         self.steps_per_epoch = len(self.train)
         self.num_steps = config.epochs * self.steps_per_epoch
-        _check_data(self.train, self.val)
         world.check_agreement(self.steps_per_epoch, self.shuffler.state())
 
         self.on_epoch_end = tuple(on_epoch_end)
@@ -291,7 +291,7 @@ class Trainer:
         }
 
 
-def _check_data(train: Batches, val: Batches) -> None:
-    for name, batches in (("train", train), ("val", val)):
+def _check_data(loaders: Loaders) -> None:
+    for name, batches in (("train", loaders.train), ("val", loaders.val)):
         if not len(batches):
             raise ValueError(f"the {name} part of the data is empty: there is nothing to fit on")

@@ -27,7 +27,7 @@ from course_utils.training.distributed import process_group
 class Loaders:
     """71 pictures in batches of 16 and 7, which neither two nor three processes share evenly."""
 
-    def __init__(self, seed=1):
+    def __init__(self, seed=1, num_val=49):
         draw = torch.Generator().manual_seed(0)
         images = torch.randint(256, (71, 1, 28, 28), generator=draw).to(torch.uint8)
         labels = torch.randint(10, (71,), generator=draw)
@@ -40,21 +40,22 @@ class Loaders:
             generator=torch.Generator().manual_seed(seed),
             **common,
         )
-        self.val = Batches(images[:49], labels[:49], **common)  # the last batch has one picture
+        self.val = Batches(images[:num_val], labels[:num_val], **common)  # the last batch has one
 
 
-class KillOnce:
-    """Kills this process without warning at a step, unless it has been restarted."""
+class Watch:
+    """Keeps the state of the random numbers; may kill this process at a step, but only once."""
 
-    def __init__(self, step):
+    def __init__(self, step=None):
         self.at = step
+        self.random_state = None
 
     def on_step(self, step, num_steps):
         if step == self.at and os.environ.get("TORCHELASTIC_RESTART_COUNT", "0") == "0":
             os.kill(os.getpid(), signal.SIGKILL)
 
     def __call__(self, history):
-        pass
+        self.random_state = torch.get_rng_state()
 
 
 def make_model(norm):
@@ -65,22 +66,32 @@ def make_model(norm):
     return model
 
 
-def work(folder, config, kill=None, norm=False, unequal_seeds=False, plain_batches=False, **rest):
+def work(
+    folder,
+    config,
+    kill=None,
+    norm=False,
+    num_val=49,
+    unequal_seeds=False,
+    plain_batches=False,
+    **rest,
+):
     """The part of one process."""
     torch.set_num_threads(1)
     with process_group("cpu") as (world, device):
-        loaders = Loaders(seed=world.rank if unequal_seeds else 1)
+        loaders = Loaders(world.rank if unequal_seeds else 1, num_val)
         if plain_batches:
             loaders.train = list(loaders.train)
         model = make_model(norm)
-        watchers = [KillOnce(kill[1])] if kill and kill[0] == world.rank else []
+        watch = Watch(kill[1] if kill and kill[0] == world.rank else None)
         history = fit(
-            model, loaders, TrainConfig(**config), device=device, on_epoch_end=watchers, **rest
+            model, loaders, TrainConfig(**config), device=device, on_epoch_end=[watch], **rest
         )
         result = {
             "history": [dataclasses.asdict(record) for record in history.epochs],
             "model": model.state_dict(),
             "environment": history.environment,
+            "random_state": watch.random_state,
         }
         torch.save(result, Path(folder) / f"rank{world.rank}.pt")
 

@@ -27,12 +27,13 @@ def worlds(tmp_path_factory):
     """All runs that the tests compare, made one after another: name -> results, errors."""
     folder = tmp_path_factory.mktemp("worlds")
     runs = folder / "runs"
-    saved = {"checkpoint": str(runs), "checkpoint_steps": 2, "config": CONFIG, "norm": True}
+    norm = {"config": CONFIG, "norm": True, "num_val": 1}  # one process has none to validate
+    saved = norm | {"checkpoint": str(runs), "checkpoint_steps": 2}
     options = {
         "one": {"num_processes": 1, "config": CONFIG},
         "three": {"num_processes": 3, "config": CONFIG},
         "two": {"num_processes": 2, "config": CONFIG | {"accumulate": 3}},
-        "norm": {"num_processes": 2, "config": CONFIG, "norm": True},
+        "norm": {"num_processes": 2, **norm},
         "killed": {"num_processes": 2, "kill": [1, 8], **saved},
         "resumed": {"num_processes": 2, **saved},
         "seeds": {"num_processes": 2, "config": CONFIG, "unequal_seeds": True},
@@ -83,6 +84,11 @@ def test_all_processes_end_alike(worlds, name):
         assert torch.equal(curve(first), curve(other))
         for key, tensor in first["model"].items():
             assert torch.equal(tensor, other["model"][key]), key
+
+
+def test_each_process_drops_out_on_its_own(worlds):
+    first, second = (rank["random_state"] for rank in worlds["two"]["ranks"])
+    assert not first.equal(second)
 
 
 def test_statistics_come_from_all_shares(worlds):
@@ -144,6 +150,7 @@ def test_torchrun_restarts_from_the_checkpoint(worlds, tmp_path):
     options = {
         "config": CONFIG,
         "norm": True,
+        "num_val": 1,
         "kill": [1, 8],
         "checkpoint": str(tmp_path / "run"),
         "checkpoint_steps": 2,

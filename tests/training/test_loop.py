@@ -15,6 +15,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from course_utils.training import DivergenceError, TrainConfig, evaluate, fit, learning_rate, loop
+from course_utils.training.distributed import World
 
 EXACT = TrainConfig(epochs=3, lr=0.1, precision="float32")
 
@@ -428,6 +429,19 @@ def test_interrupt_returns_the_history_so_far(make_model, make_loaders, when):
     assert not model.training
     assert evaluate(model, make_loaders().val).accuracy > 0.3
     assert not fit(make_model(), make_loaders(), EXACT).interrupted
+
+
+def test_an_interrupt_of_one_process_ends_all(make_model, make_loaders, monkeypatch):
+    """Returning would leave the others waiting for this one's gradients."""
+    trainer = loop.Trainer(make_model(), make_loaders(), EXACT, torch.device("cpu"), World())
+    trainer.world = World(rank=1, size=2)
+
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(trainer, "run_epoch", interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run()
 
 
 @pytest.mark.parametrize("part", ["train", "val"])

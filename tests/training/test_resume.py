@@ -167,7 +167,12 @@ def test_a_torn_checkpoint_costs_an_epoch_and_nothing_else(make_model, make_load
     assert_same_weights(model, whole)
 
 
-def test_a_diverged_run_leaves_no_checkpoint_of_it(make_model, make_loaders, tmp_path):
+@pytest.mark.parametrize("read_each_step", [True, False])
+def test_a_diverged_run_leaves_no_checkpoint_of_it(
+    make_model, make_loaders, tmp_path, monkeypatch, read_each_step
+):
+    if not read_each_step:  # as on a graphics card
+        monkeypatch.setattr("course_utils.training.loop.LOSS_CHECKED_EVERY_STEP_ON", ())
     config = dataclasses.replace(EXACT, lr=1e30, schedule="constant")
     for _ in range(2):  # the second attempt starts at the same good step, and says the same
         with pytest.raises(DivergenceError, match="step 2 of 21"):
