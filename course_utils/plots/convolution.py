@@ -234,7 +234,8 @@ def plot_filter_bank(weight: Tensor, groups: int = 1, size: float = 0.42) -> Fig
         raise ValueError(f"{weight.shape[0]} filters do not divide into {groups} groups")
     c_out, per_group = weight.shape[:2]
     c_in = per_group * groups
-    figure = new_figure(size * c_in + 0.9, size * c_out + 0.5)
+    figure = new_figure(size * c_in + 0.9, 1.12 * size * c_out + 0.5)
+    figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     panels = figure.subplots(c_out, c_in, squeeze=False)
     scale = _scale(torch.cat([weight.detach().flatten(), -weight.detach().flatten()]))
     for axes, (filter_index, channel) in zip(panels.flat, np.ndindex(c_out, c_in), strict=True):
@@ -452,7 +453,7 @@ def plot_counts(counts: Mapping[str, int], xlabel: str) -> Figure:
     names, values = list(counts), list(counts.values())
     bars = axes.barh(names, values, color=BLUE, height=0.65)
     axes.bar_label(bars, [f" {value:,}" for value in values], fontsize=FONT - 1)
-    tidy(axes, f"{xlabel} (each line is ten times the one before)", "")
+    tidy(axes, f"{xlabel}, logarithmic scale", "")
     axes.set_xscale("log")
     axes.set_xlim(0.8, max(values) ** 1.22 * 2)
     axes.invert_yaxis()

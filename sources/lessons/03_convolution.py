@@ -183,7 +183,8 @@ from course_utils.models.locally_connected import LocallyConnected2d
 torch.manual_seed(0)
 local2d = LocallyConnected2d(1, 1, input_size=6, kernel_size=3, padding=1)  # its biases start at 0
 shared2d = nn.Conv2d(1, 1, kernel_size=3, padding=1, bias=False)
-nn.init.normal_(shared2d.weight, std=0.7)
+with torch.no_grad():
+    shared2d.weight.mul_(3)  # so that the colours can be told apart
 
 # %%
 show(
@@ -254,7 +255,7 @@ for name, matrix in cases.items():
     print(f"{name:20} largest difference between W S and S W: {gap:.4f}")
 
 # %% [markdown]
-# The last line is a surprise for the table: average a dense layer over all shifts of the picture, and it becomes a
+# The last line is a surprise: average a dense layer over all shifts of the picture, and it becomes a
 # convolution, too, with a filter as wide as the picture.
 
 # %%

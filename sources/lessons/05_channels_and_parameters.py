@@ -1,0 +1,628 @@
+# %% [markdown]
+# # 05 · Channels and parameters
+#
+# **After this lesson you can**
+# - read the four axes of a convolution's weights, and predict the shape of its output;
+# - count its parameters and its multiply-adds by hand, with and without biases and groups;
+# - say where a network's parameters sit, where its work sits, and where its memory goes;
+# - explain the 1 × 1 convolution, and turn dense layers into convolutions and back.
+#
+# **Time** 50 minutes. Nothing is trained here.
+#
+# **Builds on** 03 (convolution) and 04 (stride, padding, pooling).
+
+# %% [markdown]
+# ## The question
+#
+# So far a picture was a grid of numbers and so was its map. But a photo has three channels, and a
+# layer in the middle of a network may read 256 maps and write 512. **Predict, then run.** A layer has sixteen
+# filters of 3 × 3 and reads a colour photo. How many weights does it learn: $16 \cdot 9 = 144$?
+
+# %%
+import matplotlib.pyplot as plt
+import torch
+from matplotlib.cbook import get_sample_data
+from torch import nn
+from torch.nn import functional as F
+
+from course_utils import facts
+from course_utils.arithmetic import conv_multiply_adds, conv_parameters, output_size
+from course_utils.plots import plot_counts, plot_filter_bank, plot_images, show
+from course_utils.runtime import expect
+
+# %%
+layer = nn.Conv2d(3, 16, kernel_size=3)
+print("weights", tuple(layer.weight.shape), "=", layer.weight.numel())
+print("biases ", tuple(layer.bias.shape), "   =", layer.bias.numel())
+
+# %% [markdown]
+# Three times as many, and sixteen more. Where do they come from?
+
+# %% [markdown]
+# ## One filter reads all channels
+#
+# A filter of "3 × 3" has a slice of 3 × 3 weights **for each input channel**. It multiplies slice by slice and adds up
+# everything, the channels included:
+#
+# $$z(i, j) = b + \sum_{c=1}^{c_\text{in}} \sum_{p,q} f(c, p, q)\, x(c,\, i + p,\, j + q)$$
+#
+# The window slides over height and width. It does not slide over the channels: the filter is as deep as the input, so
+# **one filter makes one map**, however many channels go in. $b$ is the filter's bias, one number.
+#
+# **Predict, then run.** Convolve each channel alone with its slice, and add the three results. Same thing?
+
+# %%
+generator = torch.Generator().manual_seed(0)
+x = torch.randn(1, 3, 8, 8, generator=generator)
+one = nn.Conv2d(3, 1, kernel_size=3)  # a single filter
+alone = [F.conv2d(x[:, c : c + 1], one.weight[:, c : c + 1]) for c in range(3)]  # (1, 1, 6, 6) each
+print(tuple(one(x).shape))
+expect(
+    torch.allclose(one(x), sum(alone) + one.bias, atol=1e-5), "a sum over channels", trained=False
+)
+
+# %% [markdown]
+# So a filter can weigh the channels against each other. This one averages over 3 × 3 pixels and asks: how much
+# more red than green and blue?
+
+# %%
+photo = torch.tensor(plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))
+photo = photo.permute(2, 0, 1).float() / 255  # (3, 600, 512)
+colours = torch.tensor([1.0, -0.5, -0.5])  # red, green, blue; sums to 0
+red_filter = (colours[:, None, None] * torch.full((3, 3), 1 / 9))[None]  # (1, 3, 3, 3)
+redness = F.conv2d(photo[None], red_filter)[0].relu()  # (1, 598, 510)
+show(
+    plot_images([photo, redness / redness.max()], ["three channels in", "one map out"], size=2.2),
+    "The photo, and a map in which the red stripes of the flag are bright, the face is grey, and white "
+    "and dark areas are black",
+)
+
+# %% [markdown]
+# White has as much red as green and blue, so it gives 0: the weights sum to zero, and the rule of lesson 03 holds over
+# channels, too.
+
+# %% [markdown]
+# ## Many filters make many maps
+#
+# A layer has $c_\text{out}$ filters, all of one size, each with its own weights and bias. Each makes a map; the maps are
+# stacked as the channels of the output. So the weights of a layer have four axes:
+#
+# $$(\,c_\text{out},\; c_\text{in},\; k_h,\; k_w\,)$$
+
+# %%
+torch.manual_seed(0)
+layer = nn.Conv2d(3, 6, kernel_size=3)
+show(
+    plot_filter_bank(layer.weight),
+    "Six rows of three small kernels: a row for each filter, a column for each of the input channels",
+)
+
+# %%
+maps = layer(x)  # (1, 6, 6, 6)
+fourth = F.conv2d(x, layer.weight[3:4], layer.bias[3:4])  # the filter with index 3 alone
+expect(
+    torch.allclose(maps[:, 3:4], fourth, atol=1e-6), "each map has its own filter", trained=False
+)
+
+# %% [markdown]
+# Words get muddled here. In this course a **kernel** is one k × k slice, a **filter** is the stack of $c_\text{in}$ kernels that
+# makes one map, and a **channel**, or feature map, is one of the grids that go in or come out. The output channels of
+# one layer are the input channels of the next, so $c_\text{in}$ is not yours to choose.
+#
+# Other libraries order the axes differently. Keras has $(k_h, k_w, c_\text{in}, c_\text{out})$, so PyTorch's weights come from it by
+# `permute(3, 2, 0, 1)`.
+
+# %% [markdown]
+# ## The shape of the output
+#
+# A favourite quiz: filters $c_\text{out} \times c_\text{in} \times k_h \times k_w$, padding $(p_h, p_w)$, stride $(s_h, s_w)$. What
+# shape comes out of $(N, c_\text{in}, h, w)$? Lesson 04's formula holds for each axis on its own:
+#
+# $$\left(N,\; c_\text{out},\; \left\lfloor \frac{h + 2p_h - k_h}{s_h} \right\rfloor + 1,\;
+# \left\lfloor \frac{w + 2p_w - k_w}{s_w} \right\rfloor + 1\right)$$
+#
+# **Predict, then run.** Eight filters of 3 × 5, stride (2, 1), padding (1, 2), on a batch of four colour pictures of 33 × 48.
+
+# %%
+layer = nn.Conv2d(3, 8, kernel_size=(3, 5), stride=(2, 1), padding=(1, 2))
+shape = layer(torch.zeros(4, 3, 33, 48)).shape
+print(tuple(shape))
+size = output_size((33, 48), k=(3, 5), s=(2, 1), p=(1, 2))
+expect(shape == (4, 8, *size), "(N, c_out) and the formula twice", trained=False)
+
+# %% [markdown]
+# And if the number of channels is wrong? There is no sum to take, so PyTorch refuses:
+
+# %%
+try:
+    layer(torch.zeros(4, 1, 33, 48))
+except RuntimeError as error:
+    print(error)
+
+# %% [markdown]
+# ## Count the parameters
+#
+# 1. One kernel has $k_h k_w$ weights.
+# 2. One filter has a kernel for each input channel: $c_\text{in} k_h k_w$.
+# 3. One filter has one bias: $c_\text{in} k_h k_w + 1$.
+# 4. The layer has $c_\text{out}$ filters:
+#
+# $$\boxed{\,c_\text{out}\,(c_\text{in}\, k_h k_w + 1)\,}$$
+#
+# Without biases, $c_\text{out} c_\text{in} k_h k_w$. **Predict, then run.** The second layer of LeNet-5 has sixteen filters of 5 × 5 and
+# reads six maps.
+
+
+# %%
+def num_parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+layer = nn.Conv2d(6, 16, kernel_size=5)
+print(num_parameters(layer), "=", f"16 · (6 · 25 + 1) = {16 * (6 * 25 + 1)}")
+for c_in, c_out, k, bias in torch.cartesian_prod(
+    *[torch.tensor([1, 3, 8, 20])] * 3, torch.arange(2)
+).tolist():
+    built = nn.Conv2d(c_in, c_out, k, bias=bool(bias))
+    assert num_parameters(built) == c_out * (c_in * k * k + bias)
+    assert num_parameters(built) == conv_parameters(c_in, c_out, k=k, bias=bool(bias))
+print("the formula holds for 128 layers")
+
+# %% [markdown]
+# Note what is *not* in the formula: the size of the picture. The same layer works on any size, and learns no more numbers
+# for a larger one.
+
+# %%
+for size in (28, 224, 1000):
+    maps = layer(torch.zeros(1, 6, size, size))
+    print(f"{size:4} pixels: {num_parameters(layer):,} parameters, output {tuple(maps.shape)}")
+
+# %% [markdown]
+# ### When the bias is left out
+#
+# Many networks since 2015 say `bias=False`. Their convolutions are followed by batch normalisation (lesson 11), which
+# subtracts each channel's mean. A constant that is added to a whole channel is in its mean, so it is subtracted again.
+
+# %%
+norm = nn.BatchNorm2d(16)
+x = torch.randn(8, 6, 12, 12, generator=generator)
+with_bias = norm(layer(x))
+without = norm(F.conv2d(x, layer.weight))  # the same weights, no bias
+expect(
+    torch.allclose(with_bias, without, atol=1e-4), "the bias is gone after BatchNorm", trained=False
+)
+
+# %% [markdown]
+# ## Count the work
+#
+# A **multiply-add** is one product, added to a sum. Each *output number* costs as many as a filter has weights. So:
+#
+# 1. one output number: $c_\text{in} k_h k_w$ multiply-adds;
+# 2. one map: times $h_\text{out} w_\text{out}$;
+# 3. all maps: times $c_\text{out}$.
+#
+# $$c_\text{out}\, c_\text{in}\, k_h k_w \cdot h_\text{out} w_\text{out}$$
+#
+# That is the number of weights times the number of window positions. **Predict, then run.** PyTorch counts "FLOPs" of the LeNet layer on
+# maps of 14 × 14. Is it the same number?
+
+# %%
+from torch.utils.flop_counter import FlopCounterMode
+
+with FlopCounterMode(display=False) as counter:
+    layer(torch.zeros(1, 6, 14, 14))
+by_hand = 16 * 6 * 25 * 10 * 10
+print(f"multiply-adds by hand {by_hand:,}; PyTorch's FLOPs {counter.get_total_flops():,}")
+expect(counter.get_total_flops() == 2 * by_hand, "a multiply-add is two FLOPs", trained=False)
+counted = conv_multiply_adds(6, 16, k=5, out=output_size(14, k=5))
+expect(counted == by_hand, "course_utils.arithmetic counts multiply-adds", trained=False)
+
+# %% [markdown]
+# Twice as much: PyTorch counts the product and the addition. Papers mostly count multiply-adds and print "FLOPs" above them, so
+# a factor of 2 between two tables may mean nothing. This course says multiply-adds.
+#
+# ### Parameters and work sit in different places
+#
+# VGG-16 (lesson 09) is a good example: thirteen convolutions, then three linear layers. `summarise` lists a network without
+# running it on real numbers.
+
+# %%
+from course_utils.inspection import summarise
+
+rows = [row for row in summarise("vgg16").rows if row.parameters]
+print(f"{'':14}{'output':>15}{'parameters':>13}{'multiply-adds':>16}")
+for row in (rows[0], rows[1], rows[12], *rows[13:]):
+    shape = "×".join(map(str, row.output_shape))
+    print(f"{row.name:14}{shape:>15}{row.parameters:13,}{row.multiply_adds:16,}")
+
+# %%
+convolutions, linear = rows[:13], rows[13:]
+parameters = sum(row.parameters for row in linear) / sum(row.parameters for row in rows)
+work = sum(row.multiply_adds for row in convolutions) / sum(row.multiply_adds for row in rows)
+print(f"the linear layers hold {parameters:.0%} of the parameters")
+print(f"the convolutions do    {work:.0%} of the work")
+expect(parameters > 0.85 and work > 0.98, "few numbers, used often", trained=False)
+
+# %% [markdown]
+# A convolution has few weights and uses each at every position. A linear layer has many and uses each once. To make such a network
+# *smaller*, look at its linear layers; to make it *faster*, look at its convolutions.
+#
+# ### Memory: what is kept
+#
+# Training keeps every layer's output until the backward pass has used it. **Predict, then run.** How many megabytes are the weights of VGG-16's
+# second convolution, and how many its output for a batch of 64?
+
+# %%
+second = rows[1]
+weights, maps = 4 * second.parameters, 4 * torch.Size(second.output_shape).numel()  # bytes
+print(f"weights {weights / 1e6:7.2f} MB")
+print(f"output  {maps / 1e6:7.2f} MB for one picture, {64 * maps / 1e6:,.0f} MB for 64")
+
+# %% [markdown]
+# When memory runs out in the training of a convnet, look at the maps of the *early* layers first, not at the weights. A smaller
+# batch helps; a smaller linear layer hardly does.
+
+# %% [markdown]
+# ## The dense layer in its place
+#
+# What would a dense layer between the same two shapes cost? It has one weight for each pair of an input and an output number. Take VGG's
+# first layer, 3 × 224 × 224 to 64 × 224 × 224. **Predict, then run.** Write down the number of zeros first.
+
+# %%
+conv = conv_parameters(3, 64, k=3)
+dense = (3 * 224 * 224) * (64 * 224 * 224) + 64 * 224 * 224
+show(
+    plot_counts({"convolution": conv, "dense layer": dense}, "parameters"),
+    "Two bars on a logarithmic scale: 1,792 parameters against 483 billion",
+)
+print(f"in memory: {4 * conv / 1e3:.1f} kB against {4 * dense / 1e12:.1f} TB")
+
+# %% [markdown]
+# ### Try it: the counter
+#
+# 1. Double both channel numbers. By what factor do the parameters grow?
+# 2. Set the stride to 2. What falls, and what stays?
+# 3. Find a convolution that has **exactly** as many parameters as the dense layer in its place. (Shrink the picture.)
+# 4. Make the number of groups equal to the number of channels. What are the weights' four axes now?
+
+# %%
+from course_utils.widgets import ParameterCounter
+
+ParameterCounter("LeNet, conv2")
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# 1. By 4, up to the biases: the formula has $c_\text{in}$ and $c_\text{out}$ as factors.
+# 2. The multiply-adds fall to a quarter; the parameters stay.
+# 3. $k = n$ without padding: one window, which covers everything. More of that below.
+# 4. $(c, 1, k, k)$: each filter reads one channel.
+# </details>
+
+# %% [markdown]
+# ## The 1 × 1 convolution
+#
+# A filter of 1 × 1 looks at a single pixel, which sounds useless. But it is as deep as its input, so it takes a weighted
+# sum of that pixel's channels:
+#
+# $$z(o, i, j) = b(o) + \sum_c W(o, c)\, x(c, i, j)$$
+#
+# Fix a pixel $(i, j)$ and read this again: it is a **linear layer** from $c_\text{in}$ to $c_\text{out}$ numbers, the same one at every
+# pixel. We check it by giving both the same weights.
+
+# %%
+x = torch.randn(2, 60, 100, 100, generator=generator)
+linear = nn.Linear(60, 20)
+conv = nn.Conv2d(60, 20, kernel_size=1)
+with torch.no_grad():
+    conv.weight.copy_(linear.weight[:, :, None, None])  # (20, 60) → (20, 60, 1, 1)
+    conv.bias.copy_(linear.bias)
+    by_conv = conv(x)  # (2, 20, 100, 100)
+    by_pixel = linear(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)  # channels last, and back
+expect(torch.allclose(by_conv, by_pixel, atol=1e-5), "1 × 1 = linear at each pixel", trained=False)
+print(f"{tuple(x.shape)} → {tuple(by_conv.shape)} with {num_parameters(conv):,} parameters")
+
+# %% [markdown]
+# You have met one already. The luminance of lesson 01, $0.299 R + 0.587 G + 0.114 B$, is a 1 × 1 convolution from three channels to one:
+
+# %%
+weights = torch.tensor([0.299, 0.587, 0.114])
+luminance = torch.einsum("c,chw->hw", weights, photo)
+as_conv = F.conv2d(photo[None], weights.reshape(1, 3, 1, 1))[0, 0]
+expect(
+    torch.allclose(luminance, as_conv, atol=1e-6), "luminance is a 1 × 1 convolution", trained=False
+)
+
+# %% [markdown]
+# People say "a 1 × 1 convolution is a fully connected layer". Yes: over the *channels*, shared by all pixels. It is not one over
+# the picture, which would tie every pixel to every other:
+
+# %%
+over_picture = (60 * 100 * 100) * (20 * 100 * 100)
+print(f"over channels: {60 * 20:,} weights; over the picture: {over_picture:,}")
+
+# %% [markdown]
+# It is good for three things. It mixes channels. It changes their number: here 60 become 20, at full resolution. And with an
+# activation behind it, it is a small MLP at every pixel, which is the idea of *Network in network* (lesson 10).
+#
+# ### Reduce first, then look
+#
+# 5 × 5 filters on many channels are expensive. **Predict, then run.** 192 channels in, 32 out, maps of 28 × 28: what is saved if a 1 × 1
+# convolution reduces the channels to 16 first?
+
+# %%
+direct = conv_multiply_adds(192, 32, k=5, out=28)
+reduced = conv_multiply_adds(192, 16, k=1, out=28) + conv_multiply_adds(16, 32, k=5, out=28)
+print(f"direct {direct:,}; reduced {reduced:,}: {direct / reduced:.1f} times less")
+expect(reduced < direct / 9, "a bottleneck saves nine tenths", trained=False)
+
+# %% [markdown]
+# That is a **bottleneck**. GoogLeNet is built of them (lesson 10), and so are the deep ResNets (lesson 13).
+
+# %% [markdown]
+# ## From dense to convolution and back
+#
+# A convolution is a dense layer with most weights zero (lesson 03). The other way round, a dense layer on a map is a convolution
+# whose window covers the whole map: $k = n$, no padding, one position. LeNet's first linear layer reads 16 maps of
+# 5 × 5:
+
+# %%
+linear = nn.Linear(16 * 5 * 5, 120)
+conv = nn.Conv2d(16, 120, kernel_size=5)
+with torch.no_grad():
+    conv.weight.copy_(linear.weight.reshape(120, 16, 5, 5))
+    conv.bias.copy_(linear.bias)
+maps = torch.randn(2, 16, 5, 5, generator=generator)
+same = torch.allclose(conv(maps)[:, :, 0, 0], linear(maps.flatten(1)), atol=1e-5)
+expect(same, "a dense layer is a convolution as large as its map", trained=False)
+expect(num_parameters(conv) == num_parameters(linear), "with as many parameters", trained=False)
+
+# %% [markdown]
+# The paper of 1998 writes this layer as a convolution, C5. What for? Give it a larger map, and the linear layer fails while
+# the convolution slides:
+
+# %%
+larger = torch.randn(1, 16, 7, 9, generator=generator)
+print("convolution:", tuple(conv(larger).shape))
+try:
+    linear(larger.flatten(1))
+except RuntimeError as error:
+    print("linear:     ", error)
+
+# %% [markdown]
+# The network now answers for each of 3 × 5 places of a larger picture, and shares the work between them. Networks that
+# find and segment objects rest on this.
+
+# %% [markdown]
+# ## Groups
+#
+# AlexNet did not fit into the memory of a GPU of 2012, so its authors cut it in two. Half of the filters lived on each GPU and saw
+# only the maps that were there; in one layer, conv3, all filters saw all maps. Today this is a setting, `groups=2`.
+#
+# With $g$ groups the input channels fall into $g$ equal parts, and so do the filters; each filter reads its own part only. It has
+# $c_\text{in}/g$ kernels, so the weights are $(c_\text{out},\, c_\text{in}/g,\, k_h,\, k_w)$ and the layer has
+#
+# $$c_\text{out} \left(\frac{c_\text{in}}{g}\, k_h k_w + 1\right)$$
+#
+# parameters: the weights divided by $g$, the biases as before.
+
+# %%
+torch.manual_seed(0)
+towers = nn.Conv2d(6, 8, kernel_size=3, groups=2)
+print("weights", tuple(towers.weight.shape))
+show(
+    plot_filter_bank(towers.weight, groups=2),
+    "Eight filters and six channels: the first four filters have kernels for the first three channels "
+    "only, the last four for the last three; the other half of the grid is empty",
+)
+
+# %% [markdown]
+# **Predict, then run.** Is it the same as two separate layers on the two halves of the channels?
+
+# %%
+x = torch.randn(2, 6, 10, 10, generator=generator)
+first = F.conv2d(x[:, :3], towers.weight[:4], towers.bias[:4])  # (2, 4, 8, 8)
+second = F.conv2d(x[:, 3:], towers.weight[4:], towers.bias[4:])  # (2, 4, 8, 8)
+same = torch.allclose(towers(x), torch.cat([first, second], dim=1), atol=1e-5)
+expect(same, "two groups are two layers side by side", trained=False)
+x.requires_grad_()
+towers(x)[:, :4].sum().backward()  # go backwards from the first tower only
+expect(
+    not x.grad[:, 3:].any(), "the first tower depends on no channel of the second", trained=False
+)
+
+# %% [markdown]
+# What did the split save in AlexNet?
+
+# %%
+print(facts.get("alexnet.grouped_layers"))
+layers = {"conv2": (96, 256, 5), "conv4": (384, 384, 3), "conv5": (384, 256, 3)}
+saved = 0
+for name, (c_in, c_out, k) in layers.items():
+    whole, split = (conv_parameters(c_in, c_out, k=k, groups=g) for g in (1, 2))
+    saved += whole - split
+    print(f"{name}: {whole:9,} parameters, in two groups {split:9,}")
+total = summarise("alexnet").parameters
+print(f"AlexNet has {total:,}; without groups it would have {total + saved:,}")
+expect(total == facts.get("alexnet.parameters").ours, "the ledger agrees", trained=False)
+
+# %% [markdown]
+# Two percent of all parameters, since most sit in the linear layers, but half of the work in those three.
+#
+# ### One group for each channel
+#
+# At the extreme, $g = c_\text{in}$: each filter reads **one** channel. That is a **depthwise** convolution. It looks around but mixes nothing;
+# a 1 × 1 convolution mixes but does not look around. One after the other they make a **separable** convolution. For $c$ channels in and out and
+# each output position:
+#
+# $$\frac{\overbrace{k^2 c}^{\text{depthwise}} + \overbrace{c^2}^{1 \times 1}}{\underbrace{k^2 c^2}_{\text{ordinary}}} = \frac{1}{c} + \frac{1}{k^2}$$
+#
+# For 3 × 3 that is little more than a ninth. **Predict, then run.** Is a layer with a ninth of the work nine times as fast?
+
+# %%
+c, n = 128, 56
+ordinary = conv_multiply_adds(c, c, k=3, out=n)
+separable = conv_multiply_adds(c, c, k=3, out=n, groups=c) + conv_multiply_adds(c, c, k=1, out=n)
+print(f"ordinary {ordinary:,}; separable {separable:,}; ratio {separable / ordinary:.4f}")
+expect(abs(separable / ordinary - (1 / c + 1 / 9)) < 1e-12, "1/c + 1/k²", trained=False)
+
+# %% tags=["nbval-ignore-output"]
+import time
+
+models = {
+    "ordinary": nn.Conv2d(c, c, 3, padding=1),
+    "separable": nn.Sequential(nn.Conv2d(c, c, 3, padding=1, groups=c), nn.Conv2d(c, c, 1)),
+}
+maps, best = torch.randn(8, c, n, n), {}
+for name, model in models.items():
+    with torch.no_grad():
+        for _ in range(6):
+            start = time.perf_counter()
+            model(maps)
+            best[name] = min(best.get(name, 9), time.perf_counter() - start)
+    print(f"{name:10} {1000 * best[name]:6.1f} ms")
+
+# %% tags=["nbval-ignore-output"]
+faster = best["ordinary"] / best["separable"]
+print(f"work: {ordinary / separable:.1f} times less; time: {faster:.1f} times less")
+
+# %% [markdown]
+# On most machines it is not. A depthwise filter does little with each number that it fetches from memory, so the processor waits. **Multiply-adds are a
+# model of time, not time.** Measure before you believe.
+
+# %% [markdown]
+# ## A whole network
+#
+# **Predict, then run.** Cover the table, and write down shape, parameters and multiply-adds of each layer.
+
+# %%
+from course_utils.inspection import summary
+
+network = nn.Sequential(
+    nn.Conv2d(3, 16, kernel_size=3, padding=1),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Conv2d(16, 32, kernel_size=3, padding=1),
+    nn.ReLU(),
+    nn.MaxPool2d(2),
+    nn.Flatten(),
+    nn.Linear(32 * 8 * 8, 10),
+)
+summary(network, (3, 32, 32))
+
+# %% [markdown]
+# ## Pop quiz
+#
+# **1.** How many parameters has `nn.Conv2d(64, 128, 3, bias=False)`?
+#
+# <details><summary>Answer</summary>
+#
+# 128 · 64 · 9 = 73,728. Whoever says 1,152 gave each filter one kernel instead of 64; 73,856 counts biases that are not there.
+# </details>
+#
+# **2.** The same layer reads pictures twice as wide and twice as high. What happens to parameters, multiply-adds and the memory of
+# its output?
+#
+# <details><summary>Answer</summary>
+#
+# The parameters stay; the other two grow by 4. "All grow by 4" describes a layer without sharing.
+# </details>
+#
+# **3.** Filters 32 × 16 × 5 × 5, padding (2, 0), stride (1, 2), input (10, 16, 40, 41). Which shape comes out?
+#
+# <details><summary>Answer</summary>
+#
+# (10, 32, 40, 19): 40 + 4 − 5 + 1 = 40, and $\lfloor (41 - 5)/2 \rfloor + 1 = 19$. The 16 disappears in the sum; whoever keeps it
+# thinks of a depthwise layer.
+# </details>
+#
+# **4.** A 1 × 1 convolution makes 20 maps of 60. Can it detect an edge?
+#
+# <details><summary>Answer</summary>
+#
+# Not by itself: it sees one pixel. If earlier layers have put what is around the pixel into its channels, it can combine that.
+# </details>
+#
+# **5.** `nn.Conv2d(96, 256, 5, groups=2)`: which shape have the weights?
+#
+# <details><summary>Answer</summary>
+#
+# (256, 48, 5, 5). (128, 48, 5, 5) is one of the two towers; (256, 96, 5, 5) forgot that a filter reads half of the channels.
+# </details>
+#
+# **6.** A colleague replaces a 3 × 3 layer of 256 channels by a separable one and expects a ninth of the *training memory*. Why is that
+# wrong?
+#
+# <details><summary>Answer</summary>
+#
+# The maps take the memory, and they are as large as before; there is even one more to keep, between the two parts. A ninth is
+# about multiply-adds and weights.
+# </details>
+
+# %% [markdown]
+# ## Try it yourself
+#
+# Write the count of a convolution, groups and bias included. The check below compares it with PyTorch.
+
+
+# %%
+def count(c_in: int, c_out: int, k: int, groups: int = 1, bias: bool = True) -> int:
+    return c_out * c_in * k * k  # your code here
+
+
+# %%
+for settings in ((3, 8, 3, 1, False), (3, 8, 3, 1, True), (6, 8, 5, 2, True), (8, 8, 3, 8, False)):
+    c_in, c_out, k, groups, bias = settings
+    expected = num_parameters(nn.Conv2d(c_in, c_out, k, groups=groups, bias=bias))
+    if count(*settings) != expected:
+        print(f"not yet: {c_in} → {c_out}, k = {k}, {groups} groups, bias {bias}:")
+        print(f"         {count(*settings)}, expected {expected}")
+        break
+else:
+    print("right")
+
+# %% [markdown]
+# <details><summary>A solution</summary>
+#
+# `return c_out * (c_in // groups * k * k + bias)`: True counts as 1.
+# </details>
+
+# %% [markdown]
+# ## What to remember
+#
+# - Weights are $(c_\text{out}, c_\text{in}, k_h, k_w)$. One filter reads all channels and makes one map.
+# - Parameters: $c_\text{out}(c_\text{in} k_h k_w + 1)$, whatever the size of the picture. Multiply-adds: the weights, times the window
+#   positions.
+# - Linear layers hold the parameters, convolutions do the work, the early maps fill the memory.
+# - A 1 × 1 convolution is one linear layer at every pixel. A dense layer is a convolution with $k = n$.
+# - $g$ groups divide weights and work by $g$, and cut the connections between the groups.
+
+# %% [markdown]
+# ## Further reading
+#
+# - A. Krizhevsky, I. Sutskever, G. Hinton: *ImageNet classification with deep convolutional neural networks*. NIPS 25, 2012.
+#   Section 3.5 and figure 2: the two towers.
+# - M. Lin, Q. Chen, S. Yan: *Network in network*. ICLR 2014. 1 × 1 convolutions as an MLP at each pixel.
+# - F. Chollet: *Xception: Deep learning with depthwise separable convolutions*. CVPR 2017.
+# - A. Howard et al.: *MobileNets: Efficient convolutional neural networks for mobile vision applications*. arXiv 1704.04861,
+#   2017.
+# - J. Long, E. Shelhamer, T. Darrell: *Fully convolutional networks for semantic segmentation*. CVPR 2015. Dense layers turned into
+#   convolutions.
+#
+# **Next** Lesson 06 asks what happens to the maps when the picture moves. The skill to take along into the exercise: for a given network,
+# fill in shape, parameters and multiply-adds of every layer, and find the setting that makes it fit a budget.
+#
+# ## Words of this lesson
+#
+# | English | Korean | meaning |
+# |---|---|---|
+# | channel | 채널 | one of the grids that go in or come out |
+# | feature map | 특징 맵 | an output channel |
+# | filter | 필터 | weights of shape (c_in, k, k) that make one map |
+# | bias | 편향 | a constant that is added to a map |
+# | parameter | 파라미터, 매개변수 | a number that is learned |
+# | multiply-add | 곱셈-덧셈 연산 | one product, added to a sum; two FLOPs |
+# | 1 × 1 convolution | 1×1 합성곱 | the same linear layer at every pixel |
+# | bottleneck | 병목 | few channels between many |
+# | grouped convolution | 그룹 합성곱 | each filter reads one part of the channels |
+# | depthwise convolution | 깊이별 합성곱 | each filter reads one channel |
