@@ -246,7 +246,7 @@ def report_run(
     speed = len(history) * num_images / sum(epoch.seconds for epoch in history.epochs)
     print(
         f"{options.model}: test accuracy {result.accuracy:.2%} of {result.num_images:,} pictures "
-        f"after {len(history)} epochs, {history.seconds:.1f} s, {speed:,.0f} pictures/s"
+        f"after {len(history)} epoch{'s' * (len(history) > 1)}, {history.seconds:.1f} s, {speed:,.0f} pictures/s"
     )
     if options.record:
         history.environment |= {"model": options.model, "test_accuracy": result.accuracy}

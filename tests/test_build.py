@@ -182,3 +182,17 @@ def test_outputs_do_not_name_the_building_machine(build, source, tmp_path):
     text += f"{str(build.ROOT)[4:]!r}) / 'data')\n"
     notebook = build.execute(build.read_source(source(text)), tmp_path)
     assert notebook.cells[0].outputs[0].text == "~/convnet-course/data\n"
+
+
+def test_claims_are_tried_with_other_seeds(build, source, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("COURSE_SEED_OFFSET", "0")
+    monkeypatch.setenv("COURSE_PROFILE", "laptop")
+    code = "from course_utils.runtime import expect, seed_everything\n"
+    code += "expect(seed_everything(0).initial_seed() < 2, 'the seed is small')"
+    path = source(f"# %%\n{code}\n")
+    with pytest.raises(SystemExit, match="Claims failed in 01_test"):
+        build.try_seeds([(path, tmp_path / "out.ipynb")], [1, 2])
+    printed = capsys.readouterr().out
+    assert "01_test, seeds + 1: every claim holds" in printed
+    assert "01_test, seeds + 2: this lesson claims that the seed is small" in printed
+    assert not (tmp_path / "out.ipynb").exists()

@@ -122,7 +122,7 @@ def test_train_reports_and_records(tmp_path, capsys):
 
 def test_train_takes_what_is_not_given_from_the_profile(capsys):
     assert cli.main(["train", "mlp", "--profile", "quick"]) == 0
-    assert "after 1 epochs" in capsys.readouterr().out
+    assert "after 1 epoch," in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
@@ -148,4 +148,4 @@ def test_an_interrupted_training_says_so_by_its_exit_code(monkeypatch, capsys):
 
     monkeypatch.setattr("course_utils.training.ProgressBar", lambda: interrupt)
     assert cli.main(["train", "mlp", "--limit", "100", "--epochs", "3"]) == 130
-    assert "after 1 epochs" in capsys.readouterr().out
+    assert "after 1 epoch," in capsys.readouterr().out

@@ -21,6 +21,14 @@ def test_seed_everything_repeats_every_generator():
     assert draws() != first[0]
 
 
+def test_the_offset_moves_every_seed(monkeypatch):
+    runtime.seed_everything(5)
+    five = draws()
+    monkeypatch.setenv("COURSE_SEED_OFFSET", "2")
+    generator = runtime.seed_everything(3)
+    assert draws() == five and generator.initial_seed() == 5
+
+
 @pytest.mark.parametrize("seed", [-1, 2**32])
 def test_a_seed_out_of_range_is_refused(seed):
     with pytest.raises(ValueError, match=f"seed {seed} is out of range"):

@@ -4,6 +4,7 @@
     python tools/build.py 07_lenet        # only these slugs
     python tools/build.py --check         # change nothing; fail if a notebook is behind its source
     python tools/build.py --force         # execute again although the inputs are the same
+    python tools/build.py --seeds 1 2     # write nothing; do the claims hold with other seeds?
 
 ``sources/lessons/NN_slug.py`` becomes ``notebooks/NN_slug.ipynb``, executed, outputs stored.
 ``sources/exercises/NN_slug.py`` becomes ``solutions/NN_slug/NN_slug.ipynb``, executed, and from
@@ -32,6 +33,7 @@ from pathlib import Path
 import jupytext
 import nbformat
 from nbclient import NotebookClient
+from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from release import release
 
@@ -205,6 +207,22 @@ def build_one(source: Path, target: Path, *, force: bool, check: bool) -> bool:
     return True
 
 
+def try_seeds(found: list[tuple[Path, Path]], offsets: list[int]) -> None:
+    """Execute notebooks with other random numbers, write nothing, and say which claims fail."""
+    failed = []
+    for offset in offsets:
+        os.environ["COURSE_SEED_OFFSET"] = str(offset)
+        for source, target in found:
+            try:
+                execute(read_source(source), target.parent)
+                print(f"{source.stem}, seeds + {offset}: every claim holds", flush=True)
+            except CellExecutionError as error:
+                print(f"{source.stem}, seeds + {offset}: {error.evalue}", flush=True)
+                failed.append(source.stem)
+    if failed:
+        sys.exit(f"Claims failed in {', '.join(failed)}.")
+
+
 def orphans() -> list[str]:
     """Return the built notebooks that no source makes any more."""
     expected = {target for _, target in targets([])}
@@ -218,9 +236,13 @@ def main() -> None:
     parser.add_argument("slugs", nargs="*", help="for example 07_lenet; default: all")
     parser.add_argument("--check", action="store_true", help="write nothing, fail if behind")
     parser.add_argument("--force", action="store_true", help="execute although nothing changed")
+    parser.add_argument("--seeds", nargs="+", type=int, metavar="N", help="try others, see above")
     args = parser.parse_args()
 
     found = list(targets(args.slugs))
+    if args.seeds:
+        try_seeds(found, args.seeds)
+        return
     behind = [
         str(target.relative_to(ROOT))
         for source, target in found
