@@ -55,6 +55,7 @@ from course_utils.plots import LivePlot, plot_images, plot_prediction, show
 from course_utils.runtime import choose_device, expect, profile, seed_everything
 from course_utils.training import TrainConfig, evaluate, fit
 
+# %%
 settings = profile("00_start_here")
 loaders = data.load(
     settings.data,

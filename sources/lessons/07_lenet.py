@@ -54,14 +54,20 @@ print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epo
 # epochs), we look at the **validation** part. The **test** part is opened once, at the very end.
 # Whoever chooses by the test part has trained on it, by hand.
 
+
 # %% tags=["nbval-ignore-output"]
-loaders = data.load(
-    settings.data,
-    batch_size=settings.batch_size,
-    device=device,
-    generator=seed_everything(0),
-    limit=settings.limit or None,
-)
+def load(seed: int = 0) -> data.Loaders:
+    """Load the pictures; the seed decides in which order they come."""
+    return data.load(
+        settings.data,
+        batch_size=settings.batch_size,
+        device=device,
+        generator=seed_everything(seed),
+        limit=settings.limit or None,
+    )
+
+
+loaders = load()
 for part in ("train", "val", "test"):
     print(f"{part:>5}: {getattr(loaders, part).num_images:6d} pictures")
 
@@ -105,7 +111,7 @@ print("by hand:", f"{(784 + 1) * 256 + (256 + 1) * 128 + (128 + 1) * 10:,}")
 # 2. a **pooling** layer halves height and width, so that the next convolution sees twice as far.
 #
 # What remains is small enough for three linear layers. Here is the whole model. You may change
-# it and see what the next cells say; the training further down uses the package's own copy.
+# it: the cells below use what stands here, until the comparison, which uses the package's copy.
 
 # %%
 from course_utils.models.lenet import LeNet5  # inline
@@ -146,13 +152,16 @@ expect(
 # Textbooks, and the class above, simplify the net of 1998. It is worth knowing where:
 
 # %%
-facts.table("lenet5")
+facts.table("lenet5.*")
 
 # %% [markdown]
-# Two sentences that you will often read are wrong. LeNet-5 was **not the first convnet**: the
-# Neocognitron (1980) had local, shared, pooled layers, and LeCun trained one by backpropagation
-# in 1989. And it did **not use plain sigmoids**, but a scaled tanh. Further down you will see
-# how much that matters.
+# And a sentence that you will often read is wrong, twice:
+
+# %%
+print(facts.trap("lenet_first_cnn"))
+
+# %% [markdown]
+# Further down you will see how much the scaled tanh matters.
 
 # %% [markdown]
 # ## One step of training, by hand
@@ -167,7 +176,7 @@ facts.table("lenet5")
 
 # %% tags=["nbval-ignore-output"]
 seed_everything(0)
-lenet = models.build("lenet5", in_channels=1, num_classes=10).to(device)
+lenet = LeNet5().to(device)
 images, labels = next(iter(loaders.train))  # (64, 1, 28, 28) and (64,)
 logits = lenet(images)  # (64, 10)
 loss = F.cross_entropy(logits, labels)
@@ -225,7 +234,7 @@ def accuracy(model: nn.Module, batches: data.Batches) -> float:
 
 
 # %% tags=["nbval-ignore-output"]
-lenet = models.build("lenet5", in_channels=1, num_classes=10).to(device)
+lenet = LeNet5().to(device)
 optimizer = torch.optim.SGD(lenet.parameters(), lr=0.05, momentum=0.9)
 for epoch in range(1, 3):
     start = time.perf_counter()
@@ -256,14 +265,7 @@ config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
 
 def train(name: str, title: str, **switches) -> tuple[nn.Module, object]:
     """Build a model and train it, always from the same seed."""
-    generator = seed_everything(0)
-    fresh = data.load(
-        settings.data,
-        batch_size=settings.batch_size,
-        device=device,
-        generator=generator,
-        limit=settings.limit or None,
-    )
+    fresh = load(seed=0)
     model = models.build(name, in_channels=1, num_classes=10, **switches).to(device)
     return model, fit(model, fresh, config, on_epoch_end=[LivePlot(title)])
 
@@ -289,8 +291,8 @@ expect(
 )
 
 # %% [markdown]
-# Look at the two live plots again. The MLP's training loss is as low as LeNet's, or lower; its
-# validation loss is not. It has enough parameters to fit the training pictures, but what it
+# Look at the two live plots again. In the end the MLP's training loss is about as low as LeNet's;
+# its validation loss is not. It has enough parameters to fit the training pictures, but what it
 # learned at one place it cannot use at another. Sharing weights is not only cheaper. It tells the
 # model something true about pictures, so less has to be learned from examples.
 #
@@ -353,7 +355,7 @@ picture, label = next(iter(loaders.test))[0][:1], loaders.test.labels[0]  # (1, 
 lenet.eval()
 with torch.no_grad(), capture(lenet, ["features.0", "features.3"]) as captured:
     lenet(picture)
-for name, maps in captured.outputs.items():
+for name, maps in captured.features.items():
     print(name, tuple(maps.shape))
 
 
@@ -365,11 +367,11 @@ def normalised(maps: torch.Tensor) -> torch.Tensor:
 
 
 show(
-    plot_images(normalised(captured.outputs["features.0"]), num_columns=6, size=1.1),
+    plot_images(normalised(captured.features["features.0"]), num_columns=6, size=1.1),
     "Six maps of the first convolution: outlines and surfaces of the same garment",
 )
 show(
-    plot_images(normalised(captured.outputs["features.3"]), num_columns=8, size=0.9),
+    plot_images(normalised(captured.features["features.3"]), num_columns=8, size=0.9),
     "Sixteen maps of the second convolution, ten pixels wide: coarse parts of the garment",
 )
 
