@@ -298,9 +298,9 @@ for name, candidate in {"listed": listed, "drawn": drawn}.items():
                     print(f"padding {padding}: the first 3 × 3 of {tuple(result.shape)}")
 
 # %% [markdown]
-# Exactly one setting explains all nine numbers: the drawn filter, upright, with padding 1 and stride **1**.
-# The slide lost an entry of its filter, and whoever computed the output forgot the stride and kept
-# the first three rows and columns of a 5 × 5 result. Two small slips, and nothing on the slide fits any more.
+# Of all the settings tried, one explains all nine numbers: the drawn filter, upright, with padding 1 and stride **1**. So
+# it seems that the listed filter lost an entry, and that the output was computed without the stride, of which the first three
+# rows and columns were kept. Two small slips, and nothing on the slide fits any more.
 #
 # The lesson of it: a size that comes out right proves nothing about the numbers.
 
