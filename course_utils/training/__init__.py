@@ -1,5 +1,10 @@
 """Training: `fit` a model to data, `evaluate` it, keep the `History`.
 
+    loaders = load("fashion_mnist_mini", batch_size=64)
+    model = build("lenet5", in_channels=1, num_classes=10)
+    history = fit(model, loaders, TrainConfig(epochs=5), on_epoch_end=[ProgressBar()])
+    evaluate(model, loaders.test).accuracy  # once, after all choices are made
+
 The loop itself is in `loop.py`, and is written to be read after lesson 07.
 """
 

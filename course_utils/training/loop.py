@@ -193,8 +193,8 @@ class Trainer:
         self.set_learning_rate()
         self.optimizer.zero_grad()
         self.add_gradients(images, labels)
-        self.scaler.unscale_(self.optimizer)
         if self.config.clip_norm is not None:
+            self.scaler.unscale_(self.optimizer)
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()

@@ -6,6 +6,7 @@ import pickle
 import resource
 import subprocess
 import warnings
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -139,47 +140,61 @@ def test_no_folder_can_be_made(tmp_path):
         CheckpointFolder(tmp_path / "file" / "x")
 
 
-def test_an_unwritable_disk_is_told_and_survived(folder):
-    """The kernel refuses to write beyond a limit, as it does on a full disk."""
-    folder.save(state_of(1), 1)
+@contextmanager
+def files_limited_to(num_bytes):
+    """Let the kernel refuse to write more into a file, as it does on a full disk."""
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, limits[1]))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (num_bytes, limits[1]))
     try:
-        with pytest.warns(UserWarning, match="no checkpoint was written at step 2") as caught:
-            assert not folder.save({"weights": torch.zeros(100_000)}, 2)
+        yield "File too large"
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
-    assert len(caught) == 1
-    assert "File too large" in str(caught[0].message)
+
+
+@contextmanager
+def disk_filled_up(folder):
+    """Leave 30 kB of the disk; where no small disk can be mounted, limit the files instead."""
+    if not os.path.ismount(folder):
+        with files_limited_to(30_000) as reason:
+            yield reason
+        return
+    free = os.statvfs(folder).f_bavail * os.statvfs(folder).f_frsize
+    (folder / "other").write_bytes(bytes(free - 30_000))
+    yield "No space left on device"
+    (folder / "other").unlink()
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A file system of 400 kB, if this process may mount one."""
+    mount = ["mount", "-t", "tmpfs", "-o", "size=400k", "none", str(tmp_path)]
+    mounted = subprocess.run(mount, capture_output=True, check=False).returncode == 0
+    yield tmp_path
+    if mounted:
+        subprocess.run(["umount", str(tmp_path)], check=True)
+
+
+def test_a_full_disk_is_told_and_survived(small_disk):
+    folder = CheckpointFolder(small_disk / "run")
+    state = {"step": 1, "weights": torch.zeros(25_000)}  # 100 kB
+    assert folder.save(state, 1)
+    with disk_filled_up(small_disk) as reason, pytest.warns(UserWarning) as caught:
+        assert not folder.save(state | {"step": 2}, 2)
+    assert [str(warning.message) for warning in caught] == [
+        "no checkpoint was written at step 2, the run goes on without it: "
+        f"{reason} in {folder.path}; the older checkpoints are kept"
+    ]
+    assert names(folder) == ["step-00000001.pt"]
+    assert folder.load(accept)["step"] == 1
+    assert folder.save(state | {"step": 3}, 3)
+    assert folder.load(accept)["step"] == 3
+
+
+def test_a_write_that_the_kernel_refuses_is_told_and_survived(folder):
+    folder.save(state_of(1), 1)
+    with files_limited_to(20_000), pytest.warns(UserWarning, match="step 2.*File too large"):
+        assert not folder.save({"weights": torch.zeros(100_000)}, 2)
     assert names(folder) == ["step-00000001.pt"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert folder.load(accept)["step"] == 1
-
-
-@pytest.fixture
-def tiny_disk(tmp_path):
-    """A file system of 300 kB; where none may be mounted, there is nothing to test."""
-    mount = ["mount", "-t", "tmpfs", "-o", "size=300k", "none", str(tmp_path)]
-    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode:
-        pytest.skip("mounting a small file system takes the rights of root")
-    yield tmp_path
-    subprocess.run(["umount", str(tmp_path)], check=True)
-
-
-def test_a_full_disk_is_told_and_survived(tiny_disk):
-    folder = CheckpointFolder(tiny_disk / "run")
-    first = {"step": 1, "weights": torch.zeros(30_000)}  # 120 kB: two of them fit, no third
-    assert folder.save(first, 1)
-    (tiny_disk / "other").write_bytes(bytes(100_000))
-    with pytest.warns(UserWarning) as caught:
-        assert not folder.save(first | {"step": 2}, 2)
-    assert str(caught[0].message) == (
-        "no checkpoint was written at step 2, the run goes on without it: No space left on "
-        f"device in {folder.path}; the older checkpoints are kept"
-    )
-    assert names(folder) == ["step-00000001.pt"]
-    assert folder.load(accept)["step"] == 1
-    (tiny_disk / "other").unlink()
-    assert folder.save(first | {"step": 3}, 3)
-    assert folder.load(accept)["step"] == 3

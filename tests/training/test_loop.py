@@ -14,7 +14,15 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from course_utils.training import DivergenceError, TrainConfig, evaluate, fit, learning_rate, loop
+from course_utils.training import (
+    DivergenceError,
+    TrainConfig,
+    evaluate,
+    fit,
+    learning_rate,
+    loop,
+    threads,
+)
 from course_utils.training.distributed import World
 
 EXACT = TrainConfig(epochs=3, lr=0.1, precision="float32")
@@ -216,12 +224,28 @@ class MemoryWatch:
 def test_memory_does_not_grow_over_epochs(make_model, make_loaders):
     config = dataclasses.replace(EXACT, epochs=20, ema=0.9, accumulate=2)
     watch = MemoryWatch()
-    fit(make_model(norm=True), make_loaders(num_train=256), config, on_epoch_end=[watch])
+    fit(make_model(norm=True), make_loaders(num_train=96), config, on_epoch_end=[watch])
     assert not watch.has_grown()
 
     leaking = MemoryWatch(leaks=1)
-    fit(make_model(norm=True), make_loaders(num_train=256), config, on_epoch_end=[leaking])
+    fit(make_model(norm=True), make_loaders(num_train=96), config, on_epoch_end=[leaking])
     assert leaking.has_grown()
+
+
+def test_processes_on_one_machine_share_its_cores(make_model, make_loaders, monkeypatch):
+    for name in threads.COUNT_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(threads, "find_processors", lambda: threads.Processors(4, 4))
+    monkeypatch.setattr(loop, "current_world", lambda: World(local_size=2))
+    before = torch.get_num_threads()
+    torch.set_num_threads(8)
+    try:
+        loaders = make_loaders(num_train=16, num_val=16)
+        history = fit(make_model(), loaders, dataclasses.replace(EXACT, epochs=1))
+        assert torch.get_num_threads() == 8
+    finally:
+        torch.set_num_threads(before)
+    assert history.environment["threads"] == 2
 
 
 # --- settings --------------------------------------------------------------------------------
@@ -231,7 +255,7 @@ def first_step(make_model, make_loaders, **settings):
     """The model after one step on one batch of 16 pictures."""
     model = make_model()
     loaders = make_loaders(num_train=16, num_val=16)
-    config = TrainConfig(epochs=1, schedule="constant", precision="float32", **settings)
+    config = TrainConfig(**{"epochs": 1, "schedule": "constant", "precision": "float32"} | settings)
     history = fit(model, loaders, config)
     assert len(loaders.train) == 1
     return model, history
@@ -251,11 +275,13 @@ def test_accumulating_gives_the_update_of_the_whole_batch(make_model, make_loade
         assert in_pieces.epochs[0].train_loss == pytest.approx(history.epochs[0].train_loss)
 
 
-def test_clipping_bounds_the_gradient(make_model, make_loaders):
+@pytest.mark.parametrize("precision", ["float32", "float16"])
+def test_clipping_bounds_the_gradient(make_model, make_loaders, precision):
+    """Also that of float16, whose loss is scaled up before the gradient is taken."""
     plain = {"lr": 1.0, "momentum": 0.0, "nesterov": False, "weight_decay": 0.0}
     free, _ = first_step(make_model, make_loaders, **plain)
     assert change(make_model, free).norm() > 0.02
-    clipped, _ = first_step(make_model, make_loaders, clip_norm=0.01, **plain)
+    clipped, _ = first_step(make_model, make_loaders, clip_norm=0.01, precision=precision, **plain)
     assert change(make_model, clipped).norm() == pytest.approx(0.01, rel=1e-3)
 
 
