@@ -164,6 +164,15 @@ def test_an_exercise_read_back_from_disk_is_current(build, source, tmp_path):
     assert build.is_current(target, build.read_source(path))
 
 
+def test_a_notebook_is_behind_when_a_widget_it_shows_changed(build, source, tmp_path, monkeypatch):
+    path = source("# %%\nfrom course_utils.widgets import ConvolutionStepper\n")
+    target = tmp_path / "out.ipynb"
+    nbformat.write(build.read_source(path), target)
+    assert build.is_current(target, build.read_source(path))
+    monkeypatch.setattr(build, "widgets_fingerprint", lambda: "another")
+    assert not build.is_current(target, build.read_source(path))
+
+
 def test_executing_stores_outputs_without_times_or_widget_state(build, source, tmp_path):
     notebook = build.execute(build.read_source(source(LESSON)), tmp_path)
     assert [cell.outputs[0].text for cell in notebook.cells[3:]] == ["1\n", "2\n"]

@@ -69,6 +69,14 @@ def test_the_slides_padded_example_follows_from_no_turn_of_their_filter():
                 assert not torch.equal(out[0, 0], printed)
 
 
+def test_the_slides_padded_example_is_the_corner_of_one_at_stride_1():
+    compute = facts.get("example.padded_other_filter").compute
+    picture, kernel = (torch.tensor(x)[None, None] for x in (compute.input, compute.filter))
+    out = torch.nn.functional.conv2d(picture, kernel, stride=1, padding=1)  # (1, 1, 5, 5)
+    printed = torch.tensor(facts.get("example.padded_as_printed").value)
+    assert torch.equal(out[0, 0, :3, :3], printed)
+
+
 @pytest.mark.parametrize("fact", [pytest.param(fact, id=fact.key) for fact in FACTS])
 def test_a_figure_that_differs_from_its_source_says_why(fact):
     assert fact.agrees or fact.why

@@ -21,6 +21,8 @@ What a source may say beyond jupytext's percent format:
 
 import argparse
 import ast
+import functools
+import hashlib
 import json
 import os
 import re
@@ -70,8 +72,20 @@ def read_source(path: Path) -> NotebookNode:
         cell.metadata = cell_metadata(cell.metadata, path)
         if cell.cell_type == "code":
             cell.source = INLINE.sub(inlined_source, cell.source)
+    if any("course_utils.widgets import" in cell.source for cell in notebook.cells):
+        notebook.metadata["widgets_source"] = widgets_fingerprint()
     nbformat.validate(notebook)
     return notebook
+
+
+@functools.cache
+def widgets_fingerprint() -> str:
+    """Return a hash of the widgets' code, which the outputs of a notebook hold a copy of."""
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "course_utils/widgets").iterdir()):
+        if path.suffix in (".py", ".mjs", ".css"):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 def cell_ids(cells: list[NotebookNode]) -> Iterator[str]:
@@ -164,9 +178,10 @@ def without_root(notebook: NotebookNode) -> NotebookNode:
     return nbformat.reads(nbformat.writes(notebook).replace(here, "~/convnet-course"), as_version=4)
 
 
-def inputs(notebook: NotebookNode) -> list[tuple[str, str, str, str]]:
+def inputs(notebook: NotebookNode) -> list[tuple[str, ...]]:
     """Return what a notebook was built from: everything but its outputs."""
-    return [
+    widgets = (notebook.metadata.get("widgets_source", ""),)
+    return [widgets] + [
         (cell.id, cell.cell_type, cell.source, json.dumps(cell.metadata, sort_keys=True))
         for cell in notebook.cells
     ]
