@@ -14,9 +14,9 @@ class Occlusion:
     Attributes:
         answers: (N,), int64: the class that the model gives to each whole picture, or the one
             that was asked for.
-        maps: (N, H/s, W/s), float32, for windows moved by s pixels: how much the log-probability
-            of the answer falls, on average over the windows that cover a cell of s by s pixels.
-            Positive where the picture speaks for the answer, negative where against it.
+        maps: (N, H/s, W/s), float32, for windows moved by s pixels: how much the log-odds of the
+            answer, log p/(1 - p), fall, on average over the windows that cover a cell of s by s
+            pixels. Positive where the picture speaks for the answer, negative where against it.
     """
 
     answers: Tensor
@@ -50,14 +50,14 @@ def occlusion(
         ValueError: The grid does not fit the picture.
 
     Source: Zeiler & Fergus 2014, section 4.2.
-    Differs: log-probability instead of probability, which hardly moves where a model is sure.
+    Differs: log-odds instead of probability, which hardly moves where a model is sure.
     """
     _check_grid(tuple(images.shape[2:]), patch, stride)
     was_training = model.training
     model.eval()
-    log_probability = F.log_softmax(model(images), dim=1)  # (N, K)
-    answers = log_probability.argmax(dim=1) if labels is None else labels
-    whole = log_probability.gather(1, answers[:, None])[:, 0]  # (N,)
+    logits = model(images)  # (N, K)
+    answers = logits.argmax(dim=1) if labels is None else labels
+    whole = log_odds(logits, answers)  # (N,)
     rows, cols = ((size - patch) // stride + 1 for size in images.shape[2:])
     drops = images.new_empty(len(images), 1, rows, cols)
     for row in range(rows):
@@ -65,10 +65,23 @@ def occlusion(
             covered = images.clone()
             top, left = row * stride, col * stride
             covered[:, :, top : top + patch, left : left + patch] = fill
-            left_over = F.log_softmax(model(covered), dim=1).gather(1, answers[:, None])[:, 0]
-            drops[:, 0, row, col] = whole - left_over
+            drops[:, 0, row, col] = whole - log_odds(model(covered), answers)
     model.train(was_training)
     return Occlusion(answers, _spread(drops, patch // stride)[:, 0])
+
+
+def log_odds(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return log p/(1 - p) of one class of each row, where p is its softmax.
+
+    Args:
+        logits: (N, K), K at least 2.
+        labels: (N,), int64.
+
+    Returns:
+        (N,): the class's logit minus the log-sum-exp of all others.
+    """
+    others = logits.scatter(1, labels[:, None], -torch.inf)
+    return logits.gather(1, labels[:, None])[:, 0] - others.logsumexp(dim=1)
 
 
 def _check_grid(size: tuple[int, ...], patch: int, stride: int) -> None:

@@ -5,6 +5,7 @@ import torch
 from torch import nn
 
 from course_utils.inspection import occlusion
+from course_utils.inspection.occlusion import log_odds
 
 
 class LooksAt(nn.Module):
@@ -29,10 +30,8 @@ def test_only_windows_over_the_evidence_count() -> None:
     found = occlusion(LooksAt(corner()), torch.ones(2, 3, 16, 16), patch=4, stride=4)
     assert found.answers.tolist() == [1, 1]
     assert found.maps.shape == (2, 4, 4)
-    logit = torch.tensor(0.1 * 16 * 3)
-    drop = nn.functional.logsigmoid(logit) - torch.tensor(0.5).log()
     wanted = torch.zeros(4, 4)
-    wanted[0, 2] = drop
+    wanted[0, 2] = 0.1 * 16 * 3  # with two classes the log-odds are the evidence itself
     torch.testing.assert_close(found.maps[0], wanted)
 
 
@@ -50,6 +49,15 @@ def test_evidence_against_the_asked_class_is_negative() -> None:
     against = occlusion(LooksAt(corner()), images, labels=torch.tensor([0]), patch=4, stride=4)
     assert against.maps[0, 0, 2] < 0
     assert against.answers.tolist() == [0]
+
+
+def test_log_odds_are_those_of_the_softmax() -> None:
+    logits = torch.randn(50, 7, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    labels = torch.arange(50) % 7
+    p = logits.softmax(dim=1)[torch.arange(50), labels]
+    torch.testing.assert_close(log_odds(logits, labels), torch.log(p / (1 - p)))
+    sure = log_odds(torch.tensor([[1000.0, 0.0, 0.0]]), torch.tensor([0]))
+    assert sure.item() == pytest.approx(1000 - 0.6931, abs=1e-3)
 
 
 def test_model_comes_back_in_its_mode_and_pictures_unchanged() -> None:
