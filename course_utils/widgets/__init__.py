@@ -8,5 +8,12 @@ from course_utils.widgets.convolution_stepper import ConvolutionStepper
 from course_utils.widgets.parameter_counter import ParameterCounter
 from course_utils.widgets.pooling_and_order import PoolingAndOrder
 from course_utils.widgets.receptive_field_explorer import ReceptiveFieldExplorer
+from course_utils.widgets.shift_lab import ShiftLab
 
-__all__ = ["ConvolutionStepper", "ParameterCounter", "PoolingAndOrder", "ReceptiveFieldExplorer"]
+__all__ = [
+    "ConvolutionStepper",
+    "ParameterCounter",
+    "PoolingAndOrder",
+    "ReceptiveFieldExplorer",
+    "ShiftLab",
+]

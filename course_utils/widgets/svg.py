@@ -1,5 +1,8 @@
 """A few shapes of SVG, enough for the widgets' still pictures; the same input, the same bytes."""
 
+import base64
+import struct
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from decimal import ROUND_HALF_UP, Decimal
@@ -90,6 +93,27 @@ def ink(fill: str) -> str:
     return "#000000" if luminance > 0.179 else "#ffffff"
 
 
+def png(colours: Sequence[Sequence[str]]) -> bytes:
+    """Return rows of hex colours as a PNG file; the same colours, the same bytes.
+
+    It is not compressed: how well zlib does that depends on its version.
+
+    Raises:
+        ValueError: for more pixels than one block of the file holds.
+    """
+    rows = b"".join(b"\0" + bytes.fromhex("".join(row).replace("#", "")) for row in colours)
+    if len(rows) > 0xFFFF:
+        raise ValueError(f"{len(rows)} bytes of pixels: at most 65535 fit, about 147 x 147 pixels")
+    length = struct.pack("<HH", len(rows), len(rows) ^ 0xFFFF)
+    stream = b"\x78\x01\x01" + length + rows + struct.pack(">I", zlib.adler32(rows))
+    head = struct.pack(">IIBBBBB", len(colours[0]), len(colours), 8, 2, 0, 0, 0)  # 8 bits, RGB
+    chunks = ((b"IHDR", head), (b"IDAT", stream), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
+        for kind, body in chunks
+    )
+
+
 @dataclass
 class Drawing:
     """A white page to draw on; lengths are pixels, y points down."""
@@ -171,6 +195,16 @@ class Drawing:
                 size = min(0.4 * cell, 16, 1.5 * cell / len(text))
                 middle = left + cell / 2, top + cell / 2 + 0.36 * size
                 self.text(*middle, text, size=size, anchor="middle", fill=ink(fill))
+
+    def picture(
+        self, x: float, y: float, values: Sequence[Sequence[float]], *, size: float, colour: Colour
+    ) -> None:
+        """Draw a square picture without numbers; far shorter than a rectangle for each pixel."""
+        image = base64.b64encode(png([[colour(v) for v in row] for row in values])).decode()
+        self.parts.append(
+            f'<image x="{x:g}" y="{y:g}" width="{size:g}" height="{size:g}" '
+            f'style="image-rendering:pixelated" href="data:image/png;base64,{image}"/>'
+        )
 
     def window(self, x: float, y: float, width: float, height: float, *, dash: str = "") -> None:
         """Frame what the reader should look at."""

@@ -1,5 +1,6 @@
 """What all widgets share: the bundle of forms, and numbers written alike in both languages."""
 
+import base64
 import json
 import re
 from typing import Any
@@ -171,3 +172,26 @@ def test_two_of_the_same_on_one_page_are_both_alive(page: Page) -> None:
 
 def test_drawing_is_the_same_bytes_each_time(widget: type[CourseWidget]) -> None:
     assert widget().still().render() == widget().still().render()
+
+
+def test_a_picture_in_a_drawing_holds_its_colours(page: Page) -> None:
+    rows = [["#ff0000", "#00ff00", "#0000ff"], ["#000000", "#ffffff", "#123456"]]
+    encoded = base64.b64encode(svg.png(rows)).decode()
+    pixels = page.evaluate(
+        """async (source) => {
+            const image = new Image();
+            image.src = source;
+            await image.decode();
+            const canvas = new OffscreenCanvas(image.width, image.height).getContext("2d");
+            canvas.drawImage(image, 0, 0);
+            return [...canvas.getImageData(0, 0, image.width, image.height).data];
+        }""",
+        f"data:image/png;base64,{encoded}",
+    )
+    wanted = [[*bytes.fromhex(colour[1:]), 255] for row in rows for colour in row]
+    assert pixels == [value for pixel in wanted for value in pixel]
+
+
+def test_a_picture_too_large_for_a_drawing_is_refused() -> None:
+    with pytest.raises(ValueError, match="at most 65535 fit"):
+        svg.png([["#000000"] * 200] * 200)

@@ -1,0 +1,274 @@
+"""Move a shape and watch the maps of a small net move along, or flicker."""
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any, ClassVar
+
+import torch
+import torch.nn.functional as F
+import traitlets
+from torch import Tensor, nn
+
+from course_utils.equivariance import Layer, equivariance_error, invariance_error, shift
+from course_utils.models.blurpool import BlurPool, MaxBlurPool
+from course_utils.widgets.base import CourseWidget, Matrix, State
+from course_utils.widgets.svg import (
+    ACCENT,
+    MARK,
+    MUTED,
+    OKABE_ITO,
+    Drawing,
+    colour_scale,
+    number,
+)
+
+SIZE = 32
+FARTHEST = SIZE // 2
+SPOT = 12  # side of a shape; the rest of the picture is black
+
+
+def _drawn(inside: Callable[[float, float], bool]) -> list[str]:
+    """Rows of "#" and "." for a shape given by coordinates from -1 to 1, y downwards."""
+    places = [(2 * i - SPOT + 1) / SPOT for i in range(SPOT)]
+    return ["".join("#" if inside(x, y) else "." for x in places) for y in places]
+
+
+SHAPES: dict[str, list[str]] = {
+    "Disc": _drawn(lambda x, y: x * x + y * y < 0.8),
+    "Ring": _drawn(lambda x, y: 0.35 < x * x + y * y < 0.95),
+    "Square": _drawn(lambda x, y: max(abs(x), abs(y)) < 0.7),
+    "Triangle": _drawn(lambda x, y: abs(x) < (y + 1) / 2),
+    "Cross": _drawn(lambda x, y: min(abs(x), abs(y)) < 0.2),
+    "Fine stripes": ["#." * (SPOT // 2)] * SPOT,
+}
+"""Shapes by name, as rows of "#" (1) and "." (0)."""
+
+KERNELS: dict[str, Matrix] = {
+    "Sobel, vertical edges": [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
+    "Sobel, horizontal edges": [[-1, -2, -1], [0, 0, 0], [1, 2, 1]],
+    "Laplacian": [[0, -1, 0], [-1, 4, -1], [0, -1, 0]],
+    "Blur": [[1 / 16, 1 / 8, 1 / 16], [1 / 8, 1 / 4, 1 / 8], [1 / 16, 1 / 8, 1 / 16]],
+    "Identity": [[0, 0, 0], [0, 1, 0], [0, 0, 0]],
+}
+"""Kernels by name, as rows of weights."""
+
+_ring = partial(MaxBlurPool, padding_mode="circular")
+POOLS: dict[str, Callable[[], nn.Module]] = {
+    "none": nn.Identity,
+    "stride 2": lambda: nn.MaxPool2d(1, stride=2),
+    "max 2 × 2": lambda: nn.MaxPool2d(2),
+    "average 2 × 2": lambda: nn.AvgPool2d(2),
+    "blur 3 × 3": lambda: BlurPool(3, padding_mode="circular"),
+    "max, blur 3 × 3": lambda: _ring(blur_size=3),
+    "max, blur 5 × 5": lambda: _ring(blur_size=5),
+}
+"""What comes after the activation, by name; the blurs close the map to a ring."""
+
+# The same taken apart: what is done at every pixel, the side of the blur, what is then kept.
+PARTS = {
+    "none": ("keep", 1, 1),
+    "stride 2": ("keep", 1, 2),
+    "max 2 × 2": ("max", 1, 2),
+    "average 2 × 2": ("average", 1, 2),
+    "blur 3 × 3": ("keep", 3, 2),
+    "max, blur 3 × 3": ("max", 3, 2),
+    "max, blur 5 × 5": ("max", 5, 2),
+}
+BORDERS = {"circular": "circular", "zeros": "constant"}
+SCORES: dict[str, Callable[[], nn.Module]] = {
+    "mean": lambda: nn.AdaptiveAvgPool2d(1),
+    "maximum": lambda: nn.AdaptiveMaxPool2d(1),
+}
+
+PROBLEM = (
+    "The map of the unmoved shape is 0 everywhere, so no error can be relative to it. "
+    "Choose another kernel or pooling."
+)
+
+
+class ShiftLab(CourseWidget):
+    """Move a shape through convolution, ReLU and pooling, and measure what the maps make of it.
+
+    Args:
+        shape: a name in `SHAPES`.
+        kernel: a name in `KERNELS`.
+        border: what the convolution sees beyond the border: ``"circular"`` or ``"zeros"``.
+        pool: a name in `POOLS`.
+        score: how the pooled map becomes one number: ``"mean"`` or ``"maximum"``.
+        down, right: how far the shape has moved, -16 to 16 pixels, on the ring.
+
+    Raises:
+        traitlets.TraitError: for an unknown name, or a shift out of its range.
+    """
+
+    title = "Shift lab: does the map move along?"
+    data: ClassVar[dict[str, Any]] = {
+        "size": SIZE,
+        "shapes": SHAPES,
+        "kernels": KERNELS,
+        "parts": PARTS,
+        "problem": PROBLEM,
+        "scores": list(SCORES),
+    }
+
+    shape = traitlets.Enum(list(SHAPES), "Disc").tag(sync=True)
+    kernel = traitlets.Enum(list(KERNELS), "Sobel, vertical edges").tag(sync=True)
+    border = traitlets.Enum(list(BORDERS), "circular").tag(sync=True)
+    pool = traitlets.Enum(list(POOLS), "max 2 × 2").tag(sync=True)
+    score = traitlets.Enum(list(SCORES), "mean").tag(sync=True)
+    down = traitlets.Int(0, min=-FARTHEST, max=FARTHEST).tag(sync=True)
+    right = traitlets.Int(3, min=-FARTHEST, max=FARTHEST).tag(sync=True)
+
+    @staticmethod
+    def reference(state: State) -> dict[str, Any]:
+        """Compute with torch's layers and the two errors of `course_utils.equivariance`."""
+        return _reference(state)
+
+    def describe(self) -> str:
+        """Say how far the shape has moved, and the two errors."""
+        return f"{self.shape}, {self.kernel}, {self.pool}. {verdict(self.state(), self.result())}"
+
+    def still(self) -> Drawing:
+        """Draw the maps both ways around, and both errors over the shift."""
+        return _still(self.state(), self.result())
+
+
+def verdict(state: State, result: dict[str, Any]) -> str:
+    """Return the two errors in words.
+
+    Args:
+        state: the lab's state.
+        result: the reference's answer for it.
+    """
+    down, right = state["down"], state["right"]
+    step = SIZE // len(result["map"])
+    rows, columns = (number(abs(pixels) / step) for pixels in (down, right))
+    if result["problem"]:
+        return str(result["problem"])
+    return (
+        f"The shape is {abs(down)} {'up' if down < 0 else 'down'} and {abs(right)} "
+        f"{'left' if right < 0 else 'right'}; the map should move by {rows} and {columns} cells. "
+        f"Equivariance error {number(result['equivariance'], 3)}; the {state['score']} is "
+        f"{number(result['scores'][1], 3)}, unmoved {number(result['scores'][0], 3)}: "
+        f"invariance error {number(result['invariance'], 3)}."
+    )
+
+
+# --- What it computes ------------------------------------------------------------------------
+
+
+def _reference(state: State) -> dict[str, Any]:
+    x = picture_of(state["shape"])  # (1, 1, 32, 32)
+    convolution, layer, score = layers_of(state)
+    down, right = state["down"], state["right"]
+    moved = shift(x, down, right)
+    output, seen = layer(x), layer(moved)  # both (1, 1, 32/s, 32/s)
+    step = SIZE // output.shape[-1]
+    expected = shift(output, down / step, right / step)
+    maps = {
+        "picture": moved,
+        "convolved": convolution(moved),
+        "activated": convolution(moved).relu(),
+        "still": output,
+        "map": seen,
+        "expected": expected,
+        "difference": seen - expected,
+    }
+    return {
+        **{name: values[0, 0].tolist() for name, values in maps.items()},
+        "scores": [score(x).item(), score(moved).item()],
+        **_errors(state, layer, score, x),
+    }
+
+
+def _errors(state: State, layer: Layer, score: Layer, x: Tensor) -> dict[str, Any]:
+    """Both errors for every shift to the right, and for the one that is shown."""
+    if not layer(x).any():
+        blank = {"equivariance": None, "invariance": None}
+        return {"problem": PROBLEM, **blank, "curves": {name: [] for name in blank}}
+    shifts = range(-FARTHEST, FARTHEST + 1)
+    equivariance = [equivariance_error(layer, x, state["down"], columns) for columns in shifts]
+    invariance = [invariance_error(score, x, state["down"], columns) for columns in shifts]
+    return {
+        "problem": None,
+        "equivariance": equivariance[state["right"] + FARTHEST],
+        "invariance": invariance[state["right"] + FARTHEST],
+        "curves": {"equivariance": equivariance, "invariance": invariance},
+    }
+
+
+def picture_of(shape: str) -> Tensor:
+    """Return the picture (1, 1, 32, 32) with the named shape of `SHAPES` in its middle."""
+    spot = torch.tensor([[float(mark == "#") for mark in row] for row in SHAPES[shape]])
+    return F.pad(spot.double(), ((SIZE - SPOT) // 2,) * 4)[None, None]
+
+
+def layers_of(state: State) -> tuple[Layer, Layer, Layer]:
+    """Return the convolution alone, the whole layer with ReLU and pooling, and the score.
+
+    Args:
+        state: the lab's state.
+    """
+    weights = torch.tensor(KERNELS[state["kernel"]], dtype=torch.float64)[None, None]
+    pool, head = POOLS[state["pool"]]().double(), SCORES[state["score"]]()
+
+    def convolution(x: Tensor) -> Tensor:
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode=BORDERS[state["border"]]), weights)
+
+    def layer(x: Tensor) -> Tensor:
+        return pool(convolution(x).relu())
+
+    return convolution, layer, lambda x: head(layer(x))
+
+
+# --- The still picture -----------------------------------------------------------------------
+
+
+def _still(state: State, result: dict[str, Any]) -> Drawing:
+    page = Drawing(width=920, height=600)
+    values = [v for name in ("map", "expected") for row in result[name] for v in row]
+    bright, signed = colour_scale(values, signed=False), colour_scale(values, signed=True)
+    _draw_map(page, "Tx: the shape, moved", result["picture"], x=20, y=34)
+    _draw_map(page, "convolution", result["convolved"], x=245, y=34)
+    _draw_map(page, "ReLU", result["activated"], x=470, y=34)
+    _draw_map(page, "f(Tx): move, look", result["map"], x=695, y=34, colour=bright)
+    _draw_map(page, "T f(x): look, move", result["expected"], x=695, y=290, colour=bright)
+    _draw_map(page, "difference", result["difference"], x=470, y=290, colour=signed)
+    for row, (name, colour) in enumerate(_CURVES.items()):
+        _draw_curve(page, name, colour, state, result["curves"][name], y=302 + 126 * row)
+    moved, _, errors = verdict(state, result).partition(". ")
+    page.text(20, 566, moved + ".", size=13)
+    page.text(20, 586, errors, size=13)
+    return page
+
+
+_CURVES = {"equivariance": ACCENT, "invariance": OKABE_ITO["green"]}
+
+
+def _draw_map(
+    page: Drawing, title: str, values: Matrix, *, x: float, y: float, colour: Any = None
+) -> None:
+    page.text(x, y, title, bold=True)
+    colour = colour or colour_scale([v for row in values for v in row])
+    page.picture(x, y + 12, values, size=200, colour=colour)
+
+
+def _draw_curve(
+    page: Drawing, name: str, colour: str, state: State, errors: list[float], y: float
+) -> None:
+    if not errors:
+        return
+    top = max(*errors, 0.1)
+    page.text(20, y, f"{name} error over the shift to the right", bold=True)
+    page.text(52, y + 18, number(top), size=12, anchor="end", fill=MUTED)
+    page.text(52, y + 84, "0", size=12, anchor="end", fill=MUTED)
+    left, width, floor = 60, 360, y + 80
+    page.line([(left, y + 10), (left, floor), (left + width, floor)], stroke=MUTED, line=1)
+    step = width / (len(errors) - 1)
+    points = [(left + i * step, floor - 66 * error / top) for i, error in enumerate(errors)]
+    page.line(points, stroke=colour, line=2.5)
+    here = left + (state["right"] + FARTHEST) * step
+    page.line([(here, y + 8), (here, floor)], stroke=MARK)
+    for pixels in (-FARTHEST, 0, FARTHEST):
+        place = left + (pixels + FARTHEST) * step
+        page.text(place, floor + 15, number(pixels), size=12, anchor="middle", fill=MUTED)
