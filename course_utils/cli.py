@@ -244,9 +244,10 @@ def report_run(
 ) -> None:
     """Print one line about a finished run, and write its record if one was asked for."""
     speed = len(history) * num_images / sum(epoch.seconds for epoch in history.epochs)
+    count = f"{len(history)} epoch{'s' * (len(history) > 1)}"
     print(
         f"{options.model}: test accuracy {result.accuracy:.2%} of {result.num_images:,} pictures "
-        f"after {len(history)} epoch{'s' * (len(history) > 1)}, {history.seconds:.1f} s, {speed:,.0f} pictures/s"
+        f"after {count}, {history.seconds:.1f} s, {speed:,.0f} pictures/s"
     )
     if options.record:
         history.environment |= {"model": options.model, "test_accuracy": result.accuracy}

@@ -49,7 +49,7 @@ def test_a_flat_picture_stays_as_it_is():
 
 
 def test_zeros_are_refused_at_the_border():
-    with pytest.raises(ValueError, match="'zeros' would darken the border.*use reflect"):
+    with pytest.raises(ValueError, match=r"'zeros' would darken the border.*use reflect"):
         BlurPool(padding_mode="zeros")
 
 
