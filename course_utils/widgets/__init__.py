@@ -9,6 +9,7 @@ from course_utils.widgets.parameter_counter import ParameterCounter
 from course_utils.widgets.pooling_and_order import PoolingAndOrder
 from course_utils.widgets.receptive_field_explorer import ReceptiveFieldExplorer
 from course_utils.widgets.shift_lab import ShiftLab
+from course_utils.widgets.spurious_background_dial import SpuriousBackgroundDial
 
 __all__ = [
     "ConvolutionStepper",
@@ -16,4 +17,5 @@ __all__ = [
     "PoolingAndOrder",
     "ReceptiveFieldExplorer",
     "ShiftLab",
+    "SpuriousBackgroundDial",
 ]
