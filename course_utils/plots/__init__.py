@@ -5,6 +5,7 @@ object like any other. ``show(figure, alt)`` puts it into a notebook together wi
 readers who cannot see it.
 """
 
+from course_utils.plots.attribution import plot_attribution
 from course_utils.plots.convolution import (
     plot_counts,
     plot_filter_bank,
@@ -32,6 +33,7 @@ from course_utils.plots.training import LivePlot, plot_confusion, plot_histories
 
 __all__ = [
     "LivePlot",
+    "plot_attribution",
     "plot_channels",
     "plot_confusion",
     "plot_counts",

@@ -1,0 +1,59 @@
+import numpy as np
+import pytest
+import torch
+
+from course_utils.plots import plot_attribution
+from course_utils.plots.style import INTENSITY, SIGNED
+
+PICTURE = torch.rand(3, 8, 8)
+MASK = torch.zeros(8, 8, dtype=torch.bool)
+MASK[2:5, 3:6] = True
+
+
+def maps(seed):
+    values = torch.randn(4, 4, generator=torch.Generator().manual_seed(seed))
+    return {"occlusion": values, "saliency": values.abs().repeat(2, 2)}
+
+
+def test_every_model_gets_a_row_of_its_maps():
+    figure = plot_attribution(PICTURE, {"MLP": maps(0), "convnet": maps(1)}, MASK, "a star")
+    picture, *panels = figure.axes
+    np.testing.assert_allclose(picture.images[0].get_array(), PICTURE.permute(1, 2, 0))
+    assert picture.get_title() == "a star"
+    assert [axes.get_title() for axes in panels] == ["occlusion", "saliency", "", ""]
+    assert [axes.get_ylabel() for axes in panels] == ["MLP", "", "convnet", ""]
+    expected = [*maps(0).values(), *maps(1).values()]
+    for axes, values in zip(panels, expected, strict=True):
+        np.testing.assert_array_equal(axes.images[0].get_array(), values)
+
+
+def test_a_map_is_stretched_over_the_picture_under_the_outline():
+    panels = plot_attribution(PICTURE, {"MLP": maps(0)}, MASK).axes[1:]
+    for axes in panels:
+        assert axes.images[0].get_extent() == [-0.5, 7.5, 7.5, -0.5]
+        [outline] = [path for path in axes.collections[0].get_paths() if len(path.vertices)]
+        left, top = outline.vertices.min(axis=0)
+        right, bottom = outline.vertices.max(axis=0)
+        assert (left, top, right, bottom) == (2.5, 1.5, 5.5, 4.5)
+    assert not plot_attribution(PICTURE, {"MLP": maps(0)}).axes[1].collections
+
+
+def test_signed_maps_are_centred_on_zero_and_others_start_there():
+    signed, positive = (
+        axes.images[0] for axes in plot_attribution(PICTURE, {"m": maps(3)}).axes[1:]
+    )
+    top = float(maps(3)["saliency"].max())
+    assert signed.get_cmap().name == SIGNED and signed.get_clim() == pytest.approx((-top, top))
+    assert positive.get_cmap().name == INTENSITY and positive.get_clim() == pytest.approx((0, top))
+
+
+def test_a_map_that_is_zero_everywhere_can_be_drawn():
+    panel = plot_attribution(PICTURE, {"m": {"occlusion": torch.zeros(4, 4)}}).axes[1]
+    assert panel.images[0].get_clim() == (0, 1)
+
+
+def test_models_with_different_maps_are_refused():
+    with pytest.raises(ValueError, match="give at least one model, and the same maps for each"):
+        plot_attribution(PICTURE, {"a": maps(0), "b": {"occlusion": torch.ones(4, 4)}})
+    with pytest.raises(ValueError, match="at least one model"):
+        plot_attribution(PICTURE, {})
