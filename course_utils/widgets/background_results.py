@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from course_utils.data import Batches, DataInfo, Shapes, ShapesConfig, make_shapes
 from course_utils.inspection import occlusion
+from course_utils.training.placement import device_of_model
 
 RECORD = Path(__file__).with_name("background_results.npz")
 """Results made by ``tools/record_backgrounds.py``, for a dial without training."""
@@ -123,7 +124,7 @@ def measure_backgrounds(
     """Measure trained models on true and on swapped backgrounds.
 
     Args:
-        models: trained on `shapes`, by the name that the dial shows.
+        models: trained on `shapes`, by the name that the dial shows; on any device.
         correlation: the background correlation that they were trained at, in [0, 1].
         info: of the pictures that they were trained on; says how to normalise.
         test: what they are shown.
@@ -208,17 +209,18 @@ def _measure(
     info: DataInfo,
     test: BackgroundTest,
 ) -> ModelResult:
-    true, swapped = (_normalised(part, info) for part in both)
-    answers = [_answers(model, part) for part in (true, swapped)]
+    device = device_of_model(model)
+    true, swapped = (_normalised(part, info).to(device) for part in both)
+    answers = [_answers(model, part).cpu() for part in (true, swapped)]
     right = [float((answer == both[0].labels).float().mean()) for answer in answers]
     images = torch.stack([true[shown], swapped[shown]], dim=1)  # (K, 2, 3, H, W)
     found = occlusion(model, images.flatten(0, 1))
-    sample = occlusion(model, true[: test.num_mapped])
+    sample = occlusion(model, true[: test.num_mapped]).maps.cpu()
     return ModelResult(
         name=name,
         accuracy=(right[0], right[1]),
         fooled=float((answers[1] == both[1].backgrounds).float().mean()),
-        on_figure=float(figure_share(sample.maps, both[0].masks[: test.num_mapped]).mean()),
+        on_figure=float(figure_share(sample, both[0].masks[: test.num_mapped]).mean()),
         answers=found.answers.unflatten(0, (-1, 2)).cpu(),
         maps=found.maps.unflatten(0, (-1, 2)).cpu(),
     )
