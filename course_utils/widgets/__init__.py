@@ -5,6 +5,7 @@ against) with an .mjs file of the same name beside it (what the browser runs).
 """
 
 from course_utils.widgets.convolution_stepper import ConvolutionStepper
+from course_utils.widgets.fourier_gallery import FourierGallery
 from course_utils.widgets.parameter_counter import ParameterCounter
 from course_utils.widgets.pooling_and_order import PoolingAndOrder
 from course_utils.widgets.receptive_field_explorer import ReceptiveFieldExplorer
@@ -13,6 +14,7 @@ from course_utils.widgets.spurious_background_dial import SpuriousBackgroundDial
 
 __all__ = [
     "ConvolutionStepper",
+    "FourierGallery",
     "ParameterCounter",
     "PoolingAndOrder",
     "ReceptiveFieldExplorer",

@@ -199,8 +199,12 @@ class Drawing:
     def picture(
         self, x: float, y: float, values: Sequence[Sequence[float]], *, size: float, colour: Colour
     ) -> None:
-        """Draw a square picture without numbers; far shorter than a rectangle for each pixel."""
-        image = base64.b64encode(png([[colour(v) for v in row] for row in values])).decode()
+        """Draw a square picture without numbers; far shorter than a rectangle for each pixel.
+
+        Values are rounded to 6 decimals, so that no machine's last bits change a colour.
+        """
+        colours = [[colour(round(v, 6)) for v in row] for row in values]
+        image = base64.b64encode(png(colours)).decode()
         self.parts.append(
             f'<image x="{x:g}" y="{y:g}" width="{size:g}" height="{size:g}" '
             f'style="image-rendering:pixelated" href="data:image/png;base64,{image}"/>'
