@@ -201,7 +201,7 @@ function render({ model, el }) {
   const steps = player({ onBack: () => move(0, -1), onNext: () => move(0, 1), atEnd: () => false, wait: 350 });
   controls.append(...Object.values(chosen).map(({ node }) => node), steps.node);
 
-  const picture = heatmap({ size: 250 });
+  const picture = heatmap({ size: 240 });
   const handle = h("div", { role: "group", class: "cw-drag" }, picture.node);
   arrows(handle, "Picture; the arrow keys move the shape", move);
   let held = null;
@@ -219,7 +219,7 @@ function render({ model, el }) {
   });
   ["pointerup", "pointercancel"].forEach((name) => handle.addEventListener(name, () => { held = null; }));
 
-  const maps = Object.fromEntries(["convolved", "activated", "map", "still", "expected", "difference"].map((name) => [name, heatmap({ size: 168 })]));
+  const maps = Object.fromEntries(["convolved", "activated", "map", "still", "expected", "difference"].map((name) => [name, heatmap({ size: 165 })]));
   const picturePanel = panel("T x: the shape, moved", handle);
   const panels = Object.fromEntries(Object.entries(maps).map(([name, { node }]) => [name, panel("", node)]));
   const titles = { convolved: "Convolution", activated: "ReLU", map: "f(T x)", still: "f(x)", expected: "T f(x)", difference: "f(T x) \u2212 T f(x)" };
@@ -227,7 +227,7 @@ function render({ model, el }) {
   Object.entries(notes).forEach(([name, note]) => say(panels[name].note, note));
   Object.entries(titles).forEach(([name, title]) => say(panels[name].heading, title));
 
-  const plots = { equivariance: linePlot({ width: 440, height: 170 }), invariance: linePlot({ width: 440, height: 170 }) };
+  const plots = { equivariance: linePlot({ width: 390, height: 170 }), invariance: linePlot({ width: 390, height: 170 }) };
   const colours = { equivariance: OKABE_ITO.orange, invariance: OKABE_ITO.green };
   const why = h("div", { class: "cw-note cw-wide-note" });
   stage.append(picturePanel.node, h("div", { class: "cw-ways" }, ...Object.keys(titles).map((name) => panels[name].node)),
