@@ -218,7 +218,37 @@ show(
 # $f_2(f_1(Tx)) = f_2(T f_1(x)) = T f_2(f_1(x))$. A net of circular convolutions and pointwise
 # functions is equivariant, however deep. What, then, breaks it?
 #
-# <!-- demo: ShiftLab -->
+# ### Try it: the shift lab
+#
+# A shape of 12 × 12 pixels goes through a convolution, ReLU and pooling. Move it with the mouse or
+# the arrow keys, or press Play, and compare $f(Tx)$ with $T f(x)$.
+#
+# 1. Set the pooling to "none". Is there a shift that the map does not follow? Now put zeros around
+#    the picture. From which shift on does it fail, and why not before?
+# 2. Back to "circular", with "stride 2": which shifts does the map still follow?
+# 3. Choose "Fine stripes", "Identity" and "stride 2". What does the layer see at shift 0, at 1, at 2?
+# 4. Take the disc, Sobel and "max 2 × 2". Does the mean of the map stay? Which poolings make it stay?
+# 5. Order the poolings by their equivariance error for the disc. The rest of the lesson explains it.
+
+# %%
+from course_utils.widgets import ShiftLab
+
+ShiftLab(pool="max 2 × 2", right=3)
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# 1. None. With zeros the disc is safe until 10 pixels to the left and 12 to the right: what lies
+#    beyond the border is black either way. (That the sides differ is ReLU's doing, which drops the
+#    answer at one of them.)
+# 2. The even ones, for which the map moves by whole cells.
+# 3. At 0 and 2 a solid block, at 1 nothing at all: every pixel that is kept is black.
+# 4. Not with "max 2 × 2": it sees another set of windows after every odd shift. With all others it stays,
+#    on the ring.
+# 5. From the largest: stride 2, max 2 × 2, average 2 × 2, blur 3 × 3, max with blur 3 × 3, max with
+#    blur 5 × 5, none. Where the map should move by half a cell, the lab has to say what half a cell
+#    is; so will we, below.
+# </details>
 
 # %% [markdown]
 # ## Zero padding breaks it, from the border inwards
@@ -650,7 +680,43 @@ claim(torch.allclose(response, torch.cos(math.pi * u) ** 2, atol=1e-5), "the blu
 # So filters differ by the frequencies and directions that they answer to. The first layer of a
 # trained net is a whole set of such filters; lesson 08 shows AlexNet's.
 #
-# <!-- demo: FilterGallery -->
+# ### Try it: the Fourier gallery
+#
+# It filters a picture of 32 × 32 pixels twice, by sums in space and by a product of spectra, and
+# says by how much the two outputs differ. Its low-pass is round: what counts is the frequency
+# $\sqrt{u^2 + v^2}$, whatever its direction; ours cut down and across.
+#
+# 1. "Fine slanted stripes" has 10 cycles down and 6 across. At which cut-off will the low-pass let
+#    them through? Predict, then move the cut-off.
+# 2. "House", low-pass: switch the edge from ideal to Gaussian. Where did the ripples come from? Look
+#    at the filter's weights.
+# 3. "One dot": what is its spectrum? What is the output, for any filter?
+# 4. "Sobel, vertical edges": multiply by $\mathcal{F}[f]$ without the bar. What happens to the output?
+#    What else can you change so that both ways agree again? Why does "Blur 3 × 3" not care?
+# 5. Put zeros at the border. Where do the two ways differ, for a small filter and for a mask? Then
+#    append zeros.
+
+# %%
+from course_utils.widgets import FourierGallery
+
+FourierGallery("House", filter="Low-pass", cut_off=6)
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# 1. Between 11/32 and 12/32, since $\sqrt{10^2 + 6^2} = 11.7$. With 11/32 an even grey is left.
+# 2. From the weights, which swing around 0 all over the picture: an edge in frequency makes ripples
+#    in space. The Gaussian's weights are a Gaussian again, and do not swing.
+# 3. The same amplitude at all frequencies. The output is the filter itself, turned by 180° in
+#    cross-correlation.
+# 4. All signs turn round. Compute a convolution in space: it flips the filter, and has no bar. The
+#    blur is its own flipped copy.
+# 5. As far from the border as the filter reaches: one pixel for 3 × 3, everywhere for a mask, whose
+#    weights are as many as the picture's pixels. With enough zeros appended both agree.
+# </details>
+#
+# It also takes a picture of your own, 32 × 32. Ours, made small enough:
+# `FourierGallery(F.avg_pool2d(picture, 4)[0].tolist())`.
 
 # %% [markdown]
 # ## Aliasing: when a frequency changes its name
