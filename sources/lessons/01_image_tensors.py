@@ -32,8 +32,8 @@ from course_utils.runtime import expect, seed_everything
 # %% [markdown]
 # ## A photo is a block of numbers
 #
-# matplotlib ships a photo of Rear Admiral Grace Hopper, who built one of the first compilers. We
-# read it the way most programs do.
+# matplotlib ships a portrait photo to try things on, of the officer who built one of the first
+# compilers. We read it the way most programs do.
 
 # %%
 photo = plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False))
