@@ -33,7 +33,8 @@ def number(x: float, digits: int = 2) -> str:
     ('−0.5', '3', '3.33', '−3.13')
     """
     rounded = Decimal(x).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
-    return f"{float(rounded) + 0.0:.{digits}f}".rstrip("0").rstrip(".").replace("-", "−")
+    text = f"{float(rounded) + 0.0:.{digits}f}".replace("-", "−")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def fraction(x: float) -> str:

@@ -64,6 +64,11 @@ def test_counts_are_written_alike(shared: Any) -> None:
     assert shared("compact", counts) == [svg.compact(x) for x in counts]
 
 
+@pytest.mark.parametrize("x, text", [(100, "100"), (0, "0"), (-20.4, "−20"), (99.5, "100")])
+def test_whole_numbers_keep_their_zeros(x: float, text: str) -> None:
+    assert svg.number(x, 0) == text
+
+
 def test_typed_numbers_are_understood(shared: Any) -> None:
     texts = ["3", " -0.5 ", "−1/9", "2,5", "1e2", "", "1/0", "1/2/3", "x", "1/", "Infinity"]
     wanted = [3, -0.5, -1 / 9, 2.5, 100, *[None] * 6]
