@@ -29,8 +29,8 @@ def shift(x: Tensor, rows: float, columns: float = 0) -> Tensor:
     if float(rows).is_integer() and float(columns).is_integer():
         return x.roll((int(rows), int(columns)), dims=(-2, -1))
     height, width = x.shape[-2:]
-    u = torch.fft.fftfreq(height, device=x.device)[:, None]  # (H, 1) cycles per pixel
-    v = torch.fft.fftfreq(width, device=x.device)  # (W,)
+    u = torch.fft.fftfreq(height, dtype=x.dtype, device=x.device)[:, None]  # (H, 1) cycles/pixel
+    v = torch.fft.fftfreq(width, dtype=x.dtype, device=x.device)  # (W,)
     angle = -2 * math.pi * (u * rows + v * columns)  # (H, W)
     phase = torch.polar(torch.ones_like(angle), angle)
     return torch.fft.ifft2(torch.fft.fft2(x) * phase).real

@@ -143,7 +143,11 @@ show(
 # | lessons | what they are about |
 # |---|---|
 # | [01](01_image_tensors.ipynb) | what a picture is to a computer |
-# | 02 to 06 | why not MLPs; convolution, stride, padding, pooling, channels; what shifting does |
+# | [02](02_why_not_mlps.ipynb) | why not MLPs: shuffled pixels, shifts, backgrounds |
+# | [03](03_convolution.ipynb) | from a dense layer to a convolution; what filters do |
+# | [04](04_stride_padding_pooling.ipynb) | stride, padding, pooling, receptive fields |
+# | [05](05_channels_and_parameters.ipynb) | channels, parameters, multiply-adds |
+# | [06](06_equivariance_and_fourier.ipynb) | what a shift does; filters as frequencies |
 # | [07](07_lenet.ipynb) | LeNet, and the training loop by hand |
 # | 08 to 10 | AlexNet, VGG, GoogLeNet: deeper, and why that worked |
 # | 11 to 14 | normalisation, Highway, ResNet, DenseNet: deeper still |
