@@ -15,14 +15,14 @@ def maps(seed):
     return {"occlusion": values, "saliency": values.abs().repeat(2, 2)}
 
 
-def test_every_model_gets_a_row_of_its_maps():
+def test_every_model_gets_a_column_of_its_maps():
     figure = plot_attribution(PICTURE, {"MLP": maps(0), "convnet": maps(1)}, MASK, "a star")
     picture, *panels = figure.axes
     np.testing.assert_allclose(picture.images[0].get_array(), PICTURE.permute(1, 2, 0))
     assert picture.get_title() == "a star"
-    assert [axes.get_title() for axes in panels] == ["occlusion", "saliency", "", ""]
-    assert [axes.get_ylabel() for axes in panels] == ["MLP", "", "convnet", ""]
-    expected = [*maps(0).values(), *maps(1).values()]
+    assert [axes.get_title() for axes in panels] == ["MLP", "convnet", "", ""]
+    assert [axes.get_ylabel() for axes in panels] == ["occlusion", "", "saliency", ""]
+    expected = [maps(seed)[kind] for kind in ("occlusion", "saliency") for seed in (0, 1)]
     for axes, values in zip(panels, expected, strict=True):
         np.testing.assert_array_equal(axes.images[0].get_array(), values)
 
@@ -45,6 +45,13 @@ def test_signed_maps_are_centred_on_zero_and_others_start_there():
     top = float(maps(3)["saliency"].max())
     assert signed.get_cmap().name == SIGNED and signed.get_clim() == pytest.approx((-top, top))
     assert positive.get_cmap().name == INTENSITY and positive.get_clim() == pytest.approx((0, top))
+
+
+def test_maps_of_one_name_share_their_colours():
+    models = {"a": {"occlusion": torch.ones(4, 4)}, "b": {"occlusion": -torch.ones(4, 4)}}
+    first, second = plot_attribution(PICTURE, models).axes[1:]
+    assert first.images[0].get_cmap().name == second.images[0].get_cmap().name == SIGNED
+    assert first.images[0].get_clim() == (-1, 1)
 
 
 def test_a_map_that_is_zero_everywhere_can_be_drawn():

@@ -1,0 +1,698 @@
+# %% [markdown]
+# # 02 · Why not MLPs?
+#
+# **After this lesson you can**
+# - count what a fully connected layer on a picture costs, in parameters, memory and arithmetic;
+# - say what an MLP does not know about pictures, and show it by shuffling pixels and by moving
+#   shapes;
+# - measure whether a model looks at the object or at its background;
+# - draw an occlusion map and a saliency map, and say what they do not prove.
+#
+# **Time** 45 minutes. The training in it takes one to two minutes on a laptop.
+#
+# **Builds on** 01 (image tensors). A convnet appears here as a closed box; lessons 03 to 05 open
+# it. The training loop is a tool here, too; lesson 07 writes it out.
+
+# %% [markdown]
+# ## The question
+#
+# A picture is a block of numbers. The simplest network, a **multilayer perceptron** (MLP), takes a
+# list of numbers. So we could write the picture's numbers into one long list and be done. For a
+# table of measurements that is a fair start. For pictures hardly anybody does it. Why?
+#
+# You will often hear: *too many parameters*. That is true, and it is the smallest part of the
+# answer.
+
+# %%
+from itertools import product
+
+import torch
+from torch import Tensor, nn
+
+from course_utils import data, models
+from course_utils.arithmetic import conv_parameters, linear_parameters
+from course_utils.data import ShapesConfig, make_shapes
+from course_utils.data.shapes import CLASSES
+from course_utils.inspection import summary
+from course_utils.models.initialization import he_normal_
+from course_utils.plots import plot_images, plot_lines, show
+from course_utils.runtime import expect, profile, seed_everything
+from course_utils.training import TrainConfig, evaluate, fit
+
+settings = profile("02_why_not_mlps")
+SEED = 0  # of the pictures and of the first weights: try another
+
+# %% [markdown]
+# ## The pictures
+#
+# We need pictures that we control. The data set `shapes` draws them from formulas: one of ten
+# figures of any colour and size, in front of one of ten kinds of background, with some clutter and
+# noise. The figure is in the middle, and the background is drawn by lot. Both will change.
+
+# %%
+centred = ShapesConfig(position=0.0)  # how far, in pixels, a figure may be from the middle
+test = make_shapes(1000, centred, torch.Generator().manual_seed(SEED + 100))
+first_of_each = [int((test.labels == label).nonzero()[0]) for label in range(10)]
+show(
+    plot_images(test.images[first_of_each], CLASSES, num_columns=5, size=1.3),
+    "Ten small colour pictures, each with a figure in the middle of a textured background: circle, "
+    "square, triangle, ring, cross, star, heart, crescent, arrow and hourglass",
+)
+
+# %% [markdown]
+# ## Stretching a picture
+#
+# A picture of 3 channels, 32 rows and 32 columns has $3 \cdot 32 \cdot 32 = 3072$ numbers.
+# `flatten` writes them one after another: channel by channel, row by row.
+#
+# **Predict, then run.** In the picture the pixel at row 11, column 5 lies just below the one at row
+# 10, column 5. How far apart are they in the list?
+
+# %%
+image = test.images[0] / 255  # (3, 32, 32), float in [0, 1]
+vector = image.flatten()  # (3072,)
+
+
+def place(channel: int, row: int, column: int) -> int:
+    """Where a number of the picture stands in the list."""
+    return channel * 32 * 32 + row * 32 + column
+
+
+expect(vector[place(2, 10, 5)] == image[2, 10, 5], "that is its place", trained=False)
+print(f"{len(vector)} numbers")
+print(f"one pixel down is {place(0, 11, 5) - place(0, 10, 5)} places further on")
+print(f"the next channel is {place(1, 10, 5) - place(0, 10, 5)} places further on")
+
+# %% [markdown]
+# Neighbours in the picture are not neighbours in the list. And the first layer does not care. Unit
+# $i$ computes
+#
+# $$h_i = \sum_j w_{ij}\, x_j + b_i$$
+#
+# a sum over *all* numbers of the picture, each with a weight of its own. In a sum the order does
+# not matter, so nothing in this formula says which numbers were neighbours.
+
+# %%
+layer = nn.Linear(3072, 256)
+by_hand = (layer.weight[7] * vector).sum() + layer.bias[7]
+agree = torch.allclose(layer(vector)[7], by_hand, atol=1e-4)
+expect(agree, "unit 7 is the weighted sum of all 3072 numbers", trained=False)
+
+# %% [markdown]
+# ## What it costs
+#
+# One weight for every pair of a number that comes in and a number that goes out. For photos of
+# usual size that is a lot.
+#
+# **Predict, then run.** Networks often read pictures of 224 × 224 in colour. A layer that turns
+# such a picture into as many numbers, as a convolution does: how many gigabytes are its weights?
+
+# %%
+print(f"{'picture':>15}{'numbers':>12}{'256 units':>16}{'as many units':>24}")
+for shape in ((1, 28, 28), (3, 32, 32), (3, 224, 224), (3, 720, 1080)):
+    numbers = torch.Size(shape).numel()
+    narrow, wide = linear_parameters(numbers, 256), linear_parameters(numbers, numbers)
+    print(f"{shape!s:>15}{numbers:12,}{narrow:16,}{wide:24,}")
+wide = linear_parameters(3 * 224 * 224, 3 * 224 * 224)
+print(f"224 x 224: {4 * wide / 1e9:.0f} GB of weights, {4 * 4 * wide / 1e9:.0f} GB to train them")
+print(f"a convolution of 3 x 3 instead: {conv_parameters(3, 3, 3)} parameters, for any picture")
+
+# %% [markdown]
+# Four bytes for each weight, and training holds four such numbers: the weight, its gradient, and
+# two running averages of the optimiser AdamW. Lesson 05 counts the parameters of a convolution.
+
+# %% [markdown]
+# ## Two models
+#
+# Our MLP has two hidden layers. Our convnet is small, and for now a closed box: it looks at patches
+# of 3 × 3, with the same weights everywhere, and pools four times. At the end it takes the mean of
+# each map.
+
+
+# %%
+def small_convnet() -> nn.Module:
+    """Four rounds of convolution, ReLU and pooling; the mean of each map; a linear layer."""
+    layers, channels = [], 3
+    for width in (16, 32, 64, 64):
+        layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+        channels = width
+    head = [nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(channels, 10)]
+    return he_normal_(nn.Sequential(*layers, *head))
+
+
+def mlp() -> nn.Module:
+    """3072 numbers, 256 units, 128 units, 10 logits."""
+    return models.build("mlp", in_channels=3, num_classes=10, image_size=32)
+
+
+# %% [markdown]
+# **Predict, then run.** The convnet has fewer parameters. Does it also need less arithmetic for a
+# picture?
+
+# %%
+BUILD = {"MLP": mlp, "convnet": small_convnet}
+found = {name: summary(build(), (3, 32, 32)) for name, build in BUILD.items()}
+for name, counts in found.items():
+    print(f"{name:8}{counts.parameters:10,} parameters{counts.multiply_adds:12,} multiply-adds")
+less, more = found["convnet"], found["MLP"]
+expect(less.parameters * 13 < more.parameters, "13 times fewer parameters", trained=False)
+expect(less.multiply_adds > 4 * more.multiply_adds, "4 times the arithmetic", trained=False)
+
+# %% [markdown]
+# Sharing weights saves memory, not arithmetic: a shared weight is used once for every place. An MLP
+# uses each weight once for each picture.
+#
+# And what if the pictures have another size?
+
+# %%
+for name, build in BUILD.items():
+    try:
+        logits = build()(torch.zeros(1, 3, 48, 48))
+        print(f"{name}: 48 x 48 gives logits {tuple(logits.shape)}")
+    except ValueError as error:
+        print(f"{name}: {error}")
+
+# %% [markdown]
+# ## A fair fight
+#
+# Both models get the same pictures in the same order, the same optimiser, and the same number of
+# epochs. 10 % of the training pictures are held out for validation.
+
+# %%
+config = TrainConfig(epochs=settings.epochs, lr=settings.lr, optimizer="adamw")
+
+
+def load(**dials) -> data.Loaders:
+    """Draw `shapes`, with the figure in the middle unless the dials say otherwise."""
+    dials = {"position": 0.0, "num_train": settings.limit, "num_test": 1000, "seed": SEED} | dials
+    order = torch.Generator().manual_seed(SEED)
+    return data.load("shapes", batch_size=settings.batch_size, generator=order, **dials)
+
+
+# %%
+def train(name: str, loaders: data.Loaders):
+    """Train a fresh model; return it and the record of its last epoch."""
+    seed_everything(SEED)
+    model = BUILD[name]()
+    history = fit(model, loaders, config)
+    return model, history.epochs[-1]
+
+
+# %% tags=["nbval-ignore-output"]
+loaders = load()
+trained, last = {}, {}
+print(f"{loaders.train.num_images} pictures, {config.epochs} epochs")
+for name in BUILD:
+    trained[name], last[name] = train(name, loaders)
+    on_train, on_val = last[name].train_accuracy, last[name].val_accuracy
+    print(f"{name:8} training {on_train:6.1%}   validation {on_val:6.1%}")
+expect(last["MLP"].val_accuracy > 0.88, "the MLP does well")
+expect(last["convnet"].val_accuracy > 0.97, "the convnet does better")
+
+# %% [markdown]
+# So the MLP works? On these pictures it does: a figure of the same ten kinds, always in the middle.
+# Accuracy says *how often* a model is right. It does not say *what it has learned*. The rest of
+# this lesson asks that, in four experiments. On fresh test pictures we use one function:
+
+
+# %%
+def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
+    """Return the share of raw pictures (N, 3, 32, 32), uint8, that a model names rightly."""
+    part = loaders.test.with_options(images=images, labels=labels)  # normalises as in training
+    return evaluate(model, part).accuracy
+
+
+# %% [markdown]
+# ## Experiment 1: shuffle the pixels
+#
+# Draw one random order of the 1024 pixels, and put *every* picture into that order, in training and
+# test. No information is lost: one could sort them back. But no person could tell a star from a
+# heart.
+
+# %%
+order = torch.randperm(32 * 32, generator=torch.Generator().manual_seed(0))
+
+
+def shuffled(images: Tensor) -> Tensor:
+    """Put the pixels of pictures (N, C, 32, 32) into the one random order."""
+    return images.flatten(2)[:, :, order].unflatten(2, (32, 32))
+
+
+pair = test.images[first_of_each[5:8]]
+show(
+    plot_images([*pair, *shuffled(pair)], size=1.3),
+    "A star, a heart and a crescent, and the same three pictures with their pixels shuffled: "
+    "three fields of coloured noise",
+)
+
+# %% [markdown]
+# **Predict, then run.** How does the accuracy of each model change, if it is trained and tested on
+# shuffled pictures? Write down two numbers.
+#
+# For the MLP we need not guess. Let $P$ be the shuffle, a permutation matrix. A first layer with
+# weights $W$ on tidy pictures has a twin with weights $W P^\top$ on shuffled ones:
+#
+# $$(W P^\top)(P x) = W (P^\top P) x = W x$$
+#
+# The twin computes the same, for every picture. It has the same weights in other places, and since
+# fresh weights are drawn alike for all places, it is just as likely at the start. Its gradients are
+# shuffled in the same way, so the twins stay twins in training. An MLP *cannot* notice the shuffle.
+
+# %%
+tidy, twin = mlp(), mlp()
+twin.load_state_dict(tidy.state_dict())
+columns = torch.cat([order + channel * 1024 for channel in range(3)])  # (3072,)
+twin.hidden[0].weight.data = tidy.hidden[0].weight.data[:, columns]  # each weight moves along
+x = test.images[:100] / 255  # (100, 3, 32, 32)
+same = torch.allclose(tidy(x), twin(shuffled(x)), atol=1e-4)
+expect(same, "the twin gives the same logits on shuffled pictures", trained=False)
+
+# %%
+parts = {}
+for key in ("train", "val", "test"):
+    part = getattr(loaders, key)
+    parts[key] = part.with_options(images=shuffled(part.images))
+noise = data.Loaders(**parts, info=loaders.info)
+
+# %% tags=["nbval-ignore-output"]
+print(f"{'test accuracy':14}{'tidy':>8}{'shuffled':>10}")
+tidy_score, noise_score = {}, {}
+for name in BUILD:
+    model, _ = train(name, noise)
+    tidy_score[name] = accuracy(trained[name], test.images, test.labels)
+    noise_score[name] = accuracy(model, shuffled(test.images), test.labels)
+    print(f"{name:14}{tidy_score[name]:8.1%}{noise_score[name]:10.1%}")
+
+# %% tags=["nbval-ignore-output"]
+change = {name: noise_score[name] - tidy_score[name] for name in BUILD}
+expect(abs(change["MLP"]) < 0.04, "the MLP is the same, but for the luck of its first weights")
+expect(change["convnet"] < -0.15, "the convnet is clearly hurt")
+expect(noise_score["MLP"] > noise_score["convnet"], "on shuffled pictures the MLP is better")
+
+# %% [markdown]
+# Read the last line twice. A convnet is not a better learner. It is a learner with a **prejudice**
+# about its input: that neighbours belong together, and that what is worth seeing here is worth
+# seeing there. Such an assumption is called an **inductive bias**. Where it is true, less has to be
+# learned from examples. Where it is false, it hurts. The MLP has none of it, and pays for that
+# wherever pixels are pixels.
+
+# %% [markdown]
+# ## Experiment 2: move the figure
+#
+# Both models saw their figures in the middle. We now move the test pictures to the right, a pixel
+# at a time; what leaves at the edge comes in on the left. Up to 5 pixels every figure stays whole.
+#
+# **Predict, then run.** By how many pixels must a picture move until the MLP is wrong half of the
+# time?
+
+# %% tags=["nbval-ignore-output"]
+pixels = range(9)
+moved = {}
+for name, model in trained.items():
+    moved[name] = [accuracy(model, test.images.roll(s, dims=3), test.labels) for s in pixels]
+show(
+    plot_lines(moved, pixels, "shift to the right, in pixels", "test accuracy", percent=True),
+    "Test accuracy over the shift. The MLP falls from above 90 per cent to below 30 at two pixels "
+    "and to chance at three or four. The convnet falls more slowly",
+)
+dense, conv = moved["MLP"], moved["convnet"]
+expect(dense[2] < 0.4 * dense[0], "two pixels cost the MLP more than half of its accuracy")
+expect(dense[4] < 0.2, "after four it knows next to nothing")
+expect(conv[2] > 0.65, "the convnet keeps most of its accuracy over two pixels")
+expect(all(c > d for c, d in zip(conv, dense, strict=True)), "it is ahead at every shift")
+
+# %% [markdown]
+# To an MLP a star two pixels further right is a new pattern on other weights. The convnet carries
+# the *same* filters to the new place. But look: it falls, too. "Convnets are invariant to shifts"
+# is a slogan. Pooling and padding break it, and lesson 06 measures by how much.
+
+# %% [markdown]
+# ## Experiment 3: figures anywhere
+#
+# Then let us show the MLP figures everywhere while it learns.
+#
+# **Predict, then run.** 821 thousand parameters, a few thousand pictures, figures up to 8 pixels
+# from the middle. What will the training accuracy of the MLP be? Its validation accuracy?
+
+# %% tags=["nbval-ignore-output"]
+anywhere = load(position=8.0)
+scattered = {}
+for name in BUILD:
+    _, scattered[name] = train(name, anywhere)
+    on_train, on_val = scattered[name].train_accuracy, scattered[name].val_accuracy
+    print(f"{name:8} training {on_train:6.1%}   validation {on_val:6.1%}")
+expect(scattered["MLP"].train_accuracy > 0.75, "the MLP learns its training pictures")
+expect(scattered["MLP"].val_accuracy < 0.3, "and little that helps with others")
+expect(scattered["convnet"].val_accuracy > 0.88, "the convnet learns the figures")
+
+# %% [markdown]
+# This is **overfitting** in its purest form: by heart, and not by sense. With more than two hundred
+# parameters for each training picture, the MLP can remember. To *understand*, it would need to see
+# every figure at every place, because nothing that it learns at one place helps at another.
+#
+# Two common reasons against MLPs deserve a second look:
+#
+# - "MLPs are hard to optimise." Not here: its training accuracy is high. What is hard is to reach
+#   the *right* one of the many solutions that fit the training pictures.
+# - "They overfit because they have too many parameters." The convnets of this course have millions.
+#   What counts is what the parameters are used for. Zhang et al. (2017) trained convnets on
+#   pictures with *random* labels, and they learned those by heart as well.
+
+# %% [markdown]
+# ## Experiment 4: object or background?
+#
+# Ships are photographed on water, cows on grass. If a model says "ship", what did it recognise: the
+# ship, or the water? What belongs to the object is an **object feature**; what only tends to appear
+# with it is a **context feature**. A model that reads all pixels may use either. When the context
+# is different one day, the link turns out to be **spurious**.
+#
+# Our pictures have a dial for that. At $\rho = 0$ the background is drawn by lot. At $\rho = 1$
+# every class has its own. In between, a picture has the background of its class with probability
+# $\rho$, and any of the ten otherwise.
+
+# %%
+tied = ShapesConfig(position=0.0, background_correlation=1.0)
+true, swapped = (
+    make_shapes(1000, tied, torch.Generator().manual_seed(SEED + 100), backgrounds)
+    for backgrounds in ("same", "swapped")
+)
+hearts = (true.labels == CLASSES.index("heart")).nonzero().flatten()[:5]
+show(
+    plot_images([*true.images[hearts], *swapped.images[hearts]], num_columns=5, size=1.3),
+    "Above: five hearts in front of one kind of background, differing in colour, size and clutter. "
+    "Below: the same five hearts in front of backgrounds that belong to other classes",
+)
+expect(true.masks.equal(swapped.masks), "only the backgrounds differ", trained=False)
+
+# %% [markdown]
+# Above are **true** backgrounds, below **swapped** ones: always those of another class.
+#
+# How much is in the background? A model that read nothing else would be right with probability
+# $\rho + (1 - \rho)/10$, since the lot falls on the right one of ten now and then.
+
+# %%
+DIAL = (0.0, 0.5, 0.8, 0.9, 1.0)
+for rho in DIAL:
+    config_at = ShapesConfig(background_correlation=rho)
+    drawn = make_shapes(2000, config_at, torch.Generator().manual_seed(SEED))
+    right = (drawn.backgrounds == drawn.labels).float().mean()
+    print(f"ρ = {rho}: the background alone gives {right:.1%}; formula {rho + (1 - rho) / 10:.1%}")
+
+# %% [markdown]
+# We train both models with the dial at these five places, and test each on true and on swapped
+# backgrounds.
+#
+# **Predict, then run.** Draw four curves over $\rho$: each model, on true and on swapped
+# backgrounds. And the *validation* pictures are drawn like the training pictures: what will they
+# say?
+
+# %% tags=["nbval-ignore-output"]
+seen = {(0.0, name): (trained[name], last[name]) for name in BUILD}  # already trained
+scores = {}  # (rho, name) -> accuracy on validation, true and swapped pictures
+print(f"{'rho':4} {'model':8}{'validation':>12}{'true':>8}{'swapped':>9}")
+for rho, name in product(DIAL, BUILD):
+    if rho > 0:
+        seen[rho, name] = train(name, load(background_correlation=rho))
+    model, record = seen[rho, name]
+    on_true, on_swapped = (accuracy(model, part.images, part.labels) for part in (true, swapped))
+    scores[rho, name] = record.val_accuracy, on_true, on_swapped
+    print(f"{rho:<4} {name:8}{record.val_accuracy:12.1%}{on_true:8.1%}{on_swapped:9.1%}")
+
+# %% tags=["nbval-ignore-output"]
+curves = {}
+for name, (column, backgrounds) in product(BUILD, ((1, "true"), (2, "swapped"))):
+    curves[f"{name}, {backgrounds}"] = [scores[rho, name][column] for rho in DIAL]
+show(
+    plot_lines(curves, DIAL, "background correlation ρ in training", "accuracy", percent=True),
+    "Accuracy over the dial. On true backgrounds both models stay above 90 per cent. On swapped "
+    "ones the MLP falls from 95 to about 20 per cent at 0.9, the convnet from 99 to about 65; at "
+    "1 both are below 10",
+)
+dense, conv = ({rho: scores[rho, name] for rho in DIAL} for name in BUILD)
+expect(conv[0.9][2] > dense[0.9][2] + 0.2, "at 0.9 the convnet holds on to the figure better")
+expect(conv[0.9][2] < conv[0.0][2] - 0.2, "but it, too, has moved to the background")
+expect(max(conv[1.0][2], dense[1.0][2]) < 0.1, "at 1 both do worse than chance")
+expect(dense[1.0][0] > dense[0.0][0], "the MLP's validation is best where the MLP is worst")
+
+# %% [markdown]
+# Four things to take from this.
+#
+# - **Validation does not warn you.** Its pictures have the same link as the training pictures. The
+#   numbers look best where the models are worst. Only pictures *without* the link tell.
+# - **Worse than chance is a message.** A model that knew nothing would get 10 %. Less means that it
+#   answers the background's class, and swapped backgrounds are always another's.
+# - **The convnet resists longer.** The figure is easy to read for it, so the background has less to
+#   offer. The harder the figure is to read, the more a model leans on the context.
+# - **But it is not immune.** Nothing in convolution says "look at the object": a texture is as
+#   local and as repeated as an edge. At $\rho = 1$ the two cues are equally right on the training
+#   pictures, and no architecture can know which one you meant.
+#
+# Against this helps data in which the link is broken: other backgrounds, other hospitals, other
+# seasons. And a test that breaks it on purpose. Beery et al. (2018) found that models of animals
+# fail at new places; Xiao et al. (2021) swapped the backgrounds of ImageNet's pictures as we did.
+#
+# ### Turn the dial yourself
+#
+# The demo holds recorded results of a harder case: figures *anywhere*, an MLP with one hidden
+# layer, and LeNet-5 as the convnet. Where does the MLP stand at $\rho = 0$, and why does that make
+# its fall so steep? What happens to the maps, which the next section explains?
+
+# %%
+from course_utils.widgets import SpuriousBackgroundDial
+
+SpuriousBackgroundDial()
+
+# %% [markdown]
+# ## Who looks at the object?
+#
+# Accuracy on swapped backgrounds needs swapped backgrounds, and real photos do not come with them.
+# Can we ask the model itself where it looks? Two simple ways:
+#
+# - **Occlusion**: cover a patch, and see by how much the answer suffers. Where it suffers much, the
+#   model had its evidence. We measure the answer by its **log-odds**, $\log\frac{p}{1-p}$, because
+#   the probability $p$ of a model that is sure hardly moves.
+# - **Saliency**: the gradient of the class's logit with respect to every pixel. Where it is large,
+#   a small change of the pixel would change the answer most.
+#
+# With logits $z$ and class $c$ the log-odds are $z_c - \log \sum_{k \ne c} e^{z_k}$: how far the
+# class is ahead of all others together. This form is exact even where $p$ is rounded to 1.
+
+
+# %%
+from course_utils.inspection import occlusion
+from course_utils.plots import plot_attribution
+
+
+def log_odds(model: nn.Module, image: Tensor, label: int) -> Tensor:
+    """Return log p/(1 - p) for one class of one picture."""
+    logits = model(image[None])[0]  # (10,)
+    others = logits[torch.arange(10) != label]  # (9,)
+    return logits[label] - others.logsumexp(dim=0)
+
+
+# %%
+@torch.no_grad()
+def occlusion_map(model, image: Tensor, label: int, patch: int = 8, stride: int = 4) -> Tensor:
+    """By how much the log-odds fall, on average over the patches that cover a pixel."""
+    total, count = torch.zeros(32, 32), torch.zeros(32, 32)
+    for row, column in product(range(0, 32 - patch + 1, stride), repeat=2):
+        window = slice(row, row + patch), slice(column, column + patch)
+        covered = image.clone()
+        covered[:, *window] = 0  # the mean colour, as pictures are normalised
+        total[window] += log_odds(model, image, label) - log_odds(model, covered, label)
+        count[window] += 1
+    return total / count  # (32, 32)
+
+
+# %%
+def saliency_map(model: nn.Module, image: Tensor, label: int) -> Tensor:
+    """The gradient's size at every pixel: the largest of the three channels, (32, 32)."""
+    image = image.clone().requires_grad_()
+    model(image[None])[0, label].backward()
+    return image.grad.abs().amax(dim=0)
+
+
+# %% [markdown]
+# The package has the same occlusion map, for many pictures at once. It should agree with ours:
+
+# %%
+model = small_convnet().eval()
+image = (test.images[0] / 255 - 0.5) / 0.25  # (3, 32, 32)
+ours = occlusion_map(model, image, 3)
+theirs = occlusion(model, image[None], labels=torch.tensor([3])).maps  # (1, 8, 8): cells of 4 x 4
+agree = torch.allclose(ours[::4, ::4], theirs[0], atol=1e-3)
+expect(agree, "both maps are the same", trained=False)
+
+# %% [markdown]
+# Now one picture with its true background, and four of our models: both at $\rho = 0$, where the
+# background said nothing, and both at $\rho = 1$, where it said everything. In the occlusion maps
+# violet is evidence for the class, orange against it. The outline is the figure's.
+
+# %% tags=["nbval-ignore-output"]
+index = int(hearts[0])
+mean, std = (torch.tensor(v)[:, None, None] for v in (loaders.info.mean, loaders.info.std))
+image, label = (true.images[index] / 255 - mean) / std, int(true.labels[index])
+maps = {}
+for rho, name in product((0.0, 1.0), BUILD):
+    model = seen[rho, name][0].eval()
+    occluded, salient = occlusion_map(model, image, label), saliency_map(model, image, label)
+    maps[f"{name}, ρ = {rho}"] = {"occlusion": occluded, "saliency": salient}
+show(
+    plot_attribution(true.images[index], maps, true.masks[index], "heart"),
+    "A heart, and for each of four models its occlusion map and its saliency map. The maps of the "
+    "models trained at 0 lie on the heart; those of the MLP trained at 1 lie on the background",
+)
+
+# %% [markdown]
+# One picture proves little; on this one even the convnet trained at $\rho = 1$ may seem to look at
+# the heart. So we measure it over sixty pictures: what share of the evidence *for* the right class
+# (positive values of the occlusion map), and what share of the gradient, lies on the figure? The
+# figure itself takes about a ninth of the picture, which is what a map without any sense would get.
+
+
+# %%
+def share(maps: Tensor, masks: Tensor) -> float:
+    """Return the part of maps (N, 32, 32), positive values only, that lies on the masks."""
+    evidence = maps.clamp(min=0)
+    return float(((evidence * masks).sum(dim=(1, 2)) / evidence.sum(dim=(1, 2))).nanmean())
+
+
+# %% tags=["nbval-ignore-output"]
+images = (true.images[:60] / 255 - mean) / std  # (60, 3, 32, 32)
+labels, masks = true.labels[:60], true.masks[:60]
+print(f"the figure takes {masks.float().mean():.0%} of the picture")
+print(f"{'rho':4} {'model':8}{'occlusion':>11}{'saliency':>10}")
+on_figure = {}
+for rho, name in product((0.0, 0.9, 1.0), BUILD):
+    model = seen[rho, name][0].eval()
+    found = occlusion(model, images, labels=labels, patch=6, stride=2).maps  # (60, 16, 16)
+    occluded = found.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)  # (60, 32, 32)
+    salient = torch.stack([saliency_map(model, *pair) for pair in zip(images, labels, strict=True)])
+    on_figure[rho, name] = share(occluded, masks), share(salient, masks)
+    print(f"{rho:<4} {name:8}{on_figure[rho, name][0]:11.0%}{on_figure[rho, name][1]:10.0%}")
+
+# %% tags=["nbval-ignore-output"]
+for column, kind in enumerate(("occlusion", "saliency")):
+    dense, conv = ({rho: on_figure[rho, name][column] for rho in (0.0, 0.9, 1.0)} for name in BUILD)
+    expect(conv[0.9] > dense[0.9], f"{kind}: at 0.9 the convnet's maps lie more on the figure")
+    expect(dense[1.0] < dense[0.0] - 0.05, f"{kind}: with the link, the MLP's maps leave it")
+    expect(conv[1.0] < conv[0.0] - 0.05, f"{kind}: and so do the convnet's")
+
+# %% [markdown]
+# So which model is more **interpretable**, easier to understand? By these maps the convnet: what it
+# rests on is more often what we would point at. But mind what the maps do *not* say.
+#
+# - They show where the evidence is, not *what* it is. A map on the object does not prove that the
+#   model knows the object: it may use its colour only.
+# - Most of the gradient lies outside the figure even for the best of our models. Saliency is a
+#   noisy ruler. And some prettier maps hardly change when the model's weights are made random
+#   (Adebayo et al. 2018). Check a map on a model of which you know the answer, as we just did.
+# - A covered patch is itself something the model has never seen.
+
+# %% [markdown]
+# ## Pop quiz
+#
+# **1.** An MLP reads pictures of 64 × 64 in colour; its first layer has 100 units. How many
+# parameters has that layer?
+#
+# <details><summary>Answer</summary>
+#
+# (3 · 64 · 64 + 1) · 100 = 1,228,900. Whoever says 1,228,800 forgot the biases; 409,700 forgot that
+# there are three channels.
+# </details>
+#
+# **2.** In experiment 1 every picture was shuffled in the *same* order. Now each picture gets an
+# order of its own. What happens to the MLP?
+#
+# <details><summary>Answer</summary>
+#
+# It falls to little more than chance. A fixed order can be undone by the weights; a new order for
+# each picture destroys everything but the set of colours. "Nothing, since it cannot notice a
+# shuffle" uses the theorem where it does not hold: there is no single $P$ any more.
+# </details>
+#
+# **3.** A model has 100 % training accuracy and 18 % validation accuracy. Did the optimiser fail?
+# Are there too few parameters?
+#
+# <details><summary>Answer</summary>
+#
+# Neither: either would show in the *training* accuracy. The model has learned the training pictures
+# by heart.
+# </details>
+#
+# **4.** On swapped backgrounds a model of ten classes is right 1 % of the time. What would a model
+# get that had learned nothing, and why is this one worse?
+#
+# <details><summary>Answer</summary>
+#
+# 10 %. This one has learned a great deal, about backgrounds: it answers the background's class, and
+# a swapped background is never that of the figure. "It is bad luck" is no answer with a thousand
+# pictures.
+# </details>
+#
+# **5.** A colleague finds pneumonia on X-rays with 99 % validation accuracy. In another hospital it
+# is 70 %. What do you suspect, and how do you test it?
+#
+# <details><summary>Answer</summary>
+#
+# A context feature, such as the mark of a scanner that stands where the sickest patients lie. The
+# validation part came from the same hospital and has the same link. Cover the mark, or test on
+# pictures in which mark and disease are not linked. "Overfitting" alone does not explain it: that
+# would show in validation.
+# </details>
+#
+# **6.** The convnet has 13 times fewer parameters than the MLP. Is it faster?
+#
+# <details><summary>Answer</summary>
+#
+# Not because of that. It computes four times as many multiply-adds for each picture, since a shared
+# weight is used at every place. Parameters cost memory; multiply-adds cost time.
+# </details>
+
+# %% [markdown]
+# ## What to remember
+#
+# - Flattening a picture throws away who was whose neighbour. An MLP does not notice a fixed shuffle
+#   of the pixels.
+# - A fully connected layer has a weight for every pair of numbers: memory grows with the square of
+#   the picture. Sharing weights saves parameters, not arithmetic.
+# - What an MLP learns at one place it cannot use at another. It learns by heart instead.
+# - A convnet's assumptions, locality and sharing, are an inductive bias: good on pictures, bad on
+#   shuffled ones.
+# - Validation cannot see a spurious link that it shares. Break the link on purpose.
+# - Occlusion and saliency say where evidence lies. Test them where you know the answer.
+
+# %% [markdown]
+# ## Further reading
+#
+# - C. Zhang, S. Bengio, M. Hardt, B. Recht, O. Vinyals: *Understanding deep learning requires
+#   rethinking generalization.* ICLR 2017.
+# - R. Geirhos et al.: *Shortcut learning in deep neural networks.* Nature Machine Intelligence 2,
+#   2020.
+# - S. Beery, G. Van Horn, P. Perona: *Recognition in terra incognita.* ECCV 2018.
+# - K. Xiao, L. Engstrom, A. Ilyas, A. Madry: *Noise or signal: The role of image backgrounds in
+#   object recognition.* ICLR 2021.
+# - M. D. Zeiler, R. Fergus: *Visualizing and understanding convolutional networks.* ECCV 2014.
+#   Occlusion is in section 4.2.
+# - K. Simonyan, A. Vedaldi, A. Zisserman: *Deep inside convolutional networks: Visualising image
+#   classification models and saliency maps.* arXiv 1312.6034, 2013.
+# - J. Adebayo et al.: *Sanity checks for saliency maps.* NeurIPS 2018.
+#
+# **Next** Lesson 03 builds the layer that has these assumptions, out of the fully connected one, in
+# two steps. The exercise of this lesson will ask you to find out, with swapped backgrounds and
+# occlusion maps of your own, which of two trained models looks at the object.
+#
+# ## Words of this lesson
+#
+# | English | Korean | meaning |
+# |---|---|---|
+# | multilayer perceptron (MLP) | 다층 퍼셉트론 | a network of fully connected layers |
+# | fully connected layer | 완전 연결 층 | every output has a weight for every input |
+# | overfitting | 과적합 | learning the training pictures instead of what they have in common |
+# | inductive bias | 귀납 편향 | what a model assumes before it has seen any data |
+# | object feature | 객체 특징 | what belongs to the object itself |
+# | context feature | 문맥 특징 | what tends to appear with the object |
+# | spurious correlation | 가짜 상관 관계 | a link that holds in the data and not in the world |
+# | interpretability | 해석 가능성 | how well people can understand a model's answer |
+# | occlusion | 가림 | covering part of a picture |
+# | saliency | 돌출성 | how much each pixel could change the answer |
