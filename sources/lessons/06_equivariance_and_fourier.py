@@ -923,9 +923,9 @@ for name, kernel in (("blur", BLUR), ("Laplacian", LAPLACIAN), ("Sobel", SOBEL))
 
 # %% [markdown]
 # Convolution shares its weights over places, not over directions. A filter that is equivariant to
-# turns must look the same when turned, and no edge detector does. Layers that share weights over
-# turned copies of their filters exist (Cohen and Welling 2016); most nets learn the turned copies
-# from data.
+# turns must look the same when turned, and no filter for edges of *one* direction does. Layers that
+# share weights over turned copies of their filters exist (Cohen and Welling 2016); most nets learn
+# the turned copies from data.
 
 # %% [markdown]
 # ## Pop quiz
