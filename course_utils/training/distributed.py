@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import torch
 import torch.distributed as dist
@@ -56,8 +56,7 @@ class World:
             ValueError: The batches cannot be shared.
         """
         if self.size == 1:
-            assert not isinstance(batches, int)
-            return batches  # type: ignore[return-value]
+            return cast(Batches, batches)
         if not hasattr(batches, "shard"):
             raise ValueError(
                 f"{type(batches).__name__} cannot be shared among {self.size} processes: "
