@@ -1,6 +1,6 @@
 # The commands of the course. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint notebooks check-notebooks lock data clean
+.PHONY: help lab test lint notebooks check-notebooks records bench lock data clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,6 +36,13 @@ notebooks: $(VENV)/.maintainer-ready  ## build the notebooks whose source change
 
 check-notebooks: $(VENV)/.maintainer-ready  ## fail if a built notebook is behind its source
 	$(BIN)/python tools/build.py --check
+
+records: $(VENV)/.maintainer-ready  ## train the recorded runs that are missing; hours, resumable
+	$(BIN)/python tools/record.py $(ARGS)
+
+bench: $(VENV)/.maintainer-ready  ## measure our training beside other libraries'; a quiet machine, please
+	$(PIP) --constraint requirements.lock --editable '.[bench]'
+	$(BIN)/python benchmarks/training.py $(ARGS)
 
 data: $(VENV)/.maintainer-ready  ## rebuild the shipped pictures from the official files
 	$(BIN)/python tools/make_embedded_data.py $(ARGS)

@@ -13,10 +13,9 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
-    from torch import nn
 
-    from course_utils.data import Loaders
-    from course_utils.training import Evaluation, History, TrainConfig
+    from course_utils.training import Evaluation, History
+    from course_utils.training.experiments import Run
 
 START = "notebooks/00_start_here.ipynb"
 EXAMPLES = """examples:
@@ -198,40 +197,28 @@ def run_train(options: argparse.Namespace, rest: list[str]) -> int:
     return 130 if history.interrupted else 0
 
 
-def prepare_run(
-    options: argparse.Namespace, device: "torch.device"
-) -> "tuple[nn.Module, Loaders, TrainConfig]":
+def prepare_run(options: argparse.Namespace, device: "torch.device") -> "Run":
     """Return the model, the data and the settings that the options ask for.
 
     What the options leave open is taken from the profile.
     """
-    from course_utils import data, models, runtime
-    from course_utils.models.registry import lookup
-    from course_utils.training import TrainConfig
+    from course_utils import runtime
+    from course_utils.training.experiments import Experiment
 
     settings = runtime.profile()
-    loaders = data.load(
-        options.data or settings.data,
-        batch_size=given(options.batch_size, settings.batch_size),
-        device=device,
-        augment=data.Augment(crop_padding=options.crop, flip=options.flip),
-        generator=runtime.seed_everything(options.seed),
-        limit=given(options.limit, settings.limit or None),
-    )
-    channels, size, _ = loaders.info.image_shape
-    switches: dict[str, Any] = (
-        {"image_size": size} if "image_size" in lookup(options.model).switches else {}
-    )
-    model = models.build(
-        options.model, in_channels=channels, num_classes=loaders.info.num_classes, **switches
-    )
-    config = TrainConfig(
+    experiment = Experiment(
+        name=options.model,
+        title=options.model,
+        model=options.model,
+        data=options.data or settings.data,
         epochs=given(options.epochs, settings.epochs),
+        batch_size=given(options.batch_size, settings.batch_size),
         lr=given(options.lr, settings.lr),
-        precision=options.precision,
-        seed=options.seed,
+        limit=given(options.limit, settings.limit),
+        augment={"crop_padding": options.crop, "flip": options.flip},
+        config={"precision": options.precision},
     )
-    return model.to(device), loaders, config
+    return experiment.prepare(options.seed, device)
 
 
 def given(option: Any, default: Any) -> Any:

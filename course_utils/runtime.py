@@ -83,17 +83,18 @@ def profile_name() -> str:
     return name
 
 
-def profile(lesson: str | None = None) -> Profile:
+def profile(lesson: str | None = None, *, name: str | None = None) -> Profile:
     """Return the settings of a lesson under the profile in force.
 
     Args:
         lesson: The lesson's slug, such as ``07_lenet``; None for the profile's defaults.
+        name: One of `PROFILE_NAMES`, whatever profile is in force.
 
     Example:
         >>> profile("07_lenet").data in ("fashion_mnist_mini", "fashion_mnist")
         True
     """
-    name = profile_name()
+    name = name or profile_name()
     settings = _profile_table()[name]
     known = {field.name for field in fields(Profile)}
     chosen = {key: value for key, value in settings.items() if key in known}

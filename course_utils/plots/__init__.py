@@ -29,6 +29,7 @@ from course_utils.plots.images import (
     plot_prediction,
     plot_tasks,
 )
+from course_utils.plots.records import plot_records
 from course_utils.plots.training import LivePlot, plot_confusion, plot_histories, plot_history
 
 __all__ = [
@@ -49,6 +50,7 @@ __all__ = [
     "plot_pixels",
     "plot_prediction",
     "plot_receptive_field",
+    "plot_records",
     "plot_spectra",
     "plot_tasks",
     "plot_two_ways",

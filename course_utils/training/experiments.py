@@ -1,0 +1,119 @@
+"""Experiments as data: what is trained, on what, how, and with which seeds.
+
+The experiments that the lessons show as recorded runs are rows of `records/experiments.toml`;
+`tools/record.py` trains them, and `records` reads what came out.
+"""
+
+import dataclasses
+import tomllib
+from dataclasses import dataclass, field
+from importlib.resources import files
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from course_utils import data, models
+from course_utils.data import Loaders
+from course_utils.models.registry import lookup
+from course_utils.runtime import Profile, profile, seed_everything
+from course_utils.training.config import TrainConfig
+
+RECORDS = files("course_utils").joinpath("records")
+
+
+class Run(NamedTuple):
+    """What ``fit`` needs."""
+
+    model: nn.Module
+    loaders: Loaders
+    config: TrainConfig
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One row: everything that a run depends on, but for its seed.
+
+    Attributes:
+        name: What the record's file is called.
+        title: What a figure calls it.
+        model: A name of the zoo.
+        data: A data set, as ``data.load`` takes it.
+        epochs: Passes over the training part.
+        batch_size: Pictures behind one update.
+        lr: Highest learning rate.
+        limit: Training pictures used; 0 means all.
+        switches: The model's own choices.
+        augment: Fields of ``data.Augment``.
+        config: Further fields of ``TrainConfig``.
+        seeds: One run each.
+    """
+
+    name: str
+    title: str
+    model: str
+    data: str
+    epochs: int
+    batch_size: int
+    lr: float
+    limit: int = 0
+    switches: dict[str, Any] = field(default_factory=dict)
+    augment: dict[str, Any] = field(default_factory=dict)
+    config: dict[str, Any] = field(default_factory=dict)
+    seeds: tuple[int, ...] = (0, 1, 2)
+
+    def prepare(self, seed: int, device: torch.device | str = "cpu") -> Run:
+        """Return a fresh model, the data and the settings of the run with one seed.
+
+        The seed decides the order of the pictures, the initial weights and dropout's dice.
+
+        Raises:
+            ValueError: Something in the row does not exist or is out of range.
+        """
+        loaders = data.load(
+            self.data,
+            batch_size=self.batch_size,
+            device=device,
+            augment=data.Augment(**self.augment),
+            generator=seed_everything(seed),
+            limit=self.limit or None,
+        )
+        channels, size, _ = loaders.info.image_shape
+        sized = {"image_size": size} if "image_size" in lookup(self.model).switches else {}
+        model = models.build(
+            self.model,
+            in_channels=channels,
+            num_classes=loaders.info.num_classes,
+            **(sized | self.switches),
+        )
+        config = TrainConfig(epochs=self.epochs, lr=self.lr, seed=seed, **self.config)
+        return Run(model.to(device), loaders, config)
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the row by name, ready for JSON."""
+        return dataclasses.asdict(self) | {"seeds": list(self.seeds)}
+
+
+def experiments(settings: Profile | None = None) -> dict[str, Experiment]:
+    """Return every experiment of `records/experiments.toml` by name.
+
+    Args:
+        settings: What holds where a row is silent; the laptop profile's when left out.
+
+    Raises:
+        ValueError: A row has a field that does not exist, or lacks its model or title.
+    """
+    rows = tomllib.loads(RECORDS.joinpath("experiments.toml").read_text("utf-8"))
+    settings = settings or profile(name="laptop")
+    return {name: read_row(name, row, settings) for name, row in rows.items()}
+
+
+def read_row(name: str, row: dict[str, Any], settings: Profile) -> Experiment:
+    """Turn one table of the file into an experiment."""
+    shared = ("data", "epochs", "batch_size", "lr", "limit")
+    defaults = {key: getattr(settings, key) for key in shared}
+    seeds = {"seeds": tuple(row["seeds"])} if "seeds" in row else {}
+    try:
+        return Experiment(**({"name": name} | defaults | row | seeds))
+    except TypeError as error:
+        raise ValueError(f"experiments.toml, [{name}]: {error}") from error

@@ -1,0 +1,22 @@
+"""The figure of recorded runs draws what the records hold."""
+
+import pytest
+
+from course_utils.plots import plot_records
+from course_utils.training import records
+
+
+def test_a_line_a_band_and_a_label_for_each_experiment():
+    runs = {name: records.load(name) for name in ("mlp", "lenet5")}
+    axes = plot_records(runs, "train_loss", "training loss").axes[0]
+    assert [line.get_ydata().tolist() for line in axes.lines] == [
+        runs[name].mean("train_loss") for name in runs
+    ]
+    assert len(axes.collections) == 2
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["mlp", "lenet5"]
+    assert axes.get_ylabel() == "training loss" and "3 seeds" in axes.get_xlabel()
+
+
+def test_no_experiment_is_refused():
+    with pytest.raises(ValueError, match="0 experiments"):
+        plot_records({})

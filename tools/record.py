@@ -1,0 +1,125 @@
+"""Train the experiments of `course_utils/records/experiments.toml` and keep what comes out.
+
+    python tools/record.py                   # what is missing or out of date
+    python tools/record.py plain20 resnet20  # only these
+    python tools/record.py --list            # what there is, and what is not
+
+Each run is saved when it ends. Stopped at any moment and started again, it goes on with the next
+run. One thread by default: a record's processor time is then comparable with the others'.
+"""
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+import torch  # read the number of threads first
+
+from course_utils.training import evaluate, fit
+from course_utils.training.experiments import Experiment, experiments
+from course_utils.training.records import SCHEMA
+
+ROOT = Path(__file__).resolve().parent.parent
+FOLDER = ROOT / "course_utils/records"
+
+
+def main() -> None:
+    """Train what the command line asks for."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", help="experiments; default: all")
+    parser.add_argument("--list", action="store_true", help="train nothing, say what there is")
+    options = parser.parse_args()
+    table = experiments()
+    unknown = sorted(set(options.names) - set(table))
+    if unknown:
+        sys.exit(f"experiments.toml has no {', '.join(unknown)}")
+    for experiment in (table[name] for name in options.names or table):
+        missing = missing_seeds(experiment)
+        if options.list:
+            print(f"{experiment.name:28} {f'missing: {missing}' if missing else 'complete'}")
+        for seed in [] if options.list else missing:
+            record(experiment, seed)
+
+
+def read(experiment: Experiment) -> dict[str, Any]:
+    """Return the record as it is; without runs if there is none, or one of other settings."""
+    file = FOLDER / f"{experiment.name}.json"
+    fresh = {"schema": SCHEMA, "experiment": experiment.to_dict(), "runs": []}
+    stored = json.loads(file.read_text("utf-8")) if file.is_file() else fresh
+    same = all(stored.get(key) == fresh[key] for key in ("schema", "experiment"))
+    return stored if same else fresh
+
+
+def missing_seeds(experiment: Experiment) -> list[int]:
+    """Return the seeds without a run."""
+    done = {run["seed"] for run in read(experiment)["runs"]}
+    return [seed for seed in experiment.seeds if seed not in done]
+
+
+def record(experiment: Experiment, seed: int) -> None:
+    """Train one run and add it to the record's file."""
+    model, loaders, config = experiment.prepare(seed)
+    start = time.process_time()
+    history = fit(model, loaders, config)
+    if history.interrupted:
+        sys.exit("interrupted: the runs that had ended are kept")
+    run = {
+        "seed": seed,
+        "test_accuracy": evaluate(model, loaders.test).accuracy,
+        "cpu_seconds": round(time.process_time() - start, 1),
+        "history": json.loads(history.to_json()),
+    }
+    content = read(experiment)
+    content["num_parameters"] = sum(p.numel() for p in model.parameters())
+    content["machine"] = machine()
+    content["runs"] = sorted([*content["runs"], run], key=lambda run: run["seed"])
+    write(FOLDER / f"{experiment.name}.json", content)
+    seconds, accuracy = run["cpu_seconds"], run["test_accuracy"]
+    print(f"{experiment.name}, seed {seed}: {accuracy:.2%}, {seconds} CPU seconds", flush=True)
+
+
+def write(file: Path, content: dict[str, Any]) -> None:
+    """Replace a file as a whole: a reader never sees half of it."""
+    new = file.with_suffix(".new")
+    new.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    new.replace(file)
+
+
+def machine() -> dict[str, Any]:
+    """Return what the figures of a record depend on, besides its settings."""
+    code = ["course_utils/models", "course_utils/data", "course_utils/training"]
+    return {
+        "cpu": processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "python": platform.python_version(),
+        "torch": str(torch.__version__),
+        "commit": git("rev-parse", "--short", "HEAD"),
+        "changed_since": bool(git("status", "--porcelain", "--", *code)),
+    }
+
+
+def processor() -> str:
+    """Return the processor's name and whether it multiplies bfloat16 matrices itself."""
+    file = Path("/proc/cpuinfo")
+    text = file.read_text("utf-8") if file.is_file() else ""
+    names = [line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line]
+    name = names[0] if names else platform.processor()
+    return f"{name}, {'with' if 'amx_bf16' in text else 'without'} AMX"
+
+
+def git(*arguments: str) -> str:
+    """Return what git prints; nothing where there is no repository."""
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
+    return done.stdout.strip()
+
+
+if __name__ == "__main__":
+    main()
