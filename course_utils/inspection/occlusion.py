@@ -3,8 +3,9 @@
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
+
+from course_utils.inspection.attribution import class_scores, evaluation_mode, require_pictures
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,7 +37,8 @@ def occlusion(
     """Measure how a model's answers depend on each part of the pictures.
 
     A square is laid over the picture, here and there on a grid; each time the model is asked
-    again. The model is used in evaluation mode and handed back in the mode it came in.
+    again. Captum does the covering, the asking and the averaging. The model is used in evaluation
+    mode and handed back in the mode it came in.
 
     Args:
         model: Returns logits (N, num_classes).
@@ -47,27 +49,24 @@ def occlusion(
         fill: What the square is filled with; 0 is the mean colour of normalised pictures.
 
     Raises:
-        ValueError: The grid does not fit the picture.
+        ValueError: The grid does not fit the picture, or pictures or labels are not as said.
 
     Source: Zeiler & Fergus 2014, section 4.2.
     Differs: log-odds instead of probability, which hardly moves where a model is sure.
     """
+    from captum.attr import Occlusion as CaptumOcclusion
+
+    require_pictures(images)
     _check_grid(tuple(images.shape[2:]), patch, stride)
-    was_training = model.training
-    model.eval()
-    logits = model(images)  # (N, K)
-    answers = logits.argmax(dim=1) if labels is None else labels
-    whole = log_odds(logits, answers)  # (N,)
-    rows, cols = ((size - patch) // stride + 1 for size in images.shape[2:])
-    drops = images.new_empty(len(images), 1, rows, cols)
-    for row in range(rows):
-        for col in range(cols):
-            covered = images.clone()
-            top, left = row * stride, col * stride
-            covered[:, :, top : top + patch, left : left + patch] = fill
-            drops[:, 0, row, col] = whole - log_odds(model(covered), answers)
-    model.train(was_training)
-    return Occlusion(answers, _spread(drops, patch // stride)[:, 0])
+    with evaluation_mode(model):
+        answers = model(images).argmax(dim=1) if labels is None else labels
+        drops = CaptumOcclusion(class_scores(model, images, answers, log_odds)).attribute(
+            images,
+            sliding_window_shapes=(images.shape[1], patch, patch),
+            strides=(images.shape[1], stride, stride),
+            baselines=fill,
+        )  # (N, C, H, W): the same in all channels, and within each cell of stride by stride
+    return Occlusion(answers, drops[:, 0, ::stride, ::stride])
 
 
 def log_odds(logits: Tensor, labels: Tensor) -> Tensor:
@@ -92,18 +91,3 @@ def _check_grid(size: tuple[int, ...], patch: int, stride: int) -> None:
             f"a patch of {patch} moved by {stride} does not tile a picture of "
             f"{size[0]}x{size[1]}: use a stride that divides its sides, and a smaller patch"
         )
-
-
-def _spread(drops: Tensor, cells: int) -> Tensor:
-    """Average, in each cell, over the windows of `cells` by `cells` cells that cover it.
-
-    Args:
-        drops: (N, 1, rows, cols), one number a window.
-        cells: side of a window, in cells.
-
-    Returns:
-        (N, 1, rows + cells - 1, cols + cells - 1).
-    """
-    ones = drops.new_ones(1, 1, cells, cells)
-    total = F.conv_transpose2d(drops, ones)
-    return total / F.conv_transpose2d(torch.ones_like(drops), ones)

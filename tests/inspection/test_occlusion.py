@@ -72,3 +72,11 @@ def test_model_comes_back_in_its_mode_and_pictures_unchanged() -> None:
 def test_a_grid_that_does_not_fit_is_refused(patch: int, stride: int) -> None:
     with pytest.raises(ValueError, match=r"patch (of )?\d+"):
         occlusion(LooksAt(corner()), torch.ones(1, 1, 16, 16), patch=patch, stride=stride)
+
+
+def test_what_is_no_picture_or_no_class_is_refused() -> None:
+    model = LooksAt(corner())
+    with pytest.raises(ValueError, match=r"images are torch.float32 \(3, 16, 16\)"):
+        occlusion(model, torch.ones(3, 16, 16))
+    with pytest.raises(ValueError, match="there is no class 2: the model has 0 to 1"):
+        occlusion(model, torch.ones(1, 1, 16, 16), labels=torch.tensor([2]))

@@ -1,0 +1,244 @@
+"""Where a model looks: saliency and Grad-CAM, through Captum, and what they are measured by.
+
+Each function asks the model in evaluation mode and hands it back as it came: every part in its
+own mode, and no gradient left on a parameter. Captum is imported at the first call, since it
+brings pyplot with it, which takes longer to import than all of this package.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor, nn
+
+from course_utils.inspection.capture import capture
+from course_utils.models import input_shape
+
+POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
+
+
+def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
+    """Return how strongly the logit of a class reacts to each pixel.
+
+    Args:
+        model: returns logits (N, K).
+        images: (N, C, H, W), float, normalised, on the model's device.
+        targets: (N,), int64: the class to ask for in each picture.
+
+    Returns:
+        (N, H, W), never negative: the size of the logit's gradient, the largest of the channels.
+
+    Raises:
+        ValueError: the pictures or the classes are not as said.
+
+    Source: Simonyan et al. 2014, section 3.1.
+    """
+    from captum.attr import Saliency
+
+    scores = class_scores(model, images, targets)
+    with evaluation_mode(model):
+        gradients = Saliency(scores).attribute(_leaf(images))  # (N, C, H, W), absolute values
+    return gradients.amax(dim=1).detach()
+
+
+def grad_cam(model: nn.Module, images: Tensor, targets: Tensor, layer: str | None = None) -> Tensor:
+    """Return which places of a layer's maps speak for a class, stretched over the picture.
+
+    Each of the layer's maps A^k is weighted by the mean gradient of the class's logit over its
+    places; the weighted sum is cut off below zero:
+
+        weight_k = mean over i, j of d logit / d A^k_ij,    map = ReLU(sum over k of weight_k A^k)
+
+    Args:
+        model: returns logits (N, K).
+        images: (N, C, H, W), float, normalised, on the model's device.
+        targets: (N,), int64: the class to ask for in each picture.
+        layer: dotted name of a layer that puts out maps (N, C', h, w); None for `last_conv`.
+
+    Returns:
+        (N, H, W), never negative; bilinear between the middles of the h x w places.
+
+    Raises:
+        ValueError: the pictures or the classes are not as said, or the layer is unknown or puts
+            out no maps.
+
+    Source: Selvaraju et al. 2017, equations 1 and 2.
+    """
+    from captum.attr import LayerAttribution, LayerGradCam
+
+    scores = class_scores(model, images, targets)
+    name = last_conv(model, images) if layer is None else layer
+    with evaluation_mode(model), capture(model, name) as seen:
+        explain = LayerGradCam(scores, model.get_submodule(name))
+        coarse = explain.attribute(_leaf(images), relu_attributions=True).detach()  # (N, 1, h, w)
+    if seen.features[name].ndim != 4:
+        raise ValueError(f"layer {name!r} puts out no maps (N, C, h, w): choose one before Flatten")
+    size = tuple(images.shape[2:])
+    return LayerAttribution.interpolate(coarse, size, interpolate_mode="bilinear")[:, 0]
+
+
+def last_conv(model: nn.Module, images: Tensor | None = None) -> str:
+    """Return the name of the layer whose maps Grad-CAM is best asked about.
+
+    These are the last maps through which *everything* passes that the answer knows of the
+    picture, before they are pooled. In a chain of convolutions they come from the last one, after
+    its ReLU. In a residual block they are the sum, in an Inception module all paths joined: the
+    last convolution inside would see only a part. Whether everything passes is tried out: with
+    the maps cut off from what made them, no gradient must reach the picture.
+
+    Args:
+        model: returns logits (N, K).
+        images: (N, C, H, W); None for a picture of the size that `models.build` made it for.
+
+    Raises:
+        ValueError: the model has no such maps, as an MLP has none.
+
+    Example:
+        >>> from course_utils import models
+        >>> last_conv(models.build("resnet20")), last_conv(models.build("lenet5"))
+        ('stages.2.2', 'features.4')
+    """
+    example = torch.zeros(1, *input_shape(model)) if images is None else images[:1]
+    with evaluation_mode(model), torch.enable_grad():
+        for name in reversed(_layers_with_maps(model, example)):
+            if _everything_passes(model, example, name):
+                return name
+    raise ValueError(
+        f"{type(model).__name__} has no maps that its whole answer passes through: Grad-CAM needs "
+        "a convnet; name a layer, or use saliency or occlusion"
+    )
+
+
+def share_on_mask(maps: Tensor, masks: Tensor) -> Tensor:
+    """Return which share of each map lies on the object.
+
+    Args:
+        maps: (N, H, W), float; negative values count as zero.
+        masks: (N, H, W), bool: where the object is.
+
+    Returns:
+        (N,), in [0, 1]; NaN for a map that is nowhere positive. A map that is the same
+        everywhere gets the share of the picture that the object takes.
+
+    Raises:
+        ValueError: the shapes differ.
+    """
+    if maps.shape != masks.shape or maps.ndim != 3:
+        raise ValueError(
+            f"maps {tuple(maps.shape)} and masks {tuple(masks.shape)}: give both as (N, H, W)"
+        )
+    evidence = maps.clamp(min=0)
+    return (evidence * masks).sum(dim=(1, 2)) / evidence.sum(dim=(1, 2))
+
+
+@contextmanager
+def evaluation_mode(model: nn.Module) -> Iterator[None]:
+    """Put a model into evaluation mode, and at the end each of its parts into its own again."""
+    modes = {module: module.training for module in model.modules()}
+    model.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
+
+
+def class_scores(
+    model: nn.Module, images: Tensor, targets: Tensor, score: Callable[..., Tensor] | None = None
+) -> Callable[[Tensor], Tensor]:
+    """Return the function from pictures to one number each that Captum explains.
+
+    Args:
+        model: returns logits (N, K).
+        images: (N, C, H, W), float.
+        targets: (N,), int64: the class of each picture.
+        score: from logits (N, K) and targets to (N,); None for the logit of the class.
+
+    Raises:
+        ValueError: the pictures or the classes are not as said.
+    """
+    require_pictures(images)
+    if targets.dtype != torch.int64 or targets.shape != images.shape[:1]:
+        raise ValueError(
+            f"targets are {targets.dtype} {tuple(targets.shape)}: give one class for each of the "
+            f"{len(images)} pictures, as int64"
+        )
+
+    def scores(pictures: Tensor) -> Tensor:
+        logits = model(pictures)  # (N, K)
+        low, high = int(targets.min()), int(targets.max())
+        if low < 0 or high >= logits.shape[1]:
+            wrong = low if low < 0 else high
+            raise ValueError(f"there is no class {wrong}: the model has 0 to {logits.shape[1] - 1}")
+        return (score or logit_of)(logits, targets)
+
+    return scores
+
+
+def require_pictures(images: Tensor) -> None:
+    """Refuse what is no batch of pictures.
+
+    Raises:
+        ValueError: the tensor is not (N, C, H, W), or holds whole numbers.
+    """
+    if images.ndim != 4 or not images.is_floating_point():
+        raise ValueError(
+            f"images are {images.dtype} {tuple(images.shape)}: give normalised pictures "
+            "(N, C, H, W), as the loaders do"
+        )
+
+
+def logit_of(logits: Tensor, targets: Tensor) -> Tensor:
+    """Return one class's logit of each row: from (N, K) and (N,) to (N,)."""
+    return logits.gather(1, targets[:, None])[:, 0]
+
+
+def _leaf(images: Tensor) -> Tensor:
+    """A copy that wants a gradient, so that frozen parameters do no harm."""
+    return images.detach().clone().requires_grad_()
+
+
+def _layers_with_maps(model: nn.Module, example: Tensor) -> list[str]:
+    """Names of the layers that make maps larger than one place, in the order they finish.
+
+    A container that hands on what its last layer made is left out, and so is pooling.
+    """
+    seen: list[Tensor] = []  # kept alive, so that none is taken for another
+    found: list[str] = []
+
+    def note(name: str) -> Callable[[nn.Module, object, object], None]:
+        def hook(module: nn.Module, args: object, output: object) -> None:
+            if not isinstance(output, Tensor) or any(output is other for other in seen):
+                return
+            seen.append(output)
+            if output.ndim == 4 and output[0, 0].numel() > 1 and not isinstance(module, POOLS):
+                found.append(name)
+
+        return hook
+
+    named = list(model.named_modules())
+    handles = [module.register_forward_hook(note(name)) for name, module in named]
+    try:
+        model(example)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found
+
+
+def _everything_passes(model: nn.Module, example: Tensor, name: str) -> bool:
+    """Whether the answer depends on the picture through this layer's output alone."""
+    picture = _leaf(example)
+
+    def cut(module: nn.Module, args: object, output: Tensor) -> Tensor:
+        return output.detach()
+
+    handle = model.get_submodule(name).register_forward_hook(cut)
+    try:
+        logits = model(picture)
+    finally:
+        handle.remove()
+    if not logits.requires_grad:
+        return True
+    [gradient] = torch.autograd.grad(logits.sum(), picture, allow_unused=True)
+    return gradient is None
