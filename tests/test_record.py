@@ -1,5 +1,6 @@
 """The tool that trains recorded runs: it keeps each run, and goes on where it was stopped."""
 
+import dataclasses
 import importlib.util
 import json
 from pathlib import Path
@@ -57,3 +58,10 @@ def test_an_unknown_name_is_answered(tool, monkeypatch):
     monkeypatch.setattr("sys.argv", ["record.py", "tiny"])
     with pytest.raises(SystemExit, match=r"experiments\.toml has no tiny"):
         tool.main()
+
+
+def test_a_run_that_diverges_is_said_and_not_recorded(tool, capsys):
+    wild = dataclasses.replace(ROW, lr=1e30)
+    assert not tool.record(wild, 0)
+    assert "infinite or NaN" in capsys.readouterr().out
+    assert tool.missing_seeds(wild) == [0, 3]

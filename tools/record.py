@@ -40,12 +40,15 @@ def main() -> None:
     unknown = sorted(set(options.names) - set(table))
     if unknown:
         sys.exit(f"experiments.toml has no {', '.join(unknown)}")
-    for experiment in (table[name] for name in options.names or table):
-        missing = missing_seeds(experiment)
-        if options.list:
+    chosen = [table[name] for name in options.names or table]
+    if options.list:
+        for experiment in chosen:
+            missing = missing_seeds(experiment)
             print(f"{experiment.name:28} {f'missing: {missing}' if missing else 'complete'}")
-        for seed in [] if options.list else missing:
-            record(experiment, seed)
+        return
+    failed = [e.name for e in chosen for seed in missing_seeds(e) if not record(e, seed)]
+    if failed:
+        sys.exit(f"diverged, and not recorded: {', '.join(dict.fromkeys(failed))}")
 
 
 def read(experiment: Experiment) -> dict[str, Any]:
@@ -63,11 +66,15 @@ def missing_seeds(experiment: Experiment) -> list[int]:
     return [seed for seed in experiment.seeds if seed not in done]
 
 
-def record(experiment: Experiment, seed: int) -> None:
-    """Train one run and add it to the record's file."""
+def record(experiment: Experiment, seed: int) -> bool:
+    """Train one run and add it to the record's file; return whether it came to its end."""
     model, loaders, config = experiment.prepare(seed)
     start = time.process_time()
-    history = fit(model, loaders, config)
+    try:
+        history = fit(model, loaders, config)
+    except DivergenceError as error:
+        print(f"{experiment.name}, seed {seed}: {error}", flush=True)
+        return False
     if history.interrupted:
         sys.exit("interrupted: the runs that had ended are kept")
     run = {
@@ -83,6 +90,7 @@ def record(experiment: Experiment, seed: int) -> None:
     write(FOLDER / f"{experiment.name}.json", content)
     seconds, accuracy = run["cpu_seconds"], run["test_accuracy"]
     print(f"{experiment.name}, seed {seed}: {accuracy:.2%}, {seconds} CPU seconds", flush=True)
+    return True
 
 
 def write(file: Path, content: dict[str, Any]) -> None:

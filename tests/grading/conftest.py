@@ -79,14 +79,30 @@ def release_tool() -> ModuleType:
     return module
 
 
+def read_solution(slug: str) -> nbformat.NotebookNode:
+    """The built solution of an exercise."""
+    return nbformat.read(ROOT / "solutions" / slug / f"{slug}.ipynb", as_version=4)
+
+
+def read_exercise(slug: str) -> Exercise:
+    """The cells of an exercise that have a role."""
+    coded = [cell for cell in read_solution(slug).cells if cell.cell_type == "code"]
+    return Exercise([cell for cell in coded if "nbgrader" in cell.metadata])
+
+
+@pytest.fixture(scope="module")
+def exercise(request: pytest.FixtureRequest) -> Exercise:
+    """The exercise that the test module names in its variable SLUG."""
+    return read_exercise(request.module.SLUG)
+
+
 @pytest.fixture(scope="session")
 def lenet_notebook() -> nbformat.NotebookNode:
     """The built solution of exercise 07."""
-    return nbformat.read(ROOT / "solutions" / "07_lenet" / "07_lenet.ipynb", as_version=4)
+    return read_solution("07_lenet")
 
 
 @pytest.fixture(scope="session")
-def lenet_exercise(lenet_notebook: nbformat.NotebookNode) -> Exercise:
+def lenet_exercise() -> Exercise:
     """The cells of exercise 07 that have a role."""
-    coded = [cell for cell in lenet_notebook.cells if cell.cell_type == "code"]
-    return Exercise([cell for cell in coded if "nbgrader" in cell.metadata])
+    return read_exercise("07_lenet")
