@@ -15,6 +15,7 @@ from course_utils.plots.convolution import (
     plot_receptive_field,
     plot_window,
 )
+from course_utils.plots.depth import plot_by_depth
 from course_utils.plots.display import show
 from course_utils.plots.equivariance import (
     plot_frequency_responses,
@@ -29,12 +30,14 @@ from course_utils.plots.images import (
     plot_prediction,
     plot_tasks,
 )
+from course_utils.plots.landscape import plot_landscape, plot_loss_lines
 from course_utils.plots.records import plot_records
 from course_utils.plots.training import LivePlot, plot_confusion, plot_histories, plot_history
 
 __all__ = [
     "LivePlot",
     "plot_attribution",
+    "plot_by_depth",
     "plot_channels",
     "plot_confusion",
     "plot_counts",
@@ -45,7 +48,9 @@ __all__ = [
     "plot_histories",
     "plot_history",
     "plot_images",
+    "plot_landscape",
     "plot_lines",
+    "plot_loss_lines",
     "plot_maps",
     "plot_pixels",
     "plot_prediction",

@@ -1,0 +1,192 @@
+"""The loss around a model: along one direction, and over a plane of two.
+
+A position is the model's parameters plus multiples of one or two directions. The model itself
+is never moved: each position is evaluated with borrowed parameters.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+from torch.func import functional_call
+
+from course_utils.inspection.gradients import Loss, cross_entropy
+from course_utils.inspection.modes import in_mode
+
+Direction = Mapping[str, Tensor]
+"""Parameter name -> a step of its shape; a parameter that is not in it stays where it is."""
+
+Batch = tuple[Tensor, Tensor]
+
+
+@dataclass(frozen=True, eq=False)
+class Landscape:
+    """The loss over a plane through a model.
+
+    Attributes:
+        x: (W,): multiples of the first direction.
+        y: (H,): multiples of the second direction.
+        losses: (H, W): mean loss at each position; (0, 0) is the model itself.
+    """
+
+    x: Tensor
+    y: Tensor
+    losses: Tensor
+
+
+def random_direction(
+    model: nn.Module, generator: Generator, *, filter_normalised: bool = True
+) -> dict[str, Tensor]:
+    """Draw a direction from the standard normal distribution, scaled filter by filter.
+
+    Each filter d_ij of the direction gets the norm of the model's own filter theta_ij:
+    d_ij <- d_ij / |d_ij| * |theta_ij|. So one step is equally far for two nets that compute
+    the same with weights of different size, and their pictures can be compared. A filter is
+    all that makes one output: a row of a linear layer, a filter of a convolution. Parameters
+    of one number an output (biases, scales and shifts of norms, gains) are not moved, as in
+    the authors' code.
+
+    Args:
+        model: where the direction starts.
+        generator: on the CPU; the same state gives the same direction on every device.
+        filter_normalised: False keeps the plain normal numbers, for all parameters.
+
+    Returns:
+        Parameter name -> step of its shape, on its device.
+
+    Source: Li et al. 2018, section 4.
+    Differs: gains of weight normalisation, which are (C_out, 1, 1, 1), count as one number an
+        output, and are not moved either.
+    """
+    direction = {}
+    for name, parameter in model.named_parameters():
+        step = torch.randn(parameter.shape, generator=generator).to(parameter)
+        direction[name] = _filter_normalised(step, parameter) if filter_normalised else step
+    return direction
+
+
+def loss_along(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    direction: Direction,
+    positions: Sequence[float] | Tensor,
+    *,
+    loss: Loss = cross_entropy,
+    training: bool = False,
+) -> Tensor:
+    """Return the mean loss at multiples of one direction away from a model.
+
+    Args:
+        model: the point 0; left as it was, to the last bit.
+        batches: (images (N, C, H, W), labels (N,)) each, on the model's device; read once.
+        direction: such as `random_direction` gives, or a gradient times -1.
+        positions: multiples of it.
+        loss: mean over the pictures of a batch.
+        training: the mode of batch normalisation. False uses the running estimates of the
+            model at 0 everywhere, as Li et al. do; True the statistics of each batch, which
+            follow the weights. Dropout is off in both.
+
+    Returns:
+        (len(positions),), float64, on the CPU.
+
+    Raises:
+        ValueError: there are no batches, no positions, or a step that fits no parameter.
+    """
+    points = [((direction, float(step)),) for step in positions]
+    return _losses(model, batches, points, loss, training)
+
+
+def loss_surface(
+    model: nn.Module,
+    batches: Iterable[Batch],
+    directions: tuple[Direction, Direction],
+    positions: Sequence[float] | Tensor,
+    *,
+    loss: Loss = cross_entropy,
+    training: bool = False,
+) -> Landscape:
+    """Return the mean loss over a square of the plane of two directions through a model.
+
+    The cost is one evaluation of all batches for each of len(positions)^2 points.
+
+    Args:
+        model: the point (0, 0); left as it was, to the last bit.
+        batches: as in `loss_along`.
+        directions: two, such as two draws of `random_direction`.
+        positions: multiples of each of them.
+        loss: mean over the pictures of a batch.
+        training: the mode of batch normalisation, as in `loss_along`.
+
+    Raises:
+        ValueError: there are no batches, no positions, or a step that fits no parameter.
+
+    Source: Li et al. 2018, section 4: f(a, b) = L(theta + a delta + b eta).
+    """
+    first, second = directions
+    steps = torch.as_tensor(positions, dtype=torch.float64)
+    points = [((first, x), (second, y)) for y in steps.tolist() for x in steps.tolist()]
+    losses = _losses(model, batches, points, loss, training)
+    return Landscape(steps, steps, losses.reshape(len(steps), len(steps)))
+
+
+# --- Helpers -----------------------------------------------------------------------------------
+
+Point = tuple[tuple[Direction, float], ...]  # steps away from the model, each with its multiple
+
+
+def _filter_normalised(step: Tensor, parameter: Tensor) -> Tensor:
+    """Scale each filter of a step to the norm of the parameter's; zero if it has no filters."""
+    if parameter.dim() < 2 or parameter[0].numel() == 1:
+        return torch.zeros_like(step)
+    rows, own = step.flatten(1), parameter.detach().flatten(1)  # (C_out, values of a filter)
+    scale = own.norm(dim=1, keepdim=True) / rows.norm(dim=1, keepdim=True)
+    return (rows * scale).reshape(parameter.shape)
+
+
+@torch.no_grad()
+def _losses(
+    model: nn.Module, batches: Iterable[Batch], points: Sequence[Point], loss: Loss, training: bool
+) -> Tensor:
+    """The mean loss at each point, (len(points),)."""
+    kept = list(batches)  # a shuffled part would give each point another epoch
+    if not kept or not points:
+        raise ValueError(f"{len(kept)} batches and {len(points)} positions: give one at least")
+    for direction, _ in points[0]:
+        _check_direction(model, direction)
+    with in_mode(model, training=training):
+        values = [_loss_at(model, kept, _parameters_at(model, point), loss) for point in points]
+    return torch.tensor(values, dtype=torch.float64)
+
+
+def _parameters_at(model: nn.Module, point: Point) -> dict[str, Tensor]:
+    """The parameters at a point, new tensors where they differ from the model's own."""
+    parameters: dict[str, Tensor] = dict(model.named_parameters())
+    for direction, multiple in point:
+        for name, step in direction.items():
+            parameters[name] = parameters[name] + multiple * step
+    return parameters
+
+
+def _loss_at(
+    model: nn.Module, batches: Sequence[Batch], parameters: dict[str, Any], loss: Loss
+) -> float:
+    """The mean over all pictures, with these parameters in place of the model's."""
+    total, num_images = 0.0, 0
+    for images, labels in batches:
+        outputs = functional_call(model, parameters, (images,))
+        total += float(loss(outputs, labels)) * len(labels)
+        num_images += len(labels)
+    return total / num_images
+
+
+def _check_direction(model: nn.Module, direction: Direction) -> None:
+    shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
+    for name, step in direction.items():
+        if shapes.get(name) != tuple(step.shape):
+            wanted = shapes.get(name, "no such parameter")
+            raise ValueError(
+                f"the direction's {name!r} is {tuple(step.shape)}, the model has {wanted}: "
+                "draw it with random_direction(model, generator)"
+            )

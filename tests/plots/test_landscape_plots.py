@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+import torch
+
+from course_utils.inspection import Landscape
+from course_utils.plots import plot_landscape, plot_loss_lines
+
+STEPS = torch.arange(-20, 21, dtype=torch.float64) / 20
+
+
+def bowl(scale, floor=0.1):
+    return Landscape(STEPS, STEPS, floor + scale * (STEPS[None] ** 2 + 4 * STEPS[:, None] ** 2))
+
+
+def filled(axes):
+    return axes.collections[0]
+
+
+def test_panels_share_their_levels_and_mark_the_model():
+    figure = plot_landscape({"plain": bowl(10.0), "residual": bowl(0.5)})
+    plain, residual, bar = figure.axes
+    assert [axes.get_title() for axes in (plain, residual)] == ["plain", "residual"]
+    levels = filled(plain).levels
+    np.testing.assert_array_equal(levels, filled(residual).levels)
+    assert levels[0] == pytest.approx(0.1) and levels[-1] == pytest.approx(0.1 + 10.0 * 5)
+    np.testing.assert_allclose(np.diff(np.log(levels)), np.diff(np.log(levels))[0])
+    for axes in (plain, residual):
+        assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines] == [(0, 0)]
+    assert bar.get_ylabel() == "loss"
+
+
+def test_the_second_direction_goes_up():
+    [axes, _] = plot_landscape({"net": bowl(1.0)}, log=False).axes
+    outermost = filled(axes).get_paths()[0].vertices  # the lowest level: a flat ellipse
+    assert np.ptp(outermost[:, 0]) == pytest.approx(2 * np.ptp(outermost[:, 1]), rel=0.05)
+
+
+def test_a_top_cuts_off_and_infinite_losses_have_the_highest_colour():
+    landscape = bowl(10.0)
+    landscape.losses[0, 0] = float("inf")
+    landscape.losses[0, 1] = float("nan")
+    [axes, _] = plot_landscape({"net": landscape}, top=5.0).axes
+    levels = filled(axes).levels
+    assert levels[-1] == pytest.approx(5.0)
+    highest = filled(axes).get_paths()[-1]
+    assert highest.contains_point((-0.99, -0.99), radius=1e-6)
+
+
+def test_landscapes_that_cannot_be_drawn_are_refused():
+    with pytest.raises(ValueError, match="0 landscapes"):
+        plot_landscape({})
+    with pytest.raises(ValueError, match="5 landscapes"):
+        plot_landscape({str(i): bowl(1.0) for i in range(5)})
+    with pytest.raises(ValueError, match="give no levels"):
+        plot_landscape({"flat": bowl(0.0)})
+    with pytest.raises(ValueError, match="log=False"):
+        plot_landscape({"zero": bowl(1.0, floor=0.0)})
+    with pytest.raises(ValueError, match="no loss is finite"):
+        plot_landscape({"gone": Landscape(STEPS, STEPS, torch.full((41, 41), torch.nan))})
+
+
+def test_lines_of_losses_over_positions():
+    lines = {"plain": torch.tensor([1.0, float("inf"), 3.0]), "residual": [1.0, 0.5, 1.0]}
+    [axes] = plot_loss_lines(lines, [-1, 0, 1], xlabel="step", log=True).axes
+    np.testing.assert_array_equal(axes.lines[0].get_ydata(), [1.0, np.nan, 3.0])
+    np.testing.assert_array_equal(axes.lines[1].get_xdata(), [-1, 0, 1])
+    assert axes.get_xlabel() == "step" and axes.get_yscale() == "log"
+
+
+def test_lines_that_do_not_fit_are_refused():
+    with pytest.raises(ValueError, match="residual: give one loss for each of the 3 positions"):
+        plot_loss_lines({"plain": [1, 2, 3], "residual": [1, 2]}, [0, 1, 2])
+    with pytest.raises(ValueError, match="0 lines"):
+        plot_loss_lines({}, [0])
