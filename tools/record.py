@@ -22,7 +22,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch  # read the number of threads first
 
-from course_utils.training import DivergenceError, evaluate, fit  # noqa: E402
+from course_utils.training import DivergenceError, evaluate, fit
 from course_utils.training.experiments import Experiment, experiments
 from course_utils.training.records import SCHEMA
 
