@@ -5,7 +5,8 @@ object like any other. ``show(figure, alt)`` puts it into a notebook together wi
 readers who cannot see it.
 """
 
-from course_utils.plots.attribution import plot_attribution
+from course_utils.plots.attribution import plot_attribution, plot_overlays
+from course_utils.plots.comparison import ComparisonRow, pareto_front, plot_comparison
 from course_utils.plots.convolution import (
     plot_counts,
     plot_filter_bank,
@@ -16,6 +17,12 @@ from course_utils.plots.convolution import (
     plot_window,
 )
 from course_utils.plots.depth import plot_by_depth
+from course_utils.plots.depth_experiments import (
+    plot_ablations,
+    plot_autocorrelation,
+    plot_gates,
+    plot_shattering,
+)
 from course_utils.plots.display import show
 from course_utils.plots.equivariance import (
     plot_frequency_responses,
@@ -35,15 +42,21 @@ from course_utils.plots.records import plot_records
 from course_utils.plots.training import LivePlot, plot_confusion, plot_histories, plot_history
 
 __all__ = [
+    "ComparisonRow",
     "LivePlot",
+    "pareto_front",
+    "plot_ablations",
     "plot_attribution",
+    "plot_autocorrelation",
     "plot_by_depth",
     "plot_channels",
+    "plot_comparison",
     "plot_confusion",
     "plot_counts",
     "plot_filter_bank",
     "plot_filters",
     "plot_frequency_responses",
+    "plot_gates",
     "plot_grids",
     "plot_histories",
     "plot_history",
@@ -52,10 +65,12 @@ __all__ = [
     "plot_lines",
     "plot_loss_lines",
     "plot_maps",
+    "plot_overlays",
     "plot_pixels",
     "plot_prediction",
     "plot_receptive_field",
     "plot_records",
+    "plot_shattering",
     "plot_spectra",
     "plot_tasks",
     "plot_two_ways",

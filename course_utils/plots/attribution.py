@@ -1,16 +1,18 @@
 """Figures of what an answer rests on: a picture beside maps of its evidence."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
+import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
 
-from course_utils.plots.images import draw_image
+from course_utils.plots.images import draw_image, to_hwc
 from course_utils.plots.style import FONT, INTENSITY, SIGNED, YELLOW, bare, new_figure
 
 Maps = Mapping[str, Tensor]
+LUMINANCE = np.array([0.299, 0.587, 0.114])  # of red, green and blue, by ITU-R BT.601
 
 
 def plot_attribution(
@@ -50,6 +52,77 @@ def plot_attribution(
     return figure
 
 
+def plot_overlays(
+    pictures: Tensor | Sequence[Tensor],
+    maps: Mapping[str, Tensor],
+    masks: Tensor | None = None,
+    titles: Sequence[str] = (),
+    *,
+    size: float = 1.25,
+) -> Figure:
+    """Draw pictures in a row, and under each the maps that several models lay over it.
+
+    A map runs from dark blue (nothing) to yellow (its largest value); the picture shines through
+    in grey. Each map has a scale of its own: look at where, not at how much.
+
+    Args:
+        pictures: (N, C, H, W), or a list of (C, H, W); uint8 or float in [0, 1].
+        maps: Name of each row -> (N, H, W), not negative, as `inspection.grad_cam` gives.
+        masks: (N, H, W), bool: the objects, whose outlines are drawn; None for no outline.
+        titles: One above each picture, or none at all.
+        size: Width of one picture, in inches.
+
+    Raises:
+        ValueError: There is no picture, or maps, masks or titles are not one for each.
+    """
+    num = len(pictures)
+    counts = {name: len(values) for name, values in maps.items()}
+    counts["titles"] = len(titles) or num
+    counts["masks"] = num if masks is None else len(masks)
+    wrong = [f"{count} {name}" for name, count in counts.items() if count != num]
+    if num == 0 or wrong:
+        raise ValueError(f"{num} pictures, but {', '.join(wrong) or 'none to draw'}: give one each")
+    figure = new_figure(size * num + 0.3, size * (1 + len(maps)) + 0.25)
+    grid = figure.subplots(1 + len(maps), num, squeeze=False)
+    for column, picture in enumerate(pictures):
+        draw_image(grid[0, column], picture, titles[column] if titles else "")
+        for axes, values in zip(grid[1:, column], maps.values(), strict=True):
+            axes.imshow(overlay(picture, values[column]), interpolation="nearest")
+            bare(axes)
+            if masks is not None:
+                _outline(axes, masks[column], "white")
+    for axes, name in zip(grid[1:, 0], maps, strict=True):
+        axes.set_ylabel(name, fontsize=FONT)
+    return figure
+
+
+def overlay(picture: Tensor, values: Tensor) -> np.ndarray:
+    """Lay a map in colour over a picture in grey.
+
+    Args:
+        picture: (C, H, W), uint8 or float in [0, 1].
+        values: (H, W), not negative; drawn from zero to its largest value.
+
+    Returns:
+        (H, W, 3), RGB in [0, 1]: three parts of the map's colour and two of the picture's grey.
+
+    Raises:
+        ValueError: The map is not as large as the picture.
+    """
+    if values.shape != picture.shape[1:]:
+        raise ValueError(f"map {tuple(values.shape)} on picture {tuple(picture.shape)}: stretch it")
+    pixels = to_hwc(picture) / (1.0 if picture.is_floating_point() else 255)
+    grey = pixels if pixels.ndim == 2 else pixels @ LUMINANCE  # (H, W)
+    array = values.detach().cpu().numpy()
+    colours = matplotlib.colormaps[INTENSITY](array / (array.max() or 1))[..., :3]  # (H, W, 3)
+    return 0.6 * colours + 0.4 * grey[..., None]
+
+
+def _outline(axes: Axes, mask: Tensor, colour: str) -> None:
+    """Draw the edge of an object."""
+    axes.contour(mask.cpu().numpy(), levels=[0.5], colors=colour, linewidths=1.1)
+
+
 def _draw_map(
     axes: Axes, values: Tensor, size: tuple[int, ...], mask: Tensor | None, *, signed: bool
 ) -> None:
@@ -61,5 +134,4 @@ def _draw_map(
     colours, low = (SIGNED, -top) if signed else (INTENSITY, 0.0)
     axes.imshow(array, cmap=colours, vmin=low, vmax=top, extent=extent, interpolation="nearest")
     if mask is not None:
-        colour = "black" if signed else YELLOW
-        axes.contour(mask.cpu().numpy(), levels=[0.5], colors=colour, linewidths=1.1)
+        _outline(axes, mask, "black" if signed else YELLOW)

@@ -1,8 +1,10 @@
+import matplotlib
 import numpy as np
 import pytest
 import torch
 
-from course_utils.plots import plot_attribution
+from course_utils.plots import plot_attribution, plot_overlays
+from course_utils.plots.attribution import overlay
 from course_utils.plots.style import INTENSITY, SIGNED
 
 PICTURE = torch.rand(3, 8, 8)
@@ -64,3 +66,42 @@ def test_models_with_different_maps_are_refused():
         plot_attribution(PICTURE, {"a": maps(0), "b": {"occlusion": torch.ones(4, 4)}})
     with pytest.raises(ValueError, match="at least one model"):
         plot_attribution(PICTURE, {})
+
+
+def test_overlays_stand_under_their_pictures():
+    pictures = torch.rand(3, 3, 8, 8)
+    rows = {"true": torch.rand(3, 8, 8), "spurious": torch.rand(3, 8, 8)}
+    figure = plot_overlays(pictures, rows, MASK.expand(3, 8, 8), ["a", "b", "c"])
+    panels = np.array(figure.axes).reshape(3, 3)
+    assert [axes.get_title() for axes in panels[0]] == ["a", "b", "c"]
+    assert [axes.get_ylabel() for axes in panels[:, 0]] == ["", "true", "spurious"]
+    for column, picture in enumerate(pictures):
+        np.testing.assert_allclose(
+            panels[0, column].images[0].get_array(), picture.permute(1, 2, 0)
+        )
+        for line, values in enumerate(rows.values(), start=1):
+            drawn = panels[line, column].images[0].get_array()
+            np.testing.assert_allclose(drawn, overlay(picture, values[column]))
+            assert panels[line, column].collections
+
+
+def test_an_overlay_is_mostly_the_maps_colour():
+    picture = torch.zeros(3, 1, 3, dtype=torch.uint8)
+    picture[1, 0, 2] = 255  # one green pixel: 0.587 of full grey
+    drawn = overlay(picture, torch.tensor([[0.0, 4.0, 4.0]]))
+    low, high = (np.array(matplotlib.colormaps[INTENSITY](value)[:3]) for value in (0.0, 1.0))
+    np.testing.assert_allclose(drawn[0], [0.6 * low, 0.6 * high, 0.6 * high + 0.4 * 0.587])
+    assert np.isfinite(overlay(picture, torch.zeros(1, 3))).all()
+    assert overlay(torch.ones(1, 1, 3), torch.ones(1, 3)).max() <= 1
+
+
+def test_overlays_refuse_what_does_not_fit():
+    pictures = torch.rand(2, 3, 8, 8)
+    with pytest.raises(ValueError, match="2 pictures, but 3 a"):
+        plot_overlays(pictures, {"a": torch.rand(3, 8, 8)})
+    with pytest.raises(ValueError, match="2 pictures, but 1 titles"):
+        plot_overlays(pictures, {"a": torch.rand(2, 8, 8)}, titles=["one"])
+    with pytest.raises(ValueError, match="0 pictures, but none to draw"):
+        plot_overlays(pictures[:0], {})
+    with pytest.raises(ValueError, match=r"map \(4, 4\) on picture \(3, 8, 8\): stretch it"):
+        plot_overlays(pictures, {"a": torch.rand(2, 4, 4)})
