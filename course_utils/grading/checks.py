@@ -20,8 +20,9 @@ import builtins
 import importlib.util
 import linecache
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from math import prod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from math import isclose, prod
 from traceback import walk_tb
 from types import FunctionType, ModuleType
 from typing import Any, NamedTuple
@@ -249,6 +250,126 @@ def name_slip(answer: Any, slips: Mapping[str, Any]) -> None:
     """
     for slip, value in slips.items():
         require(answer != value, f"{answer} is what comes out where {slip}")
+
+
+def require_tensor(
+    answer: Any,
+    expected: torch.Tensor,
+    slips: Mapping[str, torch.Tensor] | None = None,
+    *,
+    hint: str = "",
+    tolerance: float = 1e-5,
+) -> None:
+    """Hold a tensor against the right one, and name the slip that leads to a wrong one.
+
+    Args:
+        answer: What the learner's code returned.
+        expected: The right tensor.
+        slips: What went wrong ("the bias is forgotten") -> what that gives, of any shape. One
+            that gives the right tensor here is passed over.
+        hint: What to look at if the shape is wrong.
+        tolerance: Largest difference, absolute and relative.
+
+    Raises:
+        NotAnswered: The answer is still None.
+        CheckFailed: The answer is something else than the right tensor.
+    """
+    _require_answer(answer)
+    require(
+        type(answer) in (torch.Tensor, nn.Parameter),
+        f"return a tensor, not {type(answer).__name__}",
+    )
+    answer = answer.detach().to(expected.dtype)
+    for slip, wrong in (slips or {}).items():
+        is_slip = _is_close(answer, wrong, tolerance) and not _is_close(wrong, expected, tolerance)
+        require(not is_slip, f"your output is what comes out where {slip}")
+    require(
+        answer.shape == expected.shape,
+        f"your output is {tuple(answer.shape)}, expected {tuple(expected.shape)}"
+        + (f": {hint}" if hint else ""),
+    )
+    require(bool(answer.isfinite().all()), "your output has numbers that are infinite or NaN")
+    if not _is_close(answer, expected, tolerance):
+        index = int((answer - expected).abs().argmax())
+        place = tuple(int(i) for i in torch.unravel_index(torch.tensor(index), expected.shape))
+        raise CheckFailed(
+            f"your output differs from the right one, most at {place}: "
+            f"{answer[place].item():.5g}, expected {expected[place].item():.5g}"
+        )
+
+
+def require_number(
+    answer: Any,
+    expected: float,
+    slips: Mapping[str, float] | None = None,
+    *,
+    tolerance: float = 1e-5,
+) -> None:
+    """Hold a number against the right one, and name the slip that leads to a wrong one.
+
+    Args:
+        answer: What the learner's code returned; a whole number where `expected` is one.
+        expected: The right number.
+        slips: What went wrong -> what that gives. One that gives the right number is passed over.
+        tolerance: Largest difference relative to `expected`; a whole number must be exact.
+
+    Raises:
+        NotAnswered: The answer is still None.
+        CheckFailed: The answer is something else than the right number.
+    """
+    _require_answer(answer)
+    kinds = (int,) if type(expected) is int else (int, float)
+    require(
+        type(answer) in kinds,
+        f"return a {'whole ' * (kinds == (int,))}number, not {type(answer).__name__}",
+    )
+
+    def close(a: float, b: float) -> bool:
+        return a == b if kinds == (int,) else isclose(a, b, rel_tol=tolerance, abs_tol=1e-12)
+
+    for slip, wrong in (slips or {}).items():
+        is_slip = close(answer, wrong) and not close(wrong, expected)
+        require(not is_slip, f"{answer:,} is what comes out where {slip}")
+    require(close(answer, expected), f"{answer:,} is not the number, which is {expected:,}")
+
+
+def _is_close(one: torch.Tensor, other: torch.Tensor, tolerance: float) -> bool:
+    other = other.to(one.dtype)
+    return one.shape == other.shape and torch.allclose(one, other, rtol=tolerance, atol=tolerance)
+
+
+@contextmanager
+def without(*names: str) -> Iterator[None]:
+    """Let no function of torch with one of these names run: the task is to write it.
+
+    Args:
+        names: Such as "conv2d"; a layer that calls the function is caught, too.
+
+    Raises:
+        CheckFailed: One was called.
+    """
+    with _Forbidden(names):
+        yield
+
+
+class _Forbidden(TorchFunctionMode):
+    """Stops whoever calls a function of torch that a task asks to write."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        super().__init__()
+        self.names = frozenset(names)
+
+    def __torch_function__(
+        self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
+    ) -> Any:
+        name = getattr(func, "__name__", "")
+        require(name not in self.names, f"your code calls torch's own {name}: write it yourself")
+        return func(*args, **(kwargs or {}))
+
+
+def random_tensor(*shape: int, seed: int = 0) -> torch.Tensor:
+    """Return normally distributed numbers, the same ones for the same shape and seed."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def require_own_layers(model: nn.Module) -> None:

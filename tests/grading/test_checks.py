@@ -1,7 +1,10 @@
 """The checks that exercises are made of: what they say, and how they guard themselves."""
 
+import math
+
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from course_utils.grading import checks
@@ -190,3 +193,80 @@ def test_uneven_batches_are_the_same_each_time_and_count_their_pictures():
     assert first.num_images == 7
     assert torch.equal(first[1][0], second[1][0])
     assert first[0][1].tolist() == [0, 1, 2, 0, 1]
+
+
+RIGHT = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+SLIPS = {"rows and columns are swapped": RIGHT.T, "it is flattened": RIGHT.flatten()}
+
+
+@pytest.mark.parametrize("answer", [RIGHT, RIGHT.double(), RIGHT + 1e-7, nn.Parameter(RIGHT)])
+def test_the_right_tensor_passes(answer):
+    checks.require_tensor(answer, RIGHT, SLIPS)
+
+
+@pytest.mark.parametrize(
+    ("answer", "finding"),
+    [
+        (RIGHT.T, "where rows and columns are swapped"),
+        (RIGHT.flatten(), "where it is flattened"),
+        (RIGHT[:1], r"your output is \(1, 2\), expected \(2, 2\): is the padding missing\?"),
+        (RIGHT + torch.eye(2), r"most at \(0, 0\): 2, expected 1"),
+        (RIGHT * math.nan, "infinite or NaN"),
+        (RIGHT.tolist(), "return a tensor, not list"),
+        (RIGHT.numpy(), "return a tensor, not ndarray"),
+    ],
+)
+def test_a_wrong_tensor_is_named(answer, finding):
+    with pytest.raises(checks.CheckFailed, match=finding):
+        checks.require_tensor(answer, RIGHT, SLIPS, hint="is the padding missing?")
+
+
+def test_a_slip_that_gives_the_right_tensor_is_passed_over():
+    checks.require_tensor(RIGHT, RIGHT, {"nothing is wrong": RIGHT.clone()})
+
+
+@pytest.mark.parametrize(("answer", "expected"), [(5, 5), (0.5, 0.5), (1, 1.0), (0.5 + 1e-7, 0.5)])
+def test_the_right_number_passes(answer, expected):
+    checks.require_number(answer, expected, {"one is forgotten": expected - 1})
+
+
+@pytest.mark.parametrize(
+    ("answer", "expected", "finding"),
+    [
+        (4, 5, "4 is what comes out where one is forgotten"),
+        (7, 5, "7 is not the number, which is 5"),
+        (5.0, 5, "a whole number, not float"),
+        (True, 1, "a whole number, not bool"),
+        ("5", 5.0, "return a number, not str"),
+        (0.6, 0.5, "not the number"),
+    ],
+)
+def test_a_wrong_number_is_named(answer, expected, finding):
+    with pytest.raises(checks.CheckFailed, match=finding):
+        checks.require_number(answer, expected, {"one is forgotten": expected - 1})
+
+
+@pytest.mark.parametrize("check", [checks.require_tensor, checks.require_number])
+def test_none_is_no_answer_yet(check):
+    with pytest.raises(checks.NotAnswered):
+        check(None, RIGHT)
+
+
+@pytest.mark.parametrize(
+    "call",
+    [
+        lambda x: F.conv2d(x, x),
+        lambda x: torch.conv2d(x, x),
+        lambda x: nn.Conv2d(1, 1, 2)(x),
+    ],
+)
+def test_a_function_that_is_to_be_written_may_not_be_called(call):
+    images = checks.random_tensor(1, 1, 2, 2)
+    with pytest.raises(checks.CheckFailed, match="own conv2d: write it"), checks.without("conv2d"):
+        call(images)
+    call(images)  # and is free again afterwards
+
+
+def test_other_functions_may_be_called():
+    with checks.without("conv2d"):
+        assert F.unfold(torch.zeros(1, 1, 2, 2), 2).shape == (1, 4, 1)
