@@ -1,0 +1,145 @@
+"""Taking one block out of a trained model, and seeing what it still can."""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from course_utils.inspection.modes import in_mode
+from course_utils.models.resnet import BasicBlock, Bottleneck
+
+Score = Callable[[nn.Module], float]
+
+
+@dataclass(frozen=True)
+class Ablation:
+    """What a model scores without each of its blocks.
+
+    Attributes:
+        whole: score of the untouched model.
+        scores: name of the block that was taken out -> score without it, from the first block to
+            the last.
+    """
+
+    whole: float
+    scores: dict[str, float]
+
+    @property
+    def mean_drop(self) -> float:
+        """How much one block is worth, on average."""
+        return self.whole - sum(self.scores.values()) / len(self.scores)
+
+    @property
+    def worst(self) -> str:
+        """The block whose loss hurts most."""
+        return min(self.scores, key=lambda name: self.scores[name])
+
+
+def blocks(model: nn.Module) -> list[str]:
+    """List the dotted names of a ResNet's blocks, or of its plain twin's, in order."""
+    kinds = (BasicBlock, Bottleneck)
+    return [name for name, module in model.named_modules() if isinstance(module, kinds)]
+
+
+@torch.no_grad()
+def removable(model: nn.Module, names: Iterable[str], picture: Tensor) -> list[str]:
+    """Keep those parts of a model whose output has the shape of their input.
+
+    A residual block can always be taken out: what remains is its shortcut, which changes the
+    shape as the block did.
+
+    Args:
+        model: is run once, in evaluation mode.
+        names: dotted names.
+        picture: (1, C, H, W).
+    """
+    fits: dict[str, bool] = {}
+    handles = []
+    for name in names:
+        module = model.get_submodule(name)
+        handles.append(module.register_forward_hook(_shape_keeper(name, fits)))
+    try:
+        with in_mode(model, training=False):
+            model(picture)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return [name for name, fit in fits.items() if fit or _is_residual(model.get_submodule(name))]
+
+
+@contextmanager
+def without(model: nn.Module, name: str) -> Iterator[nn.Module]:
+    """Take one part out of a model for as long as the with block lasts.
+
+    A residual block leaves its shortcut and the ReLU behind, as if F(x) were 0. Anything else is
+    replaced by the identity. At the end the very same part is back in its place.
+
+    Args:
+        model: any model that is built of named parts.
+        name: dotted name of the part.
+
+    Yields:
+        The model without it.
+
+    Raises:
+        ValueError: there is no such part, or it is the model itself.
+
+    Source: Veit et al. 2016, section 4.1.
+    """
+    part = dict(model.named_modules()).get(name) if name else None
+    if part is None:
+        raise ValueError(f"the model has no part {name!r}: blocks(model) lists what can be removed")
+    parent_name, _, attribute = name.rpartition(".")
+    parent = model.get_submodule(parent_name)
+    setattr(parent, attribute, _bypass(part))
+    try:
+        yield model
+    finally:
+        setattr(parent, attribute, part)
+
+
+def ablate(model: nn.Module, score: Score, names: Iterable[str]) -> Ablation:
+    """Score a model as it is, and without each of some parts.
+
+    Args:
+        model: as trained; nothing of it is changed for good.
+        score: what to measure, such as ``lambda model: evaluate(model, loaders.test).accuracy``.
+        names: dotted names of the parts, see `removable`.
+
+    Raises:
+        ValueError: there are no parts, or one is unknown.
+
+    Source: Veit et al. 2016, section 4.1 and figure 3.
+    """
+    names = list(names)
+    if not names:
+        raise ValueError("there is nothing to remove: give at least one name of blocks(model)")
+    whole = score(model)
+    scores = {}
+    for name in names:
+        with without(model, name):
+            scores[name] = score(model)
+    return Ablation(whole, scores)
+
+
+def _bypass(part: nn.Module) -> nn.Module:
+    """What is left of a part whose own computation gives nothing."""
+    if not _is_residual(part):
+        return nn.Identity()
+    left = nn.Sequential(part.get_submodule("shortcut"), nn.ReLU())
+    return left.train(part.training)
+
+
+def _is_residual(part: nn.Module) -> bool:
+    return isinstance(part, BasicBlock | Bottleneck) and part.shortcut is not None
+
+
+def _shape_keeper(name: str, fits: dict[str, bool]) -> Callable[..., None]:
+    """A hook that notes whether a part's output has its input's shape."""
+
+    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        fits[name] = inputs[0].shape == output.shape
+
+    return keep

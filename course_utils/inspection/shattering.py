@@ -1,0 +1,248 @@
+"""Shattered gradients: how alike the gradients of nearby inputs are, by depth.
+
+Along a line of inputs, a net with one output has one derivative at each point. In a shallow net
+these change slowly, as a random walk does; in a deep plain net they change like white noise.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+
+import torch
+from torch import Tensor, nn
+
+from course_utils.inspection.modes import in_mode
+
+Builder = Callable[[torch.Generator], nn.Module]
+
+
+class RectifierLayer(nn.Module):
+    """Normalise, rectify, mix: W ReLU(BN(x)), with or without a way around it.
+
+    Args:
+        width: units of the layer.
+        skip: add the input to the output.
+        beta: factor of what is added to the input; only with `skip`.
+
+    Source: Balduzzi et al. 2017, section 3, with normalisation before the rectifier.
+    """
+
+    def __init__(self, width: int, skip: bool, beta: float = 1.0) -> None:
+        super().__init__()
+        self.norm, self.mix = nn.BatchNorm1d(width), nn.Linear(width, width, bias=False)
+        self.skip, self.beta = skip, beta
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Turn x (N, width) into (N, width)."""
+        f = self.mix(torch.relu(self.norm(x)))
+        return x + self.beta * f if self.skip else f
+
+
+def rectifier_net(
+    depth: int,
+    *,
+    skip: bool = False,
+    beta: float = 1.0,
+    width: int = 200,
+    generator: torch.Generator,
+) -> nn.Sequential:
+    """Build a fresh net from one number to one number, to look at its derivative.
+
+    Args:
+        depth: rectifier layers.
+        skip: whether each layer adds to its input instead of replacing it.
+        beta: factor of what is added.
+        width: units of each layer.
+        generator: draws the weights, by He et al. 2015.
+
+    Raises:
+        ValueError: depth or width is below 1.
+
+    Source: Balduzzi et al. 2017, section 2 and figure 1: 200 units a layer, input a number.
+    Differs: all nets are normalised by the whole grid; each kink of layer 1 has its own place.
+    """
+    if depth < 1 or width < 1:
+        raise ValueError(f"depth {depth} and width {width}: a net has at least 1 of each")
+    first, last = nn.Linear(1, width), nn.Linear(width, 1)
+    net = nn.Sequential(first, *(RectifierLayer(width, skip, beta) for _ in range(depth)), last)
+    for module in net.modules():
+        if isinstance(module, nn.Linear):
+            fan_in = module.weight.shape[1]
+            nn.init.normal_(module.weight, std=math.sqrt(2 / fan_in), generator=generator)
+    nn.init.normal_(first.bias, generator=generator)  # zeros would put all kinks at x = 0
+    return net
+
+
+class Line(nn.Module):
+    """One logit of a model along the straight line between two pictures, as a function of t.
+
+    Args:
+        model: returns logits (N, num_classes).
+        start: (C, H, W), the picture at t = 0.
+        end: (C, H, W), the picture at t = 1.
+        label: the class whose logit is looked at.
+    """
+
+    def __init__(self, model: nn.Module, start: Tensor, end: Tensor, label: int) -> None:
+        super().__init__()
+        self.model, self.start, self.end, self.label = model, start, end, label
+
+    def forward(self, t: Tensor) -> Tensor:
+        """Turn t (N, 1) into logits (N, 1)."""
+        t = t[:, :, None, None]  # (N, 1, 1, 1)
+        pictures = (1 - t) * self.start + t * self.end  # (N, C, H, W)
+        return self.model(pictures)[:, self.label : self.label + 1]
+
+
+def input_gradients(model: nn.Module, inputs: Tensor) -> Tensor:
+    """Differentiate a model's output with respect to each of its inputs.
+
+    Batch normalisation uses the mean and variance of these very inputs, which are measured
+    first and then held fixed: so each derivative belongs to one input alone. The model comes
+    back in its mode and with its running estimates.
+
+    Args:
+        model: turns numbers (N, 1) into numbers (N, 1).
+        inputs: (N,), such as a uniform grid.
+
+    Returns:
+        (N,): dy/dx at each input.
+    """
+    x = inputs.detach()[:, None].requires_grad_()  # (N, 1)
+    with in_mode(model, training=True), torch.enable_grad():
+        settle_norms_(model, x.detach())
+        model.eval()
+        (gradients,) = torch.autograd.grad(model(x).sum(), x)
+    return gradients[:, 0]
+
+
+@torch.no_grad()
+def settle_norms_(model: nn.Module, inputs: Tensor) -> None:
+    """Set the running estimates of every batch normalisation to what it sees of these inputs.
+
+    Args:
+        model: left in training mode.
+        inputs: (N, ...), one batch.
+    """
+    norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0  # the newest batch is all that counts
+    model.train()
+    model(inputs)
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+
+
+def gradient_series(
+    build: Builder, inputs: Tensor, *, num_nets: int, generator: torch.Generator
+) -> Tensor:
+    """Differentiate several fresh nets along the same inputs.
+
+    Args:
+        build: makes a net with weights drawn from the generator that it is given.
+        inputs: (N,).
+        num_nets: how many nets.
+        generator: draws all of them, one after another.
+
+    Returns:
+        (num_nets, N): a row of derivatives for each net.
+
+    Raises:
+        ValueError: num_nets is below 1.
+    """
+    if num_nets < 1:
+        raise ValueError(f"num_nets is {num_nets}: build at least 1 net")
+    return torch.stack([input_gradients(build(generator), inputs) for _ in range(num_nets)])
+
+
+def autocorrelation(series: Tensor, max_lag: int = 15) -> Tensor:
+    """Correlate each series with itself, moved by 0, 1, ..., max_lag points; average over them.
+
+    Args:
+        series: (R, N), R series of N equally spaced values.
+        max_lag: largest shift, below N.
+
+    Returns:
+        (max_lag + 1,): 1 at lag 0; near 0 from lag 1 on for white noise.
+
+    Raises:
+        ValueError: the lag does not fit, or a series is constant and has no correlation.
+
+    Source: Balduzzi et al. 2017, figure 2.
+    """
+    num_points = series.shape[1]
+    if not 0 <= max_lag < num_points:
+        raise ValueError(f"max_lag {max_lag} does not fit {num_points} points: use a smaller one")
+    centred = series - series.mean(dim=1, keepdim=True)  # (R, N)
+    power = centred.square().sum(dim=1)  # (R,)
+    if not bool((power > 0).all()):
+        raise ValueError("a series is constant, and so has no autocorrelation: leave it out")
+    lags = [
+        (centred[:, : num_points - lag] * centred[:, lag:]).sum(dim=1) / power
+        for lag in range(max_lag + 1)
+    ]
+    return torch.stack(lags).mean(dim=1)
+
+
+def covariance(series: Tensor) -> Tensor:
+    """Average the product of the values at each two points, over the series.
+
+    Each series is scaled to mean square 1 first, so that none outweighs the others.
+
+    Args:
+        series: (R, N), R series of N values.
+
+    Returns:
+        (N, N): a bright diagonal alone for white noise, a broad band for a random walk.
+
+    Source: Balduzzi et al. 2017, figure 1, lower row.
+    """
+    scaled = series / series.square().mean(dim=1, keepdim=True).sqrt().clamp(min=1e-30)
+    return scaled.T @ scaled / len(series)
+
+
+def white_noise(num_series: int, num_points: int, generator: torch.Generator) -> Tensor:
+    """Draw series (num_series, num_points) of independent values from N(0, 1)."""
+    return torch.randn(num_series, num_points, generator=generator)
+
+
+def brown_noise(num_series: int, num_points: int, generator: torch.Generator) -> Tensor:
+    """Draw random walks (num_series, num_points): each value is the last one plus white noise."""
+    return white_noise(num_series, num_points, generator).cumsum(dim=1)
+
+
+def autocorrelation_by_depth(
+    depths: Sequence[int],
+    inputs: Tensor,
+    *,
+    skip: bool,
+    beta: float = 1.0,
+    num_nets: int = 10,
+    max_lag: int = 15,
+    generator: torch.Generator,
+) -> dict[int, Tensor]:
+    """Measure the gradients' autocorrelation for rectifier nets of several depths.
+
+    Args:
+        depths: rectifier layers of each kind of net.
+        inputs: (N,), a uniform grid.
+        skip: whether the layers add to their inputs.
+        beta: factor of what they add.
+        num_nets: nets of each depth that are averaged over.
+        max_lag: largest shift in grid points.
+        generator: draws all the weights.
+
+    Returns:
+        Depth -> (max_lag + 1,).
+
+    Source: Balduzzi et al. 2017, figure 2.
+    """
+
+    def measure(depth: int) -> Tensor:
+        def build(draws: torch.Generator) -> nn.Module:
+            return rectifier_net(depth, skip=skip, beta=beta, generator=draws)
+
+        series = gradient_series(build, inputs, num_nets=num_nets, generator=generator)
+        return autocorrelation(series, max_lag)
+
+    return {depth: measure(depth) for depth in depths}

@@ -1,0 +1,80 @@
+"""What the figures of lessons 12 and 13 show."""
+
+import numpy as np
+import pytest
+import torch
+
+from course_utils.inspection.ablation import Ablation
+from course_utils.inspection.shattering import covariance
+from course_utils.plots import (
+    plot_ablations,
+    plot_autocorrelation,
+    plot_gates,
+    plot_shattering,
+)
+
+
+def test_gradients_are_drawn_over_their_covariance():
+    grid = torch.linspace(-2, 2, 8)
+    series = {"a": torch.randn(3, 8), "b": torch.randn(5, 8)}
+    figure = plot_shattering(series, grid)
+    upper, lower = figure.axes[:2], figure.axes[2:]
+    assert [axes.get_title() for axes in upper] == ["a", "b"]
+    for axes, values in zip(upper, series.values(), strict=True):
+        x, y = axes.lines[0].get_data()
+        np.testing.assert_allclose(x, grid)
+        np.testing.assert_allclose(y, values[0] / values[0].square().mean().sqrt(), rtol=1e-5)
+    for axes, values in zip(lower, series.values(), strict=True):
+        drawn = np.asarray(axes.images[0].get_array())
+        np.testing.assert_allclose(drawn, covariance(values), rtol=1e-5)
+        assert axes.images[0].get_extent() == [-2, 2, 2, -2]
+
+
+@pytest.mark.parametrize("series", [{}, {"short": torch.randn(2, 7)}])
+def test_a_series_without_a_value_for_each_input_is_refused(series):
+    with pytest.raises(ValueError, match=r"give \(R, 8\) values each"):
+        plot_shattering(series, torch.linspace(0, 1, 8))
+
+
+def test_noise_is_a_reference_beside_the_curves():
+    curves = {f"{name}": torch.tensor([1.0, k / 4]) for k, name in enumerate(["1", "2", "3"])}
+    curves["white noise"] = torch.tensor([1.0, 0.0])
+    axes = plot_autocorrelation(curves, "plain").axes[0]
+    assert [line.get_label() for line in axes.lines] == list(curves)
+    np.testing.assert_allclose(axes.lines[2].get_ydata(), [1.0, 0.5])
+    assert axes.lines[-1].get_color() == "0.35" != axes.lines[0].get_color()
+    assert axes.get_title() == "plain"
+
+
+@pytest.mark.parametrize("num", [0, 8])
+def test_as_many_curves_as_can_be_told_apart(num):
+    with pytest.raises(ValueError, match=f"{num} curves: one figure compares 1 to 7"):
+        plot_autocorrelation({str(k): torch.ones(3) for k in range(num)})
+
+
+def test_gates_are_a_row_for_each_look():
+    gates = [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]
+    axes, bar = plot_gates(gates).axes
+    np.testing.assert_allclose(np.asarray(axes.images[0].get_array()), gates)
+    assert axes.images[0].get_clim() == (0, 1)
+    assert "epochs" in axes.get_ylabel() and "T" in bar.get_ylabel()
+
+
+@pytest.mark.parametrize("gates", [[], [[0.1], [0.1, 0.2]]])
+def test_uneven_gates_are_refused(gates):
+    with pytest.raises(ValueError, match="give equal rows"):
+        plot_gates(gates)
+
+
+def test_each_block_has_a_bar_beside_the_whole():
+    found = {"plain": Ablation(0.8, {"stages.0.1": 0.1, "stages.2.1": 0.5})}
+    axes = plot_ablations(found, chance=0.25).axes[0]
+    assert [bar.get_height() for bar in axes.patches] == [0.1, 0.5]
+    assert [line.get_ydata()[0] for line in axes.lines] == [0.8, 0.25]
+    assert [text.get_text() for text in axes.get_xticklabels()] == ["0.1", "2.1"]
+    assert axes.get_title() == "plain: whole 80%"
+
+
+def test_no_model_is_refused():
+    with pytest.raises(ValueError, match="no model"):
+        plot_ablations({})
