@@ -1,0 +1,1 @@
+"""What the banks' answers are computed by: ``shared`` for all, ``lesson_NN`` for one lesson."""

@@ -1,0 +1,84 @@
+"""Questions as text and as HTML, without anything that gives an answer away."""
+
+import html
+import re
+from urllib.parse import quote
+
+from course_utils.quiz.variants import Question
+
+LETTERS = "ABCDEF"
+
+_INLINE = (
+    (re.compile(r"`([^`]+)`"), r"<code>\1</code>"),
+    (re.compile(r"\*\*([^*]+)\*\*"), r"<b>\1</b>"),
+    (re.compile(r"(?<![\w*])\*([^*\s][^*]*)\*(?!\w)"), r"<i>\1</i>"),
+)
+_FENCE = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
+
+
+def markup(text: str) -> str:
+    """Return HTML of a bank's text: `code`, **bold**, *italic*, fenced code, paragraphs.
+
+    Args:
+        text: everything else in it is shown as it stands.
+    """
+    parts = _FENCE.split(text)
+    made = []
+    for index, part in enumerate(parts):
+        if index % 2:
+            made.append(f"<pre><code>{html.escape(part)}</code></pre>")
+        else:
+            made += [f"<p>{_inline(p)}</p>" for p in re.split(r"\n\s*\n", part.strip()) if p]
+    return "".join(made)
+
+
+def phrase(text: str) -> str:
+    """Return HTML of a text of one line, without a paragraph around it."""
+    return _inline(text.strip())
+
+
+def _inline(text: str) -> str:
+    """Escape, then mark up; what stands in `code` is left alone by the other rules."""
+    pieces = re.split(r"(`[^`]+`)", html.escape(text, quote=False))
+    for index, piece in enumerate(pieces):
+        rules = _INLINE[:1] if index % 2 else _INLINE[1:]
+        for pattern, replacement in rules:
+            piece = pattern.sub(replacement, piece)
+        pieces[index] = piece
+    return "".join(pieces)
+
+
+def how_to_answer(question: Question) -> str:
+    """Say in a few words what an answer looks like."""
+    item = question.item
+    if item.kind == "number":
+        return f"a number, in {item.unit}" if item.unit else "a number"
+    return {
+        "single": "one answer",
+        "mistake": "one answer",
+        "multiple": "all that are right",
+        "order": "put the steps in order",
+        "shape": f"a shape: {question.filled(item.form)}" if item.form else "a shape",
+    }[item.kind]
+
+
+def as_html(question: Question, number: int) -> str:
+    """Return a question with its options as static HTML."""
+    options = "".join(f"<li>{phrase(option.text)}</li>" for option in question.options)
+    listed = f'<ol type="A">{options}</ol>' if options else ""
+    hint = f"<i>({phrase(how_to_answer(question))})</i>"
+    body = markup(question.text)
+    first = body.replace("<p>", f"<p><b>{number}.</b> ", 1)
+    return f"<div>{first}{listed}<p>{hint}</p></div>"
+
+
+def as_text(question: Question, number: int) -> str:
+    """Return a question with its options as plain text."""
+    lines = [f"{number}. {question.text}  ({how_to_answer(question)})"]
+    lines += [f"   {LETTERS[i]}. {option.text}" for i, option in enumerate(question.options)]
+    return "\n".join(lines)
+
+
+def anchor(section: str) -> str:
+    """Return the link to a heading, as JupyterLab and its exported pages make them."""
+    return "#" + quote(section.replace(" ", "-"))

@@ -1,0 +1,149 @@
+"""From an item and a seed to the question that one learner sees.
+
+Everything is drawn by a hash of the seed, the item and what is drawn, so that a student's machine
+and the grader's draw the same, whatever their versions of Python and torch. No answer is kept:
+it is computed when somebody answers.
+"""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeVar
+
+from course_utils.quiz import computation
+from course_utils.quiz.bank import Bank, Item, Option, fill, show
+from course_utils.quiz.computation import Value
+
+Thing = TypeVar("Thing")
+_TRIES = 400
+_TRIES_FOR_DIFFERENT = 40
+_MOST_OPTIONS = 5
+
+
+@dataclass(frozen=True)
+class Question:
+    """An item with its numbers drawn and its options shuffled.
+
+    Attributes:
+        bank: that the item is from.
+        item: the item.
+        seed: that it was drawn by.
+        values: of the item's variables.
+        text: the question, numbers filled in.
+        options: in the order in which they are shown; steps, for kind ``order``.
+    """
+
+    bank: Bank
+    item: Item
+    seed: str
+    values: Mapping[str, Any]
+    text: str
+    options: tuple[Option, ...]
+
+    @property
+    def answer(self) -> Value:
+        """The right answer, computed now; of items with a computation only."""
+        return computation.find(self.item.computation)(**self.values)
+
+    @property
+    def slips(self) -> dict[str, Value]:
+        """What each wrong rule gives, computed now: id -> answer."""
+        return _slips(self.item, self.values)
+
+    def filled(self, text: str, **more: Any) -> str:
+        """Fill this question's numbers into one of its item's texts."""
+        return fill(text, {**self.values, **more})
+
+
+def pose(bank: Bank, item: Item, seed: str | int) -> Question:
+    """Draw the numbers of an item and shuffle its options.
+
+    The numbers are such that each wrong rule leads to a wrong answer.
+
+    Args:
+        bank: that the item is from.
+        item: one of its items.
+        seed: the same seed gives the same question; a student's id in a graded exercise.
+
+    Raises:
+        ValueError: no numbers are found for which all wrong rules give wrong answers.
+    """
+    key = f"{seed}|{bank.name}|{item.id}"
+    values = _draw(item, key)
+    options = _shuffled(_options(item, values), key)
+    if item.kind == "order" and [o.text for o in options] == list(item.steps):
+        options = (*options[1:], options[0])  # else the first look gives it away
+    return Question(bank, item, str(seed), values, fill(item.question, values), options)
+
+
+def is_close(item: Item, given: Value, wanted: Value) -> bool:
+    """Say whether a number is within an item's tolerance, or anything else the same."""
+    if isinstance(given, int | float) and isinstance(wanted, int | float):
+        slack = max(item.tolerance, abs(wanted) * item.tolerance_percent / 100, 1e-9 * abs(wanted))
+        return abs(given - wanted) <= slack
+    return given == wanted
+
+
+def _hashed(*parts: object) -> int:
+    text = "|".join(map(str, parts)).encode()
+    return int.from_bytes(hashlib.sha256(text).digest()[:8])
+
+
+def _shuffled(things: Sequence[Thing], key: str) -> tuple[Thing, ...]:
+    order = sorted(range(len(things)), key=lambda index: _hashed(key, "order", index))
+    return tuple(things[index] for index in order)
+
+
+def _draw(item: Item, key: str) -> dict[str, Any]:
+    """Numbers for which every slip is wrong and, if such are found soon, all slips differ."""
+    if not item.computation:
+        return {}
+    fitting: dict[str, Any] | None = None
+    for attempt in range(_TRIES):
+        values = {
+            name: choices[_hashed(key, attempt, name) % len(choices)]
+            for name, choices in item.variables.items()
+        }
+        reason = _unfit(item, values)
+        if not reason and _all_differ(_slips(item, values)):
+            return values
+        fitting = fitting or (None if reason else values)
+        if fitting is not None and attempt >= _TRIES_FOR_DIFFERENT:
+            return fitting
+    raise ValueError(f"item {item.id}: no numbers fit. The last, {values}: {reason}")
+
+
+def _all_differ(slips: Mapping[str, Value]) -> bool:
+    return len(set(slips.values())) == len(slips)
+
+
+def _unfit(item: Item, values: Mapping[str, Any]) -> str:
+    """Why these numbers make no question, or ""."""
+    try:
+        right = computation.find(item.computation)(**values)
+        slips = _slips(item, values)
+    except ValueError as error:
+        return str(error)
+    same = [rule for rule, wrong in slips.items() if is_close(item, wrong, right)]
+    if same:
+        return f"{', '.join(same)} gives the right answer"
+    few = item.kind == "single" and len(set(slips.values())) < 2
+    return "there are fewer than two wrong answers" if few else ""
+
+
+def _slips(item: Item, values: Mapping[str, Any]) -> dict[str, Value]:
+    wrong = computation.find(item.computation).wrong
+    answers = {rule: wrong[rule](**values) for rule in item.rules}
+    return {rule: answer for rule, answer in answers.items() if answer is not None}
+
+
+def _options(item: Item, values: Mapping[str, Any]) -> list[Option]:
+    if item.kind == "order":
+        return [Option(fill(step, values)) for step in item.steps]
+    if item.kind != "single" or not item.computation:
+        return [replace(option, text=fill(option.text, {})) for option in item.options]
+    made = {show(computation.find(item.computation)(**values)): Option("", right=True)}
+    for rule, answer in _slips(item, values).items():
+        made.setdefault(show(answer), Option("", rule=rule))
+    options = [Option(text, o.right, o.rule) for text, o in made.items()]
+    return options[:_MOST_OPTIONS]
