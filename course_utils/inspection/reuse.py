@@ -1,0 +1,104 @@
+"""Feature reuse in a DenseNet: how strongly each layer weighs the maps of each earlier one."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from course_utils.models.densenet import DenseBlock, DenseNet, Transition
+
+
+@dataclass(frozen=True, eq=False)
+class ReuseMap:
+    """Who reads whom in one dense block.
+
+    Attributes:
+        weights: (num_sources, num_targets), float32: mean absolute weight between the maps of a
+            source and the first convolution of a target; NaN where the target comes before the
+            source, or is the source.
+        sources: names of the rows: the block's input, then its layers by number, from 1.
+        targets: names of the columns: its layers, then what reads the finished block, the
+            transition or the classifier.
+    """
+
+    weights: Tensor
+    sources: tuple[str, ...]
+    targets: tuple[str, ...]
+
+    def relative(self) -> Tensor:
+        """The weights over the largest of their column: (num_sources, num_targets), in [0, 1].
+
+        Targets of different width, or shrunk differently by weight decay, can be compared by
+        where they look, though not by how large their weights are.
+        """
+        largest = self.weights.nan_to_num(nan=0.0).amax(dim=0, keepdim=True)  # (1, num_targets)
+        return self.weights / largest.clamp(min=torch.finfo(torch.float32).tiny)
+
+
+def feature_reuse(model: DenseNet) -> list[ReuseMap]:
+    """Measure, in each block, how strongly each layer weighs what each earlier layer made.
+
+    The mean runs over all weights between a source and a target: over the source's maps, the
+    target's filters and the taps of the kernel. So a source of many maps does not count for more
+    than one of few.
+
+    Args:
+        model: a DenseNet, trained or not.
+
+    Returns:
+        One map for each dense block, in order.
+
+    Raises:
+        ValueError: the model is no DenseNet of this course.
+
+    Source: Huang et al. 2017, figure 5: the average L1 norm of the weights between two layers,
+        normalised by the number of input feature maps.
+    Differs: the paper's net (40 layers, k = 12) has no bottlenecks. Here a layer with a bottleneck
+        is judged by its 1x1 convolution, the one that reads the other layers' maps.
+    """
+    if not isinstance(model, DenseNet):
+        raise ValueError(
+            f"a {type(model).__name__} has no dense blocks: build a DenseNet, for example "
+            "models.build('densenet_small')"
+        )
+    parts = list(model.blocks)
+    readers = [part for part in parts if isinstance(part, Transition)] + [model.classifier]
+    blocks = [part for part in parts if isinstance(part, DenseBlock)]
+    return [_reuse_of(block, reader) for block, reader in zip(blocks, readers, strict=True)]
+
+
+def _reuse_of(block: DenseBlock, reader: nn.Module) -> ReuseMap:
+    """The map of one block, whose output `reader` reads."""
+    targets = [*block.layers, reader]
+    weights = [_first_weight(target) for target in targets]
+    num_inputs = weights[0].shape[1]
+    growth = weights[1].shape[1] - num_inputs
+    widths = [num_inputs] + [growth] * len(block.layers)
+    columns = [_mean_by_source(weight, widths) for weight in weights]
+    numbers = tuple(str(number + 1) for number in range(len(block.layers)))
+    last = "classifier" if isinstance(reader, nn.Linear) else "transition"
+    return ReuseMap(torch.stack(columns, dim=1), ("input", *numbers), (*numbers, last))
+
+
+def _first_weight(target: nn.Module) -> Tensor:
+    """The weights with which a layer reads its input: (num_outputs, num_inputs, ...)."""
+    kinds = nn.Conv2d | nn.Linear
+    return next(m for m in target.modules() if isinstance(m, kinds)).weight.detach()
+
+
+def _mean_by_source(weight: Tensor, widths: Sequence[int]) -> Tensor:
+    """Mean absolute weight for each source; NaN for those that the layer does not read.
+
+    Args:
+        weight: (num_outputs, num_inputs, ...), num_inputs the sum of the first widths.
+        widths: maps of each source of the block.
+    """
+    column = torch.full((len(widths),), torch.nan)
+    start = 0
+    for source, width in enumerate(widths):
+        if start == weight.shape[1]:
+            break
+        column[source] = weight[:, start : start + width].abs().mean()
+        start += width
+    return column
