@@ -5,6 +5,7 @@ object like any other. ``show(figure, alt)`` puts it into a notebook together wi
 readers who cannot see it.
 """
 
+from course_utils.plots.architecture import plot_architecture, plot_block
 from course_utils.plots.attribution import plot_attribution, plot_overlays
 from course_utils.plots.comparison import ComparisonRow, pareto_front, plot_comparison
 from course_utils.plots.convolution import (
@@ -39,6 +40,7 @@ from course_utils.plots.images import (
 )
 from course_utils.plots.landscape import plot_landscape, plot_loss_lines
 from course_utils.plots.records import plot_records
+from course_utils.plots.reuse import plot_feature_reuse
 from course_utils.plots.training import LivePlot, plot_confusion, plot_histories, plot_history
 
 __all__ = [
@@ -46,13 +48,16 @@ __all__ = [
     "LivePlot",
     "pareto_front",
     "plot_ablations",
+    "plot_architecture",
     "plot_attribution",
     "plot_autocorrelation",
+    "plot_block",
     "plot_by_depth",
     "plot_channels",
     "plot_comparison",
     "plot_confusion",
     "plot_counts",
+    "plot_feature_reuse",
     "plot_filter_bank",
     "plot_filters",
     "plot_frequency_responses",

@@ -1,0 +1,419 @@
+"""Pictures of networks, drawn from the modules themselves: one block, or a whole net."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
+from matplotlib.figure import Figure
+from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
+from matplotlib.path import Path
+from torch import nn
+
+from course_utils.plots.graph import (
+    Arrow,
+    Operation,
+    Shape,
+    Slot,
+    Step,
+    arrange,
+    merge,
+    trace,
+)
+from course_utils.plots.style import BLUE, FONT, GREEN, ORANGE, PINK, SKY, YELLOW, new_figure
+
+COLOURS = {
+    "convolution": BLUE,
+    "linear": PINK,
+    "pooling": ORANGE,
+    "norm": YELLOW,
+    "activation": GREEN,
+    "other": SKY,
+}
+LINE, CELL = 0.21, 0.22  # inches: height of a line of text, and of an operation's cell
+GAP = 0.44  # inches between two rows
+CHARACTER, DIGIT = 0.068, 0.074  # inches: average width of a letter and of a digit in labels
+SMALL = FONT - 1  # points
+
+Stage = tuple[str, Shape]
+
+
+# --- One block ---------------------------------------------------------------------------------
+
+
+def plot_block(
+    module: nn.Module,
+    input_shape: Shape | Sequence[Shape],
+    *,
+    title: str = "",
+    whole: tuple[type[nn.Module], ...] = (),
+) -> Figure:
+    """Draw what happens inside one block, from top to bottom, with sizes on the arrows.
+
+    The module is traced, so the picture cannot differ from the code. Its evaluation mode is drawn.
+
+    Args:
+        module: a block such as `BasicBlock`, `Inception` or `VGGBlock`.
+        input_shape: (C, H, W) of its input; a list of such shapes where it takes a list of
+            tensors, as `DenseLayer` does.
+        title: above the picture.
+        whole: types of modules to draw as one box, and not to look into.
+
+    Raises:
+        ValueError: the block cannot take the input, or decides by the values in its tensors.
+
+    Example:
+        >>> from course_utils.models.resnet import BasicBlock
+        >>> figure = plot_block(BasicBlock(64, 128, stride=2), (64, 56, 56))
+    """
+
+    def is_step(part: nn.Module) -> bool:
+        if isinstance(part, nn.Sequential) and not isinstance(part, whole):
+            return False
+        parts = [child for child in part.children() if not isinstance(part, whole)]
+        return not parts or type(part).__module__.startswith("torch.nn")
+
+    steps = merge(trace(module, input_shape, is_step))
+    boxes = [_box(step) for step in steps]
+    rows, arrows = arrange(steps, lambda k, passing: _room(boxes[k], steps[k], passing))
+    drawing = _Drawing(steps, boxes, rows, arrows)
+    return drawing.figure(title)
+
+
+@dataclass(frozen=True)
+class _Box:
+    """Size of a step's picture, in inches."""
+
+    width: float
+    height: float
+
+
+def _box(step: Step) -> _Box:
+    if _is_round(step):
+        return _Box(0.3, 0.3)
+    longest = max(len(operation.text) for operation in step.operations)
+    return _Box(longest * CHARACTER + 0.2, CELL * len(step.operations) + 0.04)
+
+
+def _is_round(step: Step) -> bool:
+    return step.kind == "join" and len(step.operations[0].text) == 1
+
+
+def _room(box: _Box, step: Step, passing: bool) -> tuple[float, float]:
+    """Left and right of a slot's centre, with the label that stands beside its arrow."""
+    label = len(_size(step.shapes)) * DIGIT + 0.1
+    side = max(box.width / 2 + 0.1, label)
+    return (0.12, label) if passing else (side, side)
+
+
+def _size(shapes: Sequence[Shape]) -> str:
+    """``64×56×56``; of a list, ``(64+32+32)×56×56``."""
+    if len(shapes) == 1:
+        return "×".join(map(str, shapes[0]))
+    channels = "+".join(str(shape[0]) for shape in shapes)
+    return "×".join([f"({channels})", *map(str, shapes[0][1:])])
+
+
+class _Drawing:
+    """Draws steps that have a place; inches from the upper left corner, y pointing down."""
+
+    def __init__(
+        self,
+        steps: Sequence[Step],
+        boxes: Sequence[_Box],
+        rows: Sequence[Sequence[Slot]],
+        arrows: Sequence[Arrow],
+    ) -> None:
+        self.steps, self.boxes, self.rows, self.arrows = steps, boxes, rows, arrows
+        self.width = max(slot.x + slot.right for row in rows for slot in row)
+        self.tops: list[float] = []
+        self.heights = [max(boxes[s.step].height for s in row if not s.passing) for row in rows]
+        y = 0.05
+        for height in self.heights:
+            self.tops.append(y)
+            y += height + GAP
+        self.height = y - GAP + 0.05
+        self.row = {id(slot): i for i, row in enumerate(rows) for slot in row}
+
+    def figure(self, title: str) -> Figure:
+        """Return the figure, as large as what is on it."""
+        head = 0.3 if title else 0.0
+        width = max(self.width, len(title) * CHARACTER * 1.2) + 0.2
+        figure, axes = _canvas(width, self.height + head, top=-head)
+        self.shift = (width - self.width) / 2
+        if title:
+            axes.text(width / 2, -head + 0.14, title, fontsize=FONT + 1, ha="center", va="center")
+        for arrow in self.arrows:
+            self._draw_arrow(axes, arrow)
+        for row in self.rows:
+            for slot in row:
+                if not slot.passing:
+                    self._draw_step(axes, slot)
+        return figure
+
+    def _middle(self, slot: Slot) -> tuple[float, float]:
+        row = self.row[id(slot)]
+        return slot.x + self.shift, self.tops[row] + self.heights[row] / 2
+
+    def _draw_step(self, axes: Axes, slot: Slot) -> None:
+        step, box = self.steps[slot.step], self.boxes[slot.step]
+        x, y = self._middle(slot)
+        if step.kind in ("input", "output"):
+            axes.text(x, y, step.kind, fontsize=FONT, ha="center", va="center", style="italic")
+        elif _is_round(step):
+            axes.add_patch(Circle((x, y), 0.15, facecolor="white", edgecolor="black"))
+            axes.text(x, y, step.operations[0].text, fontsize=FONT + 3, ha="center",
+                      va="center_baseline")  # fmt: skip
+        else:
+            top = y - box.height / 2
+            _draw_cells(axes, step.operations, x - box.width / 2, top, box)
+
+    def _draw_arrow(self, axes: Axes, arrow: Arrow) -> None:
+        vertices, codes = self._route(arrow)
+        axes.add_patch(
+            FancyArrowPatch(
+                path=Path(vertices, codes),
+                arrowstyle="-|>",
+                mutation_scale=8,
+                linewidth=0.9,
+                color="0.25",
+                shrinkA=0,
+                shrinkB=0,
+            )
+        )
+        self._draw_label(axes, arrow)
+
+    def _draw_label(self, axes: Axes, arrow: Arrow) -> None:
+        """Write the size beside the line, on the side that other lines leave free."""
+        x, y = self._label_place(arrow)
+        first = arrow.slots[0]
+        left = len(arrow.slots) == 2 and self._crowd(arrow) > x - self.shift + 0.02
+        text = _size(self.steps[first.step].shapes)
+        axes.text(x - 0.05 if left else x + 0.05, y, text, fontsize=SMALL, va="center",
+                  ha="right" if left else "left", color="0.1",
+                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6})  # fmt: skip
+
+    def _crowd(self, arrow: Arrow) -> float:
+        """Mean x of where the lines run that share an end with this one, or its own curve."""
+        first, last = arrow.slots[0], arrow.slots[-1]
+        if abs(first.x - last.x) > 0.05:
+            return last.x if len(self._arriving(last)) > 1 else first.x
+        joining = [a.slots[-2].x for a in self.arrows if a.slots[-1] is last]
+        leaving = [a.slots[1].x for a in self.arrows if a.slots[0] is first]
+        return sum(joining + leaving) / len(joining + leaving)
+
+    def _route(self, arrow: Arrow) -> tuple[list[tuple[float, float]], list[int]]:
+        """A line that curves between rows and runs straight down beside the steps it passes."""
+        first, *_, last = arrow.slots
+        x, y = self._middle(first)
+        here = (x, y + self.boxes[first.step].height / 2)
+        vertices, codes = [here], [int(Path.MOVETO)]
+        for slot in arrow.slots[1:]:
+            goal = self._entry(arrow) if slot is last else self._beside(slot, top=True)
+            middle = (here[1] + goal[1]) / 2
+            vertices += [(here[0], middle), (goal[0], middle), goal]
+            codes += [int(Path.CURVE4)] * 3
+            here = goal
+            if slot is not last:
+                here = self._beside(slot, top=False)
+                vertices.append(here)
+                codes.append(int(Path.LINETO))
+        return vertices, codes
+
+    def _beside(self, slot: Slot, *, top: bool) -> tuple[float, float]:
+        row = self.row[id(slot)]
+        y = self.tops[row] + (0 if top else self.heights[row])
+        return slot.x + self.shift, y
+
+    def _arriving(self, slot: Slot) -> list[Arrow]:
+        arriving = [arrow for arrow in self.arrows if arrow.slots[-1] is slot]
+        return sorted(arriving, key=lambda arrow: arrow.slots[-2].x)
+
+    def _entry(self, arrow: Arrow) -> tuple[float, float]:
+        """Where an arrow ends: at the top of its step, beside the others that end there."""
+        slot = arrow.slots[-1]
+        box = self.boxes[slot.step]
+        arriving = self._arriving(slot)
+        place = arriving.index(arrow) - (len(arriving) - 1) / 2
+        spread = min(0.16, box.width * 0.8 / len(arriving))
+        x, y = self._middle(slot)
+        return x + place * spread, y - box.height / 2 + (0.02 if box.width < 0.4 else 0)
+
+    def _label_place(self, arrow: Arrow) -> tuple[float, float]:
+        """Beside the straight part of the line, or at the end that it shares with fewer lines."""
+        if len(arrow.slots) > 2:
+            return self._middle(arrow.slots[-2])
+        first, last = arrow.slots
+        below = self._middle(first)[1] + self.boxes[first.step].height / 2
+        above = self._entry(arrow)[1]
+        joins = len(self._arriving(last)) > 1
+        forks = sum(other.slots[0] is first for other in self.arrows) > 1
+        if joins == forks:
+            return (first.x + self._entry(arrow)[0] + self.shift) / 2, (below + above) / 2
+        if joins:
+            return first.x + self.shift, below + 0.13
+        return last.x + self.shift, above - 0.15
+
+
+def _draw_cells(
+    axes: Axes, operations: Sequence[Operation], x: float, top: float, box: _Box
+) -> None:
+    """Draw the operations of one step as cells on top of each other."""
+    height = box.height / len(operations)
+    for i, operation in enumerate(operations):
+        y = top + i * height
+        cell = Rectangle((x, y), box.width, height, facecolor=_tint(operation.kind),
+                         edgecolor="0.25", linewidth=0.9)  # fmt: skip
+        axes.add_patch(cell)
+        axes.text(x + box.width / 2, y + height / 2, operation.text, fontsize=SMALL,
+                  ha="center", va="center_baseline")  # fmt: skip
+
+
+def _tint(kind: str, strength: float = 0.3) -> tuple[float, float, float]:
+    """The colour of a kind, light enough to write on."""
+    red, green, blue = to_rgb(COLOURS.get(kind, "white"))
+    return (
+        1 - strength * (1 - red),
+        1 - strength * (1 - green),
+        1 - strength * (1 - blue),
+    )
+
+
+def _canvas(width: float, height: float, top: float = 0.0) -> tuple[Figure, Axes]:
+    """A figure whose coordinates are inches from the upper left corner, y pointing down."""
+    figure = new_figure(width, height)
+    figure.set_layout_engine("none")
+    axes = figure.add_axes((0, 0, 1, 1))
+    axes.set_xlim(0, width)
+    axes.set_ylim(top + height, top)
+    axes.set_axis_off()
+    return figure, axes
+
+
+# --- A whole net -------------------------------------------------------------------------------
+
+MOST_STAGES = 20  # that a notebook's width has room for
+WIDTH = 7.2  # inches, at most
+TALLEST = 1.5  # inches: height of the largest block
+WIDEST = 4096  # channels of a block that fills its place
+
+
+def plot_architecture(
+    net: nn.Module | Sequence[Stage], input_shape: Shape, *, title: str = ""
+) -> Figure:
+    """Draw a whole net from left to right: a block for the output of each of its stages.
+
+    The height of a block grows with the square root of the height of its maps, its width with
+    the logarithm of their number. Layers that follow each other and put out the same size are
+    one stage; so are neighbouring blocks of the same type, where the net has many.
+
+    Args:
+        net: a model whose parts follow each other; or its stages as (label, output shape).
+        input_shape: (C, H, W) of a picture.
+        title: above the picture.
+
+    Raises:
+        ValueError: the model cannot take the input, is no chain, or has too many stages.
+
+    Example:
+        >>> from course_utils import models
+        >>> figure = plot_architecture(models.build("lenet5"), (1, 28, 28), title="LeNet-5")
+    """
+    if isinstance(net, nn.Module):
+        stages = _model_stages(net, input_shape)
+    else:
+        stages = [_Stage(("input",), input_shape), *(_Stage((text,), s) for text, s in net)]
+    if len(stages) > MOST_STAGES:
+        raise ValueError(f"{len(stages)} stages do not fit: give at most {MOST_STAGES} as a list")
+    return _draw_stages(stages, title)
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """Equal layers in a row: what each is called, what the last puts out, how many there are."""
+
+    lines: tuple[str, ...]
+    shape: Shape
+    count: int = 1
+    kind: str = "other"
+
+    @property
+    def label(self) -> str:
+        """The lines, and how many times they run."""
+        text = "\n".join(self.lines)
+        if self.count == 1:
+            return text
+        return f"{self.count} × ({text})" if "×" in text else f"{self.count} × {text}"
+
+
+def _model_stages(net: nn.Module, input_shape: Shape) -> list[_Stage]:
+    containers = (nn.Sequential, nn.ModuleDict, nn.ModuleList)
+    steps = trace(net, input_shape, lambda part: not isinstance(part, containers))
+    if any(len(step.sources) > 1 for step in steps):
+        name = type(net).__name__
+        raise ValueError(f"{name} is no chain: draw it by plot_block, or give its stages")
+    units = [
+        _Stage((step.operations[0].text,), step.shapes[0], kind=step.kind)
+        for step in steps
+        if step.kind not in ("norm", "activation", "output")
+        and step.operations[0].text not in ("Flatten", "flatten")
+    ]
+    stages = list(_grouped(units, by_channels=True))
+    return stages if len(stages) <= 14 else list(_grouped(units, by_channels=False))
+
+
+def _grouped(units: Sequence[_Stage], *, by_channels: bool) -> Iterator[_Stage]:
+    """Join neighbours with the same label and output size, or with the same height alone."""
+
+    def key(unit: _Stage) -> tuple[object, ...]:
+        size = unit.shape if by_channels or unit.kind != "other" else unit.shape[1:]
+        return (unit.lines, size)
+
+    for _, group in groupby(units, key):
+        members = list(group)
+        last = members[-1]
+        yield _Stage(last.lines, last.shape, len(members), last.kind)
+
+
+def _draw_stages(stages: Sequence[_Stage], title: str) -> Figure:
+    tallest = max(_root(stage.shape) for stage in stages)
+    heights = [TALLEST * _root(stage.shape) / tallest for stage in stages]
+    slot = min(0.75, (WIDTH - 0.1) / len(stages))
+    width = max(slot * len(stages), len(title) * CHARACTER * 1.2) + 0.1
+    above = [len(stage.label) * CHARACTER - (TALLEST - height) / 2
+             for stage, height in zip(stages, heights, strict=True)]  # fmt: skip
+    head = max(*above, 0.0) + (0.3 if title else 0.0) + 0.1
+    figure, axes = _canvas(width, head + TALLEST + 0.4)
+    if title:
+        axes.text(width / 2, 0.16, title, fontsize=FONT + 1, ha="center", va="center")
+    middle = head + TALLEST / 2
+    centres = [width / 2 + (i + 0.5 - len(stages) / 2) * slot for i in range(len(stages))]
+    axes.plot([centres[0], centres[-1]], [middle, middle], color="0.6", linewidth=0.9, zorder=0)
+    for stage, x, height in zip(stages, centres, heights, strict=True):
+        _draw_stage(axes, stage, (x, middle), height, slot)
+    return figure
+
+
+def _draw_stage(
+    axes: Axes, stage: _Stage, centre: tuple[float, float], height: float, slot: float
+) -> None:
+    """Draw a block with its label above and its size below it."""
+    x, middle = centre
+    width = slot * 0.78 * math.log2(stage.shape[0] + 1) / math.log2(WIDEST + 1)
+    width = max(width, 0.05)
+    block = Rectangle((x - width / 2, middle - height / 2), width, height, linewidth=0.9,
+                      facecolor=_tint(stage.kind, 0.45), edgecolor="0.25")  # fmt: skip
+    axes.add_patch(block)
+    axes.text(x, middle - height / 2 - 0.05, stage.label, fontsize=SMALL, rotation=90,
+              ha="center", va="bottom", linespacing=1.1)  # fmt: skip
+    channels, *sides = map(str, stage.shape)
+    size = f"{channels}\n{'×'.join(sides)}" if sides else channels
+    fontsize = SMALL - 1 if slot > 0.47 else SMALL - 2
+    axes.text(x, middle + TALLEST / 2 + 0.07, size, fontsize=fontsize, ha="center", va="top")
+
+
+def _root(shape: Shape) -> float:
+    """Square root of the height of the maps; a vector is a map of one pixel."""
+    return math.sqrt(shape[1]) if len(shape) > 1 else 1.0
