@@ -1,0 +1,117 @@
+"""What was answered, in a small file per quiz, so that a restarted kernel shows it again.
+
+The files are in ``~/.convnet-course/quiz``, or below the folder that COURSE_STATE names. They hold
+what somebody typed and nothing that is right; a quiz marks it again when it is shown. Whoever
+deletes a file begins that quiz anew.
+"""
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+VARIABLE = "COURSE_STATE"
+
+
+@dataclass
+class Entry:
+    """What somebody did with one item.
+
+    Attributes:
+        variant: how often they asked for other numbers.
+        answer: the last answer in this variant, in the form that `mark` takes, or None.
+        tries: answers given in this variant.
+        rules: wrong rules of all answers so far, in their order.
+        revealed: whether they had this variant's answer shown.
+    """
+
+    variant: int = 0
+    answer: Any = None
+    tries: int = 0
+    rules: list[str] = field(default_factory=list)
+    revealed: bool = False
+
+
+def path_of(quiz: str) -> Path:
+    """Return the file of a quiz.
+
+    Args:
+        quiz: name of its bank.
+    """
+    folder = os.environ.get(VARIABLE) or Path.home() / ".convnet-course"
+    return Path(folder).expanduser() / "quiz" / f"{quiz}.json"
+
+
+def recall(quiz: str) -> tuple[dict[str, Entry], str]:
+    """Read what was answered.
+
+    Args:
+        quiz: name of its bank.
+
+    Returns:
+        Item id -> entry, and a sentence for the reader if the file could not be read. A file that
+        is no such file is set aside under another name.
+    """
+    path = path_of(quiz)
+    try:
+        return _entries(json.loads(path.read_text("utf-8"))), ""
+    except FileNotFoundError:
+        return {}, ""
+    except (ValueError, TypeError, RecursionError):
+        return {}, _set_aside(path)
+    except OSError as error:
+        return {}, f"Your answers cannot be read ({error.strerror or error})."
+
+
+def remember(quiz: str, entries: Mapping[str, Entry]) -> str:
+    """Write what was answered, whole or not at all.
+
+    Args:
+        quiz: name of its bank.
+        entries: item id -> entry.
+
+    Returns:
+        A sentence for the reader if it could not be written, else "".
+    """
+    path = path_of(quiz)
+    text = json.dumps({name: asdict(entry) for name, entry in entries.items()}, indent=1)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as f:
+            f.write(text)
+        Path(f.name).replace(path)
+    except OSError as error:
+        return (
+            f"Your answers cannot be kept ({error.strerror or error}): "
+            f"set {VARIABLE} to a folder that you may write to."
+        )
+    return ""
+
+
+def _entries(rows: Any) -> dict[str, Entry]:
+    if not isinstance(rows, dict):
+        raise ValueError("no table of items")
+    entries = {str(name): Entry(**row) for name, row in rows.items()}
+    for entry in entries.values():
+        whole = type(entry.variant) is int and type(entry.tries) is int
+        if not whole or not isinstance(entry.rules, list) or not isinstance(entry.revealed, bool):
+            raise ValueError("a field has another type")
+    return entries
+
+
+def _set_aside(path: Path) -> str:
+    """Rename a file that cannot be read, so that nobody's work is overwritten."""
+    for number in range(1, 100):
+        aside = path.with_suffix(f".unreadable-{number}.json")
+        if not aside.exists():
+            break
+    try:
+        path.replace(aside)
+    except OSError:
+        return "The file of your answers is damaged and cannot be renamed; the quiz begins anew."
+    return (
+        f"The file of your answers was damaged. It is kept as {aside.name}; the quiz begins anew."
+    )
