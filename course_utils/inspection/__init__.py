@@ -31,6 +31,7 @@ from course_utils.inspection.shattering import (
     white_noise,
 )
 from course_utils.inspection.summary import LayerRow, Summary, summary
+from course_utils.inspection.twins import first_difference
 from course_utils.inspection.zoo import model_table, summarise
 
 __all__ = [
@@ -52,6 +53,7 @@ __all__ = [
     "brown_noise",
     "capture",
     "feature_reuse",
+    "first_difference",
     "grad_cam",
     "gradient_norms",
     "gradient_series",

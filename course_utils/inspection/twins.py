@@ -1,0 +1,189 @@
+"""Whether two models are the same network, and if not, where they part."""
+
+import copy
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from course_utils.inspection.attribution import evaluation_mode
+
+TOLERANCE = 1e-4
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One call of one layer that has weights of its own.
+
+    Args:
+        name: dotted name in its model.
+        layer: the layer.
+        before: what came in.
+        after: what went out.
+    """
+
+    name: str
+    layer: nn.Module
+    before: Tensor
+    after: Tensor
+
+    def __str__(self) -> str:
+        return f"{self.name} = {self.layer}"
+
+    @property
+    def shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shape of each of the layer's own weights, by name."""
+        return {name: tuple(p.shape) for name, p in self.layer.named_parameters(recurse=False)}
+
+
+def first_difference(model: nn.Module, reference: nn.Module, images: Tensor) -> str:
+    """Say where a model first differs from the one it should be, or "" if it does not.
+
+    The layers with weights are compared in the order in which they run: what comes in, what they
+    are, what goes out. Then the model gets the reference's weights, and the numbers themselves
+    are compared, which tells a wrong activation, pool or sum from a right one. Both models are
+    copied first and stay as they are.
+
+    Args:
+        model: the one in question, made of modules.
+        reference: the right one.
+        images: (N, C, H, W), random numbers: zeros could hide a difference.
+
+    Returns:
+        One sentence, or "".
+
+    Example:
+        >>> right = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3))
+        >>> wrong = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3))
+        >>> first_difference(wrong, right, torch.randn(1, 1, 8, 8))[:59]
+        'with the same weights, other numbers come into your layer 2'
+    """
+    model, reference = copy.deepcopy(model), copy.deepcopy(reference)
+    right: list[Step] = []
+    mine: list[Step] = []
+    expected = _run(reference, images, right)
+    try:
+        output = _run(model, images, mine)
+    except (RuntimeError, ValueError, TypeError, AttributeError) as error:
+        end = _before(mine, len(mine) + 1)
+        return _other_layers(mine, right[: len(mine)]) or f"your model stops after {end}: {error}"
+    if not isinstance(output, Tensor):
+        return f"your model returns {type(output).__name__}: return the logits, one tensor"
+    return (
+        _other_layers(mine, right)
+        or _other_counts(model, reference)
+        or _other_output(output, expected)
+        or _other_numbers(model, mine, reference, images)
+    )
+
+
+@torch.no_grad()
+def _run(model: nn.Module, images: Tensor, steps: list[Step]) -> Any:
+    """Run a model in evaluation mode; return its output, and append its steps to a list."""
+
+    def note(name: str) -> Any:
+        def hook(layer: nn.Module, args: Any, output: Any) -> None:
+            # Copies, since the next layer may overwrite its input.
+            steps.append(Step(name, layer, args[0].clone(), output.clone()))
+
+        return hook
+
+    handles = [
+        layer.register_forward_hook(note(name))
+        for name, layer in model.named_modules()
+        if any(True for _ in layer.parameters(recurse=False))
+    ]
+    try:
+        with evaluation_mode(model):
+            return model(images)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def _other_layers(mine: list[Step], right: list[Step]) -> str:
+    """The first layer with weights that is another, or sees or makes another shape."""
+    for i, (ours, theirs) in enumerate(zip(mine, right, strict=False), start=1):
+        came, wanted = (tuple(step.before.shape[1:]) for step in (ours, theirs))
+        if came != wanted:
+            return (
+                f"your layer {i} ({ours}) gets {came} for each picture, expected {wanted}: look at "
+                f"what stands between it and {_before(mine, i)}"
+            )
+        same_kind = isinstance(ours.layer, type(theirs.layer))
+        if not same_kind or ours.shapes != theirs.shapes:
+            return f"your layer {i} is {ours}, expected {theirs.layer}"
+        went, wanted = (tuple(step.after.shape[1:]) for step in (ours, theirs))
+        if went != wanted:
+            return (
+                f"your layer {i} ({ours}) gives {went} for each picture, expected {wanted}: look "
+                "at its stride and padding"
+            )
+    if len(mine) < len(right):
+        return f"your model ends after layer {len(mine)}: {right[len(mine)].layer} comes next"
+    if len(mine) > len(right):
+        return f"your model should end after layer {len(right)}: {mine[len(right)]} is too many"
+    return ""
+
+
+def _before(steps: list[Step], i: int) -> str:
+    """What comes before layer i, counted from 1."""
+    return f"layer {i - 1} ({steps[i - 2].name})" if i > 1 else "the picture"
+
+
+def _other_counts(model: nn.Module, reference: nn.Module) -> str:
+    """Parameters that no layer has used."""
+    mine, right = (sum(p.numel() for p in m.parameters()) for m in (model, reference))
+    if mine == right:
+        return ""
+    return f"your model has {mine:,} parameters, expected {right:,}: is a layer made and not used?"
+
+
+def _other_output(output: Tensor, expected: Tensor) -> str:
+    """An output of another shape."""
+    if output.shape == expected.shape:
+        return ""
+    return f"your output is {tuple(output.shape)}, expected {tuple(expected.shape)}"
+
+
+def _other_numbers(
+    model: nn.Module, steps: list[Step], reference: nn.Module, images: Tensor
+) -> str:
+    """Where the numbers part when both models have the same weights."""
+    right: list[Step] = []
+    mine: list[Step] = []
+    expected = _run(_with_random_statistics(reference), images, right)
+    for ours, theirs in zip(steps, right, strict=True):
+        ours.layer.load_state_dict(theirs.layer.state_dict())
+    output = _run(model, images, mine)
+    for i, (ours, theirs) in enumerate(zip(mine, right, strict=True), start=1):
+        if not _close(ours.before, theirs.before):
+            return (
+                f"with the same weights, other numbers come into your layer {i} ({ours.name}): "
+                f"look at the activation, pool or sum between it and {_before(mine, i)}"
+            )
+        if not _close(ours.after, theirs.after):
+            return (
+                f"with the same weights, your layer {i} ({ours}) gives other numbers than "
+                f"{theirs.layer}: look at its settings"
+            )
+    if _close(output, expected):
+        return ""
+    return f"with the same weights, your logits differ: look at what follows {mine[-1].name}"
+
+
+def _with_random_statistics(model: nn.Module) -> nn.Module:
+    """Draw what normalisation layers hold: a fresh one would do nothing in evaluation."""
+    generator = torch.Generator().manual_seed(0)
+    for layer in model.modules():
+        if isinstance(layer, nn.modules.batchnorm._BatchNorm):
+            for value in (layer.weight, layer.bias, layer.running_mean, layer.running_var):
+                if value is not None:
+                    noise = torch.rand(value.shape, generator=generator) + 0.5
+                    value.data.copy_(noise)
+    return model
+
+
+def _close(a: Tensor, b: Tensor) -> bool:
+    return torch.allclose(a, b, rtol=TOLERANCE, atol=TOLERANCE * max(float(b.abs().max()), 1e-6))
