@@ -3,6 +3,7 @@
 import ast
 import importlib.util
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import ModuleType
@@ -44,7 +45,7 @@ class Exercise:
         """Replace answer cells by other sources; run the test cells that belong to them."""
         names = {cell.metadata.nbgrader.grade_id for cell in self.cells}
         assert answers.keys() <= names, "no such answer cell"
-        space: dict[str, Any] = {"__name__": "__main__"}
+        space: dict[str, Any] = {"__name__": "__main__", "student_id": ""}
         results, task = {}, None
         for cell in self.cells:
             role, name = cell.metadata.nbgrader, cell.metadata.nbgrader.grade_id
@@ -79,30 +80,40 @@ def release_tool() -> ModuleType:
     return module
 
 
-def read_solution(slug: str) -> nbformat.NotebookNode:
-    """The built solution of an exercise."""
+def _read_solution(slug: str) -> nbformat.NotebookNode:
     return nbformat.read(ROOT / "solutions" / slug / f"{slug}.ipynb", as_version=4)
 
 
-def read_exercise(slug: str) -> Exercise:
-    """The cells of an exercise that have a role."""
-    coded = [cell for cell in read_solution(slug).cells if cell.cell_type == "code"]
+def _read_exercise(slug: str) -> Exercise:
+    coded = [cell for cell in _read_solution(slug).cells if cell.cell_type == "code"]
     return Exercise([cell for cell in coded if "nbgrader" in cell.metadata])
+
+
+@pytest.fixture(scope="session")
+def read_solution() -> Callable[[str], nbformat.NotebookNode]:
+    """A function from a slug to the built solution of that exercise."""
+    return _read_solution
+
+
+@pytest.fixture(scope="session")
+def read_exercise() -> Callable[[str], Exercise]:
+    """A function from a slug to the cells of that exercise that have a role."""
+    return _read_exercise
 
 
 @pytest.fixture(scope="module")
 def exercise(request: pytest.FixtureRequest) -> Exercise:
     """The exercise that the test module names in its variable SLUG."""
-    return read_exercise(request.module.SLUG)
+    return _read_exercise(request.module.SLUG)
 
 
 @pytest.fixture(scope="session")
 def lenet_notebook() -> nbformat.NotebookNode:
     """The built solution of exercise 07."""
-    return read_solution("07_lenet")
+    return _read_solution("07_lenet")
 
 
 @pytest.fixture(scope="session")
 def lenet_exercise() -> Exercise:
     """The cells of exercise 07 that have a role."""
-    return read_exercise("07_lenet")
+    return _read_exercise("07_lenet")

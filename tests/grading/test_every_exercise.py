@@ -1,0 +1,79 @@
+"""What holds for each exercise: the stub earns nothing, the solution everything, for any student."""
+
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from course_utils import quiz
+
+ROOT = Path(__file__).resolve().parents[2]
+SLUGS = sorted(path.name for path in (ROOT / "solutions").iterdir() if path.is_dir())
+QUESTION = re.compile(r'QUESTION = \("([^"]+)", "([^"]+)", student_id\)')
+
+
+def answer_cells(notebook):
+    """Return the source of each answer cell by its name."""
+    coded = (cell for cell in notebook.cells if cell.cell_type == "code")
+    roles = ((cell, cell.metadata.get("nbgrader", {})) for cell in coded)
+    return {role["grade_id"]: cell.source for cell, role in roles if role.get("solution")}
+
+
+def questions(slug):
+    """Return (bank, item) of each question of an exercise that has the student's own numbers."""
+    notebook = nbformat.read(ROOT / "solutions" / slug / f"{slug}.ipynb", as_version=4)
+    return [found for cell in notebook.cells for found in QUESTION.findall(cell.source)]
+
+
+@pytest.fixture(scope="module", params=SLUGS)
+def slug(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def solution(slug, read_solution):
+    return read_solution(slug)
+
+
+@pytest.fixture(scope="module")
+def built(slug, read_exercise):
+    return read_exercise(slug)
+
+
+def test_the_stub_earns_nothing(slug, built):
+    release = nbformat.read(ROOT / "exercises" / slug / f"{slug}.ipynb", as_version=4)
+    results = built.grade(**answer_cells(release))
+    assert results
+    assert {name: result.score for name, result in results.items()} == dict.fromkeys(results, 0.0)
+    assert {result.finding for result in results.values()} == {"CheckFailed: not answered yet"}
+
+
+@pytest.mark.parametrize("student", ["nobody", "kim", "2026-0417"])
+def test_the_solution_earns_everything_whoever_it_is(built, solution, student, monkeypatch):
+    monkeypatch.setenv("COURSE_STUDENT", student)
+    results = built.grade(**answer_cells(solution))
+    findings = {name: result.finding for name, result in results.items() if result.finding}
+    assert not findings
+    assert {name: result.score for name, result in results.items()} == built.points
+
+
+def test_the_points_at_the_top_are_those_of_the_cells(slug, solution):
+    roles = [cell.metadata.get("nbgrader", {}) for cell in solution.cells]
+    total = sum(role.get("points", 0) for role in roles if role.get("grade"))
+    said = re.search(r"\*\*Points:\*\* (\d+)", solution.cells[0].source)
+    assert said and int(said[1]) == total
+    parts = re.findall(r"\| (\d+) \| (?:the checks|a person)", solution.cells[0].source)
+    assert sum(map(int, parts)) == total
+    assert re.search(r"\*\*Minutes:\*\* \d+", solution.cells[0].source)
+
+
+@pytest.mark.parametrize(
+    ("bank", "item"), sorted({found for slug in SLUGS for found in questions(slug)})
+)
+def test_students_get_numbers_of_their_own(bank, item, monkeypatch):
+    drawn = set()
+    for number in range(20):
+        monkeypatch.setenv("COURSE_STUDENT", f"student-{number}")
+        drawn.add(repr(quiz.solution(bank, item, "")))
+    assert len(drawn) >= 4, "twenty students share too few answers: widen the variables"
