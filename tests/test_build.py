@@ -205,3 +205,61 @@ def test_claims_are_tried_with_other_seeds(build, source, tmp_path, monkeypatch,
     assert "01_test, seeds + 1: every claim holds" in printed
     assert "01_test, seeds + 2: this lesson claims that the seed is small" in printed
     assert not (tmp_path / "out.ipynb").exists()
+
+
+BANK = """
+[[items]]
+id = "first"
+kind = "single"
+section = "The question"
+question = "QUESTION"
+explanation = "ANSWER"
+options = [{ text = "yes", right = true }, { text = "no", rule = "no_floor" }]
+"""
+
+
+@pytest.fixture
+def banks(build, monkeypatch):
+    """Let two banks stand in memory; set one, and the builder reads it anew."""
+    from course_utils.quiz import bank
+
+    texts = dict.fromkeys(("01_one", "02_two", "exercises/01_one"), BANK)
+
+    def put(name, old, new):
+        texts[name] = texts[name].replace(old, new)
+        bank.load.cache_clear()
+        build.quiz_fingerprint.cache_clear()
+
+    monkeypatch.setattr(bank, "names", lambda: list(texts))
+    rules = (ROOT / "course_utils/quiz/rules.toml").read_text("utf-8")
+    monkeypatch.setattr(bank, "_text", lambda path: texts.get(path[8:-5], rules))
+    put("01_one", "", "")
+    yield put
+    monkeypatch.undo()
+    bank.load.cache_clear()
+    build.quiz_fingerprint.cache_clear()
+
+
+@pytest.mark.parametrize(
+    ("code", "bank"),
+    [
+        ('quiz.show("01_one")', "01_one"),
+        ('quiz.ask("exercises/01_one", "first", "kim")', "exercises/01_one"),
+        ('QUESTION = ("exercises/01_one", "first", "kim")', "exercises/01_one"),
+    ],
+)
+def test_a_notebook_is_behind_when_a_question_that_it_asks_changed(
+    build, source, tmp_path, banks, code, bank
+):
+    path, target = source(f"# %%\nfrom course_utils import quiz\n\n{code}\n"), tmp_path / "o.ipynb"
+    nbformat.write(build.read_source(path), target)
+    banks("02_two", "QUESTION", "another lesson's")
+    assert build.is_current(target, build.read_source(path))
+    banks(bank, "ANSWER", "what is right is not stored")
+    assert build.is_current(target, build.read_source(path))
+    banks(bank, "QUESTION", "another")
+    assert not build.is_current(target, build.read_source(path))
+
+
+def test_a_notebook_without_a_quiz_is_not_tied_to_any(build, source):
+    assert "quiz_source" not in build.read_source(source(LESSON)).metadata

@@ -39,9 +39,11 @@ from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from release import release
 
+from course_utils.quiz import stored_form
 from course_utils.training.threads import recommended_environment
 
 ROOT = Path(__file__).resolve().parent.parent
+QUIZ = re.compile(r"""quiz\.show\(\s*["'](\w+)["']|["'](exercises/\w+)["']""")
 INLINE = re.compile(r"^from (course_utils[\w.]*) import ([\w, ]+?)  # inline$", re.MULTILINE)
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 TIMEOUT = 1200  # seconds a single cell may take while building
@@ -74,6 +76,9 @@ def read_source(path: Path) -> NotebookNode:
             cell.source = INLINE.sub(inlined_source, cell.source)
     if any("course_utils.widgets import" in cell.source for cell in notebook.cells):
         notebook.metadata["widgets_source"] = widgets_fingerprint()
+    asked = {a or b for cell in notebook.cells for a, b in QUIZ.findall(cell.source)}
+    if asked:
+        notebook.metadata["quiz_source"] = quiz_fingerprint(tuple(sorted(asked)))
     nbformat.validate(notebook)
     return notebook
 
@@ -85,6 +90,19 @@ def widgets_fingerprint() -> str:
     for path in sorted((ROOT / "course_utils/widgets").iterdir()):
         if path.suffix in (".py", ".mjs", ".css"):
             digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+@functools.cache
+def quiz_fingerprint(banks: tuple[str, ...]) -> str:
+    """Return a hash of the lists of questions that these banks leave in a stored notebook.
+
+    Nothing else of a quiz is stored, so nothing else makes a notebook behind: another lesson's
+    bank, a right answer, the page's script.
+    """
+    digest = hashlib.sha256()
+    for bank in banks:
+        digest.update("".join(stored_form(bank)).encode())
     return digest.hexdigest()[:16]
 
 
@@ -180,8 +198,8 @@ def without_root(notebook: NotebookNode) -> NotebookNode:
 
 def inputs(notebook: NotebookNode) -> list[tuple[str, ...]]:
     """Return what a notebook was built from: everything but its outputs."""
-    widgets = (notebook.metadata.get("widgets_source", ""),)
-    return [widgets] + [
+    shown = tuple(notebook.metadata.get(key, "") for key in ("widgets_source", "quiz_source"))
+    return [shown] + [
         (cell.id, cell.cell_type, cell.source, json.dumps(cell.metadata, sort_keys=True))
         for cell in notebook.cells
     ]

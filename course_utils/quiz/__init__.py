@@ -6,9 +6,19 @@ is in ``README.md`` beside this file.
 """
 
 from course_utils.quiz.bank import Bank, BankError, Item, load, names, parse
-from course_utils.quiz.exercise import ask, form, numbers, question, right, solution, student
+from course_utils.quiz.exercise import (
+    NOBODY,
+    ask,
+    form,
+    numbers,
+    question,
+    right,
+    solution,
+    student,
+)
 from course_utils.quiz.marking import NoAnswer, Verdict, mark, rules_in
-from course_utils.quiz.variants import Question, pose
+from course_utils.quiz.render import list_as_html, list_as_text
+from course_utils.quiz.variants import SEED, Question, pose, pose_all
 
 __all__ = [
     "Bank",
@@ -30,6 +40,7 @@ __all__ = [
     "rules_in",
     "show",
     "solution",
+    "stored_form",
     "student",
 ]
 
@@ -50,3 +61,14 @@ def show(name: str) -> None:
     from course_utils.quiz.widget import QuizWidget  # anywidget is not needed to grade
 
     display(QuizWidget(name))
+
+
+def stored_form(name: str) -> tuple[str, str]:
+    """Return the questions of a bank as a stored notebook shows them: as text and as HTML.
+
+    Args:
+        name: of the bank; those of exercises are posed as to a learner without an id.
+    """
+    bank = load(name)
+    questions = pose_all(bank, SEED if bank.name == bank.lesson else NOBODY)
+    return list_as_text(questions), list_as_html(questions)

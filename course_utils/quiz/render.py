@@ -2,11 +2,13 @@
 
 import html
 import re
+from collections.abc import Sequence
 from urllib.parse import quote
 
 from course_utils.quiz.variants import Question
 
 LETTERS = "ABCDEF"
+HOW = "To answer, run this cell in JupyterLab: each answer is marked at once, and kept."
 
 _INLINE = (
     (re.compile(r"`([^`]+)`"), r"<code>\1</code>"),
@@ -77,6 +79,17 @@ def as_text(question: Question, number: int) -> str:
     lines = [f"{number}. {question.text}  ({how_to_answer(question)})"]
     lines += [f"   {LETTERS[i]}. {option.text}" for i, option in enumerate(question.options)]
     return "\n".join(lines)
+
+
+def list_as_html(questions: Sequence[Question]) -> str:
+    """Return a quiz for places where no kernel runs, without any answer."""
+    body = "\n".join(as_html(question, n) for n, question in enumerate(questions, 1))
+    return f'<section aria-label="Pop quiz"><p><i>{HOW}</i></p>\n{body}</section>'
+
+
+def list_as_text(questions: Sequence[Question]) -> str:
+    """Return the same as plain text."""
+    return "\n\n".join([HOW, *(as_text(question, n) for n, question in enumerate(questions, 1))])
 
 
 def anchor(section: str) -> str:

@@ -13,10 +13,7 @@ from course_utils.quiz.bank import Bank
 from course_utils.quiz.marking import NoAnswer, Verdict, explain, mark, solution
 from course_utils.quiz.memory import Entry
 from course_utils.quiz.render import anchor, how_to_answer, markup, phrase
-from course_utils.quiz.variants import Question, pose
-
-SEED = "lesson"
-"""Everybody sees the same first variant in a lesson: a class can talk about it."""
+from course_utils.quiz.variants import SEED, Question, pose
 
 TRIES_BEFORE_ANSWER = 2
 

@@ -14,6 +14,9 @@ from course_utils.quiz import computation
 from course_utils.quiz.bank import Bank, Item, Option, fill, show
 from course_utils.quiz.computation import Value
 
+SEED = "lesson"
+"""Everybody sees the same first variant in a lesson, so that a class can talk about it."""
+
 Thing = TypeVar("Thing")
 _TRIES = 400
 _TRIES_FOR_DIFFERENT = 40
@@ -74,6 +77,16 @@ def pose(bank: Bank, item: Item, seed: str | int) -> Question:
     if item.kind == "order" and [o.text for o in options] == list(item.steps):
         options = (*options[1:], options[0])  # else the first look gives it away
     return Question(bank, item, str(seed), values, fill(item.question, values), options)
+
+
+def pose_all(bank: Bank, seed: str | int) -> list[Question]:
+    """Pose every item of a bank.
+
+    Args:
+        bank: the bank.
+        seed: as for `pose`.
+    """
+    return [pose(bank, item, seed) for item in bank.items]
 
 
 def is_close(item: Item, given: Value, wanted: Value) -> bool:

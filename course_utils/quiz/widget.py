@@ -4,18 +4,15 @@ The page is sent the questions and, answer by answer, what marking found. Where 
 questions stand there as a list, the same bytes each time.
 """
 
-import html
 from typing import Any, ClassVar
 
 import traitlets
 
 from course_utils.quiz.bank import load
-from course_utils.quiz.render import as_html, as_text
-from course_utils.quiz.session import SEED, Session
-from course_utils.quiz.variants import Question, pose
+from course_utils.quiz.render import list_as_html, list_as_text
+from course_utils.quiz.session import Session
+from course_utils.quiz.variants import SEED, Question, pose_all
 from course_utils.widgets.base import CourseWidget
-
-_HOW = "To answer, run this cell in JupyterLab: each answer is marked at once, and kept."
 
 
 class QuizWidget(CourseWidget):
@@ -60,16 +57,12 @@ class QuizWidget(CourseWidget):
 
     def _asked(self) -> list[Question]:
         """The questions as a lesson first asks them, whatever was answered since."""
-        bank = self.session.bank
-        return [pose(bank, item, SEED) for item in bank.items]
+        return pose_all(self.session.bank, SEED)
 
     def describe(self) -> str:
         """Return the questions as plain text."""
-        texts = [as_text(question, n) for n, question in enumerate(self._asked(), 1)]
-        return "\n\n".join([_HOW, *texts])
+        return list_as_text(self._asked())
 
     def to_html(self) -> str:
         """Return the questions as a list that needs no kernel and holds no answer."""
-        body = "\n".join(as_html(question, n) for n, question in enumerate(self._asked(), 1))
-        label = html.escape(self.title)
-        return f'<section aria-label="{label}"><p><i>{_HOW}</i></p>\n{body}</section>'
+        return list_as_html(self._asked())
