@@ -14,7 +14,6 @@ from nbgrader.preprocessors import (
     CheckCellMetadata,
     ClearHiddenTests,
     ClearOutput,
-    Execute,
     IgnorePattern,
     LimitOutput,
     OverwriteCells,
@@ -22,7 +21,8 @@ from nbgrader.preprocessors import (
     SaveAutoGrades,
 )
 
-from course_utils.grading.preprocessors import RequireEvidence, RestoreCells
+from course_utils.grading.execute import SandboxedExecute
+from course_utils.grading.preprocessors import RequireEvidence, RestoreCells, WithholdHidden
 
 c = get_config()  # noqa: F821 - traitlets puts it there
 root = Path(__file__).resolve().parent.parent
@@ -51,7 +51,7 @@ c.Autograde.sanitize_preprocessors = [
     CheckCellMetadata,
 ]
 c.Autograde.autograde_preprocessors = [
-    Execute,
+    SandboxedExecute,  # ours: students' code is kept from everything else
     IgnorePattern,
     LimitOutput,
     RequireEvidence,  # ours: silence is not success
@@ -70,6 +70,7 @@ c.IgnorePattern.pattern = r"(?s).*"
 c.GenerateFeedback.preprocessors = [
     "nbgrader.preprocessors.GetGrades",
     "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
+    WithholdHidden,  # ours: hidden checks that a student's code printed
     ClearHiddenTests,  # grading wrote them back into the notebook
 ]
 # What students open must not fetch anything: a template of ours takes the place of one file.

@@ -4,6 +4,7 @@ The verbs import what they need when they run, so that ``--help`` answers at onc
 """
 
 import argparse
+import importlib.util
 import os
 import subprocess
 import sys
@@ -14,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import torch
 
+    from course_utils.grading.folder import Batch
     from course_utils.training import Evaluation, History
     from course_utils.training.experiments import Run
 
@@ -24,6 +26,7 @@ EXAMPLES = """examples:
   python -m course_utils summary vgg16 --input 3x224x224
   python -m course_utils train lenet5 --data fashion_mnist_mini --epochs 5
   python -m course_utils lab --no-browser --port 9000
+  python -m course_utils grade submissions.zip --out grades
 """
 TRAIN_EXAMPLES = """examples:
   python -m course_utils train lenet5
@@ -33,6 +36,13 @@ TRAIN_EXAMPLES = """examples:
 
 With --checkpoint, the same line goes on where a stopped run ended. exit codes: 0 trained to
 the end, 1 could not be done, 2 not understood, 130 interrupted.
+"""
+GRADE_EXAMPLES = """examples:
+  python -m course_utils grade ~/Downloads/submissions.zip --out grades/07_lenet
+  python -m course_utils grade submissions --out grades/07_lenet --students students.csv
+
+The same line again goes on where a stopped batch ended, grades what is new, and takes over the
+points that you gave by hand. What there is to know is in classroom/README.md.
 """
 
 
@@ -82,6 +92,7 @@ def build_parser() -> argparse.ArgumentParser:
     summary.set_defaults(run=run_summary)
 
     add_train(verbs)
+    add_grade(verbs)
     return parser
 
 
@@ -108,6 +119,26 @@ def add_train(verbs: Any) -> None:
     train.add_argument("--checkpoint", metavar="FOLDER", help="save here, and go on from here")
     train.add_argument("--record", metavar="FILE", help="write the history to this JSON file")
     train.set_defaults(run=run_train)
+
+
+def add_grade(verbs: Any) -> None:
+    """Add the verb ``grade`` with its options."""
+    grade = verbs.add_parser(
+        "grade",
+        help="grade what students sent (for teachers)",
+        epilog=GRADE_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    grade.add_argument("submissions", type=Path, metavar="SUBMISSIONS", help="a folder or a zip")
+    grade.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the results")
+    grade.add_argument("--exercise", metavar="SLUG", help="default: as the names of the files say")
+    grade.add_argument("--students", type=Path, metavar="CSV", help="ids of those expected")
+    grade.add_argument("--workers", type=int, metavar="N", help="at a time; default: one a core")
+    grade.add_argument("--timeout", type=float, default=480, metavar="S", help="a submission")
+    grade.add_argument("--memory", type=int, default=2048, metavar="MB", help="a submission")
+    grade.add_argument("--again", action="store_true", help="also those that are graded already")
+    grade.add_argument("--trusted", action="store_true", help="run their code without a sandbox")
+    grade.set_defaults(run=run_grade)
 
 
 def run_lab(options: argparse.Namespace, rest: list[str]) -> int:
@@ -239,6 +270,62 @@ def report_run(
     if options.record:
         history.environment |= {"model": options.model, "test_accuracy": result.accuracy}
         history.save(options.record)
+
+
+def run_grade(options: argparse.Namespace, rest: list[str]) -> int:
+    """Grade a batch of submissions, and say where the results are."""
+    if importlib.util.find_spec("nbgrader") is None:
+        raise ValueError("grading needs nbgrader: pip install --editable '.[classroom]'")
+    if sys.platform == "win32":
+        raise ValueError("grading needs Linux or macOS: on Windows use WSL")
+    from tqdm import tqdm
+
+    from course_utils.grading.session import run_batch
+
+    batch, workers = prepare_batch(options)
+    with tqdm(unit="notebook", disable=None) as bar:
+
+        def begin(total: int) -> Any:
+            bar.reset(total)
+            return lambda outcome: bar.update()
+
+        result = run_batch(
+            options.submissions,
+            batch,
+            workers=workers,
+            students=options.students,
+            again=options.again,
+            progress=begin,
+        )
+    print(
+        f"{batch.exercise}: {result.num_graded} graded now, {len(result.reports)} in all, "
+        f"{len(result.failed) + len(result.problems)} not graded; {len(result.review)} lines in "
+        f"{batch.out / 'review.csv'} for a person's eye"
+    )
+    return 0
+
+
+def prepare_batch(options: argparse.Namespace) -> "tuple[Batch, int]":
+    """Return what is to be graded, and by how many workers.
+
+    Raises:
+        ValueError: The options do not fit together.
+    """
+    from course_utils.grading.collect import which_exercise
+    from course_utils.grading.folder import Batch
+    from course_utils.grading.sandbox import Limits
+
+    solutions = course_root() / "solutions"
+    slugs = sorted(path.parent.name for path in solutions.glob("*/*.ipynb"))
+    exercise = options.exercise or which_exercise(options.submissions, slugs)
+    workers = given(options.workers, os.cpu_count() or 1)
+    if workers < 1:
+        raise ValueError(f"--workers {workers}: at least 1")
+    out = options.out.resolve()
+    hidden = (out, options.submissions.resolve(), solutions)
+    limits = Limits(seconds=options.timeout, memory_mb=options.memory)
+    batch = Batch(exercise, solutions / exercise, out, limits, options.trusted, hidden)
+    return batch, workers
 
 
 def parse_shape(text: str) -> tuple[int, int, int]:

@@ -15,10 +15,8 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from traitlets.config import Config
+from course_utils.grading import folder
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -60,8 +58,8 @@ def release_bytes(slugs: Sequence[str], root: Path = ROOT) -> list[bytes]:
     """
     if not slugs:
         return []
-    with TemporaryDirectory(prefix="release-", ignore_cleanup_errors=True) as folder:
-        course = Path(folder)
+    with TemporaryDirectory(prefix="release-", ignore_cleanup_errors=True) as name:
+        course = Path(name)
         for slug in slugs:
             shutil.copytree(root / "solutions" / slug, course / "solutions" / slug)
         generate(slugs, course)
@@ -69,7 +67,7 @@ def release_bytes(slugs: Sequence[str], root: Path = ROOT) -> list[bytes]:
 
 
 def generate(slugs: Sequence[str], course: Path) -> None:
-    """Run nbgrader's ``generate_assignment`` in a course folder that has ``solutions/``.
+    """Release with the teacher's settings, in a course folder that has ``solutions/``.
 
     Args:
         slugs: Names such as ``07_lenet``.
@@ -78,22 +76,7 @@ def generate(slugs: Sequence[str], course: Path) -> None:
     Raises:
         RuntimeError: nbgrader refuses a notebook; the message has its log.
     """
-    from nbgrader.apps import NbGraderAPI  # seconds to import, and lessons do without
-
-    api = NbGraderAPI(config=course_config(course))
-    for slug in slugs:
-        result = api.generate_assignment(slug)
-        if not result["success"]:
-            raise RuntimeError(f"nbgrader does not release {slug}:\n{result['log']}")
-
-
-def course_config(course: Path) -> "Config":
-    """Return the teacher's settings of nbgrader, moved to another course folder."""
-    from traitlets.config.loader import PyFileConfigLoader
-
-    config = PyFileConfigLoader(str(ROOT / "classroom" / "nbgrader_config.py")).load_config()
-    config.CourseDirectory.root = str(course)
-    return config
+    folder.generate(slugs, folder.course_config(course))
 
 
 def _notebook(kind: str, slug: str) -> Path:

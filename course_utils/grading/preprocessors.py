@@ -1,8 +1,9 @@
-"""Two steps that nbgrader's autograding lacks, named in `classroom/nbgrader_config.py`.
+"""Steps that nbgrader's grading and feedback lack, named in `classroom/nbgrader_config.py`.
 
 Needs nbgrader, which only a teacher installs (`pip install 'convnet-course[classroom]'`).
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 Converted = tuple[NotebookNode, dict[str, Any]]
+HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS\n(.*?)### END HIDDEN TESTS", re.DOTALL)
 
 
 class RestoreCells(NbGraderPreprocessor):
@@ -27,7 +29,7 @@ class RestoreCells(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> Converted:
         """Restore the roles in one submitted notebook."""
         ours = self._handed_out(resources)
-        theirs = [_recognise(cell, nb.cells) for cell in ours]
+        theirs = [recognise(cell, nb.cells) for cell in ours]
         for cell in nb.cells:
             cell.metadata.pop("nbgrader", None)
         place = 0
@@ -46,18 +48,28 @@ class RestoreCells(NbGraderPreprocessor):
         course, names = CourseDirectory(parent=self), resources["nbgrader"]
         folder = course.format_path(course.release_directory, ".", names["assignment"])
         notebook = nbformat.read(Path(folder) / f"{names['notebook']}.ipynb", as_version=4)
-        return [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
+        return cells_with_role(notebook)
 
 
-def _recognise(cell: NotebookNode, submitted: list[NotebookNode]) -> NotebookNode | None:
-    """Return the submitted cell that is one of ours, or None."""
+def cells_with_role(notebook: NotebookNode) -> list[NotebookNode]:
+    """Return the cells of an exercise that nbgrader knows."""
+    return [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
+
+
+def copies_of(cell: NotebookNode, submitted: list[NotebookNode]) -> list[NotebookNode]:
+    """Return the submitted cells that are one of ours: by id, by name or else by their text."""
     name = cell.metadata.nbgrader.grade_id
     copies = [
         other
         for other in submitted
         if other.get("id") == cell.id or other.metadata.get("nbgrader", {}).get("grade_id") == name
     ]
-    copies = copies or [other for other in submitted if other.source == cell.source]
+    return copies or [other for other in submitted if other.source == cell.source]
+
+
+def recognise(cell: NotebookNode, submitted: list[NotebookNode]) -> NotebookNode | None:
+    """Return the submitted cell that counts as one of ours, or None."""
+    copies = copies_of(cell, submitted)
     if cell.metadata.nbgrader.solution:  # the copy that was worked on counts
         copies = [other for other in copies if other.source != cell.source] or copies
     return copies[-1] if copies else None
@@ -103,3 +115,24 @@ def _has_verdict(cell: NotebookNode) -> bool:
     except (KeyError, TypeError, ValueError):
         return False
     return len(points) == 1 and 0 <= points[0] <= cell.metadata.nbgrader.points
+
+
+class WithholdHidden(NbGraderPreprocessor):
+    """Take outputs out of the feedback that print a line of a hidden check.
+
+    A cell that runs after a check can print it. This keeps an honest feedback page clean; it
+    does not stop somebody who prints the check in disguise.
+    """
+
+    def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> Converted:
+        """Look through all outputs. Runs before the hidden checks are removed."""
+        sources = "\n".join(cell.source for cell in nb.cells if utils.is_grade(cell))
+        regions = HIDDEN.findall(sources)
+        secret = {line.strip() for region in regions for line in region.split("\n")}
+        secret = {line for line in secret if len(line) >= 20}
+        for cell in nb.cells:
+            shown = [str(output) for output in cell.get("outputs", [])]
+            if any(repr(line)[1:-1] in text for line in secret for text in shown):
+                sentence = "withheld: this cell printed a part of a hidden check\n"
+                cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=sentence)]
+        return nb, resources
