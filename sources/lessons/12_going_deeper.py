@@ -1,0 +1,675 @@
+# %% [markdown]
+# # 12 · Going deeper: when more layers make a net worse
+#
+# **After this lesson you can**
+# - say what the degradation problem is, and prove that it is neither overfitting nor a lack of solutions;
+# - measure gradient norms and gradient autocorrelation by depth, and say what each of them does and does not explain;
+# - write a highway layer, set its gate at the start, and read what its gates learned;
+# - compare two loss landscapes without fooling yourself.
+#
+# **Time** 60 minutes. The training in it takes about two minutes on a laptop.
+#
+# **Builds on** 09 (depth from small filters) and 11 (initialisation, batch normalisation).
+
+# %% [markdown]
+# ## The question
+#
+# From LeNet to VGG every lesson added layers, and accuracy rose. Initialisation and batch normalisation (BN) made deep
+# nets start. So why stop at 19? Let us build a net of 20 layers and one of 56, alike in everything else, and look.
+#
+# Both are **plain**: 3 × 3 convolutions, BN and ReLU, one after the other, in three stages. A stage halves the maps
+# and doubles their number. At the end come an average over each map and one linear layer. We give them half of
+# their usual width, so that a laptop trains them while you wait.
+
+# %%
+import math
+
+import torch
+from torch import nn
+
+from course_utils import data, facts, inspection, models
+from course_utils.plots import (
+    LivePlot,
+    plot_autocorrelation,
+    plot_by_depth,
+    plot_gates,
+    plot_histories,
+    plot_landscape,
+    plot_records,
+    plot_shattering,
+    show,
+)
+from course_utils.runtime import choose_device, expect, profile, seed_everything
+from course_utils.training import TrainConfig, fit, records
+
+settings = profile("12_going_deeper")
+device = choose_device()
+
+# %% tags=["nbval-ignore-output"]
+print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epochs} epochs")
+
+
+def load(seed: int = 0) -> data.Loaders:
+    """Load the pictures; the seed decides in which order they come."""
+    return data.load(
+        settings.data,
+        batch_size=settings.batch_size,
+        device=device,
+        generator=seed_everything(seed),
+        limit=settings.limit or None,
+    )
+
+
+loaders = load()
+channels, size, _ = loaders.info.image_shape
+
+# %% [markdown]
+# **Predict, then run.** Plain-56 has three times as many parameters as plain-20. Which of them has the lower *training*
+# loss after the same number of epochs, and which the lower *validation* loss?
+
+
+# %%
+def train(name: str) -> tuple[nn.Module, object]:
+    """Build a net of half the usual width and train it, always from the same seed."""
+    fresh = load(seed=0)
+    model = models.build(name, in_channels=channels, num_classes=10, width=8).to(device)
+    config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
+    return model, fit(model, fresh, config, on_epoch_end=[LivePlot(name)])
+
+
+plain20, plain20_history = train("plain20")
+
+# %%
+plain56, plain56_history = train("plain56")
+
+# %% tags=["nbval-ignore-output"]
+last20, last56 = plain20_history.epochs[-1], plain56_history.epochs[-1]
+for name, last in {"plain-20": last20, "plain-56": last56}.items():
+    print(f"{name}: training loss {last.train_loss:.3f}, validation loss {last.val_loss:.3f}")
+expect(
+    last56.train_loss > last20.train_loss + 0.3,
+    "plain-56 fits its own training pictures worse than plain-20, by more than 0.3",
+)
+
+# %% [markdown]
+# The deeper net is worse, on the very pictures it is trained on. He et al. call this **degradation**.
+
+# %% [markdown]
+# ## Not overfitting
+#
+# "The bigger net overfits" is the first thing that most people say. Overfitting has a signature: the training loss is
+# *low*, and the validation loss is not. Here the training loss itself is high. A net that cannot even learn the
+# pictures by heart does not suffer from learning them by heart.
+#
+# Three epochs on a few pictures are a short run. Here are longer ones, recorded: full width, all 9,000 training pictures, three
+# seeds each.
+
+# %%
+runs = {name: records.load(name) for name in ("plain20", "plain56", "resnet20", "resnet56")}
+show(
+    plot_records(
+        {"plain-20": runs["plain20"], "plain-56": runs["plain56"]}, "train_loss", "training loss"
+    ),
+    "Recorded training loss of plain-20 and plain-56 over the epochs, mean of three seeds: the curve of "
+    "the deeper net lies above that of the shallower one throughout",
+)
+
+# %%
+for name in ("plain20", "plain56"):
+    train_loss, val_loss = runs[name].final("train_loss"), runs[name].final("val_loss")
+    print(f"{name}: training loss {train_loss.mean:.3f} ± {train_loss.deviation:.3f}, "
+          f"validation loss {val_loss.mean:.3f} ± {val_loss.deviation:.3f}")  # fmt: skip
+shallow, deep = (runs[name].mean("train_loss") for name in ("plain20", "plain56"))
+expect(
+    all(d > s for s, d in zip(shallow, deep, strict=True)),
+    "in the mean over the seeds, plain-56 has the higher training loss after every epoch",
+    trained=False,
+)
+
+# %% [markdown]
+# The paper that made this famous trained far longer, on CIFAR-10 and ImageNet. Be careful with what people quote from
+# it. The evidence is its figures 1 and 4, *curves* of the training error. The numbers that everybody prints are
+# **validation** errors:
+
+# %%
+facts.table("plain18.top1", "plain34.top1", "resnet18.top1", "resnet34.top1")
+
+# %% [markdown]
+# ## No lack of solutions
+#
+# Perhaps a plain net of 56 layers simply has no good weights? It has. Take the trained plain-20, and put layers between
+# its own that do nothing: a convolution whose filter $i$ copies channel $i$ (a **Dirac** filter), and BN with mean 0 and variance 1. The
+# ReLU behind them changes nothing either, since its input comes out of a ReLU already.
+#
+# **Predict, then run.** How far are the logits of this plain-56 from those of plain-20?
+
+
+# %%
+@torch.no_grad()
+def set_identity_(block: nn.Module) -> None:
+    """Make a plain block return its input, as long as that is nowhere negative."""
+    for conv, norm in ((block.conv1, block.norm1), (block.conv2, block.norm2)):
+        nn.init.dirac_(conv.weight)
+        nn.init.constant_(norm.weight, math.sqrt(1 + norm.eps))  # BN divides by this
+
+
+deepened = models.build("plain56", in_channels=channels, num_classes=10, width=8).to(device)
+deepened.load_state_dict(
+    plain20.state_dict(), strict=False
+)  # the first 3 of 9 blocks of each stage
+for stage in deepened.stages:
+    for block in list(stage)[3:]:
+        set_identity_(block)
+
+# %%
+images, labels = next(iter(loaders.val))
+with torch.no_grad():
+    logits20, logits56 = plain20.eval()(images), deepened.eval()(images)
+expect(
+    torch.allclose(logits20, logits56, rtol=1e-3, atol=1e-3),
+    "a plain net of 56 layers can compute exactly what the trained plain-20 does",
+    trained=False,
+)
+
+# %% [markdown]
+# So the good weights exist; we just wrote them down. **Training does not find them.** Degradation is a problem of
+# optimisation. What, then, makes the search so hard?
+
+# %% [markdown]
+# ## First suspect: the size of the gradients
+#
+# Lesson 11 showed gradients that vanish. Do they here? We take fresh nets, send one batch through them, and measure the
+# norm of the gradient at each layer's weights.
+#
+# **Predict, then run.** In a fresh plain-56 with BN, is the gradient at the first layer smaller than at the last, about
+# equal, or larger?
+
+# %%
+kinds = {
+    "plain-20": ("plain20", {}),
+    "plain-56": ("plain56", {}),
+    "plain-56 without BN": ("plain56", {"norm": "none"}),
+    "ResNet-56": ("resnet56", {}),
+}
+norms = {}
+for label, (name, switches) in kinds.items():
+    seed_everything(1)
+    fresh = models.build(name, in_channels=channels, num_classes=10, width=8, **switches).to(device)
+    norms[label] = inspection.gradient_norms(
+        fresh, images, labels, layers=inspection.layer_names(fresh)
+    )
+show(
+    plot_by_depth(norms, "norm of the gradient"),
+    "Norm of the gradient at each layer of four fresh nets, on a logarithmic scale: in plain-56 with batch normalisation "
+    "it grows a hundredfold from the last layer to the first; in ResNet-56 and plain-20 it stays within a factor of ten",
+)
+
+# %% tags=["nbval-ignore-output"]
+ratio = {}
+for label, norm in norms.items():
+    layers = list(norm.values())
+    ratio[label] = layers[0] / layers[-2]  # the last one is the linear layer
+for label, value in ratio.items():
+    print(f"{label:20} first layer's norm / last convolution's: {value:8.2g}")
+
+# %%
+expect(
+    ratio["plain-56"] > 20,
+    "in a fresh plain-56 with BN the gradient explodes towards the input",
+    trained=False,
+)
+expect(ratio["ResNet-56"] < 20, "in a fresh ResNet-56 it does not", trained=False)
+
+# %% [markdown]
+# They do not vanish. With BN they *explode* towards the picture, before the first step. That is a known effect of BN itself:
+
+# %%
+print(facts.get("gradients.batchnorm_explosion"))
+print(facts.get("resnet.vanishing_gradients"))
+
+# %% [markdown]
+# The two statements do not contradict each other: one is about the very first step, the other about training. Check it on
+# our own trained net:
+
+# %% tags=["nbval-ignore-output"]
+for label, model in {"plain-20": plain20, "plain-56": plain56}.items():
+    norm = list(inspection.gradient_norms(model, images, labels).values())
+    print(
+        f"{label} after training: first layer {norm[0]:.3f}, middle {norm[len(norm) // 2]:.3f}, last {norm[-2]:.3f}"
+    )
+
+# %% [markdown]
+# So a widespread explanation falls:
+
+# %%
+print(facts.trap("degradation_is_vanishing"))
+
+# %% [markdown]
+# ## Second suspect: gradients that do not agree
+#
+# A step follows the gradient at one point, and hopes that the gradient is similar a little further on. A gradient can have a fine *size* and
+# still be useless, if it points somewhere else after the smallest move. Balduzzi et al. looked at this in the simplest place there is. Take a
+# net from one number $x$ to one number $y$, and draw the derivative $dy/dx$ along a line of 256 inputs.
+#
+# The layers are those of `rectifier_net`: $\mathbf{h}' = W\,\mathrm{ReLU}(\mathrm{BN}(\mathbf{h}))$, or, with a skip connection,
+# $\mathbf{h}' = \mathbf{h} + W\,\mathrm{ReLU}(\mathrm{BN}(\mathbf{h}))$. For comparison there are two kinds of noise. **White noise** draws
+# each value afresh. **Brown noise** is a random walk: each value is the last one plus a small step.
+#
+# **Predict, then run.** Which of the nets will look like which noise?
+
+# %%
+grid = torch.linspace(-2, 2, 256)
+draws = torch.Generator().manual_seed(0)
+
+
+def gradients(depth: int, skip: bool) -> torch.Tensor:
+    """Differentiate 10 fresh nets along the grid: (10, 256)."""
+
+    def build(generator: torch.Generator) -> nn.Module:
+        return inspection.rectifier_net(depth, skip=skip, generator=generator)
+
+    return inspection.gradient_series(build, grid, num_nets=10, generator=draws)
+
+
+# %%
+series = {
+    "1 layer": gradients(1, skip=False),
+    "24 layers, plain": gradients(24, skip=False),
+    "24 layers, skip": gradients(24, skip=True),
+    "brown noise": inspection.brown_noise(10, 256, draws),
+    "white noise": inspection.white_noise(10, 256, draws),
+}
+show(
+    plot_shattering(series, grid),
+    "Five derivatives along a line of inputs, and below each its covariance. One layer gives a slow random walk like brown noise; "
+    "24 plain layers look like white noise, with nothing but a thin diagonal; 24 layers with skips lie between",
+)
+
+# %% [markdown]
+# Above is one net of each kind, below the covariance of its gradients at each two inputs, over 10 nets. In the deep plain net, neighbours
+# know nothing of each other: only the diagonal is left. The gradient is **shattered**.
+#
+# In one number for each distance, that is the **autocorrelation**. With the mean taken off a series $g$ of $N$ values,
+#
+# $$\rho(k) = \frac{\sum_{i=1}^{N-k} g_i\, g_{i+k}}{\sum_{i=1}^{N} g_i^2}$$
+#
+# where $k$ is the lag. White noise has $\rho(k) \approx 0$ for each $k > 0$.
+
+# %%
+depths = (1, 2, 4, 10, 24, 50)
+noise = {
+    label: inspection.autocorrelation(series[label]) for label in ("brown noise", "white noise")
+}
+curves = {}
+for skip in (False, True):
+    curves[skip] = inspection.autocorrelation_by_depth(
+        depths, grid, skip=skip, num_nets=6, generator=draws
+    )
+show(
+    plot_autocorrelation({f"{d} layers": c for d, c in curves[False].items()} | noise, "plain"),
+    "Autocorrelation over the lag for plain nets of 1 to 50 layers: it falls with depth, and from 24 layers on "
+    "it is that of white noise",
+)
+
+# %% [markdown]
+# **Predict, then run.** Now the same with skip connections. How deep must the net be until neighbouring gradients have nothing in common?
+
+# %%
+show(
+    plot_autocorrelation(
+        {f"{d} layers": c for d, c in curves[True].items()} | noise, "skip connections"
+    ),
+    "Autocorrelation over the lag for nets with skip connections: it falls slowly with depth, and at 50 layers "
+    "neighbouring gradients still agree for the most part",
+)
+
+# %% tags=["nbval-ignore-output"]
+neighbours = {
+    skip: {depth: float(curve[1]) for depth, curve in curves[skip].items()} for skip in curves
+}
+for depth in depths:
+    print(
+        f"{depth:3} layers: neighbours agree by {neighbours[False][depth]:6.2f} plain, {neighbours[True][depth]:6.2f} skip"
+    )
+expect(abs(neighbours[False][24]) < 0.2, "24 plain layers shatter the gradient", trained=False)
+expect(neighbours[True][50] > 0.5, "50 layers with skips do not", trained=False)
+
+# %% [markdown]
+# That is what the paper measured and derived:
+
+# %%
+print(facts.get("gradients.shattered"))
+
+# %% [markdown]
+# Does it hold for our convolutional nets, on pictures? We walk in a straight line from one picture to another and follow
+# one logit.
+
+# %%
+start, end = images[:2]
+steps = torch.linspace(0, 1, 64, device=device)
+paths = {}
+for label, name in {"plain-20": "plain20", "plain-56": "plain56", "ResNet-56": "resnet56"}.items():
+    rows = []
+    for seed in range(2):
+        seed_everything(seed)
+        fresh = models.build(name, in_channels=channels, num_classes=10, width=8).to(device)
+        rows.append(inspection.input_gradients(inspection.Line(fresh, start, end, label=0), steps))
+    paths[label] = inspection.autocorrelation(torch.stack(rows).cpu())
+show(
+    plot_autocorrelation(paths | noise, "from one picture to another"),
+    "Autocorrelation of the gradient along a line between two pictures, for three fresh nets: highest for ResNet-56, "
+    "lower for plain-20, about zero for plain-56",
+)
+
+# %%
+expect(float(paths["plain-56"][1]) < 0.2, "plain-56 is shattered on pictures, too", trained=False)
+expect(paths["ResNet-56"][1] > paths["plain-56"][1] + 0.3, "ResNet-56 is not", trained=False)
+
+# %% [markdown]
+# A caution. This explains a difference between *fresh* nets, and it goes together with what we saw in training. It does not prove that one causes
+# the other: what exactly makes deep plain nets hard to train is still argued about. What everybody agrees on is the cure.
+
+# %% [markdown]
+# ## A gate: Highway networks
+#
+# Earlier in the same year, Srivastava et al. had asked: if a layer should sometimes do nothing, why not let it *choose* to? A **highway layer** computes
+# two things from its input. $H$ is the usual layer. The **transform gate** $T$, a number between 0 and 1 for each
+# unit, says how much of $H$ to take; the **carry gate** $C$ how much of the input to keep:
+#
+# $$\mathbf{y} = H(\mathbf{x}) \cdot T(\mathbf{x}) + \mathbf{x} \cdot C(\mathbf{x}), \qquad C = 1 - T$$
+#
+# With $T = 0$ the layer is a wire, with $T = 1$ a plain layer. The trick is in the beginning: $T(\mathbf{x}) = \sigma(W_T\mathbf{x} +
+# \mathbf{b}_T)$ with a **negative bias**, so that every layer starts by carrying, and a net of 50 layers starts as one of almost none.
+
+# %%
+print(facts.get("highway.gate_bias"))
+
+# %%
+from course_utils.models.highway import HighwayLinear  # inline
+
+# %%
+layer = HighwayLinear(4)
+x = torch.randn(2, 4, generator=draws)
+with torch.no_grad():
+    nn.init.constant_(layer.gate.bias, -50.0)
+    expect(torch.allclose(layer(x), x), "with its gates closed the layer is a wire", trained=False)
+    nn.init.constant_(layer.gate.bias, 50.0)
+    plain = torch.relu(layer.transform(x))
+    expect(
+        torch.allclose(layer(x), plain), "with its gates open it is a plain layer", trained=False
+    )
+
+# %% [markdown]
+# Now 50 fully connected layers of 50 units, plain and gated. The papers of the time used nets like this one. The clipping of
+# the gradient is for the plain net's sake: without it, it may diverge.
+#
+# **Predict, then run.** Where will the gates open first: near the picture, near the logits, or everywhere alike?
+
+
+# %%
+def mean_gates(model: nn.Module) -> list[float]:
+    """Return the mean of T in each highway layer, on the validation pictures."""
+    names = [f"layers.{k}.gate" for k in range(len(model.layers))]
+    with torch.no_grad(), inspection.capture(model, names) as seen:
+        model(images)
+    return [float(seen.features[name].sigmoid().mean()) for name in names]
+
+
+def train_dense(title: str, gated: bool, watch: list) -> tuple[nn.Module, object]:
+    """Train 50 layers; `watch` gets the means of the gates before, and after each epoch."""
+    options = {"image_size": size, "num_layers": 50, "gate_bias": -4.0, "gated": gated}
+    fresh = load(seed=0)
+    model = models.build("highway", in_channels=channels, num_classes=10, **options).to(device)
+    config = TrainConfig(epochs=2 * settings.epochs, lr=0.02, clip_norm=1.0)
+    look = [lambda history: watch.append(mean_gates(model))] if gated else []
+    [callback(None) for callback in look]
+    return model, fit(model, fresh, config, on_epoch_end=[LivePlot(title), *look])
+
+
+# %%
+gates = []
+_, dense_history = train_dense("50 plain layers", gated=False, watch=gates)
+
+# %%
+highway, highway_history = train_dense("50 highway layers", gated=True, watch=gates)
+
+# %% tags=["nbval-ignore-output"]
+final = {"plain": dense_history.epochs[-1], "highway": highway_history.epochs[-1]}
+for label, last in final.items():
+    print(
+        f"50 {label:7} layers: training loss {last.train_loss:.3f}, validation accuracy {last.val_accuracy:.1%}"
+    )
+expect(
+    final["highway"].train_loss < final["plain"].train_loss - 0.3,
+    "the gated net trains, the plain one hardly",
+)
+
+# %%
+show(
+    plot_gates(gates),
+    "Mean opening of the transform gates of 50 layers before training and after each epoch: almost closed at first, "
+    "and opening in some layers as training goes on",
+)
+
+# %% tags=["nbval-ignore-output"]
+opened = sum(now > 0.5 for now in gates[-1])
+print(
+    f"mean of T: {sum(gates[0]) / 50:.3f} before training, {sum(gates[-1]) / 50:.3f} after; {opened} of 50 layers mostly transform"
+)
+
+# %% [markdown]
+# The gated net uses few of its layers to transform, and carries through the rest. It chose its own depth.
+#
+# The price: $T$ has as many weights as $H$, so every layer costs double. And a gate may close the *other* way: where $C = 0$, the highway
+# is a plain layer again, with all of its troubles.
+
+# %%
+highway_parameters = sum(p.numel() for p in HighwayLinear(50).parameters())
+expect(
+    highway_parameters == 2 * (50 * 50 + 50),
+    "a highway layer has twice a plain layer's parameters",
+    trained=False,
+)
+
+# %% [markdown]
+# ## Skip connections: the gate that is always open
+#
+# Half a year later He et al. took the gates away. The input is always carried, in full, and the layers *add* to it:
+#
+# $$\mathbf{y} = \mathbf{x} + F(\mathbf{x})$$
+#
+# No parameter more, no multiplication more: this is a **skip connection**, and a net of such blocks a residual network, or **ResNet**. Lesson 13 takes it apart.
+# Here we only ask whether it cures the degradation.
+#
+# **Predict, then run.** The same 56 layers with the same parameters, and an addition around each two of them.
+
+# %%
+resnet56, resnet56_history = train("resnet56")
+
+# %%
+same_size = sum(p.numel() for p in resnet56.parameters()) == sum(
+    p.numel() for p in plain56.parameters()
+)
+expect(same_size, "ResNet-56 has exactly the parameters of plain-56", trained=False)
+show(
+    plot_histories(
+        {"plain-20": plain20_history, "plain-56": plain56_history, "ResNet-56": resnet56_history},
+        "train_loss",
+        "training loss",
+    ),
+    "Training loss of plain-20, plain-56 and ResNet-56 over the epochs: plain-56 hardly falls, ResNet-56 ends about where plain-20 does",
+)
+
+# %% tags=["nbval-ignore-output"]
+expect(
+    resnet56_history.epochs[-1].train_loss < plain56_history.epochs[-1].train_loss - 0.3,
+    "with skip connections the same 56 layers train, by more than 0.3 lower loss",
+)
+
+# %% [markdown]
+# And the recorded runs, at full width and over three seeds:
+
+# %%
+titles = {
+    "plain20": "plain-20",
+    "plain56": "plain-56",
+    "resnet20": "ResNet-20",
+    "resnet56": "ResNet-56",
+}
+show(
+    plot_records(
+        {title: runs[name] for name, title in titles.items()}, "train_loss", "training loss"
+    ),
+    "Recorded training loss of plain-20, plain-56, ResNet-20 and ResNet-56, mean of three seeds: "
+    "plain-56 is highest, the two ResNets are lowest",
+)
+
+# %%
+loss = {name: runs[name].final("train_loss") for name in titles}
+print(f"56 layers against 20: plain {loss['plain56'].mean - loss['plain20'].mean:+.3f}, "
+      f"residual {loss['resnet56'].mean - loss['resnet20'].mean:+.3f} in training loss")  # fmt: skip
+expect(loss["plain56"].mean > loss["plain20"].mean, "depth harms the plain net", trained=False)
+expect(
+    loss["resnet56"].mean
+    < loss["resnet20"].mean + loss["resnet20"].deviation + loss["resnet56"].deviation,
+    "depth does not harm the residual net: ResNet-56 does not train worse than ResNet-20",
+    trained=False,
+)
+
+# %%
+records.table(*titles)
+
+# %% [markdown]
+# ## The landscape, with and without
+#
+# Can one *see* the difference? Li et al. cut a plane through the space of all weights: through the trained net at the centre, along two random
+# directions, and draw the loss over it.
+#
+# A trap lies in the units. BN makes a net blind to the scale of its filters: doubling all weights of a layer changes nothing, but
+# halves how far a step of length 1 goes. So the surface of a net with large weights looks flat, whatever it is. The cure is **filter normalisation**: each filter of the
+# random direction gets the length of the net's own filter. Then one step means the same relative change in both nets.
+#
+# **Predict, then run.** Which landscape is rougher?
+
+# %%
+points = torch.linspace(-0.5, 0.5, 9 if settings.checks_claims else 3)
+batch = [(images, labels)]
+landscapes = {}
+for label, model in {"plain-56": plain56, "ResNet-56": resnet56}.items():
+    draws = torch.Generator().manual_seed(0)
+    directions = tuple(inspection.random_direction(model, draws) for _ in range(2))
+    landscapes[label] = inspection.loss_surface(model, batch, directions, points)
+show(
+    plot_landscape(landscapes),
+    "Loss over a plane through trained plain-56 and ResNet-56, equal colours for equal losses: around ResNet-56 lies a wide "
+    "low basin, around plain-56 the loss is high and climbs steeply",
+)
+
+# %% tags=["nbval-ignore-output"]
+guess = math.log(10)  # the loss of a net that gives each class one tenth
+share = {label: float((land.losses < guess).double().mean()) for label, land in landscapes.items()}
+for label, land in landscapes.items():
+    top = land.losses.max()
+    print(
+        f"{label}: better than guessing on {share[label]:.0%} of the plane; highest loss {top:.0f}"
+    )
+highest = {label: land.losses.max() for label, land in landscapes.items()}
+expect(highest["plain-56"] > 3 * highest["ResNet-56"], "the walls around plain-56 are higher")
+
+# %% [markdown]
+# What may be concluded? Two things stand between this picture and the paper's. Our nets are trained for a few epochs only, and plain-56 has
+# not come far: part of the difference is *where* it stands, not what surrounds it. And a plane of two random directions out of tens of thousands shows
+# little of the space. What the paper reports for nets trained to the end:
+
+# %%
+print(facts.get("landscape.depth"))
+print(facts.get("landscape.normalisation"))
+
+# %% [markdown]
+# ## A slide's slip: the unrolled sum
+#
+# How do skip connections act together? Unroll three of them: each layer adds to what the one before gave.
+
+# %%
+print(facts.trap("unrolled_sum"))
+
+# %% [markdown]
+# You can see it in numbers. Two layers with skips, and the sum written in both ways:
+
+# %%
+draws = torch.Generator().manual_seed(0)
+x = torch.randn(5, generator=draws, dtype=torch.float64)
+first, second = (torch.randn(5, 5, generator=draws, dtype=torch.float64) for _ in range(2))
+h1 = x + torch.tanh(first @ x)
+h2 = h1 + torch.tanh(second @ h1)
+right = x + torch.tanh(first @ x) + torch.tanh(second @ h1)
+wrong = x + torch.tanh(first @ x) + torch.tanh(second @ x)
+print(
+    f"Net2 of h1: off by {(h2 - right).abs().max():.0e}; Net2 of x: off by {(h2 - wrong).abs().max():.2f}"
+)
+expect(
+    torch.allclose(h2, right) and not torch.allclose(h2, wrong),
+    "the second net reads h1, not x",
+    trained=False,
+)
+
+# %% [markdown]
+# ## On a GPU, for real
+#
+# The paper's setting is CIFAR-10, 64,000 steps of 128 pictures, the rate divided by 10 twice. One net of it, with a GPU:
+#
+# ```
+# python -m course_utils train plain56 --data cifar10 --profile full
+# ```
+#
+# and the same with `plain20`, `resnet20`, `resnet56`. The paper's errors for ResNets on CIFAR-10 are below; **not measured here**.
+
+# %%
+facts.table("resnet20.cifar_error", "resnet56.cifar_error", "highway19.cifar_error")
+
+# %% [markdown]
+# ## Pop quiz
+
+# %%
+from course_utils import quiz
+
+quiz.show("12_going_deeper")
+
+# %% [markdown]
+# ## What to remember
+#
+# - **Degradation**: past some depth, a plain net's *training* loss rises. That is not overfitting, and not a lack of good weights: it is optimisation.
+# - With BN the gradients of a plain net do not vanish. In a fresh net they explode towards the input, and they **shatter**: gradients of neighbouring inputs
+#   become as unrelated as white noise, exponentially fast with depth.
+# - A **highway** layer mixes: $\mathbf{y} = H \cdot T + \mathbf{x} \cdot (1 - T)$. A negative gate bias makes a deep net start as a shallow one.
+# - A **skip connection** adds: $\mathbf{y} = \mathbf{x} + F(\mathbf{x})$, without a parameter more. Gradients stay alike for neighbouring inputs, and 56 layers train.
+# - A loss landscape means something only with normalised directions, and for two nets that are trained equally well.
+
+# %% [markdown]
+# ## Further reading
+#
+# - K. He, X. Zhang, S. Ren, J. Sun: *Deep residual learning for image recognition*. CVPR 2016. Figures 1 and 4, and section 4.1 for the argument
+#   against vanishing gradients.
+# - D. Balduzzi et al.: *The shattered gradients problem: If resnets are the answer, then what is the question?* ICML 2017.
+# - R. K. Srivastava, K. Greff, J. Schmidhuber: *Training very deep networks*. NIPS 2015. Section 2 defines the layer, section 2.2 the bias.
+# - H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the loss landscape of neural nets*. NeurIPS 2018.
+# - G. Yang et al.: *A mean field theory of batch normalization*. ICLR 2019. Why gradients explode in fresh normalised nets.
+#
+# **Next** Lesson 13 takes the residual block apart: what its shortcut does where shapes change, why it starts near the identity, and what happens when one
+# is taken out. The skill to take along into the exercise: given two training curves, say whether you see overfitting or degradation, and which measurement would tell.
+#
+# ## Words of this lesson
+#
+# | English | Korean | meaning |
+# |---|---|---|
+# | degradation | 성능 저하 (degradation) | a deeper net has a higher training loss |
+# | overfitting | 과적합 | low training loss, high validation loss |
+# | plain network | 일반(plain) 신경망 | layers one after the other, no way around |
+# | skip connection | 스킵 연결, 잔차 연결 | the input is added to the output |
+# | gradient norm | 기울기 크기(노름) | length of the gradient of one layer |
+# | shattered gradients | 산산조각 난 기울기 | gradients of neighbouring inputs do not agree |
+# | autocorrelation | 자기상관 | correlation of a series with itself, moved |
+# | white noise | 백색 잡음 | values that are independent of each other |
+# | transform gate | 변환 게이트 | how much of a layer's output is taken |
+# | carry gate | 전달 게이트 | how much of its input is kept |
+# | loss landscape | 손실 지형 | the loss over the space of the weights |
