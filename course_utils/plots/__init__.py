@@ -39,6 +39,7 @@ from course_utils.plots.images import (
     plot_tasks,
 )
 from course_utils.plots.landscape import plot_landscape, plot_loss_lines
+from course_utils.plots.normalization import plot_norms
 from course_utils.plots.records import plot_records
 from course_utils.plots.reuse import plot_feature_reuse
 from course_utils.plots.training import LivePlot, plot_confusion, plot_histories, plot_history
@@ -70,6 +71,7 @@ __all__ = [
     "plot_lines",
     "plot_loss_lines",
     "plot_maps",
+    "plot_norms",
     "plot_overlays",
     "plot_pixels",
     "plot_prediction",
