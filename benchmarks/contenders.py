@@ -1,0 +1,76 @@
+"""One contender of the training benchmark, in a process of its own; `training.py` starts it.
+
+    python benchmarks/contenders.py '{"contender": "ours-float32", ...}'
+
+Here are the course's own training and the limit that no training can pass; the peers are in
+`peers.py`. All of them get the same bytes, weights, batch size, optimiser and augmentation.
+"""
+
+import json
+import sys
+from types import SimpleNamespace
+
+import torch
+from common import LR, MOMENTUM, WEIGHT_DECAY, build_model, build_optimizer, load_pictures
+from torch import nn
+from turns import Setting, Turns
+
+from course_utils.data import Batches
+from course_utils.training import TrainConfig, fit
+from course_utils.training.precision import autocast, choose_precision
+
+CPU = torch.device("cpu")
+
+
+def train_ours(setting: Setting, train: Batches, model: nn.Module, precision: str) -> None:
+    """The course: one call of `fit`, with all that it does by default (schedule, metrics, ...).
+
+    Its validation after each epoch is not timed, as no peer validates.
+    """
+    num = min(setting.batch_size, train.num_images)
+    val = train.with_options(
+        images=train.images[:num], labels=train.labels[:num], shuffle=False, augment=None
+    )
+    loaders = SimpleNamespace(train=Turns(train), val=val)
+    config = TrainConfig(
+        epochs=setting.turns,
+        lr=LR,
+        momentum=MOMENTUM,
+        weight_decay=WEIGHT_DECAY,
+        precision=precision,
+    )
+    fit(model, loaders, config)
+
+
+def train_limit(setting: Setting, train: Batches, model: nn.Module, precision: str) -> None:
+    """The limit: forward, backward and step on one batch that is in memory, and nothing else."""
+    model.to(memory_format=torch.channels_last).train()
+    optimizer = build_optimizer(model)
+    dtype = choose_precision(precision, CPU)
+    batch = next(iter(train))
+    for _ in range(setting.turns):
+        for images, labels in Turns([batch] * setting.steps):
+            optimizer.zero_grad()
+            with autocast(CPU, dtype):
+                logits = model(images)
+            nn.functional.cross_entropy(logits.float(), labels).backward()
+            optimizer.step()
+
+
+def main() -> None:
+    setting = Setting(**json.loads(sys.argv[1]))
+    train = load_pictures(setting)
+    model = build_model(setting, train)
+    name, choice = setting.contender.split("-")
+    if name == "ours":
+        train_ours(setting, train, model, precision=choice)
+    elif name == "limit":
+        train_limit(setting, train, model, precision=choice)
+    else:
+        import peers  # here: the others should not pay for the memory of torchvision
+
+        peers.PEERS[name](setting, train, model, int(choice))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""`results.md`: what was measured, on which machine; each script rewrites its own section."""
+
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from course_utils.tables import Table, show
+from course_utils.training.threads import find_processors
+
+RESULTS = Path(__file__).with_name("results.md")
+
+
+def write_section(file: Path, name: str, body: str) -> None:
+    """Put a section between its markers; what is outside of them stays as it is.
+
+    A file without the markers gets them at its end.
+
+    Args:
+        file: a Markdown file; it is made if it is missing.
+        name: of the section, as in its markers.
+        body: the section, without markers.
+
+    Raises:
+        ValueError: the file has one of the markers without the other, or one twice.
+    """
+    begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
+    section = f"{begin}\n{body.strip()}\n{end}"
+    text = file.read_text("utf-8") if file.exists() else ""
+    counts = text.count(begin), text.count(end)
+    if counts == (0, 0):
+        text = f"{text.rstrip()}\n\n{section}\n".lstrip()
+    elif counts == (1, 1) and text.index(begin) < text.index(end):
+        before, rest = text.split(begin)
+        text = before + section + rest.split(end)[1]
+    else:
+        raise ValueError(f"{file} needs {begin} and {end} once each, in this order: put that right")
+    file.write_text(text, "utf-8")
+
+
+def markdown(table: Table) -> str:
+    """A table in Markdown: words to the left, numbers to the right."""
+    numeric = [all(isinstance(row[i], int | float) for row in table.rows) for i in _places(table)]
+    rule = ["---:" if right else "---" for right in numeric]
+    rows = [table.columns, rule, *([show(cell) for cell in row] for row in table.rows)]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
+def _places(table: Table) -> range:
+    return range(len(table.columns))
+
+
+def circumstances(packages: tuple[str, ...], environment: dict[str, str]) -> str:
+    """When, on which machine, with which versions and from which commit something was measured.
+
+    Args:
+        packages: whose versions matter; one that is not installed is left out.
+        environment: variables that were set for the measurement.
+    """
+    settings = " ".join(f"{name}={value}" for name, value in environment.items())
+    lines = {
+        "machine": machine(),
+        "versions": ", ".join([f"Python {platform.python_version()}", *_versions(packages)]),
+        "commit": commit(),
+        "date": f"{datetime.now(UTC):%Y-%m-%d}",
+        "environment": settings or "nothing set",
+    }
+    return "\n".join(f"- {name}: {value}" for name, value in lines.items())
+
+
+def machine() -> str:
+    """The processor, the number of cores that may be used, and whether it has AMX."""
+    model, flags = platform.processor() or platform.machine(), ""
+    cpuinfo = Path("/proc/cpuinfo")
+    if cpuinfo.exists():
+        pairs = (line.partition(":") for line in cpuinfo.read_text().splitlines())
+        known = {name.strip(): value.strip() for name, _, value in pairs}
+        model, flags = known.get("model name", model), known.get("flags", "")
+    processors = find_processors()
+    has_amx = "yes" if "amx_bf16" in flags.split() else "no"
+    return f"{model}, {processors.logical} processors on {processors.physical} cores, AMX {has_amx}"
+
+
+def _versions(packages: tuple[str, ...]) -> list[str]:
+    found = []
+    for package in packages:
+        try:
+            found.append(f"{package} {version(package)}")
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def commit() -> str:
+    """The commit that is checked out, and whether the package differs from it."""
+    here = Path(__file__).parent
+    sha = _git("rev-parse", "--short=12", "HEAD", folder=here)
+    changed = _git("status", "--porcelain", "--", "../course_utils", ".", folder=here)
+    changed = "\n".join(line for line in changed.splitlines() if RESULTS.name not in line)
+    return (sha or "unknown") + (", with changes since" if changed else "")
+
+
+def _git(*words: str, folder: Path) -> str:
+    try:
+        done = subprocess.run(
+            ["git", *words], cwd=folder, capture_output=True, text=True, check=True
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()

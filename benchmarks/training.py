@@ -1,0 +1,301 @@
+"""How fast the course trains, beside its peers and beside the limit of the machine.
+
+    python benchmarks/training.py [--quick] [--data imagefolder:PATH]
+
+For LeNet, a small VGG and ResNet-20, the contenders of `contenders.py` train on the same pictures
+with the same weights, batch size, optimiser and augmentation. Each is a process of its own; they
+take turns of one epoch each, so that a noisy minute hurts all of them. Prints the tables, and
+writes them into the section `training` of results.md.
+"""
+
+import argparse
+import os
+import statistics
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+
+from report import RESULTS, circumstances, markdown, write_section
+from turns import Contender, Setting
+
+from course_utils.tables import Table
+from course_utils.training.threads import (
+    find_processors,
+    recommended_environment,
+    recommended_threads,
+)
+
+WARM_UP = 1  # turns that are not counted
+PACKAGES = ("torch", "torchvision", "pillow", "lightning")
+
+
+@dataclass(frozen=True)
+class Case:
+    """A model, and how much of it makes a turn of a second or two.
+
+    Attributes:
+        title: as the table names it.
+        model: a name of the course's registry.
+        data: a name that `course_utils.data.load` knows.
+        batch_size: pictures in a batch: that of the lessons, or of the paper.
+        steps: batches in a turn.
+        limit_target: most that our epoch may cost, as a multiple of the limit.
+        peer_target: least that our speed should be, as a multiple of each peer's; None for none.
+        auto_target: the same with `precision="auto"` on a CPU with AMX.
+    """
+
+    title: str
+    model: str
+    data: str
+    batch_size: int
+    steps: int
+    limit_target: float
+    peer_target: float | None = None
+    auto_target: float | None = None
+
+
+CASES = (
+    Case("LeNet-5, 1x28x28", "lenet5", "fashion_mnist_mini", 64, 100, 1.15, 1.5),
+    Case("small VGG, 1x28x28", "vgg_small", "fashion_mnist_mini", 64, 40, 1.05),
+    Case("ResNet-20, 3x32x32", "resnet20", "shapes", 128, 10, 1.05, 1.15, 2.2),
+)
+
+TITLES = {
+    "ours-float32": "ours, float32",
+    "ours-auto": 'ours, precision="auto"',
+    "limit-float32": "the limit, float32",
+    "limit-auto": 'the limit, precision="auto"',
+    "loop": "DataLoader and torchvision",
+    "lightning": "PyTorch Lightning",
+    "d2l": "d2l's Trainer",
+}
+OURS = ("ours-float32", "ours-auto")
+LIMITS = {"ours-float32": "limit-float32", "ours-auto": "limit-auto"}
+PEERS = {
+    "loop": ("loop-0", "loop-2"),
+    "lightning": ("lightning-0", "lightning-2"),
+    "d2l": ("d2l-4",),
+}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What one contender needed, turn by turn, the warm-up left out.
+
+    Attributes:
+        setting: what it was told.
+        seconds: of each turn.
+        peaks: most memory so far after each turn, in MB.
+    """
+
+    setting: Setting
+    seconds: tuple[float, ...]
+    peaks: tuple[float, ...]
+
+    @property
+    def speed(self) -> float:
+        """Pictures a second: the median over the turns."""
+        return self.setting.num_images / statistics.median(self.seconds)
+
+    @property
+    def growth(self) -> float:
+        """By how much the peak of memory grew from the first counted turn to the last, in MB."""
+        return self.peaks[-1] - self.peaks[0]
+
+    @property
+    def title(self) -> str:
+        """As the table names it."""
+        name = self.setting.contender
+        if name in TITLES:
+            return TITLES[name]
+        peer, workers = name.split("-")
+        return f"{TITLES[peer]}, {workers} workers"
+
+
+def ratio(one: Measured, other: Measured) -> float:
+    """How many times as fast one is as the other: the median over the rounds."""
+    pairs = zip(other.seconds, one.seconds, strict=True)
+    return statistics.median(theirs / ours for theirs, ours in pairs)
+
+
+def environment() -> dict[str, str]:
+    """The variables that every contender gets: as many threads as the course would use."""
+    recommended = str(recommended_threads(find_processors()))
+    threads = os.environ.get("OMP_NUM_THREADS", recommended)
+    return {"OMP_NUM_THREADS": threads} | recommended_environment()
+
+
+def contenders_of(with_lightning: bool) -> list[str]:
+    """The names of all contenders, in the order of the table."""
+    peers = [name for peer, names in PEERS.items() for name in names]
+    chosen = [name for name in peers if with_lightning or not name.startswith("lightning")]
+    return [*OURS, *LIMITS.values(), *chosen]
+
+
+def measure(case: Case, names: Sequence[str], rounds: int) -> dict[str, Measured]:
+    """Let the contenders take turns, in a new order each round."""
+    setting = Setting(
+        "", case.model, case.data, case.batch_size, case.steps, turns=rounds + WARM_UP
+    )
+    with ExitStack() as stack:
+        contenders = [
+            stack.enter_context(Contender(replace(setting, contender=name), environment()))
+            for name in names
+        ]
+        for number in range(rounds + WARM_UP):
+            first = number % len(contenders)
+            for contender in contenders[first:] + contenders[:first]:
+                contender.take_turn()
+    return {contender.setting.contender: _measured(contender) for contender in contenders}
+
+
+def _measured(contender: Contender) -> Measured:
+    counted = contender.turns[WARM_UP:]
+    return Measured(
+        contender.setting,
+        tuple(turn.seconds for turn in counted),
+        tuple(turn.peak for turn in counted),
+    )
+
+
+def best_of_each_peer(measured: dict[str, Measured]) -> dict[str, Measured]:
+    """Of each peer, the faster of its numbers of workers."""
+    best = {}
+    for peer, names in PEERS.items():
+        known = [measured[name] for name in names if name in measured]
+        if known:
+            best[peer] = max(known, key=lambda one: one.speed)
+    return best
+
+
+def speeds(case: Case, measured: dict[str, Measured]) -> Table:
+    """A row for each contender: its speed, ours beside it, and its memory."""
+    ours = [measured[name] for name in OURS]
+    shown = [*ours, *(measured[name] for name in LIMITS.values())]
+    shown += best_of_each_peer(measured).values()
+    rows = tuple(
+        (
+            one.title,
+            round(one.speed),
+            *(round(ratio(mine, one), 2) for mine in ours),
+            round(one.peaks[-1]),
+            round(one.growth, 1),
+        )
+        for one in shown
+    )
+    columns = ("training", "pictures/s", "ours float32 / it", "ours auto / it")
+    return Table((*columns, "peak memory, MB", "growth, MB"), rows, case.title)
+
+
+def slower_choices(measured: dict[str, Measured]) -> str:
+    """A sentence on the numbers of workers that the table leaves out."""
+    kept = {one.setting.contender for one in best_of_each_peer(measured).values()}
+    left = [
+        f"{one.title} {one.speed:,.0f}"
+        for name, one in measured.items()
+        if name not in {*OURS, *LIMITS.values(), *kept}
+    ]
+    return f"Slower, in pictures/s: {'; '.join(left)}." if left else ""
+
+
+def targets(case: Case, measured: dict[str, Measured]) -> Iterator[tuple[str, str, str, bool]]:
+    """What was aimed at, the target, what came out, and whether that is enough."""
+    for ours, limit in LIMITS.items():
+        cost = ratio(measured[limit], measured[ours])
+        claim = f"{case.model}: cost of {TITLES[ours]}, over the limit's"
+        yield claim, f"<= {case.limit_target}", f"{cost:.3f}", cost <= case.limit_target
+    for ours, target in zip(OURS, (case.peer_target, case.auto_target), strict=True):
+        for peer, best in best_of_each_peer(measured).items() if target else ():
+            factor = ratio(measured[ours], best)
+            claim = f"{case.model}: speed of {TITLES[ours]}, over {TITLES[peer]}"
+            yield claim, f">= {target}", f"{factor:.2f}", factor >= target
+
+
+def section(results: dict[Case, dict[str, Measured]], seconds: float) -> str:
+    """The section of results.md."""
+    rounds = len(next(iter(next(iter(results.values())).values())).seconds)
+    parts = [
+        "## Training speed",
+        f"`make bench`; the contenders took turns of one epoch each, {rounds} rounds, medians; "
+        f"{seconds / 60:.1f} minutes in all.",
+        circumstances(PACKAGES, environment()),
+    ]
+    rows: list[tuple[str, str, str, bool]] = []
+    for case, measured in results.items():
+        parts += [f"### {case.title}", _describe(case), markdown(speeds(case, measured))]
+        parts += [slower_choices(measured)]
+        rows += targets(case, measured)
+    goals = Table(("target", "wanted", "measured", "met"), tuple(rows))
+    parts += ["### Targets", markdown(goals), "### What is compared", NOTES]
+    return "\n\n".join(part for part in parts if part)
+
+
+def _describe(case: Case) -> str:
+    return (
+        f"`{case.model}` on `{case.data.partition(':')[0]}`, batches of {case.batch_size}, "
+        f"{case.steps} a turn."
+    )
+
+
+NOTES = """\
+- Everyone: the same pictures, weights, batch size, number of threads; random crop with a padding
+  of 4 and flip; SGD with Nesterov momentum 0.9, weight decay 5e-4. A turn is a whole epoch, with
+  whatever starting it costs, and without validation.
+- Ours: one call of `fit` as in the lessons, with its schedule, its metrics and its check for NaN.
+  Channels-last, as by default. `precision="auto"` is bfloat16 on a CPU that multiplies it.
+- The limit: forward, backward and step on one batch that is in memory; channels-last; the same
+  precision as ours.
+- DataLoader and torchvision: the loop of most tutorials. Pictures become PIL pictures, then
+  RandomCrop, RandomHorizontalFlip, ToTensor, Normalize. float32, NCHW. The faster of 0 and 2 worker
+  processes is in the table.
+- PyTorch Lightning: its Trainer on the same loader; logging, checkpoints, progress bar off.
+  float32, NCHW. The faster of 0 and 2 worker processes is in the table.
+- d2l's Trainer: re-created from the book's description, four worker processes as there. Its board
+  takes in the losses and draws nothing. float32, NCHW.
+- Ratios are medians over the rounds of the ratio within a round, so they need not be the quotient
+  of the medians. Above 1, ours is faster.
+- Peak memory: `ru_maxrss` of each contender's process; worker processes come on top and are not
+  counted. Growth: from the end of its first counted epoch to the end of its last."""
+
+
+def main(words: Sequence[str] | None = None) -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--quick", action="store_true", help="a few steps, to see that it runs")
+    parser.add_argument("--rounds", type=int, default=7, help="counted turns of each contender")
+    parser.add_argument("--data", help="for ResNet-20, such as cifar10 or imagefolder:PATH")
+    parser.add_argument("--models", nargs="+", choices=[case.model for case in CASES])
+    parser.add_argument("--no-lightning", action="store_true", help="leave PyTorch Lightning out")
+    parser.add_argument("--results", type=Path, help="the file to write, if not results.md")
+    chosen = parser.parse_args(words)
+    if not chosen.no_lightning and find_spec("lightning") is None:
+        sys.exit("PyTorch Lightning is missing: `make bench` installs it; or give --no-lightning")
+    started = time.perf_counter()
+    results = {}
+    for case in _cases(chosen):
+        names = contenders_of(not chosen.no_lightning)
+        results[case] = measure(case, names, 2 if chosen.quick else chosen.rounds)
+        print(f"{speeds(case, results[case])}\n{slower_choices(results[case])}\n", flush=True)
+    for case, measured in results.items():
+        for claim, target, value, met in targets(case, measured):
+            print(f"{claim}: {value}, wanted {target}{'' if met else '  NOT MET'}")
+    if chosen.results or not chosen.quick:
+        text = section(results, time.perf_counter() - started)
+        write_section(chosen.results or RESULTS, "training", text)
+
+
+def _cases(chosen: argparse.Namespace) -> Iterator[Case]:
+    """The cases as the command line wants them."""
+    for case in CASES:
+        if chosen.models and case.model not in chosen.models:
+            continue
+        if chosen.data and case.model == "resnet20":
+            case = replace(case, data=chosen.data)
+        yield replace(case, batch_size=8, steps=2) if chosen.quick else case
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,161 @@
+"""Taking turns: many contenders are loaded at the same time, and only one of them computes.
+
+Each contender is a process of its own. It trains epoch after epoch, and before each it waits for
+a line from the benchmark; after each it answers with how long the epoch took and how much memory
+the process has needed so far. This file imports no torch: a process inherits the peak memory of
+the one that started it, so the benchmark itself has to stay small.
+"""
+
+import json
+import os
+import resource
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+CONTENDERS = Path(__file__).with_name("contenders.py")
+BYTES_IN_MAXRSS = 1 if sys.platform == "darwin" else 1024
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What one contender is told.
+
+    Attributes:
+        contender: who, and how: `ours` or `limit` with a precision, as `ours-auto`, or a name of
+            `peers.PEERS` with a number of worker processes, as `loop-2`.
+        model: a name of the course's registry.
+        data: a name that `course_utils.data.load` knows.
+        batch_size: pictures in a batch.
+        steps: batches in an epoch, which is one turn.
+        turns: epochs to train.
+        seed: of the weights and of the order of the pictures.
+    """
+
+    contender: str
+    model: str
+    data: str
+    batch_size: int
+    steps: int
+    turns: int
+    seed: int = 0
+
+    @property
+    def num_images(self) -> int:
+        """Pictures in an epoch."""
+        return self.batch_size * self.steps
+
+
+@dataclass(frozen=True)
+class Turn:
+    """How one epoch of a contender went.
+
+    Attributes:
+        seconds: of the epoch.
+        peak: most memory that the process has held since it started, in MB.
+    """
+
+    seconds: float
+    peak: float
+
+
+class Turns:
+    """Batches of a contender: each pass over them waits for the contender's turn and is timed.
+
+    Args:
+        batches: anything that can be gone through once an epoch.
+    """
+
+    def __init__(self, batches: Iterable[Any]) -> None:
+        self.batches = batches
+        self.generator = getattr(batches, "generator", None)  # `fit` wants to know it
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+    def __iter__(self) -> Iterator[Any]:
+        wait()
+        started = time.perf_counter()
+        yield from self.batches
+        report(time.perf_counter() - started)
+
+
+def wait() -> None:
+    """Wait, as a contender, for the next turn; without a benchmark there is none."""
+    if not sys.stdin.readline():
+        sys.exit("the benchmark has ended")
+
+
+def report(seconds: float) -> None:
+    """Say, as a contender, how the turn went."""
+    print(json.dumps(asdict(Turn(seconds, peak_memory()))), flush=True)
+
+
+def peak_memory() -> float:
+    """Most memory that this process has held, in MB (`ru_maxrss`), its children not counted."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_IN_MAXRSS / 2**20
+
+
+class Contender:
+    """A contender's process, from the benchmark's side; use it in a `with` statement.
+
+    Args:
+        setting: what it is told.
+        environment: of the process; the same for all.
+    """
+
+    def __init__(self, setting: Setting, environment: dict[str, str]) -> None:
+        self.setting = setting
+        self.turns: list[Turn] = []
+        self._complaints = tempfile.TemporaryFile("w+")  # noqa: SIM115 - closed on exit
+        self._process = subprocess.Popen(
+            [sys.executable, str(CONTENDERS), json.dumps(asdict(setting))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._complaints,
+            text=True,
+            env={**os.environ, **environment},
+        )
+
+    def __enter__(self) -> "Contender":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if kind is not None:
+            self._process.kill()
+        self._process.communicate()
+        self._complaints.close()
+
+    def take_turn(self) -> Turn:
+        """Let it train for one epoch, and wait for that.
+
+        Raises:
+            RuntimeError: the process has ended; the message holds what it said last.
+        """
+        assert self._process.stdin is not None and self._process.stdout is not None
+        try:
+            self._process.stdin.write("go\n")
+            self._process.stdin.flush()
+            answer = self._process.stdout.readline()
+        except BrokenPipeError:
+            answer = ""
+        if not answer:
+            raise RuntimeError(f"{self.setting.contender} has ended:\n{self._last_words()}")
+        self.turns.append(Turn(**json.loads(answer)))
+        return self.turns[-1]
+
+    def _last_words(self) -> str:
+        self._process.wait()
+        self._complaints.seek(0)
+        return self._complaints.read()[-2000:]
