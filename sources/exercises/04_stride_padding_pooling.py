@@ -1,0 +1,356 @@
+# %% [markdown]
+# # Exercise 04: sizes, pooling and receptive fields
+#
+# **You practise** saying what size comes out before you run it, writing a pooling layer, and
+# working out how far one output sees.
+#
+# **Minutes:** 40 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 04
+#
+# | part | points | graded by |
+# |---|---|---|
+# | Pop quiz, three questions | 3 | the checks |
+# | Task 1: the output formula | 3 | the checks |
+# | Task 2: write max pooling | 4 | the checks |
+# | Task 3: the receptive field | 3 | the checks |
+# | In your own words | 2 | a person |
+#
+# **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
+# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
+#
+# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
+# `solutions/`.
+
+# %% readonly="setup"
+import torch
+
+from course_utils import quiz
+from course_utils.grading import checks
+
+# %% [markdown]
+# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
+# have the same. On your own, leave it empty.
+
+# %%
+student_id = ""
+
+# %% [markdown]
+# ## Pop quiz
+#
+# The check under a question looks at the form of your answer only. Make up your mind first.
+
+# %% [markdown]
+# ### Question 1
+
+# %% readonly="ask_two_steps"
+quiz.ask("exercises/04_stride_padding_pooling", "two_steps", student_id)
+
+# %% task="two_steps"
+two_steps = None  # pixels
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/04_stride_padding_pooling", "two_steps", student_id)
+n, k, s, p = (numbers[letter] for letter in "nksp")
+two_steps = ((n + 2 * p - k) // s + 1 - 2) // 2 + 1  # the convolution's size, then the pooling's
+### END SOLUTION
+
+# %% check="two_steps_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/04_stride_padding_pooling", "two_steps", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), two_steps, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), two_steps)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Question 2
+
+# %% readonly="ask_pooled_shape"
+quiz.ask("exercises/04_stride_padding_pooling", "pooled_shape", student_id)
+
+# %% task="pooled_shape"
+pooled_shape = None  # (maps, height, width)
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/04_stride_padding_pooling", "pooled_shape", student_id)
+c, h, w, k, s = (numbers[letter] for letter in "chwks")
+pooled_shape = (c, (h - k) // s + 1, (w - k) // s + 1)  # each map by itself
+### END SOLUTION
+
+# %% check="pooled_shape_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/04_stride_padding_pooling", "pooled_shape", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), pooled_shape, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), pooled_shape)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Question 3
+
+# %% readonly="ask_field"
+quiz.ask("exercises/04_stride_padding_pooling", "field", student_id)
+
+# %% task="field"
+field = None  # pixels
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/04_stride_padding_pooling", "field", student_id)
+a, b, s = (numbers[letter] for letter in "abs")
+field = 1 + (a - 1) + s * (b - 1)  # the second kernel's steps are s pixels apart
+### END SOLUTION
+
+# %% check="field_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/04_stride_padding_pooling", "field", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), field, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), field)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 1: the output formula
+#
+# Complete the function: how many places a window of `k` has on `n` pixels, with stride `s` and `p`
+# rows of padding *on each side*. Where the window is larger than the padded picture there is no
+# place for it: raise a `ValueError`.
+
+
+# %% task="output_size"
+def output_size(n: int, k: int, s: int = 1, p: int = 0) -> int:
+    """Return the output's size along one axis."""
+    ### BEGIN SOLUTION
+    if k > n + 2 * p:
+        raise ValueError(f"a window of {k} does not fit on {n + 2 * p} pixels")
+    return (n + 2 * p - k) // s + 1
+    ### END SOLUTION
+
+
+# %% check="output_size_check" points=3
+from course_utils.grading import checks
+
+
+def refuses(output_size, *arguments):
+    """Say whether these arguments are answered by a ValueError."""
+    try:
+        output_size(*arguments)
+    except ValueError:
+        return True
+    return False
+
+
+def check_small(output_size):
+    slips = {
+        "the division is rounded up": 13,
+        "the padding is added on one side only": 10,
+        "the padding is left out": 8,
+        "the steps are counted, not the places": 11,
+        "the stride is left out": 24,
+    }
+    answer = output_size(20, 5, 2, 4)
+    checks.require(answer is None or answer != 12.5, "12.5 is no number of places: take the floor")
+    checks.require_number(answer, 12, slips)
+
+
+output_size_is_right = checks.show(check_small, output_size)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(output_size):
+    from itertools import product
+
+    import torch
+
+    check_small(output_size)
+    for n, k, s, p in product((5, 8, 27), (1, 2, 5), (1, 2, 3), (0, 1)):
+        layer = torch.nn.Conv1d(1, 1, k, stride=s, padding=p, device="meta")
+        right = layer(torch.empty(1, 1, n, device="meta")).shape[-1]
+        checks.require_number(output_size(n, k, s, p), right)
+    checks.require_number(output_size(9, 3), 7)  # stride 1, no padding, where nothing is said
+    checks.require(refuses(output_size, 4, 5), "a window of 5 on 4 pixels is not refused")
+    checks.require(refuses(output_size, 4, 7, 2, 1), "a window of 7 on 4 + 2 pixels is not refused")
+    checks.require(not refuses(output_size, 4, 6, 2, 1), "a window of 6 fits on 4 + 2 pixels, once")
+
+
+reload(checks).award(3, check_answer, output_size)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 2: write max pooling
+#
+# Complete the function for a batch of maps: windows of `k` by `k`, `s` pixels apart, no padding.
+# What does not fill a window at the right or the bottom is left out. Do not use torch's own pooling.
+
+
+# %% task="pooling"
+def max_pool2d(maps: torch.Tensor, k: int, s: int) -> torch.Tensor:
+    """Return the largest number of each window of `maps` (N, C, H, W), float."""
+    ### BEGIN SOLUTION
+    windows = maps.unfold(2, k, s).unfold(3, k, s)  # (N, C, H_out, W_out, k, k)
+    return windows.amax(dim=(-2, -1))
+    ### END SOLUTION
+
+
+# %% check="pooling_check" points=4
+import torch
+
+from course_utils.grading import checks
+
+OWN = ("max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool2d")
+
+
+def check_small(max_pool2d):
+    maps = torch.arange(15.0).reshape(1, 1, 3, 5) - 7
+    slips = {
+        "the mean is taken, not the largest": torch.tensor([[[[-4.0, -2.0]]]]),
+        "windows that are not full are counted, too": torch.tensor(
+            [[[[-1.0, 1.0, 2.0], [4.0, 6.0, 7.0]]]]
+        ),
+        "the largest is never below zero": torch.tensor([[[[0.0, 1.0]]]]),
+        "the stride is left out": torch.tensor([[[[-1.0, 0, 1, 2], [4, 5, 6, 7]]]]),
+        "the picture is padded with zeros": torch.tensor([[[[0.0, 0, 0], [4, 6, 7]]]]),
+    }
+    with checks.without(*OWN):
+        output = max_pool2d(maps.clone(), 2, 2)
+    hint = "(3 - 2) // 2 + 1 = 1 row and (5 - 2) // 2 + 1 = 2 columns of windows"
+    checks.require_tensor(output, torch.tensor([[[[-1.0, 1.0]]]]), slips, hint=hint)
+
+
+pooling_is_right = checks.show(check_small, max_pool2d)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(max_pool2d):
+    import torch.nn.functional as F
+
+    check_small(max_pool2d)
+    for seed, (size, k, s) in enumerate([((2, 3, 8, 9), 3, 2), ((3, 1, 7, 6), 2, 3)]):
+        maps = checks.random_tensor(*size, seed=seed) - 3  # mostly negative: a zero would show
+        expected = F.max_pool2d(maps, k, s)
+        slips = {
+            "the mean is taken, not the largest": F.avg_pool2d(maps, k, s),
+            "the window is as wide as the stride": F.max_pool2d(maps, s, s),
+            "the stride is as wide as the window": F.max_pool2d(maps, k, k),
+            "windows that are not full are counted, too": F.max_pool2d(maps, k, s, ceil_mode=True),
+            "the largest of all channels is taken": expected.amax(1, keepdim=True).expand_as(
+                expected
+            ),
+            "the largest is never below zero": expected.clamp(min=0),
+            "the smallest is taken": -F.max_pool2d(-maps, k, s),
+        }
+        with checks.without(*OWN):
+            output = max_pool2d(maps.clone(), k, s)
+        checks.require_tensor(output, expected, slips, hint="each side is (size - k) // s + 1")
+
+
+reload(checks).award(4, check_answer, max_pool2d)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 3: the receptive field
+#
+# Complete the function. A layer is given by its window and its stride, `(k, s)`; convolutions and
+# poolings count alike. How many pixels wide is the part of the picture that **one** output of the
+# last layer can see?
+
+
+# %% task="receptive_field"
+def receptive_field(layers: list[tuple[int, int]]) -> int:
+    """Return the size of the field along one axis; no layer at all sees one pixel."""
+    ### BEGIN SOLUTION
+    field, jump = 1, 1  # in pixels of the picture: what is seen; how far neighbours are apart
+    for k, s in layers:
+        field += (k - 1) * jump
+        jump *= s
+    return field
+    ### END SOLUTION
+
+
+# %% check="receptive_field_check" points=3
+from course_utils.grading import checks
+
+
+def check_small(receptive_field):
+    slips = {
+        "the strides are left out": 6,
+        "a layer's own stride widens its own window": 17,
+        "the windows' sizes are multiplied": 18,
+        "the windows' sizes are added": 8,
+        "all strides are taken to come before the last window only": 12,
+    }
+    checks.require_number(receptive_field([(3, 2), (2, 2), (3, 1)]), 13, slips)
+
+
+field_is_right = checks.show(check_small, receptive_field)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(receptive_field):
+    import torch
+    from torch import nn
+
+    check_small(receptive_field)
+    checks.require_number(receptive_field([]), 1)
+    for layers in ([(5, 1)], [(3, 1)] * 3, [(11, 4), (3, 2), (5, 1)], [(2, 2), (3, 1), (2, 2)]):
+        # Every weight is 1, so a pixel is seen exactly if a gradient reaches it.
+        net = nn.Sequential(*(nn.Conv1d(1, 1, k, stride=s, bias=False) for k, s in layers))
+        for parameter in net.parameters():
+            nn.init.ones_(parameter)
+        signal = torch.zeros(1, 1, 200, requires_grad=True)
+        net(signal)[0, 0, 0].backward()
+        checks.require_number(receptive_field(layers), int((signal.grad != 0).sum()))
+
+
+reload(checks).award(3, check_answer, receptive_field)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## What it is good for
+#
+# Three stacks with the same field. Which is the cheapest, for 64 channels in and out?
+
+# %%
+if field_is_right:
+    for name, layers in {
+        "one 7x7": [(7, 1)],
+        "5x5, 3x3": [(5, 1), (3, 1)],
+        "3x3 x 3": [(3, 1)] * 3,
+    }.items():
+        weights = sum(64 * 64 * k * k for k, _ in layers)
+        print(f"{name:9} sees {receptive_field(layers)} pixels with {weights:7,} weights")
+else:
+    print("A comparison of stacks appears here once task 3 is done.")
+
+# %% [markdown]
+# ## In your own words
+#
+# A colleague replaces `conv, ReLU, max pool` by `conv, max pool, ReLU`, and `conv, ReLU, average
+# pool` by `conv, average pool, ReLU`. **(a)** Which of the two changes leaves the output as it was,
+# and why? **(b)** What does the harmless one gain? Three to five sentences, 2 points, read by a
+# person.
+
+# %% [markdown] written="order" points=2
+# **A model answer.** The first. ReLU never decreases: whoever is largest in a window is largest after
+# ReLU as well, so taking the largest and cutting off what is negative may change places. A mean mixes
+# the numbers of a window: 4 and -4 have the mean 0, but after ReLU, 4 and 0, it is 2; so the second
+# change gives another function. What the first gains is work: after 2x2 pooling ReLU meets a quarter
+# of the numbers, and a quarter has to be kept for the backward pass.
+#
+# **Marking scheme.**
+#
+# - (a) 1 point: names max pooling *and* the reason (ReLU does not decrease, so the largest stays the
+#   largest), or a number example for the average. Half a point for the right choice without a reason.
+# - (b) 1 point: fewer numbers go through the activation (a quarter for 2x2), time or memory. No point
+#   for "fewer parameters": neither layer has any.
