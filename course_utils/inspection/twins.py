@@ -170,7 +170,8 @@ def _other_numbers(
             )
     if _close(output, expected):
         return ""
-    return f"with the same weights, your logits differ: look at what follows {mine[-1].name}"
+    end = _before(mine, len(mine) + 1)
+    return f"with the same weights, your output differs: look at what follows {end}"
 
 
 def _with_random_statistics(model: nn.Module) -> nn.Module:

@@ -51,7 +51,7 @@ def test_models_of_other_weights_and_names_are_the_same_network() -> None:
         ({"act2": None}, "other numbers come into your layer 5"),
         ({"pool": nn.AvgPool2d(2)}, "other numbers come into your layer 5"),
         ({"norm1": nn.BatchNorm2d(4, eps=1.0)}, "your layer 2 (1 = BatchNorm2d(4, eps=1.0"),
-        ({"softmax": nn.Softmax(dim=1)}, "your logits differ: look at what follows 8"),
+        ({"softmax": nn.Softmax(dim=1)}, "your output differs: look at what follows layer 5 (8)"),
         ({"flatten": nn.Flatten(0)}, "your model stops after layer 4 (4): "),
         ({"conv1": nn.Conv2d(3, 4, 3), "pool": None}, "your layer 1 (0 = Conv2d(3, 4"),
         ({"conv1": nn.Conv2d(1, 4, 3)}, "your model stops after the picture: Given groups=1"),

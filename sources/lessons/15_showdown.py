@@ -1,0 +1,804 @@
+# %% [markdown]
+# # 15 · Showdown: build, compare, look inside
+#
+# **After this lesson you can**
+# - build VGG-16 and a residual network from an empty cell, and find a mistake in a network by
+#   comparing it, layer by layer, with one that is right;
+# - read a chart of accuracy, parameters and time, and choose an architecture for a task;
+# - draw a Grad-CAM map, say how much of it lies on the object, and say what that does not prove;
+# - train a network on your own folder of photos.
+#
+# **Time** 75 minutes. The training in it takes two to three minutes on a laptop.
+#
+# **Builds on** all lessons before it: blocks from 09, 10, 13 and 14, saliency and occlusion from
+# 02.
+
+# %% [markdown]
+# ## The question
+#
+# You have met ten architectures, each better than the last one, if you believe its paper. But
+# every paper had its own pictures, its own tricks and its own number of crops at test time. **Which
+# one would *you* take?**
+#
+# Three things stand between you and an answer, and they are the parts of this lesson. You must be
+# able to build a network, and to see that you built the right one. You need all candidates under
+# the *same* conditions. And you must look behind the accuracy: the best number of this lesson will
+# come from the model that you should trust least.
+
+# %%
+import tempfile
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from course_utils import data, facts, models
+from course_utils.inspection import first_difference, summary
+from course_utils.models.initialization import he_normal_
+from course_utils.models.vgg import CONFIGURATIONS, VGG
+from course_utils.plots import LivePlot, plot_block, plot_images, show
+from course_utils.runtime import choose_device, expect, profile, seed_everything
+from course_utils.training import TrainConfig, evaluate, fit
+
+# %%
+settings = profile("15_showdown")
+device = choose_device()
+
+# %% [markdown]
+# # Part 1: build VGG-16
+#
+# ## A stage from a row
+#
+# The table of the VGG paper is data: five rows, each the number of filters and the kernels of its
+# convolutions. Configuration D, thirteen convolutions and three linear layers, is VGG-16:
+
+# %%
+for out_channels, layers in CONFIGURATIONS["D"]:
+    print(f"{out_channels:4} filters, kernels {layers}")
+
+# %% [markdown]
+# So the first thing to write is a function that makes a stage from its row. Each convolution keeps
+# the size (3 × 3, padding 1) and is followed by ReLU; one 2 × 2 pool at the end halves the size.
+
+
+# %%
+def vgg_stage(in_channels: int, out_channels: int, num_convs: int) -> nn.Sequential:
+    """From (N, in_channels, H, W) to (N, out_channels, H/2, W/2)."""
+    layers = []
+    for _ in range(num_convs):
+        layers += [nn.Conv2d(in_channels, out_channels, 3, padding=1), nn.ReLU()]
+        in_channels = out_channels  # what the next convolution reads
+    return nn.Sequential(*layers, nn.MaxPool2d(2))
+
+
+# %% [markdown]
+# Is it right? It runs, but that says little. The best check is a network that *is* right, and the
+# course's package has one (its tests hold it against torchvision's, weights copied). Then compare
+# in three steps, from coarse to fine:
+#
+# 1. the **layers with weights**, in the order in which they run: kind, sizes, what comes in, what
+#    goes out;
+# 2. the **number of parameters** in all;
+# 3. the **outputs**, after copying the weights from one network into the other. Only this step
+#    sees a wrong activation, a wrong pool or a forgotten sum, which have no weights.
+#
+# `first_difference` does that, and names the first place where two networks part.
+
+
+# %%
+def check(what: str, mine: nn.Module, right: nn.Module, shape: tuple[int, int, int]) -> None:
+    """Stop with a sentence if two networks differ."""
+    pictures = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
+    found = first_difference(mine, right, pictures)
+    expect(not found, f"{what} is right{': ' * bool(found)}{found}", trained=False)
+
+
+package = VGG(CONFIGURATIONS["D"], pooled_size=1, hidden_size=512)  # for pictures of 32 x 32
+check("stage 1", vgg_stage(3, 64, 2), package.blocks[0], (3, 32, 32))
+check("stage 3", vgg_stage(128, 256, 3), package.blocks[2], (128, 8, 8))
+
+# %% [markdown]
+# ## What the check says when something is wrong
+#
+# A check that you have never seen fail is no check. Here are four stages with one mistake each.
+#
+# **Predict, then run.** Which of the four has the right *number of parameters*? Which of them gives
+# an output of the right *shape*?
+
+
+# %%
+def conv(c_in: int, c_out: int, **options) -> nn.Conv2d:
+    """A 3 x 3 convolution that keeps the size, unless the options say otherwise."""
+    return nn.Conv2d(c_in, c_out, 3, **({"padding": 1} | options))
+
+
+relu, pool = nn.ReLU(), nn.MaxPool2d(2)
+wrong = {
+    "no padding": nn.Sequential(conv(3, 64, padding=0), relu, conv(64, 64), relu, pool),
+    "no bias": nn.Sequential(conv(3, 64, bias=False), relu, conv(64, 64), relu, pool),
+    "average pool": nn.Sequential(conv(3, 64), relu, conv(64, 64), relu, nn.AvgPool2d(2)),
+    "one ReLU missing": nn.Sequential(conv(3, 64), conv(64, 64), relu, pool),
+}
+
+# %%
+pictures = torch.randn(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+for name, stage in wrong.items():
+    num = sum(parameter.numel() for parameter in stage.parameters())
+    print(f"{name}: {num:,} parameters, output {tuple(stage(pictures).shape)}")
+    print("   ", first_difference(stage, package.blocks[0], pictures) or "nothing found")
+
+# %% [markdown]
+# The last two have the right parameters *and* the right shapes. They would train without any
+# message, a little worse than they should, and nobody would know why. (The average pool is the
+# last layer of its stage, so what differs is the output.)
+#
+# ## Five stages and a head
+#
+# Five stages halve 32 pixels to one: 16, 8, 4, 2, 1. The paper's pictures have 224 pixels and come
+# out 7 × 7. The three linear layers of the head are the only other thing that depends on the size.
+#
+# **Predict, then run.** With the paper's head (7 × 7 pixels, 4,096 hidden units, 1,000 classes), in
+# which of its layers are most of the parameters?
+
+
+# %%
+def vgg16(in_channels=3, num_classes=10, width=64, pixels=1, hidden=512) -> nn.Sequential:
+    """VGG-16, with `width` filters in its first stage."""
+    stages, channels = [], in_channels
+    for factor, num_convs in ((1, 2), (2, 2), (4, 3), (8, 3), (8, 3)):
+        stages.append(vgg_stage(channels, factor * width, num_convs))
+        channels = factor * width
+    head = [nn.Flatten(), nn.Linear(channels * pixels**2, hidden), nn.ReLU(), nn.Dropout(0.5)]
+    head += [nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(0.5), nn.Linear(hidden, num_classes)]
+    return he_normal_(nn.Sequential(*stages, *head))
+
+
+small = models.build("vgg_small", configuration="D", width=16)
+check("VGG-16 for 32 pixels", vgg16(width=16, hidden=128), small, (3, 32, 32))
+
+# %%
+with torch.device("meta"):  # shapes without memory: the weights would need half a gigabyte
+    paper_size = vgg16(3, 1000, width=64, pixels=7, hidden=4096)
+rows = {row.name: row.parameters for row in summary(paper_size, (3, 224, 224)).rows}
+total, biggest = sum(rows.values()), max(rows, key=rows.get)
+ledger = facts.get("vgg16.parameters").ours
+expect(total == ledger, f"VGG-16 has {total:,} parameters", trained=False)
+print(f"the largest layer, {paper_size.get_submodule(biggest)}, has {rows[biggest] / total:.0%}")
+print()
+print(facts.trap("vgg19_has_138m"))
+
+# %% [markdown]
+# Three quarters of VGG-16 are one linear layer, the one that sees the last maps pixel by pixel.
+# For 32 pixels it shrinks by a factor of 49. Networks after 2014 replaced it by the mean of each
+# map.
+#
+# Does it start to learn? We drew its weights as He et al. (2015) do, for which lesson 09 and 11 have
+# the reasons. Without that, sixteen layers without normalisation often stay at chance.
+
+# %% [markdown]
+# # Part 2: build a ResNet
+#
+# ## A residual block
+#
+# A block computes $y = \mathrm{ReLU}(F(x) + x)$, where $F$ is convolution, BN, ReLU, convolution,
+# BN. You will find this version of it on slides, and in many notebooks:
+
+
+# %%
+class SlideBlock(nn.Module):
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.conv2(torch.relu(self.conv1(x))) + x)
+
+
+right = models.build("resnet20")
+maps = torch.randn(2, 16, 32, 32, generator=torch.Generator().manual_seed(0))
+print(first_difference(SlideBlock(16, 16), right.stages[0][0], maps))
+print(first_difference(SlideBlock(16, 32), right.stages[1][0], maps))
+print()
+print(facts.trap("residual_block_class"))
+
+# %% [markdown]
+# **Try it.** Before you read on, repair `SlideBlock` in a new cell until the check finds nothing.
+# It needs BN and a shortcut that fits. For pictures of 32 pixels the paper uses option A, which has
+# no parameters: take every second pixel, and fill up the new channels with zeros.
+
+
+# %%
+class ResidualBlock(nn.Module):
+    """ReLU(F(x) + x); a stride of 2 halves the size, new channels start as zeros."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(out_channels)
+        self.stride, self.num_new = stride, out_channels - in_channels
+
+    def forward(self, x: Tensor) -> Tensor:
+        f = torch.relu(self.norm1(self.conv1(x)))  # (N, out_channels, H/stride, W/stride)
+        shortcut = F.pad(x[:, :, :: self.stride, :: self.stride], (0, 0, 0, 0, 0, self.num_new))
+        return torch.relu(self.norm2(self.conv2(f)) + shortcut)
+
+
+# %%
+check("a block that keeps the size", ResidualBlock(16, 16), right.stages[0][0], (16, 32, 32))
+check("a block that halves it", ResidualBlock(16, 32, 2), right.stages[1][0], (16, 32, 32))
+
+# %% [markdown]
+# The picture is drawn by following a tensor through *your* block, so it shows what you wrote:
+
+# %%
+show(
+    plot_block(ResidualBlock(16, 32, 2), (16, 32, 32)),
+    "The residual block: a convolution with stride 2, BN, ReLU, a second convolution and BN on one "
+    "way, slicing and padding with zeros on the other; both meet in a sum, and ReLU follows",
+)
+
+# %% [markdown]
+# ## The whole net
+#
+# A stem, three stages of $n$ blocks with 16, 32 and 64 channels, the mean of each map, one linear
+# layer: $6n + 2$ layers with weights. The first block of the second and third stage has stride 2.
+
+
+# %%
+class ResNet(nn.Module):
+    """A residual net of 6n + 2 layers for small pictures."""
+
+    def __init__(self, n: int, in_channels: int = 3, num_classes: int = 10) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(in_channels, 16, 3, padding=1, bias=False)
+        self.norm = nn.BatchNorm2d(16)
+        self.stages = nn.Sequential()
+        for c_in, c_out, stride in ((16, 16, 1), (16, 32, 2), (32, 64, 2)):
+            self.stages.append(ResidualBlock(c_in, c_out, stride))
+            self.stages.extend([ResidualBlock(c_out, c_out) for _ in range(n - 1)])
+        self.classifier = nn.Linear(64, num_classes)
+        he_normal_(self)
+
+    def forward(self, images: Tensor) -> Tensor:
+        x = self.stages(torch.relu(self.norm(self.stem(images))))  # (N, 64, H/4, W/4)
+        return self.classifier(x.mean(dim=(2, 3)))  # (N, num_classes)
+
+
+# %%
+check("ResNet-20", ResNet(3), right, (3, 32, 32))
+num = sum(parameter.numel() for parameter in ResNet(3).parameters())
+fact = facts.get("resnet20.cifar_parameters")
+expect(num == fact.ours, f"ResNet-20 has {num:,} parameters ({fact.text})", trained=False)
+
+# %% [markdown]
+# Two architectures built, and not one line taken on trust. Below we train a `ResNet(1)`, with eight
+# layers, which a laptop does in seconds.
+
+# %% [markdown]
+# # Part 3: all side by side
+#
+# ## One setting for all
+#
+# All small architectures of the course were trained once in the same way: the same 9,000 pictures of
+# clothes, the same schedule, eight epochs, three seeds each. The runs are recorded in the package;
+# no line of this part trains anything.
+#
+# **Predict, then run.** Order these by test accuracy: MLP, LeNet-5, VGG, NiN, ResNet, DenseNet. And
+# which of them has the *most parameters*?
+
+# %%
+from course_utils.inspection import summarise
+from course_utils.plots import ComparisonRow, pareto_front, plot_comparison
+from course_utils.tables import Table
+from course_utils.training import records
+
+NAMES = (
+    "mlp", "locally_connected", "lenet5", "alexnet_small", "vgg_small", "nin_small",
+    "googlenet_small", "highway_small", "resnet_small", "densenet_small",
+)  # fmt: skip
+runs = {name: records.load(name) for name in NAMES}
+recorded = runs["lenet5"].experiment
+print(recorded["data"], "·", recorded["epochs"], "epochs ·", runs["lenet5"].num_seeds, "seeds each")
+
+
+# %%
+def multiply_adds(name: str) -> int:
+    """For one picture of 28 x 28."""
+    return summarise(name, (1, 28, 28), num_classes=10).multiply_adds
+
+
+best_first = sorted(NAMES, key=lambda name: -runs[name].test_accuracy.mean)
+rows = [
+    (
+        runs[name].title, str(runs[name].test_accuracy), runs[name].num_parameters,
+        multiply_adds(name), round(runs[name].seconds),
+    )
+    for name in best_first
+]  # fmt: skip
+Table(("model", "test accuracy", "parameters", "multiply-adds", "CPU seconds"), tuple(rows))
+
+# %% [markdown]
+# Accuracies are means over three seeds, ± the standard deviation of one run. CPU seconds are of one
+# training run, on the processor that recorded them; on yours they differ, but their ratios hardly.
+
+# %%
+chart = [
+    ComparisonRow(
+        runs[name].title,
+        *runs[name].test_accuracy,
+        {"parameters": runs[name].num_parameters, "CPU seconds of a run": runs[name].seconds},
+    )
+    for name in NAMES
+]
+show(
+    plot_comparison(chart),
+    "Two panels of test accuracy, over parameters and over training time, with all ten small "
+    "architectures by name. Modern nets lie at the top in both; the fully connected ones are low",
+)
+
+# %% [markdown]
+# ## How to read it
+#
+# Blue points, joined by steps, are the **Pareto front**: nobody else is both cheaper and better.
+# Whoever is not on it needs a reason to be chosen. But look at the bars before you rank neighbours:
+# where they overlap, three other seeds could change the order.
+#
+# And the bars do not show everything. All these accuracies are measured on the same test pictures.
+# With $n$ pictures an accuracy $a$ has a standard error of $\sqrt{a(1-a)/n}$ from the choice of
+# pictures alone.
+
+# %%
+for cost in chart[0].costs:
+    print(f"front for {cost}: {' → '.join(row.label for row in pareto_front(chart, cost))}")
+best = max(chart, key=lambda row: row.accuracy)
+num_test = data.load("fashion_mnist_mini", batch_size=64).test.num_images
+error = (best.accuracy * (1 - best.accuracy) / num_test) ** 0.5
+print(f"best: {best.label}, {best.accuracy:.1%}; standard error, {num_test} pictures: {error:.1%}")
+close = [row.label for row in chart if 0 < best.accuracy - row.accuracy < 2 * error]
+print(f"within two standard errors of it: {', '.join(close) or 'none'}")
+
+# %% [markdown]
+# ## How to choose an architecture
+#
+# Start from what you are short of. Then take the *simplest* candidate that is not clearly beaten.
+
+
+# %%
+def choose(rows: list[ComparisonRow], within: float = 0.01, **limits: float) -> list[str]:
+    """Names of those within the limits, and within one point of the best of them."""
+    names = {"parameters": "parameters", "seconds": "CPU seconds of a run"}
+    allowed = [r for r in rows if all(r.costs[names[k]] <= v for k, v in limits.items())]
+    top = max(row.accuracy for row in allowed)
+    return [row.label for row in allowed if row.accuracy > top - within]
+
+
+print("no limit:                  ", choose(chart))
+print("at most 100,000 parameters:", choose(chart, parameters=100_000))
+print("at most 20 CPU seconds:    ", choose(chart, seconds=20))
+
+# %% [markdown]
+# | you are short of | take | because |
+# |---|---|---|
+# | nothing, and want a sound default | a ResNet | trains at any depth, few settings to get wrong |
+# | memory for weights | global average pooling at the end, 1 × 1 convolutions, DenseNet | no large linear layer |
+# | time | few layers, few channels, a small picture | multiply-adds are not seconds: many thin layers are slow |
+# | memory while training | not DenseNet, or its memory-efficient form | maps that are joined must be kept |
+# | labelled pictures | augmentation, then a pretrained net | data move the result more than the block |
+# | trust | whichever you have looked into | the next part |
+#
+# Honest limits of our chart: small grey pictures, eight epochs, no augmentation, one learning rate
+# for all. Deep nets gain most from more epochs and augmentation, so at full length the upper right
+# corner moves up. What a paper reports for its full setting is another experiment:
+
+# %%
+facts.table("resnet20.cifar_*", "resnet110.cifar_*", "resnet56.cifar_error")
+
+# %% [markdown]
+# *Not measured here.* The first of these rows on a GPU, with crop and flip:
+# `python -m course_utils train resnet20 --data cifar10 --profile full`
+
+# %% [markdown]
+# # Part 4: who looks at the object?
+#
+# ## Two teachers
+#
+# `shapes` draws one of ten figures on a textured background. The dial $\rho$ says how often a class
+# gets the background that belongs to it. We train your `ResNet(1)` twice. At $\rho = 0$ the
+# background is drawn by lot: it says nothing about the class. At $\rho = 1$ every class has its own,
+# a **spurious** cue: as good as the figure in training, worthless in the world.
+
+# %%
+from course_utils.data import ShapesConfig, make_shapes
+from course_utils.data.shapes import CLASSES
+
+SCENES = ShapesConfig(background_correlation=1.0)
+true, swapped = (
+    make_shapes(200, SCENES, torch.Generator().manual_seed(100), backgrounds)
+    for backgrounds in ("same", "swapped")
+)
+some = [int((true.labels == label).nonzero()[0]) for label in range(6)]
+show(
+    plot_images([*true.images[some], *swapped.images[some]], num_columns=6, size=1.25),
+    "Six figures: above on the background of their class, below the same figures on other ones",
+)
+
+
+# %%
+def train(rho: float, seed: int, *callbacks) -> tuple[nn.Module, data.Loaders, float]:
+    """Train a fresh net; return it, its data, and its accuracy on the validation part."""
+    order = seed_everything(seed)
+    loaders = data.load(
+        "shapes", batch_size=settings.batch_size, device=device, generator=order,
+        num_train=settings.limit, num_test=500, seed=order.initial_seed(),
+        background_correlation=rho,
+    )  # fmt: skip
+    model = ResNet(1).to(device)
+    config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
+    history = fit(model, loaders, config, on_epoch_end=callbacks)
+    return model, loaders, history.epochs[-1].val_accuracy
+
+
+# %% [markdown]
+# **Predict, then run.** Which of the two has the better validation accuracy?
+
+# %% tags=["nbval-ignore-output"]
+LOT, TIED = 0.0, 1.0
+trained = {(LOT, 0): train(LOT, 0, LivePlot("background drawn by lot"))}
+
+# %% tags=["nbval-ignore-output"]
+trained[TIED, 0] = train(TIED, 0, LivePlot("background tied to the class"))
+
+# %% tags=["nbval-ignore-output"]
+for rho, seed in ((LOT, 1), (TIED, 1), (LOT, 2), (TIED, 2)):
+    trained[rho, seed] = train(rho, seed)
+
+
+def accuracy(model: nn.Module, loaders: data.Loaders, scenes) -> float:
+    part = loaders.test.with_options(
+        images=scenes.images.to(device), labels=scenes.labels.to(device)
+    )
+    return evaluate(model, part).accuracy
+
+
+print(f"{'rho':5}{'seed':>4}{'validation':>12}{'swapped backgrounds':>22}")
+scores = {key: (val, accuracy(net, its, swapped)) for key, (net, its, val) in trained.items()}
+for (rho, seed), (val, on_swapped) in sorted(scores.items()):
+    print(f"{rho:<5}{seed:4}{val:12.1%}{on_swapped:22.1%}")
+
+# %% tags=["nbval-ignore-output"]
+for seed in range(3):
+    lot, tied = scores[LOT, seed], scores[TIED, seed]
+    expect(tied[0] > lot[0], f"seed {seed}: validation prefers the net that learned backgrounds")
+    expect(lot[1] > 0.7 > 0.1 > tied[1], f"seed {seed}: on swapped ones it does worse than chance")
+
+# %% [markdown]
+# Had you picked by validation accuracy, you would have picked the wrong one, three times out of
+# three. But swapped backgrounds exist only because we draw our pictures. Can we see it without
+# them?
+
+# %% [markdown]
+# ## Grad-CAM
+#
+# The last maps of a convnet still know *where*, and already know *what*. **Grad-CAM** asks which of
+# their places speak for a class $c$ (Selvaraju et al. 2017). With maps $A^1 \dots A^K$ of $Z$ places
+# each, and the logit $y^c$:
+#
+# $$\alpha_k^c = \frac{1}{Z} \sum_{i,j} \frac{\partial y^c}{\partial A^k_{ij}}, \qquad
+# L^c = \mathrm{ReLU}\Big(\sum_k \alpha_k^c A^k\Big)$$
+#
+# Each map is weighted by how much the logit rises with it, on average over its places. What speaks
+# against the class is cut off. The result has as few places as the maps, and is stretched over the
+# picture.
+#
+# **Try it.** Two tensors and two lines: write it before you read it.
+
+
+# %%
+from course_utils.inspection import capture, grad_cam, last_conv, occlusion, share_on_mask
+from course_utils.plots import plot_overlays
+
+
+def grad_cam_by_hand(model: nn.Module, images: Tensor, targets: Tensor, layer: str) -> Tensor:
+    """Grad-CAM of each picture for its target class: (N, H, W)."""
+    model.eval()
+    with capture(model, layer) as seen:  # keeps what the layer puts out, and its gradient
+        model(images).gather(1, targets[:, None]).sum().backward()
+    maps, gradients = seen.features[layer], seen.gradients[layer]  # both (N, K, h, w)
+    weights = gradients.mean(dim=(2, 3), keepdim=True)  # (N, K, 1, 1)
+    coarse = (weights * maps).sum(dim=1, keepdim=True).relu()  # (N, 1, h, w)
+    model.zero_grad()
+    return F.interpolate(coarse, images.shape[2:], mode="bilinear")[:, 0]
+
+
+# %%
+seed_everything(0)
+fresh = ResNet(1).to(device)
+layer = last_conv(fresh, torch.zeros(1, 3, 32, 32, device=device))
+print("the last maps that everything passes through:", layer)
+x, labels = torch.randn(4, 3, 32, 32, device=device), torch.tensor([0, 3, 3, 9], device=device)
+ours, theirs = grad_cam_by_hand(fresh, x, labels, layer), grad_cam(fresh, x, labels, layer)
+agree = torch.allclose(ours, theirs, atol=1e-5 * float(theirs.abs().max()))
+expect(agree, "both are the same", trained=False)
+
+# %% [markdown]
+# The package's `grad_cam` goes through Captum, PyTorch's library for such questions; so do
+# `saliency` and `occlusion`.
+#
+# ## Look
+#
+# **Predict, then run.** Six pictures with their true backgrounds: both nets name all, or nearly all,
+# of them rightly. Where do the maps of each lie?
+
+
+# %%
+def prepared(images: Tensor, info: data.DataInfo) -> Tensor:
+    """Normalise raw pictures (N, 3, 32, 32) as in training."""
+    mean, std = (torch.tensor(v, device=device)[:, None, None] for v in (info.mean, info.std))
+    return (images.to(device) / 255 - mean) / std
+
+
+def maps_of(rho: float, seed: int, scenes) -> Tensor:
+    """Grad-CAM of one net for the right class of each picture, (N, 32, 32)."""
+    model, loaders, _ = trained[rho, seed]
+    x = prepared(scenes.images, loaders.info)
+    return grad_cam(model, x, scenes.labels.to(device), layer).cpu()
+
+
+# %% tags=["nbval-ignore-output"]
+cams = {"by lot": maps_of(LOT, 0, true)[some], "tied": maps_of(TIED, 0, true)[some]}
+show(
+    plot_overlays(true.images[some], cams, true.masks[some], [CLASSES[i] for i in range(6)]),
+    "Six figures, and the Grad-CAM maps of both nets laid over them. The maps of the net whose "
+    "backgrounds were drawn by lot are bright on the figures; those of the other lie around them",
+)
+
+# %% [markdown]
+# ## Measure
+#
+# Six pictures convince the eye, and prove little. So: which share of each map lies on the figure,
+# on average over 200 pictures? A number needs its scale, from both ends.
+#
+# - A map that is the same everywhere gets the share of the picture that the figure takes.
+# - The *best* map cannot get 100 %: with 8 × 8 places it has to spill over the edge.
+
+# %%
+area = true.masks.float().mean()
+print(f"a map that is the same everywhere: {area:.0%}")
+for places in (2, 4, 8, 16):
+    coarse = F.adaptive_avg_pool2d(true.masks[:, None].float(), places)
+    ideal = F.interpolate(coarse, (32, 32), mode="bilinear")[:, 0]  # the figure itself, blurred
+    print(f"the figure seen by {places} x {places} places: "
+          f"{share_on_mask(ideal, true.masks).mean():.0%}")  # fmt: skip
+
+# %% tags=["nbval-ignore-output"]
+on_figure = {}
+untrained = grad_cam(fresh, prepared(true.images, trained[LOT, 0][1].info),
+                     true.labels.to(device), layer).cpu()  # fmt: skip
+print(f"fresh weights: {share_on_mask(untrained, true.masks).nanmean():.0%}")
+for rho, seed in sorted(trained):
+    on_figure[rho, seed] = float(share_on_mask(maps_of(rho, seed, true), true.masks).nanmean())
+    print(f"rho {rho}, seed {seed}: {on_figure[rho, seed]:.0%} of the map lies on the figure")
+
+# %% tags=["nbval-ignore-output"]
+for seed in range(3):
+    lot, tied = on_figure[LOT, seed], on_figure[TIED, seed]
+    expect(lot > 2 * area, f"seed {seed}: by lot, more than twice the figure's area")
+    expect(tied < area, f"seed {seed}: tied, less than a map without any sense")
+    expect(lot > 3 * tied, f"seed {seed}: three times as much on the figure")
+
+# %% [markdown]
+# A map without any sense gets the figure's area, and so does a net that was never trained. The net
+# that learned figures has about three times that. The one that learned backgrounds has *less* than
+# that: it looks past the figure, which only hides what it wants to see. And it needed no swapped
+# background to show it, only masks of where the figures are.
+#
+# ## A second opinion
+#
+# Never trust one map. Occlusion asks in quite another way: it needs no gradient and no maps, only
+# answers to covered pictures.
+
+# %% tags=["nbval-ignore-output"]
+num = 60
+shares = {}
+for rho in (LOT, TIED):
+    model, loaders, _ = trained[rho, 0]
+    found = occlusion(model, prepared(true.images[:num], loaders.info),
+                      labels=true.labels[:num].to(device)).maps.cpu()  # fmt: skip
+    stretched = found.repeat_interleave(4, dim=1).repeat_interleave(4, dim=2)  # (60, 32, 32)
+    shares[rho] = float(share_on_mask(stretched, true.masks[:num]).nanmean())
+    print(f"rho {rho}: {shares[rho]:.0%} of the evidence by occlusion lies on the figure")
+expect(shares[LOT] > shares[TIED] + 0.1, "occlusion gives the same order")
+
+# %% [markdown]
+# ## What the map does not say
+#
+# - **It is coarse.** Your VGG-16 has 2 × 2 places left before its last pool. Ask which layer
+#   `last_conv` finds in it, and look above at what 2 × 2 places can show at best.
+# - **It answers for the class that you ask about.** On a swapped background the second net gives the
+#   background's class. Ask for the *right* class, and you get a map all the same: of what little
+#   speaks for an answer that it does not give.
+# - **Where is not what.** A map on the figure may rest on its colour alone. It clears nobody; a map
+#   *off* the object accuses.
+# - **It is exact in one case only.** For a net that ends in the mean of its maps and one linear
+#   layer, as ours does, $\alpha_k^c$ is that layer's weight over $Z$, and the map says precisely what
+#   each place adds to the logit (this is CAM, Zhou et al. 2016). Elsewhere the weights are
+#   gradients at one point, averaged over places: an approximation.
+# - **Check the ruler.** Some pretty maps hardly change when the weights are made random (Adebayo et
+#   al. 2018). We have just done that check: fresh weights give the figure's area and no more.
+
+# %%
+vgg = vgg16(width=16, hidden=128).eval()
+name = last_conv(vgg, torch.zeros(1, 3, 32, 32))
+with torch.no_grad(), capture(vgg, name) as seen:
+    vgg(torch.zeros(1, 3, 32, 32))
+print(f"{name} = {vgg.get_submodule(name)} puts out {tuple(seen.features[name].shape)}")
+weights = fresh.classifier.weight[3] / 64  # of class 3, over the 8 x 8 places
+with capture(fresh, layer) as seen:
+    fresh(x[:1])[0, 3].backward()
+same = torch.allclose(seen.gradients[layer].mean(dim=(2, 3))[0], weights, atol=1e-6)
+expect(same, "after a mean and a linear layer, Grad-CAM's weights are the layer's", trained=False)
+
+# %% [markdown]
+# # Part 5: your own photos
+#
+# ## A folder of folders
+#
+# Everything above works on your own pictures, if they lie in one folder for each class:
+#
+#     photos/cat/*.jpg     photos/dog/*.jpg     photos/parrot/*.jpg
+#
+# Names, sizes and formats may be mixed. A share of each class becomes the test part, always the
+# same one (or give `train/` and `test/` yourself). The shorter side is resized and the middle cut
+# out; what cannot be read is listed and left out.
+#
+# You may have no photos at hand, so this cell writes some: figures as PNG files of different sizes,
+# in a folder that vanishes at the end.
+
+# %%
+from torchvision.io import write_png
+
+folder = tempfile.TemporaryDirectory()
+photos = Path(folder.name) / "photos"
+pictures = make_shapes(1000, ShapesConfig(position=2.0), torch.Generator().manual_seed(7))
+for index, label in enumerate(pictures.labels.tolist()):
+    if label >= 4:
+        continue  # four classes are enough
+    size = 32 + 4 * (index % 5)  # 32 to 48 pixels, as photos come in all sizes
+    picture = F.interpolate(pictures.images[index : index + 1].float(), size, mode="bilinear")[0]
+    target = photos / CLASSES[label] / f"photo{index:04}.png"
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_png(picture.round().byte(), str(target))
+(photos / "star").mkdir()
+(photos / "star" / "broken.png").write_bytes(b"no picture")
+
+# %% [markdown]
+# One mistake is built in: a class folder with nothing readable in it. What does `load` do?
+
+
+# %%
+def load_photos(path: Path, seed: int = 0) -> data.Loaders:
+    return data.load(
+        f"imagefolder:{path}", batch_size=32, image_size=32, device=device, root=folder.name,
+        augment=data.Augment(crop_padding=3), generator=seed_everything(seed),
+    )  # fmt: skip
+
+
+try:
+    load_photos(photos)
+except ValueError as error:
+    print(str(error).replace(str(photos), "photos"))
+
+# %%
+(photos / "star" / "broken.png").unlink()
+(photos / "star").rmdir()
+mine = load_photos(photos)
+for part in ("train", "val", "test"):
+    print(f"{part:>5}: {getattr(mine, part).num_images} pictures of {', '.join(mine.info.classes)}")
+
+# %% [markdown]
+# **Predict, then run.** 288 training pictures of four classes, and a net of 77 thousand parameters.
+# Better than chance? As good as above?
+
+# %% tags=["nbval-ignore-output"]
+model = ResNet(1, num_classes=mine.info.num_classes).to(device)
+config = TrainConfig(epochs=5 * settings.epochs, lr=settings.lr)
+fit(model, mine, config, on_epoch_end=[LivePlot("your own photos")])
+result = evaluate(model, mine.test)
+print(f"test accuracy {result.accuracy:.1%} on {result.num_images} pictures")
+expect(result.accuracy > 0.4, "clearly better than one in four")
+
+# %% tags=["nbval-ignore-output"]
+shown = torch.arange(0, mine.test.num_images, mine.test.num_images // 6)[:6]
+images = prepared(mine.test.images[shown], mine.info)
+with torch.no_grad():
+    said = model.eval()(images).argmax(dim=1)
+titles = [mine.info.classes[i] for i in said.tolist()]
+show(
+    plot_overlays(mine.test.images[shown].cpu(), {"Grad-CAM": grad_cam(model, images, said).cpu()},
+                  titles=titles),
+    "Six test pictures with the net's answer above each, and below its Grad-CAM map for it",
+)  # fmt: skip
+folder.cleanup()
+
+# %% [markdown]
+# ## And now yours
+#
+# One line in a notebook, and the same on the command line:
+#
+#     loaders = data.load("imagefolder:/path/to/photos", batch_size=32, image_size=32)
+#
+#     python -m course_utils train resnet_small --data imagefolder:/path/to/photos
+#
+# Before you believe its accuracy, ask what this course has taught you to ask:
+#
+# - How many *test* pictures are there? With 72 of them, 80 % has a standard error of 5 points.
+# - Are near-copies of a test picture (the same cat, a second later) in the training part?
+# - Is there a background, a camera or a watermark that goes with one class? Draw the maps.
+# - Is it better than the simplest answer: the most frequent class?
+#
+# With a few dozen photos of each class do not expect wonders from a net that has seen nothing else.
+# What helps first is a net that was trained on many other pictures and only gets a new last layer
+# (**transfer learning**). Its weights are a download, so we do not do it here.
+
+# %% [markdown]
+# ## Pop quiz
+
+# %%
+from course_utils import quiz
+
+quiz.show("15_showdown")
+
+# %% [markdown]
+# ## What to remember
+#
+# - Build in steps, and compare each with something right: layers, then parameters, then outputs with
+#   the same weights. A wrong pool or a missing sum has the right parameters and the right shape.
+# - Compare architectures under one setting, over several seeds, and by what they cost. Look at the
+#   bars, and at the size of the test part, before you rank.
+# - Nobody beats a point on the Pareto front for less. Choose from it by what you are short of.
+# - Grad-CAM weighs the last maps by the mean gradient of a class's logit, and cuts off what is
+#   negative. It is as coarse as those maps.
+# - The best validation accuracy of this lesson belongs to the net that never learned the figures. A
+#   map off the object accuses; a map on it clears nobody.
+
+# %%
+for key in ("selvaraju2017", "zeiler2014", "simonyan2014", "simonyan2015", "he2016"):
+    print(facts.cite(key))
+
+# %% [markdown]
+# ## Further reading
+#
+# - The papers above: Grad-CAM, occlusion, saliency, VGG, ResNet.
+# - B. Zhou, A. Khosla, A. Lapedriza, A. Oliva, A. Torralba: *Learning deep features for
+#   discriminative localization*. CVPR 2016. CAM, for nets that end in the mean of their maps.
+# - J. Adebayo, J. Gilmer, M. Muelly, I. Goodfellow, M. Hardt, B. Kim: *Sanity checks for saliency
+#   maps*. NeurIPS 2018.
+# - S. Beery, G. Van Horn, P. Perona: *Recognition in terra incognita*. ECCV 2018. Animals at new
+#   places.
+# - N. Kokhlikyan et al.: *Captum: a unified and generic model interpretability library for PyTorch*.
+#   arXiv 2009.07896, 2020.
+
+# %% [markdown]
+# ## Where to go from here
+#
+# **Next** is your own: take a folder of photos, choose an architecture by what you are short of,
+# train it, and find out where it looks. The skill to practise: Grad-CAM by hand, a stage from a row
+# of a table, and a chart read with its bars.
+#
+# ## Words of this lesson
+#
+# | English | Korean | meaning |
+# |---|---|---|
+# | architecture | 아키텍처 | which layers, in which order, how wide |
+# | Pareto front | 파레토 경계 | the candidates that no other beats in everything |
+# | standard error | 표준 오차 | how far an average would move with other samples |
+# | attribution | 기여도 분석 | which parts of the input an answer rests on |
+# | Grad-CAM | 그래드캠 | last maps weighted by the gradient of a class's logit |
+# | saliency | 현저성 | size of the gradient at each pixel |
+# | occlusion | 가림 | covering a patch and asking again |
+# | spurious correlation | 허위 상관 | a cue that goes with the class only in the training pictures |
+# | transfer learning | 전이 학습 | starting from weights that were trained on other pictures |
