@@ -23,7 +23,7 @@ class RectifierLayer(nn.Module):
         skip: add the input to the output.
         beta: factor of what is added to the input; only with `skip`.
 
-    Source: Balduzzi et al. 2017, section 3, with normalisation before the rectifier.
+    Source: Balduzzi et al. 2017, whose residual layers are x + beta W ReLU(BN(x)).
     """
 
     def __init__(self, width: int, skip: bool, beta: float = 1.0) -> None:
@@ -58,7 +58,8 @@ def rectifier_net(
         ValueError: depth or width is below 1.
 
     Source: Balduzzi et al. 2017, section 2 and figure 1: 200 units a layer, input a number.
-    Differs: all nets are normalised by the whole grid; each kink of layer 1 has its own place.
+    Differs: all nets are normalised by the whole grid; random shifts of the first
+        normalisation give each kink of layer 1 its own place.
     """
     if depth < 1 or width < 1:
         raise ValueError(f"depth {depth} and width {width}: a net has at least 1 of each")
@@ -68,7 +69,8 @@ def rectifier_net(
         if isinstance(module, nn.Linear):
             fan_in = module.weight.shape[1]
             nn.init.normal_(module.weight, std=math.sqrt(2 / fan_in), generator=generator)
-    nn.init.normal_(first.bias, generator=generator)  # zeros would put all kinks at x = 0
+    shifts = net.get_submodule("1").norm.get_parameter("bias")
+    nn.init.normal_(shifts, generator=generator)  # zeros would put all kinks at the grid's centre
     return net
 
 

@@ -59,7 +59,7 @@ def _draw_covariance(axes: Axes, values: Tensor, inputs: Tensor) -> None:
     """Draw the covariance of series (R, N) between each two of N inputs."""
     low, high = float(inputs[0]), float(inputs[-1])
     matrix = covariance(values).numpy()
-    axes.imshow(matrix, cmap=SIGNED, vmin=-2, vmax=2, extent=(low, high, high, low))
+    axes.imshow(matrix, cmap=SIGNED, vmin=-1, vmax=1, extent=(low, high, high, low))
     axes.set_xlabel("input x", fontsize=FONT - 1)
 
 
@@ -110,7 +110,8 @@ def plot_gates(gates: Sequence[Sequence[float]]) -> Figure:
         raise ValueError(f"{len(gates)} rows of {[len(r) for r in gates]} gates: give equal rows")
     figure = new_figure(6.4, 0.26 * len(gates) + 1.4)
     axes = figure.subplots()
-    image = axes.imshow(gates, cmap=INTENSITY, vmin=0, vmax=1, aspect="auto")
+    highest = max(max(row) for row in gates)
+    image = axes.imshow(gates, cmap=INTENSITY, vmin=0, vmax=highest, aspect="auto")
     axes.set_xlabel("highway layer, from the input up", fontsize=FONT)
     axes.set_ylabel("epochs trained", fontsize=FONT)
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))

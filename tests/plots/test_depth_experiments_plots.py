@@ -56,7 +56,7 @@ def test_gates_are_a_row_for_each_look():
     gates = [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]
     axes, bar = plot_gates(gates).axes
     np.testing.assert_allclose(np.asarray(axes.images[0].get_array()), gates)
-    assert axes.images[0].get_clim() == (0, 1)
+    assert axes.images[0].get_clim() == (0, 0.6)
     assert "epochs" in axes.get_ylabel() and "T" in bar.get_ylabel()
 
 
