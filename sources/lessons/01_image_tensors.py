@@ -278,43 +278,12 @@ show(
 # %% [markdown]
 # ## Pop quiz
 #
-# **1.** A photo is 640 wide and 480 high. Which shape has a batch of eight such photos in PyTorch?
-#
-# <details><summary>Answer</summary>
-#
-# (8, 3, 480, 640): pictures, channels, height, width. (8, 3, 640, 480) swaps height and width;
-# (8, 480, 640, 3) is the order of files.
-# </details>
-#
-# **2.** You load a photo as HWC and call `.reshape(3, H, W)`. What will the network see?
-#
-# <details><summary>Answer</summary>
-#
-# Stripes: numbers of one pixel have become neighbours in a row. Use `.permute(2, 0, 1)`.
-# </details>
-#
-# **3.** `x` is a `uint8` picture. What is wrong with `(x + 60).clamp(0, 255)`?
-#
-# <details><summary>Answer</summary>
-#
-# The sum has wrapped around before `clamp` sees it: 200 + 60 is 4. Convert to float first.
-# </details>
-#
-# **4.** Which mean and standard deviation belong to the test pictures?
-#
-# <details><summary>Answer</summary>
-#
-# Those of the training part. The test pictures must meet the same function that the model was trained
-# with, and measuring on them would use them for a choice.
-# </details>
-#
-# **5.** A picture has the colours pure red and pure blue, in equal parts. Can a model that reads the
-# mean of the channels tell a red from a blue object?
-#
-# <details><summary>Answer</summary>
-#
-# Not by colour: both have the mean 1/3. By luminance (0.299 and 0.114) it can.
-# </details>
+# Make up your mind first, then answer. A wrong answer is told which slip leads to it.
+
+# %%
+from course_utils import quiz
+
+quiz.show("01_image_tensors")
 
 # %% [markdown]
 # ## Try it yourself

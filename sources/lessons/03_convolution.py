@@ -672,54 +672,12 @@ expect(torch.allclose(found, filters["Sobel"], atol=1e-3), "it found Sobel", tra
 # %% [markdown]
 # ## Pop quiz
 #
-# **1.** A row of 100 pixels, the same number of outputs, $\Delta = 2$. How many weights has the dense, the locally connected, the
-# convolutional layer?
-#
-# <details><summary>Answer</summary>
-#
-# 10,000, then 5 · 100 − 2 · 3 = 494, then 5. Whoever says 500 forgot the ends of the row; whoever says 3 for the last
-# took $\Delta + 1$ for the width $2\Delta + 1$.
-# </details>
-#
-# **2.** In PyTorch, what does the filter 0 0 0 / 0 0 1 / 0 0 0 do to a picture?
-#
-# <details><summary>Answer</summary>
-#
-# $z(i, j) = x(i, j + 1)$: each output takes its right neighbour, so the picture moves to the *left* by one. Whoever says right
-# thought of the mathematicians' convolution.
-# </details>
-#
-# **3.** A filter has the sum 0. What does it make of a blue sky? And one with the sum 2?
-#
-# <details><summary>Answer</summary>
-#
-# Zero, wherever the sky is flat; with the sum 2, a sky twice as bright. "It depends on the weights" is wrong for flat areas:
-# only the sum counts there.
-# </details>
-#
-# **4.** You move weights from PyTorch into a program that convolves as mathematicians do. What do you do with them?
-#
-# <details><summary>Answer</summary>
-#
-# Flip each filter along its height and its width. Transposing is wrong: it swaps rows and columns. Retraining is not needed.
-# </details>
-#
-# **5.** When could a locally connected layer be better than a convolution?
-#
-# <details><summary>Answer</summary>
-#
-# When the place carries meaning, such as in passport photos, where the eyes are always in the same spot, and when there are enough
-# examples for all its weights. DeepFace did that with aligned faces. "Never, it has more parameters" forgets that
-# invariance is an assumption about the pictures, and may be false.
-# </details>
-#
-# **6.** Why does `F.conv2d` not simply build the unfolded table?
-#
-# <details><summary>Answer</summary>
-#
-# It holds each pixel about $k^2$ times: 9 times the memory of the map for 3 × 3. The number of multiplications is not the
-# reason; it is the same.
-# </details>
+# Make up your mind first, then answer. A wrong answer is told which slip leads to it.
+
+# %%
+from course_utils import quiz
+
+quiz.show("03_convolution")
 
 # %% [markdown]
 # ## Try it yourself

@@ -739,53 +739,12 @@ expect(not torch.allclose(bent[0], -bent[1]), "with a ReLU between no single fil
 # %% [markdown]
 # ## Pop quiz
 #
-# **1.** 32 × 32 pixels, kernel 5, stride 2, padding 1. Which size comes out, and what is lost?
-#
-# <details><summary>Answer</summary>
-#
-# $\lfloor (32 + 2 - 5)/2 \rfloor + 1 = \lfloor 14.5 \rfloor + 1 = 15$. The remainder is 1, so one row and one column of the
-# padded picture are lost, here only padding. Whoever says 15.5 forgot the floor; whoever says 14 forgot
-# that counting starts at 0, or the padding.
-# </details>
-#
-# **2.** You want to keep 64 × 64 with a 5 × 5 kernel and dilation 2. Which padding?
-#
-# <details><summary>Answer</summary>
-#
-# The kernel covers 2 · 4 + 1 = 9 pixels, so $p = 4$. Whoever says 2 forgot the dilation.
-# </details>
-#
-# **3.** A pooling layer of 3 × 3 with stride 2 reads 16 maps of 15 × 15. How many maps come out, of which size, and how
-# many parameters has it?
-#
-# <details><summary>Answer</summary>
-#
-# 16 maps of 7 × 7: $\lfloor (15 - 3)/2 \rfloor + 1 = 7$. No parameters. "One map" mixes it up with a convolution,
-# which adds over its input channels; "5 × 5" took the window's size for the stride.
-# </details>
-#
-# **4.** Someone changes conv → ReLU → average pooling to conv → average pooling → ReLU, "because it is faster and the
-# same". Is it?
-#
-# <details><summary>Answer</summary>
-#
-# Faster, but not the same: in a window with both signs the negative numbers now pull the mean down before ReLU can
-# cut them off. With max pooling the claim would be right, as ReLU does not decrease.
-# </details>
-#
-# **5.** conv 3 × 3, pool 2 × 2 (stride 2), conv 3 × 3, pool 2 × 2, conv 3 × 3. How many pixels wide is the receptive field?
-#
-# <details><summary>Answer</summary>
-#
-# 1 → 3 → 4 → 8 → 10 → 18, with jumps 1, 2, 2, 4, 4. Whoever says 9 added the kernels and forgot the jumps.
-# </details>
-#
-# **6.** A stride-2 convolution is replaced by one with stride 4. How does the field of *this* layer change?
-#
-# <details><summary>Answer</summary>
-#
-# Not at all: $r' = r + (k-1)j$ has no $s$ in it. The fields of all later layers grow.
-# </details>
+# Make up your mind first, then answer. A wrong answer is told which slip leads to it.
+
+# %%
+from course_utils import quiz
+
+quiz.show("04_stride_padding_pooling")
 
 # %% [markdown]
 # ## Try it yourself

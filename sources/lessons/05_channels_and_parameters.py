@@ -513,51 +513,12 @@ summary(network, (3, 32, 32))
 # %% [markdown]
 # ## Pop quiz
 #
-# **1.** How many parameters has `nn.Conv2d(64, 128, 3, bias=False)`?
-#
-# <details><summary>Answer</summary>
-#
-# 128 · 64 · 9 = 73,728. Whoever says 1,152 gave each filter one kernel instead of 64; 73,856 counts biases that are not there.
-# </details>
-#
-# **2.** The same layer reads pictures twice as wide and twice as high. What happens to parameters, multiply-adds and the memory of
-# its output?
-#
-# <details><summary>Answer</summary>
-#
-# The parameters stay; the other two grow by 4. "All grow by 4" describes a layer without sharing.
-# </details>
-#
-# **3.** Filters 32 × 16 × 5 × 5, padding (2, 0), stride (1, 2), input (10, 16, 40, 41). Which shape comes out?
-#
-# <details><summary>Answer</summary>
-#
-# (10, 32, 40, 19): 40 + 4 − 5 + 1 = 40, and $\lfloor (41 - 5)/2 \rfloor + 1 = 19$. The 16 disappears in the sum; whoever keeps it
-# thinks of a depthwise layer.
-# </details>
-#
-# **4.** A 1 × 1 convolution makes 20 maps of 60. Can it detect an edge?
-#
-# <details><summary>Answer</summary>
-#
-# Not by itself: it sees one pixel. If earlier layers have put what is around the pixel into its channels, it can combine that.
-# </details>
-#
-# **5.** `nn.Conv2d(96, 256, 5, groups=2)`: which shape have the weights?
-#
-# <details><summary>Answer</summary>
-#
-# (256, 48, 5, 5). (128, 48, 5, 5) is one of the two towers; (256, 96, 5, 5) forgot that a filter reads half of the channels.
-# </details>
-#
-# **6.** A colleague replaces a 3 × 3 layer of 256 channels by a separable one and expects a ninth of the *training memory*. Why is that
-# wrong?
-#
-# <details><summary>Answer</summary>
-#
-# The maps take the memory, and they are as large as before; there is even one more to keep, between the two parts. A ninth is
-# about multiply-adds and weights.
-# </details>
+# Make up your mind first, then answer. A wrong answer is told which slip leads to it.
+
+# %%
+from course_utils import quiz
+
+quiz.show("05_channels_and_parameters")
 
 # %% [markdown]
 # ## Try it yourself

@@ -930,61 +930,12 @@ for name, kernel in (("blur", BLUR), ("Laplacian", LAPLACIAN), ("Sobel", SOBEL))
 # %% [markdown]
 # ## Pop quiz
 #
-# **1.** A convolution has stride 2 and circular padding, and its input has $64 \times 64$ pixels.
-# The input moves right by 6. What happens to the output? And if it moves by 5?
-#
-# <details><summary>Answer</summary>
-#
-# By 6: the output, 32 × 32, moves by exactly 3. Who says 6 forgot that an output pixel is two input
-# pixels wide. By 5: the output is another one, which no shift turns into the old; 2.5 is exact only
-# if the maps hold no frequency of ¼ or above.
-# </details>
-#
-# **2.** "Max pooling makes a convnet invariant to translation." Give two reasons why not.
-#
-# <details><summary>Answer</summary>
-#
-# It only tolerates shifts well below its window, and only nearly: at the window's edges features
-# fall out and in. And its stride breaks equivariance, so the layers after it see other maps.
-# "Because the maximum changes" is too simple: within the window it does not.
-# </details>
-#
-# **3.** A net of circular convolutions with stride 1 ends with `flatten` and a linear layer. Is it
-# invariant? What is the smallest change that makes it so?
-#
-# <details><summary>Answer</summary>
-#
-# No. The maps move along, and the linear layer has different weights for every place. Replace
-# `flatten` by the mean over height and width: then it is exactly invariant.
-# </details>
-#
-# **4.** Someone computes `ifft2(fft2(f) * fft2(x))` with the Sobel filter, compares with
-# `F.conv2d`, and finds every sign reversed. What did they forget? Why did their test with a blur
-# pass?
-#
-# <details><summary>Answer</summary>
-#
-# The conjugate: `F.conv2d` is a cross-correlation. A blur is symmetric, its spectrum is real, and
-# the conjugate of a real number is the number itself. "They forgot to pad" would spoil the border
-# only.
-# </details>
-#
-# **5.** 20 cycles across 48 pixels. You keep every third pixel. How many cycles do you see?
-#
-# <details><summary>Answer</summary>
-#
-# 16 pixels are left, which hold 8 cycles at most. $20 - 16 = 4$. In cycles per new pixel:
-# $3 \cdot 20/48 = 1.25$, the same as 0.25, and $0.25 \cdot 16 = 4$. Who says $20/3$ divided the
-# number of stripes as if pixels had been cut off, not left out.
-# </details>
-#
-# **6.** Which of these are low-pass, high-pass, band-pass: $(1, 1)/2$, $(1, -1)$, $(1, 0, -1)$?
-#
-# <details><summary>Answer</summary>
-#
-# At frequency 0 a filter gives its sum: 1, 0, 0. At ½ it gives the sum with alternating signs: 0,
-# 2, 0. So low-pass, high-pass, and band-pass (its response is $2|\sin 2\pi u|$, largest at ¼).
-# </details>
+# Make up your mind first, then answer. A wrong answer is told which slip leads to it.
+
+# %%
+from course_utils import quiz
+
+quiz.show("06_equivariance_and_fourier")
 
 # %% [markdown]
 # ## What to remember
