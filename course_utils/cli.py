@@ -289,14 +289,18 @@ def run_grade(options: argparse.Namespace, rest: list[str]) -> int:
             bar.reset(total)
             return lambda outcome: bar.update()
 
-        result = run_batch(
-            options.submissions,
-            batch,
-            workers=workers,
-            students=options.students,
-            again=options.again,
-            progress=begin,
-        )
+        try:
+            result = run_batch(
+                options.submissions,
+                batch,
+                workers=workers,
+                students=options.students,
+                again=options.again,
+                progress=begin,
+            )
+        except KeyboardInterrupt:
+            print("grade: stopped; the same line again goes on from here", file=sys.stderr)
+            return 130
     print(
         f"{batch.exercise}: {result.num_graded} graded now, {len(result.reports)} in all, "
         f"{len(result.failed) + len(result.problems)} not graded; {len(result.review)} lines in "

@@ -20,6 +20,7 @@ from course_utils.grading.sandbox import Limits
 
 NOTES = "grading_notes"
 """Where, in the metadata of a graded notebook, the notes for the teacher are."""
+PATIENCE = 5  # seconds that an interrupted kernel has to come back
 SPOKEN = ("stream", "display_data", "execute_result", "update_display_data", "error")
 SILENT = ("status", "execute_input", "clear_output")
 
@@ -45,7 +46,7 @@ class SandboxedExecute(Execute):
         """
         self._student = resources["nbgrader"]["student"]
         self._notes: list[str] = []
-        self._printed, self._over = 0, False
+        self._printed, self._over, self._interrupted = 0, False, False
         self._limits = Limits(seconds=self.seconds, memory_mb=self.memory_mb)
         with student_kernel(
             Path(resources["metadata"]["path"]),
@@ -78,7 +79,9 @@ class SandboxedExecute(Execute):
         if self._over:
             return self._not_run(cell) if is_code else cell
         try:
-            self._restore_student()
+            if is_code:
+                await self._require_answer()
+                self._restore_student()
             return await super().async_execute_cell(cell, cell_index, *options, **named)
         except Exception as error:  # what a hostile kernel sends may be anything
             self._over = True
@@ -87,6 +90,20 @@ class SandboxedExecute(Execute):
             return self._not_run(cell)
 
     execute_cell = run_sync(async_execute_cell)
+
+    async def _require_answer(self) -> None:
+        """After an interrupt, see whether the kernel is there again.
+
+        Raises:
+            asyncio.TimeoutError: It is still busy.
+        """
+        if not self._interrupted:
+            return
+        self._interrupted, question = False, self.kc.kernel_info()
+        while True:
+            reply = await asyncio.wait_for(self.kc.get_shell_msg(timeout=None), PATIENCE)
+            if reply["parent_header"].get("msg_id") == question:
+                return
 
     def _restore_student(self) -> None:
         """Set the student's id again: a notebook may have claimed another."""
@@ -99,6 +116,8 @@ class SandboxedExecute(Execute):
             return self._watchdog.reason
         if isinstance(error, DeadKernelError):
             return "ended Python"
+        if isinstance(error, asyncio.TimeoutError):
+            return "could not be interrupted"
         return f"confused the grader ({type(error).__name__}: {error})"[:200]
 
     def _not_run(self, cell: NotebookNode) -> NotebookNode:
@@ -111,6 +130,7 @@ class SandboxedExecute(Execute):
 
     async def _async_handle_timeout(self, timeout: int, cell: NotebookNode | None = None) -> Any:
         """Interrupt a cell that takes too long, and note it."""
+        self._interrupted = True
         name = name_of(cell, None) if cell else "a cell"
         self._notes.append(f"took longer than {timeout} seconds, in {name}")
         return await super()._async_handle_timeout(timeout, cell)

@@ -23,7 +23,7 @@ SUSPICIOUS = {
 
 def belongs(released: NotebookNode, submitted: NotebookNode) -> bool:
     """Say whether a notebook has a cell of an exercise."""
-    return any(copies_of(cell, submitted.cells) for cell in cells_with_role(released))
+    return any(copies_of(cells_with_role(released), submitted.cells))
 
 
 def changes(released: NotebookNode, submitted: NotebookNode) -> list[str]:
@@ -33,17 +33,18 @@ def changes(released: NotebookNode, submitted: NotebookNode) -> list[str]:
         released: The exercise as it was handed out.
         submitted: What came back.
     """
+    ours = cells_with_role(released)
     return [
         sentence
-        for cell in cells_with_role(released)
+        for cell, copies in zip(ours, copies_of(ours, submitted.cells), strict=True)
         if cell.metadata.nbgrader.grade and cell.metadata.nbgrader.locked
-        for sentence in _changes_of(cell, submitted)
+        for sentence in _changes_of(cell, copies)
     ]
 
 
-def _changes_of(cell: NotebookNode, submitted: NotebookNode) -> Iterator[str]:
+def _changes_of(cell: NotebookNode, copies: list[NotebookNode]) -> Iterator[str]:
     """Yield what happened to one test cell."""
-    name, copies = cell.metadata.nbgrader.grade_id, copies_of(cell, submitted.cells)
+    name = cell.metadata.nbgrader.grade_id
     if not copies:
         yield f"{name} was deleted"
     if len(copies) > 1:

@@ -29,7 +29,7 @@ class RestoreCells(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> Converted:
         """Restore the roles in one submitted notebook."""
         ours = self._handed_out(resources)
-        theirs = [recognise(cell, nb.cells) for cell in ours]
+        theirs = list(map(_chosen, ours, copies_of(ours, nb.cells)))
         for cell in nb.cells:
             cell.metadata.pop("nbgrader", None)
         place = 0
@@ -56,20 +56,31 @@ def cells_with_role(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if "nbgrader" in cell.metadata]
 
 
-def copies_of(cell: NotebookNode, submitted: list[NotebookNode]) -> list[NotebookNode]:
-    """Return the submitted cells that are one of ours: by id, by name or else by their text."""
-    name = cell.metadata.nbgrader.grade_id
-    copies = [
-        other
-        for other in submitted
-        if other.get("id") == cell.id or other.metadata.get("nbgrader", {}).get("grade_id") == name
-    ]
-    return copies or [other for other in submitted if other.source == cell.source]
+def copies_of(ours: list[NotebookNode], submitted: list[NotebookNode]) -> list[list[NotebookNode]]:
+    """Return the submitted cells that are one of ours, for each of ours.
+
+    Cells are known by id or name. One of ours that is not found so is looked for by its text
+    among what is left.
+    """
+    copies = [[other for other in submitted if _has_name_of(cell, other)] for cell in ours]
+    taken = {id(other) for found in copies for other in found}
+    for cell, found in zip(ours, copies, strict=True):
+        same = (c for c in submitted if id(c) not in taken and c.source == cell.source)
+        twin = None if found else next(same, None)
+        if twin is not None:
+            found.append(twin)
+            taken.add(id(twin))
+    return copies
 
 
-def recognise(cell: NotebookNode, submitted: list[NotebookNode]) -> NotebookNode | None:
-    """Return the submitted cell that counts as one of ours, or None."""
-    copies = copies_of(cell, submitted)
+def _has_name_of(cell: NotebookNode, other: NotebookNode) -> bool:
+    """Say whether a submitted cell has the id of one of ours, or its name."""
+    name = other.metadata.get("nbgrader", {}).get("grade_id")
+    return other.get("id") == cell.id or name == cell.metadata.nbgrader.grade_id
+
+
+def _chosen(cell: NotebookNode, copies: list[NotebookNode]) -> NotebookNode | None:
+    """Return the copy that counts as one of ours, or None."""
     if cell.metadata.nbgrader.solution:  # the copy that was worked on counts
         copies = [other for other in copies if other.source != cell.source] or copies
     return copies[-1] if copies else None
@@ -127,12 +138,16 @@ class WithholdHidden(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> Converted:
         """Look through all outputs. Runs before the hidden checks are removed."""
         sources = "\n".join(cell.source for cell in nb.cells if utils.is_grade(cell))
-        regions = HIDDEN.findall(sources)
-        secret = {line.strip() for region in regions for line in region.split("\n")}
-        secret = {line for line in secret if len(line) >= 20}
+        lines = "\n".join(HIDDEN.findall(sources)).split("\n")
+        secret = {line for line in map(_letters, [*lines, "BEGIN HIDDEN TESTS"]) if len(line) >= 16}
         for cell in nb.cells:
-            shown = [str(output) for output in cell.get("outputs", [])]
-            if any(repr(line)[1:-1] in text for line in secret for text in shown):
+            shown = _letters(str(cell.get("outputs", "")))
+            if any(line in shown for line in secret):
                 sentence = "withheld: this cell printed a part of a hidden check\n"
                 cell.outputs = [nbformat.v4.new_output("stream", name="stdout", text=sentence)]
         return nb, resources
+
+
+def _letters(text: str) -> str:
+    """Return a text without spaces, quotes and the like, which printing may change."""
+    return re.sub(r"\W", "", text)

@@ -1,0 +1,314 @@
+"""One batch of all the kinds of submissions that a class can think of, and a batch that is killed.
+
+The batch runs once; the tests look at what it came to.
+"""
+
+import csv
+import importlib.util
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import zipfile
+from multiprocessing import get_context
+from pathlib import Path
+from types import SimpleNamespace
+
+import nbformat
+import psutil
+import pytest
+
+from course_utils.grading.attempts import attempts_of
+from course_utils.grading.folder import Batch
+from course_utils.grading.sandbox import Limits, SandboxUnavailable, require_sandbox
+from course_utils.grading.session import run_batch
+
+
+def load_neighbour(name):
+    """Import a file of this folder, which is no package."""
+    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+light = load_neighbour("light_exercise")
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("batch")]
+STUDENTS = {f"s{number:02d}": kind for number, kind in enumerate(light.GRADED, start=1)}
+IDS = [f"{student}-{kind}" for student, kind in STUDENTS.items()]
+LAYOUTS = [
+    "{id}.ipynb",
+    "{id}_" + light.SLUG + ".ipynb",
+    "{id}_try 3_" + light.SLUG + " (1).ipynb",
+    "{id}/" + light.SLUG + "/" + light.SLUG + ".ipynb",
+]
+
+
+def need_sandbox():
+    try:
+        require_sandbox()
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+
+
+def write_solution(folder):
+    """Write the light exercise where a course has it; return the folder."""
+    place = folder / "course" / "solutions" / light.SLUG
+    place.mkdir(parents=True)
+    nbformat.write(light.solution(), place / f"{light.SLUG}.ipynb")
+    return place
+
+
+def released(tmp, solution):
+    """Return the notebook that students get, as nbgrader releases it."""
+    from course_utils.grading.folder import prepare
+
+    batch = Batch(light.SLUG, solution, tmp / "release")
+    prepare(batch)
+    return nbformat.read(batch.notebook("exercises"), as_version=4)
+
+
+@pytest.fixture(scope="module")
+def done(tmp_path_factory):
+    """A batch of everything, as one zip file."""
+    need_sandbox()
+    tmp = tmp_path_factory.mktemp("batch")
+    solution = write_solution(tmp)
+    out = tmp / "results"
+    limits = Limits(seconds=40, memory_mb=400, processes=40)
+    batch = Batch(light.SLUG, solution, out, limits, hidden=(tmp,))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        paths = SimpleNamespace(
+            solution=solution / f"{light.SLUG}.ipynb",
+            gradebook=batch.course / "gradebook.db",
+            inbox=batch.course / "inbox",
+            port=server.getsockname()[1],
+        )
+        maker = light.Maker(released(tmp, solution), paths)
+        source, refused = tmp / "class.zip", light.refused(maker)
+        with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
+            for number, (student, name) in enumerate(STUDENTS.items()):
+                notebook = light.GRADED[name].make(maker, student)
+                layout = LAYOUTS[number % len(LAYOUTS)]
+                archive.writestr(layout.format(id=student), light.as_bytes(notebook))
+            for name, (data, _) in refused.items():
+                archive.writestr(zipfile.ZipInfo(name), data)
+            link = zipfile.ZipInfo(f"s90_{light.SLUG}.ipynb")
+            link.external_attr = 0o120777 << 16
+            archive.writestr(link, "/etc/passwd")
+            archive.writestr("__MACOSX/._s01.ipynb", b"\0")
+        start = time.monotonic()
+        result = run_batch(source, batch, workers=2)
+    seconds = time.monotonic() - start
+    return SimpleNamespace(
+        result=result, batch=batch, out=out, seconds=seconds, source=source, refused=refused
+    )
+
+
+def test_each_kind_of_submission_that_must_be_there_is(done):
+    assert len(done.result.reports) == len(STUDENTS) == done.result.num_graded
+    assert len(STUDENTS) + len(done.refused) >= 24
+
+
+@pytest.mark.parametrize("student", STUDENTS, ids=IDS)
+def test_each_student_gets_what_the_answers_are_worth(done, student):
+    expected = light.GRADED[STUDENTS[student]]
+    report = next(report for report in done.result.reports if report.student == student)
+    points = {mark.name: mark.points for mark in report.marks}
+    written = points.pop("why")
+    assert tuple(points.values()) == expected.points, done.result.review
+    is_handed_out = STUDENTS[student] in ("partial", "untouched", "tampered_checks")
+    assert written == (0 if is_handed_out else None)
+    remarks = [row[3] for row in done.result.review if row[0] == student and row[2] == "look"]
+    if expected.remark is None:
+        assert not [text for text in remarks if "took longer" in text or "was " in text]
+    else:
+        assert any(expected.remark in text for text in remarks), remarks
+
+
+def test_what_cannot_be_graded_is_listed_with_its_reason(done):
+    found = {problem.name: problem.reason for problem in done.result.problems}
+    expected = {name: reason for name, (_, reason) in done.refused.items()}
+    assert found.pop(f"s90_{light.SLUG}.ipynb") == "is a link to another file: not read"
+    assert found.keys() == expected.keys()
+    assert [name for name in found if expected[name] not in found[name]] == []
+    with (done.out / "review.csv").open(newline="") as file:
+        listed = {row["file"] for row in csv.DictReader(file) if row["kind"] == "not graded"}
+    assert expected.keys() < listed
+    assert not (done.out.parent.parent / f"s85_{light.SLUG}.ipynb").exists()
+
+
+def test_the_table_of_points_has_all_students(done):
+    with (done.out / "gradebook.csv").open(newline="") as file:
+        rows = {row["student"]: row for row in csv.DictReader(file)}
+    assert rows.keys() == STUDENTS.keys()
+    assert rows["s01"]["points"] == "4.0" and rows["s01"]["unread"] == "why"
+    assert rows["s02"]["points"] == "2.0" and rows["s02"]["mine_check"] == "0.0"
+
+
+@pytest.mark.parametrize("student", STUDENTS, ids=IDS)
+def test_feedback_shows_no_hidden_check_and_needs_no_network(done, student):
+    page = (done.out / "feedback" / f"{student}.html").read_text(encoding="utf-8")
+    text = re.sub("<[^>]*>", "", page)
+    assert "double_check" in text
+    assert not re.search(r"HIDDEN TESTS|assert (<[^>]*>)*double|map\(ord, os", text)
+    assert "default-src 'none'" in page
+    assert re.findall(r"""<(?:script|link|img)[^>]*(?:src|href)=["']?(?:https?:)?//""", page) == []
+
+
+def test_the_analysis_names_what_went_wrong(done):
+    page = (done.out / "items.html").read_text(encoding="utf-8")
+    assert page.count('role="img"') == 2 and page.count("<title id=") == 2
+    assert "0 is not three" in page or "is not three" in page
+    assert not re.search(r"(src|href)=", page)
+
+
+def test_nothing_is_left_running_or_lying_about(done):
+    commands = [
+        " ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])
+    ]
+    assert not [command for command in commands if "98765" in command]
+    assert not (done.batch.course / "running.txt").exists()
+
+
+def test_the_same_line_again_grades_nothing_and_a_new_version_keeps_the_old(done):
+    assert run_batch(done.source, done.batch).num_graded == 0
+
+    notebook = nbformat.read(done.batch.course / "inbox" / "s02.ipynb", as_version=4)
+    light.named(notebook, "last").source = light.LAST
+    folder = done.source.parent / "later"
+    folder.mkdir()
+    (folder / f"s02_{light.SLUG}.ipynb").write_bytes(light.as_bytes(notebook))
+    result = run_batch(folder, done.batch)
+
+    assert result.num_graded == 1
+    points = {report.student: report.points for report in result.reports}
+    before = {report.student: report.points for report in done.result.reports}
+    assert points == before | {"s02": 3.0}
+    kept = attempts_of(done.out / "attempts", "s02")
+    assert [sum(attempt.scores.values()) for attempt in kept] == [2.0, 3.0]
+
+
+def test_points_given_by_a_person_reach_the_table_and_the_feedback(done):
+    from nbgrader.api import Gradebook
+
+    with Gradebook(done.batch.gradebook) as gradebook:
+        grade = gradebook.find_grade("why", light.SLUG, light.SLUG, "s01")
+        grade.manual_score, grade.needs_manual_grade = 0.5, False
+        comment = gradebook.find_comment("why", light.SLUG, light.SLUG, "s01")
+        comment.manual_comment = "Half of it."
+        gradebook.db.commit()
+    result = run_batch(done.source, done.batch)
+    report = next(report for report in result.reports if report.student == "s01")
+    assert (report.points, report.unread) == (4.5, [])
+    assert "Half of it." in (done.out / "feedback" / "s01.html").read_text(encoding="utf-8")
+    assert "Half of it." not in (done.out / "feedback" / "s02.html").read_text(encoding="utf-8")
+
+
+DRIVER = """
+import sys
+from pathlib import Path
+from course_utils.grading.folder import Batch
+from course_utils.grading.session import run_batch
+source, solution, out = map(Path, sys.argv[1:])
+run_batch(source, Batch({slug!r}, solution, out), workers=1)
+"""
+
+
+def test_a_killed_batch_goes_on_where_it_was(tmp_path):
+    need_sandbox()
+    solution, out, source = write_solution(tmp_path), tmp_path / "results", tmp_path / "sent"
+    maker = light.Maker(released(tmp_path, solution), None)
+    source.mkdir()
+    for student in ("s1", "s2", "s3"):
+        slow = light.LAST + "\nimport time\ntime.sleep(4)"
+        notebook = maker.perfect(student, last=light.LAST if student == "s1" else slow)
+        (source / f"{student}_{light.SLUG}.ipynb").write_bytes(light.as_bytes(notebook))
+    code = DRIVER.format(slug=light.SLUG)
+    first = subprocess.Popen([sys.executable, "-c", code, source, solution, out])
+    waited = time.monotonic() + 120
+    while not list(out.glob("attempts/*/*/outcome.json")):
+        assert first.poll() is None and time.monotonic() < waited
+        time.sleep(0.05)
+    children = psutil.Process(first.pid).children(recursive=True)
+    os.kill(first.pid, signal.SIGKILL)
+    first.wait()
+    psutil.wait_procs(children, timeout=20)
+    assert not [child for child in children if child.is_running() and child.status() != "zombie"]
+    runs = Path((out / "course" / "running.txt").read_text())
+
+    batch = Batch(light.SLUG, solution, out)
+    result = run_batch(source, batch, workers=1)
+    assert result.num_graded == 2
+    assert {report.student: report.points for report in result.reports} == dict.fromkeys(
+        ("s1", "s2", "s3"), 4.0
+    )
+    assert not runs.exists()
+
+
+def test_only_one_batch_writes_to_a_folder(tmp_path):
+    from course_utils.grading.batch import only_batch
+
+    with (
+        only_batch(tmp_path),
+        pytest.raises(ValueError, match="another batch is writing"),
+        only_batch(tmp_path),
+    ):
+        pass
+
+
+def test_a_worker_that_dies_or_hangs_costs_one_submission(tmp_path, monkeypatch):
+    from course_utils.grading import batch as module
+    from course_utils.grading.collect import Submission
+
+    jobs = [Submission(student, student, tmp_path, "") for student in ("a", "b", "c", "d")]
+    batch = Batch(light.SLUG, tmp_path, tmp_path / "out", Limits(seconds=1))
+    batch.course.mkdir(parents=True)
+    monkeypatch.setattr(module, "GRACE", 4.0)
+    monkeypatch.setattr(module, "work", fake_work)
+    monkeypatch.setattr(module, "get_context", lambda kind: get_context("fork"))
+    found = {outcome.student: outcome.failure for outcome in module.grade_all(jobs, batch)}
+    assert found == {
+        "a": "",
+        "b": "the grader's own process ended (3)",
+        "c": "grading it did not come to an end, and was stopped",
+        "d": "",
+    }
+
+
+def fake_work(connection, batch):
+    """A worker that ends at b, and never answers for c."""
+    from course_utils.grading.attempts import Outcome
+
+    while True:
+        job = connection.recv()
+        if job.student == "b":
+            os._exit(3)
+        if job.student == "c":
+            time.sleep(600)
+        connection.send(Outcome(job.student, job.name, "", ""))
+
+
+def test_trusted_notebooks_are_graded_without_a_sandbox(tmp_path, monkeypatch):
+    solution, source = write_solution(tmp_path), tmp_path / "sent"
+    maker = light.Maker(released(tmp_path, solution), None)
+    source.mkdir()
+    (source / f"s1_{light.SLUG}.ipynb").write_bytes(light.as_bytes(maker.perfect("s1")))
+    shadow = tmp_path / "bin"
+    shadow.mkdir()
+    (shadow / "bwrap").write_text("#!/bin/sh\nexit 1\n")
+    (shadow / "bwrap").chmod(0o755)
+    monkeypatch.setenv("PATH", os.pathsep.join([str(shadow), os.environ["PATH"]]))
+    require_sandbox.cache_clear()
+    try:
+        batch = Batch(light.SLUG, solution, tmp_path / "out", trusted=False)
+        with pytest.raises(SandboxUnavailable, match="does not start"):
+            run_batch(source, batch)
+        batch = Batch(light.SLUG, solution, tmp_path / "out", trusted=True)
+        result = run_batch(source, batch)
+    finally:
+        require_sandbox.cache_clear()
+    assert [report.points for report in result.reports] == [4.0]

@@ -1,0 +1,101 @@
+"""Item analysis, the table of points, and the list for the teacher."""
+
+import csv
+
+import pytest
+
+from course_utils.grading.attempts import Outcome
+from course_utils.grading.collect import Problem
+from course_utils.grading.gradebook import Mark, Report, write_table
+from course_utils.grading.items import analyse, commonest, correlation, histogram, write_items
+from course_utils.grading.session import review_rows
+
+EASY, HARD = [1, 1, 1, 1, 1, 0], [0, 0, 0, 1, 1, 0]
+
+
+def report(student, easy, hard, written=None):
+    marks = (
+        Mark("easy", float(easy), 1.0, False, ""),
+        Mark("hard", 2.0 * hard, 2.0, False, ""),
+        Mark("essay", written, 3.0, True, ""),
+    )
+    return Report(student, marks)
+
+
+def six():
+    return [report(f"s{i}", *pair) for i, pair in enumerate(zip(EASY, HARD, strict=True))]
+
+
+def test_an_item_is_described_by_share_and_discrimination():
+    findings = {
+        "s0": {"hard": "CheckFailed: 12 is what comes out where the bias is forgotten"},
+        "s1": {"hard": "CheckFailed: 99 is what comes out where the bias is forgotten"},
+        "s2": {"hard": "expected 7"},
+        "s5": {"hard": "CheckFailed: not answered yet"},
+    }
+    easy, hard, essay = analyse(six(), findings)
+    assert (easy.mean, easy.full, easy.most) == (pytest.approx(5 / 6), pytest.approx(5 / 6), 1.0)
+    assert hard.mean == pytest.approx(1 / 3)
+    # Pearson's correlation of EASY and HARD by hand: 1/9 over 5/36 and 2/9, squared.
+    assert hard.discrimination == pytest.approx((1 / 18) / (5 / 36 * 2 / 9) ** 0.5)
+    assert hard.unanswered == 1
+    assert hard.findings == (("the bias is forgotten", 2), ("expected 7", 1))
+    assert (essay.num_students, essay.mean, essay.discrimination) == (0, 0.0, None)
+
+
+def test_a_correlation_needs_pairs_that_differ():
+    assert correlation([1, 2, 3, 4], [1, 2, 3, 4]) is None
+    assert correlation([1, 1, 1, 1, 1], [1, 2, 3, 4, 5]) is None
+    assert correlation([1, 2, 3, 4, 5], [10, 8, 6, 4, 2]) == pytest.approx(-1)
+
+
+def test_sentences_that_differ_in_numbers_count_as_one():
+    assert commonest(["got 3.5, expected -2", "got 4, expected 8", "else"]) == [
+        ("got 3.5, expected -2", 2),
+        ("else", 1),
+    ]
+
+
+def test_a_histogram_has_every_student_once():
+    bins = histogram(six())
+    assert sum(bins) == 6
+    assert (bins[0], bins[1], bins[5]) == (1, 3, 2)
+    assert histogram([report("full", 1, 1, 3.0)])[9] == 1
+
+
+def test_the_page_takes_nothing_of_a_student_for_markup(tmp_path):
+    page = tmp_path / "items.html"
+    evil = {"s0": {"hard": "<script>alert(1)</script> =1+1"}}
+    write_items(page, "07_lenet", six(), evil)
+    text = page.read_text(encoding="utf-8")
+    assert "&lt;script&gt;" in text and "<script" not in text
+    assert "6 students" in text and 'role="img"' in text and "easy 83 %" in text
+
+
+def test_no_students_make_a_page_too(tmp_path):
+    write_items(tmp_path / "items.html", "07_lenet", [], {})
+    assert "0 students" in (tmp_path / "items.html").read_text()
+
+
+def test_a_spreadsheet_runs_no_cell(tmp_path):
+    write_table(tmp_path / "t.csv", ["a", "b"], [["=1+1", 3.0], ["-x", -3.0], [None, "@"]])
+    with (tmp_path / "t.csv").open(newline="") as file:
+        assert list(csv.reader(file))[1:] == [["'=1+1", "3.0"], ["'-x", "-3.0"], ["", "'@"]]
+
+
+def test_the_review_list_has_the_gravest_first():
+    outcomes = {
+        name: Outcome(name, f"{name}.ipynb", digest, "", remarks=remarks)
+        for name, digest, remarks in [("a", "1", ["ended Python"]), ("b", "2", []), ("c", "2", [])]
+    }
+    reports = [report("a", 1, 0, 2.0), report("b", 1, 0), report("c", 0, 0, 0.0)]
+    failed = [Outcome("d", "d.ipynb", "3", "", failure="no reason")]
+    rows = review_rows([Problem("x.pdf", "is no notebook")], failed, reports, outcomes, ["e"])
+    assert rows == [
+        ("", "x.pdf", "not graded", "is no notebook"),
+        ("d", "d.ipynb", "not graded", "no reason"),
+        ("e", "", "missing", "sent nothing that can be graded"),
+        ("a", "a.ipynb", "look", "ended Python"),
+        ("b", "b.ipynb", "look", "is the same file as that of c"),
+        ("b", "b.ipynb", "read", "the answer essay"),
+    ]

@@ -1,0 +1,110 @@
+"""Where there is no sandbox nothing is graded; where there is one it hides what it should."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from course_utils.grading import kernel, sandbox
+from course_utils.grading.sandbox import Limits, RunFolder, SandboxUnavailable
+
+
+@pytest.fixture(autouse=True)
+def forget():
+    """Let each test ask anew whether there is a sandbox."""
+    sandbox.require_sandbox.cache_clear()
+    yield
+    sandbox.require_sandbox.cache_clear()
+
+
+def test_another_system_is_told_what_to_do(monkeypatch):
+    monkeypatch.setattr(sandbox.sys, "platform", "darwin")
+    with pytest.raises(SandboxUnavailable, match=r"needs Linux, and this is darwin.*--trusted"):
+        sandbox.require_sandbox()
+
+
+def test_a_machine_without_bubblewrap_is_told_what_to_do(monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(sandbox.sys, "platform", "linux")
+    with pytest.raises(SandboxUnavailable, match=r"apt install bubblewrap\), or.*--trusted"):
+        sandbox.require_sandbox()
+
+
+def test_apparmor_is_named_where_it_forbids_namespaces(monkeypatch):
+    monkeypatch.setattr(sandbox.Path, "is_file", lambda path: True)
+    monkeypatch.setattr(sandbox.Path, "read_text", lambda path: "1\n")
+    assert "AppArmor forbids the sandbox (no map)" in sandbox._what_to_do("no map")
+    monkeypatch.setattr(sandbox.Path, "read_text", lambda path: "0\n")
+    assert "does not start (no map)" in sandbox._what_to_do("no map")
+
+
+@pytest.mark.parametrize("name", ["seconds", "memory_mb", "processes", "disk_mb", "output_kb"])
+def test_limits_are_positive(name):
+    with pytest.raises(ValueError, match=f"{name} = 0: take a number above 0"):
+        Limits(**{name: 0})
+
+
+def run_inside(tmp_path, code, hidden=()):
+    """Run Python in the sandbox; return what it prints."""
+    try:
+        sandbox.require_sandbox()
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+    (tmp_path / "exercise").mkdir()
+    (tmp_path / "exercise" / "numbers.txt").write_text("1 2 3")
+    (tmp_path / "exercise" / "graded.ipynb").write_text("{}")
+    (tmp_path / "run").mkdir()
+    folder = RunFolder(tmp_path / "run")
+    folder.fill(tmp_path / "exercise")
+    command = sandbox.sandbox_command(folder, Limits(), [sys.executable, "-c", code], hidden)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.split()
+
+
+def test_inside_there_is_the_exercise_and_little_else(tmp_path):
+    code = (
+        "import os, course_utils; print(*os.listdir(), *os.listdir('/home'));"
+        f"print(os.path.exists({str(tmp_path / 'exercise')!r}), os.path.exists('/etc/shadow'));"
+        "print(sum(name.isdigit() for name in os.listdir('/proc')) < 5)"
+    )
+    assert run_inside(tmp_path, code) == ["numbers.txt", "student", "False", "False", "True"]
+
+
+def test_what_must_stay_hidden_does_so_even_in_a_visible_folder(tmp_path):
+    package = Path(sandbox.PACKAGE)
+    code = f"import os; print(len(os.listdir({str(package / 'quizzes')!r})))"
+    assert run_inside(tmp_path, code, hidden=[package / "quizzes"]) == ["0"]
+
+
+def test_nothing_but_the_run_folder_can_be_written(tmp_path):
+    code = (
+        "import os\n"
+        "def can(path):\n"
+        "    try: open(path + '/new', 'w').close(); return True\n"
+        "    except OSError: return False\n"
+        f"print(*map(can, ['/home/student/work', '/tmp', '/dev/shm', '/', '/usr', '/dev',"
+        f" {str(sandbox.PACKAGE)!r}]))"
+    )
+    assert run_inside(tmp_path, code) == ["True"] * 3 + ["False"] * 4
+
+
+def test_a_folder_is_small_until_it_is_not(tmp_path):
+    (tmp_path / "a").write_bytes(b"x" * 5000)
+    assert kernel.is_small(tmp_path, 10_000)
+    (tmp_path / "b").write_bytes(b"x" * 50_000)
+    assert not kernel.is_small(tmp_path, 10_000)
+
+
+def test_a_tree_of_processes_is_counted_and_ended():
+    code = "import subprocess, sys, time\nsubprocess.Popen(['sleep', '60'])\ntime.sleep(60)"
+    parent = subprocess.Popen([sys.executable, "-c", code])
+    try:
+        while len(tree := kernel.process_tree(parent.pid)) < 2:
+            assert parent.poll() is None
+        assert kernel.memory_of(tree) > 2**20
+    finally:
+        kernel.kill(kernel.process_tree(parent.pid))
+    parent.wait(timeout=20)
+    assert kernel.process_tree(None) == []
