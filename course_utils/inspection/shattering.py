@@ -63,7 +63,7 @@ def rectifier_net(
     """
     if depth < 1 or width < 1:
         raise ValueError(f"depth {depth} and width {width}: a net has at least 1 of each")
-    first, last = nn.Linear(1, width), nn.Linear(width, 1)
+    first, last = nn.Linear(1, width, bias=False), nn.Linear(width, 1, bias=False)
     net = nn.Sequential(first, *(RectifierLayer(width, skip, beta) for _ in range(depth)), last)
     for module in net.modules():
         if isinstance(module, nn.Linear):
