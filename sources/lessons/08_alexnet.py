@@ -1,0 +1,671 @@
+# %% [markdown]
+# # 08 · AlexNet: from LeNet, one thing at a time
+#
+# **After this lesson you can**
+# - say what changed between LeNet-5 and AlexNet, and what each change does when it comes alone;
+# - make a feature by hand, as was done before 2012, and train a linear classifier on it;
+# - compute the sizes and the parameters of AlexNet, and find the slip in its printed input size;
+# - read a top-5 error, and see when dropout and augmentation help and when they do not.
+#
+# **Time** 50 minutes to read and try; the training in it takes two to three minutes on a laptop.
+#
+# **Builds on** 05 (channels, groups) and 07 (LeNet, the training loop).
+
+# %% [markdown]
+# ## The question
+#
+# LeNet-5 read digits in the 1990s. Until 2012 nothing of the kind could name what is in a photo: the
+# best systems computed features that people had thought out, and trained only the last step. Then one
+# convnet won the largest contest of the field by a wide margin, and within two years everybody used
+# convnets. It had the plan of LeNet: convolutions, pools, linear layers.
+#
+# So **what was missing in LeNet?** The usual answer is a list: ReLU, max pooling, dropout, augmentation, two
+# GPUs, more data. A list does not say which item did the work. We change one thing at a time, and look.
+
+# %%
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from course_utils import data, facts, models
+from course_utils.arithmetic import conv_parameters, output_size
+from course_utils.inspection import capture, summary
+from course_utils.models.normalization import LocalResponseNorm
+from course_utils.runtime import choose_device, expect, profile, seed_everything
+from course_utils.tables import Table
+from course_utils.training import TrainConfig, evaluate, fit, records
+
+settings = profile("08_alexnet")
+device = choose_device()
+
+# %%
+from course_utils.plots import (
+    LivePlot,
+    plot_architecture,
+    plot_counts,
+    plot_filter_bank,
+    plot_grids,
+    plot_images,
+    plot_records,
+    show,
+)
+
+# %% [markdown]
+# All nets of this lesson see the same 3,000 pictures of clothes in the same order, at the same learning rate: few pictures, so
+# that a net *can* learn them by heart.
+
+
+# %% tags=["nbval-ignore-output"]
+def load(augment: data.Augment | None = None) -> data.Loaders:
+    """Load the same pictures in the same order every time."""
+    return data.load(
+        settings.data,
+        batch_size=settings.batch_size,
+        device=device,
+        augment=augment,
+        generator=seed_everything(0),
+        limit=settings.limit or None,
+    )
+
+
+loaders = load()  # for looking and testing: never augmented
+print(f"{settings.name} profile: {loaders.train.num_images} pictures, {settings.epochs} epochs")
+
+# %% [markdown]
+# ## The contest
+#
+# ImageNet is a collection of labelled photos. From 2010 on, its yearly contest, **ILSVRC**, asked for a
+# program that names one of a thousand classes for each picture. Its data:
+
+# %%
+facts.table("ilsvrc.*")
+
+# %% [markdown]
+# A photo may show a dog *and* a ball, and has one label. So the contest lets a program name five classes and
+# counts an error only if the right one is not among them: the **top-5 error**. Lower is better.
+
+
+# %%
+def top_k_error(logits: torch.Tensor, labels: torch.Tensor, k: int) -> float:
+    """Return the share of pictures whose right class is not among the k highest logits."""
+    best = logits.topk(k, dim=1).indices  # (N, k)
+    found = (best == labels[:, None]).any(dim=1)  # (N,)
+    return 1 - found.float().mean().item()
+
+
+# %% [markdown]
+# **Predict, then run.** Three pictures, four classes. What are the top-1 and the top-2 error?
+
+# %%
+logits = torch.tensor([[3.0, 1.0, 0.0, 2.0], [0.0, 1.0, 2.0, 3.0], [5.0, 1.0, 2.0, 0.0]])
+labels = torch.tensor([0, 2, 1])
+for k in (1, 2, 3):
+    print(f"top-{k} error: {top_k_error(logits, labels, k):.2f}")
+expect(top_k_error(logits, labels, 4) == 0, "with all classes named, none is missed", trained=False)
+
+# %% [markdown]
+# Now the figures of 2012. Read the second column with care: what was measured, on which part, and by how many nets?
+
+# %%
+facts.table("alexnet.top5_*", "alexnet.top1_single", "ilsvrc2012.second_place")
+
+# %%
+print(facts.trap("alexnet_84_7_percent"))
+print()
+print(facts.trap("ilsvrc_sizes"))
+
+# %% [markdown]
+# ## Before 2012: features by hand
+#
+# An edge is where brightness changes. Its direction says much about a shape, and does not depend on the light. This
+# observation carried computer vision for a decade. **SIFT** (2004) describes the surroundings of interesting
+# points by histograms of edge directions, turned and scaled so that the same point is found again in another photo.
+# **SURF** (2006) does so faster, with sums over boxes. **HOG** (2005) puts such a histogram into every cell of a
+# grid. What a histogram holds was decided by people; only the classifier behind it was trained.
+#
+# Here is a small feature in the manner of HOG. For every pixel it takes the gradient of the brightness; in each cell
+# of 4 × 4 pixels, the pixels vote for one of eight directions, with the strength of their gradient as their vote.
+
+
+# %%
+def edge_histograms(images: torch.Tensor, cell: int = 4, num_bins: int = 8) -> torch.Tensor:
+    """Turn grey pictures (N, 1, H, W) into histograms (N, num_bins, H/cell, W/cell)."""
+    grey = images[:, 0].float() / 255  # (N, H, W)
+    dy, dx = torch.gradient(grey, dim=(1, 2))
+    angle = torch.atan2(dy, dx) % torch.pi  # light to dark counts like dark to light
+    place = (angle / torch.pi * num_bins).long().clamp(max=num_bins - 1)  # (N, H, W)
+    strength = (dx**2 + dy**2).sqrt()
+    votes = F.one_hot(place, num_bins).permute(0, 3, 1, 2) * strength[:, None]  # (N, bins, H, W)
+    histograms = F.avg_pool2d(votes, cell)  # (N, bins, H/cell, W/cell)
+    return histograms / (histograms.norm(dim=1, keepdim=True) + 0.05)  # contrast does not matter
+
+
+# %%
+shirt = loaders.test.images[:1].cpu()  # (1, 1, 28, 28)
+histograms = edge_histograms(shirt)  # (1, 8, 7, 7)
+titles = ["picture", *(f"{i * 22.5:.0f}–{(i + 1) * 22.5:.0f}°" for i in range(8))]
+panels = [shirt[0].float() / 255, *histograms[0, :, None]]
+show(
+    plot_images(panels, titles, num_columns=9, size=0.78),
+    "A garment, and eight small maps: each is bright where the edges have one direction",
+)
+
+# %% [markdown]
+# The maps look like the feature maps of a convnet's first layer, and that is no accident: gradient, threshold and
+# average *are* a convolution, a non-linearity and a pool. But nobody trained them.
+#
+# Behind the feature comes a linear classifier: ten scores, each a weighted sum. We train it by a method that
+# looks at all pictures at once (L-BFGS), on the raw pixels and on the histograms.
+#
+# **Predict, then run.** By how many points do the histograms beat the pixels?
+
+
+# %%
+def linear_accuracy(feature) -> float:
+    """Train a linear classifier on a feature of the pictures; return its validation accuracy."""
+    x, labels = feature(loaders.train.images).flatten(1), loaders.train.labels
+    classifier = nn.Linear(x.shape[1], 10, device=device)
+    optimizer = torch.optim.LBFGS(classifier.parameters(), max_iter=60)
+
+    def closure() -> torch.Tensor:
+        optimizer.zero_grad()
+        loss = F.cross_entropy(classifier(x), labels) + 1e-4 * classifier.weight.square().sum()
+        loss.backward()
+        return loss
+
+    optimizer.step(closure)
+    said = classifier(feature(loaders.val.images).flatten(1)).argmax(dim=1)
+    return (said == loaders.val.labels).float().mean().item()
+
+
+# %% tags=["nbval-ignore-output"]
+seed_everything(0)
+by_pixels = linear_accuracy(lambda images: images.float() / 255)
+by_hand = linear_accuracy(edge_histograms)
+print(f"linear classifier on the pixels:     {by_pixels:.1%}")
+print(f"linear classifier on the histograms: {by_hand:.1%}")
+expect(by_hand > by_pixels + 0.02, "the feature made by hand is worth more than two points")
+
+# %% [markdown]
+# Half as many numbers, and better: people had chosen well. Keep that figure in mind; on small grey clothes it is as
+# good as some of the convnets below. What a feature made by hand cannot do is get better with more pictures, or
+# stack: nobody knew how to think out the *second* layer. Some researchers believed that the features themselves
+# should be learned. In 2012 they could show it.
+
+# %% [markdown]
+# ## Step 0: LeNet with sigmoids
+#
+# We start where textbooks start: LeNet-5 with the sigmoid $\sigma(x) = 1/(1 + e^{-x})$ and average pooling. (The
+# net of 1998 had a scaled tanh; lesson 07 trained that one, too.)
+
+
+# %%
+def train(name: str, title: str, augment: data.Augment | None = None, **switches):
+    """Build a model and train it, always from the same seed; return model and history."""
+    fresh = load(augment)
+    model = models.build(name, in_channels=1, num_classes=10, **switches).to(device)
+    config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
+    return model, fit(model, fresh, config, on_epoch_end=[LivePlot(title)])
+
+
+runs, nets = {}, {}
+
+# %%
+name = "sigmoid, average"
+nets[name], runs[name] = train("lenet5", name, activation="sigmoid", pooling="average")
+
+# %% [markdown]
+# ## Step 1: ReLU
+#
+# The **rectified linear unit** is $\max(0, x)$. Its slope is 1 wherever it is on. The sigmoid's slope is
+#
+# $$\sigma'(x) = \sigma(x)\,(1 - \sigma(x)) \le \tfrac14,$$
+#
+# and close to 0 as soon as $|x|$ is large: the unit **saturates**. The gradient of an early layer is a product that
+# holds such a slope for every layer above it. LeNet-5 has four activations, so at best $(1/4)^4 = 1/256$ of it is left.
+#
+# **Predict, then run.** Two fresh nets, one batch, one backward pass. How much smaller is the gradient of the first
+# filters with sigmoids?
+
+
+# %%
+def first_gradient(activation: str) -> float:
+    """Return the norm of the loss's gradient in the first layer's filters, before training."""
+    generator = torch.Generator().manual_seed(0)
+    net = models.build("lenet5", activation=activation, pooling="average", generator=generator)
+    images, labels = loaders.test.images[:256].cpu() / 255, loaders.test.labels[:256].cpu()
+    F.cross_entropy(net(images), labels).backward()
+    return net.features[0].weight.grad.norm().item()
+
+
+ratio = first_gradient("relu") / first_gradient("sigmoid")
+expect(ratio > 100, "ReLU leaves the first layer more than 100 times the gradient", trained=False)
+
+# %%
+name = "ReLU, average"
+nets[name], runs[name] = train("lenet5", name, activation="relu", pooling="average")
+
+# %%
+final = {name: history.column("val_accuracy")[-1] for name, history in runs.items()}
+expect(
+    final["ReLU, average"] > final["sigmoid, average"] + 0.1,
+    "the activation alone is worth more than ten points of accuracy",
+)
+
+# %% [markdown]
+# One line of code, and by far the largest step of this lesson. The paper measured it, too: how many times faster than a
+# tanh net a ReLU net reaches a given training error. And ReLU was not new:
+
+# %%
+print(facts.get("alexnet.relu_speedup"))
+print()
+print(facts.trap("alexnet_first_relu"))
+
+# %% [markdown]
+# The slope explains the *start*. It has a price: a unit whose input is negative for every picture has slope 0 for all of
+# them, and learns no more (a **dead** unit). Lesson 11 comes back to slopes, with initial weights and normalisation.
+
+# %% [markdown]
+# ## Step 2: max pooling
+#
+# Average pooling asks how strong a pattern is on the whole in a window; max pooling, whether it is *anywhere* in the
+# window. **Predict, then run.** Does that help as much as the ReLU did?
+
+# %%
+name = "ReLU, max"
+nets[name], runs[name] = train("lenet5", name, activation="relu", pooling="max")
+
+# %%
+train_loss = {name: history.column("train_loss")[-1] for name, history in runs.items()}
+expect(
+    train_loss["ReLU, max"] < train_loss["ReLU, average"],
+    "with max pooling the net fits the training pictures better",
+)
+
+# %% tags=["nbval-ignore-output"]
+for name, history in runs.items():
+    print(f"{name:18} validation accuracy {history.column('val_accuracy')[-1]:.1%}")
+
+# %% [markdown]
+# The training loss falls, but the validation accuracies of the last two nets are close, and with another seed their order may
+# change. So from this experiment nobody should say that max pooling is better. It became the habit, and in ReLU nets it costs
+# no more; nothing stronger follows from our figures.
+#
+# AlexNet's pools also **overlap**: a window of 3 × 3 every 2 pixels. The paper gives the gain of that alone:
+
+# %%
+print(facts.get("alexnet.overlapping_pool_top5"))
+
+# %% [markdown]
+# ## Step 3: size
+#
+# AlexNet is LeNet's plan, larger: five convolutions and three linear layers. Here it is as the paper describes it.
+
+# %%
+from course_utils.models.alexnet import AlexNet  # inline
+
+# %%
+with torch.device("meta"):  # shapes only: no memory, no time
+    alexnet = AlexNet()
+show(
+    plot_architecture(alexnet, (3, 227, 227), title="AlexNet"),
+    "AlexNet from left to right: a 227 pixel picture, maps of 55, 27, 13 and 6 pixels, then three "
+    "linear layers; the blocks get lower and wider",
+)
+
+# %%
+layers = summary(alexnet, (3, 227, 227))
+parameters = {row.name: row.parameters for row in layers.rows if row.parameters}
+show(
+    plot_counts(parameters, "parameters"),
+    "Parameters of each layer of AlexNet: the first linear layer has 38 million, all convolutions "
+    "together fewer than 3 million",
+)
+linear = sum(count for name, count in parameters.items() if name.startswith("classifier"))
+expect(
+    layers.parameters == facts.get("alexnet.parameters").ours, "the ledger's count", trained=False
+)
+expect(linear > 0.95 * layers.parameters, "19 of 20 parameters are in linear layers", trained=False)
+
+# %%
+facts.table("alexnet.parameters*", "alexnet.convolutions", "alexnet.poolings", "alexnet.dropouts")
+
+# %% [markdown]
+# ### The stem: 224 or 227?
+#
+# The first layer reads a window of 11 × 11 every 4 pixels. The paper says that pictures of 224 pixels come in, and draws
+# maps of 55. **Predict, then run.** Put 224 into lesson 04's formula $\lfloor (n + 2p - k)/s \rfloor + 1$.
+
+# %%
+for n, p in ((224, 0), (227, 0), (224, 2)):
+    stem = nn.Conv2d(3, 96, kernel_size=11, stride=4, padding=p)
+    size = stem(torch.zeros(1, 3, n, n)).shape[-1]
+    print(
+        f"{n} pixels, padding {p}: ({n} + {2 * p} - 11) / 4 + 1 = {(n + 2 * p - 11) / 4 + 1:5}, so {size}"
+    )
+    expect(size == output_size(n, k=11, s=4, p=p), "as the formula says", trained=False)
+
+# %%
+print(facts.trap("alexnet_224_gives_55"))
+
+# %% [markdown]
+# 54.25 is not a size. PyTorch rounds down, reads 54 windows, and three columns of pixels are never looked at. The net still
+# runs: the slip shows only to someone who counts. A first layer that strides by 4 saves work:
+
+# %%
+strided = summary(nn.Conv2d(3, 96, kernel_size=11, stride=4), (3, 227, 227)).multiply_adds
+dense = summary(nn.Conv2d(3, 96, kernel_size=11, padding=5), (3, 227, 227)).multiply_adds
+print(f"stride 4: {strided:,} multiply-adds; stride 1, same size out: {dense:,}")
+expect(round(dense / strided) == 17, "at stride 1 it would be 17 times the work", trained=False)
+
+# %% [markdown]
+# ### Two GPUs
+#
+# A graphics card of 2012 had little memory. What does training need? For each parameter: its value, its gradient, and its
+# momentum. For each picture of the batch: the outputs of all layers, kept for the backward pass. Four bytes each.
+
+# %%
+weights = 3 * layers.parameters * 4
+outputs = sum(torch.Size(row.output_shape).numel() for row in layers.rows) * 4
+batch_size = facts.get("alexnet.batch_size").value
+print(f"weights, gradients, momentum: {weights / 2**30:.2f} GiB")
+print(f"outputs of {batch_size} pictures:      {batch_size * outputs / 2**30:.2f} GiB")
+print("a GPU of 2012 had", facts.get("alexnet.gpu_memory"))
+
+# %% [markdown]
+# And then their gradients, the pictures, and the working space of the convolutions. It would have been tight. So half of the
+# filters lived on one GPU and half on the other, and to save traffic some layers read only the maps of their own
+# GPU. That is a convolution with **groups** (lesson 05). Whole: each filter reads all maps. In two groups: each reads half.
+
+# %%
+print("where:", facts.get("alexnet.grouped_layers").text)
+whole = conv_parameters(96, 256, k=5)
+grouped = conv_parameters(96, 256, k=5, groups=2)
+print(f"second convolution: {whole:,} parameters whole, {grouped:,} in two groups")
+toy = nn.Conv2d(8, 8, kernel_size=3, groups=2)
+show(
+    plot_filter_bank(toy.weight, groups=2, size=0.3),
+    "Eight filters for eight channels in two groups: the first four filters have weights for the "
+    "first four channels only, the others for the last four",
+)
+
+# %% [markdown]
+# Against a smaller net on one GPU, the two gained a little:
+
+# %%
+print(facts.get("alexnet.two_gpus_top5"))
+
+# %% [markdown]
+# ### Local response normalisation
+#
+# After its first two layers AlexNet divides every value by the activity of the neighbouring channels at the same pixel, so that a
+# strong map quietens its neighbours:
+#
+# $$b_i = \frac{a_i}{\left(k + \alpha \sum_{j = i - n/2}^{i + n/2} a_j^2\right)^{\beta}}$$
+#
+# **Predict, then run.** One pixel, six channels, the third is loud. Whose value changes?
+
+# %%
+norm = LocalResponseNorm(size=3, alpha=1.0, beta=0.5, k=1.0)  # stronger than AlexNet's, to see it
+a = torch.tensor([1.0, 1.0, 10.0, 1.0, 1.0, 1.0]).reshape(1, 6, 1, 1)
+by_formula = [
+    a[0, i, 0, 0] / (1 + a[0, max(i - 1, 0) : i + 2].square().sum()).sqrt() for i in range(6)
+]
+show(
+    plot_grids([a[0, :, :, 0].T, norm(a)[0, :, :, 0].T], ["before", "after"]),
+    "Six channels before and after: the loud one drops to about one, its two neighbours to a tenth, "
+    "the others to a half",
+)
+expect(torch.allclose(norm(a).flatten(), torch.stack(by_formula)), "the formula", trained=False)
+
+# %% [markdown]
+# A trap for whoever builds AlexNet in PyTorch: `nn.LocalResponseNorm` divides its `alpha` by the window's size, the paper does
+# not. So the paper's constants need five times the `alpha` there:
+
+# %%
+paper_norm = LocalResponseNorm()
+print(paper_norm)
+torch_norm = nn.LocalResponseNorm(
+    5, alpha=5 * paper_norm.alpha, beta=paper_norm.beta, k=paper_norm.k
+)
+maps = torch.randn(2, 16, 4, 4, generator=torch.Generator().manual_seed(0)).relu()
+expect(torch.allclose(paper_norm(maps), torch_norm(maps)), "alpha times five", trained=False)
+print(facts.get("alexnet.lrn_top5"))
+for key in ("vgg11.top5", "vgg11_lrn.top5"):
+    print(facts.get(key).what, "-", facts.get(key))
+
+# %% [markdown]
+# AlexNet gained from it; two years later VGG tried the same layer and gained nothing (the last two lines). Hardly any net
+# has it today. Batch normalisation (lesson 11) is another thing.
+
+# %% [markdown]
+# ### Train it small
+#
+# 28 pixels do not survive a stride of 4 and three pools of AlexNet's kind, so we train its small sister `alexnet_small`: same order
+# of layers, 5 × 5 filters at stride 1 in front, two groups, fewer channels. First **without** dropout: only the size changes.
+
+# %%
+name = "AlexNet's size"
+nets[name], runs[name] = train("alexnet_small", name, dropout=0.0)
+
+
+# %% [markdown]
+# ## Step 4: dropout
+#
+# A net with many parameters can learn its training pictures by heart: it **overfits**. **Dropout** sets each hidden unit to 0
+# with probability $p$, drawn anew for every picture, and multiplies the others by $1/(1-p)$ so that the expected value stays. No
+# unit can rely on another one being there. At test time all units are on, and nothing is drawn.
+#
+# **Predict, then run.** What is the mean of a thousand ones after dropout with $p = 0.5$, in training and in evaluation?
+
+# %%
+generator = torch.manual_seed(0)
+drop = nn.Dropout(0.5)
+ones = torch.ones(1000)
+print("training:  ", sorted(set(drop(ones).tolist())), f"mean {drop(ones).mean():.1f}")
+print("evaluation:", sorted(set(drop.eval()(ones).tolist())), f"mean {drop(ones).mean():.1f}")
+
+# %% [markdown]
+# (The paper did the scaling the other way round: it halved the outputs at test time. The expected values are the same.)
+
+# %%
+name = "+ dropout"
+nets[name], runs[name] = train("alexnet_small", name, dropout=0.5)
+
+# %% [markdown]
+# Look at the live plot: *training* accuracy lies below *validation* accuracy. That is no miracle. The training curve was
+# measured with half of the units off, the validation curve with all of them on. To compare, measure both in evaluation mode.
+
+# %% [markdown]
+# ## Step 5: augmentation
+#
+# A shirt that is shifted by two pixels, or mirrored, is the same shirt. **Augmentation** shows a changed picture every time:
+# new pictures for free, as long as the change does not alter the label. Here we take dropout out again, so that augmentation
+# stands alone. Our pictures are padded by 2 pixels, cropped at random, and mirrored.
+
+# %% tags=["nbval-ignore-output"]
+augment = data.Augment(crop_padding=2, flip=True)
+shown = data.load("fashion_mnist_mini", batch_size=16, augment=augment, limit=16)
+batches = [next(iter(shown.train))[0] for _ in range(2)]  # two epochs' first batches
+pictures = shown.info.denormalise(torch.cat([batch.cpu()[:8] for batch in batches]))
+show(
+    plot_images(pictures, num_columns=8, size=0.8),
+    "Sixteen augmented pictures of clothes: shifted by up to two pixels, some mirrored",
+)
+
+# %%
+name = "+ augmentation"
+nets[name], runs[name] = train("alexnet_small", name, augment=augment, dropout=0.0)
+
+# %% [markdown]
+# **Predict, then run.** Three nets of AlexNet's size: plain, with dropout, with augmentation. Which has the largest **gap**
+# between its accuracy on the training pictures and on the validation pictures? Which is best on the validation pictures?
+
+# %% tags=["nbval-ignore-output"]
+on_train = {name: evaluate(net, loaders.train).accuracy for name, net in nets.items()}
+on_val = {name: evaluate(net, loaders.val).accuracy for name, net in nets.items()}
+gap = {name: on_train[name] - on_val[name] for name in nets}
+columns = ("net", "training pictures", "validation pictures", "gap")
+rows = [(n, f"{on_train[n]:.1%}", f"{on_val[n]:.1%}", f"{gap[n]:.1%}") for n in nets]
+Table(columns, tuple(rows), "Accuracy in evaluation mode, without augmentation")
+
+# %%
+plain, dropped, augmented = gap["AlexNet's size"], gap["+ dropout"], gap["+ augmentation"]
+expect(
+    on_train["AlexNet's size"] > on_train["ReLU, max"],
+    "the larger net fits the training pictures better than LeNet-5 does",
+)
+expect(dropped < plain, "dropout narrows the gap")
+expect(augmented < plain, "augmentation narrows the gap")
+
+# %% [markdown]
+# Both do what they are for: they narrow the gap. Narrowing a gap is not the same as getting better. A net with dropout
+# learns more slowly, and in so few epochs it has not even fitted its training pictures; here it is *worse* than without.
+# A regulariser pays when the net would otherwise fit the training pictures perfectly, and when there is time to train. AlexNet's net was
+# in that state, with its millions of parameters, and trained for days.
+
+# %% [markdown]
+# ## The same steps, recorded
+#
+# One seed and 3,000 pictures are thin evidence. Here are recorded runs of the same steps: three seeds each, all 9,000 training
+# pictures. Bands and ± are one standard deviation.
+
+# %%
+steps = {
+    "sigmoid, average": records.load("alexnet_step_sigmoid"),
+    "ReLU, average": records.load("alexnet_step_relu"),
+    "ReLU, max": records.load("lenet5"),
+    "AlexNet's size": records.load("alexnet_step_size"),
+    "+ dropout": records.load("alexnet_small"),
+    "+ augmentation": records.load("alexnet_step_augmented"),
+}
+show(
+    plot_records(steps, "val_accuracy", "validation accuracy"),
+    "Validation accuracy over eight epochs, mean of three seeds: the sigmoid net far below, the five "
+    "others close together",
+)
+
+# %%
+records.table("alexnet_step_sigmoid", "alexnet_step_relu", "lenet5", "alexnet_step_size",
+              "alexnet_small", "alexnet_step_augmented")  # fmt: skip
+
+# %% [markdown]
+# What stands, and what does not:
+#
+# - **ReLU** is the step that nobody can overlook.
+# - **Max against average pooling**: within the spread of the seeds.
+# - **Size** helps a little here. What it is *for* needs more pictures than a laptop trains on in a minute.
+# - **Dropout** costs accuracy at this length of training; **augmentation** does not reach its net's best either in so few epochs.
+#
+# That is the honest answer to the question of this lesson: on small pictures ReLU did most of it, and the other items of the list
+# answer a problem, overfitting, that one has only with a large net trained for a long time. AlexNet had that problem.
+
+# %% [markdown]
+# ## Inside: the first filters
+#
+# What has the first layer learned? The paper's figure 3 shows edges of all directions and blobs of colour; the feature made by hand had
+# edges too. Ours are 5 × 5, grey, and learned from 3,000 pictures.
+
+# %%
+learned = nets["AlexNet's size"].features[0].weight.detach().cpu()  # (32, 1, 5, 5)
+strongest = learned.flatten(1).norm(dim=1).argsort(descending=True)[:16]
+filters = learned[strongest] / learned[strongest].abs().amax(dim=(1, 2, 3), keepdim=True)
+show(
+    plot_images((filters + 1) / 2, num_columns=8, size=0.75),
+    "Sixteen learned filters of 5 by 5: several have one bright and one dark side, as an edge has; "
+    "others look like noise",
+)
+
+# %%
+picture = next(iter(loaders.test))[0][:1]
+net = nets["AlexNet's size"].eval()
+with torch.no_grad(), capture(net, ["features.0"]) as captured:
+    net(picture)
+maps = captured.features["features.0"][0, strongest].cpu().relu()[:, None]  # (16, 1, 28, 28)
+show(
+    plot_images(
+        maps / maps.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-6), num_columns=8, size=0.75
+    ),
+    "The maps of those sixteen filters for one garment: outlines on one side or the other, surfaces",
+)
+
+# %% [markdown]
+# Some have a bright and a dark side: edge detectors, found by gradient descent. Others stay near the noise they began as: few
+# small pictures do not need 32 filters.
+
+# %% [markdown]
+# ## Top-5 on our own net
+#
+# **Predict, then run.** Of ten classes, five may be named. How many errors are left?
+
+# %% tags=["nbval-ignore-output"]
+with torch.no_grad():
+    logits = torch.cat([net(images).float().cpu() for images, _ in loaders.val])  # (N, 10)
+for k in (1, 2, 5):
+    print(
+        f"top-{k} error on the validation part: {top_k_error(logits, loaders.val.labels.cpu(), k):.1%}"
+    )
+
+# %% [markdown]
+# Five of ten is no test at all; five of a thousand is one. A top-5 error means something only together with the number of
+# classes. And whoever reports "1 − error" as an accuracy should say so.
+
+# %% [markdown]
+# ## The full setting
+#
+# On a machine with a GPU and a network, this trains the small AlexNet on colour photos (CIFAR-10, 50,000 pictures):
+#
+# ```
+# python -m course_utils train alexnet_small --data cifar10 --epochs 30 --lr 0.05 --crop 4 --flip
+# ```
+#
+# **Not measured here.** AlexNet itself on ImageNet is beyond this course; what the paper reports for it is the table under "The
+# contest". For the layers you can run `python -m course_utils summary alexnet`.
+
+# %% [markdown]
+# ## Pop quiz
+
+# %%
+from course_utils import quiz
+
+quiz.show("08_alexnet")
+
+# %% [markdown]
+# ## What to remember
+#
+# - AlexNet is LeNet's plan: five convolutions, three linear layers. The features of the decade before were made by hand; its own were learned.
+# - Changed alone, ReLU matters most. Its slope is 1 where a sigmoid's is at most 1/4.
+# - Dropout and augmentation narrow the gap between training and validation. That pays for a net that overfits, and costs time.
+# - Compare training and validation accuracy in the same mode: without dropout, without augmentation.
+# - 224 pixels do not give 55 positions: 227 do, or a padding of 2. Nineteen of twenty parameters are in the linear layers.
+# - A figure needs its measure: error or accuracy, top-1 or top-5, which part, how many nets.
+
+# %% [markdown]
+# ## Further reading
+
+# %%
+for key in ("krizhevsky2012", "nair2010", "lowe2004", "dalal2005", "bay2006", "russakovsky2015"):
+    print(facts.paper(key))
+    print()
+
+# %% [markdown]
+# **Next** comes VGG: if a net is to be deeper, which sizes should its filters have? The skill you will need is to
+# compute sizes, fields and parameters of a stack of layers without running it.
+#
+# ## Words of this lesson
+#
+# | English | Korean | meaning |
+# |---|---|---|
+# | hand-crafted feature | 수작업 특징 | what to measure in a picture, decided by people |
+# | gradient histogram | 그래디언트 히스토그램 | counts of edge directions in a cell |
+# | top-5 error | top-5 오류율 | share of pictures whose class is not among the five best |
+# | ensemble | 앙상블 | several nets whose outputs are averaged |
+# | rectified linear unit, ReLU | 렐루 | max(0, x) |
+# | saturation | 포화 | where an activation is flat, so that no gradient passes |
+# | overlapping pooling | 중첩 풀링 | windows larger than the stride |
+# | dropout | 드롭아웃 | switching off random units in training |
+# | data augmentation | 데이터 증강 | changed pictures with the same label |
+# | overfitting | 과적합 | fitting the training pictures better than new ones |
+# | regularisation | 규제 | whatever narrows that gap |
+# | local response normalisation | 국소 반응 정규화 | dividing by the activity of neighbouring channels |
+# | grouped convolution | 그룹 합성곱 | filters that read their own part of the channels only |

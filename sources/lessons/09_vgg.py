@@ -1,0 +1,562 @@
+# %% [markdown]
+# # 09 · VGG: blocks of small filters
+#
+# **After this lesson you can**
+# - write a VGG block, and build VGG-11 to VGG-19 from a table;
+# - replace a large filter by a stack of small ones, and say what that changes and what it does not;
+# - explain why a deep plain net may not start to learn, and name two ways to make it start;
+# - adapt VGG-16 to pictures of 32 pixels, and find the slips in the usual summaries of VGG.
+#
+# **Time** 45 minutes to read and try; the training in it takes about a minute on a laptop.
+#
+# **Builds on** 04 (receptive field), 05 (parameters) and 08 (AlexNet).
+
+# %% [markdown]
+# ## The question
+#
+# AlexNet works, but it is a list of decisions: 11 × 11 with stride 4, then 5 × 5, then 3 × 3 three times; 96, 256, 384, 384, 256 filters. If one
+# wanted a net of twice the depth, what should the next layers be? AlexNet gives no rule.
+#
+# Two years later the Visual Geometry Group in Oxford asked **how accuracy depends on depth alone**. For that they needed nets that
+# differ in nothing else. They made one decision for all layers, 3 × 3 with stride 1 and padding 1, and repeated it. Out came a way of
+# *writing down* a net that everybody has used since: a **block**, and a table that says how often.
+
+# %%
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from course_utils import data, facts, models
+from course_utils.arithmetic import Layer, conv_parameters, output_size, receptive_field
+from course_utils.inspection import activation_spread, summary
+from course_utils.models.initialization import gaussian_, glorot_uniform_, he_normal_
+from course_utils.runtime import choose_device, expect, profile, seed_everything
+from course_utils.tables import Table
+from course_utils.training import TrainConfig, fit, records
+
+settings = profile("09_vgg")
+device = choose_device()
+
+# %%
+# %% [markdown]
+# ## The block
+#
+# A VGG block is a number of convolutions that keep height and width, a ReLU after each, and one pool that halves both.
+# %%
+from course_utils.models.vgg import VGGBlock  # inline
+from course_utils.plots import (
+    LivePlot,
+    plot_architecture,
+    plot_block,
+    plot_by_depth,
+    plot_counts,
+    plot_images,
+    plot_receptive_field,
+    plot_records,
+    show,
+)
+
+# %%
+block = VGGBlock(64, 128, "3 3")
+show(
+    plot_block(block, (64, 112, 112), title="VGG block: 64 channels in, 128 out"),
+    "Two convolutions of 3 by 3 with ReLU keep 112 by 112 pixels, a 2 by 2 max pool halves them: "
+    "64 x 112 x 112 goes in, 128 x 56 x 56 comes out",
+)
+
+# %% [markdown]
+# **Predict, then run.** A widespread slide writes the pool as `MaxPool2d(3, stride=2)`. Start from 224 pixels and pool five times, once as the
+# slide says and once by 2 × 2. Which sizes come out?
+
+# %%
+for kernel_size in (2, 3):
+    sizes = [224]
+    for _ in range(5):
+        sizes.append(
+            nn.MaxPool2d(kernel_size, stride=2)(torch.zeros(1, 1, sizes[-1], 1000)).shape[2]
+        )
+    print(f"MaxPool2d({kernel_size}, stride=2):", " -> ".join(map(str, sizes)))
+expect(output_size(14, k=2, s=2) == 7, "14 pixels become 7 only with 2 x 2 windows", trained=False)
+print()
+print(facts.trap("vgg_pools_3x3"))
+
+# %% [markdown]
+# 224 = 7 · 32, so five exact halvings lead to 7. With 3 × 3 windows and no padding the odd sizes lose pixels, 6 are left, and the
+# first linear layer, made for 7 · 7, does not fit.
+
+# %% [markdown]
+# ## Six nets as data
+#
+# The paper's table 1 lists the nets A to E. As data it is six lines: for each of five blocks its channels and its layers, a kernel size each.
+
+# %%
+from course_utils.models.vgg import CONFIGURATIONS, VGG
+
+rows = []
+for name, blocks in CONFIGURATIONS.items():
+    layers = " ".join(layers for _, layers in blocks).split()
+    weight_layers = sum(layer != "LRN" for layer in layers) + 3  # and three linear layers
+    rows.append((name, weight_layers, " | ".join(f"{c}: {layers}" for c, layers in blocks)))
+Table(("net", "layers with weights", "channels: kernel sizes, block by block"), tuple(rows))
+
+# %% [markdown]
+# **VGG-16** is D, **VGG-19** is E: the number counts layers with weights. C has as many layers as D, but three of them are 1 × 1. The channels
+# double after each pool, so when a map has a quarter of the pixels, there are twice as many of them.
+
+# %%
+with torch.device("meta"):  # shapes and counts only: no memory, no time
+    vgg16 = VGG(CONFIGURATIONS["D"])
+show(
+    plot_architecture(vgg16, (3, 224, 224), title="VGG-16, configuration D"),
+    "VGG-16 from left to right: five groups of convolutions at 224, 112, 56, 28 and 14 pixels, each "
+    "followed by a pool, then three linear layers",
+)
+
+# %% [markdown]
+# **Predict, then run.** From A to E the number of layers grows from 11 to 19. By how much do the parameters grow?
+
+# %%
+names = {"A": "vgg11", "B": "vgg13", "C": "vgg16_c", "D": "vgg16", "E": "vgg19"}
+rows = []
+for letter, name in names.items():
+    with torch.device("meta"):
+        counted = summary(VGG(CONFIGURATIONS[letter]), (3, 224, 224), depth=0)
+    printed = facts.get(f"{name}.parameters")
+    rows.append((letter, counted.parameters, printed.text, f"{counted.multiply_adds / 1e9:.2f}"))
+    expect(counted.parameters == printed.ours, f"{letter} has the ledger's count", trained=False)
+columns = ("net", "parameters, counted", "the paper's table 2", "10^9 multiply-adds, counted")
+Table(columns, tuple(rows))
+
+# %% [markdown]
+# By less than a tenth, while the work grows two and a half times. The depth is in the convolutions; the parameters are elsewhere:
+
+# %%
+layers = summary(vgg16, (3, 224, 224), depth=1).rows
+blocks = [summary(part, shape) for part, shape in zip(vgg16.blocks, [(3, 224, 224), (64, 112, 112),
+          (128, 56, 56), (256, 28, 28), (512, 14, 14)], strict=True)]  # fmt: skip
+counts = {f"block {i}": counted.parameters for i, counted in enumerate(blocks, start=1)}
+counts["three linear layers"] = sum(p.numel() for p in vgg16.classifier.parameters())
+show(
+    plot_counts(counts, "parameters of VGG-16"),
+    "Parameters of VGG-16 by part: the blocks have from 39 thousand to 7 million, the three linear "
+    "layers 124 million",
+)
+expect(
+    counts["three linear layers"] > 8 * sum(c.parameters for c in blocks), "8 of 9", trained=False
+)
+
+# %%
+print(facts.trap("vgg19_has_138m"))
+
+# %% [markdown]
+# The last two slides' numbers are easily swapped: 138 million is VGG-16. GoogLeNet, in the next lesson, takes these linear layers away.
+
+# %% [markdown]
+# ## Two 3 × 3 are one 5 × 5?
+#
+# Why 3 × 3? One output of two stacked 3 × 3 layers sees 5 × 5 pixels, and of three, 7 × 7. Lesson 04's rule says so for any stack:
+#
+# $$r = 1 + \sum_l (k_l - 1) \prod_{i<l} s_i.$$
+
+# %%
+two, three = [Layer(3, p=1)] * 2, [Layer(3, p=1)] * 3
+show(
+    plot_receptive_field(two, 9),
+    "One output of two 3 by 3 layers sees three values of the layer below and five pixels of the picture",
+)
+expect(receptive_field(two).size == receptive_field([Layer(5, p=2)]).size, "5 x 5", trained=False)
+expect(receptive_field(three).size == receptive_field([Layer(7, p=3)]).size, "7 x 7", trained=False)
+
+# %% [markdown]
+# **Same field, fewer weights.** With $C$ channels in and out, and without biases:
+#
+# | stack | weights | |
+# |---|---|---|
+# | one 5 × 5 | $25\,C^2$ | |
+# | two 3 × 3 | $2 \cdot 9\,C^2 = 18\,C^2$ | 28 % fewer |
+# | one 7 × 7 | $49\,C^2$ | |
+# | three 3 × 3 | $3 \cdot 9\,C^2 = 27\,C^2$ | 45 % fewer |
+
+# %%
+facts.table("vgg.three_3x3_weights", "vgg.one_7x7_weights", "vgg.extra_weights_7x7")
+
+# %% [markdown]
+# The calculation assumes that $C$ channels come in *and* go out. **Predict, then run.** Is a stack of two also smaller at the start of a net, where
+# 3 channels become 64?
+
+# %%
+for c_in, c_out in ((64, 64), (64, 128), (3, 64)):
+    one = conv_parameters(c_in, c_out, k=5, bias=False)
+    stack = sum(conv_parameters(c, c_out, k=3, bias=False) for c in (c_in, c_out))
+    print(f"{c_in:3} -> {c_out:3} channels: one 5x5 {one:8,} weights, two 3x3 {stack:8,}")
+expect(stack > one, "from 3 to 64 channels the stack of two is the larger", trained=False)
+
+# %% [markdown]
+# **Is it the same function?** Take the ReLU between the two layers away. Then two convolutions *are* one convolution of 5 × 5; its kernel is the
+# two small kernels convolved with each other. **Predict, then run.** Does it also work the other way: is every 5 × 5 kernel a product of two 3 × 3?
+
+# %%
+generator = torch.Generator().manual_seed(0)
+first = torch.randn(4, 2, 3, 3, generator=generator)  # 2 channels -> 4
+second = torch.randn(3, 4, 3, 3, generator=generator)  # 4 channels -> 3
+x = torch.randn(1, 2, 9, 9, generator=generator)
+stacked = F.conv2d(F.conv2d(x, first), second)  # (1, 3, 5, 5), nothing between
+kernel = F.conv2d(first.transpose(0, 1), second.flip(2, 3), padding=2).transpose(0, 1)
+print("one kernel:", tuple(kernel.shape))
+expect(torch.allclose(stacked, F.conv2d(x, kernel), atol=1e-3), "two are one 5 x 5", trained=False)
+with_relu = F.conv2d(F.conv2d(x, first).relu(), second)
+expect(not torch.allclose(with_relu, stacked, atol=1), "with a ReLU they are not", trained=False)
+
+# %% [markdown]
+# No: a 5 × 5 kernel has 25 free numbers, and two kernels of 3 × 3 have 18 (for one channel). The stack can do less, linearly. The ReLU in
+# between gives it something that the single layer does not have: a second non-linearity. The paper's view is that small filters are a
+# *constraint* (fewer weights) plus a *gain* (one more ReLU).
+#
+# Does it pay? We train both, at equal field. A first layer makes 24 maps; then come two blocks, each of one 5 × 5 or of two 3 × 3.
+
+
+# %%
+def small_net(layers: str) -> nn.Module:
+    """Three blocks: a 3x3 layer, then twice the given layers, all with 24 channels."""
+    blocks = ((24, "3"), (24, layers), (24, layers))
+    net = VGG(blocks, 1, 10, pooled_size=3, hidden_size=64, dropout=0.0)
+    return he_normal_(net)
+
+
+size = {
+    layers: sum(p.numel() for p in small_net(layers).blocks.parameters()) for layers in ("5", "3 3")
+}
+print(f"convolutions: {size['5']:,} parameters with 5x5, {size['3 3']:,} with two 3x3")
+expect(size["3 3"] < 0.75 * size["5"], "more than a quarter fewer", trained=False)
+
+
+# %%
+def train(net: nn.Module, seed: int = 0, epochs: int | None = None, on_epoch_end=()):
+    """Train a net on the lesson's pictures; the seed decides their order."""
+    loaders = data.load(
+        settings.data,
+        batch_size=settings.batch_size,
+        device=device,
+        generator=seed_everything(seed),
+        limit=settings.limit or None,
+    )
+    config = TrainConfig(epochs=epochs or settings.epochs, lr=settings.lr, seed=seed)
+    return fit(net.to(device), loaders, config, on_epoch_end=on_epoch_end)
+
+
+# %% [markdown]
+# **Predict, then run.** Two seeds each. The paper's comparison on ImageNet gave the stack a clear lead. Here?
+
+# %% tags=["nbval-ignore-output"]
+accuracy = {}
+for layers in ("5", "3 3"):
+    for seed in (0, 1):
+        seed_everything(seed)
+        net = small_net(layers)
+        accuracy[layers, seed] = train(net, seed).column("val_accuracy")[-1]
+        print(f"layers {layers:3} seed {seed}: validation accuracy {accuracy[layers, seed]:.1%}")
+
+# %%
+mean = {layers: sum(accuracy[layers, seed] for seed in (0, 1)) / 2 for layers in ("5", "3 3")}
+expect(abs(mean["3 3"] - mean["5"]) < 0.06, "a quarter fewer weights, and within six points")
+print(facts.get("vgg.five_5x5_top1"))
+
+# %% [markdown]
+# Our two nets differ by less than one seed differs from the next, so these figures do **not** show that the stack is better. They show that
+# a quarter of the weights can go at no visible price. For the paper's lead one needs the paper's task: a thousand classes, millions of photos, thirteen
+# layers.
+
+# %% [markdown]
+# ## Depth on small pictures
+#
+# Back to the question: what does depth alone do? The paper's answer for ImageNet, one scale, validation part:
+
+# %%
+letters = {
+    "A": "vgg11",
+    "A-LRN": "vgg11_lrn",
+    "B": "vgg13",
+    "C": "vgg16_c",
+    "D": "vgg16",
+    "E": "vgg19",
+}
+rows = [
+    (letter, facts.get(f"{name}.top1").value, facts.get(f"{name}.top5").value)
+    for letter, name in letters.items()
+]
+caption = f"Source: {facts.get('vgg16.top1').source}; training and test scale 256"
+Table(("net", "top-1 error, %", "top-5 error, %"), tuple(rows), caption)
+
+# %% [markdown]
+# Read it line by line. A-LRN against A: AlexNet's normalisation gains nothing. B to C: three more non-linearities help, even as 1 × 1. C to D: seeing
+# more *space* helps as much again. D to E: at this scale, no more.
+#
+# **Predict, then run.** We train A, B, D and E with an eighth of the channels on 3,000 pictures of clothes, 28 pixels wide. Which is best? The curves are
+# recorded: three seeds each.
+
+# %%
+plain = {letter: records.load(f"vgg_depth_{letter.lower()}") for letter in "ABDE"}
+show(
+    plot_records(plain, "train_loss", "training loss"),
+    "Training loss of VGG A, B, D and E over six epochs: the deeper, the later it falls; E stays "
+    "near the loss of guessing",
+)
+records.table(*(f"vgg_depth_{letter}" for letter in "abde"))
+
+# %% [markdown]
+# Nothing is left of the paper's order, and the reason is not that deeper nets *generalise* worse: look at the axis. It is the **training** loss. The deeper the
+# net, the later it begins to fall, and VGG-19 does not learn at all. What goes wrong there happens in the first steps.
+
+# %% [markdown]
+# ## Why plain VGG-16 does not start
+#
+# A layer adds up $n$ products, $n = c_\text{in} k^2$. With independent weights of variance $\sigma^2$ and mean 0, the variance of its output is
+# $n \sigma^2$ times the mean square of its input, and a ReLU halves the mean square. So from layer to layer the signal's spread is multiplied by about
+#
+# $$\sqrt{\tfrac{1}{2}\, n\, \sigma^2}.$$
+#
+# In VGG-16 $n$ is mostly 4,608 = 512 · 9. **Predict, then run.** What becomes of the signal after 13 layers if $\sigma = 0.01$, as in AlexNet? If $\sigma^2 = 0.01$, as in the
+# VGG paper? Which $\sigma$ would keep it?
+
+# %%
+for sigma in (0.01, 0.1, (2 / 4608) ** 0.5):
+    factor = (0.5 * 4608 * sigma**2) ** 0.5
+    print(
+        f"sigma {sigma:.4f}: a factor of {factor:.2f} a layer, {factor**9:.1e} after nine such layers"
+    )
+print(facts.get("vgg.random_weights"))
+
+# %% [markdown]
+# Both fail, in opposite directions. **He initialisation** draws with $\sigma^2 = 2/n$, so that the factor is 1; **Glorot initialisation** with
+# $\sigma^2 = 2/(n_\text{in} + n_\text{out})$, about half of that. Measured, in the thirteen convolutions of VGG-16:
+
+# %%
+starts = {
+    "σ = 0.01 (AlexNet)": lambda net: gaussian_(net, std=0.01),
+    "σ = 0.1 (VGG)": lambda net: gaussian_(net, std=0.1),
+    "Glorot": glorot_uniform_,
+    "He": he_normal_,
+}
+torch.manual_seed(0)
+noise = torch.randn(4, 3, 32, 32)
+with torch.device("meta"):
+    net = VGG(CONFIGURATIONS["D"]).blocks
+convolutions = net.to_empty(device="cpu")  # 15 of VGG-16's 138 million parameters
+spread = {name: activation_spread(start(convolutions), noise) for name, start in starts.items()}
+last = {name: list(values.values())[-1] for name, values in spread.items()}
+
+# %%
+show(
+    plot_by_depth(spread, "standard deviation of the output", xlabel="convolution of VGG-16"),
+    "Spread of each convolution's output, logarithmic: with sigma 0.01 it falls by many orders of "
+    "magnitude, with 0.1 it grows by as many, Glorot falls slowly, He stays level",
+)
+expect(last["σ = 0.01 (AlexNet)"] < 1e-4, "with sigma 0.01 hardly anything arrives", trained=False)
+expect(last["σ = 0.1 (VGG)"] > 1e4, "with sigma 0.1 it explodes", trained=False)
+expect(0.05 < last["He"] < 20, "with He's weights it stays in range", trained=False)
+
+# %% [markdown]
+# A signal of $10^{-5}$ cannot tell one picture from another: all logits are the bias, the loss is $\log 10$, and the gradient, which is multiplied by the same factors on
+# its way back, is as small. This is what the authors met. Their way out was to train A first, which is shallow enough, and to start the
+# deeper nets from its layers. After submission they noted that Glorot's initialisation does without.
+#
+# **Predict, then run.** VGG-16 with an eighth of the channels, three starts: σ = 0.01; He; He with **batch normalisation** (`norm="batch"`: after each
+# convolution, each channel is brought to mean 0 and deviation 1; lesson 11). Which falls first?
+
+
+# %%
+def deep(norm: str = "none") -> nn.Module:
+    """Return VGG-16 with an eighth of the channels, with He's initial weights."""
+    return models.build(
+        "vgg_small", in_channels=1, configuration="D", width=8, dropout=0.0, norm=norm
+    )
+
+
+first_loss = {}
+
+# %%
+seed_everything(0)
+history = train(gaussian_(deep(), std=0.01), on_epoch_end=[LivePlot("VGG-16, σ = 0.01")])
+first_loss["σ = 0.01"] = history.column("train_loss")[-1]
+
+# %%
+seed_everything(0)
+history = train(deep(), on_epoch_end=[LivePlot("VGG-16, He")])
+first_loss["He"] = history.column("train_loss")[-1]
+
+# %%
+seed_everything(0)
+history = train(deep("batch"), on_epoch_end=[LivePlot("VGG-16, He, batch normalisation")])
+first_loss["batch norm"] = history.column("train_loss")[-1]
+
+# %% tags=["nbval-ignore-output"]
+print({name: round(value, 3) for name, value in first_loss.items()})
+log10 = torch.tensor(10.0).log().item()
+expect(abs(first_loss["σ = 0.01"] - log10) < 0.02, "with sigma 0.01 the loss stays at log 10")
+expect(first_loss["batch norm"] < 0.8, "with batch normalisation it falls at once")
+expect(
+    first_loss["batch norm"] < first_loss["He"] - 0.1,
+    "faster than with He's weights alone",
+)
+
+# %% [markdown]
+# Good initial weights hold at the first step. But the weights move, and nothing in a plain net keeps the balance; batch normalisation restores it in every step.
+# That is why `vgg16_bn` exists in every library, and the paper's plain VGG is seldom trained any more. The recorded runs with it:
+
+# %%
+normalised = {
+    f"{letter} with BN": records.load(f"vgg_depth_{letter.lower()}_bn") for letter in "ABDE"
+}
+show(
+    plot_records(normalised, "train_loss", "training loss"),
+    "Training loss of VGG A, B, D and E with batch normalisation: all four fall from the first epoch",
+)
+records.table(*(f"vgg_depth_{letter}_bn" for letter in "abde"))
+
+# %%
+for letter in "ABDE":
+    better = normalised[f"{letter} with BN"].test_accuracy.mean > plain[letter].test_accuracy.mean
+    expect(better, f"{letter} is better with batch normalisation than without", trained=False)
+
+# %% [markdown]
+# Now all four learn. And still the deepest is not the best: on 3,000 small pictures the 11 layers of A are enough, and every further layer makes the beginning
+# a little harder. *"The deeper the better"* is a statement about a task that needs it. Where more layers make the **training** loss worse, something else is
+# going on than overfitting. Lesson 12 takes that up.
+
+# %% [markdown]
+# ## Scale jittering
+#
+# In one photo a dog fills the frame, in another it is a tenth as wide. VGG's training pictures are resized so that their shorter side is $S$ pixels, then a square of 224 is cut
+# out at random. With **scale jittering**, $S$ is drawn anew for every picture; a small $S$ shows the whole, a large one a part.
+
+# %%
+import matplotlib.pyplot as plt
+from matplotlib.cbook import get_sample_data
+
+photo = torch.tensor(plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))
+photo = photo.permute(2, 0, 1).float() / 255  # (3, 600, 512)
+
+
+def crop_at_scale(photo: torch.Tensor, scale: int, generator: torch.Generator) -> torch.Tensor:
+    """Resize a photo (3, H, W) to a shorter side of `scale`; cut 224 x 224 out at random."""
+    factor = scale / min(photo.shape[1:])
+    resized = F.interpolate(photo[None], scale_factor=factor, mode="bilinear", antialias=True)[0]
+    top, left = (int(torch.randint(n - 223, (), generator=generator)) for n in resized.shape[1:])
+    return resized[:, top : top + 224, left : left + 224]
+
+
+# %%
+low, high = facts.get("vgg.scales").value
+generator = torch.Generator().manual_seed(1)
+scales = [low, low, (low + high) // 2, (low + high) // 2, high, high]
+crops = [crop_at_scale(photo, scale, generator).clamp(0, 1) for scale in scales]
+show(
+    plot_images(crops, [f"S = {scale}" for scale in scales], num_columns=6, size=1.15),
+    "Six crops of one portrait: at S = 256 nearly the whole, at 384 a part, at 512 a detail",
+)
+expect(all(crop.shape == (3, 224, 224) for crop in crops), "every crop fits the net", trained=False)
+
+# %%
+facts.table("vgg16.top5", "vgg16.top5_jittered", "vgg19.top5", "vgg19.top5_jittered")
+
+# %% [markdown]
+# With jittering the errors fall, and by more than from C to D. (Beware: the jittered rows were also *tested* at another scale, so two things changed. The
+# paper's fixed scale of 384 lies in between.)
+
+# %% [markdown]
+# ## VGG-16 and VGG-19 for 32 × 32 pictures
+#
+# CIFAR-10's photos are 32 pixels wide. 32 = 1 · 32, so after five pools one pixel is left, and 512 numbers go to the classifier. **Predict, then run.** How many parameters are
+# left of VGG-16's 138 million, with linear layers of 512 units and ten classes?
+
+# %%
+for letter, name in (("D", "VGG-16"), ("E", "VGG-19")):
+    with torch.device("meta"):
+        for_cifar = VGG(CONFIGURATIONS[letter], num_classes=10, pooled_size=1, hidden_size=512)
+    counted = summary(for_cifar, (3, 32, 32), depth=0)
+    print(
+        f"{name} for 32 x 32: {counted.parameters:,} parameters, {counted.multiply_adds:,} multiply-adds"
+    )
+expect(counted.parameters < 21e6, "even VGG-19 is a seventh of the original", trained=False)
+
+# %% [markdown]
+# Two traps on the way:
+#
+# - **28 pixels.** 28 → 14 → 7 → 3 → 1 → 0: the fifth pool has nothing to pool. The course's `vgg_small` rounds up (28, 14, 7, 4, 2, 1).
+# - **The adaptive pool.** Libraries put one in front of the linear layers that turns any size into 7 × 7. Feed 32 pixels into the ImageNet model: it
+#   copies the one pixel 49 times, and 100 million weights see copies. It runs, and nobody complains.
+
+# %%
+try:
+    x = torch.zeros(1, 1, 28, 28)
+    for _ in range(5):
+        x = nn.MaxPool2d(2)(x)
+except RuntimeError as error:
+    print(f"{tuple(x.shape[2:])} pixels:", str(error).split(". ")[0])
+one_pixel = torch.rand(1, 512, 1, 1)
+copies = nn.AdaptiveAvgPool2d(7)(one_pixel)
+expect(bool((copies == one_pixel).all()), "49 copies of one pixel", trained=False)
+
+# %% [markdown]
+# ## The full setting
+#
+# On a machine with a GPU and a network, this trains the small VGG on CIFAR-10's 50,000 colour photos:
+#
+# ```
+# python -m course_utils train vgg_small --data cifar10 --epochs 30 --lr 0.05 --crop 4 --flip
+# ```
+#
+# **Not measured here.** In lesson 15 you build VGG-16 for 32 pixels yourself. What the paper's own training took, and where it led in the contest of 2014:
+
+# %%
+facts.table("vgg.training_weeks", "vgg.rank_*", "vgg.top5_contest", "vgg.top5_single_test")
+
+# %%
+print(facts.trap("vgg_won_ilsvrc"))
+
+# %% [markdown]
+# ## Pop quiz
+
+# %%
+from course_utils import quiz
+
+quiz.show("09_vgg")
+
+# %% [markdown]
+# ## What to remember
+#
+# - A block (convolutions that keep the size, then a 2 × 2 pool) and a table of how often: that is a VGG, and the way nets are written since.
+# - Two 3 × 3 see as far as one 5 × 5, with 18 instead of 25 $C^2$ weights and one more ReLU. Not where few channels come in.
+# - Most of VGG's parameters are in its linear layers; VGG-16 has 138 million, VGG-19 144 million.
+# - From layer to layer a plain net multiplies its signal by $\sqrt{n\sigma^2/2}$. Unless that is 1, a deep net does not start. He's weights set it to 1; batch normalisation keeps it there.
+# - Depth helps where the task needs it. On our small pictures 11 layers do.
+# - Second in classification, first in localisation: VGG did not win ILSVRC, and is used as if it had.
+
+# %% [markdown]
+# ## Further reading
+
+# %%
+for key in ("simonyan2015", "krizhevsky2012", "glorot2010", "he2015"):
+    print(facts.paper(key))
+    print()
+
+# %% [markdown]
+# **Next** comes GoogLeNet, which won in the same year with a twentieth of the parameters: several filter sizes side by side, and no large linear layer. The skill you will need is
+# to count the multiply-adds of a block, path by path.
+#
+# ## Words of this lesson
+#
+# | English | Korean | meaning |
+# |---|---|---|
+# | block | 블록 | layers that are repeated as a unit |
+# | configuration | 구성 | the table from which a net is built |
+# | stack | 스택 | layers one after the other |
+# | receptive field | 수용 영역 | the pixels that one value can see |
+# | non-linearity | 비선형성 | what an activation adds between linear layers |
+# | depth | 깊이 | number of layers with weights |
+# | initialisation | 초기화 | how the first weights are drawn |
+# | variance | 분산 | mean square of the distance from the mean |
+# | batch normalisation | 배치 정규화 | bringing each channel to mean 0 and deviation 1 |
+# | scale jittering | 스케일 지터링 | drawing the size of the training picture anew each time |
+# | crop | 크롭 | a part cut out of a picture |
+# | fully connected layer | 완전 연결 층 | linear layer: every input to every output |
