@@ -17,14 +17,14 @@ class Mark:
         name: Of nbgrader's cell.
         points: By the check, or by a person where one has given any; None if a person must.
         most: That there are.
-        is_written: Whether a person reads the answer.
+        unread: Whether a person has to look, for the first time or again.
         comment: Of a person, or "".
     """
 
     name: str
     points: float | None
     most: float
-    is_written: bool
+    unread: bool
     comment: str
 
     @property
@@ -53,7 +53,7 @@ class Report:
     @property
     def unread(self) -> list[str]:
         """The answers that a person still has to read."""
-        return [mark.name for mark in self.marks if mark.points is None]
+        return [mark.name for mark in self.marks if mark.unread]
 
     @property
     def fingerprint(self) -> str:
@@ -80,9 +80,8 @@ def _marks(submission: object) -> tuple[Mark, ...]:
         for grade in sorted(notebook.grades, key=lambda grade: order.get(grade.name, 0)):
             given = grade.manual_score if grade.manual_score is not None else grade.auto_score
             points = None if given is None else float(given + (grade.extra_credit or 0))
-            written = grade.cell.cell_type == "markdown"
-            comment = comments.get(grade.name, "")
-            marks.append(Mark(grade.name, points, float(grade.max_score), written, comment))
+            unread, comment = bool(grade.needs_manual_grade), comments.get(grade.name, "")
+            marks.append(Mark(grade.name, points, float(grade.max_score), unread, comment))
     return tuple(marks)
 
 

@@ -138,8 +138,9 @@ class WithholdHidden(NbGraderPreprocessor):
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> Converted:
         """Look through all outputs. Runs before the hidden checks are removed."""
         sources = "\n".join(cell.source for cell in nb.cells if utils.is_grade(cell))
-        lines = "\n".join(HIDDEN.findall(sources)).split("\n")
-        secret = {line for line in map(_letters, [*lines, "BEGIN HIDDEN TESTS"]) if len(line) >= 16}
+        lines = [line.strip() for line in "\n".join(HIDDEN.findall(sources)).split("\n")]
+        code = [line for line in lines if not re.match("f?[\"']", line)]  # sentences are no secret
+        secret = {line for line in map(_letters, [*code, "BEGIN HIDDEN TESTS"]) if len(line) >= 16}
         for cell in nb.cells:
             shown = _letters(str(cell.get("outputs", "")))
             if any(line in shown for line in secret):

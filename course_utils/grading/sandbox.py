@@ -163,7 +163,8 @@ def sandbox_command(
         options += ["--ro-bind-try", path, path]
     for secret in hidden:
         if any(secret.resolve().is_relative_to(Path(place).resolve()) for place in visible):
-            options += ["--tmpfs", str(secret.resolve())]
+            cover = ["--tmpfs"] if secret.is_dir() else ["--ro-bind", "/dev/null"]
+            options += [*cover, str(secret.resolve())]
     options += ["--proc", "/proc", "--dev", "/dev"]
     options += ["--bind", str(folder.path / "shm"), "/dev/shm", "--remount-ro", "/dev"]
     options += ["--bind", str(folder.path / "tmp"), "/tmp"]

@@ -208,7 +208,9 @@ GRADED = {
     "reads_passwords": kind(lambda m, s: m.trying(s, "open('/etc/shadow').read()"), (2, 1, 0)),
     "opens_socket": kind(
         lambda m, s: m.trying(
-            s, f"import socket\nsocket.create_connection(('127.0.0.1', {m.paths.port}), 3)"
+            s,
+            f"import socket\nlink = socket.create_connection(('127.0.0.1', {m.paths.port}), 3)\n"
+            "assert link.getsockname() != link.getpeername(), 'connected to itself, by chance'",
         ),
         (2, 1, 0),
         "its code speaks of the network",

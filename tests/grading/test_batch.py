@@ -102,7 +102,10 @@ def done(tmp_path_factory):
             archive.writestr("__MACOSX/._s01.ipynb", b"\0")
         start = time.monotonic()
         result = run_batch(source, batch, workers=2)
-    seconds = time.monotonic() - start
+        seconds = time.monotonic() - start
+        server.setblocking(False)
+        with pytest.raises(BlockingIOError):  # nobody has come through
+            server.accept()
     return SimpleNamespace(
         result=result, batch=batch, out=out, seconds=seconds, source=source, refused=refused
     )

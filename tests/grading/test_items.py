@@ -17,7 +17,7 @@ def report(student, easy, hard, written=None):
     marks = (
         Mark("easy", float(easy), 1.0, False, ""),
         Mark("hard", 2.0 * hard, 2.0, False, ""),
-        Mark("essay", written, 3.0, True, ""),
+        Mark("essay", written, 3.0, written is None, ""),
     )
     return Report(student, marks)
 
