@@ -672,8 +672,9 @@ for index, label in enumerate(pictures.labels.tolist()):
     target = photos / CLASSES[label] / f"photo{index:04}.png"
     target.parent.mkdir(parents=True, exist_ok=True)
     write_png(picture.round().byte(), str(target))
-(photos / "star").mkdir()
-(photos / "star" / "broken.png").write_bytes(b"no picture")
+broken = photos / "star" / "broken.png"
+broken.parent.mkdir()
+_ = broken.write_bytes(b"no picture")
 
 # %% [markdown]
 # One mistake is built in: a class folder with nothing readable in it. What does `load` do?
@@ -693,8 +694,8 @@ except ValueError as error:
     print(str(error).replace(str(photos), "photos"))
 
 # %%
-(photos / "star" / "broken.png").unlink()
-(photos / "star").rmdir()
+broken.unlink()
+broken.parent.rmdir()
 mine = load_photos(photos)
 for part in ("train", "val", "test"):
     print(f"{part:>5}: {getattr(mine, part).num_images} pictures of {', '.join(mine.info.classes)}")
@@ -735,7 +736,7 @@ folder.cleanup()
 #
 # Before you believe its accuracy, ask what this course has taught you to ask:
 #
-# - How many *test* pictures are there? With 72 of them, 80 % has a standard error of 5 points.
+# - How many *test* pictures are there? With 80 of them, 80 % has a standard error of 4.5 points.
 # - Are near-copies of a test picture (the same cat, a second later) in the training part?
 # - Is there a background, a camera or a watermark that goes with one class? Draw the maps.
 # - Is it better than the simplest answer: the most frequent class?
