@@ -168,6 +168,7 @@ class Trainer:
             saver.save(self)
         for callback in self.on_epoch_end:
             callback(self.history)
+        self.epoch_started = time.perf_counter()  # saving and callbacks are not training
 
     def train_epoch(self, saver: Saver | None = None) -> None:
         """Take one step for each batch; the batches behind a checkpoint are passed over."""

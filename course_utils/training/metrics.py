@@ -1,5 +1,6 @@
 """Loss and accuracy over many batches, kept on the device until they are asked for."""
 
+import math
 from dataclasses import dataclass
 from typing import TypedDict
 
@@ -66,8 +67,8 @@ class Meter:
         The device has to finish those batches first.
         """
         start, self.num_checked = self.num_checked, len(self.losses)
-        finite = self._on_cpu(self.losses[start:]).isfinite()
-        return None if finite.all() else start + int((~finite).nonzero()[0])
+        losses = self._on_cpu(self.losses[start:]).tolist()
+        return next((start + i for i, loss in enumerate(losses) if not math.isfinite(loss)), None)
 
     def sums(self) -> Tensor:
         """Return loss, right answers and pictures, summed over all batches: (3,), float64."""

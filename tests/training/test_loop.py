@@ -6,6 +6,7 @@ import math
 import random
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import NamedTuple
 
 import numpy as np
@@ -133,6 +134,18 @@ def test_calls_back_after_each_epoch_and_step(make_model, make_loaders):
     assert watcher.epochs == [1, 2, 3]
     assert watcher.steps == [(step, 21) for step in range(1, 22)]
     assert len(lengths) == 3
+
+
+def test_the_time_of_callbacks_is_not_that_of_training(make_model, make_loaders, monkeypatch):
+    now = 0
+
+    def wait(_):
+        nonlocal now
+        now += 1000
+
+    monkeypatch.setattr(loop, "time", SimpleNamespace(perf_counter=lambda: now))
+    history = fit(make_model(), make_loaders(), TrainConfig(epochs=3), on_epoch_end=[wait])
+    assert history.column("seconds") == [0, 0, 0]
 
 
 def test_a_callback_may_look_at_the_training_pictures(make_model, make_loaders):
