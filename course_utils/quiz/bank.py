@@ -108,11 +108,13 @@ class Bank:
         name: such as ``04_stride_padding_pooling`` or ``exercises/04_stride_padding_pooling``.
         items: in their order.
         rules: id of each wrong rule that the items may name -> its sentence.
+        own: ids of those that stand in this bank itself.
     """
 
     name: str
     items: tuple[Item, ...]
     rules: Mapping[str, str]
+    own: tuple[str, ...] = ()
 
     @property
     def lesson(self) -> str:
@@ -195,7 +197,7 @@ def parse(text: str, name: str, rules: Mapping[str, str] | None = None) -> Bank:
     known = common_rules() if rules is None else rules
     try:
         tables = tomllib.loads(text)
-        _only(tables, {"items", "rules"}, "bank")
+        _only(tables, {"items", "rules"}, "a bank")
         own = _rules(tables.get("rules", {}), known)
     except ValueError as error:  # tomllib's own says on which line
         raise BankError(f"{place}: {error}") from error
@@ -209,7 +211,7 @@ def parse(text: str, name: str, rules: Mapping[str, str] | None = None) -> Bank:
         except ValueError as error:
             label = row.get("id", f"number {len(items) + 1}")
             raise BankError(f"{place}, line {line}, item {label}: {error}") from error
-    return Bank(name, tuple(items), {**known, **own})
+    return Bank(name, tuple(items), {**known, **own}, tuple(own))
 
 
 def _lines_of_items(text: str) -> list[int]:
@@ -225,7 +227,10 @@ def _rules(table: Any, known: Mapping[str, str]) -> dict[str, str]:
             isinstance(sentence, str) and len(sentence) >= 12 and sentence[-1] not in ".!?",
             f"rule {rule}: needs a clause that ends 'that comes out where ...', no full stop",
         )
-        _require(rule not in known, f"rule {rule} is in quiz/rules.toml already: use it from there")
+        _require(
+            rule not in known,
+            f"rule {rule} is there already, for every bank or from the lesson's: use that",
+        )
     return dict(table)
 
 
@@ -249,7 +254,7 @@ def _item(row: Any, rules: Mapping[str, str], taken: set[str]) -> Item:
 def _typed_item(row: Mapping[str, Any]) -> Item:
     kind = row.get("kind")
     _require(kind in KINDS, f"kind = {kind!r} must be one of {', '.join(KINDS)}")
-    _only(row, _FIELDS[str(kind)], f"{kind} item")
+    _only(row, _FIELDS[str(kind)], f"a {kind} item")
     values = dict(row)
     texts = _ANY | {"computation", "unit", "form", "trap"}
     for name in texts & set(values):
@@ -274,7 +279,7 @@ def _slide(trap: str) -> str:
 
 def _option(row: Any) -> Option:
     _require(isinstance(row, dict), f"an option is a table with a text, not {row!r}")
-    _only(row, {"text", "right", "rule", "why"}, "option")
+    _only(row, {"text", "right", "rule", "why"}, "an option")
     _require(isinstance(row.get("text"), str) and row["text"].strip(), "an option has no text")
     _require(isinstance(row.get("right", False), bool), "right must be true or false")
     return Option(**row)
@@ -425,7 +430,7 @@ def _require(condition: object, sentence: str) -> None:
 
 def _only(row: Mapping[str, Any], known: Iterable[str], what: str) -> None:
     unknown = sorted(set(row) - set(known))
-    _require(not unknown, f"a {what} has no field {', '.join(unknown)}")
+    _require(not unknown, f"{what} has no field {', '.join(unknown)}")
 
 
 def _list(row: Mapping[str, Any], name: str) -> list[Any]:

@@ -15,6 +15,7 @@ import importlib
 import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 Value = int | float | str | tuple[int, ...]
@@ -40,12 +41,21 @@ class Computation:
 
     def __call__(self, **variables: Any) -> Value:
         """Return the right answer."""
-        return self.right(**variables)
+        return _computed(self.right, tuple(variables.items()))
+
+    def slip(self, rule: str, **variables: Any) -> Value | None:
+        """Return what a wrong rule gives."""
+        return _computed(self.wrong[rule], tuple(variables.items()))
 
     @property
     def variables(self) -> tuple[str, ...]:
         """Names of the variables that the function takes."""
         return tuple(inspect.signature(self.right).parameters)
+
+
+@lru_cache(maxsize=4096)  # some build a whole net, and a question asks more than once
+def _computed(function: Callable[..., Any], variables: tuple[tuple[str, Any], ...]) -> Any:
+    return function(**dict(variables))
 
 
 def computation(**wrong: Rule) -> Callable[[Callable[..., Value]], Computation]:

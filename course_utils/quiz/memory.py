@@ -82,13 +82,21 @@ def remember(quiz: str, entries: Mapping[str, Entry]) -> str:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as f:
             f.write(text)
-        Path(f.name).replace(path)
+        _replace(Path(f.name), path)
     except OSError as error:
         return (
             f"Your answers cannot be kept ({error.strerror or error}): "
             f"set {VARIABLE} to a folder that you may write to."
         )
     return ""
+
+
+def _replace(written: Path, path: Path) -> None:
+    try:
+        written.replace(path)
+    except OSError:
+        written.unlink(missing_ok=True)
+        raise
 
 
 def _entries(rows: Any) -> dict[str, Entry]:

@@ -3,9 +3,10 @@
 import itertools
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
-from course_utils.quiz.bank import Bank, BankError, Item, load
+from course_utils.quiz.bank import Bank, BankError, Item, load, names
 from course_utils.quiz.marking import explain, mark, solution, where
 from course_utils.quiz.variants import Question, pose
 
@@ -13,6 +14,15 @@ SOURCES = Path(__file__).resolve().parents[2] / "sources" / "lessons"
 SEEDS = range(12)
 FEWEST, MOST = 5, 8
 _ANSWER_LETTERS = re.compile(r"\banswer [A-F]\b", re.IGNORECASE)
+
+
+def readable() -> list[Bank]:
+    """Return the banks that can be read; `check` says what is wrong with the others."""
+    found = []
+    for name in names():
+        with suppress(BankError):
+            found.append(load(name))
+    return found
 
 
 def headings(lesson: str) -> list[str]:
@@ -39,6 +49,9 @@ def problems(bank: Bank) -> Iterator[str]:
     is_lesson = bank.name == bank.lesson
     if is_lesson and not FEWEST <= len(bank.items) <= MOST:
         yield f"{bank.name}: {len(bank.items)} items; {FEWEST} to {MOST} are wanted"
+    unused = sorted(set(bank.own) - _rules_named(bank))
+    if unused:
+        yield f"{bank.name}: no item names the rules {', '.join(unused)}"
     known = headings(bank.lesson)
     for item in bank.items:
         place = f"{bank.name}, item {item.id}"
@@ -48,6 +61,13 @@ def problems(bank: Bank) -> Iterator[str]:
             yield from (f"{place}: {fault}" for fault in _faults(bank, item))
         except Exception as error:  # whatever a computation may raise
             yield f"{place}: {type(error).__name__}: {error}"
+
+
+def _rules_named(bank: Bank) -> set[str]:
+    """Wrong rules of a bank's items, and of the items of its lesson's exercise."""
+    exercise = f"exercises/{bank.lesson}"
+    both = [bank, *(other for other in readable() if other.name == exercise)]
+    return {rule for part in both for item in part.items for rule in item.rules}
 
 
 def _faults(bank: Bank, item: Item) -> Iterator[str]:

@@ -145,8 +145,8 @@ def _unfit(item: Item, values: Mapping[str, Any]) -> str:
 
 
 def _slips(item: Item, values: Mapping[str, Any]) -> dict[str, Value]:
-    wrong = computation.find(item.computation).wrong
-    answers = {rule: wrong[rule](**values) for rule in item.rules}
+    found = computation.find(item.computation)
+    answers = {rule: found.slip(rule, **values) for rule in item.rules}
     return {rule: answer for rule, answer in answers.items() if answer is not None}
 
 

@@ -1,0 +1,215 @@
+"""The banks of the course hold what they promise, and a malformed bank says what is wrong."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from course_utils import quiz
+from course_utils.quiz import bank as banks
+from course_utils.quiz import review
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+@pytest.mark.parametrize("name", banks.names())
+def test_a_bank_of_the_course_is_sound(name: str) -> None:
+    assert review.check(name) == []
+
+
+@pytest.mark.parametrize("name", [name for name in banks.names() if "/" not in name])
+def test_a_lesson_asks_its_own_bank(name: str) -> None:
+    source = (ROOT / "sources" / "lessons" / f"{name}.py").read_text("utf-8")
+    section = source[source.index("# ## Pop quiz") :]
+    assert f'quiz.show("{name}")' in section
+
+
+def test_the_lectures_own_quizzes_are_among_them() -> None:
+    lessons = {"04_stride_padding_pooling": "order_of_pooling"}
+    lessons["05_channels_and_parameters"] = "filtered_shape"
+    for name, item in lessons.items():
+        assert quiz.load(name).item(item)
+
+
+def test_every_kind_and_every_common_group_is_used_in_the_course() -> None:
+    kinds = {item.kind for bank in review.readable() for item in bank.items}
+    assert kinds == set(banks.KINDS)
+
+
+def test_an_unknown_bank_or_item_is_told_apart() -> None:
+    with pytest.raises(ValueError, match=r"no quiz '99_x': choose from 01_image_tensors"):
+        quiz.load("99_x")
+    with pytest.raises(ValueError, match=r"no item 'x': choose from batch_shape"):
+        quiz.load("01_image_tensors").item("x")
+
+
+# --- Malformed banks ---------------------------------------------------------------------------
+
+SINGLE = """
+[[items]]
+id = "first"
+kind = "single"
+section = "The question"
+question = "Which?"
+explanation = "That one."
+options = [{ text = "this", right = true }, { text = "that", rule = "no_floor" }]
+"""
+NUMBER = """
+[[items]]
+id = "second"
+kind = "number"
+section = "The question"
+question = "{n} pixels, kernel {k}, stride {s}, padding {p}?"
+computation = "shared.output_size"
+variables = { n = { from = 20, to = 40 }, k = [3], s = [2], p = [2] }
+explanation = "{answer}."
+"""
+ORDER = """
+[[items]]
+id = "third"
+kind = "order"
+section = "The question"
+question = "In which order?"
+explanation = "In that one."
+steps = ["a", "b", "c"]
+slips = [{ step = 2, before = 1, rule = "no_floor" }]
+"""
+MULTIPLE = """
+[[items]]
+id = "fourth"
+kind = "multiple"
+section = "The question"
+question = "Which ones?"
+explanation = "Those."
+options = [
+    { text = "a", right = true, rule = "no_floor" },
+    { text = "b", rule = "no_floor" },
+    { text = "c", rule = "no_floor" },
+]
+"""
+MISTAKE = SINGLE.replace('"single"', '"mistake"\ntrap = "photo_1080x720"')
+
+
+def test_a_well_formed_bank_is_read() -> None:
+    read = quiz.parse(SINGLE + NUMBER + ORDER + MULTIPLE, "x")
+    assert [item.id for item in read.items] == ["first", "second", "third", "fourth"]
+    assert read.items[1].variables["n"] == tuple(range(20, 41))
+    assert quiz.parse(MISTAKE, "x").items[0].trap == "photo_1080x720"
+
+
+def test_a_mistake_quotes_the_ledger() -> None:
+    read = quiz.parse(MISTAKE.replace('question = "Which?"\n', ""), "x")
+    assert "1080x720 becomes a tensor of 3x1080x720" in read.items[0].question
+
+
+@pytest.mark.parametrize(
+    ("text", "old", "new", "message"),
+    [
+        (SINGLE, 'id = "first"', "id = first", r"x\.toml: .*line 3"),  # tomllib's own
+        (SINGLE, "[[items]]", "[items]", r"headed \[\[items\]\]"),
+        (SINGLE, "[[items]]", "x = 1\n[[items]]", "a bank has no field x"),
+        (SINGLE, 'id = "first"', 'id = "First one"', "id must be lower_case_words"),
+        (SINGLE, '"single"', '"choose"', "kind = 'choose' must be one of single"),
+        (SINGLE, 'question = "Which?"', 'quetsion = "Which?"', "no field quetsion"),
+        (SINGLE, 'question = "Which?"', 'question = " "', "question is missing"),
+        (SINGLE, 'question = "Which?"', "question = 3", "question must be a text, not 3"),
+        (SINGLE, 'section = "The question"\n', "", "section is missing"),
+        (SINGLE, "right = true", 'rule = "no_floor"', "needs one right option"),
+        (SINGLE, "right = true", 'right = "yes"', "right must be true or false"),
+        (SINGLE, 'rule = "no_floor"', "right = true", "needs one right option"),
+        (SINGLE, ', rule = "no_floor"', "", "option 'that' is wrong but names no wrong rule"),
+        (SINGLE, "no_floor", "no_flor", "wrong rule 'no_flor' has no sentence: add it to"),
+        (SINGLE, 'text = "that"', 'text = "this"', "the same answer twice"),
+        (SINGLE, 'text = "that"', 'txt = "that"', "an option has no field txt"),
+        (SINGLE, '"Which?"', '"Which {n}?"', r"\{n\} is no variable \(there are: none\)"),
+        (SINGLE, '"Which?"', '"{fact:no.such}"', "no fact"),
+        (SINGLE, "[[items]]", '[rules]\nno_floor = "something else here"\n\n[[items]]',
+         "rule no_floor is there already"),
+        (SINGLE, "[[items]]", '[rules]\nnew = "It is wrong to do so."\n\n[[items]]',
+         "rule new: needs a clause"),
+        (SINGLE + SINGLE, "", "", "another item of this bank has the same id"),
+        (NUMBER, "shared.output_size", "shared.nothing", "has no function 'nothing'"),
+        (NUMBER, "shared.output_size", "lesson_99.nothing", "no module computations/lesson_99"),
+        (NUMBER, 'computation = "shared.output_size"\n', "", "needs a computation"),
+        (NUMBER, "s = [2], ", "", r"variables \['k', 'n', 'p'\], but shared.output_size takes"),
+        (NUMBER, "k = [3]", "k = []", "variable k needs a list, or from and to"),
+        (NUMBER, "to = 40", "until = 40", "variable n has no field until"),
+        (NUMBER, "to = 40", "to = 4.5", "variable n needs whole from and to"),
+        (NUMBER, "variables", 'wrong = ["no_flor"]\nvariables', "has no wrong rule no_flor"),
+        (NUMBER, "variables", 'wrong = ["no_floor"]\nvariables', "at least two wrong rules"),
+        (NUMBER, "variables", "tolerance = -1\nvariables", "tolerance must be a number"),
+        (NUMBER, "{answer}", "{anwser}", r"\{anwser\} is no variable"),
+        (ORDER, '"a", "b", "c"', '"a", "b"', "three to six steps"),
+        (ORDER, "step = 2, before = 1", "step = 1, before = 2", "in a right order"),
+        (ORDER, "before = 1, ", "", "a slip has the fields step, before and rule"),
+        (ORDER, 'slips = [{ step = 2, before = 1, rule = "no_floor" }]', "", "needs slips"),
+        (MULTIPLE, '    { text = "c", rule = "no_floor" },\n', "", "three to six options"),
+        (MULTIPLE, "right = true, ", "", "at least one right option"),
+        (MULTIPLE, '"c", rule = "no_floor"', '"c"', "names no wrong rule that misjudges it"),
+        (MISTAKE, "photo_1080x720", "photo", "no trap"),
+        (MISTAKE, 'trap = "photo_1080x720"\n', "", "names no trap of the ledger"),
+    ],
+)  # fmt: skip
+def test_a_malformed_bank_is_refused(text: str, old: str, new: str, message: str) -> None:
+    assert old in text
+    with pytest.raises(quiz.BankError, match=message) as failure:
+        quiz.parse(text.replace(old, new), "x")
+    assert str(failure.value).startswith("x.toml")
+
+
+def test_the_line_and_the_item_are_named() -> None:
+    text = SINGLE + NUMBER.replace("k = [3]", "k = []")
+    line = text.splitlines().index("[[items]]", 3) + 1
+    with pytest.raises(quiz.BankError, match=rf"^x\.toml, line {line}, item second: variable k"):
+        quiz.parse(text, "x")
+
+
+# --- What reads well and is wrong all the same -------------------------------------------------
+
+
+def faults(text: str, name: str = "04_stride_padding_pooling") -> str:
+    return "\n".join(review.problems(quiz.parse(text, name)))
+
+
+def test_a_section_that_the_lesson_does_not_have_is_found() -> None:
+    assert "no section 'No such heading'" in faults(
+        SINGLE.replace("The question", "No such heading")
+    )
+    assert "no section" not in faults(SINGLE)
+
+
+def test_a_lesson_with_too_few_items_is_found() -> None:
+    assert "1 items; 5 to 8 are wanted" in faults(SINGLE)
+    assert "items; 5 to 8" not in faults(SINGLE, "exercises/04_stride_padding_pooling")
+
+
+def test_a_rule_that_can_never_be_told_apart_is_found() -> None:
+    assert "['no_plus_one'] are never recognised" in faults(NUMBER)
+
+
+def test_numbers_that_cannot_be_drawn_are_found() -> None:
+    even = NUMBER.replace("n = { from = 20, to = 40 }", "n = [21]")  # divides evenly
+    assert "no numbers fit" in faults(even) and "no_floor" in faults(even)
+
+
+def test_a_rule_that_no_item_names_is_found() -> None:
+    more = '[rules]\nnew_rule = "something is done wrongly"\n' + SINGLE
+    assert "no item names the rules new_rule" in faults(more)
+    assert "no item names" not in faults(more.replace("no_floor", "new_rule"))
+
+
+def test_an_answer_called_by_its_letter_is_found() -> None:
+    assert "by its letter" in faults(SINGLE.replace("That one.", "Answer B is wrong."))
+
+
+def test_the_readme_s_examples_are_read() -> None:
+    text = (ROOT / "course_utils" / "quiz" / "README.md").read_text("utf-8")
+    items = re.findall(r"(?:^    .*\n|^\n(?=    ))+", text, re.MULTILINE)
+    banked = [re.sub(r"^    ", "", block, flags=re.MULTILINE) for block in items]
+    examples = [block for block in banked if block.lstrip().startswith("[[items]]")]
+    assert {tomllib.loads(block)["items"][0]["kind"] for block in examples} == set(banks.KINDS)
+    names = set(re.findall(r'rule = "(\w+)"', "".join(examples)))
+    rules = dict.fromkeys(names, "something is done") | dict(banks.common_rules())
+    for block in examples:
+        assert quiz.parse(block, "x", rules).items

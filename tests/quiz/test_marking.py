@@ -1,0 +1,183 @@
+"""Marking: right, wrong by a named rule, wrong in a way of its own, and no answer at all."""
+
+from typing import Any
+
+import pytest
+
+from course_utils import quiz
+from course_utils.quiz import marking, review
+from course_utils.quiz.bank import fill, show
+
+
+def posed(name: str, item: str, seed: str = "lesson") -> quiz.Question:
+    bank = quiz.load(name)
+    return quiz.pose(bank, bank.item(item), seed)
+
+
+SIZE = posed("04_stride_padding_pooling", "output_size")
+SHAPE = posed("04_stride_padding_pooling", "pooled_shape")
+LOSS = posed("07_lenet", "fresh_loss")
+STEPS = posed("07_lenet", "training_step")
+GROWS = posed("05_channels_and_parameters", "twice_as_large")
+ORDER = posed("04_stride_padding_pooling", "order_of_pooling")
+
+
+def test_a_number_is_right_however_it_is_typed() -> None:
+    right = SIZE.answer
+    for typed in (right, float(right), str(right), f" {right} ", f"{right} pixels", f"{right}.0"):
+        assert quiz.mark(SIZE, typed).right, typed
+
+
+def test_every_slip_of_a_number_is_named() -> None:
+    for rule, wrong in SIZE.slips.items():
+        verdict = quiz.mark(SIZE, str(wrong))
+        assert (verdict.right, verdict.rules) == (False, (rule,))
+        assert verdict.sentences == (f"That comes out where {SIZE.bank.rules[rule]}.",)
+
+
+def test_a_number_of_nobody_s_rule() -> None:
+    verdict = quiz.mark(SIZE, "100000")
+    assert (verdict.right, verdict.rules) == (False, ())
+    assert verdict.sentences == ("100,000 is not right, and no slip that we know of leads to it.",)
+
+
+def test_a_tolerance_is_kept_on_both_sides() -> None:
+    right = float(LOSS.answer)
+    assert all(quiz.mark(LOSS, right + d).right for d in (-0.019, 0.019))
+    assert not any(quiz.mark(LOSS, right + d).right for d in (-0.021, 0.021))
+    size = posed("01_image_tensors", "batch_megabytes")
+    assert quiz.mark(size, float(size.answer) * 1.009).right
+    assert not quiz.mark(size, float(size.answer) * 1.011).right
+    assert not quiz.mark(SIZE, float(SIZE.answer) + 1e-6).right, "without one it is exact"
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "many", "1/0", "nan", "inf", "1,23", "1 2", None, [3], "(3)"]
+)
+def test_what_is_no_number(typed: Any) -> None:
+    with pytest.raises(quiz.NoAnswer, match="a number"):
+        quiz.mark(SIZE, typed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "value"),
+    [
+        ("61,706", 61706),
+        ("61 706", 61706),
+        ("1,234,567.5", 1234567.5),
+        ("-1/4", -0.25),
+        ("1e3", 1000),
+    ],
+)
+def test_numbers_that_people_type(typed: str, value: float) -> None:
+    assert marking.read_number(typed) == value
+
+
+def test_a_shape_is_right_however_it_is_typed() -> None:
+    right = SHAPE.answer
+    assert isinstance(right, tuple)
+    c, h, w = right
+    for typed in (
+        right,
+        list(right),
+        str(right),
+        f"{c} x {h} x {w}",
+        f"[{c},{h}, {w}]",
+        f"{c}×{h}×{w}",
+    ):
+        assert quiz.mark(SHAPE, typed).right, typed
+
+
+def test_every_slip_of_a_shape_is_named() -> None:
+    for rule, wrong in SHAPE.slips.items():
+        assert quiz.mark(SHAPE, wrong).rules == (rule,)
+
+
+@pytest.mark.parametrize(
+    "typed", ["", "16", "16, 5", "a x b x c", "1.5, 2, 3", "-1, 2, 3", 16, None]
+)
+def test_what_is_no_shape(typed: Any) -> None:
+    with pytest.raises(quiz.NoAnswer):
+        quiz.mark(SHAPE, typed)
+
+
+def test_a_single_choice() -> None:
+    for option in ORDER.options:
+        verdict = quiz.mark(ORDER, option.text)
+        assert verdict.right == option.right
+        assert verdict.rules == ((option.rule,) if option.rule else ())
+        assert not option.why or option.why in verdict.sentences
+    with pytest.raises(quiz.NoAnswer):
+        quiz.mark(ORDER, "something else")
+
+
+def test_a_multiple_choice_must_be_right_in_all() -> None:
+    right = {option.text for option in GROWS.options if option.right}
+    assert quiz.mark(GROWS, right).right
+    for option in GROWS.options:
+        verdict = quiz.mark(GROWS, right ^ {option.text})
+        assert not verdict.right and verdict.rules == (option.rule,)
+        assert verdict.sentences[0] == "3 of 4 are judged rightly."
+    with pytest.raises(quiz.NoAnswer, match="at least one"):
+        quiz.mark(GROWS, set())
+    with pytest.raises(quiz.NoAnswer):
+        quiz.mark(GROWS, {"something else"})
+
+
+def test_a_misjudged_statement_is_called_by_the_letter_it_is_shown_with() -> None:
+    right = {option.text for option in GROWS.options if option.right}
+    last = GROWS.options[-1]
+    verdict = quiz.mark(GROWS, right ^ {last.text})
+    assert verdict.sentences[1].startswith("D is misjudged where")
+
+
+def test_every_order_without_a_slip_is_right() -> None:
+    zero, forward, loss, backward, step = STEPS.item.steps
+    for order in (
+        [zero, forward, loss, backward, step],
+        [forward, zero, loss, backward, step],
+        [forward, loss, zero, backward, step],
+    ):
+        assert quiz.mark(STEPS, order).right
+    late = quiz.mark(STEPS, [forward, loss, backward, zero, step])
+    assert late.rules == ("gradients_thrown_away",)
+    early = quiz.mark(STEPS, [zero, forward, loss, step, backward])
+    assert early.rules == ("step_without_gradient",)
+    with pytest.raises(quiz.NoAnswer):
+        quiz.mark(STEPS, [zero, zero, loss, backward, step])
+
+
+def test_explanations_hold_the_answer_and_the_ledger() -> None:
+    assert str(SIZE.answer) in marking.explain(SIZE)
+    mistake = posed("04_stride_padding_pooling", "slide_formula")
+    assert "floor((n + 2p - k) / s) + 1" in marking.explain(mistake)
+    assert marking.solution(SIZE) == f"{SIZE.answer} pixels"
+    assert marking.solution(mistake) == "The padding and the floor are missing"
+
+
+def test_rules_are_found_in_a_grader_s_message() -> None:
+    rules = SIZE.bank.rules
+    for rule, wrong in SIZE.slips.items():
+        message = "CheckFailed: " + " ".join(quiz.mark(SIZE, wrong).sentences)
+        assert quiz.rules_in(message, rules) == [rule]
+    assert quiz.rules_in("all is well", rules) == []
+
+
+def test_texts_are_filled() -> None:
+    assert fill("{n} of {c:,} { set } {answer:.1f}", {"n": 3, "c": 12345, "answer": 2.25}) == (
+        "3 of 12,345 { set } 2.2"
+    )
+    assert fill("{fact:vgg16.parameters}", {}) == "138 x 10^6 parameters"
+    assert [show(v) for v in (7, 61706, (1, 20), 2.5, 15.0)] == [
+        "7",
+        "61,706",
+        "(1, 20)",
+        "2.5",
+        "15",
+    ]
+
+
+def test_reviewing_shows_an_author_all() -> None:
+    text = "\n".join(review.report(quiz.load("07_lenet"), "lesson"))
+    assert "ANSWER" in text and "(3 orders are right)" in text
+    assert "step_without_gradient: That comes out where" in text
