@@ -3,7 +3,7 @@
 import itertools
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from matplotlib import ticker
 from matplotlib.axes import Axes
@@ -65,7 +65,9 @@ def pareto_front(rows: Sequence[ComparisonRow], cost: str) -> list[ComparisonRow
     return front
 
 
-def plot_comparison(rows: Sequence[ComparisonRow], title: str = "") -> Figure:
+def plot_comparison(
+    rows: Sequence[ComparisonRow], title: str = "", *, lowest: float = 0.0
+) -> Figure:
     """Draw accuracy against cost, one panel for each cost, every model with its name.
 
     Bars are one standard deviation up and down. Blue points, joined by a line, are those that no
@@ -74,16 +76,20 @@ def plot_comparison(rows: Sequence[ComparisonRow], title: str = "") -> Figure:
     Args:
         rows: The models; all have the same costs, and names of their own.
         title: Above the panels.
+        lowest: An accuracy in [0, 1) where the axis ends. Whoever lies below is a triangle at the
+            bottom, its label with the numbers, so that one failure does not press all others
+            together.
 
     Raises:
         ValueError: There is no model, two have one name, or their costs differ.
     """
     _check(rows)
+    rows = [_lifted(row, lowest) if row.accuracy < lowest else row for row in rows]
     costs = list(rows[0].costs)
     figure = new_figure(4.6 * len(costs), 4.0)
     panels = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0]
     for axes, cost in zip(panels, costs, strict=True):
-        _draw_panel(axes, rows, cost)
+        _draw_panel(axes, rows, cost, lowest)
     for axes in panels[1:]:
         axes.set_ylabel("")
     if title:
@@ -110,14 +116,21 @@ def _check(rows: Sequence[ComparisonRow]) -> None:
             )
 
 
-def _draw_panel(axes: Axes, rows: Sequence[ComparisonRow], cost: str) -> None:
+def _lifted(row: ComparisonRow, lowest: float) -> ComparisonRow:
+    """A model that is off the chart, at its lower edge."""
+    label = f"{row.label} ({row.accuracy:.0%} ± {row.deviation:.0%})"
+    return replace(row, label=label, accuracy=lowest, deviation=0.0)
+
+
+def _draw_panel(axes: Axes, rows: Sequence[ComparisonRow], cost: str, lowest: float) -> None:
     """Points with their bars, and the line of the best."""
     front = pareto_front(rows, cost)
     axes.plot([row.costs[cost] for row in front], [row.accuracy for row in front],
               drawstyle="steps-post", color=BLUE, linewidth=1, alpha=0.5)  # fmt: skip
     for row in rows:
         colour, fill = (BLUE, BLUE) if row in front else (RED, "white")
-        axes.errorbar(row.costs[cost], row.accuracy, yerr=row.deviation or None, fmt="o",
+        axes.errorbar(row.costs[cost], row.accuracy, yerr=row.deviation or None,
+                      fmt="v" if row.accuracy == lowest else "o",
                       markersize=MARKER, color=colour, markerfacecolor=fill, elinewidth=1,
                       capsize=2, zorder=3)  # fmt: skip
     axes.set_xscale("log")
@@ -126,7 +139,7 @@ def _draw_panel(axes: Axes, rows: Sequence[ComparisonRow], cost: str) -> None:
     axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
     axes.xaxis.set_minor_formatter(ticker.NullFormatter())
-    axes.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
+    axes.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
 
 
 def _label_points(

@@ -105,6 +105,17 @@ def test_the_front_is_filled_and_the_others_are_hollow():
         assert (bars[0].get_markerfacecolor() != "white") == (one.label in front)
 
 
+def test_who_is_off_the_chart_stands_at_its_edge_with_the_numbers():
+    failed = row("NiN, small", 0.612, 61_370, 55, deviation=0.128)
+    [axes, _] = plot_comparison([*ROWS[:5], failed], lowest=0.84).axes
+    bars = axes.containers[-1]
+    assert (float(bars[0].get_ydata()[0]), bars[0].get_marker()) == (0.84, "v")
+    assert not bars.has_yerr
+    assert "NiN, small (61% ± 13%)" in {text.get_text() for text in labels(axes)}
+    assert axes.get_ylim()[0] > 0.82
+    assert {container[0].get_marker() for container in axes.containers[:-1]} == {"o"}
+
+
 @pytest.mark.parametrize(
     ("rows", "sentence"),
     [
