@@ -527,18 +527,12 @@ expect(augmented < plain, "augmentation narrows the gap")
 # %% [markdown]
 # ## The same steps, recorded
 #
-# One seed and 3,000 pictures are thin evidence. Here are recorded runs of the same steps: three seeds each, all 9,000 training
-# pictures. Bands and ± are one standard deviation.
+# One seed is thin evidence. Here are recorded runs of the same steps, with the same pictures: three seeds each. Bands and ± are one
+# standard deviation.
 
 # %%
-steps = {
-    "sigmoid, average": records.load("alexnet_step_sigmoid"),
-    "ReLU, average": records.load("alexnet_step_relu"),
-    "ReLU, max": records.load("lenet5"),
-    "AlexNet's size": records.load("alexnet_step_size"),
-    "+ dropout": records.load("alexnet_small"),
-    "+ augmentation": records.load("alexnet_step_augmented"),
-}
+keys = ("sigmoid", "relu", "max", "size", "dropout", "augmented")
+steps = {name: records.load(f"alexnet_step_{key}") for name, key in zip(runs, keys, strict=True)}
 show(
     plot_records(steps, "val_accuracy", "validation accuracy"),
     "Validation accuracy over eight epochs, mean of three seeds: the sigmoid net far below, the five "
@@ -546,8 +540,7 @@ show(
 )
 
 # %%
-records.table("alexnet_step_sigmoid", "alexnet_step_relu", "lenet5", "alexnet_step_size",
-              "alexnet_small", "alexnet_step_augmented")  # fmt: skip
+records.table(*(f"alexnet_step_{key}" for key in keys))
 
 # %% [markdown]
 # What stands, and what does not:

@@ -149,7 +149,7 @@ expect(
 print(facts.trap("vgg19_has_138m"))
 
 # %% [markdown]
-# The last two slides' numbers are easily swapped: 138 million is VGG-16. GoogLeNet, in the next lesson, takes these linear layers away.
+# The two are easily swapped. GoogLeNet, in the next lesson, takes these linear layers away.
 
 # %% [markdown]
 # ## Two 3 × 3 are one 5 × 5?
@@ -189,9 +189,12 @@ for c_in, c_out in ((64, 64), (64, 128), (3, 64)):
     one = conv_parameters(c_in, c_out, k=5, bias=False)
     stack = sum(conv_parameters(c, c_out, k=3, bias=False) for c in (c_in, c_out))
     print(f"{c_in:3} -> {c_out:3} channels: one 5x5 {one:8,} weights, two 3x3 {stack:8,}")
-expect(stack > one, "from 3 to 64 channels the stack of two is the larger", trained=False)
+expect(stack > one, "where few channels become many, the stack is the larger", trained=False)
 
 # %% [markdown]
+# Only where the number of channels stays. Where it doubles the two are about equal, and at the start the stack is eight times as large (of very
+# little): its second layer already has all the channels.
+#
 # **Is it the same function?** Take the ReLU between the two layers away. Then two convolutions *are* one convolution of 5 × 5; its kernel is the
 # two small kernels convolved with each other. **Predict, then run.** Does it also work the other way: is every 5 × 5 kernel a product of two 3 × 3?
 
@@ -356,7 +359,7 @@ expect(last["σ = 0.1 (VGG)"] > 1e4, "with sigma 0.1 it explodes", trained=False
 expect(0.05 < last["He"] < 20, "with He's weights it stays in range", trained=False)
 
 # %% [markdown]
-# A signal of $10^{-5}$ cannot tell one picture from another: all logits are the bias, the loss is $\log 10$, and the gradient, which is multiplied by the same factors on
+# A signal of less than a millionth cannot tell one picture from another: all logits are the bias, the loss is $\log 10$, and the gradient, which is multiplied by the same factors on
 # its way back, is as small. This is what the authors met. Their way out was to train A first, which is shallow enough, and to start the
 # deeper nets from its layers. After submission they noted that Glorot's initialisation does without.
 #
@@ -466,7 +469,7 @@ facts.table("vgg16.top5", "vgg16.top5_jittered", "vgg19.top5", "vgg19.top5_jitte
 # %% [markdown]
 # ## VGG-16 and VGG-19 for 32 × 32 pictures
 #
-# CIFAR-10's photos are 32 pixels wide. 32 = 1 · 32, so after five pools one pixel is left, and 512 numbers go to the classifier. **Predict, then run.** How many parameters are
+# CIFAR-10's photos are 32 = 2⁵ pixels wide, so after five pools one pixel is left, and 512 numbers go to the classifier. **Predict, then run.** How many parameters are
 # left of VGG-16's 138 million, with linear layers of 512 units and ten classes?
 
 # %%
