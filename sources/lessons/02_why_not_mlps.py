@@ -592,62 +592,12 @@ for column, kind in enumerate(("occlusion", "saliency")):
 # %% [markdown]
 # ## Pop quiz
 #
-# **1.** An MLP reads pictures of 64 × 64 in colour; its first layer has 100 units. How many
-# parameters has that layer?
-#
-# <details><summary>Answer</summary>
-#
-# (3 · 64 · 64 + 1) · 100 = 1,228,900. Whoever says 1,228,800 forgot the biases; 409,700 forgot that
-# there are three channels.
-# </details>
-#
-# **2.** In experiment 1 every picture was shuffled in the *same* order. Now each picture gets an
-# order of its own. What happens to the MLP?
-#
-# <details><summary>Answer</summary>
-#
-# It falls to little more than chance. A fixed order can be undone by the weights; a new order for
-# each picture destroys everything but the set of colours. "Nothing, since it cannot notice a
-# shuffle" uses the theorem where it does not hold: there is no single $P$ any more.
-# </details>
-#
-# **3.** A model has 100 % training accuracy and 18 % validation accuracy. Did the optimiser fail?
-# Are there too few parameters?
-#
-# <details><summary>Answer</summary>
-#
-# Neither: either would show in the *training* accuracy. The model has learned the training pictures
-# by heart.
-# </details>
-#
-# **4.** On swapped backgrounds a model of ten classes is right 1 % of the time. What would a model
-# get that had learned nothing, and why is this one worse?
-#
-# <details><summary>Answer</summary>
-#
-# 10 %. This one has learned a great deal, about backgrounds: it answers the background's class, and
-# a swapped background is never that of the figure. "It is bad luck" is no answer with a thousand
-# pictures.
-# </details>
-#
-# **5.** A colleague finds pneumonia on X-rays with 99 % validation accuracy. In another hospital it
-# is 70 %. What do you suspect, and how do you test it?
-#
-# <details><summary>Answer</summary>
-#
-# A context feature, such as the mark of a scanner that stands where the sickest patients lie. The
-# validation part came from the same hospital and has the same link. Cover the mark, or test on
-# pictures in which mark and disease are not linked. "Overfitting" alone does not explain it: that
-# would show in validation.
-# </details>
-#
-# **6.** The convnet has 13 times fewer parameters than the MLP. Is it faster?
-#
-# <details><summary>Answer</summary>
-#
-# Not because of that. It computes four times as many multiply-adds for each picture, since a shared
-# weight is used at every place. Parameters cost memory; multiply-adds cost time.
-# </details>
+# Make up your mind first, then answer. A wrong answer is told which slip leads to it.
+
+# %%
+from course_utils import quiz
+
+quiz.show("02_why_not_mlps")
 
 # %% [markdown]
 # ## What to remember

@@ -438,41 +438,12 @@ print(f"that is {ratio:,.0f} times as many numbers in one epoch")
 # %% [markdown]
 # ## Pop quiz
 #
-# **1.** A convolution of 16 filters of 5 × 5 reads 6 maps of 14 × 14 without padding. Which shape
-# has its output, and how many parameters has it, with biases?
-#
-# <details><summary>Answer</summary>
-#
-# (N, 16, 10, 10): 14 − 5 + 1 = 10. Each filter reads all six maps, so it has 6 · 5 · 5 + 1 = 151
-# parameters, and all sixteen have 2,416. Whoever says 416 gave each filter only one map; whoever
-# says 2,400 forgot the biases.
-# </details>
-#
-# **2.** Pictures of 32 × 32 come into a LeNet-5 built for 28 × 28. What fails, and what would you
-# change?
-#
-# <details><summary>Answer</summary>
-#
-# With padding 2 the maps are 32, 16, 12, 6 pixels wide, so 16 · 6 · 6 = 576 numbers arrive
-# where the first linear layer expects 400. Take the padding away: 32 − 5 + 1 = 28, as in the paper.
-# </details>
-#
-# **3.** A loop calls `loss.backward()` and `optimizer.step()` but never `zero_grad()`. What moves
-# the parameters in the tenth step?
-#
-# <details><summary>Answer</summary>
-#
-# The sum of the gradients of all ten batches: `backward()` adds to what is there.
-# </details>
-#
-# **4.** A colleague trains ten models, tests each, and reports the best test accuracy. What is
-# wrong?
-#
-# <details><summary>Answer</summary>
-#
-# The test part made the choice, so its accuracy is too high for the chosen model. Choose by the
-# validation part, then test the chosen one, once.
-# </details>
+# Make up your mind first, then answer. A wrong answer is told which slip leads to it.
+
+# %%
+from course_utils import quiz
+
+quiz.show("07_lenet")
 
 # %% [markdown]
 # ## What to remember
