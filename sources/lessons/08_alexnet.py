@@ -141,13 +141,13 @@ def edge_histograms(images: torch.Tensor, cell: int = 4, num_bins: int = 8) -> t
 
 
 # %%
-shirt = loaders.test.images[:1].cpu()  # (1, 1, 28, 28)
-histograms = edge_histograms(shirt)  # (1, 8, 7, 7)
+boot = loaders.test.images[:1].cpu()  # (1, 1, 28, 28)
+histograms = edge_histograms(boot)  # (1, 8, 7, 7)
 titles = ["picture", *(f"{i * 22.5:.0f}–{(i + 1) * 22.5:.0f}°" for i in range(8))]
-panels = [shirt[0].float() / 255, *histograms[0, :, None]]
+panels = [boot[0].float() / 255, *histograms[0, :, None]]
 show(
     plot_images(panels, titles, num_columns=9, size=0.78),
-    "A garment, and eight small maps: each is bright where the edges have one direction",
+    "An ankle boot, and eight small maps: each is bright where the edges have one direction",
 )
 
 # %% [markdown]
@@ -579,7 +579,7 @@ show(
     plot_images(
         maps / maps.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-6), num_columns=8, size=0.75
     ),
-    "The maps of those sixteen filters for one garment: outlines on one side or the other, surfaces",
+    "The maps of those sixteen filters for the boot: outlines on one side or the other, surfaces",
 )
 
 # %% [markdown]
