@@ -2,11 +2,11 @@
 
     python benchmarks/fashion_mnist_60s.py [--root FOLDER] [--seeds 0 1 2]
 
-Trains LeNet-5 on 54,000 pictures, the official training part without the tenth that is held out
-for validation, and looks at the 10,000 test pictures once. Prints a row for each seed, writes
-the section `fashion_mnist_60s` of results.md, and ends with 1 if a seed misses the target. The
-data comes from --root or the course's data folder, else from Debian's package
-dataset-fashion-mnist, else over the network.
+Trains a narrow VGG with batch normalisation on 54,000 pictures, the official training part
+without the tenth that is held out for validation, and looks at the 10,000 test pictures once.
+Prints a row for each seed, writes the section `fashion_mnist_60s` of results.md, and ends with 1
+if a seed misses the target. The data comes from --root or the course's data folder, else from
+Debian's package dataset-fashion-mnist, else over the network.
 """
 
 import argparse
@@ -30,8 +30,10 @@ ACCURACY = 0.9
 SECONDS = 60
 CODE = """\
 loaders = load("fashion_mnist", batch_size=128, augment=Augment(flip=True))
-model = build("lenet5", in_channels=1, num_classes=10)
-fit(model, loaders, TrainConfig(epochs=8, lr=0.1))
+model = build(
+    "vgg_small", in_channels=1, num_classes=10, width=8, norm="batch", dropout=0.0
+)
+fit(model, loaders, TrainConfig(epochs=4, lr=0.1))
 evaluate(model, loaders.test).accuracy"""
 
 
@@ -73,9 +75,9 @@ def run(seed: int, root: Path | None) -> tuple[int, float, float, float]:
         generator=generator,
     )
     torch.manual_seed(seed)
-    model = build("lenet5", in_channels=1, num_classes=10)
+    model = build("vgg_small", in_channels=1, num_classes=10, width=8, norm="batch", dropout=0.0)
     started, cpu_started = time.perf_counter(), time.process_time()
-    fit(model, loaders, TrainConfig(epochs=8, lr=0.1, seed=seed))
+    fit(model, loaders, TrainConfig(epochs=4, lr=0.1, seed=seed))
     seconds, cpu = time.perf_counter() - started, time.process_time() - cpu_started
     return seed, evaluate(model, loaders.test).accuracy, seconds, cpu
 
