@@ -511,10 +511,6 @@ Table(columns, tuple(rows), "Accuracy in evaluation mode, without augmentation")
 
 # %%
 plain, dropped, augmented = gap["AlexNet's size"], gap["+ dropout"], gap["+ augmentation"]
-expect(
-    on_train["AlexNet's size"] > on_train["ReLU, max"],
-    "the larger net fits the training pictures better than LeNet-5 does",
-)
 expect(dropped < plain, "dropout narrows the gap")
 expect(augmented < plain, "augmentation narrows the gap")
 
@@ -546,9 +542,9 @@ records.table(*(f"alexnet_step_{key}" for key in keys))
 # What stands, and what does not:
 #
 # - **ReLU** is the step that nobody can overlook.
-# - **Max against average pooling**: within the spread of the seeds.
-# - **Size** helps a little here. What it is *for* needs more pictures than a laptop trains on in a minute.
-# - **Dropout** costs accuracy at this length of training; **augmentation** does not reach its net's best either in so few epochs.
+# - **Max against average pooling**, and **AlexNet's size against LeNet-5's**: the differences lie within the spread of the seeds. A net with eight
+#   times the parameters gains nothing visible from 3,000 small pictures. What size is *for* needs more pictures than a laptop trains on in a minute.
+# - **Dropout** costs accuracy at this length of training, and makes it depend on the seed; **augmentation** costs some, too.
 #
 # That is the honest answer to the question of this lesson: on small pictures ReLU did most of it, and the other items of the list
 # answer a problem, overfitting, that one has only with a large net trained for a long time. AlexNet had that problem.
