@@ -20,7 +20,7 @@ from course_utils.grading.sandbox import Limits
 
 NOTES = "grading_notes"
 """Where, in the metadata of a graded notebook, the notes for the teacher are."""
-PATIENCE = 5  # seconds that an interrupted kernel has to come back
+PATIENCE = 15  # seconds that an interrupted kernel has to come back
 SPOKEN = ("stream", "display_data", "execute_result", "update_display_data", "error")
 SILENT = ("status", "execute_input", "clear_output")
 
@@ -36,6 +36,7 @@ class SandboxedExecute(Execute):
     runs = Unicode("", help="Where throw-away folders are made.").tag(config=True)
     hidden = List(Unicode(), help="Folders that no student's code may see.").tag(config=True)
 
+    iopub_timeout = Integer(15)  # seconds that an output may be late, on a busy machine
     raise_on_iopub_timeout = Bool(False)  # a lost output costs the points of its own cell
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any], km: Any = None) -> Any:

@@ -14,6 +14,7 @@ from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor
 
 Converted = tuple[NotebookNode, dict[str, Any]]
+NO_RESULT = "this check did not run to its end"
 HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS\n(.*?)### END HIDDEN TESTS", re.DOTALL)
 
 
@@ -109,8 +110,8 @@ class RequireEvidence(NbGraderPreprocessor):
                 nbformat.v4.new_output(
                     "error",
                     ename="NoResult",
-                    evalue="this check did not run to its end",
-                    traceback=["NoResult: this check did not run to its end"],
+                    evalue=NO_RESULT,
+                    traceback=[f"NoResult: {NO_RESULT}"],
                 )
             )
         return cell, resources

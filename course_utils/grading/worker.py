@@ -24,6 +24,7 @@ from course_utils.grading.attempts import Outcome
 from course_utils.grading.collect import Submission
 from course_utils.grading.execute import NOTES
 from course_utils.grading.folder import Batch, batch_config
+from course_utils.grading.preprocessors import NO_RESULT
 
 if TYPE_CHECKING:
     from nbgrader.apps import NbGraderAPI
@@ -109,6 +110,9 @@ def _read(batch: Batch, submitted: Path) -> dict[str, Any]:
     remarks += integrity.suspicions(released, before)
     tests = [cell for cell in graded.cells if is_test(cell)]
     findings = {cell.metadata.nbgrader.grade_id: finding(cell) for cell in tests}
+    remarks += [
+        f"{name} ended without a result" for name, text in findings.items() if text == NO_RESULT
+    ]
     return {
         "scores": {cell.metadata.nbgrader.grade_id: score(cell) for cell in tests},
         "findings": {name: text for name, text in findings.items() if text},

@@ -1,0 +1,154 @@
+"""`python -m course_utils grade`, as a teacher types it."""
+
+import importlib.util
+import shutil
+import sys
+import warnings
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from course_utils import cli
+from course_utils.grading.folder import Batch, prepare
+from course_utils.grading.preprocessors import WithholdHidden, copies_of
+from course_utils.grading.sandbox import SandboxUnavailable, require_sandbox
+
+_spec = importlib.util.spec_from_file_location(
+    "light_exercise", Path(__file__).with_name("light_exercise.py")
+)
+light = importlib.util.module_from_spec(_spec)
+_spec.loader.exec_module(light)
+
+
+@pytest.fixture
+def course(tmp_path, monkeypatch):
+    """A course that has the light exercise only."""
+    place = tmp_path / "solutions" / light.SLUG
+    place.mkdir(parents=True)
+    nbformat.write(light.solution(), place / f"{light.SLUG}.ipynb")
+    monkeypatch.setattr(cli, "course_root", lambda: tmp_path)
+    return tmp_path
+
+
+def send(course, *names):
+    """Write untouched notebooks into a folder; return it."""
+    folder = course / "sent"
+    folder.mkdir()
+    batch = Batch(light.SLUG, course / "solutions" / light.SLUG, course / "release")
+    prepare(batch)
+    for name in names:
+        shutil.copyfile(batch.notebook("exercises"), folder / name)
+    return folder
+
+
+@pytest.mark.slow
+@pytest.mark.xdist_group("batch")
+def test_a_folder_becomes_results(course, capsys):
+    try:
+        require_sandbox()
+    except SandboxUnavailable as error:
+        pytest.skip(str(error))
+    folder = send(course, f"s1_{light.SLUG}.ipynb", "homework.txt")
+    students = course / "students.csv"
+    students.write_text("id\ns1\ns2\n")
+    arguments = ["grade", str(folder), "--out", str(course / "out"), "--students", str(students)]
+
+    assert cli.main([*arguments, "--workers", "1"]) == 0
+    line = capsys.readouterr().out
+    assert f"{light.SLUG}: 1 graded now, 1 in all, 1 not graded; 2 lines in" in line
+    assert (course / "out" / "feedback" / "s1.html").is_file()
+    review = (course / "out" / "review.csv").read_text()
+    assert "homework.txt,not graded,is no notebook (.ipynb)" in review
+    assert "s2,,missing,sent nothing that can be graded" in review
+
+    assert cli.main(arguments) == 0
+    assert f"{light.SLUG}: 0 graded now, 1 in all" in capsys.readouterr().out
+
+
+def refusal(capsys, *arguments):
+    """Run a command that cannot be done; return its sentence."""
+    assert cli.main(["grade", *map(str, arguments)]) == 1
+    return capsys.readouterr().err
+
+
+def test_without_nbgrader_it_says_how_to_get_it(monkeypatch, capsys):
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    assert "pip install --editable '.[classroom]'" in refusal(capsys, "x", "--out", "y")
+
+
+def test_windows_is_sent_to_wsl(monkeypatch, capsys):
+    monkeypatch.setattr(cli.sys, "platform", "win32")
+    assert "on Windows use WSL" in refusal(capsys, "x", "--out", "y")
+
+
+def test_without_a_sandbox_nothing_is_graded(course, monkeypatch, capsys):
+    require_sandbox.cache_clear()
+    monkeypatch.setattr(sys, "platform", "darwin")
+    out = course / "out"
+    said = refusal(capsys, course, "--out", out, "--exercise", light.SLUG)
+    assert "the sandbox needs Linux, and this is darwin" in said and "--trusted" in said
+    assert not out.exists()
+
+
+def test_what_does_not_fit_together_is_refused(course, capsys):
+    (course / "sent").mkdir()
+    out = ["--out", course / "out"]
+    assert "add --exercise SLUG" in refusal(capsys, course / "sent", *out)
+    known = ["--exercise", light.SLUG]
+    assert "--workers 0: at least 1" in refusal(capsys, course, *out, *known, "--workers", "0")
+    assert "seconds = -1.0" in refusal(capsys, course, *out, *known, "--timeout", "-1")
+    if require_sandbox_works():
+        said = refusal(capsys, course, *out, "--exercise", "99_none")
+        assert "there is no exercise 99_none" in said
+
+
+def require_sandbox_works():
+    try:
+        require_sandbox()
+    except SandboxUnavailable:
+        return False
+    return True
+
+
+def test_results_of_another_exercise_are_left_alone(course):
+    batch = Batch(light.SLUG, course / "solutions" / light.SLUG, course / "out")
+    batch.course.mkdir(parents=True)
+    (batch.course / "exercise.txt").write_text("07_lenet 123\n")
+    with pytest.raises(ValueError, match="has the results of 07_lenet: name another folder"):
+        prepare(batch)
+
+
+def cell(source, name, text=""):
+    """A test cell that printed something."""
+    made = light.check(name, 1, "")
+    made.source = source
+    made.outputs = [nbformat.v4.new_output("stream", text=text)] if text else []
+    return made
+
+
+def test_feedback_withholds_a_printed_check_and_keeps_its_sentence():
+    hidden = (
+        'show()\n### BEGIN HIDDEN TESTS\nvalue = learners_function(41.5)\n"the bias is missing"\n'
+    )
+    hidden += "### END HIDDEN TESTS"
+    cells = [
+        cell(hidden, "a", "CheckFailed: the bias is missing"),
+        cell("x", "b", "['show()\\n### BEGIN', \"value = learners_function(41.5)\"]"),
+        cell("x", "c", "learners_function"),
+    ]
+    WithholdHidden().preprocess(nbformat.v4.new_notebook(cells=cells), {})
+    shown = [each.outputs[0].text for each in cells]
+    assert shown[0] == "CheckFailed: the bias is missing"
+    assert shown[1] == "withheld: this cell printed a part of a hidden check\n"
+    assert shown[2] == "learners_function"
+
+
+def test_a_cell_is_known_by_id_or_name_before_its_text():
+    ours = [cell("same", "a"), cell("same", "b"), cell("same", "c")]
+    stripped = nbformat.v4.new_code_cell("same", id="new")
+    theirs = [cell("same", "c"), stripped, nbformat.v4.new_code_cell("other", id="b")]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        found = copies_of(ours, theirs)
+    assert [[theirs.index(other) for other in copies] for copies in found] == [[1], [2], [0]]
