@@ -20,6 +20,8 @@ from course_utils.plots.style import (
     tidy,
 )
 
+MANY_BLOCKS = 12  # as many as one panel has room to name
+
 
 def plot_shattering(series: Mapping[str, Tensor], inputs: Tensor) -> Figure:
     """Draw gradients along a line of inputs, and below how they hang together.
@@ -142,8 +144,10 @@ def plot_ablations(ablations: Mapping[str, Ablation], chance: float = 0.1) -> Fi
         axes.axhline(found.whole, color=BLACK, linewidth=1.2)
         axes.axhline(chance, color=BLACK, linewidth=1.0, linestyle=":")
         names = [name.removeprefix("stages.") for name in found.scores]
+        every = 1 + (len(names) - 1) // MANY_BLOCKS  # of many blocks only some are named
         tidy(axes, "block taken out (stage.block)", "")
-        axes.set_xticks(range(len(names)), names, rotation=60, fontsize=FONT - 2)
+        axes.grid(visible=False, axis="x")
+        axes.set_xticks(range(0, len(names), every), names[::every], rotation=60, fontsize=FONT - 2)
         axes.set_title(f"{label}: whole {found.whole:.0%}", fontsize=FONT)
     panels[0].set_ylim(0, 1)
     panels[0].set_ylabel("accuracy (dotted: chance)", fontsize=FONT)

@@ -27,21 +27,12 @@ import math
 import torch
 from torch import nn
 
-from course_utils import data, facts, inspection, models
-from course_utils.plots import (
-    LivePlot,
-    plot_autocorrelation,
-    plot_by_depth,
-    plot_gates,
-    plot_histories,
-    plot_landscape,
-    plot_records,
-    plot_shattering,
-    show,
-)
+from course_utils import data, facts, inspection, models, plots
+from course_utils.plots import LivePlot, plot_by_depth, plot_histories, plot_records, show
 from course_utils.runtime import choose_device, expect, profile, seed_everything
 from course_utils.training import TrainConfig, fit, records
 
+# %%
 settings = profile("12_going_deeper")
 device = choose_device()
 
@@ -101,25 +92,34 @@ expect(
 # *low*, and the validation loss is not. Here the training loss itself is high. A net that cannot even learn the
 # pictures by heart does not suffer from learning them by heart.
 #
-# Three epochs on a few pictures are a short run. Here are longer ones, recorded: full width, all 9,000 training pictures, three
-# seeds each.
+# Three epochs and one seed are little evidence. Here are recorded runs of the same nets, longer and over three seeds:
 
 # %%
-runs = {name: records.load(name) for name in ("plain20", "plain56", "resnet20", "resnet56")}
+titles = {
+    "plain-20": "depth_plain20",
+    "plain-56": "depth_plain56",
+    "ResNet-20": "depth_resnet20",
+    "ResNet-56": "depth_resnet56",
+}
+runs = {title: records.load(name) for title, name in titles.items()}
+setting = runs["plain-56"].experiment
+for key in ("data", "limit", "epochs", "batch_size", "lr", "switches", "seeds"):
+    print(f"{key:10} {setting[key]}")
+
+# %%
+plain_runs = {title: runs[title] for title in ("plain-20", "plain-56")}
 show(
-    plot_records(
-        {"plain-20": runs["plain20"], "plain-56": runs["plain56"]}, "train_loss", "training loss"
-    ),
+    plot_records(plain_runs, "train_loss", "training loss"),
     "Recorded training loss of plain-20 and plain-56 over the epochs, mean of three seeds: the curve of "
     "the deeper net lies above that of the shallower one throughout",
 )
 
 # %%
-for name in ("plain20", "plain56"):
-    train_loss, val_loss = runs[name].final("train_loss"), runs[name].final("val_loss")
-    print(f"{name}: training loss {train_loss.mean:.3f} ± {train_loss.deviation:.3f}, "
-          f"validation loss {val_loss.mean:.3f} ± {val_loss.deviation:.3f}")  # fmt: skip
-shallow, deep = (runs[name].mean("train_loss") for name in ("plain20", "plain56"))
+for title, recorded in plain_runs.items():
+    train_loss, val_loss = recorded.final("train_loss"), recorded.final("val_loss")
+    print(f"{title}: training loss {train_loss.mean:.2f} ± {train_loss.deviation:.2f}, "
+          f"validation loss {val_loss.mean:.2f} ± {val_loss.deviation:.2f}")  # fmt: skip
+shallow, deep = (runs[title].mean("train_loss") for title in plain_runs)
 expect(
     all(d > s for s, d in zip(shallow, deep, strict=True)),
     "in the mean over the seeds, plain-56 has the higher training loss after every epoch",
@@ -198,6 +198,7 @@ for label, (name, switches) in kinds.items():
     norms[label] = inspection.gradient_norms(
         fresh, images, labels, layers=inspection.layer_names(fresh)
     )
+# %%
 show(
     plot_by_depth(norms, "norm of the gradient"),
     "Norm of the gradient at each layer of four fresh nets, on a logarithmic scale: in plain-56 with batch normalisation "
@@ -281,7 +282,7 @@ series = {
 }
 middle = slice(64, 192)  # half of the line, so that single inputs can be told apart
 show(
-    plot_shattering({label: rows[:, middle] for label, rows in series.items()}, grid[middle]),
+    plots.plot_shattering({label: rows[:, middle] for label, rows in series.items()}, grid[middle]),
     "Five derivatives along a line of inputs, and below each its covariance. One layer gives a slow random walk like brown noise; "
     "24 plain layers look like white noise, with nothing but a thin diagonal; 24 layers with skips lie between",
 )
@@ -306,8 +307,11 @@ for skip in (False, True):
     curves[skip] = inspection.autocorrelation_by_depth(
         depths, grid, skip=skip, num_nets=6, generator=draws
     )
+# %%
 show(
-    plot_autocorrelation({f"{d} layers": c for d, c in curves[False].items()} | noise, "plain"),
+    plots.plot_autocorrelation(
+        {f"{d} layer{'s' * (d > 1)}": c for d, c in curves[False].items()} | noise, "plain"
+    ),
     "Autocorrelation over the lag for plain nets of 1 to 50 layers: it falls with depth, and from 24 layers on "
     "it is that of white noise",
 )
@@ -317,8 +321,9 @@ show(
 
 # %%
 show(
-    plot_autocorrelation(
-        {f"{d} layers": c for d, c in curves[True].items()} | noise, "skip connections"
+    plots.plot_autocorrelation(
+        {f"{d} layer{'s' * (d > 1)}": c for d, c in curves[True].items()} | noise,
+        "skip connections",
     ),
     "Autocorrelation over the lag for nets with skip connections: it falls slowly with depth, and at 50 layers "
     "neighbouring gradients still agree for the most part",
@@ -357,7 +362,7 @@ for label, name in {"plain-20": "plain20", "plain-56": "plain56", "ResNet-56": "
         rows.append(inspection.input_gradients(inspection.Line(fresh, start, end, label=0), steps))
     paths[label] = inspection.autocorrelation(torch.stack(rows).cpu())
 show(
-    plot_autocorrelation(paths | noise, "a twentieth of the way from one picture to another"),
+    plots.plot_autocorrelation(paths | noise, "a twentieth of the way from one picture to another"),
     "Autocorrelation of the gradient along a line between two pictures, for three fresh nets: that of ResNet-56 and plain-20 "
     "falls slowly, that of plain-56 is zero from the first step on",
 )
@@ -416,15 +421,18 @@ def mean_gates(model: nn.Module) -> list[float]:
     return [float(seen.features[name].sigmoid().mean()) for name in names]
 
 
+# %%
 def train_dense(title: str, gated: bool, watch: list) -> tuple[nn.Module, object]:
     """Train 50 layers; `watch` gets the means of the gates before, and after each epoch."""
     options = {"image_size": size, "num_layers": 50, "gate_bias": -4.0, "gated": gated}
     fresh = load(seed=0)
     model = models.build("highway", in_channels=channels, num_classes=10, **options).to(device)
     config = TrainConfig(epochs=2 * settings.epochs, lr=0.02, clip_norm=1.0)
-    look = [lambda history: watch.append(mean_gates(model))] if gated else []
-    [callback(None) for callback in look]
-    return model, fit(model, fresh, config, on_epoch_end=[LivePlot(title), *look])
+    callbacks = [LivePlot(title)]
+    if gated:
+        watch.append(mean_gates(model))
+        callbacks.append(lambda history: watch.append(mean_gates(model)))
+    return model, fit(model, fresh, config, on_epoch_end=callbacks)
 
 
 # %%
@@ -447,7 +455,7 @@ expect(
 
 # %%
 show(
-    plot_gates(gates),
+    plots.plot_gates(gates),
     "Mean opening of the transform gates of 50 layers before training and after each epoch: almost closed at first, "
     "and opening a little as training goes on, in some layers more than in others",
 )
@@ -458,9 +466,10 @@ print(f"all 50 gates together: {before:.1f} layers' worth before training, {afte
 print(f"widest mean of T: {max(gates[-1]):.2f}, in layer {gates[-1].index(max(gates[-1])) + 1}")
 expect(after > 1.2 * before, "training opens the gates, by a fifth at least")
 expect(max(gates[-1]) < 0.5, "and yet no layer transforms more than it carries")
+expect(sum(gates[-1][:10]) > sum(gates[-1][-10:]), "the gates near the picture open widest")
 
 # %% [markdown]
-# No layer ever becomes an ordinary one. Each changes a few per cent of its input and carries the rest; added up over all layers, the gates are open
+# The gates near the picture open first and widest. But no layer ever becomes an ordinary one. Each changes a few per cent of its input and carries the rest; added up over all layers, the gates are open
 # as wide as those of a few ordinary layers. The net chose how deep to be.
 #
 # The price: $T$ has as many weights as $H$, so every layer costs double. And a gate may close the *other* way: where $C = 0$, the highway
@@ -510,37 +519,30 @@ expect(
 )
 
 # %% [markdown]
-# And the recorded runs, at full width and over three seeds:
+# And over three seeds, recorded:
 
 # %%
-titles = {
-    "plain20": "plain-20",
-    "plain56": "plain-56",
-    "resnet20": "ResNet-20",
-    "resnet56": "ResNet-56",
-}
 show(
-    plot_records(
-        {title: runs[name] for name, title in titles.items()}, "train_loss", "training loss"
-    ),
+    plot_records(runs, "train_loss", "training loss"),
     "Recorded training loss of plain-20, plain-56, ResNet-20 and ResNet-56, mean of three seeds: "
-    "plain-56 is highest, the two ResNets are lowest",
+    "plain-56 stays far above the other three",
 )
 
 # %%
-loss = {name: runs[name].final("train_loss") for name in titles}
-print(f"56 layers against 20: plain {loss['plain56'].mean - loss['plain20'].mean:+.3f}, "
-      f"residual {loss['resnet56'].mean - loss['resnet20'].mean:+.3f} in training loss")  # fmt: skip
-expect(loss["plain56"].mean > loss["plain20"].mean, "depth harms the plain net", trained=False)
+loss = {title: recorded.final("train_loss").mean for title, recorded in runs.items()}
+cost = {kind: loss[f"{kind}-56"] - loss[f"{kind}-20"] for kind in ("plain", "ResNet")}
+print(
+    f"what 36 layers more cost in training loss: plain {cost['plain']:+.2f}, ResNet {cost['ResNet']:+.2f}"
+)
+expect(cost["plain"] > 0.3, "depth harms the plain net", trained=False)
 expect(
-    loss["resnet56"].mean
-    < loss["resnet20"].mean + loss["resnet20"].deviation + loss["resnet56"].deviation,
-    "depth does not harm the residual net: ResNet-56 does not train worse than ResNet-20",
+    cost["ResNet"] < cost["plain"] / 3,
+    "and the residual net by less than a third of that",
     trained=False,
 )
 
 # %%
-records.table(*titles)
+records.table(*titles.values())
 
 # %% [markdown]
 # ## The landscape, with and without
@@ -563,7 +565,7 @@ for label, model in {"plain-56": plain56, "ResNet-56": resnet56}.items():
     directions = tuple(inspection.random_direction(model, draws) for _ in range(2))
     landscapes[label] = inspection.loss_surface(model, batch, directions, points)
 show(
-    plot_landscape(landscapes),
+    plots.plot_landscape(landscapes),
     "Loss over a plane through trained plain-56 and ResNet-56, equal colours for equal losses: around ResNet-56 lies a wide "
     "low basin, around plain-56 the loss is high and climbs steeply",
 )

@@ -21,20 +21,13 @@
 # %%
 import torch
 from torch import nn
+from torch.nn import functional as F  # noqa: F401 - the classes shown below use it
 
-from course_utils import data, facts, inspection, models
+from course_utils import data, facts, inspection, models, plots
 from course_utils.arithmetic import conv_multiply_adds, conv_parameters
 from course_utils.inspection import summarise
 from course_utils.models.resnet import IMAGENET
-from course_utils.plots import (
-    LivePlot,
-    plot_ablations,
-    plot_architecture,
-    plot_block,
-    plot_histories,
-    plot_records,
-    show,
-)
+from course_utils.plots import LivePlot, show
 from course_utils.runtime import choose_device, expect, profile, seed_everything
 from course_utils.tables import Table
 from course_utils.training import TrainConfig, evaluate, fit, records
@@ -82,7 +75,7 @@ for label, target in targets.items():
     residual = identity + ridge(inputs, target @ inputs - inputs)
     errors[label] = [float(((w - target) @ new).square().mean()) for w in (plain, residual)]
     print(
-        f"target {label:16} error on new data: plain {errors[label][0]:.2f}, residual {errors[label][1]:.2f}"
+        f"target {label:16} error on new data: plain {errors[label][0]:.3f}, residual {errors[label][1]:.3f}"
     )
 
 # %%
@@ -249,7 +242,7 @@ from course_utils.models.resnet import BasicBlock  # inline
 
 # %%
 show(
-    plot_block(
+    plots.plot_block(
         BasicBlock(64, 128, stride=2),
         (64, 56, 56),
         title="BasicBlock(64, 128, stride=2), shortcut B",
@@ -271,6 +264,7 @@ for residual in (True, False):
     nn.init.zeros_(block.norm2.weight)
     with torch.no_grad():
         outputs[residual] = block(positive), block(signed)
+# %%
 expect(
     torch.equal(outputs[True][0], positive),
     "with F = 0 the block is the identity behind a ReLU",
@@ -334,7 +328,7 @@ for label, stack in {
     print(f"deviation after 20 blocks, {label:11}: {spread[label]:.1e}")
 expect(
     spread["the slide's"] > 100 * spread["ours"],
-    "without BN the activations explode",
+    "without BN the activations grow far more",
     trained=False,
 )
 
@@ -344,22 +338,14 @@ expect(
 # %%
 rows = []
 for option in "ABC":
+    key = f"option_{option.lower()}"
+    top1, top5 = facts.get(f"resnet34.top1_{key}"), facts.get(f"resnet34.top5_{key}")
+    said = facts.get(f"resnet34.parameters_{key}")
     counted = summarise("resnet34", shortcut=option).parameters
-    top1, top5 = (facts.get(f"resnet34.{top}_option_{option.lower()}") for top in ("top1", "top5"))
-    rows.append(
-        (
-            option,
-            counted,
-            facts.get(f"resnet34.parameters_option_{option.lower()}").value,
-            top1.text,
-            top5.text,
-        )
-    )
-Table(
-    ("option", "parameters", "ledger, 10^6", "top-1 error", "top-5 error"),
-    tuple(rows),
-    "ResNet-34; errors of the paper (table 3, validation)",
-)
+    expect(counted == said.ours, f"option {option}: as in the ledger", trained=False)
+    rows.append((option, counted, top1.text, top5.text))
+caption = "ResNet-34: parameters as we count them, errors of the paper (validation)"
+Table(("option", "parameters", "top-1 error", "top-5 error"), tuple(rows), caption)
 
 # %% [markdown]
 # The paper's conclusion is in the *smallness* of the differences: projections are not what cures the degradation, since A cures it, too. It keeps B for the deeper nets. C costs more and
@@ -386,7 +372,7 @@ from course_utils.models.resnet import Bottleneck  # inline
 
 # %%
 show(
-    plot_block(Bottleneck(256, 256), (256, 56, 56), title="Bottleneck(256, 256)"),
+    plots.plot_block(Bottleneck(256, 256), (256, 56, 56), title="Bottleneck(256, 256)"),
     "A bottleneck block: 256 maps are reduced to 64 by a 1 by 1 convolution, a 3 by 3 convolution works on 64, a 1 by 1 convolution "
     "restores 256, and the input is added",
 )
@@ -445,18 +431,17 @@ Table(("ResNet", "block", "blocks in stages 2 to 5", "channels", "layers"), tupl
 # %%
 def block_work(kind: str, c_in: int, c_out: int, out: int) -> int:
     """Count the multiply-adds of one block; its stride, if any, is in the first convolution."""
-    if kind == "BasicBlock":  # shortcut A: nothing to compute
-        return conv_multiply_adds(c_in, c_out, k=3, out=out) + conv_multiply_adds(
-            c_out, c_out, k=3, out=out
-        )
-    width, project = c_out // 4, c_in != c_out  # shortcut B
-    work = conv_multiply_adds(c_in, width, k=1, out=out) + conv_multiply_adds(
-        width, width, k=3, out=out
-    )
-    work += conv_multiply_adds(width, c_out, k=1, out=out)
-    return work + project * conv_multiply_adds(c_in, c_out, k=1, out=out)
+    width = c_out // 4
+    layers = {
+        "BasicBlock": [(c_in, c_out, 3), (c_out, c_out, 3)],  # shortcut A has nothing to compute
+        "Bottleneck": [(c_in, width, 1), (width, width, 3), (width, c_out, 1)],
+    }[kind]
+    if kind == "Bottleneck" and c_in != c_out:
+        layers.append((c_in, c_out, 1))  # shortcut B
+    return sum(conv_multiply_adds(a, b, k=k, out=out) for a, b, k in layers)
 
 
+# %%
 def work(depth: int) -> int:
     """Count the multiply-adds of a ResNet on one picture of 224 x 224."""
     block, num_blocks, widths = IMAGENET[depth]
@@ -492,7 +477,7 @@ print(facts.trap("resnet50_3_8_gflops"))
 
 # %%
 show(
-    plot_architecture(models.build("resnet18"), (3, 224, 224), title="ResNet-18"),
+    plots.plot_architecture(models.build("resnet18"), (3, 224, 224), title="ResNet-18"),
     "ResNet-18 as blocks from left to right: the maps shrink from 112 to 7 pixels while their number grows from 64 to 512, then an "
     "average and a linear layer",
 )
@@ -539,6 +524,7 @@ def load(seed: int = 0, limit: int | None = settings.limit) -> data.Loaders:
     )
 
 
+# %%
 channels = load().info.image_shape[0]
 
 
@@ -561,7 +547,7 @@ for name in ("plain44", "resnet44"):
 
 # %%
 show(
-    plot_histories(histories, "train_loss", "training loss"),
+    plots.plot_histories(histories, "train_loss", "training loss"),
     "Training loss of plain and residual nets of 20 and 44 layers over the epochs: the plain net of 44 layers stays far above the other three",
 )
 
@@ -580,17 +566,17 @@ expect(
 )
 
 # %% [markdown]
-# The recorded runs, full width, 20 and 56 layers, three seeds:
+# The recorded runs of lesson 12, with 20 and 56 layers, over three seeds:
 
 # %%
 titles = {
-    "plain20": "plain-20",
-    "plain56": "plain-56",
-    "resnet20": "ResNet-20",
-    "resnet56": "ResNet-56",
+    "depth_plain20": "plain-20",
+    "depth_plain56": "plain-56",
+    "depth_resnet20": "ResNet-20",
+    "depth_resnet56": "ResNet-56",
 }
 show(
-    plot_records(
+    plots.plot_records(
         {title: records.load(name) for name, title in titles.items()},
         "val_accuracy",
         "validation accuracy",
@@ -610,7 +596,7 @@ records.table(*titles)
 # **Predict, then run.** What accuracy is left, in plain-20 and in ResNet-20?
 
 # %%
-val = load(limit=None).val
+val = load(limit=2 * settings.limit).val
 
 
 def accuracy_of(model: nn.Module) -> float:
@@ -625,7 +611,7 @@ for name in ("plain20", "resnet20", "resnet44"):
 
 # %%
 show(
-    plot_ablations(ablations),
+    plots.plot_ablations(ablations),
     "Accuracy of plain-20, ResNet-20 and ResNet-44 without each of their blocks in turn: the plain net falls far with any block gone, "
     "the residual nets keep most of their accuracy but for a few blocks",
 )

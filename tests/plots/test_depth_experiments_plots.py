@@ -75,6 +75,13 @@ def test_each_block_has_a_bar_beside_the_whole():
     assert axes.get_title() == "plain: whole 80%"
 
 
+def test_of_many_blocks_some_are_named():
+    scores = {f"stages.0.{k}": 0.5 for k in range(21)}
+    axes = plot_ablations({"deep": Ablation(0.8, scores)}).axes[0]
+    assert len(axes.patches) == 21
+    assert [text.get_text() for text in axes.get_xticklabels()][:3] == ["0.0", "0.2", "0.4"]
+
+
 def test_no_model_is_refused():
     with pytest.raises(ValueError, match="no model"):
         plot_ablations({})
