@@ -375,8 +375,12 @@ def _order(rows: list[list[Slot]]) -> None:
     """Sort each row by the mean place of what is joined to it from above."""
     for upper, row in pairwise(rows):
         place = {id(slot): i for i, slot in enumerate(upper)}
-        mean = {id(s): sum(place[id(a)] for a in s.above) / max(len(s.above), 1) for s in row}
-        row.sort(key=lambda slot: (mean[id(slot)], slot.passing, slot.step))
+        keys = {id(slot): (_mean_place(slot, place), slot.passing, slot.step) for slot in row}
+        row.sort(key=lambda slot, keys=keys: keys[id(slot)])  # type: ignore[misc]
+
+
+def _mean_place(slot: Slot, place: dict[int, int]) -> float:
+    return sum(place[id(above)] for above in slot.above) / max(len(slot.above), 1)
 
 
 def _place(rows: list[list[Slot]], num_sweeps: int = 60) -> None:

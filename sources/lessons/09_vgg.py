@@ -301,19 +301,23 @@ Table(("net", "top-1 error, %", "top-5 error, %"), tuple(rows), caption)
 plain = {letter: records.load(f"vgg_depth_{letter.lower()}") for letter in "ABDE"}
 show(
     plot_records(plain, "train_loss", "training loss"),
-    "Training loss of VGG A, B, D and E over six epochs: A and B fall, D falls less and with a wide "
-    "band, E stays near the loss of guessing",
+    "Training loss of VGG A, B, D and E over six epochs: A and B fall; D and E fall less, with wide "
+    "bands that reach up to the loss of guessing",
 )
 records.table(*(f"vgg_depth_{letter}" for letter in "abde"))
 
 # %% [markdown]
 # Nothing is left of the paper's order, and the reason is not that deeper nets *generalise* worse: look at the axis. It is the **training** loss. A and B
-# learn slowly; D learns with some seeds and not with others, which is what its wide band says; VGG-19 learns with none. What goes wrong there happens in
-# the first steps.
+# learn slowly. D and E learn with some seeds and not at all with others, which is what their wide bands say. What goes wrong there happens in the first steps.
 
 # %%
-expect(max(plain["E"].test_accuracies) < 0.2, "VGG-19 guesses in every recorded run", trained=False)
-expect(plain["D"].test_accuracy.deviation > 0.1, "VGG-16 depends on the seed", trained=False)
+for letter in "DE":
+    print(letter, [f"{accuracy:.0%}" for accuracy in plain[letter].test_accuracies])
+expect(
+    all(min(plain[letter].test_accuracies) < 0.2 for letter in "DE"),
+    "VGG-16 and VGG-19 each still guess after six epochs in at least one recorded run",
+    trained=False,
+)
 
 # %% [markdown]
 # ## Why plain VGG-16 does not start
