@@ -1,0 +1,735 @@
+# %% [markdown]
+# # 10 · GoogLeNet: 1 × 1 convolutions, four paths, and fewer parameters
+#
+# **After this lesson you can**
+# - explain the network in network, and use a 1 × 1 convolution to mix channels and to reduce their number;
+# - count what an Inception module costs with and without its reductions, path by path;
+# - say what global average pooling replaces, and what you gain and lose by it;
+# - attach an auxiliary head, weigh its loss, measure what it does to the gradient, and take it off again.
+#
+# **Time** 60 minutes. The training in it takes about a minute on a laptop.
+#
+# **Builds on** 05 (1 × 1 convolutions, counting work) and 09 (VGG).
+
+# %% [markdown]
+# ## The question
+#
+# VGG showed that depth pays, and what it costs. Most of its parameters sit in its first linear layer; most of its work is done by
+# 3 × 3 convolutions that read hundreds of channels. A net that is deeper *and* wider by the same recipe would be out of
+# reach. GoogLeNet won the classification contest of 2014, the one in which VGG came second, with 22 layers. So here
+# is an old quiz question.
+#
+# **Predict, then run.** Which of these has the fewest parameters: AlexNet with 8 layers, VGG-19 with 19, GoogLeNet with 22?
+
+# %%
+from typing import NamedTuple
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from course_utils import data, facts, models
+from course_utils.inspection import (
+    capture,
+    gradient_norms,
+    summarise,
+    summary,
+    training_memory,
+)
+from course_utils.models.googlenet import INCEPTION_TABLE, SMALL_TABLE
+from course_utils.models.initialization import glorot_uniform_, he_normal_
+from course_utils.plots import (
+    LivePlot,
+    plot_architecture,
+    plot_block,
+    plot_by_depth,
+    plot_counts,
+    plot_records,
+    show,
+)
+from course_utils.runtime import choose_device, expect, profile, seed_everything
+from course_utils.tables import Table
+from course_utils.training import TrainConfig, evaluate, fit, records
+
+settings = profile("10_googlenet")
+device = choose_device()
+
+# %%
+nets = {
+    "AlexNet, 8 layers": summarise("alexnet"),
+    "VGG-19, 19 layers": summarise("vgg19"),
+    "GoogLeNet, 22 layers": summarise("googlenet", aux_heads=False),
+}
+parameters = {name: net.parameters for name, net in nets.items()}
+show(
+    plot_counts(parameters, "parameters"),
+    "Three bars on a logarithmic scale: AlexNet 61.0 million parameters, VGG-19 143.7 million, "
+    "GoogLeNet 7.0 million",
+)
+expect(
+    min(parameters, key=parameters.get).startswith("GoogLeNet"),
+    "the deepest of the three has the fewest parameters",
+    trained=False,
+)
+
+# %% [markdown]
+# More layers do not mean more parameters. What matters is how many channels each filter reads, and what stands at the end.
+# Three figures that go round about these nets are wrong:
+
+# %%
+for name in ("vgg19_has_138m", "googlenet_has_4m"):
+    print(facts.trap(name), end="\n\n")
+claimed = facts.get("googlenet.fewer_than_alexnet")
+counted = parameters["AlexNet, 8 layers"] / parameters["GoogLeNet, 22 layers"]
+print(f"the paper: {claimed}\ncounted:   {counted:.1f} times")
+
+# %% [markdown]
+# How does one get there? With two small ideas and a large one: put a little network at each pixel, let a mean replace the linear
+# layers, and look at the same maps through several windows at once. In this order.
+
+# %% [markdown]
+# ## Network in network
+#
+# A convolution is a linear function of a window; the ReLU behind it is the only bend. Lin, Chen and Yan asked in 2013: why
+# not let a whole small **MLP** look at each window? Slide it over the picture like a filter. Its first layer sees a window
+# of $k \times k$ pixels; its next layers see only the numbers that the first one made *at the same place*. A linear layer
+# at each place is a 1 × 1 convolution (lesson 05). So the whole **mlpconv** layer is three convolutions:
+
+# %%
+from course_utils.models.nin import MLPConv  # inline
+
+# %% [markdown]
+# Is that really a slid MLP? We cut all windows out by hand (`unfold`), put an ordinary MLP with the same weights on
+# each, and compare.
+
+# %%
+generator = torch.Generator().manual_seed(0)
+mlpconv = MLPConv(3, (32, 16, 8), kernel_size=5)
+x = torch.randn(2, 3, 12, 12, generator=generator)
+windows = F.unfold(x, kernel_size=5, padding=2).transpose(1, 2)  # (2, 144, 75), a row a window
+for layer in mlpconv:
+    if isinstance(layer, nn.Conv2d):
+        windows = F.linear(windows, layer.weight.flatten(1), layer.bias)
+    else:
+        windows = layer(windows)
+by_hand = windows.transpose(1, 2).reshape(2, 8, 12, 12)
+same = torch.allclose(mlpconv(x), by_hand, atol=1e-5)
+expect(same, "an mlpconv layer is an MLP that slides over the picture", trained=False)
+
+# %% [markdown]
+# ## The 1 × 1 convolution as a mixer and a reducer
+#
+# Take maps of 100 × 100 with 60 channels, and 20 filters of 1 × 1. **Predict, then run.** Which shape comes out, and how many
+# parameters does the layer have, with biases?
+
+# %%
+maps = torch.randn(1, 60, 100, 100, generator=generator)
+mix = nn.Conv2d(60, 20, kernel_size=1)
+num_weights = sum(parameter.numel() for parameter in mix.parameters())
+print(f"{tuple(maps.shape)} → {tuple(mix(maps).shape)} with {num_weights:,} parameters")
+expect(num_weights == 20 * (60 + 1), "each filter has a weight for each channel", trained=False)
+
+# %% [markdown]
+# Each pixel was a vector of 60 numbers and is now one of 20: a linear map, the same at each pixel. Height and width stay. People
+# call that "a fully connected layer"; it is one over the *channels*, not over the picture.
+#
+# Going from 60 to 20 throws something away, in general. But maps are not general: many of them say nearly the same. In the
+# extreme case the 60 maps are mixtures of only 20. Then the right 1 × 1 convolution loses *nothing*:
+
+# %%
+hidden = torch.randn(1, 20, 100, 100, generator=generator)
+spread, reduce = nn.Conv2d(20, 60, 1, bias=False), nn.Conv2d(60, 20, 1, bias=False)
+with torch.no_grad():
+    inverse = torch.linalg.pinv(spread.weight.flatten(1))  # (20, 60)
+    reduce.weight.copy_(inverse[:, :, None, None])
+    recovered = reduce(spread(hidden))  # 20 → 60 → 20 channels
+same = torch.allclose(recovered, hidden, atol=1e-3)
+expect(same, "60 maps that are mixtures of 20 can be reduced without loss", trained=False)
+
+# %% [markdown]
+# Further down we measure how redundant the maps of a trained net are.
+#
+# ### Try it: what a 1 × 1 costs
+#
+# 1. How many times more parameters has the dense layer between the same two shapes?
+# 2. Set the kernel to 3, padding 1. By what factor do parameters and multiply-adds grow?
+# 3. Which has more multiply-adds: 5 × 5 from 60 to 20 channels, or 1 × 1 from 60 to 20 followed by 5 × 5 from 20 to 20?
+
+# %%
+from course_utils.widgets import ParameterCounter
+
+ParameterCounter("1×1 that reduces channels")
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# 1. About a hundred million times: 120 billion against 1,220.
+# 2. By 9, but for the biases.
+# 3. The first: 60 · 20 · 25 = 30,000 for each pixel, against 60 · 20 + 20 · 20 · 25 = 11,200.
+# </details>
+
+# %% [markdown]
+# ## Four windows at once
+#
+# How large should a window be? A detail needs 1 × 1 or 3 × 3, a larger pattern 5 × 5, and the same layer may hold both. An
+# **Inception module** does not choose. It runs four **paths** on the same maps: 1 × 1, 3 × 3 and 5 × 5 convolutions and a
+# 3 × 3 max pooling with stride 1. All paths keep height and width, so their outputs can be put side by side as channels. That
+# is **concatenation**. Written down plainly, it is this:
+
+
+# %%
+class NaiveInception(nn.Module):
+    """Four paths without reductions: the paper's figure 2(a), which it does not use."""
+
+    def __init__(self, in_channels, one, three, five, pool, batch_norm=False):
+        super().__init__()
+        self.path1 = ConvUnit(in_channels, one, 1, batch_norm=batch_norm)
+        self.path2 = ConvUnit(in_channels, three[1], 3, batch_norm=batch_norm)
+        self.path3 = ConvUnit(in_channels, five[1], 5, batch_norm=batch_norm)
+        self.path4 = nn.MaxPool2d(kernel_size=3, stride=1, padding=1)
+        self.out_channels = one + three[1] + five[1] + in_channels
+
+    def forward(self, x):
+        paths = [self.path1(x), self.path2(x), self.path3(x), self.path4(x)]
+        return torch.cat(paths, dim=1)  # (N, one + three + five + in_channels, H, W)
+
+
+# %% [markdown]
+# And this is the module that the paper uses. **Predict:** in which places does it differ, and why does the pooling path have a
+# convolution?
+
+# %%
+from course_utils.models.googlenet import ConvUnit, Inception  # inline
+
+# %%
+row = (64, (96, 128), (16, 32), 32)  # 1x1; reduce and 3x3; reduce and 5x5; after the pool
+naive, reduced = NaiveInception(192, *row), Inception(192, *row)  # GoogLeNet's first, "3a"
+show(
+    plot_block(naive, (192, 28, 28), title="Inception 3a without reductions"),
+    "192 maps of 28 by 28 go into four paths: convolutions of 1, 3 and 5 pixels and a max pooling; their "
+    "64, 128, 32 and 192 maps are concatenated to 416",
+)
+
+# %%
+show(
+    plot_block(reduced, (192, 28, 28), title="Inception 3a as in the paper"),
+    "The same four paths, with a 1 by 1 convolution before the 3 by 3 (to 96 maps) and the 5 by 5 (to 16 "
+    "maps), and one after the pooling (to 32 maps); 256 maps come out",
+)
+
+# %% [markdown]
+# Concatenation adds nothing up and mixes nothing: each path finds its own numbers in the result, at its own channels. The next
+# module's 1 × 1 convolutions do the mixing.
+
+# %%
+x = torch.randn(1, 192, 28, 28, generator=generator)
+outputs = [reduced.path1(x), reduced.path2(x), reduced.path3(x), reduced.path4(x)]
+print(" + ".join(str(path.shape[1]) for path in outputs), "=", reduced(x).shape[1], "channels")
+slices = reduced(x).split([path.shape[1] for path in outputs], dim=1)
+same = all(torch.equal(a, b) for a, b in zip(outputs, slices, strict=True))
+expect(same, "each path's maps stand unchanged in the output", trained=False)
+
+# %% [markdown]
+# ## Naive against reduced: count
+#
+# **Predict, then run.** The 5 × 5 path makes only 32 of the maps. Which share of the naive module's work is that? And by which
+# factor does the reduction to 16 channels shrink it?
+
+
+# %%
+def costs(module: nn.Module) -> dict[str, int]:
+    """Return the multiply-adds of each path on 192 maps of 28 x 28."""
+    rows = summary(module, (192, 28, 28), depth=1).rows
+    return {row.name: row.multiply_adds for row in rows if row.name.startswith("path")}
+
+
+kinds = ("1×1", "3×3", "5×5", "pool")
+pairs = zip(kinds, costs(naive).values(), costs(reduced).values(), strict=True)
+rows = [(kind, plain, small) for kind, plain, small in pairs]
+rows.append(("all", sum(costs(naive).values()), sum(costs(reduced).values())))
+Table(("path", "naive multiply-adds", "reduced multiply-adds"), tuple(rows))
+
+# %%
+naive_cost, reduced_cost = costs(naive), costs(reduced)
+print(f"5×5 path: {naive_cost['path3'] / sum(naive_cost.values()):.0%} of the naive module's work,")
+print(f"and {naive_cost['path3'] / reduced_cost['path3']:.1f} times less with the reduction")
+total = sum(reduced_cost.values())
+expect(total == facts.get("googlenet.inception_3a_multiply_adds").ours, "3a", trained=False)
+facts.table("googlenet.inception_3*", caption="What the paper's table 1 prints")
+
+# %% [markdown]
+# A factor of 2.4 for one module does not sound like much. But look at the channels that come out: 416 against 256. The pooling path
+# of the naive module hands on all the channels it gets, so its output can only grow, and the next module reads it all. **Predict, then
+# run.** What does the whole stack of nine modules cost in both ways?
+
+
+# %%
+def stack_costs(kind: type[nn.Module]) -> tuple[int, int]:
+    """Return the last module's channels and the multiply-adds of GoogLeNet's nine modules."""
+    channels, total = 192, 0
+    for name, row in INCEPTION_TABLE.items():
+        size = {"3": 28, "4": 14, "5": 7}[name[0]]
+        with torch.device("meta"):  # counts without computing
+            module = kind(channels, *row)
+        total += summary(module, (channels, size, size)).multiply_adds
+        channels = module.out_channels
+    return channels, total
+
+
+stacks = {"naive": stack_costs(NaiveInception), "reduced": stack_costs(Inception)}
+for name, (channels, total) in stacks.items():
+    print(f"{name:8} {channels:5,} channels at the end, {total / 1e9:5.2f} · 10⁹ multiply-adds")
+ratio = stacks["naive"][1] / stacks["reduced"][1]
+expect(ratio > 5, f"nine naive modules cost {ratio:.1f} times as much", trained=False)
+
+# %% [markdown]
+# ## Naive against reduced: train
+#
+# Cheaper is easy; does it still learn? Here is a net for small pictures: a stem, four modules of a kind that we choose, and a head. The
+# last line will matter later: the head averages each map down to `side` × `side` pixels.
+
+
+# %%
+class SmallNet(nn.Module):
+    """A stem, four Inception modules of one kind, and a head, for 28 px."""
+
+    def __init__(self, kind, table, side=1):
+        super().__init__()
+        channels = 32
+        layers = [ConvUnit(1, 32, 3, batch_norm=True), nn.MaxPool2d(3, 2, padding=1)]  # 14 px
+        for name, row in table.items():
+            if name == "4a":
+                layers.append(nn.MaxPool2d(3, stride=2, padding=1))  # 7 px
+            layers.append(kind(channels, *row, batch_norm=True))
+            channels = layers[-1].out_channels
+        self.body = nn.Sequential(*layers)  # (N, channels, 7, 7)
+        head = [nn.AdaptiveAvgPool2d(side), nn.Flatten(), nn.Linear(channels * side**2, 10)]
+        self.head = nn.Sequential(*head)
+
+    def forward(self, images):
+        return self.head(self.body(images))
+
+
+# %% [markdown]
+# A fair comparison needs a third net. If the naive net is better, is that because it is naive, or because it may do more work? So we also
+# build a **thin** naive net, whose paths are narrow enough to cost about what the reduced net costs.
+
+
+# %%
+def thinner(share: float) -> dict:
+    """Return the small net's table with every path narrowed to a share of its channels."""
+    return {
+        name: (int(one * share), (0, int(three[1] * share)), (0, int(five[1] * share)), 0)
+        for name, (one, three, five, _) in SMALL_TABLE.items()
+    }
+
+
+candidates = {
+    "reduced": lambda: SmallNet(Inception, SMALL_TABLE),
+    "naive": lambda: SmallNet(NaiveInception, SMALL_TABLE),
+    "thin naive": lambda: SmallNet(NaiveInception, thinner(0.4)),
+}
+work = {name: summary(build(), (1, 28, 28)) for name, build in candidates.items()}
+rows = [(name, net.parameters, net.multiply_adds) for name, net in work.items()]
+Table(("net", "parameters", "multiply-adds"), tuple(rows))
+
+# %% tags=["nbval-ignore-output"]
+print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epochs} epochs")
+
+
+def load(seed: int = 0) -> data.Loaders:
+    """Load the pictures; the seed decides in which order they come."""
+    return data.load(
+        settings.data,
+        batch_size=settings.batch_size,
+        device=device,
+        generator=seed_everything(seed),
+        limit=settings.limit or None,
+    )
+
+
+# %%
+def train(title, build, initialise=he_normal_, epochs=settings.epochs):
+    """Build and train a net, always from the same seed; return it with its history."""
+    loaders = load(seed=0)
+    model = initialise(build()).to(device)
+    config = TrainConfig(epochs=epochs, lr=settings.lr)
+    return model, fit(model, loaders, config, on_epoch_end=[LivePlot(title)])
+
+
+# %% [markdown]
+# **Predict, then run.** Rank the three by test accuracy.
+
+# %%
+trained = {name: train(name, build) for name, build in candidates.items()}
+
+# %% tags=["nbval-ignore-output"]
+test = load().test
+accuracy = {name: evaluate(model, test).accuracy for name, (model, _) in trained.items()}
+for name, value in accuracy.items():
+    print(f"{name:11} {work[name].multiply_adds:11,} multiply-adds, test accuracy {value:.1%}")
+expect(
+    accuracy["reduced"] > accuracy["naive"] - 0.03,
+    "the reduced net is at most three points behind the naive net, for about a fifth of the work",
+)
+# %% [markdown]
+# The naive net's extra work buys next to nothing. Be fair, though: look at the thin net. On these small pictures, with a few dozen channels, narrow paths
+# without reductions do about as well for the same work. What the reductions are for shows in the stack of nine modules above: with hundreds of
+# channels, and a pooling path that passes all of them on, the naive way is out of reach.
+#
+# ### Why does the reduction not hurt?
+#
+# Because the maps are redundant, as promised. We take the maps that the second module of the trained net reads, and ask how many
+# **directions** in their channel space hold 95 % of their variance (a principal component analysis of the pixels' vectors).
+
+# %% tags=["nbval-ignore-output"]
+model = trained["naive"][0]
+images, _ = next(iter(test))
+with torch.no_grad(), capture(model, "body.2") as seen:
+    model(images)
+pixels = seen.features["body.2"].movedim(1, -1).flatten(0, 2)  # (N*H*W, channels)
+spectrum = torch.linalg.svdvals(pixels - pixels.mean(dim=0)) ** 2
+needed = int((spectrum.cumsum(0) / spectrum.sum() < 0.95).sum()) + 1
+print(f"{needed} of {pixels.shape[1]} directions hold 95 % of the variance")
+expect(needed < pixels.shape[1] / 2, "less than half of the directions hold 95 % of the variance")
+
+# %% [markdown]
+# ## The mean of a map instead of linear layers
+#
+# VGG's first linear layer reads 512 maps of 7 × 7 and alone has more than 100 million parameters. The network in network ends
+# differently: its last mlpconv makes **one map for each class**, and the mean of that map is the class's logit. That is **global average
+# pooling**: no parameters at all. GoogLeNet takes the means, too, and puts one linear layer behind them, from 1,024 means to the classes.
+
+# %%
+nin = models.build("nin_small", in_channels=1, num_classes=10).eval()
+class_maps = nin.features(torch.zeros(1, 1, 28, 28))  # (1, 10, 7, 7)
+print("NiN: maps", tuple(class_maps.shape), "→ logits", tuple(class_maps.mean(dim=(2, 3)).shape))
+averaged, flattened = (1024 + 1) * 1000, (1024 * 7 * 7 + 1) * 1000
+print(f"GoogLeNet's head: {averaged:,} parameters; on all 7 × 7 positions: {flattened:,}")
+print("the paper on what the mean gained:", facts.get("googlenet.average_pooling_gain"))
+
+# %% [markdown]
+# **Predict, then run.** Our reduced net again, once with `side=1`, the mean, and once with `side=7`, a dense head that reads every
+# position. Which is better on Fashion-MNIST, where each garment fills the picture and stands upright in its middle?
+
+# %%
+dense, _ = train("dense head", lambda: SmallNet(Inception, SMALL_TABLE, side=7))
+average = trained["reduced"][0]
+
+# %% [markdown]
+# Now we move the test pictures a few pixels to the right and down. (What is shifted out is lost, what comes in is background.) Neither net
+# has seen such pictures. **Predict, then run.** Which of the two suffers more?
+
+
+# %%
+@torch.no_grad()
+def shifted_accuracy(model: nn.Module, batches: data.Batches, pixels: int) -> float:
+    """Return the accuracy on pictures moved right and down by some pixels."""
+    model.eval()
+    num_right = 0
+    for images, labels in batches:
+        background, size = float(images.min()), images.shape[-1]
+        moved = F.pad(images, (pixels, 0, pixels, 0), value=background)[..., :size, :size]
+        num_right += int((model(moved).argmax(dim=1) == labels).sum())
+    return num_right / batches.num_images
+
+
+# %% tags=["nbval-ignore-output"]
+shifts = (0, 2, 4)
+kept = {
+    name: [shifted_accuracy(model, test, pixels) for pixels in shifts]
+    for name, model in {"average": average, "dense": dense}.items()
+}
+for name, values in kept.items():
+    print(f"{name:8}", ", ".join(f"{p} px: {v:.1%}" for p, v in zip(shifts, values, strict=True)))
+expect(
+    kept["dense"][0] - kept["dense"][2] > kept["average"][0] - kept["average"][2],
+    "four pixels of shift cost the dense head more than the average",
+)
+
+# %% [markdown]
+# The dense head may use *where* something is, and on centred garments that helps: in our short runs it is ahead on unmoved pictures. Photos are
+# not centred, and there a head that cannot overfit to positions is the safer choice; the paper measured a gain. The mean has another
+# advantage, which needs no training to show:
+
+# %%
+larger = torch.zeros(1, 1, 40, 40, device=device)
+averaging = SmallNet(Inception, SMALL_TABLE).to(device).eval()
+print("mean of each map:", tuple(averaging(larger).shape))
+reading_all = nn.Sequential(nn.Flatten(), nn.Linear(144 * 7 * 7, 10)).to(device)
+try:
+    reading_all(averaging.body(larger))
+except RuntimeError as error:
+    print("every position:  ", str(error).split(":")[-1].strip())
+
+# %% [markdown]
+# ## The whole net
+#
+# GoogLeNet is a stem like the older nets' and nine Inception modules; max pooling halves the maps in between. The picture is drawn from the
+# model itself:
+
+# %%
+whole = summarise("googlenet", depth=2, aux_heads=False)
+shapes = {row.name: row.output_shape for row in whole.rows}
+stages = [("stem", shapes["stem.6"])]
+for name in INCEPTION_TABLE:
+    if name == "4a":
+        stages.append(("pool", shapes["pool3"]))
+    if name == "5a":
+        stages.append(("pool", shapes["pool4"]))
+    stages.append((name, shapes[f"inception.{name}"]))
+stages.append(("classifier", (1000, 1, 1)))
+show(
+    plot_architecture(stages, (3, 224, 224), title="GoogLeNet"),
+    "GoogLeNet from left to right: stem to 192 maps of 28 by 28, modules 3a and 3b, pooling, 4a to 4e at "
+    "14 by 14, pooling, 5a and 5b at 7 by 7 with 1,024 maps, classifier",
+)
+
+# %%
+facts.table("googlenet.parameters*", "googlenet.multiply_adds")
+
+# %% [markdown]
+# Two remarks in that table deserve a second look. The budget: the designers allowed themselves 1.5 · 10⁹ multiply-adds and nearly kept it, at
+# less than a tenth of VGG-19's. And **torchvision's variant**: who loads `googlenet` from that library gets batch normalisation instead of
+# biases, and a 3 × 3 convolution where the paper has 5 × 5. It came from a port with that slip, and stayed because trained weights exist
+# for it. Say which one you used.
+
+# %%
+original = Inception(192, *row)
+port = models.build("googlenet", variant="torchvision", aux_heads=False).inception["3a"]
+for name, module in {"paper": original, "torchvision": port}.items():
+    sizes = [m.kernel_size[0] for m in module.path3.modules() if isinstance(m, nn.Conv2d)]
+    norms = sum(isinstance(m, nn.BatchNorm2d) for m in module.modules())
+    print(f"{name:12} “5×5” path: kernels {sizes}, {norms} batch normalisations in the module")
+
+# %% [markdown]
+# ### Why no Inception in the first layers?
+
+# %%
+print(facts.trap("inception_not_early"))
+
+# %% [markdown]
+# Memory in training: the outputs that must be kept until the backward pass comes by. `training_memory` counts them. **Predict, then run.** The same
+# module on 28 × 28 maps, where GoogLeNet has its first one, and on 112 × 112 maps, right after the first convolution. How many times more memory?
+
+# %%
+memory = {}
+for size in (28, 56, 112):
+    with torch.device("meta"):  # counted, not computed: no memory needed here
+        module, pictures = Inception(64, *row), torch.zeros(32, 64, size, size)
+    memory[size] = training_memory(module, pictures).saved
+    print(f"{size:3} × {size:<3} {memory[size] / 1e6:7.1f} MB for 32 pictures")
+expect(memory[112] == 16 * memory[28], "sixteen times as many positions, sixteen times the memory",
+       trained=False)  # fmt: skip
+
+# %% [markdown]
+# ## Auxiliary heads
+#
+# A gradient that has to come down through 22 layers may arrive weak at the first. The paper hangs two small classifiers half way up, after
+# modules 4a and 4d. Their losses are added with a weight while training:
+#
+# $$L = L_\text{main} + w\,(L_\text{aux 1} + L_\text{aux 2})$$
+#
+# and at test time the heads are thrown away.
+
+# %%
+facts.table("googlenet.head*")
+
+# %%
+from course_utils.models.googlenet import AuxiliaryHead  # inline
+
+# %% [markdown]
+# The model returns all three logits in training and only the main ones in evaluation. `fit` knows such outputs and weighs the heads by
+# `TrainConfig.auxiliary_weight`. **Predict, then run.** Which share of the parameters is gone once the heads are off?
+
+# %%
+with torch.device("meta"):
+    googlenet = models.build("googlenet", num_classes=10)
+    pictures = torch.zeros(2, 3, 224, 224)
+    in_training, in_evaluation = googlenet.train()(pictures), googlenet.eval()(pictures)
+print("training:  ", {name: tuple(out.shape) for name, out in in_training._asdict().items()})
+print("evaluation:", tuple(in_evaluation.shape))
+print("weight of each head in `fit`:", TrainConfig().auxiliary_weight)
+
+# %%
+all_parameters = summarise("googlenet").parameters
+heads = [summary(AuxiliaryHead(channels, 1000), (channels, 14, 14)) for channels in (512, 528)]
+in_heads = sum(head.parameters for head in heads)
+print(
+    f"the two heads hold {in_heads:,} of {all_parameters:,} parameters: {in_heads / all_parameters:.0%}"
+)
+without = facts.get("googlenet.parameters").ours
+expect(all_parameters - in_heads == without, "without heads, 6,998,552 are left", trained=False)
+
+# %% [markdown]
+# ### What a head does to the gradient
+#
+# To measure it, we build a narrow net of nine modules with one head after the third, without any normalisation and with the initial weights
+# of its time (Glorot & Bengio 2010; lesson 11 explains them). A model with several outputs returns a `NamedTuple` whose first field is
+# `logits`.
+
+
+# %%
+class Outputs(NamedTuple):
+    """What the deep net returns in training."""
+
+    logits: torch.Tensor
+    aux: torch.Tensor
+
+
+def small_head() -> nn.Sequential:
+    """Return an auxiliary head in small: pool, 1x1, two linear layers with dropout between."""
+    reduce = [nn.AdaptiveAvgPool2d(4), ConvUnit(56, 32, 1), nn.Flatten()]  # (N, 512)
+    return nn.Sequential(*reduce, nn.Linear(512, 64), nn.ReLU(), nn.Dropout(0.7), nn.Linear(64, 10))
+
+
+# %%
+class DeepNet(nn.Module):
+    """A stem and nine narrow modules on 7 x 7 maps, with or without a head after the third."""
+
+    def __init__(self, with_head: bool):
+        super().__init__()
+        self.stem = nn.Sequential(ConvUnit(1, 32, 3, stride=2), nn.MaxPool2d(3, 2, padding=1))
+        row = SMALL_TABLE["3a"]  # 56 channels come out
+        self.lower = nn.Sequential(*[Inception(c, *row) for c in (32, 56, 56)])
+        self.upper = nn.Sequential(*[Inception(56, *row) for _ in range(6)])
+        self.head = small_head() if with_head else None
+        self.classifier = nn.Linear(56, 10)
+
+    def forward(self, images):
+        x = self.lower(self.stem(images))  # (N, 56, 7, 7)
+        logits = self.classifier(self.upper(x).mean(dim=(2, 3)))
+        if self.training and self.head is not None:
+            return Outputs(logits, self.head(x))
+        return logits
+
+
+# %% [markdown]
+# **Predict, then run.** One fresh net, one batch. We measure the gradient's norm at each module, once of the main loss alone and once with
+# the head's loss. Where do the two curves differ, and where can they not?
+
+
+# %%
+def with_head(outputs: Outputs, labels: torch.Tensor) -> torch.Tensor:
+    """Return the main loss and 0.3 times the head's."""
+    main, head = (F.cross_entropy(logits, labels) for logits in outputs)
+    return main + 0.3 * head
+
+
+images, labels = next(iter(load(seed=0).train))
+fresh = glorot_uniform_(DeepNet(with_head=True)).to(device)
+blocks = ["stem", *[f"lower.{i}" for i in range(3)], *[f"upper.{i}" for i in range(6)]]
+off = gradient_norms(fresh, images, labels, layers=blocks)
+on = gradient_norms(fresh, images, labels, layers=blocks, loss=with_head)
+show(
+    plot_by_depth({"main loss only": off, "with the head": on}, "norm of the gradient",
+                  xlabel="stem, then modules 1 to 9"),
+    "Gradient norm by depth: the curves are one above the third module; below it the curve with the head is "
+    "several times higher",
+)  # fmt: skip
+
+# %% tags=["nbval-ignore-output"]
+print(f"at the first layer: {off['stem']:.1e} without the head, {on['stem']:.1e} with it")
+same = all(abs(on[name] - off[name]) < 1e-6 for name in blocks if name.startswith("upper"))
+expect(same, "above the head, the gradient is the same", trained=False)
+expect(on["stem"] > 1.5 * off["stem"], "the head strengthens the first layer's gradient by half")
+
+# %% [markdown]
+# The head's loss does not depend on anything above it, so nothing changes there. Below it a second, shorter way leads back to the
+# picture.
+#
+# At test time the head is not asked. We throw it away, and nothing changes:
+
+# %%
+fresh.eval()
+with torch.no_grad():
+    before = fresh(images)
+    fresh.head = None
+    after = fresh(images)
+expect(torch.equal(before, after), "without its head the net says exactly the same", trained=False)
+
+# %% [markdown]
+# A stronger gradient at the first layer is what the heads were built for. Is it also why GoogLeNet trained well? The authors looked
+# again a year later, with batch normalisation in their nets:
+
+# %%
+print(facts.get("googlenet.heads_later"))
+
+# %% [markdown]
+# "Auxiliary heads solve the vanishing gradient" is thus the idea behind them, and not what was measured.
+#
+# **Try it.** Train both: `train("no head", lambda: DeepNet(False), glorot_uniform_, 5)` and the same with `True`. When each of them starts to
+# learn differs a lot from seed to seed, so take three seeds of each before you believe a difference.
+
+# %% [markdown]
+# ## Recorded runs
+#
+# Our small GoogLeNet and a small VGG under the same settings, both with batch normalisation: 3,000 training pictures, four epochs, three seeds
+# each.
+
+# %%
+names = ("inception_vgg", "inception_googlenet")
+records.table(*names)
+
+# %%
+show(
+    plot_records({records.load(name).title: records.load(name) for name in names}),
+    "Validation accuracy over the epochs of the small VGG and the small GoogLeNet, mean of three seeds "
+    "with a band of one deviation",
+)
+
+# %% [markdown]
+# **On a GPU**, the small net on CIFAR-10, and the paper's net on a folder of photos of your own:
+#
+# ```
+# python -m course_utils train googlenet_small --data cifar10 --epochs 30 --crop 4 --flip
+# python -m course_utils train googlenet --data imagefolder:photos --epochs 60 --batch-size 64
+# ```
+#
+# Not measured here. What the paper reports on ImageNet:
+
+# %%
+facts.table("googlenet.top5*")
+
+# %% [markdown]
+# ## Pop quiz
+
+# %%
+from course_utils import quiz
+
+quiz.show("10_googlenet")
+
+# %% [markdown]
+# ## What to remember
+#
+# - A 1 × 1 convolution is a linear layer over the channels, the same at each pixel: it mixes them and changes their number.
+# - An Inception module looks through four windows and concatenates. Its reductions keep that affordable when channels are many.
+# - Global average pooling replaces the linear layers that held most parameters, and takes pictures of any size.
+# - The deepest of three nets has the fewest parameters: 7.0 million, an eighth to a ninth of AlexNet's, not a twelfth.
+# - Auxiliary heads are a second way for the gradient, weighted 0.3 in training and gone at test time. They are no cure that was ever
+#   measured for deep nets in general.
+
+# %% [markdown]
+# ## Further reading
+#
+# - M. Lin, Q. Chen, S. Yan: *Network in network*. ICLR 2014.
+# - C. Szegedy, W. Liu, Y. Jia, P. Sermanet, S. Reed, D. Anguelov, D. Erhan, V. Vanhoucke, A. Rabinovich: *Going deeper with
+#   convolutions*. CVPR 2015. Section 4 has the module, section 5 the net and its heads.
+# - C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna: *Rethinking the Inception architecture for computer vision*. CVPR 2016.
+#   Section 4 takes the heads' story back.
+#
+# **Next** comes lesson 11, normalisation: why the deep net above did not start, and two ways to make it. For the exercise, be able to
+# write an Inception module from its row of numbers, and to count its multiply-adds by hand.
+#
+# ## Words of this lesson
+#
+# | English | Korean | meaning |
+# |---|---|---|
+# | network in network | 네트워크 속의 네트워크 | a small MLP slid over the picture |
+# | 1 × 1 convolution | 1×1 합성곱 | linear layer over the channels at each pixel |
+# | dimension reduction | 차원 축소 | fewer channels that keep most of the information |
+# | concatenation | 연결 | channels put side by side |
+# | path | 경로 | one of the parallel ways through a module |
+# | global average pooling | 전역 평균 풀링 | the mean of each map |
+# | auxiliary classifier | 보조 분류기 | head half way up, used in training only |
+# | multiply-add | 곱셈-덧셈 | a product, added to a sum |

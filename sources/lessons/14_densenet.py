@@ -1,0 +1,618 @@
+# %% [markdown]
+# # 14 · DenseNet: keep everything, and put it side by side
+#
+# **After this lesson you can**
+# - say what concatenation keeps that addition loses, and write a dense block;
+# - follow the channels through a DenseNet by hand: growth rate, bottleneck, transition, compression;
+# - read a feature-reuse map, and say what it does and does not show;
+# - explain why a net of few parameters can need much memory, and what checkpointing trades for it.
+#
+# **Time** 60 minutes. The training in it takes about two minutes on a laptop.
+#
+# **Builds on** 10 (concatenation, 1 × 1 reductions) and 13 (ResNet).
+
+# %% [markdown]
+# ## The question
+#
+# A residual block **adds** what it found to what came in:
+#
+# $$x_\ell = H_\ell(x_{\ell-1}) + x_{\ell-1}$$
+#
+# So there is one stream of maps, and every block writes into it. What the third block found cannot be told apart from what the
+# tenth found on top of it, and a later block that needs a clean copy of an early map has none. Could each layer hand on its
+# maps **unchanged**, to all layers that come after it?
+
+# %%
+import time
+
+import torch
+from torch import nn
+from torch.utils.checkpoint import checkpoint
+
+from course_utils import data, facts, models
+from course_utils.arithmetic import conv_multiply_adds
+from course_utils.inspection import feature_reuse, summarise, summary, training_memory
+from course_utils.models.densenet import IMAGENET, MemoryEfficientDenseLayer
+from course_utils.plots import (
+    LivePlot,
+    plot_architecture,
+    plot_block,
+    plot_feature_reuse,
+    plot_histories,
+    plot_records,
+    show,
+)
+from course_utils.runtime import choose_device, expect, profile, seed_everything
+from course_utils.tables import Table
+from course_utils.training import TrainConfig, evaluate, fit, records
+
+settings = profile("14_densenet")
+device = choose_device()
+
+# %% [markdown]
+# **Predict, then run.** Two layers put out $a$ and $b$, maps of the same size. Somebody hands you $a + b$, somebody else the concatenation
+# $[a, b]$. From which of the two can you get $a$ back? And what can a following 1 × 1 convolution make of $[a, b]$ that includes $a + b$?
+
+# %%
+generator = torch.Generator().manual_seed(0)
+a, b = torch.randn(2, 1, 16, 8, 8, generator=generator)  # each (1, 16, 8, 8)
+added, side_by_side = a + b, torch.cat([a, b], dim=1)  # 16 and 32 channels
+print("addition:", tuple(added.shape), " concatenation:", tuple(side_by_side.shape))
+expect(torch.equal(side_by_side[:, :16], a), "a stands in the concatenation", trained=False)
+
+adds = nn.Conv2d(32, 16, kernel_size=1, bias=False)
+with torch.no_grad():
+    adds.weight.copy_(torch.cat([torch.eye(16), torch.eye(16)], dim=1)[:, :, None, None])
+same = torch.allclose(adds(side_by_side), added, atol=1e-5)
+expect(same, "one choice of 1 × 1 weights turns concatenation into addition", trained=False)
+
+# %% [markdown]
+# Concatenation loses nothing, and a learned 1 × 1 convolution may add if adding is best. The price is that channels pile up.
+#
+# ## The dense block
+#
+# In a **dense block** layer $\ell$ reads the outputs of *all* layers before it, side by side:
+#
+# $$x_\ell = H_\ell([x_0, x_1, \dots, x_{\ell-1}])$$
+#
+# Every $H_\ell$ makes the same small number of new maps, the **growth rate** $k$. So layer $\ell$ reads
+# $k_0 + (\ell - 1)\,k$ maps, where $k_0$ came into the block. In a chain of $L$ layers there are $L$ connections; here there are
+#
+# $$1 + 2 + \dots + L = \frac{L(L+1)}{2}$$
+#
+# The size of the maps must stay the same inside a block: maps of different size cannot stand side by side.
+
+# %%
+from course_utils.models.densenet import DenseLayer  # inline
+
+# %% [markdown]
+# Note the order inside: batch normalisation and ReLU come *before* the convolution, as in the pre-activation ResNet. Each reader has its own
+# normalisation of the maps that it reads.
+
+# %%
+layer = DenseLayer(24 + 12, growth_rate=12, bottleneck=False)
+x0, x1 = torch.randn(1, 24, 32, 32), torch.randn(1, 12, 32, 32)  # the block's input; layer 1's maps
+print("layer 2 reads 24 + 12 maps and makes", layer([x0, x1]).shape[1])
+
+# %% [markdown]
+# The block itself only keeps the list:
+
+# %%
+from course_utils.models.densenet import DenseBlock  # inline
+
+# %% [markdown]
+# **Predict, then run.** 24 maps come into a block of four layers with $k = 12$. How many maps does each layer read, and how many
+# come out of the block?
+
+# %%
+block = DenseBlock(24, num_layers=4, growth_rate=12, bottleneck=False)
+for number, layer in enumerate(block.layers, start=1):
+    print(f"layer {number} reads {layer.wide[0].num_features} maps, makes 12")
+print("the block puts out", block.out_channels)
+reads = [layer.wide[0].num_features for layer in block.layers]
+expect(reads == [24 + ell * 12 for ell in range(4)], "k₀ + (ℓ − 1) k maps each", trained=False)
+
+# %%
+show(
+    plot_block(
+        DenseBlock(24, 2, 12, bottleneck=False), (24, 32, 32), title="Two layers of a dense block"
+    ),
+    "24 maps come in; the first layer makes 12 from them, which are concatenated with the input; the second "
+    "layer makes 12 from all 36; the output is all 48",
+)
+
+# %% [markdown]
+# Nothing is ever overwritten. The input of the block and every layer's maps stand in its output, unchanged to the last bit:
+
+# %%
+x = torch.randn(2, 24, 32, 32, generator=generator)
+with torch.no_grad():
+    out = block.eval()(x)
+    first = block.layers[0]([x])
+expect(torch.equal(out[:, :24], x), "the input is in the output", trained=False)
+expect(torch.equal(out[:, 24:36], first), "so are the first layer's maps", trained=False)
+
+# %% [markdown]
+# The classifier at the end of the last block thus reads the maps of every one of its layers directly, and each of these layers gets its gradient
+# from the loss without a detour.
+
+# %% [markdown]
+# ## Bottleneck: 4k
+#
+# A deep layer in a block reads hundreds of maps and makes a dozen. A 3 × 3 convolution on all of them is the waste that we met in lesson 10,
+# and the cure is the same: a 1 × 1 convolution first. It reduces what it reads to $4k$ maps.
+
+# %%
+print(facts.get("densenet.bottleneck"))
+
+# %% [markdown]
+# **Predict, then run.** With $k = 12$ the reduction goes to 48 maps. For a layer that reads *fewer* than 48, that is no reduction at all. From
+# how many maps on does the bottleneck save work?
+
+# %%
+growth = 12
+rows = []
+for reads in (24, 48, 72, 96, 192, 384):
+    alone = conv_multiply_adds(reads, growth, k=3, out=1)
+    first = conv_multiply_adds(reads, 4 * growth, k=1, out=1)
+    both = first + conv_multiply_adds(4 * growth, growth, k=3, out=1)
+    rows.append((reads, alone, both, round(alone / both, 2)))
+Table(("maps read", "3×3 alone", "1×1 to 4k, then 3×3", "times less"), tuple(rows))
+
+# %% [markdown]
+# Multiply-adds at each position: $9\,c\,k$ against $4\,c\,k + 36\,k^2$. They are equal at $c = 7.2\,k$, here between 72 and 96 maps. The gain
+# grows towards $9/4$ and no further. Here is one layer with its bottleneck:
+
+# %%
+show(
+    plot_block(DenseLayer(96, 12), [(96, 32, 32)], title="A layer with bottleneck, k = 12"),
+    "96 maps go through batch normalisation, ReLU and a 1 by 1 convolution to 48 maps, then through batch "
+    "normalisation, ReLU and a 3 by 3 convolution to 12 maps",
+)
+
+# %% [markdown]
+# ## Transition and compression
+#
+# Between two blocks stands a **transition**, which makes the maps smaller so that the next block can look at larger patterns:
+
+# %%
+print(facts.get("densenet.transition"))
+
+# %%
+from course_utils.models.densenet import Transition  # inline
+
+# %%
+thin = Transition(216, 108)
+print((216, 32, 32), "→", tuple(thin(torch.zeros(1, 216, 32, 32)).shape[1:]))
+
+# %% [markdown]
+# Its 1 × 1 convolution also thins the maps. Of $m$ maps it keeps $\lfloor \theta m \rfloor$. The factor $\theta$ is the **compression**. A DenseNet with bottlenecks is
+# called DenseNet-B, one with $\theta < 1$ DenseNet-C, and one with both **DenseNet-BC**, which has:
+
+# %%
+facts.table("densenet.compression", "densenet.first_maps")
+
+# %% [markdown]
+# **Predict, then run.** DenseNet-BC for CIFAR with 100 layers and $k = 12$: three blocks of 16 layers; 24 maps after the first convolution. Follow the
+# channels by hand through blocks and transitions before you run this.
+
+# %%
+channels, trace = 24, ["24"]
+for number in range(3):
+    channels += 16 * 12  # 16 layers add k maps each
+    trace.append(f"block {number + 1}: {channels}")
+    if number < 2:
+        channels = channels // 2  # the transition keeps half
+        trace.append(f"transition: {channels}")
+print(" → ".join(trace))
+model = models.build("densenet_bc100")
+expect(model.classifier.in_features == channels, "the classifier reads so many maps", trained=False)
+
+# %% [markdown]
+# Why 100? Each of the 48 layers in the blocks has two convolutions, there are two transitions, the first convolution and the classifier:
+# $2 \cdot 48 + 2 + 1 + 1 = 100$.
+#
+# ## Three blocks, or four?
+
+# %%
+print(facts.trap("densenet_three_blocks"))
+
+# %% [markdown]
+# On pictures of 32 × 32, three sizes of maps are enough: 32, 16, 8. On 224 × 224 the stem has already halved twice, and four
+# blocks work on 56, 28, 14 and 7 pixels. The picture is drawn from the model:
+
+
+# %%
+shapes = {row.name: row.output_shape for row in summarise("densenet121", depth=2).rows}
+stages = [("stem", shapes["stem.3"])]
+for i in range(7):
+    label = "transition" if i % 2 else f"block {i // 2 + 1}"
+    stages.append((label, shapes[f"blocks.{i}"]))
+stages.append(("classifier", (1000, 1, 1)))
+show(
+    plot_architecture(stages, (3, 224, 224), title="DenseNet-121"),
+    "DenseNet-121 from left to right: stem to 64 maps of 56 by 56, then four blocks that widen to 256, 512, "
+    "1,024 and 1,024 maps, with transitions that halve number and size between them",
+)
+
+# %%
+rows = [
+    (f"DenseNet-{depth}", str(blocks), summarise(f"densenet{depth}").parameters)
+    for depth, blocks in IMAGENET.items()
+]
+Table(("net", "layers in the four blocks", "parameters"), tuple(rows))
+
+# %% [markdown]
+# ## Growth rate: how much is little?
+#
+# Twelve new maps a layer sounds like very little; VGG's layers make hundreds. But a layer need not repeat what is already there; it only adds what
+# is missing. How many maps does it need? We train three small DenseNet-BCs of 16 layers that differ in $k$ only.
+#
+# **Predict, then run.** $k$ = 4, 8, 16. By about what factor do the parameters grow from one to the next? And the accuracy?
+
+
+# %%
+def build(growth_rate: int) -> nn.Module:
+    """Return an untrained DenseNet-BC of 16 layers for grey pictures."""
+    return models.build(
+        "densenet_small", in_channels=1, num_classes=10, depth=16, growth_rate=growth_rate
+    )
+
+
+sizes = {k: summary(build(k), (1, 28, 28)) for k in (4, 8, 16)}
+rows = [(k, size.parameters, size.multiply_adds) for k, size in sizes.items()]
+Table(("growth rate", "parameters", "multiply-adds"), tuple(rows))
+
+# %% tags=["nbval-ignore-output"]
+print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epochs} epochs")
+
+
+def train(title: str, model_of, **sizes: int) -> tuple[nn.Module, object]:
+    """Build a model and train it, always from the same seed."""
+    loaders = data.load(
+        settings.data,
+        batch_size=settings.batch_size,
+        device=device,
+        generator=seed_everything(0),
+        limit=settings.limit or None,
+    )
+    model = model_of(**sizes).to(device)
+    config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
+    return model, fit(model, loaders, config, on_epoch_end=[LivePlot(title)])
+
+
+# %%
+trained = {k: train(f"growth rate {k}", build, growth_rate=k) for k in (4, 8, 16)}
+
+# %%
+show(
+    plot_histories({f"k = {k}": history for k, (_, history) in trained.items()}, "train_loss"),
+    "Training loss over the epochs for the growth rates 4, 8 and 16: the larger the growth rate, the lower "
+    "the loss",
+)
+
+# %% tags=["nbval-ignore-output"]
+losses = {k: history.column("train_loss")[-1] for k, (_, history) in trained.items()}
+for k, loss in losses.items():
+    print(f"k = {k:2}: {sizes[k].parameters:7,} parameters, training loss {loss:.3f}")
+expect(losses[16] < losses[4], "with k = 16 the net fits its training pictures better than with 4")
+
+# %% [markdown]
+# One run each, and short. The recorded runs of $k$ = 4 and 8 have three seeds and six epochs. **Predict:** what does doubling the growth rate
+# gain in test accuracy?
+
+# %%
+growth_runs = {f"k = {k}": records.load(f"densenet_growth_{k}") for k in (4, 8)}
+show(
+    plot_records(growth_runs, "val_accuracy", "validation accuracy"),
+    "Recorded validation accuracy over the epochs for the growth rates 4 and 8, mean of three seeds: the "
+    "curve of 8 ends higher",
+)
+records.table("densenet_growth_4", "densenet_growth_8")
+
+# %%
+small, large = (runs.test_accuracy for runs in growth_runs.values())
+print(f"doubling k gains {large.mean - small.mean:.1%} for four times the parameters")
+spread = max(small.deviation, large.deviation)
+expect(large.mean - small.mean > 2 * spread, "more than two deviations", trained=False)
+
+# %% [markdown]
+# ## Do the layers really reuse features?
+#
+# A layer *may* read all earlier maps. Does it? The paper looks at the weights. For each pair of a source $s$ and a reader $\ell$ it takes the mean
+# absolute weight with which $\ell$ reads the maps of $s$:
+
+# %%
+print(facts.get("densenet.reuse_measure"))
+
+# %% [markdown]
+# `feature_reuse` computes it: the mean of $|w|$ over the source's maps, the reader's filters and the positions of the kernel. With a bottleneck the
+# 1 × 1 convolution is the one that reads. In the figure each column is divided by its largest value, so you compare *sources of one reader*, never two
+# readers with each other.
+#
+# We train a deeper net for it, 28 layers with $k = 8$: four layers in each block.
+#
+# **Predict, then run.** If a layer used only what the layer right before it made, where would the bright cells be? And if it used all layers alike?
+
+# %%
+deep, _ = train(
+    "28 layers, k = 8",
+    lambda: models.build("densenet_small", in_channels=1, num_classes=10, depth=28),
+)
+
+# %%
+maps = feature_reuse(deep)
+show(
+    plot_feature_reuse(maps),
+    "Three triangles, one for each dense block: rows are the layers that made the maps, columns those that "
+    "read them; no cell is near zero, and the last columns are the transitions and the classifier",
+)
+
+
+# %% tags=["nbval-ignore-output"]
+def earlier_share(block) -> float:
+    """Return the mean weight for all sources but the newest, over that for the newest."""
+    newest = block.weights.diagonal()[1:]  # layer l reads what layer l - 1 made
+    older = block.weights.triu(diagonal=1)[:, 1:]
+    count = torch.arange(1, len(newest) + 1)
+    return float((older.nansum(dim=0) / count / newest).mean())
+
+
+for number, block_map in enumerate(maps, start=1):
+    print(f"block {number}: weight for older maps / for the newest: {earlier_share(block_map):.2f}")
+expect(min(map(earlier_share, maps)) > 0.3, "every block reads old maps, not the newest only")
+
+# %% [markdown]
+# So deep layers do read early maps. That is the paper's finding, too. Read the picture with care, though. A weight says how strongly a map is *read*, not
+# how much the answer would suffer without it; and batch normalisation stands between the map and the weight, so that it is the weight of a map
+# brought to unit variance (times a learned scale). Let us ask the stronger question: take a source's maps away from **all** later readers, and
+# see what is left of the accuracy.
+
+
+# %%
+@torch.no_grad()
+def accuracy_without(model: nn.Module, batches: data.Batches, number: int, layer: int) -> float:
+    """Return the accuracy when one layer of a block hands on its mean maps, and no information."""
+    chosen = model.blocks[2 * number].layers[layer]
+
+    def silence(module, args, output):
+        return output.mean(dim=(0, 2, 3), keepdim=True).expand_as(output)
+
+    handle = chosen.register_forward_hook(silence)
+    try:
+        return evaluate(model, batches).accuracy
+    finally:
+        handle.remove()
+
+
+# %% tags=["nbval-ignore-output"]
+val = data.load(settings.data, batch_size=250, device=device, limit=settings.limit or None).val
+whole = evaluate(deep, val).accuracy
+print(f"whole net: {whole:.1%} of the validation pictures")
+for number in range(3):
+    left = [accuracy_without(deep, val, number, layer) for layer in range(4)]
+    print(f"without one layer of block {number + 1}:", ", ".join(f"{share:.1%}" for share in left))
+
+# %% [markdown]
+# Most single layers can be silenced and the net still answers well above chance: what one layer knew, others can still read from the sources.
+#
+# ## Parameters against ResNet
+#
+# Reuse means fewer parameters. The papers' figures on CIFAR-10 with augmentation, and our counts:
+
+# %%
+keys = [
+    ("resnet110", "resnet110.cifar_parameters", "resnet110.cifar_error"),
+    ("densenet40", "densenet40.parameters", "densenet40.cifar_error"),
+    ("densenet_bc100", "densenet_bc100.parameters", "densenet_bc100.cifar_error"),
+]
+rows = []
+for name, size_key, error_key in keys:
+    counted = summarise(name)
+    printed, error = facts.get(size_key), facts.get(error_key)
+    rows.append((name, printed.text, counted.parameters, counted.multiply_adds, error.text))
+Table(("net", "paper", "counted", "multiply-adds", "test error (paper)"), tuple(rows))
+
+# %%
+small, large = summarise("densenet_bc100"), summarise("resnet110")
+print(f"parameters {large.parameters / small.parameters:.1f} times fewer than ResNet-110,")
+print(f"multiply-adds {small.multiply_adds / large.multiply_adds:.1f} times as many")
+expect(2 * small.parameters < large.parameters, "less than half of the parameters", trained=False)
+expect(small.multiply_adds > large.multiply_adds, "and more multiply-adds", trained=False)
+
+# %% [markdown]
+# Half the parameters, nearly a third fewer errors, and *more* work. Parameters are what a file on disk holds; they do not tell you time or memory. Our small
+# nets, recorded on the same 3,000 pictures with three seeds:
+
+# %%
+records.table("densenet_growth_4", "densenet_growth_8", "densenet_rival")
+
+# %% [markdown]
+# In so short a run the small ResNet, with many more parameters, is ahead. Fewer parameters for the *same* accuracy is a claim about long runs; the paper
+# trains 300 epochs.
+#
+# ## Memory, and how to pay for it with time
+#
+# The backward pass needs what the forward pass computed. In a dense block that is a lot: each layer first concatenates *everything so far*
+# into a new tensor, normalises it into another, and passes it through a ReLU into a third. The maps of the first layer are copied again and again.
+#
+# **Predict, then run.** DenseNet-121 has a third of ResNet-50's parameters. Which one keeps more bytes for the backward pass, with 32 pictures of
+# 224 × 224?
+
+
+# %%
+def memory_of(name: str, num_pictures: int, **switches: bool):
+    """Count on the meta device, where tensors have shapes and no content."""
+    with torch.device("meta"):
+        model = models.build(name, **switches)
+        pictures = torch.zeros(num_pictures, *models.input_shape(model))
+    return training_memory(model, pictures)
+
+
+kept = {
+    "ResNet-50": memory_of("resnet50", 32),
+    "DenseNet-121": memory_of("densenet121", 32),
+    "DenseNet-121, checkpointed": memory_of("densenet121", 32, memory_efficient=True),
+}
+rows = [(name, round(m.saved / 1e9, 2), round(m.peak / 1e9, 2)) for name, m in kept.items()]
+Table(("net", "kept for backward, GB", "peak, GB"), tuple(rows))
+
+# %%
+ratio = {name: memory.saved / kept["ResNet-50"].saved for name, memory in kept.items()}
+print(", ".join(f"{name}: {value:.2f}" for name, value in ratio.items()))
+expect(ratio["DenseNet-121"] > 1.5, "DenseNet-121 keeps more than ResNet-50", trained=False)
+expect(ratio["DenseNet-121, checkpointed"] < 1, "checkpointed, it keeps less", trained=False)
+
+# %% [markdown]
+# **Checkpointing** is the way out: do not keep the concatenated and normalised maps, but compute them again when the backward pass comes to
+# them. They are cheap to compute (a copy, a normalisation, a ReLU and a 1 × 1 convolution) and expensive to keep. PyTorch has a function for it:
+
+
+# %%
+class CheckpointedLayer(DenseLayer):
+    """A dense layer that keeps only what it reads, and computes the wide maps twice."""
+
+    def forward(self, features):
+        x = checkpoint(self.widen, *features, use_reentrant=False)
+        return self.narrow(x)
+
+    def widen(self, *features):
+        return self.wide(torch.cat(features, dim=1))
+
+
+# %% [markdown]
+# **Predict, then run.** Two blocks with the same weights, one of plain and one of checkpointed layers, take one training step's forward and backward
+# pass. Do they get the same gradients? And the same running means in their batch normalisations?
+
+# %%
+plain = DenseBlock(24, 4, 12)
+again = DenseBlock(24, 4, 12, layer=CheckpointedLayer)
+again.load_state_dict(plain.state_dict())
+x = torch.randn(8, 24, 16, 16, generator=generator)
+for block in (plain, again):
+    block.train()(x).square().mean().backward()
+pairs = list(zip(plain.parameters(), again.parameters(), strict=True))
+same = all(torch.allclose(p.grad, q.grad, rtol=1e-3, atol=1e-6) for p, q in pairs)
+expect(same, "the gradients are the same", trained=False)
+ratio = again.layers[2].wide[0].running_mean / plain.layers[2].wide[0].running_mean
+print(f"running mean, checkpointed over plain: {ratio.min():.2f} to {ratio.max():.2f}")
+
+# %% [markdown]
+# The gradients are. The running means are not: the recomputation shows batch normalisation the same batch a *second* time, and its running
+# estimates move twice. After the first step that is $0.1 + 0.9 \cdot 0.1 = 0.19$ of the batch's mean in place of $0.1$. The course's own
+# `memory_efficient=True` lets the second pass compute without counting:
+
+# %%
+fresh = DenseBlock(24, 4, 12)
+own = DenseBlock(24, 4, 12, layer=MemoryEfficientDenseLayer)
+own.load_state_dict(fresh.state_dict())
+for block in (fresh, own):
+    block.train()(x).square().mean().backward()
+buffers = zip(fresh.buffers(), own.buffers(), strict=True)
+same = all(torch.allclose(p.float(), q.float(), atol=1e-6) for p, q in buffers)
+expect(same, "with care, the running estimates are the same, too", trained=False)
+
+# %% [markdown]
+# How the memory grows with depth shows the difference best. Without checkpointing the kept bytes of a block grow with the *square* of its layers, as
+# layer $\ell$ keeps copies of $\ell$ groups of maps. With it, they grow in proportion.
+
+
+# %%
+def block_bytes(num_layers: int, kind: type[nn.Module]) -> int:
+    """Return what a block of so many layers keeps for the backward pass, for 32 pictures."""
+    with torch.device("meta"):
+        block = DenseBlock(24, num_layers, growth_rate=12, layer=kind)
+        pictures = torch.zeros(32, 24, 32, 32)
+    return training_memory(block, pictures).saved
+
+
+rows = []
+for num_layers in (4, 8, 16, 32):
+    stored, again = (block_bytes(num_layers, k) for k in (DenseLayer, MemoryEfficientDenseLayer))
+    rows.append((num_layers, round(stored / 1e6), round(again / 1e6), round(stored / again, 1)))
+Table(("layers", "stored, MB", "checkpointed, MB", "ratio"), tuple(rows))
+
+# %%
+doubled = [block_bytes(32, k) / block_bytes(16, k) for k in (DenseLayer, MemoryEfficientDenseLayer)]
+print(f"32 layers for 16: stored × {doubled[0]:.2f}, checkpointed × {doubled[1]:.2f}")
+expect(doubled[0] > 3 and doubled[1] < 2.5, "near 4 times against near 2 times", trained=False)
+
+# %% [markdown]
+# The price is time: the first half of each layer is computed once more.
+
+
+# %% tags=["nbval-ignore-output"]
+def seconds(block: nn.Module, repeats: int = 3) -> float:
+    """Return the shortest time of a forward and backward pass."""
+    times = []
+    for _ in range(repeats):
+        start = time.perf_counter()
+        block(x).sum().backward()
+        times.append(time.perf_counter() - start)
+    return min(times)
+
+
+x = torch.randn(16, 24, 32, 32, generator=generator)
+kinds = (DenseLayer, MemoryEfficientDenseLayer)
+stored, again = (seconds(DenseBlock(24, 8, 12, layer=kind)) for kind in kinds)
+print(f"stored {stored * 1000:.0f} ms, checkpointed {again * 1000:.0f} ms: × {again / stored:.2f}")
+
+# %% [markdown]
+# ## Did DenseNet win the contest?
+
+# %%
+print(facts.trap("vgg_won_ilsvrc"))
+
+# %% [markdown]
+# **On a GPU**, the paper's setting on CIFAR-10:
+#
+# ```
+# python -m course_utils train densenet_bc100 --data cifar10 --epochs 300 --lr 0.1 --batch-size 64 --crop 4 --flip
+# ```
+#
+# Not measured here. What the paper reports:
+
+# %%
+facts.table("densenet*.cifar_error")
+
+# %% [markdown]
+# ## Pop quiz
+
+# %%
+from course_utils import quiz
+
+quiz.show("14_densenet")
+
+# %% [markdown]
+# ## What to remember
+#
+# - A dense block concatenates: layer $\ell$ reads $k_0 + (\ell-1)k$ maps, makes $k$, and overwrites nothing.
+# - Bottlenecks reduce to $4k$ maps, which pays from $7.2\,k$ maps on; transitions halve size and, with $\theta = 0.5$, number.
+# - CIFAR's DenseNets have three blocks, ImageNet's four.
+# - Few parameters do not mean little work or little memory. Checkpointing trades memory for one more partial forward pass.
+# - A feature-reuse map shows who reads whom, not who could be missed.
+
+# %% [markdown]
+# ## Further reading
+#
+# - G. Huang, Z. Liu, L. van der Maaten, K. Q. Weinberger: *Densely connected convolutional networks*. CVPR 2017. Section 3 has the net, figure 5 the
+#   reuse map.
+# - G. Pleiss, D. Chen, G. Huang, T. Li, L. van der Maaten, K. Q. Weinberger: *Memory-efficient implementation of DenseNets*. arXiv
+#   1707.06990, 2017.
+# - K. He, X. Zhang, S. Ren, J. Sun: *Identity mappings in deep residual networks*. ECCV 2016.
+#
+# **Next** comes lesson 15, the showdown: all nets of the course on one chart. For the exercise, be able to follow the channels through a DenseNet
+# by hand, and to write a dense block.
+#
+# ## Words of this lesson
+#
+# | English | Korean | meaning |
+# |---|---|---|
+# | concatenation | 연결 | maps put side by side as channels |
+# | dense block | 덴스 블록 | layers that each read all maps so far |
+# | growth rate | 성장률 | number of new maps a layer makes |
+# | transition layer | 전이층 | 1 × 1 convolution and pooling between two blocks |
+# | compression | 압축 | share of the maps that a transition keeps |
+# | bottleneck | 병목 | 1 × 1 convolution that reduces the channels first |
+# | feature reuse | 특징 재사용 | later layers read what early ones made |
+# | checkpointing | 체크포인팅 | computing again in the backward pass what was not kept |
