@@ -1,0 +1,408 @@
+# %% [markdown]
+# # Exercise 06: a ruler for shifts, Fourier's short cut, and a blur
+#
+# **You practise** measuring whether a layer moves along with its input, computing a filter through
+# its spectrum, and repairing a subsampling.
+#
+# **Minutes:** 50 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 06
+#
+# | part | points | graded by |
+# |---|---|---|
+# | Pop quiz, three questions | 3 | the checks |
+# | Task 1: the equivariance error | 4 | the checks |
+# | Task 2: cross-correlation through Fourier | 3 | the checks |
+# | Task 3: write blur-pooling | 3 | the checks |
+# | In your own words | 2 | a person |
+#
+# **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
+# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
+#
+# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
+# `solutions/`.
+
+# %% readonly="setup"
+import torch
+from torch import nn
+
+from course_utils import quiz
+from course_utils.grading import checks
+
+# %% [markdown]
+# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
+# have the same. On your own, leave it empty.
+
+# %%
+student_id = ""
+
+# %% [markdown]
+# ## Pop quiz
+#
+# The check under a question looks at the form of your answer only. Make up your mind first.
+
+# %% [markdown]
+# ### Question 1
+
+# %% readonly="ask_exact_shift"
+quiz.ask("exercises/06_equivariance_and_fourier", "exact_shift", student_id)
+
+# %% task="exact_shift"
+exact_shift = None  # pixels
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/06_equivariance_and_fourier", "exact_shift", student_id)
+a, b, c = (numbers[letter] for letter in "abc")
+exact_shift = a * b * c  # only then is the shift a whole number of pixels after every layer
+### END SOLUTION
+
+# %% check="exact_shift_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/06_equivariance_and_fourier", "exact_shift", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), exact_shift, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), exact_shift)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Question 2
+
+# %% readonly="ask_alias"
+quiz.ask("exercises/06_equivariance_and_fourier", "alias", student_id)
+
+# %% task="alias"
+alias = None  # periods
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/06_equivariance_and_fourier", "alias", student_id)
+n, c, s = (numbers[letter] for letter in "ncs")
+m = n // s  # pixels that are left
+alias = min(c % m, m - c % m)  # frequencies repeat every m, and mirror at m / 2
+### END SOLUTION
+
+# %% check="alias_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/06_equivariance_and_fourier", "alias", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), alias, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), alias)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Question 3
+
+# %% readonly="ask_dark_rim"
+quiz.ask("exercises/06_equivariance_and_fourier", "dark_rim", student_id)
+
+# %% task="dark_rim"
+dark_rim = None  # pixels
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/06_equivariance_and_fourier", "dark_rim", student_id)
+k, num_layers = numbers["k"], numbers["num_layers"]
+dark_rim = num_layers * (k // 2)  # each layer looks k // 2 pixels further
+### END SOLUTION
+
+# %% check="dark_rim_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/06_equivariance_and_fourier", "dark_rim", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), dark_rim, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), dark_rim)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 1: the equivariance error
+#
+# Complete the function. Let $T$ move pictures down by `rows` pixels, so that what leaves at the
+# bottom comes in at the top. For a layer $f$ whose output is as large as its input, return
+# $\|f(Tx) - T f(x)\| / \|f(x)\|$, where $\|\cdot\|$ is the square root of the sum of all squares.
+
+
+# %% task="error"
+def equivariance_error(layer, x: torch.Tensor, rows: int) -> float:
+    """Measure how far `layer` is from moving along with x (N, C, H, W); 0 is exact."""
+    ### BEGIN SOLUTION
+    output = layer(x)
+    moved_first = layer(x.roll(rows, dims=-2))
+    moved_last = output.roll(rows, dims=-2)
+    return ((moved_first - moved_last).norm() / output.norm()).item()
+    ### END SOLUTION
+
+
+# %% check="error_check" points=4
+import torch
+
+from course_utils.grading import checks
+
+
+def check_small(equivariance_error):
+    x = torch.tensor([1.0, 2.0, 3.0]).view(1, 1, 3, 1)
+    weights = torch.tensor([0.0, 1.0, 2.0]).view(3, 1)
+    answer = equivariance_error(lambda x: x * weights, x, 1)
+    if isinstance(answer, torch.Tensor):
+        raise checks.CheckFailed("return a Python float: a tensor of one number has .item()")
+    slips = {
+        "the difference is not divided by the size of f(x)": 41**0.5,
+        "f(Tx) is compared with f(x): that is invariance": (5 / 40) ** 0.5,
+        "the difference is divided by the size of x": (41 / 14) ** 0.5,
+        "the difference is divided by the size of f(Tx)": (41 / 17) ** 0.5,
+        "the square root is forgotten": 41 / 40,
+        "the second shift goes upwards": (45 / 40) ** 0.5,
+        "x is compared with Tx": (6 / 40) ** 0.5,
+    }
+    checks.require_number(answer, (41 / 40) ** 0.5, slips)
+
+
+error_is_right = checks.show(check_small, equivariance_error)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(equivariance_error):
+    import torch
+    import torch.nn.functional as F
+
+    from course_utils import equivariance
+
+    check_small(equivariance_error)
+    kernel = checks.random_tensor(3, 2, 3, 3, seed=1)
+
+    def zeros(x):
+        return F.conv2d(x, kernel, padding=1)
+
+    def circular(x):
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), kernel)
+
+    def upside_down(x):
+        return x.flip(-2) + x
+
+    for seed, (layer, rows) in enumerate([(zeros, 2), (zeros, -3), (upside_down, 1)]):
+        x = checks.random_tensor(2, 2, 8, 6, seed=seed)
+        before = x.clone()
+        right = equivariance.equivariance_error(layer, x, rows)
+        answer = equivariance_error(layer, x, rows)
+        checks.require_number(answer, right, tolerance=1e-4)
+        checks.require(torch.equal(x, before), "your function changes the pictures it is given")
+    exact = equivariance_error(circular, checks.random_tensor(1, 2, 8, 8), 3)
+    checks.require(abs(exact) < 1e-5, f"a convolution on a ring has the error 0, not {exact:.3g}")
+
+
+reload(checks).award(4, check_answer, equivariance_error)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 2: cross-correlation through Fourier
+#
+# Complete the function: $y(r) = \sum_p f(p)\, x(r + p)$ on the ring, where $r + p$ starts again at 0
+# behind the last pixel, and $p$ counts from the kernel's upper left corner. Use the Fourier
+# transform (`torch.fft.fft2`, `ifft2`) and mind the trap of the lesson. Do not call torch's own
+# convolution.
+
+
+# %% task="fourier"
+def cross_correlation(x: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    """Slide `kernel` (k, k) over the ring x (H, W), both float; return (H, W), float."""
+    ### BEGIN SOLUTION
+    height, width = x.shape
+    k = len(kernel)
+    padded = torch.zeros(height, width)  # the spectrum must have as many frequencies as that of x
+    padded[:k, :k] = kernel
+    spectrum = torch.fft.fft2(padded).conj() * torch.fft.fft2(x)
+    return torch.fft.ifft2(spectrum).real
+    ### END SOLUTION
+
+
+# %% check="fourier_check" points=3
+import torch
+
+from course_utils.grading import checks
+
+
+def run(cross_correlation, x, kernel):
+    with checks.without("conv1d", "conv2d", "conv3d"):
+        output = cross_correlation(x.clone(), kernel.clone())
+    is_complex = isinstance(output, torch.Tensor) and output.is_complex()
+    checks.require(not is_complex, "your output is complex: its imaginary part is 0, drop it")
+    return output
+
+
+def check_small(cross_correlation):
+    x = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])
+    kernel = torch.tensor([[0.0, 1.0], [0.0, 0.0]])
+    expected = torch.tensor([[2.0, 3.0, 1.0], [5.0, 6.0, 4.0], [8.0, 9.0, 7.0]])
+    slips = {
+        "the conjugate is forgotten: that is the convolution of mathematics": expected.roll(2, 1),
+        "the kernel's middle is taken for its corner": x.roll(1, 0),
+        "rows and columns are swapped": x.roll(-1, 0),
+        "the sum is not divided, as ifft2 does": 9 * expected,
+    }
+    output = run(cross_correlation, x, kernel)
+    checks.require_tensor(output, expected, slips, tolerance=1e-4)
+
+
+fourier_is_right = checks.show(check_small, cross_correlation)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(cross_correlation):
+    import torch.nn.functional as F
+
+    check_small(cross_correlation)
+    for seed, (height, width, k) in enumerate([(6, 9, 3), (8, 5, 4)]):
+        x, kernel = checks.random_tensor(height, width, seed=seed), checks.random_tensor(k, k)
+
+        def ours(kernel, x=x, k=k, **pad):
+            around = F.pad(x[None, None], (0, k - 1, 0, k - 1), **pad)
+            return F.conv2d(around, kernel[None, None])[0, 0]
+
+        flipped = ours(kernel.flip(0, 1), mode="circular").roll((k - 1, k - 1), (0, 1))
+        slips = {
+            "the conjugate is forgotten: that is the convolution of mathematics": flipped,
+            "behind the last pixel there are zeros, not the first pixels": ours(kernel),
+            "p counts from the kernel's middle": ours(kernel, mode="circular").roll(
+                (k // 2, k // 2), (0, 1)
+            ),
+        }
+        output = run(cross_correlation, x, kernel)
+        checks.require_tensor(output, ours(kernel, mode="circular"), slips, tolerance=1e-4)
+
+
+reload(checks).award(3, check_answer, cross_correlation)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 3: write blur-pooling
+#
+# Complete the function: blur each channel with the weights 1/4, 1/2, 1/4 along the rows *and* along
+# the columns, on the ring, then keep every second pixel, beginning with the first. Height and width
+# are even.
+
+
+# %% task="blur_pool"
+def blur_pool(maps: torch.Tensor) -> torch.Tensor:
+    """Halve maps (N, C, H, W) to (N, C, H/2, W/2)."""
+    ### BEGIN SOLUTION
+    for axis in (-2, -1):
+        maps = maps / 2 + (maps.roll(1, axis) + maps.roll(-1, axis)) / 4
+    return maps[..., ::2, ::2]
+    ### END SOLUTION
+
+
+# %% check="blur_pool_check" points=3
+import torch
+
+from course_utils.grading import checks
+
+
+def check_small(blur_pool):
+    maps = torch.zeros(1, 1, 4, 4)
+    maps[0, 0, 0, 0] = 16.0
+    expected = torch.tensor([[[[4.0, 0.0], [0.0, 0.0]]]])
+    slips = {
+        "nothing is blurred": 4 * expected,
+        "only one axis is blurred": 2 * expected,
+        "the weights do not add up to 1": 16 * expected,
+        "the first pixel is skipped: begin with it": torch.ones(1, 1, 2, 2),
+        "pixels are dropped before the blur": 4 * torch.ones(1, 1, 2, 2),
+    }
+    hint = "every second row, every second column"
+    checks.require_tensor(blur_pool(maps.clone()), expected, slips, hint=hint)
+
+
+blur_is_right = checks.show(check_small, blur_pool)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(blur_pool):
+    import torch
+    import torch.nn.functional as F
+
+    check_small(blur_pool)
+    row = torch.tensor([1.0, 2.0, 1.0]) / 4
+
+    def ours(maps, kernel, mode="circular", first=0):
+        weights = kernel.expand(maps.shape[1], 1, 3, 3)
+        blurred = F.conv2d(F.pad(maps, (1, 1, 1, 1), mode=mode), weights, groups=maps.shape[1])
+        return blurred[..., first::2, first::2]
+
+    for seed, size in enumerate([(2, 3, 8, 6), (1, 1, 4, 10)]):
+        maps, before = (
+            checks.random_tensor(*size, seed=seed),
+            checks.random_tensor(*size, seed=seed),
+        )
+        kernel = torch.outer(row, row)
+        slips = {
+            "the border sees zeros, not the opposite edge": ours(maps, kernel, "constant"),
+            "the border sees itself mirrored, not the opposite edge": ours(maps, kernel, "reflect"),
+            "the border pixel is repeated": ours(maps, kernel, "replicate"),
+            "all nine weights are the same": ours(maps, torch.full((3, 3), 1 / 9)),
+            "the first pixel is skipped: begin with it": ours(maps, kernel, first=1),
+            "2 x 2 pixels are averaged": F.avg_pool2d(maps, 2),
+            "the channels are mixed": ours(maps, kernel)
+            .mean(1, keepdim=True)
+            .expand(-1, size[1], -1, -1),
+        }
+        checks.require_tensor(blur_pool(maps), ours(maps, kernel), slips)
+        checks.require(torch.equal(maps, before), "your function changes the maps it is given")
+
+
+reload(checks).award(3, check_answer, blur_pool)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## What it is good for
+#
+# Your ruler and your blur together. A shift by 2 is a shift by 1 after halving, so your ruler needs
+# an output of the input's size: we compare what is left after each pixel was doubled again.
+
+# %%
+if error_is_right and blur_is_right:
+
+    def doubled(halve):
+        return lambda x: halve(x).repeat_interleave(2, -1).repeat_interleave(2, -2)
+
+    generator = torch.Generator().manual_seed(0)
+    x = torch.rand(1, 1, 32, 32, generator=generator)
+    for name, halve in {
+        "keep every second": lambda x: x[..., ::2, ::2],
+        "max 2 x 2": nn.MaxPool2d(2),
+        "average 2 x 2": nn.AvgPool2d(2),
+        "blur, then halve": blur_pool,
+    }.items():
+        errors = [equivariance_error(doubled(halve), x - 0.5, rows) for rows in (1, 2)]
+        print(f"{name:18} shift by 1: {errors[0]:.2f}   by 2: {errors[1]:.2f}")
+else:
+    print("Errors of four ways to halve a map appear here once tasks 1 and 3 are done.")
+
+# %% [markdown]
+# ## In your own words
+#
+# "Pooling makes a network translation invariant." **(a)** What is right and what is wrong with that
+# sentence? **(b)** Which part of a usual classifier does make its answer nearly invariant, and what
+# spoils it in practice? Four to six sentences, 2 points, read by a person.
+
+# %% [markdown] written="invariant" points=2
+# **A model answer.** Max pooling forgives a shift inside a window: the largest stays the largest.
+# But only some shifts, and only approximately: its stride drops positions, so that after a shift by
+# one pixel other numbers are kept, and the result is not even a shifted copy of the old one. What
+# makes a classifier's answer nearly invariant is the global average (or maximum) at its end, which
+# does not know where something was. That would be exact if all layers before it were equivariant;
+# zero padding at the borders and strides without a blur are what spoils it.
+#
+# **Marking scheme.**
+#
+# - (a) 1 point: local and approximate only, *and* the stride breaks equivariance. Half a point for
+#   one of the two.
+# - (b) 1 point: names global pooling (or the averaging over all positions) and at least one of padding
+#   and striding. Half a point for global pooling alone.
