@@ -166,7 +166,7 @@ GRADED = {
         (0, 1, 1),
         "took longer than 10 seconds, in double_check",
     ),
-    "deaf_loop": kind(without_sigint, (2, 0, 0), "could not be interrupted, in mine_check"),
+    "deaf_loop": kind(without_sigint, (2, 0, 0), ", in mine_check"),
     "print_flood": kind(
         lambda m, s: m.perfect(s, last="last = 3\nwhile True: print('x' * 1000)"),
         (2, 1, 1),
