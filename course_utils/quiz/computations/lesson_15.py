@@ -17,13 +17,13 @@ def vgg_map_side(n: int) -> int:
     with torch.device("meta"):
         x = torch.empty(1, 3, n, n)
         *blocks, last = VGG(CONFIGURATIONS["A"], pooled_size=1, hidden_size=8).blocks
-        for layer in [*blocks, *list(last)[:-1]]:
+        for layer in [*blocks, *list(last.children())[:-1]]:
             x = layer(x)
     return int(x.shape[-1])
 
 
 @computation(
-    relu_forgotten=lambda a, b, g, h: _weighted(a, b, g, h),
+    relu_forgotten=lambda a, b, g, h: min(_weighted(a, b, g, h), 0) or None,
     relu_on_each_map=lambda a, b, g, h: (
         max(_weighted(a, 0, g, h), 0) + max(_weighted(0, b, g, h), 0)
     ),
