@@ -69,6 +69,8 @@ class Session:
             self._forms[item_id] = str(problem)
             return
         entry = self.entry(item_id)
+        if verdict.right and entry.answer == answer:
+            return  # checked twice, but tried once
         entry.answer, entry.tries = answer, entry.tries + 1
         entry.rules += verdict.rules
         self._keep()

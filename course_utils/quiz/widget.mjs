@@ -99,7 +99,8 @@ function ask(question, number, send) {
   const check = () => send({ action: "answer", id: question.id, answer: field.read() });
   const kinds = { multiple: () => choices(question, true), order: () => steps(question), number: () => line(question, check), shape: () => line(question, check) };
   const field = (kinds[question.kind] ?? (() => choices(question, false)))();
-  const text = h("div", { class: "cq-text" });
+  const textId = freshId();
+  const text = h("div", { class: "cq-text", id: textId });
   text.innerHTML = question.html;
   const how = h("div", { class: "cw-note" });
   how.innerHTML = `Answer with ${question.how}.`;
@@ -108,7 +109,7 @@ function ask(question, number, send) {
   const actions = h("div", { class: "cq-actions" });
   const checkButton = button("Check", check, { "aria-label": `Check question ${number}` });
   const legend = h("legend", {}, `Question ${number}`);
-  const node = h("fieldset", { class: "cq-question", "data-item": question.id }, legend, text, how, field.node, h("div", { class: "cw-row" }, checkButton, actions), feedback);
+  const node = h("fieldset", { class: "cq-question", "data-item": question.id, "aria-describedby": textId }, legend, text, how, field.node, h("div", { class: "cw-row" }, checkButton, actions), feedback);
   let told = "";
 
   function words(state) {
@@ -174,8 +175,12 @@ function render({ model, el }) {
   function send(message) {
     clearTimeout(timer);
     number += 1;
-    model.send({ ...message, number });
     timer = setTimeout(silent, NO_REPLY);
+    try {
+      model.send({ ...message, number });
+    } catch { // the kernel is gone
+      silent();
+    }
   }
   const restart = button("Start again", () => send({ action: "restart" }));
   readout.after(h("div", { class: "cw-row" }, restart));

@@ -92,6 +92,15 @@ def test_what_is_no_answer_costs_no_try(session: Session) -> None:
     assert progress(session, "order_of_pooling")["feedback"] == "<p>Choose an answer first.</p>"
 
 
+def test_a_right_answer_that_is_checked_twice_is_one_try(session: Session) -> None:
+    for _ in range(2):
+        answer_rightly(session, "output_size")
+    assert progress(session, "output_size")["tries"] == 1
+    session.answer("receptive_field", "1000")
+    session.answer("receptive_field", "1000")
+    assert progress(session, "receptive_field")["tries"] == 2
+
+
 def test_the_answer_is_shown_to_somebody_who_has_tried_twice(session: Session) -> None:
     for tries in range(3):
         session.reveal("receptive_field")

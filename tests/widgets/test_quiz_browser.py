@@ -44,6 +44,8 @@ def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory, state: Path)
         nbformat.v4.new_markdown_cell("## What the floor throws away\n\n" + "Text.\n\n" * 80),
         nbformat.v4.new_code_cell(set_state),
         nbformat.v4.new_code_cell(f"from course_utils import quiz\n\nquiz.show({NAME!r})"),
+        nbformat.v4.new_code_cell("quiz.show('07_lenet')"),
+        nbformat.v4.new_code_cell("quiz.show('05_channels_and_parameters')"),
     ]
     notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {"name": KERNEL, "display_name": "Python 3"}
@@ -52,12 +54,14 @@ def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory, state: Path)
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         faults: list[str] = []
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.set_default_timeout(30_000)
+        page.set_default_timeout(120_000)
+        expect.set_options(timeout=30_000)
         page.goto(url.replace("widgets.ipynb", "quiz.ipynb"))
         page.wait_for_selector(".jp-Notebook .jp-Cell")
         page.evaluate(RUN_ALL)
-        page.locator(".cq").wait_for()
+        expect(page.locator(".cq")).to_have_count(3)
         yield page
+        expect.set_options(timeout=5_000)
         page.close()
         assert not faults, faults
 
@@ -74,8 +78,8 @@ def right_answer(item_id: str) -> Any:
 
 def test_a_number_is_marked_and_its_slip_is_named(lab: Page) -> None:
     asked = item(lab, "output_size")
+    asked.get_by_label("Your answer").click()
     cells = lab.evaluate(CELLS)
-    asked.get_by_label("Your answer").focus()
     lab.keyboard.type("abbdd")  # in command mode these would change the notebook
     lab.keyboard.press("Enter")
     expect(asked.get_by_role("status")).to_contain_text("Answer with a number")
@@ -88,15 +92,15 @@ def test_a_number_is_marked_and_its_slip_is_named(lab: Page) -> None:
     lab.keyboard.type(str(right_answer("output_size")))
     lab.keyboard.press("Enter")
     expect(asked.get_by_role("status")).to_contain_text("Right.")
-    expect(lab.locator(".cq-progress")).to_have_text("1 of 7 right")
+    expect(lab.locator(".cq-progress").first).to_have_text("1 of 7 right")
 
 
 def test_a_choice_by_keyboard(lab: Page) -> None:
     asked = item(lab, "order_of_pooling")
     radios = asked.get_by_role("radio")
-    cells = lab.evaluate(CELLS)
     radios.first.focus()
     lab.keyboard.press("Space")
+    cells = lab.evaluate(CELLS)
     lab.keyboard.press("ArrowDown")
     expect(radios.nth(1)).to_be_checked()
     assert lab.evaluate(CELLS) == cells
@@ -142,15 +146,71 @@ def test_the_answer_is_shown_after_two_tries_only(lab: Page) -> None:
     expect(asked.get_by_label("Your answer")).to_have_value("")
 
 
+def test_steps_are_moved_by_keyboard(lab: Page) -> None:
+    asked = item(lab, "training_step")
+    asked.locator(".cq-text").click()
+    cells = lab.evaluate(CELLS)
+    wanted = ["optimizer.zero_grad()", "logits = model(images)"]
+    wanted += ["loss = F.cross_entropy(logits, labels)", "loss.backward()", "optimizer.step()"]
+    for place, step in enumerate(wanted):
+        up = asked.get_by_role("button", name=f"Move up: {step}")
+        up.focus()
+        while asked.locator("li").nth(place).locator("code").inner_text() != step:
+            lab.keyboard.press("Enter")  # the focus moves along with the step
+            expect(up).to_be_focused()
+    expect(asked.locator(".cq-told")).to_contain_text(": now ")
+    asked.get_by_role("button", name="Check question 3").press("Enter")
+    expect(asked.locator(".cq-feedback")).to_contain_text("Right.")
+    assert lab.evaluate(CELLS) == cells
+
+
+def test_several_are_ticked_by_keyboard(lab: Page) -> None:
+    asked = item(lab, "twice_as_large")
+    for text in ("Its weights", "The memory of its output"):
+        asked.locator(".cq-option", has_text=text).get_by_role("checkbox").focus()
+        lab.keyboard.press("Space")
+    asked.get_by_role("button", name="Check question 3").press("Enter")
+    told = asked.locator(".cq-feedback")
+    expect(told).to_contain_text("2 of 4 are judged rightly")
+    for text in ("Its weights", "Its multiply-adds"):
+        asked.locator(".cq-option", has_text=text).get_by_role("checkbox").focus()
+        lab.keyboard.press("Space")
+    asked.get_by_role("button", name="Check question 3").press("Enter")
+    expect(told).to_contain_text("Right.")
+
+
+def test_the_end_says_what_to_look_at_again(lab: Page) -> None:
+    whole = lab.locator(".cq").nth(1)
+    bank = quiz.load("07_lenet")
+    for number, asked in enumerate(bank.items, 1):
+        question = quiz.pose(bank, asked, "lesson")
+        box = item(lab, asked.id)
+        if asked.kind in ("single", "mistake"):
+            right = next(option.text for option in question.options if option.right)
+            box.locator(".cq-option", has_text=right).get_by_role("radio").check()
+        elif asked.kind == "number":
+            if asked.id == "fresh_loss":
+                box.get_by_label("Your answer").fill(str(question.slips["logarithm_to_base_2"]))
+                lab.keyboard.press("Enter")
+                expect(box.locator(".cq-feedback")).to_contain_text("base 2")
+            box.get_by_label("Your answer").fill(str(question.answer))
+        box.get_by_role("button", name=f"Check question {number}").press("Enter")
+        expect(box.locator(".cq-feedback")).to_contain_text("Right.")
+    closing = whole.locator(".cw-readout")
+    expect(closing).to_contain_text("6 of 7 right at the first try")
+    expect(closing).to_contain_text("1 answer came out where the logarithm is taken to base 2")
+
+
 def test_axe_finds_nothing(lab: Page, axe_source: str) -> None:
     lab.evaluate(axe_source)
     assert lab.evaluate(AXE) == []
 
 
 def test_a_restarted_kernel_shows_what_was_answered(lab: Page, state: Path) -> None:
-    lab.evaluate("document.querySelector('.cq').setAttribute('data-old', '')")
+    lab.evaluate("document.querySelectorAll('.cq').forEach((q) => q.setAttribute('data-old', ''))")
     lab.evaluate(RESTART)
-    lab.locator(".cq:not([data-old])").wait_for()
+    expect(lab.locator(".cq:not([data-old])")).to_have_count(3)
+    expect(lab.locator(".cq")).to_have_count(3)
     number = item(lab, "output_size")
     expect(number.get_by_label("Your answer")).to_have_value(str(right_answer("output_size")))
     expect(number.get_by_role("status")).to_contain_text("Right.")
@@ -162,7 +222,19 @@ def test_a_restarted_kernel_shows_what_was_answered(lab: Page, state: Path) -> N
 
 
 def test_start_again_forgets_all(lab: Page, state: Path) -> None:
-    lab.locator(".cq").get_by_role("button", name="Start again").press("Enter")
+    lab.locator(".cq").first.get_by_role("button", name="Start again").press("Enter")
     expect(item(lab, "output_size").get_by_label("Your answer")).to_have_value("")
-    expect(lab.locator(".cq-progress")).to_have_text("0 of 7 right")
+    expect(lab.locator(".cq-progress").first).to_have_text("0 of 7 right")
     assert json.loads((state / "quiz" / f"{NAME}.json").read_text("utf-8")) == {}
+
+
+def test_a_kernel_that_does_not_reply_is_said(lab: Page) -> None:
+    """Last, since nothing runs after it."""
+    lab.evaluate("""async () => {
+        const panel = window.jupyterapp.shell.currentWidget;
+        await panel.sessionContext.shutdown();
+    }""")
+    asked = item(lab, "output_size")
+    asked.get_by_label("Your answer").fill("1")
+    lab.keyboard.press("Enter")
+    expect(lab.locator(".cq-note").first).to_contain_text("The kernel does not reply")
