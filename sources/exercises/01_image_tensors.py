@@ -1,0 +1,406 @@
+# %% [markdown]
+# # Exercise 01: from photos to a batch
+#
+# **You practise** turning what a file holds into what a network reads: order of the axes, type,
+# scale, normalisation.
+#
+# **Minutes:** 35 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 01
+#
+# | part | points | graded by |
+# |---|---|---|
+# | Pop quiz, three questions | 3 | the checks |
+# | Task 1: photos to a batch | 4 | the checks |
+# | Task 2: normalisation | 4 | the checks |
+# | Task 3: luminance | 2 | the checks |
+# | In your own words | 2 | a person |
+#
+# **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
+# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
+#
+# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
+# `solutions/`.
+
+# %% readonly="setup"
+import torch
+
+from course_utils import data, quiz
+from course_utils.grading import checks
+from course_utils.plots import plot_images, show
+
+# %% [markdown]
+# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
+# have the same. On your own, leave it empty.
+
+# %%
+student_id = ""
+
+# %% [markdown]
+# ## Pop quiz
+#
+# The check under a question looks at the form of your answer only. Make up your mind first.
+
+# %% [markdown]
+# ### Question 1
+
+# %% readonly="ask_batch_shape"
+quiz.ask("exercises/01_image_tensors", "batch_shape", student_id)
+
+# %% task="batch_shape"
+batch_shape = None  # (four sizes)
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/01_image_tensors", "batch_shape", student_id)
+num, width, height = (numbers[name] for name in ("num", "width", "height"))
+batch_shape = (num, 3, height, width)  # rows before columns
+### END SOLUTION
+
+# %% check="batch_shape_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/01_image_tensors", "batch_shape", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), batch_shape, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), batch_shape)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Question 2
+
+# %% readonly="ask_batch_bytes"
+quiz.ask("exercises/01_image_tensors", "batch_bytes", student_id)
+
+# %% task="batch_bytes"
+batch_bytes = None  # bytes
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/01_image_tensors", "batch_bytes", student_id)
+num, width, height = (numbers[name] for name in ("num", "width", "height"))
+batch_bytes = num * 3 * height * width * 4  # four bytes for each float32
+### END SOLUTION
+
+# %% check="batch_bytes_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/01_image_tensors", "batch_bytes", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), batch_bytes, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), batch_bytes)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Question 3
+
+# %% readonly="ask_brighter"
+quiz.ask("exercises/01_image_tensors", "brighter", student_id)
+
+# %% task="brighter"
+brighter = None  # a whole number
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/01_image_tensors", "brighter", student_id)
+value, more = numbers["value"], numbers["more"]
+brighter = (value + more) % 256  # a byte wraps around
+### END SOLUTION
+
+# %% check="brighter_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/01_image_tensors", "brighter", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), brighter, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), brighter)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 1: photos to a batch
+#
+# Complete the function. A decoder gives you photos as bytes, height by width by channel, all of the
+# same size. A network wants one tensor of floats from 0 to 1, with the channels before the rows.
+
+
+# %% task="to_batch"
+def to_batch(photos: list[torch.Tensor]) -> torch.Tensor:
+    """Turn photos, each (H, W, 3) uint8, into images (N, 3, H, W), float32 in [0, 1]."""
+    ### BEGIN SOLUTION
+    stacked = torch.stack(photos)  # (N, H, W, 3)
+    return stacked.permute(0, 3, 1, 2).float() / 255
+    ### END SOLUTION
+
+
+# %% check="to_batch_check" points=4
+import torch
+
+from course_utils.grading import checks
+
+HINT = "one photo is (H, W, 3), the batch (N, 3, H, W)"
+
+
+def compare(to_batch, photos):
+    stacked = torch.stack(photos)
+    right = stacked.movedim(-1, 1) / 255
+    slips = {
+        "the bytes are not divided by 255": right * 255,
+        "they are divided by 256: white would not become 1": right * 255 / 256,
+        "each number is divided by the largest one there is": right / right.max(),
+        "reshape broke the lines anew instead of moving the axis": stacked.reshape(right.shape)
+        / 255,
+        "height and width are swapped": right.transpose(2, 3),
+        "the channels stand last": stacked / 255,
+        "the channels are in the order blue, green, red": right.flip(1),
+    }
+    answer = to_batch([photo.clone() for photo in photos])
+    checks.require_tensor(answer, right, slips, hint=HINT)
+    dtype = str(answer.dtype).removeprefix("torch.")
+    checks.require(dtype == "float32", f"your batch is {dtype}, expected float32")
+
+
+def check_small(to_batch):
+    photo = torch.arange(18, dtype=torch.uint8).reshape(2, 3, 3) * 10  # 2 rows, 3 columns
+    compare(to_batch, [photo, 3 + photo])
+
+
+batch_is_right = checks.show(check_small, to_batch)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(to_batch):
+    import torch
+
+    check_small(to_batch)
+    generator = torch.Generator().manual_seed(1)
+    for shape in [
+        (5, 7, 3),
+        (4, 4, 3),
+        (3, 3, 3),
+    ]:  # the last ones give no error for a mixed-up axis
+        photos = [torch.randint(256, shape, generator=generator).byte() for _ in range(4)]
+        compare(to_batch, photos)
+
+
+reload(checks).award(4, check_answer, to_batch)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 2: normalisation
+#
+# Complete both functions. The first measures the mean and the standard deviation of each channel,
+# over all pictures and all pixels; the standard deviation is the root of the *mean* squared
+# deviation. The second uses such numbers to normalise any pictures.
+
+
+# %% task="normalise"
+def channel_statistics(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean (C,) and standard deviation (C,) of images (N, C, H, W), float."""
+    ### BEGIN SOLUTION
+    mean = images.mean(dim=(0, 2, 3))
+    std = images.std(dim=(0, 2, 3), correction=0)
+    return mean, std
+    ### END SOLUTION
+
+
+def normalise(images: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
+    """Shift each channel of images (N, C, H, W) by its mean (C,), divide by its std (C,)."""
+    ### BEGIN SOLUTION
+    return (images - mean[:, None, None]) / std[:, None, None]  # (C, 1, 1): the same at each pixel
+    ### END SOLUTION
+
+
+# %% check="statistics_check" points=2
+import torch
+
+from course_utils.grading import checks
+
+
+def compare(channel_statistics, images):
+    axes = (0, 2, 3)
+    answer = channel_statistics(images.clone())
+    if answer is None:
+        raise checks.NotAnswered
+    is_pair = isinstance(answer, tuple | list) and len(answer) == 2
+    checks.require(is_pair, "return two tensors: the means and the standard deviations")
+    mean, std = images.mean(axes), images.std(axes, correction=0)
+    slips = {
+        "all channels are thrown together": images.mean().reshape(1).expand(len(mean)),
+        "each picture is averaged, not each channel": images.mean((1, 2, 3)),
+        "only the first picture is looked at": images[0].mean((1, 2)),
+    }
+    checks.require_tensor(answer[0], mean, slips, hint="one mean for each channel")
+    slips = {
+        "the sum is divided by one less than the number of numbers": images.std(axes),
+        "the root is forgotten: that is the variance": images.var(axes, correction=0),
+        "the mean absolute deviation is taken": (images - mean[:, None, None]).abs().mean(axes),
+        "the deviations of the pictures are averaged": images.std((2, 3), correction=0).mean(0),
+        "all channels are thrown together": images.std(correction=0).reshape(1).expand(len(std)),
+    }
+    checks.require_tensor(answer[1], std, slips, hint="one deviation for each channel")
+
+
+def check_small(channel_statistics):
+    images = torch.tensor([[[[0.0, 2.0]], [[1.0, 1.0]]], [[[4.0, 6.0]], [[1.0, 5.0]]]])
+    compare(channel_statistics, images)  # (2, 2, 1, 2): the means are 3 and 2
+
+
+statistics_are_right = checks.show(check_small, channel_statistics)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(channel_statistics):
+    check_small(channel_statistics)
+    compare(channel_statistics, checks.random_tensor(5, 3, 4, 6, seed=1))
+    compare(channel_statistics, checks.random_tensor(3, 3, 3, 3, seed=2) * 7 + 2)
+
+
+reload(checks).award(2, check_answer, channel_statistics)
+### END HIDDEN TESTS
+
+# %% check="normalise_check" points=2
+import torch
+
+from course_utils.grading import checks
+
+
+def compare(normalise, images, mean, std):
+    column, row = mean[:, None, None], std[:, None, None]
+    right = (images - column) / row
+    slips = {
+        "the mean is not taken off": images / row,
+        "it is not divided by the standard deviation": images - column,
+        "it is divided by the root of the deviation": (images - column) / row.sqrt(),
+        "it is divided before the mean is taken off": images / row - column,
+        "it is multiplied, not divided: that is the way back": images * row + column,
+    }
+    if images.shape[1] == images.shape[-1]:
+        slips["the numbers run along the pixels of a row, not along the channels"] = (
+            images - mean
+        ) / std
+    answer = normalise(images.clone(), mean.clone(), std.clone())
+    checks.require_tensor(answer, right, slips, hint="only the numbers change, not the shape")
+
+
+def check_small(normalise):
+    images = torch.arange(12.0).reshape(1, 3, 2, 2)
+    compare(normalise, images, torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 4.0, 0.5]))
+
+
+normalise_is_right = checks.show(check_small, normalise)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(normalise):
+    check_small(normalise)
+    for seed, shape in enumerate([(2, 3, 3, 3), (4, 1, 5, 2), (2, 5, 4, 5)]):
+        images, mean = (
+            checks.random_tensor(*shape, seed=seed),
+            checks.random_tensor(shape[1], seed=9),
+        )
+        compare(normalise, images, mean, mean.abs() + 0.5)
+
+
+reload(checks).award(2, check_answer, normalise)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 3: luminance
+#
+# Complete the function: grey pictures as the eye weighs the colours, $Y = 0.299\,R + 0.587\,G +
+# 0.114\,B$. Keep the axis of the channels, with one channel in it.
+
+
+# %% task="luminance"
+def luminance(images: torch.Tensor) -> torch.Tensor:
+    """Turn images (N, 3, H, W), red first, into grey pictures (N, 1, H, W)."""
+    ### BEGIN SOLUTION
+    weights = torch.tensor([0.299, 0.587, 0.114])
+    return torch.einsum("c,nchw->nhw", weights, images)[:, None]
+    ### END SOLUTION
+
+
+# %% check="luminance_check" points=2
+import torch
+
+from course_utils.grading import checks
+
+
+def compare(luminance, images):
+    red, green, blue = images.split(1, dim=1)
+    right = 0.299 * red + 0.587 * green + 0.114 * blue
+    slips = {
+        "all colours weigh the same": images.mean(1, keepdim=True),
+        "the colours are taken as blue, green, red": 0.299 * blue + 0.587 * green + 0.114 * red,
+        "the axis of the channels is gone": right[:, 0],
+        "the sum is divided by 3, though the weights add up to 1": right / 3,
+        "three channels are kept": right.expand(-1, 3, -1, -1),
+    }
+    answer = luminance(images.clone())
+    checks.require_tensor(answer, right, slips, hint="one channel is left", tolerance=1e-4)
+
+
+def check_small(luminance):
+    compare(luminance, torch.tensor([1.0, 0.0, 0.5, 0.0, 1.0, 0.25]).reshape(1, 3, 1, 2))
+
+
+luminance_is_right = checks.show(check_small, luminance)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(luminance):
+    check_small(luminance)
+    compare(luminance, checks.random_tensor(2, 3, 5, 4, seed=1))
+    compare(luminance, checks.random_tensor(3, 3, 3, 3, seed=2))
+
+
+reload(checks).award(2, check_answer, luminance)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## What it is good for
+#
+# Your functions on four coloured pictures of our own, and back to something a person can look at.
+
+# %%
+if batch_is_right and luminance_is_right:
+    loaders = data.load(
+        "shapes", batch_size=4, limit=40, generator=torch.Generator().manual_seed(0)
+    )
+    photos = [image.permute(1, 2, 0) for image in loaders.train.images[:4]]  # as a file has them
+    images = to_batch(photos)
+    show(
+        plot_images([*images, *luminance(images)], num_columns=4, size=1.3),
+        "Four coloured pictures of simple shapes, and below them the same four in grey",
+    )
+else:
+    print("Pictures appear here once tasks 1 and 3 are done.")
+
+# %% [markdown]
+# ## In your own words
+#
+# A friend normalises every *test* picture by its own mean and standard deviation, "because that is
+# more exact". **(a)** What does the network lose by that? **(b)** Which numbers should be used for
+# test pictures, and why not those of the test part? Three to five sentences, 2 points, read by a
+# person.
+
+# %% [markdown] written="own_mean" points=2
+# **A model answer.** A dark picture and a bright one look the same after each was normalised by
+# itself: how bright and how rich in contrast a picture is can no longer be seen, though it may tell
+# the classes apart. And the network was trained on pictures that were normalised with fixed numbers,
+# so it now gets inputs of another kind than it has learned from. The mean and deviation of the
+# *training* part belong to the model, like its weights, and are used for every picture. Numbers
+# measured on the test part would let it have a say in the model; it should only judge it.
+#
+# **Marking scheme.**
+#
+# - (a) 1 point: overall brightness or contrast is lost, or inputs differ from those of training. Half
+#   a point for "it gives other numbers" without saying what is lost.
+# - (b) 1 point: those of the training part, because the test part must not influence the model (or
+#   because in use there is one picture at a time). Half a point without a reason.
