@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from course_utils import arithmetic
-from course_utils.models.densenet import DenseBlock, Transition
+from course_utils.models.densenet import DenseBlock, DenseLayer, Transition
 from course_utils.quiz.computation import computation
 
 
@@ -20,9 +20,11 @@ def maps_read(k0: int, k: int, layer: int) -> int:
     """Maps that a layer of a dense block reads, counted from 1."""
     with torch.device("meta"):
         block = DenseBlock(k0, layer, k, bottleneck=False)
-    first = block.layers[-1].wide[0]
-    assert isinstance(first, nn.BatchNorm2d)
-    return first.num_features
+    last = block.layers[-1]
+    assert isinstance(last, DenseLayer)
+    norm = last.wide[0]
+    assert isinstance(norm, nn.BatchNorm2d)
+    return norm.num_features
 
 
 @computation(
