@@ -232,7 +232,7 @@ def test_a_killed_batch_goes_on_where_it_was(tmp_path):
         (source / f"{student}_{light.SLUG}.ipynb").write_bytes(light.as_bytes(notebook))
     code = DRIVER.format(slug=light.SLUG)
     first = subprocess.Popen([sys.executable, "-c", code, source, solution, out])
-    waited = time.monotonic() + 120
+    waited = time.monotonic() + 400
     while not list(out.glob("attempts/*/*/outcome.json")):
         assert first.poll() is None and time.monotonic() < waited
         time.sleep(0.05)
