@@ -1,0 +1,883 @@
+# %% [markdown]
+# # 11 · Normalisation: keeping the numbers in range
+#
+# **After this lesson you can**
+# - say where the signal of a deep net dies, and choose initial weights that keep it alive;
+# - write batch normalisation by hand, both of its modes, and name the traps in it;
+# - tell seven normalisations apart by what they average over, and choose one for a batch size;
+# - separate what is known about why batch normalisation works from what is told.
+#
+# **Time** 75 minutes to read and try; the training in it takes about two minutes on a laptop.
+#
+# **Builds on** 07 (training loop, sigmoid against ReLU), 08 (ReLU) and 09 (deep stacks of 3 × 3 convolutions).
+
+# %% [markdown]
+# ## The question
+#
+# Two 3 × 3 convolutions are better than one 5 × 5 (lesson 09). So stack more of them? Here are fourteen layers, thirteen of them
+# convolutions, with ReLU in between and the initial weights that were made for ReLU. Nothing about the net is exotic.
+#
+# We train it twice. The second net has one thing more: after each convolution, a layer called **batch normalisation** (BN).
+#
+# **Predict, then run.** A net that knows nothing about ten classes has a loss of $\log 10 \approx 2.30$. Which training loss does each of the two
+# reach after a few epochs? Write both down.
+
+# %%
+import math
+
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from course_utils import data, facts, models
+from course_utils.plots import LivePlot, plot_block, plot_by_depth, plot_lines, show
+from course_utils.runtime import choose_device, expect, profile, seed_everything
+from course_utils.training import History, TrainConfig, fit
+
+settings = profile("11_normalization")
+device = choose_device()
+
+
+# %%
+def load(**options) -> data.Loaders:
+    """Load the pictures in the same order each time."""
+    options = {"batch_size": settings.batch_size, "limit": settings.limit or None} | options
+    return data.load(settings.data, device=device, generator=seed_everything(0), **options)
+
+
+def plain_net(norm: str = "none") -> nn.Module:
+    """Thirteen 3 x 3 convolutions in three stages, one linear layer, no shortcut (lesson 13)."""
+    switches = {"depth": 14, "width": 8, "residual": False, "norm": norm}
+    return models.build("resnet_small", in_channels=1, num_classes=10, **switches).to(device)
+
+
+# %%
+def train(model: nn.Module, title: str, **changes) -> History:
+    """Train always on the same pictures in the same order; only the model differs."""
+    config = TrainConfig(epochs=settings.epochs, lr=settings.lr, precision="float32", **changes)
+    return fit(model, load(), config, on_epoch_end=[LivePlot(title)])
+
+
+seed_everything(0)
+without = plain_net("none")
+without_history = train(without, "fourteen layers, no normalisation")
+
+# %%
+seed_everything(0)
+with_bn = plain_net("batch")
+with_bn_history = train(with_bn, "fourteen layers, batch normalisation")
+
+# %% tags=["nbval-ignore-output"]
+losses = {
+    "without": without_history.column("train_loss")[-1],
+    "with BN": with_bn_history.column("train_loss")[-1],
+}
+print({name: round(loss, 2) for name, loss in losses.items()})
+expect(
+    losses["without"] > math.log(10) - 0.3,
+    "without normalisation the net has hardly learned anything",
+)
+expect(losses["with BN"] < 1.2, "with batch normalisation the same net learns")
+
+# %% [markdown]
+# One run of each is an anecdote. Here are the same two nets, recorded with three seeds and two epochs more:
+
+# %%
+from course_utils.training import records
+
+records.table("norm_none_unclipped", "norm_batch_unclipped")
+
+# %% [markdown]
+# The first net has not overfitted, and it is not too small: it does not get going at all. Somewhere between picture and loss the numbers,
+# or the gradients, go out of range. This lesson finds the place, mends it in two ways, and then asks what the second way really does.
+
+# %% [markdown]
+# ## Saturation: where slopes are zero
+#
+# The oldest culprit is the activation. Backpropagation multiplies by the slope of every activation on the way. Three slopes:
+
+# %%
+x = torch.linspace(-6, 6, 41, requires_grad=True)
+slopes = {}
+for name in ("sigmoid", "tanh", "relu"):
+    slopes[name] = torch.autograd.grad(getattr(torch, name)(x).sum(), x)[0].tolist()
+show(
+    plot_lines(slopes, x.tolist(), "input of the activation", "slope"),
+    "Slopes of three activations: the sigmoid's is a low hill of height one quarter, tanh's a hill "
+    "of height one, both nearly zero beyond plus or minus four; ReLU's is zero, then one",
+)
+expect(
+    abs(max(slopes["sigmoid"]) - 0.25) < 1e-6, "the sigmoid's slope is at most 1/4", trained=False
+)
+
+# %% [markdown]
+# Far from zero the sigmoid and tanh are flat. A unit there is **saturated**: its output hardly depends on its input, and hardly any gradient passes it. The
+# sigmoid loses even where it is best. **Predict, then run.** What is left of a gradient after ten sigmoids, at most?
+
+# %%
+print(f"{0.25**10:.1e}")
+
+# %% [markdown]
+# Which layer of a deep net saturates first? Folklore has an answer, and lecture slides repeat it:
+
+# %%
+print(facts.trap("deeper_tanh_saturates_more").claim)
+
+# %% [markdown]
+# Glorot and Bengio looked at this in 2010, with five hidden layers and the initial weights of the time, uniform in $\pm 1/\sqrt{n}$ for $n$ inputs. Let us
+# repeat their experiment on our pictures. We call a unit saturated, for one picture, where its slope is less than a tenth of the largest
+# slope, and watch the share of such units in each layer.
+
+
+# %%
+def old_uniform_(model: nn.Module) -> nn.Module:
+    """Weights from U(-1/sqrt(n), 1/sqrt(n)) for n inputs, the habit before 2010; biases 0."""
+    for layer in model.modules():
+        if isinstance(layer, nn.Linear):
+            bound = layer.in_features**-0.5
+            nn.init.uniform_(layer.weight, -bound, bound)
+            nn.init.zeros_(layer.bias)
+    return model
+
+
+def deep_mlp(activation: type[nn.Module], num_layers: int = 5, width: int = 128) -> nn.Module:
+    """Hidden layers of one width, each followed by the activation."""
+    layers = [nn.Flatten()]
+    for i in range(num_layers):
+        layers += [nn.Linear(width if i else 28 * 28, width), activation()]
+    return nn.Sequential(*layers, nn.Linear(width, 10))
+
+
+# %%
+from course_utils.inspection import capture, layer_names
+
+SLOPE = {nn.Tanh: lambda out: 1 - out**2, nn.Sigmoid: lambda out: 4 * out * (1 - out)}  # max 1
+
+
+@torch.no_grad()
+def saturated(model: nn.Module, activation: type[nn.Module], images: torch.Tensor) -> list[float]:
+    """Return the share of saturated units of each hidden layer."""
+    names = layer_names(model, activation)
+    with capture(model, names) as seen:
+        model(images)
+    return [float((SLOPE[activation](seen.features[name]) < 0.1).float().mean()) for name in names]
+
+
+# %%
+def watch_saturation(activation: type[nn.Module], lr: float) -> dict[str, list[float]]:
+    """Train, and note the saturated share of each layer before and after every epoch."""
+    loaders = load(batch_size=16)
+    model = old_uniform_(deep_mlp(activation)).to(device)
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+    probe = next(iter(loaders.val))[0]
+    shares = [saturated(model, activation, probe)]
+    for _ in range(2 * settings.epochs):
+        for images, labels in loaders.train:
+            optimizer.zero_grad()
+            F.cross_entropy(model(images), labels).backward()
+            optimizer.step()
+        shares.append(saturated(model, activation, probe))
+    return {f"layer {i}": list(row) for i, row in enumerate(zip(*shares, strict=True), start=1)}
+
+
+# %% [markdown]
+# **Predict, then run.** Which of the five layers of the tanh net saturates first: the first, the last, or all at once?
+
+# %% tags=["nbval-ignore-output"]
+tanh = watch_saturation(nn.Tanh, lr=0.3)
+epochs = list(range(2 * settings.epochs + 1))
+show(
+    plot_lines(tanh, epochs, "epochs of training", "saturated, tanh", percent=True),
+    "Share of saturated tanh units over the epochs: layer 1 rises first and highest, then layer 2, "
+    "3 and so on in order",
+)
+expect(tanh["layer 1"][-1] > 2 * tanh["layer 2"][-1], "with tanh, layer 1 saturates first")
+expect(tanh["layer 2"][-1] > tanh["layer 5"][-1], "and layer 2 before layer 5")
+
+# %%
+print(facts.trap("deeper_tanh_saturates_more").right)
+
+# %% [markdown]
+# The slide has it upside down, for tanh. There is a net whose *last* hidden layer saturates, though:
+
+# %% tags=["nbval-ignore-output"]
+sigmoid = watch_saturation(nn.Sigmoid, lr=1.0)
+show(
+    plot_lines(sigmoid, epochs, "epochs of training", "saturated, sigmoid", percent=True),
+    "Share of saturated sigmoid units over the epochs: layer 5 saturates almost at once, all other "
+    "layers stay at zero",
+)
+expect(
+    max(sigmoid["layer 5"]) > 0.5 and max(sigmoid["layer 1"]) < 0.05,
+    "with sigmoids the last hidden layer saturates, not the first",
+)
+
+# %% [markdown]
+# Glorot and Bengio explain it so. At the start the lower layers of a sigmoid net say nothing useful, so the output layer
+# learns to ignore the last hidden layer, which it can do by pushing its units to 0. A tanh unit at 0 sits where its slope is
+# largest; a sigmoid at 0 sits where it is flat. That is one reason why activations around zero are better.
+
+# %% [markdown]
+# ## A factor for each layer: vanishing and exploding
+#
+# ReLU does not saturate on its right side, and our fourteen layers had ReLU. What else goes wrong? Follow the size of the numbers. A unit sums $n$ products,
+# $y = \sum_{i=1}^{n} w_i x_i$. If the weights are independent of the inputs and have mean 0, the variances of the products add up:
+#
+# $$\operatorname{Var}(y) = n \operatorname{Var}(w)\, \operatorname{E}(x^2)$$
+#
+# So every layer multiplies the mean square by a factor, $n \operatorname{Var}(w)$, and ReLU halves it, since it sets one half of a symmetric distribution to zero. After
+# $L$ layers:
+#
+# $$\left(\tfrac{1}{2}\, n \operatorname{Var}(w)\right)^{L}$$
+#
+# A power of the depth. If its base is below 1 the activations **vanish**, above 1 they **explode**. The same happens to the gradients on the way back, with the number of
+# outputs in place of $n$. For a convolution, $n$ is what one filter reads: $c_\text{in} k_h k_w$.
+#
+# | initial weights | $\operatorname{Var}(w)$ | made for |
+# |---|---|---|
+# | fixed, $N(0, 0.01^2)$ | $0.0001$, whatever $n$ is | AlexNet, with luck |
+# | old uniform, $U(\pm 1/\sqrt{n})$ | $1/(3n)$ | habit; PyTorch's layers still start so |
+# | Xavier (Glorot & Bengio 2010) | $2/(n_\text{in} + n_\text{out})$ | tanh: no factor near 0, both directions |
+# | He (He et al. 2015) | $2/n_\text{in}$ | ReLU: makes up for the lost half |
+#
+# **Predict, then run.** Twenty layers of 128 units with ReLU. By what factor does the *spread* (the standard deviation, a square root of the
+# above) shrink under the old uniform weights, and under Xavier's?
+
+# %%
+for name, factor in {"old uniform": 1 / 3, "Xavier": 1.0, "He": 2.0}.items():
+    print(f"{name:12} (1/2 · {factor:.2f})^(20/2) = {(0.5 * factor) ** 10:.1e}")
+
+# %%
+from course_utils.inspection import activation_spread, gradient_norms
+from course_utils.models.initialization import gaussian_, glorot_uniform_, he_normal_
+
+INITIALISATIONS = {
+    "N(0, 0.01²)": lambda model: gaussian_(model, 0.01),
+    "old uniform": old_uniform_,
+    "Xavier": glorot_uniform_,
+    "He": he_normal_,
+}
+
+
+def stack(activation: type[nn.Module], initialise, width: int = 128) -> nn.Module:
+    """Twenty hidden layers of one width, with fresh weights."""
+    torch.manual_seed(0)
+    layers = [part for _ in range(20) for part in (nn.Linear(width, width), activation())]
+    return initialise(nn.Sequential(*layers, nn.Linear(width, 10)))
+
+
+# %%
+noise = torch.randn(256, 128, generator=torch.Generator().manual_seed(0))
+labels = torch.arange(256) % 10
+nets = {name: stack(nn.ReLU, initialise) for name, initialise in INITIALISATIONS.items()}
+spread = {name: list(activation_spread(net, noise, layers=layer_names(net, nn.ReLU)).values())
+          for name, net in nets.items()}  # fmt: skip
+show(
+    plot_by_depth(spread, "spread of the activations"),
+    "Spread of the activations over twenty ReLU layers, logarithmic: a steep line down to 1e-22 for "
+    "fixed small weights, down to 1e-8 for old uniform, 1e-3 for Xavier; He's line is level",
+)
+
+# %%
+kept = {name: row[-1] / row[0] for name, row in spread.items()}
+print({name: f"{ratio:.0e}" for name, ratio in kept.items()})
+expect(0.1 < kept["He"] < 10, "He's weights keep the spread through 20 layers", trained=False)
+expect(kept["Xavier"] < 0.01, "Xavier's lose it with ReLU: the half is missing", trained=False)
+expect(kept["old uniform"] < 1e-6, "the old ones lose it by a factor of a million", trained=False)
+
+# %% [markdown]
+# And the gradients? **Predict, then run.** With the old weights, which layers get the smaller gradient, the first or the last?
+
+# %%
+arrives = {name: gradient_norms(net, noise, labels) for name, net in nets.items() if name[0] != "N"}
+show(
+    plot_by_depth(arrives, "norm of the gradient"),
+    "Norm of the gradient of each layer, logarithmic: level for He, falling towards the first layer "
+    "for Xavier by two orders of magnitude and for old uniform by more than six",
+)
+
+# %% [markdown]
+# The first layers, which see the picture, learn nothing. Now tanh, whose slope at 0 is 1, so that nothing is halved. There Xavier's weights fit, and the old
+# ones lose a factor $\sqrt 3$ a layer:
+
+# %%
+tanh_nets = {name: stack(nn.Tanh, INITIALISATIONS[name]) for name in ("old uniform", "Xavier")}
+tanh_spread = {}
+for name, net in tanh_nets.items():
+    row = list(activation_spread(net, noise, layers=layer_names(net, nn.Tanh)).values())
+    tanh_spread[name] = row[-1] / row[0]
+    print(f"{name:12} {row[0]:.2f} after layer 1, {row[-1]:.1e} after layer 20")
+expect(tanh_spread["Xavier"] > 0.1 and tanh_spread["old uniform"] < 1e-3,
+       "Xavier's weights suit tanh", trained=False)  # fmt: skip
+
+# %% [markdown]
+# So initialisation is a matter of arithmetic, not of taste. But it holds at the start only. With each step the weights change, and nothing keeps the product of twenty factors near 1.
+# Our fourteen layers had He's weights, and still the first large steps threw them off. (With the steps clipped they do learn, as you will see below.) The other way is
+# to measure the spread while training, and to divide by it.
+
+# %% [markdown]
+# ## Batch normalisation
+#
+# BN looks at one channel. It takes all the values of that channel in the batch, $m = N \cdot H \cdot W$ of them, computes their mean $\mu$ and variance $\sigma^2$, and
+# gives the channel mean 0 and variance 1. Then it lets the net choose another scale $\gamma$ and shift $\beta$, one of each a channel, which are learned:
+#
+# $$\hat{x} = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}, \qquad y = \gamma \hat{x} + \beta$$
+#
+# The $\varepsilon$ keeps a constant channel from dividing by zero. Here it is, written out:
+
+# %%
+from course_utils.models.normalization import BatchNorm2dByHand  # inline
+
+# %% [markdown]
+# In a net it stands between the convolution and the activation. It changes no shape, and it adds two parameters for each channel:
+
+# %%
+unit = nn.Sequential(nn.Conv2d(8, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
+show(
+    plot_block(unit, (8, 28, 28), title="convolution, normalisation, activation"),
+    "A convolution turns 8 maps of 28 by 28 into 16, batch normalisation and ReLU keep their shape",
+)
+expect(
+    sum(p.numel() for p in unit[1].parameters()) == 2 * 16, "γ and β: 2 a channel", trained=False
+)
+
+# %% [markdown]
+# Two claims about it go around:
+
+# %%
+for key in ("batchnorm_2016", "batchnorm_divides_by_variance"):
+    print(facts.trap(key), "\n")
+
+# %% [markdown]
+# The second is easy to check by units. **Predict, then run.** Multiply the input by 10. What happens to the output if one divides by the deviation, and what if one divided by
+# the variance?
+
+# %%
+generator = torch.Generator().manual_seed(0)
+x = 3 + 2 * torch.randn(8, 4, 5, 5, generator=generator)  # (N, C, H, W)
+layer = BatchNorm2dByHand(4)
+change = (layer(10 * x) / layer(x)).median()
+print(f"by the deviation: the output changes by a factor of {change:.3f}")
+variance = x.var(dim=(0, 2, 3), correction=0)[:, None, None]
+scaled = 10 * x / (10 * x).var(dim=(0, 2, 3), correction=0)[:, None, None]
+print(f"by the variance: it changes by a factor of {(scaled / (x / variance)).median():.3f}")
+expect(abs(change - 1) < 1e-3, "BN does not notice the scale of its input", trained=False)
+
+# %% [markdown]
+# A consequence: a convolution that BN follows may have weights ten times as large, and the net computes the same. And its bias is subtracted again at once,
+# together with the mean; so it is left out (`bias=False`), and $\beta$ takes its place.
+#
+# ### Two variances
+#
+# The variance of $m$ numbers can be divided by $m$ or by $m - 1$. The first, the **biased** one, is the variance of these numbers. The second estimates the variance of where they come from.
+# BN uses *both*. **Predict, then run.** Which one in the division, and which one in the running estimate?
+
+# %%
+tiny = torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1)  # two pictures of one pixel
+layer = nn.BatchNorm2d(1, momentum=1.0, eps=1e-12)  # momentum 1: the estimate is the last batch
+print("output:", layer(tiny).flatten().tolist(), " running variance:", layer.running_var.item())
+expect(layer(tiny).abs().max() == 1, "normalises with 1, the biased variance", trained=False)
+expect(layer.running_var.item() == 2, "tracks 2, the unbiased variance", trained=False)
+
+# %%
+facts.table("batchnorm.formula", "batchnorm.inference_variance", "batchnorm.eps_torch")
+
+# %% [markdown]
+# Now all of it against PyTorch's layer: three batches in training mode, then one in evaluation mode.
+
+# %%
+ours, torchs = BatchNorm2dByHand(4), nn.BatchNorm2d(4)
+for step in range(4):
+    if step == 3:
+        ours.eval(), torchs.eval()
+    x = step + (step + 1) * torch.randn(8, 4, 5, 5, generator=generator)
+    assert torch.allclose(ours(x), torchs(x), atol=1e-5)
+same = all(
+    torch.allclose(mine, theirs)
+    for mine, theirs in zip(ours.state_dict().values(), torchs.state_dict().values(), strict=True)
+)
+expect(same, "the same outputs and the same five tensors as nn.BatchNorm2d", trained=False)
+
+# %% [markdown]
+# ### Two modes
+#
+# In training mode the statistics come from the batch. So a picture's output depends on **the other pictures in the batch**. No layer before in this course
+# did that. In evaluation mode this would be absurd: the same garment would be a shirt or a coat, depending on who is classified with it. There BN uses running estimates,
+# $\mu_\text{run} \leftarrow 0.9\, \mu_\text{run} + 0.1\, \mu$, and is a fixed linear map.
+#
+# The most frequent mistake with BN is to forget the mode. **Predict, then run.** We classify the test pictures sorted by class, so that every batch shows one kind of garment, in both modes.
+
+
+# %% tags=["nbval-ignore-output"]
+@torch.no_grad()
+def accuracy_in(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
+    """Accuracy in whatever mode the model is, 100 pictures at a time."""
+    hits = [
+        model(x).argmax(dim=1) == y
+        for x, y in zip(images.split(100), labels.split(100), strict=True)
+    ]
+    return float(torch.cat(hits).float().mean())
+
+
+batches = list(load().test)
+images, labels = (torch.cat(parts) for parts in zip(*batches, strict=True))
+by_class = labels.argsort()
+in_eval = accuracy_in(with_bn.eval(), images[by_class], labels[by_class])
+
+# %% tags=["nbval-ignore-output"]
+import copy
+
+forgotten = copy.deepcopy(with_bn).train()  # a copy: training mode moves the running estimates
+in_train = accuracy_in(forgotten, images[by_class], labels[by_class])
+print(f"sorted by class: evaluation mode {in_eval:.0%}, training mode {in_train:.0%}")
+expect(in_train < in_eval - 0.2, "in training mode a sorted test set is misclassified")
+
+# %% [markdown]
+# A batch of nothing but coats has lost, after the subtraction of its mean, what makes it coats.
+#
+# ### Small batches
+#
+# In training mode, mean and variance are *estimates* from the batch. How noisy are they? We put a convolution with random filters over all test pictures,
+# draw many batches of $N$, and compare the deviation of the batch's mean, from batch to batch, with the deviation of single values.
+
+# %%
+pictures = data.load("fashion_mnist_mini", batch_size=2000, generator=generator).test
+pictures = next(iter(pictures))[0]  # (2000, 1, 28, 28)
+torch.manual_seed(0)
+maps = nn.Conv2d(1, 8, 3)(pictures).detach()  # (2000, 8, 26, 26)
+means = maps.mean(dim=(2, 3))  # (2000, 8): the mean of each map
+noise_of = {}
+for num in (2, 8, 32, 128):
+    drawn = torch.randint(0, 2000, (500, num), generator=generator)
+    noise_of[num] = float((means[drawn].mean(dim=1).std(dim=0) / maps.std(dim=(0, 2, 3))).mean())
+    print(f"N = {num:3}: the mean wanders by {noise_of[num]:.3f} of a deviation; "
+          f"times √N: {noise_of[num] * num**0.5:.2f}")  # fmt: skip
+expect(6 < noise_of[2] / noise_of[128] < 10, "the noise falls as 1/√N", trained=False)
+
+# %% [markdown]
+# A map of 26 × 26 has 676 values, yet a batch of two pictures does not behave like 1,352 samples: the pixels of one picture resemble each other. What counts is mostly the number of
+# *pictures*. Each layer adds its own noise, and in evaluation mode it is gone, so that the net meets numbers that it was not trained on.
+
+# %%
+print(facts.trap("small_batches_clt"))
+
+# %% [markdown]
+# The theorem says that a mean of many values is distributed like a normal one. That the noise falls as $1/\sqrt{N}$ needs no such thing, only independent pictures. And what
+# hurts is how large the noise is, not which shape it has. A little of it can even help, as dropout does: it is a mild regulariser. That was not what BN was made for.
+
+# %% [markdown]
+# ## The family: what is averaged over?
+#
+# Activations are $(N, C, H, W)$. BN takes one mean for each channel, over $N$, $H$ and $W$. Other choices need no batch at all:
+
+# %%
+from course_utils.plots import plot_norms
+
+show(
+    plot_norms(),
+    "Six blocks. Batch norm: one channel of all pictures is coloured. Layer norm: all channels of "
+    "one picture. Group norm: three channels of one picture. Instance norm: one channel of one "
+    "picture. Weight norm and scaled weight standardisation: one column of a table of filters",
+)
+
+# %% [markdown]
+# The coloured numbers share one mean and one variance. **Layer norm** (LN) takes a picture at a time, **instance norm** (IN) a map at a time, **group norm** (GN) some channels of a picture.
+# LN and IN are the two ends of GN: one group, and as many groups as channels. The code is one function:
+
+
+# %%
+def normalise(x: torch.Tensor, dims: tuple[int, ...]) -> torch.Tensor:
+    """Give the numbers that differ only in `dims` mean 0 and variance 1."""
+    mean = x.mean(dim=dims, keepdim=True)
+    variance = x.var(dim=dims, correction=0, keepdim=True)
+    return (x - mean) / torch.sqrt(variance + 1e-5)
+
+
+x = torch.randn(4, 16, 5, 5, generator=generator)  # (N, C, H, W)
+grouped = x.reshape(4, 2, 8, 5, 5)  # (N, groups, C/groups, H, W)
+pairs = {
+    "batch": (normalise(x, (0, 2, 3)), nn.BatchNorm2d(16)(x)),
+    "layer": (normalise(x, (1, 2, 3)), nn.GroupNorm(1, 16)(x)),
+    "instance": (normalise(x, (2, 3)), nn.InstanceNorm2d(16)(x)),
+    "group": (normalise(grouped, (2, 3, 4)).reshape(x.shape), nn.GroupNorm(2, 16)(x)),
+}
+same = all(torch.allclose(mine, theirs, atol=1e-5) for mine, theirs in pairs.values())
+expect(same, "four normalisations are one function of different axes", trained=False)
+
+# %% [markdown]
+# All four normalise *activations*; a slide that says BN normalises weights has mixed them up. The other two do leave the activations alone and normalise the **weights**. That costs nothing for each picture, and there is nothing to track.
+#
+# - **Weight norm** writes each filter as $w = g\, v / \lVert v \rVert$: its length $g$ and its direction $v$ are learned apart.
+# - **Scaled weight standardisation** gives each filter mean 0 and the variance that keeps the activations' variance at 1 through a ReLU. It is He's
+#   arithmetic, enforced at every step and not only at the start:
+
+# %%
+from course_utils.models.normalization import StandardisedWeight  # inline
+
+# %%
+filters = 5 + torch.randn(256, 64, 3, 3, generator=generator)  # far from mean 0
+standard = StandardisedWeight(256)(filters).detach()
+x = torch.randn(16, 64, 12, 12, generator=generator)  # mean 0, variance 1
+y = torch.relu(F.conv2d(x, standard))  # (16, 256, 10, 10)
+print(f"mean of a filter {standard[0].mean().abs():.4f}, spread behind conv and ReLU {y.std():.2f}")
+expect(
+    abs(y.std() - 1) < 0.1, "the spread stays at 1, with no look at the activations", trained=False
+)
+
+# %% [markdown]
+# **Predict, then run.** For which of the seven does a picture's answer, in training mode, depend on the other pictures of its batch?
+
+# %%
+from course_utils.models.normalization import NORMS
+
+one, company_a, company_b = torch.randn(3, 4, 1, 28, 28, generator=generator)
+for norm in NORMS:
+    torch.manual_seed(0)
+    net = plain_net(norm).cpu().train()
+    with torch.no_grad():
+        first, second = (net(torch.cat([one, other]))[:4] for other in (company_a, company_b))
+    depends = not torch.allclose(first, second, atol=1e-5)
+    print(f"{norm:14} {'depends on the batch' if depends else 'does not'}")
+    assert depends == (norm == "batch")
+
+# %% [markdown]
+# Only BN. That gives us a clean experiment. If we compute the gradient of a batch of 128 in 64 pieces of 2, and add the pieces up before the step, six of the seven nets cannot tell the
+# difference: the gradient is the same sum. BN normalises 2 pictures at a time, and everything else, the update, its size, the number of steps, stays as it was.
+
+# %%
+from course_utils.inspection import parameter_gradients
+
+
+def flat_gradient(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """Return the gradient of the loss for all parameters, as one long vector."""
+    gradients = parameter_gradients(model, images, labels)
+    return torch.cat([gradient.flatten() for gradient in gradients.values()])
+
+
+x, y = torch.randn(16, 1, 28, 28, generator=generator), torch.arange(16) % 10
+for norm in ("none", "group", "batch"):
+    torch.manual_seed(0)
+    net = plain_net(norm).cpu()
+    whole = flat_gradient(net, x, y)
+    pieces = sum(flat_gradient(net, x[i : i + 2], y[i : i + 2]) for i in range(0, 16, 2)) / 8
+    same = bool((pieces - whole).norm() < 1e-3 * whole.norm())
+    print(f"{norm:6} eight pieces of 2 give the gradient of 16: {same}")
+    assert same == (norm != "batch")
+
+# %% [markdown]
+# ## One net, seven ways
+#
+# These runs were recorded: the net from the beginning of this lesson, under each normalisation, three seeds each. All have the same learning rate, and the gradient is clipped to a norm of 1, without which some of them
+# do not survive that rate. Each update is of 128 pictures.
+#
+# **Predict, then run.** Sort them: none, batch, layer, group, instance, weight, scaled weight. Who learns fastest here?
+
+# %%
+from course_utils.plots import plot_records
+
+kinds = ("scaled_weight", "batch", "layer", "group", "instance", "weight", "none")
+runs = {kind.replace("_", " "): records.load(f"norm_{kind}") for kind in kinds}
+show(
+    plot_records(runs, "train_loss", "training loss"),
+    "Training loss over six epochs for seven normalisations of one net, mean and deviation of three seeds",
+)
+
+# %%
+records.table(*(f"norm_{kind}" for kind in kinds))
+
+# %%
+final = {kind: runs[kind].final("train_loss").mean for kind in runs}
+print({kind: round(loss, 2) for kind, loss in sorted(final.items(), key=lambda item: item[1])})
+ahead = max(final.pop("scaled weight"), final.pop("batch"))
+expect(ahead < min(final.values()), "batch norm and scaled weights lead", trained=False)
+expect(final["instance"] > 1.5, "instance norm hardly learns", trained=False)
+expect(abs(final["weight"] - final["none"]) < 0.1, "weight norm changes little", trained=False)
+
+# %% [markdown]
+# Two are ahead: BN, and scaled weight standardisation, which never looks at an activation. Weight norm is hardly different from none, since it starts from the same filters and
+# fixes neither their mean nor their length. Layer and group norm do no better than the net without any, which clipping has saved. (With 8 channels in the first stage, our GN *is* LN there.)
+#
+# And instance norm? This net ends by averaging each map over its pixels. **Predict, then run.** Instance norm has just given each map the mean 0. What can that average still tell?
+
+# %%
+for kind, dims in {"batch": (0, 2, 3), "instance": (2, 3)}.items():
+    pooled = normalise(maps, dims).relu().mean(dim=(2, 3))  # (2000, 8), what the head reads
+    noise_of[kind] = float(pooled.std(dim=0).mean())
+    print(
+        f"{kind:9} from picture to picture, the average of a map deviates by {noise_of[kind]:.2f}"
+    )
+expect(noise_of["instance"] < noise_of["batch"] / 2, "instance norm wipes it out", trained=False)
+
+# %% [markdown]
+# How strongly a map answers is what tells one class from another, and instance norm removes just that. It was made for transferring style between pictures, where the contrast is *meant* to go.
+#
+# One net, one learning rate, a few epochs: do not read a ranking for all nets from this. On ImageNet, with a ResNet-50 and usual batches, Wu and He find group norm close to batch norm.
+#
+# ### Two, eight, 128
+#
+# Now the batch that BN sees. The other six nets would give the same curves again, as we have just seen, so there is nothing to run. **Predict, then run.**
+# How much worse does BN train if it normalises 8 pictures at a time? And 2?
+
+# %%
+by_size = {
+    "batch norm, 128 pictures": records.load("norm_batch"),
+    "batch norm, 8": records.load("norm_batch_8"),
+    "batch norm, 2": records.load("norm_batch_2"),
+    "group norm, any number": records.load("norm_group"),
+}
+show(
+    plot_records(by_size, "train_loss", "training loss"),
+    "Training loss of batch normalisation over 128, 8 and 2 pictures at a time, and of group "
+    "normalisation: fewer pictures, higher loss",
+)
+
+# %%
+final = {
+    part: [run.final(f"{part}_loss").mean for run in by_size.values()] for part in ("train", "val")
+}
+for row in zip(by_size, final["train"], final["val"], strict=True):
+    print("{:26} training loss {:.2f}, validation loss {:.2f}".format(*row))
+whole, eight, two = final["train"][:3]
+expect(whole < eight < two, "the fewer pictures, the higher the training loss", trained=False)
+expect(final["val"][2] > final["val"][0] + 0.1, "two cost validation loss, too", trained=False)
+
+# %% [markdown]
+# The training loss is measured in training mode, with the noise of the small batches in it; the validation loss in evaluation mode, without it. That is why BN over two pictures is *better* in
+# validation than in training. Still, at two pictures its lead over group norm is gone.
+#
+# On ImageNet, in a setting where batches are small because memory is short, the authors of group norm report:
+
+# %%
+facts.table("groupnorm.batch_of_two")
+
+# %% [markdown]
+# ## Why does it work?
+#
+# There are two stories.
+#
+# **The first** is the authors' own. While a layer learns, the layers before it change, so the distribution of its inputs moves under its feet. They call that **internal covariate shift**
+# (ICS), and say that BN helps because it holds the distribution still.
+#
+# A story can be tested: spoil the stillness on purpose. The class below is BN, and then a random scale and a random shift for each channel, drawn anew *at every step*. The inputs of
+# the next layer now jump about more than in any ordinary net.
+
+
+# %%
+class ShakenBatchNorm(nn.BatchNorm2d):
+    """Batch normalisation, whose output is moved by chance at every training step."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = super().forward(x)
+        if self.training:
+            scale = 0.75 + 0.5 * torch.rand(1, self.num_features, 1, 1, device=x.device)
+            x = scale * x + 0.3 * torch.randn(1, self.num_features, 1, 1, device=x.device)
+        return x
+
+
+seed_everything(0)
+shaken = plain_net("batch")
+for module in shaken.modules():
+    if isinstance(module, nn.BatchNorm2d):
+        module.__class__ = ShakenBatchNorm  # the same tensors, another forward
+
+# %% [markdown]
+# **Predict, then run.** If stillness is what helps, this net should do as badly as the one without normalisation.
+
+# %%
+shaken_history = train(shaken, "batch normalisation, then shaken at random")
+
+# %% tags=["nbval-ignore-output"]
+losses["shaken"] = shaken_history.column("train_loss")[-1]
+print({name: round(loss, 2) for name, loss in losses.items()})
+expect(losses["shaken"] < losses["without"] - 0.5, "with large shifts on purpose, BN still helps")
+
+# %% [markdown]
+# The noise costs something, but the net learns, and the one without normalisation does not. Santurkar et al. did this in 2018, and also *measured* ICS, as the change of a layer's gradient when the layers before it
+# have moved:
+
+# %%
+print(facts.trap("batchnorm_increases_shift"))
+print(facts.get("batchnorm.covariate_shift"))
+
+# %% [markdown]
+# **The second story** is about the surface of the loss. Training steps along the gradient, which is a promise about the immediate neighbourhood only. How far does the promise hold? We take one batch and its gradient $g$,
+# walk along $-g$, and look at the loss. The opponent has to be a net without normalisation that *has* learned something, so we train one with clipping.
+
+# %%
+seed_everything(0)
+clipped = plain_net("none")
+clipped_history = train(clipped, "no normalisation, gradient clipped", clip_norm=1.0)
+
+# %% [markdown]
+# **Predict, then run.** Both nets stand somewhere on a slope. For which of them does the loss rise sooner, when we walk downhill?
+
+# %%
+from course_utils.inspection import loss_along, random_direction
+from course_utils.plots import plot_loss_lines
+
+batch = next(iter(load(batch_size=256).train))
+steps = [0.05 * i for i in range(11)]
+
+
+def downhill(model: nn.Module) -> torch.Tensor:
+    """Return the loss on the batch at steps along minus its gradient."""
+    gradients = parameter_gradients(model, *batch)
+    direction = {name: -gradient for name, gradient in gradients.items()}
+    return loss_along(model, [batch], direction, steps, training=True)
+
+
+walks = {"no normalisation": downhill(clipped), "batch norm": downhill(with_bn)}
+
+# %% tags=["nbval-ignore-output"]
+show(
+    plot_loss_lines(walks, steps, xlabel="step, in multiples of minus the gradient", log=True),
+    "Loss along minus the gradient: without normalisation it soon rises steeply, with batch "
+    "normalisation it falls a little and then stays low",
+)
+rise = {name: float(walk[-1] / walk[0]) for name, walk in walks.items()}
+print({name: f"{ratio:.2f} times the loss at the end of the walk" for name, ratio in rise.items()})
+expect(rise["batch norm"] < 2 < rise["no normalisation"],
+       "with BN a large step along the gradient does less harm")  # fmt: skip
+
+# %% [markdown]
+# That is why BN nets bear large learning rates: the gradient stays right for longer. Now in a direction that has nothing to do with the gradient. To compare two nets, the step must mean
+# the same for both, so each filter of a random direction gets the length of the net's own filter (**filter normalisation**, Li et al. 2018); biases, $\gamma$ and $\beta$ stay. At ±1 every filter has been changed by as much as
+# it is long.
+
+# %%
+positions = [i / 10 for i in range(-10, 11)]
+lines = {}
+for name, model in {"no normalisation": clipped, "batch norm": with_bn}.items():
+    direction = random_direction(model, torch.Generator().manual_seed(0))
+    lines[name] = loss_along(model, [batch], direction, positions, training=True)
+
+# %% tags=["nbval-ignore-output"]
+show(
+    plot_loss_lines(lines, positions, log=True),
+    "Loss along a random direction, logarithmic: without normalisation a deep valley whose walls rise "
+    "by orders of magnitude, with batch normalisation a shallow one",
+)
+walls = {name: float(max(line) / line[10]) for name, line in lines.items()}
+print({name: f"{ratio:.1f} times the loss in the middle" for name, ratio in walls.items()})
+expect(walls["batch norm"] < walls["no normalisation"], "with BN the valley is shallower")
+
+# %% [markdown]
+# Read this with care. It is one direction of thousands; lesson 12 looks at planes. And "smooth" is a measurement on *these* nets. What is *proved* is limited: Santurkar et al. bound how fast the loss and its gradient can change
+# with BN in a net, under assumptions (their theorem 4.1). So "unproven" is too strong, and "explained" would be, too.
+#
+# ### What about exploding gradients?
+#
+# One more claim, about group norm:
+
+# %%
+print(facts.trap("groupnorm_cures_explosion").claim)
+
+# %% [markdown]
+# We build the net with 38 layers and 16 channels, and give GN groups of 1, 4 or 16 channels. **Predict, then run.** For which group size is the gradient of the first layers
+# largest, before any training?
+
+
+# %%
+def grouped_net(group_size: int) -> nn.Module:
+    """A plain net of 38 layers with group normalisation in groups of one size."""
+    torch.manual_seed(0)
+    switches = {"depth": 38, "width": 16, "residual": False}
+    net = models.build("resnet_small", in_channels=1, num_classes=10, **switches)
+    for parent in list(net.modules()):
+        for name, child in list(parent.named_children()):
+            if isinstance(child, nn.BatchNorm2d):
+                num_groups = child.num_features // group_size
+                setattr(parent, name, nn.GroupNorm(num_groups, child.num_features))
+    return net
+
+
+few = data.load("fashion_mnist_mini", batch_size=32, generator=generator, limit=32)
+x, y = next(iter(few.train))
+sizes = {f"groups of {k}": gradient_norms(grouped_net(k), x, y) for k in (1, 4, 16)}
+
+# %%
+show(
+    plot_by_depth(sizes, "norm of the gradient"),
+    "Norm of the gradient by layer, logarithmic, 38 layers: with groups of one channel it grows "
+    "towards the first layers by more than a hundred times, with groups of 16 it stays level",
+)
+early = [list(norms.values())[1] for norms in sizes.values()]
+print([f"{norm:.2g}" for norm in early])
+expect(early[0] > 3 * early[1] > 9 * early[2], "small groups, large early gradients", trained=False)
+
+# %%
+print(facts.trap("groupnorm_cures_explosion").right)
+print(facts.get("groupnorm.gradients"))
+
+# %% [markdown]
+# So "GN" is not one thing. With one channel a group it is instance norm, whose gradients explode with depth; with large groups they do not. The paper calls the choice of the group size a trade-off: small groups let the net learn fast, large ones let it learn stably.
+# In this net nothing but the product of layers decides. Skip connections, in the next two lessons, change the rule.
+
+# %% [markdown]
+# ## In full size
+#
+# The experiment of this lesson on CIFAR-10, with the twenty-layer net of the ResNet paper and no skips, one line for each normalisation (not measured here):
+#
+# ```python
+# loaders = data.load("cifar10", batch_size=128, device=device, generator=seed_everything(0))
+# net = models.build("plain20", in_channels=3, num_classes=10, norm="group")
+# fit(net, loaders, TrainConfig(epochs=30, lr=0.1))
+# ```
+#
+# What the paper of 2015 reports for ImageNet, with an Inception network:
+
+# %%
+facts.table("batchnorm.fewer_steps")
+
+# %% [markdown]
+# ## Pop quiz
+
+# %%
+from course_utils import quiz
+
+quiz.show("11_normalization")
+
+# %% [markdown]
+# ## What to remember
+#
+# - A layer multiplies the mean square of its input by $n \operatorname{Var}(w)$, ReLU halves it. Xavier's weights suit tanh, He's suit ReLU. Both hold at the start only.
+# - Saturated units pass no gradient. With tanh it begins at layer 1; with sigmoids the last hidden layer goes first.
+# - BN: mean and variance for each channel over the batch and all pixels, divide by $\sqrt{\sigma^2 + \varepsilon}$, then $\gamma$ and $\beta$. Biased variance to
+#   normalise, unbiased to track.
+# - BN has two modes. Training mode depends on the other pictures; forgetting `eval()` is the classic bug.
+# - Small batches hurt BN because its estimates are noisy. LN, GN, IN, weight norm and scaled weight standardisation do not see the batch.
+# - BN does not work *because* it holds distributions still. Measurements point at the loss surface: larger steps do less harm.
+
+# %%
+for key in ("glorot2010", "he2015", "ioffe2015", "santurkar2018", "wu2018", "lubana2021"):
+    print(facts.cite(key), "\n")
+
+# %% [markdown]
+# ## Further reading
+#
+# The list above, in the order in which to read it. And:
+#
+# - J. L. Ba, J. R. Kiros, G. E. Hinton: *Layer normalization*. arXiv 1607.06450, 2016.
+# - D. Ulyanov, A. Vedaldi, V. Lempitsky: *Instance normalization: the missing ingredient for fast stylization*. arXiv 1607.08022, 2016.
+# - T. Salimans, D. P. Kingma: *Weight normalization: a simple reparameterization to accelerate training of deep neural networks*. NIPS 2016.
+# - A. Brock, S. De, S. L. Smith: *Characterizing signal propagation to close the performance gap in unnormalized ResNets*. ICLR 2021. Section 4: scaled weight standardisation.
+# - H. Li et al.: *Visualizing the loss landscape of neural nets*. NeurIPS 2018. Section 4: filter normalisation.
+#
+# **Next** Lesson 12 goes deeper. With normalisation the signal arrives, and yet a plain net of 56 layers *trains* worse than one of 20. The skill to take along into the exercise: for a
+# tensor (N, C, H, W), say which axes each normalisation averages over, and write it with `mean` and `var`.
+#
+# ## Words of this lesson
+#
+# | English | Korean | meaning |
+# |---|---|---|
+# | saturation | 포화 | an activation's input is where its slope is nearly zero |
+# | vanishing gradient | 기울기 소실 | gradients shrink by a factor at every layer |
+# | exploding gradient | 기울기 폭발 | gradients grow by a factor at every layer |
+# | weight initialisation | 가중치 초기화 | how the first weights are drawn |
+# | batch normalisation | 배치 정규화 | mean 0 and variance 1 for each channel over the batch |
+# | running estimate | 이동 평균 추정값 | average of the batches' statistics, used in evaluation mode |
+# | biased / unbiased variance | 편향 / 불편 분산 | divided by m / by m − 1 |
+# | layer, group, instance normalisation | 층, 그룹, 인스턴스 정규화 | the same for one picture, over all, some or one of its channels |
+# | weight normalisation | 가중치 정규화 | length and direction of a filter, learned apart |
+# | internal covariate shift | 내부 공변량 변화 | a layer's inputs change their distribution during training |
+# | loss surface | 손실 곡면 | the loss as a function of all weights |
