@@ -5,7 +5,7 @@ asked for it.
 """
 
 from collections import Counter
-from dataclasses import asdict, replace
+from dataclasses import replace
 from typing import Any
 
 from course_utils.quiz import memory
@@ -199,8 +199,3 @@ def _to_positions(question: Question, answer: Any) -> Any:
     if not texts:
         return answer
     return [texts.index(a) for a in answer] if isinstance(answer, list) else texts.index(answer)
-
-
-def entries_as_data(session: Session) -> dict[str, Any]:
-    """Return a session's entries as plain data, for tests and for a teacher's own statistics."""
-    return {item_id: asdict(entry) for item_id, entry in session.entries.items()}
