@@ -40,8 +40,7 @@ check-notebooks: $(VENV)/.maintainer-ready  ## fail if a built notebook is behin
 records: $(VENV)/.maintainer-ready  ## train the recorded runs that are missing; hours, resumable
 	$(BIN)/python tools/record.py $(ARGS)
 
-bench: $(VENV)/.maintainer-ready  ## measure our training beside other libraries'; a quiet machine, please
-	$(PIP) --constraint requirements.lock --editable '.[bench]'
+bench: $(VENV)/.bench-ready  ## measure our training beside other libraries'; a quiet machine, please
 	$(BIN)/python benchmarks/training.py $(ARGS)
 
 data: $(VENV)/.maintainer-ready  ## rebuild the shipped pictures from the official files
@@ -69,3 +68,7 @@ $(VENV)/.maintainer-ready: pyproject.toml requirements.lock | $(VENV)/bin/python
 	@echo "Installing the course and what its tests need ..."
 	$(PIP) --constraint requirements.lock --editable '.[dev]'
 	@touch $@ $(VENV)/.learner-ready
+
+$(VENV)/.bench-ready: $(VENV)/.maintainer-ready
+	$(PIP) --constraint requirements.lock --editable '.[bench]'
+	@touch $@
