@@ -348,7 +348,7 @@ for n, p in ((224, 0), (227, 0), (224, 2)):
 print(facts.trap("alexnet_224_gives_55"))
 
 # %% [markdown]
-# 54.25 is not a size. PyTorch rounds down, reads 54 windows, and three columns of pixels are never looked at. The net still
+# 54.25 is not a size. PyTorch rounds down and reads 54 windows; the last column and row of pixels are never looked at. The net still
 # runs: the slip shows only to someone who counts. A first layer that strides by 4 saves work:
 
 # %%
