@@ -38,6 +38,10 @@ from course_utils.inspection import (
 )
 from course_utils.models.googlenet import INCEPTION_TABLE, SMALL_TABLE
 from course_utils.models.initialization import glorot_uniform_, he_normal_
+
+generator = torch.Generator().manual_seed(0)
+
+# %%
 from course_utils.plots import (
     LivePlot,
     plot_architecture,
@@ -55,12 +59,11 @@ settings = profile("10_googlenet")
 device = choose_device()
 
 # %%
-nets = {
-    "AlexNet, 8 layers": summarise("alexnet"),
-    "VGG-19, 19 layers": summarise("vgg19"),
-    "GoogLeNet, 22 layers": summarise("googlenet", aux_heads=False),
+parameters = {
+    "AlexNet, 8 layers": summarise("alexnet").parameters,
+    "VGG-19, 19 layers": summarise("vgg19").parameters,
+    "GoogLeNet, 22 layers": summarise("googlenet", aux_heads=False).parameters,
 }
-parameters = {name: net.parameters for name, net in nets.items()}
 show(
     plot_counts(parameters, "parameters"),
     "Three bars on a logarithmic scale: AlexNet 61.0 million parameters, VGG-19 143.7 million, "
@@ -103,7 +106,6 @@ from course_utils.models.nin import MLPConv  # inline
 # each, and compare.
 
 # %%
-generator = torch.Generator().manual_seed(0)
 mlpconv = MLPConv(3, (32, 16, 8), kernel_size=5)
 x = torch.randn(2, 3, 12, 12, generator=generator)
 windows = F.unfold(x, kernel_size=5, padding=2).transpose(1, 2)  # (2, 144, 75), a row a window
@@ -295,8 +297,7 @@ class SmallNet(nn.Module):
 
     def __init__(self, kind, table, side=1):
         super().__init__()
-        channels = 32
-        layers = [ConvUnit(1, 32, 3, batch_norm=True), nn.MaxPool2d(3, 2, padding=1)]  # 14 px
+        channels, layers = 32, [ConvUnit(1, 32, 3, batch_norm=True), nn.MaxPool2d(3, 2, padding=1)]
         for name, row in table.items():
             if name == "4a":
                 layers.append(nn.MaxPool2d(3, stride=2, padding=1))  # 7 px
@@ -599,9 +600,8 @@ class DeepNet(nn.Module):
     def forward(self, images):
         x = self.lower(self.stem(images))  # (N, 56, 7, 7)
         logits = self.classifier(self.upper(x).mean(dim=(2, 3)))
-        if self.training and self.head is not None:
-            return Outputs(logits, self.head(x))
-        return logits
+        both = self.training and self.head is not None
+        return Outputs(logits, self.head(x)) if both else logits
 
 
 # %% [markdown]
@@ -616,6 +616,7 @@ def with_head(outputs: Outputs, labels: torch.Tensor) -> torch.Tensor:
     return main + 0.3 * head
 
 
+# %%
 images, labels = next(iter(load(seed=0).train))
 fresh = glorot_uniform_(DeepNet(with_head=True)).to(device)
 blocks = ["stem", *[f"lower.{i}" for i in range(3)], *[f"upper.{i}" for i in range(6)]]

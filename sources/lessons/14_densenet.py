@@ -33,6 +33,10 @@ from course_utils import data, facts, models
 from course_utils.arithmetic import conv_multiply_adds
 from course_utils.inspection import feature_reuse, summarise, summary, training_memory
 from course_utils.models.densenet import IMAGENET, MemoryEfficientDenseLayer
+
+generator = torch.Generator().manual_seed(0)
+
+# %%
 from course_utils.plots import (
     LivePlot,
     plot_architecture,
@@ -54,7 +58,6 @@ device = choose_device()
 # $[a, b]$. From which of the two can you get $a$ back? And what can a following 1 × 1 convolution make of $[a, b]$ that includes $a + b$?
 
 # %%
-generator = torch.Generator().manual_seed(0)
 a, b = torch.randn(2, 1, 16, 8, 8, generator=generator)  # each (1, 16, 8, 8)
 added, side_by_side = a + b, torch.cat([a, b], dim=1)  # 16 and 32 channels
 print("addition:", tuple(added.shape), " concatenation:", tuple(side_by_side.shape))
@@ -394,7 +397,9 @@ for number in range(3):
     print(f"without one layer of block {number + 1}:", ", ".join(f"{share:.1%}" for share in left))
 
 # %% [markdown]
-# Most single layers can be silenced and the net still answers well above chance: what one layer knew, others can still read from the sources.
+# The map says that nearly everything is read about equally. This test says that not everything can be missed equally: silence an early layer of the first
+# block, on which all later ones were built, and most of the accuracy is gone; silence the last layers of the last block and little happens. Being read and
+# being needed are two questions. (The accuracies vary with the seed; the pattern is what to look at.)
 #
 # ## Parameters against ResNet
 #
