@@ -112,6 +112,7 @@ print(facts.get("resnet.zero_residual"))
 # The first term brings the gradient of the last block to the first *unchanged*. Check both sums in code.
 
 # %%
+torch.manual_seed(0)
 functions = nn.ModuleList(
     nn.Sequential(nn.Linear(6, 12), nn.ReLU(), nn.Linear(12, 6)) for _ in range(4)
 ).double()
