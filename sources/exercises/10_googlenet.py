@@ -1,0 +1,538 @@
+# %% [markdown]
+# # Exercise 10: an Inception module, what it costs, and a head that averages
+#
+# **You practise** building four paths side by side, counting what a 1 × 1 reduction saves, and
+# ending a net with a mean.
+#
+# **Minutes:** 50 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 10
+#
+# | part | points | graded by |
+# |---|---|---|
+# | Pop quiz, three questions | 3 | the checks |
+# | Task 1: the Inception module | 5 | the checks |
+# | Task 2: count its work | 3 | the checks |
+# | Task 3: a head that averages | 2 | the checks |
+# | In your own words | 2 | a person |
+#
+# **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
+# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
+#
+# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
+# `solutions/`.
+
+# %% readonly="setup"
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_utils import quiz
+from course_utils.grading import checks
+
+# %% [markdown]
+# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
+# have the same. On your own, leave it empty.
+
+# %%
+student_id = ""
+
+# %% [markdown]
+# ## Pop quiz
+#
+# The check under a question looks at the form of your answer only. Make up your mind first.
+
+# %% [markdown]
+# ### Question 1
+
+# %% readonly="ask_module_shape"
+quiz.ask("exercises/10_googlenet", "module_shape", student_id)
+
+# %% task="module_shape"
+module_shape = None  # channels, height, width
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/10_googlenet", "module_shape", student_id)
+one, three, five, pool = (numbers[name] for name in ("one", "three", "five", "pool"))
+h, w = numbers["h"], numbers["w"]
+# The module keeps height and width; a window of 3 with padding 1 and stride 2 halves them, up.
+module_shape = (one + three + five + pool, (h - 1) // 2 + 1, (w - 1) // 2 + 1)
+### END SOLUTION
+
+# %% check="module_shape_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/10_googlenet", "module_shape", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), module_shape, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), module_shape)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Question 2
+
+# %% readonly="ask_path_parameters"
+quiz.ask("exercises/10_googlenet", "path_parameters", student_id)
+
+# %% task="path_parameters"
+path_parameters = None  # parameters
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/10_googlenet", "path_parameters", student_id)
+c, r, k, f = (numbers[letter] for letter in "crkf")
+path_parameters = r * (c + 1) + f * (r * k * k + 1)  # each filter has one bias
+### END SOLUTION
+
+# %% check="path_parameters_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/10_googlenet", "path_parameters", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), path_parameters, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), path_parameters)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Question 3
+
+# %% readonly="ask_work_saved"
+quiz.ask("exercises/10_googlenet", "work_saved", student_id)
+
+# %% task="work_saved"
+work_saved = None  # times less
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/10_googlenet", "work_saved", student_id)
+c, r, k, f = (numbers[letter] for letter in "crkf")
+work_saved = c * f * k * k / (c * r + r * f * k * k)  # for each position of the maps
+### END SOLUTION
+
+# %% check="work_saved_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/10_googlenet", "work_saved", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), work_saved, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), work_saved)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 1: the Inception module
+#
+# Complete the class. Four paths read the same maps (N, `in_channels`, H, W):
+#
+# | path | layers |
+# |---|---|
+# | 1 | 1 × 1 convolution to `one` channels |
+# | 2 | 1 × 1 convolution to `three[0]`, then 3 × 3 convolution to `three[1]` |
+# | 3 | 1 × 1 convolution to `five[0]`, then 5 × 5 convolution to `five[1]` |
+# | 4 | 3 × 3 max pooling, stride 1, then 1 × 1 convolution to `pool` |
+#
+# Each convolution has a bias, and a ReLU follows it. All paths keep H and W. Their maps are put side
+# by side, in this order. Use what `torch.nn` has; the style is up to you.
+
+
+# %% task="inception"
+class Inception(nn.Module):
+    """Four paths look at the same maps through windows of different size, side by side."""
+
+    def __init__(
+        self,
+        in_channels: int,
+        one: int,
+        three: tuple[int, int],
+        five: tuple[int, int],
+        pool: int,
+    ) -> None:
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.one = nn.Conv2d(in_channels, one, 1)
+        self.reduce3 = nn.Conv2d(in_channels, three[0], 1)
+        self.three = nn.Conv2d(three[0], three[1], 3, padding=1)
+        self.reduce5 = nn.Conv2d(in_channels, five[0], 1)
+        self.five = nn.Conv2d(five[0], five[1], 5, padding=2)
+        self.pool = nn.Conv2d(in_channels, pool, 1)
+        ### END SOLUTION
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        ### BEGIN SOLUTION
+        path1 = F.relu(self.one(x))
+        path2 = F.relu(self.three(F.relu(self.reduce3(x))))
+        path3 = F.relu(self.five(F.relu(self.reduce5(x))))
+        path4 = F.relu(self.pool(F.max_pool2d(x, 3, stride=1, padding=1)))
+        return torch.cat([path1, path2, path3, path4], dim=1)
+        ### END SOLUTION
+
+
+# %% check="inception_shapes_check" points=2
+import torch
+
+from course_utils.grading import checks
+
+
+def run_module(module, x):
+    """Return the module's output; say what it means if the paths do not fit together."""
+    try:
+        output = module(x)
+    except RuntimeError as error:
+        if "Sizes of tensors must match" not in str(error):
+            raise
+        sentence = "the paths cannot be put side by side: does each keep height and width?"
+        raise checks.CheckFailed(sentence) from None
+    if output is None:
+        raise checks.NotAnswered
+    checks.require(isinstance(output, torch.Tensor), "return one tensor: concatenate the paths")
+    return output
+
+
+def check_shape(Inception, in_channels, one, three, five, pool, size):
+    module = Inception(in_channels, one, three, five, pool)
+    output = run_module(module, torch.zeros(2, in_channels, *size))
+    checks.require_own_layers(module)
+    expected = one + three[1] + five[1] + pool
+    slips = {
+        "the reductions' maps are concatenated, too": expected + three[0] + five[0],
+        "the path with the pooling is missing": expected - pool,
+        "no 1x1 convolution follows the pooling": expected - pool + in_channels,
+        "only the reductions' maps come out": one + three[0] + five[0] + pool,
+    }
+    found = tuple(output.shape)
+    for slip, channels in slips.items():
+        wrong = found == (2, channels, *size) and channels != expected
+        checks.require(not wrong, f"{channels} channels come out where {slip}")
+    right = (2, expected, *size)
+    sentence = f"your output is {found}, expected {right}: is each path padded to keep H and W?"
+    checks.require(found == right, sentence)
+
+
+def check_small(Inception):
+    check_shape(Inception, 20, one=6, three=(9, 12), five=(3, 4), pool=5, size=(6, 5))
+
+
+shapes_are_right = checks.show(check_small, Inception)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(Inception):
+    check_small(Inception)
+    check_shape(Inception, 192, one=64, three=(96, 128), five=(16, 32), pool=32, size=(4, 4))
+    check_shape(Inception, 3, one=1, three=(5, 2), five=(4, 7), pool=6, size=(1, 8))
+
+
+reload(checks).award(2, check_answer, Inception)
+### END HIDDEN TESTS
+
+# %% check="inception_numbers_check" points=3
+import torch
+
+from course_utils.grading import checks
+
+
+def check_parameters(Inception):
+    module = Inception(192, 64, (96, 128), (16, 32), 32)
+    if module(torch.zeros(1, 192, 5, 5)) is None:
+        raise checks.NotAnswered
+    count = sum(parameter.numel() for parameter in module.parameters())
+    slips = {
+        "the convolutions have no biases": 163_328,
+        "there are 3x3 filters where 5x5 filters are meant": 155_504,
+        "batch normalisation is added": 164_432,
+        "the 3x3 and 5x5 filters read all channels: their reductions have to come first": 393_472,
+        "the path with the pooling has no convolution": 157_520,
+    }
+    checks.require_number(count, 163_696, slips)
+    checks.require_own_layers(module)
+
+
+parameters_are_right = checks.show(check_parameters, Inception)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(Inception):
+    from itertools import permutations
+
+    import torch
+    import torch.nn.functional as F
+
+    check_parameters(Inception)
+
+    def identity(x):
+        return x
+
+    def weights_by_shape(module, in_channels, one, three, five, pool):
+        """Return (weight, bias) of each convolution; no two have filters of the same shape."""
+        shapes = {
+            "the 1x1 path": (one, in_channels, 1),
+            "the reduction before 3x3": (three[0], in_channels, 1),
+            "the 3x3 convolution": (three[1], three[0], 3),
+            "the reduction before 5x5": (five[0], in_channels, 1),
+            "the 5x5 convolution": (five[1], five[0], 5),
+            "the 1x1 behind the pooling": (pool, in_channels, 1),
+        }
+        have = list(module.parameters())
+        found = []
+        for name, (c_out, c_in, k) in shapes.items():
+            weights = [p for p in have if p.dim() > 1 and p.shape[:2] == (c_out, c_in)]
+            weights = [p for p in weights if p.numel() == c_out * c_in * k * k]
+            biases = [p for p in have if p.shape == (c_out,)]
+            sentence = f"{name} is missing: it has weights ({c_out}, {c_in}, {k}, {k}) and a bias"
+            checks.require(len(weights) == len(biases) == 1, sentence)
+            found.append((weights[0].reshape(c_out, c_in, k, k), biases[0]))
+        return found
+
+    def paths(x, weights, inner=F.relu, outer=F.relu, pool=None, pool_last=False):
+        """Compute the four paths by their definition, with the learner's own weights."""
+
+        def largest(maps):
+            return F.max_pool2d(maps, 3, stride=1, padding=1)
+
+        pool = pool or largest
+        one, reduce3, three, reduce5, five, after = weights
+        last = outer(F.conv2d(x if pool_last else pool(x), *after))
+        return [
+            outer(F.conv2d(x, *one)),
+            outer(F.conv2d(inner(F.conv2d(x, *reduce3)), *three, padding=1)),
+            outer(F.conv2d(inner(F.conv2d(x, *reduce5)), *five, padding=2)),
+            pool(last) if pool_last else last,
+        ]
+
+    names = ("1x1", "3x3", "5x5", "pooling")
+    rows = [(9, 3, (5, 6), (2, 7), 8), (4, 10, (6, 9), (3, 12), 5)]
+    for seed, row in enumerate(rows):
+        module = Inception(*row)
+        x = checks.random_tensor(2, row[0], 7, 6, seed=seed) - 1  # zeros around would win
+        weights = weights_by_shape(module, *row)
+        right = paths(x, weights)
+        variants = {
+            "there is no ReLU at all": {"inner": identity, "outer": identity},
+            "no ReLU follows the reductions": {"inner": identity},
+            "no ReLU ends the paths": {"outer": identity},
+            "the average is pooled, not the largest": {
+                "pool": lambda maps: F.avg_pool2d(maps, 3, stride=1, padding=1)
+            },
+            "zeros around the maps take part in the pooling": {
+                "pool": lambda maps: F.max_pool2d(F.pad(maps, (1, 1, 1, 1)), 3, stride=1)
+            },
+            "nothing is pooled in path 4": {"pool": identity},
+            "the pooling stands behind its convolution": {"pool_last": True},
+        }
+        slips = {
+            name: torch.cat(paths(x, weights, **options), 1) for name, options in variants.items()
+        }
+        for order in list(permutations(range(4)))[1:]:
+            said = ", ".join(names[i] for i in order)
+            slips[f"the paths stand in the order {said}"] = torch.cat([right[i] for i in order], 1)
+        answer = run_module(module, x)
+        checks.require_tensor(answer, torch.cat(right, 1), slips, tolerance=1e-4)
+        checks.require(answer.requires_grad, "no gradient flows through your module")
+
+
+reload(checks).award(3, check_answer, Inception)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 2: count its work
+#
+# Complete the function: how many multiply-adds does an Inception module do for one picture? One
+# multiplication for each weight and each place where it is used; biases, ReLU and pooling do not
+# count. All arguments are as in task 1.
+
+
+# %% task="work"
+def inception_multiply_adds(
+    in_channels: int,
+    one: int,
+    three: tuple[int, int],
+    five: tuple[int, int],
+    pool: int,
+    height: int,
+    width: int,
+) -> int:
+    """Multiply-adds of an Inception module on maps (in_channels, height, width)."""
+    ### BEGIN SOLUTION
+    path1 = in_channels * one
+    path2 = in_channels * three[0] + three[0] * three[1] * 3 * 3
+    path3 = in_channels * five[0] + five[0] * five[1] * 5 * 5
+    path4 = in_channels * pool
+    return (path1 + path2 + path3 + path4) * height * width
+    ### END SOLUTION
+
+
+# %% check="work_check" points=3
+from course_utils.grading import checks
+
+
+def check_small(inception_multiply_adds):
+    slips = {
+        "each weight is used once: it is used at every position": 360,
+        "the height is taken for the width": 1440,
+        "the width is taken for the height": 3240,
+        "the reductions are taken to cost nothing": 2100,
+        "the large filters read all channels: they read what the reduction leaves": 2520,
+        "there are no reductions": 2460,
+        "the path with the pooling is left out": 2076,
+        "a kernel is counted by its side, not by its area": 720,
+        "the biases are counted": 2316,
+        "parameters are counted, not multiply-adds": 386,
+        "the pooling is counted: it multiplies nothing": 2268,
+    }
+    answer = inception_multiply_adds(2, 3, (4, 5), (1, 6), 7, 2, 3)
+    checks.require_number(answer, 2160, slips)
+
+
+work_is_right = checks.show(check_small, inception_multiply_adds)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(inception_multiply_adds):
+    from course_utils.inspection import summary
+    from course_utils.models import googlenet
+
+    check_small(inception_multiply_adds)
+    rows = [
+        (192, *googlenet.INCEPTION_TABLE["3a"], 28, 28),
+        (24, 8, (6, 10), (4, 7), 5, 9, 12),
+    ]
+    for *row, height, width in rows:
+        right = summary(googlenet.Inception(*row), (row[0], height, width)).multiply_adds
+        checks.require_number(inception_multiply_adds(*row, height, width), right)
+
+
+reload(checks).award(3, check_answer, inception_multiply_adds)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 3: a head that averages
+#
+# Complete the class: the mean of each map, then one linear layer from these means to the logits. It
+# takes maps of any height and width.
+
+
+# %% task="head"
+class AveragingHead(nn.Module):
+    """Turn maps (N, in_channels, H, W) into logits (N, num_classes)."""
+
+    def __init__(self, in_channels: int, num_classes: int) -> None:
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.linear = nn.Linear(in_channels, num_classes)
+        ### END SOLUTION
+
+    def forward(self, maps: torch.Tensor) -> torch.Tensor:
+        ### BEGIN SOLUTION
+        return self.linear(maps.mean(dim=(2, 3)))
+        ### END SOLUTION
+
+
+# %% check="head_check" points=2
+import torch
+
+from course_utils.grading import checks
+
+
+def check_small(AveragingHead):
+    head = AveragingHead(2, 3)
+    maps = torch.tensor([[[[1.0, 3.0]], [[10.0, 30.0]]]])  # (1, 2, 1, 2)
+    if head(maps) is None:
+        raise checks.NotAnswered
+    count = sum(parameter.numel() for parameter in head.parameters())
+    slips = {
+        "the linear layer has no bias": 6,
+        "the linear layer reads every position: it reads one mean for each map": 15,
+    }
+    checks.require_number(count, 9, slips)
+    with torch.no_grad():
+        for parameter in head.parameters():
+            parameter.fill_(1.0 if parameter.dim() > 1 else 0.5)
+    slips = {
+        "the largest number of each map is taken, not the mean": torch.full((1, 3), 33.5),
+        "each map is added up, not averaged": torch.full((1, 3), 44.5),
+        "a softmax stands at the end: return logits": torch.full((1, 3), 1 / 3),
+        "a log-softmax stands at the end: return logits": torch.full((1, 3), -1.0986123),
+    }
+    hint = "one logit for each class, without sizes of 1 behind it"
+    checks.require_tensor(head(maps), torch.full((1, 3), 22.5), slips, hint=hint)
+    checks.require_own_layers(head)
+
+
+head_is_right = checks.show(check_small, AveragingHead)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(AveragingHead):
+    import torch
+    import torch.nn.functional as F
+
+    check_small(AveragingHead)
+    head = AveragingHead(6, 4)
+    head(torch.zeros(1, 6, 2, 2))
+    weight = next(p for p in head.parameters() if p.dim() > 1).reshape(4, 6)
+    bias = next(p for p in head.parameters() if p.dim() == 1)
+    for seed, size in enumerate([(7, 7), (5, 9), (1, 1)]):
+        maps = checks.random_tensor(3, 6, *size, seed=seed) - 0.5
+        right = F.linear(maps.mean(dim=(2, 3)), weight, bias)
+        slips = {
+            "a ReLU stands at the end: logits may be negative": right.relu(),
+            "a ReLU stands before the mean": F.linear(maps.relu().mean((2, 3)), weight, bias),
+            "a ReLU stands behind the mean": F.linear(maps.mean((2, 3)).relu(), weight, bias),
+        }
+        checks.require_tensor(head(maps), right, slips, tolerance=1e-4)
+
+
+reload(checks).award(2, check_answer, AveragingHead)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## What it is good for
+#
+# Your module and your head are most of GoogLeNet. A small one, for pictures of two sizes:
+
+# %%
+if shapes_are_right and work_is_right and head_is_right:
+    rows = [(16, (16, 24), (4, 8), 8), (24, (24, 32), (6, 12), 12), (32, (32, 48), (8, 16), 16)]
+    layers = [nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    channels, work = 32, 0
+    for row in rows:
+        layers.append(Inception(channels, *row))
+        work += inception_multiply_adds(channels, *row, 14, 14)
+        channels = row[0] + row[1][1] + row[2][1] + row[3]
+        print(f"{channels:4} channels out, {work:11,} multiply-adds so far")
+    net = nn.Sequential(*layers, AveragingHead(channels, 10))
+    print(f"{sum(parameter.numel() for parameter in net.parameters()):,} parameters")
+    for size in (28, 40):
+        print(f"{size} x {size} pixels:", tuple(net(torch.zeros(2, 1, size, size)).shape))
+else:
+    print("A small GoogLeNet is put together here once the three tasks are done.")
+
+# %% [markdown]
+# ## In your own words
+#
+# **(a)** Somebody leaves out all 1 × 1 reductions and the 1 × 1 convolution behind the pooling. One
+# module then costs about two or three times as much, but nine of them in a row cost far more than
+# that. Why? **(b)** Somebody else replaces the mean at the end by a linear layer on all positions.
+# Name two consequences. Four to six sentences, 2 points, read by a person.
+
+# %% [markdown] written="reductions" points=2
+# **A model answer.** Without its 1 × 1 convolution the pooling path hands on every channel that it
+# reads. So a module puts out all its input channels, and those of the other paths on top: the
+# number of channels can only grow from module to module. And every further module reads them all with
+# its 3 × 3 and 5 × 5 filters, so that its own work grows with them. A linear layer on all positions has
+# a weight for each position: its parameters grow by the number of pixels of the last maps, and with
+# them the danger of overfitting. It takes pictures of one size only, and it learns *where* something
+# is, so that it suffers more when the picture is shifted.
+#
+# **Marking scheme.**
+#
+# - (a) 1 point: the pooling path keeps all channels, so channels grow with each module, *and* later
+#   modules read them all. Half a point for one of the two.
+# - (b) half a point for each of two consequences: many more parameters; one size of picture only;
+#   depends on positions (good for centred objects, bad under shifts); overfits more easily.
