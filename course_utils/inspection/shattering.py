@@ -69,8 +69,8 @@ def rectifier_net(
         if isinstance(module, nn.Linear):
             fan_in = module.weight.shape[1]
             nn.init.normal_(module.weight, std=math.sqrt(2 / fan_in), generator=generator)
-    shifts = net.get_submodule("1").norm.get_parameter("bias")
-    nn.init.normal_(shifts, generator=generator)  # zeros would put all kinks at the grid's centre
+    # The first normalisation's shifts: zeros would put all of layer 1's kinks at the same place.
+    nn.init.normal_(net.get_parameter("1.norm.bias"), generator=generator)
     return net
 
 
