@@ -4,7 +4,8 @@ The floors of the package, each importing only from those below it::
 
     cli
     doctor
-    widgets  quiz
+    quiz
+    widgets
     plots    grading
     training inspection  equivariance
     data     models
