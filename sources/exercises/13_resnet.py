@@ -1,0 +1,544 @@
+# %% [markdown]
+# # Exercise 13: the residual block, for every shape
+#
+# **You practise** writing a residual block that also works where the shapes change, counting a
+# bottleneck, and putting blocks together to a stage.
+#
+# **Minutes:** 55 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 13
+#
+# | part | points | graded by |
+# |---|---|---|
+# | Pop quiz, three questions | 3 | the checks |
+# | Task 1: the residual block | 5 | the checks |
+# | Task 2: count a bottleneck | 3 | the checks |
+# | Task 3: a stage | 2 | the checks |
+# | In your own words | 2 | a person |
+#
+# **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
+# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
+#
+# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
+# `solutions/`.
+
+# %% readonly="setup"
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_utils import quiz
+from course_utils.grading import checks
+
+# %% [markdown]
+# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
+# have the same. On your own, leave it empty.
+
+# %%
+student_id = ""
+
+# %% [markdown]
+# ## Pop quiz
+#
+# The check under a question looks at the form of your answer only. Make up your mind first.
+
+# %% [markdown]
+# ### Question 1
+
+# %% readonly="ask_stage_shape"
+quiz.ask("exercises/13_resnet", "stage_shape", student_id)
+
+# %% task="stage_shape"
+stage_shape = None  # channels, height, width
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/13_resnet", "stage_shape", student_id)
+c, size = numbers["c"], numbers["size"]
+stage_shape = (2 * c, size // 2, size // 2)  # the first block alone changes the shape
+### END SOLUTION
+
+# %% check="stage_shape_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/13_resnet", "stage_shape", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), stage_shape, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), stage_shape)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Question 2
+
+# %% readonly="ask_stage_weights"
+quiz.ask("exercises/13_resnet", "stage_weights", student_id)
+
+# %% task="stage_weights"
+stage_weights = None  # weights
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/13_resnet", "stage_weights", student_id)
+c, n = numbers["c"], numbers["n"]
+first = 9 * c * 2 * c + 9 * 2 * c * 2 * c + c * 2 * c  # the last term is the projection
+stage_weights = first + (n - 1) * 2 * 9 * 2 * c * 2 * c
+### END SOLUTION
+
+# %% check="stage_weights_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/13_resnet", "stage_weights", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), stage_weights, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), stage_weights)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Question 3
+
+# %% readonly="ask_chain_derivative"
+quiz.ask("exercises/13_resnet", "chain_derivative", student_id)
+
+# %% task="chain_derivative"
+chain_derivative = None  # one number
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/13_resnet", "chain_derivative", student_id)
+a, n = numbers["a"], numbers["n"]
+chain_derivative = (1 + a) ** n  # each block passes its gradient on by two ways
+### END SOLUTION
+
+# %% check="chain_derivative_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/13_resnet", "chain_derivative", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), chain_derivative, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), chain_derivative)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 1: the residual block
+#
+# Complete the class. It takes x (N, `in_channels`, H, W) and returns ReLU(F(x) + shortcut(x)), with
+# `out_channels` channels; stride 2 halves H and W.
+#
+# - **F**: 3 × 3 convolution with the block's stride, batch normalisation, ReLU, 3 × 3 convolution with
+#   stride 1, batch normalisation. Both convolutions have padding 1.
+# - **shortcut**: x itself where F(x) has the shape of x. Elsewhere, that is if the stride is not 1 *or*
+#   the channels change, a 1 × 1 convolution with the block's stride and a batch normalisation.
+#
+# No convolution has a bias: the normalisation behind it would take it away again. A block that adds x
+# without a look at its shape fails as soon as a stage begins. Use what `torch.nn` has.
+
+
+# %% task="block"
+class ResidualBlock(nn.Module):
+    """Two convolutions learn what is to be added to the input."""
+
+    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(out_channels)
+        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(out_channels)
+        self.shortcut = nn.Sequential()
+        if stride != 1 or in_channels != out_channels:
+            self.shortcut.append(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False))
+            self.shortcut.append(nn.BatchNorm2d(out_channels))
+        ### END SOLUTION
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        ### BEGIN SOLUTION
+        f = F.relu(self.norm1(self.conv1(x)))
+        f = self.norm2(self.conv2(f))
+        return F.relu(f + self.shortcut(x))
+        ### END SOLUTION
+
+
+# %% check="block_shapes_check" points=2
+import torch
+
+from course_utils.grading import checks
+
+
+def run_block(block, x):
+    """Return the block's output; say what it means if the two summands do not fit together."""
+    try:
+        output = block(x)
+    except RuntimeError as error:
+        if "must match the size" not in str(error):
+            raise
+        sentence = f"{error}: F(x) and x have different shapes here, so that x must be projected"
+        raise checks.CheckFailed(sentence) from None
+    if output is None:
+        raise checks.NotAnswered
+    checks.require(isinstance(output, torch.Tensor), "return one tensor")
+    return output
+
+
+def check_shape(ResidualBlock, in_channels, out_channels, stride, size):
+    block = ResidualBlock(in_channels, out_channels, stride)
+    output = run_block(block, torch.zeros(2, in_channels, size, size + 2))
+    checks.require_own_layers(block)
+    right = (2, out_channels, (size - 1) // stride + 1, (size + 1) // stride + 1)
+    found = tuple(output.shape)
+    arguments = f"ResidualBlock({in_channels}, {out_channels}, stride={stride})"
+    sentence = f"{arguments} gives {found}, expected {right}: padding 1? The stride only once?"
+    checks.require(found == right, sentence)
+
+
+def check_small(ResidualBlock):
+    for in_channels, out_channels, stride in [(6, 6, 1), (6, 10, 1), (6, 6, 2), (6, 10, 2)]:
+        check_shape(ResidualBlock, in_channels, out_channels, stride, size=8)
+
+
+shapes_are_right = checks.show(check_small, ResidualBlock)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(ResidualBlock):
+    check_small(ResidualBlock)
+    for in_channels, out_channels, stride in [(9, 4, 1), (9, 4, 2), (5, 5, 2), (3, 8, 3)]:
+        check_shape(ResidualBlock, in_channels, out_channels, stride, size=7)
+
+
+reload(checks).award(2, check_answer, ResidualBlock)
+### END HIDDEN TESTS
+
+# %% check="block_numbers_check" points=3
+import torch
+
+from course_utils.grading import checks
+
+
+def check_parameters(ResidualBlock):
+    def count(*arguments):
+        block = ResidualBlock(*arguments)
+        if block(torch.zeros(2, arguments[0], 4, 4)) is None:
+            raise checks.NotAnswered
+        checks.require_own_layers(block)
+        return sum(parameter.numel() for parameter in block.parameters())
+
+    slips = {
+        "a projection is made where the shapes agree": 2808,
+        "the convolutions have biases": 2664,
+        "there is no batch normalisation": 2592,
+        "one batch normalisation serves both convolutions": 2616,
+    }
+    checks.require_number(count(12, 12), 2640, slips)
+    slips = {
+        "the convolutions have biases": 2364,
+        "no batch normalisation follows the projection": 2304,
+        "the projection has a bias in place of batch normalisation": 2316,
+        "the projection has 3x3 filters": 3096,
+        "there is no batch normalisation": 2256,
+        "nothing is projected": 2208,
+    }
+    checks.require_number(count(8, 12, 2), 2328, slips)
+
+
+parameters_are_right = checks.show(check_parameters, ResidualBlock)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(ResidualBlock):
+    import torch
+    import torch.nn.functional as F
+    from torch import nn
+
+    check_parameters(ResidualBlock)
+
+    def identity(x):
+        return x
+
+    def forward(block, x, stride, order=0, **options):
+        """Compute the block by its definition, with the learner's own weights."""
+
+        def weights(c_in, k):
+            shape = (c_out, c_in, k, k)
+            found = [p for p in block.parameters() if p.shape == shape]
+            checks.require(bool(found), f"a convolution with weights {shape} is missing")
+            return found
+
+        def norm(maps):
+            return F.batch_norm(
+                maps, torch.zeros(c_out), torch.ones(c_out), training=block.training
+            )
+
+        changed = {"inner": F.relu, "on_f": identity, "around": identity, "end": F.relu}
+        changed |= {"strides": (stride, 1), "relu_first": False, "skip": 1.0, "norm_sum": False}
+        changed |= options
+        c_out, c_in = len(next(p for p in block.parameters() if p.dim() == 4)), x.shape[1]
+        first = weights(c_in, 3)
+        second = weights(c_out, 3)
+        if c_in == c_out:
+            first, second = first[order:] + first[:order], second[1 - order :]
+        f = F.conv2d(x, first[0], stride=changed["strides"][0], padding=1)
+        inner = changed["inner"]
+        f = norm(inner(f)) if changed["relu_first"] else inner(norm(f))
+        f = F.conv2d(f, second[0], stride=changed["strides"][1], padding=1)
+        shortcut = x
+        if stride != 1 or c_in != c_out:
+            shortcut = norm(F.conv2d(x, weights(c_in, 1)[0], stride=stride))
+        shortcut = changed["skip"] * changed["around"](shortcut)
+        total = norm(f + shortcut) if changed["norm_sum"] else changed["on_f"](norm(f)) + shortcut
+        return changed["end"](total)
+
+    variants = {
+        "no ReLU follows the addition": {"end": identity},
+        "the ReLU comes before the addition, not after it": {"on_f": F.relu, "end": identity},
+        "F(x) goes through a ReLU before it is added": {"on_f": F.relu},
+        "no ReLU stands between the two convolutions": {"inner": identity},
+        "the shortcut is left out": {"skip": 0.0},
+        "the shortcut goes through a ReLU": {"around": F.relu},
+        "the shortcut is subtracted": {"skip": -1.0},
+        "the ReLU stands before the batch normalisation": {"relu_first": True},
+        "the sum is normalised, not F(x)": {"norm_sum": True},
+    }
+    rows = [(6, 9, 2), (7, 4, 1), (5, 5, 2), (8, 8, 1)]
+    for seed, (c_in, c_out, stride) in enumerate(rows):
+        block = ResidualBlock(c_in, c_out, stride)
+        for module in block.modules():
+            if isinstance(module, nn.BatchNorm2d):  # some start with a scale of 0, which is fine
+                nn.init.ones_(module.weight)
+                nn.init.zeros_(module.bias)
+        block.eval()  # while the running estimates are still 0 and 1
+        for training in (False, True):
+            block.train(training)
+            x = 2 * checks.random_tensor(3, c_in, 6, 8, seed=seed)
+            before = x.clone()
+            answer = run_block(block, x)
+            checks.require(torch.equal(x, before), "your block changes the maps it is given")
+            orders = (0, 1) if c_in == c_out else (0,)  # which filters come first cannot be seen
+            rights = [forward(block, x, stride, order) for order in orders]
+            checks.require_tensor(answer.detach() * 0, rights[0].detach() * 0)  # the shape
+            right = min(rights, key=lambda maps: (maps - answer).abs().max().item())
+            late = {"the second convolution has the stride": {"strides": (1, stride)}}
+            for order in orders:
+                slips = {
+                    slip: forward(block, x, stride, order, **options)
+                    for slip, options in (variants | late).items()
+                }
+                for slip, wrong in slips.items():
+                    is_slip = wrong.shape == right.shape and torch.allclose(
+                        answer, wrong, 1e-4, 1e-4
+                    )
+                    is_slip = is_slip and not torch.allclose(answer, right, 1e-4, 1e-4)
+                    sentence = f"your output is what comes out where {slip}"
+                    checks.require(not is_slip, sentence)
+            checks.require_tensor(answer, right, tolerance=1e-4)
+        checks.require(answer.requires_grad, "no gradient flows through your block")
+
+
+reload(checks).award(3, check_answer, ResidualBlock)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 2: count a bottleneck
+#
+# Complete the function: how many parameters has a bottleneck block? Its main path has a 1 × 1
+# convolution to a quarter of `out_channels`, a 3 × 3 convolution that keeps this number, and a 1 × 1
+# convolution to `out_channels`. Its shortcut is chosen as in task 1. Batch normalisation follows
+# each convolution, on the main path and on the shortcut, and no convolution has a bias.
+
+
+# %% task="bottleneck"
+def bottleneck_parameters(in_channels: int, out_channels: int, stride: int = 1) -> int:
+    """Count all learnable parameters of a bottleneck; out_channels is a multiple of 4."""
+    ### BEGIN SOLUTION
+    width = out_channels // 4
+
+    def convolution_and_norm(c_in: int, c_out: int, k: int) -> int:
+        return c_in * c_out * k * k + 2 * c_out  # a scale and a shift for each map
+
+    count = convolution_and_norm(in_channels, width, 1)
+    count += convolution_and_norm(width, width, 3)
+    count += convolution_and_norm(width, out_channels, 1)
+    if stride != 1 or in_channels != out_channels:
+        count += convolution_and_norm(in_channels, out_channels, 1)
+    return count
+    ### END SOLUTION
+
+
+# %% check="bottleneck_check" points=3
+from course_utils.grading import checks
+
+
+def check_small(bottleneck_parameters):
+    slips = {
+        "a projection is counted where the shapes agree": 608,
+        "batch normalisation is forgotten": 272,
+        "batch normalisation has one parameter for each map: it has a scale and a shift": 296,
+        "the convolutions have biases": 344,
+        "the 3x3 convolution works at full width": 2912,
+        "a kernel is counted by its side, not by its area": 224,
+        "there are two 3x3 convolutions: that is a basic block": 4672,
+    }
+    checks.require_number(bottleneck_parameters(16, 16, 1), 320, slips)
+    slips = {
+        "the projection is left out": 288,
+        "no batch normalisation follows the projection": 416,
+        "the squeeze goes to a quarter of the channels that come in": 284,
+        "the projection starts from the squeezed maps": 384,
+        "the projection has 3x3 filters": 1472,
+        "the projection has a bias in place of batch normalisation": 432,
+    }
+    checks.require_number(bottleneck_parameters(8, 16, 2), 448, slips)
+
+
+bottleneck_is_right = checks.show(check_small, bottleneck_parameters)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(bottleneck_parameters):
+    from course_utils.models.resnet import Bottleneck
+
+    check_small(bottleneck_parameters)
+    for row in [(64, 256, 1), (256, 256, 1), (256, 512, 2), (32, 32, 2), (40, 24, 1)]:
+        right = sum(parameter.numel() for parameter in Bottleneck(*row).parameters())
+        even = sum(parameter.numel() for parameter in Bottleneck(row[0], row[1]).parameters())
+        slips = {"a stride of 2 gets no projection: the sizes differ, too": even}
+        checks.require_number(bottleneck_parameters(*row), right, slips)
+
+
+reload(checks).award(3, check_answer, bottleneck_parameters)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 3: a stage
+#
+# Complete the function: return one module that runs `num_blocks` blocks after each other. The first
+# leads from `in_channels` to `out_channels` with the stage's stride; the others keep the shape. Make
+# each block by `block(c_in, c_out, stride)`: then your stage can be made of bottlenecks, too.
+
+
+# %% task="stage"
+def make_stage(
+    block: type[nn.Module], in_channels: int, out_channels: int, num_blocks: int, stride: int
+) -> nn.Module:
+    """Return a module with num_blocks blocks, each with weights of its own."""
+    ### BEGIN SOLUTION
+    blocks = [block(in_channels, out_channels, stride)]
+    blocks += [block(out_channels, out_channels, 1) for _ in range(num_blocks - 1)]
+    return nn.Sequential(*blocks)
+    ### END SOLUTION
+
+
+# %% check="stage_check" points=2
+import torch
+from torch import nn
+
+from course_utils.grading import checks
+
+
+def check_stage(make_stage, in_channels, out_channels, num_blocks, stride):
+    passed = []
+
+    class NotingBlock(nn.Module):
+        """Notes when it is run; its convolution stands for a whole block."""
+
+        def __init__(self, in_channels, out_channels, stride=1):
+            super().__init__()
+            self.row = (in_channels, out_channels, stride)
+            self.layer = nn.Conv2d(in_channels, out_channels, 1, stride)
+
+        def forward(self, x):
+            passed.append(self)
+            checks.require(
+                x.shape[1] == self.row[0],
+                f"block number {len(passed)} expects {self.row[0]} channels, but gets {x.shape[1]}",
+            )
+            return self.layer(x)
+
+    stage = make_stage(NotingBlock, in_channels, out_channels, num_blocks, stride)
+    if stage is None:
+        raise checks.NotAnswered
+    checks.require(isinstance(stage, nn.Module), "return one module, such as nn.Sequential(...)")
+    stage(torch.zeros(2, in_channels, 16, 16))
+    found = [noted.row for noted in passed]
+    right = [(in_channels, out_channels, stride)] + [(out_channels, out_channels, 1)] * (
+        num_blocks - 1
+    )
+    number = f"{len(found)} blocks are passed, expected {num_blocks}"
+    checks.require(len(found) == num_blocks, number)
+    every = [(c_in, c_out, stride) for c_in, c_out, _ in right]
+    sentence = "every block strides: only the first one of a stage makes the maps smaller"
+    checks.require(found != every or every == right, sentence)
+    checks.require(found == right, f"the blocks are {found}, expected {right}")
+    sentence = "one block is passed several times: each needs weights of its own"
+    checks.require(len({id(noted) for noted in passed}) == num_blocks, sentence)
+    count = sum(parameter.numel() for parameter in stage.parameters())
+    each = sum(p.numel() for noted in passed for p in noted.parameters())
+    sentence = "your stage does not know all parameters of its blocks: keep them in nn.Sequential"
+    checks.require(count == each, sentence)
+
+
+def check_small(make_stage):
+    check_stage(make_stage, 4, 8, 3, 2)
+
+
+stage_is_right = checks.show(check_small, make_stage)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(make_stage):
+    check_small(make_stage)
+    for row in [(3, 3, 2, 1), (5, 2, 1, 2), (6, 10, 5, 1), (4, 4, 4, 2)]:
+        check_stage(make_stage, *row)
+
+
+reload(checks).award(2, check_answer, make_stage)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## What it is good for
+#
+# Your blocks in your stages: this is ResNet-20 for small pictures, with shortcut B. The slides' block,
+# which adds x as it is, would stop where the second stage begins.
+
+# %%
+if parameters_are_right and stage_is_right:
+    torch.manual_seed(0)
+    stem = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
+    stages = [make_stage(ResidualBlock, 16, 16, 3, 1)]
+    stages += [make_stage(ResidualBlock, c // 2, c, 3, 2) for c in (32, 64)]
+    maps = stem(torch.rand(2, 3, 32, 32))
+    for number, stage in enumerate(stages, start=1):
+        maps = stage(maps)
+        print(f"after stage {number}: {tuple(maps.shape)}")
+    net = nn.Sequential(stem, *stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
+    print(f"{sum(parameter.numel() for parameter in net.parameters()):,} parameters")
+else:
+    print("A ResNet-20 of your own appears here once tasks 1 and 3 are done.")
+
+# %% [markdown]
+# ## In your own words
+#
+# **(a)** Somebody says: "A plain block can learn the identity, too, so the shortcut adds nothing new."
+# What is right, and what is missing? **(b)** Why is the shortcut a plain x wherever possible, and not
+# a 1 × 1 convolution in every block? Four to six sentences, 2 points, read by a person.
+
+# %% [markdown] written="why_identity" points=2
+# **A model answer.** It is right that a plain block can *represent* the identity: with filters that
+# copy each map, for maps that are nowhere negative. But weights near zero, where training starts and
+# where weight decay pulls, make a plain block return zeros, and a residual block return x. So the
+# shortcut changes what is easy to find, not what exists: plain-56 trains worse although its good
+# weights can be written down. A plain x passes on signal and gradient unchanged, however many blocks
+# there are. A 1 × 1 convolution there multiplies both by a matrix in every block, which can make them
+# vanish or explode again, and it costs parameters and work; in the paper it gains very little.
+#
+# **Marking scheme.**
+#
+# - (a) 1 point: distinguishes what can be represented from what training finds, *and* says that the
+#   residual block only needs F = 0. Half a point for one of the two.
+# - (b) 1 point: the signal or the gradient passes unchanged, *and* one cost (parameters, work, products
+#   of matrices). Half a point for one of the two.

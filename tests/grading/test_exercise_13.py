@@ -1,0 +1,188 @@
+"""Exercise 13 accepts right answers in any style, and names what is wrong with the others."""
+
+import pytest
+
+SLUG = "13_resnet"
+SETUP = "import torch\nimport torch.nn.functional as F\nfrom torch import nn"
+
+BLOCK = """
+class ResidualBlock(nn.Module):
+    def __init__(self, in_channels, out_channels, stride=1):
+        super().__init__()
+        i, o, s = in_channels, out_channels, stride
+        self.around = {around}
+        self.main = nn.Sequential({main})
+        {after}
+    def forward(self, x):
+        return {result}
+"""
+NORM = "nn.BatchNorm2d(o)"
+FIRST = "nn.Conv2d(i, o, 3, s, 1, bias=False)"
+SECOND = "nn.Conv2d(o, o, 3, padding='same', bias=False)"
+PROJECTION = f"nn.Sequential(nn.Conv2d(i, o, (1, 1), s, bias=False), {NORM})"
+
+
+def block(**other):
+    """Write the block with something changed."""
+    options = {
+        "around": f"nn.Identity() if (i, s) == (o, 1) else {PROJECTION}",
+        "main": f"{FIRST}, {NORM}, nn.ReLU(), {SECOND}, {NORM}",
+        "after": "",
+        "result": "(self.main(x) + self.around(x)).clamp(min=0)",
+    }
+    return BLOCK.format(**(options | other))
+
+
+SECOND_FIRST = """
+class ResidualBlock(nn.Module):
+    def __init__(self, a, b, s=1):
+        super().__init__()
+        self.second = nn.Conv2d(b, b, 3, padding=1, bias=False)
+        self.first = nn.Conv2d(a, b, 3, stride=s, padding=1, bias=False)
+        self.n1, self.n2 = nn.BatchNorm2d(b), nn.BatchNorm2d(b)
+        self.way = None
+        if a != b or s > 1:
+            self.way = nn.Conv2d(a, b, 1, stride=s, bias=False)
+            self.n3 = nn.BatchNorm2d(b)
+    def forward(self, x):
+        y = torch.relu(self.n1(self.first(x)))
+        y = self.n2(self.second(y))
+        y += x if self.way is None else self.n3(self.way(x))
+        return y.relu_()
+"""
+COUNT = """
+def bottleneck_parameters(in_channels, out_channels, stride=1):
+    i, o = in_channels, out_channels
+    w = {width}
+    n = i * w + {middle} + w * o + {norms}
+    if {condition}:
+        n += {projection}
+    return n
+"""
+LAYERS = """
+def bottleneck_parameters(i, o, stride=1):
+    rows = [(i, o // 4, 1), (o // 4, o // 4, 3), (o // 4, o, 1)]
+    rows += [(i, o, 1)] * (i != o or stride > 1)
+    layers = [m for a, b, k in rows for m in (nn.Conv2d(a, b, k, bias=False), nn.BatchNorm2d(b))]
+    return sum(p.numel() for layer in layers for p in layer.parameters())
+"""
+STAGE = """
+def make_stage(block, in_channels, out_channels, num_blocks, stride):
+    i, o, n, s = in_channels, out_channels, num_blocks, stride
+    return {result}
+"""
+OWN_STAGE = """
+class Stage(nn.Module):
+    def __init__(self, blocks):
+        super().__init__()
+        self.blocks = {keep}(blocks)
+    def forward(self, x):
+        for block in self.blocks:
+            x = block(x)
+        return x
+
+def make_stage(block, i, o, n, s):
+    return Stage([block(i if k == 0 else o, o, stride=s if k == 0 else 1) for k in range(n)])
+"""
+
+
+def count(**other):
+    options = {
+        "width": "o // 4",
+        "middle": "9 * w * w",
+        "norms": "4 * w + 2 * o",
+        "condition": "i != o or stride != 1",
+        "projection": "i * o + 2 * o",
+    }
+    return COUNT.format(**(options | other))
+
+
+def stage(result):
+    return STAGE.format(result=result)
+
+
+@pytest.mark.parametrize(
+    ("task", "source"),
+    [
+        ("block", block()),
+        ("block", block(after="nn.init.zeros_(self.main[4].weight)")),
+        ("block", SECOND_FIRST),
+        ("bottleneck", count()),
+        ("bottleneck", LAYERS),
+        ("stage", stage("nn.Sequential(block(i, o, s), *(block(o, o, 1) for _ in range(n - 1)))")),
+        ("stage", OWN_STAGE.format(keep="nn.ModuleList")),
+    ],
+)
+def test_a_right_answer_in_another_style_passes(exercise, task, source):
+    results = exercise.grade(**{task: source, "setup": SETUP})
+    assert {name: result.finding for name, result in results.items()} == dict.fromkeys(results, "")
+    assert all(result.score == exercise.points[name] for name, result in results.items())
+
+
+SHAPES, NUMBERS = "block_shapes_check", "block_numbers_check"
+COUNTED, STAGED = "bottleneck_check", "stage_check"
+ALWAYS = stage("nn.Sequential(block(i, o, s), *[block(o, o, s) for _ in range(n - 1)])")
+WRONG = [
+    (SHAPES, block(around="nn.Identity()"), "x must be projected"),
+    (SHAPES, block(around=f"nn.Identity() if i == o else {PROJECTION}"), "x must be projected"),
+    (SHAPES, block(around=f"nn.Identity() if s == 1 else {PROJECTION}"), "x must be projected"),
+    (
+        SHAPES,
+        block(main=f"nn.Conv2d(i, o, 3, s, bias=False), {NORM}, nn.ReLU(), {SECOND}, {NORM}"),
+        "x must be projected",
+    ),
+    (
+        SHAPES,
+        "from course_utils.models.resnet import BasicBlock as ResidualBlock",
+        "borrowed",
+    ),
+    (NUMBERS, block(around=PROJECTION), "a projection is made where the shapes agree"),
+    (
+        NUMBERS,
+        block(main=f"{FIRST}, {NORM}, nn.ReLU(), {SECOND}, {NORM}".replace(", bias=False", "")),
+        "the convolutions have biases",
+    ),
+    (NUMBERS, block(main=f"{FIRST}, nn.ReLU(), {SECOND}"), "there is no batch normalisation"),
+    (
+        NUMBERS,
+        block(around="nn.Identity() if (i, s) == (o, 1) else nn.Conv2d(i, o, 1, s, bias=False)"),
+        "no batch normalisation follows the projection",
+    ),
+    (NUMBERS, block(result="self.main(x) + self.around(x)"), "no ReLU follows the addition"),
+    (NUMBERS, block(result="self.main(x).relu() + self.around(x)"), "before the addition, not"),
+    (NUMBERS, block(result="self.main(x).relu()"), "the shortcut is left out"),
+    (NUMBERS, block(main=f"{FIRST}, {NORM}, {SECOND}, {NORM}"), "no ReLU stands between"),
+    (NUMBERS, block(main=f"{FIRST}, nn.ReLU(), {NORM}, {SECOND}, {NORM}"), "before the batch norm"),
+    (
+        NUMBERS,
+        block(
+            main=f"nn.Conv2d(i, o, 3, 1, 1, bias=False), {NORM}, nn.ReLU(), "
+            f"nn.Conv2d(o, o, 3, s, 1, bias=False), {NORM}"
+        ),
+        "the second convolution has the stride",
+    ),
+    (NUMBERS, block(result="(self.main(x) + self.around(x).relu()).relu()"), "goes through a ReLU"),
+    (NUMBERS, block(result="(self.main(x) + self.around(x)).relu().detach()"), "no gradient"),
+    (COUNTED, count(condition="False"), "the projection is left out"),
+    (COUNTED, count(condition="True"), "where the shapes agree"),
+    (COUNTED, count(condition="i != o"), "a stride of 2 gets no projection"),
+    (COUNTED, count(norms="0", projection="i * o"), "batch normalisation is forgotten"),
+    (COUNTED, count(projection="i * o"), "no batch normalisation follows the projection"),
+    (COUNTED, count(middle="3 * w * w"), "by its side"),
+    (COUNTED, count(width="i // 4"), "channels that come in"),
+    (COUNTED, count(norms="2 * w + o"), "a scale and a shift"),
+    (STAGED, ALWAYS, "every block strides"),
+    (STAGED, stage("nn.Sequential(block(i, o, s), *[block(o, o, 1)] * (n - 1))"), "of its own"),
+    (STAGED, ALWAYS.replace("o, s) for _ in range(n - 1)", "o, 1) for _ in range(n)"), "4 blocks"),
+    (STAGED, ALWAYS.replace("block(o, o, s)", "block(i, o, 1)"), "gets 8"),
+    (STAGED, stage("[block(i, o, s)]"), "return one module"),
+    (STAGED, OWN_STAGE.format(keep="list"), "does not know all parameters"),
+]  # fmt: skip
+TASKS = {SHAPES: "block", NUMBERS: "block", COUNTED: "bottleneck", STAGED: "stage"}
+
+
+@pytest.mark.parametrize(("check", "source", "finding"), WRONG)
+def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding):
+    result = exercise.grade(setup=SETUP, **{TASKS[check]: source})
+    assert result[check].score == 0
+    assert finding in result[check].finding
