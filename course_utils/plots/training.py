@@ -12,6 +12,8 @@ from course_utils.plots.display import to_bundle
 from course_utils.plots.style import BLUE, FONT, INTENSITY, LINES, MARKERS, RED, new_figure, tidy
 from course_utils.training import History
 
+OUT_OF_VIEW = 3  # times the highest training loss
+
 Curve = tuple[str, list[float], str, str, str]  # label, values, colour, marker, line style
 
 
@@ -45,9 +47,22 @@ def plot_history(history: History, title: str = "") -> Figure:
             )
         ]
         draw_curves(axes, curves, quantity, percent=quantity == "accuracy")
+    keep_in_view(panels[0], history)
     if title:
         figure.suptitle(title, fontsize=FONT + 1)
     return figure
+
+
+def keep_in_view(axes: Axes, history: History) -> None:
+    """Let a validation loss that shoots up leave the panel, so that the rest can be read.
+
+    In its first epochs a deep net with batch normalisation may have a validation loss of a
+    million: its running averages lag behind its weights.
+    """
+    train, val = history.column("train_loss"), history.column("val_loss")
+    highest = OUT_OF_VIEW * max(train, default=0.0)
+    if max(val, default=0.0) > highest > 0:
+        axes.set_ylim(0, highest)
 
 
 def plot_histories(

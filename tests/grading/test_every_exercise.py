@@ -1,4 +1,4 @@
-"""What holds for each exercise: the stub earns nothing, the solution everything, for any student."""
+"""What holds for each exercise: a stub earns nothing, the solution everything, for anybody."""
 
 import re
 from pathlib import Path

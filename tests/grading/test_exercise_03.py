@@ -50,6 +50,8 @@ def separable_conv2d(picture, column, row):
     return conv2d(picture, torch.outer(column, row))
 """
 
+WIPED = "f = conv2d\ndef conv2d(p, k): return f(p, k) + p.zero_()[0, 0]"
+
 CONV, MATRIX, SEPARABLE = "conv2d_check", "matrix_check", "separable_check"
 WRONG = [
     (CONV, LOOPS.replace("* kernel)", "* kernel.flip(0, 1))"), "turned by half a turn"),
@@ -58,7 +60,7 @@ WRONG = [
     (CONV, LOOPS.replace("- h + 1", "- h"), "(1, 3), expected (2, 3): the kernel has to lie"),
     (CONV, LOOPS.replace("(H, W), (h", "picture += 1\n    (H, W), (h"), "differs"),
     (CONV, UNFOLD + "f = conv2d\ndef conv2d(p, k): return f(p, k), p.zero_()", "a tensor, not"),
-    (CONV, UNFOLD + "f = conv2d\ndef conv2d(p, k): return f(p, k) + p.zero_()[0, 0]", "changes the"),
+    (CONV, UNFOLD + WIPED, "changes the picture"),
     (CONV, "def conv2d(p, k): return torch.conv2d(p[None, None], k[None, None])", "torch's own"),
     (CONV, LOOPS.replace("(W - w + 1)", "(W - h + 1)"), "your code stopped with"),
     (MATRIX, TURNED_MATRIX, "rows and columns are swapped"),

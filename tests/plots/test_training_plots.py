@@ -82,3 +82,12 @@ def test_live_plot_draws_once_and_then_replaces(history, monkeypatch):
     live(history)
     assert [how for how, _ in calls] == ["display", "update"]
     assert "LeNet-5" in calls[0][1]
+
+
+def test_a_validation_loss_that_shoots_up_does_not_flatten_the_rest(history):
+    assert plot_history(history).axes[0].get_ylim()[1] < 2.5
+    rows = [(1, 2.0, 0.3, 2e6, 0.1), (2, 1.0, 0.6, 1.2, 0.55)]
+    wild = History(epochs=[EpochRecord(*row, lr=0.1, seconds=1.0) for row in rows])
+    loss, accuracy = plot_history(wild).axes
+    assert loss.get_ylim() == (0, 6.0)
+    assert accuracy.get_ylim()[1] < 1
