@@ -1,0 +1,485 @@
+# %% [markdown]
+# # Exercise 09: a block from a line, a net from a table, one kernel from two
+#
+# **You practise** turning a configuration into layers, counting what you have built, and seeing
+# what a stack of small kernels amounts to.
+#
+# **Minutes:** 50 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 09
+#
+# | part | points | graded by |
+# |---|---|---|
+# | Pop quiz, three questions | 3 | the checks |
+# | Task 1: the block | 5 | the checks |
+# | Task 2: all blocks of a row | 3 | the checks |
+# | Task 3: two kernels in one | 2 | the checks |
+# | In your own words | 2 | a person |
+#
+# **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
+# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
+#
+# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
+# `solutions/`.
+
+# %% readonly="setup"
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_utils import quiz
+from course_utils.grading import checks
+
+# %% [markdown]
+# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
+# have the same. On your own, leave it empty.
+
+# %%
+student_id = ""
+
+# %% [markdown]
+# ## Pop quiz
+#
+# The check under a question looks at the form of your answer only. Make up your mind first.
+
+# %% [markdown]
+# ### Question 1
+
+# %% readonly="ask_block_parameters"
+quiz.ask("exercises/09_vgg", "block_parameters", student_id)
+
+# %% task="block_parameters"
+block_parameters = None  # parameters
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/09_vgg", "block_parameters", student_id)
+c_in, c_out, num = (numbers[name] for name in ("c_in", "c_out", "num"))
+# The first layer reads c_in channels, the others c_out; each filter has a bias.
+block_parameters = c_out * (9 * c_in + 1) + (num - 1) * c_out * (9 * c_out + 1)
+### END SOLUTION
+
+# %% check="block_parameters_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/09_vgg", "block_parameters", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), block_parameters, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), block_parameters)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Question 2
+
+# %% readonly="ask_features_shape"
+quiz.ask("exercises/09_vgg", "features_shape", student_id)
+
+# %% task="features_shape"
+features_shape = None  # channels, height, width
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/09_vgg", "features_shape", student_id)
+c, pools, h, w = (numbers[name] for name in ("c", "pools", "h", "w"))
+for _ in range(pools):
+    h, w = h // 2, w // 2  # each pool rounds down, not only the last one
+features_shape = (c * 2 ** (pools - 1), h, w)
+### END SOLUTION
+
+# %% check="features_shape_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/09_vgg", "features_shape", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), features_shape, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), features_shape)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Question 3
+
+# %% readonly="ask_stack_weights"
+quiz.ask("exercises/09_vgg", "stack_weights", student_id)
+
+# %% task="stack_weights"
+stack_weights = None  # weights
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/09_vgg", "stack_weights", student_id)
+k, c = numbers["k"], numbers["c"]
+num_layers = (k - 1) // 2  # each layer of 3 x 3 adds two pixels to the first one
+stack_weights = num_layers * 9 * c * c
+### END SOLUTION
+
+# %% check="stack_weights_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/09_vgg", "stack_weights", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), stack_weights, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), stack_weights)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 1: the block
+#
+# Complete the class. `layers` lists the kernel sizes of the block in one line: `"3 3 1"` means a 3 × 3
+# convolution, another one, and a 1 × 1 convolution. Kernel sizes are odd. Every convolution has
+# `out_channels` filters with biases, keeps height and width, and is followed by a ReLU. A 2 × 2 max
+# pooling with stride 2 ends the block. The style is up to you.
+
+
+# %% task="block"
+class VGGBlock(nn.Module):
+    """Convolutions that keep the size, each followed by ReLU; then a pool that halves it."""
+
+    def __init__(self, in_channels: int, out_channels: int, layers: str) -> None:
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.convolutions = nn.ModuleList()
+        for layer in layers.split():
+            k = int(layer)
+            self.convolutions.append(nn.Conv2d(in_channels, out_channels, k, padding=k // 2))
+            in_channels = out_channels
+        ### END SOLUTION
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        ### BEGIN SOLUTION
+        for convolution in self.convolutions:
+            x = F.relu(convolution(x))  # (N, out_channels, H, W)
+        return F.max_pool2d(x, 2)  # (N, out_channels, H/2, W/2)
+        ### END SOLUTION
+
+
+# %% check="block_shapes_check" points=2
+import torch
+
+from course_utils.grading import checks
+
+
+def check_shape(VGGBlock, in_channels, out_channels, layers, size, slips):
+    block = VGGBlock(in_channels, out_channels, layers)
+    output = block(torch.zeros(2, in_channels, *size))
+    if output is None:
+        raise checks.NotAnswered
+    checks.require(isinstance(output, torch.Tensor), "the block returns one tensor")
+    checks.require_own_layers(block)
+    expected = (2, out_channels, size[0] // 2, size[1] // 2)
+    found = tuple(output.shape)
+    start = f'"{layers}" turns {(2, in_channels, *size)} into'
+    for slip, height in slips.items():
+        checks.require(found[2] != height, f"{start} {found}: {slip}")
+    checks.require(found == expected, f"{start} {found}, expected {expected}")
+
+
+def check_small(VGGBlock):
+    slips = {
+        "the pooling at the end is missing": 12,
+        "the convolutions are not padded: they have to keep the size": 4,
+        "the windows of the pooling are 3x3: they are 2x2": 5,
+        "there is a pooling after each convolution: one ends the block": 3,
+    }
+    check_shape(VGGBlock, 3, 8, "3 3", (12, 10), slips)
+    slips = {
+        "every kernel is padded by 1: one of k pixels needs k // 2": 5,
+        "the pooling rounds up": 7,
+    }
+    check_shape(VGGBlock, 3, 8, "5", (13, 10), slips)
+
+
+shapes_are_right = checks.show(check_small, VGGBlock)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(VGGBlock):
+    check_small(VGGBlock)
+    padded = {"every kernel is padded by 1: one of k pixels needs k // 2": 6}
+    check_shape(VGGBlock, 2, 5, "5", (15, 20), padded)
+    padded = {"every kernel is padded by 1: one of k pixels needs k // 2": 9}
+    check_shape(VGGBlock, 6, 4, "3 1", (16, 9), padded)
+    check_shape(VGGBlock, 4, 4, "3 3 3 3", (8, 8), {})
+
+
+reload(checks).award(2, check_answer, VGGBlock)
+### END HIDDEN TESTS
+
+# %% check="block_numbers_check" points=3
+import torch
+
+from course_utils.grading import checks
+
+
+def check_parameters(VGGBlock):
+    block = VGGBlock(3, 8, "3 3 3")
+    if block(torch.zeros(1, 3, 4, 4)) is None:
+        raise checks.NotAnswered
+    count = sum(parameter.numel() for parameter in block.parameters())
+    slips = {
+        "the convolutions have no biases": 1368,
+        "two layers share their weights: each has its own": 808,
+        "batch normalisation is added": 1440,
+        "a layer is missing or has no weights": 224,
+        "your layers are not found: a plain list hides them, nn.ModuleList does not": 0,
+    }
+    checks.require_number(count, 1392, slips)
+    checks.require_own_layers(block)
+
+
+parameters_are_right = checks.show(check_parameters, VGGBlock)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(VGGBlock):
+    import torch
+    import torch.nn.functional as F
+
+    check_parameters(VGGBlock)
+
+    def identity(x):
+        return x
+
+    def ours(x, kernels, bias, inner=F.relu, last=F.relu, pool=F.max_pool2d):
+        """Compute a block by its definition, with the learner's own weights."""
+        for kernel in kernels:
+            activation = last if kernel is kernels[-1] else inner
+            x = activation(F.conv2d(x, kernel, bias, padding=kernel.shape[-1] // 2))
+        return pool(x, 2)
+
+    for seed, (in_channels, out_channels, layers) in enumerate([(3, 6, "3 5 1"), (4, 4, "1 7 3")]):
+        block = VGGBlock(in_channels, out_channels, layers)
+        x = checks.random_tensor(2, in_channels, 9, 8, seed=seed)
+        block(x)
+        weights = {p.shape[-1]: p for p in block.parameters() if p.dim() > 1}
+        sizes = [int(layer) for layer in layers.split()]
+        sentence = f'"{layers}" gives layers with kernels of {sorted(weights)} pixels'
+        checks.require(sorted(weights) == sorted(sizes), sentence)
+        bias = torch.full((out_channels,), 0.1)
+        with torch.no_grad():
+            for parameter in block.parameters():
+                if parameter.dim() == 1:
+                    parameter.fill_(0.1)  # all alike: nothing tells one layer's biases apart
+        kernels = [weights[size] for size in sizes]
+        right = ours(x, kernels, bias)
+        slips = {
+            "there is no ReLU": ours(x, kernels, bias, identity, identity),
+            "a ReLU follows the last convolution only: each has its own": ours(
+                x, kernels, bias, inner=identity
+            ),
+            "no ReLU follows the last convolution": ours(x, kernels, bias, last=identity),
+            "the average is pooled, not the largest": ours(x, kernels, bias, pool=F.avg_pool2d),
+        }
+        if in_channels == out_channels:
+            slips["the layers stand in the opposite order"] = ours(x, kernels[::-1], bias)
+        checks.require_tensor(block(x), right, slips, tolerance=1e-4)
+
+
+reload(checks).award(3, check_answer, VGGBlock)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 2: all blocks of a row
+#
+# Complete the function. It builds the convolutional part of a VGG from a row of blocks such as
+# `((64, "3"), (128, "3 3"))`: one block with 64 filters a layer, then one with 128. Use your block.
+
+
+# %% task="features"
+def make_features(blocks: tuple[tuple[int, str], ...], in_channels: int) -> nn.Module:
+    """Build a module that sends maps (N, in_channels, H, W) through one block after the other."""
+    ### BEGIN SOLUTION
+    features = nn.Sequential()
+    for out_channels, layers in blocks:
+        features.append(VGGBlock(in_channels, out_channels, layers))
+        in_channels = out_channels  # what the next block reads
+    return features
+    ### END SOLUTION
+
+
+# %% check="features_check" points=3
+import torch
+from torch import nn
+
+from course_utils.grading import checks
+
+
+def check_row(make_features, blocks, in_channels, size, num_parameters, slips):
+    """Build on the meta device, which has shapes but no numbers: a large net costs nothing."""
+    with torch.device("meta"):
+        features = make_features(blocks, in_channels)
+        if features is None:
+            raise checks.NotAnswered
+        checks.require(isinstance(features, nn.Module), "return a module, not a list of blocks")
+        stages, (height, width) = [], size
+        for number, (channels, _) in enumerate(blocks, start=1):
+            height, width = height // 2, width // 2
+            ask = "does this block read what the one before puts out, and halve the size once?"
+            stages.append(checks.Stage(f"block {number}", (2, channels, height, width), ask))
+        images = torch.empty(2, in_channels, *size)
+        try:
+            found, expected = tuple(features(images).shape), stages[-1].shape
+        except RuntimeError:
+            sentence = (
+                "a block does not fit: does it read as many channels as the one before makes?"
+            )
+            raise checks.CheckFailed(sentence) from None
+        checks.require_stages(features, images, stages)
+        checks.require(found == expected, f"{found} comes out at the end, expected {expected}")
+    checks.require_own_layers(features)
+    count = sum(parameter.numel() for parameter in features.parameters())
+    checks.require_number(count, num_parameters, slips)
+
+
+def check_small(make_features):
+    slips = {
+        "the convolutions have no biases": 360,
+        "the last layer of a block is missing": 334,
+        "the 1x1 layer has 3x3 kernels": 664,
+    }
+    check_row(make_features, ((4, "3"), (6, "3 1")), 3, (13, 20), 376, slips)
+
+
+features_are_right = checks.show(check_small, make_features)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(make_features):
+    import torch
+
+    from course_utils.models.vgg import CONFIGURATIONS, VGG
+
+    check_small(make_features)
+    rows = [CONFIGURATIONS[letter] for letter in "ACE"] + [((8, "5 3"),), ((4, "3"),) * 3]
+    for blocks in rows:
+        with torch.device("meta"):
+            ours = VGG(blocks, 5).blocks
+        count = sum(parameter.numel() for parameter in ours.parameters())
+        check_row(make_features, blocks, 5, (64, 40), count, {})
+
+
+reload(checks).award(3, check_answer, make_features)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 3: two kernels in one
+#
+# Without a ReLU between them, two convolutions are one. Complete the function for one channel: it
+# returns the kernel that does at once what `first`, and then `second`, do one after the other (as
+# convolutions of PyTorch do it, without padding). Its side is $k + m - 1$.
+
+
+# %% task="merged"
+def merged_kernel(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
+    """Merge two kernels (k, k) and (m, m) into one, (k + m - 1, k + m - 1)."""
+    ### BEGIN SOLUTION
+    k, m = len(first), len(second)
+    merged = torch.zeros(k + m - 1, k + m - 1)
+    for i in range(m):
+        for j in range(m):
+            merged[i : i + k, j : j + k] += second[i, j] * first  # seen from a place i, j away
+    return merged
+    ### END SOLUTION
+
+
+# %% check="merged_check" points=2
+import torch
+
+from course_utils.grading import checks
+
+
+def check_small(merged_kernel):
+    first = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
+    second = torch.tensor([[1.0, 0.0], [0.0, 10.0]])
+    expected = torch.tensor([[1.0, 2.0, 0.0], [3.0, 14.0, 20.0], [0.0, 30.0, 40.0]])
+    flipped = torch.tensor([[10.0, 20.0, 0.0], [30.0, 41.0, 2.0], [0.0, 3.0, 4.0]])
+    slips = {
+        "second is turned upside down: where it looks further right, the weights stand right": flipped,
+        "first is turned upside down: its weights keep their order": flipped.flip(0, 1),
+        "the result is turned upside down": expected.flip(0, 1),
+        "rows and columns are swapped": expected.T,
+        "the kernels are multiplied number by number": torch.tensor([[1.0, 0.0], [0.0, 40.0]]),
+        "the kernels are multiplied as matrices": torch.tensor([[1.0, 20.0], [3.0, 40.0]]),
+        "only what overlaps fully is kept: the result is larger than both": torch.tensor([[41.0]]),
+    }
+    hint = "what sees k pixels of something that sees m pixels"
+    checks.require_tensor(merged_kernel(first, second), expected, slips, hint=hint)
+
+
+merged_is_right = checks.show(check_small, merged_kernel)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(merged_kernel):
+    import torch
+    import torch.nn.functional as F
+
+    check_small(merged_kernel)
+    for seed, (k, m) in enumerate([(3, 3), (3, 5), (5, 2)]):
+        first, second = checks.random_tensor(k, k, seed=seed), checks.random_tensor(m, m, seed=9)
+        before = first.clone(), second.clone()
+        size = k + m - 1
+        impulses = torch.eye(size * size).view(-1, 1, size, size)  # one pixel lit in each picture
+        answers = F.conv2d(F.conv2d(impulses, first[None, None]), second[None, None])
+        right = answers.view(size, size)
+        checks.require_tensor(merged_kernel(first, second), right, tolerance=1e-4)
+        same = torch.equal(first, before[0]) and torch.equal(second, before[1])
+        checks.require(same, "your function changes the kernels it is given")
+
+
+reload(checks).award(2, check_answer, merged_kernel)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## What it is good for
+#
+# The paper's rows, built by your function (on the meta device, so that no memory is needed), and what
+# stacks of the same 3 × 3 mean look like as one kernel: less and less like a box.
+
+# %%
+if features_are_right and merged_is_right:
+    ROWS = {
+        "VGG-11": ((64, "3"), (128, "3"), (256, "3 3"), (512, "3 3"), (512, "3 3")),
+        "VGG-16": ((64, "3 3"), (128, "3 3"), (256, "3 3 3"), (512, "3 3 3"), (512, "3 3 3")),
+    }
+    for name, row in ROWS.items():
+        with torch.device("meta"):
+            features = make_features(row, 3)
+            maps = features(torch.empty(1, 3, 224, 224))
+        count = sum(parameter.numel() for parameter in features.parameters())
+        print(f"{name}: {count:12,} parameters in the convolutions, {tuple(maps.shape)} comes out")
+    kernel = mean = torch.full((3, 3), 1 / 9)
+    for num_layers in (2, 3):
+        kernel = merged_kernel(kernel, mean)
+        row = kernel.sum(dim=0)
+        print(num_layers, "layers, weights by column:", [round(v, 3) for v in row.tolist()])
+else:
+    print("The rows of the paper are built here once the three tasks are done.")
+
+# %% [markdown]
+# ## In your own words
+#
+# "Three layers of 3 × 3 are the same as one layer of 7 × 7, only cheaper." **(a)** What is the same,
+# and what is not? **(b)** When is the stack *not* cheaper? Four to six sentences, 2 points, read by
+# a person.
+
+# %% [markdown] written="stack" points=2
+# **A model answer.** The same is the receptive field: one output of either sees 7 × 7 pixels. The
+# functions differ. With a ReLU between its layers the stack is not linear, which a single layer is; and
+# without the ReLU it is one 7 × 7 convolution, but not every one, since it has 27 numbers a channel pair
+# where the large kernel has 49. The weights are $27 C^2$ against $49 C^2$ if $C$ channels come in and go out of
+# each layer. Where few channels become many, as at the start of a net, the stack is the larger one:
+# only its first layer reads the few, and the others read the many.
+#
+# **Marking scheme.**
+#
+# - (a) 1 point: the field is the same, *and* the function is not (the non-linearities, or fewer free
+#   numbers). Half a point for one of the two.
+# - (b) 1 point: when the number of channels grows a lot in the first layer, with the reason that the
+#   further layers read all of them. Half a point without the reason. "It needs more memory or time in
+#   training, since more maps are kept" earns half a point as well.
