@@ -863,6 +863,8 @@ for key in ("glorot2010", "he2015", "ioffe2015", "santurkar2018", "wu2018", "lub
 # - A. Brock, S. De, S. L. Smith: *Characterizing signal propagation to close the performance gap in unnormalized ResNets*. ICLR 2021. Section 4: scaled weight standardisation.
 # - H. Li et al.: *Visualizing the loss landscape of neural nets*. NeurIPS 2018. Section 4: filter normalisation.
 #
+# **Exercise** [`11_normalization`](../exercises/11_normalization/11_normalization.ipynb)
+#
 # **Next** Lesson 12 goes deeper. With normalisation the signal arrives, and yet a plain net of 56 layers *trains* worse than one of 20. The skill to take along into the exercise: for a
 # tensor (N, C, H, W), say which axes each normalisation averages over, and write it with `mean` and `var`.
 #
