@@ -1,0 +1,505 @@
+# %% [markdown]
+# # Exercise 14: side by side
+#
+# **You practise** writing a dense block and a transition, and following the channels through a
+# DenseNet.
+#
+# **Minutes:** 50 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 14
+#
+# | part | points | graded by |
+# |---|---|---|
+# | Pop quiz, three questions | 3 | the checks |
+# | Task 1: the dense block | 5 | the checks |
+# | Task 2: the transition | 3 | the checks |
+# | Task 3: the channels of a whole net | 2 | the checks |
+# | In your own words | 2 | a person |
+#
+# **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
+# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
+#
+# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
+# `solutions/`.
+
+# %% readonly="setup"
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_utils import quiz
+from course_utils.grading import checks
+
+# %% [markdown]
+# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
+# have the same. On your own, leave it empty.
+
+# %%
+student_id = ""
+
+# %% [markdown]
+# ## Pop quiz
+#
+# The check under a question looks at the form of your answer only. Make up your mind first.
+
+# %% [markdown]
+# ### Question 1
+
+# %% readonly="ask_block_weights"
+quiz.ask("exercises/14_densenet", "block_weights", student_id)
+
+# %% task="block_weights"
+block_weights = None  # weights
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/14_densenet", "block_weights", student_id)
+k0, k, layers = (numbers[name] for name in ("k0", "k", "layers"))
+block_weights = sum(9 * k * (k0 + i * k) for i in range(layers))  # i layers came before
+### END SOLUTION
+
+# %% check="block_weights_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/14_densenet", "block_weights", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), block_weights, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), block_weights)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Question 2
+
+# %% readonly="ask_bottleneck_pays"
+quiz.ask("exercises/14_densenet", "bottleneck_pays", student_id)
+
+# %% task="bottleneck_pays"
+bottleneck_pays = None  # the layer's number, counted from 1
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/14_densenet", "bottleneck_pays", student_id)
+k0, k = numbers["k0"], numbers["k"]
+bottleneck_pays = 1
+while k0 + (bottleneck_pays - 1) * k <= 7.2 * k:  # 9ck = 4ck + 36k² at c = 7.2k
+    bottleneck_pays += 1
+### END SOLUTION
+
+# %% check="bottleneck_pays_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/14_densenet", "bottleneck_pays", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), bottleneck_pays, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), bottleneck_pays)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ### Question 3
+
+# %% readonly="ask_copied_maps"
+quiz.ask("exercises/14_densenet", "copied_maps", student_id)
+
+# %% task="copied_maps"
+copied_maps = None  # maps
+### BEGIN SOLUTION
+numbers = quiz.numbers("exercises/14_densenet", "copied_maps", student_id)
+k0, k, layers = (numbers[name] for name in ("k0", "k", "layers"))
+copied_maps = layers * k0 + k * layers * (layers - 1) // 2  # it grows with the square of layers
+### END SOLUTION
+
+# %% check="copied_maps_check" points=1
+from course_utils import quiz
+from course_utils.grading import checks
+
+QUESTION = ("exercises/14_densenet", "copied_maps", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), copied_maps, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), copied_maps)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 1: the dense block
+#
+# Complete the class. Each of its `num_layers` layers reads the block's input and the maps of all layers
+# before it, side by side, the oldest first. It makes `growth_rate` new maps of the same size by batch
+# normalisation, ReLU and a 3 × 3 convolution without a bias, in this order. There is no bottleneck. The
+# output is everything side by side: the input, then the maps of the first layer, and so on. Use what
+# `torch.nn` has, and mind that a list of layers must be known to the block.
+
+
+# %% task="block"
+class DenseBlock(nn.Module):
+    """Turns (N, C, H, W) into (N, C + num_layers * growth_rate, H, W)."""
+
+    def __init__(self, in_channels: int, num_layers: int, growth_rate: int) -> None:
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.layers = nn.ModuleList()
+        for i in range(num_layers):
+            channels = in_channels + i * growth_rate
+            convolution = nn.Conv2d(channels, growth_rate, 3, padding=1, bias=False)
+            self.layers.append(nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(), convolution))
+        ### END SOLUTION
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        ### BEGIN SOLUTION
+        for layer in self.layers:
+            x = torch.cat([x, layer(x)], dim=1)
+        return x
+        ### END SOLUTION
+
+
+# %% check="block_shapes_check" points=2
+import torch
+
+from course_utils.grading import checks
+
+
+def run(module, x):
+    output = module(x)
+    if output is None:
+        raise checks.NotAnswered
+    checks.require(isinstance(output, torch.Tensor), "return one tensor: concatenate the maps")
+    checks.require_own_layers(module)
+    return output
+
+
+def check_block_shape(DenseBlock, in_channels, num_layers, growth_rate, height, width):
+    block = DenseBlock(in_channels, num_layers, growth_rate)
+    found = tuple(run(block, torch.zeros(2, in_channels, height, width)).shape)
+    channels = in_channels + num_layers * growth_rate
+    slips = {
+        "the block's input is not part of the output": num_layers * growth_rate,
+        "only the last layer's maps are returned": growth_rate,
+        "the last layer's maps are missing": channels - growth_rate,
+    }
+    for slip, wrong in slips.items():
+        sentence = f"{wrong} channels come out where {slip}"
+        checks.require(found != (2, wrong, height, width) or wrong == channels, sentence)
+    right = (2, channels, height, width)
+    sentence = f"your output is {found}, expected {right}: does each layer add growth_rate maps?"
+    checks.require(found == right, sentence)
+
+
+def check_small(DenseBlock):
+    check_block_shape(DenseBlock, 6, 3, 4, 5, 7)
+
+
+shapes_are_right = checks.show(check_small, DenseBlock)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(DenseBlock):
+    check_small(DenseBlock)
+    for row in [(24, 6, 12, 4, 4), (5, 1, 3, 6, 2), (3, 4, 7, 1, 5)]:
+        check_block_shape(DenseBlock, *row)
+
+
+reload(checks).award(2, check_answer, DenseBlock)
+### END HIDDEN TESTS
+
+# %% check="block_numbers_check" points=3
+from course_utils.grading import checks
+
+
+def check_parameters(DenseBlock):
+    block = DenseBlock(6, 3, 4)
+    run(block, torch.zeros(2, 6, 4, 4))
+    count = sum(parameter.numel() for parameter in block.parameters())
+    slips = {
+        "the block does not know its layers: nn.ModuleList does what a list does not": 0,
+        "the convolutions have biases": 1152,
+        "there is no batch normalisation": 1080,
+        "the normalisation comes behind the convolution": 1104,
+        "each layer reads the maps of the layer before only": 532,
+        "each layer reads the block's input only": 684,
+    }
+    checks.require_number(count, 1140, slips)
+
+
+parameters_are_right = checks.show(check_parameters, DenseBlock)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(DenseBlock):
+    import torch
+    import torch.nn.functional as F
+
+    check_parameters(DenseBlock)
+
+    def norm(maps, training):
+        c = maps.shape[1]
+        return F.batch_norm(maps, torch.zeros(c), torch.ones(c), training=training)
+
+    def forward(weights, x, training, kind=""):
+        """Compute the block by its definition, with the learner's own weights."""
+
+        def before(maps):
+            if kind == "relu first":
+                return norm(maps.relu(), training)
+            return norm(maps, training) if kind == "no relu" else norm(maps, training).relu()
+
+        for weight in weights:
+            new = F.conv2d(before(x), weight, padding=1)
+            new = new.relu() if kind == "relu behind" else new
+            x = torch.cat([new, x] if kind == "newest first" else [x, new], 1)
+        return x
+
+    slips_by_kind = {
+        "no relu": "there is no ReLU",
+        "relu first": "the ReLU stands before the normalisation",
+        "relu behind": "another ReLU stands behind the convolution",
+        "newest first": "the newest maps stand first: put them behind the older ones",
+    }
+    for seed, (c, num_layers, k) in enumerate([(6, 3, 4), (3, 4, 5)]):
+        block = DenseBlock(c, num_layers, k)
+        weights = []
+        for i in range(num_layers):
+            shape = (k, c + i * k, 3, 3)
+            found = [parameter for parameter in block.parameters() if parameter.shape == shape]
+            checks.require(len(found) == 1, f"there is no convolution with weights {shape}")
+            weights += found
+        block.eval()  # while the running estimates are still 0 and 1
+        for training in (False, True):
+            block.train(training)
+            x = checks.random_tensor(3, c, 6, 4, seed=seed)
+            before = x.clone()
+            answer = run(block, x)
+            checks.require(torch.equal(x, before), "your block changes the maps it is given")
+            slips = {
+                slip: forward(weights, x, training, kind) for kind, slip in slips_by_kind.items()
+            }
+            right = forward(weights, x, training)
+            checks.require_tensor(answer, right, slips, tolerance=1e-4)
+        checks.require(answer.requires_grad, "no gradient flows through your block")
+        answer.square().sum().backward()
+        untouched = [weight for weight in weights if weight.grad is None]
+        checks.require(not untouched, "no gradient reaches some of the convolutions")
+
+
+reload(checks).award(3, check_answer, DenseBlock)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 2: the transition
+#
+# Complete the class: batch normalisation, ReLU, a 1 × 1 convolution without a bias to half as many maps
+# (rounded down), and the mean of each 2 × 2 window. A last row or column without a partner is dropped.
+
+
+# %% task="transition"
+class Transition(nn.Module):
+    """Turns (N, C, H, W) into (N, C // 2, H // 2, W // 2)."""
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        ### BEGIN SOLUTION
+        self.norm = nn.BatchNorm2d(in_channels)
+        self.thin = nn.Conv2d(in_channels, in_channels // 2, 1, bias=False)
+        ### END SOLUTION
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        ### BEGIN SOLUTION
+        return F.avg_pool2d(self.thin(F.relu(self.norm(x))), 2)
+        ### END SOLUTION
+
+
+# %% check="transition_check" points=3
+import torch
+
+from course_utils.grading import checks
+
+
+def run_transition(module, x):
+    output = module(x)
+    if output is None:
+        raise checks.NotAnswered
+    checks.require_own_layers(module)
+    n, c, h, w = x.shape
+    right, found = (n, c // 2, h // 2, w // 2), tuple(output.shape)
+    slips = {
+        "height and width are not halved": (n, c // 2, h, w),
+        "the number of maps is not halved": (n, c, h // 2, w // 2),
+        "the number of maps is rounded up": (n, (c + 1) // 2, h // 2, w // 2),
+        "a window that does not fit is pooled, too": (n, c // 2, (h + 1) // 2, (w + 1) // 2),
+    }
+    for slip, wrong in slips.items():
+        sentence = f"your output is {found}: that comes out where {slip}"
+        checks.require(found != wrong or wrong == right, sentence)
+    checks.require(found == right, f"your output is {found}, expected {right}")
+    return output
+
+
+def check_small(Transition):
+    module = Transition(10)
+    run_transition(module, torch.zeros(2, 10, 6, 4))
+    count = sum(parameter.numel() for parameter in module.parameters())
+    slips = {
+        "the convolution has a bias": 75,
+        "the normalisation comes behind the convolution": 60,
+        "there is no batch normalisation": 50,
+        "the filters are 2x2": 220,
+        "the filters are 3x3": 470,
+    }
+    checks.require_number(count, 70, slips)
+
+
+transition_is_right = checks.show(check_small, Transition)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(Transition):
+    import torch
+    import torch.nn.functional as F
+
+    check_small(Transition)
+    for seed, (c, height, width) in enumerate([(6, 4, 8), (7, 7, 5)]):
+        module = Transition(c).eval()  # while the running estimates are still 0 and 1
+        run_transition(module, torch.zeros(2, c, height, width))
+        shapes = [(c // 2, c, 1, 1), (c // 2, c)]
+        weight = next((p for p in module.parameters() if p.shape in shapes), None)
+        checks.require(weight is not None, f"there is no convolution with weights {shapes[0]}")
+        weight = weight.view(-1, c, 1, 1)
+        for training in (False, True):
+            module.train(training)
+            x = 2 * checks.random_tensor(3, c, height, width, seed=seed) + 0.5
+
+            def norm(maps, c=c, training=training):
+                return F.batch_norm(maps, torch.zeros(c), torch.ones(c), training=training)
+
+            def thin(maps, weight=weight):
+                return F.conv2d(maps, weight)
+
+            right = F.avg_pool2d(thin(norm(x).relu()), 2)
+            crop = x[..., : height // 2 * 2, : width // 2 * 2]
+            slips = {
+                "the largest number is pooled, not the mean": F.max_pool2d(thin(norm(x).relu()), 2),
+                "there is no ReLU": F.avg_pool2d(thin(norm(x)), 2),
+                "the ReLU stands before the normalisation": F.avg_pool2d(thin(norm(x.relu())), 2),
+                "the ReLU stands behind the convolution": F.avg_pool2d(thin(norm(x)).relu(), 2),
+                "pixels are skipped, not averaged": thin(norm(x).relu())[
+                    ..., : crop.shape[2] : 2, : crop.shape[3] : 2
+                ],
+                "the windows are averaged before the ReLU": thin(F.avg_pool2d(norm(x), 2).relu()),
+            }
+            answer = run_transition(module, x)
+            checks.require_tensor(answer, right, slips, tolerance=1e-4)
+        checks.require(answer.requires_grad, "no gradient flows through your transition")
+
+
+reload(checks).award(3, check_answer, Transition)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## Task 3: the channels of a whole net
+#
+# Complete the function: how many maps does the classifier of a DenseNet read? `stem_width` maps come
+# into the first block; `num_layers` says how many layers each block has; between two blocks (and only
+# there) stands a transition that keeps half of the maps, rounded down.
+
+
+# %% task="channels"
+def final_channels(stem_width: int, num_layers: list[int], growth_rate: int) -> int:
+    """Maps behind the last block."""
+    ### BEGIN SOLUTION
+    channels = stem_width
+    for number, layers in enumerate(num_layers):
+        if number > 0:
+            channels //= 2
+        channels += layers * growth_rate
+    return channels
+    ### END SOLUTION
+
+
+# %% check="channels_check" points=2
+from course_utils.grading import checks
+
+
+def check_small(final_channels):
+    slips = {
+        "a transition follows the last block, too": 171,
+        "the transitions keep all maps": 600,
+        "each block adds growth_rate maps once: each of its layers does": 27,
+        "the maps that come into a block are dropped": 192,
+        "a transition stands before the first block, too": 339,
+    }
+    checks.require_number(final_channels(24, [16, 16, 16], 12), 342, slips)
+    slips = {"half a map is rounded up": 10}
+    checks.require_number(final_channels(7, [1, 1], 4), 9, slips)
+
+
+channels_are_right = checks.show(check_small, final_channels)
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(final_channels):
+    import torch
+    from torch import nn
+
+    from course_utils.models.densenet import DenseNet
+
+    check_small(final_channels)
+    for stem_width, num_layers, k in [(64, [6, 12, 24, 16], 32), (9, [2, 3, 1], 5), (10, [4], 3)]:
+        with torch.device("meta"):
+            net = DenseNet(nn.Identity(), stem_width, tuple(num_layers), 10, k)
+        given = list(num_layers)
+        checks.require_number(final_channels(stem_width, given, k), net.classifier.in_features)
+        checks.require(given == num_layers, "your function changes the list it is given")
+
+
+reload(checks).award(2, check_answer, final_channels)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# ## What it is good for
+#
+# Your parts, put together: three blocks of six layers with growth rate 12, and two transitions.
+
+# %%
+if parameters_are_right and transition_is_right and channels_are_right:
+    maps, channels = torch.rand(2, 24, 32, 32), 24
+    num_parameters = 0
+    for number in (1, 2, 3):
+        parts = [Transition(channels)] if number > 1 else []
+        channels = channels // 2 if number > 1 else channels
+        parts.append(DenseBlock(channels, 6, 12))
+        for part in parts:
+            maps = part(maps)
+            num_parameters += sum(parameter.numel() for parameter in part.parameters())
+        channels = maps.shape[1]
+        print(f"after block {number}: {tuple(maps.shape)}, {num_parameters:,} parameters so far")
+    print(f"your formula: {final_channels(24, [6, 6, 6], 12)} maps for the classifier")
+else:
+    print("A DenseNet of your own appears here once tasks 1 to 3 are done.")
+
+# %% [markdown]
+# ## In your own words
+#
+# **(a)** A residual block adds, a dense block concatenates. What can a later layer still see in the
+# second case that it cannot in the first, and what is the price? **(b)** A colleague picks a DenseNet
+# for a small graphics card "because it has few parameters". What do you answer? Four to six
+# sentences, 2 points, read by a person.
+
+# %% [markdown] written="add_or_concatenate" points=2
+# **A model answer.** From a sum nobody can get the two summands back; side by side, each earlier map is
+# still there unchanged, so that a later layer can read it directly and weigh it on its own. Its gradient
+# takes the same direct way back. The price is that channels pile up: layer number ℓ reads k₀ + (ℓ − 1)k
+# maps, which is why there are bottlenecks and transitions. Few parameters mean a small file, not little
+# memory in training: there the maps count that are kept for the backward pass, and a dense block that
+# concatenates anew in each layer keeps a number of copies that grows with the square of its depth.
+# Checkpointing helps, and is paid for with time.
+#
+# **Marking scheme.**
+#
+# - (a) 1 point: earlier maps remain readable one by one, *and* the price (channels, work or memory
+#   grow). Half a point for one of the two.
+# - (b) 1 point: memory in training is about kept maps, not parameters, *and* a reason or a remedy
+#   (copies by concatenation, checkpointing). Half a point for the first alone.

@@ -1,0 +1,134 @@
+"""Exercise 14 accepts right answers in any style, and names what is wrong with the others."""
+
+import pytest
+
+SLUG = "14_densenet"
+SETUP = "import torch\nimport torch.nn.functional as F\nfrom torch import nn"
+
+BLOCK = """
+class DenseBlock(nn.Module):
+    def __init__(self, in_channels, num_layers, growth_rate):
+        super().__init__()
+        i, L, k = in_channels, num_layers, growth_rate
+        rows = [{channels} for l in range(L)]
+        self.norms = {keep}(nn.BatchNorm2d({normed}) for c in rows)
+        self.convs = {keep}(nn.Conv2d(c, k, 3, padding=1, bias={bias}) for c in rows)
+    def forward(self, x):
+        maps = [x]
+        for norm, conv in zip(self.norms, self.convs):
+            x = {read}
+            new = {new}
+            maps.append(new)
+        return {result}
+"""
+TRANSITION = """
+class Transition(nn.Sequential):
+    def __init__(self, c):
+        super().__init__({layers})
+"""
+CHANNELS = """
+def final_channels(stem_width, num_layers, growth_rate):
+    c = stem_width
+    for i, n in enumerate(num_layers):
+        c = {grown}
+        {thin}
+    return c
+"""
+RECURSIVE = """
+def final_channels(stem_width, num_layers, growth_rate):
+    if not num_layers[1:]:
+        return stem_width + num_layers[0] * growth_rate
+    halved = (stem_width + num_layers[0] * growth_rate) // 2
+    return final_channels(halved, num_layers[1:], growth_rate)
+"""
+
+
+def block(**other):
+    options = {
+        "channels": "i + l * k",
+        "keep": "nn.ModuleList",
+        "normed": "c",
+        "bias": "False",
+        "read": "torch.cat(maps, 1)",
+        "new": "conv(torch.relu(norm(x)))",
+        "result": "torch.cat(maps, dim=1)",
+    }
+    return BLOCK.format(**(options | other))
+
+
+NORM, THIN = "nn.BatchNorm2d(c)", "nn.Conv2d(c, c // 2, 1, bias=False)"
+
+
+def transition(layers=f"{NORM}, nn.ReLU(), {THIN}, nn.AvgPool2d(2)"):
+    return TRANSITION.format(layers=layers)
+
+
+def channels(grown="c + n * growth_rate", thin="if i + 1 < len(num_layers): c = c // 2"):
+    return CHANNELS.format(grown=grown, thin=thin)
+
+
+@pytest.mark.parametrize(
+    ("task", "source"),
+    [
+        ("block", block()),
+        ("block", block(new="F.conv2d(norm(x).clamp(min=0), conv.weight, padding=1)")),
+        ("transition", transition()),
+        ("transition", transition(f"{NORM}, nn.ReLU(), nn.AvgPool2d(2), {THIN}")),
+        ("channels", channels()),
+        ("channels", RECURSIVE),
+    ],
+)
+def test_a_right_answer_in_another_style_passes(exercise, task, source):
+    results = exercise.grade(**{task: source, "setup": SETUP})
+    assert {name: result.finding for name, result in results.items()} == dict.fromkeys(results, "")
+    assert all(result.score == exercise.points[name] for name, result in results.items())
+
+
+SHAPES, NUMBERS = "block_shapes_check", "block_numbers_check"
+THINNED, COUNTED = "transition_check", "channels_check"
+WRONG = [
+    (SHAPES, block(result="torch.cat(maps[1:], 1)"), "input is not part of the output"),
+    (SHAPES, block(result="maps[-1]"), "only the last layer's maps"),
+    (SHAPES, block(result="x"), "the last layer's maps are missing"),
+    (SHAPES, block(result="maps"), "concatenate the maps"),
+    (SHAPES, block(result="torch.cat([*maps, maps[0]], 1)"), "add growth_rate maps"),
+    (SHAPES, block(read="sum(maps)"), "your code stopped with RuntimeError"),
+    (NUMBERS, block(keep="list"), "nn.ModuleList"),
+    (NUMBERS, block(bias="True"), "the convolutions have biases"),
+    (NUMBERS, block(normed="k", new="torch.relu(norm(conv(x)))"), "behind the convolution"),
+    (NUMBERS, block(channels="k if l else i", read="maps[-1]"), "layer before only"),
+    (NUMBERS, block(channels="i", read="maps[0]"), "the block's input only"),
+    (NUMBERS, block(new="conv(norm(x))"), "there is no ReLU"),
+    (NUMBERS, block(new="conv(norm(x.relu()))"), "before the normalisation"),
+    (NUMBERS, block(new="conv(norm(x).relu()).relu()"), "another ReLU"),
+    (NUMBERS, block(read="torch.cat(maps[::-1], 1)", result="torch.cat(maps[::-1], 1)"), "newest"),
+    (NUMBERS, block(new="conv(norm(x).relu()).detach()"), "no gradient"),
+    (THINNED, transition(f"{NORM}, nn.ReLU(), {THIN}"), "height and width are not halved"),
+    (THINNED, transition(f"{NORM}, nn.ReLU(), nn.AvgPool2d(2)"), "the number of maps is not"),
+    (THINNED, transition().replace(", bias=False", ""), "the convolution has a bias"),
+    (THINNED, transition().replace("AvgPool2d(2)", "MaxPool2d(2)"), "the mean"),
+    (THINNED, transition().replace("AvgPool2d(2)", "AvgPool2d(2, ceil_mode=True)"), "does not fit"),
+    (THINNED, transition().replace("c // 2", "(c + 1) // 2"), "rounded up"),
+    (THINNED, transition(f"{NORM}, {THIN}, nn.AvgPool2d(2)"), "there is no ReLU"),
+    (THINNED, transition(f"nn.ReLU(), {NORM}, {THIN}, nn.AvgPool2d(2)"), "before the norm"),
+    (
+        THINNED,
+        "from course_utils.models import densenet\n"
+        "def Transition(c): return densenet.Transition(c, c // 2)",
+        "borrowed",
+    ),
+    (COUNTED, channels(thin="c = c // 2"), "follows the last block"),
+    (COUNTED, channels(thin=""), "keep all maps"),
+    (COUNTED, channels(grown="c + growth_rate"), "each of its layers does"),
+    (COUNTED, channels(grown="n * growth_rate"), "are dropped"),
+    (COUNTED, channels(thin="if i + 1 < len(num_layers): c = (c + 1) // 2"), "rounded up"),
+    (COUNTED, channels(thin="if i + 1 < len(num_layers): c = c / 2"), "whole number"),
+]
+TASKS = {SHAPES: "block", NUMBERS: "block", THINNED: "transition", COUNTED: "channels"}
+
+
+@pytest.mark.parametrize(("check", "source", "finding"), WRONG)
+def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding):
+    result = exercise.grade(setup=SETUP, **{TASKS[check]: source})
+    assert result[check].score == 0
+    assert finding in result[check].finding
