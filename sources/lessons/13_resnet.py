@@ -714,6 +714,8 @@ quiz.show("13_resnet")
 # - A. Veit, M. Wilber, S. Belongie: *Residual networks behave like ensembles of relatively shallow networks*. NIPS 2016. Paths, and blocks taken out.
 # - P. Goyal et al.: *Accurate, large minibatch SGD: Training ImageNet in 1 hour*. arXiv 1706.02677, 2017. Section 5.1: blocks that start as the identity.
 #
+# **Exercise** [`13_resnet`](../exercises/13_resnet/13_resnet.ipynb)
+#
 # **Next** Lesson 14 asks: why add, when one can keep everything side by side? The skill to take along into the exercise: write a residual block with any of the shortcuts, and count a ResNet from its row in the table.
 #
 # ## Words of this lesson
