@@ -263,3 +263,25 @@ def test_a_notebook_is_behind_when_a_question_that_it_asks_changed(
 
 def test_a_notebook_without_a_quiz_is_not_tied_to_any(build, source):
     assert "quiz_source" not in build.read_source(source(LESSON)).metadata
+
+
+def test_a_change_of_text_alone_keeps_the_outputs(build, source, tmp_path, monkeypatch):
+    target = tmp_path / "01_test.ipynb"
+    build.build_one(source(LESSON), target, force=False, check=False)
+    before = nbformat.read(target, as_version=4)
+    monkeypatch.setattr(build, "execute", lambda *_: pytest.fail("nothing had to be executed"))
+    changed = LESSON.replace("# Text.", "# Better text.") + "\n# %% [markdown]\n# # The end\n"
+    assert build.build_one(source(changed), target, force=False, check=False)
+    after = nbformat.read(target, as_version=4)
+    assert after.cells[0].source.endswith("Better text.") and after.cells[-1].source == "# The end"
+    outputs = [[c.outputs for c in book.cells if c.cell_type == "code"] for book in (before, after)]
+    assert outputs[0] == outputs[1] and outputs[0][1][0].text == "1\n"
+    assert build.is_current(target, build.read_source(source(changed)))
+
+
+@pytest.mark.parametrize("change", [("x = 1", "x = 2"), ('["nbval-ignore-output"]', '["skip"]')])
+def test_a_change_of_code_or_tags_is_executed(build, source, tmp_path, change):
+    target = tmp_path / "01_test.ipynb"
+    build.build_one(source(LESSON), target, force=False, check=False)
+    fresh = build.read_source(source(LESSON.replace(*change)))
+    assert not build.keep_outputs(target, fresh)

@@ -10,6 +10,8 @@
 ``sources/exercises/NN_slug.py`` becomes ``solutions/NN_slug/NN_slug.ipynb``, executed, and from
 that nbgrader makes the release version ``exercises/NN_slug/NN_slug.ipynb`` (see ``release.py``).
 
+Where only the text between the code changed, the stored outputs stay and nothing is executed.
+
 What a source may say beyond jupytext's percent format:
 
 * ``from course_utils.models.lenet import LeNet5  # inline`` is replaced by the source of LeNet5,
@@ -205,6 +207,25 @@ def inputs(notebook: NotebookNode) -> list[tuple[str, ...]]:
     ]
 
 
+def what_runs(notebook: NotebookNode) -> list[tuple[str, ...]]:
+    """Return the part of the inputs that outputs can depend on: all but the text and the ids."""
+    shown, *cells = inputs(notebook)
+    return [shown] + [cell[2:] for cell in cells if cell[1] == "code"]
+
+
+def keep_outputs(target: Path, fresh: NotebookNode) -> bool:
+    """Take the stored outputs over if only the text around the code changed; say whether it did."""
+    if not target.is_file():
+        return False
+    stored = nbformat.read(target, as_version=4)
+    if what_runs(stored) != what_runs(fresh):
+        return False
+    pairs = ([c for c in book.cells if c.cell_type == "code"] for book in (stored, fresh))
+    for before, now in zip(*pairs, strict=True):
+        now.outputs, now.execution_count = before.outputs, before.execution_count
+    return True
+
+
 def is_current(target: Path, fresh: NotebookNode) -> bool:
     """Say whether the stored notebook has the inputs that its source gives now."""
     if not target.is_file():
@@ -235,8 +256,10 @@ def build_one(source: Path, target: Path, *, force: bool, check: bool) -> bool:
     if not check:
         target.parent.mkdir(parents=True, exist_ok=True)
         start = time.perf_counter()
-        nbformat.write(execute(notebook, target.parent), target)
-        print(f"built {target.relative_to(ROOT)} in {time.perf_counter() - start:.0f} s")
+        only_text = not force and keep_outputs(target, notebook)
+        nbformat.write(notebook if only_text else execute(notebook, target.parent), target)
+        how = "text only, outputs kept" if only_text else f"{time.perf_counter() - start:.0f} s"
+        print(f"built {target.name} ({how})")
     return True
 
 
