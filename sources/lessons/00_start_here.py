@@ -121,7 +121,7 @@ show(
 # - **Change things.** Every cell is yours. To get a lesson back as it was, see the README.
 # - **`expect(...)`** is how a lesson checks its own claims: if what the text says were false on your
 #   machine, the cell would fail.
-# - **Pop quizzes** stand at the end of a lesson. Answer before you open the answer.
+# - **Pop quizzes** stand at the end of a lesson. Each answer is marked at once, and kept.
 # - **Exercises** are notebooks of their own, in the folder `exercises`. Their checks tell you what is
 #   wrong, not only that something is. In a graded course you hand in the same notebook.
 # - Pictures have a text for readers who cannot see them, and colours that colour-blind readers can

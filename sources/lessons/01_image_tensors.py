@@ -327,6 +327,8 @@ else:
 #   Journal of Computer Vision 115, 2015. The tasks of this lesson, as a contest.
 # - H. Xiao, K. Rasul, R. Vollgraf: *Fashion-MNIST*. arXiv 1708.07747, 2017.
 #
+# **Exercise** [`01_image_tensors`](../exercises/01_image_tensors/01_image_tensors.ipynb)
+#
 # **Next** Lesson 02 asks why we do not simply give all those numbers to an MLP.
 #
 # ## Words of this lesson

@@ -628,6 +628,8 @@ quiz.show("02_why_not_mlps")
 #   classification models and saliency maps.* arXiv 1312.6034, 2013.
 # - J. Adebayo et al.: *Sanity checks for saliency maps.* NeurIPS 2018.
 #
+# **Exercise** [`02_why_not_mlps`](../exercises/02_why_not_mlps/02_why_not_mlps.ipynb)
+#
 # **Next** Lesson 03 builds the layer that has these assumptions, out of the fully connected one, in
 # two steps. The exercise of this lesson will ask you to find out, with swapped backgrounds and
 # occlusion maps of your own, which of two trained models looks at the object.

@@ -731,6 +731,8 @@ else:
 # - Y. Taigman, M. Yang, M. Ranzato, L. Wolf: *DeepFace: Closing the gap to human-level performance in face verification*. CVPR
 #   2014. Locally connected layers at work.
 #
+# **Exercise** [`03_convolution`](../exercises/03_convolution/03_convolution.ipynb)
+#
 # **Next** Lesson 04 moves the filter in larger steps and looks at the border. The skill to take along into the exercise: write a
 # convolution from its formula and check it against PyTorch, and design a filter for a given purpose.
 #

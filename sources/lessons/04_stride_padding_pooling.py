@@ -802,6 +802,8 @@ print("right" if not wrong else "not yet: " + wrong[0])
 # - K. Simonyan, A. Zisserman: *Very deep convolutional networks for large-scale image recognition*. ICLR
 #   2015. Section 2.3 argues for stacks of 3 × 3.
 #
+# **Exercise** [`04_stride_padding_pooling`](../exercises/04_stride_padding_pooling/04_stride_padding_pooling.ipynb)
+#
 # **Next** Lesson 05 adds the channels. The skill to take along into the exercise: for a given stack of layers, write
 # down every size and the receptive field, and choose paddings so that a wanted size comes out.
 #

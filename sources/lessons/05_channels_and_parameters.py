@@ -570,6 +570,8 @@ else:
 # - J. Long, E. Shelhamer, T. Darrell: *Fully convolutional networks for semantic segmentation*. CVPR 2015. Dense layers turned into
 #   convolutions.
 #
+# **Exercise** [`05_channels_and_parameters`](../exercises/05_channels_and_parameters/05_channels_and_parameters.ipynb)
+#
 # **Next** Lesson 06 asks what happens to the maps when the picture moves. The skill to take along into the exercise: for a given network,
 # fill in shape, parameters and multiply-adds of every layer, and find the setting that makes it fit a budget.
 #

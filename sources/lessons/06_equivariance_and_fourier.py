@@ -962,6 +962,8 @@ quiz.show("06_equivariance_and_fourier")
 #   exploit absolute spatial location.* CVPR 2020, pages 14262–14273.
 # - T. S. Cohen, M. Welling: *Group equivariant convolutional networks.* ICML 2016.
 #
+# **Exercise** [`06_equivariance_and_fourier`](../exercises/06_equivariance_and_fourier/06_equivariance_and_fourier.ipynb)
+#
 # **Next** Lesson 07 trains its first convnet. The exercise of this lesson will ask you to write
 # `equivariance_error` yourself, to find the layer that breaks a given net's equivariance, and to
 # repair it.

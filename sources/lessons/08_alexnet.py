@@ -648,6 +648,8 @@ for key in ("krizhevsky2012", "nair2010", "lowe2004", "dalal2005", "bay2006", "r
     print()
 
 # %% [markdown]
+# **Exercise** [`08_alexnet`](../exercises/08_alexnet/08_alexnet.ipynb)
+#
 # **Next** comes VGG: if a net is to be deeper, which sizes should its filters have? The skill you will need is to
 # compute sizes, fields and parameters of a stack of layers without running it.
 #

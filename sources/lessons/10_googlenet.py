@@ -719,6 +719,8 @@ quiz.show("10_googlenet")
 # - C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna: *Rethinking the Inception architecture for computer vision*. CVPR 2016.
 #   Section 4 takes the heads' story back.
 #
+# **Exercise** [`10_googlenet`](../exercises/10_googlenet/10_googlenet.ipynb)
+#
 # **Next** comes lesson 11, normalisation: why the deep net above did not start, and two ways to make it. For the exercise, be able to
 # write an Inception module from its row of numbers, and to count its multiply-adds by hand.
 #

@@ -606,6 +606,8 @@ quiz.show("14_densenet")
 #   1707.06990, 2017.
 # - K. He, X. Zhang, S. Ren, J. Sun: *Identity mappings in deep residual networks*. ECCV 2016.
 #
+# **Exercise** [`14_densenet`](../exercises/14_densenet/14_densenet.ipynb)
+#
 # **Next** comes lesson 15, the showdown: all nets of the course on one chart. For the exercise, be able to follow the channels through a DenseNet
 # by hand, and to write a dense block.
 #
