@@ -684,6 +684,8 @@ quiz.show("12_going_deeper")
 # - H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the loss landscape of neural nets*. NeurIPS 2018.
 # - G. Yang et al.: *A mean field theory of batch normalization*. ICLR 2019. Why gradients explode in fresh normalised nets.
 #
+# **Exercise** [`12_going_deeper`](../exercises/12_going_deeper/12_going_deeper.ipynb)
+#
 # **Next** Lesson 13 takes the residual block apart: what its shortcut does where shapes change, why it starts near the identity, and what happens when one
 # is taken out. The skill to take along into the exercise: given two training curves, say whether you see overfitting or degradation, and which measurement would tell.
 #
