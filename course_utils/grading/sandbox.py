@@ -159,6 +159,7 @@ def sandbox_command(
         "bwrap", "--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "--hostname", "student",
         "--unsetenv", "JPY_PARENT_PID",  # a kernel ends where this process is not its parent
     ]  # fmt: skip
+    options += ["--bind", str(folder.path / "tmp"), "/tmp"]  # first: the course may be below /tmp
     for path in visible:
         options += ["--ro-bind-try", path, path]
     for secret in hidden:
@@ -167,7 +168,6 @@ def sandbox_command(
             options += [*cover, str(secret.resolve())]
     options += ["--proc", "/proc", "--dev", "/dev"]
     options += ["--bind", str(folder.path / "shm"), "/dev/shm", "--remount-ro", "/dev"]
-    options += ["--bind", str(folder.path / "tmp"), "/tmp"]
     options += ["--bind", str(folder.connection), str(folder.connection)]
     options += ["--bind", str(folder.home), "/home/student", "--remount-ro", "/"]
     options += ["--chdir", "/home/student/work", "--"]

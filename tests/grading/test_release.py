@@ -86,9 +86,10 @@ def test_no_answer_and_no_hidden_check_is_handed_out(slug):
         return {line.strip() for line in "\n".join(parts).split("\n") if len(line.strip()) > 1}
 
     only_secret = lines(secret) - lines(public)  # both have imports, brackets and the like
-    assert len(only_secret) > 50, "the regions were not found"
+    assert len(only_secret) > 40, "the regions were not found"
     assert only_secret & lines([handed_out]) == set()
-    assert not re.search("BEGIN|HIDDEN|award|slip", handed_out)
+    # Visible checks name slips too, but on inputs of their own, as literals.
+    assert not re.search(r"BEGIN|HIDDEN|award|quiz\.(right|numbers|solution)", handed_out)
 
 
 @pytest.mark.parametrize("slug", SLUGS)

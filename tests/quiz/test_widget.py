@@ -66,11 +66,15 @@ def test_the_stored_form_lists_the_questions_and_no_answer(name: str) -> None:
         assert sentence not in text and sentence not in html
 
 
-def leaks() -> dict[str, list[str]]:
-    """For each bank what a notebook may not show: rules, reasons, explanations as written."""
+def leaks(*, rules: bool) -> dict[str, list[str]]:
+    """For each bank what a notebook may not show: rules, reasons, explanations as written.
+
+    Args:
+        rules: whether the wrong rules count; visible checks of coding tasks name the same slips.
+    """
     found = {}
     for bank in review.readable():
-        texts = [bank.rules[rule] for item in bank.items for rule in item.rules]
+        texts = [bank.rules[rule] for item in bank.items for rule in item.rules if rules]
         texts += [item.explanation.split("{")[0] for item in bank.items]
         texts += [option.why for item in bank.items for option in item.options]
         found[bank.name] = [text for text in texts if len(text) > 25]
@@ -87,7 +91,7 @@ def test_no_answer_is_in_a_notebook_that_learners_get(path: Path) -> None:
     is_lesson = path.parent.name == "notebooks"
     parts = [o for cell in notebook.cells for o in cell.get("outputs", [])]
     text = json.dumps(parts if is_lesson else notebook, ensure_ascii=False)
-    for bank, secrets in leaks().items():
+    for bank, secrets in leaks(rules=is_lesson).items():
         for secret in secrets:
             assert json.dumps(secret, ensure_ascii=False)[1:-1] not in text, bank
     assert '"right": true' not in text and "quiz.solution(" not in text
