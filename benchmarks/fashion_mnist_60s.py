@@ -30,9 +30,7 @@ ACCURACY = 0.9
 SECONDS = 60
 CODE = """\
 loaders = load("fashion_mnist", batch_size=128, augment=Augment(flip=True))
-model = build(
-    "vgg_small", in_channels=1, num_classes=10, width=8, norm="batch", dropout=0.0
-)
+model = build("vgg_small", in_channels=1, num_classes=10, width=8, norm="batch", dropout=0.0)
 fit(model, loaders, TrainConfig(epochs=4, lr=0.1))
 evaluate(model, loaders.test).accuracy"""
 
