@@ -1,4 +1,4 @@
-"""Answers of exercise 04: sizes after two layers, pooling, receptive fields."""
+"""Answers of exercise 04: sizes after two layers, receptive fields."""
 
 import torch
 from torch import nn
@@ -17,7 +17,6 @@ def _pooled(n: float) -> float:
     rounded_up=lambda n, k, s, p: -(((k - n - 2 * p) // s - 1) // 2),
     padding_one_side=lambda n, k, s, p: _pooled(output_size(n + p, k, s)),
     padding_ignored=lambda n, k, s, p: _pooled(output_size(n, k, s)),
-    no_plus_one=lambda n, k, s, p: _pooled((n + 2 * p - k) // s),
     pooling_forgotten=lambda n, k, s, p: output_size(n, k, s, p),
     pooling_keeps_size=lambda n, k, s, p: output_size(n, k, s, p) - 1,
 )
@@ -25,25 +24,6 @@ def two_steps(n: int, k: int, s: int, p: int) -> int:
     """Size after a convolution and 2x2 pooling."""
     layers = nn.Sequential(nn.Conv2d(1, 1, k, stride=s, padding=p), nn.MaxPool2d(2)).to("meta")
     return int(layers(torch.empty(1, 1, n, n, device="meta")).shape[-1])
-
-
-@computation(
-    rounded_up=lambda c, h, w, k, s: _pooled_shape(c, h, w, k, s, ceil_mode=True),
-    window_for_stride=lambda c, h, w, k, s: _pooled_shape(c, h, w, k, k),
-    maps_added=lambda c, h, w, k, s: (1, *_pooled_shape(c, h, w, k, s)[1:]),
-    height_width_swapped=lambda c, h, w, k, s: _pooled_shape(c, w, h, k, s),
-    no_plus_one=lambda c, h, w, k, s: (c, (h - k) // s, (w - k) // s),
-)
-def pooled_shape(c: int, h: int, w: int, k: int, s: int) -> tuple[int, ...]:
-    """Shape (C, H, W) after pooling."""
-    return _pooled_shape(c, h, w, k, s)
-
-
-def _pooled_shape(
-    c: int, h: int, w: int, k: int, s: int, ceil_mode: bool = False
-) -> tuple[int, ...]:
-    pool = nn.MaxPool2d(k, stride=s, ceil_mode=ceil_mode)
-    return tuple(pool(torch.empty(1, c, h, w, device="meta")).shape[1:])
 
 
 @computation(
