@@ -110,6 +110,8 @@ function ask(question, number, send) {
   const checkButton = button("Check", check, { "aria-label": `Check question ${number}` });
   const legend = h("legend", {}, `Question ${number}`);
   const node = h("fieldset", { class: "cq-question", "data-item": question.id, "aria-describedby": textId }, legend, text, how, field.node, h("div", { class: "cw-row" }, checkButton, actions), feedback);
+  const entry = { node, field, update, touched: false };
+  for (const kind of ["input", "click"]) field.node.addEventListener(kind, () => { entry.touched = true; });
   let told = "";
 
   function words(state) {
@@ -125,21 +127,19 @@ function ask(question, number, send) {
     return parts;
   }
 
-  return {
-    node,
-    field,
-    update(state) {
-      const now = JSON.stringify([state.feedback, state.solution, state.explanation, state.tries]);
-      if (now !== told) feedback.replaceChildren(...words(state));
-      told = now;
-      node.classList.toggle("cq-right", state.right);
-      const focused = actions.contains(document.activeElement);
-      actions.replaceChildren(
-        ...(state.can_reveal ? [button("Show the answer", () => send({ action: "reveal", id: question.id }), { "aria-label": `Show the answer to question ${number}` })] : []),
-        ...(state.can_vary ? [button("Other numbers", () => send({ action: "vary", id: question.id }), { "aria-label": `Other numbers for question ${number}` })] : []));
-      if (focused) checkButton.focus();
-    },
-  };
+  function update(state) {
+    const now = JSON.stringify([state.feedback, state.solution, state.explanation, state.tries]);
+    if (now !== told) feedback.replaceChildren(...words(state));
+    told = now;
+    node.classList.toggle("cq-right", state.right);
+    const focused = actions.contains(document.activeElement);
+    actions.replaceChildren(
+      ...(state.can_reveal ? [button("Show the answer", () => send({ action: "reveal", id: question.id }), { "aria-label": `Show the answer to question ${number}` })] : []),
+      ...(state.can_vary ? [button("Other numbers", () => send({ action: "vary", id: question.id }), { "aria-label": `Other numbers for question ${number}` })] : []));
+    if (focused) checkButton.focus();
+  }
+
+  return entry;
 }
 
 // --- The quiz --------------------------------------------------------------------------------------
@@ -190,10 +190,11 @@ function render({ model, el }) {
     asked = questions.map((question, i) => {
       const text = JSON.stringify(question);
       const kept = asked[i]?.text === text;
-      const entry = kept ? asked[i] : { text, ...ask(question, i + 1, send) };
+      const entry = kept ? asked[i] : Object.assign(ask(question, i + 1, send), { text, tries: 0 });
       const state = states[question.id];
-      // What was typed stays as it was typed, unless the answer came from elsewhere.
-      if (!kept || (state.answer === null && state.tries === 0 && entry.tries > 0)) entry.field.set(state.answer);
+      if (state.tries === 0 && entry.tries > 0) entry.touched = false; // begun anew
+      // What was typed here stays as it was typed; else the kernel knows better.
+      if (!entry.touched) entry.field.set(state.answer);
       entry.isNew = !kept;
       entry.tries = state.tries;
       entry.update(state);

@@ -111,8 +111,11 @@ def write_notebooks(root: Path, notary: NotebookNotary) -> None:
 
 
 @contextmanager
-def serve(home: Path) -> Iterator[str]:
-    """Run a JupyterLab of our own, its files under `home`; give the address of the notebook."""
+def serve(home: Path, **variables: str) -> Iterator[str]:
+    """Run a JupyterLab of our own, its files under `home`; give the address of the notebook.
+
+    The variables come into its environment, and so into that of every kernel.
+    """
     root, settings = home / "notebooks", private_settings(home)
     write_notebooks(root, NotebookNotary(data_dir=settings["JUPYTER_DATA_DIR"]))
     port, log = free_port(), home / "lab.log"
@@ -120,7 +123,7 @@ def serve(home: Path) -> Iterator[str]:
     command += [f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"]
     command += [f"--ServerApp.root_dir={root}", "--ServerApp.port_retries=0", "--allow-root"]
     with log.open("wb") as out:
-        server = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | settings)
+        server = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | settings | variables)
     try:
         wait_until_up(f"http://127.0.0.1:{port}/api/status?token={TOKEN}", server, log)
         yield f"http://127.0.0.1:{port}/doc/tree/widgets.ipynb?token={TOKEN}&reset"

@@ -23,8 +23,13 @@ CELLS = """() => {
     return [notebook.activeCellIndex, notebook.widgets.map((cell) => cell.model.type)];
 }"""
 RESTART = """async () => {
-    const panel = window.jupyterapp.shell.currentWidget;
-    await panel.sessionContext.restartKernel();
+    const { sessionContext } = window.jupyterapp.shell.currentWidget;
+    await sessionContext.restartKernel();
+    const ready = () => {
+        const { connectionStatus, status } = sessionContext.session.kernel;
+        return connectionStatus === "connected" && status === "idle";
+    };
+    while (!ready()) await new Promise((resolve) => setTimeout(resolve, 50));
     await window.jupyterapp.commands.execute("notebook:run-all-cells");
 }"""
 
@@ -39,17 +44,15 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lab(browser: Browser, tmp_path_factory: pytest.TempPathFactory, state: Path) -> Iterator[Page]:
     """A notebook with a heading of lesson 04 and its quiz, open and run in JupyterLab."""
     home = tmp_path_factory.mktemp("lab")
-    set_state = f"import os\nos.environ['COURSE_STATE'] = {str(state)!r}"
     cells = [
         nbformat.v4.new_markdown_cell("## What the floor throws away\n\n" + "Text.\n\n" * 80),
-        nbformat.v4.new_code_cell(set_state),
         nbformat.v4.new_code_cell(f"from course_utils import quiz\n\nquiz.show({NAME!r})"),
         nbformat.v4.new_code_cell("quiz.show('07_lenet')"),
         nbformat.v4.new_code_cell("quiz.show('05_channels_and_parameters')"),
     ]
     notebook = nbformat.v4.new_notebook(cells=cells)
     notebook.metadata["kernelspec"] = {"name": KERNEL, "display_name": "Python 3"}
-    with serve(home) as url:
+    with serve(home, COURSE_STATE=str(state)) as url:
         nbformat.write(notebook, home / "notebooks" / "quiz.ipynb")
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         faults: list[str] = []
