@@ -122,8 +122,9 @@ def serve(home: Path, **variables: str) -> Iterator[str]:
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}"]
     command += [f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"]
     command += [f"--ServerApp.root_dir={root}", "--ServerApp.port_retries=0", "--allow-root"]
+    environment = os.environ | settings | variables
     with log.open("wb") as out:
-        server = subprocess.Popen(command, stdout=out, stderr=out, env=os.environ | settings | variables)
+        server = subprocess.Popen(command, stdout=out, stderr=out, env=environment)
     try:
         wait_until_up(f"http://127.0.0.1:{port}/api/status?token={TOKEN}", server, log)
         yield f"http://127.0.0.1:{port}/doc/tree/widgets.ipynb?token={TOKEN}&reset"
