@@ -26,272 +26,129 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import data
+from course_utils import data, quiz
 from course_utils.grading import checks
 from course_utils.runtime import seed_everything
+
+# %% [markdown]
+# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
+# have the same. On your own, leave it empty.
+
+# %%
+student_id = ""
 
 # %% [markdown]
 # ## Pop quiz
 #
 # The check under a question looks at the form of your answer only. Make up your mind first.
-#
-# ### Question 1: a picture that is not square
-#
-# LeNet-5's two blocks are fed with one grey picture, **30 pixels high and 42 wide**. Each block is
-# a 5x5 convolution (6 channels out with padding 2, then 16 channels out without padding), an
-# activation, and 2x2 max pooling with stride 2. Which shape does one picture have after the second
-# block? Answer with a tuple: channels, height, width.
+
+# %% [markdown]
+# ### Question 1
+
+# %% readonly="ask_after_two_blocks"
+quiz.ask("exercises/07_lenet", "after_two_blocks", student_id)
 
 # %% task="after_two_blocks"
-after_two_blocks = None
+after_two_blocks = None  # channels, height, width
 ### BEGIN SOLUTION
-# Height: the padded convolution leaves 30, pooling makes 15, the second convolution 15 - 4 = 11,
-# and half of 11, rounded down, is 5. Width: 42, 21, 17, and half of 17, rounded down, is 8.
-after_two_blocks = (16, 5, 8)
+numbers = quiz.numbers("exercises/07_lenet", "after_two_blocks", student_id)
+h, w = numbers["h"], numbers["w"]
+# Padding 2 makes up for a 5x5 kernel; without padding it takes 4 away. Halves are rounded down.
+after_two_blocks = (16, (h // 2 - 4) // 2, (w // 2 - 4) // 2)
 ### END SOLUTION
 
 # %% check="after_two_blocks_check" points=1
+from course_utils import quiz
 from course_utils.grading import checks
 
-
-def check_form(answer):
-    checks.as_shape(answer, 3)
-
-
-form_is_right = checks.show(check_form, after_two_blocks, fine="answered")
+QUESTION = ("exercises/07_lenet", "after_two_blocks", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), after_two_blocks, fine="answered")
 ### BEGIN HIDDEN TESTS
 from importlib import reload
 
-
-def check_answer(answer):
-    import torch
-    from torch import nn
-
-    def shape(height, width, paddings=(2, 0), ceil_mode=False):
-        pool = nn.MaxPool2d(2, ceil_mode=ceil_mode)
-        first = nn.Conv2d(1, 6, 5, padding=paddings[0], device="meta")
-        second = nn.Conv2d(6, 16, 5, padding=paddings[1], device="meta")
-        images = torch.empty(1, 1, height, width, device="meta")
-        return tuple(pool(second(pool(first(images)))).shape[1:])
-
-    right = shape(30, 42)
-    answer = checks.as_shape(answer, 3)
-    checks.name_slip(
-        answer,
-        {
-            "half a pixel is rounded up: pooling drops what does not fill a window": shape(
-                30, 42, ceil_mode=True
-            ),
-            "both convolutions are padded": shape(30, 42, paddings=(2, 2)),
-            "no convolution is padded": shape(30, 42, paddings=(0, 0)),
-            "width comes before height": shape(42, 30),
-            "channels come last": (*right[1:], right[0]),
-        },
-    )
-    checks.require(answer == right, f"{answer} is not what comes out: go layer by layer")
-
-
-reload(checks).award(1, check_answer, after_two_blocks)
+reload(checks).award(1, quiz.right(*QUESTION), after_two_blocks)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Question 2: a wider second convolution
-#
-# Make LeNet-5 wider: the second convolution, still 5x5 and with a bias, now takes **8 channels and
-# gives 20**. How many learnable parameters does this layer have?
+# ### Question 2
+
+# %% readonly="ask_wider_convolution"
+quiz.ask("exercises/07_lenet", "wider_convolution", student_id)
 
 # %% task="wider_convolution"
-wider_convolution = None
+wider_convolution = None  # parameters
 ### BEGIN SOLUTION
-# Each of the 20 filters looks at all 8 channels: 8 * 5 * 5 weights, and one bias.
-wider_convolution = 20 * (8 * 5 * 5 + 1)
+numbers = quiz.numbers("exercises/07_lenet", "wider_convolution", student_id)
+c_in, c_out, k = numbers["c_in"], numbers["c_out"], numbers["k"]
+# Each filter looks at all the channels: c_in * k * k weights, and one bias.
+wider_convolution = c_out * (c_in * k * k + 1)
 ### END SOLUTION
 
 # %% check="wider_convolution_check" points=1
+from course_utils import quiz
 from course_utils.grading import checks
 
-
-def check_form(answer):
-    checks.require(checks.as_integer(answer) > 0, "a layer like this has parameters")
-
-
-form_is_right = checks.show(check_form, wider_convolution, fine="answered")
+QUESTION = ("exercises/07_lenet", "wider_convolution", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), wider_convolution, fine="answered")
 ### BEGIN HIDDEN TESTS
 from importlib import reload
 
-
-def check_answer(answer):
-    from torch import nn
-
-    def count(c_in, c_out, **options):
-        layer = nn.Conv2d(c_in, c_out, 5, device="meta", **options)
-        return sum(parameter.numel() for parameter in layer.parameters())
-
-    answer = checks.as_integer(answer)
-    checks.name_slip(
-        answer,
-        {
-            "the biases are forgotten": count(8, 20, bias=False),
-            "each filter looks at one channel only": count(1, 20),
-            "there is a bias for every pair of channels": count(8, 20, bias=False) + 8 * 20,
-            "the biases are counted by channels in, not out": count(20, 8),
-            "there is one bias for the whole layer": count(8, 20, bias=False) + 1,
-            "the channels are those of the usual LeNet-5": count(6, 16),
-        },
-    )
-    checks.require(answer == count(8, 20), f"{answer} is not the number: count one filter first")
-
-
-reload(checks).award(1, check_answer, wider_convolution)
+reload(checks).award(1, quiz.right(*QUESTION), wider_convolution)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Question 3: why so few parameters do so much
-#
-# Which of these statements about LeNet-5 (28x28 grey pictures, 10 classes, 61,706 parameters) are
-# true? Count one multiplication for each weight each time it is used. Answer with a set of
-# letters, such as `{"A", "D"}`.
-#
-# - **A** Most of its parameters are in the two convolutions.
-# - **B** Most of its multiplications are in the two convolutions.
-# - **C** For pictures of 56x56 pixels its two convolutions would need no more parameters than now.
-# - **D** Each weight of its first convolution is used 784 times for one picture, while each weight
-#   of an MLP is used once.
+# ### Question 3
 
-# %% task="true_statements"
-true_statements = None
+# %% readonly="ask_uses_of_a_weight"
+quiz.ask("exercises/07_lenet", "uses_of_a_weight", student_id)
+
+# %% task="uses_of_a_weight"
+uses_of_a_weight = None  # times
 ### BEGIN SOLUTION
-# B, C and D. A is false: the convolutions have 2,572 of the 61,706 parameters, and yet they do
-# 357,600 of the 416,520 multiplications, as each of their weights is used at every position.
-true_statements = {"B", "C", "D"}
+numbers = quiz.numbers("exercises/07_lenet", "uses_of_a_weight", student_id)
+n = numbers["n"]
+uses_of_a_weight = (n // 2 - 4) ** 2  # once at each position of the filter
 ### END SOLUTION
 
-# %% check="true_statements_check" points=1
+# %% check="uses_of_a_weight_check" points=1
+from course_utils import quiz
 from course_utils.grading import checks
 
-
-def check_form(answer):
-    checks.require(len(checks.as_letters(answer, "ABCD")) > 0, "at least one is true")
-
-
-form_is_right = checks.show(check_form, true_statements, fine="answered")
+QUESTION = ("exercises/07_lenet", "uses_of_a_weight", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), uses_of_a_weight, fine="answered")
 ### BEGIN HIDDEN TESTS
 from importlib import reload
 
-
-def check_answer(answer):
-    import torch
-    from torch import nn
-
-    convolutions = [
-        nn.Conv2d(1, 6, 5, padding=2, device="meta"),
-        nn.Conv2d(6, 16, 5, device="meta"),
-    ]
-    linears = [nn.Linear(*sizes, device="meta") for sizes in [(400, 120), (120, 84), (84, 10)]]
-
-    def parameters(layers):
-        return sum(parameter.numel() for layer in layers for parameter in layer.parameters())
-
-    def uses(size):
-        """Return how often each weight of the two convolutions is used on a picture."""
-        first = convolutions[0](torch.empty(1, 1, size, size, device="meta"))
-        second = convolutions[1](nn.functional.max_pool2d(first, 2))
-        return [output[0, 0].numel() for output in (first, second)]
-
-    def multiplications(layers, times):
-        return sum(n * layer.weight.numel() for layer, n in zip(layers, times, strict=True))
-
-    in_convolutions = multiplications(convolutions, uses(28))
-    truths = {
-        "A": parameters(convolutions) > parameters(linears),
-        "B": in_convolutions > multiplications(linears, [1, 1, 1]),
-        "C": uses(56)[0] > uses(28)[0],  # the same two layers have just taken both sizes
-        "D": uses(28)[0] == 784,
-    }
-    slips = {
-        "A": "parameters are counted as if each use of a weight were another weight",
-        "B": "multiplications are counted as if each weight were used once",
-        "C": "the filters are taken to grow with the picture, as the layers of an MLP would",
-        "D": "the first convolution is not seen to use one filter at each of its positions",
-    }
-    answer = checks.as_letters(answer, "ABCD")
-    for letter, is_true in truths.items():
-        checks.require((letter in answer) == is_true, f"statement {letter}: {slips[letter]}")
-
-
-reload(checks).award(1, check_answer, true_statements)
+reload(checks).award(1, quiz.right(*QUESTION), uses_of_a_weight)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ### Question 4: one change to LeNet-5
-#
-# Which *one* of these changes makes LeNet-5's number of parameters **smaller**? After C and D the
-# first linear layer is made to fit what arrives. Answer with a letter, such as `"A"`.
-#
-# - **A** The activations become sigmoids.
-# - **B** Average pooling takes the place of max pooling.
-# - **C** The first convolution gets no padding.
-# - **D** The second pooling gets stride 1.
+# ### Question 4
 
-# %% task="smaller_net"
-smaller_net = None
+# %% readonly="ask_changed_lenet"
+quiz.ask("exercises/07_lenet", "changed_lenet", student_id)
+
+# %% task="changed_lenet"
+changed_lenet = None  # parameters
 ### BEGIN SOLUTION
-# C: without padding the maps are 24, 12, 8 and 4 pixels wide, so the first linear layer takes
-# 16 * 4 * 4 = 256 numbers, not 400. Activations and pooling have no parameters at all (in 1998 the
-# pooling had some), and with stride 1 the second pooling leaves 9x9 maps: 1,296 numbers.
-smaller_net = "C"
+numbers = quiz.numbers("exercises/07_lenet", "changed_lenet", student_id)
+n, classes = numbers["n"], numbers["classes"]
+width = ((n - 4) // 2 - 4) // 2  # activations and pooling have no parameters, but pooling halves
+convolutions = 6 * (1 * 25 + 1) + 16 * (6 * 25 + 1)
+linears = 120 * (16 * width * width + 1) + 84 * (120 + 1) + classes * (84 + 1)
+changed_lenet = convolutions + linears
 ### END SOLUTION
 
-# %% check="smaller_net_check" points=1
+# %% check="changed_lenet_check" points=1
+from course_utils import quiz
 from course_utils.grading import checks
 
-
-def check_form(answer):
-    checks.as_letter(answer, "ABCD")
-
-
-form_is_right = checks.show(check_form, smaller_net, fine="answered")
+QUESTION = ("exercises/07_lenet", "changed_lenet", student_id)
+form_is_right = checks.show(quiz.form(*QUESTION), changed_lenet, fine="answered")
 ### BEGIN HIDDEN TESTS
 from importlib import reload
 
-
-def check_answer(answer):
-    import torch
-    from torch import nn
-
-    def count(activation=nn.ReLU, pooling=nn.MaxPool2d, padding=2, last_stride=2):
-        with torch.device("meta"):
-            blocks = nn.Sequential(
-                nn.Conv2d(1, 6, 5, padding=padding),
-                activation(),
-                pooling(2),
-                nn.Conv2d(6, 16, 5),
-                activation(),
-                pooling(2, stride=last_stride),
-                nn.Flatten(),
-            )
-            num_features = blocks(torch.empty(1, 1, 28, 28)).shape[1]
-            linears = [nn.Linear(*sizes) for sizes in [(num_features, 120), (120, 84), (84, 10)]]
-            model = nn.Sequential(blocks, *linears)
-        return sum(parameter.numel() for parameter in model.parameters())
-
-    counts = {
-        "A": count(activation=nn.Sigmoid),
-        "B": count(pooling=nn.AvgPool2d),
-        "C": count(padding=0),
-        "D": count(last_stride=1),
-    }
-    slips = {
-        "A": "an activation is taken to have weights: it has none, whichever it is",
-        "B": "average pooling is taken to have weights: it had in 1998, nn.AvgPool2d has none",
-        "C": "padding is taken to have no effect on the layers after it",
-        "D": "a smaller stride is taken to make a smaller map: it makes a larger one",
-    }
-    answer = checks.as_letter(answer, "ABCD")
-    checks.require(counts[answer] < count(), f'"{answer}" is the answer where {slips[answer]}')
-
-
-reload(checks).award(1, check_answer, smaller_net)
+reload(checks).award(1, quiz.right(*QUESTION), changed_lenet)
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -105,15 +105,3 @@ def read_exercise() -> Callable[[str], Exercise]:
 def exercise(request: pytest.FixtureRequest) -> Exercise:
     """The exercise that the test module names in its variable SLUG."""
     return _read_exercise(request.module.SLUG)
-
-
-@pytest.fixture(scope="session")
-def lenet_notebook() -> nbformat.NotebookNode:
-    """The built solution of exercise 07."""
-    return _read_solution("07_lenet")
-
-
-@pytest.fixture(scope="session")
-def lenet_exercise() -> Exercise:
-    """The cells of exercise 07 that have a role."""
-    return _read_exercise("07_lenet")

@@ -19,8 +19,8 @@ SLUG = "07_lenet"
 AUTOGRADED = {
     "after_two_blocks_check": 1,
     "wider_convolution_check": 1,
-    "true_statements_check": 1,
-    "smaller_net_check": 1,
+    "uses_of_a_weight_check": 1,
+    "changed_lenet_check": 1,
     "lenet_shapes_check": 2,
     "lenet_numbers_check": 2,
     "train_weights_check": 2,
@@ -64,7 +64,7 @@ def damaged():
     notebook = perfect()
     named(notebook, "setup").source += "\nimport sys; print('a warning', file=sys.stderr)"
     named(notebook, "train").source += "\nimport warnings; warnings.warn('of a library')"
-    named(notebook, "smaller_net_check").source = "float(1)"
+    named(notebook, "changed_lenet_check").source = "float(1)"
     copy = deepcopy(named(notebook, "after_two_blocks_check"))
     copy.id = "copied"
     notebook.cells.insert(3, copy)
@@ -86,10 +86,10 @@ def tricked():
         "class Forged(int):\n    def __repr__(self): return '1.0'\nwider_convolution = Forged(1)"
     )
     tricks = {
-        "after_two_blocks": numbers + "after_two_blocks = (16, 5, 9)",
+        "after_two_blocks": numbers + "after_two_blocks = (16, 1, 1)",
         "wider_convolution": forged,
-        "true_statements": "checks.award = lambda *args: 1.0\ntrue_statements = {'A'}",
-        "smaller_net": "class Yes(str):\n    __eq__ = lambda *args: True\nsmaller_net = Yes('A')",
+        "uses_of_a_weight": "checks.award = lambda *args: 1.0\nuses_of_a_weight = 1",
+        "changed_lenet": "class Yes(int):\n    __eq__ = lambda *args: True\nchanged_lenet = Yes(1)",
         "lenet": QUIT + "LeNet5 = stop",
         "train": SKIP,
     }

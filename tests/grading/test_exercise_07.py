@@ -4,42 +4,13 @@ import textwrap
 
 import pytest
 
-QUIZ = {
-    "after_two_blocks": "(16, 5, 8)",
-    "wider_convolution": "4020",
-    "true_statements": '{"B", "C", "D"}',
-    "smaller_net": '"C"',
-}
+from course_utils import quiz
 
-WRONG_QUIZ_ANSWERS = [
-    ("after_two_blocks", "(16, 6, 9)", "rounded up"),
-    ("after_two_blocks", "(16, 7, 10)", "both convolutions are padded"),
-    ("after_two_blocks", "(16, 4, 7)", "no convolution is padded"),
-    ("after_two_blocks", "(16, 8, 5)", "width comes before height"),
-    ("after_two_blocks", "(5, 8, 16)", "channels come last"),
-    ("after_two_blocks", "(16, 10, 17)", "layer by layer"),
-    ("after_two_blocks", "(16, 5)", "3 numbers"),
-    ("after_two_blocks", "(16.0, 5.0, 8.0)", "whole numbers"),
-    ("after_two_blocks", '"16, 5, 8"', "whole numbers"),
-    ("wider_convolution", "4000", "biases are forgotten"),
-    ("wider_convolution", "520", "one channel only"),
-    ("wider_convolution", "4160", "every pair of channels"),
-    ("wider_convolution", "4008", "by channels in"),
-    ("wider_convolution", "4001", "one bias for the whole layer"),
-    ("wider_convolution", "2416", "usual LeNet-5"),
-    ("wider_convolution", "4021", "count one filter first"),
-    ("wider_convolution", "4020.0", "whole number"),
-    ("true_statements", '{"A", "B", "C", "D"}', "statement A"),
-    ("true_statements", '{"C", "D"}', "statement B"),
-    ("true_statements", '{"B", "D"}', "statement C"),
-    ("true_statements", '{"B", "C"}', "statement D"),
-    ("true_statements", '"BCD"', "a set of letters"),
-    ("true_statements", '{"B", "C", "D", "E"}', "one letter out of A, B, C, D"),
-    ("smaller_net", '"A"', "an activation is taken to have weights"),
-    ("smaller_net", '"B"', "average pooling is taken to have weights"),
-    ("smaller_net", '"D"', "a smaller stride"),
-    ("smaller_net", '"E"', "one letter"),
-    ("smaller_net", '{"C"}', "one letter"),
+SLUG = "07_lenet"
+BANK = f"exercises/{SLUG}"
+ITEMS = [item.id for item in quiz.load(BANK).items]
+SLIPS = [
+    (item, rule, wrong) for item in ITEMS for rule, wrong in quiz.question(BANK, item).slips.items()
 ]
 
 ALWAYS_EQUAL = """
@@ -49,56 +20,44 @@ class Yes({base}):
     def __lt__(self, other): return True
     __gt__ = __le__ = __ge__ = __lt__
     def __hash__(self): return 0
-{name} = Yes({argument})
+{name} = Yes()
 """
 
 
 def grade_quiz(exercise, name, answer):
-    return exercise.grade(**{name: f"{name} = {answer}"})[f"{name}_check"]
+    return exercise.grade(**{name: f"{name} = {answer!r}"})[f"{name}_check"]
 
 
-@pytest.mark.parametrize(
-    ("name", "answer"),
-    [
-        *QUIZ.items(),
-        ("after_two_blocks", "[16, 5, 8]"),
-        ("after_two_blocks", "torch.Size([16, 5, 8])"),
-        ("wider_convolution", "20 * (8 * 5 * 5 + 1)"),
-        ("true_statements", '["d", "b", "c"]'),
-        ("smaller_net", '"c"'),
-    ],
-)
-def test_right_quiz_answers_earn_the_point(lenet_exercise, name, answer):
-    assert grade_quiz(lenet_exercise, name, answer).score == 1.0
+@pytest.mark.parametrize("name", ITEMS)
+def test_right_quiz_answers_earn_the_point(exercise, name):
+    answer = quiz.solution(BANK, name)
+    assert grade_quiz(exercise, name, answer).score == 1.0
+    if isinstance(answer, tuple):
+        assert grade_quiz(exercise, name, list(answer)).score == 1.0
 
 
-@pytest.mark.parametrize(("name", "answer", "finding"), WRONG_QUIZ_ANSWERS)
+@pytest.mark.parametrize(("name", "rule", "wrong"), SLIPS)
 def test_wrong_quiz_answers_are_rejected_by_the_slip_that_leads_to_them(
-    lenet_exercise, name, answer, finding
+    exercise, name, rule, wrong
 ):
-    result = grade_quiz(lenet_exercise, name, answer)
+    result = grade_quiz(exercise, name, wrong)
     assert result.score == 0
-    assert finding in result.finding
+    assert quiz.rules_in(result.finding, quiz.load(BANK).rules) == [rule]
 
 
-@pytest.mark.parametrize("name", QUIZ)
-def test_an_open_question_earns_nothing_and_is_not_called_wrong(lenet_exercise, name):
-    result = grade_quiz(lenet_exercise, name, None)
-    assert (result.score, result.finding) == (0, "CheckFailed: not answered yet")
+@pytest.mark.parametrize("name", ITEMS)
+def test_an_answer_for_another_student_earns_nothing(exercise, name, monkeypatch):
+    monkeypatch.setenv("COURSE_STUDENT", "kim")
+    kims = quiz.solution(BANK, name)
+    monkeypatch.setenv("COURSE_STUDENT", "lee")
+    assert grade_quiz(exercise, name, kims).score == 0
 
 
-@pytest.mark.parametrize(
-    ("name", "base", "argument"),
-    [
-        ("after_two_blocks", "tuple", "(1, 2, 3)"),
-        ("wider_convolution", "int", "1"),
-        ("true_statements", "frozenset", "'A'"),
-        ("smaller_net", "str", "'A'"),
-    ],
-)
-def test_an_object_that_equals_everything_is_no_answer(lenet_exercise, name, base, argument):
-    source = ALWAYS_EQUAL.format(name=name, base=base, argument=argument)
-    assert lenet_exercise.grade(**{name: source})[f"{name}_check"].score == 0
+@pytest.mark.parametrize("name", ITEMS)
+def test_an_object_that_equals_everything_is_no_answer(exercise, name):
+    base = "tuple" if isinstance(quiz.solution(BANK, name), tuple) else "int"
+    source = ALWAYS_EQUAL.format(name=name, base=base)
+    assert exercise.grade(**{name: source})[f"{name}_check"].score == 0
 
 
 def lenet(
@@ -171,8 +130,8 @@ class LeNet5(nn.Module):
 
 
 @pytest.mark.parametrize("style", OTHER_LENETS)
-def test_a_right_lenet_in_another_style_passes(lenet_exercise, style):
-    results = lenet_exercise.grade(lenet=OTHER_LENETS[style])
+def test_a_right_lenet_in_another_style_passes(exercise, style):
+    results = exercise.grade(lenet=OTHER_LENETS[style])
     assert {name: result.score for name, result in results.items()} == {
         "lenet_shapes_check": 2.0,
         "lenet_numbers_check": 2.0,
@@ -236,14 +195,14 @@ WRONG_LENETS = [
 
 
 @pytest.mark.parametrize(("source", "check", "finding"), WRONG_LENETS)
-def test_a_wrong_lenet_is_rejected_with_a_reason(lenet_exercise, source, check, finding):
-    result = lenet_exercise.grade(lenet=source)[check]
+def test_a_wrong_lenet_is_rejected_with_a_reason(exercise, source, check, finding):
+    result = exercise.grade(lenet=source)[check]
     assert result.score == 0
     assert finding in result.finding
 
 
-def test_a_wrong_lenet_of_right_shapes_keeps_the_points_for_the_shapes(lenet_exercise):
-    results = lenet_exercise.grade(lenet=lenet(activation="nn.Sigmoid()"))
+def test_a_wrong_lenet_of_right_shapes_keeps_the_points_for_the_shapes(exercise):
+    results = exercise.grade(lenet=lenet(activation="nn.Sigmoid()"))
     assert (results[SHAPES].score, results[NUMBERS].score) == (2.0, 0.0)
 
 
@@ -323,8 +282,8 @@ OTHER_EPOCHS = {
 
 
 @pytest.mark.parametrize("style", OTHER_EPOCHS)
-def test_a_right_epoch_in_another_style_passes(lenet_exercise, style):
-    results = lenet_exercise.grade(train=OTHER_EPOCHS[style])
+def test_a_right_epoch_in_another_style_passes(exercise, style):
+    results = exercise.grade(train=OTHER_EPOCHS[style])
     assert {name: result.score for name, result in results.items()} == {
         "train_weights_check": 2.0,
         "train_loss_check": 2.0,
@@ -397,38 +356,33 @@ WRONG_EPOCHS = [
 
 
 @pytest.mark.parametrize(("source", "check", "finding"), WRONG_EPOCHS)
-def test_a_wrong_epoch_is_rejected_with_a_reason(lenet_exercise, source, check, finding):
-    result = lenet_exercise.grade(train=source)[check]
+def test_a_wrong_epoch_is_rejected_with_a_reason(exercise, source, check, finding):
+    result = exercise.grade(train=source)[check]
     assert result.score == 0
     assert finding in result.finding
 
 
-def test_a_wrong_mean_loses_no_points_for_the_training(lenet_exercise):
-    results = lenet_exercise.grade(train=train(add="total += loss.item(); count += 1"))
+def test_a_wrong_mean_loses_no_points_for_the_training(exercise):
+    results = exercise.grade(train=train(add="total += loss.item(); count += 1"))
     assert (results[WEIGHTS].score, results[LOSS].score) == (2.0, 0.0)
 
 
-def test_the_solution_scores_full_marks(lenet_exercise):
+def test_the_solution_scores_full_marks(exercise):
     solution = {
         cell.metadata.nbgrader.grade_id: cell.source
-        for cell in lenet_exercise.cells
+        for cell in exercise.cells
         if cell.metadata.nbgrader.solution
     }
-    results = lenet_exercise.grade(**solution)
-    assert {name: result.score for name, result in results.items()} == lenet_exercise.points
-    assert sum(lenet_exercise.points.values()) == 12  # and 3 for the written answer
+    results = exercise.grade(**solution)
+    assert {name: result.score for name, result in results.items()} == exercise.points
+    assert sum(exercise.points.values()) == 12  # and 3 for the written answer
 
 
-def test_a_learners_variables_do_not_change_the_checks(lenet_exercise):
+def test_a_learners_variables_do_not_change_the_checks(exercise):
     clutter = "\nsum = len = type = float = zip = all = any = list = str = max = None\n"
-    clutter += "checks = torch = nn = math = F2 = reload = check_answer = None\n"
-    answers = {
-        "after_two_blocks": "after_two_blocks = (16, 5, 8)" + clutter,
-        "wider_convolution": "wider_convolution = 4020" + clutter,
-        "true_statements": 'true_statements = {"B", "C", "D"}' + clutter,
-        "smaller_net": 'smaller_net = "C"' + clutter,
-    }
-    results = lenet_exercise.grade(**answers)
+    clutter += "checks = quiz = QUESTION = torch = nn = math = F2 = reload = check_answer = None\n"
+    answers = {name: f"{name} = {quiz.solution(BANK, name)!r}{clutter}" for name in ITEMS}
+    results = exercise.grade(**answers)
     assert {name: result.score for name, result in results.items()} == dict.fromkeys(results, 1.0)
 
 
@@ -440,12 +394,12 @@ def test_a_learners_variables_do_not_change_the_checks(lenet_exercise):
         "checks._finding = lambda *rest: None",
         "checks._isolated = lambda check, module: (lambda *answers: None)",
         "checks._private_copy = lambda: checks",
-        "checks.name_slip = checks.as_integer = lambda answer, *rest: 4020",
+        "checks.as_shape = checks.as_integer = checks.as_letter = lambda answer, *rest: 4020",
     ],
 )
-def test_patching_the_checks_earns_nothing(lenet_exercise, attack):
+def test_patching_the_checks_earns_nothing(exercise, attack):
     try:
-        result = lenet_exercise.grade(wider_convolution=f"wider_convolution = 1\n{attack}")
+        result = exercise.grade(wider_convolution=f"wider_convolution = 1\n{attack}")
     finally:
         import importlib
 
@@ -455,10 +409,10 @@ def test_patching_the_checks_earns_nothing(lenet_exercise, attack):
     assert result["wider_convolution_check"].score == 0
 
 
-def test_patching_the_checks_while_they_run_earns_nothing(lenet_exercise):
+def test_patching_the_checks_while_they_run_earns_nothing(exercise):
     attack = "checks.require = checks.require_stages = lambda *rest: None; return None"
     try:
-        results = lenet_exercise.grade(lenet=lenet(forward=attack))
+        results = exercise.grade(lenet=lenet(forward=attack))
     finally:
         import importlib
 
@@ -468,8 +422,9 @@ def test_patching_the_checks_while_they_run_earns_nothing(lenet_exercise):
     assert [result.score for result in results.values()] == [0, 0]
 
 
-def test_the_table_shows_what_the_written_question_asks_about(lenet_notebook):
-    table = next(cell for cell in lenet_notebook.cells if "loaders.train, optimizer" in cell.source)
+def test_the_table_shows_what_the_written_question_asks_about(read_solution):
+    cells = read_solution(SLUG).cells
+    table = next(cell for cell in cells if "loaders.train, optimizer" in cell.source)
     first = table.outputs[0].text.splitlines()[1]
     returned, afterwards, validation = map(float, first.split()[1:])
     assert returned > 1.2 * max(afterwards, validation)
