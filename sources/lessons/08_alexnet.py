@@ -395,6 +395,26 @@ show(
 print(facts.get("alexnet.two_gpus_top5"))
 
 # %% [markdown]
+# ### Try it: what groups save
+#
+# 1. Set the groups to 1. By what factor do the parameters grow, by what factor the multiply-adds, and what happens to the shape that comes out?
+# 2. Now split further. With how many groups has this layer fewer parameters than AlexNet's first layer?
+# 3. Load that first layer. Its kernel is 11 × 11, five times the area of the second one's 5 × 5. Why has it so few parameters?
+
+# %%
+from course_utils.widgets import ParameterCounter
+
+ParameterCounter("AlexNet, conv2 (two groups)")
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# 1. Both by 2, but for the biases: each filter then reads 96 maps, not 48. The shape does not depend on groups.
+# 2. With 32, the most that divide both 96 and 256: 19,456 parameters against 34,944. With 16 it has 38,656.
+# 3. It reads 3 channels and makes 96 maps. The second reads up to 96 and makes 256.
+# </details>
+
+# %% [markdown]
 # ### Local response normalisation
 #
 # After its first two layers AlexNet divides every value by the activity of the neighbouring channels at the same pixel, so that a

@@ -187,6 +187,26 @@ expect(receptive_field(three).size == receptive_field([Layer(7, p=3)]).size, "7 
 facts.table("vgg.three_3x3_weights", "vgg.one_7x7_weights", "vgg.extra_weights_7x7")
 
 # %% [markdown]
+# ### Try it: the same field, another view
+#
+# 1. Choose one 7 × 7 in place of the three 3 × 3. The field stays. Which of the two looks harder at its middle? (All weights count as 1.)
+# 2. Load the two blocks of VGG-16. By how much does a layer of the second block widen the field, and why by more than one of the first?
+# 3. Load all five blocks. Which layer is the first to see more than half of the picture's width?
+
+# %%
+from course_utils.widgets import ReceptiveFieldExplorer
+
+ReceptiveFieldExplorer("Three 3×3")
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# 1. The stack: seven times as many paths lead from the middle column as from the outermost one. The single layer has one path from each pixel.
+# 2. By 4 pixels instead of 2: behind the first pool, neighbouring values lie 2 pixels of the picture apart.
+# 3. The first layer of the fifth block, with 132 of 224 pixels.
+# </details>
+
+# %% [markdown]
 # The calculation assumes that $C$ channels come in *and* go out. **Predict, then run.** Is a stack of two also smaller at the start of a net, where
 # 3 channels become 64?
 
