@@ -11,12 +11,14 @@
 that nbgrader makes the release version ``exercises/NN_slug/NN_slug.ipynb`` (see ``release.py``).
 
 Where only the text between the code changed, the stored outputs stay and nothing is executed.
+Each notebook gets a set-up cell (see ``first_cell.py``), a lesson its slides (``slide_types.py``).
 
 What a source may say beyond jupytext's percent format:
 
 * ``from course_utils.models.lenet import LeNet5  # inline`` is replaced by the source of LeNet5,
   so that the learner reads and edits real code while the package stays the one tested copy.
 * ``# %% tags=["nbval-ignore-output"]``: the output varies, nbval does not compare it.
+* ``# %% slide="skip"``: of this cell, the slides show something else than the rule says.
 * In exercises, ``task="id"`` marks an answer cell, ``check="id" points=2`` a test cell,
   ``written="id" points=2`` a manually graded answer, ``readonly="id"`` a locked cell.
 """
@@ -36,10 +38,12 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+from first_cell import CELL_ID, add_opening
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from release import release
+from slide_types import slide_types
 
 from course_utils.quiz import stored_form
 from course_utils.training.threads import recommended_environment
@@ -71,11 +75,16 @@ def read_source(path: Path) -> NotebookNode:
         {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
-    for cell, cell_id in zip(notebook.cells, cell_ids(notebook.cells), strict=True):
-        cell.id = cell_id
-        cell.metadata = cell_metadata(cell.metadata, path)
+    for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.source = INLINE.sub(inlined_source, cell.source)
+    lesson = path.parent.name == "lessons"
+    slides = list(slide_types(notebook.cells)) if lesson else ["-"] * len(notebook.cells)
+    for cell, cell_id, slide in zip(notebook.cells, cell_ids(notebook.cells), slides, strict=True):
+        cell.id = cell_id
+        cell.metadata = cell_metadata(cell.metadata, path, slide)
+    if path.parent.name in ("lessons", "exercises"):
+        add_opening(notebook, learners_path(path))
     if any("course_utils.widgets import" in cell.source for cell in notebook.cells):
         notebook.metadata["widgets_source"] = widgets_fingerprint()
     asked = {a or b for cell in notebook.cells for a, b in QUIZ.findall(cell.source)}
@@ -119,11 +128,20 @@ def cell_ids(cells: list[NotebookNode]) -> Iterator[str]:
         yield f"{section}-{counts[section]:02d}"
 
 
-def cell_metadata(metadata: NotebookNode, path: Path) -> NotebookNode:
-    """Expand the short exercise keys into nbgrader's metadata; keep the tags; drop the rest."""
+def learners_path(source: Path) -> str:
+    """Return where, below the root, a learner finds what a source becomes."""
+    if source.parent.name == "lessons":
+        return f"notebooks/{source.stem}.ipynb"
+    return f"exercises/{source.stem}/{source.stem}.ipynb"
+
+
+def cell_metadata(metadata: NotebookNode, path: Path, slide: str = "-") -> NotebookNode:
+    """Expand the short keys into nbgrader's and the slides' metadata; keep the tags."""
     kept = {"tags": list(metadata["tags"])} if metadata.get("tags") else {}
+    if slide != "-":
+        kept["slideshow"] = {"slide_type": slide}
     roles = [role for role in ROLES if role in metadata]
-    unknown = set(metadata) - set(ROLES) - {"tags", "points", "lines_to_next_cell"}
+    unknown = set(metadata) - set(ROLES) - {"tags", "points", "slide", "lines_to_next_cell"}
     if unknown or len(roles) > 1:
         raise ValueError(f"{path.name}: a cell has the metadata {dict(metadata)}")
     if roles:
@@ -208,9 +226,16 @@ def inputs(notebook: NotebookNode) -> list[tuple[str, ...]]:
 
 
 def what_runs(notebook: NotebookNode) -> list[tuple[str, ...]]:
-    """Return the part of the inputs that outputs can depend on: all but the text and the ids."""
-    shown, *cells = inputs(notebook)
-    return [shown] + [cell[2:] for cell in cells if cell[1] == "code"]
+    """Return the part of the inputs that outputs can depend on.
+
+    That leaves out the text, the ids, the slides, and the set-up cell, which does nothing here.
+    """
+    shown, *_ = inputs(notebook)
+    code = (cell for cell in notebook.cells if cell.cell_type == "code" and cell.id != CELL_ID)
+    return [shown] + [
+        (cell.source, json.dumps(cell.metadata | {"slideshow": None}, sort_keys=True))
+        for cell in code
+    ]
 
 
 def keep_outputs(target: Path, fresh: NotebookNode) -> bool:
@@ -220,9 +245,11 @@ def keep_outputs(target: Path, fresh: NotebookNode) -> bool:
     stored = nbformat.read(target, as_version=4)
     if what_runs(stored) != what_runs(fresh):
         return False
-    pairs = ([c for c in book.cells if c.cell_type == "code"] for book in (stored, fresh))
-    for before, now in zip(*pairs, strict=True):
-        now.outputs, now.execution_count = before.outputs, before.execution_count
+    kept = iter([c for c in stored.cells if c.cell_type == "code" and c.id != CELL_ID])
+    for count, cell in enumerate((c for c in fresh.cells if c.cell_type == "code"), start=1):
+        cell.outputs = [] if cell.id == CELL_ID else next(kept).outputs
+        for numbered in [cell, *(o for o in cell.outputs if "execution_count" in o)]:
+            numbered["execution_count"] = count  # as a run from top to bottom would count
     return True
 
 
