@@ -93,6 +93,25 @@ class Draws(NamedTuple):
 
         return Draws(*map(move, self))
 
+    def to(self, device: torch.device | str) -> "Draws":
+        """The same draws on a device."""
+        return self.take(slice(None), device)
+
+
+def join(parts: list[Draws]) -> Draws:
+    """Put the draws of several batches behind one another.
+
+    Args:
+        parts: at least one; all of the same augmentation.
+    """
+
+    def cat(values: tuple[Any, ...]) -> Any:
+        if isinstance(values[0], Boxes):
+            return Boxes(*map(cat, zip(*values, strict=True)))
+        return None if values[0] is None else torch.cat(values)
+
+    return parts[0] if len(parts) == 1 else Draws(*map(cat, zip(*parts, strict=True)))
+
 
 def draw(
     augment: Augment, num_images: int, image_shape: tuple[int, int, int], generator: Generator

@@ -9,14 +9,18 @@ same door.
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import islice
+from math import prod
 from typing import Any
 
 import torch
 from torch import Generator, Tensor
 
 from course_utils.data import augment as augmentation
-from course_utils.data.augment import Augment, Draws
-from course_utils.data.photos import Photos, RawBatch
+from course_utils.data.augment import Augment, Draws, join
+from course_utils.data.photos import Photos
+
+BYTES_A_PASS = 4 * 2**20  # of finished pictures: they should still be in the cache when they are used
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,13 +124,15 @@ class Batches:
         if not isinstance(self.images, Photos):
             order = order.to(self.device)
         bounds = self._bounds()
-        shares = [self._share(start, stop) for start, stop in bounds]
+        shares = [self._share(*bound) for bound in bounds]
         chosen = [order[share.start : share.stop] for share in shares]
-        for (start, stop), share, part in zip(bounds, shares, self._read(chosen), strict=True):
-            draws = self._draw(stop - start, generator)
-            if len(part.labels):
-                mine = draws.take(slice(share.start - start, share.stop - start), "cpu")
-                yield self._finish(part.images, mine.take(part.kept, self.device)), part.labels
+        draws = (
+            self._draw(bound, share, generator) for bound, share in zip(bounds, shares, strict=True)
+        )
+        if isinstance(self.images, Photos):
+            yield from self._from_disk(self.images, chosen, draws)
+        else:
+            yield from self._from_memory(self.images, chosen, draws)
 
     def shard(self, rank: int, world_size: int) -> "Batches":
         """The share of one of several processes: a slice of every batch.
@@ -174,23 +180,43 @@ class Batches:
             return torch.arange(self.num_images)
         return torch.randperm(self.num_images, generator=generator)
 
-    def _draw(self, num_images: int, generator: Generator) -> Draws:
-        """The random numbers of one batch, for all processes together."""
+    def _draw(self, bound: tuple[int, int], share: range, generator: Generator) -> Draws:
+        """The random numbers of this process's share, drawn for all processes together."""
         if self.augment is None:
             return Draws()
-        return augmentation.draw(self.augment, num_images, self.image_shape, generator)
+        start, stop = bound
+        draws = augmentation.draw(self.augment, stop - start, self.image_shape, generator)
+        return draws.take(slice(share.start - start, share.stop - start), "cpu")
 
-    def _read(self, chosen: list[Tensor]) -> Iterator[RawBatch]:
-        """The pictures of each batch as bytes, on the device."""
-        if isinstance(self.images, Photos):
-            for batch in self.images.batches(chosen):
-                yield RawBatch(
-                    batch.images.to(self.device), batch.labels.to(self.device), batch.kept
+    def _from_memory(
+        self, images: Tensor, chosen: list[Tensor], draws: Iterator[Draws]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch, several small ones made in one pass.
+
+        A pass costs the same two dozen calls however many pictures it takes, and those calls
+        are what would be felt beside a small network.
+        """
+        at_once = max(1, BYTES_A_PASS // (4 * prod(self.image_shape) * self.batch_size))
+        for first in range(0, len(chosen), at_once):
+            several = chosen[first : first + at_once]
+            mine = join(list(islice(draws, len(several))))
+            index, sizes = torch.cat(several), [len(part) for part in several if len(part)]
+            if sizes:
+                made = self._finish(images.index_select(0, index), mine.to(self.device))
+                labels = self.labels.index_select(0, index)
+                yield from zip(made.split(sizes), labels.split(sizes), strict=True)
+
+    def _from_disk(
+        self, photos: Photos, chosen: list[Tensor], draws: Iterator[Draws]
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch, each as worker processes have read it."""
+        for part, mine in zip(photos.batches(chosen), draws, strict=True):
+            if len(part.labels):
+                images = part.images.to(self.device)
+                yield (
+                    self._finish(images, mine.take(part.kept, self.device)),
+                    part.labels.to(self.device),
                 )
-            return
-        for index in chosen:
-            images, labels = self.images.index_select(0, index), self.labels.index_select(0, index)
-            yield RawBatch(images, labels, slice(None))
 
     def _finish(self, images: Tensor, draws: Draws) -> Tensor:
         """Augment and normalise a batch of bytes."""

@@ -67,7 +67,8 @@ class Meter:
         The device has to finish those batches first.
         """
         start, self.num_checked = self.num_checked, len(self.losses)
-        losses = self._on_cpu(self.losses[start:]).tolist()
+        new = self.losses[start:]
+        losses = [new[0].item()] if len(new) == 1 else self._on_cpu(new).tolist()
         return next((start + i for i, loss in enumerate(losses) if not math.isfinite(loss)), None)
 
     def sums(self) -> Tensor:
