@@ -17,7 +17,7 @@ from pathlib import Path
 
 from playwright.sync_api import Page, sync_playwright
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "widgets"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "browser_tools"))
 from lab_server import CHROMIUM_ARGS, all_widgets, open_and_run, serve
 
 TARGET = 50  # milliseconds

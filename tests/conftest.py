@@ -1,11 +1,23 @@
 """Rules that hold for every test."""
 
 import os
+import sys
+from collections.abc import Iterator
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 import torch
 
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+# Tests are no package: what the tests of several folders share is put where they can import it.
+sys.path.insert(0, str(Path(__file__).parent / "browser_tools"))
+
 NO_SKIPS = bool(os.environ.get("COURSE_NO_SKIPS"))
+BROWSER = pytest.StashKey["Browser"]()
 
 # Tests run side by side, one process a core: threads within them only get in each other's way.
 torch.set_num_threads(1)
@@ -22,9 +34,36 @@ def fail_if_skipped(report):
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
-    return fail_if_skipped((yield))
+    report = fail_if_skipped((yield))
+    running = item.config.stash.get(BROWSER, None)
+    if report.failed and running and "browser" in getattr(item, "fixturenames", ()):
+        from kept_failures import keep
+
+        report.sections.append(("Kept of the failure", keep(running, item.nodeid)))
+    return report
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector):
     return fail_if_skipped((yield))
+
+
+# A process drives one Chromium: Playwright cannot be started in it twice.
+@pytest.fixture(scope="session")
+def browser(pytestconfig) -> Iterator["Browser"]:
+    """The machine's own Chromium, started once for the tests of all folders."""
+    from browser_pages import chromium_path, launched
+
+    path = chromium_path()
+    if path is None:
+        pytest.skip("no Chromium on this machine: install the package chromium")
+    with launched(path) as running:
+        pytestconfig.stash[BROWSER] = running
+        yield running
+        del pytestconfig.stash[BROWSER]
+
+
+@pytest.fixture(scope="session")
+def axe_source() -> str:
+    """The text of axe-core, as its package ships it."""
+    return (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")

@@ -1,32 +1,21 @@
-"""Fixtures of the widget tests: one Chromium, pages without a network, one JupyterLab."""
+"""Fixtures of the widget tests: pages without a network, one JupyterLab."""
 
 import json
-import shutil
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+from lab_page import RUN_CODE
+from lab_server import KERNEL, all_widgets, notebook_of_all, open_and_run, serve
 from nbclient import NotebookClient
 from nbconvert import HTMLExporter
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Request
+from shown_widget import Shown
 
 from course_utils.widgets.base import CourseWidget, esm_of
-
-sys.path.insert(0, str(Path(__file__).parent))  # tests are no package: a neighbour needs a path
-from lab_server import (
-    CHROMIUM_ARGS,
-    KERNEL,
-    all_widgets,
-    notebook_of_all,
-    open_and_run,
-    serve,
-)
 
 Compute = Callable[[type[CourseWidget], list[dict[str, Any]]], list[dict[str, Any]]]
 
@@ -37,19 +26,7 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
         metafunc.parametrize("widget", all_widgets(), ids=lambda widget: widget.__name__)
 
 
-# --- Chromium --------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Browser]:
-    """The machine's own Chromium, started once."""
-    path = shutil.which("chromium") or shutil.which("google-chrome")
-    if path is None:
-        pytest.skip("no Chromium on this machine: install the package chromium")
-    with sync_playwright() as playwright:
-        running = playwright.chromium.launch(executable_path=path, args=CHROMIUM_ARGS)
-        yield running
-        running.close()
+# --- Pages without a network -------------------------------------------------------------------
 
 
 def watched_page(context: BrowserContext, faults: list[str]) -> Page:
@@ -119,51 +96,7 @@ def same() -> Callable[[Any, Any], bool]:
     return agree
 
 
-@pytest.fixture(scope="session")
-def axe_source() -> str:
-    """The text of axe-core, as its package ships it."""
-    return (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")
-
-
 # --- A widget on a page ----------------------------------------------------------------------
-
-
-@dataclass
-class Shown:
-    """A widget on a page, and what the tests ask of it."""
-
-    page: Page
-    root: Locator
-
-    def control(self, label: str) -> Locator:
-        """The control with this visible label."""
-        return self.root.get_by_label(label, exact=True)
-
-    def press(self, label: str, *keys: str) -> None:
-        """Focus a control by its label and press keys."""
-        self.control(label).focus()
-        for key in keys:
-            self.page.keyboard.press(key)
-
-    def numbers(self, label: str) -> list[str]:
-        """The texts in the cells of the grid whose label starts so, row by row."""
-        grid = self.root.locator(f".cw-grid[aria-label^='{label}']")
-        return grid.locator(".cw-cell").evaluate_all(
-            "cells => cells.map((c) => c.querySelector('input')?.value ?? c.textContent)"
-        )
-
-    @property
-    def readout(self) -> str:
-        """What a screen reader is told after a change."""
-        return self.root.locator(".cw-readout").inner_text()
-
-    @property
-    def stage(self) -> str:
-        """All that is drawn, colours and boxes included, as one string to compare."""
-        script = """(root) => root.querySelector(".cw-stage").innerHTML
-            + [...root.querySelectorAll("canvas")].map((c) => c.toDataURL()).join()
-            + [...root.querySelectorAll("input")].map((i) => i.value).join()"""
-        return str(self.root.evaluate(script))
 
 
 @pytest.fixture(scope="session")
@@ -224,18 +157,6 @@ def lab_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A JupyterLab of our own, showing the notebook of all widgets."""
     with serve(tmp_path_factory.mktemp("lab")) as url:
         yield url
-
-
-RUN_CODE = """async (code) => {
-    const kernel = window.jupyterapp.shell.currentWidget.sessionContext.session.kernel;
-    const request = kernel.requestExecute({ code, store_history: false });
-    let printed = "";
-    request.onIOPub = ({ header, content }) => {
-        printed += header.msg_type === "stream" ? content.text : (content.traceback ?? []).join("");
-    };
-    await request.done;
-    return printed.trim();
-}"""
 
 
 @pytest.fixture(scope="session")
