@@ -249,6 +249,8 @@ from importlib import reload
 
 
 def check_answer(ResidualBlock):
+    from itertools import combinations
+
     import torch
     import torch.nn.functional as F
     from torch import nn
@@ -258,8 +260,11 @@ def check_answer(ResidualBlock):
     def identity(x):
         return x
 
-    def forward(block, x, stride, order=0, **options):
-        """Compute the block by its definition, with the learner's own weights."""
+    def batch_norm(maps):
+        return F.batch_norm(maps, None, None, training=True)
+
+    def forward(block, x, c_out, stride, order=0, norm=batch_norm, **options):
+        """Compute the block by its definition, with the learner's own filters."""
 
         def weights(c_in, k):
             shape = (c_out, c_in, k, k)
@@ -267,15 +272,10 @@ def check_answer(ResidualBlock):
             checks.require(bool(found), f"a convolution with weights {shape} is missing")
             return found
 
-        def norm(maps):
-            return F.batch_norm(
-                maps, torch.zeros(c_out), torch.ones(c_out), training=block.training
-            )
-
         changed = {"inner": F.relu, "on_f": identity, "around": identity, "end": F.relu}
         changed |= {"strides": (stride, 1), "relu_first": False, "skip": 1.0, "norm_sum": False}
         changed |= options
-        c_out, c_in = len(next(p for p in block.parameters() if p.dim() == 4)), x.shape[1]
+        c_in = x.shape[1]
         first = weights(c_in, 3)
         second = weights(c_out, 3)
         if c_in == c_out:
@@ -291,6 +291,45 @@ def check_answer(ResidualBlock):
         total = norm(f + shortcut) if changed["norm_sum"] else changed["on_f"](norm(f)) + shortcut
         return changed["end"](total)
 
+    def settled(block, x, other, c_out, stride, order, biased):
+        """Compute what the block makes of other maps once it has seen x many times."""
+        seen = []
+
+        def noting(maps):
+            maps = maps.detach()  # running estimates have no gradient
+            seen.append((maps.mean((0, 2, 3)), maps.var((0, 2, 3), correction=not biased)))
+            return batch_norm(maps)
+
+        forward(block, x, c_out, stride, order, noting)
+        estimates = iter(seen)
+
+        def evaluating(maps):
+            return F.batch_norm(maps, *next(estimates))
+
+        return forward(block, other, c_out, stride, order, evaluating)
+
+    def neutral(block, c_out):
+        """Set all scales to 1 and all shifts to 0; do so again for each other guess which is which.
+
+        How a normalisation starts, and what it calls its parameters, is up to the learner.
+        """
+        layers = [module for module in block.modules() if isinstance(module, nn.BatchNorm2d)]
+        scales = {id(layer.weight) for layer in layers}
+        vectors = [p for p in block.parameters() if p.numel() == c_out]
+        vectors.sort(key=lambda p: (id(p) not in scales, -p.detach().mean().item()))
+        for ones in combinations(range(len(vectors)), len(vectors) // 2):
+            for index, vector in enumerate(vectors):
+                vector.data.fill_(float(index in ones))
+            yield run_block(block, x)
+
+    def difference(one, other):
+        return (
+            float((one - other).detach().abs().max()) if one.shape == other.shape else float("inf")
+        )
+
+    def is_close(one, other):
+        return difference(one, other) < 1e-4 * (1 + float(other.detach().abs().max()))
+
     variants = {
         "no ReLU follows the addition": {"end": identity},
         "the ReLU comes before the addition, not after it": {"on_f": F.relu, "end": identity},
@@ -302,39 +341,48 @@ def check_answer(ResidualBlock):
         "the ReLU stands before the batch normalisation": {"relu_first": True},
         "the sum is normalised, not F(x)": {"norm_sum": True},
     }
+
+    def name_slips(block, x, c_out, stride, orders, answers):
+        """Reject answers that one of the slips leads to."""
+        late = {"the second convolution has the stride": {"strides": (1, stride)}}
+        for slip, options in (variants | late).items():
+            wrongs = [forward(block, x, c_out, stride, n, **options) for n in orders]
+            found = any(is_close(answer, wrong) for answer in answers for wrong in wrongs)
+            checks.require(not found, f"your output is what comes out where {slip}")
+
     rows = [(6, 9, 2), (7, 4, 1), (5, 5, 2), (8, 8, 1)]
     for seed, (c_in, c_out, stride) in enumerate(rows):
-        block = ResidualBlock(c_in, c_out, stride)
-        for module in block.modules():
-            if isinstance(module, nn.BatchNorm2d):  # some start with a scale of 0, which is fine
-                nn.init.ones_(module.weight)
-                nn.init.zeros_(module.bias)
-        block.eval()  # while the running estimates are still 0 and 1
-        for training in (False, True):
-            block.train(training)
-            x = 2 * checks.random_tensor(3, c_in, 6, 8, seed=seed)
-            before = x.clone()
-            answer = run_block(block, x)
-            checks.require(torch.equal(x, before), "your block changes the maps it is given")
-            orders = (0, 1) if c_in == c_out else (0,)  # which filters come first cannot be seen
-            rights = [forward(block, x, stride, order) for order in orders]
-            checks.require_tensor(answer.detach() * 0, rights[0].detach() * 0)  # the shape
-            right = min(rights, key=lambda maps: (maps - answer).abs().max().item())
-            late = {"the second convolution has the stride": {"strides": (1, stride)}}
-            for order in orders:
-                slips = {
-                    slip: forward(block, x, stride, order, **options)
-                    for slip, options in (variants | late).items()
-                }
-                for slip, wrong in slips.items():
-                    is_slip = wrong.shape == right.shape and torch.allclose(
-                        answer, wrong, 1e-4, 1e-4
-                    )
-                    is_slip = is_slip and not torch.allclose(answer, right, 1e-4, 1e-4)
-                    sentence = f"your output is what comes out where {slip}"
-                    checks.require(not is_slip, sentence)
-            checks.require_tensor(answer, right, tolerance=1e-4)
+        block = ResidualBlock(c_in, c_out, stride).train()
+        x = 2 * checks.random_tensor(3, c_in, 6, 8, seed=seed)
+        before = x.clone()
+        orders = (0, 1) if c_in == c_out else (0,)  # which filters come first cannot be seen
+        rights = [forward(block, x, c_out, stride, order) for order in orders]
+        answers = []
+        for answer in neutral(block, c_out):
+            answers.append(answer)
+            if any(is_close(answer, right) for right in rights):
+                break
+        else:
+            name_slips(block, x, c_out, stride, orders, answers)
+            answer = answers[0]
+        checks.require(torch.equal(x, before), "your block changes the maps it is given")
+        right = min(rights, key=lambda maps: difference(maps, answer))
+        checks.require_tensor(answer, right, tolerance=1e-4)
         checks.require(answer.requires_grad, "no gradient flows through your block")
+        answer.square().sum().backward()
+        dead = [name for name, p in block.named_parameters() if p.grad is None]
+        checks.require(not dead, f"your block does nothing with {', '.join(dead)}")
+        other = checks.random_tensor(2, c_in, 6, 8, seed=seed + 10)
+        rights = [settled(block, x, other, c_out, stride, n, b) for n in orders for b in (0, 1)]
+        for _ in range(20):  # however slowly the running estimates follow
+            for _ in range(50):
+                block.train()(x)
+            answer = run_block(block.eval(), other)
+            if any(is_close(answer, right) for right in rights):
+                break
+        else:
+            sentence = "in evaluation mode your block does not use what it has seen in training"
+            checks.require(False, sentence)
 
 
 reload(checks).award(3, check_answer, ResidualBlock)

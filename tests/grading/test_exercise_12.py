@@ -114,7 +114,7 @@ WRONG = [
     (
         MEASURED,
         norms(loss="F.cross_entropy(model(images).softmax(1), labels)"),
-        "is not the number",
+        "a softmax stands before the cross-entropy",
     ),
     (
         MEASURED,

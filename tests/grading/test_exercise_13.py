@@ -50,6 +50,31 @@ class ResidualBlock(nn.Module):
         y += x if self.way is None else self.n3(self.way(x))
         return y.relu_()
 """
+OWN_NORM = """
+class Norm(nn.Module):
+    def __init__(self, c):
+        super().__init__()
+        self.a_shift = nn.Parameter(torch.full((1, c, 1, 1), {shift}))
+        self.scale = nn.Parameter(torch.full((1, c, 1, 1), {scale}))
+        self.register_buffer("center", torch.full((1, c, 1, 1), 5.0))
+        self.register_buffer("spread", torch.full((1, c, 1, 1), 0.1))
+    def forward(self, x):
+        center, spread = self.center, self.spread
+        if {batch}:
+            center = x.mean((0, 2, 3), keepdim=True)
+            spread = x.var((0, 2, 3), unbiased=False, keepdim=True)
+            self.center.lerp_(center.detach(), 0.02)
+            self.spread.lerp_(spread.detach(), 0.02)
+        return (x - center) / (spread + 1e-5).sqrt() * self.scale + {added}
+"""
+
+
+def own_norm(shift="0.5", scale="0.25", batch="self.training", added="self.a_shift", **other):
+    """Write the block with a normalisation of one's own, which starts as one likes."""
+    norm = OWN_NORM.format(shift=shift, scale=scale, batch=batch, added=added)
+    return norm + block(**other).replace("nn.BatchNorm2d(o)", "Norm(o)")
+
+
 COUNT = """
 def bottleneck_parameters(in_channels, out_channels, stride=1):
     i, o = in_channels, out_channels
@@ -106,6 +131,10 @@ def stage(result):
     [
         ("block", block()),
         ("block", block(after="nn.init.zeros_(self.main[4].weight)")),
+        ("block", block(after="nn.init.constant_(self.main[1].bias, 3.0)")),
+        ("block", own_norm()),
+        ("block", own_norm(shift="0.0", scale="1.0")),
+        ("block", own_norm(shift="1.0", scale="0.0")),
         ("block", SECOND_FIRST),
         ("bottleneck", count()),
         ("bottleneck", LAYERS),
@@ -163,6 +192,11 @@ WRONG = [
     ),
     (NUMBERS, block(result="(self.main(x) + self.around(x).relu()).relu()"), "goes through a ReLU"),
     (NUMBERS, block(result="(self.main(x) + self.around(x)).relu().detach()"), "no gradient"),
+    (NUMBERS, own_norm(result="self.main(x).relu() + self.around(x)"), "before the addition, not"),
+    (NUMBERS, own_norm(shift="1.0", scale="0.0", result="self.main(x).relu() + self.around(x)"),
+     "before the addition, not"),
+    (NUMBERS, own_norm(batch="True"), "in evaluation mode"),
+    (NUMBERS, own_norm(added="0.0"), "your block does nothing with around.1.a_shift"),
     (COUNTED, count(condition="False"), "the projection is left out"),
     (COUNTED, count(condition="True"), "where the shapes agree"),
     (COUNTED, count(condition="i != o"), "a stride of 2 gets no projection"),
