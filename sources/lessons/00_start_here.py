@@ -121,13 +121,14 @@ show(
 # - **Change things.** Every cell is yours. To get a lesson back as it was, see the README.
 # - **`expect(...)`** is how a lesson checks its own claims: if what the text says were false on your
 #   machine, the cell would fail.
-# - **Pop quizzes** stand at the end of a lesson. Each answer is marked at once, and kept.
+# - **Folded answers** are for you alone: answer first, then open. There is one below.
+# - **Pop quizzes** stand at the end of the lessons from 01 on. Each answer is marked at once, and kept.
 # - **Exercises** are notebooks of their own, in the folder `exercises`. Their checks tell you what is
 #   wrong, not only that something is. In a graded course you hand in the same notebook.
 # - Pictures have a text for readers who cannot see them, and colours that colour-blind readers can
 #   tell apart.
 #
-# **Pop quiz**, to try one out: a lesson claims "this model reaches 90 %", and its cell with `expect`
+# **A question, to try one out:** a lesson claims "this model reaches 90 %", and its cell with `expect`
 # fails on your machine. What do you know?
 #
 # <details><summary>Answer</summary>
@@ -149,11 +150,12 @@ show(
 # | [05](05_channels_and_parameters.ipynb) | channels, parameters, multiply-adds |
 # | [06](06_equivariance_and_fourier.ipynb) | what a shift does; filters as frequencies |
 # | [07](07_lenet.ipynb) | LeNet, and the training loop by hand |
-# | 08 to 10 | AlexNet, VGG, GoogLeNet: deeper, and why that worked |
-# | 11 to 14 | normalisation, Highway, ResNet, DenseNet: deeper still |
-# | 15 | everything side by side, and your own photos |
+# | [08](08_alexnet.ipynb), [09](09_vgg.ipynb), [10](10_googlenet.ipynb) | AlexNet, VGG, GoogLeNet: deeper, and why that worked |
+# | [11](11_normalization.ipynb), [12](12_going_deeper.ipynb) | normalisation; plain nets that get worse the deeper they are, Highway |
+# | [13](13_resnet.ipynb), [14](14_densenet.ipynb) | ResNet, DenseNet: deeper still |
+# | [15](15_showdown.ipynb) | everything side by side, and your own photos |
 #
-# Lessons without a link are still being written. In a workshop of two hours, do 00, 01 and 07.
+# In a workshop of two hours, do 00, 01 and 07.
 #
 # **Next** [01 · Image tensors](01_image_tensors.ipynb)
 #
