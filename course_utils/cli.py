@@ -172,15 +172,16 @@ def lab_environment() -> dict[str, str]:
 
 
 def course_root() -> Path:
-    """Return the folder that holds the notebooks.
+    """Return the folder that holds the notebooks: the package's own, or the current one.
 
     Raises:
-        ValueError: The package was installed without them.
+        ValueError: The package was installed without them, and they are not here either.
     """
-    root = Path(__file__).resolve().parent.parent
-    if not (root / START).is_file():
-        raise ValueError(f"{root / START} is not there: run this from a copy of the whole course")
-    return root
+    own = Path(__file__).resolve().parent.parent
+    for root in (own, Path.cwd()):
+        if (root / START).is_file():
+            return root
+    raise ValueError(f"{own / START} is not there: run this in a copy of the whole course")
 
 
 def run_doctor(options: argparse.Namespace, rest: list[str]) -> int:

@@ -104,8 +104,17 @@ def test_lab_passes_its_options_on_and_stays_private(monkeypatch):
 
 def test_lab_explains_a_missing_course(monkeypatch, tmp_path, capsys):
     monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages/course_utils/cli.py"))
+    monkeypatch.chdir(tmp_path)
     assert cli.main(["lab"]) == 1
-    assert "run this from a copy of the whole course" in capsys.readouterr().err
+    assert "run this in a copy of the whole course" in capsys.readouterr().err
+
+
+def test_an_installed_package_opens_the_course_of_the_current_folder(monkeypatch, tmp_path):
+    monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages/course_utils/cli.py"))
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / cli.START).touch()
+    assert cli.course_root() == tmp_path
 
 
 def test_train_reports_and_records(tmp_path, capsys):
