@@ -123,7 +123,8 @@ def require_sandbox() -> None:
         command = sandbox_command(
             folder, Limits(), [sys.executable, "-c", "import zmq, course_utils"]
         )
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        environment = sandbox_environment("nobody")  # as for a kernel: it finds this package
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60, env=environment)
     if done.returncode:
         raise SandboxUnavailable(_what_to_do(done.stderr.strip().replace("\n", "; ")))
 
@@ -136,6 +137,8 @@ def _what_to_do(error: str) -> str:
             f"AppArmor forbids the sandbox ({error}): allow it, as 'AppArmor' in "
             f"classroom/README.md says, {TRUSTED_HINT}"
         )
+    if error and not error.startswith("bwrap"):
+        return f"Python does not work in the sandbox ({error}): mend that, {TRUSTED_HINT}"
     return (
         f"the sandbox does not start ({error}): this machine or container has to allow "
         f"unprivileged user namespaces, {TRUSTED_HINT}"

@@ -36,7 +36,8 @@ def test_apparmor_is_named_where_it_forbids_namespaces(monkeypatch):
     monkeypatch.setattr(sandbox.Path, "read_text", lambda path: "1\n")
     assert "AppArmor forbids the sandbox (no map)" in sandbox._what_to_do("no map")
     monkeypatch.setattr(sandbox.Path, "read_text", lambda path: "0\n")
-    assert "does not start (no map)" in sandbox._what_to_do("no map")
+    assert "does not start (bwrap: no map)" in sandbox._what_to_do("bwrap: no map")
+    assert "Python does not work in the sandbox (no zmq)" in sandbox._what_to_do("no zmq")
 
 
 @pytest.mark.parametrize("name", ["seconds", "memory_mb", "processes", "disk_mb", "output_kb"])
