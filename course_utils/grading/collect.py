@@ -8,6 +8,7 @@ import hashlib
 import os
 import re
 import stat
+import warnings
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -16,6 +17,7 @@ from pathlib import Path, PurePosixPath
 
 import nbformat
 from nbformat import NotebookNode
+from nbformat.warnings import DuplicateCellId, MissingIDFieldWarning
 
 LARGEST = 10 * 2**20
 """Bytes of a notebook; one with all its figures has about one megabyte."""
@@ -282,8 +284,11 @@ def parsed(data: bytes) -> NotebookNode:
         ValueError: They are none.
     """
     try:
-        notebook = nbformat.reads(data.decode("utf-8"), as_version=4)
-        nbformat.validate(notebook)
+        with warnings.catch_warnings():  # `RestoreCells` deals with both, and a teacher is told
+            warnings.simplefilter("ignore", DuplicateCellId)
+            warnings.simplefilter("ignore", MissingIDFieldWarning)
+            notebook = nbformat.reads(data.decode("utf-8"), as_version=4)
+            nbformat.validate(notebook)
     except (Exception, RecursionError) as error:  # whatever is wrong with a stranger's file
         reason = str(error).splitlines()[0][:100] if str(error) else ""
         raise ValueError(f"is no notebook inside ({type(error).__name__}: {reason})") from None

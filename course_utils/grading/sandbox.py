@@ -158,8 +158,9 @@ def sandbox_command(
             as where Python was installed in the course's own folder.
     """
     visible = list(_visible())
+    program = shutil.which("bwrap") or "bwrap"  # the PATH of the sandbox may lack its folder
     options = [
-        "bwrap", "--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "--hostname", "student",
+        program, "--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "--hostname", "student",
         "--unsetenv", "JPY_PARENT_PID",  # a kernel ends where this process is not its parent
     ]  # fmt: skip
     options += ["--bind", str(folder.path / "tmp"), "/tmp"]  # first: the course may be below /tmp

@@ -21,7 +21,7 @@ from nbformat import NotebookNode
 
 from course_utils.grading import attempts, integrity
 from course_utils.grading.attempts import Outcome
-from course_utils.grading.collect import Submission
+from course_utils.grading.collect import Submission, parsed
 from course_utils.grading.execute import NOTES
 from course_utils.grading.folder import Batch, batch_config
 from course_utils.grading.preprocessors import NO_RESULT
@@ -103,7 +103,7 @@ def refresh(api: "NbGraderAPI", batch: Batch, job: Feedback) -> Outcome:
 def _read(batch: Batch, submitted: Path) -> dict[str, Any]:
     """Return what a graded notebook, and its state before, say for the outcome."""
     student = submitted.parent.parent.name
-    before = nbformat.read(submitted, as_version=4)
+    before = parsed(submitted.read_bytes())
     graded = nbformat.read(batch.notebook("autograded", student), as_version=4)
     released = nbformat.read(batch.notebook("exercises"), as_version=4)
     remarks = [*graded.metadata.get(NOTES, []), *integrity.changes(released, before)]

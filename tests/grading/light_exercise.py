@@ -91,8 +91,8 @@ def named(notebook, name):
 
 
 def as_bytes(notebook):
-    """Return a notebook as a file has it."""
-    return nbformat.writes(notebook).encode()
+    """Return a notebook as a file has it, whatever nbformat thinks of it."""
+    return nbformat.v4.writes(notebook).encode()
 
 
 def kind(make, points, remark=None):

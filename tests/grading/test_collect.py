@@ -141,11 +141,15 @@ def test_an_archive_that_lies_about_sizes_is_not_read_to_the_end(tmp_path):
     assert [problem.name for problem in problems] == ["S1_07_lenet.ipynb"]
 
 
-def test_a_copied_cell_makes_no_notebook_unreadable(tmp_path):
-    cell = nbformat.v4.new_code_cell("1", id="same")
-    twice = nbformat.v4.new_notebook(cells=[cell, cell])
+def test_a_copied_cell_and_one_without_an_id_are_read_without_a_word(tmp_path, recwarn):
+    one, other = (nbformat.v4.new_code_cell(text, id="same") for text in ("1", "2"))
+    twice = nbformat.v4.new_notebook()
     source = tmp_path / "sent"
     source.mkdir()
+    twice.cells = [one, other]
     (source / "S1_07_lenet.ipynb").write_text(nbformat.v4.nbjson.writes(twice))
+    del other["id"]
+    (source / "S2_07_lenet.ipynb").write_text(nbformat.v4.nbjson.writes(twice))
     found, problems = collect(source, SLUG, tmp_path / "inbox")
-    assert (len(found), problems) == (1, [])
+    assert (len(found), problems) == (2, [])
+    assert [str(warning.message) for warning in recwarn] == []
