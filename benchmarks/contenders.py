@@ -22,10 +22,16 @@ from course_utils.training.precision import autocast, choose_precision
 CPU = torch.device("cpu")
 
 
-def train_ours(setting: Setting, train: Batches, model: nn.Module, precision: str) -> None:
+def train_ours(setting: Setting, train: Batches, model: nn.Module, choice: str) -> None:
     """The course: one call of `fit`, with all that it does by default (schedule, metrics, ...).
 
     Its validation after each epoch is not timed, as no peer validates.
+
+    Args:
+        setting: what every contender is told.
+        train: the pictures.
+        model: with the weights that all begin with.
+        choice: a precision, or "compiled" for "auto" with `compile=True`.
     """
     num = min(setting.batch_size, train.num_images)
     val = train.with_options(
@@ -37,7 +43,8 @@ def train_ours(setting: Setting, train: Batches, model: nn.Module, precision: st
         lr=LR,
         momentum=MOMENTUM,
         weight_decay=WEIGHT_DECAY,
-        precision=precision,
+        precision="auto" if choice == "compiled" else choice,
+        compile=choice == "compiled",
     )
     fit(model, loaders, config)
 
@@ -63,7 +70,7 @@ def main() -> None:
     model = build_model(setting, train)
     name, choice = setting.contender.split("-")
     if name == "ours":
-        train_ours(setting, train, model, precision=choice)
+        train_ours(setting, train, model, choice)
     elif name == "limit":
         train_limit(setting, train, model, precision=choice)
     else:

@@ -19,6 +19,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+import psutil
+
 CONTENDERS = Path(__file__).with_name("contenders.py")
 BYTES_IN_MAXRSS = 1 if sys.platform == "darwin" else 1024
 
@@ -59,10 +61,12 @@ class Turn:
     Attributes:
         seconds: of the epoch.
         peak: most memory that the process has held since it started, in MB.
+        held: memory that it holds when the epoch has ended, in MB.
     """
 
     seconds: float
     peak: float
+    held: float
 
 
 class Turns:
@@ -94,12 +98,17 @@ def wait() -> None:
 
 def report(seconds: float) -> None:
     """Say, as a contender, how the turn went."""
-    print(json.dumps(asdict(Turn(seconds, peak_memory()))), flush=True)
+    print(json.dumps(asdict(Turn(seconds, peak_memory(), held_memory()))), flush=True)
 
 
 def peak_memory() -> float:
     """Most memory that this process has held, in MB (`ru_maxrss`), its children not counted."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_IN_MAXRSS / 2**20
+
+
+def held_memory() -> float:
+    """Memory that this process holds now, in MB, its children not counted."""
+    return psutil.Process().memory_info().rss / 2**20
 
 
 class Contender:

@@ -24,10 +24,9 @@ common, contenders, peers, report, training, turns = map(
 TINY = turns.Setting("", "lenet5", "fashion_mnist_mini", batch_size=8, steps=3, turns=2)
 
 
-def measured(contender, *seconds, peaks=(100.0, 103.5)):
-    return training.Measured(
-        turns.Setting(contender, "lenet5", "shapes", 10, 10, 2), tuple(seconds), peaks
-    )
+def measured(contender, *seconds):
+    setting = turns.Setting(contender, "lenet5", "shapes", 10, 10, 2)
+    return training.Measured(setting, tuple(seconds), peaks=(100.0, 103.0), held=(90.0, 91.0))
 
 
 @pytest.fixture
@@ -61,7 +60,17 @@ def test_the_table_says_how_much_faster_ours_is(results):
     assert (loop["pictures/s"], loop["ours float32 / it"], loop["ours auto / it"]) == (33, 3.0, 6.0)
     assert rows["the limit, float32"]["ours float32 / it"] == 0.8
     assert "DataLoader and torchvision, 0 workers" not in rows  # the slower choice
-    assert rows["ours, float32"]["growth, MB"] == 3.5
+    assert rows["ours, float32"]["peak's growth"] == 3
+    assert rows["ours, float32"]["growth of what is held"] == 1
+    assert "ours, auto, compile=True" not in rows  # it took no part
+
+
+def test_compiled_training_has_a_row_and_no_target(results):
+    compiled = results | {training.COMPILED: measured(training.COMPILED, 0.25, 2.5, 0.25)}
+    rows = {row["training"]: row for row in training.speeds(CASE, compiled).to_dicts()}
+    assert rows["ours, auto, compile=True"]["ours auto / it"] == 0.5
+    assert training.slower_choices(compiled) == training.slower_choices(results)
+    assert list(training.targets(CASE, compiled)) == list(training.targets(CASE, results))
 
 
 def test_the_slower_choice_is_named(results):
@@ -82,7 +91,7 @@ def test_targets_are_held_against_what_was_measured(results):
 
 def test_the_section_holds_the_tables_and_the_circumstances(results):
     text = training.section({CASE: results}, seconds=60)
-    assert "| ours, float32 | 100 | 1.0 | 2.0 | 104 | 3.5 |" in text
+    assert "| ours, float32 | 100 | 1.0 | 2.0 | 103 | 3 | 1 |" in text
     for word in ("machine:", "versions:", "commit:", "AMX", "torch ", "1.0 minutes"):
         assert word in text
 
@@ -164,9 +173,12 @@ def test_the_peers_compute_the_same(alone):
 
 def test_ours_and_the_limit_take_as_many_turns(alone):
     start = trained(lambda *_: None)
-    for train in (contenders.train_ours, contenders.train_limit):
+    for train, options in (
+        (contenders.train_ours, {"choice": "float32"}),
+        (contenders.train_limit, {"precision": "float32"}),
+    ):
         alone.clear()
-        assert not torch.equal(start, trained(train, precision="float32"))
+        assert not torch.equal(start, trained(train, **options))
         assert len(alone) == TINY.turns
         assert all(seconds > 0 for seconds in alone)
 
@@ -201,6 +213,7 @@ def test_processes_take_turns():
     for one in measured.values():
         assert len(one.seconds) == 2
         assert 50 < one.peaks[0] <= one.peaks[1]
+        assert all(held <= one.peaks[1] + 1 for held in one.held)
 
 
 def test_the_command_line_prints_and_writes(results, tmp_path, monkeypatch, capsys):
@@ -212,7 +225,8 @@ def test_the_command_line_prints_and_writes(results, tmp_path, monkeypatch, caps
 
     monkeypatch.setattr(training, "measure", measure)
     file = tmp_path / "results.md"
-    training.main(["--models", "lenet5", "--no-lightning", "--results", str(file)])
+    options = ["--no-lightning", "--no-compiled", "--results", str(file)]
+    training.main(["--models", "lenet5", *options])
     names = [*training.OURS, *training.LIMITS.values(), "loop-0", "loop-2", "d2l-4"]
     assert asked == [("lenet5", names, 7)]
     assert "over the limit's: 1.250, wanted <= 1.15  NOT MET" in capsys.readouterr().out
@@ -239,3 +253,4 @@ def test_a_turn_is_one_line(capsys):
     told = json.loads(capsys.readouterr().out)
     assert told["seconds"] == 1.5
     assert told["peak"] > 10
+    assert told["held"] > 10
