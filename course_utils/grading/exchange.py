@@ -45,6 +45,7 @@ NUMBERS: dict[str, Callable[[str], int]] = {"system": number_by_system, "names":
 class CollectOwn(ExchangeCollect):
     """Collects what students have handed in themselves: plain files of their own, no links."""
 
+    src_records: list[dict[str, Any]]
     owners = Enum(list(NUMBERS), "system", help="How a student's number is known.").tag(config=True)
 
     def init_src(self) -> None:
