@@ -1,11 +1,11 @@
 """`results.md`: what was measured, on which machine; each script rewrites its own section."""
 
 import platform
-import subprocess
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from course_utils.provenance import git, processor
 from course_utils.tables import Table, show
 from course_utils.training.threads import find_processors
 
@@ -71,15 +71,10 @@ def circumstances(packages: tuple[str, ...], environment: dict[str, str]) -> str
 
 def machine() -> str:
     """The processor, the number of cores that may be used, and whether it has AMX."""
-    model, flags = platform.processor() or platform.machine(), ""
-    cpuinfo = Path("/proc/cpuinfo")
-    if cpuinfo.exists():
-        pairs = (line.partition(":") for line in cpuinfo.read_text().splitlines())
-        known = {name.strip(): value.strip() for name, _, value in pairs}
-        model, flags = known.get("model name", model), known.get("flags", "")
+    model, has_amx = processor()
     processors = find_processors()
-    has_amx = "yes" if "amx_bf16" in flags.split() else "no"
-    return f"{model}, {processors.logical} processors on {processors.physical} cores, AMX {has_amx}"
+    cores = f"{processors.logical} processors on {processors.physical} cores"
+    return f"{model}, {cores}, AMX {'yes' if has_amx else 'no'}"
 
 
 def _versions(packages: tuple[str, ...]) -> list[str]:
@@ -95,17 +90,7 @@ def _versions(packages: tuple[str, ...]) -> list[str]:
 def commit() -> str:
     """The commit that is checked out, and whether the package differs from it."""
     here = Path(__file__).parent
-    sha = _git("rev-parse", "--short=12", "HEAD", folder=here)
-    changed = _git("status", "--porcelain", "--", "../course_utils", ".", folder=here)
+    sha = git("rev-parse", "--short=12", "HEAD", folder=here)
+    changed = git("status", "--porcelain", "--", "../course_utils", ".", folder=here)
     changed = "\n".join(line for line in changed.splitlines() if RESULTS.name not in line)
     return (sha or "unknown") + (", with changes since" if changed else "")
-
-
-def _git(*words: str, folder: Path) -> str:
-    try:
-        done = subprocess.run(
-            ["git", *words], cwd=folder, capture_output=True, text=True, check=True
-        )
-    except (OSError, subprocess.CalledProcessError):
-        return ""
-    return done.stdout.strip()

@@ -12,7 +12,6 @@ import argparse
 import json
 import os
 import platform
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -22,6 +21,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import torch  # read the number of threads first
 
+from course_utils.provenance import git, processor
 from course_utils.training import DivergenceError, evaluate, fit
 from course_utils.training.experiments import Experiment, experiments
 from course_utils.training.records import SCHEMA
@@ -103,30 +103,16 @@ def write(file: Path, content: dict[str, Any]) -> None:
 def machine() -> dict[str, Any]:
     """Return what the figures of a record depend on, besides its settings."""
     code = ["course_utils/models", "course_utils/data", "course_utils/training"]
+    name, has_amx = processor()
     return {
-        "cpu": processor(),
+        "cpu": f"{name}, {'with' if has_amx else 'without'} AMX",
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "python": platform.python_version(),
         "torch": str(torch.__version__),
-        "commit": git("rev-parse", "--short", "HEAD"),
-        "changed_since": bool(git("status", "--porcelain", "--", *code)),
+        "commit": git("rev-parse", "--short", "HEAD", folder=ROOT),
+        "changed_since": bool(git("status", "--porcelain", "--", *code, folder=ROOT)),
     }
-
-
-def processor() -> str:
-    """Return the processor's name and whether it multiplies bfloat16 matrices itself."""
-    file = Path("/proc/cpuinfo")
-    text = file.read_text("utf-8") if file.is_file() else ""
-    names = [line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line]
-    name = names[0] if names else platform.processor()
-    return f"{name}, {'with' if 'amx_bf16' in text else 'without'} AMX"
-
-
-def git(*arguments: str) -> str:
-    """Return what git prints; nothing where there is no repository."""
-    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True)
-    return done.stdout.strip()
 
 
 if __name__ == "__main__":

@@ -1,0 +1,41 @@
+"""Where a measured figure comes from: the processor, and the state of the code."""
+
+import platform
+import subprocess
+from pathlib import Path
+from typing import NamedTuple
+
+
+class Processor(NamedTuple):
+    """What a speed depends on first.
+
+    Attributes:
+        name: As the system gives it.
+        has_amx: Whether it multiplies bfloat16 matrices itself.
+    """
+
+    name: str
+    has_amx: bool
+
+
+def processor() -> Processor:
+    """Return this machine's processor."""
+    file = Path("/proc/cpuinfo")  # of Linux; other systems give the name only
+    text = file.read_text("utf-8") if file.is_file() else ""
+    names = [line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line]
+    name = names[0] if names else platform.processor() or platform.machine()
+    return Processor(name, "amx_bf16" in text.split())
+
+
+def git(*words: str, folder: Path) -> str:
+    """Return what git prints; nothing where there is no repository, or no git.
+
+    Args:
+        words: Of the command, without "git".
+        folder: Where it runs.
+    """
+    try:
+        done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
