@@ -4,7 +4,10 @@ It differs from nbgrader's own in what happens when something goes badly wrong: 
 were earned before stay, what could not be run gets none, and a note for the teacher says why.
 """
 
+import ast
 import asyncio
+import queue
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from course_utils.grading.sandbox import Limits
 NOTES = "grading_notes"
 """Where, in the metadata of a graded notebook, the notes for the teacher are."""
 PATIENCE = 15  # seconds that an interrupted kernel has to come back
+GUARD = str(Path(__file__).with_name("guard.py"))
 SPOKEN = ("stream", "display_data", "execute_result", "update_display_data", "error")
 SILENT = ("status", "execute_input", "clear_output")
 
@@ -47,6 +51,7 @@ class SandboxedExecute(Execute):
         """
         self._student = resources["nbgrader"]["student"]
         self._notes: list[str] = []
+        self._needed = modules_of_checks(nb)
         self._printed, self._over, self._interrupted = 0, False, False
         self._limits = Limits(seconds=self.seconds, memory_mb=self.memory_mb)
         with student_kernel(
@@ -82,7 +87,7 @@ class SandboxedExecute(Execute):
         try:
             if is_code:
                 await self._require_answer()
-                self._restore_student()
+                await self._guard(cell, cell_index)
             return await super().async_execute_cell(cell, cell_index, *options, **named)
         except Exception as error:  # what a hostile kernel sends may be anything
             self._over = True
@@ -98,18 +103,57 @@ class SandboxedExecute(Execute):
         Raises:
             asyncio.TimeoutError: It is still busy.
         """
-        if not self._interrupted:
-            return
-        self._interrupted, question = False, self.kc.kernel_info()
-        while True:
-            reply = await asyncio.wait_for(self.kc.get_shell_msg(timeout=None), PATIENCE)
-            if reply["parent_header"].get("msg_id") == question:
-                return
+        if self._interrupted:
+            self._interrupted = False
+            await asyncio.wait_for(self._reply_to(self.kc.kernel_info()), PATIENCE)
 
-    def _restore_student(self) -> None:
-        """Set the student's id again: a notebook may have claimed another."""
-        line = f"__import__('os').environ['COURSE_STUDENT'] = {self._student!r}"
-        self.kc.execute(line, silent=True, store_history=False)
+    async def _reply_to(self, question: str) -> dict[str, Any]:
+        """Return what the kernel replies to a message.
+
+        Raises:
+            DeadKernelError: It has ended.
+        """
+        while True:
+            try:
+                reply = await self.kc.get_shell_msg(timeout=1)
+            except queue.Empty:
+                if not await self.km.is_alive():
+                    raise DeadKernelError("Kernel died") from None
+            else:
+                if reply["parent_header"].get("msg_id") == question:
+                    return dict(reply["content"])
+
+    async def _guard(self, cell: NotebookNode, cell_index: int) -> None:
+        """Undo what the cells so far did to Python, IPython and the checks, and note it.
+
+        Raises:
+            asyncio.TimeoutError: The kernel is busy with something else.
+        """
+        look = f"__import__('runpy').run_path({GUARD!r})['look']({self._student!r}, {self._needed})"
+        question = self.kc.execute(
+            "", silent=True, store_history=False, user_expressions={"found": look}
+        )
+        content = await asyncio.wait_for(self._reply_to(question), self.timeout)
+        answer = content.get("user_expressions", {}).get("found", {})
+        try:
+            found = ast.literal_eval(answer["data"]["text/plain"])
+        except (KeyError, TypeError, ValueError, SyntaxError):
+            found = ["keeps the grader from looking at the checks"]
+        where = f", before {name_of(cell, cell_index)}"
+        self._notes += [f"{str(each)[:200]}{where}" for each in list(found)[:20]]
+
+    async def _check_raise_for_error(
+        self, cell: NotebookNode, cell_index: int, exec_reply: dict[str, Any] | None
+    ) -> None:
+        """Write an error down that IPython keeps to itself, as it does with a debugger's."""
+        content = (exec_reply or {}).get("content", {})
+        shown = any(output.output_type == "error" for output in cell.outputs)
+        if content.get("status") == "error" and not shown:
+            name, value = str(content.get("ename", "Error")), str(content.get("evalue", ""))
+            cell.outputs.append(
+                new_output("error", ename=name, evalue=value, traceback=[f"{name}: {value}"])
+            )
+        await super()._check_raise_for_error(cell, cell_index, exec_reply)
 
     def _cause(self, error: Exception) -> str:
         """Say what ended the kernel."""
@@ -153,6 +197,21 @@ class SandboxedExecute(Execute):
             self._notes.append(f"{sentence}, in {name_of(cell, cell_index)}")
             asyncio.ensure_future(self.km.interrupt_kernel())  # noqa: RUF006 - sent and forgotten
         return self._printed <= most or size_of(content) < 1000
+
+
+def modules_of_checks(notebook: NotebookNode) -> list[str]:
+    """Return the modules that the test cells of a notebook import, and what else may be one."""
+    tests = [
+        cell.source for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")
+    ]
+    found = re.findall(
+        r"^ *from ([\w.]+) import ([\w, ]+)|^ *import ([\w.]+)", "\n".join(tests), re.M
+    )
+    names = [plain or module for module, _, plain in found]
+    names += [
+        f"{module}.{name.strip()}" for module, some, _ in found for name in some.split(",") if some
+    ]
+    return list(dict.fromkeys(names))
 
 
 def name_of(cell: NotebookNode, index: int | None) -> str:

@@ -97,13 +97,14 @@ class RequireEvidence(NbGraderPreprocessor):
 
     nbgrader takes silence for success: a cell without an error, or with a result that is no
     number, earns full marks. Our test cells end with `checks.award`, so silence means that
-    the cell was cut short or its errors were hidden.
+    the cell was cut short or its errors were hidden. nbgrader also stops at the first output that
+    looks like a result, even if an error follows; a student's code can send such an output itself.
     """
 
     def preprocess_cell(
         self, cell: NotebookNode, resources: dict[str, Any], cell_index: int
     ) -> Converted:
-        """Add an error to a test cell that lacks its result."""
+        """Add an error to a test cell that lacks its result; let an error outweigh any result."""
         is_test = utils.is_grade(cell) and not utils.is_solution(cell)
         if is_test and cell.cell_type == "code" and not _has_verdict(cell):
             cell.outputs.append(
@@ -114,6 +115,8 @@ class RequireEvidence(NbGraderPreprocessor):
                     traceback=[f"NoResult: {NO_RESULT}"],
                 )
             )
+        if is_test and any(output.output_type == "error" for output in cell.get("outputs", [])):
+            cell.outputs = [each for each in cell.outputs if each.output_type != "execute_result"]
         return cell, resources
 
 
