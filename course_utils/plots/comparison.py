@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox
 
-from course_utils.plots.style import BLUE, FONT, RED, new_figure, tidy
+from course_utils.plots.style import BLUE, FONT, RED, new_figure, per_cent, tidy
 
 LABEL = FONT - 1.5  # points
 MARKER = 6  # points across
@@ -139,7 +139,7 @@ def _draw_panel(axes: Axes, rows: Sequence[ComparisonRow], cost: str, lowest: fl
     axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
     axes.xaxis.set_minor_formatter(ticker.NullFormatter())
-    axes.yaxis.set_major_formatter(ticker.PercentFormatter(1.0))
+    per_cent(axes.yaxis)
 
 
 def _label_points(

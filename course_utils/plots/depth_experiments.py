@@ -17,6 +17,7 @@ from course_utils.plots.style import (
     MARKERS,
     SIGNED,
     new_figure,
+    per_cent,
     tidy,
 )
 
@@ -151,5 +152,5 @@ def plot_ablations(ablations: Mapping[str, Ablation], chance: float = 0.1) -> Fi
         axes.set_title(f"{label}: whole {found.whole:.0%}", fontsize=FONT)
     panels[0].set_ylim(0, 1)
     panels[0].set_ylabel("accuracy (dotted: chance)", fontsize=FONT)
-    panels[0].yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
+    per_cent(panels[0].yaxis)
     return figure

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Mapping, Sequence
 
-import matplotlib.ticker as ticker
 import numpy as np
 import torch
 from matplotlib.axes import Axes
@@ -19,6 +18,7 @@ from course_utils.plots.style import (
     SIGNED,
     bare,
     new_figure,
+    per_cent,
     tidy,
 )
 
@@ -62,7 +62,7 @@ def plot_lines(
     tidy(axes, xlabel, ylabel)
     axes.set_ylim(bottom=0)
     if percent:
-        axes.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
+        per_cent(axes.yaxis)
     axes.legend(fontsize=FONT - 1, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     return figure
 

@@ -70,6 +70,7 @@ FUNCTIONS = {
     "cat": Operation("concat", "join"),
     "mean": Operation("global average pool", "pooling"),
     "adaptive_avg_pool2d": Operation("global average pool", "pooling"),
+    "pad": Operation("pad with zeros", "other"),
 }
 """Functions and methods of a tensor by name, without the underscores of their in-place forms."""
 
@@ -137,11 +138,20 @@ def _function(node: fx.Node) -> Operation:
     """Name a function, or a method of a tensor, by what it does with its arguments."""
     target = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
     name = {"iadd": "add", "imul": "mul"}.get(target, target).strip("_")
+    if name == "getitem":
+        return _indexing(node)
     known = FUNCTIONS.get(name, Operation(name.replace("_", " "), "other"))
     if known.kind == "join" and len(node.all_input_nodes) == 1 and name != "cat":
         left, right = ("·" if isinstance(a, fx.Node) else f"{a:g}" for a in node.args[:2])
         return Operation(f"{left} {known.text} {right}", "other")
     return known
+
+
+def _indexing(node: fx.Node) -> Operation:
+    """Name ``x[..., ::2, ::2]`` by its step; any other index is a part of the whole."""
+    index = node.args[1] if isinstance(node.args[1], tuple) else (node.args[1],)
+    steps = {part.step for part in index if isinstance(part, slice)} - {None, 1}
+    return Operation(f"subsample /{steps.pop()}" if len(steps) == 1 else "a part", "pooling")
 
 
 # --- Tracing -----------------------------------------------------------------------------------

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from matplotlib import ticker
 from matplotlib.figure import Figure
 
-from course_utils.plots.style import FONT, LINES, MARKERS, new_figure, tidy
+from course_utils.plots.style import FONT, LINES, MARKERS, in_words, new_figure, per_cent, tidy
 from course_utils.training.records import RecordedRuns
 
 
@@ -35,9 +35,9 @@ def plot_records(
         axes.plot(epochs, mean, color=colour, marker=marker, markersize=4, label=label)
     seeds = sorted({recorded.num_seeds for recorded in runs.values()})
     tidy(axes, f"epoch (mean of {' or '.join(map(str, seeds))} seeds, band ± 1 deviation)",
-         ylabel or quantity.replace("_", " "))  # fmt: skip
+         ylabel or in_words(quantity))  # fmt: skip
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     if "accuracy" in quantity:
-        axes.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
+        per_cent(axes.yaxis)
     axes.legend(fontsize=FONT - 1, frameon=False)
     return figure

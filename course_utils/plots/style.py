@@ -3,6 +3,7 @@
 from typing import Any
 
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 
 # Okabe and Ito's palette, for lines and boxes.
@@ -46,3 +47,15 @@ def tidy(axes: Axes, xlabel: str, ylabel: str) -> None:
     axes.grid(**GRID)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def per_cent(axis: Axis) -> None:
+    """Write an axis of shares as per cent, with as many digits as its ticks need."""
+    axis.set_major_formatter(lambda value, _: f"{round(100 * value, 6):g}%")
+
+
+def in_words(quantity: str) -> str:
+    """Name a field of an epoch's record: ``val_accuracy`` is the validation accuracy."""
+    part, _, measure = quantity.partition("_")
+    parts = {"train": "training", "val": "validation"}
+    return f"{parts[part]} {measure}" if part in parts else quantity.replace("_", " ")

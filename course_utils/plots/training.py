@@ -9,7 +9,18 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.plots.display import to_bundle
-from course_utils.plots.style import BLUE, FONT, INTENSITY, LINES, MARKERS, RED, new_figure, tidy
+from course_utils.plots.style import (
+    BLUE,
+    FONT,
+    INTENSITY,
+    LINES,
+    MARKERS,
+    RED,
+    in_words,
+    new_figure,
+    per_cent,
+    tidy,
+)
 from course_utils.training import History
 
 OUT_OF_VIEW = 3  # times the highest training loss
@@ -25,7 +36,7 @@ def draw_curves(axes: Axes, curves: Sequence[Curve], ylabel: str, *, percent: bo
     tidy(axes, "epoch", ylabel)
     axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
     if percent:
-        axes.yaxis.set_major_formatter(ticker.PercentFormatter(1.0, decimals=0))
+        per_cent(axes.yaxis)
     axes.legend(fontsize=FONT - 1, frameon=False)
 
 
@@ -73,7 +84,7 @@ def plot_histories(
     Args:
         histories: Label -> run.
         quantity: A field of an epoch's record: ``train_loss``, ``val_accuracy``, ...
-        ylabel: Name of the quantity in words; its field name by default.
+        ylabel: Name of the quantity; by default its field in words.
 
     Raises:
         ValueError: There is no run, or more than can be told apart.
@@ -85,7 +96,7 @@ def plot_histories(
         for (label, history), colour, marker in zip(histories.items(), LINES, MARKERS, strict=False)
     ]
     figure = new_figure(5.2, 3.0)
-    name = ylabel or quantity.replace("_", " ")
+    name = ylabel or in_words(quantity)
     draw_curves(figure.subplots(), curves, name, percent="accuracy" in quantity)
     return figure
 

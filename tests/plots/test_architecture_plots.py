@@ -4,6 +4,7 @@ import pytest
 import torch
 from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
 from torch import nn
+from torch.nn import functional
 
 from course_utils import models
 from course_utils.models.densenet import DenseBlock, DenseLayer
@@ -265,3 +266,16 @@ def test_a_net_that_is_no_chain_or_too_long_is_refused():
         plot_architecture(BasicBlock(4, 4), (4, 8, 8))
     with pytest.raises(ValueError, match="26 stages do not fit: give at most 20"):
         plot_architecture([("conv", (n, 4, 4)) for n in range(1, 26)], (3, 4, 4))
+
+
+class Subsampled(nn.Module):
+    """The shortcut without parameters, written as functions."""
+
+    def forward(self, x):
+        return functional.pad(x[:, :, ::2, ::2], (0, 0, 0, 0, 0, 16))
+
+
+def test_indexing_and_padding_are_named_by_what_they_do():
+    shown = texts(plot_block(Subsampled(), (16, 32, 32)))
+    assert {"subsample /2", "pad with zeros"} <= set(shown)
+    assert "getitem" not in shown

@@ -8,6 +8,7 @@ from course_utils.plots import (
     plot_history,
 )
 from course_utils.plots import training as training_plots
+from course_utils.plots.style import in_words, new_figure, per_cent
 from course_utils.training import History
 from course_utils.training.history import EpochRecord
 
@@ -38,7 +39,21 @@ def test_the_two_parts_differ_in_more_than_colour(history):
 def test_plot_histories_compares_one_quantity(history):
     figure = plot_histories({"a": history, "b": History()}, "train_loss")
     assert curves(figure.axes[0]) == {"a": [2.0, 1.0, 0.5], "b": []}
-    assert figure.axes[0].get_ylabel() == "train loss"
+    assert figure.axes[0].get_ylabel() == "training loss"
+
+
+def test_ticks_that_differ_are_written_differently():
+    """A run that stays at chance: its accuracies differ in the third digit."""
+    figure = new_figure(2, 2)
+    axis = figure.subplots().yaxis
+    per_cent(axis)
+    written = axis.get_major_formatter().format_ticks([0.1, 0.1005, 0.125, 0.7, 1.0])
+    assert written == ["10%", "10.05%", "12.5%", "70%", "100%"]
+
+
+def test_a_field_is_named_in_words():
+    assert in_words("val_accuracy") == "validation accuracy"
+    assert in_words("lr") == "lr"
 
 
 @pytest.mark.parametrize("count", [0, 8])
