@@ -24,7 +24,8 @@ SETUP = """import torch
 from course_utils import quiz
 from course_utils.grading import checks"""
 RIGHT = {
-    "wider": 'wider = quiz.solution("exercises/07_lenet", "wider_convolution", "")',
+    "wider": """numbers = quiz.numbers("exercises/07_lenet", "wider_convolution", "")
+wider = numbers["c_out"] * (numbers["c_in"] * numbers["k"] ** 2 + 1)""",
     "twice": "def twice(x):\n    return 2 * x",
 }
 WRONG = {"wider": "wider = 1", "twice": "def twice(x):\n    return x"}
