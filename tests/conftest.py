@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 # Tests are no package: what the tests of several folders share is put where they can import it.
 sys.path.insert(0, str(Path(__file__).parent / "browser_tools"))
+pytest.register_assert_rewrite("controls", "widget_figures", "lab_page")
 
 NO_SKIPS = bool(os.environ.get("COURSE_NO_SKIPS"))
 BROWSER = pytest.StashKey["Browser"]()

@@ -5,11 +5,10 @@ from dataclasses import dataclass
 
 import pytest
 from browser_pages import watched
-from course_lab import ROOT, CourseLab, serve_course
+from course_lab import LESSONS, CourseLab, serve_course
 from lab_page import Cell, LabPage
 from playwright.sync_api import Browser, expect
 
-LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 PATIENCE = 120_000  # milliseconds; on a machine ten times slower than a laptop, too
 
 

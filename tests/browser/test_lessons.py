@@ -8,7 +8,7 @@ from typing import Any
 
 from controls import move_every_control, settles
 from shown_widget import Shown
-from widget_figures import FORMULAS, told_by_python
+from widget_figures import figures_are_right
 
 from course_utils import widgets
 
@@ -66,8 +66,7 @@ def test_every_control_moves_the_picture_and_the_figures_are_right(lesson: Any) 
         shown.root.wait_for()
 
         def check(shown: Shown = shown, title: str = title) -> None:
-            FORMULAS.get(title, lambda _: None)(shown)
-            told_by_python(shown, lab.ask(DESCRIBED.format(title=title)))
+            figures_are_right(shown, title, lab.ask(DESCRIBED.format(title=title)))
 
         settles(check)
         assert len(move_every_control(shown, check)) >= 2

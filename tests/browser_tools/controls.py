@@ -112,10 +112,10 @@ def move_every_control(
         AssertionError: A control moves nothing, or leads to wrong figures.
     """
     found = [control for control in controls(shown) if control.choices > 1]
-    buttons = [control for control in found if control.is_button]
+    backwards = [control for control in reversed(found) if control.is_button]
     others = [control for control in found if not control.is_button]
-    # Backwards: "Next" comes before "Back", and the last layer is removed before the first.
-    for control in others + sorted(buttons[::-1], key=lambda one: one.order):
+    # "Next" comes before "Back", and the last layer is removed before the first.
+    for control in others + sorted(backwards, key=lambda one: one.order):
         before = shown.picture
         move(shown, control)
 

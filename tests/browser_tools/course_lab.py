@@ -13,6 +13,7 @@ from pathlib import Path
 from lab_server import free_port, wait_until_up
 
 ROOT = Path(__file__).resolve().parents[2]
+LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
 PARTS = ("course_utils", "notebooks", "exercises")
 TOKEN = "browser-tests"
 

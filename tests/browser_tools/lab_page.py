@@ -26,7 +26,7 @@ OPEN = """async (path) => {
 
 CLOSE = in_panel("""
     await panel.sessionContext.shutdown();
-    await panel.context.save();
+    panel.context.model.dirty = false;  // or else closing asks what to do with the changes
     panel.close();
 """)
 
@@ -100,13 +100,17 @@ class LabPage:
         """Execute one of JupyterLab's own commands to its end, as its menus and keys do."""
         return self.page.evaluate(DO, [command, arguments])
 
+    def start(self, command: str) -> None:
+        """Execute a command without waiting for its end."""
+        self.page.evaluate("(command) => void window.jupyterapp.commands.execute(command)", command)
+
     def open(self, path: str) -> None:
         """Open a notebook, until its kernel is there."""
         self.page.evaluate(OPEN, path)
         self.wait_for_kernel("idle")
 
     def close(self) -> None:
-        """End the notebook's kernel, and close it."""
+        """End the notebook's kernel, and close it without saving."""
         self.page.evaluate(CLOSE)
 
     def wait_for_kernel(self, status: str) -> None:

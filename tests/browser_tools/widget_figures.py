@@ -93,6 +93,22 @@ def numbers(text: str) -> Counter[str]:
     return Counter(re.findall(r"[−-]?\d+(?:[.,]\d+)*", text))
 
 
+def figures_are_right(shown: Shown, title: str, described: str) -> None:
+    """Hold what a widget shows against the formulas, and against what the kernel says of it.
+
+    Args:
+        shown: The widget.
+        title: Its title, which says what formulas there are.
+        described: What the widget's `describe` says in the kernel.
+
+    Raises:
+        AssertionError: A figure is wrong, or page and kernel differ.
+    """
+    if title in FORMULAS:
+        FORMULAS[title](shown)
+    told_by_python(shown, described)
+
+
 def told_by_python(shown: Shown, described: str) -> None:
     """The page tells of its state what the kernel, which was told of the same moves, computes."""
     told = shown.readout

@@ -8,10 +8,10 @@ from typing import Any
 
 import nbformat
 import pytest
+from exported_page import export
 from lab_page import RUN_CODE
 from lab_server import KERNEL, all_widgets, notebook_of_all, open_and_run, serve
 from nbclient import NotebookClient
-from nbconvert import HTMLExporter
 from playwright.sync_api import Browser, BrowserContext, Page, Request
 from shown_widget import Shown
 
@@ -125,12 +125,6 @@ def show(page: Page) -> Callable[[CourseWidget], Shown]:
 
 
 # --- A notebook with every widget, executed and exported ---------------------------------------
-
-
-def export(notebook: nbformat.NotebookNode) -> str:
-    """The notebook as nbconvert's HTML page, stored widget state left out."""
-    notebook.metadata.pop("widgets", None)
-    return HTMLExporter().from_notebook_node(notebook)[0]
 
 
 @cache
