@@ -1,4 +1,4 @@
-"""Answers of exercise 05: weights, groups, and reduction before a large kernel."""
+"""Answers of exercise 05: weights, and reduction before a large kernel."""
 
 from torch import nn
 
@@ -15,19 +15,6 @@ from course_utils.quiz.computation import computation
 def weight_shape(c_in: int, c_out: int, h: int, w: int) -> tuple[int, ...]:
     """Shape of a convolution's weights."""
     return tuple(nn.Conv2d(c_in, c_out, (h, w), device="meta").weight.shape)
-
-
-@computation(
-    groups_ignored=lambda c_in, c_out, k, g: c_out * (c_in * k * k + 1),
-    bias_forgotten=lambda c_in, c_out, k, g: c_out * c_in // g * k * k,
-    kernel_not_squared=lambda c_in, c_out, k, g: c_out * (c_in // g * k + 1),
-    one_channel_filters=lambda c_in, c_out, k, g: c_out * (k * k + 1),
-    bias_per_kernel=lambda c_in, c_out, k, g: c_out * (c_in // g) * (k * k + 1),
-)
-def grouped_parameters(c_in: int, c_out: int, k: int, g: int) -> int:
-    """Parameters of a convolution in groups."""
-    layer = nn.Conv2d(c_in, c_out, k, groups=g, device="meta")
-    return sum(parameter.numel() for parameter in layer.parameters())
 
 
 @computation(

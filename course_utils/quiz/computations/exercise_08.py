@@ -1,23 +1,9 @@
-"""Answers of exercise 08: grouped convolutions, and local response normalisation."""
+"""Answers of exercise 08: local response normalisation."""
 
 import torch
-from torch import nn
 
 from course_utils.models.normalization import LocalResponseNorm
 from course_utils.quiz.computation import computation
-
-
-@computation(
-    groups_ignored=lambda c_in, c_out, k, g: c_out * (c_in * k * k + 1),
-    bias_forgotten=lambda c_in, c_out, k, g: c_out * c_in // g * k * k,
-    filters_halved_too=lambda c_in, c_out, k, g: c_out // g * (c_in // g * k * k + 1),
-    kernel_not_squared=lambda c_in, c_out, k, g: c_out * (c_in // g * k + 1),
-    one_channel_filters=lambda c_in, c_out, k, g: c_out * (k * k + 1),
-)
-def grouped_parameters(c_in: int, c_out: int, k: int, g: int) -> int:
-    """Parameters of a convolution in g groups."""
-    layer = nn.Conv2d(c_in, c_out, k, groups=g, device="meta")
-    return sum(parameter.numel() for parameter in layer.parameters())
 
 
 @computation(

@@ -71,6 +71,20 @@ def conv_parameters(c_in: int, c_out: int, k: int) -> int:
 
 
 @computation(
+    groups_ignored=lambda c_in, c_out, k, g: c_out * (c_in * k * k + 1),
+    bias_forgotten=lambda c_in, c_out, k, g: c_out * c_in // g * k * k,
+    filters_halved_too=lambda c_in, c_out, k, g: c_out // g * (c_in // g * k * k + 1),
+    kernel_not_squared=lambda c_in, c_out, k, g: c_out * (c_in // g * k + 1),
+    one_channel_filters=lambda c_in, c_out, k, g: c_out * (k * k + 1),
+    bias_per_kernel=lambda c_in, c_out, k, g: c_out * (c_in // g) * (k * k + 1),
+)
+def grouped_parameters(c_in: int, c_out: int, k: int, g: int) -> int:
+    """Parameters of a convolution in g groups, with biases."""
+    layer = nn.Conv2d(c_in, c_out, k, groups=g, device="meta")
+    return sum(parameter.numel() for parameter in layer.parameters())
+
+
+@computation(
     bias_counted=lambda c_in, c_out, k: conv_parameters(c_in=c_in, c_out=c_out, k=k),
     one_channel_filters=lambda c_in, c_out, k: c_out * k * k,
     kernel_not_squared=lambda c_in, c_out, k: c_out * c_in * k,
