@@ -1,6 +1,6 @@
 # The commands of the course. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint notebooks check-notebooks records bench lock data clean
+.PHONY: help lab test lint notebooks check-notebooks slides bundle records bench lock data clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -36,6 +36,12 @@ notebooks: $(VENV)/.maintainer-ready  ## build the notebooks whose source change
 
 check-notebooks: $(VENV)/.maintainer-ready  ## fail if a built notebook is behind its source
 	$(BIN)/python tools/build.py --check
+
+slides: $(VENV)/.maintainer-ready  ## make slides of the lessons that need no network; ARGS=07_lenet for one
+	$(BIN)/python tools/slides.py $(ARGS)
+
+bundle: $(VENV)/.maintainer-ready  ## make an archive for laptops without a network; ARGS="--platform win_amd64"
+	$(BIN)/python tools/bundle.py $(ARGS)
 
 records: $(VENV)/.maintainer-ready  ## train the recorded runs that are missing; hours, resumable
 	$(BIN)/python tools/record.py $(ARGS)

@@ -233,7 +233,8 @@ def download(lines: list[str], target: Target, options: list[str]) -> None:
     """
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
     command = [*pip, "--no-deps", "--retries", "2", *target.pip_options(), *options, *lines]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    env = os.environ | {"PIP_CONSTRAINT": os.devnull}  # the lock says which versions, alone
+    done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
     if done.returncode:
         raise RuntimeError(why(done.stderr, lines, target))
 

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from nbformat import NotebookNode
 
 TYPES = ("slide", "subslide", "fragment", "skip", "notes", "-")
-# What is for readers, not for an audience.
-NOT_SHOWN = re.compile(r"## (Further reading|How to run a cell)")
+# What is for a reader, not for an audience.
+NOT_SHOWN = re.compile("## Further reading")
 
 
 def slide_types(cells: list[NotebookNode]) -> Iterator[str]:
