@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import sys
 from pathlib import Path
 
@@ -168,3 +169,30 @@ def test_an_exchange_that_is_missing_is_refused(read_config):
     exchange.rmdir()
     with pytest.raises(RuntimeError, match="the exchange is not ready"):
         read_config(True)
+
+
+GUIDE = (ROOT / "classroom" / "hub.md").read_text("utf-8")
+
+
+def test_the_guide_lists_every_setting_with_its_default():
+    config = (ROOT / "classroom" / "jupyterhub_config.py").read_text("utf-8")
+    settings = re.findall(r'setting\("(\w+)", "([^"]+)"\)', config)
+    assert len(settings) == 9
+    rows = dict(re.findall(r"^\| `COURSE_HUB_(\w+)` \| `([^`]+)` \|", GUIDE, re.MULTILINE))
+    assert rows == dict(settings)
+
+
+def test_the_tests_machine_is_set_up_as_the_guide_says():
+    inside = Path(__file__).with_name("hub_inside.py").read_text("utf-8")
+    modes = re.findall(r"install -d -m (\d+) .*?(?:exchange|convnet|inbound)$", GUIDE, re.MULTILINE)
+    assert modes == ["1777", "755", "3733"]
+    assert all(f'"{mode}"' in inside for mode in modes)
+
+
+def test_the_service_starts_what_the_guide_installs():
+    service = (HUB / "jupyterhub.service").read_text("utf-8")
+    assert "EnvironmentFile=-/etc/convnet-hub.conf" in service and "/etc/convnet-hub.conf" in GUIDE
+    command = re.search(r"^ExecStart=(\S+) -f (\S+)$", service, re.MULTILINE).groups()
+    assert command[0] == "/srv/convnet-course/.venv/bin/jupyterhub"
+    assert (ROOT / Path(command[1]).relative_to("/srv/convnet-course")).is_file()
+    assert "git clone YOUR-COPY-OF-THE-COURSE /srv/convnet-course" in GUIDE
