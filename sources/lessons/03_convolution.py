@@ -335,7 +335,7 @@ print("f ⋆ g:", np.correlate(f, g, "full"), "  g ⋆ f:", np.correlate(g, f, "
 # %% [markdown]
 # ## One, two, three dimensions
 #
-# | | formula | picture | filter | used for |
+# | axes | formula | picture | filter | used for |
 # |---|---|---|---|---|
 # | 1D | $\sum_p f(p)\, x(i + p)$ | (N, C, L) | (k) | sound, text, sensors |
 # | 2D | $\sum_{p,q} f(p, q)\, x(i + p, j + q)$ | (N, C, H, W) | (k, k) | pictures |

@@ -99,7 +99,7 @@ claim((T @ row).equal(row.roll(1)), "the matrix rolls the row")
 # %% [markdown]
 # ## Two properties
 #
-# | | in words | as an equation | who needs it |
+# | property | in words | as an equation | who needs it |
 # |---|---|---|---|
 # | **equivariance** | the output moves along | $f(T x) = T f(x)$ | feature maps, detection, segmentation |
 # | **invariance** | the output stays | $g(T x) = g(x)$ | classification |

@@ -176,7 +176,7 @@ expect(receptive_field(three).size == receptive_field([Layer(7, p=3)]).size, "7 
 # %% [markdown]
 # **Same field, fewer weights.** With $C$ channels in and out, and without biases:
 #
-# | stack | weights | |
+# | stack | weights | against the single layer |
 # |---|---|---|
 # | one 5 × 5 | $25\,C^2$ | |
 # | two 3 × 3 | $2 \cdot 9\,C^2 = 18\,C^2$ | 28 % fewer |
