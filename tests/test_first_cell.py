@@ -167,6 +167,24 @@ def test_links_are_made_for_github_only(first_cell):
     assert first_cell.links("", "a") == first_cell.links("https://example.org/a/b", "a") == ""
 
 
+def test_the_readme_gets_the_links_and_loses_them_again(first_cell, monkeypatch, tmp_path):
+    with_address(monkeypatch, tmp_path, first_cell, ADDRESS)
+    text = (ROOT / "README.md").read_text("utf-8")
+    readme = tmp_path / "README.md"
+    readme.write_text(text, "utf-8")
+    assert first_cell.update_readme(check=True) == ["README.md"] and readme.read_text() == text
+    assert first_cell.update_readme(check=False) == ["README.md"]
+    assert "[Open in Codespaces](https://codespaces.new/someone/convnets)" in readme.read_text()
+    assert first_cell.update_readme(check=True) == []
+    with_address(monkeypatch, tmp_path, first_cell, first_cell_address())
+    first_cell.update_readme(check=False)
+    assert readme.read_text("utf-8") == text
+
+
+def first_cell_address():
+    return load("first_cell").repository()
+
+
 # --- Slides ----------------------------------------------------------------------------------
 
 

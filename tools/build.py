@@ -38,7 +38,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-from first_cell import CELL_ID, add_opening
+from first_cell import CELL_ID, add_opening, update_readme
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
@@ -332,7 +332,7 @@ def main() -> None:
         if build_one(source, target, force=args.force, check=args.check)
     ]
     exercises = [target.stem for _, target in found if target.parent.parent.name == "solutions"]
-    behind += release(exercises, check=args.check) + orphans()
+    behind += release(exercises, check=args.check) + orphans() + update_readme(check=args.check)
     if args.check and behind:
         sys.exit("Behind its source, run `make notebooks`: " + ", ".join(behind))
     print("All notebooks agree with their sources." if not behind else f"{len(behind)} built.")

@@ -16,6 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 CELL_ID = "get-the-course"
 # Colab's own front end goes with the versions that it has; without JupyterLab nothing else moves.
 COLAB_HAS = {"jupyterlab", "ipywidgets"}
+README_LINKS = re.compile(r"(<!-- links, by tools/build.py -->).*(<!-- end -->)")
 HEAD = """\
 # @title Set-up: gets the course where it is missing (Colab), does nothing elsewhere
 from importlib.util import find_spec
@@ -84,6 +85,20 @@ def links(address: str, notebook: str) -> str:
         colab = f"https://colab.research.google.com/github/{github[1]}/blob/main/{notebook}"
         found.insert(0, f"[Open in Colab]({colab})")
     return " · ".join(found)
+
+
+def update_readme(*, check: bool) -> list[str]:
+    """Put the links of the course as a whole into the README; return its name if it was behind.
+
+    Args:
+        check: Write nothing.
+    """
+    readme = ROOT / "README.md"
+    text = readme.read_text("utf-8")
+    fresh = README_LINKS.sub(rf"\1{links(repository(), '')}\2", text)
+    if fresh != text and not check:
+        readme.write_text(fresh, "utf-8")
+    return [readme.name] if fresh != text else []
 
 
 def add_opening(notebook: NotebookNode, path: str) -> None:

@@ -66,9 +66,7 @@ def fetch(package: Package, folder: Path) -> Path:
     if not archive.is_file():
         npm = shutil.which("npm")
         if npm is None:
-            raise RuntimeError(
-                f"npm is missing: install Node.js, or put {package.file} in {folder}"
-            )
+            raise RuntimeError(f"no npm: install Node.js, or put {package.file} into {folder}")
         folder.mkdir(parents=True, exist_ok=True)
         wanted = f"{package.name}@{package.version}"
         command = [npm, "pack", wanted, "--pack-destination", str(folder), "--ignore-scripts"]
@@ -150,11 +148,16 @@ def without_sections(html: str) -> str:
 
 def in_pieces(source: str) -> list[str]:
     """Split code before its functions and methods, so that each piece fits on a slide."""
-    blocks = re.split(r"\n(?=\s*(?:@|(?:class|def)\s))", source)
+    blocks: list[str] = []
+    for block in re.split(r"\n(?=\s*(?:@|(?:class|def)\s))", source):
+        if blocks and blocks[-1].rpartition("\n")[2].lstrip().startswith("@"):
+            blocks[-1] += f"\n{block}"  # a decorator stays with its function
+        else:
+            blocks.append(block)
     pieces = blocks[:1]
     for block in blocks[1:]:
         joined = f"{pieces[-1]}\n{block}"
-        fits = joined.count("\n") < MOST_LINES or pieces[-1].strip().startswith("@")
+        fits = joined.count("\n") < MOST_LINES
         pieces[-1:] = [joined] if fits else [pieces[-1], block.lstrip("\n")]
     return [piece.rstrip() for piece in pieces]
 
