@@ -33,6 +33,7 @@ class Exercise:
 
     cells: list[nbformat.NotebookNode]
     points: dict[str, float] = field(init=False)
+    tasks: dict[str, str] = field(init=False)
 
     def __post_init__(self) -> None:
         self.points = {
@@ -40,6 +41,11 @@ class Exercise:
             for cell in self.cells
             if cell.metadata.nbgrader.grade
         }
+        self.tasks, task = {}, ""
+        for cell in self.cells:  # a test cell belongs to the answer cell before it
+            role = cell.metadata.nbgrader
+            task = role.grade_id if role.solution else task
+            self.tasks |= {role.grade_id: task} if role.grade else {}
 
     def grade(self, **answers: str) -> dict[str, Result]:
         """Replace answer cells by other sources; run the test cells that belong to them."""
@@ -56,6 +62,21 @@ class Exercise:
             elif name in answers or name == "setup":
                 exec(compile(answers.get(name, cell.source), name, "exec"), space)
         return results
+
+    def assert_passes(self, **answers: str) -> None:
+        """Hold answers against their checks, which must find nothing and give all points."""
+        results = self.grade(**answers)
+        findings = {name: result.finding for name, result in results.items()}
+        assert findings == dict.fromkeys(results, "")
+        assert {name: result.score for name, result in results.items()} == {
+            name: self.points[name] for name in results
+        }
+
+    def assert_rejects(self, check: str, source: str, finding: str, **others: str) -> None:
+        """Hold a wrong answer against a check, which must give nothing and say why."""
+        result = self.grade(**others | {self.tasks[check]: source})[check]
+        assert result.score == 0
+        assert finding in result.finding
 
 
 def run_test_cell(source: str, space: dict[str, Any]) -> Result:

@@ -128,9 +128,7 @@ def merged_kernel(first, second):
 )
 def test_a_right_answer_in_another_style_passes(exercise, task, source):
     answers = {task: source} | ({"block": SUBCLASS} if task == "features" else {})
-    results = exercise.grade(setup=SETUP, **answers)
-    assert {name: result.finding for name, result in results.items()} == dict.fromkeys(results, "")
-    assert all(result.score == exercise.points[name] for name, result in results.items())
+    exercise.assert_passes(**answers, setup=SETUP)
 
 
 SHAPES, NUMBERS = "block_shapes_check", "block_numbers_check"
@@ -187,18 +185,9 @@ WRONG = [
     (MERGED_CHECK, merged("torch.tensor([[1.0, 2, 0], [3, 14, 20], [0, 30, 40]])"),
      "expected (5, 5)"),
 ]  # fmt: skip
-TASKS = {
-    SHAPES: "block",
-    NUMBERS: "block",
-    FEATURES_CHECK: "features",
-    MERGED_CHECK: "merged",
-}
 
 
 @pytest.mark.parametrize(("check", "source", "finding"), WRONG)
 def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding):
-    task = TASKS[check]
-    answers = {task: source} | ({"block": SUBCLASS} if task == "features" else {})
-    result = exercise.grade(setup=SETUP, **answers)
-    assert result[check].score == 0
-    assert finding in result[check].finding
+    others = {"block": SUBCLASS} if check == FEATURES_CHECK else {}
+    exercise.assert_rejects(check, source, finding, setup=SETUP, **others)
