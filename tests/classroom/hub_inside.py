@@ -37,19 +37,36 @@ def closed_ancestor(path: Path) -> Path | None:
     return None
 
 
+def opened(path: Path) -> list[Path]:
+    """Return a path or, where it is a closed folder, what is in it: that can be put elsewhere."""
+    is_open = path.is_file() or path.stat().st_mode & stat.S_IXOTH
+    return [path] if is_open else sorted(path.iterdir())
+
+
+def make_like(path: Path, original: Path) -> None:
+    """Make an empty file or folder, for something of the same kind to be put there."""
+    folder = path.parent if original.is_file() else path
+    folder.mkdir(parents=True, exist_ok=True)
+    if original.is_file():
+        path.touch()
+
+
 def cover(folder: Path, mode: str, kept: list[Path], staging: Path) -> None:
     """Put an empty folder in place of one; only what is kept stays where it was."""
     places = []
     for number, path in enumerate(kept):
         place = staging / str(number)
-        place.mkdir(parents=True)
-        run("mount", "--bind", str(path), str(place))
+        make_like(place, path)
+        run("mount", "--rbind", str(path), str(place))
         places.append(place)
     run("mount", "-t", "tmpfs", "-o", f"mode={mode}", "tmpfs", str(folder))
     for path, place in zip(kept, places, strict=True):
-        path.mkdir(parents=True, exist_ok=True)
+        make_like(path, place)
         run("mount", "--move", str(place), str(path))
-        place.rmdir()
+        if place.is_file():  # never a whole tree: what is mounted in it would be removed as well
+            place.unlink()
+        else:
+            place.rmdir()
 
 
 def make_reachable(paths: list[Path], staging: Path) -> None:
@@ -60,10 +77,9 @@ def make_reachable(paths: list[Path], staging: Path) -> None:
     """
     tops = [p for p in paths if not any(p != o and p.is_relative_to(o) for o in paths)]
     groups: dict[Path, list[Path]] = {Path("/tmp"): []}
-    for path in tops:
-        folder = closed_ancestor(path)
-        if path.is_relative_to("/tmp"):
-            folder = Path("/tmp")
+    for path in (part for top in tops for part in opened(top)):
+        in_tmp = path.is_relative_to("/tmp")
+        folder = Path("/tmp") if in_tmp else closed_ancestor(path)
         if folder is not None:
             groups.setdefault(folder, []).append(path)
     for folder, kept in groups.items():

@@ -3,8 +3,11 @@
 import importlib.util
 import os
 import re
+import shutil
+import subprocess
 import sys
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 from jupyterhub.app import JupyterHub
@@ -169,6 +172,40 @@ def test_an_exchange_that_is_missing_is_refused(read_config):
     exchange.rmdir()
     with pytest.raises(RuntimeError, match="the exchange is not ready"):
         read_config(True)
+
+
+REACH = """
+import importlib.util, sys
+from pathlib import Path
+spec = importlib.util.spec_from_file_location("hub_inside", sys.argv[1])
+inside = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(inside)
+closed, staging = Path(sys.argv[2]), Path(sys.argv[3])
+inside.make_reachable([closed], staging)
+inside.run("setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "cat",
+           str(closed / "file"), str(closed / "folder" / "inner"))
+assert not list(Path("/tmp").glob("*")) or closed.is_relative_to("/tmp")
+"""
+
+
+@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("unshare") is None, reason="needs root")
+@pytest.mark.parametrize("place", ["/var/tmp", "/tmp"])
+def test_a_course_in_a_closed_folder_is_reached_by_the_tests_users(place):
+    with TemporaryDirectory(prefix="convnet-reach-", dir=place) as name:
+        closed = Path(name) / "closed"
+        (closed / "folder").mkdir(parents=True)
+        (closed / "file").write_text("a file, ")
+        (closed / "folder" / "inner").write_text("and one inside")
+        closed.chmod(0o700)
+        with TemporaryDirectory(prefix="convnet-reach-", dir="/var/tmp") as staging:
+            inside = Path(__file__).with_name("hub_inside.py")
+            arguments = [str(inside), str(closed), str(Path(staging) / "staging")]
+            done = subprocess.run(
+                ["unshare", "--mount", sys.executable, "-c", REACH, *arguments],
+                capture_output=True, text=True,
+            )  # fmt: skip
+        assert (done.stdout, done.returncode) == ("a file, and one inside", 0), done.stderr
+        assert closed.stat().st_mode & 0o777 == 0o700, "only in there, not outside"
 
 
 GUIDE = (ROOT / "classroom" / "hub.md").read_text("utf-8")
