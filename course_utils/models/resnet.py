@@ -273,10 +273,7 @@ def resnet_basic(
 
     Source: He et al. 2016, tables 1 and 2; initial weights: section 3.4 (He et al. 2015).
     """
-    options: dict[str, str | bool] = {"shortcut": shortcut, "residual": residual}
-    stem = ImageNetStem(in_channels)
-    block, num_blocks, widths = IMAGENET[depth]
-    model = ResNet(stem, 64, block, num_blocks, widths, num_classes, **options)
+    model = _for_imagenet(depth, in_channels, num_classes, shortcut=shortcut, residual=residual)
     return finish_(model, norm, zero_init_residual)
 
 
@@ -308,15 +305,15 @@ def resnet_bottleneck(
 
     Source: He et al. 2016, table 1 and section 4.1; initial weights: section 3.4 (He et al. 2015).
     """
-    options: dict[str, str | bool] = {
-        "shortcut": shortcut,
-        "residual": residual,
-        "stride_on": stride_on,
-    }
-    stem = ImageNetStem(in_channels)
-    block, num_blocks, widths = IMAGENET[depth]
-    model = ResNet(stem, 64, block, num_blocks, widths, num_classes, **options)
+    blocks: dict[str, str | bool] = {"shortcut": shortcut, "stride_on": stride_on}
+    model = _for_imagenet(depth, in_channels, num_classes, residual=residual, **blocks)
     return finish_(model, norm, zero_init_residual)
+
+
+def _for_imagenet(depth: int, in_channels: int, num_classes: int, **options: str | bool) -> ResNet:
+    """Build one of the table's nets; the options are those of its blocks."""
+    block, num_blocks, widths = IMAGENET[depth]
+    return ResNet(ImageNetStem(in_channels), 64, block, num_blocks, widths, num_classes, **options)
 
 
 def resnet_cifar(
