@@ -205,7 +205,10 @@ def main() -> None:
     print(table, sizing(measured), sep="\n")
     if options.write:
         title = f"## Memory of a learner on the hub, lesson 07, profile `{options.profile}`"
-        note = f"Mean over {LEARNERS} learners who run the lesson at the same time."
+        note = (
+            f"Mean over {LEARNERS} learners who run the lesson at the same time. What programs share, "
+            "such as the\ncode of PyTorch, is divided among all that run just then."
+        )
         packages = ("torch", "jupyterhub", "jupyterlab", "nbgrader", "ipykernel")
         facts = circumstances(packages, {"OMP_NUM_THREADS": "2"})
         parts = (title, note, markdown(table), sizing(measured), facts)
