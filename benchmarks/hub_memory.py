@@ -206,8 +206,8 @@ def main() -> None:
     if options.write:
         title = f"## Memory of a learner on the hub, lesson 07, profile `{options.profile}`"
         note = (
-            f"Mean over {LEARNERS} learners who run the lesson at the same time. What programs share, "
-            "such as the\ncode of PyTorch, is divided among all that run just then."
+            f"Mean over {LEARNERS} learners who run the lesson at the same time. What programs "
+            "share, such as the\ncode of PyTorch, is divided among all that run just then."
         )
         packages = ("torch", "jupyterhub", "jupyterlab", "nbgrader", "ipykernel")
         facts = circumstances(packages, {"OMP_NUM_THREADS": "2"})
