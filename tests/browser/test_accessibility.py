@@ -33,7 +33,9 @@ def offline(browser: Browser) -> Iterator[Page]:
     """A page that reaches no other machine; formulas stay as they are typed in it."""
     context = browser.new_context(viewport={"width": 1280, "height": 1000})
     watched(context)
-    yield context.new_page()
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    yield page
     context.close()
 
 
@@ -53,8 +55,6 @@ def exported(
 
 LESSON = [pytest.param(n, marks=pytest.mark.xdist_group(f"page {n}"), id=n) for n in LESSONS]
 each_lesson = pytest.mark.parametrize("exported", LESSON, indirect=True, scope="session")
-
-
 JUDGING = [one for one in LESSON if one.id[:2] in ("02", "04", "06")]
 
 
