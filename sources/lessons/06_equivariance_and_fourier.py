@@ -114,7 +114,7 @@ claim((T @ row).equal(row.roll(1)), "the matrix rolls the row")
 #
 # $$
 # \begin{aligned}
-# [f * T_a x](i) &= \sum_p f(p)\,(T_a x)(i+p) && \text{convolution, written out} \\
+# {}[f * T_a x](i) &= \sum_p f(p)\,(T_a x)(i+p) && \text{convolution, written out} \\
 # &= \sum_p f(p)\,x(i+p-a) && \text{the shift, written out} \\
 # &= [f * x](i-a) && \text{the same sum at } i-a \\
 # &= (T_a[f * x])(i) && \text{the shift again}
