@@ -65,12 +65,15 @@ MEASURE = """() => Reveal.getSlides().map((slide) => {
     const { h, v } = Reveal.getIndices(slide);
     Reveal.slide(h, v);
     const content = slide.querySelector(".fitted");
-    const pictures = [...slide.querySelectorAll("img")].map((i) => i.getBoundingClientRect());
+    const pictures = [...slide.querySelectorAll("img[width]")];
     return {
         text: slide.innerText, zoom: Number(content.style.zoom || 1),
         scrolls: content.style.overflow === "auto" && content.tabIndex === 0,
         height: slide.scrollHeight, width: content.scrollWidth,
-        pictures: pictures.map((box) => [box.left, box.top, box.right, box.bottom, box.width]),
+        pictures: pictures.map((picture) => {
+            const { left, top, right, bottom, width } = picture.getBoundingClientRect();
+            return [left, top, right, bottom, width / Number(picture.getAttribute("width"))];
+        }),
     };
 })"""
 
@@ -104,9 +107,9 @@ def test_figures_are_on_the_slide_and_large(measured):
     boxes = [box for slide in measured for box in slide["pictures"]]
     stored = [o for c in lesson().cells for o in c.get("outputs", []) if html(o).startswith("<img")]
     assert len(boxes) >= len(stored) > 5
-    for left, top, right, bottom, width in boxes:
+    for left, top, right, bottom, scale in boxes:
         assert left >= 0 and top >= 0 and right <= 1280 and bottom <= 720
-        assert width > 300
+        assert scale >= 0.62, "as large as on a page, but for what is made smaller to fit"
 
 
 def test_formulas_are_typeset(show):
