@@ -20,9 +20,7 @@ from course_utils.data import augment as augmentation
 from course_utils.data.augment import Augment, Draws, join
 from course_utils.data.photos import Photos
 
-BYTES_A_PASS = (
-    4 * 2**20
-)  # of finished pictures: they should still be in the cache when they are used
+BYTES_A_PASS = 2**20  # of finished pictures, that they are still in the cache when they are used
 
 
 @dataclass(frozen=True, eq=False)
