@@ -24,6 +24,13 @@ BROWSER = pytest.StashKey["Browser"]()
 torch.set_num_threads(1)
 
 
+def pytest_runtest_setup(item):
+    """Stop where tests that share a page or a kernel would be spread over several processes."""
+    spread = "PYTEST_XDIST_WORKER" in os.environ and "@" not in item.nodeid
+    if spread and item.get_closest_marker("xdist_group"):
+        pytest.fail("groups of tests have no effect: run pytest -n with --dist loadgroup")
+
+
 def fail_if_skipped(report):
     """Turn a skip into a failure where the machine is meant to have all that the tests need."""
     if NO_SKIPS and report.skipped and not hasattr(report, "wasxfail"):
