@@ -165,10 +165,16 @@ def lab_settings(root: Path) -> list[str]:
 
 
 def lab_environment() -> dict[str, str]:
-    """Return the environment of the kernels: this one, and how threads should wait."""
+    """Return the environment of JupyterLab and its kernels: this one, and two things besides.
+
+    Threads wait as they should, and no pop-up asks for news: only a file can switch that off.
+    """
     from course_utils.training.threads import recommended_environment
 
-    return dict(os.environ) | recommended_environment()
+    theirs = os.environ.get("JUPYTER_CONFIG_PATH", "")
+    ours = str(Path(__file__).resolve().parent / "jupyter")
+    paths = os.pathsep.join(filter(None, [theirs, ours]))
+    return dict(os.environ) | recommended_environment() | {"JUPYTER_CONFIG_PATH": paths}
 
 
 def course_root() -> Path:

@@ -5,6 +5,8 @@ import subprocess
 import sys
 
 import pytest
+from jupyter_core.paths import jupyter_config_path
+from jupyterlab_server.config import get_page_config
 
 from course_utils import cli
 from course_utils.training import History
@@ -100,6 +102,16 @@ def test_lab_passes_its_options_on_and_stays_private(monkeypatch):
     text = " ".join(command)
     assert "token" not in text and "ip=" not in text, "JupyterLab's own safe defaults stand"
     assert "default_url=/lab/tree/notebooks/00_start_here.ipynb" in text
+
+
+def test_lab_asks_for_no_news_and_keeps_the_readers_settings(monkeypatch, tmp_path):
+    page_config = tmp_path / "labconfig" / "page_config.json"
+    page_config.parent.mkdir()
+    page_config.write_text('{"disabledExtensions": {"theirs": true}}')
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path))
+    monkeypatch.setenv("JUPYTER_CONFIG_PATH", cli.lab_environment()["JUPYTER_CONFIG_PATH"])
+    disabled = get_page_config(jupyter_config_path())["disabledExtensions"]
+    assert {"@jupyterlab/apputils-extension:announcements", "theirs"} <= set(disabled)
 
 
 def test_lab_explains_a_missing_course(monkeypatch, tmp_path, capsys):
