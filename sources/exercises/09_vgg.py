@@ -259,10 +259,12 @@ def check_answer(VGGBlock):
         sentence = f'"{layers}" gives layers with kernels of {sorted(weights)} pixels'
         checks.require(sorted(weights) == sorted(sizes), sentence)
         bias = torch.full((out_channels,), 0.1)
-        with torch.no_grad():
+        with torch.no_grad():  # the same numbers each time, and of both signs behind each layer
             for parameter in block.parameters():
                 if parameter.dim() == 1:
                     parameter.fill_(0.1)  # all alike: nothing tells one layer's biases apart
+                else:
+                    parameter.copy_(checks.random_tensor(*parameter.shape, seed=seed))
         kernels = [weights[size] for size in sizes]
         right = ours(x, kernels, bias)
         slips = {

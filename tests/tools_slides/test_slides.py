@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
-from browser_pages import chromium_path, launched, watched
+from browser_pages import watched
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSON = "03_convolution"  # formulas, figures, a table, a widget, a class, a quiz
@@ -45,20 +45,16 @@ def page_file(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def show(page_file):
+def show(page_file, browser):
     """The page in Chromium, and what it asked other machines for."""
-    path = chromium_path()
-    if path is None:
-        pytest.skip("no Chromium on this machine: install the package chromium")
-    with launched(path) as browser:
-        context = browser.new_context(offline=True, viewport={"width": 1280, "height": 720})
-        notes = watched(context)
-        page = context.new_page()
-        page.set_default_timeout(120_000)
-        page.goto(page_file.as_uri())
-        page.wait_for_selector("body[data-slides=ready]", state="attached")
-        yield page, notes
-        context.close()
+    context = browser.new_context(offline=True, viewport={"width": 1280, "height": 720})
+    notes = watched(context)
+    page = context.new_page()
+    page.set_default_timeout(120_000)
+    page.goto(page_file.as_uri())
+    page.wait_for_selector("body[data-slides=ready]", state="attached")
+    yield page, notes
+    context.close()
 
 
 MEASURE = """() => Reveal.getSlides().map((slide) => {
