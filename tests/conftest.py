@@ -1,5 +1,6 @@
 """Rules that hold for every test."""
 
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -54,6 +55,21 @@ def pytest_runtest_makereport(item, call):
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector):
     return fail_if_skipped((yield))
+
+
+@pytest.fixture(scope="session")
+def load_tool():
+    """Import a script of tools/, which is no part of the package, by its name."""
+
+    def load(name):
+        place = Path(__file__).parents[1] / "tools" / f"{name}.py"
+        spec = importlib.util.spec_from_file_location(name, place)
+        module = importlib.util.module_from_spec(spec)
+        sys.modules[spec.name] = module  # dataclasses look their module up
+        spec.loader.exec_module(module)
+        return module
+
+    return load
 
 
 # A process drives one Chromium: Playwright cannot be started in it twice.

@@ -23,13 +23,8 @@ pytestmark = pytest.mark.xdist_group("bundle")
 
 
 @pytest.fixture(scope="module")
-def tool():
-    """Import tools/bundle.py, which is a script and no part of the package."""
-    spec = importlib.util.spec_from_file_location("bundle", ROOT / "tools/bundle.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def tool(load_tool):
+    return load_tool("bundle")
 
 
 def write_wheel(folder, name, number, *, needs=(), files=()):

@@ -1,6 +1,5 @@
 """The slides of a lesson, opened in Chromium with the network cut off."""
 
-import importlib.util
 import re
 import shutil
 import subprocess
@@ -17,13 +16,8 @@ pytestmark = pytest.mark.xdist_group("slides")
 
 
 @pytest.fixture(scope="module")
-def tool():
-    """Import tools/slides.py, which is a script and no part of the package."""
-    spec = importlib.util.spec_from_file_location("slides", ROOT / "tools/slides.py")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module  # dataclasses look their module up
-    spec.loader.exec_module(module)
-    return module
+def tool(load_tool):
+    return load_tool("slides")
 
 
 @pytest.fixture(scope="module")
