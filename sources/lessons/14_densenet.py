@@ -411,15 +411,16 @@ keys = [
     ("densenet40", "densenet40.parameters", "densenet40.cifar_error"),
     ("densenet_bc100", "densenet_bc100.parameters", "densenet_bc100.cifar_error"),
 ]
+counted = {name: summarise(name) for name, _, _ in keys}
 rows = []
 for name, size_key, error_key in keys:
-    counted = summarise(name)
     printed, error = facts.get(size_key), facts.get(error_key)
-    rows.append((name, printed.text, counted.parameters, counted.multiply_adds, error.text))
+    size = counted[name]
+    rows.append((name, printed.text, size.parameters, size.multiply_adds, error.text))
 Table(("net", "paper", "counted", "multiply-adds", "test error (paper)"), tuple(rows))
 
 # %%
-small, large = summarise("densenet_bc100"), summarise("resnet110")
+small, large = counted["densenet_bc100"], counted["resnet110"]
 print(f"parameters {large.parameters / small.parameters:.1f} times fewer than ResNet-110,")
 print(f"multiply-adds {small.multiply_adds / large.multiply_adds:.1f} times as many")
 expect(2 * small.parameters < large.parameters, "less than half of the parameters", trained=False)
@@ -531,14 +532,16 @@ def block_bytes(num_layers: int, kind: type[nn.Module]) -> int:
     return training_memory(block, pictures).saved
 
 
-rows = []
-for num_layers in (4, 8, 16, 32):
-    stored, again = (block_bytes(num_layers, k) for k in (DenseLayer, MemoryEfficientDenseLayer))
-    rows.append((num_layers, round(stored / 1e6), round(again / 1e6), round(stored / again, 1)))
+kinds = (DenseLayer, MemoryEfficientDenseLayer)
+num_bytes = {layers: [block_bytes(layers, kind) for kind in kinds] for layers in (4, 8, 16, 32)}
+rows = [
+    (layers, round(stored / 1e6), round(again / 1e6), round(stored / again, 1))
+    for layers, (stored, again) in num_bytes.items()
+]
 Table(("layers", "stored, MB", "checkpointed, MB", "ratio"), tuple(rows))
 
 # %%
-doubled = [block_bytes(32, k) / block_bytes(16, k) for k in (DenseLayer, MemoryEfficientDenseLayer)]
+doubled = [wide / half for wide, half in zip(num_bytes[32], num_bytes[16], strict=True)]
 print(f"32 layers for 16: stored × {doubled[0]:.2f}, checkpointed × {doubled[1]:.2f}")
 expect(doubled[0] > 3 and doubled[1] < 2.5, "near 4 times against near 2 times", trained=False)
 
@@ -558,7 +561,6 @@ def seconds(block: nn.Module, repeats: int = 3) -> float:
 
 
 x = torch.randn(16, 24, 32, 32, generator=generator)
-kinds = (DenseLayer, MemoryEfficientDenseLayer)
 stored, again = (seconds(DenseBlock(24, 8, 12, layer=kind)) for kind in kinds)
 print(f"stored {stored * 1000:.0f} ms, checkpointed {again * 1000:.0f} ms: × {again / stored:.2f}")
 
