@@ -24,11 +24,8 @@ from report import RESULTS, circumstances, markdown, write_section
 from turns import Contender, Setting
 
 from course_utils.tables import Table
-from course_utils.training.threads import (
-    find_processors,
-    recommended_environment,
-    recommended_threads,
-)
+from course_utils.training.environment import recommended_environment
+from course_utils.training.threads import find_processors, recommended_threads
 
 WARM_UP = 1  # turns that are not counted
 PACKAGES = ("torch", "torchvision", "pillow", "lightning")
@@ -77,6 +74,8 @@ TITLES = {
 }
 OURS = ("ours-float32", "ours-auto")
 COMPILED = "ours-compiled"
+SWAPPED = ("ours-auto, swapped", "loop-0, swapped")
+"""Contenders in each other's environment, so that one can see what the environment does."""
 LIMITS = {"ours-float32": "limit-float32", "ours-auto": "limit-auto"}
 PEERS = {
     "loop": ("loop-0", "loop-2"),
@@ -90,12 +89,14 @@ class Measured:
     """What one contender needed, turn by turn, the warm-up left out.
 
     Attributes:
+        name: of the contender, as in `contenders_of`.
         setting: what it was told.
         seconds: of each turn.
         peaks: most memory so far after each turn, in MB.
         held: memory after each turn, in MB.
     """
 
+    name: str
     setting: Setting
     seconds: tuple[float, ...]
     peaks: tuple[float, ...]
@@ -109,11 +110,13 @@ class Measured:
     @property
     def title(self) -> str:
         """As the table names it."""
-        name = self.setting.contender
-        if name in TITLES:
-            return TITLES[name]
-        peer, workers = name.split("-")
-        return f"{TITLES[peer]}, {workers} workers"
+        contender = self.setting.contender
+        if contender in TITLES:
+            title = TITLES[contender]
+        else:
+            peer, workers = contender.split("-")
+            title = f"{TITLES[peer]}, {workers} workers"
+        return f"{title}; {_place(self.name)}" if self.name in SWAPPED else title
 
 
 def ratio(one: Measured, other: Measured) -> float:
@@ -122,18 +125,33 @@ def ratio(one: Measured, other: Measured) -> float:
     return statistics.median(theirs / ours for theirs, ours in pairs)
 
 
-def environment() -> dict[str, str]:
-    """The variables that every contender gets: as many threads as the course would use."""
+def usual_environment() -> dict[str, str]:
+    """The variables of the peers: as many threads as the course would use, and nothing else."""
     recommended = str(recommended_threads(find_processors()))
-    threads = os.environ.get("OMP_NUM_THREADS", recommended)
-    return {"OMP_NUM_THREADS": threads} | recommended_environment()
+    return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", recommended)}
+
+
+def course_environment() -> dict[str, str]:
+    """The variables of ours and of the limit: those that `make lab` gives to a notebook."""
+    return usual_environment() | recommended_environment()
+
+
+def environment_of(name: str) -> dict[str, str]:
+    """The variables that a contender gets."""
+    is_peer = name.split("-")[0] in PEERS
+    return course_environment() if is_peer == (name in SWAPPED) else usual_environment()
+
+
+def _place(name: str) -> str:
+    """Where a swapped contender was."""
+    return "environment of `make lab`" if name.split("-")[0] in PEERS else "usual environment"
 
 
 def contenders_of(with_lightning: bool, compiled: bool) -> list[str]:
     """The names of all contenders, in the order of the table."""
     peers = [name for peer, names in PEERS.items() for name in names]
     chosen = [name for name in peers if with_lightning or not name.startswith("lightning")]
-    return [*OURS, *([COMPILED] * compiled), *LIMITS.values(), *chosen]
+    return [*OURS, *([COMPILED] * compiled), *LIMITS.values(), *chosen, *SWAPPED]
 
 
 def measure(case: Case, names: Sequence[str], rounds: int) -> dict[str, Measured]:
@@ -142,20 +160,22 @@ def measure(case: Case, names: Sequence[str], rounds: int) -> dict[str, Measured
         "", case.model, case.data, case.batch_size, case.steps, turns=rounds + WARM_UP
     )
     with ExitStack() as stack:
-        contenders = [
-            stack.enter_context(Contender(replace(setting, contender=name), environment()))
-            for name in names
-        ]
+        contenders = {}
+        for name in names:
+            mine = replace(setting, contender=name.partition(",")[0])
+            contenders[name] = stack.enter_context(Contender(mine, environment_of(name)))
+        order = list(contenders.values())
         for number in range(rounds + WARM_UP):
-            first = number % len(contenders)
-            for contender in contenders[first:] + contenders[:first]:
+            first = number % len(order)
+            for contender in order[first:] + order[:first]:
                 contender.take_turn()
-    return {contender.setting.contender: _measured(contender) for contender in contenders}
+    return {name: _measured(name, contender) for name, contender in contenders.items()}
 
 
-def _measured(contender: Contender) -> Measured:
+def _measured(name: str, contender: Contender) -> Measured:
     counted = contender.turns[WARM_UP:]
     return Measured(
+        name,
         contender.setting,
         tuple(turn.seconds for turn in counted),
         tuple(turn.peak for turn in counted),
@@ -178,6 +198,7 @@ def speeds(case: Case, measured: dict[str, Measured]) -> Table:
     ours = [measured[name] for name in OURS]
     shown = [measured[name] for name in (*OURS, COMPILED, *LIMITS.values()) if name in measured]
     shown += best_of_each_peer(measured).values()
+    shown += [measured[name] for name in SWAPPED if name in measured]
     rows = tuple(
         (
             one.title,
@@ -196,11 +217,11 @@ def speeds(case: Case, measured: dict[str, Measured]) -> Table:
 
 def slower_choices(measured: dict[str, Measured]) -> str:
     """A sentence on the numbers of workers that the table leaves out."""
-    kept = {one.setting.contender for one in best_of_each_peer(measured).values()}
+    kept = {one.name for one in best_of_each_peer(measured).values()}
     left = [
         f"{one.title} {one.speed:,.0f}"
         for name, one in measured.items()
-        if name not in {*OURS, COMPILED, *LIMITS.values(), *kept}
+        if name not in {*OURS, COMPILED, *LIMITS.values(), *SWAPPED, *kept}
     ]
     return f"Slower, in pictures/s: {'; '.join(left)}." if left else ""
 
@@ -225,7 +246,7 @@ def section(results: dict[Case, dict[str, Measured]], seconds: float) -> str:
         "## Training speed",
         f"`make bench`; the contenders took turns of one epoch each, {rounds} rounds, medians; "
         f"{seconds / 60:.1f} minutes in all.",
-        circumstances(PACKAGES, environment()),
+        circumstances(PACKAGES, course_environment()),
     ]
     rows: list[tuple[str, str, str, bool]] = []
     for case, measured in results.items():
@@ -248,6 +269,9 @@ NOTES = """\
 - Everyone: the same pictures, weights, batch size, number of threads; random crop with a padding
   of 4 and flip; SGD with Nesterov momentum 0.9, weight decay 5e-4. A turn is a whole epoch, with
   whatever starting it costs, and without validation.
+- The environment of `make lab` is that of ours and of the limit. The peers have the same number
+  of threads, and nothing else set, as their users would start them. Two rows show one of each in
+  the other's environment.
 - Ours: one call of `fit` as in the lessons, with its schedule, its metrics and its check for NaN.
   Channels-last, as by default. `precision="auto"` is bfloat16 on a CPU that multiplies it.
 - The limit: forward, backward and step on one batch that is in memory; channels-last; the same

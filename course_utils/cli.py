@@ -167,9 +167,10 @@ def lab_settings(root: Path) -> list[str]:
 def lab_environment() -> dict[str, str]:
     """Return the environment of JupyterLab and its kernels: this one, and two things besides.
 
-    Threads wait as they should, and no pop-up asks for news: only a file can switch that off.
+    Kernels start as they train fastest, and no pop-up asks for news: only a file can switch that
+    off.
     """
-    from course_utils.training.threads import recommended_environment
+    from course_utils.training.environment import recommended_environment
 
     theirs = os.environ.get("JUPYTER_CONFIG_PATH", "")
     ours = str(Path(__file__).resolve().parent / "jupyter")
@@ -217,9 +218,6 @@ def run_summary(options: argparse.Namespace, rest: list[str]) -> int:
 
 def run_train(options: argparse.Namespace, rest: list[str]) -> int:
     """Train one model; rank 0 prints the outcome and writes the record."""
-    from course_utils.training.threads import recommended_environment
-
-    os.environ.update(recommended_environment())  # read when torch is loaded, so before that
     if options.profile:
         os.environ["COURSE_PROFILE"] = options.profile
     from course_utils.training import ProgressBar, evaluate, fit

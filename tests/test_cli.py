@@ -52,10 +52,9 @@ def test_an_unknown_model_is_answered_in_one_sentence():
 
 @pytest.fixture(autouse=True)
 def profile_of_this_machine(monkeypatch):
-    """Undo what ``--profile`` and the advice for threads leave in this process's environment."""
-    for name in ("COURSE_PROFILE", "GOMP_SPINCOUNT"):
-        monkeypatch.setenv(name, "")
-        monkeypatch.delenv(name)
+    """Undo what ``--profile`` leaves in this process's environment."""
+    monkeypatch.setenv("COURSE_PROFILE", "")
+    monkeypatch.delenv("COURSE_PROFILE")
 
 
 @pytest.mark.parametrize("text", ["224", "3x224", "3x0x224", "axbxc", "3x224x224x2", "-3x2x2"])

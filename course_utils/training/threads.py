@@ -1,7 +1,7 @@
-"""How many threads to compute with, and how they should wait for each other.
+"""How many threads to compute with.
 
-This file imports no torch: OpenMP reads how to wait once, when torch is loaded, so a program
-that wants to choose must ask here first and put the answer into its environment.
+How they wait for each other is set from outside: see ``environment``. This file imports no torch,
+so that a program can ask before it does.
 """
 
 import os
@@ -13,14 +13,6 @@ from math import floor
 from pathlib import Path
 
 COUNT_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-WAITING_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
-
-# Turns of the waiting loop before a thread gives its processor away. GNU OpenMP's own default
-# spins for many milliseconds: when a neighbour's process has taken the processor that is waited
-# for, each layer of a small network then costs a time slice. These turns last about half a
-# millisecond. Measured with LeNet on two cores, ms a step: quiet 9.3 (default 8.9, sleeping at
-# once 11.5), with two to three busy neighbours 40 (default 270, sleeping at once 36).
-SPIN_COUNT = 10_000
 
 
 @dataclass(frozen=True)
@@ -54,18 +46,6 @@ def recommended_threads(processors: Processors, num_processes: int = 1) -> int:
     if processors.quota is not None:
         share = min(share, floor(processors.quota))
     return max(1, share // num_processes)
-
-
-def recommended_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
-    """Return the variables that a program should set before it imports torch.
-
-    They make a waiting thread give its processor away soon (see ``SPIN_COUNT``). Variables
-    that the user has set win, and then nothing is recommended. Only GNU OpenMP, which torch
-    uses on Linux, reads them.
-    """
-    if sys.platform != "linux" or any(name in environment for name in WAITING_VARIABLES):
-        return {}
-    return {"GOMP_SPINCOUNT": str(SPIN_COUNT)}
 
 
 def find_processors() -> Processors:
@@ -125,12 +105,8 @@ def limited_threads(num_processes: int = 1) -> Iterator[int]:
 def explain(
     processors: Processors | None = None, environment: Mapping[str, str] = os.environ
 ) -> str:
-    """Say in two sentences how many threads training uses and how they wait, and why."""
+    """Say in a sentence how many threads training uses, and why."""
     processors = processors or find_processors()
-    return f"{_explain_count(processors, environment)} {_explain_waiting(environment)}"
-
-
-def _explain_count(processors: Processors, environment: Mapping[str, str]) -> str:
     for name in COUNT_VARIABLES:
         if name in environment:
             return f"Training uses {environment[name]} threads, because {name} says so."
@@ -139,17 +115,3 @@ def _explain_count(processors: Processors, environment: Mapping[str, str]) -> st
     if processors.quota is not None:
         reason += f", and its control group pays for {processors.quota:g}"
     return f"Training uses {count} thread{'s' * (count > 1)}: {reason}."
-
-
-def _explain_waiting(environment: Mapping[str, str]) -> str:
-    for name in WAITING_VARIABLES:
-        if name in environment:
-            return f"How waiting threads behave is set by {name}={environment[name]}."
-    advice = recommended_environment(environment)
-    if not advice:
-        return "How waiting threads behave is left to this system's OpenMP."
-    setting = " ".join(f"{name}={value}" for name, value in advice.items())
-    return (
-        "Waiting threads spin, which can make training ten times slower when other programs "
-        f"are busy: start Python with {setting} in the environment."
-    )

@@ -21,7 +21,6 @@ def run_with(monkeypatch, tmp_path):
         benchmark.main(words)
         return file
 
-    monkeypatch.setattr(benchmark, "recommended_environment", dict)
     return run
 
 

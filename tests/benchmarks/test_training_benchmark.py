@@ -13,6 +13,7 @@ import pytest
 import torch
 
 from course_utils.tables import Table
+from course_utils.training.environment import MEMORY_VARIABLES, WAITING_VARIABLES
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))  # they are scripts that import each other
@@ -25,8 +26,10 @@ TINY = turns.Setting("", "lenet5", "fashion_mnist_mini", batch_size=8, steps=3, 
 
 
 def measured(contender, *seconds):
-    setting = turns.Setting(contender, "lenet5", "shapes", 10, 10, 2)
-    return training.Measured(setting, tuple(seconds), peaks=(100.0, 103.0), held=(90.0, 91.0))
+    setting = turns.Setting(contender.partition(",")[0], "lenet5", "shapes", 10, 10, 2)
+    return training.Measured(
+        contender, setting, tuple(seconds), peaks=(100.0, 103.0), held=(90.0, 91.0)
+    )
 
 
 @pytest.fixture
@@ -71,6 +74,29 @@ def test_compiled_training_has_a_row_and_no_target(results):
     assert rows["ours, auto, compile=True"]["ours auto / it"] == 0.5
     assert training.slower_choices(compiled) == training.slower_choices(results)
     assert list(training.targets(CASE, compiled)) == list(training.targets(CASE, results))
+
+
+def test_each_environment_has_a_row_in_the_other_one(results):
+    swapped = {name: measured(name, 2.0, 20.0, 2.0) for name in training.SWAPPED}
+    rows = [row["training"] for row in training.speeds(CASE, results | swapped).to_dicts()]
+    assert rows[-2:] == [
+        'ours, precision="auto"; usual environment',
+        "DataLoader and torchvision, 0 workers; environment of `make lab`",
+    ]
+    assert list(training.targets(CASE, results | swapped)) == list(training.targets(CASE, results))
+    assert training.slower_choices(results | swapped) == training.slower_choices(results)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux reads these variables")
+def test_peers_start_as_usual(monkeypatch):
+    for name in (*WAITING_VARIABLES, *MEMORY_VARIABLES):
+        monkeypatch.delenv(name, raising=False)
+    ours, loop = (set(training.environment_of(name)) for name in ("ours-auto", "loop-0"))
+    assert ours == {"OMP_NUM_THREADS", "GOMP_SPINCOUNT", "GLIBC_TUNABLES"}
+    assert set(training.environment_of("limit-auto")) == ours
+    assert loop == {"OMP_NUM_THREADS"}
+    one, other = (set(training.environment_of(name)) for name in training.SWAPPED)
+    assert (one, other) == (loop, ours)
 
 
 def test_the_slower_choice_is_named(results):
@@ -228,6 +254,7 @@ def test_the_command_line_prints_and_writes(results, tmp_path, monkeypatch, caps
     options = ["--no-lightning", "--no-compiled", "--results", str(file)]
     training.main(["--models", "lenet5", *options])
     names = [*training.OURS, *training.LIMITS.values(), "loop-0", "loop-2", "d2l-4"]
+    names += training.SWAPPED
     assert asked == [("lenet5", names, 7)]
     assert "over the limit's: 1.250, wanted <= 1.15  NOT MET" in capsys.readouterr().out
     assert "## Training speed" in file.read_text()
