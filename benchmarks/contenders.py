@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import torch
 from common import LR, MOMENTUM, WEIGHT_DECAY, build_model, build_optimizer, load_pictures
 from torch import nn
-from turns import Setting, Turns
+from turns import Setting, Turns, wait_for_the_others
 
 from course_utils.data import Batches
 from course_utils.training import TrainConfig, fit
@@ -77,6 +77,7 @@ def main() -> None:
         import peers  # here: the others should not pay for the memory of torchvision
 
         peers.PEERS[name](setting, train, model, int(choice))
+    wait_for_the_others()
 
 
 if __name__ == "__main__":

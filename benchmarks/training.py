@@ -165,6 +165,8 @@ def measure(case: Case, names: Sequence[str], rounds: int) -> dict[str, Measured
             mine = replace(setting, contender=name.partition(",")[0])
             contenders[name] = stack.enter_context(Contender(mine, environment_of(name)))
         order = list(contenders.values())
+        for contender in order:
+            contender.wait_until_ready()
         for number in range(rounds + WARM_UP):
             first = number % len(order)
             for contender in order[first:] + order[:first]:
@@ -268,7 +270,7 @@ def _describe(case: Case) -> str:
 NOTES = """\
 - Everyone: the same pictures, weights, batch size, number of threads; random crop with a padding
   of 4 and flip; SGD with Nesterov momentum 0.9, weight decay 5e-4. A turn is a whole epoch, with
-  whatever starting it costs, and without validation.
+  whatever starting it costs, and without validation; nobody computes in another one's turn.
 - The environment of `make lab` is that of ours and of the limit. The peers have the same number
   of threads, and nothing else set, as their users would start them. Two rows show one of each in
   the other's environment.

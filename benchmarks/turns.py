@@ -1,8 +1,10 @@
 """Taking turns: many contenders are loaded at the same time, and only one of them computes.
 
-Each contender is a process of its own. It trains epoch after epoch, and before each it waits for
-a line from the benchmark; after each it answers with how long the epoch took and how much memory
-the process has needed so far. This file imports no torch: a process inherits the peak memory of
+Each contender is a process of its own. It trains epoch after epoch. Before each it says that it is
+ready and waits for a line from the benchmark; after each it answers with how long the epoch took
+and how much memory the process has needed so far. Nobody's turn begins before all others are ready:
+what a contender does between its epochs, such as validation, would cost the next one time. For the
+same reason all stay until the last turn is over. This file imports no torch: a process inherits the peak memory of
 the one that started it, so the benchmark itself has to stay small.
 """
 
@@ -17,11 +19,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 import psutil
 
 CONTENDERS = Path(__file__).with_name("contenders.py")
+READY = "ready"
 BYTES_IN_MAXRSS = 1 if sys.platform == "darwin" else 1024
 
 
@@ -92,8 +95,15 @@ class Turns:
 
 def wait() -> None:
     """Wait, as a contender, for the next turn; without a benchmark there is none."""
+    print(READY, flush=True)
     if not sys.stdin.readline():
         sys.exit("the benchmark has ended")
+
+
+def wait_for_the_others() -> None:
+    """Wait, as a contender that has trained its last epoch, for the end of the benchmark."""
+    print(READY, flush=True)
+    sys.stdin.read()
 
 
 def report(seconds: float) -> None:
@@ -147,22 +157,38 @@ class Contender:
         self._complaints.close()
 
     def take_turn(self) -> Turn:
-        """Let it train for one epoch, and wait for that.
+        """Let it train for one epoch, and wait until it is ready for the next.
 
         Raises:
             RuntimeError: the process has ended; the message holds what it said last.
         """
-        assert self._process.stdin is not None and self._process.stdout is not None
+        assert self._process.stdin is not None
         try:
             self._process.stdin.write("go\n")
             self._process.stdin.flush()
-            answer = self._process.stdout.readline()
         except BrokenPipeError:
-            answer = ""
-        if not answer:
-            raise RuntimeError(f"{self.setting.contender} has ended:\n{self._last_words()}")
-        self.turns.append(Turn(**json.loads(answer)))
+            self._complain()
+        self.turns.append(Turn(**json.loads(self._answer())))
+        self.wait_until_ready()
         return self.turns[-1]
+
+    def wait_until_ready(self) -> None:
+        """Wait until it waits itself: it computes nothing then.
+
+        Raises:
+            RuntimeError: the process has ended, or says something else.
+        """
+        answer = self._answer()
+        if answer != READY:
+            raise RuntimeError(f"{self.setting.contender} said {answer!r}, not that it is ready")
+
+    def _answer(self) -> str:
+        """The next line of the process."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().rstrip("\n") or self._complain()
+
+    def _complain(self) -> NoReturn:
+        raise RuntimeError(f"{self.setting.contender} has ended:\n{self._last_words()}")
 
     def _last_words(self) -> str:
         self._process.wait()
