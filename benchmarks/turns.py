@@ -4,8 +4,10 @@ Each contender is a process of its own. It trains epoch after epoch. Before each
 ready and waits for a line from the benchmark; after each it answers with how long the epoch took
 and how much memory the process has needed so far. Nobody's turn begins before all others are ready:
 what a contender does between its epochs, such as validation, would cost the next one time. For the
-same reason all stay until the last turn is over. This file imports no torch: a process inherits the peak memory of
-the one that started it, so the benchmark itself has to stay small.
+same reason all stay until the last turn is over.
+
+This file imports no torch: a process inherits the peak memory of the one that started it, so the
+benchmark itself has to stay small.
 """
 
 import json
