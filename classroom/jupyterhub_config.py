@@ -16,6 +16,8 @@ sys.path.insert(0, str(hub))
 
 from limits import CgroupSpawner, require_control_groups  # noqa: E402 - its folder is known now
 
+from course_utils.training.environment import SPIN_COUNT  # noqa: E402
+
 
 def setting(name: str, default: str) -> str:
     """Return COURSE_HUB_name from the environment."""
@@ -90,6 +92,9 @@ c.Spawner.environment = {
     "COURSE_HUB_COURSE": course,
     # More threads than the limit pays for would spend their time stopped.
     "OMP_NUM_THREADS": str(max(1, int(processors))),
+    # Beside busy neighbours a thread has to give its processor away soon. Memory is what a class
+    # is short of: here, freed memory goes back to the system, though training is slower for it.
+    "GOMP_SPINCOUNT": str(SPIN_COUNT),
 }
 if "COURSE_DATA" in os.environ:  # a folder with full data sets, readable by all
     c.Spawner.environment["COURSE_DATA"] = os.environ["COURSE_DATA"]

@@ -63,37 +63,37 @@ def start_again_as_recommended() -> None:
 def explain_waiting(environment: Mapping[str, str] = os.environ) -> str:
     """Say in a sentence how waiting threads behave, and what would be better."""
     return _explain(
-        "How waiting threads behave",
         WAITING_VARIABLES,
         environment,
-        "Waiting threads spin, which can make training ten times slower when other programs are "
-        "busy",
+        good="Waiting threads give their processor away soon",
+        bad="Waiting threads spin, which can make training ten times slower when other programs "
+        "are busy",
     )
 
 
 def explain_memory(environment: Mapping[str, str] = os.environ) -> str:
     """Say in a sentence what becomes of freed memory, and what would be better."""
     return _explain(
-        "What becomes of freed memory",
         MEMORY_VARIABLES,
         environment,
-        "Freed memory goes back to the system after each step and is fetched again, which can "
-        "make training a sixth slower",
+        good="Memory that a training step frees is kept for the next one",
+        bad="Memory that a training step frees goes back to the system and is fetched again, which "
+        "can make training a sixth slower",
     )
 
 
-def _explain(
-    subject: str, names: tuple[str, ...], environment: Mapping[str, str], trouble: str
-) -> str:
+def _explain(names: tuple[str, ...], environment: Mapping[str, str], *, good: str, bad: str) -> str:
     """Say who has set one of these variables, or what is the matter as nobody has."""
+    advised = {name: value for name, value in recommended_environment({}).items() if name in names}
     name = _first_set(names, environment)
-    if name:
-        return f"{subject} is set by {name}={environment[name]}."
-    advice = [f"{name}={value}" for name, value in recommended_environment(environment).items()]
-    advice = [setting for setting in advice if setting.partition("=")[0] in names]
-    if not advice:
-        return f"{subject} is left to this system."
-    return f"{trouble}: start Python with {advice[0]} in the environment."
+    if name is None and not advised:
+        return f"{names[0]} and the like mean nothing on this system."
+    if name is None:
+        setting = " ".join(f"{name}={value}" for name, value in advised.items())
+        return f"{bad}: start Python with {setting} in the environment."
+    if advised.get(name) == environment[name]:
+        return f"{good}: {name} says so."
+    return f"{name}={environment[name]} is set, and is left as it is."
 
 
 def _first_set(names: tuple[str, ...], environment: Mapping[str, str]) -> str | None:

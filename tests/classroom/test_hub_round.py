@@ -16,6 +16,8 @@ from types import SimpleNamespace
 import nbformat
 import pytest
 
+from course_utils.training.environment import SPIN_COUNT
+
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hub"), pytest.mark.timeout(1800)]
 
 
@@ -157,7 +159,7 @@ ABOUT = """
 import os, stat
 from course_utils.quiz.memory import path_of
 print(oct(stat.S_IMODE(os.stat(os.path.expanduser("~")).st_mode)), os.getuid(), path_of("x"))
-print(os.environ["COURSE_STUDENT"], os.environ["OMP_NUM_THREADS"])
+print(*(os.environ[name] for name in ("COURSE_STUDENT", "OMP_NUM_THREADS", "GOMP_SPINCOUNT")))
 import course_utils.data as data
 print(data.load("fashion_mnist_mini", batch_size=8).test.num_images > 0)
 """
@@ -331,12 +333,12 @@ def test_only_who_knows_the_password_comes_in(played):
 
 
 def test_a_server_runs_as_its_user_with_a_private_home(played):
-    mode, user, memory, student, threads, has_data = played.about
+    mode, user, memory, student, threads, spin_count, has_data = played.about
     assert mode == "0o700"
     assert int(user) > 0
     assert Path(memory).is_relative_to(played.home / played.names.right)
     assert student == played.names.right, "questions are drawn by the name that the grader sees"
-    assert threads == "2"
+    assert (threads, spin_count) == ("2", str(SPIN_COUNT))
     assert has_data == "True"
     assert played.lessons >= {path.name for path in (ROOT / "notebooks").glob("*.ipynb")}
 

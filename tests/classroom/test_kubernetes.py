@@ -14,6 +14,7 @@ import pytest
 import yaml
 
 from course_utils.grading.exchange import number_by_name
+from course_utils.training.environment import SPIN_COUNT
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = ROOT / "classroom" / "kubernetes"
@@ -164,6 +165,7 @@ def test_servers_find_the_settings_of_their_role(values):
     assert environment["COURSE_STUDENT"](spawner("kim")) == "kim"
     mounts = values["singleuser"]["storage"]["extraVolumeMounts"]
     assert environment["COURSE_HUB_EXCHANGE"] in [mount["mountPath"] for mount in mounts]
+    assert environment["GOMP_SPINCOUNT"] == str(SPIN_COUNT)
     start = Path(values["singleuser"]["cmd"][1]).relative_to("/srv/convnet-course")
     assert (ROOT / start).is_file()
 

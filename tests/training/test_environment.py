@@ -42,16 +42,20 @@ def test_what_the_user_has_set_wins(theirs, left):
 def test_nothing_is_recommended_where_nothing_reads_it(monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     assert recommended_environment({}) == {}
-    assert explain_waiting({}) == "How waiting threads behave is left to this system."
-    assert explain_memory({}) == "What becomes of freed memory is left to this system."
+    assert explain_waiting({}) == "OMP_WAIT_POLICY and the like mean nothing on this system."
+    assert explain_memory({}) == "GLIBC_TUNABLES and the like mean nothing on this system."
 
 
 @linux_only
 def test_explains_what_is_set_and_what_is_not():
-    assert explain_waiting({"OMP_WAIT_POLICY": "passive"}) == (
-        "How waiting threads behave is set by OMP_WAIT_POLICY=passive."
+    passive, trimming = {"OMP_WAIT_POLICY": "passive"}, {"MALLOC_TRIM_THRESHOLD_": "1"}
+    assert explain_waiting(passive) == "OMP_WAIT_POLICY=passive is set, and is left as it is."
+    assert "MALLOC_TRIM_THRESHOLD_=1 is set" in explain_memory(trimming)
+    advice = recommended_environment({})
+    assert explain_waiting(advice).endswith(
+        "give their processor away soon: GOMP_SPINCOUNT says so."
     )
-    assert "set by MALLOC_TRIM_THRESHOLD_=1" in explain_memory({"MALLOC_TRIM_THRESHOLD_": "1"})
+    assert explain_memory(advice).endswith("is kept for the next one: GLIBC_TUNABLES says so.")
     assert "start Python with GOMP_SPINCOUNT=10000 in the env" in explain_waiting({})
     assert "start Python with GLIBC_TUNABLES=glibc.malloc.hugetlb=1:" in explain_memory({})
 
