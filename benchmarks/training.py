@@ -4,8 +4,10 @@
 
 For LeNet, a small VGG and ResNet-20, the contenders of `contenders.py` train on the same pictures
 with the same weights, batch size, optimiser and augmentation. Each is a process of its own; they
-take turns of one epoch each, so that a noisy minute hurts all of them. Prints the tables, and
-writes them into the section `training` of results.md.
+take turns of one epoch each, so that a noisy minute hurts all of them. All start several times: a
+process is a few per cent faster or slower than another one of the same program, from start to end,
+by the places in memory that it happened to get. Prints the tables, and writes them into the section
+`training` of results.md.
 """
 
 import argparse
@@ -27,7 +29,7 @@ from course_utils.tables import Table
 from course_utils.training.environment import recommended_environment
 from course_utils.training.threads import find_processors, recommended_threads
 
-WARM_UP = 1  # turns that are not counted
+WARM_UP = 1  # turns after each start that are not counted
 PACKAGES = ("torch", "torchvision", "pillow", "lightning")
 
 
@@ -91,16 +93,33 @@ class Measured:
     Attributes:
         name: of the contender, as in `contenders_of`.
         setting: what it was told.
-        seconds: of each turn.
-        peaks: most memory so far after each turn, in MB.
-        held: memory after each turn, in MB.
+        seconds: of each turn, of one start after the other.
+        peaks: for each start, most memory so far after each turn, in MB.
+        held: for each start, memory after each turn, in MB.
     """
 
     name: str
     setting: Setting
     seconds: tuple[float, ...]
-    peaks: tuple[float, ...]
-    held: tuple[float, ...]
+    peaks: tuple[tuple[float, ...], ...]
+    held: tuple[tuple[float, ...], ...]
+
+    @classmethod
+    def from_starts(cls, name: str, starts: Sequence[Contender]) -> "Measured":
+        """Put together what the processes of one contender told.
+
+        Args:
+            name: of the contender.
+            starts: its processes.
+        """
+        counted = [start.turns[WARM_UP:] for start in starts]
+        return cls(
+            name,
+            starts[0].setting,
+            tuple(turn.seconds for turns in counted for turn in turns),
+            tuple(tuple(turn.peak for turn in turns) for turns in counted),
+            tuple(tuple(turn.held for turn in turns) for turns in counted),
+        )
 
     @property
     def speed(self) -> float:
@@ -154,8 +173,21 @@ def contenders_of(with_lightning: bool, compiled: bool) -> list[str]:
     return [*OURS, *([COMPILED] * compiled), *LIMITS.values(), *chosen, *SWAPPED]
 
 
-def measure(case: Case, names: Sequence[str], rounds: int) -> dict[str, Measured]:
-    """Let the contenders take turns, in a new order each round."""
+def measure(case: Case, names: Sequence[str], rounds: int, starts: int = 1) -> dict[str, Measured]:
+    """Start the contenders, let them take turns, and do so again.
+
+    Args:
+        case: what they train.
+        names: of the contenders.
+        rounds: counted turns of each after each start.
+        starts: how often all of them are started.
+    """
+    started = [_play(case, names, rounds, first=start * rounds) for start in range(starts)]
+    return {name: Measured.from_starts(name, [one[name] for one in started]) for name in names}
+
+
+def _play(case: Case, names: Sequence[str], rounds: int, first: int) -> dict[str, Contender]:
+    """Let contenders take turns until they have trained, another one first in each round."""
     setting = Setting(
         "", case.model, case.data, case.batch_size, case.steps, turns=rounds + WARM_UP
     )
@@ -167,22 +199,11 @@ def measure(case: Case, names: Sequence[str], rounds: int) -> dict[str, Measured
         order = list(contenders.values())
         for contender in order:
             contender.wait_until_ready()
-        for number in range(rounds + WARM_UP):
-            first = number % len(order)
-            for contender in order[first:] + order[:first]:
+        for number in range(first, first + rounds + WARM_UP):
+            place = number % len(order)
+            for contender in order[place:] + order[:place]:
                 contender.take_turn()
-    return {name: _measured(name, contender) for name, contender in contenders.items()}
-
-
-def _measured(name: str, contender: Contender) -> Measured:
-    counted = contender.turns[WARM_UP:]
-    return Measured(
-        name,
-        contender.setting,
-        tuple(turn.seconds for turn in counted),
-        tuple(turn.peak for turn in counted),
-        tuple(turn.held for turn in counted),
-    )
+    return contenders
 
 
 def best_of_each_peer(measured: dict[str, Measured]) -> dict[str, Measured]:
@@ -206,9 +227,9 @@ def speeds(case: Case, measured: dict[str, Measured]) -> Table:
             one.title,
             round(one.speed),
             *(round(ratio(mine, one), 2) for mine in ours),
-            round(one.peaks[-1]),
-            round(one.peaks[-1] - one.peaks[0]),
-            round(one.held[-1] - one.held[0]),
+            round(max(peaks[-1] for peaks in one.peaks)),
+            round(max(peaks[-1] - peaks[0] for peaks in one.peaks)),
+            round(max(held[-1] - held[0] for held in one.held)),
         )
         for one in shown
     )
@@ -243,11 +264,12 @@ def targets(case: Case, measured: dict[str, Measured]) -> Iterator[tuple[str, st
 
 def section(results: dict[Case, dict[str, Measured]], seconds: float) -> str:
     """The section of results.md."""
-    rounds = len(next(iter(next(iter(results.values())).values())).seconds)
+    one = next(iter(next(iter(results.values())).values()))
+    starts, rounds = len(one.peaks), len(one.peaks[0])
     parts = [
         "## Training speed",
-        f"`make bench`; the contenders took turns of one epoch each, {rounds} rounds, medians; "
-        f"{seconds / 60:.1f} minutes in all.",
+        f"`make bench`; the contenders started {starts} times and took turns of one epoch each, "
+        f"{rounds} rounds after each start; medians; {seconds / 60:.1f} minutes in all.",
         circumstances(PACKAGES, course_environment()),
     ]
     rows: list[tuple[str, str, str, bool]] = []
@@ -285,20 +307,22 @@ NOTES = """\
   float32, NCHW. The faster of 0 and 2 worker processes is in the table.
 - d2l's Trainer: re-created from the book's description, four worker processes as there. Its board
   takes in the losses and draws nothing. float32, NCHW.
-- Ratios are medians over the rounds of the ratio within a round, so they need not be the quotient
+- Ratios are medians over all rounds of the ratio within a round, so they need not be the quotient
   of the medians. Above 1, ours is faster.
 - `compile=True` needs a C++ compiler; compiling (half a minute to a minute) is in the turn that is
   not counted. It has no target.
 - Peak memory: `ru_maxrss` of each contender's process; worker processes come on top and are not
   counted. Its growth, and that of the memory which is held when an epoch has ended: from the end of
-  the first counted epoch to the end of the last, in MB. The peak of many steps is a matter of
-  chance (in which order the allocator gives blocks back); a leak would show in what is held."""
+  the first counted epoch to the end of the last, in MB, most over the starts. The peak of many
+  steps is a matter of chance (in which order the allocator gives blocks back); a leak would show in
+  what is held."""
 
 
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--quick", action="store_true", help="a few steps, to see that it runs")
-    parser.add_argument("--rounds", type=int, default=7, help="counted turns of each contender")
+    parser.add_argument("--rounds", type=int, default=3, help="counted turns after each start")
+    parser.add_argument("--starts", type=int, default=3, help="how often all are started")
     parser.add_argument("--data", help="for ResNet-20, such as cifar10 or imagefolder:PATH")
     parser.add_argument("--models", nargs="+", choices=[case.model for case in CASES])
     parser.add_argument("--no-lightning", action="store_true", help="leave PyTorch Lightning out")
@@ -313,7 +337,8 @@ def main(words: Sequence[str] | None = None) -> None:
     results = {}
     for case in _cases(chosen):
         names = contenders_of(not chosen.no_lightning, _compiles(chosen))
-        results[case] = measure(case, names, 2 if chosen.quick else chosen.rounds)
+        rounds, starts = (2, 1) if chosen.quick else (chosen.rounds, chosen.starts)
+        results[case] = measure(case, names, rounds, starts)
         print(f"{speeds(case, results[case])}\n{slower_choices(results[case])}\n", flush=True)
     for case, measured in results.items():
         for claim, target, value, met in targets(case, measured):
