@@ -1,6 +1,5 @@
 """Rules that hold for every test."""
 
-import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -15,7 +14,8 @@ if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
 # Tests are no package: what the tests of several folders share is put where they can import it.
-sys.path.insert(0, str(Path(__file__).parent / "browser_tools"))
+for folder in ("browser_tools", "shared"):
+    sys.path.insert(0, str(Path(__file__).parent / folder))
 pytest.register_assert_rewrite("controls", "widget_figures", "lab_page")
 
 NO_SKIPS = bool(os.environ.get("COURSE_NO_SKIPS"))
@@ -55,21 +55,6 @@ def pytest_runtest_makereport(item, call):
 @pytest.hookimpl(wrapper=True)
 def pytest_make_collect_report(collector):
     return fail_if_skipped((yield))
-
-
-@pytest.fixture(scope="session")
-def load_tool():
-    """Import a script of tools/, which is no part of the package, by its name."""
-
-    def load(name):
-        place = Path(__file__).parents[1] / "tools" / f"{name}.py"
-        spec = importlib.util.spec_from_file_location(name, place)
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[spec.name] = module  # dataclasses look their module up
-        spec.loader.exec_module(module)
-        return module
-
-    return load
 
 
 # A process drives one Chromium: Playwright cannot be started in it twice.

@@ -1,11 +1,11 @@
 """The notebook builder: what a percent script becomes, and when it is built again."""
 
-import importlib.util
 import sys
 from pathlib import Path
 
 import nbformat
 import pytest
+from scripts import load_script
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -15,12 +15,9 @@ def build():
     """Import tools/build.py, which is a script and no part of the package."""
     sys.path.insert(0, str(ROOT / "tools"))
     try:
-        spec = importlib.util.spec_from_file_location("build", ROOT / "tools/build.py")
-        module = importlib.util.module_from_spec(spec)
-        spec.loader.exec_module(module)
+        return load_script("tools/build.py")
     finally:
         sys.path.remove(str(ROOT / "tools"))
-    return module
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """The set-up cell and the links: what they say, what the cell does; which cells are slides."""
 
-import importlib.util
 import json
 import os
 import re
@@ -10,6 +9,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from scripts import load_script
 
 ROOT = Path(__file__).resolve().parent.parent
 ADDRESS = "https://github.com/someone/convnets"
@@ -17,22 +17,14 @@ BUILT = sorted([*ROOT.glob("notebooks/*.ipynb"), *ROOT.glob("solutions/*/*.ipynb
 EXERCISES = sorted(ROOT.glob("exercises/*/*.ipynb"))
 
 
-def load(name):
-    """Import a script of tools/, which is no part of the package."""
-    spec = importlib.util.spec_from_file_location(name, ROOT / f"tools/{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def first_cell():
-    return load("first_cell")
+    return load_script("tools/first_cell.py")
 
 
 @pytest.fixture(scope="module")
 def slide_types():
-    return load("slide_types")
+    return load_script("tools/slide_types.py")
 
 
 # --- What the cell does ----------------------------------------------------------------------
@@ -117,7 +109,7 @@ def test_every_notebook_has_the_cell_below_its_title(first_cell, path):
 
 def test_a_new_address_changes_no_output(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "tools")
-    build = load("build")
+    build = load_script("tools/build.py")
     import first_cell
 
     source, target = ROOT / "sources/lessons/00_start_here.py", tmp_path / "00_start_here.ipynb"
@@ -182,7 +174,7 @@ def test_the_readme_gets_the_links_and_loses_them_again(first_cell, monkeypatch,
 
 
 def first_cell_address():
-    return load("first_cell").repository()
+    return load_script("tools/first_cell.py").repository()
 
 
 # --- Slides ----------------------------------------------------------------------------------

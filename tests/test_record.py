@@ -1,11 +1,11 @@
 """The tool that trains recorded runs: it keeps each run, and goes on where it was stopped."""
 
 import dataclasses
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
+from scripts import load_script
 
 from course_utils.training.experiments import Experiment
 
@@ -15,9 +15,7 @@ ROW = Experiment("tiny", "Tiny", "mlp", "shapes", 1, 20, 0.05, limit=40, seeds=(
 
 @pytest.fixture
 def tool(tmp_path, monkeypatch):
-    spec = importlib.util.spec_from_file_location("record_tool", SOURCE)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
+    module = load_script("tools/record.py")
     monkeypatch.setattr(module, "FOLDER", tmp_path)
     return module
 

@@ -1,11 +1,11 @@
 """The arithmetic of the hub's size, and how memory is read."""
 
-import importlib.util
 import os
 import sys
 from pathlib import Path
 
 import pytest
+from scripts import load_script
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
 
@@ -15,13 +15,9 @@ def bench():
     """benchmarks/hub_memory.py, imported by its path."""
     sys.path.insert(0, str(BENCHMARKS))
     try:
-        spec = importlib.util.spec_from_file_location("hub_memory", BENCHMARKS / "hub_memory.py")
-        module = importlib.util.module_from_spec(spec)
-        sys.modules["hub_memory"] = module
-        spec.loader.exec_module(module)
+        return load_script(BENCHMARKS / "hub_memory.py")
     finally:
         sys.path.remove(str(BENCHMARKS))
-    return module
 
 
 def test_sizes_follow_from_what_was_measured(bench):

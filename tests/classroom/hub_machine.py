@@ -1,7 +1,6 @@
 """A machine with a real hub for the tests, and people who use it over HTTP."""
 
 import fcntl
-import importlib.util
 import json
 import os
 import secrets
@@ -26,15 +25,6 @@ PLACE = Path("/var/tmp")
 PREFIX = "convnet-hub-test-"
 COURSE = "convnet"
 PATIENCE = 900  # seconds, for a machine that is ten times slower than it should be
-
-
-def load_limits() -> Any:
-    """Import classroom/hub/limits.py."""
-    spec = importlib.util.spec_from_file_location("limits", ROOT / "classroom/hub/limits.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def wait_for(what: Callable[[], Any], name: str, seconds: float = PATIENCE) -> Any:

@@ -1,6 +1,5 @@
 """The parts of the hub that need no hub: limits, the start of a server, and the config itself."""
 
-import importlib.util
 import os
 import re
 import shutil
@@ -14,6 +13,7 @@ from jupyterhub.app import JupyterHub
 from jupyterhub.auth import PAMAuthenticator
 from jupyterhub.proxy import ConfigurableHTTPProxy
 from jupyterhub.spawner import LocalProcessSpawner, Spawner
+from scripts import load_script
 from systemdspawner import SystemdSpawner
 from traitlets.config.loader import PyFileConfigLoader
 
@@ -28,16 +28,8 @@ CLASSES = {
 }  # fmt: skip
 
 
-def load(name):
-    """Import a file of classroom/hub, as the hub itself does."""
-    spec = importlib.util.spec_from_file_location(f"hub_{name}", HUB / f"{name}.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-limits = load("limits")
-start_server = load("start_server")
+limits = load_script(HUB / "limits.py", "hub_limits")
+start_server = load_script(HUB / "start_server.py", "hub_start_server")
 
 
 def unified(root):

@@ -5,9 +5,7 @@ Nothing is stubbed: the course's own hub config, PAM with passwords, the proxy, 
 under their own name, nbgrader's exchange, and grading in the sandbox by a user who is not root.
 """
 
-import importlib.util
 import resource
-import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -15,22 +13,14 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+from scripts import load_script
 
 from course_utils.training.environment import SPIN_COUNT
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hub"), pytest.mark.timeout(1800)]
 
 
-def load_neighbour(name):
-    """Import a file of this folder, which is no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    spec.loader.exec_module(module)
-    return module
-
-
-hub_machine = load_neighbour("hub_machine")
+hub_machine = load_script(Path(__file__).with_name("hub_machine.py"))
 ROOT = hub_machine.ROOT
 SLUG = "04_stride_padding_pooling"
 NOTEBOOK = f"{SLUG}/{SLUG}.ipynb"

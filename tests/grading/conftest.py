@@ -1,8 +1,6 @@
 """What the grading tests share: the course's tools, and a quick way to run an exercise's checks."""
 
 import ast
-import importlib.util
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -11,6 +9,7 @@ from typing import Any
 
 import nbformat
 import pytest
+from scripts import load_script
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -93,12 +92,7 @@ def run_test_cell(source: str, space: dict[str, Any]) -> Result:
 @pytest.fixture(scope="session")
 def release_tool() -> ModuleType:
     """tools/release.py, imported by its path."""
-    spec = importlib.util.spec_from_file_location("release", ROOT / "tools" / "release.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module
+    return load_script("tools/release.py")
 
 
 def _read_solution(slug: str) -> nbformat.NotebookNode:

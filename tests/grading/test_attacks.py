@@ -1,11 +1,11 @@
 """Tricks that give points without work: the batch grader gives none, and tells the teacher."""
 
-import importlib.util
 from pathlib import Path
 
 import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
+from scripts import load_script
 
 from course_utils.grading.folder import Batch, prepare
 from course_utils.grading.sandbox import SandboxUnavailable, require_sandbox
@@ -13,11 +13,7 @@ from course_utils.grading.session import run_batch
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("batch")]
 SLUG = "92_attacked"
-_spec = importlib.util.spec_from_file_location(
-    "light_exercise", Path(__file__).with_name("light_exercise.py")
-)
-light = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(light)
+light = load_script(Path(__file__).with_name("light_exercise.py"))
 
 SETUP = """import torch
 

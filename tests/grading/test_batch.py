@@ -4,7 +4,6 @@ The batch runs once; the tests look at what it came to.
 """
 
 import csv
-import importlib.util
 import os
 import re
 import signal
@@ -20,22 +19,14 @@ from types import SimpleNamespace
 import nbformat
 import psutil
 import pytest
+from scripts import load_script
 
 from course_utils.grading.attempts import attempts_of
 from course_utils.grading.folder import Batch
 from course_utils.grading.sandbox import Limits, SandboxUnavailable, require_sandbox
 from course_utils.grading.session import run_batch
 
-
-def load_neighbour(name):
-    """Import a file of this folder, which is no package."""
-    spec = importlib.util.spec_from_file_location(name, Path(__file__).with_name(f"{name}.py"))
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-light = load_neighbour("light_exercise")
+light = load_script(Path(__file__).with_name("light_exercise.py"))
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("batch")]
 STUDENTS = {f"s{number:02d}": kind for number, kind in enumerate(light.GRADED, start=1)}
 IDS = [f"{student}-{kind}" for student, kind in STUDENTS.items()]

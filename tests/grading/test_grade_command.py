@@ -8,17 +8,14 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from scripts import load_script
 
 from course_utils import cli
 from course_utils.grading.folder import Batch, prepare
 from course_utils.grading.preprocessors import WithholdHidden, copies_of
 from course_utils.grading.sandbox import SandboxUnavailable, require_sandbox
 
-_spec = importlib.util.spec_from_file_location(
-    "light_exercise", Path(__file__).with_name("light_exercise.py")
-)
-light = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(light)
+light = load_script(Path(__file__).with_name("light_exercise.py"))
 
 
 @pytest.fixture

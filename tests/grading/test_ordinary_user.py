@@ -5,7 +5,6 @@ Debian has, in a mount namespace of their own, in which that user may walk to Py
 """
 
 import csv
-import importlib.util
 import os
 import pwd
 import shutil
@@ -17,6 +16,7 @@ from tempfile import TemporaryDirectory
 
 import nbformat
 import pytest
+from scripts import load_script
 
 from course_utils.grading.folder import Batch, prepare
 
@@ -46,11 +46,7 @@ AS_USER = "exec setpriv --reuid={uid} --regid={gid} --clear-groups {command}"
 FORBIDDEN = """mount --rbind / {place}/everything
 exec chroot --userspec={uid}:{gid} --groups= {place}/everything {command}"""
 
-_spec = importlib.util.spec_from_file_location(
-    "light_exercise", Path(__file__).with_name("light_exercise.py")
-)
-light = importlib.util.module_from_spec(_spec)
-_spec.loader.exec_module(light)
+light = load_script(Path(__file__).with_name("light_exercise.py"))
 
 
 @dataclass

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from scripts import load_script
 
 ROOT = Path(__file__).resolve().parents[2]
 HERE = f"{sys.version_info.major}.{sys.version_info.minor}"
@@ -23,8 +24,8 @@ pytestmark = pytest.mark.xdist_group("bundle")
 
 
 @pytest.fixture(scope="module")
-def tool(load_tool):
-    return load_tool("bundle")
+def tool():
+    return load_script("tools/bundle.py")
 
 
 def write_wheel(folder, name, number, *, needs=(), files=()):

@@ -1,6 +1,5 @@
 import gzip
 import hashlib
-import importlib.util
 import shutil
 import subprocess
 import sys
@@ -9,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scripts import load_script
 
 from course_utils.data import fashion_mini
 
@@ -21,10 +21,7 @@ needs_official_files = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def tool():
-    spec = importlib.util.spec_from_file_location("make_embedded_data", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(TOOL)
 
 
 @needs_official_files

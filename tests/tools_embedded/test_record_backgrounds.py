@@ -1,9 +1,9 @@
 import copy
-import importlib.util
 import json
 from pathlib import Path
 
 import pytest
+from scripts import load_script
 
 from course_utils.widgets.background_results import made_with, recorded
 
@@ -12,10 +12,7 @@ TOOL = Path(__file__).parents[2] / "tools" / "record_backgrounds.py"
 
 @pytest.fixture
 def tool():
-    spec = importlib.util.spec_from_file_location("record_backgrounds", TOOL)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
+    return load_script(TOOL)
 
 
 def test_the_record_was_made_with_todays_settings(tool):

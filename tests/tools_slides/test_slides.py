@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from browser_pages import watched
+from scripts import load_script
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSON = "03_convolution"  # formulas, figures, a table, a widget, a class, a quiz
@@ -16,8 +17,8 @@ pytestmark = pytest.mark.xdist_group("slides")
 
 
 @pytest.fixture(scope="module")
-def tool(load_tool):
-    return load_tool("slides")
+def tool():
+    return load_script("tools/slides.py")
 
 
 @pytest.fixture(scope="module")
