@@ -109,9 +109,13 @@ def explain(
     processors = processors or find_processors()
     for name in COUNT_VARIABLES:
         if name in environment:
-            return f"Training uses {environment[name]} threads, because {name} says so."
+            return f"Training uses {_threads(environment[name])}: {name} says so."
     count = recommended_threads(processors)
     reason = f"this process may use {processors.logical} processors on {processors.physical} cores"
     if processors.quota is not None:
         reason += f", and its control group pays for {processors.quota:g}"
-    return f"Training uses {count} thread{'s' * (count > 1)}: {reason}."
+    return f"Training uses {_threads(str(count))}: {reason}."
+
+
+def _threads(count: str) -> str:
+    return f"{count} thread" if count == "1" else f"{count} threads"

@@ -78,7 +78,9 @@ def test_explains_itself():
     assert "Training uses 4 threads: this process may use 16 processors on 8 cores" in text
     assert "pays for 4" in text
     assert "Training uses 1 thread:" in explain(Processors(1, 1), {})
-    assert "because OMP_NUM_THREADS says so" in explain(Processors(1, 1), {"OMP_NUM_THREADS": "3"})
+    for count in ("1 thread", "3 threads"):
+        text = explain(Processors(2, 2), {"OMP_NUM_THREADS": count[0]})
+        assert text == f"Training uses {count}: OMP_NUM_THREADS says so."
 
 
 def test_can_be_asked_before_torch_is_loaded():
