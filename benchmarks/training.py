@@ -262,13 +262,22 @@ def targets(case: Case, measured: dict[str, Measured]) -> Iterator[tuple[str, st
             yield claim, f">= {target}", f"{factor:.2f}", factor >= target
 
 
-def section(results: dict[Case, dict[str, Measured]], seconds: float) -> str:
-    """The section of results.md."""
+def section(
+    results: dict[Case, dict[str, Measured]], seconds: float, words: Sequence[str] = ()
+) -> str:
+    """The section of results.md.
+
+    Args:
+        results: what was measured.
+        seconds: that all of it took.
+        words: of the command line.
+    """
+    command = f'make bench ARGS="{" ".join(words)}"' if words else "make bench"
     one = next(iter(next(iter(results.values())).values()))
     starts, rounds = len(one.peaks), len(one.peaks[0])
     parts = [
         "## Training speed",
-        f"`make bench`; the contenders started {starts} times and took turns of one epoch each, "
+        f"`{command}`; the contenders started {starts} times and took turns of one epoch each, "
         f"{rounds} rounds after each start; medians; {seconds / 60:.1f} minutes in all.",
         circumstances(PACKAGES, course_environment()),
     ]
@@ -344,7 +353,8 @@ def main(words: Sequence[str] | None = None) -> None:
         for claim, target, value, met in targets(case, measured):
             print(f"{claim}: {value}, wanted {target}{'' if met else '  NOT MET'}")
     if chosen.results or not chosen.quick:
-        text = section(results, time.perf_counter() - started)
+        given = sys.argv[1:] if words is None else words
+        text = section(results, time.perf_counter() - started, given)
         write_section(chosen.results or RESULTS, "training", text)
 
 
