@@ -26,7 +26,11 @@ from report import RESULTS, circumstances, markdown, write_section
 from turns import Contender, Setting
 
 from course_utils.tables import Table
-from course_utils.training.environment import recommended_environment
+from course_utils.training.environment import (
+    MEMORY_VARIABLES,
+    WAITING_VARIABLES,
+    recommended_environment,
+)
 from course_utils.training.threads import find_processors, recommended_threads
 
 WARM_UP = 1  # turns after each start that are not counted
@@ -342,6 +346,8 @@ def main(words: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(words)
     if not chosen.no_lightning and find_spec("lightning") is None:
         sys.exit("PyTorch Lightning is missing: `make bench` installs it; or give --no-lightning")
+    for name in (*WAITING_VARIABLES, *MEMORY_VARIABLES):
+        os.environ.pop(name, None)  # a terminal of `make lab` has them: peers start without
     started = time.perf_counter()
     results = {}
     for case in _cases(chosen):
