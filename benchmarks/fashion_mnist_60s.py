@@ -23,11 +23,7 @@ from pathlib import Path
 from report import RESULTS, circumstances, markdown, write_section
 
 from course_utils.tables import Table
-from course_utils.training.environment import (
-    MEMORY_VARIABLES,
-    WAITING_VARIABLES,
-    start_again_as_recommended,
-)
+from course_utils.training.environment import VARIABLES, start_again_as_recommended
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 ACCURACY = 0.9
@@ -87,8 +83,7 @@ def run(seed: int, root: Path | None) -> tuple[int, float, float, float]:
 def section(runs: Table) -> str:
     """The section of results.md."""
     accuracies = [row["test accuracy, %"] for row in runs]
-    names = (*WAITING_VARIABLES, *MEMORY_VARIABLES)
-    environment = {name: os.environ[name] for name in names if name in os.environ}
+    environment = {name: os.environ[name] for name in VARIABLES if name in os.environ}
     mean, worst = statistics.mean(accuracies), max(row["seconds"] for row in runs)
     return "\n\n".join(
         [

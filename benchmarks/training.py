@@ -26,11 +26,7 @@ from report import RESULTS, circumstances, markdown, write_section
 from turns import Contender, Setting
 
 from course_utils.tables import Table
-from course_utils.training.environment import (
-    MEMORY_VARIABLES,
-    WAITING_VARIABLES,
-    recommended_environment,
-)
+from course_utils.training.environment import VARIABLES, recommended_environment
 from course_utils.training.threads import find_processors, recommended_threads
 
 WARM_UP = 1  # turns after each start that are not counted
@@ -139,7 +135,10 @@ class Measured:
         else:
             peer, workers = contender.split("-")
             title = f"{TITLES[peer]}, {workers} workers"
-        return f"{title}; {_place(self.name)}" if self.name in SWAPPED else title
+        if self.name not in SWAPPED:
+            return title
+        place = "usual environment" if _is_as_usual(self.name) else "environment of `make lab`"
+        return f"{title}; {place}"
 
 
 def ratio(one: Measured, other: Measured) -> float:
@@ -161,13 +160,13 @@ def course_environment() -> dict[str, str]:
 
 def environment_of(name: str) -> dict[str, str]:
     """The variables that a contender gets."""
+    return usual_environment() if _is_as_usual(name) else course_environment()
+
+
+def _is_as_usual(name: str) -> bool:
+    """Whether a contender gets the usual environment: a peer, or one of ours that is swapped."""
     is_peer = name.split("-")[0] in PEERS
-    return course_environment() if is_peer == (name in SWAPPED) else usual_environment()
-
-
-def _place(name: str) -> str:
-    """Where a swapped contender was."""
-    return "environment of `make lab`" if name.split("-")[0] in PEERS else "usual environment"
+    return is_peer != (name in SWAPPED)
 
 
 def contenders_of(with_lightning: bool, compiled: bool) -> list[str]:
@@ -346,7 +345,7 @@ def main(words: Sequence[str] | None = None) -> None:
     chosen = parser.parse_args(words)
     if not chosen.no_lightning and find_spec("lightning") is None:
         sys.exit("PyTorch Lightning is missing: `make bench` installs it; or give --no-lightning")
-    for name in (*WAITING_VARIABLES, *MEMORY_VARIABLES):
+    for name in VARIABLES:
         os.environ.pop(name, None)  # a terminal of `make lab` has them: peers start without
     started = time.perf_counter()
     results = {}

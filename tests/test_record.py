@@ -2,14 +2,12 @@
 
 import dataclasses
 import json
-from pathlib import Path
 
 import pytest
 from scripts import load_script
 
 from course_utils.training.experiments import Experiment
 
-SOURCE = Path(__file__).resolve().parent.parent / "tools/record.py"
 ROW = Experiment("tiny", "Tiny", "mlp", "shapes", 1, 20, 0.05, limit=40, seeds=(0, 3))
 
 

@@ -7,10 +7,11 @@ can ask here first.
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 WAITING_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
 MEMORY_VARIABLES = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
+VARIABLES = (*WAITING_VARIABLES, *MEMORY_VARIABLES)
 
 # Turns of the waiting loop before a thread gives its processor away. GNU OpenMP's own default
 # spins for many milliseconds: when a neighbour's process has taken the processor that is waited
@@ -99,5 +100,4 @@ def _explain(names: tuple[str, ...], environment: Mapping[str, str], *, good: st
 
 def _first_set(names: tuple[str, ...], environment: Mapping[str, str]) -> str | None:
     """Return the first of some variables that is set, or None."""
-    found: Iterator[str] = (name for name in names if name in environment)
-    return next(found, None)
+    return next((name for name in names if name in environment), None)

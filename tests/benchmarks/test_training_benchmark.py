@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from course_utils.tables import Table
-from course_utils.training.environment import MEMORY_VARIABLES, WAITING_VARIABLES
+from course_utils.training.environment import VARIABLES
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))  # they are scripts that import each other
@@ -90,7 +90,7 @@ def test_each_environment_has_a_row_in_the_other_one(results):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux reads these variables")
 def test_peers_start_as_usual(monkeypatch):
-    for name in (*WAITING_VARIABLES, *MEMORY_VARIABLES):
+    for name in VARIABLES:
         monkeypatch.delenv(name, raising=False)
     ours, loop = (set(training.environment_of(name)) for name in ("ours-auto", "loop-0"))
     assert ours == {"OMP_NUM_THREADS", "GOMP_SPINCOUNT", "GLIBC_TUNABLES"}

@@ -4,9 +4,9 @@ import sys
 
 import pytest
 
-from course_utils.training import environment
 from course_utils.training.environment import (
     TUNABLES,
+    VARIABLES,
     explain_memory,
     explain_waiting,
     recommended_environment,
@@ -69,8 +69,7 @@ def test_can_be_asked_before_torch_is_loaded():
 
 
 def without_advice():
-    names = (*environment.WAITING_VARIABLES, *environment.MEMORY_VARIABLES)
-    return {name: value for name, value in os.environ.items() if name not in names}
+    return {name: value for name, value in os.environ.items() if name not in VARIABLES}
 
 
 @linux_only
