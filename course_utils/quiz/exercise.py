@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from course_utils.grading import checks
+from course_utils import checks
 from course_utils.quiz import bank as banks
 from course_utils.quiz import render, variants
 

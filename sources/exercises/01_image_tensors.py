@@ -25,7 +25,7 @@
 import torch
 
 from course_utils import data, quiz
-from course_utils.grading import checks
+from course_utils import checks
 from course_utils.plots import plot_images, show
 
 # %% [markdown]
@@ -56,7 +56,7 @@ batch_shape = (num, 3, height, width)  # rows before columns
 
 # %% check="batch_shape_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/01_image_tensors", "batch_shape", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), batch_shape, fine="answered")
@@ -82,7 +82,7 @@ batch_bytes = num * 3 * height * width * 4  # four bytes for each float32
 
 # %% check="batch_bytes_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/01_image_tensors", "batch_bytes", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), batch_bytes, fine="answered")
@@ -108,7 +108,7 @@ brighter = (value + more) % 256  # a byte wraps around
 
 # %% check="brighter_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/01_image_tensors", "brighter", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), brighter, fine="answered")
@@ -137,7 +137,7 @@ def to_batch(photos: list[torch.Tensor]) -> torch.Tensor:
 # %% check="to_batch_check" points=4
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 HINT = "one photo is (H, W, 3), the batch (N, 3, H, W)"
 
@@ -216,7 +216,7 @@ def normalise(images: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> to
 # %% check="statistics_check" points=2
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def compare(channel_statistics, images):
@@ -265,7 +265,7 @@ reload(checks).award(2, check_answer, channel_statistics)
 # %% check="normalise_check" points=2
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def compare(normalise, images, mean, std):
@@ -328,7 +328,7 @@ def luminance(images: torch.Tensor) -> torch.Tensor:
 # %% check="luminance_check" points=2
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def compare(luminance, images):

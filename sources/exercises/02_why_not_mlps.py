@@ -27,7 +27,7 @@ from itertools import pairwise
 import torch
 
 from course_utils import data, quiz
-from course_utils.grading import checks
+from course_utils import checks
 from course_utils.plots import plot_images, show
 
 # %% [markdown]
@@ -58,7 +58,7 @@ first_layer = (3 * size * size + 1) * units  # a weight for each number of the p
 
 # %% check="first_layer_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/02_why_not_mlps", "first_layer", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), first_layer, fine="answered")
@@ -84,7 +84,7 @@ place = (channel * size + row) * size + column  # channel by channel, row by row
 
 # %% check="place_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/02_why_not_mlps", "place", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), place, fine="answered")
@@ -110,7 +110,7 @@ training_memory = 3 * size * size * units * 4 * 4  # four floats of four bytes f
 
 # %% check="training_memory_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/02_why_not_mlps", "training_memory", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), training_memory, fine="answered")
@@ -136,7 +136,7 @@ def mlp_parameters(sizes: list[int]) -> int:
 
 
 # %% check="num_parameters_check" points=2
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_small(mlp_parameters):
@@ -199,7 +199,7 @@ def unshuffle_pixels(images: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
 # %% check="shuffle_check" points=4
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def compare(shuffle_pixels, unshuffle_pixels, images, order):
@@ -266,7 +266,7 @@ def twin_weight(weight: torch.Tensor, order: torch.Tensor, num_channels: int) ->
 # %% check="twin_check" points=4
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def compare(twin_weight, units, channels, height, width, seed):

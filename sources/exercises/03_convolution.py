@@ -25,7 +25,7 @@
 import torch
 
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 from course_utils.plots import plot_images, show
 
 # %% [markdown]
@@ -55,7 +55,7 @@ toeplitz_shape = (n - k + 1, n)  # a row for each output, a column for each inpu
 
 # %% check="toeplitz_shape_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/03_convolution", "toeplitz_shape", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), toeplitz_shape, fine="answered")
@@ -81,7 +81,7 @@ zeros_in_the_matrix = (n - k + 1) * (n - k)  # each row has k weights, the rest 
 
 # %% check="zeros_in_the_matrix_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/03_convolution", "zeros_in_the_matrix", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), zeros_in_the_matrix, fine="answered")
@@ -107,7 +107,7 @@ one_output = a * 1 + b * c + c * 0 + d * e  # cross-correlation: nothing is flip
 
 # %% check="one_output_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/03_convolution", "one_output", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), one_output, fine="answered")
@@ -142,7 +142,7 @@ def conv2d(picture: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
 # %% check="conv2d_check" points=4
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 HINT = "the kernel has to lie inside the picture, so H - K_h + 1 rows and W - K_w + 1 columns fit"
 
@@ -224,7 +224,7 @@ def convolution_matrix(kernel: torch.Tensor, n: int) -> torch.Tensor:
 # %% check="matrix_check" points=3
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_small(convolution_matrix):
@@ -308,7 +308,7 @@ def separable_multiplications(n: int, k: int) -> int:
 import torch
 from torch.overrides import TorchFunctionMode
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 class Counted(TorchFunctionMode):
@@ -379,7 +379,7 @@ reload(checks).award(2, check_answer, separable_conv2d)
 ### END HIDDEN TESTS
 
 # %% check="separable_count_check" points=1
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_small(separable_multiplications):

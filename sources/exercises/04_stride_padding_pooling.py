@@ -25,7 +25,7 @@
 import torch
 
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -55,7 +55,7 @@ two_steps = ((n + 2 * p - k) // s + 1 - 2) // 2 + 1  # the convolution's size, t
 
 # %% check="two_steps_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/04_stride_padding_pooling", "two_steps", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), two_steps, fine="answered")
@@ -81,7 +81,7 @@ pooled_shape = (c, (h - k) // s + 1, (w - k) // s + 1)  # each map by itself
 
 # %% check="pooled_shape_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/04_stride_padding_pooling", "pooled_shape", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), pooled_shape, fine="answered")
@@ -107,7 +107,7 @@ field = 1 + (a - 1) + s * (b - 1)  # the second kernel's steps are s pixels apar
 
 # %% check="field_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/04_stride_padding_pooling", "field", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), field, fine="answered")
@@ -136,7 +136,7 @@ def output_size(n: int, k: int, s: int = 1, p: int = 0) -> int:
 
 
 # %% check="output_size_check" points=3
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def refuses(output_size, *arguments):
@@ -204,7 +204,7 @@ def max_pool2d(maps: torch.Tensor, k: int, s: int) -> torch.Tensor:
 # %% check="pooling_check" points=4
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 OWN = ("max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool2d")
 
@@ -278,7 +278,7 @@ def receptive_field(layers: list[tuple[int, int]]) -> int:
 
 
 # %% check="receptive_field_check" points=3
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_small(receptive_field):

@@ -26,7 +26,7 @@ import torch
 from torch import nn
 
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -56,7 +56,7 @@ weight_shape = (c_out, c_in, h, w)  # for each filter, a kernel for each channel
 
 # %% check="weight_shape_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/05_channels_and_parameters", "weight_shape", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), weight_shape, fine="answered")
@@ -82,7 +82,7 @@ grouped_parameters = c_out * (c_in // g * k * k + 1)  # a filter reads the chann
 
 # %% check="grouped_parameters_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/05_channels_and_parameters", "grouped_parameters", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), grouped_parameters, fine="answered")
@@ -108,7 +108,7 @@ reduced_work = n * n * (c * r + r * c * 5 * 5)  # first 1x1 from c to r, then 5x
 
 # %% check="reduced_work_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/05_channels_and_parameters", "reduced_work", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), reduced_work, fine="answered")
@@ -139,7 +139,7 @@ def conv_cost(
 
 
 # %% check="conv_cost_check" points=3
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_small(conv_cost):
@@ -217,7 +217,7 @@ def conv1x1(maps: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> tor
 # %% check="conv1x1_check" points=3
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 OWN = ("conv1d", "conv2d", "conv3d")
 
@@ -299,7 +299,7 @@ def as_convolution(linear: nn.Linear, c: int, h: int, w: int) -> nn.Conv2d:
 import torch
 from torch import nn
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def compare(as_convolution, c, h, w, num_out, seed=0):

@@ -26,7 +26,7 @@ import torch
 from torch import nn
 
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -56,7 +56,7 @@ exact_shift = a * b * c  # only then is the shift a whole number of pixels after
 
 # %% check="exact_shift_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/06_equivariance_and_fourier", "exact_shift", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), exact_shift, fine="answered")
@@ -83,7 +83,7 @@ alias = min(c % m, m - c % m)  # frequencies repeat every m, and mirror at m / 2
 
 # %% check="alias_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/06_equivariance_and_fourier", "alias", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), alias, fine="answered")
@@ -109,7 +109,7 @@ dark_rim = num_layers * (k // 2)  # each layer looks k // 2 pixels further
 
 # %% check="dark_rim_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/06_equivariance_and_fourier", "dark_rim", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), dark_rim, fine="answered")
@@ -141,7 +141,7 @@ def equivariance_error(layer, x: torch.Tensor, rows: int) -> float:
 # %% check="error_check" points=4
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_small(equivariance_error):
@@ -224,7 +224,7 @@ def cross_correlation(x: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
 # %% check="fourier_check" points=3
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def run(cross_correlation, x, kernel):
@@ -301,7 +301,7 @@ def blur_pool(maps: torch.Tensor) -> torch.Tensor:
 # %% check="blur_pool_check" points=3
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_small(blur_pool):

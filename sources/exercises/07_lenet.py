@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils import data, quiz
-from course_utils.grading import checks
+from course_utils import checks
 from course_utils.runtime import seed_everything
 
 # %% [markdown]
@@ -59,7 +59,7 @@ after_two_blocks = (16, (h // 2 - 4) // 2, (w // 2 - 4) // 2)
 
 # %% check="after_two_blocks_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/07_lenet", "after_two_blocks", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), after_two_blocks, fine="answered")
@@ -86,7 +86,7 @@ wider_convolution = c_out * (c_in * k * k + 1)
 
 # %% check="wider_convolution_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/07_lenet", "wider_convolution", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), wider_convolution, fine="answered")
@@ -112,7 +112,7 @@ uses_of_a_weight = (n // 2 - 4) ** 2  # once at each position of the filter
 
 # %% check="uses_of_a_weight_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/07_lenet", "uses_of_a_weight", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), uses_of_a_weight, fine="answered")
@@ -141,7 +141,7 @@ changed_lenet = convolutions + linears
 
 # %% check="changed_lenet_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/07_lenet", "changed_lenet", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), changed_lenet, fine="answered")
@@ -194,7 +194,7 @@ class LeNet5(nn.Module):
 # %% check="lenet_shapes_check" points=2
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 STAGES = [
     ("the first convolution", (6, 28, 28), "is its padding 2?"),
@@ -232,7 +232,7 @@ reload(checks).award(2, check_answer, LeNet5)
 # %% check="lenet_numbers_check" points=2
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_parameters(LeNet5):
@@ -366,7 +366,7 @@ def train_one_epoch(model: nn.Module, batches, optimizer: torch.optim.Optimizer)
 import torch
 from torch import nn
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 class Watched(nn.Linear):
@@ -468,7 +468,7 @@ import math
 import torch
 from torch import nn
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def returned_loss(train_one_epoch, batches, lr, num_classes=3):

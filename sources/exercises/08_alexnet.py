@@ -25,7 +25,7 @@
 import torch
 
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -55,7 +55,7 @@ stem_maps = (c_out, (h + 2 * p - k) // s + 1, (w + 2 * p - k) // s + 1)
 
 # %% check="stem_maps_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/08_alexnet", "stem_maps", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), stem_maps, fine="answered")
@@ -81,7 +81,7 @@ grouped_parameters = c_out * (c_in // g * k * k + 1)  # a filter reads the maps 
 
 # %% check="grouped_parameters_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/08_alexnet", "grouped_parameters", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), grouped_parameters, fine="answered")
@@ -107,7 +107,7 @@ quietened = x / (k + left**2 + x**2 + right**2) ** 0.5
 
 # %% check="quietened_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/08_alexnet", "quietened", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), quietened, fine="answered")
@@ -140,7 +140,7 @@ def dropout(x: torch.Tensor, p: float, training: bool, generator: torch.Generato
 # %% check="dropout_training_check" points=3
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 DROPOUTS = "dropout", "alpha_dropout", "feature_dropout", "native_dropout", "dropout1d", "dropout2d"
 
@@ -232,7 +232,7 @@ reload(checks).award(3, check_answer, dropout)
 # %% check="dropout_evaluation_check" points=1
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 DROPOUTS = "dropout", "alpha_dropout", "feature_dropout", "native_dropout", "dropout1d", "dropout2d"
 
@@ -302,7 +302,7 @@ def local_response_norm(
 # %% check="lrn_check" points=3
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def run_lrn(local_response_norm, a, *constants):
@@ -387,7 +387,7 @@ def fitting_sizes(
 
 
 # %% check="fitting_check" points=3
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def require_sizes(answer, expected, slips):

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -58,7 +58,7 @@ block_parameters = c_out * (9 * c_in + 1) + (num - 1) * c_out * (9 * c_out + 1)
 
 # %% check="block_parameters_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/09_vgg", "block_parameters", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), block_parameters, fine="answered")
@@ -86,7 +86,7 @@ features_shape = (c * 2 ** (pools - 1), h, w)
 
 # %% check="features_shape_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/09_vgg", "features_shape", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), features_shape, fine="answered")
@@ -113,7 +113,7 @@ stack_weights = num_layers * 9 * c * c
 
 # %% check="stack_weights_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/09_vgg", "stack_weights", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), stack_weights, fine="answered")
@@ -157,7 +157,7 @@ class VGGBlock(nn.Module):
 # %% check="block_shapes_check" points=2
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_shape(VGGBlock, in_channels, out_channels, layers, size, slips):
@@ -210,7 +210,7 @@ reload(checks).award(2, check_answer, VGGBlock)
 # %% check="block_numbers_check" points=3
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_parameters(VGGBlock):
@@ -306,7 +306,7 @@ def make_features(blocks: tuple[tuple[int, str], ...], in_channels: int) -> nn.M
 import torch
 from torch import nn
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_row(make_features, blocks, in_channels, size, num_parameters, slips):
@@ -391,7 +391,7 @@ def merged_kernel(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
 # %% check="merged_check" points=2
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_small(merged_kernel):

@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -59,7 +59,7 @@ module_shape = (one + three + five + pool, (h - 1) // 2 + 1, (w - 1) // 2 + 1)
 
 # %% check="module_shape_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/10_googlenet", "module_shape", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), module_shape, fine="answered")
@@ -85,7 +85,7 @@ path_parameters = r * (c + 1) + f * (r * k * k + 1)  # each filter has one bias
 
 # %% check="path_parameters_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/10_googlenet", "path_parameters", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), path_parameters, fine="answered")
@@ -111,7 +111,7 @@ work_saved = c * f * k * k / (c * r + r * f * k * k)  # for each position of the
 
 # %% check="work_saved_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/10_googlenet", "work_saved", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), work_saved, fine="answered")
@@ -172,7 +172,7 @@ class Inception(nn.Module):
 # %% check="inception_shapes_check" points=2
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def run_module(module, x):
@@ -231,7 +231,7 @@ reload(checks).award(2, check_answer, Inception)
 # %% check="inception_numbers_check" points=3
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_parameters(Inception):
@@ -366,7 +366,7 @@ def inception_multiply_adds(
 
 
 # %% check="work_check" points=3
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_small(inception_multiply_adds):
@@ -435,7 +435,7 @@ class AveragingHead(nn.Module):
 # %% check="head_check" points=2
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_small(AveragingHead):

@@ -26,7 +26,7 @@ import torch
 from torch import nn
 
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -56,7 +56,7 @@ he_deviation = (2 / (c_in * k * k)) ** 0.5  # a filter reads c_in kernels of k x
 
 # %% check="he_deviation_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/11_normalization", "he_deviation", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), he_deviation, fine="answered")
@@ -83,7 +83,7 @@ running_mean = (1 - m) * first + m * b
 
 # %% check="running_mean_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/11_normalization", "running_mean", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), running_mean, fine="answered")
@@ -108,7 +108,7 @@ number_of_means = numbers["n"] * numbers["g"]  # each picture has g groups, and 
 
 # %% check="number_of_means_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/11_normalization", "number_of_means", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), number_of_means, fine="answered")
@@ -165,7 +165,7 @@ class BatchNorm2d(nn.Module):
 # %% check="batch_norm_training_check" points=2
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def run_norm(norm, *inputs):
@@ -290,7 +290,7 @@ reload(checks).award(2, check_answer, BatchNorm2d)
 # %% check="batch_norm_evaluation_check" points=3
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def require_row(name, answer, expected, slips):
@@ -415,7 +415,7 @@ def instance_norm(x: torch.Tensor) -> torch.Tensor:
 # %% check="group_norm_check" points=2
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def run_norm(norm, *inputs):
@@ -494,7 +494,7 @@ reload(checks).award(2, check_answer, group_norm)
 # %% check="ends_check" points=1
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_small(layer_norm, instance_norm):
@@ -553,7 +553,7 @@ def he_std(layer: nn.Conv2d | nn.Linear) -> float:
 # %% check="he_check" points=2
 from torch import nn
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_small(he_std):

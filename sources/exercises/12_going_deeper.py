@@ -26,7 +26,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -56,7 +56,7 @@ carried_share = 100 * (1 - percent / 100) ** n  # each layer carries the share 1
 
 # %% check="carried_share_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/12_going_deeper", "carried_share", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), carried_share, fine="answered")
@@ -82,7 +82,7 @@ stack_parameters = n * 2 * (units * units + units)  # H and T; C = 1 - T is free
 
 # %% check="stack_parameters_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/12_going_deeper", "stack_parameters", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), stack_parameters, fine="answered")
@@ -108,7 +108,7 @@ agreement = a * b / (2 * (a * a + b * b))
 
 # %% check="agreement_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/12_going_deeper", "agreement", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), agreement, fine="answered")
@@ -150,7 +150,7 @@ class Highway(nn.Module):
 # %% check="highway_start_check" points=2
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def run(layer, x):
@@ -206,7 +206,7 @@ reload(checks).award(2, check_answer, Highway)
 # %% check="highway_numbers_check" points=3
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_gradient(Highway):
@@ -300,7 +300,7 @@ def gradient_norms(model: nn.Module, images: torch.Tensor, labels: torch.Tensor)
 import torch
 from torch import nn
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def as_floats(answer, num_layers):

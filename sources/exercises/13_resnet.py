@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -57,7 +57,7 @@ stage_shape = (2 * c, size // 2, size // 2)  # the first block alone changes the
 
 # %% check="stage_shape_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/13_resnet", "stage_shape", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), stage_shape, fine="answered")
@@ -84,7 +84,7 @@ stage_weights = first + (n - 1) * 2 * 9 * 2 * c * 2 * c
 
 # %% check="stage_weights_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/13_resnet", "stage_weights", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), stage_weights, fine="answered")
@@ -110,7 +110,7 @@ chain_derivative = (1 + a) ** n  # each block passes its gradient on by two ways
 
 # %% check="chain_derivative_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/13_resnet", "chain_derivative", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), chain_derivative, fine="answered")
@@ -163,7 +163,7 @@ class ResidualBlock(nn.Module):
 # %% check="block_shapes_check" points=2
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def run_block(block, x):
@@ -214,7 +214,7 @@ reload(checks).award(2, check_answer, ResidualBlock)
 # %% check="block_numbers_check" points=3
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_parameters(ResidualBlock):
@@ -416,7 +416,7 @@ def bottleneck_parameters(in_channels: int, out_channels: int, stride: int = 1) 
 
 
 # %% check="bottleneck_check" points=3
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_small(bottleneck_parameters):
@@ -484,7 +484,7 @@ def make_stage(
 import torch
 from torch import nn
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_stage(make_stage, in_channels, out_channels, num_blocks, stride):

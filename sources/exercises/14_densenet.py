@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -57,7 +57,7 @@ block_weights = sum(9 * k * (k0 + i * k) for i in range(layers))  # i layers cam
 
 # %% check="block_weights_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/14_densenet", "block_weights", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), block_weights, fine="answered")
@@ -85,7 +85,7 @@ while k0 + (bottleneck_pays - 1) * k <= 7.2 * k:  # 9ck = 4ck + 36k² at c = 7.2
 
 # %% check="bottleneck_pays_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/14_densenet", "bottleneck_pays", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), bottleneck_pays, fine="answered")
@@ -111,7 +111,7 @@ copied_maps = layers * k0 + k * layers * (layers - 1) // 2  # it grows with the 
 
 # %% check="copied_maps_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/14_densenet", "copied_maps", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), copied_maps, fine="answered")
@@ -156,7 +156,7 @@ class DenseBlock(nn.Module):
 # %% check="block_shapes_check" points=2
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def run(module, x):
@@ -204,7 +204,7 @@ reload(checks).award(2, check_answer, DenseBlock)
 ### END HIDDEN TESTS
 
 # %% check="block_numbers_check" points=3
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_parameters(DenseBlock):
@@ -313,7 +313,7 @@ class Transition(nn.Module):
 # %% check="transition_check" points=3
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def run_transition(module, x):
@@ -419,7 +419,7 @@ def final_channels(stem_width: int, num_layers: list[int], growth_rate: int) -> 
 
 
 # %% check="channels_check" points=2
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_small(final_channels):

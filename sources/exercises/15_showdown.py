@@ -27,7 +27,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -57,7 +57,7 @@ halving_block = weights + 2 * 2 * (2 * c)  # two BNs: a scale and a shift for ea
 
 # %% check="halving_block_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/15_showdown", "halving_block", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), halving_block, fine="answered")
@@ -83,7 +83,7 @@ one_place = max(0, (g * a + h * b) / 10)  # the sum first, then the ReLU
 
 # %% check="one_place_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/15_showdown", "one_place", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), one_place, fine="answered")
@@ -109,7 +109,7 @@ standard_error = 100 * (share * (1 - share) / numbers["n"]) ** 0.5
 
 # %% check="standard_error_check" points=1
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/15_showdown", "standard_error", student_id)
 form_is_right = checks.show(quiz.form(*QUESTION), standard_error, fine="answered")
@@ -144,7 +144,7 @@ def make_stage(in_channels: int, out_channels: int, row: str) -> nn.Sequential:
 # %% check="stage_check" points=4
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 from course_utils.inspection import first_difference
 from course_utils.models.vgg import VGGBlock
 
@@ -202,7 +202,7 @@ def cam(maps: torch.Tensor, gradients: torch.Tensor, size: tuple[int, int]) -> t
 # %% check="cam_check" points=4
 import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_cam(cam):
@@ -296,7 +296,7 @@ def pareto_front(rows: list[tuple[str, float, float]]) -> set[str]:
 
 
 # %% check="front_check" points=3
-from course_utils.grading import checks
+from course_utils import checks
 
 CHART = [
     ("A", 0.90, 100.0), ("B", 0.85, 20.0), ("C", 0.89, 300.0), ("D", 0.92, 300.0), ("E", 0.80, 50.0),

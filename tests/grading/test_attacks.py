@@ -18,7 +18,7 @@ light = load_script(Path(__file__).with_name("light_exercise.py"))
 SETUP = """import torch
 
 from course_utils import quiz
-from course_utils.grading import checks"""
+from course_utils import checks"""
 RIGHT = {
     "wider": """numbers = quiz.numbers("exercises/07_lenet", "wider_convolution", "")
 wider = numbers["c_out"] * (numbers["c_in"] * numbers["k"] ** 2 + 1)""",
@@ -26,7 +26,7 @@ wider = numbers["c_out"] * (numbers["c_in"] * numbers["k"] ** 2 + 1)""",
 }
 WRONG = {"wider": "wider = 1", "twice": "def twice(x):\n    return x"}
 WIDER_CHECK = """from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 
 QUESTION = ("exercises/07_lenet", "wider_convolution", "")
 checks.show(quiz.form(*QUESTION), wider)
@@ -37,7 +37,7 @@ reload(checks).award(1, quiz.right(*QUESTION), wider)
 ### END HIDDEN TESTS"""
 TWICE_CHECK = """import torch
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def check_small(twice):
@@ -80,7 +80,7 @@ TRICKS = {
         "fake = types.ModuleType('fake')\nfake.__dict__.update(vars(checks))\n"
         "fake.award = lambda points, *rest: float(points)\n"
         "importlib.reload = lambda module: fake\n"
-        "sys.modules['course_utils.grading.checks'] = course_utils.grading.checks = fake",
+        "sys.modules['course_utils.checks'] = course_utils.checks = fake",
         "replaced importlib.reload",
     ),
     "patched_builtins": (

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils.grading import checks
+from course_utils import checks
 
 
 def finding(check, *answers):

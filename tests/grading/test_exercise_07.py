@@ -403,7 +403,7 @@ def test_patching_the_checks_earns_nothing(exercise, attack):
     finally:
         import importlib
 
-        from course_utils.grading import checks
+        from course_utils import checks
 
         importlib.reload(checks)
     assert result["wider_convolution_check"].score == 0
@@ -416,7 +416,7 @@ def test_patching_the_checks_while_they_run_earns_nothing(exercise):
     finally:
         import importlib
 
-        from course_utils.grading import checks
+        from course_utils import checks
 
         importlib.reload(checks)
     assert [result.score for result in results.values()] == [0, 0]

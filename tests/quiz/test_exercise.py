@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 from course_utils.quiz import exercise, marking
 
 NAME = "04_stride_padding_pooling"
@@ -121,7 +121,7 @@ def test_what_a_notebook_did_to_the_modules_earns_nothing(monkeypatch: pytest.Mo
 def test_variables_called_like_builtins_change_nothing() -> None:
     code = f"""
 from course_utils import quiz
-from course_utils.grading import checks
+from course_utils import checks
 len = sum = type = sorted = str = "mine"
 answer = quiz.solution({NAME!r}, "output_size", "kim")
 points = checks.award(1, quiz.right({NAME!r}, "output_size", "kim"), answer)
