@@ -6,7 +6,7 @@ The floors of the package, each importing only from those below it::
     doctor
     quiz
     widgets
-    plots    grading
+    plots
     training inspection  equivariance
     data     models
     arithmetic  facts  runtime

@@ -9,7 +9,7 @@ wrong it says in one sentence, by `require`. The same check is used in two ways:
   where the solution is built). It raises on a wrong answer and gives the points on a right one.
 
 Points therefore need both: no error, and a number at the end of the cell. A cell that is cut
-short, or whose errors are silenced, has no number, and `preprocessors.RequireEvidence` gives it 0.
+short, or whose errors are silenced, has no number, and the grader gives it 0.
 
 Checks run in the same process as the learner's code. `award` takes care that a variable called
 `sum`, or a patched function of this module, changes no mark. Somebody who sets out to deceive

@@ -4,18 +4,17 @@ The verbs import what they need when they run, so that ``--help`` answers at onc
 """
 
 import argparse
-import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
 
-    from course_utils.grading.folder import Batch
     from course_utils.training import Evaluation, History
     from course_utils.training.experiments import Run
 
@@ -37,13 +36,10 @@ TRAIN_EXAMPLES = """examples:
 With --checkpoint, the same line goes on where a stopped run ended. exit codes: 0 trained to
 the end, 1 could not be done, 2 not understood, 130 interrupted.
 """
-GRADE_EXAMPLES = """examples:
-  python -m course_utils grade ~/Downloads/submissions.zip --out grades/07_lenet
-  python -m course_utils grade submissions --out grades/07_lenet --students students.csv
-
-The same line again goes on where a stopped batch ended, grades what is new, and takes over the
-points that you gave by hand. What there is to know is in classroom/README.md.
-"""
+VERBS = "course_utils.verbs"
+"""The entry points by which a package adds a verb: functions that take the subparsers."""
+GRADE_HELP = "grade what students sent (for teachers)"
+NO_GRADER = "grading needs nbgrader: pip install --editable '.[classroom]'"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -58,7 +54,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = build_parser()
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.verb != "lab":
+    if rest and not options.takes_rest:
         parser.error(f"not understood: {' '.join(rest)}")
     try:
         return options.run(options, rest)
@@ -75,10 +71,11 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.set_defaults(takes_rest=False)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     lab = verbs.add_parser("lab", help="open the course in JupyterLab; options go on to it")
-    lab.set_defaults(run=run_lab)
+    lab.set_defaults(run=run_lab, takes_rest=True)
 
     doctor = verbs.add_parser("doctor", help="say what this machine has and what to do")
     doctor.set_defaults(run=run_doctor)
@@ -92,8 +89,21 @@ def build_parser() -> argparse.ArgumentParser:
     summary.set_defaults(run=run_summary)
 
     add_train(verbs)
-    add_grade(verbs)
+    for add_verb in installed_verbs():
+        add_verb(verbs)
+    if "grade" not in verbs.choices:
+        grade = verbs.add_parser("grade", help=GRADE_HELP)
+        grade.set_defaults(run=refuse_to_grade, takes_rest=True)
     return parser
+
+
+def installed_verbs() -> Iterator[Callable[[Any], None]]:
+    """Yield what adds the verb of each installed package that brings one, as the grader does."""
+    for entry in entry_points(group=VERBS):
+        try:
+            yield entry.load()
+        except ImportError:  # what is installed has moved since; `lab` has to work all the same
+            continue
 
 
 def add_train(verbs: Any) -> None:
@@ -119,26 +129,6 @@ def add_train(verbs: Any) -> None:
     train.add_argument("--checkpoint", metavar="FOLDER", help="save here, and go on from here")
     train.add_argument("--record", metavar="FILE", help="write the history to this JSON file")
     train.set_defaults(run=run_train)
-
-
-def add_grade(verbs: Any) -> None:
-    """Add the verb ``grade`` with its options."""
-    grade = verbs.add_parser(
-        "grade",
-        help="grade what students sent (for teachers)",
-        epilog=GRADE_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    grade.add_argument("submissions", type=Path, metavar="SUBMISSIONS", help="a folder or a zip")
-    grade.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the results")
-    grade.add_argument("--exercise", metavar="SLUG", help="default: as the names of the files say")
-    grade.add_argument("--students", type=Path, metavar="CSV", help="ids of those expected")
-    grade.add_argument("--workers", type=int, metavar="N", help="at a time; default: one a core")
-    grade.add_argument("--timeout", type=float, default=480, metavar="S", help="a submission")
-    grade.add_argument("--memory", type=int, default=2048, metavar="MB", help="a submission")
-    grade.add_argument("--again", action="store_true", help="also those that are graded already")
-    grade.add_argument("--trusted", action="store_true", help="run their code without a sandbox")
-    grade.set_defaults(run=run_grade)
 
 
 def run_lab(options: argparse.Namespace, rest: list[str]) -> int:
@@ -277,64 +267,13 @@ def report_run(
         history.save(options.record)
 
 
-def run_grade(options: argparse.Namespace, rest: list[str]) -> int:
-    """Grade a batch of submissions, and say where the results are."""
-    if importlib.util.find_spec("nbgrader") is None:
-        raise ValueError("grading needs nbgrader: pip install --editable '.[classroom]'")
-    if sys.platform == "win32":
-        raise ValueError("grading needs Linux or macOS: on Windows use WSL")
-    from tqdm import tqdm
-
-    from course_utils.grading.session import run_batch
-
-    batch, workers = prepare_batch(options)
-    with tqdm(unit="notebook", disable=None) as bar:
-
-        def begin(total: int) -> Any:
-            bar.reset(total)
-            return lambda outcome: bar.update()
-
-        try:
-            result = run_batch(
-                options.submissions,
-                batch,
-                workers=workers,
-                students=options.students,
-                again=options.again,
-                progress=begin,
-            )
-        except KeyboardInterrupt:
-            print("grade: stopped; the same line again goes on from here", file=sys.stderr)
-            return 130
-    print(
-        f"{batch.exercise}: {result.num_graded} graded now, {len(result.reports)} in all, "
-        f"{len(result.failed) + len(result.problems)} not graded; {len(result.review)} lines in "
-        f"{batch.out / 'review.csv'} for a person's eye"
-    )
-    return 0
-
-
-def prepare_batch(options: argparse.Namespace) -> "tuple[Batch, int]":
-    """Return what is to be graded, and by how many workers.
+def refuse_to_grade(options: argparse.Namespace, rest: list[str]) -> int:
+    """Say how to get the grader, where it is not installed.
 
     Raises:
-        ValueError: The options do not fit together.
+        ValueError: Always.
     """
-    from course_utils.grading.collect import which_exercise
-    from course_utils.grading.folder import Batch
-    from course_utils.grading.sandbox import Limits
-
-    solutions = course_root() / "solutions"
-    slugs = sorted(path.parent.name for path in solutions.glob("*/*.ipynb"))
-    exercise = options.exercise or which_exercise(options.submissions, slugs)
-    workers = given(options.workers, os.cpu_count() or 1)
-    if workers < 1:
-        raise ValueError(f"--workers {workers}: at least 1")
-    out = options.out.resolve()
-    hidden = (out, options.submissions.resolve(), solutions)
-    limits = Limits(seconds=options.timeout, memory_mb=options.memory)
-    batch = Batch(exercise, solutions / exercise, out, limits, options.trusted, hidden)
-    return batch, workers
+    raise ValueError(NO_GRADER)
 
 
 def parse_shape(text: str) -> tuple[int, int, int]:

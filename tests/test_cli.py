@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 
 import pytest
 from jupyter_core.paths import jupyter_config_path
@@ -35,6 +36,19 @@ def test_an_unknown_verb_exits_with_2():
     done = run("fly")
     assert done.returncode == 2
     assert "invalid choice: 'fly'" in done.stderr
+
+
+def test_an_installed_package_brings_its_verb(monkeypatch):
+    added = EntryPoint("fly", "os:getcwd", cli.VERBS)
+    monkeypatch.setattr(cli, "entry_points", lambda group: [added])
+    assert list(cli.installed_verbs()) == [os.getcwd]
+
+
+@pytest.mark.parametrize("found", [[], [EntryPoint("grade", "moved_since.cli:add", cli.VERBS)]])
+def test_where_no_grader_is_installed_it_says_how_to_get_it(monkeypatch, capsys, found):
+    monkeypatch.setattr(cli, "entry_points", lambda group: found)
+    assert cli.main(["grade", "--out", "grades", "submissions.zip"]) == 1
+    assert capsys.readouterr().err == f"grade: {cli.NO_GRADER}\n"
 
 
 def test_an_unknown_option_is_not_swallowed():

@@ -262,7 +262,8 @@ def build_course(folder: Path) -> Path:
     with TemporaryDirectory(prefix="bundle-") as name:
         copy = Path(name) / "course"
         ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / "course_utils", copy / "course_utils", ignore=ignored)
+        for code in ("course_utils", "classroom/grader"):
+            shutil.copytree(ROOT / code, copy / code, ignore=ignored)
         for file in ("pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(ROOT / file, copy)
         # With the setuptools that is installed: nothing has to be fetched for this.

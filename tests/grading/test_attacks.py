@@ -7,9 +7,9 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from scripts import load_script
 
-from course_utils.grading.folder import Batch, prepare
-from course_utils.grading.sandbox import SandboxUnavailable, require_sandbox
-from course_utils.grading.session import run_batch
+from convnet_grader.folder import Batch, prepare
+from convnet_grader.sandbox import SandboxUnavailable, require_sandbox
+from convnet_grader.session import run_batch
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("batch")]
 SLUG = "92_attacked"
@@ -76,7 +76,7 @@ TRICKS = {
         "replaced importlib.reload",
     ),
     "another_module": (
-        "import sys, types, importlib, course_utils.grading\n"
+        "import sys, types, importlib, convnet_grader\n"
         "fake = types.ModuleType('fake')\nfake.__dict__.update(vars(checks))\n"
         "fake.award = lambda points, *rest: float(points)\n"
         "importlib.reload = lambda module: fake\n"

@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from nbgrader.api import Gradebook
 
-from course_utils.grading.sandbox import SandboxUnavailable, require_sandbox
+from convnet_grader.sandbox import SandboxUnavailable, require_sandbox
 
 ROOT = Path(__file__).resolve().parents[2]
 SLUG = "07_lenet"

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from course_utils.grading import exchange
-from course_utils.grading.collect import LARGEST
-from course_utils.grading.exchange import CollectOwn, number_by_name
+from convnet_grader import exchange
+from convnet_grader.collect import LARGEST
+from convnet_grader.exchange import CollectOwn, number_by_name
 
 SLUG = "07_lenet"
 NAME = f"kim+{SLUG}+2026-01-01 10:00:00.0 UTC+x"

@@ -1,19 +1,23 @@
 """`python -m course_utils grade`, as a teacher types it."""
 
 import importlib.util
+import re
 import shutil
 import sys
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
 
 import nbformat
 import pytest
 from scripts import load_script
 
+import convnet_grader.cli
+from convnet_grader.execute import SandboxedExecute
+from convnet_grader.folder import Batch, batch_config, course_config, prepare
+from convnet_grader.preprocessors import WithholdHidden, copies_of
+from convnet_grader.sandbox import Limits, SandboxUnavailable, require_sandbox
 from course_utils import cli
-from course_utils.grading.folder import Batch, prepare
-from course_utils.grading.preprocessors import WithholdHidden, copies_of
-from course_utils.grading.sandbox import SandboxUnavailable, require_sandbox
 
 light = load_script(Path(__file__).with_name("light_exercise.py"))
 
@@ -24,7 +28,7 @@ def course(tmp_path, monkeypatch):
     place = tmp_path / "solutions" / light.SLUG
     place.mkdir(parents=True)
     nbformat.write(light.solution(), place / f"{light.SLUG}.ipynb")
-    monkeypatch.setattr(cli, "course_root", lambda: tmp_path)
+    monkeypatch.setattr(convnet_grader.cli, "course_root", lambda: tmp_path)
     return tmp_path
 
 
@@ -74,6 +78,46 @@ def test_without_nbgrader_it_says_how_to_get_it(monkeypatch, capsys):
     assert "pip install --editable '.[classroom]'" in refusal(capsys, "x", "--out", "y")
 
 
+@dataclass(frozen=True)
+class OtherLimits(Limits):
+    """Limits with other numbers."""
+
+    seconds: float = 8.0
+    memory_mb: int = 3
+
+
+def test_the_command_takes_its_defaults_from_the_limits(course, monkeypatch):
+    monkeypatch.setattr(convnet_grader.cli, "Limits", OtherLimits)
+    parser = cli.build_parser()
+    options = parser.parse_args(["grade", "x", "--out", "y", "--exercise", light.SLUG])
+    assert convnet_grader.cli.prepare_batch(options)[0].limits == OtherLimits()
+
+
+def test_the_guide_names_the_limits_there_are():
+    guide = (Path(cli.__file__).parents[1] / "classroom" / "README.md").read_text("utf-8")
+    numbers = r"`--timeout` seconds \((\d+); .*`--memory` megabytes \((\d+)\).*after (\d+) seconds"
+    seconds, megabytes, of_a_cell = map(int, re.search(numbers, guide, re.DOTALL).groups())
+    limits = Limits()
+    assert (seconds, megabytes) == (limits.seconds, limits.memory_mb)
+    assert of_a_cell == limits.cell_seconds
+
+
+def test_all_limits_of_a_batch_reach_the_step_that_keeps_to_them(tmp_path):
+    limits = Limits(seconds=40, memory_mb=400, processes=30, disk_mb=20, output_kb=10)
+    batch = Batch(light.SLUG, tmp_path / light.SLUG, tmp_path / "out", limits)
+    batch.course.mkdir(parents=True)
+    (batch.course / "nbgrader_config.py").write_text("")
+    config = batch_config(batch)
+    assert config.Execute.timeout == 10
+    assert SandboxedExecute(config=config).limits == limits
+
+
+def test_settings_that_say_nothing_have_the_limits_of_everybody(tmp_path):
+    config = course_config(tmp_path)
+    assert config.Execute.timeout == Limits().cell_seconds
+    assert SandboxedExecute(config=config).limits == Limits()
+
+
 def test_windows_is_sent_to_wsl(monkeypatch, capsys):
     monkeypatch.setattr(cli.sys, "platform", "win32")
     assert "on Windows use WSL" in refusal(capsys, "x", "--out", "y")
@@ -106,6 +150,14 @@ def require_sandbox_works():
     except SandboxUnavailable:
         return False
     return True
+
+
+def test_a_grader_without_the_course_around_it_grades_nothing(course, monkeypatch):
+    monkeypatch.setattr(convnet_grader.folder, "CLASSROOM", course / "site-packages")
+    batch = Batch(light.SLUG, course / "solutions" / light.SLUG, course / "out")
+    with pytest.raises(ValueError, match=r"nbgrader_config.py is not there: grade in a copy"):
+        prepare(batch)
+    assert not (batch.course / "nbgrader_config.py").exists()
 
 
 def test_results_of_another_exercise_are_left_alone(course):

@@ -3,7 +3,7 @@
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from course_utils.grading.integrity import suspicions
+from convnet_grader.integrity import suspicions
 
 HONEST = """numbers = quiz.numbers("exercises/07_lenet", "wider_convolution", student_id)
 quiz.ask("exercises/07_lenet", "wider_convolution", student_id)

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from course_utils.grading import kernel, sandbox
-from course_utils.grading.sandbox import Limits, RunFolder, SandboxUnavailable
+from convnet_grader import kernel, sandbox
+from convnet_grader.sandbox import Limits, RunFolder, SandboxUnavailable
 
 
 @pytest.fixture(autouse=True)
@@ -71,6 +71,16 @@ def test_inside_there_is_the_exercise_and_little_else(tmp_path):
         "print(sum(name.isdigit() for name in os.listdir('/proc')) < 5)"
     )
     assert run_inside(tmp_path, code) == ["numbers.txt", "student", "False", "False", "True"]
+
+
+def test_inside_there_is_the_course_with_its_old_names_and_of_the_grader_only_the_guard(tmp_path):
+    grader = sandbox.GUARD.parent
+    code = (
+        "import os; from importlib.util import find_spec; from course_utils import checks\n"
+        "from course_utils.grading import checks as old\n"
+        f"print(old is checks, find_spec('convnet_grader'), *os.listdir({str(grader)!r}))"
+    )
+    assert run_inside(tmp_path, code) == ["True", "None", "guard.py"]
 
 
 def test_what_must_stay_hidden_does_so_even_in_a_visible_folder(tmp_path):

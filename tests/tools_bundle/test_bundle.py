@@ -234,6 +234,23 @@ def test_a_notebook_that_was_worked_on_is_no_damage(copy):
     assert "damaged" not in run(wheels_bytes=10**15)
 
 
+# --- The course itself -----------------------------------------------------------------------
+
+
+def test_the_wheel_has_the_course_and_beside_it_the_grader(tool, tmp_path):
+    with zipfile.ZipFile(tool.build_course(tmp_path)) as wheel:
+        names = [name for name in wheel.namelist() if ".dist-info/" not in name]
+        (points,) = [name for name in wheel.namelist() if name.endswith("/entry_points.txt")]
+        assert "grade = convnet_grader.cli:add_grade" in wheel.read(points).decode()
+    assert {name.split("/")[0] for name in names} == {"course_utils", "convnet_grader"}
+    code = {name for name in names if name.endswith(".py")}
+    ours = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("course_utils/**/*.py")}
+    grader = ROOT / "classroom" / "grader"
+    theirs = {path.relative_to(grader).as_posix() for path in grader.glob("convnet_grader/*.py")}
+    assert code == ours | theirs
+    assert [name for name in code if "/grading/" in name] == ["course_utils/grading/__init__.py"]
+
+
 # --- Which wheels, and what is refused -------------------------------------------------------
 
 

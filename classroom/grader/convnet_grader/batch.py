@@ -13,11 +13,13 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from tempfile import mkdtemp
 
-from course_utils.grading import attempts
-from course_utils.grading.attempts import Outcome
-from course_utils.grading.collect import Submission
-from course_utils.grading.folder import Batch
-from course_utils.grading.worker import Feedback, work
+from convnet_grader import attempts
+from convnet_grader.attempts import Outcome
+from convnet_grader.collect import Submission
+from convnet_grader.folder import Batch
+from convnet_grader.worker import Feedback, work
+
+__all__ = ["Worker", "grade_all", "only_batch", "throw_away_folder", "undone"]
 
 PREFIX = "grading-"
 GRACE = 120.0

@@ -3,16 +3,27 @@
 import hashlib
 import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
-from course_utils.grading.sandbox import PACKAGE, Limits
+from convnet_grader.sandbox import Limits
 
 if TYPE_CHECKING:
     from traitlets.config import Config
 
-CLASSROOM = PACKAGE.parent / "classroom"
+__all__ = [
+    "CLASSROOM",
+    "Batch",
+    "Stage",
+    "batch_config",
+    "course_config",
+    "generate",
+    "prepare",
+    "teachers_settings",
+]
+
+CLASSROOM = Path(__file__).resolve().parents[2]
 CONFIG = '''"""nbgrader's settings for this batch: start `jupyter lab` here for Formgrader."""
 
 from pathlib import Path
@@ -26,6 +37,8 @@ c.CourseDirectory.feedback_directory = "feedback"
 '''
 
 DEFAULT = Limits()
+Stage = Literal["exercises", "submitted", "autograded", "feedback"]
+"""The folders of nbgrader's course that have a notebook of each student, or of nobody (`.`)."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +46,7 @@ class Batch:
     """What a batch grades, and how.
 
     Args:
-        exercise: Such as ``07_lenet``.
+        exercise: Such as `07_lenet`.
         solution: The folder with the exercise's solution.
         out: Gets the results.
         limits: What one submission may use.
@@ -69,16 +82,34 @@ class Batch:
                 digest.update(str(file.relative_to(self.solution)).encode() + file.read_bytes())
         return digest.hexdigest()
 
-    def notebook(self, stage: str, student: str = ".") -> Path:
-        """Return where nbgrader keeps a notebook; stage is "submitted", "exercises", ..."""
+    def notebook(self, stage: Stage, student: str = ".") -> Path:
+        """Return where nbgrader keeps a notebook at some stage."""
         return self.course / stage / student / self.exercise / f"{self.exercise}.ipynb"
 
 
+def teachers_settings() -> str:
+    """Return where the teacher's settings of nbgrader are; without them there is no sandbox.
+
+    Raises:
+        ValueError: The grader was installed without the course around it.
+    """
+    file = CLASSROOM / "nbgrader_config.py"
+    if not file.is_file():
+        raise ValueError(
+            f"{file} is not there: grade in a copy of the whole course, installed with --editable"
+        )
+    return str(file)
+
+
 def course_config(course: Path) -> "Config":
-    """Return the teacher's settings of nbgrader, moved to another course folder."""
+    """Return the teacher's settings of nbgrader, moved to another course folder.
+
+    Raises:
+        ValueError: The grader was installed without the course around it.
+    """
     from traitlets.config.loader import PyFileConfigLoader
 
-    config = PyFileConfigLoader(str(CLASSROOM / "nbgrader_config.py")).load_config()
+    config = PyFileConfigLoader(teachers_settings()).load_config()
     config.CourseDirectory.root = str(course)
     return config
 
@@ -89,9 +120,8 @@ def batch_config(batch: Batch) -> "Config":
 
     config = PyFileConfigLoader(str(batch.course / "nbgrader_config.py")).load_config()
     config.CourseDirectory.db_url = batch.gradebook
-    config.Execute.timeout = max(1, round(batch.limits.seconds / 4))
-    config.SandboxedExecute.seconds = float(batch.limits.seconds)
-    config.SandboxedExecute.memory_mb = batch.limits.memory_mb
+    config.Execute.timeout = batch.limits.cell_seconds
+    config.SandboxedExecute.update(asdict(batch.limits))
     config.SandboxedExecute.trusted = batch.trusted
     config.SandboxedExecute.hidden = [str(path) for path in batch.hidden]
     config.SandboxedExecute.runs = batch.runs
@@ -99,11 +129,11 @@ def batch_config(batch: Batch) -> "Config":
 
 
 def generate(slugs: Sequence[str], config: "Config") -> None:
-    """Run nbgrader's ``generate_assignment`` in a course folder that has ``solutions/``.
+    """Run nbgrader's `generate_assignment` in a course folder that has `solutions/`.
 
     Args:
-        slugs: Names such as ``07_lenet``.
-        config: Of the course folder, which gets ``exercises/`` and a gradebook.
+        slugs: Names such as `07_lenet`.
+        config: Of the course folder, which gets `exercises/` and a gradebook.
 
     Raises:
         RuntimeError: nbgrader refuses a notebook; the message has its log.
@@ -121,7 +151,8 @@ def prepare(batch: Batch) -> None:
     """Write points and hidden checks of the exercise into the batch's gradebook, where new.
 
     Raises:
-        ValueError: There is no such exercise, or the results are those of another one.
+        ValueError: There is no such exercise, the results are those of another one, or the grader
+            was installed without the course around it.
         RuntimeError: nbgrader refuses the solution; the message has its log.
     """
     if not (batch.solution / f"{batch.exercise}.ipynb").is_file():
@@ -131,7 +162,7 @@ def prepare(batch: Batch) -> None:
     if before and before[0] != batch.exercise:
         raise ValueError(f"{batch.out} has the results of {before[0]}: name another folder")
     batch.course.mkdir(parents=True, exist_ok=True)
-    settings = str(CLASSROOM / "nbgrader_config.py")
+    settings = teachers_settings()
     (batch.course / "nbgrader_config.py").write_text(CONFIG.format(settings=settings))
     if before == [batch.exercise, batch.fingerprint]:
         return

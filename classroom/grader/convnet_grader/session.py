@@ -5,19 +5,38 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, NamedTuple
 
 import nbformat
 from nbformat import NotebookNode
 
-from course_utils.grading import attempts, integrity
-from course_utils.grading.attempts import Outcome
-from course_utils.grading.batch import grade_all, only_batch, undone
-from course_utils.grading.collect import Problem, Submission, collect, read_students
-from course_utils.grading.folder import Batch, prepare
-from course_utils.grading.gradebook import Report, read_gradebook, write_gradebook, write_table
-from course_utils.grading.items import write_items
-from course_utils.grading.sandbox import require_sandbox
-from course_utils.grading.worker import Feedback
+from convnet_grader import attempts, integrity
+from convnet_grader.attempts import Outcome
+from convnet_grader.batch import grade_all, only_batch, undone
+from convnet_grader.collect import Problem, Submission, collect, read_students
+from convnet_grader.folder import Batch, prepare
+from convnet_grader.gradebook import Report, read_gradebook, write_gradebook, write_table
+from convnet_grader.items import write_items
+from convnet_grader.sandbox import require_sandbox
+from convnet_grader.worker import Feedback
+
+__all__ = ["Result", "ReviewRow", "review_rows", "run_batch"]
+
+
+class ReviewRow(NamedTuple):
+    """A row of what a person should look at.
+
+    Attributes:
+        student: The id, or "" where it is not known.
+        file: Its name, as it came, or "".
+        kind: What is to be done; `classroom/README.md` says how.
+        reason: In words that follow the name.
+    """
+
+    student: str
+    file: str
+    kind: Literal["not graded", "missing", "look", "read"]
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -29,14 +48,14 @@ class Result:
         num_graded: How many now.
         failed: Those that could not be graded, although they look like notebooks.
         problems: Those that were not even tried.
-        review: Rows of what a person should look at: student, file, kind, reason.
+        review: What a person should look at, the gravest first.
     """
 
     reports: Sequence[Report]
     num_graded: int
     failed: Sequence[Outcome]
     problems: Sequence[Problem]
-    review: Sequence[tuple[str, str, str, str]]
+    review: Sequence[ReviewRow]
 
 
 def run_batch(
@@ -89,7 +108,7 @@ def _publish(
     failed: Sequence[Outcome],
     missing: Iterable[str],
     workers: int,
-) -> tuple[list[Report], list[tuple[str, str, str, str]]]:
+) -> tuple[list[Report], list[ReviewRow]]:
     """Write all that a teacher gets; return the marks and the review list."""
     outcomes = {outcome.student: outcome for outcome in attempts.latest(batch.out / "attempts")}
     reports = [report for report in read_gradebook(batch) if report.student in outcomes]
@@ -100,7 +119,7 @@ def _publish(
         for student in outcomes
     }
     write_gradebook(batch.out / "gradebook.csv", reports, times)
-    write_table(batch.out / "review.csv", ("student", "file", "kind", "reason"), review)
+    write_table(batch.out / "review.csv", ReviewRow._fields, review)
     findings = {student: outcome.findings for student, outcome in outcomes.items()}
     write_items(batch.out / "items.html", batch.exercise, reports, findings)
     return reports, review
@@ -136,34 +155,40 @@ def review_rows(
     reports: Iterable[Report],
     outcomes: dict[str, Outcome],
     missing: Iterable[str] = (),
-) -> list[tuple[str, str, str, str]]:
-    """Return what a person should look at, the gravest first: student, file, kind, reason."""
-    rows = [(each.student, each.name, "not graded", each.reason) for each in problems]
-    rows += [(each.student, each.name, "not graded", each.failure) for each in failed]
-    rows += [(student, "", "missing", "sent nothing that can be graded") for student in missing]
+) -> list[ReviewRow]:
+    """Return what a person should look at, the gravest first."""
+    rows = [ReviewRow(each.student, each.name, "not graded", each.reason) for each in problems]
+    rows += [ReviewRow(each.student, each.name, "not graded", each.failure) for each in failed]
+    rows += [
+        ReviewRow(student, "", "missing", "sent nothing that can be graded") for student in missing
+    ]
     graded = sorted(outcomes.values(), key=lambda outcome: outcome.student)
     rows += [
-        (each.student, each.name, "look", remark) for each in graded for remark in each.remarks
+        ReviewRow(each.student, each.name, "look", remark)
+        for each in graded
+        for remark in each.remarks
     ]
     points = {report.student: report.points for report in reports}
     rows += [
-        (each.student, each.name, "look", f"is the same file as that of {', '.join(others)}")
+        ReviewRow(each.student, each.name, "look", f"is the same file as that of {others}")
         for each, others in _twins(graded)
         if points.get(each.student)
     ]
     for report in reports:
         name = outcomes[report.student].name
-        rows += [(report.student, name, "read", f"the answer {item}") for item in report.unread]
+        rows += [
+            ReviewRow(report.student, name, "read", f"the answer {item}") for item in report.unread
+        ]
     return rows
 
 
-def _twins(graded: Sequence[Outcome]) -> list[tuple[Outcome, list[str]]]:
+def _twins(graded: Sequence[Outcome]) -> list[tuple[Outcome, str]]:
     """Return who sent the very same file as somebody else, and who else."""
     groups = defaultdict(list)
     for outcome in graded:
         groups[outcome.digest].append(outcome)
     return [
-        (outcome, [other.student for other in group if other is not outcome])
+        (outcome, ", ".join(other.student for other in group if other is not outcome))
         for group in groups.values()
         for outcome in group
         if len(group) > 1

@@ -19,15 +19,27 @@ from typing import TYPE_CHECKING, Any
 import nbformat
 from nbformat import NotebookNode
 
-from course_utils.grading import attempts, integrity
-from course_utils.grading.attempts import Outcome
-from course_utils.grading.collect import Submission, parsed
-from course_utils.grading.execute import NOTES
-from course_utils.grading.folder import Batch, batch_config
-from course_utils.grading.preprocessors import NO_RESULT
+from convnet_grader import attempts, integrity
+from convnet_grader.attempts import Outcome
+from convnet_grader.collect import Submission, parsed
+from convnet_grader.execute import NOTES
+from convnet_grader.folder import Batch, batch_config
+from convnet_grader.preprocessors import NO_RESULT
 
 if TYPE_CHECKING:
     from nbgrader.apps import NbGraderAPI
+
+__all__ = [
+    "Feedback",
+    "finding",
+    "grade",
+    "is_test",
+    "last_error",
+    "refresh",
+    "score",
+    "work",
+    "write_feedback",
+]
 
 
 @dataclass(frozen=True)

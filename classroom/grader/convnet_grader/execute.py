@@ -8,6 +8,7 @@ import ast
 import asyncio
 import queue
 import re
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -18,30 +19,39 @@ from nbformat.v4 import new_output
 from nbgrader.preprocessors import Execute
 from traitlets import Bool, Float, Integer, List, Unicode
 
-from course_utils.grading.kernel import Watchdog, student_kernel
-from course_utils.grading.sandbox import Limits
+from convnet_grader.kernel import Watchdog, student_kernel
+from convnet_grader.sandbox import GUARD, Limits
+
+__all__ = ["NOTES", "SandboxedExecute", "modules_of_checks", "name_of", "size_of"]
 
 NOTES = "grading_notes"
 """Where, in the metadata of a graded notebook, the notes for the teacher are."""
 PATIENCE = 15  # seconds that an interrupted kernel has to come back
-GUARD = str(Path(__file__).with_name("guard.py"))
 SPOKEN = ("stream", "display_data", "execute_result", "update_display_data", "error")
 SILENT = ("status", "execute_input", "clear_output")
 
 
 class SandboxedExecute(Execute):
-    """Runs each submission in a kernel of its own, in the sandbox."""
+    """A step that runs each submission in a kernel of its own, in the sandbox."""
 
     trusted = Bool(False, help="Run notebooks of people you trust without the sandbox.").tag(
         config=True
     )
     seconds = Float(Limits.seconds, help="What a submission may take.").tag(config=True)
     memory_mb = Integer(Limits.memory_mb, help="What a submission may use.").tag(config=True)
+    processes = Integer(Limits.processes, help="That may run at a time.").tag(config=True)
+    disk_mb = Integer(Limits.disk_mb, help="What a submission may write.").tag(config=True)
+    output_kb = Integer(Limits.output_kb, help="What it may print, in all.").tag(config=True)
     runs = Unicode("", help="Where throw-away folders are made.").tag(config=True)
     hidden = List(Unicode(), help="Folders that no student's code may see.").tag(config=True)
 
     iopub_timeout = Integer(15)  # seconds that an output may be late, on a busy machine
     raise_on_iopub_timeout = Bool(False)  # a lost output costs the points of its own cell
+
+    @property
+    def limits(self) -> Limits:
+        """What one submission may use."""
+        return Limits(**{limit.name: getattr(self, limit.name) for limit in fields(Limits)})
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any], km: Any = None) -> Any:
         """Run one notebook.
@@ -53,7 +63,7 @@ class SandboxedExecute(Execute):
         self._notes: list[str] = []
         self._needed = modules_of_checks(nb)
         self._printed, self._over, self._interrupted = 0, False, False
-        self._limits = Limits(seconds=self.seconds, memory_mb=self.memory_mb)
+        self._limits = self.limits
         with student_kernel(
             Path(resources["metadata"]["path"]),
             self._student,
@@ -129,7 +139,8 @@ class SandboxedExecute(Execute):
         Raises:
             asyncio.TimeoutError: The kernel is busy with something else.
         """
-        look = f"__import__('runpy').run_path({GUARD!r})['look']({self._student!r}, {self._needed})"
+        run = f"__import__('runpy').run_path({str(GUARD)!r})"
+        look = f"{run}['look']({self._student!r}, {self._needed})"
         question = self.kc.execute(
             "", silent=True, store_history=False, user_expressions={"found": look}
         )

@@ -19,6 +19,20 @@ import nbformat
 from nbformat import NotebookNode
 from nbformat.warnings import DuplicateCellId, MissingIDFieldWarning
 
+__all__ = [
+    "LARGEST",
+    "Problem",
+    "SentFile",
+    "Submission",
+    "checked",
+    "collect",
+    "identify",
+    "parsed",
+    "read_students",
+    "sent_files",
+    "which_exercise",
+]
+
 LARGEST = 10 * 2**20
 """Bytes of a notebook; one with all its figures has about one megabyte."""
 IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini")
@@ -61,7 +75,7 @@ class Submission:
 
 
 @dataclass(frozen=True)
-class Entry:
+class SentFile:
     """A file in a folder or archive, not yet read.
 
     Args:
@@ -77,7 +91,7 @@ class Entry:
     read: Callable[[int], bytes]
 
 
-def entries(source: Path) -> Iterator[Entry]:
+def sent_files(source: Path) -> Iterator[SentFile]:
     """Yield all that a folder or a zip file holds, but for what systems leave behind.
 
     Raises:
@@ -89,13 +103,13 @@ def entries(source: Path) -> Iterator[Entry]:
         found = _in_archive(source)
     else:
         raise ValueError(f"{source} is no folder and no zip file of notebooks")
-    for entry in found:
-        parts = [part for part in entry.name.split("/") if part not in (".", "..")]
+    for file in found:
+        parts = [part for part in file.name.split("/") if part not in (".", "..")]
         if not any(part in IGNORED or part.startswith(".") for part in parts):
-            yield entry
+            yield file
 
 
-def _in_folder(folder: Path) -> Iterator[Entry]:
+def _in_folder(folder: Path) -> Iterator[SentFile]:
     """Yield what is in a folder; links are neither read nor followed."""
     for parent, folders, files in os.walk(folder):
         folders.sort()
@@ -109,10 +123,10 @@ def _in_folder(folder: Path) -> Iterator[Entry]:
                 with path.open("rb") as file:
                     return file.read(most)
 
-            yield Entry(path.relative_to(folder).as_posix(), path.lstat().st_size, is_link, read)
+            yield SentFile(path.relative_to(folder).as_posix(), path.lstat().st_size, is_link, read)
 
 
-def _in_archive(file: Path) -> Iterator[Entry]:
+def _in_archive(file: Path) -> Iterator[SentFile]:
     """Yield what is in a zip file, by the names that it claims."""
     with zipfile.ZipFile(file) as archive:
         for info in sorted(archive.infolist(), key=lambda info: info.filename):
@@ -124,7 +138,7 @@ def _in_archive(file: Path) -> Iterator[Entry]:
                     return member.read(most)
 
             is_link = stat.S_ISLNK(info.external_attr >> 16)
-            yield Entry(info.filename, info.file_size, is_link, read)
+            yield SentFile(info.filename, info.file_size, is_link, read)
 
 
 def which_exercise(source: Path, slugs: Iterable[str]) -> str:
@@ -133,7 +147,7 @@ def which_exercise(source: Path, slugs: Iterable[str]) -> str:
     Raises:
         ValueError: They speak of none, or of several.
     """
-    names = [entry.name for entry in entries(source)]
+    names = [file.name for file in sent_files(source)]
     found = sorted(slug for slug in slugs if any(slug in name for name in names))
     if len(found) != 1:
         what = f"speak of {', '.join(found)}" if found else "do not say which exercise they are of"
@@ -171,28 +185,28 @@ def collect(
 
     Args:
         source: A folder or a zip file.
-        exercise: Such as ``07_lenet``.
-        inbox: Gets a copy of each notebook, as ``STUDENT.ipynb``.
+        exercise: Such as `07_lenet`.
+        inbox: Gets a copy of each notebook, as `STUDENT.ipynb`.
         belongs: Says whether a notebook is one of this exercise.
         students: What `read_students` returns; without it every id is taken.
     """
     inbox.mkdir(parents=True, exist_ok=True)
     problems: list[Problem] = []
     found: dict[str, dict[str, Submission]] = defaultdict(dict)
-    for entry in entries(source):
+    for file in sent_files(source):
         student = ""
         try:
-            student = identify(entry.name, exercise, students)
-            data = checked(entry, belongs)
+            student = identify(file.name, exercise, students)
+            data = checked(file, belongs)
         except ValueError as error:
-            problems.append(Problem(entry.name, str(error), student))
+            problems.append(Problem(file.name, str(error), student))
             continue
         digest = hashlib.sha256(data).hexdigest()
         copies = found[student.casefold()]
         target = inbox / f"{student}.ipynb"
         if not copies:
             target.write_bytes(data)
-        copies.setdefault(digest, Submission(student, entry.name, target, digest))
+        copies.setdefault(digest, Submission(student, file.name, target, digest))
     for copies in found.values():
         if len(copies) > 1:
             problems += _rivals(list(copies.values()))
@@ -210,7 +224,7 @@ def identify(name: str, exercise: str, students: Mapping[str, str] | None = None
 
     Args:
         name: With folders, as a learning platform made it.
-        exercise: Such as ``07_lenet``.
+        exercise: Such as `07_lenet`.
         students: The id in a name -> the id in the gradebook.
 
     Raises:
@@ -255,19 +269,19 @@ def _key(path: PurePosixPath, exercise: str, students: Mapping[str, str]) -> str
     return key
 
 
-def checked(entry: Entry, belongs: Callable[[NotebookNode], bool]) -> bytes:
+def checked(file: SentFile, belongs: Callable[[NotebookNode], bool]) -> bytes:
     """Read a file that must be a notebook of the exercise.
 
     Raises:
         ValueError: It is not; the message says why.
     """
-    if entry.is_link:
+    if file.is_link:
         raise ValueError("is a link to another file: not read")
     too_large = f"is larger than {LARGEST // 2**20} MB: clear its outputs"
-    if entry.size > LARGEST:
+    if file.size > LARGEST:
         raise ValueError(too_large)
     try:
-        data = entry.read(LARGEST + 1)
+        data = file.read(LARGEST + 1)
     except (OSError, RuntimeError, zipfile.BadZipFile, NotImplementedError) as error:
         raise ValueError(f"cannot be read: {error}") from None
     if len(data) > LARGEST:

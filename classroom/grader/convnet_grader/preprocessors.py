@@ -1,7 +1,4 @@
-"""Steps that nbgrader's grading and feedback lack, named in `classroom/nbgrader_config.py`.
-
-Needs nbgrader, which only a teacher installs (`pip install 'convnet-course[classroom]'`).
-"""
+"""Steps that nbgrader's grading and feedback lack, named in `classroom/nbgrader_config.py`."""
 
 import re
 from pathlib import Path
@@ -13,13 +10,22 @@ from nbgrader import utils
 from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import NbGraderPreprocessor
 
+__all__ = [
+    "NO_RESULT",
+    "RequireEvidence",
+    "RestoreCells",
+    "WithholdHidden",
+    "cells_with_role",
+    "copies_of",
+]
+
 Converted = tuple[NotebookNode, dict[str, Any]]
 NO_RESULT = "this check did not run to its end"
 HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS\n(.*?)### END HIDDEN TESTS", re.DOTALL)
 
 
 class RestoreCells(NbGraderPreprocessor):
-    """Give every cell of a submission the role it has in the exercise, and put test cells back.
+    """A step that gives every cell the role it has in the exercise, and puts test cells back.
 
     Cells are known by their id; where another program has changed the ids, by the name that
     nbgrader wrote into them; where that has gone too, by their unchanged text. Of several
@@ -93,7 +99,7 @@ def _position(cell: NotebookNode, cells: list[NotebookNode]) -> int:
 
 
 class RequireEvidence(NbGraderPreprocessor):
-    """Give no points to a test cell that did not end with its number of points.
+    """A step that gives no points to a test cell that did not end with its number of points.
 
     nbgrader takes silence for success: a cell without an error, or with a result that is no
     number, earns full marks. Our test cells end with `checks.award`, so silence means that
@@ -133,7 +139,7 @@ def _has_verdict(cell: NotebookNode) -> bool:
 
 
 class WithholdHidden(NbGraderPreprocessor):
-    """Take outputs out of the feedback that print a line of a hidden check.
+    """A step that takes outputs out of the feedback that print a line of a hidden check.
 
     A cell that runs after a check can print it. This keeps an honest feedback page clean; it
     does not stop somebody who prints the check in disguise.

@@ -14,6 +14,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+__all__ = ["look"]
+
 STORE = "_state_before_the_notebook"
 WATCHED = (
     "builtins", "importlib", "math", "torch", "torch.nn", "torch.nn.functional", "torch.nn.init",

@@ -11,6 +11,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+__all__ = ["Outcome", "attempts_of", "keep", "latest", "now"]
+
 OUTCOME = "outcome.json"
 
 

@@ -15,14 +15,16 @@ import stat
 from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 from zlib import crc32
 
 from nbgrader.exchange import ExchangeError
 from nbgrader.exchange.default import ExchangeCollect
 from traitlets import Enum
 
-from course_utils.grading.collect import LARGEST
+from convnet_grader.collect import LARGEST
+
+__all__ = ["NUMBERS", "CollectOwn", "Owners", "number_by_name", "number_by_system"]
 
 
 def number_by_system(name: str) -> int:
@@ -39,11 +41,13 @@ def number_by_name(name: str) -> int:
     return 100_000 + crc32(name.encode()) % 2_000_000_000
 
 
-NUMBERS: dict[str, Callable[[str], int]] = {"system": number_by_system, "names": number_by_name}
+Owners = Literal["system", "names"]
+NUMBERS: dict[Owners, Callable[[str], int]] = {"system": number_by_system, "names": number_by_name}
+"""How a student's number is known: the system keeps a list, or it follows from the name."""
 
 
 class CollectOwn(ExchangeCollect):
-    """Collects what students have handed in themselves: plain files of their own, no links."""
+    """A collector that takes only what is a student's own: plain files, and no links."""
 
     src_records: list[dict[str, Any]]
     owners = Enum(list(NUMBERS), "system", help="How a student's number is known.").tag(config=True)

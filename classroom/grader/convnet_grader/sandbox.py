@@ -1,8 +1,8 @@
 """A bubblewrap sandbox for one student's kernel, on Linux.
 
 Only the kernel, which runs the student's code, is inside; nbgrader, the gradebook and all other
-students stay outside. The kernel sees Python, this package and a folder of its own, which is
-thrown away. It sees no network, no other process and no other file: what is not listed in
+students stay outside. The kernel sees Python, the course's package and a folder of its own,
+which is thrown away. It sees no network, no other process and no other file: what is not listed in
 `sandbox_command` does not exist for it.
 """
 
@@ -16,7 +16,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-PACKAGE = Path(__file__).resolve().parent.parent
+import course_utils
+
+__all__ = [
+    "GUARD",
+    "PACKAGE",
+    "Limits",
+    "RunFolder",
+    "SandboxUnavailable",
+    "new_run_folder",
+    "require_sandbox",
+    "sandbox_command",
+    "sandbox_environment",
+]
+
+PACKAGE = Path(course_utils.__file__).resolve().parent
+"""The package that students' code imports."""
+GUARD = Path(__file__).resolve().with_name("guard.py")
+"""All that a kernel sees of the grader: it is run there by its path."""
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store")
 """Programs and libraries, read-only."""
 SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "alternatives", "fonts")
@@ -25,7 +42,7 @@ TRUSTED_HINT = "or, for notebooks of people you trust, grade without it: --trust
 
 
 class SandboxUnavailable(RuntimeError):
-    """There is no sandbox here; the message says in one sentence what to do."""
+    """The lack of a sandbox; the message says in one sentence what to do."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +70,11 @@ class Limits:
         for name, value in vars(self).items():
             if value <= 0:
                 raise ValueError(f"{name} = {value}: take a number above 0")
+
+    @property
+    def cell_seconds(self) -> int:
+        """The whole seconds that one cell may take."""
+        return max(1, round(self.seconds / 4))
 
 
 @dataclass(frozen=True)
@@ -193,7 +215,7 @@ def sandbox_environment(student: str) -> dict[str, str]:
 
 
 def _visible() -> Iterator[str]:
-    """Yield what the sandbox can read: the system, Python, its packages and this package."""
+    """Yield what the sandbox can read: the system, Python with its packages, ours, the guard."""
     yield from SYSTEM
     yield from (f"/etc/{name}" for name in SETTINGS)
     yield from dict.fromkeys((sys.base_prefix, sys.prefix))
@@ -202,7 +224,7 @@ def _visible() -> Iterator[str]:
         is_inside = place.is_relative_to(sys.prefix) or place.is_relative_to(sys.base_prefix)
         if place.name in ("site-packages", "dist-packages") and not is_inside:
             yield path
-    yield str(PACKAGE)
+    yield from (str(PACKAGE), str(GUARD))
 
 
 def _prlimit(limits: Limits) -> list[str]:

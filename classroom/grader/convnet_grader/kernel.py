@@ -15,7 +15,7 @@ import psutil  # type: ignore[import-untyped]
 import zmq
 from jupyter_client.manager import AsyncKernelManager
 
-from course_utils.grading.sandbox import (
+from convnet_grader.sandbox import (
     Limits,
     RunFolder,
     new_run_folder,
@@ -24,6 +24,16 @@ from course_utils.grading.sandbox import (
     sandbox_environment,
 )
 
+__all__ = [
+    "StudentKernel",
+    "Watchdog",
+    "is_small",
+    "kill",
+    "memory_of",
+    "process_tree",
+    "student_kernel",
+]
+
 LARGEST_MESSAGE = 16 * 2**20  # bytes; a larger one of the kernel is not read
 MOST_FILES = 20_000
 MOST_PROCESSES = 500
@@ -31,7 +41,7 @@ SMALLEST_FREE = 256 * 2**20  # bytes of memory that are left to the machine
 
 
 class StudentKernel(AsyncKernelManager):
-    """Starts IPython in a run folder, in the sandbox or, for trusted notebooks, without it."""
+    """IPython in a run folder, in the sandbox or, for trusted notebooks, without it."""
 
     def __init__(self, folder: RunFolder, student: str, wrap: Callable | None) -> None:
         """Take the folder, whose notebook it is, and what turns a command into a wrapped one."""
@@ -72,7 +82,7 @@ class StudentKernel(AsyncKernelManager):
 
 
 class Watchdog(threading.Thread):
-    """Ends a kernel and all that it started once they use more than they may.
+    """A thread that ends a kernel and all that it started once they use more than they may.
 
     Attributes:
         reason: Why the kernel was ended, or None.

@@ -6,7 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from course_utils.grading.folder import Batch
+from convnet_grader.folder import Batch
+
+__all__ = ["Mark", "Report", "read_gradebook", "write_gradebook", "write_table"]
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,13 @@ from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 
-from course_utils.grading.folder import CLASSROOM
-from course_utils.grading.gradebook import Report
+from convnet_grader.folder import CLASSROOM
+from convnet_grader.gradebook import Report
 
+__all__ = ["ItemSummary", "analyse", "commonest", "correlation", "histogram", "write_items"]
+
+Findings = Mapping[str, Mapping[str, str]]
+"""Student -> test cell -> what its check said was wrong."""
 FEWEST = 5
 """With fewer students a correlation says nothing."""
 UNANSWERED = "not answered yet"
@@ -18,7 +22,7 @@ SLIP = re.compile(r"is (?:what comes out|the \w+) where (?P<rule>.+)$", re.DOTAL
 
 
 @dataclass(frozen=True)
-class Item:
+class ItemSummary:
     """How one item went.
 
     Args:
@@ -43,18 +47,18 @@ class Item:
     findings: tuple[tuple[str, int], ...]
 
 
-def analyse(reports: Sequence[Report], findings: Mapping[str, Mapping[str, str]]) -> list[Item]:
+def analyse(reports: Sequence[Report], findings: Findings) -> list[ItemSummary]:
     """Return what a teacher wants to know of each item.
 
     Args:
         reports: Of the students who have been graded.
-        findings: Student -> test cell -> what its check said.
+        findings: What the checks said was wrong.
     """
     names = dict.fromkeys(mark.name for report in reports for mark in report.marks)
     return [_item(name, reports, findings) for name in names]
 
 
-def _item(name: str, reports: Sequence[Report], findings: Mapping[str, Mapping[str, str]]) -> Item:
+def _item(name: str, reports: Sequence[Report], findings: Findings) -> ItemSummary:
     """Return how one item went."""
     shares, others, most = [], [], 0.0
     for report in reports:
@@ -64,7 +68,7 @@ def _item(name: str, reports: Sequence[Report], findings: Mapping[str, Mapping[s
             shares.append(mark.share)
             others.append(report.points - (mark.points or 0.0))
     said = [findings.get(report.student, {}).get(name, "") for report in reports]
-    return Item(
+    return ItemSummary(
         name,
         most,
         len(shares),
@@ -111,9 +115,7 @@ def histogram(reports: Sequence[Report], num_bins: int = 10) -> list[int]:
     return counts
 
 
-def write_items(
-    file: Path, exercise: str, reports: Sequence[Report], findings: Mapping[str, Mapping[str, str]]
-) -> None:
+def write_items(file: Path, exercise: str, reports: Sequence[Report], findings: Findings) -> None:
     """Write the analysis as a page that opens without a network."""
     from jinja2 import Environment, FileSystemLoader
 

@@ -5,7 +5,9 @@ from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
-from course_utils.grading.preprocessors import cells_with_role, copies_of
+from convnet_grader.preprocessors import cells_with_role, copies_of
+
+__all__ = ["belongs", "changes", "suspicions"]
 
 ROLE = ("grade", "solution", "locked", "points")
 SUSPICIOUS = {
