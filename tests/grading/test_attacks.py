@@ -76,7 +76,7 @@ TRICKS = {
         "replaced importlib.reload",
     ),
     "another_module": (
-        "import sys, types, importlib, convnet_grader\n"
+        "import sys, types, importlib, course_utils\n"
         "fake = types.ModuleType('fake')\nfake.__dict__.update(vars(checks))\n"
         "fake.award = lambda points, *rest: float(points)\n"
         "importlib.reload = lambda module: fake\n"
