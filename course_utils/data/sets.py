@@ -11,7 +11,6 @@ import torch
 from torch import Generator
 
 from course_utils.data import classic, fashion_mini, folder, shapes
-from course_utils.data import status as statuses
 from course_utils.data.augment import Augment
 from course_utils.data.batches import Batches
 from course_utils.data.folder import FolderConfig
@@ -20,7 +19,6 @@ from course_utils.data.photos import Photos
 from course_utils.data.raw import Part, RawSet
 from course_utils.data.shapes import ShapesConfig
 from course_utils.data.splits import balanced_first, hold_out
-from course_utils.data.status import DataStatus
 
 VAL_FRACTION = 0.1
 FOLDER_PREFIX = "imagefolder:"
@@ -56,35 +54,35 @@ class DataSet:
 
     Attributes:
         read: from its options and the data folder to its parts.
-        status: from the data folder to its state.
+        status: from the data folder to its state, in a sentence.
         options: a dataclass; its fields are the options of `load`.
     """
 
     read: Callable[[Any, Path], RawSet]
-    status: Callable[[Path], DataStatus]
+    status: Callable[[Path], str]
     options: type = NoOptions
 
 
-def _classic(data_set: classic.ClassicSet) -> DataSet:
+def _classic(name: str) -> DataSet:
     return DataSet(
-        read=lambda _, root: classic.read(data_set, root),
-        status=lambda root: statuses.classic(data_set, root),
+        read=lambda _, root: classic.read_classic(classic.classic_set(name), root),
+        status=lambda root: classic.status(classic.classic_set(name), root),
     )
 
 
 SETS: Mapping[str, DataSet] = {
     "fashion_mnist_mini": DataSet(
-        read=lambda _, root: fashion_mini.read(),
-        status=lambda root: statuses.shipped("fashion_mnist_mini"),
+        read=lambda _, root: fashion_mini.read_fashion_mini(),
+        status=lambda root: fashion_mini.status(),
     ),
     "shapes": DataSet(
         read=lambda config, root: shapes.read(config),
-        status=lambda root: statuses.drawn("shapes"),
+        status=lambda root: "built in: drawn on demand",
         options=ShapesConfig,
     ),
-    "mnist": _classic(classic.MNIST),
-    "fashion_mnist": _classic(classic.FASHION_MNIST),
-    "cifar10": _classic(classic.CIFAR10),
+    "mnist": _classic("mnist"),
+    "fashion_mnist": _classic("fashion_mnist"),
+    "cifar10": _classic("cifar10"),
 }
 
 
@@ -93,15 +91,18 @@ def names() -> list[str]:
     return list(SETS)
 
 
-def status(name: str, root: Path | str | None = None) -> DataStatus:
-    """The state of a data set on this machine, without reading it or asking the network.
+def status(name: str, root: Path | str | None = None) -> str:
+    """Say in a sentence what state a data set is in, without reading it or asking the network.
+
+    It begins with `built in`, with `on disk` (as far as names and sizes tell; the MD5s are
+    checked when it is loaded), with `not downloaded` or `incomplete`.
 
     Args:
-        name: one of `names()`.
-        root: folder of the downloaded sets; None as `data_root` says.
+        name: One of `names()`, or `imagefolder:PATH`.
+        root: Folder of the downloaded sets; None as `data_root` says.
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: An unknown name.
     """
     return _find(name).status(data_root(root))
 
@@ -201,7 +202,7 @@ def _find(name: str) -> DataSet:
         path = Path(named).expanduser()
         return DataSet(
             read=lambda config, root: folder.read(config, path, root),
-            status=lambda root: statuses.own_folder(name, path),
+            status=lambda root: f"{'on disk:' if path.is_dir() else 'there is no folder'} {path}",
             options=FolderConfig,
         )
     if name not in SETS:
