@@ -1,4 +1,4 @@
-"""Pictures with labels, in batches: `load("fashion_mnist_mini", batch_size=64)`."""
+"""Images with labels, in batches: `load("fashion_mnist_mini", batch_size=64)`."""
 
 from course_utils.data.augment import Augment
 from course_utils.data.batches import Batches
