@@ -126,7 +126,4 @@ def check_profile() -> Finding:
 
 def check_data() -> list[Finding]:
     """Say for each data set whether it can be used now; a missing one is no problem."""
-    return [
-        Finding(f"data: {status.name}", GOOD, status.message)
-        for status in map(data.status, data.names())
-    ]
+    return [Finding(f"data: {name}", GOOD, data.status(name)) for name in data.names()]

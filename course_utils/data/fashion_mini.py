@@ -1,6 +1,6 @@
-"""`fashion_mnist_mini`: the pictures that come with the course.
+"""`fashion_mnist_mini`: the images that come with the course.
 
-10,000 training and 2,000 test pictures of Fashion-MNIST, the first 1,000 and 200 of each class
+10,000 training and 2,000 test images of Fashion-MNIST, the first 1,000 and 200 of each class
 in the order of the official training and test files. `tools/make_embedded_data.py` makes the
 file from the official ones, byte for byte.
 """
@@ -15,19 +15,13 @@ import torch
 from course_utils.data.errors import DataCorrupt
 from course_utils.data.raw import Part, RawSet
 
+__all__ = ["CLASSES", "FILE", "read_fashion_mini", "status"]
+
 FILE = Path(__file__).parent / "embedded" / "fashion_mnist_mini.npz"
 SHA256 = "ba7b44689cd067dbdd42af467808685bf37cceb0b520517c40c911dd297d7ab2"
 CLASSES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
 )
 SOURCE = (
     "Fashion-MNIST by Han Xiao, Kashif Rasul and Roland Vollgraf (Zalando Research, 2017), "
@@ -36,14 +30,21 @@ SOURCE = (
 LICENCE = "MIT, Copyright (c) 2017 Zalando SE"
 
 
-def read(file: Path = FILE) -> RawSet:
-    """Read the shipped pictures.
+def status() -> str:
+    """Say in a sentence whether the file of the images is here."""
+    if not FILE.is_file():
+        return f"incomplete: {FILE} is missing, install the course again"
+    return f"built in: {FILE.stat().st_size / 1e6:.0f} MB"
+
+
+def read_fashion_mini(file: Path = FILE) -> RawSet:
+    """Read the shipped images.
 
     Args:
-        file: where they are.
+        file: Where they are.
 
     Raises:
-        DataCorrupt: the file is missing, or not the one that was shipped.
+        DataCorrupt: The file is missing, or not the one that was shipped.
     """
     if not file.is_file():
         raise DataCorrupt(f"{file} is missing: install the course again")
