@@ -25,7 +25,7 @@ def plot_attribution(
     not at how much.
 
     Args:
-        picture: (C, H, W), uint8 or float in [0, 1].
+        picture: (C, H, W), uint8 or float in [0, 1]; or one for each row of maps, (R, C, H, W).
         models: Name of the model -> name of the map -> (h, w); stretched to the picture. All
             models have the same maps.
         mask: (H, W), bool: the object, whose outline is drawn on the maps; None for no outline.
@@ -40,12 +40,16 @@ def plot_attribution(
     num_rows, num_columns = len(kinds[0]), 1 + len(kinds)
     figure = new_figure(1.75 * num_columns + 0.2, 1.75 * num_rows + 0.35)
     grid = figure.add_gridspec(num_rows, num_columns)
-    draw_image(figure.add_subplot(grid[:, 0]), picture, title)
+    if picture.ndim == 3:
+        draw_image(figure.add_subplot(grid[:, 0]), picture, title)
+    else:
+        for row, shown in enumerate(picture):
+            draw_image(figure.add_subplot(grid[row, 0]), shown, title if row == 0 else "")
     for row, kind in enumerate(kinds[0]):
         signed = any(bool((maps[kind] < 0).any()) for maps in models.values())
         for column, (name, maps) in enumerate(models.items(), start=1):
             axes = figure.add_subplot(grid[row, column])
-            _draw_map(axes, maps[kind], tuple(picture.shape[1:]), mask, signed=signed)
+            _draw_map(axes, maps[kind], tuple(picture.shape[-2:]), mask, signed=signed)
             bare(axes, name if row == 0 else "")
             if column == 1:
                 axes.set_ylabel(kind, fontsize=FONT)

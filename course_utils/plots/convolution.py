@@ -1,8 +1,8 @@
 """Figures of convolutions: windows, weight matrices, filters, receptive fields and costs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 import torch
@@ -32,35 +32,49 @@ from course_utils.plots.style import (
     SKY,
     bare,
     new_figure,
+    number,
     tidy,
 )
 
 CELL = 0.4  # inches: side of a cell that holds a number
-LARGEST = 16  # cells or kernels along a side that a figure has room for
+LARGEST = 18  # cells or kernels along a side that a figure has room for
+NARROW = 40  # pixels of a picture that are drawn one by one, not as a bar
+WIDEST = 256  # pixels of a picture that can be drawn at all
+
+Cell = tuple[int, int]  # row and column
 
 
 # --- Grids of numbers --------------------------------------------------------------------------
 
 
 def plot_grids(
-    grids: Sequence[Tensor], titles: Sequence[str], *, shared: bool = True, columns: int = 6
+    grids: Sequence[Tensor],
+    titles: Sequence[str],
+    *,
+    shared: bool = True,
+    columns: int = 6,
+    framed: Sequence[Iterable[Cell]] = (),
 ) -> Figure:
     """Draw small grids side by side, the number of every cell written on it.
 
     Args:
-        grids: each (H, W), any size up to 16 a side; a cell that is NaN stays empty.
-        titles: one for each grid.
-        shared: one colour scale for all of them; otherwise each has its own.
-        columns: grids in a row, at most.
+        grids: Each (H, W), any size up to 18 a side; a cell that is NaN stays empty.
+        titles: One for each grid.
+        shared: One colour scale for all of them; otherwise each has its own.
+        columns: Grids in a row, at most.
+        framed: For each grid the cells (row, column) that get a red frame, or nothing at all.
 
     Raises:
-        ValueError: a grid is not (H, W) or too large, or the titles are not one for each.
+        ValueError: A grid is not (H, W) or too large, or the titles are not one for each.
     """
     figure, panels = _grid_panels(grids, titles, columns)
     together = torch.cat([grid.flatten().double() for grid in grids])
     for axes, grid, title in zip(panels, grids, titles, strict=True):
         _draw_numbers(axes, grid, _scale(together if shared else grid))
         bare(axes, title)
+    for axes, cells in zip(panels, framed, strict=False):
+        for row, column in cells:
+            _frame(axes, row, column)
     return figure
 
 
@@ -71,32 +85,46 @@ def plot_window(
     stride: int = 1,
     padding: int = 0,
     dilation: int = 1,
-    position: tuple[int, int] = (0, 0),
+    position: Cell = (0, 0),
+    products: bool = False,
+    whole: bool = True,
 ) -> Figure:
     """Draw a worked example: the input with one window, the filter, and the output with its cell.
 
     Args:
-        image: (H, W), at most 16 a side with its padding.
+        image: (H, W), at most 18 a side with its padding.
         kernel: (k_h, k_w).
-        stride: distance between windows.
-        padding: rim of zeros, drawn white.
-        dilation: distance between the taps of the filter.
-        position: row and column of the output cell that is marked.
+        stride: Distance between windows.
+        padding: Rim of zeros, drawn white and hatched: they are no pixels.
+        dilation: Distance between the taps of the filter.
+        position: Row and column of the output cell that is marked.
+        products: Draw what is added up for that cell, too.
+        whole: Draw every output cell, not only those up to the marked one, row by row.
 
     Raises:
-        ValueError: the sizes are too large, or there is no such output cell.
+        ValueError: The sizes are too large, or there is no such output cell.
     """
     batch, weight = image[None, None].double(), kernel[None, None].double()
     output = F.conv2d(batch, weight, stride=stride, padding=padding, dilation=dilation)[0, 0]
     if not all(0 <= at < size for at, size in zip(position, output.shape, strict=True)):
         raise ValueError(f"position {position} is outside the {tuple(output.shape)} output")
     padded = F.pad(image.double(), [padding] * 4)
-    figure = plot_grids([padded, kernel, output], ["input", "filter", "output"], shared=False)
-    _blank_rim(figure.axes[0], tuple(padded.shape), padding)
-    for tap in np.ndindex(*kernel.shape):
-        row, column = (p * stride + t * dilation for p, t in zip(position, tap, strict=True))
-        _frame(figure.axes[0], row, column)
-    _frame(figure.axes[2], *position)
+    taps = [
+        (position[0] * stride + r * dilation, position[1] * stride + c * dilation)
+        for r, c in np.ndindex(*kernel.shape)
+    ]
+    if not whole:
+        output.view(-1)[position[0] * output.shape[1] + position[1] + 1 :] = torch.nan
+    panels = {"input": (padded, taps), "filter": (kernel, [])}
+    if products:
+        values = torch.stack([padded[tap] for tap in taps]).view(kernel.shape) * kernel
+        values += 0.0  # a product of -0 is a 0
+        panels[f"products, sum {number(float(values.sum()))}"] = (values, [])
+    panels["output"] = (output, [position])
+    grids, framed = zip(*panels.values(), strict=True)
+    figure = plot_grids(grids, list(panels), shared=False, framed=framed)
+    _hatch_rim(figure.axes[0], tuple(padded.shape), padding)
+    figure.axes[-1].set_facecolor("0.95")  # where a cell is still to come
     return figure
 
 
@@ -155,14 +183,15 @@ def _draw_numbers(axes: Axes, grid: Tensor, scale: ScalarMappable, fontsize: flo
                       color="white" if dark else "black", fontsize=fontsize)  # fmt: skip
 
 
-def _blank_rim(axes: Axes, shape: tuple[int, ...], width: int) -> None:
-    """Paint the outermost rows and columns white, their zeros grey: they are no pixels."""
+def _hatch_rim(axes: Axes, shape: tuple[int, ...], width: int) -> None:
+    """Paint the outermost rows and columns white and hatched, their zeros grey."""
     for text in axes.texts:
         column, row = (int(at) for at in text.get_position())
         if min(row, column, shape[0] - 1 - row, shape[1] - 1 - column) < width:
             cell = Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="white", edgecolor="0.8")
+            cell.set(hatch="////", zorder=1.5)
             axes.add_patch(cell)
-            text.set_color("0.45")
+            text.set(color="0.35", style="italic")
 
 
 def _frame(axes: Axes, row: float, column: float) -> None:
@@ -181,34 +210,43 @@ def plot_maps(
     xlabel: str = "",
     ylabel: str = "",
     size: float = 2.1,
+    shared: bool = True,
+    columns: int = 6,
 ) -> Figure:
-    """Draw maps of numbers side by side in one colour scale; exact zeros stay white.
+    """Draw maps of numbers side by side; exact zeros stay white.
 
     Args:
-        maps: each (H, W): weight matrices, gradients, differences.
-        titles: one for each map.
-        xlabel: what the columns are.
-        ylabel: what the rows are.
-        size: width of each map, in inches.
+        maps: Each (H, W): weight matrices, gradients, differences.
+        titles: One for each map.
+        xlabel: What the columns are.
+        ylabel: What the rows are.
+        size: Width of each map, in inches.
+        shared: One colour scale for all maps, shown beside them; otherwise each has its own.
+        columns: Maps in a row, at most.
 
     Raises:
-        ValueError: a map is not (H, W), or the titles are not one for each.
+        ValueError: A map is not (H, W), or the titles are not one for each.
     """
     if len(maps) == 0 or len(maps) != len(titles) or any(values.ndim != 2 for values in maps):
         shapes = [tuple(values.shape) for values in maps]
         raise ValueError(f"shapes {shapes} and {len(titles)} titles: give (H, W), one title each")
-    figure = new_figure(size * len(maps) + 0.9, size + 0.6)
-    panels = figure.subplots(1, len(maps), squeeze=False)[0]
+    columns = min(columns, len(maps))
+    rows = -(-len(maps) // columns)
+    figure = new_figure(size * columns + 0.9 * shared, (size + 0.3) * rows + 0.3 * shared)
+    panels = figure.subplots(rows, columns, squeeze=False)
     scale = _scale(torch.cat([values.detach().flatten().double() for values in maps]))
-    for axes, values, title in zip(panels, maps, titles, strict=True):
+    for axes in panels.flat[len(maps) :]:
+        axes.set_axis_off()
+    for axes, values, title in zip(panels.flat, maps, titles, strict=False):
         array = np.ma.masked_equal(values.detach().double().numpy(), 0)
-        _paint(axes, array, scale)
+        _paint(axes, array, scale if shared else _scale(values))
         bare(axes, title)
         axes.spines[:].set(visible=True, color="0.7")
         axes.set_xlabel(xlabel, fontsize=FONT)
-    panels[0].set_ylabel(ylabel, fontsize=FONT)
-    bar = figure.colorbar(scale, ax=list(panels), shrink=0.8, aspect=15)
-    bar.ax.tick_params(labelsize=FONT - 2)
+    panels[0, 0].set_ylabel(ylabel, fontsize=FONT)
+    if shared:
+        bar = figure.colorbar(scale, ax=list(panels.flat[: len(maps)]), shrink=0.8, aspect=15)
+        bar.ax.tick_params(labelsize=FONT - 2)
     return figure
 
 
@@ -302,8 +340,7 @@ def _draw_kernel(axes: Axes, kernel: Tensor, name: str) -> None:
         _draw_numbers(axes, kernel, scale, FONT - 2)
     else:
         _paint(axes, kernel.numpy(), scale)
-    total = f"{float(kernel.double().sum()):.2f}".rstrip("0").rstrip(".")
-    bare(axes, f"{name}\nsum {total.replace('-0', '0')}")
+    bare(axes, f"{name}\nsum {number(float(kernel.double().sum()))}")
 
 
 def _draw_response(axes: Axes, response: Tensor, *, signed: bool) -> None:
@@ -323,19 +360,26 @@ def _draw_response(axes: Axes, response: Tensor, *, signed: bool) -> None:
 class Level:
     """One row of a receptive-field figure: the positions of a layer, or the pixels.
 
-    Args:
-        label: what stands at its left.
-        num: number of positions, padding not counted.
-        seen: first and last position that is seen; either may lie in the padding.
-        offset: where position 0 is drawn, in pixels of the picture.
-        jump: distance between neighbouring positions, in pixels of the picture.
+    Attributes:
+        label: What stands at its left.
+        num: Number of positions, padding not counted.
+        seen: First and last position that is seen; either may lie in the padding.
+        offset: Where position 0 is drawn, in pixels of the picture.
+        jump: Distance between neighbouring positions, in pixels of the picture.
+        merged: Whether neighbours are drawn as one bar.
     """
 
     label: str
     num: int
     seen: tuple[int, int]
-    offset: float = 0
-    jump: int = 1
+    offset: float
+    jump: int
+    merged: bool
+
+    @property
+    def half(self) -> float:
+        """Half the width of a position, in pixels of the picture."""
+        return self.jump / 2 if self.merged else 0.42
 
     def x(self, position: int) -> float:
         """Where a position is drawn: above the middle of what it sees."""
@@ -347,14 +391,16 @@ def plot_receptive_field(layers: Sequence[Layer], n: int, output: int | None = N
 
     Args:
         layers: the stack, from the picture upwards; its sizes are plain integers.
-        n: pixels of the picture, at most 40.
+        n: pixels of the picture, at most 256; more than 40 are drawn as bars.
         output: which output of the last layer; the middle one by default.
 
     Raises:
         ValueError: there is no layer, the picture is too wide, or there is no such output.
     """
-    if not layers or n > 40:
-        raise ValueError(f"{len(layers)} layers on {n} pixels: give a layer, and at most 40 pixels")
+    if not layers or n > WIDEST:
+        raise ValueError(
+            f"{len(layers)} layers on {n} pixels: give a layer, and at most {WIDEST} pixels"
+        )
     levels = _levels(layers, n, output)
     figure = new_figure(min(0.25 * n + 2.2, 9.2), 0.5 * len(levels) + 0.2)
     axes = figure.subplots()
@@ -385,7 +431,7 @@ def _levels(layers: Sequence[Layer], n: int, output: int | None) -> list[Level]:
     ):
         middle = _plain(field.start) + (_plain(field.size) - 1) / 2
         label = f"{name}: {seen[1] - seen[0] + 1} of {num}"
-        levels.append(Level(label, num, seen, middle, _plain(field.jump)))
+        levels.append(Level(label, num, seen, middle, _plain(field.jump), merged=n > NARROW))
     return levels
 
 
@@ -410,10 +456,17 @@ def _plain(size: Size) -> int:
 def _draw_level(axes: Axes, height: int, level: Level) -> None:
     """Draw the positions of a level as boxes: seen ones filled, padding dotted."""
     first, last = level.seen
-    for position in range(min(0, first), max(level.num - 1, last) + 1):
-        inside, real = first <= position <= last, 0 <= position < level.num
+
+    def look(position: int) -> tuple[bool, bool] | int:
+        kind = first <= position <= last, 0 <= position < level.num
+        return kind if level.merged else position
+
+    for _, group in groupby(range(min(0, first), max(level.num - 1, last) + 1), look):
+        run = list(group)
+        inside, real = first <= run[0] <= last, 0 <= run[0] < level.num
         colour = (SKY if height else ORANGE) if real else "white"
-        box = Rectangle((level.x(position) - 0.42, height - 0.28), 0.84, 0.56)
+        left, right = level.x(run[0]) - level.half, level.x(run[-1]) + level.half
+        box = Rectangle((left, height - 0.28), right - left, 0.56)
         box.set(
             facecolor=colour if inside else "0.93",
             edgecolor="0.35" if inside else "0.7",
@@ -425,10 +478,10 @@ def _draw_level(axes: Axes, height: int, level: Level) -> None:
 def _draw_cone(axes: Axes, height: int, below: Level, above: Level) -> None:
     """Shade what lies between the seen positions of two neighbouring levels."""
     corners = [
-        (below.x(below.seen[0]) - 0.42, height + 0.28),
-        (below.x(below.seen[1]) + 0.42, height + 0.28),
-        (above.x(above.seen[1]) + 0.42, height + 0.72),
-        (above.x(above.seen[0]) - 0.42, height + 0.72),
+        (below.x(below.seen[0]) - below.half, height + 0.28),
+        (below.x(below.seen[1]) + below.half, height + 0.28),
+        (above.x(above.seen[1]) + above.half, height + 0.72),
+        (above.x(above.seen[0]) - above.half, height + 0.72),
     ]
     axes.add_patch(Polygon(corners, facecolor=SKY, alpha=0.25, edgecolor="none"))
 

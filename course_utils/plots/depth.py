@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.ticker as ticker
-import numpy as np
 from matplotlib.figure import Figure
 
-from course_utils.plots.style import FONT, LINES, MARKERS, new_figure, tidy
+from course_utils.plots.style import line_figure, tidy, whole_ticks
+
+__all__ = ["plot_by_depth"]
 
 Values = Mapping[str, float] | Sequence[float]
 
@@ -31,21 +31,14 @@ def plot_by_depth(
     Raises:
         ValueError: There is no line, more than can be told apart, or one without values.
     """
-    if not 1 <= len(values) <= len(LINES):
-        raise ValueError(f"{len(values)} nets: one figure compares 1 to {len(LINES)}")
-    figure = new_figure(6.6, 3.2)
-    axes = figure.subplots()
-    for (label, row), colour, marker in zip(values.items(), LINES, MARKERS, strict=False):
-        heights = np.asarray(list(row.values() if isinstance(row, Mapping) else row), dtype=float)
-        if heights.size == 0:
+    lines = {}
+    for label, row in values.items():
+        heights = list(row.values() if isinstance(row, Mapping) else row)
+        if not heights:
             raise ValueError(f"{label!r} has no values: give one for each layer")
-        drawable = np.isfinite(heights) & ((heights > 0) | (not log))
-        depths = np.arange(1, len(heights) + 1)
-        axes.plot(depths, np.where(drawable, heights, np.nan), color=colour, marker=marker,
-                  markersize=4, label=label)  # fmt: skip
-    if log:
-        axes.set_yscale("log")
+        lines[label] = (range(1, len(heights) + 1), heights)
+    figure = line_figure(lines, "nets", (6.6, 3.2), log=log)
+    [axes] = figure.axes
     tidy(axes, xlabel, ylabel)
-    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-    axes.legend(fontsize=FONT - 1, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    whole_ticks(axes.xaxis)
     return figure

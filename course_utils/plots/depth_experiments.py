@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.ticker as ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -14,11 +13,12 @@ from course_utils.plots.style import (
     FONT,
     INTENSITY,
     LINES,
-    MARKERS,
     SIGNED,
     new_figure,
     per_cent,
     tidy,
+    told_apart,
+    whole_ticks,
 )
 
 MANY_BLOCKS = 12  # as many as one panel has room to name
@@ -79,21 +79,16 @@ def plot_autocorrelation(curves: Mapping[str, Tensor], title: str = "") -> Figur
 
     Source: Balduzzi et al. 2017, figure 2.
     """
-    coloured = [label for label in curves if not label.endswith("noise")]
-    if not curves or len(coloured) > len(LINES):
-        raise ValueError(f"{len(coloured)} curves: one figure compares 1 to {len(LINES)}")
     figure = new_figure(6.0, 3.1)
     axes = figure.subplots()
-    looks = iter(zip(LINES, MARKERS, strict=True))
-    for label, values in curves.items():
-        if label.endswith("noise"):
-            style = "--" if "white" in label else ":"
-            axes.plot(values.numpy(), style, color="0.35", linewidth=1.4, label=label)
-        else:
-            colour, marker = next(looks)
-            axes.plot(values.numpy(), color=colour, marker=marker, markersize=4, label=label)
+    coloured = {label: values for label, values in curves.items() if not label.endswith("noise")}
+    for label, values, colour, marker in told_apart(coloured, "curves"):
+        axes.plot(values.numpy(), color=colour, marker=marker, markersize=4, label=label)
+    for label in (label for label in curves if label not in coloured):
+        style = "--" if "white" in label else ":"
+        axes.plot(curves[label].numpy(), style, color="0.35", linewidth=1.4, label=label)
     tidy(axes, "lag, in points of the grid", "autocorrelation of dy/dx")
-    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    whole_ticks(axes.xaxis)
     axes.legend(fontsize=FONT - 1, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     if title:
         axes.set_title(title, fontsize=FONT + 1)
@@ -117,8 +112,8 @@ def plot_gates(gates: Sequence[Sequence[float]]) -> Figure:
     image = axes.imshow(gates, cmap=INTENSITY, vmin=0, vmax=highest, aspect="auto")
     axes.set_xlabel("highway layer, from the input up", fontsize=FONT)
     axes.set_ylabel("epochs trained", fontsize=FONT)
-    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-    axes.yaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    whole_ticks(axes.xaxis)
+    whole_ticks(axes.yaxis)
     axes.tick_params(labelsize=FONT - 1)
     bar = figure.colorbar(image, ax=axes)
     bar.set_label("mean of T: 0 carries,\n1 transforms", fontsize=FONT - 1)

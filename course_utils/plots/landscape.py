@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.inspection import Landscape
-from course_utils.plots.style import FONT, INTENSITY, LINES, MARKERS, ORANGE, new_figure, tidy
+from course_utils.plots.style import FONT, INTENSITY, ORANGE, line_figure, new_figure, tidy
 
 NUM_LEVELS = 14  # contours: enough to see a shape, few enough to count
 LARGEST_PANELS = 4
@@ -68,24 +68,14 @@ def plot_loss_lines(
     Raises:
         ValueError: There is no line, more than can be told apart, or one of another length.
     """
-    if not 1 <= len(lines) <= len(LINES):
-        raise ValueError(f"{len(lines)} lines: one figure compares 1 to {len(LINES)}")
     wrong = [label for label, losses in lines.items() if len(losses) != len(positions)]
     if wrong:
         raise ValueError(
             f"{', '.join(wrong)}: give one loss for each of the {len(positions)} positions"
         )
-    figure = new_figure(6.6, 3.2)
-    axes = figure.subplots()
-    x = np.asarray(positions, dtype=float)
-    for (label, losses), colour, marker in zip(lines.items(), LINES, MARKERS, strict=False):
-        heights = np.asarray(losses, dtype=float)
-        heights = np.where(np.isfinite(heights), heights, np.nan)
-        axes.plot(x, heights, color=colour, marker=marker, markersize=3.5, label=label)
-    if log:
-        axes.set_yscale("log")
-    tidy(axes, xlabel, "loss")
-    axes.legend(fontsize=FONT - 1, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    curves = {label: (positions, losses) for label, losses in lines.items()}
+    figure = line_figure(curves, "lines", (6.6, 3.2), log=log, markersize=3.5)
+    tidy(figure.axes[0], xlabel, "loss")
     return figure
 
 

@@ -13,13 +13,13 @@ from course_utils.plots.style import (
     BLUE,
     FONT,
     INTENSITY,
-    LINES,
-    MARKERS,
     RED,
     in_words,
     new_figure,
     per_cent,
     tidy,
+    told_apart,
+    whole_ticks,
 )
 from course_utils.training import History
 
@@ -34,7 +34,7 @@ def draw_curves(axes: Axes, curves: Sequence[Curve], ylabel: str, *, percent: bo
         epochs = range(1, len(values) + 1)
         axes.plot(epochs, values, line, color=colour, marker=marker, markersize=4, label=label)
     tidy(axes, "epoch", ylabel)
-    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    whole_ticks(axes.xaxis)
     if percent:
         per_cent(axes.yaxis)
     axes.legend(fontsize=FONT - 1, frameon=False)
@@ -51,7 +51,7 @@ def plot_history(history: History, title: str = "") -> Figure:
     panels = figure.subplots(1, 2)
     for axes, quantity in zip(panels, ("loss", "accuracy"), strict=True):
         curves = [
-            (part, [getattr(epoch, f"{key}_{quantity}") for epoch in history.epochs], *look)
+            (part, history.column(f"{key}_{quantity}"), *look)
             for part, key, look in (
                 ("training", "train", (BLUE, "o", "-")),
                 ("validation", "val", (RED, "s", "--")),
@@ -89,11 +89,9 @@ def plot_histories(
     Raises:
         ValueError: There is no run, or more than can be told apart.
     """
-    if not 1 <= len(histories) <= len(LINES):
-        raise ValueError(f"{len(histories)} runs: one figure compares 1 to {len(LINES)}")
     curves = [
-        (label, [getattr(epoch, quantity) for epoch in history.epochs], colour, marker, "-")
-        for (label, history), colour, marker in zip(histories.items(), LINES, MARKERS, strict=False)
+        (label, history.column(quantity), colour, marker, "-")
+        for label, history, colour, marker in told_apart(histories, "runs")
     ]
     figure = new_figure(5.2, 3.0)
     name = ylabel or in_words(quantity)

@@ -8,10 +8,9 @@ A widget shows itself as one bundle of three forms, and each place takes the bes
 - an untrusted notebook or a code host: a picture with a description.
 """
 
-import base64
 import hashlib
-import html
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -19,11 +18,27 @@ from typing import Any, ClassVar
 
 import anywidget
 import traitlets
+from matplotlib.figure import Figure
 
-from course_utils.widgets.svg import Drawing
+from course_utils.kernels import Matrix
+from course_utils.plots import display
+from course_utils.plots.style import FONT, new_figure
+
+__all__ = [
+    "CourseWidget",
+    "Matrix",
+    "Result",
+    "State",
+    "checked_matrix",
+    "css_of",
+    "esm_of",
+    "matrix_by_name",
+    "module_path",
+]
 
 State = dict[str, Any]
-Matrix = list[list[float]]
+Result = dict[str, Any]
+"""What a reference returns; under `problem`, if there is one, the sentence that says why not."""
 
 _HERE = Path(__file__).parent
 _IMPORT = re.compile(r'^import\s*\{[^}]*\}\s*from\s*"\./shared\.mjs";\n', re.MULTILINE)
@@ -60,13 +75,13 @@ if (place) {
 
 
 class CourseWidget(anywidget.AnyWidget):
-    """Base of the course's widgets: state in Python, drawing in JavaScript, a picture for the rest.
+    """Base of the course's widgets: state in Python, drawing in JavaScript, a figure for the rest.
 
-    A subclass lives in ``name.py`` with ``name.mjs`` beside it. It declares its state as traits
-    with ``.tag(sync=True)``, and gives `title`, `reference`, `still` and `describe`. The module
-    ``name.mjs`` exports ``compute(state)``, a pure function that returns what `reference` returns,
-    and ``default { render }``; it may import from ``./shared.mjs``, which is inlined, and read
-    the constants ``TITLE`` and ``DATA``, which are `title` and `data`.
+    A subclass lives in `name.py` with `name.mjs` beside it. It declares its state as traits with
+    `.tag(sync=True)`, and gives `title`, `reference`, `draw` and `tell`. The module `name.mjs`
+    exports `compute(state)`, a pure function that returns what `reference` returns, and
+    `default { render }`; it may import from `./shared.mjs`, which is inlined, and read the
+    constants `TITLE` and `DATA`, which are `title` and `data`.
     """
 
     title: ClassVar[str] = ""
@@ -84,24 +99,35 @@ class CourseWidget(anywidget.AnyWidget):
         return css_of(type(self))
 
     @staticmethod
-    def reference(state: State) -> dict[str, Any]:
+    def reference(state: State) -> Result:
         """Compute with torch what the browser computes with JavaScript.
 
         Args:
-            state: the widget's traits by name, as `state` returns them.
+            state: The widget's traits by name, as `state` returns them.
 
         Returns:
-            Plain numbers, strings, lists and None under the keys of the module's ``compute``.
+            Plain numbers, strings, lists and None under the keys of the module's `compute`.
         """
         raise NotImplementedError
 
-    def still(self) -> Drawing:
-        """Draw the current state, from the reference, for places where nothing can run."""
+    def draw(self, result: Result) -> Figure:
+        """Draw the reference's answer for the current state, which has no problem."""
         raise NotImplementedError
 
-    def describe(self) -> str:
-        """Say in a sentence or two what the current state shows; the picture's alt text."""
+    def tell(self, result: Result) -> str:
+        """Say in a sentence or two what that answer shows."""
         raise NotImplementedError
+
+    def still(self) -> Figure:
+        """Draw the current state for places where nothing can run."""
+        result = self.result()
+        problem = result.get("problem")
+        return _written(problem) if problem else self.draw(result)
+
+    def describe(self) -> str:
+        """Say what the current state shows; the alt text of `still`."""
+        result = self.result()
+        return str(result.get("problem") or self.tell(result))
 
     def state(self) -> State:
         """Return the traits that make up the widget's state, by name, as plain data."""
@@ -109,7 +135,7 @@ class CourseWidget(anywidget.AnyWidget):
         names = sorted(name for name in self.trait_names(sync=True) if name not in common)
         return {name: getattr(self, name) for name in names if not name.startswith("_")}
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> Result:
         """Return the reference's answer for the current state."""
         return self.reference(self.state())
 
@@ -117,13 +143,10 @@ class CourseWidget(anywidget.AnyWidget):
         """Return the widget as HTML that stands alone: no kernel, no network."""
         state = json.dumps(self.state(), sort_keys=True)
         key = hashlib.sha256(f"{type(self).__name__}{state}".encode()).hexdigest()[:12]
-        image = base64.b64encode(self.still().render().encode()).decode()
-        alt = html.escape(f"{self.title}. {self.describe()}")
+        image = display.to_html(self.still(), f"{self.title}. {self.describe()}")
         start = _START.replace("KEY", key).replace("STATE", _in_script(state))
         return (
-            f'<div data-course-widget="{key}">'
-            f'<img alt="{alt}" src="data:image/svg+xml;base64,{image}" style="max-width:100%">'
-            f"</div>\n<style>{self._css}</style>\n"
+            f'<div data-course-widget="{key}">{image}</div>\n<style>{self._css}</style>\n'
             f'<script type="module">\n{_as_constant(self._esm)}{_MODEL_STUB}{start}</script>'
         )
 
@@ -134,6 +157,13 @@ class CourseWidget(anywidget.AnyWidget):
         data, metadata = bundle
         plain = f"{self.title}: {self.describe()}"
         return {**data, "text/plain": plain, "text/html": self.to_html()}, metadata
+
+
+def _written(sentence: str) -> Figure:
+    """Return a figure of a sentence, for a state that cannot be drawn."""
+    figure = new_figure(6.4, 0.6)
+    figure.text(0.02, 0.5, sentence, fontsize=FONT, va="center", wrap=True)
+    return figure
 
 
 def matrix_by_name(kind: str, value: str | Matrix, known: dict[str, Matrix]) -> Matrix:
@@ -158,20 +188,27 @@ def checked_matrix(kind: str, value: Any, largest: int) -> Matrix:
     """Return the rows as lists of floats, if they make a rectangle that a screen has room for.
 
     Args:
-        kind: what it is, for the message.
-        value: rows of numbers.
-        largest: most rows and columns.
+        kind: What it is, for the message.
+        value: Rows of numbers.
+        largest: Most rows and columns.
 
     Raises:
-        ValueError: for rows of unequal length, or too many or too few of them.
+        ValueError: Something in it is no finite number, the rows are of unequal length, or there
+            are too many or too few of them.
     """
-    rows = [[float(v) for v in row] for row in value]
+    try:
+        rows = [[float(v) for v in row] for row in value]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{kind} = {value!r}: give rows of numbers ({error})") from error
     widths = {len(row) for row in rows}
     if len(widths) != 1 or not 1 <= len(rows) <= largest or not 1 <= widths.pop() <= largest:
         raise ValueError(
             f"{kind} = {value!r} is no rectangle of 1 to {largest} rows and columns: "
             "give rows of equal length"
         )
+    strange = next((v for row in rows for v in row if not math.isfinite(v)), None)
+    if strange is not None:
+        raise ValueError(f"{kind} holds {strange}: give finite numbers")
     return rows
 
 
