@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from course_utils.inspection.capture import find_layer
 from course_utils.inspection.modes import in_mode
 from course_utils.models.resnet import BasicBlock, Bottleneck
+
+__all__ = ["Ablation", "Score", "ablate", "blocks", "removable", "without"]
 
 Score = Callable[[nn.Module], float]
 
@@ -88,9 +91,9 @@ def without(model: nn.Module, name: str) -> Iterator[nn.Module]:
 
     Source: Veit et al. 2016, section 4.1.
     """
-    part = dict(model.named_modules()).get(name) if name else None
-    if part is None:
-        raise ValueError(f"the model has no part {name!r}: blocks(model) lists what can be removed")
+    if not name:
+        raise ValueError("the model itself cannot be taken out: blocks(model) lists what can")
+    part = find_layer(model, name)
     parent_name, _, attribute = name.rpartition(".")
     parent = model.get_submodule(parent_name)
     setattr(parent, attribute, _bypass(part))

@@ -5,14 +5,25 @@ own mode, and no gradient left on a parameter. Captum is imported at the first c
 brings pyplot with it, which takes longer to import than all of this package.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from course_utils.inspection.capture import capture
+from course_utils.inspection.modes import in_mode
+from course_utils.inspection.trace import main_tensor
 from course_utils.models import input_shape
+
+__all__ = [
+    "class_scores",
+    "grad_cam",
+    "last_conv",
+    "logit_of",
+    "require_pictures",
+    "saliency",
+    "share_on_mask",
+]
 
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
 
@@ -36,7 +47,7 @@ def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
     from captum.attr import Saliency
 
     scores = class_scores(model, images, targets)
-    with evaluation_mode(model):
+    with in_mode(model, training=False):
         gradients = Saliency(scores).attribute(_leaf(images))  # (N, C, H, W), absolute values
     return gradients.amax(dim=1).detach()
 
@@ -68,7 +79,7 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Tensor, layer: str | Non
 
     scores = class_scores(model, images, targets)
     name = last_conv(model, images) if layer is None else layer
-    with evaluation_mode(model), capture(model, name) as seen:
+    with in_mode(model, training=False), capture(model, name) as seen:
         explain = LayerGradCam(scores, model.get_submodule(name))
         coarse = explain.attribute(_leaf(images), relu_attributions=True).detach()  # (N, 1, h, w)
     if seen.features[name].ndim != 4:
@@ -99,8 +110,8 @@ def last_conv(model: nn.Module, images: Tensor | None = None) -> str:
         ('stages.2.2', 'features.4')
     """
     example = torch.zeros(1, *input_shape(model)) if images is None else images[:1]
-    with evaluation_mode(model), torch.enable_grad():
-        for name in reversed(_layers_with_maps(model, example)):
+    with in_mode(model, training=False), torch.enable_grad():
+        for name in dict.fromkeys(reversed(_layers_with_maps(model, example))):
             if _everything_passes(model, example, name):
                 return name
     raise ValueError(
@@ -131,18 +142,6 @@ def share_on_mask(maps: Tensor, masks: Tensor) -> Tensor:
     return (evidence * masks).sum(dim=(1, 2)) / evidence.sum(dim=(1, 2))
 
 
-@contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put a model into evaluation mode, and at the end each of its parts into its own again."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-
-
 def class_scores(
     model: nn.Module, images: Tensor, targets: Tensor, score: Callable[..., Tensor] | None = None
 ) -> Callable[[Tensor], Tensor]:
@@ -166,6 +165,9 @@ def class_scores(
 
     def scores(pictures: Tensor) -> Tensor:
         logits = model(pictures)  # (N, K)
+        if not isinstance(logits, Tensor) or logits.ndim != 2:
+            kind = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise ValueError(f"the model returns {kind}: attribution needs logits (N, K)")
         low, high = int(targets.min()), int(targets.max())
         if low < 0 or high >= logits.shape[1]:
             wrong = low if low < 0 else high
@@ -199,25 +201,32 @@ def _leaf(images: Tensor) -> Tensor:
 
 
 def _layers_with_maps(model: nn.Module, example: Tensor) -> list[str]:
-    """Names of the layers that make maps larger than one place, in the order they finish.
+    """Return the names of the layers that put out maps, in the order they finish.
 
-    A container that hands on what its last layer made is left out, and so is pooling.
+    Maps of one place are left out, and those that a pooling layer made. So are sequences, which
+    hand on what their last layer made. In-place layers and sums give one tensor several makers;
+    the last of them, and of these the outermost, stands last.
     """
-    seen: list[Tensor] = []  # kept alive, so that none is taken for another
+    pooled: list[Tensor] = []  # kept alive, so that no other is taken for one of them
     found: list[str] = []
 
     def note(name: str) -> Callable[[nn.Module, object, object], None]:
         def hook(module: nn.Module, args: object, output: object) -> None:
-            if not isinstance(output, Tensor) or any(output is other for other in seen):
-                return
-            seen.append(output)
-            if output.ndim == 4 and output[0, 0].numel() > 1 and not isinstance(module, POOLS):
+            if isinstance(module, POOLS) and isinstance(output, Tensor):
+                pooled.append(output)
+            elif (
+                isinstance(output, Tensor)
+                and output.ndim == 4
+                and output[0, 0].numel() > 1
+                and type(module) is not nn.Sequential
+                and not any(output is other for other in pooled)
+            ):
                 found.append(name)
 
         return hook
 
     named = list(model.named_modules())
-    handles = [module.register_forward_hook(note(name)) for name, module in named]
+    handles = [module.register_forward_hook(note(name)) for name, module in named if name]
     try:
         model(example)
     finally:
@@ -227,18 +236,18 @@ def _layers_with_maps(model: nn.Module, example: Tensor) -> list[str]:
 
 
 def _everything_passes(model: nn.Module, example: Tensor, name: str) -> bool:
-    """Whether the answer depends on the picture through this layer's output alone."""
+    """Return whether the answer depends on the picture through this layer's output alone."""
     picture = _leaf(example)
 
     def cut(module: nn.Module, args: object, output: Tensor) -> Tensor:
-        return output.detach()
+        return output.detach().clone()  # a copy, since what follows may change it in place
 
     handle = model.get_submodule(name).register_forward_hook(cut)
     try:
-        logits = model(picture)
+        logits = main_tensor(model(picture))
     finally:
         handle.remove()
-    if not logits.requires_grad:
+    if logits is None or not logits.requires_grad:
         return True
     [gradient] = torch.autograd.grad(logits.sum(), picture, allow_unused=True)
     return gradient is None

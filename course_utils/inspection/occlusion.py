@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from course_utils.inspection.attribution import class_scores, evaluation_mode, require_pictures
+from course_utils.inspection.attribution import class_scores, require_pictures
+from course_utils.inspection.modes import in_mode
+
+__all__ = ["Occlusion", "log_odds", "occlusion"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -58,7 +61,7 @@ def occlusion(
 
     require_pictures(images)
     _check_grid(tuple(images.shape[2:]), patch, stride)
-    with evaluation_mode(model):
+    with in_mode(model, training=False):
         answers = model(images).argmax(dim=1) if labels is None else labels
         drops = CaptumOcclusion(class_scores(model, images, answers, log_odds)).attribute(
             images,

@@ -12,16 +12,8 @@ from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
 from matplotlib.path import Path
 from torch import nn
 
-from course_utils.plots.graph import (
-    Arrow,
-    Operation,
-    Shape,
-    Slot,
-    Step,
-    arrange,
-    merge,
-    trace,
-)
+from course_utils.inspection.trace import Operation, Shape, Step, list_steps, parts_of
+from course_utils.plots.graph import Arrow, Slot, arrange, merge
 from course_utils.plots.style import BLUE, FONT, GREEN, ORANGE, PINK, SKY, YELLOW, new_figure
 
 COLOURS = {
@@ -72,10 +64,10 @@ def plot_block(
     def is_step(part: nn.Module) -> bool:
         if isinstance(part, nn.Sequential) and not isinstance(part, whole):
             return False
-        parts = [child for child in part.children() if not isinstance(part, whole)]
-        return not parts or type(part).__module__.startswith("torch.nn")
+        is_leaf = isinstance(part, whole) or not parts_of(part)
+        return is_leaf or type(part).__module__.startswith("torch.nn")
 
-    steps = merge(trace(module, input_shape, is_step))
+    steps = merge(list_steps(module, input_shape, is_step))
     boxes = [_box(step) for step in steps]
     rows, arrows = arrange(steps, lambda k, passing: _room(boxes[k], steps[k], passing))
     drawing = _Drawing(steps, boxes, rows, arrows)
@@ -350,7 +342,7 @@ class _Stage:
 
 def _model_stages(net: nn.Module, input_shape: Shape) -> list[_Stage]:
     containers = (nn.Sequential, nn.ModuleDict, nn.ModuleList)
-    steps = trace(net, input_shape, lambda part: not isinstance(part, containers))
+    steps = list_steps(net, input_shape, lambda part: not isinstance(part, containers))
     if any(len(step.sources) > 1 for step in steps):
         name = type(net).__name__
         raise ValueError(f"{name} is no chain: draw it by plot_block, or give its stages")
