@@ -21,8 +21,8 @@ class Ablation:
     """What a model scores without each of its blocks.
 
     Attributes:
-        whole: score of the untouched model.
-        scores: name of the block that was taken out -> score without it, from the first block to
+        whole: Score of the untouched model.
+        scores: Name of the block that was taken out -> score without it, from the first block to
             the last.
     """
 
@@ -54,8 +54,8 @@ def removable(model: nn.Module, names: Iterable[str], picture: Tensor) -> list[s
     shape as the block did.
 
     Args:
-        model: is run once, in evaluation mode.
-        names: dotted names.
+        model: Is run once, in evaluation mode.
+        names: Dotted names.
         picture: (1, C, H, W).
     """
     fits: dict[str, bool] = {}
@@ -80,14 +80,14 @@ def without(model: nn.Module, name: str) -> Iterator[nn.Module]:
     replaced by the identity. At the end the very same part is back in its place.
 
     Args:
-        model: any model that is built of named parts.
-        name: dotted name of the part.
+        model: Any model that is built of named parts.
+        name: Dotted name of the part.
 
     Yields:
         The model without it.
 
     Raises:
-        ValueError: there is no such part, or it is the model itself.
+        ValueError: There is no such part, or it is the model itself.
 
     Source: Veit et al. 2016, section 4.1.
     """
@@ -107,12 +107,12 @@ def ablate(model: nn.Module, score: Score, names: Iterable[str]) -> Ablation:
     """Score a model as it is, and without each of some parts.
 
     Args:
-        model: as trained; nothing of it is changed for good.
-        score: what to measure, such as ``lambda model: evaluate(model, loaders.test).accuracy``.
-        names: dotted names of the parts, see `removable`.
+        model: As trained; nothing of it is changed for good.
+        score: What to measure, such as `lambda model: evaluate(model, loaders.test).accuracy`.
+        names: Dotted names of the parts, see `removable`.
 
     Raises:
-        ValueError: there are no parts, or one is unknown.
+        ValueError: There are no parts, or one is unknown.
 
     Source: Veit et al. 2016, section 4.1 and figure 3.
     """
@@ -128,7 +128,7 @@ def ablate(model: nn.Module, score: Score, names: Iterable[str]) -> Ablation:
 
 
 def _bypass(part: nn.Module) -> nn.Module:
-    """What is left of a part whose own computation gives nothing."""
+    """Return what is left of a part whose own computation gives nothing."""
     if not _is_residual(part):
         return nn.Identity()
     left = nn.Sequential(part.get_submodule("shortcut"), nn.ReLU())
@@ -140,7 +140,7 @@ def _is_residual(part: nn.Module) -> bool:
 
 
 def _shape_keeper(name: str, fits: dict[str, bool]) -> Callable[..., None]:
-    """A hook that notes whether a part's output has its input's shape."""
+    """Return a hook that notes whether a part's output has its input's shape."""
 
     def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         fits[name] = inputs[0].shape == output.shape

@@ -32,7 +32,7 @@ def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
     """Return how strongly the logit of a class reacts to each pixel.
 
     Args:
-        model: returns logits (N, K).
+        model: Returns logits (N, K).
         images: (N, C, H, W), float, normalised, on the model's device.
         targets: (N,), int64: the class to ask for in each picture.
 
@@ -40,7 +40,7 @@ def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
         (N, H, W), never negative: the size of the logit's gradient, the largest of the channels.
 
     Raises:
-        ValueError: the pictures or the classes are not as said.
+        ValueError: The pictures or the classes are not as said.
 
     Source: Simonyan et al. 2014, section 3.1.
     """
@@ -61,16 +61,16 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Tensor, layer: str | Non
         weight_k = mean over i, j of d logit / d A^k_ij,    map = ReLU(sum over k of weight_k A^k)
 
     Args:
-        model: returns logits (N, K).
+        model: Returns logits (N, K).
         images: (N, C, H, W), float, normalised, on the model's device.
         targets: (N,), int64: the class to ask for in each picture.
-        layer: dotted name of a layer that puts out maps (N, C', h, w); None for `last_conv`.
+        layer: Dotted name of a layer that puts out maps (N, C', h, w); None for `last_conv`.
 
     Returns:
         (N, H, W), never negative; bilinear between the middles of the h x w places.
 
     Raises:
-        ValueError: the pictures or the classes are not as said, or the layer is unknown or puts
+        ValueError: The pictures or the classes are not as said, or the layer is unknown or puts
             out no maps.
 
     Source: Selvaraju et al. 2017, equations 1 and 2.
@@ -98,11 +98,11 @@ def last_conv(model: nn.Module, images: Tensor | None = None) -> str:
     the maps cut off from what made them, no gradient must reach the picture.
 
     Args:
-        model: returns logits (N, K).
+        model: Returns logits (N, K).
         images: (N, C, H, W); None for a picture of the size that `models.build` made it for.
 
     Raises:
-        ValueError: the model has no such maps, as an MLP has none.
+        ValueError: The model has no such maps, as an MLP has none.
 
     Example:
         >>> from course_utils import models
@@ -132,7 +132,7 @@ def share_on_mask(maps: Tensor, masks: Tensor) -> Tensor:
         everywhere gets the share of the picture that the object takes.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: The shapes differ.
     """
     if maps.shape != masks.shape or maps.ndim != 3:
         raise ValueError(
@@ -148,13 +148,13 @@ def class_scores(
     """Return the function from pictures to one number each that Captum explains.
 
     Args:
-        model: returns logits (N, K).
+        model: Returns logits (N, K).
         images: (N, C, H, W), float.
         targets: (N,), int64: the class of each picture.
-        score: from logits (N, K) and targets to (N,); None for the logit of the class.
+        score: From logits (N, K) and targets to (N,); None for the logit of the class.
 
     Raises:
-        ValueError: the pictures or the classes are not as said.
+        ValueError: The pictures or the classes are not as said.
     """
     require_pictures(images)
     if targets.dtype != torch.int64 or targets.shape != images.shape[:1]:
@@ -181,7 +181,7 @@ def require_pictures(images: Tensor) -> None:
     """Refuse what is no batch of pictures.
 
     Raises:
-        ValueError: the tensor is not (N, C, H, W), or holds whole numbers.
+        ValueError: The tensor is not (N, C, H, W), or holds whole numbers.
     """
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(
@@ -196,7 +196,7 @@ def logit_of(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _leaf(images: Tensor) -> Tensor:
-    """A copy that wants a gradient, so that frozen parameters do no harm."""
+    """Return a copy that wants a gradient, so that frozen parameters do no harm."""
     return images.detach().clone().requires_grad_()
 
 

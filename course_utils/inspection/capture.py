@@ -30,8 +30,8 @@ class Capture:
     """What passed through the chosen layers.
 
     Args:
-        features: output of each layer in the last forward pass, detached copies.
-        gradients: gradient of whatever was differentiated with respect to that output.
+        features: Output of each layer in the last forward pass, detached copies.
+        gradients: Gradient of whatever was differentiated with respect to that output.
     """
 
     features: Captured = field(
@@ -53,14 +53,14 @@ def capture(model: nn.Module, layers: str | Iterable[str]) -> Iterator[Capture]:
     the first is kept.
 
     Args:
-        model: any module.
-        layers: dotted names of layers, as in ``model.named_modules()``; "" is the model itself.
+        model: Any module.
+        layers: Dotted names of layers, as in `model.named_modules()`; "" is the model itself.
 
     Yields:
         A `Capture` whose `features` and `gradients` fill as the model runs.
 
     Raises:
-        ValueError: a layer is unknown; the message offers the nearest names.
+        ValueError: A layer is unknown; the message offers the nearest names.
 
     >>> import torch
     >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 1))

@@ -35,13 +35,12 @@ def occlusion(
     labels: Tensor | None = None,
     patch: int = 8,
     stride: int = 4,
-    fill: float = 0.0,
 ) -> Occlusion:
     """Measure how a model's answers depend on each part of the pictures.
 
-    A square is laid over the picture, here and there on a grid; each time the model is asked
-    again. Captum does the covering, the asking and the averaging. The model is used in evaluation
-    mode and handed back in the mode it came in.
+    A square of zeros, the mean colour, is laid over the picture, here and there on a grid; each
+    time the model is asked again. Captum does the covering, the asking and the averaging. The
+    model is used in evaluation mode and handed back in the mode it came in.
 
     Args:
         model: Returns logits (N, num_classes).
@@ -49,7 +48,6 @@ def occlusion(
         labels: (N,), int64: the classes to ask for; None for the model's own answers.
         patch: Side of the square in pixels, a multiple of `stride`.
         stride: Distance between its places in pixels; H and W are multiples of it.
-        fill: What the square is filled with; 0 is the mean colour of normalised pictures.
 
     Raises:
         ValueError: The grid does not fit the picture, or pictures or labels are not as said.
@@ -67,7 +65,6 @@ def occlusion(
             images,
             sliding_window_shapes=(images.shape[1], patch, patch),
             strides=(images.shape[1], stride, stride),
-            baselines=fill,
         )  # (N, C, H, W): the same in all channels, and within each cell of stride by stride
     return Occlusion(answers, drops[:, 0, ::stride, ::stride])
 

@@ -176,7 +176,7 @@ Rule = Callable[[Seen, torch.Tensor, Sequence[Any], torch.Tensor], Seen | None]
 
 
 def convolution(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
-    """Any ordinary 2D convolution; a transposed one has no single field."""
+    """Follow any ordinary 2D convolution; a transposed one has no single field."""
     _, weight, _, stride, padding, dilation, transposed = args[:7]
     if transposed or out.dim() != 4:
         return None
@@ -185,14 +185,14 @@ def convolution(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Ten
 
 
 def max_pool(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen:
-    """Arguments: input, kernel, stride, padding, dilation, ceil mode."""
+    """Follow arguments input, kernel, stride, padding, dilation, ceil mode."""
     kernel, stride, padding, dilation = _fill(args[1:5], ([], [], 0, 1))
     layer = Layer(_pair(kernel), _pair(stride or kernel), _pair(padding), _pair(dilation))
     return seen.through(layer, _positions(out))
 
 
 def average_pool(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen:
-    """Arguments: input, kernel, stride, padding, ceil mode, ..."""
+    """Follow arguments input, kernel, stride, padding, ceil mode, ..."""
     kernel, stride, padding = _fill(args[1:4], ([], [], 0))
     layer = Layer(_pair(kernel), _pair(stride or kernel), _pair(padding))
     return seen.through(layer, _positions(out))
@@ -201,7 +201,7 @@ def average_pool(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Te
 def adaptive_pool(
     seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor
 ) -> Seen | None:
-    """Equal windows if the sizes divide evenly; else they differ, and there is no one field."""
+    """Take equal windows if the sizes divide evenly; else there is no one field."""
     n = _positions(out)
     if seen.n[0] % n[0] or seen.n[1] % n[1]:
         return None
@@ -210,7 +210,7 @@ def adaptive_pool(
 
 
 def reduction(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
-    """A mean or sum over height and width sees the whole map; over channels, the same pixels."""
+    """Let a mean over height and width see the whole map, one over channels the same pixels."""
     dims = {dim % x.dim() for dim in _as_list(args[1] if len(args) > 1 else range(x.dim()))}
     space = {x.dim() - 2, x.dim() - 1}
     if _is_flat(x) or 0 in dims or space & dims not in (set(), space):
@@ -222,19 +222,19 @@ def reduction(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tenso
 
 
 def linear(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
-    """A fully connected layer on flattened maps sees everything that any position has seen."""
+    """Let a linear layer on flattened maps see all that any position has seen."""
     return replace(seen.whole(), mixed=False) if _is_flat(x) else None
 
 
 def view(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
-    """Flattening keeps the number of positions in mind; regrouping channels changes nothing."""
+    """Keep the positions in mind while flattened; regrouping channels changes nothing."""
     keeps_maps = not _is_flat(x) and out.dim() > 2 and _positions(out) == seen.n
     flattens = out.dim() == 2 and out.shape[0] == x.shape[0]
     return seen if keeps_maps or flattens else None
 
 
 def cut(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
-    """x[:, :, a::s]: arguments input, axis, first, last, step."""
+    """Follow x[:, :, a::s], given as input, axis, first, last, step."""
     axis, first, _, step = _fill(args[1:5], (0, None, None, 1))
     axis = axis % x.dim() - x.dim()
     if x.shape == out.shape:
@@ -249,7 +249,7 @@ def cut(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> 
 
 
 def pad(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
-    """Padding in height and width moves the start; of channels of zeros none has seen a thing."""
+    """Move the start by the padding in height and width; channels of zeros see nothing."""
     if _is_flat(x):
         return seen if seen.n == (1, 1) else None
     left, _, top, _ = _fill(args[1][:4], (0, 0, 0, 0))
@@ -258,7 +258,7 @@ def pad(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> 
 
 
 def channels(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
-    """Splitting into groups of channels."""
+    """Keep the field of channels that are split off."""
     return seen if not seen.mixed and _is_channel(args[2:3], x) else None
 
 

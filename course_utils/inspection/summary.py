@@ -32,12 +32,12 @@ class LayerRow:
     """One call of one layer.
 
     Args:
-        name: dotted name inside the model; "(model)" for the model itself.
-        kind: its class.
-        output_shape: of one picture, without the batch axis; None if the layer was not used.
-        parameters: learned values that no earlier row has counted.
-        multiply_adds: of this call, for one picture.
-        receptive_field: pixels of the input that one output sees, as an int or (h, w); None
+        name: Dotted name inside the model; "(model)" for the model itself.
+        kind: Its class.
+        output_shape: Of one picture, without the batch axis; None if the layer was not used.
+        parameters: Learned values that no earlier row has counted.
+        multiply_adds: Of this call, for one picture.
+        receptive_field: Pixels of the input that one output sees, as an int or (h, w); None
             where it cannot be known. Near an edge, part of it lies in the padding.
     """
 
@@ -54,9 +54,9 @@ class Summary:
     """The layers of a model in the order in which they run, and their totals.
 
     Args:
-        model: class of the model.
-        input_size: shape of one input, (C, H, W) for a picture.
-        rows: one per call of a layer; layers that hold parameters but did not run come last.
+        model: Class of the model.
+        input_size: Shape of one input, (C, H, W) for a picture.
+        rows: One per call of a layer; layers that hold parameters but did not run come last.
     """
 
     model: str
@@ -70,7 +70,7 @@ class Summary:
 
     @property
     def multiply_adds(self) -> int:
-        """For one picture; ``torch.utils.flop_counter`` gives twice this number."""
+        """For one picture; `torch.utils.flop_counter` gives twice this number."""
         return sum(row.multiply_adds for row in self.rows)
 
     @property
@@ -82,16 +82,16 @@ class Summary:
         )
 
     def table(self) -> Table:
-        """The rows under the headings layer, type, output, parameters, multiply-adds, field."""
+        """Return the rows, with layer, type, output, parameters, multiply-adds and field."""
         columns = ("layer", "type", "output", "parameters", "multiply-adds", "field")
         return Table(columns, tuple(_cells(row) for row in self.rows), self.caption)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One dictionary per row, for further computing: the fields of `LayerRow`."""
+        """Return one dictionary per row, for further computing: the fields of `LayerRow`."""
         return [vars(row).copy() for row in self.rows]
 
     def to_csv(self) -> str:
-        """The table with plain numbers, for a spreadsheet."""
+        """Return the table with plain numbers, for a spreadsheet."""
         return self.table().to_csv()
 
     def __str__(self) -> str:
@@ -115,16 +115,16 @@ def summary(
     buffers, its hooks, nor any random generator.
 
     Args:
-        model: any module that takes one tensor.
-        input_size: shape of one input without the batch axis, such as (3, 224, 224).
-        depth: how deep to look: 1 lists the model's direct parts, 2 theirs; None every layer.
-        training: run as in training, which for GoogLeNet includes the auxiliary heads.
+        model: Any module that takes one tensor.
+        input_size: Shape of one input without the batch axis, such as (3, 224, 224).
+        depth: How deep to look: 1 lists the model's direct parts, 2 theirs; None every layer.
+        training: Run as in training, which for GoogLeNet includes the auxiliary heads.
 
     Returns:
         The rows and their totals; prints as a table, and shows as one in a notebook.
 
     Raises:
-        ValueError: the input size is none, or the model cannot take it.
+        ValueError: The input size is none, or the model cannot take it.
 
     >>> net = nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2))
     >>> print(summary(net, (1, 28, 28)))
@@ -193,7 +193,7 @@ class _Recorder:
         self.flops_so_far = total
 
     def _new_parameters(self, module: nn.Module, with_parts: bool) -> int:
-        """Parameters of the module that no row has counted yet."""
+        """Return how many parameters of the module no row has counted yet."""
         new = set(module.parameters(recurse=with_parts)) - self.counted
         self.counted |= new
         return sum(parameter.numel() for parameter in new)

@@ -105,7 +105,7 @@ def _run(model: nn.Module, images: Tensor, steps: list[Call]) -> Any:
 
 
 def _other_layers(mine: list[Call], right: list[Call]) -> str:
-    """The first layer with weights that is another, or sees or makes another shape."""
+    """Return the first layer with weights that is another, or sees or makes another shape."""
     for i, (ours, theirs) in enumerate(zip(mine, right, strict=False), start=1):
         came, wanted = (tuple(step.before.shape[1:]) for step in (ours, theirs))
         if came != wanted:
@@ -130,12 +130,12 @@ def _other_layers(mine: list[Call], right: list[Call]) -> str:
 
 
 def _before(steps: list[Call], i: int) -> str:
-    """What comes before layer i, counted from 1."""
+    """Return what comes before layer i, counted from 1."""
     return f"layer {i - 1} ({steps[i - 2].name})" if i > 1 else "the picture"
 
 
 def _other_counts(model: nn.Module, reference: nn.Module) -> str:
-    """Parameters that no layer has used."""
+    """Say that there are parameters that no layer has used."""
     mine, right = (sum(p.numel() for p in m.parameters()) for m in (model, reference))
     if mine == right:
         return ""
@@ -143,7 +143,7 @@ def _other_counts(model: nn.Module, reference: nn.Module) -> str:
 
 
 def _other_output(output: Tensor, expected: Tensor) -> str:
-    """An output of another shape."""
+    """Return an output of another shape."""
     if output.shape == expected.shape:
         return ""
     return f"your output is {tuple(output.shape)}, expected {tuple(expected.shape)}"
@@ -152,7 +152,7 @@ def _other_output(output: Tensor, expected: Tensor) -> str:
 def _other_numbers(
     model: nn.Module, steps: list[Call], reference: nn.Module, images: Tensor
 ) -> str:
-    """Where the numbers part when both models have the same weights."""
+    """Say where the numbers part when both models have the same weights."""
     right: list[Call] = []
     mine: list[Call] = []
     expected = _run(_with_random_statistics(reference), images, right)

@@ -11,6 +11,8 @@ from torch import Tensor
 from course_utils.plots.images import draw_image, to_hwc
 from course_utils.plots.style import FONT, INTENSITY, SIGNED, YELLOW, bare, new_figure
 
+__all__ = ["plot_attribution", "plot_overlays"]
+
 Maps = Mapping[str, Tensor]
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # of red, green and blue, by ITU-R BT.601
 
@@ -61,8 +63,6 @@ def plot_overlays(
     maps: Mapping[str, Tensor],
     masks: Tensor | None = None,
     titles: Sequence[str] = (),
-    *,
-    size: float = 1.25,
 ) -> Figure:
     """Draw pictures in a row, and under each the maps that several models lay over it.
 
@@ -74,7 +74,6 @@ def plot_overlays(
         maps: Name of each row -> (N, H, W), not negative, as `inspection.grad_cam` gives.
         masks: (N, H, W), bool: the objects, whose outlines are drawn; None for no outline.
         titles: One above each picture, or none at all.
-        size: Width of one picture, in inches.
 
     Raises:
         ValueError: There is no picture, or maps, masks or titles are not one for each.
@@ -86,7 +85,7 @@ def plot_overlays(
     wrong = [f"{count} {name}" for name, count in counts.items() if count != num]
     if num == 0 or wrong:
         raise ValueError(f"{num} pictures, but {', '.join(wrong) or 'none to draw'}: give one each")
-    figure = new_figure(size * num + 0.3, size * (1 + len(maps)) + 0.25)
+    figure = new_figure(1.25 * num + 0.3, 1.25 * (1 + len(maps)) + 0.25)
     grid = figure.subplots(1 + len(maps), num, squeeze=False)
     for column, picture in enumerate(pictures):
         draw_image(grid[0, column], picture, titles[column] if titles else "")

@@ -36,6 +36,16 @@ from course_utils.plots.style import (
     tidy,
 )
 
+__all__ = [
+    "plot_counts",
+    "plot_filter_bank",
+    "plot_filters",
+    "plot_grids",
+    "plot_maps",
+    "plot_receptive_field",
+    "plot_window",
+]
+
 CELL = 0.4  # inches: side of a cell that holds a number
 LARGEST = 18  # cells or kernels along a side that a figure has room for
 NARROW = 40  # pixels of a picture that are drawn one by one, not as a bar
@@ -131,7 +141,7 @@ def plot_window(
 def _grid_panels(
     grids: Sequence[Tensor], titles: Sequence[str], columns: int
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with one panel for each grid, wide enough that all cells have the same size."""
+    """Return a figure of one panel for each grid, its cells all of the same size."""
     if len(grids) == 0 or len(grids) != len(titles):
         raise ValueError(f"{len(grids)} grids and {len(titles)} titles: give one title each")
     for grid in grids:
@@ -155,7 +165,7 @@ def _grid_panels(
 
 
 def _scale(values: Tensor) -> ScalarMappable:
-    """Colours for the values: centred on zero if any is negative, from low to high otherwise."""
+    """Return colours for the values: around zero if any is negative, else from low to high."""
     known = values[~values.isnan()].double()
     low, high = float(known.min()), float(known.max())
     if low < 0:
@@ -257,11 +267,11 @@ def plot_filter_bank(weight: Tensor, groups: int = 1, size: float = 0.42) -> Fig
 
     Args:
         weight: (c_out, c_in / groups, k_h, k_w).
-        groups: as in ``nn.Conv2d``.
-        size: side of one kernel, in inches.
+        groups: As in `nn.Conv2d`.
+        size: Side of one kernel, in inches.
 
     Raises:
-        ValueError: not four axes, too many kernels to draw, or groups that do not divide c_out.
+        ValueError: Not four axes, too many kernels to draw, or groups that do not divide c_out.
     """
     if weight.ndim != 4 or max(weight.shape[0], weight.shape[1] * groups) > LARGEST:
         raise ValueError(
@@ -293,25 +303,22 @@ def plot_filter_bank(weight: Tensor, groups: int = 1, size: float = 0.42) -> Fig
 # --- What filters do ---------------------------------------------------------------------------
 
 
-def plot_filters(
-    kernels: Mapping[str, Tensor], responses: Sequence[Tensor], *, columns: int = 4
-) -> Figure:
+def plot_filters(kernels: Mapping[str, Tensor], responses: Sequence[Tensor]) -> Figure:
     """Draw filters, and below each what it makes of a picture.
 
     A filter whose weights sum to zero gives a map of differences, drawn in two colours around
     zero. Any other gives a picture, drawn in grey from 0 to 1.
 
     Args:
-        kernels: name -> (k_h, k_w).
-        responses: what each filter gave, (H, W) float.
-        columns: filters in a row, at most.
+        kernels: Name -> (k_h, k_w).
+        responses: What each filter gave, (H, W) float.
 
     Raises:
-        ValueError: there is no filter, or not one response for each.
+        ValueError: There is no filter, or not one response for each.
     """
     if not kernels or len(kernels) != len(responses):
         raise ValueError(f"{len(kernels)} filters and {len(responses)} responses: give one each")
-    columns = min(columns, len(kernels))
+    columns = min(4, len(kernels))
     rows = -(-len(kernels) // columns)
     width = 7.6 / columns
     height = width * responses[0].shape[0] / responses[0].shape[1]
@@ -382,7 +389,7 @@ class Level:
         return self.jump / 2 if self.merged else 0.42
 
     def x(self, position: int) -> float:
-        """Where a position is drawn: above the middle of what it sees."""
+        """Return where a position is drawn: above the middle of what it sees."""
         return self.offset + position * self.jump
 
 
@@ -390,12 +397,12 @@ def plot_receptive_field(layers: Sequence[Layer], n: int, output: int | None = N
     """Draw what one output sees in every layer below it, along one axis of the picture.
 
     Args:
-        layers: the stack, from the picture upwards; its sizes are plain integers.
-        n: pixels of the picture, at most 256; more than 40 are drawn as bars.
-        output: which output of the last layer; the middle one by default.
+        layers: The stack, from the picture upwards; its sizes are plain integers.
+        n: Pixels of the picture, at most 256; more than 40 are drawn as bars.
+        output: Which output of the last layer; the middle one by default.
 
     Raises:
-        ValueError: there is no layer, the picture is too wide, or there is no such output.
+        ValueError: There is no layer, the picture is too wide, or there is no such output.
     """
     if not layers or n > WIDEST:
         raise ValueError(
@@ -418,7 +425,7 @@ def plot_receptive_field(layers: Sequence[Layer], n: int, output: int | None = N
 
 
 def _levels(layers: Sequence[Layer], n: int, output: int | None) -> list[Level]:
-    """The picture and every layer, each with the range that the output sees of it."""
+    """Return the picture and every layer, each with the range that the output sees of it."""
     sizes = [n, *(_plain(size) for size in output_sizes(n, layers))]
     output = sizes[-1] // 2 if output is None else output
     if not 0 <= output < sizes[-1]:
@@ -427,7 +434,7 @@ def _levels(layers: Sequence[Layer], n: int, output: int | None) -> list[Level]:
     names = ["picture", *(layer.name or f"{layer.k} wide" for layer in layers)]
     levels = []
     for name, num, field, seen in zip(
-        names, sizes, fields, _seen_ranges(layers, output), strict=True
+        names, sizes, fields, seen_ranges(layers, output), strict=True
     ):
         middle = _plain(field.start) + (_plain(field.size) - 1) / 2
         label = f"{name}: {seen[1] - seen[0] + 1} of {num}"
@@ -435,8 +442,16 @@ def _levels(layers: Sequence[Layer], n: int, output: int | None) -> list[Level]:
     return levels
 
 
-def _seen_ranges(layers: Sequence[Layer], output: int) -> list[tuple[int, int]]:
-    """First and last position seen at each level, the picture first; padding counts, too."""
+def seen_ranges(layers: Sequence[Layer], output: int) -> list[tuple[int, int]]:
+    """Return the first and last position that an output sees at each level, the picture first.
+
+    Args:
+        layers: The stack, from the picture upwards; its sizes are plain integers.
+        output: Which output of the last layer.
+
+    Returns:
+        One range more than layers; what lies below 0 or past the edge is padding.
+    """
     ranges = [(output, output)]
     for layer in reversed(layers):
         stride, padding = _plain(layer.s), _plain(layer.p)
@@ -447,7 +462,7 @@ def _seen_ranges(layers: Sequence[Layer], output: int) -> list[tuple[int, int]]:
 
 
 def _plain(size: Size) -> int:
-    """The size as one integer; a pair has no place in a figure of one axis."""
+    """Return the size as one integer; a pair has no place in a figure of one axis."""
     if not isinstance(size, int):
         raise ValueError(f"size {size} is a pair: this figure shows one axis, give integers")
     return size
@@ -493,11 +508,11 @@ def plot_counts(counts: Mapping[str, int], xlabel: str) -> Figure:
     """Draw counts of very different size as bars on a logarithmic scale, the number at each.
 
     Args:
-        counts: name -> count, at least 1.
-        xlabel: what is counted.
+        counts: Name -> count, at least 1.
+        xlabel: What is counted.
 
     Raises:
-        ValueError: there is nothing to draw, or a count below 1, which has no logarithm to show.
+        ValueError: There is nothing to draw, or a count below 1, which has no logarithm to show.
     """
     if not counts or min(counts.values()) < 1:
         raise ValueError(f"counts {dict(counts)}: give at least one, each at least 1")

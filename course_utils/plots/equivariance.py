@@ -15,52 +15,16 @@ from course_utils.plots.style import (
     ORANGE,
     SIGNED,
     bare,
-    line_figure,
     new_figure,
-    per_cent,
     tidy,
     told_apart,
 )
 
+__all__ = ["plot_frequency_responses", "plot_spectra", "plot_two_ways"]
+
 RESPONSE_SIZE = 128  # frequencies along each axis at which a filter's response is drawn
 FEW_WAVES = 12  # so many dots of a spectrum are circled
 HALF = (-0.5, 0.5, 0.5, -0.5)  # cycles per pixel: left, right, bottom, top of a centred spectrum
-
-
-# --- Lines -------------------------------------------------------------------------------------
-
-
-def plot_lines(
-    lines: Mapping[str, Sequence[float]],
-    x: Sequence[float],
-    xlabel: str,
-    ylabel: str,
-    *,
-    percent: bool = False,
-) -> Figure:
-    """Draw several quantities over the same values of x, to compare them.
-
-    Args:
-        lines: Label -> one value for each x.
-        x: Where they were measured.
-        xlabel: What x is, with its unit.
-        ylabel: What the lines are.
-        percent: Write the values as per cent.
-
-    Raises:
-        ValueError: There is no line, more than can be told apart, or one of another length.
-    """
-    wrong = [label for label, values in lines.items() if len(values) != len(x)]
-    if wrong:
-        raise ValueError(f"{', '.join(wrong)}: give one value for each of the {len(x)} x")
-    curves = {label: (x, values) for label, values in lines.items()}
-    figure = line_figure(curves, "lines", (6.4, 3.1))
-    [axes] = figure.axes
-    tidy(axes, xlabel, ylabel)
-    axes.set_ylim(bottom=0)
-    if percent:
-        per_cent(axes.yaxis)
-    return figure
 
 
 # --- Look and move -----------------------------------------------------------------------------

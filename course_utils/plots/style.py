@@ -4,12 +4,10 @@ from collections.abc import Iterator, Mapping
 from decimal import ROUND_HALF_UP, Decimal
 from typing import Any, TypeVar
 
-import numpy as np
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from numpy.typing import ArrayLike
 
 __all__ = [
     "BLACK",
@@ -27,7 +25,6 @@ __all__ = [
     "YELLOW",
     "bare",
     "in_words",
-    "line_figure",
     "new_figure",
     "number",
     "per_cent",
@@ -95,40 +92,6 @@ def told_apart(things: Mapping[str, Thing], what: str) -> Iterator[tuple[str, Th
         raise ValueError(f"{len(things)} {what}: one figure compares 1 to {len(LINES)}")
     for (label, thing), colour, marker in zip(things.items(), LINES, MARKERS, strict=False):
         yield label, thing, colour, marker
-
-
-def line_figure(
-    lines: Mapping[str, tuple[ArrayLike, ArrayLike]],
-    what: str,
-    size: tuple[float, float],
-    *,
-    log: bool = False,
-    markersize: float = 4,
-) -> Figure:
-    """Return a figure of lines that can be told apart without colour, names on the right.
-
-    Args:
-        lines: Label -> its x and its y. A y that is not finite, or on a logarithmic scale not
-            positive, leaves a gap.
-        what: What the lines are, for the message.
-        size: Width and height in inches.
-        log: Draw y on a logarithmic scale.
-        markersize: In points.
-
-    Raises:
-        ValueError: There is no line, or more than can be told apart.
-    """
-    figure = new_figure(*size)
-    axes = figure.subplots()
-    for label, (x, y), colour, marker in told_apart(lines, what):
-        heights = np.asarray(y, dtype=float)
-        drawable = np.isfinite(heights) & ((heights > 0) | (not log))
-        axes.plot(x, np.where(drawable, heights, np.nan), color=colour, marker=marker,
-                  markersize=markersize, label=label)  # fmt: skip
-    if log:
-        axes.set_yscale("log")
-    axes.legend(fontsize=FONT - 1, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
 
 
 def whole_ticks(axis: Axis) -> None:

@@ -22,6 +22,9 @@ from course_utils.plots.style import (
     whole_ticks,
 )
 from course_utils.training import History
+from course_utils.training.records import RecordedRuns
+
+__all__ = ["LivePlot", "plot_confusion", "plot_histories", "plot_history", "plot_records"]
 
 OUT_OF_VIEW = 3  # times the highest training loss
 
@@ -44,7 +47,7 @@ def plot_history(history: History, title: str = "") -> Figure:
     """Draw loss and accuracy over the epochs, training part and validation part.
 
     Args:
-        history: What ``fit`` returned, or a recorded run; it may be empty.
+        history: What `fit` returned, or a recorded run; it may be empty.
         title: Above both panels.
     """
     figure = new_figure(7.2, 2.6)
@@ -83,7 +86,7 @@ def plot_histories(
 
     Args:
         histories: Label -> run.
-        quantity: A field of an epoch's record: ``train_loss``, ``val_accuracy``, ...
+        quantity: A field of an epoch's record: `train_loss`, `val_accuracy`, ...
         ylabel: Name of the quantity; by default its field in words.
 
     Raises:
@@ -99,11 +102,40 @@ def plot_histories(
     return figure
 
 
+def plot_records(
+    runs: Mapping[str, RecordedRuns], quantity: str = "val_accuracy", ylabel: str = ""
+) -> Figure:
+    """Draw one quantity of several recorded experiments into one panel.
+
+    Args:
+        runs: Label -> recorded runs.
+        quantity: A field of an epoch's record: `train_loss`, `val_accuracy`, ...
+        ylabel: Name of the quantity in words; its field name by default.
+
+    Raises:
+        ValueError: There is no experiment, or more than can be told apart.
+    """
+    figure = new_figure(5.6, 3.1)
+    axes = figure.subplots()
+    curves = []
+    for label, recorded, colour, marker in told_apart(runs, "experiments"):
+        mean, deviation = recorded.mean(quantity), recorded.deviation(quantity)
+        epochs = range(1, len(mean) + 1)
+        low = [m - d for m, d in zip(mean, deviation, strict=True)]
+        high = [m + d for m, d in zip(mean, deviation, strict=True)]
+        axes.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
+        curves.append((label, mean, colour, marker, "-"))
+    draw_curves(axes, curves, ylabel or in_words(quantity), percent="accuracy" in quantity)
+    seeds = " or ".join(map(str, sorted({recorded.num_seeds for recorded in runs.values()})))
+    axes.set_xlabel(f"epoch (mean of {seeds} seeds, band ± 1 deviation)")
+    return figure
+
+
 def plot_confusion(confusion: Tensor, classes: Sequence[str]) -> Figure:
     """Draw a confusion matrix: rows are true classes, columns what the model said.
 
     Args:
-        confusion: (K, K) counts, as in ``Evaluation.confusion``.
+        confusion: (K, K) counts, as in `Evaluation.confusion`.
         classes: K names.
 
     Raises:
@@ -134,7 +166,7 @@ def plot_confusion(confusion: Tensor, classes: Sequence[str]) -> Figure:
 
 
 class LivePlot:
-    """A callback for ``fit`` that draws the curves anew after each epoch, in one place.
+    """A callback for `fit` that draws the curves anew after each epoch, in one place.
 
     Args:
         title: Above the figure.

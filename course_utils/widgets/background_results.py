@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor, nn
+
+from course_utils.inspection import share_on_mask
 
 __all__ = ["BACKGROUNDS", "RECORD", "figure_share", "made_with", "recorded"]
 
@@ -30,12 +31,8 @@ def figure_share(maps: Tensor, masks: Tensor) -> Tensor:
     Returns:
         (N,), in [0, 1]; 0 for a map that is zero everywhere.
     """
-    cell = masks.shape[-1] // maps.shape[-1]
-    cover = nn.functional.avg_pool2d(masks.to(maps.dtype)[:, None], cell)[:, 0]  # (N, G, G)
-    size = maps.abs()
-    total = size.sum(dim=(1, 2))
-    share = (size * cover).sum(dim=(1, 2)) / total
-    return torch.where(total > 0, share, torch.zeros_like(total))
+    pixels = nn.functional.interpolate(maps.abs()[:, None], masks.shape[1:])[:, 0]  # (N, S, S)
+    return share_on_mask(pixels, masks).nan_to_num(0.0)
 
 
 @cache

@@ -44,35 +44,6 @@ _HERE = Path(__file__).parent
 _IMPORT = re.compile(r'^import\s*\{[^}]*\}\s*from\s*"\./shared\.mjs";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=const|function)", re.MULTILINE)
 
-# The part of anywidget's model that our widgets use, for a page without a kernel.
-_MODEL_STUB = """
-const makeModel = (state) => {
-  const listeners = [];
-  return {
-    get: (key) => state[key],
-    set(key, value) {
-      state[key] = value;
-      listeners.filter(([name]) => name === `change:${key}`).forEach(([, call]) => call());
-    },
-    save_changes() {},
-    on: (name, call) => listeners.push([name, call]),
-    off(name, call) {
-      const i = listeners.findIndex((entry) => entry[0] === name && entry[1] === call);
-      if (i >= 0) listeners.splice(i, 1);
-    },
-  };
-};
-"""
-
-# The page may hold the same widget twice, so each script takes the first place still free.
-_START = """
-const place = document.querySelector('[data-course-widget="KEY"]:not([data-alive])');
-if (place) {
-  place.setAttribute("data-alive", "");
-  courseWidget.render({ model: makeModel(STATE), el: place });
-}
-"""
-
 
 class CourseWidget(anywidget.AnyWidget):
     """Base of the course's widgets: state in Python, drawing in JavaScript, a figure for the rest.
@@ -144,10 +115,11 @@ class CourseWidget(anywidget.AnyWidget):
         state = json.dumps(self.state(), sort_keys=True)
         key = hashlib.sha256(f"{type(self).__name__}{state}".encode()).hexdigest()[:12]
         image = display.to_html(self.still(), f"{self.title}. {self.describe()}")
-        start = _START.replace("KEY", key).replace("STATE", _in_script(state))
+        start = (_HERE / "standalone.mjs").read_text(encoding="utf-8")
+        start = start.replace("KEY", key).replace("STATE", _in_script(state))
         return (
             f'<div data-course-widget="{key}">{image}</div>\n<style>{self._css}</style>\n'
-            f'<script type="module">\n{_as_constant(self._esm)}{_MODEL_STUB}{start}</script>'
+            f'<script type="module">\n{_as_constant(self._esm)}\n{start}</script>'
         )
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -170,12 +142,12 @@ def matrix_by_name(kind: str, value: str | Matrix, known: dict[str, Matrix]) -> 
     """Return the matrix itself, or the known one of that name.
 
     Args:
-        kind: what it is, for the message: "kernel", "picture".
-        value: a matrix, or a name in `known`.
-        known: the matrices with a name.
+        kind: What it is, for the message: "kernel", "picture".
+        value: A matrix, or a name in `known`.
+        known: The matrices with a name.
 
     Raises:
-        ValueError: for an unknown name; the message lists the known ones.
+        ValueError: For an unknown name; the message lists the known ones.
     """
     if not isinstance(value, str):
         return value
@@ -236,7 +208,7 @@ def css_of(widget: type[CourseWidget]) -> str:
 
 
 def _as_constant(esm: str) -> str:
-    """The module's code with its default export as a constant, for a script that uses it itself."""
+    """Return the code with its default export as a constant, for a script of its own."""
     code = _EXPORT.sub("", esm).replace("export default ", "const courseWidget = ")
     if re.search(r"</script|<!--", code, re.IGNORECASE):
         raise ValueError("a widget's module may hold neither '</script' nor '<!--': split the text")
@@ -244,5 +216,5 @@ def _as_constant(esm: str) -> str:
 
 
 def _in_script(text: str) -> str:
-    """JSON that cannot end the script element it stands in."""
+    """Return JSON that cannot end the script element it stands in."""
     return text.replace("<", "\\u003c")

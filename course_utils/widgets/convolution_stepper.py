@@ -145,7 +145,7 @@ class ConvolutionStepper(CourseWidget):
 def _convolve(
     image: torch.Tensor, used: torch.Tensor, state: State
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """The output (o_h, o_w), and the windows under the kernel, one a column (k_h k_w, o_h o_w)."""
+    """Return the output (o_h, o_w), and the windows as columns (k_h k_w, o_h o_w)."""
     n, k = (image.shape[0], image.shape[1]), (used.shape[0], used.shape[1])
     place = {key: state[key] for key in ("stride", "padding", "dilation")}
     out = output_size(n, k, state["stride"], state["padding"], state["dilation"])

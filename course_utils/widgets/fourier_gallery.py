@@ -30,7 +30,7 @@ DARKEST = -5  # spectra are drawn from 10 to this power upwards, as in lesson 06
 
 
 def _grey(brightness: Callable[[int, int], float]) -> Matrix:
-    """A picture from a brightness in [0, 1] for each row and column, in hundredths."""
+    """Return a picture from a brightness in [0, 1] for each row and column, in hundredths."""
     return [[round(brightness(r, c), 2) for c in range(SIZE)] for r in range(SIZE)]
 
 
@@ -82,7 +82,7 @@ MASKS = get_args(Mask)
 
 
 def _hundredths(picture: Matrix) -> list[str]:
-    """Rows of brightnesses as hex digits, two a pixel: every output holds all the pictures."""
+    """Write brightnesses as hex digits, two a pixel: every output holds all the pictures."""
     return [bytes(round(100 * v) for v in row).hex() for row in picture]
 
 
@@ -231,7 +231,7 @@ def _checked(picture: Any) -> Matrix:
 
 
 def _kernel(state: State) -> Tensor:
-    """The filter's weights (32, 32) at the offsets from -16 to 15."""
+    """Return the filter's weights (32, 32) at the offsets from -16 to 15."""
     if state["filter"] in FILTERS:
         weights = torch.tensor(KERNELS[state["filter"]], dtype=torch.float64)  # (k, k), k odd
         before = HALF - len(weights) // 2
@@ -265,7 +265,7 @@ def mask_of(name: Mask, edge: Edge, cut_off: float, width: float) -> Tensor:
 
 
 def _in_space(x: Tensor, kernel: Tensor, flip: bool, border: str) -> Tensor:
-    """The filtered picture (32, 32), one sum a pixel."""
+    """Return the filtered picture (32, 32), one sum a pixel."""
     before, after = (HALF - 1, HALF) if flip else (HALF, HALF - 1)
     weights = kernel.flip(0, 1) if flip else kernel
     mode = "circular" if border == "circular" else "constant"
@@ -274,12 +274,12 @@ def _in_space(x: Tensor, kernel: Tensor, flip: bool, border: str) -> Tensor:
 
 
 def _on_the_ring(kernel: Tensor, size: int) -> Tensor:
-    """The weights on a ring of zeros, their middle at pixel (0, 0)."""
+    """Return the weights on a ring of zeros, their middle at pixel (0, 0)."""
     appended = F.pad(kernel, (0, size - SIZE, 0, size - SIZE))
     return appended.roll((-HALF, -HALF), (0, 1))
 
 
 def _logarithm(spectrum: Tensor) -> Tensor:
-    """Powers of ten of the amplitudes, frequency 0 in the middle."""
+    """Return powers of ten of the amplitudes, frequency 0 in the middle."""
     amplitude = spectrum.abs() / SIZE**2
     return torch.fft.fftshift(amplitude.clamp(min=10.0**DARKEST).log10())

@@ -17,14 +17,7 @@ LAYERS: dict[str, dict[str, int]] = {
     "LeNet, conv1": {"n": 28, "c_in": 1, "c_out": 6, "k": 5, "p": 2},
     "LeNet, conv2": {"n": 14, "c_in": 6, "c_out": 16, "k": 5},
     "AlexNet, conv1": {"n": 227, "c_in": 3, "c_out": 96, "k": 11, "s": 4},
-    "AlexNet, conv2 (two groups)": {
-        "n": 27,
-        "c_in": 96,
-        "c_out": 256,
-        "k": 5,
-        "p": 2,
-        "groups": 2,
-    },
+    "AlexNet, conv2 (two groups)": {"n": 27, "c_in": 96, "c_out": 256, "k": 5, "p": 2, "groups": 2},
     "VGG-16, first": {"n": 224, "c_in": 3, "c_out": 64, "k": 3, "p": 1},
     "VGG-16, last": {"n": 14, "c_in": 512, "c_out": 512, "k": 3, "p": 1},
     "1×1 that reduces channels": {"n": 100, "c_in": 60, "c_out": 20, "k": 1},
@@ -82,11 +75,17 @@ class ParameterCounter(CourseWidget):
         n, c_in, c_out, k = (state[key] for key in ("n", "c_in", "c_out", "k"))
         groups, bias = state["groups"], state["bias"]
         if c_in % groups or c_out % groups:
-            return {"problem": _uneven(c_in, c_out, groups)}
+            return {
+                "problem": f"{groups} groups cannot share {c_in} input and {c_out} output channels "
+                "evenly. Choose groups that divide both."
+            }
         try:
             out = int(arithmetic.output_size(int(n), int(k), state["s"], state["p"]))
         except ValueError:
-            return {"problem": _too_large(k, n + 2 * state["p"])}
+            return {
+                "problem": f"No window fits: the kernel covers {k} pixels, the padded picture has "
+                f"only {n + 2 * state['p']}. Use a smaller kernel, or more padding."
+            }
         conv = arithmetic.conv_parameters(c_in, c_out, k, groups=groups, bias=bias)
         local = arithmetic.locally_connected_parameters(c_in // groups, c_out, k, out, bias=bias)
         n_in, n_out = c_in * n * n, c_out * out * out
@@ -123,17 +122,3 @@ class ParameterCounter(CourseWidget):
             f"The convolution has {count(conv)} parameters; a dense layer between the same shapes "
             f"{compact(dense)}, {compact(result['ratio'])} times as many."
         )
-
-
-def _uneven(c_in: int, c_out: int, groups: int) -> str:
-    return (
-        f"{groups} groups cannot share {c_in} input and {c_out} output channels evenly. "
-        "Choose groups that divide both."
-    )
-
-
-def _too_large(kernel: int, padded: int) -> str:
-    return (
-        f"No window fits: the kernel covers {kernel} pixels, the padded picture has only "
-        f"{padded}. Use a smaller kernel, or more padding."
-    )

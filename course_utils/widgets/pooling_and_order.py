@@ -90,7 +90,11 @@ class PoolingAndOrder(CourseWidget):
         try:
             out = pool_output_size((image.shape[0], image.shape[1]), k, s)
         except ValueError:
-            return {"problem": _problem(k, min(image.shape)), "out": [0, 0]}
+            problem = (
+                f"No window fits: it is {k} wide and the picture only {min(image.shape)}. "
+                "Use a smaller window or a larger picture."
+            )
+            return {"problem": problem, "out": [0, 0]}
         pooling = F.max_pool2d if state["pool"] == "max" else F.avg_pool2d
         activate = ACTIVATIONS[state["activation"]]
         activated, pooled = activate(image), pooling(image[None], k, s)[0]
@@ -141,10 +145,3 @@ def _one_window(state: State, image: torch.Tensor, cols: int, total: int) -> dic
     row, col = step // cols, step % cols
     seen = image[row * s : row * s + k, col * s : col * s + k]
     return {"step": step, "row": row, "col": col, "seen": seen.tolist()}
-
-
-def _problem(window: int, size: int) -> str:
-    return (
-        f"No window fits: it is {window} wide and the picture only {size}. "
-        "Use a smaller window or a larger picture."
-    )

@@ -11,13 +11,14 @@ from matplotlib.figure import Figure
 
 from course_utils import arithmetic
 from course_utils.plots import plot_receptive_field
+from course_utils.plots.convolution import seen_ranges
 from course_utils.widgets.base import CourseWidget, Result, State
 from course_utils.widgets.text import number
 
 __all__ = ["STACKS", "LayerState", "ReceptiveFieldExplorer", "conv", "layer_names", "pool"]
 
 LayerState = dict[str, Any]
-"""A layer: ``kind`` ("conv" or "pool"), kernel ``k``, stride ``s``, padding ``p``, dilation ``d``.
+"""A layer: `kind` ("conv" or "pool"), kernel `k`, stride `s`, padding `p`, dilation `d`.
 """
 
 MAX_LAYERS = 20
@@ -110,7 +111,7 @@ class ReceptiveFieldExplorer(CourseWidget):
             "fields": [{"size": f.size, "jump": f.jump, "start": f.start} for f in fields],
             "layer": at,
             "position": position,
-            "seen": _seen(layers[:at], position),
+            "seen": [list(ends) for ends in seen_ranges(geometry[:at], position)],
             "paths": (paths / paths.max().clamp(min=1)).tolist(),
             "share": float((paths > 0).double().mean() ** 2),
         }
@@ -164,7 +165,7 @@ def layer_names(layers: Sequence[LayerState]) -> list[str]:
     """Return a name for the picture and for each layer, counted by kind: conv1, conv2, pool1.
 
     Args:
-        layers: the stack, from the picture upwards.
+        layers: The stack, from the picture upwards.
     """
     seen = {"conv": 0, "pool": 0}
     names = ["picture"]
@@ -182,7 +183,7 @@ def _geometry(layer: LayerState) -> arithmetic.Layer:
 
 
 def _fitting(state: State) -> tuple[list[LayerState], str | None]:
-    """The layers up to the first that does not fit, and what is wrong with that one."""
+    """Return the layers up to the first that does not fit, and what is wrong with that one."""
     n = state["n"]
     names = layer_names(state["layers"])[1:]
     for index, (name, layer) in enumerate(zip(names, state["layers"], strict=True)):
@@ -204,17 +205,8 @@ def _problem(name: str, layer: LayerState, n: int) -> str:
     )
 
 
-def _seen(layers: list[LayerState], position: int) -> list[list[int]]:
-    """First and last cell that the output sees, in the picture and in each layer up to its own."""
-    ranges = [[position, position]]
-    for layer in reversed(layers):
-        low, high = (end * layer["s"] - layer["p"] for end in ranges[0])
-        ranges.insert(0, [low, high + layer["d"] * (layer["k"] - 1)])
-    return ranges
-
-
 def _paths(n: int, layers: list[LayerState], position: int) -> torch.Tensor:
-    """Number of paths from each pixel to the output: its gradient where all weights are one."""
+    """Return the paths from each pixel to the output: its gradient where all weights are 1."""
     pixels = torch.zeros(1, 1, n, dtype=torch.float64, requires_grad=True)
     signal = pixels  # (1, 1, n), later (1, 1, o)
     for layer in layers:

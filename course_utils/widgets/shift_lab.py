@@ -35,7 +35,7 @@ SPOT = 12  # side of a shape; the rest of the picture is black
 
 
 def _drawn(inside: Callable[[float, float], bool]) -> list[str]:
-    """Rows of "#" and "." for a shape given by coordinates from -1 to 1, y downwards."""
+    """Return rows of "#" and "." for a shape given by coordinates from -1 to 1, y downwards."""
     places = [(2 * i - SPOT + 1) / SPOT for i in range(SPOT)]
     return ["".join("#" if inside(x, y) else "." for x in places) for y in places]
 
@@ -185,7 +185,7 @@ def verdict(state: State, result: Result) -> str:
 
 
 def _errors(state: State, layer: Layer, score: Layer, x: Tensor) -> dict[str, Any]:
-    """Both errors for every shift to the right, and for the one that is shown."""
+    """Return both errors for every shift to the right, and for the one that is shown."""
     if not layer(x).any():
         blank = {"equivariance": None, "invariance": None}
         return {"problem": PROBLEM, **blank, "curves": {name: [] for name in blank}}
@@ -210,7 +210,7 @@ def layers_of(state: State) -> tuple[Layer, Layer, Layer]:
     """Return the convolution alone, the whole layer with ReLU and pooling, and the score.
 
     Args:
-        state: the lab's state.
+        state: The lab's state.
     """
     weights = named_kernel(state["kernel"]).double()[None, None]
     pool, head = POOLS[state["pool"]]().double(), SCORES[state["score"]]()

@@ -205,10 +205,10 @@ def test_filters_that_sum_to_zero_are_drawn_around_zero():
 def test_filters_keep_to_their_columns():
     kernels = {name: torch.eye(3) for name in "abcde"}
     responses = [torch.full((4, 4), value / 10) for value in range(5)]
-    panels = np.array(plot_filters(kernels, responses, columns=2).axes).reshape(6, 2)
-    assert panels[4, 0].get_title() == "e\nsum 3"
-    assert panels[5, 0].images[0].get_array()[0, 0] == pytest.approx(0.4)
-    assert not panels[5, 1].axison
+    panels = np.array(plot_filters(kernels, responses).axes).reshape(4, 4)
+    assert panels[2, 0].get_title() == "e\nsum 3"
+    assert panels[3, 0].images[0].get_array()[0, 0] == pytest.approx(0.4)
+    assert not panels[3, 1].axison
 
 
 def test_the_numbers_of_a_large_filter_are_left_out():
