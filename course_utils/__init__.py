@@ -9,7 +9,7 @@ The floors of the package, each importing only from those below it::
     plots
     training inspection  equivariance
     data     models
-    arithmetic  facts  runtime
+    arithmetic  facts  kernels  runtime
     tables  provenance
 
 Importing the package does no work: no download, no seed, no device, no output.

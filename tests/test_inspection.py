@@ -24,6 +24,7 @@ from course_utils.inspection import (
     summary,
     zoo,
 )
+from course_utils.inspection.trace import without_storage
 
 # The functions of the same names hide these two modules.
 summary_module = importlib.import_module("course_utils.inspection.summary")
@@ -289,7 +290,9 @@ def test_no_storage_is_taken():
     model = models.build("lenet5", in_channels=1, num_classes=10)
     model.cached = torch.ones(3) * 2  # a loose tensor that deepcopy alone would copy
     model.loose = (torch.ones(3, requires_grad=True) * 2,)[0]
-    twin = summary_module._without_storage(model)
+    model.kept = [torch.ones(2), {"deep": torch.ones(2)}]
+    twin = without_storage(model)
+    assert {t.device.type for t in (twin.kept[0], twin.kept[1]["deep"])} == {"meta"}
     assert {p.device.type for p in (*twin.parameters(), twin.cached, twin.loose)} == {"meta"}
     assert not {id(p) for p in twin.parameters()} & {id(p) for p in model.parameters()}
 
@@ -334,6 +337,10 @@ def test_an_architecture_by_name_at_another_size():
     [
         (lambda: summary(nn.Linear(3, 4), ()), "not made of positive integers"),
         (lambda: summary(nn.Linear(3, 4), (3.0,)), "not made of positive integers"),
+        (lambda: summary(nn.Linear(3, 4), (True,)), "not made of positive integers"),
+        (lambda: summary(nn.Linear(3, 4), 3), "not made of positive integers"),
+        (lambda: summary(nn.Linear(3, 4), "3"), "not made of positive integers"),
+        (lambda: summary(nn.Linear(3, 4), [(3,), (3,)]), "gives a model one input, not several"),
         (lambda: summary(nn.Conv2d(3, 4, 3), (3, 0, 5)), "not made of positive integers"),
         (lambda: summary(nn.Linear(3, 4), (5,)), "Linear cannot take an input of 5"),
         (lambda: summarise("vgg16", (3, 8, 8)), "vgg16 needs pictures of at least 32x32"),

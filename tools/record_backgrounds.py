@@ -19,19 +19,18 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))
 from make_embedded_data import pack
-
-from course_utils.data import load
-from course_utils.models import build
-from course_utils.training import TrainConfig, fit
-from course_utils.widgets.background_results import (
-    RECORD,
+from measure_backgrounds import (
     BackgroundResult,
     BackgroundTest,
     as_state,
     measure_backgrounds,
-    recorded,
     to_record,
 )
+
+from course_utils.data import load
+from course_utils.models import build
+from course_utils.training import TrainConfig, fit
+from course_utils.widgets.background_results import RECORD, recorded
 
 CORRELATIONS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
 DATA = {"num_train": 4000, "num_test": 20, "seed": 0}

@@ -7,7 +7,6 @@ from course_utils.inspection.gradients import (
     activation_spread,
     gradient_norms,
     layer_names,
-    output_gradients,
     parameter_gradients,
 )
 from course_utils.inspection.landscape import (
@@ -64,7 +63,6 @@ __all__ = [
     "loss_surface",
     "model_table",
     "occlusion",
-    "output_gradients",
     "parameter_gradients",
     "random_direction",
     "rectifier_net",

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from course_utils.inspection.capture import find_layer
 from course_utils.inspection.modes import in_mode
 from course_utils.models.resnet import BasicBlock, Bottleneck
+
+__all__ = ["Ablation", "Score", "ablate", "blocks", "removable", "without"]
 
 Score = Callable[[nn.Module], float]
 
@@ -18,8 +21,8 @@ class Ablation:
     """What a model scores without each of its blocks.
 
     Attributes:
-        whole: score of the untouched model.
-        scores: name of the block that was taken out -> score without it, from the first block to
+        whole: Score of the untouched model.
+        scores: Name of the block that was taken out -> score without it, from the first block to
             the last.
     """
 
@@ -51,8 +54,8 @@ def removable(model: nn.Module, names: Iterable[str], picture: Tensor) -> list[s
     shape as the block did.
 
     Args:
-        model: is run once, in evaluation mode.
-        names: dotted names.
+        model: Is run once, in evaluation mode.
+        names: Dotted names.
         picture: (1, C, H, W).
     """
     fits: dict[str, bool] = {}
@@ -77,20 +80,20 @@ def without(model: nn.Module, name: str) -> Iterator[nn.Module]:
     replaced by the identity. At the end the very same part is back in its place.
 
     Args:
-        model: any model that is built of named parts.
-        name: dotted name of the part.
+        model: Any model that is built of named parts.
+        name: Dotted name of the part.
 
     Yields:
         The model without it.
 
     Raises:
-        ValueError: there is no such part, or it is the model itself.
+        ValueError: There is no such part, or it is the model itself.
 
     Source: Veit et al. 2016, section 4.1.
     """
-    part = dict(model.named_modules()).get(name) if name else None
-    if part is None:
-        raise ValueError(f"the model has no part {name!r}: blocks(model) lists what can be removed")
+    if not name:
+        raise ValueError("the model itself cannot be taken out: blocks(model) lists what can")
+    part = find_layer(model, name)
     parent_name, _, attribute = name.rpartition(".")
     parent = model.get_submodule(parent_name)
     setattr(parent, attribute, _bypass(part))
@@ -104,12 +107,12 @@ def ablate(model: nn.Module, score: Score, names: Iterable[str]) -> Ablation:
     """Score a model as it is, and without each of some parts.
 
     Args:
-        model: as trained; nothing of it is changed for good.
-        score: what to measure, such as ``lambda model: evaluate(model, loaders.test).accuracy``.
-        names: dotted names of the parts, see `removable`.
+        model: As trained; nothing of it is changed for good.
+        score: What to measure, such as `lambda model: evaluate(model, loaders.test).accuracy`.
+        names: Dotted names of the parts, see `removable`.
 
     Raises:
-        ValueError: there are no parts, or one is unknown.
+        ValueError: There are no parts, or one is unknown.
 
     Source: Veit et al. 2016, section 4.1 and figure 3.
     """
@@ -125,7 +128,7 @@ def ablate(model: nn.Module, score: Score, names: Iterable[str]) -> Ablation:
 
 
 def _bypass(part: nn.Module) -> nn.Module:
-    """What is left of a part whose own computation gives nothing."""
+    """Return what is left of a part whose own computation gives nothing."""
     if not _is_residual(part):
         return nn.Identity()
     left = nn.Sequential(part.get_submodule("shortcut"), nn.ReLU())
@@ -137,7 +140,7 @@ def _is_residual(part: nn.Module) -> bool:
 
 
 def _shape_keeper(name: str, fits: dict[str, bool]) -> Callable[..., None]:
-    """A hook that notes whether a part's output has its input's shape."""
+    """Return a hook that notes whether a part's output has its input's shape."""
 
     def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
         fits[name] = inputs[0].shape == output.shape

@@ -5,14 +5,25 @@ own mode, and no gradient left on a parameter. Captum is imported at the first c
 brings pyplot with it, which takes longer to import than all of this package.
 """
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
 
 from course_utils.inspection.capture import capture
+from course_utils.inspection.modes import in_mode
+from course_utils.inspection.trace import main_tensor
 from course_utils.models import input_shape
+
+__all__ = [
+    "class_scores",
+    "grad_cam",
+    "last_conv",
+    "logit_of",
+    "require_pictures",
+    "saliency",
+    "share_on_mask",
+]
 
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
 
@@ -21,7 +32,7 @@ def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
     """Return how strongly the logit of a class reacts to each pixel.
 
     Args:
-        model: returns logits (N, K).
+        model: Returns logits (N, K).
         images: (N, C, H, W), float, normalised, on the model's device.
         targets: (N,), int64: the class to ask for in each picture.
 
@@ -29,14 +40,14 @@ def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
         (N, H, W), never negative: the size of the logit's gradient, the largest of the channels.
 
     Raises:
-        ValueError: the pictures or the classes are not as said.
+        ValueError: The pictures or the classes are not as said.
 
     Source: Simonyan et al. 2014, section 3.1.
     """
     from captum.attr import Saliency
 
     scores = class_scores(model, images, targets)
-    with evaluation_mode(model):
+    with in_mode(model, training=False):
         gradients = Saliency(scores).attribute(_leaf(images))  # (N, C, H, W), absolute values
     return gradients.amax(dim=1).detach()
 
@@ -50,16 +61,16 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Tensor, layer: str | Non
         weight_k = mean over i, j of d logit / d A^k_ij,    map = ReLU(sum over k of weight_k A^k)
 
     Args:
-        model: returns logits (N, K).
+        model: Returns logits (N, K).
         images: (N, C, H, W), float, normalised, on the model's device.
         targets: (N,), int64: the class to ask for in each picture.
-        layer: dotted name of a layer that puts out maps (N, C', h, w); None for `last_conv`.
+        layer: Dotted name of a layer that puts out maps (N, C', h, w); None for `last_conv`.
 
     Returns:
         (N, H, W), never negative; bilinear between the middles of the h x w places.
 
     Raises:
-        ValueError: the pictures or the classes are not as said, or the layer is unknown or puts
+        ValueError: The pictures or the classes are not as said, or the layer is unknown or puts
             out no maps.
 
     Source: Selvaraju et al. 2017, equations 1 and 2.
@@ -68,7 +79,7 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Tensor, layer: str | Non
 
     scores = class_scores(model, images, targets)
     name = last_conv(model, images) if layer is None else layer
-    with evaluation_mode(model), capture(model, name) as seen:
+    with in_mode(model, training=False), capture(model, name) as seen:
         explain = LayerGradCam(scores, model.get_submodule(name))
         coarse = explain.attribute(_leaf(images), relu_attributions=True).detach()  # (N, 1, h, w)
     if seen.features[name].ndim != 4:
@@ -87,11 +98,11 @@ def last_conv(model: nn.Module, images: Tensor | None = None) -> str:
     the maps cut off from what made them, no gradient must reach the picture.
 
     Args:
-        model: returns logits (N, K).
+        model: Returns logits (N, K).
         images: (N, C, H, W); None for a picture of the size that `models.build` made it for.
 
     Raises:
-        ValueError: the model has no such maps, as an MLP has none.
+        ValueError: The model has no such maps, as an MLP has none.
 
     Example:
         >>> from course_utils import models
@@ -99,8 +110,8 @@ def last_conv(model: nn.Module, images: Tensor | None = None) -> str:
         ('stages.2.2', 'features.4')
     """
     example = torch.zeros(1, *input_shape(model)) if images is None else images[:1]
-    with evaluation_mode(model), torch.enable_grad():
-        for name in reversed(_layers_with_maps(model, example)):
+    with in_mode(model, training=False), torch.enable_grad():
+        for name in dict.fromkeys(reversed(_layers_with_maps(model, example))):
             if _everything_passes(model, example, name):
                 return name
     raise ValueError(
@@ -121,7 +132,7 @@ def share_on_mask(maps: Tensor, masks: Tensor) -> Tensor:
         everywhere gets the share of the picture that the object takes.
 
     Raises:
-        ValueError: the shapes differ.
+        ValueError: The shapes differ.
     """
     if maps.shape != masks.shape or maps.ndim != 3:
         raise ValueError(
@@ -131,31 +142,19 @@ def share_on_mask(maps: Tensor, masks: Tensor) -> Tensor:
     return (evidence * masks).sum(dim=(1, 2)) / evidence.sum(dim=(1, 2))
 
 
-@contextmanager
-def evaluation_mode(model: nn.Module) -> Iterator[None]:
-    """Put a model into evaluation mode, and at the end each of its parts into its own again."""
-    modes = {module: module.training for module in model.modules()}
-    model.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes.items():
-            module.training = mode
-
-
 def class_scores(
     model: nn.Module, images: Tensor, targets: Tensor, score: Callable[..., Tensor] | None = None
 ) -> Callable[[Tensor], Tensor]:
     """Return the function from pictures to one number each that Captum explains.
 
     Args:
-        model: returns logits (N, K).
+        model: Returns logits (N, K).
         images: (N, C, H, W), float.
         targets: (N,), int64: the class of each picture.
-        score: from logits (N, K) and targets to (N,); None for the logit of the class.
+        score: From logits (N, K) and targets to (N,); None for the logit of the class.
 
     Raises:
-        ValueError: the pictures or the classes are not as said.
+        ValueError: The pictures or the classes are not as said.
     """
     require_pictures(images)
     if targets.dtype != torch.int64 or targets.shape != images.shape[:1]:
@@ -166,6 +165,9 @@ def class_scores(
 
     def scores(pictures: Tensor) -> Tensor:
         logits = model(pictures)  # (N, K)
+        if not isinstance(logits, Tensor) or logits.ndim != 2:
+            kind = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+            raise ValueError(f"the model returns {kind}: attribution needs logits (N, K)")
         low, high = int(targets.min()), int(targets.max())
         if low < 0 or high >= logits.shape[1]:
             wrong = low if low < 0 else high
@@ -179,7 +181,7 @@ def require_pictures(images: Tensor) -> None:
     """Refuse what is no batch of pictures.
 
     Raises:
-        ValueError: the tensor is not (N, C, H, W), or holds whole numbers.
+        ValueError: The tensor is not (N, C, H, W), or holds whole numbers.
     """
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(
@@ -194,30 +196,37 @@ def logit_of(logits: Tensor, targets: Tensor) -> Tensor:
 
 
 def _leaf(images: Tensor) -> Tensor:
-    """A copy that wants a gradient, so that frozen parameters do no harm."""
+    """Return a copy that wants a gradient, so that frozen parameters do no harm."""
     return images.detach().clone().requires_grad_()
 
 
 def _layers_with_maps(model: nn.Module, example: Tensor) -> list[str]:
-    """Names of the layers that make maps larger than one place, in the order they finish.
+    """Return the names of the layers that put out maps, in the order they finish.
 
-    A container that hands on what its last layer made is left out, and so is pooling.
+    Maps of one place are left out, and those that a pooling layer made. So are sequences, which
+    hand on what their last layer made. In-place layers and sums give one tensor several makers;
+    the last of them, and of these the outermost, stands last.
     """
-    seen: list[Tensor] = []  # kept alive, so that none is taken for another
+    pooled: list[Tensor] = []  # kept alive, so that no other is taken for one of them
     found: list[str] = []
 
     def note(name: str) -> Callable[[nn.Module, object, object], None]:
         def hook(module: nn.Module, args: object, output: object) -> None:
-            if not isinstance(output, Tensor) or any(output is other for other in seen):
-                return
-            seen.append(output)
-            if output.ndim == 4 and output[0, 0].numel() > 1 and not isinstance(module, POOLS):
+            if isinstance(module, POOLS) and isinstance(output, Tensor):
+                pooled.append(output)
+            elif (
+                isinstance(output, Tensor)
+                and output.ndim == 4
+                and output[0, 0].numel() > 1
+                and type(module) is not nn.Sequential
+                and not any(output is other for other in pooled)
+            ):
                 found.append(name)
 
         return hook
 
     named = list(model.named_modules())
-    handles = [module.register_forward_hook(note(name)) for name, module in named]
+    handles = [module.register_forward_hook(note(name)) for name, module in named if name]
     try:
         model(example)
     finally:
@@ -227,18 +236,18 @@ def _layers_with_maps(model: nn.Module, example: Tensor) -> list[str]:
 
 
 def _everything_passes(model: nn.Module, example: Tensor, name: str) -> bool:
-    """Whether the answer depends on the picture through this layer's output alone."""
+    """Return whether the answer depends on the picture through this layer's output alone."""
     picture = _leaf(example)
 
     def cut(module: nn.Module, args: object, output: Tensor) -> Tensor:
-        return output.detach()
+        return output.detach().clone()  # a copy, since what follows may change it in place
 
     handle = model.get_submodule(name).register_forward_hook(cut)
     try:
-        logits = model(picture)
+        logits = main_tensor(model(picture))
     finally:
         handle.remove()
-    if not logits.requires_grad:
+    if logits is None or not logits.requires_grad:
         return True
     [gradient] = torch.autograd.grad(logits.sum(), picture, allow_unused=True)
     return gradient is None

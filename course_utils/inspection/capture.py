@@ -9,6 +9,10 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from course_utils.inspection.trace import main_tensor
+
+__all__ = ["Capture", "Captured", "capture", "find_layer"]
+
 
 class Captured(dict[str, Tensor]):
     """Tensors by layer name, which says what to do when one is missing."""
@@ -26,8 +30,8 @@ class Capture:
     """What passed through the chosen layers.
 
     Args:
-        features: output of each layer in the last forward pass, detached copies.
-        gradients: gradient of whatever was differentiated with respect to that output.
+        features: Output of each layer in the last forward pass, detached copies.
+        gradients: Gradient of whatever was differentiated with respect to that output.
     """
 
     features: Captured = field(
@@ -49,14 +53,14 @@ def capture(model: nn.Module, layers: str | Iterable[str]) -> Iterator[Capture]:
     the first is kept.
 
     Args:
-        model: any module.
-        layers: dotted names of layers, as in ``model.named_modules()``; "" is the model itself.
+        model: Any module.
+        layers: Dotted names of layers, as in `model.named_modules()`; "" is the model itself.
 
     Yields:
         A `Capture` whose `features` and `gradients` fill as the model runs.
 
     Raises:
-        ValueError: a layer is unknown; the message offers the nearest names.
+        ValueError: A layer is unknown; the message offers the nearest names.
 
     >>> import torch
     >>> net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Flatten(), nn.Linear(8, 1))
@@ -65,15 +69,13 @@ def capture(model: nn.Module, layers: str | Iterable[str]) -> Iterator[Capture]:
     >>> seen.features["0"].shape, seen.gradients["1"].shape
     (torch.Size([1, 2, 2, 2]), torch.Size([1, 2, 2, 2]))
     """
-    modules = dict(model.named_modules())
     names = [layers] if isinstance(layers, str) else list(layers)
-    for name in names:
-        _require_layer(name, modules)
+    modules = {name: find_layer(model, name) for name in names}
     captured = Capture()
     handles: list[RemovableHandle] = []
     try:
-        for name in names:
-            handles.append(modules[name].register_forward_hook(_keeper(name, captured, handles)))
+        for name, module in modules.items():
+            handles.append(module.register_forward_hook(_keeper(name, captured, handles)))
         yield captured
     finally:
         for handle in handles:
@@ -81,13 +83,15 @@ def capture(model: nn.Module, layers: str | Iterable[str]) -> Iterator[Capture]:
 
 
 def _keeper(name: str, captured: Capture, handles: list[RemovableHandle]) -> Any:
-    """A hook that keeps a layer's output, and asks for its gradient."""
+    """Return a hook that keeps a layer's output, and asks for its gradient."""
 
     def keep_gradient(gradient: Tensor) -> None:
         captured.gradients[name] = gradient.detach().clone()
 
     def keep(module: nn.Module, args: Any, output: Any) -> None:
-        tensor = output if isinstance(output, Tensor) else output[0]
+        tensor = main_tensor(output)
+        if tensor is None:
+            raise ValueError(f"layer {name!r} puts out no tensor: capture one inside it")
         # A copy, since the next layer may overwrite its input (ReLU with inplace=True does).
         captured.features[name] = tensor.detach().clone()
         captured.gradients.pop(name, None)
@@ -97,9 +101,19 @@ def _keeper(name: str, captured: Capture, handles: list[RemovableHandle]) -> Any
     return keep
 
 
-def _require_layer(name: str, modules: dict[str, nn.Module]) -> None:
+def find_layer(model: nn.Module, name: str) -> nn.Module:
+    """Return the layer, block or model (`""`) of a name.
+
+    Args:
+        model: Any module.
+        name: Dotted name, as in `model.named_modules()`.
+
+    Raises:
+        ValueError: There is none; the message offers the nearest names.
+    """
+    modules = dict(model.named_modules(remove_duplicate=False))
     if name in modules:
-        return
+        return modules[name]
     near = difflib.get_close_matches(name, modules, n=3, cutoff=0.4)
     known = ", ".join(list(modules)[1:6])
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"layers are {known}, ..."

@@ -1,6 +1,5 @@
 """What arrives where: gradients and the spread of activations, by depth."""
 
-import difflib
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -8,8 +7,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.inspection.capture import capture
+from course_utils.inspection.capture import capture, find_layer
 from course_utils.inspection.modes import in_mode
+from course_utils.inspection.trace import main_tensor
+
+__all__ = [
+    "Loss",
+    "activation_spread",
+    "cross_entropy",
+    "gradient_norms",
+    "layer_names",
+    "parameter_gradients",
+]
 
 Loss = Callable[[Any, Tensor], Tensor]
 """(outputs of the model, labels (N,)) -> one number, a mean over the pictures."""
@@ -24,8 +33,7 @@ def cross_entropy(outputs: Any, labels: Tensor) -> Tensor:
         outputs: (N, K), or a tuple that begins with it, as GoogLeNet gives in training mode.
         labels: (N,), int64.
     """
-    logits = outputs if isinstance(outputs, Tensor) else outputs[0]
-    return F.cross_entropy(logits, labels)
+    return F.cross_entropy(main_tensor(outputs), labels)
 
 
 def layer_names(
@@ -36,11 +44,11 @@ def layer_names(
     For the models of this course that is the order in which they run.
 
     Args:
-        model: any module.
-        kinds: classes of layers; convolutions and linear layers unless told otherwise.
+        model: Any module.
+        kinds: Classes of layers; convolutions and linear layers unless told otherwise.
 
     Raises:
-        ValueError: the model has no such layer.
+        ValueError: The model has no such layer.
 
     >>> layer_names(nn.Sequential(nn.Conv2d(1, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(4, 2)))
     ['0', '3']
@@ -61,25 +69,24 @@ def parameter_gradients(
     labels: Tensor,
     *,
     loss: Loss = cross_entropy,
-    training: bool = True,
 ) -> dict[str, Tensor]:
     """Return the gradient of the loss on one batch for every parameter, by name.
 
-    The model is left as it was: its parameters' own `.grad`, its mode, its running estimates.
+    The model runs as in training, without dropout. It is left as it was: its parameters' own
+    `.grad`, its mode, its running estimates.
 
     Args:
-        model: its outputs are what `loss` takes.
+        model: Its outputs are what `loss` takes.
         images: (N, C, H, W), float, on the model's device.
         labels: (N,), int64.
-        loss: what is differentiated. One that adds the losses of auxiliary heads is yours to
-            give: ``lambda out, y: cross_entropy(out, y) + 0.3 * ...``.
-        training: the model's mode; see `in_mode`. Dropout is off in both.
+        loss: What is differentiated. One that adds the losses of auxiliary heads is yours to
+            give: `lambda out, y: cross_entropy(out, y) + 0.3 * ...`.
 
     Returns:
         Name -> gradient of the parameter's shape; zeros where the loss does not depend on it.
     """
     named = {name: p for name, p in model.named_parameters() if p.requires_grad}
-    with in_mode(model, training=training), torch.enable_grad():
+    with in_mode(model, training=True), torch.enable_grad():
         value = loss(model(images), labels)
         found = torch.autograd.grad(value, list(named.values()), allow_unused=True)
     return {
@@ -95,7 +102,6 @@ def gradient_norms(
     *,
     layers: Iterable[str] | None = None,
     loss: Loss = cross_entropy,
-    training: bool = True,
 ) -> dict[str, float]:
     """Return how large the gradient of the loss is at each layer, or at each block.
 
@@ -103,64 +109,25 @@ def gradient_norms(
     for a block those of every layer in it.
 
     Args:
-        model: its outputs are what `loss` takes.
+        model: Its outputs are what `loss` takes.
         images: (N, C, H, W), float, on the model's device.
         labels: (N,), int64.
-        layers: dotted names of layers or blocks; None for all of `layer_names`.
-        loss: what is differentiated, as in `parameter_gradients`.
-        training: the model's mode, as in `parameter_gradients`.
+        layers: Dotted names of layers or blocks; None for all of `layer_names`.
+        loss: What is differentiated, as in `parameter_gradients`.
 
     Returns:
         Name -> norm, in the order of `layers`.
 
     Raises:
-        ValueError: a layer is unknown, or has no parameters.
+        ValueError: A layer is unknown, or has no parameters.
     """
     names = layer_names(model) if layers is None else list(layers)
     inside = {name: _parameters_of(model, name) for name in names}
-    gradients = parameter_gradients(model, images, labels, loss=loss, training=training)
+    gradients = parameter_gradients(model, images, labels, loss=loss)
     return {
         name: float(torch.stack([gradients[own].norm() for own in owned]).norm())
         for name, owned in inside.items()
     }
-
-
-def output_gradients(
-    model: nn.Module,
-    images: Tensor,
-    labels: Tensor,
-    *,
-    layers: Iterable[str] | None = None,
-    loss: Loss = cross_entropy,
-    training: bool = True,
-) -> dict[str, Tensor]:
-    """Return the gradient of the loss with respect to what some layers put out.
-
-    The loss is a mean over the pictures, so each picture's gradient carries a factor 1/N. The
-    model is left as it was, as in `parameter_gradients`.
-
-    Args:
-        model: its outputs are what `loss` takes.
-        images: (N, C, H, W), float, on the model's device.
-        labels: (N,), int64.
-        layers: dotted names of layers or blocks; None for all of `layer_names`.
-        loss: what is differentiated, as in `parameter_gradients`.
-        training: the model's mode, as in `parameter_gradients`.
-
-    Returns:
-        Name -> gradient in the shape of the layer's output (N, ...), in the order of `layers`.
-
-    Raises:
-        ValueError: a layer is unknown.
-        KeyError: the loss does not depend on a layer's output.
-    """
-    names = layer_names(model) if layers is None else list(layers)
-    # The pictures ask for gradients, so that a model whose parameters are frozen works, too.
-    pictures = images.detach().clone().requires_grad_()
-    with in_mode(model, training=training), torch.enable_grad(), capture(model, names) as seen:
-        value = loss(model(pictures), labels)
-        torch.autograd.grad(value, pictures)  # goes through every layer, fills no `.grad`
-    return {name: seen.gradients[name] for name in names}
 
 
 @torch.no_grad()
@@ -169,40 +136,36 @@ def activation_spread(
     images: Tensor,
     *,
     layers: Iterable[str] | None = None,
-    training: bool = True,
 ) -> dict[str, float]:
     """Return the standard deviation of what each layer puts out, over all values of a batch.
 
+    The model runs as in training, without dropout, and is left as it was.
+
     Args:
-        model: any module that takes the images.
+        model: Any module that takes the images.
         images: (N, C, H, W), float, on the model's device.
-        layers: dotted names of layers or blocks; None for all of `layer_names`, which are
+        layers: Dotted names of layers or blocks; None for all of `layer_names`, which are
             measured before their activation.
-        training: the model's mode; see `in_mode`. Dropout is off in both.
 
     Returns:
         Name -> deviation (of all values, not an estimate from them), in the order of `layers`.
 
     Raises:
-        ValueError: a layer is unknown.
-        KeyError: a layer did not run.
+        ValueError: A layer is unknown.
+        KeyError: A layer did not run.
     """
     names = layer_names(model) if layers is None else list(layers)
-    with in_mode(model, training=training), capture(model, names) as seen:
+    with in_mode(model, training=True), capture(model, names) as seen:
         model(images)
     return {name: float(seen.features[name].std(correction=0)) for name in names}
 
 
 def _parameters_of(model: nn.Module, layer: str) -> list[str]:
-    """Names of the trained parameters in a layer, block or model (``""``)."""
-    modules = dict(model.named_modules())
-    if layer not in modules:
-        near = difflib.get_close_matches(layer, modules, n=3, cutoff=0.4)
-        known = near or list(modules)[1:6]
-        raise ValueError(f"the model has no layer {layer!r}: try {', '.join(map(repr, known))}")
+    """Return the names of the trained parameters in a layer, block or model (`""`)."""
+    module = find_layer(model, layer)
     prefix = f"{layer}." if layer else ""
-    owned = [f"{prefix}{name}" for name, p in modules[layer].named_parameters() if p.requires_grad]
+    owned = [f"{prefix}{name}" for name, p in module.named_parameters() if p.requires_grad]
     if not owned:
-        kind = type(modules[layer]).__name__
+        kind = type(module).__name__
         raise ValueError(f"layer {layer!r} ({kind}) has no parameters to learn: name another")
     return owned

@@ -15,6 +15,8 @@ from torch.func import functional_call
 from course_utils.inspection.gradients import Loss, cross_entropy
 from course_utils.inspection.modes import in_mode
 
+__all__ = ["Direction", "Landscape", "loss_along", "loss_surface", "random_direction"]
+
 Direction = Mapping[str, Tensor]
 """Parameter name -> a step of its shape; a parameter that is not in it stays where it is."""
 
@@ -36,9 +38,7 @@ class Landscape:
     losses: Tensor
 
 
-def random_direction(
-    model: nn.Module, generator: Generator, *, filter_normalised: bool = True
-) -> dict[str, Tensor]:
+def random_direction(model: nn.Module, generator: Generator) -> dict[str, Tensor]:
     """Draw a direction from the standard normal distribution, scaled filter by filter.
 
     Each filter d_ij of the direction gets the norm of the model's own filter theta_ij:
@@ -49,9 +49,8 @@ def random_direction(
     the authors' code.
 
     Args:
-        model: where the direction starts.
-        generator: on the CPU; the same state gives the same direction on every device.
-        filter_normalised: False keeps the plain normal numbers, for all parameters.
+        model: Where the direction starts.
+        generator: On the CPU; the same state gives the same direction on every device.
 
     Returns:
         Parameter name -> step of its shape, on its device.
@@ -63,7 +62,7 @@ def random_direction(
     direction = {}
     for name, parameter in model.named_parameters():
         step = torch.randn(parameter.shape, generator=generator).to(parameter)
-        direction[name] = _filter_normalised(step, parameter) if filter_normalised else step
+        direction[name] = _filter_normalised(step, parameter)
     return direction
 
 
@@ -79,12 +78,12 @@ def loss_along(
     """Return the mean loss at multiples of one direction away from a model.
 
     Args:
-        model: the point 0; left as it was, to the last bit.
+        model: The point 0; left as it was, to the last bit.
         batches: (images (N, C, H, W), labels (N,)) each, on the model's device; read once.
-        direction: such as `random_direction` gives, or a gradient times -1.
-        positions: multiples of it.
-        loss: mean over the pictures of a batch.
-        training: the mode of batch normalisation. False uses the running estimates of the
+        direction: Such as `random_direction` gives, or a gradient times -1.
+        positions: Multiples of it.
+        loss: Mean over the pictures of a batch.
+        training: The mode of batch normalisation. False uses the running estimates of the
             model at 0 everywhere, as Li et al. do; True the statistics of each batch, which
             follow the weights. Dropout is off in both.
 
@@ -92,10 +91,10 @@ def loss_along(
         (len(positions),), float64, on the CPU.
 
     Raises:
-        ValueError: there are no batches, no positions, or a step that fits no parameter.
+        ValueError: There are no batches, no positions, or a step that fits no parameter.
     """
     points = [((direction, float(step)),) for step in positions]
-    return _losses(model, batches, points, loss, training)
+    return _losses(model, batches, points, loss, training=training)
 
 
 def loss_surface(
@@ -105,29 +104,27 @@ def loss_surface(
     positions: Sequence[float] | Tensor,
     *,
     loss: Loss = cross_entropy,
-    training: bool = False,
 ) -> Landscape:
     """Return the mean loss over a square of the plane of two directions through a model.
 
     The cost is one evaluation of all batches for each of len(positions)^2 points.
 
     Args:
-        model: the point (0, 0); left as it was, to the last bit.
-        batches: as in `loss_along`.
-        directions: two, such as two draws of `random_direction`.
-        positions: multiples of each of them.
-        loss: mean over the pictures of a batch.
-        training: the mode of batch normalisation, as in `loss_along`.
+        model: The point (0, 0); left as it was, to the last bit.
+        batches: As in `loss_along`.
+        directions: Two, such as two draws of `random_direction`.
+        positions: Multiples of each of them.
+        loss: Mean over the pictures of a batch.
 
     Raises:
-        ValueError: there are no batches, no positions, or a step that fits no parameter.
+        ValueError: There are no batches, no positions, or a step that fits no parameter.
 
     Source: Li et al. 2018, section 4: f(a, b) = L(theta + a delta + b eta).
     """
     first, second = directions
     steps = torch.as_tensor(positions, dtype=torch.float64)
     points = [((first, x), (second, y)) for y in steps.tolist() for x in steps.tolist()]
-    losses = _losses(model, batches, points, loss, training)
+    losses = _losses(model, batches, points, loss, training=False)
     return Landscape(steps, steps, losses.reshape(len(steps), len(steps)))
 
 
@@ -147,9 +144,14 @@ def _filter_normalised(step: Tensor, parameter: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _losses(
-    model: nn.Module, batches: Iterable[Batch], points: Sequence[Point], loss: Loss, training: bool
+    model: nn.Module,
+    batches: Iterable[Batch],
+    points: Sequence[Point],
+    loss: Loss,
+    *,
+    training: bool,
 ) -> Tensor:
-    """The mean loss at each point, (len(points),)."""
+    """Return the mean loss at each point, (len(points),)."""
     kept = list(batches)  # a shuffled part would give each point another epoch
     if not kept or not points:
         raise ValueError(f"{len(kept)} batches and {len(points)} positions: give one at least")
@@ -161,7 +163,7 @@ def _losses(
 
 
 def _parameters_at(model: nn.Module, point: Point) -> dict[str, Tensor]:
-    """The parameters at a point, new tensors where they differ from the model's own."""
+    """Return the parameters at a point, new tensors where they differ from the model's own."""
     parameters: dict[str, Tensor] = dict(model.named_parameters())
     for direction, multiple in point:
         for name, step in direction.items():
@@ -172,7 +174,7 @@ def _parameters_at(model: nn.Module, point: Point) -> dict[str, Tensor]:
 def _loss_at(
     model: nn.Module, batches: Sequence[Batch], parameters: dict[str, Any], loss: Loss
 ) -> float:
-    """The mean over all pictures, with these parameters in place of the model's."""
+    """Return the mean over all pictures, with these parameters in place of the model's."""
     total, num_images = 0.0, 0
     for images, labels in batches:
         outputs = functional_call(model, parameters, (images,))

@@ -12,14 +12,16 @@ from torch.utils._pytree import tree_leaves
 
 from course_utils.inspection.modes import in_mode
 
+__all__ = ["TrainingMemory", "training_memory"]
+
 
 @dataclass(frozen=True)
 class TrainingMemory:
     """Bytes of one forward and backward pass, on top of the parameters and the pictures.
 
     Attributes:
-        saved: what the forward pass keeps for the backward pass: activations, and little else.
-        peak: the most that is alive at one moment of the two passes: what was saved, what is
+        saved: What the forward pass keeps for the backward pass: activations, and little else.
+        peak: The most that is alive at one moment of the two passes: what was saved, what is
             just being computed, and the gradients so far.
     """
 
@@ -64,7 +66,7 @@ class SavedBytes:
     """Counts what autograd keeps for the backward pass, each piece of memory once.
 
     Args:
-        own: tensors that are there anyway, which are not counted.
+        own: Tensors that are there anyway, which are not counted.
     """
 
     def __init__(self, own: Iterable[Tensor]) -> None:
@@ -93,11 +95,11 @@ class LiveBytes(TorchDispatchMode):
     """Follows the memory of all tensors that are computed inside it, from birth to death.
 
     Args:
-        own: tensors that are there anyway, which are not counted.
+        own: Tensors that are there anyway, which are not counted.
 
     Attributes:
-        now: bytes alive at this moment.
-        peak: the most so far.
+        now: Bytes alive at this moment.
+        peak: The most so far.
     """
 
     def __init__(self, own: Iterable[Tensor] = ()) -> None:
@@ -132,5 +134,5 @@ class LiveBytes(TorchDispatchMode):
 
 
 def _key(tensor: Tensor) -> int:
-    """What tells one piece of memory from another while both are alive, on any device."""
+    """Return what tells one piece of memory from another while both are alive, on any device."""
     return tensor.untyped_storage()._cdata

@@ -5,8 +5,9 @@ from contextlib import contextmanager
 
 import torch
 from torch import nn
+from torch.nn.modules.dropout import _DropoutNd
 
-DROPOUTS = (nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d, nn.AlphaDropout)
+__all__ = ["in_mode"]
 
 
 @contextmanager
@@ -14,25 +15,30 @@ def in_mode(model: nn.Module, *, training: bool) -> Iterator[None]:
     """Put a model into training or evaluation mode, and undo everything that follows from it.
 
     In training mode batch normalisation uses the statistics of the batch, and auxiliary heads
-    run. Dropout stays off in both modes, so that two looks at a model see the same. At the end
-    each module has its own mode back, and each buffer (such as batch normalisation's running
+    run. Dropout layers stay off in both modes, so that two looks at a model see the same. At the
+    end each module has its own mode back, and each buffer (such as batch normalisation's running
     estimates) its own values, to the last bit.
 
     Args:
-        model: any module.
-        training: which of the two modes.
+        model: Any module.
+        training: Which of the two modes.
     """
     modes = [(module, module.training) for module in model.modules()]
-    buffers = [(buffer, buffer.clone()) for buffer in model.buffers()]
+    buffers = [
+        (module._buffers, name, buffer, buffer.clone())
+        for module, _ in modes
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
     try:
         model.train(training)
         for module, _ in modes:
-            if isinstance(module, DROPOUTS):
+            if isinstance(module, _DropoutNd):
                 module.eval()
         yield
     finally:
         for module, mode in modes:
             module.training = mode
         with torch.no_grad():
-            for buffer, values in buffers:
-                buffer.copy_(values)
+            for place, name, buffer, values in buffers:
+                place[name] = buffer.copy_(values)

@@ -5,7 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from course_utils.inspection.attribution import class_scores, evaluation_mode, require_pictures
+from course_utils.inspection.attribution import class_scores, require_pictures
+from course_utils.inspection.modes import in_mode
+
+__all__ = ["Occlusion", "log_odds", "occlusion"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +35,12 @@ def occlusion(
     labels: Tensor | None = None,
     patch: int = 8,
     stride: int = 4,
-    fill: float = 0.0,
 ) -> Occlusion:
     """Measure how a model's answers depend on each part of the pictures.
 
-    A square is laid over the picture, here and there on a grid; each time the model is asked
-    again. Captum does the covering, the asking and the averaging. The model is used in evaluation
-    mode and handed back in the mode it came in.
+    A square of zeros, the mean colour, is laid over the picture, here and there on a grid; each
+    time the model is asked again. Captum does the covering, the asking and the averaging. The
+    model is used in evaluation mode and handed back in the mode it came in.
 
     Args:
         model: Returns logits (N, num_classes).
@@ -46,7 +48,6 @@ def occlusion(
         labels: (N,), int64: the classes to ask for; None for the model's own answers.
         patch: Side of the square in pixels, a multiple of `stride`.
         stride: Distance between its places in pixels; H and W are multiples of it.
-        fill: What the square is filled with; 0 is the mean colour of normalised pictures.
 
     Raises:
         ValueError: The grid does not fit the picture, or pictures or labels are not as said.
@@ -58,13 +59,12 @@ def occlusion(
 
     require_pictures(images)
     _check_grid(tuple(images.shape[2:]), patch, stride)
-    with evaluation_mode(model):
+    with in_mode(model, training=False):
         answers = model(images).argmax(dim=1) if labels is None else labels
         drops = CaptumOcclusion(class_scores(model, images, answers, log_odds)).attribute(
             images,
             sliding_window_shapes=(images.shape[1], patch, patch),
             strides=(images.shape[1], stride, stride),
-            baselines=fill,
         )  # (N, C, H, W): the same in all channels, and within each cell of stride by stride
     return Occlusion(answers, drops[:, 0, ::stride, ::stride])
 

@@ -1,19 +1,24 @@
 """Receptive fields through any network, by watching the operations that a forward pass makes.
 
 Branches that meet again (a residual sum, Inception's concatenation) are exact: the field of a sum
-is the smallest window that holds the fields of its terms. Where no rule is known the field is
-unknown, and so is everything after it: nothing is guessed.
+is the smallest window that holds the fields of its terms. A tensor that is written to, through a
+view or in place, has seen what was written, and so has every view of it. Where no rule is known
+the field is unknown, and so is everything after it: nothing is guessed.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.weak import WeakTensorKeyDictionary
+from torch.utils._pytree import tree_leaves
+from torch.utils.weak import TensorWeakRef, WeakTensorKeyDictionary
 
 from course_utils.arithmetic import Field, Layer, Pair, Size
+
+__all__ = ["FieldTracker", "Seen"]
 
 aten = torch.ops.aten
 
@@ -22,21 +27,27 @@ aten = torch.ops.aten
 class Seen:
     """What each position of a tensor has seen of the picture.
 
-    Args:
-        field: receptive field, its sizes as pairs (h, w).
-        n: number of positions (h, w); kept while a tensor is flattened to vectors.
+    Attributes:
+        field: Receptive field of all channels together, its sizes as pairs (h, w).
+        n: Number of positions (h, w); kept while a tensor is flattened to vectors.
+        mixed: Whether some channels have seen less than others.
     """
 
     field: Field
     n: Pair
+    mixed: bool = False
 
     def through(self, layer: Layer, n: Pair) -> "Seen":
-        """What is seen after a layer that leaves n positions."""
-        return Seen(self.field.after(layer), n)
+        """Return what is seen after a layer that leaves n positions."""
+        return replace(self, field=self.field.after(layer), n=n)
 
     def whole(self) -> "Seen":
-        """What one unit sees that looks at every position."""
+        """Return what one unit sees that looks at every position."""
         return self.through(Layer(k=self.n, s=self.n), (1, 1))
+
+
+NOTHING = Seen(Field((0, 0), (0, 0), (0, 0)), (0, 0))
+"""What a tensor has seen that owes the picture nothing, such as a weight."""
 
 
 class FieldTracker(TorchDispatchMode):
@@ -60,48 +71,104 @@ class FieldTracker(TorchDispatchMode):
     def __init__(self, picture: torch.Tensor) -> None:
         super().__init__()
         self._seen = WeakTensorKeyDictionary()
-        self._seen[picture] = Seen(Field((1, 1), (1, 1), (0, 0)), _positions(picture))
+        self._sharing: defaultdict[int, list[TensorWeakRef]] = defaultdict(list)
+        self._note(picture, Seen(Field((1, 1), (1, 1), (0, 0)), _positions(picture)))
 
     def of(self, tensor: torch.Tensor) -> Field | None:
-        """The receptive field of a tensor's elements, or None where it is not known."""
+        """Return the receptive field of a tensor's elements, or None where it is not known."""
         seen = self._seen.get(tensor)
-        return seen.field if seen else None
+        return seen.field if seen and seen is not NOTHING else None
 
     def pass_through(self, layer: Layer, before: torch.Tensor, after: torch.Tensor) -> None:
         """State that a layer of known geometry led from one tensor to another."""
         seen = self._seen.get(before)
-        self._seen[after] = seen.through(layer, _positions(after)) if seen else None
+        known = seen is not None and seen is not NOTHING
+        self._note(after, seen.through(layer, _positions(after)) if known else None)
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
-        """Run one operation, then note what its results have seen."""
+        """Run one operation, then note what its results have seen, and what it has written to."""
+        given = _tensors((args, kwargs or {}))
+        for tensor in given:
+            self._meet(tensor)
+        written = _written(func, args, kwargs or {})
         out = func(*args, **(kwargs or {}))
-        inputs = [tensor for tensor in _tensors(args) if tensor in self._seen]
-        if inputs and func.overloadpacket not in CONSTANT:
-            seen = self._follow(func, args, inputs, out)
-            for tensor in _tensors([out]):
-                self._seen[tensor] = seen
+        results = _tensors(out) or written
+        if results:
+            overwrites = func.overloadpacket in OVERWRITING
+            inputs = [t for t in given if not (overwrites and any(t is w for w in written))]
+            seen = self._follow(func, args, inputs, results[0])
+            for tensor in results:
+                if not any(tensor is other for other in written):
+                    self._note(tensor, seen)
+            for tensor in written:
+                self._write(tensor, seen)
         return out
 
     def _follow(
-        self, func: Any, args: Sequence[Any], inputs: list[torch.Tensor], out: Any
+        self, func: Any, args: Sequence[Any], given: list[torch.Tensor], out: torch.Tensor
     ) -> Seen | None:
-        """What the results have seen; None if an input is unknown, or the operation is."""
+        """Return what the results have seen; None if an input is unknown, or the operation is."""
+        operation = func.overloadpacket
+        inputs = [tensor for tensor in given if self._seen[tensor] is not NOTHING]
+        if not inputs or operation in CONSTANT:
+            return NOTHING
         known = [self._seen[tensor] for tensor in inputs]
-        first = next(_tensors([out]))
         if any(seen is None for seen in known):
             return None
-        if torch.Tag.pointwise in func.tags or func.overloadpacket in SAME:
-            aligned = all(_is_flat(x) == _is_flat(first) for x in inputs)
-            return _union(known, first) if aligned else None
-        rule = RULES.get(func.overloadpacket)
-        if rule is aten_cat:
-            return _union(known, first) if _joins_channels(args, first) else None
+        if torch.Tag.pointwise in func.tags or operation in SAME or operation in OVERWRITING:
+            aligned = all(_is_flat(x) == _is_flat(out) for x in inputs)
+            return _union(known, out) if aligned else None
+        if operation is aten.cat:
+            union = _union(known, out) if _is_channel(args[1:2], out) else None
+            alike = len(inputs) == len(given) and all(seen == known[0] for seen in known)
+            return union and replace(union, mixed=union.mixed or not alike)
         # What is left takes one map. A weight made from the picture has no receptive field.
-        x = args[1] if func.overloadpacket is aten.addmm else args[0]
+        rule, x = RULES.get(operation), args[1] if operation is aten.addmm else args[0]
         only_map = len(inputs) == 1 and inputs[0] is x
-        return rule(known[0], x, args, first) if rule and only_map else None
+        return rule(known[0], x, args, out) if rule and only_map else None
+
+    # --- Tensors that share memory ---
+
+    def _note(self, tensor: torch.Tensor, seen: Seen | None) -> None:
+        if tensor not in self._seen:
+            self._sharing[_memory(tensor)].append(TensorWeakRef(tensor))
+        self._seen[tensor] = seen
+
+    def _meet(self, tensor: torch.Tensor) -> None:
+        """Note a tensor that no operation has made: a weight, or a view by `.data`."""
+        if tensor not in self._seen:
+            others = self._sharers(tensor)
+            same = [self._seen[other] for other in others if _overlap(tensor, other) == "same"]
+            untouched = all(self._seen[other] is NOTHING for other in others)
+            self._note(tensor, same[0] if same else NOTHING if untouched else None)
+
+    def _sharers(self, tensor: torch.Tensor) -> list[torch.Tensor]:
+        """Return the other living tensors in the same piece of memory."""
+        alive = (reference() for reference in self._sharing[_memory(tensor)])
+        return [other for other in alive if other is not None and other is not tensor]
+
+    def _write(self, tensor: torch.Tensor, seen: Seen | None) -> None:
+        """Note what has been written into a tensor, and so into those that share its memory."""
+        before = self._seen.get(tensor)
+        self._note(tensor, seen)
+        if seen is None or seen != before:  # else, as with a ReLU in place, nothing has moved
+            for other in self._sharers(tensor):
+                self._seen[other] = self._after_write(other, seen, _overlap(tensor, other))
+
+    def _after_write(self, other: torch.Tensor, seen: Seen | None, overlap: str) -> Seen | None:
+        """Return what a tensor has seen of which a part, or all, has been written to."""
+        own = self._seen[other]
+        if overlap == "apart":
+            return own
+        if overlap == "same" or (overlap == "inside" and seen and not seen.mixed):
+            return seen
+        if overlap != "partly" or seen is None or own is None:
+            return None
+        known = [part for part in (own, seen) if part is not NOTHING]
+        union = _union(known, other) if known else NOTHING
+        return union and replace(union, mixed=True)
 
 
 Rule = Callable[[Seen, torch.Tensor, Sequence[Any], torch.Tensor], Seen | None]
@@ -109,23 +176,23 @@ Rule = Callable[[Seen, torch.Tensor, Sequence[Any], torch.Tensor], Seen | None]
 
 
 def convolution(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
-    """Any ordinary 2D convolution; a transposed one has no single field."""
+    """Follow any ordinary 2D convolution; a transposed one has no single field."""
     _, weight, _, stride, padding, dilation, transposed = args[:7]
     if transposed or out.dim() != 4:
         return None
     layer = Layer(_positions(weight), _pair(stride), _pair(padding), _pair(dilation))
-    return seen.through(layer, _positions(out))
+    return replace(seen.through(layer, _positions(out)), mixed=seen.mixed and args[8] > 1)
 
 
 def max_pool(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen:
-    """Arguments: input, kernel, stride, padding, dilation, ceil mode."""
+    """Follow arguments input, kernel, stride, padding, dilation, ceil mode."""
     kernel, stride, padding, dilation = _fill(args[1:5], ([], [], 0, 1))
     layer = Layer(_pair(kernel), _pair(stride or kernel), _pair(padding), _pair(dilation))
     return seen.through(layer, _positions(out))
 
 
 def average_pool(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen:
-    """Arguments: input, kernel, stride, padding, ceil mode, ..."""
+    """Follow arguments input, kernel, stride, padding, ceil mode, ..."""
     kernel, stride, padding = _fill(args[1:4], ([], [], 0))
     layer = Layer(_pair(kernel), _pair(stride or kernel), _pair(padding))
     return seen.through(layer, _positions(out))
@@ -134,7 +201,7 @@ def average_pool(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Te
 def adaptive_pool(
     seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor
 ) -> Seen | None:
-    """Equal windows if the sizes divide evenly; else they differ, and there is no one field."""
+    """Take equal windows if the sizes divide evenly; else there is no one field."""
     n = _positions(out)
     if seen.n[0] % n[0] or seen.n[1] % n[1]:
         return None
@@ -143,57 +210,56 @@ def adaptive_pool(
 
 
 def reduction(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
-    """A mean or sum over height and width sees the whole map; over channels, the same pixels."""
+    """Let a mean over height and width see the whole map, one over channels the same pixels."""
     dims = {dim % x.dim() for dim in _as_list(args[1] if len(args) > 1 else range(x.dim()))}
-    if _is_flat(x) or 0 in dims:
+    space = {x.dim() - 2, x.dim() - 1}
+    if _is_flat(x) or 0 in dims or space & dims not in (set(), space):
         return None
-    if {2, 3} <= dims:
-        return seen.whole()
-    return seen if dims == {1} and out.dim() == 4 else None
+    together = replace(seen, mixed=seen.mixed and dims <= space)
+    if space <= dims:
+        return together.whole()
+    return together if _positions(out) == seen.n else None
 
 
 def linear(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
-    """A fully connected layer on flattened maps sees everything that any position has seen."""
-    return seen.whole() if _is_flat(x) else None
+    """Let a linear layer on flattened maps see all that any position has seen."""
+    return replace(seen.whole(), mixed=False) if _is_flat(x) else None
 
 
 def view(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
-    """Flattening keeps the number of positions in mind; regrouping channels changes nothing."""
+    """Keep the positions in mind while flattened; regrouping channels changes nothing."""
     keeps_maps = not _is_flat(x) and out.dim() > 2 and _positions(out) == seen.n
     flattens = out.dim() == 2 and out.shape[0] == x.shape[0]
     return seen if keeps_maps or flattens else None
 
 
 def cut(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
-    """x[:, :, a::s]: arguments input, axis, first, last, step."""
+    """Follow x[:, :, a::s], given as input, axis, first, last, step."""
     axis, first, _, step = _fill(args[1:5], (0, None, None, 1))
-    axis %= x.dim()
-    if axis < 2:
-        return seen if not _is_flat(x) or seen.n == (1, 1) else None
+    axis = axis % x.dim() - x.dim()
+    if x.shape == out.shape:
+        return seen
+    if _is_flat(x) or axis < -2:
+        return seen if not seen.mixed and (not _is_flat(x) or seen.n == (1, 1)) else None
     first = first or 0
     skipped = first + x.shape[axis] if first < 0 else first
     offset, stride = [0, 0], [1, 1]
-    offset[axis - 2], stride[axis - 2] = skipped, step
+    offset[axis], stride[axis] = skipped, step
     return _shifted(seen.through(Layer(1, (stride[0], stride[1])), _positions(out)), seen, offset)
 
 
 def pad(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
-    """Padding in height and width moves the start; padding in channels changes nothing."""
+    """Move the start by the padding in height and width; channels of zeros see nothing."""
     if _is_flat(x):
         return seen if seen.n == (1, 1) else None
     left, _, top, _ = _fill(args[1][:4], (0, 0, 0, 0))
-    return _shifted(replace(seen, n=_positions(out)), seen, [-top, -left])
+    seen = replace(seen, n=_positions(out), mixed=seen.mixed or any(args[1][4:]))
+    return _shifted(seen, seen, [-top, -left])
 
 
 def channels(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
-    """Splitting into groups of channels."""
-    axis = args[2] if len(args) > 2 else 0
-    return seen if not _is_flat(x) and axis % x.dim() == 1 else None
-
-
-def aten_cat(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
-    """Concatenation of a single tensor; of several, `FieldTracker` takes the union."""
-    return seen
+    """Keep the field of channels that are split off."""
+    return seen if not seen.mixed and _is_channel(args[2:3], x) else None
 
 
 RULES: dict[Any, Rule] = {
@@ -212,23 +278,29 @@ RULES: dict[Any, Rule] = {
     aten.slice: cut,
     aten.constant_pad_nd: pad,
     aten.split: channels,
-    aten.cat: aten_cat,
+    aten.split_with_sizes: channels,
 }
 """What each operation does to the receptive field of its input."""
 
-SAME = {
+NORMS = {
     aten.native_batch_norm,
     aten._native_batch_norm_legit,
     aten._native_batch_norm_legit_no_training,
     aten.native_group_norm,
-    aten.native_dropout,
-    aten.alias,
-    aten.detach,
-    aten.hardswish_,
 }
-"""Operations from value to value that PyTorch does not tag so; statistics are left out."""
+"""Normalisations, whose statistics are left out."""
 
-CONSTANT = {aten.zeros_like, aten.ones_like, aten.empty_like, aten.full_like}
+SAME = {*NORMS, aten.native_dropout, aten.alias, aten.detach, aten._to_copy, aten.hardswish_}
+"""Operations from value to value that PyTorch does not tag so."""
+
+OVERWRITING = {aten.copy_, aten.fill_, aten.zero_}
+"""Operations after which nothing is left of what stood in their first argument."""
+
+CONSTANT = {
+    *(aten.zeros_like, aten.ones_like, aten.empty_like, aten.full_like),
+    *(aten.rand_like, aten.randn_like),
+    *(aten.new_zeros, aten.new_ones, aten.new_empty, aten.new_full),
+}
 """Operations that take from their input no more than its shape."""
 
 
@@ -236,7 +308,7 @@ CONSTANT = {aten.zeros_like, aten.ones_like, aten.empty_like, aten.full_like}
 
 
 def _union(known: Sequence[Seen], out: torch.Tensor) -> Seen | None:
-    """The smallest field that holds all given ones, if their positions lie on one grid."""
+    """Return the smallest field that holds all given ones, if their positions lie on one grid."""
     head = known[0]
     on_one_grid = all(
         seen.n == head.n and (seen.field.jump == head.field.jump or seen.n == (1, 1))
@@ -246,26 +318,26 @@ def _union(known: Sequence[Seen], out: torch.Tensor) -> Seen | None:
         return None
     (top, bottom), (left, right) = (_extent(known, axis) for axis in (0, 1))
     field = replace(head.field, size=(bottom - top, right - left), start=(top, left))
-    return replace(head, field=field)
+    return replace(head, field=field, mixed=any(seen.mixed for seen in known))
 
 
 def _extent(known: Sequence[Seen], axis: int) -> tuple[int, int]:
-    """First pixel that output 0 of any field sees along an axis, and the one after the last."""
+    """Return the first pixel that output 0 of any field sees, and the one after the last."""
     starts = [_pair(seen.field.start)[axis] for seen in known]
     sizes = [_pair(seen.field.size)[axis] for seen in known]
     return min(starts), max(map(sum, zip(starts, sizes, strict=True)))
 
 
 def _shifted(result: Seen, before: Seen, offset: Sequence[int]) -> Seen:
-    """The result, its start moved by so many positions of what was before."""
+    """Return the result, its start moved by so many positions of what was before."""
     start, jump = _pair(result.field.start), _pair(before.field.jump)
     moved = (start[0] + offset[0] * jump[0], start[1] + offset[1] * jump[1])
     return replace(result, field=replace(result.field, start=moved))
 
 
-def _joins_channels(args: Sequence[Any], out: torch.Tensor) -> bool:
-    axis = args[1] if len(args) > 1 else 0
-    return axis % out.dim() == 1
+def _is_channel(axis: Sequence[int], tensor: torch.Tensor) -> bool:
+    """Return whether an axis, by default 0, is neither the batch's nor one of the picture."""
+    return 0 < (axis[0] if axis else 0) % tensor.dim() < tensor.dim() - 2
 
 
 def _is_flat(tensor: torch.Tensor) -> bool:
@@ -278,7 +350,7 @@ def _positions(tensor: torch.Tensor) -> Pair:
 
 
 def _pair(size: Size | Sequence[int]) -> Pair:
-    """A size as PyTorch stores it, [k] or [k_h, k_w] or k, as a pair."""
+    """Return a size as PyTorch stores it, [k] or [k_h, k_w] or k, as a pair."""
     values = _as_list(size)
     return values[0], values[-1]
 
@@ -288,13 +360,56 @@ def _as_list(value: Any) -> list[int]:
 
 
 def _fill(given: Sequence[Any], defaults: Sequence[Any]) -> list[Any]:
-    """The given arguments, and the defaults of those that were left out."""
+    """Return the given arguments, and the defaults of those that were left out."""
     return [*given, *defaults[len(given) :]]
 
 
-def _tensors(values: Iterable[Any]) -> Iterator[torch.Tensor]:
-    for value in values:
-        if isinstance(value, torch.Tensor):
-            yield value
-        elif isinstance(value, list | tuple):
-            yield from _tensors(value)
+def _tensors(values: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor)]
+
+
+def _written(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[torch.Tensor]:
+    """Return the tensors that an operation changes in place, running statistics left out."""
+    if func.overloadpacket in NORMS:
+        return []
+    named = func._schema.arguments
+    values = [*zip(named, args, strict=False), *((a, kwargs.get(a.name)) for a in named)]
+    return _tensors([v for a, v in values if a.alias_info is not None and a.alias_info.is_write])
+
+
+def _memory(tensor: torch.Tensor) -> int:
+    return tensor.untyped_storage()._cdata
+
+
+Overlap = Literal["same", "inside", "partly", "apart", "unknown"]
+
+
+def _overlap(written: torch.Tensor, other: torch.Tensor) -> Overlap:
+    """Say how another tensor of the same memory lies to one that was written to.
+
+    Only tensors that differ by their channels are told apart, and those that have no byte of
+    memory between them.
+    """
+    starts = [tensor.storage_offset() for tensor in (written, other)]
+    ends = [
+        start + sum((n - 1) * step for n, step in zip(t.shape, t.stride(), strict=True))
+        for start, t in zip(starts, (written, other), strict=True)
+    ]
+    if starts[0] > ends[1] or starts[1] > ends[0]:
+        return "apart"
+    if (written.shape, written.stride(), starts[0]) == (other.shape, other.stride(), starts[1]):
+        return "same"
+    maps = written.dim() == other.dim() == 4 and written.stride() == other.stride()
+    if not maps or _without_channels(written) != _without_channels(other):
+        return "unknown"
+    first, rest = divmod(starts[1] - starts[0], written.stride(1))  # channel of the other's first
+    if rest:
+        return "unknown"
+    last = first + other.shape[1]
+    if first >= written.shape[1] or last <= 0:
+        return "apart"
+    return "inside" if first >= 0 and last <= written.shape[1] else "partly"
+
+
+def _without_channels(tensor: torch.Tensor) -> tuple[int, ...]:
+    return (tensor.shape[0], *tensor.shape[2:])

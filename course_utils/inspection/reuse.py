@@ -8,6 +8,8 @@ from torch import Tensor, nn
 
 from course_utils.models.densenet import DenseBlock, DenseNet, Transition
 
+__all__ = ["ReuseMap", "feature_reuse"]
+
 
 @dataclass(frozen=True, eq=False)
 class ReuseMap:
@@ -17,8 +19,8 @@ class ReuseMap:
         weights: (num_sources, num_targets), float32: mean absolute weight between the maps of a
             source and the first convolution of a target; NaN where the target comes before the
             source, or is the source.
-        sources: names of the rows: the block's input, then its layers by number, from 1.
-        targets: names of the columns: its layers, then what reads the finished block, the
+        sources: Names of the rows: the block's input, then its layers by number, from 1.
+        targets: Names of the columns: its layers, then what reads the finished block, the
             transition or the classifier.
     """
 
@@ -27,7 +29,7 @@ class ReuseMap:
     targets: tuple[str, ...]
 
     def relative(self) -> Tensor:
-        """The weights over the largest of their column: (num_sources, num_targets), in [0, 1].
+        """Return the weights over the largest of their column: (num_sources, num_targets).
 
         Targets of different width, or shrunk differently by weight decay, can be compared by
         where they look, though not by how large their weights are.
@@ -44,13 +46,13 @@ def feature_reuse(model: DenseNet) -> list[ReuseMap]:
     than one of few.
 
     Args:
-        model: a DenseNet, trained or not.
+        model: A DenseNet, trained or not.
 
     Returns:
         One map for each dense block, in order.
 
     Raises:
-        ValueError: the model is no DenseNet of this course.
+        ValueError: The model is no DenseNet of this course.
 
     Source: Huang et al. 2017, figure 5: the average L1 norm of the weights between two layers,
         normalised by the number of input feature maps.
@@ -69,7 +71,7 @@ def feature_reuse(model: DenseNet) -> list[ReuseMap]:
 
 
 def _reuse_of(block: DenseBlock, reader: nn.Module) -> ReuseMap:
-    """The map of one block, whose output `reader` reads."""
+    """Return the map of one block, whose output `reader` reads."""
     targets = [*block.layers, reader]
     weights = [_first_weight(target) for target in targets]
     num_inputs = weights[0].shape[1]
@@ -82,17 +84,17 @@ def _reuse_of(block: DenseBlock, reader: nn.Module) -> ReuseMap:
 
 
 def _first_weight(target: nn.Module) -> Tensor:
-    """The weights with which a layer reads its input: (num_outputs, num_inputs, ...)."""
+    """Return the weights with which a layer reads its input: (num_outputs, num_inputs, ...)."""
     kinds = nn.Conv2d | nn.Linear
     return next(m for m in target.modules() if isinstance(m, kinds)).weight.detach()
 
 
 def _mean_by_source(weight: Tensor, widths: Sequence[int]) -> Tensor:
-    """Mean absolute weight for each source; NaN for those that the layer does not read.
+    """Return the mean absolute weight for each source; NaN for those not read.
 
     Args:
         weight: (num_outputs, num_inputs, ...), num_inputs the sum of the first widths.
-        widths: maps of each source of the block.
+        widths: Maps of each source of the block.
     """
     column = torch.full((len(widths),), torch.nan)
     start = 0

@@ -12,6 +12,17 @@ from torch import Tensor, nn
 
 from course_utils.inspection.modes import in_mode
 
+__all__ = [
+    "Line",
+    "autocorrelation",
+    "autocorrelation_by_depth",
+    "brown_noise",
+    "gradient_series",
+    "input_gradients",
+    "rectifier_net",
+    "white_noise",
+]
+
 Builder = Callable[[torch.Generator], nn.Module]
 
 
@@ -19,9 +30,9 @@ class RectifierLayer(nn.Module):
     """Normalise, rectify, mix: W ReLU(BN(x)), with or without a way around it.
 
     Args:
-        width: units of the layer.
-        skip: add the input to the output.
-        beta: factor of what is added to the input; only with `skip`.
+        width: Units of the layer.
+        skip: Add the input to the output.
+        beta: Factor of what is added to the input; only with `skip`.
 
     Source: Balduzzi et al. 2017, whose residual layers are x + beta W ReLU(BN(x)).
     """
@@ -48,14 +59,14 @@ def rectifier_net(
     """Build a fresh net from one number to one number, to look at its derivative.
 
     Args:
-        depth: rectifier layers.
-        skip: whether each layer adds to its input instead of replacing it.
-        beta: factor of what is added.
-        width: units of each layer.
-        generator: draws the weights, by He et al. 2015.
+        depth: Rectifier layers.
+        skip: Whether each layer adds to its input instead of replacing it.
+        beta: Factor of what is added.
+        width: Units of each layer.
+        generator: Draws the weights, by He et al. 2015.
 
     Raises:
-        ValueError: depth or width is below 1.
+        ValueError: Depth or width is below 1.
 
     Source: Balduzzi et al. 2017, section 2 and figure 1: 200 units a layer, input a number.
     Differs: all nets are normalised by the whole grid; random shifts of the first
@@ -78,10 +89,10 @@ class Line(nn.Module):
     """One logit of a model along the straight line between two pictures, as a function of t.
 
     Args:
-        model: returns logits (N, num_classes).
+        model: Returns logits (N, num_classes).
         start: (C, H, W), the picture at t = 0.
         end: (C, H, W), the picture at t = 1.
-        label: the class whose logit is looked at.
+        label: The class whose logit is looked at.
     """
 
     def __init__(self, model: nn.Module, start: Tensor, end: Tensor, label: int) -> None:
@@ -103,7 +114,7 @@ def input_gradients(model: nn.Module, inputs: Tensor) -> Tensor:
     back in its mode and with its running estimates.
 
     Args:
-        model: turns numbers (N, 1) into numbers (N, 1).
+        model: Turns numbers (N, 1) into numbers (N, 1).
         inputs: (N,), such as a uniform grid.
 
     Returns:
@@ -122,7 +133,7 @@ def settle_norms_(model: nn.Module, inputs: Tensor) -> None:
     """Set the running estimates of every batch normalisation to what it sees of these inputs.
 
     Args:
-        model: left in training mode.
+        model: Left in training mode.
         inputs: (N, ...), one batch.
     """
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
@@ -141,10 +152,10 @@ def gradient_series(
     """Differentiate several fresh nets along the same inputs.
 
     Args:
-        build: makes a net with weights drawn from the generator that it is given.
+        build: Makes a net with weights drawn from the generator that it is given.
         inputs: (N,).
-        num_nets: how many nets.
-        generator: draws all of them, one after another.
+        num_nets: How many nets.
+        generator: Draws all of them, one after another.
 
     Returns:
         (num_nets, N): a row of derivatives for each net.
@@ -162,13 +173,13 @@ def autocorrelation(series: Tensor, max_lag: int = 15) -> Tensor:
 
     Args:
         series: (R, N), R series of N equally spaced values.
-        max_lag: largest shift, below N.
+        max_lag: Largest shift, below N.
 
     Returns:
         (max_lag + 1,): 1 at lag 0; near 0 from lag 1 on for white noise.
 
     Raises:
-        ValueError: the lag does not fit, or a series is constant and has no correlation.
+        ValueError: The lag does not fit, or a series is constant and has no correlation.
 
     Source: Balduzzi et al. 2017, figure 2.
     """
@@ -226,13 +237,13 @@ def autocorrelation_by_depth(
     """Measure the gradients' autocorrelation for rectifier nets of several depths.
 
     Args:
-        depths: rectifier layers of each kind of net.
+        depths: Rectifier layers of each kind of net.
         inputs: (N,), a uniform grid.
-        skip: whether the layers add to their inputs.
-        beta: factor of what they add.
-        num_nets: nets of each depth that are averaged over.
-        max_lag: largest shift in grid points.
-        generator: draws all the weights.
+        skip: Whether the layers add to their inputs.
+        beta: Factor of what they add.
+        num_nets: Nets of each depth that are averaged over.
+        max_lag: Largest shift in grid points.
+        generator: Draws all the weights.
 
     Returns:
         Depth -> (max_lag + 1,).

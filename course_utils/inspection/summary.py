@@ -1,19 +1,30 @@
 """A table of a model's layers: what each puts out, holds, computes and sees."""
 
-import copy
 from collections.abc import Iterator
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils import parametrize
 from torch.utils.flop_counter import FlopCounterMode
 
 from course_utils.arithmetic import Layer, Size
 from course_utils.inspection.receptive import FieldTracker
+from course_utils.inspection.trace import (
+    empty_input,
+    is_identity,
+    kind_of,
+    main_tensor,
+    one_sentence,
+    parts_of,
+    times,
+    without_storage,
+)
 from course_utils.models.locally_connected import LocallyConnected2d
 from course_utils.tables import Table
+
+__all__ = ["LayerRow", "Summary", "summary"]
 
 
 @dataclass(frozen=True)
@@ -21,12 +32,12 @@ class LayerRow:
     """One call of one layer.
 
     Args:
-        name: dotted name inside the model; "(model)" for the model itself.
-        kind: its class.
-        output_shape: of one picture, without the batch axis; None if the layer was not used.
-        parameters: learned values that no earlier row has counted.
-        multiply_adds: of this call, for one picture.
-        receptive_field: pixels of the input that one output sees, as an int or (h, w); None
+        name: Dotted name inside the model; "(model)" for the model itself.
+        kind: Its class.
+        output_shape: Of one picture, without the batch axis; None if the layer was not used.
+        parameters: Learned values that no earlier row has counted.
+        multiply_adds: Of this call, for one picture.
+        receptive_field: Pixels of the input that one output sees, as an int or (h, w); None
             where it cannot be known. Near an edge, part of it lies in the padding.
     """
 
@@ -43,9 +54,9 @@ class Summary:
     """The layers of a model in the order in which they run, and their totals.
 
     Args:
-        model: class of the model.
-        input_size: shape of one input, (C, H, W) for a picture.
-        rows: one per call of a layer; layers that hold parameters but did not run come last.
+        model: Class of the model.
+        input_size: Shape of one input, (C, H, W) for a picture.
+        rows: One per call of a layer; layers that hold parameters but did not run come last.
     """
 
     model: str
@@ -59,28 +70,28 @@ class Summary:
 
     @property
     def multiply_adds(self) -> int:
-        """For one picture; ``torch.utils.flop_counter`` gives twice this number."""
+        """For one picture; `torch.utils.flop_counter` gives twice this number."""
         return sum(row.multiply_adds for row in self.rows)
 
     @property
     def caption(self) -> str:
         """The totals in one line."""
         return (
-            f"{self.model} on {_times(self.input_size)}: {self.parameters:,} parameters, "
+            f"{self.model} on {times(self.input_size)}: {self.parameters:,} parameters, "
             f"{self.multiply_adds:,} multiply-adds"
         )
 
     def table(self) -> Table:
-        """The rows under the headings layer, type, output, parameters, multiply-adds, field."""
+        """Return the rows, with layer, type, output, parameters, multiply-adds and field."""
         columns = ("layer", "type", "output", "parameters", "multiply-adds", "field")
         return Table(columns, tuple(_cells(row) for row in self.rows), self.caption)
 
     def to_dicts(self) -> list[dict[str, Any]]:
-        """One dictionary per row, for further computing: the fields of `LayerRow`."""
+        """Return one dictionary per row, for further computing: the fields of `LayerRow`."""
         return [vars(row).copy() for row in self.rows]
 
     def to_csv(self) -> str:
-        """The table with plain numbers, for a spreadsheet."""
+        """Return the table with plain numbers, for a spreadsheet."""
         return self.table().to_csv()
 
     def __str__(self) -> str:
@@ -104,16 +115,16 @@ def summary(
     buffers, its hooks, nor any random generator.
 
     Args:
-        model: any module that takes one tensor.
-        input_size: shape of one input without the batch axis, such as (3, 224, 224).
-        depth: how deep to look: 1 lists the model's direct parts, 2 theirs; None every layer.
-        training: run as in training, which for GoogLeNet includes the auxiliary heads.
+        model: Any module that takes one tensor.
+        input_size: Shape of one input without the batch axis, such as (3, 224, 224).
+        depth: How deep to look: 1 lists the model's direct parts, 2 theirs; None every layer.
+        training: Run as in training, which for GoogLeNet includes the auxiliary heads.
 
     Returns:
         The rows and their totals; prints as a table, and shows as one in a notebook.
 
     Raises:
-        ValueError: the input size is none, or the model cannot take it.
+        ValueError: The input size is none, or the model cannot take it.
 
     >>> net = nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2))
     >>> print(summary(net, (1, 28, 28)))
@@ -124,17 +135,15 @@ def summary(
     1      ReLU       6 x 24 x 24           0              0      5
     2      MaxPool2d  6 x 12 x 12           0              0      6
     """
-    size = _checked(input_size)
-    batch_size = 2 if training else 1  # batch normalisation cannot train on a single value
-    twin = _without_storage(model).train(training)
-    dtype = next((p.dtype for p in twin.parameters() if p.is_floating_point()), torch.float32)
-    pictures = torch.empty(batch_size, *size, dtype=dtype, device="meta")
-    try:
-        rows = _Recorder(twin, pictures, depth).run()
-    except RuntimeError as error:
-        name = type(model).__name__
-        raise ValueError(f"{name} cannot take an input of {_times(size)}: {error}") from error
-    return Summary(type(model).__name__, size, tuple(rows))
+    # Batch normalisation cannot train on a single value.
+    pictures = empty_input(model, input_size, batch_size=2 if training else 1)
+    if not isinstance(pictures, torch.Tensor):
+        raise ValueError(f"input size {input_size}: a summary gives a model one input, not several")
+    size = tuple(pictures.shape[1:])
+    recorder = _Recorder(without_storage(model).train(training), pictures, depth)
+    with one_sentence(model, times(size)):
+        recorder.run()
+    return Summary(type(model).__name__, size, tuple(recorder.rows))
 
 
 class _Recorder:
@@ -150,17 +159,16 @@ class _Recorder:
         self.flops = FlopCounterMode(display=False)
         self.fields = FieldTracker(pictures) if pictures.dim() == 4 else None
 
-    def run(self) -> list[LayerRow]:
-        """Return the rows, in the order in which the calls ended; unused layers come last."""
+    def run(self) -> None:
+        """Fill the rows, in the order in which the calls end; unused layers come last."""
         for name, module in self.twin.named_modules():
             if name in self.layers:
                 module.register_forward_pre_hook(self._begin)
                 module.register_forward_hook(self._end(name))
-        with torch.no_grad(), self.flops, self.fields or torch.no_grad():
+        with self.flops, self.fields or nullcontext():
             self.twin(self.pictures)
         for name, is_row in self.layers.items():
             self._note_unused(name, is_row)
-        return self.rows
 
     def _begin(self, module: nn.Module, args: Any) -> None:
         self._charge()
@@ -185,7 +193,7 @@ class _Recorder:
         self.flops_so_far = total
 
     def _new_parameters(self, module: nn.Module, with_parts: bool) -> int:
-        """Parameters of the module that no row has counted yet."""
+        """Return how many parameters of the module no row has counted yet."""
         new = set(module.parameters(recurse=with_parts)) - self.counted
         self.counted |= new
         return sum(parameter.numel() for parameter in new)
@@ -193,11 +201,11 @@ class _Recorder:
     def _note(
         self, name: str, module: nn.Module, args: Any, output: Any, parameters: int, flops: int
     ) -> None:
-        tensor = _main_tensor(output)
+        tensor = main_tensor(output)
         shape = None if tensor is None else tuple(tensor.shape[1:])
         multiply_adds = flops // (2 * len(self.pictures))
         field = self._field(module, args, tensor)
-        kind = parametrize.type_before_parametrizations(module).__name__
+        kind = kind_of(module).__name__
         row = LayerRow(name or "(model)", kind, shape, parameters, multiply_adds, field)
         self.rows.append(row)
 
@@ -217,7 +225,7 @@ class _Recorder:
         module = self.twin.get_submodule(name)
         parameters = self._new_parameters(module, is_row)
         if parameters:
-            kind = parametrize.type_before_parametrizations(module).__name__
+            kind = kind_of(module).__name__
             self.rows.append(LayerRow(name or "(model)", kind, None, parameters, 0, None))
 
 
@@ -225,10 +233,10 @@ class _Recorder:
 
 
 def _layers(module: nn.Module, depth: int | None, name: str = "") -> Iterator[tuple[str, bool]]:
-    """Each module down to `depth`, and whether it is a layer: one that is not looked into."""
-    parts = [(part, child) for part, child in module.named_children() if part != "parametrizations"]
+    """Yield each module down to `depth`, and whether it is a layer: one not looked into."""
+    parts = parts_of(module)
     is_layer = not parts or depth == 0
-    if not _does_nothing(module):
+    if not is_identity(module):
         yield name, is_layer
     if not is_layer:
         for part, child in parts:
@@ -236,62 +244,8 @@ def _layers(module: nn.Module, depth: int | None, name: str = "") -> Iterator[tu
             yield from _layers(child, None if depth is None else depth - 1, inner)
 
 
-def _does_nothing(module: nn.Module) -> bool:
-    """An identity, or the empty sequence that stands for an identity shortcut."""
-    empty = isinstance(module, nn.Sequential) and len(module) == 0
-    return empty or isinstance(module, nn.Identity)
-
-
-def _without_storage(model: nn.Module) -> nn.Module:
-    """A copy on the meta device that shares nothing with the model, made without copying values.
-
-    Forward hooks stay behind: they watch the model, and must not see the copy run. Pre-hooks
-    come along, since a model may check its input there or compute its weights.
-    """
-    memo: dict[int, Any] = {}
-    for module in model.modules():
-        for tensor in (
-            *module._parameters.values(),
-            *module._buffers.values(),
-            *vars(module).values(),
-        ):
-            if isinstance(tensor, torch.Tensor):
-                memo[id(tensor)] = _as_meta(tensor)
-        for hooks in (module._forward_hooks, module._backward_hooks, module._backward_pre_hooks):
-            memo[id(hooks)] = type(hooks)()
-    return copy.deepcopy(model, memo)
-
-
-def _as_meta(tensor: torch.Tensor) -> torch.Tensor:
-    empty = torch.empty_like(tensor, device="meta", requires_grad=False)
-    return nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
-
-
-def _main_tensor(output: Any) -> torch.Tensor | None:
-    """The output itself, or the first of several: GoogLeNet's logits before its heads'."""
-    if isinstance(output, torch.Tensor):
-        return output
-    values = output.values() if isinstance(output, dict) else output
-    if isinstance(values, tuple | list) or isinstance(output, dict):
-        return next((found for value in values if (found := _main_tensor(value)) is not None), None)
-    return None
-
-
-def _checked(size: tuple[int, ...]) -> tuple[int, ...]:
-    whole = all(isinstance(n, int) and not isinstance(n, bool) and n > 0 for n in size)
-    if not size or not whole:
-        raise ValueError(
-            f"input size {size} is not made of positive integers: give e.g. (3, 32, 32)"
-        )
-    return tuple(size)
-
-
-def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape))
-
-
 def _cells(row: LayerRow) -> tuple[str | int | None, ...]:
-    shape = "not used" if row.output_shape is None else _times(row.output_shape)
+    shape = "not used" if row.output_shape is None else times(row.output_shape)
     field = row.receptive_field
-    shown = _times(field) if isinstance(field, tuple) else field
+    shown = times(field) if isinstance(field, tuple) else field
     return row.name, row.kind, shape, row.parameters, row.multiply_adds, shown

@@ -7,20 +7,22 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_utils.inspection.attribution import evaluation_mode
+from course_utils.inspection.modes import in_mode
+
+__all__ = ["first_difference"]
 
 TOLERANCE = 1e-4
 
 
 @dataclass(frozen=True, eq=False)
-class Step:
+class Call:
     """One call of one layer that has weights of its own.
 
-    Args:
-        name: dotted name in its model.
-        layer: the layer.
-        before: what came in.
-        after: what went out.
+    Attributes:
+        name: Dotted name in its model.
+        layer: The layer.
+        before: What came in.
+        after: What went out.
     """
 
     name: str
@@ -33,7 +35,7 @@ class Step:
 
     @property
     def shapes(self) -> dict[str, tuple[int, ...]]:
-        """Shape of each of the layer's own weights, by name."""
+        """The shapes of the layer's own weights, by name."""
         return {name: tuple(p.shape) for name, p in self.layer.named_parameters(recurse=False)}
 
 
@@ -46,8 +48,8 @@ def first_difference(model: nn.Module, reference: nn.Module, images: Tensor) -> 
     copied first and stay as they are.
 
     Args:
-        model: the one in question, made of modules.
-        reference: the right one.
+        model: The one in question, made of modules.
+        reference: The right one.
         images: (N, C, H, W), random numbers: zeros could hide a difference.
 
     Returns:
@@ -60,8 +62,8 @@ def first_difference(model: nn.Module, reference: nn.Module, images: Tensor) -> 
         'with the same weights, other numbers come into your layer 2'
     """
     model, reference = copy.deepcopy(model), copy.deepcopy(reference)
-    right: list[Step] = []
-    mine: list[Step] = []
+    right: list[Call] = []
+    mine: list[Call] = []
     expected = _run(reference, images, right)
     try:
         output = _run(model, images, mine)
@@ -79,13 +81,13 @@ def first_difference(model: nn.Module, reference: nn.Module, images: Tensor) -> 
 
 
 @torch.no_grad()
-def _run(model: nn.Module, images: Tensor, steps: list[Step]) -> Any:
+def _run(model: nn.Module, images: Tensor, steps: list[Call]) -> Any:
     """Run a model in evaluation mode; return its output, and append its steps to a list."""
 
     def note(name: str) -> Any:
         def hook(layer: nn.Module, args: Any, output: Any) -> None:
             # Copies, since the next layer may overwrite its input.
-            steps.append(Step(name, layer, args[0].clone(), output.clone()))
+            steps.append(Call(name, layer, args[0].clone(), output.clone()))
 
         return hook
 
@@ -95,15 +97,15 @@ def _run(model: nn.Module, images: Tensor, steps: list[Step]) -> Any:
         if any(True for _ in layer.parameters(recurse=False))
     ]
     try:
-        with evaluation_mode(model):
+        with in_mode(model, training=False):
             return model(images)
     finally:
         for handle in handles:
             handle.remove()
 
 
-def _other_layers(mine: list[Step], right: list[Step]) -> str:
-    """The first layer with weights that is another, or sees or makes another shape."""
+def _other_layers(mine: list[Call], right: list[Call]) -> str:
+    """Return the first layer with weights that is another, or sees or makes another shape."""
     for i, (ours, theirs) in enumerate(zip(mine, right, strict=False), start=1):
         came, wanted = (tuple(step.before.shape[1:]) for step in (ours, theirs))
         if came != wanted:
@@ -127,13 +129,13 @@ def _other_layers(mine: list[Step], right: list[Step]) -> str:
     return ""
 
 
-def _before(steps: list[Step], i: int) -> str:
-    """What comes before layer i, counted from 1."""
+def _before(steps: list[Call], i: int) -> str:
+    """Return what comes before layer i, counted from 1."""
     return f"layer {i - 1} ({steps[i - 2].name})" if i > 1 else "the picture"
 
 
 def _other_counts(model: nn.Module, reference: nn.Module) -> str:
-    """Parameters that no layer has used."""
+    """Say that there are parameters that no layer has used."""
     mine, right = (sum(p.numel() for p in m.parameters()) for m in (model, reference))
     if mine == right:
         return ""
@@ -141,18 +143,18 @@ def _other_counts(model: nn.Module, reference: nn.Module) -> str:
 
 
 def _other_output(output: Tensor, expected: Tensor) -> str:
-    """An output of another shape."""
+    """Return an output of another shape."""
     if output.shape == expected.shape:
         return ""
     return f"your output is {tuple(output.shape)}, expected {tuple(expected.shape)}"
 
 
 def _other_numbers(
-    model: nn.Module, steps: list[Step], reference: nn.Module, images: Tensor
+    model: nn.Module, steps: list[Call], reference: nn.Module, images: Tensor
 ) -> str:
-    """Where the numbers part when both models have the same weights."""
-    right: list[Step] = []
-    mine: list[Step] = []
+    """Say where the numbers part when both models have the same weights."""
+    right: list[Call] = []
+    mine: list[Call] = []
     expected = _run(_with_random_statistics(reference), images, right)
     for ours, theirs in zip(steps, right, strict=True):
         ours.layer.load_state_dict(theirs.layer.state_dict())

@@ -10,6 +10,8 @@ from course_utils.inspection.summary import Summary, summary
 from course_utils.models.registry import lookup
 from course_utils.tables import Table
 
+__all__ = ["model_table", "summarise"]
+
 
 def summarise(
     name: str,
@@ -23,18 +25,18 @@ def summarise(
     """Summarise an architecture by its name.
 
     Args:
-        name: one of ``models.names()``.
+        name: One of `models.names()`.
         input_size: (C, H, W) of a picture; None for the size the architecture is made for.
-        num_classes: number of logits; None for the architecture's own.
-        depth: how deep to look, as in `summary`.
-        training: run as in training, as in `summary`.
-        **switches: the architecture's switches, as in ``models.build``.
+        num_classes: Number of logits; None for the architecture's own.
+        depth: How deep to look, as in `summary`.
+        training: Run as in training, as in `summary`.
+        **switches: The architecture's switches, as in `models.build`.
 
     Returns:
         The rows and their totals.
 
     Raises:
-        ValueError: an unknown name or switch, or a size that the architecture cannot take.
+        ValueError: An unknown name or switch, or a size that the architecture cannot take.
 
     >>> summarise("vgg16").parameters
     138357544
@@ -52,13 +54,13 @@ def model_table(names: Iterable[str] | None = None) -> Table:
     """Set architectures side by side: input, classes, parameters, multiply-adds, source.
 
     Args:
-        names: some of ``models.names()``; None for all.
+        names: Some of `models.names()`; None for all.
 
     Returns:
         One row per architecture, each at the size and with the switches it is made for.
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: An unknown name.
 
     >>> [row["parameters"] for row in model_table(["lenet5", "resnet20"])]
     [61706, 269722]

@@ -1,7 +1,7 @@
-"""Figures of the lessons: every ``plot_*`` returns a matplotlib ``Figure``, ``show`` displays it.
+"""Figures of the lessons: every `plot_*` returns a matplotlib `Figure`, `show` displays it.
 
-No function here calls ``plt.show()``, changes rcParams or keeps a figure alive: a figure is an
-object like any other. ``show(figure, alt)`` puts it into a notebook together with a text for
+No function here calls `plt.show()`, changes rcParams or keeps a figure alive: a figure is an
+object like any other. `show(figure, alt)` puts it into a notebook together with a text for
 readers who cannot see it.
 """
 
@@ -17,17 +17,14 @@ from course_utils.plots.convolution import (
     plot_receptive_field,
     plot_window,
 )
-from course_utils.plots.depth import plot_by_depth
 from course_utils.plots.depth_experiments import (
     plot_ablations,
-    plot_autocorrelation,
     plot_gates,
     plot_shattering,
 )
 from course_utils.plots.display import show
 from course_utils.plots.equivariance import (
     plot_frequency_responses,
-    plot_lines,
     plot_spectra,
     plot_two_ways,
 )
@@ -38,11 +35,22 @@ from course_utils.plots.images import (
     plot_prediction,
     plot_tasks,
 )
-from course_utils.plots.landscape import plot_landscape, plot_loss_lines
+from course_utils.plots.landscape import plot_landscape
+from course_utils.plots.lines import (
+    plot_autocorrelation,
+    plot_by_depth,
+    plot_lines,
+    plot_loss_lines,
+)
 from course_utils.plots.normalization import plot_norms
-from course_utils.plots.records import plot_records
 from course_utils.plots.reuse import plot_feature_reuse
-from course_utils.plots.training import LivePlot, plot_confusion, plot_histories, plot_history
+from course_utils.plots.training import (
+    LivePlot,
+    plot_confusion,
+    plot_histories,
+    plot_history,
+    plot_records,
+)
 
 __all__ = [
     "ComparisonRow",

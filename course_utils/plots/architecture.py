@@ -12,17 +12,11 @@ from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
 from matplotlib.path import Path
 from torch import nn
 
-from course_utils.plots.graph import (
-    Arrow,
-    Operation,
-    Shape,
-    Slot,
-    Step,
-    arrange,
-    merge,
-    trace,
-)
+from course_utils.inspection.trace import Operation, Shape, Step, list_steps, parts_of
+from course_utils.plots.graph import Arrow, Slot, arrange, merge
 from course_utils.plots.style import BLUE, FONT, GREEN, ORANGE, PINK, SKY, YELLOW, new_figure
+
+__all__ = ["plot_architecture", "plot_block"]
 
 COLOURS = {
     "convolution": BLUE,
@@ -55,14 +49,14 @@ def plot_block(
     The module is traced, so the picture cannot differ from the code. Its evaluation mode is drawn.
 
     Args:
-        module: a block such as `BasicBlock`, `Inception` or `VGGBlock`.
+        module: A block such as `BasicBlock`, `Inception` or `VGGBlock`.
         input_shape: (C, H, W) of its input; a list of such shapes where it takes a list of
             tensors, as `DenseLayer` does.
-        title: above the picture.
-        whole: types of modules to draw as one box, and not to look into.
+        title: Above the picture.
+        whole: Types of modules to draw as one box, and not to look into.
 
     Raises:
-        ValueError: the block cannot take the input, or decides by the values in its tensors.
+        ValueError: The block cannot take the input, or decides by the values in its tensors.
 
     Example:
         >>> from course_utils.models.resnet import BasicBlock
@@ -72,10 +66,10 @@ def plot_block(
     def is_step(part: nn.Module) -> bool:
         if isinstance(part, nn.Sequential) and not isinstance(part, whole):
             return False
-        parts = [child for child in part.children() if not isinstance(part, whole)]
-        return not parts or type(part).__module__.startswith("torch.nn")
+        is_leaf = isinstance(part, whole) or not parts_of(part)
+        return is_leaf or type(part).__module__.startswith("torch.nn")
 
-    steps = merge(trace(module, input_shape, is_step))
+    steps = merge(list_steps(module, input_shape, is_step))
     boxes = [_box(step) for step in steps]
     rows, arrows = arrange(steps, lambda k, passing: _room(boxes[k], steps[k], passing))
     drawing = _Drawing(steps, boxes, rows, arrows)
@@ -102,14 +96,14 @@ def _is_round(step: Step) -> bool:
 
 
 def _room(box: _Box, step: Step, passing: bool) -> tuple[float, float]:
-    """Left and right of a slot's centre, with the label that stands beside its arrow."""
+    """Return left and right of a slot's centre, with the label beside its arrow."""
     label = len(_size(step.shapes)) * DIGIT + 0.1
     side = max(box.width / 2 + 0.1, label)
     return (0.12, label) if passing else (side, side)
 
 
 def _size(shapes: Sequence[Shape]) -> str:
-    """``64×56×56``; of a list, ``(64+32+32)×56×56``."""
+    """Write `64×56×56`; of a list, `(64+32+32)×56×56`."""
     if len(shapes) == 1:
         return "×".join(map(str, shapes[0]))
     channels = "+".join(str(shape[0]) for shape in shapes)
@@ -196,7 +190,7 @@ class _Drawing:
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6})  # fmt: skip
 
     def _crowd(self, arrow: Arrow) -> float:
-        """Mean x of where the lines run that share an end with this one, or its own curve."""
+        """Return the mean x of the lines that share an end with this one, or of its own curve."""
         first, last = arrow.slots[0], arrow.slots[-1]
         if abs(first.x - last.x) > 0.05:
             return last.x if len(self._arriving(last)) > 1 else first.x
@@ -205,7 +199,7 @@ class _Drawing:
         return sum(joining + leaving) / len(joining + leaving)
 
     def _route(self, arrow: Arrow) -> tuple[list[tuple[float, float]], list[int]]:
-        """A line that curves between rows and runs straight down beside the steps it passes."""
+        """Return a line that curves between rows and runs straight beside the steps it passes."""
         first, *_, last = arrow.slots
         x, y = self._middle(first)
         here = (x, y + self.boxes[first.step].height / 2)
@@ -232,7 +226,7 @@ class _Drawing:
         return sorted(arriving, key=lambda arrow: arrow.slots[-2].x)
 
     def _entry(self, arrow: Arrow) -> tuple[float, float]:
-        """Where an arrow ends: at the top of its step, beside the others that end there."""
+        """Return where an arrow ends: on top of its step, beside the others that end there."""
         slot = arrow.slots[-1]
         box = self.boxes[slot.step]
         arriving = self._arriving(slot)
@@ -242,7 +236,7 @@ class _Drawing:
         return x + place * spread, y - box.height / 2 + (0.02 if box.width < 0.4 else 0)
 
     def _label_place(self, arrow: Arrow) -> tuple[float, float]:
-        """Beside the straight part of the line, or at the end that it shares with fewer lines."""
+        """Return the straight part of the line, or the end that it shares with fewer lines."""
         if len(arrow.slots) > 2:
             return self._middle(arrow.slots[-2])
         first, last = arrow.slots
@@ -272,7 +266,7 @@ def _draw_cells(
 
 
 def _tint(kind: str, strength: float = 0.3) -> tuple[float, float, float]:
-    """The colour of a kind, light enough to write on."""
+    """Return the colour of a kind, light enough to write on."""
     red, green, blue = to_rgb(COLOURS.get(kind, "white"))
     return (
         1 - strength * (1 - red),
@@ -282,7 +276,7 @@ def _tint(kind: str, strength: float = 0.3) -> tuple[float, float, float]:
 
 
 def _canvas(width: float, height: float, top: float = 0.0) -> tuple[Figure, Axes]:
-    """A figure whose coordinates are inches from the upper left corner, y pointing down."""
+    """Return a figure whose coordinates are inches from the upper left corner, y pointing down."""
     figure = new_figure(width, height)
     figure.set_layout_engine("none")
     axes = figure.add_axes((0, 0, 1, 1))
@@ -310,12 +304,12 @@ def plot_architecture(
     one stage; so are neighbouring blocks of the same type, where the net has many.
 
     Args:
-        net: a model whose parts follow each other; or its stages as (label, output shape).
+        net: A model whose parts follow each other; or its stages as (label, output shape).
         input_shape: (C, H, W) of a picture.
-        title: above the picture.
+        title: Above the picture.
 
     Raises:
-        ValueError: the model cannot take the input, is no chain, or has too many stages.
+        ValueError: The model cannot take the input, is no chain, or has too many stages.
 
     Example:
         >>> from course_utils import models
@@ -350,7 +344,7 @@ class _Stage:
 
 def _model_stages(net: nn.Module, input_shape: Shape) -> list[_Stage]:
     containers = (nn.Sequential, nn.ModuleDict, nn.ModuleList)
-    steps = trace(net, input_shape, lambda part: not isinstance(part, containers))
+    steps = list_steps(net, input_shape, lambda part: not isinstance(part, containers))
     if any(len(step.sources) > 1 for step in steps):
         name = type(net).__name__
         raise ValueError(f"{name} is no chain: draw it by plot_block, or give its stages")
@@ -415,5 +409,5 @@ def _draw_stage(
 
 
 def _root(shape: Shape) -> float:
-    """Square root of the height of the maps; a vector is a map of one pixel."""
+    """Return the root of the height of the maps; a vector is a map of one pixel."""
     return math.sqrt(shape[1]) if len(shape) > 1 else 1.0

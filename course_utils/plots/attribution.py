@@ -11,6 +11,8 @@ from torch import Tensor
 from course_utils.plots.images import draw_image, to_hwc
 from course_utils.plots.style import FONT, INTENSITY, SIGNED, YELLOW, bare, new_figure
 
+__all__ = ["plot_attribution", "plot_overlays"]
+
 Maps = Mapping[str, Tensor]
 LUMINANCE = np.array([0.299, 0.587, 0.114])  # of red, green and blue, by ITU-R BT.601
 
@@ -25,7 +27,7 @@ def plot_attribution(
     not at how much.
 
     Args:
-        picture: (C, H, W), uint8 or float in [0, 1].
+        picture: (C, H, W), uint8 or float in [0, 1]; or one for each row of maps, (R, C, H, W).
         models: Name of the model -> name of the map -> (h, w); stretched to the picture. All
             models have the same maps.
         mask: (H, W), bool: the object, whose outline is drawn on the maps; None for no outline.
@@ -40,12 +42,16 @@ def plot_attribution(
     num_rows, num_columns = len(kinds[0]), 1 + len(kinds)
     figure = new_figure(1.75 * num_columns + 0.2, 1.75 * num_rows + 0.35)
     grid = figure.add_gridspec(num_rows, num_columns)
-    draw_image(figure.add_subplot(grid[:, 0]), picture, title)
+    if picture.ndim == 3:
+        draw_image(figure.add_subplot(grid[:, 0]), picture, title)
+    else:
+        for row, shown in enumerate(picture):
+            draw_image(figure.add_subplot(grid[row, 0]), shown, title if row == 0 else "")
     for row, kind in enumerate(kinds[0]):
         signed = any(bool((maps[kind] < 0).any()) for maps in models.values())
         for column, (name, maps) in enumerate(models.items(), start=1):
             axes = figure.add_subplot(grid[row, column])
-            _draw_map(axes, maps[kind], tuple(picture.shape[1:]), mask, signed=signed)
+            _draw_map(axes, maps[kind], tuple(picture.shape[-2:]), mask, signed=signed)
             bare(axes, name if row == 0 else "")
             if column == 1:
                 axes.set_ylabel(kind, fontsize=FONT)
@@ -57,8 +63,6 @@ def plot_overlays(
     maps: Mapping[str, Tensor],
     masks: Tensor | None = None,
     titles: Sequence[str] = (),
-    *,
-    size: float = 1.25,
 ) -> Figure:
     """Draw pictures in a row, and under each the maps that several models lay over it.
 
@@ -70,7 +74,6 @@ def plot_overlays(
         maps: Name of each row -> (N, H, W), not negative, as `inspection.grad_cam` gives.
         masks: (N, H, W), bool: the objects, whose outlines are drawn; None for no outline.
         titles: One above each picture, or none at all.
-        size: Width of one picture, in inches.
 
     Raises:
         ValueError: There is no picture, or maps, masks or titles are not one for each.
@@ -82,7 +85,7 @@ def plot_overlays(
     wrong = [f"{count} {name}" for name, count in counts.items() if count != num]
     if num == 0 or wrong:
         raise ValueError(f"{num} pictures, but {', '.join(wrong) or 'none to draw'}: give one each")
-    figure = new_figure(size * num + 0.3, size * (1 + len(maps)) + 0.25)
+    figure = new_figure(1.25 * num + 0.3, 1.25 * (1 + len(maps)) + 0.25)
     grid = figure.subplots(1 + len(maps), num, squeeze=False)
     for column, picture in enumerate(pictures):
         draw_image(grid[0, column], picture, titles[column] if titles else "")

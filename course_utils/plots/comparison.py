@@ -14,6 +14,8 @@ from matplotlib.transforms import Bbox
 
 from course_utils.plots.style import BLUE, FONT, RED, new_figure, per_cent, tidy
 
+__all__ = ["ComparisonRow", "pareto_front", "plot_comparison"]
+
 LABEL = FONT - 1.5  # points
 MARKER = 6  # points across
 CLEARANCE = 1.5  # points that a label keeps from whatever else is drawn
@@ -65,9 +67,7 @@ def pareto_front(rows: Sequence[ComparisonRow], cost: str) -> list[ComparisonRow
     return front
 
 
-def plot_comparison(
-    rows: Sequence[ComparisonRow], title: str = "", *, lowest: float = 0.0
-) -> Figure:
+def plot_comparison(rows: Sequence[ComparisonRow], *, lowest: float = 0.0) -> Figure:
     """Draw accuracy against cost, one panel for each cost, every model with its name.
 
     Bars are one standard deviation up and down. Blue points, joined by a line, are those that no
@@ -75,7 +75,6 @@ def plot_comparison(
 
     Args:
         rows: The models; all have the same costs, and names of their own.
-        title: Above the panels.
         lowest: An accuracy in [0, 1) where the axis ends. Whoever lies below is a triangle at the
             bottom, its label with the numbers, so that one failure does not press all others
             together.
@@ -92,8 +91,6 @@ def plot_comparison(
         _draw_panel(axes, rows, cost, lowest)
     for axes in panels[1:]:
         axes.set_ylabel("")
-    if title:
-        figure.suptitle(title, fontsize=FONT + 1)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # settles where every point lies, which the labels depend on
     for axes, cost in zip(panels, costs, strict=True):
@@ -117,13 +114,13 @@ def _check(rows: Sequence[ComparisonRow]) -> None:
 
 
 def _lifted(row: ComparisonRow, lowest: float) -> ComparisonRow:
-    """A model that is off the chart, at its lower edge."""
+    """Return a model that is off the chart, at its lower edge."""
     label = f"{row.label} ({row.accuracy:.0%} ± {row.deviation:.0%})"
     return replace(row, label=label, accuracy=lowest, deviation=0.0)
 
 
 def _draw_panel(axes: Axes, rows: Sequence[ComparisonRow], cost: str, lowest: float) -> None:
-    """Points with their bars, and the line of the best."""
+    """Draw points with their bars, and the line of the best."""
     front = pareto_front(rows, cost)
     axes.plot([row.costs[cost] for row in front], [row.accuracy for row in front],
               drawstyle="steps-post", color=BLUE, linewidth=1, alpha=0.5)  # fmt: skip
@@ -189,7 +186,7 @@ def _join(axes: Axes, label: Annotation, x: float, y: float) -> None:
 
 
 def _places(width: float, height: float) -> Iterator[tuple[float, float]]:
-    """Where the middle of a label could be, seen from its point, in points; the best first."""
+    """Yield where a label's middle could be, in points from its point; the best first."""
     for distance in DISTANCES:
         for angle in ANGLES:
             cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
@@ -201,7 +198,7 @@ def _sign(value: float) -> int:
 
 
 def _occupied(axes: Axes, row: ComparisonRow, cost: str, radius: float) -> Bbox:
-    """The box around a point of some radius and its bar, in pixels."""
+    """Return the box around a point of some radius and its bar, in pixels."""
     low, high = row.accuracy - row.deviation, row.accuracy + row.deviation
     [left, bottom], [right, top] = axes.transData.transform(
         [(row.costs[cost], low), (row.costs[cost], high)]
@@ -210,7 +207,7 @@ def _occupied(axes: Axes, row: ComparisonRow, cost: str, radius: float) -> Bbox:
 
 
 def _steps(axes: Axes, front: Sequence[ComparisonRow], cost: str) -> list[Bbox]:
-    """The boxes, as thin as the line, that the steps between the best models fill."""
+    """Return the boxes, as thin as the line, that the steps between the best models fill."""
     corners = axes.transData.transform([(row.costs[cost], row.accuracy) for row in front])
     boxes = []
     for (left, bottom), (right, top) in itertools.pairwise(corners):
@@ -219,20 +216,20 @@ def _steps(axes: Axes, front: Sequence[ComparisonRow], cost: str) -> list[Bbox]:
 
 
 def _crowd(axes: Axes, rows: Sequence[ComparisonRow], row: ComparisonRow, cost: str) -> float:
-    """How close the other points are: the sum of the inverse distances in pixels."""
+    """Return how close the other points are: the sum of inverse distances in pixels."""
     places = axes.transData.transform([(other.costs[cost], other.accuracy) for other in rows])
     [mine] = axes.transData.transform([(row.costs[cost], row.accuracy)])
     return sum(1 / (1 + math.dist(mine, place)) for place in places)
 
 
 def _overlap(box: Bbox, other: Bbox, clearance: float) -> float:
-    """The area two boxes share, in square pixels, with some distance around the first."""
+    """Return the area two boxes share, in square pixels, with some distance around the first."""
     width = min(box.x1, other.x1) - max(box.x0, other.x0) + clearance
     height = min(box.y1, other.y1) - max(box.y0, other.y0) + clearance
     return max(width, 0) * max(height, 0)
 
 
 def _outside(box: Bbox, frame: Bbox) -> float:
-    """The area of a box that lies outside a frame, in square pixels."""
+    """Return the area of a box that lies outside a frame, in square pixels."""
     inside = Bbox.intersection(box, frame)
     return box.width * box.height - (inside.width * inside.height if inside else 0)

@@ -1,8 +1,8 @@
 """Figures of convolutions: windows, weight matrices, filters, receptive fields and costs."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 import torch
@@ -32,35 +32,59 @@ from course_utils.plots.style import (
     SKY,
     bare,
     new_figure,
+    number,
     tidy,
 )
 
+__all__ = [
+    "plot_counts",
+    "plot_filter_bank",
+    "plot_filters",
+    "plot_grids",
+    "plot_maps",
+    "plot_receptive_field",
+    "plot_window",
+]
+
 CELL = 0.4  # inches: side of a cell that holds a number
-LARGEST = 16  # cells or kernels along a side that a figure has room for
+LARGEST = 18  # cells or kernels along a side that a figure has room for
+NARROW = 40  # pixels of a picture that are drawn one by one, not as a bar
+WIDEST = 256  # pixels of a picture that can be drawn at all
+
+Cell = tuple[int, int]  # row and column
 
 
 # --- Grids of numbers --------------------------------------------------------------------------
 
 
 def plot_grids(
-    grids: Sequence[Tensor], titles: Sequence[str], *, shared: bool = True, columns: int = 6
+    grids: Sequence[Tensor],
+    titles: Sequence[str],
+    *,
+    shared: bool = True,
+    columns: int = 6,
+    framed: Sequence[Iterable[Cell]] = (),
 ) -> Figure:
     """Draw small grids side by side, the number of every cell written on it.
 
     Args:
-        grids: each (H, W), any size up to 16 a side; a cell that is NaN stays empty.
-        titles: one for each grid.
-        shared: one colour scale for all of them; otherwise each has its own.
-        columns: grids in a row, at most.
+        grids: Each (H, W), any size up to 18 a side; a cell that is NaN stays empty.
+        titles: One for each grid.
+        shared: One colour scale for all of them; otherwise each has its own.
+        columns: Grids in a row, at most.
+        framed: For each grid the cells (row, column) that get a red frame, or nothing at all.
 
     Raises:
-        ValueError: a grid is not (H, W) or too large, or the titles are not one for each.
+        ValueError: A grid is not (H, W) or too large, or the titles are not one for each.
     """
     figure, panels = _grid_panels(grids, titles, columns)
     together = torch.cat([grid.flatten().double() for grid in grids])
     for axes, grid, title in zip(panels, grids, titles, strict=True):
         _draw_numbers(axes, grid, _scale(together if shared else grid))
         bare(axes, title)
+    for axes, cells in zip(panels, framed, strict=False):
+        for row, column in cells:
+            _frame(axes, row, column)
     return figure
 
 
@@ -71,39 +95,53 @@ def plot_window(
     stride: int = 1,
     padding: int = 0,
     dilation: int = 1,
-    position: tuple[int, int] = (0, 0),
+    position: Cell = (0, 0),
+    products: bool = False,
+    whole: bool = True,
 ) -> Figure:
     """Draw a worked example: the input with one window, the filter, and the output with its cell.
 
     Args:
-        image: (H, W), at most 16 a side with its padding.
+        image: (H, W), at most 18 a side with its padding.
         kernel: (k_h, k_w).
-        stride: distance between windows.
-        padding: rim of zeros, drawn white.
-        dilation: distance between the taps of the filter.
-        position: row and column of the output cell that is marked.
+        stride: Distance between windows.
+        padding: Rim of zeros, drawn white and hatched: they are no pixels.
+        dilation: Distance between the taps of the filter.
+        position: Row and column of the output cell that is marked.
+        products: Draw what is added up for that cell, too.
+        whole: Draw every output cell, not only those up to the marked one, row by row.
 
     Raises:
-        ValueError: the sizes are too large, or there is no such output cell.
+        ValueError: The sizes are too large, or there is no such output cell.
     """
     batch, weight = image[None, None].double(), kernel[None, None].double()
     output = F.conv2d(batch, weight, stride=stride, padding=padding, dilation=dilation)[0, 0]
     if not all(0 <= at < size for at, size in zip(position, output.shape, strict=True)):
         raise ValueError(f"position {position} is outside the {tuple(output.shape)} output")
     padded = F.pad(image.double(), [padding] * 4)
-    figure = plot_grids([padded, kernel, output], ["input", "filter", "output"], shared=False)
-    _blank_rim(figure.axes[0], tuple(padded.shape), padding)
-    for tap in np.ndindex(*kernel.shape):
-        row, column = (p * stride + t * dilation for p, t in zip(position, tap, strict=True))
-        _frame(figure.axes[0], row, column)
-    _frame(figure.axes[2], *position)
+    taps = [
+        (position[0] * stride + r * dilation, position[1] * stride + c * dilation)
+        for r, c in np.ndindex(*kernel.shape)
+    ]
+    if not whole:
+        output.view(-1)[position[0] * output.shape[1] + position[1] + 1 :] = torch.nan
+    panels = {"input": (padded, taps), "filter": (kernel, [])}
+    if products:
+        values = torch.stack([padded[tap] for tap in taps]).view(kernel.shape) * kernel
+        values += 0.0  # a product of -0 is a 0
+        panels[f"products, sum {number(float(values.sum()))}"] = (values, [])
+    panels["output"] = (output, [position])
+    grids, framed = zip(*panels.values(), strict=True)
+    figure = plot_grids(grids, list(panels), shared=False, framed=framed)
+    _hatch_rim(figure.axes[0], tuple(padded.shape), padding)
+    figure.axes[-1].set_facecolor("0.95")  # where a cell is still to come
     return figure
 
 
 def _grid_panels(
     grids: Sequence[Tensor], titles: Sequence[str], columns: int
 ) -> tuple[Figure, list[Axes]]:
-    """A figure with one panel for each grid, wide enough that all cells have the same size."""
+    """Return a figure of one panel for each grid, its cells all of the same size."""
     if len(grids) == 0 or len(grids) != len(titles):
         raise ValueError(f"{len(grids)} grids and {len(titles)} titles: give one title each")
     for grid in grids:
@@ -127,7 +165,7 @@ def _grid_panels(
 
 
 def _scale(values: Tensor) -> ScalarMappable:
-    """Colours for the values: centred on zero if any is negative, from low to high otherwise."""
+    """Return colours for the values: around zero if any is negative, else from low to high."""
     known = values[~values.isnan()].double()
     low, high = float(known.min()), float(known.max())
     if low < 0:
@@ -155,14 +193,15 @@ def _draw_numbers(axes: Axes, grid: Tensor, scale: ScalarMappable, fontsize: flo
                       color="white" if dark else "black", fontsize=fontsize)  # fmt: skip
 
 
-def _blank_rim(axes: Axes, shape: tuple[int, ...], width: int) -> None:
-    """Paint the outermost rows and columns white, their zeros grey: they are no pixels."""
+def _hatch_rim(axes: Axes, shape: tuple[int, ...], width: int) -> None:
+    """Paint the outermost rows and columns white and hatched, their zeros grey."""
     for text in axes.texts:
         column, row = (int(at) for at in text.get_position())
         if min(row, column, shape[0] - 1 - row, shape[1] - 1 - column) < width:
             cell = Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="white", edgecolor="0.8")
+            cell.set(hatch="////", zorder=1.5)
             axes.add_patch(cell)
-            text.set_color("0.45")
+            text.set(color="0.35", style="italic")
 
 
 def _frame(axes: Axes, row: float, column: float) -> None:
@@ -181,34 +220,43 @@ def plot_maps(
     xlabel: str = "",
     ylabel: str = "",
     size: float = 2.1,
+    shared: bool = True,
+    columns: int = 6,
 ) -> Figure:
-    """Draw maps of numbers side by side in one colour scale; exact zeros stay white.
+    """Draw maps of numbers side by side; exact zeros stay white.
 
     Args:
-        maps: each (H, W): weight matrices, gradients, differences.
-        titles: one for each map.
-        xlabel: what the columns are.
-        ylabel: what the rows are.
-        size: width of each map, in inches.
+        maps: Each (H, W): weight matrices, gradients, differences.
+        titles: One for each map.
+        xlabel: What the columns are.
+        ylabel: What the rows are.
+        size: Width of each map, in inches.
+        shared: One colour scale for all maps, shown beside them; otherwise each has its own.
+        columns: Maps in a row, at most.
 
     Raises:
-        ValueError: a map is not (H, W), or the titles are not one for each.
+        ValueError: A map is not (H, W), or the titles are not one for each.
     """
     if len(maps) == 0 or len(maps) != len(titles) or any(values.ndim != 2 for values in maps):
         shapes = [tuple(values.shape) for values in maps]
         raise ValueError(f"shapes {shapes} and {len(titles)} titles: give (H, W), one title each")
-    figure = new_figure(size * len(maps) + 0.9, size + 0.6)
-    panels = figure.subplots(1, len(maps), squeeze=False)[0]
+    columns = min(columns, len(maps))
+    rows = -(-len(maps) // columns)
+    figure = new_figure(size * columns + 0.9 * shared, (size + 0.3) * rows + 0.3 * shared)
+    panels = figure.subplots(rows, columns, squeeze=False)
     scale = _scale(torch.cat([values.detach().flatten().double() for values in maps]))
-    for axes, values, title in zip(panels, maps, titles, strict=True):
+    for axes in panels.flat[len(maps) :]:
+        axes.set_axis_off()
+    for axes, values, title in zip(panels.flat, maps, titles, strict=False):
         array = np.ma.masked_equal(values.detach().double().numpy(), 0)
-        _paint(axes, array, scale)
+        _paint(axes, array, scale if shared else _scale(values))
         bare(axes, title)
         axes.spines[:].set(visible=True, color="0.7")
         axes.set_xlabel(xlabel, fontsize=FONT)
-    panels[0].set_ylabel(ylabel, fontsize=FONT)
-    bar = figure.colorbar(scale, ax=list(panels), shrink=0.8, aspect=15)
-    bar.ax.tick_params(labelsize=FONT - 2)
+    panels[0, 0].set_ylabel(ylabel, fontsize=FONT)
+    if shared:
+        bar = figure.colorbar(scale, ax=list(panels.flat[: len(maps)]), shrink=0.8, aspect=15)
+        bar.ax.tick_params(labelsize=FONT - 2)
     return figure
 
 
@@ -219,11 +267,11 @@ def plot_filter_bank(weight: Tensor, groups: int = 1, size: float = 0.42) -> Fig
 
     Args:
         weight: (c_out, c_in / groups, k_h, k_w).
-        groups: as in ``nn.Conv2d``.
-        size: side of one kernel, in inches.
+        groups: As in `nn.Conv2d`.
+        size: Side of one kernel, in inches.
 
     Raises:
-        ValueError: not four axes, too many kernels to draw, or groups that do not divide c_out.
+        ValueError: Not four axes, too many kernels to draw, or groups that do not divide c_out.
     """
     if weight.ndim != 4 or max(weight.shape[0], weight.shape[1] * groups) > LARGEST:
         raise ValueError(
@@ -255,25 +303,22 @@ def plot_filter_bank(weight: Tensor, groups: int = 1, size: float = 0.42) -> Fig
 # --- What filters do ---------------------------------------------------------------------------
 
 
-def plot_filters(
-    kernels: Mapping[str, Tensor], responses: Sequence[Tensor], *, columns: int = 4
-) -> Figure:
+def plot_filters(kernels: Mapping[str, Tensor], responses: Sequence[Tensor]) -> Figure:
     """Draw filters, and below each what it makes of a picture.
 
     A filter whose weights sum to zero gives a map of differences, drawn in two colours around
     zero. Any other gives a picture, drawn in grey from 0 to 1.
 
     Args:
-        kernels: name -> (k_h, k_w).
-        responses: what each filter gave, (H, W) float.
-        columns: filters in a row, at most.
+        kernels: Name -> (k_h, k_w).
+        responses: What each filter gave, (H, W) float.
 
     Raises:
-        ValueError: there is no filter, or not one response for each.
+        ValueError: There is no filter, or not one response for each.
     """
     if not kernels or len(kernels) != len(responses):
         raise ValueError(f"{len(kernels)} filters and {len(responses)} responses: give one each")
-    columns = min(columns, len(kernels))
+    columns = min(4, len(kernels))
     rows = -(-len(kernels) // columns)
     width = 7.6 / columns
     height = width * responses[0].shape[0] / responses[0].shape[1]
@@ -302,8 +347,7 @@ def _draw_kernel(axes: Axes, kernel: Tensor, name: str) -> None:
         _draw_numbers(axes, kernel, scale, FONT - 2)
     else:
         _paint(axes, kernel.numpy(), scale)
-    total = f"{float(kernel.double().sum()):.2f}".rstrip("0").rstrip(".")
-    bare(axes, f"{name}\nsum {total.replace('-0', '0')}")
+    bare(axes, f"{name}\nsum {number(float(kernel.double().sum()))}")
 
 
 def _draw_response(axes: Axes, response: Tensor, *, signed: bool) -> None:
@@ -323,22 +367,29 @@ def _draw_response(axes: Axes, response: Tensor, *, signed: bool) -> None:
 class Level:
     """One row of a receptive-field figure: the positions of a layer, or the pixels.
 
-    Args:
-        label: what stands at its left.
-        num: number of positions, padding not counted.
-        seen: first and last position that is seen; either may lie in the padding.
-        offset: where position 0 is drawn, in pixels of the picture.
-        jump: distance between neighbouring positions, in pixels of the picture.
+    Attributes:
+        label: What stands at its left.
+        num: Number of positions, padding not counted.
+        seen: First and last position that is seen; either may lie in the padding.
+        offset: Where position 0 is drawn, in pixels of the picture.
+        jump: Distance between neighbouring positions, in pixels of the picture.
+        merged: Whether neighbours are drawn as one bar.
     """
 
     label: str
     num: int
     seen: tuple[int, int]
-    offset: float = 0
-    jump: int = 1
+    offset: float
+    jump: int
+    merged: bool
+
+    @property
+    def half(self) -> float:
+        """Half the width of a position, in pixels of the picture."""
+        return self.jump / 2 if self.merged else 0.42
 
     def x(self, position: int) -> float:
-        """Where a position is drawn: above the middle of what it sees."""
+        """Return where a position is drawn: above the middle of what it sees."""
         return self.offset + position * self.jump
 
 
@@ -346,15 +397,17 @@ def plot_receptive_field(layers: Sequence[Layer], n: int, output: int | None = N
     """Draw what one output sees in every layer below it, along one axis of the picture.
 
     Args:
-        layers: the stack, from the picture upwards; its sizes are plain integers.
-        n: pixels of the picture, at most 40.
-        output: which output of the last layer; the middle one by default.
+        layers: The stack, from the picture upwards; its sizes are plain integers.
+        n: Pixels of the picture, at most 256; more than 40 are drawn as bars.
+        output: Which output of the last layer; the middle one by default.
 
     Raises:
-        ValueError: there is no layer, the picture is too wide, or there is no such output.
+        ValueError: There is no layer, the picture is too wide, or there is no such output.
     """
-    if not layers or n > 40:
-        raise ValueError(f"{len(layers)} layers on {n} pixels: give a layer, and at most 40 pixels")
+    if not layers or n > WIDEST:
+        raise ValueError(
+            f"{len(layers)} layers on {n} pixels: give a layer, and at most {WIDEST} pixels"
+        )
     levels = _levels(layers, n, output)
     figure = new_figure(min(0.25 * n + 2.2, 9.2), 0.5 * len(levels) + 0.2)
     axes = figure.subplots()
@@ -372,7 +425,7 @@ def plot_receptive_field(layers: Sequence[Layer], n: int, output: int | None = N
 
 
 def _levels(layers: Sequence[Layer], n: int, output: int | None) -> list[Level]:
-    """The picture and every layer, each with the range that the output sees of it."""
+    """Return the picture and every layer, each with the range that the output sees of it."""
     sizes = [n, *(_plain(size) for size in output_sizes(n, layers))]
     output = sizes[-1] // 2 if output is None else output
     if not 0 <= output < sizes[-1]:
@@ -381,16 +434,24 @@ def _levels(layers: Sequence[Layer], n: int, output: int | None) -> list[Level]:
     names = ["picture", *(layer.name or f"{layer.k} wide" for layer in layers)]
     levels = []
     for name, num, field, seen in zip(
-        names, sizes, fields, _seen_ranges(layers, output), strict=True
+        names, sizes, fields, seen_ranges(layers, output), strict=True
     ):
         middle = _plain(field.start) + (_plain(field.size) - 1) / 2
         label = f"{name}: {seen[1] - seen[0] + 1} of {num}"
-        levels.append(Level(label, num, seen, middle, _plain(field.jump)))
+        levels.append(Level(label, num, seen, middle, _plain(field.jump), merged=n > NARROW))
     return levels
 
 
-def _seen_ranges(layers: Sequence[Layer], output: int) -> list[tuple[int, int]]:
-    """First and last position seen at each level, the picture first; padding counts, too."""
+def seen_ranges(layers: Sequence[Layer], output: int) -> list[tuple[int, int]]:
+    """Return the first and last position that an output sees at each level, the picture first.
+
+    Args:
+        layers: The stack, from the picture upwards; its sizes are plain integers.
+        output: Which output of the last layer.
+
+    Returns:
+        One range more than layers; what lies below 0 or past the edge is padding.
+    """
     ranges = [(output, output)]
     for layer in reversed(layers):
         stride, padding = _plain(layer.s), _plain(layer.p)
@@ -401,7 +462,7 @@ def _seen_ranges(layers: Sequence[Layer], output: int) -> list[tuple[int, int]]:
 
 
 def _plain(size: Size) -> int:
-    """The size as one integer; a pair has no place in a figure of one axis."""
+    """Return the size as one integer; a pair has no place in a figure of one axis."""
     if not isinstance(size, int):
         raise ValueError(f"size {size} is a pair: this figure shows one axis, give integers")
     return size
@@ -410,10 +471,17 @@ def _plain(size: Size) -> int:
 def _draw_level(axes: Axes, height: int, level: Level) -> None:
     """Draw the positions of a level as boxes: seen ones filled, padding dotted."""
     first, last = level.seen
-    for position in range(min(0, first), max(level.num - 1, last) + 1):
-        inside, real = first <= position <= last, 0 <= position < level.num
+
+    def look(position: int) -> tuple[bool, bool] | int:
+        kind = first <= position <= last, 0 <= position < level.num
+        return kind if level.merged else position
+
+    for _, group in groupby(range(min(0, first), max(level.num - 1, last) + 1), look):
+        run = list(group)
+        inside, real = first <= run[0] <= last, 0 <= run[0] < level.num
         colour = (SKY if height else ORANGE) if real else "white"
-        box = Rectangle((level.x(position) - 0.42, height - 0.28), 0.84, 0.56)
+        left, right = level.x(run[0]) - level.half, level.x(run[-1]) + level.half
+        box = Rectangle((left, height - 0.28), right - left, 0.56)
         box.set(
             facecolor=colour if inside else "0.93",
             edgecolor="0.35" if inside else "0.7",
@@ -425,10 +493,10 @@ def _draw_level(axes: Axes, height: int, level: Level) -> None:
 def _draw_cone(axes: Axes, height: int, below: Level, above: Level) -> None:
     """Shade what lies between the seen positions of two neighbouring levels."""
     corners = [
-        (below.x(below.seen[0]) - 0.42, height + 0.28),
-        (below.x(below.seen[1]) + 0.42, height + 0.28),
-        (above.x(above.seen[1]) + 0.42, height + 0.72),
-        (above.x(above.seen[0]) - 0.42, height + 0.72),
+        (below.x(below.seen[0]) - below.half, height + 0.28),
+        (below.x(below.seen[1]) + below.half, height + 0.28),
+        (above.x(above.seen[1]) + above.half, height + 0.72),
+        (above.x(above.seen[0]) - above.half, height + 0.72),
     ]
     axes.add_patch(Polygon(corners, facecolor=SKY, alpha=0.25, edgecolor="none"))
 
@@ -440,11 +508,11 @@ def plot_counts(counts: Mapping[str, int], xlabel: str) -> Figure:
     """Draw counts of very different size as bars on a logarithmic scale, the number at each.
 
     Args:
-        counts: name -> count, at least 1.
-        xlabel: what is counted.
+        counts: Name -> count, at least 1.
+        xlabel: What is counted.
 
     Raises:
-        ValueError: there is nothing to draw, or a count below 1, which has no logarithm to show.
+        ValueError: There is nothing to draw, or a count below 1, which has no logarithm to show.
     """
     if not counts or min(counts.values()) < 1:
         raise ValueError(f"counts {dict(counts)}: give at least one, each at least 1")

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 
-import matplotlib.ticker as ticker
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from torch import Tensor
@@ -14,13 +13,16 @@ from course_utils.plots.style import (
     FONT,
     INTENSITY,
     LINES,
-    MARKERS,
     SIGNED,
     new_figure,
     per_cent,
     tidy,
+    whole_ticks,
 )
 
+__all__ = ["plot_ablations", "plot_gates", "plot_shattering"]
+
+CHANCE = 0.1  # of ten classes
 MANY_BLOCKS = 12  # as many as one panel has room to name
 
 
@@ -66,40 +68,6 @@ def _draw_covariance(axes: Axes, values: Tensor, inputs: Tensor) -> None:
     axes.set_xlabel("input x", fontsize=FONT - 1)
 
 
-def plot_autocorrelation(curves: Mapping[str, Tensor], title: str = "") -> Figure:
-    """Draw autocorrelations over the lag.
-
-    Args:
-        curves: Label -> (L,), the value at lag 0, 1, ..., L - 1. A label that ends in ``noise``
-            is drawn as a grey reference.
-        title: Above the panel.
-
-    Raises:
-        ValueError: There is no curve, or more than can be told apart.
-
-    Source: Balduzzi et al. 2017, figure 2.
-    """
-    coloured = [label for label in curves if not label.endswith("noise")]
-    if not curves or len(coloured) > len(LINES):
-        raise ValueError(f"{len(coloured)} curves: one figure compares 1 to {len(LINES)}")
-    figure = new_figure(6.0, 3.1)
-    axes = figure.subplots()
-    looks = iter(zip(LINES, MARKERS, strict=True))
-    for label, values in curves.items():
-        if label.endswith("noise"):
-            style = "--" if "white" in label else ":"
-            axes.plot(values.numpy(), style, color="0.35", linewidth=1.4, label=label)
-        else:
-            colour, marker = next(looks)
-            axes.plot(values.numpy(), color=colour, marker=marker, markersize=4, label=label)
-    tidy(axes, "lag, in points of the grid", "autocorrelation of dy/dx")
-    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-    axes.legend(fontsize=FONT - 1, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    if title:
-        axes.set_title(title, fontsize=FONT + 1)
-    return figure
-
-
 def plot_gates(gates: Sequence[Sequence[float]]) -> Figure:
     """Draw how far the transform gates of each layer are open, after each epoch.
 
@@ -117,8 +85,8 @@ def plot_gates(gates: Sequence[Sequence[float]]) -> Figure:
     image = axes.imshow(gates, cmap=INTENSITY, vmin=0, vmax=highest, aspect="auto")
     axes.set_xlabel("highway layer, from the input up", fontsize=FONT)
     axes.set_ylabel("epochs trained", fontsize=FONT)
-    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
-    axes.yaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    whole_ticks(axes.xaxis)
+    whole_ticks(axes.yaxis)
     axes.tick_params(labelsize=FONT - 1)
     bar = figure.colorbar(image, ax=axes)
     bar.set_label("mean of T: 0 carries,\n1 transforms", fontsize=FONT - 1)
@@ -126,12 +94,11 @@ def plot_gates(gates: Sequence[Sequence[float]]) -> Figure:
     return figure
 
 
-def plot_ablations(ablations: Mapping[str, Ablation], chance: float = 0.1) -> Figure:
+def plot_ablations(ablations: Mapping[str, Ablation]) -> Figure:
     """Draw the accuracy of models without each of their blocks, beside that of the whole.
 
     Args:
         ablations: Label -> what `inspection.ablate` found, with accuracies as scores.
-        chance: Accuracy of a guess.
 
     Raises:
         ValueError: There is no model.
@@ -143,7 +110,7 @@ def plot_ablations(ablations: Mapping[str, Ablation], chance: float = 0.1) -> Fi
     for axes, (label, found), colour in zip(panels, ablations.items(), LINES, strict=False):
         axes.bar(range(len(found.scores)), list(found.scores.values()), color=colour, width=0.7)
         axes.axhline(found.whole, color=BLACK, linewidth=1.2)
-        axes.axhline(chance, color=BLACK, linewidth=1.0, linestyle=":")
+        axes.axhline(CHANCE, color=BLACK, linewidth=1.0, linestyle=":")
         names = [name.removeprefix("stages.") for name in found.scores]
         every = 1 + (len(names) - 1) // MANY_BLOCKS  # of many blocks only some are named
         tidy(axes, "block taken out (stage.block)", "")

@@ -7,13 +7,15 @@ import io
 from IPython.display import DisplayHandle
 from matplotlib.figure import Figure
 
+__all__ = ["show", "to_bundle", "to_html"]
+
 CSS_DPI = 96  # dots per inch that a page is laid out in
 DPI = 144  # dots per inch that are drawn: sharp on most screens, and still a small file
 LARGE = 120_000  # bytes: beyond this a figure holds photos, which bear a lossy compression
 
 
 def to_html(figure: Figure, alt: str) -> str:
-    """Return an ``<img>`` that holds the figure as WebP and its alt text.
+    """Return an `<img>` that holds the figure as WebP and its alt text.
 
     The picture is part of the text, so it survives in an exported page, in an untrusted
     notebook and without a network.
@@ -50,7 +52,7 @@ def show(figure: Figure, alt: str) -> None:
     """Display a figure in the notebook.
 
     Args:
-        figure: What a ``plot_*`` function returned.
+        figure: What a `plot_*` function returned.
         alt: What the figure says, in a sentence; read aloud by a screen reader.
 
     Raises:

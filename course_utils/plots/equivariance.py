@@ -12,59 +12,19 @@ from course_utils.equivariance import equivariance_error, shift
 from course_utils.plots.style import (
     FONT,
     INTENSITY,
-    LINES,
-    MARKERS,
     ORANGE,
     SIGNED,
     bare,
     new_figure,
-    per_cent,
     tidy,
+    told_apart,
 )
+
+__all__ = ["plot_frequency_responses", "plot_spectra", "plot_two_ways"]
 
 RESPONSE_SIZE = 128  # frequencies along each axis at which a filter's response is drawn
 FEW_WAVES = 12  # so many dots of a spectrum are circled
 HALF = (-0.5, 0.5, 0.5, -0.5)  # cycles per pixel: left, right, bottom, top of a centred spectrum
-
-
-# --- Lines -------------------------------------------------------------------------------------
-
-
-def plot_lines(
-    lines: Mapping[str, Sequence[float]],
-    x: Sequence[float],
-    xlabel: str,
-    ylabel: str,
-    *,
-    percent: bool = False,
-) -> Figure:
-    """Draw several quantities over the same values of x, to compare them.
-
-    Args:
-        lines: Label -> one value for each x.
-        x: Where they were measured.
-        xlabel: What x is, with its unit.
-        ylabel: What the lines are.
-        percent: Write the values as per cent.
-
-    Raises:
-        ValueError: There is no line, more than can be told apart, or one of another length.
-    """
-    if not 1 <= len(lines) <= len(LINES):
-        raise ValueError(f"{len(lines)} lines: one figure compares 1 to {len(LINES)}")
-    wrong = [label for label, values in lines.items() if len(values) != len(x)]
-    if wrong:
-        raise ValueError(f"{', '.join(wrong)}: give one value for each of the {len(x)} x")
-    figure = new_figure(6.4, 3.1)
-    axes = figure.subplots()
-    for (label, values), colour, marker in zip(lines.items(), LINES, MARKERS, strict=False):
-        axes.plot(x, values, color=colour, marker=marker, markersize=4, label=label)
-    tidy(axes, xlabel, ylabel)
-    axes.set_ylim(bottom=0)
-    if percent:
-        per_cent(axes.yaxis)
-    axes.legend(fontsize=FONT - 1, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
 
 
 # --- Look and move -----------------------------------------------------------------------------
@@ -89,7 +49,8 @@ def plot_two_ways(
     move_look = layer(moved)
     figure = new_figure(6.6, 4.7)
     panels = figure.subplots(2, 3)
-    top = float(output[0, 0].abs().quantile(0.99))
+    sizes = output[0, 0].detach().abs()
+    top = float(sizes.quantile(0.99)) or float(sizes.max())  # a map of a few dots has no more
     for axes, values, title in (
         (panels[0, 0], x, "x"),
         (panels[1, 0], moved, "move:  T x"),
@@ -149,23 +110,21 @@ def plot_frequency_responses(kernels: Mapping[str, Tensor], picture: Tensor) -> 
     Raises:
         ValueError: There is no filter, or more than can be told apart.
     """
-    if not 1 <= len(kernels) <= len(LINES):
-        raise ValueError(f"{len(kernels)} filters: one figure compares 1 to {len(LINES)}")
     num = len(kernels)
     figure = new_figure(1.7 * num + 3.0, 3.6)
     grid = figure.add_gridspec(2, num + 1, width_ratios=[1] * num + [1.8])
     curve = figure.add_subplot(grid[:, num])
     frequencies = np.arange(RESPONSE_SIZE // 2 + 1) / RESPONSE_SIZE  # cycles per pixel
     upper = []
-    for column, (name, kernel) in enumerate(kernels.items()):
+    for column, (name, kernel, colour, marker) in enumerate(told_apart(kernels, "filters")):
         response = frequency_response(kernel, RESPONSE_SIZE)  # (128, 128)
         upper.append(figure.add_subplot(grid[0, column]))
         _draw_spectrum(upper[-1], response / response.max(), 0, 1)
         upper[-1].set_title(name, fontsize=FONT)
         _draw_filtered(figure.add_subplot(grid[1, column]), picture, kernel)
         profile = response[0, : len(frequencies)].numpy()
-        line = curve.plot(frequencies, profile, color=LINES[column], label=name)[0]
-        line.set(marker=MARKERS[column], markersize=4, markevery=(4 * column, 24))
+        curve.plot(frequencies, profile, color=colour, label=name, marker=marker, markersize=4,
+                   markevery=(4 * column, 24))  # fmt: skip
     _label_frequencies(upper)
     tidy(curve, "frequency across, in cycles per pixel", "amplitude is multiplied by")
     curve.legend(

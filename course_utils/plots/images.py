@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
+from course_utils.plots.convolution import plot_grids
 from course_utils.plots.style import (
     BLUE,
     FONT,
@@ -19,6 +20,8 @@ from course_utils.plots.style import (
     bare,
     new_figure,
 )
+
+__all__ = ["plot_channels", "plot_images", "plot_pixels", "plot_prediction", "plot_tasks"]
 
 
 def to_hwc(image: Tensor) -> np.ndarray:
@@ -83,16 +86,15 @@ def plot_images(
     return figure
 
 
-def plot_channels(image: Tensor, size: float = 2.2) -> Figure:
+def plot_channels(image: Tensor) -> Figure:
     """Draw a colour picture beside its three channels, each in its own colour.
 
     Args:
         image: (3, H, W), uint8 or float in [0, 1].
-        size: Width of each panel, in inches.
     """
     if image.shape[0] != 3:
         raise ValueError(f"{image.shape[0]} channels: a colour picture has 3")
-    figure = new_figure(4 * size, size * image.shape[1] / image.shape[2] + 0.3)
+    figure = new_figure(8.8, 2.2 * image.shape[1] / image.shape[2] + 0.3)
     panels = figure.subplots(1, 4)
     draw_image(panels[0], image, "all three")
     for index, name in enumerate(("red", "green", "blue")):
@@ -102,32 +104,17 @@ def plot_channels(image: Tensor, size: float = 2.2) -> Figure:
     return figure
 
 
-def plot_pixels(values: Tensor, title: str = "", size: float = 0.42) -> Figure:
+def plot_pixels(values: Tensor, title: str = "") -> Figure:
     """Draw one channel with the number of every pixel written on it.
 
     Args:
-        values: (H, W), any dtype; integers are written as such, floats with two decimals.
+        values: (H, W), any dtype; at most 18 pixels a side.
         title: Above the figure.
-        size: Side of one pixel, in inches.
 
     Raises:
         ValueError: The tensor is not (H, W), or too large for its numbers to be read.
     """
-    if values.ndim != 2 or max(values.shape) > 32:
-        raise ValueError(f"shape {tuple(values.shape)}: give (H, W), at most 32 pixels a side")
-    height, width = values.shape
-    figure = new_figure(width * size, height * size + (0.25 if title else 0))
-    axes = figure.subplots()
-    array = values.detach().cpu().numpy()
-    shown = axes.imshow(array, cmap=INTENSITY)
-    form = "{:.2f}" if values.is_floating_point() else "{:d}"
-    for (row, column), value in np.ndenumerate(array):
-        dark = np.mean(shown.to_rgba(value)[:3]) < 0.5
-        colour = "white" if dark else "black"
-        text = form.format(value)
-        axes.text(column, row, text, ha="center", va="center", color=colour, fontsize=FONT - 1)
-    bare(axes, title)
-    return figure
+    return plot_grids([values], [title])
 
 
 def plot_prediction(image: Tensor, probabilities: Tensor, classes: Sequence[str]) -> Figure:

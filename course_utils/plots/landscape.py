@@ -10,32 +10,30 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.inspection import Landscape
-from course_utils.plots.style import FONT, INTENSITY, LINES, MARKERS, ORANGE, new_figure, tidy
+from course_utils.plots.style import FONT, INTENSITY, ORANGE, new_figure
+
+__all__ = ["plot_landscape"]
 
 NUM_LEVELS = 14  # contours: enough to see a shape, few enough to count
 LARGEST_PANELS = 4
 
 
-def plot_landscape(
-    landscapes: Mapping[str, Landscape], *, top: float | None = None, log: bool = True
-) -> Figure:
+def plot_landscape(landscapes: Mapping[str, Landscape]) -> Figure:
     """Draw one or several loss landscapes side by side, on one common scale.
 
-    A cross marks the model. Equal colours mean equal losses in all panels, which is what makes
-    them comparable; that needs directions with filter normalisation.
+    A cross marks the model. The levels are evenly spaced in log loss. Equal colours mean equal
+    losses in all panels, which is what makes them comparable; that needs directions with filter
+    normalisation.
 
     Args:
         landscapes: Title -> what `loss_surface` returned.
-        top: Losses above it get the colour of the highest level; None for the highest finite
-            loss of all. A single peak can otherwise flatten everything else.
-        log: Space the levels evenly in log loss; False evenly in loss.
 
     Raises:
         ValueError: There is no landscape, too many for one figure, or no range of losses.
     """
     if not 1 <= len(landscapes) <= LARGEST_PANELS:
         raise ValueError(f"{len(landscapes)} landscapes: one figure holds 1 to {LARGEST_PANELS}")
-    levels = _levels([found.losses for found in landscapes.values()], top, log=log)
+    levels = _levels([found.losses for found in landscapes.values()])
     figure = new_figure(2.9 * len(landscapes) + 1.0, 3.2)
     panels = figure.subplots(1, len(landscapes), squeeze=False)[0]
     for axes, (title, landscape) in zip(panels, landscapes.items(), strict=True):
@@ -49,58 +47,18 @@ def plot_landscape(
     return figure
 
 
-def plot_loss_lines(
-    lines: Mapping[str, Sequence[float] | Tensor],
-    positions: Sequence[float] | Tensor,
-    *,
-    xlabel: str = "distance from the model, in filter-normalised steps",
-    log: bool = False,
-) -> Figure:
-    """Draw the loss along one direction, a line for each model; the model itself is at 0.
-
-    Args:
-        lines: Label -> loss at each position, as `loss_along` returns it. A loss that is not
-            finite leaves a gap.
-        positions: Multiples of the direction.
-        xlabel: What they are.
-        log: Draw the loss on a logarithmic scale.
-
-    Raises:
-        ValueError: There is no line, more than can be told apart, or one of another length.
-    """
-    if not 1 <= len(lines) <= len(LINES):
-        raise ValueError(f"{len(lines)} lines: one figure compares 1 to {len(LINES)}")
-    wrong = [label for label, losses in lines.items() if len(losses) != len(positions)]
-    if wrong:
-        raise ValueError(
-            f"{', '.join(wrong)}: give one loss for each of the {len(positions)} positions"
-        )
-    figure = new_figure(6.6, 3.2)
-    axes = figure.subplots()
-    x = np.asarray(positions, dtype=float)
-    for (label, losses), colour, marker in zip(lines.items(), LINES, MARKERS, strict=False):
-        heights = np.asarray(losses, dtype=float)
-        heights = np.where(np.isfinite(heights), heights, np.nan)
-        axes.plot(x, heights, color=colour, marker=marker, markersize=3.5, label=label)
-    if log:
-        axes.set_yscale("log")
-    tidy(axes, xlabel, "loss")
-    axes.legend(fontsize=FONT - 1, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    return figure
-
-
-def _levels(losses: Sequence[Tensor], top: float | None, *, log: bool) -> np.ndarray:
-    """Levels from the lowest loss to the highest one that is drawn, (NUM_LEVELS,)."""
+def _levels(losses: Sequence[Tensor]) -> np.ndarray:
+    """Return levels from the lowest loss to the highest finite one, (NUM_LEVELS,)."""
     finite = np.concatenate([values.numpy()[np.isfinite(values.numpy())] for values in losses])
     if finite.size == 0:
         raise ValueError("no loss is finite: take smaller steps away from the model")
-    low, high = float(finite.min()), float(finite.max() if top is None else top)
-    if not low < high or (log and low <= 0):
+    low, high = float(finite.min()), float(finite.max())
+    if not 0 < low < high:
         raise ValueError(
             f"losses from {low:.3g} to {high:.3g} give no levels: take larger steps, "
-            "a higher top, or log=False"
+            "and a loss above 0"
         )
-    return np.geomspace(low, high, NUM_LEVELS) if log else np.linspace(low, high, NUM_LEVELS)
+    return np.geomspace(low, high, NUM_LEVELS)
 
 
 def _draw_contours(axes: Axes, landscape: Landscape, levels: np.ndarray) -> QuadContourSet:

@@ -11,10 +11,12 @@ from matplotlib.patches import Rectangle
 from course_utils.inspection import ReuseMap
 from course_utils.plots.style import FONT, INTENSITY, RED, new_figure
 
+__all__ = ["plot_feature_reuse"]
+
 MOST_LABELS = 14  # ticks that a panel has room for
 
 
-def plot_feature_reuse(maps: Sequence[ReuseMap], title: str = "") -> Figure:
+def plot_feature_reuse(maps: Sequence[ReuseMap]) -> Figure:
     """Draw for each dense block how strongly each layer weighs the maps of each earlier one.
 
     Each column is drawn relative to its largest weight. A frame stands around the column of what
@@ -22,7 +24,6 @@ def plot_feature_reuse(maps: Sequence[ReuseMap], title: str = "") -> Figure:
 
     Args:
         maps: What `feature_reuse` returns, or some of it.
-        title: Above all panels.
 
     Raises:
         ValueError: There is no map.
@@ -32,7 +33,7 @@ def plot_feature_reuse(maps: Sequence[ReuseMap], title: str = "") -> Figure:
     """
     if not maps:
         raise ValueError("no maps to draw: give what feature_reuse(model) returns")
-    figure = new_figure(2.35 * len(maps) + 0.7, 2.75 + (0.25 if title else 0.0))
+    figure = new_figure(2.35 * len(maps) + 0.7, 2.75)
     panels = figure.subplots(1, len(maps), squeeze=False)[0]
     images = [_draw_block(axes, block) for axes, block in zip(panels, maps, strict=True)]
     for number, axes in enumerate(panels, start=1):
@@ -41,8 +42,6 @@ def plot_feature_reuse(maps: Sequence[ReuseMap], title: str = "") -> Figure:
     bar = figure.colorbar(images[-1], ax=list(panels), shrink=0.75, pad=0.02)
     bar.set_label("mean |weight|, largest\nof a column = 1", fontsize=FONT - 1)
     bar.ax.tick_params(labelsize=FONT - 2)
-    if title:
-        figure.suptitle(title, fontsize=FONT + 1)
     return figure
 
 

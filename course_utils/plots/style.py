@@ -1,10 +1,37 @@
-"""Colours and sizes shared by all figures; every palette is safe for colour-blind readers."""
+"""Colours, sizes and texts of all figures; every palette is safe for colour-blind readers."""
 
-from typing import Any
+from collections.abc import Iterator, Mapping
+from decimal import ROUND_HALF_UP, Decimal
+from typing import Any, TypeVar
 
+from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+
+__all__ = [
+    "BLACK",
+    "BLUE",
+    "FONT",
+    "GREEN",
+    "INTENSITY",
+    "LINES",
+    "MARKERS",
+    "ORANGE",
+    "PINK",
+    "RED",
+    "SIGNED",
+    "SKY",
+    "YELLOW",
+    "bare",
+    "in_words",
+    "new_figure",
+    "number",
+    "per_cent",
+    "tidy",
+    "told_apart",
+    "whole_ticks",
+]
 
 # Okabe and Ito's palette, for lines and boxes.
 BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
@@ -14,6 +41,8 @@ MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # told apart without colour, too
 
 INTENSITY = "cividis"  # for one channel, counts and probabilities
 SIGNED = "PuOr"  # for values around zero
+
+Thing = TypeVar("Thing")
 
 FONT = 9  # points
 GRID: dict[str, Any] = {"color": "0.85", "linewidth": 0.6}
@@ -49,13 +78,45 @@ def tidy(axes: Axes, xlabel: str, ylabel: str) -> None:
     axes.spines[["top", "right"]].set_visible(False)
 
 
+def told_apart(things: Mapping[str, Thing], what: str) -> Iterator[tuple[str, Thing, str, str]]:
+    """Give each thing a colour and a marker: yield label, thing, colour, marker.
+
+    Args:
+        things: Label -> what is to be drawn.
+        what: What they are, for the message.
+
+    Raises:
+        ValueError: There is none, or more than can be told apart.
+    """
+    if not 1 <= len(things) <= len(LINES):
+        raise ValueError(f"{len(things)} {what}: one figure compares 1 to {len(LINES)}")
+    for (label, thing), colour, marker in zip(things.items(), LINES, MARKERS, strict=False):
+        yield label, thing, colour, marker
+
+
+def whole_ticks(axis: Axis) -> None:
+    """Put the ticks of an axis at whole numbers."""
+    axis.set_major_locator(ticker.MaxNLocator(integer=True))
+
+
 def per_cent(axis: Axis) -> None:
     """Write an axis of shares as per cent, with as many digits as its ticks need."""
     axis.set_major_formatter(lambda value, _: f"{round(100 * value, 6):g}%")
 
 
 def in_words(quantity: str) -> str:
-    """Name a field of an epoch's record: ``val_accuracy`` is the validation accuracy."""
+    """Name a field of an epoch's record: `val_accuracy` is the validation accuracy."""
     part, _, measure = quantity.partition("_")
     parts = {"train": "training", "val": "validation"}
     return f"{parts[part]} {measure}" if part in parts else quantity.replace("_", " ")
+
+
+def number(x: float, digits: int = 2) -> str:
+    """Write a number with at most `digits` decimals and a real minus sign.
+
+    >>> number(-0.5), number(3.0), number(10 / 3), number(-3.125)
+    ('−0.5', '3', '3.33', '−3.13')
+    """
+    rounded = Decimal(x).quantize(Decimal(1).scaleb(-digits), ROUND_HALF_UP)
+    text = f"{float(rounded) + 0.0:.{digits}f}".replace("-", "−")
+    return text.rstrip("0").rstrip(".") if "." in text else text

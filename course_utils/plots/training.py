@@ -13,15 +13,18 @@ from course_utils.plots.style import (
     BLUE,
     FONT,
     INTENSITY,
-    LINES,
-    MARKERS,
     RED,
     in_words,
     new_figure,
     per_cent,
     tidy,
+    told_apart,
+    whole_ticks,
 )
 from course_utils.training import History
+from course_utils.training.records import RecordedRuns
+
+__all__ = ["LivePlot", "plot_confusion", "plot_histories", "plot_history", "plot_records"]
 
 OUT_OF_VIEW = 3  # times the highest training loss
 
@@ -34,7 +37,7 @@ def draw_curves(axes: Axes, curves: Sequence[Curve], ylabel: str, *, percent: bo
         epochs = range(1, len(values) + 1)
         axes.plot(epochs, values, line, color=colour, marker=marker, markersize=4, label=label)
     tidy(axes, "epoch", ylabel)
-    axes.xaxis.set_major_locator(ticker.MaxNLocator(integer=True))
+    whole_ticks(axes.xaxis)
     if percent:
         per_cent(axes.yaxis)
     axes.legend(fontsize=FONT - 1, frameon=False)
@@ -44,14 +47,14 @@ def plot_history(history: History, title: str = "") -> Figure:
     """Draw loss and accuracy over the epochs, training part and validation part.
 
     Args:
-        history: What ``fit`` returned, or a recorded run; it may be empty.
+        history: What `fit` returned, or a recorded run; it may be empty.
         title: Above both panels.
     """
     figure = new_figure(7.2, 2.6)
     panels = figure.subplots(1, 2)
     for axes, quantity in zip(panels, ("loss", "accuracy"), strict=True):
         curves = [
-            (part, [getattr(epoch, f"{key}_{quantity}") for epoch in history.epochs], *look)
+            (part, history.column(f"{key}_{quantity}"), *look)
             for part, key, look in (
                 ("training", "train", (BLUE, "o", "-")),
                 ("validation", "val", (RED, "s", "--")),
@@ -83,17 +86,15 @@ def plot_histories(
 
     Args:
         histories: Label -> run.
-        quantity: A field of an epoch's record: ``train_loss``, ``val_accuracy``, ...
+        quantity: A field of an epoch's record: `train_loss`, `val_accuracy`, ...
         ylabel: Name of the quantity; by default its field in words.
 
     Raises:
         ValueError: There is no run, or more than can be told apart.
     """
-    if not 1 <= len(histories) <= len(LINES):
-        raise ValueError(f"{len(histories)} runs: one figure compares 1 to {len(LINES)}")
     curves = [
-        (label, [getattr(epoch, quantity) for epoch in history.epochs], colour, marker, "-")
-        for (label, history), colour, marker in zip(histories.items(), LINES, MARKERS, strict=False)
+        (label, history.column(quantity), colour, marker, "-")
+        for label, history, colour, marker in told_apart(histories, "runs")
     ]
     figure = new_figure(5.2, 3.0)
     name = ylabel or in_words(quantity)
@@ -101,11 +102,40 @@ def plot_histories(
     return figure
 
 
+def plot_records(
+    runs: Mapping[str, RecordedRuns], quantity: str = "val_accuracy", ylabel: str = ""
+) -> Figure:
+    """Draw one quantity of several recorded experiments into one panel.
+
+    Args:
+        runs: Label -> recorded runs.
+        quantity: A field of an epoch's record: `train_loss`, `val_accuracy`, ...
+        ylabel: Name of the quantity in words; its field name by default.
+
+    Raises:
+        ValueError: There is no experiment, or more than can be told apart.
+    """
+    figure = new_figure(5.6, 3.1)
+    axes = figure.subplots()
+    curves = []
+    for label, recorded, colour, marker in told_apart(runs, "experiments"):
+        mean, deviation = recorded.mean(quantity), recorded.deviation(quantity)
+        epochs = range(1, len(mean) + 1)
+        low = [m - d for m, d in zip(mean, deviation, strict=True)]
+        high = [m + d for m, d in zip(mean, deviation, strict=True)]
+        axes.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
+        curves.append((label, mean, colour, marker, "-"))
+    draw_curves(axes, curves, ylabel or in_words(quantity), percent="accuracy" in quantity)
+    seeds = " or ".join(map(str, sorted({recorded.num_seeds for recorded in runs.values()})))
+    axes.set_xlabel(f"epoch (mean of {seeds} seeds, band ± 1 deviation)")
+    return figure
+
+
 def plot_confusion(confusion: Tensor, classes: Sequence[str]) -> Figure:
     """Draw a confusion matrix: rows are true classes, columns what the model said.
 
     Args:
-        confusion: (K, K) counts, as in ``Evaluation.confusion``.
+        confusion: (K, K) counts, as in `Evaluation.confusion`.
         classes: K names.
 
     Raises:
@@ -136,7 +166,7 @@ def plot_confusion(confusion: Tensor, classes: Sequence[str]) -> Figure:
 
 
 class LivePlot:
-    """A callback for ``fit`` that draws the curves anew after each epoch, in one place.
+    """A callback for `fit` that draws the curves anew after each epoch, in one place.
 
     Args:
         title: Above the figure.

@@ -8,10 +8,9 @@ A widget shows itself as one bundle of three forms, and each place takes the bes
 - an untrusted notebook or a code host: a picture with a description.
 """
 
-import base64
 import hashlib
-import html
 import json
+import math
 import re
 import sys
 from pathlib import Path
@@ -19,54 +18,41 @@ from typing import Any, ClassVar
 
 import anywidget
 import traitlets
+from matplotlib.figure import Figure
 
-from course_utils.widgets.svg import Drawing
+from course_utils.kernels import Matrix
+from course_utils.plots import display
+from course_utils.plots.style import FONT, new_figure
+
+__all__ = [
+    "CourseWidget",
+    "Matrix",
+    "Result",
+    "State",
+    "checked_matrix",
+    "css_of",
+    "esm_of",
+    "matrix_by_name",
+    "module_path",
+]
 
 State = dict[str, Any]
-Matrix = list[list[float]]
+Result = dict[str, Any]
+"""What a reference returns; under `problem`, if there is one, the sentence that says why not."""
 
 _HERE = Path(__file__).parent
 _IMPORT = re.compile(r'^import\s*\{[^}]*\}\s*from\s*"\./shared\.mjs";\n', re.MULTILINE)
 _EXPORT = re.compile(r"^export (?=const|function)", re.MULTILINE)
 
-# The part of anywidget's model that our widgets use, for a page without a kernel.
-_MODEL_STUB = """
-const makeModel = (state) => {
-  const listeners = [];
-  return {
-    get: (key) => state[key],
-    set(key, value) {
-      state[key] = value;
-      listeners.filter(([name]) => name === `change:${key}`).forEach(([, call]) => call());
-    },
-    save_changes() {},
-    on: (name, call) => listeners.push([name, call]),
-    off(name, call) {
-      const i = listeners.findIndex((entry) => entry[0] === name && entry[1] === call);
-      if (i >= 0) listeners.splice(i, 1);
-    },
-  };
-};
-"""
-
-# The page may hold the same widget twice, so each script takes the first place still free.
-_START = """
-const place = document.querySelector('[data-course-widget="KEY"]:not([data-alive])');
-if (place) {
-  place.setAttribute("data-alive", "");
-  courseWidget.render({ model: makeModel(STATE), el: place });
-}
-"""
-
 
 class CourseWidget(anywidget.AnyWidget):
-    """Base of the course's widgets: state in Python, drawing in JavaScript, a picture for the rest.
+    """Base of the course's widgets: state in Python, drawing in JavaScript, a figure for the rest.
 
-    A subclass lives in ``name.py`` with ``name.mjs`` beside it. It declares its state as traits
-    with ``.tag(sync=True)``, and gives `title`, `reference`, `still` and `describe`. The module
-    ``name.mjs`` exports ``compute(state)``, a pure function that returns what `reference` returns,
-    and ``default { render }``; it may import from ``./shared.mjs``, which is inlined, and read
-    the constants ``TITLE`` and ``DATA``, which are `title` and `data`.
+    A subclass lives in `name.py` with `name.mjs` beside it. It declares its state as traits with
+    `.tag(sync=True)`, and gives `title`, `reference`, `draw` and `tell`. The module `name.mjs`
+    exports `compute(state)`, a pure function that returns what `reference` returns, and
+    `default { render }`; it may import from `./shared.mjs`, which is inlined, and read the
+    constants `TITLE` and `DATA`, which are `title` and `data`.
     """
 
     title: ClassVar[str] = ""
@@ -84,24 +70,35 @@ class CourseWidget(anywidget.AnyWidget):
         return css_of(type(self))
 
     @staticmethod
-    def reference(state: State) -> dict[str, Any]:
+    def reference(state: State) -> Result:
         """Compute with torch what the browser computes with JavaScript.
 
         Args:
-            state: the widget's traits by name, as `state` returns them.
+            state: The widget's traits by name, as `state` returns them.
 
         Returns:
-            Plain numbers, strings, lists and None under the keys of the module's ``compute``.
+            Plain numbers, strings, lists and None under the keys of the module's `compute`.
         """
         raise NotImplementedError
 
-    def still(self) -> Drawing:
-        """Draw the current state, from the reference, for places where nothing can run."""
+    def draw(self, result: Result) -> Figure:
+        """Draw the reference's answer for the current state, which has no problem."""
         raise NotImplementedError
 
-    def describe(self) -> str:
-        """Say in a sentence or two what the current state shows; the picture's alt text."""
+    def tell(self, result: Result) -> str:
+        """Say in a sentence or two what that answer shows."""
         raise NotImplementedError
+
+    def still(self) -> Figure:
+        """Draw the current state for places where nothing can run."""
+        result = self.result()
+        problem = result.get("problem")
+        return _written(problem) if problem else self.draw(result)
+
+    def describe(self) -> str:
+        """Say what the current state shows; the alt text of `still`."""
+        result = self.result()
+        return str(result.get("problem") or self.tell(result))
 
     def state(self) -> State:
         """Return the traits that make up the widget's state, by name, as plain data."""
@@ -109,7 +106,7 @@ class CourseWidget(anywidget.AnyWidget):
         names = sorted(name for name in self.trait_names(sync=True) if name not in common)
         return {name: getattr(self, name) for name in names if not name.startswith("_")}
 
-    def result(self) -> dict[str, Any]:
+    def result(self) -> Result:
         """Return the reference's answer for the current state."""
         return self.reference(self.state())
 
@@ -117,14 +114,12 @@ class CourseWidget(anywidget.AnyWidget):
         """Return the widget as HTML that stands alone: no kernel, no network."""
         state = json.dumps(self.state(), sort_keys=True)
         key = hashlib.sha256(f"{type(self).__name__}{state}".encode()).hexdigest()[:12]
-        image = base64.b64encode(self.still().render().encode()).decode()
-        alt = html.escape(f"{self.title}. {self.describe()}")
-        start = _START.replace("KEY", key).replace("STATE", _in_script(state))
+        image = display.to_html(self.still(), f"{self.title}. {self.describe()}")
+        start = (_HERE / "standalone.mjs").read_text(encoding="utf-8")
+        start = start.replace("KEY", key).replace("STATE", _in_script(state))
         return (
-            f'<div data-course-widget="{key}">'
-            f'<img alt="{alt}" src="data:image/svg+xml;base64,{image}" style="max-width:100%">'
-            f"</div>\n<style>{self._css}</style>\n"
-            f'<script type="module">\n{_as_constant(self._esm)}{_MODEL_STUB}{start}</script>'
+            f'<div data-course-widget="{key}">{image}</div>\n<style>{self._css}</style>\n'
+            f'<script type="module">\n{_as_constant(self._esm)}\n{start}</script>'
         )
 
     def _repr_mimebundle_(self, **kwargs: Any) -> tuple[dict[str, Any], dict[str, Any]] | None:
@@ -136,16 +131,23 @@ class CourseWidget(anywidget.AnyWidget):
         return {**data, "text/plain": plain, "text/html": self.to_html()}, metadata
 
 
+def _written(sentence: str) -> Figure:
+    """Return a figure of a sentence, for a state that cannot be drawn."""
+    figure = new_figure(6.4, 0.6)
+    figure.text(0.02, 0.5, sentence, fontsize=FONT, va="center", wrap=True)
+    return figure
+
+
 def matrix_by_name(kind: str, value: str | Matrix, known: dict[str, Matrix]) -> Matrix:
     """Return the matrix itself, or the known one of that name.
 
     Args:
-        kind: what it is, for the message: "kernel", "picture".
-        value: a matrix, or a name in `known`.
-        known: the matrices with a name.
+        kind: What it is, for the message: "kernel", "picture".
+        value: A matrix, or a name in `known`.
+        known: The matrices with a name.
 
     Raises:
-        ValueError: for an unknown name; the message lists the known ones.
+        ValueError: For an unknown name; the message lists the known ones.
     """
     if not isinstance(value, str):
         return value
@@ -158,20 +160,27 @@ def checked_matrix(kind: str, value: Any, largest: int) -> Matrix:
     """Return the rows as lists of floats, if they make a rectangle that a screen has room for.
 
     Args:
-        kind: what it is, for the message.
-        value: rows of numbers.
-        largest: most rows and columns.
+        kind: What it is, for the message.
+        value: Rows of numbers.
+        largest: Most rows and columns.
 
     Raises:
-        ValueError: for rows of unequal length, or too many or too few of them.
+        ValueError: Something in it is no finite number, the rows are of unequal length, or there
+            are too many or too few of them.
     """
-    rows = [[float(v) for v in row] for row in value]
+    try:
+        rows = [[float(v) for v in row] for row in value]
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{kind} = {value!r}: give rows of numbers ({error})") from error
     widths = {len(row) for row in rows}
     if len(widths) != 1 or not 1 <= len(rows) <= largest or not 1 <= widths.pop() <= largest:
         raise ValueError(
             f"{kind} = {value!r} is no rectangle of 1 to {largest} rows and columns: "
             "give rows of equal length"
         )
+    strange = next((v for row in rows for v in row if not math.isfinite(v)), None)
+    if strange is not None:
+        raise ValueError(f"{kind} holds {strange}: give finite numbers")
     return rows
 
 
@@ -199,7 +208,7 @@ def css_of(widget: type[CourseWidget]) -> str:
 
 
 def _as_constant(esm: str) -> str:
-    """The module's code with its default export as a constant, for a script that uses it itself."""
+    """Return the code with its default export as a constant, for a script of its own."""
     code = _EXPORT.sub("", esm).replace("export default ", "const courseWidget = ")
     if re.search(r"</script|<!--", code, re.IGNORECASE):
         raise ValueError("a widget's module may hold neither '</script' nor '<!--': split the text")
@@ -207,5 +216,5 @@ def _as_constant(esm: str) -> str:
 
 
 def _in_script(text: str) -> str:
-    """JSON that cannot end the script element it stands in."""
+    """Return JSON that cannot end the script element it stands in."""
     return text.replace("<", "\\u003c")

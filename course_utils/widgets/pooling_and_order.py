@@ -6,10 +6,21 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 import traitlets
+from matplotlib.figure import Figure
 
-from course_utils import arithmetic
-from course_utils.widgets.base import CourseWidget, Matrix, State, checked_matrix, matrix_by_name
-from course_utils.widgets.svg import MARK, Drawing, colour_scale, number
+from course_utils.arithmetic import pool_output_size
+from course_utils.plots import plot_grids
+from course_utils.widgets.base import (
+    CourseWidget,
+    Matrix,
+    Result,
+    State,
+    checked_matrix,
+    matrix_by_name,
+)
+from course_utils.widgets.text import number
+
+__all__ = ["ACTIVATIONS", "PICTURES", "PoolingAndOrder"]
 
 PICTURES: dict[str, Matrix] = {
     "Mixed signs": [
@@ -42,16 +53,16 @@ class PoolingAndOrder(CourseWidget):
     """Pool a small grid, with the activation before or after, and see where the two differ.
 
     Args:
-        picture: a name in `PICTURES`, or rows of numbers, at most 8x8.
-        pool: ``"max"`` or ``"average"``.
-        activation: a name in `ACTIVATIONS`.
-        window: side of the pooling window, 1 to 4.
-        stride: distance between windows, 1 to 4.
-        step: which window is shown, counted row by row from 0.
+        picture: A name in `PICTURES`, or rows of numbers, at most 8x8.
+        pool: `"max"` or `"average"`.
+        activation: A name in `ACTIVATIONS`.
+        window: Side of the pooling window, 1 to 4.
+        stride: Distance between windows, 1 to 4.
+        step: Which window is shown, counted row by row from 0.
 
     Raises:
-        ValueError: for an unknown picture, or rows that make no rectangle of the size allowed.
-        traitlets.TraitError: for a setting out of its range.
+        ValueError: For an unknown picture, or rows that make no rectangle of the size allowed.
+        traitlets.TraitError: For a setting out of its range.
     """
 
     title = "Pooling, and the order of activation and pooling"
@@ -72,65 +83,60 @@ class PoolingAndOrder(CourseWidget):
         return checked_matrix("picture", proposal["value"], largest=8)
 
     @staticmethod
-    def reference(state: State) -> dict[str, Any]:
-        """Compute both orders with ``F.max_pool2d`` or ``F.avg_pool2d``."""
-        return _reference(state)
+    def reference(state: State) -> Result:
+        """Compute both orders with `F.max_pool2d` or `F.avg_pool2d`."""
+        image = torch.tensor(state["picture"], dtype=torch.float64)  # (n_h, n_w)
+        k, s = state["window"], state["stride"]
+        try:
+            out = pool_output_size((image.shape[0], image.shape[1]), k, s)
+        except ValueError:
+            problem = (
+                f"No window fits: it is {k} wide and the picture only {min(image.shape)}. "
+                "Use a smaller window or a larger picture."
+            )
+            return {"problem": problem, "out": [0, 0]}
+        pooling = F.max_pool2d if state["pool"] == "max" else F.avg_pool2d
+        activate = ACTIVATIONS[state["activation"]]
+        activated, pooled = activate(image), pooling(image[None], k, s)[0]
+        before, after = pooling(activated[None], k, s)[0], activate(pooled)  # both (o_h, o_w)
+        difference = before - after
+        assert tuple(before.shape) == out
+        maps = {"activated": activated, "pooled": pooled, "before": before, "after": after}
+        return {
+            "problem": None,
+            "out": list(before.shape),
+            **{name: values.tolist() for name, values in maps.items()},
+            "difference": difference.tolist(),
+            "differing": int((difference.abs() > 1e-9).sum()),
+            "largest": float(difference.abs().max()),
+            "calls": [image.numel(), before.numel()],
+            **_one_window(state, image, before.shape[1], before.numel()),
+        }
 
-    def describe(self) -> str:
-        """Say in how many places the two orders differ."""
-        result = self.result()
-        if result["problem"]:
-            return str(result["problem"])
-        return verdict(self.state(), result)
+    def draw(self, result: Result) -> Figure:
+        """Draw both orders one below the other, the picture and the difference beside them."""
+        row, col, k, s = result["row"], result["col"], self.window, self.stride
+        window = [(row * s + i, col * s + j) for i in range(k) for j in range(k)]
+        panels = {
+            "picture": (self.picture, window),
+            f"activation first: {self.activation}": (result["activated"], window),
+            f"then {self.pool}": (result["before"], [(row, col)]),
+            "upper − lower": (result["difference"], [(row, col)]),
+            f"pooling first: {self.pool}": (result["pooled"], [(row, col)]),
+            f"then {self.activation}": (result["after"], [(row, col)]),
+        }
+        grids, framed = zip(*panels.values(), strict=True)
+        grids = [torch.tensor(grid) for grid in grids]
+        return plot_grids(grids, list(panels), shared=False, columns=3, framed=framed)
 
-    def still(self) -> Drawing:
-        """Draw both orders side by side, and their difference."""
-        return _still(self.state(), self.result())
-
-
-def verdict(state: State, result: dict[str, Any]) -> str:
-    """Return one sentence that says where the two orders agree.
-
-    Args:
-        state: the widget's state.
-        result: the reference's answer for it.
-
-    Returns:
-        A sentence such as "Average pooling and ReLU: the two orders differ in 8 of 9 places ...".
-    """
-    total = result["out"][0] * result["out"][1]
-    start = f"{state['pool'].capitalize()} pooling and {state['activation']}: the two orders"
-    if result["differing"] == 0:
-        return f"{start} agree in all {total} places."
-    return f"{start} differ in {result['differing']} of {total} places, by up to " + (
-        f"{number(result['largest'])}."
-    )
-
-
-def _reference(state: State) -> dict[str, Any]:
-    image = torch.tensor(state["picture"], dtype=torch.float64)  # (n_h, n_w)
-    k, s = state["window"], state["stride"]
-    try:
-        out = arithmetic.pool_output_size((image.shape[0], image.shape[1]), k, s)
-    except ValueError:
-        return {"problem": _problem(k, min(image.shape)), "out": [0, 0]}
-    pooling = F.max_pool2d if state["pool"] == "max" else F.avg_pool2d
-    activate = ACTIVATIONS[state["activation"]]
-    activated, pooled = activate(image), pooling(image[None], k, s)[0]
-    before, after = pooling(activated[None], k, s)[0], activate(pooled)  # both (o_h, o_w)
-    difference = before - after
-    assert tuple(before.shape) == out
-    maps = {"activated": activated, "pooled": pooled, "before": before, "after": after}
-    return {
-        "problem": None,
-        "out": list(before.shape),
-        **{name: values.tolist() for name, values in maps.items()},
-        "difference": difference.tolist(),
-        "differing": int((difference.abs() > 1e-9).sum()),
-        "largest": float(difference.abs().max()),
-        "calls": [image.numel(), before.numel()],
-        **_one_window(state, image, before.shape[1], before.numel()),
-    }
+    def tell(self, result: Result) -> str:
+        """Say in how many places the two orders differ, and by how much."""
+        total = result["out"][0] * result["out"][1]
+        start = f"{self.pool.capitalize()} pooling and {self.activation}: the two orders"
+        if result["differing"] == 0:
+            return f"{start} agree in all {total} places."
+        largest = number(result["largest"])
+        return f"{start} differ in {result['differing']} of {total} places, by up to {largest}."
 
 
 def _one_window(state: State, image: torch.Tensor, cols: int, total: int) -> dict[str, Any]:
@@ -139,41 +145,3 @@ def _one_window(state: State, image: torch.Tensor, cols: int, total: int) -> dic
     row, col = step // cols, step % cols
     seen = image[row * s : row * s + k, col * s : col * s + k]
     return {"step": step, "row": row, "col": col, "seen": seen.tolist()}
-
-
-def _problem(window: int, size: int) -> str:
-    return (
-        f"No window fits: it is {window} wide and the picture only {size}. "
-        "Use a smaller window or a larger picture."
-    )
-
-
-# --- The still picture -----------------------------------------------------------------------
-
-
-def _still(state: State, result: dict[str, Any]) -> Drawing:
-    page = Drawing(width=900, height=470)
-    _draw_map(page, "Picture", state["picture"], x=20, y=34, largest=220)
-    if result["problem"]:
-        page.text(20, 440, result["problem"], fill=MARK, bold=True)
-        return page
-    cell = 220 / max(len(state["picture"]), len(state["picture"][0]))
-    k, s = state["window"], state["stride"]
-    page.window(20 + result["col"] * s * cell, 46 + result["row"] * s * cell, k * cell, k * cell)
-    pool, activation = state["pool"], state["activation"]
-    _draw_map(page, f"Activation first: {activation}", result["activated"], x=290, y=34)
-    _draw_map(page, f"then {pool}", result["before"], x=510, y=34)
-    _draw_map(page, f"Pooling first: {pool}", result["pooled"], x=290, y=244)
-    _draw_map(page, f"then {activation}", result["after"], x=510, y=244)
-    _draw_map(page, "Upper − lower", result["difference"], x=720, y=140)
-    page.text(20, 440, verdict(state, result), bold=True)
-    return page
-
-
-def _draw_map(
-    page: Drawing, title: str, values: Matrix, *, x: float, y: float, largest: float = 160
-) -> None:
-    page.text(x, y, title, bold=True)
-    cell = largest / max(len(values), len(values[0]))
-    colour = colour_scale([v for row in values for v in row], signed=True)
-    page.grid(x, y + 12, values, cell=cell, colour=colour)

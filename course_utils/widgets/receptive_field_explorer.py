@@ -1,18 +1,24 @@
 """Receptive fields: point at an output of a stack of layers and see what it sees in each."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
 import traitlets
+from matplotlib.figure import Figure
 
 from course_utils import arithmetic
-from course_utils.widgets.base import CourseWidget, State
-from course_utils.widgets.svg import ACCENT, MARK, MUTED, OKABE_ITO, Drawing, number
+from course_utils.plots import plot_receptive_field
+from course_utils.plots.convolution import seen_ranges
+from course_utils.widgets.base import CourseWidget, Result, State
+from course_utils.widgets.text import number
+
+__all__ = ["STACKS", "LayerState", "ReceptiveFieldExplorer", "conv", "layer_names", "pool"]
 
 LayerState = dict[str, Any]
-"""A layer: ``kind`` ("conv" or "pool"), kernel ``k``, stride ``s``, padding ``p``, dilation ``d``.
+"""A layer: `kind` ("conv" or "pool"), kernel `k`, stride `s`, padding `p`, dilation `d`.
 """
 
 MAX_LAYERS = 20
@@ -51,15 +57,15 @@ class ReceptiveFieldExplorer(CourseWidget):
     """Stack layers, point at an output, and see its receptive field in every layer below.
 
     Args:
-        layers: a name in `STACKS`, or layers made by `conv` and `pool`, or `arithmetic.Layer`s
+        layers: A name in `STACKS`, or layers made by `conv` and `pool`, or `arithmetic.Layer`s
             (as convolutions, square only); at most 20.
-        n: side of the square picture, 1 to 256; the stack's own if it has a name, else 32.
-        layer: which layer's output is pointed at; 0 is the picture, the last if left out.
-        position: which output of that layer, from 0; the middle one if left out.
+        n: Side of the square picture, 1 to 256; the stack's own if it has a name, else 32.
+        layer: Which layer's output is pointed at; 0 is the picture, the last if left out.
+        position: Which output of that layer, from 0; the middle one if left out.
 
     Raises:
-        ValueError: for an unknown name, too many layers, or a layer's number out of its range.
-        traitlets.TraitError: for a setting out of its range.
+        ValueError: For an unknown name, too many layers, or a layer's number out of its range.
+        traitlets.TraitError: For a setting out of its range.
     """
 
     title = "What an output sees: receptive fields"
@@ -90,17 +96,48 @@ class ReceptiveFieldExplorer(CourseWidget):
         return layers
 
     @staticmethod
-    def reference(state: State) -> dict[str, Any]:
+    def reference(state: State) -> Result:
         """Compute with the course's arithmetic, and count paths by torch's gradients."""
-        return _reference(state)
+        layers, problem = _fitting(state)
+        geometry = [_geometry(layer) for layer in layers]
+        sizes = [state["n"], *arithmetic.output_sizes(state["n"], geometry)]
+        fields = [arithmetic.Field(), *arithmetic.receptive_fields(geometry)]
+        at = min(state["layer"], len(layers))
+        position = min(state["position"], int(sizes[at]) - 1)
+        paths = _paths(state["n"], layers[:at], position)
+        return {
+            "problem": problem,
+            "sizes": sizes,
+            "fields": [{"size": f.size, "jump": f.jump, "start": f.start} for f in fields],
+            "layer": at,
+            "position": position,
+            "seen": [list(ends) for ends in seen_ranges(geometry[:at], position)],
+            "paths": (paths / paths.max().clamp(min=1)).tolist(),
+            "share": float((paths > 0).double().mean() ** 2),
+        }
 
-    def describe(self) -> str:
+    def draw(self, result: Result) -> Figure:
+        """Draw the layers up to the one pointed at, and the cone that its output sees."""
+        names = layer_names(self.layers)[1:]
+        stack = [
+            replace(_geometry(layer), name=name)
+            for name, layer in zip(names[: result["layer"]], self.layers, strict=False)
+        ]
+        itself = [arithmetic.Layer(1, name="a pixel")]  # where the picture is pointed at
+        return plot_receptive_field(stack or itself, self.n, result["position"])
+
+    def tell(self, result: Result) -> str:
         """Say how large the field of the output is, and where it lies."""
-        return sentence(self.state(), self.result())
-
-    def still(self) -> Drawing:
-        """Draw the layers above each other, and the cone that the output sees."""
-        return _still(self.state(), self.result())
+        at, (low, high) = result["layer"], result["seen"][0]
+        field = result["fields"][at]
+        where = f"{layer_names(self.layers)[at]}, output {result['position'] + 1}"
+        outside = max(0, -low) + max(0, high - self.n + 1)
+        padding = f", {outside} of them in the padding" if outside else ""
+        return (
+            f"{where} sees {field['size']} pixels across (pixels {number(low + 1)} to "
+            f"{number(high + 1)}{padding}), {number(100 * result['share'], 1)}% of the picture. "
+            f"The field of the next output lies {field['jump']} further on."
+        )
 
 
 def _stack_by_name(name: str) -> tuple[int, list[LayerState]]:
@@ -112,6 +149,8 @@ def _stack_by_name(name: str) -> tuple[int, list[LayerState]]:
 def _checked(layer: Mapping[str, Any] | arithmetic.Layer) -> LayerState:
     if isinstance(layer, arithmetic.Layer):
         layer = {"kind": "conv", "k": layer.k, "s": layer.s, "p": layer.p, "d": layer.dilation}
+    if not isinstance(layer, Mapping):
+        raise ValueError(f"a layer cannot be {layer!r}: make it with conv or pool")
     checked = {"kind": layer.get("kind", "conv"), "s": 1, "p": 0, "d": 1, **layer}
     if checked["kind"] not in ("conv", "pool"):
         raise ValueError(f"a layer cannot be a {checked['kind']!r}: choose conv or pool")
@@ -126,7 +165,7 @@ def layer_names(layers: Sequence[LayerState]) -> list[str]:
     """Return a name for the picture and for each layer, counted by kind: conv1, conv2, pool1.
 
     Args:
-        layers: the stack, from the picture upwards.
+        layers: The stack, from the picture upwards.
     """
     seen = {"conv": 0, "pool": 0}
     names = ["picture"]
@@ -136,50 +175,7 @@ def layer_names(layers: Sequence[LayerState]) -> list[str]:
     return names
 
 
-def sentence(state: State, result: dict[str, Any]) -> str:
-    """Return one sentence on the field of the output that is pointed at.
-
-    Args:
-        state: the explorer's state.
-        result: the reference's answer for it.
-    """
-    at, (low, high) = result["layer"], result["seen"][0]
-    field = result["fields"][at]
-    where = f"{layer_names(state['layers'])[at]}, output {result['position'] + 1}"
-    outside = max(0, -low) + max(0, high - state["n"] + 1)
-    padding = f", {outside} of them in the padding" if outside else ""
-    return (
-        f"{where} sees {field['size']} pixels across (pixels {_signed(low + 1)} to "
-        f"{_signed(high + 1)}{padding}), {number(100 * result['share'], 1)}% of the picture. "
-        f"The field of the next output lies {field['jump']} further on."
-    )
-
-
-def _signed(x: int) -> str:
-    return str(x).replace("-", "−")
-
-
 # --- What it computes ------------------------------------------------------------------------
-
-
-def _reference(state: State) -> dict[str, Any]:
-    layers, problem = _fitting(state)
-    geometry = [_geometry(layer) for layer in layers]
-    sizes = [state["n"], *arithmetic.output_sizes(state["n"], geometry)]
-    fields = [arithmetic.Field(), *arithmetic.receptive_fields(geometry)]
-    at = min(state["layer"], len(layers))
-    position = min(state["position"], int(sizes[at]) - 1)
-    paths = _paths(state["n"], layers[:at], position)
-    return {
-        "problem": problem,
-        "sizes": sizes,
-        "fields": [{"size": f.size, "jump": f.jump, "start": f.start} for f in fields],
-        "layer": at,
-        "position": position,
-        "seen": _seen(layers[:at], position),
-        "paths": (paths / paths.max().clamp(min=1)).tolist(),
-        "share": float((paths > 0).double().mean() ** 2),
-    }
 
 
 def _geometry(layer: LayerState) -> arithmetic.Layer:
@@ -187,7 +183,7 @@ def _geometry(layer: LayerState) -> arithmetic.Layer:
 
 
 def _fitting(state: State) -> tuple[list[LayerState], str | None]:
-    """The layers up to the first that does not fit, and what is wrong with that one."""
+    """Return the layers up to the first that does not fit, and what is wrong with that one."""
     n = state["n"]
     names = layer_names(state["layers"])[1:]
     for index, (name, layer) in enumerate(zip(names, state["layers"], strict=True)):
@@ -209,17 +205,8 @@ def _problem(name: str, layer: LayerState, n: int) -> str:
     )
 
 
-def _seen(layers: list[LayerState], position: int) -> list[list[int]]:
-    """First and last cell that the output sees, in the picture and in each layer up to its own."""
-    ranges = [[position, position]]
-    for layer in reversed(layers):
-        low, high = (end * layer["s"] - layer["p"] for end in ranges[0])
-        ranges.insert(0, [low, high + layer["d"] * (layer["k"] - 1)])
-    return ranges
-
-
 def _paths(n: int, layers: list[LayerState], position: int) -> torch.Tensor:
-    """Number of paths from each pixel to the output: its gradient where all weights are one."""
+    """Return the paths from each pixel to the output: its gradient where all weights are 1."""
     pixels = torch.zeros(1, 1, n, dtype=torch.float64, requires_grad=True)
     signal = pixels  # (1, 1, n), later (1, 1, o)
     for layer in layers:
@@ -228,73 +215,3 @@ def _paths(n: int, layers: list[LayerState], position: int) -> torch.Tensor:
         signal = F.conv1d(signal, ones, **place)
     (paths,) = torch.autograd.grad(signal[0, 0, position], pixels)
     return paths[0, 0]
-
-
-# --- The still picture -----------------------------------------------------------------------
-
-LEFT, RIGHT, ROW, TOP = 240, 870, 32, 24
-
-
-def _still(state: State, result: dict[str, Any]) -> Drawing:
-    levels = len(result["sizes"])
-    page = Drawing(width=RIGHT + 30, height=TOP + ROW * levels + 100)
-    low = min(0, result["seen"][0][0])
-    high = max(state["n"], result["seen"][0][1] + 1)
-    scale = (RIGHT - LEFT) / (high - low)
-
-    def left_edge(level: int, cell: int) -> float:
-        field = result["fields"][level]
-        centre = field["start"] + cell * field["jump"] + field["size"] / 2
-        return LEFT + (centre - field["jump"] / 2 - low) * scale
-
-    def row(level: int) -> float:
-        return TOP + ROW * (levels - 1 - level)
-
-    _draw_cone(page, result, left_edge, row)
-    for level, name in enumerate(layer_names(state["layers"])[:levels]):
-        _draw_level(page, result, level, name, left_edge, row(level))
-    _draw_paths(page, result["paths"], lambda pixel: left_edge(0, pixel), row(0) + 72)
-    page.text(20, page.height - 12, result["problem"] or sentence(state, result), size=13)
-    return page
-
-
-def _draw_cone(page: Drawing, result: dict[str, Any], left_edge: Any, row: Any) -> None:
-    for level in range(1, len(result["seen"])):
-        (low, high), (below_low, below_high) = result["seen"][level], result["seen"][level - 1]
-        top, bottom = row(level) + 20, row(level - 1)
-        corners = [(left_edge(level, low), top), (left_edge(level, high + 1), top)]
-        corners += [(left_edge(level - 1, below_high + 1), bottom)]
-        corners += [(left_edge(level - 1, below_low), bottom)]
-        page.line(corners, fill="#fbe3c8", stroke="none")
-
-
-def _draw_level(
-    page: Drawing, result: dict[str, Any], level: int, name: str, left_edge: Any, y: float
-) -> None:
-    size, field = result["sizes"][level], result["fields"][level]
-    page.text(20, y + 15, name, bold=True)
-    page.text(90, y + 15, f"{size} × {size}, field {field['size']}", size=12, fill=MUTED)
-    start, end = left_edge(level, 0), left_edge(level, size)
-    page.rect(start, y, end - start, 20, fill="#dbe7f0", stroke=ACCENT)
-    if level < len(result["seen"]):
-        low, high = result["seen"][level]
-        x, wide = left_edge(level, low), left_edge(level, high + 1) - left_edge(level, low)
-        page.rect(x, y, wide, 20, stroke=MARK, dash="3 2")  # what stays empty is padding
-        inside = left_edge(level, max(low, 0)), left_edge(level, min(high + 1, size))
-        fill = MARK if level == result["layer"] else OKABE_ITO["orange"]
-        page.rect(inside[0], y, max(0, inside[1] - inside[0]), 20, fill=fill)
-    width = (end - start) / size
-    for cell in range(1, size if width >= 5 else 0):
-        x = left_edge(level, cell)
-        page.line([(x, y), (x, y + 20)], stroke="#ffffff", line=1)
-
-
-def _draw_paths(page: Drawing, paths: list[float], left_edge: Any, floor: float) -> None:
-    page.text(20, floor - 4, "paths from each pixel", size=12, fill=MUTED)
-    outline = [(left_edge(0), floor)]
-    for pixel, share in enumerate(paths):
-        outline += [
-            (left_edge(pixel), floor - 42 * share),
-            (left_edge(pixel + 1), floor - 42 * share),
-        ]
-    page.line([*outline, (left_edge(len(paths)), floor)], fill=ACCENT, stroke="none")

@@ -92,7 +92,6 @@ const DENSE = {
   max: (a, b, c, d) => Math.max(a, b, c, d),
   average: (a, b, c, d) => (a + b + c + d) / 4,
 };
-const BINOMIAL = { 1: [1], 3: [0.25, 0.5, 0.25], 5: [0.0625, 0.25, 0.375, 0.25, 0.0625] };
 
 /** Pooling taken apart: 2 x 2 windows at every pixel, a blur, every stride-th pixel; on the ring. */
 function pooled({ n, v }, [dense, blurSize, stride]) {
@@ -100,7 +99,7 @@ function pooled({ n, v }, [dense, blurSize, stride]) {
     const [below, right] = [((r + 1) % n) * n, (c + 1) % n];
     return DENSE[dense](v[r * n + c], v[r * n + right], v[below + c], v[below + right]);
   });
-  const blur = BINOMIAL[blurSize];
+  const blur = DATA.blurs[blurSize];
   const { wide, out } = framed(full, (blurSize - 1) / 2, "circular");
   return mapOf(n / stride, (r, c) => {
     const corner = r * stride * wide + c * stride;

@@ -7,20 +7,27 @@ from typing import Any, ClassVar
 import torch
 import torch.nn.functional as F
 import traitlets
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from course_utils.equivariance import Layer, equivariance_error, invariance_error, shift
+from course_utils.kernels import KERNELS, binomial, named_kernel
 from course_utils.models.blurpool import BlurPool, MaxBlurPool
-from course_utils.widgets.base import CourseWidget, Matrix, State
-from course_utils.widgets.svg import (
-    ACCENT,
-    MARK,
-    MUTED,
-    OKABE_ITO,
-    Drawing,
-    colour_scale,
-    number,
-)
+from course_utils.plots import plot_two_ways
+from course_utils.widgets.base import CourseWidget, Result, State
+from course_utils.widgets.text import number
+
+__all__ = [
+    "BORDERS",
+    "FILTERS",
+    "POOLS",
+    "SCORES",
+    "SHAPES",
+    "ShiftLab",
+    "layers_of",
+    "picture_of",
+    "verdict",
+]
 
 SIZE = 32
 FARTHEST = SIZE // 2
@@ -28,7 +35,7 @@ SPOT = 12  # side of a shape; the rest of the picture is black
 
 
 def _drawn(inside: Callable[[float, float], bool]) -> list[str]:
-    """Rows of "#" and "." for a shape given by coordinates from -1 to 1, y downwards."""
+    """Return rows of "#" and "." for a shape given by coordinates from -1 to 1, y downwards."""
     places = [(2 * i - SPOT + 1) / SPOT for i in range(SPOT)]
     return ["".join("#" if inside(x, y) else "." for x in places) for y in places]
 
@@ -43,14 +50,14 @@ SHAPES: dict[str, list[str]] = {
 }
 """Shapes by name, as rows of "#" (1) and "." (0)."""
 
-KERNELS: dict[str, Matrix] = {
-    "Sobel, vertical edges": [[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]],
-    "Sobel, horizontal edges": [[-1, -2, -1], [0, 0, 0], [1, 2, 1]],
-    "Laplacian": [[0, -1, 0], [-1, 4, -1], [0, -1, 0]],
-    "Blur": [[1 / 16, 1 / 8, 1 / 16], [1 / 8, 1 / 4, 1 / 8], [1 / 16, 1 / 8, 1 / 16]],
-    "Identity": [[0, 0, 0], [0, 1, 0], [0, 0, 0]],
-}
-"""Kernels by name, as rows of weights."""
+FILTERS = (
+    "Sobel, vertical edges",
+    "Sobel, horizontal edges",
+    "Laplacian",
+    "Gaussian 3 × 3",
+    "Identity",
+)
+"""Names in `kernels.KERNELS`."""
 
 _ring = partial(MaxBlurPool, padding_mode="circular")
 POOLS: dict[str, Callable[[], nn.Module]] = {
@@ -90,29 +97,30 @@ class ShiftLab(CourseWidget):
     """Move a shape through convolution, ReLU and pooling, and measure what the maps make of it.
 
     Args:
-        shape: a name in `SHAPES`.
-        kernel: a name in `KERNELS`.
-        border: what the convolution sees beyond the border: ``"circular"`` or ``"zeros"``.
-        pool: a name in `POOLS`.
-        score: how the pooled map becomes one number: ``"mean"`` or ``"maximum"``.
-        down, right: how far the shape has moved, -16 to 16 pixels, on the ring.
+        shape: A name in `SHAPES`.
+        kernel: A name in `FILTERS`.
+        border: What the convolution sees beyond the border: `"circular"` or `"zeros"`.
+        pool: A name in `POOLS`.
+        score: How the pooled map becomes one number: `"mean"` or `"maximum"`.
+        down, right: How far the shape has moved, -16 to 16 pixels, on the ring.
 
     Raises:
-        traitlets.TraitError: for an unknown name, or a shift out of its range.
+        traitlets.TraitError: For an unknown name, or a shift out of its range.
     """
 
     title = "Shift lab: does the map move along?"
     data: ClassVar[dict[str, Any]] = {
         "size": SIZE,
         "shapes": SHAPES,
-        "kernels": KERNELS,
+        "kernels": {name: KERNELS[name] for name in FILTERS},
+        "blurs": {size: binomial(size) for size in (1, 3, 5)},
         "parts": PARTS,
         "problem": PROBLEM,
         "scores": list(SCORES),
     }
 
     shape = traitlets.Enum(list(SHAPES), "Disc").tag(sync=True)
-    kernel = traitlets.Enum(list(KERNELS), "Sobel, vertical edges").tag(sync=True)
+    kernel = traitlets.Enum(FILTERS, "Sobel, vertical edges").tag(sync=True)
     border = traitlets.Enum(list(BORDERS), "circular").tag(sync=True)
     pool = traitlets.Enum(list(POOLS), "max 2 × 2").tag(sync=True)
     score = traitlets.Enum(list(SCORES), "mean").tag(sync=True)
@@ -120,31 +128,50 @@ class ShiftLab(CourseWidget):
     right = traitlets.Int(3, min=-FARTHEST, max=FARTHEST).tag(sync=True)
 
     @staticmethod
-    def reference(state: State) -> dict[str, Any]:
+    def reference(state: State) -> Result:
         """Compute with torch's layers and the two errors of `course_utils.equivariance`."""
-        return _reference(state)
+        x = picture_of(state["shape"])  # (1, 1, 32, 32)
+        convolution, layer, score = layers_of(state)
+        down, right = state["down"], state["right"]
+        moved = shift(x, down, right)
+        output, seen = layer(x), layer(moved)  # both (1, 1, 32/s, 32/s)
+        step = SIZE // output.shape[-1]
+        expected = shift(output, down / step, right / step)
+        maps = {
+            "picture": moved,
+            "convolved": convolution(moved),
+            "activated": convolution(moved).relu(),
+            "still": output,
+            "map": seen,
+            "expected": expected,
+            "difference": seen - expected,
+        }
+        return {
+            **{name: values[0, 0].tolist() for name, values in maps.items()},
+            "scores": [score(x).item(), score(moved).item()],
+            **_errors(state, layer, score, x),
+        }
 
-    def describe(self) -> str:
+    def draw(self, result: Result) -> Figure:
+        """Draw both ways around, and their difference."""
+        _, layer, _ = layers_of(self.state())
+        return plot_two_ways(layer, picture_of(self.shape)[0], self.down, self.right)
+
+    def tell(self, result: Result) -> str:
         """Say how far the shape has moved, and the two errors."""
-        return f"{self.shape}, {self.kernel}, {self.pool}. {verdict(self.state(), self.result())}"
-
-    def still(self) -> Drawing:
-        """Draw the maps both ways around, and both errors over the shift."""
-        return _still(self.state(), self.result())
+        return f"{self.shape}, {self.kernel}, {self.pool}. {verdict(self.state(), result)}"
 
 
-def verdict(state: State, result: dict[str, Any]) -> str:
-    """Return the two errors in words.
+def verdict(state: State, result: Result) -> str:
+    """Say how far the map should move, and the two errors.
 
     Args:
-        state: the lab's state.
-        result: the reference's answer for it.
+        state: The lab's state.
+        result: The reference's answer for it.
     """
     down, right = state["down"], state["right"]
     step = SIZE // len(result["map"])
     rows, columns = (number(abs(pixels) / step) for pixels in (down, right))
-    if result["problem"]:
-        return str(result["problem"])
     return (
         f"The shape is {abs(down)} {'up' if down < 0 else 'down'} and {abs(right)} "
         f"{'left' if right < 0 else 'right'}; the map should move by {rows} and {columns} cells. "
@@ -157,32 +184,8 @@ def verdict(state: State, result: dict[str, Any]) -> str:
 # --- What it computes ------------------------------------------------------------------------
 
 
-def _reference(state: State) -> dict[str, Any]:
-    x = picture_of(state["shape"])  # (1, 1, 32, 32)
-    convolution, layer, score = layers_of(state)
-    down, right = state["down"], state["right"]
-    moved = shift(x, down, right)
-    output, seen = layer(x), layer(moved)  # both (1, 1, 32/s, 32/s)
-    step = SIZE // output.shape[-1]
-    expected = shift(output, down / step, right / step)
-    maps = {
-        "picture": moved,
-        "convolved": convolution(moved),
-        "activated": convolution(moved).relu(),
-        "still": output,
-        "map": seen,
-        "expected": expected,
-        "difference": seen - expected,
-    }
-    return {
-        **{name: values[0, 0].tolist() for name, values in maps.items()},
-        "scores": [score(x).item(), score(moved).item()],
-        **_errors(state, layer, score, x),
-    }
-
-
 def _errors(state: State, layer: Layer, score: Layer, x: Tensor) -> dict[str, Any]:
-    """Both errors for every shift to the right, and for the one that is shown."""
+    """Return both errors for every shift to the right, and for the one that is shown."""
     if not layer(x).any():
         blank = {"equivariance": None, "invariance": None}
         return {"problem": PROBLEM, **blank, "curves": {name: [] for name in blank}}
@@ -207,9 +210,9 @@ def layers_of(state: State) -> tuple[Layer, Layer, Layer]:
     """Return the convolution alone, the whole layer with ReLU and pooling, and the score.
 
     Args:
-        state: the lab's state.
+        state: The lab's state.
     """
-    weights = torch.tensor(KERNELS[state["kernel"]], dtype=torch.float64)[None, None]
+    weights = named_kernel(state["kernel"]).double()[None, None]
     pool, head = POOLS[state["pool"]]().double(), SCORES[state["score"]]()
 
     def convolution(x: Tensor) -> Tensor:
@@ -219,56 +222,3 @@ def layers_of(state: State) -> tuple[Layer, Layer, Layer]:
         return pool(convolution(x).relu())
 
     return convolution, layer, lambda x: head(layer(x))
-
-
-# --- The still picture -----------------------------------------------------------------------
-
-
-def _still(state: State, result: dict[str, Any]) -> Drawing:
-    page = Drawing(width=920, height=600)
-    values = [v for name in ("map", "expected") for row in result[name] for v in row]
-    bright, signed = colour_scale(values, signed=False), colour_scale(values, signed=True)
-    _draw_map(page, "Tx: the shape, moved", result["picture"], x=20, y=34)
-    _draw_map(page, "convolution", result["convolved"], x=245, y=34)
-    _draw_map(page, "ReLU", result["activated"], x=470, y=34)
-    _draw_map(page, "f(Tx): move, look", result["map"], x=695, y=34, colour=bright)
-    _draw_map(page, "T f(x): look, move", result["expected"], x=695, y=290, colour=bright)
-    _draw_map(page, "difference", result["difference"], x=470, y=290, colour=signed)
-    for row, (name, colour) in enumerate(_CURVES.items()):
-        _draw_curve(page, name, colour, state, result["curves"][name], y=302 + 126 * row)
-    moved, _, errors = verdict(state, result).partition(". ")
-    page.text(20, 566, moved + ".", size=13)
-    page.text(20, 586, errors, size=13)
-    return page
-
-
-_CURVES = {"equivariance": ACCENT, "invariance": OKABE_ITO["green"]}
-
-
-def _draw_map(
-    page: Drawing, title: str, values: Matrix, *, x: float, y: float, colour: Any = None
-) -> None:
-    page.text(x, y, title, bold=True)
-    colour = colour or colour_scale([v for row in values for v in row])
-    page.picture(x, y + 12, values, size=200, colour=colour)
-
-
-def _draw_curve(
-    page: Drawing, name: str, colour: str, state: State, errors: list[float], y: float
-) -> None:
-    if not errors:
-        return
-    top = max(*errors, 0.1)
-    page.text(20, y, f"{name} error over the shift to the right", bold=True)
-    page.text(52, y + 18, number(top), size=12, anchor="end", fill=MUTED)
-    page.text(52, y + 84, "0", size=12, anchor="end", fill=MUTED)
-    left, width, floor = 60, 360, y + 80
-    page.line([(left, y + 10), (left, floor), (left + width, floor)], stroke=MUTED, line=1)
-    step = width / (len(errors) - 1)
-    points = [(left + i * step, floor - 66 * error / top) for i, error in enumerate(errors)]
-    page.line(points, stroke=colour, line=2.5)
-    here = left + (state["right"] + FARTHEST) * step
-    page.line([(here, y + 8), (here, floor)], stroke=MARK)
-    for pixels in (-FARTHEST, 0, FARTHEST):
-        place = left + (pixels + FARTHEST) * step
-        page.text(place, floor + 15, number(pixels), size=12, anchor="middle", fill=MUTED)

@@ -65,8 +65,6 @@ function verdict({ correlation, models }) {
   return `Trained at \u03C1 = ${number(correlation)}: ${each.join("; ")}.`;
 }
 
-const MEANING = { right: "right", background: "wrong: the background\u2019s class", wrong: "wrong" };
-
 // --- What it shows ---------------------------------------------------------------------------
 
 const COLOURS = ["purple", "green", "orange", "skyBlue"].map((name) => OKABE_ITO[name]);
@@ -192,7 +190,7 @@ function render({ model, el }) {
         part.map.update(coloured(map, test.mask, largest[k]), asIs, `Occlusion map of the ${name}, ${BACKGROUNDS[k]} background: ${percent(shares[k])} of it on the figure`);
         say(part.name, name);
         say(part.answer, `answers \u201C${answers[k]}\u201D`);
-        say(part.kind, MEANING[kinds[k]]);
+        say(part.kind, DATA.meaning[kinds[k]]);
         part.kind.className = kinds[k] === "right" ? "cw-good" : "cw-bad";
         say(part.share, `${percent(shares[k])} of the map on the figure`);
         say(part.scale, `colours reach \u00B1${number(largest[k])}`);

@@ -29,6 +29,7 @@ from torch.nn import functional as F
 
 from course_utils import data, facts
 from course_utils.arithmetic import conv_parameters, locally_connected_parameters
+from course_utils.kernels import named_kernel
 from course_utils.plots import plot_counts, plot_filters, plot_grids, plot_images, plot_maps, show
 from course_utils.runtime import expect
 
@@ -370,16 +371,15 @@ for before, after, seen in zip(video[:-1], video[1:], motion, strict=True):
 # %%
 photo = torch.tensor(plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))
 face = photo.float().mean(dim=2)[100:340, 130:370] / 255  # (240, 240), in [0, 1]
-binomial = torch.tensor([1.0, 4, 6, 4, 1]) / 16
 filters = {
-    "identity": torch.tensor([[0, 0, 0], [0, 1, 0], [0, 0, 0]]).float(),
-    "mean of 9": torch.full((3, 3), 1 / 9),
-    "Gaussian 5 × 5": torch.outer(binomial, binomial),
-    "sharpen": torch.tensor([[0, -1, 0], [-1, 5, -1], [0, -1, 0]]).float(),
-    "emboss": torch.tensor([[-2, -1, 0], [-1, 1, 1], [0, 1, 2]]).float(),
-    "edges": torch.tensor([[-1, -1, -1], [-1, 8, -1], [-1, -1, -1]]).float(),
-    "Sobel": torch.tensor([[-1, 0, 1], [-2, 0, 2], [-1, 0, 1]]).float(),
-    "Laplacian": torch.tensor([[0, 1, 0], [1, -4, 1], [0, 1, 0]]).float(),
+    "identity": named_kernel("Identity"),
+    "mean of 9": named_kernel("Mean of 9"),
+    "Gaussian 5 × 5": named_kernel("Gaussian 5 × 5"),
+    "sharpen": named_kernel("Sharpen"),
+    "emboss": named_kernel("Emboss"),
+    "edges": named_kernel("Edges"),
+    "Sobel": named_kernel("Sobel, vertical edges"),
+    "Laplacian": named_kernel("Laplacian"),
 }
 
 # %%
@@ -401,7 +401,7 @@ show(
 
 # %%
 printed = torch.tensor([[0.06, 0.12, 0.06], [0.12, 0.25, 0.12], [0.06, 0.12, 0.06]])
-exact = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16  # 1/16, 1/8, 1/4
+exact = named_kernel("Gaussian 3 × 3")  # 1/16, 1/8, 1/4
 flat = torch.full((23, 23), 200.0)
 for name, kernel in {"printed": printed, "exact": exact}.items():
     once, ten = correlate(flat, kernel), flat
@@ -450,6 +450,7 @@ print("Laplacian on a bowl:       ", correlate(bowl, filters["Laplacian"]).uniqu
 # instead of $k^2$ multiplications for each pixel. Gaussian filters are of this kind.
 
 # %%
+binomial = torch.tensor([1.0, 4, 6, 4, 1]) / 16
 in_two = correlate(correlate(face, binomial[None]), binomial[:, None])
 expect(
     torch.allclose(in_two, correlate(face, filters["Gaussian 5 × 5"]), atol=1e-6),
@@ -518,7 +519,7 @@ show(
 # %%
 from course_utils.widgets import ConvolutionStepper
 
-ConvolutionStepper(picture="One dot", kernel="Emboss", show_all=True)
+ConvolutionStepper(picture="One dot", kernel="Emboss", step=6, show_all=True)
 
 # %% [markdown]
 # <details><summary>Answers</summary>

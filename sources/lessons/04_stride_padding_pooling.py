@@ -29,6 +29,7 @@ from torch.nn import functional as F
 
 from course_utils import facts
 from course_utils.arithmetic import output_size
+from course_utils.kernels import named_kernel
 from course_utils.plots import plot_grids, plot_images, plot_window, show
 from course_utils.runtime import expect
 
@@ -59,7 +60,7 @@ expect(len(sizes) - 1 == 13, "13 layers fit, and the next one finds no window", 
 image = torch.tensor(
     [[3, 3, 2, 1, 0], [0, 0, 1, 3, 1], [3, 1, 2, 2, 3], [2, 0, 0, 2, 2], [2, 0, 0, 0, 1]]
 ).float()
-kernel = torch.tensor([[0, 1, 2], [2, 2, 0], [0, 1, 2]]).float()
+kernel = named_kernel("Worked example")
 show(
     plot_window(image, kernel),
     "A five by five input whose first three by three window is framed, the filter, and the three by "
@@ -225,7 +226,7 @@ for n in (28, 32, 224, 7):
 # Is the result 1 everywhere?
 
 # %%
-blur = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16  # sums to 1
+blur = named_kernel("Gaussian 3 × 3")  # 1 2 1 / 2 4 2 / 1 2 1 over 16: sums to 1
 white = torch.ones(1, 1, 5, 5)
 modes = ("constant", "replicate", "reflect", "circular")
 padded = [F.pad(white, (1, 1, 1, 1), mode=mode)[0, 0] for mode in modes]

@@ -35,6 +35,7 @@ from torch import Tensor, nn
 
 from course_utils import facts
 from course_utils.equivariance import equivariance_error, invariance_error
+from course_utils.kernels import named_kernel
 from course_utils.plots import plot_images, plot_lines, plot_pixels, plot_two_ways, show
 from course_utils.runtime import expect
 
@@ -186,12 +187,12 @@ claim(torch.allclose(tied @ T, T @ tied), "its average does")
 # \text{invariance error} = \frac{\lVert g(Tx) - g(x) \rVert}{\lVert g(x) \rVert}$$
 #
 # 0 is perfect. At 1 the mistake is as large as the output itself. Our layer has four filters, which
-# look for edges in two directions, for their opposite, and for spots; then a ReLU.
+# look for edges in two directions, for their opposite, and for bright spots (minus the Laplacian);
+# then a ReLU.
 
 # %%
-SOBEL = torch.tensor([[-1.0, 0, 1], [-2, 0, 2], [-1, 0, 1]])
-LAPLACIAN = torch.tensor([[0.0, -1, 0], [-1, 4, -1], [0, -1, 0]])
-filters = torch.stack([SOBEL, SOBEL.T, -SOBEL, LAPLACIAN])[:, None]  # (4, 1, 3, 3)
+SOBEL, LAPLACIAN = named_kernel("Sobel, vertical edges"), named_kernel("Laplacian")
+filters = torch.stack([SOBEL, SOBEL.T, -SOBEL, -LAPLACIAN])[:, None]  # (4, 1, 3, 3)
 
 
 def edges(x: Tensor, border: str = "circular") -> Tensor:
@@ -574,7 +575,7 @@ def filtered(x: Tensor, kernel: Tensor) -> Tensor:
 
 
 # %%
-BLUR = torch.tensor([[1.0, 2, 1], [2, 4, 2], [1, 2, 1]]) / 16
+BLUR = named_kernel("Gaussian 3 × 3")
 of_x = torch.fft.fft2(x)
 print(f"{'relative error':14}{'conj(F[f]) F[x]':>18}{'F[f] F[x]':>12}")
 for name, kernel in (("blur", BLUR), ("Laplacian", LAPLACIAN), ("Sobel", SOBEL)):
@@ -692,7 +693,7 @@ claim(torch.allclose(response, torch.cos(math.pi * u) ** 2, atol=1e-5), "the blu
 #    at the filter's weights.
 # 3. "One dot": what is its spectrum? What is the output, for any filter?
 # 4. "Sobel, vertical edges": multiply by $\mathcal{F}[f]$ without the bar. What happens to the output?
-#    What else can you change so that both ways agree again? Why does "Blur 3 × 3" not care?
+#    What else can you change so that both ways agree again? Why does "Gaussian 3 × 3" not care?
 # 5. Put zeros at the border. Where do the two ways differ, for a small filter and for a mask? Then
 #    append zeros.
 

@@ -11,7 +11,7 @@ from shown_widget import Shown
 
 from course_utils import arithmetic, widgets
 from course_utils.arithmetic import Layer
-from course_utils.widgets.svg import count
+from course_utils.widgets.text import count
 
 
 def setting(shown: Shown, label: str) -> int:

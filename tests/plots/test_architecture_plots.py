@@ -7,6 +7,7 @@ from torch import nn
 from torch.nn import functional
 
 from course_utils import models
+from course_utils.inspection.trace import Operation, Step, describe, list_steps
 from course_utils.models.densenet import DenseBlock, DenseLayer
 from course_utils.models.googlenet import Inception
 from course_utils.models.highway import HighwayLinear
@@ -14,7 +15,7 @@ from course_utils.models.registry import input_shape
 from course_utils.models.resnet import BasicBlock, Bottleneck
 from course_utils.models.vgg import VGGBlock
 from course_utils.plots import plot_architecture, plot_block
-from course_utils.plots.graph import arrange, describe, merge, trace
+from course_utils.plots.graph import arrange, merge
 
 
 def texts(figure):
@@ -135,7 +136,7 @@ def test_drawing_changes_nothing_about_the_block():
 def test_a_wrong_input_is_answered_with_one_sentence():
     with pytest.raises(ValueError, match=r"BasicBlock cannot take an input of \(3, 8, 8\)"):
         plot_block(BasicBlock(8, 8), (3, 8, 8))
-    with pytest.raises(ValueError, match=r"not made of positive integers: \(C, H, W\)"):
+    with pytest.raises(ValueError, match=r"not made of positive integers: give \(C, H, W\)"):
         plot_block(BasicBlock(8, 8), (8, 0, 8))
 
 
@@ -156,7 +157,7 @@ def is_small(part):
 
 
 def test_norms_and_activations_join_the_step_before_them():
-    steps = merge(trace(BasicBlock(4, 4), (4, 6, 6), is_small))
+    steps = merge(list_steps(BasicBlock(4, 4), (4, 6, 6), is_small))
     inside = [tuple(operation.text for operation in step.operations) for step in steps]
     assert inside == [
         ("input",),
@@ -171,13 +172,13 @@ def test_norms_and_activations_join_the_step_before_them():
 
 def test_what_does_nothing_is_left_out():
     net = nn.Sequential(nn.Identity(), nn.Dropout(0.0), nn.Conv2d(1, 1, 1), nn.AdaptiveAvgPool2d(4))
-    kinds = [step.kind for step in trace(net, (1, 4, 4), is_small)]
+    kinds = [step.kind for step in list_steps(net, (1, 4, 4), is_small)]
     assert kinds == ["input", "convolution", "output"]
 
 
 def test_every_step_stands_below_its_sources_and_rows_do_not_overlap(block):
     module, shape = block
-    steps = merge(trace(module, shape, is_small))
+    steps = merge(list_steps(module, shape, is_small))
     rows, arrows = arrange(steps, lambda k, passing: (0.3, 0.5))
     row_of = {id(slot): i for i, row in enumerate(rows) for slot in row}
     for arrow in arrows:
@@ -187,10 +188,38 @@ def test_every_step_stands_below_its_sources_and_rows_do_not_overlap(block):
 
 
 def test_a_path_without_forks_runs_straight_down():
-    steps = merge(trace(Bottleneck(64, 64), (64, 8, 8), is_small))
+    steps = merge(list_steps(Bottleneck(64, 64), (64, 8, 8), is_small))
     rows, _ = arrange(steps, lambda k, passing: (0.3, 0.5))
     main = {slot.x for row in rows for slot in row if not slot.passing}
     assert len(main) == 1
+
+
+def step(*sources, kind="other"):
+    return Step((Operation("x", kind),), ((1, 1, 1),), sources)
+
+
+def places(steps):
+    """Where each step and each line that passes it stands: (row, step) -> x."""
+    rows, _ = arrange(steps, lambda k, passing: (0.2, 0.2) if passing else (0.5, 0.5))
+    return {(row, slot.step): slot.x for row, slots in enumerate(rows) for slot in slots}
+
+
+def test_a_fork_and_a_join_stand_midway_between_their_paths():
+    # 0 forks into the paths 1 and 2, each of one step, which 3 joins.
+    x = places([step(), step(0), step(0), step(1, 2)])
+    assert x[1, 2] - x[1, 1] == pytest.approx(1.0)  # as close as they may
+    middle = (x[1, 1] + x[1, 2]) / 2
+    assert x[0, 0] == pytest.approx(middle) and x[2, 3] == pytest.approx(middle)
+
+
+def test_a_passing_line_hardly_pulls_at_the_steps_that_it_joins():
+    # 0 forks into 1 and 2, and passes them on its way to 3, which joins all three: 50 to 1.
+    x = places([step(), step(0), step(0), step(1, 2, 0)])
+    paths, line = (x[1, 1], x[1, 2]), x[1, 0]
+    wish = (sum(paths) + 0.02 * line) / 2.02
+    assert line > max(paths) and wish > sum(paths) / 2
+    assert x[0, 0] == pytest.approx(wish) and x[2, 3] == pytest.approx(wish)
+    assert line - x[1, 2] == pytest.approx(0.7)  # no further away than there is need
 
 
 @pytest.mark.parametrize(
@@ -266,6 +295,22 @@ def test_a_net_that_is_no_chain_or_too_long_is_refused():
         plot_architecture(BasicBlock(4, 4), (4, 8, 8))
     with pytest.raises(ValueError, match="26 stages do not fit: give at most 20"):
         plot_architecture([("conv", (n, 4, 4)) for n in range(1, 26)], (3, 4, 4))
+
+
+class Averages(nn.Module):
+    """Means of every kind, and sums with a number in every form."""
+
+    def forward(self, x):
+        x = functional.adaptive_avg_pool2d(x.mean(1, keepdim=True) + x, 4)
+        x = torch.add(x, other=1) * 2
+        return functional.adaptive_avg_pool2d(x, 1), x.mean((2, 3))
+
+
+def test_a_mean_is_named_by_the_map_that_it_leaves():
+    shown = texts(plot_block(Averages(), (16, 8, 8)))
+    assert shown.count("mean") == 1 and shown.count("average pool to 4×4") == 1
+    assert shown.count("global average pool") == 2
+    assert {"· + 1", "· × 2"} <= set(shown)
 
 
 class Subsampled(nn.Module):

@@ -29,6 +29,15 @@ def test_every_model_gets_a_column_of_its_maps():
         np.testing.assert_array_equal(axes.images[0].get_array(), values)
 
 
+def test_every_row_of_maps_can_have_a_picture_of_its_own():
+    pictures = torch.stack([PICTURE, 1 - PICTURE])
+    figure = plot_attribution(pictures, {"MLP": maps(0)}, MASK, "a star")
+    shown = [axes for axes in figure.axes if axes.images[0].get_array().shape == (8, 8, 3)]
+    assert [axes.get_title() for axes in shown] == ["a star", ""]
+    for axes, picture in zip(shown, pictures, strict=True):
+        np.testing.assert_allclose(axes.images[0].get_array(), picture.permute(1, 2, 0))
+
+
 def test_a_map_is_stretched_over_the_picture_under_the_outline():
     panels = plot_attribution(PICTURE, {"MLP": maps(0)}, MASK).axes[1:]
     for axes in panels:

@@ -39,7 +39,7 @@ def boxes(figure, axes):
 
 
 def test_a_panel_for_each_cost_with_every_model_in_it():
-    figure = plot_comparison(ROWS, "all small nets")
+    figure = plot_comparison(ROWS)
     assert [axes.get_xlabel() for axes in figure.axes] == [
         "parameters (log scale)",
         "CPU seconds (log scale)",

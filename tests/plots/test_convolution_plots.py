@@ -85,8 +85,8 @@ def test_grids_break_into_rows():
     [
         ([], [], "0 grids and 0 titles"),
         ([torch.eye(2)], ["a", "b"], "1 grids and 2 titles"),
-        ([torch.zeros(2, 2, 2)], ["a"], "at most 16 cells a side"),
-        ([torch.zeros(17, 2)], ["a"], "at most 16 cells a side"),
+        ([torch.zeros(2, 2, 2)], ["a"], "at most 18 cells a side"),
+        ([torch.zeros(19, 2)], ["a"], "at most 18 cells a side"),
     ],
 )
 def test_grids_refuse_what_cannot_be_read(grids, titles, message):
@@ -113,11 +113,26 @@ def test_window_frames_exactly_the_pixels_that_are_used():
     assert set(framed(dilated.axes[0])) == {(r, c) for r in (0, 2, 4) for c in (0, 2, 4)}
 
 
-def test_padding_is_drawn_white():
-    axes = plot_window(IMAGE, KERNEL, padding=1).axes[0]
-    rim = [p for p in axes.patches if p.get_fill()]
-    assert len(rim) == 7 * 7 - 5 * 5
-    assert all(patch.get_facecolor() == (1, 1, 1, 1) for patch in rim)
+def test_padding_is_hatched_and_no_colour_of_the_scale():
+    for image in (IMAGE, -IMAGE):  # zero is dark in one scale and white in the other
+        axes = plot_window(image, KERNEL, padding=1).axes[0]
+        rim = [p for p in axes.patches if p.get_fill()]
+        assert len(rim) == 7 * 7 - 5 * 5
+        assert all(patch.get_facecolor() == (1, 1, 1, 1) and patch.get_hatch() for patch in rim)
+        written = [t for t in axes.texts if t.get_style() == "italic"]
+        assert [text.get_text() for text in written] == ["0"] * len(rim)
+
+
+def test_window_can_show_its_products_and_stop_at_its_cell():
+    figure = plot_window(IMAGE, KERNEL, position=(1, 0), products=True, whole=False)
+    titles = [axes.get_title() for axes in figure.axes]
+    assert titles == ["input", "filter", "products, sum 10", "output"]
+    under = IMAGE[1:4, 0:3] * KERNEL
+    assert numbers(figure.axes[2]) == {at: str(int(under[at])) for at in np.ndindex(3, 3)}
+    assert numbers(figure.axes[3]) == {
+        (0, 0): "12", (0, 1): "12", (0, 2): "17", (1, 0): "10"
+    }  # fmt: skip
+    assert framed(figure.axes[3]) == [(1, 0)]
 
 
 def test_window_refuses_a_cell_that_does_not_exist():
@@ -135,6 +150,16 @@ def test_maps_share_one_scale_and_leave_zeros_white():
     np.testing.assert_array_equal(np.ma.getmaskarray(first.images[0].get_array()), band == 0)
     assert (first.get_ylabel(), first.get_xlabel(), second.get_xlabel()) == ("out", "in", "in")
     assert bar.get_title() == ""
+
+
+def test_maps_can_have_scales_of_their_own():
+    figure = plot_maps([torch.eye(2), -3 * torch.eye(2), torch.eye(2)], list("abc"),
+                       shared=False, columns=2)  # fmt: skip
+    plain, signed, _, empty = figure.axes
+    assert (plain.images[0].get_clim(), plain.images[0].get_cmap().name) == ((0, 1), "cividis")
+    assert (signed.images[0].get_clim(), signed.images[0].get_cmap().name) == ((-3, 3), "PuOr")
+    np.testing.assert_array_equal(np.ma.getmaskarray(plain.images[0].get_array()), 1 - np.eye(2))
+    assert not empty.axison
 
 
 def test_maps_refuse_what_is_no_map():
@@ -156,10 +181,10 @@ def test_a_filter_bank_draws_the_kernels_of_the_own_group_only(groups):
 
 
 def test_a_filter_bank_has_its_limits():
-    with pytest.raises(ValueError, match="at most 16 channels"):
-        plot_filter_bank(torch.zeros(4, 17, 3, 3))
-    with pytest.raises(ValueError, match="at most 16 channels"):
-        plot_filter_bank(torch.zeros(4, 9, 3, 3), groups=2)
+    with pytest.raises(ValueError, match="at most 18 channels"):
+        plot_filter_bank(torch.zeros(4, 19, 3, 3))
+    with pytest.raises(ValueError, match="at most 18 channels"):
+        plot_filter_bank(torch.zeros(4, 10, 3, 3), groups=2)
     with pytest.raises(ValueError, match="3 filters do not divide into 2 groups"):
         plot_filter_bank(torch.zeros(3, 2, 3, 3), groups=2)
 
@@ -180,10 +205,10 @@ def test_filters_that_sum_to_zero_are_drawn_around_zero():
 def test_filters_keep_to_their_columns():
     kernels = {name: torch.eye(3) for name in "abcde"}
     responses = [torch.full((4, 4), value / 10) for value in range(5)]
-    panels = np.array(plot_filters(kernels, responses, columns=2).axes).reshape(6, 2)
-    assert panels[4, 0].get_title() == "e\nsum 3"
-    assert panels[5, 0].images[0].get_array()[0, 0] == pytest.approx(0.4)
-    assert not panels[5, 1].axison
+    panels = np.array(plot_filters(kernels, responses).axes).reshape(4, 4)
+    assert panels[2, 0].get_title() == "e\nsum 3"
+    assert panels[3, 0].images[0].get_array()[0, 0] == pytest.approx(0.4)
+    assert not panels[3, 1].axison
 
 
 def test_the_numbers_of_a_large_filter_are_left_out():
@@ -226,11 +251,22 @@ def test_seen_padding_is_not_coloured_as_a_pixel():
     assert sorted(x for x, height in filled(figure, "white") if height == 0) == [-2, -1]
 
 
+def test_a_large_picture_is_drawn_as_bars():
+    layers = [Layer(7, s=2, p=3), Layer(3, s=2, p=1), Layer(3, p=1)]
+    field = receptive_field(layers)
+    figure = plot_receptive_field(layers, 224, output=0)
+    boxes = [patch for patch in figure.axes[0].patches if isinstance(patch, Rectangle)]
+    assert len(boxes) == 3 + 3 + 3 + 2  # padding, seen, unseen; at the top no padding
+    (seen,) = [box for box in boxes if box.get_facecolor() == to_rgba(ORANGE)]
+    assert (seen.get_x(), seen.get_width()) == (-0.5, field.start + field.size)
+    assert figure.axes[0].get_yticklabels()[0].get_text() == f"picture: {field.size} of 224"
+
+
 @pytest.mark.parametrize(
     "layers, n, output, message",
     [
         ([], 8, None, "0 layers on 8 pixels"),
-        ([Layer(3)], 41, None, "at most 40 pixels"),
+        ([Layer(3)], 257, None, "at most 256 pixels"),
         ([Layer(3)], 8, 6, "output 6 does not exist: the last layer has 6"),
         ([Layer((3, 3))], 8, None, "this figure shows one axis"),
     ],

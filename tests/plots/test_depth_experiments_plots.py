@@ -68,9 +68,9 @@ def test_uneven_gates_are_refused(gates):
 
 def test_each_block_has_a_bar_beside_the_whole():
     found = {"plain": Ablation(0.8, {"stages.0.1": 0.1, "stages.2.1": 0.5})}
-    axes = plot_ablations(found, chance=0.25).axes[0]
+    axes = plot_ablations(found).axes[0]
     assert [bar.get_height() for bar in axes.patches] == [0.1, 0.5]
-    assert [line.get_ydata()[0] for line in axes.lines] == [0.8, 0.25]
+    assert [line.get_ydata()[0] for line in axes.lines] == [0.8, 0.1]
     assert [text.get_text() for text in axes.get_xticklabels()] == ["0.1", "2.1"]
     assert axes.get_title() == "plain: whole 80%"
 

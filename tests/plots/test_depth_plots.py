@@ -21,8 +21,6 @@ def test_what_a_scale_has_no_place_for_is_a_gap():
     values = {"net": [0.0, 1.0, -1.0, float("inf")]}
     [line] = plot_by_depth(values, "y").axes[0].lines
     assert np.isnan(line.get_ydata()).tolist() == [True, False, True, True]
-    [line] = plot_by_depth(values, "y", log=False).axes[0].lines
-    assert np.isnan(line.get_ydata()).tolist() == [False, False, False, True]
 
 
 def test_none_too_many_or_an_empty_line_is_refused():

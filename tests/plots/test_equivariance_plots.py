@@ -5,6 +5,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from course_utils.kernels import named_kernel
 from course_utils.models.blurpool import binomial_kernel
 from course_utils.plots import (
     plot_frequency_responses,
@@ -14,7 +15,7 @@ from course_utils.plots import (
 )
 from course_utils.plots.equivariance import frequency_response
 
-LAPLACIAN = torch.tensor([[0.0, -1, 0], [-1, 4, -1], [0, -1, 0]])
+LAPLACIAN = named_kernel("Laplacian")
 
 
 def shown(axes):
@@ -73,6 +74,13 @@ def test_the_square_says_its_error_and_takes_a_stride():
     assert titles[-1] == "difference: error 0.00"
     panels = plot_two_ways(every_second, wave(4, 0, 8), 1, 0).axes
     assert panels[-1].get_title() != "difference: error 0.00"
+
+
+def test_a_map_of_one_dot_keeps_its_colours():
+    picture = torch.zeros(1, 16, 16)
+    picture[0, 3, 3] = 1
+    output = plot_two_ways(lambda x: x, picture, 1, 0).axes[1]
+    assert output.images[0].get_clim() == (-1, 1)
 
 
 def test_a_spectrum_has_a_wave_where_its_frequency_is():

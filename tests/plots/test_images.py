@@ -77,7 +77,7 @@ def test_plot_channels_shows_each_channel_once():
     "values, texts",
     [
         (torch.tensor([[0, 255], [7, 30]]), {"0", "255", "7", "30"}),
-        (torch.tensor([[0.5, -1.25]]), {"0.50", "-1.25"}),
+        (torch.tensor([[0.5, -1.25]]), {"0.50", "−1.25"}),
     ],
 )
 def test_plot_pixels_writes_every_number(values, texts):
@@ -85,8 +85,8 @@ def test_plot_pixels_writes_every_number(values, texts):
 
 
 def test_plot_pixels_refuses_what_could_not_be_read():
-    with pytest.raises(ValueError, match="at most 32 pixels a side"):
-        plot_pixels(torch.zeros(33, 3))
+    with pytest.raises(ValueError, match="at most 18 cells a side"):
+        plot_pixels(torch.zeros(19, 3))
 
 
 def test_no_figure_stays_behind_in_pyplot():

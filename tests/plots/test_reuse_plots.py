@@ -28,12 +28,11 @@ def test_each_column_is_relative_to_its_largest_weight() -> None:
 
 
 def test_rows_columns_and_blocks_are_named() -> None:
-    figure = plot_feature_reuse([known_map(), known_map()], title="a net")
+    figure = plot_feature_reuse([known_map(), known_map()])
     assert [axes.get_title() for axes in panels(figure)] == ["block 1", "block 2"]
     for axes in panels(figure):
         assert [text.get_text() for text in axes.get_xticklabels()] == ["1", "2", "transition"]
         assert [text.get_text() for text in axes.get_yticklabels()] == ["input", "1", "2"]
-    assert figure.get_suptitle() == "a net"
 
 
 def test_the_frame_stands_around_the_last_column() -> None:

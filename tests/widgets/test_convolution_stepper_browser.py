@@ -5,9 +5,10 @@ from typing import Any
 import pytest
 from playwright.sync_api import expect
 
+from course_utils.kernels import KERNELS
 from course_utils.widgets import ConvolutionStepper
-from course_utils.widgets.convolution_stepper import KERNELS, PICTURES
-from course_utils.widgets.svg import number
+from course_utils.widgets.convolution_stepper import PICTURES
+from course_utils.widgets.text import number
 
 START: dict[str, Any] = {"picture": "Noise", "kernel": "Sobel, vertical edges", "padding": 1}
 

@@ -1,8 +1,6 @@
 """What every widget owes its reader: alive where it can be, usable by keyboard, never blank."""
 
-import base64
 import re
-import xml.etree.ElementTree as ElementTree
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -149,9 +147,5 @@ def test_output_has_a_picture_for_where_nothing_runs(widget: type[CourseWidget])
     bundle: dict[str, Any] = first._repr_mimebundle_()[0]  # type: ignore[index]
     assert bundle["text/html"] == second.to_html()
     assert re.fullmatch(r"[^<>]+: .{20,}", bundle["text/plain"], re.DOTALL)
-    image = re.search(
-        r'<img alt="([^"]{40,})" src="data:image/svg\+xml;base64,([^"]+)"', first.to_html()
-    )
+    image = re.search(r'<img alt="([^"]{40,})" [^>]*src="data:image/webp;base64,', first.to_html())
     assert image is not None
-    drawing = ElementTree.fromstring(base64.b64decode(image[2]))
-    assert len(list(drawing.iter("{http://www.w3.org/2000/svg}text"))) > 5

@@ -7,9 +7,10 @@ import torch
 import torch.nn.functional as F
 import traitlets
 
+from course_utils.kernels import KERNELS
 from course_utils.models.blurpool import binomial_kernel
 from course_utils.widgets import FourierGallery
-from course_utils.widgets.fourier_gallery import KERNELS, MASKS, PICTURES, mask_of, verdict
+from course_utils.widgets.fourier_gallery import FILTERS, MASKS, PICTURES, mask_of, verdict
 
 NUM_STATES = 200
 BATCH = 40  # states computed in one call: their answers are long
@@ -24,7 +25,7 @@ def random_state(generator: torch.Generator) -> dict[str, Any]:
     own = torch.randint(0, 101, (32, 32), generator=generator).double().div(100).tolist()
     return {
         "picture": [*PICTURES.values(), own][whole(0, len(PICTURES))],
-        "filter": [*MASKS, *KERNELS][whole(0, len(MASKS) + len(KERNELS) - 1)],
+        "filter": [*MASKS, *FILTERS][whole(0, len(MASKS) + len(FILTERS) - 1)],
         "edge": ("ideal", "Gaussian")[whole(0, 1)],
         "cut_off": whole(1, 20),
         "width": whole(1, 12),
@@ -48,7 +49,7 @@ def tensor(rows: Any) -> torch.Tensor:
 def test_output_in_space_is_what_torch_computes(states: list[dict[str, Any]]) -> None:
     checked = 0
     for state in states:
-        if state["filter"] not in KERNELS:
+        if state["filter"] not in FILTERS:
             continue
         weights, x = tensor(KERNELS[state["filter"]]), tensor(state["picture"])
         if state["flip"]:
@@ -88,7 +89,7 @@ def agrees(**settings: Any) -> bool:
     return bool(FourierGallery(**settings).result()["largest"] < 1e-9)
 
 
-@pytest.mark.parametrize("name", [*MASKS, *KERNELS])
+@pytest.mark.parametrize("name", [*MASKS, *FILTERS])
 def test_the_theorem_holds_on_the_ring_and_where_zeros_are_appended(name: str) -> None:
     for flip in (False, True):
         settings = {"filter": name, "flip": flip, "conjugate": not flip}
@@ -99,7 +100,7 @@ def test_the_theorem_holds_on_the_ring_and_where_zeros_are_appended(name: str) -
 
 
 def test_the_bar_matters_unless_the_filter_is_symmetric() -> None:
-    needs_bar = {name for name in (*MASKS, *KERNELS) if not agrees(filter=name, conjugate=False)}
+    needs_bar = {name for name in (*MASKS, *FILTERS) if not agrees(filter=name, conjugate=False)}
     assert needs_bar == {"Sobel, vertical edges", "Lopsided 5 × 5"}
 
 
@@ -118,7 +119,7 @@ def test_filters_do_what_their_names_say() -> None:
         assert response(flat, filter="Band-pass", edge=edge) < 0.05
     difference = binomial_kernel(3).double()
     difference = F.pad(difference, (2, 2, 2, 2)) - binomial_kernel(7)
-    torch.testing.assert_close(tensor(KERNELS["Difference of blurs"]), difference)
+    torch.testing.assert_close(tensor(KERNELS["Difference of Gaussians"]), difference)
 
 
 def test_the_ideal_low_pass_is_exactly_below_its_cut_off() -> None:
@@ -140,8 +141,8 @@ def test_a_picture_of_ones_own() -> None:
     ("picture", "message"),
     [
         ("Horse", "no picture 'Horse': choose from House"),
-        ([[0.5] * 32] * 31, r"31 rows of \[32\] numbers: give 32 rows of 32"),
-        ([[0.5] * 31 + [2]] * 32, "from 0.5 to 2: bring them into"),
+        ([[0.5] * 32] * 31, "31 rows of 32 numbers: give 32 rows of 32"),
+        ([[0.5] * 31 + [2]] * 32, "from 0.5 to 2.0: bring them into"),
     ],
 )
 def test_bad_pictures_are_answered_with_one_sentence(picture: Any, message: str) -> None:
@@ -154,9 +155,8 @@ def test_settings_out_of_range_are_refused() -> None:
         FourierGallery(cut_off=21)
 
 
-def test_describe_and_still_picture_say_whether_both_ways_agree() -> None:
+def test_describe_says_whether_both_ways_agree() -> None:
     widget = FourierGallery(border="zeros", filter="Band-pass", cut_off=5, width=3)
     assert "from 3.5/32 to 6.5/32 cycles per pixel" in widget.describe()
     assert "The two ways differ in" in verdict(widget.result())
-    assert verdict(widget.result()) in widget.still().render()
     assert "no pixel differs by more than rounding" in FourierGallery().describe()

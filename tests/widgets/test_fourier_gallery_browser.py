@@ -6,15 +6,16 @@ import pytest
 import torch
 from playwright.sync_api import expect
 
+from course_utils.kernels import KERNELS
 from course_utils.widgets import FourierGallery
-from course_utils.widgets.fourier_gallery import KERNELS, PICTURES, filter_name, verdict
+from course_utils.widgets.fourier_gallery import FILTERS, PICTURES, verdict
 
 START: dict[str, Any] = {"filter": "Band-pass"}
 
 
 def assert_shows(shown: Any, widget: FourierGallery) -> None:
     """The sentence on the page is that of the reference, and so is the number it rests on."""
-    assert shown.readout == f"{filter_name(widget.state())}. {verdict(widget.result())}"
+    assert shown.readout == widget.describe()
     difference = shown.root.locator("canvas[aria-label^='The difference']")
     assert difference.get_attribute("aria-label").endswith(verdict(widget.result()))
 
@@ -81,7 +82,7 @@ def test_the_ring_has_the_size_of_the_cut_off(show: Any) -> None:
     assert ring["width"] == pytest.approx(canvas["width"] / 2, rel=0.02)
 
 
-@pytest.mark.parametrize("name", list(KERNELS))
+@pytest.mark.parametrize("name", FILTERS)
 def test_a_kernel_has_no_cut_off(name: str, show: Any) -> None:
     shown = show(FourierGallery(filter=name))
     for label in ("Cut-off", "Band", "Edge"):

@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from course_utils.widgets import ParameterCounter
-from course_utils.widgets.parameter_counter import LAYERS, comparison
-from course_utils.widgets.svg import compact, count
+from course_utils.widgets.parameter_counter import LAYERS
+from course_utils.widgets.text import compact, count
 
 START: dict[str, Any] = {"n": 32, "c_in": 16, "c_out": 16, "k": 3, "p": 1}
 
@@ -15,7 +15,7 @@ START: dict[str, Any] = {"n": 32, "c_in": 16, "c_out": 16, "k": 3, "p": 1}
 def assert_shows(shown: Any, widget: ParameterCounter) -> None:
     """The numbers on the page are those of the reference."""
     result = widget.result()
-    assert shown.readout == comparison(result)
+    assert shown.readout == widget.describe()
     for name, key in (("Parameters", "parameters"), ("Multiply-adds", "multiply_adds")):
         bars = shown.root.locator(f"svg[aria-label^='{name}:']")
         expect(bars.locator(".cw-strong")).to_have_text([compact(v) for v in result[key].values()])

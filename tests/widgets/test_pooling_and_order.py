@@ -101,7 +101,7 @@ def test_pooling_first_calls_the_activation_less_often() -> None:
 def test_an_impossible_setting_is_explained() -> None:
     widget = PoolingAndOrder([[1, 2], [3, 4]], window=3)
     assert "it is 3 wide and the picture only 2" in widget.describe()
-    assert "No window fits" in widget.still().render()
+    assert "No window fits" in widget.still().texts[0].get_text()
 
 
 def test_unknown_picture_is_answered_with_the_known_ones() -> None:
@@ -109,6 +109,5 @@ def test_unknown_picture_is_answered_with_the_known_ones() -> None:
         PoolingAndOrder("noise")
 
 
-def test_still_picture_shows_the_verdict() -> None:
-    drawn = PoolingAndOrder().still().render()
-    assert "differ in 7 of 9 places, by up to 1.75." in drawn
+def test_describe_shows_the_verdict() -> None:
+    assert "differ in 7 of 9 places, by up to 1.75." in PoolingAndOrder().describe()

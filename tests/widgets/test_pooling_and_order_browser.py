@@ -6,8 +6,8 @@ import pytest
 from playwright.sync_api import expect
 
 from course_utils.widgets import PoolingAndOrder
-from course_utils.widgets.pooling_and_order import PICTURES, verdict
-from course_utils.widgets.svg import number
+from course_utils.widgets.pooling_and_order import PICTURES
+from course_utils.widgets.text import number
 
 
 def assert_shows(shown: Any, widget: PoolingAndOrder) -> None:
@@ -20,7 +20,7 @@ def assert_shows(shown: Any, widget: PoolingAndOrder) -> None:
         assert shown.numbers(label) == [number(v) for row in result[key] for v in row]
     pair = (number(result[key][result["row"]][result["col"]]) for key in ("before", "after"))
     place = f"Row {result['row'] + 1}, column {result['col'] + 1}: {' against '.join(pair)}."
-    assert shown.readout == f"{verdict(widget.state(), result)} {place}"
+    assert shown.readout == f"{widget.describe()} {place}"
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from course_utils.widgets import ReceptiveFieldExplorer
-from course_utils.widgets.receptive_field_explorer import conv, pool, sentence
+from course_utils.widgets.receptive_field_explorer import conv, pool
 
 LENET = [conv(5, p=2), pool(2), conv(5), pool(2)]
 START: dict[str, Any] = {"layers": LENET, "n": 28, "layer": 4, "position": 2}
@@ -16,7 +16,7 @@ FIGURE = "Layers; left and right go from output to output, up and down from laye
 def assert_shows(shown: Any, widget: ReceptiveFieldExplorer) -> None:
     """The table and the readout are those of the reference."""
     result = widget.result()
-    assert shown.readout == sentence(widget.state(), result)
+    assert shown.readout == widget.describe()
     rows = shown.root.locator(".cw-layers tbody tr").all()
     assert len(rows) == len(result["sizes"])
     for level, row in enumerate(rows):

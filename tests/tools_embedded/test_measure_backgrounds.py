@@ -9,23 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from scripts import load_script
 from torch import nn
 
 from course_utils.data import DataInfo
 from course_utils.data.shapes import CLASSES
-from course_utils.widgets.background_results import (
-    RECORD,
-    BackgroundResult,
-    BackgroundTest,
-    as_state,
-    figure_share,
-    made_with,
-    measure_backgrounds,
-    recorded,
-    to_record,
-)
+from course_utils.widgets.background_results import RECORD, figure_share, made_with, recorded
 
-TEST = BackgroundTest(num_pictures=100, num_mapped=10, num_shown=3)
+tool = load_script("tools/measure_backgrounds.py")
+as_state, measure_backgrounds, to_record = tool.as_state, tool.measure_backgrounds, tool.to_record
+TEST = tool.BackgroundTest(num_pictures=100, num_mapped=10, num_shown=3)
 INFO = DataInfo("shapes", CLASSES, (3, 32, 32), (0.5,) * 3, (0.25,) * 3, "formulas", "MIT")
 
 
@@ -51,12 +44,12 @@ class Corner(nn.Module):
 
 
 @pytest.fixture(scope="module")
-def result() -> BackgroundResult:
+def result() -> tool.BackgroundResult:
     return measure_backgrounds({"zero": Always(0), "corner": Corner()}, 0.5, INFO, TEST)
 
 
 def test_a_constant_answer_is_right_for_its_class_and_never_explained(
-    result: BackgroundResult,
+    result: tool.BackgroundResult,
 ) -> None:
     zero = result.models[0]
     assert zero.accuracy == pytest.approx((0.1, 0.1))
@@ -65,7 +58,7 @@ def test_a_constant_answer_is_right_for_its_class_and_never_explained(
     assert zero.answers.tolist() == [[0, 0]] * 3
 
 
-def test_a_map_lies_where_the_model_looks(result: BackgroundResult) -> None:
+def test_a_map_lies_where_the_model_looks(result: tool.BackgroundResult) -> None:
     maps = result.models[1].maps  # (K, 2, 8, 8)
     assert maps.shape == (3, 2, 8, 8)
     assert maps[:, :, 0, 0].abs().min() > 0
@@ -73,7 +66,7 @@ def test_a_map_lies_where_the_model_looks(result: BackgroundResult) -> None:
     assert result.models[1].on_figure < 0.05
 
 
-def test_figures_stay_and_backgrounds_change(result: BackgroundResult) -> None:
+def test_figures_stay_and_backgrounds_change(result: tool.BackgroundResult) -> None:
     assert result.families[:, 0].tolist() == result.labels.tolist()
     assert (result.families[:, 1] != result.labels).all()
     assert len(set(result.labels.tolist())) == 3
@@ -105,7 +98,7 @@ def test_share_of_a_map_on_the_figure() -> None:
     assert figure_share(maps * 0, mask).item() == 0
 
 
-def test_every_picture_is_sent_once(result: BackgroundResult) -> None:
+def test_every_picture_is_sent_once(result: tool.BackgroundResult) -> None:
     state = as_state([result, replace(result, correlation=0.25)])
     assert [r["correlation"] for r in state["results"]] == [0.25, 0.5]
     assert len(state["pictures"]) == len(set(state["pictures"])) == 12 + 6
@@ -117,7 +110,7 @@ def test_every_picture_is_sent_once(result: BackgroundResult) -> None:
     assert json.loads(json.dumps(state)) == state
 
 
-def test_results_that_do_not_belong_together_are_refused(result: BackgroundResult) -> None:
+def test_results_that_do_not_belong_together_are_refused(result: tool.BackgroundResult) -> None:
     other = replace(result, correlation=0.1, pictures=255 - result.pictures)
     renamed = replace(result, correlation=0.1, models=result.models[:1])
     for results, message in (
@@ -132,12 +125,14 @@ def test_results_that_do_not_belong_together_are_refused(result: BackgroundResul
 
 def test_bad_settings_are_refused() -> None:
     with pytest.raises(ValueError, match="of 20 pictures 40 cannot be mapped"):
-        BackgroundTest(num_pictures=20)
+        tool.BackgroundTest(num_pictures=20)
     with pytest.raises(ValueError, match="no model to measure"):
         measure_backgrounds({}, 0.5, INFO, TEST)
 
 
-def test_a_record_gives_back_what_it_was_given(result: BackgroundResult, tmp_path: Path) -> None:
+def test_a_record_gives_back_what_it_was_given(
+    result: tool.BackgroundResult, tmp_path: Path
+) -> None:
     state = as_state([result])
     path = tmp_path / "record.npz"
     np.savez(path, **to_record(state, {"seed": 3}))

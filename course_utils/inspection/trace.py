@@ -1,0 +1,451 @@
+"""A model seen without computing anything: its copy on the meta device, and its steps.
+
+`without_storage` makes the copy that `summary` and the block diagrams run. `list_steps` lists
+what a module does with its input. Whatever a model answers to that, `one_sentence` turns into a
+`ValueError` that says what to do.
+"""
+
+import copy
+import inspect
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Integral
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, fx, nn
+from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.utils import parametrize
+from torch.utils._pytree import tree_leaves
+
+from course_utils.models.normalization import BatchNorm2dByHand, LocalResponseNorm
+
+__all__ = [
+    "IsStep",
+    "Kind",
+    "Operation",
+    "Shape",
+    "Step",
+    "describe",
+    "empty_input",
+    "is_identity",
+    "kind_of",
+    "list_steps",
+    "main_tensor",
+    "one_sentence",
+    "parts_of",
+    "times",
+    "without_storage",
+]
+
+Shape = tuple[int, ...]
+IsStep = Callable[[nn.Module], bool]
+Kind = Literal[
+    "input", "output", "convolution", "linear", "pooling", "norm", "activation", "join", "other"
+]
+
+HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
+
+
+# --- The copy ----------------------------------------------------------------------------------
+
+
+def without_storage(model: nn.Module) -> nn.Module:
+    """Return a copy on the meta device that shares nothing with the model, nor copies a value.
+
+    Hooks that watch the model stay behind: they must not see the copy run. What belongs to the
+    model comes along: hooks of `torch.nn.utils` that compute its weights (pruning, weight norm),
+    methods of its own modules, and the checks of this course's models.
+
+    Args:
+        model: Any module; it stays as it is.
+
+    Raises:
+        ValueError: The model holds something that cannot be copied, or layers without sizes.
+    """
+    lazy = [name for name, value in [*model.named_parameters(), *model.named_buffers()]
+            if isinstance(value, UninitializedTensorMixin)]  # fmt: skip
+    if lazy:
+        raise ValueError(
+            f"{type(model).__name__} has lazy layers, whose sizes are not known yet "
+            f"({lazy[0]}): run it once on a batch of pictures first"
+        )
+    modules = list(model.modules())
+    leaves = [leaf for module in modules for leaf in tree_leaves(vars(module))]
+    memo: dict[int, Any] = {id(x): _as_meta(x) for x in leaves if isinstance(x, Tensor)}
+    hooks = [value for module in modules for name, value in vars(module).items()
+             if name in HOOKS]  # fmt: skip
+    memo |= {id(registered): type(registered)() for registered in hooks}
+    try:
+        twin = copy.deepcopy(model, memo)
+        for registered in hooks:
+            own = {k: hook for k, hook in registered.items() if _belongs(hook, modules)}
+            memo[id(registered)].update(copy.deepcopy(own, memo))
+    except Exception as error:
+        raise ValueError(
+            f"{type(model).__name__} cannot be copied ({_first_line(error)}): ask about its parts"
+        ) from error
+    return twin
+
+
+def _as_meta(tensor: Tensor) -> Tensor:
+    empty = torch.empty_like(tensor, device="meta", requires_grad=False)
+    return nn.Parameter(empty, tensor.requires_grad) if isinstance(tensor, nn.Parameter) else empty
+
+
+def _belongs(hook: Any, modules: Sequence[nn.Module]) -> bool:
+    """Return whether a hook is a part of the model, and no watcher."""
+    owner = getattr(hook, "__self__", None)
+    homes = ("torch.nn.utils", "course_utils.models")
+    return type(hook).__module__.startswith(homes) or any(owner is module for module in modules)
+
+
+def parts_of(module: nn.Module) -> list[tuple[str, nn.Module]]:
+    """Return the direct parts of a module by name, without those that compute its weights."""
+    return [(name, part) for name, part in module.named_children() if name != "parametrizations"]
+
+
+def kind_of(module: nn.Module) -> type[nn.Module]:
+    """Return the class of a module, whatever computes its weights."""
+    return parametrize.type_before_parametrizations(module)
+
+
+def is_identity(module: nn.Module) -> bool:
+    """Return whether a module is an identity, or the empty sequence that stands for one."""
+    empty = isinstance(module, nn.Sequential) and len(module) == 0
+    return empty or isinstance(module, nn.Identity)
+
+
+# --- Running it --------------------------------------------------------------------------------
+
+
+def empty_input(
+    model: nn.Module, input_shape: Shape | Sequence[Shape], batch_size: int = 1
+) -> Tensor | list[Tensor]:
+    """Return an input without storage: a batch, or a list of batches.
+
+    Args:
+        model: Of its parameters the input has the type.
+        input_shape: Shape of one picture, such as (C, H, W); or a list of such shapes.
+        batch_size: How many pictures.
+
+    Raises:
+        ValueError: The shape is not made of positive integers.
+    """
+    parts: list[Any] = list(input_shape) if isinstance(input_shape, Iterable) else []
+    single = not any(isinstance(part, Iterable) for part in parts)
+    shapes = [parts] if single else parts
+    if not all(isinstance(s, Iterable) and [*s] and all(map(_is_size, s)) for s in shapes):
+        raise ValueError(
+            f"input size {input_shape} is not made of positive integers: give (C, H, W), "
+            "such as (3, 32, 32)"
+        )
+    dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
+    tensors = [torch.empty(batch_size, *map(int, s), dtype=dtype, device="meta") for s in shapes]
+    return tensors[0] if single else tensors
+
+
+def _is_size(n: object) -> bool:
+    return isinstance(n, Integral) and not isinstance(n, bool) and int(n) > 0
+
+
+@contextmanager
+def one_sentence(model: nn.Module, input_shape: object) -> Iterator[None]:
+    """Run a copy without storage in here: whatever it raises becomes one sentence.
+
+    Tensors that the model makes on its way have no storage either.
+
+    Args:
+        model: The model that is run, for the sentence.
+        input_shape: What it is given, for the sentence.
+
+    Raises:
+        ValueError: The model takes several inputs, looks at values, or cannot take this input.
+    """
+    name = type(model).__name__
+    inputs = _required_inputs(model)
+    if len(inputs) > 1:
+        raise ValueError(
+            f"{name} takes {len(inputs)} inputs ({', '.join(inputs)}), and is given one here: "
+            "wrap it in a module that makes the others, or ask about its parts"
+        )
+    try:
+        with torch.no_grad(), torch.device("meta"):
+            yield
+    except Exception as error:
+        reason = _first_line(error)
+        if isinstance(error, RuntimeError) and "meta" in reason.lower():
+            raise ValueError(
+                f"{name} looks at the values in its tensors, and here it runs without any "
+                f"({reason}): take that branch or check out of `forward`, or ask about its parts"
+            ) from error
+        raise ValueError(f"{name} cannot take an input of {input_shape}: {reason}") from error
+
+
+def _required_inputs(model: nn.Module) -> list[str]:
+    try:
+        parameters = inspect.signature(model.forward).parameters.values()
+    except (TypeError, ValueError):  # compiled code has none
+        return []
+    optional = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    return [p.name for p in parameters if p.default is p.empty and p.kind not in optional]
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip() or type(error).__name__
+    return re.split(r"\.? *\n|\. ", text)[0]
+
+
+def main_tensor(output: Any) -> Tensor | None:
+    """Return the output itself, or the first of several: GoogLeNet's logits before its heads'."""
+    return next((leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)), None)
+
+
+def times(shape: Sequence[int]) -> str:
+    """Write a shape as `3 x 32 x 32`."""
+    return " x ".join(map(str, shape))
+
+
+# --- Steps, and what they are called -----------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One operation in words.
+
+    Attributes:
+        text: Such as `3x3 conv, 64`.
+        kind: What it belongs to, which gives its colour.
+    """
+
+    text: str
+    kind: Kind
+
+
+@dataclass(frozen=True)
+class Step:
+    """Operations that follow each other without a fork, and what they put out.
+
+    Attributes:
+        operations: In the order in which they run.
+        shapes: Of what comes out, without the batch axis; several if that is a list.
+        sources: Numbers of the steps whose output comes in.
+        name: Dotted name of the first operation's module; empty for a function.
+    """
+
+    operations: tuple[Operation, ...]
+    shapes: tuple[Shape, ...]
+    sources: tuple[int, ...] = ()
+    name: str = ""
+
+    @property
+    def kind(self) -> Kind:
+        """Kind of the first operation."""
+        return self.operations[0].kind
+
+
+FUNCTIONS = {
+    "relu": Operation("ReLU", "activation"),
+    "sigmoid": Operation("σ", "activation"),
+    "tanh": Operation("tanh", "activation"),
+    "add": Operation("+", "join"),
+    "mul": Operation("×", "join"),
+    "sub": Operation("−", "join"),
+    "cat": Operation("concat", "join"),
+    "pad": Operation("pad with zeros", "other"),
+}
+"""Functions and methods of a tensor by name, without the underscores of their in-place forms."""
+
+NORMS: dict[type[nn.Module], str] = {
+    nn.BatchNorm2d: "BN",
+    nn.BatchNorm1d: "BN",
+    BatchNorm2dByHand: "BN",
+    nn.InstanceNorm2d: "IN",
+    nn.LayerNorm: "LN",
+    LocalResponseNorm: "LRN",
+    nn.LocalResponseNorm: "LRN",
+}
+
+ACTIVATIONS: dict[type[nn.Module], str] = {nn.Sigmoid: "σ", nn.Tanh: "tanh"}
+
+
+def describe(module: nn.Module) -> Operation:
+    """Name a module as the field does: `3x3 conv, 64`, `max pool 2x2 /2`, `BN`."""
+    kind = kind_of(module)
+    if isinstance(module, nn.Conv2d):
+        return Operation(_convolution(module), "convolution")
+    if isinstance(module, nn.Linear):
+        return Operation(f"linear, {module.out_features}", "linear")
+    if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
+        return Operation(_pool(module), "pooling")
+    if isinstance(module, nn.AdaptiveAvgPool2d):
+        return Operation(f"average pool to {_square(module.output_size)}", "pooling")
+    if isinstance(module, nn.GroupNorm):
+        return Operation("LN" if module.num_groups == 1 else "GN", "norm")
+    if kind in NORMS:
+        return Operation(NORMS[kind], "norm")
+    if isinstance(module, nn.Dropout):
+        return Operation(f"dropout {module.p:g}", "activation")
+    if kind.__module__.startswith("torch.nn.modules.activation"):
+        return Operation(ACTIVATIONS.get(kind, kind.__name__), "activation")
+    words = _words(kind.__name__)
+    return Operation(words.lower() if kind.__module__.startswith("torch.nn") else words, "other")
+
+
+def _convolution(module: nn.Conv2d) -> str:
+    text = f"{_square(module.kernel_size)} conv, {module.out_channels}"
+    if module.stride not in (1, (1, 1)):
+        text += f" /{_square(module.stride, lone=True)}"
+    return text + (f", {module.groups} groups" if module.groups > 1 else "")
+
+
+def _pool(module: nn.MaxPool2d | nn.AvgPool2d) -> str:
+    word = "max" if isinstance(module, nn.MaxPool2d) else "average"
+    return f"{word} pool {_square(module.kernel_size)} /{_square(module.stride, lone=True)}"
+
+
+def _square(size: Any, *, lone: bool = False) -> str:
+    """Write `3` or `(3, 3)` as `3x3`; as `3` if a lone number says it all."""
+    height, width = (size, size) if isinstance(size, int) else size
+    return f"{height}" if lone and height == width else f"{height}×{width}"
+
+
+def _words(name: str) -> str:
+    """Write `DenseLayer` as `Dense layer`."""
+    first, *rest = re.findall(r"[A-Z]+(?![a-z])|[A-Z]?[a-z0-9]+|[0-9]+", name) or [name]
+    return " ".join([first, *(word if word.isupper() else word.lower() for word in rest)])
+
+
+def _function(node: fx.Node, shapes: tuple[Shape, ...]) -> Operation:
+    """Name a function, or a method of a tensor, by what it does with its arguments."""
+    target = node.target if isinstance(node.target, str) else getattr(node.target, "__name__", "")
+    name = {"iadd": "add", "imul": "mul"}.get(target, target).strip("_")
+    if name == "getitem":
+        return _indexing(node)
+    if name in ("mean", "adaptive_avg_pool2d"):
+        return _average(name, shapes[0])
+    known = FUNCTIONS.get(name, Operation(name.replace("_", " "), "other"))
+    if known.kind == "join" and len(node.all_input_nodes) == 1 and name != "cat":
+        left, right = ("·" if isinstance(a, fx.Node) else f"{a:g}"
+                       for a in [*node.args, *node.kwargs.values()][:2])  # fmt: skip
+        return Operation(f"{left} {known.text} {right}", "other")
+    return known
+
+
+def _average(name: str, shape: Shape) -> Operation:
+    """Name a mean by the map that it leaves."""
+    if len(shape) == 1 or shape[1:] == (1, 1):
+        return Operation("global average pool", "pooling")
+    return Operation(
+        "mean" if name == "mean" else f"average pool to {_square(shape[1:])}", "pooling"
+    )
+
+
+def _indexing(node: fx.Node) -> Operation:
+    """Name `x[..., ::2, ::2]` by its step; any other index is a part of the whole."""
+    index = node.args[1] if isinstance(node.args[1], tuple) else (node.args[1],)
+    steps = {part.step for part in index if isinstance(part, slice)} - {None, 1}
+    return Operation(f"subsample /{steps.pop()}" if len(steps) == 1 else "a part", "pooling")
+
+
+# --- Following a module ------------------------------------------------------------------------
+
+
+class _Tracer(fx.Tracer):
+    def __init__(self, is_step: IsStep) -> None:
+        super().__init__()
+        self.is_step = is_step
+
+    def is_leaf_module(self, module: nn.Module, module_qualified_name: str) -> bool:
+        return self.is_step(module)
+
+
+class _Recorder(fx.Interpreter):
+    """Runs a traced module and keeps what every node put out."""
+
+    def __init__(self, module: fx.GraphModule) -> None:
+        super().__init__(module)
+        self.results: dict[fx.Node, tuple[Shape, ...]] = {}
+
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        self.results[n] = _shapes(result)  # now: the next step may change it in place
+        return result
+
+
+def list_steps(
+    module: nn.Module, input_shape: Shape | Sequence[Shape], is_step: IsStep
+) -> list[Step]:
+    """List what a module does with its input, in the order in which it does it.
+
+    Works on a copy without storage, in evaluation mode; nothing is computed or changed.
+
+    Args:
+        module: Takes one tensor, or one list of tensors.
+        input_shape: (C, H, W) of that tensor; a list of such shapes for a list of tensors.
+        is_step: Whether a part of the module is one step, and not to be looked into.
+
+    Returns:
+        The input first, then every step, the outputs last. What leaves its input as it is,
+        such as an identity or a dropout of 0, is left out.
+
+    Raises:
+        ValueError: The module cannot take the input, or what it does depends on its values.
+    """
+    twin, images = without_storage(module).eval(), empty_input(module, input_shape)
+    try:
+        with torch.device("meta"):
+            graph = _Tracer(is_step).trace(twin)
+    except Exception as error:
+        name, reason = type(module).__name__, _first_line(error)
+        raise ValueError(f"{name} cannot be followed ({reason}): draw its parts") from error
+    recorder = _Recorder(fx.GraphModule(twin, graph))
+    with one_sentence(module, input_shape):
+        recorder.run(images)
+    return _steps(twin, recorder.results)
+
+
+def _steps(module: nn.Module, results: dict[fx.Node, tuple[Shape, ...]]) -> list[Step]:
+    steps: list[Step] = []
+    number: dict[fx.Node, int] = {}  # node -> the step whose output it is
+    for node, shapes in results.items():
+        sources = tuple(number[n] for n in node.all_input_nodes if n in number)
+        if not shapes or (node.op != "placeholder" and not sources):
+            continue  # a number, or a parameter
+        if node.op == "output":
+            steps += [Step((Operation("output", "output"),), (s,), (k,))
+                      for k, s in zip(sources, shapes, strict=False)]  # fmt: skip
+        elif _hands_on(node, module, shapes, steps[sources[0]] if sources else None):
+            number[node] = sources[0]
+        else:
+            number[node] = len(steps)
+            name = str(node.target) if node.op == "call_module" else ""
+            steps.append(Step((_operation(node, module, shapes),), shapes, sources, name))
+    return steps
+
+
+def _shapes(result: Any) -> tuple[Shape, ...]:
+    """Return the shapes of a tensor, or of the tensors in a list, without the batch axis."""
+    return tuple(tuple(leaf.shape[1:]) for leaf in tree_leaves(result) if isinstance(leaf, Tensor))
+
+
+def _operation(node: fx.Node, module: nn.Module, shapes: tuple[Shape, ...]) -> Operation:
+    if node.op == "placeholder":
+        return Operation("input", "input")
+    if node.op == "call_module":
+        return describe(module.get_submodule(str(node.target)))
+    return _function(node, shapes)
+
+
+def _hands_on(
+    node: fx.Node, module: nn.Module, shapes: tuple[Shape, ...], source: Step | None
+) -> bool:
+    """Return whether a node leaves its input as it is."""
+    if node.op != "call_module" or source is None:
+        return False
+    part = module.get_submodule(str(node.target))
+    if isinstance(part, nn.AdaptiveAvgPool2d):
+        return shapes == source.shapes
+    return is_identity(part) or (isinstance(part, nn.Dropout) and part.p == 0)

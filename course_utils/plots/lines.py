@@ -1,0 +1,173 @@
+"""Figures of lines: one quantity of several things over one other."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
+from torch import Tensor
+
+from course_utils.plots.style import FONT, new_figure, per_cent, tidy, told_apart, whole_ticks
+
+__all__ = ["plot_autocorrelation", "plot_by_depth", "plot_lines", "plot_loss_lines"]
+
+Values = Mapping[str, float] | Sequence[float]
+
+
+def plot_lines(
+    lines: Mapping[str, Sequence[float]],
+    x: Sequence[float],
+    xlabel: str,
+    ylabel: str,
+    *,
+    percent: bool = False,
+) -> Figure:
+    """Draw several quantities over the same values of x, to compare them.
+
+    Args:
+        lines: Label -> one value for each x.
+        x: Where they were measured.
+        xlabel: What x is, with its unit.
+        ylabel: What the lines are.
+        percent: Write the values as per cent.
+
+    Raises:
+        ValueError: There is no line, more than can be told apart, or one of another length.
+    """
+    wrong = [label for label, values in lines.items() if len(values) != len(x)]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)}: give one value for each of the {len(x)} x")
+    curves = {label: (x, values) for label, values in lines.items()}
+    figure = _line_figure(curves, "lines", (6.4, 3.1))
+    [axes] = figure.axes
+    tidy(axes, xlabel, ylabel)
+    axes.set_ylim(bottom=0)
+    if percent:
+        per_cent(axes.yaxis)
+    return figure
+
+
+def plot_by_depth(
+    values: Mapping[str, Values],
+    ylabel: str,
+    *,
+    xlabel: str = "layer, from the picture to the logits",
+) -> Figure:
+    """Draw one quantity of each layer against its depth, a line for each net.
+
+    The scale is logarithmic. A value that is not positive or not finite has no place there: the
+    line has a gap.
+
+    Args:
+        values: Label -> a value for each layer, from the first; or what `gradient_norms` and
+            `activation_spread` return. The nets may differ in depth.
+        ylabel: What the quantity is.
+        xlabel: What the layers are.
+
+    Raises:
+        ValueError: There is no line, more than can be told apart, or one without values.
+    """
+    lines = {}
+    for label, row in values.items():
+        heights = list(row.values() if isinstance(row, Mapping) else row)
+        if not heights:
+            raise ValueError(f"{label!r} has no values: give one for each layer")
+        lines[label] = (range(1, len(heights) + 1), heights)
+    figure = _line_figure(lines, "nets", (6.6, 3.2), log=True)
+    [axes] = figure.axes
+    tidy(axes, xlabel, ylabel)
+    whole_ticks(axes.xaxis)
+    return figure
+
+
+def plot_loss_lines(
+    lines: Mapping[str, Sequence[float] | Tensor],
+    positions: Sequence[float] | Tensor,
+    *,
+    xlabel: str = "distance from the model, in filter-normalised steps",
+    log: bool = False,
+) -> Figure:
+    """Draw the loss along one direction, a line for each model; the model itself is at 0.
+
+    Args:
+        lines: Label -> loss at each position, as `loss_along` returns it. A loss that is not
+            finite leaves a gap.
+        positions: Multiples of the direction.
+        xlabel: What they are.
+        log: Draw the loss on a logarithmic scale.
+
+    Raises:
+        ValueError: There is no line, more than can be told apart, or one of another length.
+    """
+    wrong = [label for label, losses in lines.items() if len(losses) != len(positions)]
+    if wrong:
+        raise ValueError(
+            f"{', '.join(wrong)}: give one loss for each of the {len(positions)} positions"
+        )
+    curves = {label: (positions, losses) for label, losses in lines.items()}
+    figure = _line_figure(curves, "lines", (6.6, 3.2), log=log, markersize=3.5)
+    tidy(figure.axes[0], xlabel, "loss")
+    return figure
+
+
+def plot_autocorrelation(curves: Mapping[str, Tensor], title: str = "") -> Figure:
+    """Draw autocorrelations over the lag.
+
+    Args:
+        curves: Label -> (L,), the value at lag 0, 1, ..., L - 1. A label that ends in `noise`
+            is drawn as a grey reference.
+        title: Above the panel.
+
+    Raises:
+        ValueError: There is no curve, or more than can be told apart.
+
+    Source: Balduzzi et al. 2017, figure 2.
+    """
+    figure = new_figure(6.0, 3.1)
+    axes = figure.subplots()
+    coloured = {label: values for label, values in curves.items() if not label.endswith("noise")}
+    for label, values, colour, marker in told_apart(coloured, "curves"):
+        axes.plot(values.numpy(), color=colour, marker=marker, markersize=4, label=label)
+    for label in (label for label in curves if label not in coloured):
+        style = "--" if "white" in label else ":"
+        axes.plot(curves[label].numpy(), style, color="0.35", linewidth=1.4, label=label)
+    tidy(axes, "lag, in points of the grid", "autocorrelation of dy/dx")
+    whole_ticks(axes.xaxis)
+    axes.legend(fontsize=FONT - 1, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    if title:
+        axes.set_title(title, fontsize=FONT + 1)
+    return figure
+
+
+def _line_figure(
+    lines: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    what: str,
+    size: tuple[float, float],
+    *,
+    log: bool = False,
+    markersize: float = 4,
+) -> Figure:
+    """Return a figure of lines that can be told apart without colour, names on the right.
+
+    Args:
+        lines: Label -> its x and its y. A y that is not finite, or on a logarithmic scale not
+            positive, leaves a gap.
+        what: What the lines are, for the message.
+        size: Width and height in inches.
+        log: Draw y on a logarithmic scale.
+        markersize: In points.
+
+    Raises:
+        ValueError: There is no line, or more than can be told apart.
+    """
+    figure = new_figure(*size)
+    axes = figure.subplots()
+    for label, (x, y), colour, marker in told_apart(lines, what):
+        heights = np.asarray(y, dtype=float)
+        drawable = np.isfinite(heights) & ((heights > 0) | (not log))
+        axes.plot(x, np.where(drawable, heights, np.nan), color=colour, marker=marker,
+                  markersize=markersize, label=label)  # fmt: skip
+    if log:
+        axes.set_yscale("log")
+    axes.legend(fontsize=FONT - 1, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    return figure
