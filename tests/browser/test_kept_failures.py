@@ -20,7 +20,7 @@ def test_fails(browser):
 """
 
 
-def test_picture_and_log_are_kept_and_named(tmp_path: Path) -> None:
+def test_picture_and_log_are_kept_and_named(chromium: str, tmp_path: Path) -> None:
     (tmp_path / "test_page.py").write_text(FAILS)
     environment = {key: value for key, value in os.environ.items() if "PYTEST" not in key}
     environment |= {"COURSE_TEST_RESULTS": str(tmp_path / "kept"), "PYTHONPATH": str(TESTS)}
