@@ -25,6 +25,27 @@ BROWSER = pytest.StashKey["Browser"]()
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Begin with what takes long, so that no process waits for another one at the end.
+
+    That is what has a group: it needs servers, kernels or a browser.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give a group of tests, or else a file, to one process: what they share is made once."""
+    from xdist.scheduler import LoadGroupScheduling
+
+    class ByGroupOrFile(LoadGroupScheduling):
+        def _split_scope(self, nodeid):
+            return super()._split_scope(nodeid).partition("::")[0]
+
+    return ByGroupOrFile(config, log) if config.getvalue("dist") == "loadgroup" else None
+
+
 def pytest_runtest_setup(item):
     """Stop where tests that share a page or a kernel would be spread over several processes."""
     spread = "PYTEST_XDIST_WORKER" in os.environ and "@" not in item.nodeid

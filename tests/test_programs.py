@@ -19,7 +19,7 @@ def run(tmp_path):
         (tmp_path / "test_it.py").write_text(source)
         rules = ("COURSE_NO_SKIPS", "COURSE_HIDE_PROGRAMS")
         env = {k: v for k, v in os.environ.items() if k not in rules and "PYTEST" not in k}
-        env |= {"PYTHONPATH": str(TESTS)} | variables
+        env |= {"PYTHONPATH": str(TESTS), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"} | variables
         command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "conftest"]
         command += [*words, str(tmp_path)]
         return subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True)
@@ -78,7 +78,7 @@ def test_of_nothing():
 
 
 def test_where_everything_is_hidden_what_asks_is_skipped_and_told_in_one_line(run):
-    done = run(ASKS, "-n", "2", COURSE_HIDE_PROGRAMS="1")
+    done = run(ASKS, "-p", "xdist", "-n", "2", COURSE_HIDE_PROGRAMS="1")
     assert done.returncode == 0
     assert "4 skipped" in done.stdout and "passed" not in done.stdout
     (line,) = [line for line in done.stdout.splitlines() if "not run" in line]

@@ -1,6 +1,8 @@
-"""Kernels that start at once: forks of a process that has loaded PyTorch, for nbval.
+"""Kernels that start at once: forks of a process that has loaded PyTorch.
 
     pytest -p warm_kernels --nbval --nbval-kernel-name warm notebooks
+
+or, for some tests, `with warm_kernels() as name`.
 
 Loading PyTorch, matplotlib and IPython takes longer than many notebooks compute. So pytest
 starts a *stem*, which loads them and nothing of the course, and then waits. A kernel is a fork of
@@ -20,6 +22,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -37,34 +40,42 @@ LOADED = (
 
 
 def pytest_configure(config):
-    """Offer the kernel `warm` to this process, and to those that it hands tests out to."""
-    if hasattr(config, "workerinput"):
+    """Offer the kernel `warm` to all tests: those of this process, and of those that it starts."""
+    if not hasattr(config, "workerinput"):
+        offering = warm_kernels()
+        offering.__enter__()
+        config.add_cleanup(lambda: offering.__exit__(None, None, None))
+
+
+@contextmanager
+def warm_kernels():
+    """Let Jupyter find the kernel `warm`, until the end of the block."""
+    from unittest.mock import patch
+
+    with TemporaryDirectory(prefix="warm-") as folder, stem_at(f"{folder}/stem") as command:
+        place = Path(folder, "kernels", "warm")
+        place.mkdir(parents=True)
+        words = {"argv": command, "display_name": "Python 3", "language": "python"}
+        (place / "kernel.json").write_text(json.dumps(words))
+        with patch.dict(os.environ, JUPYTER_PATH=folder):
+            yield "warm"
+
+
+@contextmanager
+def stem_at(address):
+    """Run the stem, until the end of the block; give the command that starts a kernel."""
+    if sys.platform != "linux":
+        yield [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
         return
-    folder = TemporaryDirectory(prefix="warm-")
-    config.add_cleanup(folder.cleanup)
-    if sys.platform == "linux":
-        command = start_stem(config, f"{folder.name}/stem")
-    else:
-        command = [sys.executable, "-m", "ipykernel_launcher", "-f", "{connection_file}"]
-    place = Path(folder.name, "kernels", "warm")
-    place.mkdir(parents=True)
-    words = {"argv": command, "display_name": "Python 3", "language": "python"}
-    (place / "kernel.json").write_text(json.dumps(words))
-    os.environ["JUPYTER_PATH"] = folder.name
-
-
-def start_stem(config, address):
-    """Start the stem, until the end of the run; return the command of a stand-in."""
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(address)
         listener.listen()
-        stem = subprocess.Popen(
-            [sys.executable, "-P", __file__, "stem", str(listener.fileno())],
-            stdin=subprocess.PIPE,
-            pass_fds=[listener.fileno()],
-        )
-    config.add_cleanup(stem.communicate)  # when its input ends, it does
-    return [sys.executable, "-I", "-S", __file__, "stand-in", address, "{connection_file}"]
+        command = [sys.executable, "-P", __file__, "stem", str(listener.fileno())]
+        stem = subprocess.Popen(command, stdin=subprocess.PIPE, pass_fds=[listener.fileno()])
+    try:
+        yield [sys.executable, "-I", "-S", __file__, "stand-in", address, "{connection_file}"]
+    finally:
+        stem.communicate()  # when its input ends, it does
 
 
 # --- The stem --------------------------------------------------------------------------------
@@ -108,6 +119,7 @@ def become_kernel(connection):
         os.dup2(stream, number)
     os.environ.clear()
     os.environ.update(asked["variables"])
+    sys.path[:0] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     os.setsid()
     np.random.seed()  # noqa: NPY002, the one that each fork would share
     connection.send(b"%d\n" % os.getpid())
