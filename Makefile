@@ -9,8 +9,6 @@ PYTHON ?= $(shell sh tools/find_python.sh)
 # Extra words for pip, such as an index with CPU-only builds of PyTorch.
 PIP_ARGS ?=
 ARGS ?=
-# Test processes with one thread each are faster than with threads that fight for the same cores.
-ONE_THREAD := OMP_NUM_THREADS=1
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_ARGS)
 
 help:  ## list the commands
@@ -20,16 +18,10 @@ lab: $(VENV)/.learner-ready  ## set up on the first call, then open the course i
 	$(BIN)/python -m course_utils lab $(ARGS)
 
 test: $(VENV)/.maintainer-ready  ## set up on the first call, then run every check and test
-	$(MAKE) lint check-notebooks
-	$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
-	$(ONE_THREAD) COURSE_PROFILE=quick $(BIN)/python -m pytest -n auto --dist loadfile --nbval \
-		--nbval-current-env --nbval-sanitize-with=tests/nbval_sanitize.cfg notebooks solutions
+	@$(BIN)/python tools/check.py test $(ARGS)
 
 lint: $(VENV)/.maintainer-ready  ## style, types and the direction of imports
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	@$(BIN)/python tools/check.py lint
 
 notebooks: $(VENV)/.maintainer-ready  ## build the notebooks whose source changed
 	$(BIN)/python tools/build.py $(ARGS)

@@ -6,7 +6,7 @@ file from the official ones, byte for byte.
 """
 
 import hashlib
-import io
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -54,12 +54,19 @@ def read_fashion_mini(file: Path = FILE) -> RawSet:
             f"{file} is damaged (its SHA-256 is not the one the course was shipped with): "
             "install the course again, or restore the file with `git checkout`"
         )
-    with np.load(io.BytesIO(content)) as arrays:
-        train, test = (
-            Part(
-                torch.from_numpy(arrays[f"{part}_images"])[:, None],  # (N, 1, 28, 28)
-                torch.from_numpy(arrays[f"{part}_labels"]).long(),
-            )
-            for part in ("train", "test")
+    arrays = _unpacked(file)
+    train, test = (
+        Part(
+            arrays[f"{part}_images"].clone()[:, None],  # (N, 1, 28, 28)
+            arrays[f"{part}_labels"].long(),
         )
+        for part in ("train", "test")
+    )
     return RawSet(train, test, CLASSES, SOURCE, LICENCE)
+
+
+@cache  # unpacking takes a second, and a lesson loads the pictures up to ten times
+def _unpacked(file: Path) -> dict[str, torch.Tensor]:
+    """Return the arrays of a file that is known to be the shipped one."""
+    with np.load(file) as arrays:
+        return {name: torch.from_numpy(array) for name, array in arrays.items()}

@@ -8,7 +8,6 @@ from nbformat.v4 import new_code_cell, new_notebook
 from scripts import load_script
 
 from convnet_grader.folder import Batch, prepare
-from convnet_grader.sandbox import SandboxUnavailable, require_sandbox
 from convnet_grader.session import run_batch
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("batch")]
@@ -146,12 +145,8 @@ def solution():
 
 
 @pytest.fixture(scope="module")
-def graded(tmp_path_factory):
+def graded(bubblewrap, tmp_path_factory):
     """Points and remarks of an honest student, and of one student for each trick."""
-    try:
-        require_sandbox()
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
     tmp = tmp_path_factory.mktemp("attacks")
     place, sent = tmp / "solutions" / SLUG, tmp / "sent"
     place.mkdir(parents=True)

@@ -38,13 +38,6 @@ LAYOUTS = [
 ]
 
 
-def need_sandbox():
-    try:
-        require_sandbox()
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
-
-
 def write_solution(folder):
     """Write the light exercise where a course has it; return the folder."""
     place = folder / "course" / "solutions" / light.SLUG
@@ -63,9 +56,8 @@ def released(tmp, solution):
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory):
+def done(bubblewrap, tmp_path_factory):
     """A batch of everything, as one zip file."""
-    need_sandbox()
     tmp = tmp_path_factory.mktemp("batch")
     solution = write_solution(tmp)
     out = tmp / "results"
@@ -212,8 +204,7 @@ run_batch(source, Batch({slug!r}, solution, out), workers=1)
 """
 
 
-def test_a_killed_batch_goes_on_where_it_was(tmp_path):
-    need_sandbox()
+def test_a_killed_batch_goes_on_where_it_was(bubblewrap, tmp_path):
     solution, out, source = write_solution(tmp_path), tmp_path / "results", tmp_path / "sent"
     maker = light.Maker(released(tmp_path, solution), None)
     source.mkdir()

@@ -72,8 +72,7 @@ def test_only_small_plain_files_of_ones_own_are_copied(collector, tmp_path, capl
     assert len(caplog.records) == 5
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="only root gives files away")
-def test_a_file_of_somebody_else_in_ones_folder_is_left(collector, tmp_path):
+def test_a_file_of_somebody_else_in_ones_folder_is_left(root, collector, tmp_path):
     source, target = tmp_path / NAME, tmp_path / "target"
     source.mkdir()
     (source / "foreign.ipynb").write_text("slipped in")

@@ -16,7 +16,7 @@ import convnet_grader.cli
 from convnet_grader.execute import SandboxedExecute
 from convnet_grader.folder import Batch, batch_config, course_config, prepare
 from convnet_grader.preprocessors import WithholdHidden, copies_of
-from convnet_grader.sandbox import Limits, SandboxUnavailable, require_sandbox
+from convnet_grader.sandbox import Limits, require_sandbox
 from course_utils import cli
 
 light = load_script(Path(__file__).with_name("light_exercise.py"))
@@ -45,11 +45,7 @@ def send(course, *names):
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("batch")
-def test_a_folder_becomes_results(course, capsys):
-    try:
-        require_sandbox()
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
+def test_a_folder_becomes_results(bubblewrap, course, capsys):
     folder = send(course, f"s1_{light.SLUG}.ipynb", "homework.txt")
     students = course / "students.csv"
     students.write_text("id\ns1\ns2\n")
@@ -139,17 +135,11 @@ def test_what_does_not_fit_together_is_refused(course, capsys):
     known = ["--exercise", light.SLUG]
     assert "--workers 0: at least 1" in refusal(capsys, course, *out, *known, "--workers", "0")
     assert "seconds = -1.0" in refusal(capsys, course, *out, *known, "--timeout", "-1")
-    if require_sandbox_works():
-        said = refusal(capsys, course, *out, "--exercise", "99_none")
-        assert "there is no exercise 99_none" in said
 
 
-def require_sandbox_works():
-    try:
-        require_sandbox()
-    except SandboxUnavailable:
-        return False
-    return True
+def test_an_exercise_that_is_not_there_is_refused(bubblewrap, course, capsys):
+    said = refusal(capsys, course, "--out", course / "out", "--exercise", "99_none")
+    assert "there is no exercise 99_none" in said
 
 
 def test_a_grader_without_the_course_around_it_grades_nothing(course, monkeypatch):

@@ -12,6 +12,7 @@ from importlib.metadata import requires, version
 from pathlib import Path
 
 import nbformat
+import programs
 import pytest
 from scripts import load_script
 
@@ -57,15 +58,12 @@ os.execvp(sys.argv[1], sys.argv[1:])
 
 def in_namespace(*command):
     """Return the command that runs another one where no interface but loopback exists."""
-    unshare = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    return [*unshare, sys.executable, "-c", ONLY_LOOPBACK, *map(str, command)]
+    return programs.new_network(sys.executable, "-c", ONLY_LOOPBACK, *map(str, command))
 
 
 @pytest.fixture(scope="module")
-def offline(tmp_path_factory):
+def offline(own_network, tmp_path_factory):
     """A function that runs a command without a network, and with no settings of this machine."""
-    if shutil.which("unshare") is None or subprocess.call(in_namespace("true")):
-        pytest.skip("no network namespaces here: they need Linux, and root or user namespaces")
     home = tmp_path_factory.mktemp("home")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "PYTHON", "JUPYTER"))}
     env = kept | {"HOME": str(home), "PIP_CONFIG_FILE": os.devnull, "COURSE_PROFILE": "quick"}
@@ -94,14 +92,14 @@ def torch_wheels(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, torch_wheels):
+def made(registry, tmp_path_factory, torch_wheels):
     """An archive, made by the command, and what it printed."""
     out = tmp_path_factory.mktemp("made")
     command = [sys.executable, str(ROOT / "tools/bundle.py"), "--out", str(out)]
     command += ["--torch-from", str(torch_wheels)]
     done = subprocess.run(command, capture_output=True, text=True)
     if "no package index answers" in done.stderr:
-        pytest.skip("no package index answers on this machine")
+        programs.NEEDS["registry"].skip()
     assert done.returncode == 0, done.stderr
     return command, done.stdout, next(out.glob("*.zip"))
 
