@@ -144,10 +144,7 @@ def add_grade(verbs: Any) -> None:
 
 def run_lab(options: argparse.Namespace, rest: list[str]) -> int:
     """Be JupyterLab, open on the first lesson."""
-    try:
-        serve(rest)
-    except KeyboardInterrupt:  # Ctrl-C before it was up
-        return 130
+    serve(rest)
     return 0
 
 

@@ -58,10 +58,10 @@ def serve(options: list[str]) -> None:
         ValueError: There is no course to show.
     """
     words = [*lab_settings(course_root()), *options]
+    end_properly()
     os.environ.update(lab_environment())
     from jupyterlab.labapp import LabApp  # reads the environment when it is imported
 
-    end_when_the_terminal_closes()
     LabApp.launch_instance(words)
 
 
@@ -92,15 +92,17 @@ def lab_environment() -> dict[str, str]:
     return recommended_environment() | {"JUPYTER_CONFIG_PATH": paths}
 
 
-def end_when_the_terminal_closes() -> None:
-    """Take a hangup for a request to end.
+def end_properly() -> None:
+    """Let a closed terminal or an interrupt end JupyterLab as a request to terminate does.
 
-    Jupyter knows none: it would die at once, and leave its kernels and its notes behind.
-    Where hangups are ignored, as under `nohup`, they stay so.
+    Jupyter knows no hangup, and drops everything when it is interrupted without a terminal: its
+    kernels and notes would stay behind. In a terminal its own handler of Ctrl-C, which asks back,
+    replaces the one set here. What is ignored, as a hangup under `nohup`, stays so.
     """
-    hangup = getattr(signal, "SIGHUP", None)  # Windows has none
-    if hangup is not None and signal.getsignal(hangup) == signal.SIG_DFL:
-        signal.signal(hangup, lambda number, frame: signal.raise_signal(signal.SIGTERM))
+    for name, usual in (("SIGHUP", signal.SIG_DFL), ("SIGINT", signal.default_int_handler)):
+        number = getattr(signal, name, None)  # Windows has no hangup
+        if number is not None and signal.getsignal(number) == usual:
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGTERM))
 
 
 # --- What was left running ---------------------------------------------------------------------

@@ -104,14 +104,6 @@ def test_lab_explains_a_missing_course(monkeypatch, tmp_path, capsys):
     assert "run this in a copy of the whole course" in capsys.readouterr().err
 
 
-def test_ctrl_c_before_the_server_is_up_prints_no_traceback(monkeypatch):
-    def interrupt(options):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(cli, "serve", interrupt)
-    assert cli.main(["lab"]) == 130
-
-
 def test_train_reports_and_records(tmp_path, capsys):
     record = tmp_path / "runs/lenet5.json"
     arguments = ["train", "lenet5", "--limit", "100", "--epochs", "2", "--record", str(record)]

@@ -140,14 +140,16 @@ def test_closing_the_terminal_ends_the_server_and_its_kernels(tmp_path):
     assert notes(tmp_path) == []
 
 
-def test_a_hangup_that_is_ignored_stays_so(monkeypatch):
+def test_a_hangup_that_is_ignored_stays_so():
     """As under `nohup`, by which somebody says that the server is to stay."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    interrupt = signal.getsignal(signal.SIGINT)
     try:
-        lab.end_when_the_terminal_closes()
+        lab.end_properly()
         assert signal.getsignal(signal.SIGHUP) == signal.SIG_IGN
     finally:
         signal.signal(signal.SIGHUP, before)
+        signal.signal(signal.SIGINT, interrupt)
 
 
 # --- What was left running ---------------------------------------------------------------------
