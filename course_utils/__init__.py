@@ -4,6 +4,7 @@ The floors of the package, each importing only from those below it::
 
     cli
     doctor
+    lab
     quiz
     widgets
     plots

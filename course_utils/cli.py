@@ -5,12 +5,13 @@ The verbs import what they need when they run, so that ``--help`` answers at onc
 
 import argparse
 import os
-import subprocess
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from course_utils.lab import course_root, serve
 
 if TYPE_CHECKING:
     import torch
@@ -18,7 +19,6 @@ if TYPE_CHECKING:
     from course_utils.training import Evaluation, History
     from course_utils.training.experiments import Run
 
-START = "notebooks/00_start_here.ipynb"
 EXAMPLES = """examples:
   python -m course_utils doctor
   python -m course_utils models
@@ -77,7 +77,8 @@ def build_parser() -> argparse.ArgumentParser:
     lab = verbs.add_parser("lab", help="open the course in JupyterLab; options go on to it")
     lab.set_defaults(run=run_lab, takes_rest=True)
 
-    doctor = verbs.add_parser("doctor", help="say what this machine has and what to do")
+    doctor = verbs.add_parser("doctor", help="say whether all is ready, or what to do")
+    doctor.add_argument("--all", action="store_true", help="show everything that was looked at")
     doctor.set_defaults(run=run_doctor)
 
     models = verbs.add_parser("models", help="list every architecture with its counts")
@@ -132,60 +133,17 @@ def add_train(verbs: Any) -> None:
 
 
 def run_lab(options: argparse.Namespace, rest: list[str]) -> int:
-    """Open JupyterLab on the first lesson: on this machine only, with its token."""
-    root = course_root()
-    command = [sys.executable, "-m", "jupyterlab", *lab_settings(root), *rest]
-    try:
-        return subprocess.call(command, env=lab_environment())
-    except KeyboardInterrupt:  # Ctrl-C has already ended JupyterLab
-        return 0
-
-
-def lab_settings(root: Path) -> list[str]:
-    """Return what JupyterLab is told: where the course is, and to ask nobody for news."""
-    settings = [
-        f"--ServerApp.root_dir={root}",
-        f"--LabApp.default_url=/lab/tree/{START}",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        "--LabApp.news_url=None",
-    ]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        settings.append("--allow-root")  # in a container: still loopback only, still with a token
-    return settings
-
-
-def lab_environment() -> dict[str, str]:
-    """Return the environment of JupyterLab and its kernels: this one, and two things besides.
-
-    Kernels start as they train fastest, and no pop-up asks for news: only a file can switch that
-    off.
-    """
-    from course_utils.training.environment import recommended_environment
-
-    theirs = os.environ.get("JUPYTER_CONFIG_PATH", "")
-    ours = str(Path(__file__).resolve().parent / "jupyter")
-    paths = os.pathsep.join(filter(None, [theirs, ours]))
-    return dict(os.environ) | recommended_environment() | {"JUPYTER_CONFIG_PATH": paths}
-
-
-def course_root() -> Path:
-    """Return the folder that holds the notebooks: the package's own, or the current one.
-
-    Raises:
-        ValueError: The package was installed without them, and they are not here either.
-    """
-    own = Path(__file__).resolve().parent.parent
-    for root in (own, Path.cwd()):
-        if (root / START).is_file():
-            return root
-    raise ValueError(f"{own / START} is not there: run this in a copy of the whole course")
+    """Be JupyterLab, open on the first lesson."""
+    serve(rest)
+    return 0
 
 
 def run_doctor(options: argparse.Namespace, rest: list[str]) -> int:
-    """Print the doctor's table."""
+    """Print whether all is ready; with ``--all`` everything that was looked at."""
     from course_utils.doctor import doctor
 
-    print(doctor())
+    report = doctor(everything=options.all)
+    tell(f"{report.verdict}\n{report.table()}" if options.all else report)
     return 0
 
 
@@ -193,7 +151,7 @@ def run_models(options: argparse.Namespace, rest: list[str]) -> int:
     """Print the table of all architectures."""
     from course_utils import inspection
 
-    print(inspection.model_table())
+    tell(inspection.model_table())
     return 0
 
 
@@ -202,7 +160,7 @@ def run_summary(options: argparse.Namespace, rest: list[str]) -> int:
     from course_utils import inspection
 
     shape = parse_shape(options.input) if options.input else None
-    print(inspection.summarise(options.model, shape))
+    tell(inspection.summarise(options.model, shape))
     return 0
 
 
@@ -245,6 +203,14 @@ def prepare_run(options: argparse.Namespace, device: "torch.device") -> "Run":
         config={"precision": options.precision},
     )
     return experiment.prepare(options.seed, device)
+
+
+def tell(text: object) -> None:
+    """Print something, for as long as anybody reads: `models | head` is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
 
 
 def given(option: Any, default: Any) -> Any:

@@ -322,6 +322,11 @@ def test_the_zoo_in_a_table():
     assert rows[1]["multiply-adds"] == 3_857_973_248
 
 
+@pytest.mark.parametrize("name", models.names())
+def test_the_counts_that_are_kept_are_those_of_the_architecture(name):
+    assert zoo.kept_counts().get(name) == zoo.count(name), "run python tools/count_models.py"
+
+
 def test_inputs_other_than_pictures_have_no_field():
     row = summary(nn.Sequential(nn.Linear(784, 10)), (784,)).rows[0]
     assert (row.multiply_adds, row.output_shape, row.receptive_field) == (7840, (10,), None)
