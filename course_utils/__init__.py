@@ -10,7 +10,7 @@ The floors of the package, each importing only from those below it::
     training inspection  equivariance
     data     models
     arithmetic  facts  runtime
-    tables  provenance
+    tables  provenance  startup
 
 Importing the package does no work: no download, no seed, no device, no output.
 """

@@ -10,9 +10,8 @@ from pathlib import Path
 
 import torch
 
-from course_utils import data, runtime
+from course_utils import data, runtime, startup
 from course_utils.tables import Table
-from course_utils.training import environment, threads
 
 OLDEST_PYTHON = (3, 11)
 NEEDED_GIGABYTES = 1.0  # of free disk: the notebooks' own files and one downloaded data set
@@ -48,7 +47,7 @@ def doctor() -> Table:
         check_device(),
         check_threads(),
         check_memory(),
-        Finding("freed memory", GOOD, environment.explain_memory()),
+        Finding("freed memory", GOOD, startup.explain_memory()),
         check_disk(Path.cwd()),
         check_profile(),
         *check_data(),
@@ -90,7 +89,7 @@ def check_device() -> Finding:
 
 def check_threads() -> Finding:
     """Say how many threads training uses and how they wait, and why."""
-    return Finding("threads", GOOD, f"{threads.explain()} {environment.explain_waiting()}")
+    return Finding("threads", GOOD, f"{startup.explain_threads()} {startup.explain_waiting()}")
 
 
 def check_memory() -> Finding:

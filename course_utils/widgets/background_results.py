@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from course_utils.data import Batches, DataInfo, Shapes, ShapesConfig, make_shapes
 from course_utils.inspection import occlusion
-from course_utils.training.placement import device_of_model
+from course_utils.training.device import device_of_model
 
 RECORD = Path(__file__).with_name("background_results.npz")
 """Results made by ``tools/record_backgrounds.py``, for a dial without training."""
