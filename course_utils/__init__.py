@@ -11,7 +11,7 @@ The floors of the package, each importing only from those below it::
     training inspection  equivariance
     data     models
     arithmetic  facts  kernels  runtime
-    tables  provenance
+    tables  provenance  startup
 
 Importing the package does no work: no download, no seed, no device, no output.
 """

@@ -119,6 +119,11 @@ def add_train(verbs: Any) -> None:
     train.add_argument("--data", metavar="NAME", help="default: the profile's")
     train.add_argument("--epochs", type=int, help="default: the profile's")
     train.add_argument("--lr", type=float, help="highest learning rate; default: the profile's")
+    train.add_argument("--schedule", help="one-cycle (default), step or constant")
+    train.add_argument("--weight-decay", type=float, metavar="W", help="default: 0.0005")
+    train.add_argument(
+        "--no-nesterov", action="store_false", dest="nesterov", default=None, help="plain momentum"
+    )
     train.add_argument("--batch-size", type=int, metavar="N", help="pictures behind one update")
     train.add_argument("--limit", type=int, metavar="N", help="use only N training pictures")
     train.add_argument("--crop", type=int, default=0, metavar="PIXELS", help="random crop")
@@ -190,6 +195,8 @@ def prepare_run(options: argparse.Namespace, device: "torch.device") -> "Run":
     from course_utils.training.experiments import Experiment
 
     settings = runtime.profile()
+    names = ("precision", "schedule", "weight_decay", "nesterov")
+    given_settings = {name: getattr(options, name) for name in names}
     experiment = Experiment(
         name=options.model,
         title=options.model,
@@ -200,7 +207,7 @@ def prepare_run(options: argparse.Namespace, device: "torch.device") -> "Run":
         lr=given(options.lr, settings.lr),
         limit=given(options.limit, settings.limit),
         augment={"crop_padding": options.crop, "flip": options.flip},
-        config={"precision": options.precision},
+        config={name: value for name, value in given_settings.items() if value is not None},
     )
     return experiment.prepare(options.seed, device)
 

@@ -11,10 +11,9 @@ from pathlib import Path
 
 import torch
 
-from course_utils import data, runtime
+from course_utils import data, runtime, startup
 from course_utils.lab import forgotten_servers
 from course_utils.tables import Table
-from course_utils.training import environment, threads
 
 __all__ = ["Finding", "Report", "doctor"]
 
@@ -98,7 +97,7 @@ def doctor(everything: bool = False) -> Report:
         check_python(),
         *check_packages(),
         check_device(),
-        Finding("threads", GOOD, threads.explain()),
+        Finding("threads", GOOD, startup.explain_threads()),
         check_memory(),
         check_disk(Path.cwd()),
         check_profile(),
@@ -106,8 +105,8 @@ def doctor(everything: bool = False) -> Report:
         *check_data(),
     ]
     if everything:
-        findings.append(Finding("waiting threads", GOOD, environment.explain_waiting()))
-        findings.append(Finding("freed memory", GOOD, environment.explain_memory()))
+        findings.append(Finding("waiting threads", GOOD, startup.explain_waiting()))
+        findings.append(Finding("freed memory", GOOD, startup.explain_memory()))
     return Report(tuple(findings))
 
 

@@ -84,7 +84,7 @@ def lab_environment() -> dict[str, str]:
     Kernels start as they train fastest, and no pop-up asks for news: only a file can switch that
     off.
     """
-    from course_utils.training.environment import recommended_environment
+    from course_utils.startup import recommended_environment
 
     theirs = os.environ.get("JUPYTER_CONFIG_PATH", "")
     ours = str(Path(__file__).resolve().parent / "jupyter")

@@ -8,7 +8,7 @@ from importlib.metadata import EntryPoint
 import pytest
 
 from course_utils import cli, lab
-from course_utils.training import History
+from course_utils.training import History, TrainConfig
 
 
 def run(*arguments, **environment):
@@ -130,6 +130,43 @@ def test_train_reports_and_records(tmp_path, capsys):
     assert list((tmp_path / "checkpoint").iterdir())
 
 
+def test_train_takes_the_papers_setting(tmp_path):
+    record = tmp_path / "run.json"
+    arguments = ["train", "lenet5", "--limit", "64", "--epochs", "1", "--record", str(record)]
+    paper = ["--schedule", "step", "--weight-decay", "1e-4", "--no-nesterov", "--lr", "0.1"]
+    assert cli.main([*arguments, *paper]) == 0
+    config = History.load(record).config
+    assert (config.schedule, config.weight_decay, config.nesterov) == ("step", 1e-4, False)
+    assert cli.main(arguments) == 0
+    config, default = History.load(record).config, TrainConfig()
+    assert (config.schedule, config.weight_decay, config.nesterov) == (
+        default.schedule,
+        default.weight_decay,
+        default.nesterov,
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "difference"),
+    [
+        (["--crop", "4"], "its augmentation is "),
+        (["--batch-size", "60"], "its batch size is 64, and here it is 60"),
+        (["--limit", "101"], "its number of training images is 100, and here it is 101"),
+        (["--schedule", "step"], "its schedule is one-cycle, and here it is step"),
+    ],
+)
+def test_train_does_not_go_on_from_another_run(tmp_path, capsys, option, difference):
+    """The same line again prints the same; with another setting it is refused, by name."""
+    common = ["train", "lenet5", "--epochs", "1", "--checkpoint", str(tmp_path)]
+    line = [*common, "--batch-size", "64", "--limit", "100"]
+    assert cli.main(line) == cli.main(line) == 0
+    first, again = capsys.readouterr().out.splitlines()
+    assert first.partition(" after ")[0] == again.partition(" after ")[0]
+    assert cli.main([*line, *option]) == 1
+    message = capsys.readouterr().err
+    assert "belongs to another run" in message and difference in message
+
+
 def test_train_takes_what_is_not_given_from_the_profile(capsys):
     assert cli.main(["train", "mlp", "--profile", "quick"]) == 0
     assert "after 1 epoch," in capsys.readouterr().out
@@ -143,7 +180,16 @@ def test_train_takes_what_is_not_given_from_the_profile(capsys):
         (["lenet5", "--data", "imagefolder:/nowhere"], "/nowhere"),
         (["vgg16", "--limit", "20"], "vgg16 needs pictures of at least 32x32, got 28x28"),
         (["lenet5", "--lr", "1e9", "--limit", "640"], "the loss became infinite or NaN in epoch 1"),
+        (
+            ["lenet5", "--lr", "1e30", "--limit", "64", "--epochs", "1"],
+            "NaN in epoch 1, step 1 of 1",
+        ),
+        (["lenet5", "--lr", "inf"], "lr is inf: use a positive, finite number"),
+        (["lenet5", "--lr", "nan"], "lr is nan: use a positive, finite number"),
         (["lenet5", "--precision", "int4"], "precision is 'int4': use one of"),
+        (["lenet5", "--schedule", "cosine"], "schedule is 'cosine': use one of one-cycle, step"),
+        (["lenet5", "--weight-decay", "-1"], "weight_decay is -1.0: use 0 for none"),
+        (["lenet5", "--device", "gpu"], "there is no device 'gpu' here: use 'cpu'"),
     ],
 )
 def test_train_answers_what_cannot_be_done_in_one_sentence(capsys, arguments, sentence):

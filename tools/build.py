@@ -46,7 +46,7 @@ from release import release
 from slide_types import slide_types
 
 from course_utils.quiz import stored_form
-from course_utils.training.environment import recommended_environment
+from course_utils.startup import recommended_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 QUIZ = re.compile(r"""quiz\.show\(\s*["'](\w+)["']|["'](exercises/\w+)["']""")

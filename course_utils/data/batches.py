@@ -47,7 +47,8 @@ class Batches:
         generator: Where shuffling and augmentation draw from. It is on the CPU whatever the
             device, so that a seed means the same epoch everywhere. Needed for either of them.
         device: Where batches are made.
-        channels_last: give the batches the memory format that many convolutions prefer.
+        memory_format: How images lie in memory; their shape is (B, C, H, W) in each. `fit` asks
+            for `torch.channels_last`, which many convolutions prefer.
         rank: Which share of every batch this process takes, from 0.
         world_size: Among how many processes every batch is shared.
 
@@ -64,7 +65,7 @@ class Batches:
     augment: Augment | None = None
     generator: Generator | None = None
     device: torch.device | str = "cpu"
-    channels_last: bool = False
+    memory_format: torch.memory_format = torch.contiguous_format
     rank: int = 0
     world_size: int = 1
 
@@ -207,12 +208,8 @@ class Batches:
     def _normalise(self, images: Tensor) -> Tensor:
         """Return (x / 255 - mean) / std of bytes x, in the wanted memory format."""
         scale, shift = self._scale_and_shift
-        images = images.contiguous(memory_format=self._memory_format)
+        images = images.contiguous(memory_format=self.memory_format)
         return images.float().mul_(scale).add_(shift)
-
-    @property
-    def _memory_format(self) -> torch.memory_format:
-        return torch.channels_last if self.channels_last else torch.contiguous_format
 
     @cached_property
     def _scale_and_shift(self) -> tuple[Tensor, Tensor]:
@@ -224,5 +221,5 @@ class Batches:
         mean, std = torch.tensor(self.mean).double(), torch.tensor(self.std).double()
         both = torch.stack([1 / (255 * std), -mean / std])[:, :, None, None]  # (2, C, 1, 1)
         both = both.expand(2, *self.image_shape).float().to(self.device)
-        both = both.contiguous(memory_format=self._memory_format)
+        both = both.contiguous(memory_format=self.memory_format)
         return both[:1], both[1:]

@@ -138,7 +138,6 @@ def load(
     generator: Generator | None = None,
     limit: int | None = None,
     val_fraction: float = VAL_FRACTION,
-    channels_last: bool = False,
     **options: Any,
 ) -> Loaders:
     """Load a data set, split it and serve it in batches.
@@ -159,7 +158,6 @@ def load(
         val_fraction: Share of each class of the training part to hold out for validation, in
             [0, 1). The choice is always the same. 0 leaves `val` empty. A data set with a
             validation part of its own keeps that.
-        channels_last: give the batches the memory format that many convolutions prefer.
         **options: The data set's own, e.g. the dials of `shapes`.
 
     Returns:
@@ -181,7 +179,7 @@ def load(
     info = _describe(name, raw, train)
     if generator is None:
         generator = torch.Generator().manual_seed(0)
-    serve = partial(_serve, info, batch_size, torch.device(device), channels_last)
+    serve = partial(_serve, info, batch_size, torch.device(device))
     return Loaders(
         train=serve(train, shuffle=True, augment=augment, generator=generator),
         val=serve(val),
@@ -300,7 +298,6 @@ def _serve(
     info: DataInfo,
     batch_size: int,
     device: torch.device,
-    channels_last: bool,
     part: Part,
     **settings: Any,
 ) -> Batches:
@@ -312,6 +309,5 @@ def _serve(
         mean=info.mean,
         std=info.std,
         device=device,
-        channels_last=channels_last,
         **settings,
     )

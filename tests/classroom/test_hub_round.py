@@ -15,7 +15,7 @@ import nbformat
 import pytest
 from scripts import load_script
 
-from course_utils.training.environment import SPIN_COUNT
+from course_utils.startup import SPIN_COUNT
 
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("hub"), pytest.mark.timeout(1800)]
 

@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 from convnet_grader.exchange import number_by_name
-from course_utils.training.environment import SPIN_COUNT
+from course_utils.startup import SPIN_COUNT
 
 ROOT = Path(__file__).resolve().parents[2]
 PLACE = ROOT / "classroom" / "kubernetes"

@@ -116,9 +116,9 @@ def test_an_empty_part_has_no_batches():
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_channels_last_changes_the_layout_and_no_value(channels):
+def test_the_memory_format_changes_no_value(channels):
     plain = make(augment=AUGMENT, channels=channels)
-    last = make(augment=AUGMENT, channels=channels, channels_last=True)
+    last = make(augment=AUGMENT, channels=channels, memory_format=torch.channels_last)
     for (images, _), (same, _) in zip(plain, last, strict=True):
         assert images.is_contiguous()
         assert same.is_contiguous(memory_format=torch.channels_last)

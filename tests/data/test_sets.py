@@ -101,13 +101,6 @@ def test_all_training_pictures_can_be_used():
     assert (loaders.val.num_images, len(loaders.val), list(loaders.val)) == (0, 0, [])
 
 
-def test_channels_last_reaches_the_batches():
-    loaders = data.load("shapes", batch_size=8, channels_last=True, num_train=100, num_test=20)
-    for part in (loaders.train, loaders.val, loaders.test):
-        images, _ = next(iter(part))
-        assert images.is_contiguous(memory_format=torch.channels_last)
-
-
 def test_the_options_of_shapes_are_its_dials():
     sizes = {"num_train": 200, "num_test": 100}
     loaders = data.load("shapes", batch_size=50, background_correlation=0.9, **sizes)

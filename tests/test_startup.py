@@ -3,16 +3,92 @@ import subprocess
 import sys
 
 import pytest
+import torch
 
-from course_utils.training.environment import (
+from course_utils import startup
+from course_utils.startup import (
+    COUNT_VARIABLES,
     TUNABLES,
     VARIABLES,
+    Processors,
     explain_memory,
+    explain_threads,
     explain_waiting,
+    find_processors,
+    limited_threads,
     recommended_environment,
+    recommended_threads,
 )
 
 linux_only = pytest.mark.skipif(sys.platform != "linux", reason="only Linux reads the variables")
+
+
+@pytest.mark.parametrize(
+    ("processors", "num_processes", "expected"),
+    [
+        (Processors(logical=2, physical=2), 1, 2),
+        (Processors(logical=16, physical=8), 1, 8),  # two on a core
+        (Processors(logical=3, physical=8), 1, 3),  # bound to three
+        (Processors(logical=64, physical=64, quota=2.5), 1, 2),  # a container
+        (Processors(logical=64, physical=64, quota=0.5), 1, 1),
+        (Processors(logical=8, physical=8), 2, 4),
+        (Processors(logical=2, physical=2), 4, 1),
+    ],
+)
+def test_recommended_threads(processors, num_processes, expected):
+    assert recommended_threads(processors, num_processes) == expected
+
+
+def test_finds_this_machines_processors():
+    found = find_processors()
+    assert 1 <= found.logical <= os.cpu_count()
+    assert 1 <= found.physical <= os.cpu_count()
+    assert found.quota is None or found.quota > 0
+
+
+@pytest.fixture
+def eight_threads(monkeypatch):
+    """A process of 8 threads on a machine that has 4 cores for it, whatever the tests run on."""
+    for name in COUNT_VARIABLES:
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(startup, "find_processors", lambda: Processors(4, 4))
+    before = torch.get_num_threads()
+    torch.set_num_threads(8)
+    yield
+    torch.set_num_threads(before)
+
+
+def test_limit_lasts_as_long_as_its_block(eight_threads):
+    with limited_threads() as count:
+        assert count == torch.get_num_threads() == 4
+    assert torch.get_num_threads() == 8
+    with pytest.raises(RuntimeError), limited_threads(2):
+        assert torch.get_num_threads() == 2
+        raise RuntimeError
+    assert torch.get_num_threads() == 8
+
+
+def test_a_smaller_choice_of_the_users_stands(eight_threads):
+    torch.set_num_threads(3)
+    with limited_threads() as count:
+        assert count == torch.get_num_threads() == 3
+
+
+@pytest.mark.parametrize("name", COUNT_VARIABLES)
+def test_the_environment_wins(eight_threads, monkeypatch, name):
+    monkeypatch.setenv(name, "8")
+    with limited_threads() as count:
+        assert count == torch.get_num_threads() == 8
+
+
+def test_explains_the_number_of_threads():
+    text = explain_threads(Processors(16, 8, quota=4.0), {})
+    assert "Training uses 4 threads: this process may use 16 processors on 8 cores" in text
+    assert "pays for 4" in text
+    assert "Training uses 1 thread:" in explain_threads(Processors(1, 1), {})
+    for count in ("1 thread", "3 threads"):
+        text = explain_threads(Processors(2, 2), {"OMP_NUM_THREADS": count[0]})
+        assert text == f"Training uses {count}: OMP_NUM_THREADS says so."
 
 
 @linux_only
@@ -62,8 +138,8 @@ def test_explains_what_is_set_and_what_is_not():
 
 def test_can_be_asked_before_torch_is_loaded():
     code = (
-        "import sys; from course_utils.training import environment; "
-        "environment.explain_memory(); sys.exit('torch' in sys.modules)"
+        "import sys; from course_utils import startup; startup.explain_memory(); "
+        "startup.explain_threads(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -127,7 +203,7 @@ def test_a_program_starts_again_once_and_as_the_same_process():
     code = (
         "import os, sys; print(os.getpid(), len(sys.argv), 'GLIBC_TUNABLES' in os.environ); "
         "sys.stdout.flush(); "
-        "from course_utils.training.environment import start_again_as_recommended; "
+        "from course_utils.startup import start_again_as_recommended; "
         "start_again_as_recommended(); print('goes on')"
     )
     process = subprocess.Popen(
