@@ -12,12 +12,13 @@ Python's integers come out, and what no layer could do raises `ValueError` with 
 34944
 """
 
-import operator
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import inf
 from typing import Any, Literal, overload
+
+from course_utils.arguments import flag, shown, whole
 
 __all__ = [
     "Field",
@@ -103,7 +104,7 @@ def output_size(
     >>> output_size(6, k=3, s=2), output_size(6, k=3, s=2, ceil_mode=True)
     (2, 3)
     """
-    rule = _ceil_axis if _flag("ceil_mode", ceil_mode) else _floor_axis
+    rule = _ceil_axis if flag("ceil_mode", ceil_mode) else _floor_axis
     if isinstance(p, str) and p == "same":
         return _per_axis(_same_axis, n=n, k=k, s=s, dilation=dilation)
     return _per_axis(rule, n=n, k=k, s=s, p=_unnamed(p), dilation=dilation)
@@ -214,7 +215,7 @@ class Layer:
 
     def __post_init__(self) -> None:
         _make_whole(self, "k", "s", "p", "dilation")
-        _flag("ceil_mode", self.ceil_mode)
+        flag("ceil_mode", self.ceil_mode)
 
 
 @dataclass(frozen=True)
@@ -344,7 +345,7 @@ def conv_parameters(c_in: int, c_out: int, k: Size, *, groups: int = 1, bias: bo
     (1792, 1728)
     """
     c_out, weights = _filters(c_in, c_out, k, groups)
-    return c_out * (weights + _flag("bias", bias))
+    return c_out * (weights + flag("bias", bias))
 
 
 def conv_multiply_adds(c_in: int, c_out: int, k: Size, out: Size, *, groups: int = 1) -> int:
@@ -414,7 +415,7 @@ def linear_parameters(n_in: int, n_out: int, *, bias: bool = True) -> int:
     >>> linear_parameters(32 * 32 * 3, 10)
     30730
     """
-    return _whole("n_out", n_out) * (_whole("n_in", n_in) + _flag("bias", bias))
+    return whole("n_out", n_out) * (whole("n_in", n_in) + flag("bias", bias))
 
 
 def linear_multiply_adds(n_in: int, n_out: int) -> int:
@@ -454,8 +455,8 @@ def batchnorm_parameters(c: int, *, affine: bool = True) -> int:
     >>> batchnorm_parameters(64)
     128
     """
-    c = _whole("c", c)
-    return 2 * c if _flag("affine", affine) else 0
+    c = whole("c", c)
+    return 2 * c if flag("affine", affine) else 0
 
 
 # --- Arguments ---------------------------------------------------------------------------------
@@ -464,31 +465,16 @@ LEAST = {"p": 0, "start": -inf}
 """Smallest value of an argument, by its name; 1 where nothing is said."""
 
 
-def _whole(name: str, value: Any) -> int:
-    """Return an argument as Python's integer, which cannot overflow.
-
-    True and 3.0 are refused, since they hide a slip more often than not.
-    """
-    is_flag = isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool")
-    try:
-        number = None if is_flag else operator.index(value)
-    except (TypeError, RuntimeError):  # torch has a RuntimeError for a tensor without a value
-        number = None
-    if number is None:
-        raise ValueError(f"{name} = {value!r} is not a whole number: give an integer")
-    least = LEAST.get(name, 1)
-    if number < least:
-        raise ValueError(f"{name} = {number} is too small: it must be at least {least}")
-    return number
-
-
 def _size(name: str, size: Any) -> Size:
     """Return one whole number, or a pair of them."""
+    least = LEAST.get(name, 1)
     if not isinstance(size, Sequence):
-        return _whole(name, size)
+        return whole(name, size, least)
     if isinstance(size, str) or len(size) != 2:
-        raise ValueError(f"{name} = {size!r} is not a size: give one integer, or a pair (h, w)")
-    return _whole(name, size[0]), _whole(name, size[1])
+        raise ValueError(
+            f"{name} = {shown(size)} is not a size: give one integer, or a pair (h, w)"
+        )
+    return whole(name, size[0], least), whole(name, size[1], least)
 
 
 def _make_whole(record: "Layer | Field", *names: str) -> None:
@@ -497,20 +483,17 @@ def _make_whole(record: "Layer | Field", *names: str) -> None:
         object.__setattr__(record, name, _size(name, getattr(record, name)))
 
 
-def _flag(name: str, value: Any) -> bool:
-    if not isinstance(value, bool):
-        raise ValueError(f"{name} = {value!r} is neither yes nor no: give True or False")
-    return value
-
-
 def _stack(layers: Any) -> list[Layer]:
     """Return the layers as a list, each of them known to be one."""
-    if not isinstance(layers, Iterable):
-        raise ValueError(f"layers = {layers!r} is no stack: give a list of Layer(k, s, p)")
-    stack = list(layers)
+    try:
+        stack = list(layers)
+    except TypeError:
+        raise ValueError(
+            f"layers = {shown(layers)} is no stack: give a list of Layer(k, s, p)"
+        ) from None
     for layer in stack:
         if not isinstance(layer, Layer):
-            raise ValueError(f"{layer!r} in a stack is no layer: write it as Layer(k, s, p)")
+            raise ValueError(f"{shown(layer)} in a stack is no layer: write it as Layer(k, s, p)")
     return stack
 
 
@@ -521,7 +504,7 @@ def _area(name: str, size: Size) -> int:
 
 def _filters(c_in: int, c_out: int, k: Size, groups: int) -> tuple[int, int]:
     """Return the number of filters of a convolution, and of the weights in one."""
-    c_in, c_out, groups = _whole("c_in", c_in), _whole("c_out", c_out), _whole("groups", groups)
+    c_in, c_out, groups = whole("c_in", c_in), whole("c_out", c_out), whole("groups", groups)
     for name, channels in (("c_in", c_in), ("c_out", c_out)):
         if channels % groups:
             raise ValueError(
@@ -536,10 +519,10 @@ def _filters(c_in: int, c_out: int, k: Size, groups: int) -> tuple[int, int]:
 
 def _per_axis(rule: Callable[..., int], **sizes: Size) -> Size:
     """Apply a rule for one axis to whole numbers, or to h and w when any size is a pair."""
-    whole = {name: _size(name, size) for name, size in sizes.items()}
-    if not any(isinstance(size, tuple) for size in whole.values()):
-        return rule(**whole)
-    height, width = ({n: _pair(size)[axis] for n, size in whole.items()} for axis in (0, 1))
+    sizes = {name: _size(name, size) for name, size in sizes.items()}
+    if not any(isinstance(size, tuple) for size in sizes.values()):
+        return rule(**sizes)
+    height, width = ({n: _pair(size)[axis] for n, size in sizes.items()} for axis in (0, 1))
     return rule(**height), rule(**width)
 
 

@@ -44,13 +44,13 @@ def equivariance_error(layer: Layer, x: Tensor, rows: float, columns: float = 0)
     a fraction if need be.
 
     Args:
-        layer: from (N, C, H, W) to (N, C', H/s, W/s), for some whole s.
+        layer: From (N, C, H, W) to (N, C', H/s, W/s), for some whole s.
         x: (N, C, H, W), float.
-        rows: pixels downwards.
-        columns: pixels to the right.
+        rows: Pixels downwards.
+        columns: Pixels to the right.
 
     Raises:
-        ValueError: the output is no map, does not divide the input's size, or is 0 everywhere.
+        ValueError: The output is no map, does not divide the input's size, or is 0 everywhere.
 
     >>> equivariance_error(torch.relu, torch.eye(4)[None, None], rows=1)
     0.0
@@ -66,13 +66,13 @@ def invariance_error(function: Layer, x: Tensor, rows: float, columns: float = 0
     """Measure ||g(Tx) - g(x)|| / ||g(x)||: 0 if the output does not notice the shift.
 
     Args:
-        function: from (N, C, H, W) to an output of any shape.
+        function: From (N, C, H, W) to an output of any shape.
         x: (N, C, H, W), float.
-        rows: pixels downwards.
-        columns: pixels to the right.
+        rows: Pixels downwards.
+        columns: Pixels to the right.
 
     Raises:
-        ValueError: the output is 0 everywhere.
+        ValueError: The output is 0 everywhere.
 
     >>> invariance_error(lambda x: x.mean(dim=(2, 3)), torch.eye(4)[None, None], rows=1)
     0.0

@@ -18,13 +18,13 @@ class Profile:
     """How much one lesson trains, for one kind of reader.
 
     Attributes:
-        name: ``quick`` (a check that everything runs), ``laptop`` or ``full``.
-        data: Name of the data set, as ``course_utils.data.load`` takes it.
+        name: `quick` (a check that everything runs), `laptop` or `full`.
+        data: Name of the data set, as `course_utils.data.load` takes it.
         epochs: Passes over the training part.
         batch_size: Pictures in a batch.
         lr: Highest learning rate of the schedule.
         limit: Training pictures used; 0 means all of them.
-        checks_claims: Whether ``expect`` asserts what the lesson says about trained models.
+        checks_claims: Whether `expect` asserts what the lesson says about trained models.
     """
 
     name: str
@@ -48,7 +48,7 @@ def choose_device() -> torch.device:
 def seed_everything(seed: int) -> torch.Generator:
     """Seed Python's, NumPy's and torch's global generators.
 
-    The variable ``COURSE_SEED_OFFSET`` is added to the seed: a maintainer runs a whole lesson
+    The variable `COURSE_SEED_OFFSET` is added to the seed: a maintainer runs a whole lesson
     again with other random numbers, and sees whether its claims still hold.
 
     Args:
@@ -70,10 +70,10 @@ def seed_everything(seed: int) -> torch.Generator:
 
 
 def profile_name() -> str:
-    """Return the profile in force: ``COURSE_PROFILE``, else full with a GPU, else laptop.
+    """Return the profile in force: `COURSE_PROFILE`, else full with a GPU, else laptop.
 
     Raises:
-        ValueError: ``COURSE_PROFILE`` is none of the three names.
+        ValueError: `COURSE_PROFILE` is none of the three names.
     """
     name = os.environ.get("COURSE_PROFILE")
     if not name:
@@ -87,7 +87,7 @@ def profile(lesson: str | None = None, *, name: str | None = None) -> Profile:
     """Return the settings of a lesson under the profile in force.
 
     Args:
-        lesson: The lesson's slug, such as ``07_lenet``; None for the profile's defaults.
+        lesson: The lesson's slug, such as `07_lenet`; None for the profile's defaults.
         name: One of `PROFILE_NAMES`, whatever profile is in force.
 
     Example:
@@ -103,7 +103,7 @@ def profile(lesson: str | None = None, *, name: str | None = None) -> Profile:
 
 @cache
 def _profile_table() -> dict[str, dict]:
-    """Read ``profiles.toml`` once: profile -> default settings, and slug -> what it changes."""
+    """Read `profiles.toml` once: profile -> default settings, and slug -> what it changes."""
     return tomllib.loads(files("course_utils").joinpath("profiles.toml").read_text("utf-8"))
 
 

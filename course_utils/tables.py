@@ -14,12 +14,12 @@ class Table:
     """Rows under named columns; an empty cell is None.
 
     Args:
-        columns: heading of each column.
-        rows: one tuple per row, as long as `columns`.
-        caption: one line above the table, or "".
+        columns: Heading of each column.
+        rows: One tuple per row, as long as `columns`.
+        caption: One line above the table, or "".
 
     Raises:
-        ValueError: a row is longer or shorter than the columns.
+        ValueError: A row is longer or shorter than the columns.
 
     >>> print(Table(("layer", "parameters"), (("conv1", 1792), ("pool", None))))
     layer  parameters

@@ -3,7 +3,10 @@
 import torch
 from torch import nn
 
+from course_utils.models.choices import checked
 from course_utils.models.initialization import he_normal_
+
+__all__ = ["MLP", "mlp"]
 
 
 class MLP(nn.Module):
@@ -25,6 +28,7 @@ class MLP(nn.Module):
         return self.classifier(x)  # (N, num_classes)
 
 
+@checked
 def mlp(
     *,
     in_channels: int,
@@ -35,17 +39,11 @@ def mlp(
     """Build an MLP for square pictures, initialised for ReLU.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        image_size: height and width of the pictures; another size does not fit the first layer.
-        hidden_sizes: units of each hidden layer.
-
-    Raises:
-        ValueError: if hidden_sizes is a single number.
+        in_channels: Channels of the pictures.
+        num_classes: Number of logits.
+        image_size: Height and width of the pictures; another size does not fit the first layer.
+        hidden_sizes: Units of each hidden layer.
 
     Source: Rumelhart et al. 1986; initial weights by He et al. 2015, section 2.2.
     """
-    if isinstance(hidden_sizes, int):
-        raise ValueError(f"hidden_sizes must be a tuple, such as ({hidden_sizes},)")
-    model = MLP(in_channels * image_size**2, tuple(hidden_sizes), num_classes)
-    return he_normal_(model)
+    return he_normal_(MLP(in_channels * image_size**2, hidden_sizes, num_classes))

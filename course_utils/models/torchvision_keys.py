@@ -18,6 +18,8 @@ from course_utils.models.googlenet import GoogLeNet
 from course_utils.models.resnet import ResNet
 from course_utils.models.vgg import VGG
 
+__all__ = ["from_torchvision"]
+
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 """A regular expression, and what replaces each of its matches."""
 
@@ -78,7 +80,7 @@ def rules_for(model: nn.Module) -> list[Rule]:
     """Return the rules that turn torchvision's names into those of `model`.
 
     Raises:
-        ValueError: if torchvision has no such model.
+        ValueError: If torchvision has no such model.
     """
     if isinstance(model, VGG):
         return vgg_rules(model)
@@ -93,13 +95,13 @@ def from_torchvision(weights: dict[str, torch.Tensor], model: nn.Module) -> dict
 
     Args:
         weights: `state_dict()` of torchvision's model.
-        model: our counterpart, with the switches of torchvision's variant.
+        model: Our counterpart, with the switches of torchvision's variant.
 
     Returns:
         The same tensors, for `model.load_state_dict`.
 
     Raises:
-        ValueError: if torchvision has no such model.
+        ValueError: If torchvision has no such model.
     """
     renamed = {}
     rules = rules_for(model)

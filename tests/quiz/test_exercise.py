@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from course_utils import quiz
-from course_utils import checks
+from course_utils import checks, quiz
 from course_utils.quiz import exercise, marking
 
 NAME = "04_stride_padding_pooling"
