@@ -10,9 +10,9 @@ import pytest
 import torch
 import torchvision.models as zoo
 from torch import nn
+from torchvision_keys import from_torchvision
 
 from course_utils import models
-from course_utils.models.torchvision_keys import from_torchvision
 
 RESNET_SIZES, DENSENET_SIZES, VGG_SIZES = (48, 64), (40, 64), (32, 64)
 V15 = {"stride_on": "3x3"}

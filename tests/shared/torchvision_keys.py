@@ -1,8 +1,7 @@
 """What torchvision calls a weight, and what we call the same weight.
 
-For holding our models against torchvision's, and for using its trained weights in ours:
-`model.load_state_dict(from_torchvision(weights, model))`. The switches must fit torchvision's
-variant: `alexnet(one_tower=True)`, `vgg16(norm="none" or "batch")`, `googlenet(variant=
+For holding our models against torchvision's: `model.load_state_dict(from_torchvision(weights,
+model))`. The switches must fit torchvision's variant: `alexnet(one_tower=True)`, `vgg16(norm="none" or "batch")`, `googlenet(variant=
 "torchvision")`, `resnet18(shortcut="B")`, `resnet50(stride_on="3x3")`, `densenet121()`.
 """
 
@@ -17,8 +16,6 @@ from course_utils.models.densenet import DenseNet
 from course_utils.models.googlenet import GoogLeNet
 from course_utils.models.resnet import ResNet
 from course_utils.models.vgg import VGG
-
-__all__ = ["from_torchvision"]
 
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 """A regular expression, and what replaces each of its matches."""
