@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+__all__ = ["equivariance_error", "invariance_error", "shift"]
+
 Layer = Callable[[Tensor], Tensor]
 
 
@@ -82,7 +84,7 @@ def invariance_error(function: Layer, x: Tensor, rows: float, columns: float = 0
 
 
 def _strides(x: Tensor, output: Tensor) -> tuple[int, int]:
-    """How many times smaller than the input the output is, down and across."""
+    """Say how many times smaller than the input the output is, down and across."""
     if output.dim() < 2:
         raise ValueError(f"the output {tuple(output.shape)} is no map: measure its invariance")
     sizes, smaller = tuple(x.shape[-2:]), tuple(output.shape[-2:])

@@ -1,8 +1,9 @@
 """What torchvision calls a weight, and what we call the same weight.
 
 For holding our models against torchvision's: `model.load_state_dict(from_torchvision(weights,
-model))`. The switches must fit torchvision's variant: `alexnet(one_tower=True)`, `vgg16(norm="none" or "batch")`, `googlenet(variant=
-"torchvision")`, `resnet18(shortcut="B")`, `resnet50(stride_on="3x3")`, `densenet121()`.
+model))`. The switches must fit torchvision's variant: `alexnet(one_tower=True)`, `vgg16(norm="none"
+or "batch")`, `googlenet(variant="torchvision")`, `resnet18(shortcut="B")`,
+`resnet50(stride_on="3x3")`, `densenet121()`.
 """
 
 import re
