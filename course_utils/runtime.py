@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
 from math import inf
-from typing import Literal, cast, get_args
+from typing import Literal, get_args
 
 import numpy as np
 import torch
@@ -96,7 +96,7 @@ def profile_name() -> ProfileName:
         return "laptop" if choose_device().type == "cpu" else "full"
     if name not in PROFILE_NAMES:
         raise ValueError(f"COURSE_PROFILE is {name!r}: set it to quick, laptop or full")
-    return cast(ProfileName, name)
+    return name
 
 
 def profile(lesson: str | None = None, *, name: ProfileName | None = None) -> Profile:
