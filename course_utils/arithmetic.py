@@ -242,7 +242,7 @@ class Field:
         """Return the field one layer further on.
 
         Args:
-            layer: the layer whose output is looked at.
+            layer: The layer whose output is looked at.
 
         Returns:
             A field of `size + (k' - 1) jump`, `jump s`, `start - p jump`.

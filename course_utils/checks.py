@@ -413,7 +413,7 @@ class ListedBatches(list[tuple[torch.Tensor, torch.Tensor]]):
 
     @property
     def num_images(self) -> int:
-        """The number of pictures in all the batches."""
+        """The number of images in all the batches."""
         return sum(len(labels) for _, labels in self)
 
 

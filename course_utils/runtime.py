@@ -37,9 +37,9 @@ class Profile:
         name: `quick` (a check that everything runs), `laptop` or `full`.
         data: Name of the data set, as `course_utils.data.load` takes it.
         epochs: Passes over the training part.
-        batch_size: Pictures in a batch.
+        batch_size: Images in a batch.
         lr: Highest learning rate of the schedule.
-        limit: Training pictures used; 0 means all of them.
+        limit: Training images used; 0 means all of them.
         checks_claims: Whether `expect` asserts what the lesson says about trained models.
     """
 

@@ -110,7 +110,7 @@ class SmallAlexNet(nn.Module):
     """AlexNet's order of layers for 28 and 32 px: 5x5 filters without stride at the start.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         groups: 2 keeps the two towers, 1 joins them.
         lrn: Whether local response normalisation follows the first two layers.
@@ -170,7 +170,7 @@ def alexnet(
     in the hidden linear layers, which gives their ReLUs positive input at the start; others are 0.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         one_tower: Whether it is torchvision's net, see `OneTowerAlexNet`.
         dropout: Share of the hidden units switched off in training.
@@ -198,7 +198,7 @@ def alexnet_small(
     """Build AlexNet for 28 and 32 px.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         groups: 2 keeps the two towers, 1 joins them.
         lrn: Whether local response normalisation follows the first two layers.

@@ -156,7 +156,7 @@ class DenseNet(nn.Module):
     """A stem, dense blocks with transitions between them, one linear layer.
 
     Args:
-        stem: Turns pictures into `stem_width` maps.
+        stem: Turns images into `stem_width` maps.
         stem_width: Channels after the stem.
         num_layers: Layers in each block.
         num_classes: Number of logits.
@@ -222,7 +222,7 @@ def densenet_imagenet(
 
     Args:
         depth: 121, 169 or 201.
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         growth_rate: Maps that each layer adds.
         dropout: Share of the values switched off in training.
@@ -262,17 +262,17 @@ def densenet_cifar(
     memory_efficient: bool = False,
     norm: Norm = "batch",
 ) -> DenseNet:
-    """Build a DenseNet of three blocks for pictures of about 32 px.
+    """Build a DenseNet of three blocks for images of about 32 px.
 
     Args:
         bottleneck: Whether it is DenseNet-BC, with 1x1 bottlenecks, and transitions that keep half
             of the maps.
         depth: 3n + 4 layers, n in each block; with bottlenecks 6n + 4.
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         growth_rate: Maps that each layer adds.
         dropout: Share of the values switched off in training; 0.2 in the paper where the
-            pictures are not augmented.
+            images are not augmented.
         memory_efficient: Whether to recompute, not store, the wide maps.
         norm: One of `normalization.NORMS`.
 

@@ -160,7 +160,7 @@ class GoogLeNet(nn.Module):
     """A stem, nine Inception modules, and one mean over each of the last maps.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         aux_heads: Whether the two auxiliary heads exist; they run in training only.
         torchvision: Whether it is torchvision's port and not the paper: batch normalisation
@@ -225,7 +225,7 @@ class SmallGoogLeNet(nn.Module):
     """Four Inception modules for 28 and 32 px, after a stem that halves the size once.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         batch_norm: Whether batch normalisation follows each convolution.
         dropout: Share of the last features switched off in training.
@@ -270,7 +270,7 @@ def googlenet(
     """Build GoogLeNet.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         variant: `paper`, or `torchvision` for that library's port; `GoogLeNet` lists what differs.
         aux_heads: Whether the two auxiliary heads exist; they run in training only, and the
@@ -290,7 +290,7 @@ def googlenet_small(
     """Build a GoogLeNet for 28 and 32 px, without auxiliary heads.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         norm: One of `normalization.NORMS`.
         dropout: Share of the last features switched off in training.

@@ -66,7 +66,7 @@ class HighwayMLP(nn.Module):
     """A thin and deep fully connected net: one plain layer, highway layers, one linear layer.
 
     Args:
-        in_features: C * H * W of the pictures.
+        in_features: C * H * W of the images.
         num_units: Units of every hidden layer.
         num_layers: Number of highway layers.
         num_classes: Number of logits.
@@ -100,7 +100,7 @@ class HighwayConvNet(nn.Module):
     """Three stages of convolutional highway layers; a plain layer and a pool lead to each.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         num_layers: Highway layers in each stage.
         width: Channels of the first stage; the others have twice and four times as many.
@@ -154,9 +154,9 @@ def highway(
     """Build a fully connected highway network.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
-        image_size: Height and width of the pictures.
+        image_size: Height and width of the images.
         num_units: Units of every hidden layer; 50 for MNIST in the paper.
         num_layers: Number of highway layers.
         gate_bias: Bias of the gates at the start; negative lets the input pass.
@@ -184,7 +184,7 @@ def highway_small(
     """Build a convolutional highway network for 28 and 32 px.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         num_layers: Highway layers in each of the three stages.
         width: Channels of the first stage.

@@ -98,7 +98,7 @@ def lenet5(
     """Build LeNet-5 with initial weights that suit the activation.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         activation: `relu` (default), `sigmoid`, `tanh`, or `scaled_tanh` as in 1998.
         pooling: `max` (default), or `average`, the nearer to 1998.

@@ -85,7 +85,7 @@ def locally_connected(
     """Build the locally connected twin of `lenet5`, initialised for ReLU.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         image_size: 28 (the first layer pads by 2) or 32 (no padding).
 

@@ -1,4 +1,4 @@
-"""Multilayer perceptron: the baseline that does not know its input is a picture."""
+"""Multilayer perceptron: the baseline that does not know its input is an image."""
 
 import torch
 from torch import nn
@@ -10,7 +10,7 @@ __all__ = ["MLP", "mlp"]
 
 
 class MLP(nn.Module):
-    """Stretch the picture into one long vector; then linear layers with ReLU between them."""
+    """Stretch the image into one long vector; then linear layers with ReLU between them."""
 
     def __init__(self, in_features: int, hidden_sizes: tuple[int, ...], num_classes: int) -> None:
         super().__init__()
@@ -36,12 +36,12 @@ def mlp(
     image_size: int = 28,
     hidden_sizes: tuple[int, ...] = (256, 128),
 ) -> MLP:
-    """Build an MLP for square pictures, initialised for ReLU.
+    """Build an MLP for square images, initialised for ReLU.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
-        image_size: Height and width of the pictures; another size does not fit the first layer.
+        image_size: Height and width of the images; another size does not fit the first layer.
         hidden_sizes: Units of each hidden layer.
 
     Source: Rumelhart et al. 1986; initial weights by He et al. 2015, section 2.2.

@@ -45,7 +45,7 @@ class NiN(nn.Module):
     """Three mlpconv layers; the last has one map a class, whose mean is that class's logit.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         width: Channels of the widest layers, a multiple of 12.
         dropout: Share of the values switched off after the first two mlpconv layers.
@@ -93,7 +93,7 @@ def nin(
     """Build the network in network of CIFAR-10.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         width: Channels of the widest layers, a multiple of 12.
         dropout: Share of the values switched off after the first two mlpconv layers.

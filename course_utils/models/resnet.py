@@ -176,7 +176,7 @@ class ImageNetStem(nn.Sequential):
 
 
 class CifarStem(nn.Sequential):
-    """One 3x3 convolution that keeps all the pixels of a small picture.
+    """One 3x3 convolution that keeps all the pixels of a small image.
 
     Source: He et al. 2016, section 4.2.
     """
@@ -193,7 +193,7 @@ class ResNet(nn.Module):
     """A stem, stages of blocks that halve the size and double the channels, one linear layer.
 
     Args:
-        stem: Turns pictures into `stem_width` maps.
+        stem: Turns images into `stem_width` maps.
         stem_width: Channels after the stem.
         block: `BasicBlock` or `Bottleneck`.
         num_blocks: Blocks in each stage.
@@ -285,7 +285,7 @@ def resnet_basic(
     Args:
         depth: 18 or 34.
         residual: False builds the plain twin.
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         shortcut: `A` as in the paper's comparison with plain nets; `B` is torchvision's.
         norm: One of `normalization.NORMS`.
@@ -316,7 +316,7 @@ def resnet_bottleneck(
 
     Args:
         depth: 50, 101 or 152.
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         shortcut: `B` as in the paper, or `A`, `C`.
         stride_on: `1x1` as in the paper; `3x3` is known as ResNet v1.5, and torchvision's.
@@ -352,12 +352,12 @@ def resnet_cifar(
     norm: Norm = "batch",
     zero_init_residual: bool = False,
 ) -> ResNet:
-    """Build a ResNet for pictures of about 32 px, or its plain twin.
+    """Build a ResNet for images of about 32 px, or its plain twin.
 
     Args:
         depth: 6n + 2 layers, n blocks in each of three stages: 8, 14, 20, 32, 44, 56, 110.
         residual: False builds the plain twin.
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         shortcut: `A` as in the paper, or `B`, `C`.
         width: Channels of the first stage.

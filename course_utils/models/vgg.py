@@ -68,7 +68,7 @@ class VGG(nn.Module):
 
     Args:
         blocks: The five blocks, a value of `CONFIGURATIONS`.
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         batch_norm: Whether batch normalisation follows each convolution.
         pooled_size: Height and width of the maps that the linear layers see.
@@ -129,7 +129,7 @@ def vgg(
 
     Args:
         configuration: A key of `CONFIGURATIONS`; D is VGG-16, E is VGG-19.
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         norm: `none` as in the paper, or another of `normalization.NORMS`; `batch` is
             torchvision's vgg11_bn to vgg19_bn.
@@ -156,7 +156,7 @@ def vgg_small(
     """Build a VGG for 28 and 32 px: the paper's layers, fewer channels, a small classifier.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         configuration: A key of `CONFIGURATIONS`.
         width: Channels of the first block, 64 in the paper; the others scale with it.
