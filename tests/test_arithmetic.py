@@ -2,6 +2,7 @@
 
 import doctest
 import math
+import os
 
 import pytest
 import torch
@@ -29,9 +30,11 @@ from course_utils.arithmetic import (
     same_padding,
 )
 
-# The same examples every run: a red build means a change, never luck.
-many = settings(max_examples=2000, derandomize=True, deadline=None)
-few = settings(max_examples=150, derandomize=True, deadline=None)
+# The same examples every run: a red build means a change, never luck. `make mutate` runs them for
+# hundreds of mutants, so it has to do with fewer.
+SHARE = 10 if "MUTANT_UNDER_TEST" in os.environ else 1
+many = settings(max_examples=2000 // SHARE, derandomize=True, deadline=None)
+few = settings(max_examples=150 // SHARE, derandomize=True, deadline=None)
 
 
 def sizes(least, most):

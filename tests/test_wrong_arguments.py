@@ -158,7 +158,7 @@ def test_a_number_is_finite(value):
 def test_what_is_right_comes_back_as_pythons_own():
     assert type(arguments.whole("k", np.uint8(3))) is int
     assert type(arguments.number("p", np.float32(0.5))) is float
-    assert arguments.number("p", 1, 0, 1) == 1.0
+    assert [arguments.number("p", end, 0, 1) for end in (0, 1)] == [0.0, 1.0]
     assert arguments.one_of("groups", 2, (1, 2)) == 2
 
 
