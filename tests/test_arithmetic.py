@@ -152,6 +152,11 @@ def test_worked_examples(n, k, s, p, out):
     assert output_size(n, k, s, p) == out
 
 
+def test_sizes_are_rounded_down_unless_asked_for():
+    assert pool_output_size(6, k=3, s=2) == output_size(6, k=3, s=2) == 2
+    assert pool_output_size(6, k=3, s=2, ceil_mode=True) == 3
+
+
 def test_valid_is_no_padding():
     assert output_size(7, 3, 2, "valid") == output_size(7, 3, 2, 0) == 3
 
@@ -207,6 +212,11 @@ def test_the_first_output_starts_in_the_padding(stack):
     n = [size + 8 for size in pair(field.size)]
     clipped = tuple((max(first, 0), last) for first, last in pixels_predicted(field, (0, 0)))
     assert pixels_seen(stack, n, (0, 0)) == clipped
+
+
+def test_a_dilated_layer_sees_as_far_as_its_taps():
+    assert Field().after(Layer(3, dilation=2)) == Field(size=5)
+    assert Field(jump=2).after(Layer(3, dilation=4)).size == 17
 
 
 def test_two_3x3_see_a_5x5_and_three_a_7x7():
@@ -292,7 +302,8 @@ def test_three_3x3_have_27_c_squared_weights_and_a_7x7_has_49():
         (lambda: output_size((5, 5, 5), 3), r"n = \(5, 5, 5\) is not a size"),
         (lambda: output_size("5", 3), "n = '5' is not a size"),
         (lambda: output_size(5, 3, p="full"), "'full' is unknown"),
-        (lambda: output_size(8, 3, 2, "same"), "only at stride 1, not 2"),
+        (lambda: output_size(8, 3, 2, "same"), "only at stride 1, not 2.*e.g. p = 1$"),
+        (lambda: output_size(8, 5, 2, "same", dilation=3), "e.g. p = 6$"),
         (lambda: pool_output_size(8, 3, p=2), "padding 2 is more than half the pooling window 3"),
         (lambda: same_padding(4), "kernel 4 with dilation 1 needs 3 zeros"),
         (lambda: effective_kernel(3, 1.5), r"dilation = 1\.5 is not a whole number"),
