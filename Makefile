@@ -1,6 +1,6 @@
 # The commands of the course. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint notebooks check-notebooks slides bundle records bench lock data clean
+.PHONY: help lab test lint notebooks check-notebooks slides bundle records bench mutate lock data clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -43,6 +43,10 @@ records: $(VENV)/.maintainer-ready  ## train the recorded runs that are missing;
 
 bench: $(VENV)/.bench-ready  ## measure our training beside other libraries'; a quiet machine, please
 	$(BIN)/python benchmarks/training.py $(ARGS)
+
+mutate: $(VENV)/.maintainer-ready  ## change the code and see whether a test notices; ARGS="course_utils.checks.*"
+	$(ONE_THREAD) $(BIN)/mutmut run --max-children 2 $(ARGS)
+	$(BIN)/mutmut results
 
 data: $(VENV)/.maintainer-ready  ## rebuild the shipped pictures from the official files
 	$(BIN)/python tools/make_embedded_data.py $(ARGS)

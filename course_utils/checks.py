@@ -31,6 +31,28 @@ import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
 
+__all__ = [
+    "CheckFailed",
+    "ListedBatches",
+    "NotAnswered",
+    "Stage",
+    "as_integer",
+    "as_letter",
+    "as_letters",
+    "as_shape",
+    "award",
+    "name_slip",
+    "random_tensor",
+    "require",
+    "require_number",
+    "require_own_layers",
+    "require_stages",
+    "require_tensor",
+    "show",
+    "uneven_batches",
+    "without",
+]
+
 BORROWED_FROM = ("course_utils", "torchvision")
 """Packages whose ready-made modules are no answer to a task that says "write it"."""
 
@@ -391,7 +413,7 @@ class ListedBatches(list[tuple[torch.Tensor, torch.Tensor]]):
 
     @property
     def num_images(self) -> int:
-        """The number of pictures in all the batches."""
+        """The number of images in all the batches."""
         return sum(len(labels) for _, labels in self)
 
 

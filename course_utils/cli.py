@@ -8,10 +8,9 @@ import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import entry_points
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from course_utils.lab import course_root, serve
+from course_utils.lab import serve
 
 if TYPE_CHECKING:
     import torch

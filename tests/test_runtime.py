@@ -35,6 +35,13 @@ def test_a_seed_out_of_range_is_refused(seed):
         runtime.seed_everything(seed)
 
 
+@pytest.mark.parametrize("seed", [1.5, "7", None, True])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(ValueError, match="is not a whole number: give an integer"):
+        runtime.seed_everything(seed)
+    assert runtime.seed_everything(np.int8(7)).initial_seed() == 7
+
+
 @pytest.mark.parametrize("cuda, mps, expected", [(1, 1, "cuda"), (0, 1, "mps"), (0, 0, "cpu")])
 def test_choose_device_prefers_cuda_then_mps(monkeypatch, cuda, mps, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(cuda))
@@ -53,6 +60,8 @@ def test_an_unknown_profile_is_refused(monkeypatch):
     monkeypatch.setenv("COURSE_PROFILE", "huge")
     with pytest.raises(ValueError, match="'huge': set it to quick, laptop or full"):
         runtime.profile()
+    with pytest.raises(ValueError, match="name = 'huge' is unknown: choose from quick, laptop"):
+        runtime.profile(name="huge")
 
 
 @pytest.mark.parametrize("name", runtime.PROFILE_NAMES)

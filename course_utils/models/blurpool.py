@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+__all__ = ["BlurPool", "MaxBlurPool", "binomial_kernel"]
+
 
 def binomial_kernel(size: int) -> torch.Tensor:
     """Return the blur kernel (size, size) made of binomial coefficients; its entries sum to 1.

@@ -10,9 +10,9 @@ import pytest
 import torch
 import torchvision.models as zoo
 from torch import nn
+from torchvision_keys import from_torchvision
 
 from course_utils import models
-from course_utils.models.torchvision_keys import from_torchvision
 
 # Height and width, of a square picture and of one that is wider.
 ALEXNET_SIZES, GOOGLE_SIZES = ((67, 67), (67, 96)), ((79, 79), (79, 96))

@@ -66,11 +66,53 @@ def test_what_is_no_number(typed: Any) -> None:
         ("61 706", 61706),
         ("1,234,567.5", 1234567.5),
         ("-1/4", -0.25),
+        ("\N{MINUS SIGN}5", -5),
         ("1e3", 1000),
+        ("9007199254740991", 2**53 - 1),
     ],
 )
 def test_numbers_that_people_type(typed: str, value: float) -> None:
     assert marking.read_number(typed) == value
+
+
+@pytest.mark.parametrize(
+    ("typed", "kind"), [("5", int), ("5.0", int), (5.0, float), ("9007199254740992", float)]
+)
+def test_a_typed_number_is_whole_as_long_as_a_float_holds_it(typed: Any, kind: type) -> None:
+    assert type(marking.read_number(typed)) is kind
+
+
+def test_what_is_no_answer_is_told_what_is_one() -> None:
+    for question, answer, sentence in [
+        (ORDER, "else", "choose one of the answers"),
+        (GROWS, {"else"}, "choose among the statements"),
+        (GROWS, set(), "choose at least one: at least one is right"),
+        (SIZE, "many", "answer with a number, such as 61706 or 0.25"),
+        (SHAPE, "many", "answer with sizes, such as (16, 5, 5)"),
+    ]:
+        with pytest.raises(quiz.NoAnswer) as refusal:
+            quiz.mark(question, answer)
+        assert str(refusal.value) == sentence
+    with pytest.raises(quiz.NoAnswer, match=r"^answer with 3 sizes: \w"):
+        quiz.mark(SHAPE, (1, 2))
+
+
+def test_a_misjudged_statement_says_why_where_the_bank_does() -> None:
+    judged = [q for q in every_question() if q.item.kind == "multiple"]
+    assert any(option.why for question in judged for option in question.options)
+    for question in judged:
+        right = {option.text for option in question.options if option.right}
+        for option in question.options:
+            chosen = right ^ {option.text}
+            if chosen:  # nothing chosen is no answer
+                told = quiz.mark(question, chosen).sentences[1]
+                assert told.endswith(f". {option.why}" if option.why else ".")
+        assert marking.solution(question) == "; ".join(o.text for o in question.options if o.right)
+
+
+def every_question() -> list[quiz.Question]:
+    banks = [quiz.load(name) for name in quiz.names()]
+    return [quiz.pose(bank, item, "lesson") for bank in banks for item in bank.items]
 
 
 def test_a_shape_is_right_however_it_is_typed() -> None:

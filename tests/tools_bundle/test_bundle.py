@@ -129,7 +129,7 @@ def test_it_installs_and_runs_lesson_00_without_a_network(laptop, offline, tmp_p
 
 
 def test_what_is_installed_is_the_archive_and_not_this_copy(laptop, offline):
-    code = "import course_utils, jupyterlab; from course_utils.cli import course_root\n"
+    code = "import course_utils, jupyterlab; from course_utils.lab import course_root\n"
     code += "print(course_root(), jupyterlab.__version__, course_utils.__file__)"
     done = offline(laptop / ".venv/bin/python", "-c", code, cwd=laptop / "course")
     root, lab, module = done.stdout.split()

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convnet_grader.sandbox import Limits
-from course_utils.cli import GRADE_HELP, NO_GRADER, course_root, given
+from course_utils.cli import GRADE_HELP, NO_GRADER, given
+from course_utils.lab import course_root
 
 if TYPE_CHECKING:
     from convnet_grader.folder import Batch

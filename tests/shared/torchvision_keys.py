@@ -1,9 +1,9 @@
 """What torchvision calls a weight, and what we call the same weight.
 
-For holding our models against torchvision's, and for using its trained weights in ours:
-`model.load_state_dict(from_torchvision(weights, model))`. The switches must fit torchvision's
-variant: `alexnet(one_tower=True)`, `vgg16(norm="none" or "batch")`, `googlenet(variant=
-"torchvision")`, `resnet18(shortcut="B")`, `resnet50(stride_on="3x3")`, `densenet121()`.
+For holding our models against torchvision's: `model.load_state_dict(from_torchvision(weights,
+model))`. The switches must fit torchvision's variant: `alexnet(one_tower=True)`, `vgg16(norm="none"
+or "batch")`, `googlenet(variant="torchvision")`, `resnet18(shortcut="B")`,
+`resnet50(stride_on="3x3")`, `densenet121()`.
 """
 
 import re
@@ -78,7 +78,7 @@ def rules_for(model: nn.Module) -> list[Rule]:
     """Return the rules that turn torchvision's names into those of `model`.
 
     Raises:
-        ValueError: if torchvision has no such model.
+        ValueError: If torchvision has no such model.
     """
     if isinstance(model, VGG):
         return vgg_rules(model)
@@ -93,13 +93,13 @@ def from_torchvision(weights: dict[str, torch.Tensor], model: nn.Module) -> dict
 
     Args:
         weights: `state_dict()` of torchvision's model.
-        model: our counterpart, with the switches of torchvision's variant.
+        model: Our counterpart, with the switches of torchvision's variant.
 
     Returns:
         The same tensors, for `model.load_state_dict`.
 
     Raises:
-        ValueError: if torchvision has no such model.
+        ValueError: If torchvision has no such model.
     """
     renamed = {}
     rules = rules_for(model)
