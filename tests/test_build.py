@@ -220,17 +220,17 @@ def banks(build, monkeypatch):
     """Let two banks stand in memory; set one, and the builder reads it anew."""
     from course_utils.quiz import bank
 
-    texts = dict.fromkeys(("01_one", "02_two", "exercises/01_one"), BANK)
+    texts = {"01_one/lesson.toml": BANK, "01_one/exercise.toml": BANK, "02_two/lesson.toml": BANK}
 
-    def put(name, old, new):
-        texts[name] = texts[name].replace(old, new)
+    def put(path, old, new):
+        texts[path] = texts[path].replace(old, new)
         bank.load.cache_clear()
         build.quiz_fingerprint.cache_clear()
 
-    monkeypatch.setattr(bank, "names", lambda: list(texts))
-    rules = (ROOT / "course_utils/quiz/rules.toml").read_text("utf-8")
-    monkeypatch.setattr(bank, "_text", lambda path: texts.get(path[8:-5], rules))
-    put("01_one", "", "")
+    monkeypatch.setattr(bank, "names", lambda: ["01_one", "02_two", "exercises/01_one"])
+    rules = (ROOT / "course_utils/quiz/banks/shared/rules.toml").read_text("utf-8")
+    monkeypatch.setattr(bank, "_text", lambda path: texts.get(path, rules))
+    put("01_one/lesson.toml", "", "")
     yield put
     monkeypatch.undo()
     bank.load.cache_clear()
@@ -240,9 +240,9 @@ def banks(build, monkeypatch):
 @pytest.mark.parametrize(
     ("code", "bank"),
     [
-        ('quiz.show("01_one")', "01_one"),
-        ('quiz.ask("exercises/01_one", "first", "kim")', "exercises/01_one"),
-        ('QUESTION = ("exercises/01_one", "first", "kim")', "exercises/01_one"),
+        ('quiz.show("01_one")', "01_one/lesson.toml"),
+        ('quiz.ask("exercises/01_one", "first", "kim")', "01_one/exercise.toml"),
+        ('QUESTION = ("exercises/01_one", "first", "kim")', "01_one/exercise.toml"),
     ],
 )
 def test_a_notebook_is_behind_when_a_question_that_it_asks_changed(
@@ -250,7 +250,7 @@ def test_a_notebook_is_behind_when_a_question_that_it_asks_changed(
 ):
     path, target = source(f"# %%\nfrom course_utils import quiz\n\n{code}\n"), tmp_path / "o.ipynb"
     nbformat.write(build.read_source(path), target)
-    banks("02_two", "QUESTION", "another lesson's")
+    banks("02_two/lesson.toml", "QUESTION", "another lesson's")
     assert build.is_current(target, build.read_source(path))
     banks(bank, "ANSWER", "what is right is not stored")
     assert build.is_current(target, build.read_source(path))

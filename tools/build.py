@@ -45,7 +45,7 @@ from nbformat import NotebookNode
 from release import release
 from slide_types import slide_types
 
-from course_utils.quiz import stored_form
+from course_utils import quiz
 from course_utils.training.environment import recommended_environment
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -113,7 +113,7 @@ def quiz_fingerprint(banks: tuple[str, ...]) -> str:
     """
     digest = hashlib.sha256()
     for bank in banks:
-        digest.update("".join(stored_form(bank)).encode())
+        digest.update("".join(quiz.stored_form(quiz.load(bank))).encode())
     return digest.hexdigest()[:16]
 
 

@@ -75,8 +75,8 @@ def test_inside_there_is_the_exercise_and_little_else(tmp_path):
 
 def test_what_must_stay_hidden_does_so_even_in_a_visible_folder(tmp_path):
     package = Path(sandbox.PACKAGE)
-    code = f"import os; print(len(os.listdir({str(package / 'quizzes')!r})))"
-    assert run_inside(tmp_path, code, hidden=[package / "quizzes"]) == ["0"]
+    code = f"import os; print(len(os.listdir({str(package / 'quiz' / 'banks')!r})))"
+    assert run_inside(tmp_path, code, hidden=[package / "quiz" / "banks"]) == ["0"]
 
 
 def test_nothing_but_the_run_folder_can_be_written(tmp_path):
