@@ -22,8 +22,8 @@ def build():
 
 @pytest.fixture
 def source(tmp_path):
-    def write(text):
-        path = tmp_path / "01_test.py"
+    def write(text, slug="01_test"):
+        path = tmp_path / f"{slug}.py"
         path.write_text(text, "utf-8")
         return path
 
@@ -141,6 +141,75 @@ def test_the_short_exercise_keys_become_nbgrader_metadata(
     expected = {"grade": grade, "solution": solution, "locked": locked, "grade_id": "a"}
     expected |= {"schema_version": 3, "task": False} | ({"points": points} if points else {})
     assert notebook.cells[0].metadata == {"nbgrader": expected}
+
+
+QUIZ = """# %% quiz="first"
+first = None
+### BEGIN SOLUTION
+first = "A"
+### END SOLUTION
+
+# %% check="more" points=2
+from course_utils import checks
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(more):
+    checks.require(more == 3, "not three")
+
+
+checks.award(2, check_answer, more)
+### END HIDDEN TESTS
+"""
+
+
+def test_a_question_is_asked_before_its_answer_and_checked_after_it(build, source, banks):
+    cells = build.read_source(source(QUIZ, "01_one")).cells[:3]
+    bank = '"exercises/01_one", "first", student_id'
+    assert [cell.source for cell in cells] == [
+        f"quiz.ask({bank})",
+        'first = None\n### BEGIN SOLUTION\nfirst = "A"\n### END SOLUTION',
+        f"""from course_utils import checks, quiz
+
+QUESTION = ({bank})
+form_is_right = checks.show(quiz.form(*QUESTION), first, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), first)
+### END HIDDEN TESTS""",
+    ]
+    roles = [cell.metadata.nbgrader for cell in cells]
+    assert [role.grade_id for role in roles] == ["ask_first", "first", "first_check"]
+    assert [(role.solution, role.locked) for role in roles] == [
+        (False, True),
+        (True, False),
+        (False, True),
+    ]
+    assert [role.get("points") for role in roles] == [None, None, 1]
+
+
+def test_a_question_that_the_bank_does_not_have_is_an_error(build, source, banks):
+    with pytest.raises(ValueError, match="bank exercises/01_one has no item 'second': choose from"):
+        build.read_source(source(QUIZ.replace('"first"', '"second"'), "01_one"))
+
+
+def test_hidden_tests_award_points_by_checks_that_are_loaded_anew(build, source, banks):
+    cell = build.read_source(source(QUIZ, "01_one")).cells[3]
+    assert (
+        cell.source
+        == """from course_utils import checks
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(more):
+    checks.require(more == 3, "not three")
+
+
+reload(checks).award(2, check_answer, more)
+### END HIDDEN TESTS"""
+    )
 
 
 def test_a_notebook_is_behind_when_its_source_changed(build, source, tmp_path):
