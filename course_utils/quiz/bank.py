@@ -122,11 +122,11 @@ class Bank:
         Raises:
             ValueError: There is no such item; the message lists those there are.
         """
-        for item in self.items:
-            if item.id == item_id:
-                return item
-        known = ", ".join(item.id for item in self.items)
-        raise ValueError(f"bank {self.name} has no item {item_id!r}: choose from {known}")
+        items = {item.id: item for item in self.items}
+        if item_id not in items:
+            known = ", ".join(items)
+            raise ValueError(f"bank {self.name} has no item {item_id!r}: choose from {known}")
+        return items[item_id]
 
 
 # --- Finding banks ---------------------------------------------------------------------------

@@ -1,12 +1,7 @@
 """Bank items in graded exercises: every student has numbers of their own.
 
-An exercise shows an item with `ask`, looks at the form of an answer with `form`, and awards points
-with `right` in a hidden check:
-
-    quiz.ask("exercises/04_stride_padding_pooling", "output_size", student_id)
-    output_size = None
-    checks.show(quiz.form("exercises/04_...", "output_size", student_id), output_size)
-    checks.award(1, quiz.right("exercises/04_...", "output_size", student_id), output_size)
+An exercise shows an item with `ask`, looks at the form of an answer with `form`, by `checks.show`,
+and awards points with `right`, by `checks.award` in a hidden check.
 
 The seed is the student's id. Where work is graded the grader says whose it is, in the variable
 COURSE_STUDENT of the environment in which the kernel starts; what the notebook says is for
@@ -73,12 +68,9 @@ def ask(bank: str, item: str, student_id: object = None) -> None:
     from IPython.display import display
 
     posed = question(bank, item, student_id)
-    number = 1 + banks.load(bank).items.index(posed.item)
-    bundle = {
-        "text/plain": render.as_text(posed, number),
-        "text/html": render.as_html(posed, number),
-    }
-    display(bundle, raw=True)
+    number = 1 + posed.bank.items.index(posed.item)
+    text, html = render.as_text(posed, number), render.as_html(posed, number)
+    display({"text/plain": text, "text/html": html}, raw=True)
 
 
 def numbers(bank: str, item: str, student_id: object = None) -> dict[str, Any]:
@@ -95,14 +87,10 @@ def solution(bank: str, item: str, student_id: object = None) -> Any:
     return set(letters) if posed.item.kind == "multiple" else letters[0]
 
 
-def form(bank: str, item: str, student_id: object = None) -> Callable[[Any], None]:
+def form(bank: str, item: str, student_id: object = None) -> Callable[[Any], Any]:
     """Return a check that looks at the form of an answer only, for `checks.show`."""
     posed = question(bank, item, student_id)
-
-    def check_form(answer: Any) -> None:
-        _in_form(posed, answer)
-
-    return check_form
+    return lambda answer: _in_form(posed, answer)
 
 
 def right(bank: str, item: str, student_id: object = None) -> Callable[[Any], None]:

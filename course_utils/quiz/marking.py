@@ -112,7 +112,8 @@ def _mark_single(question: Question, answer: Any) -> Verdict:
     option = by_text[answer]
     if option.right:
         return _RIGHT
-    return Verdict(False, (option.rule,), _of(where(question, option.rule), option.why))
+    sentences = (where(question, option.rule), option.why)
+    return Verdict(False, (option.rule,), tuple(filter(None, sentences)))
 
 
 def _mark_multiple(question: Question, answer: Any) -> Verdict:
@@ -126,7 +127,7 @@ def _mark_multiple(question: Question, answer: Any) -> Verdict:
         return _RIGHT
     count = f"{len(options) - len(missed)} of {len(options)} are judged rightly."
     sentences = [
-        " ".join(_of(f"{letter} is misjudged where {rules[option.rule]}.", option.why))
+        f"{letter} is misjudged where {rules[option.rule]}. {option.why}".strip()
         for letter, option in missed.items()
     ]
     found = tuple(dict.fromkeys(option.rule for option in missed.values()))
@@ -148,10 +149,6 @@ def _mark_computed(question: Question, answer: Any) -> Verdict:
         return Verdict(False, (rules[0],), (where(question, rules[0]),))
     unknown = f"{written(given)} is not right, and no slip that we know of leads to it."
     return Verdict(False, (), (unknown,))
-
-
-def _of(*sentences: str) -> tuple[str, ...]:
-    return tuple(sentence for sentence in sentences if sentence)
 
 
 _MARKERS: dict[Kind, Callable[[Question, Any], Verdict]] = {

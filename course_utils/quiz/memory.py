@@ -7,8 +7,8 @@ deletes a file begins that quiz anew.
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path
@@ -80,13 +80,15 @@ def remember(quiz: str, entries: Mapping[str, Entry]) -> str:
         A sentence for the reader if it could not be written, else "".
     """
     path = path_of(quiz)
+    part = path.with_suffix(f".{os.getpid()}.part")
     touched = {name: asdict(entry) for name, entry in entries.items() if entry != Entry()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as f:
-            json.dump(touched, f, indent=1)
-        _replace(Path(f.name), path)
+        part.write_text(json.dumps(touched, indent=1), "utf-8")
+        part.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            part.unlink()
         return (
             f"Your answers cannot be kept ({error.strerror or error}): "
             f"set {VARIABLE} to a folder that you may write to."
@@ -94,21 +96,13 @@ def remember(quiz: str, entries: Mapping[str, Entry]) -> str:
     return ""
 
 
-def _replace(written: Path, path: Path) -> None:
-    try:
-        written.replace(path)
-    except OSError:
-        written.unlink(missing_ok=True)
-        raise
-
-
 def _entries(rows: Any) -> dict[str, Entry]:
     if not isinstance(rows, dict):
         raise ValueError("no table of items")
     entries = {str(name): Entry(**row) for name, row in rows.items()}
     for entry in entries.values():
-        whole = type(entry.variant) is int and type(entry.tries) is int
-        if not whole or not isinstance(entry.rules, list) or not isinstance(entry.revealed, bool):
+        types = [type(value) for value in (entry.variant, entry.tries, entry.rules, entry.revealed)]
+        if types != [int, int, list, bool]:
             raise ValueError("a field has another type")
     return entries
 

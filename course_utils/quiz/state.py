@@ -74,7 +74,7 @@ class QuizState:
 
     def reveal(self, item_id: str) -> None:
         """Show an item's answer, to somebody who has tried."""
-        if self._may_reveal(item_id):
+        if self.entries[item_id].tries >= TRIES_BEFORE_ANSWER:
             self.entries[item_id].revealed = True
             self._keep()
 
@@ -118,9 +118,6 @@ class QuizState:
         except (NoAnswer, TypeError):
             return None
 
-    def _may_reveal(self, item_id: str) -> bool:
-        return self.entries[item_id].tries >= TRIES_BEFORE_ANSWER
-
     def _progress(self, item_id: str) -> dict[str, Any]:
         question, entry = self.question(item_id), self.entries[item_id]
         verdict = self._verdict(item_id)
@@ -131,11 +128,11 @@ class QuizState:
             "right": right,
             "done": done,
             "tries": entry.tries,
-            "feedback": _feedback(question, verdict, self._forms.get(item_id)),
+            "feedback": _feedback(verdict, self._forms.get(item_id)),
             "explanation": markup(explain(question)) if done else "",
             "solution": phrase(answer_in_words(question)) if entry.revealed and not right else "",
             "link": None if right or not verdict else _link(question.item.section),
-            "can_reveal": self._may_reveal(item_id) and not done,
+            "can_reveal": entry.tries >= TRIES_BEFORE_ANSWER and not done,
             "can_vary": bool(question.item.variables) and done,
         }
 
@@ -172,7 +169,7 @@ def _link(section: str) -> dict[str, str]:
     return {"href": anchor(section), "text": section}
 
 
-def _feedback(question: Question, verdict: Verdict | None, form: str | None) -> str:
+def _feedback(verdict: Verdict | None, form: str | None) -> str:
     if form:
         return markup(f"{form[0].upper()}{form[1:]}.")
     return "".join(markup(sentence) for sentence in verdict.sentences) if verdict else ""

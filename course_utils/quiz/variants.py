@@ -113,16 +113,12 @@ def _draw(item: Item, key: str) -> dict[str, Any]:
             for name, choices in item.variables.items()
         }
         reason = _unfit(item, values)
-        if not reason and _all_differ(_slips(item, values)):
+        if not reason and len(set((slips := _slips(item, values)).values())) == len(slips):
             return values
         fitting = fitting or (None if reason else values)
         if fitting is not None and attempt >= _TRIES_FOR_DIFFERENT:
             return fitting
     raise ValueError(f"item {item.id}: no numbers fit. The last, {values}: {reason}")
-
-
-def _all_differ(slips: Mapping[str, Value]) -> bool:
-    return len(set(slips.values())) == len(slips)
 
 
 def _unfit(item: Item, values: Mapping[str, Any]) -> str:

@@ -42,17 +42,17 @@ class QuizWidget(CourseWidget):
 
     def _hear(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
         """Do what the page asks for: answer, reveal, vary, restart."""
-        quiz, item_id = self.quiz, content.get("id", "")
-        if content.get("action") == "answer":
-            quiz.answer(item_id, content.get("answer"))
-        elif content.get("action") == "reveal":
-            quiz.reveal(item_id)
-        elif content.get("action") == "vary":
-            quiz.vary(item_id)
-        elif content.get("action") == "restart":
-            quiz.restart()
+        match content:
+            case {"action": "answer", "id": item_id, "answer": given}:
+                self.quiz.answer(item_id, given)
+            case {"action": "reveal", "id": item_id}:
+                self.quiz.reveal(item_id)
+            case {"action": "vary", "id": item_id}:
+                self.quiz.vary(item_id)
+            case {"action": "restart"}:
+                self.quiz.restart()
         with self.hold_sync():
-            for name, value in quiz.view().items():
+            for name, value in self.quiz.view().items():
                 setattr(self, name, value)
         self.send({"heard": content.get("number")})
 

@@ -4,7 +4,6 @@ import math
 
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from course_utils.arithmetic import Layer
 from course_utils.quiz.answer import Answer
@@ -14,17 +13,13 @@ from course_utils.quiz.banks.shared.answers import field_of
 def shifted_output(s: int, n: int, d: int) -> Answer:
     """Return by how much the output of a strided circular convolution moves, found by trying."""
     row = torch.randn(n, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    before, after = _strided(row, s), _strided(row.roll(d), s)
+    padded = F.pad(torch.stack([row, row.roll(d)])[:, None], (1, 1), mode="circular")
+    kernel = torch.tensor([[[1.0, 2.0, -1.0]]], dtype=torch.float64)
+    before, after = F.conv1d(padded, kernel, stride=s)[:, 0]
     for shift in range(len(before)):
         if torch.allclose(before.roll(shift), after):
             return Answer(shift, input_pixels=d, multiplied_by_stride=d * s)
     raise ValueError(f"a shift by {d} is no shift of the output at stride {s}")
-
-
-def _strided(row: Tensor, s: int) -> Tensor:
-    kernel = torch.tensor([1.0, 2.0, -1.0], dtype=torch.float64)
-    padded = F.pad(row[None, None], (1, 1), mode="circular")
-    return F.conv1d(padded, kernel[None, None], stride=s)[0, 0]
 
 
 def _cycles_seen(n: int, cycles: int, s: int, phase: float = 0.0) -> int:

@@ -10,11 +10,9 @@ from course_utils.quiz.answer import Answer
 from course_utils.quiz.banks.shared.answers import num_parameters, shape_after
 
 
-def _maps(
-    h: int, w: int, paddings: tuple[int, int] = (2, 0), ceil_mode: bool = False
-) -> tuple[int, ...]:
-    """Shape of one image after LeNet-5's two blocks."""
-    pool = nn.MaxPool2d(2, ceil_mode=ceil_mode)
+def _maps(h: int, w: int, paddings: tuple[int, int] = (2, 0), up: bool = False) -> tuple[int, ...]:
+    """Shape of one image after LeNet-5's two blocks; `up`: the pools round up."""
+    pool = nn.MaxPool2d(2, ceil_mode=up)
     with torch.device("meta"):
         first = nn.Conv2d(1, 6, 5, padding=paddings[0])
         second = nn.Conv2d(6, 16, 5, padding=paddings[1])
@@ -26,7 +24,7 @@ def numbers_for_linear(n: int) -> Answer:
     right = math.prod(_maps(n, n))
     return Answer(
         right,
-        rounded_up=math.prod(_maps(n, n, ceil_mode=True)),
+        rounded_up=math.prod(_maps(n, n, up=True)),
         padding_ignored=math.prod(_maps(n, n, paddings=(0, 0))),
         second_padded=math.prod(_maps(n, n, paddings=(2, 2))),
         one_block=6 * (n // 2) ** 2,
@@ -49,7 +47,7 @@ def after_two_blocks(h: int, w: int) -> Answer:
     right = _maps(h, w)
     return Answer(
         right,
-        rounded_up=_maps(h, w, ceil_mode=True),
+        rounded_up=_maps(h, w, up=True),
         second_padded=_maps(h, w, paddings=(2, 2)),
         padding_ignored=_maps(h, w, paddings=(0, 0)),
         height_width_swapped=_maps(w, h),

@@ -1,5 +1,7 @@
 """Answers of lesson and exercise 12: highway layers, and how far derivatives agree."""
 
+from math import prod
+
 import torch
 from torch import nn
 
@@ -41,11 +43,8 @@ def highway_parameters(units: int, n: int) -> Answer:
 
 def carried_share(percent: int, n: int) -> Answer:
     """Return the per cent of the input that n layers with H = 0 carry."""
-    share = 1.0
-    for _ in range(n):
-        share *= 1 - percent / 100
     return Answer(
-        round(100 * share, 4),
+        round(100 * prod([1 - percent / 100] * n), 4),
         gates_swapped=round(100 * (percent / 100) ** n, 4),
         shares_subtracted=100 - n * percent,
         single_layer=100 - percent,

@@ -12,8 +12,7 @@ from course_utils.quiz.banks.shared.answers import shape_after
 
 def _num_weights(block: nn.Module) -> int:
     """Weights of a block's convolutions."""
-    convolutions = [m for m in block.modules() if isinstance(m, nn.Conv2d)]
-    return sum(convolution.weight.numel() for convolution in convolutions)
+    return sum(m.weight.numel() for m in block.modules() if isinstance(m, nn.Conv2d))
 
 
 def bottleneck_weights(c: int) -> Answer:
