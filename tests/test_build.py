@@ -263,13 +263,13 @@ def test_claims_are_tried_with_other_seeds(build, source, tmp_path, monkeypatch,
     monkeypatch.setenv("COURSE_SEED_OFFSET", "0")
     monkeypatch.setenv("COURSE_PROFILE", "laptop")
     code = "from course_utils.runtime import expect, seed_everything\n"
-    code += "expect(seed_everything(0).initial_seed() < 2, 'the seed is small')"
+    code += "expect(seed_everything(0).initial_seed() < 2, 'The seed is small.')"
     path = source(f"# %%\n{code}\n")
     with pytest.raises(SystemExit, match="Claims failed in 01_test"):
         build.try_seeds([(path, tmp_path / "out.ipynb")], [1, 2])
     printed = capsys.readouterr().out
     assert "01_test, seeds + 1: every claim holds" in printed
-    assert "01_test, seeds + 2: this lesson claims that the seed is small" in printed
+    assert "01_test, seeds + 2: the lesson claims this, and here it does not hold: " in printed
     assert not (tmp_path / "out.ipynb").exists()
 
 
