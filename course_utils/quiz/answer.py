@@ -26,14 +26,10 @@ Value = int | float | str | tuple[int, ...]
 class Answer:
     """The answer to an item whose numbers are drawn.
 
-    Args:
-        right: The right answer.
-        slips: Id of a wrong rule -> what it gives, or None where it makes no sense.
-
     Attributes:
         right: The right answer.
         rules: Ids of all the wrong rules, in their order.
-        slips: Id of a wrong rule -> what it gives, for those that make sense.
+        slips: Id of a wrong rule -> what it gives; without those that give None.
     """
 
     def __init__(self, right: Value, **slips: Value | None) -> None:

@@ -201,7 +201,8 @@ def parse(text: str, name: str, rules: Mapping[str, str] | None = None) -> Bank:
         own = _rules(tables.get("rules", {}), known)
     except ValueError as error:  # tomllib's own says on which line
         raise BankError(f"{place}: {error}") from error
-    rows, lines = tables.get("items", []), _lines_of_items(text)
+    heads = (re.match(r"\s*\[\[\s*items\s*\]\]", line) for line in text.splitlines())
+    rows, lines = tables.get("items", []), [n for n, head in enumerate(heads, 1) if head]
     if not isinstance(rows, list) or not rows or len(rows) != len(lines):
         raise BankError(f"{place}: a bank is a list of tables, each headed [[items]]")
     bank = Bank(name, (), {**known, **own})
@@ -212,12 +213,6 @@ def parse(text: str, name: str, rules: Mapping[str, str] | None = None) -> Bank:
             label = row.get("id", f"number {len(bank.items) + 1}")
             raise BankError(f"{place}, line {line}, item {label}: {error}") from error
     return bank
-
-
-def _lines_of_items(text: str) -> list[int]:
-    """Line on which each [[items]] stands."""
-    lines = text.splitlines()
-    return [n for n, line in enumerate(lines, 1) if re.match(r"\s*\[\[\s*items\s*\]\]", line)]
 
 
 def _rules(table: Any, known: Mapping[str, str]) -> dict[str, str]:
@@ -237,8 +232,8 @@ def _rules(table: Any, known: Mapping[str, str]) -> dict[str, str]:
 def _item(row: Any, bank: Bank) -> Item:
     item = _typed_item(row, bank.lesson)
     _require(re.fullmatch(r"[a-z][a-z0-9_]*", item.id), "id must be lower_case_words")
-    taken = {other.id for other in bank.items}
-    _require(item.id not in taken, "another item of this bank has the same id")
+    is_new = item.id not in {other.id for other in bank.items}
+    _require(is_new, "another item of this bank has the same id")
     for name in ("section", "question", "explanation"):
         _require(getattr(item, name).strip(), f"{name} is missing")
     if item.kind in ("number", "shape") or item.computation:
@@ -271,11 +266,10 @@ def _typed_item(row: Mapping[str, Any], folder: str) -> Item:
     values["options"] = tuple(_option(option) for option in _list(row, "options"))
     values["wrong"] = tuple(_list(row, "wrong"))
     values["variables"] = {n: _choices(n, v) for n, v in row.get("variables", {}).items()}
-    defaults = {"id": "", "section": "", "question": "", "explanation": ""}
     if "trap" in values:
         claim = facts.trap(values["trap"]).claim
-        defaults["question"] = f"A slide says: “{claim}” What is wrong with that?"
-    return Item(**{**defaults, **values})
+        values.setdefault("question", f"A slide says: “{claim}” What is wrong with that?")
+    return Item(**{"id": "", "section": "", "question": "", "explanation": "", **values})
 
 
 def _option(row: Any) -> Option:
@@ -312,8 +306,8 @@ def _check_options(item: Item) -> None:
             option.rule or (option.right and not several),
             f"option {option.text!r} names no wrong rule by which it is misjudged",
         )
-    texts = {option.text for option in item.options}
-    _require(len(texts) == len(item.options), "has the same answer twice")
+    num_texts = len({option.text for option in item.options})
+    _require(num_texts == len(item.options), "has the same answer twice")
 
 
 def _with_rules(item: Item) -> Item:

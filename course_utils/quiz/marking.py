@@ -202,11 +202,8 @@ def _in_python(text: str, whole: bool) -> str:
         text = re.sub(_GAP, "", text)
     english, comma = _ENGLISH.fullmatch(text), _COMMA.fullmatch(text)
     if english and comma and not whole:
-        plain = text.replace(",", "")
-        point = text.replace(",", ".")
-        raise NoAnswer(
-            f"{text} can be read as {plain} or as {point}: write it in one of these ways"
-        )
+        plain, point = text.replace(",", ""), text.replace(",", ".")
+        raise NoAnswer(f"{text} can be read as {plain} or as {point}: write one of these two")
     if english:
         return text.replace(",", "")
     return text.replace(".", "").replace(",", ".") if comma else text

@@ -115,6 +115,4 @@ def _set_aside(path: Path) -> str:
         path.replace(aside)
     except OSError:
         return "The file of your answers is damaged and cannot be renamed; the quiz begins anew."
-    return (
-        f"The file of your answers was damaged. It is kept as {aside.name}; the quiz begins anew."
-    )
+    return f"The file of your answers was damaged. It is {aside.name} now; the quiz begins anew."

@@ -31,18 +31,13 @@ def markup(text: str) -> str:
         if index % 2:
             made.append(f"<pre><code>{html.escape(part)}</code></pre>")
         else:
-            made += [f"<p>{_inline(p)}</p>" for p in re.split(r"\n\s*\n", part.strip()) if p]
+            made += [f"<p>{phrase(p)}</p>" for p in re.split(r"\n\s*\n", part.strip()) if p]
     return "".join(made)
 
 
 def phrase(text: str) -> str:
-    """Return HTML of a text of one line, without a paragraph around it."""
-    return _inline(text.strip())
-
-
-def _inline(text: str) -> str:
-    """Escape, then mark up; what stands in `code` is left alone by the other rules."""
-    pieces = re.split(r"(`[^`]+`)", html.escape(text, quote=False))
+    """Return HTML of a text without a paragraph around it; in `code` nothing else is marked up."""
+    pieces = re.split(r"(`[^`]+`)", html.escape(text.strip(), quote=False))
     for index, piece in enumerate(pieces):
         rules = _INLINE[:1] if index % 2 else _INLINE[1:]
         for pattern, replacement in rules:

@@ -28,9 +28,8 @@ class QuizState:
     """
 
     def __init__(self, bank: Bank) -> None:
-        self.bank = bank
+        self.bank, self.note = bank, ""
         self.entries = {item.id: Entry() for item in bank.items}
-        self.note = ""
         self._forms: dict[str, str] = {}  # item -> why what was given is no answer at all
 
     def recall(self) -> None:

@@ -135,8 +135,7 @@ def _unfit(item: Item, values: Mapping[str, Any]) -> str:
 
 
 def _answered(item: Item, values: Mapping[str, Any]) -> Answer:
-    if item.computation is None:
-        raise ValueError(f"item {item.id} has no computation, so it has no answer but its options")
+    assert item.computation is not None, "what is not drawn has no answer but its options"
     return compute(item.computation, **values)
 
 

@@ -91,7 +91,7 @@ def test_numbers_that_people_type(typed: str, value: float) -> None:
 
 def test_a_comma_that_may_be_either_is_asked_about() -> None:
     assert marking.read_number("61,706", whole=True) == 61706
-    with pytest.raises(quiz.NoAnswer, match=r"^1,250 can be read as 1250 or as 1\.250: write it"):
+    with pytest.raises(quiz.NoAnswer, match=r"^1,250 can be read as 1250 or as 1\.250: write one"):
         marking.read_number("1,250")
 
 

@@ -25,10 +25,9 @@ def stack_field(k: int, num: int) -> Answer:
 
 def stack_weights(c: int, num: int) -> Answer:
     """Count the weights, without biases, of 3x3 layers with c channels in and out."""
-    with torch.device("meta"):
-        layers = nn.Sequential(*(nn.Conv2d(c, c, 3, bias=False) for _ in range(num)))
+    layer = nn.Conv2d(c, c, 3, bias=False, device="meta")
     return Answer(
-        num_parameters(layers),
+        num * num_parameters(layer),
         one_layer_only=9 * c * c,
         channels_not_squared=9 * c * num,
         bias_counted=num * (9 * c * c + c),
