@@ -51,6 +51,11 @@ class Profile:
     limit: int
     checks_claims: bool
 
+    @property
+    def loading(self) -> dict[str, Any]:
+        """Options for `course_utils.data.load`, beside the name of the data set."""
+        return {"batch_size": self.batch_size, "limit": self.limit or None}
+
 
 def choose_device() -> torch.device:
     """Return the fastest device of this machine: cuda, else mps, else cpu."""
@@ -126,21 +131,21 @@ def _profile_table() -> dict[str, dict]:
     return tomllib.loads(files("course_utils").joinpath("profiles.toml").read_text("utf-8"))
 
 
-def expect(claim: bool, message: str, *, trained: bool = True) -> None:
+def expect(claim: bool, sentence: str, *, trained: bool = False) -> None:
     """Assert a claim of a lesson, so that a false one fails the notebook.
 
     Args:
         claim: What must be true.
-        message: The claim in words; printed when it holds.
-        trained: The claim is about a trained model. The quick profile trains too little
+        sentence: The claim in words; printed when it holds.
+        trained: Whether the claim is about a trained model. The quick profile trains too little
             for such claims, and says so instead of asserting them.
 
     Raises:
         AssertionError: The claim does not hold.
     """
     if trained and not profile().checks_claims:
-        print(f"not checked in the quick profile: {message}")
-        return
-    if not claim:
-        raise AssertionError(f"this lesson claims that {message}, and here it did not hold")
-    print(f"holds: {message}")
+        print(f"not checked in the quick profile: {sentence}")
+    elif claim:
+        print(f"✓ {sentence}")
+    else:
+        raise AssertionError(f"the lesson claims this, and here it does not hold: {sentence}")

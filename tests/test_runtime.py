@@ -1,3 +1,4 @@
+import dataclasses
 import random
 
 import numpy as np
@@ -83,17 +84,25 @@ def test_a_lesson_changes_only_its_own_settings(monkeypatch):
     assert runtime.profile().epochs == 8
 
 
-def test_expect_fails_on_a_false_claim(monkeypatch, capsys):
+def test_a_profile_says_how_data_is_loaded(monkeypatch):
+    few = runtime.profile("07_lenet", name="quick")
+    assert few.limit and few.loading == {"batch_size": few.batch_size, "limit": few.limit}
+    all_of_it = dataclasses.replace(few, limit=0)
+    assert all_of_it.loading == {"batch_size": few.batch_size, "limit": None}
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_expect_fails_on_a_false_claim(trained, monkeypatch, capsys):
     monkeypatch.setenv("COURSE_PROFILE", "laptop")
-    runtime.expect(True, "two is even")
-    assert capsys.readouterr().out == "holds: two is even\n"
-    with pytest.raises(AssertionError, match="claims that three is even"):
-        runtime.expect(False, "three is even")
+    runtime.expect(True, "Two is even.", trained=trained)
+    assert capsys.readouterr().out == "✓ Two is even.\n"
+    with pytest.raises(AssertionError, match=r"claims this, and here it .* hold: Three is even\.$"):
+        runtime.expect(False, "Three is even.", trained=trained)
 
 
 def test_the_quick_profile_asserts_only_what_needs_no_training(monkeypatch, capsys):
     monkeypatch.setenv("COURSE_PROFILE", "quick")
-    runtime.expect(False, "the net is good")
-    assert "not checked" in capsys.readouterr().out
+    runtime.expect(False, "The net is good.", trained=True)
+    assert capsys.readouterr().out == "not checked in the quick profile: The net is good.\n"
     with pytest.raises(AssertionError):
-        runtime.expect(False, "one is two", trained=False)
+        runtime.expect(False, "One is two.")

@@ -94,7 +94,11 @@ print(f"{history.seconds:.0f} seconds")
 # %% tags=["nbval-ignore-output"]
 result = evaluate(model, loaders.test)
 print(f"after training: {result.accuracy:.0%} of {loaders.test.num_images} new pictures right")
-expect(result.accuracy > 0.75, "more than 75 % of the new pictures are classified rightly")
+expect(
+    result.accuracy > 0.75,
+    "More than 75 % of the new images are classified correctly.",
+    trained=True,
+)
 
 # %% [markdown]
 # And one single picture. Change the number and run the cell again; is the model ever surely wrong?

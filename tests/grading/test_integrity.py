@@ -24,7 +24,7 @@ def test_an_honest_answer_and_the_exercise_itself_are_not_suspected():
     ("code", "what"),
     [
         ('answer = quiz.solution("a", "b", "")', "the quiz's own answers"),
-        ("from course_utils.quiz.computations import shared", "the quiz's own answers"),
+        ("from course_utils.quiz.banks.shared import answers", "the quiz's own answers"),
         ("sys._getframe(1).f_globals", "the frames of the checks"),
         ("import builtins", "how modules are loaded"),
         ("checks.award = print", "the function that gives points"),

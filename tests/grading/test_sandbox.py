@@ -86,8 +86,8 @@ def test_inside_there_is_the_course_with_its_old_names_and_of_the_grader_only_th
 
 def test_what_must_stay_hidden_does_so_even_in_a_visible_folder(run_inside):
     package = Path(sandbox.PACKAGE)
-    code = f"import os; print(len(os.listdir({str(package / 'quizzes')!r})))"
-    assert run_inside(code, hidden=[package / "quizzes"]) == ["0"]
+    code = f"import os; print(len(os.listdir({str(package / 'quiz' / 'banks')!r})))"
+    assert run_inside(code, hidden=[package / "quiz" / "banks"]) == ["0"]
 
 
 def test_nothing_but_the_run_folder_can_be_written(run_inside, tmp_path):

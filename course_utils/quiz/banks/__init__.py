@@ -1,0 +1,1 @@
+"""The banks: a folder a lesson, with the questions and rules (`*.toml`) and their `answers.py`."""
