@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import programs
 import pytest
 from programs import NEEDS, closing_line
 
@@ -128,6 +129,27 @@ def test_where_nothing_may_be_skipped_only_who_asks_finds_a_program(npm, run):
 def test_the_closing_line_says_what_adds_what_is_lacking(monkeypatch, skipped, manager, line):
     monkeypatch.setenv("PATH", os.devnull)
     assert closing_line(skipped, manager) == line
+
+
+def test_without_a_network_a_chromium_is_given_up_at_once(monkeypatch, capsys):
+    monkeypatch.setattr(programs, "chromium_path", lambda: None)
+    monkeypatch.setattr(programs, "playwright_says", lambda pattern: "elsewhere.invalid")
+    monkeypatch.setattr(programs, "getproxies", dict)
+    monkeypatch.setattr(subprocess, "run", lambda *_, **__: pytest.fail("asked for a download"))
+    programs.fetch_chromium()
+    assert capsys.readouterr().out.endswith("No: those tests will be skipped.\n")
+
+
+def test_the_chromium_of_playwright_will_do(chromium, tmp_path, monkeypatch):
+    shell = tmp_path / "chromium_headless_shell-1" / "chrome-linux" / "headless_shell"
+    shell.parent.mkdir(parents=True)
+    shell.symlink_to(chromium)
+    monkeypatch.setattr(programs, "playwright_says", lambda pattern: str(shell.parents[1]))
+    monkeypatch.setattr(programs.shutil, "which", lambda name: None)
+    assert programs.chromium_path() == str(shell)
+    shell.unlink()
+    shell.symlink_to("/bin/false")  # as where its libraries are missing
+    assert programs.chromium_path() is None
 
 
 def test_what_is_there_and_does_not_do_is_not_installed_again(tmp_path, monkeypatch):
