@@ -64,14 +64,14 @@ class Report:
         return Table(("what", "state", "found"), rows)
 
     def __str__(self) -> str:
-        """The verdict and what there is to do, as a terminal shows it."""
+        """Return the verdict and what there is to do, as a terminal shows it."""
         problems = (f"- {problem.what}: {problem.found}" for problem in self.problems)
         return "\n".join([self.verdict, *problems, MORE])
 
     __repr__ = __str__
 
     def _repr_html_(self) -> str:
-        """The same as a notebook shows it, the table folded away below."""
+        """Return the same as a notebook shows it, the table folded away below."""
         problems = "".join(
             f"<li>{html.escape(problem.what)}: {html.escape(problem.found)}</li>"
             for problem in self.problems

@@ -13,7 +13,7 @@ SPLIT_SEED = 20_481
 
 
 def rank_in_class(labels: Tensor) -> Tensor:
-    """Number the images of each class in their order: 0 for its first, 1 for its second, ...
+    """Count the images of each class in their order: 0 for its first, 1 for its second, ...
 
     Args:
         labels: (N,), int64.

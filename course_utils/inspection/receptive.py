@@ -46,8 +46,8 @@ class Seen:
         return self.through(Layer(k=self.n, s=self.n), (1, 1))
 
 
-NOTHING = Seen(Field((0, 0), (0, 0), (0, 0)), (0, 0))
-"""What a tensor has seen that owes the picture nothing, such as a weight."""
+NOTHING = Seen(Field(), (0, 0))
+"""What a tensor has seen that owes the image nothing, such as a weight: a mark, with no field."""
 
 
 class FieldTracker(TorchDispatchMode):
@@ -402,7 +402,7 @@ def _overlap(written: torch.Tensor, other: torch.Tensor) -> Overlap:
     maps = written.dim() == other.dim() == 4 and written.stride() == other.stride()
     if not maps or _without_channels(written) != _without_channels(other):
         return "unknown"
-    first, rest = divmod(starts[1] - starts[0], written.stride(1))  # channel of the other's first
+    first, rest = divmod(int(starts[1] - starts[0]), written.stride(1))  # channel of the other's first
     if rest:
         return "unknown"
     last = first + other.shape[1]

@@ -281,7 +281,7 @@ def _option(row: Any) -> Option:
 
 
 def _choices(name: str, row: Any) -> tuple[Any, ...]:
-    """The values that a variable can take: a list, or from, to and perhaps step."""
+    """Return the values that a variable can take: a list, or from, to and perhaps step."""
     if isinstance(row, dict):
         _only(row, {"from", "to", "step"}, f"variable {name}")
         whole = all(isinstance(value, int) for value in row.values())

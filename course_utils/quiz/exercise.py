@@ -43,7 +43,7 @@ def student(claimed: object = None) -> str:
 
 
 def _started_with() -> dict[str, str]:
-    """The environment as the process got it, before any code could change it; Linux only."""
+    """Return the environment as the process got it, before any code could change it; Linux only."""
     try:
         raw = _STARTED_WITH.read_bytes().decode(errors="replace")
     except OSError:

@@ -61,7 +61,7 @@ def num_paths(blocks: int, k: int) -> Answer:
 
 
 def _stage(c: int, n: int) -> nn.Sequential:
-    """A stage of n basic blocks from c to 2c channels, without memory for its weights."""
+    """Build a stage of n basic blocks from c to 2c channels, without memory for its weights."""
     with torch.device("meta"):
         rest = [BasicBlock(2 * c, 2 * c) for _ in range(n - 1)]
         return nn.Sequential(BasicBlock(c, 2 * c, stride=2), *rest)

@@ -13,7 +13,7 @@ from course_utils.quiz.banks.shared.answers import shape_after
 
 
 def _maps_read(k0: int, k: int, layers: int) -> list[int]:
-    """Maps that each layer of a dense block reads."""
+    """Count the maps that each layer of a dense block reads."""
     with torch.device("meta"):
         block = DenseBlock(k0, layers, k, bottleneck=False)
     return [m.in_channels for m in block.modules() if isinstance(m, nn.Conv2d)]
