@@ -157,6 +157,7 @@ def test_a_claim_about_a_trained_model_is_marked_and_no_other(claims):
 
 def test_claims_are_whole_sentences(claims):
     sentences = [claim.sentence for claim in claims]
+    assert sentences, "a lesson that claims nothing, or calls expect by another name"
     whole = r"[A-Z0-9…].*\w.* .*[.…]"
     assert [text for text in sentences if not re.fullmatch(whole, text)] == []
 
