@@ -23,12 +23,15 @@ the lessons. `help(course_utils.data)` says more of one part. The parts are:
     checks        what an exercise holds your answers against
     arithmetic    sizes, receptive fields, parameters and multiply-adds in whole numbers
     equivariance  how an output answers a shift of the input
+    kernels       the image filters: blurs, edges, the Laplacian
     facts         figures from the papers, traps of the folklore, and who to cite
     runtime       where a lesson runs: device, seed, profile, and claims that are checked
     doctor        what this machine has, and what to do about each problem
+    lab           JupyterLab, open on the first lesson
     cli           the commands of `python -m course_utils`
     tables        the table that other parts return
     arguments     the sentences that refuse a wrong argument
+    startup       threads and variables that a program sets before PyTorch starts
     provenance    the processor and the code that a measured figure comes from
 
 A part is imported when it is first used. Importing one does no work: no download, no seed, no
@@ -62,11 +65,14 @@ __all__ = [
     "equivariance",
     "facts",
     "inspection",
+    "kernels",
+    "lab",
     "models",
     "plots",
     "provenance",
     "quiz",
     "runtime",
+    "startup",
     "tables",
     "training",
     "widgets",
@@ -83,11 +89,14 @@ if TYPE_CHECKING:
         equivariance,
         facts,
         inspection,
+        kernels,
+        lab,
         models,
         plots,
         provenance,
         quiz,
         runtime,
+        startup,
         tables,
         training,
         widgets,

@@ -1,4 +1,4 @@
-"""``python -m course_utils``: see ``course_utils.cli``."""
+"""`python -m course_utils`: see `course_utils.cli`."""
 
 import sys
 

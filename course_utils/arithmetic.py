@@ -60,6 +60,15 @@ def output_size(
 ) -> int: ...
 @overload
 def output_size(
+    n: Pair,
+    k: Size,
+    s: Size = 1,
+    p: Size | PaddingName = 0,
+    dilation: Size = 1,
+    ceil_mode: bool = False,
+) -> Pair: ...
+@overload
+def output_size(
     n: Size,
     k: Size,
     s: Size = 1,

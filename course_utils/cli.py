@@ -1,6 +1,6 @@
-"""The command line: ``python -m course_utils VERB``.
+"""The command line: `python -m course_utils VERB`.
 
-The verbs import what they need when they run, so that ``--help`` answers at once.
+The verbs import what they need when they run, so that `--help` answers at once.
 """
 
 import argparse
@@ -17,6 +17,29 @@ if TYPE_CHECKING:
 
     from course_utils.training import Evaluation, History
     from course_utils.training.experiments import Run
+
+__all__ = [
+    "EXAMPLES",
+    "GRADE_HELP",
+    "NO_GRADER",
+    "TRAIN_EXAMPLES",
+    "VERBS",
+    "add_train",
+    "build_parser",
+    "given",
+    "installed_verbs",
+    "main",
+    "parse_shape",
+    "prepare_run",
+    "refuse_to_grade",
+    "report_run",
+    "run_doctor",
+    "run_lab",
+    "run_models",
+    "run_summary",
+    "run_train",
+    "tell",
+]
 
 EXAMPLES = """examples:
   python -m course_utils doctor
@@ -45,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb.
 
     Args:
-        arguments: What stands after ``python -m course_utils``; the process's own by default.
+        arguments: What stands after `python -m course_utils`; the process's own by default.
 
     Returns:
         The exit code: 0 if it worked, 1 with one sentence on stderr if it could not be done,
@@ -107,7 +130,7 @@ def installed_verbs() -> Iterator[Callable[[Any], None]]:
 
 
 def add_train(verbs: Any) -> None:
-    """Add the verb ``train`` with its options."""
+    """Add the verb `train` with its options."""
     train = verbs.add_parser(
         "train",
         help="train a model and test it",
@@ -143,7 +166,7 @@ def run_lab(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def run_doctor(options: argparse.Namespace, rest: list[str]) -> int:
-    """Print whether all is ready; with ``--all`` everything that was looked at."""
+    """Print whether all is ready; with `--all` everything that was looked at."""
     from course_utils.doctor import doctor
 
     report = doctor(everything=options.all)
@@ -249,7 +272,7 @@ def refuse_to_grade(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def parse_shape(text: str) -> tuple[int, int, int]:
-    """Turn ``3x224x224`` into (3, 224, 224).
+    """Turn `3x224x224` into (3, 224, 224).
 
     Raises:
         ValueError: The text is not three positive whole numbers with an x between them.

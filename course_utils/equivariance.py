@@ -25,8 +25,8 @@ def shift(x: Tensor, rows: float, columns: float = 0) -> Tensor:
 
     Args:
         x: (..., H, W), float.
-        rows: pixels downwards; negative is upwards.
-        columns: pixels to the right; negative is to the left.
+        rows: Pixels downwards; negative is upwards.
+        columns: Pixels to the right; negative is to the left.
     """
     if float(rows).is_integer() and float(columns).is_integer():
         return x.roll((int(rows), int(columns)), dims=(-2, -1))

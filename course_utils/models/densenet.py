@@ -29,10 +29,10 @@ class DenseLayer(nn.Module):
     """One layer of a block: makes `growth_rate` new maps from all maps so far.
 
     Args:
-        in_channels: channels of all maps so far, together.
-        growth_rate: number of new maps, the paper's k.
-        bottleneck: whether a 1x1 convolution reduces the input to 4k maps first.
-        dropout: share of the values switched off in training after each convolution.
+        in_channels: Channels of all maps so far, together.
+        growth_rate: Number of new maps, the paper's k.
+        bottleneck: Whether a 1x1 convolution reduces the input to 4k maps first.
+        dropout: Share of the values switched off in training after each convolution.
 
     Source: Huang et al. 2017, section 3.
     """
@@ -102,11 +102,11 @@ class DenseBlock(nn.Module):
     """Layers that each add `growth_rate` maps; all maps together are the output.
 
     Args:
-        in_channels: channels of the input.
-        num_layers: number of layers.
-        growth_rate: maps that each layer adds, the paper's k.
-        bottleneck: see `DenseLayer`.
-        dropout: see `DenseLayer`.
+        in_channels: Channels of the input.
+        num_layers: Number of layers.
+        growth_rate: Maps that each layer adds, the paper's k.
+        bottleneck: See `DenseLayer`.
+        dropout: See `DenseLayer`.
         layer: `DenseLayer`, or `MemoryEfficientDenseLayer`.
 
     Source: Huang et al. 2017, figure 1 and equation 2.

@@ -76,13 +76,13 @@ class Inception(nn.Module):
     """Four paths look at the same maps through windows of different size, side by side.
 
     Args:
-        in_channels: channels of the input.
-        one: channels of the 1x1 path.
-        three: channels of the 3x3 path, after its 1x1 reduction and at its end.
-        five: the same for the 5x5 path.
-        pool: channels of the path with the max pool, set by the 1x1 convolution after it.
+        in_channels: Channels of the input.
+        one: Channels of the 1x1 path.
+        three: Channels of the 3x3 path, after its 1x1 reduction and at its end.
+        five: The same for the 5x5 path.
+        pool: Channels of the path with the max pool, set by the 1x1 convolution after it.
         five_kernel: 5; torchvision's port has 3 there.
-        batch_norm: whether batch normalisation follows each convolution.
+        batch_norm: Whether batch normalisation follows each convolution.
 
     Source: Szegedy et al. 2015, figure 2(b).
     """
@@ -123,10 +123,10 @@ class AuxiliaryHead(nn.Module):
     """A small classifier half way up, which feeds gradient to the layers below it.
 
     Args:
-        in_channels: channels of the maps it hangs on.
-        num_classes: number of logits.
-        overlapping_pool: the paper's 5x5 pool with stride 3; else the adaptive one of torchvision.
-        batch_norm: whether batch normalisation follows the convolution.
+        in_channels: Channels of the maps it hangs on.
+        num_classes: Number of logits.
+        overlapping_pool: The paper's 5x5 pool with stride 3; else the adaptive one of torchvision.
+        batch_norm: Whether batch normalisation follows the convolution.
 
     Source: Szegedy et al. 2015, section 5.
     Differs: an adaptive pool, which changes nothing at 224, lets other sizes through.

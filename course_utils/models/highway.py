@@ -20,8 +20,8 @@ class HighwayLinear(nn.Module):
     """Fully connected highway layer: y = H(x) T(x) + x (1 - T(x)).
 
     Args:
-        num_units: units of the layer, the same as of its input.
-        gate_bias: bias of the transform gate T at the start; negative lets x pass.
+        num_units: Units of the layer, the same as of its input.
+        gate_bias: Bias of the transform gate T at the start; negative lets x pass.
 
     Source: Srivastava et al. 2015 (Training very deep networks), equation 3 and section 2.2.
     """

@@ -15,10 +15,10 @@ class MLPConv(nn.Sequential):
     """A convolution followed by two 1x1 convolutions: a three-layer MLP slid over the picture.
 
     Args:
-        in_channels: channels of the input.
-        widths: channels after each of the three layers.
-        kernel_size: odd height and width of the first filter; the others are 1x1.
-        last_relu: whether the third layer has a ReLU too.
+        in_channels: Channels of the input.
+        widths: Channels after each of the three layers.
+        kernel_size: Odd height and width of the first filter; the others are 1x1.
+        last_relu: Whether the third layer has a ReLU too.
 
     Source: Lin et al. 2014, section 3.1.
     """

@@ -36,9 +36,9 @@ class BatchNorm2dByHand(nn.Module):
     """Batch normalisation written out; equal to `nn.BatchNorm2d` to the last buffer.
 
     Args:
-        num_features: number of channels C.
-        eps: added to the variance, so that a constant channel does not divide by zero.
-        momentum: weight of the newest batch in the running estimates.
+        num_features: Number of channels C.
+        eps: Added to the variance, so that a constant channel does not divide by zero.
+        momentum: Weight of the newest batch in the running estimates.
 
     Source: Ioffe & Szegedy 2015, algorithms 1 and 2.
     """
@@ -61,7 +61,7 @@ class BatchNorm2dByHand(nn.Module):
         """Normalise x (N, C, H, W): by this batch in training, by the running estimates after.
 
         Raises:
-            ValueError: in training, if a channel holds a single value: it has no variance.
+            ValueError: In training, if a channel holds a single value: it has no variance.
         """
         if self.training:
             mean = x.mean(dim=(0, 2, 3))  # (C,)

@@ -50,14 +50,14 @@ class Shortcut(nn.Sequential):
     """The way around a block: nothing at all where the shapes agree, else one of three options.
 
     Args:
-        in_channels: channels of the block's input.
-        out_channels: channels of the block's output.
-        stride: stride of the block.
+        in_channels: Channels of the block's input.
+        out_channels: Channels of the block's output.
+        stride: Stride of the block.
         option: A pads with zeros, B projects by a 1x1 convolution where the shapes differ, C
             projects in every block.
 
     Raises:
-        ValueError: for another option.
+        ValueError: For another option.
 
     Source: He et al. 2016, section 3.3 and table 3.
     """
@@ -80,10 +80,10 @@ class BasicBlock(nn.Module):
     """Two 3x3 convolutions that learn F(x); the block returns ReLU(F(x) + x).
 
     Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
         stride: 2 halves height and width.
-        shortcut: option A, B or C, see `Shortcut`.
+        shortcut: Option A, B or C, see `Shortcut`.
         residual: False makes the plain twin: the same layers, no shortcut.
 
     Source: He et al. 2016, figures 2 and 5 (left), section 3.4 for batch normalisation.
@@ -117,12 +117,12 @@ class Bottleneck(nn.Module):
     """1x1 squeezes the channels to a quarter, 3x3 works there, 1x1 restores them.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output, a multiple of 4.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output, a multiple of 4.
         stride: 2 halves height and width.
-        shortcut: option A, B or C, see `Shortcut`.
+        shortcut: Option A, B or C, see `Shortcut`.
         residual: False makes the plain twin: the same layers, no shortcut.
-        stride_on: which convolution strides: the first `1x1` (the paper), or the `3x3`
+        stride_on: Which convolution strides: the first `1x1` (the paper), or the `3x3`
             (known as v1.5, and torchvision's), which throws no pixel away unseen.
 
     Source: He et al. 2016, figure 5 (right) and table 1.

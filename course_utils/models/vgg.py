@@ -31,11 +31,11 @@ class VGGBlock(nn.Sequential):
     """Convolutions that keep the size, each followed by ReLU; then a 2x2 pool that halves it.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: filters of every convolution in the block.
-        layers: the block in one line, for example `3 3 1`: a kernel size each, or LRN.
-        batch_norm: whether batch normalisation sits between convolution and ReLU.
-        round_up: whether the pool rounds an odd size up (7 -> 4) and not down (7 -> 3).
+        in_channels: Channels of the input.
+        out_channels: Filters of every convolution in the block.
+        layers: The block in one line, for example `3 3 1`: a kernel size each, or LRN.
+        batch_norm: Whether batch normalisation sits between convolution and ReLU.
+        round_up: Whether the pool rounds an odd size up (7 -> 4) and not down (7 -> 3).
     """
 
     def __init__(

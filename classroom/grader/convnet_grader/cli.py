@@ -62,7 +62,7 @@ def run_grade(options: argparse.Namespace, rest: list[str]) -> int:
     """Grade a batch of submissions, and say where the results are.
 
     Raises:
-        ValueError: nbgrader is missing, this is Windows, or the options do not fit together.
+        ValueError: `nbgrader` is missing, this is Windows, or the options do not fit together.
     """
     if importlib.util.find_spec("nbgrader") is None:
         raise ValueError(NO_GRADER)

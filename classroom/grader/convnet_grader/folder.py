@@ -136,7 +136,7 @@ def generate(slugs: Sequence[str], config: "Config") -> None:
         config: Of the course folder, which gets `exercises/` and a gradebook.
 
     Raises:
-        RuntimeError: nbgrader refuses a notebook; the message has its log.
+        RuntimeError: `nbgrader` refuses a notebook; the message has its log.
     """
     from nbgrader.apps import NbGraderAPI  # seconds to import, and lessons do without
 
@@ -153,7 +153,7 @@ def prepare(batch: Batch) -> None:
     Raises:
         ValueError: There is no such exercise, the results are those of another one, or the grader
             was installed without the course around it.
-        RuntimeError: nbgrader refuses the solution; the message has its log.
+        RuntimeError: `nbgrader` refuses the solution; the message has its log.
     """
     if not (batch.solution / f"{batch.exercise}.ipynb").is_file():
         raise ValueError(f"there is no exercise {batch.exercise} in {batch.solution.parent}")
