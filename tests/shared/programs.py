@@ -63,7 +63,7 @@ def chromium_path() -> str | None:
 
 def sandbox_starts() -> bool:
     """Return whether students' code can be shut in here, by the grader's own check."""
-    from course_utils.grading.sandbox import SandboxUnavailable, require_sandbox
+    from convnet_grader.sandbox import SandboxUnavailable, require_sandbox
 
     try:
         require_sandbox()
