@@ -2,15 +2,16 @@
 
 import importlib.util
 import shutil
-import sys
 import warnings
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 from scripts import load_script
 
 from course_utils import cli
+from course_utils.grading import sandbox
 from course_utils.grading.folder import Batch, prepare
 from course_utils.grading.preprocessors import WithholdHidden, copies_of
 from course_utils.grading.sandbox import require_sandbox
@@ -77,7 +78,7 @@ def test_windows_is_sent_to_wsl(monkeypatch, capsys):
 
 def test_without_a_sandbox_nothing_is_graded(course, monkeypatch, capsys):
     require_sandbox.cache_clear()
-    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(sandbox, "sys", SimpleNamespace(platform="darwin"))
     out = course / "out"
     said = refusal(capsys, course, "--out", out, "--exercise", light.SLUG)
     assert "the sandbox needs Linux, and this is darwin" in said and "--trusted" in said
