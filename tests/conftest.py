@@ -91,6 +91,15 @@ def browser(pytestconfig, chromium) -> Iterator["Browser"]:
 
 
 @pytest.fixture(scope="session")
+def warm_kernel() -> Iterator[str]:
+    """The name of a kernel that starts at once; who asks is in the group "warm kernels"."""
+    from warm_kernels import warm_kernels
+
+    with warm_kernels() as name:
+        yield name
+
+
+@pytest.fixture(scope="session")
 def axe_source() -> str:
     """The text of axe-core, as its package ships it."""
     return (files("axe_playwright_python") / "axe.min.js").read_text(encoding="utf-8")

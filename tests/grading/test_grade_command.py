@@ -3,10 +3,10 @@
 import importlib.util
 import re
 import shutil
-import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -18,6 +18,13 @@ from convnet_grader.folder import Batch, batch_config, course_config, prepare
 from convnet_grader.preprocessors import WithholdHidden, copies_of
 from convnet_grader.sandbox import Limits, require_sandbox
 from course_utils import cli
+<<<<<<< HEAD
+=======
+from course_utils.grading import sandbox
+from course_utils.grading.folder import Batch, prepare
+from course_utils.grading.preprocessors import WithholdHidden, copies_of
+from course_utils.grading.sandbox import require_sandbox
+>>>>>>> a
 
 light = load_script(Path(__file__).with_name("light_exercise.py"))
 
@@ -121,7 +128,7 @@ def test_windows_is_sent_to_wsl(monkeypatch, capsys):
 
 def test_without_a_sandbox_nothing_is_graded(course, monkeypatch, capsys):
     require_sandbox.cache_clear()
-    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(sandbox, "sys", SimpleNamespace(platform="darwin"))
     out = course / "out"
     said = refusal(capsys, course, "--out", out, "--exercise", light.SLUG)
     assert "the sandbox needs Linux, and this is darwin" in said and "--trusted" in said

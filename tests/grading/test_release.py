@@ -8,7 +8,6 @@ from pathlib import Path
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from warm_kernels import warm_kernels
 
 ROOT = Path(__file__).resolve().parents[2]
 SLUGS = sorted(path.stem for path in ROOT.glob("sources/exercises/*.py"))
@@ -117,16 +116,11 @@ def test_points_add_up_and_every_answer_is_checked(slug):
             assert after is not None and after.grade and not after.solution, cell.grade_id
 
 
-@pytest.fixture(scope="module")
-def kernel():
-    """The name of a kernel that starts at once."""
-    with warm_kernels() as name:
-        yield name
-
-
-@pytest.mark.xdist_group("untouched exercises")
+@pytest.mark.xdist_group("warm kernels")
 @pytest.mark.parametrize("slug", SLUGS)
-def test_run_all_on_an_untouched_exercise_without_nbgrader(slug, kernel, tmp_path, monkeypatch):
+def test_run_all_on_an_untouched_exercise_without_nbgrader(
+    slug, warm_kernel, tmp_path, monkeypatch
+):
     missing = tmp_path / "packages" / "nbgrader"
     missing.mkdir(parents=True)
     (missing / "__init__.py").write_text("raise ImportError('nbgrader is not installed here')")
@@ -134,7 +128,7 @@ def test_run_all_on_an_untouched_exercise_without_nbgrader(slug, kernel, tmp_pat
 
     notebook = read("exercises", slug)
     place = {"metadata": {"path": str(tmp_path)}}
-    NotebookClient(notebook, timeout=120, kernel_name=kernel, resources=place).execute()
+    NotebookClient(notebook, timeout=120, kernel_name=warm_kernel, resources=place).execute()
 
     answers = [name for name, cell in roles(notebook).items() if name.endswith("_check")]
     texts = ["".join(o.get("text", "") for o in roles(notebook)[name].outputs) for name in answers]
