@@ -13,18 +13,12 @@ import pytest
 from scripts import load_script
 
 import convnet_grader.cli
+from convnet_grader import sandbox
 from convnet_grader.execute import SandboxedExecute
 from convnet_grader.folder import Batch, batch_config, course_config, prepare
 from convnet_grader.preprocessors import WithholdHidden, copies_of
 from convnet_grader.sandbox import Limits, require_sandbox
 from course_utils import cli
-<<<<<<< HEAD
-=======
-from course_utils.grading import sandbox
-from course_utils.grading.folder import Batch, prepare
-from course_utils.grading.preprocessors import WithholdHidden, copies_of
-from course_utils.grading.sandbox import require_sandbox
->>>>>>> a
 
 light = load_script(Path(__file__).with_name("light_exercise.py"))
 
