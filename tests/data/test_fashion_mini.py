@@ -39,11 +39,11 @@ def test_the_licence_lies_beside_the_pictures():
 
 def test_they_are_unpacked_once_and_nobody_s_copy_is_another_s(raw, monkeypatch):
     monkeypatch.setattr(fashion_mini.np, "load", lambda file: pytest.fail("unpacked again"))
-    again = fashion_mini.read()
+    again = fashion_mini.read_fashion_mini()
     again.test.images.zero_()
     again.train.labels.zero_()
-    assert torch.equal(fashion_mini.read().test.images, raw.test.images)
-    assert torch.equal(fashion_mini.read().train.labels, raw.train.labels)
+    assert torch.equal(fashion_mini.read_fashion_mini().test.images, raw.test.images)
+    assert torch.equal(fashion_mini.read_fashion_mini().train.labels, raw.train.labels)
 
 
 def test_one_flipped_byte_is_noticed(tmp_path):
