@@ -77,7 +77,9 @@ def running(home, *in_front, **how):
     words += ["--ServerApp.port_retries=0", "--IdentityProvider.token=lab-tests"]
     env = os.environ | private_settings(home)
     with log.open("wb") as out:
-        process = subprocess.Popen([*in_front, *words], env=env, stdout=out, stderr=out, **how)
+        process = subprocess.Popen(
+            [*in_front, *words], env=env, stdout=out, stderr=out, preexec_fn=hear_signals, **how
+        )
     family = [psutil.Process(process.pid)]
     try:
         url = f"http://127.0.0.1:{port}/api"
@@ -90,6 +92,12 @@ def running(home, *in_front, **how):
         for member in filter(is_there, family):
             member.kill()
         process.wait()
+
+
+def hear_signals():
+    """Give a program the signals back that a test run in the background ignores."""
+    for ignored in (signal.SIGHUP, signal.SIGINT):
+        signal.signal(ignored, signal.SIG_DFL)
 
 
 def start_kernel(url):

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from course_utils.data import Batches, DataInfo, Shapes, ShapesConfig, make_shapes
 from course_utils.inspection import occlusion
-from course_utils.training.placement import device_of_model
+from course_utils.training.device import device_of_model
 from course_utils.widgets.background_results import figure_share
 
 _NUM_DRAWN = 200  # pictures that the training examples are picked from

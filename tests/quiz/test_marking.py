@@ -162,7 +162,9 @@ def test_a_misjudged_statement_says_why_where_the_bank_does() -> None:
             if chosen:  # nothing chosen is no answer
                 told = quiz.mark(question, chosen).sentences[1]
                 assert told.endswith(f". {option.why}" if option.why else ".")
-        assert marking.solution(question) == "; ".join(o.text for o in question.options if o.right)
+        assert marking.answer_in_words(question) == "; ".join(
+            o.text for o in question.options if o.right
+        )
 
 
 def every_question() -> list[quiz.Question]:

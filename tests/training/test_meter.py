@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from course_utils.training.metrics import Meter, num_correct
+from course_utils.training.metrics import Meter, score
 
 
 def metered(*losses):
@@ -18,7 +18,8 @@ def metered(*losses):
 
 def test_each_image_is_right_or_not_by_its_own_largest_logit():
     logits = torch.tensor([[3.0, 1.0], [0.0, 9.0], [2.0, 1.0]])
-    assert int(num_correct(logits, torch.tensor([0, 1, 1]))) == 2
+    sums = score([logits], torch.tensor([0, 1, 1]), auxiliary_weight=0.3)
+    assert int(sums.num_right) == 2
 
 
 def test_sums_are_over_all_batches():
@@ -29,21 +30,21 @@ def test_sums_are_over_all_batches():
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_the_first_bad_batch_among_the_new_ones_is_found(bad):
     meter = metered(1.0)
-    assert meter.num_unchecked == 1
+    assert meter.find_non_finite(at_least=2) is None
+    assert meter.num_checked == 0, "too few to wait for"
     assert meter.find_non_finite() is None
-    assert meter.num_unchecked == 0
+    assert meter.num_checked == 1
     for loss in (2.0, bad, bad):
         meter.add(torch.tensor(loss), torch.tensor(1), 2)
-    assert meter.num_unchecked == 3
-    assert meter.find_non_finite() == 2
+    assert meter.find_non_finite(at_least=3) == 2
     assert meter.find_non_finite() is None, "it is told once"
     meter.add(torch.tensor(bad), torch.tensor(1), 2)
     assert meter.find_non_finite() == 4
 
 
 def test_a_meter_goes_on_from_what_another_held():
-    held, fresh = metered(1.5, 2.0), Meter()
-    fresh.load(held.state())
+    state = metered(1.5, 2.0).state()
+    fresh = Meter(state["losses"], state["correct"], state["num_images"])
     fresh.add(torch.tensor(0.5), torch.tensor(2), 2)
     assert fresh.sums().tolist() == [4.0, 4.0, 6.0]
     assert len(fresh) == 3
