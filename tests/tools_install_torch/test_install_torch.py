@@ -95,9 +95,9 @@ def usual():
 def set_up(clone, **variables):
     """Run set-up as `make lab` does, far from the caches and the settings of this machine.
 
-    What hangs is stopped, and that is a failure.
+    Nor is it told that `make test` is what runs it. What hangs is stopped, and that is a failure.
     """
-    theirs = ("PIP_", "UV_")
+    theirs = ("PIP_", "UV_", "MAKE")
     ours = {name: value for name, value in os.environ.items() if not name.startswith(theirs)}
     caches = {"UV_CACHE_DIR": str(clone / "cache"), "PIP_NO_CACHE_DIR": "1"}
     settings = {"PIP_CONFIG_FILE": os.devnull, "NO_PROXY": "127.0.0.1", "TORCH": ""}
