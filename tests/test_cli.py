@@ -151,7 +151,7 @@ def test_train_takes_what_is_not_given_from_the_profile(capsys):
         (["lenet5", "--epochs", "0"], "epochs is 0: train for at least 1"),
         (["lenet5", "--data", "imagenet"], "there is no data set 'imagenet': choose one of"),
         (["lenet5", "--data", "imagefolder:/nowhere"], "/nowhere"),
-        (["vgg16", "--limit", "20"], "vgg16 needs pictures of at least 32x32, got 28x28"),
+        (["vgg16", "--limit", "20"], "vgg16 needs images of at least 32x32, got 28x28"),
         (["lenet5", "--lr", "1e9", "--limit", "640"], "the loss became infinite or NaN in epoch 1"),
         (["lenet5", "--precision", "int4"], "precision is 'int4': use one of"),
     ],

@@ -336,7 +336,7 @@ def test_an_architecture_by_name_at_another_size():
         (lambda: summary(nn.Linear(3, 4), (3.0,)), "not made of positive integers"),
         (lambda: summary(nn.Conv2d(3, 4, 3), (3, 0, 5)), "not made of positive integers"),
         (lambda: summary(nn.Linear(3, 4), (5,)), "Linear cannot take an input of 5"),
-        (lambda: summarise("vgg16", (3, 8, 8)), "vgg16 needs pictures of at least 32x32"),
+        (lambda: summarise("vgg16", (3, 8, 8)), "vgg16 needs images of at least 32x32"),
         (lambda: summarise("vgg61"), "vgg61.*did you mean"),
         (lambda: model_table(["resnet21"]), "resnet21"),
     ],
