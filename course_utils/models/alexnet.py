@@ -109,12 +109,7 @@ class OneTowerAlexNet(nn.Module):
 class SmallAlexNet(nn.Module):
     """AlexNet's order of layers for 28 and 32 px: 5x5 filters without stride at the start.
 
-    Args:
-        in_channels: Channels of the images.
-        num_classes: Number of logits.
-        groups: 2 keeps the two towers, 1 joins them.
-        lrn: Whether local response normalisation follows the first two layers.
-        dropout: Share of the hidden units switched off in training.
+    For its arguments see `alexnet_small`.
     """
 
     def __init__(

@@ -224,11 +224,7 @@ class GoogLeNet(nn.Module):
 class SmallGoogLeNet(nn.Module):
     """Four Inception modules for 28 and 32 px, after a stem that halves the size once.
 
-    Args:
-        in_channels: Channels of the images.
-        num_classes: Number of logits.
-        batch_norm: Whether batch normalisation follows each convolution.
-        dropout: Share of the last features switched off in training.
+    For its arguments see `googlenet_small`.
     """
 
     def __init__(

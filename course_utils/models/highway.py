@@ -65,12 +65,8 @@ class HighwayConv2d(nn.Module):
 class HighwayMLP(nn.Module):
     """A thin and deep fully connected net: one plain layer, highway layers, one linear layer.
 
-    Args:
-        in_features: C * H * W of the images.
-        num_units: Units of every hidden layer.
-        num_layers: Number of highway layers.
-        num_classes: Number of logits.
-        gated: False makes the plain twin: linear layers with ReLU in their place.
+    For its arguments see `highway`; `in_features` is C * H * W of the images. The plain twin has
+    linear layers with ReLU in place of the highway layers.
     """
 
     def __init__(
@@ -99,12 +95,8 @@ class HighwayMLP(nn.Module):
 class HighwayConvNet(nn.Module):
     """Three stages of convolutional highway layers; a plain layer and a pool lead to each.
 
-    Args:
-        in_channels: Channels of the images.
-        num_classes: Number of logits.
-        num_layers: Highway layers in each stage.
-        width: Channels of the first stage; the others have twice and four times as many.
-        gated: False makes the plain twin: convolutions with ReLU in their place.
+    For its arguments see `highway_small`. The plain twin has convolutions with ReLU in place of the
+    highway layers.
     """
 
     def __init__(
@@ -187,7 +179,7 @@ def highway_small(
         in_channels: Channels of the images.
         num_classes: Number of logits.
         num_layers: Highway layers in each of the three stages.
-        width: Channels of the first stage.
+        width: Channels of the first stage; the others have twice and four times as many.
         gate_bias: Bias of the gates at the start; the paper suggests -1, -2 and -3 for about 10,
             20 and 30 layers.
         gated: False builds the plain twin.

@@ -44,12 +44,7 @@ class MLPConv(nn.Sequential):
 class NiN(nn.Module):
     """Three mlpconv layers; the last has one map a class, whose mean is that class's logit.
 
-    Args:
-        in_channels: Channels of the images.
-        num_classes: Number of logits.
-        width: Channels of the widest layers, a multiple of 12.
-        dropout: Share of the values switched off after the first two mlpconv layers.
-        relu_logits: Whether the maps that become logits pass a ReLU, as all others do.
+    For its arguments see `nin`.
 
     Source: Lin et al. 2014, sections 3.2 and 4.1. The paper does not print the widths; 192, 160
         and 96 are those of the authors' published CIFAR-10 network.

@@ -127,17 +127,23 @@ class InputCheck:
         return ""
 
 
-LENET_PAPER = "LeCun et al. 1998, Gradient-based learning applied to document recognition"
-ALEXNET_PAPER = "Krizhevsky et al. 2012, ImageNet classification with deep convolutional networks"
-VGG_PAPER = "Simonyan & Zisserman 2015, Very deep convolutional networks, table 1"
-NIN_PAPER = "Lin et al. 2014, Network in network"
-GOOGLENET_PAPER = "Szegedy et al. 2015, Going deeper with convolutions"
-HIGHWAY_PAPER = "Srivastava et al. 2015, Training very deep networks"
-RESNET_PAPER = "He et al. 2016, Deep residual learning for image recognition"
-DENSENET_PAPER = "Huang et al. 2017, Densely connected convolutional networks"
+PAPERS = {
+    "mlp": "Rumelhart et al. 1986, Learning representations",
+    "locally_connected": "LeCun 1989, Generalization and network design strategies",
+    "lenet": "LeCun et al. 1998, Gradient-based learning applied to document recognition",
+    "alexnet": "Krizhevsky et al. 2012, ImageNet classification with deep convolutional networks",
+    "vgg": "Simonyan & Zisserman 2015, Very deep convolutional networks, table 1",
+    "nin": "Lin et al. 2014, Network in network",
+    "googlenet": "Szegedy et al. 2015, Going deeper with convolutions",
+    "highway": "Srivastava et al. 2015, Training very deep networks",
+    "resnet": "He et al. 2016, Deep residual learning for image recognition",
+    "densenet": "Huang et al. 2017, Densely connected convolutional networks",
+}
+"""Family -> where it comes from."""
 
 DIGITS = (1, 28, 28)
 CIFAR = (3, 32, 32)
+IMAGENET = (3, 224, 224)
 
 VGG_NAMES = ("vgg11", "vgg11_lrn", "vgg13", "vgg16_c", "vgg16", "vgg19")
 """What the columns A, A-LRN, B, C, D and E of the paper's table 1 are called today."""
@@ -148,78 +154,53 @@ CIFAR_DEPTHS = (20, 32, 44, 56, 110)
 def entry(
     name: str,
     builder: Callable[..., nn.Module],
-    source: str,
-    input_shape: tuple[int, int, int] = (3, 224, 224),
+    input_shape: tuple[int, int, int],
     min_size: int = 1,
 ) -> ModelEntry:
     """Fill in what follows from the rest: the family is the builder's file, ImageNet has 1,000."""
     function = getattr(builder, "func", builder)  # what a partial is a part of
     family = function.__module__.rpartition(".")[2]
     num_classes = 1000 if input_shape[1] > 32 else 10
-    return ModelEntry(name, family, builder, source, input_shape, num_classes, min_size)
+    return ModelEntry(name, family, builder, PAPERS[family], input_shape, num_classes, min_size)
 
 
-ENTRIES = [
-    entry("mlp", mlp.mlp, "Rumelhart et al. 1986, Learning representations", DIGITS),
-    entry(
-        "locally_connected",
-        locally_connected.locally_connected,
-        "LeCun 1989, Generalization and network design strategies",
-        DIGITS,
-    ),
-    entry("lenet5", lenet.lenet5, LENET_PAPER, DIGITS),
-    entry("alexnet", alexnet.alexnet, ALEXNET_PAPER, (3, 227, 227), 67),
-    entry("alexnet_small", alexnet.alexnet_small, ALEXNET_PAPER, CIFAR, 8),
-    *(
-        entry(name, partial(vgg.vgg, configuration), VGG_PAPER, min_size=32)
-        for name, configuration in zip(VGG_NAMES, vgg.CONFIGURATIONS, strict=True)
-    ),
-    entry("vgg_small", vgg.vgg_small, VGG_PAPER, CIFAR, 16),
-    entry("nin", nin.nin, NIN_PAPER, CIFAR, 8),
-    entry("nin_small", nin.nin_small, NIN_PAPER, CIFAR, 8),
-    entry("googlenet", googlenet.googlenet, GOOGLENET_PAPER, min_size=79),
-    entry("googlenet_small", googlenet.googlenet_small, GOOGLENET_PAPER, CIFAR, 8),
-    entry("highway", highway.highway, HIGHWAY_PAPER, DIGITS),
-    entry("highway_small", highway.highway_small, HIGHWAY_PAPER, CIFAR, 8),
-    *(
-        entry(f"plain{d}", partial(resnet.resnet_cifar, d, False), RESNET_PAPER, CIFAR, 8)
-        for d in CIFAR_DEPTHS
-    ),
-    *(
-        entry(f"resnet{d}", partial(resnet.resnet_cifar, d), RESNET_PAPER, CIFAR, 8)
-        for d in CIFAR_DEPTHS
-    ),
-    *(
-        entry(f"plain{d}", partial(resnet.resnet_basic, d, False), RESNET_PAPER, min_size=32)
-        for d in (18, 34)
-    ),
-    *(
-        entry(f"resnet{d}", partial(resnet.resnet_basic, d), RESNET_PAPER, min_size=32)
-        for d in (18, 34)
-    ),
-    *(
-        entry(f"resnet{d}", partial(resnet.resnet_bottleneck, d), RESNET_PAPER, min_size=32)
-        for d in (50, 101, 152)
-    ),
-    entry("resnet_small", resnet.resnet_small, RESNET_PAPER, CIFAR, 8),
-    *(
-        entry(f"densenet{d}", partial(densenet.densenet_cifar, False, d), DENSENET_PAPER, CIFAR, 8)
-        for d in (40, 100)
-    ),
-    *(
-        entry(
-            f"densenet_bc{d}", partial(densenet.densenet_cifar, True, d), DENSENET_PAPER, CIFAR, 8
-        )
-        for d in (40, 100)
-    ),
-    *(
-        entry(f"densenet{d}", partial(densenet.densenet_imagenet, d), DENSENET_PAPER, min_size=32)
-        for d in densenet.IMAGENET
-    ),
-    entry("densenet_small", densenet.densenet_small, DENSENET_PAPER, CIFAR, 8),
-]
+def entries() -> Iterator[ModelEntry]:
+    """Yield the rows of the table, oldest architecture first."""
+    yield entry("mlp", mlp.mlp, DIGITS)
+    yield entry("locally_connected", locally_connected.locally_connected, DIGITS)
+    yield entry("lenet5", lenet.lenet5, DIGITS)
+    yield entry("alexnet", alexnet.alexnet, (3, 227, 227), 67)
+    yield entry("alexnet_small", alexnet.alexnet_small, CIFAR, 8)
+    for name, configuration in zip(VGG_NAMES, vgg.CONFIGURATIONS, strict=True):
+        yield entry(name, partial(vgg.vgg, configuration), IMAGENET, 32)
+    yield entry("vgg_small", vgg.vgg_small, CIFAR, 16)
+    yield entry("nin", nin.nin, CIFAR, 8)
+    yield entry("nin_small", nin.nin_small, CIFAR, 8)
+    yield entry("googlenet", googlenet.googlenet, IMAGENET, 79)
+    yield entry("googlenet_small", googlenet.googlenet_small, CIFAR, 8)
+    yield entry("highway", highway.highway, DIGITS)
+    yield entry("highway_small", highway.highway_small, CIFAR, 8)
+    for d in CIFAR_DEPTHS:
+        yield entry(f"plain{d}", partial(resnet.resnet_cifar, d, False), CIFAR, 8)
+    for d in CIFAR_DEPTHS:
+        yield entry(f"resnet{d}", partial(resnet.resnet_cifar, d), CIFAR, 8)
+    for d in (18, 34):
+        yield entry(f"plain{d}", partial(resnet.resnet_basic, d, False), IMAGENET, 32)
+    for d in (18, 34):
+        yield entry(f"resnet{d}", partial(resnet.resnet_basic, d), IMAGENET, 32)
+    for d in (50, 101, 152):
+        yield entry(f"resnet{d}", partial(resnet.resnet_bottleneck, d), IMAGENET, 32)
+    yield entry("resnet_small", resnet.resnet_small, CIFAR, 8)
+    for d in (40, 100):
+        yield entry(f"densenet{d}", partial(densenet.densenet_cifar, False, d), CIFAR, 8)
+    for d in (40, 100):
+        yield entry(f"densenet_bc{d}", partial(densenet.densenet_cifar, True, d), CIFAR, 8)
+    for d in densenet.IMAGENET:
+        yield entry(f"densenet{d}", partial(densenet.densenet_imagenet, d), IMAGENET, 32)
+    yield entry("densenet_small", densenet.densenet_small, CIFAR, 8)
 
-MODELS: dict[str, ModelEntry] = {row.name: row for row in ENTRIES}
+
+MODELS: dict[str, ModelEntry] = {row.name: row for row in entries()}
 """Every architecture, by name."""
 
 

@@ -213,8 +213,8 @@ def test_a_model_that_computes_nothing_is_not_answered():
 def test_a_map_of_one_pixel_is_as_good_as_a_vector():
     model = nn.Conv2d(1, 5, 8)
     checks.require_stages(model, IMAGES, [checks.Stage("conv", (3, 5), "?")])
-    row = nn.Sequential(nn.Conv2d(1, 5, 8), nn.Flatten(2))  # (3, 5, 1)
-    checks.require_stages(row, IMAGES, [checks.Stage("row", (3, 5), "?")])
+    row = nn.Conv1d(1, 5, 8)  # (3, 5, 1)
+    checks.require_stages(row, torch.zeros(3, 1, 8), [checks.Stage("row", (3, 5), "?")])
 
 
 def test_borrowed_layers_are_found_inside_and_under_other_names():
@@ -272,6 +272,11 @@ def test_a_slip_that_gives_the_right_value_is_passed_over():
     checks.require_tensor(RIGHT, RIGHT, {"nothing is wrong": RIGHT.clone()})
     checks.require_number(5, 5, {"nothing is wrong": 5})
     checks.require_number(0.5, 0.5, {"nothing is wrong": 0.5})
+
+
+def test_whole_numbers_in_a_tensor_are_not_taken_for_fractions():
+    with pytest.raises(checks.CheckFailed, match="most at"):
+        checks.require_tensor(RIGHT.int(), RIGHT + 0.4)
 
 
 def test_a_tolerance_is_relative_too():
