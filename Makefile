@@ -1,16 +1,17 @@
 # The commands of the course. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint notebooks check-notebooks slides bundle records bench lock data clean
+.PHONY: help lab test lint notebooks check-notebooks slides bundle records bench mutate lock data clean
 
 VENV := .venv
 BIN := $(VENV)/bin
-# The first Python on this machine that the course can use; `make lab PYTHON=...` names another.
-PYTHON ?= $(shell sh tools/find_python.sh)
-# Extra words for pip, such as an index with CPU-only builds of PyTorch.
+# The Python to use; by default the first on this machine that the course can use.
+PYTHON ?=
+# Extra words for pip, such as --index-url ADDRESS.
 PIP_ARGS ?=
+# The build of PyTorch, cpu or cuda; by default what suits the machine, see tools/install_torch.py.
+TORCH ?=
+export PIP_ARGS TORCH
 ARGS ?=
-# Test processes with one thread each are faster than with threads that fight for the same cores.
-ONE_THREAD := OMP_NUM_THREADS=1
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet $(PIP_ARGS)
 
 help:  ## list the commands
@@ -20,16 +21,10 @@ lab: $(VENV)/.learner-ready  ## set up on the first call, then open the course i
 	$(BIN)/python -m course_utils lab $(ARGS)
 
 test: $(VENV)/.maintainer-ready  ## set up on the first call, then run every check and test
-	$(MAKE) lint check-notebooks
-	$(ONE_THREAD) $(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
-	$(ONE_THREAD) COURSE_PROFILE=quick $(BIN)/python -m pytest -n auto --dist loadfile --nbval \
-		--nbval-current-env --nbval-sanitize-with=tests/nbval_sanitize.cfg notebooks solutions
+	@$(BIN)/python tools/check.py test $(ARGS)
 
 lint: $(VENV)/.maintainer-ready  ## style, types and the direction of imports
-	$(BIN)/ruff check .
-	$(BIN)/ruff format --check .
-	$(BIN)/mypy
-	$(BIN)/lint-imports
+	@$(BIN)/python tools/check.py lint
 
 notebooks: $(VENV)/.maintainer-ready  ## build the notebooks whose source changed
 	$(BIN)/python tools/build.py $(ARGS)
@@ -49,6 +44,10 @@ records: $(VENV)/.maintainer-ready  ## train the recorded runs that are missing;
 bench: $(VENV)/.bench-ready  ## measure our training beside other libraries'; a quiet machine, please
 	$(BIN)/python benchmarks/training.py $(ARGS)
 
+mutate: $(VENV)/.maintainer-ready  ## change the code and see whether a test notices; ARGS="course_utils.checks.*"
+	$(ONE_THREAD) $(BIN)/mutmut run --max-children 2 $(ARGS)
+	$(BIN)/mutmut results
+
 data: $(VENV)/.maintainer-ready  ## rebuild the shipped pictures from the official files
 	$(BIN)/python tools/make_embedded_data.py $(ARGS)
 
@@ -60,17 +59,24 @@ clean:  ## remove the environment; data and notebooks stay
 	rm -rf $(VENV)
 
 $(VENV)/bin/python:
-	@test -n "$(PYTHON)" || { echo "The course needs Python 3.11, 3.12 or 3.13, and none was found. Install one, or name it: make lab PYTHON=/path/to/python3.12" >&2; exit 1; }
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] < (3, 11))' || { echo "The course needs Python 3.11 or newer, and $(PYTHON) is $$($(PYTHON) -c 'import platform; print(platform.python_version())'). Name another: make lab PYTHON=/path/to/python3.12" >&2; exit 1; }
-	@$(PYTHON) -m venv $(VENV) || { rm -rf $(VENV); echo "$(PYTHON) could not make an environment. On Debian and Ubuntu, 'apt-get install python3-venv' adds what it lacks." >&2; exit 1; }
+	@python=$$(sh tools/find_python.sh "$(PYTHON)") || exit 1; \
+	"$$python" -m venv $(VENV) || { rm -rf $(VENV); echo "$$python could not make an environment. On Debian and Ubuntu, 'apt-get install python3-venv' adds what it lacks." >&2; exit 1; }
 
-# A stamp is younger than what it was made from: a second call installs nothing again.
-$(VENV)/.learner-ready: pyproject.toml requirements.lock | $(VENV)/bin/python
-	@echo "Installing the course (about 1 GB on a Mac, 5 GB on Linux with the GPU libraries) ..."
+# A stamp is younger than what it was made from: a second call installs nothing again. The stamp of
+# PyTorch carries the build that was named: to name another one installs that.
+TORCH_READY := $(if $(TORCH),$(VENV)/.torch-$(TORCH),$(firstword $(wildcard $(VENV)/.torch-*) $(VENV)/.torch-auto))
+
+$(TORCH_READY): requirements.lock | $(VENV)/bin/python
+	@$(BIN)/python tools/install_torch.py
+	@rm -f $(VENV)/.torch-*
+	@touch $@
+
+$(VENV)/.learner-ready: pyproject.toml requirements.lock $(TORCH_READY) | $(VENV)/bin/python
+	@echo "Installing the course ..."
 	$(PIP) --constraint requirements.lock --editable .
 	@touch $@
 
-$(VENV)/.maintainer-ready: pyproject.toml requirements.lock | $(VENV)/bin/python
+$(VENV)/.maintainer-ready: pyproject.toml requirements.lock $(TORCH_READY) | $(VENV)/bin/python
 	@echo "Installing the course and what its tests need ..."
 	$(PIP) --constraint requirements.lock --editable '.[dev]'
 	@touch $@ $(VENV)/.learner-ready

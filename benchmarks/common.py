@@ -28,7 +28,6 @@ def load_pictures(setting: Setting) -> Batches:
         augment=Augment(crop_padding=CROP_PADDING, flip=True),
         generator=torch.Generator().manual_seed(setting.seed),
         limit=num,
-        channels_last=True,
         **options,
     ).train
     if train.num_images < num:

@@ -17,7 +17,7 @@ from turns import Setting, Turns, wait_for_the_others
 
 from course_utils.data import Batches
 from course_utils.training import TrainConfig, fit
-from course_utils.training.precision import autocast, choose_precision
+from course_utils.training.device import autocast, choose_precision
 
 CPU = torch.device("cpu")
 
@@ -54,7 +54,7 @@ def train_limit(setting: Setting, train: Batches, model: nn.Module, precision: s
     model.to(memory_format=torch.channels_last).train()
     optimizer = build_optimizer(model)
     dtype = choose_precision(precision, CPU)
-    batch = next(iter(train))
+    batch = next(iter(train.with_options(memory_format=torch.channels_last)))
     for _ in range(setting.turns):
         for images, labels in Turns([batch] * setting.steps):
             optimizer.zero_grad()

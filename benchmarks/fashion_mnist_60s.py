@@ -22,8 +22,8 @@ from pathlib import Path
 
 from report import RESULTS, circumstances, markdown, write_section
 
+from course_utils.startup import VARIABLES, start_again_as_recommended
 from course_utils.tables import Table
-from course_utils.training.environment import VARIABLES, start_again_as_recommended
 
 DEBIAN = Path("/usr/share/datasets/fashion-mnist")
 ACCURACY = 0.9

@@ -25,7 +25,7 @@ from pathlib import Path
 import nbformat
 from report import RESULTS, circumstances, markdown, write_section
 
-from course_utils.grading.folder import course_config, generate
+from convnet_grader.folder import course_config, generate
 from course_utils.tables import Table
 
 ROOT = Path(__file__).parents[1]
@@ -45,9 +45,9 @@ class Measured:
     """How one grader did.
 
     Attributes:
-        grader: whose it is.
-        turns: seconds a submission, turn by turn.
-        points: of all submissions together, which has to be the same for both.
+        grader: Whose it is.
+        turns: Seconds a submission, turn by turn.
+        points: Of all submissions together, which has to be the same for both.
     """
 
     grader: str

@@ -57,10 +57,9 @@ class Measured:
     together: float
 
 
-def load_machine() -> ModuleType:
-    """Import the hub of the tests."""
-    name, place = "hub_machine", ROOT / "tests" / "classroom" / "hub_machine.py"
-    spec = importlib.util.spec_from_file_location(name, place)
+def load(folder: str, name: str) -> ModuleType:
+    """Import a module of the tests."""
+    spec = importlib.util.spec_from_file_location(name, ROOT / "tests" / folder / f"{name}.py")
     assert spec is not None and spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
@@ -121,9 +120,10 @@ class Meter(threading.Thread):
 
 def measure(profile: str) -> Measured:
     """Start the hub, let the learners run the lesson, and read their memory."""
-    tools = load_machine()
-    if reason := tools.why_not():
-        sys.exit(reason)
+    tools, needs = load("classroom", "hub_machine"), load("shared", "programs").NEEDS
+    hub = [needs[name] for name in ("root", "mounts", "hub_proxy", "bubblewrap")]
+    if missing := [need.name for need in hub if not need.find()]:
+        sys.exit(f"a hub for several users needs {', '.join(missing)}")
     tools.sweep()
     machine = tools.Machine(LEARNERS)
     try:

@@ -6,8 +6,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from course_utils.provenance import git, processor
+from course_utils.startup import find_processors
 from course_utils.tables import Table, show
-from course_utils.training.threads import find_processors
 
 RESULTS = Path(__file__).with_name("results.md")
 

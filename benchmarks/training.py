@@ -25,9 +25,13 @@ from pathlib import Path
 from report import RESULTS, circumstances, markdown, write_section
 from turns import Contender, Setting
 
+from course_utils.startup import (
+    VARIABLES,
+    find_processors,
+    recommended_environment,
+    recommended_threads,
+)
 from course_utils.tables import Table
-from course_utils.training.environment import VARIABLES, recommended_environment
-from course_utils.training.threads import find_processors, recommended_threads
 
 WARM_UP = 1  # turns after each start that are not counted
 PACKAGES = ("torch", "torchvision", "pillow", "lightning")

@@ -83,7 +83,12 @@ class Turns:
 
     def __init__(self, batches: Iterable[Any]) -> None:
         self.batches = batches
-        self.generator = getattr(batches, "generator", None)  # `fit` wants to know it
+        self.generator = getattr(batches, "generator", None)  # `fit` wants to know both
+        self.memory_format = getattr(batches, "memory_format", None)
+
+    def with_options(self, **changes: Any) -> "Turns":
+        """The turns of the same batches with other settings, as `fit` asks for them."""
+        return Turns(self.batches.with_options(**changes))
 
     def __len__(self) -> int:
         return len(self.batches)

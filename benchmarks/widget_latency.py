@@ -9,7 +9,6 @@ is over the target.
 """
 
 import argparse
-import shutil
 import statistics
 import sys
 import tempfile
@@ -18,7 +17,9 @@ from pathlib import Path
 from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "browser_tools"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "tests" / "shared"))
 from lab_server import CHROMIUM_ARGS, all_widgets, open_and_run, serve
+from programs import chromium_path
 
 TARGET = 50  # milliseconds
 
@@ -68,9 +69,7 @@ def main() -> None:
         serve(Path(home)) as url,
         sync_playwright() as playwright,
     ):
-        browser = playwright.chromium.launch(
-            executable_path=shutil.which("chromium"), args=CHROMIUM_ARGS
-        )
+        browser = playwright.chromium.launch(executable_path=chromium_path(), args=CHROMIUM_ARGS)
         page = browser.new_page(viewport={"width": 1280, "height": 1000})
         open_and_run(page, url)
         for widget in all_widgets():

@@ -16,7 +16,7 @@ sys.path.insert(0, str(hub))
 
 from limits import CgroupSpawner, require_control_groups  # noqa: E402 - its folder is known now
 
-from course_utils.training.environment import SPIN_COUNT  # noqa: E402
+from course_utils.startup import SPIN_COUNT  # noqa: E402
 
 
 def setting(name: str, default: str) -> str:

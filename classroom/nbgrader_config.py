@@ -21,8 +21,9 @@ from nbgrader.preprocessors import (
     SaveAutoGrades,
 )
 
-from course_utils.grading.execute import SandboxedExecute
-from course_utils.grading.preprocessors import RequireEvidence, RestoreCells, WithholdHidden
+from convnet_grader.execute import SandboxedExecute
+from convnet_grader.preprocessors import RequireEvidence, RestoreCells, WithholdHidden
+from convnet_grader.sandbox import Limits
 
 c = get_config()  # noqa: F821 - traitlets puts it there
 root = Path(__file__).resolve().parent.parent
@@ -58,7 +59,7 @@ c.Autograde.autograde_preprocessors = [
     SaveAutoGrades,
     CheckCellMetadata,
 ]
-c.Execute.timeout = 120  # seconds a cell may take, on a slow machine
+c.Execute.timeout = Limits().cell_seconds  # on a slow machine
 c.Execute.extra_arguments = [
     "--HistoryManager.hist_file=:memory:",
     "--InteractiveShell.xmode=Minimal",  # a traceback would print hidden checks

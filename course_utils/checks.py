@@ -9,7 +9,7 @@ wrong it says in one sentence, by `require`. The same check is used in two ways:
   where the solution is built). It raises on a wrong answer and gives the points on a right one.
 
 Points therefore need both: no error, and a number at the end of the cell. A cell that is cut
-short, or whose errors are silenced, has no number, and `preprocessors.RequireEvidence` gives it 0.
+short, or whose errors are silenced, has no number, and the grader gives it 0.
 
 Checks run in the same process as the learner's code. `award` takes care that a variable called
 `sum`, or a patched function of this module, changes no mark. Somebody who sets out to deceive
@@ -30,6 +30,28 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 from torch.overrides import TorchFunctionMode
+
+__all__ = [
+    "CheckFailed",
+    "ListedBatches",
+    "NotAnswered",
+    "Stage",
+    "as_integer",
+    "as_letter",
+    "as_letters",
+    "as_shape",
+    "award",
+    "name_slip",
+    "random_tensor",
+    "require",
+    "require_number",
+    "require_own_layers",
+    "require_stages",
+    "require_tensor",
+    "show",
+    "uneven_batches",
+    "without",
+]
 
 BORROWED_FROM = ("course_utils", "torchvision")
 """Packages whose ready-made modules are no answer to a task that says "write it"."""
@@ -391,7 +413,7 @@ class ListedBatches(list[tuple[torch.Tensor, torch.Tensor]]):
 
     @property
     def num_images(self) -> int:
-        """The number of pictures in all the batches."""
+        """The number of images in all the batches."""
         return sum(len(labels) for _, labels in self)
 
 

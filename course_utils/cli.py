@@ -1,25 +1,46 @@
-"""The command line: ``python -m course_utils VERB``.
+"""The command line: `python -m course_utils VERB`.
 
-The verbs import what they need when they run, so that ``--help`` answers at once.
+The verbs import what they need when they run, so that `--help` answers at once.
 """
 
 import argparse
-import importlib.util
 import os
-import subprocess
 import sys
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Iterator, Sequence
+from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
+
+from course_utils.lab import serve
 
 if TYPE_CHECKING:
     import torch
 
-    from course_utils.grading.folder import Batch
     from course_utils.training import Evaluation, History
     from course_utils.training.experiments import Run
 
-START = "notebooks/00_start_here.ipynb"
+__all__ = [
+    "EXAMPLES",
+    "GRADE_HELP",
+    "NO_GRADER",
+    "TRAIN_EXAMPLES",
+    "VERBS",
+    "add_train",
+    "build_parser",
+    "given",
+    "installed_verbs",
+    "main",
+    "parse_shape",
+    "prepare_run",
+    "refuse_to_grade",
+    "report_run",
+    "run_doctor",
+    "run_lab",
+    "run_models",
+    "run_summary",
+    "run_train",
+    "tell",
+]
+
 EXAMPLES = """examples:
   python -m course_utils doctor
   python -m course_utils models
@@ -37,20 +58,17 @@ TRAIN_EXAMPLES = """examples:
 With --checkpoint, the same line goes on where a stopped run ended. exit codes: 0 trained to
 the end, 1 could not be done, 2 not understood, 130 interrupted.
 """
-GRADE_EXAMPLES = """examples:
-  python -m course_utils grade ~/Downloads/submissions.zip --out grades/07_lenet
-  python -m course_utils grade submissions --out grades/07_lenet --students students.csv
-
-The same line again goes on where a stopped batch ended, grades what is new, and takes over the
-points that you gave by hand. What there is to know is in classroom/README.md.
-"""
+VERBS = "course_utils.verbs"
+"""The entry points by which a package adds a verb: functions that take the subparsers."""
+GRADE_HELP = "grade what students sent (for teachers)"
+NO_GRADER = "grading needs nbgrader: pip install --editable '.[classroom]'"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb.
 
     Args:
-        arguments: What stands after ``python -m course_utils``; the process's own by default.
+        arguments: What stands after `python -m course_utils`; the process's own by default.
 
     Returns:
         The exit code: 0 if it worked, 1 with one sentence on stderr if it could not be done,
@@ -58,7 +76,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     parser = build_parser()
     options, rest = parser.parse_known_args(arguments)
-    if rest and options.verb != "lab":
+    if rest and not options.takes_rest:
         parser.error(f"not understood: {' '.join(rest)}")
     try:
         return options.run(options, rest)
@@ -75,12 +93,14 @@ def build_parser() -> argparse.ArgumentParser:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    parser.set_defaults(takes_rest=False)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
     lab = verbs.add_parser("lab", help="open the course in JupyterLab; options go on to it")
-    lab.set_defaults(run=run_lab)
+    lab.set_defaults(run=run_lab, takes_rest=True)
 
-    doctor = verbs.add_parser("doctor", help="say what this machine has and what to do")
+    doctor = verbs.add_parser("doctor", help="say whether all is ready, or what to do")
+    doctor.add_argument("--all", action="store_true", help="show everything that was looked at")
     doctor.set_defaults(run=run_doctor)
 
     models = verbs.add_parser("models", help="list every architecture with its counts")
@@ -92,12 +112,25 @@ def build_parser() -> argparse.ArgumentParser:
     summary.set_defaults(run=run_summary)
 
     add_train(verbs)
-    add_grade(verbs)
+    for add_verb in installed_verbs():
+        add_verb(verbs)
+    if "grade" not in verbs.choices:
+        grade = verbs.add_parser("grade", help=GRADE_HELP)
+        grade.set_defaults(run=refuse_to_grade, takes_rest=True)
     return parser
 
 
+def installed_verbs() -> Iterator[Callable[[Any], None]]:
+    """Yield what adds the verb of each installed package that brings one, as the grader does."""
+    for entry in entry_points(group=VERBS):
+        try:
+            yield entry.load()
+        except ImportError:  # what is installed has moved since; `lab` has to work all the same
+            continue
+
+
 def add_train(verbs: Any) -> None:
-    """Add the verb ``train`` with its options."""
+    """Add the verb `train` with its options."""
     train = verbs.add_parser(
         "train",
         help="train a model and test it",
@@ -108,6 +141,11 @@ def add_train(verbs: Any) -> None:
     train.add_argument("--data", metavar="NAME", help="default: the profile's")
     train.add_argument("--epochs", type=int, help="default: the profile's")
     train.add_argument("--lr", type=float, help="highest learning rate; default: the profile's")
+    train.add_argument("--schedule", help="one-cycle (default), step or constant")
+    train.add_argument("--weight-decay", type=float, metavar="W", help="default: 0.0005")
+    train.add_argument(
+        "--no-nesterov", action="store_false", dest="nesterov", default=None, help="plain momentum"
+    )
     train.add_argument("--batch-size", type=int, metavar="N", help="pictures behind one update")
     train.add_argument("--limit", type=int, metavar="N", help="use only N training pictures")
     train.add_argument("--crop", type=int, default=0, metavar="PIXELS", help="random crop")
@@ -121,81 +159,18 @@ def add_train(verbs: Any) -> None:
     train.set_defaults(run=run_train)
 
 
-def add_grade(verbs: Any) -> None:
-    """Add the verb ``grade`` with its options."""
-    grade = verbs.add_parser(
-        "grade",
-        help="grade what students sent (for teachers)",
-        epilog=GRADE_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    grade.add_argument("submissions", type=Path, metavar="SUBMISSIONS", help="a folder or a zip")
-    grade.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the results")
-    grade.add_argument("--exercise", metavar="SLUG", help="default: as the names of the files say")
-    grade.add_argument("--students", type=Path, metavar="CSV", help="ids of those expected")
-    grade.add_argument("--workers", type=int, metavar="N", help="at a time; default: one a core")
-    grade.add_argument("--timeout", type=float, default=480, metavar="S", help="a submission")
-    grade.add_argument("--memory", type=int, default=2048, metavar="MB", help="a submission")
-    grade.add_argument("--again", action="store_true", help="also those that are graded already")
-    grade.add_argument("--trusted", action="store_true", help="run their code without a sandbox")
-    grade.set_defaults(run=run_grade)
-
-
 def run_lab(options: argparse.Namespace, rest: list[str]) -> int:
-    """Open JupyterLab on the first lesson: on this machine only, with its token."""
-    root = course_root()
-    command = [sys.executable, "-m", "jupyterlab", *lab_settings(root), *rest]
-    try:
-        return subprocess.call(command, env=lab_environment())
-    except KeyboardInterrupt:  # Ctrl-C has already ended JupyterLab
-        return 0
-
-
-def lab_settings(root: Path) -> list[str]:
-    """Return what JupyterLab is told: where the course is, and to ask nobody for news."""
-    settings = [
-        f"--ServerApp.root_dir={root}",
-        f"--LabApp.default_url=/lab/tree/{START}",
-        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
-        "--LabApp.news_url=None",
-    ]
-    if hasattr(os, "geteuid") and os.geteuid() == 0:
-        settings.append("--allow-root")  # in a container: still loopback only, still with a token
-    return settings
-
-
-def lab_environment() -> dict[str, str]:
-    """Return the environment of JupyterLab and its kernels: this one, and two things besides.
-
-    Kernels start as they train fastest, and no pop-up asks for news: only a file can switch that
-    off.
-    """
-    from course_utils.training.environment import recommended_environment
-
-    theirs = os.environ.get("JUPYTER_CONFIG_PATH", "")
-    ours = str(Path(__file__).resolve().parent / "jupyter")
-    paths = os.pathsep.join(filter(None, [theirs, ours]))
-    return dict(os.environ) | recommended_environment() | {"JUPYTER_CONFIG_PATH": paths}
-
-
-def course_root() -> Path:
-    """Return the folder that holds the notebooks: the package's own, or the current one.
-
-    Raises:
-        ValueError: The package was installed without them, and they are not here either.
-    """
-    own = Path(__file__).resolve().parent.parent
-    for root in (own, Path.cwd()):
-        if (root / START).is_file():
-            return root
-    raise ValueError(f"{own / START} is not there: run this in a copy of the whole course")
+    """Be JupyterLab, open on the first lesson."""
+    serve(rest)
+    return 0
 
 
 def run_doctor(options: argparse.Namespace, rest: list[str]) -> int:
-    """Print the doctor's table."""
+    """Print whether all is ready; with `--all` everything that was looked at."""
     from course_utils.doctor import doctor
 
-    print(doctor())
+    report = doctor(everything=options.all)
+    tell(f"{report.verdict}\n{report.table()}" if options.all else report)
     return 0
 
 
@@ -203,7 +178,7 @@ def run_models(options: argparse.Namespace, rest: list[str]) -> int:
     """Print the table of all architectures."""
     from course_utils import inspection
 
-    print(inspection.model_table())
+    tell(inspection.model_table())
     return 0
 
 
@@ -212,7 +187,7 @@ def run_summary(options: argparse.Namespace, rest: list[str]) -> int:
     from course_utils import inspection
 
     shape = parse_shape(options.input) if options.input else None
-    print(inspection.summarise(options.model, shape))
+    tell(inspection.summarise(options.model, shape))
     return 0
 
 
@@ -242,6 +217,8 @@ def prepare_run(options: argparse.Namespace, device: "torch.device") -> "Run":
     from course_utils.training.experiments import Experiment
 
     settings = runtime.profile()
+    names = ("precision", "schedule", "weight_decay", "nesterov")
+    given_settings = {name: getattr(options, name) for name in names}
     experiment = Experiment(
         name=options.model,
         title=options.model,
@@ -252,9 +229,17 @@ def prepare_run(options: argparse.Namespace, device: "torch.device") -> "Run":
         lr=given(options.lr, settings.lr),
         limit=given(options.limit, settings.limit),
         augment={"crop_padding": options.crop, "flip": options.flip},
-        config={"precision": options.precision},
+        config={name: value for name, value in given_settings.items() if value is not None},
     )
     return experiment.prepare(options.seed, device)
+
+
+def tell(text: object) -> None:
+    """Print something, for as long as anybody reads: `models | head` is no error."""
+    try:
+        print(text, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
 
 
 def given(option: Any, default: Any) -> Any:
@@ -277,68 +262,17 @@ def report_run(
         history.save(options.record)
 
 
-def run_grade(options: argparse.Namespace, rest: list[str]) -> int:
-    """Grade a batch of submissions, and say where the results are."""
-    if importlib.util.find_spec("nbgrader") is None:
-        raise ValueError("grading needs nbgrader: pip install --editable '.[classroom]'")
-    if sys.platform == "win32":
-        raise ValueError("grading needs Linux or macOS: on Windows use WSL")
-    from tqdm import tqdm
-
-    from course_utils.grading.session import run_batch
-
-    batch, workers = prepare_batch(options)
-    with tqdm(unit="notebook", disable=None) as bar:
-
-        def begin(total: int) -> Any:
-            bar.reset(total)
-            return lambda outcome: bar.update()
-
-        try:
-            result = run_batch(
-                options.submissions,
-                batch,
-                workers=workers,
-                students=options.students,
-                again=options.again,
-                progress=begin,
-            )
-        except KeyboardInterrupt:
-            print("grade: stopped; the same line again goes on from here", file=sys.stderr)
-            return 130
-    print(
-        f"{batch.exercise}: {result.num_graded} graded now, {len(result.reports)} in all, "
-        f"{len(result.failed) + len(result.problems)} not graded; {len(result.review)} lines in "
-        f"{batch.out / 'review.csv'} for a person's eye"
-    )
-    return 0
-
-
-def prepare_batch(options: argparse.Namespace) -> "tuple[Batch, int]":
-    """Return what is to be graded, and by how many workers.
+def refuse_to_grade(options: argparse.Namespace, rest: list[str]) -> int:
+    """Say how to get the grader, where it is not installed.
 
     Raises:
-        ValueError: The options do not fit together.
+        ValueError: Always.
     """
-    from course_utils.grading.collect import which_exercise
-    from course_utils.grading.folder import Batch
-    from course_utils.grading.sandbox import Limits
-
-    solutions = course_root() / "solutions"
-    slugs = sorted(path.parent.name for path in solutions.glob("*/*.ipynb"))
-    exercise = options.exercise or which_exercise(options.submissions, slugs)
-    workers = given(options.workers, os.cpu_count() or 1)
-    if workers < 1:
-        raise ValueError(f"--workers {workers}: at least 1")
-    out = options.out.resolve()
-    hidden = (out, options.submissions.resolve(), solutions)
-    limits = Limits(seconds=options.timeout, memory_mb=options.memory)
-    batch = Batch(exercise, solutions / exercise, out, limits, options.trusted, hidden)
-    return batch, workers
+    raise ValueError(NO_GRADER)
 
 
 def parse_shape(text: str) -> tuple[int, int, int]:
-    """Turn ``3x224x224`` into (3, 224, 224).
+    """Turn `3x224x224` into (3, 224, 224).
 
     Raises:
         ValueError: The text is not three positive whole numbers with an x between them.

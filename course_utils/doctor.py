@@ -1,5 +1,6 @@
-"""What this machine has, what that means for the course, and what to do about each problem."""
+"""Whether this machine is ready for the course, and what to do where it is not."""
 
+import html
 import os
 import platform
 import shutil
@@ -10,22 +11,25 @@ from pathlib import Path
 
 import torch
 
-from course_utils import data, runtime
+from course_utils import data, runtime, startup
+from course_utils.lab import forgotten_servers
 from course_utils.tables import Table
-from course_utils.training import environment, threads
+
+__all__ = ["Finding", "Report", "doctor"]
 
 OLDEST_PYTHON = (3, 11)
 NEEDED_GIGABYTES = 1.0  # of free disk: the notebooks' own files and one downloaded data set
 GOOD, WARN = "ok", "look"
+MORE = "`python -m course_utils doctor --all` shows everything that was looked at."
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One row of the doctor's table.
+    """One thing that the doctor looked at.
 
     Attributes:
-        what: The thing looked at.
-        state: ``ok``, or ``look`` where the reader has something to do.
+        what: Its name.
+        state: `ok`, or `look` where the reader has something to do.
         found: What it is like here, and what to do where something is to be done.
     """
 
@@ -34,29 +38,76 @@ class Finding:
     found: str
 
 
-def doctor() -> Table:
-    """Look at this machine and say what it means for the course.
+@dataclass(frozen=True, repr=False)
+class Report:
+    """The verdict and what there is to do; the table of everything on request.
+
+    Attributes:
+        findings: All of them, in the order in which the table has them.
+    """
+
+    findings: tuple[Finding, ...]
+
+    @property
+    def problems(self) -> tuple[Finding, ...]:
+        """The findings with something to do."""
+        return tuple(finding for finding in self.findings if finding.state == WARN)
+
+    @property
+    def verdict(self) -> str:
+        """One line that says whether the course can begin."""
+        return f"{len(self.problems)} to look at:" if self.problems else "All is ready."
+
+    def table(self) -> Table:
+        """Return a table of what was looked at, its state and what was found."""
+        rows = tuple((row.what, row.state, row.found) for row in self.findings)
+        return Table(("what", "state", "found"), rows)
+
+    def __str__(self) -> str:
+        """Return the verdict and what there is to do, as a terminal shows it."""
+        problems = (f"- {problem.what}: {problem.found}" for problem in self.problems)
+        return "\n".join([self.verdict, *problems, MORE])
+
+    __repr__ = __str__
+
+    def _repr_html_(self) -> str:
+        """Return the same as a notebook shows it, the table folded away below."""
+        problems = "".join(
+            f"<li>{html.escape(problem.what)}: {html.escape(problem.found)}</li>"
+            for problem in self.problems
+        )
+        return (
+            f"<p><strong>{self.verdict}</strong></p>{problems and f'<ul>{problems}</ul>'}"
+            f"<details><summary>What was looked at</summary>{self.table()._repr_html_()}</details>"
+        )
+
+
+def doctor(everything: bool = False) -> Report:
+    """Look at this machine and say whether the course can begin.
 
     Changes nothing, downloads nothing and asks no network.
 
+    Args:
+        everything: Whether to look at the environment variables for speed, too.
+
     Returns:
-        A table that a notebook and a terminal both show: what, state, what was found.
+        The verdict, which a notebook and a terminal both show, and all findings.
     """
     findings = [
         check_python(),
         *check_packages(),
         check_device(),
-        check_threads(),
+        Finding("threads", GOOD, startup.explain_threads()),
         check_memory(),
-        Finding("freed memory", GOOD, environment.explain_memory()),
         check_disk(Path.cwd()),
         check_profile(),
+        *check_servers(),
         *check_data(),
     ]
-    rows = tuple((row.what, row.state, row.found) for row in findings)
-    problems = sum(row.state == WARN for row in findings)
-    caption = f"{problems} to look at" if problems else "All is ready."
-    return Table(("what", "state", "found"), rows, caption)
+    if everything:
+        findings.append(Finding("waiting threads", GOOD, startup.explain_waiting()))
+        findings.append(Finding("freed memory", GOOD, startup.explain_memory()))
+    return Report(tuple(findings))
 
 
 def check_python() -> Finding:
@@ -88,11 +139,6 @@ def check_device() -> Finding:
     return Finding("device", GOOD, "cpu: no GPU found, and none is needed")
 
 
-def check_threads() -> Finding:
-    """Say how many threads training uses and how they wait, and why."""
-    return Finding("threads", GOOD, f"{threads.explain()} {environment.explain_waiting()}")
-
-
 def check_memory() -> Finding:
     """Say how much memory the machine has, where the system tells."""
     try:
@@ -105,7 +151,7 @@ def check_memory() -> Finding:
 
 
 def check_disk(folder: Path) -> Finding:
-    """Say whether notebooks can be saved in ``folder`` and a data set fits beside them."""
+    """Say whether notebooks can be saved in `folder` and a data set fits beside them."""
     free = shutil.disk_usage(folder).free / 1e9
     if not os.access(folder, os.W_OK):
         return Finding("disk", WARN, f"{folder} cannot be written to: copy the course elsewhere")
@@ -124,9 +170,19 @@ def check_profile() -> Finding:
     return Finding("profile", GOOD, f"{name}, {chosen}")
 
 
+def check_servers() -> list[Finding]:
+    """Name each JupyterLab of the course that was left running, and say how to end it."""
+    return [
+        Finding(
+            f"port {server.port}",
+            WARN,
+            "JupyterLab still runs here although its terminal is closed, and can slow the course "
+            f"down; this ends it: {sys.executable} -m jupyter_server stop {server.port}",
+        )
+        for server in forgotten_servers()
+    ]
+
+
 def check_data() -> list[Finding]:
     """Say for each data set whether it can be used now; a missing one is no problem."""
-    return [
-        Finding(f"data: {status.name}", GOOD, status.message)
-        for status in map(data.status, data.names())
-    ]
+    return [Finding(f"data: {name}", GOOD, data.status(name)) for name in data.names()]

@@ -11,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+__all__ = ["equivariance_error", "invariance_error", "shift"]
+
 Layer = Callable[[Tensor], Tensor]
 
 
@@ -23,8 +25,8 @@ def shift(x: Tensor, rows: float, columns: float = 0) -> Tensor:
 
     Args:
         x: (..., H, W), float.
-        rows: pixels downwards; negative is upwards.
-        columns: pixels to the right; negative is to the left.
+        rows: Pixels downwards; negative is upwards.
+        columns: Pixels to the right; negative is to the left.
     """
     if float(rows).is_integer() and float(columns).is_integer():
         return x.roll((int(rows), int(columns)), dims=(-2, -1))
@@ -44,13 +46,13 @@ def equivariance_error(layer: Layer, x: Tensor, rows: float, columns: float = 0)
     a fraction if need be.
 
     Args:
-        layer: from (N, C, H, W) to (N, C', H/s, W/s), for some whole s.
+        layer: From (N, C, H, W) to (N, C', H/s, W/s), for some whole s.
         x: (N, C, H, W), float.
-        rows: pixels downwards.
-        columns: pixels to the right.
+        rows: Pixels downwards.
+        columns: Pixels to the right.
 
     Raises:
-        ValueError: the output is no map, does not divide the input's size, or is 0 everywhere.
+        ValueError: The output is no map, does not divide the input's size, or is 0 everywhere.
 
     >>> equivariance_error(torch.relu, torch.eye(4)[None, None], rows=1)
     0.0
@@ -66,13 +68,13 @@ def invariance_error(function: Layer, x: Tensor, rows: float, columns: float = 0
     """Measure ||g(Tx) - g(x)|| / ||g(x)||: 0 if the output does not notice the shift.
 
     Args:
-        function: from (N, C, H, W) to an output of any shape.
+        function: From (N, C, H, W) to an output of any shape.
         x: (N, C, H, W), float.
-        rows: pixels downwards.
-        columns: pixels to the right.
+        rows: Pixels downwards.
+        columns: Pixels to the right.
 
     Raises:
-        ValueError: the output is 0 everywhere.
+        ValueError: The output is 0 everywhere.
 
     >>> invariance_error(lambda x: x.mean(dim=(2, 3)), torch.eye(4)[None, None], rows=1)
     0.0
@@ -82,7 +84,7 @@ def invariance_error(function: Layer, x: Tensor, rows: float, columns: float = 0
 
 
 def _strides(x: Tensor, output: Tensor) -> tuple[int, int]:
-    """How many times smaller than the input the output is, down and across."""
+    """Say how many times smaller than the input the output is, down and across."""
     if output.dim() < 2:
         raise ValueError(f"the output {tuple(output.shape)} is no map: measure its invariance")
     sizes, smaller = tuple(x.shape[-2:]), tuple(output.shape[-2:])

@@ -1,6 +1,6 @@
 """The ledger of the course: figures from the papers, traps of the folklore, and who to cite.
 
-A number from a paper is written down once, in ``facts.toml``, with its table or section, whether
+A number from a paper is written down once, in `facts.toml`, with its table or section, whether
 somebody held it against the paper's text, and what we compute ourselves. Lessons show it from here:
 
 >>> fact = get("resnet50.multiply_adds")
@@ -17,9 +17,31 @@ from collections.abc import Callable, Mapping
 from dataclasses import MISSING, dataclass, field, fields
 from functools import cache
 from importlib.resources import files
-from typing import Any, TypeVar
+from types import NoneType, UnionType
+from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
 
 from course_utils.tables import Table, show
+
+__all__ = [
+    "Fact",
+    "Ledger",
+    "Paper",
+    "Trap",
+    "cite",
+    "find",
+    "get",
+    "ledger",
+    "paper",
+    "parse",
+    "table",
+    "trap",
+    "traps",
+]
+
+How = Literal[
+    "paper's text", "notes that quote the paper", "public page", "computed", "from memory"
+]
+"""How a fact was checked; "from memory" goes with checked = false."""
 
 Value = int | float | str | tuple[Any, ...]
 Entry = TypeVar("Entry", "Paper", "Fact", "Trap")
@@ -30,13 +52,13 @@ class Paper:
     """Who wrote what, where and when.
 
     Args:
-        key: name in the ledger, such as ``he2016``.
-        authors: full names, in the paper's order.
-        title: the paper's title.
-        venue: journal, conference or series, with pages where it has them.
-        year: year of the venue.
-        arxiv: arXiv number, or "".
-        doi: digital object identifier, or "".
+        key: Name in the ledger, such as `he2016`.
+        authors: Full names, in the paper's order.
+        title: The paper's title.
+        venue: Journal, conference or series, with pages where it has them.
+        year: Year of the venue.
+        arxiv: Number at arXiv, or "".
+        doi: Digital object identifier, or "".
     """
 
     key: str
@@ -62,7 +84,7 @@ class Paper:
         return f"https://arxiv.org/abs/{self.arxiv}" if self.arxiv else ""
 
     def __str__(self) -> str:
-        """The whole reference, as a reading list has it."""
+        """Write the whole reference, as a reading list has it."""
         people = self.authors[0] if len(self.authors) == 1 else _enumerate(self.authors)
         where = f" arXiv:{self.arxiv}." if self.arxiv else ""
         link = f" doi:{self.doi}." if self.doi else ""
@@ -71,51 +93,21 @@ class Paper:
 
 
 @dataclass(frozen=True)
-class Computation:
-    """How a figure is computed again; a test does so and compares.
-
-    Args:
-        kind: ``parameters`` or ``multiply_adds`` of a model, a Python ``expression`` in the
-            functions of `course_utils.arithmetic`, or a ``cross_correlation`` worked by hand.
-        model: name in the zoo, for the first two.
-        switches: the model's switches, by name.
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        input: (C, H, W) of one picture, for multiply-adds; or the rows to be correlated.
-        expression: what to evaluate.
-        filter: rows of the filter to correlate with.
-        s: stride of the filter.
-        p: padding on each side.
-    """
-
-    kind: str
-    model: str = ""
-    switches: Mapping[str, Any] = field(default_factory=dict)
-    in_channels: int = 3
-    num_classes: int = 1000
-    input: tuple[Any, ...] = ()
-    expression: str = ""
-    filter: tuple[Any, ...] = ()
-    s: int = 1
-    p: int = 0
-
-
-@dataclass(frozen=True)
 class Fact:
     """One figure, or one statement, that the course uses.
 
     Args:
-        key: stable dotted name, such as ``vgg16.parameters``.
-        what: what the figure is, in words.
-        value: what the source says.
-        unit: of the value: "%", "10^6 parameters", ...; "" for a statement.
-        checked: whether it was held against the source, or computed.
-        how: how: "paper's text", "notes that quote the paper", "public page" or "computed".
-        paper: the paper's key, or "" if the source is no paper.
-        where: table or section; for something other than a paper, the source itself.
-        ours: what we compute, in the plain unit: 138357544, not 138.4; None if we cannot.
-        why: why ours deviates from what the source prints, or what to beware of.
-        compute: how ours is computed.
+        key: Stable dotted name, such as `vgg16.parameters`.
+        what: What the figure is, in words.
+        value: What the source says.
+        unit: Of the value: "%", "10^6 parameters", ...; "" for a statement.
+        checked: Whether it was held against the source, or computed.
+        how: How it was held against the source.
+        paper: The paper's key, or "" if the source is no paper.
+        where: Table or section; for something other than a paper, the source itself.
+        ours: What we compute, in the plain unit: 138357544, not 138.4; None if we cannot.
+        why: Why ours deviates from what the source prints, or what to beware of.
+        compute: How ours is computed, for the test that does so and compares.
     """
 
     key: str
@@ -123,12 +115,12 @@ class Fact:
     value: Value
     unit: str
     checked: bool
-    how: str
+    how: How
     where: str
     paper: str = ""
     ours: int | float | None = None
     why: str = ""
-    compute: Computation | None = None
+    compute: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def scale(self) -> int:
@@ -152,14 +144,6 @@ class Fact:
         """Where it stands: "He et al. 2016, Table 1"."""
         return f"{paper(self.paper).short}, {self.where}" if self.paper else self.where
 
-    @property
-    def agrees(self) -> bool:
-        """Whether ours, rounded to the digits that the source prints, is what it prints."""
-        if self.ours is None or isinstance(self.value, str | tuple):
-            return self.ours is None
-        digits = len(repr(self.value).partition(".")[2])
-        return round(self.ours / self.scale, digits) == self.value
-
     def __str__(self) -> str:
         doubt = "" if self.checked else "; not checked in the source"
         return f"{self.text} ({self.source}{doubt})"
@@ -170,13 +154,13 @@ class Trap:
     """Something that slides or folklore say, and what is right.
 
     Args:
-        key: stable name, such as ``vgg_pools_3x3``.
-        claim: what is said.
-        right: what is right, and why.
-        lessons: slugs of the lessons that put it right.
-        papers: keys of the papers that settle it.
-        facts: keys of the facts behind it.
-        checked: whether it was held against the sources, or computed.
+        key: Stable name, such as `vgg_pools_3x3`.
+        claim: What is said.
+        right: What is right, and why.
+        lessons: Slugs of the lessons that put it right.
+        papers: Keys of the papers that settle it.
+        facts: Keys of the facts behind it.
+        checked: Whether it was held against the sources, or computed.
     """
 
     key: str
@@ -207,13 +191,13 @@ def get(key: str) -> Fact:
     """Look up one fact.
 
     Args:
-        key: dotted name, such as ``alexnet.parameters``.
+        key: Dotted name, such as `alexnet.parameters`.
 
     Returns:
         The fact, with its value, unit and source.
 
     Raises:
-        ValueError: there is no such fact; the message offers the nearest names.
+        ValueError: There is no such fact; the message offers the nearest names.
 
     >>> get("vgg16.parameters").ours
     138357544
@@ -225,13 +209,13 @@ def find(pattern: str) -> list[Fact]:
     """Look up all facts whose key fits a pattern, in the ledger's order.
 
     Args:
-        pattern: a key in which ``*`` stands for anything.
+        pattern: A key in which `*` stands for anything.
 
     Returns:
         At least one fact.
 
     Raises:
-        ValueError: nothing fits.
+        ValueError: Nothing fits.
 
     >>> [fact.value for fact in find("vgg1?.parameters")]
     [133, 133, 138, 144]
@@ -244,14 +228,14 @@ def table(*patterns: str, caption: str = "") -> Table:
     """Set facts side by side with what we compute.
 
     Args:
-        *patterns: keys, or patterns as in `find`; every fact without any.
-        caption: one line above the table.
+        *patterns: Keys, or patterns as in `find`; every fact without any.
+        caption: One line above the table.
 
     Returns:
         Columns "what", "source says", "we compute", "source", "checked", "remark".
 
     Raises:
-        ValueError: nothing fits a pattern.
+        ValueError: Nothing fits a pattern.
 
     >>> table("alexnet.parameters").to_dicts()[0]["we compute"]
     60965224
@@ -269,13 +253,13 @@ def trap(key: str) -> Trap:
     """Look up one trap.
 
     Args:
-        key: its name in the ledger.
+        key: Its name in the ledger.
 
     Returns:
         What is said, and what is right.
 
     Raises:
-        ValueError: there is no such trap; the message offers the nearest names.
+        ValueError: There is no such trap; the message offers the nearest names.
 
     >>> trap("blur_kernel_sums_to_one").lessons
     ('03_convolution',)
@@ -287,7 +271,7 @@ def traps(lesson: str | None = None) -> list[Trap]:
     """List the traps, all of them or those of one lesson.
 
     Args:
-        lesson: a slug such as ``09_vgg``; None for all.
+        lesson: A slug such as `09_vgg`; None for all.
 
     Returns:
         The traps in the ledger's order; a lesson may have none.
@@ -302,13 +286,13 @@ def paper(key: str) -> Paper:
     """Look up one paper.
 
     Args:
-        key: first author and year, such as ``he2016``.
+        key: First author and year, such as `he2016`.
 
     Returns:
         Authors, title, venue, year and where to read it.
 
     Raises:
-        ValueError: there is no such paper; the message offers the nearest names.
+        ValueError: There is no such paper; the message offers the nearest names.
 
     >>> paper("simonyan2015").short
     'Simonyan & Zisserman 2015'
@@ -320,13 +304,13 @@ def cite(key: str) -> str:
     """Give the whole reference of a paper, for a reading list.
 
     Args:
-        key: first author and year, such as ``he2016``.
+        key: First author and year, such as `he2016`.
 
     Returns:
         Authors, title, venue, year, arXiv number and DOI.
 
     Raises:
-        ValueError: there is no such paper.
+        ValueError: There is no such paper.
 
     >>> cite("lin2014")
     'Min Lin, Qiang Chen and Shuicheng Yan. Network in Network. ICLR, 2014. arXiv:1312.4400.'
@@ -339,7 +323,7 @@ def cite(key: str) -> str:
 
 @cache
 def ledger() -> Ledger:
-    """The course's own ledger, read once, when first asked for."""
+    """Return the course's own ledger, read once, when first asked for."""
     return parse(files("course_utils").joinpath("facts.toml").read_text("utf-8"))
 
 
@@ -347,13 +331,13 @@ def parse(text: str) -> Ledger:
     """Read a ledger and check it whole: every field, its type, every key it points to.
 
     Args:
-        text: TOML with the tables ``papers``, ``facts`` and ``traps``.
+        text: TOML with the tables `papers`, `facts` and `traps`.
 
     Returns:
         The ledger.
 
     Raises:
-        ValueError: a malformed entry; the message begins with its key.
+        ValueError: A malformed entry; the message begins with its key.
     """
     try:
         tables = tomllib.loads(text)
@@ -370,7 +354,7 @@ def parse(text: str) -> Ledger:
 
 
 def _leaves(node: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
-    """Dotted key and row of every fact; a table of tables is a group."""
+    """List the dotted key and the row of every fact; a table of tables is a group."""
     found = []
     for name, inner in node.items():
         key = f"{prefix}{name}"
@@ -380,59 +364,15 @@ def _leaves(node: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
 
 
 def _fact(key: str, row: Any) -> Fact:
-    if isinstance(row, dict) and isinstance(row.get("compute"), dict):
-        row = row | {"compute": _computation(key, row["compute"])}
     fact = _entry(Fact, key, row)
     _require("." in key, key, "needs a dotted key, such as vgg16.parameters")
-    _require(fact.how in HOW, key, f"how = {fact.how!r} must be one of {', '.join(HOW)}")
+    _require(fact.how in get_args(How), key, f"how = {fact.how!r} must be one of {get_args(How)}")
     sure = fact.how != "from memory"
     _require(fact.checked == sure, key, f"has checked = {fact.checked} with how = {fact.how!r}")
     _require(
         fact.unit != "" or isinstance(fact.value, str | tuple), key, "has a number but no unit"
     )
     return fact
-
-
-def _computation(key: str, row: dict[str, Any]) -> Computation:
-    values = _typed(Computation, f"{key}.compute", row)
-    kind = values["kind"]
-    needed = NEEDS.get(kind)
-    _require(needed is not None, key, f"compute.kind {kind!r} must be one of {', '.join(NEEDS)}")
-    for name in needed or ():
-        _require(bool(values.get(name)), key, f"computes {kind} and so needs compute.{name}")
-    return Computation(**values)
-
-
-HOW = ("paper's text", "notes that quote the paper", "public page", "computed", "from memory")
-"""How a fact was checked; "from memory" goes with checked = false."""
-
-NEEDS = {
-    "parameters": ("model",),
-    "multiply_adds": ("model", "input"),
-    "expression": ("expression",),
-    "cross_correlation": ("input", "filter"),
-}
-"""What each kind of computation must say."""
-
-TYPES: dict[str, tuple[type, ...]] = {
-    "authors": (tuple,),
-    "lessons": (tuple,),
-    "papers": (tuple,),
-    "facts": (tuple,),
-    "input": (tuple,),
-    "filter": (tuple,),
-    "switches": (dict,),
-    "compute": (Computation,),
-    "checked": (bool,),
-    "year": (int,),
-    "in_channels": (int,),
-    "num_classes": (int,),
-    "s": (int,),
-    "p": (int,),
-    "ours": (int, float),
-    "value": (int, float, str, tuple),
-}
-"""Type of each field; text where nothing is said."""
 
 
 def _entry(kind: Callable[..., Entry], key: str, row: Any) -> Entry:
@@ -442,8 +382,9 @@ def _entry(kind: Callable[..., Entry], key: str, row: Any) -> Entry:
 
 
 def _typed(kind: Any, key: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """The row with its lists as tuples, once every field is known, present and of its type."""
+    """Return the row, lists as tuples, once every field is known, present and of its type."""
     known = {item.name: item for item in fields(kind)}
+    hints = get_type_hints(kind)
     for name in row:
         near = difflib.get_close_matches(name, known, n=1)
         hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
@@ -453,7 +394,7 @@ def _typed(kind: Any, key: str, row: Mapping[str, Any]) -> dict[str, Any]:
         _require(optional or name in row, key, f"lacks the field {name!r}")
     values = {name: _frozen(value) for name, value in row.items()}
     for name, value in values.items():
-        wanted = TYPES.get(name, (str,))
+        wanted = _kinds(hints[name])
         # True is an int to Python, but a slip in a ledger.
         fits = isinstance(value, wanted) and (bool in wanted or not isinstance(value, bool))
         words = " or ".join(kind.__name__ for kind in wanted)
@@ -461,12 +402,20 @@ def _typed(kind: Any, key: str, row: Mapping[str, Any]) -> dict[str, Any]:
     return values
 
 
+def _kinds(hint: Any) -> tuple[type, ...]:
+    """Return the classes that an annotation allows in a ledger."""
+    if get_origin(hint) is Literal:
+        return (str,)
+    options = get_args(hint) if isinstance(hint, UnionType) else (hint,)
+    return tuple(get_origin(option) or option for option in options if option is not NoneType)
+
+
 def _frozen(value: Any) -> Any:
     return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
 
 
 def _check_links(read: Ledger) -> None:
-    """Every paper and fact that an entry names must be in the ledger."""
+    """Require every paper and fact that an entry names to be in the ledger."""
     for fact in read.facts.values():
         named = not fact.paper or fact.paper in read.papers
         _require(named, fact.key, f"cites an unknown paper {fact.paper!r}")
@@ -494,7 +443,7 @@ def _lookup(kind: str, key: str, entries: Mapping[str, Entry]) -> Entry:
 
 
 def _surname(author: str) -> str:
-    """The last word, with a particle before it: "Van Gool"; not the suffix or initials."""
+    """Return the last word of a name, with a particle before it: "Van Gool"."""
     words = author.split()
     particle = len(words) > 2 and words[-2].lower() in ("van", "de", "der", "von")
     return " ".join(words[-2:]) if particle else words[-1]

@@ -5,6 +5,8 @@ import subprocess
 from pathlib import Path
 from typing import NamedTuple
 
+__all__ = ["Processor", "git", "processor"]
+
 
 class Processor(NamedTuple):
     """What a speed depends on first.

@@ -6,11 +6,27 @@ import tomllib
 from dataclasses import dataclass, fields
 from functools import cache
 from importlib.resources import files
+from math import inf
+from typing import Any, Literal, get_args
 
 import numpy as np
 import torch
 
-PROFILE_NAMES = ("quick", "laptop", "full")
+from course_utils.arguments import one_of, whole
+
+__all__ = [
+    "PROFILE_NAMES",
+    "Profile",
+    "ProfileName",
+    "choose_device",
+    "expect",
+    "profile",
+    "profile_name",
+    "seed_everything",
+]
+
+ProfileName = Literal["quick", "laptop", "full"]
+PROFILE_NAMES: tuple[ProfileName, ...] = get_args(ProfileName)
 
 
 @dataclass(frozen=True)
@@ -18,22 +34,27 @@ class Profile:
     """How much one lesson trains, for one kind of reader.
 
     Attributes:
-        name: ``quick`` (a check that everything runs), ``laptop`` or ``full``.
-        data: Name of the data set, as ``course_utils.data.load`` takes it.
+        name: `quick` (a check that everything runs), `laptop` or `full`.
+        data: Name of the data set, as `course_utils.data.load` takes it.
         epochs: Passes over the training part.
-        batch_size: Pictures in a batch.
+        batch_size: Images in a batch.
         lr: Highest learning rate of the schedule.
-        limit: Training pictures used; 0 means all of them.
-        checks_claims: Whether ``expect`` asserts what the lesson says about trained models.
+        limit: Training images used; 0 means all of them.
+        checks_claims: Whether `expect` asserts what the lesson says about trained models.
     """
 
-    name: str
+    name: ProfileName
     data: str
     epochs: int
     batch_size: int
     lr: float
     limit: int
     checks_claims: bool
+
+    @property
+    def loading(self) -> dict[str, Any]:
+        """Options for `course_utils.data.load`, beside the name of the data set."""
+        return {"batch_size": self.batch_size, "limit": self.limit or None}
 
 
 def choose_device() -> torch.device:
@@ -48,7 +69,7 @@ def choose_device() -> torch.device:
 def seed_everything(seed: int) -> torch.Generator:
     """Seed Python's, NumPy's and torch's global generators.
 
-    The variable ``COURSE_SEED_OFFSET`` is added to the seed: a maintainer runs a whole lesson
+    The variable `COURSE_SEED_OFFSET` is added to the seed: a maintainer runs a whole lesson
     again with other random numbers, and sees whether its claims still hold.
 
     Args:
@@ -58,9 +79,9 @@ def seed_everything(seed: int) -> torch.Generator:
         A new CPU generator with the same seed, to be passed to whatever takes one.
 
     Raises:
-        ValueError: The seed is out of range.
+        ValueError: The seed is no integer, or out of range.
     """
-    seed += int(os.environ.get("COURSE_SEED_OFFSET", "0"))
+    seed = whole("seed", seed, least=-inf) + int(os.environ.get("COURSE_SEED_OFFSET", "0"))
     if not 0 <= seed < 2**32:
         raise ValueError(f"seed {seed} is out of range: use an integer from 0 to {2**32 - 1}")
     random.seed(seed)
@@ -69,11 +90,11 @@ def seed_everything(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def profile_name() -> str:
-    """Return the profile in force: ``COURSE_PROFILE``, else full with a GPU, else laptop.
+def profile_name() -> ProfileName:
+    """Return the profile in force: `COURSE_PROFILE`, else full with a GPU, else laptop.
 
     Raises:
-        ValueError: ``COURSE_PROFILE`` is none of the three names.
+        ValueError: `COURSE_PROFILE` is none of the three names.
     """
     name = os.environ.get("COURSE_PROFILE")
     if not name:
@@ -83,45 +104,48 @@ def profile_name() -> str:
     return name
 
 
-def profile(lesson: str | None = None, *, name: str | None = None) -> Profile:
+def profile(lesson: str | None = None, *, name: ProfileName | None = None) -> Profile:
     """Return the settings of a lesson under the profile in force.
 
     Args:
-        lesson: The lesson's slug, such as ``07_lenet``; None for the profile's defaults.
+        lesson: The lesson's slug, such as `07_lenet`; None for the profile's defaults.
         name: One of `PROFILE_NAMES`, whatever profile is in force.
+
+    Raises:
+        ValueError: There is no such profile.
 
     Example:
         >>> profile("07_lenet").data in ("fashion_mnist_mini", "fashion_mnist")
         True
     """
-    name = name or profile_name()
-    settings = _profile_table()[name]
+    in_force = profile_name() if name is None else one_of("name", name, PROFILE_NAMES)
+    settings = _profile_table()[in_force]
     known = {field.name for field in fields(Profile)}
     chosen = {key: value for key, value in settings.items() if key in known}
-    return Profile(name=name, **(chosen | settings.get(lesson or "", {})))
+    return Profile(name=in_force, **(chosen | settings.get(lesson or "", {})))
 
 
 @cache
 def _profile_table() -> dict[str, dict]:
-    """Read ``profiles.toml`` once: profile -> default settings, and slug -> what it changes."""
+    """Read `profiles.toml` once: profile -> default settings, and slug -> what it changes."""
     return tomllib.loads(files("course_utils").joinpath("profiles.toml").read_text("utf-8"))
 
 
-def expect(claim: bool, message: str, *, trained: bool = True) -> None:
+def expect(claim: bool, sentence: str, *, trained: bool = False) -> None:
     """Assert a claim of a lesson, so that a false one fails the notebook.
 
     Args:
         claim: What must be true.
-        message: The claim in words; printed when it holds.
-        trained: The claim is about a trained model. The quick profile trains too little
+        sentence: The claim in words; printed when it holds.
+        trained: Whether the claim is about a trained model. The quick profile trains too little
             for such claims, and says so instead of asserting them.
 
     Raises:
         AssertionError: The claim does not hold.
     """
     if trained and not profile().checks_claims:
-        print(f"not checked in the quick profile: {message}")
-        return
-    if not claim:
-        raise AssertionError(f"this lesson claims that {message}, and here it did not hold")
-    print(f"holds: {message}")
+        print(f"not checked in the quick profile: {sentence}")
+    elif claim:
+        print(f"✓ {sentence}")
+    else:
+        raise AssertionError(f"the lesson claims this, and here it does not hold: {sentence}")

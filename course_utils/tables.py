@@ -6,6 +6,8 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+__all__ = ["Cell", "Table", "show"]
+
 Cell = str | int | float | bool | None
 
 
@@ -14,12 +16,12 @@ class Table:
     """Rows under named columns; an empty cell is None.
 
     Args:
-        columns: heading of each column.
-        rows: one tuple per row, as long as `columns`.
-        caption: one line above the table, or "".
+        columns: Heading of each column.
+        rows: One tuple per row, as long as `columns`.
+        caption: One line above the table, or "".
 
     Raises:
-        ValueError: a row is longer or shorter than the columns.
+        ValueError: A row is longer or shorter than the columns.
 
     >>> print(Table(("layer", "parameters"), (("conv1", 1792), ("pool", None))))
     layer  parameters
@@ -44,7 +46,7 @@ class Table:
         return iter(self.to_dicts())
 
     def __str__(self) -> str:
-        """Aligned plain text: numbers to the right, words to the left."""
+        """Write aligned plain text: numbers to the right, words to the left."""
         shown = [[show(cell) for cell in row] for row in self.rows]
         widths = [max(map(len, column)) for column in zip(self.columns, *shown, strict=True)]
         right = self._numeric()
@@ -53,7 +55,7 @@ class Table:
         return "\n".join([self.caption, *lines] if self.caption else lines)
 
     def _repr_html_(self) -> str:
-        """The table as a notebook shows it."""
+        """Return the table as a notebook shows it."""
         aligned = ["right" if right else "left" for right in self._numeric()]
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
         head = _html_row("th", self.columns, aligned)
@@ -61,7 +63,7 @@ class Table:
         return f"<table>{caption}<thead>{head}</thead><tbody>{body}</tbody></table>"
 
     def to_dicts(self) -> list[dict[str, Cell]]:
-        """One dictionary per row, column name to value.
+        """Return one dictionary per row, column name to value.
 
         >>> Table(("k", "s"), ((3, 1),)).to_dicts()
         [{'k': 3, 's': 1}]
@@ -69,7 +71,7 @@ class Table:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
     def to_csv(self) -> str:
-        """Comma-separated values with a heading line, as a spreadsheet reads them."""
+        """Return comma-separated values with a heading line, as a spreadsheet reads them."""
         file = io.StringIO()
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(self.columns)
@@ -77,13 +79,13 @@ class Table:
         return file.getvalue()
 
     def _numeric(self) -> list[bool]:
-        """For each column, whether it holds numbers only."""
+        """Say for each column whether it holds numbers only."""
         columns = zip(*self.rows, strict=True) if self.rows else [()] * len(self.columns)
         return [_is_numeric(column) for column in columns]
 
 
 def show(cell: Cell) -> str:
-    """A cell as text: thousands separated, None left blank, True and False as yes and no.
+    """Write a cell as text: thousands separated, None left blank, True and False as yes and no.
 
     >>> show(138357544), show(None), show(27.0), show(True)
     ('138,357,544', '', '27.0', 'yes')

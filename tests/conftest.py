@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
-import torch
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -17,12 +16,34 @@ if TYPE_CHECKING:
 for folder in ("browser_tools", "shared"):
     sys.path.insert(0, str(Path(__file__).parent / folder))
 pytest.register_assert_rewrite("controls", "widget_figures", "lab_page")
+pytest_plugins = ["programs"]
 
 NO_SKIPS = bool(os.environ.get("COURSE_NO_SKIPS"))
 BROWSER = pytest.StashKey["Browser"]()
 
 # Tests run side by side, one process a core: threads within them only get in each other's way.
-torch.set_num_threads(1)
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items):
+    """Begin with what takes long, so that no process waits for another one at the end.
+
+    That is what has a group: it needs servers, kernels or a browser.
+    """
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Give a group of tests, or else a file, to one process: what they share is made once."""
+    from xdist.scheduler import LoadGroupScheduling
+
+    class ByGroupOrFile(LoadGroupScheduling):
+        def _split_scope(self, nodeid):
+            return super()._split_scope(nodeid).partition("::")[0]
+
+    return ByGroupOrFile(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 def pytest_runtest_setup(item):
@@ -59,17 +80,23 @@ def pytest_make_collect_report(collector):
 
 # A process drives one Chromium: Playwright cannot be started in it twice.
 @pytest.fixture(scope="session")
-def browser(pytestconfig) -> Iterator["Browser"]:
-    """The machine's own Chromium, started once for the tests of all folders."""
-    from browser_pages import chromium_path, launched
+def browser(pytestconfig, chromium) -> Iterator["Browser"]:
+    """Chromium, started once for the tests of all folders."""
+    from browser_pages import launched
 
-    path = chromium_path()
-    if path is None:
-        pytest.skip("no Chromium on this machine: install the package chromium")
-    with launched(path) as running:
+    with launched(chromium) as running:
         pytestconfig.stash[BROWSER] = running
         yield running
         del pytestconfig.stash[BROWSER]
+
+
+@pytest.fixture(scope="session")
+def warm_kernel() -> Iterator[str]:
+    """The name of a kernel that starts at once; who asks is in the group "warm kernels"."""
+    from warm_kernels import warm_kernels
+
+    with warm_kernels() as name:
+        yield name
 
 
 @pytest.fixture(scope="session")

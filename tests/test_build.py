@@ -22,8 +22,8 @@ def build():
 
 @pytest.fixture
 def source(tmp_path):
-    def write(text):
-        path = tmp_path / "01_test.py"
+    def write(text, slug="01_test"):
+        path = tmp_path / f"{slug}.py"
         path.write_text(text, "utf-8")
         return path
 
@@ -143,6 +143,75 @@ def test_the_short_exercise_keys_become_nbgrader_metadata(
     assert notebook.cells[0].metadata == {"nbgrader": expected}
 
 
+QUIZ = """# %% quiz="first"
+first = None
+### BEGIN SOLUTION
+first = "A"
+### END SOLUTION
+
+# %% check="more" points=2
+from course_utils import checks
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(more):
+    checks.require(more == 3, "not three")
+
+
+checks.award(2, check_answer, more)
+### END HIDDEN TESTS
+"""
+
+
+def test_a_question_is_asked_before_its_answer_and_checked_after_it(build, source, banks):
+    cells = build.read_source(source(QUIZ, "01_one")).cells[:3]
+    bank = '"exercises/01_one", "first", student_id'
+    assert [cell.source for cell in cells] == [
+        f"quiz.ask({bank})",
+        'first = None\n### BEGIN SOLUTION\nfirst = "A"\n### END SOLUTION',
+        f"""from course_utils import checks, quiz
+
+QUESTION = ({bank})
+form_is_right = checks.show(quiz.form(*QUESTION), first, fine="answered")
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+reload(checks).award(1, quiz.right(*QUESTION), first)
+### END HIDDEN TESTS""",
+    ]
+    roles = [cell.metadata.nbgrader for cell in cells]
+    assert [role.grade_id for role in roles] == ["ask_first", "first", "first_check"]
+    assert [(role.solution, role.locked) for role in roles] == [
+        (False, True),
+        (True, False),
+        (False, True),
+    ]
+    assert [role.get("points") for role in roles] == [None, None, 1]
+
+
+def test_a_question_that_the_bank_does_not_have_is_an_error(build, source, banks):
+    with pytest.raises(ValueError, match="bank exercises/01_one has no item 'second': choose from"):
+        build.read_source(source(QUIZ.replace('"first"', '"second"'), "01_one"))
+
+
+def test_hidden_tests_award_points_by_checks_that_are_loaded_anew(build, source, banks):
+    cell = build.read_source(source(QUIZ, "01_one")).cells[3]
+    assert (
+        cell.source
+        == """from course_utils import checks
+### BEGIN HIDDEN TESTS
+from importlib import reload
+
+
+def check_answer(more):
+    checks.require(more == 3, "not three")
+
+
+reload(checks).award(2, check_answer, more)
+### END HIDDEN TESTS"""
+    )
+
+
 def test_a_notebook_is_behind_when_its_source_changed(build, source, tmp_path):
     target = tmp_path / "out.ipynb"
     notebook = build.read_source(source(LESSON))
@@ -194,13 +263,13 @@ def test_claims_are_tried_with_other_seeds(build, source, tmp_path, monkeypatch,
     monkeypatch.setenv("COURSE_SEED_OFFSET", "0")
     monkeypatch.setenv("COURSE_PROFILE", "laptop")
     code = "from course_utils.runtime import expect, seed_everything\n"
-    code += "expect(seed_everything(0).initial_seed() < 2, 'the seed is small')"
+    code += "expect(seed_everything(0).initial_seed() < 2, 'The seed is small.')"
     path = source(f"# %%\n{code}\n")
     with pytest.raises(SystemExit, match="Claims failed in 01_test"):
         build.try_seeds([(path, tmp_path / "out.ipynb")], [1, 2])
     printed = capsys.readouterr().out
     assert "01_test, seeds + 1: every claim holds" in printed
-    assert "01_test, seeds + 2: this lesson claims that the seed is small" in printed
+    assert "01_test, seeds + 2: the lesson claims this, and here it does not hold: " in printed
     assert not (tmp_path / "out.ipynb").exists()
 
 
@@ -220,17 +289,17 @@ def banks(build, monkeypatch):
     """Let two banks stand in memory; set one, and the builder reads it anew."""
     from course_utils.quiz import bank
 
-    texts = dict.fromkeys(("01_one", "02_two", "exercises/01_one"), BANK)
+    texts = {"01_one/lesson.toml": BANK, "01_one/exercise.toml": BANK, "02_two/lesson.toml": BANK}
 
-    def put(name, old, new):
-        texts[name] = texts[name].replace(old, new)
+    def put(path, old, new):
+        texts[path] = texts[path].replace(old, new)
         bank.load.cache_clear()
         build.quiz_fingerprint.cache_clear()
 
-    monkeypatch.setattr(bank, "names", lambda: list(texts))
-    rules = (ROOT / "course_utils/quiz/rules.toml").read_text("utf-8")
-    monkeypatch.setattr(bank, "_text", lambda path: texts.get(path[8:-5], rules))
-    put("01_one", "", "")
+    monkeypatch.setattr(bank, "names", lambda: ["01_one", "02_two", "exercises/01_one"])
+    rules = (ROOT / "course_utils/quiz/banks/shared/rules.toml").read_text("utf-8")
+    monkeypatch.setattr(bank, "_text", lambda path: texts.get(path, rules))
+    put("01_one/lesson.toml", "", "")
     yield put
     monkeypatch.undo()
     bank.load.cache_clear()
@@ -240,9 +309,9 @@ def banks(build, monkeypatch):
 @pytest.mark.parametrize(
     ("code", "bank"),
     [
-        ('quiz.show("01_one")', "01_one"),
-        ('quiz.ask("exercises/01_one", "first", "kim")', "exercises/01_one"),
-        ('QUESTION = ("exercises/01_one", "first", "kim")', "exercises/01_one"),
+        ('quiz.show("01_one")', "01_one/lesson.toml"),
+        ('quiz.ask("exercises/01_one", "first", "kim")', "01_one/exercise.toml"),
+        ('QUESTION = ("exercises/01_one", "first", "kim")', "01_one/exercise.toml"),
     ],
 )
 def test_a_notebook_is_behind_when_a_question_that_it_asks_changed(
@@ -250,7 +319,7 @@ def test_a_notebook_is_behind_when_a_question_that_it_asks_changed(
 ):
     path, target = source(f"# %%\nfrom course_utils import quiz\n\n{code}\n"), tmp_path / "o.ipynb"
     nbformat.write(build.read_source(path), target)
-    banks("02_two", "QUESTION", "another lesson's")
+    banks("02_two/lesson.toml", "QUESTION", "another lesson's")
     assert build.is_current(target, build.read_source(path))
     banks(bank, "ANSWER", "what is right is not stored")
     assert build.is_current(target, build.read_source(path))

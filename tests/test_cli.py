@@ -3,13 +3,12 @@
 import os
 import subprocess
 import sys
+from importlib.metadata import EntryPoint
 
 import pytest
-from jupyter_core.paths import jupyter_config_path
-from jupyterlab_server.config import get_page_config
 
-from course_utils import cli
-from course_utils.training import History
+from course_utils import cli, lab
+from course_utils.training import History, TrainConfig
 
 
 def run(*arguments, **environment):
@@ -35,6 +34,19 @@ def test_an_unknown_verb_exits_with_2():
     done = run("fly")
     assert done.returncode == 2
     assert "invalid choice: 'fly'" in done.stderr
+
+
+def test_an_installed_package_brings_its_verb(monkeypatch):
+    added = EntryPoint("fly", "os:getcwd", cli.VERBS)
+    monkeypatch.setattr(cli, "entry_points", lambda group: [added])
+    assert list(cli.installed_verbs()) == [os.getcwd]
+
+
+@pytest.mark.parametrize("found", [[], [EntryPoint("grade", "moved_since.cli:add", cli.VERBS)]])
+def test_where_no_grader_is_installed_it_says_how_to_get_it(monkeypatch, capsys, found):
+    monkeypatch.setattr(cli, "entry_points", lambda group: found)
+    assert cli.main(["grade", "--out", "grades", "submissions.zip"]) == 1
+    assert capsys.readouterr().err == f"grade: {cli.NO_GRADER}\n"
 
 
 def test_an_unknown_option_is_not_swallowed():
@@ -80,52 +92,30 @@ def test_models_lists_every_name(capsys):
     assert all(name in printed for name in models.names())
 
 
-def test_doctor_prints_a_table(capsys):
+def test_a_reader_who_has_enough_is_no_error():
+    """As in `models | head -1`: whoever reads closes the pipe before the table is written."""
+    reader, writer = os.pipe()
+    os.close(reader)
+    command = [sys.executable, "-m", "course_utils", "models"]
+    with os.fdopen(writer, "wb") as pipe:
+        done = subprocess.run(command, stdout=pipe, stderr=subprocess.PIPE, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_doctor_gives_its_verdict_and_everything_on_request(capsys):
     assert cli.main(["doctor"]) == 0
     printed = capsys.readouterr().out
-    assert "device" in printed and "data: fashion_mnist_mini" in printed
-
-
-def test_lab_passes_its_options_on_and_stays_private(monkeypatch):
-    called = {}
-
-    def call(command, env):
-        called.update(command=command, env=env)
-        return 0
-
-    monkeypatch.setattr(subprocess, "call", call)
-    assert cli.main(["lab", "--no-browser", "--port", "9000"]) == 0
-    command = called["command"]
-    assert command[1:3] == ["-m", "jupyterlab"]
-    assert command[-3:] == ["--no-browser", "--port", "9000"]
-    text = " ".join(command)
-    assert "token" not in text and "ip=" not in text, "JupyterLab's own safe defaults stand"
-    assert "default_url=/lab/tree/notebooks/00_start_here.ipynb" in text
-
-
-def test_lab_asks_for_no_news_and_keeps_the_readers_settings(monkeypatch, tmp_path):
-    page_config = tmp_path / "labconfig" / "page_config.json"
-    page_config.parent.mkdir()
-    page_config.write_text('{"disabledExtensions": {"theirs": true}}')
-    monkeypatch.setenv("JUPYTER_CONFIG_PATH", str(tmp_path))
-    monkeypatch.setenv("JUPYTER_CONFIG_PATH", cli.lab_environment()["JUPYTER_CONFIG_PATH"])
-    disabled = get_page_config(jupyter_config_path())["disabledExtensions"]
-    assert {"@jupyterlab/apputils-extension:announcements", "theirs"} <= set(disabled)
+    assert "data: fashion_mnist_mini" not in printed and "--all" in printed
+    assert cli.main(["doctor", "--all"]) == 0
+    printed = capsys.readouterr().out
+    assert "data: fashion_mnist_mini" in printed and "waiting threads" in printed
 
 
 def test_lab_explains_a_missing_course(monkeypatch, tmp_path, capsys):
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages/course_utils/cli.py"))
+    monkeypatch.setattr(lab, "__file__", str(tmp_path / "site-packages/course_utils/lab.py"))
     monkeypatch.chdir(tmp_path)
     assert cli.main(["lab"]) == 1
     assert "run this in a copy of the whole course" in capsys.readouterr().err
-
-
-def test_an_installed_package_opens_the_course_of_the_current_folder(monkeypatch, tmp_path):
-    monkeypatch.setattr(cli, "__file__", str(tmp_path / "site-packages/course_utils/cli.py"))
-    monkeypatch.chdir(tmp_path)
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / cli.START).touch()
-    assert cli.course_root() == tmp_path
 
 
 def test_train_reports_and_records(tmp_path, capsys):
@@ -140,6 +130,43 @@ def test_train_reports_and_records(tmp_path, capsys):
     assert list((tmp_path / "checkpoint").iterdir())
 
 
+def test_train_takes_the_papers_setting(tmp_path):
+    record = tmp_path / "run.json"
+    arguments = ["train", "lenet5", "--limit", "64", "--epochs", "1", "--record", str(record)]
+    paper = ["--schedule", "step", "--weight-decay", "1e-4", "--no-nesterov", "--lr", "0.1"]
+    assert cli.main([*arguments, *paper]) == 0
+    config = History.load(record).config
+    assert (config.schedule, config.weight_decay, config.nesterov) == ("step", 1e-4, False)
+    assert cli.main(arguments) == 0
+    config, default = History.load(record).config, TrainConfig()
+    assert (config.schedule, config.weight_decay, config.nesterov) == (
+        default.schedule,
+        default.weight_decay,
+        default.nesterov,
+    )
+
+
+@pytest.mark.parametrize(
+    ("option", "difference"),
+    [
+        (["--crop", "4"], "its augmentation is "),
+        (["--batch-size", "60"], "its batch size is 64, and here it is 60"),
+        (["--limit", "101"], "its number of training images is 100, and here it is 101"),
+        (["--schedule", "step"], "its schedule is one-cycle, and here it is step"),
+    ],
+)
+def test_train_does_not_go_on_from_another_run(tmp_path, capsys, option, difference):
+    """The same line again prints the same; with another setting it is refused, by name."""
+    common = ["train", "lenet5", "--epochs", "1", "--checkpoint", str(tmp_path)]
+    line = [*common, "--batch-size", "64", "--limit", "100"]
+    assert cli.main(line) == cli.main(line) == 0
+    first, again = capsys.readouterr().out.splitlines()
+    assert first.partition(" after ")[0] == again.partition(" after ")[0]
+    assert cli.main([*line, *option]) == 1
+    message = capsys.readouterr().err
+    assert "belongs to another run" in message and difference in message
+
+
 def test_train_takes_what_is_not_given_from_the_profile(capsys):
     assert cli.main(["train", "mlp", "--profile", "quick"]) == 0
     assert "after 1 epoch," in capsys.readouterr().out
@@ -151,9 +178,18 @@ def test_train_takes_what_is_not_given_from_the_profile(capsys):
         (["lenet5", "--epochs", "0"], "epochs is 0: train for at least 1"),
         (["lenet5", "--data", "imagenet"], "there is no data set 'imagenet': choose one of"),
         (["lenet5", "--data", "imagefolder:/nowhere"], "/nowhere"),
-        (["vgg16", "--limit", "20"], "vgg16 needs pictures of at least 32x32, got 28x28"),
+        (["vgg16", "--limit", "20"], "vgg16 needs images of at least 32x32, got 28x28"),
         (["lenet5", "--lr", "1e9", "--limit", "640"], "the loss became infinite or NaN in epoch 1"),
+        (
+            ["lenet5", "--lr", "1e30", "--limit", "64", "--epochs", "1"],
+            "NaN in epoch 1, step 1 of 1",
+        ),
+        (["lenet5", "--lr", "inf"], "lr is inf: use a positive, finite number"),
+        (["lenet5", "--lr", "nan"], "lr is nan: use a positive, finite number"),
         (["lenet5", "--precision", "int4"], "precision is 'int4': use one of"),
+        (["lenet5", "--schedule", "cosine"], "schedule is 'cosine': use one of one-cycle, step"),
+        (["lenet5", "--weight-decay", "-1"], "weight_decay is -1.0: use 0 for none"),
+        (["lenet5", "--device", "gpu"], "there is no device 'gpu' here: use 'cpu'"),
     ],
 )
 def test_train_answers_what_cannot_be_done_in_one_sentence(capsys, arguments, sentence):

@@ -1,4 +1,5 @@
 import os
+import sys
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 
@@ -6,6 +7,7 @@ import pytest
 import torch
 
 from course_utils import data, doctor
+from course_utils.lab import Server
 
 
 def row(findings, what):
@@ -13,19 +15,56 @@ def row(findings, what):
 
 
 def test_the_table_has_a_row_for_each_data_set():
-    table = doctor.doctor()
-    names = [line["what"] for line in table]
+    names = [line["what"] for line in doctor.doctor().table()]
     assert [name for name in names if name.startswith("data: ")] == [
         f"data: {name}" for name in data.names()
     ]
 
 
-def test_the_caption_counts_the_problems(monkeypatch):
+READY = doctor.Finding("memory", doctor.GOOD, "16 GB")
+FULL = doctor.Finding("disk", doctor.WARN, "<0.1 GB free: make room")
+
+
+def test_a_machine_that_is_ready_is_told_so_in_one_line():
+    report = doctor.Report((READY, READY))
+    assert str(report).splitlines() == ["All is ready.", doctor.MORE]
+    assert repr(report) == str(report)
+
+
+def test_what_there_is_to_do_is_listed_and_the_rest_is_not():
+    report = doctor.Report((READY, FULL))
+    assert str(report).splitlines() == [
+        "1 to look at:", "- disk: <0.1 GB free: make room", doctor.MORE,
+    ]  # fmt: skip
+
+
+def test_a_notebook_folds_the_table_away():
+    page = doctor.Report((READY, FULL))._repr_html_()
+    first, _, folded = page.partition("<details>")
+    assert "1 to look at:" in first and "disk: &lt;0.1 GB free" in first and "memory" not in first
+    assert "memory" in folded and folded.endswith("</details>")
+    assert "<ul>" not in doctor.Report((READY,))._repr_html_()
+
+
+def test_environment_variables_are_shown_on_request_only():
+    variables = {"waiting threads", "freed memory"}
+    assert not variables & {finding.what for finding in doctor.doctor().findings}
+    assert variables <= {finding.what for finding in doctor.doctor(everything=True).findings}
+
+
+def test_a_problem_makes_the_report_say_so(monkeypatch):
     monkeypatch.setenv("COURSE_PROFILE", "huge")
-    table = doctor.doctor()
-    problems = [line for line in table if line["state"] == doctor.WARN]
-    assert table.caption == f"{len(problems)} to look at"
-    assert any("set it to quick, laptop or full" in line["found"] for line in problems)
+    report = doctor.doctor()
+    assert any("set it to quick, laptop or full" in problem.found for problem in report.problems)
+    assert not report.verdict.startswith("All")
+
+
+def test_a_forgotten_server_is_named_with_what_ends_it(monkeypatch):
+    server = Server(port=8899, pid=1, folder=Path("/course"))
+    monkeypatch.setattr(doctor, "forgotten_servers", lambda: [server])
+    (finding,) = doctor.check_servers()
+    assert finding.state == doctor.WARN
+    assert finding.found.endswith(f"{sys.executable} -m jupyter_server stop 8899")
 
 
 def test_an_old_python_is_named(monkeypatch):

@@ -6,21 +6,12 @@ built on the meta device, so even VGG-19 takes no memory.
 
 import pytest
 import torch
+from ledger_computations import computation, computed
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from course_utils import models
-from course_utils.facts import ledger
 from course_utils.inspection import summary
-
-
-def computed(kind):
-    """The facts that are computed in this way, named by their keys."""
-    return [
-        pytest.param(fact, id=fact.key)
-        for fact in ledger().facts.values()
-        if fact.compute is not None and fact.compute.kind == kind
-    ]
 
 
 def built(compute):
@@ -36,12 +27,13 @@ def built(compute):
 
 @pytest.mark.parametrize("fact", computed("parameters"))
 def test_parameters_are_those_of_the_ledger(fact):
-    assert sum(p.numel() for p in built(fact.compute).parameters()) == fact.ours
+    assert sum(p.numel() for p in built(computation(fact)).parameters()) == fact.ours
 
 
 @pytest.mark.parametrize("fact", computed("multiply_adds"))
 def test_multiply_adds_are_those_of_the_ledger(fact):
-    assert summary(built(fact.compute), fact.compute.input).multiply_adds == fact.ours
+    compute = computation(fact)
+    assert summary(built(compute), compute.input).multiply_adds == fact.ours
 
 
 def test_the_ledger_covers_the_tables_of_the_syllabus():

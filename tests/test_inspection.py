@@ -322,6 +322,11 @@ def test_the_zoo_in_a_table():
     assert rows[1]["multiply-adds"] == 3_857_973_248
 
 
+@pytest.mark.parametrize("name", models.names())
+def test_the_counts_that_are_kept_are_those_of_the_architecture(name):
+    assert zoo.kept_counts().get(name) == zoo.count(name), "run python tools/count_models.py"
+
+
 def test_inputs_other_than_pictures_have_no_field():
     row = summary(nn.Sequential(nn.Linear(784, 10)), (784,)).rows[0]
     assert (row.multiply_adds, row.output_shape, row.receptive_field) == (7840, (10,), None)
@@ -343,7 +348,7 @@ def test_an_architecture_by_name_at_another_size():
         (lambda: summary(nn.Linear(3, 4), [(3,), (3,)]), "gives a model one input, not several"),
         (lambda: summary(nn.Conv2d(3, 4, 3), (3, 0, 5)), "not made of positive integers"),
         (lambda: summary(nn.Linear(3, 4), (5,)), "Linear cannot take an input of 5"),
-        (lambda: summarise("vgg16", (3, 8, 8)), "vgg16 needs pictures of at least 32x32"),
+        (lambda: summarise("vgg16", (3, 8, 8)), "vgg16 needs images of at least 32x32"),
         (lambda: summarise("vgg61"), "vgg61.*did you mean"),
         (lambda: model_table(["resnet21"]), "resnet21"),
     ],

@@ -1,3 +1,4 @@
+import dataclasses
 import random
 
 import numpy as np
@@ -35,6 +36,13 @@ def test_a_seed_out_of_range_is_refused(seed):
         runtime.seed_everything(seed)
 
 
+@pytest.mark.parametrize("seed", [1.5, "7", None, True])
+def test_a_seed_is_a_whole_number(seed):
+    with pytest.raises(ValueError, match="is not a whole number: give an integer"):
+        runtime.seed_everything(seed)
+    assert runtime.seed_everything(np.int8(7)).initial_seed() == 7
+
+
 @pytest.mark.parametrize("cuda, mps, expected", [(1, 1, "cuda"), (0, 1, "mps"), (0, 0, "cpu")])
 def test_choose_device_prefers_cuda_then_mps(monkeypatch, cuda, mps, expected):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: bool(cuda))
@@ -53,6 +61,8 @@ def test_an_unknown_profile_is_refused(monkeypatch):
     monkeypatch.setenv("COURSE_PROFILE", "huge")
     with pytest.raises(ValueError, match="'huge': set it to quick, laptop or full"):
         runtime.profile()
+    with pytest.raises(ValueError, match="name = 'huge' is unknown: choose from quick, laptop"):
+        runtime.profile(name="huge")
 
 
 @pytest.mark.parametrize("name", runtime.PROFILE_NAMES)
@@ -74,17 +84,25 @@ def test_a_lesson_changes_only_its_own_settings(monkeypatch):
     assert runtime.profile().epochs == 8
 
 
-def test_expect_fails_on_a_false_claim(monkeypatch, capsys):
+def test_a_profile_says_how_data_is_loaded(monkeypatch):
+    few = runtime.profile("07_lenet", name="quick")
+    assert few.limit and few.loading == {"batch_size": few.batch_size, "limit": few.limit}
+    all_of_it = dataclasses.replace(few, limit=0)
+    assert all_of_it.loading == {"batch_size": few.batch_size, "limit": None}
+
+
+@pytest.mark.parametrize("trained", [False, True])
+def test_expect_fails_on_a_false_claim(trained, monkeypatch, capsys):
     monkeypatch.setenv("COURSE_PROFILE", "laptop")
-    runtime.expect(True, "two is even")
-    assert capsys.readouterr().out == "holds: two is even\n"
-    with pytest.raises(AssertionError, match="claims that three is even"):
-        runtime.expect(False, "three is even")
+    runtime.expect(True, "Two is even.", trained=trained)
+    assert capsys.readouterr().out == "✓ Two is even.\n"
+    with pytest.raises(AssertionError, match=r"claims this, and here it .* hold: Three is even\.$"):
+        runtime.expect(False, "Three is even.", trained=trained)
 
 
 def test_the_quick_profile_asserts_only_what_needs_no_training(monkeypatch, capsys):
     monkeypatch.setenv("COURSE_PROFILE", "quick")
-    runtime.expect(False, "the net is good")
-    assert "not checked" in capsys.readouterr().out
+    runtime.expect(False, "The net is good.", trained=True)
+    assert capsys.readouterr().out == "not checked in the quick profile: The net is good.\n"
     with pytest.raises(AssertionError):
-        runtime.expect(False, "one is two", trained=False)
+        runtime.expect(False, "One is two.")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 import yaml
 from packaging.requirements import Requirement
+from scripts import load_script
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
@@ -94,23 +95,58 @@ def tools_only(folder):
     return str(folder)
 
 
+def find_python(folder, installed, *named):
+    """Run the script where some Pythons are installed."""
+    for name, number in installed.items():
+        fake_python(folder, name, number)
+    command = ["sh", str(ROOT / "tools/find_python.sh"), *named]
+    env = {"PATH": tools_only(folder)}
+    return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+
+
 @pytest.mark.parametrize(
     "installed, expected",
     [
         ({"python3": (3, 12)}, "python3"),
+        ({"python3": (3, 14)}, "python3"),
         ({"python3": (3, 9), "python3.13": (3, 13)}, "python3.13"),
-        ({"python3": (3, 14), "python3.11": (3, 11)}, "python3.11"),
-        ({"python3": (3, 9)}, ""),
-        ({}, ""),
+        ({"python3": (3, 15), "python3.14": (3, 14)}, "python3.14"),
     ],
 )
 def test_find_python_takes_the_first_that_fits(tmp_path, installed, expected):
-    for name, number in installed.items():
-        fake_python(tmp_path, name, number)
-    env = {"PATH": tools_only(tmp_path)}
-    command = ["sh", str(ROOT / "tools/find_python.sh")]
-    done = subprocess.run(command, env=env, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == expected
+    done = find_python(tmp_path, installed)
+    assert (done.returncode, done.stdout.strip()) == (0, expected)
+
+
+@pytest.mark.parametrize(
+    "installed, named, found",
+    [
+        ({}, [], "and here is none."),
+        ({"python3": (3, 9)}, [], "and here python3 is 3.9.0."),
+        ({"python3": (3, 15), "python": (2, 7)}, [], "python3 is 3.15.0, python is 2.7.0."),
+        ({"python3": (3, 12), "python3.15": (3, 15)}, ["python3.15"], "python3.15 is 3.15.0."),
+    ],
+)
+def test_find_python_says_what_to_do_where_none_fits(tmp_path, installed, named, found):
+    done = find_python(tmp_path, installed, *named)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert found in done.stderr and "name one: make lab PYTHON=" in done.stderr
+
+
+def test_all_files_name_the_same_versions_of_python():
+    words = [line.rpartition(" :: ") for line in PROJECT["project"]["classifiers"]]
+    versions = [number for _, _, number in words if "." in number]
+    listed = f"{', '.join(versions[:-1])} or {versions[-1]}"
+    for place in ("tools/find_python.sh", "README.md", "classroom/workshop.md"):
+        assert listed in " ".join((ROOT / place).read_text("utf-8").split()), place
+    oldest, newest = versions[0], versions[-1]
+    assert PROJECT["project"]["requires-python"] == f">={oldest}"
+    conda = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))["dependencies"]
+    after = int(newest.partition(".")[2]) + 1
+    assert f"python>={oldest},<3.{after}" in conda
+    assert list(load_script("tools/bundle.py").PYTHONS) == versions
+    assert PROJECT["tool"]["mypy"]["python_version"] == oldest
+    assert PROJECT["tool"]["ruff"]["target-version"] == f"py{oldest.replace('.', '')}"
 
 
 @pytest.fixture
@@ -131,27 +167,19 @@ def make(folder, *args, path=None):
     return subprocess.run(command, env=env, capture_output=True, text=True, check=False)
 
 
-def test_make_refuses_python_3_9_in_one_sentence(clone, tmp_path):
+def test_make_refuses_a_python_in_one_sentence(clone, tmp_path):
     python = fake_python(tmp_path, "old-python", (3, 9))
     done = make(clone, "lab", f"PYTHON={python}")
     assert done.returncode != 0
-    assert "The course needs Python 3.11 or newer, and" in done.stderr
-    assert "is 3.9.0. Name another: make lab PYTHON=" in done.stderr
+    assert f"for which its PyTorch has builds, and here {python} is 3.9.0. Install" in done.stderr
     assert not (clone / ".venv").exists()
-
-
-def test_make_says_when_there_is_no_python(clone, tmp_path):
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    done = make(clone, "lab", path=tools_only(tools))
-    assert done.returncode != 0
-    assert "needs Python 3.11, 3.12 or 3.13, and none was found" in done.stderr
 
 
 def test_a_second_call_installs_nothing(clone):
     """A stamp younger than its inputs is up to date; touching the lock makes it stale again."""
     (clone / ".venv/bin").mkdir(parents=True)
     (clone / ".venv/bin/python").touch()
+    (clone / ".venv/.torch-auto").touch()
     (clone / ".venv/.learner-ready").touch()
     assert make(clone, "--question", ".venv/.learner-ready").returncode == 0
     later = (clone / ".venv/.learner-ready").stat().st_mtime + 10

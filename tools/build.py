@@ -20,7 +20,8 @@ What a source may say beyond jupytext's percent format:
 * ``# %% tags=["nbval-ignore-output"]``: the output varies, nbval does not compare it.
 * ``# %% slide="skip"``: of this cell, the slides show something else than the rule says.
 * In exercises, ``task="id"`` marks an answer cell, ``check="id" points=2`` a test cell,
-  ``written="id" points=2`` a manually graded answer, ``readonly="id"`` a locked cell.
+  ``written="id" points=2`` a manually graded answer, ``readonly="id"`` a locked cell, and
+  ``quiz="id"`` the answer to a question of the exercise's bank (see ``scaffolding.py``).
 """
 
 import argparse
@@ -43,10 +44,11 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
 from nbformat import NotebookNode
 from release import release
+from scaffolding import scaffolded
 from slide_types import slide_types
 
-from course_utils.quiz import stored_form
-from course_utils.training.environment import recommended_environment
+from course_utils import quiz
+from course_utils.startup import recommended_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 QUIZ = re.compile(r"""quiz\.show\(\s*["'](\w+)["']|["'](exercises/\w+)["']""")
@@ -75,6 +77,7 @@ def read_source(path: Path) -> NotebookNode:
         {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
+    notebook.cells = list(scaffolded(notebook.cells, path.stem))
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.source = INLINE.sub(inlined_source, cell.source)
@@ -113,7 +116,7 @@ def quiz_fingerprint(banks: tuple[str, ...]) -> str:
     """
     digest = hashlib.sha256()
     for bank in banks:
-        digest.update("".join(stored_form(bank)).encode())
+        digest.update("".join(quiz.stored_form(quiz.load(bank))).encode())
     return digest.hexdigest()[:16]
 
 

@@ -32,7 +32,7 @@ from packaging.utils import canonicalize_name, parse_wheel_filename
 
 ROOT = Path(__file__).resolve().parent.parent
 TORCH = {"torch", "torchvision"}
-PYTHONS = ("3.11", "3.12", "3.13")
+PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 GLIBC = range(5, 36)  # manylinux_2_5 to manylinux_2_35: what a Linux of 2022 still runs
 MACOS = 14  # PyTorch's wheels ask for it
 COPIED = ("notebooks/*.ipynb", "exercises/*/*.ipynb", "solutions/*/*.ipynb", "LICENSE")
@@ -262,7 +262,8 @@ def build_course(folder: Path) -> Path:
     with TemporaryDirectory(prefix="bundle-") as name:
         copy = Path(name) / "course"
         ignored = shutil.ignore_patterns("__pycache__")
-        shutil.copytree(ROOT / "course_utils", copy / "course_utils", ignore=ignored)
+        for code in ("course_utils", "classroom/grader"):
+            shutil.copytree(ROOT / code, copy / code, ignore=ignored)
         for file in ("pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(ROOT / file, copy)
         # With the setuptools that is installed: nothing has to be fetched for this.
@@ -370,7 +371,7 @@ def main() -> None:
     here = f"{sys.version_info.major}.{sys.version_info.minor}"
     parser = argparse.ArgumentParser(description="Make an archive for laptops without a network.")
     parser.add_argument("--platform", default="linux_x86_64", help=", ".join(PLATFORMS))
-    parser.add_argument("--python-version", default=here, help="the laptops': 3.11, 3.12 or 3.13")
+    parser.add_argument("--python-version", default=here, help="the laptops': 3.11 to 3.14")
     parser.add_argument("--torch-from", default="", metavar="FROM", help="an index, or a folder")
     parser.add_argument("--out", type=Path, default=ROOT / "build/bundle", metavar="FOLDER")
     args = parser.parse_args()

@@ -81,7 +81,7 @@ def choose(labels: np.ndarray, per_class: int) -> np.ndarray:
 
 
 def make_arrays(source: Path) -> dict[str, np.ndarray]:
-    """The arrays of the shipped file.
+    """Return the arrays of the shipped file.
 
     Args:
         source: the folder of the official files.
@@ -117,7 +117,7 @@ def pack(arrays: dict[str, np.ndarray]) -> bytes:
 
 
 def find_source(named: Path | None) -> Path:
-    """The folder of the official files: the one named, or the first of the usual places."""
+    """Return the folder of the official files: the one named, or the first of the usual places."""
     if named is not None:
         return named
     return next((place for place in PLACES if place.is_dir()), PLACES[0])

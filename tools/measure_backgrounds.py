@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from course_utils.data import Batches, DataInfo, Shapes, ShapesConfig, make_shapes
 from course_utils.inspection import occlusion
-from course_utils.training.placement import device_of_model
+from course_utils.training.device import device_of_model
 from course_utils.widgets.background_results import figure_share
 
 _NUM_DRAWN = 200  # pictures that the training examples are picked from
@@ -144,7 +144,7 @@ def measure_backgrounds(
 
 
 def _test_pictures(test: BackgroundTest) -> tuple[Shapes, Shapes]:
-    """The same figures in front of true and of swapped backgrounds."""
+    """Return the same figures in front of true and of swapped backgrounds."""
     config = ShapesConfig(background_correlation=1.0)
     true, swapped = (
         make_shapes(test.num_pictures, config, torch.Generator().manual_seed(test.seed), kind)
@@ -253,7 +253,7 @@ def _check_results(results: Sequence[BackgroundResult]) -> None:
 
 
 def _number_in(pool: dict[str, int], picture: Tensor) -> int:
-    """The number of a picture (3, H, W) in the pool, into which it comes if it is new."""
+    """Return the number of a picture (3, H, W) in the pool, into which it comes if it is new."""
     text = base64.b64encode(picture.permute(1, 2, 0).numpy().tobytes()).decode()
     return pool.setdefault(text, len(pool))
 

@@ -82,7 +82,7 @@ def describe(result: BackgroundResult) -> str:
 
 
 def largest_difference(state: dict[str, Any], known: dict[str, Any]) -> float:
-    """The largest difference of two accuracies that should agree."""
+    """Return the largest difference of two accuracies that should agree."""
     pairs = zip(state["results"], known["results"], strict=True)
     return max(
         abs(a - b)

@@ -4,9 +4,9 @@
     python tools/release.py 07_lenet        # only these slugs
     python tools/release.py --check         # change nothing; fail if a release is stale
 
-``solutions/NN_slug/NN_slug.ipynb`` becomes ``exercises/NN_slug/NN_slug.ipynb``. nbgrader works in
+`solutions/NN_slug/NN_slug.ipynb` becomes `exercises/NN_slug/NN_slug.ipynb`. nbgrader works in
 a folder and on a gradebook of its own, both thrown away afterwards, with the teacher's own
-settings (``classroom/nbgrader_config.py``). The same solution gives the same bytes.
+settings (`classroom/nbgrader_config.py`). The same solution gives the same bytes.
 """
 
 import argparse
@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from course_utils.grading import folder
+from convnet_grader import folder
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -25,12 +25,12 @@ def release(slugs: Sequence[str], *, check: bool, root: Path = ROOT) -> list[str
     """Release exercises whose solutions are built, and write what changed.
 
     Args:
-        slugs: Names such as ``07_lenet``.
+        slugs: Names such as `07_lenet`.
         check: Write nothing.
-        root: Where ``solutions/`` and ``exercises/`` are.
+        root: Where `solutions/` and `exercises/` are.
 
     Returns:
-        Paths under ``root`` of the exercises that differ (or did, before they were written),
+        Paths under `root` of the exercises that differ (or did, before they were written),
         and of those that no solution makes any more.
     """
     changed = [str(path.relative_to(root)) for path in _orphans(root)]
@@ -50,8 +50,8 @@ def release_bytes(slugs: Sequence[str], root: Path = ROOT) -> list[bytes]:
     """Return the release version of each exercise, and leave nothing behind.
 
     Args:
-        slugs: Names such as ``07_lenet``.
-        root: Where ``solutions/`` is.
+        slugs: Names such as `07_lenet`.
+        root: Where `solutions/` is.
 
     Raises:
         RuntimeError: nbgrader refuses a notebook; the message has its log.
@@ -67,11 +67,11 @@ def release_bytes(slugs: Sequence[str], root: Path = ROOT) -> list[bytes]:
 
 
 def generate(slugs: Sequence[str], course: Path) -> None:
-    """Release with the teacher's settings, in a course folder that has ``solutions/``.
+    """Release with the teacher's settings, in a course folder that has `solutions/`.
 
     Args:
-        slugs: Names such as ``07_lenet``.
-        course: Gets ``exercises/`` and a gradebook.
+        slugs: Names such as `07_lenet`.
+        course: Gets `exercises/` and a gradebook.
 
     Raises:
         RuntimeError: nbgrader refuses a notebook; the message has its log.
@@ -80,7 +80,7 @@ def generate(slugs: Sequence[str], course: Path) -> None:
 
 
 def _notebook(kind: str, slug: str) -> Path:
-    """Return where a notebook of an exercise is; kind is ``solutions`` or ``exercises``."""
+    """Return where a notebook of an exercise is; kind is `solutions` or `exercises`."""
     return Path(kind) / slug / f"{slug}.ipynb"
 
 

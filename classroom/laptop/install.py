@@ -73,7 +73,8 @@ def install():
     run([sys.executable, "-m", "venv", str(VENV)], "Python's own module venv is missing")
     # Isolated: settings of this machine's pip name an index, and there is no network.
     pip = [str(python_of_venv()), "-m", "pip", "--isolated", "--disable-pip-version-check"]
-    wheels = ["--no-index", "--find-links", str(HERE / "wheels")]
+    # Python compiles what it uses at the first use; all of PyTorch would take a minute more.
+    wheels = ["--no-index", "--no-compile", "--find-links", str(HERE / "wheels")]
     run([*pip, "install", "--quiet", *wheels, "convnet-course"], "pip could not install the wheels")
     run([str(python_of_venv()), "-c", "import course_utils, torch"], "PyTorch does not load here")
     INSTALLED.write_text("yes\n", "utf-8")

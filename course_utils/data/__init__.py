@@ -1,4 +1,4 @@
-"""Pictures with labels, in batches: `load("fashion_mnist_mini", batch_size=64)`."""
+"""Images with labels, in batches: `load("fashion_mnist_mini", batch_size=64)`."""
 
 from course_utils.data.augment import Augment
 from course_utils.data.batches import Batches
@@ -6,14 +6,12 @@ from course_utils.data.errors import DataCorrupt, DataUnavailable
 from course_utils.data.info import DataInfo
 from course_utils.data.sets import Loaders, data_root, load, names, status
 from course_utils.data.shapes import Shapes, ShapesConfig, make_shapes
-from course_utils.data.status import DataStatus
 
 __all__ = [
     "Augment",
     "Batches",
     "DataCorrupt",
     "DataInfo",
-    "DataStatus",
     "DataUnavailable",
     "Loaders",
     "Shapes",

@@ -1,13 +1,18 @@
-"""`mnist`, `fashion_mnist` and `cifar10`: read by torchvision, downloaded on first use.
+"""`mnist`, `fashion_mnist` and `cifar10`: downloaded by pooch on first use, read by torchvision.
 
 The files lie where torchvision expects them, so a folder that was filled by torchvision serves
 the course and the other way round. A download goes to a hidden folder beside them first; a file
 moves to its place when it is whole and its MD5 is right. Every load checks the MD5 of all files.
+That guards against damage, not against malice: an MD5 is what the makers published.
 """
 
+import contextlib
+import errno
 import gzip
+import hashlib
 import shutil
 import tarfile
+import tomllib
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -16,148 +21,112 @@ from typing import IO, Any, cast
 
 import torch
 
-from course_utils.data import downloads
 from course_utils.data.errors import DataCorrupt, DataUnavailable
 from course_utils.data.raw import Part, RawSet
 
+__all__ = ["ClassicSet", "classic_set", "read_classic", "status"]
+
 STAGING = ".downloading"
+TIMEOUT_SECONDS = 30.0  # without a single byte
 OFFLINE = "fashion_mnist_mini or shapes, which need no download"
 
 
 @dataclass(frozen=True)
 class ClassicSet:
-    """A data set that torchvision can read.
-
-    Attributes:
-        name: the course's name.
-        kind: the name of torchvision's class.
-        folder: where its files are, inside the data folder.
-        files: the names of its files, each with the MD5 of its content.
-        archives: the names of the archives that its makers offer.
-        archive_folder: where the archives may be put, inside the data folder.
-        megabytes: room that archives and files need while they are unpacked.
-        source: who made the pictures.
-        licence: under which terms.
-    """
+    """A row of `classic.toml`, which says what the fields mean."""
 
     name: str
     kind: str
     folder: str
     files: Mapping[str, str]
-    archives: tuple[str, ...]
-    archive_folder: str
     megabytes: int
     source: str
     licence: str
+    archive: str | None = None
+
+    @property
+    def archives(self) -> list[str]:
+        """The names of the archives that its makers offer."""
+        return [self.archive] if self.archive else [f"{name}.gz" for name in self.files]
 
     def paths(self, root: Path) -> dict[Path, str]:
-        """Its files with the MD5 of each."""
+        """Return its files with the MD5 of each."""
         return {root / self.folder / name: md5 for name, md5 in self.files.items()}
 
+    def archive_folder(self, root: Path) -> Path:
+        """Return where somebody may put its archives, as torchvision does."""
+        return root if self.archive else root / self.folder
 
-_IDX_ARCHIVES = (
-    "train-images-idx3-ubyte.gz",
-    "train-labels-idx1-ubyte.gz",
-    "t10k-images-idx3-ubyte.gz",
-    "t10k-labels-idx1-ubyte.gz",
-)
-MNIST = ClassicSet(
-    name="mnist",
-    kind="MNIST",
-    folder="MNIST/raw",
-    # Of the uncompressed files: archives compressed anew by a distribution are as good.
-    files={
-        "train-images-idx3-ubyte": "6bbc9ace898e44ae57da46a324031adb",
-        "train-labels-idx1-ubyte": "a25bea736e30d166cdddb491f175f624",
-        "t10k-images-idx3-ubyte": "2646ac647ad5339dbf082846283269ea",
-        "t10k-labels-idx1-ubyte": "27ae3e4e09519cfbb04c329615203637",
-    },
-    archives=_IDX_ARCHIVES,
-    archive_folder="MNIST/raw",
-    megabytes=70,
-    source="MNIST by Yann LeCun, Corinna Cortes and Christopher Burges (1998), from NIST's digits",
-    licence="none stated by its makers",
-)
-FASHION_MNIST = ClassicSet(
-    name="fashion_mnist",
-    kind="FashionMNIST",
-    folder="FashionMNIST/raw",
-    files={
-        "train-images-idx3-ubyte": "f4a8712d7a061bf5bd6d2ca38dc4d50a",
-        "train-labels-idx1-ubyte": "9018921c3c673c538a1fc5bad174d6f9",
-        "t10k-images-idx3-ubyte": "8181f5470baa50b63fa0f6fddb340f0a",
-        "t10k-labels-idx1-ubyte": "15d484375f8d13e6eb1aabb0c3f46965",
-    },
-    archives=_IDX_ARCHIVES,
-    archive_folder="FashionMNIST/raw",
-    megabytes=90,
-    source=(
-        "Fashion-MNIST by Han Xiao, Kashif Rasul and Roland Vollgraf (Zalando Research, 2017), "
-        "arXiv:1708.07747"
-    ),
-    licence="MIT, Copyright (c) 2017 Zalando SE",
-)
-CIFAR10 = ClassicSet(
-    name="cifar10",
-    kind="CIFAR10",
-    folder="cifar-10-batches-py",
-    files={
-        "data_batch_1": "c99cafc152244af753f735de768cd75f",
-        "data_batch_2": "d4bba439e000b95fd0a9bffe97cbabec",
-        "data_batch_3": "54ebc095f3ab1f0389bbae665268c751",
-        "data_batch_4": "634d18415352ddfa80567beed471001a",
-        "data_batch_5": "482c414d41f54cd18b22e5b47cb7c3cb",
-        "test_batch": "40351d587109b95175f43aff81a1287e",
-        "batches.meta": "5ff9c542aee3614f3951f8cda6e48888",
-    },
-    archives=("cifar-10-python.tar.gz",),
-    archive_folder="",
-    megabytes=360,
-    source="CIFAR-10 by Alex Krizhevsky, Vinod Nair and Geoffrey Hinton (2009)",
-    licence="none stated by its makers",
-)
+    def torchvision_class(self) -> Any:
+        """Return the class that reads it and knows the servers."""
+        from torchvision import datasets  # here: importing it takes as long as torch itself
+
+        return getattr(datasets, self.kind)
 
 
-def read(data_set: ClassicSet, root: Path) -> RawSet:
+def classic_set(name: str) -> ClassicSet:
+    """Return what is known about a data set."""
+    rows = tomllib.loads(Path(__file__).with_suffix(".toml").read_text("utf-8"))
+    return ClassicSet(name=name, **rows[name])
+
+
+def status(data_set: ClassicSet, root: Path) -> str:
+    """Say in a sentence whether a data set is here, without reading it."""
+    sizes = [path.stat().st_size for path in data_set.paths(root) if path.is_file()]
+    place = data_set.archive_folder(root)
+    if len(sizes) == len(data_set.files):
+        return f"on disk: {sum(sizes) / 1e6:.0f} MB in {root / data_set.folder}"
+    if all((place / name).is_file() for name in data_set.archives):
+        return f"on disk: packed in {place}, unpacked when loaded"
+    state = "incomplete" if sizes else "not downloaded"
+    return f"{state}: loading it downloads it, or put {', '.join(data_set.archives)} into {place}"
+
+
+def read_classic(data_set: ClassicSet, root: Path) -> RawSet:
     """Read a data set, downloading what is missing.
 
     Args:
-        data_set: which one.
-        root: the data folder.
+        data_set: Which one.
+        root: The data folder.
 
     Raises:
-        DataUnavailable: it is not here and cannot be downloaded now.
-        DataCorrupt: a file of it is damaged.
+        DataUnavailable: It is not here and cannot be downloaded now.
+        DataCorrupt: A file of it is damaged.
     """
     if missing_files(data_set, root):
         obtain(data_set, root)
-    kind = _torchvision_class(data_set)
+    kind = data_set.torchvision_class()
     train, test = kind(root, train=True), kind(root, train=False)
-    return RawSet(
-        train=_part(train),
-        test=_part(test),
-        classes=tuple(train.classes),
-        source=data_set.source,
-        licence=data_set.licence,
-    )
+    classes = tuple(train.classes)
+    return RawSet(_part(train), _part(test), classes, data_set.source, data_set.licence)
+
+
+def _part(part: Any) -> Part:
+    """Turn what torchvision has read, (N, 28, 28) or (N, 32, 32, 3) bytes, into a part."""
+    images = torch.as_tensor(part.data)
+    images = images[:, None] if images.dim() == 3 else images.permute(0, 3, 1, 2)
+    return Part(images.contiguous(), torch.as_tensor(part.targets, dtype=torch.int64))
 
 
 def missing_files(data_set: ClassicSet, root: Path) -> list[str]:
-    """The names of the files that are not in their place.
+    """Return the names of the files that are not in their place.
 
     Raises:
-        DataCorrupt: one is there, but damaged.
+        DataCorrupt: One is there, but damaged.
     """
-    missing = []
     for path, md5 in data_set.paths(root).items():
-        if not path.is_file():
-            missing.append(path.name)
-        elif downloads.md5_of(path) != md5:
+        if path.is_file() and md5_of(path) != md5:
             raise DataCorrupt(
                 f"{path} is damaged (its MD5 is not {md5}): delete it and load "
                 f"{data_set.name!r} again"
             )
-    return missing
+    return [path.name for path in data_set.paths(root) if not path.is_file()]
+
+
+def md5_of(path: Path) -> str:
+    """Return the MD5 of a file's content, in hexadecimal."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def obtain(data_set: ClassicSet, root: Path) -> None:
@@ -166,71 +135,89 @@ def obtain(data_set: ClassicSet, root: Path) -> None:
     Of several processes that want the same, one does it and the others wait.
 
     Raises:
-        DataUnavailable: that is not possible now.
-        DataCorrupt: an archive is damaged.
+        DataUnavailable: That is not possible now.
+        DataCorrupt: An archive is damaged.
     """
+    from filelock import FileLock
+    from requests import RequestException
+
     staging = root / STAGING / data_set.name
     try:
         staging.mkdir(parents=True, exist_ok=True)
-        with downloads.alone(root / STAGING / "lock"):
+        with FileLock(root / STAGING / "lock"):
             staging.mkdir(exist_ok=True)  # the process before us may have tidied up
-            for archive in _needed_archives(data_set, missing_files(data_set, root)):
-                _unpack(data_set, root, _find_archive(data_set, root, archive, staging), staging)
+            _unpack_missing(data_set, root, staging)
             shutil.rmtree(staging)
-    except downloads.NETWORK_ERRORS as error:
-        if not any(staging.iterdir()):  # nothing arrived that the next try could build on
-            staging.rmdir()
+    except RequestException as error:
         raise DataUnavailable(_offline_sentence(data_set, root, error)) from error
     except OSError as error:
         shutil.rmtree(staging, ignore_errors=True)
         raise DataUnavailable(_disk_sentence(data_set, root, error)) from error
 
 
-def _needed_archives(data_set: ClassicSet, missing: list[str]) -> list[str]:
-    """The archives that hold the missing files."""
-    if len(data_set.archives) == 1:
-        return list(data_set.archives) if missing else []
-    return [name for name in data_set.archives if name.removesuffix(".gz") in missing]
+def _unpack_missing(data_set: ClassicSet, root: Path, staging: Path) -> None:
+    """Find or download the archives of the missing files, and unpack them."""
+    for path in staging.iterdir():
+        if path.name not in data_set.archives:
+            path.unlink()  # half a file that a killed process left
+    missing = missing_files(data_set, root)
+    for name in data_set.archives:
+        if missing and (data_set.archive or name.removesuffix(".gz") in missing):
+            archive = data_set.archive_folder(root) / name
+            if not archive.is_file():
+                archive = _download(data_set, staging / name)
+            _unpack(data_set, root, archive, staging)
 
 
-def _find_archive(data_set: ClassicSet, root: Path, name: str, staging: Path) -> Path:
-    """An archive that somebody put in its place, or else a downloaded one."""
-    put_here = root / data_set.archive_folder / name
-    if put_here.is_file():
-        return put_here
-    archive = staging / name
-    if not archive.is_file():
-        urls, md5 = _origin(data_set, name)
-        downloads.fetch(urls, archive, md5)
+def _download(data_set: ClassicSet, archive: Path) -> Path:
+    """Download an archive from the first server that has it whole.
+
+    Raises:
+        DataCorrupt: What arrived is not the archive.
+        OSError: No server answers, or the disk is full.
+    """
+    from requests import RequestException
+
+    kind = data_set.torchvision_class()
+    if data_set.archive:
+        return _fetch(kind.url, archive, kind.tgz_md5)
+    md5, urls = dict(kind.resources)[archive.name], [f"{url}{archive.name}" for url in kind.mirrors]
+    for url in urls[:-1]:
+        with contextlib.suppress(RequestException, DataCorrupt):
+            return _fetch(url, archive, md5)
+    return _fetch(urls[-1], archive, md5)
+
+
+def _fetch(url: str, archive: Path, md5: str) -> Path:
+    """Download a file, with a progress bar, and give it its name when it is whole."""
+    import pooch
+
+    loader = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT_SECONDS)
+    try:
+        pooch.retrieve(url, f"md5:{md5}", archive.name, archive.parent, downloader=loader)
+    except ValueError as error:
+        raise DataCorrupt(
+            f"{archive.name} was damaged on its way (its MD5 is wrong): load it again"
+        ) from error
     return archive
-
-
-def _origin(data_set: ClassicSet, archive: str) -> tuple[list[str], str]:
-    """Where torchvision gets an archive, and its MD5."""
-    kind = _torchvision_class(data_set)
-    if archive == getattr(kind, "filename", None):
-        return [kind.url], kind.tgz_md5
-    return [mirror + archive for mirror in kind.mirrors], dict(kind.resources)[archive]
 
 
 def _unpack(data_set: ClassicSet, root: Path, archive: Path, staging: Path) -> None:
     """Unpack beside, check, and only then move into place.
 
     Raises:
-        DataCorrupt: the archive is damaged, or holds something else.
+        DataCorrupt: The archive is damaged, or holds something else.
     """
     places = {path.name: path for path in data_set.paths(root)}
     try:
         for name, content in _members(archive):
-            if name not in places:
-                continue
-            unpacked = staging / name
-            with unpacked.open("wb") as file:
-                shutil.copyfileobj(content, file, 2**20)
-            if downloads.md5_of(unpacked) != data_set.files[name]:
-                raise DataCorrupt(f"{name} has the wrong MD5")
-            places[name].parent.mkdir(parents=True, exist_ok=True)
-            unpacked.replace(places[name])
+            if name in places:
+                with (staging / name).open("wb") as file:
+                    shutil.copyfileobj(content, file, 2**20)
+                if md5_of(staging / name) != data_set.files[name]:
+                    raise DataCorrupt(f"{name} has the wrong MD5")
+                places[name].parent.mkdir(parents=True, exist_ok=True)
+                (staging / name).replace(places[name])
     except (DataCorrupt, EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError) as error:
         raise DataCorrupt(
             f"{archive} is damaged, or another file by that name: delete it and load "
@@ -239,7 +226,7 @@ def _unpack(data_set: ClassicSet, root: Path, archive: Path, staging: Path) -> N
 
 
 def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    """The files in an archive, each with its name without folders."""
+    """Yield the files in an archive, each with its name without folders."""
     if not archive.name.endswith(".tar.gz"):
         with gzip.open(archive) as unpacked:
             yield archive.name.removesuffix(".gz"), cast(IO[bytes], unpacked)
@@ -251,31 +238,19 @@ def _members(archive: Path) -> Iterator[tuple[str, IO[bytes]]]:
                 yield Path(member.name).name, content
 
 
-def _part(part: Any) -> Part:
-    """A part as torchvision reads it: (N, 28, 28) bytes as a tensor, or (N, 32, 32, 3) in numpy."""
-    images = torch.as_tensor(part.data)
-    images = images[:, None] if images.dim() == 3 else images.permute(0, 3, 1, 2)
-    return Part(images.contiguous(), torch.as_tensor(part.targets, dtype=torch.int64))
-
-
-def _torchvision_class(data_set: ClassicSet) -> Any:
-    from torchvision import datasets  # here: importing torchvision takes as long as torch itself
-
-    return getattr(datasets, data_set.kind)
-
-
-def _offline_sentence(data_set: ClassicSet, root: Path, error: Exception) -> str:
-    cause = getattr(error, "reason", error)
-    reason = getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+def _offline_sentence(data_set: ClassicSet, root: Path, error: BaseException) -> str:
+    while error.__context__ is not None:  # down to what the system said
+        error = error.__context__
+    reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
     return (
         f"{data_set.name!r} is not in {root} and cannot be downloaded now ({reason}): "
-        f"put {', '.join(data_set.archives)} into {root / data_set.archive_folder}, "
+        f"put {', '.join(data_set.archives)} into {data_set.archive_folder(root)}, "
         f"or use {OFFLINE}"
     )
 
 
 def _disk_sentence(data_set: ClassicSet, root: Path, error: OSError) -> str:
-    if downloads.is_full(error):
+    if error.errno in (errno.ENOSPC, getattr(errno, "EDQUOT", None)):
         return (
             f"the disk of {root} is full: {data_set.name!r} needs about {data_set.megabytes} MB "
             "while it is unpacked, so make room, or set COURSE_DATA to a folder on another disk"

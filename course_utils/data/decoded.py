@@ -1,9 +1,10 @@
-"""Keeping decoded pictures for the next time: decoding takes far longer than reading bytes."""
+"""Decoding image files, and keeping the outcome: decoding takes far longer than reading bytes."""
 
 import contextlib
 import hashlib
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,43 +12,88 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from course_utils.data.photos import try_photo
+
+__all__ = ["Decoded", "decode"]
+
 FOLDER = "decoded"
-_VERSION = 1  # of the way pictures are decoded: a change here makes what was kept worthless
+_VERSION = 2  # of the way images are decoded: a change here makes what was kept worthless
 
 
 class Decoded(NamedTuple):
-    """Picture files as bytes."""
+    """Image files as bytes."""
 
     images: Tensor  # (K, 3, S, S) uint8
     kept: Tensor  # (K,) int64: which of the files could be read
+    reasons: dict[int, str]  # of the others: why not
 
 
-def remember(root: Path, paths: Sequence[Path], size: int, make: Callable[[], Decoded]) -> Decoded:
-    """What `make` made of these files the last time, if none has changed since, or else now.
+def decode(paths: Sequence[Path], size: int, root: Path) -> Decoded:
+    """Read image files, several at a time, or take what was read the last time.
+
+    What could not be read then is tried again: its cause may be gone.
 
     Args:
-        root: the data folder; what is kept lies in its folder `decoded`, which may be deleted
+        paths: N files; names, sizes and times of change tell whether they are the same.
+        size: Side of the images in pixels.
+        root: The data folder; what is kept lies in its folder `decoded`, which may be deleted
             at any time.
-        paths: the files; names, sizes and times of change tell whether they are the same.
-        size: side of the pictures in pixels.
-        make: decodes the files.
     """
     keeper = root / FOLDER / f"{_fingerprint(paths, size)}.npz"
-    with contextlib.suppress(Exception), np.load(keeper) as arrays:
-        return Decoded(torch.from_numpy(arrays["images"]), torch.from_numpy(arrays["kept"]))
-    # Absent or torn.
-    made = make()
+    known = _recall(keeper)
+    if known is not None:
+        missing = sorted(set(range(len(paths))) - set(known.kept.tolist()))
+        again = _read([paths[i] for i in missing], size)
+        reasons = {i: why for i, why in zip(missing, again, strict=True) if isinstance(why, str)}
+        if len(reasons) == len(missing):
+            return known._replace(reasons=reasons)
+    made = _decode_now(paths, size)
     with contextlib.suppress(OSError):  # no room or no right to write: then it is not kept
         _keep(keeper, made)
     return made
 
 
+def _decode_now(paths: Sequence[Path], size: int) -> Decoded:
+    images = torch.empty(len(paths), 3, size, size, dtype=torch.uint8)
+    kept: list[int] = []
+    reasons = {}
+    for i, photo in enumerate(_read(paths, size)):
+        if isinstance(photo, str):
+            reasons[i] = photo
+        else:
+            images[len(kept)] = photo
+            kept.append(i)
+    return Decoded(images[: len(kept)], torch.tensor(kept, dtype=torch.int64), reasons)
+
+
+def _read(paths: Sequence[Path], size: int) -> Iterator[Tensor | str]:
+    """Read files by one thread a core, at most eight, with a bar where somebody waits."""
+    from tqdm.auto import tqdm
+
+    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
+        photos = pool.map(lambda path: try_photo(path, size), paths)
+        yield from tqdm(photos, "images", len(paths), leave=False, delay=2, disable=None)
+
+
 def _fingerprint(paths: Sequence[Path], size: int) -> str:
-    digest = hashlib.sha256(f"{_VERSION} {size}".encode())
+    """Return a name for files in this state, and for the way they are read."""
+    import PIL.ImageFile
+
+    way = f"{_VERSION} {size} {PIL.__version__} {PIL.ImageFile.LOAD_TRUNCATED_IMAGES}"
+    digest = hashlib.sha256(way.encode())
     for path in paths:
-        facts = path.stat()
-        digest.update(f"\n{path.absolute()} {facts.st_size} {facts.st_mtime_ns}".encode())
+        digest.update(b"\n" + os.fsencode(path.absolute()))
+        with contextlib.suppress(OSError):  # it may be gone by now
+            facts = path.stat()
+            digest.update(f" {facts.st_size} {facts.st_mtime_ns}".encode())
     return digest.hexdigest()[:32]
+
+
+def _recall(keeper: Path) -> Decoded | None:
+    """Return what was kept, without the reasons; None where it is absent or torn."""
+    with contextlib.suppress(Exception), keeper.open("rb") as file, np.load(file) as arrays:
+        return Decoded(torch.from_numpy(arrays["images"]), torch.from_numpy(arrays["kept"]), {})
+    return None
 
 
 def _keep(keeper: Path, made: Decoded) -> None:

@@ -1,4 +1,4 @@
-"""Drawing by formulas, on a whole batch of pictures at once.
+"""Drawing by formulas, on a whole batch of images at once.
 
 An outline is a *signed distance*: a function of the plane that is negative inside the figure,
 0 on its edge, positive outside. Figures are joined by the minimum, intersected by the maximum,
@@ -14,42 +14,44 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+__all__ = ["OUTLINES", "Outline", "coverage"]
+
 Outline = Callable[[Tensor, Tensor], Tensor]
 
 
 def disc(x: Tensor, y: Tensor, radius: float = 0.88) -> Tensor:
-    """A disc around the origin."""
+    """Draw a disc around the origin."""
     return torch.hypot(x, y) - radius
 
 
 def box(x: Tensor, y: Tensor, half_width: float, half_height: float) -> Tensor:
-    """A rectangle around the origin."""
+    """Draw a rectangle around the origin."""
     return torch.maximum(x.abs() - half_width, y.abs() - half_height)
 
 
 def square(x: Tensor, y: Tensor) -> Tensor:
-    """A square."""
+    """Draw a square."""
     return box(x, y, 0.76, 0.76)
 
 
 def triangle(x: Tensor, y: Tensor) -> Tensor:
-    """An equilateral triangle, one corner up."""
+    """Draw an equilateral triangle, one corner up."""
     sides = torch.maximum(x.abs() * math.cos(math.pi / 6) + y * 0.5, -y)
     return sides - 0.52
 
 
 def ring(x: Tensor, y: Tensor) -> Tensor:
-    """A disc with a hole."""
+    """Draw a disc with a hole."""
     return (torch.hypot(x, y) - 0.66).abs() - 0.24
 
 
 def cross(x: Tensor, y: Tensor) -> Tensor:
-    """A plus sign."""
+    """Draw a plus sign."""
     return torch.minimum(box(x, y, 0.92, 0.3), box(x, y, 0.3, 0.92))
 
 
 def star(x: Tensor, y: Tensor) -> Tensor:
-    """A star of five points, one up.
+    """Draw a star of five points, one up.
 
     The star is ten times the same thin triangle: fold the plane onto one of them, then measure
     the distance to the line from the outer to the inner corner.
@@ -66,7 +68,7 @@ def star(x: Tensor, y: Tensor) -> Tensor:
 
 
 def heart(x: Tensor, y: Tensor) -> Tensor:
-    """A square on its corner with a half disc on each upper side."""
+    """Draw a square on its corner with a half disc on each upper side."""
     side, y = 0.96, y + 0.12
     half = side / 2
     turned = box((x + y) * math.sqrt(0.5), (x - y) * math.sqrt(0.5), half, half)
@@ -76,19 +78,19 @@ def heart(x: Tensor, y: Tensor) -> Tensor:
 
 
 def crescent(x: Tensor, y: Tensor) -> Tensor:
-    """A disc without a second, shifted one."""
+    """Draw a disc without a second, shifted one."""
     return torch.maximum(disc(x, y, 0.92), -disc(x - 0.42, y, 0.72))
 
 
 def arrow(x: Tensor, y: Tensor) -> Tensor:
-    """An arrow to the right."""
+    """Draw an arrow to the right."""
     head = torch.maximum((x - 0.95 + y.abs() * 1.1) / math.hypot(1, 1.1), 0.1 - x)
     shaft = box(x + 0.3, y, 0.65, 0.24)  # well into the head, lest a seam shows
     return torch.minimum(head, shaft)
 
 
 def hourglass(x: Tensor, y: Tensor) -> Tensor:
-    """Two triangles tip to tip."""
+    """Draw two triangles tip to tip."""
     sides = (x.abs() - 0.78 * y.abs() - 0.06) / math.hypot(1, 0.78)
     return torch.maximum(sides, y.abs() - 0.8)
 
@@ -108,9 +110,9 @@ OUTLINES: dict[str, Outline] = {
 
 
 def coverage(distance: Tensor) -> Tensor:
-    """How much of each pixel lies inside: 0 to 1, with a soft edge one pixel wide.
+    """Return how much of each pixel lies inside: 0 to 1, with a soft edge one pixel wide.
 
     Args:
-        distance: signed distance in pixels.
+        distance: Signed distance in pixels.
     """
     return (0.5 - distance).clamp(0, 1)

@@ -1,12 +1,12 @@
-"""What a data set is: its classes, the size of its pictures, where it comes from."""
+"""What a data set is: its classes, the size of its images, where it comes from."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
-_CHUNK_BYTES = 64 * 2**20
+__all__ = ["DataInfo", "channel_statistics"]
 
 
 @dataclass(frozen=True)
@@ -14,15 +14,15 @@ class DataInfo:
     """Facts about a loaded data set.
 
     Attributes:
-        name: the name it was loaded by.
-        classes: class names; a label is an index into them.
-        image_shape: (C, H, W) of one picture.
-        mean: mean of each channel over the training part, pixels in [0, 1].
-        std: standard deviation of each channel over the training part, pixels in [0, 1].
-        source: who made the pictures, in one sentence.
-        licence: under which terms.
-        skipped: files that could not be read and were left out.
-        notes: what the loader decided by itself, e.g. to read photos from disk batch by batch.
+        name: The name it was loaded by.
+        classes: Class names; a label is an index into them.
+        image_shape: (C, H, W) of one image.
+        mean: Mean of each channel over the training part, pixels in [0, 1].
+        std: Standard deviation of each channel over the training part, pixels in [0, 1].
+        source: Who made the images, in one sentence.
+        licence: Under which terms.
+        skipped: What was left out of a folder of images: the path in it, with the reason. Hidden
+            and system files, and files that are no images by their names, are not listed.
     """
 
     name: str
@@ -32,8 +32,7 @@ class DataInfo:
     std: tuple[float, ...]
     source: str
     licence: str
-    skipped: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     @property
     def num_classes(self) -> int:
@@ -55,7 +54,7 @@ class DataInfo:
 
 
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and standard deviation of each channel, exact up to the last float64 digit.
+    """Return mean and standard deviation of each channel, exact up to the last float64 digit.
 
     A byte takes only 256 values, so a histogram of each channel holds everything that both
     sums need, and counting is the fastest way over the pixels.
@@ -67,21 +66,11 @@ def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, 
         Means and standard deviations, C of each, for pixels in [0, 1]. A channel that never
         changes gets the deviation 1, so that dividing by it is harmless.
     """
-    counts = torch.stack([_histogram(images[:, c]) for c in range(images.shape[1])])  # (C, 256)
+    channels = images.cpu().unbind(1)
+    counts = torch.stack([torch.bincount(c.flatten(), minlength=256) for c in channels])  # (C, 256)
     weights = counts.double() / counts.sum(dim=1, keepdim=True)
     values = torch.arange(256, dtype=torch.float64) / 255
     mean = (weights * values).sum(dim=1)
     variance = (weights * (values - mean[:, None]) ** 2).sum(dim=1)
     std = torch.where(variance > 0, variance.sqrt(), torch.ones_like(variance))
-    return _floats(mean), _floats(std)
-
-
-def _histogram(channel: Tensor) -> Tensor:
-    """Counts (256,) of the bytes of a channel (N, H, W), a piece at a time to spare memory."""
-    rows = max(1, _CHUNK_BYTES // max(1, channel[0].numel()))
-    counts = [torch.bincount(piece.flatten().cpu(), minlength=256) for piece in channel.split(rows)]
-    return torch.stack(counts).sum(dim=0)
-
-
-def _floats(values: Sequence[float] | Tensor) -> tuple[float, ...]:
-    return tuple(float(value) for value in values)
+    return tuple(mean.tolist()), tuple(std.tolist())

@@ -1,32 +1,33 @@
-"""A data set before it is split and batched: what every source of pictures hands over."""
+"""A data set before it is split and batched: what every source of images hands over."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from torch import Tensor
 
-from course_utils.data.photos import Photos
+__all__ = ["MAX_BYTES", "Part", "RawSet"]
+
+MAX_BYTES = 2 * 2**30  # of decoded images: a data set lives in memory
 
 
 @dataclass(frozen=True, eq=False)
 class Part:
-    """Pictures with their labels.
+    """Images with their labels.
 
     Attributes:
-        images: (N, C, H, W), uint8; or photos that are read when needed.
+        images: (N, C, H, W), uint8.
         labels: (N,), int64.
     """
 
-    images: Tensor | Photos
+    images: Tensor
     labels: Tensor
 
     def __len__(self) -> int:
-        """The number of pictures."""
+        """Return the number of images."""
         return len(self.labels)
 
     def select(self, index: Tensor) -> "Part":
-        """The pictures at these positions (K,)."""
-        if isinstance(self.images, Photos):
-            return Part(self.images.select(index), self.labels[index])
+        """Return the images at these positions (K,)."""
         return Part(self.images[index], self.labels[index])
 
 
@@ -35,14 +36,13 @@ class RawSet:
     """A data set as its makers publish it, in two parts or in three.
 
     Attributes:
-        train: what to learn from; the validation part is split off from it if there is none.
-        test: what to be judged by.
-        classes: class names; a label is an index into them.
-        source: who made the pictures.
-        licence: under which terms.
-        val: the validation part, where the source has its own.
-        skipped: files that could not be read and were left out.
-        notes: what the source decided by itself.
+        train: What to learn from; the validation part is split off from it if there is none.
+        test: What to be judged by.
+        classes: Class names; a label is an index into them.
+        source: Who made the images.
+        licence: Under which terms.
+        val: The validation part, where the source has its own.
+        skipped: What was left out, with the reason.
     """
 
     train: Part
@@ -51,5 +51,4 @@ class RawSet:
     source: str
     licence: str
     val: Part | None = None
-    skipped: tuple[str, ...] = ()
-    notes: tuple[str, ...] = ()
+    skipped: Mapping[str, str] = field(default_factory=dict)

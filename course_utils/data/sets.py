@@ -10,22 +10,21 @@ from typing import Any
 import torch
 from torch import Generator
 
-from course_utils.data import classic, fashion_mini, folder, shapes
-from course_utils.data import status as statuses
+from course_utils.data import classic, fashion_mini
 from course_utils.data.augment import Augment
 from course_utils.data.batches import Batches
-from course_utils.data.folder import FolderConfig
+from course_utils.data.errors import check_path, check_share, check_whole
+from course_utils.data.folder import FolderConfig, read_folder
 from course_utils.data.info import DataInfo, channel_statistics
-from course_utils.data.photos import Photos
 from course_utils.data.raw import Part, RawSet
-from course_utils.data.shapes import ShapesConfig
+from course_utils.data.shapes import ShapesConfig, draw_shapes
 from course_utils.data.splits import balanced_first, hold_out
-from course_utils.data.status import DataStatus
+
+__all__ = ["Loaders", "data_root", "load", "names", "read_raw", "status"]
 
 VAL_FRACTION = 0.1
 FOLDER_PREFIX = "imagefolder:"
-LIMIT_KEEPS = 10  # pictures of each class that a limit leaves in validation and test part
-STATISTICS_PHOTOS = 2000  # enough for mean and deviation to three digits
+LIMIT_KEEPS = 10  # images of each class that a limit leaves in validation and test part
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,10 +32,10 @@ class Loaders:
     """A data set ready for a model.
 
     Attributes:
-        train: what to learn from, in a new order every epoch, augmented if asked for.
-        val: what to choose by: a share of the training part that is never trained on.
-        test: what to be judged by, once, after all choices are made.
-        info: what the pictures are.
+        train: What to learn from, in a new order every epoch, augmented if asked for.
+        val: What to choose by: a share of the training part that is never trained on.
+        test: What to be judged by, once, after all choices are made.
+        info: What the images are.
     """
 
     train: Batches
@@ -55,67 +54,74 @@ class DataSet:
     """How to get a data set.
 
     Attributes:
-        read: from its options and the data folder to its parts.
-        status: from the data folder to its state.
-        options: a dataclass; its fields are the options of `load`.
+        read: From its options and the data folder to its parts.
+        status: From the data folder to its state, in a sentence.
+        options: A dataclass; its fields are the options of `load`.
     """
 
     read: Callable[[Any, Path], RawSet]
-    status: Callable[[Path], DataStatus]
+    status: Callable[[Path], str]
     options: type = NoOptions
 
 
-def _classic(data_set: classic.ClassicSet) -> DataSet:
+def _classic(name: str) -> DataSet:
     return DataSet(
-        read=lambda _, root: classic.read(data_set, root),
-        status=lambda root: statuses.classic(data_set, root),
+        read=lambda _, root: classic.read_classic(classic.classic_set(name), root),
+        status=lambda root: classic.status(classic.classic_set(name), root),
     )
 
 
 SETS: Mapping[str, DataSet] = {
     "fashion_mnist_mini": DataSet(
-        read=lambda _, root: fashion_mini.read(),
-        status=lambda root: statuses.shipped("fashion_mnist_mini"),
+        read=lambda _, root: fashion_mini.read_fashion_mini(),
+        status=lambda root: fashion_mini.status(),
     ),
     "shapes": DataSet(
-        read=lambda config, root: shapes.read(config),
-        status=lambda root: statuses.drawn("shapes"),
+        read=lambda config, root: draw_shapes(config),
+        status=lambda root: "built in: drawn on demand",
         options=ShapesConfig,
     ),
-    "mnist": _classic(classic.MNIST),
-    "fashion_mnist": _classic(classic.FASHION_MNIST),
-    "cifar10": _classic(classic.CIFAR10),
+    "mnist": _classic("mnist"),
+    "fashion_mnist": _classic("fashion_mnist"),
+    "cifar10": _classic("cifar10"),
 }
 
 
 def names() -> list[str]:
-    """The names that `load` knows; `imagefolder:PATH` is one more."""
+    """Return the names that `load` knows; `imagefolder:PATH` is one more."""
     return list(SETS)
 
 
-def status(name: str, root: Path | str | None = None) -> DataStatus:
-    """The state of a data set on this machine, without reading it or asking the network.
+def status(name: str, root: Path | str | None = None) -> str:
+    """Say in a sentence what state a data set is in, without reading it or asking the network.
+
+    It begins with `built in`, with `on disk` (as far as names and sizes tell; the MD5s are
+    checked when it is loaded), with `not downloaded` or `incomplete`.
 
     Args:
-        name: one of `names()`.
-        root: folder of the downloaded sets; None as `data_root` says.
+        name: One of `names()`, or `imagefolder:PATH`.
+        root: Folder of the downloaded sets; None as `data_root` says.
 
     Raises:
-        ValueError: an unknown name.
+        ValueError: An unknown name.
     """
     return _find(name).status(data_root(root))
 
 
 def data_root(root: Path | str | None = None) -> Path:
-    """The folder of the downloaded data sets.
+    """Return the folder of the downloaded data sets.
 
     Args:
-        root: the folder, if it was named; None for the environment's COURSE_DATA, else `data`
+        root: The folder, if it was named; None for the environment's COURSE_DATA, else `data`
             beside the package where the course was cloned, else a folder in the user's cache.
+
+    Raises:
+        ValueError: What was named is no path.
     """
-    named = root if root is not None else os.environ.get("COURSE_DATA")
-    if named:
-        return Path(named).expanduser()
+    if root is not None:
+        return check_path("root", root)
+    if named := os.environ.get("COURSE_DATA"):
+        return check_path("COURSE_DATA", named)
     project = Path(__file__).parents[2]
     if (project / "pyproject.toml").is_file():
         return project / "data"
@@ -132,7 +138,6 @@ def load(
     generator: Generator | None = None,
     limit: int | None = None,
     val_fraction: float = VAL_FRACTION,
-    channels_last: bool = False,
     **options: Any,
 ) -> Loaders:
     """Load a data set, split it and serve it in batches.
@@ -141,34 +146,40 @@ def load(
     validation nor the test part leaks into the normalisation.
 
     Args:
-        name: one of `names()`, or `imagefolder:PATH`.
-        batch_size: pictures in a batch.
-        root: folder of the downloaded sets; None as `data_root` says.
-        device: where the batches are made.
-        augment: what to do to each training picture; validation and test pictures stay as
+        name: One of `names()`, or `imagefolder:PATH`.
+        batch_size: Images in a batch.
+        root: Folder of the downloaded sets; None as `data_root` says.
+        device: Where the batches are made.
+        augment: What to do to each training image; validation and test images stay as
             they are.
-        generator: for shuffling and augmentation, on the CPU; None for a new one with seed 0.
-        limit: keep this many training pictures, the classes taking turns. Validation and test
-            part shrink by the same factor, but keep at least ten pictures of each class.
-        val_fraction: share of each class of the training part to hold out for validation, in
+        generator: For shuffling and augmentation, on the CPU; None for a new one with seed 0.
+        limit: Keep this many training images, the classes taking turns. Validation and test
+            part shrink by the same factor, but keep at least ten images of each class.
+        val_fraction: Share of each class of the training part to hold out for validation, in
             [0, 1). The choice is always the same. 0 leaves `val` empty. A data set with a
             validation part of its own keeps that.
-        channels_last: give the batches the memory format that many convolutions prefer.
-        **options: the data set's own, e.g. the dials of `shapes`.
+        **options: The data set's own, e.g. the dials of `shapes`.
 
     Returns:
         Training, validation and test part, and what they are.
 
     Raises:
-        ValueError: an unknown name or option, or a value out of its range.
-        DataUnavailable: the set cannot be had on this machine now.
+        ValueError: An unknown name or option, or a value out of its range.
+        DataUnavailable: The set cannot be had on this machine now.
     """
-    raw = read(name, root, **options)
+    batch_size = check_whole("batch_size", batch_size, 1)
+    check_share("val_fraction", val_fraction)
+    if limit is not None:
+        limit = check_whole("limit", limit)
+    _check_kind("augment", augment, Augment | None, "data.Augment(...)")
+    _check_kind("generator", generator, Generator | None, "torch.Generator().manual_seed(0)")
+    device = _usable(device)
+    raw = read_raw(name, root, **options)
     train, val, test = _limited(*_split(raw, val_fraction), raw.test, limit, len(raw.classes))
     info = _describe(name, raw, train)
     if generator is None:
         generator = torch.Generator().manual_seed(0)
-    serve = partial(_serve, info, batch_size, torch.device(device), channels_last)
+    serve = partial(_serve, info, batch_size, torch.device(device))
     return Loaders(
         train=serve(train, shuffle=True, augment=augment, generator=generator),
         val=serve(val),
@@ -177,31 +188,53 @@ def load(
     )
 
 
-def read(name: str, root: Path | str | None = None, **options: Any) -> RawSet:
+def _check_kind(name: str, value: object, kind: Any, example: str) -> None:
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} is {value!r}: give {example} or None")
+
+
+def _usable(device: torch.device | str) -> torch.device:
+    """Return a device on which tensors can be made.
+
+    Raises:
+        ValueError: There is none of this name here.
+    """
+    if not isinstance(device, str | torch.device):
+        raise ValueError(f"device is {device!r}: give a name such as 'cpu' or 'cuda'")
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"device {device!r} cannot be used here ({reason}): give 'cpu'") from error
+
+
+def read_raw(name: str, root: Path | str | None = None, **options: Any) -> RawSet:
     """Read a data set as its makers publish it: no split, no normalisation.
 
     Args:
-        name: one of `names()`, or `imagefolder:PATH`.
-        root: folder of the downloaded sets; None as `data_root` says.
-        **options: the data set's own.
+        name: One of `names()`, or `imagefolder:PATH`.
+        root: Folder of the downloaded sets; None as `data_root` says.
+        **options: The data set's own.
 
     Raises:
-        ValueError: an unknown name or option.
-        DataUnavailable: the set cannot be had on this machine now.
+        ValueError: An unknown name or option.
+        DataUnavailable: The set cannot be had on this machine now.
     """
     data_set = _find(name)
     return data_set.read(_options(name, data_set.options, options), data_root(root))
 
 
 def _find(name: str) -> DataSet:
+    if not isinstance(name, str):
+        raise ValueError(f"name is {name!r}: for a folder of images write 'imagefolder:{name}'")
     if name.startswith(FOLDER_PREFIX):
         named = name.removeprefix(FOLDER_PREFIX)
         if not named:
-            raise ValueError(f"{FOLDER_PREFIX}PATH needs the PATH of a folder of pictures")
-        path = Path(named).expanduser()
+            raise ValueError(f"{FOLDER_PREFIX}PATH needs the PATH of a folder of images")
+        path = check_path("PATH", named)
         return DataSet(
-            read=lambda config, root: folder.read(config, path, root),
-            status=lambda root: statuses.own_folder(name, path),
+            read=lambda config, root: read_folder(config, path, root),
+            status=lambda root: f"{'on disk:' if path.is_dir() else 'there is no folder'} {path}",
             options=FolderConfig,
         )
     if name not in SETS:
@@ -211,7 +244,7 @@ def _find(name: str) -> DataSet:
 
 
 def _options(name: str, kind: type, given: Mapping[str, Any]) -> Any:
-    """The given options as the data set's own dataclass."""
+    """Return the given options as the data set's own dataclass."""
     known = [field.name for field in fields(kind)]
     for option in given:
         if option not in known:
@@ -221,7 +254,7 @@ def _options(name: str, kind: type, given: Mapping[str, Any]) -> Any:
 
 
 def _split(raw: RawSet, val_fraction: float) -> tuple[Part, Part]:
-    """Training and validation part."""
+    """Return training and validation part."""
     if raw.val is not None:
         return raw.train, raw.val
     train, val = hold_out(raw.train.labels, val_fraction)
@@ -231,13 +264,11 @@ def _split(raw: RawSet, val_fraction: float) -> tuple[Part, Part]:
 def _limited(
     train: Part, val: Part, test: Part, limit: int | None, num_classes: int
 ) -> tuple[Part, Part, Part]:
-    """The parts after `limit`."""
+    """Return the parts after `limit`."""
     if limit is None or limit >= len(train):
         return train, val, test
     if limit < num_classes:
-        raise ValueError(
-            f"limit is {limit}: give at least {num_classes}, one picture for each class"
-        )
+        raise ValueError(f"limit is {limit}: give at least {num_classes}, one image for each class")
     factor, least = limit / len(train), LIMIT_KEEPS * num_classes
     smaller = [_first(part, max(least, round(factor * len(part)))) for part in (val, test)]
     return _first(train, limit), smaller[0], smaller[1]
@@ -248,12 +279,9 @@ def _first(part: Part, num: int) -> Part:
 
 
 def _describe(name: str, raw: RawSet, train: Part) -> DataInfo:
-    """What is known about a data set, the statistics measured on its training part."""
-    images = train.images
-    if isinstance(images, Photos):
-        images = images.readable(balanced_first(train.labels, STATISTICS_PHOTOS))
-    mean, std = channel_statistics(images)
-    channels, height, width = images.shape[1:]
+    """Return what is known about a data set, the statistics measured on its training part."""
+    mean, std = channel_statistics(train.images)
+    channels, height, width = train.images.shape[1:]
     return DataInfo(
         name=name,
         classes=raw.classes,
@@ -263,7 +291,6 @@ def _describe(name: str, raw: RawSet, train: Part) -> DataInfo:
         source=raw.source,
         licence=raw.licence,
         skipped=raw.skipped,
-        notes=raw.notes,
     )
 
 
@@ -271,19 +298,16 @@ def _serve(
     info: DataInfo,
     batch_size: int,
     device: torch.device,
-    channels_last: bool,
     part: Part,
     **settings: Any,
 ) -> Batches:
-    """A part as batches."""
-    images = part.images
+    """Return a part as batches."""
     return Batches(
-        images=images if isinstance(images, Photos) else images.to(device).contiguous(),
+        images=part.images.to(device).contiguous(),
         labels=part.labels.to(device),
         batch_size=batch_size,
         mean=info.mean,
         std=info.std,
         device=device,
-        channels_last=channels_last,
         **settings,
     )

@@ -1,6 +1,6 @@
-"""`shapes`: 32x32 colour pictures of ten figures, made at once, with dials.
+"""`shapes`: 32x32 colour images of ten figures, made at once, with two dials.
 
-Every picture is one figure of a random colour, place, size and slant in front of a textured
+Every image is one figure of a random colour, place, size and slant in front of a textured
 background and some clutter. Ten families of background (a texture and a range of colours) go
 with the ten classes; the dial `background_correlation` says how strictly. At 0 the background
 says nothing about the class; at 1 a model could ignore the figure.
@@ -8,83 +8,75 @@ says nothing about the class; at 1 a model could ignore the figure.
 
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import torch
 from torch import Generator, Tensor
 
 from course_utils.data.drawing import OUTLINES, coverage
-from course_utils.data.raw import Part, RawSet
+from course_utils.data.errors import check_choice, check_number, check_whole
+from course_utils.data.raw import MAX_BYTES, Part, RawSet
 from course_utils.data.textures import TEXTURES
 
+__all__ = [
+    "CLASSES",
+    "FAMILIES",
+    "SIZE",
+    "Backgrounds",
+    "Shapes",
+    "ShapesConfig",
+    "draw_shapes",
+    "make_shapes",
+]
+
+Backgrounds = Literal["same", "random", "swapped"]
 SIZE = 32
 CLASSES = tuple(OUTLINES)
 FAMILIES = tuple(TEXTURES)
+RADIUS = (6.0, 11.0)  # smallest and largest of a figure, in pixels
+ROTATION = 25.0  # how far a figure may be turned, to either side, in degrees
+CLUTTER = 6  # small discs behind the figure
+NOISE = 0.07  # standard deviation on each pixel and channel, pixels in [0, 1]
 SOURCE = "drawn by the course from formulas"
 LICENCE = "MIT, as the course itself"
 # The hue of each family: red, ochre, olive, green, teal, cyan, blue, indigo, violet, pink.
 _HUES = (0.0, 0.08, 0.16, 0.3, 0.43, 0.51, 0.6, 0.7, 0.79, 0.9)
-_CHUNK = 1000  # pictures drawn together: enough to be quick, few enough to fit a cache
+_CHUNK = 1000  # images drawn together: enough to be quick, few enough to fit a cache
 
 
 @dataclass(frozen=True)
 class ShapesConfig:
-    """The dials of `shapes`.
+    """The options of `shapes`.
 
     Attributes:
-        num_train: training pictures.
-        num_test: test pictures.
-        seed: which pictures; the same seed gives the same.
-        position: how far a figure may be from the middle, across and down, in pixels. It is
-            kept inside the picture.
-        size: smallest and largest radius of a figure in pixels.
-        rotation: how far a figure may be turned, to either side, in degrees.
-        clutter: small discs behind the figure, in each picture.
-        noise: standard deviation of the noise on each pixel and channel, pixels in [0, 1].
-        background_correlation: probability that a picture has the background family of its
+        num_train: Training images.
+        num_test: Test images.
+        seed: Which images; the same seed gives the same.
+        position: How far a figure may be from the middle, across and down, in pixels. It is
+            kept inside the image.
+        background_correlation: Probability that an image has the background family of its
             class; otherwise the family is drawn from all ten.
-        test_backgrounds: the test part's: "same" as the training part, "random" from all ten
-            families whatever the class, or "swapped", always another class's. The figures in
-            front are the same in all three.
 
     Raises:
-        ValueError: a value out of its range.
+        ValueError: A value is out of its range.
     """
 
     num_train: int = 10_000
     num_test: int = 2_000
     seed: int = 0
     position: float = 5.0
-    size: tuple[float, float] = (6.0, 11.0)
-    rotation: float = 25.0
-    clutter: int = 6
-    noise: float = 0.07
     background_correlation: float = 0.0
-    test_backgrounds: str = "same"
 
     def __post_init__(self) -> None:
-        if min(self.num_train, self.num_test) < 2 * len(CLASSES):
-            raise ValueError(
-                f"num_train {self.num_train} and num_test {self.num_test}: give at least "
-                f"{2 * len(CLASSES)}, two of each class"
-            )
-        if not 0 < self.size[0] <= self.size[1] <= SIZE / 2:
-            raise ValueError(f"size is (smallest, largest) radius up to {SIZE // 2}: {self.size}")
-        if min(self.position, self.rotation, self.clutter, self.noise) < 0:
-            raise ValueError("position, rotation, clutter and noise cannot be negative")
-        if not 0 <= self.background_correlation <= 1:
-            raise ValueError(
-                f"background_correlation is a probability in [0, 1], not "
-                f"{self.background_correlation}"
-            )
-        if self.test_backgrounds not in ("same", "random", "swapped"):
-            raise ValueError(
-                f"test_backgrounds is one of same, random, swapped, not {self.test_backgrounds!r}"
-            )
+        sizes = 2 * len(CLASSES), MAX_BYTES // (2 * 3 * SIZE**2)
+        for name, *span in (("num_train", *sizes), ("num_test", *sizes), ("seed", 0)):
+            object.__setattr__(self, name, check_whole(name, getattr(self, name), *span))
+        for name, most in (("position", SIZE), ("background_correlation", 1)):
+            object.__setattr__(self, name, check_number(name, getattr(self, name), 0, most))
 
 
 class Shapes(NamedTuple):
-    """Pictures, and what was drawn in them."""
+    """Images, and what was drawn in them."""
 
     images: Tensor  # (N, 3, 32, 32) uint8
     labels: Tensor  # (N,) int64: the figure, an index into CLASSES
@@ -93,11 +85,11 @@ class Shapes(NamedTuple):
 
 
 class _Scene(NamedTuple):
-    """Everything that is random about each picture but the noise; lengths in pixels."""
+    """Everything that is random about each image but the noise; lengths in pixels."""
 
     label: Tensor  # (N,)
     family: Tensor  # (N,)
-    centre: Tensor  # (N, 2) of the figure, from the middle of the picture
+    centre: Tensor  # (N, 2) of the figure, from the middle of the image
     radius: Tensor  # (N,)
     angle: Tensor  # (N,) radians
     colours: Tensor  # (N, 4, 3): both of the background, of the figure, of its rim
@@ -109,55 +101,54 @@ class _Scene(NamedTuple):
     clutter_colours: Tensor  # (N, K, 3)
 
 
-def read(config: ShapesConfig) -> RawSet:
+def draw_shapes(config: ShapesConfig) -> RawSet:
     """Draw a training and a test part."""
-    train_generator = torch.Generator().manual_seed(2 * config.seed)
-    test_generator = torch.Generator().manual_seed(2 * config.seed + 1)
-    train = make_shapes(config.num_train, config, train_generator)
-    test = make_shapes(config.num_test, config, test_generator, config.test_backgrounds)
-    return RawSet(
-        train=Part(train.images, train.labels),
-        test=Part(test.images, test.labels),
-        classes=CLASSES,
-        source=SOURCE,
-        licence=LICENCE,
+    train, test = (
+        make_shapes(num, config, torch.Generator().manual_seed(2 * config.seed + part))
+        for part, num in enumerate((config.num_train, config.num_test))
     )
+    parts = Part(train.images, train.labels), Part(test.images, test.labels)
+    return RawSet(*parts, CLASSES, SOURCE, LICENCE)
 
 
 def make_shapes(
-    num: int, config: ShapesConfig, generator: Generator, backgrounds: str = "same"
+    num: int, config: ShapesConfig, generator: Generator, backgrounds: Backgrounds = "same"
 ) -> Shapes:
-    """Draw pictures, the classes equally often.
+    """Draw images, the classes equally often.
 
-    The same generator state gives the same pictures. Other backgrounds leave everything else
+    The same generator state gives the same images. Other backgrounds leave everything else
     in place: the figures, their colours, the clutter and the noise.
 
     Args:
-        num: how many.
-        config: the dials; `num_train`, `num_test`, `seed` and `test_backgrounds` play no part.
-        generator: a generator on the CPU.
-        backgrounds: "same" as `config` says, "random" or "swapped".
+        num: How many.
+        config: The dials; `num_train`, `num_test` and `seed` play no part.
+        generator: A generator on the CPU.
+        backgrounds: "same" as `config` says, "random" from all ten families whatever the class,
+            or "swapped", always another class's.
     """
+    check_choice("backgrounds", backgrounds, get_args(Backgrounds))
     scene = _draw_scene(num, config, generator, backgrounds)
     images, masks = [], []
     for start in range(0, num, _CHUNK):
         chunk = _Scene(*(values[start : start + _CHUNK] for values in scene))
         noise = torch.randn(len(chunk.label), 3, SIZE, SIZE, generator=generator)
         picture, mask = _render(chunk)
-        images.append(_to_bytes(picture + config.noise * noise))
+        images.append(_to_bytes(picture + NOISE * noise))
         masks.append(mask)
     return Shapes(torch.cat(images), scene.label, scene.family, torch.cat(masks))
 
 
-def _draw_scene(num: int, config: ShapesConfig, generator: Generator, backgrounds: str) -> _Scene:
+def _draw_scene(
+    num: int, config: ShapesConfig, generator: Generator, backgrounds: Backgrounds
+) -> _Scene:
     def uniform(low: float, high: float, *shape: int) -> Tensor:
         return low + (high - low) * torch.rand(num, *shape, generator=generator)
 
     label = (torch.arange(num) % len(CLASSES))[torch.randperm(num, generator=generator)]
     family = _draw_family(label, config.background_correlation, backgrounds, generator)
-    radius = uniform(*config.size)
+    radius = uniform(*RADIUS)
     room = (SIZE / 2 - radius).clamp(max=config.position)[:, None]
-    turn = math.radians(config.rotation)
+    turn = math.radians(ROTATION)
     return _Scene(
         label=label,
         family=family,
@@ -168,20 +159,20 @@ def _draw_scene(num: int, config: ShapesConfig, generator: Generator, background
         origin=uniform(-SIZE / 2, SIZE / 2, 2),
         stretch=uniform(0.85, 1.2),
         slant=uniform(-0.15, 0.15),
-        clutter_at=uniform(-SIZE / 2, SIZE / 2, config.clutter, 2),
-        clutter_radius=uniform(1.0, 2.6, config.clutter),
+        clutter_at=uniform(-SIZE / 2, SIZE / 2, CLUTTER, 2),
+        clutter_radius=uniform(1.0, 2.6, CLUTTER),
         clutter_colours=_rgb(
-            uniform(0, 1, config.clutter),
-            uniform(0.3, 0.9, config.clutter),
-            uniform(0.2, 1, config.clutter),
+            uniform(0, 1, CLUTTER),
+            uniform(0.3, 0.9, CLUTTER),
+            uniform(0.2, 1, CLUTTER),
         ),
     )
 
 
 def _draw_family(
-    label: Tensor, correlation: float, backgrounds: str, generator: Generator
+    label: Tensor, correlation: float, backgrounds: Backgrounds, generator: Generator
 ) -> Tensor:
-    """The background family of each picture; the same numbers are drawn in each case."""
+    """Draw the background family of each image; the same numbers are drawn in each case."""
     chance = torch.rand(len(label), generator=generator)
     other = torch.randint(len(FAMILIES), (len(label),), generator=generator)
     step = torch.randint(1, len(FAMILIES), (len(label),), generator=generator)
@@ -193,7 +184,7 @@ def _draw_family(
 
 
 def _draw_colours(family: Tensor, dice: Tensor) -> Tensor:
-    """Colours of background, figure and rim.
+    """Return the colours of background, figure and rim.
 
     The background is muted and of its family's hue, in two shades. The figure has any hue,
     strong and light with a dark rim, or dark with a light rim.
@@ -224,7 +215,7 @@ def _draw_colours(family: Tensor, dice: Tensor) -> Tensor:
 
 
 def _rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
-    """From hue, saturation and value, each (...), to RGB (..., 3), all in [0, 1]."""
+    """Turn hue, saturation and value, each (...), into RGB (..., 3), all in [0, 1]."""
     sector = (hue[..., None] * 6 + torch.tensor([5.0, 3.0, 1.0])) % 6
     loss = torch.minimum(sector, 4 - sector).clamp(0, 1)
     return value[..., None] * (1 - saturation[..., None] * loss)
@@ -248,7 +239,7 @@ def _render(scene: _Scene) -> tuple[Tensor, Tensor]:
 
 
 def _render_background(scene: _Scene) -> Tensor:
-    """The textures, (N, 3, 32, 32)."""
+    """Draw the textures, (N, 3, 32, 32)."""
     x, y = _turn(*_plane(scene.origin), scene.slant)
     x, y = (along * scene.stretch[:, None, None] for along in (x, y))
     blend = torch.empty_like(x)
@@ -260,7 +251,7 @@ def _render_background(scene: _Scene) -> Tensor:
 
 
 def _figure_distance(scene: _Scene) -> Tensor:
-    """The signed distance from each pixel to the figure, in pixels, (N, 32, 32)."""
+    """Return the signed distance from each pixel to the figure, in pixels, (N, 32, 32)."""
     x, y = _turn(*_plane(scene.centre), scene.angle)
     radius = scene.radius[:, None, None]
     distance = torch.empty_like(x)
@@ -271,7 +262,7 @@ def _figure_distance(scene: _Scene) -> Tensor:
 
 
 def _plane(origin: Tensor) -> tuple[Tensor, Tensor]:
-    """Coordinates of the pixels' middles as seen from each origin (N, 2), both (N, 32, 32)."""
+    """Return coordinates of the pixels' middles from each origin (N, 2), both (N, 32, 32)."""
     steps = torch.arange(SIZE) + 0.5 - SIZE / 2
     x = steps[None, None, :] - origin[:, 0, None, None]
     y = -steps[None, :, None] - origin[:, 1, None, None]  # up, while rows count down
@@ -279,13 +270,13 @@ def _plane(origin: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _turn(x: Tensor, y: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
-    """Coordinates in a frame turned by each angle (N,), in radians."""
+    """Return coordinates in a frame turned by each angle (N,), in radians."""
     cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
     return x * cos + y * sin, y * cos - x * sin
 
 
 def _paint(picture: Tensor, cover: Tensor, colour: Tensor) -> Tensor:
-    """Lay one colour (N, 3) a picture over it where `cover` (N, H, W) says."""
+    """Lay one colour (N, 3) an image over it where `cover` (N, H, W) says."""
     return torch.lerp(picture, colour[:, :, None, None].expand_as(picture), cover[:, None])
 
 

@@ -1,7 +1,11 @@
-"""Choosing pictures so that every class keeps its share."""
+"""Choosing images so that every class keeps its share."""
 
 import torch
 from torch import Tensor
+
+from course_utils.data.errors import check_share
+
+__all__ = ["balanced_first", "hold_out", "rank_in_class"]
 
 # The split into training and validation part is a property of the course, not of a run:
 # it never changes with the seed of an experiment.
@@ -9,7 +13,7 @@ SPLIT_SEED = 20_481
 
 
 def rank_in_class(labels: Tensor) -> Tensor:
-    """Number the pictures of each class in their order: 0 for its first, 1 for its second, ...
+    """Count the images of each class in their order: 0 for its first, 1 for its second, ...
 
     Args:
         labels: (N,), int64.
@@ -26,11 +30,11 @@ def rank_in_class(labels: Tensor) -> Tensor:
 
 
 def balanced_first(labels: Tensor, num: int) -> Tensor:
-    """The first pictures when the classes take turns: first of each class, second of each, ...
+    """Return the first images when the classes take turns: first of each class, second of each, ...
 
     Args:
         labels: (N,), int64.
-        num: how many, at most N are taken.
+        num: How many; at most N are taken.
 
     Returns:
         Their positions, ascending.
@@ -46,14 +50,16 @@ def hold_out(labels: Tensor, fraction: float) -> tuple[Tensor, Tensor]:
 
     Args:
         labels: (N,), int64.
-        fraction: share of each class to hold out, in [0, 1); a class of two pictures or more
+        fraction: Share of each class to hold out, in [0, 1); a class of two images or more
             gives at least one and keeps at least one, unless the fraction is 0.
 
     Returns:
         Positions to train on and positions held out, both ascending.
+
+    Raises:
+        ValueError: The fraction is out of range.
     """
-    if not 0 <= fraction < 1:
-        raise ValueError(f"val_fraction is a share in [0, 1), not {fraction}")
+    fraction = check_share("fraction", fraction)
     shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(SPLIT_SEED))
     ranks = torch.empty_like(labels)
     ranks[shuffled] = rank_in_class(labels[shuffled])

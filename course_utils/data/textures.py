@@ -1,7 +1,7 @@
-"""Backgrounds by formulas: ten families of texture, on a whole batch of pictures at once.
+"""Backgrounds by formulas: ten families of texture, on a whole batch of images at once.
 
 Each function takes x and y in pixels, both (N, H, W), already shifted, turned and stretched by
-each picture's own draws, and gives values in [0, 1]: where between its two colours a picture's
+each image's own draws, and gives values in [0, 1]: where between its two colours an image's
 background is.
 """
 
@@ -11,88 +11,79 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+__all__ = ["TEXTURES", "Texture"]
+
 Texture = Callable[[Tensor, Tensor], Tensor]
 
 
 def stripes(x: Tensor, y: Tensor) -> Tensor:
-    """Stripes that lie."""
+    """Draw stripes that lie."""
     return _wave(y / 8)
 
 
 def bars(x: Tensor, y: Tensor) -> Tensor:
-    """Stripes that stand, with hard edges."""
+    """Draw stripes that stand, with hard edges."""
     return _hard(_wave(x / 7))
 
 
 def diagonal(x: Tensor, y: Tensor) -> Tensor:
-    """Stripes at 45 degrees."""
+    """Draw stripes at 45 degrees."""
     return _hard(_wave((x + y) / 9))
 
 
 def checks(x: Tensor, y: Tensor) -> Tensor:
-    """A chessboard."""
+    """Draw a chessboard."""
     return _hard(0.5 + 0.5 * torch.sin(x * math.pi / 6) * torch.sin(y * math.pi / 6))
 
 
 def dots(x: Tensor, y: Tensor) -> Tensor:
-    """Dots in rows and columns."""
+    """Draw dots in rows and columns."""
     return (2.9 - torch.hypot(_cell(x, 8), _cell(y, 8))).clamp(0, 1)
 
 
 def grid(x: Tensor, y: Tensor) -> Tensor:
-    """Thin lines that cross."""
+    """Draw thin lines that cross."""
     line = torch.minimum(_cell(x, 8).abs(), _cell(y, 8).abs())
     return (1.2 - line).clamp(0, 1)
 
 
 def waves(x: Tensor, y: Tensor) -> Tensor:
-    """Wavy lines."""
+    """Draw wavy lines."""
     return _wave((y + 2.5 * torch.sin(x * 2 * math.pi / 14)) / 8)
 
 
 def ripples(x: Tensor, y: Tensor) -> Tensor:
-    """Circles around one point."""
+    """Draw circles around one point."""
     return _wave(torch.hypot(x, y) / 7)
 
 
 def clouds(x: Tensor, y: Tensor) -> Tensor:
-    """Soft patches: three waves whose periods never meet."""
+    """Draw soft patches: three waves whose periods never meet."""
     sum_of_waves = torch.sin(x / 2.9) * torch.sin(y / 3.7) + torch.sin((x - 1.7 * y) / 5.3)
     return (0.5 + 0.3 * sum_of_waves).clamp(0, 1)
 
 
 def slope(x: Tensor, y: Tensor) -> Tensor:
-    """One colour fading into the other."""
+    """Fade one colour into the other."""
     return torch.sigmoid((x + 0.3 * y) / 8)
 
 
 TEXTURES: dict[str, Texture] = {
     texture.__name__: texture
-    for texture in (
-        stripes,
-        bars,
-        diagonal,
-        checks,
-        dots,
-        grid,
-        waves,
-        ripples,
-        clouds,
-        slope,
-    )
+    for texture in (stripes, bars, diagonal, checks, dots, grid, waves, ripples, clouds, slope)
 }
 
 
 def _wave(phase: Tensor) -> Tensor:
-    """A wave between 0 and 1 with period 1."""
+    """Return a wave between 0 and 1 with period 1."""
     return 0.5 + 0.5 * torch.sin(2 * math.pi * phase)
 
 
 def _hard(value: Tensor) -> Tensor:
-    """Most of the way to a hard edge at 0.5."""
+    """Go most of the way to a hard edge at 0.5."""
     return (0.5 + 3 * (value - 0.5)).clamp(0, 1)
 
 
 def _cell(x: Tensor, period: float) -> Tensor:
-    """The distance, with its sign, to the nearest multiple of the period."""
+    """Return the distance, with its sign, to the nearest multiple of the period."""
     return x - period * torch.round(x / period)

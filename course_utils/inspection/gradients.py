@@ -33,7 +33,10 @@ def cross_entropy(outputs: Any, labels: Tensor) -> Tensor:
         outputs: (N, K), or a tuple that begins with it, as GoogLeNet gives in training mode.
         labels: (N,), int64.
     """
-    return F.cross_entropy(main_tensor(outputs), labels)
+    logits = main_tensor(outputs)
+    if logits is None:
+        raise ValueError(f"the model returned {type(outputs).__name__}, not logits (N, K)")
+    return F.cross_entropy(logits, labels)
 
 
 def layer_names(

@@ -37,11 +37,13 @@ class Seen:
         field: Receptive field of all channels together, its sizes as pairs (h, w).
         n: Number of positions (h, w); kept while a tensor is flattened to vectors.
         mixed: Whether some channels have seen less than others.
+        num_blank: Channels of zeros at the most, where they are all that is mixed.
     """
 
     field: Field
     n: Pair
     mixed: bool = False
+    num_blank: int = 0
 
     def through(self, layer: Layer, n: Pair) -> "Seen":
         """Return what is seen after a layer that leaves n positions."""
@@ -52,8 +54,8 @@ class Seen:
         return self.through(Layer(k=self.n, s=self.n), (1, 1))
 
 
-NOTHING = Seen(Field((0, 0), (0, 0), (0, 0)), (0, 0))
-"""What a tensor has seen that owes the picture nothing, such as a weight."""
+NOTHING = Seen(Field(), (0, 0))
+"""What a tensor has seen that owes the image nothing, such as a weight: a mark, with no field."""
 
 
 class FieldTracker(TorchDispatchMode):
@@ -188,7 +190,8 @@ def convolution(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Ten
     if transposed or out.dim() != 4:
         return None
     layer = Layer(_positions(weight), _pair(stride), _pair(padding), _pair(dilation))
-    return replace(seen.through(layer, _positions(out)), mixed=seen.mixed and args[8] > 1)
+    mixed = seen.mixed and args[8] > 1
+    return replace(seen.through(layer, _positions(out)), mixed=mixed, num_blank=0)
 
 
 def max_pool(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen:
@@ -246,6 +249,8 @@ def cut(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> 
     axis = axis % x.dim() - x.dim()
     if x.shape == out.shape:
         return seen
+    if axis == -3 and out.shape[axis] > seen.num_blank > 0:
+        return seen  # at least one of the maps is not blank
     if _is_flat(x) or axis < -2:
         return seen if not seen.mixed and (not _is_flat(x) or seen.n == (1, 1)) else None
     first = first or 0
@@ -260,7 +265,9 @@ def pad(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> 
     if _is_flat(x):
         return seen if seen.n == (1, 1) else None
     left, _, top, _ = _fill(args[1][:4], (0, 0, 0, 0))
-    seen = replace(seen, n=_positions(out), mixed=seen.mixed or any(args[1][4:]))
+    blank = 0 if seen.mixed else sum(max(0, added) for added in args[1][4:6])
+    mixed = seen.mixed or any(args[1][4:])
+    seen = replace(seen, n=_positions(out), mixed=mixed, num_blank=blank)
     return _shifted(seen, seen, [-top, -left])
 
 
@@ -325,7 +332,10 @@ def _union(known: Sequence[Seen], out: torch.Tensor) -> Seen | None:
         return None
     (top, bottom), (left, right) = (_extent(known, axis) for axis in (0, 1))
     field = replace(head.field, size=(bottom - top, right - left), start=(top, left))
-    return replace(head, field=field, mixed=any(seen.mixed for seen in known))
+    # A channel that has seen all of the field makes good what another has not.
+    made_good = any(not seen.mixed and seen.field == field for seen in known)
+    mixed = any(seen.mixed for seen in known) and not made_good
+    return replace(head, field=field, mixed=mixed, num_blank=0)
 
 
 def _extent(known: Sequence[Seen], axis: int) -> tuple[int, int]:

@@ -61,7 +61,8 @@ def overlap(written: torch.Tensor, other: torch.Tensor) -> Overlap:
     maps = written.dim() == other.dim() == 4 and written.stride() == other.stride()
     if not maps or _without_channels(written) != _without_channels(other):
         return "unknown"
-    first, rest = divmod(starts[1] - starts[0], written.stride(1))  # channel of the other's first
+    # The other's first map, counted from the written one's.
+    first, rest = divmod(int(starts[1] - starts[0]), written.stride(1))
     if rest:
         return "unknown"
     last = first + other.shape[1]

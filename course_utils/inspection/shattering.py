@@ -161,7 +161,7 @@ def gradient_series(
         (num_nets, N): a row of derivatives for each net.
 
     Raises:
-        ValueError: num_nets is below 1.
+        ValueError: `num_nets` is below 1.
     """
     if num_nets < 1:
         raise ValueError(f"num_nets is {num_nets}: build at least 1 net")

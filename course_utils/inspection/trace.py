@@ -16,7 +16,7 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, fx, nn
-from torch.nn.parameter import UninitializedTensorMixin
+from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 from torch.nn.utils import parametrize
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -290,7 +290,7 @@ def describe(module: nn.Module) -> Operation:
         return Operation(NORMS[kind], "norm")
     if isinstance(module, nn.Dropout):
         return Operation(f"dropout {module.p:g}", "activation")
-    if kind.__module__.startswith("torch.nn.modules.activation"):
+    if kind.__module__.startswith("torch.nn.modules.activation") and not parts_of(module):
         return Operation(ACTIVATIONS.get(kind, kind.__name__), "activation")
     words = _words(kind.__name__)
     return Operation(words.lower() if kind.__module__.startswith("torch.nn") else words, "other")

@@ -1,7 +1,9 @@
 """The course's architectures side by side, without building them in memory."""
 
+import json
 from collections.abc import Iterable
-from typing import Any
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 
@@ -10,7 +12,7 @@ from course_utils.inspection.summary import Summary, summary
 from course_utils.models.registry import lookup
 from course_utils.tables import Table
 
-__all__ = ["model_table", "summarise"]
+__all__ = ["Counts", "count", "kept_counts", "model_table", "summarise"]
 
 
 def summarise(
@@ -26,7 +28,7 @@ def summarise(
 
     Args:
         name: One of `models.names()`.
-        input_size: (C, H, W) of a picture; None for the size the architecture is made for.
+        input_size: (C, H, W) of an image; None for the size the architecture is made for.
         num_classes: Number of logits; None for the architecture's own.
         depth: How deep to look, as in `summary`.
         training: Run as in training, as in `summary`.
@@ -50,6 +52,40 @@ def summarise(
     return summary(model, size, depth=depth, training=training)
 
 
+class Counts(NamedTuple):
+    """What an architecture holds and computes, at the size and with the switches it is made for.
+
+    Attributes:
+        parameters: Learned values.
+        multiply_adds: For one image.
+    """
+
+    parameters: int
+    multiply_adds: int
+
+
+def count(name: str) -> Counts:
+    """Count an architecture's parameters and multiply-adds.
+
+    Args:
+        name: One of `models.names()`.
+
+    Raises:
+        ValueError: An unknown name.
+    """
+    found = summarise(name, depth=0)
+    return Counts(found.parameters, found.multiply_adds)
+
+
+def kept_counts() -> dict[str, Counts]:
+    """Return the counts that come with the course: to count all anew takes many seconds.
+
+    `tools/count_models.py` writes them, and a test holds them against `count`.
+    """
+    text = Path(__file__).with_name("counts.json").read_text("utf-8")
+    return {name: Counts(*numbers) for name, numbers in json.loads(text).items()}
+
+
 def model_table(names: Iterable[str] | None = None) -> Table:
     """Set architectures side by side: input, classes, parameters, multiply-adds, source.
 
@@ -66,10 +102,10 @@ def model_table(names: Iterable[str] | None = None) -> Table:
     [61706, 269722]
     """
     columns = ("model", "input", "classes", "parameters", "multiply-adds", "source")
+    kept = kept_counts()
     rows = []
     for name in models.names() if names is None else names:
-        found, entry = summarise(name, depth=0), lookup(name)
+        entry = lookup(name)
         size = " x ".join(map(str, entry.input_shape))
-        counts = (found.parameters, found.multiply_adds)
-        rows.append((name, size, entry.num_classes, *counts, entry.source))
+        rows.append((name, size, entry.num_classes, *(kept.get(name) or count(name)), entry.source))
     return Table(columns, tuple(rows), "Architectures of the course; multiply-adds per picture")

@@ -1,10 +1,15 @@
 """AlexNet: two towers of 2012, the later single tower, and a small one for 28 and 32 px."""
 
+from typing import Literal
+
 import torch
 from torch import nn
 
+from course_utils.models.choices import Share, checked
 from course_utils.models.initialization import gaussian_, he_normal_
 from course_utils.models.normalization import LocalResponseNorm
+
+__all__ = ["AlexNet", "OneTowerAlexNet", "SmallAlexNet", "alexnet", "alexnet_small"]
 
 
 class AlexNet(nn.Module):
@@ -14,9 +19,9 @@ class AlexNet(nn.Module):
     on the same GPU. The third convolution sees all.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        dropout: share of the hidden units switched off in training.
+        in_channels: Channels of the pictures.
+        num_classes: Number of logits.
+        dropout: Share of the hidden units switched off in training.
 
     Source: Krizhevsky et al. 2012, section 3.5 and figure 2; dropout: section 4.2.
     Differs: pictures are 227x227, as (224 - 11) / 4 + 1 is no whole number. An adaptive pool,
@@ -105,11 +110,11 @@ class SmallAlexNet(nn.Module):
     """AlexNet's order of layers for 28 and 32 px: 5x5 filters without stride at the start.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
         groups: 2 keeps the two towers, 1 joins them.
-        lrn: whether local response normalisation follows the first two layers.
-        dropout: share of the hidden units switched off in training.
+        lrn: Whether local response normalisation follows the first two layers.
+        dropout: Share of the hidden units switched off in training.
     """
 
     def __init__(
@@ -155,8 +160,9 @@ class SmallAlexNet(nn.Module):
         return self.classifier(self.features(images))
 
 
+@checked
 def alexnet(
-    *, in_channels: int, num_classes: int, one_tower: bool = False, dropout: float = 0.5
+    *, in_channels: int, num_classes: int, one_tower: bool = False, dropout: Share = 0.5
 ) -> AlexNet | OneTowerAlexNet:
     """Build AlexNet with the initial weights of its paper.
 
@@ -164,10 +170,10 @@ def alexnet(
     in the hidden linear layers, which gives their ReLUs positive input at the start; others are 0.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        one_tower: torchvision's net, see `OneTowerAlexNet`.
-        dropout: share of the hidden units switched off in training.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
+        one_tower: Whether it is torchvision's net, see `OneTowerAlexNet`.
+        dropout: Share of the hidden units switched off in training.
 
     Source: Krizhevsky et al. 2012, section 5.
     """
@@ -180,31 +186,27 @@ def alexnet(
     return model
 
 
+@checked
 def alexnet_small(
     *,
     in_channels: int,
     num_classes: int,
-    groups: int = 2,
+    groups: Literal[1, 2] = 2,
     lrn: bool = False,
-    dropout: float = 0.5,
+    dropout: Share = 0.5,
 ) -> SmallAlexNet:
     """Build AlexNet for 28 and 32 px.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
         groups: 2 keeps the two towers, 1 joins them.
-        lrn: whether local response normalisation follows the first two layers.
-        dropout: share of the hidden units switched off in training.
+        lrn: Whether local response normalisation follows the first two layers.
+        dropout: Share of the hidden units switched off in training.
 
-    Raises:
-        ValueError: if groups is neither 1 nor 2.
-
-    Source: after Krizhevsky et al. 2012; sizes are ours.
+    Source: After Krizhevsky et al. 2012; sizes are ours.
     Differs: initial weights by He et al. 2015, which train at a learner's learning rates. No local
         response normalisation unless asked for: it takes longer than all the rest of this net, and
         Simonyan & Zisserman 2015 (table 3) found it of no use.
     """
-    if groups not in (1, 2):
-        raise ValueError(f"groups must be 1 (one tower) or 2 (two towers), got {groups!r}")
     return he_normal_(SmallAlexNet(in_channels, num_classes, groups, lrn, dropout))

@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+__all__ = ["BlurPool", "MaxBlurPool", "binomial_kernel"]
+
 
 def binomial_kernel(size: int) -> torch.Tensor:
     """Return the blur kernel (size, size) made of binomial coefficients; its entries sum to 1.
@@ -13,7 +15,7 @@ def binomial_kernel(size: int) -> torch.Tensor:
     Size 3 is 1 2 1 / 2 4 2 / 1 2 1 over 16, and a larger one blurs more.
 
     Raises:
-        ValueError: the size is below 1.
+        ValueError: The size is below 1.
     """
     if size < 1:
         raise ValueError(f"a blur kernel of size {size}: use 1 (no blur) or more")
@@ -25,12 +27,12 @@ class BlurPool(nn.Module):
     """Blur each channel, then keep every stride-th pixel; there is nothing to learn.
 
     Args:
-        kernel_size: side of the binomial blur; 1 does not blur.
-        stride: distance between the pixels that are kept.
-        padding_mode: what the blur sees beyond the border: `reflect`, `replicate` or `circular`.
+        kernel_size: Side of the binomial blur; 1 does not blur.
+        stride: Distance between the pixels that are kept.
+        padding_mode: What the blur sees beyond the border: `reflect`, `replicate` or `circular`.
 
     Raises:
-        ValueError: another padding mode, or a kernel size below 1.
+        ValueError: Another padding mode, or a kernel size below 1.
 
     Source: Zhang 2019, section 3.2.
     """
@@ -62,10 +64,10 @@ class MaxBlurPool(nn.Module):
     With blur_size=1 it is nn.MaxPool2d(kernel_size, stride), where the windows fit.
 
     Args:
-        kernel_size: side of the window of the maximum.
-        stride: distance between the pixels that are kept.
-        blur_size: side of the binomial blur; 1 does not blur.
-        padding_mode: as in `BlurPool`; it also says what the last windows see.
+        kernel_size: Side of the window of the maximum.
+        stride: Distance between the pixels that are kept.
+        blur_size: Side of the binomial blur; 1 does not blur.
+        padding_mode: As in `BlurPool`; it also says what the last windows see.
 
     Source: Zhang 2019, section 3.2.
     Differs: the maximum is padded at the end, so that a map of n pixels becomes one of

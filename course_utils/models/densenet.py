@@ -2,23 +2,37 @@
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
+from functools import partial
 
 import torch
 from torch import nn
 from torch.utils.checkpoint import checkpoint
 
+from course_utils.models.choices import Share, checked
 from course_utils.models.initialization import he_normal_
-from course_utils.models.normalization import set_norm_
+from course_utils.models.normalization import Norm, set_norm_
+
+__all__ = [
+    "IMAGENET",
+    "DenseBlock",
+    "DenseLayer",
+    "DenseNet",
+    "MemoryEfficientDenseLayer",
+    "Transition",
+    "densenet_cifar",
+    "densenet_imagenet",
+    "densenet_small",
+]
 
 
 class DenseLayer(nn.Module):
     """One layer of a block: makes `growth_rate` new maps from all maps so far.
 
     Args:
-        in_channels: channels of all maps so far, together.
-        growth_rate: number of new maps, the paper's k.
-        bottleneck: whether a 1x1 convolution reduces the input to 4k maps first.
-        dropout: share of the values switched off in training after each convolution.
+        in_channels: Channels of all maps so far, together.
+        growth_rate: Number of new maps, the paper's k.
+        bottleneck: Whether a 1x1 convolution reduces the input to 4k maps first.
+        dropout: Share of the values switched off in training after each convolution.
 
     Source: Huang et al. 2017, section 3.
     """
@@ -88,11 +102,11 @@ class DenseBlock(nn.Module):
     """Layers that each add `growth_rate` maps; all maps together are the output.
 
     Args:
-        in_channels: channels of the input.
-        num_layers: number of layers.
-        growth_rate: maps that each layer adds, the paper's k.
-        bottleneck: see `DenseLayer`.
-        dropout: see `DenseLayer`.
+        in_channels: Channels of the input.
+        num_layers: Number of layers.
+        growth_rate: Maps that each layer adds, the paper's k.
+        bottleneck: See `DenseLayer`.
+        dropout: See `DenseLayer`.
         layer: `DenseLayer`, or `MemoryEfficientDenseLayer`.
 
     Source: Huang et al. 2017, figure 1 and equation 2.
@@ -142,14 +156,14 @@ class DenseNet(nn.Module):
     """A stem, dense blocks with transitions between them, one linear layer.
 
     Args:
-        stem: turns pictures into `stem_width` maps.
-        stem_width: channels after the stem.
-        num_layers: layers in each block.
-        num_classes: number of logits.
-        growth_rate: maps that each layer adds, the paper's k.
-        bottleneck: see `DenseLayer`.
-        compression: share of the maps that a transition keeps, the paper's theta.
-        dropout: see `DenseLayer`.
+        stem: Turns images into `stem_width` maps.
+        stem_width: Channels after the stem.
+        num_layers: Layers in each block.
+        num_classes: Number of logits.
+        growth_rate: Maps that each layer adds, the paper's k.
+        bottleneck: See `DenseLayer`.
+        compression: Share of the maps that a transition keeps, the paper's theta.
+        dropout: See `DenseLayer`.
         layer: `DenseLayer`, or `MemoryEfficientDenseLayer`.
 
     Source: Huang et al. 2017, table 1 (ImageNet) and section 3 (CIFAR).
@@ -193,29 +207,27 @@ IMAGENET = {121: (6, 12, 24, 16), 169: (6, 12, 32, 32), 201: (6, 12, 48, 32)}
 """Depth -> layers in each of the four blocks: the columns of the paper's table 1."""
 
 
+@checked
 def densenet_imagenet(
     depth: int,
     *,
     in_channels: int,
     num_classes: int,
     growth_rate: int = 32,
-    dropout: float = 0.0,
+    dropout: Share = 0.0,
     memory_efficient: bool = False,
-    norm: str = "batch",
+    norm: Norm = "batch",
 ) -> DenseNet:
     """Build a DenseNet-BC for ImageNet.
 
     Args:
         depth: 121, 169 or 201.
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        growth_rate: maps that each layer adds.
-        dropout: share of the values switched off in training.
-        memory_efficient: recompute and do not store the wide maps.
-        norm: one of `normalization.NORMS`.
-
-    Raises:
-        ValueError: for an unknown norm.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
+        growth_rate: Maps that each layer adds.
+        dropout: Share of the values switched off in training.
+        memory_efficient: Whether to recompute, not store, the wide maps.
+        norm: One of `normalization.NORMS`.
 
     Source: Huang et al. 2017, table 1; initial weights: section 4.2 (He et al. 2015).
     """
@@ -238,32 +250,34 @@ def densenet_imagenet(
     return set_norm_(he_normal_(model), norm)
 
 
+@checked
 def densenet_cifar(
+    bottleneck: bool,
     depth: int,
-    bottleneck: bool = False,
     *,
     in_channels: int,
     num_classes: int,
     growth_rate: int = 12,
-    dropout: float = 0.0,
+    dropout: Share = 0.0,
     memory_efficient: bool = False,
-    norm: str = "batch",
+    norm: Norm = "batch",
 ) -> DenseNet:
-    """Build a DenseNet of three blocks for pictures of about 32 px.
+    """Build a DenseNet of three blocks for images of about 32 px.
 
     Args:
+        bottleneck: Whether it is DenseNet-BC, with 1x1 bottlenecks, and transitions that keep half
+            of the maps.
         depth: 3n + 4 layers, n in each block; with bottlenecks 6n + 4.
-        bottleneck: DenseNet-BC: 1x1 bottlenecks, and transitions that keep half of the maps.
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        growth_rate: maps that each layer adds.
-        dropout: share of the values switched off in training; 0.2 in the paper where the
-            pictures are not augmented.
-        memory_efficient: recompute and do not store the wide maps.
-        norm: one of `normalization.NORMS`.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
+        growth_rate: Maps that each layer adds.
+        dropout: Share of the values switched off in training; 0.2 in the paper where the
+            images are not augmented.
+        memory_efficient: Whether to recompute, not store, the wide maps.
+        norm: One of `normalization.NORMS`.
 
     Raises:
-        ValueError: for a depth that does not split into three blocks, or an unknown norm.
+        ValueError: The depth does not split into three blocks.
 
     Source: Huang et al. 2017, sections 3 and 4.2, table 2; initial weights by He et al. 2015.
     """
@@ -286,39 +300,5 @@ def densenet_cifar(
     return set_norm_(he_normal_(model), norm)
 
 
-def densenet_small(
-    *,
-    in_channels: int,
-    num_classes: int,
-    depth: int = 22,
-    growth_rate: int = 8,
-    dropout: float = 0.0,
-    memory_efficient: bool = False,
-    norm: str = "batch",
-) -> DenseNet:
-    """Build a narrow DenseNet-BC for 28 and 32 px, that a laptop trains in a minute or two.
-
-    Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        depth: 6n + 4 layers, n in each of the three blocks.
-        growth_rate: maps that each layer adds.
-        dropout: share of the values switched off in training.
-        memory_efficient: recompute and do not store the wide maps.
-        norm: one of `normalization.NORMS`.
-
-    Raises:
-        ValueError: for a depth that is not 6n + 4, or an unknown norm.
-
-    Source: Huang et al. 2017, section 3; the sizes are ours.
-    """
-    return densenet_cifar(
-        depth,
-        True,
-        in_channels=in_channels,
-        num_classes=num_classes,
-        growth_rate=growth_rate,
-        dropout=dropout,
-        memory_efficient=memory_efficient,
-        norm=norm,
-    )
+densenet_small = partial(densenet_cifar, True, depth=22, growth_rate=8)
+"""A narrow DenseNet-BC for 28 and 32 px, that a laptop trains in a minute or two."""

@@ -1,12 +1,25 @@
 """GoogLeNet: Inception modules with four parallel paths, and two auxiliary classifiers."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import torch
 from torch import nn
 
+from course_utils.models.choices import Share, checked
 from course_utils.models.initialization import glorot_uniform_, he_normal_
-from course_utils.models.normalization import LocalResponseNorm, set_norm_
+from course_utils.models.normalization import LocalResponseNorm, Norm, set_norm_
+
+__all__ = [
+    "INCEPTION_TABLE",
+    "AuxiliaryHead",
+    "ConvUnit",
+    "GoogLeNet",
+    "GoogLeNetOutput",
+    "Inception",
+    "SmallGoogLeNet",
+    "googlenet",
+    "googlenet_small",
+]
 
 INCEPTION_TABLE = {
     "3a": (64, (96, 128), (16, 32), 32),
@@ -63,13 +76,13 @@ class Inception(nn.Module):
     """Four paths look at the same maps through windows of different size, side by side.
 
     Args:
-        in_channels: channels of the input.
-        one: channels of the 1x1 path.
-        three: channels of the 3x3 path, after its 1x1 reduction and at its end.
-        five: the same for the 5x5 path.
-        pool: channels of the path with the max pool, set by the 1x1 convolution after it.
+        in_channels: Channels of the input.
+        one: Channels of the 1x1 path.
+        three: Channels of the 3x3 path, after its 1x1 reduction and at its end.
+        five: The same for the 5x5 path.
+        pool: Channels of the path with the max pool, set by the 1x1 convolution after it.
         five_kernel: 5; torchvision's port has 3 there.
-        batch_norm: whether batch normalisation follows each convolution.
+        batch_norm: Whether batch normalisation follows each convolution.
 
     Source: Szegedy et al. 2015, figure 2(b).
     """
@@ -110,10 +123,10 @@ class AuxiliaryHead(nn.Module):
     """A small classifier half way up, which feeds gradient to the layers below it.
 
     Args:
-        in_channels: channels of the maps it hangs on.
-        num_classes: number of logits.
-        overlapping_pool: the paper's 5x5 pool with stride 3; else the adaptive one of torchvision.
-        batch_norm: whether batch normalisation follows the convolution.
+        in_channels: Channels of the maps it hangs on.
+        num_classes: Number of logits.
+        overlapping_pool: The paper's 5x5 pool with stride 3; else the adaptive one of torchvision.
+        batch_norm: Whether batch normalisation follows the convolution.
 
     Source: Szegedy et al. 2015, section 5.
     Differs: an adaptive pool, which changes nothing at 224, lets other sizes through.
@@ -147,12 +160,12 @@ class GoogLeNet(nn.Module):
     """A stem, nine Inception modules, and one mean over each of the last maps.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        aux_heads: whether the two auxiliary heads exist; they run in training only.
-        torchvision: torchvision's port and not the paper: batch normalisation instead of biases
-            and LRN, 3x3 where the paper has 5x5, dropout 0.2 instead of 0.4, a 2x2 pool before
-            5a, and an adaptive pool in the heads.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
+        aux_heads: Whether the two auxiliary heads exist; they run in training only.
+        torchvision: Whether it is torchvision's port and not the paper: batch normalisation
+            instead of biases and LRN, 3x3 where the paper has 5x5, dropout 0.2 instead of 0.4, a
+            2x2 pool before 5a, and an adaptive pool in the heads.
 
     Source: Szegedy et al. 2015, table 1. The paper does not give LRN's numbers: AlexNet's.
     """
@@ -212,10 +225,10 @@ class SmallGoogLeNet(nn.Module):
     """Four Inception modules for 28 and 32 px, after a stem that halves the size once.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        batch_norm: whether batch normalisation follows each convolution.
-        dropout: share of the last features switched off in training.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
+        batch_norm: Whether batch normalisation follows each convolution.
+        dropout: Share of the last features switched off in training.
     """
 
     def __init__(
@@ -246,48 +259,43 @@ class SmallGoogLeNet(nn.Module):
         return self.classifier(x.mean(dim=(2, 3)))  # (N, num_classes)
 
 
-VARIANTS = ("paper", "torchvision")
-
-
+@checked
 def googlenet(
-    *, in_channels: int, num_classes: int, variant: str = "paper", aux_heads: bool = True
+    *,
+    in_channels: int,
+    num_classes: int,
+    variant: Literal["paper", "torchvision"] = "paper",
+    aux_heads: bool = True,
 ) -> GoogLeNet:
     """Build GoogLeNet.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
         variant: `paper`, or `torchvision` for that library's port; `GoogLeNet` lists what differs.
-        aux_heads: whether the two auxiliary heads exist; they run in training only, and the
+        aux_heads: Whether the two auxiliary heads exist; they run in training only, and the
             paper adds their losses with weight 0.3.
-
-    Raises:
-        ValueError: for an unknown variant.
 
     Source: Szegedy et al. 2015, table 1 and section 5. The paper does not give the initial
         weights: Glorot & Bengio 2010.
     """
-    if variant not in VARIANTS:
-        raise ValueError(f"variant {variant!r} is unknown: choose from {', '.join(VARIANTS)}")
     model = GoogLeNet(in_channels, num_classes, aux_heads, torchvision=variant == "torchvision")
     return glorot_uniform_(model)
 
 
+@checked
 def googlenet_small(
-    *, in_channels: int, num_classes: int, norm: str = "none", dropout: float = 0.4
+    *, in_channels: int, num_classes: int, norm: Norm = "none", dropout: Share = 0.4
 ) -> SmallGoogLeNet:
     """Build a GoogLeNet for 28 and 32 px, without auxiliary heads.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        norm: one of `normalization.NORMS`.
-        dropout: share of the last features switched off in training.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
+        norm: One of `normalization.NORMS`.
+        dropout: Share of the last features switched off in training.
 
-    Raises:
-        ValueError: for an unknown norm.
-
-    Source: after Szegedy et al. 2015; sizes are ours, initial weights by He et al. 2015.
+    Source: After Szegedy et al. 2015; sizes are ours, initial weights by He et al. 2015.
     """
     model = SmallGoogLeNet(in_channels, num_classes, norm != "none", dropout)
     return set_norm_(he_normal_(model), norm)

@@ -3,15 +3,25 @@
 import torch
 from torch import nn
 
+from course_utils.models.choices import checked
 from course_utils.models.initialization import he_normal_
+
+__all__ = [
+    "HighwayConv2d",
+    "HighwayConvNet",
+    "HighwayLinear",
+    "HighwayMLP",
+    "highway",
+    "highway_small",
+]
 
 
 class HighwayLinear(nn.Module):
     """Fully connected highway layer: y = H(x) T(x) + x (1 - T(x)).
 
     Args:
-        num_units: units of the layer, the same as of its input.
-        gate_bias: bias of the transform gate T at the start; negative lets x pass.
+        num_units: Units of the layer, the same as of its input.
+        gate_bias: Bias of the transform gate T at the start; negative lets x pass.
 
     Source: Srivastava et al. 2015 (Training very deep networks), equation 3 and section 2.2.
     """
@@ -33,8 +43,8 @@ class HighwayConv2d(nn.Module):
     """Convolutional highway layer: the same equation, with 3x3 convolutions for H and T.
 
     Args:
-        num_channels: channels of the layer, the same as of its input.
-        gate_bias: bias of the transform gate T at the start; negative lets x pass.
+        num_channels: Channels of the layer, the same as of its input.
+        gate_bias: Bias of the transform gate T at the start; negative lets x pass.
 
     Source: Srivastava et al. 2015 (Training very deep networks), section 2.1.
     """
@@ -56,11 +66,10 @@ class HighwayMLP(nn.Module):
     """A thin and deep fully connected net: one plain layer, highway layers, one linear layer.
 
     Args:
-        in_features: C * H * W of the pictures.
-        num_units: units of every hidden layer.
-        num_layers: number of highway layers.
-        num_classes: number of logits.
-        gate_bias: see `HighwayLinear`.
+        in_features: C * H * W of the images.
+        num_units: Units of every hidden layer.
+        num_layers: Number of highway layers.
+        num_classes: Number of logits.
         gated: False makes the plain twin: linear layers with ReLU in their place.
     """
 
@@ -70,7 +79,6 @@ class HighwayMLP(nn.Module):
         num_units: int,
         num_layers: int,
         num_classes: int,
-        gate_bias: float = -2.0,
         gated: bool = True,
     ) -> None:
         super().__init__()
@@ -78,7 +86,7 @@ class HighwayMLP(nn.Module):
         self.layers = nn.Sequential()
         for _ in range(num_layers):
             plain = nn.Sequential(nn.Linear(num_units, num_units), nn.ReLU())
-            self.layers.append(HighwayLinear(num_units, gate_bias) if gated else plain)
+            self.layers.append(HighwayLinear(num_units) if gated else plain)
         self.classifier = nn.Linear(num_units, num_classes)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -92,11 +100,10 @@ class HighwayConvNet(nn.Module):
     """Three stages of convolutional highway layers; a plain layer and a pool lead to each.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        num_layers: highway layers in each stage.
-        width: channels of the first stage; the others have twice and four times as many.
-        gate_bias: see `HighwayConv2d`.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
+        num_layers: Highway layers in each stage.
+        width: Channels of the first stage; the others have twice and four times as many.
         gated: False makes the plain twin: convolutions with ReLU in their place.
     """
 
@@ -106,7 +113,6 @@ class HighwayConvNet(nn.Module):
         num_classes: int = 10,
         num_layers: int = 3,
         width: int = 16,
-        gate_bias: float = -1.0,
         gated: bool = True,
     ) -> None:
         super().__init__()
@@ -117,7 +123,7 @@ class HighwayConvNet(nn.Module):
             self.stages.append(nn.MaxPool2d(2))  # (N, channels, H/2, W/2)
             for _ in range(num_layers):
                 plain = nn.Sequential(nn.Conv2d(channels, channels, 3, padding=1), nn.ReLU())
-                self.stages.append(HighwayConv2d(channels, gate_bias) if gated else plain)
+                self.stages.append(HighwayConv2d(channels) if gated else plain)
             in_channels = channels
         self.classifier = nn.Linear(in_channels, num_classes)
 
@@ -134,6 +140,7 @@ def bias_gates_(model: nn.Module, gate_bias: float) -> None:
             nn.init.constant_(module.gate.get_parameter("bias"), gate_bias)
 
 
+@checked
 def highway(
     *,
     in_channels: int,
@@ -147,12 +154,12 @@ def highway(
     """Build a fully connected highway network.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        image_size: height and width of the pictures.
-        num_units: units of every hidden layer; 50 for MNIST in the paper.
-        num_layers: number of highway layers.
-        gate_bias: bias of the gates at the start; negative lets the input pass.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
+        image_size: Height and width of the images.
+        num_units: Units of every hidden layer; 50 for MNIST in the paper.
+        num_layers: Number of highway layers.
+        gate_bias: Bias of the gates at the start; negative lets the input pass.
         gated: False builds the plain twin.
 
     Source: Srivastava et al. 2015 (Training very deep networks), section 3. Initial weights by
@@ -164,6 +171,7 @@ def highway(
     return model
 
 
+@checked
 def highway_small(
     *,
     in_channels: int,
@@ -176,11 +184,11 @@ def highway_small(
     """Build a convolutional highway network for 28 and 32 px.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        num_layers: highway layers in each of the three stages.
-        width: channels of the first stage.
-        gate_bias: bias of the gates at the start; the paper suggests -1, -2 and -3 for about 10,
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
+        num_layers: Highway layers in each of the three stages.
+        width: Channels of the first stage.
+        gate_bias: Bias of the gates at the start; the paper suggests -1, -2 and -3 for about 10,
             20 and 30 layers.
         gated: False builds the plain twin.
 

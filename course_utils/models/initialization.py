@@ -5,9 +5,13 @@ Each function changes a whole model in place and returns it, so that a builder e
 which is also what their papers use.
 """
 
+from collections.abc import Iterator
 from typing import TypeVar
 
+import torch
 from torch import nn
+
+__all__ = ["gaussian_", "glorot_uniform_", "he_normal_", "lecun_uniform_"]
 
 Model = TypeVar("Model", bound=nn.Module)
 
@@ -17,11 +21,8 @@ def he_normal_(model: Model) -> Model:
 
     Source: He et al. 2015 (Delving Deep into Rectifiers), equation 10.
     """
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.kaiming_normal_(module.weight, mode="fan_in", nonlinearity="relu")
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+    for weight in _weights(model):
+        nn.init.kaiming_normal_(weight, mode="fan_in", nonlinearity="relu")
     return model
 
 
@@ -30,11 +31,15 @@ def glorot_uniform_(model: Model) -> Model:
 
     Source: Glorot & Bengio 2010, equation 16.
     """
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
+    for weight in _weights(model):
+        nn.init.xavier_uniform_(weight)
+    return model
+
+
+def gaussian_(model: Model, std: float) -> Model:
+    """Draw weights from N(0, std^2) whatever the layer's size; biases are 0."""
+    for weight in _weights(model):
+        nn.init.normal_(weight, std=std)
     return model
 
 
@@ -43,20 +48,21 @@ def lecun_uniform_(model: Model) -> Model:
 
     Source: LeCun et al. 1998 (Gradient-Based Learning), appendix A.
     """
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            bound = 2.4 / module.weight[0].numel()
-            nn.init.uniform_(module.weight, -bound, bound)
-            if module.bias is not None:
-                nn.init.uniform_(module.bias, -bound, bound)
+    for layer in _layers(model):
+        bound = 2.4 / layer.weight[0].numel()
+        nn.init.uniform_(layer.weight, -bound, bound)
+        if layer.bias is not None:
+            nn.init.uniform_(layer.bias, -bound, bound)
     return model
 
 
-def gaussian_(model: Model, std: float) -> Model:
-    """Draw weights from N(0, std^2) whatever the layer's size; biases are 0."""
-    for module in model.modules():
-        if isinstance(module, nn.Conv2d | nn.Linear):
-            nn.init.normal_(module.weight, std=std)
-            if module.bias is not None:
-                nn.init.zeros_(module.bias)
-    return model
+def _layers(model: nn.Module) -> Iterator[nn.Conv2d | nn.Linear]:
+    return (module for module in model.modules() if isinstance(module, nn.Conv2d | nn.Linear))
+
+
+def _weights(model: nn.Module) -> Iterator[torch.Tensor]:
+    """Yield the weights of each layer, whose bias becomes 0."""
+    for layer in _layers(model):
+        if layer.bias is not None:
+            nn.init.zeros_(layer.bias)
+        yield layer.weight

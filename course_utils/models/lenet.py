@@ -1,9 +1,14 @@
 """LeNet-5, in the form that textbooks use today, with the choices of 1998 as switches."""
 
+from typing import Literal
+
 import torch
 from torch import nn
 
+from course_utils.models.choices import checked
 from course_utils.models.initialization import glorot_uniform_, he_normal_, lecun_uniform_
+
+__all__ = ["PADDINGS", "LeNet5", "ScaledTanh", "lenet5"]
 
 
 class ScaledTanh(nn.Module):
@@ -21,11 +26,11 @@ class LeNet5(nn.Module):
     """Two rounds of convolution and pooling, then three linear layers.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        activation: module type used after every layer but the last.
-        pooling: module type that halves height and width.
-        padding: rim of zeros for the first layer: 2 for 28x28 pictures, 0 for 32x32.
+        in_channels: Channels of the pictures.
+        num_classes: Number of logits.
+        activation: Module type used after every layer but the last.
+        pooling: Module type that halves height and width.
+        padding: Rim of zeros for the first layer: 2 for 28x28 pictures, 0 for 32x32.
 
     Source: LeCun et al. 1998, section II-B and figure 2.
     Differs: 61,706 parameters instead of 60,000, as C3 sees all six maps, pooling has no
@@ -63,6 +68,10 @@ class LeNet5(nn.Module):
         return self.classifier(self.features(images))
 
 
+Activation = Literal["relu", "sigmoid", "tanh", "scaled_tanh"]
+Pooling = Literal["max", "average"]
+ImageSize = Literal[28, 32]
+
 ACTIVATIONS = {
     "relu": (nn.ReLU, he_normal_),
     "sigmoid": (nn.Sigmoid, glorot_uniform_),
@@ -74,47 +83,30 @@ ACTIVATIONS = {
 POOLINGS = {"max": nn.MaxPool2d, "average": nn.AvgPool2d}
 
 PADDINGS = {28: 2, 32: 0}
-"""Size of the pictures -> padding of the first layer; both give 28x28 maps."""
+"""Size of the images -> padding of the first layer; both give 28x28 maps."""
 
 
-def padding_for(image_size: int) -> int:
-    """Return the padding of the first layer that leads to 28x28 maps.
-
-    Raises:
-        ValueError: unless the pictures are 28x28 or 32x32.
-    """
-    if image_size not in PADDINGS:
-        raise ValueError(f"this net takes 28x28 or 32x32 pictures, not {image_size}: resize them")
-    return PADDINGS[image_size]
-
-
+@checked
 def lenet5(
     *,
     in_channels: int,
     num_classes: int,
-    activation: str = "relu",
-    pooling: str = "max",
-    image_size: int = 28,
+    activation: Activation = "relu",
+    pooling: Pooling = "max",
+    image_size: ImageSize = 28,
 ) -> LeNet5:
     """Build LeNet-5 with initial weights that suit the activation.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
         activation: `relu` (default), `sigmoid`, `tanh`, or `scaled_tanh` as in 1998.
         pooling: `max` (default), or `average`, the nearer to 1998.
         image_size: 28 (the first layer pads by 2) or 32 (no padding, as in 1998).
 
-    Raises:
-        ValueError: for a choice that is not listed above.
-
     Source: LeCun et al. 1998, section II-B; the initial weights: `ACTIVATIONS`.
     Differs: see `LeNet5`; ReLU and max pooling are today's choice, not that of 1998.
     """
-    if activation not in ACTIVATIONS:
-        raise ValueError(f"activation {activation!r} is unknown: choose from {list(ACTIVATIONS)}")
-    if pooling not in POOLINGS:
-        raise ValueError(f"pooling {pooling!r} is unknown: choose from {list(POOLINGS)}")
     module, initialise = ACTIVATIONS[activation]
-    padding = padding_for(image_size)
+    padding = PADDINGS[image_size]
     return initialise(LeNet5(in_channels, num_classes, module, POOLINGS[pooling], padding))

@@ -4,22 +4,25 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from course_utils.models.choices import checked
 from course_utils.models.initialization import he_normal_
-from course_utils.models.lenet import padding_for
+from course_utils.models.lenet import PADDINGS, ImageSize
+
+__all__ = ["LocallyConnected2d", "LocallyConnectedNet", "locally_connected"]
 
 
 class LocallyConnected2d(nn.Module):
     """A convolution without weight sharing: every position has filters and biases of its own.
 
     It has out_channels * H_out * W_out * (in_channels * kernel_size^2 + 1) parameters, and works
-    for one size of picture only.
+    for one size of image only.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: filters at each position.
-        input_size: height and width of the input.
-        kernel_size: height and width of a filter.
-        padding: rim of zeros around the input.
+        in_channels: Channels of the input.
+        out_channels: Filters at each position.
+        input_size: Height and width of the input.
+        kernel_size: Height and width of a filter.
+        padding: Rim of zeros around the input.
 
     Source: LeCun 1989 (Generalization and network design strategies), net 3.
     """
@@ -75,21 +78,18 @@ class LocallyConnectedNet(nn.Module):
         return self.classifier(self.features(images))
 
 
+@checked
 def locally_connected(
-    *, in_channels: int, num_classes: int, image_size: int = 28
+    *, in_channels: int, num_classes: int, image_size: ImageSize = 28
 ) -> LocallyConnectedNet:
     """Build the locally connected twin of `lenet5`, initialised for ReLU.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
         image_size: 28 (the first layer pads by 2) or 32 (no padding).
 
-    Raises:
-        ValueError: for another image size.
-
-    Source: the idea is that of LeCun 1989, net 3; the sizes are LeNet-5's, so that the two
+    Source: The idea is that of LeCun 1989, net 3; the sizes are LeNet-5's, so that the two
         differ in nothing but sharing.
     """
-    padding = padding_for(image_size)
-    return he_normal_(LocallyConnectedNet(in_channels, num_classes, padding))
+    return he_normal_(LocallyConnectedNet(in_channels, num_classes, PADDINGS[image_size]))

@@ -1,13 +1,16 @@
-"""Multilayer perceptron: the baseline that does not know its input is a picture."""
+"""Multilayer perceptron: the baseline that does not know its input is an image."""
 
 import torch
 from torch import nn
 
+from course_utils.models.choices import checked
 from course_utils.models.initialization import he_normal_
+
+__all__ = ["MLP", "mlp"]
 
 
 class MLP(nn.Module):
-    """Stretch the picture into one long vector; then linear layers with ReLU between them."""
+    """Stretch the image into one long vector; then linear layers with ReLU between them."""
 
     def __init__(self, in_features: int, hidden_sizes: tuple[int, ...], num_classes: int) -> None:
         super().__init__()
@@ -25,6 +28,7 @@ class MLP(nn.Module):
         return self.classifier(x)  # (N, num_classes)
 
 
+@checked
 def mlp(
     *,
     in_channels: int,
@@ -32,20 +36,14 @@ def mlp(
     image_size: int = 28,
     hidden_sizes: tuple[int, ...] = (256, 128),
 ) -> MLP:
-    """Build an MLP for square pictures, initialised for ReLU.
+    """Build an MLP for square images, initialised for ReLU.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        image_size: height and width of the pictures; another size does not fit the first layer.
-        hidden_sizes: units of each hidden layer.
-
-    Raises:
-        ValueError: if hidden_sizes is a single number.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
+        image_size: Height and width of the images; another size does not fit the first layer.
+        hidden_sizes: Units of each hidden layer.
 
     Source: Rumelhart et al. 1986; initial weights by He et al. 2015, section 2.2.
     """
-    if isinstance(hidden_sizes, int):
-        raise ValueError(f"hidden_sizes must be a tuple, such as ({hidden_sizes},)")
-    model = MLP(in_channels * image_size**2, tuple(hidden_sizes), num_classes)
-    return he_normal_(model)
+    return he_normal_(MLP(in_channels * image_size**2, hidden_sizes, num_classes))

@@ -1,19 +1,24 @@
 """Network in network: 1x1 convolutions as a small net at every pixel, and no linear layers."""
 
+from functools import partial
+
 import torch
 from torch import nn
 
+from course_utils.models.choices import Share, checked
 from course_utils.models.initialization import he_normal_
+
+__all__ = ["MLPConv", "NiN", "nin", "nin_small"]
 
 
 class MLPConv(nn.Sequential):
     """A convolution followed by two 1x1 convolutions: a three-layer MLP slid over the picture.
 
     Args:
-        in_channels: channels of the input.
-        widths: channels after each of the three layers.
-        kernel_size: odd height and width of the first filter; the others are 1x1.
-        last_relu: whether the third layer has a ReLU too.
+        in_channels: Channels of the input.
+        widths: Channels after each of the three layers.
+        kernel_size: Odd height and width of the first filter; the others are 1x1.
+        last_relu: Whether the third layer has a ReLU too.
 
     Source: Lin et al. 2014, section 3.1.
     """
@@ -40,11 +45,11 @@ class NiN(nn.Module):
     """Three mlpconv layers; the last has one map a class, whose mean is that class's logit.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        width: channels of the widest layers, a multiple of 12.
-        dropout: share of the values switched off after the first two mlpconv layers.
-        relu_logits: whether the maps that become logits pass a ReLU, as all others do.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
+        width: Channels of the widest layers, a multiple of 12.
+        dropout: Share of the values switched off after the first two mlpconv layers.
+        relu_logits: Whether the maps that become logits pass a ReLU, as all others do.
 
     Source: Lin et al. 2014, sections 3.2 and 4.1. The paper does not print the widths; 192, 160
         and 96 are those of the authors' published CIFAR-10 network.
@@ -76,25 +81,26 @@ class NiN(nn.Module):
         return maps.mean(dim=(2, 3))  # (N, num_classes): global average pooling
 
 
+@checked
 def nin(
     *,
     in_channels: int,
     num_classes: int,
     width: int = 192,
-    dropout: float = 0.5,
+    dropout: Share = 0.5,
     relu_logits: bool = True,
 ) -> NiN:
     """Build the network in network of CIFAR-10.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        width: channels of the widest layers, a multiple of 12.
-        dropout: share of the values switched off after the first two mlpconv layers.
-        relu_logits: whether the logits' maps pass a ReLU, as in the paper's equation 2.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
+        width: Channels of the widest layers, a multiple of 12.
+        dropout: Share of the values switched off after the first two mlpconv layers.
+        relu_logits: Whether the logits' maps pass a ReLU, as in the paper's equation 2.
 
     Raises:
-        ValueError: if the width is not a multiple of 12.
+        ValueError: If the width is not a multiple of 12.
 
     Source: Lin et al. 2014, section 4.1. Initial weights by He et al. 2015; the paper says no
         more than that they are set by hand.
@@ -104,34 +110,10 @@ def nin(
     return he_normal_(NiN(in_channels, num_classes, width, dropout, relu_logits))
 
 
-def nin_small(
-    *,
-    in_channels: int,
-    num_classes: int,
-    width: int = 48,
-    dropout: float = 0.2,
-    relu_logits: bool = False,
-) -> NiN:
-    """Build a network in network a quarter as wide, that a laptop trains in a minute.
+nin_small = partial(nin, width=48, dropout=0.2, relu_logits=False)
+"""A network in network a quarter as wide, that a laptop trains in a minute.
 
-    Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        width: channels of the widest layers, a multiple of 12.
-        dropout: share of the values switched off after the first two mlpconv layers.
-        relu_logits: whether the logits' maps pass a ReLU, as in the paper's equation 2.
-
-    Raises:
-        ValueError: if the width is not a multiple of 12.
-
-    Source: after Lin et al. 2014.
-    Differs: less dropout, and no ReLU on the logits: a map that is negative everywhere at the
-        start gets no gradient through it, and its class is lost for good.
-    """
-    return nin(
-        in_channels=in_channels,
-        num_classes=num_classes,
-        width=width,
-        dropout=dropout,
-        relu_logits=relu_logits,
-    )
+Source: After Lin et al. 2014.
+Differs: Less dropout, and no ReLU on the logits: a map that is negative everywhere at the start
+    gets no gradient through it, and its class is lost for good.
+"""

@@ -1,7 +1,7 @@
 """Normalisation: of activations, of weights, or none, behind one switch."""
 
 import math
-from typing import TypeVar
+from typing import Literal, TypeVar, get_args
 
 import torch
 import torch.nn.functional as F
@@ -9,10 +9,24 @@ from torch import nn
 from torch.nn.utils.parametrizations import weight_norm
 from torch.nn.utils.parametrize import register_parametrization
 
+from course_utils.arguments import one_of
+
+__all__ = [
+    "NORMS",
+    "BatchNorm2dByHand",
+    "LocalResponseNorm",
+    "Norm",
+    "StandardisedWeight",
+    "norm_layer",
+    "set_norm_",
+]
+
 Model = TypeVar("Model", bound=nn.Module)
 
-NORMS = ("none", "batch", "layer", "group", "instance", "weight", "scaled_weight")
+Norm = Literal["none", "batch", "layer", "group", "instance", "weight", "scaled_weight"]
 """Values of the switch `norm`: four normalise activations, the last two normalise weights."""
+
+NORMS: tuple[Norm, ...] = get_args(Norm)
 
 GROUP_SIZE = 8
 """Channels in one group of group normalisation, where the number of channels allows it."""
@@ -22,9 +36,9 @@ class BatchNorm2dByHand(nn.Module):
     """Batch normalisation written out; equal to `nn.BatchNorm2d` to the last buffer.
 
     Args:
-        num_features: number of channels C.
-        eps: added to the variance, so that a constant channel does not divide by zero.
-        momentum: weight of the newest batch in the running estimates.
+        num_features: Number of channels C.
+        eps: Added to the variance, so that a constant channel does not divide by zero.
+        momentum: Weight of the newest batch in the running estimates.
 
     Source: Ioffe & Szegedy 2015, algorithms 1 and 2.
     """
@@ -47,7 +61,7 @@ class BatchNorm2dByHand(nn.Module):
         """Normalise x (N, C, H, W): by this batch in training, by the running estimates after.
 
         Raises:
-            ValueError: in training, if a channel holds a single value: it has no variance.
+            ValueError: In training, if a channel holds a single value: it has no variance.
         """
         if self.training:
             mean = x.mean(dim=(0, 2, 3))  # (C,)
@@ -126,13 +140,13 @@ class StandardisedWeight(nn.Module):
         return self.relu_factor * self.gain[:, None, None, None] * (weight - mean) / scale
 
 
-def norm_layer(norm: str, num_channels: int) -> nn.Module:
+def norm_layer(norm: Norm, num_channels: int) -> nn.Module:
     """Return the layer that normalises activations (N, C, H, W), with a scale and shift a channel.
 
     For `none`, `weight` and `scaled_weight`, which leave the activations alone, it does nothing.
 
     Raises:
-        ValueError: for a value that is not in `NORMS`.
+        ValueError: The norm is none of `NORMS`.
 
     Source: Ioffe & Szegedy 2015 (batch), Ba et al. 2016 (layer), Wu & He 2018 (group),
         Ulyanov et al. 2016 (instance).
@@ -140,8 +154,7 @@ def norm_layer(norm: str, num_channels: int) -> nn.Module:
         use it. Groups have 8 channels, where Wu & He fix their number at 32: the small nets of
         this course have 16 channels.
     """
-    if norm not in NORMS:
-        raise ValueError(f"norm {norm!r} is unknown: choose from {', '.join(NORMS)}")
+    one_of("norm", norm, NORMS)
     if norm == "batch":
         return nn.BatchNorm2d(num_channels)
     if norm == "layer":
@@ -153,7 +166,7 @@ def norm_layer(norm: str, num_channels: int) -> nn.Module:
     return nn.Identity()
 
 
-def norm_weight_(conv: nn.Conv2d, norm: str) -> None:
+def norm_weight_(conv: nn.Conv2d, norm: Norm) -> None:
     """Change a convolution to suit a net in which no layer normalises the activations.
 
     It gets the bias that a normalisation layer's shift would have made useless; `weight` and
@@ -170,18 +183,18 @@ def norm_weight_(conv: nn.Conv2d, norm: str) -> None:
         register_parametrization(conv, "weight", StandardisedWeight(conv.out_channels))
 
 
-def set_norm_(model: Model, norm: str) -> Model:
+def set_norm_(model: Model, norm: Norm) -> Model:
     """Swap every `nn.BatchNorm2d` of a model for another normalisation, in place.
 
     Classes can so be written plainly with batch normalisation, and each of them still has the
     whole switch. Scales and shifts are carried over where the new layer has them.
 
     Args:
-        model: freshly built, with `nn.BatchNorm2d` wherever it normalises.
-        norm: one of `NORMS`; `batch` changes nothing.
+        model: Freshly built, with `nn.BatchNorm2d` wherever it normalises.
+        norm: One of `NORMS`; `batch` changes nothing.
 
     Raises:
-        ValueError: for a value that is not in `NORMS`.
+        ValueError: The norm is none of `NORMS`.
     """
     norm_layer(norm, 1)  # refuses an unknown value before anything is changed
     if norm == "batch":

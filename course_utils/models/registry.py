@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from course_utils.arguments import shown
 from course_utils.models import (
     alexnet,
     densenet,
@@ -24,19 +25,21 @@ from course_utils.models import (
     vgg,
 )
 
+__all__ = ["MODELS", "ModelEntry", "build", "input_shape", "lookup", "names"]
+
 
 @dataclass(frozen=True)
 class ModelEntry:
     """One row of the table.
 
     Attributes:
-        name: what `build` calls it.
-        family: the file it lives in; `<family>_small`, where there is one, is for 28 and 32 px.
-        builder: takes `in_channels`, `num_classes` and the switches as keyword arguments.
-        source: the paper.
-        input_shape: (C, H, W) of the paper's pictures, or of the course's own.
-        num_classes: number of classes in the paper, or in the course's own pictures.
-        min_size: smallest height and width that every variant of the net takes.
+        name: What `build` calls it.
+        family: The file it lives in; `<family>_small`, where there is one, is for 28 and 32 px.
+        builder: Takes `in_channels`, `num_classes` and the switches as keyword arguments.
+        source: The paper.
+        input_shape: (C, H, W) of the paper's images, or of the course's own.
+        num_classes: Number of classes in the paper, or in the course's own images.
+        min_size: Smallest height and width that every variant of the net takes.
     """
 
     name: str
@@ -49,7 +52,7 @@ class ModelEntry:
 
     @property
     def switches(self) -> dict[str, Any]:
-        """Name of each switch, and its default."""
+        """The name of each switch, and its default."""
         parameters = inspect.signature(self.builder).parameters.values()
         given = ("in_channels", "num_classes")
         return {p.name: p.default for p in parameters if p.name not in given}
@@ -57,16 +60,16 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class InputCheck:
-    """A forward pre-hook that answers pictures which do not fit with one clear sentence.
+    """A forward pre-hook that answers images which do not fit with one clear sentence.
 
     It keeps the checks out of the classes that the lessons show, and out of the state dict.
 
     Attributes:
-        name: the model's name, for the sentence.
+        name: The model's name, for the sentence.
         input_shape: (C, H, W) that the model was built for.
-        min_size: smallest height and width it takes.
-        exact: whether it takes height and width of `input_shape` only.
-        way_out: what to do about pictures that are too small.
+        min_size: Smallest height and width it takes.
+        exact: Whether it takes height and width of `input_shape` only.
+        way_out: What to do about images that are too small.
     """
 
     name: str
@@ -75,53 +78,53 @@ class InputCheck:
     exact: bool
     way_out: str
 
-    def __call__(
-        self, module: nn.Module, args: tuple[torch.Tensor, ...], kwargs: dict[str, torch.Tensor]
-    ) -> None:
-        """Look at the pictures before `forward` does.
+    def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        """Look at the images before `forward` does.
 
         Raises:
-            ValueError: unless they are floats (N, C, H, W), with C, H and W that fit.
+            ValueError: They are not floats (N, C, H, W), or C, H and W do not fit.
         """
-        images = args[0] if args else kwargs["images"]
-        self.check_kind(images)
-        self.check_channels(images.shape[1])
-        self.check_size(*images.shape[2:])
+        images: Any = args[0] if args else kwargs.get("images")
+        complaint = self.kind_complaint(images) or self.size_complaint(images)
+        if complaint:
+            raise ValueError(f"{self.name} {complaint}")
 
-    def check_kind(self, images: torch.Tensor) -> None:
-        """Raise a ValueError unless the pictures are a batch of floats."""
+    def kind_complaint(self, images: Any) -> str:
+        """Say what is wrong, unless the images are a batch of floats; "" otherwise."""
+        if not isinstance(images, torch.Tensor):
+            return f"takes a batch of images (N, C, H, W) as a tensor, got {shown(images)}"
         if images.dim() != 4:
-            raise ValueError(
-                f"{self.name} takes a batch of pictures (N, C, H, W), got shape "
-                f"{tuple(images.shape)}: a single picture becomes a batch by images[None]"
+            return (
+                f"takes a batch of images (N, C, H, W), got shape {tuple(images.shape)}: a single "
+                "image becomes a batch by images[None]"
             )
         if not images.is_floating_point():
-            raise ValueError(
-                f"{self.name} takes pictures of floats, got {images.dtype}: "
-                "convert them, for example by images.float() / 255"
+            return (
+                f"takes images of floats, got {images.dtype}: convert them, for example by "
+                "images.float() / 255"
             )
+        return ""
 
-    def check_channels(self, channels: int) -> None:
-        """Raise a ValueError if the number of channels is not the one built for."""
-        if channels != self.input_shape[0]:
-            raise ValueError(
-                f"{self.name} was built for in_channels={self.input_shape[0]}, but the pictures "
-                f"have {channels}: build it with in_channels={channels}"
-            )
-
-    def check_size(self, height: int, width: int) -> None:
-        """Raise a ValueError if height and width do not fit."""
+    def size_complaint(self, images: torch.Tensor) -> str:
+        """Say what is wrong with the channels, the height or the width; "" if nothing is."""
+        channels, height, width = images.shape[1:]
         size = self.input_shape[1]
+        if channels != self.input_shape[0]:
+            return (
+                f"was built for in_channels={self.input_shape[0]}, but the images have "
+                f"{channels}: build it with in_channels={channels}"
+            )
         if self.exact and (height, width) != (size, size):
-            raise ValueError(
-                f"{self.name} was built for pictures of {size}x{size}, got {height}x{width}: "
-                f"resize them, or build it with another image_size"
+            return (
+                f"was built for images of {size}x{size}, got {height}x{width}: resize them, or "
+                "build it with another image_size"
             )
         if not self.exact and min(height, width) < self.min_size:
-            raise ValueError(
-                f"{self.name} needs pictures of at least {self.min_size}x{self.min_size}, got "
+            return (
+                f"needs images of at least {self.min_size}x{self.min_size}, got "
                 f"{height}x{width}: {self.way_out}"
             )
+        return ""
 
 
 LENET_PAPER = "LeCun et al. 1998, Gradient-based learning applied to document recognition"
@@ -135,6 +138,9 @@ DENSENET_PAPER = "Huang et al. 2017, Densely connected convolutional networks"
 
 DIGITS = (1, 28, 28)
 CIFAR = (3, 32, 32)
+
+VGG_NAMES = ("vgg11", "vgg11_lrn", "vgg13", "vgg16_c", "vgg16", "vgg19")
+"""What the columns A, A-LRN, B, C, D and E of the paper's table 1 are called today."""
 
 CIFAR_DEPTHS = (20, 32, 44, 56, 110)
 
@@ -166,14 +172,7 @@ ENTRIES = [
     entry("alexnet_small", alexnet.alexnet_small, ALEXNET_PAPER, CIFAR, 8),
     *(
         entry(name, partial(vgg.vgg, configuration), VGG_PAPER, min_size=32)
-        for name, configuration in {
-            "vgg11": "A",
-            "vgg11_lrn": "A-LRN",
-            "vgg13": "B",
-            "vgg16_c": "C",
-            "vgg16": "D",
-            "vgg19": "E",
-        }.items()
+        for name, configuration in zip(VGG_NAMES, vgg.CONFIGURATIONS, strict=True)
     ),
     entry("vgg_small", vgg.vgg_small, VGG_PAPER, CIFAR, 16),
     entry("nin", nin.nin, NIN_PAPER, CIFAR, 8),
@@ -204,12 +203,12 @@ ENTRIES = [
     ),
     entry("resnet_small", resnet.resnet_small, RESNET_PAPER, CIFAR, 8),
     *(
-        entry(f"densenet{d}", partial(densenet.densenet_cifar, d, False), DENSENET_PAPER, CIFAR, 8)
+        entry(f"densenet{d}", partial(densenet.densenet_cifar, False, d), DENSENET_PAPER, CIFAR, 8)
         for d in (40, 100)
     ),
     *(
         entry(
-            f"densenet_bc{d}", partial(densenet.densenet_cifar, d, True), DENSENET_PAPER, CIFAR, 8
+            f"densenet_bc{d}", partial(densenet.densenet_cifar, True, d), DENSENET_PAPER, CIFAR, 8
         )
         for d in (40, 100)
     ),
@@ -233,26 +232,13 @@ def lookup(name: str) -> ModelEntry:
     """Return the row of the table called `name`.
 
     Raises:
-        ValueError: if there is none; the message lists the names that look alike.
+        ValueError: There is none; the message lists the names that look alike.
     """
-    if name in MODELS:
+    if isinstance(name, str) and name in MODELS:
         return MODELS[name]
     close = difflib.get_close_matches(str(name), MODELS, n=5, cutoff=0.5)
     hint = f"did you mean {' or '.join(close)}?" if close else f"choose from {', '.join(MODELS)}"
-    raise ValueError(f"there is no model {name!r}: {hint}")
-
-
-def check_choice(label: str, default: object, value: object) -> None:
-    """Hold the value of a switch against its default.
-
-    Raises:
-        ValueError: where the default is a bool and the value is none, or where the default is
-            a whole number and the value is not one of at least 1.
-    """
-    if isinstance(default, bool) and not isinstance(value, bool):
-        raise ValueError(f"{label} must be True or False, got {value!r}")
-    if type(default) is int and (type(value) is not int or value < 1):
-        raise ValueError(f"{label} must be a whole number of at least 1, got {value!r}")
+    raise ValueError(f"there is no model {shown(name)}: {hint}")
 
 
 def build(
@@ -266,34 +252,29 @@ def build(
     """Build a model of the zoo with fresh weights.
 
     Args:
-        name: one of `names()`.
-        in_channels: channels of the pictures; the paper's when left out.
-        num_classes: number of logits; the paper's when left out.
-        generator: draws the initial weights; PyTorch's global one when left out.
-        **switches: the model's own choices, see `MODELS[name].switches`.
+        name: One of `names()`.
+        in_channels: Channels of the images; the paper's when left out.
+        num_classes: Number of logits; the paper's when left out.
+        generator: Draws the initial weights; PyTorch's global one when left out.
+        **switches: The model's own choices, see `MODELS[name].switches`.
 
     Returns:
         A model from images (N, in_channels, H, W) to logits (N, num_classes), which refuses
-        pictures that do not fit; `input_shape(model)` tells the size it is meant for.
+        images that do not fit; `input_shape(model)` tells the size it is meant for.
 
     Raises:
-        ValueError: for an unknown name, an unknown switch, or a value that makes no sense.
+        ValueError: The name or a switch is unknown, or a value makes no sense.
     """
     row = lookup(name)
     unknown = sorted(set(switches) - set(row.switches))
     if unknown:
         known = ", ".join(row.switches) or "none"
         raise ValueError(f"{name} has no switch {', '.join(unknown)}: its switches are {known}")
-    counts = {
-        "in_channels": row.input_shape[0] if in_channels is None else in_channels,
-        "num_classes": row.num_classes if num_classes is None else num_classes,
-    }
-    defaults = {"in_channels": 3, "num_classes": 10, **row.switches}
-    for label, value in {**counts, **switches}.items():
-        check_choice(label, defaults[label], value)
+    in_channels = row.input_shape[0] if in_channels is None else in_channels
+    num_classes = row.num_classes if num_classes is None else num_classes
     with drawing_from(generator):
-        model = row.builder(**counts, **switches)
-    attach_check(model, row, counts["in_channels"], switches)
+        model = row.builder(in_channels=in_channels, num_classes=num_classes, **switches)
+    attach_check(model, row, in_channels, switches)
     return model
 
 
@@ -303,6 +284,10 @@ def drawing_from(generator: torch.Generator | None) -> Iterator[None]:
     if generator is None:
         yield
         return
+    if not isinstance(generator, torch.Generator) or generator.device.type != "cpu":
+        raise ValueError(
+            f"generator = {shown(generator)} is no generator of the CPU: give torch.Generator()"
+        )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
         yield
@@ -311,14 +296,14 @@ def drawing_from(generator: torch.Generator | None) -> Iterator[None]:
 def attach_check(
     model: nn.Module, row: ModelEntry, in_channels: int, switches: dict[str, Any]
 ) -> None:
-    """Let the model refuse pictures that do not fit, and remember the size it is meant for."""
+    """Let the model refuse images that do not fit, and remember the size it is meant for."""
     choices = {**row.switches, **switches}
     size = choices.get("image_size", row.input_shape[1])
     small = f"{row.family}_small"
     way_out = "resize them"
     if small in MODELS and row.name != small and row.min_size > 28:
         way_out += f", or build '{small}', which is made for 28 and 32 px"
-    shape = (in_channels, size, size)
+    shape = (int(in_channels), int(size), int(size))  # what the builder took may be NumPy's
     check = InputCheck(row.name, shape, row.min_size, "image_size" in choices, way_out)
     model.register_forward_pre_hook(check, with_kwargs=True)
 
@@ -327,9 +312,9 @@ def input_shape(model: nn.Module) -> tuple[int, int, int]:
     """Return the (C, H, W) that a model of `build` is meant for.
 
     Raises:
-        ValueError: if the model was not made by `build`.
+        ValueError: The model was not made by `build`.
     """
-    for hook in model._forward_pre_hooks.values():
+    for hook in getattr(model, "_forward_pre_hooks", {}).values():
         if isinstance(hook, InputCheck):
             return hook.input_shape
     raise ValueError(f"{type(model).__name__} was not made by build(): pass the input size")

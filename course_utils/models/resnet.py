@@ -1,11 +1,33 @@
 """Residual networks and their plain twins, for CIFAR and for ImageNet."""
 
+from functools import partial
+from typing import Literal
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
+from course_utils.models.choices import checked
 from course_utils.models.initialization import he_normal_
-from course_utils.models.normalization import set_norm_
+from course_utils.models.normalization import Norm, set_norm_
+
+__all__ = [
+    "IMAGENET",
+    "BasicBlock",
+    "Bottleneck",
+    "CifarStem",
+    "ImageNetStem",
+    "ResNet",
+    "Shortcut",
+    "ZeroPad",
+    "resnet_basic",
+    "resnet_bottleneck",
+    "resnet_cifar",
+    "resnet_small",
+]
+
+Option = Literal["A", "B", "C"]
+"""What a shortcut does where the shapes differ; `Shortcut` says what each letter means."""
 
 
 class ZeroPad(nn.Module):
@@ -28,14 +50,14 @@ class Shortcut(nn.Sequential):
     """The way around a block: nothing at all where the shapes agree, else one of three options.
 
     Args:
-        in_channels: channels of the block's input.
-        out_channels: channels of the block's output.
-        stride: stride of the block.
+        in_channels: Channels of the block's input.
+        out_channels: Channels of the block's output.
+        stride: Stride of the block.
         option: A pads with zeros, B projects by a 1x1 convolution where the shapes differ, C
             projects in every block.
 
     Raises:
-        ValueError: for another option.
+        ValueError: For another option.
 
     Source: He et al. 2016, section 3.3 and table 3.
     """
@@ -58,10 +80,10 @@ class BasicBlock(nn.Module):
     """Two 3x3 convolutions that learn F(x); the block returns ReLU(F(x) + x).
 
     Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output.
         stride: 2 halves height and width.
-        shortcut: option A, B or C, see `Shortcut`.
+        shortcut: Option A, B or C, see `Shortcut`.
         residual: False makes the plain twin: the same layers, no shortcut.
 
     Source: He et al. 2016, figures 2 and 5 (left), section 3.4 for batch normalisation.
@@ -95,12 +117,12 @@ class Bottleneck(nn.Module):
     """1x1 squeezes the channels to a quarter, 3x3 works there, 1x1 restores them.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: channels of the output, a multiple of 4.
+        in_channels: Channels of the input.
+        out_channels: Channels of the output, a multiple of 4.
         stride: 2 halves height and width.
-        shortcut: option A, B or C, see `Shortcut`.
+        shortcut: Option A, B or C, see `Shortcut`.
         residual: False makes the plain twin: the same layers, no shortcut.
-        stride_on: which convolution strides: the first `1x1` (the paper), or the `3x3`
+        stride_on: Which convolution strides: the first `1x1` (the paper), or the `3x3`
             (known as v1.5, and torchvision's), which throws no pixel away unseen.
 
     Source: He et al. 2016, figure 5 (right) and table 1.
@@ -154,7 +176,7 @@ class ImageNetStem(nn.Sequential):
 
 
 class CifarStem(nn.Sequential):
-    """One 3x3 convolution that keeps all the pixels of a small picture.
+    """One 3x3 convolution that keeps all the pixels of a small image.
 
     Source: He et al. 2016, section 4.2.
     """
@@ -171,13 +193,13 @@ class ResNet(nn.Module):
     """A stem, stages of blocks that halve the size and double the channels, one linear layer.
 
     Args:
-        stem: turns pictures into `stem_width` maps.
-        stem_width: channels after the stem.
+        stem: Turns images into `stem_width` maps.
+        stem_width: Channels after the stem.
         block: `BasicBlock` or `Bottleneck`.
-        num_blocks: blocks in each stage.
-        widths: channels of each stage.
-        num_classes: number of logits.
-        **options: passed to every block: shortcut, residual, stride_on.
+        num_blocks: Blocks in each stage.
+        widths: Channels of each stage.
+        num_classes: Number of logits.
+        **options: Passed to every block: shortcut, residual, stride_on.
 
     Source: He et al. 2016, table 1 (ImageNet) and section 4.2 (CIFAR).
     """
@@ -222,7 +244,7 @@ IMAGENET: dict[int, tuple[type[nn.Module], tuple[int, ...], tuple[int, ...]]] = 
 """Depth -> block, blocks and channels of each stage: the columns of the paper's table 1."""
 
 
-def finish_(model: ResNet, norm: str, zero_init_residual: bool) -> ResNet:
+def finish_(model: ResNet, norm: Norm, zero_init_residual: bool) -> ResNet:
     """Set the initial weights and the normalisation of a freshly made ResNet."""
     set_norm_(he_normal_(model), norm)
     if zero_init_residual:
@@ -234,7 +256,7 @@ def zero_last_scales_(model: nn.Module) -> None:
     """Let every residual block start as F(x) = 0, by the scale of its last normalisation.
 
     Raises:
-        ValueError: if that normalisation has no scale.
+        ValueError: If that normalisation has no scale.
 
     Source: Goyal et al. 2017, section 5.1.
     """
@@ -247,14 +269,15 @@ def zero_last_scales_(model: nn.Module) -> None:
         nn.init.zeros_(last.weight)
 
 
+@checked
 def resnet_basic(
     depth: int,
     residual: bool = True,
     *,
     in_channels: int,
     num_classes: int,
-    shortcut: str = "A",
-    norm: str = "batch",
+    shortcut: Option = "A",
+    norm: Norm = "batch",
     zero_init_residual: bool = False,
 ) -> ResNet:
     """Build a ResNet of basic blocks for ImageNet, or its plain twin.
@@ -262,14 +285,14 @@ def resnet_basic(
     Args:
         depth: 18 or 34.
         residual: False builds the plain twin.
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
         shortcut: `A` as in the paper's comparison with plain nets; `B` is torchvision's.
-        norm: one of `normalization.NORMS`.
-        zero_init_residual: start every block as the identity (Goyal et al. 2017).
+        norm: One of `normalization.NORMS`.
+        zero_init_residual: Whether to start every block as the identity (Goyal et al. 2017).
 
     Raises:
-        ValueError: for an unknown shortcut or norm.
+        ValueError: The norm has no scale for `zero_init_residual`.
 
     Source: He et al. 2016, tables 1 and 2; initial weights: section 3.4 (He et al. 2015).
     """
@@ -277,31 +300,32 @@ def resnet_basic(
     return finish_(model, norm, zero_init_residual)
 
 
+@checked
 def resnet_bottleneck(
     depth: int,
     *,
     in_channels: int,
     num_classes: int,
-    shortcut: str = "B",
-    stride_on: str = "1x1",
+    shortcut: Option = "B",
+    stride_on: Literal["1x1", "3x3"] = "1x1",
     residual: bool = True,
-    norm: str = "batch",
+    norm: Norm = "batch",
     zero_init_residual: bool = False,
 ) -> ResNet:
     """Build a ResNet of bottleneck blocks for ImageNet.
 
     Args:
         depth: 50, 101 or 152.
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
         shortcut: `B` as in the paper, or `A`, `C`.
         stride_on: `1x1` as in the paper; `3x3` is known as ResNet v1.5, and torchvision's.
         residual: False builds the plain twin.
-        norm: one of `normalization.NORMS`.
-        zero_init_residual: start every block as the identity (Goyal et al. 2017).
+        norm: One of `normalization.NORMS`.
+        zero_init_residual: Whether to start every block as the identity (Goyal et al. 2017).
 
     Raises:
-        ValueError: for an unknown shortcut, stride_on or norm.
+        ValueError: The norm has no scale for `zero_init_residual`.
 
     Source: He et al. 2016, table 1 and section 4.1; initial weights: section 3.4 (He et al. 2015).
     """
@@ -316,31 +340,32 @@ def _for_imagenet(depth: int, in_channels: int, num_classes: int, **options: str
     return ResNet(ImageNetStem(in_channels), 64, block, num_blocks, widths, num_classes, **options)
 
 
+@checked
 def resnet_cifar(
     depth: int,
     residual: bool = True,
     *,
     in_channels: int,
     num_classes: int,
-    shortcut: str = "A",
+    shortcut: Option = "A",
     width: int = 16,
-    norm: str = "batch",
+    norm: Norm = "batch",
     zero_init_residual: bool = False,
 ) -> ResNet:
-    """Build a ResNet for pictures of about 32 px, or its plain twin.
+    """Build a ResNet for images of about 32 px, or its plain twin.
 
     Args:
         depth: 6n + 2 layers, n blocks in each of three stages: 8, 14, 20, 32, 44, 56, 110.
         residual: False builds the plain twin.
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
         shortcut: `A` as in the paper, or `B`, `C`.
-        width: channels of the first stage.
-        norm: one of `normalization.NORMS`.
-        zero_init_residual: start every block as the identity (Goyal et al. 2017).
+        width: Channels of the first stage.
+        norm: One of `normalization.NORMS`.
+        zero_init_residual: Whether to start every block as the identity (Goyal et al. 2017).
 
     Raises:
-        ValueError: for a depth that is not 6n + 2, an unknown shortcut or norm.
+        ValueError: The depth is not 6n + 2, or the norm has no scale for `zero_init_residual`.
 
     Source: He et al. 2016, section 4.2 and table 6; initial weights: section 3.4.
     """
@@ -354,41 +379,5 @@ def resnet_cifar(
     return finish_(model, norm, zero_init_residual)
 
 
-def resnet_small(
-    *,
-    in_channels: int,
-    num_classes: int,
-    depth: int = 8,
-    residual: bool = True,
-    shortcut: str = "A",
-    width: int = 16,
-    norm: str = "batch",
-    zero_init_residual: bool = False,
-) -> ResNet:
-    """Build a shallow ResNet for 28 and 32 px, that a laptop trains in a minute.
-
-    Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        depth: 6n + 2 layers.
-        residual: False builds the plain twin.
-        shortcut: option `A`, `B` or `C`.
-        width: channels of the first stage.
-        norm: one of `normalization.NORMS`.
-        zero_init_residual: start every block as the identity (Goyal et al. 2017).
-
-    Raises:
-        ValueError: for a depth that is not 6n + 2, an unknown shortcut or norm.
-
-    Source: He et al. 2016, section 4.2, with n = 1.
-    """
-    return resnet_cifar(
-        depth,
-        residual,
-        in_channels=in_channels,
-        num_classes=num_classes,
-        shortcut=shortcut,
-        width=width,
-        norm=norm,
-        zero_init_residual=zero_init_residual,
-    )
+resnet_small = partial(resnet_cifar, depth=8)
+"""A shallow ResNet for 28 and 32 px, that a laptop trains in a minute: n = 1."""

@@ -1,15 +1,22 @@
 """VGG: nothing but 3x3 convolutions and 2x2 pools, in six depths given as data."""
 
+from typing import Literal
+
 import torch
 from torch import nn
 
+from course_utils.models.choices import Share, checked
 from course_utils.models.initialization import glorot_uniform_, he_normal_
-from course_utils.models.normalization import LocalResponseNorm, set_norm_
+from course_utils.models.normalization import LocalResponseNorm, Norm, set_norm_
+
+__all__ = ["CONFIGURATIONS", "VGG", "VGGBlock", "vgg", "vgg_small"]
 
 Blocks = tuple[tuple[int, str], ...]
 """A block is (channels, layers): each layer a kernel size, or LRN."""
 
-CONFIGURATIONS: dict[str, Blocks] = {
+Configuration = Literal["A", "A-LRN", "B", "C", "D", "E"]
+
+CONFIGURATIONS: dict[Configuration, Blocks] = {
     "A": ((64, "3"), (128, "3"), (256, "3 3"), (512, "3 3"), (512, "3 3")),
     "A-LRN": ((64, "3 LRN"), (128, "3"), (256, "3 3"), (512, "3 3"), (512, "3 3")),
     "B": ((64, "3 3"), (128, "3 3"), (256, "3 3"), (512, "3 3"), (512, "3 3")),
@@ -24,11 +31,11 @@ class VGGBlock(nn.Sequential):
     """Convolutions that keep the size, each followed by ReLU; then a 2x2 pool that halves it.
 
     Args:
-        in_channels: channels of the input.
-        out_channels: filters of every convolution in the block.
-        layers: the block in one line, for example `3 3 1`: a kernel size each, or LRN.
-        batch_norm: whether batch normalisation sits between convolution and ReLU.
-        round_up: whether the pool rounds an odd size up (7 -> 4) and not down (7 -> 3).
+        in_channels: Channels of the input.
+        out_channels: Filters of every convolution in the block.
+        layers: The block in one line, for example `3 3 1`: a kernel size each, or LRN.
+        batch_norm: Whether batch normalisation sits between convolution and ReLU.
+        round_up: Whether the pool rounds an odd size up (7 -> 4) and not down (7 -> 3).
     """
 
     def __init__(
@@ -60,14 +67,14 @@ class VGG(nn.Module):
     """Five blocks of convolutions, then three linear layers that hold most of the parameters.
 
     Args:
-        blocks: the five blocks, a value of `CONFIGURATIONS`.
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        batch_norm: whether batch normalisation follows each convolution.
-        pooled_size: height and width of the maps that the linear layers see.
-        hidden_size: units of the two hidden linear layers.
-        dropout: share of the hidden units switched off in training.
-        round_up: see `VGGBlock`.
+        blocks: The five blocks, a value of `CONFIGURATIONS`.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
+        batch_norm: Whether batch normalisation follows each convolution.
+        pooled_size: Height and width of the maps that the linear layers see.
+        hidden_size: Units of the two hidden linear layers.
+        dropout: Share of the hidden units switched off in training.
+        round_up: See `VGGBlock`.
 
     Source: Simonyan & Zisserman 2015, table 1 and section 2.1.
     Differs: an adaptive pool, which changes nothing at 224, lets other sizes through.
@@ -109,26 +116,24 @@ class VGG(nn.Module):
         return self.classifier(x)  # (N, num_classes)
 
 
+@checked
 def vgg(
-    configuration: str,
+    configuration: Configuration,
     *,
     in_channels: int,
     num_classes: int,
-    norm: str = "none",
-    dropout: float = 0.5,
+    norm: Norm = "none",
+    dropout: Share = 0.5,
 ) -> VGG:
     """Build a VGG of the paper.
 
     Args:
-        configuration: a key of `CONFIGURATIONS`; D is VGG-16, E is VGG-19.
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
+        configuration: A key of `CONFIGURATIONS`; D is VGG-16, E is VGG-19.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
         norm: `none` as in the paper, or another of `normalization.NORMS`; `batch` is
             torchvision's vgg11_bn to vgg19_bn.
-        dropout: share of the hidden units switched off in training.
-
-    Raises:
-        ValueError: for an unknown norm.
+        dropout: Share of the hidden units switched off in training.
 
     Source: Simonyan & Zisserman 2015, table 1. Initial weights by Glorot & Bengio 2010, which
         section 3.1 names as the way to do without pre-training a shallower net.
@@ -138,35 +143,30 @@ def vgg(
     return set_norm_(glorot_uniform_(model), norm)
 
 
+@checked
 def vgg_small(
     *,
     in_channels: int,
     num_classes: int,
-    configuration: str = "A",
+    configuration: Configuration = "A",
     width: int = 16,
-    norm: str = "none",
-    dropout: float = 0.5,
+    norm: Norm = "none",
+    dropout: Share = 0.5,
 ) -> VGG:
     """Build a VGG for 28 and 32 px: the paper's layers, fewer channels, a small classifier.
 
     Args:
-        in_channels: channels of the pictures.
-        num_classes: number of logits.
-        configuration: a key of `CONFIGURATIONS`.
-        width: channels of the first block, 64 in the paper; the others scale with it.
-        norm: one of `normalization.NORMS`.
-        dropout: share of the hidden units switched off in training.
+        in_channels: Channels of the images.
+        num_classes: Number of logits.
+        configuration: A key of `CONFIGURATIONS`.
+        width: Channels of the first block, 64 in the paper; the others scale with it.
+        norm: One of `normalization.NORMS`.
+        dropout: Share of the hidden units switched off in training.
 
-    Raises:
-        ValueError: for an unknown configuration or norm.
-
-    Source: after Simonyan & Zisserman 2015, table 1.
-    Differs: pools round up, so that 28 px survive five halvings (28, 14, 7, 4, 2, 1); the linear
+    Source: After Simonyan & Zisserman 2015, table 1.
+    Differs: Pools round up, so that 28 px survive five halvings (28, 14, 7, 4, 2, 1); the linear
         layers see one pixel and have 8 * width units; initial weights by He et al. 2015.
     """
-    if configuration not in CONFIGURATIONS:
-        known = ", ".join(CONFIGURATIONS)
-        raise ValueError(f"VGG has no configuration {configuration!r}: choose from {known}")
     blocks = tuple((c * width // 64, layers) for c, layers in CONFIGURATIONS[configuration])
     model = VGG(
         blocks,

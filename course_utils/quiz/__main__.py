@@ -1,30 +1,44 @@
-"""Check question banks: ``python -m course_utils.quiz [NAME ...] [--show] [--seed SEED]``.
-
-Without names it checks all of them. ``--show`` prints each item with its answer and the feedback
-on each wrong rule.
-"""
+"""Print the questions of lessons and exercises, with or without their answers."""
 
 import argparse
+from collections.abc import Iterator
 
-from course_utils.quiz import bank, review
+from course_utils.quiz import Bank, load, names, pose
+from course_utils.quiz.marking import answer_in_words, explain, where, wrong_answers
+from course_utils.quiz.render import as_text
 
 
-def main() -> int:
-    """Check the banks; return 1 if anything is wrong."""
+def report(bank: Bank, seed: str | int, *, answers: bool) -> Iterator[str]:
+    """Yield the lines of a bank.
+
+    Args:
+        bank: The bank.
+        seed: Which variant is printed.
+        answers: Whether each question is followed by its answer, and by what each wrong rule gives.
+    """
+    for number, item in enumerate(bank.items, 1):
+        question = pose(bank, item, seed)
+        yield "\n" + as_text(question, number)
+        if answers:
+            yield f"   {item.id}, of kind {item.kind}; read {item.section!r}"
+            yield f"   ANSWER {answer_in_words(question)}\n   BECAUSE {explain(question)}"
+            for rule, wrong in wrong_answers(question):
+                yield f"   {wrong} -> {rule}: {where(question, rule)}"
+
+
+def main() -> None:
+    """Print the banks that the command line names."""
     parser = argparse.ArgumentParser(prog="python -m course_utils.quiz", description=__doc__)
-    parser.add_argument("names", nargs="*", help="such as 04_stride_padding_pooling; default: all")
-    parser.add_argument("--show", action="store_true", help="print the items with their answers")
-    parser.add_argument("--seed", default="lesson", help="which variant --show prints")
+    known = names()
+    parser.add_argument(
+        "names", nargs="+", choices=known, metavar="NAME", help=f"one of: {', '.join(known)}"
+    )
+    parser.add_argument("--show", action="store_true", help="print the answers, too")
+    parser.add_argument("--seed", default="lesson", help="which variant; default: the lesson's")
     options = parser.parse_args()
-    found: list[str] = []
-    for name in options.names or bank.names():
-        faults = review.check(name)
-        if options.show and not faults:
-            print(*review.report(bank.load(name), options.seed), sep="\n")
-        print(f"{name}: {'; '.join(faults) or 'nothing wrong found'}")
-        found += faults
-    return 1 if found else 0
+    for name in options.names:
+        print(f"\n{name}", *report(load(name), options.seed, answers=options.show), sep="\n")
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    main()

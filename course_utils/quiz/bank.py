@@ -1,35 +1,52 @@
-"""The question banks: reading ``quizzes/NN_slug.toml``, and refusing what is malformed.
+"""The question banks: reading `banks/NN_slug/*.toml`, and refusing what is malformed.
 
 A bank is checked whole when it is read. What is wrong is said with the file, the line on which the
 item begins, and the item's id.
 """
 
+import itertools
 import re
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib.resources import files
-from typing import Any
+from inspect import signature
+from typing import Any, Literal, get_args
 
 from course_utils import facts
-from course_utils.quiz import computation
+from course_utils.quiz import answer
+from course_utils.quiz.answer import Computation
 
-CHOICES = ("single", "mistake", "multiple")
-COMPUTED = ("number", "shape")
-KINDS = (*CHOICES, *COMPUTED, "order")
+__all__ = [
+    "KINDS",
+    "Bank",
+    "BankError",
+    "Item",
+    "Kind",
+    "Option",
+    "common_rules",
+    "fill",
+    "load",
+    "names",
+    "parse",
+    "written",
+]
 
-_ANY = {"id", "kind", "section", "question", "explanation", "hint"}
+Kind = Literal["single", "multiple", "number", "shape"]
+KINDS: tuple[Kind, ...] = get_args(Kind)
+
+_ANY = {"id", "kind", "section", "question", "explanation"}
 _DRAWN = {"computation", "variables", "wrong"}
 _FIELDS = {
-    "single": _ANY | _DRAWN | {"options"},
-    "mistake": _ANY | {"options", "trap"},
+    "single": _ANY | _DRAWN | {"options", "trap"},
     "multiple": _ANY | {"options"},
     "number": _ANY | _DRAWN | {"unit", "tolerance", "tolerance_percent"},
     "shape": _ANY | _DRAWN | {"form"},
-    "order": _ANY | {"steps", "slips"},
 }
 _PLACEHOLDER = re.compile(r"\{([A-Za-z_]\w*)(?::([^{}]*))?\}")
+_MOST_NUMBERS_TRIED = 1000
 
 
 class BankError(ValueError):
@@ -41,11 +58,11 @@ class Option:
     """One answer to choose.
 
     Attributes:
-        text: the answer.
-        right: whether it is right.
-        rule: id of the wrong rule that leads somebody to misjudge it; "" for the right answer of a
+        text: The answer.
+        right: Whether it is right.
+        rule: Id of the wrong rule that leads somebody to misjudge it; "" for the right answer of a
             single choice.
-        why: more to say to somebody who chose it, or "".
+        why: More to say to somebody who chose it, or "".
     """
 
     text: str
@@ -55,32 +72,16 @@ class Option:
 
 
 @dataclass(frozen=True)
-class Slip:
-    """Two steps in the wrong order.
-
-    Attributes:
-        step: the one that stands too early; its number, from 1.
-        before: the one that must come first; its number, from 1.
-        rule: id of the wrong rule.
-    """
-
-    step: int
-    before: int
-    rule: str
-
-
-@dataclass(frozen=True)
 class Item:
-    """One question as its bank has it; see ``course_utils/quiz/README.md`` for each field."""
+    """One question as its bank has it; `course_utils/quiz/README.md` says what each field means."""
 
     id: str
-    kind: str
+    kind: Kind
     section: str
     question: str
     explanation: str
-    hint: str = ""
     options: tuple[Option, ...] = ()
-    computation: str = ""
+    computation: Computation | None = None
     variables: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     wrong: tuple[str, ...] = ()
     unit: str = ""
@@ -88,16 +89,12 @@ class Item:
     tolerance_percent: float = 0.0
     form: str = ""
     trap: str = ""
-    steps: tuple[str, ...] = ()
-    slips: tuple[Slip, ...] = ()
 
     @property
     def rules(self) -> tuple[str, ...]:
         """Ids of all the wrong rules that this item can recognise."""
-        if self.computation:
-            return self.wrong or tuple(computation.find(self.computation).wrong)
-        named = [option.rule for option in self.options] + [slip.rule for slip in self.slips]
-        return tuple(dict.fromkeys(rule for rule in named if rule))
+        named = (option.rule for option in self.options if option.rule)
+        return self.wrong or tuple(dict.fromkeys(named))
 
 
 @dataclass(frozen=True)
@@ -105,16 +102,14 @@ class Bank:
     """The items of one lesson or exercise.
 
     Attributes:
-        name: such as ``04_stride_padding_pooling`` or ``exercises/04_stride_padding_pooling``.
-        items: in their order.
-        rules: id of each wrong rule that the items may name -> its sentence.
-        own: ids of those that stand in this bank itself.
+        name: Such as `13_resnet`, or `exercises/13_resnet`.
+        items: In their order.
+        rules: Id of each wrong rule that the items may name -> its sentence.
     """
 
     name: str
     items: tuple[Item, ...]
     rules: Mapping[str, str]
-    own: tuple[str, ...] = ()
 
     @property
     def lesson(self) -> str:
@@ -125,24 +120,23 @@ class Bank:
         """Look up one item.
 
         Raises:
-            ValueError: there is no such item; the message lists those there are.
+            ValueError: There is no such item; the message lists those there are.
         """
-        for item in self.items:
-            if item.id == item_id:
-                return item
-        names = ", ".join(item.id for item in self.items)
-        raise ValueError(f"bank {self.name} has no item {item_id!r}: choose from {names}")
+        items = {item.id: item for item in self.items}
+        if item_id not in items:
+            known = ", ".join(items)
+            raise ValueError(f"bank {self.name} has no item {item_id!r}: choose from {known}")
+        return items[item_id]
 
 
 # --- Finding banks ---------------------------------------------------------------------------
 
 
 def names() -> list[str]:
-    """Return the names of all banks there are, lessons first."""
-    folder = files("course_utils").joinpath("quizzes")
-    lessons = sorted(path.name[:-5] for path in folder.iterdir() if path.name.endswith(".toml"))
-    inner = folder.joinpath("exercises")
-    exercises = sorted(path.name[:-5] for path in inner.iterdir()) if inner.is_dir() else []
+    """Return the names of all banks there are, those of lessons first."""
+    folders = sorted(files("course_utils.quiz").joinpath("banks").iterdir(), key=lambda f: f.name)
+    lessons = [f.name for f in folders if f.joinpath("lesson.toml").is_file()]
+    exercises = [f.name for f in folders if f.joinpath("exercise.toml").is_file()]
     return lessons + [f"exercises/{name}" for name in exercises]
 
 
@@ -151,32 +145,38 @@ def load(name: str) -> Bank:
     """Read a bank, once.
 
     Args:
-        name: such as ``04_stride_padding_pooling``, or ``exercises/...`` for items of an exercise.
+        name: Such as `13_resnet`, or `exercises/13_resnet` for the items of an exercise.
 
     Raises:
-        ValueError: there is no such bank.
-        BankError: it is malformed.
+        ValueError: There is no such bank.
+        BankError: It is malformed.
     """
     if name not in names():
         raise ValueError(f"there is no quiz {name!r}: choose from {', '.join(names())}")
-    known = dict(common_rules())
     lesson = name.rpartition("/")[2]
-    if lesson != name and lesson in names():
-        known |= load(lesson).rules
-    return parse(_text(f"quizzes/{name}.toml"), name, known)
+    has_lesson = lesson != name and lesson in names()
+    known = load(lesson).rules if has_lesson else common_rules()
+    return parse(_text(_path(name)), name, known)
 
 
 @cache
 def common_rules() -> Mapping[str, str]:
     """Return the wrong rules that any bank may name: id -> sentence."""
+    path = "shared/rules.toml"
     try:
-        return _rules(tomllib.loads(_text("quiz/rules.toml")), {})
-    except (tomllib.TOMLDecodeError, ValueError) as error:
-        raise BankError(f"quiz/rules.toml: {error}") from error
+        return _rules(tomllib.loads(_text(path)), {})
+    except ValueError as error:
+        raise BankError(f"{path}: {error}") from error
+
+
+def _path(name: str) -> str:
+    """Where below `banks` the bank of this name stands."""
+    kind, _, lesson = name.rpartition("/")
+    return f"{lesson}/{'exercise' if kind else 'lesson'}.toml"
 
 
 def _text(path: str) -> str:
-    return files("course_utils").joinpath(path).read_text("utf-8")
+    return files("course_utils.quiz").joinpath("banks", path).read_text("utf-8")
 
 
 # --- Reading one -----------------------------------------------------------------------------
@@ -186,14 +186,14 @@ def parse(text: str, name: str, rules: Mapping[str, str] | None = None) -> Bank:
     """Read and check a bank.
 
     Args:
-        text: TOML with ``[[items]]`` and, where it has wrong rules of its own, ``[rules]``.
-        name: for messages.
-        rules: wrong rules that are known already: id -> sentence; those of every bank if None.
+        text: TOML with `[[items]]` and, where it has wrong rules of its own, `[rules]`.
+        name: Of the bank; says in which folder its computations stand.
+        rules: Wrong rules that are known already, id -> sentence; those of every bank if None.
 
     Raises:
-        BankError: it is malformed.
+        BankError: It is malformed.
     """
-    place = f"{name}.toml"
+    place = _path(name)
     known = common_rules() if rules is None else rules
     try:
         tables = tomllib.loads(text)
@@ -201,23 +201,18 @@ def parse(text: str, name: str, rules: Mapping[str, str] | None = None) -> Bank:
         own = _rules(tables.get("rules", {}), known)
     except ValueError as error:  # tomllib's own says on which line
         raise BankError(f"{place}: {error}") from error
-    rows, lines = tables.get("items", []), _lines_of_items(text)
+    heads = (re.match(r"\s*\[\[\s*items\s*\]\]", line) for line in text.splitlines())
+    rows, lines = tables.get("items", []), [n for n, head in enumerate(heads, 1) if head]
     if not isinstance(rows, list) or not rows or len(rows) != len(lines):
         raise BankError(f"{place}: a bank is a list of tables, each headed [[items]]")
-    items: list[Item] = []
+    bank = Bank(name, (), {**known, **own})
     for row, line in zip(rows, lines, strict=True):
         try:
-            items.append(_item(row, {**known, **own}, {item.id for item in items}))
+            bank = replace(bank, items=(*bank.items, _item(row, bank)))
         except ValueError as error:
-            label = row.get("id", f"number {len(items) + 1}")
+            label = row.get("id", f"number {len(bank.items) + 1}")
             raise BankError(f"{place}, line {line}, item {label}: {error}") from error
-    return Bank(name, tuple(items), {**known, **own}, tuple(own))
-
-
-def _lines_of_items(text: str) -> list[int]:
-    """Line on which each [[items]] stands."""
-    lines = text.splitlines()
-    return [n for n, line in enumerate(lines, 1) if re.match(r"\s*\[\[\s*items\s*\]\]", line)]
+    return bank
 
 
 def _rules(table: Any, known: Mapping[str, str]) -> dict[str, str]:
@@ -234,24 +229,28 @@ def _rules(table: Any, known: Mapping[str, str]) -> dict[str, str]:
     return dict(table)
 
 
-def _item(row: Any, rules: Mapping[str, str], taken: set[str]) -> Item:
-    item = _typed_item(row)
+def _item(row: Any, bank: Bank) -> Item:
+    item = _typed_item(row, bank.lesson)
     _require(re.fullmatch(r"[a-z][a-z0-9_]*", item.id), "id must be lower_case_words")
-    _require(item.id not in taken, "another item of this bank has the same id")
+    is_new = item.id not in {other.id for other in bank.items}
+    _require(is_new, "another item of this bank has the same id")
     for name in ("section", "question", "explanation"):
         _require(getattr(item, name).strip(), f"{name} is missing")
-    _CHECKS[item.kind](item)
+    if item.kind in ("number", "shape") or item.computation:
+        item = _with_rules(item)
+    else:
+        _check_options(item)
     _check_placeholders(item)
     for rule in item.rules:
         _require(
-            rule in rules,
+            rule in bank.rules,
             f"wrong rule {rule!r} has no sentence: add it to [rules] of this bank, "
-            "or to quiz/rules.toml if other lessons need it",
+            "or to shared/rules.toml if other lessons need it",
         )
     return item
 
 
-def _typed_item(row: Mapping[str, Any]) -> Item:
+def _typed_item(row: Mapping[str, Any], folder: str) -> Item:
     kind = row.get("kind")
     _require(kind in KINDS, f"kind = {kind!r} must be one of {', '.join(KINDS)}")
     _only(row, _FIELDS[str(kind)], f"a {kind} item")
@@ -262,19 +261,15 @@ def _typed_item(row: Mapping[str, Any]) -> Item:
     for name in {"tolerance", "tolerance_percent"} & set(values):
         is_size = isinstance(values[name], int | float) and values[name] >= 0
         _require(is_size, f"{name} must be a number of at least 0")
+    if "computation" in values:
+        values["computation"] = answer.find(values["computation"], folder)
     values["options"] = tuple(_option(option) for option in _list(row, "options"))
-    values["slips"] = tuple(_slip(slip) for slip in _list(row, "slips"))
-    values["wrong"], values["steps"] = tuple(_list(row, "wrong")), tuple(_list(row, "steps"))
+    values["wrong"] = tuple(_list(row, "wrong"))
     values["variables"] = {n: _choices(n, v) for n, v in row.get("variables", {}).items()}
-    defaults = {"id": "", "section": "", "explanation": ""}
-    if kind == "mistake":
-        defaults["question"] = _slide(values.get("trap", ""))
-    return Item(**{"question": "", **defaults, **values})
-
-
-def _slide(trap: str) -> str:
-    """The question of a "find the mistake" that has none of its own."""
-    return f"A slide says: “{facts.trap(trap).claim}” What is wrong with that?" if trap else ""
+    if "trap" in values:
+        claim = facts.trap(values["trap"]).claim
+        values.setdefault("question", f"A slide says: “{claim}” What is wrong with that?")
+    return Item(**{"id": "", "section": "", "question": "", "explanation": "", **values})
 
 
 def _option(row: Any) -> Option:
@@ -285,14 +280,8 @@ def _option(row: Any) -> Option:
     return Option(**row)
 
 
-def _slip(row: Any) -> Slip:
-    _require(isinstance(row, dict), f"a slip is a table, not {row!r}")
-    _require(set(row) == {"step", "before", "rule"}, "a slip has the fields step, before and rule")
-    return Slip(**row)
-
-
 def _choices(name: str, row: Any) -> tuple[Any, ...]:
-    """The values that a variable can take: a list, or from, to and perhaps step."""
+    """Return the values that a variable can take: a list, or from, to and perhaps step."""
     if isinstance(row, dict):
         _only(row, {"from", "to", "step"}, f"variable {name}")
         whole = all(isinstance(value, int) for value in row.values())
@@ -305,83 +294,62 @@ def _choices(name: str, row: Any) -> tuple[Any, ...]:
 # --- What each kind needs ----------------------------------------------------------------------
 
 
-def _check_choice(item: Item) -> None:
-    if item.computation:
-        _require(not item.options, "has both options and a computation: the computation makes them")
-        _check_computed(item)
-        return
-    _require(2 <= len(item.options) <= 6, "needs two to six options, or a computation")
-    _require(sum(option.right for option in item.options) == 1, "needs one right option")
+def _check_options(item: Item) -> None:
+    several = item.kind == "multiple"
+    fewest = 3 if several else 2
+    _require(fewest <= len(item.options) <= 6, f"needs {fewest} to 6 options")
+    right = sum(option.right for option in item.options)
+    _require(right, "needs a right option")
+    _require(right == 1 or several, "has more than one right option: then its kind is multiple")
     for option in item.options:
         _require(
-            option.right or option.rule, f"option {option.text!r} is wrong but names no wrong rule"
+            option.rule or (option.right and not several),
+            f"option {option.text!r} names no wrong rule by which it is misjudged",
         )
-    _check_different([option.text for option in item.options])
+    num_texts = len({option.text for option in item.options})
+    _require(num_texts == len(item.options), "has the same answer twice")
 
 
-def _check_mistake(item: Item) -> None:
-    _require(item.trap, "names no trap of the ledger")
-    facts.trap(item.trap)
-    _check_choice(item)
-
-
-def _check_multiple(item: Item) -> None:
-    _require(3 <= len(item.options) <= 6, "needs three to six options")
-    _require(any(option.right for option in item.options), "needs at least one right option")
-    for option in item.options:
-        _require(option.rule, f"option {option.text!r} names no wrong rule that misjudges it")
-    _check_different([option.text for option in item.options])
-
-
-def _check_computed(item: Item) -> None:
-    _require(item.computation, "needs a computation, such as computation = 'shared.output_size'")
-    found = computation.find(item.computation)
+def _with_rules(item: Item) -> Item:
+    """Check a drawn item, and list its wrong rules, which are all unless it chooses some."""
+    if item.computation is None:
+        raise ValueError("needs a computation, such as computation = 'shared.output_size'")
+    _require(not item.options, "has both options and a computation: the computation makes them")
+    taken = set(signature(item.computation).parameters)
     _require(
-        set(found.variables) == set(item.variables),
-        f"has the variables {sorted(item.variables)}, but {item.computation} takes "
-        f"{sorted(found.variables)}",
+        taken == set(item.variables),
+        f"has the variables {sorted(item.variables)}, but its computation takes {sorted(taken)}",
     )
-    unknown = [rule for rule in item.wrong if rule not in found.wrong]
-    _require(not unknown, f"{item.computation} has no wrong rule {', '.join(unknown)}")
-    _require(len(item.rules) >= 2, f"{item.computation} needs at least two wrong rules")
+    known = _rules_of(item, item.computation)
+    unknown = [rule for rule in item.wrong if rule not in known]
+    _require(not unknown, f"its computation has no wrong rule {', '.join(unknown)}")
+    item = replace(item, wrong=item.wrong or known)
+    _require(len(item.wrong) >= 2, "its computation needs at least two wrong rules")
+    return item
 
 
-def _check_order(item: Item) -> None:
-    count = len(item.steps)
-    _require(3 <= count <= 6, "needs three to six steps")
-    _check_different(list(item.steps))
-    _require(item.slips, "needs slips: which step must not stand before which")
-    for slip in item.slips:
-        inside = 1 <= slip.before < slip.step <= count
-        _require(
-            inside,
-            f"slip step = {slip.step}, before = {slip.before}: the steps are listed in a right "
-            "order, so the one that is too early has the larger number",
-        )
-
-
-_CHECKS = {
-    "single": _check_choice,
-    "mistake": _check_mistake,
-    "multiple": _check_multiple,
-    "number": _check_computed,
-    "shape": _check_computed,
-    "order": _check_order,
-}
+def _rules_of(item: Item, computation: Computation) -> tuple[str, ...]:
+    """Wrong rules that a computation knows, by the first numbers that make sense."""
+    numbers = itertools.product(*item.variables.values())
+    for values in itertools.islice(numbers, _MOST_NUMBERS_TRIED):
+        with suppress(ValueError):
+            drawn = dict(zip(item.variables, values, strict=True))
+            return answer.compute(computation, **drawn).rules
+    raise ValueError("no values of its variables make sense together")
 
 
 # --- Texts with placeholders -------------------------------------------------------------------
 
 
 def fill(text: str, values: Mapping[str, Any]) -> str:
-    """Put values in the place of ``{name}`` and ``{name:format}``, facts in that of ``{fact:key}``.
+    """Put values in the place of `{name}` and `{name:format}`, and facts in that of `{fact:key}`.
 
     Args:
-        text: braces around anything but a name are left alone.
-        values: what the names stand for.
+        text: Braces around anything but a name are left alone.
+        values: What the names stand for.
 
     Raises:
-        ValueError: a name is unknown.
+        ValueError: A name is unknown.
     """
 
     def value(match: re.Match[str]) -> str:
@@ -391,16 +359,16 @@ def fill(text: str, values: Mapping[str, Any]) -> str:
         if name not in values:
             known = ", ".join(values) or "none"
             raise ValueError(f"{{{name}}} is no variable (there are: {known})")
-        return show(values[name], form)
+        return written(values[name], form)
 
     return _PLACEHOLDER.sub(value, text)
 
 
-def show(value: Any, form: str = "") -> str:
+def written(value: Any, form: str = "") -> str:
     """Write a value for a reader: 61,706 and (16, 5, 5).
 
     Args:
-        value: number, text or tuple.
+        value: Number, text or tuple.
         form: Python's format, for a number; thousands are set apart if it is "".
     """
     if isinstance(value, tuple):
@@ -412,12 +380,12 @@ def show(value: Any, form: str = "") -> str:
 
 def _check_placeholders(item: Item) -> None:
     sample = {name: values[0] for name, values in item.variables.items()}
-    texts = [item.question, item.hint, item.form, *item.steps]
+    texts = [item.question, item.form]
     texts += [text for option in item.options for text in (option.text, option.why)]
     for text in texts:
         fill(text, sample)
-    answer = {"answer": ""} if item.computation else {}
-    fill(re.sub(r"\{answer:[^{}]*\}", "{answer}", item.explanation), sample | answer)
+    found = {"answer": ""} if item.computation else {}
+    fill(re.sub(r"\{answer:[^{}]*\}", "{answer}", item.explanation), sample | found)
 
 
 # --- Small checks ------------------------------------------------------------------------------
@@ -437,7 +405,3 @@ def _list(row: Mapping[str, Any], name: str) -> list[Any]:
     value = row.get(name, [])
     _require(isinstance(value, list), f"{name} must be a list")
     return list(value)
-
-
-def _check_different(texts: list[str]) -> None:
-    _require(len(set(texts)) == len(texts), "has the same answer twice")

@@ -1,12 +1,7 @@
 """Bank items in graded exercises: every student has numbers of their own.
 
-An exercise shows an item with `ask`, looks at the form of an answer with `form`, and awards points
-with `right` in a hidden check::
-
-    quiz.ask("exercises/04_stride_padding_pooling", "output_size", student_id)
-    output_size = None
-    checks.show(quiz.form("exercises/04_...", "output_size", student_id), output_size)
-    checks.award(1, quiz.right("exercises/04_...", "output_size", student_id), output_size)
+An exercise shows an item with `ask`, looks at the form of an answer with `form`, by `checks.show`,
+and awards points with `right`, by `checks.award` in a hidden check.
 
 The seed is the student's id. Where work is graded the grader says whose it is, in the variable
 COURSE_STUDENT of the environment in which the kernel starts; what the notebook says is for
@@ -24,9 +19,12 @@ from typing import Any
 from course_utils import checks
 from course_utils.quiz import bank as banks
 from course_utils.quiz import render, variants
+from course_utils.quiz.marking import right_answer
+from course_utils.quiz.variants import NOBODY
+
+__all__ = ["VARIABLE", "ask", "form", "numbers", "question", "right", "solution", "student"]
 
 VARIABLE = "COURSE_STUDENT"
-NOBODY = "nobody"
 _STARTED_WITH = Path("/proc/self/environ")
 
 
@@ -34,7 +32,7 @@ def student(claimed: object = None) -> str:
     """Return the id that questions are drawn by.
 
     Args:
-        claimed: what the notebook says.
+        claimed: What the notebook says.
 
     Returns:
         What the grader says, if it does; else what the notebook says; else "nobody".
@@ -45,7 +43,7 @@ def student(claimed: object = None) -> str:
 
 
 def _started_with() -> dict[str, str]:
-    """The environment as the process got it, before any code could change it; Linux only."""
+    """Return the environment as the process got it, before any code could change it; Linux only."""
     try:
         raw = _STARTED_WITH.read_bytes().decode(errors="replace")
     except OSError:
@@ -54,91 +52,52 @@ def _started_with() -> dict[str, str]:
 
 
 def question(bank: str, item: str, student_id: object = None) -> variants.Question:
-    """Draw an item for a student.
+    """Draw an item for a student; the functions below take the same arguments.
 
     Args:
-        bank: name of a bank.
-        item: id of one of its items.
-        student_id: what the notebook says.
+        bank: Name of a bank.
+        item: Id of one of its items.
+        student_id: What the notebook says.
     """
     found = banks.load(bank)
     return variants.pose(found, found.item(item), student(student_id))
 
 
 def ask(bank: str, item: str, student_id: object = None) -> None:
-    """Show an item, with the student's own numbers, in a notebook or on a terminal.
-
-    Args:
-        bank: name of a bank.
-        item: id of one of its items.
-        student_id: what the notebook says.
-    """
+    """Show an item, with the student's own numbers, in a notebook or on a terminal."""
     from IPython.display import display
 
     posed = question(bank, item, student_id)
-    number = 1 + banks.load(bank).items.index(posed.item)
-    bundle = {
-        "text/plain": render.as_text(posed, number),
-        "text/html": render.as_html(posed, number),
-    }
-    display(bundle, raw=True)
+    number = 1 + posed.bank.items.index(posed.item)
+    text, html = render.as_text(posed, number), render.as_html(posed, number)
+    display({"text/plain": text, "text/html": html}, raw=True)
 
 
 def numbers(bank: str, item: str, student_id: object = None) -> dict[str, Any]:
-    """Return the numbers of a student's question, for a solution that fits every student.
-
-    Args:
-        bank: name of a bank.
-        item: id of one of its items.
-        student_id: what the notebook says.
-    """
+    """Return the numbers of a student's question, for a solution that fits every student."""
     return dict(question(bank, item, student_id).values)
 
 
 def solution(bank: str, item: str, student_id: object = None) -> Any:
-    """Return a right answer in the form that `right` takes, for the solution of an exercise.
-
-    Args:
-        bank: name of a bank.
-        item: id of one of its items.
-        student_id: what the notebook says.
-    """
+    """Return a right answer in the form that `right` takes, for the solution of an exercise."""
     posed = question(bank, item, student_id)
-    if posed.item.computation and posed.item.kind != "single":
-        return posed.answer
-    letters = {option.text: render.LETTERS[i] for i, option in enumerate(posed.options)}
-    if posed.item.kind == "order":
-        return "".join(letters[posed.filled(step)] for step in posed.item.steps)
-    right = [letters[option.text] for option in posed.options if option.right]
-    return set(right) if posed.item.kind == "multiple" else right[0]
+    if not posed.options:
+        return right_answer(posed)
+    letters = [letter for letter, option in posed.lettered.items() if option.right]
+    return set(letters) if posed.item.kind == "multiple" else letters[0]
 
 
-def form(bank: str, item: str, student_id: object = None) -> Callable[[Any], None]:
-    """Return a check that looks at the form of an answer only, for `checks.show`.
-
-    Args:
-        bank: name of a bank.
-        item: id of one of its items.
-        student_id: what the notebook says.
-    """
+def form(bank: str, item: str, student_id: object = None) -> Callable[[Any], Any]:
+    """Return a check that looks at the form of an answer only, for `checks.show`."""
     posed = question(bank, item, student_id)
-
-    def check_form(answer: Any) -> None:
-        _in_form(posed, answer)
-
-    return check_form
+    return lambda answer: _in_form(posed, answer)
 
 
 def right(bank: str, item: str, student_id: object = None) -> Callable[[Any], None]:
     """Return the check of an answer, for `checks.award` in a hidden test.
 
     It computes the answer anew, for the student whom the grader names. A wrong answer that a wrong
-    rule leads to is rejected in the words of that rule; see `course_utils.quiz.rules_in`.
-
-    Args:
-        bank: name of a bank.
-        item: id of one of its items.
-        student_id: what the notebook says.
+    rule leads to is rejected in the words of that rule.
     """
 
     def check_answer(answer: Any) -> None:
@@ -172,15 +131,12 @@ def _in_form(posed: Any, answer: Any) -> Any:
         return checks.as_shape(answer, len(posed.answer))
     if kind == "number":
         return _as_number(answer)
-    letters = render.LETTERS[: len(posed.options)]
-    texts = {letter: option.text for letter, option in zip(letters, posed.options, strict=True)}
-    if kind == "order":
-        return [texts[letter] for letter in _as_letters_in_order(answer, letters)]
+    letters = "".join(posed.lettered)
     if kind == "multiple":
         chosen = checks.as_letters(answer, letters)
         checks.require(len(chosen) > 0, "at least one is right")
-        return {texts[letter] for letter in chosen}
-    return texts[checks.as_letter(answer, letters)]
+        return {posed.lettered[letter].text for letter in chosen}
+    return posed.lettered[checks.as_letter(answer, letters)].text
 
 
 def _as_number(answer: Any) -> int | float:
@@ -190,14 +146,3 @@ def _as_number(answer: Any) -> int | float:
         type(answer) in (int, float), f"answer with a number such as 55, not with {answer!r}"
     )
     return answer
-
-
-def _as_letters_in_order(answer: Any, letters: str) -> str:
-    if answer is None or answer is ...:
-        raise checks.NotAnswered
-    checks.require(
-        type(answer) is str and sorted(answer.upper()) == sorted(letters),
-        f'answer with the letters {", ".join(letters)} in order, such as "{letters}", '
-        f"not with {answer!r}",
-    )
-    return str(answer).upper()

@@ -2,14 +2,27 @@
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from course_utils import facts
-from course_utils.quiz.bank import show
-from course_utils.quiz.computation import Value
+from course_utils.quiz.answer import Value
+from course_utils.quiz.bank import Kind, written
 from course_utils.quiz.variants import Question, is_close
+
+__all__ = [
+    "NoAnswer",
+    "Verdict",
+    "answer_in_words",
+    "explain",
+    "mark",
+    "read_number",
+    "read_shape",
+    "right_answer",
+    "where",
+    "wrong_answers",
+]
 
 
 class NoAnswer(ValueError):
@@ -21,9 +34,9 @@ class Verdict:
     """What marking found.
 
     Attributes:
-        right: whether the answer is right.
-        rules: ids of the wrong rules that lead to it; () if right, or if none is known to.
-        sentences: what to tell the learner, one a paragraph.
+        right: Whether the answer is right.
+        rules: Ids of the wrong rules that lead to it; () if right, or if none is known to.
+        sentences: What to tell the learner, one a paragraph.
     """
 
     right: bool
@@ -35,15 +48,35 @@ def mark(question: Question, answer: Any) -> Verdict:
     """Mark an answer; the right one is computed here.
 
     Args:
-        question: as the learner saw it.
-        answer: by kind: the text of an option (single, mistake), a collection of texts (multiple),
-            all texts in order (order), a number or what was typed for it, a tuple or what was
-            typed for it (shape).
+        question: As the learner saw it.
+        answer: By kind: the text of an option (single), a collection of texts (multiple), a
+            number or what was typed for it, a tuple or what was typed for it (shape).
 
     Raises:
-        NoAnswer: it is no answer to this kind of question, such as letters for a number.
+        NoAnswer: It is no answer to this kind of question, such as letters for a number.
     """
     return _MARKERS[question.item.kind](question, answer)
+
+
+def right_answer(question: Question) -> Any:
+    """Return a right answer in the form that `mark` takes."""
+    if question.item.kind in ("number", "shape"):
+        return question.answer
+    right = [option.text for option in question.options if option.right]
+    return right if question.item.kind == "multiple" else right[0]
+
+
+def wrong_answers(question: Question) -> Iterator[tuple[str, Any]]:
+    """Yield each wrong rule with an answer that it leads to, in the form that `mark` takes."""
+    if question.item.kind in ("number", "shape"):
+        yield from question.slips.items()
+    elif question.item.kind == "multiple":
+        for option in question.options:
+            flipped = {*right_answer(question)} ^ {option.text}
+            if flipped:
+                yield option.rule, sorted(flipped)
+    else:
+        yield from ((option.rule, option.text) for option in question.options if not option.right)
 
 
 def explain(question: Question) -> str:
@@ -54,29 +87,16 @@ def explain(question: Question) -> str:
     return f"{text}\n\nThe ledger: {facts.trap(trap).right}" if trap else text
 
 
-def solution(question: Question) -> str:
+def answer_in_words(question: Question) -> str:
     """Return the right answer, as a reader would write it."""
-    item = question.item
-    if item.computation:
-        return f"{show(question.answer)} {item.unit}".strip()
-    if item.kind == "order":
-        return " → ".join(question.filled(step) for step in item.steps)
+    if question.item.computation:
+        return f"{written(question.answer)} {question.item.unit}".strip()
     return "; ".join(option.text for option in question.options if option.right)
 
 
 def where(question: Question, rule: str) -> str:
     """Return the sentence of a wrong rule."""
     return f"That comes out where {question.bank.rules[rule]}."
-
-
-def rules_in(text: str, rules: Mapping[str, str]) -> list[str]:
-    """Return the ids of the wrong rules that a text speaks of, such as a grader's feedback.
-
-    Args:
-        text: holds sentences of `mark`.
-        rules: id -> sentence, as `Bank.rules` has them.
-    """
-    return [rule for rule, sentence in rules.items() if f"where {sentence}." in text]
 
 
 _RIGHT = Verdict(True, (), ("Right.",))
@@ -92,52 +112,34 @@ def _mark_single(question: Question, answer: Any) -> Verdict:
     option = by_text[answer]
     if option.right:
         return _RIGHT
-    return Verdict(False, (option.rule,), _of(where(question, option.rule), option.why))
+    sentences = (where(question, option.rule), option.why)
+    return Verdict(False, (option.rule,), tuple(filter(None, sentences)))
 
 
 def _mark_multiple(question: Question, answer: Any) -> Verdict:
-    texts = [option.text for option in question.options]
-    if isinstance(answer, str) or not set(answer) <= set(texts):
+    options, rules = question.lettered, question.bank.rules
+    if isinstance(answer, str) or not set(answer) <= {option.text for option in question.options}:
         raise NoAnswer("choose among the statements")
     if not answer:
         raise NoAnswer("choose at least one: at least one is right")
-    missed = [option for option in question.options if (option.text in answer) != option.right]
+    missed = {a: option for a, option in options.items() if (option.text in answer) != option.right}
     if not missed:
         return _RIGHT
-    count = f"{len(texts) - len(missed)} of {len(texts)} are judged rightly."
-    sentences = [_misjudged(question, letter_of(texts, o.text), o.rule, o.why) for o in missed]
-    return Verdict(False, tuple(dict.fromkeys(o.rule for o in missed)), (count, *sentences))
-
-
-def letter_of(texts: Sequence[str], text: str) -> str:
-    """Return the letter that stands before an option: A for the first."""
-    return "ABCDEF"[list(texts).index(text)]
-
-
-def _misjudged(question: Question, letter: str, rule: str, why: str) -> str:
-    return " ".join(_of(f"{letter} is misjudged where {question.bank.rules[rule]}.", why))
-
-
-def _mark_order(question: Question, answer: Any) -> Verdict:
-    steps = [question.filled(step) for step in question.item.steps]
-    if isinstance(answer, str) or sorted(answer) != sorted(steps):
-        raise NoAnswer("put every step into the order once")
-    place = {text: position for position, text in enumerate(answer)}
-    broken = [
-        slip
-        for slip in question.item.slips
-        if place[steps[slip.step - 1]] < place[steps[slip.before - 1]]
+    count = f"{len(options) - len(missed)} of {len(options)} are judged rightly."
+    sentences = [
+        f"{letter} is misjudged where {rules[option.rule]}. {option.why}".strip()
+        for letter, option in missed.items()
     ]
-    if not broken:
-        return _RIGHT
-    rules = tuple(dict.fromkeys(slip.rule for slip in broken))
-    return Verdict(False, rules, tuple(where(question, rule) for rule in rules))
+    found = tuple(dict.fromkeys(option.rule for option in missed.values()))
+    return Verdict(False, found, (count, *sentences))
 
 
 def _mark_computed(question: Question, answer: Any) -> Verdict:
-    item = question.item
-    given = read_shape(answer) if item.kind == "shape" else read_number(answer, item.unit)
-    right = question.answer
+    item, right = question.item, question.answer
+    if item.kind == "shape":
+        given: Value = read_shape(answer)
+    else:
+        given = read_number(answer, item.unit, whole=isinstance(right, int))
     if isinstance(given, tuple) and isinstance(right, tuple) and len(given) != len(right):
         raise NoAnswer(f"answer with {len(right)} sizes: {item.form or 'see the question'}")
     if is_close(item, given, right):
@@ -145,19 +147,13 @@ def _mark_computed(question: Question, answer: Any) -> Verdict:
     rules = [rule for rule, wrong in question.slips.items() if is_close(item, given, wrong)]
     if rules:
         return Verdict(False, (rules[0],), (where(question, rules[0]),))
-    unknown = f"{show(given)} is not right, and no slip that we know of leads to it."
-    return Verdict(False, (), _of(unknown, question.filled(item.hint)))
+    unknown = f"{written(given)} is not right, and no slip that we know of leads to it."
+    return Verdict(False, (), (unknown,))
 
 
-def _of(*sentences: str) -> tuple[str, ...]:
-    return tuple(sentence for sentence in sentences if sentence)
-
-
-_MARKERS = {
+_MARKERS: dict[Kind, Callable[[Question, Any], Verdict]] = {
     "single": _mark_single,
-    "mistake": _mark_single,
     "multiple": _mark_multiple,
-    "order": _mark_order,
     "number": _mark_computed,
     "shape": _mark_computed,
 }
@@ -165,25 +161,34 @@ _MARKERS = {
 
 # --- What was typed ----------------------------------------------------------------------------
 
+_GAP = "[ \u00a0\u2009\u202f'’]"
+_GROUPS = r"[-+]?[1-9]\d{0,2}(?:SEPARATOR\d{3})"
+_GAPPED = re.compile(_GROUPS.replace("SEPARATOR", _GAP) + r"+(?:[.,]\d+)?")  # 61 706,5
+_ENGLISH = re.compile(_GROUPS.replace("SEPARATOR", ",") + r"+(?:\.\d+)?")  # 61,706.5
+_DOTTED = _GROUPS.replace("SEPARATOR", r"\.")
+_COMMA = re.compile(rf"(?:[-+]?\d*|{_DOTTED}+),\d+(?:[eE][-+]?\d+)?|{_DOTTED}{{2,}}")  # 61.706,5
 
-def read_number(answer: Any, unit: str = "") -> Value:
-    """Return a number from what was typed: 61706, 61,706, 1e-3, 1/9, -0.5, 55 pixels.
+
+def read_number(answer: Any, unit: str = "", *, whole: bool = False) -> int | float:
+    """Return a number from what was typed: 61706, 61,706, 61 706, 1e-3, 1/9, -0.5, 0,5, 55 pixels.
+
+    A point is the decimal point. A comma sets thousands apart or is a decimal comma, whichever is
+    possible; `1,250` is both, so it is refused unless only a whole number makes sense.
 
     Args:
-        answer: a number, or a text.
-        unit: may stand behind it.
+        answer: A number, or a text.
+        unit: May stand behind it.
+        whole: Only a whole number makes sense.
 
     Raises:
-        NoAnswer: it is no number.
+        NoAnswer: It is no number, or might be either of two.
     """
     if type(answer) in (int, float):
         return answer
     text = str(answer).strip().replace("−", "-").removesuffix(unit).strip() if answer else ""
-    if re.fullmatch(r"[-+]?\d{1,3}([,\u2009 ]\d{3})+(\.\d+)?", text):
-        text = re.sub(r"[,\u2009 ]", "", text)
-    top, slash, bottom = text.partition("/")
+    top, slash, bottom = (_in_python(part.strip(), whole) for part in text.partition("/"))
     try:
-        value = float(top) / float(bottom) if slash else float(text)
+        value = float(top) / float(bottom) if slash else float(top)
     except (ValueError, ZeroDivisionError):
         value = math.nan
     if not math.isfinite(value):
@@ -191,11 +196,24 @@ def read_number(answer: Any, unit: str = "") -> Value:
     return int(value) if value.is_integer() and abs(value) < 2**53 else value
 
 
+def _in_python(text: str, whole: bool) -> str:
+    """Write a number as Python does, if it is one: 61706.5 for 61,706.5 and for 61.706,5."""
+    if _GAPPED.fullmatch(text):
+        text = re.sub(_GAP, "", text)
+    english, comma = _ENGLISH.fullmatch(text), _COMMA.fullmatch(text)
+    if english and comma and not whole:
+        plain, point = text.replace(",", ""), text.replace(",", ".")
+        raise NoAnswer(f"{text} can be read as {plain} or as {point}: write one of these two")
+    if english:
+        return text.replace(",", "")
+    return text.replace(".", "").replace(",", ".") if comma else text
+
+
 def read_shape(answer: Any) -> tuple[int, ...]:
     """Return a shape from what was typed: (16, 5, 5) or 16 x 5 x 5.
 
     Raises:
-        NoAnswer: it is no shape.
+        NoAnswer: It is no shape.
     """
     if isinstance(answer, tuple | list) and all(type(size) is int for size in answer):
         return tuple(answer)

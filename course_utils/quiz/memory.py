@@ -1,17 +1,20 @@
 """What was answered, in a small file per quiz, so that a restarted kernel shows it again.
 
-The files are in ``~/.convnet-course/quiz``, or below the folder that COURSE_STATE names. They hold
+The files are in `~/.convnet-course/quiz`, or below the folder that COURSE_STATE names. They hold
 what somebody typed and nothing that is right; a quiz marks it again when it is shown. Whoever
 deletes a file begins that quiz anew.
 """
 
 import json
 import os
-import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Any
+
+__all__ = ["VARIABLE", "Entry", "path_of", "recall", "remember"]
 
 VARIABLE = "COURSE_STATE"
 
@@ -21,11 +24,11 @@ class Entry:
     """What somebody did with one item.
 
     Attributes:
-        variant: how often they asked for other numbers.
-        answer: the last answer in this variant, in the form that `mark` takes, or None.
-        tries: answers given in this variant.
-        rules: wrong rules of all answers so far, in their order.
-        revealed: whether they had this variant's answer shown.
+        variant: How often they asked for other numbers.
+        answer: The last answer in this variant, in the form that `mark` takes, or None.
+        tries: Answers given in this variant.
+        rules: Wrong rules of all answers so far, in their order.
+        revealed: Whether they had this variant's answer shown.
     """
 
     variant: int = 0
@@ -39,7 +42,7 @@ def path_of(quiz: str) -> Path:
     """Return the file of a quiz.
 
     Args:
-        quiz: name of its bank.
+        quiz: Name of its bank.
     """
     folder = os.environ.get(VARIABLE) or Path.home() / ".convnet-course"
     return Path(folder).expanduser() / "quiz" / f"{quiz}.json"
@@ -49,7 +52,7 @@ def recall(quiz: str) -> tuple[dict[str, Entry], str]:
     """Read what was answered.
 
     Args:
-        quiz: name of its bank.
+        quiz: Name of its bank.
 
     Returns:
         Item id -> entry, and a sentence for the reader if the file could not be read. A file that
@@ -67,23 +70,25 @@ def recall(quiz: str) -> tuple[dict[str, Entry], str]:
 
 
 def remember(quiz: str, entries: Mapping[str, Entry]) -> str:
-    """Write what was answered, whole or not at all.
+    """Write what was answered, whole or not at all; items that nobody touched are left out.
 
     Args:
-        quiz: name of its bank.
-        entries: item id -> entry.
+        quiz: Name of its bank.
+        entries: Item id -> entry.
 
     Returns:
         A sentence for the reader if it could not be written, else "".
     """
     path = path_of(quiz)
-    text = json.dumps({name: asdict(entry) for name, entry in entries.items()}, indent=1)
+    part = path.with_suffix(f".{os.getpid()}.part")
+    touched = {name: asdict(entry) for name, entry in entries.items() if entry != Entry()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, encoding="utf-8", delete=False) as f:
-            f.write(text)
-        _replace(Path(f.name), path)
+        part.write_text(json.dumps(touched, indent=1), "utf-8")
+        part.replace(path)
     except OSError as error:
+        with suppress(OSError):
+            part.unlink()
         return (
             f"Your answers cannot be kept ({error.strerror or error}): "
             f"set {VARIABLE} to a folder that you may write to."
@@ -91,35 +96,23 @@ def remember(quiz: str, entries: Mapping[str, Entry]) -> str:
     return ""
 
 
-def _replace(written: Path, path: Path) -> None:
-    try:
-        written.replace(path)
-    except OSError:
-        written.unlink(missing_ok=True)
-        raise
-
-
 def _entries(rows: Any) -> dict[str, Entry]:
     if not isinstance(rows, dict):
         raise ValueError("no table of items")
     entries = {str(name): Entry(**row) for name, row in rows.items()}
     for entry in entries.values():
-        whole = type(entry.variant) is int and type(entry.tries) is int
-        if not whole or not isinstance(entry.rules, list) or not isinstance(entry.revealed, bool):
+        types = [type(value) for value in (entry.variant, entry.tries, entry.rules, entry.revealed)]
+        if types != [int, int, list, bool]:
             raise ValueError("a field has another type")
     return entries
 
 
 def _set_aside(path: Path) -> str:
     """Rename a file that cannot be read, so that nobody's work is overwritten."""
-    for number in range(1, 100):
-        aside = path.with_suffix(f".unreadable-{number}.json")
-        if not aside.exists():
-            break
+    names = (path.with_suffix(f".unreadable-{number}.json") for number in count(1))
+    aside = next(name for name in names if not name.exists())
     try:
         path.replace(aside)
     except OSError:
         return "The file of your answers is damaged and cannot be renamed; the quiz begins anew."
-    return (
-        f"The file of your answers was damaged. It is kept as {aside.name}; the quiz begins anew."
-    )
+    return f"The file of your answers was damaged. It is {aside.name} now; the quiz begins anew."

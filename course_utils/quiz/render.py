@@ -2,12 +2,13 @@
 
 import html
 import re
-from collections.abc import Sequence
 from urllib.parse import quote
 
-from course_utils.quiz.variants import Question
+from course_utils.quiz.bank import Bank
+from course_utils.quiz.variants import NOBODY, SEED, Question, pose
 
-LETTERS = "ABCDEF"
+__all__ = ["anchor", "as_html", "as_text", "how_to_answer", "markup", "phrase", "stored_form"]
+
 HOW = "To answer, run this cell in JupyterLab: each answer is marked at once, and kept."
 
 _INLINE = (
@@ -22,7 +23,7 @@ def markup(text: str) -> str:
     """Return HTML of a bank's text: `code`, **bold**, *italic*, fenced code, paragraphs.
 
     Args:
-        text: everything else in it is shown as it stands.
+        text: Everything else in it is shown as it stands.
     """
     parts = _FENCE.split(text)
     made = []
@@ -30,18 +31,13 @@ def markup(text: str) -> str:
         if index % 2:
             made.append(f"<pre><code>{html.escape(part)}</code></pre>")
         else:
-            made += [f"<p>{_inline(p)}</p>" for p in re.split(r"\n\s*\n", part.strip()) if p]
+            made += [f"<p>{phrase(p)}</p>" for p in re.split(r"\n\s*\n", part.strip()) if p]
     return "".join(made)
 
 
 def phrase(text: str) -> str:
-    """Return HTML of a text of one line, without a paragraph around it."""
-    return _inline(text.strip())
-
-
-def _inline(text: str) -> str:
-    """Escape, then mark up; what stands in `code` is left alone by the other rules."""
-    pieces = re.split(r"(`[^`]+`)", html.escape(text, quote=False))
+    """Return HTML of a text without a paragraph around it; in `code` nothing else is marked up."""
+    pieces = re.split(r"(`[^`]+`)", html.escape(text.strip(), quote=False))
     for index, piece in enumerate(pieces):
         rules = _INLINE[:1] if index % 2 else _INLINE[1:]
         for pattern, replacement in rules:
@@ -51,15 +47,13 @@ def _inline(text: str) -> str:
 
 
 def how_to_answer(question: Question) -> str:
-    """Say in a few words what an answer looks like."""
+    """Return in a few words what an answer looks like."""
     item = question.item
     if item.kind == "number":
         return f"a number, in {item.unit}" if item.unit else "a number"
     return {
         "single": "one answer",
-        "mistake": "one answer",
         "multiple": "all that are right",
-        "order": "put the steps in order",
         "shape": f"a shape: {question.filled(item.form)}" if item.form else "a shape",
     }[item.kind]
 
@@ -77,19 +71,21 @@ def as_html(question: Question, number: int) -> str:
 def as_text(question: Question, number: int) -> str:
     """Return a question with its options as plain text."""
     lines = [f"{number}. {question.text}  ({how_to_answer(question)})"]
-    lines += [f"   {LETTERS[i]}. {option.text}" for i, option in enumerate(question.options)]
+    lines += [f"   {letter}. {option.text}" for letter, option in question.lettered.items()]
     return "\n".join(lines)
 
 
-def list_as_html(questions: Sequence[Question]) -> str:
-    """Return a quiz for places where no kernel runs, without any answer."""
-    body = "\n".join(as_html(question, n) for n, question in enumerate(questions, 1))
-    return f'<section aria-label="Pop quiz"><p><i>{HOW}</i></p>\n{body}</section>'
+def stored_form(bank: Bank) -> tuple[str, str]:
+    """Return a bank's questions for places where no kernel runs, as text and as HTML.
 
-
-def list_as_text(questions: Sequence[Question]) -> str:
-    """Return the same as plain text."""
-    return "\n\n".join([HOW, *(as_text(question, n) for n, question in enumerate(questions, 1))])
+    Args:
+        bank: Of a lesson, or of an exercise as it is posed to a learner without an id.
+    """
+    seed = SEED if bank.name == bank.lesson else NOBODY
+    asked = [(pose(bank, item, seed), number) for number, item in enumerate(bank.items, 1)]
+    body = "\n".join(as_html(*question) for question in asked)
+    html = f'<section aria-label="Pop quiz"><p><i>{HOW}</i></p>\n{body}</section>'
+    return "\n\n".join([HOW, *(as_text(*question) for question in asked)]), html
 
 
 def anchor(section: str) -> str:

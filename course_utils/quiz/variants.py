@@ -10,12 +10,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, TypeVar
 
-from course_utils.quiz import computation
-from course_utils.quiz.bank import Bank, Item, Option, fill, show
-from course_utils.quiz.computation import Value
+from course_utils.quiz.answer import Answer, Value, compute
+from course_utils.quiz.bank import Bank, Item, Option, fill, written
+
+__all__ = ["NOBODY", "SEED", "Question", "is_close", "pose"]
 
 SEED = "lesson"
 """Everybody sees the same first variant in a lesson, so that a class can talk about it."""
+
+NOBODY = "nobody"
+"""Who an exercise's numbers are drawn for where no student is named."""
 
 Thing = TypeVar("Thing")
 _TRIES = 400
@@ -28,17 +32,15 @@ class Question:
     """An item with its numbers drawn and its options shuffled.
 
     Attributes:
-        bank: that the item is from.
-        item: the item.
-        seed: that it was drawn by.
-        values: of the item's variables.
-        text: the question, numbers filled in.
-        options: in the order in which they are shown; steps, for kind ``order``.
+        bank: That the item is from.
+        item: The item.
+        values: Of the item's variables.
+        text: The question, numbers filled in.
+        options: In the order in which they are shown.
     """
 
     bank: Bank
     item: Item
-    seed: str
     values: Mapping[str, Any]
     text: str
     options: tuple[Option, ...]
@@ -46,12 +48,17 @@ class Question:
     @property
     def answer(self) -> Value:
         """The right answer, computed now; of items with a computation only."""
-        return computation.find(self.item.computation)(**self.values)
+        return _answered(self.item, self.values).right
 
     @property
     def slips(self) -> dict[str, Value]:
         """What each wrong rule gives, computed now: id -> answer."""
         return _slips(self.item, self.values)
+
+    @property
+    def lettered(self) -> dict[str, Option]:
+        """The letter that stands before each option -> the option."""
+        return dict(zip("ABCDEF", self.options, strict=False))
 
     def filled(self, text: str, **more: Any) -> str:
         """Fill this question's numbers into one of its item's texts."""
@@ -64,33 +71,21 @@ def pose(bank: Bank, item: Item, seed: str | int) -> Question:
     The numbers are such that each wrong rule leads to a wrong answer.
 
     Args:
-        bank: that the item is from.
-        item: one of its items.
-        seed: the same seed gives the same question; a student's id in a graded exercise.
+        bank: That the item is from.
+        item: One of its items.
+        seed: The same seed gives the same question; a student's id in a graded exercise.
 
     Raises:
-        ValueError: no numbers are found for which all wrong rules give wrong answers.
+        ValueError: No numbers are found for which all wrong rules give wrong answers.
     """
     key = f"{seed}|{bank.name}|{item.id}"
     values = _draw(item, key)
     options = _shuffled(_options(item, values), key)
-    if item.kind == "order" and [o.text for o in options] == list(item.steps):
-        options = (*options[1:], options[0])  # else the first look gives it away
-    return Question(bank, item, str(seed), values, fill(item.question, values), options)
-
-
-def pose_all(bank: Bank, seed: str | int) -> list[Question]:
-    """Pose every item of a bank.
-
-    Args:
-        bank: the bank.
-        seed: as for `pose`.
-    """
-    return [pose(bank, item, seed) for item in bank.items]
+    return Question(bank, item, values, fill(item.question, values), options)
 
 
 def is_close(item: Item, given: Value, wanted: Value) -> bool:
-    """Say whether a number is within an item's tolerance, or anything else the same."""
+    """Return whether a number is within an item's tolerance, or anything else the same."""
     if isinstance(given, int | float) and isinstance(wanted, int | float):
         slack = max(item.tolerance, abs(wanted) * item.tolerance_percent / 100, 1e-9 * abs(wanted))
         return abs(given - wanted) <= slack
@@ -118,7 +113,7 @@ def _draw(item: Item, key: str) -> dict[str, Any]:
             for name, choices in item.variables.items()
         }
         reason = _unfit(item, values)
-        if not reason and _all_differ(_slips(item, values)):
+        if not reason and len(set((slips := _slips(item, values)).values())) == len(slips):
             return values
         fitting = fitting or (None if reason else values)
         if fitting is not None and attempt >= _TRIES_FOR_DIFFERENT:
@@ -126,15 +121,10 @@ def _draw(item: Item, key: str) -> dict[str, Any]:
     raise ValueError(f"item {item.id}: no numbers fit. The last, {values}: {reason}")
 
 
-def _all_differ(slips: Mapping[str, Value]) -> bool:
-    return len(set(slips.values())) == len(slips)
-
-
 def _unfit(item: Item, values: Mapping[str, Any]) -> str:
     """Why these numbers make no question, or ""."""
     try:
-        right = computation.find(item.computation)(**values)
-        slips = _slips(item, values)
+        right, slips = _answered(item, values).right, _slips(item, values)
     except ValueError as error:
         return str(error)
     same = [rule for rule, wrong in slips.items() if is_close(item, wrong, right)]
@@ -144,19 +134,21 @@ def _unfit(item: Item, values: Mapping[str, Any]) -> str:
     return "there are fewer than two wrong answers" if few else ""
 
 
+def _answered(item: Item, values: Mapping[str, Any]) -> Answer:
+    assert item.computation is not None, "what is not drawn has no answer but its options"
+    return compute(item.computation, **values)
+
+
 def _slips(item: Item, values: Mapping[str, Any]) -> dict[str, Value]:
-    found = computation.find(item.computation)
-    answers = {rule: found.slip(rule, **values) for rule in item.rules}
-    return {rule: answer for rule, answer in answers.items() if answer is not None}
+    found = _answered(item, values).slips
+    return {rule: found[rule] for rule in item.wrong if rule in found}
 
 
 def _options(item: Item, values: Mapping[str, Any]) -> list[Option]:
-    if item.kind == "order":
-        return [Option(fill(step, values)) for step in item.steps]
     if item.kind != "single" or not item.computation:
         return [replace(option, text=fill(option.text, {})) for option in item.options]
-    made = {show(computation.find(item.computation)(**values)): Option("", right=True)}
+    made = {written(_answered(item, values).right): Option("", right=True)}
     for rule, answer in _slips(item, values).items():
-        made.setdefault(show(answer), Option("", rule=rule))
-    options = [Option(text, o.right, o.rule) for text, o in made.items()]
+        made.setdefault(written(answer), Option("", rule=rule))
+    options = [replace(option, text=text) for text, option in made.items()]
     return options[:_MOST_OPTIONS]

@@ -40,44 +40,6 @@ function line(question, onEnter) {
   };
 }
 
-/** Steps with buttons that move them up and down. */
-function steps(question) {
-  let order = question.options.map((_, i) => i);
-  const list = h("ol", { class: "cq-steps" });
-  const told = h("div", { class: "cq-told", "aria-live": "polite" });
-  const plain = (i) => Object.assign(document.createElement("span"), { innerHTML: question.options[i] }).textContent;
-  const rows = question.options.map((html, i) => {
-    const text = h("span", { class: "cq-step" }, h("b", {}, `${LETTERS[i]}  `));
-    text.insertAdjacentHTML("beforeend", html);
-    const up = button("\u2191", () => move(i, -1), { "aria-label": `Move up: ${plain(i)}` });
-    const down = button("\u2193", () => move(i, 1), { "aria-label": `Move down: ${plain(i)}` });
-    return { node: h("li", {}, up, down, text), up, down };
-  });
-  function draw() {
-    list.replaceChildren(...order.map((i) => rows[i].node));
-    order.forEach((i, place) => {
-      rows[i].up.setAttribute("aria-disabled", String(place === 0));
-      rows[i].down.setAttribute("aria-disabled", String(place === order.length - 1));
-    });
-  }
-  function move(i, by) {
-    const place = order.indexOf(i);
-    const other = place + by;
-    if (other < 0 || other >= order.length) return;
-    [order[place], order[other]] = [order[other], order[place]];
-    draw();
-    rows[i][by < 0 ? "up" : "down"].focus();
-    say(told, `${plain(i)}: now ${other + 1} of ${order.length}`);
-  }
-  draw();
-  return {
-    node: h("div", {}, list, told),
-    read: () => order,
-    set: (answer) => { order = answer ? [...answer] : question.options.map((_, i) => i); draw(); },
-    focus: () => rows[order[0]].down.focus(),
-  };
-}
-
 // --- Links to a section of the lesson -----------------------------------------------------------
 
 /** Go to a heading of the notebook, which JupyterLab gives no id that a link could find. */
@@ -97,14 +59,13 @@ const sectionLink = ({ href, text }) => h("a", { href, onclick: (event) => goTo(
 
 function ask(question, number, send) {
   const check = () => send({ action: "answer", id: question.id, answer: field.read() });
-  const kinds = { multiple: () => choices(question, true), order: () => steps(question), number: () => line(question, check), shape: () => line(question, check) };
+  const kinds = { multiple: () => choices(question, true), number: () => line(question, check), shape: () => line(question, check) };
   const field = (kinds[question.kind] ?? (() => choices(question, false)))();
   const textId = freshId();
   const text = h("div", { class: "cq-text", id: textId });
   text.innerHTML = question.html;
   const how = h("div", { class: "cw-note" });
   how.innerHTML = `Answer with ${question.how}.`;
-  if (question.kind === "order") how.innerHTML = "Move the steps into order.";
   const feedback = h("div", { class: "cq-feedback", role: "status", "aria-live": "polite" });
   const actions = h("div", { class: "cq-actions" });
   const checkButton = button("Check", check, { "aria-label": `Check question ${number}` });

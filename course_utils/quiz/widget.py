@@ -9,20 +9,21 @@ from typing import Any, ClassVar
 import traitlets
 
 from course_utils.quiz.bank import load
-from course_utils.quiz.render import list_as_html, list_as_text
-from course_utils.quiz.session import Session
-from course_utils.quiz.variants import SEED, Question, pose_all
+from course_utils.quiz.render import stored_form
+from course_utils.quiz.state import QuizState
 from course_utils.widgets.base import CourseWidget
+
+__all__ = ["QuizWidget"]
 
 
 class QuizWidget(CourseWidget):
     """The quiz of a lesson.
 
     Args:
-        name: of its bank, such as ``04_stride_padding_pooling``.
+        name: Of its bank, such as `04_stride_padding_pooling`.
 
     Raises:
-        ValueError: there is no such bank.
+        ValueError: There is no such bank.
     """
 
     title = "Pop quiz"
@@ -34,35 +35,31 @@ class QuizWidget(CourseWidget):
     note = traitlets.Unicode().tag(sync=True)
 
     def __init__(self, name: str) -> None:
-        self.session = Session(load(name))
-        self.session.recall()
-        super().__init__(**self.session.view())
+        self.quiz = QuizState(load(name))
+        self.quiz.recall()
+        super().__init__(**self.quiz.view())
         self.on_msg(self._hear)
 
     def _hear(self, _widget: Any, content: dict[str, Any], _buffers: Any) -> None:
         """Do what the page asks for: answer, reveal, vary, restart."""
-        session, item_id = self.session, content.get("id", "")
-        if content.get("action") == "answer":
-            session.answer(item_id, content.get("answer"))
-        elif content.get("action") == "reveal":
-            session.reveal(item_id)
-        elif content.get("action") == "vary":
-            session.vary(item_id)
-        elif content.get("action") == "restart":
-            session.restart()
+        match content:
+            case {"action": "answer", "id": item_id, "answer": given}:
+                self.quiz.answer(item_id, given)
+            case {"action": "reveal", "id": item_id}:
+                self.quiz.reveal(item_id)
+            case {"action": "vary", "id": item_id}:
+                self.quiz.vary(item_id)
+            case {"action": "restart"}:
+                self.quiz.restart()
         with self.hold_sync():
-            for name, value in session.view().items():
+            for name, value in self.quiz.view().items():
                 setattr(self, name, value)
         self.send({"heard": content.get("number")})
 
-    def _asked(self) -> list[Question]:
-        """The questions as a lesson first asks them, whatever was answered since."""
-        return pose_all(self.session.bank, SEED)
-
     def describe(self) -> str:
-        """Return the questions as plain text."""
-        return list_as_text(self._asked())
+        """Return the questions as plain text, as they are first asked."""
+        return stored_form(self.quiz.bank)[0]
 
     def to_html(self) -> str:
         """Return the questions as a list that needs no kernel and holds no answer."""
-        return list_as_html(self._asked())
+        return stored_form(self.quiz.bank)[1]

@@ -8,30 +8,12 @@
 The loop itself is in `loop.py`, and is written to be read after lesson 07.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from course_utils.training.callbacks import ProgressBar
-    from course_utils.training.checkpoint import CheckpointError
-    from course_utils.training.config import TrainConfig
-    from course_utils.training.evaluation import Evaluation, evaluate
-    from course_utils.training.history import EpochRecord, History
-    from course_utils.training.loop import DivergenceError, fit
-    from course_utils.training.schedules import learning_rate
-
-_HOMES = {
-    "CheckpointError": "checkpoint",
-    "DivergenceError": "loop",
-    "EpochRecord": "history",
-    "Evaluation": "evaluation",
-    "History": "history",
-    "ProgressBar": "callbacks",
-    "TrainConfig": "config",
-    "evaluate": "evaluation",
-    "fit": "loop",
-    "learning_rate": "schedules",
-}
+from course_utils.training.callbacks import ProgressBar
+from course_utils.training.checkpoint import CheckpointError
+from course_utils.training.config import TrainConfig, learning_rate
+from course_utils.training.history import EpochRecord, History
+from course_utils.training.loop import DivergenceError, fit
+from course_utils.training.metrics import Evaluation, evaluate
 
 __all__ = [
     "CheckpointError",
@@ -45,14 +27,3 @@ __all__ = [
     "fit",
     "learning_rate",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    """Import a name when it is first asked for, so that `threads` can be had before torch."""
-    if name not in _HOMES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_HOMES[name]}"), name)
-
-
-def __dir__() -> list[str]:
-    return [*globals(), *__all__]

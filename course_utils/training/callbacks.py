@@ -1,12 +1,13 @@
 """What watches a run: called with the history after each epoch."""
 
-import os
 import sys
 from collections.abc import Callable
 
 from tqdm.auto import tqdm
 
 from course_utils.training.history import History
+
+__all__ = ["EpochCallback", "ProgressBar"]
 
 # One that has a method on_step(step, num_steps) is also told of each step done.
 EpochCallback = Callable[[History], object]
@@ -18,14 +19,10 @@ class ProgressBar:
     It shows itself only to a person: in a terminal, or in a notebook that someone is sitting
     at. In a pipe, or in a notebook executed by a program, it is silent, so that stored outputs
     stay the same from run to run.
-
-    Args:
-        visible: Overrides that choice. The variable ``COURSE_PROGRESS`` (``on`` or ``off``)
-            does so for a whole process.
     """
 
-    def __init__(self, visible: bool | None = None) -> None:
-        self.visible = is_watched() if visible is None else visible
+    def __init__(self) -> None:
+        self.visible = is_watched()
         self._bar: tqdm | None = None
 
     def on_step(self, step: int, num_steps: int) -> None:
@@ -58,19 +55,10 @@ class ProgressBar:
 
 def is_watched() -> bool:
     """Whether a person sees this process's progress at once."""
-    choice = os.environ.get("COURSE_PROGRESS")
-    if choice in ("on", "off"):
-        return choice == "on"
-    kernel = _notebook_kernel()
+    ipython = sys.modules.get("IPython")
+    kernel = getattr(ipython.get_ipython() if ipython else None, "kernel", None)
     if kernel is None:
         return sys.stderr.isatty()
     # A notebook's front end says with each cell whether it could ask its reader something.
     # nbclient and nbval, which execute notebooks without a reader, say that they could not.
     return bool(getattr(kernel, "_allow_stdin", True))
-
-
-def _notebook_kernel() -> object | None:
-    """Return the Jupyter kernel this runs in, if it does."""
-    ipython = sys.modules.get("IPython")
-    shell = ipython.get_ipython() if ipython is not None else None
-    return getattr(shell, "kernel", None)

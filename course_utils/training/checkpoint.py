@@ -5,13 +5,18 @@ against the sums that the file itself holds, and unpickles nothing but tensors a
 """
 
 import os
+import re
 import warnings
 import zipfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import torch
+
+from course_utils.data import Loaders
+from course_utils.training.config import DROPPED
+
+__all__ = ["CheckpointError", "CheckpointFolder", "describe_data"]
 
 FORMAT = "convnet-course training checkpoint"
 VERSION = 1
@@ -25,7 +30,7 @@ class CheckpointError(ValueError):
 
 
 class CheckpointFolder:
-    """The checkpoints of one run: ``step-00000120.pt`` and the one before it.
+    """The checkpoints of one run: `step-00000120.pt` and the one before it.
 
     Only one run at a time may write to a folder.
 
@@ -37,30 +42,27 @@ class CheckpointFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
+        self.path = Path(path).expanduser()
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise CheckpointError(
-                f"no folder for checkpoints can be made at {self.path}: {error.strerror}"
-            ) from error
+            reason = f"{self.path}: {error.strerror}"
+            raise CheckpointError(f"no folder for checkpoints can be made at {reason}") from error
 
     def files(self) -> list[Path]:
         """Return the checkpoints, newest first."""
         return sorted(self.path.glob("step-*.pt"), reverse=True)
 
-    def save(self, state: State, step: int) -> bool:
+    def save(self, state: State, step: int) -> None:
         """Write a checkpoint, and remove all but the last two.
 
         A full disk does not end the run: it is better to finish without a new checkpoint. The
         older checkpoints stay, and a warning says so.
 
         Args:
-            state: Tensors and plain data only.
+            state: Tensors and plain data only, with what `load` compares: the run's `identity`
+                and the state of its `model`.
             step: Steps done; the file is named after it.
-
-        Returns:
-            Whether the checkpoint was written.
         """
         target = self.path / f"step-{step:08d}.pt"
         try:
@@ -71,19 +73,19 @@ class CheckpointFolder:
                 f"{error.strerror or error} in {self.path}; the older checkpoints are kept",
                 stacklevel=2,
             )
-            return False
+            return
         for old in self.files()[NUM_KEPT:]:
             old.unlink(missing_ok=True)
-        return True
 
-    def load(self, check: Callable[[State], None]) -> State | None:
-        """Return the newest usable checkpoint; None if there are no checkpoints at all.
+    def load(self, identity: State, model: State) -> State | None:
+        """Return the newest usable checkpoint of a run; None if there are none at all.
 
-        One that is refused although an older one is usable is renamed to ``*.refused``, and a
+        One that is refused although an older one is usable is renamed to `*.refused`, and a
         warning says why.
 
         Args:
-            check: Raises a CheckpointError if a checkpoint belongs to another run.
+            identity: What the run is known by.
+            model: The state of its model; names and shapes count.
 
         Raises:
             CheckpointError: There are checkpoints, and none of them can be used.
@@ -92,7 +94,7 @@ class CheckpointFolder:
         for file in self.files():
             try:
                 state = read(file)
-                check(state)
+                check_same_run(state, identity, model)
             except CheckpointError as error:
                 refused[file] = error
                 continue
@@ -100,11 +102,9 @@ class CheckpointFolder:
                 bad.rename(bad.with_suffix(".refused"))
                 warnings.warn(f"{bad} {reason}; going on from {file.name}", stacklevel=2)
             return state
-        if refused:
-            file, reason = next(iter(refused.items()))
-            raise CheckpointError(
-                f"{file} {reason}. Give another folder, or delete {self.path} to start again"
-            )
+        for file, reason in refused.items():
+            way_out = f"Give another folder, or delete {self.path} to start again"
+            raise CheckpointError(f"{file} {reason}. {way_out}")
         return None
 
 
@@ -120,34 +120,21 @@ def write_atomically(state: State, target: Path) -> None:
     partial = target.with_name("saving.partial")
     try:
         with partial.open("wb") as file:
-            _save(state, file)
+            torch.save(state, file)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(target)
-        _sync_folder(target.parent)
-    except BaseException:
+        if os.name == "posix":  # elsewhere a folder cannot be opened, and needs no pushing
+            descriptor = os.open(target.parent, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+    except BaseException as error:
         partial.unlink(missing_ok=True)
+        if isinstance(error, RuntimeError) and isinstance(error.__context__, OSError):
+            raise error.__context__ from error  # torch's error hides that of the disk behind it
         raise
-
-
-def _save(state: State, file: Any) -> None:
-    """Write with torch, whose own error hides that of the disk behind it."""
-    try:
-        torch.save(state, file)
-    except RuntimeError as error:
-        if isinstance(error.__context__, OSError):
-            raise error.__context__ from error
-        raise
-
-
-def _sync_folder(folder: Path) -> None:
-    if os.name != "posix":  # elsewhere a folder cannot be opened, and needs no pushing
-        return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def read(path: Path) -> State:
@@ -170,8 +157,50 @@ def read(path: Path) -> State:
         raise CheckpointError("is not a checkpoint of tensors and plain data") from error
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise CheckpointError("was not written by this course")
-    if state["version"] != VERSION:
-        raise CheckpointError(
-            f"has version {state['version']}, and this package reads version {VERSION}"
-        )
+    if (version := state["version"]) != VERSION:
+        raise CheckpointError(f"has version {version}, and this package reads version {VERSION}")
     return state
+
+
+def check_same_run(state: State, identity: State, model: State) -> None:
+    """Make sure that a checkpoint belongs to a run: same settings, data and model.
+
+    Raises:
+        CheckpointError: It does not; the message continues a sentence that begins with the
+            file's name.
+    """
+    theirs = state.get("identity")
+    if theirs is None:  # as written before the data had a part in it
+        theirs = state["config"] | {"number of batches in an epoch": state["steps_per_epoch"]}
+        warnings.warn("the checkpoint is old and does not name its data: be sure", stacklevel=2)
+    for name, value in theirs.items():
+        ours = identity.get(name, DROPPED.get(name, value))
+        if value != ours:
+            difference = f"its {name} is {value}, and here it is {ours}"
+            raise CheckpointError(f"belongs to another run: {difference}")
+    shapes = [
+        {name: tensor.shape for name, tensor in net.items()} for net in (state["model"], model)
+    ]
+    if shapes[0] != shapes[1]:
+        raise CheckpointError("belongs to another model: its parameters differ in name or shape")
+
+
+def describe_data(loaders: Loaders) -> dict[str, str]:
+    """Return what data is known by; "None" for what loaders that are not ours do not tell."""
+    info, train, val = getattr(loaders, "info", None), loaders.train, loaders.val
+    known = {
+        "data set": getattr(info, "name", None),
+        "list of classes": getattr(info, "classes", None),
+        "image size": getattr(train, "image_shape", None),
+        "batch size": getattr(train, "batch_size", None),
+        "augmentation": getattr(train, "augment", None),
+        "number of training images": _num_images(train),
+        "number of validation images": _num_images(val),
+        "mean of the pixels": getattr(info, "mean", None),
+    }
+    return {name: re.sub(" at 0x[0-9a-f]+", "", str(value)) for name, value in known.items()}
+
+
+def _num_images(batches: Any) -> int | None:
+    dataset = getattr(batches, "dataset", None)  # of a DataLoader
+    return getattr(batches, "num_images", None) if dataset is None else len(dataset)

@@ -1,7 +1,7 @@
-"""Training in several processes, under PyTorch's own launcher, ``torchrun``.
+"""Training in several processes, under PyTorch's own launcher, `torchrun`.
 
 Every process builds the same model and the same loaders from the same seed, takes its share of
-each batch, and averages its gradients with the others'. So the batch size means the pictures
+each batch, and averages its gradients with the others'. So the batch size means the images
 behind one update, however many processes share them.
 """
 
@@ -10,24 +10,20 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from inspect import signature
-from typing import Any, Protocol, cast
+from typing import Any
 
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
+from course_utils.data import Batches
 from course_utils.runtime import choose_device
-from course_utils.training.interfaces import Batches
+from course_utils.training.device import find_device
+
+__all__ = ["World", "current_world", "process_group", "running_statistics"]
 
 RUNNING_STATISTICS = ("running_mean", "running_var")
-
-
-class Shardable(Protocol):
-    """Batches that can be shared among processes, as those of ``course_utils.data``."""
-
-    def shard(self, rank: int, world_size: int) -> Batches:
-        """Return the same batches, cut down to the share of one process."""
 
 
 @dataclass(frozen=True)
@@ -49,14 +45,14 @@ class World:
         """Whether this is the one process that writes files and talks."""
         return self.rank == 0
 
-    def share(self, batches: Batches | Shardable) -> Batches:
+    def share(self, batches: Batches) -> Batches:
         """Return this process's share of every batch.
 
         Raises:
             ValueError: The batches cannot be shared.
         """
         if self.size == 1:
-            return cast(Batches, batches)
+            return batches
         if not hasattr(batches, "shard"):
             raise ValueError(
                 f"{type(batches).__name__} cannot be shared among {self.size} processes: "
@@ -85,9 +81,7 @@ class World:
         """Return the sum of a number over all processes, without waiting for the device."""
         if self.size == 1:
             return number
-        total = torch.tensor(float(number), device=device)
-        dist.all_reduce(total)
-        return total
+        return self.sum(torch.tensor(float(number), device=device), device)
 
     def check_agreement(self, steps_per_epoch: int, generator_state: Tensor | None) -> None:
         """Make sure that all processes go through the same batches.
@@ -104,12 +98,7 @@ class World:
             )
 
     def sum(self, values: Tensor, device: torch.device) -> Tensor:
-        """Return the sum of a tensor over all processes, where the tensor was.
-
-        Args:
-            values: Of one shape in all processes.
-            device: Where the processes exchange tensors.
-        """
+        """Return the sum of a tensor over all processes, which exchange it on the device."""
         if self.size == 1:
             return values
         total = values.to(device, copy=True)
@@ -118,11 +107,8 @@ class World:
 
     def average_statistics(self, model: nn.Module) -> None:
         """Give all processes the mean of their BatchNorm statistics, each from its own share."""
-        if self.size == 1:
-            return
         for buffer in running_statistics(model).values():
-            dist.all_reduce(buffer)
-            buffer.div_(self.size)
+            buffer.copy_(self.sum(buffer, buffer.device) / self.size)
 
     def gather(self, value: Any) -> list[Any]:
         """Return the values of all processes, in the order of their ranks."""
@@ -131,14 +117,6 @@ class World:
         values: list[Any] = [None] * self.size
         dist.all_gather_object(values, value)
         return values
-
-    def from_main(self, value: Any) -> Any:
-        """Return the main process's value in every process."""
-        if self.size == 1:
-            return value
-        values = [value]
-        dist.broadcast_object_list(values, src=0)
-        return values[0]
 
 
 def running_statistics(model: nn.Module) -> dict[str, Tensor]:
@@ -157,7 +135,7 @@ def current_world() -> World:
 
 @contextmanager
 def process_group(device: torch.device | str | None = None) -> Iterator[tuple[World, torch.device]]:
-    """Join the processes that ``torchrun`` started; without it, do nothing.
+    """Join the processes that `torchrun` started; without it, do nothing.
 
     Each process takes the graphics card of its own number on its machine. Tensors travel by
     nccl between graphics cards and by gloo between CPUs.
@@ -173,7 +151,7 @@ def process_group(device: torch.device | str | None = None) -> Iterator[tuple[Wo
         ValueError: There are more processes on this machine than graphics cards.
     """
     if "LOCAL_RANK" not in os.environ:
-        yield current_world(), torch.device(device) if device else choose_device()
+        yield current_world(), find_device(device) if device else choose_device()
         return
     device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
     if device.type == "cuda":
@@ -192,7 +170,7 @@ def _meeting_place() -> tuple[dist.Store, int, int]:
 
     The launcher's store outlives a restart, with the addresses of dead processes in it. So on
     one machine each attempt gets a part of its own. On several machines the launchers may count
-    attempts differently; there ``TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1`` does the same.
+    attempts differently; there `TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1` does the same.
     """
     store, rank, size = next(dist.rendezvous("env://"))
     if os.environ.get("GROUP_WORLD_SIZE") == "1":

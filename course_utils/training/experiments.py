@@ -19,11 +19,13 @@ from course_utils.models.registry import lookup
 from course_utils.runtime import Profile, profile, seed_everything
 from course_utils.training.config import TrainConfig
 
+__all__ = ["RECORDS", "Experiment", "Run", "experiments", "read_row"]
+
 RECORDS = files("course_utils").joinpath("records")
 
 
 class Run(NamedTuple):
-    """What ``fit`` needs."""
+    """What `fit` needs."""
 
     model: nn.Module
     loaders: Loaders
@@ -38,14 +40,14 @@ class Experiment:
         name: What the record's file is called.
         title: What a figure calls it.
         model: A name of the zoo.
-        data: A data set, as ``data.load`` takes it.
+        data: A data set, as `data.load` takes it.
         epochs: Passes over the training part.
-        batch_size: Pictures behind one update.
+        batch_size: Images behind one update.
         lr: Highest learning rate.
-        limit: Training pictures used; 0 means all.
+        limit: Training images used; 0 means all.
         switches: The model's own choices.
-        augment: Fields of ``data.Augment``.
-        config: Further fields of ``TrainConfig``.
+        augment: Fields of `data.Augment`.
+        config: Further fields of `TrainConfig`.
         seeds: One run each.
     """
 
@@ -65,7 +67,7 @@ class Experiment:
     def prepare(self, seed: int, device: torch.device | str = "cpu") -> Run:
         """Return a fresh model, the data and the settings of the run with one seed.
 
-        The seed decides the order of the pictures, the initial weights and dropout's dice.
+        The seed decides the order of the images, the initial weights and dropout's dice.
 
         Raises:
             ValueError: Something in the row does not exist or is out of range.

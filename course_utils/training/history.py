@@ -9,6 +9,8 @@ from typing import Any
 
 from course_utils.training.config import TrainConfig
 
+__all__ = ["EpochRecord", "History"]
+
 SCHEMA = 1
 
 
@@ -18,11 +20,11 @@ class EpochRecord:
 
     Attributes:
         epoch: Number of the epoch, from 1.
-        train_loss: Cross-entropy averaged over the pictures as they were trained on: while the
-            weights moved, with augmentation and dropout, without label smoothing.
-        train_accuracy: Part of the training pictures that were classified rightly then.
-        val_loss: Cross-entropy averaged over the validation pictures, after the epoch.
-        val_accuracy: Part of the validation pictures that are classified rightly.
+        train_loss: Cross-entropy averaged over the images as they were trained on: while the
+            weights moved, with augmentation and dropout.
+        train_accuracy: Part of the training images that were classified rightly then.
+        val_loss: Cross-entropy averaged over the validation images, after the epoch.
+        val_accuracy: Part of the validation images that are classified rightly.
         lr: Learning rate of the epoch's last step.
         seconds: Time spent training, without validation.
         val_seconds: Time spent on validation.
@@ -60,7 +62,7 @@ class History:
         return len(self.epochs)
 
     def column(self, name: str) -> list[float]:
-        """Return one value of every epoch, such as ``column("val_accuracy")``.
+        """Return one value of every epoch, such as `column("val_accuracy")`.
 
         Raises:
             ValueError: The records have no such field.
@@ -77,73 +79,57 @@ class History:
 
     def to_json(self) -> str:
         """Return the history as JSON text; a value that is not finite becomes null."""
+        epochs = [dataclasses.asdict(record) for record in self.epochs]
         content = {
             "schema": SCHEMA,
             "config": self.config.to_dict(),
             "environment": self.environment,
             "interrupted": self.interrupted,
-            "epochs": [_without_nan(dataclasses.asdict(record)) for record in self.epochs],
+            "epochs": [{k: v if math.isfinite(v) else None for k, v in e.items()} for e in epochs],
         }
         return json.dumps(content, indent=1, allow_nan=False) + "\n"
 
     @classmethod
     def from_json(cls, text: str) -> "History":
-        """Build a history from the text that ``to_json`` gave.
+        """Build a history from the text that `to_json` gave; null becomes NaN.
 
         Raises:
             ValueError: The text is not the JSON of a history, or comes from a newer version.
         """
-        content = _parse(text)
         try:
-            return cls(
-                config=TrainConfig.from_dict(content["config"]),
-                epochs=[EpochRecord(**_with_nan(record)) for record in content["epochs"]],
-                interrupted=content["interrupted"],
-                environment=content["environment"],
-            )
+            content = json.loads(text)
+        except json.JSONDecodeError as error:
+            raise ValueError(f"this is not JSON ({error})") from error
+        if not isinstance(content, dict) or "schema" not in content:
+            raise ValueError("this JSON is not a training history: it names no schema")
+        if (schema := content["schema"]) != SCHEMA:
+            reads = f"this version reads {SCHEMA}: update the course's package"
+            raise ValueError(f"this history has schema {schema}, and {reads}")
+        try:
+            config = TrainConfig.from_dict(content["config"])
+            records: list[dict[str, Any]] = [
+                {k: math.nan if v is None else v for k, v in record.items()}
+                for record in content["epochs"]
+            ]
+            epochs = [EpochRecord(**record) for record in records]
+            return cls(config, epochs, content["interrupted"], content["environment"])
         except (KeyError, TypeError, AttributeError) as error:
             raise ValueError(f"this history is incomplete or not one of ours: {error}") from error
 
     def save(self, path: str | Path) -> None:
         """Write the history to a JSON file; missing folders are made."""
-        path = Path(path)
+        path = Path(path).expanduser()
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.to_json(), "utf-8")
 
     @classmethod
     def load(cls, path: str | Path) -> "History":
-        """Read a history from a file that ``save`` wrote.
+        """Read a history from a file that `save` wrote.
 
         Raises:
             ValueError: The file holds no history; the message names the file.
         """
         try:
-            return cls.from_json(Path(path).read_text("utf-8"))
+            return cls.from_json(Path(path).expanduser().read_text("utf-8"))
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error
-
-
-def _parse(text: str) -> dict[str, Any]:
-    """Return the JSON object of a history after a look at its schema."""
-    try:
-        content = json.loads(text)
-    except json.JSONDecodeError as error:
-        raise ValueError(f"this is not JSON ({error})") from error
-    if not isinstance(content, dict) or "schema" not in content:
-        raise ValueError("this JSON is not a training history: it names no schema")
-    if content["schema"] != SCHEMA:
-        raise ValueError(
-            f"this history has schema {content['schema']}, and this version reads {SCHEMA}: "
-            "update the course's package"
-        )
-    return content
-
-
-def _without_nan(record: dict[str, Any]) -> dict[str, Any]:
-    """Replace what strict JSON cannot hold by None."""
-    return {key: value if math.isfinite(value) else None for key, value in record.items()}
-
-
-def _with_nan(record: dict[str, Any]) -> dict[str, Any]:
-    """Undo ``_without_nan``: the kind of infinity is lost, that it was not finite is kept."""
-    return {key: math.nan if value is None else value for key, value in record.items()}

@@ -4,32 +4,27 @@ Read `Trainer` from `run` downwards: run, run_epoch, train_epoch, train_step. It
 lesson 07, with what a long run needs besides.
 """
 
+import math
 import time
 from collections.abc import Iterable
-from contextlib import nullcontext
-from itertools import islice
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
-from course_utils.training.averaging import WeightAverage
+from course_utils.data import Loaders
+from course_utils.startup import limited_threads
+from course_utils.training import device as devices
 from course_utils.training.callbacks import EpochCallback
-from course_utils.training.config import TrainConfig
-from course_utils.training.distributed import World, current_world
-from course_utils.training.evaluation import tally
+from course_utils.training.checkpoint import CheckpointError, CheckpointFolder, describe_data
+from course_utils.training.config import TrainConfig, build_optimizer, learning_rate
+from course_utils.training.device import Shuffler
+from course_utils.training.distributed import World, current_world, running_statistics
 from course_utils.training.history import EpochRecord, History
-from course_utils.training.interfaces import Loaders
-from course_utils.training.losses import losses, main_logits
-from course_utils.training.metrics import Meter, averages, num_correct
-from course_utils.training.optimizers import build_optimizer
-from course_utils.training.placement import device_of_data, move_batch, move_model
-from course_utils.training.precision import autocast, choose_precision, precision_name
-from course_utils.training.randomness import Shuffler, seeded
-from course_utils.training.resume import Saver
-from course_utils.training.schedules import learning_rate
-from course_utils.training.threads import limited_threads
+from course_utils.training.metrics import Meter, averages, class_numbers, forward, score, tally
+
+__all__ = ["DivergenceError", "Trainer", "fit"]
 
 # Reading the loss makes a program wait for its device; only the CPU has nothing to wait for.
 LOSS_CHECKED_EVERY_STEP_ON = ("cpu",)
@@ -58,9 +53,9 @@ def fit(
     checkpoint: str | Path | None = None,
     checkpoint_steps: int | None = None,
 ) -> History:
-    """Train a model on ``loaders.train`` and watch it on ``loaders.val``.
+    """Train a model on `loaders.train` and watch it on `loaders.val`.
 
-    ``fit`` neither prints nor plots; what should happen after each epoch is handed to it. It
+    `fit` neither prints nor plots; what should happen after each epoch is handed to it. It
     leaves the model on the device, in evaluation mode, and everything else as it was. The same
     weights, loaders' generator and config give the same history, to the last bit on one
     machine with one number of threads.
@@ -68,17 +63,19 @@ def fit(
     Interrupting it (Ctrl-C, or the stop button of a notebook) ends the run early: the model is
     usable, and the history says so. With a checkpoint folder, calling it again in the same way
     goes on from the last checkpoint, whatever ended the run, and comes to the same result as a
-    run that was never stopped.
+    run that was never stopped. That needs batches whose dice are torch's: a generator of the
+    loaders' own, or the global ones.
 
-    Under ``torchrun`` each process calls it in the same way; see ``distributed``.
+    Under `torchrun` each process calls it in the same way; see `distributed`.
 
     Args:
         model: Returns logits (N, num_classes), or a NamedTuple whose first field they are.
-        loaders: ``train`` and ``val`` are used; ``test`` is not touched.
+        loaders: As `data.load` gives them. Of others `train` and `val` need a length, and batches
+            of images (B, C, H, W), normalised, and labels (B,). `test` is not touched.
         config: The settings of the run.
-        device: Where to train; None means where the pictures are.
+        device: Where to train; None means where the images are.
         on_epoch_end: Called with the history after each epoch, in turn. One that has a method
-            ``on_step(step, num_steps)`` is also told of each step.
+            `on_step(step, num_steps)` is also told of each step.
         checkpoint: A folder of this run's own, in which to save after each epoch, and from
             which to go on.
         checkpoint_steps: Save after so many steps, too; for epochs that take long.
@@ -87,22 +84,35 @@ def fit(
         The history of the finished epochs.
 
     Raises:
-        ValueError: There is nothing to train, nothing to train on, or the checkpoints in the
-            folder belong to another run.
+        ValueError: There is nothing to train or nothing to train on, model and batches do not
+            fit together, or the checkpoints in the folder belong to another run.
         DivergenceError: The loss became infinite or NaN.
     """
-    device = torch.device(device) if device is not None else device_of_data(loaders)
+    devices.check_model(model)
+    _check_parts(loaders)
+    place = devices.device_of_data(loaders) if device is None else devices.find_device(device)
     world = current_world()
     with (
         torch.enable_grad(),
         limited_threads(world.local_size),
-        seeded(config.seed + world.rank, device),
+        devices.seeded(config.seed + world.rank, place),
     ):
-        saver = None if checkpoint is None else Saver(checkpoint, checkpoint_steps)
-        trainer = Trainer(model, loaders, config, device, world, on_epoch_end)
-        if saver is not None:
-            saver.resume(trainer)
-        return trainer.run(saver)
+        trainer = Trainer(model, loaders, config, place, world, on_epoch_end)
+        if checkpoint is not None:
+            trainer.resume(CheckpointFolder(checkpoint), checkpoint_steps)
+        return trainer.run()
+
+
+def _check_parts(loaders: Loaders) -> None:
+    for name in ("train", "val"):
+        try:
+            num_batches = len(getattr(loaders, name))
+        except (AttributeError, TypeError) as error:
+            raise ValueError(
+                f"loaders need parts train and val with a length, as data.load gives them: {error}"
+            ) from error
+        if not num_batches:
+            raise ValueError(f"the {name} part of the data is empty: there is nothing to fit on")
 
 
 class Trainer:
@@ -118,24 +128,35 @@ class Trainer:
         on_epoch_end: Iterable[EpochCallback] = (),
     ) -> None:
         self.config, self.device, self.world = config, device, world
-        self.dtype = choose_precision(config.precision, device)
-        self.model = move_model(model, device, config.channels_last)
+        self.dtype = devices.choose_precision(config.precision, device)
+        self.model = model.to(device)
+        if config.channels_last:
+            self.model.to(memory_format=torch.channels_last)
         network = world.wrap(self.model, device)
         self.network = cast(nn.Module, torch.compile(network)) if config.compile else network
         self.optimizer = build_optimizer(self.model, config)
         self.scaler = torch.amp.GradScaler(device.type, enabled=self.dtype == torch.float16)
-        self.average = WeightAverage(self.model, config.ema) if config.ema else None
 
-        _check_data(loaders)
-        self.shuffler = Shuffler(loaders.train)
-        self.train, self.val = world.share(loaders.train), world.share(loaders.val)
+        self.loaders = loaders
+        parts = (world.share(part) for part in (loaders.train, loaders.val))
+        self.train, self.val = (devices.laid_out(part, config.channels_last) for part in parts)
+        self.shuffler = Shuffler(loaders.train, device)
         self.steps_per_epoch = len(self.train)
         self.num_steps = config.epochs * self.steps_per_epoch
-        world.check_agreement(self.steps_per_epoch, self.shuffler.state())
+        world.check_agreement(self.steps_per_epoch, self.shuffler.own)
 
         self.on_epoch_end = tuple(on_epoch_end)
         self.on_step = [c.on_step for c in self.on_epoch_end if hasattr(c, "on_step")]
-        self.history = History(config, environment=self.describe())
+        environment = {
+            "device": device.type,
+            "precision": str(self.dtype).removeprefix("torch."),
+            "threads": torch.get_num_threads(),
+            "processes": world.size,
+            "torch": str(torch.__version__),
+        }
+        self.history = History(config, environment=environment)
+        self.folder: CheckpointFolder | None = None
+        self.save_every: int | None = None
         self.step = 0  # steps done
         self.begin_epoch()
 
@@ -145,53 +166,55 @@ class Trainer:
         self.shuffler.remember()
         self.epoch_started = time.perf_counter()
 
-    def run(self, saver: Saver | None = None) -> History:
+    def run(self) -> History:
         """Train until the last epoch, or until interrupted."""
         try:
             while len(self.history) < self.config.epochs:
-                self.run_epoch(saver)
+                self.run_epoch()
         except KeyboardInterrupt:
             if self.world.size > 1:  # the other processes wait for this one: end them, too
                 raise
             self.history.interrupted = True
-        if self.average is not None:
-            self.average.swap()
         self.model.eval()
         return self.history
 
-    def run_epoch(self, saver: Saver | None = None) -> None:
-        """Train on every picture once, validate, record, save, and tell the callbacks."""
-        self.train_epoch(saver)
+    def run_epoch(self) -> None:
+        """Train on every image once, validate, record, save, and tell the callbacks."""
+        self.train_epoch()
         self.history.epochs.append(self.validate())
         self.begin_epoch()
-        if saver is not None:
-            saver.save(self)
+        self.save()
         for callback in self.on_epoch_end:
             callback(self.history)
         self.epoch_started = time.perf_counter()  # saving and callbacks are not training
 
-    def train_epoch(self, saver: Saver | None = None) -> None:
-        """Take one step for each batch; the batches behind a checkpoint are passed over."""
+    def train_epoch(self) -> None:
+        """Take one step for each batch; the batches behind a checkpoint are passed over.
+
+        Raises:
+            ValueError: There are more or fewer batches than the loader's length said.
+        """
         self.model.train()
-        self.shuffler.rewind()
-        for images, labels in islice(self.train, len(self.meter), None):
-            self.train_step(images, labels)
+        for batch in self.shuffler.epoch(self.train, num_done=len(self.meter)):
+            self.train_step(batch)
             self.check_loss()
-            if saver is not None and saver.is_due(self):
-                saver.save(self)
+            is_last = len(self.meter) == self.steps_per_epoch  # saved once it is validated
+            if self.save_every and self.step % self.save_every == 0 and not is_last:
+                self.save()
             for callback in self.on_step:
                 callback(self.step, self.num_steps)
         self.check_loss(at_once=True)
+        if len(self.meter) != self.steps_per_epoch:
+            raise ValueError(
+                f"an epoch had {len(self.meter)} batches, and the training part says that it "
+                f"has {self.steps_per_epoch}: every pass over it has to give them all"
+            )
 
-    def train_step(self, images: Tensor, labels: Tensor) -> None:
-        """Change the weights once, against the gradient of the mean loss over one batch.
-
-        Args:
-            images: (B, C, H, W).
-            labels: (B,).
-        """
-        images, labels = move_batch(images, labels, self.device, self.config.channels_last)
-        self.set_learning_rate()
+    def train_step(self, batch: Any) -> None:
+        """Change the weights once, against the gradient of the mean loss over one batch."""
+        images, labels = devices.move_batch(batch, self.device, self.config.channels_last)
+        for group in self.optimizer.param_groups:
+            group["lr"] = learning_rate(self.step, self.num_steps, self.config)
         self.optimizer.zero_grad()
         self.add_gradients(images, labels)
         if self.config.clip_norm is not None:
@@ -199,100 +222,154 @@ class Trainer:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.config.clip_norm)
         self.scaler.step(self.optimizer)
         self.scaler.update()
-        if self.average is not None:
-            self.average.update(self.step)
         self.step += 1
 
     def add_gradients(self, images: Tensor, labels: Tensor) -> None:
         """Compute the gradient of the mean loss, piece by piece if the config says so.
 
-        Each piece gives the sum of its losses over the number of all pictures, so that pieces,
+        Each piece gives the sum of its losses over the number of all images, so that pieces,
         and shares of several processes, add up to the mean even when they differ in size.
         """
         # The processes' gradients are averaged, not added: their number makes up for that.
         scale = self.world.size / self.world.total(len(labels), self.device)
         loss_sum = num_right = torch.zeros((), device=self.device)
-        pieces = list(
-            zip(*(t.chunk(self.config.accumulate) for t in (images, labels)), strict=True)
-        )
+        cut = (tensor.chunk(self.config.accumulate) for tensor in (images, labels))
+        pieces = list(zip(*cut, strict=True))
         for number, (piece, piece_labels) in enumerate(pieces, start=1):
             with self.world.gradients_averaged(self.network, now=number == len(pieces)):
-                with autocast(self.device, self.dtype):
-                    outputs = self.network(piece)
-                sums = losses(outputs, piece_labels, self.config)
+                logits = forward(self.network, piece, self.dtype)
+                classes = class_numbers(piece_labels, logits[0].shape[1], not len(self.meter))
+                sums = score(logits, classes, self.config.auxiliary_weight)
                 self.scaler.scale(sums.objective * scale).backward()
             loss_sum = loss_sum + sums.cross_entropy
-            num_right = num_right + num_correct(main_logits(outputs), piece_labels)
+            num_right = num_right + sums.num_right
         self.meter.add(loss_sum, num_right, len(labels))
 
-    def set_learning_rate(self) -> None:
-        """Give the optimizer the rate that the schedule has for this step."""
-        lr = learning_rate(self.step, self.num_steps, self.config)
-        for group in self.optimizer.param_groups:
-            group["lr"] = lr
-
     def check_loss(self, at_once: bool = False) -> None:
-        """Stop the run if the loss is no longer a number.
-
-        Args:
-            at_once: Look now, even at a device that has to be waited for.
+        """Look at the losses; on a device that has to be waited for seldom, or `at_once`.
 
         Raises:
-            DivergenceError: It is not.
+            DivergenceError: One of them is no longer a number.
         """
         is_free = self.device.type in LOSS_CHECKED_EVERY_STEP_ON
-        wait = 1 if is_free else STEPS_BETWEEN_LOSS_CHECKS
-        if self.meter.num_unchecked < wait and not at_once:
-            return
-        index = self.meter.find_non_finite()
+        index = self.meter.find_non_finite(1 if at_once or is_free else STEPS_BETWEEN_LOSS_CHECKS)
         if index is not None:
-            step = self.step - len(self.meter) + index
-            raise DivergenceError(self.describe_divergence(step), self.history)
+            raise self.divergence(self.step - len(self.meter) + index)
 
-    def describe_divergence(self, step: int) -> str:
-        """Say when the loss went astray, and what to try."""
+    def divergence(self, step: int) -> DivergenceError:
+        """Return the error that says when the loss went astray, and what to try."""
         lr = learning_rate(step, self.num_steps, self.config)
         advice = f"a lower lr (say {self.config.lr / 10:g}), clip_norm=1.0"
         if self.dtype != torch.float32:
             advice += ", precision='float32'"
-        return (
+        return DivergenceError(
             f"the loss became infinite or NaN in epoch {step // self.steps_per_epoch + 1}, step "
             f"{step + 1} of {self.num_steps}, at lr {lr:.3g}: try {advice}, or look for NaN in "
-            "the pictures"
+            "the images",
+            self.history,
         )
 
     def validate(self) -> EpochRecord:
-        """Return the record of the epoch that has just been trained."""
-        train = averages(self.world.sum(self.meter.sums(), self.device))
+        """Return the record of the epoch that has just been trained.
+
+        Raises:
+            DivergenceError: The loss is infinite or NaN, as after a last step that went astray.
+        """
+        train_loss, train_accuracy, _ = averages(self.world.sum(self.meter.sums(), self.device))
         trained = time.perf_counter()
         self.world.average_statistics(self.model)
-        with nullcontext() if self.average is None else self.average.in_use():
-            channels_last = self.config.channels_last
-            meter, _ = tally(self.model, self.val, self.device, self.dtype, channels_last)
-        val = averages(self.world.sum(meter.sums(), self.device))
+        meter, _ = tally(self.model, self.val, self.dtype, self.config.channels_last)
+        val_loss, val_accuracy, _ = averages(self.world.sum(meter.sums(), self.device))
+        if not math.isfinite(val_loss):
+            raise self.divergence(self.step - 1)
         return EpochRecord(
             epoch=len(self.history) + 1,
-            train_loss=train.loss,
-            train_accuracy=train.accuracy,
-            val_loss=val.loss,
-            val_accuracy=val.accuracy,
+            train_loss=train_loss,
+            train_accuracy=train_accuracy,
+            val_loss=val_loss,
+            val_accuracy=val_accuracy,
             lr=learning_rate(self.step - 1, self.num_steps, self.config),
             seconds=trained - self.epoch_started,
             val_seconds=time.perf_counter() - trained,
         )
 
-    def describe(self) -> dict[str, str | int]:
-        """Return where and with what this run computes."""
+    def resume(self, folder: CheckpointFolder, save_every: int | None = None) -> None:
+        """Go on from the newest checkpoint of a folder, and save there from now on.
+
+        Args:
+            folder: Of this run alone.
+            save_every: Steps between two checkpoints within an epoch; None for epoch ends only.
+
+        Raises:
+            CheckpointError: There are checkpoints, but none of them is of this run.
+            ValueError: The number of steps is not positive.
+        """
+        if save_every is not None and save_every < 1:
+            raise ValueError(f"checkpoint_steps is {save_every}: save after 1 or more, or None")
+        self.folder, self.save_every = folder, save_every
+        found: Any = None
+        if self.world.is_main:
+            try:
+                found = folder.load(self.identity(), self.model.state_dict())
+            except CheckpointError as error:
+                found = error
+        found = self.world.gather(found)[0]
+        if isinstance(found, CheckpointError):
+            raise found
+        if found is not None:
+            self.load_state_dict(found)
+
+    def save(self) -> None:
+        """Write a checkpoint if there is a folder. All processes take part, the main one writes."""
+        if self.folder is None:
+            return
+        self.check_loss(at_once=True)  # a checkpoint of NaN would end every later attempt
+        state = self.state_dict()
+        if self.world.is_main:
+            self.folder.save(state, self.step)
+
+    def identity(self) -> dict[str, Any]:
+        """Return what this run is known by: its settings, its data, the number of its shares."""
         return {
-            "device": self.device.type,
-            "precision": precision_name(self.dtype),
-            "threads": torch.get_num_threads(),
-            "processes": self.world.size,
-            "torch": str(torch.__version__),
+            **self.config.to_dict(),
+            **describe_data(self.loaders),
+            "number of batches in an epoch": self.steps_per_epoch,
+            "number of processes": self.world.size,
+            "seeded order": self.shuffler.own is not None,
         }
 
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything that the rest of the run depends on: tensors and plain data."""
+        statistics = running_statistics(self.model)
+        own = {
+            "random": devices.random_state(self.device),
+            "random_at_epoch": self.shuffler.shared,
+            "meter": self.meter.state(),
+            "statistics": {name: buffer.cpu() for name, buffer in statistics.items()},
+        }
+        return {
+            "identity": self.identity(),
+            "step": self.step,
+            "seconds": time.perf_counter() - self.epoch_started,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": self.scaler.state_dict(),
+            "shuffler": self.shuffler.own,
+            "history": self.history.to_json(),
+            "processes": self.world.gather(own),
+        }
 
-def _check_data(loaders: Loaders) -> None:
-    for name, batches in (("train", loaders.train), ("val", loaders.val)):
-        if not len(batches):
-            raise ValueError(f"the {name} part of the data is empty: there is nothing to fit on")
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Bring the run to where `state_dict` was called."""
+        for name in ("model", "optimizer", "scaler"):
+            getattr(self, name).load_state_dict(state[name])
+        self.step = state["step"]
+        self.epoch_started = time.perf_counter() - state["seconds"]
+        self.history.epochs = History.from_json(state["history"]).epochs
+        own = state["processes"][self.world.rank]
+        self.meter = Meter(**own["meter"])
+        for name, buffer in running_statistics(self.model).items():
+            buffer.copy_(own["statistics"][name])
+        self.shuffler.own = state["shuffler"]
+        self.shuffler.shared = own.get("random_at_epoch", own["random"])
+        devices.set_random_state(own["random"], self.device)

@@ -16,6 +16,8 @@ from course_utils.tables import Table
 from course_utils.training.experiments import RECORDS
 from course_utils.training.history import History
 
+__all__ = ["RecordedRuns", "Spread", "load", "names", "table"]
+
 SCHEMA = 1
 
 
@@ -68,7 +70,7 @@ class RecordedRuns:
         return statistics.mean(self.cpu_seconds)
 
     def mean(self, column: str) -> list[float]:
-        """Return the mean over the runs of one value of each epoch, such as ``train_loss``."""
+        """Return the mean over the runs of one value of each epoch, such as `train_loss`."""
         return [spread(values).mean for values in self._by_epoch(column)]
 
     def deviation(self, column: str) -> list[float]:

@@ -126,8 +126,8 @@ class PoolingAndOrder(CourseWidget):
             f"then {self.activation}": (result["after"], [(row, col)]),
         }
         grids, framed = zip(*panels.values(), strict=True)
-        grids = [torch.tensor(grid) for grid in grids]
-        return plot_grids(grids, list(panels), shared=False, columns=3, framed=framed)
+        tensors = [torch.tensor(grid) for grid in grids]
+        return plot_grids(tensors, list(panels), shared=False, columns=3, framed=framed)
 
     def tell(self, result: Result) -> str:
         """Say in how many places the two orders differ, and by how much."""

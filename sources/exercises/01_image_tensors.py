@@ -24,8 +24,7 @@
 # %% readonly="setup"
 import torch
 
-from course_utils import data, quiz
-from course_utils import checks
+from course_utils import checks, data, quiz
 from course_utils.plots import plot_images, show
 
 # %% [markdown]
@@ -43,10 +42,7 @@ student_id = ""
 # %% [markdown]
 # ### Question 1
 
-# %% readonly="ask_batch_shape"
-quiz.ask("exercises/01_image_tensors", "batch_shape", student_id)
-
-# %% task="batch_shape"
+# %% quiz="batch_shape"
 batch_shape = None  # (four sizes)
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/01_image_tensors", "batch_shape", student_id)
@@ -54,25 +50,10 @@ num, width, height = (numbers[name] for name in ("num", "width", "height"))
 batch_shape = (num, 3, height, width)  # rows before columns
 ### END SOLUTION
 
-# %% check="batch_shape_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/01_image_tensors", "batch_shape", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), batch_shape, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), batch_shape)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 2
 
-# %% readonly="ask_batch_bytes"
-quiz.ask("exercises/01_image_tensors", "batch_bytes", student_id)
-
-# %% task="batch_bytes"
+# %% quiz="batch_bytes"
 batch_bytes = None  # bytes
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/01_image_tensors", "batch_bytes", student_id)
@@ -80,43 +61,16 @@ num, width, height = (numbers[name] for name in ("num", "width", "height"))
 batch_bytes = num * 3 * height * width * 4  # four bytes for each float32
 ### END SOLUTION
 
-# %% check="batch_bytes_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/01_image_tensors", "batch_bytes", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), batch_bytes, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), batch_bytes)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 3
 
-# %% readonly="ask_brighter"
-quiz.ask("exercises/01_image_tensors", "brighter", student_id)
-
-# %% task="brighter"
+# %% quiz="brighter"
 brighter = None  # a whole number
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/01_image_tensors", "brighter", student_id)
 value, more = numbers["value"], numbers["more"]
 brighter = (value + more) % 256  # a byte wraps around
 ### END SOLUTION
-
-# %% check="brighter_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/01_image_tensors", "brighter", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), brighter, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), brighter)
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Task 1: photos to a batch
@@ -167,10 +121,9 @@ def check_small(to_batch):
 
 
 batch_is_right = checks.show(check_small, to_batch)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(to_batch):
     import torch
 
@@ -185,7 +138,7 @@ def check_answer(to_batch):
         compare(to_batch, photos)
 
 
-reload(checks).award(4, check_answer, to_batch)
+checks.award(4, check_answer, to_batch)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -249,17 +202,16 @@ def check_small(channel_statistics):
 
 
 statistics_are_right = checks.show(check_small, channel_statistics)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(channel_statistics):
     check_small(channel_statistics)
     compare(channel_statistics, checks.random_tensor(5, 3, 4, 6, seed=1))
     compare(channel_statistics, checks.random_tensor(3, 3, 3, 3, seed=2) * 7 + 2)
 
 
-reload(checks).award(2, check_answer, channel_statistics)
+checks.award(2, check_answer, channel_statistics)
 ### END HIDDEN TESTS
 
 # %% check="normalise_check" points=2
@@ -292,10 +244,9 @@ def check_small(normalise):
 
 
 normalise_is_right = checks.show(check_small, normalise)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(normalise):
     check_small(normalise)
     for seed, shape in enumerate([(2, 3, 3, 3), (4, 1, 5, 2), (2, 5, 4, 5)]):
@@ -306,7 +257,7 @@ def check_answer(normalise):
         compare(normalise, images, mean, mean.abs() + 0.5)
 
 
-reload(checks).award(2, check_answer, normalise)
+checks.award(2, check_answer, normalise)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -350,17 +301,16 @@ def check_small(luminance):
 
 
 luminance_is_right = checks.show(check_small, luminance)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(luminance):
     check_small(luminance)
     compare(luminance, checks.random_tensor(2, 3, 5, 4, seed=1))
     compare(luminance, checks.random_tensor(3, 3, 3, 3, seed=2))
 
 
-reload(checks).award(2, check_answer, luminance)
+checks.award(2, check_answer, luminance)
 ### END HIDDEN TESTS
 
 # %% [markdown]

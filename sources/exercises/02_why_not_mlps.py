@@ -26,8 +26,7 @@ from itertools import pairwise
 
 import torch
 
-from course_utils import data, quiz
-from course_utils import checks
+from course_utils import checks, data, quiz
 from course_utils.plots import plot_images, show
 
 # %% [markdown]
@@ -45,10 +44,7 @@ student_id = ""
 # %% [markdown]
 # ### Question 1
 
-# %% readonly="ask_first_layer"
-quiz.ask("exercises/02_why_not_mlps", "first_layer", student_id)
-
-# %% task="first_layer"
+# %% quiz="first_layer"
 first_layer = None  # a whole number
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/02_why_not_mlps", "first_layer", student_id)
@@ -56,25 +52,10 @@ size, units = numbers["size"], numbers["units"]
 first_layer = (3 * size * size + 1) * units  # a weight for each number of the picture, and a bias
 ### END SOLUTION
 
-# %% check="first_layer_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/02_why_not_mlps", "first_layer", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), first_layer, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), first_layer)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 2
 
-# %% readonly="ask_place"
-quiz.ask("exercises/02_why_not_mlps", "place", student_id)
-
-# %% task="place"
+# %% quiz="place"
 place = None  # a whole number
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/02_why_not_mlps", "place", student_id)
@@ -82,43 +63,16 @@ size, channel, row, column = (numbers[name] for name in ("size", "channel", "row
 place = (channel * size + row) * size + column  # channel by channel, row by row
 ### END SOLUTION
 
-# %% check="place_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/02_why_not_mlps", "place", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), place, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), place)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 3
 
-# %% readonly="ask_training_memory"
-quiz.ask("exercises/02_why_not_mlps", "training_memory", student_id)
-
-# %% task="training_memory"
+# %% quiz="training_memory"
 training_memory = None  # bytes
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/02_why_not_mlps", "training_memory", student_id)
 size, units = numbers["size"], numbers["units"]
 training_memory = 3 * size * size * units * 4 * 4  # four floats of four bytes for each weight
 ### END SOLUTION
-
-# %% check="training_memory_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/02_why_not_mlps", "training_memory", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), training_memory, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), training_memory)
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Task 1: the parameters of an MLP
@@ -152,10 +106,9 @@ def check_small(mlp_parameters):
 
 
 count_is_right = checks.show(check_small, mlp_parameters)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(mlp_parameters):
     from itertools import pairwise
 
@@ -170,7 +123,7 @@ def check_answer(mlp_parameters):
         checks.require_number(mlp_parameters(list(sizes)), right, slips)
 
 
-reload(checks).award(2, check_answer, mlp_parameters)
+checks.award(2, check_answer, mlp_parameters)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -229,10 +182,9 @@ def check_small(shuffle_pixels, unshuffle_pixels):
 
 
 shuffle_is_right = checks.show(check_small, shuffle_pixels, unshuffle_pixels)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(shuffle_pixels, unshuffle_pixels):
     import torch
 
@@ -243,7 +195,7 @@ def check_answer(shuffle_pixels, unshuffle_pixels):
         compare(shuffle_pixels, unshuffle_pixels, images, order)
 
 
-reload(checks).award(4, check_answer, shuffle_pixels, unshuffle_pixels)
+checks.award(4, check_answer, shuffle_pixels, unshuffle_pixels)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -298,17 +250,16 @@ def check_small(twin_weight):
 
 
 twin_is_right = checks.show(check_small, twin_weight)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(twin_weight):
     check_small(twin_weight)
     compare(twin_weight, units=5, channels=3, height=4, width=4, seed=11)
     compare(twin_weight, units=4, channels=1, height=6, width=5, seed=12)
 
 
-reload(checks).award(4, check_answer, twin_weight)
+checks.award(4, check_answer, twin_weight)
 ### END HIDDEN TESTS
 
 # %% [markdown]

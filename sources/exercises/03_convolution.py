@@ -24,8 +24,7 @@
 # %% readonly="setup"
 import torch
 
-from course_utils import quiz
-from course_utils import checks
+from course_utils import checks, quiz
 from course_utils.plots import plot_images, show
 
 # %% [markdown]
@@ -42,10 +41,7 @@ student_id = ""
 #
 # ### Question 1
 
-# %% readonly="ask_toeplitz_shape"
-quiz.ask("exercises/03_convolution", "toeplitz_shape", student_id)
-
-# %% task="toeplitz_shape"
+# %% quiz="toeplitz_shape"
 toeplitz_shape = None  # (rows, columns)
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/03_convolution", "toeplitz_shape", student_id)
@@ -53,25 +49,10 @@ n, k = numbers["n"], numbers["k"]
 toeplitz_shape = (n - k + 1, n)  # a row for each output, a column for each input
 ### END SOLUTION
 
-# %% check="toeplitz_shape_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/03_convolution", "toeplitz_shape", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), toeplitz_shape, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), toeplitz_shape)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 2
 
-# %% readonly="ask_zeros_in_the_matrix"
-quiz.ask("exercises/03_convolution", "zeros_in_the_matrix", student_id)
-
-# %% task="zeros_in_the_matrix"
+# %% quiz="zeros_in_the_matrix"
 zeros_in_the_matrix = None
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/03_convolution", "zeros_in_the_matrix", student_id)
@@ -79,43 +60,16 @@ n, k = numbers["n"], numbers["k"]
 zeros_in_the_matrix = (n - k + 1) * (n - k)  # each row has k weights, the rest are zeros
 ### END SOLUTION
 
-# %% check="zeros_in_the_matrix_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/03_convolution", "zeros_in_the_matrix", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), zeros_in_the_matrix, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), zeros_in_the_matrix)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 3
 
-# %% readonly="ask_one_output"
-quiz.ask("exercises/03_convolution", "one_output", student_id)
-
-# %% task="one_output"
+# %% quiz="one_output"
 one_output = None
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/03_convolution", "one_output", student_id)
 a, b, c, d, e = (numbers[letter] for letter in "abcde")
 one_output = a * 1 + b * c + c * 0 + d * e  # cross-correlation: nothing is flipped
 ### END SOLUTION
-
-# %% check="one_output_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/03_convolution", "one_output", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), one_output, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), one_output)
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Task 1: write `conv2d`
@@ -161,10 +115,9 @@ def check_small(conv2d):
 
 
 conv2d_is_right = checks.show(check_small, conv2d)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(conv2d):
     import torch
     import torch.nn.functional as F
@@ -198,7 +151,7 @@ def check_answer(conv2d):
         checks.require(unchanged, "your function changes the picture or the kernel it is given")
 
 
-reload(checks).award(4, check_answer, conv2d)
+checks.award(4, check_answer, conv2d)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -242,10 +195,9 @@ def check_small(convolution_matrix):
 
 
 matrix_is_right = checks.show(check_small, convolution_matrix)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(convolution_matrix):
     import torch
     import torch.nn.functional as F
@@ -271,7 +223,7 @@ def check_answer(convolution_matrix):
         )
 
 
-reload(checks).award(3, check_answer, convolution_matrix)
+checks.award(3, check_answer, convolution_matrix)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -339,10 +291,9 @@ def check_small(separable_conv2d):
 
 
 separable_is_right = checks.show(check_small, separable_conv2d)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(separable_conv2d):
     import torch
     import torch.nn.functional as F
@@ -375,7 +326,7 @@ def check_answer(separable_conv2d):
         )
 
 
-reload(checks).award(2, check_answer, separable_conv2d)
+checks.award(2, check_answer, separable_conv2d)
 ### END HIDDEN TESTS
 
 # %% check="separable_count_check" points=1
@@ -394,10 +345,9 @@ def check_small(separable_multiplications):
 
 
 count_is_right = checks.show(check_small, separable_multiplications)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(separable_multiplications):
     import torch
 
@@ -420,7 +370,7 @@ def check_answer(separable_multiplications):
         checks.require_number(separable_multiplications(n, k), k * (column_only + both), slips)
 
 
-reload(checks).award(1, check_answer, separable_multiplications)
+checks.award(1, check_answer, separable_multiplications)
 ### END HIDDEN TESTS
 
 # %% [markdown]

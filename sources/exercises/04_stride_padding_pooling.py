@@ -24,8 +24,7 @@
 # %% readonly="setup"
 import torch
 
-from course_utils import quiz
-from course_utils import checks
+from course_utils import checks, quiz
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -42,10 +41,7 @@ student_id = ""
 # %% [markdown]
 # ### Question 1
 
-# %% readonly="ask_two_steps"
-quiz.ask("exercises/04_stride_padding_pooling", "two_steps", student_id)
-
-# %% task="two_steps"
+# %% quiz="two_steps"
 two_steps = None  # pixels
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/04_stride_padding_pooling", "two_steps", student_id)
@@ -53,25 +49,10 @@ n, k, s, p = (numbers[letter] for letter in "nksp")
 two_steps = ((n + 2 * p - k) // s + 1 - 2) // 2 + 1  # the convolution's size, then the pooling's
 ### END SOLUTION
 
-# %% check="two_steps_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/04_stride_padding_pooling", "two_steps", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), two_steps, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), two_steps)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 2
 
-# %% readonly="ask_pooled_shape"
-quiz.ask("exercises/04_stride_padding_pooling", "pooled_shape", student_id)
-
-# %% task="pooled_shape"
+# %% quiz="pooled_shape"
 pooled_shape = None  # (maps, height, width)
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/04_stride_padding_pooling", "pooled_shape", student_id)
@@ -79,43 +60,16 @@ c, h, w, k, s = (numbers[letter] for letter in "chwks")
 pooled_shape = (c, (h - k) // s + 1, (w - k) // s + 1)  # each map by itself
 ### END SOLUTION
 
-# %% check="pooled_shape_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/04_stride_padding_pooling", "pooled_shape", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), pooled_shape, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), pooled_shape)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 3
 
-# %% readonly="ask_field"
-quiz.ask("exercises/04_stride_padding_pooling", "field", student_id)
-
-# %% task="field"
+# %% quiz="field"
 field = None  # pixels
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/04_stride_padding_pooling", "field", student_id)
 a, b, s = (numbers[letter] for letter in "abs")
 field = 1 + (a - 1) + s * (b - 1)  # the second kernel's steps are s pixels apart
 ### END SOLUTION
-
-# %% check="field_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/04_stride_padding_pooling", "field", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), field, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), field)
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Task 1: the output formula
@@ -162,10 +116,9 @@ def check_small(output_size):
 
 
 output_size_is_right = checks.show(check_small, output_size)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(output_size):
     from itertools import product
 
@@ -182,7 +135,7 @@ def check_answer(output_size):
     checks.require(not refuses(output_size, 4, 6, 2, 1), "a window of 6 fits on 4 + 2 pixels, once")
 
 
-reload(checks).award(3, check_answer, output_size)
+checks.award(3, check_answer, output_size)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -227,10 +180,9 @@ def check_small(max_pool2d):
 
 
 pooling_is_right = checks.show(check_small, max_pool2d)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(max_pool2d):
     import torch.nn.functional as F
 
@@ -254,7 +206,7 @@ def check_answer(max_pool2d):
         checks.require_tensor(output, expected, slips, hint="each side is (size - k) // s + 1")
 
 
-reload(checks).award(4, check_answer, max_pool2d)
+checks.award(4, check_answer, max_pool2d)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -293,10 +245,9 @@ def check_small(receptive_field):
 
 
 field_is_right = checks.show(check_small, receptive_field)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(receptive_field):
     import torch
     from torch import nn
@@ -313,7 +264,7 @@ def check_answer(receptive_field):
         checks.require_number(receptive_field(layers), int((signal.grad != 0).sum()))
 
 
-reload(checks).award(3, check_answer, receptive_field)
+checks.award(3, check_answer, receptive_field)
 ### END HIDDEN TESTS
 
 # %% [markdown]

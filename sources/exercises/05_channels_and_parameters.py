@@ -25,8 +25,7 @@
 import torch
 from torch import nn
 
-from course_utils import quiz
-from course_utils import checks
+from course_utils import checks, quiz
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -43,10 +42,7 @@ student_id = ""
 # %% [markdown]
 # ### Question 1
 
-# %% readonly="ask_weight_shape"
-quiz.ask("exercises/05_channels_and_parameters", "weight_shape", student_id)
-
-# %% task="weight_shape"
+# %% quiz="weight_shape"
 weight_shape = None  # (first axis, second, third, fourth)
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/05_channels_and_parameters", "weight_shape", student_id)
@@ -54,25 +50,10 @@ c_in, c_out, h, w = (numbers[name] for name in ("c_in", "c_out", "h", "w"))
 weight_shape = (c_out, c_in, h, w)  # for each filter, a kernel for each channel that it reads
 ### END SOLUTION
 
-# %% check="weight_shape_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/05_channels_and_parameters", "weight_shape", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), weight_shape, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), weight_shape)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 2
 
-# %% readonly="ask_grouped_parameters"
-quiz.ask("exercises/05_channels_and_parameters", "grouped_parameters", student_id)
-
-# %% task="grouped_parameters"
+# %% quiz="grouped_parameters"
 grouped_parameters = None  # a whole number
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/05_channels_and_parameters", "grouped_parameters", student_id)
@@ -80,43 +61,16 @@ c_in, c_out, k, g = (numbers[name] for name in ("c_in", "c_out", "k", "g"))
 grouped_parameters = c_out * (c_in // g * k * k + 1)  # a filter reads the channels of its group
 ### END SOLUTION
 
-# %% check="grouped_parameters_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/05_channels_and_parameters", "grouped_parameters", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), grouped_parameters, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), grouped_parameters)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 3
 
-# %% readonly="ask_reduced_work"
-quiz.ask("exercises/05_channels_and_parameters", "reduced_work", student_id)
-
-# %% task="reduced_work"
+# %% quiz="reduced_work"
 reduced_work = None  # a whole number
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/05_channels_and_parameters", "reduced_work", student_id)
 c, r, n = (numbers[name] for name in "crn")
 reduced_work = n * n * (c * r + r * c * 5 * 5)  # first 1x1 from c to r, then 5x5 from r to c
 ### END SOLUTION
-
-# %% check="reduced_work_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/05_channels_and_parameters", "reduced_work", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), reduced_work, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), reduced_work)
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Task 1: the cost of a layer
@@ -167,10 +121,9 @@ def check_small(conv_cost):
 
 
 cost_is_right = checks.show(check_small, conv_cost)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(conv_cost):
     import torch
     from torch import nn
@@ -195,7 +148,7 @@ def check_answer(conv_cost):
         checks.require_number(work, counter.get_total_flops() // 2, slips)
 
 
-reload(checks).award(3, check_answer, conv_cost)
+checks.award(3, check_answer, conv_cost)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -240,10 +193,9 @@ def check_small(conv1x1):
 
 
 conv1x1_is_right = checks.show(check_small, conv1x1)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(conv1x1):
     import torch
     import torch.nn.functional as F
@@ -272,7 +224,7 @@ def check_answer(conv1x1):
         checks.require_tensor(output, expected, slips, hint="only the channels change")
 
 
-reload(checks).award(3, check_answer, conv1x1)
+checks.award(3, check_answer, conv1x1)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -337,10 +289,9 @@ def check_small(as_convolution):
 
 
 dense_is_right = checks.show(check_small, as_convolution)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(as_convolution):
     import torch
 
@@ -360,7 +311,7 @@ def check_answer(as_convolution):
     checks.require(same, "your function changes the dense layer that it is given")
 
 
-reload(checks).award(4, check_answer, as_convolution)
+checks.award(4, check_answer, as_convolution)
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -25,8 +25,7 @@
 import torch
 from torch import nn
 
-from course_utils import quiz
-from course_utils import checks
+from course_utils import checks, quiz
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -43,10 +42,7 @@ student_id = ""
 # %% [markdown]
 # ### Question 1
 
-# %% readonly="ask_exact_shift"
-quiz.ask("exercises/06_equivariance_and_fourier", "exact_shift", student_id)
-
-# %% task="exact_shift"
+# %% quiz="exact_shift"
 exact_shift = None  # pixels
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/06_equivariance_and_fourier", "exact_shift", student_id)
@@ -54,25 +50,10 @@ a, b, c = (numbers[letter] for letter in "abc")
 exact_shift = a * b * c  # only then is the shift a whole number of pixels after every layer
 ### END SOLUTION
 
-# %% check="exact_shift_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/06_equivariance_and_fourier", "exact_shift", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), exact_shift, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), exact_shift)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 2
 
-# %% readonly="ask_alias"
-quiz.ask("exercises/06_equivariance_and_fourier", "alias", student_id)
-
-# %% task="alias"
+# %% quiz="alias"
 alias = None  # periods
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/06_equivariance_and_fourier", "alias", student_id)
@@ -81,43 +62,16 @@ m = n // s  # pixels that are left
 alias = min(c % m, m - c % m)  # frequencies repeat every m, and mirror at m / 2
 ### END SOLUTION
 
-# %% check="alias_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/06_equivariance_and_fourier", "alias", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), alias, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), alias)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 3
 
-# %% readonly="ask_dark_rim"
-quiz.ask("exercises/06_equivariance_and_fourier", "dark_rim", student_id)
-
-# %% task="dark_rim"
+# %% quiz="dark_rim"
 dark_rim = None  # pixels
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/06_equivariance_and_fourier", "dark_rim", student_id)
 k, num_layers = numbers["k"], numbers["num_layers"]
 dark_rim = num_layers * (k // 2)  # each layer looks k // 2 pixels further
 ### END SOLUTION
-
-# %% check="dark_rim_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/06_equivariance_and_fourier", "dark_rim", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), dark_rim, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), dark_rim)
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Task 1: the equivariance error
@@ -163,10 +117,9 @@ def check_small(equivariance_error):
 
 
 error_is_right = checks.show(check_small, equivariance_error)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(equivariance_error):
     import torch
     import torch.nn.functional as F
@@ -196,7 +149,7 @@ def check_answer(equivariance_error):
     checks.require(abs(exact) < 1e-5, f"a convolution on a ring has the error 0, not {exact:.3g}")
 
 
-reload(checks).award(4, check_answer, equivariance_error)
+checks.award(4, check_answer, equivariance_error)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -250,10 +203,9 @@ def check_small(cross_correlation):
 
 
 fourier_is_right = checks.show(check_small, cross_correlation)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(cross_correlation):
     import torch.nn.functional as F
 
@@ -277,7 +229,7 @@ def check_answer(cross_correlation):
         checks.require_tensor(output, ours(kernel, mode="circular"), slips, tolerance=1e-4)
 
 
-reload(checks).award(3, check_answer, cross_correlation)
+checks.award(3, check_answer, cross_correlation)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -320,10 +272,9 @@ def check_small(blur_pool):
 
 
 blur_is_right = checks.show(check_small, blur_pool)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(blur_pool):
     import torch
     import torch.nn.functional as F
@@ -357,7 +308,7 @@ def check_answer(blur_pool):
         checks.require(torch.equal(maps, before), "your function changes the maps it is given")
 
 
-reload(checks).award(3, check_answer, blur_pool)
+checks.award(3, check_answer, blur_pool)
 ### END HIDDEN TESTS
 
 # %% [markdown]

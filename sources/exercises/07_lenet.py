@@ -26,8 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import data, quiz
-from course_utils import checks
+from course_utils import checks, data, quiz
 from course_utils.runtime import seed_everything
 
 # %% [markdown]
@@ -45,10 +44,7 @@ student_id = ""
 # %% [markdown]
 # ### Question 1
 
-# %% readonly="ask_after_two_blocks"
-quiz.ask("exercises/07_lenet", "after_two_blocks", student_id)
-
-# %% task="after_two_blocks"
+# %% quiz="after_two_blocks"
 after_two_blocks = None  # channels, height, width
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/07_lenet", "after_two_blocks", student_id)
@@ -57,25 +53,10 @@ h, w = numbers["h"], numbers["w"]
 after_two_blocks = (16, (h // 2 - 4) // 2, (w // 2 - 4) // 2)
 ### END SOLUTION
 
-# %% check="after_two_blocks_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/07_lenet", "after_two_blocks", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), after_two_blocks, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), after_two_blocks)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 2
 
-# %% readonly="ask_wider_convolution"
-quiz.ask("exercises/07_lenet", "wider_convolution", student_id)
-
-# %% task="wider_convolution"
+# %% quiz="wider_convolution"
 wider_convolution = None  # parameters
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/07_lenet", "wider_convolution", student_id)
@@ -84,25 +65,10 @@ c_in, c_out, k = numbers["c_in"], numbers["c_out"], numbers["k"]
 wider_convolution = c_out * (c_in * k * k + 1)
 ### END SOLUTION
 
-# %% check="wider_convolution_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/07_lenet", "wider_convolution", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), wider_convolution, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), wider_convolution)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 3
 
-# %% readonly="ask_uses_of_a_weight"
-quiz.ask("exercises/07_lenet", "uses_of_a_weight", student_id)
-
-# %% task="uses_of_a_weight"
+# %% quiz="uses_of_a_weight"
 uses_of_a_weight = None  # times
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/07_lenet", "uses_of_a_weight", student_id)
@@ -110,25 +76,10 @@ n = numbers["n"]
 uses_of_a_weight = (n // 2 - 4) ** 2  # once at each position of the filter
 ### END SOLUTION
 
-# %% check="uses_of_a_weight_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/07_lenet", "uses_of_a_weight", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), uses_of_a_weight, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), uses_of_a_weight)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 4
 
-# %% readonly="ask_changed_lenet"
-quiz.ask("exercises/07_lenet", "changed_lenet", student_id)
-
-# %% task="changed_lenet"
+# %% quiz="changed_lenet"
 changed_lenet = None  # parameters
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/07_lenet", "changed_lenet", student_id)
@@ -138,18 +89,6 @@ convolutions = 6 * (1 * 25 + 1) + 16 * (6 * 25 + 1)
 linears = 120 * (16 * width * width + 1) + 84 * (120 + 1) + classes * (84 + 1)
 changed_lenet = convolutions + linears
 ### END SOLUTION
-
-# %% check="changed_lenet_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/07_lenet", "changed_lenet", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), changed_lenet, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), changed_lenet)
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Task 1: write LeNet-5
@@ -216,17 +155,16 @@ def check_shapes(LeNet5, num_images=2, in_channels=1, num_classes=10):
 
 
 shapes_are_right = checks.show(check_shapes, LeNet5)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(LeNet5):
     check_shapes(LeNet5)
     check_shapes(LeNet5, num_images=7)
     check_shapes(LeNet5, num_images=3, in_channels=3, num_classes=26)
 
 
-reload(checks).award(2, check_answer, LeNet5)
+checks.award(2, check_answer, LeNet5)
 ### END HIDDEN TESTS
 
 # %% check="lenet_numbers_check" points=2
@@ -250,10 +188,9 @@ def check_parameters(LeNet5):
 
 
 parameters_are_right = checks.show(check_parameters, LeNet5)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(LeNet5):
     import torch
     import torch.nn.functional as F
@@ -332,7 +269,7 @@ def check_answer(LeNet5):
     compare(in_channels=3, num_classes=26)
 
 
-reload(checks).award(2, check_answer, LeNet5)
+checks.award(2, check_answer, LeNet5)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -403,10 +340,9 @@ def check_training(train_one_epoch):
 
 
 training_is_right = checks.show(check_training, train_one_epoch)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(train_one_epoch):
     import torch
     import torch.nn.functional as F
@@ -459,7 +395,7 @@ def check_answer(train_one_epoch):
         checks.require(model.training, "the model is left in evaluation mode")
 
 
-reload(checks).award(2, check_answer, train_one_epoch)
+checks.award(2, check_answer, train_one_epoch)
 ### END HIDDEN TESTS
 
 # %% check="train_loss_check" points=2
@@ -495,10 +431,9 @@ def check_loss(train_one_epoch):
 
 
 loss_is_right = checks.show(check_loss, train_one_epoch)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(train_one_epoch):
     import math
 
@@ -544,7 +479,7 @@ def check_answer(train_one_epoch):
         )
 
 
-reload(checks).award(2, check_answer, train_one_epoch)
+checks.award(2, check_answer, train_one_epoch)
 ### END HIDDEN TESTS
 
 # %% [markdown]

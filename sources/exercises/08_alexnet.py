@@ -24,8 +24,7 @@
 # %% readonly="setup"
 import torch
 
-from course_utils import quiz
-from course_utils import checks
+from course_utils import checks, quiz
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -42,10 +41,7 @@ student_id = ""
 # %% [markdown]
 # ### Question 1
 
-# %% readonly="ask_stem_maps"
-quiz.ask("exercises/08_alexnet", "stem_maps", student_id)
-
-# %% task="stem_maps"
+# %% quiz="stem_maps"
 stem_maps = None  # channels, height, width
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/08_alexnet", "stem_maps", student_id)
@@ -53,25 +49,10 @@ c_out, h, w, k, s, p = (numbers[name] for name in ("c_out", "h", "w", "k", "s", 
 stem_maps = (c_out, (h + 2 * p - k) // s + 1, (w + 2 * p - k) // s + 1)
 ### END SOLUTION
 
-# %% check="stem_maps_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/08_alexnet", "stem_maps", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), stem_maps, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), stem_maps)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 2
 
-# %% readonly="ask_grouped_parameters"
-quiz.ask("exercises/08_alexnet", "grouped_parameters", student_id)
-
-# %% task="grouped_parameters"
+# %% quiz="grouped_parameters"
 grouped_parameters = None  # parameters
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/08_alexnet", "grouped_parameters", student_id)
@@ -79,43 +60,16 @@ c_in, c_out, k, g = (numbers[name] for name in ("c_in", "c_out", "k", "g"))
 grouped_parameters = c_out * (c_in // g * k * k + 1)  # a filter reads the maps of its own group
 ### END SOLUTION
 
-# %% check="grouped_parameters_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/08_alexnet", "grouped_parameters", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), grouped_parameters, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), grouped_parameters)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 3
 
-# %% readonly="ask_quietened"
-quiz.ask("exercises/08_alexnet", "quietened", student_id)
-
-# %% task="quietened"
+# %% quiz="quietened"
 quietened = None  # a number
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/08_alexnet", "quietened", student_id)
 left, x, right, k = (numbers[name] for name in ("left", "x", "right", "k"))
 quietened = x / (k + left**2 + x**2 + right**2) ** 0.5
 ### END SOLUTION
-
-# %% check="quietened_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/08_alexnet", "quietened", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), quietened, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), quietened)
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Task 1: dropout
@@ -183,10 +137,9 @@ def check_small(dropout):
 
 
 training_is_right = checks.show(check_small, dropout)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(dropout):
     import torch
 
@@ -226,7 +179,7 @@ def check_answer(dropout):
     checks.require(bool((untouched == 1).all()), "with p = 0 nothing is dropped")
 
 
-reload(checks).award(3, check_answer, dropout)
+checks.award(3, check_answer, dropout)
 ### END HIDDEN TESTS
 
 # %% check="dropout_evaluation_check" points=1
@@ -252,10 +205,9 @@ def check_small(dropout, p=0.25):
 
 
 evaluation_is_right = checks.show(check_small, dropout)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(dropout):
     import torch
 
@@ -269,7 +221,7 @@ def check_answer(dropout):
     checks.require(torch.equal(generator.get_state(), before), sentence)
 
 
-reload(checks).award(1, check_answer, dropout)
+checks.award(1, check_answer, dropout)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -331,10 +283,9 @@ def check_small(local_response_norm):
 
 
 lrn_is_right = checks.show(check_small, local_response_norm)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(local_response_norm):
     import torch
     import torch.nn.functional as F
@@ -364,7 +315,7 @@ def check_answer(local_response_norm):
     checks.require_tensor(run_lrn(local_response_norm, a), right, tolerance=1e-4)
 
 
-reload(checks).award(3, check_answer, local_response_norm)
+checks.award(3, check_answer, local_response_norm)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -413,10 +364,9 @@ def check_small(fitting_sizes):
 
 
 fitting_is_right = checks.show(check_small, fitting_sizes)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(fitting_sizes):
     import torch
     import torch.nn.functional as F
@@ -447,7 +397,7 @@ def check_answer(fitting_sizes):
     require_sizes(fitting_sizes(3, 2, 0, 4, 4), [], {})
 
 
-reload(checks).award(3, check_answer, fitting_sizes)
+checks.award(3, check_answer, fitting_sizes)
 ### END HIDDEN TESTS
 
 # %% [markdown]

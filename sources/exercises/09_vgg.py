@@ -26,8 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import quiz
-from course_utils import checks
+from course_utils import checks, quiz
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -44,10 +43,7 @@ student_id = ""
 # %% [markdown]
 # ### Question 1
 
-# %% readonly="ask_block_parameters"
-quiz.ask("exercises/09_vgg", "block_parameters", student_id)
-
-# %% task="block_parameters"
+# %% quiz="block_parameters"
 block_parameters = None  # parameters
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/09_vgg", "block_parameters", student_id)
@@ -56,25 +52,10 @@ c_in, c_out, num = (numbers[name] for name in ("c_in", "c_out", "num"))
 block_parameters = c_out * (9 * c_in + 1) + (num - 1) * c_out * (9 * c_out + 1)
 ### END SOLUTION
 
-# %% check="block_parameters_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/09_vgg", "block_parameters", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), block_parameters, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), block_parameters)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 2
 
-# %% readonly="ask_features_shape"
-quiz.ask("exercises/09_vgg", "features_shape", student_id)
-
-# %% task="features_shape"
+# %% quiz="features_shape"
 features_shape = None  # channels, height, width
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/09_vgg", "features_shape", student_id)
@@ -84,25 +65,10 @@ for _ in range(pools):
 features_shape = (c * 2 ** (pools - 1), h, w)
 ### END SOLUTION
 
-# %% check="features_shape_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/09_vgg", "features_shape", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), features_shape, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), features_shape)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 3
 
-# %% readonly="ask_stack_weights"
-quiz.ask("exercises/09_vgg", "stack_weights", student_id)
-
-# %% task="stack_weights"
+# %% quiz="stack_weights"
 stack_weights = None  # weights
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/09_vgg", "stack_weights", student_id)
@@ -110,18 +76,6 @@ k, c = numbers["k"], numbers["c"]
 num_layers = (k - 1) // 2  # each layer of 3 x 3 adds two pixels to the first one
 stack_weights = num_layers * 9 * c * c
 ### END SOLUTION
-
-# %% check="stack_weights_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/09_vgg", "stack_weights", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), stack_weights, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), stack_weights)
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Task 1: the block
@@ -191,10 +145,9 @@ def check_small(VGGBlock):
 
 
 shapes_are_right = checks.show(check_small, VGGBlock)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(VGGBlock):
     check_small(VGGBlock)
     padded = {"every kernel is padded by 1: one of k pixels needs k // 2": 6}
@@ -204,7 +157,7 @@ def check_answer(VGGBlock):
     check_shape(VGGBlock, 4, 4, "3 3 3 3", (8, 8), {})
 
 
-reload(checks).award(2, check_answer, VGGBlock)
+checks.award(2, check_answer, VGGBlock)
 ### END HIDDEN TESTS
 
 # %% check="block_numbers_check" points=3
@@ -230,10 +183,9 @@ def check_parameters(VGGBlock):
 
 
 parameters_are_right = checks.show(check_parameters, VGGBlock)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(VGGBlock):
     import torch
     import torch.nn.functional as F
@@ -280,7 +232,7 @@ def check_answer(VGGBlock):
         checks.require_tensor(block(x), right, slips, tolerance=1e-4)
 
 
-reload(checks).award(3, check_answer, VGGBlock)
+checks.award(3, check_answer, VGGBlock)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -346,10 +298,9 @@ def check_small(make_features):
 
 
 features_are_right = checks.show(check_small, make_features)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(make_features):
     import torch
 
@@ -364,7 +315,7 @@ def check_answer(make_features):
         check_row(make_features, blocks, 5, (64, 40), count, {})
 
 
-reload(checks).award(3, check_answer, make_features)
+checks.award(3, check_answer, make_features)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -413,10 +364,9 @@ def check_small(merged_kernel):
 
 
 merged_is_right = checks.show(check_small, merged_kernel)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(merged_kernel):
     import torch
     import torch.nn.functional as F
@@ -434,7 +384,7 @@ def check_answer(merged_kernel):
         checks.require(same, "your function changes the kernels it is given")
 
 
-reload(checks).award(2, check_answer, merged_kernel)
+checks.award(2, check_answer, merged_kernel)
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -26,8 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import quiz
-from course_utils import checks
+from course_utils import checks, quiz
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -44,10 +43,7 @@ student_id = ""
 # %% [markdown]
 # ### Question 1
 
-# %% readonly="ask_module_shape"
-quiz.ask("exercises/10_googlenet", "module_shape", student_id)
-
-# %% task="module_shape"
+# %% quiz="module_shape"
 module_shape = None  # channels, height, width
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/10_googlenet", "module_shape", student_id)
@@ -57,25 +53,10 @@ h, w = numbers["h"], numbers["w"]
 module_shape = (one + three + five + pool, (h - 1) // 2 + 1, (w - 1) // 2 + 1)
 ### END SOLUTION
 
-# %% check="module_shape_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/10_googlenet", "module_shape", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), module_shape, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), module_shape)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 2
 
-# %% readonly="ask_path_parameters"
-quiz.ask("exercises/10_googlenet", "path_parameters", student_id)
-
-# %% task="path_parameters"
+# %% quiz="path_parameters"
 path_parameters = None  # parameters
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/10_googlenet", "path_parameters", student_id)
@@ -83,43 +64,16 @@ c, r, k, f = (numbers[letter] for letter in "crkf")
 path_parameters = r * (c + 1) + f * (r * k * k + 1)  # each filter has one bias
 ### END SOLUTION
 
-# %% check="path_parameters_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/10_googlenet", "path_parameters", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), path_parameters, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), path_parameters)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 3
 
-# %% readonly="ask_work_saved"
-quiz.ask("exercises/10_googlenet", "work_saved", student_id)
-
-# %% task="work_saved"
+# %% quiz="work_saved"
 work_saved = None  # times less
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/10_googlenet", "work_saved", student_id)
 c, r, k, f = (numbers[letter] for letter in "crkf")
 work_saved = c * f * k * k / (c * r + r * f * k * k)  # for each position of the maps
 ### END SOLUTION
-
-# %% check="work_saved_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/10_googlenet", "work_saved", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), work_saved, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), work_saved)
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Task 1: the Inception module
@@ -215,17 +169,16 @@ def check_small(Inception):
 
 
 shapes_are_right = checks.show(check_small, Inception)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(Inception):
     check_small(Inception)
     check_shape(Inception, 192, one=64, three=(96, 128), five=(16, 32), pool=32, size=(4, 4))
     check_shape(Inception, 3, one=1, three=(5, 2), five=(4, 7), pool=6, size=(1, 8))
 
 
-reload(checks).award(2, check_answer, Inception)
+checks.award(2, check_answer, Inception)
 ### END HIDDEN TESTS
 
 # %% check="inception_numbers_check" points=3
@@ -251,10 +204,9 @@ def check_parameters(Inception):
 
 
 parameters_are_right = checks.show(check_parameters, Inception)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(Inception):
     from itertools import permutations
 
@@ -334,7 +286,7 @@ def check_answer(Inception):
         checks.require(answer.requires_grad, "no gradient flows through your module")
 
 
-reload(checks).award(3, check_answer, Inception)
+checks.award(3, check_answer, Inception)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -388,10 +340,9 @@ def check_small(inception_multiply_adds):
 
 
 work_is_right = checks.show(check_small, inception_multiply_adds)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(inception_multiply_adds):
     from course_utils.inspection import summary
     from course_utils.models import googlenet
@@ -406,7 +357,7 @@ def check_answer(inception_multiply_adds):
         checks.require_number(inception_multiply_adds(*row, height, width), right)
 
 
-reload(checks).award(3, check_answer, inception_multiply_adds)
+checks.award(3, check_answer, inception_multiply_adds)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -464,10 +415,9 @@ def check_small(AveragingHead):
 
 
 head_is_right = checks.show(check_small, AveragingHead)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(AveragingHead):
     import torch
     import torch.nn.functional as F
@@ -488,7 +438,7 @@ def check_answer(AveragingHead):
         checks.require_tensor(head(maps), right, slips, tolerance=1e-4)
 
 
-reload(checks).award(2, check_answer, AveragingHead)
+checks.award(2, check_answer, AveragingHead)
 ### END HIDDEN TESTS
 
 # %% [markdown]

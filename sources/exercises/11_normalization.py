@@ -25,8 +25,7 @@
 import torch
 from torch import nn
 
-from course_utils import quiz
-from course_utils import checks
+from course_utils import checks, quiz
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -43,10 +42,7 @@ student_id = ""
 # %% [markdown]
 # ### Question 1
 
-# %% readonly="ask_he_deviation"
-quiz.ask("exercises/11_normalization", "he_deviation", student_id)
-
-# %% task="he_deviation"
+# %% quiz="he_deviation"
 he_deviation = None  # a number
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/11_normalization", "he_deviation", student_id)
@@ -54,25 +50,10 @@ k, c_in = numbers["k"], numbers["c_in"]
 he_deviation = (2 / (c_in * k * k)) ** 0.5  # a filter reads c_in kernels of k x k
 ### END SOLUTION
 
-# %% check="he_deviation_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/11_normalization", "he_deviation", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), he_deviation, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), he_deviation)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 2
 
-# %% readonly="ask_running_mean"
-quiz.ask("exercises/11_normalization", "running_mean", student_id)
-
-# %% task="running_mean"
+# %% quiz="running_mean"
 running_mean = None  # a number
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/11_normalization", "running_mean", student_id)
@@ -81,42 +62,15 @@ first = m * a  # the estimate starts at 0
 running_mean = (1 - m) * first + m * b
 ### END SOLUTION
 
-# %% check="running_mean_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/11_normalization", "running_mean", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), running_mean, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), running_mean)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 3
 
-# %% readonly="ask_number_of_means"
-quiz.ask("exercises/11_normalization", "number_of_means", student_id)
-
-# %% task="number_of_means"
+# %% quiz="number_of_means"
 number_of_means = None  # means
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/11_normalization", "number_of_means", student_id)
 number_of_means = numbers["n"] * numbers["g"]  # each picture has g groups, and each its own mean
 ### END SOLUTION
-
-# %% check="number_of_means_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/11_normalization", "number_of_means", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), number_of_means, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), number_of_means)
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Task 1: batch normalisation, both modes
@@ -234,10 +188,9 @@ def check_small(BatchNorm2d):
 
 
 training_is_right = checks.show(check_small, BatchNorm2d)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(BatchNorm2d):
     import torch
     import torch.nn.functional as F
@@ -284,7 +237,7 @@ def check_answer(BatchNorm2d):
         checks.require(close, "the gradient of your output is not that of batch normalisation")
 
 
-reload(checks).award(2, check_answer, BatchNorm2d)
+checks.award(2, check_answer, BatchNorm2d)
 ### END HIDDEN TESTS
 
 # %% check="batch_norm_evaluation_check" points=3
@@ -343,10 +296,9 @@ def check_small(BatchNorm2d):
 
 
 evaluation_is_right = checks.show(check_small, BatchNorm2d)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(BatchNorm2d):
     import torch
     from torch import nn
@@ -375,7 +327,7 @@ def check_answer(BatchNorm2d):
     require_row("running_var", ours.running_var, theirs.running_var, {})
 
 
-reload(checks).award(3, check_answer, BatchNorm2d)
+checks.award(3, check_answer, BatchNorm2d)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -447,10 +399,9 @@ def check_small(group_norm):
 
 
 group_is_right = checks.show(check_small, group_norm)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(group_norm):
     import torch
     import torch.nn.functional as F
@@ -488,7 +439,7 @@ def check_answer(group_norm):
     checks.require_tensor(answer, F.group_norm(x, 2, eps=1e-3), slips, tolerance=1e-3)
 
 
-reload(checks).award(2, check_answer, group_norm)
+checks.award(2, check_answer, group_norm)
 ### END HIDDEN TESTS
 
 # %% check="ends_check" points=1
@@ -512,10 +463,9 @@ def check_small(layer_norm, instance_norm):
 
 
 ends_are_right = checks.show(check_small, layer_norm, instance_norm)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(layer_norm, instance_norm):
     import torch.nn.functional as F
 
@@ -530,7 +480,7 @@ def check_answer(layer_norm, instance_norm):
         checks.require_tensor(run_norm(instance_norm, x), F.instance_norm(x), slips, tolerance=1e-3)
 
 
-reload(checks).award(1, check_answer, layer_norm, instance_norm)
+checks.award(1, check_answer, layer_norm, instance_norm)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -573,10 +523,9 @@ def check_small(he_std):
 
 
 he_is_right = checks.show(check_small, he_std)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(he_std):
     from torch import nn
 
@@ -598,7 +547,7 @@ def check_answer(he_std):
         checks.require_number(he_std(layer), (2 / fan_in) ** 0.5, slips)
 
 
-reload(checks).award(2, check_answer, he_std)
+checks.award(2, check_answer, he_std)
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -25,8 +25,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import quiz
-from course_utils import checks
+from course_utils import checks, quiz
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -43,10 +42,7 @@ student_id = ""
 # %% [markdown]
 # ### Question 1
 
-# %% readonly="ask_carried_share"
-quiz.ask("exercises/12_going_deeper", "carried_share", student_id)
-
-# %% task="carried_share"
+# %% quiz="carried_share"
 carried_share = None  # per cent
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/12_going_deeper", "carried_share", student_id)
@@ -54,25 +50,10 @@ percent, n = numbers["percent"], numbers["n"]
 carried_share = 100 * (1 - percent / 100) ** n  # each layer carries the share 1 - T
 ### END SOLUTION
 
-# %% check="carried_share_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/12_going_deeper", "carried_share", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), carried_share, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), carried_share)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 2
 
-# %% readonly="ask_stack_parameters"
-quiz.ask("exercises/12_going_deeper", "stack_parameters", student_id)
-
-# %% task="stack_parameters"
+# %% quiz="stack_parameters"
 stack_parameters = None  # parameters
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/12_going_deeper", "stack_parameters", student_id)
@@ -80,43 +61,16 @@ units, n = numbers["units"], numbers["n"]
 stack_parameters = n * 2 * (units * units + units)  # H and T; C = 1 - T is free
 ### END SOLUTION
 
-# %% check="stack_parameters_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/12_going_deeper", "stack_parameters", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), stack_parameters, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), stack_parameters)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 3
 
-# %% readonly="ask_agreement"
-quiz.ask("exercises/12_going_deeper", "agreement", student_id)
-
-# %% task="agreement"
+# %% quiz="agreement"
 agreement = None  # one number
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/12_going_deeper", "agreement", student_id)
 a, b = numbers["a"], numbers["b"]
 agreement = a * b / (2 * (a * a + b * b))
 ### END SOLUTION
-
-# %% check="agreement_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/12_going_deeper", "agreement", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), agreement, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), agreement)
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Task 1: the highway layer
@@ -189,10 +143,9 @@ def check_start(Highway):
 
 
 start_is_right = checks.show(check_start, Highway)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(Highway):
     check_start(Highway)
     values = [parameter.detach() for parameter in Highway(6).parameters()]
@@ -200,7 +153,7 @@ def check_answer(Highway):
     checks.require(started == 6, "without a second argument the gate's biases are -2")
 
 
-reload(checks).award(2, check_answer, Highway)
+checks.award(2, check_answer, Highway)
 ### END HIDDEN TESTS
 
 # %% check="highway_numbers_check" points=3
@@ -221,10 +174,9 @@ def check_gradient(Highway):
 
 
 numbers_are_right = checks.show(check_gradient, Highway)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(Highway):
     import torch
 
@@ -274,7 +226,7 @@ def check_answer(Highway):
             raise checks.CheckFailed("your output differs from H(x) T(x) + x (1 - T(x))")
 
 
-reload(checks).award(3, check_answer, Highway)
+checks.award(3, check_answer, Highway)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -337,10 +289,9 @@ def check_small(gradient_norms):
 
 
 norms_are_right = checks.show(check_small, gradient_norms)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(gradient_norms):
     import torch
     import torch.nn.functional as F
@@ -377,7 +328,7 @@ def check_answer(gradient_norms):
             checks.require_number(norm, expected, slips, tolerance=1e-4)
 
 
-reload(checks).award(4, check_answer, gradient_norms)
+checks.award(4, check_answer, gradient_norms)
 ### END HIDDEN TESTS
 
 # %% [markdown]

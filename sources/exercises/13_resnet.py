@@ -26,8 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import quiz
-from course_utils import checks
+from course_utils import checks, quiz
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -44,10 +43,7 @@ student_id = ""
 # %% [markdown]
 # ### Question 1
 
-# %% readonly="ask_stage_shape"
-quiz.ask("exercises/13_resnet", "stage_shape", student_id)
-
-# %% task="stage_shape"
+# %% quiz="stage_shape"
 stage_shape = None  # channels, height, width
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/13_resnet", "stage_shape", student_id)
@@ -55,25 +51,10 @@ c, size = numbers["c"], numbers["size"]
 stage_shape = (2 * c, size // 2, size // 2)  # the first block alone changes the shape
 ### END SOLUTION
 
-# %% check="stage_shape_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/13_resnet", "stage_shape", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), stage_shape, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), stage_shape)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 2
 
-# %% readonly="ask_stage_weights"
-quiz.ask("exercises/13_resnet", "stage_weights", student_id)
-
-# %% task="stage_weights"
+# %% quiz="stage_weights"
 stage_weights = None  # weights
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/13_resnet", "stage_weights", student_id)
@@ -82,43 +63,16 @@ first = 9 * c * 2 * c + 9 * 2 * c * 2 * c + c * 2 * c  # the last term is the pr
 stage_weights = first + (n - 1) * 2 * 9 * 2 * c * 2 * c
 ### END SOLUTION
 
-# %% check="stage_weights_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/13_resnet", "stage_weights", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), stage_weights, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), stage_weights)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 3
 
-# %% readonly="ask_chain_derivative"
-quiz.ask("exercises/13_resnet", "chain_derivative", student_id)
-
-# %% task="chain_derivative"
+# %% quiz="chain_derivative"
 chain_derivative = None  # one number
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/13_resnet", "chain_derivative", student_id)
 a, n = numbers["a"], numbers["n"]
 chain_derivative = (1 + a) ** n  # each block passes its gradient on by two ways
 ### END SOLUTION
-
-# %% check="chain_derivative_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/13_resnet", "chain_derivative", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), chain_derivative, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), chain_derivative)
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Task 1: the residual block
@@ -198,17 +152,16 @@ def check_small(ResidualBlock):
 
 
 shapes_are_right = checks.show(check_small, ResidualBlock)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(ResidualBlock):
     check_small(ResidualBlock)
     for in_channels, out_channels, stride in [(9, 4, 1), (9, 4, 2), (5, 5, 2), (3, 8, 3)]:
         check_shape(ResidualBlock, in_channels, out_channels, stride, size=7)
 
 
-reload(checks).award(2, check_answer, ResidualBlock)
+checks.award(2, check_answer, ResidualBlock)
 ### END HIDDEN TESTS
 
 # %% check="block_numbers_check" points=3
@@ -244,10 +197,9 @@ def check_parameters(ResidualBlock):
 
 
 parameters_are_right = checks.show(check_parameters, ResidualBlock)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(ResidualBlock):
     from itertools import combinations
 
@@ -385,7 +337,7 @@ def check_answer(ResidualBlock):
             checks.require(False, sentence)
 
 
-reload(checks).award(3, check_answer, ResidualBlock)
+checks.award(3, check_answer, ResidualBlock)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -442,10 +394,9 @@ def check_small(bottleneck_parameters):
 
 
 bottleneck_is_right = checks.show(check_small, bottleneck_parameters)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(bottleneck_parameters):
     from course_utils.models.resnet import Bottleneck
 
@@ -457,7 +408,7 @@ def check_answer(bottleneck_parameters):
         checks.require_number(bottleneck_parameters(*row), right, slips)
 
 
-reload(checks).award(3, check_answer, bottleneck_parameters)
+checks.award(3, check_answer, bottleneck_parameters)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -534,17 +485,16 @@ def check_small(make_stage):
 
 
 stage_is_right = checks.show(check_small, make_stage)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(make_stage):
     check_small(make_stage)
     for row in [(3, 3, 2, 1), (5, 2, 1, 2), (6, 10, 5, 1), (4, 4, 4, 2)]:
         check_stage(make_stage, *row)
 
 
-reload(checks).award(2, check_answer, make_stage)
+checks.award(2, check_answer, make_stage)
 ### END HIDDEN TESTS
 
 # %% [markdown]

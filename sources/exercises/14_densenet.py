@@ -26,8 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import quiz
-from course_utils import checks
+from course_utils import checks, quiz
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -44,10 +43,7 @@ student_id = ""
 # %% [markdown]
 # ### Question 1
 
-# %% readonly="ask_block_weights"
-quiz.ask("exercises/14_densenet", "block_weights", student_id)
-
-# %% task="block_weights"
+# %% quiz="block_weights"
 block_weights = None  # weights
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/14_densenet", "block_weights", student_id)
@@ -55,25 +51,10 @@ k0, k, layers = (numbers[name] for name in ("k0", "k", "layers"))
 block_weights = sum(9 * k * (k0 + i * k) for i in range(layers))  # i layers came before
 ### END SOLUTION
 
-# %% check="block_weights_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/14_densenet", "block_weights", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), block_weights, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), block_weights)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 2
 
-# %% readonly="ask_bottleneck_pays"
-quiz.ask("exercises/14_densenet", "bottleneck_pays", student_id)
-
-# %% task="bottleneck_pays"
+# %% quiz="bottleneck_pays"
 bottleneck_pays = None  # the layer's number, counted from 1
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/14_densenet", "bottleneck_pays", student_id)
@@ -83,43 +64,16 @@ while k0 + (bottleneck_pays - 1) * k <= 7.2 * k:  # 9ck = 4ck + 36k² at c = 7.2
     bottleneck_pays += 1
 ### END SOLUTION
 
-# %% check="bottleneck_pays_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/14_densenet", "bottleneck_pays", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), bottleneck_pays, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), bottleneck_pays)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 3
 
-# %% readonly="ask_copied_maps"
-quiz.ask("exercises/14_densenet", "copied_maps", student_id)
-
-# %% task="copied_maps"
+# %% quiz="copied_maps"
 copied_maps = None  # maps
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/14_densenet", "copied_maps", student_id)
 k0, k, layers = (numbers[name] for name in ("k0", "k", "layers"))
 copied_maps = layers * k0 + k * layers * (layers - 1) // 2  # it grows with the square of layers
 ### END SOLUTION
-
-# %% check="copied_maps_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/14_densenet", "copied_maps", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), copied_maps, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), copied_maps)
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Task 1: the dense block
@@ -190,17 +144,16 @@ def check_small(DenseBlock):
 
 
 shapes_are_right = checks.show(check_small, DenseBlock)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(DenseBlock):
     check_small(DenseBlock)
     for row in [(24, 6, 12, 4, 4), (5, 1, 3, 6, 2), (3, 4, 7, 1, 5)]:
         check_block_shape(DenseBlock, *row)
 
 
-reload(checks).award(2, check_answer, DenseBlock)
+checks.award(2, check_answer, DenseBlock)
 ### END HIDDEN TESTS
 
 # %% check="block_numbers_check" points=3
@@ -223,10 +176,9 @@ def check_parameters(DenseBlock):
 
 
 parameters_are_right = checks.show(check_parameters, DenseBlock)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(DenseBlock):
     import torch
     import torch.nn.functional as F
@@ -283,7 +235,7 @@ def check_answer(DenseBlock):
         checks.require(not untouched, "no gradient reaches some of the convolutions")
 
 
-reload(checks).award(3, check_answer, DenseBlock)
+checks.award(3, check_answer, DenseBlock)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -351,10 +303,9 @@ def check_small(Transition):
 
 
 transition_is_right = checks.show(check_small, Transition)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(Transition):
     import torch
     import torch.nn.functional as F
@@ -394,7 +345,7 @@ def check_answer(Transition):
         checks.require(answer.requires_grad, "no gradient flows through your transition")
 
 
-reload(checks).award(3, check_answer, Transition)
+checks.award(3, check_answer, Transition)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -436,10 +387,9 @@ def check_small(final_channels):
 
 
 channels_are_right = checks.show(check_small, final_channels)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(final_channels):
     import torch
     from torch import nn
@@ -455,7 +405,7 @@ def check_answer(final_channels):
         checks.require(given == num_layers, "your function changes the list it is given")
 
 
-reload(checks).award(2, check_answer, final_channels)
+checks.award(2, check_answer, final_channels)
 ### END HIDDEN TESTS
 
 # %% [markdown]

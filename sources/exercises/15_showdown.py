@@ -26,8 +26,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import quiz
-from course_utils import checks
+from course_utils import checks, quiz
 
 # %% [markdown]
 # Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
@@ -44,10 +43,7 @@ student_id = ""
 # %% [markdown]
 # ### Question 1
 
-# %% readonly="ask_halving_block"
-quiz.ask("exercises/15_showdown", "halving_block", student_id)
-
-# %% task="halving_block"
+# %% quiz="halving_block"
 halving_block = None  # parameters
 ### BEGIN SOLUTION
 c = quiz.numbers("exercises/15_showdown", "halving_block", student_id)["c"]
@@ -55,25 +51,10 @@ weights = 9 * c * 2 * c + 9 * (2 * c) ** 2
 halving_block = weights + 2 * 2 * (2 * c)  # two BNs: a scale and a shift for each of 2c channels
 ### END SOLUTION
 
-# %% check="halving_block_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/15_showdown", "halving_block", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), halving_block, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), halving_block)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 2
 
-# %% readonly="ask_one_place"
-quiz.ask("exercises/15_showdown", "one_place", student_id)
-
-# %% task="one_place"
+# %% quiz="one_place"
 one_place = None
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/15_showdown", "one_place", student_id)
@@ -81,43 +62,16 @@ a, b, g, h = (numbers[letter] for letter in "abgh")
 one_place = max(0, (g * a + h * b) / 10)  # the sum first, then the ReLU
 ### END SOLUTION
 
-# %% check="one_place_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/15_showdown", "one_place", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), one_place, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), one_place)
-### END HIDDEN TESTS
-
 # %% [markdown]
 # ### Question 3
 
-# %% readonly="ask_standard_error"
-quiz.ask("exercises/15_showdown", "standard_error", student_id)
-
-# %% task="standard_error"
+# %% quiz="standard_error"
 standard_error = None  # percentage points
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/15_showdown", "standard_error", student_id)
 share = numbers["a"] / 100
 standard_error = 100 * (share * (1 - share) / numbers["n"]) ** 0.5
 ### END SOLUTION
-
-# %% check="standard_error_check" points=1
-from course_utils import quiz
-from course_utils import checks
-
-QUESTION = ("exercises/15_showdown", "standard_error", student_id)
-form_is_right = checks.show(quiz.form(*QUESTION), standard_error, fine="answered")
-### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), standard_error)
-### END HIDDEN TESTS
 
 # %% [markdown]
 # ## Task 1: a VGG stage from its row
@@ -164,10 +118,9 @@ def check_stage(make_stage, c_in=3, c_out=8, row="3 3", size=16):
 
 
 stage_is_right = checks.show(check_stage, make_stage)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(make_stage):
     check_stage(make_stage)
     check_stage(make_stage, 5, 5, "3", 8)
@@ -176,7 +129,7 @@ def check_answer(make_stage):
     check_stage(make_stage, 3, 8, "5 1")
 
 
-reload(checks).award(4, check_answer, make_stage)
+checks.award(4, check_answer, make_stage)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -228,10 +181,9 @@ def check_cam(cam):
 
 
 cam_is_right = checks.show(check_cam, cam)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(cam):
     import torch.nn.functional as F
 
@@ -268,7 +220,7 @@ def check_answer(cam):
     compare(1, 2, 7, 7, (28, 28))
 
 
-reload(checks).award(4, check_answer, cam)
+checks.award(4, check_answer, cam)
 ### END HIDDEN TESTS
 
 # %% [markdown]
@@ -317,10 +269,9 @@ def check_front(pareto_front, rows=CHART, front=("A", "B", "D"), slips=()):
 
 
 front_is_right = checks.show(check_front, pareto_front)
+
+
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-
 def check_answer(pareto_front):
     check_front(pareto_front)
     check_front(pareto_front, CHART[::-1])
@@ -335,7 +286,7 @@ def check_answer(pareto_front):
     check_front(pareto_front, [("alone", 0.1, 1.0)], ("alone",))
 
 
-reload(checks).award(3, check_answer, pareto_front)
+checks.award(3, check_answer, pareto_front)
 ### END HIDDEN TESTS
 
 # %% [markdown]

@@ -27,8 +27,8 @@
 # %% [markdown]
 # ## Is this machine ready?
 #
-# The doctor looks at your machine and says what each finding means for the course. It changes nothing
-# and asks no network.
+# The doctor looks at your machine and says whether all is ready, and what to do if not. It changes
+# nothing and asks no network.
 
 # %% tags=["nbval-ignore-output"]
 from course_utils.doctor import doctor
@@ -36,7 +36,7 @@ from course_utils.doctor import doctor
 doctor()
 
 # %% [markdown]
-# Every row that needs something from you says what. The lessons adapt to your machine by a
+# A click on *What was looked at* shows the rest. The lessons adapt to your machine by a
 # **profile**: `laptop` without a GPU (each lesson trains for at most three minutes), `full` with one,
 # `quick` for a fast look at everything. To choose yourself, set the environment variable
 # `COURSE_PROFILE` before you start JupyterLab.
@@ -94,7 +94,11 @@ print(f"{history.seconds:.0f} seconds")
 # %% tags=["nbval-ignore-output"]
 result = evaluate(model, loaders.test)
 print(f"after training: {result.accuracy:.0%} of {loaders.test.num_images} new pictures right")
-expect(result.accuracy > 0.75, "more than 75 % of the new pictures are classified rightly")
+expect(
+    result.accuracy > 0.75,
+    "More than 75 % of the new images are classified correctly.",
+    trained=True,
+)
 
 # %% [markdown]
 # And one single picture. Change the number and run the cell again; is the model ever surely wrong?

@@ -84,7 +84,7 @@ print("the array has", array.shape)
 image = torch.tensor(photo).permute(2, 0, 1)  # (3, 600, 512)
 batch = image[None]  # (1, 3, 600, 512)
 print(tuple(image.shape), tuple(batch.shape))
-expect(image[0, 230, 210] == photo[230, 210, 0], "each value is where it belongs", trained=False)
+expect(image[0, 230, 210] == photo[230, 210, 0], "Each value is where it belongs.")
 
 # %% [markdown]
 # **Predict, then run.** `reshape(3, 600, 512)` gives the same shape. Is it the same picture?
@@ -196,7 +196,10 @@ pixels = loaders.train.images / 255  # (9000, 1, 28, 28), float in [0, 1]
 mean, std = pixels.mean(), pixels.std()
 print(f"measured: mean {mean:.4f}, standard deviation {std:.4f}")
 print(f"loaders : mean {loaders.info.mean[0]:.4f}, standard deviation {loaders.info.std[0]:.4f}")
-expect(abs(mean - loaders.info.mean[0]) < 1e-4, "the loaders use the training mean", trained=False)
+expect(
+    abs(mean - loaders.info.mean[0]) < 1e-4,
+    "The loaders normalise with the mean of the training images.",
+)
 
 # %% [markdown]
 # **Predict, then run.** What are the mean and the range of a normalised batch? Is its mean exactly

@@ -78,7 +78,10 @@ def place(channel: int, row: int, column: int) -> int:
     return channel * 32 * 32 + row * 32 + column
 
 
-expect(vector[place(2, 10, 5)] == image[2, 10, 5], "that is its place", trained=False)
+expect(
+    vector[place(2, 10, 5)] == image[2, 10, 5],
+    "The number of channel 2, row 10 and column 5 stands at that place in the list.",
+)
 print(f"{len(vector)} numbers")
 print(f"one pixel down is {place(0, 11, 5) - place(0, 10, 5)} places further on")
 print(f"the next channel is {place(1, 10, 5) - place(0, 10, 5)} places further on")
@@ -96,7 +99,7 @@ print(f"the next channel is {place(1, 10, 5) - place(0, 10, 5)} places further o
 layer = nn.Linear(3072, 256)
 by_hand = (layer.weight[7] * vector).sum() + layer.bias[7]
 agree = torch.allclose(layer(vector)[7], by_hand, atol=1e-4)
-expect(agree, "unit 7 is the weighted sum of all 3072 numbers", trained=False)
+expect(agree, "Unit 7 is the weighted sum of all 3072 numbers, plus a bias.")
 
 # %% [markdown]
 # ## What it costs
@@ -155,8 +158,13 @@ found = {name: summary(build(), (3, 32, 32)) for name, build in BUILD.items()}
 for name, counts in found.items():
     print(f"{name:8}{counts.parameters:10,} parameters{counts.multiply_adds:12,} multiply-adds")
 less, more = found["convnet"], found["MLP"]
-expect(less.parameters * 13 < more.parameters, "13 times fewer parameters", trained=False)
-expect(less.multiply_adds > 4 * more.multiply_adds, "4 times the arithmetic", trained=False)
+expect(
+    less.parameters * 13 < more.parameters,
+    "The convnet has 13 times fewer parameters than the MLP.",
+)
+expect(
+    less.multiply_adds > 4 * more.multiply_adds, "It needs more than 4 times as many multiply-adds."
+)
 
 # %% [markdown]
 # Sharing weights saves memory, not arithmetic: a shared weight is used once for every place. An MLP
@@ -206,8 +214,8 @@ for name in BUILD:
     trained[name], last[name] = train(name, loaders)
     on_train, on_val = last[name].train_accuracy, last[name].val_accuracy
     print(f"{name:8} training {on_train:6.1%}   validation {on_val:6.1%}")
-expect(last["MLP"].val_accuracy > 0.88, "the MLP does well")
-expect(last["convnet"].val_accuracy > 0.97, "the convnet does better")
+expect(last["MLP"].val_accuracy > 0.88, "The MLP passes 88 % in validation.", trained=True)
+expect(last["convnet"].val_accuracy > 0.97, "The convnet passes 97 %.", trained=True)
 
 # %% [markdown]
 # So the MLP works? On these pictures it does: a figure of the same ten kinds, always in the middle.
@@ -265,7 +273,7 @@ columns = torch.cat([order + channel * 1024 for channel in range(3)])  # (3072,)
 twin.hidden[0].weight.data = tidy.hidden[0].weight.data[:, columns]  # each weight moves along
 x = test.images[:100] / 255  # (100, 3, 32, 32)
 same = torch.allclose(tidy(x), twin(shuffled(x)), atol=1e-4)
-expect(same, "the twin gives the same logits on shuffled pictures", trained=False)
+expect(same, "The twin gives the same logits on shuffled images.")
 
 # %%
 parts = {}
@@ -285,9 +293,17 @@ for name in BUILD:
 
 # %% tags=["nbval-ignore-output"]
 change = {name: noise_score[name] - tidy_score[name] for name in BUILD}
-expect(abs(change["MLP"]) < 0.04, "the MLP is the same, but for the luck of its first weights")
-expect(change["convnet"] < -0.15, "the convnet is clearly hurt")
-expect(noise_score["MLP"] > noise_score["convnet"], "on shuffled pictures the MLP is better")
+expect(
+    abs(change["MLP"]) < 0.04,
+    "Shuffling changes the MLP's accuracy by less than four points.",
+    trained=True,
+)
+expect(change["convnet"] < -0.15, "It costs the convnet more than 15 points.", trained=True)
+expect(
+    noise_score["MLP"] > noise_score["convnet"],
+    "On shuffled images the MLP is the better of the two.",
+    trained=True,
+)
 
 # %% [markdown]
 # Read the last line twice. A convnet is not a better learner. It is a learner with a **prejudice**
@@ -316,10 +332,11 @@ show(
     "and to chance at three or four. The convnet falls more slowly",
 )
 dense, conv = moved["MLP"], moved["convnet"]
-expect(dense[2] < 0.4 * dense[0], "two pixels cost the MLP more than half of its accuracy")
-expect(dense[4] < 0.2, "after four it knows next to nothing")
-expect(conv[2] > 0.65, "the convnet keeps most of its accuracy over two pixels")
-expect(all(c > d for c, d in zip(conv, dense, strict=True)), "it is ahead at every shift")
+ahead = all(c > d for c, d in zip(conv, dense, strict=True))
+expect(dense[2] < 0.4 * dense[0], "At two pixels the MLP has lost more than half.", trained=True)
+expect(dense[4] < 0.2, "Four pixels leave it an accuracy below 20 %.", trained=True)
+expect(conv[2] > 0.65, "Two pixels leave the convnet an accuracy above 65 %.", trained=True)
+expect(ahead, "The convnet is ahead at every shift.", trained=True)
 
 # %% [markdown]
 # To an MLP a star two pixels further right is a new pattern on other weights. The convnet carries
@@ -341,9 +358,9 @@ for name in BUILD:
     _, scattered[name] = train(name, anywhere)
     on_train, on_val = scattered[name].train_accuracy, scattered[name].val_accuracy
     print(f"{name:8} training {on_train:6.1%}   validation {on_val:6.1%}")
-expect(scattered["MLP"].train_accuracy > 0.75, "the MLP learns its training pictures")
-expect(scattered["MLP"].val_accuracy < 0.3, "and little that helps with others")
-expect(scattered["convnet"].val_accuracy > 0.88, "the convnet learns the figures")
+expect(scattered["MLP"].train_accuracy > 0.75, "The MLP learns its training images.", trained=True)
+expect(scattered["MLP"].val_accuracy < 0.3, "It learns little about others.", trained=True)
+expect(scattered["convnet"].val_accuracy > 0.88, "The convnet learns the figures.", trained=True)
 
 # %% [markdown]
 # This is **overfitting** in its purest form: by heart, and not by sense. With more than two hundred
@@ -382,7 +399,10 @@ show(
     "Above: five hearts in front of one kind of background, differing in colour, size and clutter. "
     "Below: the same five hearts in front of backgrounds that belong to other classes",
 )
-expect(true.masks.equal(swapped.masks), "only the backgrounds differ", trained=False)
+expect(
+    true.masks.equal(swapped.masks),
+    "The figures are the same in both sets: only the backgrounds differ.",
+)
 
 # %% [markdown]
 # Above are **true** backgrounds, below **swapped** ones: always those of another class.
@@ -429,10 +449,10 @@ show(
     "1 both are below 10",
 )
 dense, conv = ({rho: scores[rho, name] for rho in DIAL} for name in BUILD)
-expect(conv[0.9][2] > dense[0.9][2] + 0.2, "at 0.9 the convnet holds on to the figure better")
-expect(conv[0.9][2] < conv[0.0][2] - 0.2, "but it, too, has moved to the background")
-expect(max(conv[1.0][2], dense[1.0][2]) < 0.1, "at 1 both do worse than chance")
-expect(dense[1.0][0] > dense[0.0][0], "the MLP's validation is best where the MLP is worst")
+expect(conv[0.9][2] > dense[0.9][2] + 0.2, "At 0.9 the convnet resists better.", trained=True)
+expect(conv[0.9][2] < conv[0.0][2] - 0.2, "But it, too, has moved to the background.", trained=True)
+expect(max(conv[1.0][2], dense[1.0][2]) < 0.1, "At 1 both do worse than chance.", trained=True)
+expect(dense[1.0][0] > dense[0.0][0], "And there the MLP's validation is best.", trained=True)
 
 # %% [markdown]
 # Four things to take from this.
@@ -521,7 +541,7 @@ image = (test.images[0] / 255 - 0.5) / 0.25  # (3, 32, 32)
 ours = occlusion_map(model, image, 3)
 theirs = occlusion(model, image[None], labels=torch.tensor([3])).maps  # (1, 8, 8): cells of 4 x 4
 agree = torch.allclose(ours[::4, ::4], theirs[0], atol=1e-3)
-expect(agree, "both maps are the same", trained=False)
+expect(agree, "Both maps are the same.")
 
 # %% [markdown]
 # Now one picture with its true background, and four of our models: both at $\rho = 0$, where the
@@ -574,9 +594,17 @@ for rho, name in product((0.0, 0.9, 1.0), BUILD):
 # %% tags=["nbval-ignore-output"]
 for column, kind in enumerate(("occlusion", "saliency")):
     dense, conv = ({rho: on_figure[rho, name][column] for rho in (0.0, 0.9, 1.0)} for name in BUILD)
-    expect(conv[0.9] > dense[0.9], f"{kind}: at 0.9 the convnet's maps lie more on the figure")
-    expect(dense[1.0] < dense[0.0] - 0.05, f"{kind}: with the link, the MLP's maps leave it")
-    expect(conv[1.0] < conv[0.0] - 0.05, f"{kind}: and so do the convnet's")
+    expect(
+        conv[0.9] > dense[0.9],
+        f"By {kind}, at 0.9 the convnet's maps lie more on the figure than the MLP's.",
+        trained=True,
+    )
+    expect(
+        dense[1.0] < dense[0.0] - 0.05,
+        f"By {kind}, the MLP's maps leave the figure at 1.",
+        trained=True,
+    )
+    expect(conv[1.0] < conv[0.0] - 0.05, f"By {kind}, so do the convnet's.", trained=True)
 
 # %% [markdown]
 # So which model is more **interpretable**, easier to understand? By these maps the convnet: what it

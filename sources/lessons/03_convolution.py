@@ -61,7 +61,7 @@ generator = torch.Generator().manual_seed(0)
 x = torch.randn(n, generator=generator)
 W = torch.randn(n, n, generator=generator)  # row i holds the weights of output i
 h = torch.stack([sum(W[i, ell] * x[ell] for ell in range(n)) for i in range(n)])
-expect(torch.allclose(h, W @ x, atol=1e-5), "the sum is the product of a matrix", trained=False)
+expect(torch.allclose(h, W @ x, atol=1e-5), "The sum is the product of a matrix with the pixels.")
 print(f"{W.numel()} weights")
 
 # %% [markdown]
@@ -82,7 +82,7 @@ def V(i: int, p: int) -> torch.Tensor:
 
 
 renamed = torch.stack([sum(V(i, p) * x[i + p] for p in range(-i, n - i)) for i in range(n)])
-expect(torch.allclose(renamed, h, atol=1e-5), "the same numbers come out", trained=False)
+expect(torch.allclose(renamed, h, atol=1e-5), "The same numbers come out.")
 
 # %% [markdown]
 # Why rename? Because both facts about pictures are now easy to say. Locality is about $p$. Invariance is about
@@ -106,7 +106,10 @@ band = (column - row).abs() <= delta  # (n, n), True where |p| <= delta
 local = W * band
 nearby = [range(max(-delta, -i), min(delta, n - 1 - i) + 1) for i in range(n)]  # the offsets p
 h_local = torch.stack([sum(V(i, p) * x[i + p] for p in nearby[i]) for i in range(n)])
-expect(torch.allclose(h_local, local @ x, atol=1e-5), "the band is the local sum", trained=False)
+expect(
+    torch.allclose(h_local, local @ x, atol=1e-5),
+    "The local sum is the product with a band matrix.",
+)
 print(
     f"{int(band.sum())} weights; (2Δ + 1) n − Δ (Δ + 1) = {(2 * delta + 1) * n - delta * (delta + 1)}"
 )
@@ -130,8 +133,10 @@ print(
 f = torch.tensor([-1.5, 0.5, 1.0])  # f(-1), f(0), f(1)
 toeplitz = sum(f[p + delta] * torch.ones(n - abs(p)).diag(p) for p in range(-delta, delta + 1))
 h_shared = torch.stack([sum(f[p + delta] * x[i + p] for p in nearby[i]) for i in range(n)])
-expect(torch.allclose(h_shared, toeplitz @ x, atol=1e-6), "shared sum, Toeplitz matrix",
-       trained=False)  # fmt: skip
+expect(
+    torch.allclose(h_shared, toeplitz @ x, atol=1e-6),
+    "The shared sum is the product with a Toeplitz matrix.",
+)
 
 # %%
 show(
@@ -155,7 +160,7 @@ with torch.no_grad():
     layer.weight.copy_(f[None, None])  # (c_out, c_in, k) = (1, 1, 3)
     h_torch = layer(x[None, None])[0, 0]  # (N, C, n) = (1, 1, 12) in and out
 difference = (h_torch - toeplitz @ x).abs().max()
-expect(difference < 1e-6, "nn.Conv1d is the Toeplitz matrix, to 1e-6", trained=False)
+expect(difference < 1e-6, "What nn.Conv1d computes is the product with the Toeplitz matrix.")
 
 # %% [markdown]
 # So a convolution is a dense layer, with most weights set to zero and the others tied together. It can do
@@ -208,7 +213,7 @@ show(
 with torch.no_grad():
     local2d.weight.copy_(shared2d.weight.reshape(1, 1, 9).expand(36, 1, 9))  # a copy for each place
 equal = torch.allclose(matrix_of(local2d, 6), matrix_of(shared2d, 6), atol=1e-6)
-expect(equal, "a locally connected layer with tied weights is a convolution", trained=False)
+expect(equal, "A locally connected layer with tied weights is a convolution.")
 
 # %% [markdown]
 # Back to the question, 28 × 28 pixels in and out, with windows of 5 × 5:
@@ -223,7 +228,10 @@ show(
     plot_counts(counts, "weights"),
     "Bars on a logarithmic scale: dense 614,656, locally connected 19,600, convolution 25",
 )
-expect(counts["dense"] > 24_000 * counts["convolution"], "a factor of 24,000", trained=False)
+expect(
+    counts["dense"] > 24_000 * counts["convolution"],
+    "The dense layer has more than 24,000 times as many weights as the convolution.",
+)
 
 # %% [markdown]
 # Locality saved a factor of about 31, sharing another 784. And there is a second gain, which no bar shows: every
@@ -414,7 +422,10 @@ for name, kernel in {"printed": printed, "exact": exact}.items():
 # %%
 total = facts.get("example.blur_kernel_sum")
 print(facts.trap("blur_kernel_sums_to_one").right)
-expect(abs(printed.sum() - total.value) < 1e-6, "the printed kernel darkens", trained=False)
+expect(
+    abs(printed.sum() - total.value) < 1e-6,
+    f"The weights of the printed kernel add up to {total.value}, so it darkens.",
+)
 
 # %% [markdown]
 # Somebody rounded 0.0625 and 0.125 down. In a picture you do not see the three percent; in a deep network such a factor
@@ -435,7 +446,8 @@ expect(abs(printed.sum() - total.value) < 1e-6, "the printed kernel darkens", tr
 # %%
 down, across = torch.tensor([1.0, 2, 1]), torch.tensor([-1.0, 0, 1])
 expect(
-    torch.equal(torch.outer(down, across), filters["Sobel"]), "Sobel is a product", trained=False
+    torch.equal(torch.outer(down, across), filters["Sobel"]),
+    "The Sobel filter is the product of a column and a row.",
 )
 ramp = torch.arange(7.0).expand(7, 7)  # slope 1 to the right
 bowl = torch.arange(7.0)[:, None] ** 2 + torch.arange(7.0) ** 2  # second differences 2 and 2
@@ -454,8 +466,7 @@ binomial = torch.tensor([1.0, 4, 6, 4, 1]) / 16
 in_two = correlate(correlate(face, binomial[None]), binomial[:, None])
 expect(
     torch.allclose(in_two, correlate(face, filters["Gaussian 5 × 5"]), atol=1e-6),
-    "a row of 5 and a column of 5 do the work of 5 × 5",
-    trained=False,
+    "A row of 5 weights and a column of 5 do the work of the 5 × 5 filter.",
 )
 
 # %% [markdown]
@@ -471,9 +482,15 @@ expect(
 identity, laplacian = filters["identity"], filters["Laplacian"]
 slope = filters["emboss"] - identity
 edges = 9 * (identity - filters["mean of 9"])
-expect(torch.allclose(edges, filters["edges"]), "edges = 9 (identity − mean)", trained=False)
-expect(torch.equal(identity - laplacian, filters["sharpen"]), "sharpen", trained=False)
-expect(torch.equal(slope, -slope.flip(0, 1)), "emboss − identity is odd: a slope", trained=False)
+expect(torch.allclose(edges, filters["edges"]), "The filter “edges” is 9 × (identity − mean of 9).")
+expect(
+    torch.equal(identity - laplacian, filters["sharpen"]),
+    "The filter “sharpen” is identity − Laplacian.",
+)
+expect(
+    torch.equal(slope, -slope.flip(0, 1)),
+    "What “emboss” adds to the identity is odd: it is a slope.",
+)
 
 # %% [markdown]
 # Emboss is the one that a flip changes. Cross-correlation and convolution put the lamp into opposite corners:
@@ -580,12 +597,12 @@ kernel = torch.randn(5, 5, generator=generator)
 expected = F.conv2d(image[None, None], kernel[None, None])
 loops, unfolded = conv2d_loops(image, kernel), conv2d_unfold(image[None, None], kernel[None, None])
 expect(
-    torch.allclose(loops, expected[0, 0], atol=1e-4), "four loops agree with torch", trained=False
+    torch.allclose(loops, expected[0, 0], atol=1e-4), "Four loops compute what PyTorch computes."
 )
-expect(torch.allclose(unfolded, expected, atol=1e-4), "unfolding agrees with torch", trained=False)
+expect(torch.allclose(unfolded, expected, atol=1e-4), "Unfolding computes it, too.")
 several = torch.randn(4, 3, 9, 8, generator=generator), torch.randn(6, 3, 3, 2, generator=generator)
 same = torch.allclose(conv2d_unfold(*several), F.conv2d(*several), atol=1e-4)
-expect(same, "and so with several pictures, channels and filters", trained=False)
+expect(same, "It does so with several images, channels and filters.")
 
 # %% [markdown]
 # **Predict, then run.** How many times slower are the loops than PyTorch, for one picture of 28 × 28 and one 5 × 5 filter?
@@ -610,7 +627,7 @@ print(f"four loops {slow:8.2f} ms   unfold {table:.3f} ms   F.conv2d {torch_time
 
 # %% tags=["nbval-ignore-output"]
 print(f"the loops take {slow / torch_time:,.0f} times as long as F.conv2d")
-expect(slow > 100 * torch_time, "the loops are more than 100 times slower", trained=False)
+expect(slow > 100 * torch_time, "The loops are more than 100 times slower.")
 
 # %% [markdown]
 # The multiplications are the same 14,400 in all three. The loops spend their time on everything around them: each of
@@ -664,7 +681,7 @@ show(
     plot_grids([found.round(decimals=3) + 0.0], ["what was found"]),
     "The Sobel filter: minus 1, 0, 1; minus 2, 0, 2; minus 1, 0, 1",
 )
-expect(torch.allclose(found, filters["Sobel"], atol=1e-3), "it found Sobel", trained=False)
+expect(torch.allclose(found, filters["Sobel"], atol=1e-3), "Training found the Sobel filter.")
 
 # %% [markdown]
 # More than enough: the picture has 62 × 62 windows, and each is an example. For a dense layer the same picture would be *one*

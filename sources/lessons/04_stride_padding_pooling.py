@@ -38,7 +38,7 @@ sizes = [28]
 while sizes[-1] >= 3:
     sizes.append(sizes[-1] - 2)
 print(" → ".join(map(str, sizes)))
-expect(len(sizes) - 1 == 13, "13 layers fit, and the next one finds no window", trained=False)
+expect(len(sizes) - 1 == 13, "13 layers fit, and the next one finds no window.")
 
 # %% [markdown]
 # So pictures shrink although nobody asked for it. At the same time a network sees too little: one output of
@@ -86,7 +86,7 @@ def convolve(image: torch.Tensor, kernel: torch.Tensor, **settings) -> torch.Ten
 output = convolve(image, kernel)
 taught = torch.tensor(facts.get("example.plain").value)  # what the lectures print
 print(output.long())
-expect(torch.equal(output, taught.float()), "the lectures' example is right", trained=False)
+expect(torch.equal(output, taught.float()), "The lectures' example is right.")
 
 # %% [markdown]
 # ## Why 3? Counting the places of a window
@@ -137,7 +137,7 @@ print(f"{num_settings} settings tried, no exception found")
 # %%
 strided = convolve(image, kernel, stride=2)
 print(strided.long())
-expect(torch.equal(strided, output[::2, ::2]), "stride 2 keeps every second output", trained=False)
+expect(torch.equal(strided, output[::2, ::2]), "Stride 2 keeps every second output.")
 
 # %% [markdown]
 # But it leaves out *before* it computes, so it saves the work as well: a quarter of the windows, a
@@ -159,8 +159,10 @@ show(
     "Six by six counts: 1 at most places, 2 in the third row and column, 4 where they cross, and 0 "
     "in the last row and the last column",
 )
-expect(not x.grad[5].any() and not x.grad[:, 5].any(), "the last row and column count for nothing",
-       trained=False)  # fmt: skip
+expect(
+    not x.grad[5].any() and not x.grad[:, 5].any(),
+    "The last row and the last column count for nothing.",
+)
 
 # %% [markdown]
 # The remainder of the division, here 1, is the number of rows and columns that are lost, always at the
@@ -205,7 +207,7 @@ with warnings.catch_warnings():
     warnings.simplefilter("ignore")  # PyTorch warns that it must copy the picture here
     by_name = convolve(image, even, padding="same")
 by_hand = convolve(F.pad(image, (1, 2, 1, 2)), even)  # left, right, top, bottom
-expect(torch.equal(by_name, by_hand), "one row above, two rows below", trained=False)
+expect(torch.equal(by_name, by_hand), "It adds one row above and two rows below.")
 
 # %% [markdown]
 # The picture moves by half a pixel against its output. With odd filters that cannot happen.
@@ -277,8 +279,8 @@ show(
     "right output: 1 5 6, 6 8 3, 0 9 4",
 )
 ledger = torch.tensor(facts.get("example.padded").value).float()
-expect(torch.equal(right, ledger), "the listed filter gives 1 5 6 / 6 8 3 / 0 9 4", trained=False)
-expect(not torch.equal(right, printed), "and that is not what is printed", trained=False)
+expect(torch.equal(right, ledger), "The listed filter gives 1 5 6 / 6 8 3 / 0 9 4.")
+expect(not torch.equal(right, printed), "That is not what is printed.")
 
 # %% [markdown]
 # What went wrong? A misprint is a puzzle with few solutions, so let us search. The small numbers in
@@ -322,7 +324,7 @@ holes[::2, ::2] = kernel  # the same nine weights, zeros between them
 dilated = convolve(image, kernel, dilation=2)
 print(dilated.long(), "size", output_size(5, k=3, dilation=2))
 same = torch.equal(dilated, convolve(image, holes))
-expect(same, "a dilated filter is a filter with holes", trained=False)
+expect(same, "A dilated filter is a filter with holes.")
 
 # %% [markdown]
 # Nine weights see as far as twenty-five would. The second setting exists for pooling layers only: with
@@ -391,8 +393,14 @@ show(
 maps = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))  # (N, C, H, W)
 blocks = maps.reshape(2, 3, 4, 2, 4, 2)  # (N, C, H/2, 2, W/2, 2)
 largest, mean = blocks.amax(dim=(3, 5)), blocks.mean(dim=(3, 5))  # (N, C, H/2, W/2)
-expect(torch.equal(largest, nn.MaxPool2d(2)(maps)), "blocks give nn.MaxPool2d", trained=False)
-expect(torch.allclose(mean, nn.AvgPool2d(2)(maps)), "blocks give nn.AvgPool2d", trained=False)
+expect(
+    torch.equal(largest, nn.MaxPool2d(2)(maps)),
+    "The largest number of each block is what nn.MaxPool2d gives.",
+)
+expect(
+    torch.allclose(mean, nn.AvgPool2d(2)(maps)),
+    "The mean of each block is what nn.AvgPool2d gives.",
+)
 print("shape", tuple(largest.shape), "and parameters:", list(nn.MaxPool2d(2).parameters()))
 
 # %% [markdown]
@@ -475,7 +483,7 @@ pooled = conv_multiply_adds(64, 64, k=3, out=output_size(56, k=3, p=1))
 strided = conv_multiply_adds(64, 64, k=3, out=output_size(56, k=3, s=2, p=1))
 print(f"convolution, then pooling: {pooled:12,}")
 print(f"convolution with stride 2: {strided:12,}")
-expect(pooled == 4 * strided, "the stride costs a quarter", trained=False)
+expect(pooled == 4 * strided, "The convolution with stride 2 costs a quarter.")
 
 # %% [markdown]
 # The networks up to VGG and GoogLeNet pool; ResNet (lesson 13) mostly strides.
@@ -524,9 +532,12 @@ for name, f in {**increasing, **others}.items():
 # %%
 for_max = all(differing[name][0] == 0 for name in increasing)
 for_mean = all(differing[name][1] > 0.5 for name in increasing)
-expect(for_max, "with max pooling the order never matters for the first four", trained=False)
-expect(for_mean, "with average pooling it matters in most windows", trained=False)
-expect(differing["GELU"][0] > 0, "GELU decreases below −0.75, so it matters", trained=False)
+expect(for_max, "With max pooling the order never matters for the first four activations.")
+expect(for_mean, "With average pooling it matters in most windows.")
+expect(
+    differing["GELU"][0] > 0,
+    "GELU decreases below −0.75, so for GELU it matters with max pooling, too.",
+)
 
 # %% [markdown]
 # Two remarks. Where the order does not matter, **pooling first is cheaper**: the activation then runs on a
@@ -536,7 +547,7 @@ expect(differing["GELU"][0] > 0, "GELU decreases below −0.75, so it matters", 
 
 # %%
 gap = F.avg_pool2d(F.relu(x), 2) - F.relu(F.avg_pool2d(x, 2))
-expect(gap.min() >= -1e-6, "mean(ReLU(x)) ≥ ReLU(mean(x)) in every window", trained=False)
+expect(gap.min() >= -1e-6, "In every window, mean(ReLU(x)) ≥ ReLU(mean(x)).")
 
 # %% [markdown]
 # ### Try it: both orders at once
@@ -596,7 +607,7 @@ for name, (k, s) in layers.items():
     r, j = r + (k - 1) * j, j * s
     print(f"{name:8} sees {r:2d} pixels, jump {j}")
 fields = receptive_fields([Layer(k, s) for k, s in layers.values()])
-expect(fields[-1].size == r == 16, "a last feature of LeNet-5 sees 16 of 28 pixels", trained=False)
+expect(fields[-1].size == r == 16, "Each last feature of LeNet-5 sees 16 of 28 pixels.")
 
 # %%
 lenet = [Layer(5, p=2, name="conv 5"), Layer(2, 2, name="pool 2"), Layer(5, name="conv 5"),
@@ -677,11 +688,7 @@ ReceptiveFieldExplorer("LeNet-5")
 vgg16 = []
 for depth in (2, 2, 3, 3, 3):
     vgg16 += [Layer(3, p=1)] * depth + [Layer(2, 2)]
-expect(
-    receptive_fields(vgg16)[-1].size == 212,
-    "the last pool of VGG-16 sees 212 of 224 pixels",
-    trained=False,
-)
+expect(receptive_fields(vgg16)[-1].size == 212, "The last pool of VGG-16 sees 212 of 224 pixels.")
 
 # %% [markdown]
 # ### Not all pixels in it count the same
@@ -713,7 +720,10 @@ print(f"the middle has {int(paths.max()):,} paths, a corner of the field {int(pa
 # %%
 stacked, single = facts.get("vgg.three_3x3_weights"), facts.get("vgg.one_7x7_weights")
 print(f"three 3×3: {stacked.value} C²;  one 7×7: {single.value} C²  ({single.source})")
-expect((stacked.value, single.value) == (3 * 3**2, 7**2), "27 against 49", trained=False)
+expect(
+    (stacked.value, single.value) == (3 * 3**2, 7**2),
+    "Three 3 × 3 layers have 27 C² weights, one 7 × 7 layer has 49 C².",
+)
 
 # %% [markdown]
 # Second, non-linearities. Without an activation between them, two 3 × 3 filters $f$ and $g$ *are* one 5 × 5 filter,
@@ -729,10 +739,15 @@ f, g = torch.randn(2, 3, 3, generator=generator)
 x = torch.randn(12, 12, generator=generator)
 h = convolve(F.pad(f, (2, 2, 2, 2)), g.flip(0, 1))  # (5, 5)
 two_steps, one_step = convolve(convolve(x, f), g), convolve(x, h)
-expect(torch.allclose(two_steps, one_step, atol=1e-4), "two filters, one 5 × 5", trained=False)
+expect(
+    torch.allclose(two_steps, one_step, atol=1e-4),
+    "Two 3 × 3 filters in a row are one 5 × 5 filter.",
+)
 bent = [convolve(F.relu(convolve(sign * x, f)), g) for sign in (1, -1)]
-expect(not torch.allclose(bent[0], -bent[1]), "with a ReLU between no single filter does it",
-       trained=False)  # fmt: skip
+expect(
+    not torch.allclose(bent[0], -bent[1]),
+    "With a ReLU between them, no single filter does the same.",
+)
 
 # %% [markdown]
 # The last line is a proof: every single filter has $z(-x) = -z(x)$, and the stack with a ReLU has not.

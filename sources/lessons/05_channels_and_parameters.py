@@ -58,7 +58,8 @@ one = nn.Conv2d(3, 1, kernel_size=3)  # a single filter
 alone = [F.conv2d(x[:, c : c + 1], one.weight[:, c : c + 1]) for c in range(3)]  # (1, 1, 6, 6) each
 print(tuple(one(x).shape))
 expect(
-    torch.allclose(one(x), sum(alone) + one.bias, atol=1e-5), "a sum over channels", trained=False
+    torch.allclose(one(x), sum(alone) + one.bias, atol=1e-5),
+    "The filter's output is a sum over the channels, plus its bias.",
 )
 
 # %% [markdown]
@@ -100,9 +101,7 @@ show(
 # %%
 maps = layer(x)  # (1, 6, 6, 6)
 fourth = F.conv2d(x, layer.weight[3:4], layer.bias[3:4])  # the filter with index 3 alone
-expect(
-    torch.allclose(maps[:, 3:4], fourth, atol=1e-6), "each map has its own filter", trained=False
-)
+expect(torch.allclose(maps[:, 3:4], fourth, atol=1e-6), "Each map has a filter of its own.")
 
 # %% [markdown]
 # Words get muddled here. In this course a **kernel** is one k × k slice, a **filter** is the stack of $c_\text{in}$ kernels that
@@ -128,7 +127,7 @@ layer = nn.Conv2d(3, 8, kernel_size=(3, 5), stride=(2, 1), padding=(1, 2))
 shape = layer(torch.zeros(4, 3, 33, 48)).shape
 print(tuple(shape))
 size = output_size((33, 48), k=(3, 5), s=(2, 1), p=(1, 2))
-expect(shape == (4, 8, *size), "(N, c_out) and the formula twice", trained=False)
+expect(shape == (4, 8, *size), "The output is (N, c_out, h, w), with h and w by the formula.")
 
 # %% [markdown]
 # And if the number of channels is wrong? There is no sum to take, so PyTorch refuses:
@@ -189,7 +188,8 @@ x = torch.randn(8, 6, 12, 12, generator=generator)
 with_bias = norm(layer(x))
 without = norm(F.conv2d(x, layer.weight))  # the same weights, no bias
 expect(
-    torch.allclose(with_bias, without, atol=1e-4), "the bias is gone after BatchNorm", trained=False
+    torch.allclose(with_bias, without, atol=1e-4),
+    "After batch normalisation nothing is left of the bias.",
 )
 
 # %% [markdown]
@@ -213,9 +213,9 @@ with FlopCounterMode(display=False) as counter:
     layer(torch.zeros(1, 6, 14, 14))
 by_hand = 16 * 6 * 25 * 10 * 10
 print(f"multiply-adds by hand {by_hand:,}; PyTorch's FLOPs {counter.get_total_flops():,}")
-expect(counter.get_total_flops() == 2 * by_hand, "a multiply-add is two FLOPs", trained=False)
+expect(counter.get_total_flops() == 2 * by_hand, "A multiply-add is two FLOPs.")
 counted = conv_multiply_adds(6, 16, k=5, out=output_size(14, k=5))
-expect(counted == by_hand, "course_utils.arithmetic counts multiply-adds", trained=False)
+expect(counted == by_hand, "The course's own arithmetic counts multiply-adds.")
 
 # %% [markdown]
 # Twice as much: PyTorch counts the product and the addition. Papers mostly count multiply-adds and print "FLOPs" above them, so
@@ -241,7 +241,10 @@ parameters = sum(row.parameters for row in linear) / sum(row.parameters for row 
 work = sum(row.multiply_adds for row in convolutions) / sum(row.multiply_adds for row in rows)
 print(f"the linear layers hold {parameters:.0%} of the parameters")
 print(f"the convolutions do    {work:.0%} of the work")
-expect(parameters > 0.85 and work > 0.98, "few numbers, used often", trained=False)
+expect(
+    parameters > 0.85 and work > 0.98,
+    "The convolutions have few weights and do nearly all of the work.",
+)
 
 # %% [markdown]
 # A convolution has few weights and uses each at every position. A linear layer has many and uses each once. To make such a network
@@ -319,7 +322,10 @@ with torch.no_grad():
     conv.bias.copy_(linear.bias)
     by_conv = conv(x)  # (2, 20, 100, 100)
     by_pixel = linear(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)  # channels last, and back
-expect(torch.allclose(by_conv, by_pixel, atol=1e-5), "1 × 1 = linear at each pixel", trained=False)
+expect(
+    torch.allclose(by_conv, by_pixel, atol=1e-5),
+    "A 1 × 1 convolution is a linear layer at each pixel.",
+)
 print(f"{tuple(x.shape)} → {tuple(by_conv.shape)} with {num_parameters(conv):,} parameters")
 
 # %% [markdown]
@@ -329,9 +335,7 @@ print(f"{tuple(x.shape)} → {tuple(by_conv.shape)} with {num_parameters(conv):,
 weights = torch.tensor([0.299, 0.587, 0.114])
 luminance = torch.einsum("c,chw->hw", weights, photo)
 as_conv = F.conv2d(photo[None], weights.reshape(1, 3, 1, 1))[0, 0]
-expect(
-    torch.allclose(luminance, as_conv, atol=1e-6), "luminance is a 1 × 1 convolution", trained=False
-)
+expect(torch.allclose(luminance, as_conv, atol=1e-6), "Luminance is a 1 × 1 convolution.")
 
 # %% [markdown]
 # People say "a 1 × 1 convolution is a fully connected layer". Yes: over the *channels*, shared by all pixels. It is not one over
@@ -354,7 +358,7 @@ print(f"over channels: {60 * 20:,} weights; over the picture: {over_picture:,}")
 direct = conv_multiply_adds(192, 32, k=5, out=28)
 reduced = conv_multiply_adds(192, 16, k=1, out=28) + conv_multiply_adds(16, 32, k=5, out=28)
 print(f"direct {direct:,}; reduced {reduced:,}: {direct / reduced:.1f} times less")
-expect(reduced < direct / 9, "a bottleneck saves nine tenths", trained=False)
+expect(reduced < direct / 9, "The reduction saves more than eight ninths of the work.")
 
 # %% [markdown]
 # That is a **bottleneck**. GoogLeNet is built of them (lesson 10), and so are the deep ResNets (lesson 13).
@@ -374,8 +378,8 @@ with torch.no_grad():
     conv.bias.copy_(linear.bias)
 maps = torch.randn(2, 16, 5, 5, generator=generator)
 same = torch.allclose(conv(maps)[:, :, 0, 0], linear(maps.flatten(1)), atol=1e-5)
-expect(same, "a dense layer is a convolution as large as its map", trained=False)
-expect(num_parameters(conv) == num_parameters(linear), "with as many parameters", trained=False)
+expect(same, "A dense layer is a convolution as large as its map.")
+expect(num_parameters(conv) == num_parameters(linear), "It has as many parameters.")
 
 # %% [markdown]
 # The paper of 1998 writes this layer as a convolution, C5. What for? Give it a larger map, and the linear layer fails while
@@ -424,12 +428,10 @@ x = torch.randn(2, 6, 10, 10, generator=generator)
 first = F.conv2d(x[:, :3], towers.weight[:4], towers.bias[:4])  # (2, 4, 8, 8)
 second = F.conv2d(x[:, 3:], towers.weight[4:], towers.bias[4:])  # (2, 4, 8, 8)
 same = torch.allclose(towers(x), torch.cat([first, second], dim=1), atol=1e-5)
-expect(same, "two groups are two layers side by side", trained=False)
+expect(same, "Two groups are two layers side by side.")
 x.requires_grad_()
 towers(x)[:, :4].sum().backward()  # go backwards from the first tower only
-expect(
-    not x.grad[:, 3:].any(), "the first tower depends on no channel of the second", trained=False
-)
+expect(not x.grad[:, 3:].any(), "The first tower depends on no channel of the second.")
 
 # %% [markdown]
 # What did the split save in AlexNet?
@@ -444,7 +446,7 @@ for name, (c_in, c_out, k) in layers.items():
     print(f"{name}: {whole:9,} parameters, in two groups {split:9,}")
 total = summarise("alexnet").parameters
 print(f"AlexNet has {total:,}; without groups it would have {total + saved:,}")
-expect(total == facts.get("alexnet.parameters").ours, "the ledger agrees", trained=False)
+assert total == facts.get("alexnet.parameters").ours
 
 # %% [markdown]
 # Two percent of all parameters, since most sit in the linear layers, but half of the work in those three.
@@ -464,7 +466,10 @@ c, n = 128, 56
 ordinary = conv_multiply_adds(c, c, k=3, out=n)
 separable = conv_multiply_adds(c, c, k=3, out=n, groups=c) + conv_multiply_adds(c, c, k=1, out=n)
 print(f"ordinary {ordinary:,}; separable {separable:,}; ratio {separable / ordinary:.4f}")
-expect(abs(separable / ordinary - (1 / c + 1 / 9)) < 1e-12, "1/c + 1/k²", trained=False)
+expect(
+    abs(separable / ordinary - (1 / c + 1 / 9)) < 1e-12,
+    "The separable pair costs 1/c + 1/k² of the ordinary convolution.",
+)
 
 # %% tags=["nbval-ignore-output"]
 import time

@@ -39,8 +39,6 @@ from course_utils.kernels import named_kernel
 from course_utils.plots import plot_images, plot_lines, plot_pixels, plot_two_ways, show
 from course_utils.runtime import expect
 
-claim = partial(expect, trained=False)  # nothing is trained here: every claim is exact
-
 # %% [markdown]
 # Our picture is the photo of lesson 01, in grey, cut to a square and made four times smaller.
 
@@ -78,10 +76,10 @@ show(
 )
 
 # %%
-claim(roll(roll(x, 3, 1), 4, 5).equal(roll(x, 7, 6)), "two shifts make one")
-claim(roll(roll(x, 9, 9), -9, -9).equal(x), "a shift can be undone")
+expect(roll(roll(x, 3, 1), 4, 5).equal(roll(x, 7, 6)), "Two shifts make one.")
+expect(roll(roll(x, 9, 9), -9, -9).equal(x), "A shift can be undone.")
 both = roll(2 * x + x.sqrt(), 5, 8)
-claim(both.equal(2 * roll(x, 5, 8) + roll(x.sqrt(), 5, 8)), "a shift is linear")
+expect(both.equal(2 * roll(x, 5, 8) + roll(x.sqrt(), 5, 8)), "A shift is linear.")
 
 # %% [markdown]
 # What is linear is a matrix. For a row of six pixels, $T_1$ is this one. Each row has a single 1,
@@ -95,7 +93,7 @@ show(
     "A 6 by 6 matrix with ones just below the diagonal and one in the upper right corner",
 )
 print((T @ row).int().tolist())
-claim((T @ row).equal(row.roll(1)), "the matrix rolls the row")
+expect((T @ row).equal(row.roll(1)), "The matrix rolls the row.")
 
 # %% [markdown]
 # ## Two properties
@@ -137,7 +135,7 @@ shared = torch.tensor([1, -2, 3])  # the same three weights at every place
 move_look, look_move = correlate(shared, row.roll(2)), correlate(shared, row).roll(2)
 print("move, then look:", move_look.tolist())
 print("look, then move:", look_move.tolist())
-claim(move_look.equal(look_move), "both ways give the same")
+expect(move_look.equal(look_move), "Both ways give the same.")
 
 # %% [markdown]
 # **Predict, then run.** A *locally connected* layer (lesson 03) has three weights of its own at
@@ -170,8 +168,8 @@ show(
     plot_pixels(tied, "M, averaged over all shifts"),
     "A 6 by 6 matrix in which every diagonal, wrapped around the edge, holds one number",
 )
-claim(not torch.allclose(M @ T, T @ M), "M does not commute with the shift")
-claim(torch.allclose(tied @ T, T @ tied), "its average does")
+expect(not torch.allclose(M @ T, T @ M), "M does not commute with the shift.")
+expect(torch.allclose(tied @ T, T @ tied), "Its average over all shifts does.")
 
 # %% [markdown]
 # Every diagonal holds one number, six numbers in all instead of thirty-six: a convolution with a
@@ -204,7 +202,7 @@ def edges(x: Tensor, border: str = "circular") -> Tensor:
 by_hand = (edges(roll(x, 5, 9)) - roll(edges(x), 5, 9)).norm() / edges(x).norm()
 print(f"by hand: {by_hand:.4f}   by the package: {equivariance_error(edges, x, 5, 9):.4f}")
 errors = [equivariance_error(edges, x, s, s) for s in range(1, 9)]
-claim(max(errors) < 1e-5, "circular convolution has no error beyond rounding")
+expect(max(errors) < 1e-5, "Circular convolution has no error beyond rounding.")
 
 # %%
 show(
@@ -282,7 +280,7 @@ for depth in (1, 4, 16):
     marked.append(moved.repeat(3, 1, 1))  # (3, 128, 128)
     marked[-1][:, differs] = orange
     inside = differs[4 + depth : -depth, 4 + depth : -depth]
-    claim(not inside.any(), f"depth {depth}: all errors lie within {depth} of a border")
+    expect(not inside.any(), f"Depth {depth}: all errors lie within {depth} of a border.")
 show(
     plot_images(marked, ["1 layer", "4 layers", "16 layers"], size=2.4),
     "The moved photo with the differing pixels in orange: thin lines along the border and the old "
@@ -397,9 +395,9 @@ show(
 # %%
 none, two, eight, whole = (pooled[name] for name in ("no pooling", "2 × 2", "8 × 8", "whole map"))
 print("shift by 4:", ", ".join(f"{name} {errors[4]:.2f}" for name, errors in pooled.items()))
-claim(0 < eight[1] < none[1] / 2, "8 × 8 windows take most of a shift by 1, but not all")
-claim(two[4] > 1, "2 × 2 windows do nothing against a shift by 4")
-claim(max(whole) < 1e-5, "pooling over the whole map is invariant")
+expect(0 < eight[1] < none[1] / 2, "8 × 8 windows take most of a shift by 1, but not all.")
+expect(two[4] > 1, "2 × 2 windows do nothing against a shift by 4.")
+expect(max(whole) < 1e-5, "Pooling over the whole map is invariant.")
 
 # %% [markdown]
 # So pooling is invariant *locally* (for shifts well below its window) and *approximately* (never
@@ -432,8 +430,8 @@ for name, head in heads.items():
     pair = [invariance_error(chain(layer, head), x, 5, 5) for layer in (edges, with_zeros)]
     print(f"{name:30}{pair[0]:10.4f}{pair[1]:10.4f}")
     errors[name] = pair[0]
-claim(errors["global average"] < 1e-5, "with a global average the net is invariant, on the ring")
-claim(errors["flatten"] > 1, "flattened it is anything but")
+expect(errors["global average"] < 1e-5, "With a global average the net is invariant, on the ring.")
+expect(errors["flatten"] > 1, "Flattened, it is anything but that.")
 
 # %% [markdown]
 # With zero padding the global average is nearly invariant, since the border is a small part of the
@@ -493,7 +491,7 @@ def low_pass(x: Tensor, cut_off: float) -> Tensor:
 
 
 there_and_back = torch.fft.ifft2(torch.fft.fft2(x)).real
-claim(torch.allclose(there_and_back, x, atol=1e-5), "there and back gives the same picture")
+expect(torch.allclose(there_and_back, x, atol=1e-5), "There and back gives the same image.")
 
 # %%
 kept = [low_pass(picture, cut_off).clamp(0, 1) for cut_off in (1 / 4, 1 / 8, 1 / 16)]
@@ -521,10 +519,13 @@ from course_utils.equivariance import shift  # inline
 
 # %%
 before, after = torch.fft.fft2(x), torch.fft.fft2(roll(x, 24, 40))
-claim(torch.allclose(before.abs(), after.abs(), atol=1e-2), "amplitudes are invariant")
+expect(torch.allclose(before.abs(), after.abs(), atol=1e-2), "Amplitudes are invariant.")
 smooth = low_pass(x, 1 / 2)  # all but the Nyquist frequency
 in_two_steps = shift(shift(smooth, 0.5, 0.25), 0.5, 0.75)
-claim(torch.allclose(in_two_steps, roll(smooth, 1, 1), atol=1e-5), "parts add up to a pixel")
+expect(
+    torch.allclose(in_two_steps, roll(smooth, 1, 1), atol=1e-5),
+    "Parts of a pixel add up to a whole one.",
+)
 finest = stripes(0, 64)  # one column light, one dark
 between = shift(finest, 0, 0.5)
 print(f"the finest stripes, half a pixel on: from {between.min():.2f} to {between.max():.2f}")
@@ -592,7 +593,10 @@ for name, kernel in (("blur", BLUR), ("Laplacian", LAPLACIAN), ("Sobel", SOBEL))
 
 # %%
 left, of_f = torch.fft.fft2(filtered(x, SOBEL.flip(0, 1))), torch.fft.fft2(on_the_ring(SOBEL))
-claim(torch.allclose(left, of_f * of_x, atol=1e-2), "F[f] F[x] belongs to the flipped filter")
+expect(
+    torch.allclose(left, of_f * of_x, atol=1e-2),
+    "The product F[f] F[x] belongs to the flipped filter.",
+)
 
 # %% [markdown]
 # ## What about zeros around the picture?
@@ -672,7 +676,10 @@ for name, kernel in kernels.items():
     top = f"largest at {u[response.argmax()]:.2f}"
     print(f"{name:10} at 0: {response[0]:.2f}   at 1/2: {response[-1]:.2f}   {top}")
 response = torch.fft.fft2(BLUR, s=(128, 128)).abs()[0, :65]
-claim(torch.allclose(response, torch.cos(math.pi * u) ** 2, atol=1e-5), "the blur's is cos² πu")
+expect(
+    torch.allclose(response, torch.cos(math.pi * u) ** 2, atol=1e-5),
+    "The blur's response is cos² πu.",
+)
 
 # %% [markdown]
 # Sobel does not see the finest stripes: left and right of every pixel they are alike. It is a
@@ -739,7 +746,7 @@ show(
     "same after a blur, which is an even grey",
 )
 amplitudes = torch.fft.rfft(thinned[0, 0] - thinned.mean()).abs()  # (33,): 0 to 32 cycles
-claim(amplitudes.argmax() == 64 - 56, "56 cycles have become 64 - 56 = 8")
+expect(amplitudes.argmax() == 64 - 56, "56 cycles have become 64 − 56 = 8.")
 
 # %% [markdown]
 # Eight broad stripes, which nobody has drawn. The pixels between would have told them from 56 fine
@@ -772,7 +779,7 @@ print("Are convnets invariant to shifts?")
 print(facts.get("shift.convnets").value)
 dense = F.max_pool2d(edges(x), 2, stride=1)  # the maximum of every window, (1, 4, 127, 127)
 every_second = dense[..., ::2, ::2]  # (1, 4, 64, 64)
-claim(F.max_pool2d(edges(x), 2).equal(every_second), "max pooling is both steps in one")
+expect(F.max_pool2d(edges(x), 2).equal(every_second), "Max pooling is both steps in one.")
 
 # %% [markdown]
 # The dense maximum treats every window alike, so it is equivariant. The subsampling is not, and its
@@ -802,9 +809,9 @@ for name, pool in (("dense max", dense_max), ("max pool", nn.MaxPool2d(2)), ("id
     found = [equivariance_error(chain(edges, pool), x, s, s) for s in range(1, 7)]
     print(f"{name:10}" + "".join(f"{error:8.4f}" for error in found))
     worst[name] = max(found)
-claim(worst["dense max"] < 1e-5, "the dense maximum follows every shift")
-claim(worst["ideal"] < 1e-5, "without aliasing, a layer of stride 2 does so, too")
-claim(worst["max pool"] > 0.4, "max pooling does not")
+expect(worst["dense max"] < 1e-5, "The dense maximum follows every shift.")
+expect(worst["ideal"] < 1e-5, "Without aliasing, a layer of stride 2 does so, too.")
+expect(worst["max pool"] > 0.4, "Max pooling does not.")
 
 # %% [markdown]
 # ## Blur-pooling
@@ -846,10 +853,13 @@ for name, halve in halving.items():
     print(f"{name:18}{odd[name]:9.3f}{even[name]:9.3f}{zeros[0]:11.3f}{zeros[1]:9.3f}")
 
 # %%
-claim(odd["max, blur 3 × 3"] < odd["max 2 × 2"] / 3, "a 3 × 3 blur removes 2/3 of the max's error")
-claim(odd["max, blur 5 × 5"] < odd["max 2 × 2"] / 7, "a 5 × 5 blur removes 6/7 of it")
-claim(odd["blur 3 × 3"] < odd["average 2 × 2"] < odd["stride 2"], "an average blurs a little")
-claim(max(even.values()) < 1e-5, "on the ring, all layers follow a shift by 2")
+expect(
+    odd["max, blur 3 × 3"] < odd["max 2 × 2"] / 3,
+    "A 3 × 3 blur removes 2/3 of max pooling's error.",
+)
+expect(odd["max, blur 5 × 5"] < odd["max 2 × 2"] / 7, "A 5 × 5 blur removes 6/7 of it.")
+expect(odd["blur 3 × 3"] < odd["average 2 × 2"] < odd["stride 2"], "An average blurs a little.")
+expect(max(even.values()) < 1e-5, "On the ring, all layers follow a shift by 2.")
 
 # %% [markdown]
 # Average pooling is a blur, too, of 2 × 2 and a weak one. And no blur can repair the zeros at the
@@ -881,9 +891,12 @@ show(
 )
 worst = {name: max(errors) for name, errors in chains.items()}
 exact = [errors[pixels] for errors in chains.values() for pixels in (0, 8, 16)]
-claim(max(exact) < 1e-5, "a shift by 8 = 2 · 2 · 2 is exact for all")
-claim(worst["max, blur 5 × 5"] < worst["max 2 × 2"] / 8, "5 × 5 blurs leave less than 1/8")
-claim(worst["max, ideal"] > 0.01, "the ideal low-pass is not exact any more")
+expect(max(exact) < 1e-5, "A shift by 8 = 2 · 2 · 2 is exact for all.")
+expect(
+    worst["max, blur 5 × 5"] < worst["max 2 × 2"] / 8,
+    "5 × 5 blurs leave less than 1/8 of the error.",
+)
+expect(worst["max, ideal"] > 0.01, "The ideal low-pass is not exact any more.")
 
 # %% [markdown]
 # The last claim may surprise. A ReLU makes sharp kinks, which are new high frequencies. In the
@@ -900,7 +913,10 @@ for name in chosen:
     pair = [invariance_error(chain(net, nn.AdaptiveAvgPool2d(1)), x, 3, 3) for net in nets]
     print(f"{name:30}{pair[0]:10.4f}{pair[1]:10.4f}")
     scores[name] = pair[0]
-claim(scores["max, blur 5 × 5"] < scores["max 2 × 2"] / 8, "blurred, the scores move less than 1/8")
+expect(
+    scores["max, blur 5 × 5"] < scores["max 2 × 2"] / 8,
+    "Blurred, the scores move less than 1/8 as much.",
+)
 
 # %% [markdown]
 # One per cent sounds harmless, and mostly is. But a trained net's decision can hang on it: Azulay

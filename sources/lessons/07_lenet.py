@@ -57,14 +57,9 @@ print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epo
 
 # %% tags=["nbval-ignore-output"]
 def load(seed: int = 0) -> data.Loaders:
-    """Load the pictures; the seed decides in which order they come."""
-    return data.load(
-        settings.data,
-        batch_size=settings.batch_size,
-        device=device,
-        generator=seed_everything(seed),
-        limit=settings.limit or None,
-    )
+    """Load the images; the seed decides in which order they come."""
+    generator = seed_everything(seed)
+    return data.load(settings.data, **settings.loading, device=device, generator=generator)
 
 
 loaders = load()
@@ -134,13 +129,11 @@ first, second = 6 * (1 * 5 * 5 + 1), 16 * (6 * 5 * 5 + 1)  # c_out * (c_in * k *
 linear = (400 + 1) * 120 + (120 + 1) * 84 + (84 + 1) * 10
 expect(
     num_parameters(lenet) == first + second + linear,
-    f"LeNet-5 has {first} + {second:,} + {linear:,} = {num_parameters(lenet):,} parameters",
-    trained=False,
+    f"LeNet-5 has {first} + {second:,} + {linear:,} = {num_parameters(lenet):,} parameters.",
 )
 expect(
     num_parameters(lenet) * 3 < num_parameters(mlp),
-    "LeNet-5 has less than a third of the MLP's parameters",
-    trained=False,
+    "LeNet-5 has less than a third of the MLP's parameters.",
 )
 
 # %% [markdown]
@@ -196,7 +189,7 @@ loss.backward()  # backward: the gradient of the loss for every parameter
 optimizer.step()  # move every parameter a little against its gradient
 after = F.cross_entropy(lenet(images), labels)
 print(f"loss on this batch: {loss.item():.3f} before the step, {after.item():.3f} after it")
-expect(after.item() < loss.item(), "one step lowers the loss on its own batch")
+expect(after.item() < loss.item(), "One step lowers the loss on its own batch.", trained=True)
 
 # %% [markdown]
 # ## The loop, written out
@@ -284,10 +277,15 @@ for (name, result), model in zip(results.items(), (mlp, lenet), strict=True):
     print(f"{name:8} {num_parameters(model):8,} parameters, test accuracy {result.accuracy:.1%}")
 
 # %%
-expect(results["LeNet-5"].accuracy > 0.80, "LeNet-5 passes 80 % test accuracy")
+expect(
+    results["LeNet-5"].accuracy > 0.80,
+    "LeNet-5 classifies more than 80 % of the test images correctly.",
+    trained=True,
+)
 expect(
     results["LeNet-5"].accuracy > results["MLP"].accuracy,
-    "LeNet-5 beats the MLP on the test part, with less than a third of its parameters",
+    "LeNet-5 beats the MLP on the test part, with less than a third of its parameters.",
+    trained=True,
 )
 
 # %% [markdown]
@@ -335,7 +333,8 @@ show(
 final = {name: history.column("val_accuracy")[-1] for name, history in runs.items()}
 expect(
     final["sigmoid, average pooling"] < final["scaled tanh, average pooling"],
-    "the sigmoid net learns less than the scaled tanh net in the same time",
+    "The sigmoid net learns less than the scaled tanh net in the same time.",
+    trained=True,
 )
 
 # %% [markdown]
@@ -402,7 +401,11 @@ for index in mistakes.flatten().argsort(descending=True)[:3].tolist():
     true, said = divmod(index, len(classes))
     print(f"{mistakes[true, said]:3d} of {confusion[true].sum()} {classes[true]} → {classes[said]}")
 recall = confusion.diagonal() / confusion.sum(dim=1)
-expect(classes[recall.argmin()] == "Shirt", "the shirt is the class found least often")
+expect(
+    classes[recall.argmin()] == "Shirt",
+    "The shirt is the class that is found least often.",
+    trained=True,
+)
 
 # %% [markdown]
 # Are those mistakes stupid? Look at some pictures that the model got wrong before you judge.

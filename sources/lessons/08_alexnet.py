@@ -57,15 +57,9 @@ from course_utils.plots import (
 
 # %% tags=["nbval-ignore-output"]
 def load(augment: data.Augment | None = None) -> data.Loaders:
-    """Load the same pictures in the same order every time."""
-    return data.load(
-        settings.data,
-        batch_size=settings.batch_size,
-        device=device,
-        augment=augment,
-        generator=seed_everything(0),
-        limit=settings.limit or None,
-    )
+    """Load the same images in the same order every time."""
+    options = settings.loading | {"augment": augment, "generator": seed_everything(0)}
+    return data.load(settings.data, **options, device=device)
 
 
 loaders = load()  # for looking and testing: never augmented
@@ -101,7 +95,7 @@ logits = torch.tensor([[3.0, 1.0, 0.0, 2.0], [0.0, 1.0, 2.0, 3.0], [5.0, 1.0, 2.
 labels = torch.tensor([0, 2, 1])
 for k in (1, 2, 3):
     print(f"top-{k} error: {top_k_error(logits, labels, k):.2f}")
-expect(top_k_error(logits, labels, 4) == 0, "with all classes named, none is missed", trained=False)
+expect(top_k_error(logits, labels, 4) == 0, "With all classes named, none is missed.")
 
 # %% [markdown]
 # Now the figures of 2012. Read the second column with care: what was measured, on which part, and by how many nets?
@@ -184,7 +178,11 @@ by_pixels = linear_accuracy(lambda images: images.float() / 255)
 by_hand = linear_accuracy(edge_histograms)
 print(f"linear classifier on the pixels:     {by_pixels:.1%}")
 print(f"linear classifier on the histograms: {by_hand:.1%}")
-expect(by_hand > by_pixels + 0.02, "the feature made by hand is worth more than two points")
+expect(
+    by_hand > by_pixels + 0.02,
+    "The feature made by hand is worth more than two points of accuracy.",
+    trained=True,
+)
 
 # %% [markdown]
 # Half as many numbers, and far better: people had chosen well. Keep that figure in mind and compare it with the convnets below. What a feature made by hand
@@ -238,7 +236,10 @@ def first_gradient(activation: str) -> float:
 
 
 ratio = first_gradient("relu") / first_gradient("sigmoid")
-expect(ratio > 100, "ReLU leaves the first layer more than 100 times the gradient", trained=False)
+expect(
+    ratio > 100,
+    "ReLU leaves the first layer more than 100 times the gradient that the sigmoid leaves.",
+)
 
 # %%
 name = "ReLU, average"
@@ -248,7 +249,8 @@ nets[name], runs[name] = train("lenet5", name, activation="relu", pooling="avera
 final = {name: history.column("val_accuracy")[-1] for name, history in runs.items()}
 expect(
     final["ReLU, average"] > final["sigmoid, average"] + 0.1,
-    "the activation alone is worth more than ten points of accuracy",
+    "The activation alone is worth more than ten points of accuracy.",
+    trained=True,
 )
 
 # %% [markdown]
@@ -278,7 +280,8 @@ nets[name], runs[name] = train("lenet5", name, activation="relu", pooling="max")
 train_loss = {name: history.column("train_loss")[-1] for name, history in runs.items()}
 expect(
     train_loss["ReLU, max"] < train_loss["ReLU, average"],
-    "with max pooling the net fits the training pictures better",
+    "With max pooling the net fits its training images better.",
+    trained=True,
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -321,10 +324,8 @@ show(
     "together fewer than 3 million",
 )
 linear = sum(count for name, count in parameters.items() if name.startswith("classifier"))
-expect(
-    layers.parameters == facts.get("alexnet.parameters").ours, "the ledger's count", trained=False
-)
-expect(linear > 0.95 * layers.parameters, "19 of 20 parameters are in linear layers", trained=False)
+assert layers.parameters == facts.get("alexnet.parameters").ours
+expect(linear > 0.95 * layers.parameters, "More than 19 of 20 parameters are in the linear layers.")
 
 # %%
 facts.table("alexnet.parameters*", "alexnet.convolutions", "alexnet.poolings", "alexnet.dropouts")
@@ -342,7 +343,7 @@ for n, p in ((224, 0), (227, 0), (224, 2)):
     print(
         f"{n} pixels, padding {p}: ({n} + {2 * p} - 11) / 4 + 1 = {(n + 2 * p - 11) / 4 + 1:5}, so {size}"
     )
-    expect(size == output_size(n, k=11, s=4, p=p), "as the formula says", trained=False)
+    assert size == output_size(n, k=11, s=4, p=p)
 
 # %%
 print(facts.trap("alexnet_224_gives_55"))
@@ -355,7 +356,7 @@ print(facts.trap("alexnet_224_gives_55"))
 strided = summary(nn.Conv2d(3, 96, kernel_size=11, stride=4), (3, 227, 227)).multiply_adds
 dense = summary(nn.Conv2d(3, 96, kernel_size=11, padding=5), (3, 227, 227)).multiply_adds
 print(f"stride 4: {strided:,} multiply-adds; stride 1, same size out: {dense:,}")
-expect(round(dense / strided) == 17, "at stride 1 it would be 17 times the work", trained=False)
+expect(round(dense / strided) == 17, "At stride 1 it would be 17 times the work.")
 
 # %% [markdown]
 # ### Two GPUs
@@ -435,7 +436,9 @@ show(
     "Six channels before and after: the loud one drops to about one, its two neighbours to a tenth, "
     "the others to a half",
 )
-expect(torch.allclose(norm(a).flatten(), torch.stack(by_formula)), "the formula", trained=False)
+expect(
+    torch.allclose(norm(a).flatten(), torch.stack(by_formula)), "The layer computes the formula."
+)
 
 # %% [markdown]
 # A trap for whoever builds AlexNet in PyTorch: `nn.LocalResponseNorm` divides its `alpha` by the window's size, the paper does
@@ -448,7 +451,10 @@ torch_norm = nn.LocalResponseNorm(
     5, alpha=5 * paper_norm.alpha, beta=paper_norm.beta, k=paper_norm.k
 )
 maps = torch.randn(2, 16, 4, 4, generator=torch.Generator().manual_seed(0)).relu()
-expect(torch.allclose(paper_norm(maps), torch_norm(maps)), "alpha times five", trained=False)
+expect(
+    torch.allclose(paper_norm(maps), torch_norm(maps)),
+    "With five times the alpha, PyTorch's layer computes the same.",
+)
 print(facts.get("alexnet.lrn_top5"))
 for key in ("vgg11.top5", "vgg11_lrn.top5"):
     print(facts.get(key).what, "-", facts.get(key))
@@ -530,8 +536,8 @@ Table(columns, tuple(rows), "Accuracy in evaluation mode, without augmentation")
 
 # %%
 plain, dropped, augmented = gap["AlexNet's size"], gap["+ dropout"], gap["+ augmentation"]
-expect(dropped < plain, "dropout narrows the gap")
-expect(augmented < plain, "augmentation narrows the gap")
+expect(dropped < plain, "Dropout narrows the gap.", trained=True)
+expect(augmented < plain, "Augmentation narrows the gap.", trained=True)
 
 # %% [markdown]
 # Both do what they are for: they narrow the gap. Narrowing a gap is not the same as getting better. A net with dropout
@@ -573,7 +579,11 @@ records.table(*(f"alexnet_step_{key}" for key in keys))
 # %% tags=["nbval-ignore-output"]
 best = max(on_val.values())
 print(f"linear classifier on histograms {by_hand:.1%}, best convnet {best:.1%}")
-expect(by_hand > best - 0.03, "no convnet here leaves the feature made by hand far behind")
+expect(
+    by_hand > best - 0.03,
+    "No convnet here is more than three points ahead of the feature made by hand.",
+    trained=True,
+)
 
 # %% [markdown]
 # With 3,000 pictures, what people knew about edges is worth as much as what a convnet can find out. What it finds out grows with the pictures, and what people knew

@@ -82,7 +82,7 @@ for kernel_size in (2, 3):
             nn.MaxPool2d(kernel_size, stride=2)(torch.zeros(1, 1, sizes[-1], 1000)).shape[2]
         )
     print(f"MaxPool2d({kernel_size}, stride=2):", " -> ".join(map(str, sizes)))
-expect(output_size(14, k=2, s=2) == 7, "14 pixels become 7 only with 2 x 2 windows", trained=False)
+expect(output_size(14, k=2, s=2) == 7, "With 2 × 2 windows, 14 pixels become 7.")
 print()
 print(facts.trap("vgg_pools_3x3"))
 
@@ -129,7 +129,7 @@ for letter, name in names.items():
         counted = summary(VGG(CONFIGURATIONS[letter]), (3, 224, 224), depth=0)
     printed = facts.get(f"{name}.parameters")
     rows.append((letter, counted.parameters, printed.text, f"{counted.multiply_adds / 1e9:.2f}"))
-    expect(counted.parameters == printed.ours, f"{letter} has the ledger's count", trained=False)
+    assert counted.parameters == printed.ours
 columns = ("net", "parameters, counted", "the paper's table 2", "10^9 multiply-adds, counted")
 Table(columns, tuple(rows))
 
@@ -148,7 +148,8 @@ show(
     "layers 124 million",
 )
 expect(
-    counts["three linear layers"] > 8 * sum(c.parameters for c in blocks), "8 of 9", trained=False
+    counts["three linear layers"] > 8 * sum(c.parameters for c in blocks),
+    "More than 8 of 9 parameters are in the three linear layers.",
 )
 
 # %%
@@ -170,8 +171,14 @@ show(
     plot_receptive_field(two, 9),
     "One output of two 3 by 3 layers sees three values of the layer below and five pixels of the picture",
 )
-expect(receptive_field(two).size == receptive_field([Layer(5, p=2)]).size, "5 x 5", trained=False)
-expect(receptive_field(three).size == receptive_field([Layer(7, p=3)]).size, "7 x 7", trained=False)
+expect(
+    receptive_field(two).size == receptive_field([Layer(5, p=2)]).size,
+    "Two 3 × 3 layers see as much as one 5 × 5 layer.",
+)
+expect(
+    receptive_field(three).size == receptive_field([Layer(7, p=3)]).size,
+    "Three see as much as one 7 × 7 layer.",
+)
 
 # %% [markdown]
 # **Same field, fewer weights.** With $C$ channels in and out, and without biases:
@@ -215,7 +222,7 @@ for c_in, c_out in ((64, 64), (64, 128), (3, 64)):
     one = conv_parameters(c_in, c_out, k=5, bias=False)
     stack = sum(conv_parameters(c, c_out, k=3, bias=False) for c in (c_in, c_out))
     print(f"{c_in:3} -> {c_out:3} channels: one 5x5 {one:8,} weights, two 3x3 {stack:8,}")
-expect(stack > one, "where few channels become many, the stack is the larger", trained=False)
+expect(stack > one, "Where few channels become many, the stack has more weights.")
 
 # %% [markdown]
 # Only where the number of channels stays. Where it doubles the two are about equal, and at the start the stack is eight times as large (of very
@@ -232,9 +239,12 @@ x = torch.randn(1, 2, 9, 9, generator=generator)
 stacked = F.conv2d(F.conv2d(x, first), second)  # (1, 3, 5, 5), nothing between
 kernel = F.conv2d(first.transpose(0, 1), second.flip(2, 3), padding=2).transpose(0, 1)
 print("one kernel:", tuple(kernel.shape))
-expect(torch.allclose(stacked, F.conv2d(x, kernel), atol=1e-3), "two are one 5 x 5", trained=False)
+expect(
+    torch.allclose(stacked, F.conv2d(x, kernel), atol=1e-3),
+    "With nothing between them, two 3 × 3 layers are one 5 × 5 layer.",
+)
 with_relu = F.conv2d(F.conv2d(x, first).relu(), second)
-expect(not torch.allclose(with_relu, stacked, atol=1), "with a ReLU they are not", trained=False)
+expect(not torch.allclose(with_relu, stacked, atol=1), "With a ReLU between them they are not.")
 
 # %% [markdown]
 # No: a 5 × 5 kernel has 25 free numbers, and two kernels of 3 × 3 have 18 (for one channel). The stack can do less, linearly. The ReLU in
@@ -254,19 +264,14 @@ def small_net(layers: str) -> nn.Module:
 
 size = {layers: num_parameters(small_net(layers).blocks) for layers in ("5", "3 3")}
 print(f"convolutions: {size['5']:,} parameters with 5x5, {size['3 3']:,} with two 3x3")
-expect(size["3 3"] < 0.75 * size["5"], "more than a quarter fewer", trained=False)
+expect(size["3 3"] < 0.75 * size["5"], "The stacks have more than a quarter fewer parameters.")
 
 
 # %%
 def train(net: nn.Module, seed: int = 0, lr: float = settings.lr, on_epoch_end=()):
-    """Train a net on the lesson's pictures; the seed decides their order."""
-    loaders = data.load(
-        settings.data,
-        batch_size=settings.batch_size,
-        device=device,
-        generator=seed_everything(seed),
-        limit=settings.limit or None,
-    )
+    """Train a net on the lesson's images; the seed decides their order."""
+    generator = seed_everything(seed)
+    loaders = data.load(settings.data, **settings.loading, device=device, generator=generator)
     config = TrainConfig(epochs=settings.epochs, lr=lr, seed=seed)
     return fit(net.to(device), loaders, config, on_epoch_end=on_epoch_end)
 
@@ -285,7 +290,11 @@ for layers in ("5", "3 3"):
 
 # %%
 mean = {layers: sum(accuracy[layers, seed] for seed in (0, 1)) / 2 for layers in ("5", "3 3")}
-expect(abs(mean["3 3"] - mean["5"]) < 0.06, "a quarter fewer weights, and within six points")
+expect(
+    abs(mean["3 3"] - mean["5"]) < 0.06,
+    "With a quarter fewer weights, the stacks are within six points of the 5 × 5 layers.",
+    trained=True,
+)
 print(facts.get("vgg.five_5x5_top1"))
 
 # %% [markdown]
@@ -339,8 +348,7 @@ for letter in "DE":
     print(letter, [f"{accuracy:.0%}" for accuracy in plain[letter].test_accuracies])
 expect(
     all(min(plain[letter].test_accuracies) < 0.2 for letter in "DE"),
-    "VGG-16 and VGG-19 each still guess after six epochs in at least one recorded run",
-    trained=False,
+    "VGG-16 and VGG-19 each still guess after six epochs in at least one recorded run.",
 )
 
 # %% [markdown]
@@ -387,9 +395,9 @@ show(
     "Spread of each convolution's output, logarithmic: with sigma 0.01 it falls by many orders of "
     "magnitude, with 0.1 it grows by as many, Glorot falls slowly, He stays level",
 )
-expect(last["σ = 0.01 (AlexNet)"] < 1e-4, "with sigma 0.01 hardly anything arrives", trained=False)
-expect(last["σ = 0.1 (VGG)"] > 1e4, "with sigma 0.1 it explodes", trained=False)
-expect(0.05 < last["He"] < 20, "with He's weights it stays in range", trained=False)
+expect(last["σ = 0.01 (AlexNet)"] < 1e-4, "With σ = 0.01 hardly anything arrives.")
+expect(last["σ = 0.1 (VGG)"] > 1e4, "With σ = 0.1 the signal explodes.")
+expect(0.05 < last["He"] < 20, "With He's weights it stays in range.")
 
 # %% [markdown]
 # A signal of less than a millionth cannot tell one picture from another: all logits are the bias, the loss is $\log 10$, and the gradient, which is multiplied by the same factors on
@@ -433,12 +441,17 @@ first_loss["batch norm"] = history.column("train_loss")[-1]
 # %% tags=["nbval-ignore-output"]
 print({name: round(value, 3) for name, value in first_loss.items()})
 log10 = torch.tensor(10.0).log().item()
-expect(abs(first_loss["σ = 0.01"] - log10) < 0.02, "with sigma 0.01 the loss stays at log 10")
-expect(first_loss["batch norm"] < 0.8, "with batch normalisation it falls at once")
-expect(first_loss["He, small steps"] < 1.8, "with He's weights and small steps it falls, too")
+expect(
+    abs(first_loss["σ = 0.01"] - log10) < 0.02,
+    "With σ = 0.01 the loss stays at log 10.",
+    trained=True,
+)
+expect(first_loss["batch norm"] < 0.8, "Batch normalisation makes it fall at once.", trained=True)
+expect(first_loss["He, small steps"] < 1.8, "He's weights and small steps do, too.", trained=True)
 expect(
     first_loss["batch norm"] < first_loss["He"] - 0.1,
-    "faster than with He's weights alone",
+    "Batch normalisation makes it fall faster than He's weights alone.",
+    trained=True,
 )
 
 # %% [markdown]
@@ -459,7 +472,7 @@ records.table(*(f"vgg_depth_{letter}_bn" for letter in "abde"))
 # %%
 for letter in "ABDE":
     better = normalised[f"{letter} with BN"].test_accuracy.mean > plain[letter].test_accuracy.mean
-    expect(better, f"{letter} is better with batch normalisation than without", trained=False)
+    expect(better, f"Net {letter} is better with batch normalisation than without.")
 
 # %% [markdown]
 # Now all four learn, and with every seed. And still depth buys nothing: on 3,000 small pictures the 11 layers of A are enough. *"The deeper the better"* is a
@@ -496,7 +509,7 @@ show(
     plot_images(crops, [f"S = {scale}" for scale in scales], num_columns=6, size=1.15),
     "Six crops of one portrait: at S = 256 nearly the whole, at 384 a part, at 512 a detail",
 )
-expect(all(crop.shape == (3, 224, 224) for crop in crops), "every crop fits the net", trained=False)
+expect(all(crop.shape == (3, 224, 224) for crop in crops), "Every crop fits the net.")
 
 # %%
 facts.table("vgg16.top5", "vgg16.top5_jittered", "vgg19.top5", "vgg19.top5_jittered")
@@ -519,7 +532,7 @@ for letter, name in (("D", "VGG-16"), ("E", "VGG-19")):
     print(
         f"{name} for 32 x 32: {counted.parameters:,} parameters, {counted.multiply_adds:,} multiply-adds"
     )
-expect(counted.parameters < 21e6, "even VGG-19 is a seventh of the original", trained=False)
+expect(counted.parameters < 21e6, "Even VGG-19 has fewer than 21 million parameters here.")
 
 # %% [markdown]
 # Two traps on the way:
@@ -537,7 +550,7 @@ except RuntimeError as error:
     print(f"{tuple(x.shape[2:])} pixels:", str(error).split(". ")[0])
 one_pixel = torch.rand(1, 512, 1, 1)
 copies = nn.AdaptiveAvgPool2d(7)(one_pixel)
-expect(bool((copies == one_pixel).all()), "49 copies of one pixel", trained=False)
+expect(bool((copies == one_pixel).all()), "The adaptive pool makes 49 copies of one pixel.")
 
 # %% [markdown]
 # ## The full setting

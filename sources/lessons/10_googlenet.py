@@ -71,8 +71,7 @@ show(
 )
 expect(
     min(parameters, key=parameters.get).startswith("GoogLeNet"),
-    "the deepest of the three has the fewest parameters",
-    trained=False,
+    "The deepest of the three has the fewest parameters.",
 )
 
 # %% [markdown]
@@ -116,7 +115,7 @@ for layer in mlpconv:
         windows = layer(windows)
 by_hand = windows.transpose(1, 2).reshape(2, 8, 12, 12)
 same = torch.allclose(mlpconv(x), by_hand, atol=1e-5)
-expect(same, "an mlpconv layer is an MLP that slides over the picture", trained=False)
+expect(same, "An mlpconv layer is an MLP that slides over the image.")
 
 # %% [markdown]
 # ## The 1 × 1 convolution as a mixer and a reducer
@@ -129,7 +128,7 @@ maps = torch.randn(1, 60, 100, 100, generator=generator)
 mix = nn.Conv2d(60, 20, kernel_size=1)
 num_weights = sum(parameter.numel() for parameter in mix.parameters())
 print(f"{tuple(maps.shape)} → {tuple(mix(maps).shape)} with {num_weights:,} parameters")
-expect(num_weights == 20 * (60 + 1), "each filter has a weight for each channel", trained=False)
+expect(num_weights == 20 * (60 + 1), "Each filter has a weight for each channel, and a bias.")
 
 # %% [markdown]
 # Each pixel was a vector of 60 numbers and is now one of 20: a linear map, the same at each pixel. Height and width stay. People
@@ -146,7 +145,7 @@ with torch.no_grad():
     reduce.weight.copy_(inverse[:, :, None, None])
     recovered = reduce(spread(hidden))  # 20 → 60 → 20 channels
 same = torch.allclose(recovered, hidden, atol=1e-3)
-expect(same, "60 maps that are mixtures of 20 can be reduced without loss", trained=False)
+expect(same, "60 maps that are mixtures of 20 can be reduced without loss.")
 
 # %% [markdown]
 # Further down we measure how redundant the maps of a trained net are.
@@ -229,7 +228,7 @@ outputs = [reduced.path1(x), reduced.path2(x), reduced.path3(x), reduced.path4(x
 print(" + ".join(str(path.shape[1]) for path in outputs), "=", reduced(x).shape[1], "channels")
 slices = reduced(x).split([path.shape[1] for path in outputs], dim=1)
 same = all(torch.equal(a, b) for a, b in zip(outputs, slices, strict=True))
-expect(same, "each path's maps stand unchanged in the output", trained=False)
+expect(same, "Each path's maps stand unchanged in the output.")
 
 # %% [markdown]
 # ## Naive against reduced: count
@@ -256,7 +255,7 @@ naive_cost, reduced_cost = costs(naive), costs(reduced)
 print(f"5×5 path: {naive_cost['path3'] / sum(naive_cost.values()):.0%} of the naive module's work,")
 print(f"and {naive_cost['path3'] / reduced_cost['path3']:.1f} times less with the reduction")
 total = sum(reduced_cost.values())
-expect(total == facts.get("googlenet.inception_3a_multiply_adds").ours, "3a", trained=False)
+assert total == facts.get("googlenet.inception_3a_multiply_adds").ours
 facts.table("googlenet.inception_3*", caption="What the paper's table 1 prints")
 
 # %% [markdown]
@@ -282,7 +281,7 @@ stacks = {"naive": stack_costs(NaiveInception), "reduced": stack_costs(Inception
 for name, (channels, total) in stacks.items():
     print(f"{name:8} {channels:5,} channels at the end, {total / 1e9:5.2f} · 10⁹ multiply-adds")
 ratio = stacks["naive"][1] / stacks["reduced"][1]
-expect(ratio > 5, f"nine naive modules cost {ratio:.1f} times as much", trained=False)
+expect(ratio > 5, f"Nine naive modules cost {ratio:.1f} times as much as nine reduced ones.")
 
 # %% [markdown]
 # ## Naive against reduced: train
@@ -339,14 +338,9 @@ print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epo
 
 
 def load(seed: int = 0) -> data.Loaders:
-    """Load the pictures; the seed decides in which order they come."""
-    return data.load(
-        settings.data,
-        batch_size=settings.batch_size,
-        device=device,
-        generator=seed_everything(seed),
-        limit=settings.limit or None,
-    )
+    """Load the images; the seed decides in which order they come."""
+    generator = seed_everything(seed)
+    return data.load(settings.data, **settings.loading, device=device, generator=generator)
 
 
 # %%
@@ -371,7 +365,8 @@ for name, value in accuracy.items():
     print(f"{name:11} {work[name].multiply_adds:11,} multiply-adds, test accuracy {value:.1%}")
 expect(
     accuracy["reduced"] > accuracy["naive"] - 0.03,
-    "the reduced net is at most three points behind the naive net, for about a fifth of the work",
+    "The reduced net is at most three points behind the naive net, for about a fifth of the work.",
+    trained=True,
 )
 # %% [markdown]
 # The naive net's extra work buys next to nothing. Be fair, though: look at the thin net. On these small pictures, with a few dozen channels, narrow paths
@@ -392,7 +387,11 @@ pixels = seen.features["body.2"].movedim(1, -1).flatten(0, 2)  # (N*H*W, channel
 spectrum = torch.linalg.svdvals(pixels - pixels.mean(dim=0)) ** 2
 needed = int((spectrum.cumsum(0) / spectrum.sum() < 0.95).sum()) + 1
 print(f"{needed} of {pixels.shape[1]} directions hold 95 % of the variance")
-expect(needed < pixels.shape[1] / 2, "less than half of the directions hold 95 % of the variance")
+expect(
+    needed < pixels.shape[1] / 2,
+    "Less than half of the directions hold 95 % of the variance.",
+    trained=True,
+)
 
 # %% [markdown]
 # ## The mean of a map instead of linear layers
@@ -445,7 +444,8 @@ for name, values in kept.items():
     print(f"{name:8}", ", ".join(f"{p} px: {v:.1%}" for p, v in zip(shifts, values, strict=True)))
 expect(
     kept["dense"][0] - kept["dense"][2] > kept["average"][0] - kept["average"][2],
-    "four pixels of shift cost the dense head more than the average",
+    "Four pixels of shift cost the dense head more than the average.",
+    trained=True,
 )
 
 # %% [markdown]
@@ -520,8 +520,9 @@ for size in (28, 56, 112):
         module, pictures = Inception(64, *row), torch.zeros(32, 64, size, size)
     memory[size] = training_memory(module, pictures).saved
     print(f"{size:3} × {size:<3} {memory[size] / 1e6:7.1f} MB for 32 pictures")
-expect(memory[112] == 16 * memory[28], "sixteen times as many positions, sixteen times the memory",
-       trained=False)  # fmt: skip
+expect(
+    memory[112] == 16 * memory[28], "Sixteen times as many positions take sixteen times the memory."
+)
 
 # %% [markdown]
 # ## Auxiliary heads
@@ -560,7 +561,7 @@ print(
     f"the two heads hold {in_heads:,} of {all_parameters:,} parameters: {in_heads / all_parameters:.0%}"
 )
 without = facts.get("googlenet.parameters").ours
-expect(all_parameters - in_heads == without, "without heads, 6,998,552 are left", trained=False)
+expect(all_parameters - in_heads == without, f"Without the heads, {without:,} parameters are left.")
 
 # %% [markdown]
 # ### What a head does to the gradient
@@ -632,8 +633,11 @@ show(
 # %% tags=["nbval-ignore-output"]
 print(f"at the first layer: {off['stem']:.1e} without the head, {on['stem']:.1e} with it")
 same = all(abs(on[name] - off[name]) < 1e-6 for name in blocks if name.startswith("upper"))
-expect(same, "above the head, the gradient is the same", trained=False)
-expect(on["stem"] > 1.5 * off["stem"], "the head strengthens the first layer's gradient by half")
+expect(same, "Above the head the gradient is the same.")
+expect(
+    on["stem"] > 1.5 * off["stem"],
+    "The head makes the first layer's gradient larger by half, or more.",
+)
 
 # %% [markdown]
 # The head's loss does not depend on anything above it, so nothing changes there. Below it a second, shorter way leads back to the
@@ -647,7 +651,7 @@ with torch.no_grad():
     before = fresh(images)
     fresh.head = None
     after = fresh(images)
-expect(torch.equal(before, after), "without its head the net says exactly the same", trained=False)
+expect(torch.equal(before, after), "Without its head the net says exactly the same.")
 
 # %% [markdown]
 # A stronger gradient at the first layer is what the heads were built for. Is it also why GoogLeNet trained well? The authors looked

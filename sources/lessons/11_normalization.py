@@ -40,8 +40,8 @@ device = choose_device()
 
 # %%
 def load(**options) -> data.Loaders:
-    """Load the pictures in the same order each time."""
-    options = {"batch_size": settings.batch_size, "limit": settings.limit or None} | options
+    """Load the images in the same order each time."""
+    options = settings.loading | options
     return data.load(settings.data, device=device, generator=seed_everything(0), **options)
 
 
@@ -75,9 +75,10 @@ losses = {
 print({name: round(loss, 2) for name, loss in losses.items()})
 expect(
     losses["without"] > math.log(10) - 0.3,
-    "without normalisation the net has hardly learned anything",
+    "Without normalisation the net has hardly learned anything.",
+    trained=True,
 )
-expect(losses["with BN"] < 1.2, "with batch normalisation the same net learns")
+expect(losses["with BN"] < 1.2, "With batch normalisation the same net learns.", trained=True)
 
 # %% [markdown]
 # One run of each is an anecdote. Here are the same two nets, recorded with three seeds and two epochs more:
@@ -106,9 +107,7 @@ show(
     "Slopes of three activations: the sigmoid's is a low hill of height one quarter, tanh's a hill "
     "of height one, both nearly zero beyond plus or minus four; ReLU's is zero, then one",
 )
-expect(
-    abs(max(slopes["sigmoid"]) - 0.25) < 1e-6, "the sigmoid's slope is at most 1/4", trained=False
-)
+expect(abs(max(slopes["sigmoid"]) - 0.25) < 1e-6, "The sigmoid's slope is at most 1/4.")
 
 # %% [markdown]
 # Far from zero the sigmoid and tanh are flat. A unit there is **saturated**: its output hardly depends on its input, and hardly any gradient passes it. The
@@ -191,8 +190,12 @@ show(
     "Share of saturated tanh units over the epochs: layer 1 rises first and highest, then layer 2, "
     "3 and so on in order",
 )
-expect(tanh["layer 1"][-1] > 2 * tanh["layer 2"][-1], "with tanh, layer 1 saturates first")
-expect(tanh["layer 2"][-1] > tanh["layer 5"][-1], "and layer 2 before layer 5")
+expect(
+    tanh["layer 1"][-1] > 2 * tanh["layer 2"][-1],
+    "With tanh, layer 1 saturates first.",
+    trained=True,
+)
+expect(tanh["layer 2"][-1] > tanh["layer 5"][-1], "Layer 2 saturates before layer 5.", trained=True)
 
 # %%
 print(facts.trap("deeper_tanh_saturates_more").right)
@@ -209,7 +212,8 @@ show(
 )
 expect(
     max(sigmoid["layer 5"]) > 0.5 and max(sigmoid["layer 1"]) < 0.05,
-    "with sigmoids the last hidden layer saturates, not the first",
+    "With sigmoids the last hidden layer saturates, not the first.",
+    trained=True,
 )
 
 # %% [markdown]
@@ -281,9 +285,9 @@ show(
 # %%
 kept = {name: row[-1] / row[0] for name, row in spread.items()}
 print({name: f"{ratio:.0e}" for name, ratio in kept.items()})
-expect(0.1 < kept["He"] < 10, "He's weights keep the spread through 20 layers", trained=False)
-expect(kept["Xavier"] < 0.01, "Xavier's lose it with ReLU: the half is missing", trained=False)
-expect(kept["old uniform"] < 1e-6, "the old ones lose it by a factor of a million", trained=False)
+expect(0.1 < kept["He"] < 10, "He's weights keep the spread through 20 layers.")
+expect(kept["Xavier"] < 0.01, "Xavier's weights lose it with ReLU, as they leave the half out.")
+expect(kept["old uniform"] < 1e-6, "The old weights lose it by a factor of more than a million.")
 
 # %% [markdown]
 # And the gradients? **Predict, then run.** With the old weights, which layers get the smaller gradient, the first or the last?
@@ -307,8 +311,10 @@ for name, net in tanh_nets.items():
     row = list(activation_spread(net, noise, layers=layer_names(net, nn.Tanh)).values())
     tanh_spread[name] = row[-1] / row[0]
     print(f"{name:12} {row[0]:.2f} after layer 1, {row[-1]:.1e} after layer 20")
-expect(tanh_spread["Xavier"] > 0.1 and tanh_spread["old uniform"] < 1e-3,
-       "Xavier's weights suit tanh", trained=False)  # fmt: skip
+expect(
+    tanh_spread["Xavier"] > 0.1 and tanh_spread["old uniform"] < 1e-3,
+    "Xavier's weights suit tanh, and the old ones do not.",
+)
 
 # %% [markdown]
 # So initialisation is a matter of arithmetic, not of taste. But it holds at the start only. With each step the weights change, and nothing keeps the product of twenty factors near 1.
@@ -338,7 +344,8 @@ show(
     "A convolution turns 8 maps of 28 by 28 into 16, batch normalisation and ReLU keep their shape",
 )
 expect(
-    sum(p.numel() for p in unit[1].parameters()) == 2 * 16, "γ and β: 2 a channel", trained=False
+    sum(p.numel() for p in unit[1].parameters()) == 2 * 16,
+    "Batch normalisation has two parameters for each channel, γ and β.",
 )
 
 # %% [markdown]
@@ -361,7 +368,7 @@ print(f"by the deviation: the output changes by a factor of {change:.3f}")
 variance = x.var(dim=(0, 2, 3), correction=0)[:, None, None]
 scaled = 10 * x / (10 * x).var(dim=(0, 2, 3), correction=0)[:, None, None]
 print(f"by the variance: it changes by a factor of {(scaled / (x / variance)).median():.3f}")
-expect(abs(change - 1) < 1e-3, "BN does not notice the scale of its input", trained=False)
+expect(abs(change - 1) < 1e-3, "Batch normalisation does not notice the scale of its input.")
 
 # %% [markdown]
 # A consequence: a convolution that BN follows may have weights ten times as large, and the net computes the same. And its bias is subtracted again at once,
@@ -376,8 +383,8 @@ expect(abs(change - 1) < 1e-3, "BN does not notice the scale of its input", trai
 tiny = torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1)  # two pictures of one pixel
 layer = nn.BatchNorm2d(1, momentum=1.0, eps=1e-12)  # momentum 1: the estimate is the last batch
 print("output:", layer(tiny).flatten().tolist(), " running variance:", layer.running_var.item())
-expect(layer(tiny).abs().max() == 1, "normalises with 1, the biased variance", trained=False)
-expect(layer.running_var.item() == 2, "tracks 2, the unbiased variance", trained=False)
+expect(layer(tiny).abs().max() == 1, "The layer normalises with 1, the biased variance.")
+expect(layer.running_var.item() == 2, "It tracks 2, the unbiased variance.")
 
 # %%
 facts.table("batchnorm.formula", "batchnorm.inference_variance", "batchnorm.eps_torch")
@@ -396,7 +403,7 @@ same = all(
     torch.allclose(mine, theirs)
     for mine, theirs in zip(ours.state_dict().values(), torchs.state_dict().values(), strict=True)
 )
-expect(same, "the same outputs and the same five tensors as nn.BatchNorm2d", trained=False)
+expect(same, "Our layer has the same outputs and the same five tensors as nn.BatchNorm2d.")
 
 # %% [markdown]
 # ### Two modes
@@ -430,7 +437,11 @@ import copy
 forgotten = copy.deepcopy(with_bn).train()  # a copy: training mode moves the running estimates
 in_train = accuracy_in(forgotten, images[by_class], labels[by_class])
 print(f"sorted by class: evaluation mode {in_eval:.0%}, training mode {in_train:.0%}")
-expect(in_train < in_eval - 0.2, "in training mode a sorted test set is misclassified")
+expect(
+    in_train < in_eval - 0.2,
+    "In training mode, a test set that is sorted loses more than 20 points of accuracy.",
+    trained=True,
+)
 
 # %% [markdown]
 # A batch of nothing but coats has lost, after the subtraction of its mean, what makes it coats.
@@ -452,7 +463,7 @@ for num in (2, 8, 32, 128):
     noise_of[num] = float((means[drawn].mean(dim=1).std(dim=0) / maps.std(dim=(0, 2, 3))).mean())
     print(f"N = {num:3}: the mean wanders by {noise_of[num]:.3f} of a deviation; "
           f"times √N: {noise_of[num] * num**0.5:.2f}")  # fmt: skip
-expect(6 < noise_of[2] / noise_of[128] < 10, "the noise falls as 1/√N", trained=False)
+expect(6 < noise_of[2] / noise_of[128] < 10, "The noise falls as 1/√N.")
 
 # %% [markdown]
 # A map of 26 × 26 has 676 values, yet a batch of two pictures does not behave like 1,352 samples: the pixels of one picture resemble each other. What counts is mostly the number of
@@ -502,7 +513,7 @@ pairs = {
     "group": (normalise(grouped, (2, 3, 4)).reshape(x.shape), nn.GroupNorm(2, 16)(x)),
 }
 same = all(torch.allclose(mine, theirs, atol=1e-5) for mine, theirs in pairs.values())
-expect(same, "four normalisations are one function of different axes", trained=False)
+expect(same, "The four normalisations are one function of different axes.")
 
 # %% [markdown]
 # All four normalise *activations*; a slide that says BN normalises weights has mixed them up. The other two do leave the activations alone and normalise the **weights**. That costs nothing for each picture, and there is nothing to track.
@@ -520,9 +531,7 @@ standard = StandardisedWeight(256)(filters).detach()
 x = torch.randn(16, 64, 12, 12, generator=generator)  # mean 0, variance 1
 y = torch.relu(F.conv2d(x, standard))  # (16, 256, 10, 10)
 print(f"mean of a filter {standard[0].mean().abs():.4f}, spread behind conv and ReLU {y.std():.2f}")
-expect(
-    abs(y.std() - 1) < 0.1, "the spread stays at 1, with no look at the activations", trained=False
-)
+expect(abs(y.std() - 1) < 0.1, "The spread stays at 1, with no look at the activations.")
 
 # %% [markdown]
 # **Predict, then run.** For which of the seven does a picture's answer, in training mode, depend on the other pictures of its batch?
@@ -589,9 +598,9 @@ records.table(*(f"norm_{kind}" for kind in kinds))
 final = {kind: runs[kind].final("train_loss").mean for kind in runs}
 print({kind: round(loss, 2) for kind, loss in sorted(final.items(), key=lambda item: item[1])})
 ahead = max(final.pop("scaled weight"), final.pop("batch"))
-expect(ahead < min(final.values()), "batch norm and scaled weights lead", trained=False)
-expect(final["instance"] > 1.5, "instance norm hardly learns", trained=False)
-expect(abs(final["weight"] - final["none"]) < 0.1, "weight norm changes little", trained=False)
+expect(ahead < min(final.values()), "Batch norm and scaled weights lead.")
+expect(final["instance"] > 1.5, "Instance norm hardly learns.")
+expect(abs(final["weight"] - final["none"]) < 0.1, "Weight norm changes little.")
 
 # %% [markdown]
 # Two are ahead: BN, and scaled weight standardisation, which never looks at an activation. Weight norm is hardly different from none, since it starts from the same filters and
@@ -606,7 +615,7 @@ for kind, dims in {"batch": (0, 2, 3), "instance": (2, 3)}.items():
     print(
         f"{kind:9} from picture to picture, the average of a map deviates by {noise_of[kind]:.2f}"
     )
-expect(noise_of["instance"] < noise_of["batch"] / 2, "instance norm wipes it out", trained=False)
+expect(noise_of["instance"] < noise_of["batch"] / 2, "Instance norm leaves less than half of that.")
 
 # %% [markdown]
 # How strongly a map answers is what tells one class from another, and instance norm removes just that. It was made for transferring style between pictures, where the contrast is *meant* to go.
@@ -638,8 +647,8 @@ final = {
 for row in zip(by_size, final["train"], final["val"], strict=True):
     print("{:26} training loss {:.2f}, validation loss {:.2f}".format(*row))
 whole, eight, two = final["train"][:3]
-expect(whole < eight < two, "the fewer pictures, the higher the training loss", trained=False)
-expect(final["val"][2] > final["val"][0] + 0.1, "two cost validation loss, too", trained=False)
+expect(whole < eight < two, "The fewer images a batch has, the higher the training loss is.")
+expect(final["val"][2] > final["val"][0] + 0.1, "Batches of two cost validation loss, too.")
 
 # %% [markdown]
 # The training loss is measured in training mode, with the noise of the small batches in it; the validation loss in evaluation mode, without it. That is why BN over two pictures is *better* in
@@ -689,7 +698,11 @@ shaken_history = train(shaken, "batch normalisation, then shaken at random")
 # %% tags=["nbval-ignore-output"]
 losses["shaken"] = shaken_history.column("train_loss")[-1]
 print({name: round(loss, 2) for name, loss in losses.items()})
-expect(losses["shaken"] < losses["without"] - 0.5, "with large shifts on purpose, BN still helps")
+expect(
+    losses["shaken"] < losses["without"] - 0.5,
+    "With large shifts on purpose, batch normalisation still helps.",
+    trained=True,
+)
 
 # %% [markdown]
 # The noise costs something, but the net learns, and the one without normalisation does not. Santurkar et al. did this in 2018, and also *measured* ICS, as the change of a layer's gradient when the layers before it
@@ -736,8 +749,11 @@ show(
 )
 rise = {name: float(walk[-1] / walk[0]) for name, walk in walks.items()}
 print({name: f"{ratio:.2f} times the loss at the end of the walk" for name, ratio in rise.items()})
-expect(rise["batch norm"] < 2 < rise["no normalisation"],
-       "with BN a large step along the gradient does less harm")  # fmt: skip
+expect(
+    rise["batch norm"] < 2 < rise["no normalisation"],
+    "With batch normalisation a large step along the gradient does less harm.",
+    trained=True,
+)
 
 # %% [markdown]
 # That is why BN nets bear large learning rates: the gradient stays right for longer. Now in a direction that has nothing to do with the gradient. To compare two nets, the step must mean
@@ -759,7 +775,11 @@ show(
 )
 walls = {name: float(max(line) / line[10]) for name, line in lines.items()}
 print({name: f"{ratio:.1f} times the loss in the middle" for name, ratio in walls.items()})
-expect(walls["batch norm"] < walls["no normalisation"], "with BN the valley is shallower")
+expect(
+    walls["batch norm"] < walls["no normalisation"],
+    "With batch normalisation the valley is shallower.",
+    trained=True,
+)
 
 # %% [markdown]
 # Read this with care. It is one direction of thousands; lesson 12 looks at planes. And "smooth" is a measurement on *these* nets. What is *proved* is limited: Santurkar et al. bound how fast the loss and its gradient can change
@@ -803,7 +823,10 @@ show(
 )
 early = [list(norms.values())[1] for norms in sizes.values()]
 print([f"{norm:.2g}" for norm in early])
-expect(early[0] > 3 * early[1] > 9 * early[2], "small groups, large early gradients", trained=False)
+expect(
+    early[0] > 3 * early[1] > 9 * early[2],
+    "The smaller the groups, the larger the early gradients are.",
+)
 
 # %%
 print(facts.trap("groupnorm_cures_explosion").right)

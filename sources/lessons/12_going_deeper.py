@@ -41,14 +41,9 @@ print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epo
 
 
 def load(seed: int = 0) -> data.Loaders:
-    """Load the pictures; the seed decides in which order they come."""
-    return data.load(
-        settings.data,
-        batch_size=settings.batch_size,
-        device=device,
-        generator=seed_everything(seed),
-        limit=settings.limit or None,
-    )
+    """Load the images; the seed decides in which order they come."""
+    generator = seed_everything(seed)
+    return data.load(settings.data, **settings.loading, device=device, generator=generator)
 
 
 loaders = load()
@@ -79,7 +74,8 @@ for name, last in {"plain-20": last20, "plain-56": last56}.items():
     print(f"{name}: training loss {last.train_loss:.3f}, validation loss {last.val_loss:.3f}")
 expect(
     last56.train_loss > last20.train_loss + 0.3,
-    "plain-56 fits its own training pictures worse than plain-20, by more than 0.3",
+    "Plain-56 fits its own training images worse than plain-20, by more than 0.3.",
+    trained=True,
 )
 
 # %% [markdown]
@@ -122,8 +118,7 @@ for title, recorded in plain_runs.items():
 shallow, deep = (runs[title].mean("train_loss") for title in plain_runs)
 expect(
     all(d > s for s, d in zip(shallow, deep, strict=True)),
-    "in the mean over the seeds, plain-56 has the higher training loss after every epoch",
-    trained=False,
+    "In the mean over the seeds, plain-56 has the higher training loss after every epoch.",
 )
 
 # %% [markdown]
@@ -167,8 +162,7 @@ with torch.no_grad():
     logits20, logits56 = plain20.eval()(images), deepened.eval()(images)
 expect(
     torch.allclose(logits20, logits56, rtol=1e-3, atol=1e-3),
-    "a plain net of 56 layers can compute exactly what the trained plain-20 does",
-    trained=False,
+    "A plain net of 56 layers can compute exactly what the trained plain-20 does.",
 )
 
 # %% [markdown]
@@ -215,11 +209,9 @@ for label, value in ratio.items():
 
 # %%
 expect(
-    ratio["plain-56"] > 20,
-    "in a fresh plain-56 with BN the gradient explodes towards the input",
-    trained=False,
+    ratio["plain-56"] > 20, "In a fresh plain-56 with BN the gradient explodes towards the input."
 )
-expect(ratio["ResNet-56"] < 20, "in a fresh ResNet-56 it does not", trained=False)
+expect(ratio["ResNet-56"] < 20, "In a fresh ResNet-56 it does not.")
 
 # %% [markdown]
 # They do not vanish. With BN they *explode* towards the picture, before the first step. That is a known effect of BN itself:
@@ -337,8 +329,8 @@ for depth in depths:
     print(
         f"{depth:3} layers: neighbours agree by {neighbours[False][depth]:6.2f} plain, {neighbours[True][depth]:6.2f} skip"
     )
-expect(abs(neighbours[False][24]) < 0.2, "24 plain layers shatter the gradient", trained=False)
-expect(neighbours[True][50] > 0.5, "50 layers with skips do not", trained=False)
+expect(abs(neighbours[False][24]) < 0.2, "24 plain layers shatter the gradient.")
+expect(neighbours[True][50] > 0.5, "50 layers with skip connections do not.")
 
 # %% [markdown]
 # That is what the paper measured and derived:
@@ -368,8 +360,8 @@ show(
 )
 
 # %%
-expect(float(paths["plain-56"][1]) < 0.2, "plain-56 is shattered on pictures, too", trained=False)
-expect(paths["ResNet-56"][1] > paths["plain-56"][1] + 0.3, "ResNet-56 is not", trained=False)
+expect(float(paths["plain-56"][1]) < 0.2, "Plain-56 is shattered on images, too.")
+expect(paths["ResNet-56"][1] > paths["plain-56"][1] + 0.3, "ResNet-56 is shattered much less.")
 
 # %% [markdown]
 # A caution. This explains a difference between *fresh* nets, and it goes together with what we saw in training. It does not prove that one causes
@@ -398,12 +390,10 @@ layer = HighwayLinear(4)
 x = torch.randn(2, 4, generator=draws)
 with torch.no_grad():
     nn.init.constant_(layer.gate.bias, -50.0)
-    expect(torch.allclose(layer(x), x), "with its gates closed the layer is a wire", trained=False)
+    expect(torch.allclose(layer(x), x), "With its gates closed the layer is a wire.")
     nn.init.constant_(layer.gate.bias, 50.0)
     plain = torch.relu(layer.transform(x))
-    expect(
-        torch.allclose(layer(x), plain), "with its gates open it is a plain layer", trained=False
-    )
+    expect(torch.allclose(layer(x), plain), "With its gates open it is a plain layer.")
 
 # %% [markdown]
 # Now 50 fully connected layers of 50 units, plain and gated. The papers of the time used nets like this one. The clipping of
@@ -450,7 +440,8 @@ for label, last in final.items():
     )
 expect(
     final["highway"].train_loss < final["plain"].train_loss - 0.3,
-    "the gated net trains, the plain one hardly",
+    "The gated net trains; the plain one hardly does.",
+    trained=True,
 )
 
 # %%
@@ -464,9 +455,13 @@ show(
 before, after = sum(gates[0]), sum(gates[-1])
 print(f"all 50 gates together: {before:.1f} layers' worth before training, {after:.1f} after it")
 print(f"widest mean of T: {max(gates[-1]):.2f}, in layer {gates[-1].index(max(gates[-1])) + 1}")
-expect(after > 1.2 * before, "training opens the gates, by a fifth at least")
-expect(max(gates[-1]) < 0.5, "and yet no layer transforms more than it carries")
-expect(sum(gates[-1][:10]) > sum(gates[-1][-10:]), "the gates near the picture open widest")
+expect(after > 1.2 * before, "Training opens the gates, by a fifth at least.", trained=True)
+expect(max(gates[-1]) < 0.5, "And yet no layer transforms more than it carries.", trained=True)
+expect(
+    sum(gates[-1][:10]) > sum(gates[-1][-10:]),
+    "The gates near the image open widest.",
+    trained=True,
+)
 
 # %% [markdown]
 # The gates near the picture open first and widest. But no layer ever becomes an ordinary one. Each changes a few per cent of its input and carries the rest; added up over all layers, the gates are open
@@ -479,8 +474,7 @@ expect(sum(gates[-1][:10]) > sum(gates[-1][-10:]), "the gates near the picture o
 highway_parameters = sum(p.numel() for p in HighwayLinear(50).parameters())
 expect(
     highway_parameters == 2 * (50 * 50 + 50),
-    "a highway layer has twice a plain layer's parameters",
-    trained=False,
+    "A highway layer has twice a plain layer's parameters.",
 )
 
 # %% [markdown]
@@ -502,7 +496,7 @@ resnet56, resnet56_history = train("resnet56")
 same_size = sum(p.numel() for p in resnet56.parameters()) == sum(
     p.numel() for p in plain56.parameters()
 )
-expect(same_size, "ResNet-56 has exactly the parameters of plain-56", trained=False)
+expect(same_size, "ResNet-56 has exactly as many parameters as plain-56.")
 show(
     plot_histories(
         {"plain-20": plain20_history, "plain-56": plain56_history, "ResNet-56": resnet56_history},
@@ -515,7 +509,8 @@ show(
 # %% tags=["nbval-ignore-output"]
 expect(
     resnet56_history.epochs[-1].train_loss < plain56_history.epochs[-1].train_loss - 0.3,
-    "with skip connections the same 56 layers train, by more than 0.3 lower loss",
+    "With skip connections the same 56 layers train: their loss is lower by more than 0.3.",
+    trained=True,
 )
 
 # %% [markdown]
@@ -534,12 +529,8 @@ cost = {kind: loss[f"{kind}-56"] - loss[f"{kind}-20"] for kind in ("plain", "Res
 print(
     f"what 36 layers more cost in training loss: plain {cost['plain']:+.2f}, ResNet {cost['ResNet']:+.2f}"
 )
-expect(cost["plain"] > 0.3, "depth harms the plain net", trained=False)
-expect(
-    cost["ResNet"] < cost["plain"] / 3,
-    "and the residual net by less than a third of that",
-    trained=False,
-)
+expect(cost["plain"] > 0.3, "Depth harms the plain net.")
+expect(cost["ResNet"] < cost["plain"] / 3, "It costs the residual net less than a third of that.")
 
 # %%
 records.table(*titles.values())
@@ -559,8 +550,7 @@ wide = {
 }
 expect(
     wide["plain56"] - wide["plain20"] > wide["resnet56"] - wide["resnet20"],
-    "here, too, 36 more layers cost the plain net more",
-    trained=False,
+    "Here, too, 36 more layers cost the plain net more.",
 )
 
 # %% [markdown]
@@ -603,7 +593,11 @@ for label, land in landscapes.items():
         f"{label}: better than guessing on {share[label]:.0%} of the plane; highest loss {top:.0f}"
     )
 highest = {label: land.losses.max() for label, land in landscapes.items()}
-expect(highest["plain-56"] > 3 * highest["ResNet-56"], "the walls around plain-56 are higher")
+expect(
+    highest["plain-56"] > 3 * highest["ResNet-56"],
+    "The walls around plain-56 are more than three times as high.",
+    trained=True,
+)
 
 # %% [markdown]
 # What may be concluded? Two things stand between this picture and the paper's. Our nets are trained for a few epochs only, and plain-56 has
@@ -637,9 +631,7 @@ print(
     f"Net2 of h1: off by {(h2 - right).abs().max():.0e}; Net2 of x: off by {(h2 - wrong).abs().max():.2f}"
 )
 expect(
-    torch.allclose(h2, right) and not torch.allclose(h2, wrong),
-    "the second net reads h1, not x",
-    trained=False,
+    torch.allclose(h2, right) and not torch.allclose(h2, wrong), "The second net reads h1, not x."
 )
 
 # %% [markdown]

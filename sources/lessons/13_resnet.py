@@ -81,10 +81,9 @@ for label, target in targets.items():
 # %%
 expect(
     errors["nearly x"][1] < errors["nearly x"][0] / 10,
-    "near the identity the residual form is ten times better",
-    trained=False,
+    "Near the identity the residual form is ten times better.",
 )
-expect(errors["-x"][1] > 2 * errors["-x"][0], "for -x it is twice as bad", trained=False)
+expect(errors["-x"][1] > 2 * errors["-x"][0], "For −x it is twice as bad.")
 
 # %% [markdown]
 # A residual block carries a **guess**: "what comes out is what came in". Where the guess is nearly right, little is left to learn. Where it is wrong, it harms. So a sentence that you
@@ -131,17 +130,14 @@ def run(x: torch.Tensor, after: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
 # %%
 x0 = torch.rand(6, generator=draws, dtype=torch.float64).requires_grad_()
 last, total = run(x0, after=nn.Identity())
-expect(
-    torch.allclose(last, x0 + total), "forwards: x_L is x_0 plus the sum of all F", trained=False
-)
+expect(torch.allclose(last, x0 + total), "Forwards, x_L is x_0 plus the sum of all F.")
 
 gradient = torch.randn(6, generator=draws, dtype=torch.float64)  # dE/dx_L, whatever E is
 (whole,) = torch.autograd.grad(last, x0, gradient, retain_graph=True)
 (through_sum,) = torch.autograd.grad(total, x0, gradient)
 expect(
     torch.allclose(whole, gradient + through_sum),
-    "backwards: dE/dx_L, plus what comes through the F",
-    trained=False,
+    "Backwards, dE/dx_0 is dE/dx_L plus what comes through the F.",
 )
 
 # %% [markdown]
@@ -152,7 +148,7 @@ with torch.no_grad():
     last_relu, total_relu = run(x0, after=nn.ReLU())
     off = (last_relu - (x0 + total_relu)).abs().max()
 print(f"with a ReLU after the addition the sum is off by up to {off:.2f}")
-expect(off > 1e-3, "the sum needs an identity after the addition", trained=False)
+expect(off > 1e-3, "The sum needs an identity after the addition.")
 
 # %% [markdown]
 # They hold only with nothing but an identity after the addition. That is the *pre-activation* block of a later paper, which moves BN and ReLU in front of the convolutions. In the
@@ -180,8 +176,7 @@ jacobian = torch.func.jacrev(lambda h: h + functions[1](h))(last.detach())  # dh
 alone = torch.func.jacrev(functions[1])(last.detach())  # dF/dh1
 expect(
     torch.allclose(jacobian, identity[:6, :6] + alone),
-    "dh2/dh1 is I + dF/dh1: the I is in it already",
-    trained=False,
+    "The derivative dh2/dh1 is I + dF/dh1: the I is in it already.",
 )
 
 # %% [markdown]
@@ -197,9 +192,7 @@ a, b, c = (0.1 * torch.randn(6, 6, generator=draws, dtype=torch.float64) for _ i
 eye = identity[:6, :6]
 paths = [eye, a, b, c, b @ a, c @ a, c @ b, c @ b @ a]
 expect(
-    torch.allclose((eye + c) @ (eye + b) @ (eye + a), sum(paths)),
-    "three blocks are eight paths",
-    trained=False,
+    torch.allclose((eye + c) @ (eye + b) @ (eye + a), sum(paths)), "Three blocks are eight paths."
 )
 lengths = [comb(27, k) for k in range(28)]  # ResNet-56 has 27 blocks
 print(
@@ -228,8 +221,8 @@ from course_utils.models.resnet import Shortcut, ZeroPad  # inline
 # %%
 x = torch.rand(1, 64, 56, 56)
 padded = ZeroPad(64, 128, stride=2)(x)
-expect(torch.equal(padded[:, :64], x[:, :, ::2, ::2]), "A keeps every other pixel", trained=False)
-expect(not padded[:, 64:].any(), "and fills the new channels with zeros", trained=False)
+expect(torch.equal(padded[:, :64], x[:, :, ::2, ::2]), "Option A keeps every other pixel.")
+expect(not padded[:, 64:].any(), "It fills the new channels with zeros.")
 for option in "ABC":
     for c_out, stride in ((128, 2), (64, 1)):
         shortcut = Shortcut(64, c_out, stride, option)
@@ -267,16 +260,12 @@ for residual in (True, False):
         outputs[residual] = block(positive), block(signed)
 # %%
 expect(
-    torch.equal(outputs[True][0], positive),
-    "with F = 0 the block is the identity behind a ReLU",
-    trained=False,
+    torch.equal(outputs[True][0], positive), "With F = 0 the block is the identity behind a ReLU."
 )
 expect(
-    torch.equal(outputs[True][1], signed.relu()),
-    "negative inputs are cut off by the last ReLU",
-    trained=False,
+    torch.equal(outputs[True][1], signed.relu()), "Negative inputs are cut off by the last ReLU."
 )
-expect(not outputs[False][0].any(), "the plain twin returns zeros", trained=False)
+expect(not outputs[False][0].any(), "The plain twin returns zeros.")
 
 # %% [markdown]
 # Some train ResNets from exactly this start (`zero_init_residual=True` in `models.build`; Goyal et al. 2017).
@@ -329,8 +318,7 @@ for label, stack in {
     print(f"deviation after 20 blocks, {label:11}: {spread[label]:.1e}")
 expect(
     spread["the slide's"] > 10 * spread["ours"],
-    "without BN the activations grow far more",
-    trained=False,
+    "Without BN the activations grow more than ten times as much.",
 )
 
 # %% [markdown]
@@ -343,7 +331,7 @@ for option in "ABC":
     top1, top5 = facts.get(f"resnet34.top1_{key}"), facts.get(f"resnet34.top5_{key}")
     said = facts.get(f"resnet34.parameters_{key}")
     counted = summarise("resnet34", shortcut=option).parameters
-    expect(counted == said.ours, f"option {option}: as in the ledger", trained=False)
+    assert counted == said.ours
     rows.append((option, counted, top1.text, top5.text))
 caption = "ResNet-34: parameters as we count them, errors of the paper (validation)"
 Table(("option", "parameters", "top-1 error", "top-5 error"), tuple(rows), caption)
@@ -383,12 +371,8 @@ bottleneck = weights((256, 64, 1), (64, 64, 3), (64, 256, 1))
 print(
     f"two 3x3 on 256: {basic256:,}; bottleneck on 256: {bottleneck:,}; two 3x3 on 64: {basic64:,}"
 )
-expect(basic256 > 16 * bottleneck, "the bottleneck saves a factor of 16", trained=False)
-expect(
-    bottleneck < basic64,
-    "and costs less than the basic block on a quarter of the channels",
-    trained=False,
-)
+expect(basic256 > 16 * bottleneck, "The bottleneck saves a factor of more than 16.")
+expect(bottleneck < basic64, "It costs less than the basic block on a quarter of the channels.")
 
 # %% [markdown]
 # So a block of three layers on 256 channels costs what the block of two layers on 64 did. That is how ResNet-50 gets its depth at nearly the price of ResNet-34. Note what the shortcut does here: it joins the two *wide* ends. A
@@ -411,7 +395,7 @@ for depth, (block, num_blocks, widths) in IMAGENET.items():
     convolutions = {"BasicBlock": 2, "Bottleneck": 3}[block.__name__]
     counted = 1 + convolutions * sum(num_blocks) + 1  # the stem, the blocks, the linear layer
     rows.append((depth, block.__name__, str(num_blocks), str(widths), counted))
-    expect(counted == depth, f"ResNet-{depth} has {depth} layers with weights", trained=False)
+    assert counted == depth
 Table(("ResNet", "block", "blocks in stages 2 to 5", "channels", "layers"), tuple(rows))
 
 # %% [markdown]
@@ -447,11 +431,7 @@ def work(depth: int) -> int:
 rows = []
 for depth in IMAGENET:
     paper, model = facts.get(f"resnet{depth}.multiply_adds"), summarise(f"resnet{depth}")
-    expect(
-        work(depth) == model.multiply_adds == paper.ours,
-        f"ResNet-{depth}: formula, model and ledger agree",
-        trained=False,
-    )
+    assert work(depth) == model.multiply_adds == paper.ours
     rows.append((f"ResNet-{depth}", paper.value, round(work(depth) / 1e9, 2), model.parameters))
 Table(
     ("net", "paper, 10^9", "we count, 10^9", "parameters"),
@@ -488,7 +468,7 @@ for place in ("1x1", "3x3"):
     print(
         f"stride in the {place}: {used:.0%} of the pixels used; ResNet-50 takes {count / 1e9:.2f} x 10^9 multiply-adds"
     )
-    expect(used == (0.25 if place == "1x1" else 1.0), f"stride on the {place}", trained=False)
+    assert used == (0.25 if place == "1x1" else 1.0)
 
 # %% [markdown]
 # Three quarters of the pixels are thrown away unseen. The variant with the stride in the 3 × 3 is known as **v1.5**, costs a little more, and is what torchvision builds when you ask for `resnet50`. Say which one you
@@ -503,15 +483,10 @@ for place in ("1x1", "3x3"):
 
 
 # %%
-def load(seed: int = 0, limit: int | None = settings.limit) -> data.Loaders:
-    """Load the pictures; the seed decides in which order they come."""
-    return data.load(
-        settings.data,
-        batch_size=settings.batch_size,
-        device=device,
-        generator=seed_everything(seed),
-        limit=limit or None,
-    )
+def load(seed: int = 0, **options) -> data.Loaders:
+    """Load the images; the seed decides in which order they come."""
+    options = settings.loading | options
+    return data.load(settings.data, **options, device=device, generator=seed_everything(seed))
 
 
 # %%
@@ -547,12 +522,14 @@ for name, value in loss.items():
     print(f"{name:9} training loss {value:.3f}")
 expect(
     loss["resnet44"] < loss["plain44"] - 0.2,
-    "at 44 layers the residual net trains better, by more than 0.2",
+    "At 44 layers the residual net trains better, by more than 0.2.",
+    trained=True,
 )
-expect(loss["resnet20"] < loss["plain20"], "at 20 layers it does, too")
+expect(loss["resnet20"] < loss["plain20"], "At 20 layers it does, too.", trained=True)
 expect(
     loss["plain44"] - loss["plain20"] > loss["resnet44"] - loss["resnet20"] + 0.1,
-    "depth costs the plain net more than the residual net",
+    "Depth costs the plain net more than the residual net.",
+    trained=True,
 )
 
 # %% [markdown]
@@ -591,7 +568,7 @@ accuracy = {
 }
 apart = max(accuracy.values()) - min(accuracy.values())
 print(f"the best and the worst option are {apart:.1%} apart")
-expect(apart < 0.03, "the three options are within three points of each other", trained=False)
+expect(apart < 0.03, "The three options are within three points of each other.")
 
 # %% [markdown]
 # ## Take one block out
@@ -602,7 +579,7 @@ expect(apart < 0.03, "the three options are within three points of each other", 
 # **Predict, then run.** What accuracy is left, in plain-20 and in ResNet-20?
 
 # %%
-val = load(limit=2 * settings.limit).val
+val = load(limit=2 * settings.limit or None).val
 
 
 def accuracy_of(model: nn.Module) -> float:
@@ -630,7 +607,8 @@ for name, found in ablations.items():
 drop = {name: found.mean_drop for name, found in ablations.items()}
 expect(
     drop["plain20"] > drop["resnet20"] + 0.1,
-    "a block out of the plain net costs more than one out of the residual net",
+    "A block less costs the plain net more than the residual net, by more than ten points.",
+    trained=True,
 )
 
 # %% [markdown]
@@ -652,7 +630,7 @@ rows = []
 for depth in (20, 32, 44, 56, 110):
     said, error = (facts.get(f"resnet{depth}.cifar_{what}") for what in ("parameters", "error"))
     counted = summarise(f"resnet{depth}", num_classes=10).parameters
-    expect(counted == said.ours, f"ResNet-{depth}: the count agrees with the ledger", trained=False)
+    assert counted == said.ours
     rows.append((f"ResNet-{depth}", said.value, counted, error.text))
 Table(("net", "paper, 10^6 parameters", "we count", "paper's test error"), tuple(rows), "CIFAR-10")
 

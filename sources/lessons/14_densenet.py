@@ -61,13 +61,13 @@ device = choose_device()
 a, b = torch.randn(2, 1, 16, 8, 8, generator=generator)  # each (1, 16, 8, 8)
 added, side_by_side = a + b, torch.cat([a, b], dim=1)  # 16 and 32 channels
 print("addition:", tuple(added.shape), " concatenation:", tuple(side_by_side.shape))
-expect(torch.equal(side_by_side[:, :16], a), "a stands in the concatenation", trained=False)
+expect(torch.equal(side_by_side[:, :16], a), "The maps a stand in the concatenation.")
 
 adds = nn.Conv2d(32, 16, kernel_size=1, bias=False)
 with torch.no_grad():
     adds.weight.copy_(torch.cat([torch.eye(16), torch.eye(16)], dim=1)[:, :, None, None])
 same = torch.allclose(adds(side_by_side), added, atol=1e-5)
-expect(same, "one choice of 1 × 1 weights turns concatenation into addition", trained=False)
+expect(same, "One choice of 1 × 1 weights turns concatenation into addition.")
 
 # %% [markdown]
 # Concatenation loses nothing, and a learned 1 × 1 convolution may add if adding is best. The price is that channels pile up.
@@ -113,7 +113,7 @@ for number, layer in enumerate(block.layers, start=1):
     print(f"layer {number} reads {layer.wide[0].num_features} maps, makes 12")
 print("the block puts out", block.out_channels)
 reads = [layer.wide[0].num_features for layer in block.layers]
-expect(reads == [24 + ell * 12 for ell in range(4)], "k₀ + (ℓ − 1) k maps each", trained=False)
+expect(reads == [24 + ell * 12 for ell in range(4)], "Layer ℓ reads k₀ + (ℓ − 1) k maps.")
 
 # %%
 show(
@@ -132,8 +132,8 @@ x = torch.randn(2, 24, 32, 32, generator=generator)
 with torch.no_grad():
     out = block.eval()(x)
     first = block.layers[0]([x])
-expect(torch.equal(out[:, :24], x), "the input is in the output", trained=False)
-expect(torch.equal(out[:, 24:36], first), "so are the first layer's maps", trained=False)
+expect(torch.equal(out[:, :24], x), "The input is in the output.")
+expect(torch.equal(out[:, 24:36], first), "So are the first layer's maps.")
 
 # %% [markdown]
 # The classifier at the end of the last block thus reads the maps of every one of its layers directly, and each of these layers gets its gradient
@@ -209,7 +209,7 @@ for number in range(3):
         trace.append(f"transition: {channels}")
 print(" → ".join(trace))
 model = models.build("densenet_bc100")
-expect(model.classifier.in_features == channels, "the classifier reads so many maps", trained=False)
+expect(model.classifier.in_features == channels, "The classifier reads just as many.")
 
 # %% [markdown]
 # Why 100? Each of the 48 layers in the blocks has two convolutions, there are two transitions, the first convolution and the classifier:
@@ -272,13 +272,8 @@ print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epo
 
 def train(title: str, model_of, **sizes: int) -> tuple[nn.Module, object]:
     """Build a model and train it, always from the same seed."""
-    loaders = data.load(
-        settings.data,
-        batch_size=settings.batch_size,
-        device=device,
-        generator=seed_everything(0),
-        limit=settings.limit or None,
-    )
+    generator = seed_everything(0)
+    loaders = data.load(settings.data, **settings.loading, device=device, generator=generator)
     model = model_of(**sizes).to(device)
     config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
     return model, fit(model, loaders, config, on_epoch_end=[LivePlot(title)])
@@ -298,7 +293,11 @@ show(
 losses = {k: history.column("train_loss")[-1] for k, (_, history) in trained.items()}
 for k, loss in losses.items():
     print(f"k = {k:2}: {sizes[k].parameters:7,} parameters, training loss {loss:.3f}")
-expect(losses[16] < losses[4], "with k = 16 the net fits its training pictures better than with 4")
+expect(
+    losses[16] < losses[4],
+    "With k = 16 the net fits its training images better than with 4.",
+    trained=True,
+)
 
 # %% [markdown]
 # One run each, and short. The recorded runs of $k$ = 4 and 8 have three seeds and six epochs. **Predict:** what does doubling the growth rate
@@ -317,7 +316,7 @@ records.table("densenet_growth_4", "densenet_growth_8")
 small, large = (runs.test_accuracy for runs in growth_runs.values())
 print(f"doubling k gains {large.mean - small.mean:.1%} for four times the parameters")
 spread = max(small.deviation, large.deviation)
-expect(large.mean - small.mean > 2 * spread, "more than two deviations", trained=False)
+expect(large.mean - small.mean > 2 * spread, "The gain is more than two standard deviations.")
 
 # %% [markdown]
 # ## Do the layers really reuse features?
@@ -363,7 +362,11 @@ def earlier_share(block) -> float:
 
 for number, block_map in enumerate(maps, start=1):
     print(f"block {number}: weight for older maps / for the newest: {earlier_share(block_map):.2f}")
-expect(min(map(earlier_share, maps)) > 0.3, "every block reads old maps, not the newest only")
+expect(
+    min(map(earlier_share, maps)) > 0.3,
+    "Every block reads old maps, not the newest only.",
+    trained=True,
+)
 
 # %% [markdown]
 # So deep layers do read early maps. That is the paper's finding, too. Read the picture with care, though. A weight says how strongly a map is *read*, not
@@ -423,8 +426,8 @@ Table(("net", "paper", "counted", "multiply-adds", "test error (paper)"), tuple(
 small, large = counted["densenet_bc100"], counted["resnet110"]
 print(f"parameters {large.parameters / small.parameters:.1f} times fewer than ResNet-110,")
 print(f"multiply-adds {small.multiply_adds / large.multiply_adds:.1f} times as many")
-expect(2 * small.parameters < large.parameters, "less than half of the parameters", trained=False)
-expect(small.multiply_adds > large.multiply_adds, "and more multiply-adds", trained=False)
+expect(2 * small.parameters < large.parameters, "DenseNet-BC has less than half of the parameters.")
+expect(small.multiply_adds > large.multiply_adds, "It needs more multiply-adds.")
 
 # %% [markdown]
 # Half the parameters, nearly a third fewer errors, and *more* work. Parameters are what a file on disk holds; they do not tell you time or memory. Our small
@@ -466,8 +469,8 @@ Table(("net", "kept for backward, GB", "peak, GB"), tuple(rows))
 # %%
 ratio = {name: memory.saved / kept["ResNet-50"].saved for name, memory in kept.items()}
 print(", ".join(f"{name}: {value:.2f}" for name, value in ratio.items()))
-expect(ratio["DenseNet-121"] > 1.5, "DenseNet-121 keeps more than ResNet-50", trained=False)
-expect(ratio["DenseNet-121, checkpointed"] < 1, "checkpointed, it keeps less", trained=False)
+expect(ratio["DenseNet-121"] > 1.5, "DenseNet-121 keeps more than ResNet-50.")
+expect(ratio["DenseNet-121, checkpointed"] < 1, "Checkpointed, it keeps less.")
 
 # %% [markdown]
 # **Checkpointing** is the way out: do not keep the concatenated and normalised maps, but compute them again when the backward pass comes to
@@ -499,7 +502,7 @@ for block in (plain, again):
     block.train()(x).square().mean().backward()
 pairs = list(zip(plain.parameters(), again.parameters(), strict=True))
 same = all(torch.allclose(p.grad, q.grad, rtol=1e-3, atol=1e-6) for p, q in pairs)
-expect(same, "the gradients are the same", trained=False)
+expect(same, "The gradients are the same.")
 ratio = again.layers[2].wide[0].running_mean / plain.layers[2].wide[0].running_mean
 print(f"running mean, checkpointed over plain: {ratio.min():.2f} to {ratio.max():.2f}")
 
@@ -516,7 +519,7 @@ for block in (fresh, own):
     block.train()(x).square().mean().backward()
 buffers = zip(fresh.buffers(), own.buffers(), strict=True)
 same = all(torch.allclose(p.float(), q.float(), atol=1e-6) for p, q in buffers)
-expect(same, "with care, the running estimates are the same, too", trained=False)
+expect(same, "With care, the running estimates are the same, too.")
 
 # %% [markdown]
 # How the memory grows with depth shows the difference best. Without checkpointing the kept bytes of a block grow with the *square* of its layers, as
@@ -543,7 +546,10 @@ Table(("layers", "stored, MB", "checkpointed, MB", "ratio"), tuple(rows))
 # %%
 doubled = [wide / half for wide, half in zip(num_bytes[32], num_bytes[16], strict=True)]
 print(f"32 layers for 16: stored × {doubled[0]:.2f}, checkpointed × {doubled[1]:.2f}")
-expect(doubled[0] > 3 and doubled[1] < 2.5, "near 4 times against near 2 times", trained=False)
+expect(
+    doubled[0] > 3 and doubled[1] < 2.5,
+    "Twice the layers keep near 4 times as much, and near 2 times if checkpointed.",
+)
 
 # %% [markdown]
 # The price is time: the first half of each layer is computed once more.

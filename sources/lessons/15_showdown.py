@@ -91,12 +91,12 @@ def check(what: str, mine: nn.Module, right: nn.Module, shape: tuple[int, int, i
     """Stop with a sentence if two networks differ."""
     pictures = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
     found = first_difference(mine, right, pictures)
-    expect(not found, f"{what} is right{': ' * bool(found)}{found}", trained=False)
+    expect(not found, f"{what} is right.{found and f' But {found}'}")
 
 
 package = VGG(CONFIGURATIONS["D"], pooled_size=1, hidden_size=512)  # for pictures of 32 x 32
-check("stage 1", vgg_stage(3, 64, 2), package.blocks[0], (3, 32, 32))
-check("stage 3", vgg_stage(128, 256, 3), package.blocks[2], (128, 8, 8))
+check("Stage 1", vgg_stage(3, 64, 2), package.blocks[0], (3, 32, 32))
+check("Stage 3", vgg_stage(128, 256, 3), package.blocks[2], (128, 8, 8))
 
 # %% [markdown]
 # ## What the check says when something is wrong
@@ -163,7 +163,7 @@ with torch.device("meta"):  # shapes without memory: the weights would need half
 rows = {row.name: row.parameters for row in summary(paper_size, (3, 224, 224)).rows}
 total, biggest = sum(rows.values()), max(rows, key=rows.get)
 ledger = facts.get("vgg16.parameters").ours
-expect(total == ledger, f"VGG-16 has {total:,} parameters", trained=False)
+expect(total == ledger, f"VGG-16 has {total:,} parameters.")
 print(f"the largest layer, {paper_size.get_submodule(biggest)}, has {rows[biggest] / total:.0%}")
 print()
 print(facts.trap("vgg19_has_138m"))
@@ -231,8 +231,8 @@ class ResidualBlock(nn.Module):
 
 
 # %%
-check("a block that keeps the size", ResidualBlock(16, 16), right.stages[0][0], (16, 32, 32))
-check("a block that halves it", ResidualBlock(16, 32, 2), right.stages[1][0], (16, 32, 32))
+check("A block that keeps the size", ResidualBlock(16, 16), right.stages[0][0], (16, 32, 32))
+check("A block that halves it", ResidualBlock(16, 32, 2), right.stages[1][0], (16, 32, 32))
 
 # %% [markdown]
 # The picture is drawn by following a tensor through *your* block, so it shows what you wrote:
@@ -275,7 +275,7 @@ class ResNet(nn.Module):
 check("ResNet-20", ResNet(3), right, (3, 32, 32))
 num = sum(parameter.numel() for parameter in ResNet(3).parameters())
 fact = facts.get("resnet20.cifar_parameters")
-expect(num == fact.ours, f"ResNet-20 has {num:,} parameters ({fact.text})", trained=False)
+expect(num == fact.ours, f"ResNet-20 has {num:,} parameters ({fact.text}).")
 
 # %% [markdown]
 # Two architectures built, and not one line taken on trust. Below we train a `ResNet(1)`, with eight
@@ -362,22 +362,22 @@ print(f"within two standard errors of it: {'; '.join(close) or 'none'}")
 counts = {name: found.num_parameters for name, found in runs.items()}
 times = {name: found.seconds for name, found in runs.items()}
 thin = min(counts, key=counts.get) == "densenet_small" == max(times, key=times.get)
-expect(thin, "DenseNet has the fewest parameters, and takes the longest", trained=False)
+expect(thin, "DenseNet has the fewest parameters, and takes the longest.")
 top = sorted(runs, key=lambda name: runs[name].test_accuracy.mean)[-2:]
 newest = set(top) == {"resnet_small", "densenet_small"}
-expect(newest, "the two most accurate are ResNet and DenseNet", trained=False)
+expect(newest, "The two most accurate are ResNet and DenseNet.")
 
 # %%
 scores = {name: found.test_accuracy.mean for name, found in runs.items()}
 older_wins = scores["lenet5"] > max(scores["alexnet_small"], scores["vgg_small"])
-expect(older_wins, "LeNet-5 is ahead of AlexNet and VGG here", trained=False)
+expect(older_wins, "LeNet-5 is ahead of AlexNet and VGG here.")
 
 widest = max(runs.values(), key=lambda found: found.test_accuracy.deviation)
 print(f"{widest.title}, seed by seed:", *(f"{a:.1%}" for a in widest.test_accuracies))
 
 local, shared = runs["locally_connected"], runs["lenet5"]
 same = len({summarise(name).multiply_adds for name in ("locally_connected", "lenet5")}) == 1
-expect(same, "locally connected and LeNet-5: the same multiply-adds", trained=False)
+expect(same, "The locally connected net and LeNet-5 need the same multiply-adds.")
 print(f"but {local.seconds / shared.seconds:.1f} times the time")
 
 # %% [markdown]
@@ -502,8 +502,16 @@ for (rho, seed), (val, on_swapped) in sorted(scores.items()):
 # %% tags=["nbval-ignore-output"]
 for seed in range(3):
     lot, tied = scores[LOT, seed], scores[TIED, seed]
-    expect(tied[0] > lot[0], f"seed {seed}: validation prefers the net that learned backgrounds")
-    expect(lot[1] > 0.7 > 0.1 > tied[1], f"seed {seed}: on swapped ones it does worse than chance")
+    expect(
+        tied[0] > lot[0],
+        f"Seed {seed}: validation prefers the net that learned backgrounds.",
+        trained=True,
+    )
+    expect(
+        lot[1] > 0.7 > 0.1 > tied[1],
+        f"Seed {seed}: on swapped backgrounds that net does worse than chance.",
+        trained=True,
+    )
 
 # %% [markdown]
 # Had you picked by validation accuracy, you would have picked the wrong one, three times out of
@@ -552,7 +560,7 @@ print("the last maps that everything passes through:", layer)
 x, labels = torch.randn(4, 3, 32, 32, device=device), torch.tensor([0, 3, 3, 9], device=device)
 ours, theirs = grad_cam_by_hand(fresh, x, labels, layer), grad_cam(fresh, x, labels, layer)
 agree = torch.allclose(ours, theirs, atol=1e-5 * float(theirs.abs().max()))
-expect(agree, "both are the same", trained=False)
+expect(agree, "Both are the same.")
 
 # %% [markdown]
 # The package's `grad_cam` goes through Captum, PyTorch's library for such questions; so do
@@ -616,9 +624,9 @@ for rho, seed in sorted(trained):
 # %% tags=["nbval-ignore-output"]
 for seed in range(3):
     lot, tied = on_figure[LOT, seed], on_figure[TIED, seed]
-    expect(lot > 2 * area, f"seed {seed}: by lot, more than twice the figure's area")
-    expect(tied < area, f"seed {seed}: tied, less than a map without any sense")
-    expect(lot > 3 * tied, f"seed {seed}: three times as much on the figure")
+    expect(lot > 2 * area, f"Seed {seed}: by lot it is more than twice the area.", trained=True)
+    expect(tied < area, f"Seed {seed}: tied it is less than the area.", trained=True)
+    expect(lot > 3 * tied, f"Seed {seed}: by lot it is more than three times that.", trained=True)
 
 # %% [markdown]
 # A map without any sense gets the figure's area, and so does a net that was never trained. The net
@@ -641,7 +649,7 @@ for rho in (LOT, TIED):
     stretched = found.repeat_interleave(4, dim=1).repeat_interleave(4, dim=2)  # (40, 32, 32)
     shares[rho] = float(share_on_mask(stretched, true.masks[:num]).nanmean())
     print(f"rho {rho}: {shares[rho]:.0%} of the evidence by occlusion lies on the figure")
-expect(shares[LOT] > shares[TIED] + 0.1, "occlusion gives the same order")
+expect(shares[LOT] > shares[TIED] + 0.1, "Occlusion gives the same order.", trained=True)
 
 # %% [markdown]
 # ## What the map does not say
@@ -670,7 +678,7 @@ weights = fresh.classifier.weight[3] / 64  # of class 3, over the 8 x 8 places
 with capture(fresh, layer) as seen:
     fresh(x[:1])[0, 3].backward()
 same = torch.allclose(seen.gradients[layer].mean(dim=(2, 3))[0], weights, atol=1e-6)
-expect(same, "after a mean and a linear layer, Grad-CAM's weights are the layer's", trained=False)
+expect(same, "After a mean and a linear layer, Grad-CAM's weights are the layer's.")
 
 # %% [markdown]
 # # Part 5: your own photos
@@ -740,7 +748,11 @@ config = TrainConfig(epochs=5 * settings.epochs, lr=settings.lr)
 fit(model, mine, config, on_epoch_end=[LivePlot("your own photos")])
 result = evaluate(model, mine.test)
 print(f"test accuracy {result.accuracy:.1%} on {result.num_images} pictures")
-expect(result.accuracy > 0.4, "clearly better than one in four")
+expect(
+    result.accuracy > 0.4,
+    "More than 40 % of the test images are classified correctly.",
+    trained=True,
+)
 
 # %% tags=["nbval-ignore-output"]
 shown = torch.arange(0, mine.test.num_images, mine.test.num_images // 6)[:6]

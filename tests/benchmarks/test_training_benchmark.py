@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from course_utils.startup import VARIABLES
 from course_utils.tables import Table
-from course_utils.training.environment import VARIABLES
 
 BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 sys.path.insert(0, str(BENCHMARKS))  # they are scripts that import each other
@@ -209,6 +209,16 @@ def test_ours_and_the_limit_take_as_many_turns(alone):
         assert not torch.equal(start, trained(train, **options))
         assert len(alone) == TINY.turns
         assert all(seconds > 0 for seconds in alone)
+
+
+def test_ours_gets_the_pictures_that_learners_get(alone):
+    """As `load` makes them: what laying them out for the model costs is in the time of ours."""
+    train = common.load_pictures(TINY)
+    assert train.memory_format == torch.contiguous_format
+    asked = turns.Turns(train).with_options(memory_format=torch.channels_last)
+    assert isinstance(asked, turns.Turns)
+    assert asked.batches.memory_format == torch.channels_last
+    assert asked.generator is train.generator
 
 
 def test_d2ls_board_keeps_means():

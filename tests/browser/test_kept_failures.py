@@ -20,10 +20,11 @@ def test_fails(browser):
 """
 
 
-def test_picture_and_log_are_kept_and_named(tmp_path: Path) -> None:
+def test_picture_and_log_are_kept_and_named(chromium: str, tmp_path: Path) -> None:
     (tmp_path / "test_page.py").write_text(FAILS)
     environment = {key: value for key, value in os.environ.items() if "PYTEST" not in key}
     environment |= {"COURSE_TEST_RESULTS": str(tmp_path / "kept"), "PYTHONPATH": str(TESTS)}
+    environment["PYTEST_DISABLE_PLUGIN_AUTOLOAD"] = "1"
     command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-p", "conftest"]
     done = subprocess.run(
         [*command, str(tmp_path)], env=environment, cwd=tmp_path, capture_output=True, text=True

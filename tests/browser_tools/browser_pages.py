@@ -1,7 +1,6 @@
 """Chromium, and pages that note what goes wrong on them and what they ask of other machines."""
 
 import re
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -16,11 +15,6 @@ OUTSIDE = re.compile(rf"^(?!{INSIDE})")
 
 OURS = "Canceled future for .* before replies were done"
 """What JupyterLab says because a test ends a kernel that a panel of it is still asking."""
-
-
-def chromium_path() -> str | None:
-    """Return where this machine's own Chromium is, or None."""
-    return shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @contextmanager

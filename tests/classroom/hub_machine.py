@@ -2,7 +2,6 @@
 
 import fcntl
 import json
-import os
 import secrets
 import shutil
 import socket
@@ -327,12 +326,3 @@ def run_cell(link: Any, code: str) -> str:
             printed += f"{content['ename']}: {content['evalue']}"
         elif kind == "status" and content["execution_state"] == "idle":
             return printed
-
-
-def why_not() -> str:
-    """Say what this machine lacks for a hub, or return ""."""
-    if sys.platform != "linux" or os.geteuid() != 0:
-        return "a hub that serves several users of the system is run by root, on Linux"
-    missing = [tool for tool in ("configurable-http-proxy", "unshare", "useradd", "chpasswd",
-                                 "bwrap") if shutil.which(tool) is None]  # fmt: skip
-    return f"not installed: {', '.join(missing)}" if missing else ""

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -180,7 +179,7 @@ assert not list(Path("/tmp").glob("*")) or closed.is_relative_to("/tmp")
 """
 
 
-@pytest.mark.skipif(os.geteuid() != 0 or shutil.which("unshare") is None, reason="needs root")
+@pytest.mark.usefixtures("mounts")
 @pytest.mark.parametrize("place", ["/var/tmp", "/tmp"])
 def test_a_course_in_a_closed_folder_is_reached_by_the_tests_users(place):
     with TemporaryDirectory(prefix="convnet-reach-", dir=place) as name:

@@ -5,16 +5,18 @@ import hashlib
 import http.server
 import io
 import pickle
+import socket
 import struct
 import tarfile
 import threading
+import time
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from torchvision import datasets
 
-from course_utils.data import classic, downloads
+from course_utils.data.classic import classic_set
 
 
 class Handler(http.server.BaseHTTPRequestHandler):
@@ -23,23 +25,17 @@ class Handler(http.server.BaseHTTPRequestHandler):
     def do_GET(self):
         server = self.server
         name = self.path.removeprefix("/")
-        server.requests.append((name, self.headers.get("Range")))
+        server.requests.append(name)
         if name not in server.files:
             self.send_error(404)
             return
         content = server.files[name]
-        start = self.first_byte() if server.knows_ranges else 0
-        if start >= len(content):
-            self.send_error(416)
-            return
-        self.send_response(206 if start else 200)
-        self.send_header("Content-Length", str(len(content) - start))
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content[start : server.breaks_at])
-
-    def first_byte(self):
-        header = self.headers.get("Range", "bytes=0-")
-        return int(header.removeprefix("bytes=").removesuffix("-"))
+        self.wfile.write(content[: server.breaks_at])
+        self.wfile.flush()
+        time.sleep(server.stalls_for)
 
     def log_message(self, *_):
         pass
@@ -47,10 +43,10 @@ class Handler(http.server.BaseHTTPRequestHandler):
 
 @pytest.fixture
 def server():
-    """A server with `files`, `requests`, `knows_ranges`, `breaks_at` (a byte) and `url`."""
+    """A server with `files`, `requests`, `breaks_at` (a byte), `stalls_for` (seconds) and `url`."""
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.files, server.requests = {}, []
-    server.knows_ranges, server.breaks_at = True, None
+    server.breaks_at, server.stalls_for = None, 0
     server.url = f"http://127.0.0.1:{server.server_port}/"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
@@ -64,10 +60,10 @@ def server():
 def no_network(monkeypatch):
     """Any attempt to reach a server fails as it does without a network."""
 
-    def urlopen(*_, **__):
-        raise downloads.urllib.error.URLError("Name or service not known")
+    def getaddrinfo(*_, **__):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    monkeypatch.setattr(downloads.urllib.request, "urlopen", urlopen)
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
 
 
 def md5(content):
@@ -105,11 +101,10 @@ def tiny_mnist(server, monkeypatch):
     )
     monkeypatch.setattr(datasets, "TinyMNIST", kind, raising=False)
     return replace(
-        classic.MNIST,
+        classic_set("mnist"),
         name="tiny_mnist",
         kind="TinyMNIST",
         folder="TinyMNIST/raw",
-        archive_folder="TinyMNIST/raw",
         files={name: md5(content) for name, content in contents.items()},
     )
 
@@ -153,9 +148,9 @@ def tiny_cifar(server, monkeypatch):
     )
     monkeypatch.setattr(datasets, "TinyCIFAR", kind, raising=False)
     return replace(
-        classic.CIFAR10,
+        classic_set("cifar10"),
         name="tiny_cifar",
         kind="TinyCIFAR",
         files=sums,
-        archives=("tiny.tar.gz",),
+        archive="tiny.tar.gz",
     )

@@ -8,7 +8,7 @@ from course_utils.data import DataCorrupt, fashion_mini
 
 @pytest.fixture(scope="module")
 def raw():
-    return fashion_mini.read()
+    return fashion_mini.read_fashion_mini()
 
 
 def test_both_parts_have_their_size_and_are_balanced(raw):
@@ -37,6 +37,15 @@ def test_the_licence_lies_beside_the_pictures():
     assert "Permission is hereby granted, free of charge" in licence
 
 
+def test_they_are_unpacked_once_and_nobody_s_copy_is_another_s(raw, monkeypatch):
+    monkeypatch.setattr(fashion_mini.np, "load", lambda file: pytest.fail("unpacked again"))
+    again = fashion_mini.read_fashion_mini()
+    again.test.images.zero_()
+    again.train.labels.zero_()
+    assert torch.equal(fashion_mini.read_fashion_mini().test.images, raw.test.images)
+    assert torch.equal(fashion_mini.read_fashion_mini().train.labels, raw.train.labels)
+
+
 def test_one_flipped_byte_is_noticed(tmp_path):
     copy = tmp_path / "copy.npz"
     shutil.copy(fashion_mini.FILE, copy)
@@ -44,9 +53,9 @@ def test_one_flipped_byte_is_noticed(tmp_path):
     content[3_000_000] ^= 1
     copy.write_bytes(content)
     with pytest.raises(DataCorrupt, match=r"copy\.npz is damaged .* install the course again"):
-        fashion_mini.read(copy)
+        fashion_mini.read_fashion_mini(copy)
 
 
 def test_a_missing_file_says_what_to_do(tmp_path):
     with pytest.raises(DataCorrupt, match=r"absent\.npz is missing: install the course again"):
-        fashion_mini.read(tmp_path / "absent.npz")
+        fashion_mini.read_fashion_mini(tmp_path / "absent.npz")

@@ -1,15 +1,14 @@
-import random
-import warnings
+import struct
 
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import Image, ImageFile, ImageOps
 
-from course_utils.data import Augment, Batches, DataCorrupt
-from course_utils.data.photos import Photos, has_header, read_photo, try_photo
+from course_utils.data.photos import read_photo, try_photo
 
 RED, BLUE = (255, 0, 0), (0, 0, 255)
+RAMP = np.linspace(0, 1, 256).reshape(16, 16)  # its mean in bytes is 127.5
 
 
 def halves(width=40, height=20):
@@ -74,10 +73,108 @@ def test_grey_palette_and_cmyk_become_rgb(tmp_path):
     assert corner(bits, 0, 0) == (255, 255, 255)
 
 
-def test_sixteen_bits_are_scaled_not_cut_off(tmp_path):
-    deep = Image.fromarray(np.full((4, 4), 0x8080, dtype=np.uint16))
-    image = read_photo(save(deep, tmp_path / "deep.png"), 4)
-    assert corner(image, 0, 0) == (128, 128, 128)
+def tiff(values, bits, photometric=1, sample_format=1):
+    """The bytes of a TIFF of one strip of grey values, of kinds that Pillow does not write."""
+    height, width = values.shape
+    pixels = values.tobytes()
+    tags = {256: width, 257: height, 258: bits, 259: 1, 262: photometric, 277: 1, 278: height}
+    tags |= {273: 8 + 2 + 12 * 10 + 4, 279: len(pixels), 339: sample_format}
+    rows = b"".join(struct.pack("<HHII", tag, 4, 1, tags[tag]) for tag in sorted(tags))
+    return struct.pack("<2sHIH", b"II", 42, 8, len(tags)) + rows + bytes(4) + pixels
+
+
+def pgm(values, highest):
+    return f"P5 16 16 {highest}\n".encode() + values.astype(">u2").tobytes()
+
+
+def deep(highest, dtype="<u2"):
+    return np.rint(RAMP * highest).astype(dtype)
+
+
+def saved(picture, kind):
+    def write(path):
+        picture.save(path, kind)
+
+    return write
+
+
+def in_bytes(content):
+    return lambda path: path.write_bytes(content)
+
+
+GREYS = {
+    "8 bits": saved(Image.fromarray(deep(255, np.uint8)), "PNG"),
+    "PNG of 16 bits": saved(Image.fromarray(deep(65535)), "PNG"),
+    "JPEG 2000 of 16 bits": saved(Image.fromarray(deep(65535)), "JPEG2000"),
+    "TIFF of 16 bits": saved(Image.fromarray(deep(65535)), "TIFF"),
+    "TIFF of 16 bits, the other byte first": saved(
+        Image.frombytes("I;16B", (16, 16), deep(65535, ">u2").tobytes()), "TIFF"
+    ),
+    "TIFF of 16 bits, 0 is white": in_bytes(tiff(deep(65535)[::-1, ::-1], 16, photometric=0)),
+    "TIFF of floats": saved(Image.fromarray(RAMP.astype(np.float32)), "TIFF"),
+    "PGM of 16 bits": in_bytes(pgm(deep(65535), 65535)),
+    "PGM of 12 bits": in_bytes(pgm(deep(4095), 4095)),
+    "PGM of 10 bits": in_bytes(pgm(deep(1000), 1000)),
+}
+
+
+@pytest.mark.parametrize("kind", GREYS)
+def test_grey_values_are_scaled_by_the_range_of_their_format(tmp_path, kind):
+    """A converter that cuts at 255 instead makes nearly all of these white: Pillow's
+    documentation warns of it since python-pillow/Pillow#2574 and #3011."""
+    GREYS[kind](tmp_path / "grey")
+    image = read_photo(tmp_path / "grey", 16).double()
+    assert image.mean() == pytest.approx(127.5, abs=1)
+    assert image[0].numpy() == pytest.approx(255 * RAMP, abs=1)
+    assert torch.equal(image[0], image[2])
+
+
+def test_values_of_twelve_bits_are_white_at_their_own_end(tmp_path):
+    """Two values of 12 bits share three bytes: 0xFFF and 0x800 are FF F8 00."""
+    row = np.frombuffer(b"\xff\xf8\x00", dtype=np.uint8)
+    content = tiff(np.tile(row, (2, 1)), 12).replace(
+        struct.pack("<HHII", 256, 4, 1, 3), struct.pack("<HHII", 256, 4, 1, 2)
+    )
+    (tmp_path / "a.tif").write_bytes(content)
+    assert read_photo(tmp_path / "a.tif", 2)[0].tolist() == [[255, 128], [255, 128]]
+
+
+@pytest.mark.parametrize(
+    "write, reason",
+    [
+        (in_bytes(tiff(deep(65535, "<u4"), 32)), "go from 0 to 65535, and which"),
+        (saved(Image.fromarray(deep(65535, np.int32)), "TIFF"), "signed whole numbers"),
+        (saved(Image.fromarray((RAMP * 3).astype(np.float32)), "TIFF"), "go from 0 to 3, and"),
+        (saved(Image.fromarray((RAMP - 1).astype(np.float32)), "TIFF"), "go from -1 to 0, and"),
+        (saved(Image.fromarray(np.float32([[np.nan]])), "TIFF"), "go from nan to nan"),
+        (in_bytes(tiff(deep(100, "<i2"), 16, sample_format=2)), "signed whole numbers"),
+        (in_bytes(tiff(deep(100, "i1"), 8, sample_format=2)), "signed whole numbers"),
+    ],
+)
+def test_values_of_no_known_range_are_refused_and_named(tmp_path, write, reason):
+    """Float images can hold anything: menpo/menpo#516 refuses those outside 0 to 1, too."""
+    write(tmp_path / "a.tif")
+    said = try_photo(tmp_path / "a.tif", 4)
+    assert reason in said
+    assert said.endswith("save it as a PNG or JPEG of 8 bits")
+
+
+@pytest.mark.parametrize(
+    "mode", ["RGB", "RGBA", "RGBX", "CMYK", "YCbCr", "P", "L", "LA", "PA", "1"]
+)
+@pytest.mark.parametrize("shade", [0, 255])
+def test_black_and_white_are_black_and_white_in_every_mode(tmp_path, mode, shade):
+    picture = Image.new("L", (6, 6), shade).convert("RGB").convert(mode, dither=None)
+    save(picture, tmp_path / "a.tif")
+    with Image.open(tmp_path / "a.tif") as file:
+        assert file.mode == ("RGB" if mode == "RGBX" else mode)
+    assert read_photo(tmp_path / "a.tif", 6).unique().tolist() == pytest.approx([shade], abs=1)
+
+
+def test_a_transparent_grey_of_sixteen_bits_is_white(tmp_path):
+    picture = Image.fromarray(np.full((4, 4), 1000, dtype=np.uint16))
+    path = save(picture, tmp_path / "a.png", transparency=1000)
+    assert corner(read_photo(path, 4), 0, 0) == (255, 255, 255)
 
 
 def test_white_shows_through_transparent_pixels(tmp_path):
@@ -104,107 +201,38 @@ def test_a_large_jpeg_keeps_its_detail(tmp_path):
     assert columns[2::4].mean() < 55
 
 
-def broken_files(folder):
-    whole = save(halves(200, 200), folder / "whole.jpg").read_bytes()
-    (folder / "cut.jpg").write_bytes(whole[: len(whole) // 2])
-    (folder / "text.png").write_text("not a picture")
-    (folder / "empty.jpg").write_bytes(b"")
-    return [folder / name for name in ("cut.jpg", "text.png", "empty.jpg")]
+def test_damaged_notes_about_a_photo_do_not_damage_it(tmp_path):
+    """An EXIF block that is none, as in python-pillow/Pillow#8348, says nothing of the pixels."""
+    path = tmp_path / "a.png"
+    halves(20, 20).save(path, exif=b"Exif\x00\x00this is no TIFF, as it should be")
+    with Image.open(path) as file, pytest.raises(SyntaxError):
+        ImageOps.exif_transpose(file)
+    image = read_photo(path, 20)
+    assert (corner(image, 0, 0), corner(image, 0, 19)) == (RED, BLUE)
 
 
-def test_broken_files_are_none(tmp_path):
-    for path in [*broken_files(tmp_path), tmp_path / "absent.jpg"]:
-        assert try_photo(path, 8) is None
-        with pytest.raises(OSError):
-            read_photo(path, 8)
-
-
-def test_a_look_at_the_header_finds_what_is_no_picture(tmp_path):
-    cut, text, empty = broken_files(tmp_path)
-    assert [has_header(path) for path in (cut, text, empty)] == [True, False, False]
-
-
-@pytest.fixture
-def album(tmp_path):
-    """Twelve pictures in grey, each as bright as ten times its number."""
-    return [save(Image.new("L", (9, 7), 10 * i), tmp_path / f"{i:02}.png") for i in range(12)]
-
-
-def brightness(images):
-    return images[:, 0, 0, 0].int().tolist()
-
-
-def test_photos_are_indexed_as_a_tensor_would_be(album):
-    photos = Photos(album, torch.arange(12), 4)
-    assert photos.shape == (12, 3, 4, 4)
-    assert brightness(photos[[3, 1]]) == [30, 10]
-    assert brightness(photos[torch.tensor([0, 11])]) == [0, 110]
-    assert brightness(photos[2:5]) == [20, 30, 40]
-    assert photos[-1].shape == (3, 4, 4)
-    chosen = photos.select(torch.tensor([5, 2]))
-    assert brightness(chosen[:]) == [50, 20]
-    assert chosen.labels.tolist() == [5, 2]
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_an_epoch_from_files_equals_one_from_memory(album, workers):
-    photos = Photos(album, torch.arange(12), 4, workers)
-
-    def batches(images):
-        return Batches(
-            images,
-            torch.arange(12),
-            5,
-            (0.5,) * 3,
-            (0.25,) * 3,
-            shuffle=True,
-            augment=Augment(crop_padding=1, flip=True, cutout=1, erase=0.5),
-            generator=torch.Generator().manual_seed(0),
-        )
-
-    from_files, from_memory = batches(photos), batches(photos[:])
-    for _ in range(2):
-        for (images, labels), (same, same_labels) in zip(from_files, from_memory, strict=True):
-            assert torch.equal(images, same)
-            assert torch.equal(labels, same_labels)
-
-
-def test_reading_ahead_leaves_the_global_generators_alone(album):
-    photos = Photos(album, torch.arange(12), 4, workers=1)
-    torch.manual_seed(0)
-    random.seed(0)
-    expected = torch.rand(2), random.random()
-    torch.manual_seed(0)
-    random.seed(0)
-    list(photos.batches([torch.arange(12)]))
-    assert torch.equal(torch.rand(2), expected[0])
-    assert random.random() == expected[1]
-
-
-@pytest.mark.parametrize("workers", [0, 2])
-def test_a_photo_that_breaks_later_is_left_out_with_a_warning(album, workers):
-    photos = Photos(album, torch.arange(12), 4, workers)
-    album[4].write_bytes(album[4].read_bytes()[:20])
-    batches = Batches(photos, torch.arange(12), 6, (0.0,) * 3, (1.0,) * 3)
-    with pytest.warns(UserWarning, match=r"left out, cannot be read: .*04\.png"):
-        labels = [labels.tolist() for _, labels in batches]
-    assert labels == [[0, 1, 2, 3, 5], [6, 7, 8, 9, 10, 11]]
-
-
-def test_a_batch_without_a_single_readable_photo_is_passed_over(album):
-    for path in album[:3]:
-        path.write_bytes(b"")
-    batches = Batches(
-        Photos(album, torch.arange(12), 4, 0), torch.arange(12), 3, (0,) * 3, (1,) * 3
+def test_what_cannot_be_read_says_why_and_what_to_do(tmp_path, monkeypatch):
+    whole = save(halves(200, 200), tmp_path / "whole.jpg").read_bytes()
+    (tmp_path / "cut.jpg").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "text.png").write_text("not a picture")
+    (tmp_path / "phone.heic").write_bytes(b"\0\0\0\x18ftypheic" + bytes(40))
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    why = {path.name: try_photo(path, 8) for path in sorted(tmp_path.iterdir())}
+    assert why["whole.jpg"].shape == (3, 8, 8)
+    assert why["cut.jpg"].startswith("cut off or damaged (image file is truncated")
+    assert why["cut.jpg"].endswith("LOAD_TRUNCATED_IMAGES = True to use what is there of it")
+    assert why["empty.jpg"].startswith("cut off or damaged (it is empty): get it again")
+    unknown = (
+        "no image, or of a format that Pillow does not know: save it as a PNG or JPEG of 8 bits"
     )
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        assert [labels.tolist()[0] for _, labels in batches] == [3, 6, 9]
-
-
-def test_what_can_be_read_of_some_photos(album):
-    album[0].write_bytes(b"")
-    photos = Photos(album, torch.arange(12), 4)
-    assert brightness(photos.readable(torch.tensor([0, 1, 2]))) == [10, 20]
-    with pytest.raises(DataCorrupt, match="none of 1 pictures"):
-        photos.readable(torch.tensor([0]))
+    assert (why["text.png"], why["phone.heic"]) == (unknown, unknown)
+    assert try_photo(tmp_path / "absent.jpg", 8) == (
+        "No such file or directory: see that it is there and that you may read it"
+    )
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
+    assert try_photo(tmp_path / "whole.jpg", 8) == (
+        "too large: make it smaller, or raise PIL.Image.MAX_IMAGE_PIXELS"
+    )
+    monkeypatch.setattr(ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", None)
+    assert try_photo(tmp_path / "cut.jpg", 8).shape == (3, 8, 8)

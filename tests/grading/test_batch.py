@@ -21,10 +21,10 @@ import psutil
 import pytest
 from scripts import load_script
 
-from course_utils.grading.attempts import attempts_of
-from course_utils.grading.folder import Batch
-from course_utils.grading.sandbox import Limits, SandboxUnavailable, require_sandbox
-from course_utils.grading.session import run_batch
+from convnet_grader.attempts import attempts_of
+from convnet_grader.folder import Batch
+from convnet_grader.sandbox import Limits, SandboxUnavailable, require_sandbox
+from convnet_grader.session import run_batch
 
 light = load_script(Path(__file__).with_name("light_exercise.py"))
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("batch")]
@@ -38,13 +38,6 @@ LAYOUTS = [
 ]
 
 
-def need_sandbox():
-    try:
-        require_sandbox()
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
-
-
 def write_solution(folder):
     """Write the light exercise where a course has it; return the folder."""
     place = folder / "course" / "solutions" / light.SLUG
@@ -55,7 +48,7 @@ def write_solution(folder):
 
 def released(tmp, solution):
     """Return the notebook that students get, as nbgrader releases it."""
-    from course_utils.grading.folder import prepare
+    from convnet_grader.folder import prepare
 
     batch = Batch(light.SLUG, solution, tmp / "release")
     prepare(batch)
@@ -63,9 +56,8 @@ def released(tmp, solution):
 
 
 @pytest.fixture(scope="module")
-def done(tmp_path_factory):
+def done(bubblewrap, tmp_path_factory):
     """A batch of everything, as one zip file."""
-    need_sandbox()
     tmp = tmp_path_factory.mktemp("batch")
     solution = write_solution(tmp)
     out = tmp / "results"
@@ -205,15 +197,14 @@ def test_points_given_by_a_person_reach_the_table_and_the_feedback(done):
 DRIVER = """
 import sys
 from pathlib import Path
-from course_utils.grading.folder import Batch
-from course_utils.grading.session import run_batch
+from convnet_grader.folder import Batch
+from convnet_grader.session import run_batch
 source, solution, out = map(Path, sys.argv[1:])
 run_batch(source, Batch({slug!r}, solution, out), workers=1)
 """
 
 
-def test_a_killed_batch_goes_on_where_it_was(tmp_path):
-    need_sandbox()
+def test_a_killed_batch_goes_on_where_it_was(bubblewrap, tmp_path):
     solution, out, source = write_solution(tmp_path), tmp_path / "results", tmp_path / "sent"
     maker = light.Maker(released(tmp_path, solution), None)
     source.mkdir()
@@ -244,7 +235,7 @@ def test_a_killed_batch_goes_on_where_it_was(tmp_path):
 
 
 def test_only_one_batch_writes_to_a_folder(tmp_path):
-    from course_utils.grading.batch import only_batch
+    from convnet_grader.batch import only_batch
 
     with (
         only_batch(tmp_path),
@@ -255,8 +246,8 @@ def test_only_one_batch_writes_to_a_folder(tmp_path):
 
 
 def test_a_worker_that_dies_or_hangs_costs_one_submission(tmp_path, monkeypatch):
-    from course_utils.grading import batch as module
-    from course_utils.grading.collect import Submission
+    from convnet_grader import batch as module
+    from convnet_grader.collect import Submission
 
     jobs = [Submission(student, student, tmp_path, "") for student in ("a", "b", "c", "d")]
     batch = Batch(light.SLUG, tmp_path, tmp_path / "out", Limits(seconds=1))
@@ -275,7 +266,7 @@ def test_a_worker_that_dies_or_hangs_costs_one_submission(tmp_path, monkeypatch)
 
 def fake_work(connection, batch):
     """A worker that ends at b, and never answers for c."""
-    from course_utils.grading.attempts import Outcome
+    from convnet_grader.attempts import Outcome
 
     while True:
         job = connection.recv()

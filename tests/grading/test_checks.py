@@ -84,6 +84,30 @@ def test_variables_of_the_notebook_do_not_hide_pythons_own_names():
     assert "AssertionError" in finding(space["check"], [1, 2])
 
 
+def test_a_check_keeps_its_defaults_and_what_it_closes_over():
+    space = {}
+    exec(
+        "def about(expected):\n"
+        "    def check(answer, least=3, *, most=5): assert least <= answer <= most == expected\n"
+        "    return check",
+        space,
+    )
+    assert finding(space["about"](5), 4) is None
+    assert "AssertionError" in finding(space["about"](5), 6)
+    assert "AssertionError" in finding(space["about"](7), 4)
+
+
+def test_builtins_that_the_notebook_replaced_change_no_mark():
+    space = {"__builtins__": {"sum": lambda numbers: 6, "AssertionError": AssertionError}}
+    exec("def check(numbers): assert sum(numbers) == 6", space)
+    assert finding(space["check"], [1, 2, 3]) is None
+    assert "AssertionError" in finding(space["check"], [1])
+
+
+def test_an_error_elsewhere_names_no_line():
+    assert finding(lambda: {}["key"]) == "your code stopped with KeyError: 'key'"
+
+
 def test_a_patched_module_is_not_used_for_marks(monkeypatch):
     monkeypatch.setattr(checks, "require", lambda *rest: None)
     assert finding(even, 3) == "3 is odd"
@@ -106,6 +130,11 @@ def test_answers_are_read_strictly(read, good, bad):
             read(answer)
     with pytest.raises(checks.NotAnswered):
         read(None)
+
+
+def test_letters_are_listed_as_a_reader_lists_them():
+    with pytest.raises(checks.CheckFailed, match='one letter out of A, B, C, such as "A", not'):
+        checks.as_letter("D", "ABC")
 
 
 def test_true_is_not_the_number_one():
@@ -147,6 +176,17 @@ def test_the_nearest_shape_is_shown_for_a_missing_stage():
         checks.require_stages(Net(), IMAGES, [CONV, checks.Stage("linear", (3, 7), "??")])
 
 
+def test_the_nearest_of_several_shapes_is_shown():
+    model = nn.Sequential(nn.Conv2d(1, 9, 8), nn.Flatten(), nn.Linear(9, 4))
+    stage = checks.Stage("the last layer", (3, 4, 7, 7), "?")
+    two = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 8, 3))
+    with pytest.raises(checks.CheckFailed, match=r"your output is \(3, 4, 6, 6\) after"):
+        checks.require_stages(two, IMAGES, [stage])
+    with pytest.raises(checks.CheckFailed) as failure:
+        checks.require_stages(model, IMAGES, [stage])
+    assert str(failure.value) == "nothing of shape (3, 4, 7, 7) comes out of the last layer."
+
+
 def test_stages_in_the_wrong_order_are_not_enough():
     with pytest.raises(checks.CheckFailed, match="nothing of shape"):
         checks.require_stages(Net(), IMAGES, [LINEAR, CONV])
@@ -173,6 +213,8 @@ def test_a_model_that_computes_nothing_is_not_answered():
 def test_a_map_of_one_pixel_is_as_good_as_a_vector():
     model = nn.Conv2d(1, 5, 8)
     checks.require_stages(model, IMAGES, [checks.Stage("conv", (3, 5), "?")])
+    row = nn.Sequential(nn.Conv2d(1, 5, 8), nn.Flatten(2))  # (3, 5, 1)
+    checks.require_stages(row, IMAGES, [checks.Stage("row", (3, 5), "?")])
 
 
 def test_borrowed_layers_are_found_inside_and_under_other_names():
@@ -193,6 +235,11 @@ def test_uneven_batches_are_the_same_each_time_and_count_their_pictures():
     assert first.num_images == 7
     assert torch.equal(first[1][0], second[1][0])
     assert first[0][1].tolist() == [0, 1, 2, 0, 1]
+    assert [len(images) for images, _ in checks.uneven_batches((5, 4, 2), num_classes=3)] == [
+        5,
+        4,
+        2,
+    ]
 
 
 RIGHT = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
@@ -221,8 +268,26 @@ def test_a_wrong_tensor_is_named(answer, finding):
         checks.require_tensor(answer, RIGHT, SLIPS, hint="is the padding missing?")
 
 
-def test_a_slip_that_gives_the_right_tensor_is_passed_over():
+def test_a_slip_that_gives_the_right_value_is_passed_over():
     checks.require_tensor(RIGHT, RIGHT, {"nothing is wrong": RIGHT.clone()})
+    checks.require_number(5, 5, {"nothing is wrong": 5})
+    checks.require_number(0.5, 0.5, {"nothing is wrong": 0.5})
+
+
+def test_a_tolerance_is_relative_too():
+    checks.require_tensor(RIGHT * 1000 + 5, RIGHT * 1000, tolerance=1e-2)
+    with pytest.raises(checks.CheckFailed, match="differs from the right one"):
+        checks.require_tensor(RIGHT * 1000 + 50, RIGHT * 1000, tolerance=1e-2)
+
+
+def test_a_slip_of_another_precision_is_named_all_the_same():
+    with pytest.raises(checks.CheckFailed, match="where rows and columns are swapped"):
+        checks.require_tensor(RIGHT.T, RIGHT, {"rows and columns are swapped": RIGHT.T.double()})
+
+
+def test_a_whole_number_is_exact_however_large():
+    with pytest.raises(checks.CheckFailed, match="1,000,000,001 is not the number"):
+        checks.require_number(10**9 + 1, 10**9)
 
 
 @pytest.mark.parametrize(("answer", "expected"), [(5, 5), (0.5, 0.5), (1, 1.0), (0.5 + 1e-7, 0.5)])

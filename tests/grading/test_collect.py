@@ -5,7 +5,7 @@ import zipfile
 import nbformat
 import pytest
 
-from course_utils.grading.collect import (
+from convnet_grader.collect import (
     LARGEST,
     collect,
     identify,

@@ -1,19 +1,24 @@
 """`python -m course_utils grade`, as a teacher types it."""
 
 import importlib.util
+import re
 import shutil
-import sys
 import warnings
+from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import nbformat
 import pytest
 from scripts import load_script
 
+import convnet_grader.cli
+from convnet_grader import sandbox
+from convnet_grader.execute import SandboxedExecute
+from convnet_grader.folder import Batch, batch_config, course_config, prepare
+from convnet_grader.preprocessors import WithholdHidden, copies_of
+from convnet_grader.sandbox import Limits, require_sandbox
 from course_utils import cli
-from course_utils.grading.folder import Batch, prepare
-from course_utils.grading.preprocessors import WithholdHidden, copies_of
-from course_utils.grading.sandbox import SandboxUnavailable, require_sandbox
 
 light = load_script(Path(__file__).with_name("light_exercise.py"))
 
@@ -24,7 +29,7 @@ def course(tmp_path, monkeypatch):
     place = tmp_path / "solutions" / light.SLUG
     place.mkdir(parents=True)
     nbformat.write(light.solution(), place / f"{light.SLUG}.ipynb")
-    monkeypatch.setattr(cli, "course_root", lambda: tmp_path)
+    monkeypatch.setattr(convnet_grader.cli, "course_root", lambda: tmp_path)
     return tmp_path
 
 
@@ -41,11 +46,7 @@ def send(course, *names):
 
 @pytest.mark.slow
 @pytest.mark.xdist_group("batch")
-def test_a_folder_becomes_results(course, capsys):
-    try:
-        require_sandbox()
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
+def test_a_folder_becomes_results(bubblewrap, course, capsys):
     folder = send(course, f"s1_{light.SLUG}.ipynb", "homework.txt")
     students = course / "students.csv"
     students.write_text("id\ns1\ns2\n")
@@ -74,6 +75,46 @@ def test_without_nbgrader_it_says_how_to_get_it(monkeypatch, capsys):
     assert "pip install --editable '.[classroom]'" in refusal(capsys, "x", "--out", "y")
 
 
+@dataclass(frozen=True)
+class OtherLimits(Limits):
+    """Limits with other numbers."""
+
+    seconds: float = 8.0
+    memory_mb: int = 3
+
+
+def test_the_command_takes_its_defaults_from_the_limits(course, monkeypatch):
+    monkeypatch.setattr(convnet_grader.cli, "Limits", OtherLimits)
+    parser = cli.build_parser()
+    options = parser.parse_args(["grade", "x", "--out", "y", "--exercise", light.SLUG])
+    assert convnet_grader.cli.prepare_batch(options)[0].limits == OtherLimits()
+
+
+def test_the_guide_names_the_limits_there_are():
+    guide = (Path(cli.__file__).parents[1] / "classroom" / "README.md").read_text("utf-8")
+    numbers = r"`--timeout` seconds \((\d+); .*`--memory` megabytes \((\d+)\).*after (\d+) seconds"
+    seconds, megabytes, of_a_cell = map(int, re.search(numbers, guide, re.DOTALL).groups())
+    limits = Limits()
+    assert (seconds, megabytes) == (limits.seconds, limits.memory_mb)
+    assert of_a_cell == limits.cell_seconds
+
+
+def test_all_limits_of_a_batch_reach_the_step_that_keeps_to_them(tmp_path):
+    limits = Limits(seconds=40, memory_mb=400, processes=30, disk_mb=20, output_kb=10)
+    batch = Batch(light.SLUG, tmp_path / light.SLUG, tmp_path / "out", limits)
+    batch.course.mkdir(parents=True)
+    (batch.course / "nbgrader_config.py").write_text("")
+    config = batch_config(batch)
+    assert config.Execute.timeout == 10
+    assert SandboxedExecute(config=config).limits == limits
+
+
+def test_settings_that_say_nothing_have_the_limits_of_everybody(tmp_path):
+    config = course_config(tmp_path)
+    assert config.Execute.timeout == Limits().cell_seconds
+    assert SandboxedExecute(config=config).limits == Limits()
+
+
 def test_windows_is_sent_to_wsl(monkeypatch, capsys):
     monkeypatch.setattr(cli.sys, "platform", "win32")
     assert "on Windows use WSL" in refusal(capsys, "x", "--out", "y")
@@ -81,7 +122,7 @@ def test_windows_is_sent_to_wsl(monkeypatch, capsys):
 
 def test_without_a_sandbox_nothing_is_graded(course, monkeypatch, capsys):
     require_sandbox.cache_clear()
-    monkeypatch.setattr(sys, "platform", "darwin")
+    monkeypatch.setattr(sandbox, "sys", SimpleNamespace(platform="darwin"))
     out = course / "out"
     said = refusal(capsys, course, "--out", out, "--exercise", light.SLUG)
     assert "the sandbox needs Linux, and this is darwin" in said and "--trusted" in said
@@ -95,17 +136,19 @@ def test_what_does_not_fit_together_is_refused(course, capsys):
     known = ["--exercise", light.SLUG]
     assert "--workers 0: at least 1" in refusal(capsys, course, *out, *known, "--workers", "0")
     assert "seconds = -1.0" in refusal(capsys, course, *out, *known, "--timeout", "-1")
-    if require_sandbox_works():
-        said = refusal(capsys, course, *out, "--exercise", "99_none")
-        assert "there is no exercise 99_none" in said
 
 
-def require_sandbox_works():
-    try:
-        require_sandbox()
-    except SandboxUnavailable:
-        return False
-    return True
+def test_an_exercise_that_is_not_there_is_refused(bubblewrap, course, capsys):
+    said = refusal(capsys, course, "--out", course / "out", "--exercise", "99_none")
+    assert "there is no exercise 99_none" in said
+
+
+def test_a_grader_without_the_course_around_it_grades_nothing(course, monkeypatch):
+    monkeypatch.setattr(convnet_grader.folder, "CLASSROOM", course / "site-packages")
+    batch = Batch(light.SLUG, course / "solutions" / light.SLUG, course / "out")
+    with pytest.raises(ValueError, match=r"nbgrader_config.py is not there: grade in a copy"):
+        prepare(batch)
+    assert not (batch.course / "nbgrader_config.py").exists()
 
 
 def test_results_of_another_exercise_are_left_alone(course):

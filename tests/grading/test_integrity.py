@@ -3,7 +3,7 @@
 import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 
-from course_utils.grading.integrity import suspicions
+from convnet_grader.integrity import suspicions
 
 HONEST = """numbers = quiz.numbers("exercises/07_lenet", "wider_convolution", student_id)
 quiz.ask("exercises/07_lenet", "wider_convolution", student_id)
@@ -24,7 +24,7 @@ def test_an_honest_answer_and_the_exercise_itself_are_not_suspected():
     ("code", "what"),
     [
         ('answer = quiz.solution("a", "b", "")', "the quiz's own answers"),
-        ("from course_utils.quiz.computations import shared", "the quiz's own answers"),
+        ("from course_utils.quiz.banks.shared import answers", "the quiz's own answers"),
         ("sys._getframe(1).f_globals", "the frames of the checks"),
         ("import builtins", "how modules are loaded"),
         ("checks.award = print", "the function that gives points"),

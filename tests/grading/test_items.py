@@ -4,11 +4,11 @@ import csv
 
 import pytest
 
-from course_utils.grading.attempts import Outcome
-from course_utils.grading.collect import Problem
-from course_utils.grading.gradebook import Mark, Report, write_table
-from course_utils.grading.items import analyse, commonest, correlation, histogram, write_items
-from course_utils.grading.session import review_rows
+from convnet_grader.attempts import Outcome
+from convnet_grader.collect import Problem
+from convnet_grader.gradebook import Mark, Report, write_table
+from convnet_grader.items import analyse, commonest, correlation, histogram, write_items
+from convnet_grader.session import review_rows
 
 EASY, HARD = [1, 1, 1, 1, 1, 0], [0, 0, 0, 1, 1, 0]
 

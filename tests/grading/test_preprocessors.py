@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from nbformat.v4 import new_code_cell, new_output
 
-from course_utils.grading.preprocessors import NO_RESULT, RequireEvidence
+from convnet_grader.preprocessors import NO_RESULT, RequireEvidence
 
 ROLE = {"grade": True, "solution": False, "locked": True, "points": 2.0, "grade_id": "x"}
 

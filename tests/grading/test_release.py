@@ -116,15 +116,19 @@ def test_points_add_up_and_every_answer_is_checked(slug):
             assert after is not None and after.grade and not after.solution, cell.grade_id
 
 
+@pytest.mark.xdist_group("warm kernels")
 @pytest.mark.parametrize("slug", SLUGS)
-def test_run_all_on_an_untouched_exercise_without_nbgrader(slug, tmp_path, monkeypatch):
+def test_run_all_on_an_untouched_exercise_without_nbgrader(
+    slug, warm_kernel, tmp_path, monkeypatch
+):
     missing = tmp_path / "packages" / "nbgrader"
     missing.mkdir(parents=True)
     (missing / "__init__.py").write_text("raise ImportError('nbgrader is not installed here')")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(missing.parent), str(ROOT)]))
 
     notebook = read("exercises", slug)
-    NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()
+    place = {"metadata": {"path": str(tmp_path)}}
+    NotebookClient(notebook, timeout=120, kernel_name=warm_kernel, resources=place).execute()
 
     answers = [name for name, cell in roles(notebook).items() if name.endswith("_check")]
     texts = ["".join(o.get("text", "") for o in roles(notebook)[name].outputs) for name in answers]

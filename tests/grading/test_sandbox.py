@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from course_utils.grading import kernel, sandbox
-from course_utils.grading.sandbox import Limits, RunFolder, SandboxUnavailable
+from convnet_grader import kernel, sandbox
+from convnet_grader.sandbox import Limits, RunFolder, SandboxUnavailable
 
 
 @pytest.fixture(autouse=True)
@@ -46,40 +46,51 @@ def test_limits_are_positive(name):
         Limits(**{name: 0})
 
 
-def run_inside(tmp_path, code, hidden=()):
-    """Run Python in the sandbox; return what it prints."""
-    try:
-        sandbox.require_sandbox()
-    except SandboxUnavailable as error:
-        pytest.skip(str(error))
-    (tmp_path / "exercise").mkdir()
-    (tmp_path / "exercise" / "numbers.txt").write_text("1 2 3")
-    (tmp_path / "exercise" / "graded.ipynb").write_text("{}")
-    (tmp_path / "run").mkdir()
-    folder = RunFolder(tmp_path / "run")
-    folder.fill(tmp_path / "exercise")
-    command = sandbox.sandbox_command(folder, Limits(), [sys.executable, "-c", code], hidden)
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return done.stdout.split()
+@pytest.fixture
+def run_inside(bubblewrap, tmp_path):
+    """A function that runs Python in the sandbox, and returns what it prints."""
+
+    def run(code, hidden=()):
+        (tmp_path / "exercise").mkdir()
+        (tmp_path / "exercise" / "numbers.txt").write_text("1 2 3")
+        (tmp_path / "exercise" / "graded.ipynb").write_text("{}")
+        (tmp_path / "run").mkdir()
+        folder = RunFolder(tmp_path / "run")
+        folder.fill(tmp_path / "exercise")
+        command = sandbox.sandbox_command(folder, Limits(), [sys.executable, "-c", code], hidden)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.split()
+
+    return run
 
 
-def test_inside_there_is_the_exercise_and_little_else(tmp_path):
+def test_inside_there_is_the_exercise_and_little_else(run_inside, tmp_path):
     code = (
         "import os, course_utils; print(*os.listdir(), *os.listdir('/home'));"
         f"print(os.path.exists({str(tmp_path / 'exercise')!r}), os.path.exists('/etc/shadow'));"
         "print(sum(name.isdigit() for name in os.listdir('/proc')) < 5)"
     )
-    assert run_inside(tmp_path, code) == ["numbers.txt", "student", "False", "False", "True"]
+    assert run_inside(code) == ["numbers.txt", "student", "False", "False", "True"]
 
 
-def test_what_must_stay_hidden_does_so_even_in_a_visible_folder(tmp_path):
+def test_inside_there_is_the_course_with_its_old_names_and_of_the_grader_only_the_guard(run_inside):
+    grader = sandbox.GUARD.parent
+    code = (
+        "import os; from importlib.util import find_spec; from course_utils import checks\n"
+        "from course_utils.grading import checks as old\n"
+        f"print(old is checks, find_spec('convnet_grader'), *os.listdir({str(grader)!r}))"
+    )
+    assert run_inside(code) == ["True", "None", "guard.py"]
+
+
+def test_what_must_stay_hidden_does_so_even_in_a_visible_folder(run_inside):
     package = Path(sandbox.PACKAGE)
-    code = f"import os; print(len(os.listdir({str(package / 'quizzes')!r})))"
-    assert run_inside(tmp_path, code, hidden=[package / "quizzes"]) == ["0"]
+    code = f"import os; print(len(os.listdir({str(package / 'quiz' / 'banks')!r})))"
+    assert run_inside(code, hidden=[package / "quiz" / "banks"]) == ["0"]
 
 
-def test_nothing_but_the_run_folder_can_be_written(tmp_path):
+def test_nothing_but_the_run_folder_can_be_written(run_inside, tmp_path):
     code = (
         "import os\n"
         "def can(path):\n"
@@ -88,7 +99,7 @@ def test_nothing_but_the_run_folder_can_be_written(tmp_path):
         f"print(*map(can, ['/home/student/work', '/tmp', '/dev/shm', '/', '/usr', '/dev',"
         f" {str(sandbox.PACKAGE)!r}]))"
     )
-    assert run_inside(tmp_path, code) == ["True"] * 3 + ["False"] * 4
+    assert run_inside(code) == ["True"] * 3 + ["False"] * 4
 
 
 def test_a_folder_is_small_until_it_is_not(tmp_path):

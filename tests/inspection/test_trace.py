@@ -183,10 +183,9 @@ def test_the_same_models_are_refused_by_both(model: nn.Module, sentence: str) ->
 
 
 def test_a_branch_on_values_is_refused_by_both() -> None:
-    with pytest.raises(ValueError, match="NanCheck looks at the values in its tensors"):
-        summary(NanCheck(), (3, 16, 16))
-    with pytest.raises(ValueError, match=r"NanCheck cannot be followed .* draw its parts"):
-        plot_block(NanCheck(), (3, 16, 16))
+    for look in (summary, plot_block):
+        with pytest.raises(ValueError, match="NanCheck looks at the values in its tensors"):
+            look(NanCheck(), (3, 16, 16))
 
 
 def test_tensors_made_on_the_way_have_no_storage_either() -> None:

@@ -1,13 +1,14 @@
 """What must hold for each name of the zoo."""
 
 import io
+from functools import cache, partial
 
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils.models import MODELS, build, input_shape, names
+from course_utils.models import MODELS, build, input_shape, names, vgg
 
 
 def size_for(name: str) -> int:
@@ -30,9 +31,18 @@ def through_a_file(weights: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return torch.load(file, weights_only=True)
 
 
+@cache
+def on_meta(name: str, **options) -> nn.Module:
+    """Return a model without content; the same one to all who ask with the same options."""
+    with torch.device("meta"):
+        return build(name, **options)
+
+
 @pytest.mark.parametrize("name", names())
-def test_forward_backward_and_round_trip(name):
+def test_forward_backward_and_round_trip(name, monkeypatch):
     """One pass of everything, on one build: the large nets take seconds to fill."""
+    few = partial(vgg.VGG, hidden_size=64)  # of 4096, which hold nine in ten parameters
+    monkeypatch.setattr(vgg, "VGG", few)
     model = build(name, num_classes=7, generator=torch.Generator().manual_seed(0))
     generator = torch.Generator().manual_seed(1)
     size = size_for(name)
@@ -62,9 +72,9 @@ def test_forward_backward_and_round_trip(name):
 @pytest.mark.parametrize("size", [28, 32])
 def test_small_nets_take_both_kinds_of_picture(name, in_channels, size):
     sized = {"image_size": size} if "image_size" in MODELS[name].switches else {}
-    with torch.device("meta"):
-        model = build(name, in_channels=in_channels, num_classes=10, **sized)
-        assert model(torch.zeros(2, in_channels, size, size)).shape == (2, 10)
+    model = on_meta(name, in_channels=in_channels, num_classes=10, **sized)
+    images = torch.zeros(2, in_channels, size, size, device="meta")
+    assert model(images).shape == (2, 10)
 
 
 @pytest.mark.parametrize("name", names())
@@ -72,8 +82,8 @@ def test_the_smallest_size_is_accepted_and_one_less_is_not(name):
     row = MODELS[name]
     exact = "image_size" in row.switches
     smallest = row.input_shape[1] if exact else row.min_size
+    model = on_meta(name)
     with torch.device("meta"):
-        model = build(name)
         model(torch.zeros(2, row.input_shape[0], smallest, smallest))
         with pytest.raises(ValueError, match=f"{smallest}x{smallest}, got ") as excinfo:
             model(torch.zeros(2, row.input_shape[0], smallest - 1, smallest))
@@ -85,12 +95,13 @@ def test_the_smallest_size_is_accepted_and_one_less_is_not(name):
 @pytest.mark.parametrize("name", names())
 def test_own_size_gives_the_paper_s_maps(name):
     """The adaptive pools that let other sizes through must have nothing to do at the paper's."""
-    with torch.device("meta"):
-        model = build(name)
-        for module in model.modules():
-            if isinstance(module, nn.AdaptiveAvgPool2d) and name != "vgg_small":
-                module.register_forward_hook(same_shape)
-        model(torch.zeros(2, *input_shape(model)))
+    model = on_meta(name)
+    pools = [module for module in model.modules() if isinstance(module, nn.AdaptiveAvgPool2d)]
+    watched = pools if name != "vgg_small" else []
+    hooks = [pool.register_forward_hook(same_shape) for pool in watched]
+    model(torch.zeros(2, *input_shape(model), device="meta"))
+    for hook in hooks:
+        hook.remove()
 
 
 def same_shape(module, args, output):

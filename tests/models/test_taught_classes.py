@@ -74,4 +74,6 @@ def test_there_are_as_many_as_the_lessons_count_on():
 def test_a_taught_class_has_a_docstring_and_typed_methods(cls):
     assert cls.__doc__
     for method in (m for m in vars(cls).values() if inspect.isfunction(m)):
+        if method.__name__ == "__annotate__":  # Python's own, from 3.14: the types of attributes
+            continue
         assert "return" in method.__annotations__, method.__qualname__

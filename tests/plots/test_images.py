@@ -1,7 +1,11 @@
+import io
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 import torch
+from matplotlib.figure import Figure
+from PIL import Image
 
 from course_utils.plots import (
     plot_channels,
@@ -11,8 +15,10 @@ from course_utils.plots import (
     plot_tasks,
     show,
 )
-from course_utils.plots.display import to_html
+from course_utils.plots.display import DPI, draw, to_html, to_webp
 from course_utils.plots.images import mask_box, to_hwc
+
+draw_figure = Figure.draw
 
 
 def drawn(axes):
@@ -105,6 +111,17 @@ def test_a_shown_figure_carries_its_alt_text():
 def test_the_same_figure_gives_the_same_bytes():
     first, second = (to_html(plot_pixels(torch.eye(3)), "eye") for _ in range(2))
     assert first == second
+
+
+def test_the_pixels_are_those_that_matplotlib_saves_but_drawn_once(monkeypatch):
+    file = io.BytesIO()
+    plot_pixels(torch.eye(3)).savefig(file, format="png", dpi=DPI)
+    calls = []
+    monkeypatch.setattr(Figure, "draw", lambda *args: calls.append(draw_figure(*args)))
+    stored = Image.open(io.BytesIO(to_webp(draw(plot_pixels(torch.eye(3))), lossless=True)))
+    assert len(calls) == 1
+    saved = Image.open(file).convert("RGBA")
+    assert np.array_equal(np.asarray(stored.convert("RGBA")), np.asarray(saved))
 
 
 def test_a_figure_without_alt_text_is_refused():

@@ -1,20 +1,30 @@
 """The banks of the course hold what they promise, and a malformed bank says what is wrong."""
 
+import ast
+import inspect
+import os
 import re
+import shutil
+import subprocess
+import sys
 import tomllib
+from collections.abc import Callable
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import pytest
+import torch
 
 from course_utils import quiz
 from course_utils.quiz import bank as banks
-from course_utils.quiz import review
+from course_utils.quiz.answer import Answer
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.mark.parametrize("name", banks.names())
-def test_a_bank_of_the_course_is_sound(name: str) -> None:
+def test_a_bank_of_the_course_is_sound(name: str, review: ModuleType) -> None:
     assert review.check(name) == []
 
 
@@ -32,9 +42,86 @@ def test_the_lectures_own_quizzes_are_among_them() -> None:
         assert quiz.load(name).item(item)
 
 
-def test_every_kind_and_every_common_group_is_used_in_the_course() -> None:
-    kinds = {item.kind for bank in review.readable() for item in bank.items}
+def test_every_kind_is_used_in_the_course() -> None:
+    kinds = {item.kind for bank in map(quiz.load, quiz.names()) for item in bank.items}
     assert kinds == set(banks.KINDS)
+
+
+FOLDERS = sorted(path.parent.name for path in ROOT.glob("course_utils/quiz/banks/*/answers.py"))
+
+
+def computations(folder: str) -> set[str]:
+    """Names of the functions of a folder that answer items."""
+    module = import_module(f"course_utils.quiz.banks.{folder}.answers")
+    functions = inspect.getmembers(module, inspect.isfunction)
+    return {name for name, f in functions if inspect.signature(f).return_annotation is Answer}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_every_computation_answers_an_item(folder: str) -> None:
+    banks_of = "*" if folder == "shared" else folder
+    prefix = "shared." if folder == "shared" else ""
+    texts = ROOT.glob(f"course_utils/quiz/banks/{banks_of}/*.toml")
+    named = re.findall(
+        r'^computation = "(.+)"$', "".join(p.read_text("utf-8") for p in texts), re.M
+    )
+    assert {f"{prefix}{name}" for name in computations(folder)} <= set(named)
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_answers_import_from_the_floors_below(folder: str) -> None:
+    """import-linter passes folders by that begin with a digit."""
+    text = (ROOT / "course_utils/quiz/banks" / folder / "answers.py").read_text("utf-8")
+    nodes = [node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.ImportFrom)]
+    below = r"arithmetic|models\.\w+|inspection|quiz\.answer|quiz\.banks\.shared\.answers"
+    for node in nodes:
+        module = node.module or ""
+        names = [f"{module}.{alias.name}" for alias in node.names]
+        ours = names if module == "course_utils" else [module]
+        for name in ours:
+            assert not name.startswith("course_utils") or re.fullmatch(
+                rf"course_utils\.({below})", name
+            )
+
+
+def test_the_banks_are_read_without_anything_beside_the_package(tmp_path: Path) -> None:
+    """A learner who installed the package alone has no sources of lessons."""
+    ignored = shutil.ignore_patterns("__pycache__", "*.npz", "records")
+    shutil.copytree(ROOT / "course_utils", tmp_path / "course_utils", ignore=ignored)
+    command = [sys.executable, "-m", "course_utils.quiz", "13_resnet", "--show"]
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    found = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.count("ANSWER") == len(quiz.load("13_resnet").items)
+    assert "BECAUSE" in found.stdout and "-> kernel_not_squared: That comes out" in found.stdout
+
+
+def learns(lines: list[str]) -> bool:
+    """Run the lines of a training step in an order; say whether the loss falls."""
+    generator = torch.Generator().manual_seed(0)
+    weight = torch.zeros(3, 2, requires_grad=True)
+    inputs = torch.randn(40, 3, generator=generator)
+    labels = (inputs[:, 0] > 0).long()
+    optimizer = torch.optim.SGD([weight], lr=0.5)
+    logits, loss, losses = torch.empty(0), torch.empty(0), []
+    for _ in range(20):
+        for line in lines:
+            if line == "forward pass":
+                logits = inputs @ weight
+            elif line == "loss":
+                loss = torch.nn.functional.cross_entropy(logits, labels)
+                losses.append(loss.item())
+            elif line == "`backward()`":
+                loss.backward()
+            else:
+                {"`zero_grad()`": optimizer.zero_grad, "`step()`": optimizer.step}[line]()
+    return losses[-1] < losses[0] / 2
+
+
+def test_the_orders_that_are_right_are_those_that_train() -> None:
+    """Whoever sets the gradients to zero at the end of a step is right, too."""
+    for option in quiz.load("07_lenet").item("training_step").options:
+        assert learns(option.text.split(", ")) == option.right, option.text
 
 
 def test_an_unknown_bank_or_item_is_told_apart() -> None:
@@ -65,19 +152,9 @@ computation = "shared.output_size"
 variables = { n = { from = 20, to = 40 }, k = [3], s = [2], p = [2] }
 explanation = "{answer}."
 """
-ORDER = """
-[[items]]
-id = "third"
-kind = "order"
-section = "The question"
-question = "In which order?"
-explanation = "In that one."
-steps = ["a", "b", "c"]
-slips = [{ step = 2, before = 1, rule = "no_floor" }]
-"""
 MULTIPLE = """
 [[items]]
-id = "fourth"
+id = "third"
 kind = "multiple"
 section = "The question"
 question = "Which ones?"
@@ -88,12 +165,12 @@ options = [
     { text = "c", rule = "no_floor" },
 ]
 """
-MISTAKE = SINGLE.replace('"single"', '"mistake"\ntrap = "photo_1080x720"')
+MISTAKE = SINGLE.replace('"single"', '"single"\ntrap = "photo_1080x720"')
 
 
 def test_a_well_formed_bank_is_read() -> None:
-    read = quiz.parse(SINGLE + NUMBER + ORDER + MULTIPLE, "x")
-    assert [item.id for item in read.items] == ["first", "second", "third", "fourth"]
+    read = quiz.parse(SINGLE + NUMBER + MULTIPLE, "x")
+    assert [item.id for item in read.items] == ["first", "second", "third"]
     assert read.items[1].variables["n"] == tuple(range(20, 41))
     assert quiz.parse(MISTAKE, "x").items[0].trap == "photo_1080x720"
 
@@ -106,7 +183,7 @@ def test_a_mistake_quotes_the_ledger() -> None:
 @pytest.mark.parametrize(
     ("text", "old", "new", "message"),
     [
-        (SINGLE, 'id = "first"', "id = first", r"x\.toml: .*line 3"),  # tomllib's own
+        (SINGLE, 'id = "first"', "id = first", r"x/lesson\.toml: .*line 3"),  # tomllib's own
         (SINGLE, "[[items]]", "[items]", r"headed \[\[items\]\]"),
         (SINGLE, "[[items]]", "x = 1\n[[items]]", "a bank has no field x"),
         (SINGLE, 'id = "first"', 'id = "First one"', "id must be lower_case_words"),
@@ -115,10 +192,11 @@ def test_a_mistake_quotes_the_ledger() -> None:
         (SINGLE, 'question = "Which?"', 'question = " "', "question is missing"),
         (SINGLE, 'question = "Which?"', "question = 3", "question must be a text, not 3"),
         (SINGLE, 'section = "The question"\n', "", "section is missing"),
-        (SINGLE, "right = true", 'rule = "no_floor"', "needs one right option"),
+        (SINGLE, "right = true", 'rule = "no_floor"', "needs a right option"),
         (SINGLE, "right = true", 'right = "yes"', "right must be true or false"),
-        (SINGLE, 'rule = "no_floor"', "right = true", "needs one right option"),
-        (SINGLE, ', rule = "no_floor"', "", "option 'that' is wrong but names no wrong rule"),
+        (SINGLE, 'rule = "no_floor"', "right = true", "more than one right option"),
+        (SINGLE, ', { text = "that", rule = "no_floor" }', "", "needs 2 to 6 options"),
+        (SINGLE, ', rule = "no_floor"', "", "option 'that' names no wrong rule"),
         (SINGLE, "no_floor", "no_flor", "wrong rule 'no_flor' has no sentence: add it to"),
         (SINGLE, 'text = "that"', 'text = "this"', "the same answer twice"),
         (SINGLE, 'text = "that"', 'txt = "that"', "an option has no field txt"),
@@ -130,9 +208,10 @@ def test_a_mistake_quotes_the_ledger() -> None:
          "rule new: needs a clause"),
         (SINGLE + SINGLE, "", "", "another item of this bank has the same id"),
         (NUMBER, "shared.output_size", "shared.nothing", "has no function 'nothing'"),
-        (NUMBER, "shared.output_size", "lesson_99.nothing", "no module computations/lesson_99"),
+        (NUMBER, "shared.output_size", "lesson_99.nothing", "no quiz/banks/lesson_99/answers"),
         (NUMBER, 'computation = "shared.output_size"\n', "", "needs a computation"),
-        (NUMBER, "s = [2], ", "", r"variables \['k', 'n', 'p'\], but shared.output_size takes"),
+        (NUMBER, "s = [2], ", "", r"variables \['k', 'n', 'p'\], but its computation takes"),
+        (NUMBER, "k = [3]", "k = [99]", "no values of its variables make sense together"),
         (NUMBER, "k = [3]", "k = []", "variable k needs a list, or from and to"),
         (NUMBER, "to = 40", "until = 40", "variable n has no field until"),
         (NUMBER, "to = 40", "to = 4.5", "variable n needs whole from and to"),
@@ -140,66 +219,70 @@ def test_a_mistake_quotes_the_ledger() -> None:
         (NUMBER, "variables", 'wrong = ["no_floor"]\nvariables', "at least two wrong rules"),
         (NUMBER, "variables", "tolerance = -1\nvariables", "tolerance must be a number"),
         (NUMBER, "{answer}", "{anwser}", r"\{anwser\} is no variable"),
-        (ORDER, '"a", "b", "c"', '"a", "b"', "three to six steps"),
-        (ORDER, "step = 2, before = 1", "step = 1, before = 2", "in a right order"),
-        (ORDER, "before = 1, ", "", "a slip has the fields step, before and rule"),
-        (ORDER, 'slips = [{ step = 2, before = 1, rule = "no_floor" }]', "", "needs slips"),
-        (MULTIPLE, '    { text = "c", rule = "no_floor" },\n', "", "three to six options"),
-        (MULTIPLE, "right = true, ", "", "at least one right option"),
-        (MULTIPLE, '"c", rule = "no_floor"', '"c"', "names no wrong rule that misjudges it"),
+        (MULTIPLE, '    { text = "c", rule = "no_floor" },\n', "", "needs 3 to 6 options"),
+        (MULTIPLE, "right = true, ", "", "needs a right option"),
+        (MULTIPLE, '"c", rule = "no_floor"', '"c"', "names no wrong rule by which"),
         (MISTAKE, "photo_1080x720", "photo", "no trap"),
-        (MISTAKE, 'trap = "photo_1080x720"\n', "", "names no trap of the ledger"),
+        (MISTAKE, "options =", 'computation = "shared.output_size"\noptions =', "both options and"),
     ],
 )  # fmt: skip
 def test_a_malformed_bank_is_refused(text: str, old: str, new: str, message: str) -> None:
     assert old in text
     with pytest.raises(quiz.BankError, match=message) as failure:
         quiz.parse(text.replace(old, new), "x")
-    assert str(failure.value).startswith("x.toml")
+    assert str(failure.value).startswith("x/lesson.toml")
 
 
 def test_the_line_and_the_item_are_named() -> None:
     text = SINGLE + NUMBER.replace("k = [3]", "k = []")
     line = text.splitlines().index("[[items]]", 3) + 1
-    with pytest.raises(quiz.BankError, match=rf"^x\.toml, line {line}, item second: variable k"):
+    with pytest.raises(
+        quiz.BankError, match=rf"^x/lesson\.toml, line {line}, item second: variable k"
+    ):
         quiz.parse(text, "x")
 
 
 # --- What reads well and is wrong all the same -------------------------------------------------
 
 
-def faults(text: str, name: str = "04_stride_padding_pooling") -> str:
-    return "\n".join(review.problems(quiz.parse(text, name)))
+@pytest.fixture
+def faults(review: ModuleType) -> Callable[..., str]:
+    """A function from a bank's text to all that is wrong with it, in one text."""
+
+    def found(text: str, name: str = "04_stride_padding_pooling") -> str:
+        return "\n".join(review.problems(quiz.parse(text, name)))
+
+    return found
 
 
-def test_a_section_that_the_lesson_does_not_have_is_found() -> None:
+def test_a_section_that_the_lesson_does_not_have_is_found(faults: Callable[..., str]) -> None:
     assert "no section 'No such heading'" in faults(
         SINGLE.replace("The question", "No such heading")
     )
     assert "no section" not in faults(SINGLE)
 
 
-def test_a_lesson_with_too_few_items_is_found() -> None:
+def test_a_lesson_with_too_few_items_is_found(faults: Callable[..., str]) -> None:
     assert "1 items; 5 to 8 are wanted" in faults(SINGLE)
     assert "items; 5 to 8" not in faults(SINGLE, "exercises/04_stride_padding_pooling")
 
 
-def test_a_rule_that_can_never_be_told_apart_is_found() -> None:
+def test_a_rule_that_can_never_be_told_apart_is_found(faults: Callable[..., str]) -> None:
     assert "['no_plus_one'] are never recognised" in faults(NUMBER)
 
 
-def test_numbers_that_cannot_be_drawn_are_found() -> None:
+def test_numbers_that_cannot_be_drawn_are_found(faults: Callable[..., str]) -> None:
     even = NUMBER.replace("n = { from = 20, to = 40 }", "n = [21]")  # divides evenly
     assert "no numbers fit" in faults(even) and "no_floor" in faults(even)
 
 
-def test_a_rule_that_no_item_names_is_found() -> None:
+def test_a_rule_that_no_item_names_is_found(faults: Callable[..., str]) -> None:
     more = '[rules]\nnew_rule = "something is done wrongly"\n' + SINGLE
     assert "no item names the rules new_rule" in faults(more)
     assert "no item names" not in faults(more.replace("no_floor", "new_rule"))
 
 
-def test_an_answer_called_by_its_letter_is_found() -> None:
+def test_an_answer_called_by_its_letter_is_found(faults: Callable[..., str]) -> None:
     assert "by its letter" in faults(SINGLE.replace("That one.", "Answer B is wrong."))
 
 

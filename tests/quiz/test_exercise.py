@@ -9,8 +9,7 @@ from typing import Any
 
 import pytest
 
-from course_utils import quiz
-from course_utils import checks
+from course_utils import checks, quiz
 from course_utils.quiz import exercise, marking
 
 NAME = "04_stride_padding_pooling"
@@ -46,7 +45,7 @@ def test_every_slip_is_rejected_by_its_name(item: str) -> None:
         for rule, wrong in question.slips.items():
             with pytest.raises(checks.CheckFailed) as failure:
                 award(NAME, item, student, wrong)
-            assert quiz.rules_in(str(failure.value), question.bank.rules) == [rule]
+            assert str(failure.value) == f"That comes out where {question.bank.rules[rule]}."
 
 
 def test_a_neighbour_s_answer_earns_nothing() -> None:
@@ -72,8 +71,7 @@ def test_a_neighbour_s_answer_earns_nothing() -> None:
         (NAME, "order_of_pooling", "E", "answer with one letter out of A, B, C, D"),
         ("05_channels_and_parameters", "twice_as_large", set(), "at least one is right"),
         ("05_channels_and_parameters", "twice_as_large", "A", "answer with a set of letters"),
-        ("07_lenet", "training_step", "ABCD", "the letters A, B, C, D, E in order"),
-        ("07_lenet", "training_step", ["A"], "the letters A, B, C, D, E in order"),
+        ("07_lenet", "training_step", {"F"}, "answer with one letter out of A, B, C, D, E"),
     ],
 )
 def test_the_form_is_checked_at_once(
@@ -120,8 +118,7 @@ def test_what_a_notebook_did_to_the_modules_earns_nothing(monkeypatch: pytest.Mo
 
 def test_variables_called_like_builtins_change_nothing() -> None:
     code = f"""
-from course_utils import quiz
-from course_utils import checks
+from course_utils import checks, quiz
 len = sum = type = sorted = str = "mine"
 answer = quiz.solution({NAME!r}, "output_size", "kim")
 points = checks.award(1, quiz.right({NAME!r}, "output_size", "kim"), answer)

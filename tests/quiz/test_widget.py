@@ -8,7 +8,6 @@ import nbformat
 import pytest
 
 from course_utils import quiz
-from course_utils.quiz import review
 from course_utils.quiz.marking import explain
 from course_utils.quiz.widget import QuizWidget
 
@@ -51,13 +50,13 @@ def test_what_is_stored_does_not_depend_on_what_was_answered() -> None:
     second, _ = QuizWidget(NAME)._repr_mimebundle_() or ({}, {})
     for key in ("text/plain", "text/html"):
         assert first[key] == second[key]
-    assert quiz.stored_form(NAME)[1] == first["text/html"]
+    assert quiz.stored_form(quiz.load(NAME))[1] == first["text/html"]
 
 
 @pytest.mark.parametrize("name", quiz.names())
 def test_the_stored_form_lists_the_questions_and_no_answer(name: str) -> None:
-    text, html = quiz.stored_form(name)
     bank = quiz.load(name)
+    text, html = quiz.stored_form(bank)
     assert html.count("<div>") == len(bank.items)
     for item in bank.items:
         explanation = explain(quiz.pose(bank, item, "lesson"))
@@ -73,7 +72,7 @@ def leaks(*, rules: bool) -> dict[str, list[str]]:
         rules: whether the wrong rules count; visible checks of coding tasks name the same slips.
     """
     found = {}
-    for bank in review.readable():
+    for bank in map(quiz.load, quiz.names()):
         texts = [bank.rules[rule] for item in bank.items for rule in item.rules if rules]
         texts += [item.explanation.split("{")[0] for item in bank.items]
         texts += [option.why for item in bank.items for option in item.options]

@@ -12,6 +12,7 @@ from importlib.metadata import requires, version
 from pathlib import Path
 
 import nbformat
+import programs
 import pytest
 from scripts import load_script
 
@@ -57,15 +58,12 @@ os.execvp(sys.argv[1], sys.argv[1:])
 
 def in_namespace(*command):
     """Return the command that runs another one where no interface but loopback exists."""
-    unshare = ["unshare", "--net", *([] if os.geteuid() == 0 else ["--map-root-user"])]
-    return [*unshare, sys.executable, "-c", ONLY_LOOPBACK, *map(str, command)]
+    return programs.new_network(sys.executable, "-c", ONLY_LOOPBACK, *map(str, command))
 
 
 @pytest.fixture(scope="module")
-def offline(tmp_path_factory):
+def offline(own_network, tmp_path_factory):
     """A function that runs a command without a network, and with no settings of this machine."""
-    if shutil.which("unshare") is None or subprocess.call(in_namespace("true")):
-        pytest.skip("no network namespaces here: they need Linux, and root or user namespaces")
     home = tmp_path_factory.mktemp("home")
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PIP_", "PYTHON", "JUPYTER"))}
     env = kept | {"HOME": str(home), "PIP_CONFIG_FILE": os.devnull, "COURSE_PROFILE": "quick"}
@@ -94,14 +92,14 @@ def torch_wheels(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, torch_wheels):
+def made(registry, tmp_path_factory, torch_wheels):
     """An archive, made by the command, and what it printed."""
     out = tmp_path_factory.mktemp("made")
     command = [sys.executable, str(ROOT / "tools/bundle.py"), "--out", str(out)]
     command += ["--torch-from", str(torch_wheels)]
     done = subprocess.run(command, capture_output=True, text=True)
     if "no package index answers" in done.stderr:
-        pytest.skip("no package index answers on this machine")
+        programs.NEEDS["registry"].skip()
     assert done.returncode == 0, done.stderr
     return command, done.stdout, next(out.glob("*.zip"))
 
@@ -131,7 +129,7 @@ def test_it_installs_and_runs_lesson_00_without_a_network(laptop, offline, tmp_p
 
 
 def test_what_is_installed_is_the_archive_and_not_this_copy(laptop, offline):
-    code = "import course_utils, jupyterlab; from course_utils.cli import course_root\n"
+    code = "import course_utils, jupyterlab; from course_utils.lab import course_root\n"
     code += "print(course_root(), jupyterlab.__version__, course_utils.__file__)"
     done = offline(laptop / ".venv/bin/python", "-c", code, cwd=laptop / "course")
     root, lab, module = done.stdout.split()
@@ -232,6 +230,23 @@ def test_a_notebook_that_was_worked_on_is_no_damage(copy):
     folder, run = copy
     (folder / "course/a.ipynb").write_text("my notes")
     assert "damaged" not in run(wheels_bytes=10**15)
+
+
+# --- The course itself -----------------------------------------------------------------------
+
+
+def test_the_wheel_has_the_course_and_beside_it_the_grader(tool, tmp_path):
+    with zipfile.ZipFile(tool.build_course(tmp_path)) as wheel:
+        names = [name for name in wheel.namelist() if ".dist-info/" not in name]
+        (points,) = [name for name in wheel.namelist() if name.endswith("/entry_points.txt")]
+        assert "grade = convnet_grader.cli:add_grade" in wheel.read(points).decode()
+    assert {name.split("/")[0] for name in names} == {"course_utils", "convnet_grader"}
+    code = {name for name in names if name.endswith(".py")}
+    ours = {path.relative_to(ROOT).as_posix() for path in ROOT.glob("course_utils/**/*.py")}
+    grader = ROOT / "classroom" / "grader"
+    theirs = {path.relative_to(grader).as_posix() for path in grader.glob("convnet_grader/*.py")}
+    assert code == ours | theirs
+    assert [name for name in code if "/grading/" in name] == ["course_utils/grading/__init__.py"]
 
 
 # --- Which wheels, and what is refused -------------------------------------------------------

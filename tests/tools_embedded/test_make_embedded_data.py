@@ -13,10 +13,6 @@ from scripts import load_script
 from course_utils.data import fashion_mini
 
 TOOL = Path(__file__).parents[2] / "tools" / "make_embedded_data.py"
-DEBIAN = Path("/usr/share/datasets/fashion-mnist")
-needs_official_files = pytest.mark.skipif(
-    not DEBIAN.is_dir(), reason="needs Debian's package dataset-fashion-mnist"
-)
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +20,7 @@ def tool():
     return load_script(TOOL)
 
 
-@needs_official_files
+@pytest.mark.usefixtures("official_files")
 def test_the_shipped_file_is_what_the_official_ones_give():
     command = [sys.executable, str(TOOL), "--check"]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
@@ -32,7 +28,7 @@ def test_the_shipped_file_is_what_the_official_ones_give():
     assert "byte for byte" in done.stdout
 
 
-@needs_official_files
+@pytest.mark.usefixtures("official_files")
 def test_the_file_is_written_anew_with_the_same_bytes(tool, tmp_path):
     target = tmp_path / "new" / "file.npz"
     assert tool.main(["--target", str(target)]) == 0
@@ -40,18 +36,16 @@ def test_the_file_is_written_anew_with_the_same_bytes(tool, tmp_path):
     assert hashlib.sha256(content).hexdigest() == fashion_mini.SHA256
 
 
-@needs_official_files
-def test_uncompressed_files_do_as_well(tool, tmp_path):
+def test_uncompressed_files_do_as_well(tool, tmp_path, official_files):
     for name in tool.OFFICIAL:
-        (tmp_path / name).write_bytes(gzip.decompress((DEBIAN / f"{name}.gz").read_bytes()))
+        (tmp_path / name).write_bytes(gzip.decompress((official_files / f"{name}.gz").read_bytes()))
     assert tool.main(["--source", str(tmp_path), "--check"]) == 0
 
 
-@needs_official_files
-def test_a_changed_picture_is_refused(tool, tmp_path, capsys):
-    shutil.copytree(DEBIAN, tmp_path, dirs_exist_ok=True)
+def test_a_changed_picture_is_refused(tool, tmp_path, capsys, official_files):
+    shutil.copytree(official_files, tmp_path, dirs_exist_ok=True)
     name = "t10k-labels-idx1-ubyte"
-    content = bytearray(gzip.decompress((DEBIAN / f"{name}.gz").read_bytes()))
+    content = bytearray(gzip.decompress((official_files / f"{name}.gz").read_bytes()))
     content[100] ^= 1
     (tmp_path / f"{name}.gz").write_bytes(gzip.compress(bytes(content)))
     assert tool.main(["--source", str(tmp_path), "--check"]) == 2

@@ -9,6 +9,7 @@ from pathlib import Path
 import nbformat
 import pytest
 from browser_pages import watched
+from programs import NEEDS
 from scripts import load_script
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -22,16 +23,14 @@ def tool():
 
 
 @pytest.fixture(scope="module")
-def page_file(tmp_path_factory):
+def page_file(npm, registry, tmp_path_factory):
     """The slides of a lesson, made by the command."""
-    if shutil.which("npm") is None:
-        pytest.skip("no npm on this machine: install Node.js")
     out = tmp_path_factory.mktemp("slides")
     command = [sys.executable, str(ROOT / "tools/slides.py"), LESSON]
     command += ["--out", str(out), "--assets", str(out / "npm")]
     done = subprocess.run(command, capture_output=True, text=True)
     if "is there a network?" in done.stderr:
-        pytest.skip("npm reaches no registry from this machine")
+        NEEDS["registry"].skip()
     assert done.returncode == 0, done.stderr
     again = (out / f"{LESSON}.html").read_bytes()
     subprocess.run(command, capture_output=True, check=True)

@@ -17,7 +17,7 @@ from torch import nn
 from course_utils.data import Augment, Batches
 from course_utils.training import TrainConfig, fit
 
-CONFIG = TrainConfig(epochs=3, lr=0.1, ema=0.9, accumulate=2, precision="float32")
+CONFIG = TrainConfig(epochs=3, lr=0.1, accumulate=2, precision="float32")
 
 
 class Loaders:

@@ -4,7 +4,7 @@ import nbformat
 import pytest
 from nbclient import NotebookClient
 
-from course_utils.training import EpochRecord, History, ProgressBar, TrainConfig, callbacks
+from course_utils.training import EpochRecord, History, ProgressBar, TrainConfig
 
 
 @pytest.fixture
@@ -17,7 +17,6 @@ def open_terminal(monkeypatch):
     def install(watched=True):
         stream = io.StringIO()
         stream.isatty = lambda: watched
-        monkeypatch.delenv("COURSE_PROGRESS", raising=False)
         monkeypatch.setattr("sys.stderr", stream)
         return stream
 
@@ -65,13 +64,6 @@ def test_is_silent_without_a_reader(open_terminal):
     assert terminal.getvalue() == ""
 
 
-@pytest.mark.parametrize(("choice", "watched"), [("on", True), ("off", False)])
-def test_the_environment_decides(open_terminal, monkeypatch, choice, watched):
-    open_terminal(watched=not watched)
-    monkeypatch.setenv("COURSE_PROGRESS", choice)
-    assert callbacks.is_watched() is watched
-
-
 def test_an_interrupted_run_leaves_no_open_bar(open_terminal):
     terminal = open_terminal()
     bar = ProgressBar()
@@ -91,8 +83,7 @@ bar(history)
 """
 
 
-def test_leaves_nothing_in_an_executed_notebook(monkeypatch):
-    monkeypatch.delenv("COURSE_PROGRESS", raising=False)
+def test_leaves_nothing_in_an_executed_notebook():
     notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(CELL)])
     NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
     assert notebook.cells[0].outputs == []

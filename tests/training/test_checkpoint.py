@@ -15,9 +15,7 @@ import torch
 from course_utils.training import CheckpointError
 from course_utils.training.checkpoint import FORMAT, CheckpointFolder, read
 
-
-def accept(state):
-    """A check that every checkpoint passes."""
+RUN = {"identity": {"lr": 0.1, "batch size": "16"}, "model": {"weight": torch.zeros(2, 3)}}
 
 
 @pytest.fixture
@@ -26,7 +24,7 @@ def folder(tmp_path):
 
 
 def state_of(step):
-    return {"step": step, "weights": torch.full((500,), float(step))}
+    return RUN | {"step": step, "weights": torch.full((500,), float(step))}
 
 
 def names(folder):
@@ -35,18 +33,18 @@ def names(folder):
 
 def test_the_last_two_are_kept(folder):
     for step in (5, 10, 15, 100_000_000):
-        assert folder.save(state_of(step), step)
+        folder.save(state_of(step), step)
     assert names(folder) == ["step-00000015.pt", "step-100000000.pt"]
-    assert folder.load(accept)["step"] == 100_000_000
+    assert folder.load(**RUN)["step"] == 100_000_000
 
 
 def test_an_empty_folder_has_none(folder):
-    assert folder.load(accept) is None
+    assert folder.load(**RUN) is None
 
 
 def test_a_half_written_file_is_not_seen_and_makes_way(folder):
     (folder.path / "saving.partial").write_bytes(b"half")
-    assert folder.load(accept) is None
+    assert folder.load(**RUN) is None
     folder.save(state_of(1), 1)
     assert names(folder) == ["step-00000001.pt"]
 
@@ -59,7 +57,7 @@ def test_a_torn_checkpoint_gives_way_to_the_older_one(folder):
     for length in (0, 10, len(whole) // 2, len(whole) - 1):
         newest.write_bytes(whole[:length])
         with pytest.warns(UserWarning, match="step-00000002.pt is damaged.*step-00000001.pt"):
-            assert folder.load(accept)["step"] == 1
+            assert folder.load(**RUN)["step"] == 1
         assert names(folder) == ["step-00000001.pt", "step-00000002.refused"]
 
 
@@ -112,26 +110,45 @@ def test_a_foreign_file_is_refused(folder, reason, monkeypatch):
     monkeypatch.chdir(folder.path.parent)
     (folder.path / "step-00000009.pt").write_bytes(foreign_files()[reason])
     with pytest.raises(CheckpointError, match=reason) as caught:
-        folder.load(accept)
+        folder.load(**RUN)
     assert "step-00000009.pt" in str(caught.value)
     assert "Give another folder, or delete" in str(caught.value)
     assert names(folder) == ["step-00000009.pt"]  # it may be someone's work: left as it is
     folder.save(state_of(1), 1)
     with pytest.warns(UserWarning, match=reason):
-        assert folder.load(accept)["step"] == 1
+        assert folder.load(**RUN)["step"] == 1
     assert not Path("broken_in").exists()
 
 
-def test_what_the_check_refuses_is_not_used(folder):
+def test_a_checkpoint_of_another_run_gives_way_to_the_older_one(folder):
     folder.save(state_of(1), 1)
-    folder.save(state_of(2), 2)
+    folder.save(state_of(2) | {"identity": {"lr": 0.2, "batch size": "16"}}, 2)
+    message = r"belongs to another run: its lr is 0\.2, and here it is 0\.1; going on from step-0+1"
+    with pytest.warns(UserWarning, match=message):
+        assert folder.load(**RUN)["step"] == 1
 
-    def only_the_first(state):
-        if state["step"] != 1:
-            raise CheckpointError("belongs to another run")
 
-    with pytest.warns(UserWarning, match="belongs to another run; going on from step-00000001"):
-        assert folder.load(only_the_first)["step"] == 1
+def test_another_model_is_named(folder):
+    folder.save(state_of(1), 1)
+    for other in ({"weight": torch.zeros(3, 2)}, {"kernel": torch.zeros(2, 3)}, {}):
+        with pytest.raises(
+            CheckpointError, match="belongs to another model: its parameters differ"
+        ):
+            folder.load(RUN["identity"], other)
+
+
+def test_a_dropped_setting_counts_where_it_changes_the_run(folder):
+    neutral = RUN["identity"] | {"warmup": None, "milestones": [0.5, 0.75], "ema": 0.0}
+    folder.save(state_of(1) | {"identity": neutral}, 1)
+    assert folder.load(**RUN)["step"] == 1
+    folder.save(state_of(2) | {"identity": neutral | {"ema": 0.99}}, 2)
+    with pytest.warns(UserWarning, match=r"its ema is 0\.99, and here it is 0\.0; going on from"):
+        assert folder.load(**RUN)["step"] == 1
+
+
+def test_the_home_folder_may_be_short(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert CheckpointFolder("~/runs/x").path == tmp_path / "runs" / "x"
 
 
 def test_no_folder_can_be_made(tmp_path):
@@ -176,25 +193,25 @@ def small_disk(tmp_path):
 
 def test_a_full_disk_is_told_and_survived(small_disk):
     folder = CheckpointFolder(small_disk / "run")
-    state = {"step": 1, "weights": torch.zeros(25_000)}  # 100 kB
-    assert folder.save(state, 1)
+    state = RUN | {"step": 1, "weights": torch.zeros(25_000)}  # 100 kB
+    folder.save(state, 1)
     with disk_filled_up(small_disk) as reason, pytest.warns(UserWarning) as caught:
-        assert not folder.save(state | {"step": 2}, 2)
+        folder.save(state | {"step": 2}, 2)
     assert [str(warning.message) for warning in caught] == [
         "no checkpoint was written at step 2, the run goes on without it: "
         f"{reason} in {folder.path}; the older checkpoints are kept"
     ]
     assert names(folder) == ["step-00000001.pt"]
-    assert folder.load(accept)["step"] == 1
-    assert folder.save(state | {"step": 3}, 3)
-    assert folder.load(accept)["step"] == 3
+    assert folder.load(**RUN)["step"] == 1
+    folder.save(state | {"step": 3}, 3)
+    assert folder.load(**RUN)["step"] == 3
 
 
 def test_a_write_that_the_kernel_refuses_is_told_and_survived(folder):
     folder.save(state_of(1), 1)
     with files_limited_to(20_000), pytest.warns(UserWarning, match="step 2.*File too large"):
-        assert not folder.save({"weights": torch.zeros(100_000)}, 2)
+        folder.save({"weights": torch.zeros(100_000)}, 2)
     assert names(folder) == ["step-00000001.pt"]
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert folder.load(accept)["step"] == 1
+        assert folder.load(**RUN)["step"] == 1

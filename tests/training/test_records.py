@@ -84,6 +84,13 @@ def test_no_record_is_left_of_an_experiment_that_is_gone():
     assert set(records.names()) <= set(experiments())
 
 
+def test_every_record_is_read():
+    """Also those that name settings which are gone."""
+    for name in records.names():
+        runs = records.load(name)
+        assert len(runs.histories) == runs.num_seeds == len(runs.test_accuracies) > 0
+
+
 def test_the_table_has_a_row_for_each_record():
     table = records.table("mlp", "lenet5")
     assert [row["parameters"] for row in table] == [235146, 61706]

@@ -5,13 +5,17 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from torch.utils.data import DataLoader, TensorDataset
 
 from course_utils.data import Augment
 from course_utils.training import CheckpointError, DivergenceError, History, TrainConfig, fit
+from course_utils.training.config import DROPPED
 
 EXACT = TrainConfig(epochs=3, lr=0.1, precision="float32")  # 7 batches an epoch, 21 steps
 
@@ -43,9 +47,9 @@ class StopAt:
 
 CONFIGS = {
     "sgd": EXACT,
-    "adamw": dataclasses.replace(EXACT, optimizer="adamw", lr=0.01, schedule="cosine"),
-    "average": dataclasses.replace(EXACT, ema=0.9, accumulate=2, clip_norm=1.0),
-    "bfloat16": dataclasses.replace(EXACT, precision="bfloat16", label_smoothing=0.1),
+    "adamw": dataclasses.replace(EXACT, optimizer="adamw", lr=0.01),
+    "pieces": dataclasses.replace(EXACT, accumulate=2, clip_norm=1.0, schedule="step"),
+    "bfloat16": dataclasses.replace(EXACT, precision="bfloat16"),
     "float16": dataclasses.replace(EXACT, precision="float16"),
 }
 
@@ -109,13 +113,11 @@ def test_time_of_all_attempts_is_counted(make_model, make_loaders, tmp_path):
     assert history.epochs[1].seconds < 100
 
 
-@pytest.mark.parametrize("ema", [0.0, 0.9])
-def test_a_finished_run_is_not_trained_again(make_model, make_loaders, tmp_path, ema):
-    config = dataclasses.replace(EXACT, ema=ema)
+def test_a_finished_run_is_not_trained_again(make_model, make_loaders, tmp_path):
     whole = make_model()
-    expected = fit(whole, make_loaders(), config, checkpoint=tmp_path)
+    expected = fit(whole, make_loaders(), EXACT, checkpoint=tmp_path)
     called, model = [], make_model()
-    history = fit(model, make_loaders(), config, checkpoint=tmp_path, on_epoch_end=[called.append])
+    history = fit(model, make_loaders(), EXACT, checkpoint=tmp_path, on_epoch_end=[called.append])
     assert history == expected
     assert called == []
     assert_same_weights(model, whole)
@@ -146,12 +148,149 @@ def test_a_run_with_other_settings_is_refused(make_model, make_loaders, tmp_path
     assert len(list(tmp_path.glob("step-*.pt"))) == 2  # nothing was touched
 
 
-def test_another_model_or_data_is_refused(make_model, make_loaders, tmp_path):
+def test_another_model_is_refused(make_model, make_loaders, tmp_path):
     fit(make_model(), make_loaders(), EXACT, checkpoint=tmp_path)
     with pytest.raises(CheckpointError, match="belongs to another model"):
         fit(make_model(norm=True), make_loaders(), EXACT, checkpoint=tmp_path)
-    with pytest.raises(CheckpointError, match="an epoch had 7 batches, and here it has 4"):
+
+
+@dataclasses.dataclass(frozen=True)
+class Informed:
+    """Loaders that say what their pictures are, as those of `data.load` do."""
+
+    train: Any
+    val: Any
+    info: Any
+
+
+def informed(parts, **changes):
+    facts = {"name": "corners", "classes": ("a", "b", "c", "d"), "mean": (0.4,)} | changes
+    return Informed(parts.train, parts.val, SimpleNamespace(**facts))
+
+
+@pytest.mark.parametrize(
+    ("options", "facts", "message"),
+    [
+        ({}, {"name": "edges"}, "data set is corners, and here it is edges"),
+        ({}, {"classes": tuple("abce")}, r"list of classes is \('a', 'b', 'c', 'd'\), and here"),
+        ({}, {"mean": (0.5,)}, r"mean of the pixels is \(0\.4,\), and here it is \(0\.5,\)"),
+        ({"size": 9}, {}, r"image size is \(1, 8, 8\), and here it is \(1, 9, 9\)"),
+        ({"batch_size": 15}, {}, "batch size is 16, and here it is 15"),
+        ({"augment": Augment(flip=True)}, {}, r"augmentation is None, and here it is Augment\("),
+        ({"num_train": 99}, {}, "number of training images is 100, and here it is 99"),
+        ({"num_val": 49}, {}, "number of validation images is 50, and here it is 49"),
+    ],
+)
+def test_other_data_is_refused(make_loaders, tmp_path, options, facts, message):
+    """Each part in turn; each of the other loaders has as many batches, too."""
+
+    def train(options, facts):
+        parts = make_loaders(**{k: v for k, v in options.items() if k != "size"})
+        if "size" in options:
+            grow = nn.ReplicationPad2d((0, 1, 0, 1))
+            parts = type(parts)(*(part.with_options(images=grow(part.images.float()).byte())
+                                  for part in (parts.train, parts.val)))  # fmt: skip
+        torch.manual_seed(0)
+        model = nn.Sequential(nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(16, 4))
+        return fit(model, informed(parts, **facts), EXACT, checkpoint=tmp_path)
+
+    train({}, {})
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises(CheckpointError, match=f"another run: its .*{message}.*Give another folder"):
+        train(options, facts)
+    assert sorted(tmp_path.iterdir()) == before
+    assert len(train({}, {})) == 3
+
+
+def test_a_checkpoint_of_another_number_of_processes_is_refused(make_model, make_loaders, tmp_path):
+    fit(make_model(), make_loaders(), EXACT, checkpoint=tmp_path)
+    file = max(tmp_path.glob("*.pt"))
+    state = torch.load(file, weights_only=True)
+    assert state["identity"]["number of processes"] == 1
+    for path in tmp_path.glob("*.pt"):
+        torch.save(state | {"identity": state["identity"] | {"number of processes": 2}}, path)
+    with pytest.raises(CheckpointError, match="number of processes is 2, and here it is 1"):
+        fit(make_model(), make_loaders(), EXACT, checkpoint=tmp_path)
+
+
+def test_loaders_that_lost_their_generator_are_refused(make_model, make_loaders, tmp_path):
+    fit(make_model(), make_loaders(), EXACT, checkpoint=tmp_path)
+    loaders = make_loaders()
+    loaders = dataclasses.replace(
+        loaders, train=loaders.train.with_options(shuffle=False, generator=None)
+    )
+    with pytest.raises(CheckpointError, match="its seeded order is True, and here it is False"):
+        fit(make_model(), loaders, EXACT, checkpoint=tmp_path)
+
+
+def test_a_checkpoint_from_before_data_had_names_goes_on(make_model, make_loaders, tmp_path):
+    """It is taken with a warning; what it does say still counts."""
+    expected = fit(make_model(), make_loaders(), EXACT)
+    with pytest.raises(RuntimeError):
+        fit(make_model(), make_loaders(), EXACT, on_epoch_end=[StopAt(18)], checkpoint=tmp_path)
+    for path in tmp_path.glob("*.pt"):
+        state = torch.load(path, weights_only=True)
+        del state["identity"]
+        for process in state["processes"]:
+            del process["random_at_epoch"]
+        config = EXACT.to_dict() | DROPPED
+        torch.save(state | {"config": config, "steps_per_epoch": 7, "average": None}, path)
+    with (
+        pytest.warns(UserWarning, match="does not name its data"),
+        pytest.raises(
+            CheckpointError, match="number of batches in an epoch is 7, and here it is 4"
+        ),
+    ):
         fit(make_model(), make_loaders(batch_size=32), EXACT, checkpoint=tmp_path)
+    with pytest.warns(UserWarning, match="does not name its data"):
+        history = fit(make_model(), make_loaders(), EXACT, checkpoint=tmp_path)
+    assert results(history) == results(expected)
+
+
+class Noisy(TensorDataset):
+    """Pictures with noise from torch's global dice, as a random transform draws it."""
+
+    def __getitem__(self, index):
+        image, label = super().__getitem__(index)
+        return image + 0.1 * torch.randn(image.shape), label
+
+
+def torchs_loaders(loaders, **options):
+    """The same pictures behind DataLoaders: a shuffled part without a generator of its own."""
+    images, labels = (torch.cat(part) for part in zip(*loaders.val, strict=True))
+    return type(loaders)(
+        DataLoader(Noisy(images, labels), 8, shuffle=True, **options),
+        DataLoader(TensorDataset(images, labels), 16),
+    )
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize("step", [3, 9])
+def test_a_shuffling_dataloader_goes_on_as_if_never_stopped(
+    make_model, make_loaders, tmp_path, step, workers
+):
+    """Its order, and the noise on its pictures, come from the global dice, and so does dropout."""
+    loaders = torchs_loaders(make_loaders(), num_workers=workers)
+    config = dataclasses.replace(EXACT, epochs=2)
+    whole = make_model(dropout=0.5)
+    expected = fit(whole, loaders, config)
+    options = {"checkpoint": tmp_path, "checkpoint_steps": 2}
+    with pytest.raises(RuntimeError, match="crash"):
+        fit(make_model(dropout=0.5), loaders, config, on_epoch_end=[StopAt(step)], **options)
+    torch.manual_seed(7)
+    model = make_model(dropout=0.5)
+    history = fit(model, loaders, config, **options)
+    assert_same_weights(model, whole)
+    assert results(history) == results(expected)
+
+
+def test_a_dataloader_is_known_by_its_number_of_images(make_model, make_loaders, tmp_path):
+    loaders = torchs_loaders(make_loaders())
+    fit(make_model(), loaders, EXACT, checkpoint=tmp_path)
+    state = torch.load(max(tmp_path.glob("*.pt")), weights_only=True)
+    known = state["identity"]
+    assert known["number of training images"] == known["number of validation images"] == "50"
+    assert known["batch size"] == "8" and known["data set"] == "None"
 
 
 def test_a_torn_checkpoint_costs_an_epoch_and_nothing_else(make_model, make_loaders, tmp_path):

@@ -7,7 +7,7 @@ Students' code runs in the sandbox, as on any other machine (`classroom/README.m
 import os
 from pathlib import Path
 
-from course_utils.grading.exchange import CollectOwn
+from convnet_grader.exchange import CollectOwn
 
 load_subconfig(str(Path(__file__).resolve().parents[2] / "nbgrader_config.py"))  # noqa: F821
 c = get_config()  # noqa: F821 - traitlets puts it there

@@ -1,0 +1,83 @@
+"""What is kept of each attempt: the notebook, its outcome and its feedback, with the time.
+
+An attempt is complete once it has its outcome; that is how a batch that was interrupted knows
+what is done.
+"""
+
+import json
+import shutil
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+__all__ = ["Outcome", "attempts_of", "keep", "latest", "now"]
+
+OUTCOME = "outcome.json"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What grading one notebook came to.
+
+    Args:
+        student: The id.
+        name: Of the file, as it came.
+        digest: A hash of the notebook.
+        exercise: A hash of the exercise with its checks.
+        time: When it was graded, as 2026-11-22T17:30:05Z.
+        seconds: That it took.
+        failure: Why there is no score, or "".
+        scores: Test cell -> points given by its check.
+        findings: Test cell -> what its check said was wrong.
+        remarks: What a person should know: limits reached, test cells changed.
+    """
+
+    student: str
+    name: str
+    digest: str
+    exercise: str
+    time: str = ""
+    seconds: float = 0.0
+    failure: str = ""
+    scores: dict[str, float] = field(default_factory=dict)
+    findings: dict[str, str] = field(default_factory=dict)
+    remarks: list[str] = field(default_factory=list)
+
+
+def now() -> str:
+    """Return the time, to the second, in UTC."""
+    return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def keep(folder: Path, outcome: Outcome, files: dict[str, Path]) -> Path:
+    """Store an attempt; the outcome is written last, and at once.
+
+    Args:
+        folder: Of all attempts.
+        outcome: A graded one.
+        files: Name in the attempt -> file to copy.
+    """
+    stamp = outcome.time.replace(":", "-")
+    attempt = folder / outcome.student / f"{stamp}_{outcome.digest[:8]}"
+    attempt.mkdir(parents=True, exist_ok=True)
+    for name, file in files.items():
+        shutil.copyfile(file, attempt / name)
+    draft = attempt / "draft.json"
+    draft.write_text(json.dumps(asdict(outcome), indent=1), encoding="utf-8")
+    draft.replace(attempt / OUTCOME)
+    return attempt
+
+
+def attempts_of(folder: Path, student: str) -> list[Outcome]:
+    """Return the complete attempts of a student, the latest last."""
+    found = sorted((folder / student).glob(f"*/{OUTCOME}"))
+    return [Outcome(**json.loads(file.read_text(encoding="utf-8"))) for file in found]
+
+
+def latest(folder: Path) -> Iterator[Outcome]:
+    """Yield the latest attempt of each student."""
+    for place in sorted(folder.glob("*/")):
+        attempts = attempts_of(folder, place.name)
+        if attempts:
+            yield attempts[-1]

@@ -1,0 +1,121 @@
+"""The verb `grade` of `python -m course_utils`, which finds it as an entry point.
+
+What takes time to import, and nbgrader itself, is imported when the verb runs, so that `--help`
+answers at once.
+"""
+
+import argparse
+import importlib.util
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from convnet_grader.sandbox import Limits
+from course_utils.cli import GRADE_HELP, NO_GRADER, given
+from course_utils.lab import course_root
+
+if TYPE_CHECKING:
+    from convnet_grader.folder import Batch
+
+__all__ = ["add_grade", "prepare_batch", "run_grade"]
+
+EXAMPLES = """examples:
+  python -m course_utils grade ~/Downloads/submissions.zip --out grades/07_lenet
+  python -m course_utils grade submissions --out grades/07_lenet --students students.csv
+
+The same line again goes on where a stopped batch ended, grades what is new, and takes over the
+points that you gave by hand. What there is to know is in classroom/README.md.
+"""
+
+
+def add_grade(verbs: Any) -> None:
+    """Add the verb `grade` with its options.
+
+    Args:
+        verbs: The subparsers of the command line.
+    """
+    limits = Limits()
+    grade = verbs.add_parser(
+        "grade",
+        help=GRADE_HELP,
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    grade.add_argument("submissions", type=Path, metavar="SUBMISSIONS", help="a folder or a zip")
+    grade.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the results")
+    grade.add_argument("--exercise", metavar="SLUG", help="default: as the names of the files say")
+    grade.add_argument("--students", type=Path, metavar="CSV", help="ids of those expected")
+    grade.add_argument("--workers", type=int, metavar="N", help="at a time; default: one a core")
+    grade.add_argument(
+        "--timeout", type=float, default=limits.seconds, metavar="S", help="a submission"
+    )
+    grade.add_argument(
+        "--memory", type=int, default=limits.memory_mb, metavar="MB", help="a submission"
+    )
+    grade.add_argument("--again", action="store_true", help="also those that are graded already")
+    grade.add_argument("--trusted", action="store_true", help="run their code without a sandbox")
+    grade.set_defaults(run=run_grade)
+
+
+def run_grade(options: argparse.Namespace, rest: list[str]) -> int:
+    """Grade a batch of submissions, and say where the results are.
+
+    Raises:
+        ValueError: `nbgrader` is missing, this is Windows, or the options do not fit together.
+    """
+    if importlib.util.find_spec("nbgrader") is None:
+        raise ValueError(NO_GRADER)
+    if sys.platform == "win32":
+        raise ValueError("grading needs Linux or macOS: on Windows use WSL")
+    from tqdm import tqdm
+
+    from convnet_grader.session import run_batch
+
+    batch, workers = prepare_batch(options)
+    with tqdm(unit="notebook", disable=None) as bar:
+
+        def begin(total: int) -> Any:
+            bar.reset(total)
+            return lambda outcome: bar.update()
+
+        try:
+            result = run_batch(
+                options.submissions,
+                batch,
+                workers=workers,
+                students=options.students,
+                again=options.again,
+                progress=begin,
+            )
+        except KeyboardInterrupt:
+            print("grade: stopped; the same line again goes on from here", file=sys.stderr)
+            return 130
+    print(
+        f"{batch.exercise}: {result.num_graded} graded now, {len(result.reports)} in all, "
+        f"{len(result.failed) + len(result.problems)} not graded; {len(result.review)} lines in "
+        f"{batch.out / 'review.csv'} for a person's eye"
+    )
+    return 0
+
+
+def prepare_batch(options: argparse.Namespace) -> "tuple[Batch, int]":
+    """Return what is to be graded, and by how many workers.
+
+    Raises:
+        ValueError: The options do not fit together.
+    """
+    from convnet_grader.collect import which_exercise
+    from convnet_grader.folder import Batch
+
+    solutions = course_root() / "solutions"
+    slugs = sorted(path.parent.name for path in solutions.glob("*/*.ipynb"))
+    exercise = options.exercise or which_exercise(options.submissions, slugs)
+    workers = given(options.workers, os.cpu_count() or 1)
+    if workers < 1:
+        raise ValueError(f"--workers {workers}: at least 1")
+    out = options.out.resolve()
+    hidden = (out, options.submissions.resolve(), solutions)
+    limits = Limits(seconds=options.timeout, memory_mb=options.memory)
+    batch = Batch(exercise, solutions / exercise, out, limits, options.trusted, hidden)
+    return batch, workers

@@ -1,0 +1,126 @@
+"""What nbgrader's gradebook has about an exercise, and the table that a teacher gets."""
+
+import csv
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from convnet_grader.folder import Batch
+
+__all__ = ["Mark", "Report", "read_gradebook", "write_gradebook", "write_table"]
+
+
+@dataclass(frozen=True)
+class Mark:
+    """The points for one item.
+
+    Args:
+        name: Of nbgrader's cell.
+        points: By the check, or by a person where one has given any; None if a person must.
+        most: That there are.
+        unread: Whether a person has to look, for the first time or again.
+        comment: Of a person, or "".
+    """
+
+    name: str
+    points: float | None
+    most: float
+    unread: bool
+    comment: str
+
+    @property
+    def share(self) -> float | None:
+        """The points as a share of the most there are; None before a person has read it."""
+        return None if self.points is None else self.points / self.most if self.most else 1.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """All marks of one student."""
+
+    student: str
+    marks: tuple[Mark, ...]
+
+    @property
+    def points(self) -> float:
+        """What the student has so far."""
+        return sum(mark.points or 0.0 for mark in self.marks)
+
+    @property
+    def most(self) -> float:
+        """What there is."""
+        return sum(mark.most for mark in self.marks)
+
+    @property
+    def unread(self) -> list[str]:
+        """The answers that a person still has to read."""
+        return [mark.name for mark in self.marks if mark.unread]
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash that changes where a person changes points or comments."""
+        return hashlib.sha256(repr(self.marks).encode()).hexdigest()[:16]
+
+
+def read_gradebook(batch: Batch) -> list[Report]:
+    """Return the marks of all students, in the order of their ids."""
+    from nbgrader.api import Gradebook
+
+    with Gradebook(batch.gradebook) as gradebook:
+        submissions = gradebook.assignment_submissions(batch.exercise)
+        reports = [Report(entry.student.id, _marks(entry)) for entry in submissions]
+    return sorted(reports, key=lambda report: report.student)
+
+
+def _marks(submission: object) -> tuple[Mark, ...]:
+    """Return the marks of a submission of nbgrader's, in the order of the notebook's cells."""
+    marks = []
+    for notebook in submission.notebooks:  # type: ignore[attr-defined]
+        order = {cell.name: place for place, cell in enumerate(notebook.notebook.source_cells)}
+        comments = {comment.name: comment.comment or "" for comment in notebook.comments}
+        for grade in sorted(notebook.grades, key=lambda grade: order.get(grade.name, 0)):
+            given = grade.manual_score if grade.manual_score is not None else grade.auto_score
+            points = None if given is None else float(given + (grade.extra_credit or 0))
+            unread, comment = bool(grade.needs_manual_grade), comments.get(grade.name, "")
+            marks.append(Mark(grade.name, points, float(grade.max_score), unread, comment))
+    return tuple(marks)
+
+
+def write_gradebook(
+    file: Path, reports: Sequence[Report], attempts: Mapping[str, Sequence[str]]
+) -> None:
+    """Write one line a student: points, what they are made of, and when it was graded.
+
+    Args:
+        file: Gets the table.
+        reports: Of the students who have been graded.
+        attempts: Student -> the times of the attempts.
+    """
+    names = list(dict.fromkeys(mark.name for report in reports for mark in report.marks))
+    head = ["student", "points", "most", "unread", *names, "graded", "attempts"]
+    rows = []
+    for report in reports:
+        points = {mark.name: mark.points for mark in report.marks}
+        times = attempts.get(report.student, [])
+        rows.append(
+            [
+                report.student, report.points, report.most, " ".join(report.unread),
+                *(points.get(name) for name in names), times[-1] if times else "", len(times),
+            ]
+        )  # fmt: skip
+    write_table(file, head, rows)
+
+
+def write_table(file: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table for a spreadsheet, which takes no cell for a formula."""
+    with file.open("w", newline="", encoding="utf-8") as stream:
+        writer = csv.writer(stream)
+        writer.writerow(head)
+        writer.writerows([_harmless(cell) for cell in row] for row in rows)
+
+
+def _harmless(cell: object) -> object:
+    """Put a mark in front of a text that a spreadsheet would run."""
+    is_formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return f"'{cell}" if is_formula else cell

@@ -1,0 +1,195 @@
+"""A process that grades one submission after another, with nbgrader loaded once.
+
+The student's code is not in this process: `SandboxedExecute` starts a kernel for it.
+"""
+
+import os
+import re
+import shutil
+import signal
+import sys
+import threading
+import time
+from dataclasses import dataclass, replace
+from multiprocessing import parent_process
+from multiprocessing.connection import Connection
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from convnet_grader import attempts, integrity
+from convnet_grader.attempts import Outcome
+from convnet_grader.collect import Submission, parsed
+from convnet_grader.execute import NOTES
+from convnet_grader.folder import Batch, batch_config
+from convnet_grader.preprocessors import NO_RESULT
+
+if TYPE_CHECKING:
+    from nbgrader.apps import NbGraderAPI
+
+__all__ = [
+    "Feedback",
+    "finding",
+    "grade",
+    "is_test",
+    "last_error",
+    "refresh",
+    "score",
+    "work",
+    "write_feedback",
+]
+
+
+@dataclass(frozen=True)
+class Feedback:
+    """A student whose feedback page is to be written anew, as a person has changed points.
+
+    Args:
+        student: The id.
+        name: Of the file that was graded, as it came.
+        digest: A hash of the notebook.
+    """
+
+    student: str
+    name: str
+    digest: str
+
+
+OFFLINE = (
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+    "img-src data:; font-src data:; style-src 'unsafe-inline'\">"
+)
+"""Keeps what a student's code wrote into a page from loading anything, or running."""
+
+
+def work(connection: Connection, batch: Batch) -> None:
+    """Grade what comes in until nothing more comes.
+
+    Args:
+        connection: Brings jobs, and takes their outcomes.
+        batch: What is graded, and how.
+    """
+    _end_with_parent()
+    _write_to(batch.course / "log.txt")
+    from nbgrader.apps import NbGraderAPI
+
+    api = NbGraderAPI(config=batch_config(batch))
+    while True:
+        try:
+            job = connection.recv()
+        except EOFError:
+            return
+        done = grade(api, batch, job) if isinstance(job, Submission) else refresh(api, batch, job)
+        connection.send(done)
+
+
+def grade(api: "NbGraderAPI", batch: Batch, submission: Submission) -> Outcome:
+    """Grade one submission, write its feedback and keep both."""
+    start = time.monotonic()
+    student, target = submission.student, batch.notebook("submitted", submission.student)
+    outcome = Outcome(student, submission.name, submission.digest, batch.fingerprint)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(submission.file, target)
+    result = api.autograde(batch.exercise, student, force=True)
+    if not result["success"]:
+        return replace(outcome, failure=last_error(result["log"]))
+    page = write_feedback(api, batch, student)
+    if page is None:
+        return replace(outcome, failure="its feedback cannot be written")
+    seconds = round(time.monotonic() - start, 2)
+    outcome = replace(outcome, time=attempts.now(), seconds=seconds, **_read(batch, target))
+    files = {f"{batch.exercise}.ipynb": submission.file, "feedback.html": page}
+    attempts.keep(batch.out / "attempts", outcome, files)
+    return outcome
+
+
+def refresh(api: "NbGraderAPI", batch: Batch, job: Feedback) -> Outcome:
+    """Write a student's feedback anew, from what the gradebook has now."""
+    page = write_feedback(api, batch, job.student)
+    failure = "" if page else "its feedback cannot be written"
+    return Outcome(job.student, job.name, job.digest, batch.fingerprint, failure=failure)
+
+
+def _read(batch: Batch, submitted: Path) -> dict[str, Any]:
+    """Return what a graded notebook, and its state before, say for the outcome."""
+    student = submitted.parent.parent.name
+    before = parsed(submitted.read_bytes())
+    graded = nbformat.read(batch.notebook("autograded", student), as_version=4)
+    released = nbformat.read(batch.notebook("exercises"), as_version=4)
+    remarks = [*graded.metadata.get(NOTES, []), *integrity.changes(released, before)]
+    remarks += integrity.suspicions(released, before)
+    tests = [cell for cell in graded.cells if is_test(cell)]
+    findings = {cell.metadata.nbgrader.grade_id: finding(cell) for cell in tests}
+    remarks += [
+        f"{name} ended without a result" for name, text in findings.items() if text == NO_RESULT
+    ]
+    return {
+        "scores": {cell.metadata.nbgrader.grade_id: score(cell) for cell in tests},
+        "findings": {name: text for name, text in findings.items() if text},
+        "remarks": remarks,
+    }
+
+
+def is_test(cell: NotebookNode) -> bool:
+    """Say whether a cell is one that gives points by itself."""
+    role = cell.metadata.get("nbgrader", {})
+    return cell.cell_type == "code" and bool(role.get("grade")) and not role.get("solution")
+
+
+def score(cell: NotebookNode) -> float:
+    """Return what nbgrader gives for a test cell that has been run."""
+    from nbgrader.utils import determine_grade
+
+    return float(determine_grade(cell)[0] or 0.0)
+
+
+def finding(cell: NotebookNode) -> str:
+    """Return what a test cell says is wrong, or ""."""
+    errors = [output for output in cell.outputs if output.output_type == "error"]
+    if not errors:
+        return ""
+    text = errors[0].evalue or errors[0].ename
+    return str(text).strip()[:300]
+
+
+def write_feedback(api: "NbGraderAPI", batch: Batch, student: str) -> Path | None:
+    """Write a student's feedback page, which opens without a network; None if it fails."""
+    if not api.generate_feedback(batch.exercise, student, force=True)["success"]:
+        return None
+    made = batch.notebook("feedback", student).with_suffix(".html")
+    text = made.read_text(encoding="utf-8")
+    page = batch.out / "feedback" / f"{student}.html"
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text(re.sub(r"<head[^>]*>", rf"\g<0>{OFFLINE}", text, count=1), encoding="utf-8")
+    return page
+
+
+def last_error(log: str) -> str:
+    """Return the line of nbgrader's log that says what went wrong."""
+    lines = [
+        line for line in log.splitlines() if re.match(r"[\w.]+(Error|Exception|Entry)\b", line)
+    ]
+    lines = lines or [line for line in log.splitlines() if line.startswith("[ERROR]")]
+    return (lines[-1] if lines else "nbgrader gives no reason")[:300]
+
+
+def _end_with_parent() -> None:
+    """Leave Ctrl-C to the parent process, and end where that has gone."""
+    signal.signal(signal.SIGINT, lambda number, frame: None)
+
+    def wait() -> None:
+        parent = parent_process()
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, daemon=True).start()
+
+
+def _write_to(log: Path) -> None:
+    """Send all that nbgrader says to a file: the terminal has a progress bar."""
+    stream = log.open("a", encoding="utf-8")
+    os.dup2(stream.fileno(), sys.stdout.fileno())
+    os.dup2(stream.fileno(), sys.stderr.fileno())

@@ -1,0 +1,146 @@
+"""JupyterLab on the course: how it is started, how it ends, and what of it was left running."""
+
+import json
+import os
+import signal
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil  # type: ignore[import-untyped]
+
+__all__ = ["Server", "course_root", "forgotten_servers", "serve"]
+
+START = "notebooks/00_start_here.ipynb"
+
+
+@dataclass(frozen=True)
+class Server:
+    """A running JupyterLab.
+
+    Attributes:
+        port: Where it listens.
+        pid: The number of its process.
+        folder: What it shows.
+    """
+
+    port: int
+    pid: int
+    folder: Path
+
+
+def course_root() -> Path:
+    """Return the folder that holds the notebooks: the package's own, or the current one.
+
+    Raises:
+        ValueError: The package was installed without them, and they are not here either.
+    """
+    own = Path(__file__).resolve().parent.parent
+    for root in (own, Path.cwd()):
+        if (root / START).is_file():
+            return root
+    raise ValueError(f"{own / START} is not there: run this in a copy of the whole course")
+
+
+# --- Start and end -----------------------------------------------------------------------------
+
+
+def serve(options: list[str]) -> None:
+    """Be JupyterLab, open on the first lesson, until it ends.
+
+    On this machine only, with its token. It runs in this process and not in a child: who ends the
+    process, or closes its terminal, ends the server and its kernels.
+
+    Args:
+        options: More words of JupyterLab's command line.
+
+    Raises:
+        ValueError: There is no course to show.
+    """
+    words = [*lab_settings(course_root()), *options]
+    end_properly()
+    os.environ.update(lab_environment())
+    from jupyterlab.labapp import LabApp  # reads the environment when it is imported
+
+    LabApp.launch_instance(words)
+
+
+def lab_settings(root: Path) -> list[str]:
+    """Return what JupyterLab is told: where the course is, and to ask nobody for news."""
+    settings = [
+        f"--ServerApp.root_dir={root}",
+        f"--LabApp.default_url=/lab/tree/{START}",
+        "--LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate",
+        "--LabApp.news_url=None",
+    ]
+    if hasattr(os, "geteuid") and os.geteuid() == 0:
+        settings.append("--allow-root")  # in a container: still loopback only, still with a token
+    return settings
+
+
+def lab_environment() -> dict[str, str]:
+    """Return what JupyterLab and its kernels need in their environment besides what is there.
+
+    Kernels start as they train fastest, and no pop-up asks for news: only a file can switch that
+    off.
+    """
+    from course_utils.startup import recommended_environment
+
+    theirs = os.environ.get("JUPYTER_CONFIG_PATH", "")
+    ours = str(Path(__file__).resolve().parent / "jupyter")
+    paths = os.pathsep.join(filter(None, [theirs, ours]))
+    return recommended_environment() | {"JUPYTER_CONFIG_PATH": paths}
+
+
+def end_properly() -> None:
+    """Let a closed terminal or an interrupt end JupyterLab as a request to terminate does.
+
+    Jupyter knows no hangup, and drops everything when it is interrupted without a terminal: its
+    kernels and notes would stay behind. In a terminal its own handler of Ctrl-C, which asks back,
+    replaces the one set here. What is ignored, as a hangup under `nohup`, stays so.
+    """
+    for name, usual in (("SIGHUP", signal.SIG_DFL), ("SIGINT", signal.default_int_handler)):
+        number = getattr(signal, name, None)  # Windows has no hangup
+        if number is not None and signal.getsignal(number) == usual:
+            signal.signal(number, lambda *_: signal.raise_signal(signal.SIGTERM))
+
+
+# --- What was left running ---------------------------------------------------------------------
+
+
+def forgotten_servers() -> list[Server]:
+    """Return the servers of a course whose terminal is gone, and that this process is no part of.
+
+    They hold their port, and their kernels hold memory and processors.
+    """
+    ours = {process.pid for process in [psutil.Process(), *psutil.Process().parents()]}
+    return [server for server in _servers() if server.pid not in ours and _is_orphan(server.pid)]
+
+
+def _servers() -> Iterator[Server]:
+    """Yield the servers that have left a note where Jupyter's do, and show a course."""
+    from jupyter_core.paths import jupyter_runtime_dir
+
+    for note in sorted(Path(jupyter_runtime_dir()).glob("jpserver-*.json")):
+        try:
+            info = json.loads(note.read_text("utf-8"))
+            server = Server(info["port"], info["pid"], Path(info["root_dir"]))
+            is_its_own = psutil.Process(server.pid).create_time() <= note.stat().st_mtime
+        except (OSError, ValueError, KeyError, psutil.Error):  # ended, or the note is half written
+            continue
+        if is_its_own and (server.folder / START).is_file():
+            yield server
+
+
+def _is_orphan(pid: int) -> bool:
+    """Return whether the system took a process over from the one that had started it.
+
+    The process is still in the session of its shell, and its new parent is not.
+    """
+    try:
+        parent = psutil.Process(pid).parent()
+        if parent is None:
+            return False
+        return os.getsid(pid) not in (pid, os.getsid(parent.pid))
+    except (psutil.Error, OSError, AttributeError):  # ended, somebody else's, or on Windows
+        return False

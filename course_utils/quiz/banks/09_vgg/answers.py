@@ -1,0 +1,90 @@
+"""Answers of lesson and exercise 09: fields, weights and shapes of stacks and blocks."""
+
+import math
+from itertools import pairwise
+
+import torch
+from torch import nn
+
+from course_utils.arithmetic import Layer
+from course_utils.models.vgg import VGGBlock
+from course_utils.quiz.answer import Answer
+from course_utils.quiz.banks.shared.answers import field_of, num_parameters, shape_after
+
+
+def stack_field(k: int, num: int) -> Answer:
+    """Count the pixels that one output of a stack of equal layers sees, along one axis."""
+    return Answer(
+        field_of(*[Layer(k)] * num),
+        kernels_summed=k * num,
+        field_of_one=k,
+        fields_multiplied=k**num,
+        doubled_step=1 + 2 * num * (k - 1),
+    )
+
+
+def stack_weights(c: int, num: int) -> Answer:
+    """Count the weights, without biases, of 3x3 layers with c channels in and out."""
+    layer = nn.Conv2d(c, c, 3, bias=False, device="meta")
+    return Answer(
+        num * num_parameters(layer),
+        one_layer_only=9 * c * c,
+        channels_not_squared=9 * c * num,
+        bias_counted=num * (9 * c * c + c),
+        large_kernel=(2 * num + 1) ** 2 * c * c,
+    )
+
+
+def into_classifier(n: int, pools: int, c: int) -> Answer:
+    """Count what the first linear layer reads after blocks that each halve the size."""
+    pooling = nn.Sequential(*[nn.MaxPool2d(2)] * pools)
+    return Answer(
+        math.prod(shape_after(pooling, c, n, n)),
+        pools_ignored=c * n * n,
+        pools_once=c * (n // 2) ** 2,
+        area_forgotten=c * (n // 2**pools),
+        one_pool_less=c * (n // 2 ** (pools - 1)) ** 2,
+    )
+
+
+def block_parameters(c_in: int, c_out: int, num: int) -> Answer:
+    """Count the parameters of a VGG block of 3x3 layers."""
+    with torch.device("meta"):
+        block = VGGBlock(c_in, c_out, " ".join(["3"] * num))
+    return Answer(
+        num_parameters(block),
+        bias_forgotten=9 * c_out * (c_in + (num - 1) * c_out),
+        reads_what_came_in=num * c_out * (9 * c_in + 1),
+        first_layer_wide=num * c_out * (9 * c_out + 1),
+        one_layer_only=c_out * (9 * c_in + 1),
+        kernel_not_squared=c_out * (3 * c_in + 1) + (num - 1) * c_out * (3 * c_out + 1),
+    )
+
+
+def features_shape(c: int, pools: int, h: int, w: int) -> Answer:
+    """Return what leaves a row of VGG blocks whose channels double from block to block."""
+    with torch.device("meta"):
+        blocks = [VGGBlock(*pair, "3") for pair in pairwise([3, *(c * 2**i for i in range(pools))])]
+    channels, height, width = shape_after(nn.Sequential(*blocks), 3, h, w)
+    return Answer(
+        (channels, height, width),
+        rounded_up=(channels, -(-h // 2**pools), -(-w // 2**pools)),
+        one_pool_less=(channels, h // 2 ** (pools - 1), w // 2 ** (pools - 1)),
+        height_width_swapped=(channels, width, height),
+        doubled_once_more=(2 * channels, height, width),
+        pools_ignored=(channels, h, w),
+        channels_last=(height, width, channels),
+    )
+
+
+def large_kernel_as_stack(k: int, c: int) -> Answer:
+    """Count the weights of the stack of 3x3 layers that sees as much as one k x k layer."""
+    num = next(num for num in range(1, k) if field_of(*[Layer(3)] * num) == k)
+    return Answer(
+        stack_weights(c, num).right,
+        kernels_summed=k // 3 * 9 * c * c,
+        large_kernel=k * k * c * c,
+        one_layer_only=9 * c * c,
+        channels_not_squared=(k - 1) // 2 * 9 * c,
+        doubled_step=(k - 1) // 4 * 9 * c * c,
+    )

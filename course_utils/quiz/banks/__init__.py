@@ -1,0 +1,3 @@
+"""The banks: a folder a lesson, with the questions and rules (`*.toml`) and their `answers.py`."""
+
+__all__: list[str] = []

@@ -1,0 +1,214 @@
+"""What a program can decide before it loads torch: threads, how they wait, what memory is kept.
+
+Two libraries below torch read their settings from the environment and nowhere else: OpenMP, when
+torch is loaded, and the C library, when the process starts. Importing this module does not load
+torch, so that a program can ask here first.
+"""
+
+import os
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from math import floor
+from pathlib import Path
+
+__all__ = [
+    "SPIN_COUNT",
+    "VARIABLES",
+    "Processors",
+    "explain_memory",
+    "explain_threads",
+    "explain_waiting",
+    "find_processors",
+    "limited_threads",
+    "recommended_environment",
+    "recommended_threads",
+    "start_again_as_recommended",
+]
+
+COUNT_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
+WAITING_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+MEMORY_VARIABLES = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
+VARIABLES = (*WAITING_VARIABLES, *MEMORY_VARIABLES)
+
+# Turns of the waiting loop before a thread gives its processor away. GNU OpenMP's own default
+# spins for many milliseconds: when a neighbour's process has taken the processor that is waited
+# for, each layer of a small network then costs a time slice. These turns last about half a
+# millisecond. Measured with LeNet on two cores, ms a step: quiet 9.3 (default 8.9, sleeping at
+# once 11.5), with two to three busy neighbours 40 (default 270, sleeping at once 36).
+SPIN_COUNT = 10_000
+
+# A training step frees what it has allocated. GNU's C library hands much of that back to the
+# system, and the next step fetches it again, page by page: ten thousand page faults a step of
+# ResNet-20. Here it keeps up to 1 GiB, fetches in pages of 2 MiB where it can, and gives only
+# single tensors above 32 MiB (its own upper bound) a place of their own. `benchmarks/training.py`
+# has a row for both variables together: ResNet-20 in bfloat16 is 1.15 times as fast with them;
+# LeNet, whose tensors are small and whose threads wait often, loses 7 % on a quiet machine.
+TUNABLES = {
+    "glibc.malloc.hugetlb": 1,
+    "glibc.malloc.mmap_threshold": 32 * 2**20,
+    "glibc.malloc.trim_threshold": 2**30,
+}
+
+
+@dataclass(frozen=True)
+class Processors:
+    """What this process may compute on.
+
+    Attributes:
+        logical: Processors that it may be scheduled on.
+        physical: Cores of the machine; two logical processors may share one.
+        quota: Processors' worth of time that its control group may use; None for no limit.
+    """
+
+    logical: int
+    physical: int
+    quota: float | None = None
+
+
+def find_processors() -> Processors:
+    """Ask the operating system what this process may compute on."""
+    logical = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    siblings = Path("/sys/devices/system/cpu").glob("cpu[0-9]*/topology/thread_siblings_list")
+    physical = len({path.read_text() for path in siblings})  # 0 on systems without such files
+    return Processors(logical, physical or logical, _quota())
+
+
+def _quota() -> float | None:
+    """Read the limit of this process's control group, version 2 or 1."""
+    try:
+        limit, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+    except (OSError, ValueError):
+        try:
+            limit = Path("/sys/fs/cgroup/cpu/cpu.cfs_quota_us").read_text()
+            period = Path("/sys/fs/cgroup/cpu/cpu.cfs_period_us").read_text()
+        except OSError:
+            return None
+    return None if limit == "max" or int(limit) <= 0 else int(limit) / int(period)
+
+
+def recommended_threads(processors: Processors, num_processes: int = 1) -> int:
+    """Return how many threads one process should compute with.
+
+    One a physical core: two threads on one core wait for the same multipliers. Never more than
+    the control group pays for: a container with 64 visible processors and a quota of 2 would
+    spend its time stopped. The momentary load is left out on purpose: the number of threads
+    decides the order of additions and so the last digits, which should not vary with it.
+
+    Args:
+        processors: Of this machine.
+        num_processes: Processes that train together on this machine.
+    """
+    share = min(processors.logical, processors.physical)
+    if processors.quota is not None:
+        share = min(share, floor(processors.quota))
+    return max(1, share // num_processes)
+
+
+@contextmanager
+def limited_threads(num_processes: int = 1) -> Iterator[int]:
+    """Compute with no more than the recommended number of threads, then as before.
+
+    A number in the environment wins; so does a smaller one given to `torch.set_num_threads`.
+
+    Args:
+        num_processes: Processes that train together on this machine.
+
+    Yields:
+        The number of threads in use.
+    """
+    import torch  # here, so that the module can be imported before torch
+
+    before = count = torch.get_num_threads()
+    if not _first_set(COUNT_VARIABLES, os.environ):
+        count = min(before, recommended_threads(find_processors(), num_processes))
+    try:
+        if count != before:
+            torch.set_num_threads(count)
+        yield count
+    finally:
+        if count != before:
+            torch.set_num_threads(before)
+
+
+def recommended_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+    """Return the variables that a program should set before it starts Python.
+
+    They make a waiting thread give its processor away soon (see `SPIN_COUNT`), and a process
+    keep the memory that it has freed (see `TUNABLES`). What the user has set about either wins,
+    and then nothing is recommended for it. Only Linux has libraries that read them.
+    """
+    advice: dict[str, str] = {}
+    if sys.platform != "linux":
+        return advice
+    if not _first_set(WAITING_VARIABLES, environment):
+        advice["GOMP_SPINCOUNT"] = str(SPIN_COUNT)
+    if not _first_set(MEMORY_VARIABLES, environment):
+        advice["GLIBC_TUNABLES"] = ":".join(f"{name}={value}" for name, value in TUNABLES.items())
+    return advice
+
+
+def start_again_as_recommended() -> None:
+    """Run this program's command line anew, with what its environment lacks; then go on.
+
+    The process stays the same one, with its number, its parent and its terminal. Call it before
+    anything else happens.
+    """
+    missing = recommended_environment()
+    if missing:
+        words = [sys.executable, *sys.orig_argv[1:]]  # Python finds its packages by the first one
+        os.execve(sys.executable, words, {**os.environ, **missing})
+
+
+def explain_threads(
+    processors: Processors | None = None, environment: Mapping[str, str] = os.environ
+) -> str:
+    """Say in a sentence how many threads training uses, and why."""
+    processors = processors or find_processors()
+    name = _first_set(COUNT_VARIABLES, environment)
+    count = environment[name] if name else str(recommended_threads(processors))
+    reason = f"this process may use {processors.logical} processors on {processors.physical} cores"
+    if name:
+        reason = f"{name} says so"
+    elif processors.quota is not None:
+        reason += f", and its control group pays for {processors.quota:g}"
+    return f"Training uses {count} thread{'' if count == '1' else 's'}: {reason}."
+
+
+def explain_waiting(environment: Mapping[str, str] = os.environ) -> str:
+    """Say in a sentence how waiting threads behave, and what would be better."""
+    good = "Waiting threads give their processor away soon"
+    bad = (
+        "Waiting threads spin, which can make training ten times slower when other programs "
+        "are busy"
+    )
+    return _explain(WAITING_VARIABLES, environment, good, bad)
+
+
+def explain_memory(environment: Mapping[str, str] = os.environ) -> str:
+    """Say in a sentence what becomes of freed memory, and what would be better."""
+    good = "Memory that a training step frees is kept for the next one"
+    bad = (
+        "Memory that a training step frees goes back to the system and is fetched again, which "
+        "can make training a tenth slower"
+    )
+    return _explain(MEMORY_VARIABLES, environment, good, bad)
+
+
+def _explain(names: tuple[str, ...], environment: Mapping[str, str], good: str, bad: str) -> str:
+    """Say who has set one of these variables, or what is the matter as nobody has."""
+    advice = {name: value for name, value in recommended_environment({}).items() if name in names}
+    if name := _first_set(names, environment):
+        is_ours = advice.get(name) == environment[name]
+        setting = f"{name}={environment[name]} is set, and is left as it is."
+        return f"{good}: {name} says so." if is_ours else setting
+    if not advice:
+        return f"{names[0]} and the like mean nothing on this system."
+    setting = " ".join(f"{name}={value}" for name, value in advice.items())
+    return f"{bad}: start Python with {setting} in the environment."
+
+
+def _first_set(names: tuple[str, ...], environment: Mapping[str, str]) -> str | None:
+    """Return the first of some variables that is set, or None."""
+    return next((name for name in names if name in environment), None)
