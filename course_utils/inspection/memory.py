@@ -8,9 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 
 from course_utils.inspection.modes import in_mode
+from course_utils.inspection.sharing import storage_key, tensors_in
 
 __all__ = ["TrainingMemory", "training_memory"]
 
@@ -56,7 +56,7 @@ def training_memory(model: nn.Module, images: Tensor) -> TrainingMemory:
     with in_mode(model, training=True), torch.random.fork_rng(), torch.enable_grad(), live:
         model.train()  # dropout, too: its masks are kept for the backward pass
         with saved.watching():
-            total = sum(output.sum() for output in tree_leaves(model(images)))
+            total = sum(output.sum() for output in tensors_in(model(images)))
         num_saved = saved.total()
         torch.autograd.grad(total, parameters, allow_unused=True)
     return TrainingMemory(num_saved, live.peak)
@@ -70,7 +70,7 @@ class SavedBytes:
     """
 
     def __init__(self, own: Iterable[Tensor]) -> None:
-        self._own = {_key(tensor) for tensor in own}
+        self._own = {storage_key(tensor) for tensor in own}
         self._kept: dict[int, torch.UntypedStorage] = {}
 
     def watching(self) -> torch.autograd.graph.saved_tensors_hooks:
@@ -86,8 +86,8 @@ class SavedBytes:
     def _pack(self, tensor: Tensor) -> Tensor:
         # Two layers that save the same tensor, or views of it, share one piece of memory. It is
         # held until it is counted, so that no other can come to lie at its address.
-        if _key(tensor) not in self._own:
-            self._kept[_key(tensor)] = tensor.untyped_storage()
+        if storage_key(tensor) not in self._own:
+            self._kept[storage_key(tensor)] = tensor.untyped_storage()
         return tensor
 
 
@@ -105,7 +105,7 @@ class LiveBytes(TorchDispatchMode):
     def __init__(self, own: Iterable[Tensor] = ()) -> None:
         super().__init__()
         self.now = self.peak = 0
-        self._own = {_key(tensor) for tensor in own}
+        self._own = {storage_key(tensor) for tensor in own}
         self._alive: dict[int, weakref.ref] = {}
 
     def __torch_dispatch__(
@@ -113,13 +113,12 @@ class LiveBytes(TorchDispatchMode):
     ) -> Any:
         """Run one operation, then note the memory of its results."""
         out = func(*args, **(kwargs or {}))
-        for tensor in tree_leaves(out):
-            if isinstance(tensor, Tensor):
-                self._note(tensor)
+        for tensor in tensors_in(out):
+            self._note(tensor)
         return out
 
     def _note(self, tensor: Tensor) -> None:
-        key, storage = _key(tensor), tensor.untyped_storage()
+        key, storage = storage_key(tensor), tensor.untyped_storage()
         if key in self._own or key in self._alive:
             return
         num_bytes = storage.nbytes()
@@ -131,8 +130,3 @@ class LiveBytes(TorchDispatchMode):
         self._alive[key] = weakref.ref(storage, freed)
         self.now += num_bytes
         self.peak = max(self.peak, self.now)
-
-
-def _key(tensor: Tensor) -> int:
-    """Return what tells one piece of memory from another while both are alive, on any device."""
-    return tensor.untyped_storage()._cdata

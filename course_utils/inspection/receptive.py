@@ -7,16 +7,22 @@ the field is unknown, and so is everything after it: nothing is guessed.
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils._pytree import tree_leaves
 from torch.utils.weak import TensorWeakRef, WeakTensorKeyDictionary
 
 from course_utils.arithmetic import Field, Layer, Pair, Size
+from course_utils.inspection.sharing import (
+    Overlap,
+    overlap,
+    storage_key,
+    tensors_in,
+    written_by,
+)
 
 __all__ = ["FieldTracker", "Seen"]
 
@@ -91,12 +97,13 @@ class FieldTracker(TorchDispatchMode):
         self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
     ) -> Any:
         """Run one operation, then note what its results have seen, and what it has written to."""
-        given = _tensors((args, kwargs or {}))
+        given = tensors_in((args, kwargs or {}))
         for tensor in given:
             self._meet(tensor)
-        written = _written(func, args, kwargs or {})
+        norm = func.overloadpacket in NORMS  # its running statistics are no maps
+        written = [] if norm else written_by(func, args, kwargs or {})
         out = func(*args, **(kwargs or {}))
-        results = _tensors(out) or written
+        results = tensors_in(out) or written
         if results:
             overwrites = func.overloadpacket in OVERWRITING
             inputs = [t for t in given if not (overwrites and any(t is w for w in written))]
@@ -135,20 +142,20 @@ class FieldTracker(TorchDispatchMode):
 
     def _note(self, tensor: torch.Tensor, seen: Seen | None) -> None:
         if tensor not in self._seen:
-            self._sharing[_memory(tensor)].append(TensorWeakRef(tensor))
+            self._sharing[storage_key(tensor)].append(TensorWeakRef(tensor))
         self._seen[tensor] = seen
 
     def _meet(self, tensor: torch.Tensor) -> None:
         """Note a tensor that no operation has made: a weight, or a view by `.data`."""
         if tensor not in self._seen:
             others = self._sharers(tensor)
-            same = [self._seen[other] for other in others if _overlap(tensor, other) == "same"]
+            same = [self._seen[other] for other in others if overlap(tensor, other) == "same"]
             untouched = all(self._seen[other] is NOTHING for other in others)
             self._note(tensor, same[0] if same else NOTHING if untouched else None)
 
     def _sharers(self, tensor: torch.Tensor) -> list[torch.Tensor]:
         """Return the other living tensors in the same piece of memory."""
-        alive = (reference() for reference in self._sharing[_memory(tensor)])
+        alive = (reference() for reference in self._sharing[storage_key(tensor)])
         return [other for other in alive if other is not None and other is not tensor]
 
     def _write(self, tensor: torch.Tensor, seen: Seen | None) -> None:
@@ -157,16 +164,16 @@ class FieldTracker(TorchDispatchMode):
         self._note(tensor, seen)
         if seen is None or seen != before:  # else, as with a ReLU in place, nothing has moved
             for other in self._sharers(tensor):
-                self._seen[other] = self._after_write(other, seen, _overlap(tensor, other))
+                self._seen[other] = self._after_write(other, seen, overlap(tensor, other))
 
-    def _after_write(self, other: torch.Tensor, seen: Seen | None, overlap: str) -> Seen | None:
+    def _after_write(self, other: torch.Tensor, seen: Seen | None, lies: Overlap) -> Seen | None:
         """Return what a tensor has seen of which a part, or all, has been written to."""
         own = self._seen[other]
-        if overlap == "apart":
+        if lies == "apart":
             return own
-        if overlap == "same" or (overlap == "inside" and seen and not seen.mixed):
+        if lies == "same" or (lies == "inside" and seen and not seen.mixed):
             return seen
-        if overlap != "partly" or seen is None or own is None:
+        if lies != "partly" or seen is None or own is None:
             return None
         known = [part for part in (own, seen) if part is not NOTHING]
         union = _union(known, other) if known else NOTHING
@@ -372,55 +379,3 @@ def _as_list(value: Any) -> list[int]:
 def _fill(given: Sequence[Any], defaults: Sequence[Any]) -> list[Any]:
     """Return the given arguments, and the defaults of those that were left out."""
     return [*given, *defaults[len(given) :]]
-
-
-def _tensors(values: Any) -> list[torch.Tensor]:
-    return [leaf for leaf in tree_leaves(values) if isinstance(leaf, torch.Tensor)]
-
-
-def _written(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[torch.Tensor]:
-    """Return the tensors that an operation changes in place, running statistics left out."""
-    if func.overloadpacket in NORMS:
-        return []
-    named = func._schema.arguments
-    values = [*zip(named, args, strict=False), *((a, kwargs.get(a.name)) for a in named)]
-    return _tensors([v for a, v in values if a.alias_info is not None and a.alias_info.is_write])
-
-
-def _memory(tensor: torch.Tensor) -> int:
-    return tensor.untyped_storage()._cdata
-
-
-Overlap = Literal["same", "inside", "partly", "apart", "unknown"]
-
-
-def _overlap(written: torch.Tensor, other: torch.Tensor) -> Overlap:
-    """Say how another tensor of the same memory lies to one that was written to.
-
-    Only tensors that differ by their channels are told apart, and those that have no byte of
-    memory between them.
-    """
-    starts = [tensor.storage_offset() for tensor in (written, other)]
-    ends = [
-        start + sum((n - 1) * step for n, step in zip(t.shape, t.stride(), strict=True))
-        for start, t in zip(starts, (written, other), strict=True)
-    ]
-    if starts[0] > ends[1] or starts[1] > ends[0]:
-        return "apart"
-    if (written.shape, written.stride(), starts[0]) == (other.shape, other.stride(), starts[1]):
-        return "same"
-    maps = written.dim() == other.dim() == 4 and written.stride() == other.stride()
-    if not maps or _without_channels(written) != _without_channels(other):
-        return "unknown"
-    # The other's first map, counted from the written one's.
-    first, rest = divmod(int(starts[1] - starts[0]), written.stride(1))
-    if rest:
-        return "unknown"
-    last = first + other.shape[1]
-    if first >= written.shape[1] or last <= 0:
-        return "apart"
-    return "inside" if first >= 0 and last <= written.shape[1] else "partly"
-
-
-def _without_channels(tensor: torch.Tensor) -> tuple[int, ...]:
-    return (tensor.shape[0], *tensor.shape[2:])

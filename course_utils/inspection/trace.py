@@ -10,7 +10,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import Any, Literal
 
@@ -18,8 +18,9 @@ import torch
 from torch import Tensor, fx, nn
 from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-defined]
 from torch.nn.utils import parametrize
-from torch.utils._pytree import tree_leaves
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from course_utils.inspection.sharing import overlap, tensors_in, written_by
 from course_utils.models.normalization import BatchNorm2dByHand, LocalResponseNorm
 
 __all__ = [
@@ -46,6 +47,7 @@ Kind = Literal[
     "input", "output", "convolution", "linear", "pooling", "norm", "activation", "join", "other"
 ]
 
+CHECKS = "course_utils.models"  # where the hooks come from that check a model's input
 HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_pre_hooks")
 
 
@@ -73,8 +75,8 @@ def without_storage(model: nn.Module) -> nn.Module:
             f"({lazy[0]}): run it once on a batch of pictures first"
         )
     modules = list(model.modules())
-    leaves = [leaf for module in modules for leaf in tree_leaves(vars(module))]
-    memo: dict[int, Any] = {id(x): _as_meta(x) for x in leaves if isinstance(x, Tensor)}
+    held = tensors_in([vars(module) for module in modules])
+    memo: dict[int, Any] = {id(tensor): _as_meta(tensor) for tensor in held}
     hooks = [value for module in modules for name, value in vars(module).items()
              if name in HOOKS]  # fmt: skip
     memo |= {id(registered): type(registered)() for registered in hooks}
@@ -98,7 +100,7 @@ def _as_meta(tensor: Tensor) -> Tensor:
 def _belongs(hook: Any, modules: Sequence[nn.Module]) -> bool:
     """Return whether a hook is a part of the model, and no watcher."""
     owner = getattr(hook, "__self__", None)
-    homes = ("torch.nn.utils", "course_utils.models")
+    homes = ("torch.nn.utils", CHECKS)
     return type(hook).__module__.startswith(homes) or any(owner is module for module in modules)
 
 
@@ -200,7 +202,7 @@ def _first_line(error: Exception) -> str:
 
 def main_tensor(output: Any) -> Tensor | None:
     """Return the output itself, or the first of several: GoogLeNet's logits before its heads'."""
-    return next((leaf for leaf in tree_leaves(output) if isinstance(leaf, Tensor)), None)
+    return next(iter(tensors_in(output)), None)
 
 
 def times(shape: Sequence[int]) -> str:
@@ -288,7 +290,7 @@ def describe(module: nn.Module) -> Operation:
         return Operation(NORMS[kind], "norm")
     if isinstance(module, nn.Dropout):
         return Operation(f"dropout {module.p:g}", "activation")
-    if kind.__module__.startswith("torch.nn.modules.activation"):
+    if kind.__module__.startswith("torch.nn.modules.activation") and not parts_of(module):
         return Operation(ACTIVATIONS.get(kind, kind.__name__), "activation")
     words = _words(kind.__name__)
     return Operation(words.lower() if kind.__module__.startswith("torch.nn") else words, "other")
@@ -363,16 +365,50 @@ class _Tracer(fx.Tracer):
 
 
 class _Recorder(fx.Interpreter):
-    """Runs a traced module and keeps what every node put out."""
+    """Runs a traced module; keeps what every node put out, and whose output it has changed.
+
+    Attributes:
+        results: Node -> its output.
+        renewed: Node that works in place -> the nodes whose output it has changed.
+        is_torn: Whether a part of a tensor was changed that is used as a whole later, or whose
+            other views are: there is no arrow for that.
+    """
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
-        self.results: dict[fx.Node, tuple[Shape, ...]] = {}
+        self.results: dict[fx.Node, Any] = {}
+        self.renewed: dict[fx.Node, list[fx.Node]] = {}
+        self.is_torn = False
 
     def run_node(self, n: fx.Node) -> Any:
+        given = [out for node in n.all_input_nodes if isinstance(out := self.results[node], Tensor)]
+        versions = [tensor._version for tensor in given]
         result = super().run_node(n)
-        self.results[n] = _shapes(result)  # now: the next step may change it in place
+        written = [t for t, version in zip(given, versions, strict=True) if t._version != version]
+        self.renewed[n] = []
+        for node, out in self.results.items() if written else ():
+            lies = overlap(written[0], out) if isinstance(out, Tensor) else "apart"
+            if lies == "same":
+                self.renewed[n].append(node)
+            elif lies != "apart" and not set(node.users) <= self.results.keys() | {n}:
+                self.is_torn = True
+        self.results[n] = result
         return result
+
+
+class _PartWrites(TorchDispatchMode):
+    """Counts the writes into parts of tensors: a tracer takes `x[:, :2] += y` for a sum."""
+
+    count = 0
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: Sequence[Any] = (), kwargs: Any = None
+    ) -> Any:
+        """Run one operation, and look at what it writes to."""
+        written = written_by(func, args, kwargs or {})
+        bases = [(tensor, tensor._base) for tensor in written]
+        self.count += any(base is not None and base.numel() > t.numel() for t, base in bases)
+        return func(*args, **(kwargs or {}))
 
 
 def list_steps(
@@ -394,23 +430,37 @@ def list_steps(
     Raises:
         ValueError: The module cannot take the input, or what it does depends on its values.
     """
-    twin, images = without_storage(module).eval(), empty_input(module, input_shape)
+    name, twin = type(module).__name__, without_storage(module).eval()
+    images = empty_input(module, input_shape)
+    with one_sentence(module, input_shape), _PartWrites() as eager:
+        twin(images)
+    for part in twin.modules():  # what has been checked: a tracer has no sizes to check
+        for key, hook in list(part._forward_pre_hooks.items()):
+            if type(hook).__module__.startswith(CHECKS):
+                del part._forward_pre_hooks[key]
+    # A tracer passes over the hooks of the module that it begins with.
+    root = nn.Sequential(twin) if twin._forward_pre_hooks or twin._forward_hooks else twin
     try:
         with torch.device("meta"):
-            graph = _Tracer(is_step).trace(twin)
+            graph = _Tracer(is_step).trace(root)
     except Exception as error:
-        name, reason = type(module).__name__, _first_line(error)
+        reason = _first_line(error)
         raise ValueError(f"{name} cannot be followed ({reason}): draw its parts") from error
-    recorder = _Recorder(fx.GraphModule(twin, graph))
-    with one_sentence(module, input_shape):
+    recorder = _Recorder(fx.GraphModule(root, graph))
+    with one_sentence(module, input_shape), _PartWrites() as traced:
         recorder.run(images)
-    return _steps(twin, recorder.results)
+    if recorder.is_torn or traced.count < eager.count:
+        reason = "it writes into a part of a tensor"
+        raise ValueError(f"{name} cannot be followed ({reason}): draw its parts")
+    steps = _steps(root, recorder)
+    return steps if root is twin else [replace(s, name=s.name.removeprefix("0.")) for s in steps]
 
 
-def _steps(module: nn.Module, results: dict[fx.Node, tuple[Shape, ...]]) -> list[Step]:
+def _steps(module: nn.Module, recorder: _Recorder) -> list[Step]:
     steps: list[Step] = []
     number: dict[fx.Node, int] = {}  # node -> the step whose output it is
-    for node, shapes in results.items():
+    for node, result in recorder.results.items():
+        shapes = _shapes(result)
         sources = tuple(number[n] for n in node.all_input_nodes if n in number)
         if not shapes or (node.op != "placeholder" and not sources):
             continue  # a number, or a parameter
@@ -423,12 +473,13 @@ def _steps(module: nn.Module, results: dict[fx.Node, tuple[Shape, ...]]) -> list
             number[node] = len(steps)
             name = str(node.target) if node.op == "call_module" else ""
             steps.append(Step((_operation(node, module, shapes),), shapes, sources, name))
+            number |= dict.fromkeys(recorder.renewed[node], number[node])
     return steps
 
 
 def _shapes(result: Any) -> tuple[Shape, ...]:
     """Return the shapes of a tensor, or of the tensors in a list, without the batch axis."""
-    return tuple(tuple(leaf.shape[1:]) for leaf in tree_leaves(result) if isinstance(leaf, Tensor))
+    return tuple(tuple(tensor.shape[1:]) for tensor in tensors_in(result))
 
 
 def _operation(node: fx.Node, module: nn.Module, shapes: tuple[Shape, ...]) -> Operation:

@@ -30,6 +30,7 @@ LINE, CELL = 0.21, 0.22  # inches: height of a line of text, and of an operation
 GAP = 0.44  # inches between two rows
 CHARACTER, DIGIT = 0.068, 0.074  # inches: average width of a letter and of a digit in labels
 SMALL = FONT - 1  # points
+MOST_STEPS = 100  # of one block: more make a picture of many pages
 
 Stage = tuple[str, Shape]
 
@@ -56,7 +57,8 @@ def plot_block(
         whole: Types of modules to draw as one box, and not to look into.
 
     Raises:
-        ValueError: The block cannot take the input, or decides by the values in its tensors.
+        ValueError: The block cannot take the input, has too many steps, or decides by the values
+            in its tensors.
 
     Example:
         >>> from course_utils.models.resnet import BasicBlock
@@ -70,6 +72,11 @@ def plot_block(
         return is_leaf or type(part).__module__.startswith("torch.nn")
 
     steps = merge(list_steps(module, input_shape, is_step))
+    if len(steps) > MOST_STEPS:
+        raise ValueError(
+            f"{type(module).__name__} has {len(steps)} steps, of which {MOST_STEPS} can be drawn: "
+            "draw its parts, or name types to be drawn as one box by whole="
+        )
     boxes = [_box(step) for step in steps]
     rows, arrows = arrange(steps, lambda k, passing: _room(boxes[k], steps[k], passing))
     drawing = _Drawing(steps, boxes, rows, arrows)

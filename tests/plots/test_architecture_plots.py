@@ -145,7 +145,7 @@ def test_a_module_that_looks_at_values_is_refused():
         def forward(self, x):
             return x if x.mean() > 0 else -x
 
-    with pytest.raises(ValueError, match=r"Moody cannot be followed .* draw its parts"):
+    with pytest.raises(ValueError, match="Moody looks at the values in its tensors"):
         plot_block(Moody(), (1, 2, 2))
 
 
@@ -220,6 +220,72 @@ def test_a_passing_line_hardly_pulls_at_the_steps_that_it_joins():
     assert line > max(paths) and wish > sum(paths) / 2
     assert x[0, 0] == pytest.approx(wish) and x[2, 3] == pytest.approx(wish)
     assert line - x[1, 2] == pytest.approx(0.7)  # no further away than there is need
+
+
+class InPlace(nn.Module):
+    """A layer that works in place, in one of several ways."""
+
+    def __init__(self, way):
+        super().__init__()
+        self.way = way
+        self.conv, self.relu = nn.Conv2d(4, 4, 1), nn.ReLU(inplace=True)
+
+    def forward(self, x):
+        return self.way(self, x)
+
+
+def relu_then_both(self, x):
+    self.relu(x)  # x itself is changed
+    return self.conv(x) + x
+
+
+def relu_and_before(self, x):
+    y = self.conv(x)
+    return self.relu(y) + y  # y is what the ReLU made of it
+
+
+def of_a_part(self, x):
+    left, right = x.chunk(2, dim=1)
+    left.add_(right)
+    return torch.cat([left, right], dim=1)
+
+
+@pytest.mark.parametrize(
+    ("way", "wanted"),
+    [
+        (relu_then_both, [("ReLU", (0,)), ("1×1 conv, 4", (1,)), ("+", (2, 1))]),
+        (relu_and_before, [("1×1 conv, 4", (0,)), ("ReLU", (1,)), ("+", (2, 2))]),
+        (of_a_part, [("chunk", (0,)), ("a part", (1,)), ("a part", (1,)), ("+", (2, 3)),
+                     ("concat", (4, 3))]),
+    ],
+)  # fmt: skip
+def test_what_works_in_place_is_what_later_steps_take(way, wanted):
+    steps = list_steps(InPlace(way), (4, 8, 8), is_small)
+    assert [(step.operations[0].text, step.sources) for step in steps[1:-1]] == wanted
+
+
+def operator_on_a_part(self, x):
+    left, _ = x.chunk(2, dim=1)
+    left += 1
+    return self.conv(x)
+
+
+def method_on_a_part(self, x):
+    left, _ = x.chunk(2, dim=1)
+    left.relu_()
+    return self.conv(x)
+
+
+def through_a_view(self, x):
+    y = self.conv(x)
+    y.view(-1, 4, 64).relu_()
+    return y
+
+
+@pytest.mark.parametrize("way", [operator_on_a_part, method_on_a_part, through_a_view])
+def test_no_arrow_is_left_out_where_a_part_is_written_to(way):
+    with pytest.raises(ValueError, match=r"cannot be followed \(it writes into a part of a tensor"):
+        plot_block(InPlace(way), (4, 8, 8))
 
 
 @pytest.mark.parametrize(
