@@ -56,9 +56,9 @@ def training_memory(model: nn.Module, images: Tensor) -> TrainingMemory:
     with in_mode(model, training=True), torch.random.fork_rng(), torch.enable_grad(), live:
         model.train()  # dropout, too: its masks are kept for the backward pass
         with saved.watching():
-            total = sum(output.sum() for output in tensors_in(model(images)))
+            sums = [output.sum() for output in tensors_in(model(images))]
         num_saved = saved.total()
-        torch.autograd.grad(total, parameters, allow_unused=True)
+        torch.autograd.grad(sums, parameters, allow_unused=True)
     return TrainingMemory(num_saved, live.peak)
 
 
