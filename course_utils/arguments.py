@@ -10,9 +10,10 @@ import reprlib
 from collections.abc import Sequence
 from math import inf, isfinite
 from numbers import Real
+from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["flag", "number", "one_of", "shown", "whole"]
+__all__ = ["flag", "number", "one_of", "path", "share", "shown", "whole"]
 
 Option = TypeVar("Option")
 
@@ -67,6 +68,32 @@ def number(name: str, value: Any, least: float = -inf, most: float = inf) -> flo
             f"{name} = {shown(value)} is out of range: give a number from {least} to {most}"
         )
     return real
+
+
+def share(name: str, value: Any) -> float:
+    """Return an argument that is a part of a whole which leaves something, in [0, 1), as a float.
+
+    Raises:
+        ValueError: The value is something else, or out of range.
+    """
+    if number(name, value, 0, 1) == 1:
+        raise ValueError(f"{name} = {shown(value)} leaves nothing: give a share below 1, e.g. 0.1")
+    return float(value)
+
+
+def path(name: str, value: Any) -> Path:
+    """Return an argument that is a path, its `~` being the home folder.
+
+    Raises:
+        ValueError: The value is no path, or begins with the home folder of somebody unknown.
+    """
+    try:
+        found = Path(value).expanduser()
+    except (TypeError, RuntimeError) as error:
+        raise ValueError(f"{name} = {shown(value)} is not a path: give that of a folder") from error
+    if not str(value) or "\0" in str(value):
+        raise ValueError(f"{name} = {shown(value)} is not a path: give that of a folder")
+    return found
 
 
 def flag(name: str, value: Any) -> bool:

@@ -10,10 +10,10 @@ from typing import Any
 import torch
 from torch import Generator
 
+from course_utils.arguments import path, share, whole
 from course_utils.data import classic, fashion_mini
 from course_utils.data.augment import Augment
 from course_utils.data.batches import Batches
-from course_utils.data.errors import check_path, check_share, check_whole
 from course_utils.data.folder import FolderConfig, read_folder
 from course_utils.data.info import DataInfo, channel_statistics
 from course_utils.data.raw import Part, RawSet
@@ -119,9 +119,9 @@ def data_root(root: Path | str | None = None) -> Path:
         ValueError: What was named is no path.
     """
     if root is not None:
-        return check_path("root", root)
+        return path("root", root)
     if named := os.environ.get("COURSE_DATA"):
-        return check_path("COURSE_DATA", named)
+        return path("COURSE_DATA", named)
     project = Path(__file__).parents[2]
     if (project / "pyproject.toml").is_file():
         return project / "data"
@@ -167,10 +167,10 @@ def load(
         ValueError: An unknown name or option, or a value out of its range.
         DataUnavailable: The set cannot be had on this machine now.
     """
-    batch_size = check_whole("batch_size", batch_size, 1)
-    check_share("val_fraction", val_fraction)
+    batch_size = whole("batch_size", batch_size)
+    share("val_fraction", val_fraction)
     if limit is not None:
-        limit = check_whole("limit", limit)
+        limit = whole("limit", limit, 0)
     _check_kind("augment", augment, Augment | None, "data.Augment(...)")
     _check_kind("generator", generator, Generator | None, "torch.Generator().manual_seed(0)")
     device = _usable(device)
@@ -231,10 +231,12 @@ def _find(name: str) -> DataSet:
         named = name.removeprefix(FOLDER_PREFIX)
         if not named:
             raise ValueError(f"{FOLDER_PREFIX}PATH needs the PATH of a folder of images")
-        path = check_path("PATH", named)
+        folder = path("PATH", named)
         return DataSet(
-            read=lambda config, root: read_folder(config, path, root),
-            status=lambda root: f"{'on disk:' if path.is_dir() else 'there is no folder'} {path}",
+            read=lambda config, root: read_folder(config, folder, root),
+            status=lambda root: (
+                f"{'on disk:' if folder.is_dir() else 'there is no folder'} {folder}"
+            ),
             options=FolderConfig,
         )
     if name not in SETS:

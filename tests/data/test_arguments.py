@@ -93,15 +93,15 @@ def test_an_unknown_option_is_refused_before_anything_is_read(name, option, valu
 @pytest.mark.parametrize(
     "wrong, text",
     [
-        ({"batch_size": "hello"}, "batch_size is 'hello': give a whole number of at least 1"),
-        ({"batch_size": 64.0}, "batch_size is 64.0: give a whole number of at least 1"),
-        ({"limit": 1e3}, "limit is 1000.0: give a whole number of at least 0"),
-        ({"val_fraction": "10%"}, r"val_fraction is '10%': give a share in [0, 1), e.g. 0.1"),
+        ({"batch_size": "hello"}, "batch_size = 'hello' is not a whole number: give an integer"),
+        ({"batch_size": 64.0}, "batch_size = 64.0 is not a whole number: give an integer"),
+        ({"limit": 1e3}, "limit = 1000.0 is not a whole number: give an integer"),
+        ({"val_fraction": "10%"}, r"val_fraction = '10%' is not a number: give one"),
         ({"augment": True}, "augment is True: give data.Augment(...) or None"),
         ({"generator": 0}, "generator is 0: give torch.Generator().manual_seed(0) or None"),
         ({"device": "gpu"}, "device 'gpu' cannot be used here"),
-        ({"root": 3}, "root is 3: give the path of a folder"),
-        ({"root": "~nobody-of-this-name/x"}, "root is '~nobody-of-this-name/x': give the path of"),
+        ({"root": 3}, "root = 3 is not a path: give that of a folder"),
+        ({"root": "~nobody-of-this-name/x"}, "root = '~nobody-of-this-name/x' is not a path: give"),
     ],
 )
 def test_what_a_learner_may_try(wrong, text):
