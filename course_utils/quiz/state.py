@@ -5,8 +5,9 @@ has asked for it.
 """
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from course_utils.quiz import memory
 from course_utils.quiz.bank import Bank
