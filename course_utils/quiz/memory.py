@@ -39,20 +39,13 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True):
 
 
 def path_of(quiz: str) -> Path:
-    """Return the file of a quiz.
-
-    Args:
-        quiz: Name of its bank.
-    """
+    """Return the file of a quiz, by the name of its bank."""
     folder = os.environ.get(VARIABLE) or Path.home() / ".convnet-course"
     return Path(folder).expanduser() / "quiz" / f"{quiz}.json"
 
 
 def recall(quiz: str) -> tuple[dict[str, Entry], str]:
-    """Read what was answered.
-
-    Args:
-        quiz: Name of its bank.
+    """Read what was answered in the quiz of a bank.
 
     Returns:
         Item id -> entry, and a sentence for the reader if the file could not be read. A file that
@@ -71,10 +64,6 @@ def recall(quiz: str) -> tuple[dict[str, Entry], str]:
 
 def remember(quiz: str, entries: Mapping[str, Entry]) -> str:
     """Write what was answered, whole or not at all; items that nobody touched are left out.
-
-    Args:
-        quiz: Name of its bank.
-        entries: Item id -> entry.
 
     Returns:
         A sentence for the reader if it could not be written, else "".

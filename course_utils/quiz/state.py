@@ -22,11 +22,7 @@ TRIES_BEFORE_ANSWER = 2
 
 
 class QuizState:
-    """The state of a quiz that somebody works on.
-
-    Args:
-        bank: The quiz.
-    """
+    """The state of a quiz that somebody works on."""
 
     def __init__(self, bank: Bank) -> None:
         self.bank, self.note = bank, ""
@@ -51,12 +47,7 @@ class QuizState:
     # --- What a learner does -------------------------------------------------------------------
 
     def answer(self, item_id: str, given: Any) -> None:
-        """Take an answer.
-
-        Args:
-            item_id: Of the item.
-            given: What was typed; or the positions of options as they are shown.
-        """
+        """Take an answer: what was typed, or the positions of options as they are shown."""
         question = self.question(item_id)
         self._forms.pop(item_id, None)
         try:

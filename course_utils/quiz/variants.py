@@ -32,12 +32,9 @@ _MOST_OPTIONS = 5
 
 @dataclass(frozen=True)
 class Question:
-    """An item with its numbers drawn and its options shuffled.
+    """An item of a bank with the values of its variables drawn.
 
     Attributes:
-        bank: That the item is from.
-        item: The item.
-        values: Of the item's variables.
         text: The question, numbers filled in.
         options: In the order in which they are shown.
     """
@@ -73,10 +70,7 @@ def pose(bank: Bank, item: Item, seed: str | int) -> Question:
 
     The numbers are such that each wrong rule leads to a wrong answer.
 
-    Args:
-        bank: That the item is from.
-        item: One of its items.
-        seed: The same seed gives the same question; a student's id in a graded exercise.
+    The same seed gives the same question; in a graded exercise it is the student's id.
 
     Raises:
         ValueError: No numbers are found for which all wrong rules give wrong answers.
