@@ -26,7 +26,6 @@ __all__ = [
     "PaddingName",
     "Pair",
     "Size",
-    "batchnorm_parameters",
     "conv_multiply_adds",
     "conv_parameters",
     "effective_kernel",
@@ -38,7 +37,6 @@ __all__ = [
     "pool_output_size",
     "receptive_field",
     "receptive_fields",
-    "same_padding",
 ]
 
 Size = int | tuple[int, int]
@@ -129,19 +127,9 @@ def pool_output_size(
 ) -> Size:
     """Return the output size of a pooling layer, under the two rules that pooling adds.
 
-    The stride is the kernel size unless given, and the padding may be at most half the kernel, so
-    that no window lies wholly in the padding.
-
-    Args:
-        n: Input size in pixels, or `(h, w)`.
-        k: Window size.
-        s: Stride; None means k, windows side by side.
-        p: Padding on each side, at most half of k.
-        dilation: Distance between neighbouring taps of the window.
-        ceil_mode: Round up instead of down.
-
-    Returns:
-        Number of window positions, as an int, or as `(h, w)` if any argument is a pair.
+    The stride is the kernel size unless given (windows side by side), and the padding may be at
+    most half the kernel, so that no window lies wholly in the padding. The rest is as in
+    `output_size`.
 
     Raises:
         ValueError: As `output_size`; also if p is more than half the window.
@@ -155,34 +143,12 @@ def pool_output_size(
     return output_size(n, k, k if s is None else s, p, dilation, ceil_mode)
 
 
-def same_padding(k: Size, dilation: Size = 1) -> Size:
-    """Return the padding p that keeps the size at stride 1: dilation (k - 1) / 2.
-
-    Args:
-        k: Kernel size; odd, or else the zeros cannot be split evenly.
-        dilation: Distance between neighbouring taps of the kernel.
-
-    Returns:
-        Rows of zeros for each side.
-
-    Raises:
-        ValueError: The total number of zeros is odd.
-
-    >>> same_padding(3), same_padding(5), same_padding((1, 7))
-    (1, 2, (0, 3))
-    """
-    return _per_axis(_same_padding_axis, k=k, dilation=dilation)
-
-
 def effective_kernel(k: Size, dilation: Size = 1) -> Size:
     """Return the width that a dilated kernel covers: dilation (k - 1) + 1 pixels.
 
     Args:
         k: Kernel size, its number of taps along an axis.
         dilation: Distance between neighbouring taps.
-
-    Returns:
-        Number of pixels from the first tap to the last.
 
     Raises:
         ValueError: An argument is not a whole number of at least 1.
@@ -250,11 +216,7 @@ class Field:
     def after(self, layer: Layer) -> "Field":
         """Return the field one layer further on.
 
-        Args:
-            layer: The layer whose output is looked at.
-
-        Returns:
-            A field of `size + (k' - 1) jump`, `jump s`, `start - p jump`.
+        It is `size + (k' - 1) jump`, `jump s`, `start - p jump` for a kernel that covers k'.
 
         >>> Field().after(Layer(k=3, p=1)).after(Layer(k=3, p=1))
         Field(size=5, jump=1, start=-2)
@@ -274,14 +236,7 @@ class Field:
 def receptive_fields(layers: Iterable[Layer]) -> list[Field]:
     """Return the receptive field, jump and start after each layer of a stack.
 
-    A layer with kernel k' (dilated) and stride s takes (size, jump, start) to
-    (size + (k' - 1) jump, jump s, start - p jump), from (1, 1, 0) at the image itself.
-
-    Args:
-        layers: The stack, from the image upwards.
-
-    Returns:
-        One field per layer.
+    The layers go from the image upwards; the image itself has `Field(size=1, jump=1, start=0)`.
 
     >>> [field.size for field in receptive_fields([Layer(3), Layer(2, s=2), Layer(3)])]
     [3, 4, 8]
@@ -293,11 +248,7 @@ def receptive_fields(layers: Iterable[Layer]) -> list[Field]:
 def receptive_field(layers: Iterable[Layer]) -> Field:
     """Return the receptive field, jump and start of a whole stack.
 
-    Args:
-        layers: The stack, from the image upwards; empty means the image itself.
-
-    Returns:
-        The field of one output of the last layer.
+    An empty stack is the image itself.
 
     >>> receptive_field([Layer(3, p=1)] * 3) == receptive_field([Layer(7, p=3)])
     True
@@ -311,9 +262,6 @@ def output_sizes(n: Size, layers: Iterable[Layer]) -> list[Size]:
     Args:
         n: Size of the image in pixels, or `(h, w)`.
         layers: The stack, from the image upwards.
-
-    Returns:
-        One size per layer.
 
     Raises:
         ValueError: A layer does not fit; the message names it.
@@ -344,9 +292,6 @@ def conv_parameters(c_in: int, c_out: int, k: Size, *, groups: int = 1, bias: bo
         groups: Number of separate stacks of channels; both channel counts must divide by it.
         bias: Whether each filter has a bias.
 
-    Returns:
-        Number of learned values.
-
     Raises:
         ValueError: A count is not a whole number of at least 1, or does not divide by groups.
 
@@ -360,18 +305,9 @@ def conv_parameters(c_in: int, c_out: int, k: Size, *, groups: int = 1, bias: bo
 def conv_multiply_adds(c_in: int, c_out: int, k: Size, out: Size, *, groups: int = 1) -> int:
     """Count the multiply-adds of a convolution: c_out (c_in / groups) k_h k_w per position.
 
-    The count is for one image. Adding the bias is left out, as in the papers and in
-    `torch.utils.flop_counter`, whose FLOPs are twice this number.
-
-    Args:
-        c_in: Channels of the input.
-        c_out: Channels of the output.
-        k: Kernel size.
-        out: *Output* size in pixels, or `(h, w)`; see `output_size`.
-        groups: Number of separate stacks of channels.
-
-    Returns:
-        Number of multiply-adds.
+    `out` is the *output* size; the rest is as in `conv_parameters`. The count is for one image.
+    Adding the bias is left out, as in the papers and in `torch.utils.flop_counter`, whose FLOPs
+    are twice this number.
 
     Raises:
         ValueError: As `conv_parameters`.
@@ -388,18 +324,7 @@ def locally_connected_parameters(
 ) -> int:
     """Count the parameters of a locally connected layer: a convolution's, at every position.
 
-    Args:
-        c_in: Channels of the input.
-        c_out: Channels of the output.
-        k: Kernel size.
-        out: Output size in pixels, or `(h, w)`.
-        bias: Whether each filter has a bias at each position.
-
-    Returns:
-        Number of learned values.
-
-    Raises:
-        ValueError: A count is not a whole number of at least 1.
+    `out` is the output size; the rest, errors too, is as in `conv_parameters`.
 
     >>> locally_connected_parameters(1, 6, k=5, out=24) == 24 * 24 * conv_parameters(1, 6, k=5)
     True
@@ -409,14 +334,6 @@ def locally_connected_parameters(
 
 def linear_parameters(n_in: int, n_out: int, *, bias: bool = True) -> int:
     """Count the parameters of a fully connected layer: n_in n_out weights, and n_out biases.
-
-    Args:
-        n_in: Number of inputs.
-        n_out: Number of outputs.
-        bias: Whether each output has a bias.
-
-    Returns:
-        Number of learned values.
 
     Raises:
         ValueError: A count is not a whole number of at least 1.
@@ -430,12 +347,7 @@ def linear_parameters(n_in: int, n_out: int, *, bias: bool = True) -> int:
 def linear_multiply_adds(n_in: int, n_out: int) -> int:
     """Count the multiply-adds of a fully connected layer on one image: n_in n_out.
 
-    Args:
-        n_in: Number of inputs.
-        n_out: Number of outputs.
-
-    Returns:
-        Number of multiply-adds; the bias is not counted.
+    The bias is not counted.
 
     Raises:
         ValueError: A count is not a whole number of at least 1.
@@ -444,28 +356,6 @@ def linear_multiply_adds(n_in: int, n_out: int) -> int:
     4096000
     """
     return linear_parameters(n_in, n_out, bias=False)
-
-
-def batchnorm_parameters(c: int, *, affine: bool = True) -> int:
-    """Count the parameters of batch normalisation: a scale and an offset per channel.
-
-    The running mean and variance are not learned, so they are not counted.
-
-    Args:
-        c: Number of channels.
-        affine: Whether the layer has a scale and an offset at all.
-
-    Returns:
-        Number of learned values.
-
-    Raises:
-        ValueError: `c` is not a whole number of at least 1.
-
-    >>> batchnorm_parameters(64)
-    128
-    """
-    c = whole("c", c)
-    return 2 * c if flag("affine", affine) else 0
 
 
 # --- Arguments ---------------------------------------------------------------------------------
@@ -572,16 +462,6 @@ def _unnamed(p: Size | str) -> Size:
     if isinstance(p, str) and p != "valid":
         raise ValueError(f'p = {p!r} is unknown: give a number, "same" or "valid"')
     return 0 if isinstance(p, str) else p
-
-
-def _same_padding_axis(k: int, dilation: int) -> int:
-    zeros = _effective(k, dilation) - 1
-    if zeros % 2:
-        raise ValueError(
-            f"kernel {k} with dilation {dilation} needs {zeros} zeros in all, which two sides "
-            f"cannot share evenly: use an odd kernel"
-        )
-    return zeros // 2
 
 
 def _check_pool_padding(k: int, p: int) -> int:

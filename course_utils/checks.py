@@ -203,27 +203,18 @@ def as_shape(answer: Any, num_sizes: int) -> tuple[int, ...]:
 
 
 def as_integer(answer: Any) -> int:
-    """Return an answer that must be a whole number.
-
-    Raises:
-        NotAnswered: The answer is still None.
-        CheckFailed: The answer is something else.
-    """
+    """Return an answer that must be a whole number; raises as `as_shape`."""
     _require_answer(answer)
     require(type(answer) is int, f"answer with a whole number such as 156, not with {answer!r}")
     return answer
 
 
 def as_letter(answer: Any, letters: str) -> str:
-    """Return an answer that must be one of some letters, as a capital.
+    """Return an answer that must be one of some letters, as a capital; raises as `as_shape`.
 
     Args:
         answer: What the learner wrote.
         letters: The letters there are, such as "ABCD".
-
-    Raises:
-        NotAnswered: The answer is still None.
-        CheckFailed: The answer is something else.
     """
     _require_answer(answer)
     require(
@@ -235,16 +226,7 @@ def as_letter(answer: Any, letters: str) -> str:
 
 
 def as_letters(answer: Any, letters: str) -> frozenset[str]:
-    """Return an answer that must be a set of some letters, as capitals.
-
-    Args:
-        answer: What the learner wrote.
-        letters: The letters there are, such as "ABCD".
-
-    Raises:
-        NotAnswered: The answer is still None.
-        CheckFailed: The answer is something else.
-    """
+    """Return an answer that must be a set of letters, as capitals; else as in `as_letter`."""
     _require_answer(answer)
     require(
         type(answer) in (set, frozenset, tuple, list),

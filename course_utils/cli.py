@@ -26,7 +26,6 @@ __all__ = [
     "VERBS",
     "add_train",
     "build_parser",
-    "given",
     "installed_verbs",
     "main",
     "parse_shape",
@@ -213,25 +212,18 @@ def prepare_run(options: argparse.Namespace, device: "torch.device") -> "Run":
 
     What the options leave open is taken from the profile.
     """
-    from course_utils import runtime
-    from course_utils.training.experiments import Experiment
+    from course_utils.runtime import profile
+    from course_utils.training.experiments import read_row
 
-    settings = runtime.profile()
-    names = ("precision", "schedule", "weight_decay", "nesterov")
-    given_settings = {name: getattr(options, name) for name in names}
-    experiment = Experiment(
-        name=options.model,
-        title=options.model,
-        model=options.model,
-        data=options.data or settings.data,
-        epochs=given(options.epochs, settings.epochs),
-        batch_size=given(options.batch_size, settings.batch_size),
-        lr=given(options.lr, settings.lr),
-        limit=given(options.limit, settings.limit),
-        augment={"crop_padding": options.crop, "flip": options.flip},
-        config={name: value for name, value in given_settings.items() if value is not None},
-    )
-    return experiment.prepare(options.seed, device)
+    def given(*names: str) -> dict[str, Any]:
+        return {name: value for name in names if (value := getattr(options, name)) is not None}
+
+    row = given("model", "data", "epochs", "batch_size", "lr", "limit") | {
+        "title": options.model,
+        "augment": {"crop_padding": options.crop, "flip": options.flip},
+        "config": given("precision", "schedule", "weight_decay", "nesterov"),
+    }
+    return read_row(options.model, row, profile()).prepare(options.seed, device)
 
 
 def tell(text: object) -> None:
@@ -240,11 +232,6 @@ def tell(text: object) -> None:
         print(text, flush=True)
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at the end
-
-
-def given(option: Any, default: Any) -> Any:
-    """Return an option if it was given, even as 0, which what it is for will refuse."""
-    return default if option is None else option
 
 
 def report_run(

@@ -17,7 +17,6 @@ from course_utils.tables import Table
 
 __all__ = ["Finding", "Report", "doctor"]
 
-OLDEST_PYTHON = (3, 11)
 NEEDED_GIGABYTES = 1.0  # of free disk: the notebooks' own files and one downloaded data set
 GOOD, WARN = "ok", "look"
 MORE = "`python -m course_utils doctor --all` shows everything that was looked at."
@@ -93,8 +92,9 @@ def doctor(everything: bool = False) -> Report:
     Returns:
         The verdict, which a notebook and a terminal both show, and all findings.
     """
+    python = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     findings = [
-        check_python(),
+        Finding("Python", GOOD, python),
         *check_packages(),
         check_device(),
         Finding("threads", GOOD, startup.explain_threads()),
@@ -108,14 +108,6 @@ def doctor(everything: bool = False) -> Report:
         findings.append(Finding("waiting threads", GOOD, startup.explain_waiting()))
         findings.append(Finding("freed memory", GOOD, startup.explain_memory()))
     return Report(tuple(findings))
-
-
-def check_python() -> Finding:
-    """Say whether this Python is recent enough."""
-    found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    if sys.version_info[:2] >= OLDEST_PYTHON:
-        return Finding("Python", GOOD, found)
-    return Finding("Python", WARN, f"{found}: the course needs {'.'.join(map(str, OLDEST_PYTHON))}")
 
 
 def check_packages() -> list[Finding]:

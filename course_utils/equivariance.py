@@ -67,11 +67,8 @@ def equivariance_error(layer: Layer, x: Tensor, rows: float, columns: float = 0)
 def invariance_error(function: Layer, x: Tensor, rows: float, columns: float = 0) -> float:
     """Measure ||g(Tx) - g(x)|| / ||g(x)||: 0 if the output does not notice the shift.
 
-    Args:
-        function: From (N, C, H, W) to an output of any shape.
-        x: (N, C, H, W), float.
-        rows: Pixels downwards.
-        columns: Pixels to the right.
+    The function goes from (N, C, H, W) to any shape; x and the shift are as in
+    `equivariance_error`.
 
     Raises:
         ValueError: The output is 0 everywhere.

@@ -6,19 +6,19 @@ somebody held it against the paper's text, and what we compute ourselves. Lesson
 >>> fact = get("resnet50.multiply_adds")
 >>> fact.value, fact.unit, fact.source
 (3.8, '10^9 multiply-adds', 'He et al. 2016, Table 1')
->>> [trap.key for trap in traps("09_vgg")]
-['vgg19_has_138m', 'vgg_pools_3x3', 'vgg_won_ilsvrc']
+>>> trap("blur_kernel_sums_to_one").lessons
+('03_convolution',)
 """
 
 import difflib
 import fnmatch
 import tomllib
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, dataclass, field, fields
+from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
-from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, TypeVar
+
+import msgspec
 
 from course_utils.tables import Table, show
 
@@ -28,14 +28,12 @@ __all__ = [
     "Paper",
     "Trap",
     "cite",
-    "find",
     "get",
     "ledger",
     "paper",
     "parse",
     "table",
     "trap",
-    "traps",
 ]
 
 How = Literal[
@@ -43,16 +41,20 @@ How = Literal[
 ]
 """How a fact was checked; "from memory" goes with checked = false."""
 
-Value = int | float | str | tuple[Any, ...]
-Entry = TypeVar("Entry", "Paper", "Fact", "Trap")
+Row = tuple[int | float | str, ...]
+Entry = TypeVar("Entry", bound="_Entry")
 
 
-@dataclass(frozen=True)
-class Paper:
+class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What all entries have: the name that heads them in `facts.toml`, such as `he2016`."""
+
+    key: str = ""
+
+
+class Paper(_Entry, frozen=True):
     """Who wrote what, where and when.
 
     Args:
-        key: Name in the ledger, such as `he2016`.
         authors: Full names, in the paper's order.
         title: The paper's title.
         venue: Journal, conference or series, with pages where it has them.
@@ -61,7 +63,6 @@ class Paper:
         doi: Digital object identifier, or "".
     """
 
-    key: str
     authors: tuple[str, ...]
     title: str
     venue: str
@@ -76,28 +77,20 @@ class Paper:
         people = f"{surnames[0]} et al." if len(surnames) > 2 else " & ".join(surnames)
         return f"{people} {self.year}"
 
-    @property
-    def url(self) -> str:
-        """Where to read it: the publisher's page, else arXiv, else ""."""
-        if self.doi:
-            return f"https://doi.org/{self.doi}"
-        return f"https://arxiv.org/abs/{self.arxiv}" if self.arxiv else ""
-
     def __str__(self) -> str:
         """Write the whole reference, as a reading list has it."""
-        people = self.authors[0] if len(self.authors) == 1 else _enumerate(self.authors)
+        *others, last = self.authors
+        people = f"{', '.join(others)} and {last}" if others else last
         where = f" arXiv:{self.arxiv}." if self.arxiv else ""
         link = f" doi:{self.doi}." if self.doi else ""
         stop = "" if self.title.endswith("?") else "."
         return f"{people}. {self.title}{stop} {self.venue}, {self.year}.{where}{link}"
 
 
-@dataclass(frozen=True)
-class Fact:
-    """One figure, or one statement, that the course uses.
+class Fact(_Entry, frozen=True):
+    """One figure, or one statement, that the course uses; its key is dotted: `vgg16.parameters`.
 
     Args:
-        key: Stable dotted name, such as `vgg16.parameters`.
         what: What the figure is, in words.
         value: What the source says.
         unit: Of the value: "%", "10^6 parameters", ...; "" for a statement.
@@ -110,9 +103,8 @@ class Fact:
         compute: How ours is computed, for the test that does so and compares.
     """
 
-    key: str
     what: str
-    value: Value
+    value: int | float | str | tuple[int | float | str | Row, ...]
     unit: str
     checked: bool
     how: How
@@ -120,7 +112,7 @@ class Fact:
     paper: str = ""
     ours: int | float | None = None
     why: str = ""
-    compute: Mapping[str, Any] = field(default_factory=dict)
+    compute: dict[str, Any] = {}
 
     @property
     def scale(self) -> int:
@@ -132,7 +124,8 @@ class Fact:
     def text(self) -> str:
         """Value and unit as prose has them: "8.8%", "3.8 x 10^9 multiply-adds"."""
         if isinstance(self.value, tuple):
-            return " / ".join(" ".join(map(str, _as_row(row))) for row in self.value)
+            rows = (row if isinstance(row, tuple) else (row,) for row in self.value)
+            return " / ".join(" ".join(map(str, row)) for row in rows)
         if self.unit == "year":
             return str(self.value)
         times = " x" if self.scale > 1 else ""
@@ -149,12 +142,10 @@ class Fact:
         return f"{self.text} ({self.source}{doubt})"
 
 
-@dataclass(frozen=True)
-class Trap:
+class Trap(_Entry, frozen=True):
     """Something that slides or folklore say, and what is right.
 
     Args:
-        key: Stable name, such as `vgg_pools_3x3`.
         claim: What is said.
         right: What is right, and why.
         lessons: Slugs of the lessons that put it right.
@@ -163,7 +154,6 @@ class Trap:
         checked: Whether it was held against the sources, or computed.
     """
 
-    key: str
     claim: str
     right: str
     lessons: tuple[str, ...]
@@ -175,8 +165,7 @@ class Trap:
         return f"Said: {self.claim}\nRight: {self.right}"
 
 
-@dataclass(frozen=True)
-class Ledger:
+class Ledger(NamedTuple):
     """All papers, facts and traps, by key."""
 
     papers: Mapping[str, Paper]
@@ -190,12 +179,6 @@ class Ledger:
 def get(key: str) -> Fact:
     """Look up one fact.
 
-    Args:
-        key: Dotted name, such as `alexnet.parameters`.
-
-    Returns:
-        The fact, with its value, unit and source.
-
     Raises:
         ValueError: There is no such fact; the message offers the nearest names.
 
@@ -205,34 +188,16 @@ def get(key: str) -> Fact:
     return _lookup("fact", key, ledger().facts)
 
 
-def find(pattern: str) -> list[Fact]:
-    """Look up all facts whose key fits a pattern, in the ledger's order.
-
-    Args:
-        pattern: A key in which `*` stands for anything.
-
-    Returns:
-        At least one fact.
-
-    Raises:
-        ValueError: Nothing fits.
-
-    >>> [fact.value for fact in find("vgg1?.parameters")]
-    [133, 133, 138, 144]
-    """
-    found = [fact for key, fact in ledger().facts.items() if fnmatch.fnmatchcase(key, pattern)]
-    return found or [get(pattern)]  # which raises, with the nearest names
-
-
 def table(*patterns: str, caption: str = "") -> Table:
     """Set facts side by side with what we compute.
 
     Args:
-        *patterns: Keys, or patterns as in `find`; every fact without any.
+        *patterns: Keys in which `*` stands for anything; every fact without any.
         caption: One line above the table.
 
     Returns:
-        Columns "what", "source says", "we compute", "source", "checked", "remark".
+        Columns "what", "source says", "we compute", "source", "checked", "remark"; facts in the
+        ledger's order.
 
     Raises:
         ValueError: Nothing fits a pattern.
@@ -240,46 +205,24 @@ def table(*patterns: str, caption: str = "") -> Table:
     >>> table("alexnet.parameters").to_dicts()[0]["we compute"]
     60965224
     """
-    columns = ("what", "source says", "we compute", "source", "checked", "remark")
+    facts = ledger().facts
     rows = [
         (fact.what, fact.text, fact.ours, fact.source, fact.checked, fact.why)
         for pattern in patterns or ("*",)
-        for fact in find(pattern)
+        for key in fnmatch.filter(facts, pattern) or [pattern]  # which no fact has: that raises
+        for fact in [get(key)]
     ]
+    columns = ("what", "source says", "we compute", "source", "checked", "remark")
     return Table(columns, tuple(rows), caption)
 
 
 def trap(key: str) -> Trap:
-    """Look up one trap.
-
-    Args:
-        key: Its name in the ledger.
-
-    Returns:
-        What is said, and what is right.
+    """Look up one trap: what is said, and what is right.
 
     Raises:
         ValueError: There is no such trap; the message offers the nearest names.
-
-    >>> trap("blur_kernel_sums_to_one").lessons
-    ('03_convolution',)
     """
     return _lookup("trap", key, ledger().traps)
-
-
-def traps(lesson: str | None = None) -> list[Trap]:
-    """List the traps, all of them or those of one lesson.
-
-    Args:
-        lesson: A slug such as `09_vgg`; None for all.
-
-    Returns:
-        The traps in the ledger's order; a lesson may have none.
-
-    >>> len(traps()) > len(traps(lesson="13_resnet")) > 0
-    True
-    """
-    return [trap for trap in ledger().traps.values() if lesson is None or lesson in trap.lessons]
 
 
 def paper(key: str) -> Paper:
@@ -287,9 +230,6 @@ def paper(key: str) -> Paper:
 
     Args:
         key: First author and year, such as `he2016`.
-
-    Returns:
-        Authors, title, venue, year and where to read it.
 
     Raises:
         ValueError: There is no such paper; the message offers the nearest names.
@@ -301,21 +241,20 @@ def paper(key: str) -> Paper:
 
 
 def cite(key: str) -> str:
-    """Give the whole reference of a paper, for a reading list.
-
-    Args:
-        key: First author and year, such as `he2016`.
-
-    Returns:
-        Authors, title, venue, year, arXiv number and DOI.
-
-    Raises:
-        ValueError: There is no such paper.
+    """Give the whole reference of a paper, for a reading list; the key is as in `paper`.
 
     >>> cite("lin2014")
     'Min Lin, Qiang Chen and Shuicheng Yan. Network in Network. ICLR, 2014. arXiv:1312.4400.'
     """
     return str(paper(key))
+
+
+def _lookup(kind: str, key: str, entries: Mapping[str, Entry]) -> Entry:
+    if key in entries:
+        return entries[key]
+    near = difflib.get_close_matches(key, entries, n=3, cutoff=0.4)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else "see facts.toml"
+    raise ValueError(f"no {kind} {key!r} in the ledger: {hint}")
 
 
 # --- Reading the ledger ------------------------------------------------------------------------
@@ -328,29 +267,23 @@ def ledger() -> Ledger:
 
 
 def parse(text: str) -> Ledger:
-    """Read a ledger and check it whole: every field, its type, every key it points to.
+    """Read a ledger.
 
     Args:
         text: TOML with the tables `papers`, `facts` and `traps`.
 
-    Returns:
-        The ledger.
-
     Raises:
-        ValueError: A malformed entry; the message begins with its key.
+        ValueError: It is no TOML, or an entry is malformed; the message begins with its key.
     """
     try:
         tables = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise ValueError(f"the ledger is not TOML: {error}") from error
-    for name in tables:
-        _require(name in ("papers", "facts", "traps"), name, "is no table of a ledger")
-    papers = {key: _entry(Paper, key, row) for key, row in tables.get("papers", {}).items()}
-    facts = {key: _fact(key, row) for key, row in _leaves(tables.get("facts", {}))}
-    traps = {key: _entry(Trap, key, row) for key, row in tables.get("traps", {}).items()}
-    read = Ledger(papers, facts, traps)
-    _check_links(read)
-    return read
+        raise ValueError(f"facts.toml: {error}") from error
+    return Ledger(
+        {key: _entry(Paper, key, row) for key, row in tables.get("papers", {}).items()},
+        {key: _entry(Fact, key, row) for key, row in _leaves(tables.get("facts", {}))},
+        {key: _entry(Trap, key, row) for key, row in tables.get("traps", {}).items()},
+    )
 
 
 def _leaves(node: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
@@ -363,83 +296,11 @@ def _leaves(node: Mapping[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
     return found
 
 
-def _fact(key: str, row: Any) -> Fact:
-    fact = _entry(Fact, key, row)
-    _require("." in key, key, "needs a dotted key, such as vgg16.parameters")
-    _require(fact.how in get_args(How), key, f"how = {fact.how!r} must be one of {get_args(How)}")
-    sure = fact.how != "from memory"
-    _require(fact.checked == sure, key, f"has checked = {fact.checked} with how = {fact.how!r}")
-    _require(
-        fact.unit != "" or isinstance(fact.value, str | tuple), key, "has a number but no unit"
-    )
-    return fact
-
-
-def _entry(kind: Callable[..., Entry], key: str, row: Any) -> Entry:
-    _require(isinstance(row, dict), key, "is not a table of fields")
-    _require("key" not in row, key, "has a field 'key', which its heading already gives")
-    return kind(**_typed(kind, key, {"key": key, **row}))
-
-
-def _typed(kind: Any, key: str, row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the row, lists as tuples, once every field is known, present and of its type."""
-    known = {item.name: item for item in fields(kind)}
-    hints = get_type_hints(kind)
-    for name in row:
-        near = difflib.get_close_matches(name, known, n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(known)}"
-        _require(name in known, key, f"has an unknown field {name!r}: {hint}")
-    for name, item in known.items():
-        optional = item.default is not MISSING or item.default_factory is not MISSING
-        _require(optional or name in row, key, f"lacks the field {name!r}")
-    values = {name: _frozen(value) for name, value in row.items()}
-    for name, value in values.items():
-        wanted = _kinds(hints[name])
-        # True is an int to Python, but a slip in a ledger.
-        fits = isinstance(value, wanted) and (bool in wanted or not isinstance(value, bool))
-        words = " or ".join(kind.__name__ for kind in wanted)
-        _require(fits, key, f"has {name} = {value!r}, which is not of type {words}")
-    return values
-
-
-def _kinds(hint: Any) -> tuple[type, ...]:
-    """Return the classes that an annotation allows in a ledger."""
-    if get_origin(hint) is Literal:
-        return (str,)
-    options = get_args(hint) if isinstance(hint, UnionType) else (hint,)
-    return tuple(get_origin(option) or option for option in options if option is not NoneType)
-
-
-def _frozen(value: Any) -> Any:
-    return tuple(_frozen(item) for item in value) if isinstance(value, list) else value
-
-
-def _check_links(read: Ledger) -> None:
-    """Require every paper and fact that an entry names to be in the ledger."""
-    for fact in read.facts.values():
-        named = not fact.paper or fact.paper in read.papers
-        _require(named, fact.key, f"cites an unknown paper {fact.paper!r}")
-    for item in read.traps.values():
-        for name in item.papers:
-            _require(name in read.papers, item.key, f"cites an unknown paper {name!r}")
-        for name in item.facts:
-            _require(name in read.facts, item.key, f"points to an unknown fact {name!r}")
-
-
-def _require(condition: bool, key: str, complaint: str) -> None:
-    if not condition:
-        raise ValueError(f"facts.toml: {key} {complaint}")
-
-
-def _lookup(kind: str, key: str, entries: Mapping[str, Entry]) -> Entry:
-    if key in entries:
-        return entries[key]
-    near = difflib.get_close_matches(key, entries, n=3, cutoff=0.4)
-    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"see facts.{kind}s"
-    raise ValueError(f"no {kind} {key!r} in the ledger: {hint}")
-
-
-# --- Wording -----------------------------------------------------------------------------------
+def _entry(kind: type[Entry], key: str, row: Any) -> Entry:
+    try:
+        return msgspec.structs.replace(msgspec.convert(row, kind), key=key)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"facts.toml: {key}: {error}") from error
 
 
 def _surname(author: str) -> str:
@@ -447,11 +308,3 @@ def _surname(author: str) -> str:
     words = author.split()
     particle = len(words) > 2 and words[-2].lower() in ("van", "de", "der", "von")
     return " ".join(words[-2:]) if particle else words[-1]
-
-
-def _enumerate(authors: tuple[str, ...]) -> str:
-    return f"{', '.join(authors[:-1])} and {authors[-1]}"
-
-
-def _as_row(row: Any) -> tuple[Any, ...]:
-    return row if isinstance(row, tuple) else (row,)

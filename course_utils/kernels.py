@@ -26,9 +26,6 @@ Matrix = list[list[float]]
 def binomial(size: int) -> list[float]:
     """Return the binomial coefficients of a row over their sum: 1 4 6 4 1 over 16 for size 5.
 
-    Args:
-        size: Number of weights, at least 1.
-
     Raises:
         ValueError: The size is below 1.
     """
@@ -71,9 +68,6 @@ KERNELS: dict[str, Matrix] = {
 
 def named_kernel(name: str) -> torch.Tensor:
     """Return a filter of `KERNELS` as a tensor (k_h, k_w), float32.
-
-    Args:
-        name: Its name.
 
     Raises:
         ValueError: There is no filter of that name.

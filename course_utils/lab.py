@@ -46,13 +46,10 @@ def course_root() -> Path:
 
 
 def serve(options: list[str]) -> None:
-    """Be JupyterLab, open on the first lesson, until it ends.
+    """Be JupyterLab, open on the first lesson, until it ends; options are more words for it.
 
     On this machine only, with its token. It runs in this process and not in a child: who ends the
     process, or closes its terminal, ends the server and its kernels.
-
-    Args:
-        options: More words of JupyterLab's command line.
 
     Raises:
         ValueError: There is no course to show.

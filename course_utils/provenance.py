@@ -30,12 +30,7 @@ def processor() -> Processor:
 
 
 def git(*words: str, folder: Path) -> str:
-    """Return what git prints; nothing where there is no repository, or no git.
-
-    Args:
-        words: Of the command, without "git".
-        folder: Where it runs.
-    """
+    """Return what git prints in a folder; nothing where there is no repository, or no git."""
     try:
         done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True)
     except OSError:

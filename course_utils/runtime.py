@@ -3,7 +3,7 @@
 import os
 import random
 import tomllib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from math import inf
@@ -120,8 +120,7 @@ def profile(lesson: str | None = None, *, name: ProfileName | None = None) -> Pr
     """
     in_force = profile_name() if name is None else one_of("name", name, PROFILE_NAMES)
     settings = _profile_table()[in_force]
-    known = {field.name for field in fields(Profile)}
-    chosen = {key: value for key, value in settings.items() if key in known}
+    chosen = {key: value for key, value in settings.items() if not isinstance(value, dict)}
     return Profile(name=in_force, **(chosen | settings.get(lesson or "", {})))
 
 

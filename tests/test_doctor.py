@@ -67,12 +67,6 @@ def test_a_forgotten_server_is_named_with_what_ends_it(monkeypatch):
     assert finding.found.endswith(f"{sys.executable} -m jupyter_server stop 8899")
 
 
-def test_an_old_python_is_named(monkeypatch):
-    monkeypatch.setattr(doctor.sys, "version_info", (3, 9, 18))
-    assert doctor.check_python().state == doctor.WARN
-    assert "the course needs 3.11" in doctor.check_python().found
-
-
 def test_a_missing_package_says_what_to_run(monkeypatch):
     def version(name):
         if name == "torchvision":

@@ -5,7 +5,7 @@ them with numbers that each student has alone: see `course_utils.quiz.exercise`.
 is in `README.md` beside this file.
 """
 
-from course_utils.quiz.bank import Bank, BankError, load, names, parse
+from course_utils.quiz.bank import Bank, load, names, parse
 from course_utils.quiz.exercise import ask, form, numbers, question, right, solution, student
 from course_utils.quiz.marking import NoAnswer, mark
 from course_utils.quiz.render import stored_form
@@ -13,7 +13,6 @@ from course_utils.quiz.variants import Question, pose
 
 __all__ = [
     "Bank",
-    "BankError",
     "NoAnswer",
     "Question",
     "ask",

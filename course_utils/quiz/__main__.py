@@ -9,13 +9,7 @@ from course_utils.quiz.render import as_text
 
 
 def report(bank: Bank, seed: str | int, *, answers: bool) -> Iterator[str]:
-    """Yield the lines of a bank.
-
-    Args:
-        bank: The bank.
-        seed: Which variant is printed.
-        answers: Whether each question is followed by its answer, and by what each wrong rule gives.
-    """
+    """Yield the lines of a bank; with `answers` also what is right, and what a wrong rule gives."""
     for number, item in enumerate(bank.items, 1):
         question = pose(bank, item, seed)
         yield "\n" + as_text(question, number)

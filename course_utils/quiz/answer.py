@@ -9,15 +9,16 @@ bank itself:
             no_floor=(n + 2 * p - k) / s + 1,
             padding_one_side=arithmetic.output_size(n + p, k, s),
         )
+
+It raises `ValueError` for numbers that make no sense together (a kernel larger than the image,
+say): others are drawn then.
 """
 
 import importlib
-import inspect
-from collections.abc import Callable
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["Answer", "Computation", "Value", "compute", "find"]
+__all__ = ["Answer", "Value", "compute"]
 
 Value = int | float | str | tuple[int, ...]
 """What an item's answer can be."""
@@ -37,39 +38,14 @@ class Answer:
         self.slips = {rule: value for rule, value in slips.items() if value is not None}
 
 
-Computation = Callable[..., Answer]
-"""A function of an item's variables. It raises `ValueError` for numbers that make no sense together
-(a kernel larger than the image, say): others are drawn then."""
-
-
 @lru_cache(maxsize=4096)  # some build a whole net, and a question asks more than once
-def compute(computation: Computation, **values: Any) -> Answer:
-    """Return the answer for the values of the variables."""
-    return computation(**values)
-
-
-def find(name: str, folder: str) -> Computation:
-    """Return the function that a bank names.
+def compute(name: str, **values: Any) -> Answer:
+    """Return the answer for the values of the variables.
 
     Args:
-        name: Of a function in the bank's own folder, or one of all banks: `shared.conv_shape`.
-        folder: Of the bank, such as `13_resnet`.
-
-    Raises:
-        ValueError: There is no such function; the message says where it should stand.
+        name: Folder and function of the computation, such as `shared.conv_shape`.
+        **values: What the function takes.
     """
-    place, _, function = name.rpartition(".")
-    place = place or folder
-    try:
-        module = importlib.import_module(f"course_utils.quiz.banks.{place}.answers")
-    except ModuleNotFoundError as error:
-        raise ValueError(
-            f"computation = {name!r}: there is no quiz/banks/{place}/answers.py"
-        ) from error
-    found = getattr(module, function, None)
-    if not callable(found) or inspect.signature(found).return_annotation is not Answer:
-        raise ValueError(
-            f"computation = {name!r}: quiz/banks/{place}/answers.py has no function {function!r} "
-            "that returns an Answer"
-        )
-    return found
+    folder, _, function = name.rpartition(".")
+    module = importlib.import_module(f"course_utils.quiz.banks.{folder}.answers")
+    return getattr(module, function)(**values)

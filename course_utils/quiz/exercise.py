@@ -52,13 +52,7 @@ def _started_with() -> dict[str, str]:
 
 
 def question(bank: str, item: str, student_id: object = None) -> variants.Question:
-    """Draw an item for a student; the functions below take the same arguments.
-
-    Args:
-        bank: Name of a bank.
-        item: Id of one of its items.
-        student_id: What the notebook says.
-    """
+    """Draw an item for a student: names of bank and item, and whom the notebook says it is for."""
     found = banks.load(bank)
     return variants.pose(found, found.item(item), student(student_id))
 
@@ -130,19 +124,14 @@ def _in_form(posed: Any, answer: Any) -> Any:
     if kind == "shape":
         return checks.as_shape(answer, len(posed.answer))
     if kind == "number":
-        return _as_number(answer)
+        if answer is None or answer is ...:
+            raise checks.NotAnswered
+        is_number = type(answer) in (int, float)
+        checks.require(is_number, f"answer with a number such as 55, not with {answer!r}")
+        return answer
     letters = "".join(posed.lettered)
     if kind == "multiple":
         chosen = checks.as_letters(answer, letters)
         checks.require(len(chosen) > 0, "at least one is right")
         return {posed.lettered[letter].text for letter in chosen}
     return posed.lettered[checks.as_letter(answer, letters)].text
-
-
-def _as_number(answer: Any) -> int | float:
-    if answer is None or answer is ...:
-        raise checks.NotAnswered
-    checks.require(
-        type(answer) in (int, float), f"answer with a number such as 55, not with {answer!r}"
-    )
-    return answer

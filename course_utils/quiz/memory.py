@@ -9,18 +9,18 @@ import json
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 __all__ = ["VARIABLE", "Entry", "path_of", "recall", "remember"]
 
 VARIABLE = "COURSE_STATE"
 
 
-@dataclass
-class Entry:
+class Entry(msgspec.Struct, forbid_unknown_fields=True):
     """What somebody did with one item.
 
     Attributes:
@@ -34,25 +34,18 @@ class Entry:
     variant: int = 0
     answer: Any = None
     tries: int = 0
-    rules: list[str] = field(default_factory=list)
+    rules: list[str] = []
     revealed: bool = False
 
 
 def path_of(quiz: str) -> Path:
-    """Return the file of a quiz.
-
-    Args:
-        quiz: Name of its bank.
-    """
+    """Return the file of a quiz, by the name of its bank."""
     folder = os.environ.get(VARIABLE) or Path.home() / ".convnet-course"
     return Path(folder).expanduser() / "quiz" / f"{quiz}.json"
 
 
 def recall(quiz: str) -> tuple[dict[str, Entry], str]:
-    """Read what was answered.
-
-    Args:
-        quiz: Name of its bank.
+    """Read what was answered in the quiz of a bank.
 
     Returns:
         Item id -> entry, and a sentence for the reader if the file could not be read. A file that
@@ -60,10 +53,10 @@ def recall(quiz: str) -> tuple[dict[str, Entry], str]:
     """
     path = path_of(quiz)
     try:
-        return _entries(json.loads(path.read_text("utf-8"))), ""
+        return msgspec.convert(json.loads(path.read_text("utf-8")), dict[str, Entry]), ""
     except FileNotFoundError:
         return {}, ""
-    except (ValueError, TypeError, RecursionError):
+    except (ValueError, RecursionError, msgspec.ValidationError):
         return {}, _set_aside(path)
     except OSError as error:
         return {}, f"Your answers cannot be read ({error.strerror or error})."
@@ -72,19 +65,15 @@ def recall(quiz: str) -> tuple[dict[str, Entry], str]:
 def remember(quiz: str, entries: Mapping[str, Entry]) -> str:
     """Write what was answered, whole or not at all; items that nobody touched are left out.
 
-    Args:
-        quiz: Name of its bank.
-        entries: Item id -> entry.
-
     Returns:
         A sentence for the reader if it could not be written, else "".
     """
     path = path_of(quiz)
     part = path.with_suffix(f".{os.getpid()}.part")
-    touched = {name: asdict(entry) for name, entry in entries.items() if entry != Entry()}
+    touched = {name: entry for name, entry in entries.items() if entry != Entry()}
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_text(json.dumps(touched, indent=1), "utf-8")
+        part.write_text(json.dumps(touched, indent=1, default=msgspec.structs.asdict), "utf-8")
         part.replace(path)
     except OSError as error:
         with suppress(OSError):
@@ -94,17 +83,6 @@ def remember(quiz: str, entries: Mapping[str, Entry]) -> str:
             f"set {VARIABLE} to a folder that you may write to."
         )
     return ""
-
-
-def _entries(rows: Any) -> dict[str, Entry]:
-    if not isinstance(rows, dict):
-        raise ValueError("no table of items")
-    entries = {str(name): Entry(**row) for name, row in rows.items()}
-    for entry in entries.values():
-        types = [type(value) for value in (entry.variant, entry.tries, entry.rules, entry.revealed)]
-        if types != [int, int, list, bool]:
-            raise ValueError("a field has another type")
-    return entries
 
 
 def _set_aside(path: Path) -> str:

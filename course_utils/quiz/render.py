@@ -22,12 +22,10 @@ _FENCE = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
 def markup(text: str) -> str:
     """Return HTML of a bank's text: `code`, **bold**, *italic*, fenced code, paragraphs.
 
-    Args:
-        text: Everything else in it is shown as it stands.
+    Everything else is shown as it stands.
     """
-    parts = _FENCE.split(text)
     made = []
-    for index, part in enumerate(parts):
+    for index, part in enumerate(_FENCE.split(text)):
         if index % 2:
             made.append(f"<pre><code>{html.escape(part)}</code></pre>")
         else:

@@ -5,8 +5,9 @@ has asked for it.
 """
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
+
+from msgspec.structs import replace
 
 from course_utils.quiz import memory
 from course_utils.quiz.bank import Bank
@@ -21,11 +22,7 @@ TRIES_BEFORE_ANSWER = 2
 
 
 class QuizState:
-    """The state of a quiz that somebody works on.
-
-    Args:
-        bank: The quiz.
-    """
+    """The state of a quiz that somebody works on."""
 
     def __init__(self, bank: Bank) -> None:
         self.bank, self.note = bank, ""
@@ -50,12 +47,7 @@ class QuizState:
     # --- What a learner does -------------------------------------------------------------------
 
     def answer(self, item_id: str, given: Any) -> None:
-        """Take an answer.
-
-        Args:
-            item_id: Of the item.
-            given: What was typed; or the positions of options as they are shown.
-        """
+        """Take an answer: what was typed, or the positions of options as they are shown."""
         question = self.question(item_id)
         self._forms.pop(item_id, None)
         try:

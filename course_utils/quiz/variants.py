@@ -7,10 +7,13 @@ it is computed when somebody answers.
 
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from course_utils.quiz.answer import Answer, Value, compute
+from msgspec.structs import replace
+
+from course_utils import facts
+from course_utils.quiz.answer import Value, compute
 from course_utils.quiz.bank import Bank, Item, Option, fill, written
 
 __all__ = ["NOBODY", "SEED", "Question", "is_close", "pose"]
@@ -29,12 +32,9 @@ _MOST_OPTIONS = 5
 
 @dataclass(frozen=True)
 class Question:
-    """An item with its numbers drawn and its options shuffled.
+    """An item of a bank with the values of its variables drawn.
 
     Attributes:
-        bank: That the item is from.
-        item: The item.
-        values: Of the item's variables.
         text: The question, numbers filled in.
         options: In the order in which they are shown.
     """
@@ -48,7 +48,7 @@ class Question:
     @property
     def answer(self) -> Value:
         """The right answer, computed now; of items with a computation only."""
-        return _answered(self.item, self.values).right
+        return compute(self.item.computation, **self.values).right
 
     @property
     def slips(self) -> dict[str, Value]:
@@ -70,10 +70,7 @@ def pose(bank: Bank, item: Item, seed: str | int) -> Question:
 
     The numbers are such that each wrong rule leads to a wrong answer.
 
-    Args:
-        bank: That the item is from.
-        item: One of its items.
-        seed: The same seed gives the same question; a student's id in a graded exercise.
+    The same seed gives the same question; in a graded exercise it is the student's id.
 
     Raises:
         ValueError: No numbers are found for which all wrong rules give wrong answers.
@@ -81,7 +78,10 @@ def pose(bank: Bank, item: Item, seed: str | int) -> Question:
     key = f"{seed}|{bank.name}|{item.id}"
     values = _draw(item, key)
     options = _shuffled(_options(item, values), key)
-    return Question(bank, item, values, fill(item.question, values), options)
+    text = item.question
+    if not text:
+        text = f"A slide says: “{facts.trap(item.trap).claim}” What is wrong with that?"
+    return Question(bank, item, values, fill(text, values), options)
 
 
 def is_close(item: Item, given: Value, wanted: Value) -> bool:
@@ -110,7 +110,7 @@ def _draw(item: Item, key: str) -> dict[str, Any]:
     for attempt in range(_TRIES):
         values = {
             name: choices[_hashed(key, attempt, name) % len(choices)]
-            for name, choices in item.variables.items()
+            for name, choices in item.choices.items()
         }
         reason = _unfit(item, values)
         if not reason and len(set((slips := _slips(item, values)).values())) == len(slips):
@@ -124,7 +124,7 @@ def _draw(item: Item, key: str) -> dict[str, Any]:
 def _unfit(item: Item, values: Mapping[str, Any]) -> str:
     """Why these numbers make no question, or ""."""
     try:
-        right, slips = _answered(item, values).right, _slips(item, values)
+        right, slips = compute(item.computation, **values).right, _slips(item, values)
     except ValueError as error:
         return str(error)
     same = [rule for rule, wrong in slips.items() if is_close(item, wrong, right)]
@@ -134,20 +134,15 @@ def _unfit(item: Item, values: Mapping[str, Any]) -> str:
     return "there are fewer than two wrong answers" if few else ""
 
 
-def _answered(item: Item, values: Mapping[str, Any]) -> Answer:
-    assert item.computation is not None, "what is not drawn has no answer but its options"
-    return compute(item.computation, **values)
-
-
 def _slips(item: Item, values: Mapping[str, Any]) -> dict[str, Value]:
-    found = _answered(item, values).slips
-    return {rule: found[rule] for rule in item.wrong if rule in found}
+    found = compute(item.computation, **values).slips
+    return {rule: found[rule] for rule in item.wrong or found if rule in found}
 
 
 def _options(item: Item, values: Mapping[str, Any]) -> list[Option]:
     if item.kind != "single" or not item.computation:
         return [replace(option, text=fill(option.text, {})) for option in item.options]
-    made = {written(_answered(item, values).right): Option("", right=True)}
+    made = {written(compute(item.computation, **values).right): Option("", right=True)}
     for rule, answer in _slips(item, values).items():
         made.setdefault(written(answer), Option("", rule=rule))
     options = [replace(option, text=text) for text, option in made.items()]

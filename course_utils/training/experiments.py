@@ -4,12 +4,11 @@ The experiments that the lessons show as recorded runs are rows of `records/expe
 `tools/record.py` trains them, and `records` reads what came out.
 """
 
-import dataclasses
 import tomllib
-from dataclasses import dataclass, field
 from importlib.resources import files
 from typing import Any, NamedTuple
 
+import msgspec
 import torch
 from torch import nn
 
@@ -32,8 +31,7 @@ class Run(NamedTuple):
     config: TrainConfig
 
 
-@dataclass(frozen=True)
-class Experiment:
+class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One row: everything that a run depends on, but for its seed.
 
     Attributes:
@@ -59,9 +57,9 @@ class Experiment:
     batch_size: int
     lr: float
     limit: int = 0
-    switches: dict[str, Any] = field(default_factory=dict)
-    augment: dict[str, Any] = field(default_factory=dict)
-    config: dict[str, Any] = field(default_factory=dict)
+    switches: dict[str, Any] = {}
+    augment: dict[str, Any] = {}
+    config: dict[str, Any] = {}
     seeds: tuple[int, ...] = (0, 1, 2)
 
     def prepare(self, seed: int, device: torch.device | str = "cpu") -> Run:
@@ -93,7 +91,7 @@ class Experiment:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row by name, ready for JSON."""
-        return dataclasses.asdict(self) | {"seeds": list(self.seeds)}
+        return msgspec.structs.asdict(self) | {"seeds": list(self.seeds)}
 
 
 def experiments(settings: Profile | None = None) -> dict[str, Experiment]:
@@ -103,7 +101,7 @@ def experiments(settings: Profile | None = None) -> dict[str, Experiment]:
         settings: What holds where a row is silent; the laptop profile's when left out.
 
     Raises:
-        ValueError: A row has a field that does not exist, or lacks its model or title.
+        ValueError: As `read_row`.
     """
     rows = tomllib.loads(RECORDS.joinpath("experiments.toml").read_text("utf-8"))
     settings = settings or profile(name="laptop")
@@ -111,11 +109,14 @@ def experiments(settings: Profile | None = None) -> dict[str, Experiment]:
 
 
 def read_row(name: str, row: dict[str, Any], settings: Profile) -> Experiment:
-    """Turn one table of the file into an experiment."""
+    """Turn one table of the file into an experiment.
+
+    Raises:
+        ValueError: A field is unknown, missing or of another type.
+    """
     shared = ("data", "epochs", "batch_size", "lr", "limit")
     defaults = {key: getattr(settings, key) for key in shared}
-    seeds = {"seeds": tuple(row["seeds"])} if "seeds" in row else {}
     try:
-        return Experiment(**({"name": name} | defaults | row | seeds))
-    except TypeError as error:
+        return msgspec.convert({"name": name} | defaults | row, Experiment)
+    except msgspec.ValidationError as error:
         raise ValueError(f"experiments.toml, [{name}]: {error}") from error

@@ -129,11 +129,7 @@ def from_dict(content: dict[str, Any]) -> RecordedRuns:
 
 
 def table(*names: str) -> Table:
-    """Return one row an experiment: size, accuracy over the seeds, time.
-
-    Raises:
-        ValueError: There is no such record.
-    """
+    """Return one row an experiment, as `load` finds it: size, accuracy over the seeds, time."""
     rows = []
     for runs in map(load, names):
         accuracy = f"{runs.test_accuracy} ({runs.num_seeds} seeds)"

@@ -73,7 +73,7 @@ def leaks(*, rules: bool) -> dict[str, list[str]]:
     """
     found = {}
     for bank in map(quiz.load, quiz.names()):
-        texts = [bank.rules[rule] for item in bank.items for rule in item.rules if rules]
+        texts = list(bank.rules.values()) if rules else []
         texts += [item.explanation.split("{")[0] for item in bank.items]
         texts += [option.why for item in bank.items for option in item.options]
         found[bank.name] = [text for text in texts if len(text) > 25]

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convnet_grader.sandbox import Limits
-from course_utils.cli import GRADE_HELP, NO_GRADER, given
+from course_utils.cli import GRADE_HELP, NO_GRADER
 from course_utils.lab import course_root
 
 if TYPE_CHECKING:
@@ -111,7 +111,7 @@ def prepare_batch(options: argparse.Namespace) -> "tuple[Batch, int]":
     solutions = course_root() / "solutions"
     slugs = sorted(path.parent.name for path in solutions.glob("*/*.ipynb"))
     exercise = options.exercise or which_exercise(options.submissions, slugs)
-    workers = given(options.workers, os.cpu_count() or 1)
+    workers = (os.cpu_count() or 1) if options.workers is None else options.workers
     if workers < 1:
         raise ValueError(f"--workers {workers}: at least 1")
     out = options.out.resolve()
