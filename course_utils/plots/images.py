@@ -25,14 +25,7 @@ __all__ = ["plot_channels", "plot_images", "plot_pixels", "plot_prediction", "pl
 
 
 def to_hwc(image: Tensor) -> np.ndarray:
-    """Return one picture in the order matplotlib draws: (H, W, 3), or (H, W) for one channel.
-
-    Args:
-        image: (C, H, W) with one or three channels, uint8 or float in [0, 1].
-
-    Raises:
-        ValueError: The tensor is no picture, or its values leave [0, 1].
-    """
+    """Return a picture as matplotlib draws it: (1, H, W) as (H, W), (3, H, W) as (H, W, 3)."""
     if image.ndim != 3 or image.shape[0] not in (1, 3):
         raise ValueError(f"shape {tuple(image.shape)} is no picture: expected (1 or 3, H, W)")
     if image.is_floating_point() and not 0 <= image.min() <= image.max() <= 1:
@@ -145,14 +138,7 @@ def plot_prediction(image: Tensor, probabilities: Tensor, classes: Sequence[str]
 
 
 def mask_box(mask: Tensor) -> tuple[int, int, int, int]:
-    """Return the smallest box around a mask: its first column and row, its width and height.
-
-    Args:
-        mask: (H, W), bool.
-
-    Raises:
-        ValueError: The mask is empty.
-    """
+    """Return the smallest box around a mask (H, W): its first column and row, width and height."""
     rows, columns = mask.nonzero(as_tuple=True)
     if len(rows) == 0:
         raise ValueError("the mask is empty: there is nothing to put a box around")
