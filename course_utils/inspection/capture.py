@@ -1,17 +1,16 @@
 """Feature maps and gradients inside a model, by layer name."""
 
 import difflib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
 
 from course_utils.inspection.trace import main_tensor
 
-__all__ = ["Capture", "Captured", "capture", "find_layer"]
+__all__ = ["Capture", "Captured", "capture", "find_layer", "hooked"]
 
 
 class Captured(dict[str, Tensor]):
@@ -34,14 +33,17 @@ class Capture:
         gradients: Gradient of whatever was differentiated with respect to that output.
     """
 
-    features: Captured = field(
-        default_factory=lambda: Captured("run the model inside the with block, on that layer")
-    )
-    gradients: Captured = field(
-        default_factory=lambda: Captured(
-            "run forward and backward inside the with block, with gradients enabled"
-        )
-    )
+    features: Captured
+    gradients: Captured
+
+
+@contextmanager
+def hooked(modules: Iterable[nn.Module], hook: Callable[..., Any]) -> Iterator[None]:
+    """Call a forward hook of some modules for as long as the with block lasts."""
+    with ExitStack() as handles:
+        for module in modules:
+            handles.enter_context(module.register_forward_hook(hook))
+        yield
 
 
 @contextmanager
@@ -71,18 +73,18 @@ def capture(model: nn.Module, layers: str | Iterable[str]) -> Iterator[Capture]:
     """
     names = [layers] if isinstance(layers, str) else list(layers)
     modules = {name: find_layer(model, name) for name in names}
-    captured = Capture()
-    handles: list[RemovableHandle] = []
-    try:
+    captured = Capture(
+        Captured("run the model inside the with block, on that layer"),
+        Captured("run forward and backward inside the with block, with gradients enabled"),
+    )
+    with ExitStack() as handles:
         for name, module in modules.items():
-            handles.append(module.register_forward_hook(_keeper(name, captured, handles)))
+            keep = _keeper(name, captured, handles)
+            handles.enter_context(module.register_forward_hook(keep))
         yield captured
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
-def _keeper(name: str, captured: Capture, handles: list[RemovableHandle]) -> Any:
+def _keeper(name: str, captured: Capture, handles: ExitStack) -> Any:
     """Return a hook that keeps a layer's output, and asks for its gradient."""
 
     def keep_gradient(gradient: Tensor) -> None:
@@ -96,7 +98,7 @@ def _keeper(name: str, captured: Capture, handles: list[RemovableHandle]) -> Any
         captured.features[name] = tensor.detach().clone()
         captured.gradients.pop(name, None)
         if tensor.requires_grad:
-            handles.append(tensor.register_hook(keep_gradient))
+            handles.enter_context(tensor.register_hook(keep_gradient))
 
     return keep
 

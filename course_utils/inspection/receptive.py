@@ -31,19 +31,12 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class Seen:
-    """What each position of a tensor has seen of the picture.
+    """What each position of a tensor has seen of the picture."""
 
-    Attributes:
-        field: Receptive field of all channels together, its sizes as pairs (h, w).
-        n: Number of positions (h, w); kept while a tensor is flattened to vectors.
-        mixed: Whether some channels have seen less than others.
-        num_blank: Channels of zeros at the most, where they are all that is mixed.
-    """
-
-    field: Field
-    n: Pair
-    mixed: bool = False
-    num_blank: int = 0
+    field: Field  # of all channels together, its sizes as pairs (h, w)
+    n: Pair  # number of positions (h, w); kept while a tensor is flattened to vectors
+    mixed: bool = False  # whether some channels have seen less than others
+    num_blank: int = 0  # channels of zeros at the most, where they are all that is mixed
 
     def through(self, layer: Layer, n: Pair) -> "Seen":
         """Return what is seen after a layer that leaves n positions."""
@@ -203,9 +196,7 @@ def max_pool(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor
 
 def average_pool(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen:
     """Follow arguments input, kernel, stride, padding, ceil mode, ..."""
-    kernel, stride, padding = _fill(args[1:4], ([], [], 0))
-    layer = Layer(_pair(kernel), _pair(stride or kernel), _pair(padding))
-    return seen.through(layer, _positions(out))
+    return max_pool(seen, x, args[:4], out)
 
 
 def adaptive_pool(

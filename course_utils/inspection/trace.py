@@ -215,32 +215,20 @@ def times(shape: Sequence[int]) -> str:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation in words.
+    """One operation in words."""
 
-    Attributes:
-        text: Such as `3x3 conv, 64`.
-        kind: What it belongs to, which gives its colour.
-    """
-
-    text: str
-    kind: Kind
+    text: str  # such as `3x3 conv, 64`
+    kind: Kind  # what it belongs to, which gives its colour
 
 
 @dataclass(frozen=True)
 class Step:
-    """Operations that follow each other without a fork, and what they put out.
-
-    Attributes:
-        operations: In the order in which they run.
-        shapes: Of what comes out, without the batch axis; several if that is a list.
-        sources: Numbers of the steps whose output comes in.
-        name: Dotted name of the first operation's module; empty for a function.
-    """
+    """Operations that follow each other without a fork, and what they put out."""
 
     operations: tuple[Operation, ...]
-    shapes: tuple[Shape, ...]
-    sources: tuple[int, ...] = ()
-    name: str = ""
+    shapes: tuple[Shape, ...]  # of what comes out, without the batch axis; several if it is a list
+    sources: tuple[int, ...] = ()  # numbers of the steps whose output comes in
+    name: str = ""  # dotted name of the first operation's module; empty for a function
 
     @property
     def kind(self) -> Kind:
@@ -365,19 +353,14 @@ class _Tracer(fx.Tracer):
 
 
 class _Recorder(fx.Interpreter):
-    """Runs a traced module; keeps what every node put out, and whose output it has changed.
-
-    Attributes:
-        results: Node -> its output.
-        renewed: Node that works in place -> the nodes whose output it has changed.
-        is_torn: Whether a part of a tensor was changed that is used as a whole later, or whose
-            other views are: there is no arrow for that.
-    """
+    """Runs a traced module; keeps what every node put out, and whose output it has changed."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
         self.results: dict[fx.Node, Any] = {}
-        self.renewed: dict[fx.Node, list[fx.Node]] = {}
+        self.renewed: dict[fx.Node, list[fx.Node]] = {}  # by the node that works in place
+        # Whether a part of a tensor was changed that is used as a whole later, or whose other
+        # views are: there is no arrow for that.
         self.is_torn = False
 
     def run_node(self, n: fx.Node) -> Any:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from course_utils.inspection.capture import hooked
 from course_utils.inspection.modes import in_mode
 
 __all__ = ["first_difference"]
@@ -16,19 +17,12 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One call of one layer that has weights of its own.
+    """One call of one layer that has weights of its own."""
 
-    Attributes:
-        name: Dotted name in its model.
-        layer: The layer.
-        before: What came in.
-        after: What went out.
-    """
-
-    name: str
+    name: str  # dotted, in its model
     layer: nn.Module
-    before: Tensor
-    after: Tensor
+    before: Tensor  # what came in
+    after: Tensor  # what went out
 
     def __str__(self) -> str:
         return f"{self.name} = {self.layer}"
@@ -83,25 +77,18 @@ def first_difference(model: nn.Module, reference: nn.Module, images: Tensor) -> 
 @torch.no_grad()
 def _run(model: nn.Module, images: Tensor, steps: list[Call]) -> Any:
     """Run a model in evaluation mode; return its output, and append its steps to a list."""
-
-    def note(name: str) -> Any:
-        def hook(layer: nn.Module, args: Any, output: Any) -> None:
-            # Copies, since the next layer may overwrite its input.
-            steps.append(Call(name, layer, args[0].clone(), output.clone()))
-
-        return hook
-
-    handles = [
-        layer.register_forward_hook(note(name))
+    layers = {
+        layer: name
         for name, layer in model.named_modules()
         if any(True for _ in layer.parameters(recurse=False))
-    ]
-    try:
-        with in_mode(model, training=False):
-            return model(images)
-    finally:
-        for handle in handles:
-            handle.remove()
+    }
+
+    def note(layer: nn.Module, args: Any, output: Any) -> None:
+        # Copies, since the next layer may overwrite its input.
+        steps.append(Call(layers[layer], layer, args[0].clone(), output.clone()))
+
+    with hooked(layers, note), in_mode(model, training=False):
+        return model(images)
 
 
 def _other_layers(mine: list[Call], right: list[Call]) -> str:

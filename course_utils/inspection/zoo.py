@@ -1,7 +1,6 @@
 """The course's architectures side by side, without building them in memory."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -9,6 +8,7 @@ import torch
 
 from course_utils import models
 from course_utils.inspection.summary import Summary, summary
+from course_utils.inspection.trace import times
 from course_utils.models.registry import lookup
 from course_utils.tables import Table
 
@@ -21,7 +21,6 @@ def summarise(
     *,
     num_classes: int | None = None,
     depth: int | None = None,
-    training: bool = False,
     **switches: Any,
 ) -> Summary:
     """Summarise an architecture by its name.
@@ -31,7 +30,6 @@ def summarise(
         input_size: (C, H, W) of an image; None for the size the architecture is made for.
         num_classes: Number of logits; None for the architecture's own.
         depth: How deep to look, as in `summary`.
-        training: Run as in training, as in `summary`.
         **switches: The architecture's switches, as in `models.build`.
 
     Returns:
@@ -49,30 +47,18 @@ def summarise(
         switches.setdefault("image_size", size[1])
     with torch.device("meta"):
         model = models.build(name, in_channels=size[0], num_classes=num_classes, **switches)
-    return summary(model, size, depth=depth, training=training)
+    return summary(model, size, depth=depth)
 
 
 class Counts(NamedTuple):
-    """What an architecture holds and computes, at the size and with the switches it is made for.
-
-    Attributes:
-        parameters: Learned values.
-        multiply_adds: For one image.
-    """
+    """What an architecture holds and computes, at the size and with the switches it is made for."""
 
     parameters: int
-    multiply_adds: int
+    multiply_adds: int  # for one image
 
 
 def count(name: str) -> Counts:
-    """Count an architecture's parameters and multiply-adds.
-
-    Args:
-        name: One of `models.names()`.
-
-    Raises:
-        ValueError: An unknown name.
-    """
+    """Count the parameters and multiply-adds of one of `models.names()`."""
     found = summarise(name, depth=0)
     return Counts(found.parameters, found.multiply_adds)
 
@@ -86,26 +72,17 @@ def kept_counts() -> dict[str, Counts]:
     return {name: Counts(*numbers) for name, numbers in json.loads(text).items()}
 
 
-def model_table(names: Iterable[str] | None = None) -> Table:
-    """Set architectures side by side: input, classes, parameters, multiply-adds, source.
+def model_table() -> Table:
+    """Set all architectures side by side: input, classes, parameters, multiply-adds, source.
 
-    Args:
-        names: Some of `models.names()`; None for all.
+    Each stands there at the size and with the switches that it is made for.
 
-    Returns:
-        One row per architecture, each at the size and with the switches it is made for.
-
-    Raises:
-        ValueError: An unknown name.
-
-    >>> [row["parameters"] for row in model_table(["lenet5", "resnet20"])]
-    [61706, 269722]
+    >>> next(row["parameters"] for row in model_table() if row["model"] == "lenet5")
+    61706
     """
     columns = ("model", "input", "classes", "parameters", "multiply-adds", "source")
-    kept = kept_counts()
     rows = []
-    for name in models.names() if names is None else names:
+    for name, counts in kept_counts().items():
         entry = lookup(name)
-        size = " x ".join(map(str, entry.input_shape))
-        rows.append((name, size, entry.num_classes, *(kept.get(name) or count(name)), entry.source))
+        rows.append((name, times(entry.input_shape), entry.num_classes, *counts, entry.source))
     return Table(columns, tuple(rows), "Architectures of the course; multiply-adds per picture")
