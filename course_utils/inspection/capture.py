@@ -104,15 +104,7 @@ def _keeper(name: str, captured: Capture, handles: ExitStack) -> Any:
 
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:
-    """Return the layer, block or model (`""`) of a name.
-
-    Args:
-        model: Any module.
-        name: Dotted name, as in `model.named_modules()`.
-
-    Raises:
-        ValueError: There is none; the message offers the nearest names.
-    """
+    """Return the layer, block or model (`""`) of a name, or raise the error of `capture`."""
     modules = dict(model.named_modules(remove_duplicate=False))
     if name in modules:
         return modules[name]

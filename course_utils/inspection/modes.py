@@ -18,10 +18,6 @@ def in_mode(model: nn.Module, *, training: bool) -> Iterator[None]:
     run. Dropout layers stay off in both modes, so that two looks at a model see the same. At the
     end each module has its own mode back, and each buffer (such as batch normalisation's running
     estimates) its own values, to the last bit.
-
-    Args:
-        model: Any module.
-        training: Which of the two modes.
     """
     modes = [(module, module.training) for module in model.modules()]
     buffers = [

@@ -188,13 +188,8 @@ def autocorrelation(series: Tensor, max_lag: int = 15) -> Tensor:
 def covariance(series: Tensor) -> Tensor:
     """Average the product of the values at each two points, over the series.
 
-    Each series is scaled to mean square 1 first, so that none outweighs the others.
-
-    Args:
-        series: (R, N), R series of N values.
-
-    Returns:
-        (N, N): a bright diagonal alone for white noise, a broad band for a random walk.
+    Each of R series (R, N) is scaled to mean square 1 first, so that none outweighs the others.
+    The result (N, N) is a bright diagonal alone for white noise, a broad band for a random walk.
 
     Source: Balduzzi et al. 2017, figure 1, lower row.
     """

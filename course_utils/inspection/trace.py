@@ -61,9 +61,6 @@ def without_storage(model: nn.Module) -> nn.Module:
     model comes along: hooks of `torch.nn.utils` that compute its weights (pruning, weight norm),
     methods of its own modules, and the checks of this course's models.
 
-    Args:
-        model: Any module; it stays as it is.
-
     Raises:
         ValueError: The model holds something that cannot be copied, or layers without sizes.
     """
@@ -158,10 +155,6 @@ def one_sentence(model: nn.Module, input_shape: object) -> Iterator[None]:
     """Run a copy without storage in here: whatever it raises becomes one sentence.
 
     Tensors that the model makes on its way have no storage either.
-
-    Args:
-        model: The model that is run, for the sentence.
-        input_shape: What it is given, for the sentence.
 
     Raises:
         ValueError: The model takes several inputs, looks at values, or cannot take this input.
@@ -443,7 +436,7 @@ def _steps(module: nn.Module, recorder: _Recorder) -> list[Step]:
     steps: list[Step] = []
     number: dict[fx.Node, int] = {}  # node -> the step whose output it is
     for node, result in recorder.results.items():
-        shapes = _shapes(result)
+        shapes = tuple(tuple(tensor.shape[1:]) for tensor in tensors_in(result))  # of one picture
         sources = tuple(number[n] for n in node.all_input_nodes if n in number)
         if not shapes or (node.op != "placeholder" and not sources):
             continue  # a number, or a parameter
@@ -458,11 +451,6 @@ def _steps(module: nn.Module, recorder: _Recorder) -> list[Step]:
             steps.append(Step((_operation(node, module, shapes),), shapes, sources, name))
             number |= dict.fromkeys(recorder.renewed[node], number[node])
     return steps
-
-
-def _shapes(result: Any) -> tuple[Shape, ...]:
-    """Return the shapes of a tensor, or of the tensors in a list, without the batch axis."""
-    return tuple(tuple(tensor.shape[1:]) for tensor in tensors_in(result))
 
 
 def _operation(node: fx.Node, module: nn.Module, shapes: tuple[Shape, ...]) -> Operation:

@@ -66,12 +66,16 @@ def first_difference(model: nn.Module, reference: nn.Module, images: Tensor) -> 
         return _other_layers(mine, right[: len(mine)]) or f"your model stops after {end}: {error}"
     if not isinstance(output, Tensor):
         return f"your model returns {type(output).__name__}: return the logits, one tensor"
-    return (
-        _other_layers(mine, right)
-        or _other_counts(model, reference)
-        or _other_output(output, expected)
-        or _other_numbers(model, mine, reference, images)
-    )
+    if other := _other_layers(mine, right):
+        return other
+    num, wanted = (sum(p.numel() for p in m.parameters()) for m in (model, reference))
+    if num != wanted:
+        return (
+            f"your model has {num:,} parameters, expected {wanted:,}: is a layer made and not used?"
+        )
+    if output.shape != expected.shape:
+        return f"your output is {tuple(output.shape)}, expected {tuple(expected.shape)}"
+    return _other_numbers(model, mine, reference, images)
 
 
 @torch.no_grad()
@@ -119,21 +123,6 @@ def _other_layers(mine: list[Call], right: list[Call]) -> str:
 def _before(steps: list[Call], i: int) -> str:
     """Return what comes before layer i, counted from 1."""
     return f"layer {i - 1} ({steps[i - 2].name})" if i > 1 else "the picture"
-
-
-def _other_counts(model: nn.Module, reference: nn.Module) -> str:
-    """Say that there are parameters that no layer has used."""
-    mine, right = (sum(p.numel() for p in m.parameters()) for m in (model, reference))
-    if mine == right:
-        return ""
-    return f"your model has {mine:,} parameters, expected {right:,}: is a layer made and not used?"
-
-
-def _other_output(output: Tensor, expected: Tensor) -> str:
-    """Return an output of another shape."""
-    if output.shape == expected.shape:
-        return ""
-    return f"your output is {tuple(output.shape)}, expected {tuple(expected.shape)}"
 
 
 def _other_numbers(

@@ -32,9 +32,6 @@ def summarise(
         depth: How deep to look, as in `summary`.
         **switches: The architecture's switches, as in `models.build`.
 
-    Returns:
-        The rows and their totals.
-
     Raises:
         ValueError: An unknown name or switch, or a size that the architecture cannot take.
 

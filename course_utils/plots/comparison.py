@@ -55,12 +55,7 @@ class ComparisonRow:
 
 
 def pareto_front(rows: Sequence[ComparisonRow], cost: str) -> list[ComparisonRow]:
-    """Return the models that no other beats at the same or a lower cost, the cheapest first.
-
-    Args:
-        rows: The models.
-        cost: The name of a cost that all of them have.
-    """
+    """Return the models that no other beats at the same or a lower cost, the cheapest first."""
     front: list[ComparisonRow] = []
     for row in sorted(rows, key=lambda row: (row.costs[cost], -row.accuracy)):
         if not front or row.accuracy > front[-1].accuracy:
@@ -197,11 +192,8 @@ def _places(width: float, height: float) -> Iterator[tuple[float, float]]:
 
 def _occupied(axes: Axes, row: ComparisonRow, cost: str, radius: float) -> Bbox:
     """Return the box around a point of some radius and its bar, in pixels."""
-    low, high = row.accuracy - row.deviation, row.accuracy + row.deviation
-    [left, bottom], [right, top] = axes.transData.transform(
-        [(row.costs[cost], low), (row.costs[cost], high)]
-    )
-    return Bbox([[left - radius, bottom - radius], [right + radius, top + radius]])
+    ends = row.accuracy - row.deviation, row.accuracy + row.deviation
+    return Bbox(axes.transData.transform([(row.costs[cost], y) for y in ends])).padded(radius)
 
 
 def _steps(axes: Axes, front: Sequence[ComparisonRow], cost: str) -> list[Bbox]:

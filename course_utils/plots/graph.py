@@ -60,16 +60,10 @@ Arrow = tuple[Slot, ...]
 def arrange(
     steps: Sequence[Step], room: Callable[[int, bool], tuple[float, float]]
 ) -> tuple[list[list[Slot]], list[Arrow]]:
-    """Lay steps out in rows: each below all that it takes, and paths side by side.
+    """Lay steps out in rows, from top to bottom: each below all that it takes, paths side by side.
 
-    Args:
-        steps: As from `list_steps`; a step takes only earlier ones.
-        room: For a step's number and whether its line only passes, what it needs to the left
-            and to the right of its centre.
-
-    Returns:
-        The rows of slots from top to bottom, each from left to right; and an arrow for every
-        source of every step.
+    `room` gives for a step's number, and whether its line only passes, what it needs to the left
+    and to the right of its centre. There is an arrow for every source of every step.
     """
     ranks = _ranks(steps)
     rows: list[list[Slot]] = [[] for _ in range(max(ranks) + 1)]

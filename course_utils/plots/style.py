@@ -102,12 +102,8 @@ def colour_bar(
 def told_apart(things: Mapping[str, Thing], what: str) -> Iterator[tuple[str, Thing, str, str]]:
     """Give each thing a colour and a marker: yield label, thing, colour, marker.
 
-    Args:
-        things: Label -> what is to be drawn.
-        what: What they are, for the message.
-
     Raises:
-        ValueError: There is none, or more than can be told apart.
+        ValueError: There is none, or more than can be told apart; `what` says of what.
     """
     if not 1 <= len(things) <= len(LINES):
         raise ValueError(f"{len(things)} {what}: one figure compares 1 to {len(LINES)}")

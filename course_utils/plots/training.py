@@ -60,22 +60,14 @@ def plot_history(history: History, title: str = "") -> Figure:
             ("validation", history.column(f"val_{quantity}"), RED, "s", "--"),
         ]
         draw_curves(axes, curves, quantity)
-    keep_in_view(panels[0], history)
+    # In its first epochs a deep net with batch normalisation may have a validation loss of a
+    # million, as its running averages lag behind: it leaves the panel, so the rest can be read.
+    highest = OUT_OF_VIEW * max(history.column("train_loss"), default=0.0)
+    if max(history.column("val_loss"), default=0.0) > highest > 0:
+        panels[0].set_ylim(0, highest)
     if title:
         figure.suptitle(title, fontsize=FONT + 1)
     return figure
-
-
-def keep_in_view(axes: Axes, history: History) -> None:
-    """Let a validation loss that shoots up leave the panel, so that the rest can be read.
-
-    In its first epochs a deep net with batch normalisation may have a validation loss of a
-    million: its running averages lag behind its weights.
-    """
-    train, val = history.column("train_loss"), history.column("val_loss")
-    highest = OUT_OF_VIEW * max(train, default=0.0)
-    if max(val, default=0.0) > highest > 0:
-        axes.set_ylim(0, highest)
 
 
 def plot_histories(
