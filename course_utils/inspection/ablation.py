@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from course_utils.inspection.capture import find_layer, hooked
-from course_utils.inspection.modes import in_mode
+from course_utils.inspection.capture import find_layer, hooked, in_mode
 from course_utils.models.resnet import BasicBlock, Bottleneck
 
 __all__ = ["Ablation", "Score", "ablate", "blocks", "removable", "without"]

@@ -11,8 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from course_utils.inspection.capture import capture, hooked
-from course_utils.inspection.modes import in_mode
+from course_utils.inspection.capture import capture, hooked, in_mode
 from course_utils.inspection.trace import main_tensor
 from course_utils.models import input_shape
 

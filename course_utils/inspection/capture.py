@@ -1,4 +1,4 @@
-"""Feature maps and gradients inside a model, by layer name."""
+"""Looking at a model while it runs, by layer name, and leaving nothing behind."""
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
@@ -6,11 +6,13 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
+from torch.nn.modules.dropout import _DropoutNd
 
 from course_utils.inspection.trace import main_tensor
 
-__all__ = ["Capture", "Captured", "capture", "find_layer", "hooked"]
+__all__ = ["Capture", "Captured", "capture", "find_layer", "hooked", "in_mode"]
 
 
 class Captured(dict[str, Tensor]):
@@ -35,6 +37,36 @@ class Capture:
 
     features: Captured
     gradients: Captured
+
+
+@contextmanager
+def in_mode(model: nn.Module, *, training: bool) -> Iterator[None]:
+    """Put a model into training or evaluation mode, and undo everything that follows from it.
+
+    In training mode batch normalisation uses the statistics of the batch, and auxiliary heads
+    run. Dropout layers stay off in both modes, so that two looks at a model see the same. At the
+    end each module has its own mode back, and each buffer (such as batch normalisation's running
+    estimates) its own values, to the last bit.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    buffers = [
+        (module._buffers, name, buffer, buffer.clone())
+        for module, _ in modes
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
+    try:
+        model.train(training)
+        for module, _ in modes:
+            if isinstance(module, _DropoutNd):
+                module.eval()
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        with torch.no_grad():
+            for place, name, buffer, values in buffers:
+                place[name] = buffer.copy_(values)
 
 
 @contextmanager

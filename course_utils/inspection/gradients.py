@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.inspection.capture import capture, find_layer
-from course_utils.inspection.modes import in_mode
+from course_utils.inspection.capture import capture, find_layer, in_mode
 from course_utils.inspection.trace import main_tensor
 
 __all__ = [

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from course_utils.inspection.modes import in_mode
+from course_utils.inspection.capture import in_mode
 from course_utils.inspection.sharing import storage_key, tensors_in
 
 __all__ = ["TrainingMemory", "training_memory"]
@@ -76,17 +76,12 @@ def training_memory(model: nn.Module, images: Tensor) -> TrainingMemory:
 class LiveBytes(TorchDispatchMode):
     """Follows the memory of all tensors that are computed inside it, from birth to death.
 
-    Args:
-        own: Keys of the memory that is there anyway, which is not counted.
-
-    Attributes:
-        now: Bytes alive at this moment.
-        peak: The most so far.
+    What has one of its `own` keys is there anyway, and is not counted.
     """
 
     def __init__(self, own: Container[int] = ()) -> None:
         super().__init__()
-        self.now = self.peak = 0
+        self.now = self.peak = 0  # bytes alive at this moment, and the most so far
         self._own = own
         self._alive: dict[int, weakref.ref] = {}
 

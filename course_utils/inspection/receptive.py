@@ -53,14 +53,11 @@ NOTHING = Seen(Field(), (0, 0))
 
 
 class FieldTracker(TorchDispatchMode):
-    """Follows the receptive field of every tensor that is computed from a picture.
+    """Follows the receptive field of every tensor that is computed from pictures (N, C, H, W).
 
     Use it as a context around a forward pass, most cheaply on the meta device. Statistics that a
     normalisation layer takes over the whole map are left out, as is usual: they couple all
     pixels, yet nobody says that a network with group normalisation sees everything at layer 1.
-
-    Args:
-        picture: (N, C, H, W), the input of the network.
 
     >>> picture = torch.empty(1, 3, 32, 32, device="meta")
     >>> with torch.no_grad(), FieldTracker(picture) as fields:

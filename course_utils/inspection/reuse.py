@@ -44,11 +44,8 @@ def feature_reuse(model: DenseNet) -> list[ReuseMap]:
     target's filters and the taps of the kernel. So a source of many maps does not count for more
     than one of few.
 
-    Args:
-        model: A DenseNet, trained or not.
-
     Returns:
-        One map for each dense block, in order.
+        One map for each dense block of a DenseNet, trained or not, in order.
 
     Raises:
         ValueError: The model is no DenseNet of this course.

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from course_utils.inspection.modes import in_mode
+from course_utils.inspection.capture import in_mode
 
 __all__ = [
     "Line",

@@ -123,12 +123,10 @@ def is_identity(module: nn.Module) -> bool:
 def empty_input(
     model: nn.Module, input_shape: Shape | Sequence[Shape], batch_size: int = 1
 ) -> Tensor | list[Tensor]:
-    """Return an input without storage: a batch, or a list of batches.
+    """Return an input without storage, of the type of the model's parameters.
 
-    Args:
-        model: Of its parameters the input has the type.
-        input_shape: Shape of one picture, such as (C, H, W); or a list of such shapes.
-        batch_size: How many pictures.
+    It is a batch of pictures of a shape such as (C, H, W), or a list of batches for a list of
+    shapes.
 
     Raises:
         ValueError: The shape is not made of positive integers.
@@ -262,7 +260,9 @@ def describe(module: nn.Module) -> Operation:
     if isinstance(module, nn.Linear):
         return Operation(f"linear, {module.out_features}", "linear")
     if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
-        return Operation(_pool(module), "pooling")
+        word = "max" if isinstance(module, nn.MaxPool2d) else "average"
+        stride = _square(module.stride, lone=True)
+        return Operation(f"{word} pool {_square(module.kernel_size)} /{stride}", "pooling")
     if isinstance(module, nn.AdaptiveAvgPool2d):
         return Operation(f"average pool to {_square(module.output_size)}", "pooling")
     if isinstance(module, nn.GroupNorm):
@@ -282,11 +282,6 @@ def _convolution(module: nn.Conv2d) -> str:
     if module.stride not in (1, (1, 1)):
         text += f" /{_square(module.stride, lone=True)}"
     return text + (f", {module.groups} groups" if module.groups > 1 else "")
-
-
-def _pool(module: nn.MaxPool2d | nn.AvgPool2d) -> str:
-    word = "max" if isinstance(module, nn.MaxPool2d) else "average"
-    return f"{word} pool {_square(module.kernel_size)} /{_square(module.stride, lone=True)}"
 
 
 def _square(size: Any, *, lone: bool = False) -> str:
@@ -321,9 +316,8 @@ def _average(name: str, shape: Shape) -> Operation:
     """Name a mean by the map that it leaves."""
     if len(shape) == 1 or shape[1:] == (1, 1):
         return Operation("global average pool", "pooling")
-    return Operation(
-        "mean" if name == "mean" else f"average pool to {_square(shape[1:])}", "pooling"
-    )
+    text = "mean" if name == "mean" else f"average pool to {_square(shape[1:])}"
+    return Operation(text, "pooling")
 
 
 def _indexing(node: fx.Node) -> Operation:

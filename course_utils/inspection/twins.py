@@ -7,8 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_utils.inspection.capture import hooked
-from course_utils.inspection.modes import in_mode
+from course_utils.inspection.capture import hooked, in_mode
 
 __all__ = ["first_difference"]
 
@@ -34,7 +33,7 @@ class Call:
 
 
 def first_difference(model: nn.Module, reference: nn.Module, images: Tensor) -> str:
-    """Say where a model first differs from the one it should be, or "" if it does not.
+    """Say in a sentence where a model first differs from the right one, or "" if it does not.
 
     The layers with weights are compared in the order in which they run: what comes in, what they
     are, what goes out. Then the model gets the reference's weights, and the numbers themselves
@@ -45,9 +44,6 @@ def first_difference(model: nn.Module, reference: nn.Module, images: Tensor) -> 
         model: The one in question, made of modules.
         reference: The right one.
         images: (N, C, H, W), random numbers: zeros could hide a difference.
-
-    Returns:
-        One sentence, or "".
 
     Example:
         >>> right = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3))

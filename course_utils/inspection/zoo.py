@@ -2,7 +2,7 @@
 
 import json
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
@@ -12,7 +12,7 @@ from course_utils.inspection.trace import times
 from course_utils.models.registry import lookup
 from course_utils.tables import Table
 
-__all__ = ["Counts", "count", "kept_counts", "model_table", "summarise"]
+__all__ = ["count", "kept_counts", "model_table", "summarise"]
 
 
 def summarise(
@@ -47,17 +47,13 @@ def summarise(
     return summary(model, size, depth=depth)
 
 
-class Counts(NamedTuple):
-    """What an architecture holds and computes, at the size and with the switches it is made for."""
-
-    parameters: int
-    multiply_adds: int  # for one image
+Counts = tuple[int, int]  # parameters, and multiply-adds for one image
 
 
 def count(name: str) -> Counts:
-    """Count the parameters and multiply-adds of one of `models.names()`."""
+    """Count one of `models.names()`, at the size and with the switches that it is made for."""
     found = summarise(name, depth=0)
-    return Counts(found.parameters, found.multiply_adds)
+    return found.parameters, found.multiply_adds
 
 
 def kept_counts() -> dict[str, Counts]:
@@ -66,7 +62,7 @@ def kept_counts() -> dict[str, Counts]:
     `tools/count_models.py` writes them, and a test holds them against `count`.
     """
     text = Path(__file__).with_name("counts.json").read_text("utf-8")
-    return {name: Counts(*numbers) for name, numbers in json.loads(text).items()}
+    return {name: (held, computed) for name, (held, computed) in json.loads(text).items()}
 
 
 def model_table() -> Table:

@@ -71,20 +71,15 @@ def plot_images(
     height = size * ratio + (0.22 if titles else 0.04)
     figure = new_figure(columns * size, rows * height)
     grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
+    for axes in grid.flat[len(images) :]:
         axes.set_axis_off()
-    for index, (axes, image) in enumerate(zip(grid.flat, images, strict=False)):
-        axes.set_axis_on()
-        draw_image(axes, image, titles[index] if titles else "")
+    for axes, image, title in zip(grid.flat, images, titles or [""] * len(images), strict=False):
+        draw_image(axes, image, title)
     return figure
 
 
 def plot_channels(image: Tensor) -> Figure:
-    """Draw a colour picture beside its three channels, each in its own colour.
-
-    Args:
-        image: (3, H, W), uint8 or float in [0, 1].
-    """
+    """Draw a picture (3, H, W), uint8 or float in [0, 1], beside its red, green and blue."""
     if image.shape[0] != 3:
         raise ValueError(f"{image.shape[0]} channels: a colour picture has 3")
     figure = new_figure(8.8, 2.2 * image.shape[1] / image.shape[2] + 0.3)
@@ -165,13 +160,15 @@ def plot_tasks(image: Tensor, masks: Mapping[str, Tensor]) -> Figure:
     main, *_ = masks
     figure = new_figure(9.2, 2.9)
     panels = figure.subplots(1, 4)
-    titles = ("classification", "localisation", "detection", "segmentation")
-    for axes, title in zip(panels, titles, strict=True):
+    answers = {
+        "classification": f"“{main}”",
+        "localisation": f"“{main}”, and where",
+        "detection": "every object, and where",
+        "segmentation": "the class of every pixel",
+    }
+    for axes, (title, answer) in zip(panels, answers.items(), strict=True):
         draw_image(axes, image, title)
-    panels[0].set_xlabel(f"“{main}”", fontsize=FONT)
-    panels[1].set_xlabel(f"“{main}”, and where", fontsize=FONT)
-    panels[2].set_xlabel("every object, and where", fontsize=FONT)
-    panels[3].set_xlabel("the class of every pixel", fontsize=FONT)
+        axes.set_xlabel(answer, fontsize=FONT)
     draw_box(panels[1], masks[main], main, YELLOW)
     classes = torch.zeros(image.shape[1:])  # (H, W): 0 is the background
     for index, (name, mask) in enumerate(masks.items(), start=1):
