@@ -144,8 +144,9 @@ def test_depth_lumps_the_layers_and_keeps_the_totals():
 
 
 def test_the_auxiliary_heads_run_in_training_only():
+    model = models.build("googlenet")
     at_test, in_training = (
-        summarise("googlenet", depth=1, training=training) for training in (False, True)
+        summary(model, (3, 224, 224), depth=1, training=training) for training in (False, True)
     )
     assert at_test.parameters == in_training.parameters == 13_378_280
     assert in_training.multiply_adds > at_test.multiply_adds
@@ -300,7 +301,7 @@ def test_no_storage_is_taken():
 # --- How it reads ------------------------------------------------------------------------------
 
 
-def test_text_html_csv_and_dictionaries():
+def test_text_html_and_csv():
     found = summarise("lenet5")
     text = str(found)
     assert text.splitlines()[0] == (
@@ -310,16 +311,16 @@ def test_text_html_csv_and_dictionaries():
     html = found._repr_html_()
     assert html.startswith("<table>")
     assert html.count("<tr>") == len(found.rows) + 1
-    assert found.to_csv().splitlines()[1] == "features.0,Conv2d,6 x 28 x 28,156,117600,5"
-    assert found.to_dicts()[0]["output_shape"] == (6, 28, 28)
+    assert found.table().to_csv().splitlines()[1] == "features.0,Conv2d,6 x 28 x 28,156,117600,5"
+    assert found.rows[0].output_shape == (6, 28, 28)
 
 
 def test_the_zoo_in_a_table():
-    rows = model_table(["lenet5", "resnet50"]).to_dicts()
-    assert rows[1]["model"] == "resnet50"
-    assert rows[1]["input"] == "3 x 224 x 224"
-    assert rows[1]["parameters"] == 25_557_032
-    assert rows[1]["multiply-adds"] == 3_857_973_248
+    rows = {row["model"]: row for row in model_table()}
+    assert list(rows) == list(models.names())
+    assert rows["resnet50"]["input"] == "3 x 224 x 224"
+    assert rows["resnet50"]["parameters"] == 25_557_032
+    assert rows["resnet50"]["multiply-adds"] == 3_857_973_248
 
 
 @pytest.mark.parametrize("name", models.names())
@@ -350,7 +351,7 @@ def test_an_architecture_by_name_at_another_size():
         (lambda: summary(nn.Linear(3, 4), (5,)), "Linear cannot take an input of 5"),
         (lambda: summarise("vgg16", (3, 8, 8)), "vgg16 needs images of at least 32x32"),
         (lambda: summarise("vgg61"), "vgg61.*did you mean"),
-        (lambda: model_table(["resnet21"]), "resnet21"),
+        (lambda: summarise("resnet21"), "resnet21"),
     ],
 )
 def test_bad_input_is_answered_with_a_sentence(call, words):

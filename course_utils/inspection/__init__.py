@@ -1,7 +1,14 @@
 """Looking into a model without changing it: what each layer costs, sees and produces."""
 
 from course_utils.inspection.ablation import Ablation, ablate, blocks, removable, without
-from course_utils.inspection.attribution import grad_cam, last_conv, saliency, share_on_mask
+from course_utils.inspection.attribution import (
+    Occlusion,
+    grad_cam,
+    last_conv,
+    occlusion,
+    saliency,
+    share_on_mask,
+)
 from course_utils.inspection.capture import Capture, capture
 from course_utils.inspection.gradients import (
     activation_spread,
@@ -16,7 +23,6 @@ from course_utils.inspection.landscape import (
     random_direction,
 )
 from course_utils.inspection.memory import TrainingMemory, training_memory
-from course_utils.inspection.occlusion import Occlusion, occlusion
 from course_utils.inspection.receptive import FieldTracker
 from course_utils.inspection.reuse import ReuseMap, feature_reuse
 from course_utils.inspection.shattering import (

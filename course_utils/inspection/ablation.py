@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from course_utils.inspection.capture import find_layer
-from course_utils.inspection.modes import in_mode
+from course_utils.inspection.capture import find_layer, hooked, in_mode
 from course_utils.models.resnet import BasicBlock, Bottleneck
 
 __all__ = ["Ablation", "Score", "ablate", "blocks", "removable", "without"]
@@ -58,18 +57,16 @@ def removable(model: nn.Module, names: Iterable[str], picture: Tensor) -> list[s
         names: Dotted names.
         picture: (1, C, H, W).
     """
-    fits: dict[str, bool] = {}
-    handles = []
-    for name in names:
-        module = model.get_submodule(name)
-        handles.append(module.register_forward_hook(_shape_keeper(name, fits)))
-    try:
-        with in_mode(model, training=False):
-            model(picture)
-    finally:
-        for handle in handles:
-            handle.remove()
-    return [name for name, fit in fits.items() if fit or _is_residual(model.get_submodule(name))]
+    parts = {name: model.get_submodule(name) for name in names}
+    fits: set[nn.Module] = set()
+
+    def note(part: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
+        if inputs[0].shape == output.shape or _is_residual(part):
+            fits.add(part)
+
+    with hooked(parts.values(), note), in_mode(model, training=False):
+        model(picture)
+    return [name for name, part in parts.items() if part in fits]
 
 
 @contextmanager
@@ -137,12 +134,3 @@ def _bypass(part: nn.Module) -> nn.Module:
 
 def _is_residual(part: nn.Module) -> bool:
     return isinstance(part, BasicBlock | Bottleneck) and part.shortcut is not None
-
-
-def _shape_keeper(name: str, fits: dict[str, bool]) -> Callable[..., None]:
-    """Return a hook that notes whether a part's output has its input's shape."""
-
-    def keep(module: nn.Module, inputs: tuple[Tensor, ...], output: Tensor) -> None:
-        fits[name] = inputs[0].shape == output.shape
-
-    return keep

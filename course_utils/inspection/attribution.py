@@ -1,4 +1,4 @@
-"""Where a model looks: saliency and Grad-CAM, through Captum, and what they are measured by.
+"""Where a model looks: saliency, Grad-CAM and occlusion, through Captum, and their measure.
 
 Each function asks the model in evaluation mode and hands it back as it came: every part in its
 own mode, and no gradient left on a parameter. Captum is imported at the first call, since it
@@ -6,26 +6,34 @@ brings pyplot with it, which takes longer to import than all of this package.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from course_utils.inspection.capture import capture
-from course_utils.inspection.modes import in_mode
+from course_utils.inspection.capture import capture, hooked, in_mode
 from course_utils.inspection.trace import main_tensor
 from course_utils.models import input_shape
 
-__all__ = [
-    "class_scores",
-    "grad_cam",
-    "last_conv",
-    "logit_of",
-    "require_pictures",
-    "saliency",
-    "share_on_mask",
-]
+__all__ = ["Occlusion", "grad_cam", "last_conv", "occlusion", "saliency", "share_on_mask"]
 
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
+
+
+@dataclass(frozen=True, eq=False)
+class Occlusion:
+    """Which parts of pictures a model's answers rest on.
+
+    Attributes:
+        answers: (N,), int64: the class that the model gives to each whole picture, or the one
+            that was asked for.
+        maps: (N, H/s, W/s), float32, for windows moved by s pixels: how much the log-odds of the
+            answer, log p/(1 - p), fall, on average over the windows that cover a cell of s by s
+            pixels. Positive where the picture speaks for the answer, negative where against it.
+    """
+
+    answers: Tensor
+    maps: Tensor
 
 
 def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
@@ -88,6 +96,47 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Tensor, layer: str | Non
     return LayerAttribution.interpolate(coarse, size, interpolate_mode="bilinear")[:, 0]
 
 
+@torch.no_grad()
+def occlusion(
+    model: nn.Module,
+    images: Tensor,
+    *,
+    labels: Tensor | None = None,
+    patch: int = 8,
+    stride: int = 4,
+) -> Occlusion:
+    """Measure how a model's answers depend on each part of the pictures.
+
+    A square of zeros, the mean colour, is laid over the picture, here and there on a grid; each
+    time the model is asked again. Captum does the covering, the asking and the averaging.
+
+    Args:
+        model: Returns logits (N, num_classes).
+        images: (N, C, H, W), float, normalised, on the model's device.
+        labels: (N,), int64: the classes to ask for; None for the model's own answers.
+        patch: Side of the square in pixels, a multiple of `stride`.
+        stride: Distance between its places in pixels; H and W are multiples of it.
+
+    Raises:
+        ValueError: The grid does not fit the picture, or pictures or labels are not as said.
+
+    Source: Zeiler & Fergus 2014, section 4.2.
+    Differs: log-odds instead of probability, which hardly moves where a model is sure.
+    """
+    from captum.attr import Occlusion as CaptumOcclusion
+
+    require_pictures(images)
+    _check_grid(tuple(images.shape[2:]), patch, stride)
+    with in_mode(model, training=False):
+        answers = model(images).argmax(dim=1) if labels is None else labels
+        drops = CaptumOcclusion(class_scores(model, images, answers, log_odds)).attribute(
+            images,
+            sliding_window_shapes=(images.shape[1], patch, patch),
+            strides=(images.shape[1], stride, stride),
+        )  # (N, C, H, W): the same in all channels, and within each cell of stride by stride
+    return Occlusion(answers, drops[:, 0, ::stride, ::stride])
+
+
 def last_conv(model: nn.Module, images: Tensor | None = None) -> str:
     """Return the name of the layer whose maps Grad-CAM is best asked about.
 
@@ -147,14 +196,7 @@ def class_scores(
 ) -> Callable[[Tensor], Tensor]:
     """Return the function from pictures to one number each that Captum explains.
 
-    Args:
-        model: Returns logits (N, K).
-        images: (N, C, H, W), float.
-        targets: (N,), int64: the class of each picture.
-        score: From logits (N, K) and targets to (N,); None for the logit of the class.
-
-    Raises:
-        ValueError: The pictures or the classes are not as said.
+    The number is the score of the targets in the logits (N, K), or else the target's logit.
     """
     require_pictures(images)
     if targets.dtype != torch.int64 or targets.shape != images.shape[:1]:
@@ -172,17 +214,13 @@ def class_scores(
         if low < 0 or high >= logits.shape[1]:
             wrong = low if low < 0 else high
             raise ValueError(f"there is no class {wrong}: the model has 0 to {logits.shape[1] - 1}")
-        return (score or logit_of)(logits, targets)
+        return score(logits, targets) if score else logits.gather(1, targets[:, None])[:, 0]
 
     return scores
 
 
 def require_pictures(images: Tensor) -> None:
-    """Refuse what is no batch of pictures.
-
-    Raises:
-        ValueError: The tensor is not (N, C, H, W), or holds whole numbers.
-    """
+    """Refuse what is no batch of pictures (N, C, H, W), or holds whole numbers."""
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(
             f"images are {images.dtype} {tuple(images.shape)}: give normalised pictures "
@@ -190,9 +228,20 @@ def require_pictures(images: Tensor) -> None:
         )
 
 
-def logit_of(logits: Tensor, targets: Tensor) -> Tensor:
-    """Return one class's logit of each row: from (N, K) and (N,) to (N,)."""
-    return logits.gather(1, targets[:, None])[:, 0]
+def log_odds(logits: Tensor, labels: Tensor) -> Tensor:
+    """Return log p/(1 - p) of one class of each row, p its softmax: from (N, K), (N,) to (N,)."""
+    others = logits.scatter(1, labels[:, None], -torch.inf)
+    return logits.gather(1, labels[:, None])[:, 0] - others.logsumexp(dim=1)
+
+
+def _check_grid(size: tuple[int, ...], patch: int, stride: int) -> None:
+    if stride < 1 or patch < stride or patch % stride:
+        raise ValueError(f"patch {patch} is not a multiple of stride {stride}: try 8 and 4")
+    if patch > min(size) or any(side % stride for side in size):
+        raise ValueError(
+            f"a patch of {patch} moved by {stride} does not tile a picture of "
+            f"{size[0]}x{size[1]}: use a stride that divides its sides, and a smaller patch"
+        )
 
 
 def _leaf(images: Tensor) -> Tensor:
@@ -210,28 +259,22 @@ def _layers_with_maps(model: nn.Module, example: Tensor) -> list[str]:
     pooled: list[Tensor] = []  # kept alive, so that no other is taken for one of them
     found: list[str] = []
 
-    def note(name: str) -> Callable[[nn.Module, object, object], None]:
-        def hook(module: nn.Module, args: object, output: object) -> None:
-            if isinstance(module, POOLS) and isinstance(output, Tensor):
-                pooled.append(output)
-            elif (
-                isinstance(output, Tensor)
-                and output.ndim == 4
-                and output[0, 0].numel() > 1
-                and type(module) is not nn.Sequential
-                and not any(output is other for other in pooled)
-            ):
-                found.append(name)
+    names = {module: name for name, module in model.named_modules() if name}
 
-        return hook
+    def note(module: nn.Module, args: object, output: object) -> None:
+        if isinstance(module, POOLS) and isinstance(output, Tensor):
+            pooled.append(output)
+        elif (
+            isinstance(output, Tensor)
+            and output.ndim == 4
+            and output[0, 0].numel() > 1
+            and type(module) is not nn.Sequential
+            and not any(output is other for other in pooled)
+        ):
+            found.append(names[module])
 
-    named = list(model.named_modules())
-    handles = [module.register_forward_hook(note(name)) for name, module in named if name]
-    try:
+    with hooked(names, note):
         model(example)
-    finally:
-        for handle in handles:
-            handle.remove()
     return found
 
 
@@ -242,11 +285,8 @@ def _everything_passes(model: nn.Module, example: Tensor, name: str) -> bool:
     def cut(module: nn.Module, args: object, output: Tensor) -> Tensor:
         return output.detach().clone()  # a copy, since what follows may change it in place
 
-    handle = model.get_submodule(name).register_forward_hook(cut)
-    try:
+    with hooked([model.get_submodule(name)], cut):
         logits = main_tensor(model(picture))
-    finally:
-        handle.remove()
     if logits is None or not logits.requires_grad:
         return True
     [gradient] = torch.autograd.grad(logits.sum(), picture, allow_unused=True)

@@ -1,17 +1,18 @@
-"""Feature maps and gradients inside a model, by layer name."""
+"""Looking at a model while it runs, by layer name, and leaving nothing behind."""
 
 import difflib
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
-from torch.utils.hooks import RemovableHandle
+from torch.nn.modules.dropout import _DropoutNd
 
 from course_utils.inspection.trace import main_tensor
 
-__all__ = ["Capture", "Captured", "capture", "find_layer"]
+__all__ = ["Capture", "Captured", "capture", "find_layer", "hooked", "in_mode"]
 
 
 class Captured(dict[str, Tensor]):
@@ -34,14 +35,47 @@ class Capture:
         gradients: Gradient of whatever was differentiated with respect to that output.
     """
 
-    features: Captured = field(
-        default_factory=lambda: Captured("run the model inside the with block, on that layer")
-    )
-    gradients: Captured = field(
-        default_factory=lambda: Captured(
-            "run forward and backward inside the with block, with gradients enabled"
-        )
-    )
+    features: Captured
+    gradients: Captured
+
+
+@contextmanager
+def in_mode(model: nn.Module, *, training: bool) -> Iterator[None]:
+    """Put a model into training or evaluation mode, and undo everything that follows from it.
+
+    In training mode batch normalisation uses the statistics of the batch, and auxiliary heads
+    run. Dropout layers stay off in both modes, so that two looks at a model see the same. At the
+    end each module has its own mode back, and each buffer (such as batch normalisation's running
+    estimates) its own values, to the last bit.
+    """
+    modes = [(module, module.training) for module in model.modules()]
+    buffers = [
+        (module._buffers, name, buffer, buffer.clone())
+        for module, _ in modes
+        for name, buffer in module._buffers.items()
+        if buffer is not None
+    ]
+    try:
+        model.train(training)
+        for module, _ in modes:
+            if isinstance(module, _DropoutNd):
+                module.eval()
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
+        with torch.no_grad():
+            for place, name, buffer, values in buffers:
+                place[name] = buffer.copy_(values)
+
+
+@contextmanager
+def hooked(modules: Iterable[nn.Module], hook: Callable[..., Any]) -> Iterator[None]:
+    """Call a forward hook of some modules for as long as the with block lasts."""
+    with ExitStack() as handles:
+        for module in modules:
+            handles.enter_context(module.register_forward_hook(hook))
+        yield
 
 
 @contextmanager
@@ -71,18 +105,18 @@ def capture(model: nn.Module, layers: str | Iterable[str]) -> Iterator[Capture]:
     """
     names = [layers] if isinstance(layers, str) else list(layers)
     modules = {name: find_layer(model, name) for name in names}
-    captured = Capture()
-    handles: list[RemovableHandle] = []
-    try:
+    captured = Capture(
+        Captured("run the model inside the with block, on that layer"),
+        Captured("run forward and backward inside the with block, with gradients enabled"),
+    )
+    with ExitStack() as handles:
         for name, module in modules.items():
-            handles.append(module.register_forward_hook(_keeper(name, captured, handles)))
+            keep = _keeper(name, captured, handles)
+            handles.enter_context(module.register_forward_hook(keep))
         yield captured
-    finally:
-        for handle in handles:
-            handle.remove()
 
 
-def _keeper(name: str, captured: Capture, handles: list[RemovableHandle]) -> Any:
+def _keeper(name: str, captured: Capture, handles: ExitStack) -> Any:
     """Return a hook that keeps a layer's output, and asks for its gradient."""
 
     def keep_gradient(gradient: Tensor) -> None:
@@ -96,21 +130,13 @@ def _keeper(name: str, captured: Capture, handles: list[RemovableHandle]) -> Any
         captured.features[name] = tensor.detach().clone()
         captured.gradients.pop(name, None)
         if tensor.requires_grad:
-            handles.append(tensor.register_hook(keep_gradient))
+            handles.enter_context(tensor.register_hook(keep_gradient))
 
     return keep
 
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:
-    """Return the layer, block or model (`""`) of a name.
-
-    Args:
-        model: Any module.
-        name: Dotted name, as in `model.named_modules()`.
-
-    Raises:
-        ValueError: There is none; the message offers the nearest names.
-    """
+    """Return the layer, block or model (`""`) of a name, or raise the error of `capture`."""
     modules = dict(model.named_modules(remove_duplicate=False))
     if name in modules:
         return modules[name]

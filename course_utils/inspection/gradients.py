@@ -7,8 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.inspection.capture import capture, find_layer
-from course_utils.inspection.modes import in_mode
+from course_utils.inspection.capture import capture, find_layer, in_mode
 from course_utils.inspection.trace import main_tensor
 
 __all__ = [
@@ -27,11 +26,9 @@ WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
 
 def cross_entropy(outputs: Any, labels: Tensor) -> Tensor:
-    """Return the mean cross-entropy of logits (N, K); of several outputs the first counts.
+    """Return the mean cross-entropy of logits (N, K) and labels (N,), int64.
 
-    Args:
-        outputs: (N, K), or a tuple that begins with it, as GoogLeNet gives in training mode.
-        labels: (N,), int64.
+    Of several outputs, such as GoogLeNet gives in training mode, the first counts.
     """
     logits = main_tensor(outputs)
     if logits is None:

@@ -12,8 +12,8 @@ import torch
 from torch import Generator, Tensor, nn
 from torch.func import functional_call
 
+from course_utils.inspection.capture import in_mode
 from course_utils.inspection.gradients import Loss, cross_entropy
-from course_utils.inspection.modes import in_mode
 
 __all__ = ["Direction", "Landscape", "loss_along", "loss_surface", "random_direction"]
 

@@ -1,15 +1,16 @@
 """How much memory one training step takes, counted on any device, and without one."""
 
 import weakref
-from collections.abc import Iterable, Sequence
+from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.graph import saved_tensors_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from course_utils.inspection.modes import in_mode
+from course_utils.inspection.capture import in_mode
 from course_utils.inspection.sharing import storage_key, tensors_in
 
 __all__ = ["TrainingMemory", "training_memory"]
@@ -51,61 +52,37 @@ def training_memory(model: nn.Module, images: Tensor) -> TrainingMemory:
     parameters = [p for p in model.parameters() if p.requires_grad]
     if not parameters:
         raise ValueError("no parameter of the model takes a gradient: set requires_grad on some")
-    own = [*model.parameters(), *model.buffers(), images]
-    saved, live = SavedBytes(own), LiveBytes(own)
-    with in_mode(model, training=True), torch.random.fork_rng(), torch.enable_grad(), live:
-        model.train()  # dropout, too: its masks are kept for the backward pass
-        with saved.watching():
-            sums = [output.sum() for output in tensors_in(model(images))]
-        num_saved = saved.total()
-        torch.autograd.grad(sums, parameters, allow_unused=True)
-    return TrainingMemory(num_saved, live.peak)
+    own = {storage_key(tensor) for tensor in (*model.parameters(), *model.buffers(), images)}
+    kept: dict[int, torch.UntypedStorage] = {}
+    live = LiveBytes(own)
 
-
-class SavedBytes:
-    """Counts what autograd keeps for the backward pass, each piece of memory once.
-
-    Args:
-        own: Tensors that are there anyway, which are not counted.
-    """
-
-    def __init__(self, own: Iterable[Tensor]) -> None:
-        self._own = {storage_key(tensor) for tensor in own}
-        self._kept: dict[int, torch.UntypedStorage] = {}
-
-    def watching(self) -> torch.autograd.graph.saved_tensors_hooks:
-        """Return a context; what is saved inside it is counted."""
-        return torch.autograd.graph.saved_tensors_hooks(self._pack, lambda tensor: tensor)
-
-    def total(self) -> int:
-        """Return the bytes so far, and let go of what was held to count them."""
-        num_bytes = sum(storage.nbytes() for storage in self._kept.values())
-        self._kept.clear()
-        return num_bytes
-
-    def _pack(self, tensor: Tensor) -> Tensor:
+    def keep(tensor: Tensor) -> Tensor:
         # Two layers that save the same tensor, or views of it, share one piece of memory. It is
         # held until it is counted, so that no other can come to lie at its address.
-        if storage_key(tensor) not in self._own:
-            self._kept[storage_key(tensor)] = tensor.untyped_storage()
+        if storage_key(tensor) not in own:
+            kept[storage_key(tensor)] = tensor.untyped_storage()
         return tensor
+
+    with in_mode(model, training=True), torch.random.fork_rng(), torch.enable_grad(), live:
+        model.train()  # dropout, too: its masks are kept for the backward pass
+        with saved_tensors_hooks(keep, lambda tensor: tensor):
+            sums = [output.sum() for output in tensors_in(model(images))]
+        num_saved = sum(storage.nbytes() for storage in kept.values())
+        kept.clear()
+        torch.autograd.grad(sums, parameters, allow_unused=True)
+    return TrainingMemory(num_saved, live.peak)
 
 
 class LiveBytes(TorchDispatchMode):
     """Follows the memory of all tensors that are computed inside it, from birth to death.
 
-    Args:
-        own: Tensors that are there anyway, which are not counted.
-
-    Attributes:
-        now: Bytes alive at this moment.
-        peak: The most so far.
+    What has one of its `own` keys is there anyway, and is not counted.
     """
 
-    def __init__(self, own: Iterable[Tensor] = ()) -> None:
+    def __init__(self, own: Container[int] = ()) -> None:
         super().__init__()
-        self.now = self.peak = 0
-        self._own = {storage_key(tensor) for tensor in own}
+        self.now = self.peak = 0  # bytes alive at this moment, and the most so far
+        self._own = own
         self._alive: dict[int, weakref.ref] = {}
 
     def __torch_dispatch__(

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
+from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import TensorWeakRef, WeakTensorKeyDictionary
 
@@ -31,19 +32,12 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class Seen:
-    """What each position of a tensor has seen of the picture.
+    """What each position of a tensor has seen of the picture."""
 
-    Attributes:
-        field: Receptive field of all channels together, its sizes as pairs (h, w).
-        n: Number of positions (h, w); kept while a tensor is flattened to vectors.
-        mixed: Whether some channels have seen less than others.
-        num_blank: Channels of zeros at the most, where they are all that is mixed.
-    """
-
-    field: Field
-    n: Pair
-    mixed: bool = False
-    num_blank: int = 0
+    field: Field  # of all channels together, its sizes as pairs (h, w)
+    n: Pair  # number of positions (h, w); kept while a tensor is flattened to vectors
+    mixed: bool = False  # whether some channels have seen less than others
+    num_blank: int = 0  # channels of zeros at the most, where they are all that is mixed
 
     def through(self, layer: Layer, n: Pair) -> "Seen":
         """Return what is seen after a layer that leaves n positions."""
@@ -59,14 +53,11 @@ NOTHING = Seen(Field(), (0, 0))
 
 
 class FieldTracker(TorchDispatchMode):
-    """Follows the receptive field of every tensor that is computed from a picture.
+    """Follows the receptive field of every tensor that is computed from pictures (N, C, H, W).
 
     Use it as a context around a forward pass, most cheaply on the meta device. Statistics that a
     normalisation layer takes over the whole map are left out, as is usual: they couple all
     pixels, yet nobody says that a network with group normalisation sees everything at layer 1.
-
-    Args:
-        picture: (N, C, H, W), the input of the network.
 
     >>> picture = torch.empty(1, 3, 32, 32, device="meta")
     >>> with torch.no_grad(), FieldTracker(picture) as fields:
@@ -76,18 +67,18 @@ class FieldTracker(TorchDispatchMode):
     Field(size=(4, 4), jump=(2, 2), start=(-1, -1))
     """
 
-    def __init__(self, picture: torch.Tensor) -> None:
+    def __init__(self, picture: Tensor) -> None:
         super().__init__()
         self._seen = WeakTensorKeyDictionary()
         self._sharing: defaultdict[int, list[TensorWeakRef]] = defaultdict(list)
         self._note(picture, Seen(Field((1, 1), (1, 1), (0, 0)), _positions(picture)))
 
-    def of(self, tensor: torch.Tensor) -> Field | None:
+    def of(self, tensor: Tensor) -> Field | None:
         """Return the receptive field of a tensor's elements, or None where it is not known."""
         seen = self._seen.get(tensor)
         return seen.field if seen and seen is not NOTHING else None
 
-    def pass_through(self, layer: Layer, before: torch.Tensor, after: torch.Tensor) -> None:
+    def pass_through(self, layer: Layer, before: Tensor, after: Tensor) -> None:
         """State that a layer of known geometry led from one tensor to another."""
         seen = self._seen.get(before)
         known = seen is not None and seen is not NOTHING
@@ -116,7 +107,7 @@ class FieldTracker(TorchDispatchMode):
         return out
 
     def _follow(
-        self, func: Any, args: Sequence[Any], given: list[torch.Tensor], out: torch.Tensor
+        self, func: Any, args: Sequence[Any], given: list[Tensor], out: Tensor
     ) -> Seen | None:
         """Return what the results have seen; None if an input is unknown, or the operation is."""
         operation = func.overloadpacket
@@ -140,12 +131,12 @@ class FieldTracker(TorchDispatchMode):
 
     # --- Tensors that share memory ---
 
-    def _note(self, tensor: torch.Tensor, seen: Seen | None) -> None:
+    def _note(self, tensor: Tensor, seen: Seen | None) -> None:
         if tensor not in self._seen:
             self._sharing[storage_key(tensor)].append(TensorWeakRef(tensor))
         self._seen[tensor] = seen
 
-    def _meet(self, tensor: torch.Tensor) -> None:
+    def _meet(self, tensor: Tensor) -> None:
         """Note a tensor that no operation has made: a weight, or a view by `.data`."""
         if tensor not in self._seen:
             others = self._sharers(tensor)
@@ -153,12 +144,12 @@ class FieldTracker(TorchDispatchMode):
             untouched = all(self._seen[other] is NOTHING for other in others)
             self._note(tensor, same[0] if same else NOTHING if untouched else None)
 
-    def _sharers(self, tensor: torch.Tensor) -> list[torch.Tensor]:
+    def _sharers(self, tensor: Tensor) -> list[Tensor]:
         """Return the other living tensors in the same piece of memory."""
         alive = (reference() for reference in self._sharing[storage_key(tensor)])
         return [other for other in alive if other is not None and other is not tensor]
 
-    def _write(self, tensor: torch.Tensor, seen: Seen | None) -> None:
+    def _write(self, tensor: Tensor, seen: Seen | None) -> None:
         """Note what has been written into a tensor, and so into those that share its memory."""
         before = self._seen.get(tensor)
         self._note(tensor, seen)
@@ -166,7 +157,7 @@ class FieldTracker(TorchDispatchMode):
             for other in self._sharers(tensor):
                 self._seen[other] = self._after_write(other, seen, overlap(tensor, other))
 
-    def _after_write(self, other: torch.Tensor, seen: Seen | None, lies: Overlap) -> Seen | None:
+    def _after_write(self, other: Tensor, seen: Seen | None, lies: Overlap) -> Seen | None:
         """Return what a tensor has seen of which a part, or all, has been written to."""
         own = self._seen[other]
         if lies == "apart":
@@ -180,11 +171,11 @@ class FieldTracker(TorchDispatchMode):
         return union and replace(union, mixed=True)
 
 
-Rule = Callable[[Seen, torch.Tensor, Sequence[Any], torch.Tensor], Seen | None]
+Rule = Callable[[Seen, Tensor, Sequence[Any], Tensor], Seen | None]
 """(what the input has seen, the input, all arguments, the result) -> what the result has seen."""
 
 
-def convolution(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
+def convolution(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen | None:
     """Follow any ordinary 2D convolution; a transposed one has no single field."""
     _, weight, _, stride, padding, dilation, transposed = args[:7]
     if transposed or out.dim() != 4:
@@ -194,23 +185,19 @@ def convolution(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Ten
     return replace(seen.through(layer, _positions(out)), mixed=mixed, num_blank=0)
 
 
-def max_pool(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen:
+def max_pool(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen:
     """Follow arguments input, kernel, stride, padding, dilation, ceil mode."""
     kernel, stride, padding, dilation = _fill(args[1:5], ([], [], 0, 1))
     layer = Layer(_pair(kernel), _pair(stride or kernel), _pair(padding), _pair(dilation))
     return seen.through(layer, _positions(out))
 
 
-def average_pool(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen:
+def average_pool(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen:
     """Follow arguments input, kernel, stride, padding, ceil mode, ..."""
-    kernel, stride, padding = _fill(args[1:4], ([], [], 0))
-    layer = Layer(_pair(kernel), _pair(stride or kernel), _pair(padding))
-    return seen.through(layer, _positions(out))
+    return max_pool(seen, x, args[:4], out)
 
 
-def adaptive_pool(
-    seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor
-) -> Seen | None:
+def adaptive_pool(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen | None:
     """Take equal windows if the sizes divide evenly; else there is no one field."""
     n = _positions(out)
     if seen.n[0] % n[0] or seen.n[1] % n[1]:
@@ -219,7 +206,7 @@ def adaptive_pool(
     return seen.through(Layer(window, window), n)
 
 
-def reduction(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
+def reduction(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen | None:
     """Let a mean over height and width see the whole map, one over channels the same pixels."""
     dims = {dim % x.dim() for dim in _as_list(args[1] if len(args) > 1 else range(x.dim()))}
     space = {x.dim() - 2, x.dim() - 1}
@@ -231,19 +218,19 @@ def reduction(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tenso
     return together if _positions(out) == seen.n else None
 
 
-def linear(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
+def linear(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen | None:
     """Let a linear layer on flattened maps see all that any position has seen."""
     return replace(seen.whole(), mixed=False) if _is_flat(x) else None
 
 
-def view(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
+def view(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen | None:
     """Keep the positions in mind while flattened; regrouping channels changes nothing."""
     keeps_maps = not _is_flat(x) and out.dim() > 2 and _positions(out) == seen.n
     flattens = out.dim() == 2 and out.shape[0] == x.shape[0]
     return seen if keeps_maps or flattens else None
 
 
-def cut(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
+def cut(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen | None:
     """Follow x[:, :, a::s], given as input, axis, first, last, step."""
     axis, first, _, step = _fill(args[1:5], (0, None, None, 1))
     axis = axis % x.dim() - x.dim()
@@ -260,7 +247,7 @@ def cut(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> 
     return _shifted(seen.through(Layer(1, (stride[0], stride[1])), _positions(out)), seen, offset)
 
 
-def pad(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
+def pad(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen | None:
     """Move the start by the padding in height and width; channels of zeros see nothing."""
     if _is_flat(x):
         return seen if seen.n == (1, 1) else None
@@ -271,7 +258,7 @@ def pad(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> 
     return _shifted(seen, seen, [-top, -left])
 
 
-def channels(seen: Seen, x: torch.Tensor, args: Sequence[Any], out: torch.Tensor) -> Seen | None:
+def channels(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen | None:
     """Keep the field of channels that are split off."""
     return seen if not seen.mixed and _is_channel(args[2:3], x) else None
 
@@ -321,7 +308,7 @@ CONSTANT = {
 # --- Helpers -----------------------------------------------------------------------------------
 
 
-def _union(known: Sequence[Seen], out: torch.Tensor) -> Seen | None:
+def _union(known: Sequence[Seen], out: Tensor) -> Seen | None:
     """Return the smallest field that holds all given ones, if their positions lie on one grid."""
     head = known[0]
     on_one_grid = all(
@@ -352,16 +339,16 @@ def _shifted(result: Seen, before: Seen, offset: Sequence[int]) -> Seen:
     return replace(result, field=replace(result.field, start=moved))
 
 
-def _is_channel(axis: Sequence[int], tensor: torch.Tensor) -> bool:
+def _is_channel(axis: Sequence[int], tensor: Tensor) -> bool:
     """Return whether an axis, by default 0, is neither the batch's nor one of the picture."""
     return 0 < (axis[0] if axis else 0) % tensor.dim() < tensor.dim() - 2
 
 
-def _is_flat(tensor: torch.Tensor) -> bool:
+def _is_flat(tensor: Tensor) -> bool:
     return tensor.dim() <= 2
 
 
-def _positions(tensor: torch.Tensor) -> Pair:
+def _positions(tensor: Tensor) -> Pair:
     height, width = tensor.shape[-2:]
     return int(height), int(width)
 

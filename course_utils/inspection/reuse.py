@@ -1,6 +1,5 @@
 """Feature reuse in a DenseNet: how strongly each layer weighs the maps of each earlier one."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -45,11 +44,8 @@ def feature_reuse(model: DenseNet) -> list[ReuseMap]:
     target's filters and the taps of the kernel. So a source of many maps does not count for more
     than one of few.
 
-    Args:
-        model: A DenseNet, trained or not.
-
     Returns:
-        One map for each dense block, in order.
+        One map for each dense block of a DenseNet, trained or not, in order.
 
     Raises:
         ValueError: The model is no DenseNet of this course.
@@ -77,30 +73,16 @@ def _reuse_of(block: DenseBlock, reader: nn.Module) -> ReuseMap:
     num_inputs = weights[0].shape[1]
     growth = weights[1].shape[1] - num_inputs
     widths = [num_inputs] + [growth] * len(block.layers)
-    columns = [_mean_by_source(weight, widths) for weight in weights]
+    means = torch.full((len(widths), len(widths)), torch.nan)
+    for i, weight in enumerate(weights):
+        parts = weight.abs().split(widths[: i + 1], dim=1)  # the maps of each source that it reads
+        means[: i + 1, i] = torch.stack([part.mean() for part in parts])
     numbers = tuple(str(number + 1) for number in range(len(block.layers)))
     last = "classifier" if isinstance(reader, nn.Linear) else "transition"
-    return ReuseMap(torch.stack(columns, dim=1), ("input", *numbers), (*numbers, last))
+    return ReuseMap(means, ("input", *numbers), (*numbers, last))
 
 
 def _first_weight(target: nn.Module) -> Tensor:
     """Return the weights with which a layer reads its input: (num_outputs, num_inputs, ...)."""
     kinds = nn.Conv2d | nn.Linear
     return next(m for m in target.modules() if isinstance(m, kinds)).weight.detach()
-
-
-def _mean_by_source(weight: Tensor, widths: Sequence[int]) -> Tensor:
-    """Return the mean absolute weight for each source; NaN for those not read.
-
-    Args:
-        weight: (num_outputs, num_inputs, ...), num_inputs the sum of the first widths.
-        widths: Maps of each source of the block.
-    """
-    column = torch.full((len(widths),), torch.nan)
-    start = 0
-    for source, width in enumerate(widths):
-        if start == weight.shape[1]:
-            break
-        column[source] = weight[:, start : start + width].abs().mean()
-        start += width
-    return column

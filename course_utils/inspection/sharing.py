@@ -22,13 +22,7 @@ def tensors_in(values: Any) -> list[torch.Tensor]:
 
 
 def written_by(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[torch.Tensor]:
-    """Return the tensors that an operation changes in place.
-
-    Args:
-        func: What a `TorchDispatchMode` is called with.
-        args: Its arguments.
-        kwargs: Its arguments by name.
-    """
+    """Return the tensors that an operation, as a `TorchDispatchMode` sees it, changes in place."""
     named = func._schema.arguments
     values = [*zip(named, args, strict=False), *((a, kwargs.get(a.name)) for a in named)]
     return tensors_in([v for a, v in values if a.alias_info is not None and a.alias_info.is_write])
@@ -37,15 +31,9 @@ def written_by(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> lis
 def overlap(written: torch.Tensor, other: torch.Tensor) -> Overlap:
     """Say how another tensor lies to one that was written to, in memory.
 
-    Tensors that overlap are told apart only if they differ in nothing but their channels.
-
-    Args:
-        written: The tensor that was written to.
-        other: Another, or the same.
-
-    Returns:
-        Whether all of the other one was written to, as one of the same shape (`same`) or as
-        some of its channels (`inside`); or a part of it, or nothing.
+    All of the other one was written to, as one of the same shape (`same`) or as some of its
+    channels (`inside`); or a part of it, or nothing. Tensors that overlap are told apart only if
+    they differ in nothing but their channels.
     """
     if storage_key(written) != storage_key(other):
         return "apart"

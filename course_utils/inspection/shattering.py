@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
-from course_utils.inspection.modes import in_mode
+from course_utils.inspection.capture import in_mode
 
 __all__ = [
     "Line",
@@ -29,30 +29,24 @@ Builder = Callable[[torch.Generator], nn.Module]
 class RectifierLayer(nn.Module):
     """Normalise, rectify, mix: W ReLU(BN(x)), with or without a way around it.
 
-    Args:
-        width: Units of the layer.
-        skip: Add the input to the output.
-        beta: Factor of what is added to the input; only with `skip`.
-
-    Source: Balduzzi et al. 2017, whose residual layers are x + beta W ReLU(BN(x)).
+    Source: Balduzzi et al. 2017, whose residual layers are x + beta W ReLU(BN(x)), with beta = 1.
     """
 
-    def __init__(self, width: int, skip: bool, beta: float = 1.0) -> None:
+    def __init__(self, width: int, skip: bool) -> None:
         super().__init__()
         self.norm, self.mix = nn.BatchNorm1d(width), nn.Linear(width, width, bias=False)
-        self.skip, self.beta = skip, beta
+        self.skip = skip
 
     def forward(self, x: Tensor) -> Tensor:
         """Turn x (N, width) into (N, width)."""
         f = self.mix(torch.relu(self.norm(x)))
-        return x + self.beta * f if self.skip else f
+        return x + f if self.skip else f
 
 
 def rectifier_net(
     depth: int,
     *,
     skip: bool = False,
-    beta: float = 1.0,
     width: int = 200,
     generator: torch.Generator,
 ) -> nn.Sequential:
@@ -61,7 +55,6 @@ def rectifier_net(
     Args:
         depth: Rectifier layers.
         skip: Whether each layer adds to its input instead of replacing it.
-        beta: Factor of what is added.
         width: Units of each layer.
         generator: Draws the weights, by He et al. 2015.
 
@@ -75,7 +68,7 @@ def rectifier_net(
     if depth < 1 or width < 1:
         raise ValueError(f"depth {depth} and width {width}: a net has at least 1 of each")
     first, last = nn.Linear(1, width, bias=False), nn.Linear(width, 1, bias=False)
-    net = nn.Sequential(first, *(RectifierLayer(width, skip, beta) for _ in range(depth)), last)
+    net = nn.Sequential(first, *(RectifierLayer(width, skip) for _ in range(depth)), last)
     for module in net.modules():
         if isinstance(module, nn.Linear):
             fan_in = module.weight.shape[1]
@@ -130,12 +123,7 @@ def input_gradients(model: nn.Module, inputs: Tensor) -> Tensor:
 
 @torch.no_grad()
 def settle_norms_(model: nn.Module, inputs: Tensor) -> None:
-    """Set the running estimates of every batch normalisation to what it sees of these inputs.
-
-    Args:
-        model: Left in training mode.
-        inputs: (N, ...), one batch.
-    """
+    """Set the running estimates of every batch normalisation to what it sees of these inputs."""
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -200,13 +188,8 @@ def autocorrelation(series: Tensor, max_lag: int = 15) -> Tensor:
 def covariance(series: Tensor) -> Tensor:
     """Average the product of the values at each two points, over the series.
 
-    Each series is scaled to mean square 1 first, so that none outweighs the others.
-
-    Args:
-        series: (R, N), R series of N values.
-
-    Returns:
-        (N, N): a bright diagonal alone for white noise, a broad band for a random walk.
+    Each of R series (R, N) is scaled to mean square 1 first, so that none outweighs the others.
+    The result (N, N) is a bright diagonal alone for white noise, a broad band for a random walk.
 
     Source: Balduzzi et al. 2017, figure 1, lower row.
     """
@@ -229,9 +212,7 @@ def autocorrelation_by_depth(
     inputs: Tensor,
     *,
     skip: bool,
-    beta: float = 1.0,
     num_nets: int = 10,
-    max_lag: int = 15,
     generator: torch.Generator,
 ) -> dict[int, Tensor]:
     """Measure the gradients' autocorrelation for rectifier nets of several depths.
@@ -240,22 +221,20 @@ def autocorrelation_by_depth(
         depths: Rectifier layers of each kind of net.
         inputs: (N,), a uniform grid.
         skip: Whether the layers add to their inputs.
-        beta: Factor of what they add.
         num_nets: Nets of each depth that are averaged over.
-        max_lag: Largest shift in grid points.
         generator: Draws all the weights.
 
     Returns:
-        Depth -> (max_lag + 1,).
+        Depth -> what `autocorrelation` gives.
 
     Source: Balduzzi et al. 2017, figure 2.
     """
 
     def measure(depth: int) -> Tensor:
         def build(draws: torch.Generator) -> nn.Module:
-            return rectifier_net(depth, skip=skip, beta=beta, generator=draws)
+            return rectifier_net(depth, skip=skip, generator=draws)
 
         series = gradient_series(build, inputs, num_nets=num_nets, generator=generator)
-        return autocorrelation(series, max_lag)
+        return autocorrelation(series)
 
     return {depth: measure(depth) for depth in depths}

@@ -12,6 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from course_utils.arithmetic import Layer, Size
 from course_utils.inspection.receptive import FieldTracker
 from course_utils.inspection.trace import (
+    Shape,
     empty_input,
     is_identity,
     kind_of,
@@ -85,14 +86,6 @@ class Summary:
         """Return the rows, with layer, type, output, parameters, multiply-adds and field."""
         columns = ("layer", "type", "output", "parameters", "multiply-adds", "field")
         return Table(columns, tuple(_cells(row) for row in self.rows), self.caption)
-
-    def to_dicts(self) -> list[dict[str, Any]]:
-        """Return one dictionary per row, for further computing: the fields of `LayerRow`."""
-        return [vars(row).copy() for row in self.rows]
-
-    def to_csv(self) -> str:
-        """Return the table with plain numbers, for a spreadsheet."""
-        return self.table().to_csv()
 
     def __str__(self) -> str:
         return str(self.table())
@@ -168,7 +161,9 @@ class _Recorder:
         with self.flops, self.fields or nullcontext():
             self.twin(self.pictures)
         for name, is_row in self.layers.items():
-            self._note_unused(name, is_row)
+            parameters = self._new_parameters(self.twin.get_submodule(name), is_row)
+            if parameters:
+                self._note(name, None, parameters, 0, None)
 
     def _begin(self, module: nn.Module, args: Any) -> None:
         self._charge()
@@ -181,7 +176,10 @@ class _Recorder:
             is_row = self.layers[name]
             parameters = self._new_parameters(module, is_row)
             if is_row or flops or parameters:
-                self._note(name, module, args, output, parameters, flops)
+                tensor = main_tensor(output)
+                shape = None if tensor is None else tuple(tensor.shape[1:])
+                field = self._field(module, args, tensor)
+                self._note(name, shape, parameters, flops, field)
 
         return end
 
@@ -199,13 +197,10 @@ class _Recorder:
         return sum(parameter.numel() for parameter in new)
 
     def _note(
-        self, name: str, module: nn.Module, args: Any, output: Any, parameters: int, flops: int
+        self, name: str, shape: Shape | None, parameters: int, flops: int, field: Size | None
     ) -> None:
-        tensor = main_tensor(output)
-        shape = None if tensor is None else tuple(tensor.shape[1:])
+        kind = kind_of(self.twin.get_submodule(name)).__name__
         multiply_adds = flops // (2 * len(self.pictures))
-        field = self._field(module, args, tensor)
-        kind = kind_of(module).__name__
         row = LayerRow(name or "(model)", kind, shape, parameters, multiply_adds, field)
         self.rows.append(row)
 
@@ -220,13 +215,6 @@ class _Recorder:
             return None
         height, width = field.size
         return height if height == width else (height, width)
-
-    def _note_unused(self, name: str, is_row: bool) -> None:
-        module = self.twin.get_submodule(name)
-        parameters = self._new_parameters(module, is_row)
-        if parameters:
-            kind = kind_of(module).__name__
-            self.rows.append(LayerRow(name or "(model)", kind, None, parameters, 0, None))
 
 
 # --- Helpers -----------------------------------------------------------------------------------

@@ -61,9 +61,6 @@ def without_storage(model: nn.Module) -> nn.Module:
     model comes along: hooks of `torch.nn.utils` that compute its weights (pruning, weight norm),
     methods of its own modules, and the checks of this course's models.
 
-    Args:
-        model: Any module; it stays as it is.
-
     Raises:
         ValueError: The model holds something that cannot be copied, or layers without sizes.
     """
@@ -126,12 +123,10 @@ def is_identity(module: nn.Module) -> bool:
 def empty_input(
     model: nn.Module, input_shape: Shape | Sequence[Shape], batch_size: int = 1
 ) -> Tensor | list[Tensor]:
-    """Return an input without storage: a batch, or a list of batches.
+    """Return an input without storage, of the type of the model's parameters.
 
-    Args:
-        model: Of its parameters the input has the type.
-        input_shape: Shape of one picture, such as (C, H, W); or a list of such shapes.
-        batch_size: How many pictures.
+    It is a batch of pictures of a shape such as (C, H, W), or a list of batches for a list of
+    shapes.
 
     Raises:
         ValueError: The shape is not made of positive integers.
@@ -158,10 +153,6 @@ def one_sentence(model: nn.Module, input_shape: object) -> Iterator[None]:
     """Run a copy without storage in here: whatever it raises becomes one sentence.
 
     Tensors that the model makes on its way have no storage either.
-
-    Args:
-        model: The model that is run, for the sentence.
-        input_shape: What it is given, for the sentence.
 
     Raises:
         ValueError: The model takes several inputs, looks at values, or cannot take this input.
@@ -215,32 +206,20 @@ def times(shape: Sequence[int]) -> str:
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation in words.
+    """One operation in words."""
 
-    Attributes:
-        text: Such as `3x3 conv, 64`.
-        kind: What it belongs to, which gives its colour.
-    """
-
-    text: str
-    kind: Kind
+    text: str  # such as `3x3 conv, 64`
+    kind: Kind  # what it belongs to, which gives its colour
 
 
 @dataclass(frozen=True)
 class Step:
-    """Operations that follow each other without a fork, and what they put out.
-
-    Attributes:
-        operations: In the order in which they run.
-        shapes: Of what comes out, without the batch axis; several if that is a list.
-        sources: Numbers of the steps whose output comes in.
-        name: Dotted name of the first operation's module; empty for a function.
-    """
+    """Operations that follow each other without a fork, and what they put out."""
 
     operations: tuple[Operation, ...]
-    shapes: tuple[Shape, ...]
-    sources: tuple[int, ...] = ()
-    name: str = ""
+    shapes: tuple[Shape, ...]  # of what comes out, without the batch axis; several if it is a list
+    sources: tuple[int, ...] = ()  # numbers of the steps whose output comes in
+    name: str = ""  # dotted name of the first operation's module; empty for a function
 
     @property
     def kind(self) -> Kind:
@@ -281,7 +260,9 @@ def describe(module: nn.Module) -> Operation:
     if isinstance(module, nn.Linear):
         return Operation(f"linear, {module.out_features}", "linear")
     if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
-        return Operation(_pool(module), "pooling")
+        word = "max" if isinstance(module, nn.MaxPool2d) else "average"
+        stride = _square(module.stride, lone=True)
+        return Operation(f"{word} pool {_square(module.kernel_size)} /{stride}", "pooling")
     if isinstance(module, nn.AdaptiveAvgPool2d):
         return Operation(f"average pool to {_square(module.output_size)}", "pooling")
     if isinstance(module, nn.GroupNorm):
@@ -301,11 +282,6 @@ def _convolution(module: nn.Conv2d) -> str:
     if module.stride not in (1, (1, 1)):
         text += f" /{_square(module.stride, lone=True)}"
     return text + (f", {module.groups} groups" if module.groups > 1 else "")
-
-
-def _pool(module: nn.MaxPool2d | nn.AvgPool2d) -> str:
-    word = "max" if isinstance(module, nn.MaxPool2d) else "average"
-    return f"{word} pool {_square(module.kernel_size)} /{_square(module.stride, lone=True)}"
 
 
 def _square(size: Any, *, lone: bool = False) -> str:
@@ -340,9 +316,8 @@ def _average(name: str, shape: Shape) -> Operation:
     """Name a mean by the map that it leaves."""
     if len(shape) == 1 or shape[1:] == (1, 1):
         return Operation("global average pool", "pooling")
-    return Operation(
-        "mean" if name == "mean" else f"average pool to {_square(shape[1:])}", "pooling"
-    )
+    text = "mean" if name == "mean" else f"average pool to {_square(shape[1:])}"
+    return Operation(text, "pooling")
 
 
 def _indexing(node: fx.Node) -> Operation:
@@ -365,19 +340,14 @@ class _Tracer(fx.Tracer):
 
 
 class _Recorder(fx.Interpreter):
-    """Runs a traced module; keeps what every node put out, and whose output it has changed.
-
-    Attributes:
-        results: Node -> its output.
-        renewed: Node that works in place -> the nodes whose output it has changed.
-        is_torn: Whether a part of a tensor was changed that is used as a whole later, or whose
-            other views are: there is no arrow for that.
-    """
+    """Runs a traced module; keeps what every node put out, and whose output it has changed."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
         self.results: dict[fx.Node, Any] = {}
-        self.renewed: dict[fx.Node, list[fx.Node]] = {}
+        self.renewed: dict[fx.Node, list[fx.Node]] = {}  # by the node that works in place
+        # Whether a part of a tensor was changed that is used as a whole later, or whose other
+        # views are: there is no arrow for that.
         self.is_torn = False
 
     def run_node(self, n: fx.Node) -> Any:
@@ -460,7 +430,7 @@ def _steps(module: nn.Module, recorder: _Recorder) -> list[Step]:
     steps: list[Step] = []
     number: dict[fx.Node, int] = {}  # node -> the step whose output it is
     for node, result in recorder.results.items():
-        shapes = _shapes(result)
+        shapes = tuple(tuple(tensor.shape[1:]) for tensor in tensors_in(result))  # of one picture
         sources = tuple(number[n] for n in node.all_input_nodes if n in number)
         if not shapes or (node.op != "placeholder" and not sources):
             continue  # a number, or a parameter
@@ -475,11 +445,6 @@ def _steps(module: nn.Module, recorder: _Recorder) -> list[Step]:
             steps.append(Step((_operation(node, module, shapes),), shapes, sources, name))
             number |= dict.fromkeys(recorder.renewed[node], number[node])
     return steps
-
-
-def _shapes(result: Any) -> tuple[Shape, ...]:
-    """Return the shapes of a tensor, or of the tensors in a list, without the batch axis."""
-    return tuple(tuple(tensor.shape[1:]) for tensor in tensors_in(result))
 
 
 def _operation(node: fx.Node, module: nn.Module, shapes: tuple[Shape, ...]) -> Operation:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from course_utils.inspection.modes import in_mode
+from course_utils.inspection.capture import hooked, in_mode
 
 __all__ = ["first_difference"]
 
@@ -16,19 +16,12 @@ TOLERANCE = 1e-4
 
 @dataclass(frozen=True, eq=False)
 class Call:
-    """One call of one layer that has weights of its own.
+    """One call of one layer that has weights of its own."""
 
-    Attributes:
-        name: Dotted name in its model.
-        layer: The layer.
-        before: What came in.
-        after: What went out.
-    """
-
-    name: str
+    name: str  # dotted, in its model
     layer: nn.Module
-    before: Tensor
-    after: Tensor
+    before: Tensor  # what came in
+    after: Tensor  # what went out
 
     def __str__(self) -> str:
         return f"{self.name} = {self.layer}"
@@ -40,7 +33,7 @@ class Call:
 
 
 def first_difference(model: nn.Module, reference: nn.Module, images: Tensor) -> str:
-    """Say where a model first differs from the one it should be, or "" if it does not.
+    """Say in a sentence where a model first differs from the right one, or "" if it does not.
 
     The layers with weights are compared in the order in which they run: what comes in, what they
     are, what goes out. Then the model gets the reference's weights, and the numbers themselves
@@ -51,9 +44,6 @@ def first_difference(model: nn.Module, reference: nn.Module, images: Tensor) -> 
         model: The one in question, made of modules.
         reference: The right one.
         images: (N, C, H, W), random numbers: zeros could hide a difference.
-
-    Returns:
-        One sentence, or "".
 
     Example:
         >>> right = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3))
@@ -72,36 +62,33 @@ def first_difference(model: nn.Module, reference: nn.Module, images: Tensor) -> 
         return _other_layers(mine, right[: len(mine)]) or f"your model stops after {end}: {error}"
     if not isinstance(output, Tensor):
         return f"your model returns {type(output).__name__}: return the logits, one tensor"
-    return (
-        _other_layers(mine, right)
-        or _other_counts(model, reference)
-        or _other_output(output, expected)
-        or _other_numbers(model, mine, reference, images)
-    )
+    if other := _other_layers(mine, right):
+        return other
+    num, wanted = (sum(p.numel() for p in m.parameters()) for m in (model, reference))
+    if num != wanted:
+        return (
+            f"your model has {num:,} parameters, expected {wanted:,}: is a layer made and not used?"
+        )
+    if output.shape != expected.shape:
+        return f"your output is {tuple(output.shape)}, expected {tuple(expected.shape)}"
+    return _other_numbers(model, mine, reference, images)
 
 
 @torch.no_grad()
 def _run(model: nn.Module, images: Tensor, steps: list[Call]) -> Any:
     """Run a model in evaluation mode; return its output, and append its steps to a list."""
-
-    def note(name: str) -> Any:
-        def hook(layer: nn.Module, args: Any, output: Any) -> None:
-            # Copies, since the next layer may overwrite its input.
-            steps.append(Call(name, layer, args[0].clone(), output.clone()))
-
-        return hook
-
-    handles = [
-        layer.register_forward_hook(note(name))
+    layers = {
+        layer: name
         for name, layer in model.named_modules()
         if any(True for _ in layer.parameters(recurse=False))
-    ]
-    try:
-        with in_mode(model, training=False):
-            return model(images)
-    finally:
-        for handle in handles:
-            handle.remove()
+    }
+
+    def note(layer: nn.Module, args: Any, output: Any) -> None:
+        # Copies, since the next layer may overwrite its input.
+        steps.append(Call(layers[layer], layer, args[0].clone(), output.clone()))
+
+    with hooked(layers, note), in_mode(model, training=False):
+        return model(images)
 
 
 def _other_layers(mine: list[Call], right: list[Call]) -> str:
@@ -132,21 +119,6 @@ def _other_layers(mine: list[Call], right: list[Call]) -> str:
 def _before(steps: list[Call], i: int) -> str:
     """Return what comes before layer i, counted from 1."""
     return f"layer {i - 1} ({steps[i - 2].name})" if i > 1 else "the picture"
-
-
-def _other_counts(model: nn.Module, reference: nn.Module) -> str:
-    """Say that there are parameters that no layer has used."""
-    mine, right = (sum(p.numel() for p in m.parameters()) for m in (model, reference))
-    if mine == right:
-        return ""
-    return f"your model has {mine:,} parameters, expected {right:,}: is a layer made and not used?"
-
-
-def _other_output(output: Tensor, expected: Tensor) -> str:
-    """Return an output of another shape."""
-    if output.shape == expected.shape:
-        return ""
-    return f"your output is {tuple(output.shape)}, expected {tuple(expected.shape)}"
 
 
 def _other_numbers(

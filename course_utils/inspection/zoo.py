@@ -1,18 +1,18 @@
 """The course's architectures side by side, without building them in memory."""
 
 import json
-from collections.abc import Iterable
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 
 from course_utils import models
 from course_utils.inspection.summary import Summary, summary
+from course_utils.inspection.trace import times
 from course_utils.models.registry import lookup
 from course_utils.tables import Table
 
-__all__ = ["Counts", "count", "kept_counts", "model_table", "summarise"]
+__all__ = ["count", "kept_counts", "model_table", "summarise"]
 
 
 def summarise(
@@ -21,7 +21,6 @@ def summarise(
     *,
     num_classes: int | None = None,
     depth: int | None = None,
-    training: bool = False,
     **switches: Any,
 ) -> Summary:
     """Summarise an architecture by its name.
@@ -31,11 +30,7 @@ def summarise(
         input_size: (C, H, W) of an image; None for the size the architecture is made for.
         num_classes: Number of logits; None for the architecture's own.
         depth: How deep to look, as in `summary`.
-        training: Run as in training, as in `summary`.
         **switches: The architecture's switches, as in `models.build`.
-
-    Returns:
-        The rows and their totals.
 
     Raises:
         ValueError: An unknown name or switch, or a size that the architecture cannot take.
@@ -49,32 +44,16 @@ def summarise(
         switches.setdefault("image_size", size[1])
     with torch.device("meta"):
         model = models.build(name, in_channels=size[0], num_classes=num_classes, **switches)
-    return summary(model, size, depth=depth, training=training)
+    return summary(model, size, depth=depth)
 
 
-class Counts(NamedTuple):
-    """What an architecture holds and computes, at the size and with the switches it is made for.
-
-    Attributes:
-        parameters: Learned values.
-        multiply_adds: For one image.
-    """
-
-    parameters: int
-    multiply_adds: int
+Counts = tuple[int, int]  # parameters, and multiply-adds for one image
 
 
 def count(name: str) -> Counts:
-    """Count an architecture's parameters and multiply-adds.
-
-    Args:
-        name: One of `models.names()`.
-
-    Raises:
-        ValueError: An unknown name.
-    """
+    """Count one of `models.names()`, at the size and with the switches that it is made for."""
     found = summarise(name, depth=0)
-    return Counts(found.parameters, found.multiply_adds)
+    return found.parameters, found.multiply_adds
 
 
 def kept_counts() -> dict[str, Counts]:
@@ -83,29 +62,20 @@ def kept_counts() -> dict[str, Counts]:
     `tools/count_models.py` writes them, and a test holds them against `count`.
     """
     text = Path(__file__).with_name("counts.json").read_text("utf-8")
-    return {name: Counts(*numbers) for name, numbers in json.loads(text).items()}
+    return {name: (held, computed) for name, (held, computed) in json.loads(text).items()}
 
 
-def model_table(names: Iterable[str] | None = None) -> Table:
-    """Set architectures side by side: input, classes, parameters, multiply-adds, source.
+def model_table() -> Table:
+    """Set all architectures side by side: input, classes, parameters, multiply-adds, source.
 
-    Args:
-        names: Some of `models.names()`; None for all.
+    Each stands there at the size and with the switches that it is made for.
 
-    Returns:
-        One row per architecture, each at the size and with the switches it is made for.
-
-    Raises:
-        ValueError: An unknown name.
-
-    >>> [row["parameters"] for row in model_table(["lenet5", "resnet20"])]
-    [61706, 269722]
+    >>> next(row["parameters"] for row in model_table() if row["model"] == "lenet5")
+    61706
     """
     columns = ("model", "input", "classes", "parameters", "multiply-adds", "source")
-    kept = kept_counts()
     rows = []
-    for name in models.names() if names is None else names:
+    for name, counts in kept_counts().items():
         entry = lookup(name)
-        size = " x ".join(map(str, entry.input_shape))
-        rows.append((name, size, entry.num_classes, *(kept.get(name) or count(name)), entry.source))
+        rows.append((name, times(entry.input_shape), entry.num_classes, *counts, entry.source))
     return Table(columns, tuple(rows), "Architectures of the course; multiply-adds per picture")

@@ -19,7 +19,9 @@ from course_utils.plots.convolution import (
 )
 from course_utils.plots.depth_experiments import (
     plot_ablations,
+    plot_feature_reuse,
     plot_gates,
+    plot_landscape,
     plot_shattering,
 )
 from course_utils.plots.display import show
@@ -35,7 +37,6 @@ from course_utils.plots.images import (
     plot_prediction,
     plot_tasks,
 )
-from course_utils.plots.landscape import plot_landscape
 from course_utils.plots.lines import (
     plot_autocorrelation,
     plot_by_depth,
@@ -43,7 +44,6 @@ from course_utils.plots.lines import (
     plot_loss_lines,
 )
 from course_utils.plots.normalization import plot_norms
-from course_utils.plots.reuse import plot_feature_reuse
 from course_utils.plots.training import (
     LivePlot,
     plot_confusion,

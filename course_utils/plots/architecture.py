@@ -77,35 +77,26 @@ def plot_block(
             f"{type(module).__name__} has {len(steps)} steps, of which {MOST_STEPS} can be drawn: "
             "draw its parts, or name types to be drawn as one box by whole="
         )
-    boxes = [_box(step) for step in steps]
-    rows, arrows = arrange(steps, lambda k, passing: _room(boxes[k], steps[k], passing))
-    drawing = _Drawing(steps, boxes, rows, arrows)
-    return drawing.figure(title)
+    rows, arrows = arrange(steps, lambda k, passing: _room(steps[k], passing))
+    return _Drawing(steps, rows, arrows).figure(title)
 
 
-@dataclass(frozen=True)
-class _Box:
-    """Size of a step's picture, in inches."""
-
-    width: float
-    height: float
-
-
-def _box(step: Step) -> _Box:
+def _box(step: Step) -> tuple[float, float]:
+    """Return width and height of a step's picture, in inches."""
     if _is_round(step):
-        return _Box(0.3, 0.3)
+        return 0.3, 0.3
     longest = max(len(operation.text) for operation in step.operations)
-    return _Box(longest * CHARACTER + 0.2, CELL * len(step.operations) + 0.04)
+    return longest * CHARACTER + 0.2, CELL * len(step.operations) + 0.04
 
 
 def _is_round(step: Step) -> bool:
     return step.kind == "join" and len(step.operations[0].text) == 1
 
 
-def _room(box: _Box, step: Step, passing: bool) -> tuple[float, float]:
+def _room(step: Step, passing: bool) -> tuple[float, float]:
     """Return left and right of a slot's centre, with the label beside its arrow."""
     label = len(_size(step.shapes)) * DIGIT + 0.1
-    side = max(box.width / 2 + 0.1, label)
+    side = max(_box(step)[0] / 2 + 0.1, label)
     return (0.12, label) if passing else (side, side)
 
 
@@ -121,22 +112,19 @@ class _Drawing:
     """Draws steps that have a place; inches from the upper left corner, y pointing down."""
 
     def __init__(
-        self,
-        steps: Sequence[Step],
-        boxes: Sequence[_Box],
-        rows: Sequence[Sequence[Slot]],
-        arrows: Sequence[Arrow],
+        self, steps: Sequence[Step], rows: Sequence[Sequence[Slot]], arrows: Sequence[Arrow]
     ) -> None:
-        self.steps, self.boxes, self.rows, self.arrows = steps, boxes, rows, arrows
+        self.steps, self.rows, self.arrows = steps, rows, arrows
+        self.boxes = [_box(step) for step in steps]
         self.width = max(slot.x + slot.right for row in rows for slot in row)
         self.tops: list[float] = []
-        self.heights = [max(boxes[s.step].height for s in row if not s.passing) for row in rows]
+        self.heights = [max(self.boxes[s.step][1] for s in row if not s.passing) for row in rows]
         y = 0.05
         for height in self.heights:
             self.tops.append(y)
             y += height + GAP
         self.height = y - GAP + 0.05
-        self.row = {id(slot): i for i, row in enumerate(rows) for slot in row}
+        self.row = {slot: i for i, row in enumerate(rows) for slot in row}
 
     def figure(self, title: str) -> Figure:
         """Return the figure, as large as what is on it."""
@@ -155,11 +143,11 @@ class _Drawing:
         return figure
 
     def _middle(self, slot: Slot) -> tuple[float, float]:
-        row = self.row[id(slot)]
+        row = self.row[slot]
         return slot.x + self.shift, self.tops[row] + self.heights[row] / 2
 
     def _draw_step(self, axes: Axes, slot: Slot) -> None:
-        step, box = self.steps[slot.step], self.boxes[slot.step]
+        step, (width, height) = self.steps[slot.step], self.boxes[slot.step]
         x, y = self._middle(slot)
         if step.kind in ("input", "output"):
             axes.text(x, y, step.kind, fontsize=FONT, ha="center", va="center", style="italic")
@@ -168,8 +156,7 @@ class _Drawing:
             axes.text(x, y, step.operations[0].text, fontsize=FONT + 3, ha="center",
                       va="center_baseline")  # fmt: skip
         else:
-            top = y - box.height / 2
-            _draw_cells(axes, step.operations, x - box.width / 2, top, box)
+            _draw_cells(axes, step.operations, x - width / 2, y - height / 2, (width, height))
 
     def _draw_arrow(self, axes: Axes, arrow: Arrow) -> None:
         vertices, codes = self._route(arrow)
@@ -189,29 +176,27 @@ class _Drawing:
     def _draw_label(self, axes: Axes, arrow: Arrow) -> None:
         """Write the size beside the line, on the side that other lines leave free."""
         x, y = self._label_place(arrow)
-        first = arrow.slots[0]
-        left = len(arrow.slots) == 2 and self._crowd(arrow) > x - self.shift + 0.02
-        text = _size(self.steps[first.step].shapes)
+        left = len(arrow) == 2 and self._crowd(arrow) > x - self.shift + 0.02
+        text = _size(self.steps[arrow[0].step].shapes)
         axes.text(x - 0.05 if left else x + 0.05, y, text, fontsize=SMALL, va="center",
                   ha="right" if left else "left", color="0.1",
                   bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6})  # fmt: skip
 
     def _crowd(self, arrow: Arrow) -> float:
         """Return the mean x of the lines that share an end with this one, or of its own curve."""
-        first, last = arrow.slots[0], arrow.slots[-1]
+        first, last = arrow[0], arrow[-1]
         if abs(first.x - last.x) > 0.05:
             return last.x if len(self._arriving(last)) > 1 else first.x
-        joining = [a.slots[-2].x for a in self.arrows if a.slots[-1] is last]
-        leaving = [a.slots[1].x for a in self.arrows if a.slots[0] is first]
+        joining = [a[-2].x for a in self.arrows if a[-1] is last]
+        leaving = [a[1].x for a in self.arrows if a[0] is first]
         return sum(joining + leaving) / len(joining + leaving)
 
     def _route(self, arrow: Arrow) -> tuple[list[tuple[float, float]], list[int]]:
         """Return a line that curves between rows and runs straight beside the steps it passes."""
-        first, *_, last = arrow.slots
-        x, y = self._middle(first)
-        here = (x, y + self.boxes[first.step].height / 2)
+        first, *_, last = arrow
+        here = self._exit(first)
         vertices, codes = [here], [int(Path.MOVETO)]
-        for slot in arrow.slots[1:]:
+        for slot in arrow[1:]:
             goal = self._entry(arrow) if slot is last else self._beside(slot, top=True)
             middle = (here[1] + goal[1]) / 2
             vertices += [(here[0], middle), (goal[0], middle), goal]
@@ -224,62 +209,61 @@ class _Drawing:
         return vertices, codes
 
     def _beside(self, slot: Slot, *, top: bool) -> tuple[float, float]:
-        row = self.row[id(slot)]
+        row = self.row[slot]
         y = self.tops[row] + (0 if top else self.heights[row])
         return slot.x + self.shift, y
 
     def _arriving(self, slot: Slot) -> list[Arrow]:
-        arriving = [arrow for arrow in self.arrows if arrow.slots[-1] is slot]
-        return sorted(arriving, key=lambda arrow: arrow.slots[-2].x)
+        arriving = [arrow for arrow in self.arrows if arrow[-1] is slot]
+        return sorted(arriving, key=lambda arrow: arrow[-2].x)
+
+    def _exit(self, slot: Slot) -> tuple[float, float]:
+        """Return where arrows begin: below the middle of their step."""
+        x, y = self._middle(slot)
+        return x, y + self.boxes[slot.step][1] / 2
 
     def _entry(self, arrow: Arrow) -> tuple[float, float]:
         """Return where an arrow ends: on top of its step, beside the others that end there."""
-        slot = arrow.slots[-1]
-        box = self.boxes[slot.step]
+        slot = arrow[-1]
+        width, height = self.boxes[slot.step]
         arriving = self._arriving(slot)
         place = arriving.index(arrow) - (len(arriving) - 1) / 2
-        spread = min(0.16, box.width * 0.8 / len(arriving))
+        spread = min(0.16, width * 0.8 / len(arriving))
         x, y = self._middle(slot)
-        return x + place * spread, y - box.height / 2 + (0.02 if box.width < 0.4 else 0)
+        return x + place * spread, y - height / 2 + (0.02 if width < 0.4 else 0)
 
     def _label_place(self, arrow: Arrow) -> tuple[float, float]:
         """Return the straight part of the line, or the end that it shares with fewer lines."""
-        if len(arrow.slots) > 2:
-            return self._middle(arrow.slots[-2])
-        first, last = arrow.slots
-        below = self._middle(first)[1] + self.boxes[first.step].height / 2
-        above = self._entry(arrow)[1]
+        if len(arrow) > 2:
+            return self._middle(arrow[-2])
+        first, last = arrow
+        (start, below), (end, above) = self._exit(first), self._entry(arrow)
         joins = len(self._arriving(last)) > 1
-        forks = sum(other.slots[0] is first for other in self.arrows) > 1
+        forks = sum(other[0] is first for other in self.arrows) > 1
         if joins == forks:
-            return (first.x + self._entry(arrow)[0] + self.shift) / 2, (below + above) / 2
-        if joins:
-            return first.x + self.shift, below + 0.13
-        return last.x + self.shift, above - 0.15
+            return (start + end) / 2, (below + above) / 2
+        return (start, below + 0.13) if joins else (last.x + self.shift, above - 0.15)
 
 
 def _draw_cells(
-    axes: Axes, operations: Sequence[Operation], x: float, top: float, box: _Box
+    axes: Axes, operations: Sequence[Operation], x: float, top: float, size: tuple[float, float]
 ) -> None:
     """Draw the operations of one step as cells on top of each other."""
-    height = box.height / len(operations)
+    width, height = size[0], size[1] / len(operations)
     for i, operation in enumerate(operations):
         y = top + i * height
-        cell = Rectangle((x, y), box.width, height, facecolor=_tint(operation.kind),
+        cell = Rectangle((x, y), width, height, facecolor=_tint(operation.kind),
                          edgecolor="0.25", linewidth=0.9)  # fmt: skip
         axes.add_patch(cell)
-        axes.text(x + box.width / 2, y + height / 2, operation.text, fontsize=SMALL,
+        axes.text(x + width / 2, y + height / 2, operation.text, fontsize=SMALL,
                   ha="center", va="center_baseline")  # fmt: skip
 
 
 def _tint(kind: str, strength: float = 0.3) -> tuple[float, float, float]:
     """Return the colour of a kind, light enough to write on."""
-    red, green, blue = to_rgb(COLOURS.get(kind, "white"))
-    return (
-        1 - strength * (1 - red),
-        1 - strength * (1 - green),
-        1 - strength * (1 - blue),
-    )
+    parts = to_rgb(COLOURS.get(kind, "white"))
+    red, green, blue = (1 - strength * (1 - part) for part in parts)
+    return red, green, blue
 
 
 def _canvas(width: float, height: float, top: float = 0.0) -> tuple[Figure, Axes]:

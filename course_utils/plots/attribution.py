@@ -51,7 +51,9 @@ def plot_attribution(
         signed = any(bool((maps[kind] < 0).any()) for maps in models.values())
         for column, (name, maps) in enumerate(models.items(), start=1):
             axes = figure.add_subplot(grid[row, column])
-            _draw_map(axes, maps[kind], tuple(picture.shape[-2:]), mask, signed=signed)
+            _draw_map(axes, maps[kind], picture.shape[-2:], signed=signed)
+            if mask is not None:
+                _outline(axes, mask, "black" if signed else YELLOW)
             bare(axes, name if row == 0 else "")
             if column == 1:
                 axes.set_ylabel(kind, fontsize=FONT)
@@ -100,18 +102,7 @@ def plot_overlays(
 
 
 def overlay(picture: Tensor, values: Tensor) -> np.ndarray:
-    """Lay a map in colour over a picture in grey.
-
-    Args:
-        picture: (C, H, W), uint8 or float in [0, 1].
-        values: (H, W), not negative; drawn from zero to its largest value.
-
-    Returns:
-        (H, W, 3), RGB in [0, 1]: three parts of the map's colour and two of the picture's grey.
-
-    Raises:
-        ValueError: The map is not as large as the picture.
-    """
+    """Lay a map (H, W) in colour over a picture (C, H, W) in grey, three parts to two."""
     if values.shape != picture.shape[1:]:
         raise ValueError(f"map {tuple(values.shape)} on picture {tuple(picture.shape)}: stretch it")
     pixels = to_hwc(picture) / (1.0 if picture.is_floating_point() else 255)
@@ -126,15 +117,11 @@ def _outline(axes: Axes, mask: Tensor, colour: str) -> None:
     axes.contour(mask.cpu().numpy(), levels=[0.5], colors=colour, linewidths=1.1)
 
 
-def _draw_map(
-    axes: Axes, values: Tensor, size: tuple[int, ...], mask: Tensor | None, *, signed: bool
-) -> None:
-    """Draw one map over the area of the picture, and the outline of the object on it."""
+def _draw_map(axes: Axes, values: Tensor, size: Sequence[int], *, signed: bool) -> None:
+    """Draw one map over the area of the picture."""
     array = values.detach().cpu().numpy()
     height, width = size
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)
     top = float(np.abs(array).max()) or 1.0
     colours, low = (SIGNED, -top) if signed else (INTENSITY, 0.0)
     axes.imshow(array, cmap=colours, vmin=low, vmax=top, extent=extent, interpolation="nearest")
-    if mask is not None:
-        _outline(axes, mask, "black" if signed else YELLOW)

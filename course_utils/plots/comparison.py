@@ -5,12 +5,13 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Annotation
-from matplotlib.transforms import Bbox
+from matplotlib.transforms import Bbox, BboxBase
 
 from course_utils.plots.style import BLUE, FONT, RED, new_figure, per_cent, tidy
 
@@ -54,12 +55,7 @@ class ComparisonRow:
 
 
 def pareto_front(rows: Sequence[ComparisonRow], cost: str) -> list[ComparisonRow]:
-    """Return the models that no other beats at the same or a lower cost, the cheapest first.
-
-    Args:
-        rows: The models.
-        cost: The name of a cost that all of them have.
-    """
+    """Return the models that no other beats at the same or a lower cost, the cheapest first."""
     front: list[ComparisonRow] = []
     for row in sorted(rows, key=lambda row: (row.costs[cost], -row.accuracy)):
         if not front or row.accuracy > front[-1].accuracy:
@@ -151,7 +147,7 @@ def _label_points(
     for row in order:
         label = axes.annotate(row.label, (row.costs[cost], row.accuracy), fontsize=LABEL,
                               ha="center", va="center", xytext=(0, 0),
-                              textcoords="offset points")  # fmt: skip
+                              textcoords="offset points", parse_math=False)  # fmt: skip
         label.set_in_layout(False)
         taken.append(_place(canvas, axes, label, taken))
 
@@ -164,7 +160,7 @@ def _place(canvas: FigureCanvasAgg, axes: Axes, label: Annotation, taken: Sequen
     for x, y in _places(box.width / scale, box.height / scale):
         moved = box.translated(x * scale, y * scale)
         covered = sum(_overlap(moved, other, CLEARANCE * scale) for other in taken)
-        covered += _outside(moved, axes.bbox)
+        covered += moved.width * moved.height - _overlap(moved, axes.bbox)
         if covered < least:
             best, least = (x, y), covered
         if not covered:
@@ -189,21 +185,15 @@ def _places(width: float, height: float) -> Iterator[tuple[float, float]]:
     """Yield where a label's middle could be, in points from its point; the best first."""
     for distance in DISTANCES:
         for angle in ANGLES:
-            cos, sin = math.cos(math.radians(angle)), math.sin(math.radians(angle))
-            yield cos * distance + _sign(cos) * width / 2, sin * distance + _sign(sin) * height / 2
-
-
-def _sign(value: float) -> int:
-    return 0 if abs(value) < 1e-6 else int(math.copysign(1, value))
+            x, y = math.cos(math.radians(angle)), math.sin(math.radians(angle))
+            side, above = np.sign((round(x, 6), round(y, 6)))
+            yield x * distance + side * width / 2, y * distance + above * height / 2
 
 
 def _occupied(axes: Axes, row: ComparisonRow, cost: str, radius: float) -> Bbox:
     """Return the box around a point of some radius and its bar, in pixels."""
-    low, high = row.accuracy - row.deviation, row.accuracy + row.deviation
-    [left, bottom], [right, top] = axes.transData.transform(
-        [(row.costs[cost], low), (row.costs[cost], high)]
-    )
-    return Bbox([[left - radius, bottom - radius], [right + radius, top + radius]])
+    ends = row.accuracy - row.deviation, row.accuracy + row.deviation
+    return Bbox(axes.transData.transform([(row.costs[cost], y) for y in ends])).padded(radius)
 
 
 def _steps(axes: Axes, front: Sequence[ComparisonRow], cost: str) -> list[Bbox]:
@@ -222,14 +212,8 @@ def _crowd(axes: Axes, rows: Sequence[ComparisonRow], row: ComparisonRow, cost: 
     return sum(1 / (1 + math.dist(mine, place)) for place in places)
 
 
-def _overlap(box: Bbox, other: Bbox, clearance: float) -> float:
+def _overlap(box: Bbox, other: BboxBase, clearance: float = 0.0) -> float:
     """Return the area two boxes share, in square pixels, with some distance around the first."""
     width = min(box.x1, other.x1) - max(box.x0, other.x0) + clearance
     height = min(box.y1, other.y1) - max(box.y0, other.y0) + clearance
     return max(width, 0) * max(height, 0)
-
-
-def _outside(box: Bbox, frame: Bbox) -> float:
-    """Return the area of a box that lies outside a frame, in square pixels."""
-    inside = Bbox.intersection(box, frame)
-    return box.width * box.height - (inside.width * inside.height if inside else 0)

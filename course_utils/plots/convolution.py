@@ -31,6 +31,7 @@ from course_utils.plots.style import (
     SIGNED,
     SKY,
     bare,
+    colour_bar,
     new_figure,
     number,
     tidy,
@@ -84,7 +85,8 @@ def plot_grids(
         bare(axes, title)
     for axes, cells in zip(panels, framed, strict=False):
         for row, column in cells:
-            _frame(axes, row, column)
+            frame = Rectangle((column - 0.45, row - 0.45), 0.9, 0.9, fill=False, edgecolor=RED)
+            axes.add_patch(frame).set_linewidth(2.2)
     return figure
 
 
@@ -204,12 +206,6 @@ def _hatch_rim(axes: Axes, shape: tuple[int, ...], width: int) -> None:
             text.set(color="0.35", style="italic")
 
 
-def _frame(axes: Axes, row: float, column: float) -> None:
-    """Put a red frame around one cell."""
-    cell = (column - 0.45, row - 0.45)
-    axes.add_patch(Rectangle(cell, 0.9, 0.9, fill=False, edgecolor=RED, linewidth=2.2))
-
-
 # --- Weight matrices and other maps ------------------------------------------------------------
 
 
@@ -255,8 +251,7 @@ def plot_maps(
         axes.set_xlabel(xlabel, fontsize=FONT)
     panels[0, 0].set_ylabel(ylabel, fontsize=FONT)
     if shared:
-        bar = figure.colorbar(scale, ax=list(panels.flat[: len(maps)]), shrink=0.8, aspect=15)
-        bar.ax.tick_params(labelsize=FONT - 2)
+        colour_bar(figure, scale, list(panels.flat[: len(maps)]), shrink=0.8, aspect=15)
     return figure
 
 
@@ -331,12 +326,9 @@ def plot_filters(kernels: Mapping[str, Tensor], responses: Sequence[Tensor]) -> 
     ):
         row, column = divmod(index, columns)
         _draw_kernel(panels[2 * row, column], kernel, name)
-        _draw_response(panels[2 * row + 1, column], response, signed=_sums_to_zero(kernel))
+        signed = abs(float(kernel.double().sum())) < 1e-5
+        _draw_response(panels[2 * row + 1, column], response, signed=signed)
     return figure
-
-
-def _sums_to_zero(kernel: Tensor) -> bool:
-    return abs(float(kernel.double().sum())) < 1e-5
 
 
 def _draw_kernel(axes: Axes, kernel: Tensor, name: str) -> None:
@@ -365,23 +357,14 @@ def _draw_response(axes: Axes, response: Tensor, *, signed: bool) -> None:
 
 @dataclass(frozen=True)
 class Level:
-    """One row of a receptive-field figure: the positions of a layer, or the pixels.
+    """One row of a receptive-field figure: the positions of a layer, or the pixels."""
 
-    Attributes:
-        label: What stands at its left.
-        num: Number of positions, padding not counted.
-        seen: First and last position that is seen; either may lie in the padding.
-        offset: Where position 0 is drawn, in pixels of the picture.
-        jump: Distance between neighbouring positions, in pixels of the picture.
-        merged: Whether neighbours are drawn as one bar.
-    """
-
-    label: str
-    num: int
-    seen: tuple[int, int]
-    offset: float
-    jump: int
-    merged: bool
+    label: str  # what stands at its left
+    num: int  # positions, padding not counted
+    seen: tuple[int, int]  # first and last position that is seen; either may lie in the padding
+    offset: float  # where position 0 is drawn, in pixels of the picture
+    jump: int  # distance between neighbouring positions, in pixels of the picture
+    merged: bool  # whether neighbours are drawn as one bar
 
     @property
     def half(self) -> float:
@@ -432,10 +415,9 @@ def _levels(layers: Sequence[Layer], n: int, output: int | None) -> list[Level]:
         raise ValueError(f"output {output} does not exist: the last layer has {sizes[-1]}")
     fields = [Field(), *receptive_fields(layers)]
     names = ["picture", *(layer.name or f"{layer.k} wide" for layer in layers)]
+    ranges = seen_ranges(layers, output)
     levels = []
-    for name, num, field, seen in zip(
-        names, sizes, fields, seen_ranges(layers, output), strict=True
-    ):
+    for name, num, field, seen in zip(names, sizes, fields, ranges, strict=True):
         middle = _plain(field.start) + (_plain(field.size) - 1) / 2
         label = f"{name}: {seen[1] - seen[0] + 1} of {num}"
         levels.append(Level(label, num, seen, middle, _plain(field.jump), merged=n > NARROW))
@@ -445,12 +427,7 @@ def _levels(layers: Sequence[Layer], n: int, output: int | None) -> list[Level]:
 def seen_ranges(layers: Sequence[Layer], output: int) -> list[tuple[int, int]]:
     """Return the first and last position that an output sees at each level, the picture first.
 
-    Args:
-        layers: The stack, from the picture upwards; its sizes are plain integers.
-        output: Which output of the last layer.
-
-    Returns:
-        One range more than layers; what lies below 0 or past the edge is padding.
+    There is one level more than layers; what lies below 0 or past the edge is padding.
     """
     ranges = [(output, output)]
     for layer in reversed(layers):
@@ -481,13 +458,9 @@ def _draw_level(axes: Axes, height: int, level: Level) -> None:
         inside, real = first <= run[0] <= last, 0 <= run[0] < level.num
         colour = (SKY if height else ORANGE) if real else "white"
         left, right = level.x(run[0]) - level.half, level.x(run[-1]) + level.half
-        box = Rectangle((left, height - 0.28), right - left, 0.56)
-        box.set(
-            facecolor=colour if inside else "0.93",
-            edgecolor="0.35" if inside else "0.7",
-            linestyle="-" if real else ":",
-        )
-        axes.add_patch(box)
+        fill, edge = (colour, "0.35") if inside else ("0.93", "0.7")
+        box = Rectangle((left, height - 0.28), right - left, 0.56, facecolor=fill, edgecolor=edge)
+        axes.add_patch(box).set_linestyle("-" if real else ":")
 
 
 def _draw_cone(axes: Axes, height: int, below: Level, above: Level) -> None:

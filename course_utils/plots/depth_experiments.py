@@ -1,29 +1,47 @@
-"""Figures of the experiments on depth: shattered gradients, gates, and blocks taken out."""
+"""Figures of the experiments on depth: gradients, gates, blocks, reused maps and landscapes."""
 
 from collections.abc import Mapping, Sequence
 
+import numpy as np
+from matplotlib import colormaps
 from matplotlib.axes import Axes
+from matplotlib.colors import BoundaryNorm
+from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
+from matplotlib.patches import Rectangle
 from torch import Tensor
 
-from course_utils.inspection.ablation import Ablation
+from course_utils.inspection import Ablation, Landscape, ReuseMap
 from course_utils.inspection.shattering import covariance
 from course_utils.plots.style import (
     BLACK,
     FONT,
     INTENSITY,
     LINES,
+    ORANGE,
+    RED,
     SIGNED,
+    colour_bar,
     new_figure,
     per_cent,
     tidy,
     whole_ticks,
 )
 
-__all__ = ["plot_ablations", "plot_gates", "plot_shattering"]
+__all__ = [
+    "plot_ablations",
+    "plot_feature_reuse",
+    "plot_gates",
+    "plot_landscape",
+    "plot_shattering",
+]
 
 CHANCE = 0.1  # of ten classes
 MANY_BLOCKS = 12  # as many as one panel has room to name
+MOST_LABELS = 14  # ticks that a panel of reused maps has room for
+NUM_LEVELS = 14  # contours: enough to see a shape, few enough to count
+LARGEST_PANELS = 4
 
 
 def plot_shattering(series: Mapping[str, Tensor], inputs: Tensor) -> Figure:
@@ -88,9 +106,7 @@ def plot_gates(gates: Sequence[Sequence[float]]) -> Figure:
     whole_ticks(axes.xaxis)
     whole_ticks(axes.yaxis)
     axes.tick_params(labelsize=FONT - 1)
-    bar = figure.colorbar(image, ax=axes)
-    bar.set_label("mean of T: 0 carries,\n1 transforms", fontsize=FONT - 1)
-    bar.ax.tick_params(labelsize=FONT - 2)
+    colour_bar(figure, image, axes, "mean of T: 0 carries,\n1 transforms")
     return figure
 
 
@@ -121,3 +137,113 @@ def plot_ablations(ablations: Mapping[str, Ablation]) -> Figure:
     panels[0].set_ylabel("accuracy (dotted: chance)", fontsize=FONT)
     per_cent(panels[0].yaxis)
     return figure
+
+
+def plot_feature_reuse(maps: Sequence[ReuseMap]) -> Figure:
+    """Draw for each dense block how strongly each layer weighs the maps of each earlier one.
+
+    Each column is drawn relative to its largest weight. A frame stands around the column of what
+    reads the finished block: a transition, or the classifier.
+
+    Args:
+        maps: What `feature_reuse` returns, or some of it.
+
+    Raises:
+        ValueError: There is no map.
+
+    Source: Huang et al. 2017, figure 5.
+    Differs: the paper's colours stand for the mean absolute weight itself; see `ReuseMap.relative`.
+    """
+    if not maps:
+        raise ValueError("no maps to draw: give what feature_reuse(model) returns")
+    figure = new_figure(2.35 * len(maps) + 0.7, 2.75)
+    panels = figure.subplots(1, len(maps), squeeze=False)[0]
+    images = [_draw_block(axes, block) for axes, block in zip(panels, maps, strict=True)]
+    for number, axes in enumerate(panels, start=1):
+        axes.set_title(f"block {number}", fontsize=FONT)
+    panels[0].set_ylabel("maps made by layer", fontsize=FONT)
+    label = "mean |weight|, largest\nof a column = 1"
+    colour_bar(figure, images[-1], list(panels), label, shrink=0.75, pad=0.02)
+    return figure
+
+
+def _draw_block(axes: Axes, block: ReuseMap) -> AxesImage:
+    """Draw one triangle; what a layer cannot read stays white."""
+    colours = colormaps[INTENSITY].with_extremes(bad="white")
+    image = axes.imshow(block.relative().cpu().numpy(), cmap=colours, vmin=0, vmax=1)
+    last = len(block.targets) - 1
+    frame = Rectangle((last - 0.5, -0.5), 1, len(block.sources), fill=False, edgecolor=RED)
+    frame.set(linewidth=2, clip_on=False)
+    axes.add_patch(frame)
+    _label(axes, block)
+    axes.set_xlabel("read by layer", fontsize=FONT)
+    axes.spines[:].set_visible(False)
+    return image
+
+
+def _label(axes: Axes, block: ReuseMap) -> None:
+    """Name rows and columns: the first and last always, of many layers every second or third."""
+    step = -(-len(block.sources) // MOST_LABELS)
+    columns, rows = list(block.targets), list(block.sources)
+    shown = [i for i in range(0, len(columns) - 1, step) if i < len(columns) - step]
+    ticks = [*shown, len(columns) - 1]
+    axes.set_xticks(ticks, [columns[i] for i in ticks], fontsize=FONT - 2)
+    axes.get_xticklabels()[-1].set(rotation=30, ha="right", rotation_mode="anchor")
+    ticks = list(range(0, len(rows), step))
+    axes.set_yticks(ticks, [rows[i] for i in ticks], fontsize=FONT - 2)
+
+
+def plot_landscape(landscapes: Mapping[str, Landscape]) -> Figure:
+    """Draw one or several loss landscapes side by side, on one common scale.
+
+    A cross marks the model. The levels are evenly spaced in log loss. Equal colours mean equal
+    losses in all panels, which is what makes them comparable; that needs directions with filter
+    normalisation.
+
+    Args:
+        landscapes: Title -> what `loss_surface` returned.
+
+    Raises:
+        ValueError: There is no landscape, too many for one figure, or no range of losses.
+    """
+    if not 1 <= len(landscapes) <= LARGEST_PANELS:
+        raise ValueError(f"{len(landscapes)} landscapes: one figure holds 1 to {LARGEST_PANELS}")
+    levels = _levels([found.losses for found in landscapes.values()])
+    figure = new_figure(2.9 * len(landscapes) + 1.0, 3.2)
+    panels = figure.subplots(1, len(landscapes), squeeze=False)[0]
+    for axes, (title, landscape) in zip(panels, landscapes.items(), strict=True):
+        filled = _draw_contours(axes, landscape, levels)
+        axes.set_title(title, fontsize=FONT)
+        axes.set_xlabel("first direction", fontsize=FONT)
+    panels[0].set_ylabel("second direction", fontsize=FONT)
+    bar = figure.colorbar(filled, ax=list(panels), ticks=levels[::3], format="%.3g")
+    bar.set_label("loss", fontsize=FONT)
+    bar.ax.tick_params(labelsize=FONT - 2)
+    return figure
+
+
+def _levels(losses: Sequence[Tensor]) -> np.ndarray:
+    """Return levels from the lowest loss to the highest finite one, (NUM_LEVELS,)."""
+    finite = np.concatenate([values.numpy()[np.isfinite(values.numpy())] for values in losses])
+    if finite.size == 0:
+        raise ValueError("no loss is finite: take smaller steps away from the model")
+    low, high = float(finite.min()), float(finite.max())
+    if not 0 < low < high:
+        raise ValueError(
+            f"losses from {low:.3g} to {high:.3g} give no levels: take larger steps, "
+            "and a loss above 0"
+        )
+    return np.geomspace(low, high, NUM_LEVELS)
+
+
+def _draw_contours(axes: Axes, landscape: Landscape, levels: np.ndarray) -> QuadContourSet:
+    """Draw one plane: what is above the highest level, or not finite, has the highest colour."""
+    losses = np.nan_to_num(landscape.losses.numpy(), nan=np.inf).clip(levels[0], levels[-1])
+    x, y = landscape.x.numpy(), landscape.y.numpy()
+    norm = BoundaryNorm(levels, ncolors=256)
+    filled = axes.contourf(x, y, losses, levels=levels, cmap=INTENSITY, norm=norm)
+    axes.contour(x, y, losses, levels=levels, colors="white", linewidths=0.4)
+    axes.plot(0, 0, marker="x", color=ORANGE, markersize=7, markeredgewidth=2)
+    axes.set_aspect("equal")
+    axes.tick_params(labelsize=FONT - 1)
+    return filled

@@ -18,17 +18,10 @@ LARGE = 120_000  # bytes: beyond this a figure holds photos, which bear a lossy 
 
 
 def to_html(figure: Figure, alt: str) -> str:
-    """Return an `<img>` that holds the figure as WebP and its alt text.
+    """Return an `<img>` that holds the figure as WebP, and its alt text as `show` takes it.
 
     The picture is part of the text, so it survives in an exported page, in an untrusted
     notebook and without a network.
-
-    Args:
-        figure: What to draw.
-        alt: What the figure says, in a sentence.
-
-    Raises:
-        ValueError: The alt text is empty.
     """
     if not alt.strip():
         raise ValueError("alt is empty: say in a sentence what the figure shows")

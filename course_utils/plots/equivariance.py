@@ -134,15 +134,7 @@ def plot_frequency_responses(kernels: Mapping[str, Tensor], picture: Tensor) -> 
 
 
 def frequency_response(kernel: Tensor, size: int) -> Tensor:
-    """Return by what a filter multiplies the amplitude of each frequency.
-
-    Args:
-        kernel: (k, k).
-        size: Frequencies along each axis, from 0 to just below 1 cycle per pixel.
-
-    Returns:
-        (size, size), not negative; frequency 0 comes first.
-    """
+    """Return by what a filter (k, k) multiplies each of size x size frequencies, 0 first."""
     return torch.fft.fft2(kernel, s=(size, size)).abs()
 
 

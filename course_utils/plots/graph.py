@@ -40,49 +40,30 @@ def merge(steps: Sequence[Step]) -> list[Step]:
 # --- Layout ------------------------------------------------------------------------------------
 
 
-@dataclass
+@dataclass(eq=False)
 class Slot:
-    """A place in a row: of a step, or of a line that passes the row on its way further down.
+    """A place in a row: of a step, or of a line that passes the row on its way further down."""
 
-    Attributes:
-        step: Number of the step, or of the one that the line comes from.
-        passing: Whether it is such a line.
-        left: Room needed to the left of the centre.
-        right: Room needed to the right.
-        x: Where its centre goes.
-        above: Slots of the row above that are joined to it.
-        below: Slots of the row below.
-    """
-
-    step: int
-    passing: bool
-    left: float
+    step: int  # its number; of a line that of the step where it comes from
+    passing: bool  # whether it is such a line
+    left: float  # room needed to the left of the centre
     right: float
-    x: float = 0.0
-    above: list["Slot"] = field(default_factory=list)
+    x: float = 0.0  # where the centre goes
+    above: list["Slot"] = field(default_factory=list)  # what is joined to it in the row above
     below: list["Slot"] = field(default_factory=list)
 
 
-@dataclass(frozen=True)
-class Arrow:
-    """A line from one step to another: the slots it visits, both ends included."""
-
-    slots: tuple[Slot, ...]
+Arrow = tuple[Slot, ...]
+"""A line from one step to another: the slots it visits, both ends included."""
 
 
 def arrange(
     steps: Sequence[Step], room: Callable[[int, bool], tuple[float, float]]
 ) -> tuple[list[list[Slot]], list[Arrow]]:
-    """Lay steps out in rows: each below all that it takes, and paths side by side.
+    """Lay steps out in rows, from top to bottom: each below all that it takes, paths side by side.
 
-    Args:
-        steps: As from `list_steps`; a step takes only earlier ones.
-        room: For a step's number and whether its line only passes, what it needs to the left
-            and to the right of its centre.
-
-    Returns:
-        The rows of slots from top to bottom, each from left to right; and an arrow for every
-        source of every step.
+    `room` gives for a step's number, and whether its line only passes, what it needs to the left
+    and to the right of its centre. There is an arrow for every source of every step.
     """
     ranks = _ranks(steps)
     rows: list[list[Slot]] = [[] for _ in range(max(ranks) + 1)]
@@ -94,7 +75,7 @@ def arrange(
             slot = slots[k, row] = Slot(k, row > ranks[k], *room(k, row > ranks[k]))
             rows[row].append(slot)
     arrows = [
-        Arrow((*(slots[source, row] for row in range(ranks[source], ranks[k])), slots[k, ranks[k]]))
+        (*(slots[source, row] for row in range(ranks[source], ranks[k])), slots[k, ranks[k]])
         for k, step in enumerate(steps)
         for source in step.sources
     ]
@@ -115,8 +96,8 @@ def _ranks(steps: Sequence[Step]) -> list[int]:
 
 def _join(arrows: Sequence[Arrow]) -> None:
     for arrow in arrows:
-        for upper, lower in pairwise(arrow.slots):
-            if not any(slot is upper for slot in lower.above):
+        for upper, lower in pairwise(arrow):
+            if upper not in lower.above:
                 lower.above.append(upper)
                 upper.below.append(lower)
 
@@ -124,13 +105,10 @@ def _join(arrows: Sequence[Arrow]) -> None:
 def _order(rows: list[list[Slot]]) -> None:
     """Sort each row by the mean place of what is joined to it from above."""
     for upper, row in pairwise(rows):
-        place = {id(slot): i for i, slot in enumerate(upper)}
-        keys = {id(slot): (_mean_place(slot, place), slot.passing, slot.step) for slot in row}
-        row.sort(key=lambda slot, keys=keys: keys[id(slot)])  # type: ignore[misc]
-
-
-def _mean_place(slot: Slot, place: dict[int, int]) -> float:
-    return sum(place[id(above)] for above in slot.above) / max(len(slot.above), 1)
+        place = {slot: i for i, slot in enumerate(upper)}
+        means = {s: sum(place[above] for above in s.above) / max(len(s.above), 1) for s in row}
+        keys = {slot: (mean, slot.passing, slot.step) for slot, mean in means.items()}
+        row.sort(key=keys.__getitem__)
 
 
 def _place(rows: list[list[Slot]], num_sweeps: int = 60) -> None:
@@ -183,9 +161,9 @@ def _limits(column: list[Slot], rows: list[list[Slot]]) -> tuple[float, float]:
     for row in rows:
         for one, other in pairwise(row):
             distance = one.right + other.left
-            if any(slot is other for slot in column):
+            if other in column:
                 low = max(low, one.x + distance)
-            if any(slot is one for slot in column):
+            if one in column:
                 high = min(high, other.x - distance)
     return low, high
 
@@ -196,7 +174,7 @@ def _move(column: list[Slot], rows: list[list[Slot]]) -> None:
         (0.02 if other.passing or slot.passing else 1.0, other.x)
         for slot in column
         for other in (*slot.above, *slot.below)
-        if not any(own is other for own in column)
+        if other not in column
     ]
     if pulls:
         wish = sum(weight * x for weight, x in pulls) / sum(weight for weight, _ in pulls)

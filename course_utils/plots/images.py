@@ -25,14 +25,7 @@ __all__ = ["plot_channels", "plot_images", "plot_pixels", "plot_prediction", "pl
 
 
 def to_hwc(image: Tensor) -> np.ndarray:
-    """Return one picture in the order matplotlib draws: (H, W, 3), or (H, W) for one channel.
-
-    Args:
-        image: (C, H, W) with one or three channels, uint8 or float in [0, 1].
-
-    Raises:
-        ValueError: The tensor is no picture, or its values leave [0, 1].
-    """
+    """Return a picture as matplotlib draws it: (1, H, W) as (H, W), (3, H, W) as (H, W, 3)."""
     if image.ndim != 3 or image.shape[0] not in (1, 3):
         raise ValueError(f"shape {tuple(image.shape)} is no picture: expected (1 or 3, H, W)")
     if image.is_floating_point() and not 0 <= image.min() <= image.max() <= 1:
@@ -78,20 +71,15 @@ def plot_images(
     height = size * ratio + (0.22 if titles else 0.04)
     figure = new_figure(columns * size, rows * height)
     grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat:
+    for axes in grid.flat[len(images) :]:
         axes.set_axis_off()
-    for index, (axes, image) in enumerate(zip(grid.flat, images, strict=False)):
-        axes.set_axis_on()
-        draw_image(axes, image, titles[index] if titles else "")
+    for axes, image, title in zip(grid.flat, images, titles or [""] * len(images), strict=False):
+        draw_image(axes, image, title)
     return figure
 
 
 def plot_channels(image: Tensor) -> Figure:
-    """Draw a colour picture beside its three channels, each in its own colour.
-
-    Args:
-        image: (3, H, W), uint8 or float in [0, 1].
-    """
+    """Draw a picture (3, H, W), uint8 or float in [0, 1], beside its red, green and blue."""
     if image.shape[0] != 3:
         raise ValueError(f"{image.shape[0]} channels: a colour picture has 3")
     figure = new_figure(8.8, 2.2 * image.shape[1] / image.shape[2] + 0.3)
@@ -145,14 +133,7 @@ def plot_prediction(image: Tensor, probabilities: Tensor, classes: Sequence[str]
 
 
 def mask_box(mask: Tensor) -> tuple[int, int, int, int]:
-    """Return the smallest box around a mask: its first column and row, its width and height.
-
-    Args:
-        mask: (H, W), bool.
-
-    Raises:
-        ValueError: The mask is empty.
-    """
+    """Return the smallest box around a mask (H, W): its first column and row, width and height."""
     rows, columns = mask.nonzero(as_tuple=True)
     if len(rows) == 0:
         raise ValueError("the mask is empty: there is nothing to put a box around")
@@ -179,13 +160,15 @@ def plot_tasks(image: Tensor, masks: Mapping[str, Tensor]) -> Figure:
     main, *_ = masks
     figure = new_figure(9.2, 2.9)
     panels = figure.subplots(1, 4)
-    titles = ("classification", "localisation", "detection", "segmentation")
-    for axes, title in zip(panels, titles, strict=True):
+    answers = {
+        "classification": f"“{main}”",
+        "localisation": f"“{main}”, and where",
+        "detection": "every object, and where",
+        "segmentation": "the class of every pixel",
+    }
+    for axes, (title, answer) in zip(panels, answers.items(), strict=True):
         draw_image(axes, image, title)
-    panels[0].set_xlabel(f"“{main}”", fontsize=FONT)
-    panels[1].set_xlabel(f"“{main}”, and where", fontsize=FONT)
-    panels[2].set_xlabel("every object, and where", fontsize=FONT)
-    panels[3].set_xlabel("the class of every pixel", fontsize=FONT)
+        axes.set_xlabel(answer, fontsize=FONT)
     draw_box(panels[1], masks[main], main, YELLOW)
     classes = torch.zeros(image.shape[1:])  # (H, W): 0 is the background
     for index, (name, mask) in enumerate(masks.items(), start=1):

@@ -34,11 +34,7 @@ def plot_lines(
     Raises:
         ValueError: There is no line, more than can be told apart, or one of another length.
     """
-    wrong = [label for label, values in lines.items() if len(values) != len(x)]
-    if wrong:
-        raise ValueError(f"{', '.join(wrong)}: give one value for each of the {len(x)} x")
-    curves = {label: (x, values) for label, values in lines.items()}
-    figure = _line_figure(curves, "lines", (6.4, 3.1))
+    figure = _line_figure(_curves(lines, x, "value", "x"), "lines", (6.4, 3.1))
     [axes] = figure.axes
     tidy(axes, xlabel, ylabel)
     axes.set_ylim(bottom=0)
@@ -99,12 +95,7 @@ def plot_loss_lines(
     Raises:
         ValueError: There is no line, more than can be told apart, or one of another length.
     """
-    wrong = [label for label, losses in lines.items() if len(losses) != len(positions)]
-    if wrong:
-        raise ValueError(
-            f"{', '.join(wrong)}: give one loss for each of the {len(positions)} positions"
-        )
-    curves = {label: (positions, losses) for label, losses in lines.items()}
+    curves = _curves(lines, positions, "loss", "positions")
     figure = _line_figure(curves, "lines", (6.6, 3.2), log=log, markersize=3.5)
     tidy(figure.axes[0], xlabel, "loss")
     return figure
@@ -139,6 +130,16 @@ def plot_autocorrelation(curves: Mapping[str, Tensor], title: str = "") -> Figur
     return figure
 
 
+def _curves(
+    lines: Mapping[str, Sequence[float] | Tensor], x: Sequence[float] | Tensor, y: str, places: str
+) -> dict[str, tuple[ArrayLike, ArrayLike]]:
+    """Return each line with its x, or say which of them has not a y for each of the places."""
+    wrong = [label for label, values in lines.items() if len(values) != len(x)]
+    if wrong:
+        raise ValueError(f"{', '.join(wrong)}: give one {y} for each of the {len(x)} {places}")
+    return {label: (x, values) for label, values in lines.items()}
+
+
 def _line_figure(
     lines: Mapping[str, tuple[ArrayLike, ArrayLike]],
     what: str,
@@ -149,16 +150,7 @@ def _line_figure(
 ) -> Figure:
     """Return a figure of lines that can be told apart without colour, names on the right.
 
-    Args:
-        lines: Label -> its x and its y. A y that is not finite, or on a logarithmic scale not
-            positive, leaves a gap.
-        what: What the lines are, for the message.
-        size: Width and height in inches.
-        log: Draw y on a logarithmic scale.
-        markersize: In points.
-
-    Raises:
-        ValueError: There is no line, or more than can be told apart.
+    A y that is not finite, or on a logarithmic scale not positive, leaves a gap.
     """
     figure = new_figure(*size)
     axes = figure.subplots()

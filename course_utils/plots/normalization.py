@@ -20,8 +20,6 @@ GROUP_SIZE = 3  # channels
 Norm = Literal["batch", "layer", "group", "instance"]
 NORMS = get_args(Norm)
 
-Cell = tuple[int, int, int]  # picture, channel, pixel
-
 
 def plot_norms() -> Figure:
     """Draw, for each normalisation, one set of numbers that share a mean and a variance.
@@ -40,15 +38,8 @@ def plot_norms() -> Figure:
     return figure
 
 
-def shares(norm: Norm, cell: Cell, group_size: int = GROUP_SIZE) -> bool:
-    """Return whether a number shares its mean with the first one: picture 0, channel 0.
-
-    Args:
-        norm: The normalisation.
-        cell: Picture, channel and pixel of the number.
-        group_size: Channels of a group.
-    """
-    image, channel, _ = cell
+def shares(norm: Norm, image: int, channel: int, group_size: int = GROUP_SIZE) -> bool:
+    """Return whether a number shares its mean with those of picture 0, channel 0."""
     rules = {
         "batch": channel == 0,
         "layer": image == 0,
@@ -60,22 +51,15 @@ def shares(norm: Norm, cell: Cell, group_size: int = GROUP_SIZE) -> bool:
 
 def draw_block(axes: Axes, norm: Norm) -> None:
     """Draw the block of numbers from the front, the top and the right, one set coloured."""
-    faces = list(_faces())
-    colours = [BLUE if shares(norm, cell) else REST for cell, _ in faces]
-    polygons = [corners for _, corners in faces]
-    axes.add_collection(
-        PolyCollection(polygons, facecolors=colours, edgecolors="white", linewidths=0.8)
-    )
     which = {
         "batch": "a channel, all pictures",
         "layer": "a picture, all channels",
         "group": f"a picture, {GROUP_SIZE} channels",
         "instance": "a picture, a channel",
     }
-    _finish(axes, f"{norm} norm", which[norm])
-    axes.text(NUM_CHANNELS / 2, -0.25, "channels", ha="center", va="top", fontsize=FONT - 2)
-    axes.text(-0.2, NUM_PIXELS / 2, "pixels", ha="right", va="center", rotation=90,
-              fontsize=FONT - 2)  # fmt: skip
+    colours = [BLUE if shares(norm, *cell) else REST for cell, _ in _faces()]
+    _draw_squares(axes, [corners for _, corners in _faces()], colours)
+    _name(axes, (f"{norm} norm", which[norm]), "channels", "pixels")
     right, up = (NUM_CHANNELS + NUM_IMAGES * SKEW[0] / 2, NUM_IMAGES * SKEW[1] / 2)
     axes.text(right + 0.25, up - 0.15, "pictures", ha="left", va="top", fontsize=FONT - 2)
 
@@ -84,29 +68,24 @@ def draw_filters(axes: Axes, title: str, which: str) -> None:
     """Draw a layer's filters as columns of weights, one of them coloured."""
     polygons = [_square(f, w) for f in range(NUM_CHANNELS) for w in range(NUM_PIXELS)]
     colours = [ORANGE if f == 0 else REST for f in range(NUM_CHANNELS) for _ in range(NUM_PIXELS)]
-    axes.add_collection(
-        PolyCollection(polygons, facecolors=colours, edgecolors="white", linewidths=0.8)
-    )
-    _finish(axes, title, which)
-    axes.text(NUM_CHANNELS / 2, -0.25, "filters", ha="center", va="top", fontsize=FONT - 2)
-    axes.text(-0.2, NUM_PIXELS / 2, "weights of a filter", ha="right", va="center", rotation=90,
-              fontsize=FONT - 2)  # fmt: skip
+    _draw_squares(axes, polygons, colours)
+    _name(axes, (title, which), "filters", "weights of a filter")
 
 
-def _faces() -> Iterator[tuple[Cell, np.ndarray]]:
-    """Yield each visible square of the block, (4, 2) corners, with the number behind it."""
+def _faces() -> Iterator[tuple[tuple[int, int], np.ndarray]]:
+    """Yield each visible square of the block: picture and channel, and its corners (4, 2)."""
     back = np.array(SKEW)
     for channel in range(NUM_CHANNELS):
         for pixel in range(NUM_PIXELS):
-            yield (0, channel, pixel), _square(channel, NUM_PIXELS - 1 - pixel)
+            yield (0, channel), _square(channel, NUM_PIXELS - 1 - pixel)
         for image in range(NUM_IMAGES):
             edge = np.array([[channel, NUM_PIXELS], [channel + 1, NUM_PIXELS]]) + image * back
-            yield (image, channel, 0), np.vstack([edge, edge[::-1] + back])
+            yield (image, channel), np.vstack([edge, edge[::-1] + back])
     for image in range(NUM_IMAGES):
         for pixel in range(NUM_PIXELS):
             bottom = NUM_PIXELS - 1 - pixel
             edge = np.array([[NUM_CHANNELS, bottom], [NUM_CHANNELS, bottom + 1]]) + image * back
-            yield (image, NUM_CHANNELS - 1, pixel), np.vstack([edge, edge[::-1] + back])
+            yield (image, NUM_CHANNELS - 1), np.vstack([edge, edge[::-1] + back])
 
 
 def _square(left: float, bottom: float) -> np.ndarray:
@@ -114,11 +93,19 @@ def _square(left: float, bottom: float) -> np.ndarray:
     return np.array([[0, 0], [1, 0], [1, 1], [0, 1]]) + np.array([left, bottom])
 
 
-def _finish(axes: Axes, title: str, which: str) -> None:
-    """Name a panel, and show all of it undistorted."""
-    bare(axes, f"{title}\n")
-    axes.text(0.5, 1.02, which, transform=axes.transAxes, ha="center", va="bottom",
-              fontsize=FONT - 1, color="0.35")  # fmt: skip
+def _draw_squares(axes: Axes, corners: list[np.ndarray], colours: list[str]) -> None:
+    """Draw squares, and show all of them undistorted."""
+    squares = PolyCollection(corners, facecolors=colours, edgecolors="white", linewidths=0.8)
+    axes.add_collection(squares)
     axes.autoscale_view()
     axes.margins(0.08, 0.1)
     axes.set_aspect("equal")
+
+
+def _name(axes: Axes, titles: tuple[str, str], across: str, up: str) -> None:
+    """Write what a panel shows above it, and what its axes are."""
+    bare(axes, f"{titles[0]}\n")
+    axes.text(0.5, 1.02, titles[1], transform=axes.transAxes, ha="center", va="bottom",
+              fontsize=FONT - 1, color="0.35")  # fmt: skip
+    axes.text(NUM_CHANNELS / 2, -0.25, across, ha="center", va="top", fontsize=FONT - 2)
+    axes.text(-0.2, NUM_PIXELS / 2, up, ha="right", va="center", rotation=90, fontsize=FONT - 2)

@@ -7,7 +7,10 @@ from typing import Any, TypeVar
 from matplotlib import ticker
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
+from matplotlib.backend_bases import RendererBase
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 __all__ = [
     "BLACK",
@@ -24,6 +27,7 @@ __all__ = [
     "SKY",
     "YELLOW",
     "bare",
+    "colour_bar",
     "in_words",
     "new_figure",
     "number",
@@ -45,17 +49,25 @@ SIGNED = "PuOr"  # for values around zero
 Thing = TypeVar("Thing")
 
 FONT = 9  # points
-GRID: dict[str, Any] = {"color": "0.85", "linewidth": 0.6}
+
+
+class PlainFigure(Figure):
+    """A figure whose texts are drawn as they are: a class called `$5 to $9` is no formula."""
+
+    def draw(self, renderer: RendererBase) -> None:
+        """Draw everything; only the powers of ten at a logarithmic axis are set as formulas."""
+        for text in self.findobj(Text):
+            text.set(parse_math=False)
+        for axis in self.findobj(Axis):
+            if isinstance(axis, Axis) and axis.get_scale() == "log":
+                for text in axis.get_ticklabels(which="both"):
+                    text.set(parse_math=True)
+        super().draw(renderer)
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure that belongs to nobody: pyplot does not know of it.
-
-    Args:
-        width: In inches.
-        height: In inches.
-    """
-    return Figure(figsize=(width, height), layout="constrained")
+    """Return an empty figure, in inches, that belongs to nobody: pyplot does not know of it."""
+    return PlainFigure(figsize=(width, height), layout="constrained")
 
 
 def bare(axes: Axes, title: str = "") -> None:
@@ -73,20 +85,25 @@ def tidy(axes: Axes, xlabel: str, ylabel: str) -> None:
     axes.set_xlabel(xlabel, fontsize=FONT)
     axes.set_ylabel(ylabel, fontsize=FONT)
     axes.tick_params(labelsize=FONT - 1)
-    axes.grid(**GRID)
+    axes.grid(color="0.85", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
+
+
+def colour_bar(
+    figure: Figure, image: ScalarMappable, axes: Axes | list[Axes], label: str = "", **place: Any
+) -> None:
+    """Draw the scale of colours beside its axes; `place` is what `Figure.colorbar` takes."""
+    bar = figure.colorbar(image, ax=axes, **place)
+    bar.set_label(label, fontsize=FONT - 1)
+    bar.ax.tick_params(labelsize=FONT - 2)
 
 
 def told_apart(things: Mapping[str, Thing], what: str) -> Iterator[tuple[str, Thing, str, str]]:
     """Give each thing a colour and a marker: yield label, thing, colour, marker.
 
-    Args:
-        things: Label -> what is to be drawn.
-        what: What they are, for the message.
-
     Raises:
-        ValueError: There is none, or more than can be told apart.
+        ValueError: There is none, or more than can be told apart; `what` says of what.
     """
     if not 1 <= len(things) <= len(LINES):
         raise ValueError(f"{len(things)} {what}: one figure compares 1 to {len(LINES)}")

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import matplotlib.ticker as ticker
+import numpy as np
 from IPython.display import DisplayHandle
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,6 +15,7 @@ from course_utils.plots.style import (
     FONT,
     INTENSITY,
     RED,
+    colour_bar,
     in_words,
     new_figure,
     per_cent,
@@ -31,14 +33,14 @@ OUT_OF_VIEW = 3  # times the highest training loss
 Curve = tuple[str, list[float], str, str, str]  # label, values, colour, marker, line style
 
 
-def draw_curves(axes: Axes, curves: Sequence[Curve], ylabel: str, *, percent: bool) -> None:
-    """Draw one line for each curve, a point for each epoch."""
+def draw_curves(axes: Axes, curves: Sequence[Curve], quantity: str, ylabel: str = "") -> None:
+    """Draw one line for each curve of a quantity, a point for each epoch."""
     for label, values, colour, marker, line in curves:
         epochs = range(1, len(values) + 1)
         axes.plot(epochs, values, line, color=colour, marker=marker, markersize=4, label=label)
-    tidy(axes, "epoch", ylabel)
+    tidy(axes, "epoch", ylabel or in_words(quantity))
     whole_ticks(axes.xaxis)
-    if percent:
+    if "accuracy" in quantity:
         per_cent(axes.yaxis)
     axes.legend(fontsize=FONT - 1, frameon=False)
 
@@ -54,29 +56,18 @@ def plot_history(history: History, title: str = "") -> Figure:
     panels = figure.subplots(1, 2)
     for axes, quantity in zip(panels, ("loss", "accuracy"), strict=True):
         curves = [
-            (part, history.column(f"{key}_{quantity}"), *look)
-            for part, key, look in (
-                ("training", "train", (BLUE, "o", "-")),
-                ("validation", "val", (RED, "s", "--")),
-            )
+            ("training", history.column(f"train_{quantity}"), BLUE, "o", "-"),
+            ("validation", history.column(f"val_{quantity}"), RED, "s", "--"),
         ]
-        draw_curves(axes, curves, quantity, percent=quantity == "accuracy")
-    keep_in_view(panels[0], history)
+        draw_curves(axes, curves, quantity)
+    # In its first epochs a deep net with batch normalisation may have a validation loss of a
+    # million, as its running averages lag behind: it leaves the panel, so the rest can be read.
+    highest = OUT_OF_VIEW * max(history.column("train_loss"), default=0.0)
+    if max(history.column("val_loss"), default=0.0) > highest > 0:
+        panels[0].set_ylim(0, highest)
     if title:
         figure.suptitle(title, fontsize=FONT + 1)
     return figure
-
-
-def keep_in_view(axes: Axes, history: History) -> None:
-    """Let a validation loss that shoots up leave the panel, so that the rest can be read.
-
-    In its first epochs a deep net with batch normalisation may have a validation loss of a
-    million: its running averages lag behind its weights.
-    """
-    train, val = history.column("train_loss"), history.column("val_loss")
-    highest = OUT_OF_VIEW * max(train, default=0.0)
-    if max(val, default=0.0) > highest > 0:
-        axes.set_ylim(0, highest)
 
 
 def plot_histories(
@@ -97,35 +88,24 @@ def plot_histories(
         for label, history, colour, marker in told_apart(histories, "runs")
     ]
     figure = new_figure(5.2, 3.0)
-    name = ylabel or in_words(quantity)
-    draw_curves(figure.subplots(), curves, name, percent="accuracy" in quantity)
+    draw_curves(figure.subplots(), curves, quantity, ylabel)
     return figure
 
 
 def plot_records(
     runs: Mapping[str, RecordedRuns], quantity: str = "val_accuracy", ylabel: str = ""
 ) -> Figure:
-    """Draw one quantity of several recorded experiments into one panel.
-
-    Args:
-        runs: Label -> recorded runs.
-        quantity: A field of an epoch's record: `train_loss`, `val_accuracy`, ...
-        ylabel: Name of the quantity in words; its field name by default.
-
-    Raises:
-        ValueError: There is no experiment, or more than can be told apart.
-    """
+    """Draw one quantity of several recorded experiments, as `plot_histories` does one of runs."""
     figure = new_figure(5.6, 3.1)
     axes = figure.subplots()
     curves = []
     for label, recorded, colour, marker in told_apart(runs, "experiments"):
-        mean, deviation = recorded.mean(quantity), recorded.deviation(quantity)
+        mean, deviation = np.array((recorded.mean(quantity), recorded.deviation(quantity)))
         epochs = range(1, len(mean) + 1)
-        low = [m - d for m, d in zip(mean, deviation, strict=True)]
-        high = [m + d for m, d in zip(mean, deviation, strict=True)]
-        axes.fill_between(epochs, low, high, color=colour, alpha=0.2, linewidth=0)
-        curves.append((label, mean, colour, marker, "-"))
-    draw_curves(axes, curves, ylabel or in_words(quantity), percent="accuracy" in quantity)
+        axes.fill_between(epochs, mean - deviation, mean + deviation, color=colour, alpha=0.2,
+                          linewidth=0)  # fmt: skip
+        curves.append((label, mean.tolist(), colour, marker, "-"))
+    draw_curves(axes, curves, quantity, ylabel)
     seeds = " or ".join(map(str, sorted({recorded.num_seeds for recorded in runs.values()})))
     axes.set_xlabel(f"epoch (mean of {seeds} seeds, band ± 1 deviation)")
     return figure
@@ -150,18 +130,16 @@ def plot_confusion(confusion: Tensor, classes: Sequence[str]) -> Figure:
     figure = new_figure(side + 2.0, side + 1.0)
     axes = figure.subplots()
     image = axes.imshow(share.numpy(), cmap=INTENSITY, vmin=0, vmax=1)
-    for row in range(num_classes):
-        for column in range(num_classes):
-            colour = "white" if share[row, column] < 0.5 else "black"
-            axes.text(column, row, str(int(counts[row, column])), ha="center", va="center",
-                      color=colour, fontsize=FONT - 2)  # fmt: skip
+    for (row, column), count in np.ndenumerate(counts.numpy()):
+        colour = "white" if share[row, column] < 0.5 else "black"
+        axes.text(column, row, str(int(count)), ha="center", va="center", color=colour,
+                  fontsize=FONT - 2)  # fmt: skip
     axes.set_xticks(range(num_classes), classes, rotation=45, ha="right", fontsize=FONT - 1)
     axes.set_yticks(range(num_classes), classes, fontsize=FONT - 1)
     axes.set_xlabel("predicted class", fontsize=FONT)
     axes.set_ylabel("true class", fontsize=FONT)
-    bar = figure.colorbar(image, ax=axes, shrink=0.8, format=ticker.PercentFormatter(1.0))
-    bar.set_label("share of the true class", fontsize=FONT - 1)
-    bar.ax.tick_params(labelsize=FONT - 2)
+    share_axis = {"shrink": 0.8, "format": ticker.PercentFormatter(1.0)}
+    colour_bar(figure, image, axes, "share of the true class", **share_axis)
     return figure
 
 

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from course_utils.inspection import occlusion
-from course_utils.inspection.occlusion import log_odds
+from course_utils.inspection.attribution import log_odds
 
 
 class LooksAt(nn.Module):

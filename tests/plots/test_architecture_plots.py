@@ -182,7 +182,7 @@ def test_every_step_stands_below_its_sources_and_rows_do_not_overlap(block):
     rows, arrows = arrange(steps, lambda k, passing: (0.3, 0.5))
     row_of = {id(slot): i for i, row in enumerate(rows) for slot in row}
     for arrow in arrows:
-        assert all(row_of[id(b)] == row_of[id(a)] + 1 for a, b in pairwise(arrow.slots))
+        assert all(row_of[id(b)] == row_of[id(a)] + 1 for a, b in pairwise(arrow))
     for row in rows:
         assert all(b.x - a.x >= 0.8 - 1e-9 for a, b in pairwise(row))
 

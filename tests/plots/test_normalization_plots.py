@@ -38,4 +38,4 @@ def test_the_coloured_set_is_what_the_layer_averages_over(norm):
         changed = x.clone()
         changed[image, channel, 1, 1] += 5.0
         moved = not torch.equal(layer(changed)[0, 0, 0, 0], before)
-        assert moved == shares(norm, (image, channel, 3), group_size=8), (image, channel)
+        assert moved == shares(norm, image, channel, group_size=8), (image, channel)
