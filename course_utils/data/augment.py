@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from course_utils.data.errors import check_whole
+from course_utils.arguments import count, flag
 
 __all__ = ["Augment", "Draws", "crop_and_flip", "draw", "join"]
 
@@ -38,9 +38,8 @@ class Augment:
     flip: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "crop_padding", check_whole("crop_padding", self.crop_padding))
-        if not isinstance(self.flip, bool):
-            raise ValueError(f"flip is {self.flip!r}: give True or False")
+        object.__setattr__(self, "crop_padding", count("crop_padding", self.crop_padding))
+        flag("flip", self.flip)
 
 
 class Draws(NamedTuple):

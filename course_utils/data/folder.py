@@ -13,8 +13,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from course_utils.arguments import count, share
 from course_utils.data.decoded import decode
-from course_utils.data.errors import check_share, check_whole
 from course_utils.data.raw import MAX_BYTES, Part, RawSet
 from course_utils.data.tree import ImageTree, find_images, listing, name_in
 
@@ -41,8 +41,8 @@ class FolderConfig:
     test_fraction: float = 0.2
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "image_size", check_whole("image_size", self.image_size, 1))
-        object.__setattr__(self, "test_fraction", check_share("test_fraction", self.test_fraction))
+        object.__setattr__(self, "image_size", count("image_size", self.image_size, 1))
+        object.__setattr__(self, "test_fraction", share("test_fraction", self.test_fraction))
         if not self.test_fraction:
             raise ValueError(
                 f"test_fraction is {self.test_fraction}: a test part needs a share, e.g. 0.2"

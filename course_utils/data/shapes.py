@@ -13,8 +13,8 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Generator, Tensor
 
+from course_utils.arguments import MOST, number, one_of, whole
 from course_utils.data.drawing import OUTLINES, coverage
-from course_utils.data.errors import check_choice, check_number, check_whole
 from course_utils.data.raw import MAX_BYTES, Part, RawSet
 from course_utils.data.textures import TEXTURES
 
@@ -69,10 +69,10 @@ class ShapesConfig:
 
     def __post_init__(self) -> None:
         sizes = 2 * len(CLASSES), MAX_BYTES // (2 * 3 * SIZE**2)
-        for name, *span in (("num_train", *sizes), ("num_test", *sizes), ("seed", 0)):
-            object.__setattr__(self, name, check_whole(name, getattr(self, name), *span))
+        for name, *span in (("num_train", *sizes), ("num_test", *sizes), ("seed", 0, MOST)):
+            object.__setattr__(self, name, whole(name, getattr(self, name), *span))
         for name, most in (("position", SIZE), ("background_correlation", 1)):
-            object.__setattr__(self, name, check_number(name, getattr(self, name), 0, most))
+            object.__setattr__(self, name, number(name, getattr(self, name), 0, most))
 
 
 class Shapes(NamedTuple):
@@ -126,7 +126,7 @@ def make_shapes(
         backgrounds: "same" as `config` says, "random" from all ten families whatever the class,
             or "swapped", always another class's.
     """
-    check_choice("backgrounds", backgrounds, get_args(Backgrounds))
+    one_of("backgrounds", backgrounds, get_args(Backgrounds))
     scene = _draw_scene(num, config, generator, backgrounds)
     images, masks = [], []
     for start in range(0, num, _CHUNK):

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from course_utils.data.errors import check_share
+from course_utils.arguments import share
 
 __all__ = ["balanced_first", "hold_out", "rank_in_class"]
 
@@ -59,7 +59,7 @@ def hold_out(labels: Tensor, fraction: float) -> tuple[Tensor, Tensor]:
     Raises:
         ValueError: The fraction is out of range.
     """
-    fraction = check_share("fraction", fraction)
+    fraction = share("fraction", fraction)
     shuffled = torch.randperm(len(labels), generator=torch.Generator().manual_seed(SPLIT_SEED))
     ranks = torch.empty_like(labels)
     ranks[shuffled] = rank_in_class(labels[shuffled])

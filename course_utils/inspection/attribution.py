@@ -10,8 +10,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from course_utils.inspection.capture import capture
-from course_utils.inspection.modes import in_mode
+from course_utils.arguments import instance
+from course_utils.inspection.capture import capture, find_layer
+from course_utils.inspection.modes import asked, in_mode
 from course_utils.inspection.trace import main_tensor
 from course_utils.models import input_shape
 
@@ -79,8 +80,8 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Tensor, layer: str | Non
 
     scores = class_scores(model, images, targets)
     name = last_conv(model, images) if layer is None else layer
-    with in_mode(model, training=False), capture(model, name) as seen:
-        explain = LayerGradCam(scores, model.get_submodule(name))
+    with in_mode(model, training=False), capture(model, [name]) as seen:
+        explain = LayerGradCam(scores, find_layer(model, name))
         coarse = explain.attribute(_leaf(images), relu_attributions=True).detach()  # (N, 1, h, w)
     if seen.features[name].ndim != 4:
         raise ValueError(f"layer {name!r} puts out no maps (N, C, h, w): choose one before Flatten")
@@ -109,8 +110,10 @@ def last_conv(model: nn.Module, images: Tensor | None = None) -> str:
         >>> last_conv(models.build("resnet20")), last_conv(models.build("lenet5"))
         ('stages.2.2', 'features.4')
     """
-    example = torch.zeros(1, *input_shape(model)) if images is None else images[:1]
-    with in_mode(model, training=False), torch.enable_grad():
+    example = torch.zeros(1, *input_shape(model)) if images is None else images
+    require_pictures(example)
+    example = example[:1]
+    with in_mode(model, training=False), torch.enable_grad(), asked(example):
         for name in dict.fromkeys(reversed(_layers_with_maps(model, example))):
             if _everything_passes(model, example, name):
                 return name
@@ -134,6 +137,8 @@ def share_on_mask(maps: Tensor, masks: Tensor) -> Tensor:
     Raises:
         ValueError: The shapes differ.
     """
+    for name, tensor in {"maps": maps, "masks": masks}.items():
+        instance(name, tensor, Tensor, "it as (N, H, W)")
     if maps.shape != masks.shape or maps.ndim != 3:
         raise ValueError(
             f"maps {tuple(maps.shape)} and masks {tuple(masks.shape)}: give both as (N, H, W)"
@@ -157,6 +162,8 @@ def class_scores(
         ValueError: The pictures or the classes are not as said.
     """
     require_pictures(images)
+    instance("model", model, nn.Module, "one, as models.build makes it")
+    instance("targets", targets, Tensor, "one class for each of the pictures, as int64")
     if targets.dtype != torch.int64 or targets.shape != images.shape[:1]:
         raise ValueError(
             f"targets are {targets.dtype} {tuple(targets.shape)}: give one class for each of the "
@@ -164,7 +171,8 @@ def class_scores(
         )
 
     def scores(pictures: Tensor) -> Tensor:
-        logits = model(pictures)  # (N, K)
+        with asked(pictures):
+            logits = model(pictures)  # (N, K)
         if not isinstance(logits, Tensor) or logits.ndim != 2:
             kind = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise ValueError(f"the model returns {kind}: attribution needs logits (N, K)")
@@ -183,6 +191,7 @@ def require_pictures(images: Tensor) -> None:
     Raises:
         ValueError: The tensor is not (N, C, H, W), or holds whole numbers.
     """
+    instance("images", images, Tensor, "a batch of them")
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(
             f"images are {images.dtype} {tuple(images.shape)}: give normalised pictures "

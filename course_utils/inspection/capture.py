@@ -9,6 +9,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 
+from course_utils.arguments import instance, listed, shown
 from course_utils.inspection.trace import main_tensor
 
 __all__ = ["Capture", "Captured", "capture", "find_layer"]
@@ -69,7 +70,7 @@ def capture(model: nn.Module, layers: str | Iterable[str]) -> Iterator[Capture]:
     >>> seen.features["0"].shape, seen.gradients["1"].shape
     (torch.Size([1, 2, 2, 2]), torch.Size([1, 2, 2, 2]))
     """
-    names = [layers] if isinstance(layers, str) else list(layers)
+    names = [layers] if isinstance(layers, str) else listed("layers", layers)
     modules = {name: find_layer(model, name) for name in names}
     captured = Capture()
     handles: list[RemovableHandle] = []
@@ -111,10 +112,11 @@ def find_layer(model: nn.Module, name: str) -> nn.Module:
     Raises:
         ValueError: There is none; the message offers the nearest names.
     """
+    instance("model", model, nn.Module, "one, as models.build makes it")
     modules = dict(model.named_modules(remove_duplicate=False))
-    if name in modules:
+    if isinstance(name, str) and name in modules:
         return modules[name]
-    near = difflib.get_close_matches(name, modules, n=3, cutoff=0.4)
+    near = difflib.get_close_matches(str(name), modules, n=3, cutoff=0.4)
     known = ", ".join(list(modules)[1:6])
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"layers are {known}, ..."
-    raise ValueError(f"the model has no layer {name!r}: {hint}")
+    raise ValueError(f"the model has no layer {shown(name)}: {hint}")

@@ -4,10 +4,31 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
-__all__ = ["in_mode"]
+from course_utils.arguments import instance
+
+__all__ = ["asked", "in_mode"]
+
+
+@contextmanager
+def asked(images: Tensor) -> Iterator[None]:
+    """Run a model on images in here: what torch says of images it cannot take becomes one sentence.
+
+    Args:
+        images: (N, C, H, W), for the sentence.
+
+    Raises:
+        ValueError: The model fails on them.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"the model fails on images of {tuple(images.shape)}: {reason}") from error
 
 
 @contextmanager
@@ -23,6 +44,7 @@ def in_mode(model: nn.Module, *, training: bool) -> Iterator[None]:
         model: Any module.
         training: Which of the two modes.
     """
+    instance("model", model, nn.Module, "one, as models.build makes it")
     modes = [(module, module.training) for module in model.modules()]
     buffers = [
         (module._buffers, name, buffer, buffer.clone())

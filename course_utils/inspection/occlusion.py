@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from course_utils.arguments import whole
 from course_utils.inspection.attribution import class_scores, require_pictures
-from course_utils.inspection.modes import in_mode
+from course_utils.inspection.modes import asked, in_mode
 
 __all__ = ["Occlusion", "log_odds", "occlusion"]
 
@@ -58,9 +59,11 @@ def occlusion(
     from captum.attr import Occlusion as CaptumOcclusion
 
     require_pictures(images)
+    patch, stride = whole("patch", patch), whole("stride", stride)
     _check_grid(tuple(images.shape[2:]), patch, stride)
     with in_mode(model, training=False):
-        answers = model(images).argmax(dim=1) if labels is None else labels
+        with asked(images):
+            answers = model(images).argmax(dim=1) if labels is None else labels
         drops = CaptumOcclusion(class_scores(model, images, answers, log_odds)).attribute(
             images,
             sliding_window_shapes=(images.shape[1], patch, patch),
@@ -84,7 +87,7 @@ def log_odds(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def _check_grid(size: tuple[int, ...], patch: int, stride: int) -> None:
-    if stride < 1 or patch < stride or patch % stride:
+    if patch % stride:
         raise ValueError(f"patch {patch} is not a multiple of stride {stride}: try 8 and 4")
     if patch > min(size) or any(side % stride for side in size):
         raise ValueError(

@@ -16,6 +16,7 @@ from inspect import signature
 from typing import Any, Literal, get_args
 
 from course_utils import facts
+from course_utils.arguments import shown
 from course_utils.quiz import answer
 from course_utils.quiz.answer import Computation
 
@@ -140,7 +141,6 @@ def names() -> list[str]:
     return lessons + [f"exercises/{name}" for name in exercises]
 
 
-@cache
 def load(name: str) -> Bank:
     """Read a bank, once.
 
@@ -151,8 +151,13 @@ def load(name: str) -> Bank:
         ValueError: There is no such bank.
         BankError: It is malformed.
     """
-    if name not in names():
-        raise ValueError(f"there is no quiz {name!r}: choose from {', '.join(names())}")
+    if not isinstance(name, str) or name not in names():
+        raise ValueError(f"there is no quiz {shown(name)}: choose from {', '.join(names())}")
+    return _load(name)
+
+
+@cache
+def _load(name: str) -> Bank:
     lesson = name.rpartition("/")[2]
     has_lesson = lesson != name and lesson in names()
     known = load(lesson).rules if has_lesson else common_rules()

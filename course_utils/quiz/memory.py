@@ -14,6 +14,8 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from course_utils.arguments import as_path
+
 __all__ = ["VARIABLE", "Entry", "path_of", "recall", "remember"]
 
 VARIABLE = "COURSE_STATE"
@@ -45,7 +47,7 @@ def path_of(quiz: str) -> Path:
         quiz: Name of its bank.
     """
     folder = os.environ.get(VARIABLE) or Path.home() / ".convnet-course"
-    return Path(folder).expanduser() / "quiz" / f"{quiz}.json"
+    return as_path(folder, VARIABLE) / "quiz" / f"{quiz}.json"
 
 
 def recall(quiz: str) -> tuple[dict[str, Entry], str]:

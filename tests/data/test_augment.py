@@ -85,10 +85,10 @@ def test_draws_can_be_shared_and_joined():
 @pytest.mark.parametrize(
     "wrong, text",
     [
-        ({"crop_padding": -1}, "crop_padding is -1: give a whole number of at least 0"),
-        ({"crop_padding": 2.0}, "crop_padding is 2.0: give a whole number"),
-        ({"crop_padding": True}, "crop_padding is True"),
-        ({"flip": "no"}, "flip is 'no': give True or False"),
+        ({"crop_padding": -1}, "crop_padding = -1 is too small: it must be at least 0"),
+        ({"crop_padding": 2.0}, "crop_padding = 2.0 is not a whole number"),
+        ({"crop_padding": True}, "crop_padding = True"),
+        ({"flip": "no"}, "flip = 'no' is neither True nor False"),
     ],
 )
 def test_impossible_settings_are_refused(wrong, text):

@@ -163,8 +163,8 @@ def test_with_options_changes_only_what_is_named():
 @pytest.mark.parametrize(
     "wrong, text",
     [
-        ({"batch_size": 0}, "batch_size is 0: give a whole number of at least 1"),
-        ({"batch_size": 16.0}, "batch_size is 16.0: give a whole number"),
+        ({"batch_size": 0}, "batch_size = 0 is too small: it must be at least 1"),
+        ({"batch_size": 16.0}, "batch_size = 16.0 is not a whole number"),
         ({"augment": Augment(crop_padding=8)}, "crop_padding is 8: .* 8x8 pixels, so give less"),
         ({"generator": None}, "generator is None: pass torch.Generator"),
         ({"generator": None, "shuffle": False, "augment": AUGMENT}, "generator is None"),
