@@ -22,6 +22,7 @@ from pathlib import Path
 
 from report import RESULTS, circumstances, markdown, write_section
 
+from course_utils.arguments import as_path
 from course_utils.startup import VARIABLES, start_again_as_recommended
 from course_utils.tables import Table
 
@@ -101,9 +102,9 @@ def section(runs: Table) -> str:
 
 def main(words: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--root", type=Path, help="folder of the downloaded data sets")
+    parser.add_argument("--root", type=as_path, help="folder of the downloaded data sets")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--results", type=Path, default=RESULTS, help="the file to write")
+    parser.add_argument("--results", type=as_path, default=RESULTS, help="the file to write")
     chosen = parser.parse_args(words)
     with data_folder(chosen.root) as root:
         runs = [run(seed, root) for seed in chosen.seeds]

@@ -20,11 +20,11 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
-from pathlib import Path
 
 from report import RESULTS, circumstances, markdown, write_section
 from turns import Contender, Setting
 
+from course_utils.arguments import as_path
 from course_utils.startup import (
     VARIABLES,
     find_processors,
@@ -345,7 +345,7 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--no-compiled", action="store_true", help="leave compile=True out; it needs a C++ compiler"
     )
-    parser.add_argument("--results", type=Path, help="the file to write, if not results.md")
+    parser.add_argument("--results", type=as_path, help="the file to write, if not results.md")
     chosen = parser.parse_args(words)
     if not chosen.no_lightning and find_spec("lightning") is None:
         sys.exit("PyTorch Lightning is missing: `make bench` installs it; or give --no-lightning")

@@ -13,7 +13,22 @@ from numbers import Real
 from pathlib import Path
 from typing import Any, TypeVar
 
-__all__ = ["flag", "number", "one_of", "path", "share", "shown", "whole"]
+__all__ = [
+    "as_path",
+    "count",
+    "flag",
+    "instance",
+    "listed",
+    "number",
+    "one_of",
+    "positive",
+    "share",
+    "shown",
+    "whole",
+]
+
+MOST = 2**60
+"""More things than any memory holds, and few enough for all that counts in 64 bits."""
 
 Option = TypeVar("Option")
 
@@ -51,6 +66,15 @@ def whole(name: str, value: Any, least: float = 1, most: float = inf) -> int:
     return integer
 
 
+def count(name: str, value: Any, least: int = 0) -> int:
+    """Return an argument as a number of things, or as a seed: an integer of Python, not too large.
+
+    Raises:
+        ValueError: The value is something else, or out of range.
+    """
+    return whole(name, value, least, MOST)
+
+
 def number(name: str, value: Any, least: float = -inf, most: float = inf) -> float:
     """Return an argument that is a finite number of any kind but a bool as a float.
 
@@ -64,47 +88,47 @@ def number(name: str, value: Any, least: float = -inf, most: float = inf) -> flo
     except OverflowError:  # an integer of more than 308 digits
         real = inf
     if not (isfinite(real) and least <= real <= most):
-        raise ValueError(
-            f"{name} = {shown(value)} is out of range: give a number from {least} to {most}"
-        )
+        span = f"number from {least:g} to {most:g}" if most < inf else "finite number"
+        low = f" of at least {least:g}" if least > -inf and most == inf else ""
+        raise ValueError(f"{name} = {shown(value)} is out of range: give a {span}{low}")
     return real
 
 
-def share(name: str, value: Any) -> float:
-    """Return an argument that is a part of a whole which leaves something, in [0, 1), as a float.
-
-    Raises:
-        ValueError: The value is something else, or out of range.
-    """
-    if number(name, value, 0, 1) == 1:
-        raise ValueError(f"{name} = {shown(value)} leaves nothing: give a share below 1, e.g. 0.1")
-    return float(value)
-
-
-def path(name: str, value: Any) -> Path:
-    """Return an argument that is a path, its `~` being the home folder.
-
-    Raises:
-        ValueError: The value is no path, or begins with the home folder of somebody unknown.
-    """
-    try:
-        found = Path(value).expanduser()
-    except (TypeError, RuntimeError) as error:
-        raise ValueError(f"{name} = {shown(value)} is not a path: give that of a folder") from error
-    if not str(value) or "\0" in str(value):
-        raise ValueError(f"{name} = {shown(value)} is not a path: give that of a folder")
-    return found
-
-
-def flag(name: str, value: Any) -> bool:
-    """Return an argument that is True or False; a 1, or the word "no", may hide a slip.
+def positive(name: str, value: Any) -> float:
+    """Return an argument that is a finite number above 0 as a float.
 
     Raises:
         ValueError: The value is something else.
     """
-    if not isinstance(value, bool):
+    real = number(name, value, 0)
+    if not real:
+        raise ValueError(f"{name} = {shown(value)} is out of range: give a number above 0")
+    return real
+
+
+def share(name: str, value: Any) -> float:
+    """Return an argument that is a share of a whole and leaves some of it, in [0, 1).
+
+    Raises:
+        ValueError: The value is something else.
+    """
+    real = number(name, value, 0, 1)
+    if real == 1:
+        raise ValueError(f"{name} = {shown(value)} leaves nothing: give a share below 1, e.g. 0.1")
+    return real
+
+
+def flag(name: str, value: Any) -> bool:
+    """Return an argument that is True or False, Python's or NumPy's.
+
+    A 1, or the word "no", may hide a slip.
+
+    Raises:
+        ValueError: The value is something else.
+    """
+    if type(value).__name__ not in ("bool", "bool_"):
         raise ValueError(f"{name} = {shown(value)} is neither True nor False: give one of them")
-    return value
+    return bool(value)
 
 
 def one_of(name: str, value: Any, options: Sequence[Option]) -> Option:
@@ -118,3 +142,49 @@ def one_of(name: str, value: Any, options: Sequence[Option]) -> Option:
             return option
     choices = ", ".join(str(option) for option in options)
     raise ValueError(f"{name} = {shown(value)} is unknown: choose from {choices}")
+
+
+def instance(name: str, value: Option, kind: Any, example: str) -> Option:
+    """Return an argument that is of a class.
+
+    Args:
+        name: What the function calls the argument.
+        value: What it was given.
+        kind: The class.
+        example: What to give, in a few words.
+
+    Raises:
+        ValueError: The value is of another one.
+    """
+    if not isinstance(value, kind):
+        raise ValueError(f"{name} = {shown(value)} is no {kind.__name__}: give {example}")
+    return value
+
+
+def listed(name: str, value: Any) -> list[Any]:
+    """Return an argument that holds several things as a list.
+
+    Raises:
+        ValueError: The value holds none.
+    """
+    try:
+        return list(value)
+    except TypeError as error:
+        raise ValueError(f"{name} = {shown(value)} is no list: give one") from error
+
+
+def as_path(value: Any, name: str = "path") -> Path:
+    """Return a path whose `~` is the home folder; the `type` of each option that takes a path.
+
+    A shell leaves the `~` alone in `--out=~/grades`, and so does everything that is no shell.
+
+    Raises:
+        ValueError: The value is no path, or in the home folder of somebody unknown.
+    """
+    try:
+        found = Path(value).expanduser() if str(value) and "\0" not in str(value) else None
+    except (TypeError, RuntimeError):
+        found = None
+    if found is None:
+        raise ValueError(f"{name} = {shown(value)} is no path: give that of a file or a folder")
+    return found

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+from course_utils.arguments import as_path
 from course_utils.lab import serve
 
 if TYPE_CHECKING:
@@ -60,7 +61,7 @@ the end, 1 could not be done, 2 not understood, 130 interrupted.
 VERBS = "course_utils.verbs"
 """The entry points by which a package adds a verb: functions that take the subparsers."""
 GRADE_HELP = "grade what students sent (for teachers)"
-NO_GRADER = "grading needs nbgrader: pip install --editable '.[classroom]'"
+NO_GRADER = "grading needs nbgrader and PyTorch: pip install --editable '.[classroom]'"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -153,8 +154,8 @@ def add_train(verbs: Any) -> None:
     train.add_argument("--precision", default="auto", help="auto, float32, bfloat16 or float16")
     train.add_argument("--device", help="default: cuda, else mps, else cpu")
     train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--checkpoint", metavar="FOLDER", help="save here, and go on from here")
-    train.add_argument("--record", metavar="FILE", help="write the history to this JSON file")
+    train.add_argument("--checkpoint", type=as_path, metavar="FOLDER", help="save and go on here")
+    train.add_argument("--record", type=as_path, metavar="FILE", help="write a JSON history here")
     train.set_defaults(run=run_train)
 
 

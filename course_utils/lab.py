@@ -2,12 +2,15 @@
 
 import json
 import os
+import re
 import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import psutil  # type: ignore[import-untyped]
+
+from course_utils.arguments import as_path
 
 __all__ = ["Server", "course_root", "forgotten_servers", "serve"]
 
@@ -54,7 +57,8 @@ def serve(options: list[str]) -> None:
     Raises:
         ValueError: There is no course to show.
     """
-    words = [*lab_settings(course_root()), *options]
+    at_home = (re.sub("=(~.*)", lambda found: f"={as_path(found[1])}", word) for word in options)
+    words = [*lab_settings(course_root()), *at_home]
     end_properly()
     os.environ.update(lab_environment())
     from jupyterlab.labapp import LabApp  # reads the environment when it is imported

@@ -293,7 +293,7 @@ def banks(build, monkeypatch):
 
     def put(path, old, new):
         texts[path] = texts[path].replace(old, new)
-        bank.load.cache_clear()
+        bank._load.cache_clear()
         build.quiz_fingerprint.cache_clear()
 
     monkeypatch.setattr(bank, "names", lambda: ["01_one", "02_two", "exercises/01_one"])
@@ -302,7 +302,7 @@ def banks(build, monkeypatch):
     put("01_one/lesson.toml", "", "")
     yield put
     monkeypatch.undo()
-    bank.load.cache_clear()
+    bank._load.cache_clear()
     build.quiz_fingerprint.cache_clear()
 
 

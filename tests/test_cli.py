@@ -175,7 +175,7 @@ def test_train_takes_what_is_not_given_from_the_profile(capsys):
 @pytest.mark.parametrize(
     "arguments, sentence",
     [
-        (["lenet5", "--epochs", "0"], "epochs is 0: train for at least 1"),
+        (["lenet5", "--epochs", "0"], "epochs = 0 is too small: it must be at least 1"),
         (["lenet5", "--data", "imagenet"], "there is no data set 'imagenet': choose one of"),
         (["lenet5", "--data", "imagefolder:/nowhere"], "/nowhere"),
         (["vgg16", "--limit", "20"], "vgg16 needs images of at least 32x32, got 28x28"),
@@ -184,11 +184,14 @@ def test_train_takes_what_is_not_given_from_the_profile(capsys):
             ["lenet5", "--lr", "1e30", "--limit", "64", "--epochs", "1"],
             "NaN in epoch 1, step 1 of 1",
         ),
-        (["lenet5", "--lr", "inf"], "lr is inf: use a positive, finite number"),
-        (["lenet5", "--lr", "nan"], "lr is nan: use a positive, finite number"),
-        (["lenet5", "--precision", "int4"], "precision is 'int4': use one of"),
-        (["lenet5", "--schedule", "cosine"], "schedule is 'cosine': use one of one-cycle, step"),
-        (["lenet5", "--weight-decay", "-1"], "weight_decay is -1.0: use 0 for none"),
+        (["lenet5", "--lr", "inf"], "lr = inf is out of range: give a finite number"),
+        (["lenet5", "--lr", "nan"], "lr = nan is out of range: give a finite number"),
+        (["lenet5", "--precision", "int4"], "precision = 'int4' is unknown: choose from"),
+        (
+            ["lenet5", "--schedule", "cosine"],
+            "schedule = 'cosine' is unknown: choose from one-c",
+        ),
+        (["lenet5", "--weight-decay", "-1"], "weight_decay = -1.0 is out of range: give a finite"),
         (["lenet5", "--device", "gpu"], "there is no device 'gpu' here: use 'cpu'"),
     ],
 )

@@ -8,29 +8,12 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from refusals import refusal
+from refusals import ANYTHING, WRONG, refusal
 
 from course_utils import arguments, arithmetic, models
 from course_utils.arithmetic import Field, Layer
 from course_utils.models import MODELS, build
 from course_utils.models.choices import MOST_PARAMETERS
-
-WRONG = [-1, 2.5, math.nan, math.inf, "3", "", b"3", None, [], (), [1, 2, 3], {}, object(), 1j]
-"""No count, no size and no choice of the course is any of these."""
-
-ANYTHING = st.one_of(
-    st.integers(),
-    st.integers(10**18, 10**40),
-    st.floats(),
-    st.text(max_size=5),
-    st.none(),
-    st.booleans(),
-    st.binary(max_size=3),
-    st.lists(st.integers(-2, 9) | st.floats() | st.none(), max_size=3),
-    st.tuples(st.integers(-2, 9), st.integers(-2, 9)),
-    st.sampled_from([np.int8(7), np.uint64(3), np.float32(2), np.array([1, 2]), np.bool_(True)]),
-    st.sampled_from([torch.tensor(3), torch.tensor([1, 2]), torch.tensor(True), torch.ones(2)]),
-)
 
 RIGHT = {"s": 1, "p": 0, "layers": [Layer(3), Layer(2, s=2)], "layer": Layer(3)}
 FUNCTIONS = {

@@ -30,6 +30,8 @@ from tempfile import TemporaryDirectory
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name, parse_wheel_filename
 
+from course_utils.arguments import as_path
+
 ROOT = Path(__file__).resolve().parent.parent
 TORCH = {"torch", "torchvision"}
 PYTHONS = ("3.11", "3.12", "3.13", "3.14")
@@ -373,7 +375,7 @@ def main() -> None:
     parser.add_argument("--platform", default="linux_x86_64", help=", ".join(PLATFORMS))
     parser.add_argument("--python-version", default=here, help="the laptops': 3.11 to 3.14")
     parser.add_argument("--torch-from", default="", metavar="FROM", help="an index, or a folder")
-    parser.add_argument("--out", type=Path, default=ROOT / "build/bundle", metavar="FOLDER")
+    parser.add_argument("--out", type=as_path, default=ROOT / "build/bundle", metavar="FOLDER")
     args = parser.parse_args()
     try:
         archive = bundle(checked(args.platform, args.python_version, args.torch_from), args.out)
@@ -396,6 +398,7 @@ def checked(platform: str, python: str, torch_from: str) -> Target:
     if python not in PYTHONS:
         raise ValueError(f"no Python {python!r} for the course: choose {', '.join(PYTHONS)}")
     if torch_from and "://" not in torch_from:
+        torch_from = str(as_path(torch_from, "--torch-from"))
         if not Path(torch_from).is_dir():
             raise ValueError(f"--torch-from {torch_from}: neither an address nor a folder")
         torch_from = str(Path(torch_from).resolve())

@@ -23,6 +23,8 @@ from pathlib import Path
 
 import numpy as np
 
+from course_utils.arguments import as_path
+
 TARGET = Path(__file__).parents[1] / "course_utils/data/embedded/fashion_mnist_mini.npz"
 PLACES = (
     Path("/usr/share/datasets/fashion-mnist"),
@@ -133,8 +135,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(
         description="Make the pictures shipped with the course from the official files."
     )
-    parser.add_argument("--source", type=Path, help="folder of the four official files")
-    parser.add_argument("--target", type=Path, default=TARGET, help="file to write or compare")
+    parser.add_argument("--source", type=as_path, help="folder of the four official files")
+    parser.add_argument("--target", type=as_path, default=TARGET, help="file to write or compare")
     parser.add_argument("--check", action="store_true", help="write nothing, compare bytes")
     options = parser.parse_args(arguments)
     try:

@@ -25,6 +25,8 @@ import nbformat
 from nbconvert import SlidesExporter
 from nbformat import NotebookNode
 
+from course_utils.arguments import as_path
+
 ROOT = Path(__file__).resolve().parent.parent
 TEMPLATE = ROOT / "tools/slides"
 MOST_LINES = 24  # of code on a slide, if it can be split at all
@@ -179,8 +181,8 @@ def main() -> None:
     """Write the slides; exit with 1 and a sentence if they cannot be made."""
     parser = argparse.ArgumentParser(description="Make slides of the lessons.")
     parser.add_argument("slugs", nargs="*", help="for example 07_lenet; default: all")
-    parser.add_argument("--out", type=Path, default=ROOT / "build/slides", metavar="FOLDER")
-    parser.add_argument("--assets", type=Path, default=ROOT / "build/npm", metavar="FOLDER")
+    parser.add_argument("--out", type=as_path, default=ROOT / "build/slides", metavar="FOLDER")
+    parser.add_argument("--assets", type=as_path, default=ROOT / "build/npm", metavar="FOLDER")
     args = parser.parse_args()
     lessons = {path.stem: path for path in sorted(ROOT.glob("notebooks/*.ipynb"))}
     if unknown := set(args.slugs) - lessons.keys():

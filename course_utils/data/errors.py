@@ -1,4 +1,4 @@
-"""What can go wrong with a data set."""
+"""What can go wrong with a data set that is not the fault of whoever asks for it."""
 
 __all__ = ["DataCorrupt", "DataUnavailable"]
 

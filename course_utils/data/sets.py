@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Generator
 
-from course_utils.arguments import path, share, whole
+from course_utils.arguments import as_path, count, instance, share, shown
 from course_utils.data import classic, fashion_mini
 from course_utils.data.augment import Augment
 from course_utils.data.batches import Batches
@@ -119,9 +119,9 @@ def data_root(root: Path | str | None = None) -> Path:
         ValueError: What was named is no path.
     """
     if root is not None:
-        return path("root", root)
+        return as_path(root, "root")
     if named := os.environ.get("COURSE_DATA"):
-        return path("COURSE_DATA", named)
+        return as_path(named, "COURSE_DATA")
     project = Path(__file__).parents[2]
     if (project / "pyproject.toml").is_file():
         return project / "data"
@@ -167,12 +167,14 @@ def load(
         ValueError: An unknown name or option, or a value out of its range.
         DataUnavailable: The set cannot be had on this machine now.
     """
-    batch_size = whole("batch_size", batch_size)
-    share("val_fraction", val_fraction)
+    batch_size = count("batch_size", batch_size, 1)
+    val_fraction = share("val_fraction", val_fraction)
     if limit is not None:
-        limit = whole("limit", limit, 0)
-    _check_kind("augment", augment, Augment | None, "data.Augment(...)")
-    _check_kind("generator", generator, Generator | None, "torch.Generator().manual_seed(0)")
+        limit = count("limit", limit)
+    if augment is not None:
+        instance("augment", augment, Augment, "data.Augment(...) or None")
+    if generator is not None:
+        instance("generator", generator, Generator, "torch.Generator().manual_seed(0) or None")
     device = _usable(device)
     raw = read_raw(name, root, **options)
     train, val, test = _limited(*_split(raw, val_fraction), raw.test, limit, len(raw.classes))
@@ -188,11 +190,6 @@ def load(
     )
 
 
-def _check_kind(name: str, value: object, kind: Any, example: str) -> None:
-    if not isinstance(value, kind):
-        raise ValueError(f"{name} is {value!r}: give {example} or None")
-
-
 def _usable(device: torch.device | str) -> torch.device:
     """Return a device on which tensors can be made.
 
@@ -200,7 +197,7 @@ def _usable(device: torch.device | str) -> torch.device:
         ValueError: There is none of this name here.
     """
     if not isinstance(device, str | torch.device):
-        raise ValueError(f"device is {device!r}: give a name such as 'cpu' or 'cuda'")
+        raise ValueError(f"device = {shown(device)}: give a name such as 'cpu' or 'cuda'")
     try:
         return torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
@@ -226,12 +223,12 @@ def read_raw(name: str, root: Path | str | None = None, **options: Any) -> RawSe
 
 def _find(name: str) -> DataSet:
     if not isinstance(name, str):
-        raise ValueError(f"name is {name!r}: for a folder of images write 'imagefolder:{name}'")
+        raise ValueError(f"name = {shown(name)}: for a folder of images write 'imagefolder:{name}'")
     if name.startswith(FOLDER_PREFIX):
         named = name.removeprefix(FOLDER_PREFIX)
         if not named:
             raise ValueError(f"{FOLDER_PREFIX}PATH needs the PATH of a folder of images")
-        folder = path("PATH", named)
+        folder = as_path(named, "PATH")
         return DataSet(
             read=lambda config, root: read_folder(config, folder, root),
             status=lambda root: (

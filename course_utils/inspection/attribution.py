@@ -11,7 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from course_utils.inspection.capture import capture, hooked, in_mode
+from course_utils.arguments import instance, whole
+from course_utils.inspection.capture import asked, capture, find_layer, hooked, in_mode
 from course_utils.inspection.trace import main_tensor
 from course_utils.models import input_shape
 
@@ -87,8 +88,8 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Tensor, layer: str | Non
 
     scores = class_scores(model, images, targets)
     name = last_conv(model, images) if layer is None else layer
-    with in_mode(model, training=False), capture(model, name) as seen:
-        explain = LayerGradCam(scores, model.get_submodule(name))
+    with in_mode(model, training=False), capture(model, [name]) as seen:
+        explain = LayerGradCam(scores, find_layer(model, name))
         coarse = explain.attribute(_leaf(images), relu_attributions=True).detach()  # (N, 1, h, w)
     if seen.features[name].ndim != 4:
         raise ValueError(f"layer {name!r} puts out no maps (N, C, h, w): choose one before Flatten")
@@ -126,9 +127,11 @@ def occlusion(
     from captum.attr import Occlusion as CaptumOcclusion
 
     require_pictures(images)
+    patch, stride = whole("patch", patch), whole("stride", stride)
     _check_grid(tuple(images.shape[2:]), patch, stride)
     with in_mode(model, training=False):
-        answers = model(images).argmax(dim=1) if labels is None else labels
+        with asked(images):
+            answers = model(images).argmax(dim=1) if labels is None else labels
         drops = CaptumOcclusion(class_scores(model, images, answers, log_odds)).attribute(
             images,
             sliding_window_shapes=(images.shape[1], patch, patch),
@@ -158,8 +161,10 @@ def last_conv(model: nn.Module, images: Tensor | None = None) -> str:
         >>> last_conv(models.build("resnet20")), last_conv(models.build("lenet5"))
         ('stages.2.2', 'features.4')
     """
-    example = torch.zeros(1, *input_shape(model)) if images is None else images[:1]
-    with in_mode(model, training=False), torch.enable_grad():
+    example = torch.zeros(1, *input_shape(model)) if images is None else images
+    require_pictures(example)
+    example = example[:1]
+    with in_mode(model, training=False), torch.enable_grad(), asked(example):
         for name in dict.fromkeys(reversed(_layers_with_maps(model, example))):
             if _everything_passes(model, example, name):
                 return name
@@ -183,6 +188,8 @@ def share_on_mask(maps: Tensor, masks: Tensor) -> Tensor:
     Raises:
         ValueError: The shapes differ.
     """
+    for name, tensor in {"maps": maps, "masks": masks}.items():
+        instance(name, tensor, Tensor, "it as (N, H, W)")
     if maps.shape != masks.shape or maps.ndim != 3:
         raise ValueError(
             f"maps {tuple(maps.shape)} and masks {tuple(masks.shape)}: give both as (N, H, W)"
@@ -199,6 +206,8 @@ def class_scores(
     The number is the score of the targets in the logits (N, K), or else the target's logit.
     """
     require_pictures(images)
+    instance("model", model, nn.Module, "one, as models.build makes it")
+    instance("targets", targets, Tensor, "one class for each of the pictures, as int64")
     if targets.dtype != torch.int64 or targets.shape != images.shape[:1]:
         raise ValueError(
             f"targets are {targets.dtype} {tuple(targets.shape)}: give one class for each of the "
@@ -206,7 +215,8 @@ def class_scores(
         )
 
     def scores(pictures: Tensor) -> Tensor:
-        logits = model(pictures)  # (N, K)
+        with asked(pictures):
+            logits = model(pictures)  # (N, K)
         if not isinstance(logits, Tensor) or logits.ndim != 2:
             kind = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
             raise ValueError(f"the model returns {kind}: attribution needs logits (N, K)")
@@ -221,6 +231,7 @@ def class_scores(
 
 def require_pictures(images: Tensor) -> None:
     """Refuse what is no batch of pictures (N, C, H, W), or holds whole numbers."""
+    instance("images", images, Tensor, "a batch of them")
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(
             f"images are {images.dtype} {tuple(images.shape)}: give normalised pictures "
@@ -235,7 +246,7 @@ def log_odds(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def _check_grid(size: tuple[int, ...], patch: int, stride: int) -> None:
-    if stride < 1 or patch < stride or patch % stride:
+    if patch % stride:
         raise ValueError(f"patch {patch} is not a multiple of stride {stride}: try 8 and 4")
     if patch > min(size) or any(side % stride for side in size):
         raise ValueError(

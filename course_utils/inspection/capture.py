@@ -10,9 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.dropout import _DropoutNd
 
+from course_utils.arguments import instance, listed, shown
 from course_utils.inspection.trace import main_tensor
 
-__all__ = ["Capture", "Captured", "capture", "find_layer", "hooked", "in_mode"]
+__all__ = ["Capture", "Captured", "asked", "capture", "find_layer", "hooked", "in_mode"]
 
 
 class Captured(dict[str, Tensor]):
@@ -40,6 +41,25 @@ class Capture:
 
 
 @contextmanager
+def asked(images: Tensor) -> Iterator[None]:
+    """Run a model on images in here: what torch says of images it cannot take becomes one sentence.
+
+    Args:
+        images: (N, C, H, W), for the sentence.
+
+    Raises:
+        ValueError: The model fails on them.
+    """
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, TypeError) as error:
+        reason = str(error).partition("\n")[0]
+        raise ValueError(f"the model fails on images of {tuple(images.shape)}: {reason}") from error
+
+
+@contextmanager
 def in_mode(model: nn.Module, *, training: bool) -> Iterator[None]:
     """Put a model into training or evaluation mode, and undo everything that follows from it.
 
@@ -48,6 +68,7 @@ def in_mode(model: nn.Module, *, training: bool) -> Iterator[None]:
     end each module has its own mode back, and each buffer (such as batch normalisation's running
     estimates) its own values, to the last bit.
     """
+    instance("model", model, nn.Module, "one, as models.build makes it")
     modes = [(module, module.training) for module in model.modules()]
     buffers = [
         (module._buffers, name, buffer, buffer.clone())
@@ -103,7 +124,7 @@ def capture(model: nn.Module, layers: str | Iterable[str]) -> Iterator[Capture]:
     >>> seen.features["0"].shape, seen.gradients["1"].shape
     (torch.Size([1, 2, 2, 2]), torch.Size([1, 2, 2, 2]))
     """
-    names = [layers] if isinstance(layers, str) else list(layers)
+    names = [layers] if isinstance(layers, str) else listed("layers", layers)
     modules = {name: find_layer(model, name) for name in names}
     captured = Capture(
         Captured("run the model inside the with block, on that layer"),
@@ -137,10 +158,11 @@ def _keeper(name: str, captured: Capture, handles: ExitStack) -> Any:
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:
     """Return the layer, block or model (`""`) of a name, or raise the error of `capture`."""
+    instance("model", model, nn.Module, "one, as models.build makes it")
     modules = dict(model.named_modules(remove_duplicate=False))
-    if name in modules:
+    if isinstance(name, str) and name in modules:
         return modules[name]
-    near = difflib.get_close_matches(name, modules, n=3, cutoff=0.4)
+    near = difflib.get_close_matches(str(name), modules, n=3, cutoff=0.4)
     known = ", ".join(list(modules)[1:6])
     hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"layers are {known}, ..."
-    raise ValueError(f"the model has no layer {name!r}: {hint}")
+    raise ValueError(f"the model has no layer {shown(name)}: {hint}")

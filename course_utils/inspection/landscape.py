@@ -4,15 +4,16 @@ A position is the model's parameters plus multiples of one or two directions. Th
 is never moved: each position is evaluated with borrowed parameters.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Generator, Tensor, nn
+from torch import Generator, Tensor, is_tensor, nn
 from torch.func import functional_call
 
-from course_utils.inspection.capture import in_mode
+from course_utils.arguments import flag, instance, listed, shown
+from course_utils.inspection.capture import asked, in_mode
 from course_utils.inspection.gradients import Loss, cross_entropy
 
 __all__ = ["Direction", "Landscape", "loss_along", "loss_surface", "random_direction"]
@@ -59,6 +60,8 @@ def random_direction(model: nn.Module, generator: Generator) -> dict[str, Tensor
     Differs: gains of weight normalisation, which are (C_out, 1, 1, 1), count as one number an
         output, and are not moved either.
     """
+    instance("model", model, nn.Module, "one, as models.build makes it")
+    instance("generator", generator, Generator, "torch.Generator().manual_seed(0)")
     direction = {}
     for name, parameter in model.named_parameters():
         step = torch.randn(parameter.shape, generator=generator).to(parameter)
@@ -93,7 +96,7 @@ def loss_along(
     Raises:
         ValueError: There are no batches, no positions, or a step that fits no parameter.
     """
-    points = [((direction, float(step)),) for step in positions]
+    points = [((direction, step),) for step in _multiples(positions).tolist()]
     return _losses(model, batches, points, loss, training=training)
 
 
@@ -121,14 +124,29 @@ def loss_surface(
 
     Source: Li et al. 2018, section 4: f(a, b) = L(theta + a delta + b eta).
     """
-    first, second = directions
-    steps = torch.as_tensor(positions, dtype=torch.float64)
+    pair = list(directions) if isinstance(directions, list | tuple) else []
+    if len(pair) != 2:
+        raise ValueError(f"directions = {shown(directions)}: give two, as random_direction does")
+    (first, second), steps = pair, _multiples(positions)
     points = [((first, x), (second, y)) for y in steps.tolist() for x in steps.tolist()]
     losses = _losses(model, batches, points, loss, training=False)
     return Landscape(steps, steps, losses.reshape(len(steps), len(steps)))
 
 
 # --- Helpers -----------------------------------------------------------------------------------
+
+
+def _multiples(positions: Any) -> Tensor:
+    """Return positions as (P,), float64."""
+    try:
+        steps = torch.as_tensor(positions, dtype=torch.float64)
+        is_line = steps.dim() == 1 and bool(steps.isfinite().all())
+    except (TypeError, ValueError, RuntimeError, OverflowError) as error:
+        raise ValueError(f"positions = {shown(positions)}: give a list of numbers") from error
+    if not is_line:
+        raise ValueError(f"positions = {shown(positions)}: give a list of finite numbers")
+    return steps
+
 
 Point = tuple[tuple[Direction, float], ...]  # steps away from the model, each with its multiple
 
@@ -152,12 +170,16 @@ def _losses(
     training: bool,
 ) -> Tensor:
     """Return the mean loss at each point, (len(points),)."""
-    kept = list(batches)  # a shuffled part would give each point another epoch
+    kept = listed("batches", batches)  # a shuffled part would give each point another epoch
+    for batch in kept:
+        if not (isinstance(batch, tuple | list) and len(batch) == 2 and all(map(is_tensor, batch))):
+            raise ValueError(f"batches hold {shown(batch)}: give pairs of images and labels")
+    instance("loss", loss, Callable, "a function of outputs and labels")
     if not kept or not points:
         raise ValueError(f"{len(kept)} batches and {len(points)} positions: give one at least")
     for direction, _ in points[0]:
         _check_direction(model, direction)
-    with in_mode(model, training=training):
+    with in_mode(model, training=flag("training", training)):
         values = [_loss_at(model, kept, _parameters_at(model, point), loss) for point in points]
     return torch.tensor(values, dtype=torch.float64)
 
@@ -177,18 +199,22 @@ def _loss_at(
     """Return the mean over all pictures, with these parameters in place of the model's."""
     total, num_images = 0.0, 0
     for images, labels in batches:
-        outputs = functional_call(model, parameters, (images,))
+        with asked(images):
+            outputs = functional_call(model, parameters, (images,))
         total += float(loss(outputs, labels)) * len(labels)
         num_images += len(labels)
     return total / num_images
 
 
 def _check_direction(model: nn.Module, direction: Direction) -> None:
+    instance("model", model, nn.Module, "one, as models.build makes it")
+    instance("direction", direction, Mapping, "what random_direction does")
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
     for name, step in direction.items():
-        if shapes.get(name) != tuple(step.shape):
+        found = tuple(step.shape) if isinstance(step, Tensor) else shown(step)
+        if shapes.get(name) != found:
             wanted = shapes.get(name, "no such parameter")
             raise ValueError(
-                f"the direction's {name!r} is {tuple(step.shape)}, the model has {wanted}: "
+                f"the direction's {shown(name)} is {found}, the model has {wanted}: "
                 "draw it with random_direction(model, generator)"
             )

@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.weak import TensorWeakRef, WeakTensorKeyDictionary
 
+from course_utils.arguments import instance
 from course_utils.arithmetic import Field, Layer, Pair, Size
 from course_utils.inspection.sharing import (
     Overlap,
@@ -68,6 +69,9 @@ class FieldTracker(TorchDispatchMode):
     """
 
     def __init__(self, picture: Tensor) -> None:
+        instance("picture", picture, Tensor, "one (N, C, H, W)")
+        if picture.dim() != 4:
+            raise ValueError(f"picture is {tuple(picture.shape)}: give one (N, C, H, W)")
         super().__init__()
         self._seen = WeakTensorKeyDictionary()
         self._sharing: defaultdict[int, list[TensorWeakRef]] = defaultdict(list)

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
+from course_utils.arguments import flag, instance, whole
 from course_utils.arithmetic import Layer, Size
 from course_utils.inspection.receptive import FieldTracker
 from course_utils.inspection.trace import (
@@ -129,6 +130,9 @@ def summary(
     2      MaxPool2d  6 x 12 x 12           0              0      6
     """
     # Batch normalisation cannot train on a single value.
+    instance("model", model, nn.Module, "one, as models.build makes it")
+    training = flag("training", training)
+    depth = None if depth is None else whole("depth", depth)
     pictures = empty_input(model, input_size, batch_size=2 if training else 1)
     if not isinstance(pictures, torch.Tensor):
         raise ValueError(f"input size {input_size}: a summary gives a model one input, not several")

@@ -20,6 +20,7 @@ from torch.nn.parameter import UninitializedTensorMixin  # type: ignore[attr-def
 from torch.nn.utils import parametrize
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from course_utils.arguments import listed, shown
 from course_utils.inspection.sharing import overlap, tensors_in, written_by
 from course_utils.models.normalization import BatchNorm2dByHand, LocalResponseNorm
 
@@ -131,16 +132,22 @@ def empty_input(
     Raises:
         ValueError: The shape is not made of positive integers.
     """
-    parts: list[Any] = list(input_shape) if isinstance(input_shape, Iterable) else []
+    parts = listed("input size", input_shape)
     single = not any(isinstance(part, Iterable) for part in parts)
-    shapes = [parts] if single else parts
-    if not all(isinstance(s, Iterable) and [*s] and all(map(_is_size, s)) for s in shapes):
+    shapes = [parts] if single else [listed("input size", part) for part in parts]
+    if not all(shape and all(map(_is_size, shape)) for shape in shapes):
         raise ValueError(
-            f"input size {input_shape} is not made of positive integers: give (C, H, W), "
+            f"input size {shown(input_shape)} is not made of positive integers: give (C, H, W), "
             "such as (3, 32, 32)"
         )
     dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
-    tensors = [torch.empty(batch_size, *map(int, s), dtype=dtype, device="meta") for s in shapes]
+    try:
+        tensors = [
+            torch.empty(batch_size, *map(int, shape), dtype=dtype, device="meta")
+            for shape in shapes
+        ]
+    except (RuntimeError, TypeError) as error:  # too many numbers to be counted
+        raise ValueError(f"input size {shown(input_shape)} is too large for any memory") from error
     return tensors[0] if single else tensors
 
 

@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 import msgspec
 
 from course_utils import facts
+from course_utils.arguments import shown
 
 __all__ = [
     "Bank",
@@ -137,7 +138,6 @@ def names() -> list[str]:
     return lessons + [f"exercises/{name}" for name in exercises]
 
 
-@cache
 def load(name: str) -> Bank:
     """Read a bank, once.
 
@@ -147,8 +147,13 @@ def load(name: str) -> Bank:
     Raises:
         ValueError: There is no such bank, or it is malformed.
     """
-    if name not in names():
-        raise ValueError(f"there is no quiz {name!r}: choose from {', '.join(names())}")
+    if not isinstance(name, str) or name not in names():
+        raise ValueError(f"there is no quiz {shown(name)}: choose from {', '.join(names())}")
+    return _load(name)
+
+
+@cache
+def _load(name: str) -> Bank:
     lesson = name.rpartition("/")[2]
     known = common_rules() if lesson == name else load(lesson).rules
     return parse(_text(_path(name)), name, known)

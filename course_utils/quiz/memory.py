@@ -15,6 +15,8 @@ from typing import Any
 
 import msgspec
 
+from course_utils.arguments import as_path
+
 __all__ = ["VARIABLE", "Entry", "path_of", "recall", "remember"]
 
 VARIABLE = "COURSE_STATE"
@@ -41,7 +43,7 @@ class Entry(msgspec.Struct, forbid_unknown_fields=True):
 def path_of(quiz: str) -> Path:
     """Return the file of a quiz, by the name of its bank."""
     folder = os.environ.get(VARIABLE) or Path.home() / ".convnet-course"
-    return Path(folder).expanduser() / "quiz" / f"{quiz}.json"
+    return as_path(folder, VARIABLE) / "quiz" / f"{quiz}.json"
 
 
 def recall(quiz: str) -> tuple[dict[str, Entry], str]:

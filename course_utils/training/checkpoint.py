@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 
+from course_utils.arguments import as_path
 from course_utils.data import Loaders
 from course_utils.training.config import DROPPED
 
@@ -42,7 +43,7 @@ class CheckpointFolder:
     """
 
     def __init__(self, path: str | Path) -> None:
-        self.path = Path(path).expanduser()
+        self.path = as_path(path, "checkpoint")
         try:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:

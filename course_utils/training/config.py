@@ -4,10 +4,12 @@ import dataclasses
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal, get_args
 
-import numpy as np
 from torch import nn, optim
+
+from course_utils.arguments import MOST, count, flag, number, one_of, positive, share
 
 __all__ = ["Precision", "TrainConfig", "build_optimizer", "learning_rate"]
 
@@ -76,12 +78,8 @@ class TrainConfig:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for name, (holds, way_out) in _RULES.items():
-            value = getattr(self, name)
-            if isinstance(value, np.generic):  # is no JSON
-                object.__setattr__(self, name, value := value.item())
-            if not holds(value):
-                raise ValueError(f"{name} is {value!r}: {way_out}")
+        for name, check in _CHECKS.items():
+            object.__setattr__(self, name, check(name, getattr(self, name)))
         if self.optimizer == "sgd" and self.nesterov and self.momentum == 0:
             raise ValueError(
                 "nesterov=True needs a momentum above 0: set nesterov=False for plain SGD"
@@ -105,35 +103,21 @@ class TrainConfig:
         return cls(**{name: settings[name] for name in settings.keys() & known})
 
 
-def _is_count(value: Any) -> bool:
-    return isinstance(value, int) and value >= 1
-
-
-def _is_number(value: Any, below: float = math.inf) -> bool:
-    return isinstance(value, int | float) and 0 <= value < below
-
-
-def _one_of(*choices: Any) -> tuple[Callable[[Any], bool], str]:
-    kind = type(choices[0])
-    way_out = f"use one of {', '.join(map(str, choices))}"
-    return lambda value: isinstance(value, kind) and value in choices, way_out
-
-
-_RULES: dict[str, tuple[Callable[[Any], bool], str]] = {
-    "epochs": (_is_count, "train for at least 1"),
-    "lr": (lambda value: _is_number(value) and value > 0, "use a positive, finite number"),
-    "schedule": _one_of(*get_args(Schedule)),
-    "optimizer": _one_of(*get_args(Optimizer)),
-    "momentum": (lambda value: _is_number(value, below=1), "use a number in [0, 1)"),
-    "nesterov": _one_of(True, False),
-    "weight_decay": (_is_number, "use 0 for none, or a positive number"),
-    "clip_norm": (lambda v: v is None or (_is_number(v) and v > 0), "use a positive norm, or None"),
-    "auxiliary_weight": (_is_number, "use 0 for none, or a positive number"),
-    "precision": _one_of(*get_args(Precision)),
-    "channels_last": _one_of(True, False),
-    "compile": _one_of(True, False),
-    "accumulate": (_is_count, "use 1 or more pieces"),
-    "seed": (lambda v: isinstance(v, int) and abs(v) < 2**62, "use a whole number"),
+_CHECKS: dict[str, Callable[[str, Any], Any]] = {
+    "epochs": partial(count, least=1),
+    "lr": positive,
+    "schedule": partial(one_of, options=get_args(Schedule)),
+    "optimizer": partial(one_of, options=get_args(Optimizer)),
+    "momentum": share,
+    "nesterov": flag,
+    "weight_decay": partial(number, least=0),
+    "clip_norm": lambda name, value: None if value is None else positive(name, value),
+    "auxiliary_weight": partial(number, least=0),
+    "precision": partial(one_of, options=get_args(Precision)),
+    "channels_last": flag,
+    "compile": flag,
+    "accumulate": partial(count, least=1),
+    "seed": partial(count, least=-MOST),
 }
 
 

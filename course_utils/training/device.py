@@ -10,6 +10,7 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
+from course_utils.arguments import instance, one_of, shown
 from course_utils.data import Batches, Loaders
 from course_utils.training.config import Precision
 
@@ -26,8 +27,8 @@ def find_device(device: torch.device | str) -> torch.device:
     """
     try:
         return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError, TypeError) as error:  # as torch was built
-        raise ValueError(f"there is no device {str(device)!r} here: use 'cpu', or None") from error
+    except Exception as error:  # of which type, depends on how torch was built
+        raise ValueError(f"there is no device {shown(device)} here: use 'cpu', or None") from error
 
 
 def check_model(model: nn.Module) -> None:
@@ -36,8 +37,7 @@ def check_model(model: nn.Module) -> None:
     Raises:
         ValueError: It is not, or does not.
     """
-    if not isinstance(model, nn.Module):
-        raise ValueError(f"model is {model!r}: give a torch.nn.Module, as models.build makes it")
+    instance("model", model, nn.Module, "one, as models.build makes it")
     if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
         raise ValueError("the model's lazy layers have no sizes yet: call model(images) once")
 
@@ -105,9 +105,7 @@ def choose_precision(name: Precision, device: torch.device) -> torch.dtype:
     Raises:
         ValueError: The name is none of the four.
     """
-    if name not in get_args(Precision):
-        raise ValueError(f"precision is {name!r}: use one of {', '.join(get_args(Precision))}")
-    if name != "auto":
+    if one_of("precision", name, get_args(Precision)) != "auto":
         return getattr(torch, name)
     if device.type == "cuda":
         is_fast = torch.cuda.is_bf16_supported(including_emulation=False)

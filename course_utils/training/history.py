@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from course_utils.arguments import as_path
 from course_utils.training.config import TrainConfig
 
 __all__ = ["EpochRecord", "History"]
@@ -118,7 +119,7 @@ class History:
 
     def save(self, path: str | Path) -> None:
         """Write the history to a JSON file; missing folders are made."""
-        path = Path(path).expanduser()
+        path = as_path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.to_json(), "utf-8")
 
@@ -130,6 +131,6 @@ class History:
             ValueError: The file holds no history; the message names the file.
         """
         try:
-            return cls.from_json(Path(path).expanduser().read_text("utf-8"))
+            return cls.from_json(as_path(path).read_text("utf-8"))
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from error

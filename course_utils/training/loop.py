@@ -6,13 +6,14 @@ lesson 07, with what a long run needs besides.
 
 import math
 import time
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from course_utils.arguments import instance, listed, whole
 from course_utils.data import Loaders
 from course_utils.startup import limited_threads
 from course_utils.training import device as devices
@@ -89,6 +90,12 @@ def fit(
         DivergenceError: The loss became infinite or NaN.
     """
     devices.check_model(model)
+    instance("config", config, TrainConfig, "TrainConfig(...)")
+    on_epoch_end = listed("on_epoch_end", on_epoch_end)
+    for callback in on_epoch_end:
+        instance("a callback in on_epoch_end", callback, Callable, "a function of the history")
+    if checkpoint_steps is not None:
+        checkpoint_steps = whole("checkpoint_steps", checkpoint_steps)
     _check_parts(loaders)
     place = devices.device_of_data(loaders) if device is None else devices.find_device(device)
     world = current_world()
@@ -112,7 +119,21 @@ def _check_parts(loaders: Loaders) -> None:
                 f"loaders need parts train and val with a length, as data.load gives them: {error}"
             ) from error
         if not num_batches:
-            raise ValueError(f"the {name} part of the data is empty: there is nothing to fit on")
+            raise ValueError(f"the {name} part of the data {_nothing_in(getattr(loaders, name))}")
+
+
+def _nothing_in(part: Any) -> str:
+    """Say why a part of the data has no batch."""
+    try:
+        num_images = len(part.dataset)
+    except (AttributeError, TypeError):  # no DataLoader
+        num_images = 0
+    if not num_images:
+        return "is empty: there is nothing to fit on"
+    return (
+        f"has {num_images} images and not one batch: with drop_last=True give a smaller "
+        f"batch size, {part.batch_size} is more than there are"
+    )
 
 
 class Trainer:
@@ -302,10 +323,7 @@ class Trainer:
 
         Raises:
             CheckpointError: There are checkpoints, but none of them is of this run.
-            ValueError: The number of steps is not positive.
         """
-        if save_every is not None and save_every < 1:
-            raise ValueError(f"checkpoint_steps is {save_every}: save after 1 or more, or None")
         self.folder, self.save_every = folder, save_every
         found: Any = None
         if self.world.is_main:

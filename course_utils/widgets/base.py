@@ -20,6 +20,7 @@ import anywidget
 import traitlets
 from matplotlib.figure import Figure
 
+from course_utils.arguments import flag, listed, number, one_of, shown, whole
 from course_utils.kernels import Matrix
 from course_utils.plots import display
 from course_utils.plots.style import FONT, new_figure
@@ -36,6 +37,8 @@ __all__ = [
     "module_path",
 ]
 
+MOST = 1e6
+"""The largest number in a picture or kernel: with their sums, what a widget has room to write."""
 State = dict[str, Any]
 Result = dict[str, Any]
 """What a reference returns; under `problem`, if there is one, the sentence that says why not."""
@@ -60,6 +63,14 @@ class CourseWidget(anywidget.AnyWidget):
 
     _esm = traitlets.Unicode().tag(sync=True)
     _css = traitlets.Unicode().tag(sync=True)
+
+    def __init__(self, **settings: Any) -> None:
+        traits = {name: self.traits()[name] for name in self.state()}
+        settings = {name: _setting(traits, name, value) for name, value in settings.items()}
+        try:
+            super().__init__(**settings)
+        except traitlets.TraitError as error:  # of something inside a list
+            raise ValueError(shown(error)) from error
 
     @traitlets.default("_esm")
     def _inlined_esm(self) -> str:
@@ -138,6 +149,26 @@ def _written(sentence: str) -> Figure:
     return figure
 
 
+def _setting(traits: dict[str, Any], name: str, value: Any) -> Any:
+    """Return a setting as its trait takes it.
+
+    Raises:
+        ValueError: There is no such setting, or the value is none for it.
+    """
+    match traits[one_of("a setting", name, [*traits])]:
+        case traitlets.Int(min=least, max=most):
+            return whole(name, value, least, math.inf if most is None else most)
+        case traitlets.Float(min=least, max=most):
+            return number(name, value, least, most)
+        case traitlets.Bool():
+            return flag(name, value)
+        case traitlets.Enum(values=options):
+            return one_of(name, value, options or ())
+        case traitlets.List():
+            return listed(name, value)
+    return value
+
+
 def matrix_by_name(kind: str, value: str | Matrix, known: dict[str, Matrix]) -> Matrix:
     """Return the matrix itself, or the known one of that name.
 
@@ -151,9 +182,7 @@ def matrix_by_name(kind: str, value: str | Matrix, known: dict[str, Matrix]) -> 
     """
     if not isinstance(value, str):
         return value
-    if value not in known:
-        raise ValueError(f"there is no {kind} {value!r}: choose from {', '.join(known)}")
-    return [list(row) for row in known[value]]
+    return [list(row) for row in known[one_of(kind, value, [*known])]]
 
 
 def checked_matrix(kind: str, value: Any, largest: int) -> Matrix:
@@ -165,23 +194,21 @@ def checked_matrix(kind: str, value: Any, largest: int) -> Matrix:
         largest: Most rows and columns.
 
     Raises:
-        ValueError: Something in it is no finite number, the rows are of unequal length, or there
-            are too many or too few of them.
+        ValueError: Something in it is no number, or too large to be shown, the rows are of
+            unequal length, or there are too many or too few of them.
     """
     try:
         rows = [[float(v) for v in row] for row in value]
-    except (TypeError, ValueError) as error:
-        raise ValueError(f"{kind} = {value!r}: give rows of numbers ({error})") from error
+    except (TypeError, ValueError, OverflowError, RuntimeError) as error:
+        raise ValueError(f"{kind} = {shown(value)}: give rows of numbers") from error
     widths = {len(row) for row in rows}
     if len(widths) != 1 or not 1 <= len(rows) <= largest or not 1 <= widths.pop() <= largest:
         raise ValueError(
-            f"{kind} = {value!r} is no rectangle of 1 to {largest} rows and columns: "
+            f"{kind} = {shown(value)} is no rectangle of 1 to {largest} rows and columns: "
             "give rows of equal length"
         )
-    strange = next((v for row in rows for v in row if not math.isfinite(v)), None)
-    if strange is not None:
-        raise ValueError(f"{kind} holds {strange}: give finite numbers")
-    return rows
+    return [[number(f"{kind}[{r}][{c}]", v, -MOST, MOST) for c, v in enumerate(row)]
+            for r, row in enumerate(rows)]  # fmt: skip
 
 
 def module_path(widget: type[CourseWidget]) -> Path:

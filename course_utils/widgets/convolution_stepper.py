@@ -63,7 +63,6 @@ class ConvolutionStepper(CourseWidget):
 
     Raises:
         ValueError: For an unknown name, or rows that make no rectangle of the size allowed.
-        traitlets.TraitError: For a setting out of its range.
     """
 
     title = "Convolution, one window at a time"

@@ -103,7 +103,6 @@ class FourierGallery(CourseWidget):
 
     Raises:
         ValueError: For an unknown picture, or rows of another size or brightness.
-        traitlets.TraitError: For a setting out of its range.
     """
 
     title = "Fourier gallery: a filter in space and in frequency"

@@ -6,6 +6,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from course_utils import arithmetic
+from course_utils.arguments import one_of
 from course_utils.plots import plot_counts
 from course_utils.plots.style import BLUE, GREEN, RED
 from course_utils.widgets.base import CourseWidget, Result, State
@@ -49,7 +50,6 @@ class ParameterCounter(CourseWidget):
 
     Raises:
         ValueError: For an unknown layer.
-        traitlets.TraitError: For a setting out of its range.
     """
 
     title = "What a convolution costs"
@@ -65,9 +65,8 @@ class ParameterCounter(CourseWidget):
     bias = traitlets.Bool(True).tag(sync=True)
 
     def __init__(self, layer: str = "Small picture, RGB", **settings: Any) -> None:
-        if layer not in LAYERS:
-            raise ValueError(f"there is no layer {layer!r}: choose from {', '.join(LAYERS)}")
-        super().__init__(**({"s": 1, "p": 0, "groups": 1} | LAYERS[layer] | settings))
+        start = LAYERS[one_of("layer", layer, [*LAYERS])]
+        super().__init__(**({"s": 1, "p": 0, "groups": 1} | start | settings))
 
     @staticmethod
     def reference(state: State) -> Result:

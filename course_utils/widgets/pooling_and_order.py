@@ -62,7 +62,6 @@ class PoolingAndOrder(CourseWidget):
 
     Raises:
         ValueError: For an unknown picture, or rows that make no rectangle of the size allowed.
-        traitlets.TraitError: For a setting out of its range.
     """
 
     title = "Pooling, and the order of activation and pooling"

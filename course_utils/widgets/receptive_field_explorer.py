@@ -10,6 +10,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from course_utils import arithmetic
+from course_utils.arguments import one_of, shown, whole
 from course_utils.plots import plot_receptive_field
 from course_utils.plots.convolution import seen_ranges
 from course_utils.widgets.base import CourseWidget, Result, State
@@ -65,7 +66,6 @@ class ReceptiveFieldExplorer(CourseWidget):
 
     Raises:
         ValueError: For an unknown name, too many layers, or a layer's number out of its range.
-        traitlets.TraitError: For a setting out of its range.
     """
 
     title = "What an output sees: receptive fields"
@@ -82,9 +82,11 @@ class ReceptiveFieldExplorer(CourseWidget):
         n: int | None = None,
         **settings: Any,
     ) -> None:
-        size, stack = _stack_by_name(layers) if isinstance(layers, str) else (32, list(layers))
+        size, stack = _stack_by_name(layers) if isinstance(layers, str) else (32, layers)
         n = size if n is None else n
-        super().__init__(n=n, layers=stack, **({"layer": len(stack)} | settings))
+        super().__init__(n=n, layers=stack, **({"layer": MAX_LAYERS} | settings))
+        if "layer" not in settings:
+            self.layer = len(self.layers)
         if "position" not in settings:
             self.position = self.result()["sizes"][self.result()["layer"]] // 2
 
@@ -141,24 +143,17 @@ class ReceptiveFieldExplorer(CourseWidget):
 
 
 def _stack_by_name(name: str) -> tuple[int, list[LayerState]]:
-    if name not in STACKS:
-        raise ValueError(f"there is no stack {name!r}: choose from {', '.join(STACKS)}")
-    return STACKS[name]
+    return STACKS[one_of("layers", name, [*STACKS])]
 
 
 def _checked(layer: Mapping[str, Any] | arithmetic.Layer) -> LayerState:
     if isinstance(layer, arithmetic.Layer):
         layer = {"kind": "conv", "k": layer.k, "s": layer.s, "p": layer.p, "d": layer.dilation}
     if not isinstance(layer, Mapping):
-        raise ValueError(f"a layer cannot be {layer!r}: make it with conv or pool")
+        raise ValueError(f"a layer cannot be {shown(layer)}: make it with conv or pool")
     checked = {"kind": layer.get("kind", "conv"), "s": 1, "p": 0, "d": 1, **layer}
-    if checked["kind"] not in ("conv", "pool"):
-        raise ValueError(f"a layer cannot be a {checked['kind']!r}: choose conv or pool")
-    for letter, (least, most) in LIMITS.items():
-        value = checked.get(letter)
-        if not isinstance(value, int) or not least <= value <= most:
-            raise ValueError(f"{letter} = {value!r} of a layer is not from {least} to {most}")
-    return checked
+    one_of("a layer's kind", checked["kind"], ("conv", "pool"))
+    return checked | {name: whole(name, checked.get(name), *span) for name, span in LIMITS.items()}
 
 
 def layer_names(layers: Sequence[LayerState]) -> list[str]:

@@ -105,7 +105,7 @@ class ShiftLab(CourseWidget):
         down, right: How far the shape has moved, -16 to 16 pixels, on the ring.
 
     Raises:
-        traitlets.TraitError: For an unknown name, or a shift out of its range.
+        ValueError: For an unknown name, or a shift out of its range.
     """
 
     title = "Shift lab: does the map move along?"

@@ -39,7 +39,7 @@ class SpuriousBackgroundDial(CourseWidget):
             the recorded ones if left out.
 
     Raises:
-        traitlets.TraitError: For a setting out of its range.
+        ValueError: For a setting out of its range.
     """
 
     title = "A background that gives the answer away"

@@ -96,12 +96,15 @@ def test_an_unknown_option_is_refused_before_anything_is_read(name, option, valu
         ({"batch_size": "hello"}, "batch_size = 'hello' is not a whole number: give an integer"),
         ({"batch_size": 64.0}, "batch_size = 64.0 is not a whole number: give an integer"),
         ({"limit": 1e3}, "limit = 1000.0 is not a whole number: give an integer"),
-        ({"val_fraction": "10%"}, r"val_fraction = '10%' is not a number: give one"),
-        ({"augment": True}, "augment is True: give data.Augment(...) or None"),
-        ({"generator": 0}, "generator is 0: give torch.Generator().manual_seed(0) or None"),
+        ({"val_fraction": "10%"}, "val_fraction = '10%' is not a number: give one"),
+        ({"augment": True}, "augment = True is no Augment: give data.Augment(...) or None"),
+        (
+            {"generator": 0},
+            "generator = 0 is no Generator: give torch.Generator().manual",
+        ),
         ({"device": "gpu"}, "device 'gpu' cannot be used here"),
-        ({"root": 3}, "root = 3 is not a path: give that of a folder"),
-        ({"root": "~nobody-of-this-name/x"}, "root = '~nobody-of-this-name/x' is not a path: give"),
+        ({"root": 3}, "root = 3 is no path: give that of a file or a folder"),
+        ({"root": "~nobody-of-this-name/x"}, "root = '~nobody-of-this-name/x' is no path"),
     ],
 )
 def test_what_a_learner_may_try(wrong, text):
@@ -111,7 +114,7 @@ def test_what_a_learner_may_try(wrong, text):
 
 def test_a_path_in_the_place_of_a_name_says_what_to_write():
     assert load(Path("my/photos")) == (
-        f"name is {Path('my/photos')!r}: for a folder of images write 'imagefolder:my/photos'"
+        f"name = {Path('my/photos')!r}: for a folder of images write 'imagefolder:my/photos'"
     )
 
 

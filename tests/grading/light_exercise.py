@@ -133,6 +133,19 @@ def raised(maker, student):
     return notebook
 
 
+def elsewhere(maker, student):
+    notebook = maker.perfect(student, why=named(maker.released, "why").source)
+    notebook.cells.append(new_markdown_cell("As it is so, in a cell of my own."))
+    return notebook
+
+
+def without_ids(maker, student):
+    notebook = maker.perfect(student)
+    for number, cell in enumerate(notebook.cells):
+        cell.id, cell.metadata = f"c{number}", {}
+    return notebook
+
+
 def without_sigint(maker, student):
     code = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
     code += "while True: time.sleep(0.1)"
@@ -231,8 +244,12 @@ GRADED = {
     "watches": kind(lambda m, s: m.perfect(s, last=WATCH), (2, 1, 1)),
     "kills": kind(lambda m, s: m.perfect(s, last=KILL), (2, 1, 1)),
     "leaves_processes": kind(lambda m, s: m.perfect(s, last=LEAVE), (2, 1, 1)),
+    "answers_elsewhere": kind(elsewhere, (2, 1, 1), "why is unanswered, and a cell of the"),
+    "without_ids": kind(without_ids, (2, 1, 1), "why is unanswered, and a cell of the"),
 }
 """Kinds that get points: their students are s01, s02, ... in this order."""
+UNANSWERED = ("partial", "untouched", "tampered_checks", "answers_elsewhere", "without_ids")
+"""Those whose written answer is not in its cell."""
 
 
 def refused(maker):

@@ -1,8 +1,9 @@
 """`python -m course_utils grade`, as a teacher types it."""
 
-import importlib.util
 import re
 import shutil
+import subprocess
+import sys
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -49,14 +50,15 @@ def send(course, *names):
 def test_a_folder_becomes_results(bubblewrap, course, capsys):
     folder = send(course, f"s1_{light.SLUG}.ipynb", "homework.txt")
     students = course / "students.csv"
-    students.write_text("id\ns1\ns2\n")
+    students.write_bytes("id;name\ns1;김철수\ns2;박지민\n".encode("cp949"))
     arguments = ["grade", str(folder), "--out", str(course / "out"), "--students", str(students)]
 
     assert cli.main([*arguments, "--workers", "1"]) == 0
     line = capsys.readouterr().out
-    assert f"{light.SLUG}: 1 graded now, 1 in all, 1 not graded; 2 lines in" in line
+    assert f"{light.SLUG}: 1 graded now, 1 in all, 1 not graded; 3 lines in" in line
     assert (course / "out" / "feedback" / "s1.html").is_file()
     review = (course / "out" / "review.csv").read_text()
+    assert f"{students},look,\"is no UTF-8, and was read as cp949: line 2 is 's1;김철수'" in review
     assert "homework.txt,not graded,is no notebook (.ipynb)" in review
     assert "s2,,missing,sent nothing that can be graded" in review
 
@@ -70,9 +72,34 @@ def refusal(capsys, *arguments):
     return capsys.readouterr().err
 
 
-def test_without_nbgrader_it_says_how_to_get_it(monkeypatch, capsys):
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    assert "pip install --editable '.[classroom]'" in refusal(capsys, "x", "--out", "y")
+@pytest.mark.parametrize("package", ["nbgrader", "torch"])
+@pytest.mark.parametrize("module", ["convnet_grader", "convnet_grader.batch"])
+def test_importing_without_a_package_it_needs_says_how_to_get_it(package, module):
+    """The extra is what a reader lacks, in earthobservations/wetterdienst#1938 as well."""
+    code = f"import sys\nsys.modules[{package!r}] = None\nimport {module}"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == f"ImportError: {cli.NO_GRADER}"
+    assert "pip install --editable '.[classroom]'" in cli.NO_GRADER
+
+
+@pytest.mark.parametrize("package", ["nbgrader", "torch"])
+def test_the_command_without_a_package_it_needs_says_how_to_get_it(package):
+    """A package that is found and then fails to load is as good as missing."""
+    code = f"""
+import sys
+from importlib.abc import MetaPathFinder
+
+class Hide(MetaPathFinder):
+    def find_spec(self, name, path=None, target=None):
+        if name.partition(".")[0] == {package!r}:
+            raise ModuleNotFoundError(name)
+
+sys.meta_path.insert(0, Hide())
+from course_utils.cli import main
+sys.exit(main(["grade", "x", "--out", "y"]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (1, f"grade: {cli.NO_GRADER}\n")
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def test_named_formats():
 
 
 def test_unknown_format():
-    with pytest.raises(ValueError, match="precision is 'fp8': use one of auto, float32"):
+    with pytest.raises(ValueError, match="precision = 'fp8' is unknown: choose from auto, float32"):
         choose_precision("fp8", CPU)
 
 
@@ -122,7 +122,7 @@ def test_a_device_that_is_not_there_is_named():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("lenet5", "model is 'lenet5': give a torch.nn.Module"),
+        ("lenet5", "model = 'lenet5' is no Module: give one"),
         (None, "model is None"),
         (nn.Sequential(nn.Flatten(), nn.LazyLinear(3)), r"call model\(images\) once"),
     ],

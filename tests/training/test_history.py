@@ -53,7 +53,7 @@ def without(key):
         ('{"schema": 2}', "this history has schema 2, and this version reads 1: update"),
         (without("epochs"), "incomplete or not one of ours: 'epochs'"),
         (without("config"), "incomplete or not one of ours: 'config'"),
-        ('{"schema": 1, "config": {"epochs": 0}}', "epochs is 0"),
+        ('{"schema": 1, "config": {"epochs": 0}}', "epochs = 0"),
         (
             example().to_json().replace('"lr": 0.1,', '"rate": 0.1,'),
             "incomplete or not one of ours: .*rate",

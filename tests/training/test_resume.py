@@ -321,7 +321,7 @@ def test_a_diverged_run_leaves_no_checkpoint_of_it(
 
 @pytest.mark.parametrize("every", [0, -3])
 def test_steps_between_checkpoints_are_positive(make_model, make_loaders, tmp_path, every):
-    with pytest.raises(ValueError, match=f"checkpoint_steps is {every}"):
+    with pytest.raises(ValueError, match=f"checkpoint_steps = {every}"):
         fit(make_model(), make_loaders(), EXACT, checkpoint=tmp_path, checkpoint_steps=every)
 
 

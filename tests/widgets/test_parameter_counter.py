@@ -112,5 +112,5 @@ def test_impossible_settings_are_explained() -> None:
 
 
 def test_unknown_layer_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="no layer 'conv9': choose from LeNet, conv1"):
+    with pytest.raises(ValueError, match="layer = 'conv9' is unknown: choose from LeNet, conv1"):
         ParameterCounter("conv9")

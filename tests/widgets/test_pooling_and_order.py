@@ -105,7 +105,7 @@ def test_an_impossible_setting_is_explained() -> None:
 
 
 def test_unknown_picture_is_answered_with_the_known_ones() -> None:
-    with pytest.raises(ValueError, match="no picture 'noise': choose from Mixed signs"):
+    with pytest.raises(ValueError, match="picture = 'noise' is unknown: choose from Mixed signs"):
         PoolingAndOrder("noise")
 
 

@@ -127,10 +127,13 @@ def test_layers_of_the_arithmetic_are_welcome() -> None:
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
-        ("VGG-99", "there is no stack 'VGG-99': choose from Three 3×3"),
+        ("VGG-99", "layers = 'VGG-99' is unknown: choose from Three 3×3"),
         ([conv(3)] * 21, "21 layers do not fit the screen: at most 20"),
-        ([conv(0)], "k = 0 of a layer is not from 1 to 15"),
-        ([{"kind": "dense", "k": 1}], "a layer cannot be a 'dense': choose conv or pool"),
+        ([conv(0)], "k = 0 is too small: it must be at least 1"),
+        (
+            [{"kind": "dense", "k": 1}],
+            "a layer's kind = 'dense' is unknown: choose from conv",
+        ),
         ([3], "a layer cannot be 3: make it with conv or pool"),
     ],
 )

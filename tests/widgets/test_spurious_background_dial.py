@@ -4,7 +4,6 @@ from typing import Any
 
 import pytest
 import torch
-import traitlets
 
 from course_utils.data.shapes import CLASSES
 from course_utils.widgets.background_results import recorded
@@ -163,7 +162,7 @@ def test_empty_results_are_explained() -> None:
 
 
 def test_a_correlation_is_a_part_of_one() -> None:
-    with pytest.raises(traitlets.TraitError):
+    with pytest.raises(ValueError, match=r"correlation = 1\.5 is out of range"):
         SpuriousBackgroundDial(correlation=1.5)
 
 

@@ -6,6 +6,25 @@ what), `folder` (nbgrader's course), `batch` and `worker` (processes), `execute`
 `attempts`, `gradebook` and `items` (results). `exchange` collects on a shared machine. `guard` runs
 beside the student's code, by its path; nothing else of this package is to be seen in the sandbox.
 
-Needs nbgrader, which the course's extra `classroom` installs. The course's own package,
-`course_utils`, knows nothing of this one: the command comes to it as an entry point.
+Needs nbgrader, which the course's extra `classroom` installs, and PyTorch for the answers. The
+course's own package, `course_utils`, knows nothing of this one: the command comes to it as an entry
+point.
 """
+
+from importlib.util import find_spec
+
+from course_utils.cli import NO_GRADER
+
+__all__: list[str] = []
+
+
+def _is_here(package: str) -> bool:
+    """Say whether a package could be imported, without doing so: both take their time."""
+    try:
+        return find_spec(package) is not None
+    except ImportError:
+        return False
+
+
+if not (_is_here("nbgrader") and _is_here("torch")):
+    raise ImportError(NO_GRADER)

@@ -5,14 +5,13 @@ answers at once.
 """
 
 import argparse
-import importlib.util
 import os
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from convnet_grader.sandbox import Limits
-from course_utils.cli import GRADE_HELP, NO_GRADER
+from course_utils.arguments import as_path
+from course_utils.cli import GRADE_HELP
 from course_utils.lab import course_root
 
 if TYPE_CHECKING:
@@ -42,10 +41,12 @@ def add_grade(verbs: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    grade.add_argument("submissions", type=Path, metavar="SUBMISSIONS", help="a folder or a zip")
-    grade.add_argument("--out", type=Path, required=True, metavar="FOLDER", help="for the results")
+    grade.add_argument("submissions", type=as_path, metavar="SUBMISSIONS", help="a folder or a zip")
+    grade.add_argument(
+        "--out", type=as_path, required=True, metavar="FOLDER", help="for the results"
+    )
     grade.add_argument("--exercise", metavar="SLUG", help="default: as the names of the files say")
-    grade.add_argument("--students", type=Path, metavar="CSV", help="ids of those expected")
+    grade.add_argument("--students", type=as_path, metavar="CSV", help="ids of those expected")
     grade.add_argument("--workers", type=int, metavar="N", help="at a time; default: one a core")
     grade.add_argument(
         "--timeout", type=float, default=limits.seconds, metavar="S", help="a submission"
@@ -62,10 +63,8 @@ def run_grade(options: argparse.Namespace, rest: list[str]) -> int:
     """Grade a batch of submissions, and say where the results are.
 
     Raises:
-        ValueError: `nbgrader` is missing, this is Windows, or the options do not fit together.
+        ValueError: This is Windows, or the options do not fit together.
     """
-    if importlib.util.find_spec("nbgrader") is None:
-        raise ValueError(NO_GRADER)
     if sys.platform == "win32":
         raise ValueError("grading needs Linux or macOS: on Windows use WSL")
     from tqdm import tqdm

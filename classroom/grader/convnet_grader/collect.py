@@ -3,7 +3,6 @@
 A name is only looked at, and never used as a path; an archive is read, never unpacked.
 """
 
-import csv
 import hashlib
 import os
 import re
@@ -28,7 +27,6 @@ __all__ = [
     "collect",
     "identify",
     "parsed",
-    "read_students",
     "sent_files",
     "which_exercise",
 ]
@@ -155,25 +153,6 @@ def which_exercise(source: Path, slugs: Iterable[str]) -> str:
     return found[0]
 
 
-def read_students(file: Path) -> dict[str, str]:
-    """Read a table with the column `id`, as in the names of files, and maybe `student`.
-
-    Returns:
-        The id in a name -> the id in the gradebook, which is the same without `student`.
-
-    Raises:
-        ValueError: There is no column `id`, or an id stands twice.
-    """
-    with file.open(newline="", encoding="utf-8-sig") as stream:
-        rows = list(csv.DictReader(stream))
-    if not rows or "id" not in rows[0]:
-        raise ValueError(f"{file} has no column `id`, or no line below it")
-    students = {row["id"].strip(): (row.get("student") or row["id"]).strip() for row in rows}
-    if len(students) < len(rows) or len(set(students.values())) < len(rows):
-        raise ValueError(f"{file} has an id or a student twice")
-    return students
-
-
 def collect(
     source: Path,
     exercise: str,
@@ -188,7 +167,7 @@ def collect(
         exercise: Such as `07_lenet`.
         inbox: Gets a copy of each notebook, as `STUDENT.ipynb`.
         belongs: Says whether a notebook is one of this exercise.
-        students: What `read_students` returns; without it every id is taken.
+        students: The first that `read_students` returns; without it every id is taken.
     """
     inbox.mkdir(parents=True, exist_ok=True)
     problems: list[Problem] = []

@@ -1,13 +1,15 @@
 """What a submission did to the cells that are not the student's, and what its code speaks of."""
 
+import ast
 import re
 from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
 from convnet_grader.preprocessors import cells_with_role, copies_of
+from course_utils.arguments import shown
 
-__all__ = ["belongs", "changes", "suspicions"]
+__all__ = ["belongs", "changes", "misplaced", "suspicions"]
 
 ROLE = ("grade", "solution", "locked", "points")
 SUSPICIOUS = {
@@ -60,6 +62,39 @@ def _changes_of(cell: NotebookNode, copies: list[NotebookNode]) -> Iterator[str]
     kept = {key: cell.metadata.nbgrader.get(key) for key in ROLE}
     if any({key: role.get(key) for key in ROLE} != kept for role in roles):
         yield f"{name} had other points, or another role"
+
+
+def misplaced(released: NotebookNode, submitted: NotebookNode) -> list[str]:
+    """Return which written answers are still open, if there is text that may be one of them.
+
+    Whoever answers in a cell of their own, or with a program that drops the cells' ids and
+    metadata, would get no points, and nobody would know.
+    """
+    ours = cells_with_role(released)
+    copies = copies_of(ours, submitted.cells)
+    known, texts = {id(c) for found in copies for c in found}, {c.source for c in released.cells}
+    added = [
+        cell.source.strip()
+        for cell in submitted.cells
+        if id(cell) not in known and cell.source not in texts and _is_prose(cell)
+    ]
+    return [
+        f"{cell.metadata.nbgrader.grade_id} is unanswered, and a cell of the student's own says "
+        f"{shown(max(added, key=len))}"
+        for cell, found in zip(ours, copies, strict=True)
+        if cell.metadata.nbgrader.grade and cell.metadata.nbgrader.solution
+        if added and all(copy.source.strip() in ("", cell.source.strip()) for copy in found)
+    ]
+
+
+def _is_prose(cell: NotebookNode) -> bool:
+    """Say whether a cell has text and no code, of whatever kind it says that it is."""
+    try:
+        body = ast.parse(cell.source).body if cell.cell_type == "code" else []
+    except (SyntaxError, ValueError):  # words, or a magic of IPython's
+        body = []
+    literals = [isinstance(getattr(step, "value", None), ast.Constant) for step in body]
+    return bool(cell.source.strip()) and all(literals)
 
 
 def suspicions(released: NotebookNode, submitted: NotebookNode) -> list[str]:

@@ -13,10 +13,11 @@ from nbformat import NotebookNode
 from convnet_grader import attempts, integrity
 from convnet_grader.attempts import Outcome
 from convnet_grader.batch import grade_all, only_batch, undone
-from convnet_grader.collect import Problem, Submission, collect, read_students
+from convnet_grader.collect import Problem, Submission, collect
 from convnet_grader.folder import Batch, prepare
 from convnet_grader.gradebook import Report, read_gradebook, write_gradebook, write_table
 from convnet_grader.items import write_items
+from convnet_grader.roster import read_students
 from convnet_grader.sandbox import require_sandbox
 from convnet_grader.worker import Feedback
 
@@ -83,7 +84,7 @@ def run_batch(
     """
     if not batch.trusted:
         require_sandbox()
-    roster = read_students(students) if students else None
+    roster, note = read_students(students) if students else (None, "")
     with only_batch(batch.out):
         prepare(batch)
         released = nbformat.read(batch.notebook("exercises"), as_version=4)
@@ -97,7 +98,8 @@ def run_batch(
         new = grade_all(to_do, batch, workers=workers, on_outcome=progress(len(to_do)))
         failed = [outcome for outcome in new if outcome.failure]
         missing = set(roster.values()) - {job.student for job in jobs} if roster else set()
-        reports, review = _publish(batch, jobs, problems, failed, missing, workers)
+        doubt = [ReviewRow("", str(students), "look", note)] if note else []
+        reports, review = _publish(batch, jobs, problems, failed, missing, workers, doubt)
     return Result(reports, len(new) - len(failed), failed, problems, review)
 
 
@@ -108,12 +110,13 @@ def _publish(
     failed: Sequence[Outcome],
     missing: Iterable[str],
     workers: int,
+    doubt: Iterable[ReviewRow],
 ) -> tuple[list[Report], list[ReviewRow]]:
     """Write all that a teacher gets; return the marks and the review list."""
     outcomes = {outcome.student: outcome for outcome in attempts.latest(batch.out / "attempts")}
     reports = [report for report in read_gradebook(batch) if report.student in outcomes]
     _refresh_feedback(batch, reports, outcomes, workers)
-    review = review_rows(problems, failed, reports, outcomes, missing)
+    review = [*doubt, *review_rows(problems, failed, reports, outcomes, missing)]
     times = {
         student: [each.time for each in attempts.attempts_of(batch.out / "attempts", student)]
         for student in outcomes

@@ -119,7 +119,7 @@ def _read(batch: Batch, submitted: Path) -> dict[str, Any]:
     graded = nbformat.read(batch.notebook("autograded", student), as_version=4)
     released = nbformat.read(batch.notebook("exercises"), as_version=4)
     remarks = [*graded.metadata.get(NOTES, []), *integrity.changes(released, before)]
-    remarks += integrity.suspicions(released, before)
+    remarks += integrity.misplaced(released, before) + integrity.suspicions(released, before)
     tests = [cell for cell in graded.cells if is_test(cell)]
     findings = {cell.metadata.nbgrader.grade_id: finding(cell) for cell in tests}
     remarks += [
