@@ -153,7 +153,7 @@ def load(
         augment: What to do to each training image; validation and test images stay as
             they are.
         generator: For shuffling and augmentation, on the CPU; None for a new one with seed 0.
-        limit: Keep this many training images, the classes taking turns. Validation and test
+        limit: Keep at most this many training images, the classes taking turns. Validation and test
             part shrink by the same factor, but keep at least ten images of each class.
         val_fraction: Share of each class of the training part to hold out for validation, in
             [0, 1). The choice is always the same. 0 leaves `val` empty. A data set with a

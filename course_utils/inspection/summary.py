@@ -132,7 +132,7 @@ def summary(
     # Batch normalisation cannot train on a single value.
     instance("model", model, nn.Module, "one, as models.build makes it")
     training = flag("training", training)
-    depth = None if depth is None else whole("depth", depth)
+    depth = None if depth is None else whole("depth", depth, least=0)
     pictures = empty_input(model, input_size, batch_size=2 if training else 1)
     if not isinstance(pictures, torch.Tensor):
         raise ValueError(f"input size {input_size}: a summary gives a model one input, not several")

@@ -132,7 +132,7 @@ def empty_input(
     Raises:
         ValueError: The shape is not made of positive integers.
     """
-    parts = listed("input size", input_shape)
+    parts = listed("input size", input_shape) if isinstance(input_shape, Iterable) else []
     single = not any(isinstance(part, Iterable) for part in parts)
     shapes = [parts] if single else [listed("input size", part) for part in parts]
     if not all(shape and all(map(_is_size, shape)) for shape in shapes):

@@ -112,6 +112,30 @@ def test_what_a_learner_may_try(wrong, text):
     assert text in load(**FEW | wrong)
 
 
+@pytest.mark.parametrize("size", [0, -4, True, 8.0, "8", None, [8], 10**30])
+def test_a_batch_has_a_whole_number_of_images(size):
+    assert load(**FEW | {"batch_size": size}).startswith("batch_size = ")
+
+
+def test_a_batch_larger_than_the_data_holds_all_of_it():
+    loaders = data.load("shapes", batch_size=10_000, **FEW)
+    assert [len(labels) for _, labels in loaders.train] == [loaders.train.num_images]
+
+
+def test_a_limit_above_the_number_of_images_keeps_them_all():
+    """As with the profile's limit for somebody's own few photos."""
+    everything = data.load("shapes", batch_size=8, **FEW)
+    limited = data.load("shapes", batch_size=8, limit=10_000, **FEW)
+    for part in ("train", "val", "test"):
+        assert torch.equal(getattr(everything, part).images, getattr(limited, part).images)
+
+
+@pytest.mark.parametrize("option", [{"num_workers": -1}, {"num_workers": 2}, {"drop_last": True}])
+def test_what_only_a_dataloader_has_is_refused_by_name(option):
+    [name] = option
+    assert load(**option).startswith(f"shapes has no option {name!r}: it has num_train, ")
+
+
 def test_a_path_in_the_place_of_a_name_says_what_to_write():
     assert load(Path("my/photos")) == (
         f"name = {Path('my/photos')!r}: for a folder of images write 'imagefolder:my/photos'"

@@ -123,7 +123,7 @@ def test_a_device_that_is_not_there_is_named():
     ("model", "message"),
     [
         ("lenet5", "model = 'lenet5' is no Module: give one"),
-        (None, "model is None"),
+        (None, "model = None is no Module"),
         (nn.Sequential(nn.Flatten(), nn.LazyLinear(3)), r"call model\(images\) once"),
     ],
 )
