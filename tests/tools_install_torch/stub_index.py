@@ -89,6 +89,11 @@ class Index(BaseHTTPRequestHandler):
         self.rfile = self.connection.makefile("rb")
         self.wfile = self.connection.makefile("wb", buffering=0)
 
+    def finish(self) -> None:
+        """Close what was made of the connection; the server closes only what it has made."""
+        super().finish()
+        self.connection.close()
+
     def log_message(self, format: str, *args: object) -> None:
         """Print nothing."""
 
