@@ -15,7 +15,6 @@ from typing import Any, TypeVar
 
 __all__ = [
     "as_path",
-    "count",
     "flag",
     "instance",
     "listed",
@@ -26,9 +25,6 @@ __all__ = [
     "shown",
     "whole",
 ]
-
-MOST = 2**60
-"""More things than any memory holds, and few enough for all that counts in 64 bits."""
 
 Option = TypeVar("Option")
 
@@ -64,15 +60,6 @@ def whole(name: str, value: Any, least: float = 1, most: float = inf) -> int:
     if integer > most:
         raise ValueError(f"{name} = {shown(integer)} is too large: it must be at most {most:,}")
     return integer
-
-
-def count(name: str, value: Any, least: int = 0) -> int:
-    """Return an argument as a number of things, or as a seed: an integer of Python, not too large.
-
-    Raises:
-        ValueError: The value is something else, or out of range.
-    """
-    return whole(name, value, least, MOST)
 
 
 def number(name: str, value: Any, least: float = -inf, most: float = inf) -> float:

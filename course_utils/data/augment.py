@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from course_utils.arguments import count, flag
+from course_utils.arguments import flag, whole
 
 __all__ = ["Augment", "Draws", "crop_and_flip", "draw", "join"]
 
@@ -38,7 +38,7 @@ class Augment:
     flip: bool = False
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "crop_padding", count("crop_padding", self.crop_padding))
+        object.__setattr__(self, "crop_padding", whole("crop_padding", self.crop_padding, 0))
         flag("flip", self.flip)
 
 

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import Generator, Tensor
 
-from course_utils.arguments import count
+from course_utils.arguments import whole
 from course_utils.data.augment import Augment, Draws, crop_and_flip, draw, join
 
 __all__ = ["Batches"]
@@ -70,7 +70,7 @@ class Batches:
     world_size: int = 1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "batch_size", count("batch_size", self.batch_size, 1))
+        object.__setattr__(self, "batch_size", whole("batch_size", self.batch_size))
         if not 0 <= self.rank < self.world_size:
             raise ValueError(f"rank is {self.rank}: it counts from 0 to {self.world_size - 1}")
         if self.shuffle and self.batch_size < self.world_size:

@@ -1,4 +1,4 @@
-"""What can go wrong with a data set that is not the fault of whoever asks for it."""
+"""What can go wrong with a data set."""
 
 __all__ = ["DataCorrupt", "DataUnavailable"]
 

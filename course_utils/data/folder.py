@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from course_utils.arguments import count, share
+from course_utils.arguments import share, whole
 from course_utils.data.decoded import decode
 from course_utils.data.raw import MAX_BYTES, Part, RawSet
 from course_utils.data.tree import ImageTree, find_images, listing, name_in
@@ -41,7 +41,7 @@ class FolderConfig:
     test_fraction: float = 0.2
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "image_size", count("image_size", self.image_size, 1))
+        object.__setattr__(self, "image_size", whole("image_size", self.image_size, most=2**16))
         object.__setattr__(self, "test_fraction", share("test_fraction", self.test_fraction))
         if not self.test_fraction:
             raise ValueError(

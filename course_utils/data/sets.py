@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch import Generator
 
-from course_utils.arguments import as_path, count, instance, share, shown
+from course_utils.arguments import as_path, instance, share, shown, whole
 from course_utils.data import classic, fashion_mini
 from course_utils.data.augment import Augment
 from course_utils.data.batches import Batches
@@ -167,10 +167,10 @@ def load(
         ValueError: An unknown name or option, or a value out of its range.
         DataUnavailable: The set cannot be had on this machine now.
     """
-    batch_size = count("batch_size", batch_size, 1)
+    batch_size = whole("batch_size", batch_size)
     val_fraction = share("val_fraction", val_fraction)
     if limit is not None:
-        limit = count("limit", limit)
+        limit = whole("limit", limit, 0)
     if augment is not None:
         instance("augment", augment, Augment, "data.Augment(...) or None")
     if generator is not None:

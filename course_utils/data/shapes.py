@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple, get_args
 import torch
 from torch import Generator, Tensor
 
-from course_utils.arguments import MOST, number, one_of, whole
+from course_utils.arguments import number, one_of, whole
 from course_utils.data.drawing import OUTLINES, coverage
 from course_utils.data.raw import MAX_BYTES, Part, RawSet
 from course_utils.data.textures import TEXTURES
@@ -41,6 +41,7 @@ SOURCE = "drawn by the course from formulas"
 LICENCE = "MIT, as the course itself"
 # The hue of each family: red, ochre, olive, green, teal, cyan, blue, indigo, violet, pink.
 _HUES = (0.0, 0.08, 0.16, 0.3, 0.43, 0.51, 0.6, 0.7, 0.79, 0.9)
+MOST_SEED = 2**62  # the parts draw from 2 * seed and 2 * seed + 1
 _CHUNK = 1000  # images drawn together: enough to be quick, few enough to fit a cache
 
 
@@ -69,7 +70,7 @@ class ShapesConfig:
 
     def __post_init__(self) -> None:
         sizes = 2 * len(CLASSES), MAX_BYTES // (2 * 3 * SIZE**2)
-        for name, *span in (("num_train", *sizes), ("num_test", *sizes), ("seed", 0, MOST)):
+        for name, *span in (("num_train", *sizes), ("num_test", *sizes), ("seed", 0, MOST_SEED)):
             object.__setattr__(self, name, whole(name, getattr(self, name), *span))
         for name, most in (("position", SIZE), ("background_correlation", 1)):
             object.__setattr__(self, name, number(name, getattr(self, name), 0, most))

@@ -42,14 +42,7 @@ class Capture:
 
 @contextmanager
 def asked(images: Tensor) -> Iterator[None]:
-    """Run a model on images in here: what torch says of images it cannot take becomes one sentence.
-
-    Args:
-        images: (N, C, H, W), for the sentence.
-
-    Raises:
-        ValueError: The model fails on them.
-    """
+    """Turn what torch says of images that a model cannot take into a ValueError of one sentence."""
     try:
         yield
     except torch.OutOfMemoryError:

@@ -9,7 +9,7 @@ from typing import Any, Literal, get_args
 
 from torch import nn, optim
 
-from course_utils.arguments import MOST, count, flag, number, one_of, positive, share
+from course_utils.arguments import flag, number, one_of, positive, share, whole
 
 __all__ = ["Precision", "TrainConfig", "build_optimizer", "learning_rate"]
 
@@ -17,6 +17,7 @@ Schedule = Literal["one-cycle", "step", "constant"]
 Optimizer = Literal["sgd", "adamw"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
+MOST = 2**60  # of whatever is counted, in the 64 bits that torch has for it
 WARM_UP = 0.3  # of the steps of one-cycle
 FIRST_RATE = 1 / 25  # of its highest rate
 LAST_RATE = 1e-4  # of its highest rate
@@ -104,7 +105,7 @@ class TrainConfig:
 
 
 _CHECKS: dict[str, Callable[[str, Any], Any]] = {
-    "epochs": partial(count, least=1),
+    "epochs": partial(whole, most=MOST),
     "lr": positive,
     "schedule": partial(one_of, options=get_args(Schedule)),
     "optimizer": partial(one_of, options=get_args(Optimizer)),
@@ -116,8 +117,8 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
     "precision": partial(one_of, options=get_args(Precision)),
     "channels_last": flag,
     "compile": flag,
-    "accumulate": partial(count, least=1),
-    "seed": partial(count, least=-MOST),
+    "accumulate": partial(whole, most=MOST),
+    "seed": partial(whole, least=-MOST, most=MOST),
 }
 
 

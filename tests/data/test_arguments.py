@@ -67,7 +67,7 @@ def test_any_argument_is_used_or_refused_by_name(name, value):
 @given(ANYTHING | st.text().map(lambda text: f"imagefolder:no/such/{text}"))
 def test_any_name_is_refused_in_words(name):
     outcome = load(name)
-    assert "imagefolder:" in outcome or "PATH is" in outcome
+    assert "imagefolder:" in outcome or "PATH = " in outcome
 
 
 @settings(max_examples=100, deadline=None)
@@ -112,7 +112,7 @@ def test_what_a_learner_may_try(wrong, text):
     assert text in load(**FEW | wrong)
 
 
-@pytest.mark.parametrize("size", [0, -4, True, 8.0, "8", None, [8], 10**30])
+@pytest.mark.parametrize("size", [0, -4, True, 8.0, "8", None, [8]])
 def test_a_batch_has_a_whole_number_of_images(size):
     assert load(**FEW | {"batch_size": size}).startswith("batch_size = ")
 

@@ -214,7 +214,7 @@ def test_one_class_is_not_enough(album, tmp_path):
     [
         ({"image_size": 0}, "image_size = 0 is too small: it must be at least 1"),
         ({"image_size": "32"}, "image_size = '32' is not a whole number"),
-        ({"test_fraction": 1.0}, "test_fraction = 1.0 leaves nothing: give a share below 1"),
+        ({"test_fraction": 1.0}, r"test_fraction = 1.0 leaves nothing: give a share below 1"),
         ({"test_fraction": 0}, "test_fraction is 0.0: a test part needs a share"),
     ],
 )

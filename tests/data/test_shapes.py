@@ -156,14 +156,14 @@ def test_ten_thousand_pictures_take_seconds():
     "wrong, text",
     [
         ({"num_train": 5}, "num_train = 5 is too small: it must be at least 20"),
-        ({"num_test": 10**9}, "num_test = 1000000000 is too large: it must be at most 349,525"),
+        ({"num_test": 10**9}, "num_test = 1000000000 is too large.* at most 349,525"),
         ({"num_train": 100.0}, "num_train = 100.0 is not a whole number"),
         ({"seed": -1}, "seed = -1 is too small: it must be at least 0"),
         ({"position": float("nan")}, "position = nan is out of range: give a number from 0 to 32"),
-        ({"position": "far"}, "position = 'far' is not a number"),
+        ({"position": "far"}, "position = 'far'"),
         (
             {"background_correlation": 1.2},
-            "background_correlation = 1.2 is .* from 0 to 1",
+            "background_correlation = 1.2 is out of range.* from 0 to 1",
         ),
     ],
 )
@@ -173,7 +173,9 @@ def test_impossible_dials_are_refused(wrong, text):
 
 
 def test_backgrounds_of_no_known_kind_are_refused():
-    with pytest.raises(ValueError, match="backgrounds = 'other' is unknown: choose from same"):
+    with pytest.raises(
+        ValueError, match="backgrounds = 'other' is unknown: choose from same, random, swapp"
+    ):
         make(backgrounds="other")
 
 
