@@ -39,11 +39,7 @@ Stage = tuple[str, Shape]
 
 
 def plot_block(
-    module: nn.Module,
-    input_shape: Shape | Sequence[Shape],
-    *,
-    title: str = "",
-    whole: tuple[type[nn.Module], ...] = (),
+    module: nn.Module, input_shape: Shape | Sequence[Shape], *, title: str = ""
 ) -> Figure:
     """Draw what happens inside one block, from top to bottom, with sizes on the arrows.
 
@@ -54,7 +50,6 @@ def plot_block(
         input_shape: (C, H, W) of its input; a list of such shapes where it takes a list of
             tensors, as `DenseLayer` does.
         title: Above the picture.
-        whole: Types of modules to draw as one box, and not to look into.
 
     Raises:
         ValueError: The block cannot take the input, has too many steps, or decides by the values
@@ -66,16 +61,14 @@ def plot_block(
     """
 
     def is_step(part: nn.Module) -> bool:
-        if isinstance(part, nn.Sequential) and not isinstance(part, whole):
-            return False
-        is_leaf = isinstance(part, whole) or not parts_of(part)
-        return is_leaf or type(part).__module__.startswith("torch.nn")
+        is_torch = type(part).__module__.startswith("torch.nn")
+        return not isinstance(part, nn.Sequential) and (is_torch or not parts_of(part))
 
     steps = merge(list_steps(module, input_shape, is_step))
     if len(steps) > MOST_STEPS:
         raise ValueError(
             f"{type(module).__name__} has {len(steps)} steps, of which {MOST_STEPS} can be drawn: "
-            "draw its parts, or name types to be drawn as one box by whole="
+            "draw its parts"
         )
     rows, arrows = arrange(steps, lambda k, passing: _room(steps[k], passing))
     return _Drawing(steps, rows, arrows).figure(title)

@@ -69,21 +69,14 @@ def plot_shattering(series: Mapping[str, Tensor], inputs: Tensor) -> Figure:
         first = values[0] / values[0].square().mean().sqrt()
         upper.plot(inputs.numpy(), first.numpy(), color=LINES[0], linewidth=0.7)
         upper.set_title(label, fontsize=FONT)
-        upper.set_xlabel("input x", fontsize=FONT - 1)
-        _draw_covariance(lower, values, inputs)
+        matrix, low, high = covariance(values).numpy(), float(inputs[0]), float(inputs[-1])
+        lower.imshow(matrix, cmap=SIGNED, vmin=-1, vmax=1, extent=(low, high, high, low))
         for axes in (upper, lower):
+            axes.set_xlabel("input x", fontsize=FONT - 1)
             axes.tick_params(labelsize=FONT - 2)
     panels[0, 0].set_ylabel("dy/dx, scaled", fontsize=FONT - 1)
     panels[1, 0].set_ylabel("input x'", fontsize=FONT - 1)
     return figure
-
-
-def _draw_covariance(axes: Axes, values: Tensor, inputs: Tensor) -> None:
-    """Draw the covariance of series (R, N) between each two of N inputs."""
-    low, high = float(inputs[0]), float(inputs[-1])
-    matrix = covariance(values).numpy()
-    axes.imshow(matrix, cmap=SIGNED, vmin=-1, vmax=1, extent=(low, high, high, low))
-    axes.set_xlabel("input x", fontsize=FONT - 1)
 
 
 def plot_gates(gates: Sequence[Sequence[float]]) -> Figure:

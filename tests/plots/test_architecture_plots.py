@@ -93,10 +93,11 @@ def test_a_dense_layer_takes_a_list_and_names_the_sizes_in_it():
     assert {"(64+32)×28×28", "concat", "96×28×28", "1×1 conv, 128", "32×28×28"} <= set(shown)
 
 
-def test_a_dense_block_can_be_drawn_by_whole_layers():
-    shown = texts(plot_block(DenseBlock(64, 4, 32), (64, 56, 56), whole=(DenseLayer,)))
-    assert shown.count("Dense layer") == 4
-    assert shown.count("64×56×56") == 5  # the input goes to every layer, and to the end
+def test_the_input_of_a_dense_block_goes_to_every_layer_and_to_the_end():
+    shown = texts(plot_block(DenseBlock(64, 4, 32), (64, 56, 56)))
+    assert shown.count("3×3 conv, 32") == 4
+    # Five arrows leave the input; in the first layer its concat and its norm hand it on.
+    assert shown.count("64×56×56") == 7
     assert "192×56×56" in shown
 
 
