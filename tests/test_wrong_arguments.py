@@ -77,6 +77,9 @@ def test_integers_of_every_kind_give_the_answer_of_pythons(function, integer):
 
 
 def test_products_of_numpys_integers_do_not_overflow():
+    """They did in fvcore (facebookresearch/fvcore#104), nmhkahn/torchsummaryX#23 and
+    sovrasov/flops-counter.pytorch#112.
+    """
     arguments = [np.int32(n) for n in (512, 512, 3, 224)]
     assert arithmetic.conv_multiply_adds(*arguments) == 512 * 512 * 9 * 224**2
     assert arithmetic.linear_parameters(np.int16(30_000), np.int16(30_000)) == 30_000 * 30_001

@@ -187,6 +187,7 @@ def test_a_test_part_is_needed_beside_a_training_part(album, tmp_path):
 
 
 def test_a_class_of_one_picture_cannot_be_split(album, tmp_path):
+    """Named by its class, which v7labs/darwin-py#406 and embeddings-benchmark/mteb#519 missed."""
     fill(album / "train" / "bird", 1, (0, 200, 0))
     assert refused(album / "train", tmp_path) == (
         f"class 'bird' of {album / 'train'} has a single image: it takes at least two, one to "

