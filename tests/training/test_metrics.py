@@ -132,7 +132,7 @@ def test_labels_of_every_integer_type_are_class_numbers(dtype):
     ],
 )
 def test_labels_that_are_no_class_numbers_are_refused(labels, message):
-    """A column: pytorch/pytorch#56542; one-hot: facebookarchive/caffe2#447, pytorch/pytorch#1258."""
+    """A column: pytorch/pytorch#56542; one-hot: facebookarchive/caffe2#447."""
     for is_first in (True, False):
         with pytest.raises(ValueError, match=message):
             class_numbers(labels, 4, is_first)
