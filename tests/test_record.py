@@ -1,8 +1,8 @@
 """The tool that trains recorded runs: it keeps each run, and goes on where it was stopped."""
 
-import dataclasses
 import json
 
+import msgspec
 import pytest
 from scripts import load_script
 
@@ -57,7 +57,7 @@ def test_an_unknown_name_is_answered(tool, monkeypatch):
 
 
 def test_a_run_that_diverges_is_said_and_not_recorded(tool, capsys):
-    wild = dataclasses.replace(ROW, lr=1e30)
+    wild = msgspec.structs.replace(ROW, lr=1e30)
     assert not tool.record(wild, 0)
     assert "infinite or NaN" in capsys.readouterr().out
     assert tool.missing_seeds(wild) == [0, 3]

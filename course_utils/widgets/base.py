@@ -66,7 +66,9 @@ class CourseWidget(anywidget.AnyWidget):
 
     def __init__(self, **settings: Any) -> None:
         traits = {name: self.traits()[name] for name in self.state()}
-        settings = {name: _setting(traits, name, value) for name, value in settings.items()}
+        known = self.traits().keys() - traits.keys()  # to ipywidgets, such as `layout`
+        settings |= {name: _setting(traits, name, value)
+                     for name, value in settings.items() if name not in known}  # fmt: skip
         try:
             super().__init__(**settings)
         except traitlets.TraitError as error:  # of something inside a list

@@ -37,6 +37,11 @@ FOCUS = f"""(root, wanted) => {{
     nodes.find((node) => name(node) === wanted).focus();
 }}"""
 
+PAUSE = f"""(root) => {{
+    {NODES}
+    nodes.find((node) => name(node).endsWith("Pause"))?.click();
+}}"""
+
 KEYS = {
     "range": ("ArrowRight", "ArrowLeft"),
     "number": ("ArrowUp", "ArrowDown"),
@@ -137,8 +142,13 @@ def move(shown: Shown, control: Control) -> None:
 
 
 def move_back(shown: Shown, control: Control) -> None:
-    """Undo a step, so that each control is moved from where the widget starts."""
-    if not control.is_button and control.kind != "text":
+    """Undo a step, so that each control is moved from where the widget starts.
+
+    What plays is stopped: its next step could take back that of the next control.
+    """
+    if control.is_button:
+        shown.root.evaluate(PAUSE)
+    elif control.kind != "text":
         focus(shown, control.name)
         shown.page.keyboard.press(control.keys[1])
 

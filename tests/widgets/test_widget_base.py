@@ -130,6 +130,10 @@ def test_state_is_plain_data_and_enough_to_make_the_widget_again(
     assert widget(**state).to_html() == widget().to_html()
 
 
+def test_what_every_widget_takes_is_passed_on(widget: type[CourseWidget]) -> None:
+    assert widget(layout={"width": "50%"}).layout.width == "50%"
+
+
 def test_html_changes_with_the_state() -> None:
     first, second = ConvolutionStepper(), ConvolutionStepper(stride=2)
     assert first.to_html() != second.to_html()
