@@ -58,9 +58,9 @@ def test_each_is_a_process_with_nothing_in_it_but_libraries(start, tmp_path, mon
 def test_it_is_interrupted_and_it_ends_with_its_stand_in(start):
     manager, client = start()
     kernel = psutil.Process(json.loads(printed(client, FACTS))[0])
-    request = client.execute("import time\ntime.sleep(600)")
-    while client.get_iopub_msg(timeout=60)["msg_type"] != "execute_input":
-        pass
+    request = client.execute("import time\nprint('runs', flush=True)\ntime.sleep(600)")
+    while client.get_iopub_msg(timeout=60)["msg_type"] != "stream":
+        pass  # an interrupt before the cell's own code runs would end no cell
     manager.interrupt_kernel()
     while (reply := client.get_shell_msg(timeout=60))["parent_header"]["msg_id"] != request:
         pass

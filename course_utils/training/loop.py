@@ -23,6 +23,7 @@ from course_utils.training.config import TrainConfig, build_optimizer, learning_
 from course_utils.training.device import Shuffler
 from course_utils.training.distributed import World, current_world, running_statistics
 from course_utils.training.history import EpochRecord, History
+from course_utils.training.interrupts import Interrupts
 from course_utils.training.metrics import Meter, averages, class_numbers, forward, score, tally
 
 __all__ = ["DivergenceError", "Trainer", "fit"]
@@ -61,10 +62,11 @@ def fit(
     weights, loaders' generator and config give the same history, to the last bit on one
     machine with one number of threads.
 
-    Interrupting it (Ctrl-C, or the stop button of a notebook) ends the run early: the model is
-    usable, and the history says so. With a checkpoint folder, calling it again in the same way
-    goes on from the last checkpoint, whatever ended the run, and comes to the same result as a
-    run that was never stopped. That needs batches whose dice are torch's: a generator of the
+    Interrupting it (Ctrl-C, or the stop button of a notebook) ends the run early, after the step
+    it is at, or at once the second time: the model is usable, and the history says so. With a
+    checkpoint folder, calling it again in the same way goes on from the last checkpoint,
+    whatever ended the run, and comes to the same result as a run that was never stopped. That
+    needs batches whose dice are torch's: a generator of the
     loaders' own, or the global ones.
 
     Under `torchrun` each process calls it in the same way; see `distributed`.
@@ -178,6 +180,7 @@ class Trainer:
         self.history = History(config, environment=environment)
         self.folder: CheckpointFolder | None = None
         self.save_every: int | None = None
+        self.interrupts = Interrupts()
         self.step = 0  # steps done
         self.begin_epoch()
 
@@ -190,8 +193,9 @@ class Trainer:
     def run(self) -> History:
         """Train until the last epoch, or until interrupted."""
         try:
-            while len(self.history) < self.config.epochs:
-                self.run_epoch()
+            with self.interrupts:
+                while len(self.history) < self.config.epochs:
+                    self.run_epoch()
         except KeyboardInterrupt:
             if self.world.size > 1:  # the other processes wait for this one: end them, too
                 raise
@@ -207,6 +211,7 @@ class Trainer:
         self.save()
         for callback in self.on_epoch_end:
             callback(self.history)
+        self.interrupts.check()
         self.epoch_started = time.perf_counter()  # saving and callbacks are not training
 
     def train_epoch(self) -> None:
@@ -224,6 +229,7 @@ class Trainer:
                 self.save()
             for callback in self.on_step:
                 callback(self.step, self.num_steps)
+            self.interrupts.check()
         self.check_loss(at_once=True)
         if len(self.meter) != self.steps_per_epoch:
             raise ValueError(

@@ -1,5 +1,6 @@
 """A training run in lesson 07, watched and stopped by the learner."""
 
+import re
 import shutil
 from collections.abc import Iterator
 
@@ -56,7 +57,7 @@ def test_it_is_watched_stopped_and_the_model_is_of_use(lesson_07: LabPage) -> No
     expect(cell).to_contain_text(f"/{EPOCHS}, train loss")
 
     lab.do("notebook:interrupt-kernel")
-    lab.wait_for_kernel("idle")
+    expect(cell.locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]"))
     assert lab.cells()[index].errors == []
     interrupted, epochs = lab.ask("[lenet_history.interrupted, len(lenet_history)]")
     assert interrupted and 1 <= epochs < EPOCHS

@@ -30,6 +30,18 @@ class Shown:
         )
 
     @property
+    def settings(self) -> dict[str, str]:
+        """What each control holds, by its name: the number beside a slider, "true" of a tick."""
+        script = """(root) => Object.fromEntries(
+            [...root.querySelectorAll("input, select")].map((control) => {
+                const name = control.getAttribute("aria-label") ?? control.labels[0].innerText;
+                const ticked = control.type === "checkbox" && String(control.checked);
+                const beside = control.parentElement.querySelector(":scope > output")?.innerText;
+                return [name.trim(), ticked || (beside ?? control.value)];
+            }))"""
+        return dict(self.root.evaluate(script))
+
+    @property
     def readout(self) -> str:
         """What a screen reader is told after a change."""
         return self.root.locator(".cw-readout").inner_text()

@@ -14,25 +14,22 @@ from course_utils.arithmetic import Layer
 from course_utils.widgets.text import count
 
 
-def setting(shown: Shown, label: str) -> int:
-    """The whole number that stands beside a slider, or that a list or box holds."""
-    control = shown.control(label)
-    beside = control.locator("xpath=following-sibling::output")
-    return int(beside.inner_text() if beside.count() else control.input_value())
+def whole_numbers(shown: Shown, *labels: str) -> list[int]:
+    """The whole numbers that these controls hold."""
+    settings = shown.settings
+    return [int(settings[label]) for label in labels]
 
 
 def side_of(shown: Shown, grid: str) -> tuple[int, int]:
     """Rows and columns of the grid whose text boxes are named so."""
-    names = shown.root.locator(f"input[aria-label^='{grid}, row']").evaluate_all(
-        "all => all.map((input) => input.getAttribute('aria-label'))"
-    )
+    names = [name for name in shown.settings if name.startswith(f"{grid}, row")]
     rows, columns = zip(*(map(int, re.findall(r"\d+", name)) for name in names), strict=True)
     return max(rows), max(columns)
 
 
 def stepper(shown: Shown) -> None:
     """The convolution's output has the size of the formula."""
-    s, p, d = (setting(shown, label) for label in ("Stride", "Padding", "Dilation"))
+    s, p, d = whole_numbers(shown, "Stride", "Padding", "Dilation")
     out = arithmetic.output_size(side_of(shown, "picture"), side_of(shown, "kernel"), s, p, d)
     assert f" of {out[0]} × {out[1]}:" in shown.readout
     assert len(shown.numbers("Output")) == out[0] * out[1]
@@ -40,9 +37,9 @@ def stepper(shown: Shown) -> None:
 
 def counter(shown: Shown) -> None:
     """Output size, parameters and multiply-adds are those of the formulas."""
-    labels = ("Channels in", "Channels out", "Input size", "Kernel", "Stride", "Padding")
-    c_in, c_out, n, k, s, p = (setting(shown, label) for label in labels)
-    groups, bias = setting(shown, "Groups"), shown.control("Bias").is_checked()
+    labels = ("Channels in", "Channels out", "Input size", "Kernel", "Stride", "Padding", "Groups")
+    c_in, c_out, n, k, s, p, groups = whole_numbers(shown, *labels)
+    bias = shown.settings["Bias"] == "true"
     out = arithmetic.output_size(n, k, s, p)
     parameters = arithmetic.conv_parameters(c_in, c_out, k, groups=groups, bias=bias)
     multiply_adds = arithmetic.conv_multiply_adds(c_in, c_out, k, out, groups=groups)
@@ -54,25 +51,28 @@ def counter(shown: Shown) -> None:
 
 def explorer(shown: Shown) -> None:
     """Sizes, jumps and receptive fields are those of the formulas."""
-    rows = shown.root.locator(".cw-layers tbody tr").all()
-    layers = [layer_of(shown, row.locator("th").inner_text()) for row in rows[1:]]
-    sizes = [setting(shown, "Picture size")]
+    settings = shown.settings
+    rows = shown.root.locator(".cw-layers tbody tr").evaluate_all(
+        """rows => rows.map((row) => [row.querySelector("th").innerText,
+            [...row.querySelectorAll("td")].slice(4, 7).map((cell) => cell.innerText)])"""
+    )
+    layers = [layer_of(settings, name) for name, _ in rows[1:]]
+    sizes = [int(settings["Picture size"])]
     sizes += arithmetic.output_sizes(sizes[0], layers)
     fields = [(1, 1), *((f.jump, f.size) for f in arithmetic.receptive_fields(layers))]
     wanted = [[f"{n} × {n}", *map(str, field)] for n, field in zip(sizes, fields, strict=True)]
-    assert [row.locator("td").all_inner_texts()[4:7] for row in rows] == wanted
+    assert [figures for _, figures in rows] == wanted
 
 
-def layer_of(shown: Shown, name: str) -> Layer:
+def layer_of(settings: dict[str, str], name: str) -> Layer:
     """One layer of the explorer, as the boxes of its row say."""
-    k, s, p = (setting(shown, f"{name} {what}") for what in ("kernel", "stride", "padding"))
-    dilated = shown.control(f"{name} dilation").count()  # a pooling layer has no such box
-    return Layer(k, s, p, setting(shown, f"{name} dilation") if dilated else 1)
+    k, s, p = (int(settings[f"{name} {what}"]) for what in ("kernel", "stride", "padding"))
+    return Layer(k, s, p, int(settings.get(f"{name} dilation", 1)))  # pooling has no such box
 
 
 def pooling(shown: Shown) -> None:
     """There are as many windows as the formula says."""
-    window, stride = setting(shown, "Window"), setting(shown, "Stride")
+    window, stride = whole_numbers(shown, "Window", "Stride")
     rows, columns = arithmetic.pool_output_size(side_of(shown, "picture"), window, stride)
     told = re.search(r"(?:of|all) (\d+) places", shown.readout)
     assert told and int(told[1]) == rows * columns

@@ -4,7 +4,9 @@ import dataclasses
 import gc
 import math
 import random
+import signal
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -26,6 +28,7 @@ from course_utils.training import (
     loop,
 )
 from course_utils.training.distributed import World
+from course_utils.training.interrupts import Interrupts
 
 EXACT = TrainConfig(epochs=3, lr=0.1, precision="float32")
 
@@ -499,6 +502,52 @@ def test_interrupt_returns_the_history_so_far(make_model, make_loaders, when):
     assert not model.training
     assert evaluate(model, make_loaders().val).accuracy > 0.3
     assert not fit(make_model(), make_loaders(), EXACT).interrupted
+
+
+@pytest.mark.parametrize("when", ["step", "epoch"])
+def test_an_interrupt_ends_the_run_between_two_steps(make_model, make_loaders, when):
+    """Not where the program happens to be: in a `__del__` Python would swallow it."""
+    said = []
+
+    class Stop:
+        def on_step(self, step, num_steps):
+            if when == "step" and step == 10:
+                signal.raise_signal(signal.SIGINT)
+                said.append(step)
+
+        def __call__(self, history):
+            if when == "epoch" and len(history) == 2:
+                signal.raise_signal(signal.SIGINT)
+                said.append(len(history))
+
+    before = signal.getsignal(signal.SIGINT)
+    history = fit(make_model(), make_loaders(), EXACT, on_epoch_end=[Stop()])
+    assert history.interrupted
+    assert said == [{"step": 10, "epoch": 2}[when]]
+    assert len(history) == {"step": 1, "epoch": 2}[when]
+    assert signal.getsignal(signal.SIGINT) is before
+
+
+def test_a_second_interrupt_does_not_wait(make_model, make_loaders):
+    def press_twice(history):
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGINT)
+        pytest.fail("went on")
+
+    assert fit(make_model(), make_loaders(), EXACT, on_epoch_end=[press_twice]).interrupted
+
+
+def test_signals_are_left_alone_in_other_threads_and_where_they_are_ignored(
+    make_model, make_loaders
+):
+    with ThreadPoolExecutor(1) as pool:
+        assert len(pool.submit(fit, make_model(), make_loaders(), EXACT).result())
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        with Interrupts():
+            assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def test_an_interrupt_of_one_process_ends_all(make_model, make_loaders, monkeypatch):
