@@ -19,6 +19,7 @@ from course_utils.data.info import DataInfo, channel_statistics
 from course_utils.data.raw import Part, RawSet
 from course_utils.data.shapes import ShapesConfig, draw_shapes
 from course_utils.data.splits import balanced_first, hold_out
+from course_utils.runtime import find_device
 
 __all__ = ["Loaders", "data_root", "load", "names", "read_raw", "status"]
 
@@ -175,34 +176,19 @@ def load(
         instance("augment", augment, Augment, "data.Augment(...) or None")
     if generator is not None:
         instance("generator", generator, Generator, "torch.Generator().manual_seed(0) or None")
-    device = _usable(device)
+    device = find_device(device)
     raw = read_raw(name, root, **options)
     train, val, test = _limited(*_split(raw, val_fraction), raw.test, limit, len(raw.classes))
     info = _describe(name, raw, train)
     if generator is None:
         generator = torch.Generator().manual_seed(0)
-    serve = partial(_serve, info, batch_size, torch.device(device))
+    serve = partial(_serve, info, batch_size, device)
     return Loaders(
         train=serve(train, shuffle=True, augment=augment, generator=generator),
         val=serve(val),
         test=serve(test),
         info=info,
     )
-
-
-def _usable(device: torch.device | str) -> torch.device:
-    """Return a device on which tensors can be made.
-
-    Raises:
-        ValueError: There is none of this name here.
-    """
-    if not isinstance(device, str | torch.device):
-        raise ValueError(f"device = {shown(device)}: give a name such as 'cpu' or 'cuda'")
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"device {device!r} cannot be used here ({reason}): give 'cpu'") from error
 
 
 def read_raw(name: str, root: Path | str | None = None, **options: Any) -> RawSet:
