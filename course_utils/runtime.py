@@ -127,9 +127,7 @@ def profile_name() -> ProfileName:
     name = os.environ.get("COURSE_PROFILE")
     if not name:
         return "laptop" if choose_device().type == "cpu" else "full"
-    if name not in PROFILE_NAMES:
-        raise ValueError(f"COURSE_PROFILE is {name!r}: set it to quick, laptop or full")
-    return name
+    return one_of("COURSE_PROFILE", name, PROFILE_NAMES)
 
 
 def profile(lesson: str | None = None, *, name: ProfileName | None = None) -> Profile:

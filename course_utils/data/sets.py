@@ -46,23 +46,18 @@ class Loaders:
 
 
 @dataclass(frozen=True)
-class NoOptions:
-    """The options of a data set that has none."""
-
-
-@dataclass(frozen=True)
 class DataSet:
     """How to get a data set.
 
     Attributes:
         read: From its options and the data folder to its parts.
         status: From the data folder to its state, in a sentence.
-        options: A dataclass; its fields are the options of `load`.
+        options: A dataclass, whose fields are the options of `load`; None if there are none.
     """
 
     read: Callable[[Any, Path], RawSet]
     status: Callable[[Path], str]
-    options: type = NoOptions
+    options: type | None = None
 
 
 def _classic(name: str) -> DataSet:
@@ -178,7 +173,10 @@ def load(
         instance("generator", generator, Generator, "torch.Generator().manual_seed(0) or None")
     device = find_device(device)
     raw = read_raw(name, root, **options)
-    train, val, test = _limited(*_split(raw, val_fraction), raw.test, limit, len(raw.classes))
+    train, val = raw.train, raw.val
+    if val is None:
+        train, val = map(raw.train.select, hold_out(raw.train.labels, val_fraction))
+    train, val, test = _limited(train, val, raw.test, limit, len(raw.classes))
     info = _describe(name, raw, train)
     if generator is None:
         generator = torch.Generator().manual_seed(0)
@@ -228,22 +226,14 @@ def _find(name: str) -> DataSet:
     return SETS[name]
 
 
-def _options(name: str, kind: type, given: Mapping[str, Any]) -> Any:
+def _options(name: str, kind: type | None, given: Mapping[str, Any]) -> Any:
     """Return the given options as the data set's own dataclass."""
-    known = [field.name for field in fields(kind)]
+    known = [field.name for field in fields(kind)] if kind else []
     for option in given:
         if option not in known:
             choice = f"it has {', '.join(known)}" if known else "it has none"
             raise ValueError(f"{name} has no option {option!r}: {choice}")
-    return kind(**given)
-
-
-def _split(raw: RawSet, val_fraction: float) -> tuple[Part, Part]:
-    """Return training and validation part."""
-    if raw.val is not None:
-        return raw.train, raw.val
-    train, val = hold_out(raw.train.labels, val_fraction)
-    return raw.train.select(train), raw.train.select(val)
+    return kind and kind(**given)
 
 
 def _limited(

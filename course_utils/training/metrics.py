@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from course_utils.arguments import instance
 from course_utils.data import Batches
 from course_utils.runtime import asked, find_device
 from course_utils.training import device as devices
@@ -197,8 +198,7 @@ def evaluate(
         ValueError: There are no images, or the model and the batches do not fit together.
     """
     devices.check_model(model)
-    if not isinstance(batches, Iterable):
-        raise ValueError(f"{type(batches).__name__} is no batches: give one part, as loaders.test")
+    instance("batches", batches, Iterable, "one part, as loaders.test")
     place = devices.device_of_model(model) if device is None else find_device(device)
     was_training = model.training
     try:
