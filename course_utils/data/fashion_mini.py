@@ -37,24 +37,21 @@ def status() -> str:
     return f"built in: {FILE.stat().st_size / 1e6:.0f} MB"
 
 
-def read_fashion_mini(file: Path = FILE) -> RawSet:
+def read_fashion_mini() -> RawSet:
     """Read the shipped images.
-
-    Args:
-        file: Where they are.
 
     Raises:
         DataCorrupt: The file is missing, or not the one that was shipped.
     """
-    if not file.is_file():
-        raise DataCorrupt(f"{file} is missing: install the course again")
-    content = file.read_bytes()
+    if not FILE.is_file():
+        raise DataCorrupt(f"{FILE} is missing: install the course again")
+    content = FILE.read_bytes()
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise DataCorrupt(
-            f"{file} is damaged (its SHA-256 is not the one the course was shipped with): "
+            f"{FILE} is damaged (its SHA-256 is not the one the course was shipped with): "
             "install the course again, or restore the file with `git checkout`"
         )
-    arrays = _unpacked(file)
+    arrays = _unpacked(FILE)
     train, test = (
         Part(
             arrays[f"{part}_images"].clone()[:, None],  # (N, 1, 28, 28)

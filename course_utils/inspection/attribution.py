@@ -207,7 +207,6 @@ def class_scores(
     The number is the score of the targets in the logits (N, K), or else the target's logit.
     """
     require_pictures(images)
-    instance("model", model, nn.Module, "one, as models.build makes it")
     instance("targets", targets, Tensor, "one class for each of the pictures, as int64")
     if targets.dtype != torch.int64 or targets.shape != images.shape[:1]:
         raise ValueError(

@@ -9,7 +9,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from course_utils.arguments import flag, instance, whole
+from course_utils.arguments import instance, whole
 from course_utils.arithmetic import Layer, Size
 from course_utils.inspection.receptive import FieldTracker
 from course_utils.inspection.trace import (
@@ -95,13 +95,7 @@ class Summary:
         return self.table()._repr_html_()
 
 
-def summary(
-    model: nn.Module,
-    input_size: tuple[int, ...],
-    *,
-    depth: int | None = None,
-    training: bool = False,
-) -> Summary:
+def summary(model: nn.Module, input_size: tuple[int, ...], *, depth: int | None = None) -> Summary:
     """List a model's layers with their output, parameters, multiply-adds and receptive field.
 
     The forward pass runs in a copy without storage (on the meta device), so that even VGG-16
@@ -112,7 +106,6 @@ def summary(
         model: Any module that takes one tensor.
         input_size: Shape of one input without the batch axis, such as (3, 224, 224).
         depth: How deep to look: 1 lists the model's direct parts, 2 theirs; None every layer.
-        training: Run as in training, which for GoogLeNet includes the auxiliary heads.
 
     Returns:
         The rows and their totals; prints as a table, and shows as one in a notebook.
@@ -129,15 +122,13 @@ def summary(
     1      ReLU       6 x 24 x 24           0              0      5
     2      MaxPool2d  6 x 12 x 12           0              0      6
     """
-    # Batch normalisation cannot train on a single value.
     instance("model", model, nn.Module, "one, as models.build makes it")
-    training = flag("training", training)
     depth = None if depth is None else whole("depth", depth, least=0)
-    pictures = empty_input(model, input_size, batch_size=2 if training else 1)
+    pictures = empty_input(model, input_size)
     if not isinstance(pictures, torch.Tensor):
         raise ValueError(f"input size {input_size}: a summary gives a model one input, not several")
     size = tuple(pictures.shape[1:])
-    recorder = _Recorder(without_storage(model).train(training), pictures, depth)
+    recorder = _Recorder(without_storage(model).eval(), pictures, depth)
     with one_sentence(model, times(size)):
         recorder.run()
     return Summary(type(model).__name__, size, tuple(recorder.rows))
@@ -204,8 +195,7 @@ class _Recorder:
         self, name: str, shape: Shape | None, parameters: int, flops: int, field: Size | None
     ) -> None:
         kind = kind_of(self.twin.get_submodule(name)).__name__
-        multiply_adds = flops // (2 * len(self.pictures))
-        row = LayerRow(name or "(model)", kind, shape, parameters, multiply_adds, field)
+        row = LayerRow(name or "(model)", kind, shape, parameters, flops // 2, field)
         self.rows.append(row)
 
     def _field(self, module: nn.Module, args: Any, tensor: torch.Tensor | None) -> Size | None:

@@ -121,13 +121,11 @@ def is_identity(module: nn.Module) -> bool:
 # --- Running it --------------------------------------------------------------------------------
 
 
-def empty_input(
-    model: nn.Module, input_shape: Shape | Sequence[Shape], batch_size: int = 1
-) -> Tensor | list[Tensor]:
+def empty_input(model: nn.Module, input_shape: Shape | Sequence[Shape]) -> Tensor | list[Tensor]:
     """Return an input without storage, of the type of the model's parameters.
 
-    It is a batch of pictures of a shape such as (C, H, W), or a list of batches for a list of
-    shapes.
+    It is a batch of one picture of a shape such as (C, H, W), or a list of batches for a list
+    of shapes.
 
     Raises:
         ValueError: The shape is not made of positive integers.
@@ -142,10 +140,7 @@ def empty_input(
         )
     dtype = next((p.dtype for p in model.parameters() if p.is_floating_point()), torch.float32)
     try:
-        tensors = [
-            torch.empty(batch_size, *map(int, shape), dtype=dtype, device="meta")
-            for shape in shapes
-        ]
+        tensors = [torch.empty(1, *map(int, shape), dtype=dtype, device="meta") for shape in shapes]
     except (RuntimeError, TypeError) as error:  # too many numbers to be counted
         raise ValueError(f"input size {shown(input_shape)} is too large for any memory") from error
     return tensors[0] if single else tensors

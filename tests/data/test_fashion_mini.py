@@ -46,16 +46,18 @@ def test_they_are_unpacked_once_and_nobody_s_copy_is_another_s(raw, monkeypatch)
     assert torch.equal(fashion_mini.read_fashion_mini().train.labels, raw.train.labels)
 
 
-def test_one_flipped_byte_is_noticed(tmp_path):
+def test_one_flipped_byte_is_noticed(tmp_path, monkeypatch):
     copy = tmp_path / "copy.npz"
     shutil.copy(fashion_mini.FILE, copy)
     content = bytearray(copy.read_bytes())
     content[3_000_000] ^= 1
     copy.write_bytes(content)
+    monkeypatch.setattr(fashion_mini, "FILE", copy)
     with pytest.raises(DataCorrupt, match=r"copy\.npz is damaged .* install the course again"):
-        fashion_mini.read_fashion_mini(copy)
+        fashion_mini.read_fashion_mini()
 
 
-def test_a_missing_file_says_what_to_do(tmp_path):
+def test_a_missing_file_says_what_to_do(tmp_path, monkeypatch):
+    monkeypatch.setattr(fashion_mini, "FILE", tmp_path / "absent.npz")
     with pytest.raises(DataCorrupt, match=r"absent\.npz is missing: install the course again"):
-        fashion_mini.read_fashion_mini(tmp_path / "absent.npz")
+        fashion_mini.read_fashion_mini()
