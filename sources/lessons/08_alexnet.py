@@ -219,7 +219,8 @@ nets[name], runs[name] = train("lenet5", name, activation="sigmoid", pooling="av
 # $$\sigma'(x) = \sigma(x)\,(1 - \sigma(x)) \le \tfrac14,$$
 #
 # and close to 0 as soon as $|x|$ is large: the unit **saturates**. The gradient of an early layer is a product that
-# holds such a slope for every layer above it. LeNet-5 has four activations, so at best $(1/4)^4 = 1/256$ of it is left.
+# holds such a slope for every layer above it. LeNet-5 has four activations, so at best $(1/4)^4 = 1/256$ of it is left,
+# if the weights are the same and all ReLUs are open. (About half of them are not, so expect a smaller ratio.)
 #
 # **Predict, then run.** Two fresh nets, one batch, one backward pass. How much smaller is the gradient of the first
 # filters with sigmoids?
@@ -467,7 +468,7 @@ for key in ("vgg11.top5", "vgg11_lrn.top5"):
 # ### Train it small
 #
 # 28 pixels do not survive a stride of 4 and three pools of AlexNet's kind, so we train its small sister `alexnet_small`: same order
-# of layers, 5 × 5 filters at stride 1 in front, two groups, fewer channels. First **without** dropout: only the size changes.
+# of layers, 5 × 5 filters at stride 1 in front, two groups, fewer channels. First **without** dropout: it is larger, deeper, and its pools overlap.
 
 # %%
 name = "AlexNet's size"

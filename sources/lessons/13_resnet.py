@@ -166,7 +166,8 @@ print(facts.trap("product_cannot_vanish"))
 print(facts.get("preactivation.product"))
 
 # %% [markdown]
-# Another slip is to count the identity twice. A slide writes the derivative as $I + \partial\mathbf{h}_2/\partial\mathbf{h}_1 + \ldots$:
+# Another slip is to count the identity twice. A slide writes the derivative as $I + \partial\mathbf{h}_2/\partial\mathbf{h}_1 + \ldots$,
+# though it has the sum itself right:
 
 # %%
 print(facts.trap("unrolled_sum"))
