@@ -340,7 +340,9 @@ print("f * g:", np.convolve(f, g), "  g * f:", np.convolve(g, f))
 f_star_g, g_star_f = np.correlate(g, f, "full"), np.correlate(f, g, "full")  # the filter is second
 print("f ⋆ g:", f_star_g, "  g ⋆ f:", g_star_f)
 by_torch = F.conv1d(torch.tensor(g)[None, None], torch.tensor(f)[None, None], padding=2)[0, 0]
-expect(np.allclose(by_torch, f_star_g), "PyTorch's sum over f(p) g(i + p) is NumPy's with f second.")
+expect(
+    np.allclose(by_torch, f_star_g), "PyTorch's sum over f(p) g(i + p) is NumPy's with f second."
+)
 
 # %% [markdown]
 # From here on we say convolution and mean what PyTorch does, like everybody else.
@@ -756,7 +758,7 @@ else:
 # **Exercise** [`03_convolution`](../exercises/03_convolution/03_convolution.ipynb)
 #
 # **Next** Lesson 04 moves the filter in larger steps and looks at the border. The skill to take along into the exercise: write a
-# convolution from its formula and check it against PyTorch, and design a filter for a given purpose.
+# convolution from its formula and check it against PyTorch.
 #
 # ## Words of this lesson
 #

@@ -823,7 +823,7 @@ print("right" if not wrong else "not yet: " + wrong[0])
 # **Exercise** [`04_stride_padding_pooling`](../exercises/04_stride_padding_pooling/04_stride_padding_pooling.ipynb)
 #
 # **Next** Lesson 05 adds the channels. The skill to take along into the exercise: for a given stack of layers, write
-# down every size and the receptive field, and choose paddings so that a wanted size comes out.
+# down every size and the receptive field.
 #
 # ## Words of this lesson
 #

@@ -579,7 +579,7 @@ else:
 # **Exercise** [`05_channels_and_parameters`](../exercises/05_channels_and_parameters/05_channels_and_parameters.ipynb)
 #
 # **Next** Lesson 06 asks what happens to the maps when the picture moves. The skill to take along into the exercise: for a given network,
-# fill in shape, parameters and multiply-adds of every layer, and find the setting that makes it fit a budget.
+# fill in shape, parameters and multiply-adds of every layer.
 #
 # ## Words of this lesson
 #

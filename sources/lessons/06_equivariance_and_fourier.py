@@ -985,9 +985,8 @@ quiz.show("06_equivariance_and_fourier")
 #
 # **Exercise** [`06_equivariance_and_fourier`](../exercises/06_equivariance_and_fourier/06_equivariance_and_fourier.ipynb)
 #
-# **Next** Lesson 07 trains its first convnet. The exercise of this lesson will ask you to write
-# `equivariance_error` yourself, to find the layer that breaks a given net's equivariance, and to
-# repair it.
+# **Next** Lesson 07 trains its first convnet. The exercise of this lesson asks you to write
+# `equivariance_error` yourself.
 
 # %% [markdown]
 # ## Words of this lesson

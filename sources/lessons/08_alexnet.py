@@ -419,7 +419,7 @@ ParameterCounter("AlexNet, conv2 (two groups)")
 # %% [markdown]
 # ### Local response normalisation
 #
-# After its first two layers AlexNet divides every value by the activity of the neighbouring channels at the same pixel, so that a
+# After its first two layers, and before their pools (slides often draw it behind them), AlexNet divides every value by the activity of the neighbouring channels at the same pixel, so that a
 # strong map quietens its neighbours:
 #
 # $$b_i = \frac{a_i}{\left(k + \alpha \sum_{j = i - n/2}^{i + n/2} a_j^2\right)^{\beta}}$$

@@ -661,7 +661,7 @@ expect(torch.equal(before, after), "Without its head the net says exactly the sa
 print(facts.get("googlenet.heads_later"))
 
 # %% [markdown]
-# "Auxiliary heads solve the vanishing gradient" is thus the idea behind them, and not what was measured.
+# "Auxiliary heads solve the vanishing gradient" is thus the idea behind them, and not what was measured. Nor did we: our net has not been trained.
 #
 # **Try it.** Train both: `train("no head", lambda: DeepNet(False), glorot_uniform_, 5)` and the same with `True`. When each of them starts to
 # learn differs a lot from seed to seed, so take three seeds of each before you believe a difference.
