@@ -16,9 +16,9 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 from math import inf
-from typing import Any, Literal, overload
+from typing import Any, Literal, TypeVar
 
-from course_utils.arguments import flag, shown, whole
+from course_utils.arguments import flag, instance, listed, shown, whole
 
 __all__ = [
     "Field",
@@ -42,46 +42,20 @@ __all__ = [
 Size = int | tuple[int, int]
 Pair = tuple[int, int]
 PaddingName = Literal["same", "valid"]
+N = TypeVar("N", int, Pair, Size)  # pairs come out where pairs go in
 
 
 # --- Output size -----------------------------------------------------------------------------
 
 
-@overload
 def output_size(
-    n: int,
-    k: int,
-    s: int = 1,
-    p: int | PaddingName = 0,
-    dilation: int = 1,
+    n: N,
+    k: N | int,
+    s: N | int = 1,
+    p: N | int | PaddingName = 0,
+    dilation: N | int = 1,
     ceil_mode: bool = False,
-) -> int: ...
-@overload
-def output_size(
-    n: Pair,
-    k: Size,
-    s: Size = 1,
-    p: Size | PaddingName = 0,
-    dilation: Size = 1,
-    ceil_mode: bool = False,
-) -> Pair: ...
-@overload
-def output_size(
-    n: Size,
-    k: Size,
-    s: Size = 1,
-    p: Size | PaddingName = 0,
-    dilation: Size = 1,
-    ceil_mode: bool = False,
-) -> Size: ...
-def output_size(
-    n: Size,
-    k: Size,
-    s: Size = 1,
-    p: Size | PaddingName = 0,
-    dilation: Size = 1,
-    ceil_mode: bool = False,
-) -> Size:
+) -> N:
     """Return the output size of a convolution, floor((n + 2p - k') / s) + 1.
 
     The kernel covers k' = dilation (k - 1) + 1 pixels. The lectures' (N - F) / stride + 1 is the
@@ -384,15 +358,9 @@ def _make_whole(record: "Layer | Field", *names: str) -> None:
 
 def _stack(layers: Any) -> list[Layer]:
     """Return the layers as a list, each of them known to be one."""
-    try:
-        stack = list(layers)
-    except TypeError:
-        raise ValueError(
-            f"layers = {shown(layers)} is no stack: give a list of Layer(k, s, p)"
-        ) from None
+    stack = listed("layers", layers)
     for layer in stack:
-        if not isinstance(layer, Layer):
-            raise ValueError(f"{shown(layer)} in a stack is no layer: write it as Layer(k, s, p)")
+        instance("a layer of the stack", layer, Layer, "Layer(k, s, p)")
     return stack
 
 
@@ -416,7 +384,7 @@ def _filters(c_in: int, c_out: int, k: Size, groups: int) -> tuple[int, int]:
 # --- One axis at a time ------------------------------------------------------------------------
 
 
-def _per_axis(rule: Callable[..., int], **sizes: Size) -> Size:
+def _per_axis(rule: Callable[..., int], **sizes: Size) -> Any:
     """Apply a rule for one axis to whole numbers, or to h and w when any size is a pair."""
     sizes = {name: _size(name, size) for name, size in sizes.items()}
     if not any(isinstance(size, tuple) for size in sizes.values()):

@@ -20,8 +20,8 @@ import builtins
 import importlib.util
 import linecache
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from math import isclose, prod
 from traceback import walk_tb
 from types import FunctionType, ModuleType
@@ -139,13 +139,8 @@ def _private_copy() -> ModuleType:
 def _isolated(check: Callable[..., None], checks: ModuleType) -> Callable[..., None]:
     """Return a check that sees the notebook's names, but for those that it must be sure of.
 
-    Args:
-        check: A function of the notebook.
-        checks: What the notebook's name for this module is to mean.
-
-    Returns:
-        The same function, with Python's own `sum`, `len`, ... where the notebook has variables
-        of these names. The notebook's other functions, as the check sees them, likewise.
+    It has Python's own `sum`, `len`, ... where the notebook has variables of these names, and
+    `checks` for this module. The notebook's other functions, as the check sees them, likewise.
     """
     assert isinstance(check, FunctionType), "a check is a plain function"
     notebook = check.__globals__
@@ -342,8 +337,7 @@ def _is_close(one: torch.Tensor, other: torch.Tensor, tolerance: float) -> bool:
     return one.shape == other.shape and torch.allclose(one, other, rtol=tolerance, atol=tolerance)
 
 
-@contextmanager
-def without(*names: str) -> Iterator[None]:
+def without(*names: str) -> AbstractContextManager[object]:
     """Let no function of torch with one of these names run: the task is to write it.
 
     Args:
@@ -352,8 +346,7 @@ def without(*names: str) -> Iterator[None]:
     Raises:
         CheckFailed: One was called.
     """
-    with _Forbidden(names):
-        yield
+    return _Forbidden(names)
 
 
 class _Forbidden(TorchFunctionMode):
@@ -399,16 +392,15 @@ class ListedBatches(list[tuple[torch.Tensor, torch.Tensor]]):
         return sum(len(labels) for _, labels in self)
 
 
-def uneven_batches(sizes: Sequence[int], num_classes: int, num_features: int = 4) -> ListedBatches:
-    """Make a tiny training set, the same one each time, whose last batch is the hardest.
+def uneven_batches(sizes: Sequence[int], num_classes: int) -> ListedBatches:
+    """Make a tiny training set of four numbers each, always the same, its last batch the hardest.
 
     Args:
         sizes: Of the batches.
         num_classes: The labels take turns.
-        num_features: Numbers in an example.
     """
     generator = torch.Generator().manual_seed(sum(sizes))
-    images = [torch.randn(size, num_features, generator=generator) for size in sizes]
+    images = [torch.randn(size, 4, generator=generator) for size in sizes]
     images[-1] = 3 * images[-1]
     labels = [torch.arange(size) % num_classes for size in sizes]
     return ListedBatches(zip(images, labels, strict=True))

@@ -19,27 +19,7 @@ if TYPE_CHECKING:
     from course_utils.training import Evaluation, History
     from course_utils.training.experiments import Run
 
-__all__ = [
-    "EXAMPLES",
-    "GRADE_HELP",
-    "NO_GRADER",
-    "TRAIN_EXAMPLES",
-    "VERBS",
-    "add_train",
-    "build_parser",
-    "installed_verbs",
-    "main",
-    "parse_shape",
-    "prepare_run",
-    "refuse_to_grade",
-    "report_run",
-    "run_doctor",
-    "run_lab",
-    "run_models",
-    "run_summary",
-    "run_train",
-    "tell",
-]
+__all__ = ["GRADE_HELP", "NO_GRADER", "VERBS", "main"]
 
 EXAMPLES = """examples:
   python -m course_utils doctor

@@ -102,7 +102,7 @@ def doctor(everything: bool = False) -> Report:
         check_disk(Path.cwd()),
         check_profile(),
         *check_servers(),
-        *check_data(),
+        *(Finding(f"data: {name}", GOOD, data.status(name)) for name in data.names()),
     ]
     if everything:
         findings.append(Finding("waiting threads", GOOD, startup.explain_waiting()))
@@ -173,8 +173,3 @@ def check_servers() -> list[Finding]:
         )
         for server in forgotten_servers()
     ]
-
-
-def check_data() -> list[Finding]:
-    """Say for each data set whether it can be used now; a missing one is no problem."""
-    return [Finding(f"data: {name}", GOOD, data.status(name)) for name in data.names()]

@@ -3,6 +3,8 @@
 import os
 import random
 import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
@@ -12,14 +14,16 @@ from typing import Any, Literal, get_args
 import numpy as np
 import torch
 
-from course_utils.arguments import one_of, whole
+from course_utils.arguments import one_of, shown, whole
 
 __all__ = [
     "PROFILE_NAMES",
     "Profile",
     "ProfileName",
+    "asked",
     "choose_device",
     "expect",
+    "find_device",
     "profile",
     "profile_name",
     "seed_everything",
@@ -66,6 +70,30 @@ def choose_device() -> torch.device:
     return torch.device("cpu")
 
 
+def find_device(device: torch.device | str) -> torch.device:
+    """Return a device by its name.
+
+    Raises:
+        ValueError: This machine has no such device.
+    """
+    try:
+        return torch.empty(0, device=torch.device(device)).device
+    except Exception as error:  # of which type, depends on how torch was built
+        raise ValueError(f"there is no device {shown(device)} here: use 'cpu'") from error
+
+
+@contextmanager
+def asked(images: torch.Tensor) -> Iterator[None]:
+    """Turn what is said of images that a model cannot take into a ValueError of one sentence."""
+    try:
+        yield
+    except torch.OutOfMemoryError:
+        raise
+    except (RuntimeError, TypeError, ValueError) as error:
+        given, reason = f"{tuple(images.shape)}, {images.dtype}", str(error).partition("\n")[0]
+        raise ValueError(f"the model fails on images of {given}: {reason}") from error
+
+
 def seed_everything(seed: int) -> torch.Generator:
     """Seed Python's, NumPy's and torch's global generators.
 
@@ -99,9 +127,7 @@ def profile_name() -> ProfileName:
     name = os.environ.get("COURSE_PROFILE")
     if not name:
         return "laptop" if choose_device().type == "cpu" else "full"
-    if name not in PROFILE_NAMES:
-        raise ValueError(f"COURSE_PROFILE is {name!r}: set it to quick, laptop or full")
-    return name
+    return one_of("COURSE_PROFILE", name, PROFILE_NAMES)
 
 
 def profile(lesson: str | None = None, *, name: ProfileName | None = None) -> Profile:

@@ -1,8 +1,6 @@
-"""A small table that reads well in a terminal, in a notebook and in a spreadsheet."""
+"""A small table that reads well in a terminal and in a notebook."""
 
-import csv
 import html
-import io
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -69,14 +67,6 @@ class Table:
         [{'k': 3, 's': 1}]
         """
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
-
-    def to_csv(self) -> str:
-        """Return comma-separated values with a heading line, as a spreadsheet reads them."""
-        file = io.StringIO()
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(self.columns)
-        writer.writerows(self.rows)
-        return file.getvalue()
 
     def _numeric(self) -> list[bool]:
         """Say for each column whether it holds numbers only."""

@@ -55,7 +55,7 @@ def test_environment_variables_are_shown_on_request_only():
 def test_a_problem_makes_the_report_say_so(monkeypatch):
     monkeypatch.setenv("COURSE_PROFILE", "huge")
     report = doctor.doctor()
-    assert any("set it to quick, laptop or full" in problem.found for problem in report.problems)
+    assert any("choose from quick, laptop, full" in problem.found for problem in report.problems)
     assert not report.verdict.startswith("All")
 
 

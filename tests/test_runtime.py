@@ -59,7 +59,7 @@ def test_the_default_profile_follows_the_device(monkeypatch, kind, expected):
 
 def test_an_unknown_profile_is_refused(monkeypatch):
     monkeypatch.setenv("COURSE_PROFILE", "huge")
-    with pytest.raises(ValueError, match="'huge': set it to quick, laptop or full"):
+    with pytest.raises(ValueError, match="COURSE_PROFILE = 'huge' is unknown: choose from quick"):
         runtime.profile()
     with pytest.raises(ValueError, match="name = 'huge' is unknown: choose from quick, laptop"):
         runtime.profile(name="huge")

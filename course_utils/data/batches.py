@@ -71,8 +71,7 @@ class Batches:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "batch_size", whole("batch_size", self.batch_size))
-        if not 0 <= self.rank < self.world_size:
-            raise ValueError(f"rank is {self.rank}: it counts from 0 to {self.world_size - 1}")
+        whole("rank", self.rank, 0, self.world_size - 1)
         if self.shuffle and self.batch_size < self.world_size:
             raise ValueError(
                 f"batch_size is {self.batch_size}: {self.world_size} processes need at least one "
@@ -128,7 +127,9 @@ class Batches:
         are what would be felt beside a small network.
         """
         generator = self._epoch_generator()
-        order = self._order(generator).to(self.device)
+        order = torch.arange(self.num_images, device=self.device)
+        if self.shuffle:
+            order = torch.randperm(self.num_images, generator=generator).to(self.device)
         bounds = self._bounds()
         at_once = max(1, BYTES_A_PASS // (4 * prod(self.image_shape) * self.batch_size))
         for first in range(0, len(bounds), at_once):
@@ -183,12 +184,6 @@ class Batches:
             epoch.manual_seed(int(torch.randint(2**62, (), generator=self.generator)))
         return epoch
 
-    def _order(self, generator: Generator) -> Tensor:
-        """Return the order of the epoch: positions in the part, (N,)."""
-        if not self.shuffle:
-            return torch.arange(self.num_images)
-        return torch.randperm(self.num_images, generator=generator)
-
     def _draw(self, bound: tuple[int, int], generator: Generator) -> Draws:
         """Draw the random numbers of a batch for all processes, and return this one's."""
         if self.augment is None:
@@ -199,14 +194,10 @@ class Batches:
         return draws.map(lambda values: values[share.start - start : share.stop - start])
 
     def _finish(self, images: Tensor, draws: Draws) -> Tensor:
-        """Augment and normalise a batch of bytes."""
+        """Augment a batch of bytes; return (x / 255 - mean) / std, in the wanted memory format."""
         if self.augment is not None:
             draws = draws.map(lambda values: values.to(self.device))
             images = crop_and_flip(images, self.augment, draws)
-        return self._normalise(images)
-
-    def _normalise(self, images: Tensor) -> Tensor:
-        """Return (x / 255 - mean) / std of bytes x, in the wanted memory format."""
         scale, shift = self._scale_and_shift
         images = images.contiguous(memory_format=self.memory_format)
         return images.float().mul_(scale).add_(shift)

@@ -170,12 +170,7 @@ def _unpack_missing(data_set: ClassicSet, root: Path, staging: Path) -> None:
 
 
 def _download(data_set: ClassicSet, archive: Path) -> Path:
-    """Download an archive from the first server that has it whole.
-
-    Raises:
-        DataCorrupt: What arrived is not the archive.
-        OSError: No server answers, or the disk is full.
-    """
+    """Download an archive from the first server that has it whole."""
     from requests import RequestException
 
     kind = data_set.torchvision_class()
@@ -203,11 +198,7 @@ def _fetch(url: str, archive: Path, md5: str) -> Path:
 
 
 def _unpack(data_set: ClassicSet, root: Path, archive: Path, staging: Path) -> None:
-    """Unpack beside, check, and only then move into place.
-
-    Raises:
-        DataCorrupt: The archive is damaged, or holds something else.
-    """
+    """Unpack beside, check, and only then move into place."""
     places = {path.name: path for path in data_set.paths(root)}
     try:
         for name, content in _members(archive):

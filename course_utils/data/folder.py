@@ -87,11 +87,7 @@ def read_folder(config: FolderConfig, folder: Path, root: Path) -> RawSet:
 
 
 def _check_size(folder: Path, tree: ImageTree, size: int) -> None:
-    """Refuse more images than fit into memory at once.
-
-    Raises:
-        ValueError: They do not fit; the message says what would.
-    """
+    """Refuse more images than fit into memory at once, and say what would fit."""
     num, room = sum(len(files.paths) for files in tree.parts.values()), MAX_BYTES // 3
     if num * size**2 > room:
         raise ValueError(
@@ -105,11 +101,7 @@ def _check_size(folder: Path, tree: ImageTree, size: int) -> None:
 def _check_classes(
     folder: Path, tree: ImageTree, parts: Mapping[str, Part], skipped: Mapping[str, str]
 ) -> None:
-    """Refuse a part that has lost a class.
-
-    Raises:
-        ValueError: A class has a single image, or a part has none of it that can be read.
-    """
+    """Refuse a class of a single image, and a part that has none of a class that can be read."""
     for label, name in enumerate(tree.classes):
         for part, mine in parts.items():
             if (mine.labels == label).any():

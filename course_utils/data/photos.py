@@ -65,12 +65,7 @@ def _upright(file: Any) -> Any:
 
 
 def _in_rgb(photo: Any, file: Any) -> Any:
-    """Return a Pillow image of any mode (grey, palette, transparent, CMYK, deep) as RGB.
-
-    Args:
-        photo: The image.
-        file: What it was read from, which knows the format.
-    """
+    """Return an image of any mode (grey, palette, transparent, CMYK, deep) of a file as RGB."""
     from PIL import Image
 
     if _SIGNED in np.atleast_1d(_tag(file, _SAMPLE_FORMAT, 1)):

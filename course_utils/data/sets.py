@@ -19,6 +19,7 @@ from course_utils.data.info import DataInfo, channel_statistics
 from course_utils.data.raw import Part, RawSet
 from course_utils.data.shapes import ShapesConfig, draw_shapes
 from course_utils.data.splits import balanced_first, hold_out
+from course_utils.runtime import find_device
 
 __all__ = ["Loaders", "data_root", "load", "names", "read_raw", "status"]
 
@@ -45,23 +46,18 @@ class Loaders:
 
 
 @dataclass(frozen=True)
-class NoOptions:
-    """The options of a data set that has none."""
-
-
-@dataclass(frozen=True)
 class DataSet:
     """How to get a data set.
 
     Attributes:
         read: From its options and the data folder to its parts.
         status: From the data folder to its state, in a sentence.
-        options: A dataclass; its fields are the options of `load`.
+        options: A dataclass, whose fields are the options of `load`; None if there are none.
     """
 
     read: Callable[[Any, Path], RawSet]
     status: Callable[[Path], str]
-    options: type = NoOptions
+    options: type | None = None
 
 
 def _classic(name: str) -> DataSet:
@@ -175,34 +171,22 @@ def load(
         instance("augment", augment, Augment, "data.Augment(...) or None")
     if generator is not None:
         instance("generator", generator, Generator, "torch.Generator().manual_seed(0) or None")
-    device = _usable(device)
+    device = find_device(device)
     raw = read_raw(name, root, **options)
-    train, val, test = _limited(*_split(raw, val_fraction), raw.test, limit, len(raw.classes))
+    train, val = raw.train, raw.val
+    if val is None:
+        train, val = map(raw.train.select, hold_out(raw.train.labels, val_fraction))
+    train, val, test = _limited(train, val, raw.test, limit, len(raw.classes))
     info = _describe(name, raw, train)
     if generator is None:
         generator = torch.Generator().manual_seed(0)
-    serve = partial(_serve, info, batch_size, torch.device(device))
+    serve = partial(_serve, info, batch_size, device)
     return Loaders(
         train=serve(train, shuffle=True, augment=augment, generator=generator),
         val=serve(val),
         test=serve(test),
         info=info,
     )
-
-
-def _usable(device: torch.device | str) -> torch.device:
-    """Return a device on which tensors can be made.
-
-    Raises:
-        ValueError: There is none of this name here.
-    """
-    if not isinstance(device, str | torch.device):
-        raise ValueError(f"device = {shown(device)}: give a name such as 'cpu' or 'cuda'")
-    try:
-        return torch.empty(0, device=device).device
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"device {device!r} cannot be used here ({reason}): give 'cpu'") from error
 
 
 def read_raw(name: str, root: Path | str | None = None, **options: Any) -> RawSet:
@@ -242,22 +226,14 @@ def _find(name: str) -> DataSet:
     return SETS[name]
 
 
-def _options(name: str, kind: type, given: Mapping[str, Any]) -> Any:
+def _options(name: str, kind: type | None, given: Mapping[str, Any]) -> Any:
     """Return the given options as the data set's own dataclass."""
-    known = [field.name for field in fields(kind)]
+    known = [field.name for field in fields(kind)] if kind else []
     for option in given:
         if option not in known:
             choice = f"it has {', '.join(known)}" if known else "it has none"
             raise ValueError(f"{name} has no option {option!r}: {choice}")
-    return kind(**given)
-
-
-def _split(raw: RawSet, val_fraction: float) -> tuple[Part, Part]:
-    """Return training and validation part."""
-    if raw.val is not None:
-        return raw.train, raw.val
-    train, val = hold_out(raw.train.labels, val_fraction)
-    return raw.train.select(train), raw.train.select(val)
+    return kind and kind(**given)
 
 
 def _limited(

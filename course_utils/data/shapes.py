@@ -134,7 +134,8 @@ def make_shapes(
         chunk = _Scene(*(values[start : start + _CHUNK] for values in scene))
         noise = torch.randn(len(chunk.label), 3, SIZE, SIZE, generator=generator)
         picture, mask = _render(chunk)
-        images.append(_to_bytes(picture + NOISE * noise))
+        bytes_in_floats = (picture + NOISE * noise).clamp(0, 1) * 255
+        images.append(bytes_in_floats.round().byte())
         masks.append(mask)
     return Shapes(torch.cat(images), scene.label, scene.family, torch.cat(masks))
 
@@ -185,17 +186,11 @@ def _draw_family(
 
 
 def _draw_colours(family: Tensor, dice: Tensor) -> Tensor:
-    """Return the colours of background, figure and rim.
+    """Return the colours (N, 4, 3) of background, figure and rim, RGB in [0, 1].
 
-    The background is muted and of its family's hue, in two shades. The figure has any hue,
-    strong and light with a dark rim, or dark with a light rim.
-
-    Args:
-        family: (N,).
-        dice: (N, 9), uniform in [0, 1).
-
-    Returns:
-        (N, 4, 3), RGB in [0, 1].
+    The families are (N,), the dice (N, 9), uniform in [0, 1). The background is muted and of
+    its family's hue, in two shades. The figure has any hue, strong and light with a dark rim, or
+    dark with a light rim.
     """
     hue = torch.tensor(_HUES)[family] + 0.05 * dice[:, 0]
     value = 0.4 + 0.2 * dice[:, 1]
@@ -223,11 +218,7 @@ def _rgb(hue: Tensor, saturation: Tensor, value: Tensor) -> Tensor:
 
 
 def _render(scene: _Scene) -> tuple[Tensor, Tensor]:
-    """Draw scenes without noise.
-
-    Returns:
-        (N, 3, 32, 32), float, about [0, 1], and where the figures are, (N, 32, 32), bool.
-    """
+    """Draw scenes without noise (N, 3, 32, 32), about [0, 1], and masks (N, 32, 32) of figures."""
     picture = _render_background(scene)
     for k in range(scene.clutter_radius.shape[1]):
         x, y = _plane(scene.clutter_at[:, k])
@@ -279,7 +270,3 @@ def _turn(x: Tensor, y: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
 def _paint(picture: Tensor, cover: Tensor, colour: Tensor) -> Tensor:
     """Lay one colour (N, 3) an image over it where `cover` (N, H, W) says."""
     return torch.lerp(picture, colour[:, :, None, None].expand_as(picture), cover[:, None])
-
-
-def _to_bytes(picture: Tensor) -> Tensor:
-    return (picture.clamp(0, 1) * 255).round().byte()

@@ -93,7 +93,10 @@ def without(model: nn.Module, name: str) -> Iterator[nn.Module]:
     part = find_layer(model, name)
     parent_name, _, attribute = name.rpartition(".")
     parent = model.get_submodule(parent_name)
-    setattr(parent, attribute, _bypass(part))
+    bypass: nn.Module = nn.Identity()
+    if _is_residual(part):
+        bypass = nn.Sequential(part.get_submodule("shortcut"), nn.ReLU()).train(part.training)
+    setattr(parent, attribute, bypass)
     try:
         yield model
     finally:
@@ -122,14 +125,6 @@ def ablate(model: nn.Module, score: Score, names: Iterable[str]) -> Ablation:
         with without(model, name):
             scores[name] = score(model)
     return Ablation(whole, scores)
-
-
-def _bypass(part: nn.Module) -> nn.Module:
-    """Return what is left of a part whose own computation gives nothing."""
-    if not _is_residual(part):
-        return nn.Identity()
-    left = nn.Sequential(part.get_submodule("shortcut"), nn.ReLU())
-    return left.train(part.training)
 
 
 def _is_residual(part: nn.Module) -> bool:

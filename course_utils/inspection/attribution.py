@@ -12,9 +12,10 @@ import torch
 from torch import Tensor, nn
 
 from course_utils.arguments import instance, whole
-from course_utils.inspection.capture import asked, capture, find_layer, hooked, in_mode
+from course_utils.inspection.capture import capture, find_layer, hooked, in_mode
 from course_utils.inspection.trace import main_tensor
 from course_utils.models import input_shape
+from course_utils.runtime import asked
 
 __all__ = ["Occlusion", "grad_cam", "last_conv", "occlusion", "saliency", "share_on_mask"]
 

@@ -13,7 +13,7 @@ from torch.nn.modules.dropout import _DropoutNd
 from course_utils.arguments import instance, listed, shown
 from course_utils.inspection.trace import main_tensor
 
-__all__ = ["Capture", "Captured", "asked", "capture", "find_layer", "hooked", "in_mode"]
+__all__ = ["Capture", "Captured", "capture", "find_layer", "hooked", "in_mode"]
 
 
 class Captured(dict[str, Tensor]):
@@ -38,18 +38,6 @@ class Capture:
 
     features: Captured
     gradients: Captured
-
-
-@contextmanager
-def asked(images: Tensor) -> Iterator[None]:
-    """Turn what torch says of images that a model cannot take into a ValueError of one sentence."""
-    try:
-        yield
-    except torch.OutOfMemoryError:
-        raise
-    except (RuntimeError, TypeError) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"the model fails on images of {tuple(images.shape)}: {reason}") from error
 
 
 @contextmanager

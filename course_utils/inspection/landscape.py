@@ -13,8 +13,9 @@ from torch import Generator, Tensor, is_tensor, nn
 from torch.func import functional_call
 
 from course_utils.arguments import flag, instance, listed, shown
-from course_utils.inspection.capture import asked, in_mode
+from course_utils.inspection.capture import in_mode
 from course_utils.inspection.gradients import Loss, cross_entropy
+from course_utils.runtime import asked
 
 __all__ = ["Direction", "Landscape", "loss_along", "loss_surface", "random_direction"]
 

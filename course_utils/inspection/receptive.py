@@ -196,11 +196,6 @@ def max_pool(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen:
     return seen.through(layer, _positions(out))
 
 
-def average_pool(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen:
-    """Follow arguments input, kernel, stride, padding, ceil mode, ..."""
-    return max_pool(seen, x, args[:4], out)
-
-
 def adaptive_pool(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen | None:
     """Take equal windows if the sizes divide evenly; else there is no one field."""
     n = _positions(out)
@@ -270,7 +265,7 @@ def channels(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen | 
 RULES: dict[Any, Rule] = {
     aten.convolution: convolution,
     aten.max_pool2d_with_indices: max_pool,
-    aten.avg_pool2d: average_pool,
+    aten.avg_pool2d: lambda seen, x, args, out: max_pool(seen, x, args[:4], out),
     aten._adaptive_avg_pool2d: adaptive_pool,
     aten.adaptive_max_pool2d: adaptive_pool,
     aten.mean: reduction,

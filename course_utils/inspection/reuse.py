@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from course_utils.arguments import instance
 from course_utils.models.densenet import DenseBlock, DenseNet, Transition
 
 __all__ = ["ReuseMap", "feature_reuse"]
@@ -55,11 +56,7 @@ def feature_reuse(model: DenseNet) -> list[ReuseMap]:
     Differs: the paper's net (40 layers, k = 12) has no bottlenecks. Here a layer with a bottleneck
         is judged by its 1x1 convolution, the one that reads the other layers' maps.
     """
-    if not isinstance(model, DenseNet):
-        raise ValueError(
-            f"a {type(model).__name__} has no dense blocks: build a DenseNet, for example "
-            "models.build('densenet_small')"
-        )
+    instance("model", model, DenseNet, "one, such as models.build('densenet_small')")
     parts = list(model.blocks)
     readers = [part for part in parts if isinstance(part, Transition)] + [model.classifier]
     blocks = [part for part in parts if isinstance(part, DenseBlock)]

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 import torch
 from torch import Tensor, nn
 
+from course_utils.arguments import whole
 from course_utils.inspection.capture import in_mode
 
 __all__ = [
@@ -151,8 +152,7 @@ def gradient_series(
     Raises:
         ValueError: `num_nets` is below 1.
     """
-    if num_nets < 1:
-        raise ValueError(f"num_nets is {num_nets}: build at least 1 net")
+    whole("num_nets", num_nets)
     return torch.stack([input_gradients(build(generator), inputs) for _ in range(num_nets)])
 
 
@@ -172,8 +172,7 @@ def autocorrelation(series: Tensor, max_lag: int = 15) -> Tensor:
     Source: Balduzzi et al. 2017, figure 2.
     """
     num_points = series.shape[1]
-    if not 0 <= max_lag < num_points:
-        raise ValueError(f"max_lag {max_lag} does not fit {num_points} points: use a smaller one")
+    whole("max_lag", max_lag, 0, num_points - 1)
     centred = series - series.mean(dim=1, keepdim=True)  # (R, N)
     power = centred.square().sum(dim=1)  # (R,)
     if not bool((power > 0).all()):

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation
 from matplotlib.transforms import Bbox, BboxBase
 
+from course_utils.arguments import number, positive
 from course_utils.plots.style import BLUE, FONT, RED, new_figure, per_cent, tidy
 
 __all__ = ["ComparisonRow", "pareto_front", "plot_comparison"]
@@ -45,13 +46,10 @@ class ComparisonRow:
     costs: Mapping[str, float]
 
     def __post_init__(self) -> None:
-        if not 0 <= self.accuracy <= 1:
-            raise ValueError(f"{self.label}: accuracy {self.accuracy} is no share in [0, 1]")
-        if self.deviation < 0:
-            raise ValueError(f"{self.label}: deviation {self.deviation} is below 0")
+        number(f"{self.label}: accuracy", self.accuracy, 0, 1)
+        number(f"{self.label}: deviation", self.deviation, 0)
         for name, value in self.costs.items():
-            if value <= 0:
-                raise ValueError(f"{self.label}: {name} is {value}, and a log scale starts above 0")
+            positive(f"{self.label}: {name}", value)
 
 
 def pareto_front(rows: Sequence[ComparisonRow], cost: str) -> list[ComparisonRow]:

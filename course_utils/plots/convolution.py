@@ -18,8 +18,8 @@ from course_utils.arithmetic import (
     Field,
     Layer,
     Size,
-    effective_kernel,
     output_sizes,
+    receptive_field,
     receptive_fields,
 )
 from course_utils.plots.style import (
@@ -429,12 +429,11 @@ def seen_ranges(layers: Sequence[Layer], output: int) -> list[tuple[int, int]]:
 
     There is one level more than layers; what lies below 0 or past the edge is padding.
     """
-    ranges = [(output, output)]
-    for layer in reversed(layers):
-        stride, padding = _plain(layer.s), _plain(layer.p)
-        width = _plain(effective_kernel(layer.k, layer.dilation))
-        first, last = (at * stride - padding for at in ranges[0])
-        ranges.insert(0, (first, last + width - 1))
+    ranges = []
+    for level in range(len(layers) + 1):
+        field = receptive_field(layers[level:])
+        first = _plain(field.start) + output * _plain(field.jump)
+        ranges.append((first, first + _plain(field.size) - 1))
     return ranges
 
 

@@ -6,9 +6,9 @@ it is computed when somebody answers.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any
 
 from msgspec.structs import replace
 
@@ -24,7 +24,6 @@ SEED = "lesson"
 NOBODY = "nobody"
 """Who an exercise's numbers are drawn for where no student is named."""
 
-Thing = TypeVar("Thing")
 _TRIES = 400
 _TRIES_FOR_DIFFERENT = 40
 _MOST_OPTIONS = 5
@@ -77,11 +76,13 @@ def pose(bank: Bank, item: Item, seed: str | int) -> Question:
     """
     key = f"{seed}|{bank.name}|{item.id}"
     values = _draw(item, key)
-    options = _shuffled(_options(item, values), key)
+    options = _options(item, values)
+    order = sorted(range(len(options)), key=lambda index: _hashed(key, "order", index))
     text = item.question
     if not text:
         text = f"A slide says: “{facts.trap(item.trap).claim}” What is wrong with that?"
-    return Question(bank, item, values, fill(text, values), options)
+    shuffled = tuple(options[index] for index in order)
+    return Question(bank, item, values, fill(text, values), shuffled)
 
 
 def is_close(item: Item, given: Value, wanted: Value) -> bool:
@@ -95,11 +96,6 @@ def is_close(item: Item, given: Value, wanted: Value) -> bool:
 def _hashed(*parts: object) -> int:
     text = "|".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.sha256(text).digest()[:8])
-
-
-def _shuffled(things: Sequence[Thing], key: str) -> tuple[Thing, ...]:
-    order = sorted(range(len(things)), key=lambda index: _hashed(key, "order", index))
-    return tuple(things[index] for index in order)
 
 
 def _draw(item: Item, key: str) -> dict[str, Any]:

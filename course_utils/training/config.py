@@ -141,8 +141,7 @@ def learning_rate(step: int, num_steps: int, config: TrainConfig) -> float:
         at 32k and 48k of 64k iterations).
     Differs: one-cycle falls along a cosine, as in PyTorch, and leaves the momentum alone.
     """
-    if not 0 <= step < num_steps:
-        raise ValueError(f"step {step} is outside a run of {num_steps} steps")
+    whole("step", step, 0, num_steps - 1)
     if config.schedule == "constant":
         return config.lr
     if config.schedule == "step":

@@ -10,25 +10,13 @@ from typing import Any, get_args
 import torch
 from torch import Tensor, nn
 
-from course_utils.arguments import instance, one_of, shown
+from course_utils.arguments import instance, one_of
 from course_utils.data import Batches, Loaders
 from course_utils.training.config import Precision
 
 __all__ = ["Shuffler", "autocast", "choose_precision", "device_of_model", "seeded"]
 
 CPU_BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")  # as Linux and torch both spell them
-
-
-def find_device(device: torch.device | str) -> torch.device:
-    """Return a device by its name.
-
-    Raises:
-        ValueError: This machine has no such device.
-    """
-    try:
-        return torch.empty(0, device=device).device
-    except Exception as error:  # of which type, depends on how torch was built
-        raise ValueError(f"there is no device {shown(device)} here: use 'cpu', or None") from error
 
 
 def check_model(model: nn.Module) -> None:

@@ -18,8 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from course_utils.data import Batches
-from course_utils.runtime import choose_device
-from course_utils.training.device import find_device
+from course_utils.runtime import choose_device, find_device
 
 __all__ = ["World", "current_world", "process_group", "running_statistics"]
 

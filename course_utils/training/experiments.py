@@ -94,18 +94,16 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return msgspec.structs.asdict(self) | {"seeds": list(self.seeds)}
 
 
-def experiments(settings: Profile | None = None) -> dict[str, Experiment]:
+def experiments() -> dict[str, Experiment]:
     """Return every experiment of `records/experiments.toml` by name.
 
-    Args:
-        settings: What holds where a row is silent; the laptop profile's when left out.
+    Where a row is silent the laptop profile holds.
 
     Raises:
         ValueError: As `read_row`.
     """
     rows = tomllib.loads(RECORDS.joinpath("experiments.toml").read_text("utf-8"))
-    settings = settings or profile(name="laptop")
-    return {name: read_row(name, row, settings) for name, row in rows.items()}
+    return {name: read_row(name, row, profile(name="laptop")) for name, row in rows.items()}
 
 
 def read_row(name: str, row: dict[str, Any], settings: Profile) -> Experiment:

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from course_utils.arguments import instance, listed, whole
 from course_utils.data import Loaders
+from course_utils.runtime import find_device
 from course_utils.startup import limited_threads
 from course_utils.training import device as devices
 from course_utils.training.callbacks import EpochCallback
@@ -99,7 +100,7 @@ def fit(
     if checkpoint_steps is not None:
         checkpoint_steps = whole("checkpoint_steps", checkpoint_steps)
     _check_parts(loaders)
-    place = devices.device_of_data(loaders) if device is None else devices.find_device(device)
+    place = devices.device_of_data(loaders) if device is None else find_device(device)
     world = current_world()
     with (
         torch.enable_grad(),

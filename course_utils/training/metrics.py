@@ -9,7 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from course_utils.arguments import instance
 from course_utils.data import Batches
+from course_utils.runtime import asked, find_device
 from course_utils.training import device as devices
 from course_utils.training.config import Precision
 
@@ -41,14 +43,8 @@ def forward(model: nn.Module, images: Tensor, dtype: torch.dtype) -> list[Tensor
     Raises:
         ValueError: The model cannot work with such images, or returns something else.
     """
-    try:
-        with devices.autocast(images.device, dtype):
-            outputs = model(images)
-    except torch.OutOfMemoryError:
-        raise
-    except (RuntimeError, TypeError, ValueError) as error:
-        given, reason = f"{tuple(images.shape)}, {images.dtype}", str(error).partition("\n")[0]
-        raise ValueError(f"the model fails on images of {given}: {reason}") from error
+    with asked(images), devices.autocast(images.device, dtype):
+        outputs = model(images)
     heads: Any = outputs if isinstance(outputs, tuple) else (outputs,)
     heads = [head for head in heads if head is not None]  # a head may rest
     for head in heads:
@@ -202,9 +198,8 @@ def evaluate(
         ValueError: There are no images, or the model and the batches do not fit together.
     """
     devices.check_model(model)
-    if not isinstance(batches, Iterable):
-        raise ValueError(f"{type(batches).__name__} is no batches: give one part, as loaders.test")
-    place = devices.device_of_model(model) if device is None else devices.find_device(device)
+    instance("batches", batches, Iterable, "one part, as loaders.test")
+    place = devices.device_of_model(model) if device is None else find_device(device)
     was_training = model.training
     try:
         dtype = devices.choose_precision(precision, place)

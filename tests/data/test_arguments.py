@@ -102,7 +102,7 @@ def test_an_unknown_option_is_refused_before_anything_is_read(name, option, valu
             {"generator": 0},
             "generator = 0 is no Generator: give torch.Generator().manual",
         ),
-        ({"device": "gpu"}, "device 'gpu' cannot be used here"),
+        ({"device": "gpu"}, "there is no device 'gpu' here: use 'cpu'"),
         ({"root": 3}, "root = 3 is no path: give that of a file or a folder"),
         ({"root": "~nobody-of-this-name/x"}, "root = '~nobody-of-this-name/x' is no path"),
     ],

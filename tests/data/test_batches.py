@@ -168,7 +168,7 @@ def test_with_options_changes_only_what_is_named():
         ({"augment": Augment(crop_padding=8)}, "crop_padding is 8: .* 8x8 pixels, so give less"),
         ({"generator": None}, "generator is None: pass torch.Generator"),
         ({"generator": None, "shuffle": False, "augment": AUGMENT}, "generator is None"),
-        ({"rank": 2, "world_size": 2}, "rank is 2: it counts from 0 to 1"),
+        ({"rank": 2, "world_size": 2}, "rank = 2 is too large: it must be at most 1"),
         ({"rank": 0, "world_size": 32}, "32 processes need at least one image each"),
         ({"device": "cuda"}, "images are on cpu, device is cuda"),
     ],

@@ -126,9 +126,9 @@ def test_who_is_off_the_chart_stands_at_its_edge_with_the_numbers():
             lambda: [row("a", 0.5), ComparisonRow("b", 0.5, 0.0, {SECONDS: 1})],
             "all models the same",
         ),
-        (lambda: [row("a", 85.0)], r"a: accuracy 85.0 is no share in \[0, 1\]"),
-        (lambda: [row("a", 0.5, deviation=-1)], "a: deviation -1 is below 0"),
-        (lambda: [row("a", 0.5, parameters=0)], "a: parameters is 0, and a log scale"),
+        (lambda: [row("a", 85.0)], "a: accuracy = 85.0 is out of range: give a number from 0 to 1"),
+        (lambda: [row("a", 0.5, deviation=-1)], "a: deviation = -1 is out of range"),
+        (lambda: [row("a", 0.5, parameters=0)], "a: parameters = 0 is out of range: give"),
     ],
 )
 def test_what_cannot_be_drawn_is_refused(rows, sentence):

@@ -195,7 +195,7 @@ def test_only_steps_of_the_run_have_a_rate(num_steps, step):
     if 0 <= step < num_steps:
         assert learning_rate(step, num_steps, TrainConfig()) > 0
         return
-    with pytest.raises(ValueError, match=f"step {step} is outside a run of {num_steps} steps"):
+    with pytest.raises(ValueError, match=r"step = .* is too (small|large)"):
         learning_rate(step, num_steps, TrainConfig())
 
 

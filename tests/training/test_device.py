@@ -8,6 +8,7 @@ from torch import nn
 from torch.utils.data import DataLoader, RandomSampler, TensorDataset
 
 from course_utils.data import Batches
+from course_utils.runtime import find_device
 from course_utils.training import device as devices
 from course_utils.training.device import Shuffler, autocast, choose_precision
 
@@ -115,8 +116,8 @@ def test_batches_are_asked_for_the_layout_and_others_left_alone():
 def test_a_device_that_is_not_there_is_named():
     for name in ("gpu", "cuda:77", "mps:9"):
         with pytest.raises(ValueError, match=f"there is no device '{name}' here: use 'cpu'"):
-            devices.find_device(name)
-    assert devices.find_device("cpu") == devices.find_device(CPU) == CPU
+            find_device(name)
+    assert find_device("cpu") == find_device(CPU) == CPU
 
 
 @pytest.mark.parametrize(

@@ -200,7 +200,7 @@ def test_no_pictures_is_an_error(make_model):
 
 
 def test_a_whole_data_set_is_not_one_part(make_model, make_loaders):
-    with pytest.raises(ValueError, match="TwoParts is no batches: give one part, as load"):
+    with pytest.raises(ValueError, match="is no Iterable: give one part, as load"):
         evaluate(make_model(), make_loaders())
 
 
