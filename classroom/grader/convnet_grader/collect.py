@@ -13,7 +13,6 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from nbformat import NotebookNode
 
@@ -37,6 +36,7 @@ LARGEST = 10 * 2**20
 """Bytes of a notebook; one with all its figures has about one megabyte."""
 DEEPEST = 20
 """Folders inside each other that are looked into; a learning platform makes three or four."""
+TOO_DEEP = f"lies in more than {DEEPEST} folders: not read"
 IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini")
 UTF_8 = 0x800
 """The flag by which a zip file says that a name is in UTF-8."""
@@ -68,23 +68,28 @@ class SentFile:
     """A file in a folder or archive, not yet read.
 
     Args:
-        name: With folders, "/" between them; letters that nobody can read are shown as \ufffd.
-        encoding: Of the name, or "" where it is in none that we know.
+        name: With folders, "/" between them; letters that nobody can read replaced.
+        encoding: Of the name.
         read: Returns its content, but not much more than `LARGEST` bytes of it.
+        trouble: Why it cannot be looked into, in words that follow the name; or "".
     """
 
     name: str
     encoding: str
     read: Callable[[], bytes]
+    trouble: str = ""
 
     @classmethod
-    def named(cls, name: bytes, western: str, read: Callable[[], bytes]) -> "SentFile":
+    def named(
+        cls, name: bytes, western: str, read: Callable[[], bytes], trouble: str = ""
+    ) -> "SentFile":
         """Return a file whose name is bytes, in whatever encoding."""
         try:
             text, encoding = decoded(name, western)
         except UnicodeDecodeError:
-            text, encoding = name.decode("utf-8", "replace"), ""
-        return cls(composed(text), encoding, read)
+            text, encoding = name.decode("utf-8", "replace"), "utf-8"
+            trouble = "has a name in an unknown encoding: rename it, in UTF-8"
+        return cls(composed(text), encoding, read, trouble)
 
 
 def sent_files(source: Path) -> Iterator[SentFile]:
@@ -112,19 +117,19 @@ def _in_folder(folder: Path) -> Iterator[SentFile]:
         folders.sort()
         links = [name for name in folders if Path(parent, name).is_symlink()]
         for name in sorted([*files, *links]):
-            yield _of_folder(folder, Path(parent, name), _read_plain)
+            yield _of_folder(folder, Path(parent, name))
         if len(Path(parent).relative_to(folder).parts) >= DEEPEST:
             for name in folders:
-                yield _of_folder(folder, Path(parent, name), _too_deep)
+                yield _of_folder(folder, Path(parent, name), TOO_DEEP)
             folders.clear()
     for error in closed:
-        yield _of_folder(folder, Path(error.filename), os.scandir)  # which fails once more
+        yield _of_folder(folder, Path(error.filename), f"cannot be read: {error.strerror}")
 
 
-def _of_folder(folder: Path, path: Path, read: Callable[[Path], Any]) -> SentFile:
+def _of_folder(folder: Path, path: Path, trouble: str = "") -> SentFile:
     """Return a file, or what cannot be looked into, of a folder."""
     name = os.fsencode(path.relative_to(folder).as_posix())
-    return SentFile.named(name, "cp1252", lambda: read(path))
+    return SentFile.named(name, "cp1252", lambda: _read_plain(path), trouble)
 
 
 def _read_plain(path: Path) -> bytes:
@@ -137,11 +142,6 @@ def _read_plain(path: Path) -> bytes:
         raise Refused("is a link to another file: not read")
     with path.open("rb") as file:
         return file.read(LARGEST + 1)
-
-
-def _too_deep(path: Path) -> bytes:
-    """Refuse to look further."""
-    raise Refused(f"lies in more than {DEEPEST} folders: not read")
 
 
 def _in_archive(file: Path) -> Iterator[SentFile]:
@@ -237,8 +237,8 @@ def _owner(file: SentFile, exercise: str, students: Mapping[str, str] | None, wr
     Raises:
         Refused: Its name does not say so.
     """
-    if not file.encoding:
-        raise Refused("has a name in an unknown encoding: rename it, in UTF-8")
+    if file.trouble:
+        raise Refused(file.trouble)
     return identify(file.name, exercise, students, wrappers)
 
 
