@@ -33,13 +33,13 @@ from convnet_grader.collect import collect
 from convnet_grader.execute import SandboxedExecute
 from convnet_grader.folder import Batch, batch_config, prepare
 from convnet_grader.notebook import read_notebook
-from convnet_grader.sandbox import clear_away
+from convnet_grader.sandbox import clear_away, new_run_folder
 from convnet_grader.session import run_batch
 from convnet_grader.worker import done
 
 light = load_script(Path(__file__).with_name("light_exercise.py"))
 FUZZ = settings(
-    max_examples=150,
+    max_examples=100,
     deadline=None,
     derandomize=True,
     database=None,
@@ -372,6 +372,27 @@ def test_any_bytes_are_a_name_in_an_archive(released, tmp_path, seed, flag):
     assert assert_all_listed(tmp_path / "sent.zip", tmp_path, released) > len(names) / 2
 
 
+def test_an_archive_with_any_damage_is_read_or_named(released, tmp_path):
+    data = nbformat.writes(released).encode()
+    whole, draw = tmp_path / "whole.zip", random.Random(0)
+    write_archive(
+        whole, {b"%d_91_light.ipynb" % n: data for n in range(3)} | {b"\xb1\xe8.txt": b""}, 8
+    )
+    table = whole.read_bytes().index(b"PK\x01\x02")
+    for number in range(120):
+        spoilt = bytearray(whole.read_bytes())
+        for _ in range(3):
+            spoilt[draw.randrange(table if number % 2 else 0, len(spoilt))] = draw.randrange(256)
+        file = tmp_path / "spoilt.zip"
+        file.write_bytes(spoilt)
+        try:
+            collect(file, light.SLUG, tmp_path / "inbox")
+        except ValueError as error:
+            assert re.match(
+                rf"{re.escape(str(file))} is (damaged|no folder and no zip)", str(error)
+            )
+
+
 # --- what code leaves on a disk
 
 
@@ -477,6 +498,13 @@ def test_what_a_killed_batch_left_is_cleared_at_the_next_start(batch):
         nested(folder, 3_000)
     assert not folder.exists()
     assert not (batch.course / "running.txt").exists()
+
+
+def test_the_folder_of_a_run_is_gone_after_it_whatever_is_in_it(tmp_path):
+    with new_run_folder(str(tmp_path)) as folder:
+        closed(folder)
+        nested(folder, 1_500)
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_folder_sent_with_thousands_inside_each_other_costs_one_line(released, tmp_path):

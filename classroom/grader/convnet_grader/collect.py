@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 
 from nbformat import NotebookNode
 
-from convnet_grader.boundary import Problem, Problems, Refused
+from convnet_grader.boundary import Problem, Problems, Refused, plain
 from convnet_grader.decoding import composed, decoded
 from convnet_grader.notebook import read_notebook
 
@@ -163,11 +163,24 @@ def _in_archive(file: Path) -> Iterator[SentFile]:
 
 
 def _opened(file: Path) -> zipfile.ZipFile:
-    """Open an archive, even if it says of a name that it is in UTF-8, which it is not."""
+    """Open an archive, even if it says of a name that it is in UTF-8, which it is not.
+
+    Raises:
+        ValueError: It is damaged.
+    """
     try:
-        return zipfile.ZipFile(file)
-    except UnicodeDecodeError:
-        data = bytearray(file.read_bytes())
+        try:
+            return zipfile.ZipFile(file)
+        except UnicodeDecodeError:
+            return zipfile.ZipFile(io.BytesIO(_without_false_claims(file.read_bytes())))
+    except Exception as error:  # whatever a damaged table of contents comes to
+        way_out = "download it again, or unpack it and name the folder"
+        raise ValueError(f"{file} is damaged ({plain(str(error))[:100]}): {way_out}") from None
+
+
+def _without_false_claims(data: bytes) -> bytes:
+    """Return an archive in which only names in UTF-8 claim to be that."""
+    made = bytearray(data)
     for entry in re.finditer(rb"PK\x01\x02", data):  # in the table of contents
         start = entry.start()
         end = start + 46 + int.from_bytes(data[start + 28 : start + 30], "little")
@@ -175,9 +188,10 @@ def _opened(file: Path) -> zipfile.ZipFile:
         try:
             data[start + 46 : end].decode("utf-8")
         except UnicodeDecodeError:
-            data[start + 9] &= ~(UTF_8 >> 8)
-            data[local + 7 : local + 8] = bytes([data[local + 7] & ~(UTF_8 >> 8)])
-    return zipfile.ZipFile(io.BytesIO(data))
+            for flags in (slice(start + 8, start + 10), slice(local + 6, local + 8)):
+                claimed = int.from_bytes(data[flags], "little")
+                made[flags] = (claimed & ~UTF_8).to_bytes(len(data[flags]), "little")
+    return bytes(made)
 
 
 def which_exercise(source: Path, slugs: Iterable[str]) -> str:
