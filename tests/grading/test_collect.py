@@ -155,6 +155,18 @@ def test_whoever_packs_a_folder_of_somebody_else_stays_who_they_are(tmp_path, ki
     assert (texts, problems) == ({"666": ["eve"], "123": ["ada"]}, [])
 
 
+@pytest.mark.parametrize(
+    "stray", ["07_lenet.ipynb", "../S9_07_lenet.ipynb", "a/../b_07_lenet.ipynb"]
+)
+def test_a_stray_notebook_does_not_make_a_folder_of_all_a_student(tmp_path, stray):
+    with zipfile.ZipFile(tmp_path / "class.zip", "w") as archive:
+        for name in (stray, "class/S1/07_lenet.ipynb", "class/S2_07_lenet.ipynb"):
+            archive.writestr(name, notebook(name))
+    found, [problem] = collect(tmp_path / "class.zip", SLUG, tmp_path / "inbox")
+    assert [job.student for job in found] == ["S1", "S2"]
+    assert problem.name == stray
+
+
 @pytest.mark.parametrize("kind", [name for name in EVE if EVE[name][0].startswith("Eve")])
 def test_who_is_alone_in_a_platforms_archive_is_nobody_else(kind):
     assert identify("".join(EVE[kind]), SLUG) == "666"
@@ -190,6 +202,9 @@ def test_a_damaged_or_locked_member_of_an_archive_is_one_line(tmp_path):
 def test_a_folder_that_may_not_be_read_is_one_line(root, tmp_path):
     source = Path(mkdtemp(prefix="sent-", dir="/tmp"))
     (source / "S2").mkdir(mode=0o000)
+    (source / "S3" / "inside").mkdir(parents=True)
+    (source / "S3" / "07_lenet.ipynb").write_bytes(notebook())
+    (source / "S3").chmod(0o744)  # its names can be read, and nothing else
     (source / "S1_07_lenet.ipynb").write_bytes(notebook())
     source.chmod(0o755)
     tmp_path.chmod(0o777)
@@ -203,7 +218,8 @@ def test_a_folder_that_may_not_be_read_is_one_line(root, tmp_path):
         shutil.rmtree(source)
         shutil.rmtree(inbox)
     assert [job.student for job in found] == ["S1"]
-    assert [(each.name, "Permission" in each.reason) for each in problems] == [("S2", True)]
+    assert {each.name for each in problems} == {"S2", "S3/07_lenet.ipynb", "S3/inside"}
+    assert [each for each in problems if "Permission" not in each.reason] == []
 
 
 KIM = "김철수"

@@ -11,6 +11,7 @@ import stat
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -115,7 +116,7 @@ def _in_folder(folder: Path) -> Iterator[SentFile]:
     closed: list[OSError] = []
     for parent, folders, files in os.walk(folder, onerror=closed.append):
         folders.sort()
-        links = [name for name in folders if Path(parent, name).is_symlink()]
+        links = [name for name in folders if _is_link(Path(parent, name))]
         for name in sorted([*files, *links]):
             yield _of_folder(folder, Path(parent, name))
         if len(Path(parent).relative_to(folder).parts) >= DEEPEST:
@@ -124,6 +125,13 @@ def _in_folder(folder: Path) -> Iterator[SentFile]:
             folders.clear()
     for error in closed:
         yield _of_folder(folder, Path(error.filename), f"cannot be read: {error.strerror}")
+
+
+def _is_link(path: Path) -> bool:
+    """Say whether a folder is somewhere else; not known of one that may not be looked at."""
+    with suppress(OSError):
+        return path.is_symlink()
+    return False
 
 
 def _of_folder(folder: Path, path: Path, trouble: str = "") -> SentFile:
@@ -291,7 +299,7 @@ def identify(
     """
     name = composed(name)
     path = PurePosixPath(name)
-    if ".." in path.parts or path.is_absolute() or "\\" in name or ":" in name:
+    if _leads_out(name):
         raise Refused("has a name that leads out of its folder: not read")
     if path.suffix != ".ipynb":
         raise Refused("is no notebook (.ipynb)")
@@ -305,6 +313,12 @@ def identify(
     return student
 
 
+def _leads_out(name: str) -> bool:
+    """Say whether a name, taken for a path, may lead out of its folder on some system."""
+    path = PurePosixPath(name)
+    return ".." in path.parts or path.is_absolute() or "\\" in name or ":" in name
+
+
 def num_wrappers(
     names: Iterable[str], exercise: str, students: Mapping[str, str] | None = None
 ) -> int:
@@ -315,7 +329,9 @@ def num_wrappers(
         exercise: Such as `07_lenet`.
         students: The id in a name -> the id in the gradebook; a folder of one of them is theirs.
     """
-    paths = [PurePosixPath(name).parts for name in names if name.endswith(".ipynb")]
+    notebooks = [name for name in names if name.endswith(".ipynb") and not _leads_out(name)]
+    paths = [PurePosixPath(name).parts for name in notebooks]
+    paths = [parts for parts in paths if len(parts) > 1 or _names_somebody(parts, exercise)]
     depth = 0
     while len({parts[depth : depth + 1] for parts in paths}) == 1:
         folder = paths[0][depth]
