@@ -1,10 +1,10 @@
 """Blur-pooling: subsampling that blurs first, so that a small shift stays a small change."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import nn
-
-from course_utils.kernels import binomial
 
 __all__ = ["BlurPool", "MaxBlurPool", "binomial_kernel"]
 
@@ -17,7 +17,9 @@ def binomial_kernel(size: int) -> torch.Tensor:
     Raises:
         ValueError: The size is below 1.
     """
-    row = torch.tensor(binomial(size))  # (size,)
+    if size < 1:
+        raise ValueError(f"a blur kernel of size {size}: use 1 (no blur) or more")
+    row = torch.tensor([math.comb(size - 1, i) for i in range(size)]) / 2 ** (size - 1)  # (size,)
     return torch.outer(row, row)
 
 

@@ -1,13 +1,12 @@
 """Residual networks and their plain twins, for CIFAR and for ImageNet."""
 
 from functools import partial
-from typing import Literal, get_args
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils.arguments import one_of
 from course_utils.models.choices import checked
 from course_utils.models.initialization import he_normal_
 from course_utils.models.normalization import Norm, set_norm_
@@ -67,7 +66,8 @@ class Shortcut(nn.Sequential):
         self, in_channels: int, out_channels: int, stride: int = 1, option: str = "B"
     ) -> None:
         super().__init__()
-        one_of("shortcut", option, get_args(Option))
+        if option not in ("A", "B", "C"):
+            raise ValueError(f"shortcut {option!r} is unknown: choose from A, B, C")
         same_shape = stride == 1 and in_channels == out_channels
         if option == "A" and not same_shape:
             self.append(ZeroPad(in_channels, out_channels, stride))
@@ -138,7 +138,8 @@ class Bottleneck(nn.Module):
         stride_on: str = "1x1",
     ) -> None:
         super().__init__()
-        one_of("stride_on", stride_on, ("1x1", "3x3"))
+        if stride_on not in ("1x1", "3x3"):
+            raise ValueError(f"stride_on {stride_on!r} is unknown: choose from 1x1, 3x3")
         stride1, stride2 = (stride, 1) if stride_on == "1x1" else (1, stride)
         width = out_channels // 4
         self.conv1 = nn.Conv2d(in_channels, width, 1, stride1, bias=False)

@@ -25,7 +25,7 @@ def test_a_larger_kernel_is_the_smaller_one_blurred_again():
 
 
 def test_a_size_without_a_kernel_is_refused():
-    with pytest.raises(ValueError, match="a row of 0 weights: use 1"):
+    with pytest.raises(ValueError, match="size 0: use 1"):
         binomial_kernel(0)
 
 
