@@ -45,7 +45,7 @@ bench: $(VENV)/.bench-ready  ## measure our training beside other libraries'; a 
 	$(BIN)/python benchmarks/training.py $(ARGS)
 
 mutate: $(VENV)/.maintainer-ready  ## change the code and see whether a test notices; ARGS="course_utils.checks.*"
-	$(ONE_THREAD) $(BIN)/mutmut run --max-children 2 $(ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/mutmut run --max-children 2 $(ARGS)
 	$(BIN)/mutmut results
 
 data: $(VENV)/.maintainer-ready  ## rebuild the shipped pictures from the official files

@@ -34,6 +34,12 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 
+@pytest.hookimpl(optionalhook=True, wrapper=True)
+def pytest_xdist_auto_num_workers():
+    """Make -n auto one process more than there are cores: many tests wait for a server."""
+    return (yield) + 1
+
+
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Give a group of tests, or else a file, to one process: what they share is made once."""
@@ -43,6 +49,7 @@ def pytest_xdist_make_scheduler(config, log):
         def _split_scope(self, nodeid):
             return super()._split_scope(nodeid).partition("::")[0]
 
+    config.option.loadscopereorder = False  # else those with most tests go first, the quick ones
     return ByGroupOrFile(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 

@@ -11,7 +11,8 @@ from packaging.specifiers import SpecifierSet
 import course_utils
 
 ROOT = Path(__file__).resolve().parent.parent
-PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
+SETTINGS = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+PROJECT = SETTINGS["project"]
 WORKFLOW = yaml.safe_load((ROOT / ".github/workflows/checks.yml").read_text("utf-8"))
 CONDA = yaml.safe_load((ROOT / "environment.yml").read_text("utf-8"))
 FORMS = sorted((ROOT / ".github/ISSUE_TEMPLATE").glob("*.yml"))
@@ -104,3 +105,15 @@ def test_the_security_note_points_to_what_the_sandbox_promises():
     for name in re.findall(r"`([\w/]+\.md)`", text):
         assert (ROOT / name).is_file(), name
     assert "sandbox" in (ROOT / "classroom/README.md").read_text("utf-8")
+
+
+def test_the_files_that_are_mutated_and_the_tests_that_notice_are_there():
+    mutation = SETTINGS["tool"]["mutmut"]
+    named = mutation["only_mutate"] + mutation["pytest_add_cli_args_test_selection"]
+    assert [name for name in named if not (ROOT / name).is_file()] == []
+
+
+def test_the_makefile_reads_no_variable_that_nobody_sets():
+    text = (ROOT / "Makefile").read_text("utf-8")
+    read = set(re.findall(r"\$\((\w+)\)", text))
+    assert read - set(re.findall(r"^(\w+) *[:?]?=", text, re.MULTILINE)) == {"MAKEFILE_LIST"}

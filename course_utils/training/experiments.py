@@ -103,7 +103,8 @@ def experiments() -> dict[str, Experiment]:
         ValueError: As `read_row`.
     """
     rows = tomllib.loads(RECORDS.joinpath("experiments.toml").read_text("utf-8"))
-    return {name: read_row(name, row, profile(name="laptop")) for name, row in rows.items()}
+    settings = profile(name="laptop")
+    return {name: read_row(name, row, settings) for name, row in rows.items()}
 
 
 def read_row(name: str, row: dict[str, Any], settings: Profile) -> Experiment:

@@ -67,8 +67,7 @@ def fit(
     it is at, or at once the second time: the model is usable, and the history says so. With a
     checkpoint folder, calling it again in the same way goes on from the last checkpoint,
     whatever ended the run, and comes to the same result as a run that was never stopped. That
-    needs batches whose dice are torch's: a generator of the
-    loaders' own, or the global ones.
+    needs batches whose dice are torch's: a generator of the loaders' own, or the global ones.
 
     Under `torchrun` each process calls it in the same way; see `distributed`.
 

@@ -44,7 +44,7 @@ doctor()
 # %% [markdown]
 # ## A picture classified in a minute
 #
-# Ten thousand small pictures of clothes come with the course. Here are ten of them, one of each
+# Twelve thousand small pictures of clothes come with the course. Here are ten of them, one of each
 # class:
 
 # %%

@@ -44,7 +44,7 @@ print("range:", photo.min(), "to", photo.max())
 # %% [markdown]
 # 600 rows, 512 columns, and 3 numbers for each pixel: how much red, green and blue light. Each is a
 # whole number from 0 (none) to 255 (full), so it fits into one byte: `uint8`. Let us look at a few of
-# them, the red values of a corner of the eye:
+# them, the red values at the rim of the glasses:
 
 # %%
 patch = torch.tensor(photo[230:238, 210:222, 0])  # (8, 12): rows, columns; channel 0 is red
@@ -104,7 +104,7 @@ show(
 # %% [markdown]
 # ## uint8 or float?
 #
-# Files hold bytes; networks compute with floats. Bytes have two traps.
+# Files hold bytes; networks compute with floats. Bytes have a trap.
 #
 # **Predict, then run.** Make a pixel of 200 brighter by 100. What do you get?
 
@@ -152,7 +152,7 @@ show(
 # ## What if we average the channels?
 #
 # Averaging makes the picture grey: $(R + G + B)/3$. It is simple, but the eye does not work so. It is
-# most sensitive to green and least to blue. The usual weights for a television signal are
+# most sensitive to green and least to blue. The weights of the television standard BT.601 are
 #
 # $$Y = 0.299\,R + 0.587\,G + 0.114\,B$$
 #
@@ -176,7 +176,10 @@ show(
 )
 
 # %% [markdown]
-# To the mean, red, green and blue are one and the same grey. Whether that matters depends on the
+# To the mean, red, green and blue are one and the same grey. The weighted sum tells these three apart,
+# but it is one number for three, so it discards colour, too. (Strictly, luminance is a sum of amounts of
+# *light*. Image files store values that were compressed for the eye, and of those the sum is called *luma*.)
+# Whether that matters depends on the
 # task: a network that has to find ripe tomatoes should get all three channels. Most convnets do.
 
 # %% [markdown]
@@ -272,7 +275,8 @@ show(
 # | **segmentation** | which class has each pixel? | (K, H, W) logits |
 #
 # This course is about classification, on which the other three are built: their networks start from
-# the same convolutional stem.
+# the same convolutional layers, the **backbone**. A **logit** is a score before the softmax: the higher,
+# the more that class.
 #
 # One more thing is in this picture. The sky-coloured background is not the object. A model that gets
 # all pixels may use the background, too, and be wrong wherever the usual background is missing.
@@ -320,7 +324,7 @@ else:
 # - `permute` moves axes, `reshape` does not: it garbles. Look at your input.
 # - Store `uint8`, compute with `float32`; convert before you add.
 # - Normalise each channel with the training part's mean and standard deviation, at test time as well.
-# - The mean of the channels throws colour away; luminance keeps what the eye weighs.
+# - Turning a picture grey discards colour; a weighted sum of the channels keeps their brightness to the eye.
 
 # %% [markdown]
 # ## Further reading

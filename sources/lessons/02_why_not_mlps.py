@@ -659,8 +659,8 @@ quiz.show("02_why_not_mlps")
 # **Exercise** [`02_why_not_mlps`](../exercises/02_why_not_mlps/02_why_not_mlps.ipynb)
 #
 # **Next** Lesson 03 builds the layer that has these assumptions, out of the fully connected one, in
-# two steps. The exercise of this lesson will ask you to find out, with swapped backgrounds and
-# occlusion maps of your own, which of two trained models looks at the object.
+# two steps. The exercise of this lesson asks you to count an MLP's parameters, to shuffle pictures and
+# shuffle them back, and to build the twin that does not notice.
 #
 # ## Words of this lesson
 #

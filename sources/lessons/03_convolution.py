@@ -234,7 +234,8 @@ expect(
 )
 
 # %% [markdown]
-# Locality saved a factor of about 31, sharing another 784. And there is a second gain, which no bar shows: every
+# (19,600 counts 25 weights at each of the 784 places, those that a window at the edge lays on the padding
+# included.) Locality saved a factor of about 31, sharing another 784. And there is a second gain, which no bar shows: every
 # window of every picture now teaches the same 25 numbers.
 
 # %% [markdown]
@@ -336,7 +337,12 @@ show(
 # %%
 f, g = np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 0.5])
 print("f * g:", np.convolve(f, g), "  g * f:", np.convolve(g, f))
-print("f ⋆ g:", np.correlate(f, g, "full"), "  g ⋆ f:", np.correlate(g, f, "full"))
+f_star_g, g_star_f = np.correlate(g, f, "full"), np.correlate(f, g, "full")  # the filter is second
+print("f ⋆ g:", f_star_g, "  g ⋆ f:", g_star_f)
+by_torch = F.conv1d(torch.tensor(g)[None, None], torch.tensor(f)[None, None], padding=2)[0, 0]
+expect(
+    np.allclose(by_torch, f_star_g), "PyTorch's sum over f(p) g(i + p) is NumPy's with f second."
+)
 
 # %% [markdown]
 # From here on we say convolution and mean what PyTorch does, like everybody else.
@@ -752,7 +758,7 @@ else:
 # **Exercise** [`03_convolution`](../exercises/03_convolution/03_convolution.ipynb)
 #
 # **Next** Lesson 04 moves the filter in larger steps and looks at the border. The skill to take along into the exercise: write a
-# convolution from its formula and check it against PyTorch, and design a filter for a given purpose.
+# convolution from its formula and check it against PyTorch.
 #
 # ## Words of this lesson
 #

@@ -166,7 +166,8 @@ expect(
 
 # %% [markdown]
 # The remainder of the division, here 1, is the number of rows and columns that are lost, always at the
-# bottom and at the right. That is rarely what anyone wants, and no error tells you.
+# bottom and at the right. With padding they are often only zeros; without, they are pixels, and no error
+# tells you.
 #
 # Many slides print the formula as $(N - F)/\text{stride} + 1$, with neither padding nor floor. That is the
 # special case $p = 0$ in which the stride happens to divide. The best-known victim is the first layer of
@@ -473,7 +474,8 @@ print("average:", [[round(v, 2) for v in r] for r in F.avg_pool2d(negative, 3, 2
 # ### Stride or pooling?
 #
 # Both halve the map. A convolution with stride 2 computes a quarter of the outputs; a convolution followed by
-# pooling computes all of them and then throws three quarters away. Here are the multiply-adds of both, for
+# pooling computes all of them, and then max pooling throws three quarters away (average pooling uses all
+# of them, but gives a quarter as many numbers). Here are the multiply-adds of both, for
 # 64 channels in and out and maps of 56 × 56:
 
 # %%
@@ -821,7 +823,7 @@ print("right" if not wrong else "not yet: " + wrong[0])
 # **Exercise** [`04_stride_padding_pooling`](../exercises/04_stride_padding_pooling/04_stride_padding_pooling.ipynb)
 #
 # **Next** Lesson 05 adds the channels. The skill to take along into the exercise: for a given stack of layers, write
-# down every size and the receptive field, and choose paddings so that a wanted size comes out.
+# down every size and the receptive field.
 #
 # ## Words of this lesson
 #

@@ -324,8 +324,8 @@ print("kept after a shift by one: ", stripes_row.roll(1)[::2].tolist())
 # bent here, it is gone.
 #
 # **Predict, then run.** For the photo and a stride of 2: which shifts, from 1 to 8, does the output
-# follow? For a stride of 4? To be generous, we compare with *every* whole shift of the output and
-# count the best.
+# follow? For a stride of 4? To be generous, we compare with all whole shifts of the output along the same
+# diagonal, by up to 8 places, and count the best.
 
 
 # %%
@@ -448,7 +448,11 @@ expect(errors["flatten"] > 1, "Flattened, it is anything but that.")
 #
 # $$X(k, l) = \sum_{r,\,c} x(r, c)\; e^{-2\pi \mathrm{i}\,(k r/H \,+\, l c/W)}$$
 #
-# whose size is the wave's **amplitude** and whose angle, the **phase**, says where its crests lie.
+# whose size, divided by $HW$, is the wave's **amplitude** and whose angle, the **phase**, says where its crests lie.
+# Adding up all waves gives the picture back:
+#
+# $$x(r, c) = \frac{1}{HW} \sum_{k,\,l} X(k, l)\; e^{2\pi \mathrm{i}\,(k r/H \,+\, l c/W)}$$
+#
 # We count frequencies in cycles per pixel, $u = k/H$ and $v = l/W$. The finest possible stripes,
 # one pixel light and one dark, have frequency $\tfrac12$, the **Nyquist frequency**.
 
@@ -981,9 +985,8 @@ quiz.show("06_equivariance_and_fourier")
 #
 # **Exercise** [`06_equivariance_and_fourier`](../exercises/06_equivariance_and_fourier/06_equivariance_and_fourier.ipynb)
 #
-# **Next** Lesson 07 trains its first convnet. The exercise of this lesson will ask you to write
-# `equivariance_error` yourself, to find the layer that breaks a given net's equivariance, and to
-# repair it.
+# **Next** Lesson 07 trains its first convnet. The exercise of this lesson asks you to write
+# `equivariance_error` yourself.
 
 # %% [markdown]
 # ## Words of this lesson

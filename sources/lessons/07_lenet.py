@@ -20,8 +20,8 @@
 # for years.
 #
 # Its claim was bold: **fewer parameters, and yet fewer errors**. We test that claim here, with a
-# multilayer perceptron (MLP) as the opponent. Our pictures have the size of the bank's digits,
-# 28 × 28 grey pixels, but show clothes, because those are harder and come with this course.
+# multilayer perceptron (MLP) as the opponent. Our pictures have the size of the MNIST digits on
+# which it became famous, 28 × 28 grey pixels, but show clothes, because those are harder and come with this course.
 
 # %%
 import math
@@ -94,7 +94,7 @@ print(f"{num_parameters(mlp):,} parameters")
 print("by hand:", f"{(784 + 1) * 256 + (256 + 1) * 128 + (128 + 1) * 10:,}")
 
 # %% [markdown]
-# The "+ 1" is the bias of each unit. Nine tenths of all parameters sit in the first layer, where
+# The "+ 1" is the bias of each unit. Six of seven parameters sit in the first layer, where
 # the picture comes in: that is the price of one weight for every pixel.
 
 # %% [markdown]
@@ -179,7 +179,7 @@ print(f"loss of a fresh model: {loss.item():.2f}; log 10 = {math.log(10):.2f}")
 # A first loss far above $\log 10 \approx 2.30$ is the cheapest warning there is: wrong scaling,
 # wrong initial weights, or labels that do not belong to the pictures.
 #
-# Now the step itself. Five lines, and each is needed:
+# Now the step itself. An optimizer and four lines, and each is needed:
 
 # %% tags=["nbval-ignore-output"]
 optimizer = torch.optim.SGD(lenet.parameters(), lr=0.05)
@@ -237,8 +237,11 @@ for epoch in range(1, 3):
     print(f"epoch {epoch}: loss {loss:.3f}, validation accuracy {share:.1%}, {seconds:.1f} s")
 
 # %% [markdown]
-# That is all there is to training. Every later lesson uses this loop, wrapped up as `fit` with a
-# learning-rate schedule, a progress display and checkpoints around it. Nothing in it is new.
+# That is all there is to training. Every later lesson uses this loop, wrapped up as `fit`, with a progress
+# display and checkpoints around it. The step itself gets three improvements on the way. **Momentum**: the step
+# follows a running mean of the gradients (and, by Nesterov's trick, looks ahead along it), so that what the
+# batches agree on adds up. **Weight decay**: each step also makes the weights a little smaller. A **schedule**:
+# the learning rate rises to its peak and then falls towards zero, so that the last steps are small ones.
 #
 # **Try it.** Go back and take out `optimizer.zero_grad()`. The gradients of all batches so far
 # add up, and the steps point to where the loss *was*. What happens to the loss?
@@ -435,7 +438,13 @@ ratio = imagenet.value * 150528 / (mnist.value * 784)
 print(f"that is {ratio:,.0f} times as many numbers in one epoch")
 
 # %% [markdown]
-# And each of those numbers meets more arithmetic in a larger net. Lesson 08 is about the net that
+# And each of those numbers meets more arithmetic in a larger net:
+
+# %%
+print(facts.get("alexnet.gpu_memory"))
+
+# %% [markdown]
+# Lesson 08 is about the net that
 # had both ingredients.
 
 # %% [markdown]
@@ -472,7 +481,8 @@ quiz.show("07_lenet")
 #   learning algorithms*. arXiv 1708.07747, 2017.
 #
 # **Digits instead of clothes?** With a network, `data.load("mnist", batch_size=64)` fetches the
-# bank's kind of pictures once; everything above runs on them unchanged.
+# digits of MNIST once; everything above runs on them unchanged. (They come from forms that clerks and pupils
+# filled in, not from cheques.)
 
 # %% [markdown]
 # ## Now you

@@ -219,7 +219,8 @@ nets[name], runs[name] = train("lenet5", name, activation="sigmoid", pooling="av
 # $$\sigma'(x) = \sigma(x)\,(1 - \sigma(x)) \le \tfrac14,$$
 #
 # and close to 0 as soon as $|x|$ is large: the unit **saturates**. The gradient of an early layer is a product that
-# holds such a slope for every layer above it. LeNet-5 has four activations, so at best $(1/4)^4 = 1/256$ of it is left.
+# holds such a slope for every layer above it. LeNet-5 has four activations, so at best $(1/4)^4 = 1/256$ of it is left,
+# if the weights are the same and all ReLUs are open. (About half of them are not, so expect a smaller ratio.)
 #
 # **Predict, then run.** Two fresh nets, one batch, one backward pass. How much smaller is the gradient of the first
 # filters with sigmoids?
@@ -418,7 +419,7 @@ ParameterCounter("AlexNet, conv2 (two groups)")
 # %% [markdown]
 # ### Local response normalisation
 #
-# After its first two layers AlexNet divides every value by the activity of the neighbouring channels at the same pixel, so that a
+# After its first two layers, and before their pools (slides often draw it behind them), AlexNet divides every value by the activity of the neighbouring channels at the same pixel, so that a
 # strong map quietens its neighbours:
 #
 # $$b_i = \frac{a_i}{\left(k + \alpha \sum_{j = i - n/2}^{i + n/2} a_j^2\right)^{\beta}}$$
@@ -467,7 +468,7 @@ for key in ("vgg11.top5", "vgg11_lrn.top5"):
 # ### Train it small
 #
 # 28 pixels do not survive a stride of 4 and three pools of AlexNet's kind, so we train its small sister `alexnet_small`: same order
-# of layers, 5 × 5 filters at stride 1 in front, two groups, fewer channels. First **without** dropout: only the size changes.
+# of layers, 5 × 5 filters at stride 1 in front, two groups, fewer channels. First **without** dropout: it is larger, deeper, and its pools overlap.
 
 # %%
 name = "AlexNet's size"

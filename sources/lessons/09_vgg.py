@@ -87,7 +87,7 @@ print()
 print(facts.trap("vgg_pools_3x3"))
 
 # %% [markdown]
-# 224 = 7 · 32, so five exact halvings lead to 7. With 3 × 3 windows and no padding the odd sizes lose pixels, 6 are left, and the
+# 224 = 7 · 32, so five exact halvings lead to 7. With 3 × 3 windows and no padding each even size $n$ becomes $n/2 - 1$, 6 are left, and the
 # first linear layer, made for 7 · 7, does not fit.
 
 # %% [markdown]
@@ -107,7 +107,7 @@ Table(("net", "layers with weights", "channels: kernel sizes, block by block"), 
 
 # %% [markdown]
 # **VGG-16** is D, **VGG-19** is E: the number counts layers with weights. C has as many layers as D, but three of them are 1 × 1. The channels
-# double after each pool, so when a map has a quarter of the pixels, there are twice as many of them.
+# double after each pool but the fourth, so when a map has a quarter of the pixels, there are twice as many of them.
 
 # %%
 with torch.device("meta"):  # shapes and counts only: no memory, no time
@@ -359,14 +359,14 @@ expect(
 #
 # $$\sqrt{\tfrac{1}{2}\, n\, \sigma^2}.$$
 #
-# In VGG-16 $n$ is mostly 4,608 = 512 · 9. **Predict, then run.** What becomes of the signal after 13 layers if $\sigma = 0.01$, as in AlexNet? If $\sigma^2 = 0.01$, as in the
+# In the last five of VGG-16's thirteen convolutions $n$ is 4,608 = 512 · 9. **Predict, then run.** What becomes of the signal after these five if $\sigma = 0.01$, as in AlexNet? If $\sigma^2 = 0.01$, as in the
 # VGG paper? Which $\sigma$ would keep it?
 
 # %%
 for sigma in (0.01, 0.1, (2 / 4608) ** 0.5):
     factor = (0.5 * 4608 * sigma**2) ** 0.5
     print(
-        f"sigma {sigma:.4f}: a factor of {factor:.2f} a layer, {factor**9:.1e} after nine such layers"
+        f"sigma {sigma:.4f}: a factor of {factor:.2f} a layer, {factor**5:.1e} after five such layers"
     )
 print(facts.get("vgg.random_weights"))
 
@@ -401,7 +401,8 @@ expect(0.05 < last["He"] < 20, "With He's weights it stays in range.")
 
 # %% [markdown]
 # A signal of less than a millionth cannot tell one picture from another: all logits are the bias, the loss is $\log 10$, and the gradient, which is multiplied by the same factors on
-# its way back, is as small. This is what the authors met. Their way out was to train A first, which is shallow enough, and to start the
+# its way back, is as small. With the σ that the paper names it is the other way round: the logits are huge, and so is each step. Either way the deep
+# nets do not start, and that is what the authors met. Their way out was to train A first, which is shallow enough, and to start the
 # deeper nets from its layers. After submission they noted that Glorot's initialisation does without.
 #
 # **Predict, then run.** VGG-16 with an eighth of the channels, four starts: σ = 0.01; He; He at a fifth of the learning rate; He with **batch normalisation** (`norm="batch"`: after each

@@ -661,7 +661,7 @@ expect(torch.equal(before, after), "Without its head the net says exactly the sa
 print(facts.get("googlenet.heads_later"))
 
 # %% [markdown]
-# "Auxiliary heads solve the vanishing gradient" is thus the idea behind them, and not what was measured.
+# "Auxiliary heads solve the vanishing gradient" is thus the idea behind them, and not what was measured. Nor did we: our net has not been trained.
 #
 # **Try it.** Train both: `train("no head", lambda: DeepNet(False), glorot_uniform_, 5)` and the same with `True`. When each of them starts to
 # learn differs a lot from seed to seed, so take three seeds of each before you believe a difference.
@@ -711,8 +711,8 @@ quiz.show("10_googlenet")
 # - An Inception module looks through four windows and concatenates. Its reductions keep that affordable when channels are many.
 # - Global average pooling replaces the linear layers that held most parameters, and takes pictures of any size.
 # - The deepest of three nets has the fewest parameters: 7.0 million, an eighth to a ninth of AlexNet's, not a twelfth.
-# - Auxiliary heads are a second way for the gradient, weighted 0.3 in training and gone at test time. They are no cure that was ever
-#   measured for deep nets in general.
+# - Auxiliary heads are a second way for the gradient, weighted 0.3 in training and gone at test time. Their help is a matter of the net: Lee et al. (2015) measured
+#   gains with supervised layers, and Szegedy et al. (2016) found that in theirs the lower head could go.
 
 # %% [markdown]
 # ## Further reading
@@ -722,6 +722,7 @@ quiz.show("10_googlenet")
 #   convolutions*. CVPR 2015. Section 4 has the module, section 5 the net and its heads.
 # - C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna: *Rethinking the Inception architecture for computer vision*. CVPR 2016.
 #   Section 4 takes the heads' story back.
+# - C.-Y. Lee, S. Xie, P. Gallagher, Z. Zhang, Z. Tu: *Deeply-supervised nets*. AISTATS 2015. The case for such heads.
 #
 # **Exercise** [`10_googlenet`](../exercises/10_googlenet/10_googlenet.ipynb)
 #

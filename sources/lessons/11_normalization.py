@@ -14,7 +14,7 @@
 # %% [markdown]
 # ## The question
 #
-# Two 3 × 3 convolutions are better than one 5 × 5 (lesson 09). So stack more of them? Here are fourteen layers, thirteen of them
+# Two 3 × 3 convolutions see as far as one 5 × 5 with fewer weights (lesson 09). So stack more of them? Here are fourteen layers, thirteen of them
 # convolutions, with ReLU in between and the initial weights that were made for ReLU. Nothing about the net is exotic.
 #
 # We train it twice. The second net has one thing more: after each convolution, a layer called **batch normalisation** (BN).
@@ -520,7 +520,8 @@ expect(same, "The four normalisations are one function of different axes.")
 #
 # - **Weight norm** writes each filter as $w = g\, v / \lVert v \rVert$: its length $g$ and its direction $v$ are learned apart.
 # - **Scaled weight standardisation** gives each filter mean 0 and the variance that keeps the activations' variance at 1 through a ReLU. It is He's
-#   arithmetic, enforced at every step and not only at the start:
+#   kind of arithmetic, enforced at every step and not only at the start. (He's factor 2 keeps the mean *square* at 1. To keep the *variance*, it takes
+#   $2/(1 - 1/\pi) \approx 2.93$, since a ReLU's output has a mean, too.)
 
 # %%
 from course_utils.models.normalization import StandardisedWeight  # inline

@@ -577,7 +577,7 @@ print(f"stored {stored * 1000:.0f} ms, checkpointed {again * 1000:.0f} ms: × {a
 print(facts.trap("vgg_won_ilsvrc"))
 
 # %% [markdown]
-# **On a GPU**, the paper's setting on CIFAR-10:
+# **On a GPU**, close to the paper's setting on CIFAR-10 (it divides the rate by 10 twice, where `fit` has one cycle):
 #
 # ```
 # python -m course_utils train densenet_bc100 --data cifar10 --epochs 300 --lr 0.1 --batch-size 64 --crop 4 --flip

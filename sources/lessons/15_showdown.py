@@ -173,8 +173,8 @@ print(facts.trap("vgg19_has_138m"))
 # For 32 pixels it shrinks by a factor of 49. Networks after 2014 replaced it by the mean of each
 # map.
 #
-# Does it start to learn? We drew its weights as He et al. (2015) do, for which lesson 09 and 11 have
-# the reasons. Without that, sixteen layers without normalisation often stay at chance.
+# We do not train it here. If you do: we drew its weights as He et al. (2015) do, for which lessons 09 and
+# 11 have the reasons. Without that, sixteen layers without normalisation often stay at chance.
 
 # %% [markdown]
 # # Part 2: build a ResNet

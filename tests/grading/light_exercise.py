@@ -146,6 +146,15 @@ def without_ids(maker, student):
     return notebook
 
 
+def marked_and_older(maker, student):
+    notebook = maker.perfect(student)
+    notebook.nbformat_minor = 4
+    for cell in notebook.cells:
+        cell.source = cell.source.replace("\n", "\r\n")
+        cell.metadata.setdefault("nbgrader", "gone")
+    return notebook
+
+
 def without_sigint(maker, student):
     code = "import signal, time\nsignal.signal(signal.SIGINT, signal.SIG_IGN)\n"
     code += "while True: time.sleep(0.1)"
@@ -165,6 +174,11 @@ CLAIM = f"import os\nos.environ['COURSE_STUDENT'] = 'victim'\nmine = {own_number
 WATCH = """import IPython, os
 print(In, [open(name).read() for name in os.listdir() if name.endswith('.ipynb')])
 last = 3"""
+FOLDERS = """import os
+for _ in range(3_000):
+    os.mkdir("d")
+    os.chdir("d")
+os.mkdir(b"closed \\xb1\\xe8", 0)"""
 KILL = "import os\nos.kill(1, 9)\nos.kill(os.getppid(), 9)\nlast = 3"
 LEAVE = """import subprocess
 subprocess.Popen(["sleep", "98765"], start_new_session=True)
@@ -246,6 +260,11 @@ GRADED = {
     "leaves_processes": kind(lambda m, s: m.perfect(s, last=LEAVE), (2, 1, 1)),
     "answers_elsewhere": kind(elsewhere, (2, 1, 1), "why is unanswered, and a cell of the"),
     "without_ids": kind(without_ids, (2, 1, 1), "why is unanswered, and a cell of the"),
+    "leaves_folders": kind(lambda m, s: m.perfect(s, last=f"{LAST}\n{FOLDERS}"), (2, 1, 1)),
+    "says_half_a_character": kind(
+        lambda m, s: m.perfect(s, last="print('\\ud83d')\nlast = '\\udcb1 \\x1b[31m'"), (2, 1, 0)
+    ),
+    "marked_and_older": kind(marked_and_older, (2, 1, 1), "is not quite as Jupyter writes"),
 }
 """Kinds that get points: their students are s01, s02, ... in this order."""
 UNANSWERED = ("partial", "untouched", "tampered_checks", "answers_elsewhere", "without_ids")

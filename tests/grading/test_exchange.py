@@ -112,6 +112,36 @@ def test_a_submission_that_is_a_link_is_refused(collector, tmp_path):
         collector.do_copy(str(tmp_path / "link"), str(tmp_path / "target"))
 
 
+def test_a_link_or_a_file_is_nobodys_submission(collector):
+    made = record(collector, "kim", 1)
+    link, file = record(collector, "kim", 2, make=False), record(collector, "kim", 3, make=False)
+    place = Path(collector.inbound_path)
+    (place / link["filename"]).symlink_to(place / made["filename"])
+    (place / file["filename"]).write_text("")
+    assert [collector._is_own(each) for each in (made, link, file)] == [True, False, False]
+
+
+def test_one_that_cannot_be_copied_is_named_and_the_others_are_collected(
+    collector, monkeypatch, caplog
+):
+    collected = []
+
+    def copy(self):
+        [student] = [each["username"] for each in self.src_records]
+        if student == "lee":
+            raise PermissionError(13, "Permission denied")
+        collected.append(student)
+
+    monkeypatch.setattr(exchange.ExchangeCollect, "copy_files", copy)
+    collector.log = logging.getLogger("collector")
+    collector.src_records = [record(collector, name, 1) for name in ("kim", "lee", "park")]
+    collector.copy_files()
+    assert collected == ["kim", "park"]
+    assert len(collector.src_records) == 3
+    [said] = caplog.messages
+    assert "lee" in said and "Permission denied" in said and said.endswith(": not collected")
+
+
 def test_numbers_from_names_are_numbers_of_ordinary_users():
     numbers = {number_by_name(f"student{index}") for index in range(300)}
     assert len(numbers) == 300

@@ -8,7 +8,7 @@ from convnet_grader.attempts import Outcome
 from convnet_grader.collect import Problem
 from convnet_grader.gradebook import Mark, Report, write_table
 from convnet_grader.items import analyse, commonest, correlation, histogram, write_items
-from convnet_grader.session import review_rows
+from convnet_grader.session import ReviewRow, review_lines, review_rows
 
 EASY, HARD = [1, 1, 1, 1, 1, 0], [0, 0, 0, 1, 1, 0]
 
@@ -59,7 +59,7 @@ def test_sentences_that_differ_in_numbers_count_as_one():
 def test_a_histogram_has_every_student_once():
     bins = histogram(six())
     assert sum(bins) == 6
-    assert (bins[0], bins[1], bins[5]) == (1, 3, 2)
+    assert (bins[0], bins[3], bins[9]) == (1, 3, 2)  # of 3 points: nobody has read the essay
     assert histogram([report("full", 1, 1, 3.0)])[9] == 1
 
 
@@ -72,6 +72,39 @@ def test_the_page_takes_nothing_of_a_student_for_markup(tmp_path):
     assert "6 students" in text and 'role="img"' in text and "easy 83 %" in text
 
 
+def test_what_nobody_has_read_counts_nowhere(tmp_path):
+    reports = [*six(), report("read", 1, 1, 1.5)]
+    again = Mark("essay", 3.0, 3.0, True, "")  # read once; then the student sent another answer
+    reports.append(Report("again", (*reports[0].marks[:2], again)))
+    essay = analyse(reports, {})[2]
+    assert (essay.num_students, essay.mean, essay.full) == (1, 0.5, 0.0)
+    assert [each.share for each in reports[-2:]] == [4.5 / 6, 1 / 3]
+    assert histogram(reports)[7] == 1
+    write_items(tmp_path / "items.html", "07_lenet", six(), {})
+    text = (tmp_path / "items.html").read_text(encoding="utf-8")
+    assert "essay –." in text and "essay 0 %" not in text
+    assert "Mean 50 % of the points." in text  # (3 * 1/3 + 2 * 1 + 0) / 6, without the essay
+
+
+def test_an_item_is_correlated_with_what_has_been_read():
+    """Whose essay waits to be read is no weaker for it."""
+    marks = [(1, 1, 3.0), (1, 1, None), (0, 0, 0.0), (0, 0, None), (1, 1, 3.0), (0, 0, 0.0)]
+    easy = analyse([report(f"s{i}", *each) for i, each in enumerate(marks)], {})[0]
+    assert easy.discrimination == pytest.approx(1)
+
+
+def test_nothing_read_at_all_is_in_no_bar():
+    unread = [Report("a", (Mark("essay", None, 3.0, True, ""),))]
+    assert (sum(histogram(unread)), unread[0].share) == (0, None)
+
+
+def test_what_a_students_code_said_is_shown_without_its_colours(tmp_path):
+    said = {"s0": {"hard": "\x1b[31mred\x1b[0m \udcb1 \x07"}}
+    write_items(tmp_path / "items.html", "07_lenet", six(), said)
+    text = (tmp_path / "items.html").read_text(encoding="utf-8")
+    assert "<li>1 × red \ufffd \ufffd</li>" in text
+
+
 def test_no_students_make_a_page_too(tmp_path):
     write_items(tmp_path / "items.html", "07_lenet", [], {})
     assert "0 students" in (tmp_path / "items.html").read_text()
@@ -81,6 +114,60 @@ def test_a_spreadsheet_runs_no_cell(tmp_path):
     write_table(tmp_path / "t.csv", ["a", "b"], [["=1+1", 3.0], ["-x", -3.0], [None, "@"]])
     with (tmp_path / "t.csv").open(newline="") as file:
         assert list(csv.reader(file))[1:] == [["'=1+1", "3.0"], ["'-x", "-3.0"], ["", "'@"]]
+
+
+def test_a_table_has_no_terminals_colours_and_no_control_characters(tmp_path):
+    cells = [
+        "\x1b[0;31mNameError\x1b[0m: x",
+        "a\x00b\x9b",
+        "\u202egpj.exe",
+        "\udcb1.ipynb",
+        "ok\r\n",
+    ]
+    write_table(tmp_path / "t.csv", list("abcde"), [cells])
+    with (tmp_path / "t.csv").open(newline="", encoding="utf-8") as file:
+        row = list(csv.reader(file))[1]
+    assert row == ["NameError: x", "a\ufffdb\ufffd", "\ufffdgpj.exe", "\ufffd.ipynb", "ok\n"]
+
+
+def row(student, file, kind, reason):
+    return ReviewRow(student, file, kind, reason)
+
+
+def test_the_review_has_a_line_for_each_student_and_kind():
+    rows = [
+        row("a", "a.ipynb", "look", "ended Python"),
+        row("a", "a.ipynb", "look", "x was changed"),
+        row("b", "b.ipynb", "look", "x was changed"),
+        row("a", "a.ipynb", "look", "ended Python"),
+        row("a", "a.ipynb", "read", "the answer why"),
+    ]
+    assert review_lines(rows) == [
+        ("a", "a.ipynb", "look", "ended Python (2 times); x was changed", 3),
+        ("b", "b.ipynb", "look", "x was changed", 1),
+        ("a", "a.ipynb", "read", "the answer why", 1),
+    ]
+
+
+def test_twenty_thousand_junk_files_are_one_line_that_hides_no_honest_one():
+    junk = [
+        row("", f"junk/{n}.txt", "not graded", "is no notebook (.ipynb)") for n in range(20_000)
+    ]
+    lost = row("", "my homework.ipynb", "not graded", "has a name without a student's id")
+    [line] = review_lines([*junk, lost])
+    assert line.num_rows == 20_001
+    assert "has a name without a student's id: my homework.ipynb" in line.reason
+    assert "is no notebook (.ipynb): junk/0.txt, junk/1.txt" in line.reason
+    assert "and 19,980 more" in line.reason
+    assert line.file == "junk/0.txt, and 20,000 more"
+    assert len(line.reason) < 1000
+
+
+def test_three_hundred_remarks_are_one_line_that_a_person_reads():
+    remarks = [row("a", "a.ipynb", "look", f"replaced f{n}" * 300) for n in range(300)]
+    [line] = review_lines(remarks)
+    assert line.reason.endswith("; and 292 more")
+    assert len(line.reason) < 6_000
 
 
 def test_the_review_list_has_the_gravest_first():

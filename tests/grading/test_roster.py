@@ -2,6 +2,7 @@
 
 import csv
 import locale
+from unicodedata import normalize
 
 import pytest
 
@@ -42,6 +43,21 @@ def test_a_table_in_an_older_encoding_is_read_and_the_guess_is_told(
     assert found == students
     assert f"read as {encoding}: line 2 is '1" in note
     assert students["1"] in note
+
+
+def test_ids_and_students_are_compared_composed(tmp_path):
+    students = {"김철수": "Zoë"}
+    parts = {normalize("NFD", id_): normalize("NFD", name) for id_, name in students.items()}
+    assert read_students(written(tmp_path, parts)) == (students, "")
+    twice = written(tmp_path, {"김철수": "a", normalize("NFD", "김철수"): "b"})
+    with pytest.raises(ValueError, match="an id or a student twice"):
+        read_students(twice)
+
+
+def test_a_rare_syllable_does_not_make_a_korean_table_a_western_one(tmp_path):
+    students = KOREAN | {"4": "똠방각하", "5": "펲시"}
+    found, note = read_students(written(tmp_path, students, "cp949"))
+    assert found == students and "read as cp949" in note
 
 
 def test_the_encoding_of_the_machine_comes_before_a_guess(tmp_path, monkeypatch):

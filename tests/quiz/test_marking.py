@@ -25,6 +25,17 @@ GROWS = posed("05_channels_and_parameters", "twice_as_large")
 ORDER = posed("04_stride_padding_pooling", "order_of_pooling")
 
 
+@pytest.mark.parametrize("question", [SIZE, SHAPE, LOSS, GROWS, ORDER], ids=lambda q: q.item.id)
+def test_right_and_wrong_answers_are_marked_as_what_they_are(question: quiz.Question) -> None:
+    assert quiz.mark(question, marking.right_answer(question)).right is True
+    wrong = list(marking.wrong_answers(question))
+    assert wrong
+    for rule, answer in wrong:
+        verdict = quiz.mark(question, answer)
+        assert verdict.right is False
+        assert verdict.rules == (rule,)
+
+
 def test_a_number_is_right_however_it_is_typed() -> None:
     right = SIZE.answer
     for typed in (right, float(right), str(right), f" {right} ", f"{right} pixels", f"{right}.0"):

@@ -195,7 +195,8 @@ def test_only_steps_of_the_run_have_a_rate(num_steps, step):
     if 0 <= step < num_steps:
         assert learning_rate(step, num_steps, TrainConfig()) > 0
         return
-    with pytest.raises(ValueError, match=r"step = .* is too (small|large)"):
+    limit = "least 0" if step < 0 else f"most {num_steps - 1}"
+    with pytest.raises(ValueError, match=rf"^step = {step} is too \w+: it must be at {limit}$"):
         learning_rate(step, num_steps, TrainConfig())
 
 

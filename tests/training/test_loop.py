@@ -504,8 +504,16 @@ def test_interrupt_returns_the_history_so_far(make_model, make_loaders, when):
     assert not fit(make_model(), make_loaders(), EXACT).interrupted
 
 
+@pytest.fixture
+def interruptible():
+    """What Ctrl-C does by default; in a process started in the background it is ignored."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
 @pytest.mark.parametrize("when", ["step", "epoch"])
-def test_an_interrupt_ends_the_run_between_two_steps(make_model, make_loaders, when):
+def test_an_interrupt_ends_the_run_between_two_steps(make_model, make_loaders, interruptible, when):
     """Not where the program happens to be: in a `__del__` Python would swallow it."""
     said = []
 
@@ -520,15 +528,14 @@ def test_an_interrupt_ends_the_run_between_two_steps(make_model, make_loaders, w
                 signal.raise_signal(signal.SIGINT)
                 said.append(len(history))
 
-    before = signal.getsignal(signal.SIGINT)
     history = fit(make_model(), make_loaders(), EXACT, on_epoch_end=[Stop()])
     assert history.interrupted
     assert said == [{"step": 10, "epoch": 2}[when]]
     assert len(history) == {"step": 1, "epoch": 2}[when]
-    assert signal.getsignal(signal.SIGINT) is before
+    assert signal.getsignal(signal.SIGINT) is interruptible
 
 
-def test_a_second_interrupt_does_not_wait(make_model, make_loaders):
+def test_a_second_interrupt_does_not_wait(make_model, make_loaders, interruptible):
     def press_twice(history):
         signal.raise_signal(signal.SIGINT)
         signal.raise_signal(signal.SIGINT)

@@ -6,12 +6,13 @@ what is done.
 
 import json
 import shutil
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-__all__ = ["Outcome", "attempts_of", "keep", "latest", "now"]
+from convnet_grader.boundary import Problems
+
+__all__ = ["Outcome", "attempts_of", "history", "keep", "now", "write_at_once"]
 
 OUTCOME = "outcome.json"
 
@@ -63,21 +64,39 @@ def keep(folder: Path, outcome: Outcome, files: dict[str, Path]) -> Path:
     attempt.mkdir(parents=True, exist_ok=True)
     for name, file in files.items():
         shutil.copyfile(file, attempt / name)
-    draft = attempt / "draft.json"
-    draft.write_text(json.dumps(asdict(outcome), indent=1), encoding="utf-8")
-    draft.replace(attempt / OUTCOME)
+    write_at_once(attempt / OUTCOME, json.dumps(asdict(outcome), indent=1))
     return attempt
 
 
-def attempts_of(folder: Path, student: str) -> list[Outcome]:
-    """Return the complete attempts of a student, the latest last."""
-    found = sorted((folder / student).glob(f"*/{OUTCOME}"))
-    return [Outcome(**json.loads(file.read_text(encoding="utf-8"))) for file in found]
+def write_at_once(file: Path, text: str) -> None:
+    """Write a file: the whole of it, or, where the disk is full or the power fails, nothing."""
+    draft = file.with_name(f".{file.name}")
+    draft.write_text(text, encoding="utf-8", newline="")
+    draft.replace(file)
 
 
-def latest(folder: Path) -> Iterator[Outcome]:
-    """Yield the latest attempt of each student."""
-    for place in sorted(folder.glob("*/")):
-        attempts = attempts_of(folder, place.name)
-        if attempts:
-            yield attempts[-1]
+def attempts_of(folder: Path, student: str, problems: Problems) -> list[Outcome]:
+    """Return the complete attempts of a student, the latest last.
+
+    Args:
+        folder: Of all attempts.
+        student: The id.
+        problems: Get those whose outcome cannot be read any more.
+    """
+    found = []
+    for file in sorted((folder / student).glob(f"*/{OUTCOME}")):
+        with problems.of(str(file.relative_to(folder.parent)), student, "look"):
+            found.append(Outcome(**json.loads(file.read_text(encoding="utf-8"))))
+    return found
+
+
+def history(folder: Path, problems: Problems) -> dict[str, list[Outcome]]:
+    """Return the complete attempts of each student, the latest last.
+
+    Args:
+        folder: Of all attempts.
+        problems: Get those whose outcome cannot be read any more.
+    """
+    students = [place.name for place in sorted(folder.glob("*/"))]
+    found = {student: attempts_of(folder, student, problems) for student in students}
+    return {student: attempts for student, attempts in found.items() if attempts}

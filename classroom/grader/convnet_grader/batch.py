@@ -1,10 +1,9 @@
 """Grades many submissions, several at a time, and always comes to an end."""
 
 import fcntl
-import shutil
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
@@ -13,10 +12,10 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from tempfile import mkdtemp
 
-from convnet_grader import attempts
 from convnet_grader.attempts import Outcome
 from convnet_grader.collect import Submission
 from convnet_grader.folder import Batch
+from convnet_grader.sandbox import clear_away
 from convnet_grader.worker import Feedback, work
 
 __all__ = ["Worker", "grade_all", "only_batch", "throw_away_folder", "undone"]
@@ -126,13 +125,20 @@ def _outcome(worker: Worker, batch: Batch) -> Outcome | None:
     return None
 
 
-def undone(submissions: Iterable[Submission], batch: Batch) -> list[Submission]:
-    """Return the submissions that are not the latest graded attempt of their student."""
-    folder, exercise = batch.out / "attempts", batch.fingerprint
+def undone(
+    submissions: Iterable[Submission], batch: Batch, latest: Mapping[str, Outcome]
+) -> list[Submission]:
+    """Return the submissions that are not the latest graded attempt of their student.
+
+    Args:
+        submissions: Those that came in.
+        batch: What is graded, and how.
+        latest: Student -> the outcome of the latest attempt.
+    """
     graded = {
-        outcome.student: outcome.digest
-        for outcome in attempts.latest(folder)
-        if outcome.exercise == exercise
+        student: outcome.digest
+        for student, outcome in latest.items()
+        if outcome.exercise == batch.fingerprint
     }
     return [job for job in submissions if graded.get(job.student) != job.digest]
 
@@ -158,11 +164,11 @@ def throw_away_folder(batch: Batch) -> Iterator[Path]:
     """Make a folder for the runs of a batch; remove it, or what a killed batch left, later."""
     note = batch.course / "running.txt"
     if note.is_file() and Path(note.read_text()).name.startswith(PREFIX):
-        shutil.rmtree(note.read_text(), ignore_errors=True)
+        clear_away(Path(note.read_text()))
     folder = Path(mkdtemp(prefix=PREFIX))
     note.write_text(str(folder))
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        note.unlink(missing_ok=True)
+        if clear_away(folder):
+            note.unlink(missing_ok=True)

@@ -69,7 +69,7 @@ def run_grade(options: argparse.Namespace, rest: list[str]) -> int:
         raise ValueError("grading needs Linux or macOS: on Windows use WSL")
     from tqdm import tqdm
 
-    from convnet_grader.session import run_batch
+    from convnet_grader.session import review_lines, run_batch
 
     batch, workers = prepare_batch(options)
     with tqdm(unit="notebook", disable=None) as bar:
@@ -90,9 +90,10 @@ def run_grade(options: argparse.Namespace, rest: list[str]) -> int:
         except KeyboardInterrupt:
             print("grade: stopped; the same line again goes on from here", file=sys.stderr)
             return 130
+    num_lines = len(review_lines(result.review))
     print(
         f"{batch.exercise}: {result.num_graded} graded now, {len(result.reports)} in all, "
-        f"{len(result.failed) + len(result.problems)} not graded; {len(result.review)} lines in "
+        f"{len(result.failed) + len(result.problems)} not graded; {num_lines} lines in "
         f"{batch.out / 'review.csv'} for a person's eye"
     )
     return 0

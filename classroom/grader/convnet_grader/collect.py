@@ -4,55 +4,47 @@ A name is only looked at, and never used as a path; an archive is read, never un
 """
 
 import hashlib
+import io
 import os
 import re
 import stat
-import warnings
 import zipfile
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-import nbformat
 from nbformat import NotebookNode
-from nbformat.warnings import DuplicateCellId, MissingIDFieldWarning
+
+from convnet_grader.boundary import Problem, Problems, Refused, plain
+from convnet_grader.decoding import composed, decoded
+from convnet_grader.notebook import read_notebook
 
 __all__ = [
     "LARGEST",
-    "Problem",
     "SentFile",
     "Submission",
     "checked",
     "collect",
     "identify",
-    "parsed",
+    "num_wrappers",
     "sent_files",
     "which_exercise",
 ]
 
 LARGEST = 10 * 2**20
 """Bytes of a notebook; one with all its figures has about one megabyte."""
+DEEPEST = 20
+"""Folders inside each other that are looked into; a learning platform makes three or four."""
+TOO_DEEP = f"lies in more than {DEEPEST} folders: not read"
 IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini")
+UTF_8 = 0x800
+"""The flag by which a zip file says that a name is in UTF-8."""
 COPY = re.compile(r"( \(\d+\)|-\d+)$")
 CANVAS = re.compile(r"[^\W\d_]+_(?:late_)?(?P<id>\d+)_\d+_(?P<rest>.+)", re.IGNORECASE)
 MOODLE = re.compile(r".+_(?P<id>\d+)_assignsubmission_file_?.*")
 STUDENT = re.compile(r"\w[\w.@-]{0,79}")
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something that cannot be graded, for the teacher's list.
-
-    Args:
-        name: Of the file.
-        reason: In words that follow the name.
-        student: The id, or "" where it is not known.
-    """
-
-    name: str
-    reason: str
-    student: str = ""
 
 
 @dataclass(frozen=True)
@@ -77,16 +69,28 @@ class SentFile:
     """A file in a folder or archive, not yet read.
 
     Args:
-        name: With folders, "/" between them.
-        size: In bytes, as announced.
-        is_link: Whether it only points to another file.
-        read: Returns at most so many bytes of it.
+        name: With folders, "/" between them; letters that nobody can read replaced.
+        encoding: Of the name.
+        read: Returns its content, but not much more than `LARGEST` bytes of it.
+        trouble: Why it cannot be looked into, in words that follow the name; or "".
     """
 
     name: str
-    size: int
-    is_link: bool
-    read: Callable[[int], bytes]
+    encoding: str
+    read: Callable[[], bytes]
+    trouble: str = ""
+
+    @classmethod
+    def named(
+        cls, name: bytes, western: str, read: Callable[[], bytes], trouble: str = ""
+    ) -> "SentFile":
+        """Return a file whose name is bytes, in whatever encoding."""
+        try:
+            text, encoding = decoded(name, western)
+        except UnicodeDecodeError:
+            text, encoding = name.decode("utf-8", "replace"), "utf-8"
+            trouble = "has a name in an unknown encoding: rename it, in UTF-8"
+        return cls(composed(text), encoding, read, trouble)
 
 
 def sent_files(source: Path) -> Iterator[SentFile]:
@@ -109,34 +113,93 @@ def sent_files(source: Path) -> Iterator[SentFile]:
 
 def _in_folder(folder: Path) -> Iterator[SentFile]:
     """Yield what is in a folder; links are neither read nor followed."""
-    for parent, folders, files in os.walk(folder):
+    closed: list[OSError] = []
+    for parent, folders, files in os.walk(folder, onerror=closed.append):
         folders.sort()
-        links = [name for name in folders if Path(parent, name).is_symlink()]
+        links = [name for name in folders if _is_link(Path(parent, name))]
         for name in sorted([*files, *links]):
-            path = Path(parent, name)
-            mode = path.lstat().st_mode
-            is_link = not stat.S_ISREG(mode)
+            yield _of_folder(folder, Path(parent, name))
+        if len(Path(parent).relative_to(folder).parts) >= DEEPEST:
+            for name in folders:
+                yield _of_folder(folder, Path(parent, name), TOO_DEEP)
+            folders.clear()
+    for error in closed:
+        yield _of_folder(folder, Path(error.filename), f"cannot be read: {error.strerror}")
 
-            def read(most: int, path: Path = path) -> bytes:
-                with path.open("rb") as file:
-                    return file.read(most)
 
-            yield SentFile(path.relative_to(folder).as_posix(), path.lstat().st_size, is_link, read)
+def _is_link(path: Path) -> bool:
+    """Say whether a folder is somewhere else; not known of one that may not be looked at."""
+    with suppress(OSError):
+        return path.is_symlink()
+    return False
+
+
+def _of_folder(folder: Path, path: Path, trouble: str = "") -> SentFile:
+    """Return a file, or what cannot be looked into, of a folder."""
+    name = os.fsencode(path.relative_to(folder).as_posix())
+    return SentFile.named(name, "cp1252", lambda: _read_plain(path), trouble)
+
+
+def _read_plain(path: Path) -> bytes:
+    """Return the beginning of a file.
+
+    Raises:
+        Refused: It is a link, or nothing that one can read.
+    """
+    if not stat.S_ISREG(path.lstat().st_mode):
+        raise Refused("is a link to another file: not read")
+    with path.open("rb") as file:
+        return file.read(LARGEST + 1)
 
 
 def _in_archive(file: Path) -> Iterator[SentFile]:
     """Yield what is in a zip file, by the names that it claims."""
-    with zipfile.ZipFile(file) as archive:
+    with _opened(file) as archive:
         for info in sorted(archive.infolist(), key=lambda info: info.filename):
             if info.is_dir():
                 continue
 
-            def read(most: int, info: zipfile.ZipInfo = info) -> bytes:
+            def read(info: zipfile.ZipInfo = info) -> bytes:
+                if stat.S_ISLNK(info.external_attr >> 16):
+                    raise Refused("is a link to another file: not read")
                 with archive.open(info) as member:
-                    return member.read(most)
+                    return member.read(LARGEST + 1)
 
-            is_link = stat.S_ISLNK(info.external_attr >> 16)
-            yield SentFile(info.filename, info.file_size, is_link, read)
+            says_utf_8 = info.flag_bits & UTF_8
+            name = info.filename.encode("utf-8" if says_utf_8 else "cp437", "surrogateescape")
+            yield SentFile.named(name, "cp437", read)
+
+
+def _opened(file: Path) -> zipfile.ZipFile:
+    """Open an archive, even if it says of a name that it is in UTF-8, which it is not.
+
+    Raises:
+        ValueError: It is damaged.
+    """
+    try:
+        try:
+            return zipfile.ZipFile(file)
+        except UnicodeDecodeError:
+            return zipfile.ZipFile(io.BytesIO(_without_false_claims(file.read_bytes())))
+    except Exception as error:  # whatever a damaged table of contents comes to
+        way_out = "download it again, or unpack it and name the folder"
+        raise ValueError(f"{file} is damaged ({plain(str(error))[:100]}): {way_out}") from None
+
+
+def _without_false_claims(data: bytes) -> bytes:
+    """Return an archive in which only names in UTF-8 claim to be that."""
+    made = bytearray(data)
+    for entry in re.finditer(rb"PK\x01\x02", data):  # in the table of contents
+        start = entry.start()
+        end = start + 46 + int.from_bytes(data[start + 28 : start + 30], "little")
+        local = int.from_bytes(data[start + 42 : start + 46], "little")
+        try:
+            data[start + 46 : end].decode("utf-8")
+        except UnicodeDecodeError:
+            for flags in (slice(start + 8, start + 10), slice(local + 6, local + 8)):
+                claimed = int.from_bytes(data[flags], "little")
+                made[flags] = (claimed & ~UTF_8).to_bytes(len(data[flags]), "little")
+    return bytes(made)
 
 
 def which_exercise(source: Path, slugs: Iterable[str]) -> str:
@@ -159,7 +222,7 @@ def collect(
     inbox: Path,
     belongs: Callable[[NotebookNode], bool] = lambda notebook: True,
     students: Mapping[str, str] | None = None,
-) -> tuple[list[Submission], list[Problem]]:
+) -> tuple[list[Submission], Problems]:
     """Take the notebooks that can be graded into a folder, and list all others.
 
     Args:
@@ -170,26 +233,42 @@ def collect(
         students: The first that `read_students` returns; without it every id is taken.
     """
     inbox.mkdir(parents=True, exist_ok=True)
-    problems: list[Problem] = []
+    problems = Problems()
     found: dict[str, dict[str, Submission]] = defaultdict(dict)
+    wrappers = num_wrappers((file.name for file in sent_files(source)), exercise, students)
     for file in sent_files(source):
-        student = ""
-        try:
-            student = identify(file.name, exercise, students)
-            data = checked(file, belongs)
-        except ValueError as error:
-            problems.append(Problem(file.name, str(error), student))
-            continue
-        digest = hashlib.sha256(data).hexdigest()
-        copies = found[student.casefold()]
-        target = inbox / f"{student}.ipynb"
-        if not copies:
-            target.write_bytes(data)
-        copies.setdefault(digest, Submission(student, file.name, target, digest))
+        with problems.of(file.name):
+            student = _owner(file, exercise, students, wrappers)
+            with problems.of(file.name, student):
+                data = checked(file, belongs)
+                digest = hashlib.sha256(data).hexdigest()
+                copies, target = found[student.casefold()], inbox / f"{student}.ipynb"
+                if not copies:
+                    target.write_bytes(data)
+                copies.setdefault(digest, Submission(student, file.name, target, digest))
+                problems += _strange_name(file, student)
     for copies in found.values():
         if len(copies) > 1:
             problems += _rivals(list(copies.values()))
     return [next(iter(copies.values())) for copies in found.values() if len(copies) == 1], problems
+
+
+def _owner(file: SentFile, exercise: str, students: Mapping[str, str] | None, wrappers: int) -> str:
+    """Return whose a file is.
+
+    Raises:
+        Refused: Its name does not say so.
+    """
+    if file.trouble:
+        raise Refused(file.trouble)
+    return identify(file.name, exercise, students, wrappers)
+
+
+def _strange_name(file: SentFile, student: str) -> Iterator[Problem]:
+    """Yield what a teacher has to know about a name whose encoding is a guess."""
+    if file.encoding != "utf-8":
+        reason = f"has a name that is no UTF-8, and was read as {file.encoding}"
+        yield Problem(file.name, reason, student, "look")
 
 
 def _rivals(copies: list[Submission]) -> list[Problem]:
@@ -198,53 +277,98 @@ def _rivals(copies: list[Submission]) -> list[Problem]:
     return [Problem(copy.name, reason, copy.student) for copy in copies]
 
 
-def identify(name: str, exercise: str, students: Mapping[str, str] | None = None) -> str:
+def identify(
+    name: str,
+    exercise: str,
+    students: Mapping[str, str] | None = None,
+    wrappers: int | None = None,
+) -> str:
     """Return the id of the student who a file is of.
+
+    What a learning platform wrote decides: the outermost folder, whatever a student put into it.
 
     Args:
         name: With folders, as a learning platform made it.
         exercise: Such as `07_lenet`.
         students: The id in a name -> the id in the gradebook.
+        wrappers: How many outer folders are nobody's, as `num_wrappers` finds; None to see from
+            this name alone.
 
     Raises:
-        ValueError: The name leads out of its folder, or says no student, or another exercise.
+        Refused: The name leads out of its folder, or says no student, or another exercise.
     """
+    name = composed(name)
     path = PurePosixPath(name)
-    if ".." in path.parts or path.is_absolute() or "\\" in name or ":" in name:
-        raise ValueError("has a name that leads out of its folder: not read")
+    if _leads_out(name):
+        raise Refused("has a name that leads out of its folder: not read")
     if path.suffix != ".ipynb":
-        raise ValueError("is no notebook (.ipynb)")
-    key = _key(path, exercise, students or {})
+        raise Refused("is no notebook (.ipynb)")
+    outer = num_wrappers([name], exercise, students) if wrappers is None else wrappers
+    key = _key(PurePosixPath(*path.parts[outer:]), exercise, students or {})
     if students is not None and key not in students:
-        raise ValueError(f"is of {key}, who is not in the list of students")
+        raise Refused(f"is of {key}, who is not in the list of students")
     student = re.sub(r"\s+", "_", students[key] if students else key)
     if not STUDENT.fullmatch(student):
-        raise ValueError(f"is of {student!r}, which is no id: letters, digits, . @ _ and - only")
+        raise Refused(f"is of {student!r}, which is no id: letters, digits, . @ _ and - only")
     return student
+
+
+def _leads_out(name: str) -> bool:
+    """Say whether a name, taken for a path, may lead out of its folder on some system."""
+    path = PurePosixPath(name)
+    return ".." in path.parts or path.is_absolute() or "\\" in name or ":" in name
+
+
+def num_wrappers(
+    names: Iterable[str], exercise: str, students: Mapping[str, str] | None = None
+) -> int:
+    """Return how many outer folders all notebooks lie in that are no student's own.
+
+    Args:
+        names: Of all files.
+        exercise: Such as `07_lenet`.
+        students: The id in a name -> the id in the gradebook; a folder of one of them is theirs.
+    """
+    notebooks = [name for name in names if name.endswith(".ipynb") and not _leads_out(name)]
+    paths = [PurePosixPath(name).parts for name in notebooks]
+    paths = [parts for parts in paths if len(parts) > 1 or _names_somebody(parts, exercise)]
+    depth = 0
+    while len({parts[depth : depth + 1] for parts in paths}) == 1:
+        folder = paths[0][depth]
+        is_own = bool(MOODLE.fullmatch(folder)) or folder in (students or {})
+        if is_own or not all(_names_somebody(parts[depth + 1 :], exercise) for parts in paths):
+            break
+        depth += 1
+    return depth
+
+
+def _names_somebody(parts: tuple[str, ...], exercise: str) -> bool:
+    """Say whether there is more in the name of a file than the exercise."""
+    if len(parts) == 1:
+        return COPY.sub("", PurePosixPath(parts[0]).stem) != exercise
+    return len(parts) > 1 and parts[0] != exercise
 
 
 def _key(path: PurePosixPath, exercise: str, students: Mapping[str, str]) -> str:
     """Return the id as it stands in the name of a file."""
-    stem, folder = path.stem, path.parent.name
+    stem, folder = path.stem, path.parts[0] if len(path.parts) > 1 else ""
     if COPY.sub("", stem).endswith(exercise):  # "07_lenet (1)", "07_lenet-2"
         stem = COPY.sub("", stem)
-    if folder == exercise and len(path.parts) > 2:  # STUDENT/07_lenet/07_lenet.ipynb
-        key, rest = path.parts[-3], stem
-    elif match := MOODLE.fullmatch(folder):
+    if match := MOODLE.fullmatch(folder):
         key, rest = match["id"], stem
+    elif folder:  # STUDENT/07_lenet.ipynb, STUDENT/07_lenet/07_lenet.ipynb
+        key, rest = folder, stem
     elif match := CANVAS.fullmatch(stem):
         key, rest = match["id"], match["rest"]
-    elif stem == exercise and folder:  # STUDENT/07_lenet.ipynb
-        key, rest = folder, stem
     elif stem.endswith(f"_{exercise}"):
         known = [name for name in students if stem.startswith(f"{name}_")]
         key, rest = max(known, key=len, default=stem.split("_")[0]), stem
     elif stem in students or re.fullmatch(r"[^_\s]*\d[^_\s]*", stem):
         key, rest = stem, exercise
     else:
-        raise ValueError(f"has a name without a student's id, as in ID_{exercise}.ipynb")
+        raise Refused(f"has a name without a student's id, as in ID_{exercise}.ipynb")
     if not re.search(rf"(^|_){re.escape(exercise)}$", rest):
-        raise ValueError(f"is not called {exercise}.ipynb")
+        raise Refused(f"is not called {exercise}.ipynb")
     return key
 
 
@@ -252,37 +376,11 @@ def checked(file: SentFile, belongs: Callable[[NotebookNode], bool]) -> bytes:
     """Read a file that must be a notebook of the exercise.
 
     Raises:
-        ValueError: It is not; the message says why.
+        Refused: It is not; the message says why.
     """
-    if file.is_link:
-        raise ValueError("is a link to another file: not read")
-    too_large = f"is larger than {LARGEST // 2**20} MB: clear its outputs"
-    if file.size > LARGEST:
-        raise ValueError(too_large)
-    try:
-        data = file.read(LARGEST + 1)
-    except (OSError, RuntimeError, zipfile.BadZipFile, NotImplementedError) as error:
-        raise ValueError(f"cannot be read: {error}") from None
+    data = file.read()
     if len(data) > LARGEST:
-        raise ValueError(too_large)
-    if not belongs(parsed(data)):
-        raise ValueError("has no cell of this exercise")
+        raise Refused(f"is larger than {LARGEST // 2**20} MB: clear its outputs")
+    if not belongs(read_notebook(data)[0]):
+        raise Refused("has no cell of this exercise")
     return data
-
-
-def parsed(data: bytes) -> NotebookNode:
-    """Return the notebook that bytes are.
-
-    Raises:
-        ValueError: They are none.
-    """
-    try:
-        with warnings.catch_warnings():  # `RestoreCells` deals with both, and a teacher is told
-            warnings.simplefilter("ignore", DuplicateCellId)
-            warnings.simplefilter("ignore", MissingIDFieldWarning)
-            notebook = nbformat.reads(data.decode("utf-8"), as_version=4)
-            nbformat.validate(notebook)
-    except (Exception, RecursionError) as error:  # whatever is wrong with a stranger's file
-        reason = str(error).splitlines()[0][:100] if str(error) else ""
-        raise ValueError(f"is no notebook inside ({type(error).__name__}: {reason})") from None
-    return notebook

@@ -22,6 +22,7 @@ from nbgrader.exchange import ExchangeError
 from nbgrader.exchange.default import ExchangeCollect
 from traitlets import Enum
 
+from convnet_grader.boundary import Problems
 from convnet_grader.collect import LARGEST
 
 __all__ = ["NUMBERS", "CollectOwn", "Owners", "number_by_name", "number_by_system"]
@@ -75,10 +76,22 @@ class CollectOwn(ExchangeCollect):
     def _is_own(self, record: dict[str, Any]) -> bool:
         """Say whether the folder of a submission belongs to the student in its name."""
         try:
-            owner = Path(self.inbound_path, record["filename"]).lstat().st_uid
-            return owner == NUMBERS[self.owners](record["username"])
+            found = Path(self.inbound_path, record["filename"]).lstat()
+            is_theirs = found.st_uid == NUMBERS[self.owners](record["username"])
+            return stat.S_ISDIR(found.st_mode) and is_theirs
         except (KeyError, OSError):  # no such user; a folder that has gone meanwhile
             return False
+
+    def copy_files(self) -> None:
+        """Collect one submission after another, whatever goes wrong with one of them."""
+        records, problems = self.src_records, Problems()
+        for record in records:
+            self.src_records = [record]
+            with problems.of(record["filename"], record["username"]):
+                super().copy_files()
+        self.src_records = records
+        for problem in problems:
+            self.log.error("%s %s: not collected", problem.name, problem.reason)
 
     def do_copy(self, src: str, dest: str, log: Any = None) -> None:
         """Copy the plain files of a submission; an exercise is one notebook, without folders.
@@ -86,9 +99,9 @@ class CollectOwn(ExchangeCollect):
         Each file is opened before it is looked at, and never through a link: a student who
         exchanges files meanwhile gains nothing.
         """
-        Path(dest).mkdir()
         folder = os.open(src, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW)
         try:
+            Path(dest).mkdir()
             for name in sorted(os.listdir(folder)):  # noqa: PTH208 - a folder that is open
                 if not _copy_plain(folder, name, Path(dest, name)):
                     self.log.error("%s/%s is no plain file of the student's: left", src, name)

@@ -2,13 +2,16 @@
 
 import csv
 import hashlib
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from convnet_grader.attempts import write_at_once
+from convnet_grader.boundary import Problems, plain
 from convnet_grader.folder import Batch
 
-__all__ = ["Mark", "Report", "read_gradebook", "write_gradebook", "write_table"]
+__all__ = ["Mark", "Report", "read_gradebook", "share_of", "write_gradebook", "write_table"]
 
 
 @dataclass(frozen=True)
@@ -32,7 +35,16 @@ class Mark:
     @property
     def share(self) -> float | None:
         """The points as a share of the most there are; None before a person has read it."""
-        return None if self.points is None else self.points / self.most if self.most else 1.0
+        if self.points is None or self.unread:
+            return None
+        return self.points / self.most if self.most else 1.0
+
+
+def share_of(marks: Iterable[Mark]) -> float | None:
+    """Return the points of several marks as a share of the most there are, if there are any."""
+    marks = list(marks)
+    most = sum(mark.most for mark in marks)
+    return sum(mark.points or 0.0 for mark in marks) / most if most else None
 
 
 @dataclass(frozen=True)
@@ -53,6 +65,16 @@ class Report:
         return sum(mark.most for mark in self.marks)
 
     @property
+    def share(self) -> float | None:
+        """The points for what is read, as a share of the most there are; None if nothing is."""
+        return share_of(self.read)
+
+    @property
+    def read(self) -> list[Mark]:
+        """The marks that no person has to give any more."""
+        return [mark for mark in self.marks if mark.share is not None]
+
+    @property
     def unread(self) -> list[str]:
         """The answers that a person still has to read."""
         return [mark.name for mark in self.marks if mark.unread]
@@ -63,13 +85,20 @@ class Report:
         return hashlib.sha256(repr(self.marks).encode()).hexdigest()[:16]
 
 
-def read_gradebook(batch: Batch) -> list[Report]:
-    """Return the marks of all students, in the order of their ids."""
+def read_gradebook(batch: Batch, problems: Problems) -> list[Report]:
+    """Return the marks of all students, in the order of their ids.
+
+    Args:
+        batch: What was graded.
+        problems: Get those whose marks cannot be read.
+    """
     from nbgrader.api import Gradebook
 
+    reports = []
     with Gradebook(batch.gradebook) as gradebook:
-        submissions = gradebook.assignment_submissions(batch.exercise)
-        reports = [Report(entry.student.id, _marks(entry)) for entry in submissions]
+        for entry in gradebook.assignment_submissions(batch.exercise):
+            with problems.of("", entry.student.id):
+                reports.append(Report(entry.student.id, _marks(entry)))
     return sorted(reports, key=lambda report: report.student)
 
 
@@ -114,13 +143,16 @@ def write_gradebook(
 
 def write_table(file: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
     """Write a table for a spreadsheet, which takes no cell for a formula."""
-    with file.open("w", newline="", encoding="utf-8") as stream:
-        writer = csv.writer(stream)
-        writer.writerow(head)
-        writer.writerows([_harmless(cell) for cell in row] for row in rows)
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(head)
+    writer.writerows([_harmless(cell) for cell in row] for row in rows)
+    write_at_once(file, stream.getvalue())
 
 
 def _harmless(cell: object) -> object:
     """Put a mark in front of a text that a spreadsheet would run."""
-    is_formula = isinstance(cell, str) and cell.startswith(("=", "+", "-", "@", "\t", "\r"))
-    return f"'{cell}" if is_formula else cell
+    if not isinstance(cell, str):
+        return cell
+    is_formula = cell.startswith(("=", "+", "-", "@", "\t", "\r"))
+    return plain(f"'{cell}" if is_formula else cell)

@@ -56,12 +56,17 @@ def _changes_of(cell: NotebookNode, copies: list[NotebookNode]) -> Iterator[str]
         yield f"{name} was deleted"
     if len(copies) > 1:
         yield f"{name} was copied"
-    if any(copy.source != cell.source for copy in copies):
+    if any(_lines(copy) != _lines(cell) for copy in copies):
         yield f"{name} was changed"
     roles = [copy.metadata["nbgrader"] for copy in copies if "nbgrader" in copy.metadata]
     kept = {key: cell.metadata.nbgrader.get(key) for key in ROLE}
     if any({key: role.get(key) for key in ROLE} != kept for role in roles):
         yield f"{name} had other points, or another role"
+
+
+def _lines(cell: NotebookNode) -> list[str]:
+    """Return the lines of a cell, without the spaces at their ends, which editors take away."""
+    return [line.rstrip() for line in cell.source.rstrip().split("\n")]
 
 
 def misplaced(released: NotebookNode, submitted: NotebookNode) -> list[str]:
@@ -91,7 +96,7 @@ def _is_prose(cell: NotebookNode) -> bool:
     """Say whether a cell has text and no code, of whatever kind it says that it is."""
     try:
         body = ast.parse(cell.source).body if cell.cell_type == "code" else []
-    except (SyntaxError, ValueError):  # words, or a magic of IPython's
+    except (SyntaxError, ValueError, RecursionError, MemoryError):  # words, a magic, a tower of (
         body = []
     literals = [isinstance(getattr(step, "value", None), ast.Constant) for step in body]
     return bool(cell.source.strip()) and all(literals)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from math import sqrt
 from pathlib import Path
 
+from convnet_grader.attempts import write_at_once
+from convnet_grader.boundary import plain
 from convnet_grader.folder import CLASSROOM
-from convnet_grader.gradebook import Report
+from convnet_grader.gradebook import Report, share_of
 
 __all__ = ["ItemSummary", "analyse", "commonest", "correlation", "histogram", "write_items"]
 
@@ -28,7 +30,7 @@ class ItemSummary:
     Args:
         name: Of nbgrader's cell.
         most: Points that there are.
-        num_students: Whose points are known.
+        num_students: Whose points are known: a written answer counts once it has been read.
         mean: Of the share of the points, 0 to 1.
         full: Share of the students with all points.
         discrimination: Correlation with the points for all other items; None with too few
@@ -66,8 +68,8 @@ def _item(name: str, reports: Sequence[Report], findings: Findings) -> ItemSumma
         if mark is not None and mark.share is not None:
             most = mark.most
             shares.append(mark.share)
-            others.append(report.points - (mark.points or 0.0))
-    said = [findings.get(report.student, {}).get(name, "") for report in reports]
+            others.append(share_of(each for each in report.read if each is not mark) or 0.0)
+    said = [plain(findings.get(report.student, {}).get(name, "")) for report in reports]
     return ItemSummary(
         name,
         most,
@@ -107,10 +109,9 @@ def commonest(sentences: Iterable[str], most: int = 3) -> list[tuple[str, int]]:
 
 
 def histogram(reports: Sequence[Report], num_bins: int = 10) -> list[int]:
-    """Return how many students have each tenth of the points."""
+    """Return how many students have each tenth of the points for what has been read."""
     counts = [0] * num_bins
-    for report in reports:
-        share = report.points / report.most if report.most else 0.0
+    for share in (report.share for report in reports if report.share is not None):
         counts[min(num_bins - 1, max(0, int(share * num_bins)))] += 1
     return counts
 
@@ -122,7 +123,8 @@ def write_items(file: Path, exercise: str, reports: Sequence[Report], findings: 
     folder = FileSystemLoader(CLASSROOM / "templates")
     environment = Environment(loader=folder, autoescape=True, trim_blocks=True, lstrip_blocks=True)
     items, bins = analyse(reports, findings), histogram(reports)
+    shares = [report.share for report in reports if report.share is not None]
     page = environment.get_template(TEMPLATE).render(
-        exercise=exercise, reports=reports, items=items, bins=bins, fewest=FEWEST
+        exercise=exercise, reports=reports, shares=shares, items=items, bins=bins, fewest=FEWEST
     )
-    file.write_text(page, encoding="utf-8")
+    write_at_once(file, page)

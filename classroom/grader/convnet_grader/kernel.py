@@ -144,8 +144,8 @@ def student_kernel(
     """
     if not trusted:
         require_sandbox()
-    with new_run_folder(runs) as name:
-        run = RunFolder(Path(name).resolve())
+    with new_run_folder(runs) as place:
+        run = RunFolder(place)
         run.fill(folder)
 
         def wrap(command: list[str]) -> list[str]:

@@ -3,10 +3,11 @@
 import codecs
 import csv
 import io
-import locale
 import re
 from collections.abc import Iterator
 from pathlib import Path
+
+from convnet_grader.decoding import composed, decoded
 
 __all__ = ["read_students"]
 
@@ -16,8 +17,6 @@ MARKED = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 """How a file begins, and the encoding that it names by that."""
-KOREAN = re.compile(rb"([\x00-\x7f]|[\xa1-\xfe]{2})*")
-"""Bytes beyond ASCII always in pairs: what few names in cp1252 happen to be, and most in cp949."""
 DELIMITERS = (",", ";", "\t")
 SHORTENED = re.compile(r"\d([.,]\d+)?E\+\d+")
 """How a spreadsheet shows a long number, and then saves it: its last digits are lost."""
@@ -55,22 +54,21 @@ def read_students(file: Path) -> tuple[dict[str, str], str]:
 def _decoded(file: Path) -> tuple[str, str]:
     """Return the text of a file, and a sentence where its encoding is a guess."""
     data = file.read_bytes()
-    named = next((encoding for mark, encoding in MARKED if data.startswith(mark)), "utf-8")
+    marked = next((encoding for mark, encoding in MARKED if data.startswith(mark)), "")
+    if b"\0" in data and marked != "utf-16":
+        raise ValueError(f"{file} is no table of text: save it as CSV, in UTF-8")
     try:
-        if b"\0" in data and named != "utf-16":
-            raise ValueError(f"{file} is no table of text: save it as CSV, in UTF-8")
-        return data.decode(named), ""
+        text, encoding = (data.decode(marked), "utf-8") if marked else decoded(data)
     except UnicodeDecodeError as error:
         line = data[: error.start].count(b"\n") + 1
-    likely = ("cp949", "cp1252") if KOREAN.fullmatch(data) else ("cp1252", "cp949")
-    for encoding in (locale.getpreferredencoding(False), *likely) if named == "utf-8" else ():
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        example = text.splitlines()[line - 1]
-        return text, f"is no UTF-8, and was read as {encoding}: line {line} is {example!r}"
-    raise ValueError(f"{file} cannot be read in line {line}: save it as CSV, in UTF-8")
+        raise ValueError(
+            f"{file} cannot be read in line {line}: save it as CSV, in UTF-8"
+        ) from None
+    if encoding == "utf-8":
+        return composed(text), ""
+    line = next(n for n, each in enumerate(text.splitlines(), start=1) if not each.isascii())
+    example = text.splitlines()[line - 1]
+    return composed(text), f"is no UTF-8, and was read as {encoding}: line {line} is {example!r}"
 
 
 def _rows(file: Path, text: str) -> Iterator[tuple[int, str, str]]:

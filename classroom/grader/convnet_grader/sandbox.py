@@ -12,9 +12,10 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import mkdtemp
 
 import course_utils
 
@@ -24,6 +25,7 @@ __all__ = [
     "Limits",
     "RunFolder",
     "SandboxUnavailable",
+    "clear_away",
     "new_run_folder",
     "require_sandbox",
     "sandbox_command",
@@ -117,9 +119,25 @@ class RunFolder:
         _copy_font_list(self.home)
 
 
-def new_run_folder(parent: str | None = None) -> TemporaryDirectory[str]:
-    """Make a folder for one run; as a context it is removed at the end."""
-    return TemporaryDirectory(prefix="run-", dir=parent or None, ignore_cleanup_errors=True)
+@contextmanager
+def new_run_folder(parent: str | None = None) -> Iterator[Path]:
+    """Make a folder for one run, and remove it at the end."""
+    folder = Path(mkdtemp(prefix="run-", dir=parent or None)).resolve()
+    try:
+        yield folder
+    finally:
+        clear_away(folder)
+
+
+def clear_away(folder: Path) -> bool:
+    """Remove what a student's code left; return whether all is gone.
+
+    The system's own programs do it: they can cope with folders inside each other by the thousand,
+    with paths that are too long for one call, and with folders that nobody may enter.
+    """
+    for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
+        subprocess.run([*command, "--", folder], stderr=subprocess.DEVNULL)
+    return not folder.exists()
 
 
 @functools.cache
@@ -139,8 +157,8 @@ def require_sandbox() -> None:
             "the sandbox needs bubblewrap: install it (on Debian and Ubuntu: sudo apt install "
             f"bubblewrap), {TRUSTED_HINT}"
         )
-    with new_run_folder() as name:
-        folder = RunFolder(Path(name).resolve())
+    with new_run_folder() as place:
+        folder = RunFolder(place)
         folder.fill(None)
         command = sandbox_command(
             folder, Limits(), [sys.executable, "-c", "import zmq, course_utils"]

@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple, get_args
 
 import nbformat
 from nbformat import NotebookNode
@@ -13,7 +13,8 @@ from nbformat import NotebookNode
 from convnet_grader import attempts, integrity
 from convnet_grader.attempts import Outcome
 from convnet_grader.batch import grade_all, only_batch, undone
-from convnet_grader.collect import Problem, Submission, collect
+from convnet_grader.boundary import Kind, Problem, Problems
+from convnet_grader.collect import collect
 from convnet_grader.folder import Batch, prepare
 from convnet_grader.gradebook import Report, read_gradebook, write_gradebook, write_table
 from convnet_grader.items import write_items
@@ -21,7 +22,7 @@ from convnet_grader.roster import read_students
 from convnet_grader.sandbox import require_sandbox
 from convnet_grader.worker import Feedback
 
-__all__ = ["Result", "ReviewRow", "review_rows", "run_batch"]
+__all__ = ["Result", "ReviewLine", "ReviewRow", "review_lines", "review_rows", "run_batch"]
 
 
 class ReviewRow(NamedTuple):
@@ -36,8 +37,26 @@ class ReviewRow(NamedTuple):
 
     student: str
     file: str
-    kind: Literal["not graded", "missing", "look", "read"]
+    kind: Kind
     reason: str
+
+
+class ReviewLine(NamedTuple):
+    """A line of `review.csv`: all that is to be done about one student, of one kind.
+
+    Attributes:
+        student: The id, or "" where it is not known.
+        file: The name of it, or of the first ones.
+        kind: What is to be done.
+        reason: All reasons, the first ones in words.
+        num_rows: How many rows this stands for.
+    """
+
+    student: str
+    file: str
+    kind: Kind
+    reason: str
+    num_rows: int
 
 
 @dataclass(frozen=True)
@@ -94,42 +113,53 @@ def run_batch(
 
         inbox = batch.course / "inbox"
         jobs, problems = collect(source, batch.exercise, inbox, belongs, roster)
-        to_do = jobs if again else undone(jobs, batch)
+        if note:
+            problems.append(Problem(str(students), note, kind="look"))
+        to_do = jobs if again else undone(jobs, batch, _latest(batch, Problems()))
         new = grade_all(to_do, batch, workers=workers, on_outcome=progress(len(to_do)))
         failed = [outcome for outcome in new if outcome.failure]
         missing = set(roster.values()) - {job.student for job in jobs} if roster else set()
-        doubt = [ReviewRow("", str(students), "look", note)] if note else []
-        reports, review = _publish(batch, jobs, problems, failed, missing, workers, doubt)
-    return Result(reports, len(new) - len(failed), failed, problems, review)
+        reports, review = _publish(batch, problems, failed, missing, workers)
+    untried = [problem for problem in problems if problem.kind == "not graded"]
+    return Result(reports, len(new) - len(failed), failed, untried, review)
+
+
+def _latest(batch: Batch, problems: Problems) -> dict[str, Outcome]:
+    """Return the outcome of each student's latest attempt."""
+    found = attempts.history(batch.out / "attempts", problems)
+    return {student: outcomes[-1] for student, outcomes in found.items()}
 
 
 def _publish(
     batch: Batch,
-    jobs: Sequence[Submission],
-    problems: Sequence[Problem],
+    problems: Problems,
     failed: Sequence[Outcome],
     missing: Iterable[str],
     workers: int,
-    doubt: Iterable[ReviewRow],
 ) -> tuple[list[Report], list[ReviewRow]]:
     """Write all that a teacher gets; return the marks and the review list."""
-    outcomes = {outcome.student: outcome for outcome in attempts.latest(batch.out / "attempts")}
-    reports = [report for report in read_gradebook(batch) if report.student in outcomes]
-    _refresh_feedback(batch, reports, outcomes, workers)
-    review = [*doubt, *review_rows(problems, failed, reports, outcomes, missing)]
-    times = {
-        student: [each.time for each in attempts.attempts_of(batch.out / "attempts", student)]
-        for student in outcomes
-    }
+    history = attempts.history(batch.out / "attempts", problems)
+    outcomes = {student: kept[-1] for student, kept in history.items()}
+    reports = [each for each in read_gradebook(batch, problems) if each.student in outcomes]
+    _refresh_feedback(batch, reports, outcomes, workers, problems)
+    times = {student: [each.time for each in kept] for student, kept in history.items()}
     write_gradebook(batch.out / "gradebook.csv", reports, times)
-    write_table(batch.out / "review.csv", ReviewRow._fields, review)
     findings = {student: outcome.findings for student, outcome in outcomes.items()}
-    write_items(batch.out / "items.html", batch.exercise, reports, findings)
+    with problems.of("items.html", kind="look"):
+        write_items(batch.out / "items.html", batch.exercise, reports, findings)
+    review = review_rows(problems, failed, reports, outcomes, missing)
+    head = [*ReviewRow._fields, "count"]
+    write_table(batch.out / "review.csv", head, review_lines(review))
+    write_table(batch.course / "review.csv", ReviewRow._fields, review)
     return reports, review
 
 
 def _refresh_feedback(
-    batch: Batch, reports: Sequence[Report], outcomes: dict[str, Outcome], workers: int
+    batch: Batch,
+    reports: Sequence[Report],
+    outcomes: dict[str, Outcome],
+    workers: int,
+    problems: Problems,
 ) -> None:
     """Write the feedback anew of those whose points or comments a person has changed."""
     file = batch.course / "feedback.json"
@@ -143,8 +173,11 @@ def _refresh_feedback(
         for student, state in current.items()
         if student in shown and _same_attempt(shown[student], state) and shown[student] != state
     ]
-    grade_all(stale, batch, workers=workers)
-    file.write_text(json.dumps(current, indent=1))
+    for each in grade_all(stale, batch, workers=workers):
+        if each.failure:  # and so it is tried again
+            problems.append(Problem(each.name, each.failure, each.student, "look"))
+            current[each.student] = shown[each.student]
+    attempts.write_at_once(file, json.dumps(current, indent=1))
 
 
 def _same_attempt(before: str, after: str) -> bool:
@@ -160,7 +193,7 @@ def review_rows(
     missing: Iterable[str] = (),
 ) -> list[ReviewRow]:
     """Return what a person should look at, the gravest first."""
-    rows = [ReviewRow(each.student, each.name, "not graded", each.reason) for each in problems]
+    rows = [ReviewRow(each.student, each.name, each.kind, each.reason) for each in problems]
     rows += [ReviewRow(each.student, each.name, "not graded", each.failure) for each in failed]
     rows += [
         ReviewRow(student, "", "missing", "sent nothing that can be graded") for student in missing
@@ -182,7 +215,41 @@ def review_rows(
         rows += [
             ReviewRow(report.student, name, "read", f"the answer {item}") for item in report.unread
         ]
-    return rows
+    return sorted(rows, key=lambda row: get_args(Kind).index(row.kind))
+
+
+def review_lines(rows: Iterable[ReviewRow]) -> list[ReviewLine]:
+    """Return one line for each student and kind, in the order of the rows."""
+    groups = defaultdict(list)
+    for row in rows:
+        groups[row.student, row.kind].append(row)
+    return [
+        ReviewLine(
+            student, _some([row.file for row in group], 1), kind, _reasons(group), len(group)
+        )
+        for (student, kind), group in groups.items()
+    ]
+
+
+def _reasons(group: Sequence[ReviewRow]) -> str:
+    """Return the reasons of a line: how often each, and of which files where there are several."""
+    files = defaultdict(list)
+    for row in group:
+        files[row.reason].append(row.file)
+    is_one_file = len({row.file for row in group}) == 1
+    reasons = []
+    for reason, names in files.items():
+        times = f" ({len(names)} times)" if len(names) > 1 else ""
+        reasons.append(f"{reason}{times}" if is_one_file else f"{reason}: {_some(names, 20)}")
+    return _some(reasons, 8, "; ")
+
+
+def _some(texts: Iterable[str], most: int, between: str = ", ") -> str:
+    """Return the first of several texts, none of them twice or too long, and how many more."""
+    found = list(dict.fromkeys(texts))
+    first = [text if len(text) <= 600 else f"{text[:600]} ..." for text in found[:most]]
+    rest = [f"and {len(found) - most:,} more"] if len(found) > most else []
+    return between.join([*first, *rest])
 
 
 def _twins(graded: Sequence[Outcome]) -> list[tuple[Outcome, str]]:

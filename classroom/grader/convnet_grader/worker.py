@@ -5,7 +5,6 @@ The student's code is not in this process: `SandboxedExecute` starts a kernel fo
 
 import os
 import re
-import shutil
 import signal
 import sys
 import threading
@@ -21,9 +20,11 @@ from nbformat import NotebookNode
 
 from convnet_grader import attempts, integrity
 from convnet_grader.attempts import Outcome
-from convnet_grader.collect import Submission, parsed
+from convnet_grader.boundary import Problems
+from convnet_grader.collect import Submission
 from convnet_grader.execute import NOTES
 from convnet_grader.folder import Batch, batch_config
+from convnet_grader.notebook import read_notebook
 from convnet_grader.preprocessors import NO_RESULT
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Feedback",
+    "done",
     "finding",
     "grade",
     "is_test",
@@ -57,6 +59,7 @@ class Feedback:
     digest: str
 
 
+NO_PAGE = "its feedback cannot be written"
 OFFLINE = (
     '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
     "img-src data:; font-src data:; style-src 'unsafe-inline'\">"
@@ -81,8 +84,15 @@ def work(connection: Connection, batch: Batch) -> None:
             job = connection.recv()
         except EOFError:
             return
-        done = grade(api, batch, job) if isinstance(job, Submission) else refresh(api, batch, job)
-        connection.send(done)
+        connection.send(done(api, batch, job))
+
+
+def done(api: "NbGraderAPI", batch: Batch, job: "Submission | Feedback") -> Outcome:
+    """Do a job; one that goes wrong in any way has an outcome that says so."""
+    problems = Problems()
+    with problems.of(job.name, job.student):
+        return grade(api, batch, job) if isinstance(job, Submission) else refresh(api, batch, job)
+    return Outcome(job.student, job.name, job.digest, batch.fingerprint, failure=problems[0].reason)
 
 
 def grade(api: "NbGraderAPI", batch: Batch, submission: Submission) -> Outcome:
@@ -91,15 +101,18 @@ def grade(api: "NbGraderAPI", batch: Batch, submission: Submission) -> Outcome:
     student, target = submission.student, batch.notebook("submitted", submission.student)
     outcome = Outcome(student, submission.name, submission.digest, batch.fingerprint)
     target.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(submission.file, target)
+    notebook, mended = read_notebook(submission.file.read_bytes())
+    nbformat.write(notebook, target)
     result = api.autograde(batch.exercise, student, force=True)
     if not result["success"]:
         return replace(outcome, failure=last_error(result["log"]))
     page = write_feedback(api, batch, student)
     if page is None:
-        return replace(outcome, failure="its feedback cannot be written")
+        return replace(outcome, failure=NO_PAGE)
     seconds = round(time.monotonic() - start, 2)
-    outcome = replace(outcome, time=attempts.now(), seconds=seconds, **_read(batch, target))
+    outcome = replace(
+        outcome, time=attempts.now(), seconds=seconds, **_read(batch, student, notebook, mended)
+    )
     files = {f"{batch.exercise}.ipynb": submission.file, "feedback.html": page}
     attempts.keep(batch.out / "attempts", outcome, files)
     return outcome
@@ -108,18 +121,17 @@ def grade(api: "NbGraderAPI", batch: Batch, submission: Submission) -> Outcome:
 def refresh(api: "NbGraderAPI", batch: Batch, job: Feedback) -> Outcome:
     """Write a student's feedback anew, from what the gradebook has now."""
     page = write_feedback(api, batch, job.student)
-    failure = "" if page else "its feedback cannot be written"
+    failure = "" if page else NO_PAGE
     return Outcome(job.student, job.name, job.digest, batch.fingerprint, failure=failure)
 
 
-def _read(batch: Batch, submitted: Path) -> dict[str, Any]:
+def _read(batch: Batch, student: str, submitted: NotebookNode, mended: list[str]) -> dict[str, Any]:
     """Return what a graded notebook, and its state before, say for the outcome."""
-    student = submitted.parent.parent.name
-    before = parsed(submitted.read_bytes())
     graded = nbformat.read(batch.notebook("autograded", student), as_version=4)
     released = nbformat.read(batch.notebook("exercises"), as_version=4)
-    remarks = [*graded.metadata.get(NOTES, []), *integrity.changes(released, before)]
-    remarks += integrity.misplaced(released, before) + integrity.suspicions(released, before)
+    remarks = [*mended, *graded.metadata.get(NOTES, []), *integrity.changes(released, submitted)]
+    remarks += integrity.misplaced(released, submitted)
+    remarks += integrity.suspicions(released, submitted)
     tests = [cell for cell in graded.cells if is_test(cell)]
     findings = {cell.metadata.nbgrader.grade_id: finding(cell) for cell in tests}
     remarks += [
