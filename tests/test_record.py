@@ -1,9 +1,12 @@
 """The tool that trains recorded runs: it keeps each run, and goes on where it was stopped."""
 
+import base64
 import json
 
 import msgspec
+import numpy as np
 import pytest
+import torch
 from scripts import load_script
 
 from course_utils.training.experiments import Experiment
@@ -15,6 +18,7 @@ ROW = Experiment("tiny", "Tiny", "mlp", "shapes", 1, 20, 0.05, limit=40, seeds=(
 def tool(tmp_path, monkeypatch):
     module = load_script("tools/record.py")
     monkeypatch.setattr(module, "FOLDER", tmp_path)
+    monkeypatch.setattr(module, "UNFINISHED", tmp_path / "unfinished")
     return module
 
 
@@ -29,7 +33,7 @@ def test_runs_are_kept_one_by_one_and_only_the_missing_are_trained(tool):
     tool.record(ROW, 0)
     assert tool.missing_seeds(ROW) == []
     assert [run["seed"] for run in stored(tool)["runs"]] == [0, 3]
-    assert stored(tool)["experiment"] == ROW.to_dict()
+    assert ROW.is_that_of(stored(tool))
     assert stored(tool)["machine"]["threads"] >= 1 and stored(tool)["num_parameters"] > 0
 
 
@@ -48,6 +52,73 @@ def test_a_record_of_other_settings_counts_for_nothing(tool):
     content["experiment"]["lr"] = 1.0
     tool.write(tool.FOLDER / "tiny.json", content)
     assert tool.missing_seeds(ROW) == [0, 3]
+
+
+def test_a_record_that_names_a_setting_that_is_gone_counts_for_nothing(tool):
+    tool.record(ROW, 0)
+    content = stored(tool)
+    content["experiment"]["warmup"] = 3
+    tool.write(tool.FOLDER / "tiny.json", content)
+    assert tool.missing_seeds(ROW) == [0, 3]
+
+
+def test_which_test_images_are_right_is_kept(tool):
+    """What a paired comparison needs; the share of them is the accuracy."""
+    tool.record(ROW, 0)
+    run = stored(tool)["runs"][0]
+    num_images = len(torch.cat([labels for _, labels in ROW.prepare(0).loaders.test]))
+    bits = np.unpackbits(np.frombuffer(base64.b64decode(run["test_right"]), np.uint8))
+    assert len(bits) - 8 < num_images <= len(bits)
+    assert bits[:num_images].mean() == pytest.approx(run["test_accuracy"])
+    assert not bits[num_images:].any()
+
+
+TUNED = msgspec.structs.replace(ROW, rates=(0.001, 0.05, 1e30), tuning_epochs=1, seeds=(0,))
+
+
+def test_the_rate_is_the_one_that_validates_best(tool, capsys):
+    """A rate that diverges is kept as such; another start may choose among more rates."""
+    assert tool.record(TUNED, 0)
+    tried = stored(tool)["tuning"]
+    assert [trial["lr"] for trial in tried] == [0.001, 0.05, 1e30]
+    assert tried[2]["val_accuracy"] is None and "infinite or NaN" in capsys.readouterr().out
+    best = max(tried[:2], key=lambda trial: trial["val_accuracy"])
+    run = stored(tool)["runs"][0]
+    assert run["lr"] == best["lr"] == run["history"]["config"]["lr"]
+
+
+def test_rates_are_not_tried_twice_and_without_one_that_works_nothing_is_recorded(tool, capsys):
+    wild = msgspec.structs.replace(TUNED, rates=(1e30, 2e30))
+    assert not tool.record(wild, 0)
+    assert capsys.readouterr().out.count("infinite or NaN") == 2
+    assert not tool.record(wild, 0) and not capsys.readouterr().out
+    assert tool.missing_seeds(wild) == [0]
+
+
+def test_a_run_that_was_stopped_goes_on_and_its_seconds_add_up(tool, monkeypatch):
+    row = msgspec.structs.replace(ROW, epochs=3)
+    tool.record(row, 0)
+    whole = stored(tool)["runs"][0]
+    (tool.FOLDER / "tiny.json").unlink()
+
+    class Killed(Exception):
+        pass
+
+    class Stops(tool.Clock):
+        def __call__(self, history):
+            super().__call__(history)
+            self.file.write_text("1000")
+            if len(history) == 2:
+                raise Killed
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(tool, "Clock", Stops)
+        tool.record(row, 0)
+    tool.record(row, 0)
+    again = stored(tool)["runs"][0]
+    assert 1000 < again["cpu_seconds"] < 1010
+    for name in ("test_accuracy", "test_right"):
+        assert again[name] == whole[name]
 
 
 def test_an_unknown_name_is_answered(tool, monkeypatch):

@@ -4,14 +4,18 @@
     python tools/record.py plain20 resnet20  # only these
     python tools/record.py --list            # what there is, and what is not
 
-Each run is saved when it ends. Stopped at any moment and started again, it goes on with the next
-run. One thread by default: a record's processor time is then comparable with the others'.
+Each run is saved when it ends. Stopped at any moment and started again, it goes on with the epoch
+that was not finished. Where a row names `rates`, runs with a seed of their own choose one first, by
+the validation part alone; the record keeps what each came to. One thread by default: a record's
+processor time is then comparable with the others'.
 """
 
 import argparse
+import base64
 import json
 import os
 import platform
+import shutil
 import sys
 import time
 from pathlib import Path
@@ -19,15 +23,22 @@ from typing import Any
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
+import msgspec
+import numpy as np
 import torch  # read the number of threads first
+from torch import nn
 
+from course_utils.data import Batches
 from course_utils.provenance import git, processor
-from course_utils.training import DivergenceError, evaluate, fit
-from course_utils.training.experiments import Experiment, experiments
+from course_utils.training import DivergenceError, History, fit
+from course_utils.training.experiments import Experiment, Run, experiments
+from course_utils.training.metrics import forward
 from course_utils.training.records import SCHEMA
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "course_utils/records"
+UNFINISHED = ROOT / ".records"  # checkpoints of runs that have not ended
+TUNING_SEED = 100  # none of the seeds that are recorded
 
 
 def main() -> None:
@@ -54,10 +65,11 @@ def main() -> None:
 def read(experiment: Experiment) -> dict[str, Any]:
     """Return the record as it is; without runs if there is none, or one of other settings."""
     file = FOLDER / f"{experiment.name}.json"
-    fresh = {"schema": SCHEMA, "experiment": experiment.to_dict(), "runs": []}
-    stored = json.loads(file.read_text("utf-8")) if file.is_file() else fresh
-    same = all(stored.get(key) == fresh[key] for key in ("schema", "experiment"))
-    return stored if same else fresh
+    if file.is_file():
+        stored = json.loads(file.read_text("utf-8"))
+        if stored.get("schema") == SCHEMA and experiment.is_that_of(stored):
+            return stored
+    return {"schema": SCHEMA, "experiment": experiment.to_dict(), "runs": []}
 
 
 def missing_seeds(experiment: Experiment) -> list[int]:
@@ -68,29 +80,91 @@ def missing_seeds(experiment: Experiment) -> list[int]:
 
 def record(experiment: Experiment, seed: int) -> bool:
     """Train one run and add it to the record's file; return whether it came to its end."""
-    model, loaders, config = experiment.prepare(seed)
-    start = time.process_time()
-    try:
-        history = fit(model, loaders, config)
-    except DivergenceError as error:
-        print(f"{experiment.name}, seed {seed}: {error}", flush=True)
+    tuned = at_best_rate(experiment)
+    trained = tuned and train(tuned, seed)
+    if not trained:
         return False
-    if history.interrupted:
-        sys.exit("interrupted: the runs that had ended are kept")
-    run = {
-        "seed": seed,
-        "test_accuracy": evaluate(model, loaders.test).accuracy,
-        "cpu_seconds": round(time.process_time() - start, 1),
-        "history": json.loads(history.to_json()),
-    }
+    (model, loaders, _), run = trained
+    right = right_answers(model, loaders.test)
+    run["test_accuracy"] = right.float().mean().item()
+    run["test_right"] = base64.b64encode(np.packbits(right.numpy()).tobytes()).decode()
     content = read(experiment)
     content["num_parameters"] = sum(p.numel() for p in model.parameters())
     content["machine"] = machine()
     content["runs"] = sorted([*content["runs"], run], key=lambda run: run["seed"])
     write(FOLDER / f"{experiment.name}.json", content)
+    if experiment.keep_weights and seed == experiment.seeds[0]:
+        torch.save(model.state_dict(), UNFINISHED / f"{experiment.name}.pt")
     seconds, accuracy = run["cpu_seconds"], run["test_accuracy"]
     print(f"{experiment.name}, seed {seed}: {accuracy:.2%}, {seconds} CPU seconds", flush=True)
     return True
+
+
+def at_best_rate(experiment: Experiment) -> Experiment | None:
+    """Return the experiment with the rate that its validation part prefers; None if all diverge."""
+    if not experiment.rates:
+        return experiment
+    content = read(experiment)
+    tried = content.setdefault("tuning", [])
+    for lr in experiment.rates:
+        if lr in [trial["lr"] for trial in tried]:
+            continue
+        trial = msgspec.structs.replace(experiment, lr=lr, epochs=experiment.tuning_epochs)
+        trained = train(trial, TUNING_SEED)
+        last = trained[1]["history"]["epochs"][-1] if trained else {}
+        kept = ("train_loss", "val_loss", "val_accuracy")
+        tried.append({"lr": lr, **{column: last.get(column) for column in kept}})
+        write(FOLDER / f"{experiment.name}.json", content)
+        print(f"{experiment.name}, lr {lr}: validation {last.get('val_accuracy')}", flush=True)
+    finished = [trial for trial in tried if trial["val_accuracy"] is not None]
+    if not finished:
+        return None
+    best = max(finished, key=lambda trial: trial["val_accuracy"])
+    return msgspec.structs.replace(experiment, lr=best["lr"])
+
+
+def train(experiment: Experiment, seed: int) -> tuple[Run, dict[str, Any]] | None:
+    """Train one run, going on where it was stopped; None if it diverges."""
+    run = experiment.prepare(seed)
+    folder = UNFINISHED / f"{experiment.name}-{seed}-{experiment.lr}"
+    folder.mkdir(parents=True, exist_ok=True)
+    clock = Clock(folder / "seconds")
+    try:
+        history = fit(*run, checkpoint=folder, on_epoch_end=[clock])
+    except DivergenceError as error:
+        print(f"{experiment.name}, lr {experiment.lr}, seed {seed}: {error}", flush=True)
+        return None
+    if history.interrupted:
+        sys.exit("interrupted: the epochs that had ended are kept")
+    shutil.rmtree(folder)
+    return run, {
+        "seed": seed,
+        "lr": experiment.lr,
+        "cpu_seconds": round(clock.seconds, 1),
+        "history": json.loads(history.to_json()),
+    }
+
+
+class Clock:
+    """Adds up the processor seconds of a run's epochs over all attempts, in a file."""
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.seconds = float(file.read_text()) if file.is_file() else 0.0
+        self.start = time.process_time()
+
+    def __call__(self, history: History) -> None:
+        """Note what the epoch that has just ended took."""
+        now = time.process_time()
+        self.seconds, self.start = self.seconds + now - self.start, now
+        self.file.write_text(str(self.seconds))
+
+
+@torch.no_grad()
+def right_answers(model: nn.Module, batches: Batches) -> torch.Tensor:
+    """Return which of the images a model in evaluation names rightly: (N,), bool."""
+    logits = [forward(model, images, torch.float32)[0] for images, _ in batches]
+    return torch.cat(logits).argmax(dim=1) == torch.cat([labels for _, labels in batches])
 
 
 def write(file: Path, content: dict[str, Any]) -> None:

@@ -47,6 +47,9 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         augment: Fields of `data.Augment`.
         config: Further fields of `TrainConfig`.
         seeds: One run each.
+        rates: Learning rates to choose from, by the validation part, in place of `lr`.
+        tuning_epochs: Passes of each of the runs that choose.
+        keep_weights: Whether what the first seed's run has learnt is kept, too.
     """
 
     name: str
@@ -61,6 +64,9 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     augment: dict[str, Any] = {}
     config: dict[str, Any] = {}
     seeds: tuple[int, ...] = (0, 1, 2)
+    rates: tuple[float, ...] = ()
+    tuning_epochs: int = 0
+    keep_weights: bool = False
 
     def prepare(self, seed: int, device: torch.device | str = "cpu") -> Run:
         """Return a fresh model, the data and the settings of the run with one seed.
@@ -91,7 +97,15 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row by name, ready for JSON."""
-        return msgspec.structs.asdict(self) | {"seeds": list(self.seeds)}
+        row: dict[str, Any] = msgspec.to_builtins(self)
+        return row
+
+    def is_that_of(self, record: dict[str, Any]) -> bool:
+        """Tell whether a record, as its file holds it, was made with exactly these settings."""
+        try:
+            return msgspec.convert(record["experiment"], Experiment) == self
+        except msgspec.ValidationError:  # it names a setting that is gone
+            return False
 
 
 def experiments() -> dict[str, Experiment]:

@@ -74,7 +74,7 @@ def test_the_record_is_of_the_experiment_as_it_stands(name):
     file = RECORDS.joinpath(f"{name}.json")
     assert file.is_file(), f"run `make records`: {name} has not been trained"
     stored = json.loads(file.read_text("utf-8"))
-    assert stored["experiment"] == experiments()[name].to_dict()
+    assert experiments()[name].is_that_of(stored)
     assert [run["seed"] for run in stored["runs"]] == list(experiments()[name].seeds)
     assert all(len(run["history"]["epochs"]) == experiments()[name].epochs
                for run in stored["runs"])  # fmt: skip
