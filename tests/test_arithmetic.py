@@ -159,6 +159,10 @@ def test_valid_is_no_padding():
     assert output_size(7, 3, 2, "valid") == output_size(7, 3, 2, 0) == 3
 
 
+def test_a_kernel_without_dilation_covers_its_own_width():
+    assert effective_kernel(5) == effective_kernel(5, 1) == 5
+
+
 # --- Receptive fields --------------------------------------------------------------------------
 
 layers = st.builds(Layer, k=sizes(1, 4), s=sizes(1, 2), p=sizes(0, 1), dilation=sizes(1, 2))
@@ -282,7 +286,14 @@ def test_three_3x3_have_27_c_squared_weights_and_a_7x7_has_49():
     ("call", "words"),
     [
         (lambda: output_size(5, 7), "kernel 7 is larger than the padded input 5"),
-        (lambda: output_size(5, 4, 1, 0, 2), "covers 7 pixels"),
+        (
+            lambda: output_size(3, 7, p=1),
+            r"^kernel 7 is larger than the padded input 5 \(n = 3, p = 1",
+        ),
+        (
+            lambda: output_size(5, 4, 1, 0, 2),
+            "^kernel 4 with dilation 2, which covers 7 pixels, is",
+        ),
         (lambda: output_size(1, 9, 2, ceil_mode=True), "kernel 9 is larger"),
         (lambda: output_size((9, 5), (3, 7)), "kernel 7 is larger"),
         (lambda: output_size(5.0, 3), r"n = 5\.0 is not a whole number"),
@@ -293,10 +304,15 @@ def test_three_3x3_have_27_c_squared_weights_and_a_7x7_has_49():
         (lambda: output_size(5, 3, dilation=0), "dilation = 0 is too small"),
         (lambda: output_size((5, 5, 5), 3), r"n = \(5, 5, 5\) is not a size"),
         (lambda: output_size("5", 3), "n = '5' is not a size"),
+        (lambda: output_size((5, 1.5), 3), r"^n = 1\.5 is not a whole number"),
+        (lambda: output_size((1.5, 5), 3), r"^n = 1\.5 is not a whole number"),
         (lambda: output_size(5, 3, p="full"), "'full' is unknown"),
         (lambda: output_size(8, 3, 2, "same"), "only at stride 1, not 2.*e.g. p = 1$"),
         (lambda: output_size(8, 5, 2, "same", dilation=3), "e.g. p = 6$"),
-        (lambda: pool_output_size(8, 3, p=2), "padding 2 is more than half the pooling window 3"),
+        (
+            lambda: pool_output_size(8, 3, p=2),
+            "padding 2 is more than half the pooling window 3: at most 1$",
+        ),
         (lambda: effective_kernel(3, 1.5), r"dilation = 1\.5 is not a whole number"),
         (lambda: Layer(3, s=0), "s = 0 is too small"),
         (lambda: output_sizes(8, [Layer(3), Layer(9, name="conv2")]), "layer conv2: kernel 9"),

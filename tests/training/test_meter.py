@@ -27,6 +27,14 @@ def test_sums_are_over_all_batches():
     assert Meter().sums().tolist() == [0.0, 0.0, 0.0]
 
 
+def test_sums_of_many_images_are_exact():
+    """In float32 an image more or less would be lost beside 2 ** 24 others."""
+    meter = metered(2.0**24, 1.0)
+    meter.num_images = 2**24 + 1
+    assert meter.sums().dtype == torch.float64
+    assert meter.sums().tolist() == [2**24 + 1, 2, 2**24 + 1]
+
+
 @pytest.mark.parametrize("bad", [math.nan, math.inf])
 def test_the_first_bad_batch_among_the_new_ones_is_found(bad):
     meter = metered(1.0)

@@ -53,9 +53,34 @@ def test_heads_weigh_what_they_are_told():
     assert sums.cross_entropy.item() == pytest.approx(each[0])
 
 
+def test_heads_count_for_nothing_unless_they_are_given_a_weight():
+    sums = score(heads(Heads(logits(0), logits(1), None)), LABELS)
+    assert sums.objective.item() == sums.cross_entropy.item()
+
+
 def test_absent_heads_are_left_out():
     assert len(heads(Heads(logits(0), None, None))) == 1
     assert len(heads(Heads(logits(0), None, logits(1)))) == 2
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16])
+def test_products_are_computed_in_the_format_asked_for(dtype):
+    seen = []
+
+    class Product(nn.Linear):
+        def forward(self, images):
+            product = super().forward(images)
+            seen.append(product.dtype)
+            return product
+
+    forward(Product(3, 4), torch.zeros(2, 3), dtype)
+    evaluate(Product(3, 4), [(torch.zeros(2, 3), LABELS[:2])], precision=str(dtype)[6:])
+    assert seen == [dtype, dtype]
+
+
+def test_evaluation_is_where_it_is_asked_for(make_model, make_loaders):
+    with pytest.raises(ValueError, match="cuda:99"):
+        evaluate(make_model(), make_loaders().val, device="cuda:99")
 
 
 def test_sixteen_bit_logits_are_compared_in_float32():
@@ -127,6 +152,11 @@ def test_labels_of_every_integer_type_are_class_numbers(dtype):
         (torch.zeros(3, 2, 2), r"have shape \(3, 2, 2\) instead of \(3,\)$"),
         (LABELS.float(), r"labels are torch.float32: give whole numbers, such as labels.long\(\)"),
         (LABELS + 2, "labels go from 2 to 4, and the model has 4 classes, 0 to 3: give labels - 1"),
+        (
+            torch.tensor([1, 4]),
+            "labels go from 1 to 4, and the model has .* 0 to 3: give labels - 1",
+        ),
+        (torch.tensor([0, 4]), "labels go from 0 to 4, and the model has 4 classes, 0 to 3$"),
         (LABELS + 9, "labels go from 9 to 11, and the model has 4 classes, 0 to 3$"),
         (LABELS - 1, "labels go from -1 to 1, and the model has 4 classes, 0 to 3$"),
     ],
@@ -195,12 +225,16 @@ def test_batches_of_any_size_give_the_same(make_model, make_loaders):
 
 
 def test_no_pictures_is_an_error(make_model):
-    with pytest.raises(ValueError, match="no images to evaluate on"):
+    with pytest.raises(
+        ValueError, match=r"^there are no images to evaluate on: this part of the data is empty$"
+    ):
         evaluate(make_model(), [])
 
 
 def test_a_whole_data_set_is_not_one_part(make_model, make_loaders):
-    with pytest.raises(ValueError, match="is no Iterable: give one part, as load"):
+    with pytest.raises(
+        ValueError, match=r"^batches = .* is no Iterable: give one part, as loaders.test$"
+    ):
         evaluate(make_model(), make_loaders())
 
 
