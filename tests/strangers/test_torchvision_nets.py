@@ -1,5 +1,7 @@
 """Forty nets of torchvision, held against torch's own counters, shapes and gradients."""
 
+from functools import cache
+
 import pytest
 import torch
 import torchvision
@@ -70,6 +72,13 @@ def build(name: str, device: str = "meta") -> nn.Module:
         return torchvision.models.get_model(name, weights=None, **switches).to(device).eval()
 
 
+@cache
+def looked_at(name: str) -> tuple[nn.Module, dict[str, list[tuple[int, ...]]], int]:
+    """A net on the meta device, the shapes of its outputs, its multiply-adds: for several tests."""
+    net = build(name)
+    return net, *shapes_and_work(net, torch.empty(1, *size_of(name), device="meta"))
+
+
 def is_leaf(part: nn.Module) -> bool:
     return not list(part.children()) or type(part).__module__.startswith("torch.nn.modules.act")
 
@@ -84,10 +93,7 @@ def test_there_are_forty() -> None:
 
 @pytest.mark.parametrize("name", NETS)
 def test_what_is_said_of_a_net_is_what_torch_says(name: str) -> None:
-    net, size = build(name), size_of(name)
-    pictures = torch.empty(1, *size, device="meta")
-    shapes, work = shapes_and_work(net, pictures)
-
+    (net, shapes, work), size = looked_at(name), size_of(name)
     found = summary(net, size)
     assert found.parameters == sum(parameter.numel() for parameter in net.parameters())
     assert found.multiply_adds == work
@@ -96,7 +102,7 @@ def test_what_is_said_of_a_net_is_what_torch_says(name: str) -> None:
             assert row.output_shape in shapes[row.name], row.name
 
     layer, side = NETS[name]
-    assert last_conv(net, pictures) == layer
+    assert last_conv(net, torch.empty(1, *size, device="meta")) == layer
     assert shapes[layer][-1][1:] == (side, side)
 
 
@@ -109,9 +115,8 @@ FOLLOWED = ["alexnet", "vgg11_bn", "squeezenet1_1", "resnet18", "densenet121", "
 
 @pytest.mark.parametrize("name", FOLLOWED)
 def test_the_steps_of_a_net_are_all_its_layers_with_their_sizes(name: str) -> None:
-    net, size = build(name), size_of(name)
-    shapes, _ = shapes_and_work(net, torch.empty(1, *size, device="meta"))
-    steps = list_steps(net, size, is_leaf)
+    net, shapes, _ = looked_at(name)
+    steps = list_steps(net, size_of(name), is_leaf)
     for step in steps:
         if step.name:
             assert step.shapes[0] in shapes[step.name], step.name
@@ -123,9 +128,8 @@ def test_the_steps_of_a_net_are_all_its_layers_with_their_sizes(name: str) -> No
 
 @pytest.mark.parametrize("name", ["alexnet", "vgg11", "squeezenet1_1", "resnet18", "googlenet"])
 def test_a_small_net_is_drawn_with_its_sizes(name: str) -> None:
-    net = build(name)
+    net, shapes, _ = looked_at(name)
     shown = [text.get_text() for text in plot_block(net, (3, 224, 224)).axes[0].texts]
-    shapes, _ = shapes_and_work(net, torch.empty(1, 3, 224, 224, device="meta"))
     for layer, [*_, shape] in shapes.items():
         if isinstance(net.get_submodule(layer), nn.Conv2d):
             kernel = "×".join(map(str, net.get_submodule(layer).kernel_size))
@@ -136,7 +140,7 @@ def test_a_small_net_is_drawn_with_its_sizes(name: str) -> None:
 @pytest.mark.parametrize("name", ["densenet121", "maxvit_t"])
 def test_a_net_of_many_steps_is_refused(name: str) -> None:
     with pytest.raises(ValueError, match=r"has \d+ steps, of which 100 can be drawn: draw its"):
-        plot_block(build(name), (3, 224, 224))
+        plot_block(looked_at(name)[0], (3, 224, 224))
 
 
 @pytest.mark.parametrize(

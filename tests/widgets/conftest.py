@@ -1,6 +1,7 @@
 """Fixtures of the widget tests: pages without a network, one JupyterLab."""
 
 import json
+import math
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -89,8 +90,8 @@ def same() -> Callable[[Any, Any], bool]:
             return a.keys() == b.keys() and all(agree(a[key], b[key]) for key in a)
         if isinstance(a, list) and isinstance(b, list):
             return len(a) == len(b) and all(map(agree, a, b))
-        if isinstance(a, float) or isinstance(b, float):
-            return bool(a == pytest.approx(b, rel=1e-9, abs=1e-9))
+        if float in (type(a), type(b)) and {type(a), type(b)} <= {float, int}:
+            return math.isclose(a, b, rel_tol=1e-9, abs_tol=1e-9)
         return bool(a == b)
 
     return agree
