@@ -22,6 +22,7 @@ from nbgrader.preprocessors import (
 )
 
 from convnet_grader.execute import SandboxedExecute
+from convnet_grader.feedback import ByTask, harmless
 from convnet_grader.preprocessors import RequireEvidence, RestoreCells, WithholdHidden
 from convnet_grader.sandbox import Limits
 
@@ -69,12 +70,13 @@ c.IgnorePattern.enabled = True
 c.IgnorePattern.pattern = r"(?s).*"
 
 c.GenerateFeedback.preprocessors = [
-    "nbgrader.preprocessors.GetGrades",
-    "nbconvert.preprocessors.CSSHTMLHeaderPreprocessor",
     WithholdHidden,  # ours: hidden checks that a student's code printed
     ClearHiddenTests,  # grading wrote them back into the notebook
+    ByTask,  # ours: grades, arranged for the page
 ]
-# What students open must not fetch anything: a template of ours takes the place of one file.
+# The page is our template, and what a student's code wrote passes through a filter.
+c.HTMLExporter.filters = {"harmless": harmless}
+c.HTMLExporter.exclude_anchor_links = True
 c.HTMLExporter.extra_template_basedirs = [
     str(root / "classroom" / "templates"),
     str(Path(nbgrader.__file__).parent / "server_extensions" / "formgrader" / "templates"),

@@ -17,6 +17,7 @@ __all__ = [
     "WithholdHidden",
     "cells_with_role",
     "copies_of",
+    "handed_out",
 ]
 
 Converted = tuple[NotebookNode, dict[str, Any]]
@@ -35,7 +36,7 @@ class RestoreCells(NbGraderPreprocessor):
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> Converted:
         """Restore the roles in one submitted notebook."""
-        ours = self._handed_out(resources)
+        ours = cells_with_role(handed_out(self, resources))
         theirs = list(map(_chosen, ours, copies_of(ours, nb.cells)))
         for cell in nb.cells:
             cell.metadata.pop("nbgrader", None)
@@ -50,12 +51,12 @@ class RestoreCells(NbGraderPreprocessor):
                 place = _position(found, nb.cells)
         return nb, resources
 
-    def _handed_out(self, resources: dict[str, Any]) -> list[NotebookNode]:
-        """Return the cells of the exercise, as it was handed out, that have a role."""
-        course, names = CourseDirectory(parent=self), resources["nbgrader"]
-        folder = course.format_path(course.release_directory, ".", names["assignment"])
-        notebook = nbformat.read(Path(folder) / f"{names['notebook']}.ipynb", as_version=4)
-        return cells_with_role(notebook)
+
+def handed_out(step: NbGraderPreprocessor, resources: dict[str, Any]) -> NotebookNode:
+    """Return the exercise that a step works on, as it was handed out."""
+    course, names = CourseDirectory(parent=step), resources["nbgrader"]
+    folder = course.format_path(course.release_directory, ".", names["assignment"])
+    return nbformat.read(Path(folder) / f"{names['notebook']}.ipynb", as_version=4)
 
 
 def cells_with_role(notebook: NotebookNode) -> list[NotebookNode]:
