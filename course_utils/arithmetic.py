@@ -14,6 +14,7 @@ Python's integers come out, and what no layer could do raises `ValueError` with 
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from itertools import accumulate
 from math import inf
 from typing import Any, Literal, TypeVar
@@ -85,10 +86,14 @@ def output_size(
     >>> output_size(6, k=3, s=2), output_size(6, k=3, s=2, ceil_mode=True)
     (2, 3)
     """
-    rule = _ceil_axis if flag("ceil_mode", ceil_mode) else _floor_axis
-    if isinstance(p, str) and p == "same":
-        return _per_axis(_same_axis, n=n, k=k, s=s, dilation=dilation)
-    return _per_axis(rule, n=n, k=k, s=s, p=_unnamed(p), dilation=dilation)
+    rule = partial(_windows, ceil_mode=flag("ceil_mode", ceil_mode))
+    if isinstance(p, str):
+        if p == "same":
+            return _per_axis(_same_axis, n=n, k=k, s=s, dilation=dilation)
+        if p != "valid":
+            raise ValueError(f'p = {p!r} is unknown: give a number, "same" or "valid"')
+        p = 0
+    return _per_axis(rule, n=n, k=k, s=s, p=p, dilation=dilation)
 
 
 def pool_output_size(
@@ -401,19 +406,19 @@ def _effective(k: int, dilation: int) -> int:
     return dilation * (k - 1) + 1
 
 
-def _floor_axis(n: int, k: int, s: int, p: int, dilation: int) -> int:
+def _windows(n: int, k: int, s: int, p: int, dilation: int, *, ceil_mode: bool) -> int:
     spare = n + 2 * p - _effective(k, dilation)
-    if spare < 0:
-        raise ValueError(_too_large(k, dilation, n, p))
-    return spare // s + 1
-
-
-def _ceil_axis(n: int, k: int, s: int, p: int, dilation: int) -> int:
-    windows = -((_effective(k, dilation) - n - 2 * p) // s) + 1
-    if (windows - 1) * s >= n + p:
+    windows = 1 + (-(-spare // s) if ceil_mode else spare // s)
+    if ceil_mode and (windows - 1) * s >= n + p:
         windows -= 1  # the last window would start in the right padding and see no pixel
     if windows < 1:
-        raise ValueError(_too_large(k, dilation, n, p))
+        kernel = f"kernel {k}"
+        if dilation > 1:
+            kernel += f" with dilation {dilation}, which covers {_effective(k, dilation)} pixels,"
+        raise ValueError(
+            f"{kernel} is larger than the padded input {n + 2 * p} (n = {n}, p = {p}): "
+            f"use a smaller kernel, more padding or a larger image"
+        )
     return windows
 
 
@@ -426,24 +431,8 @@ def _same_axis(n: int, k: int, s: int, dilation: int) -> int:
     return n
 
 
-def _unnamed(p: Size | str) -> Size:
-    if isinstance(p, str) and p != "valid":
-        raise ValueError(f'p = {p!r} is unknown: give a number, "same" or "valid"')
-    return 0 if isinstance(p, str) else p
-
-
 def _check_pool_padding(k: int, p: int) -> int:
     half = k // 2  # of the undilated window, as PyTorch has it
     if p > half:
         raise ValueError(f"padding {p} is more than half the pooling window {k}: at most {half}")
     return p
-
-
-def _too_large(k: int, dilation: int, n: int, p: int) -> str:
-    kernel = f"kernel {k}"
-    if dilation > 1:
-        kernel += f" with dilation {dilation}, which covers {_effective(k, dilation)} pixels,"
-    return (
-        f"{kernel} is larger than the padded input {n + 2 * p} (n = {n}, p = {p}): "
-        f"use a smaller kernel, more padding or a larger image"
-    )

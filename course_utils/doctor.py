@@ -105,8 +105,8 @@ def doctor(everything: bool = False) -> Report:
         *(Finding(f"data: {name}", GOOD, data.status(name)) for name in data.names()),
     ]
     if everything:
-        findings.append(Finding("waiting threads", GOOD, startup.explain_waiting()))
-        findings.append(Finding("freed memory", GOOD, startup.explain_memory()))
+        explained = startup.explain_environment().items()
+        findings += [Finding(matter, GOOD, found) for matter, found in explained]
     return Report(tuple(findings))
 
 

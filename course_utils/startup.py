@@ -7,7 +7,7 @@ torch, so that a program can ask here first.
 
 import os
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from math import floor
@@ -17,9 +17,8 @@ __all__ = [
     "SPIN_COUNT",
     "VARIABLES",
     "Processors",
-    "explain_memory",
+    "explain_environment",
     "explain_threads",
-    "explain_waiting",
     "find_processors",
     "limited_threads",
     "recommended_environment",
@@ -28,7 +27,8 @@ __all__ = [
 ]
 
 COUNT_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-WAITING_VARIABLES = ("OMP_WAIT_POLICY", "GOMP_SPINCOUNT")
+# Whoever has set one of these has decided the matter; the first is set where nobody has.
+WAITING_VARIABLES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 MEMORY_VARIABLES = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 VARIABLES = (*WAITING_VARIABLES, *MEMORY_VARIABLES)
 
@@ -49,6 +49,10 @@ TUNABLES = {
     "glibc.malloc.hugetlb": 1,
     "glibc.malloc.mmap_threshold": 32 * 2**20,
     "glibc.malloc.trim_threshold": 2**30,
+}
+ADVICE = {
+    WAITING_VARIABLES: str(SPIN_COUNT),
+    MEMORY_VARIABLES: ":".join(f"{name}={value}" for name, value in TUNABLES.items()),
 }
 
 
@@ -121,7 +125,7 @@ def limited_threads(num_processes: int = 1) -> Iterator[int]:
     import torch  # here, so that the module can be imported before torch
 
     before = count = torch.get_num_threads()
-    if not _first_set(COUNT_VARIABLES, os.environ):
+    if not _first_set(COUNT_VARIABLES):
         count = min(before, recommended_threads(find_processors(), num_processes))
     try:
         if count != before:
@@ -132,21 +136,16 @@ def limited_threads(num_processes: int = 1) -> Iterator[int]:
             torch.set_num_threads(before)
 
 
-def recommended_environment(environment: Mapping[str, str] = os.environ) -> dict[str, str]:
+def recommended_environment() -> dict[str, str]:
     """Return the variables that a program should set before it starts Python.
 
     They make a waiting thread give its processor away soon (see `SPIN_COUNT`), and a process
     keep the memory that it has freed (see `TUNABLES`). What the user has set about either wins,
     and then nothing is recommended for it. Only Linux has libraries that read them.
     """
-    advice: dict[str, str] = {}
     if sys.platform != "linux":
-        return advice
-    if not _first_set(WAITING_VARIABLES, environment):
-        advice["GOMP_SPINCOUNT"] = str(SPIN_COUNT)
-    if not _first_set(MEMORY_VARIABLES, environment):
-        advice["GLIBC_TUNABLES"] = ":".join(f"{name}={value}" for name, value in TUNABLES.items())
-    return advice
+        return {}
+    return {names[0]: value for names, value in ADVICE.items() if not _first_set(names)}
 
 
 def start_again_as_recommended() -> None:
@@ -161,13 +160,10 @@ def start_again_as_recommended() -> None:
         os.execve(sys.executable, words, {**os.environ, **missing})
 
 
-def explain_threads(
-    processors: Processors | None = None, environment: Mapping[str, str] = os.environ
-) -> str:
+def explain_threads() -> str:
     """Say in a sentence how many threads training uses, and why."""
-    processors = processors or find_processors()
-    name = _first_set(COUNT_VARIABLES, environment)
-    count = environment[name] if name else str(recommended_threads(processors))
+    processors, name = find_processors(), _first_set(COUNT_VARIABLES)
+    count = os.environ[name] if name else str(recommended_threads(processors))
     reason = f"this process may use {processors.logical} processors on {processors.physical} cores"
     if name:
         reason = f"{name} says so"
@@ -176,39 +172,35 @@ def explain_threads(
     return f"Training uses {count} thread{'' if count == '1' else 's'}: {reason}."
 
 
-def explain_waiting(environment: Mapping[str, str] = os.environ) -> str:
-    """Say in a sentence how waiting threads behave, and what would be better."""
-    good = "Waiting threads give their processor away soon"
-    bad = (
-        "Waiting threads spin, which can make training ten times slower when other programs "
-        "are busy"
-    )
-    return _explain(WAITING_VARIABLES, environment, good, bad)
+def explain_environment() -> dict[str, str]:
+    """Say in a sentence how threads wait and what becomes of freed memory, and what is better."""
+    return {
+        "waiting threads": _explain(
+            WAITING_VARIABLES,
+            good="Waiting threads give their processor away soon",
+            bad="Waiting threads spin, which can make training ten times slower when other "
+            "programs are busy",
+        ),
+        "freed memory": _explain(
+            MEMORY_VARIABLES,
+            good="Memory that a training step frees is kept for the next one",
+            bad="Memory that a training step frees goes back to the system and is fetched again, "
+            "which can make training a tenth slower",
+        ),
+    }
 
 
-def explain_memory(environment: Mapping[str, str] = os.environ) -> str:
-    """Say in a sentence what becomes of freed memory, and what would be better."""
-    good = "Memory that a training step frees is kept for the next one"
-    bad = (
-        "Memory that a training step frees goes back to the system and is fetched again, which "
-        "can make training a tenth slower"
-    )
-    return _explain(MEMORY_VARIABLES, environment, good, bad)
-
-
-def _explain(names: tuple[str, ...], environment: Mapping[str, str], good: str, bad: str) -> str:
+def _explain(names: tuple[str, ...], good: str, bad: str) -> str:
     """Say who has set one of these variables, or what is the matter as nobody has."""
-    advice = {name: value for name, value in recommended_environment({}).items() if name in names}
-    if name := _first_set(names, environment):
-        is_ours = advice.get(name) == environment[name]
-        setting = f"{name}={environment[name]} is set, and is left as it is."
-        return f"{good}: {name} says so." if is_ours else setting
-    if not advice:
+    if name := _first_set(names):
+        setting = f"{name}={os.environ[name]}"
+        is_ours = setting == f"{names[0]}={ADVICE[names]}"
+        return f"{good}: {name} says so." if is_ours else f"{setting} is set, and is left as it is."
+    if sys.platform != "linux":
         return f"{names[0]} and the like mean nothing on this system."
-    setting = " ".join(f"{name}={value}" for name, value in advice.items())
-    return f"{bad}: start Python with {setting} in the environment."
+    return f"{bad}: start Python with {names[0]}={ADVICE[names]} in the environment."
 
 
-def _first_set(names: tuple[str, ...], environment: Mapping[str, str]) -> str | None:
+def _first_set(names: tuple[str, ...]) -> str | None:
     """Return the first of some variables that is set, or None."""
-    return next((name for name in names if name in environment), None)
+    return next((name for name in names if name in os.environ), None)

@@ -11,9 +11,8 @@ from course_utils.startup import (
     TUNABLES,
     VARIABLES,
     Processors,
-    explain_memory,
+    explain_environment,
     explain_threads,
-    explain_waiting,
     find_processors,
     limited_threads,
     recommended_environment,
@@ -81,25 +80,42 @@ def test_the_environment_wins(eight_threads, monkeypatch, name):
         assert count == torch.get_num_threads() == 8
 
 
-def test_explains_the_number_of_threads():
-    text = explain_threads(Processors(16, 8, quota=4.0), {})
+@pytest.fixture
+def setenv(monkeypatch):
+    """A function that leaves these variables, and no other of the course's, in the environment."""
+
+    def set_these(variables):
+        for name in (*COUNT_VARIABLES, *VARIABLES):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+
+    set_these({})
+    return set_these
+
+
+def test_explains_the_number_of_threads(setenv, monkeypatch):
+    monkeypatch.setattr(startup, "find_processors", lambda: Processors(16, 8, quota=4.0))
+    text = explain_threads()
     assert "Training uses 4 threads: this process may use 16 processors on 8 cores" in text
     assert "pays for 4" in text
-    assert "Training uses 1 thread:" in explain_threads(Processors(1, 1), {})
+    monkeypatch.setattr(startup, "find_processors", lambda: Processors(1, 1))
+    assert "Training uses 1 thread:" in explain_threads()
     for count in ("1 thread", "3 threads"):
-        text = explain_threads(Processors(2, 2), {"OMP_NUM_THREADS": count[0]})
-        assert text == f"Training uses {count}: OMP_NUM_THREADS says so."
+        setenv({"OMP_NUM_THREADS": count[0]})
+        assert explain_threads() == f"Training uses {count}: OMP_NUM_THREADS says so."
 
 
 @linux_only
-def test_recommends_how_to_wait_and_what_to_keep():
-    advice = recommended_environment({})
+def test_recommends_how_to_wait_and_what_to_keep(setenv):
+    advice = recommended_environment()
     assert advice == {
         "GOMP_SPINCOUNT": "10000",
         "GLIBC_TUNABLES": "glibc.malloc.hugetlb=1:glibc.malloc.mmap_threshold=33554432:"
         "glibc.malloc.trim_threshold=1073741824",
     }
-    assert recommended_environment(advice) == {}
+    setenv(advice)
+    assert recommended_environment() == {}
 
 
 @linux_only
@@ -111,34 +127,38 @@ def test_recommends_how_to_wait_and_what_to_keep():
         ({"MALLOC_TRIM_THRESHOLD_": "65536"}, {"GOMP_SPINCOUNT"}),
     ],
 )
-def test_what_the_user_has_set_wins(theirs, left):
-    assert set(recommended_environment(theirs)) == left
+def test_what_the_user_has_set_wins(setenv, theirs, left):
+    setenv(theirs)
+    assert set(recommended_environment()) == left
 
 
-def test_nothing_is_recommended_where_nothing_reads_it(monkeypatch):
+def test_nothing_is_recommended_where_nothing_reads_it(setenv, monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
-    assert recommended_environment({}) == {}
-    assert explain_waiting({}) == "OMP_WAIT_POLICY and the like mean nothing on this system."
-    assert explain_memory({}) == "GLIBC_TUNABLES and the like mean nothing on this system."
+    assert recommended_environment() == {}
+    assert explain_environment() == {
+        "waiting threads": "GOMP_SPINCOUNT and the like mean nothing on this system.",
+        "freed memory": "GLIBC_TUNABLES and the like mean nothing on this system.",
+    }
 
 
 @linux_only
-def test_explains_what_is_set_and_what_is_not():
-    passive, trimming = {"OMP_WAIT_POLICY": "passive"}, {"MALLOC_TRIM_THRESHOLD_": "1"}
-    assert explain_waiting(passive) == "OMP_WAIT_POLICY=passive is set, and is left as it is."
-    assert "MALLOC_TRIM_THRESHOLD_=1 is set" in explain_memory(trimming)
-    advice = recommended_environment({})
-    assert explain_waiting(advice).endswith(
-        "give their processor away soon: GOMP_SPINCOUNT says so."
-    )
-    assert explain_memory(advice).endswith("is kept for the next one: GLIBC_TUNABLES says so.")
-    assert "start Python with GOMP_SPINCOUNT=10000 in the env" in explain_waiting({})
-    assert "start Python with GLIBC_TUNABLES=glibc.malloc.hugetlb=1:" in explain_memory({})
+def test_explains_what_is_set_and_what_is_not(setenv):
+    waiting, memory = explain_environment().values()
+    assert "start Python with GOMP_SPINCOUNT=10000 in the env" in waiting
+    assert "start Python with GLIBC_TUNABLES=glibc.malloc.hugetlb=1:" in memory
+    setenv(recommended_environment())
+    waiting, memory = explain_environment().values()
+    assert waiting.endswith("give their processor away soon: GOMP_SPINCOUNT says so.")
+    assert memory.endswith("is kept for the next one: GLIBC_TUNABLES says so.")
+    setenv({"OMP_WAIT_POLICY": "passive", "MALLOC_TRIM_THRESHOLD_": "1"})
+    waiting, memory = explain_environment().values()
+    assert waiting == "OMP_WAIT_POLICY=passive is set, and is left as it is."
+    assert "MALLOC_TRIM_THRESHOLD_=1 is set" in memory
 
 
 def test_can_be_asked_before_torch_is_loaded():
     code = (
-        "import sys; from course_utils import startup; startup.explain_memory(); "
+        "import sys; from course_utils import startup; startup.explain_environment(); "
         "startup.explain_threads(); sys.exit('torch' in sys.modules)"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
@@ -149,7 +169,7 @@ def without_advice():
 
 
 @linux_only
-def test_the_c_library_knows_the_tunables():
+def test_the_c_library_knows_the_tunables(setenv):
     """The loader lists what it knows, with the values in force; older ones have no such list."""
     loaders = ("/lib64/ld-linux-x86-64.so.2", "/lib/ld-linux-aarch64.so.1")
     loader = next(filter(os.path.exists, loaders), None)
@@ -157,7 +177,7 @@ def test_the_c_library_knows_the_tunables():
         pytest.skip("another C library")
     done = subprocess.run(
         [loader, "--list-tunables"],
-        env=without_advice() | recommended_environment({}),
+        env=os.environ | recommended_environment(),
         capture_output=True,
         text=True,
         check=False,
@@ -183,14 +203,14 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
 
 
 @linux_only
-def test_freed_memory_is_kept():
+def test_freed_memory_is_kept(setenv):
     """As recommended, what one step frees the next one takes without asking the system.
 
     In one thread: with glibc 2.43, more threads cost a few faults of their own now and then.
     """
     done = subprocess.run(
         [sys.executable, "-c", CHURN],
-        env=without_advice() | recommended_environment({}) | {"OMP_NUM_THREADS": "1"},
+        env=os.environ | recommended_environment() | {"OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,
         check=True,

@@ -2,8 +2,9 @@
 
     python tools/review_quiz.py                          # all of them
     python tools/review_quiz.py 09_vgg exercises/09_vgg  # only these
+    python tools/review_quiz.py --show 09_vgg            # print them instead
 
-`python -m course_utils.quiz 09_vgg --show` prints a bank with its answers.
+What is printed has answers and feedback; `--seed 7` prints another variant.
 """
 
 import argparse
@@ -19,8 +20,14 @@ from pathlib import Path
 from course_utils.quiz import Bank, load, mark, names, pose
 from course_utils.quiz.answer import Answer, compute
 from course_utils.quiz.bank import Item, common_rules, fill
-from course_utils.quiz.marking import explain, right_answer, wrong_answers
-from course_utils.quiz.render import how_to_answer
+from course_utils.quiz.marking import (
+    answer_in_words,
+    explain,
+    right_answer,
+    where,
+    wrong_answers,
+)
+from course_utils.quiz.render import as_text, how_to_answer
 
 SOURCES = Path(__file__).resolve().parents[1] / "sources" / "lessons"
 SEEDS = range(12)
@@ -207,11 +214,33 @@ def check(name: str) -> list[str]:
         return [str(error)]
 
 
+def report(bank: Bank, seed: str) -> Iterator[str]:
+    """Yield the lines of a bank: each question, what is right, and what a wrong rule gives."""
+    yield f"\n{bank.name}"
+    for number, item in enumerate(bank.items, 1):
+        question = pose(bank, item, seed)
+        yield "\n" + as_text(question, number)
+        yield f"   {item.id}, of kind {item.kind}; read {item.section!r}"
+        yield f"   ANSWER {answer_in_words(question)}\n   BECAUSE {explain(question)}"
+        for rule, wrong in wrong_answers(question):
+            yield f"   {wrong} -> {rule}: {where(question, rule)}"
+
+
 def main() -> None:
-    """Check banks; exit with 1 if anything is wrong."""
+    """Print banks, or check them and exit with 1 if anything is wrong."""
     parser = argparse.ArgumentParser(description="Look for what is wrong with question banks.")
-    parser.add_argument("names", nargs="*", help="such as 09_vgg; default: all")
-    found = {name: check(name) for name in parser.parse_args().names or names()}
+    known = names()
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(known)}"
+    )
+    parser.add_argument("--show", action="store_true", help="print them with their answers instead")
+    parser.add_argument("--seed", default="lesson", help="which variant; default: the lesson's")
+    options = parser.parse_args()
+    if options.show:
+        for name in options.names or known:
+            print(*report(load(name), options.seed), sep="\n")
+        return
+    found = {name: check(name) for name in options.names or known}
     for name, sentences in found.items():
         print(f"{name}: {'; '.join(sentences) or 'nothing wrong found'}")
     sys.exit(1 if any(found.values()) else 0)

@@ -3,7 +3,6 @@
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -180,7 +179,18 @@ def load(
     info = _describe(name, raw, train)
     if generator is None:
         generator = torch.Generator().manual_seed(0)
-    serve = partial(_serve, info, batch_size, device)
+
+    def serve(part: Part, **settings: Any) -> Batches:
+        return Batches(
+            images=part.images.to(device).contiguous(),
+            labels=part.labels.to(device),
+            batch_size=batch_size,
+            mean=info.mean,
+            std=info.std,
+            device=device,
+            **settings,
+        )
+
     return Loaders(
         train=serve(train, shuffle=True, augment=augment, generator=generator),
         val=serve(val),
@@ -266,23 +276,4 @@ def _describe(name: str, raw: RawSet, train: Part) -> DataInfo:
         source=raw.source,
         licence=raw.licence,
         skipped=raw.skipped,
-    )
-
-
-def _serve(
-    info: DataInfo,
-    batch_size: int,
-    device: torch.device,
-    part: Part,
-    **settings: Any,
-) -> Batches:
-    """Return a part as batches."""
-    return Batches(
-        images=part.images.to(device).contiguous(),
-        labels=part.labels.to(device),
-        batch_size=batch_size,
-        mean=info.mean,
-        std=info.std,
-        device=device,
-        **settings,
     )

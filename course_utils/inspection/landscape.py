@@ -4,7 +4,7 @@ A position is the model's parameters plus multiples of one or two directions. Th
 is never moved: each position is evaluated with borrowed parameters.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,7 +14,7 @@ from torch.func import functional_call
 
 from course_utils.arguments import flag, instance, listed, shown
 from course_utils.inspection.capture import in_mode
-from course_utils.inspection.gradients import Loss, cross_entropy
+from course_utils.inspection.gradients import cross_entropy
 from course_utils.runtime import asked
 
 __all__ = ["Direction", "Landscape", "loss_along", "loss_surface", "random_direction"]
@@ -76,17 +76,15 @@ def loss_along(
     direction: Direction,
     positions: Sequence[float] | Tensor,
     *,
-    loss: Loss = cross_entropy,
     training: bool = False,
 ) -> Tensor:
-    """Return the mean loss at multiples of one direction away from a model.
+    """Return the mean cross-entropy at multiples of one direction away from a model.
 
     Args:
         model: The point 0; left as it was, to the last bit.
         batches: (images (N, C, H, W), labels (N,)) each, on the model's device; read once.
         direction: Such as `random_direction` gives, or a gradient times -1.
         positions: Multiples of it.
-        loss: Mean over the pictures of a batch.
         training: The mode of batch normalisation. False uses the running estimates of the
             model at 0 everywhere, as Li et al. do; True the statistics of each batch, which
             follow the weights. Dropout is off in both.
@@ -98,7 +96,7 @@ def loss_along(
         ValueError: There are no batches, no positions, or a step that fits no parameter.
     """
     points = [((direction, step),) for step in _multiples(positions).tolist()]
-    return _losses(model, batches, points, loss, training=training)
+    return _losses(model, batches, points, training=training)
 
 
 def loss_surface(
@@ -106,10 +104,8 @@ def loss_surface(
     batches: Iterable[Batch],
     directions: tuple[Direction, Direction],
     positions: Sequence[float] | Tensor,
-    *,
-    loss: Loss = cross_entropy,
 ) -> Landscape:
-    """Return the mean loss over a square of the plane of two directions through a model.
+    """Return the mean cross-entropy over a square of the plane of two directions.
 
     The cost is one evaluation of all batches for each of len(positions)^2 points.
 
@@ -118,7 +114,6 @@ def loss_surface(
         batches: As in `loss_along`.
         directions: Two, such as two draws of `random_direction`.
         positions: Multiples of each of them.
-        loss: Mean over the pictures of a batch.
 
     Raises:
         ValueError: There are no batches, no positions, or a step that fits no parameter.
@@ -130,7 +125,7 @@ def loss_surface(
         raise ValueError(f"directions = {shown(directions)}: give two, as random_direction does")
     (first, second), steps = pair, _multiples(positions)
     points = [((first, x), (second, y)) for y in steps.tolist() for x in steps.tolist()]
-    losses = _losses(model, batches, points, loss, training=False)
+    losses = _losses(model, batches, points, training=False)
     return Landscape(steps, steps, losses.reshape(len(steps), len(steps)))
 
 
@@ -163,25 +158,19 @@ def _filter_normalised(step: Tensor, parameter: Tensor) -> Tensor:
 
 @torch.no_grad()
 def _losses(
-    model: nn.Module,
-    batches: Iterable[Batch],
-    points: Sequence[Point],
-    loss: Loss,
-    *,
-    training: bool,
+    model: nn.Module, batches: Iterable[Batch], points: Sequence[Point], *, training: bool
 ) -> Tensor:
     """Return the mean loss at each point, (len(points),)."""
     kept = listed("batches", batches)  # a shuffled part would give each point another epoch
     for batch in kept:
         if not (isinstance(batch, tuple | list) and len(batch) == 2 and all(map(is_tensor, batch))):
             raise ValueError(f"batches hold {shown(batch)}: give pairs of images and labels")
-    instance("loss", loss, Callable, "a function of outputs and labels")
     if not kept or not points:
         raise ValueError(f"{len(kept)} batches and {len(points)} positions: give one at least")
     for direction, _ in points[0]:
         _check_direction(model, direction)
     with in_mode(model, training=flag("training", training)):
-        values = [_loss_at(model, kept, _parameters_at(model, point), loss) for point in points]
+        values = [_loss_at(model, kept, _parameters_at(model, point)) for point in points]
     return torch.tensor(values, dtype=torch.float64)
 
 
@@ -194,15 +183,13 @@ def _parameters_at(model: nn.Module, point: Point) -> dict[str, Tensor]:
     return parameters
 
 
-def _loss_at(
-    model: nn.Module, batches: Sequence[Batch], parameters: dict[str, Any], loss: Loss
-) -> float:
+def _loss_at(model: nn.Module, batches: Sequence[Batch], parameters: dict[str, Any]) -> float:
     """Return the mean over all pictures, with these parameters in place of the model's."""
     total, num_images = 0.0, 0
     for images, labels in batches:
         with asked(images):
             outputs = functional_call(model, parameters, (images,))
-        total += float(loss(outputs, labels)) * len(labels)
+        total += float(cross_entropy(outputs, labels)) * len(labels)
         num_images += len(labels)
     return total / num_images
 

@@ -24,6 +24,8 @@ __all__ = [
     "white_noise",
 ]
 
+WIDTH = 200  # units of each layer of a rectifier net
+
 Builder = Callable[[torch.Generator], nn.Module]
 
 
@@ -44,32 +46,24 @@ class RectifierLayer(nn.Module):
         return x + f if self.skip else f
 
 
-def rectifier_net(
-    depth: int,
-    *,
-    skip: bool = False,
-    width: int = 200,
-    generator: torch.Generator,
-) -> nn.Sequential:
+def rectifier_net(depth: int, *, skip: bool = False, generator: torch.Generator) -> nn.Sequential:
     """Build a fresh net from one number to one number, to look at its derivative.
 
     Args:
         depth: Rectifier layers.
         skip: Whether each layer adds to its input instead of replacing it.
-        width: Units of each layer.
         generator: Draws the weights, by He et al. 2015.
 
     Raises:
-        ValueError: Depth or width is below 1.
+        ValueError: The depth is below 1.
 
     Source: Balduzzi et al. 2017, section 2 and figure 1: 200 units a layer, input a number.
     Differs: all nets are normalised by the whole grid; random shifts of the first
         normalisation give each kink of layer 1 its own place.
     """
-    if depth < 1 or width < 1:
-        raise ValueError(f"depth {depth} and width {width}: a net has at least 1 of each")
-    first, last = nn.Linear(1, width, bias=False), nn.Linear(width, 1, bias=False)
-    net = nn.Sequential(first, *(RectifierLayer(width, skip) for _ in range(depth)), last)
+    layers = [RectifierLayer(WIDTH, skip) for _ in range(whole("depth", depth))]
+    first, last = nn.Linear(1, WIDTH, bias=False), nn.Linear(WIDTH, 1, bias=False)
+    net = nn.Sequential(first, *layers, last)
     for module in net.modules():
         if isinstance(module, nn.Linear):
             fan_in = module.weight.shape[1]

@@ -1,6 +1,6 @@
 """AlexNet: two towers of 2012, the later single tower, and a small one for 28 and 32 px."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import nn
@@ -9,7 +9,7 @@ from course_utils.models.choices import Share, checked
 from course_utils.models.initialization import gaussian_, he_normal_
 from course_utils.models.normalization import LocalResponseNorm
 
-__all__ = ["AlexNet", "OneTowerAlexNet", "SmallAlexNet", "alexnet", "alexnet_small"]
+__all__ = ["AlexNet", "SmallAlexNet", "alexnet", "alexnet_small"]
 
 
 class AlexNet(nn.Module):
@@ -61,48 +61,6 @@ class AlexNet(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Turn images (N, C, 227, 227) into logits (N, num_classes)."""
-        return self.classifier(self.features(images))
-
-
-class OneTowerAlexNet(nn.Module):
-    """The single-tower AlexNet that torchvision carries: other widths, no groups, no LRN.
-
-    Source: Krizhevsky 2014 (One weird trick), section 5; torchvision.models.alexnet.
-    Differs: from the paper of 2012: widths 64-192-384-256-256, padding 2 on the first layer so
-        that 224 gives 55, no normalisation, dropout before the linear layers and not after.
-    """
-
-    def __init__(self, in_channels: int = 3, num_classes: int = 1000, dropout: float = 0.5) -> None:
-        super().__init__()
-        self.features = nn.Sequential(
-            nn.Conv2d(in_channels, 64, kernel_size=11, stride=4, padding=2),  # (N, 64, 55, 55)
-            nn.ReLU(),
-            nn.MaxPool2d(kernel_size=3, stride=2),  # (N, 64, 27, 27)
-            nn.Conv2d(64, 192, kernel_size=5, padding=2),  # (N, 192, 27, 27)
-            nn.ReLU(),
-            nn.MaxPool2d(kernel_size=3, stride=2),  # (N, 192, 13, 13)
-            nn.Conv2d(192, 384, kernel_size=3, padding=1),  # (N, 384, 13, 13)
-            nn.ReLU(),
-            nn.Conv2d(384, 256, kernel_size=3, padding=1),  # (N, 256, 13, 13)
-            nn.ReLU(),
-            nn.Conv2d(256, 256, kernel_size=3, padding=1),  # (N, 256, 13, 13)
-            nn.ReLU(),
-            nn.MaxPool2d(kernel_size=3, stride=2),  # (N, 256, 6, 6)
-            nn.AdaptiveAvgPool2d(6),  # (N, 256, 6, 6)
-        )
-        self.classifier = nn.Sequential(
-            nn.Flatten(),  # (N, 9216)
-            nn.Dropout(dropout),
-            nn.Linear(256 * 6 * 6, 4096),
-            nn.ReLU(),
-            nn.Dropout(dropout),
-            nn.Linear(4096, 4096),
-            nn.ReLU(),
-            nn.Linear(4096, num_classes),  # (N, num_classes)
-        )
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Turn images (N, C, 224, 224) into logits (N, num_classes)."""
         return self.classifier(self.features(images))
 
 
@@ -158,7 +116,7 @@ class SmallAlexNet(nn.Module):
 @checked
 def alexnet(
     *, in_channels: int, num_classes: int, one_tower: bool = False, dropout: Share = 0.5
-) -> AlexNet | OneTowerAlexNet:
+) -> nn.Module:
     """Build AlexNet with the initial weights of its paper.
 
     Weights come from N(0, 0.01^2). Biases are 1 in the second, fourth and fifth convolution and
@@ -167,15 +125,24 @@ def alexnet(
     Args:
         in_channels: Channels of the images.
         num_classes: Number of logits.
-        one_tower: Whether it is torchvision's net, see `OneTowerAlexNet`.
+        one_tower: Whether it is torchvision's net, for 224x224: widths 64-192-384-256-256, no
+            groups, no LRN, and dropout before the linear layers.
         dropout: Share of the hidden units switched off in training.
 
-    Source: Krizhevsky et al. 2012, section 5.
+    Source: Krizhevsky et al. 2012, section 5; one tower: Krizhevsky 2014 (One weird trick),
+        section 5.
     """
-    network = OneTowerAlexNet if one_tower else AlexNet
-    model = gaussian_(network(in_channels, num_classes, dropout), std=0.01)
+    if one_tower:
+        from torchvision.models import AlexNet as OneTower  # importing it takes as long as torch
+
+        model: Any = OneTower(num_classes, dropout)
+        if in_channels != 3:
+            model.features[0] = nn.Conv2d(in_channels, 64, kernel_size=11, stride=4, padding=2)
+    else:
+        model = AlexNet(in_channels, num_classes, dropout)
     convolutions = [m for m in model.features if isinstance(m, nn.Conv2d)]
     linears = [m for m in model.classifier if isinstance(m, nn.Linear)]
+    gaussian_(model, std=0.01)
     for layer in (convolutions[1], convolutions[3], convolutions[4], *linears[:2]):
         nn.init.ones_(layer.get_parameter("bias"))
     return model

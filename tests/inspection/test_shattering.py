@@ -36,7 +36,7 @@ def test_gradients_are_those_of_each_input_alone() -> None:
 
 
 def test_normalisation_does_not_tie_the_inputs_together() -> None:
-    net = rectifier_net(3, width=16, generator=seeded()).double()
+    net = rectifier_net(3, generator=seeded()).double()
     grid = torch.linspace(-2, 2, 64, dtype=torch.float64)
     gradients = input_gradients(net, grid)
     shattering.settle_norms_(net, grid[:, None])
@@ -49,7 +49,7 @@ def test_normalisation_does_not_tie_the_inputs_together() -> None:
 
 
 def test_the_model_comes_back_as_it_was() -> None:
-    net = rectifier_net(2, width=8, generator=seeded())
+    net = rectifier_net(2, generator=seeded())
     before = {name: value.clone() for name, value in net.state_dict().items()}
     input_gradients(net.eval(), torch.linspace(-1, 1, 32))
     assert not net.training and net[1].norm.momentum == 0.1
@@ -103,7 +103,7 @@ def test_depth_shatters_plain_nets_and_spares_skips() -> None:
 
 
 def test_a_skip_of_weight_nothing_is_the_identity() -> None:
-    net = rectifier_net(5, skip=True, width=8, generator=seeded())
+    net = rectifier_net(5, skip=True, generator=seeded())
     for layer in net[1:-1]:
         nn.init.zeros_(layer.mix.weight)
     x = torch.randn(4, 1, generator=seeded())
@@ -114,7 +114,7 @@ def test_nets_are_drawn_from_the_generator() -> None:
     grid = torch.linspace(-1, 1, 16)
 
     def build(draws: torch.Generator) -> nn.Module:
-        return rectifier_net(2, width=8, generator=draws)
+        return rectifier_net(2, generator=draws)
 
     first, again = (gradient_series(build, grid, num_nets=2, generator=seeded(7)) for _ in "ab")
     assert first.shape == (2, 16) and torch.equal(first, again)
@@ -122,8 +122,8 @@ def test_nets_are_drawn_from_the_generator() -> None:
 
 
 def test_what_cannot_be_built_is_refused() -> None:
-    with pytest.raises(ValueError, match="depth 0 and width 5"):
-        rectifier_net(0, width=5, generator=seeded())
+    with pytest.raises(ValueError, match="depth = 0 is too small"):
+        rectifier_net(0, generator=seeded())
     with pytest.raises(ValueError, match="num_nets = 0 is too small"):
         gradient_series(lambda draws: Square(), torch.ones(2), num_nets=0, generator=seeded())
 

@@ -86,6 +86,20 @@ def test_alexnet_s_towers_meet_in_the_third_convolution_only():
     assert all(m.groups == 1 for m in small.features if isinstance(m, nn.Conv2d))
 
 
+@pytest.mark.parametrize("in_channels", [1, 3])
+def test_torchvision_s_single_tower_takes_what_it_is_built_with(in_channels):
+    with torch.device("meta"):
+        model = build(
+            "alexnet", one_tower=True, in_channels=in_channels, num_classes=7, dropout=0.25
+        )
+        for size in (67, 96, 224):
+            assert model(torch.zeros(2, in_channels, size, size)).shape == (2, 7)
+    assert [m.p for m in model.modules() if isinstance(m, nn.Dropout)] == [0.25, 0.25]
+    convolutions = [m for m in model.modules() if isinstance(m, nn.Conv2d)]
+    assert [m.out_channels for m in convolutions] == [64, 192, 384, 256, 256]
+    assert (convolutions[0].stride, convolutions[0].padding) == ((4, 4), (2, 2))
+
+
 def test_a_vgg_block_follows_its_line():
     block = VGGBlock(3, 8, "3 LRN 1", batch_norm=False)
     kinds = [type(m).__name__ for m in block]

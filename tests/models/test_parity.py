@@ -15,7 +15,7 @@ from torchvision_keys import from_torchvision
 from course_utils import models
 
 # Height and width, of a square picture and of one that is wider.
-ALEXNET_SIZES, GOOGLE_SIZES = ((67, 67), (67, 96)), ((79, 79), (79, 96))
+GOOGLE_SIZES = ((79, 79), (79, 96))
 RESNET_SIZES, DENSENET_SIZES = ((48, 48), (48, 64)), ((40, 40), (40, 64))
 VGG_SIZES = ((32, 32), (32, 64))
 V15 = {"stride_on": "3x3"}
@@ -23,7 +23,6 @@ PORT = {"variant": "torchvision"}
 
 # ours, switches, torchvision's, its arguments, two sizes
 CASES = [
-    ("alexnet", {"one_tower": True}, zoo.alexnet, {}, ALEXNET_SIZES),
     *(
         (name, {"norm": norm}, getattr(zoo, name + suffix), {}, VGG_SIZES)
         for name in ("vgg11", "vgg13", "vgg16", "vgg19")

@@ -9,7 +9,6 @@ from hypothesis import assume, given, strategies
 
 from course_utils import quiz
 from course_utils.quiz import marking
-from course_utils.quiz.__main__ import report
 from course_utils.quiz.bank import fill, written
 
 
@@ -265,11 +264,3 @@ def test_texts_are_filled() -> None:
         "2.5",
         "15",
     ]
-
-
-def test_a_bank_is_printed_with_its_answers_for_whoever_asks_for_them() -> None:
-    bank = quiz.load("07_lenet")
-    text = "\n".join(report(bank, "lesson", answers=True))
-    assert text.count("ANSWER") == text.count("BECAUSE") == len(bank.items)
-    assert "step_without_gradient: That comes out where" in text
-    assert "ANSWER" not in "\n".join(report(bank, "lesson", answers=False))

@@ -1,9 +1,9 @@
 """What torchvision calls a weight, and what we call the same weight.
 
 For holding our models against torchvision's: `model.load_state_dict(from_torchvision(weights,
-model))`. The switches must fit torchvision's variant: `alexnet(one_tower=True)`, `vgg16(norm="none"
-or "batch")`, `googlenet(variant="torchvision")`, `resnet18(shortcut="B")`,
-`resnet50(stride_on="3x3")`, `densenet121()`.
+model))`. The switches must fit torchvision's variant: `vgg16(norm="none" or "batch")`,
+`googlenet(variant="torchvision")`, `resnet18(shortcut="B")`, `resnet50(stride_on="3x3")`,
+`densenet121()`. With `alexnet(one_tower=True)` the net is torchvision's own.
 """
 
 import re
@@ -12,7 +12,6 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from course_utils.models.alexnet import OneTowerAlexNet
 from course_utils.models.densenet import DenseNet
 from course_utils.models.googlenet import GoogLeNet
 from course_utils.models.resnet import ResNet
@@ -20,8 +19,6 @@ from course_utils.models.vgg import VGG
 
 Rule = tuple[str, str | Callable[[re.Match[str]], str]]
 """A regular expression, and what replaces each of its matches."""
-
-ALEXNET: list[Rule] = [(r"^classifier\.(\d)", lambda m: f"classifier.{int(m[1]) + 1}")]
 
 RESNET: list[Rule] = [
     (r"^conv1\.", "stem.0."),
@@ -82,7 +79,7 @@ def rules_for(model: nn.Module) -> list[Rule]:
     """
     if isinstance(model, VGG):
         return vgg_rules(model)
-    fixed = {OneTowerAlexNet: ALEXNET, ResNet: RESNET, DenseNet: DENSENET, GoogLeNet: GOOGLENET}
+    fixed = {ResNet: RESNET, DenseNet: DENSENET, GoogLeNet: GOOGLENET}
     if type(model) not in fixed:
         raise ValueError(f"torchvision has no counterpart of {type(model).__name__}")
     return fixed[type(model)]
