@@ -74,7 +74,9 @@ def encode(value: Any, keep: Callable[[Any], int]) -> Any:
     value = _without_numpy(value)
     if value is None or type(value) is bool:
         return value
-    for base, plain in ((int, int.__int__), (float, float.__float__), (str, str.__str__)):
+    plainly: list[tuple[type, Callable[[Any], Any]]]
+    plainly = [(int, int.__int__), (float, float.__float__), (str, str.__str__)]
+    for base, plain in plainly:
         if isinstance(value, base):  # of a class of the learner's own, too: the value counts
             return plain(value)
     for kind in (list, tuple, set, frozenset):
@@ -208,8 +210,9 @@ def _error(data: dict[str, Any]) -> BaseException:
     known = (getattr(builtins, each, None) for each in data["names"])
     fitting = (each for each in known if isinstance(each, type))
     base = next((each for each in fitting if issubclass(each, Exception | SystemExit)), Exception)
-    kind = type(name, (base,), {"__str__": lambda self: message, "place": data["place"]})
-    return kind.__new__(kind)
+    kind: Any = type(name, (base,), {"__str__": lambda self: message, "place": data["place"]})
+    error: BaseException = kind.__new__(kind)
+    return error
 
 
 # --- The learner's side ------------------------------------------------------------------------

@@ -188,7 +188,7 @@ TRICKS |= {
         "from pathlib import Path\nplace = Path(checks.__file__).parent / 'quiz' / 'banks'\n"
         "found = [file.read_bytes() for file in place.rglob('*') if 'answers' in file.name]\n"
         "wider = 1 if any(found) else wider",
-        None,
+        "asks the quiz for its own answers",
     ),
     "redefined_helper": ("def check_small(twice): pass", "its code defines check_small, as the"),
     # Against this way of grading: what carries questions and answers, and what watches operators.
@@ -269,6 +269,10 @@ def graded(bubblewrap, tmp_path_factory):
     prepare(batch)
     maker = light.Maker(nbformat.read(batch.notebook("exercises"), as_version=4), None)
     students = {"honest": RIGHT | {"wider": f"{HONEST}\n{RIGHT['wider']}"}}
+    students["imports"] = RIGHT | {
+        "setup": f"{SETUP}\nimport numpy as np",
+        "twice": "def twice(x):\n    return np.asarray(2 * x)",
+    }
     students |= {
         name: WRONG | ({"wider": f"{WRONG['wider']}\n{code}"} if code else BESIDES[name][0])
         for name, (code, _) in TRICKS.items()
@@ -283,6 +287,12 @@ def graded(bubblewrap, tmp_path_factory):
         if kind == "look":
             remarks[student.replace("-", "_")].append(reason)
     return points, remarks
+
+
+def test_an_import_in_the_setup_is_kept_and_the_teacher_is_told(graded):
+    points, remarks = graded
+    assert points["imports"] == 4.0
+    assert remarks["imports"] == ["setup was changed: both versions run, ours first"]
 
 
 def test_honest_work_gets_its_points_and_no_remark(graded):

@@ -34,8 +34,7 @@ def run(cells, names):
 class Court:
     """A judge, and what the harness makes of a student's names; only the kernel is left out."""
 
-    def __init__(self, monkeypatch, names, tests, *, setup="", student="kim", seconds=100):
-        monkeypatch.setattr(harness, "_audited", list)
+    def __init__(self, names, tests, *, setup="", student="kim", seconds=100):
         asked = questions(list(tests.values()))
         self.judge = Judge(student, setup, asked, seconds)
         sources = list(tests.values())
@@ -43,7 +42,7 @@ class Court:
             name: harness._space(name, gatherers(sources[: number + 1]))
             for number, name in enumerate(tests)
         }
-        self.tests, self.answer = tests, harness._answering(names, spaces)
+        self.tests, self.answer = tests, harness._answering(names, spaces, [])
 
     def verdict(self, name, points=10, draw=1):
         self.answer(harness.json.dumps({"do": "begin", "cell": name, "seed": draw}))
@@ -54,12 +53,12 @@ class Court:
 
 
 @pytest.fixture
-def court(monkeypatch):
+def court():
     """A function that opens a court."""
     opened = []
 
     def open_court(names, tests, **more):
-        opened.append(Court(monkeypatch, names, tests, **more))
+        opened.append(Court(names, tests, **more))
         return opened[-1]
 
     yield open_court

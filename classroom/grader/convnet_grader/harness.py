@@ -31,6 +31,7 @@ CHANGING = {
     "builtins.runfile", "IPython.core.interactiveshell.InteractiveShell._instance",
 }  # fmt: skip
 """What IPython itself replaces while a notebook runs."""
+ASKED = "asks the quiz for its own answers"
 EVENTS = {
     "sys.setprofile": "sets a profile function",
     "sys.settrace": "sets a trace function",
@@ -54,9 +55,10 @@ def install(student: str, cells: dict[str, str], asked: dict[str, Any]) -> None:
 
     shell: Any = get_ipython()
     spaces = {name: _space(name, source) for name, source in cells.items()}
+    noted = _audited()
     if asked:
-        _give_numbers(asked)
-    answer = _answering(shell.user_ns, spaces)
+        _give_numbers(asked, noted)
+    answer = _answering(shell.user_ns, spaces, noted)
     kernel, session = shell.kernel, shell.kernel.session
 
     def handle(stream: Any, ident: Any, parent: dict[str, Any]) -> None:
@@ -76,11 +78,11 @@ def _space(name: str, source: str) -> dict[str, Any]:
     return space
 
 
-def _answering(names: dict[str, Any], spaces: dict[str, dict[str, Any]]) -> Any:
+def _answering(names: dict[str, Any], spaces: dict[str, dict[str, Any]], noted: list[str]) -> Any:
     """Return what answers the judge's requests."""
     from course_utils.beside import Answerer
 
-    answerer, noted, before = Answerer(names, {}), _audited(), _state()
+    answerer, before = Answerer(names, {}), _state()
     checks = vars(sys.modules.get("course_utils.checks") or sys)
 
     def begin(request: dict[str, Any]) -> str:
@@ -101,16 +103,24 @@ def _answering(names: dict[str, Any], spaces: dict[str, dict[str, Any]]) -> Any:
     return answer
 
 
-def _give_numbers(asked: dict[str, Any]) -> None:
+def _give_numbers(asked: dict[str, Any], noted: list[str]) -> None:
     """Let the quiz show the numbers that it is given: what draws them knows the answers."""
     from course_utils.quiz import bank as banks
     from course_utils.quiz import exercise
     from course_utils.quiz.variants import Question
 
+    class Shown(Question):
+        """A question without its answer."""
+
+        @property
+        def answer(self) -> Any:
+            noted.append(ASKED)
+            raise ValueError("the answers of the quiz are not here")
+
     def question(bank: str, item: str, student_id: object = None) -> Question:
         found, given = banks.load(bank), asked[f"{bank}/{item}"]
         options = tuple(banks.Option(text) for text in given["options"])
-        return Question(found, found.item(item), given["values"], given["text"], options)
+        return Shown(found, found.item(item), given["values"], given["text"], options)
 
     exercise.question = question
 
@@ -121,8 +131,8 @@ def _audited() -> list[str]:
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         what = EVENTS.get(event)
-        if event == "import" and str(arguments[0]).endswith(".answers"):
-            what = "asks the quiz for its own answers"
+        if event == "open" and "/answers." in str(arguments[0]):
+            what = ASKED
         if what and what not in noted:
             noted.append(what)
 

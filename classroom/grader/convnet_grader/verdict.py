@@ -54,7 +54,8 @@ class Judge:
             draw: What inputs are drawn from.
         """
         beside.SESSION.draw = int.from_bytes(sha256(f"{draw}|{name}".encode()).digest()[:4])
-        printed, verdict = io.StringIO(), {}
+        printed = io.StringIO()
+        verdict: dict[str, Any]
         try:
             with redirect_stdout(printed):
                 value = self._run(name, source)
@@ -72,9 +73,11 @@ class Judge:
         self._fetch(source)
         self.known |= bound_names(source)
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-        last = tree.body.pop() if isinstance(tree.body[-1], Expr) else None
+        last = tree.body.pop()
+        if not isinstance(last, Expr):
+            raise checks.CheckFailed(NO_RESULT)
         exec(compile(Module(tree.body, []), name, "exec"), self.space)
-        return eval(compile(Expression(last.value), name, "eval"), self.space) if last else None
+        return eval(compile(Expression(last.value), name, "eval"), self.space)
 
     def _fetch(self, source: str) -> None:
         """Put handles of the student's answers where the check looks for them."""
