@@ -62,10 +62,10 @@ class Judge:
             verdict = {"points": _points(value, points)}
         except Exception as error:
             kind = type(error).__name__
-            verdict = {"kind": kind, "finding": str(error)[:2000] or kind}
+            verdict = {"kind": kind, "finding": _readable(str(error)[:2000]) or kind}
         found = {key: self.space.get(key) for key in bound_names(source)}
         flags = {key: value for key, value in found.items() if type(value) is bool}
-        return verdict | {"printed": printed.getvalue(), "flags": flags}
+        return verdict | {"printed": _readable(printed.getvalue()), "flags": flags}
 
     def _run(self, name: str, source: str) -> Any:
         """Run a cell, and return the value of its last line."""
@@ -73,10 +73,11 @@ class Judge:
         self._fetch(source)
         self.known |= bound_names(source)
         linecache.cache[name] = (len(source), None, source.splitlines(keepends=True), name)
-        last = tree.body.pop()
+        last = tree.body[-1]
         if not isinstance(last, Expr):
-            raise checks.CheckFailed(NO_RESULT)
-        exec(compile(Module(tree.body, []), name, "exec"), self.space)
+            exec(compile(tree, name, "exec"), self.space)
+            return None
+        exec(compile(Module(tree.body[:-1], []), name, "exec"), self.space)
         return eval(compile(Expression(last.value), name, "eval"), self.space)
 
     def _fetch(self, source: str) -> None:
@@ -89,6 +90,11 @@ class Judge:
         for name in wanted:
             if name not in self.known:
                 self.space[name] = beside.get(name)
+
+
+def _readable(text: str) -> str:
+    """Return a text without halves of characters, which no file can have."""
+    return text.encode("utf-8", "replace").decode()
 
 
 def _points(value: Any, most: float) -> float:
