@@ -15,7 +15,7 @@ from nbgrader import utils
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import GetGrades
 
-from convnet_grader.preprocessors import handed_out
+from convnet_grader.preprocessors import handed_out, is_test
 from course_utils import quiz
 
 __all__ = ["ByTask", "Status", "Task", "finding", "harmless", "tasks_of"]
@@ -130,7 +130,7 @@ class Task:
             return
         asks = str(role.get("grade_id", "")).startswith("ask_")
         (self.questions if asks else self.rest).append(cell)
-        if role.get("grade") and cell.cell_type == "code":
+        if is_test(cell):
             self._find(finding(cell))
 
     def _find(self, text: str) -> None:
