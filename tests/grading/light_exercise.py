@@ -161,6 +161,26 @@ def without_sigint(maker, student):
     return maker.perfect(student, mine=code)
 
 
+DELETED = """
+import os
+mine = open("a", "wb", buffering=0)
+os.unlink("a")
+while True:
+    try:
+        mine.write(bytes(2**20))
+    except OSError:
+        pass
+"""
+LONG_PATH = """
+import os
+for _ in range(30):
+    os.mkdir("a" * 200)
+    os.chdir("a" * 200)
+mine = 0
+while True:
+    mine += 1
+    open(f"{mine}", "wb").write(bytes(2**24))
+"""
 HOG = """import time
 blocks = []
 while True:
@@ -215,6 +235,22 @@ GRADED = {
         ),
         (2, 0, 0),
         "wrote more than 256 MB",
+    ),
+    "open_but_deleted": kind(
+        lambda m, s: m.perfect(s, mine=DELETED), (2, 0, 0), "wrote more than 256 MB"
+    ),
+    "below_a_long_path": kind(
+        lambda m, s: m.perfect(s, mine=LONG_PATH), (2, 0, 0), "wrote more than 256 MB"
+    ),
+    "empty_files": kind(
+        lambda m, s: m.perfect(s, mine="i = 0\nwhile True: i += 1; open(f'{i}', 'w').close()"),
+        (2, 0, 0),
+        "or 20,000 files",
+    ),
+    "files_in_memory": kind(lambda m, s: m.trying(s, "import os\nos.memfd_create('a')"), (2, 1, 0)),
+    "memory_of_nobody": kind(
+        lambda m, s: m.trying(s, "import ctypes\nassert ctypes.CDLL(None).shmget(0, 9, 384) >= 0"),
+        (2, 1, 0),
     ),
     "deleted_check": kind(deleted, (2, 1, 1), "double_check was deleted"),
     "copied_check": kind(copied, (2, 1, 1), "double_check was copied"),
