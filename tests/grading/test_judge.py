@@ -1,7 +1,9 @@
 """The judge: a process of its own examines the check cells, and asks for what students wrote."""
 
 import ast
+import os
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
@@ -9,7 +11,7 @@ import pytest
 from scripts import ROOT
 
 from convnet_grader import harness
-from convnet_grader.judge import Judge, JudgeLost
+from convnet_grader.judge import ADDRESS, Judge, JudgeLost, open_bench
 from convnet_grader.preprocessors import is_test
 from convnet_grader.released import bound_names, free_names, gatherers, questions
 from convnet_grader.verdict import NO_RESULT
@@ -248,3 +250,14 @@ def test_hidden_inputs_are_drawn_by_checks(slug):
     """A seed that stands in the source is the same for every class, and can be looked up."""
     for cell in filter(is_test, read("solutions", slug)):
         assert not re.search(r"manual_seed\((\d|seed)", cell.source)
+
+
+def test_there_is_a_judge_whatever_became_of_the_process_that_all_share(monkeypatch, tmp_path):
+    monkeypatch.setenv(ADDRESS, str(tmp_path / "gone"))
+    one = Judge("kim", "", [], 30)
+    assert one.asked == {}
+    one.end()
+    open_bench()
+    other = Judge("kim", "", [], 30)
+    assert other.asked == {} and Path(os.environ[ADDRESS]).exists()
+    other.end()
