@@ -19,7 +19,16 @@ from nbgrader.preprocessors import GetGrades
 from convnet_grader.preprocessors import handed_out, is_test
 from convnet_grader.sandbox import PACKAGE
 
-__all__ = ["ByTask", "Status", "Task", "finding", "harmless", "name_sections", "tasks_of"]
+__all__ = [
+    "UNANSWERED",
+    "ByTask",
+    "Status",
+    "Task",
+    "finding",
+    "harmless",
+    "name_sections",
+    "tasks_of",
+]
 
 Status = Literal["right", "partly right", "not right", "not answered", "not read yet", ""]
 """How a task went, in words; "" where a part of the notebook gives no points."""
