@@ -60,7 +60,7 @@ c.Autograde.autograde_preprocessors = [
     SaveAutoGrades,
     CheckCellMetadata,
 ]
-c.SandboxedExecute.secret = str(root / ".course" / "secret")
+c.SandboxedExecute.secret = str(Path(".course") / "secret")  # below the root: a hub moves that
 c.Execute.timeout = Limits().cell_seconds  # on a slow machine
 c.Execute.extra_arguments = [
     "--HistoryManager.hist_file=:memory:",

@@ -1,7 +1,12 @@
 """The judge: a process of its own examines the check cells, and asks for what students wrote."""
 
 import ast
+import json
+import os
 import re
+import subprocess
+import sys
+from pathlib import Path
 from types import SimpleNamespace
 
 import nbformat
@@ -9,10 +14,11 @@ import pytest
 from scripts import ROOT
 
 from convnet_grader import harness
-from convnet_grader.judge import Judge, JudgeLost
+from convnet_grader.judge import ADDRESS, Judge, JudgeLost, open_bench
 from convnet_grader.preprocessors import is_test
 from convnet_grader.released import bound_names, free_names, gatherers, questions
 from convnet_grader.verdict import NO_RESULT
+from course_utils import quiz
 
 SLUGS = sorted(path.stem for path in ROOT.glob("sources/exercises/*.py"))
 NOT_ANSWERED = {"kind": "CheckFailed", "finding": "not answered yet"}
@@ -248,3 +254,26 @@ def test_hidden_inputs_are_drawn_by_checks(slug):
     """A seed that stands in the source is the same for every class, and can be looked up."""
     for cell in filter(is_test, read("solutions", slug)):
         assert not re.search(r"manual_seed\((\d|seed)", cell.source)
+
+
+def test_there_is_a_judge_whatever_became_of_the_process_that_all_share(monkeypatch, tmp_path):
+    monkeypatch.setenv(ADDRESS, str(tmp_path / "gone"))
+    one = Judge("kim", "", [], 30)
+    assert one.asked == {}
+    one.end()
+    open_bench()
+    other = Judge("kim", "", [], 30)
+    assert other.asked == {} and Path(os.environ[ADDRESS]).exists()
+    other.end()
+
+
+def test_numbers_are_the_students_where_the_teacher_has_an_id_too(monkeypatch):
+    """As on a hub, which gives everybody's programs the name of their user."""
+    asked = [("exercises/07_lenet", "after_two_blocks")]
+    monkeypatch.delenv(ADDRESS, raising=False)
+    expected = quiz.numbers(*asked[0], "kim")
+    monkeypatch.setenv("COURSE_STUDENT", "teacher")
+    code = "import sys, json\nfrom convnet_grader.judge import Judge\n"
+    code += f"print(json.dumps(Judge('kim', '', {asked!r}, 30).asked))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert json.loads(done.stdout)["exercises/07_lenet/after_two_blocks"]["values"] == expected

@@ -20,6 +20,7 @@ from jupyter_core.utils import run_sync
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
 from traitlets import Bool, Float, Integer, List, Unicode
 
@@ -56,9 +57,10 @@ class SandboxedExecute(Execute):
     output_kb = Integer(Limits.output_kb, help="What it may print, in all.").tag(config=True)
     runs = Unicode("", help="Where throw-away folders are made.").tag(config=True)
     hidden = List(Unicode(), help="Folders that no student's code may see.").tag(config=True)
-    secret = Unicode("", help="The file that the inputs of hidden checks are drawn from.").tag(
-        config=True
-    )
+    secret = Unicode(
+        "",
+        help="The file that inputs of hidden checks are drawn from, as the course's root has it.",
+    ).tag(config=True)
 
     iopub_timeout = Integer(15)  # seconds that an output may be late, on a busy machine
     raise_on_iopub_timeout = Bool(False)  # a lost output costs the points of its own cell
@@ -77,7 +79,9 @@ class SandboxedExecute(Execute):
         self._student = resources["nbgrader"]["student"]
         self._notes: list[str] = []
         self._code = [cell for cell in nb.cells if cell.cell_type == "code"]
-        self._draw = _draw_for(self._student, nb, read_secret(self.secret))
+        root = Path(CourseDirectory(parent=self).root)
+        secret = read_secret(root / self.secret) if self.secret else b""
+        self._draw = _draw_for(self._student, nb, secret)
         self._judge: Judge | None = None
         self._installed = False
         self._printed, self._over, self._interrupted = 0, False, False

@@ -167,7 +167,7 @@ def prepare(batch: Batch) -> None:
     batch.course.mkdir(parents=True, exist_ok=True)
     settings = teachers_settings()
     (batch.course / "nbgrader_config.py").write_text(CONFIG.format(settings=settings))
-    read_secret(str(batch.course / "secret"))  # workers find it there
+    read_secret(batch.course / "secret")  # workers find it there
     if before == [batch.exercise, batch.fingerprint]:
         return
     if not before:  # a first attempt that failed leaves half a gradebook

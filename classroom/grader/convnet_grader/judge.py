@@ -12,11 +12,20 @@ from contextlib import suppress
 from multiprocessing.connection import Connection
 from typing import Any
 
-__all__ = ["Judge", "JudgeLost"]
+__all__ = ["Judge", "JudgeLost", "open_bench"]
+
+ADDRESS = "CONVNET_GRADER_JUDGE"
+"""The variable by which workers find the process that all their judges are forked from."""
+STUDENT = "COURSE_STUDENT"
 
 
 class JudgeLost(RuntimeError):
     """The end of the judge before it had come to a verdict."""
+
+
+def open_bench() -> None:
+    """Let this process and those that it starts have their judges from one process."""
+    os.environ[ADDRESS] = _bench()[2]
 
 
 @functools.cache
@@ -28,16 +37,29 @@ def _bench() -> tuple[subprocess.Popen[str], tempfile.TemporaryDirectory[str], s
     """
     folder = tempfile.TemporaryDirectory(prefix="judge-", ignore_cleanup_errors=True)
     address = f"{folder.name}/socket"
+    # On a hub a teacher has an id, too: whose numbers the quiz has, each judge is told.
+    environment = {name: value for name, value in os.environ.items() if name != STUDENT}
     process = subprocess.Popen(
         [sys.executable, "-m", "convnet_grader.verdict", address],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
+        env=environment,
         text=True,
     )
     assert process.stdout is not None
     if process.stdout.readline() != "ready\n":
         raise JudgeLost("the judge does not start")
     return process, folder, address
+
+
+def _link() -> socket.socket:
+    """Return a link to the process that judges are forked from: the one that is there, or ours."""
+    link = socket.socket(socket.AF_UNIX)
+    try:
+        link.connect(os.environ.get(ADDRESS, ""))
+    except OSError:  # there is none, or it has gone
+        link.connect(_bench()[2])
+    return link
 
 
 class Judge:
@@ -58,9 +80,7 @@ class Judge:
             asked: Bank and item of each question of the quiz.
             seconds: Of the processor that it may take.
         """
-        link = socket.socket(socket.AF_UNIX)
-        link.connect(_bench()[2])
-        self._connection = Connection(link.detach())
+        self._connection = Connection(_link().detach())
         self._process = int(self._connection.recv_bytes())
         self._send(student=student, setup=setup, asked=asked, seconds=1 + int(seconds))
         self.asked: dict[str, Any] = self.receive()

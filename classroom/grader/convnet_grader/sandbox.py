@@ -264,14 +264,13 @@ def _answers() -> Iterator[Path]:
             yield compiled
 
 
-def read_secret(file: str) -> bytes:
-    """Return the secret of a class, which is made where it is not there; "" has none."""
-    place = Path(file)
-    if file and not place.exists():
+def read_secret(place: Path) -> bytes:
+    """Return the secret of a class, which is made where it is not there."""
+    if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
         place.touch(mode=0o600)
         place.write_bytes(os.urandom(32))
-    return place.read_bytes() if file else b""
+    return place.read_bytes()
 
 
 def _prlimit(limits: Limits) -> list[str]:
