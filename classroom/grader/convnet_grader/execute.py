@@ -30,12 +30,14 @@ from convnet_grader.preprocessors import is_test
 from convnet_grader.released import gatherers, questions
 from convnet_grader.sandbox import HARNESS, Limits, read_secret
 
-__all__ = ["DRAW", "NOTES", "SandboxedExecute", "name_of", "size_of"]
+__all__ = ["DISTURBED", "DRAW", "NOTES", "SandboxedExecute", "name_of", "size_of"]
 
 NOTES = "grading_notes"
 """Where, in the metadata of a graded notebook, the notes for the teacher are."""
 DRAW = "grading_draw"
 """Where, in these metadata, the number is that the inputs of its hidden checks were drawn from."""
+DISTURBED = "grading_disturbed"
+"""Where, in these metadata, it is whether something outside ended its kernel."""
 OLD_CHECK = "release the exercise again"
 PATIENCE = 15  # seconds that an interrupted kernel has to come back
 SPOKEN = ("stream", "display_data", "execute_result", "update_display_data", "error")
@@ -94,6 +96,7 @@ class SandboxedExecute(Execute):
         ) as (kernel, self._watchdog):
             nb, resources = self._run(nb, resources, kernel)
         nb.metadata[NOTES], nb.metadata[DRAW] = self._notes, self._draw
+        nb.metadata[DISTURBED] = self._over and self._watchdog.disturbed
         return nb, resources
 
     _watchdog: Watchdog

@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, get_args
 
@@ -14,9 +14,10 @@ from convnet_grader import attempts, integrity
 from convnet_grader.attempts import Outcome
 from convnet_grader.batch import grade_all, only_batch, undone
 from convnet_grader.boundary import Kind, Problem, Problems
-from convnet_grader.collect import collect
+from convnet_grader.collect import Submission, collect
 from convnet_grader.folder import Batch, prepare
 from convnet_grader.gradebook import Report, read_gradebook, write_gradebook, write_table
+from convnet_grader.held import holds_limits
 from convnet_grader.items import write_items
 from convnet_grader.roster import filled_in, read_students
 from convnet_grader.sandbox import require_sandbox
@@ -103,6 +104,7 @@ def run_batch(
     """
     if not batch.trusted:
         require_sandbox()
+        batch = replace(batch, held=holds_limits())
     roster, note = read_students(students) if students else (None, "")
     with only_batch(batch.out):
         prepare(batch)
@@ -117,6 +119,7 @@ def run_batch(
             problems.append(Problem(str(students), note, kind="look"))
         to_do = jobs if again else undone(jobs, batch, _latest(batch, Problems()))
         new = grade_all(to_do, batch, workers=workers, on_outcome=progress(len(to_do)))
+        new = _again_alone(to_do, new, batch)
         failed = [outcome for outcome in new if outcome.failure]
         missing = set(roster.values()) - {job.student for job in jobs} if roster else set()
         reports, review = _publish(batch, problems, failed, missing, workers)
@@ -124,6 +127,16 @@ def run_batch(
             _write_upload(batch, students, reports)
     untried = [problem for problem in problems if problem.kind == "not graded"]
     return Result(reports, len(new) - len(failed), failed, untried, review)
+
+
+def _again_alone(
+    jobs: Iterable[Submission], outcomes: Sequence[Outcome], batch: Batch
+) -> list[Outcome]:
+    """Grade those again, one by one, whose kernel something outside had ended."""
+    students = {outcome.student for outcome in outcomes if outcome.disturbed}
+    alone = [replace(job, alone=True) for job in jobs if job.student in students]
+    rest = [outcome for outcome in outcomes if not outcome.disturbed]
+    return rest + grade_all(alone, batch, workers=1)
 
 
 def _latest(batch: Batch, problems: Problems) -> dict[str, Outcome]:
