@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from convnet_grader.preprocessors import cells_with_role, copies_of, is_test, lines_of
 from course_utils.arguments import shown
 
-__all__ = ["belongs", "changes", "misplaced", "suspicions"]
+__all__ = ["belongs", "changes", "code_of", "misplaced", "suspicions"]
 
 ROLE = ("grade", "solution", "locked", "points")
 SUSPICIOUS = {
@@ -105,14 +105,19 @@ def _is_prose(cell: NotebookNode) -> bool:
     return bool(cell.source.strip()) and all(literals)
 
 
-def suspicions(released: NotebookNode, submitted: NotebookNode) -> list[str]:
-    """Return what the student's own code speaks of, or does, and an answer does not need."""
+def code_of(released: NotebookNode, submitted: NotebookNode) -> list[str]:
+    """Return the code cells that a student wrote or changed."""
     ours = {cell.source for cell in released.cells}
-    cells = [
+    return [
         cell.source
         for cell in submitted.cells
         if cell.cell_type == "code" and cell.source not in ours
     ]
+
+
+def suspicions(released: NotebookNode, submitted: NotebookNode) -> list[str]:
+    """Return what the student's own code speaks of, or does, and an answer does not need."""
+    cells = code_of(released, submitted)
     code = "\n".join(cells)
     found = [
         f"its code speaks of {what}" for words, what in SUSPICIOUS.items() if re.search(words, code)

@@ -109,6 +109,7 @@ def run_batch(
     with only_batch(batch.out):
         prepare(batch)
         released = nbformat.read(batch.notebook("exercises"), as_version=4)
+        _write_given(batch, released)
 
         def belongs(notebook: NotebookNode) -> bool:
             return integrity.belongs(released, notebook)
@@ -127,6 +128,14 @@ def run_batch(
             _write_upload(batch, students, reports)
     untried = [problem for problem in problems if problem.kind == "not graded"]
     return Result(reports, len(new) - len(failed), failed, untried, review)
+
+
+def _write_given(batch: Batch, released: NotebookNode) -> None:
+    """Write the code that everybody was given, for programs that compare the students' code."""
+    file = batch.course / "given" / f"{batch.exercise}.py"
+    file.parent.mkdir(exist_ok=True)
+    code = [cell.source for cell in released.cells if cell.cell_type == "code"]
+    attempts.write_at_once(file, "\n\n".join(code))
 
 
 def _again_alone(
@@ -157,8 +166,7 @@ def _publish(
     outcomes = {student: kept[-1] for student, kept in history.items()}
     reports = [each for each in read_gradebook(batch, problems) if each.student in outcomes]
     _refresh_feedback(batch, reports, outcomes, workers, problems)
-    times = {student: [each.time for each in kept] for student, kept in history.items()}
-    write_gradebook(batch.out / "gradebook.csv", reports, times)
+    write_gradebook(batch.out / "gradebook.csv", reports, history)
     findings = {student: outcome.findings for student, outcome in outcomes.items()}
     with problems.of("items.html", kind="look"):
         write_items(batch.out / "items.html", batch.exercise, reports, findings)

@@ -107,10 +107,11 @@ def grade(api: "NbGraderAPI", batch: Batch, submission: Submission) -> Outcome:
     graded = nbformat.read(batch.notebook("autograded", student), as_version=4)
     if graded.metadata.get(DISTURBED) and not submission.alone:
         return replace(outcome, failure="the machine was too busy for it", disturbed=True)
+    released = nbformat.read(batch.notebook("exercises"), as_version=4)
     page = write_feedback(api, batch, student)
     seconds = round(time.monotonic() - start, 2)
     outcome = replace(
-        outcome, time=attempts.now(), seconds=seconds, **_read(batch, graded, notebook, mended)
+        outcome, time=attempts.now(), seconds=seconds, **_read(released, graded, notebook, mended)
     )
     files = {f"{batch.exercise}.ipynb": submission.file}
     if page is None:  # points are points, whatever becomes of the page
@@ -118,6 +119,9 @@ def grade(api: "NbGraderAPI", batch: Batch, submission: Submission) -> Outcome:
     else:
         files["feedback.html"] = page
     attempts.keep(batch.out / "attempts", outcome, files)
+    code = batch.out / "code" / f"{student}.py"
+    code.parent.mkdir(exist_ok=True)
+    attempts.write_at_once(code, "\n\n".join(integrity.code_of(released, notebook)))
     return outcome
 
 
@@ -129,10 +133,9 @@ def refresh(api: "NbGraderAPI", batch: Batch, job: Feedback) -> Outcome:
 
 
 def _read(
-    batch: Batch, graded: NotebookNode, submitted: NotebookNode, mended: list[str]
+    released: NotebookNode, graded: NotebookNode, submitted: NotebookNode, mended: list[str]
 ) -> dict[str, Any]:
     """Return what a graded notebook, and its state before, say for the outcome."""
-    released = nbformat.read(batch.notebook("exercises"), as_version=4)
     remarks = [*mended, *graded.metadata.get(NOTES, []), *integrity.changes(released, submitted)]
     remarks += integrity.misplaced(released, submitted)
     remarks += integrity.suspicions(released, submitted)
