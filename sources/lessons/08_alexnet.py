@@ -493,8 +493,8 @@ for key in ("vgg11.top5", "vgg11_lrn.top5"):
 #
 # 28 pixels do not survive a stride of 4 and AlexNet's three pools, so we train its small sister
 # `alexnet_small`: the same order of layers, 5 × 5 filters at stride 1 in front, two groups, fewer
-# channels. First we train it **without** dropout. It is larger and deeper than LeNet, and its
-# pools overlap.
+# channels. First we train it **without** dropout. It is larger and deeper than LeNet, and its pools
+# overlap.
 
 # %%
 name = "AlexNet's size"
@@ -672,7 +672,8 @@ with torch.no_grad():
     logits = torch.cat([net(images).float().cpu() for images, _ in loaders.val])  # (N, 10)
 for k in (1, 2, 5):
     print(
-        f"top-{k} error on the validation set: {top_k_error(logits, loaders.val.labels.cpu(), k):.1%}"
+        f"top-{k} error on the validation set: "
+        f"{top_k_error(logits, loaders.val.labels.cpu(), k):.1%}"
     )
 
 # %% [markdown]
@@ -690,8 +691,8 @@ for k in (1, 2, 5):
 # ```
 #
 # **Not measured here.** Training AlexNet on ImageNet is beyond this course; the table under "The
-# contest" holds what the paper reports. To see its layers, run `python -m course_utils summary
-# alexnet`.
+# contest" holds what the paper reports. To see its layers, run
+# `python -m course_utils summary alexnet`.
 
 # %% [markdown]
 # ## Pop quiz
