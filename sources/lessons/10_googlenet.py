@@ -563,10 +563,9 @@ facts.table("googlenet.head*")
 from course_utils.models.googlenet import AuxiliaryHead  # inline
 
 # %% [markdown]
-# The model returns the logits of all three heads in training mode, and only the main ones in
-# evaluation mode. `fit` accepts such outputs and weights the heads by
-# `TrainConfig.auxiliary_weight`. **Predict, then run.** What share of the parameters goes when you
-# remove the two heads?
+# The model returns three sets of logits in training mode, and only the main ones in evaluation
+# mode. `fit` accepts such outputs and weights the heads by `TrainConfig.auxiliary_weight`.
+# **Predict, then run.** What share of the parameters goes when you remove the two heads?
 
 # %%
 with torch.device("meta"):
