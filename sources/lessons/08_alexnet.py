@@ -555,9 +555,9 @@ name = "+ augmentation"
 nets[name], runs[name] = train("alexnet_small", name, augment=augment, dropout=0.0)
 
 # %% [markdown]
-# **Predict, then run.** Three nets of AlexNet's size: plain, with dropout, with augmentation. Which
-# has the largest **gap** between training accuracy and validation accuracy? Which has the best
-# validation accuracy?
+# **Predict, then run.** Three nets of AlexNet's size: plain, with dropout, with augmentation. For
+# which is the **gap** between training accuracy and validation accuracy largest? For which is the
+# validation accuracy best?
 
 # %% tags=["nbval-ignore-output"]
 on_train = {name: evaluate(net, loaders.train).accuracy for name, net in nets.items()}

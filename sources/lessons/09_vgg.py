@@ -19,9 +19,9 @@
 # layers be? AlexNet gives no rule.
 #
 # Two years later the Visual Geometry Group in Oxford asked **how accuracy depends on depth alone**.
-# For that they needed nets that differ in nothing else. They made one decision for all layers, 3 ×
-# 3 with stride 1 and padding 1, and repeated it. The result is a way of *writing down* a net that
-# everybody has used since: a **block**, and a table that says how often to repeat it.
+# For that they needed nets that differ in nothing else. They made one decision for all layers,
+# 3 × 3 with stride 1 and padding 1, and repeated it. The result is a way of *writing down* a net
+# that everybody has used since: a **block**, and a table that says how often to repeat it.
 
 # %%
 import torch
@@ -170,8 +170,8 @@ print(facts.trap("vgg19_has_138m"))
 # %% [markdown]
 # ## Two 3 × 3 are one 5 × 5?
 #
-# Why 3 × 3? The receptive field of two stacked 3 × 3 layers is 5 × 5 pixels, and that of three is 7
-# × 7. Lesson 04 gave the rule for any stack:
+# Why 3 × 3? The receptive field of two stacked 3 × 3 layers is 5 × 5 pixels, and that of three is
+# 7 × 7. Lesson 04 gave the rule for any stack:
 #
 # $$r = 1 + \sum_l (k_l - 1) \prod_{i<l} s_i.$$
 
@@ -594,9 +594,9 @@ expect(counted.parameters < 21e6, "Even VGG-19 has fewer than 21 million paramet
 #
 # - **28 pixels.** 28 → 14 → 7 → 3 → 1 → 0: the fifth pool has nothing left to pool. The course's
 #   `vgg_small` rounds up (28, 14, 7, 4, 2, 1).
-# - **The adaptive pool.** Libraries put one in front of the linear layers; it turns any size into 7
-#   × 7. Feed 32 pixels into the ImageNet model, and it copies the one remaining pixel 49 times, so
-#   that 100 million weights read copies. It runs without a warning.
+# - **The adaptive pool.** Libraries put one in front of the linear layers; it turns any size into
+#   7 × 7. Feed 32 pixels into the ImageNet model, and it copies the one remaining pixel 49 times,
+#   so that 100 million weights read copies. It runs without a warning.
 
 # %%
 try:

@@ -387,10 +387,10 @@ generator = torch.Generator().manual_seed(0)
 x = 3 + 2 * torch.randn(8, 4, 5, 5, generator=generator)  # (N, C, H, W)
 layer = BatchNorm2dByHand(4)
 change = (layer(10 * x) / layer(x)).median()
-print(f"by the deviation: the output changes by a factor of {change:.3f}")
+print(f"by the standard deviation: the output changes by a factor of {change:.3f}")
 variance = x.var(dim=(0, 2, 3), correction=0)[:, None, None]
 scaled = 10 * x / (10 * x).var(dim=(0, 2, 3), correction=0)[:, None, None]
-print(f"by the variance:  it changes by a factor of {(scaled / (x / variance)).median():.3f}")
+print(f"by the variance: it changes by a factor of {(scaled / (x / variance)).median():.3f}")
 expect(
     abs(change - 1) < 1e-3,
     "The scale of its input does not change the output of batch normalisation.",
@@ -955,8 +955,8 @@ quiz.show("11_normalization")
 #   `eval()` is the classic bug.
 # - Small batches hurt BN because its estimates are noisy. LN, GN, IN, weight norm and scaled weight
 #   standardisation do not look at the batch.
-# - BN does not work *because* it holds distributions still. Measurements point to the loss surface:
-#   larger steps do less harm.
+# - The reason why BN works is *not* that it holds distributions still. Measurements point to the
+#   loss surface: larger steps do less harm.
 
 # %%
 for key in ("glorot2010", "he2015", "ioffe2015", "santurkar2018", "wu2018", "lubana2021"):

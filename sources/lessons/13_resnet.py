@@ -229,8 +229,8 @@ print(facts.get("residual.gradient_paths"))
 #
 # A residual block has two 3 × 3 convolutions, each followed by BN, with a ReLU between them; then
 # the addition and another ReLU. There is no bias: BN would subtract it again. Where input and
-# output have the same shape, the shortcut does nothing. Where the block halves the maps and doubles
-# their number, the shortcut has to change the shape, and the paper tries three options:
+# output have the same shape, the shortcut is the identity. Where the block halves the maps and
+# doubles their number, the shortcut has to change the shape, and the paper tries three options:
 #
 # - **A**: skip every other pixel, as the stride does, and fill the new channels with zeros. This
 #   takes no parameters.
@@ -328,8 +328,8 @@ print("ours:     ", tuple(BasicBlock(64, 128)(maps).shape))
 print(facts.trap("residual_block_class"))
 
 # %% [markdown]
-# (Ours keeps 56 × 56 here because we asked for no stride.) Why does the missing BN matter? Without
-# it, each block *adds* variance to its input, and nothing removes it again:
+# (Ours keeps 56 × 56 here because we asked for no stride.) Why does it matter that BN is missing?
+# Without it, each block *adds* variance to its input, and nothing removes it again:
 
 # %%
 torch.manual_seed(0)
@@ -371,8 +371,8 @@ Table(("option", "parameters", "top-1 error", "top-5 error"), tuple(rows), capti
 # %% [markdown]
 # ## The bottleneck
 #
-# From 50 layers on the block changes. A 1 × 1 convolution reduces the channels to a quarter, the 3
-# × 3 works on these, and another 1 × 1 restores the channels: the bottleneck of lesson 05, with a
+# From 50 layers on the block changes. A 1 × 1 convolution reduces the channels to a quarter, the
+# 3 × 3 works on these, and another 1 × 1 restores the channels: the bottleneck of lesson 05, with a
 # shortcut around it.
 
 # %%
@@ -703,7 +703,7 @@ facts.table(
 # %% [markdown]
 # ## What people say
 #
-# ResNet won nearly everything in 2015, and people quote it a lot. Four of these claims are wrong:
+# ResNet won nearly everything in 2015, and people say a lot about it. Four common claims are wrong:
 
 # %%
 for key in (

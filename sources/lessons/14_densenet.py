@@ -551,7 +551,7 @@ same = all(torch.allclose(p.float(), q.float(), atol=1e-6) for p, q in buffers)
 expect(same, "With care, the running estimates are the same, too.")
 
 # %% [markdown]
-# The difference is plainest as depth grows. Without checkpointing the kept bytes of a block grow
+# You see the difference best as depth grows. Without checkpointing the kept bytes of a block grow
 # with the *square* of its number of layers, as layer $\ell$ keeps copies of $\ell$ groups of maps.
 # With checkpointing they grow in proportion to it.
 

@@ -59,8 +59,8 @@ for out_channels, layers in CONFIGURATIONS["D"]:
     print(f"{out_channels:4} filters, kernels {layers}")
 
 # %% [markdown]
-# So first we write a function that makes a stage from its row. Each convolution keeps the size (3 ×
-# 3, padding 1) and is followed by a ReLU; one 2 × 2 pool at the end halves the size.
+# So first we write a function that makes a stage from its row. Each convolution keeps the size
+# (3 × 3, padding 1) and is followed by a ReLU; one 2 × 2 pool at the end halves the size.
 
 
 # %%
@@ -361,7 +361,7 @@ close = [row.label for row in chart if 0 < best.accuracy - row.accuracy < 2 * er
 print(f"within two standard errors of it: {'; '.join(close) or 'none'}")
 
 # %% [markdown]
-# The chart shows four more things.
+# Four more things stand out.
 
 # %%
 counts = {name: found.num_parameters for name, found in runs.items()}
@@ -436,7 +436,7 @@ facts.table("resnet20.cifar_parameters", "resnet20.cifar_error", "resnet56.cifar
 # %% [markdown]
 # *Not measured here.* On a GPU, this comes closest to it:
 #
-# python -m course_utils train resnet20 --data cifar10 --epochs 160 --lr 0.1 --crop 4 --flip
+#     python -m course_utils train resnet20 --data cifar10 --epochs 160 --lr 0.1 --crop 4 --flip
 
 # %% [markdown]
 # # Part 4: who looks at the object?
@@ -695,7 +695,7 @@ expect(same, "With a mean and a linear layer at the end, Grad-CAM's weights are 
 #
 # Everything above works on your own photos, if they are in one folder for each class:
 #
-# photos/cat/*.jpg     photos/dog/*.jpg     photos/parrot/*.jpg
+#     photos/cat/*.jpg     photos/dog/*.jpg     photos/parrot/*.jpg
 #
 # You may mix names, sizes and formats. A share of each class becomes the test set, the same each
 # time (or provide `train/` and `test/` yourself). The shorter side is resized and the centre
@@ -781,9 +781,9 @@ folder.cleanup()
 #
 # It takes one line in a notebook, or one on the command line:
 #
-# loaders = data.load("imagefolder:/path/to/photos", batch_size=32, image_size=32)
+#     loaders = data.load("imagefolder:/path/to/photos", batch_size=32, image_size=32)
 #
-# python -m course_utils train resnet_small --data imagefolder:/path/to/photos
+#     python -m course_utils train resnet_small --data imagefolder:/path/to/photos
 #
 # Before you believe the accuracy, ask what this course has taught you to ask:
 #
