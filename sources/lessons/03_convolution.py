@@ -464,8 +464,9 @@ expect(
 # $$\begin{pmatrix} 1 \\ 2 \\ 1 \end{pmatrix} \begin{pmatrix} -1 & 0 & 1 \end{pmatrix} =
 # \begin{pmatrix} -1 & 0 & 1 \\ -2 & 0 & 2 \\ -1 & 0 & 1 \end{pmatrix}$$
 #
-# The **Laplacian** is the second difference, the change of the change: $\big(x(j+1) - x(j)\big) - \big(x(j) - x(j-1)\big) =
-# x(j + 1) - 2x(j) + x(j - 1)$. Add the same along the column.
+# The **Laplacian** is the second difference, the change of the change:
+# $\big(x(j+1) - x(j)\big) - \big(x(j) - x(j-1)\big) = x(j + 1) - 2x(j) + x(j - 1)$. Add the same
+# along the column.
 
 # %%
 down, across = torch.tensor([1.0, 2, 1]), torch.tensor([-1.0, 0, 1])
