@@ -74,8 +74,8 @@ show(
 # Now a small convnet, LeNet-5. You will build it yourself in lesson 07. It starts with random
 # weights, so it can only guess.
 #
-# **Predict, then run.** There are ten classes with equally many images. What accuracy does a model
-# have that only guesses?
+# **Predict, then run.** There are ten classes with equally many images. What accuracy does a
+# model reach by guessing?
 
 # %% tags=["nbval-ignore-output"]
 model = models.build("lenet5", in_channels=1, num_classes=10).to(choose_device())

@@ -172,7 +172,7 @@ expect(
 # Sharing weights saves memory, not arithmetic: a shared weight is used once for every place. An MLP
 # uses each weight once per image.
 #
-# And what if the images have a different size?
+# And with images of a different size?
 
 # %%
 for name, build in BUILD.items():

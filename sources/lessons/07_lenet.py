@@ -255,8 +255,8 @@ for epoch in range(1, 3):
 # A fair comparison changes only one thing. Both models see the same images in the same order, for
 # the same number of epochs, with the same optimiser and schedule. Only the architecture differs.
 #
-# **Predict, then run.** Which one has the higher validation accuracy, and by how much? Write down a
-# number; a prediction without one cannot be wrong.
+# **Predict, then run.** Which of the two has the higher validation accuracy, and by how much? Write
+# down a number; a prediction without one cannot be wrong.
 
 # %%
 config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
