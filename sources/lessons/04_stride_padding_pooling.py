@@ -16,8 +16,8 @@
 # %% [markdown]
 # ## The question
 #
-# On an image of 28 × 28 pixels a 3 × 3 filter has room for 26 × 26 windows. The next filter gets 26
-# × 26 and leaves 24 × 24. **Predict, then run.** How many such layers can you stack?
+# On an image of 28 × 28 pixels a 3 × 3 filter has room for 26 × 26 windows. The next filter gets
+# 26 × 26 and leaves 24 × 24. **Predict, then run.** How many such layers can you stack?
 
 # %%
 import warnings
