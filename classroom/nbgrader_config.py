@@ -53,13 +53,14 @@ c.Autograde.sanitize_preprocessors = [
     CheckCellMetadata,
 ]
 c.Autograde.autograde_preprocessors = [
-    SandboxedExecute,  # ours: students' code is kept from everything else
+    SandboxedExecute,  # ours: students' code is kept from everything else, and judged elsewhere
     IgnorePattern,
     LimitOutput,
     RequireEvidence,  # ours: silence is not success
     SaveAutoGrades,
     CheckCellMetadata,
 ]
+c.SandboxedExecute.secret = str(Path(".course") / "secret")  # below the root: a hub moves that
 c.Execute.timeout = Limits().cell_seconds  # on a slow machine
 c.Execute.extra_arguments = [
     "--HistoryManager.hist_file=:memory:",

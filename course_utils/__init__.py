@@ -21,6 +21,7 @@ the lessons. `help(course_utils.data)` says more of one part. The parts are:
     widgets       demos that move in the notebook, such as `ConvolutionStepper()`
     quiz          pop quizzes that name the slip: `show` asks those of a lesson
     checks        what an exercise holds your answers against
+    beside        how checks reach your code where another process runs it
     arithmetic    sizes, receptive fields, parameters and multiply-adds in whole numbers
     equivariance  how an output answers a shift of the input
     kernels       the image filters: blurs, edges, the Laplacian
@@ -46,7 +47,7 @@ device, no output. Each imports only from parts on floors below its own:
     training    inspection  equivariance
     data        models
     arithmetic  facts       kernels      runtime    checks
-    tables      provenance  startup      arguments
+    tables      provenance  startup      arguments  beside
 """
 
 import importlib
@@ -58,6 +59,7 @@ __version__ = "0.2.0"
 __all__ = [
     "arguments",
     "arithmetic",
+    "beside",
     "checks",
     "cli",
     "data",
@@ -82,6 +84,7 @@ if TYPE_CHECKING:
     from course_utils import (
         arguments,
         arithmetic,
+        beside,
         checks,
         cli,
         data,

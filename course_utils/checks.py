@@ -5,31 +5,34 @@ wrong it says in one sentence, by `require`. The same check is used in two ways:
 
 * `show` prints the sentence and never stops the notebook, so *Run All* gets to the end of an
   exercise that nobody has begun. It is what the learner has.
-* `award` stands in the hidden part of a test cell, and so runs only where nbgrader grades (or
+* `award` stands in the hidden part of a test cell, and so runs only where a class is graded (or
   where the solution is built). It raises on a wrong answer and gives the points on a right one.
 
-Points therefore need both: no error, and a number at the end of the cell. A cell that is cut
-short, or whose errors are silenced, has no number, and the grader gives it 0.
-
-Checks run in the same process as the learner's code. `award` takes care that a variable called
-`sum`, or a patched function of this module, changes no mark. Somebody who sets out to deceive
-(who patches torch while the check runs, say) can: see `classroom/README.md`.
+A check gets plain data and handles, whatever process the learner's code is in: see `beside`.
 """
 
 import builtins
-import importlib.util
-import linecache
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
+from hashlib import sha256
 from math import isclose, prod
-from traceback import walk_tb
-from types import FunctionType, ModuleType
+from types import FunctionType
 from typing import Any, NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 from torch.overrides import TorchFunctionMode
+
+from course_utils.beside import (
+    SESSION,
+    CheckFailed,
+    NotAnswered,
+    beside,
+    forbidding,
+    handed_in,
+    place_of,
+)
 
 __all__ = [
     "CheckFailed",
@@ -41,13 +44,21 @@ __all__ = [
     "as_letters",
     "as_shape",
     "award",
+    "beside",
+    "buffers_of",
+    "generator",
+    "gradients_of",
+    "is_module",
     "name_slip",
+    "parameters_of",
     "random_tensor",
     "require",
     "require_number",
     "require_own_layers",
     "require_stages",
     "require_tensor",
+    "set_mode",
+    "set_parameters",
     "show",
     "uneven_batches",
     "without",
@@ -55,18 +66,6 @@ __all__ = [
 
 BORROWED_FROM = ("course_utils", "torchvision")
 """Packages whose ready-made modules are no answer to a task that says "write it"."""
-
-
-class NotAnswered(Exception):
-    """The answer cell is still as it was handed out."""
-
-
-class CheckFailed(AssertionError):
-    """What is wrong with an answer, in one sentence."""
-
-    def _render_traceback_(self) -> list[str]:
-        """Show the sentence alone: a traceback in the feedback would print the hidden check."""
-        return [f"{type(self).__name__}: {self}"]
 
 
 def require(condition: bool, sentence: str) -> None:
@@ -91,7 +90,7 @@ def show(check: Callable[..., None], *answers: Any, fine: str = "nothing wrong f
         answers: What the learner wrote.
         fine: What to print if nothing is wrong.
     """
-    finding = _finding(_isolated(check, sys.modules[__name__]), answers)
+    finding = _finding(check, answers)
     print(f"✗ {finding}" if finding else f"✓ {fine}")
     return finding is None
 
@@ -107,8 +106,7 @@ def award(points: float, check: Callable[..., None], *answers: Any) -> float:
     Raises:
         CheckFailed: The answer is wrong, missing, or stops with an error of its own.
     """
-    private = _private_copy()
-    finding = private._finding(private._isolated(check, private), answers)
+    finding = _finding(check, answers)
     if finding:
         raise CheckFailed(finding) from None
     return float(points)
@@ -117,40 +115,33 @@ def award(points: float, check: Callable[..., None], *answers: Any) -> float:
 def _finding(check: Callable[..., None], answers: Iterable[Any]) -> str | None:
     """Run a check; return what it found, in a sentence, or None."""
     try:
-        check(*answers)
+        with handed_in(answers) as handles:
+            _isolated(check)(*handles)
     except NotAnswered:
         return "not answered yet"
     except CheckFailed as failure:
         return str(failure)
     except (Exception, SystemExit) as error:  # whatever a learner's code may do
-        return f"your code stopped with {type(error).__name__}: {error}{_place(error)}"
+        return f"your code stopped with {type(error).__name__}: {error}{place_of(error)}"
     return None
 
 
-def _private_copy() -> ModuleType:
-    """Return a second copy of this module, which the learner's code cannot have changed."""
-    spec = importlib.util.find_spec(__name__)
-    assert spec is not None and spec.loader is not None
-    copy = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(copy)
-    return copy
+def _isolated(check: Callable[..., None]) -> Callable[..., None]:
+    """Return a check that sees the notebook's names, but Python's own `sum`, `len`, ...
 
-
-def _isolated(check: Callable[..., None], checks: ModuleType) -> Callable[..., None]:
-    """Return a check that sees the notebook's names, but for those that it must be sure of.
-
-    It has Python's own `sum`, `len`, ... where the notebook has variables of these names, and
-    `checks` for this module. The notebook's other functions, as the check sees them, likewise.
+    A notebook may have variables of these names. The notebook's other functions, as the check sees
+    them, likewise.
     """
     assert isinstance(check, FunctionType), "a check is a plain function"
     notebook = check.__globals__
     names = {key: value for key, value in notebook.items() if not hasattr(builtins, key)}
     names["__builtins__"] = builtins
     for key, value in names.items():
-        if isinstance(value, ModuleType) and value.__name__ == __name__:
-            names[key] = checks
-        elif isinstance(value, FunctionType) and value.__globals__ is notebook:
+        gatherer = getattr(value, "__wrapped__", None)
+        if isinstance(value, FunctionType) and value.__globals__ is notebook:
             names[key] = _rebound(value, names)
+        elif isinstance(gatherer, FunctionType) and gatherer.__globals__ is notebook:
+            names[key] = beside(_rebound(gatherer, names))
     return _rebound(check, names)
 
 
@@ -160,15 +151,6 @@ def _rebound(function: FunctionType, names: dict[str, Any]) -> FunctionType:
     copy = FunctionType(code, names, function.__name__, defaults, closure)
     copy.__kwdefaults__ = function.__kwdefaults__
     return copy
-
-
-def _place(error: BaseException) -> str:
-    """Return the last line of the learner's own code that an error passed through."""
-    for frame, line in reversed(list(walk_tb(error.__traceback__))):
-        if frame.f_globals.get("__name__") == "__main__":
-            text = linecache.getline(frame.f_code.co_filename, line).strip()
-            return f" (line {line} of {frame.f_code.co_name}: {text})"
-    return ""
 
 
 def as_shape(answer: Any, num_sizes: int) -> tuple[int, ...]:
@@ -337,8 +319,10 @@ def _is_close(one: torch.Tensor, other: torch.Tensor, tolerance: float) -> bool:
     return one.shape == other.shape and torch.allclose(one, other, rtol=tolerance, atol=tolerance)
 
 
-def without(*names: str) -> AbstractContextManager[object]:
-    """Let no function of torch with one of these names run: the task is to write it.
+def without(*names: str) -> AbstractContextManager[None]:
+    """Let no function of torch with one of these names run meanwhile: the task is to write it.
+
+    What counts are the operators that run, in whatever way the learner's code starts them.
 
     Args:
         names: Such as "conv2d"; a layer that calls the function is caught, too.
@@ -346,41 +330,95 @@ def without(*names: str) -> AbstractContextManager[object]:
     Raises:
         CheckFailed: One was called.
     """
-    return _Forbidden(names)
+    return forbidding(names)
 
 
-class _Forbidden(TorchFunctionMode):
-    """Stops whoever calls a function of torch that a task asks to write."""
-
-    def __init__(self, names: Iterable[str]) -> None:
-        super().__init__()
-        self.names = frozenset(names)
-
-    def __torch_function__(
-        self, func: Callable, types: Any, args: tuple = (), kwargs: dict | None = None
-    ) -> Any:
-        name = getattr(func, "__name__", "")
-        require(name not in self.names, f"your code calls torch's own {name}: write it yourself")
-        return func(*args, **(kwargs or {}))
+def generator(seed: int = 0) -> torch.Generator:
+    """Return a generator of random numbers: at home always the same one, new ones in grading."""
+    if SESSION.draw is not None:
+        drawn = sha256(f"{SESSION.draw}|{seed}".encode()).digest()
+        seed = int.from_bytes(drawn[:4])
+    return torch.Generator().manual_seed(seed)
 
 
 def random_tensor(*shape: int, seed: int = 0) -> torch.Tensor:
-    """Return normally distributed numbers, the same ones for the same shape and seed."""
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+    """Return normally distributed numbers; the seed as for `generator`."""
+    return torch.randn(*shape, generator=generator(seed))
 
 
-def require_own_layers(model: nn.Module) -> None:
+def require_own_layers(model: Any) -> None:
     """Reject a model that is borrowed, whole or in parts, from the course or from torchvision.
+
+    Args:
+        model: An `nn.Module` of the learner's.
 
     Raises:
         CheckFailed: A module's class, or one that it is derived from, is borrowed.
     """
-    for module in nn.Module.modules(model):
-        for kind in type(module).__mro__:
-            require(
-                not kind.__module__.startswith(BORROWED_FROM),
-                f"{kind.__name__} is borrowed from {kind.__module__}: write it yourself",
-            )
+    for kind, module in _kinds(model):
+        require(
+            not module.startswith(BORROWED_FROM),
+            f"{kind} is borrowed from {module}: write it yourself",
+        )
+
+
+@beside
+def _kinds(model: nn.Module) -> list[tuple[str, str]]:
+    """Return name and module of each class in a model, and of those they are derived from."""
+    kinds = (kind for module in nn.Module.modules(model) for kind in type(module).__mro__)
+    return list(dict.fromkeys((kind.__name__, kind.__module__) for kind in kinds))
+
+
+@beside
+def is_module(value: Any, kind: str = "Module") -> bool:
+    """Return whether something is a module, or one of a kind of torch's, such as "Sequential"."""
+    return isinstance(value, getattr(nn, kind))
+
+
+@beside
+def parameters_of(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Return the parameters of a model, by name; lazy layers have theirs once they have run."""
+    return {name: value.detach() for name, value in nn.Module.named_parameters(model)}
+
+
+@beside
+def buffers_of(model: nn.Module) -> dict[str, torch.Tensor]:
+    """Return the buffers of a model, by name, such as running estimates."""
+    return dict(nn.Module.named_buffers(model))
+
+
+@beside
+def set_parameters(model: nn.Module, values: Mapping[str, torch.Tensor]) -> None:
+    """Write numbers into some of a model's parameters, by name."""
+    parameters = dict(nn.Module.named_parameters(model))
+    with torch.no_grad():
+        for name, value in values.items():
+            parameters[name].copy_(value)
+
+
+@beside
+def set_mode(model: nn.Module, training: bool) -> None:
+    """Put a model into training mode, or into evaluation mode."""
+    nn.Module.train(model, training)
+
+
+@beside
+def gradients_of(
+    model: nn.Module, images: torch.Tensor, labels: torch.Tensor | None = None
+) -> dict[str, torch.Tensor | None]:
+    """Return the gradient of each parameter of a model, by name; None where there is none.
+
+    Args:
+        model: The learner's.
+        images: What goes in.
+        labels: Of a classifier, whose loss is the cross-entropy; else the squares are added up.
+    """
+    output = model(images)
+    loss = output.square().sum() if labels is None else F.cross_entropy(output, labels)
+    nn.Module.zero_grad(model)
+    if loss.requires_grad:
+        loss.backward()
+    return {name: value.grad for name, value in nn.Module.named_parameters(model)}
 
 
 class ListedBatches(list[tuple[torch.Tensor, torch.Tensor]]):
@@ -391,16 +429,31 @@ class ListedBatches(list[tuple[torch.Tensor, torch.Tensor]]):
         """The number of images in all the batches."""
         return sum(len(labels) for _, labels in self)
 
+    @property
+    def batch_size(self) -> int:
+        """The number of images in the largest batch."""
+        return max(len(labels) for _, labels in self)
+
+    @property
+    def images(self) -> torch.Tensor:
+        """The images of all the batches, in one tensor."""
+        return torch.cat([images for images, _ in self])
+
+    @property
+    def labels(self) -> torch.Tensor:
+        """The labels of all the batches, in one tensor."""
+        return torch.cat([labels for _, labels in self])
+
 
 def uneven_batches(sizes: Sequence[int], num_classes: int) -> ListedBatches:
-    """Make a tiny training set of four numbers each, always the same, its last batch the hardest.
+    """Make a tiny training set of four numbers each, its last batch the hardest.
 
     Args:
         sizes: Of the batches.
         num_classes: The labels take turns.
     """
-    generator = torch.Generator().manual_seed(sum(sizes))
-    images = [torch.randn(size, 4, generator=generator) for size in sizes]
+    drawing = generator(sum(sizes))
+    images = [torch.randn(size, 4, generator=drawing) for size in sizes]
     images[-1] = 3 * images[-1]
     labels = [torch.arange(size) % num_classes for size in sizes]
     return ListedBatches(zip(images, labels, strict=True))
@@ -420,14 +473,14 @@ class Stage(NamedTuple):
     question: str
 
 
-def require_stages(model: nn.Module, images: torch.Tensor, stages: Iterable[Stage]) -> None:
+def require_stages(model: Any, images: torch.Tensor, stages: Iterable[Stage]) -> None:
     """Run a model, and hold the shapes that come out on the way against what is expected.
 
     It does not matter how the model is written (modules or functions, which names), as every
     tensor that is made on the way is looked at.
 
     Args:
-        model: The learner's.
+        model: The learner's `nn.Module`.
         images: (N, C, H, W), float. Take an N that is no size of a layer.
         stages: In the order in which they are passed.
 
@@ -465,13 +518,14 @@ class _ShapeLog(TorchFunctionMode):
         return result
 
 
+@beside
 def _shapes_on_the_way(
     model: nn.Module, images: torch.Tensor
 ) -> tuple[list[tuple[int, ...]], Exception | None]:
     """Return the shapes with the batch in front that a model makes, and the error it ends in."""
     log, failure = _ShapeLog(), None
     try:
-        with torch.no_grad(), log:
+        with torch.no_grad(), torch.device(images.device), log:
             model(images)
     except Exception as error:
         failure = error

@@ -46,18 +46,11 @@ def test_the_same_seed_gives_the_same_run(tool):
     assert losses[0] == losses[1]
 
 
-def test_a_record_of_other_settings_counts_for_nothing(tool):
+@pytest.mark.parametrize(("name", "value"), [("lr", 1.0), ("warmup", 3)], ids=["other", "gone"])
+def test_a_record_of_other_settings_counts_for_nothing(tool, name, value):
     tool.record(ROW, 0)
     content = stored(tool)
-    content["experiment"]["lr"] = 1.0
-    tool.write(tool.FOLDER / "tiny.json", content)
-    assert tool.missing_seeds(ROW) == [0, 3]
-
-
-def test_a_record_that_names_a_setting_that_is_gone_counts_for_nothing(tool):
-    tool.record(ROW, 0)
-    content = stored(tool)
-    content["experiment"]["warmup"] = 3
+    content["experiment"][name] = value
     tool.write(tool.FOLDER / "tiny.json", content)
     assert tool.missing_seeds(ROW) == [0, 3]
 

@@ -90,6 +90,7 @@ def record(experiment: Experiment, seed: int) -> bool:
     run["test_right"] = base64.b64encode(np.packbits(right.numpy()).tobytes()).decode()
     content = read(experiment)
     content["num_parameters"] = sum(p.numel() for p in model.parameters())
+    content["num_test"] = len(right)
     content["machine"] = machine()
     content["runs"] = sorted([*content["runs"], run], key=lambda run: run["seed"])
     write(FOLDER / f"{experiment.name}.json", content)

@@ -8,18 +8,15 @@ COURSE_STUDENT of the environment in which the kernel starts; what the notebook 
 showing the questions at home.
 """
 
-import importlib
 import os
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from course_utils import checks
 from course_utils.quiz import bank as banks
 from course_utils.quiz import render, variants
-from course_utils.quiz.marking import right_answer
+from course_utils.quiz.marking import mark, right_answer
 from course_utils.quiz.variants import NOBODY
 
 __all__ = ["VARIABLE", "ask", "form", "numbers", "question", "right", "solution", "student"]
@@ -95,27 +92,11 @@ def right(bank: str, item: str, student_id: object = None) -> Callable[[Any], No
     """
 
     def check_answer(answer: Any) -> None:
-        with _fresh() as fresh:
-            posed = fresh.question(bank, item, student_id)
-            verdict = fresh.mark(posed, _in_form(posed, answer))
+        posed = question(bank, item, student_id)
+        verdict = mark(posed, _in_form(posed, answer))
         checks.require(verdict.right, " ".join(verdict.sentences))
 
     return check_answer
-
-
-@contextmanager
-def _fresh() -> Iterator[Any]:
-    """Import this package anew for a while, whatever a learner's code did to the one in use."""
-    package = __name__.rpartition(".")[0]
-    in_use = {name: sys.modules[name] for name in list(sys.modules) if name.startswith(package)}
-    for name in in_use:
-        del sys.modules[name]
-    try:
-        yield importlib.import_module(package)
-    finally:
-        sys.modules.update(in_use)
-        if package in in_use:
-            setattr(sys.modules["course_utils"], package.rpartition(".")[2], in_use[package])
 
 
 def _in_form(posed: Any, answer: Any) -> Any:

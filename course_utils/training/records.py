@@ -7,16 +7,21 @@
 which commit it came.
 """
 
+import base64
 import json
 import statistics
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+import numpy as np
+import torch
+from torch import Tensor
+
 from course_utils.tables import Table
 from course_utils.training.experiments import RECORDS
 from course_utils.training.history import History
 
-__all__ = ["RecordedRuns", "Spread", "load", "names", "table"]
+__all__ = ["Difference", "RecordedRuns", "Spread", "compare", "load", "names", "table"]
 
 SCHEMA = 1
 
@@ -29,6 +34,28 @@ class Spread(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.mean:.1%} ± {self.deviation:.1%}"
+
+
+class Difference(NamedTuple):
+    """By how much one net classifies more of the same test images correctly than another.
+
+    Attributes:
+        mean: Difference of the mean accuracies.
+        low: Lower end of the interval that holds 95 % of the bootstrap's differences.
+        high: Its upper end.
+    """
+
+    mean: float
+    low: float
+    high: float
+
+    def __str__(self) -> str:
+        return f"{100 * self.mean:+.1f} points ({100 * self.low:+.1f} to {100 * self.high:+.1f})"
+
+    @property
+    def is_clear(self) -> bool:
+        """Whether the whole interval lies on one side of 0."""
+        return self.low > 0 or self.high < 0
 
 
 @dataclass(frozen=True)
@@ -44,6 +71,8 @@ class RecordedRuns:
         cpu_seconds: One a seed: processor time of training and validation on `machine`, all
             threads added up. Neighbours on a busy machine do not count in it.
         machine: Processor, cores, versions and commit.
+        right: (seeds, test images), bool: which of the images each run classifies correctly; None
+            in a record from before that was kept.
     """
 
     title: str
@@ -53,6 +82,7 @@ class RecordedRuns:
     test_accuracies: tuple[float, ...]
     cpu_seconds: tuple[float, ...]
     machine: dict[str, Any]
+    right: Tensor | None = None
 
     @property
     def num_seeds(self) -> int:
@@ -125,7 +155,59 @@ def from_dict(content: dict[str, Any]) -> RecordedRuns:
         test_accuracies=tuple(run["test_accuracy"] for run in runs),
         cpu_seconds=tuple(run["cpu_seconds"] for run in runs),
         machine=content["machine"],
+        right=_right_answers(runs, content.get("num_test")),
     )
+
+
+def _right_answers(runs: list[dict[str, Any]], num_images: int | None) -> Tensor | None:
+    """Unpack which images each run has right, of which a file keeps one bit each."""
+    if num_images is None:
+        return None
+    packed = (np.frombuffer(base64.b64decode(run["test_right"]), np.uint8) for run in runs)
+    return torch.stack(
+        [torch.from_numpy(np.unpackbits(bits, count=num_images)).bool() for bits in packed]
+    )
+
+
+NUM_RESAMPLES = 4000
+
+
+def compare(one: RecordedRuns, other: RecordedRuns) -> Difference:
+    """Return how much better one record's net is than another's, on the same test images.
+
+    The interval is that of a bootstrap over images and over seeds: images are drawn with
+    replacement, the same ones for both nets, so that an image which is hard for both counts for
+    neither; and so are the runs of each net. It is the same one each time.
+
+    Args:
+        one: The record whose net is better if the difference is above 0.
+        other: The one it is held against.
+
+    Raises:
+        ValueError: A record does not say which images its runs have right, or they are not of the
+            same test set.
+
+    Source: Efron and Tibshirani 1993, chapters 8 and 13 (bootstrap; percentile interval).
+    """
+    if one.right is None or other.right is None:
+        raise ValueError("a record says nothing of single images: run `make records`")
+    if one.right.shape[1] != other.right.shape[1]:
+        sizes = f"{one.right.shape[1]} and {other.right.shape[1]}"
+        raise ValueError(f"records of different test sets ({sizes} images) cannot be compared")
+    generator = torch.Generator().manual_seed(0)
+    num_images = one.right.shape[1]
+    drawn = torch.randint(num_images, (NUM_RESAMPLES, num_images), generator=generator)
+    weights = torch.zeros(NUM_RESAMPLES, num_images).scatter_add_(
+        1, drawn, torch.ones(1).expand(drawn.shape) / num_images
+    )
+    means = []
+    for right in (one.right, other.right):
+        accuracies = weights @ right.float().T  # (resamples, seeds)
+        seeds = torch.randint(len(right), accuracies.shape, generator=generator)
+        means.append(accuracies.gather(1, seeds).mean(dim=1))
+    low, high = torch.quantile(means[0] - means[1], torch.tensor([0.025, 0.975])).tolist()
+    mean = one.right.float().mean() - other.right.float().mean()
+    return Difference(mean.item(), low, high)
 
 
 def table(*names: str) -> Table:

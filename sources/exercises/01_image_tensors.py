@@ -93,10 +93,10 @@ import torch
 
 from course_utils import checks
 
-HINT = "one photo is (H, W, 3), the batch (N, 3, H, W)"
+_HINT = "one photo is (H, W, 3), the batch (N, 3, H, W)"
 
 
-def compare(to_batch, photos):
+def _compare(to_batch, photos):
     stacked = torch.stack(photos)
     right = stacked.movedim(-1, 1) / 255
     slips = {
@@ -110,14 +110,14 @@ def compare(to_batch, photos):
         "the channels are in the order blue, green, red": right.flip(1),
     }
     answer = to_batch([photo.clone() for photo in photos])
-    checks.require_tensor(answer, right, slips, hint=HINT)
+    checks.require_tensor(answer, right, slips, hint=_HINT)
     dtype = str(answer.dtype).removeprefix("torch.")
     checks.require(dtype == "float32", f"your batch is {dtype}, expected float32")
 
 
 def check_small(to_batch):
     photo = torch.arange(18, dtype=torch.uint8).reshape(2, 3, 3) * 10  # 2 rows, 3 columns
-    compare(to_batch, [photo, 3 + photo])
+    _compare(to_batch, [photo, 3 + photo])
 
 
 batch_is_right = checks.show(check_small, to_batch)
@@ -128,14 +128,14 @@ def check_answer(to_batch):
     import torch
 
     check_small(to_batch)
-    generator = torch.Generator().manual_seed(1)
+    generator = checks.generator(1)
     for shape in [
         (5, 7, 3),
         (4, 4, 3),
         (3, 3, 3),
     ]:  # the last ones give no error for a mixed-up axis
         photos = [torch.randint(256, shape, generator=generator).byte() for _ in range(4)]
-        compare(to_batch, photos)
+        _compare(to_batch, photos)
 
 
 checks.award(4, check_answer, to_batch)
@@ -172,7 +172,7 @@ import torch
 from course_utils import checks
 
 
-def compare(channel_statistics, images):
+def _compare(channel_statistics, images):
     axes = (0, 2, 3)
     answer = channel_statistics(images.clone())
     if answer is None:
@@ -198,7 +198,7 @@ def compare(channel_statistics, images):
 
 def check_small(channel_statistics):
     images = torch.tensor([[[[0.0, 2.0]], [[1.0, 1.0]]], [[[4.0, 6.0]], [[1.0, 5.0]]]])
-    compare(channel_statistics, images)  # (2, 2, 1, 2): the means are 3 and 2
+    _compare(channel_statistics, images)  # (2, 2, 1, 2): the means are 3 and 2
 
 
 statistics_are_right = checks.show(check_small, channel_statistics)
@@ -207,8 +207,8 @@ statistics_are_right = checks.show(check_small, channel_statistics)
 ### BEGIN HIDDEN TESTS
 def check_answer(channel_statistics):
     check_small(channel_statistics)
-    compare(channel_statistics, checks.random_tensor(5, 3, 4, 6, seed=1))
-    compare(channel_statistics, checks.random_tensor(3, 3, 3, 3, seed=2) * 7 + 2)
+    _compare(channel_statistics, checks.random_tensor(5, 3, 4, 6, seed=1))
+    _compare(channel_statistics, checks.random_tensor(3, 3, 3, 3, seed=2) * 7 + 2)
 
 
 checks.award(2, check_answer, channel_statistics)
@@ -220,7 +220,7 @@ import torch
 from course_utils import checks
 
 
-def compare(normalise, images, mean, std):
+def _compare(normalise, images, mean, std):
     column, row = mean[:, None, None], std[:, None, None]
     right = (images - column) / row
     slips = {
@@ -240,7 +240,7 @@ def compare(normalise, images, mean, std):
 
 def check_small(normalise):
     images = torch.arange(12.0).reshape(1, 3, 2, 2)
-    compare(normalise, images, torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 4.0, 0.5]))
+    _compare(normalise, images, torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 4.0, 0.5]))
 
 
 normalise_is_right = checks.show(check_small, normalise)
@@ -254,7 +254,7 @@ def check_answer(normalise):
             checks.random_tensor(*shape, seed=seed),
             checks.random_tensor(shape[1], seed=9),
         )
-        compare(normalise, images, mean, mean.abs() + 0.5)
+        _compare(normalise, images, mean, mean.abs() + 0.5)
 
 
 checks.award(2, check_answer, normalise)
@@ -282,7 +282,7 @@ import torch
 from course_utils import checks
 
 
-def compare(luminance, images):
+def _compare(luminance, images):
     red, green, blue = images.split(1, dim=1)
     right = 0.299 * red + 0.587 * green + 0.114 * blue
     slips = {
@@ -297,7 +297,7 @@ def compare(luminance, images):
 
 
 def check_small(luminance):
-    compare(luminance, torch.tensor([1.0, 0.0, 0.5, 0.0, 1.0, 0.25]).reshape(1, 3, 1, 2))
+    _compare(luminance, torch.tensor([1.0, 0.0, 0.5, 0.0, 1.0, 0.25]).reshape(1, 3, 1, 2))
 
 
 luminance_is_right = checks.show(check_small, luminance)
@@ -306,8 +306,8 @@ luminance_is_right = checks.show(check_small, luminance)
 ### BEGIN HIDDEN TESTS
 def check_answer(luminance):
     check_small(luminance)
-    compare(luminance, checks.random_tensor(2, 3, 5, 4, seed=1))
-    compare(luminance, checks.random_tensor(3, 3, 3, 3, seed=2))
+    _compare(luminance, checks.random_tensor(2, 3, 5, 4, seed=1))
+    _compare(luminance, checks.random_tensor(3, 3, 3, 3, seed=2))
 
 
 checks.award(2, check_answer, luminance)

@@ -155,7 +155,7 @@ import torch
 from course_utils import checks
 
 
-def compare(shuffle_pixels, unshuffle_pixels, images, order):
+def _compare(shuffle_pixels, unshuffle_pixels, images, order):
     flat = images.flatten(2)
     right, back = flat[:, :, order].view_as(images), flat[:, :, order.argsort()].view_as(images)
     slips = {
@@ -178,7 +178,7 @@ def compare(shuffle_pixels, unshuffle_pixels, images, order):
 
 def check_small(shuffle_pixels, unshuffle_pixels):
     images = torch.arange(12.0).reshape(1, 2, 2, 3)
-    compare(shuffle_pixels, unshuffle_pixels, images, torch.tensor([2, 0, 1, 5, 3, 4]))
+    _compare(shuffle_pixels, unshuffle_pixels, images, torch.tensor([2, 0, 1, 5, 3, 4]))
 
 
 shuffle_is_right = checks.show(check_small, shuffle_pixels, unshuffle_pixels)
@@ -191,8 +191,8 @@ def check_answer(shuffle_pixels, unshuffle_pixels):
     check_small(shuffle_pixels, unshuffle_pixels)
     for seed, shape in enumerate([(3, 3, 4, 4), (2, 1, 5, 3)]):
         images = checks.random_tensor(*shape, seed=seed)
-        order = torch.randperm(shape[2] * shape[3], generator=torch.Generator().manual_seed(seed))
-        compare(shuffle_pixels, unshuffle_pixels, images, order)
+        order = torch.randperm(shape[2] * shape[3], generator=checks.generator(seed))
+        _compare(shuffle_pixels, unshuffle_pixels, images, order)
 
 
 checks.award(4, check_answer, shuffle_pixels, unshuffle_pixels)
@@ -221,10 +221,9 @@ import torch
 from course_utils import checks
 
 
-def compare(twin_weight, units, channels, height, width, seed):
+def _compare(twin_weight, units, channels, height, width, seed):
     weight = checks.random_tensor(units, channels * height * width, seed=seed)
-    generator = torch.Generator().manual_seed(seed)
-    order = torch.randperm(height * width, generator=generator)
+    order = torch.randperm(height * width, generator=checks.generator(seed))
     images = checks.random_tensor(4, channels, height, width, seed=seed + 1)
     shuffled = images.flatten(2)[:, :, order].flatten(1)
     answer = twin_weight(weight.clone(), order.clone(), channels)
@@ -245,8 +244,8 @@ def compare(twin_weight, units, channels, height, width, seed):
 
 
 def check_small(twin_weight):
-    compare(twin_weight, units=2, channels=1, height=2, width=3, seed=3)
-    compare(twin_weight, units=3, channels=2, height=3, width=2, seed=4)
+    _compare(twin_weight, units=2, channels=1, height=2, width=3, seed=3)
+    _compare(twin_weight, units=3, channels=2, height=3, width=2, seed=4)
 
 
 twin_is_right = checks.show(check_small, twin_weight)
@@ -255,8 +254,8 @@ twin_is_right = checks.show(check_small, twin_weight)
 ### BEGIN HIDDEN TESTS
 def check_answer(twin_weight):
     check_small(twin_weight)
-    compare(twin_weight, units=5, channels=3, height=4, width=4, seed=11)
-    compare(twin_weight, units=4, channels=1, height=6, width=5, seed=12)
+    _compare(twin_weight, units=5, channels=3, height=4, width=4, seed=11)
+    _compare(twin_weight, units=4, channels=1, height=6, width=5, seed=12)
 
 
 checks.award(4, check_answer, twin_weight)

@@ -98,7 +98,7 @@ import torch
 
 from course_utils import checks
 
-HINT = "the kernel has to lie inside the picture, so H - K_h + 1 rows and W - K_w + 1 columns fit"
+_HINT = "the kernel has to lie inside the picture, so H - K_h + 1 rows and W - K_w + 1 columns fit"
 
 
 def check_small(conv2d):
@@ -111,7 +111,7 @@ def check_small(conv2d):
     }
     with checks.without("conv1d", "conv2d", "conv3d", "conv_transpose2d"):
         output = conv2d(picture.clone(), kernel.clone())
-    checks.require_tensor(output, expected, slips, hint=HINT)
+    checks.require_tensor(output, expected, slips, hint=_HINT)
 
 
 conv2d_is_right = checks.show(check_small, conv2d)
@@ -146,7 +146,7 @@ def check_answer(conv2d):
         }
         with checks.without("conv1d", "conv2d", "conv3d", "conv_transpose2d"):
             output = conv2d(picture, kernel)
-        checks.require_tensor(output, expected, slips, hint=HINT)
+        checks.require_tensor(output, expected, slips, hint=_HINT)
         unchanged = torch.equal(picture, before[0]) and torch.equal(kernel, before[1])
         checks.require(unchanged, "your function changes the picture or the kernel it is given")
 
@@ -263,7 +263,8 @@ from torch.overrides import TorchFunctionMode
 from course_utils import checks
 
 
-class Counted(TorchFunctionMode):
+@checks.beside
+class _Counted(TorchFunctionMode):
     """Notes whether a tensor of the full kernel's size is made: then it is not two steps."""
 
     def __init__(self, size):
@@ -275,6 +276,14 @@ class Counted(TorchFunctionMode):
         if isinstance(result, torch.Tensor) and tuple(result.shape) == self.size:
             self.found = True
         return result
+
+
+@checks.beside
+def _watched(separable_conv2d, picture, column, row):
+    """Return the output, and whether the whole kernel was made on the way."""
+    with _Counted((len(column), len(row))) as counted:
+        output = separable_conv2d(picture, column, row)
+    return output, counted.found
 
 
 def check_small(separable_conv2d):
@@ -318,12 +327,10 @@ def check_answer(separable_conv2d):
             + ours(picture, torch.ones(height), row),
         }
         # In two steps there is never a tensor as small as the whole kernel.
-        with Counted((height, width)) as counted:
-            output = separable_conv2d(picture, column, row)
+        output, is_made = _watched(separable_conv2d, picture, column, row)
         checks.require_tensor(output, expected, slips, hint="column first, then row")
-        checks.require(
-            not counted.found, "your code makes the whole kernel first: slide column and row"
-        )
+        sentence = "your code makes the whole kernel first: slide column and row"
+        checks.require(not is_made, sentence)
 
 
 checks.award(2, check_answer, separable_conv2d)

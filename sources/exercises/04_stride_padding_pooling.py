@@ -93,7 +93,7 @@ def output_size(n: int, k: int, s: int = 1, p: int = 0) -> int:
 from course_utils import checks
 
 
-def refuses(output_size, *arguments):
+def _refuses(output_size, *arguments):
     """Say whether these arguments are answered by a ValueError."""
     try:
         output_size(*arguments)
@@ -130,9 +130,9 @@ def check_answer(output_size):
         right = layer(torch.empty(1, 1, n, device="meta")).shape[-1]
         checks.require_number(output_size(n, k, s, p), right)
     checks.require_number(output_size(9, 3), 7)  # stride 1, no padding, where nothing is said
-    checks.require(refuses(output_size, 4, 5), "a window of 5 on 4 pixels is not refused")
-    checks.require(refuses(output_size, 4, 7, 2, 1), "a window of 7 on 4 + 2 pixels is not refused")
-    checks.require(not refuses(output_size, 4, 6, 2, 1), "a window of 6 fits on 4 + 2 pixels, once")
+    checks.require(_refuses(output_size, 4, 5), "a window of 5 on 4 pixels is not refused")
+    checks.require(_refuses(output_size, 4, 7, 2, 1), "a window of 7 on 4 + 2 pixels is not refused")
+    checks.require(not _refuses(output_size, 4, 6, 2, 1), "a window of 6 fits on 4 + 2 pixels, once")
 
 
 checks.award(3, check_answer, output_size)
@@ -159,7 +159,7 @@ import torch
 
 from course_utils import checks
 
-OWN = ("max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool2d")
+_OWN = ("max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool2d")
 
 
 def check_small(max_pool2d):
@@ -173,7 +173,7 @@ def check_small(max_pool2d):
         "the stride is left out": torch.tensor([[[[-1.0, 0, 1, 2], [4, 5, 6, 7]]]]),
         "the picture is padded with zeros": torch.tensor([[[[0.0, 0, 0], [4, 6, 7]]]]),
     }
-    with checks.without(*OWN):
+    with checks.without(*_OWN):
         output = max_pool2d(maps.clone(), 2, 2)
     hint = "(3 - 2) // 2 + 1 = 1 row and (5 - 2) // 2 + 1 = 2 columns of windows"
     checks.require_tensor(output, torch.tensor([[[[-1.0, 1.0]]]]), slips, hint=hint)
@@ -201,7 +201,7 @@ def check_answer(max_pool2d):
             "the largest is never below zero": expected.clamp(min=0),
             "the smallest is taken": -F.max_pool2d(-maps, k, s),
         }
-        with checks.without(*OWN):
+        with checks.without(*_OWN):
             output = max_pool2d(maps.clone(), k, s)
         checks.require_tensor(output, expected, slips, hint="each side is (size - k) // s + 1")
 

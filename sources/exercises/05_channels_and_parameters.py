@@ -172,7 +172,7 @@ import torch
 
 from course_utils import checks
 
-OWN = ("conv1d", "conv2d", "conv3d")
+_OWN = ("conv1d", "conv2d", "conv3d")
 
 
 def check_small(conv1x1):
@@ -186,7 +186,7 @@ def check_small(conv1x1):
         "the bias is forgotten": expected - bias[:, None, None],
         "the channels stand last": expected.movedim(1, -1),
     }
-    with checks.without(*OWN):
+    with checks.without(*_OWN):
         output = conv1x1(maps.clone(), weight, bias)
     hint = "three channels come out, and the two pixels stay where they are"
     checks.require_tensor(output, expected, slips, hint=hint)
@@ -219,7 +219,7 @@ def check_answer(conv1x1):
                 + bias[:, None, None],
                 "the bias runs along the pixels of a row": expected - bias[:, None, None] + bias,
             }
-        with checks.without(*OWN):
+        with checks.without(*_OWN):
             output = conv1x1(maps, weight, bias)
         checks.require_tensor(output, expected, slips, hint="only the channels change")
 
@@ -254,38 +254,49 @@ from torch import nn
 from course_utils import checks
 
 
-def compare(as_convolution, c, h, w, num_out, seed=0):
-    linear = nn.Linear(c * h * w, num_out)
+@checks.beside
+def _turned(as_convolution, weight, bias, shape):
+    """Return what becomes of a dense layer with these numbers, and what is left of it."""
+    linear = nn.Linear(weight.shape[1], weight.shape[0])
     with torch.no_grad():
-        linear.weight.copy_(checks.random_tensor(num_out, c * h * w, seed=seed))
-        linear.bias.copy_(checks.random_tensor(num_out, seed=seed + 1))
-    convolution = as_convolution(linear, c, h, w)
-    if convolution is None:
+        linear.weight.copy_(weight)
+        linear.bias.copy_(bias)
+    layer = as_convolution(linear, *shape)
+    found = {"kind": type(layer).__name__, "left": linear.weight.detach()}
+    if type(layer) is nn.Conv2d:
+        found |= {"weight": layer.weight.detach(), "bias": layer.bias, "run": layer}
+    return found
+
+
+def _compare(as_convolution, c, h, w, num_out, seed=0):
+    weight = checks.random_tensor(num_out, c * h * w, seed=seed)
+    bias = checks.random_tensor(num_out, seed=seed + 1)
+    maps = checks.random_tensor(2, c, h, w, seed=seed + 2)
+    found = _turned(as_convolution, weight, bias, (c, h, w))
+    if found["kind"] == "NoneType":
         raise checks.NotAnswered
-    kind = type(convolution).__name__
-    checks.require(type(convolution) is nn.Conv2d, f"return an nn.Conv2d, not {kind}")
-    shape, expected = tuple(convolution.weight.shape), (num_out, c, h, w)
+    checks.require("run" in found, f"return an nn.Conv2d, not {found['kind']}")
+    shape, expected = tuple(found["weight"].shape), (num_out, c, h, w)
     checks.require(
         shape == expected, f"the weights of your convolution are {shape}, expected {expected}"
     )
-    checks.require(convolution.bias is not None, "the dense layer has a bias, your layer has none")
-    maps = checks.random_tensor(2, c, h, w, seed=seed + 2)
+    checks.require(found["bias"] is not None, "the dense layer has a bias, your layer has none")
+    right = (maps.flatten(1) @ weight.T + bias)[:, :, None, None]
     slips = {
-        "the bias is not copied": (linear(maps.flatten(1)) - linear.bias + convolution.bias)[
-            :, :, None, None
-        ],
+        "the bias is not copied": right - (bias - found["bias"])[:, None, None],
         "the weights are not copied": torch.zeros(0),
     }
     slips["the weights are laid out with the channels last"] = nn.functional.conv2d(
-        maps, linear.weight.view(-1, h, w, c).permute(0, 3, 1, 2), linear.bias
+        maps, weight.view(-1, h, w, c).permute(0, 3, 1, 2), bias
     )
-    right = linear(maps.flatten(1))[:, :, None, None]
-    checks.require_tensor(convolution(maps), right, slips, tolerance=1e-4)
-    return linear, convolution
+    checks.require_tensor(found["run"](maps), right, slips, tolerance=1e-4)
+    same = torch.equal(found["left"], weight)
+    checks.require(same, "your function changes the dense layer that it is given")
+    return weight, bias, found["run"]
 
 
 def check_small(as_convolution):
-    compare(as_convolution, c=3, h=2, w=4, num_out=5)
+    _compare(as_convolution, c=3, h=2, w=4, num_out=5)
 
 
 dense_is_right = checks.show(check_small, as_convolution)
@@ -296,19 +307,20 @@ def check_answer(as_convolution):
     import torch
 
     check_small(as_convolution)
-    linear, convolution = compare(as_convolution, c=4, h=3, w=3, num_out=7, seed=5)
+    weight, bias, convolution = _compare(as_convolution, c=4, h=3, w=3, num_out=7, seed=5)
     maps = checks.random_tensor(2, 4, 5, 6, seed=9)
     right = torch.stack(
         [
-            torch.stack([linear(maps[:, :, i : i + 3, j : j + 3].flatten(1)) for j in range(4)], -1)
+            torch.stack(
+                [maps[:, :, i : i + 3, j : j + 3].flatten(1) @ weight.T + bias for j in range(4)],
+                -1,
+            )
             for i in range(3)
         ],
         -2,
     )
     hint = "on larger maps the layer slides: stride 1, no padding"
     checks.require_tensor(convolution(maps), right, hint=hint, tolerance=1e-4)
-    same = torch.equal(linear.weight, checks.random_tensor(7, 36, seed=5))
-    checks.require(same, "your function changes the dense layer that it is given")
 
 
 checks.award(4, check_answer, as_convolution)

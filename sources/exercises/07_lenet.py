@@ -135,7 +135,7 @@ import torch
 
 from course_utils import checks
 
-STAGES = [
+_STAGES = [
     ("the first convolution", (6, 28, 28), "is its padding 2?"),
     ("the first block", (6, 14, 14), "is its pooling 2x2?"),
     ("the second convolution", (16, 10, 10), "is its padding 0, and the first one's 2?"),
@@ -147,8 +147,8 @@ STAGES = [
 
 
 def check_shapes(LeNet5, num_images=2, in_channels=1, num_classes=10):
-    stages = [checks.Stage(name, (num_images, *shape), ask) for name, shape, ask in STAGES[:-1]]
-    name, _, ask = STAGES[-1]
+    stages = [checks.Stage(name, (num_images, *shape), ask) for name, shape, ask in _STAGES[:-1]]
+    name, _, ask = _STAGES[-1]
     stages.append(checks.Stage(name, (num_images, num_classes), ask))
     model = LeNet5(in_channels=in_channels, num_classes=num_classes)
     checks.require_stages(model, torch.zeros(num_images, in_channels, 28, 28), stages)
@@ -176,7 +176,7 @@ from course_utils import checks
 def check_parameters(LeNet5):
     model = LeNet5()
     model(torch.zeros(2, 1, 28, 28))  # layers that are made lazily get their parameters here
-    count = sum(parameter.numel() for parameter in model.parameters())
+    count = sum(parameter.numel() for parameter in checks.parameters_of(model).values())
     if count == 0:
         raise checks.NotAnswered
     checks.require(
@@ -194,7 +194,6 @@ parameters_are_right = checks.show(check_parameters, LeNet5)
 def check_answer(LeNet5):
     import torch
     import torch.nn.functional as F
-    from torch import nn
 
     check_parameters(LeNet5)
 
@@ -211,25 +210,27 @@ def check_answer(LeNet5):
         return end(F.linear(x, linears[4], linears[5]))
 
     def laid_out(parameter, shape):
-        """Turn weights that were written as (in, out), not (out, in)."""
-        swapped = len(shape) == 2 and parameter.shape == shape[::-1]
-        return parameter.T if swapped else parameter.reshape(shape)
+        """Turn weights that were written as (in, out), not (out, in); a kernel's, too."""
+        swapped = parameter.transpose(0, 1) if parameter.dim() > 1 else parameter
+        is_turned = swapped.shape[0] == shape[0] != parameter.shape[0]
+        return (swapped if is_turned else parameter).reshape(shape)
 
     def compare(in_channels, num_classes):
         model = LeNet5(in_channels=in_channels, num_classes=num_classes)
-        images = torch.randn(5, in_channels, 28, 28, generator=torch.Generator().manual_seed(7))
+        images = checks.random_tensor(5, in_channels, 28, 28, seed=7)
         model(images)
         checks.require_own_layers(model)
         shapes = [(6, in_channels, 5, 5), (6,), (16, 6, 5, 5), (16,), (120, 400), (120,)]
         shapes += [(84, 120), (84,), (num_classes, 84), (num_classes,)]
         # No two of these have as many numbers, so the order and the names do not matter.
-        theirs = {p.numel(): p.detach() for _, p in nn.Module.named_parameters(model)}
+        theirs = {p.numel(): p for p in checks.parameters_of(model).values()}
         sizes = [torch.Size(shape).numel() for shape in shapes]
         for shape, size in zip(shapes, sizes, strict=True):
             checks.require(size in theirs, f"no parameter has the shape {shape}")
         checks.require(len(theirs) == len(sizes), "there are parameters that LeNet-5 does not have")
         weights = [laid_out(theirs[size], shape) for shape, size in zip(shapes, sizes, strict=True)]
-        logits = nn.Module.eval(model)(images)
+        checks.set_mode(model, training=False)
+        logits = model(images)
         slips = {
             "there is no activation between the layers": {"activation": identity},
             "the activation is a sigmoid": {"activation": torch.sigmoid},
@@ -256,11 +257,11 @@ def check_answer(LeNet5):
 
     def check_gradients():
         model = LeNet5()
-        images = torch.randn(8, 1, 28, 28, generator=torch.Generator().manual_seed(8))
-        F.cross_entropy(nn.Module.train(model)(images), torch.arange(8)).backward()
-        for name, parameter in nn.Module.named_parameters(model):
+        checks.set_mode(model, training=True)
+        images = checks.random_tensor(8, 1, 28, 28, seed=8)
+        for name, gradient in checks.gradients_of(model, images, torch.arange(8)).items():
             checks.require(
-                parameter.grad is not None and bool(parameter.grad.any()),
+                gradient is not None and bool(gradient.any()),
                 f"no gradient reaches {name}: is a part of forward detached or under no_grad?",
             )
 
@@ -306,7 +307,8 @@ from torch import nn
 from course_utils import checks
 
 
-class Watched(nn.Linear):
+@checks.beside
+class _Watched(nn.Linear):
     """A linear classifier, all zeros, that notes in which mode it is called."""
 
     def __init__(self, num_classes):
@@ -320,21 +322,26 @@ class Watched(nn.Linear):
         return super().forward(images)
 
 
-def model_after(train_one_epoch, batches, lr, num_classes=3):
-    model = Watched(num_classes).eval()
-    returned = train_one_epoch(model, batches, torch.optim.SGD(model.parameters(), lr=lr))
-    if returned is None and not model.modes:
+@checks.beside
+def _epoch_of(train_one_epoch, batches, lr, num_classes=3):
+    """Return what an epoch of training returns, and what it leaves of the model."""
+    model, batches = _Watched(num_classes).eval(), checks.ListedBatches(batches)
+    loss = train_one_epoch(model, batches, torch.optim.SGD(model.parameters(), lr=lr))
+    if loss is None and not model.modes:
         raise checks.NotAnswered
-    return model
+    weight, bias = model.weight.detach(), model.bias.detach()
+    return {"loss": loss, "modes": model.modes, "training": model.training} | {
+        "weight": torch.cat([weight, bias[:, None]], dim=1)
+    }
 
 
 def check_training(train_one_epoch):
     images, labels = torch.eye(4), torch.tensor([0, 1, 2, 0])
     batches = checks.ListedBatches([(images, labels), (images[:3], labels[:3])])
-    model = model_after(train_one_epoch, batches, lr=0.1)
-    checks.require(len(model.modes) > 1, "the model has not seen every batch")
+    found = _epoch_of(train_one_epoch, batches, lr=0.1)
+    checks.require(len(found["modes"]) > 1, "the model has not seen every batch")
     checks.require(
-        bool(model.weight.any()),
+        bool(found["weight"].any()),
         "no weight has changed: who takes the step, and are the gradients still there by then?",
     )
 
@@ -375,8 +382,8 @@ def check_answer(train_one_epoch):
     }
     for sizes, lr, num_classes in [((8, 8, 3), 0.1, 3), ((5, 5, 5, 1), 0.02, 4)]:
         batches = checks.uneven_batches(sizes, num_classes)
-        model = model_after(train_one_epoch, batches, lr, num_classes)
-        theirs = torch.cat([model.weight, model.bias[:, None]], dim=1).detach()
+        found = _epoch_of(train_one_epoch, batches, lr, num_classes)
+        theirs = found["weight"]
         for slip, change in slips.items():
             change = dict(change)
             wrong = ours(batches, lr * change.pop("sign", 1), num_classes, **change)
@@ -389,10 +396,10 @@ def check_answer(train_one_epoch):
             "after an epoch your weights differ from those of one step of SGD for each batch",
         )
         checks.require(
-            all(model.modes),
+            all(found["modes"]),
             "the model came in evaluation mode and was trained in it: model.train() is missing",
         )
-        checks.require(model.training, "the model is left in evaluation mode")
+        checks.require(found["training"], "the model is left in evaluation mode")
 
 
 checks.award(2, check_answer, train_one_epoch)
@@ -402,18 +409,12 @@ checks.award(2, check_answer, train_one_epoch)
 import math
 
 import torch
-from torch import nn
 
 from course_utils import checks
 
 
-def returned_loss(train_one_epoch, batches, lr, num_classes=3):
-    model = nn.Linear(4, num_classes)
-    nn.init.zeros_(model.weight)
-    nn.init.zeros_(model.bias)
-    loss = train_one_epoch(model, batches, torch.optim.SGD(model.parameters(), lr=lr))
-    if loss is None and model.weight.grad is None:
-        raise checks.NotAnswered
+def _returned_loss(train_one_epoch, batches, lr, num_classes=3):
+    loss = _epoch_of(train_one_epoch, batches, lr, num_classes)["loss"]
     checks.require(
         isinstance(loss, float),
         f"return a Python float, not {type(loss).__name__}: a tensor of one number has .item()",
@@ -423,7 +424,7 @@ def returned_loss(train_one_epoch, batches, lr, num_classes=3):
 
 def check_loss(train_one_epoch):
     batches = checks.ListedBatches([(torch.eye(4), torch.tensor([0, 1, 2, 0]))] * 2)
-    loss = returned_loss(train_one_epoch, batches, lr=0.0)
+    loss = _returned_loss(train_one_epoch, batches, lr=0.0)
     checks.require(
         math.isclose(loss, math.log(3), rel_tol=1e-5),
         f"a model that gives 3 classes the same logits has the loss ln 3 = 1.0986, not {loss:.4f}",
@@ -456,7 +457,7 @@ def check_answer(train_one_epoch):
 
     for sizes, lr, num_classes in [((8, 8, 3), 0.1, 3), ((5, 5, 5, 1), 0.2, 4)]:
         batches = checks.uneven_batches(sizes, num_classes)
-        loss = returned_loss(train_one_epoch, batches, lr, num_classes)
+        loss = _returned_loss(train_one_epoch, batches, lr, num_classes)
         found, afterwards = losses(batches, lr, num_classes)
         mean, total = sum(found) / len(found), sum(sizes)
         weighted = sum(n * value for n, value in zip(sizes, found, strict=True))

@@ -96,12 +96,12 @@ import torch
 
 from course_utils import checks
 
-DROPOUTS = "dropout", "alpha_dropout", "feature_dropout", "native_dropout", "dropout1d", "dropout2d"
+_DROPOUTS = "dropout", "alpha_dropout", "feature_dropout", "native_dropout", "dropout1d", "dropout2d"
 
 
-def run_dropout(dropout, x, p, training, seed=0):
-    with checks.without(*DROPOUTS):
-        output = dropout(x.clone(), p, training, torch.Generator().manual_seed(seed))
+def _run_dropout(dropout, x, p, training, seed=0):
+    with checks.without(*_DROPOUTS):
+        output = dropout(x.clone(), p, training, checks.generator(seed))
     if output is None:
         raise checks.NotAnswered
     checks.require(isinstance(output, torch.Tensor), "return a tensor")
@@ -110,9 +110,21 @@ def run_dropout(dropout, x, p, training, seed=0):
     return output.detach()
 
 
+@checks.beside
+def _with_gradient(dropout, x, p, generator):
+    """Return the output in training, its gradient, and whether global numbers are drawn."""
+    before = torch.get_rng_state()
+    leaf = x.requires_grad_()
+    output = dropout(leaf, p, True, generator)
+    is_used = not torch.equal(torch.get_rng_state(), before)
+    if output.requires_grad:
+        output.sum().backward()
+    return output.detach(), leaf.grad, is_used
+
+
 def check_values(dropout, x, p, slips):
     """Check a tensor x that has the same number everywhere."""
-    output = run_dropout(dropout, x, p, training=True)
+    output = _run_dropout(dropout, x, p, training=True)
     kept = output[output != 0]
     checks.require(len(kept) > 0, "everything is dropped")
     number, expected = float(kept.flatten()[0]), float(x.flatten()[0]) / (1 - p)
@@ -153,29 +165,27 @@ def check_answer(dropout):
     checks.require(float(((rows == 0) | (rows == 1)).float().mean()) < 0.1, whole.format("rows"))
     same = "every picture of a batch loses the same numbers: draw for each picture"
     checks.require(not torch.equal(dropped[0], dropped[1]), same)
-    again = run_dropout(dropout, x, 0.6, training=True)
+    again = _run_dropout(dropout, x, 0.6, training=True)
     sentence = "the same seed does not drop the same numbers: draw from the generator only"
     checks.require(torch.equal(again == 0, dropped), sentence)
-    other = run_dropout(dropout, x, 0.6, training=True, seed=1)
+    other = _run_dropout(dropout, x, 0.6, training=True, seed=1)
     sentence = "another seed drops the same numbers: draw from the generator"
     checks.require(not torch.equal(other == 0, dropped), sentence)
-    generator = torch.Generator().manual_seed(0)
+    generator = checks.generator(0)
     first, second = (dropout(x, 0.6, True, generator) for _ in range(2))
     sentence = "two calls in a row drop the same numbers: the generator is not to be seeded again"
     checks.require(not torch.equal(first, second), sentence)
-    before = torch.get_rng_state()
-    x = checks.random_tensor(40, 50).requires_grad_()
-    output = dropout(x, 0.5, True, torch.Generator().manual_seed(3))
+    x = checks.random_tensor(40, 50)
+    output, gradient, is_used = _with_gradient(dropout, x, 0.5, checks.generator(3))
     sentence = "torch's global random numbers are used as well: draw from the generator only"
-    checks.require(torch.equal(torch.get_rng_state(), before), sentence)
+    checks.require(not is_used, sentence)
     kept = output != 0
     right = torch.where(kept, 2 * x, 0.0)
     checks.require(torch.equal(x, checks.random_tensor(40, 50)), "your function changes x itself")
     checks.require(torch.allclose(output, right), "a kept number is not x / (1 - p)")
-    output.sum().backward()
     sentence = "the gradient has to pass kept numbers, scaled, and no others"
-    checks.require(torch.allclose(x.grad, 2.0 * kept), sentence)
-    untouched = run_dropout(dropout, torch.ones(1000), 0.0, training=True)
+    checks.require(gradient is not None and torch.allclose(gradient, 2.0 * kept), sentence)
+    untouched = _run_dropout(dropout, torch.ones(1000), 0.0, training=True)
     checks.require(bool((untouched == 1).all()), "with p = 0 nothing is dropped")
 
 
@@ -187,13 +197,13 @@ import torch
 
 from course_utils import checks
 
-DROPOUTS = "dropout", "alpha_dropout", "feature_dropout", "native_dropout", "dropout1d", "dropout2d"
+_DROPOUTS = "dropout", "alpha_dropout", "feature_dropout", "native_dropout", "dropout1d", "dropout2d"
 
 
 def check_small(dropout, p=0.25):
     x = torch.full((100, 100), 3.0)
-    with checks.without(*DROPOUTS):
-        output = dropout(x, p, False, torch.Generator().manual_seed(0))
+    with checks.without(*_DROPOUTS):
+        output = dropout(x, p, False, checks.generator(0))
     slips = {
         "outputs are multiplied by 1 - p at test time, as the paper did": (1 - p) * x,
         "outputs are scaled up in evaluation, too": x / (1 - p),
@@ -214,7 +224,7 @@ def check_answer(dropout):
     check_small(dropout)
     check_small(dropout, p=0.9)
     x = checks.random_tensor(2, 3, 4)
-    generator = torch.Generator().manual_seed(0)
+    generator = checks.generator(0)
     before = generator.get_state()
     checks.require_tensor(dropout(x, 0.5, False, generator), x)
     sentence = "evaluation draws random numbers: nothing is random there"
@@ -257,7 +267,7 @@ import torch
 from course_utils import checks
 
 
-def run_lrn(local_response_norm, a, *constants):
+def _run_lrn(local_response_norm, a, *constants):
     with checks.without("local_response_norm"):
         return local_response_norm(a, *constants)
 
@@ -278,7 +288,7 @@ def check_small(local_response_norm):
         "each channel looks at itself only": [0.7071, 0.8944, 0.0, 0.9487],
     }
     slips = {name: torch.tensor(row).view(1, 4, 1, 1) for name, row in slips.items()}
-    output = run_lrn(local_response_norm, a, 3, 1.0, 0.5, 1.0)
+    output = _run_lrn(local_response_norm, a, 3, 1.0, 0.5, 1.0)
     checks.require_tensor(output, expected, slips, tolerance=1e-3)
 
 
@@ -307,12 +317,12 @@ def check_answer(local_response_norm):
                 a, size, size * alpha, 0.5, k
             ),
         }
-        answer = run_lrn(local_response_norm, a, size, alpha, beta, k)
+        answer = _run_lrn(local_response_norm, a, size, alpha, beta, k)
         checks.require_tensor(answer, right, slips, tolerance=1e-4)
         checks.require(torch.equal(a, before), "your function changes the maps it is given")
     a = 50 * checks.random_tensor(1, 8, 2, 2)
     right = F.local_response_norm(a, 5, 5e-4, 0.75, 2.0)
-    checks.require_tensor(run_lrn(local_response_norm, a), right, tolerance=1e-4)
+    checks.require_tensor(_run_lrn(local_response_norm, a), right, tolerance=1e-4)
 
 
 checks.award(3, check_answer, local_response_norm)
@@ -341,7 +351,7 @@ def fitting_sizes(
 from course_utils import checks
 
 
-def require_sizes(answer, expected, slips):
+def _require_sizes(answer, expected, slips):
     """Hold a list of whole numbers against the right one, and name the slip."""
     if answer is None:
         raise checks.NotAnswered
@@ -360,7 +370,7 @@ def check_small(fitting_sizes):
         "the sizes are counted that do not fit": [n for n in range(220, 235) if n % 5 != 4],
         "sizes are listed whose number of positions is divisible by the stride": [229],
     }
-    require_sizes(fitting_sizes(11, 5, 1, 220, 234), [224, 229, 234], slips)
+    _require_sizes(fitting_sizes(11, 5, 1, 220, 234), [224, 229, 234], slips)
 
 
 fitting_is_right = checks.show(check_small, fitting_sizes)
@@ -393,8 +403,8 @@ def check_answer(fitting_sizes):
                 n for n in sizes if n >= k and (n + 2 * p - k) % s == 0
             ],
         }
-        require_sizes(fitting_sizes(k, s, p, smallest, largest), right, slips)
-    require_sizes(fitting_sizes(3, 2, 0, 4, 4), [], {})
+        _require_sizes(fitting_sizes(k, s, p, smallest, largest), right, slips)
+    _require_sizes(fitting_sizes(3, 2, 0, 4, 4), [], {})
 
 
 checks.award(3, check_answer, fitting_sizes)

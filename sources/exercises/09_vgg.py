@@ -170,7 +170,7 @@ def check_parameters(VGGBlock):
     block = VGGBlock(3, 8, "3 3 3")
     if block(torch.zeros(1, 3, 4, 4)) is None:
         raise checks.NotAnswered
-    count = sum(parameter.numel() for parameter in block.parameters())
+    count = sum(parameter.numel() for parameter in checks.parameters_of(block).values())
     slips = {
         "the convolutions have no biases": 1368,
         "two layers share their weights: each has its own": 808,
@@ -206,17 +206,18 @@ def check_answer(VGGBlock):
         block = VGGBlock(in_channels, out_channels, layers)
         x = checks.random_tensor(2, in_channels, 9, 8, seed=seed)
         block(x)
-        weights = {p.shape[-1]: p for p in block.parameters() if p.dim() > 1}
+        parameters = checks.parameters_of(block)
         sizes = [int(layer) for layer in layers.split()]
-        sentence = f'"{layers}" gives layers with kernels of {sorted(weights)} pixels'
-        checks.require(sorted(weights) == sorted(sizes), sentence)
+        found = {value.shape[-1] for value in parameters.values() if value.dim() > 1}
+        sentence = f'"{layers}" gives layers with kernels of {sorted(found)} pixels'
+        checks.require(sorted(found) == sorted(sizes), sentence)
         bias = torch.full((out_channels,), 0.1)
-        with torch.no_grad():  # the same numbers each time, and of both signs behind each layer
-            for parameter in block.parameters():
-                if parameter.dim() == 1:
-                    parameter.fill_(0.1)  # all alike: nothing tells one layer's biases apart
-                else:
-                    parameter.copy_(checks.random_tensor(*parameter.shape, seed=seed))
+        for name, value in parameters.items():  # of both signs behind each layer
+            numbers = checks.random_tensor(*value.shape, seed=seed)
+            # All biases are alike: nothing tells one layer's apart.
+            parameters[name] = numbers if value.dim() > 1 else torch.full_like(value, 0.1)
+        checks.set_parameters(block, parameters)
+        weights = {value.shape[-1]: value for value in parameters.values() if value.dim() > 1}
         kernels = [weights[size] for size in sizes]
         right = ours(x, kernels, bias)
         slips = {
@@ -256,35 +257,37 @@ def make_features(blocks: tuple[tuple[int, str], ...], in_channels: int) -> nn.M
 
 # %% check="features_check" points=3
 import torch
-from torch import nn
 
 from course_utils import checks
 
 
-def check_row(make_features, blocks, in_channels, size, num_parameters, slips):
-    """Build on the meta device, which has shapes but no numbers: a large net costs nothing."""
+@checks.beside
+def _on_meta(function, *arguments):
+    """Call something on the meta device, which has shapes but no numbers: a net costs nothing."""
     with torch.device("meta"):
-        features = make_features(blocks, in_channels)
-        if features is None:
-            raise checks.NotAnswered
-        checks.require(isinstance(features, nn.Module), "return a module, not a list of blocks")
-        stages, (height, width) = [], size
-        for number, (channels, _) in enumerate(blocks, start=1):
-            height, width = height // 2, width // 2
-            ask = "does this block read what the one before puts out, and halve the size once?"
-            stages.append(checks.Stage(f"block {number}", (2, channels, height, width), ask))
-        images = torch.empty(2, in_channels, *size)
-        try:
-            found, expected = tuple(features(images).shape), stages[-1].shape
-        except RuntimeError:
-            sentence = (
-                "a block does not fit: does it read as many channels as the one before makes?"
-            )
-            raise checks.CheckFailed(sentence) from None
-        checks.require_stages(features, images, stages)
-        checks.require(found == expected, f"{found} comes out at the end, expected {expected}")
+        return function(*arguments)
+
+
+def check_row(make_features, blocks, in_channels, size, num_parameters, slips):
+    features = _on_meta(make_features, blocks, in_channels)
+    if features is None:
+        raise checks.NotAnswered
+    checks.require(checks.is_module(features), "return a module, not a list of blocks")
+    stages, (height, width) = [], size
+    for number, (channels, _) in enumerate(blocks, start=1):
+        height, width = height // 2, width // 2
+        ask = "does this block read what the one before puts out, and halve the size once?"
+        stages.append(checks.Stage(f"block {number}", (2, channels, height, width), ask))
+    images = torch.empty(2, in_channels, *size, device="meta")
+    try:
+        found, expected = tuple(_on_meta(features, images).shape), stages[-1].shape
+    except RuntimeError:
+        sentence = "a block does not fit: does it read as many channels as the one before makes?"
+        raise checks.CheckFailed(sentence) from None
+    checks.require_stages(features, images, stages)
+    checks.require(found == expected, f"{found} comes out at the end, expected {expected}")
     checks.require_own_layers(features)
-    count = sum(parameter.numel() for parameter in features.parameters())
+    count = sum(parameter.numel() for parameter in checks.parameters_of(features).values())
     checks.require_number(count, num_parameters, slips)
 
 
@@ -403,7 +406,7 @@ if features_are_right and merged_is_right:
         with torch.device("meta"):
             features = make_features(row, 3)
             maps = features(torch.empty(1, 3, 224, 224))
-        count = sum(parameter.numel() for parameter in features.parameters())
+        count = sum(parameter.numel() for parameter in checks.parameters_of(features).values())
         print(f"{name}: {count:12,} parameters in the convolutions, {tuple(maps.shape)} comes out")
     kernel = mean = torch.full((3, 3), 1 / 9)
     for num_layers in (2, 3):

@@ -129,7 +129,7 @@ import torch
 from course_utils import checks
 
 
-def run_module(module, x):
+def _run_module(module, x):
     """Return the module's output; say what it means if the paths do not fit together."""
     try:
         output = module(x)
@@ -146,7 +146,7 @@ def run_module(module, x):
 
 def check_shape(Inception, in_channels, one, three, five, pool, size):
     module = Inception(in_channels, one, three, five, pool)
-    output = run_module(module, torch.zeros(2, in_channels, *size))
+    output = _run_module(module, torch.zeros(2, in_channels, *size))
     checks.require_own_layers(module)
     expected = one + three[1] + five[1] + pool
     slips = {
@@ -191,7 +191,7 @@ def check_parameters(Inception):
     module = Inception(192, 64, (96, 128), (16, 32), 32)
     if module(torch.zeros(1, 192, 5, 5)) is None:
         raise checks.NotAnswered
-    count = sum(parameter.numel() for parameter in module.parameters())
+    count = sum(parameter.numel() for parameter in checks.parameters_of(module).values())
     slips = {
         "the convolutions have no biases": 163_328,
         "there are 3x3 filters where 5x5 filters are meant": 155_504,
@@ -228,7 +228,7 @@ def check_answer(Inception):
             "the 5x5 convolution": (five[1], five[0], 5),
             "the 1x1 behind the pooling": (pool, in_channels, 1),
         }
-        have = list(module.parameters())
+        have = list(checks.parameters_of(module).values())
         found = []
         for name, (c_out, c_in, k) in shapes.items():
             weights = [p for p in have if p.dim() > 1 and p.shape[:2] == (c_out, c_in)]
@@ -260,6 +260,7 @@ def check_answer(Inception):
     for seed, row in enumerate(rows):
         module = Inception(*row)
         x = checks.random_tensor(2, row[0], 7, 6, seed=seed) - 1  # zeros around would win
+        _run_module(module, x)
         weights = weights_by_shape(module, *row)
         right = paths(x, weights)
         variants = {
@@ -281,7 +282,7 @@ def check_answer(Inception):
         for order in list(permutations(range(4)))[1:]:
             said = ", ".join(names[i] for i in order)
             slips[f"the paths stand in the order {said}"] = torch.cat([right[i] for i in order], 1)
-        answer = run_module(module, x)
+        answer = _run_module(module, x)
         checks.require_tensor(answer, torch.cat(right, 1), slips, tolerance=1e-4)
         checks.require(answer.requires_grad, "no gradient flows through your module")
 
@@ -394,15 +395,16 @@ def check_small(AveragingHead):
     maps = torch.tensor([[[[1.0, 3.0]], [[10.0, 30.0]]]])  # (1, 2, 1, 2)
     if head(maps) is None:
         raise checks.NotAnswered
-    count = sum(parameter.numel() for parameter in head.parameters())
+    parameters = checks.parameters_of(head)
+    count = sum(parameter.numel() for parameter in parameters.values())
     slips = {
         "the linear layer has no bias": 6,
         "the linear layer reads every position: it reads one mean for each map": 15,
     }
     checks.require_number(count, 9, slips)
-    with torch.no_grad():
-        for parameter in head.parameters():
-            parameter.fill_(1.0 if parameter.dim() > 1 else 0.5)
+    for name, value in parameters.items():
+        parameters[name] = torch.full_like(value, 1.0 if value.dim() > 1 else 0.5)
+    checks.set_parameters(head, parameters)
     slips = {
         "the largest number of each map is taken, not the mean": torch.full((1, 3), 33.5),
         "each map is added up, not averaged": torch.full((1, 3), 44.5),
@@ -425,8 +427,9 @@ def check_answer(AveragingHead):
     check_small(AveragingHead)
     head = AveragingHead(6, 4)
     head(torch.zeros(1, 6, 2, 2))
-    weight = next(p for p in head.parameters() if p.dim() > 1).reshape(4, 6)
-    bias = next(p for p in head.parameters() if p.dim() == 1)
+    parameters = checks.parameters_of(head).values()
+    weight = next(p for p in parameters if p.dim() > 1).reshape(4, 6)
+    bias = next(p for p in parameters if p.dim() == 1)
     for seed, size in enumerate([(7, 7), (5, 9), (1, 1)]):
         maps = checks.random_tensor(3, 6, *size, seed=seed) - 0.5
         right = F.linear(maps.mean(dim=(2, 3)), weight, bias)

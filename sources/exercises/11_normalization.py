@@ -122,22 +122,29 @@ import torch
 from course_utils import checks
 
 
-def run_norm(norm, *inputs):
+def _run_norm(norm, *inputs):
     with checks.without("batch_norm", "group_norm", "layer_norm", "instance_norm"):
         return norm(*inputs)
 
 
-def small_layer(BatchNorm2d):
+@checks.beside
+def _with_gradient(norm, x, weights):
+    """Return the gradient of x where the output is weighted by numbers, and added up."""
+    leaf = x.clone().requires_grad_()
+    (norm(leaf) * weights).sum().backward()
+    return leaf.grad
+
+
+def _small_layer(BatchNorm2d):
     """Return the learner's layer for two channels, with a scale and a shift that are not 1 and 0."""
     layer = BatchNorm2d(2)
     checks.require_own_layers(layer)
-    with torch.no_grad():
-        layer.weight.copy_(torch.tensor([2.0, 1.0]))
-        layer.bias.copy_(torch.tensor([1.0, 10.0]))
+    values = {"weight": torch.tensor([2.0, 1.0]), "bias": torch.tensor([1.0, 10.0])}
+    checks.set_parameters(layer, values)
     return layer
 
 
-def small_batch():
+def _small_batch():
     """Return two pictures of two channels and 1 x 2 pixels."""
     return torch.tensor([[[[1.0, 3.0]], [[10.0, 20.0]]], [[[5.0, 7.0]], [[30.0, 40.0]]]])
 
@@ -183,7 +190,7 @@ def check_small(BatchNorm2d):
             [1.8944, 3.6833, 5.4721, 7.261], [10.8944, 11.7889, 12.6833, 13.5777]
         ),
     }
-    output = run_norm(small_layer(BatchNorm2d), small_batch())
+    output = _run_norm(_small_layer(BatchNorm2d), _small_batch())
     checks.require_tensor(output, expected, slips, tolerance=1e-3)
 
 
@@ -197,27 +204,26 @@ def check_answer(BatchNorm2d):
 
     check_small(BatchNorm2d)
 
-    def ours(x, layer, eps, outside=0.0, detached=False):
+    def ours(x, scale, shift, eps, outside=0.0, detached=False):
         mean = x.mean(dim=(0, 2, 3), keepdim=True)
         variance = x.var(dim=(0, 2, 3), correction=0, keepdim=True)
         if detached:
             mean, variance = mean.detach(), variance.detach()
         normalised = (x - mean) / (torch.sqrt(variance + eps) + outside)
-        return layer.weight.view(1, -1, 1, 1) * normalised + layer.bias.view(1, -1, 1, 1)
+        return scale.view(1, -1, 1, 1) * normalised + shift.view(1, -1, 1, 1)
 
     for seed, (shape, size) in enumerate([((4, 3, 5, 2), 2.0), ((3, 6, 2, 4), 0.02)]):
         x = size * checks.random_tensor(*shape, seed=seed) + 1
         layer = BatchNorm2d(shape[1], eps=1e-3)
-        with torch.no_grad():
-            layer.weight.copy_(checks.random_tensor(shape[1], seed=7))
-            layer.bias.copy_(checks.random_tensor(shape[1], seed=8))
+        affine = checks.random_tensor(2, shape[1], seed=7)
+        checks.set_parameters(layer, dict(zip(("weight", "bias"), affine, strict=True)))
         before = x.clone().requires_grad_()
-        answer = run_norm(layer, before)
-        right = F.batch_norm(x, None, None, layer.weight, layer.bias, training=True, eps=1e-3)
+        answer = _run_norm(layer, before)
+        right = F.batch_norm(x, None, None, *affine, training=True, eps=1e-3)
         slips = {
-            "eps is left out": ours(x, layer, 0.0),
-            "eps is added to the deviation: it belongs under the root": ours(x, layer, 0.0, 1e-3),
-            "eps is always 1e-5, whatever the layer was made with": ours(x, layer, 1e-5),
+            "eps is left out": ours(x, *affine, 0.0),
+            "eps is added to the deviation: it belongs under the root": ours(x, *affine, 0.0, 1e-3),
+            "eps is always 1e-5, whatever the layer was made with": ours(x, *affine, 1e-5),
         }
         checks.require_tensor(answer, right, slips, tolerance=1e-3)
         checks.require(torch.equal(before, x), "your layer changes the pictures it is given")
@@ -226,14 +232,14 @@ def check_answer(BatchNorm2d):
         gradients = []
         for detached in (False, True):
             other = x.clone().requires_grad_()
-            (ours(other, layer, 1e-3, detached=detached) * weights).sum().backward()
+            (ours(other, *affine, 1e-3, detached=detached) * weights).sum().backward()
             gradients.append(other.grad)
-        (answer * weights).sum().backward()
+        found = _run_norm(_with_gradient, layer, x, weights)
         scale = gradients[0].abs().max()
         slip = "gradients do not flow through mean and variance: only the running estimates detach"
-        close = torch.allclose(before.grad, gradients[1], rtol=1e-3, atol=1e-3 * float(scale))
+        close = torch.allclose(found, gradients[1], rtol=1e-3, atol=1e-3 * float(scale))
         checks.require(not close, slip)
-        close = torch.allclose(before.grad, gradients[0], rtol=1e-2, atol=1e-2 * float(scale))
+        close = torch.allclose(found, gradients[0], rtol=1e-2, atol=1e-2 * float(scale))
         checks.require(close, "the gradient of your output is not that of batch normalisation")
 
 
@@ -246,7 +252,7 @@ import torch
 from course_utils import checks
 
 
-def require_row(name, answer, expected, slips):
+def _require_row(name, answer, expected, slips):
     """Hold a running estimate against the right one, and say which of the two it is."""
     try:
         checks.require_tensor(answer, expected, slips, tolerance=1e-3)
@@ -257,8 +263,8 @@ def require_row(name, answer, expected, slips):
 
 
 def check_small(BatchNorm2d):
-    layer = small_layer(BatchNorm2d)
-    if run_norm(layer, small_batch().requires_grad_()) is None:
+    layer = _small_layer(BatchNorm2d)
+    if _run_norm(layer, _small_batch().requires_grad_()) is None:
         raise checks.NotAnswered
     slips = {
         "nothing is tracked": torch.tensor([0.0, 0.0]),
@@ -267,7 +273,8 @@ def check_small(BatchNorm2d):
         ),
         "the old value is forgotten": torch.tensor([4.0, 25.0]),
     }
-    require_row("running_mean", layer.running_mean, torch.tensor([0.4, 2.5]), slips)
+    found = checks.buffers_of(layer)
+    _require_row("running_mean", found["running_mean"], torch.tensor([0.4, 2.5]), slips)
     slips = {
         "nothing is tracked": torch.tensor([1.0, 1.0]),
         "the biased variance is tracked: it normalises, but tracked is the one with m - 1": (
@@ -279,8 +286,8 @@ def check_small(BatchNorm2d):
         "the old value is forgotten": torch.tensor([6.6667, 166.6667]),
         "a deviation is tracked, not the variance": torch.tensor([1.1582, 2.191]),
     }
-    require_row("running_var", layer.running_var, torch.tensor([1.5667, 17.5667]), slips)
-    layer.eval()
+    _require_row("running_var", found["running_var"], torch.tensor([1.5667, 17.5667]), slips)
+    checks.set_mode(layer, training=False)
     pixel = torch.tensor([1.0, 20.0]).view(1, 2, 1, 1)
     expected = torch.tensor([1.9587, 14.1754]).view(1, 2, 1, 1)
     slips = {
@@ -289,10 +296,11 @@ def check_small(BatchNorm2d):
         "scale and shift are left out in evaluation mode": [0.4794, 4.1754],
     }
     slips = {name: torch.tensor(row).view(1, 2, 1, 1) for name, row in slips.items()}
-    checks.require_tensor(run_norm(layer, pixel), expected, slips, tolerance=1e-3)
+    checks.require_tensor(_run_norm(layer, pixel), expected, slips, tolerance=1e-3)
     kept = torch.tensor([0.4, 2.5])
     moved = "evaluation mode moves the running estimates: they are for training mode"
-    checks.require(torch.allclose(layer.running_mean, kept, atol=1e-3), moved)
+    mean = checks.buffers_of(layer)["running_mean"].float()
+    checks.require(torch.allclose(mean, kept, atol=1e-3), moved)
 
 
 evaluation_is_right = checks.show(check_small, BatchNorm2d)
@@ -306,25 +314,27 @@ def check_answer(BatchNorm2d):
     check_small(BatchNorm2d)
     ours, theirs = (kind(3, eps=1e-3, momentum=0.3) for kind in (BatchNorm2d, nn.BatchNorm2d))
     weights = checks.random_tensor(2, 3, seed=4)
-    for layer in (ours, theirs):
-        with torch.no_grad():
-            layer.weight.copy_(weights[0])
-            layer.bias.copy_(weights[1])
+    values = dict(zip(("weight", "bias"), weights, strict=True))
+    checks.set_parameters(ours, values)
+    theirs.load_state_dict(values, strict=False)
     usual = torch.zeros(3)
     for step in range(3):
         x = step + (step + 1) * checks.random_tensor(2, 3, 2, 1 + step, seed=step)
-        run_norm(ours, x)
+        _run_norm(ours, x)
         theirs(x)
         usual = 0.9 * usual + 0.1 * x.mean(dim=(0, 2, 3))
     slips = {"momentum is always 0.1, whatever the layer was made with": usual}
-    require_row("running_mean", ours.running_mean, theirs.running_mean, slips)
-    require_row("running_var", ours.running_var, theirs.running_var, {})
-    ours.eval(), theirs.eval()
+    found = checks.buffers_of(ours)
+    _require_row("running_mean", found["running_mean"], theirs.running_mean, slips)
+    _require_row("running_var", found["running_var"], theirs.running_var, {})
+    checks.set_mode(ours, training=False)
+    theirs.eval()
     for seed, shape in enumerate([(1, 3, 1, 1), (4, 3, 2, 5)]):
         x = checks.random_tensor(*shape, seed=10 + seed)
-        checks.require_tensor(run_norm(ours, x), theirs(x), tolerance=1e-4)
-    require_row("running_mean", ours.running_mean, theirs.running_mean, {})
-    require_row("running_var", ours.running_var, theirs.running_var, {})
+        checks.require_tensor(_run_norm(ours, x), theirs(x), tolerance=1e-4)
+    found = checks.buffers_of(ours)
+    _require_row("running_mean", found["running_mean"], theirs.running_mean, {})
+    _require_row("running_var", found["running_var"], theirs.running_var, {})
 
 
 checks.award(3, check_answer, BatchNorm2d)
@@ -370,7 +380,7 @@ import torch
 from course_utils import checks
 
 
-def run_norm(norm, *inputs):
+def _run_norm(norm, *inputs):
     with checks.without("batch_norm", "group_norm", "layer_norm", "instance_norm"):
         return norm(*inputs)
 
@@ -394,7 +404,7 @@ def check_small(group_norm):
         "each channel is a group of its own": [0, 0, 0, 0, 0, 0],
     }
     slips = {name: torch.tensor(row).float().view(1, 6, 1, 1) for name, row in slips.items()}
-    output = run_norm(group_norm, x, 2)
+    output = _run_norm(group_norm, x, 2)
     checks.require_tensor(output, expected.view(1, 6, 1, 1), slips, tolerance=1e-3)
 
 
@@ -428,14 +438,14 @@ def check_answer(group_norm):
             "each channel has a mean of its own: a group shares one": normalised(x, split, (3, 4)),
         }
         right = F.group_norm(x, num_groups)
-        checks.require_tensor(run_norm(group_norm, x, num_groups), right, slips, tolerance=1e-3)
+        checks.require_tensor(_run_norm(group_norm, x, num_groups), right, slips, tolerance=1e-3)
         checks.require(torch.equal(x, before), "your function changes the maps it is given")
     x = 0.01 * checks.random_tensor(2, 4, 3, 3)
     slips = {
         "eps is left out": normalised(x, (2, 2, 18), 2, eps=0.0),
         "eps is always 1e-5": normalised(x, (2, 2, 18), 2),
     }
-    answer = run_norm(group_norm, x, 2, 1e-3)
+    answer = _run_norm(group_norm, x, 2, 1e-3)
     checks.require_tensor(answer, F.group_norm(x, 2, eps=1e-3), slips, tolerance=1e-3)
 
 
@@ -457,9 +467,9 @@ def check_small(layer_norm, instance_norm):
         "each map is normalised for itself: that is instance norm": instance,
         "each pixel is normalised over the channels": pixel,
     }
-    checks.require_tensor(run_norm(layer_norm, x), layer, slips, tolerance=1e-3)
+    checks.require_tensor(_run_norm(layer_norm, x), layer, slips, tolerance=1e-3)
     slips = {"a whole picture is normalised: that is layer norm": layer}
-    checks.require_tensor(run_norm(instance_norm, x), instance, slips, tolerance=1e-3)
+    checks.require_tensor(_run_norm(instance_norm, x), instance, slips, tolerance=1e-3)
 
 
 ends_are_right = checks.show(check_small, layer_norm, instance_norm)
@@ -475,9 +485,9 @@ def check_answer(layer_norm, instance_norm):
         whole_batch = ((x - x.mean()) / x.std(correction=0)).to(x.dtype)
         one_channel = F.batch_norm(x, None, None, training=True)
         slips = {"all pictures are normalised together": whole_batch}
-        checks.require_tensor(run_norm(layer_norm, x), F.group_norm(x, 1), slips, tolerance=1e-3)
+        checks.require_tensor(_run_norm(layer_norm, x), F.group_norm(x, 1), slips, tolerance=1e-3)
         slips = {"the pictures of the batch share a mean: that is batch norm": one_channel}
-        checks.require_tensor(run_norm(instance_norm, x), F.instance_norm(x), slips, tolerance=1e-3)
+        checks.require_tensor(_run_norm(instance_norm, x), F.instance_norm(x), slips, tolerance=1e-3)
 
 
 checks.award(1, check_answer, layer_norm, instance_norm)
@@ -506,6 +516,12 @@ from torch import nn
 from course_utils import checks
 
 
+@checks.beside
+def _deviation(he_std, kind, *sizes, **options):
+    """Return what comes out for a layer of torch's."""
+    return he_std(getattr(nn, kind)(*sizes, **options))
+
+
 def check_small(he_std):
     slips = {
         "the variance is returned: the deviation is its square root": 2 / 27,
@@ -519,7 +535,7 @@ def check_small(he_std):
         "a kernel is counted by its side, not by its area": (2 / 9) ** 0.5,
         "the formula is PyTorch's default: that loses the spread": (1 / 81) ** 0.5,
     }
-    checks.require_number(he_std(nn.Conv2d(3, 16, 3)), 0.2721655, slips)
+    checks.require_number(_deviation(he_std, "Conv2d", 3, 16, 3), 0.2721655, slips)
 
 
 he_is_right = checks.show(check_small, he_std)
@@ -527,24 +543,26 @@ he_is_right = checks.show(check_small, he_std)
 
 ### BEGIN HIDDEN TESTS
 def check_answer(he_std):
-    from torch import nn
-
     check_small(he_std)
     layers = [
-        (nn.Conv2d(4, 6, (3, 5)), 60, {"the kernel is taken to be square": (2 / 36) ** 0.5}),
+        (("Conv2d", 4, 6, (3, 5)), 1, 60, {"the kernel is taken to be square": (2 / 36) ** 0.5}),
         (
-            nn.Conv2d(8, 16, 3, groups=4),
+            ("Conv2d", 8, 16, 3),
+            4,
             18,
             {"groups are ignored: a filter reads its own group only": (2 / 72) ** 0.5},
         ),
         (
-            nn.Linear(100, 20),
+            ("Linear", 100, 20),
+            1,
             100,
             {"inputs and outputs are swapped: a linear layer's weights are (out, in)": 0.1**0.5},
         ),
     ]
-    for layer, fan_in, slips in layers:
-        checks.require_number(he_std(layer), (2 / fan_in) ** 0.5, slips)
+    for layer, groups, fan_in, slips in layers:
+        options = {"groups": groups} if groups > 1 else {}
+        found = _deviation(he_std, *layer, **options)
+        checks.require_number(found, (2 / fan_in) ** 0.5, slips)
 
 
 checks.award(2, check_answer, he_std)

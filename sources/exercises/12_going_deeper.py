@@ -107,7 +107,7 @@ import torch
 from course_utils import checks
 
 
-def run(layer, x):
+def _run(layer, x):
     output = layer(x)
     if output is None:
         raise checks.NotAnswered
@@ -119,8 +119,9 @@ def run(layer, x):
 def check_start(Highway):
     x = torch.tensor([[1.0, -2.0, 3.0, -4.0]])
     layer = Highway(4, gate_bias=-50.0)
-    closed = run(layer, x)
-    count = sum(parameter.numel() for parameter in layer.parameters())
+    closed = _run(layer, x)
+    parameters = checks.parameters_of(layer).values()
+    count = sum(parameter.numel() for parameter in parameters)
     slips = {
         "the carry gate gets weights of its own: it is 1 - T": 60,
         "there is one gate for the whole layer: each unit has its own": 25,
@@ -129,13 +130,13 @@ def check_start(Highway):
         "the gate has no weights: it looks at x": 24,
     }
     checks.require_number(count, 40, slips)
-    started = sum(int((parameter == -50.0).sum()) for parameter in layer.parameters())
+    started = sum(int((parameter == -50.0).sum()) for parameter in parameters)
     checks.require(started > 0, "no bias starts at gate_bias")
     sentence = f"{started} numbers start at gate_bias, expected the gate's 4 biases"
     checks.require(started == 4, sentence)
     sentence = "with all gates shut (T = 0) your layer must return x"
     checks.require(torch.allclose(closed, x, atol=1e-4), sentence)
-    opened = run(Highway(4, gate_bias=50.0), x)
+    opened = _run(Highway(4, gate_bias=50.0), x)
     sentence = (
         "with all gates open (T = 1) your layer must return H(x): no part of x, never negative"
     )
@@ -148,7 +149,7 @@ start_is_right = checks.show(check_start, Highway)
 ### BEGIN HIDDEN TESTS
 def check_answer(Highway):
     check_start(Highway)
-    values = [parameter.detach() for parameter in Highway(6).parameters()]
+    values = checks.parameters_of(Highway(6)).values()
     started = sum(int((value == -2.0).sum()) for value in values)
     checks.require(started == 6, "without a second argument the gate's biases are -2")
 
@@ -165,11 +166,11 @@ from course_utils import checks
 def check_gradient(Highway):
     x = torch.tensor([[1.0, 2.0], [-3.0, 0.5], [0.0, 1.0]], requires_grad=True)
     layer = Highway(2)
-    output = run(layer, x)
+    output = _run(layer, x)
     checks.require(output.shape == (3, 2), f"your output is {tuple(output.shape)}, expected (3, 2)")
     checks.require(output.requires_grad, "no gradient flows through your layer")
-    output.square().sum().backward()
-    dead = [name for name, p in layer.named_parameters() if p.grad is None]
+    gradients = checks.gradients_of(layer, x)
+    dead = [name for name, gradient in gradients.items() if gradient is None]
     checks.require(not dead, f"no gradient reaches {', '.join(dead)}")
 
 
@@ -184,7 +185,7 @@ def check_answer(Highway):
 
     def halves(parameters, d):
         """Return H's and T's part, also of a learner who computes both in one layer."""
-        return [part for p in parameters for part in p.detach().split(d)]
+        return [part for p in parameters for part in p.split(d)]
 
     def right(x, h, t):
         return h.relu() * t.sigmoid() + x * (1 - t.sigmoid())
@@ -205,10 +206,11 @@ def check_answer(Highway):
         layer = Highway(d, gate_bias=-0.75)
         x = 2 * checks.random_tensor(n, d, seed=seed)
         before = x.clone()
-        answer = run(layer, x).detach()
+        answer = _run(layer, x).detach()
         checks.require(torch.equal(x, before), "your layer changes its input")
-        weights = halves([p for p in layer.parameters() if p.dim() == 2], d)
-        biases = halves([p for p in layer.parameters() if p.dim() == 1], d)
+        parameters = checks.parameters_of(layer).values()
+        weights = halves([p for p in parameters if p.dim() == 2], d)
+        biases = halves([p for p in parameters if p.dim() == 1], d)
         checks.require(len(weights) == len(biases) == 2, "H and T are one linear layer each")
         biases.sort(key=lambda bias: bool((bias == -0.75).all()))  # the gate's is the last
 
@@ -255,7 +257,7 @@ from torch import nn
 from course_utils import checks
 
 
-def as_floats(answer, num_layers):
+def _as_floats(answer, num_layers):
     if answer is None:
         raise checks.NotAnswered
     sentence = f"return a list of numbers, not {type(answer).__name__}"
@@ -267,10 +269,33 @@ def as_floats(answer, num_layers):
     return list(answer)
 
 
+@checks.beside
+class _Net(nn.Sequential):
+    """One of three small nets."""
+
+    def __init__(self, kind):
+        if kind == "one layer":
+            super().__init__(nn.Linear(2, 2))
+        elif kind == "stack":
+            stack = [layer for _ in range(3) for layer in (nn.Linear(6, 6), nn.ReLU())]
+            super().__init__(nn.Flatten(), nn.Linear(8, 6), *stack, nn.Linear(6, 3))
+        else:
+            last = nn.Linear(4, 3, bias=False)
+            super().__init__(nn.Conv2d(2, 4, 2), nn.ReLU(), nn.Flatten(), last)
+
+
+@checks.beside
+def _measured(gradient_norms, kind, state, images, labels):
+    """Return two measurements in a row, and the weights afterwards."""
+    model = _Net(kind)
+    model.load_state_dict(state)
+    first = gradient_norms(model, images, labels)
+    model(images).square().sum().backward()  # leaves gradients behind
+    return first, gradient_norms(model, images, labels), dict(model.state_dict())
+
+
 def check_small(gradient_norms):
-    model = nn.Linear(2, 2)
-    nn.init.zeros_(model.weight)
-    nn.init.zeros_(model.bias)
+    state = {"0.weight": torch.zeros(2, 2), "0.bias": torch.zeros(2)}
     images, labels = torch.tensor([[3.0, 4.0], [3.0, 4.0]]), torch.tensor([0, 0])
     slips = {
         "the losses are added up: take their mean": 7.0710678,
@@ -281,9 +306,10 @@ def check_small(gradient_norms):
         "the norm of the weights is taken, not of their gradient": 0.0,
         "a softmax stands before the cross-entropy, which has its own": 1.7677670,
     }
-    (norm,) = as_floats(gradient_norms(model, images, labels), 1)
+    first, second, _ = _measured(gradient_norms, "one layer", state, images, labels)
+    (norm,) = _as_floats(first, 1)
     checks.require_number(norm, 3.5355339, slips)
-    (norm,) = as_floats(gradient_norms(model, images, labels), 1)
+    (norm,) = _as_floats(second, 1)
     slips = {"gradients from earlier are still there": 7.0710678}
     checks.require_number(norm, 3.5355339, slips)
 
@@ -295,7 +321,6 @@ norms_are_right = checks.show(check_small, gradient_norms)
 def check_answer(gradient_norms):
     import torch
     import torch.nn.functional as F
-    from torch import nn
 
     check_small(gradient_norms)
 
@@ -304,21 +329,17 @@ def check_answer(gradient_norms):
         loss = F.cross_entropy(change(model(images)), labels)
         return [gradient.norm().item() for gradient in torch.autograd.grad(loss, weights)]
 
-    torch.manual_seed(0)
-    stack = [layer for _ in range(3) for layer in (nn.Linear(6, 6), nn.ReLU())]
-    models = [
-        nn.Sequential(nn.Flatten(), nn.Linear(8, 6), *stack, nn.Linear(6, 3)),
-        nn.Sequential(nn.Conv2d(2, 4, 2), nn.ReLU(), nn.Flatten(), nn.Linear(4, 3, bias=False)),
-    ]
-    for seed, model in enumerate(models):
+    torch.manual_seed(checks.generator().initial_seed())
+    for seed, kind in enumerate(["stack", "convolution"]):
+        model = _Net(kind)
         images = checks.random_tensor(5, 2, 2, 2, seed=seed)
         labels = torch.tensor([0, 2, 1, 1, 0])
         right = ours(model, images, labels)
         softmax = ours(model, images, labels, lambda logits: logits.softmax(1))
-        before = [parameter.detach().clone() for parameter in model.parameters()]
-        model(images).square().sum().backward()  # leaves gradients behind
-        answer = as_floats(gradient_norms(model, images, labels), len(right))
-        same = all(map(torch.equal, before, model.parameters()))
+        state = dict(model.state_dict())
+        _, answer, after = _measured(gradient_norms, kind, state, images, labels)
+        answer = _as_floats(answer, len(right))
+        same = all(map(torch.equal, state.values(), after.values()))
         checks.require(same, "your function changes the weights: measure, take no step")
         for norm, expected, slip in zip(answer, right, softmax, strict=True):
             slips = {
@@ -340,7 +361,7 @@ checks.award(4, check_answer, gradient_norms)
 if norms_are_right and start_is_right:
     generator = torch.Generator().manual_seed(0)
     images, labels = torch.randn(64, 50, generator=generator), torch.arange(64) % 10
-    torch.manual_seed(0)
+    torch.manual_seed(checks.generator().initial_seed())
     makers = {"plain": lambda: nn.Sequential(nn.Linear(50, 50), nn.ReLU())}
     makers["highway"] = lambda: Highway(50)
     for name, make in makers.items():

@@ -120,7 +120,7 @@ import torch
 from course_utils import checks
 
 
-def run_block(block, x):
+def _run_block(block, x):
     """Return the block's output; say what it means if the two summands do not fit together."""
     try:
         output = block(x)
@@ -137,7 +137,7 @@ def run_block(block, x):
 
 def check_shape(ResidualBlock, in_channels, out_channels, stride, size):
     block = ResidualBlock(in_channels, out_channels, stride)
-    output = run_block(block, torch.zeros(2, in_channels, size, size + 2))
+    output = _run_block(block, torch.zeros(2, in_channels, size, size + 2))
     checks.require_own_layers(block)
     right = (2, out_channels, (size - 1) // stride + 1, (size + 1) // stride + 1)
     found = tuple(output.shape)
@@ -166,6 +166,7 @@ checks.award(2, check_answer, ResidualBlock)
 
 # %% check="block_numbers_check" points=3
 import torch
+from torch import nn
 
 from course_utils import checks
 
@@ -176,7 +177,7 @@ def check_parameters(ResidualBlock):
         if block(torch.zeros(2, arguments[0], 4, 4)) is None:
             raise checks.NotAnswered
         checks.require_own_layers(block)
-        return sum(parameter.numel() for parameter in block.parameters())
+        return sum(parameter.numel() for parameter in checks.parameters_of(block).values())
 
     slips = {
         "a projection is made where the shapes agree": 2808,
@@ -200,27 +201,38 @@ parameters_are_right = checks.show(check_parameters, ResidualBlock)
 
 
 ### BEGIN HIDDEN TESTS
+@checks.beside
+def _norms_of(block):
+    """Return the names of the scales of torch's normalisations, and the eps of the first."""
+    modules = {name: m for name, m in block.named_modules() if isinstance(m, nn.BatchNorm2d)}
+    eps = next((module.eps for module in modules.values()), 1e-5)
+    return [f"{name}.weight" for name in modules], eps
+
+
+@checks.beside
+def _settle(block, x):
+    """Let the running estimates follow x, for a while."""
+    for _ in range(50):
+        block.train()(x)
+
+
 def check_answer(ResidualBlock):
     from itertools import combinations
 
     import torch
     import torch.nn.functional as F
-    from torch import nn
 
     check_parameters(ResidualBlock)
 
     def identity(x):
         return x
 
-    def batch_norm(maps):
-        return F.batch_norm(maps, None, None, training=True)
-
-    def forward(block, x, c_out, stride, order=0, norm=batch_norm, **options):
+    def forward(parameters, x, c_out, stride, norm, order=0, **options):
         """Compute the block by its definition, with the learner's own filters."""
 
         def weights(c_in, k):
             shape = (c_out, c_in, k, k)
-            found = [p for p in block.parameters() if p.shape == shape]
+            found = [p for p in parameters if p.shape == shape]
             checks.require(bool(found), f"a convolution with weights {shape} is missing")
             return found
 
@@ -243,36 +255,34 @@ def check_answer(ResidualBlock):
         total = norm(f + shortcut) if changed["norm_sum"] else changed["on_f"](norm(f)) + shortcut
         return changed["end"](total)
 
-    def settled(block, x, other, c_out, stride, order, biased):
+    def settled(parameters, x, other, c_out, stride, eps, order, biased):
         """Compute what the block makes of other maps once it has seen x many times."""
         seen = []
 
         def noting(maps):
             maps = maps.detach()  # running estimates have no gradient
             seen.append((maps.mean((0, 2, 3)), maps.var((0, 2, 3), correction=not biased)))
-            return batch_norm(maps)
+            return F.batch_norm(maps, None, None, training=True, eps=eps)
 
-        forward(block, x, c_out, stride, order, noting)
+        forward(parameters, x, c_out, stride, noting, order)
         estimates = iter(seen)
 
         def evaluating(maps):
-            return F.batch_norm(maps, *next(estimates))
+            return F.batch_norm(maps, *next(estimates), eps=eps)
 
-        return forward(block, other, c_out, stride, order, evaluating)
+        return forward(parameters, other, c_out, stride, evaluating, order)
 
-    def neutral(block, c_out):
+    def neutral(block, parameters, scales, c_out):
         """Set all scales to 1 and all shifts to 0; do so again for each other guess which is which.
 
         How a normalisation starts, and what it calls its parameters, is up to the learner.
         """
-        layers = [module for module in block.modules() if isinstance(module, nn.BatchNorm2d)]
-        scales = {id(layer.weight) for layer in layers}
-        vectors = [p for p in block.parameters() if p.numel() == c_out]
-        vectors.sort(key=lambda p: (id(p) not in scales, -p.detach().mean().item()))
-        for ones in combinations(range(len(vectors)), len(vectors) // 2):
-            for index, vector in enumerate(vectors):
-                vector.data.fill_(float(index in ones))
-            yield run_block(block, x)
+        vectors = {name: p for name, p in parameters.items() if p.numel() == c_out}
+        names = sorted(vectors, key=lambda name: (name not in scales, -vectors[name].mean().item()))
+        for ones in combinations(names, len(names) // 2):
+            values = {name: torch.full_like(p, name in ones) for name, p in vectors.items()}
+            checks.set_parameters(block, values)
+            yield _run_block(block, x)
 
     def difference(one, other):
         return (
@@ -294,42 +304,52 @@ def check_answer(ResidualBlock):
         "the sum is normalised, not F(x)": {"norm_sum": True},
     }
 
-    def name_slips(block, x, c_out, stride, orders, answers):
+    def name_slips(parameters, x, c_out, stride, norm, orders, answers):
         """Reject answers that one of the slips leads to."""
         late = {"the second convolution has the stride": {"strides": (1, stride)}}
         for slip, options in (variants | late).items():
-            wrongs = [forward(block, x, c_out, stride, n, **options) for n in orders]
+            wrongs = [forward(parameters, x, c_out, stride, norm, n, **options) for n in orders]
             found = any(is_close(answer, wrong) for answer in answers for wrong in wrongs)
             checks.require(not found, f"your output is what comes out where {slip}")
 
     rows = [(6, 9, 2), (7, 4, 1), (5, 5, 2), (8, 8, 1)]
     for seed, (c_in, c_out, stride) in enumerate(rows):
-        block = ResidualBlock(c_in, c_out, stride).train()
+        block = ResidualBlock(c_in, c_out, stride)
+        checks.set_mode(block, training=True)
         x = 2 * checks.random_tensor(3, c_in, 6, 8, seed=seed)
         before = x.clone()
+        _run_block(block, x)  # layers that are made lazily get their parameters here
+        named = checks.parameters_of(block)
+        parameters, (scales, eps) = named.values(), _norms_of(block)
+
+        def norm(maps, eps=eps):
+            return F.batch_norm(maps, None, None, training=True, eps=eps)
+
         orders = (0, 1) if c_in == c_out else (0,)  # which filters come first cannot be seen
-        rights = [forward(block, x, c_out, stride, order) for order in orders]
+        rights = [forward(parameters, x, c_out, stride, norm, order) for order in orders]
         answers = []
-        for answer in neutral(block, c_out):
+        for answer in neutral(block, named, scales, c_out):
             answers.append(answer)
             if any(is_close(answer, right) for right in rights):
                 break
         else:
-            name_slips(block, x, c_out, stride, orders, answers)
+            name_slips(parameters, x, c_out, stride, norm, orders, answers)
             answer = answers[0]
         checks.require(torch.equal(x, before), "your block changes the maps it is given")
         right = min(rights, key=lambda maps: difference(maps, answer))
         checks.require_tensor(answer, right, tolerance=1e-4)
         checks.require(answer.requires_grad, "no gradient flows through your block")
-        answer.square().sum().backward()
-        dead = [name for name, p in block.named_parameters() if p.grad is None]
+        gradients = checks.gradients_of(block, x)
+        dead = [name for name, gradient in gradients.items() if gradient is None]
         checks.require(not dead, f"your block does nothing with {', '.join(dead)}")
         other = checks.random_tensor(2, c_in, 6, 8, seed=seed + 10)
-        rights = [settled(block, x, other, c_out, stride, n, b) for n in orders for b in (0, 1)]
+        rights = [
+            settled(parameters, x, other, c_out, stride, eps, n, b) for n in orders for b in (0, 1)
+        ]
         for _ in range(20):  # however slowly the running estimates follow
-            for _ in range(50):
-                block.train()(x)
-            answer = run_block(block.eval(), other)
+            _settle(block, x)
+            checks.set_mode(block, training=False)
+            answer = _run_block(block, other)
             if any(is_close(answer, right) for right in rights):
                 break
         else:
@@ -438,8 +458,10 @@ from torch import nn
 from course_utils import checks
 
 
-def check_stage(make_stage, in_channels, out_channels, num_blocks, stride):
-    passed = []
+@checks.beside
+def _passed(make_stage, in_channels, out_channels, num_blocks, stride):
+    """Return which blocks a batch passes in a stage, and what the stage knows of them."""
+    noted = []
 
     class NotingBlock(nn.Module):
         """Notes when it is run; its convolution stands for a whole block."""
@@ -450,10 +472,10 @@ def check_stage(make_stage, in_channels, out_channels, num_blocks, stride):
             self.layer = nn.Conv2d(in_channels, out_channels, 1, stride)
 
         def forward(self, x):
-            passed.append(self)
+            noted.append(self)
             checks.require(
                 x.shape[1] == self.row[0],
-                f"block number {len(passed)} expects {self.row[0]} channels, but gets {x.shape[1]}",
+                f"block number {len(noted)} expects {self.row[0]} channels, but gets {x.shape[1]}",
             )
             return self.layer(x)
 
@@ -462,7 +484,17 @@ def check_stage(make_stage, in_channels, out_channels, num_blocks, stride):
         raise checks.NotAnswered
     checks.require(isinstance(stage, nn.Module), "return one module, such as nn.Sequential(...)")
     stage(torch.zeros(2, in_channels, 16, 16))
-    found = [noted.row for noted in passed]
+    return {
+        "rows": [block.row for block in noted],
+        "num_different": len({id(block) for block in noted}),
+        "known": sum(parameter.numel() for parameter in stage.parameters()),
+        "theirs": sum(p.numel() for block in noted for p in block.parameters()),
+    }
+
+
+def check_stage(make_stage, in_channels, out_channels, num_blocks, stride):
+    noted = _passed(make_stage, in_channels, out_channels, num_blocks, stride)
+    found = noted["rows"]
     right = [(in_channels, out_channels, stride)] + [(out_channels, out_channels, 1)] * (
         num_blocks - 1
     )
@@ -473,11 +505,9 @@ def check_stage(make_stage, in_channels, out_channels, num_blocks, stride):
     checks.require(found != every or every == right, sentence)
     checks.require(found == right, f"the blocks are {found}, expected {right}")
     sentence = "one block is passed several times: each needs weights of its own"
-    checks.require(len({id(noted) for noted in passed}) == num_blocks, sentence)
-    count = sum(parameter.numel() for parameter in stage.parameters())
-    each = sum(p.numel() for noted in passed for p in noted.parameters())
+    checks.require(noted["num_different"] == num_blocks, sentence)
     sentence = "your stage does not know all parameters of its blocks: keep them in nn.Sequential"
-    checks.require(count == each, sentence)
+    checks.require(noted["known"] == noted["theirs"], sentence)
 
 
 def check_small(make_stage):

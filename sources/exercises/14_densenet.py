@@ -113,7 +113,7 @@ import torch
 from course_utils import checks
 
 
-def run(module, x):
+def _run(module, x):
     output = module(x)
     if output is None:
         raise checks.NotAnswered
@@ -124,7 +124,7 @@ def run(module, x):
 
 def check_block_shape(DenseBlock, in_channels, num_layers, growth_rate, height, width):
     block = DenseBlock(in_channels, num_layers, growth_rate)
-    found = tuple(run(block, torch.zeros(2, in_channels, height, width)).shape)
+    found = tuple(_run(block, torch.zeros(2, in_channels, height, width)).shape)
     channels = in_channels + num_layers * growth_rate
     slips = {
         "the block's input is not part of the output": num_layers * growth_rate,
@@ -162,8 +162,8 @@ from course_utils import checks
 
 def check_parameters(DenseBlock):
     block = DenseBlock(6, 3, 4)
-    run(block, torch.zeros(2, 6, 4, 4))
-    count = sum(parameter.numel() for parameter in block.parameters())
+    _run(block, torch.zeros(2, 6, 4, 4))
+    count = sum(parameter.numel() for parameter in checks.parameters_of(block).values())
     slips = {
         "the block does not know its layers: nn.ModuleList does what a list does not": 0,
         "the convolutions have biases": 1152,
@@ -211,18 +211,18 @@ def check_answer(DenseBlock):
     }
     for seed, (c, num_layers, k) in enumerate([(6, 3, 4), (3, 4, 5)]):
         block = DenseBlock(c, num_layers, k)
-        weights = []
+        named, names = checks.parameters_of(block), []
         for i in range(num_layers):
             shape = (k, c + i * k, 3, 3)
-            found = [parameter for parameter in block.parameters() if parameter.shape == shape]
+            found = [name for name, value in named.items() if value.shape == shape]
             checks.require(len(found) == 1, f"there is no convolution with weights {shape}")
-            weights += found
-        block.eval()  # while the running estimates are still 0 and 1
-        for training in (False, True):
-            block.train(training)
+            names += found
+        weights = [named[name] for name in names]
+        for training in (False, True):  # first, while the running estimates are still 0 and 1
+            checks.set_mode(block, training)
             x = checks.random_tensor(3, c, 6, 4, seed=seed)
             before = x.clone()
-            answer = run(block, x)
+            answer = _run(block, x)
             checks.require(torch.equal(x, before), "your block changes the maps it is given")
             slips = {
                 slip: forward(weights, x, training, kind) for kind, slip in slips_by_kind.items()
@@ -230,8 +230,8 @@ def check_answer(DenseBlock):
             right = forward(weights, x, training)
             checks.require_tensor(answer, right, slips, tolerance=1e-4)
         checks.require(answer.requires_grad, "no gradient flows through your block")
-        answer.square().sum().backward()
-        untouched = [weight for weight in weights if weight.grad is None]
+        gradients = checks.gradients_of(block, x)
+        untouched = [name for name in names if gradients[name] is None]
         checks.require(not untouched, "no gradient reaches some of the convolutions")
 
 
@@ -268,7 +268,7 @@ import torch
 from course_utils import checks
 
 
-def run_transition(module, x):
+def _run_transition(module, x):
     output = module(x)
     if output is None:
         raise checks.NotAnswered
@@ -290,8 +290,8 @@ def run_transition(module, x):
 
 def check_small(Transition):
     module = Transition(10)
-    run_transition(module, torch.zeros(2, 10, 6, 4))
-    count = sum(parameter.numel() for parameter in module.parameters())
+    _run_transition(module, torch.zeros(2, 10, 6, 4))
+    count = sum(parameter.numel() for parameter in checks.parameters_of(module).values())
     slips = {
         "the convolution has a bias": 75,
         "the normalisation comes behind the convolution": 60,
@@ -312,14 +312,16 @@ def check_answer(Transition):
 
     check_small(Transition)
     for seed, (c, height, width) in enumerate([(6, 4, 8), (7, 7, 5)]):
-        module = Transition(c).eval()  # while the running estimates are still 0 and 1
-        run_transition(module, torch.zeros(2, c, height, width))
+        module = Transition(c)
+        checks.set_mode(module, training=False)  # while the running estimates are still 0 and 1
+        _run_transition(module, torch.zeros(2, c, height, width))
         shapes = [(c // 2, c, 1, 1), (c // 2, c)]
-        weight = next((p for p in module.parameters() if p.shape in shapes), None)
+        parameters = checks.parameters_of(module).values()
+        weight = next((p for p in parameters if p.shape in shapes), None)
         checks.require(weight is not None, f"there is no convolution with weights {shapes[0]}")
         weight = weight.view(-1, c, 1, 1)
         for training in (False, True):
-            module.train(training)
+            checks.set_mode(module, training)
             x = 2 * checks.random_tensor(3, c, height, width, seed=seed) + 0.5
 
             def norm(maps, c=c, training=training):
@@ -340,7 +342,7 @@ def check_answer(Transition):
                 ],
                 "the windows are averaged before the ReLU": thin(F.avg_pool2d(norm(x), 2).relu()),
             }
-            answer = run_transition(module, x)
+            answer = _run_transition(module, x)
             checks.require_tensor(answer, right, slips, tolerance=1e-4)
         checks.require(answer.requires_grad, "no gradient flows through your transition")
 

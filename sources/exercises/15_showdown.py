@@ -103,18 +103,29 @@ from course_utils.inspection import first_difference
 from course_utils.models.vgg import VGGBlock
 
 
+@checks.beside
+def _difference(stage, c_in, c_out, row, pictures):
+    """Say where a stage first differs from the right one."""
+    return first_difference(stage, VGGBlock(c_in, c_out, row), pictures)
+
+
 def check_stage(make_stage, c_in=3, c_out=8, row="3 3", size=16):
     stage = make_stage(c_in, c_out, row)
     if stage is None:
         raise checks.NotAnswered
-    checks.require(
-        isinstance(stage, torch.nn.Sequential),
-        f"return an nn.Sequential, not {type(stage).__name__}",
-    )
+    sentence = f"return an nn.Sequential, not {type(stage).__name__}"
+    checks.require(checks.is_module(stage, "Sequential"), sentence)
     checks.require_own_layers(stage)
     pictures = checks.random_tensor(2, c_in, size, size)
-    found = first_difference(stage, VGGBlock(c_in, c_out, row), pictures)
+    found = _difference(stage, c_in, c_out, row, pictures)
     checks.require(not found, f'for the row "{row}": {found}')
+    # That was said beside your code; now the numbers themselves.
+    right = VGGBlock(c_in, c_out, row)
+    parameters = checks.parameters_of(stage)
+    sizes = [[value.shape for value in values] for values in (parameters.values(), right.parameters())]
+    checks.require(sizes[0] == sizes[1], f'for the row "{row}": the layers have other weights')
+    right.load_state_dict(dict(zip(right.state_dict(), parameters.values(), strict=True)))
+    checks.require_tensor(stage(pictures), right(pictures), tolerance=1e-4)
 
 
 stage_is_right = checks.show(check_stage, make_stage)
@@ -250,12 +261,12 @@ def pareto_front(rows: list[tuple[str, float, float]]) -> set[str]:
 # %% check="front_check" points=3
 from course_utils import checks
 
-CHART = [
+_CHART = [
     ("A", 0.90, 100.0), ("B", 0.85, 20.0), ("C", 0.89, 300.0), ("D", 0.92, 300.0), ("E", 0.80, 50.0),
 ]  # fmt: skip
 
 
-def check_front(pareto_front, rows=CHART, front=("A", "B", "D"), slips=()):
+def check_front(pareto_front, rows=_CHART, front=("A", "B", "D"), slips=()):
     answer = pareto_front(list(rows))
     if answer is None:
         raise checks.NotAnswered
@@ -274,7 +285,7 @@ front_is_right = checks.show(check_front, pareto_front)
 ### BEGIN HIDDEN TESTS
 def check_answer(pareto_front):
     check_front(pareto_front)
-    check_front(pareto_front, CHART[::-1])
+    check_front(pareto_front, _CHART[::-1])
     equal_cost = [("P", 0.7, 10.0), ("Q", 0.8, 10.0), ("R", 0.8, 20.0)]
     slips = [
         ("rows that are as accurate but dearer stay", ("Q", "R")),

@@ -129,7 +129,7 @@ class Machine:
             "COURSE": COURSE,
             "TEACHERS": self.teacher,
             "LEARNERS": self.base.name[-20:],
-            "MEMORY": "1536M",
+            "MEMORY": "2G",
         }
         path = f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin"
         return {"PATH": path, "LANG": "C.UTF-8"} | {

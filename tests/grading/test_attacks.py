@@ -22,17 +22,19 @@ RIGHT = {
     "wider": """numbers = quiz.numbers("exercises/07_lenet", "wider_convolution", "")
 wider = numbers["c_out"] * (numbers["c_in"] * numbers["k"] ** 2 + 1)""",
     "twice": "def twice(x):\n    return 2 * x",
+    "slide": "def slide(x, w):\n    return x.unfold(0, len(w), 1) @ w",
 }
-WRONG = {"wider": "wider = 1", "twice": "def twice(x):\n    return x"}
+BY_TORCH = """import torch.nn.functional as F
+def slide(x, w):
+    return F.conv1d(x[None, None], w[None, None])[0, 0]"""
+WRONG = {"wider": "wider = 1", "twice": "def twice(x):\n    return x", "slide": BY_TORCH}
 WIDER_CHECK = """from course_utils import quiz
 from course_utils import checks
 
 QUESTION = ("exercises/07_lenet", "wider_convolution", "")
 checks.show(quiz.form(*QUESTION), wider)
 ### BEGIN HIDDEN TESTS
-from importlib import reload
-
-reload(checks).award(1, quiz.right(*QUESTION), wider)
+checks.award(1, quiz.right(*QUESTION), wider)
 ### END HIDDEN TESTS"""
 TWICE_CHECK = """import torch
 
@@ -45,7 +47,6 @@ def check_small(twice):
 
 checks.show(check_small, twice)
 ### BEGIN HIDDEN TESTS
-from importlib import reload
 
 
 def check_answer(twice):
@@ -54,7 +55,34 @@ def check_answer(twice):
     checks.require(torch.equal(twice(x), x + x), "not twice")
 
 
-reload(checks).award(2, check_answer, twice)
+checks.award(2, check_answer, twice)
+### END HIDDEN TESTS"""
+SLIDE_CHECK = """import torch
+
+from course_utils import checks
+
+
+@checks.beside
+def _gradient(slide, x, w):
+    leaf = x.clone().requires_grad_()
+    slide(leaf, w).sum().backward()
+    return leaf.grad
+
+
+def check_slide(slide, x=torch.arange(4.0), w=torch.tensor([1.0, 2.0])):
+    with checks.without("conv1d"):
+        checks.require_tensor(slide(x, w), x.unfold(0, len(w), 1) @ w)
+        gradient = _gradient(slide, x, w)
+    checks.require(torch.allclose(gradient.sum(), w.sum() * (len(x) - len(w) + 1)), "no gradient")
+
+
+slide_is_right = checks.show(check_slide, slide)
+### BEGIN HIDDEN TESTS
+def check_answer(slide):
+    check_slide(slide, checks.random_tensor(9, seed=1), checks.random_tensor(3, seed=2))
+
+
+checks.award(1, check_answer, slide)
 ### END HIDDEN TESTS"""
 
 TRICKS = {
@@ -97,14 +125,14 @@ TRICKS = {
         "    place = text.find('.award(')\n"
         "    return [f'float({text[place + 7]})\\n'] if place > 0 else lines\n"
         "get_ipython().input_transformers_post.append(rewrite)",
-        "changed input_transformers_post",
+        "its code speaks of IPython itself",
     ),
     "rewritten_trees": (
         "import ast\nclass Rewrite(ast.NodeTransformer):\n    def visit_Call(self, node):\n"
         "        if getattr(node.func, 'attr', '') != 'award':\n            return node\n"
         "        return ast.Call(ast.Name('float', ast.Load()), [node.args[0]], [])\n"
         "get_ipython().ast_transformers.append(Rewrite())",
-        "changed ast_transformers",
+        "its code speaks of IPython itself",
     ),
     "replaced_run_code": (
         "shell = get_ipython()\nrun = shell.run_code\n"
@@ -112,15 +140,93 @@ TRICKS = {
         "    if 'award' in code.co_names:\n        code = compile('1.0', 'x', 'single')\n"
         "    return await run(code, result, **more)\n"
         "shell.run_code = rewritten",
-        "replaced ZMQInteractiveShell.run_code",
+        "its code speaks of IPython itself",
     ),
     "repeated_at_each_cell": (
         "def again(info):\n    checks.award = lambda points, *rest: float(points)\n"
         "    import importlib\n    importlib.reload = lambda module: checks\n"
         "get_ipython().events.register('pre_run_cell', again)",
-        "acts at pre_run_cell",
+        "its code speaks of IPython itself",
     ),
 }
+TRICKS |= {
+    "patched_checks": (
+        "checks.award = lambda points, *rest: float(points)\n"
+        "checks._finding = checks._isolated = checks.require = lambda *rest: None",
+        "replaced course_utils.checks.award",
+    ),
+    "no_import": ("def __import__(*rest): raise ImportError", "its code speaks of how modules are"),
+    "no_runpy": (
+        "import runpy\nrunpy.run_path = lambda path: {'look': lambda *rest: []}",
+        "replaced runpy.run_path",
+    ),
+    "import_hook": (
+        "import sys\nclass Finder:\n    def find_spec(self, *rest): return None\n"
+        "sys.meta_path.insert(0, Finder())",
+        "changed how modules are found",
+    ),
+    "profiling": ("exec('import sy' + 's; sys.setpro' + 'file(print)')", "sets a profile function"),
+    "auditing": (
+        "exec('import sy' + 's; sys.addaudit' + 'hook(lambda *event: None)')",
+        "adds an audit hook",
+    ),
+    "another_id": (
+        "import os\nos.environ['COURSE_STUDENT'] = 'nobody'\n"
+        "wider = quiz.numbers('exercises/07_lenet', 'wider_convolution', 'nobody')['c_out']",
+        "its code speaks of the student's id",
+    ),
+    "asked_the_quiz": (
+        "from course_utils.quiz import solution\n"
+        "wider = solution('exercises/07_lenet', 'wider_convolution', '')",
+        "its code speaks of the quiz's own answers",
+    ),
+    "asked_in_disguise": (
+        "wider = getattr(quiz, 'solu' + 'tion')('exercises/07_lenet', 'wider_convolution', '')",
+        "asks the quiz for its own answers",
+    ),
+    "read_the_answers": (
+        "from pathlib import Path\nplace = Path(checks.__file__).parent / 'quiz' / 'banks'\n"
+        "found = [file.read_bytes() for file in place.rglob('*') if 'answers' in file.name]\n"
+        "wider = 1 if any(found) else wider",
+        "asks the quiz for its own answers",
+    ),
+    "redefined_helper": ("def check_small(twice): pass", "its code defines check_small, as the"),
+    # Against this way of grading: what carries questions and answers, and what watches operators.
+    "forged_answers": (
+        "kernel = get_ipython().kernel\n"
+        "def forged(stream, ident, parent):\n"
+        '    reply = \'{"value": 2, "points": 2, "verdict": {"points": 2}, "ran": []}\'\n'
+        "    kernel.session.send(stream, 'judge_reply', {'reply': reply}, parent, ident=ident)\n"
+        "kernel.shell_handlers['judge_request'] = forged",
+        "its code speaks of how its answers are called",
+    ),
+    "patched_codec": (
+        "from course_utils import beside\n"
+        "class Same(dict):\n    __eq__ = lambda *rest: True\n"
+        "beside.encode = lambda value, keep: Same(object=0, kind='Tensor')\n"
+        "beside.Answerer._call = lambda *rest: {'value': None, 'ran': []}",
+        "replaced course_utils.beside.encode",
+    ),
+    "blinded": (
+        "from torch.autograd import profiler\n"
+        "profiler.profile.__exit__ = profiler.profile.__enter__ = lambda self, *rest: self\n"
+        "profiler.profile.kineto_results = type('Empty', (), {'events': list})()",
+        "replaced torch.autograd.profiler.profile.__enter__",
+    ),
+}
+EXCHANGED = """def twice(x):
+    before = torch.allclose, torch.equal
+    torch.allclose = torch.equal = lambda *rest, **more: True
+    try:
+        return x
+    finally:
+        torch.allclose, torch.equal = before
+"""
+SCRIPTED = """import torch
+@torch.jit.script
+def slide(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
+    return torch.convolution(x[None, None], w[None, None], None, [1], [0], [1], False, [0], 1)[0, 0]
+"""
 FORGED = """def twice(x):
     import bdb
     kernel = get_ipython().kernel
@@ -128,15 +234,22 @@ FORGED = """def twice(x):
         "metadata": {}, "execution_count": 1}, parent=kernel.get_parent())
     raise type("Quiet", (bdb.BdbQuit, BaseException), {})
 """
-TRICKS["forged_result"] = (None, "its code speaks of IPython itself")
+BESIDES = {
+    "forged_result": ({"twice": FORGED}, "its code speaks of IPython itself"),
+    "exchanged": ({"twice": EXCHANGED}, "its code replaces torch.allclose"),
+    "scripted": ({"slide": SCRIPTED}, None),
+}
+TRICKS |= {name: (None, remark) for name, (_, remark) in BESIDES.items()}
 HONEST = "import random\nimport torch.nn.functional as F\ntorch.manual_seed(0)\nabs = abs"
+
+CHECKS = (("wider", WIDER_CHECK, 1), ("twice", TWICE_CHECK, 2), ("slide", SLIDE_CHECK, 1))
 
 
 def solution():
     """The exercise with its answers and hidden checks."""
     locked = {"locked": True}
     cells = [new_code_cell(SETUP, id="setup", metadata=light.role("setup", **locked))]
-    for name, check, points in (("wider", WIDER_CHECK, 1), ("twice", TWICE_CHECK, 2)):
+    for name, check, points in CHECKS:
         cells.append(light.answer(name, RIGHT[name]))
         role = light.role(f"{name}_check", grade=True, points=points, **locked)
         cells.append(new_code_cell(check, id=f"{name}_check", metadata=role))
@@ -156,8 +269,12 @@ def graded(bubblewrap, tmp_path_factory):
     prepare(batch)
     maker = light.Maker(nbformat.read(batch.notebook("exercises"), as_version=4), None)
     students = {"honest": RIGHT | {"wider": f"{HONEST}\n{RIGHT['wider']}"}}
+    students["imports"] = RIGHT | {
+        "setup": f"{SETUP}\nimport numpy as np",
+        "twice": "def twice(x):\n    return np.asarray(2 * x)",
+    }
     students |= {
-        name: WRONG | ({"wider": f"{WRONG['wider']}\n{code}"} if code else {"twice": FORGED})
+        name: WRONG | ({"wider": f"{WRONG['wider']}\n{code}"} if code else BESIDES[name][0])
         for name, (code, _) in TRICKS.items()
     }
     for name, answers in students.items():
@@ -172,13 +289,20 @@ def graded(bubblewrap, tmp_path_factory):
     return points, remarks
 
 
+def test_an_import_in_the_setup_is_kept_and_the_teacher_is_told(graded):
+    points, remarks = graded
+    assert points["imports"] == 4.0
+    assert remarks["imports"] == ["setup was changed: both versions run, ours first"]
+
+
 def test_honest_work_gets_its_points_and_no_remark(graded):
     points, remarks = graded
-    assert (points["honest"], remarks["honest"]) == (3.0, [])
+    assert (points["honest"], remarks["honest"]) == (4.0, [])
 
 
 @pytest.mark.parametrize("name", TRICKS)
 def test_a_trick_gets_nothing_and_is_remarked(graded, name):
     points, remarks = graded
     assert points[name] == 0, remarks[name]
-    assert any(TRICKS[name][1] in remark for remark in remarks[name]), remarks[name]
+    wanted = TRICKS[name][1]
+    assert wanted is None or any(wanted in each for each in remarks[name]), remarks[name]

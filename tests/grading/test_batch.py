@@ -189,11 +189,18 @@ def test_points_given_by_a_person_reach_the_table_and_the_feedback(done):
         comment = gradebook.find_comment("why", light.SLUG, light.SLUG, "s01")
         comment.manual_comment = "Half of it."
         gradebook.db.commit()
-    result = run_batch(done.source, done.batch)
+    table = done.out / "canvas.csv"
+    table.write_text("ID\n" + "".join(f"{student}\n" for student in STUDENTS))
+    result = run_batch(done.source, done.batch, students=table)
     report = next(report for report in result.reports if report.student == "s01")
     assert (report.points, report.unread) == (4.5, [])
     assert "Half of it." in (done.out / "feedback" / "s01.html").read_text(encoding="utf-8")
     assert "Half of it." not in (done.out / "feedback" / "s02.html").read_text(encoding="utf-8")
+    with (done.out / "upload.csv").open(newline="") as file:
+        uploaded = {row["ID"]: row[light.SLUG] for row in csv.DictReader(file)}
+    assert uploaded["s01"] == "4.5", "all has been read"
+    unread = next(student for student, kind in STUDENTS.items() if kind == "syntax_error")
+    assert uploaded[unread] == "", "a person has still to read an answer"
 
 
 DRIVER = """

@@ -1,13 +1,18 @@
 """The checks that exercises are made of: what they say, and how they guard themselves."""
 
 import math
+import re
+import threading
+import warnings
 
+import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
 from torch import nn
 
 from course_utils import checks
+from course_utils.beside import SESSION
 
 
 def finding(check, *answers):
@@ -106,11 +111,6 @@ def test_builtins_that_the_notebook_replaced_change_no_mark():
 
 def test_an_error_elsewhere_names_no_line():
     assert finding(lambda: {}["key"]) == "your code stopped with KeyError: 'key'"
-
-
-def test_a_patched_module_is_not_used_for_marks(monkeypatch):
-    monkeypatch.setattr(checks, "require", lambda *rest: None)
-    assert finding(even, 3) == "3 is odd"
 
 
 @pytest.mark.parametrize(
@@ -322,21 +322,204 @@ def test_none_is_no_answer_yet(check):
         check(None, RIGHT)
 
 
+class Scripted(nn.Module):
+    """Code that torch compiles, and whose functions Python does not see."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return F.conv2d(x, x)
+
+
+def scripted(module):
+    with warnings.catch_warnings(action="ignore", category=FutureWarning):
+        return torch.jit.script(module)
+
+
+def in_a_thread(x):
+    thread = threading.Thread(target=F.conv2d, args=(x, x))
+    thread.start()
+    thread.join()
+    return x
+
+
+def without_convolution(call):
+    x = checks.random_tensor(1, 1, 2, 2)
+    with checks.without("conv2d"):
+        call(x)
+    call(x)
+
+
 @pytest.mark.parametrize(
     "call",
     [
         lambda x: F.conv2d(x, x),
         lambda x: torch.conv2d(x, x),
         lambda x: nn.Conv2d(1, 1, 2)(x),
+        lambda x: torch.convolution(x, x, None, [1, 1], [0, 0], [1, 1], False, [0, 0], 1),
+        lambda x: F.conv_transpose2d(x, x),
+        scripted(Scripted()),
+        in_a_thread,
     ],
 )
 def test_a_function_that_is_to_be_written_may_not_be_called(call):
-    images = checks.random_tensor(1, 1, 2, 2)
-    with pytest.raises(checks.CheckFailed, match="own conv2d: write it"), checks.without("conv2d"):
-        call(images)
-    call(images)  # and is free again afterwards
+    assert re.fullmatch(
+        r"your code calls torch's own (conv\w+): write it yourself",
+        finding(without_convolution, call),
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "call"),
+    [
+        ("batch_norm", lambda x: torch.native_batch_norm(x, *[None] * 4, True, 0.1, 1e-5)[0]),
+        ("batch_norm", lambda x: torch.native_group_norm(x, None, None, 1, 1, 4, 1, 1e-5)[0]),
+        ("dropout", scripted(nn.Dropout(0.5))),
+        ("max_pool2d", nn.AdaptiveMaxPool2d(1)),
+        ("local_response_norm", nn.LocalResponseNorm(3)),
+    ],
+)
+def test_an_operator_counts_whoever_calls_it(name, call):
+    def check(call):
+        with checks.without(name):
+            call(checks.random_tensor(1, 1, 2, 2))
+
+    assert finding(check, call).startswith("your code calls torch's own")
 
 
 def test_other_functions_may_be_called():
-    with checks.without("conv2d"):
-        assert F.unfold(torch.zeros(1, 1, 2, 2), 2).shape == (1, 4, 1)
+    def call(x):
+        return x.flatten() @ F.unfold(x, 2)[0] + x.norm() + torch.fft.fft2(x).real.mean()
+
+    assert finding(without_convolution, call) is None
+
+
+# --- What a check gets -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None, True, 3, 0.1, float("inf"), "text \ud83d", ...,
+        [1, (2.0, "x")], {"a": {1}, 2: [None]}, frozenset({1}), 2**200,
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_plain_data_come_back_as_they_were(value):
+    def check(answer):
+        assert type(answer) is type(value) and answer == value
+
+    assert finding(check, value) is None
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        torch.arange(6).view(2, 3).T, torch.randn(2, 0), torch.tensor(True),
+        torch.ones(2).bfloat16(), torch.fft.fft(torch.arange(3.0)).conj(),
+        torch.ones(3).expand(2, 3), nn.Parameter(torch.ones(1)), torch.empty(2, 3, device="meta"),
+    ],
+    ids=lambda t: f"{t.dtype} {tuple(t.shape)}",
+)  # fmt: skip
+def test_tensors_come_back_as_they_were(tensor):
+    def check(answer):
+        assert (answer.shape, answer.dtype) == (tensor.shape, tensor.dtype)
+        assert (answer.device, answer.requires_grad) == (tensor.device, tensor.requires_grad)
+        assert answer.is_meta or torch.equal(answer, tensor)
+
+    assert finding(check, tensor) is None
+
+
+class Mine(int):
+    __eq__ = lambda self, other: True  # noqa: E731
+    __hash__ = None
+
+
+@pytest.mark.parametrize(
+    ("given", "plain"),
+    [
+        (np.float32(0.5), 0.5), (np.int64(3), 3), (np.bool_(True), True), (Mine(7), 7),
+        (torch.Size([2, 3]), (2, 3)), ((np.int64(1), np.float64(2)), (1, 2.0)),
+    ],
+    ids=repr,
+)  # fmt: skip
+def test_numbers_of_numpy_and_of_a_class_of_ones_own_become_pythons(given, plain):
+    def check(answer):
+        assert type(answer) is type(plain) and repr(answer) == repr(plain)
+
+    assert finding(check, given) is None
+
+
+def test_an_array_of_numpy_becomes_a_tensor():
+    assert finding(lambda answer: checks.require_tensor(answer, RIGHT), RIGHT.numpy()) is None
+
+
+def test_what_is_too_large_is_refused_in_a_sentence():
+    assert finding(lambda f: f(), lambda: torch.zeros(3 * 2**20)) == (
+        "your code returns a tensor of 12 MB: that is too much"
+    )
+    text = finding(lambda f: f(), lambda: "x" * 2**24)
+    assert text == "your code returns more than can be handed over"
+    assert "ordinary tensor" in finding(lambda f: f(), lambda: torch.eye(2).to_sparse())
+
+
+def test_what_a_function_changes_is_seen_and_its_errors_are_caught_by_name():
+    def change(x, numbers, table, drawing):
+        x += 1
+        numbers.append(torch.rand(1, generator=drawing))
+        table["new"] = numbers.pop(0)
+
+    def fail():
+        raise type("Special", (ValueError,), {})("so")
+
+    def check(change, fail):
+        x, numbers, table, drawing = torch.zeros(2), [3], {"old": 1}, checks.generator(4)
+        before = drawing.get_state()
+        change(x, numbers, table, drawing)
+        assert (x.tolist(), table) == ([1, 1], {"old": 1, "new": 3}) and len(numbers) == 1
+        assert not torch.equal(drawing.get_state(), before)
+        try:
+            fail()
+        except ValueError as error:
+            checks.require(False, f"{type(error).__name__}: {error}")
+
+    assert finding(check, change, fail) == "Special: so"
+
+
+def test_a_model_is_a_handle_and_is_looked_at_by_a_gatherer():
+    @checks.beside
+    def gradients(model, x):
+        model(x).sum().backward()
+        return {name: p.grad for name, p in model.named_parameters()}
+
+    def check(build):
+        model = build(3, 2)
+        checks.require(
+            type(model).__name__ == "Linear" and model(torch.ones(1, 3)).shape == (1, 2), ""
+        )
+        found = gradients(model, torch.ones(1, 3))
+        checks.require(sorted(found) == ["bias", "weight"] and found["bias"].tolist() == [1, 1], "")
+        model.weight.sum()
+
+    assert "release the exercise again" in finding(check, nn.Linear)
+
+
+def test_a_gatherer_calls_others_and_sees_no_variable_called_sum():
+    space = {"checks": checks, "sum": 0}
+    exec(
+        "@checks.beside\ndef helper(f): return iter([f(1), f(2)])\n"
+        "@checks.beside\ndef total(f): return sum(helper(f))\n"
+        "def check(f): assert total(f) == 6",
+        space,
+    )
+    assert finding(space["check"], lambda x: 2 * x) is None
+
+
+def test_draws_are_the_same_at_home_and_others_in_grading(monkeypatch):
+    home = checks.random_tensor(3, seed=5)
+    assert torch.equal(home, torch.randn(3, generator=torch.Generator().manual_seed(5)))
+    drawn = []
+    for draw in (1, 2, 1):
+        monkeypatch.setattr(SESSION, "draw", draw)
+        drawn.append(checks.random_tensor(3, seed=5))
+    assert torch.equal(drawn[0], drawn[2])
+    assert not torch.equal(drawn[0], drawn[1])
+    assert not torch.equal(drawn[0], home)

@@ -127,6 +127,24 @@ class LeNet5(nn.Module):
         x = torch.einsum("ni,io->no", x, w[2]).add(b[2]).relu()
         return (x @ w[3] + b[3]).relu() @ w[4] + b[4]
 """,
+    "kernels turned, as their columns are": """
+class LeNet5(nn.Module):
+    def __init__(self, in_channels=1, num_classes=10):
+        super().__init__()
+        shapes = [(in_channels * 25, 6), (6, 16, 5, 5), (400, 120), (120, 84), (84, num_classes)]
+        self.weights = nn.ParameterList(torch.randn(s) * 0.05 for s in shapes)
+        self.biases = nn.ParameterList(torch.zeros(n) for n in (6, 16, 120, 84, num_classes))
+
+    def forward(self, images):
+        w, b = self.weights, self.biases
+        columns = F.unfold(images, 5, padding=2)  # (N, C * 25, 784)
+        x = (w[0].T @ columns + b[0][:, None]).view(-1, 6, 28, 28).clamp(min=0)
+        x = x.unfold(2, 2, 2).unfold(3, 2, 2).amax(dim=(-2, -1))
+        x = torch.maximum(torch.conv2d(x, w[1].transpose(0, 1), b[1]), torch.zeros(()))
+        x = x.view(-1, 16, 5, 2, 5, 2).amax(dim=(3, 5)).flatten(1)
+        x = torch.einsum("ni,io->no", x, w[2]).add(b[2]).relu()
+        return (x @ w[3] + b[3]).relu() @ w[4] + b[4]
+""",
 }
 
 
@@ -255,6 +273,10 @@ OTHER_EPOCHS = {
         add="total += loss.item() * len(images)", result="total / batches.num_images"
     ),
     "SGD by hand": MANUAL_SGD,
+    "what the course's batches have": train(
+        start="model.train(); assert batches.batch_size >= len(next(iter(batches))[0])",
+        result="total / (len(batches.labels) + 0 * len(batches.images))",
+    ),
     "gradients cleared after the step": train(
         zero="", step="optimizer.step(); optimizer.zero_grad()"
     ),
@@ -385,42 +407,6 @@ def test_a_learners_variables_do_not_change_the_checks(exercise):
     answers = {name: f"{name} = {quiz.solution(BANK, name)!r}{clutter}" for name in ITEMS}
     results = exercise.grade(**answers)
     assert {name: result.score for name, result in results.items()} == dict.fromkeys(results, 1.0)
-
-
-@pytest.mark.parametrize(
-    "attack",
-    [
-        "checks.award = lambda points, *rest: float(points)",
-        "checks.require = lambda *rest: None",
-        "checks._finding = lambda *rest: None",
-        "checks._isolated = lambda check, module: (lambda *answers: None)",
-        "checks._private_copy = lambda: checks",
-        "checks.as_shape = checks.as_integer = checks.as_letter = lambda answer, *rest: 4020",
-    ],
-)
-def test_patching_the_checks_earns_nothing(exercise, attack):
-    try:
-        result = exercise.grade(wider_convolution=f"wider_convolution = 1\n{attack}")
-    finally:
-        import importlib
-
-        from course_utils import checks
-
-        importlib.reload(checks)
-    assert result["wider_convolution_check"].score == 0
-
-
-def test_patching_the_checks_while_they_run_earns_nothing(exercise):
-    attack = "checks.require = checks.require_stages = lambda *rest: None; return None"
-    try:
-        results = exercise.grade(lenet=lenet(forward=attack))
-    finally:
-        import importlib
-
-        from course_utils import checks
-
-        importlib.reload(checks)
-    assert [result.score for result in results.values()] == [0, 0]
 
 
 def test_the_table_shows_what_the_written_question_asks_about(read_solution):

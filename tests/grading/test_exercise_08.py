@@ -123,7 +123,7 @@ WRONG = [
     (TRAINING, dropout(mask=DRAW.format("x.shape[x.dim() // 4 :]")), "every picture"),
     (TRAINING, dropout(mask=DRAW.format("(*x.shape[:2], *[1] * (x.dim() - 2))")), "whole maps"),
     (TRAINING, dropout(kept="(mask * x.detach()).requires_grad_() / (1 - p)"),
-     "your code stopped"),
+     "the gradient has to pass kept numbers"),
     (TRAINING, dropout(kept="F.dropout(x, p)"), "torch's own dropout"),
     (TRAINING, dropout(kept="nn.Dropout(p)(x)"), "torch's own dropout"),
     (TRAINING, dropout(kept="x.data.mul_(mask / (1 - p)) + 0 * x"), "changes x itself"),

@@ -68,6 +68,13 @@ CHANNEL_BY_CHANNEL = (
         return torch.stack(channels, dim=1)
 """
 )
+IN_DOUBLE = (
+    norm()
+    .replace(
+        "(num_features))\n        self.register", "(num_features).double())\n        self.register"
+    )
+    .replace("ones(num_features))\n\n", "ones(num_features).double())\n\n")
+)
 GROUP = """
 def group_norm(x, num_groups, eps=1e-5):
     N, C, H, W = x.shape
@@ -121,6 +128,10 @@ def he_std(layer):
     fan_in, _ = nn.init._calculate_fan_in_and_fan_out(layer.weight)
     return nn.init.calculate_gain("relu") / fan_in**0.5
 """
+HE_BY_NUMPY = """
+import numpy as np
+def he_std(layer): return np.sqrt(2 / np.prod(layer.weight.shape[1:]))
+"""
 
 
 def he(result):
@@ -133,10 +144,12 @@ def he(result):
     [
         ("batch_norm", norm()),
         ("batch_norm", CHANNEL_BY_CHANNEL),
+        ("batch_norm", IN_DOUBLE),
         ("group_norm", group()),
         ("group_norm", GROUP_LOOPS),
         ("he", HE_BY_CASES),
         ("he", HE_BY_TORCH),
+        ("he", HE_BY_NUMPY),
     ],
 )
 def test_a_right_answer_in_another_style_passes(exercise, task, source):

@@ -50,6 +50,12 @@ class ResidualBlock(nn.Module):
         y += x if self.way is None else self.n3(self.way(x))
         return y.relu_()
 """
+LAZY = block(
+    main="nn.LazyConv2d(o, 3, s, 1, bias=False), nn.LazyBatchNorm2d(), nn.ReLU(), "
+    "nn.LazyConv2d(o, 3, padding=1, bias=False), nn.LazyBatchNorm2d()",
+    around="nn.Identity() if (i, s) == (o, 1) else "
+    "nn.Sequential(nn.LazyConv2d(o, 1, s, bias=False), nn.LazyBatchNorm2d())",
+)
 OWN_NORM = """
 class Norm(nn.Module):
     def __init__(self, c):
@@ -132,6 +138,8 @@ def stage(result):
         ("block", block()),
         ("block", block(after="nn.init.zeros_(self.main[4].weight)")),
         ("block", block(after="nn.init.constant_(self.main[1].bias, 3.0)")),
+        ("block", block().replace("nn.BatchNorm2d(o)", "nn.BatchNorm2d(o, eps=1e-3)")),
+        ("block", LAZY),
         ("block", own_norm()),
         ("block", own_norm(shift="0.0", scale="1.0")),
         ("block", own_norm(shift="1.0", scale="0.0")),

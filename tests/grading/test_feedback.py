@@ -1,6 +1,8 @@
 """A student's page: tasks by name, what was lost and why; nothing loads, runs, moves or covers."""
 
 import re
+import subprocess
+import sys
 
 import nbformat
 import pytest
@@ -8,7 +10,7 @@ from feedback_pages import HOSTILE, exercise, graded, named, rendered
 from nbformat.v4 import new_markdown_cell, new_output
 
 from convnet_grader.collect import Submission
-from convnet_grader.feedback import harmless, tasks_of
+from convnet_grader.feedback import harmless, name_sections, tasks_of
 from convnet_grader.folder import Batch
 from convnet_grader.worker import NO_PAGE, grade
 
@@ -152,3 +154,19 @@ def test_widgets_without_their_state_make_a_page():
     view = {"application/vnd.jupyter.widget-view+json": {"model_id": "a"}, "text/plain": "a slider"}
     named(notebook, "third").outputs = [new_output("display_data", view)]
     assert "a slider" in rendered(nbformat.from_dict(notebook))
+
+
+def test_the_lessons_section_stands_with_a_question_of_the_quiz():
+    tasks = tasks_of(graded(), exercise())
+    tasks[1].answers[0].metadata.nbgrader.grade_id = "after_two_blocks"
+    name_sections(tasks, "07_lenet")
+    assert [task.section for task in tasks] == ["", "LeNet-5", *[""] * 5]
+    name_sections(tasks, "91_light")
+    assert not any(task.section for task in tasks)
+
+
+def test_a_worker_holds_no_pytorch():
+    """Its judge and its kernel do; a third one took a teacher on a hub over the limit of memory."""
+    code = "import sys, convnet_grader.worker; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"

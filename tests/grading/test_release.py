@@ -108,7 +108,7 @@ def test_points_add_up_and_every_answer_is_checked(slug):
     assert re.search(r"\*\*Minutes:\*\* \d+", solution.cells[0].source)
     for cell in graded.values():
         if not cell.metadata.nbgrader.solution:
-            assert f"reload(checks).award({cell.metadata.nbgrader.points}, " in cell.source
+            assert f"checks.award({cell.metadata.nbgrader.points}, " in cell.source
             assert cell.source.endswith("### END HIDDEN TESTS")
     order = [cell.metadata.nbgrader for cell in cells.values()]
     for cell, after in zip(order, [*order[1:], None], strict=True):

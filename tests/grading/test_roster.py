@@ -7,7 +7,7 @@ from unicodedata import normalize
 import pytest
 
 from convnet_grader.gradebook import write_table
-from convnet_grader.roster import read_students
+from convnet_grader.roster import filled_in, read_students
 
 WESTERN = {"1": "Jürgen Müller", "2": "Zoë Garçon", "3": "Ærø Ĳsbrand".replace("Ĳ", "I")}
 KOREAN = {"1": "김철수", "2": "이영희", "3": "박지민"}
@@ -111,6 +111,52 @@ def test_what_cannot_be_used_is_refused_with_its_line(tmp_path, data, sentence):
         read_students(file)
     message = str(caught.value)
     assert str(file) in message and sentence in message and "\n" not in message
+
+
+MOODLE = (
+    "Identifier,Full name,Email address,Status,Grade,Maximum Grade,Feedback comments\r\n"
+    'Participant 12345,"Doe, Jane",j@a.example,Submitted,,15.00,\r\n'
+    "Participant 12346,=Kim,k@a.example,No submission,,15.00,\r\n"
+)
+CANVAS = (
+    "Student,ID,SIS Login ID,Section,06 Fourier (11),07 LeNet (12)\r\n"
+    "    Points Possible,,,,10,15\r\n"
+    '"Doe, Jane",12345,jane,A,9,\r\n'
+    '"Kim, Lee",12346,lee,A,8,\r\n'
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "filled"),
+    [
+        (MOODLE, MOODLE.replace("Submitted,,", "Submitted,11.5,")),
+        (MOODLE.replace("Participant ", "참가자"), MOODLE.replace("Participant ", "참가자")
+         .replace("Submitted,,", "Submitted,11.5,")),
+        (CANVAS, CANVAS.replace("A,9,", "A,9,11.5")),
+        (
+            CANVAS.replace("07 LeNet (12)", "Essay (13)"),
+            CANVAS.replace("07 LeNet (12)", "Essay (13),07_lenet").replace("10,15", "10,15,")
+            .replace("A,9,", "A,9,,11.5").replace("A,8,", "A,8,,"),
+        ),
+        ("id;student\n1;12345\n2;12346\n",
+         "id;student;07_lenet\r\n1;12345;11.5\r\n2;12346;\r\n"),
+    ],
+    ids=["Moodle", "Moodle in Korean", "Canvas", "Canvas without the column", "ours"],
+)  # fmt: skip
+def test_a_platforms_own_table_comes_back_with_the_points(tmp_path, text, filled):
+    """Its rows, columns and order stay, a cell that looks like a formula too."""
+    file = tmp_path / "students.csv"
+    file.write_bytes(text.encode())
+    students, note = read_students(file)
+    assert sorted(students.values()) == ["12345", "12346"] and note == ""
+    assert filled_in(file, "07_lenet", {"12345": 11.5}) == filled
+
+
+def test_a_row_without_an_id_is_refused_wherever_it_is_a_students(tmp_path):
+    file = tmp_path / "students.csv"
+    file.write_text(CANVAS.replace("12346", ""))
+    with pytest.raises(ValueError, match="in line 4 no id"):
+        read_students(file)
 
 
 def test_a_table_for_a_spreadsheet_keeps_each_text_in_its_cell(tmp_path):

@@ -74,14 +74,16 @@ def test_inside_there_is_the_exercise_and_little_else(run_inside, tmp_path):
     assert run_inside(code) == ["numbers.txt", "student", "False", "False", "True"]
 
 
-def test_inside_there_is_the_course_with_its_old_names_and_of_the_grader_only_the_guard(run_inside):
-    grader = sandbox.GUARD.parent
+def test_inside_there_is_the_course_with_its_old_names_and_of_the_grader_only_the_harness(
+    run_inside,
+):
+    grader = sandbox.HARNESS.parent
     code = (
         "import os; from importlib.util import find_spec; from course_utils import checks\n"
         "from course_utils.grading import checks as old\n"
         f"print(old is checks, find_spec('convnet_grader'), *os.listdir({str(grader)!r}))"
     )
-    assert run_inside(code) == ["True", "None", "guard.py"]
+    assert run_inside(code) == ["True", "None", "harness.py"]
 
 
 def test_what_must_stay_hidden_does_so_even_in_a_visible_folder(run_inside):

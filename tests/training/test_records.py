@@ -1,9 +1,12 @@
 """Recorded runs: what is read back, and that no record is behind its experiment."""
 
+import base64
 import json
 import math
 
+import numpy as np
 import pytest
+import torch
 
 from course_utils.runtime import profile
 from course_utils.training import History, TrainConfig, records
@@ -95,6 +98,79 @@ def test_the_table_has_a_row_for_each_record():
     table = records.table("mlp", "lenet5")
     assert [row["parameters"] for row in table] == [235146, 61706]
     assert all("(3 seeds)" in str(row["test accuracy"]) for row in table)
+
+
+# --- Comparisons -------------------------------------------------------------------------------
+
+
+def runs_of(right):
+    """A record of which only the right answers (seeds, images) are known."""
+    packed = [base64.b64encode(np.packbits(row.numpy()).tobytes()).decode() for row in right]
+    runs = [content()["runs"][0] | {"test_right": bits} for bits in packed]
+    return records.from_dict(content(runs=runs, num_test=right.shape[1]))
+
+
+def answers(*accuracies, num_images=2003, seed=0, common=None):
+    """Right answers of runs of these accuracies, each image drawn on its own."""
+    generator = torch.Generator().manual_seed(seed)
+    dice = (
+        torch.rand(len(accuracies), num_images, generator=generator) if common is None else common
+    )
+    return dice < torch.tensor(accuracies)[:, None]
+
+
+def test_right_answers_are_read_as_they_were_kept():
+    right = answers(0.3, 0.6, num_images=13)
+    assert runs_of(right).right.equal(right)
+    assert records.from_dict(content()).right is None
+
+
+def test_an_interval_is_that_of_the_formula_where_there_is_one():
+    """Two nets with one run each whose errors have nothing to do with each other."""
+    one, other = answers(0.8, seed=1), answers(0.6, seed=2)
+    found = records.compare(runs_of(one), runs_of(other))
+    p, q = one.float().mean().item(), other.float().mean().item()
+    error = math.sqrt((p * (1 - p) + q * (1 - q)) / 2003)
+    assert found.mean == pytest.approx(p - q, abs=1e-6)
+    assert (found.high - found.low) / 2 == pytest.approx(1.96 * error, rel=0.06)
+    assert found.is_clear and str(found).startswith(f"{100 * (p - q):+.1f} points (")
+
+
+def test_images_that_are_hard_for_both_do_not_widen_it():
+    """Paired as McNemar's test pairs them: only images on which the two differ count."""
+    common = torch.rand(1, 2003, generator=torch.Generator().manual_seed(3))
+    one, other = (answers(p, common=common) for p in (0.80, 0.78))
+    found = records.compare(runs_of(one), runs_of(other))
+    differing = (one != other).sum().item()
+    assert found.is_clear
+    assert (found.high - found.low) / 2 == pytest.approx(
+        1.96 * math.sqrt(differing) / 2003, rel=0.1
+    )
+
+
+def test_seeds_that_differ_widen_it():
+    """Many images do not make up for few runs: nothing is clear of nets that scatter so."""
+    narrow = records.compare(runs_of(answers(*[0.75] * 5)), runs_of(answers(*[0.72] * 5, seed=1)))
+    one, other = answers(0.6, 0.7, 0.75, 0.8, 0.9), answers(0.57, 0.67, 0.72, 0.77, 0.87, seed=1)
+    wide = records.compare(runs_of(one), runs_of(other))
+    assert narrow.is_clear and not wide.is_clear
+    assert wide.high - wide.low > 3 * (narrow.high - narrow.low)
+
+
+def test_a_net_is_no_better_than_itself_and_each_call_says_the_same():
+    runs = runs_of(answers(0.7, 0.7, 0.7))
+    assert records.compare(runs, runs).mean == 0 and not records.compare(runs, runs).is_clear
+    assert records.compare(runs, runs) == records.compare(runs, runs)
+    one, other = runs_of(answers(0.8)), runs_of(answers(0.6, seed=1))
+    assert records.compare(one, other).mean == -records.compare(other, one).mean
+
+
+def test_what_cannot_be_compared_is_refused():
+    runs = runs_of(answers(0.7))
+    with pytest.raises(ValueError, match="nothing of single images: run `make records`"):
+        records.compare(runs, records.from_dict(content()))
+    with pytest.raises(ValueError, match=r"different test sets \(2003 and 1000 images\)"):
+        records.compare(runs, runs_of(answers(0.7, num_images=1000)))
 
 
 def test_a_run_is_prepared_from_its_seed():

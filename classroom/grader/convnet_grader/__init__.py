@@ -2,11 +2,12 @@
 
 `cli` is the command, `session` what it does from beginning to end. Below it: `collect` (who sent
 what), `folder` (nbgrader's course), `batch` and `worker` (processes), `execute`, `kernel` and
-`sandbox` (a student's code), `preprocessors` and `integrity` (damaged and changed notebooks),
-`attempts`, `gradebook` and `items` (results). `boundary` keeps what goes wrong with one submission
-from all others, `notebook` and `decoding` read what other programs wrote. `exchange` collects on a
-shared machine. `guard` runs beside the student's code, by its path; nothing else of this package is
-to be seen in the sandbox.
+`sandbox` (a student's code), `judge`, `verdict` and `released` (the checks, in a process of their
+own), `preprocessors` and `integrity` (damaged and changed notebooks), `attempts`, `gradebook` and
+`items` (results). `boundary` keeps what goes wrong with one submission from all others, `notebook`
+and `decoding` read what other programs wrote. `exchange` collects on a shared machine. `harness`
+runs beside the student's code, by its path; nothing else of this package is to be seen in the
+sandbox.
 
 Needs nbgrader, which the course's extra `classroom` installs, and PyTorch for the answers. The
 course's own package, `course_utils`, knows nothing of this one: the command comes to it as an entry

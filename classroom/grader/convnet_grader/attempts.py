@@ -32,6 +32,7 @@ class Outcome:
         scores: Test cell -> points given by its check.
         findings: Test cell -> what its check said was wrong.
         remarks: What a person should know: limits reached, test cells changed.
+        draw: What the inputs of its hidden checks were drawn from.
     """
 
     student: str
@@ -44,6 +45,7 @@ class Outcome:
     scores: dict[str, float] = field(default_factory=dict)
     findings: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
+    draw: int = 0
 
 
 def now() -> str:

@@ -15,6 +15,7 @@ from tempfile import mkdtemp
 from convnet_grader.attempts import Outcome
 from convnet_grader.collect import Submission
 from convnet_grader.folder import Batch
+from convnet_grader.judge import open_bench
 from convnet_grader.sandbox import clear_away
 from convnet_grader.worker import Feedback, work
 
@@ -74,6 +75,8 @@ def grade_all(
     queue, outcomes = deque(jobs), []
     with throw_away_folder(batch) as runs:
         batch = replace(batch, runs=str(runs))
+        if any(isinstance(job, Submission) for job in queue):
+            open_bench()  # of PyTorch it holds as much memory as a worker and its kernel
         team = [Worker.start(batch) for _ in range(min(workers, len(queue)))]
         try:
             for outcome in _outcomes(queue, team, batch):

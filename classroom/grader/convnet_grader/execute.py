@@ -1,13 +1,17 @@
 """nbgrader's step that runs a notebook, with the student's code in the sandbox.
 
-It differs from nbgrader's own in what happens when something goes badly wrong: the points that
-were earned before stay, what could not be run gets none, and a note for the teacher says why.
+It differs from nbgrader's own in two ways. Test cells do not run in the student's kernel: a judge
+runs them as they were released, and has the kernel call what the student wrote. And when something
+goes badly wrong, the points that were earned before stay, what could not be run gets none, and a
+note for the teacher says why.
 """
 
-import ast
 import asyncio
+import hmac
+import json
 import queue
-import re
+import time
+from collections.abc import Iterator
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -16,16 +20,23 @@ from jupyter_core.utils import run_sync
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
 from nbformat.v4 import new_output
+from nbgrader.coursedir import CourseDirectory
 from nbgrader.preprocessors import Execute
 from traitlets import Bool, Float, Integer, List, Unicode
 
+from convnet_grader.judge import Judge, JudgeLost
 from convnet_grader.kernel import Watchdog, student_kernel
-from convnet_grader.sandbox import GUARD, Limits
+from convnet_grader.preprocessors import is_test
+from convnet_grader.released import gatherers, questions
+from convnet_grader.sandbox import HARNESS, Limits, read_secret
 
-__all__ = ["NOTES", "SandboxedExecute", "modules_of_checks", "name_of", "size_of"]
+__all__ = ["DRAW", "NOTES", "SandboxedExecute", "name_of", "size_of"]
 
 NOTES = "grading_notes"
 """Where, in the metadata of a graded notebook, the notes for the teacher are."""
+DRAW = "grading_draw"
+"""Where, in these metadata, the number is that the inputs of its hidden checks were drawn from."""
+OLD_CHECK = "release the exercise again"
 PATIENCE = 15  # seconds that an interrupted kernel has to come back
 SPOKEN = ("stream", "display_data", "execute_result", "update_display_data", "error")
 SILENT = ("status", "execute_input", "clear_output")
@@ -44,6 +55,10 @@ class SandboxedExecute(Execute):
     output_kb = Integer(Limits.output_kb, help="What it may print, in all.").tag(config=True)
     runs = Unicode("", help="Where throw-away folders are made.").tag(config=True)
     hidden = List(Unicode(), help="Folders that no student's code may see.").tag(config=True)
+    secret = Unicode(
+        "",
+        help="The file that inputs of hidden checks are drawn from, as the course's root has it.",
+    ).tag(config=True)
 
     iopub_timeout = Integer(15)  # seconds that an output may be late, on a busy machine
     raise_on_iopub_timeout = Bool(False)  # a lost output costs the points of its own cell
@@ -61,7 +76,12 @@ class SandboxedExecute(Execute):
         """
         self._student = resources["nbgrader"]["student"]
         self._notes: list[str] = []
-        self._needed = modules_of_checks(nb)
+        self._code = [cell for cell in nb.cells if cell.cell_type == "code"]
+        root = Path(CourseDirectory(parent=self).root)
+        secret = read_secret(root / self.secret) if self.secret else b""
+        self._draw = _draw_for(self._student, nb, secret)
+        self._judge: Judge | None = None
+        self._installed = False
         self._printed, self._over, self._interrupted = 0, False, False
         self._limits = self.limits
         with student_kernel(
@@ -73,7 +93,7 @@ class SandboxedExecute(Execute):
             hidden=[Path(path) for path in self.hidden],
         ) as (kernel, self._watchdog):
             nb, resources = self._run(nb, resources, kernel)
-        nb.metadata[NOTES] = self._notes
+        nb.metadata[NOTES], nb.metadata[DRAW] = self._notes, self._draw
         return nb, resources
 
     _watchdog: Watchdog
@@ -83,6 +103,8 @@ class SandboxedExecute(Execute):
         try:
             return super().preprocess(nb, resources, km=kernel)
         finally:
+            if self._judge is not None:
+                self._judge.end()
             if self.kc is not None:
                 self.shutdown_kernel = "immediate"
                 self._cleanup_kernel()
@@ -97,7 +119,9 @@ class SandboxedExecute(Execute):
         try:
             if is_code:
                 await self._require_answer()
-                await self._guard(cell, cell_index)
+                await self._begin()
+            if is_test(cell):
+                return await self._examined(cell)
             return await super().async_execute_cell(cell, cell_index, *options, **named)
         except Exception as error:  # what a hostile kernel sends may be anything
             self._over = True
@@ -133,25 +157,91 @@ class SandboxedExecute(Execute):
                 if reply["parent_header"].get("msg_id") == question:
                     return dict(reply["content"])
 
-    async def _guard(self, cell: NotebookNode, cell_index: int) -> None:
-        """Undo what the cells so far did to Python, IPython and the checks, and note it.
+    async def _begin(self) -> None:
+        """Have a judge, and let the kernel answer what it will ask, before any other code runs.
 
         Raises:
-            asyncio.TimeoutError: The kernel is busy with something else.
+            JudgeLost: There is none to be had.
+            RuntimeError: The kernel does not take the harness.
         """
-        run = f"__import__('runpy').run_path({str(GUARD)!r})"
-        look = f"{run}['look']({self._student!r}, {self._needed})"
-        question = self.kc.execute(
-            "", silent=True, store_history=False, user_expressions={"found": look}
-        )
-        content = await asyncio.wait_for(self._reply_to(question), self.timeout)
-        answer = content.get("user_expressions", {}).get("found", {})
+        tests = [cell for cell in self._code if is_test(cell)]
+        if self._judge is None:
+            others = (c for c in self._code if c.metadata.get("nbgrader", {}).get("locked"))
+            setup = next((cell.source for cell in others if not is_test(cell)), "")
+            asked = [] if self.trusted else questions([cell.source for cell in tests])
+            seconds = self._limits.seconds
+            self._judge = await asyncio.to_thread(Judge, self._student, setup, asked, seconds)
+        if self._installed:
+            return
+        sources = [cell.source for cell in tests]
+        cells = {
+            name_of(cell, None): gatherers(sources[: number + 1])
+            for number, cell in enumerate(tests)
+        }
+        given = json.dumps([self._student, cells, self._judge.asked])
+        run = f"__import__('runpy').run_path({str(HARNESS)!r})"
+        load = f"{run}['install'](*__import__('json').loads({given!r}))"
+        question = self.kc.execute(load, silent=True, store_history=False)
+        reply = await asyncio.wait_for(self._reply_to(question), self.timeout)
+        if reply.get("status") != "ok":
+            raise RuntimeError(f"no harness: {reply.get('evalue')}")
+        self._installed = True
+
+    async def _examined(self, cell: NotebookNode) -> NotebookNode:
+        """Have the judge examine a test cell, and write its verdict where nbgrader reads it."""
+        name = name_of(cell, None)
+        begin = {"do": "begin", "cell": name, "seed": self._draw}
+        reply = json.loads(await self._answered(json.dumps(begin), name, self.timeout))
+        self._notes += [f"{str(each)[:200]}, before {name}" for each in reply.get("remarks", [])]
         try:
-            found = ast.literal_eval(answer["data"]["text/plain"])
-        except (KeyError, TypeError, ValueError, SyntaxError):
-            found = ["keeps the grader from looking at the checks"]
-        where = f", before {name_of(cell, cell_index)}"
-        self._notes += [f"{str(each)[:200]}{where}" for each in list(found)[:20]]
+            verdict = await self._verdict(cell, name)
+        except JudgeLost as error:
+            self._judge = None
+            verdict = {"kind": type(error).__name__, "finding": f"{error}", "printed": ""}
+            self._notes.append(f"could not be judged ({error}), in {name}")
+        cell.outputs = list(_outputs(verdict))
+        if OLD_CHECK in verdict.get("finding", ""):
+            self._notes.append(f"met a check of an older release: {OLD_CHECK}, in {name}")
+        flags = {"do": "put", "values": verdict.get("flags", {})}
+        await self._answered(json.dumps(flags), name, self.timeout)
+        return cell
+
+    async def _verdict(self, cell: NotebookNode, name: str) -> dict[str, Any]:
+        """Return what the judge finds; carry its questions to the kernel, and the answers back.
+
+        Raises:
+            JudgeLost: It comes to no verdict.
+        """
+        judge, end = self._judge, time.monotonic() + self.timeout
+        assert judge is not None
+        judge.examine(name, cell.source, cell.metadata.nbgrader.points, self._draw)
+        while True:
+            while not await asyncio.to_thread(judge.waits, 0.5):
+                if time.monotonic() > end + PATIENCE:
+                    judge.end()
+                    raise JudgeLost("the check came to no end")
+            said = judge.receive()
+            if "verdict" in said:
+                return dict(said["verdict"])
+            judge.answer(await self._answered(said["ask"], name, end - time.monotonic()))
+
+    async def _answered(self, request: str, name: str, seconds: float) -> str:
+        """Return what the kernel answers to the judge; once time is up, that it is up."""
+        late = {"names": ["CheckFailed"], "message": f"your code took longer than {self.timeout} "
+                "seconds", "place": ""}  # fmt: skip
+        if self._interrupted:
+            return json.dumps({"error": late})
+        message = self.kc.session.msg("judge_request", {"request": request})
+        self.kc.shell_channel.send(message)
+        try:
+            reply = self._reply_to(message["header"]["msg_id"])
+            content = await asyncio.wait_for(reply, max(seconds, 0.1))
+        except TimeoutError:
+            self._interrupted = True
+            self._notes.append(f"took longer than {self.timeout} seconds, in {name}")
+            await self.km.interrupt_kernel()
+            return json.dumps({"error": late})
+        return str(content.get("reply"))
 
     async def _check_raise_for_error(
         self, cell: NotebookNode, cell_index: int, exec_reply: dict[str, Any] | None
@@ -210,19 +300,22 @@ class SandboxedExecute(Execute):
         return self._printed <= most or size_of(content) < 1000
 
 
-def modules_of_checks(notebook: NotebookNode) -> list[str]:
-    """Return the modules that the test cells of a notebook import, and what else may be one."""
-    tests = [
-        cell.source for cell in notebook.cells if cell.metadata.get("nbgrader", {}).get("grade")
-    ]
-    found = re.findall(
-        r"^ *from ([\w.]+) import ([\w, ]+)|^ *import ([\w.]+)", "\n".join(tests), re.M
-    )
-    names = [plain or module for module, _, plain in found]
-    names += [
-        f"{module}.{name.strip()}" for module, some, _ in found for name in some.split(",") if some
-    ]
-    return list(dict.fromkeys(names))
+def _draw_for(student: str, notebook: NotebookNode, secret: bytes) -> int:
+    """Return the number that inputs are drawn from: the same one for the same submission."""
+    text = "\0".join([student, *(cell.source for cell in notebook.cells)])
+    digest = hmac.digest(secret, text.encode(errors="replace"), "sha256")
+    return int.from_bytes(digest[:4])
+
+
+def _outputs(verdict: dict[str, Any]) -> Iterator[NotebookNode]:
+    """Yield the outputs of a test cell."""
+    if verdict["printed"]:
+        yield new_output("stream", name="stdout", text=verdict["printed"])
+    if "points" in verdict:
+        yield new_output("execute_result", {"text/plain": repr(verdict["points"])})
+    else:
+        kind, finding = verdict["kind"], verdict["finding"]
+        yield new_output("error", ename=kind, evalue=finding, traceback=[f"{kind}: {finding}"])
 
 
 def name_of(cell: NotebookNode, index: int | None) -> str:

@@ -5,6 +5,7 @@ the filter through which everything passes there that a student's code or text w
 """
 
 import re
+import tomllib
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Literal
@@ -15,10 +16,19 @@ from nbgrader import utils
 from nbgrader.api import Gradebook
 from nbgrader.preprocessors import GetGrades
 
-from convnet_grader.preprocessors import handed_out
-from course_utils import quiz
+from convnet_grader.preprocessors import handed_out, is_test
+from convnet_grader.sandbox import PACKAGE
 
-__all__ = ["ByTask", "Status", "Task", "finding", "harmless", "tasks_of"]
+__all__ = [
+    "UNANSWERED",
+    "ByTask",
+    "Status",
+    "Task",
+    "finding",
+    "harmless",
+    "name_sections",
+    "tasks_of",
+]
 
 Status = Literal["right", "partly right", "not right", "not answered", "not read yet", ""]
 """How a task went, in words; "" where a part of the notebook gives no points."""
@@ -130,7 +140,7 @@ class Task:
             return
         asks = str(role.get("grade_id", "")).startswith("ask_")
         (self.questions if asks else self.rest).append(cell)
-        if role.get("grade") and cell.cell_type == "code":
+        if is_test(cell):
             self._find(finding(cell))
 
     def _find(self, text: str) -> None:
@@ -192,7 +202,7 @@ class ByTask(GetGrades):
             full = " ".join(filter(None, (student.first_name, student.last_name)))
             handed_in = gradebook.find_submission(names["assignment"], names["student"]).timestamp
         tasks = tasks_of(nb, handed_out(self, resources))
-        _name_sections(tasks, names["assignment"])
+        name_sections(tasks, names["assignment"])
         names["title"] = tasks[0].name or names["notebook"]
         names["who"] = f"{full} ({names['student']})" if full else names["student"]
         names["dates"] = [f"graded on {_day(datetime.now())}"]
@@ -210,11 +220,12 @@ class ByTask(GetGrades):
         cell.metadata.nbgrader["unread"] = grade.needs_manual_grade and utils.is_solution(cell)
 
 
-def _name_sections(tasks: list[Task], exercise: str) -> None:
+def name_sections(tasks: list[Task], exercise: str) -> None:
     """Say in which section of the lesson a quiz question's matter stands."""
-    if f"exercises/{exercise}" not in quiz.names():
-        return
-    sections = {item.id: item.section for item in quiz.load(f"exercises/{exercise}").items}
+    # Not by `course_utils.quiz`: it loads PyTorch, and a worker shall not hold that, too.
+    file = PACKAGE / "quiz/banks" / exercise / "exercise.toml"
+    bank = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {"items": []}
+    sections = {item["id"]: item["section"] for item in bank["items"]}
     for task in tasks:
         names = (cell.metadata.nbgrader.grade_id for cell in task.answers)
         task.section = next((sections[name] for name in names if name in sections), "")

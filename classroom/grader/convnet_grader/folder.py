@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from convnet_grader.sandbox import Limits
+from convnet_grader.sandbox import Limits, read_secret
 
 if TYPE_CHECKING:
     from traitlets.config import Config
@@ -125,6 +125,7 @@ def batch_config(batch: Batch) -> "Config":
     config.SandboxedExecute.trusted = batch.trusted
     config.SandboxedExecute.hidden = [str(path) for path in batch.hidden]
     config.SandboxedExecute.runs = batch.runs
+    config.SandboxedExecute.secret = str(batch.course / "secret")
     return config
 
 
@@ -164,6 +165,7 @@ def prepare(batch: Batch) -> None:
     batch.course.mkdir(parents=True, exist_ok=True)
     settings = teachers_settings()
     (batch.course / "nbgrader_config.py").write_text(CONFIG.format(settings=settings))
+    read_secret(batch.course / "secret")  # workers find it there
     if before == [batch.exercise, batch.fingerprint]:
         return
     if not before:  # a first attempt that failed leaves half a gradebook

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
-from convnet_grader.preprocessors import cells_with_role, copies_of
+from convnet_grader.preprocessors import cells_with_role, copies_of, is_test, lines_of
 from course_utils.arguments import shown
 
 __all__ = ["belongs", "changes", "misplaced", "suspicions"]
@@ -14,12 +14,18 @@ __all__ = ["belongs", "changes", "misplaced", "suspicions"]
 ROLE = ("grade", "solution", "locked", "points")
 SUSPICIOUS = {
     r"COURSE_STUDENT": "the student's id",
-    r"\bget_ipython\s*\(": "IPython itself",
+    r"\bget_ipython\b|\bIPython\b(?!\.display)|\bipykernel\b": "IPython itself",
     r"\bast_transformers\b|\bNodeTransformer\b|\binput_transformers": "how cells are compiled",
     r"\bawards?\b": "the function that gives points",
-    r"\bquiz\.(?!(ask|form|numbers|show|student)\b)\w+": "the quiz's own answers",
-    r"\b_getframe\b|\bf_(back|globals|locals)\b|\bgc\.|\bsettrace\b": "the frames of the checks",
-    r"\bsys\.modules\b|\bimportlib\b|\b(__)?builtins(__)?\b": "how modules are loaded",
+    r"\bquiz\.(?!(ask|form|numbers|show|student)\b)\w+|\bcourse_utils\.quiz\b": (
+        "the quiz's own answers"
+    ),
+    r"\bcourse_utils\.beside\b|\bimport beside\b|\bjudge_request\b": "how its answers are called",
+    r"\b_getframe\b|\bf_(back|globals|locals)\b|\bgc\.|\bset(trace|profile)\b|\baddaudithook\b": (
+        "the frames of the checks"
+    ),
+    r"\bsys\.(modules|meta_path|path_hooks)\b|\bimportlib\b|\brunpy\b|\b(__)?builtins(__)?\b|"
+    r"\b__import__\b": "how modules are loaded",
     r"\bgradebook\b": "the gradebook",
     r"\bsocket\b|\burllib\b|\brequests\b": "the network",
     r"\bsubprocess\b|\bos\.(system|fork|exec\w*)\b|\bctypes\b": "other programs",
@@ -34,7 +40,7 @@ def belongs(released: NotebookNode, submitted: NotebookNode) -> bool:
 
 
 def changes(released: NotebookNode, submitted: NotebookNode) -> list[str]:
-    """Return what happened to the test cells; grading has undone it.
+    """Return what happened to the cells that are not the student's; grading has undone it.
 
     Args:
         released: The exercise as it was handed out.
@@ -44,29 +50,26 @@ def changes(released: NotebookNode, submitted: NotebookNode) -> list[str]:
     return [
         sentence
         for cell, copies in zip(ours, copies_of(ours, submitted.cells), strict=True)
-        if cell.metadata.nbgrader.grade and cell.metadata.nbgrader.locked
+        if cell.metadata.nbgrader.locked
         for sentence in _changes_of(cell, copies)
     ]
 
 
 def _changes_of(cell: NotebookNode, copies: list[NotebookNode]) -> Iterator[str]:
-    """Yield what happened to one test cell."""
-    name = cell.metadata.nbgrader.grade_id
+    """Yield what happened to one cell; of one without points, only what was written into it."""
+    name, grade = cell.metadata.nbgrader.grade_id, cell.metadata.nbgrader.grade
+    if any(lines_of(copy) != lines_of(cell) for copy in copies):
+        yield f"{name} was changed" + ("" if grade else ": both versions run, ours first")
+    if not grade:
+        return
     if not copies:
         yield f"{name} was deleted"
     if len(copies) > 1:
         yield f"{name} was copied"
-    if any(_lines(copy) != _lines(cell) for copy in copies):
-        yield f"{name} was changed"
     roles = [copy.metadata["nbgrader"] for copy in copies if "nbgrader" in copy.metadata]
     kept = {key: cell.metadata.nbgrader.get(key) for key in ROLE}
     if any({key: role.get(key) for key in ROLE} != kept for role in roles):
         yield f"{name} had other points, or another role"
-
-
-def _lines(cell: NotebookNode) -> list[str]:
-    """Return the lines of a cell, without the spaces at their ends, which editors take away."""
-    return [line.rstrip() for line in cell.source.rstrip().split("\n")]
 
 
 def misplaced(released: NotebookNode, submitted: NotebookNode) -> list[str]:
@@ -103,13 +106,57 @@ def _is_prose(cell: NotebookNode) -> bool:
 
 
 def suspicions(released: NotebookNode, submitted: NotebookNode) -> list[str]:
-    """Return what the student's own code speaks of and an answer does not need."""
+    """Return what the student's own code speaks of, or does, and an answer does not need."""
     ours = {cell.source for cell in released.cells}
-    code = "\n".join(
+    cells = [
         cell.source
         for cell in submitted.cells
         if cell.cell_type == "code" and cell.source not in ours
-    )
-    return [
+    ]
+    code = "\n".join(cells)
+    found = [
         f"its code speaks of {what}" for words, what in SUSPICIOUS.items() if re.search(words, code)
     ]
+    known = [cell.source for cell in released.cells if cell.cell_type == "code"]
+    trees = [_parsed(cell) for cell in cells]
+    imported = {name for tree in [*map(_parsed, known), *trees] for name in _imported(tree)}
+    replaced = sorted({name for tree in trees for name in _replaced(tree, imported)})
+    tests = [_parsed(cell.source) for cell in released.cells if is_test(cell)]
+    theirs = {node.name for tree in trees for node in _definitions(tree)}
+    redefined = sorted({node.name for tree in tests for node in _definitions(tree)} & theirs)
+    found += [f"its code replaces {name}" for name in replaced]
+    return found + [f"its code defines {name}, as the checks do" for name in redefined]
+
+
+def _parsed(source: str) -> ast.Module:
+    """Return a cell as a tree; an empty one where Python cannot read it."""
+    try:
+        return ast.parse(source)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module([], [])
+
+
+def _definitions(tree: ast.Module) -> list[ast.FunctionDef | ast.ClassDef]:
+    """Return the functions and classes of a cell."""
+    return [node for node in tree.body if isinstance(node, ast.FunctionDef | ast.ClassDef)]
+
+
+def _imported(tree: ast.Module) -> Iterator[str]:
+    """Yield the names that imports in a cell make."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)
+
+
+def _replaced(tree: ast.Module, imported: set[str]) -> Iterator[str]:
+    """Yield what a cell gives another value, or takes away, in something imported."""
+    for node in ast.walk(tree):
+        is_setattr = isinstance(node, ast.Call) and ast.unparse(node.func) == "setattr"
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):
+            name = ast.unparse(node)
+        elif is_setattr and isinstance(node, ast.Call) and node.args:
+            name = ast.unparse(node.args[0])
+        else:
+            continue
+        if name.split(".")[0] in imported and not name.startswith("torch.backends"):
+            yield name[:100]

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from convnet_grader.attempts import write_at_once
 from convnet_grader.boundary import plain
+from convnet_grader.feedback import UNANSWERED
 from convnet_grader.folder import CLASSROOM
 from convnet_grader.gradebook import Report, share_of
 
@@ -18,7 +19,6 @@ Findings = Mapping[str, Mapping[str, str]]
 """Student -> test cell -> what its check said was wrong."""
 FEWEST = 5
 """With fewer students a correlation says nothing."""
-UNANSWERED = "not answered yet"
 TEMPLATE = "items.html.j2"
 SLIP = re.compile(r"is (?:what comes out|the \w+) where (?P<rule>.+)$", re.DOTALL)
 

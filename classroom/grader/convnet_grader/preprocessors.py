@@ -18,6 +18,8 @@ __all__ = [
     "cells_with_role",
     "copies_of",
     "handed_out",
+    "is_test",
+    "lines_of",
 ]
 
 Converted = tuple[NotebookNode, dict[str, Any]]
@@ -31,7 +33,9 @@ class RestoreCells(NbGraderPreprocessor):
     Cells are known by their id; where another program has changed the ids, by the name that
     nbgrader wrote into them; where that has gone too, by their unchanged text. Of several
     copies one keeps the role, metadata that a student changed does not count, and a graded
-    cell that is gone comes back (nbgrader then fills in the text of a test).
+    cell that is gone comes back (nbgrader then fills in the text of a test). What a student wrote
+    into a cell that is not theirs, such as one more import in the set-up, runs after it, in a cell
+    of its own.
     """
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> Converted:
@@ -49,6 +53,8 @@ class RestoreCells(NbGraderPreprocessor):
             if found is not None:
                 found.metadata["nbgrader"] = cell.metadata.nbgrader
                 place = _position(found, nb.cells)
+                if extra := _addition(cell, found):
+                    nb.cells.insert(place + 1, extra)
         return nb, resources
 
 
@@ -57,6 +63,26 @@ def handed_out(step: NbGraderPreprocessor, resources: dict[str, Any]) -> Noteboo
     course, names = CourseDirectory(parent=step), resources["nbgrader"]
     folder = course.format_path(course.release_directory, ".", names["assignment"])
     return nbformat.read(Path(folder) / f"{names['notebook']}.ipynb", as_version=4)
+
+
+def is_test(cell: NotebookNode) -> bool:
+    """Say whether a cell is one that gives points by itself."""
+    role = cell.metadata.get("nbgrader", {})
+    return cell.cell_type == "code" and bool(role.get("grade")) and not role.get("solution")
+
+
+def lines_of(cell: NotebookNode) -> list[str]:
+    """Return the lines of a cell, without the spaces at their ends, which editors take away."""
+    return [line.rstrip() for line in cell.source.rstrip().split("\n")]
+
+
+def _addition(cell: NotebookNode, found: NotebookNode) -> NotebookNode | None:
+    """Return a cell with what a student made of a locked one without points; else None."""
+    role = cell.metadata.nbgrader
+    is_ours = role.locked and not role.grade and cell.cell_type == "code"
+    if not is_ours or lines_of(cell) == lines_of(found):
+        return None
+    return nbformat.v4.new_code_cell(found.source)
 
 
 def cells_with_role(notebook: NotebookNode) -> list[NotebookNode]:
@@ -104,16 +130,16 @@ class RequireEvidence(NbGraderPreprocessor):
 
     nbgrader takes silence for success: a cell without an error, or with a result that is no
     number, earns full marks. Our test cells end with `checks.award`, so silence means that
-    the cell was cut short or its errors were hidden. nbgrader also stops at the first output that
-    looks like a result, even if an error follows; a student's code can send such an output itself.
+    the cell was cut short. nbgrader also stops at the first output that looks like a result, even
+    if an error follows. A verdict of the judge has one of the two: this is for settings of a
+    teacher's own that run notebooks in another way.
     """
 
     def preprocess_cell(
         self, cell: NotebookNode, resources: dict[str, Any], cell_index: int
     ) -> Converted:
         """Add an error to a test cell that lacks its result; let an error outweigh any result."""
-        is_test = utils.is_grade(cell) and not utils.is_solution(cell)
-        if is_test and cell.cell_type == "code" and not _has_verdict(cell):
+        if is_test(cell) and not _has_verdict(cell):
             cell.outputs.append(
                 nbformat.v4.new_output(
                     "error",
@@ -122,7 +148,9 @@ class RequireEvidence(NbGraderPreprocessor):
                     traceback=[f"NoResult: {NO_RESULT}"],
                 )
             )
-        if is_test and any(output.output_type == "error" for output in cell.get("outputs", [])):
+        if is_test(cell) and any(
+            output.output_type == "error" for output in cell.get("outputs", [])
+        ):
             cell.outputs = [each for each in cell.outputs if each.output_type != "execute_result"]
         return cell, resources
 

@@ -4,12 +4,13 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Mapping
 from pathlib import Path
+from typing import NamedTuple
 
 from convnet_grader.decoding import composed, decoded
 
-__all__ = ["read_students"]
+__all__ = ["filled_in", "read_students"]
 
 MARKED = (
     (codecs.BOM_UTF8, "utf-8-sig"),
@@ -22,33 +23,94 @@ SHORTENED = re.compile(r"\d([.,]\d+)?E\+\d+")
 """How a spreadsheet shows a long number, and then saves it: its last digits are lost."""
 
 
+IDS = ("id", "identifier", "id number", "sis user id", "sis login id", "username")
+"""The column with the id that is in the names of files: ours, then those of Moodle and Canvas."""
+LMS = {"identifier", "sis user id", "sis login id"}
+"""Columns that a table has which a learning platform wrote: `Student` is somebody's name there."""
+NOBODY = {"points possible", "manual posting"}
+"""What Canvas writes into a row that is of no student."""
+
+
+class Row(NamedTuple):
+    """A row of the table.
+
+    Attributes:
+        line: Its number in the file.
+        cells: As they stand there.
+        name: The id, as in the names of files; "" where it has none.
+        student: The id in the gradebook.
+    """
+
+    line: int
+    cells: list[str]
+    name: str
+    student: str
+
+
 def read_students(file: Path) -> tuple[dict[str, str], str]:
-    """Read a table with the column `id`, as in the names of files, and maybe `student`.
+    """Read a table of students: one with a column `id`, or one that Moodle or Canvas exports.
 
     Args:
         file: With commas, semicolons or tabs, in UTF-8, in UTF-16 with its mark, or in the
-            encoding of this machine, of Western Europe (cp1252) or of Korea (cp949).
+            encoding of this machine, of Western Europe (cp1252) or of Korea (cp949). Its column
+            `student`, if it has one, is the id in the gradebook.
 
     Returns:
         The id in a name -> the id in the gradebook, which is the same without `student`; and a
         sentence about the encoding, or "" where it is certain.
 
     Raises:
-        ValueError: It cannot be read, has no column `id`, or an id is missing, stands twice or
+        ValueError: It cannot be read, has no column of ids, or an id is missing, stands twice or
             has lost its digits. The sentence names the file and the line.
     """
     text, note = _decoded(file)
     students: dict[str, str] = {}
-    for line, name, student in _rows(file, text):
-        if not name or SHORTENED.fullmatch(name):
-            what = f"the id {name}, cut short: make the column one of text" if name else "no id"
-            raise ValueError(f"{file} has in line {line} {what}")
-        if name in students or student in students.values():
-            raise ValueError(f"{file} has an id or a student twice: {name} in line {line}")
-        students[name] = student
+    for row in _rows(file, text)[1]:
+        if not row.name or SHORTENED.fullmatch(row.name):
+            cut = f"the id {row.name}, cut short: make the column one of text"
+            raise ValueError(f"{file} has in line {row.line} {cut if row.name else 'no id'}")
+        if row.name in students or row.student in students.values():
+            twice = f"an id or a student twice: {row.name} in line {row.line}"
+            raise ValueError(f"{file} has {twice}")
+        students[row.name] = row.student
     if not students:
         raise ValueError(f"{file} has no line below its head")
     return students, note
+
+
+def filled_in(file: Path, exercise: str, points: Mapping[str, float]) -> str:
+    """Return a table of students with their points, as the platform that wrote it takes it back.
+
+    The points stand in Moodle's `Grade`, else in the column that names the exercise, else in one
+    more. All else is as it was, a row without points too.
+
+    Args:
+        file: As `read_students` takes it.
+        exercise: Such as `07_lenet`.
+        points: The id in the gradebook -> the points.
+
+    Raises:
+        ValueError: As `read_students`.
+    """
+    head, rows, delimiter = _rows(file, _decoded(file)[0], whole=True)
+    names = [_simple(cell) for cell in head]
+    fitting = [i for i, name in enumerate(names) if name == "grade" or _simple(exercise) in name]
+    place = fitting[0] if fitting else len(head)
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, delimiter=delimiter)
+    writer.writerow(head if fitting else [*head, exercise])
+    for row in rows:
+        cells = row.cells + [""] * (max(len(head), place + 1) - len(row.cells))
+        student = re.sub(r"\s+", "_", row.student)  # as the gradebook has it
+        if student in points:
+            cells[place] = f"{points[student]:g}"
+        writer.writerow(cells)
+    return stream.getvalue()
+
+
+def _simple(text: str) -> str:
+    """Return a text in small letters, with a space for all that is no letter or digit."""
+    return re.sub(r"[\W_]+", " ", text.lower()).strip()
 
 
 def _decoded(file: Path) -> tuple[str, str]:
@@ -71,24 +133,47 @@ def _decoded(file: Path) -> tuple[str, str]:
     return composed(text), f"is no UTF-8, and was read as {encoding}: line {line} is {example!r}"
 
 
-def _rows(file: Path, text: str) -> Iterator[tuple[int, str, str]]:
-    """Yield the number of each line that is not empty, its id and its student."""
+def _rows(file: Path, text: str, whole: bool = False) -> tuple[list[str], list[Row], str]:
+    """Return the head of a table, its rows that are not empty, and what stands between its cells.
+
+    Args:
+        file: For the sentence of an error.
+        text: Of the table.
+        whole: Return rows of nobody, too.
+    """
     stream = io.StringIO(text, newline="")
-    head, above = stream.readline(), 1
-    if head.startswith("sep="):  # Excel's own, for itself
-        head, above = stream.readline(), 2
+    line, above = stream.readline(), 1
+    if line.startswith("sep="):  # Excel's own, for itself
+        line, above = stream.readline(), 2
     for delimiter in DELIMITERS:
-        columns = [cell.strip().lower() for cell in next(csv.reader([head], delimiter=delimiter))]
-        if "id" in columns:
+        head = next(csv.reader([line], delimiter=delimiter), [])
+        columns = [cell.strip().lower() for cell in head]
+        column = next((name for name in IDS if name in columns), None)
+        if column is not None:
             break
     else:
-        raise ValueError(f"{file} has no column `id` in line {above}: {head.strip()!r}")
+        raise ValueError(f"{file} has no column `id` in line {above}: {line.strip()!r}")
     reader = csv.reader(stream, delimiter=delimiter)
     try:
-        for cells in reader:
-            row = dict(zip(columns, map(str.strip, cells), strict=False))
-            if any(row.values()):
-                name = row.get("id", "")
-                yield reader.line_num + above, name, row.get("student") or name
+        rows = [_row(cells, columns, column, reader.line_num + above) for cells in reader]
     except csv.Error as error:
         raise ValueError(f"{file} has in line {reader.line_num + above}: {error}") from None
+    kept = [
+        row for row in rows if any(map(str.strip, row.cells)) and (whole or not _of_nobody(row))
+    ]
+    return head, kept, delimiter
+
+
+def _row(cells: list[str], columns: list[str], column: str, line: int) -> Row:
+    """Return a row with what its columns say."""
+    row = dict(zip(columns, map(str.strip, cells), strict=False))
+    name = row.get(column, "")
+    if column == "identifier":  # "Participant 12345", in the language of the platform
+        name = re.sub(r"^\D*(?=\d+$)", "", name)
+    student = "" if LMS & set(columns) else row.get("student")
+    return Row(line, cells, name, student or name)
+
+
+def _of_nobody(row: Row) -> bool:
+    """Say whether a row says something about the table's columns, and of no student."""
+    return not row.name and any(cell.strip().lower() in NOBODY for cell in row.cells)

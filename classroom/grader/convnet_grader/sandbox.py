@@ -20,13 +20,14 @@ from tempfile import mkdtemp
 import course_utils
 
 __all__ = [
-    "GUARD",
+    "HARNESS",
     "PACKAGE",
     "Limits",
     "RunFolder",
     "SandboxUnavailable",
     "clear_away",
     "new_run_folder",
+    "read_secret",
     "require_sandbox",
     "sandbox_command",
     "sandbox_environment",
@@ -34,7 +35,7 @@ __all__ = [
 
 PACKAGE = Path(course_utils.__file__).resolve().parent
 """The package that students' code imports."""
-GUARD = Path(__file__).resolve().with_name("guard.py")
+HARNESS = Path(__file__).resolve().with_name("harness.py")
 """All that a kernel sees of the grader: it is run there by its path."""
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store")
 """Programs and libraries, read-only."""
@@ -206,7 +207,7 @@ def sandbox_command(
     options += ["--bind", str(folder.path / "tmp"), "/tmp"]  # first: the course may be below /tmp
     for path in visible:
         options += ["--ro-bind-try", path, path]
-    for secret in hidden:
+    for secret in (*_answers(), *hidden):
         if any(secret.resolve().is_relative_to(Path(place).resolve()) for place in visible):
             cover = ["--tmpfs"] if secret.is_dir() else ["--ro-bind", "/dev/null"]
             options += [*cover, str(secret.resolve())]
@@ -233,7 +234,7 @@ def sandbox_environment(student: str) -> dict[str, str]:
 
 
 def _visible() -> Iterator[str]:
-    """Yield what the sandbox can read: the system, Python with its packages, ours, the guard."""
+    """Yield what the sandbox can read: the system, Python with its packages, ours, the harness."""
     yield from SYSTEM
     yield from (f"/etc/{name}" for name in SETTINGS)
     yield from dict.fromkeys((sys.base_prefix, sys.prefix))
@@ -242,7 +243,24 @@ def _visible() -> Iterator[str]:
         is_inside = place.is_relative_to(sys.prefix) or place.is_relative_to(sys.base_prefix)
         if place.name in ("site-packages", "dist-packages") and not is_inside:
             yield path
-    yield from (str(PACKAGE), str(GUARD))
+    yield from (str(PACKAGE), str(HARNESS))
+
+
+def _answers() -> Iterator[Path]:
+    """Yield the files that compute the quiz's answers, and the folders of what is made of them."""
+    for file in sorted(PACKAGE.glob("quiz/banks/*/answers.py")):
+        yield file
+        if (compiled := file.with_name("__pycache__")).is_dir():
+            yield compiled
+
+
+def read_secret(place: Path) -> bytes:
+    """Return the secret of a class, which is made where it is not there."""
+    if not place.exists():
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch(mode=0o600)
+        place.write_bytes(os.urandom(32))
+    return place.read_bytes()
 
 
 def _prlimit(limits: Limits) -> list[str]:

@@ -18,7 +18,7 @@ from convnet_grader.collect import collect
 from convnet_grader.folder import Batch, prepare
 from convnet_grader.gradebook import Report, read_gradebook, write_gradebook, write_table
 from convnet_grader.items import write_items
-from convnet_grader.roster import read_students
+from convnet_grader.roster import filled_in, read_students
 from convnet_grader.sandbox import require_sandbox
 from convnet_grader.worker import Feedback
 
@@ -120,6 +120,8 @@ def run_batch(
         failed = [outcome for outcome in new if outcome.failure]
         missing = set(roster.values()) - {job.student for job in jobs} if roster else set()
         reports, review = _publish(batch, problems, failed, missing, workers)
+        if students:
+            _write_upload(batch, students, reports)
     untried = [problem for problem in problems if problem.kind == "not graded"]
     return Result(reports, len(new) - len(failed), failed, untried, review)
 
@@ -152,6 +154,12 @@ def _publish(
     write_table(batch.out / "review.csv", head, review_lines(review))
     write_table(batch.course / "review.csv", ReviewRow._fields, review)
     return reports, review
+
+
+def _write_upload(batch: Batch, students: Path, reports: Iterable[Report]) -> None:
+    """Write the table of students with the points of those whose answers have all been read."""
+    points = {report.student: report.points for report in reports if not report.unread}
+    attempts.write_at_once(batch.out / "upload.csv", filled_in(students, batch.exercise, points))
 
 
 def _refresh_feedback(

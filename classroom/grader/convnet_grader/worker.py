@@ -23,11 +23,11 @@ from convnet_grader import attempts, integrity
 from convnet_grader.attempts import Outcome
 from convnet_grader.boundary import Problems
 from convnet_grader.collect import Submission
-from convnet_grader.execute import NOTES
+from convnet_grader.execute import DRAW, NOTES
 from convnet_grader.feedback import finding
 from convnet_grader.folder import Batch, batch_config
 from convnet_grader.notebook import read_notebook
-from convnet_grader.preprocessors import NO_RESULT
+from convnet_grader.preprocessors import NO_RESULT, is_test
 
 if TYPE_CHECKING:
     from nbgrader.apps import NbGraderAPI
@@ -36,7 +36,6 @@ __all__ = [
     "Feedback",
     "done",
     "grade",
-    "is_test",
     "last_error",
     "refresh",
     "score",
@@ -139,13 +138,8 @@ def _read(batch: Batch, student: str, submitted: NotebookNode, mended: list[str]
         "scores": {cell.metadata.nbgrader.grade_id: score(cell) for cell in tests},
         "findings": {name: text for name, text in findings.items() if text},
         "remarks": remarks,
+        "draw": graded.metadata.get(DRAW, 0),
     }
-
-
-def is_test(cell: NotebookNode) -> bool:
-    """Say whether a cell is one that gives points by itself."""
-    role = cell.metadata.get("nbgrader", {})
-    return cell.cell_type == "code" and bool(role.get("grade")) and not role.get("solution")
 
 
 def score(cell: NotebookNode) -> float:

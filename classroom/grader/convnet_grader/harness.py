@@ -1,0 +1,199 @@
+"""What the grader puts beside the student's code: it calls that code when the judge asks for it.
+
+The grader runs this file by its path, in the kernel, before any code of the student's. Points are
+not given here, and the right answers are not here. What shares a process with the student's code
+can still be deceived about what happened in it (which of torch's operators ran, whose class a
+layer has), so the functions of torch and of the course are put back before each check; what was
+found instead is told to the teacher, and so is what Python reports to its audit hooks, which
+cannot be taken out again.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+__all__ = ["install"]
+
+WATCHED = (
+    "builtins", "importlib", "runpy", "math", "json", "torch", "torch.nn", "torch.nn.functional",
+    "torch.nn.init", "torch.Tensor", "torch.nn.Module", "torch.overrides.TorchFunctionMode",
+    "torch.autograd.profiler", "torch.autograd.profiler.profile", "course_utils.beside.Answerer",
+    "IPython.core.interactiveshell.InteractiveShell", "ipykernel.ipkernel.IPythonKernel",
+    "ipykernel.zmqshell.ZMQInteractiveShell",
+)  # fmt: skip
+"""Modules and classes that are looked at besides all of the course's own modules."""
+CHANGING = {
+    "builtins.input", "builtins.get_ipython", "builtins.display", "builtins.execfile",
+    "builtins.runfile", "IPython.core.interactiveshell.InteractiveShell._instance",
+}  # fmt: skip
+"""What IPython itself replaces while a notebook runs."""
+ASKED = "asks the quiz for its own answers"
+EVENTS = {
+    "sys.setprofile": "sets a profile function",
+    "sys.settrace": "sets a trace function",
+    "sys.addaudithook": "adds an audit hook",
+    "gc.get_objects": "lists all objects of Python",
+    "gc.get_referrers": "lists who holds an object",
+    "ctypes.dlopen": "loads a library of the system",
+}
+"""What an answer has no need to do."""
+
+
+def install(student: str, cells: dict[str, str], asked: dict[str, Any]) -> None:
+    """Take requests of the judge from now on.
+
+    Args:
+        student: The id.
+        cells: Name of a test cell -> source of its gatherers, and of what they import.
+        asked: Question of the quiz -> its numbers and options, as this student sees them.
+    """
+    from IPython.core.getipython import get_ipython
+
+    shell: Any = get_ipython()
+    spaces = {name: _space(name, source) for name, source in cells.items()}
+    noted = _audited()
+    if asked:
+        _give_numbers(asked, noted)
+    answer = _answering(shell.user_ns, spaces, noted)
+    kernel, session = shell.kernel, shell.kernel.session
+
+    def handle(stream: Any, ident: Any, parent: dict[str, Any]) -> None:
+        try:
+            reply = answer(parent["content"]["request"])
+        except KeyboardInterrupt:
+            reply = json.dumps({"interrupted": True})
+        session.send(stream, "judge_reply", {"reply": reply}, parent, ident=ident)
+
+    kernel.shell_handlers["judge_request"] = handle
+
+
+def _space(name: str, source: str) -> dict[str, Any]:
+    """Return what the gatherers of a cell see, and are."""
+    space: dict[str, Any] = {"__name__": f"gatherers of {name}"}
+    exec(compile(source, space["__name__"], "exec"), space)
+    return space
+
+
+def _answering(names: dict[str, Any], spaces: dict[str, dict[str, Any]], noted: list[str]) -> Any:
+    """Return what answers the judge's requests."""
+    from course_utils.beside import Answerer
+
+    answerer, before = Answerer(names, {}), _state()
+    checks = vars(sys.modules.get("course_utils.checks") or sys)
+
+    def begin(request: dict[str, Any]) -> str:
+        found = [*_restored(before), *noted]
+        noted.clear()
+        answerer.gatherers = checks | spaces.get(request["cell"], {})
+        if "torch" in sys.modules:
+            sys.modules["torch"].manual_seed(request["seed"])
+        return json.dumps({"value": None, "remarks": found})
+
+    def answer(text: str) -> str:
+        request = json.loads(text)
+        if request["do"] == "begin":
+            return begin(request)
+        with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
+            return answerer.answer(text)
+
+    return answer
+
+
+def _give_numbers(asked: dict[str, Any], noted: list[str]) -> None:
+    """Let the quiz show the numbers that it is given: what draws them knows the answers."""
+    from course_utils.quiz import bank as banks
+    from course_utils.quiz import exercise
+    from course_utils.quiz.variants import Question
+
+    class Shown(Question):
+        """A question without its answer."""
+
+        @property
+        def answer(self) -> Any:
+            noted.append(ASKED)
+            raise ValueError("the answers of the quiz are not here")
+
+    def question(bank: str, item: str, student_id: object = None) -> Question:
+        found, given = banks.load(bank), asked[f"{bank}/{item}"]
+        options = tuple(banks.Option(text) for text in given["options"])
+        return Shown(found, found.item(item), given["values"], given["text"], options)
+
+    exercise.question = question
+
+
+def _audited() -> list[str]:
+    """Return a list that grows as Python reports what an answer has no need to do."""
+    noted: list[str] = []
+
+    def hook(event: str, arguments: tuple[Any, ...]) -> None:
+        what = EVENTS.get(event)
+        if event == "open" and "/answers." in str(arguments[0]):
+            what = ASKED
+        if what and what not in noted:
+            noted.append(what)
+
+    sys.addaudithook(hook)
+    return noted
+
+
+def _state() -> dict[str, Any]:
+    """Return the functions of all that is watched, and where modules are looked for."""
+    course = [name for name in list(sys.modules) if name.split(".")[0] == "course_utils"]
+    state: dict[str, Any] = {"path": list(sys.meta_path)}
+    for name in (*WATCHED, *course):
+        holder = _find(name)
+        if holder is not None:
+            state[name] = {key: value for key, value in vars(holder).items() if callable(value)}
+    return state
+
+
+def _restored(state: dict[str, Any]) -> Iterator[str]:
+    """Give modules and classes their own functions back; yield the names of the others."""
+    if sys.meta_path != state["path"]:
+        sys.meta_path[:] = state["path"]
+        yield "changed how modules are found"
+    for name, functions in state.items():
+        holder = _find(name)
+        if name == "path" or holder is None:
+            continue
+        for key in _changed(holder, name, functions):
+            if key in functions:
+                setattr(holder, key, functions[key])
+            else:
+                delattr(holder, key)
+            yield f"replaced {name}.{key}"
+
+
+def _find(name: str) -> Any:
+    """Return a module, or a class in a module, if it is loaded; else None."""
+    if name in sys.modules:
+        return sys.modules[name]
+    module, _, attribute = name.rpartition(".")
+    return getattr(sys.modules.get(module), attribute, None)
+
+
+def _changed(holder: Any, name: str, before: dict[str, Any]) -> list[str]:
+    """Return the names of functions that are not what they were; of a class, new ones, too."""
+    now = dict(vars(holder))
+    keys = [key for key, value in before.items() if now.get(key) is not value]
+    if isinstance(holder, type):
+        keys += [key for key, value in now.items() if key not in before and callable(value)]
+    root = name.split(".")[0]
+    return [
+        key
+        for key in keys
+        if f"{name}.{key}" not in CHANGING and not _is_own(now.get(key), key, root)
+    ]
+
+
+def _is_own(value: Any, name: str, root: str) -> bool:
+    """Say whether a function came from its own package: torch wraps some of its own, later."""
+    code = getattr(getattr(value, "__wrapped__", value), "__code__", None)
+    place = getattr(sys.modules[root], "__file__", None)
+    in_place = code is None or (place and Path(code.co_filename).is_relative_to(Path(place).parent))
+    is_of = str(getattr(value, "__module__", "")).split(".")[0] == root
+    return bool(in_place and is_of and getattr(value, "__name__", "") == name)
