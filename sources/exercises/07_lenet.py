@@ -247,7 +247,7 @@ def check_answer(LeNet5):
         for slip, change in slips.items():
             checks.require(
                 not torch.allclose(logits, ours(images, weights, **change), atol=1e-5),
-                f"your logits are what comes out where {slip}",
+                f"your logits are what you get if {slip}",
             )
         checks.require(
             torch.allclose(logits, ours(images, weights), atol=1e-5),
@@ -389,7 +389,7 @@ def check_answer(train_one_epoch):
             wrong = ours(batches, lr * change.pop("sign", 1), num_classes, **change)
             checks.require(
                 not torch.allclose(theirs, wrong, atol=1e-6),
-                f"your weights are what comes out where {slip}",
+                f"your weights are what you get if {slip}",
             )
         checks.require(
             torch.allclose(theirs, ours(batches, lr, num_classes), atol=1e-6),

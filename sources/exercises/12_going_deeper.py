@@ -222,7 +222,7 @@ def check_answer(Highway):
 
         if not close(right):
             for slip, formula in slips.items():
-                sentence = f"your output is what comes out where {slip}"
+                sentence = f"your output is what you get if {slip}"
                 checks.require(not close(formula), sentence)
             checks.require(not close(right, swapped=True), "gate_bias starts H's bias, not T's")
             raise checks.CheckFailed("your output differs from H(x) T(x) + x (1 - T(x))")

@@ -310,7 +310,7 @@ def check_answer(ResidualBlock):
         for slip, options in (variants | late).items():
             wrongs = [forward(parameters, x, c_out, stride, norm, n, **options) for n in orders]
             found = any(is_close(answer, wrong) for answer in answers for wrong in wrongs)
-            checks.require(not found, f"your output is what comes out where {slip}")
+            checks.require(not found, f"your output is what you get if {slip}")
 
     rows = [(6, 9, 2), (7, 4, 1), (5, 5, 2), (8, 8, 1)]
     for seed, (c_in, c_out, stride) in enumerate(rows):
@@ -363,7 +363,7 @@ checks.award(3, check_answer, ResidualBlock)
 # %% [markdown]
 # ## Task 2: count a bottleneck
 #
-# Complete the function: how many parameters has a bottleneck block? Its main path has a 1 × 1
+# Complete the function: how many parameters does a bottleneck block have? Its main path has a 1 × 1
 # convolution to a quarter of `out_channels`, a 3 × 3 convolution that keeps this number, and a 1 × 1
 # convolution to `out_channels`. Its shortcut is chosen as in task 1. Batch normalisation follows
 # each convolution, on the main path and on the shortcut, and no convolution has a bias.

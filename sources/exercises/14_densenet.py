@@ -282,7 +282,7 @@ def _run_transition(module, x):
         "a window that does not fit is pooled, too": (n, c // 2, (h + 1) // 2, (w + 1) // 2),
     }
     for slip, wrong in slips.items():
-        sentence = f"your output is {found}: that comes out where {slip}"
+        sentence = f"your output is {found}: you get this if {slip}"
         checks.require(found != wrong or wrong == right, sentence)
     checks.require(found == right, f"your output is {found}, expected {right}")
     return output

@@ -272,7 +272,7 @@ def check_front(pareto_front, rows=_CHART, front=("A", "B", "D"), slips=()):
         raise checks.NotAnswered
     checks.require(isinstance(answer, set), f"return a set, not {type(answer).__name__}")
     for slip, wrong in slips:
-        checks.require(answer != set(wrong), f"{sorted(answer)} is what comes out where {slip}")
+        checks.require(answer != set(wrong), f"{sorted(answer)} is what you get if {slip}")
     for name in sorted(answer - set(front)):
         checks.require(False, f"{name} is on your front, but another is no worse and cheaper")
     for name in front:

@@ -57,7 +57,7 @@ WRONG_SIZES = [
     ("(n + 2 * p - k) / s + 1", GUARD, "take the floor"),
     ("-((k - n - 2 * p) // s) + 1", GUARD, "rounded up"),
     ("(n + p - k) // s + 1", GUARD, "one side only"),
-    ("(n - k) // s + 1", GUARD, "8 is what comes out where the padding is left out"),
+    ("(n - k) // s + 1", GUARD, "8 is what you get if the padding is left out"),
     ("n + 2 * p - k + 1", GUARD, "the stride is left out"),
     ("(n + 2 * p) // s", GUARD, "not the number"),
     ("max(0, (n + 2 * p - k) // s + 1)", "", "a window of 5 on 4 pixels is not refused"),

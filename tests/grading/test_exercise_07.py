@@ -43,7 +43,7 @@ def test_wrong_quiz_answers_are_rejected_by_the_slip_that_leads_to_them(
     result = grade_quiz(exercise, name, wrong)
     assert result.score == 0
     sentence = quiz.load(BANK).rules[rule]
-    assert result.finding == f"CheckFailed: That comes out where {sentence}."
+    assert result.finding == f"CheckFailed: You get this if {sentence}."
 
 
 @pytest.mark.parametrize("name", ITEMS)

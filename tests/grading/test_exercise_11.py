@@ -177,7 +177,7 @@ WRONG = [
     (TRAINING, "BatchNorm2d = nn.BatchNorm2d", "torch's own batch_norm"),
     (TRAINING, "from course_utils.models.normalization import BatchNorm2dByHand as BatchNorm2d",
      "borrowed"),
-    (EVALUATION, norm(track="pass"), "running_mean: your output is what comes out where nothing"),
+    (EVALUATION, norm(track="pass"), "running_mean: your output is what you get if nothing"),
     (EVALUATION, norm(track=track(unbiased="var")), "the biased variance is tracked"),
     (EVALUATION, norm(track=track(old="a", new="1 - a")), "the share of the old value"),
     (EVALUATION, norm(track=track(old="0", new="1")), "the old value is forgotten"),

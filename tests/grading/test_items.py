@@ -28,8 +28,8 @@ def six():
 
 def test_an_item_is_described_by_share_and_discrimination():
     findings = {
-        "s0": {"hard": "CheckFailed: 12 is what comes out where the bias is forgotten"},
-        "s1": {"hard": "CheckFailed: 99 is what comes out where the bias is forgotten"},
+        "s0": {"hard": "CheckFailed: 12 is what you get if the bias is forgotten"},
+        "s1": {"hard": "CheckFailed: 99 is what you get if the bias is forgotten"},
         "s2": {"hard": "expected 7"},
         "s5": {"hard": "CheckFailed: not answered yet"},
     }
