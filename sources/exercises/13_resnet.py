@@ -15,11 +15,11 @@
 # | In your own words | 2 | a person |
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
-# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
 #
-# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
-# `solutions/`.
+# **Working on your own?** Once the checks find nothing wrong, compare your answers with the notebook
+# of the same name in `solutions/`.
 
 # %% readonly="setup"
 import torch
@@ -29,8 +29,8 @@ from torch import nn
 from course_utils import checks, quiz
 
 # %% [markdown]
-# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
-# have the same. On your own, leave it empty.
+# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two people
+# get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -38,7 +38,7 @@ student_id = ""
 # %% [markdown]
 # ## Pop quiz
 #
-# The check under a question looks at the form of your answer only. Make up your mind first.
+# The check under a question looks only at the form of your answer, not at whether it is right.
 
 # %% [markdown]
 # ### Question 1
