@@ -186,9 +186,9 @@ def test_a_wrong_front_is_named(exercise, source, finding):
 WRONG_NUMBERS = [
     ("halving_block", "9*c*2*c + 9*4*c*c", "you leave out batch normalisation"),
     ("halving_block", "2 * 9*c*c + 4*c", "keep its number of channels"),
-    ("halving_block", "9*c*2*c + 9*4*c*c + 8*c + 4*c", "biases are counted"),
+    ("halving_block", "9*c*2*c + 9*4*c*c + 8*c + 4*c", "biases that are not there"),
     ("halving_block", "9*c*2*c + 9*4*c*c + 8*c + 2*c*c + 4*c", "option A pads with zeros"),
-    ("one_place", "(a*g + b*h) / 10", "cuts it off"),
+    ("one_place", "(a*g + b*h) / 10", "you keep a negative sum"),
     ("one_place", "a + b", "without their weights"),
     ("one_place", "(a*g - b*h) / 10", "evidence against the class"),
     ("standard_error", "100 * a/100 * (1 - a/100) / n", "square root"),
