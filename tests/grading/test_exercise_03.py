@@ -69,7 +69,7 @@ WRONG = [
     (MATRIX, STACKED.replace("n - k + 1", "n - k"), "(2, 4), expected (3, 4)"),
     (MATRIX, STACKED.replace("stack(rows)", "stack(rows).tolist()"), "a tensor, not list"),
     (SEPARABLE, STEPS.replace("sum(r", "half\n    return sum(r"), "you use only the column"),
-    (SEPARABLE, STEPS.replace("(picture, c", "(picture, row, c").replace("n, row", "n"), "you swap"),
+    (SEPARABLE, STEPS.replace("(picture, c", "(picture, row, c").replace("n, row", "n"), "swap co"),
     (SEPARABLE, LOOPS + WHOLE_KERNEL + STEPS[STEPS.index("def separable_m") :], "the whole kernel"),
 ]  # fmt: skip
 WRONG_COUNTS = {
