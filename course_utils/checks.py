@@ -230,7 +230,7 @@ def name_slip(answer: Any, slips: Mapping[str, Any]) -> None:
         CheckFailed: The answer is that of a slip.
     """
     for slip, value in slips.items():
-        require(answer != value, f"{answer} is what comes out where {slip}")
+        require(answer != value, f"{answer} is what you get if {slip}")
 
 
 def require_tensor(
@@ -263,7 +263,7 @@ def require_tensor(
     answer = answer.detach().to(expected.dtype)
     for slip, wrong in (slips or {}).items():
         is_slip = _is_close(answer, wrong, tolerance) and not _is_close(wrong, expected, tolerance)
-        require(not is_slip, f"your output is what comes out where {slip}")
+        require(not is_slip, f"your output is what you get if {slip}")
     require(
         answer.shape == expected.shape,
         f"your output is {tuple(answer.shape)}, expected {tuple(expected.shape)}"
@@ -310,7 +310,7 @@ def require_number(
 
     for slip, wrong in (slips or {}).items():
         is_slip = close(answer, wrong) and not close(wrong, expected)
-        require(not is_slip, f"{answer:,} is what comes out where {slip}")
+        require(not is_slip, f"{answer:,} is what you get if {slip}")
     require(close(answer, expected), f"{answer:,} is not the number, which is {expected:,}")
 
 

@@ -111,7 +111,7 @@ def faults_of_rules(bank: Bank, known: Mapping[str, str]) -> Iterator[str]:
         if not NAME.fullmatch(rule):
             yield f"rule {rule!r}: use lower_case_words"
         if len(sentence) < 12 or sentence[-1] in ".!?":
-            yield f"rule {rule}: needs a clause that ends 'that comes out where ...', no full stop"
+            yield f"rule {rule}: needs a clause that ends 'you get this if ...', no full stop"
         if known.get(rule, sentence) != sentence:
             yield f"rule {rule} is there already, for every bank or from the lesson's: use that"
 

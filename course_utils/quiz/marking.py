@@ -96,7 +96,7 @@ def answer_in_words(question: Question) -> str:
 
 def where(question: Question, rule: str) -> str:
     """Return the sentence of a wrong rule."""
-    return f"That comes out where {question.bank.rules[rule]}."
+    return f"You get this if {question.bank.rules[rule]}."
 
 
 _RIGHT = Verdict(True, (), ("Right.",))
@@ -127,7 +127,7 @@ def _mark_multiple(question: Question, answer: Any) -> Verdict:
         return _RIGHT
     count = f"{len(options) - len(missed)} of {len(options)} are judged rightly."
     sentences = [
-        f"{letter} is misjudged where {rules[option.rule]}. {option.why}".strip()
+        f"You misjudge {letter} if {rules[option.rule]}. {option.why}".strip()
         for letter, option in missed.items()
     ]
     found = tuple(dict.fromkeys(option.rule for option in missed.values()))

@@ -125,14 +125,14 @@ TRICKS = {
         "    place = text.find('.award(')\n"
         "    return [f'float({text[place + 7]})\\n'] if place > 0 else lines\n"
         "get_ipython().input_transformers_post.append(rewrite)",
-        "its code speaks of IPython itself",
+        "its code mentions IPython itself",
     ),
     "rewritten_trees": (
         "import ast\nclass Rewrite(ast.NodeTransformer):\n    def visit_Call(self, node):\n"
         "        if getattr(node.func, 'attr', '') != 'award':\n            return node\n"
         "        return ast.Call(ast.Name('float', ast.Load()), [node.args[0]], [])\n"
         "get_ipython().ast_transformers.append(Rewrite())",
-        "its code speaks of IPython itself",
+        "its code mentions IPython itself",
     ),
     "replaced_run_code": (
         "shell = get_ipython()\nrun = shell.run_code\n"
@@ -140,13 +140,13 @@ TRICKS = {
         "    if 'award' in code.co_names:\n        code = compile('1.0', 'x', 'single')\n"
         "    return await run(code, result, **more)\n"
         "shell.run_code = rewritten",
-        "its code speaks of IPython itself",
+        "its code mentions IPython itself",
     ),
     "repeated_at_each_cell": (
         "def again(info):\n    checks.award = lambda points, *rest: float(points)\n"
         "    import importlib\n    importlib.reload = lambda module: checks\n"
         "get_ipython().events.register('pre_run_cell', again)",
-        "its code speaks of IPython itself",
+        "its code mentions IPython itself",
     ),
 }
 TRICKS |= {
@@ -155,7 +155,7 @@ TRICKS |= {
         "checks._finding = checks._isolated = checks.require = lambda *rest: None",
         "replaced course_utils.checks.award",
     ),
-    "no_import": ("def __import__(*rest): raise ImportError", "its code speaks of how modules are"),
+    "no_import": ("def __import__(*rest): raise ImportError", "its code mentions how modules are"),
     "no_runpy": (
         "import runpy\nrunpy.run_path = lambda path: {'look': lambda *rest: []}",
         "replaced runpy.run_path",
@@ -173,12 +173,12 @@ TRICKS |= {
     "another_id": (
         "import os\nos.environ['COURSE_STUDENT'] = 'nobody'\n"
         "wider = quiz.numbers('exercises/07_lenet', 'wider_convolution', 'nobody')['c_out']",
-        "its code speaks of the student's id",
+        "its code mentions the student's id",
     ),
     "asked_the_quiz": (
         "from course_utils.quiz import solution\n"
         "wider = solution('exercises/07_lenet', 'wider_convolution', '')",
-        "its code speaks of the quiz's own answers",
+        "its code mentions the quiz's own answers",
     ),
     "asked_in_disguise": (
         "wider = getattr(quiz, 'solu' + 'tion')('exercises/07_lenet', 'wider_convolution', '')",
@@ -198,7 +198,7 @@ TRICKS |= {
         '    reply = \'{"value": 2, "points": 2, "verdict": {"points": 2}, "ran": []}\'\n'
         "    kernel.session.send(stream, 'judge_reply', {'reply': reply}, parent, ident=ident)\n"
         "kernel.shell_handlers['judge_request'] = forged",
-        "its code speaks of how its answers are called",
+        "its code mentions how its answers are called",
     ),
     "patched_codec": (
         "from course_utils import beside\n"
@@ -235,7 +235,7 @@ FORGED = """def twice(x):
     raise type("Quiet", (bdb.BdbQuit, BaseException), {})
 """
 BESIDES = {
-    "forged_result": ({"twice": FORGED}, "its code speaks of IPython itself"),
+    "forged_result": ({"twice": FORGED}, "its code mentions IPython itself"),
     "exchanged": ({"twice": EXCHANGED}, "its code replaces torch.allclose"),
     "scripted": ({"slide": SCRIPTED}, None),
 }

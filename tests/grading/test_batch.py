@@ -243,7 +243,7 @@ def test_a_worker_that_dies_or_hangs_costs_one_submission(tmp_path, monkeypatch)
     assert found == {
         "a": "",
         "b": "the grader's own process ended (3)",
-        "c": "grading it did not come to an end, and was stopped",
+        "c": "grading it did not finish, and was stopped",
         "d": "",
     }
 

@@ -144,7 +144,7 @@ def test_true_is_not_the_number_one():
 
 def test_a_slip_is_named():
     checks.name_slip(7, {"the bias is forgotten": 6})
-    with pytest.raises(checks.CheckFailed, match="6 is what comes out where the bias is forgotten"):
+    with pytest.raises(checks.CheckFailed, match="6 is what you get if the bias is forgotten"):
         checks.name_slip(6, {"the bias is forgotten": 6})
 
 
@@ -303,7 +303,7 @@ def test_the_right_number_passes(answer, expected):
 @pytest.mark.parametrize(
     ("answer", "expected", "finding"),
     [
-        (4, 5, "4 is what comes out where one is forgotten"),
+        (4, 5, "4 is what you get if one is forgotten"),
         (7, 5, "7 is not the number, which is 5"),
         (5.0, 5, "a whole number, not float"),
         (True, 1, "a whole number, not bool"),

@@ -68,21 +68,21 @@ def test_a_right_answer_in_another_style_passes(exercise, task, source):
 
 ERROR_CHECK, FOURIER_CHECK, BLUR_CHECK = "error_check", "fourier_check", "blur_pool_check"
 WRONG = [
-    (ERROR_CHECK, error(result="size(layer(move(x)) - move(layer(x)))"), "not divided"),
+    (ERROR_CHECK, error(result="size(layer(move(x)) - move(layer(x)))"), "do not divide"),
     (ERROR_CHECK, error(result="size(layer(move(x)) - layer(x)) / size(layer(x))"), "invariance"),
     (ERROR_CHECK, error(result=RATIO.replace("/ size(layer(x))", "/ size(x)")), "the size of x"),
-    (ERROR_CHECK, error(size="float((t * t).sum())"), "the square root is forgotten"),
-    (ERROR_CHECK, error(result=UPWARDS), "the second shift goes upwards"),
+    (ERROR_CHECK, error(size="float((t * t).sum())"), "you forget the square root"),
+    (ERROR_CHECK, error(result=UPWARDS), "you make the second shift upwards"),
     (ERROR_CHECK, error(size="t.abs().mean().item()"), "not the number"),
     (ERROR_CHECK, error(size="t.norm()"), "has .item()"),
     (ERROR_CHECK, error(move="t.roll(rows, -1)"), "not the number"),
     (ERROR_CHECK, error(result="0.0"), "0.0 is not the number"),
-    (FOURIER_CHECK, fourier("torch.fft.ifft2(F * X).real"), "the conjugate is forgotten"),
+    (FOURIER_CHECK, fourier("torch.fft.ifft2(F * X).real"), "you forget the conjugate"),
     (FOURIER_CHECK, fourier("torch.fft.ifft2(F * X.conj()).real"), "differs"),
     (FOURIER_CHECK, fourier("torch.fft.ifft2(F.conj() * X)"), "complex"),
-    (FOURIER_CHECK, fourier("torch.fft.ifft2(F.conj() * X).real * X.numel()"), "not divided"),
-    (FOURIER_CHECK, ROLLS.replace("(-i, -j)", "(-j, -i)"), "rows and columns are swapped"),
-    (FOURIER_CHECK, ROLLS.replace("-i, -j", "1 - i, 1 - j"), "middle is taken for its corner"),
+    (FOURIER_CHECK, fourier("torch.fft.ifft2(F.conj() * X).real * X.numel()"), "do not divide"),
+    (FOURIER_CHECK, ROLLS.replace("(-i, -j)", "(-j, -i)"), "you swap rows and columns"),
+    (FOURIER_CHECK, ROLLS.replace("-i, -j", "1 - i, 1 - j"), "middle for its corner"),
     (
         FOURIER_CHECK,
         "def cross_correlation(x, k): return torch.conv2d(x[None, None], k[None, None])[0, 0]",
@@ -90,11 +90,11 @@ WRONG = [
     ),
     (BLUR_CHECK, blur(kernel="nn.functional.pad(weights[None], (0, 0, 1, 1))"), "only one axis"),
     (BLUR_CHECK, blur(weights="[1.0, 2.0, 1.0]"), "do not add up to 1"),
-    (BLUR_CHECK, blur(mode="reflect"), "itself mirrored"),
+    (BLUR_CHECK, blur(mode="reflect"), "you pad with a mirror image"),
     (BLUR_CHECK, blur(mode="replicate"), "differs"),
-    (BLUR_CHECK, blur(stride=1, end="[..., 1::2, 1::2]"), "the first pixel is skipped"),
+    (BLUR_CHECK, blur(stride=1, end="[..., 1::2, 1::2]"), "you skip the first pixel"),
     (BLUR_CHECK, blur(stride=1), "(1, 1, 4, 4), expected (1, 1, 2, 2): every second row"),
-    (BLUR_CHECK, "def blur_pool(m): return m[..., ::2, ::2]", "nothing is blurred"),
+    (BLUR_CHECK, "def blur_pool(m): return m[..., ::2, ::2]", "you do not blur at all"),
     (BLUR_CHECK, "def blur_pool(m): return nn.functional.avg_pool2d(m, 2)", "2 x 2 pixels"),
 ]  # fmt: skip
 

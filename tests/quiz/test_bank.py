@@ -96,7 +96,7 @@ def test_the_banks_are_read_without_anything_beside_the_package(tmp_path: Path) 
     assert found.returncode == 0, found.stderr
     num_items = len(quiz.load("13_resnet").items)
     assert found.stdout.count("ANSWER") == found.stdout.count("BECAUSE") == num_items
-    assert "-> kernel_not_squared: That comes out" in found.stdout
+    assert "-> kernel_not_squared: You get this if you" in found.stdout
 
 
 def learns(lines: list[str]) -> bool:

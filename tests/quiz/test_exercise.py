@@ -45,7 +45,7 @@ def test_every_slip_is_rejected_by_its_name(item: str) -> None:
         for rule, wrong in question.slips.items():
             with pytest.raises(checks.CheckFailed) as failure:
                 award(NAME, item, student, wrong)
-            assert str(failure.value) == f"That comes out where {question.bank.rules[rule]}."
+            assert str(failure.value) == f"You get this if {question.bank.rules[rule]}."
 
 
 def test_a_neighbour_s_answer_earns_nothing() -> None:

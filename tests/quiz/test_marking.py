@@ -45,7 +45,7 @@ def test_every_slip_of_a_number_is_named() -> None:
     for rule, wrong in SIZE.slips.items():
         verdict = quiz.mark(SIZE, str(wrong))
         assert (verdict.right, verdict.rules) == (False, (rule,))
-        assert verdict.sentences == (f"That comes out where {SIZE.bank.rules[rule]}.",)
+        assert verdict.sentences == (f"You get this if {SIZE.bank.rules[rule]}.",)
 
 
 def test_a_number_of_nobody_s_rule() -> None:
@@ -241,7 +241,7 @@ def test_a_misjudged_statement_is_called_by_the_letter_it_is_shown_with() -> Non
     right = {option.text for option in GROWS.options if option.right}
     last = GROWS.options[-1]
     verdict = quiz.mark(GROWS, right ^ {last.text})
-    assert verdict.sentences[1].startswith("D is misjudged where")
+    assert verdict.sentences[1].startswith("You misjudge D if")
 
 
 def test_explanations_hold_the_answer_and_the_ledger() -> None:

@@ -1,11 +1,10 @@
 """What the grader puts beside the student's code: it calls that code when the judge asks for it.
 
-The grader runs this file by its path, in the kernel, before any code of the student's. Points are
-not given here, and the right answers are not here. What shares a process with the student's code
-can still be deceived about what happened in it (which of torch's operators ran, whose class a
-layer has), so the functions of torch and of the course are put back before each check; what was
-found instead is told to the teacher, and so is what Python reports to its audit hooks, which
-cannot be taken out again.
+The grader runs this file by its path, in the kernel, before any of the student's code. It gives no
+points and knows no right answers. Whatever shares a process with the student's code can still be
+deceived about what happened in it (which of torch's operators ran, whose class a layer has), so it
+restores the functions of torch and of the course before each check. It tells the teacher what it
+found instead, and what Python reports to its audit hooks, which nobody can remove again.
 """
 
 import json
@@ -25,7 +24,7 @@ WATCHED = (
     "IPython.core.interactiveshell.InteractiveShell", "ipykernel.ipkernel.IPythonKernel",
     "ipykernel.zmqshell.ZMQInteractiveShell",
 )  # fmt: skip
-"""Modules and classes that are looked at besides all of the course's own modules."""
+"""Modules and classes to watch, besides all of the course's own modules."""
 CHANGING = {
     "builtins.input", "builtins.get_ipython", "builtins.display", "builtins.execfile",
     "builtins.runfile", "IPython.core.interactiveshell.InteractiveShell._instance",
@@ -36,19 +35,19 @@ EVENTS = {
     "sys.setprofile": "sets a profile function",
     "sys.settrace": "sets a trace function",
     "sys.addaudithook": "adds an audit hook",
-    "gc.get_objects": "lists all objects of Python",
+    "gc.get_objects": "lists all of Python's objects",
     "gc.get_referrers": "lists who holds an object",
-    "ctypes.dlopen": "loads a library of the system",
+    "ctypes.dlopen": "loads a system library",
 }
-"""What an answer has no need to do."""
+"""What no answer needs to do."""
 
 
 def install(student: str, cells: dict[str, str], asked: dict[str, Any]) -> None:
-    """Take requests of the judge from now on.
+    """Answer the judge's requests from now on.
 
     Args:
         student: The id.
-        cells: Name of a test cell -> source of its gatherers, and of what they import.
+        cells: Name of a test cell -> source of its gatherers, and of their imports.
         asked: Question of the quiz -> its numbers and options, as this student sees them.
     """
     from IPython.core.getipython import get_ipython
@@ -72,7 +71,7 @@ def install(student: str, cells: dict[str, str], asked: dict[str, Any]) -> None:
 
 
 def _space(name: str, source: str) -> dict[str, Any]:
-    """Return what the gatherers of a cell see, and are."""
+    """Return the gatherers of a cell, and the names that they see."""
     space: dict[str, Any] = {"__name__": f"gatherers of {name}"}
     exec(compile(source, space["__name__"], "exec"), space)
     return space
@@ -104,7 +103,7 @@ def _answering(names: dict[str, Any], spaces: dict[str, dict[str, Any]], noted: 
 
 
 def _give_numbers(asked: dict[str, Any], noted: list[str]) -> None:
-    """Let the quiz show the numbers that it is given: what draws them knows the answers."""
+    """Let the quiz show numbers that it is given: the code that draws them knows the answers."""
     from course_utils.quiz import bank as banks
     from course_utils.quiz import exercise
     from course_utils.quiz.variants import Question
@@ -126,7 +125,7 @@ def _give_numbers(asked: dict[str, Any], noted: list[str]) -> None:
 
 
 def _audited() -> list[str]:
-    """Return a list that grows as Python reports what an answer has no need to do."""
+    """Return a list that grows when Python reports something that no answer needs to do."""
     noted: list[str] = []
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -141,7 +140,7 @@ def _audited() -> list[str]:
 
 
 def _state() -> dict[str, Any]:
-    """Return the functions of all that is watched, and where modules are looked for."""
+    """Return the functions of everything watched, and where Python looks for modules."""
     course = [name for name in list(sys.modules) if name.split(".")[0] == "course_utils"]
     state: dict[str, Any] = {"path": list(sys.meta_path)}
     for name in (*WATCHED, *course):
@@ -152,7 +151,7 @@ def _state() -> dict[str, Any]:
 
 
 def _restored(state: dict[str, Any]) -> Iterator[str]:
-    """Give modules and classes their own functions back; yield the names of the others."""
+    """Give modules and classes back their own functions; yield the names of replaced ones."""
     if sys.meta_path != state["path"]:
         sys.meta_path[:] = state["path"]
         yield "changed how modules are found"
@@ -177,7 +176,7 @@ def _find(name: str) -> Any:
 
 
 def _changed(holder: Any, name: str, before: dict[str, Any]) -> list[str]:
-    """Return the names of functions that are not what they were; of a class, new ones, too."""
+    """Return the names of functions that have changed; of a class, also those that are new."""
     now = dict(vars(holder))
     keys = [key for key, value in before.items() if now.get(key) is not value]
     if isinstance(holder, type):
@@ -191,7 +190,7 @@ def _changed(holder: Any, name: str, before: dict[str, Any]) -> list[str]:
 
 
 def _is_own(value: Any, name: str, root: str) -> bool:
-    """Say whether a function came from its own package: torch wraps some of its own, later."""
+    """Return whether a function comes from its own package: torch wraps some of its own later."""
     code = getattr(getattr(value, "__wrapped__", value), "__code__", None)
     place = getattr(sys.modules[root], "__file__", None)
     in_place = code is None or (place and Path(code.co_filename).is_relative_to(Path(place).parent))

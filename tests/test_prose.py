@@ -1,0 +1,86 @@
+"""The texts of the course keep to the guide "How we write": what a pattern can hold of it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+TEXTS = [
+    *sorted(ROOT.glob("sources/*/*.py")),
+    *sorted(ROOT.glob("course_utils/quiz/banks/*/*.toml")),
+    *sorted(ROOT.glob("docs/*.md")),
+    *(ROOT / name for name in ("README.md", "classroom/README.md", "classroom/workshop.md")),
+]
+PARTICIPLE = r"been|made|learned|learnt|changed|become|seen|had|got|taken|given|done|\w+ed"
+BANNED = {
+    "a question without do": re.compile(
+        r"\b(?:how (?:many|much)|which(?! of\b)|what)\b[^.?!|:]*?\b(?:has|have)\s+"
+        r"(?:it|they|a|an|the|this|that|these|those|its|their|each|one)\b"
+        rf"(?![^.?!|]*\b(?:{PARTICIPLE})\b)[^.?!|]*\?",
+        re.IGNORECASE,
+    ),
+    "a question without do, with another verb": re.compile(
+        r"\b(?:how (?:many|much|often|far)|why|what|when|where)\s+(?:\w+\s+)?"
+        r"(?:comes?|goes|gives?|takes?|costs?|needs?|sees?|gets?|matters?|helps?|stands?|works?)\s+"
+        r"(?:it|they|the|this|that|these|its)\b[^.?!|]*\?",
+        re.IGNORECASE,
+    ),
+    "words of no native speaker": re.compile(
+        r"does not work so\b|asks? no network|drawn by lot|goe?s? round\b.*figure|keeps the find"
+        r"|upright and level|around each two|does the missing|look which|names? \w+ rightly"
+        r"|no \w+ more than|against this helps",
+        re.IGNORECASE,
+    ),
+}
+
+
+def paragraphs(text: str) -> Iterator[str]:
+    """Yield a text's paragraphs, each on one line, without the marks of a comment."""
+    for part in re.split(r"\n(?:# *)?\n", text):
+        yield " ".join(line.strip().removeprefix("#").strip() for line in part.split("\n"))
+
+
+def violations(text: str) -> list[str]:
+    """Return what a text has of the banned patterns, each with the reason."""
+    return [
+        f"{reason}: {found[0][-120:]}"
+        for part in paragraphs(text)
+        for reason, pattern in BANNED.items()
+        for found in pattern.finditer(part)
+    ]
+
+
+@pytest.mark.parametrize("file", TEXTS, ids=lambda file: str(file.relative_to(ROOT)))
+def test_texts_keep_to_the_guide(file):
+    assert violations(file.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        "How many weights has it?",
+        "# Which shape has the output of\n# the last block?",
+        "What value have its pixels now?",
+        "Why comes the loss back?",
+        "The seed is drawn by lot.",
+        "Look which blocks matter.",
+    ],
+)
+def test_a_planted_phrase_is_found(planted):
+    assert len(violations(f"A line.\n\n{planted}\n\nAnother.")) == 1
+
+
+@pytest.mark.parametrize(
+    "fine",
+    [
+        "What has the first layer learned?",
+        "How many weights does it have?",
+        "Which of the two has better accuracy?",
+        "The layer that has the most weights: which one?",
+        "What, then, makes the search so hard?",
+    ],
+)
+def test_english_is_let_through(fine):
+    assert violations(fine) == []
