@@ -176,7 +176,7 @@ def collect(course: Path, target: Target, folder: Path) -> list[Path]:
 
     Raises:
         ValueError: A package is not in the lock.
-        RuntimeError: pip could not get a wheel.
+        RuntimeError: `pip` could not get a wheel.
     """
     versions = pins(target)
     found: dict[str, Path] = {"convnet-course": course}

@@ -46,11 +46,11 @@ def read_official(source: Path, name: str) -> bytes:
     """Read one official file, compressed or not.
 
     Args:
-        source: the folder it is in.
-        name: its name without .gz.
+        source: The folder it is in.
+        name: Its name without .gz.
 
     Raises:
-        ValueError: it is missing, or its content is not the official one.
+        ValueError: It is missing, or its content is not the official one.
     """
     plain, packed = source / name, source / f"{name}.gz"
     if plain.is_file():
@@ -76,7 +76,7 @@ def choose(labels: np.ndarray, per_class: int) -> np.ndarray:
 
     Args:
         labels: (N,), integers.
-        per_class: how many of each class.
+        per_class: How many of each class.
     """
     firsts = [np.flatnonzero(labels == c)[:per_class] for c in range(NUM_CLASSES)]
     return np.sort(np.concatenate(firsts))
@@ -86,7 +86,7 @@ def make_arrays(source: Path) -> dict[str, np.ndarray]:
     """Return the arrays of the shipped file.
 
     Args:
-        source: the folder of the official files.
+        source: The folder of the official files.
 
     Returns:
         `train_images` (10000, 28, 28), `train_labels` (10000,) and the same for `test`

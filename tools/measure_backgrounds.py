@@ -29,16 +29,16 @@ class BackgroundTest:
     """What the models are shown.
 
     Attributes:
-        num_pictures: test figures, each in front of both backgrounds.
-        num_mapped: how many of them the share of the figure is averaged over.
-        num_shown: how many of those the dial shows, with occlusion maps: large figures, of
+        num_pictures: Test figures, each in front of both backgrounds.
+        num_mapped: How many of them the share of the figure is averaged over.
+        num_shown: How many of those the dial shows, with occlusion maps: large figures, of
             different classes.
-        classes: classes of the training examples, one row each.
-        num_examples: training examples in a row.
-        seed: which pictures; 1 gives figures that `load("shapes", seed=0)` does not train on.
+        classes: Classes of the training examples, one row each.
+        num_examples: Training examples in a row.
+        seed: Which pictures; 1 gives figures that `load("shapes", seed=0)` does not train on.
 
     Raises:
-        ValueError: fewer pictures than are to be shown.
+        ValueError: Fewer pictures than are to be shown.
     """
 
     num_pictures: int = 500
@@ -61,10 +61,10 @@ class ModelResult:
     """One model, trained at one correlation.
 
     Attributes:
-        name: for the reader.
-        accuracy: on true and on swapped backgrounds, each in [0, 1].
-        fooled: part of the swapped pictures that it takes for the class of the background.
-        on_figure: share of its occlusion maps that lies on the figure, mean over pictures in
+        name: For the reader.
+        accuracy: On true and on swapped backgrounds, each in [0, 1].
+        fooled: Part of the swapped pictures that it takes for the class of the background.
+        on_figure: Share of its occlusion maps that lies on the figure, mean over pictures in
             front of true backgrounds, in [0, 1].
         answers: (K, 2), int64: its class for each picture shown, true and swapped.
         maps: (K, 2, G, G), float32: the occlusion maps of these answers, in log-odds.
@@ -83,8 +83,8 @@ class BackgroundResult:
     """Models trained at one background correlation, and what they were shown.
 
     Attributes:
-        correlation: of background and class in the training part, in [0, 1].
-        models: in the order of the dial.
+        correlation: Of background and class in the training part, in [0, 1].
+        models: In the order of the dial.
         examples: (R, C, 3, 32, 32), uint8: pictures as in training, a class a row.
         example_labels: (R,), int64.
         example_families: (R, C), int64: the background of each, the number of a class.
@@ -92,7 +92,7 @@ class BackgroundResult:
         labels: (K,), int64.
         families: (K, 2), int64: the background of each.
         masks: (K, 32, 32), bool: where the figure is.
-        area: mean part of the picture that the figure takes, in [0, 1].
+        area: Mean part of the picture that the figure takes, in [0, 1].
     """
 
     correlation: float
@@ -116,13 +116,13 @@ def measure_backgrounds(
     """Measure trained models on true and on swapped backgrounds.
 
     Args:
-        models: trained on `shapes`, by the name that the dial shows; on any device.
-        correlation: the background correlation that they were trained at, in [0, 1].
-        info: of the pictures that they were trained on; says how to normalise.
-        test: what they are shown.
+        models: Trained on `shapes`, by the name that the dial shows; on any device.
+        correlation: The background correlation that they were trained at, in [0, 1].
+        info: Of the pictures that they were trained on; says how to normalise.
+        test: What they are shown.
 
     Raises:
-        ValueError: there is no model.
+        ValueError: There is no model.
     """
     if not models:
         raise ValueError("there is no model to measure: give at least one by name")
@@ -222,14 +222,14 @@ def as_state(results: Sequence[BackgroundResult]) -> dict[str, Any]:
     """Return results as the plain data of the widget, every picture only once.
 
     Args:
-        results: in any order; all measured with the same `BackgroundTest`.
+        results: In any order; all measured with the same `BackgroundTest`.
 
     Returns:
         `pictures`: 32x32x3 bytes each, as base64; `tests` and `results`: what is shown, with
         numbers of pictures instead of pictures.
 
     Raises:
-        ValueError: there is no result, two have one correlation, or the pictures shown differ.
+        ValueError: There is no result, two have one correlation, or the pictures shown differ.
     """
     ordered = sorted(results, key=lambda result: result.correlation)
     _check_results(ordered)
@@ -305,8 +305,8 @@ def to_record(state: dict[str, Any], made_with: dict[str, Any]) -> dict[str, np.
     The pictures keep 32 of 256 steps of brightness, less than their noise, to take little room.
 
     Args:
-        state: as `as_state` returns it.
-        made_with: how it was made; JSON.
+        state: As `as_state` returns it.
+        made_with: How it was made; JSON.
     """
     pictures = np.stack([np.frombuffer(base64.b64decode(p), np.uint8) for p in state["pictures"]])
     rest = {"tests": state["tests"], "results": state["results"], "made_with": made_with}

@@ -54,7 +54,7 @@ def release_bytes(slugs: Sequence[str], root: Path = ROOT) -> list[bytes]:
         root: Where `solutions/` is.
 
     Raises:
-        RuntimeError: nbgrader refuses a notebook; the message has its log.
+        RuntimeError: `nbgrader` refuses a notebook; the message has its log.
     """
     if not slugs:
         return []
@@ -74,7 +74,7 @@ def generate(slugs: Sequence[str], course: Path) -> None:
         course: Gets `exercises/` and a gradebook.
 
     Raises:
-        RuntimeError: nbgrader refuses a notebook; the message has its log.
+        RuntimeError: `nbgrader` refuses a notebook; the message has its log.
     """
     folder.generate(slugs, folder.course_config(course))
 
