@@ -70,7 +70,7 @@ def train_loop(setting: Setting, train: Batches, model: nn.Module, num_workers: 
 
 
 def train_lightning(setting: Setting, train: Batches, model: nn.Module, num_workers: int) -> None:
-    """Train with PyTorch Lightning's Trainer, without logs, checkpoints, summary and progress bar."""
+    """Train with PyTorch Lightning's Trainer, without logs, checkpoints and progress bar."""
     import lightning  # here, so that the other contenders do not load it
 
     class Classifier(lightning.LightningModule):
