@@ -26,8 +26,9 @@ BANNED = {
     ),
     "a set, not a part": re.compile(r"\b(?:training|validation|test) part\b"),
     "a slip is a thing that you do": re.compile(
-        r"[\"'] ?(?:the|each|every|all|only|nothing|no|one|there) [\w' -]*?\b(?:is|are) (?:forgotten"
-        r"|left out|counted|missing|averaged|swapped|shuffled|taken|pooled)\b[^\"']*[\"']:"
+        r"[\"'] ?(?:the|each|every|all|only|nothing|no|one|there) [\w' -]*?\b(?:is|are) "
+        r"(?:forgotten|left out|counted|missing|averaged|swapped|shuffled|taken|pooled)\b"
+        r"[^\"']*[\"']:"
     ),
     "words that read as translated": re.compile(
         r"(?<!drawn )by lot\b|\brims? of zeros\b|\bby heart\b|what (?:is|gets) told\b"

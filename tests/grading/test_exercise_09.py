@@ -139,7 +139,7 @@ WRONG = [
     (SHAPES, block(unit="nn.Conv2d(c_in, c_out, k), nn.ReLU()"), "do not pad the convolutions"),
     (SHAPES, block(pool="nn.MaxPool2d(3, 2)"), "pooling windows are 3x3"),
     (SHAPES, block(unit=f"{CONV}, nn.ReLU(), nn.MaxPool2d(2)", pool=""), "after each convolution"),
-    (SHAPES, block(unit="nn.Conv2d(c_in, c_out, k, padding=1), nn.ReLU()"), "pad every kernel by 1"),
+    (SHAPES, block(unit="nn.Conv2d(c_in, c_out, k, padding=1), nn.ReLU()"), "every kernel by 1"),
     (SHAPES, block(pool="nn.MaxPool2d(2, ceil_mode=True)"), "your pooling rounds up"),
     (SHAPES, block(then="c_in"), "your code stopped with RuntimeError"),
     (SHAPES, block(unit="nn.Conv2d(c_in, 64, k, padding=k // 2), nn.ReLU()", then="64"),
