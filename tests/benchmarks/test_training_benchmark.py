@@ -147,7 +147,7 @@ def test_a_section_is_rewritten_and_the_others_stay(tmp_path):
 def test_a_file_with_broken_markers_is_left_alone(tmp_path, text):
     file = tmp_path / "results.md"
     file.write_text(text)
-    with pytest.raises(ValueError, match="put that right"):
+    with pytest.raises(ValueError, match="repair that"):
         report.write_section(file, "training", "new")
     assert file.read_text() == text
 
@@ -239,7 +239,7 @@ def test_pictures_of_the_peers_are_those_of_ours():
 
 
 def test_too_few_pictures_is_an_error():
-    with pytest.raises(ValueError, match="training pictures, not 80000"):
+    with pytest.raises(ValueError, match="training images, not 80000"):
         common.load_pictures(turns.Setting("", "lenet5", "fashion_mnist_mini", 80, 1000, 1))
 
 

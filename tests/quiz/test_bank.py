@@ -294,7 +294,7 @@ def test_a_section_that_the_lesson_does_not_have_is_found(faults: Callable[..., 
 
 
 def test_a_lesson_with_too_few_items_is_found(faults: Callable[..., str]) -> None:
-    assert "1 items; 5 to 8 are wanted" in faults(SINGLE)
+    assert "1 items, should have 5 to 8" in faults(SINGLE)
     assert "items; 5 to 8" not in faults(SINGLE, "exercises/04_stride_padding_pooling")
 
 
