@@ -8,6 +8,10 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TEXTS = [
+    *sorted(ROOT.glob("classroom/grader/convnet_grader/*.py")),
+    *sorted(ROOT.glob("tools/*.py")),
+    *sorted(ROOT.glob("benchmarks/*.py")),
+    *(ROOT / name for name in ("classroom/hub.md", "course_utils/quiz/README.md", "SECURITY.md")),
     *sorted(ROOT.glob("sources/*/*.py")),
     *sorted(ROOT.glob("course_utils/quiz/banks/*/*.toml")),
     *sorted(ROOT.glob("docs/*.md")),
@@ -15,6 +19,26 @@ TEXTS = [
 ]
 PARTICIPLE = r"been|made|learned|learnt|changed|become|seen|had|got|taken|given|done|\w+ed"
 BANNED = {
+    "image, where the field says image": re.compile(
+        r"(?<![\w`.])(?:an?|the|one|each|every|of|no|\d+|whole|test|training|these|which|large)\s"
+        r"(?:\w+\s)?pictures?\b(?![\w`(=\[]|\.\w)",
+        re.IGNORECASE,
+    ),
+    "a set, not a part": re.compile(r"\b(?:training|validation|test) part\b"),
+    "a slip is a thing that you do": re.compile(
+        r"[\"'] ?(?:the|each|every|all|only|nothing|no|one|there) [\w' -]*?\b(?:is|are) "
+        r"(?:forgotten|left out|counted|missing|averaged|swapped|shuffled|taken|pooled)\b"
+        r"[^\"']*[\"']:"
+    ),
+    "words that read as translated": re.compile(
+        r"(?<!drawn )by lot\b|\brims? of zeros\b|\bby heart\b|what (?:is|gets) told\b"
+        r"|\bcomes? out where\b|\bcannot be had\b|\b(?:written|made|solved|built) anew\b"
+        r"|\bsame line again\b|\bthe commonest\b|\bthe gravest\b|\bcomes? to no end\b"
+        r"|\bis no (?:notebook|folder|id|table|plain file|UTF-8)\b|\"{3}Say whether\b"
+        r"|\bone (?:a|an) (?:core|student|turn|learner|class)\b|\bread all the same\b"
+        r"|\bfor a person's eye\b|\bof its own accord\b|\brightly\b|\bis to turn\b",
+        re.IGNORECASE,
+    ),
     "a question without do": re.compile(
         r"\b(?:how (?:many|much)|which(?! of\b)|what)\b[^.?!|:]*?\b(?:has|have)\s+"
         r"(?:it|they|a|an|the|this|that|these|those|its|their|each|one)\b"
@@ -60,6 +84,11 @@ def test_texts_keep_to_the_guide(file):
 @pytest.mark.parametrize(
     "planted",
     [
+        "Normalise every test picture by itself.",
+        "# the mean of the training part",
+        'slips = {"the biases are forgotten": 50}',
+        "The same line again goes on where it was.",
+        "The file is no notebook (.ipynb).",
         "How many weights has it?",
         "# Which shape has the output of\n# the last block?",
         "What value have its pixels now?",
@@ -75,6 +104,8 @@ def test_a_planted_phrase_is_found(planted):
 @pytest.mark.parametrize(
     "fine",
     [
+        "def conv2d(picture, kernel): slide over the `picture`, one output at a time",
+        'slips = {"you forget the biases": 50}',
         "What has the first layer learned?",
         "How many weights does it have?",
         "Which of the two has better accuracy?",

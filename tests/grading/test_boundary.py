@@ -385,7 +385,7 @@ def test_an_archive_with_any_damage_is_read_or_named(released, tmp_path):
             collect(file, light.SLUG, tmp_path / "inbox")
         except ValueError as error:
             assert re.match(
-                rf"{re.escape(str(file))} is (damaged|no folder and no zip)", str(error)
+                rf"{re.escape(str(file))} is (damaged|neither a folder nor a zip)", str(error)
             )
 
 

@@ -255,7 +255,7 @@ def faults(review: ModuleType) -> Callable[..., str]:
          "rule 'New': use lower_case_words"),
         (SINGLE + SINGLE, "", "", "another item of this bank has the same id"),
         (NUMBER, "shared.output_size", "shared.nothing", "has no attribute 'nothing'"),
-        (NUMBER, "shared.output_size", "shared.field_of", "shared.field_of returns no Answer"),
+        (NUMBER, "shared.output_size", "shared.field_of", "does not return an Answer"),
         (NUMBER, "shared.output_size", "lesson_99.nothing", "No module named .*lesson_99"),
         (NUMBER, 'computation = "shared.output_size"\n', "", "needs a computation"),
         (NUMBER, "s = [2], ", "", r"variables \['k', 'n', 'p'\], but its computation takes"),
@@ -294,7 +294,7 @@ def test_a_section_that_the_lesson_does_not_have_is_found(faults: Callable[..., 
 
 
 def test_a_lesson_with_too_few_items_is_found(faults: Callable[..., str]) -> None:
-    assert "1 items; 5 to 8 are wanted" in faults(SINGLE)
+    assert "1 items, should have 5 to 8" in faults(SINGLE)
     assert "items; 5 to 8" not in faults(SINGLE, "exercises/04_stride_padding_pooling")
 
 
