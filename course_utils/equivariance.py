@@ -17,11 +17,11 @@ Layer = Callable[[Tensor], Tensor]
 
 
 def shift(x: Tensor, rows: float, columns: float = 0) -> Tensor:
-    """Move pictures down and to the right; what leaves at one edge comes in at the opposite one.
+    """Move images down and to the right; what leaves at one edge comes in at the opposite one.
 
-    Whole numbers move pixels and are exact. For a fraction each frequency of the picture is
+    Whole numbers move pixels and are exact. For a fraction each frequency of the image is
     moved by itself: it is multiplied by exp(-2 pi i (u rows + v columns)) with u and v in cycles
-    per pixel. If the picture holds no frequency of 1/2 or above, nothing is lost.
+    per pixel. If the image holds no frequency of 1/2 or above, nothing is lost.
 
     Args:
         x: (..., H, W), float.

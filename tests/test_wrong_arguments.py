@@ -100,12 +100,12 @@ def test_a_tensor_without_a_value_is_no_number():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: arithmetic.output_sizes(8, 3), "layers = 3 is no list: give one"),
+        (lambda: arithmetic.output_sizes(8, 3), "layers = 3 is not a list: give one"),
         (
             lambda: arithmetic.receptive_field([Layer(3), 5]),
-            "the stack = 5 is no Layer: give Layer",
+            "the stack = 5 is not a Layer: give Layer",
         ),
-        (lambda: Field().after("conv"), "a layer of the stack = 'conv' is no Layer"),
+        (lambda: Field().after("conv"), "a layer of the stack = 'conv' is not a Layer"),
         (lambda: arithmetic.output_size(5, 3, ceil_mode="no"), "ceil_mode = 'no' is neither True"),
         (lambda: Field(jump=0), "jump = 0 is too small"),
     ],

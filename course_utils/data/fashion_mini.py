@@ -62,7 +62,7 @@ def read_fashion_mini() -> RawSet:
     return RawSet(train, test, CLASSES, SOURCE, LICENCE)
 
 
-@cache  # unpacking takes a second, and a lesson loads the pictures up to ten times
+@cache  # unpacking takes a second, and a lesson loads the images up to ten times
 def _unpacked(file: Path) -> dict[str, torch.Tensor]:
     """Return the arrays of a file that is known to be the shipped one."""
     with np.load(file) as arrays:

@@ -24,14 +24,14 @@ POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
 
 @dataclass(frozen=True, eq=False)
 class Occlusion:
-    """Which parts of pictures a model's answers rest on.
+    """Which parts of images a model's answers rest on.
 
     Attributes:
-        answers: (N,), int64: the class that the model gives to each whole picture, or the one
+        answers: (N,), int64: the class that the model gives to each whole image, or the one
             that was asked for.
         maps: (N, H/s, W/s), float32, for windows moved by s pixels: how much the log-odds of the
             answer, log p/(1 - p), fall, on average over the windows that cover a cell of s by s
-            pixels. Positive where the picture speaks for the answer, negative where against it.
+            pixels. Positive where the image speaks for the answer, negative where against it.
     """
 
     answers: Tensor
@@ -44,13 +44,13 @@ def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
     Args:
         model: Returns logits (N, K).
         images: (N, C, H, W), float, normalised, on the model's device.
-        targets: (N,), int64: the class to ask for in each picture.
+        targets: (N,), int64: the class to ask for in each image.
 
     Returns:
         (N, H, W), never negative: the size of the logit's gradient, the largest of the channels.
 
     Raises:
-        ValueError: The pictures or the classes are not as said.
+        ValueError: The images or the classes are not as said.
 
     Source: Simonyan et al. 2014, section 3.1.
     """
@@ -63,7 +63,7 @@ def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
 
 
 def grad_cam(model: nn.Module, images: Tensor, targets: Tensor, layer: str | None = None) -> Tensor:
-    """Return which places of a layer's maps speak for a class, stretched over the picture.
+    """Return which places of a layer's maps speak for a class, stretched over the image.
 
     Each of the layer's maps A^k is weighted by the mean gradient of the class's logit over its
     places; the weighted sum is cut off below zero:
@@ -73,14 +73,14 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Tensor, layer: str | Non
     Args:
         model: Returns logits (N, K).
         images: (N, C, H, W), float, normalised, on the model's device.
-        targets: (N,), int64: the class to ask for in each picture.
+        targets: (N,), int64: the class to ask for in each image.
         layer: Dotted name of a layer that puts out maps (N, C', h, w); None for `last_conv`.
 
     Returns:
         (N, H, W), never negative; bilinear between the middles of the h x w places.
 
     Raises:
-        ValueError: The pictures or the classes are not as said, or the layer is unknown or puts
+        ValueError: The images or the classes are not as said, or the layer is unknown or puts
             out no maps.
 
     Source: Selvaraju et al. 2017, equations 1 and 2.
@@ -107,9 +107,9 @@ def occlusion(
     patch: int = 8,
     stride: int = 4,
 ) -> Occlusion:
-    """Measure how a model's answers depend on each part of the pictures.
+    """Measure how a model's answers depend on each part of the images.
 
-    A square of zeros, the mean colour, is laid over the picture, here and there on a grid; each
+    A square of zeros, the mean colour, is laid over the image, here and there on a grid; each
     time the model is asked again. Captum does the covering, the asking and the averaging.
 
     Args:
@@ -120,7 +120,7 @@ def occlusion(
         stride: Distance between its places in pixels; H and W are multiples of it.
 
     Raises:
-        ValueError: The grid does not fit the picture, or pictures or labels are not as said.
+        ValueError: The grid does not fit the image, or images or labels are not as said.
 
     Source: Zeiler & Fergus 2014, section 4.2.
     Differs: log-odds instead of probability, which hardly moves where a model is sure.
@@ -145,14 +145,14 @@ def last_conv(model: nn.Module, images: Tensor | None = None) -> str:
     """Return the name of the layer whose maps Grad-CAM is best asked about.
 
     These are the last maps through which *everything* passes that the answer knows of the
-    picture, before they are pooled. In a chain of convolutions they come from the last one, after
+    image, before they are pooled. In a chain of convolutions they come from the last one, after
     its ReLU. In a residual block they are the sum, in an Inception module all paths joined: the
     last convolution inside would see only a part. Whether everything passes is tried out: with
-    the maps cut off from what made them, no gradient must reach the picture.
+    the maps cut off from what made them, no gradient must reach the image.
 
     Args:
         model: Returns logits (N, K).
-        images: (N, C, H, W); None for a picture of the size that `models.build` made it for.
+        images: (N, C, H, W); None for an image of the size that `models.build` made it for.
 
     Raises:
         ValueError: The model has no such maps, as an MLP has none.
@@ -184,7 +184,7 @@ def share_on_mask(maps: Tensor, masks: Tensor) -> Tensor:
 
     Returns:
         (N,), in [0, 1]; NaN for a map that is nowhere positive. A map that is the same
-        everywhere gets the share of the picture that the object takes.
+        everywhere gets the share of the image that the object takes.
 
     Raises:
         ValueError: The shapes differ.
@@ -202,16 +202,16 @@ def share_on_mask(maps: Tensor, masks: Tensor) -> Tensor:
 def class_scores(
     model: nn.Module, images: Tensor, targets: Tensor, score: Callable[..., Tensor] | None = None
 ) -> Callable[[Tensor], Tensor]:
-    """Return the function from pictures to one number each that Captum explains.
+    """Return the function from images to one number each that Captum explains.
 
     The number is the score of the targets in the logits (N, K), or else the target's logit.
     """
     require_pictures(images)
-    instance("targets", targets, Tensor, "one class for each of the pictures, as int64")
+    instance("targets", targets, Tensor, "one class for each of the images, as int64")
     if targets.dtype != torch.int64 or targets.shape != images.shape[:1]:
         raise ValueError(
             f"targets are {targets.dtype} {tuple(targets.shape)}: give one class for each of the "
-            f"{len(images)} pictures, as int64"
+            f"{len(images)} images, as int64"
         )
 
     def scores(pictures: Tensor) -> Tensor:
@@ -234,7 +234,7 @@ def require_pictures(images: Tensor) -> None:
     instance("images", images, Tensor, "a batch of them")
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(
-            f"images are {images.dtype} {tuple(images.shape)}: give normalised pictures "
+            f"images are {images.dtype} {tuple(images.shape)}: give normalised images "
             "(N, C, H, W), as the loaders do"
         )
 
@@ -250,7 +250,7 @@ def _check_grid(size: tuple[int, ...], patch: int, stride: int) -> None:
         raise ValueError(f"patch {patch} is not a multiple of stride {stride}: try 8 and 4")
     if patch > min(size) or any(side % stride for side in size):
         raise ValueError(
-            f"a patch of {patch} moved by {stride} does not tile a picture of "
+            f"a patch of {patch} moved by {stride} does not tile an image of "
             f"{size[0]}x{size[1]}: use a stride that divides its sides, and a smaller patch"
         )
 
@@ -290,7 +290,7 @@ def _layers_with_maps(model: nn.Module, example: Tensor) -> list[str]:
 
 
 def _everything_passes(model: nn.Module, example: Tensor, name: str) -> bool:
-    """Return whether the answer depends on the picture through this layer's output alone."""
+    """Return whether the answer depends on the image through this layer's output alone."""
     picture = _leaf(example)
 
     def cut(module: nn.Module, args: object, output: Tensor) -> Tensor:

@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 Loss = Callable[[Any, Tensor], Tensor]
-"""(outputs of the model, labels (N,)) -> one number, a mean over the pictures."""
+"""(outputs of the model, labels (N,)) -> one number, a mean over the images."""
 
 WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 

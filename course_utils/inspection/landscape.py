@@ -45,7 +45,7 @@ def random_direction(model: nn.Module, generator: Generator) -> dict[str, Tensor
 
     Each filter d_ij of the direction gets the norm of the model's own filter theta_ij:
     d_ij <- d_ij / |d_ij| * |theta_ij|. So one step is equally far for two nets that compute
-    the same with weights of different size, and their pictures can be compared. A filter is
+    the same with weights of different size, and their images can be compared. A filter is
     all that makes one output: a row of a linear layer, a filter of a convolution. Parameters
     of one number an output (biases, scales and shifts of norms, gains) are not moved, as in
     the authors' code.
@@ -184,7 +184,7 @@ def _parameters_at(model: nn.Module, point: Point) -> dict[str, Tensor]:
 
 
 def _loss_at(model: nn.Module, batches: Sequence[Batch], parameters: dict[str, Any]) -> float:
-    """Return the mean over all pictures, with these parameters in place of the model's."""
+    """Return the mean over all images, with these parameters in place of the model's."""
     total, num_images = 0.0, 0
     for images, labels in batches:
         with asked(images):

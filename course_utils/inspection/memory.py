@@ -18,7 +18,7 @@ __all__ = ["TrainingMemory", "training_memory"]
 
 @dataclass(frozen=True)
 class TrainingMemory:
-    """Bytes of one forward and backward pass, on top of the parameters and the pictures.
+    """Bytes of one forward and backward pass, on top of the parameters and the images.
 
     Attributes:
         saved: What the forward pass keeps for the backward pass: activations, and little else.
@@ -35,7 +35,7 @@ def training_memory(model: nn.Module, images: Tensor) -> TrainingMemory:
 
     The count is of tensors, the same on every device: working space inside a kernel, and what
     an allocator keeps in reserve, are not in it. A model and images on the meta device are
-    counted without being computed, so that even DenseNet-201 with 256 pictures takes no memory.
+    counted without being computed, so that even DenseNet-201 with 256 images takes no memory.
     The model is handed back as it came: its mode, buffers, gradients and the random state.
 
     Args:

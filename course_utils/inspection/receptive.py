@@ -33,7 +33,7 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class Seen:
-    """What each position of a tensor has seen of the picture."""
+    """What each position of a tensor has seen of the image."""
 
     field: Field  # of all channels together, its sizes as pairs (h, w)
     n: Pair  # number of positions (h, w); kept while a tensor is flattened to vectors
@@ -54,7 +54,7 @@ NOTHING = Seen(Field(), (0, 0))
 
 
 class FieldTracker(TorchDispatchMode):
-    """Follows the receptive field of every tensor that is computed from pictures (N, C, H, W).
+    """Follows the receptive field of every tensor that is computed from images (N, C, H, W).
 
     Use it as a context around a forward pass, most cheaply on the meta device. Statistics that a
     normalisation layer takes over the whole map are left out, as is usual: they couple all
@@ -128,7 +128,7 @@ class FieldTracker(TorchDispatchMode):
             union = _union(known, out) if _is_channel(args[1:2], out) else None
             alike = len(inputs) == len(given) and all(seen == known[0] for seen in known)
             return union and replace(union, mixed=union.mixed or not alike)
-        # What is left takes one map. A weight made from the picture has no receptive field.
+        # What is left takes one map. A weight made from the image has no receptive field.
         rule, x = RULES.get(operation), args[1] if operation is aten.addmm else args[0]
         only_map = len(inputs) == 1 and inputs[0] is x
         return rule(known[0], x, args, out) if rule and only_map else None
@@ -339,7 +339,7 @@ def _shifted(result: Seen, before: Seen, offset: Sequence[int]) -> Seen:
 
 
 def _is_channel(axis: Sequence[int], tensor: Tensor) -> bool:
-    """Return whether an axis, by default 0, is neither the batch's nor one of the picture."""
+    """Return whether an axis, by default 0, is neither the batch's nor one of the image."""
     return 0 < (axis[0] if axis else 0) % tensor.dim() < tensor.dim() - 2
 
 

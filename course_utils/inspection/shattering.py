@@ -74,12 +74,12 @@ def rectifier_net(depth: int, *, skip: bool = False, generator: torch.Generator)
 
 
 class Line(nn.Module):
-    """One logit of a model along the straight line between two pictures, as a function of t.
+    """One logit of a model along the straight line between two images, as a function of t.
 
     Args:
         model: Returns logits (N, num_classes).
-        start: (C, H, W), the picture at t = 0.
-        end: (C, H, W), the picture at t = 1.
+        start: (C, H, W), the image at t = 0.
+        end: (C, H, W), the image at t = 1.
         label: The class whose logit is looked at.
     """
 

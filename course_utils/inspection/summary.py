@@ -36,9 +36,9 @@ class LayerRow:
     Args:
         name: Dotted name inside the model; "(model)" for the model itself.
         kind: Its class.
-        output_shape: Of one picture, without the batch axis; None if the layer was not used.
+        output_shape: Of one image, without the batch axis; None if the layer was not used.
         parameters: Learned values that no earlier row has counted.
-        multiply_adds: Of this call, for one picture.
+        multiply_adds: Of this call, for one image.
         receptive_field: Pixels of the input that one output sees, as an int or (h, w); None
             where it cannot be known. Near an edge, part of it lies in the padding.
     """
@@ -57,7 +57,7 @@ class Summary:
 
     Args:
         model: Class of the model.
-        input_size: Shape of one input, (C, H, W) for a picture.
+        input_size: Shape of one input, (C, H, W) for an image.
         rows: One per call of a layer; layers that hold parameters but did not run come last.
     """
 
@@ -72,7 +72,7 @@ class Summary:
 
     @property
     def multiply_adds(self) -> int:
-        """For one picture; `torch.utils.flop_counter` gives twice this number."""
+        """For one image; `torch.utils.flop_counter` gives twice this number."""
         return sum(row.multiply_adds for row in self.rows)
 
     @property

@@ -70,7 +70,7 @@ def without_storage(model: nn.Module) -> nn.Module:
     if lazy:
         raise ValueError(
             f"{type(model).__name__} has lazy layers, whose sizes are not known yet "
-            f"({lazy[0]}): run it once on a batch of pictures first"
+            f"({lazy[0]}): run it once on a batch of images first"
         )
     modules = list(model.modules())
     held = tensors_in([vars(module) for module in modules])
@@ -124,7 +124,7 @@ def is_identity(module: nn.Module) -> bool:
 def empty_input(model: nn.Module, input_shape: Shape | Sequence[Shape]) -> Tensor | list[Tensor]:
     """Return an input without storage, of the type of the model's parameters.
 
-    It is a batch of one picture of a shape such as (C, H, W), or a list of batches for a list
+    It is a batch of one image of a shape such as (C, H, W), or a list of batches for a list
     of shapes.
 
     Raises:
@@ -432,7 +432,7 @@ def _steps(module: nn.Module, recorder: _Recorder) -> list[Step]:
     steps: list[Step] = []
     number: dict[fx.Node, int] = {}  # node -> the step whose output it is
     for node, result in recorder.results.items():
-        shapes = tuple(tuple(tensor.shape[1:]) for tensor in tensors_in(result))  # of one picture
+        shapes = tuple(tuple(tensor.shape[1:]) for tensor in tensors_in(result))  # of one image
         sources = tuple(number[n] for n in node.all_input_nodes if n in number)
         if not shapes or (node.op != "placeholder" and not sources):
             continue  # a number, or a parameter

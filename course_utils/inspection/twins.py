@@ -97,7 +97,7 @@ def _other_layers(mine: list[Call], right: list[Call]) -> str:
         came, wanted = (tuple(step.before.shape[1:]) for step in (ours, theirs))
         if came != wanted:
             return (
-                f"your layer {i} ({ours}) gets {came} for each picture, expected {wanted}: look at "
+                f"your layer {i} ({ours}) gets {came} for each image, expected {wanted}: look at "
                 f"what stands between it and {_before(mine, i)}"
             )
         same_kind = isinstance(ours.layer, type(theirs.layer))
@@ -106,7 +106,7 @@ def _other_layers(mine: list[Call], right: list[Call]) -> str:
         went, wanted = (tuple(step.after.shape[1:]) for step in (ours, theirs))
         if went != wanted:
             return (
-                f"your layer {i} ({ours}) gives {went} for each picture, expected {wanted}: look "
+                f"your layer {i} ({ours}) gives {went} for each image, expected {wanted}: look "
                 "at its stride and padding"
             )
     if len(mine) < len(right):
@@ -118,7 +118,7 @@ def _other_layers(mine: list[Call], right: list[Call]) -> str:
 
 def _before(steps: list[Call], i: int) -> str:
     """Return what comes before layer i, counted from 1."""
-    return f"layer {i - 1} ({steps[i - 2].name})" if i > 1 else "the picture"
+    return f"layer {i - 1} ({steps[i - 2].name})" if i > 1 else "the image"
 
 
 def _other_numbers(

@@ -78,4 +78,4 @@ def model_table() -> Table:
     for name, counts in kept_counts().items():
         entry = lookup(name)
         rows.append((name, times(entry.input_shape), entry.num_classes, *counts, entry.source))
-    return Table(columns, tuple(rows), "Architectures of the course; multiply-adds per picture")
+    return Table(columns, tuple(rows), "Architectures of the course; multiply-adds per image")

@@ -19,12 +19,12 @@ class AlexNet(nn.Module):
     on the same GPU. The third convolution sees all.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         dropout: Share of the hidden units switched off in training.
 
     Source: Krizhevsky et al. 2012, section 3.5 and figure 2; dropout: section 4.2.
-    Differs: pictures are 227x227, as (224 - 11) / 4 + 1 is no whole number. An adaptive pool,
+    Differs: images are 227x227, as (224 - 11) / 4 + 1 is no whole number. An adaptive pool,
         which changes nothing at 227, lets other sizes through.
     """
 

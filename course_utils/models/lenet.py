@@ -26,11 +26,11 @@ class LeNet5(nn.Module):
     """Two rounds of convolution and pooling, then three linear layers.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         activation: Module type used after every layer but the last.
         pooling: Module type that halves height and width.
-        padding: Rim of zeros for the first layer: 2 for 28x28 pictures, 0 for 32x32.
+        padding: Rim of zeros for the first layer: 2 for 28x28 images, 0 for 32x32.
 
     Source: LeCun et al. 1998, section II-B and figure 2.
     Differs: 61,706 parameters instead of 60,000, as C3 sees all six maps, pooling has no

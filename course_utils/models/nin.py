@@ -12,7 +12,7 @@ __all__ = ["MLPConv", "NiN", "nin", "nin_small"]
 
 
 class MLPConv(nn.Sequential):
-    """A convolution followed by two 1x1 convolutions: a three-layer MLP slid over the picture.
+    """A convolution followed by two 1x1 convolutions: a three-layer MLP slid over the image.
 
     Args:
         in_channels: Channels of the input.

@@ -77,7 +77,7 @@ class BatchNorm2dByHand(nn.Module):
         """Move the running estimates towards this batch of n values a channel."""
         if n == 1:
             raise ValueError("batch normalisation needs more than 1 value per channel to train on")
-        unbiased = variance * n / (n - 1)  # what a new picture's variance is expected to be
+        unbiased = variance * n / (n - 1)  # what a new image's variance is expected to be
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(unbiased, self.momentum)
         self.num_batches_tracked.add_(1)

@@ -184,11 +184,13 @@ def test_the_nearest_of_several_shapes_is_shown():
         checks.require_stages(two, IMAGES, [stage])
     with pytest.raises(checks.CheckFailed) as failure:
         checks.require_stages(model, IMAGES, [stage])
-    assert str(failure.value) == "nothing of shape (3, 4, 7, 7) comes out of the last layer."
+    assert (
+        str(failure.value) == "your model has no output of shape (3, 4, 7, 7) after the last layer."
+    )
 
 
 def test_stages_in_the_wrong_order_are_not_enough():
-    with pytest.raises(checks.CheckFailed, match="nothing of shape"):
+    with pytest.raises(checks.CheckFailed, match="no output of shape"):
         checks.require_stages(Net(), IMAGES, [LINEAR, CONV])
 
 
@@ -291,7 +293,7 @@ def test_a_slip_of_another_precision_is_named_all_the_same():
 
 
 def test_a_whole_number_is_exact_however_large():
-    with pytest.raises(checks.CheckFailed, match="1,000,000,001 is not the number"):
+    with pytest.raises(checks.CheckFailed, match="1,000,000,001 is not the right number"):
         checks.require_number(10**9 + 1, 10**9)
 
 
@@ -304,11 +306,11 @@ def test_the_right_number_passes(answer, expected):
     ("answer", "expected", "finding"),
     [
         (4, 5, "4 is what you get if one is forgotten"),
-        (7, 5, "7 is not the number, which is 5"),
+        (7, 5, "7 is not the right number, which is 5"),
         (5.0, 5, "a whole number, not float"),
         (True, 1, "a whole number, not bool"),
         ("5", 5.0, "return a number, not str"),
-        (0.6, 0.5, "not the number"),
+        (0.6, 0.5, "not the right number"),
     ],
 )
 def test_a_wrong_number_is_named(answer, expected, finding):

@@ -123,8 +123,8 @@ def test_a_device_that_is_not_there_is_named():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("lenet5", "model = 'lenet5' is no Module: give one"),
-        (None, "model = None is no Module"),
+        ("lenet5", "model = 'lenet5' is not a Module: give one"),
+        (None, "model = None is not a Module"),
         (nn.Sequential(nn.Flatten(), nn.LazyLinear(3)), r"call model\(images\) once"),
     ],
 )

@@ -233,7 +233,7 @@ def test_no_pictures_is_an_error(make_model):
 
 def test_a_whole_data_set_is_not_one_part(make_model, make_loaders):
     with pytest.raises(
-        ValueError, match=r"^batches = .* is no Iterable: give one part, as loaders.test$"
+        ValueError, match=r"^batches = .* is not an Iterable: give one part, as loaders.test$"
     ):
         evaluate(make_model(), make_loaders())
 

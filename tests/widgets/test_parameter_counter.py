@@ -105,9 +105,9 @@ def test_figures_of_the_lectures() -> None:
 
 
 def test_impossible_settings_are_explained() -> None:
-    assert "2 groups cannot share 3 input" in ParameterCounter(groups=2).describe()
+    assert "2 groups do not divide 3 input" in ParameterCounter(groups=2).describe()
     small = ParameterCounter(n=2, k=5, p=1)
-    assert "covers 5 pixels, the padded picture has only 4" in small.describe()
+    assert "covers 5 pixels, but the padded image has only 4" in small.describe()
     assert "No window fits" in small.still().texts[0].get_text()
 
 
