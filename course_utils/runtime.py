@@ -40,7 +40,7 @@ class Profile:
     Attributes:
         name: `quick` (a check that everything runs), `laptop` or `full`.
         data: Name of the data set, as `course_utils.data.load` takes it.
-        epochs: Passes over the training part.
+        epochs: Passes over the training set.
         batch_size: Images in a batch.
         lr: Highest learning rate of the schedule.
         limit: Training images used; 0 means all of them.

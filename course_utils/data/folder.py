@@ -112,7 +112,7 @@ def _check_classes(
                     "one to train on and one to test on"
                 )
             error = ValueError(
-                f"the {part} part of {folder} has no readable image of class {name!r}: add "
+                f"the {part} set of {folder} has no readable image of class {name!r}: add "
                 "some, or remove the class"
             )
             error.add_note(f"left out: {listing(skipped)}")

@@ -169,7 +169,7 @@ def test_a_class_of_unreadable_pictures_only(album, tmp_path):
     with pytest.raises(ValueError) as error:
         load_folder(album, tmp_path)
     message = one_sentence(error)
-    assert f"the test part of {album} has no readable image of class 'dog'" in message
+    assert f"the test set of {album} has no readable image of class 'dog'" in message
     assert error.value.__notes__[0].startswith("left out: test/dog/000.png (no image, or of")
 
 

@@ -146,7 +146,7 @@ def test_a_module_that_looks_at_values_is_refused():
         def forward(self, x):
             return x if x.mean() > 0 else -x
 
-    with pytest.raises(ValueError, match="Moody looks at the values in its tensors"):
+    with pytest.raises(ValueError, match="Moody reads the values in its tensors"):
         plot_block(Moody(), (1, 2, 2))
 
 

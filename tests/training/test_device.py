@@ -71,8 +71,8 @@ def test_autocast_is_the_format_of_products():
 @pytest.mark.parametrize(
     ("batch", "message"),
     [
-        (torch.zeros(4, 1, 8, 8), "and this one is \\(Tensor\\)"),
-        ((torch.zeros(4, 1, 8, 8),), "and this one is \\(Tensor\\)"),
+        (torch.zeros(4, 1, 8, 8), "but this one is \\(Tensor\\)"),
+        ((torch.zeros(4, 1, 8, 8),), "but this one is \\(Tensor\\)"),
         ((torch.zeros(4, 3), torch.zeros(4, 3), torch.zeros(4)), "\\(Tensor, Tensor, Tensor\\)"),
         (((torch.zeros(4, 3), torch.zeros(4, 3)), torch.zeros(4)), "\\(tuple, Tensor\\)"),
         ((torch.zeros(4, 3), [0, 1, 2, 3]), "\\(Tensor, list\\)"),

@@ -109,7 +109,7 @@ def test_the_test_part_is_not_read(make_model, make_loaders):
 
         @property
         def test(self):
-            raise AssertionError("fit has read the test part")
+            raise AssertionError("fit has read the test set")
 
     assert len(fit(make_model(), Guarded(), EXACT)) == 3
 
@@ -611,9 +611,7 @@ class Once:
 def test_batches_that_are_used_up_are_an_error(make_model, make_loaders):
     loaders = make_loaders()
     once = Once(list(loaders.train)[:2])
-    with pytest.raises(
-        ValueError, match=r"an epoch had 0 batches, and the training part says.* 2:"
-    ):
+    with pytest.raises(ValueError, match=r"an epoch had 0 batches, but loaders.train has.* 2:"):
         fit(make_model(), dataclasses.replace(loaders, train=once), EXACT)
 
 

@@ -307,7 +307,9 @@ def test_a_torn_checkpoint_costs_an_epoch_and_nothing_else(make_model, make_load
     newest = max(tmp_path.glob("*.pt"))
     newest.write_bytes(newest.read_bytes()[:-500])
     model = make_model()
-    with pytest.warns(UserWarning, match=f"{newest.name} is damaged.*going on from step-00000007"):
+    with pytest.warns(
+        UserWarning, match=f"{newest.name} is damaged.*continuing from step-00000007"
+    ):
         history = fit(model, make_loaders(), EXACT, checkpoint=tmp_path)
     whole = make_model()
     assert results(history) == results(fit(whole, make_loaders(), EXACT))

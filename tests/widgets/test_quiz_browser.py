@@ -156,7 +156,7 @@ def test_several_are_ticked_by_keyboard(lab: Page) -> None:
         lab.keyboard.press("Space")
     asked.get_by_role("button", name="Check question 3").press("Enter")
     told = asked.locator(".cq-feedback")
-    expect(told).to_contain_text("2 of 4 are judged rightly")
+    expect(told).to_contain_text("You judge 2 of 4 correctly")
     for text in ("Its weights", "Its multiply-adds"):
         asked.locator(".cq-option", has_text=text).get_by_role("checkbox").focus()
         lab.keyboard.press("Space")
