@@ -96,7 +96,7 @@ def test_a_kernel_has_no_cut_off(name: str, show: Any) -> None:
         ({}, "On the ring, the theorem is exact."),
         ({"border": "zeros"}, "finds the opposite edge there"),
         ({"border": "zeros", "append": True}, "at least n + k − 1"),
-        ({"append": True}, "The appended zeros lie where"),
+        ({"append": True}, "the product finds the appended zeros there"),
         ({"conjugate": False}, "its spectrum is real"),
         ({"conjugate": False, "filter": "Lopsided 5 × 5"}, "needs the conjugate"),
         ({"flip": True, "filter": "Lopsided 5 × 5"}, "without the bar"),

@@ -15,7 +15,7 @@ def assert_shows(shown: Any, widget: PoolingAndOrder) -> None:
     result = widget.result()
     for label, key in (
         ("Activation first minus", "difference"),
-        (f"{widget.pool} pooling of the p", "pooled"),
+        (f"{widget.pool} pooling of the image", "pooled"),
     ):
         assert shown.numbers(label) == [number(v) for row in result[key] for v in row]
     pair = (number(result[key][result["row"]][result["col"]]) for key in ("before", "after"))
@@ -77,7 +77,7 @@ def test_reason_fits_the_pair(show: Any) -> None:
     shown = show(PoolingAndOrder(pool="max", activation="tanh"))
     assert "it can always change places with max pooling" in shown.root.inner_text()
     shown.press("Activation", "End")
-    assert "turns the order round" in shown.root.inner_text()
+    assert "reverses the order" in shown.root.inner_text()
 
 
 def test_an_impossible_setting_is_explained_not_blank(show: Any) -> None:

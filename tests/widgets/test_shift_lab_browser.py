@@ -102,7 +102,7 @@ def test_the_reason_fits_the_shift(show: Any) -> None:
     assert "follows exactly" in note.inner_text()
     shown.press("Shift right", "End")
     shown.press("Border", "ArrowDown")
-    assert "zeros are not what comes in on the ring" in note.inner_text()
+    assert "the shift brings in the opposite edge" in note.inner_text()
 
 
 def test_an_empty_map_is_explained_not_blank(show: Any) -> None:
