@@ -57,7 +57,7 @@ def rectifier_net(depth: int, *, skip: bool = False, generator: torch.Generator)
     Raises:
         ValueError: The depth is below 1.
 
-    Source: Balduzzi et al. 2017, section 2 and figure 1: 200 units a layer, input a number.
+    Source: Balduzzi et al. 2017, section 2 and figure 1: 200 units per layer, input a number.
     Differs: all nets are normalised by the whole grid; random shifts of the first
         normalisation give each kink of layer 1 its own place.
     """

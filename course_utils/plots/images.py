@@ -54,7 +54,7 @@ def plot_images(
     Args:
         images: (N, C, H, W), or a list of (C, H, W); uint8 or float in [0, 1].
         titles: One for each image, or none at all.
-        num_columns: Images in a row, at most.
+        num_columns: The most images in a row.
         size: Width of one image, in inches.
 
     Raises:

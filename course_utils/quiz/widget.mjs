@@ -1,7 +1,7 @@
 import { button, frame, freshId, h, say } from "./shared.mjs";
 
 const LETTERS = "ABCDEF";
-const NO_REPLY = 4000; // milliseconds until the page says that nobody answers
+const NO_REPLY = 4000; // milliseconds until the page says that the kernel does not reply
 
 // --- One answer: each is { node, read(), set(answer), focus() } --------------------------------
 
@@ -153,8 +153,8 @@ function render({ model, el }) {
       const kept = asked[i]?.text === text;
       const entry = kept ? asked[i] : Object.assign(ask(question, i + 1, send), { text, tries: 0 });
       const state = states[question.id];
-      if (state.tries === 0 && entry.tries > 0) entry.touched = false; // begun anew
-      // What was typed here stays as it was typed; else the kernel knows better.
+      if (state.tries === 0 && entry.tries > 0) entry.touched = false; // started again
+      // What was typed here stays as typed; otherwise the kernel's state counts.
       if (!entry.touched) entry.field.set(state.answer);
       entry.isNew = !kept;
       entry.tries = state.tries;

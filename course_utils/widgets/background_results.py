@@ -59,7 +59,7 @@ def recorded(path: Path = RECORD) -> dict[str, Any]:
         pictures, text = _read_record(path)
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(
-            f"{path} is no record of backgrounds: make it with tools/record_backgrounds.py"
+            f"{path} is not a record of backgrounds: make it with tools/record_backgrounds.py"
         ) from error
     rest = json.loads(text)
     return {"pictures": list(pictures), "tests": rest["tests"], "results": rest["results"]}

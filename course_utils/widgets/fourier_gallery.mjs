@@ -78,7 +78,7 @@ function kernelOf(state) {
   return realOf(N, (r, c) => re[((r + HALF) % N) * N + ((c + HALF) % N)]).re;
 }
 
-/** The filtered image, one sum a pixel: x(r + p) is met by f(p), x(r - p) if flipped. */
+/** The filtered image, one sum per pixel: x(r + p) is multiplied by f(p), x(r - p) if flipped. */
 function inSpace(x, kernel, flip, border) {
   const wide = 2 * N; // offsets from -N/2 to N/2 reach half an image beyond each border
   const around = new Float64Array((wide + 1) * (wide + 1));

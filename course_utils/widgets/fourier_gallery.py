@@ -82,7 +82,7 @@ MASKS = get_args(Mask)
 
 
 def _hundredths(picture: Matrix) -> list[str]:
-    """Write brightnesses as hex digits, two a pixel: every output holds all the images."""
+    """Write brightnesses as hex digits, two per pixel: every output holds all the images."""
     return [bytes(round(100 * v) for v in row).hex() for row in picture]
 
 
@@ -264,7 +264,7 @@ def mask_of(name: Mask, edge: Edge, cut_off: float, width: float) -> Tensor:
 
 
 def _in_space(x: Tensor, kernel: Tensor, flip: bool, border: str) -> Tensor:
-    """Return the filtered picture (32, 32), one sum a pixel."""
+    """Return the filtered image (32, 32), one sum per pixel."""
     before, after = (HALF - 1, HALF) if flip else (HALF, HALF - 1)
     weights = kernel.flip(0, 1) if flip else kernel
     mode = "circular" if border == "circular" else "constant"

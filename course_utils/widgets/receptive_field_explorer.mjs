@@ -174,7 +174,7 @@ function nearest(result, level) {
 
 const COLUMNS = [["k", "kernel"], ["s", "stride"], ["p", "padding"], ["d", "dilation"]];
 
-/** The table of layers; built anew only when layers come or go, so that the focus stays. */
+/** The table of layers; rebuilt only when layers come or go, so that the focus stays. */
 function layerTable({ onChange, onRemove, onPoint }) {
   const body = h("tbody");
   const heads = ["layer", ...COLUMNS.map(([, name]) => name), "output size", "jump", "field", "cells seen", ""];

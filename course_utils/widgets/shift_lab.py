@@ -201,7 +201,7 @@ def _errors(state: State, layer: Layer, score: Layer, x: Tensor) -> dict[str, An
 
 
 def picture_of(shape: str) -> Tensor:
-    """Return the picture (1, 1, 32, 32) with the named shape of `SHAPES` in its middle."""
+    """Return the image (1, 1, 32, 32) with the named shape of `SHAPES` at its centre."""
     spot = torch.tensor([[float(mark == "#") for mark in row] for row in SHAPES[shape]])
     return F.pad(spot.double(), ((SIZE - SPOT) // 2,) * 4)[None, None]
 

@@ -111,7 +111,7 @@ class SpuriousBackgroundDial(CourseWidget):
 
 
 def _decode(text: str) -> Tensor:
-    """Return the picture (3, 32, 32), uint8, whose bytes are given as base64."""
+    """Return the image (3, 32, 32), uint8, whose bytes are given as base64."""
     pixels = torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8)
     return pixels.view(SIZE, SIZE, 3).permute(2, 0, 1)
 

@@ -459,7 +459,7 @@ def test_what_is_too_large_is_refused_in_a_sentence():
         "your code returns a tensor of 12 MB: that is too much"
     )
     text = finding(lambda f: f(), lambda: "x" * 2**24)
-    assert text == "your code returns more than can be handed over"
+    assert text == "your code returns more than can be passed on"
     assert "ordinary tensor" in finding(lambda f: f(), lambda: torch.eye(2).to_sparse())
 
 

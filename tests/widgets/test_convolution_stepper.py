@@ -87,7 +87,7 @@ def test_worked_example_of_the_lectures() -> None:
     [
         ({"kernel": "Sobell"}, "kernel = 'Sobell' is unknown: choose from Identity"),
         ({"picture": [[1, 2], [3]]}, "not a rectangle of 1 to 12"),
-        ({"kernel": [[1] * 6] * 6}, "no rectangle of 1 to 5"),
+        ({"kernel": [[1] * 6] * 6}, "not a rectangle of 1 to 5"),
         (
             {"picture": [[1, float("inf")]]},
             r"picture\[0\]\[1\] = inf is out of range",

@@ -53,7 +53,7 @@ def num_parameters(layer: nn.Module) -> int:
 
 
 def test_reference_counts_what_torch_counts(states: list[dict[str, Any]]) -> None:
-    problems = {"share": 0, "fits": 0}
+    problems = {"divide": 0, "fits": 0}
     for state in states:
         result = ParameterCounter.reference(state)
         try:
@@ -62,7 +62,7 @@ def test_reference_counts_what_torch_counts(states: list[dict[str, Any]]) -> Non
             with FlopCounterMode(display=False) as flops:
                 output = conv(image)
         except (ValueError, RuntimeError):
-            problems["share" if "share" in result["problem"] else "fits"] += 1
+            problems["divide" if "divide" in result["problem"] else "fits"] += 1
             continue
         assert result["problem"] is None
         assert result["weight"] == list(conv.weight.shape)
