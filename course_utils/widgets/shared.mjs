@@ -262,7 +262,7 @@ const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowD
  *
  * draw({ rows, cols, cell, label, content, outline }) sets it: content(r, c) gives { text, rgb,
  * classes, edit } for a cell, and outline = { row, col, rows, cols, loose } frames a window (dashed if loose). Without `edit` the grid is an image named `label`. With it, each such cell
- * is a text box, reached by one Tab; the arrow keys go from box to box, and `edit` is the text
+ * is a text box, reached by one Tab; the arrow keys move between boxes, and `edit` is the text
  * that names the box. onEdit(r, c, value) hears of numbers typed, onPick(r, c) of clicks.
  */
 export function grid({ onEdit, onPick, className = "" } = {}) {
