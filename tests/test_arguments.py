@@ -71,7 +71,7 @@ def test_a_path_begins_at_home():
         ("flag", "no", (), "k = 'no' is neither True nor False: give one of them"),
         ("one_of", "c", (("a", "b"),), "k = 'c' is unknown: choose from a, b"),
         ("one_of", True, ((1, 2),), "k = True is unknown: choose from 1, 2"),
-        ("instance", 3, (str, "a name"), "k = 3 is no str: give a name"),
+        ("instance", 3, (str, "a name"), "k = 3 is not a str: give a name"),
         ("listed", 3, (), "k = 3 is not a list: give one"),
     ],
 )

@@ -148,7 +148,7 @@ def test_explains_what_is_set_and_what_is_not(setenv):
     assert "start Python with GLIBC_TUNABLES=glibc.malloc.hugetlb=1:" in memory
     setenv(recommended_environment())
     waiting, memory = explain_environment().values()
-    assert waiting.endswith("give their processor away soon: GOMP_SPINCOUNT says so.")
+    assert waiting.endswith("give up their processor soon: GOMP_SPINCOUNT says so.")
     assert memory.endswith("is kept for the next one: GLIBC_TUNABLES says so.")
     setenv({"OMP_WAIT_POLICY": "passive", "MALLOC_TRIM_THRESHOLD_": "1"})
     waiting, memory = explain_environment().values()

@@ -211,7 +211,7 @@ def test_build_refuses_a_name_that_is_none(name):
 
 @pytest.mark.parametrize("generator", [0, "seed", torch.manual_seed])
 def test_build_refuses_a_generator_that_is_none(generator):
-    assert "is no generator" in refusal(lambda: build("lenet5", generator=generator))
+    assert "is not a generator" in refusal(lambda: build("lenet5", generator=generator))
 
 
 @pytest.mark.parametrize("images", [None, 3, [[1.0]], np.zeros((1, 1, 28, 28)), "images"])
