@@ -197,7 +197,7 @@ def test_stages_in_the_wrong_order_are_not_enough():
 def test_a_model_that_stops_is_judged_by_what_it_did_before():
     net = Net()
     net.linear = nn.Linear(4, 5)
-    with pytest.raises(checks.CheckFailed, match=r"out of linear\. It stops with RuntimeError"):
+    with pytest.raises(checks.CheckFailed, match=r"after linear\. It stops with RuntimeError"):
         checks.require_stages(net, IMAGES, [CONV, LINEAR])
     with pytest.raises(RuntimeError, match=r"addmm|mat1"):
         checks.require_stages(net, IMAGES, [CONV])
@@ -256,8 +256,8 @@ def test_the_right_tensor_passes(answer):
 @pytest.mark.parametrize(
     ("answer", "finding"),
     [
-        (RIGHT.T, "where rows and columns are swapped"),
-        (RIGHT.flatten(), "where it is flattened"),
+        (RIGHT.T, "if rows and columns are swapped"),
+        (RIGHT.flatten(), "if it is flattened"),
         (RIGHT[:1], r"your output is \(1, 2\), expected \(2, 2\): is the padding missing\?"),
         (RIGHT + torch.eye(2), r"most at \(0, 0\): 2, expected 1"),
         (RIGHT * math.nan, "infinite or NaN"),
@@ -288,7 +288,7 @@ def test_a_tolerance_is_relative_too():
 
 
 def test_a_slip_of_another_precision_is_named_all_the_same():
-    with pytest.raises(checks.CheckFailed, match="where rows and columns are swapped"):
+    with pytest.raises(checks.CheckFailed, match="if rows and columns are swapped"):
         checks.require_tensor(RIGHT.T, RIGHT, {"rows and columns are swapped": RIGHT.T.double()})
 
 
