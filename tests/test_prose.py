@@ -1,7 +1,9 @@
 """The texts of the course keep to the guide "How we write": what a pattern can hold of it."""
 
+import io
 import re
-from collections.abc import Iterator
+import tokenize
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,14 @@ TEXTS = [
     *sorted(ROOT.glob("docs/*.md")),
     *(ROOT / name for name in ("README.md", "classroom/README.md", "classroom/workshop.md")),
 ]
+PACKAGE = ROOT / "course_utils"
+"""Its comments, docstrings and sentences are read too, and its widgets' JavaScript."""
+CODE = [
+    *sorted(file for file in PACKAGE.rglob("*.py") if "banks" not in file.parts),
+    *sorted(PACKAGE.rglob("*.mjs")),
+    PACKAGE / "records/experiments.toml",
+]
+STRINGS = {tokenize.COMMENT, tokenize.STRING, getattr(tokenize, "FSTRING_MIDDLE", -1)}
 PARTICIPLE = r"been|made|learned|learnt|changed|become|seen|had|got|taken|given|done|\w+ed"
 BANNED = {
     "image, where the field says image": re.compile(
@@ -58,6 +68,25 @@ BANNED = {
         re.IGNORECASE,
     ),
 }
+BANNED_IN_CODE = {
+    "image, where the field says image": re.compile(
+        r"(?:\b(?:an?|the|one|each|every|of|no|\d+|whole|test|training|padded|two) )"
+        r"pictures?\b(?=[ ,.;:)\"]|$)",
+        re.IGNORECASE,
+    ),
+    "a set, not a part": re.compile(r"\b(?:training|validation|test) part\b"),
+    "correctly classified": re.compile(r"\brightly\b|\b(?:names|named) correctly\b"),
+    "padding, not a rim": re.compile(r"\brims? of zeros\b", re.IGNORECASE),
+    "words of no native speaker, in code": re.compile(
+        r"\bby lot\b|\bby heart\b|\bcame out where\b|\bgoe?s? from (\w+) to \1\b"
+        r"|\bbegins? anew\b|\bturns? the order\b|\bmay change places, always\b"
+        r"|\bstripes that (?:lie|stand)\b|\bunder false names\b|\bwho sees whom\b"
+        r"|\bis judged by\b|\bimages behind one update\b|\bcannot be had\b"
+        r"|(?<!there )\bis no (?:map|tuple|list|path|chain|shape|image|number|variable)\b"
+        r"|\bone (?:a|an) (?:pixel|image|seed|layer|class|frequency|epoch)\b",
+        re.IGNORECASE,
+    ),
+}
 
 
 def paragraphs(text: str) -> Iterator[str]:
@@ -66,12 +95,19 @@ def paragraphs(text: str) -> Iterator[str]:
         yield " ".join(line.strip().removeprefix("#").strip() for line in part.split("\n"))
 
 
-def violations(text: str) -> list[str]:
+def sentences(code: str) -> Iterator[str]:
+    """Yield the comments and the strings of Python code, without code between backticks."""
+    for token in tokenize.generate_tokens(io.StringIO(code).readline):
+        if token.type in STRINGS:
+            yield re.sub(r"`[^`\n]*`", "``", token.string)
+
+
+def violations(text: str, banned: Mapping[str, re.Pattern[str]] = BANNED) -> list[str]:
     """Return what a text has of the banned patterns, each with the reason."""
     return [
         f"{reason}: {found[0][-120:]}"
         for part in paragraphs(text)
-        for reason, pattern in BANNED.items()
+        for reason, pattern in banned.items()
         for found in pattern.finditer(part)
     ]
 
@@ -79,6 +115,13 @@ def violations(text: str) -> list[str]:
 @pytest.mark.parametrize("file", TEXTS, ids=lambda file: str(file.relative_to(ROOT)))
 def test_texts_keep_to_the_guide(file):
     assert violations(file.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("file", CODE, ids=lambda file: str(file.relative_to(ROOT)))
+def test_code_keeps_to_the_guide(file):
+    text = file.read_text(encoding="utf-8")
+    prose = "\n\n".join(sentences(text) if file.suffix == ".py" else [text])
+    assert violations(prose, BANNED | BANNED_IN_CODE) == []
 
 
 @pytest.mark.parametrize(
@@ -115,3 +158,29 @@ def test_a_planted_phrase_is_found(planted):
 )
 def test_english_is_let_through(fine):
     assert violations(fine) == []
+
+
+@pytest.mark.parametrize(
+    "planted",
+    [
+        '"""Draw a picture beside its maps."""',
+        'text = "of 20 pictures"',
+        "# mean and deviation of the validation part",
+        'say(meter, "questions answered rightly")',
+        "padding: A rim of zeros on each side.",
+        "# The seed is drawn by lot.",
+        "fail(f'{value} is no number: give one')",
+        '"""Two hex digits, one a pixel."""',
+        'hint = "Tab goes from control to control"',
+    ],
+)
+def test_a_planted_phrase_is_found_in_code(planted):
+    assert len(violations(planted, BANNED_IN_CODE)) == 1
+
+
+@pytest.mark.parametrize(
+    "fine",
+    ["picture: A name in `PICTURES`.", "data = state['picture']", "There is no image in it."],
+)
+def test_code_is_let_through(fine):
+    assert violations(fine, BANNED_IN_CODE) == []

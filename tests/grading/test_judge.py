@@ -152,9 +152,9 @@ def test_checks_share_what_they_define_and_see_each_answer_as_it_is_then(court):
     opened = court(names, {"first": LIGHT, "second": "checks.award(1, check_small, double)"})
     assert opened.verdict("first")["points"] == 2
     names["double"] = lambda x: x
-    assert opened.verdict("second")["finding"] == "21 is not the number, which is 42"
+    assert opened.verdict("second")["finding"] == "21 is not the right number, which is 42"
     del names["double"]
-    assert "double is not there" in opened.verdict("first")["finding"]
+    assert "double is not defined" in opened.verdict("first")["finding"]
 
 
 def test_names_of_a_students_break_nothing(court):
