@@ -43,7 +43,7 @@ __all__ = [
 Size = int | tuple[int, int]
 Pair = tuple[int, int]
 PaddingName = Literal["same", "valid"]
-N = TypeVar("N", int, Pair, Size)  # pairs come out where pairs go in
+N = TypeVar("N", int, Pair, Size)  # pairs in, pairs out
 
 
 # --- Output size -----------------------------------------------------------------------------

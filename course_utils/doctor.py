@@ -143,7 +143,7 @@ def check_memory() -> Finding:
 
 
 def check_disk(folder: Path) -> Finding:
-    """Say whether notebooks can be saved in `folder` and a data set fits beside them."""
+    """Check whether notebooks can be saved in `folder` and a data set fits beside them."""
     free = shutil.disk_usage(folder).free / 1e9
     if not os.access(folder, os.W_OK):
         return Finding("disk", WARN, f"{folder} cannot be written to: copy the course elsewhere")

@@ -44,7 +44,7 @@ BANNED = {
         r"(?<!drawn )by lot\b|\brims? of zeros\b|\bby heart\b|what (?:is|gets) told\b"
         r"|\bcomes? out where\b|\bcannot be had\b|\b(?:written|made|solved|built) anew\b"
         r"|\bsame line again\b|\bthe commonest\b|\bthe gravest\b|\bcomes? to no end\b"
-        r"|\bis no (?:notebook|folder|id|table|plain file|UTF-8)\b|\"{3}Say whether\b"
+        r"|(?<!there )\bis no (?:notebook|folder|id|table|plain file|UTF-8)\b|\"{3}Say whether\b"
         r"|\bone (?:a|an) (?:core|student|turn|learner|class)\b|\bread all the same\b"
         r"|\bfor a person's eye\b|\bof its own accord\b|\brightly\b|\bis to turn\b",
         re.IGNORECASE,

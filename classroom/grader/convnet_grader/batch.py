@@ -165,7 +165,7 @@ def only_batch(out: Path) -> Iterator[None]:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            kept = "what is graded is kept; free some space and run the same line again"
+            kept = "what is graded is kept; free some space and run the same command again"
             raise ValueError(f"the disk of {out} is full: {kept}") from error
 
 
