@@ -34,7 +34,7 @@ sandbox.require_sandbox(sys.argv[1])
 
 
 def hold(folder: Path, megabytes: int) -> bool:
-    """Give this process and all that it starts a folder of a limited size; return whether it worked.
+    """Give this process, and all it starts, a folder of limited size; return whether it worked.
 
     The folder is then empty, and in memory; other processes see it as it was. It works only in a
     process with a single thread.
