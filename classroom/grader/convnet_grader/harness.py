@@ -31,8 +31,9 @@ WATCHED = (
 CHANGING = {
     "builtins.input", "builtins.get_ipython", "builtins.display", "builtins.execfile",
     "builtins.runfile", "IPython.core.interactiveshell.InteractiveShell._instance",
+    "torch.Storage",
 }  # fmt: skip
-"""What IPython itself replaces while a notebook runs."""
+"""What IPython itself replaces while a notebook runs, and torch where its type is set for all."""
 ASKED = "asks the quiz for its own answers"
 EVENTS = {
     "sys.setprofile": "sets a profile function",
@@ -89,20 +90,25 @@ def _answering(names: dict[str, Any], spaces: dict[str, dict[str, Any]], noted: 
     bodies = _bodies(before)
     checks = vars(sys.modules.get("course_utils.checks") or sys)
 
-    def begin(request: dict[str, Any]) -> str:
+    def remarks() -> str:
         found = [*_restored(before), *_rewritten(bodies), *noted]
         noted.clear()
+        return json.dumps({"value": None, "remarks": found})
+
+    def begin(request: dict[str, Any]) -> str:
+        found = remarks()
         answerer.gatherers = checks | spaces.get(request["cell"], {})
         if "torch" in sys.modules:
             sys.modules["torch"].manual_seed(request["seed"])
-        return json.dumps({"value": None, "remarks": found})
+        return found
 
     def answer(text: str) -> str:
         request = json.loads(text)
         if request["do"] == "begin":
             return begin(request)
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-            return answerer.answer(text)
+            reply = answerer.answer(text)
+        return remarks() if request["do"] == "put" else reply  # the end of a check
 
     return answer
 
