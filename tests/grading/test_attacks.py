@@ -275,7 +275,7 @@ BESIDES = {
 }
 TRICKS |= {name: (None, remark) for name, (_, remark) in BESIDES.items()}
 HONEST = "import random\nimport torch.nn.functional as F\ntorch.manual_seed(0)\nabs = abs"
-HONEST += "\ntorch.set_default_dtype(torch.float64)\ntorch.set_default_dtype(torch.float32)"
+HONEST += "\ntorch.set_default_dtype(torch.float64)"
 
 CHECKS = (("wider", WIDER_CHECK, 1), ("twice", TWICE_CHECK, 2), ("slide", SLIDE_CHECK, 1))
 
