@@ -12,10 +12,11 @@ A check gets plain data and handles, whatever process the learner's code runs in
 """
 
 import builtins
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from math import isclose, prod
+from pathlib import Path
 from types import FunctionType
 from typing import Any, NamedTuple
 
@@ -364,9 +365,27 @@ def require_own_layers(model: Any) -> None:
 
 @beside
 def _kinds(model: nn.Module) -> list[tuple[str, str]]:
-    """Return name and module of each class in a model, and of those they are derived from."""
-    kinds = (kind for module in nn.Module.modules(model) for kind in type(module).__mro__)
-    return list(dict.fromkeys((kind.__name__, kind.__module__) for kind in kinds))
+    """Return name and place of each class in a model, and of those they are derived from."""
+    origins = (origin for module in nn.Module.modules(model) for origin in _origins(module))
+    return list(dict.fromkeys(origins))
+
+
+def _origins(module: nn.Module) -> Iterator[tuple[str, str]]:
+    """Yield name and place of a module's classes; of a scripted one, of what was scripted."""
+    if isinstance(module, torch.jit.ScriptModule):
+        place = module._c._type().qualified_name().removeprefix("__torch__.")
+        yield module.original_name, place.split(".___torch_mangle")[0]
+    for kind in type(module).__mro__:
+        yield kind.__name__, _place(kind)
+
+
+def _place(kind: type) -> str:
+    """Return where a class was written: its code says so, whatever it was renamed to."""
+    if kind.__module__.startswith(BORROWED_FROM):
+        return kind.__module__
+    codes = (getattr(vars(kind).get(name), "__code__", None) for name in ("forward", "__init__"))
+    folders = {part for code in codes if code for part in Path(code.co_filename).parts}
+    return next((name for name in BORROWED_FROM if name in folders), kind.__module__)
 
 
 @beside

@@ -231,6 +231,21 @@ def test_borrowed_layers_are_found_inside_and_under_other_names():
     checks.require_own_layers(Net())
 
 
+def test_what_is_borrowed_is_known_by_its_code(monkeypatch):
+    """Anybody can change the name of a class's module; nor is scripting a way out."""
+    from course_utils.models.lenet import LeNet5
+
+    class Mine(nn.Module):
+        forward = LeNet5.forward
+
+    with pytest.warns(FutureWarning):
+        scripted = torch.jit.script(LeNet5())
+    monkeypatch.setattr(LeNet5, "__module__", "__main__")
+    for model in (scripted, LeNet5(), Mine()):
+        with pytest.raises(checks.CheckFailed, match="is borrowed from course_utils"):
+            checks.require_own_layers(model)
+
+
 def test_uneven_batches_are_the_same_each_time_and_count_their_pictures():
     first, second = (checks.uneven_batches((5, 2), num_classes=3) for _ in range(2))
     assert [len(images) for images, _ in first] == [5, 2]

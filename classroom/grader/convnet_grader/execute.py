@@ -200,8 +200,8 @@ class SandboxedExecute(Execute):
         """Have the judge examine a test cell, and write its verdict where nbgrader reads it."""
         name = name_of(cell, None)
         begin = {"do": "begin", "cell": name, "seed": self._draw}
-        reply = json.loads(await self._answered(json.dumps(begin), name, self.timeout))
-        self._notes += [f"{str(each)[:200]}, before {name}" for each in reply.get("remarks", [])]
+        reply = await self._answered(json.dumps(begin), name, self.timeout)
+        self._note_remarks(reply, "before", name)
         try:
             verdict = await self._verdict(cell, name)
         except JudgeLost as error:
@@ -212,8 +212,14 @@ class SandboxedExecute(Execute):
         if OLD_CHECK in verdict.get("finding", ""):
             self._notes.append(f"met a check of an older release: {OLD_CHECK}, in {name}")
         flags = {"do": "put", "values": verdict.get("flags", {})}
-        await self._answered(json.dumps(flags), name, self.timeout)
+        reply = await self._answered(json.dumps(flags), name, self.timeout)
+        self._note_remarks(reply, "in", name)
         return cell
+
+    def _note_remarks(self, reply: str, when: str, name: str) -> None:
+        """Note what the harness says of the time before a check, or of the check itself."""
+        remarks = json.loads(reply).get("remarks", [])
+        self._notes += [f"{str(each)[:200]}, {when} {name}" for each in remarks]
 
     async def _verdict(self, cell: NotebookNode, name: str) -> dict[str, Any]:
         """Return what the judge finds; pass its questions to the kernel, and the answers back.

@@ -26,9 +26,16 @@ SUSPICIOUS = {
     ),
     r"\bsys\.(modules|meta_path|path_hooks)\b|\bimportlib\b|\brunpy\b|\b(__)?builtins(__)?\b|"
     r"\b__import__\b": "how modules are loaded",
+    r"\btorch\._C\b|\bDisableTorchFunction|_(dis|en)able_profiler\b": (
+        "what sees torch's operators run"
+    ),
+    r"\bcourse_utils\.models\b|\btorchvision\.models\b|\bfrom course_utils import .*\bmodels\b|"
+    r"\bfrom torchvision import .*\bmodels\b": "ready-made models",
     r"\bgradebook\b": "the gradebook",
     r"\bsocket\b|\burllib\b|\brequests\b": "the network",
-    r"\bsubprocess\b|\bos\.(system|fork|exec\w*)\b|\bctypes\b": "other programs",
+    r"\bsubprocess\b|\bmultiprocessing\b|\bProcessPool|\bos\.(system|fork|exec\w*)\b|\bctypes\b": (
+        "other programs"
+    ),
     r"\bos\._exit\b": "how to end Python",
 }
 """What no answer needs to mention; a full score that does is worth a look."""
