@@ -1,7 +1,7 @@
-"""What the builder writes around the answers of an exercise, so that no source repeats it.
+"""What the builder adds around the answers of an exercise, so that no source repeats it.
 
 `# %% quiz="toeplitz_shape"` is the answer cell of a question of the exercise's bank. The builder
-puts the cell that asks before it, and the cell that checks the answer, for one point, behind it.
+puts the cell that asks before it, and the cell that checks the answer, for one point, after it.
 """
 
 from collections.abc import Iterator
@@ -26,7 +26,7 @@ def scaffolded(cells: list[NotebookNode], slug: str) -> Iterator[NotebookNode]:
 
     Args:
         cells: As the source has them.
-        slug: Of the exercise, such as `03_convolution`.
+        slug: The exercise's name, such as `03_convolution`.
 
     Raises:
         ValueError: A cell answers a question that the exercise's bank does not have.

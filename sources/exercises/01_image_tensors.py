@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercise 01: from photos to a batch
 #
-# **You practise** turning what a file holds into what a network reads: order of the axes, type,
-# scale, normalisation.
+# **You practise** turning what a file holds into what a network reads: the order of the axes, the
+# type, the scale, the normalisation.
 #
 # **Minutes:** 35 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 01
 #
@@ -15,11 +15,11 @@
 # | In your own words | 2 | a person |
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
-# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
 #
-# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
-# `solutions/`.
+# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
+# notebook of the same name in `solutions/`.
 
 # %% readonly="setup"
 import torch
@@ -28,8 +28,8 @@ from course_utils import checks, data, quiz
 from course_utils.plots import plot_images, show
 
 # %% [markdown]
-# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
-# have the same. On your own, leave it empty.
+# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
+# people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -37,7 +37,7 @@ student_id = ""
 # %% [markdown]
 # ## Pop quiz
 #
-# The check under a question looks at the form of your answer only. Make up your mind first.
+# The check under a question looks only at the form of your answer, not at whether it is right.
 
 # %% [markdown]
 # ### Question 1
@@ -100,14 +100,14 @@ def _compare(to_batch, photos):
     stacked = torch.stack(photos)
     right = stacked.movedim(-1, 1) / 255
     slips = {
-        "the bytes are not divided by 255": right * 255,
-        "they are divided by 256: white would not become 1": right * 255 / 256,
-        "each number is divided by the largest one there is": right / right.max(),
-        "reshape broke the lines anew instead of moving the axis": stacked.reshape(right.shape)
+        "you do not divide the bytes by 255": right * 255,
+        "you divide by 256: white does not become 1": right * 255 / 256,
+        "you divide by the largest number there is, not by 255": right / right.max(),
+        "you reshape, which cuts the rows anew: move the axis": stacked.reshape(right.shape)
         / 255,
-        "height and width are swapped": right.transpose(2, 3),
-        "the channels stand last": stacked / 255,
-        "the channels are in the order blue, green, red": right.flip(1),
+        "you swap height and width": right.transpose(2, 3),
+        "you leave the channels last": stacked / 255,
+        "you reverse the channels to blue, green, red": right.flip(1),
     }
     answer = to_batch([photo.clone() for photo in photos])
     checks.require_tensor(answer, right, slips, hint=_HINT)
@@ -133,7 +133,7 @@ def check_answer(to_batch):
         (5, 7, 3),
         (4, 4, 3),
         (3, 3, 3),
-    ]:  # the last ones give no error for a mixed-up axis
+    ]:  # the last one raises no error for a mixed-up axis
         photos = [torch.randint(256, shape, generator=generator).byte() for _ in range(4)]
         _compare(to_batch, photos)
 
@@ -145,8 +145,8 @@ checks.award(4, check_answer, to_batch)
 # ## Task 2: normalisation
 #
 # Complete both functions. The first measures the mean and the standard deviation of each channel,
-# over all pictures and all pixels; the standard deviation is the root of the *mean* squared
-# deviation. The second uses such numbers to normalise any pictures.
+# over all images and all pixels; the standard deviation is the square root of the *mean* squared
+# deviation. The second normalises images with such numbers.
 
 
 # %% task="normalise"
@@ -160,7 +160,7 @@ def channel_statistics(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor
 
 
 def normalise(images: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
-    """Shift each channel of images (N, C, H, W) by its mean (C,), divide by its std (C,)."""
+    """Subtract the mean (C,) of each channel from images (N, C, H, W), divide by std (C,)."""
     ### BEGIN SOLUTION
     return (images - mean[:, None, None]) / std[:, None, None]  # (C, 1, 1): the same at each pixel
     ### END SOLUTION
@@ -181,19 +181,19 @@ def _compare(channel_statistics, images):
     checks.require(is_pair, "return two tensors: the means and the standard deviations")
     mean, std = images.mean(axes), images.std(axes, correction=0)
     slips = {
-        "all channels are thrown together": images.mean().reshape(1).expand(len(mean)),
-        "each picture is averaged, not each channel": images.mean((1, 2, 3)),
-        "only the first picture is looked at": images[0].mean((1, 2)),
+        "you put all channels together": images.mean().reshape(1).expand(len(mean)),
+        "you average each image, not each channel": images.mean((1, 2, 3)),
+        "you look only at the first image": images[0].mean((1, 2)),
     }
     checks.require_tensor(answer[0], mean, slips, hint="one mean for each channel")
     slips = {
-        "the sum is divided by one less than the number of numbers": images.std(axes),
-        "the root is forgotten: that is the variance": images.var(axes, correction=0),
-        "the mean absolute deviation is taken": (images - mean[:, None, None]).abs().mean(axes),
-        "the deviations of the pictures are averaged": images.std((2, 3), correction=0).mean(0),
-        "all channels are thrown together": images.std(correction=0).reshape(1).expand(len(std)),
+        "you divide the sum by one less than the number of pixels": images.std(axes),
+        "you forget the square root: that is the variance": images.var(axes, correction=0),
+        "you take the mean absolute deviation": (images - mean[:, None, None]).abs().mean(axes),
+        "you average the images' standard deviations": images.std((2, 3), correction=0).mean(0),
+        "you put all channels together": images.std(correction=0).reshape(1).expand(len(std)),
     }
-    checks.require_tensor(answer[1], std, slips, hint="one deviation for each channel")
+    checks.require_tensor(answer[1], std, slips, hint="one standard deviation for each channel")
 
 
 def check_small(channel_statistics):
@@ -224,14 +224,14 @@ def _compare(normalise, images, mean, std):
     column, row = mean[:, None, None], std[:, None, None]
     right = (images - column) / row
     slips = {
-        "the mean is not taken off": images / row,
-        "it is not divided by the standard deviation": images - column,
-        "it is divided by the root of the deviation": (images - column) / row.sqrt(),
-        "it is divided before the mean is taken off": images / row - column,
-        "it is multiplied, not divided: that is the way back": images * row + column,
+        "you do not subtract the mean": images / row,
+        "you do not divide by the standard deviation": images - column,
+        "you divide by the square root of the standard deviation": (images - column) / row.sqrt(),
+        "you divide before you subtract the mean": images / row - column,
+        "you multiply and add: that is the way back": images * row + column,
     }
     if images.shape[1] == images.shape[-1]:
-        slips["the numbers run along the pixels of a row, not along the channels"] = (
+        slips["your numbers run along the pixels of a row, not along the channels"] = (
             images - mean
         ) / std
     answer = normalise(images.clone(), mean.clone(), std.clone())
@@ -263,13 +263,13 @@ checks.award(2, check_answer, normalise)
 # %% [markdown]
 # ## Task 3: luminance
 #
-# Complete the function: grey pictures as the eye weighs the colours, $Y = 0.299\,R + 0.587\,G +
-# 0.114\,B$. Keep the axis of the channels, with one channel in it.
+# Complete the function: it turns images to grey and weights the colours as the eye does, $Y =
+# 0.299\,R + 0.587\,G + 0.114\,B$. Keep the channel axis, with one channel in it.
 
 
 # %% task="luminance"
 def luminance(images: torch.Tensor) -> torch.Tensor:
-    """Turn images (N, 3, H, W), red first, into grey pictures (N, 1, H, W)."""
+    """Turn images (N, 3, H, W), red first, into grey images (N, 1, H, W)."""
     ### BEGIN SOLUTION
     weights = torch.tensor([0.299, 0.587, 0.114])
     return torch.einsum("c,nchw->nhw", weights, images)[:, None]
@@ -286,11 +286,11 @@ def _compare(luminance, images):
     red, green, blue = images.split(1, dim=1)
     right = 0.299 * red + 0.587 * green + 0.114 * blue
     slips = {
-        "all colours weigh the same": images.mean(1, keepdim=True),
-        "the colours are taken as blue, green, red": 0.299 * blue + 0.587 * green + 0.114 * red,
-        "the axis of the channels is gone": right[:, 0],
-        "the sum is divided by 3, though the weights add up to 1": right / 3,
-        "three channels are kept": right.expand(-1, 3, -1, -1),
+        "you weight all colours alike": images.mean(1, keepdim=True),
+        "you take the colours as blue, green, red": 0.299 * blue + 0.587 * green + 0.114 * red,
+        "you drop the channel axis": right[:, 0],
+        "you divide the sum by 3, though the weights add up to 1": right / 3,
+        "you keep three channels": right.expand(-1, 3, -1, -1),
     }
     answer = luminance(images.clone())
     checks.require_tensor(answer, right, slips, hint="one channel is left", tolerance=1e-4)
@@ -316,7 +316,7 @@ checks.award(2, check_answer, luminance)
 # %% [markdown]
 # ## What it is good for
 #
-# Your functions on four coloured pictures of our own, and back to something a person can look at.
+# Here are your functions on four colour images from the course's own data set.
 
 # %%
 if batch_is_right and luminance_is_right:
@@ -327,30 +327,30 @@ if batch_is_right and luminance_is_right:
     images = to_batch(photos)
     show(
         plot_images([*images, *luminance(images)], num_columns=4, size=1.3),
-        "Four coloured pictures of simple shapes, and below them the same four in grey",
+        "Four colour images of simple shapes, and below them the same four in grey",
     )
 else:
-    print("Pictures appear here once tasks 1 and 3 are done.")
+    print("Images appear here once tasks 1 and 3 are done.")
 
 # %% [markdown]
 # ## In your own words
 #
-# A friend normalises every *test* picture by its own mean and standard deviation, "because that is
-# more exact". **(a)** What does the network lose by that? **(b)** Which numbers should be used for
-# test pictures, and why not those of the test part? Three to five sentences, 2 points, read by a
+# A friend normalises every *test* image by its own mean and standard deviation, "because that is
+# more exact". **(a)** What does the network lose by that? **(b)** Which numbers should you use for
+# test images, and why not those of the test set? Three to five sentences, 2 points, read by a
 # person.
 
 # %% [markdown] written="own_mean" points=2
-# **A model answer.** A dark picture and a bright one look the same after each was normalised by
-# itself: how bright and how rich in contrast a picture is can no longer be seen, though it may tell
-# the classes apart. And the network was trained on pictures that were normalised with fixed numbers,
-# so it now gets inputs of another kind than it has learned from. The mean and deviation of the
-# *training* part belong to the model, like its weights, and are used for every picture. Numbers
-# measured on the test part would let it have a say in the model; it should only judge it.
+# **A model answer.** A dark image and a bright one look the same once each is normalised by itself:
+# brightness and contrast are lost, though they may tell the classes apart. And the network was
+# trained on images that were normalised with fixed numbers, so it now gets inputs unlike those it
+# learned from. The mean and standard deviation of the *training* set belong to the model, like its
+# weights, and are used for every image. Numbers measured on the test set would let it have a say in
+# the model; it should only judge it.
 #
 # **Marking scheme.**
 #
-# - (a) 1 point: overall brightness or contrast is lost, or inputs differ from those of training. Half
-#   a point for "it gives other numbers" without saying what is lost.
-# - (b) 1 point: those of the training part, because the test part must not influence the model (or
-#   because in use there is one picture at a time). Half a point without a reason.
+# - (a) 1 point: overall brightness or contrast is lost, or inputs differ from those of training.
+#   Half a point for "it gives other numbers" without saying what is lost.
+# - (b) 1 point: those of the training set, because the test set must not influence the model (or
+#   because in use there is one image at a time). Half a point without a reason.

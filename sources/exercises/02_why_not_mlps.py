@@ -15,11 +15,11 @@
 # | In your own words | 2 | a person |
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
-# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
 #
-# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
-# `solutions/`.
+# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
+# notebook of the same name in `solutions/`.
 
 # %% readonly="setup"
 from itertools import pairwise
@@ -30,8 +30,8 @@ from course_utils import checks, data, quiz
 from course_utils.plots import plot_images, show
 
 # %% [markdown]
-# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
-# have the same. On your own, leave it empty.
+# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
+# people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -39,7 +39,7 @@ student_id = ""
 # %% [markdown]
 # ## Pop quiz
 #
-# The check under a question looks at the form of your answer only. Make up your mind first.
+# The check under a question looks only at the form of your answer, not at whether it is right.
 
 # %% [markdown]
 # ### Question 1
@@ -49,7 +49,7 @@ first_layer = None  # a whole number
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/02_why_not_mlps", "first_layer", student_id)
 size, units = numbers["size"], numbers["units"]
-first_layer = (3 * size * size + 1) * units  # a weight for each number of the picture, and a bias
+first_layer = (3 * size * size + 1) * units  # a weight for each number of the image, and a bias
 ### END SOLUTION
 
 # %% [markdown]
@@ -77,8 +77,8 @@ training_memory = 3 * size * size * units * 4 * 4  # four floats of four bytes f
 # %% [markdown]
 # ## Task 1: the parameters of an MLP
 #
-# Complete the function. The list says how many numbers go into the first layer, how many come out of
-# each layer, and so on: `[3072, 256, 10]` has two layers. Each layer has biases.
+# Complete the function. The list says how many numbers go into the first layer, and then how many
+# come out of each layer: `[3072, 256, 10]` has two layers. Each layer has biases.
 
 
 # %% task="num_parameters"
@@ -95,12 +95,12 @@ from course_utils import checks
 
 def check_small(mlp_parameters):
     slips = {
-        "the biases are forgotten": 50,
-        "there is a bias for each number that goes in": 63,
-        "the first layer's biases are forgotten": 52,
-        "the last layer's biases are forgotten": 55,
-        "only the first layer is counted": 45,
-        "the numbers are added, not multiplied": 17,
+        "you forget the biases": 50,
+        "you count a bias for each number that goes in": 63,
+        "you forget the first layer's biases": 52,
+        "you forget the last layer's biases": 55,
+        "you count only the first layer": 45,
+        "you add the sizes instead of multiplying them": 17,
     }
     checks.require_number(mlp_parameters([8, 5, 2]), 57, slips)
 
@@ -119,7 +119,7 @@ def check_answer(mlp_parameters):
         layers = [nn.Linear(*pair, device="meta") for pair in pairwise(sizes)]
         right = sum(p.numel() for layer in layers for p in layer.parameters())
         weights = sum(layer.weight.numel() for layer in layers)
-        slips = {"the biases are forgotten": weights}
+        slips = {"you forget the biases": weights}
         checks.require_number(mlp_parameters(list(sizes)), right, slips)
 
 
@@ -130,8 +130,8 @@ checks.award(2, check_answer, mlp_parameters)
 # ## Task 2: shuffle, and back
 #
 # Complete both functions. `order` is a permutation of the `H * W` pixels: pixel `i` of the shuffled
-# picture is pixel `order[i]` of the tidy one, counted row by row. Every picture and every channel
-# is put into the *same* order. The second function undoes the first.
+# image is pixel `order[i]` of the original, counted row by row. Every image and every channel is
+# put into the *same* order. The second function undoes the first.
 
 
 # %% task="shuffle"
@@ -159,21 +159,21 @@ def _compare(shuffle_pixels, unshuffle_pixels, images, order):
     flat = images.flatten(2)
     right, back = flat[:, :, order].view_as(images), flat[:, :, order.argsort()].view_as(images)
     slips = {
-        "the shuffle goes the wrong way: pixel order[i] becomes pixel i": back,
-        "nothing is shuffled": images,
-        "columns are counted first, then rows": images.transpose(2, 3)
+        "you shuffle the wrong way: pixel i goes to place order[i]": back,
+        "you do not shuffle at all": images,
+        "you count column by column, not row by row": images.transpose(2, 3)
         .flatten(2)[:, :, order]
         .view_as(images),
     }
     answer = shuffle_pixels(images.clone(), order.clone())
-    checks.require_tensor(answer, right, slips, hint="the shape stays")
+    checks.require_tensor(answer, right, slips, hint="the shape stays the same")
     restored = unshuffle_pixels(right.clone(), order.clone())
     slips = {
-        "it is shuffled once more, not back": right.flatten(2)[:, :, order].view_as(images),
-        "nothing is done": right,
-        "the order is read backwards": right.flatten(2)[:, :, order.flip(0)].view_as(images),
+        "you shuffle once more, not back": right.flatten(2)[:, :, order].view_as(images),
+        "you return the shuffled images as they are": right,
+        "you read the order backwards": right.flatten(2)[:, :, order.flip(0)].view_as(images),
     }
-    checks.require_tensor(restored, images, slips, hint="the shape stays")
+    checks.require_tensor(restored, images, slips, hint="the shape stays the same")
 
 
 def check_small(shuffle_pixels, unshuffle_pixels):
@@ -201,14 +201,14 @@ checks.award(4, check_answer, shuffle_pixels, unshuffle_pixels)
 # %% [markdown]
 # ## Task 3: the twin
 #
-# An MLP cannot notice the shuffle: to any first layer there is a *twin* that gives the same numbers
-# on shuffled pictures. Complete the function: given the weights of a first layer that reads
-# flattened pictures of `C` channels, return the weights of its twin.
+# An MLP cannot notice the shuffle: every first layer has a *twin* that gives the same numbers on
+# shuffled images. Complete the function: given the weights of a first layer that reads flattened
+# images of `C` channels, return the weights of its twin.
 
 
 # %% task="twin"
 def twin_weight(weight: torch.Tensor, order: torch.Tensor, num_channels: int) -> torch.Tensor:
-    """Return weights (units, C * H * W) that do on shuffled pictures what `weight` does on tidy ones."""
+    """Return weights (units, C * H * W) that do to shuffled images what `weight` does to others."""
     ### BEGIN SOLUTION
     by_channel = weight.unflatten(1, (num_channels, len(order)))  # (units, C, H * W)
     return by_channel[:, :, order].flatten(1)  # each weight moves along with its pixel
@@ -229,9 +229,9 @@ def _compare(twin_weight, units, channels, height, width, seed):
     answer = twin_weight(weight.clone(), order.clone(), channels)
     by_channel = weight.unflatten(1, (channels, height * width))
     slips = {
-        "the weights stay where they are": weight,
-        "the weights move the wrong way": by_channel[:, :, order.argsort()].flatten(1),
-        "the columns are put into the order as if there were one channel": torch.cat(
+        "you leave the weights where they are": weight,
+        "you move the weights the wrong way": by_channel[:, :, order.argsort()].flatten(1),
+        "you reorder the columns as if there were one channel": torch.cat(
             [weight[:, order], weight[:, height * width :]], 1
         ),
     }
@@ -264,7 +264,7 @@ checks.award(4, check_answer, twin_weight)
 # %% [markdown]
 # ## What it is good for
 #
-# Shuffled, no person can tell the pictures apart; to the MLP nothing has changed.
+# Once they are shuffled, no person can tell the images apart; for the MLP nothing has changed.
 
 # %%
 if shuffle_is_right and twin_is_right:
@@ -282,27 +282,27 @@ if shuffle_is_right and twin_is_right:
     twin = mixed.flatten(1) @ twin_weight(weight, order, 3).T
     print(f"largest difference between the twins: {(tidy - twin).abs().max():.3f}")
 else:
-    print("Pictures appear here once tasks 2 and 3 are done.")
+    print("Images appear here once tasks 2 and 3 are done.")
 
 # %% [markdown]
 # ## In your own words
 #
-# On shuffled pictures the MLP of the lesson does better than the convnet, on tidy ones worse.
-# **(a)** Explain both with one idea. **(b)** Name a kind of data, other than shuffled pictures, for
-# which you would not take a convnet, and say which of its assumptions fails. Four to six sentences,
+# On shuffled images the MLP of the lesson does better than the convnet, on the original ones worse.
+# **(a)** Explain both with one idea. **(b)** Name a kind of data, other than shuffled images, for
+# which you would not use a convnet, and say which of its assumptions fails. Four to six sentences,
 # 2 points, read by a person.
 
 # %% [markdown] written="prejudice" points=2
 # **A model answer.** A convnet starts from an assumption, an inductive bias: neighbours belong
-# together, and a pattern means the same wherever it is. In tidy pictures that is true, so the
-# convnet need not learn it from examples and gets further with the same number of pictures. After
-# the shuffle neighbours have nothing to do with each other; the assumption is false and only takes
-# possibilities away, while the MLP, which assumed nothing, loses nothing. A table of a patient's
-# blood values is such data: the order of the columns is arbitrary (locality fails), and a high value
-# in one column does not mean what it means in another (sharing fails).
+# together, and a pattern means the same wherever it is. In ordinary images that is true, so the
+# convnet need not learn it from examples and gets further with the same number of images. After
+# the shuffle neighbours have nothing to do with each other; the assumption is false and only rules
+# things out, while the MLP, which assumed nothing, loses nothing. A table of a patient's blood
+# values is such data: the order of the columns is arbitrary (locality fails), and a high value in
+# one column does not mean what it means in another (sharing fails).
 #
 # **Marking scheme.**
 #
-# - (a) 1 point: an assumption (locality, sharing, inductive bias) that holds in one case and fails in
-#   the other. Half a point if only one of the two cases is explained.
-# - (b) 1 point: fitting data *and* the assumption that fails. Half a point for data alone.
+# - (a) 1 point: an assumption (locality, sharing, inductive bias) that holds in one case and fails
+#   in the other. Half a point if only one of the two cases is explained.
+# - (b) 1 point: suitable data *and* the assumption that fails. Half a point for the data alone.

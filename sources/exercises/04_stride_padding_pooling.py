@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercise 04: sizes, pooling and receptive fields
 #
-# **You practise** saying what size comes out before you run it, writing a pooling layer, and
-# working out how far one output sees.
+# **You practise** predicting the size of an output, writing a pooling layer, and working out how
+# far one output sees.
 #
 # **Minutes:** 40 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 04
 #
@@ -15,11 +15,11 @@
 # | In your own words | 2 | a person |
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
-# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
 #
-# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
-# `solutions/`.
+# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
+# notebook of the same name in `solutions/`.
 
 # %% readonly="setup"
 import torch
@@ -27,8 +27,8 @@ import torch
 from course_utils import checks, quiz
 
 # %% [markdown]
-# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
-# have the same. On your own, leave it empty.
+# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
+# people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -36,7 +36,7 @@ student_id = ""
 # %% [markdown]
 # ## Pop quiz
 #
-# The check under a question looks at the form of your answer only. Make up your mind first.
+# The check under a question looks only at the form of your answer, not at whether it is right.
 
 # %% [markdown]
 # ### Question 1
@@ -68,15 +68,15 @@ field = None  # pixels
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/04_stride_padding_pooling", "field", student_id)
 a, b, s = (numbers[letter] for letter in "abs")
-field = 1 + (a - 1) + s * (b - 1)  # the second kernel's steps are s pixels apart
+field = 1 + (a - 1) + s * (b - 1)  # the second kernel's inputs are s pixels apart
 ### END SOLUTION
 
 # %% [markdown]
 # ## Task 1: the output formula
 #
-# Complete the function: how many places a window of `k` has on `n` pixels, with stride `s` and `p`
-# rows of padding *on each side*. Where the window is larger than the padded picture there is no
-# place for it: raise a `ValueError`.
+# Complete the function: at how many positions does a window of `k` fit on `n` pixels, with stride
+# `s` and `p` pixels of padding *on each side*? If the window is larger than the padded image, it
+# does not fit at all: raise a `ValueError`.
 
 
 # %% task="output_size"
@@ -94,7 +94,7 @@ from course_utils import checks
 
 
 def _refuses(output_size, *arguments):
-    """Say whether these arguments are answered by a ValueError."""
+    """Return whether these arguments raise a ValueError."""
     try:
         output_size(*arguments)
     except ValueError:
@@ -104,14 +104,14 @@ def _refuses(output_size, *arguments):
 
 def check_small(output_size):
     slips = {
-        "the division is rounded up": 13,
-        "the padding is added on one side only": 10,
-        "the padding is left out": 8,
-        "the steps are counted, not the places": 11,
-        "the stride is left out": 24,
+        "you round the division up": 13,
+        "you add the padding on one side only": 10,
+        "you leave out the padding": 8,
+        "you count the steps, not the positions": 11,
+        "you leave out the stride": 24,
     }
     answer = output_size(20, 5, 2, 4)
-    checks.require(answer is None or answer != 12.5, "12.5 is no number of places: take the floor")
+    checks.require(answer is None or answer != 12.5, "12.5 is not a whole number: take the floor")
     checks.require_number(answer, 12, slips)
 
 
@@ -129,10 +129,12 @@ def check_answer(output_size):
         layer = torch.nn.Conv1d(1, 1, k, stride=s, padding=p, device="meta")
         right = layer(torch.empty(1, 1, n, device="meta")).shape[-1]
         checks.require_number(output_size(n, k, s, p), right)
-    checks.require_number(output_size(9, 3), 7)  # stride 1, no padding, where nothing is said
-    checks.require(_refuses(output_size, 4, 5), "a window of 5 on 4 pixels is not refused")
-    checks.require(_refuses(output_size, 4, 7, 2, 1), "a window of 7 on 4 + 2 pixels is not refused")
-    checks.require(not _refuses(output_size, 4, 6, 2, 1), "a window of 6 fits on 4 + 2 pixels, once")
+    checks.require_number(output_size(9, 3), 7)  # stride 1 and no padding by default
+    checks.require(_refuses(output_size, 4, 5), "a window of 5 on 4 pixels must raise a ValueError")
+    checks.require(
+        _refuses(output_size, 4, 7, 2, 1), "a window of 7 on 4 + 2 pixels must raise a ValueError"
+    )
+    checks.require(not _refuses(output_size, 4, 6, 2, 1), "a window of 6 fits once on 4 + 2 pixels")
 
 
 checks.award(3, check_answer, output_size)
@@ -141,8 +143,9 @@ checks.award(3, check_answer, output_size)
 # %% [markdown]
 # ## Task 2: write max pooling
 #
-# Complete the function for a batch of maps: windows of `k` by `k`, `s` pixels apart, no padding.
-# What does not fill a window at the right or the bottom is left out. Do not use torch's own pooling.
+# Complete the function for a batch of maps: windows of `k` by `k`, with stride `s`, no padding.
+# Leave out what does not fill a window on the right or at the bottom. Do not use torch's own
+# pooling.
 
 
 # %% task="pooling"
@@ -165,13 +168,13 @@ _OWN = ("max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool2d")
 def check_small(max_pool2d):
     maps = torch.arange(15.0).reshape(1, 1, 3, 5) - 7
     slips = {
-        "the mean is taken, not the largest": torch.tensor([[[[-4.0, -2.0]]]]),
-        "windows that are not full are counted, too": torch.tensor(
+        "you take the mean, not the largest": torch.tensor([[[[-4.0, -2.0]]]]),
+        "you keep windows that are not full": torch.tensor(
             [[[[-1.0, 1.0, 2.0], [4.0, 6.0, 7.0]]]]
         ),
-        "the largest is never below zero": torch.tensor([[[[0.0, 1.0]]]]),
-        "the stride is left out": torch.tensor([[[[-1.0, 0, 1, 2], [4, 5, 6, 7]]]]),
-        "the picture is padded with zeros": torch.tensor([[[[0.0, 0, 0], [4, 6, 7]]]]),
+        "you never let the largest fall below zero": torch.tensor([[[[0.0, 1.0]]]]),
+        "you leave out the stride": torch.tensor([[[[-1.0, 0, 1, 2], [4, 5, 6, 7]]]]),
+        "you pad the maps with zeros": torch.tensor([[[[0.0, 0, 0], [4, 6, 7]]]]),
     }
     with checks.without(*_OWN):
         output = max_pool2d(maps.clone(), 2, 2)
@@ -191,15 +194,15 @@ def check_answer(max_pool2d):
         maps = checks.random_tensor(*size, seed=seed) - 3  # mostly negative: a zero would show
         expected = F.max_pool2d(maps, k, s)
         slips = {
-            "the mean is taken, not the largest": F.avg_pool2d(maps, k, s),
-            "the window is as wide as the stride": F.max_pool2d(maps, s, s),
-            "the stride is as wide as the window": F.max_pool2d(maps, k, k),
-            "windows that are not full are counted, too": F.max_pool2d(maps, k, s, ceil_mode=True),
-            "the largest of all channels is taken": expected.amax(1, keepdim=True).expand_as(
+            "you take the mean, not the largest": F.avg_pool2d(maps, k, s),
+            "you make the window as wide as the stride": F.max_pool2d(maps, s, s),
+            "you make the stride as wide as the window": F.max_pool2d(maps, k, k),
+            "you keep windows that are not full": F.max_pool2d(maps, k, s, ceil_mode=True),
+            "you take the largest over all channels": expected.amax(1, keepdim=True).expand_as(
                 expected
             ),
-            "the largest is never below zero": expected.clamp(min=0),
-            "the smallest is taken": -F.max_pool2d(-maps, k, s),
+            "you never let the largest fall below zero": expected.clamp(min=0),
+            "you take the smallest": -F.max_pool2d(-maps, k, s),
         }
         with checks.without(*_OWN):
             output = max_pool2d(maps.clone(), k, s)
@@ -212,16 +215,16 @@ checks.award(4, check_answer, max_pool2d)
 # %% [markdown]
 # ## Task 3: the receptive field
 #
-# Complete the function. A layer is given by its window and its stride, `(k, s)`; convolutions and
-# poolings count alike. How many pixels wide is the part of the picture that **one** output of the
-# last layer can see?
+# Complete the function. A layer is given by its window and its stride, `(k, s)`, whether it is a
+# convolution or a pooling layer. How many pixels wide is the region of the image that **one**
+# output of the last layer can see?
 
 
 # %% task="receptive_field"
 def receptive_field(layers: list[tuple[int, int]]) -> int:
-    """Return the size of the field along one axis; no layer at all sees one pixel."""
+    """Return the size of the field along one axis; without any layer it is one pixel."""
     ### BEGIN SOLUTION
-    field, jump = 1, 1  # in pixels of the picture: what is seen; how far neighbours are apart
+    field, jump = 1, 1  # in pixels: what one output sees; how far neighbours are apart
     for k, s in layers:
         field += (k - 1) * jump
         jump *= s
@@ -235,11 +238,11 @@ from course_utils import checks
 
 def check_small(receptive_field):
     slips = {
-        "the strides are left out": 6,
-        "a layer's own stride widens its own window": 17,
-        "the windows' sizes are multiplied": 18,
-        "the windows' sizes are added": 8,
-        "all strides are taken to come before the last window only": 12,
+        "you leave out the strides": 6,
+        "you let a layer's own stride widen its own window": 17,
+        "you multiply the windows' sizes": 18,
+        "you add the windows' sizes": 8,
+        "you apply all strides before the last window only": 12,
     }
     checks.require_number(receptive_field([(3, 2), (2, 2), (3, 1)]), 13, slips)
 
@@ -255,7 +258,7 @@ def check_answer(receptive_field):
     check_small(receptive_field)
     checks.require_number(receptive_field([]), 1)
     for layers in ([(5, 1)], [(3, 1)] * 3, [(11, 4), (3, 2), (5, 1)], [(2, 2), (3, 1), (2, 2)]):
-        # Every weight is 1, so a pixel is seen exactly if a gradient reaches it.
+        # Every weight is 1, so an output sees exactly the pixels that a gradient reaches.
         net = nn.Sequential(*(nn.Conv1d(1, 1, k, stride=s, bias=False) for k, s in layers))
         for parameter in net.parameters():
             nn.init.ones_(parameter)
@@ -270,7 +273,8 @@ checks.award(3, check_answer, receptive_field)
 # %% [markdown]
 # ## What it is good for
 #
-# Three stacks with the same field. Which is the cheapest, for 64 channels in and out?
+# Here are three stacks with the same receptive field. Which is the cheapest, with 64 channels in
+# and out?
 
 # %%
 if field_is_right:
@@ -289,19 +293,20 @@ else:
 #
 # A colleague replaces `conv, ReLU, max pool` by `conv, max pool, ReLU`, and `conv, ReLU, average
 # pool` by `conv, average pool, ReLU`. **(a)** Which of the two changes leaves the output as it was,
-# and why? **(b)** What does the harmless one gain? Three to five sentences, 2 points, read by a
+# and why? **(b)** What do you gain by that change? Three to five sentences, 2 points, read by a
 # person.
 
 # %% [markdown] written="order" points=2
-# **A model answer.** The first. ReLU never decreases: whoever is largest in a window is largest after
-# ReLU as well, so taking the largest and cutting off what is negative may change places. A mean mixes
-# the numbers of a window: 4 and -4 have the mean 0, but after ReLU, 4 and 0, it is 2; so the second
-# change gives another function. What the first gains is work: after 2x2 pooling ReLU meets a quarter
-# of the numbers, and a quarter has to be kept for the backward pass.
+# **A model answer.** The first. ReLU never decreases: the number that is largest in a window is
+# largest after ReLU as well, so max pooling and ReLU may change places. A mean mixes the numbers of
+# a window: 4 and -4 have the mean 0, but after ReLU, 4 and 0, it is 2; so the second change gives
+# another function. The first change saves work: after 2x2 pooling ReLU has a quarter of the numbers
+# to process, and only a quarter has to be kept for the backward pass.
 #
 # **Marking scheme.**
 #
-# - (a) 1 point: names max pooling *and* the reason (ReLU does not decrease, so the largest stays the
-#   largest), or a number example for the average. Half a point for the right choice without a reason.
-# - (b) 1 point: fewer numbers go through the activation (a quarter for 2x2), time or memory. No point
-#   for "fewer parameters": neither layer has any.
+# - (a) 1 point: names max pooling *and* the reason (ReLU does not decrease, so the largest stays
+#   the largest), or a number example for the average. Half a point for the right choice without a
+#   reason.
+# - (b) 1 point: fewer numbers go through the activation (a quarter for 2x2), time or memory. No
+#   point for "fewer parameters": neither layer has any.

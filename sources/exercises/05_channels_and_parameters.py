@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercise 05: what a layer costs, and what 1x1 means
 #
-# **You practise** counting parameters and work, with groups and without, writing a 1x1 convolution
-# as what it is, and turning a dense layer into a convolution.
+# **You practise** counting parameters and multiply-adds, with and without groups, writing a 1x1
+# convolution, and turning a dense layer into a convolution.
 #
 # **Minutes:** 45 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 05
 #
@@ -15,11 +15,11 @@
 # | In your own words | 2 | a person |
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
-# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
 #
-# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
-# `solutions/`.
+# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
+# notebook of the same name in `solutions/`.
 
 # %% readonly="setup"
 import torch
@@ -28,8 +28,8 @@ from torch import nn
 from course_utils import checks, quiz
 
 # %% [markdown]
-# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
-# have the same. On your own, leave it empty.
+# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
+# people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -37,7 +37,7 @@ student_id = ""
 # %% [markdown]
 # ## Pop quiz
 #
-# The check under a question looks at the form of your answer only. Make up your mind first.
+# The check under a question looks only at the form of your answer, not at whether it is right.
 
 # %% [markdown]
 # ### Question 1
@@ -75,9 +75,9 @@ reduced_work = n * n * (c * r + r * c * 5 * 5)  # first 1x1 from c to r, then 5x
 # %% [markdown]
 # ## Task 1: the cost of a layer
 #
-# Complete the function for a convolution with square kernels: how many parameters it has, and how
-# many multiply-adds one picture costs if `n_out` by `n_out` positions come out. (Adding a bias is no
-# multiply-add.) The groups divide both numbers of channels.
+# Complete the function for a convolution with square kernels: how many parameters does it have, and
+# how many multiply-adds does one image cost if the output is `n_out` by `n_out`? (Adding a bias is
+# not a multiply-add.) `groups` divides both numbers of channels.
 
 
 # %% task="conv_cost"
@@ -103,19 +103,19 @@ def check_small(conv_cost):
     is_pair = isinstance(answer, tuple) and len(answer) == 2
     checks.require(is_pair, "return a tuple of two numbers: parameters, multiply-adds")
     slips = {
-        "the groups are left out": 495,
-        "the biases are forgotten": 162,
-        "both channels are divided by the groups": 57,
-        "the kernel is counted by its side": 63,
-        "there is a bias for each channel that comes in": 168,
+        "you leave out the groups": 495,
+        "you forget the biases": 162,
+        "you divide both numbers of channels by the groups": 57,
+        "you count k weights for a kernel, not k * k": 63,
+        "you count a bias for each channel that goes in": 168,
     }
     checks.require_number(answer[0], 171, slips)
     slips = {
-        "the groups are left out": 12150,
-        "each weight is used once": 162,
-        "the biases are counted": 4275,
-        "both channels are divided by the groups": 1350,
-        "a multiplication and its addition are counted as two": 8100,
+        "you leave out the groups": 12150,
+        "you use each weight only once": 162,
+        "you count the biases": 4275,
+        "you divide both numbers of channels by the groups": 1350,
+        "you count a multiplication and its addition as two": 8100,
     }
     checks.require_number(answer[1], 4050, slips)
 
@@ -142,9 +142,9 @@ def check_answer(conv_cost):
             layer(torch.empty(1, c_in, n_out + k - 1, n_out + k - 1, device="meta"))
         parameters, work = conv_cost(c_in, c_out, k, n_out, groups, bias)
         right = sum(parameter.numel() for parameter in layer.parameters())
-        slips = {"a bias is counted that is not there": right + c_out * (not bias)}
+        slips = {"you count biases that are not there": right + c_out * (not bias)}
         checks.require_number(parameters, right, slips)
-        slips = {"a multiplication and its addition are counted as two": counter.get_total_flops()}
+        slips = {"you count a multiplication and its addition as two": counter.get_total_flops()}
         checks.require_number(work, counter.get_total_flops() // 2, slips)
 
 
@@ -154,8 +154,8 @@ checks.award(3, check_answer, conv_cost)
 # %% [markdown]
 # ## Task 2: write a 1x1 convolution
 #
-# Complete the function. At each pixel a 1x1 convolution is the same linear layer from `c_in` to
-# `c_out` numbers. Do not call torch's own convolution; a product of matrices will do.
+# Complete the function. A 1x1 convolution applies the same linear layer, from `c_in` to `c_out`
+# numbers, at each pixel. Do not call torch's own convolution; a matrix product will do.
 
 
 # %% task="conv1x1"
@@ -183,12 +183,12 @@ def check_small(conv1x1):
     )
     expected = torch.tensor([[[[11.5, 22.5]], [[20.0, 40.0]], [[-9.0, -18.0]]]])
     slips = {
-        "the bias is forgotten": expected - bias[:, None, None],
-        "the channels stand last": expected.movedim(1, -1),
+        "you forget the bias": expected - bias[:, None, None],
+        "you leave the channels last": expected.movedim(1, -1),
     }
     with checks.without(*_OWN):
         output = conv1x1(maps.clone(), weight, bias)
-    hint = "three channels come out, and the two pixels stay where they are"
+    hint = "the output has three channels, and the two pixels stay where they are"
     checks.require_tensor(output, expected, slips, hint=hint)
 
 
@@ -201,23 +201,23 @@ def check_answer(conv1x1):
     import torch.nn.functional as F
 
     check_small(conv1x1)
-    # As many channels as pixels along each side, so that a mixed-up axis gives no error.
+    # As many channels as pixels along each side, so that a mixed-up axis raises no error.
     for seed, (num, c_in, c_out, side) in enumerate([(2, 4, 4, 4), (3, 5, 2, 7)]):
         maps = checks.random_tensor(num, c_in, side, side, seed=seed)
         weight = checks.random_tensor(c_out, c_in, seed=seed + 10)
         bias = checks.random_tensor(c_out, seed=seed + 20)
         expected = F.conv2d(maps, weight[:, :, None, None], bias)
-        slips = {"the bias is forgotten": expected - bias[:, None, None]}
+        slips = {"you forget the bias": expected - bias[:, None, None]}
         if c_in == c_out == side:
             slips |= {
-                "the weights' rows and columns are swapped": F.conv2d(
+                "you swap the weights' rows and columns": F.conv2d(
                     maps, weight.T[:, :, None, None], bias
                 ),
-                "rows of pixels are mixed, not channels": torch.einsum(
+                "you mix rows of pixels, not channels": torch.einsum(
                     "oh,nchw->ncow", weight, maps
                 )
                 + bias[:, None, None],
-                "the bias runs along the pixels of a row": expected - bias[:, None, None] + bias,
+                "your bias runs along the pixels of a row": expected - bias[:, None, None] + bias,
             }
         with checks.without(*_OWN):
             output = conv1x1(maps, weight, bias)
@@ -231,8 +231,8 @@ checks.award(3, check_answer, conv1x1)
 # ## Task 3: from dense to convolution
 #
 # A dense layer that reads flattened maps of `c` by `h` by `w` is a convolution whose kernel is as
-# large as the map. Complete the function: it returns an `nn.Conv2d` with the same weights, so that
-# on maps of that size it gives the same numbers (as maps of 1 by 1), and on larger maps it slides.
+# large as the map. Complete the function: it returns an `nn.Conv2d` with the same weights. On maps
+# of that size it gives the same numbers (as maps of 1 by 1), and over larger maps it slides.
 
 
 # %% task="as_convolution"
@@ -256,7 +256,7 @@ from course_utils import checks
 
 @checks.beside
 def _turned(as_convolution, weight, bias, shape):
-    """Return what becomes of a dense layer with these numbers, and what is left of it."""
+    """Return the convolution made from a dense layer with these weights, and the layer itself."""
     linear = nn.Linear(weight.shape[1], weight.shape[0])
     with torch.no_grad():
         linear.weight.copy_(weight)
@@ -280,13 +280,13 @@ def _compare(as_convolution, c, h, w, num_out, seed=0):
     checks.require(
         shape == expected, f"the weights of your convolution are {shape}, expected {expected}"
     )
-    checks.require(found["bias"] is not None, "the dense layer has a bias, your layer has none")
+    checks.require(found["bias"] is not None, "the dense layer has a bias, but your layer has none")
     right = (maps.flatten(1) @ weight.T + bias)[:, :, None, None]
     slips = {
-        "the bias is not copied": right - (bias - found["bias"])[:, None, None],
-        "the weights are not copied": torch.zeros(0),
+        "you do not copy the bias": right - (bias - found["bias"])[:, None, None],
+        "you do not copy the weights": torch.zeros(0),
     }
-    slips["the weights are laid out with the channels last"] = nn.functional.conv2d(
+    slips["you lay the weights out with the channels last"] = nn.functional.conv2d(
         maps, weight.view(-1, h, w, c).permute(0, 3, 1, 2), bias
     )
     checks.require_tensor(found["run"](maps), right, slips, tolerance=1e-4)
@@ -329,8 +329,8 @@ checks.award(4, check_answer, as_convolution)
 # %% [markdown]
 # ## What it is good for
 #
-# LeNet-5's first dense layer is a convolution in disguise: the net then takes pictures of any size,
-# and gives a map of answers.
+# LeNet-5's first dense layer is a convolution in disguise: written as one, the net accepts larger
+# images, and gives a map of predictions.
 
 # %%
 if dense_is_right:
@@ -345,22 +345,22 @@ else:
 # %% [markdown]
 # ## In your own words
 #
-# A net spends most of its parameters in its first dense layer and most of its multiply-adds in its
+# A net has most of its parameters in its first dense layer and most of its multiply-adds in its
 # first convolutions. **(a)** How can that be? **(b)** You want the net to be *faster*. A friend
 # suggests halving the dense layer. What do you answer? Three to five sentences, 2 points, read by
 # a person.
 
 # %% [markdown] written="two_places" points=2
-# **A model answer.** A dense layer uses each of its weights once for a picture, a convolution uses
-# each of its few weights at every position, and the first convolutions have the most positions. So
+# **A model answer.** A dense layer uses each of its weights once per image, a convolution uses each
+# of its few weights at every position, and the first convolutions have the most positions. So
 # parameters count what has to be stored and learned, multiply-adds what has to be computed, and the
-# two need not sit in the same layer. Halving the dense layer saves memory, and it may overfit less,
-# but hardly any time; to be faster, make the early maps smaller (a stride) or thinner (fewer
-# channels, a 1x1 reduction).
+# two need not sit in the same layer. Halving the dense layer saves memory, and the net may overfit
+# less, but it saves hardly any time; to be faster, make the early maps smaller (a stride) or give
+# them fewer channels (a 1x1 reduction, say).
 #
 # **Marking scheme.**
 #
 # - (a) 1 point: sharing, in words such as "each weight is used at every position"; half a point for
 #   "convolutions are expensive" without the positions.
-# - (b) 1 point: says that time follows multiply-adds, not parameters, and names the right place. Half
-#   a point for only one of the two.
+# - (b) 1 point: says that time follows multiply-adds, not parameters, and names the right place.
+#   Half a point for only one of the two.

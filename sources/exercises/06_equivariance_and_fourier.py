@@ -1,8 +1,8 @@
 # %% [markdown]
-# # Exercise 06: a ruler for shifts, Fourier's short cut, and a blur
+# # Exercise 06: a measure for shifts, Fourier's shortcut, and a blur
 #
-# **You practise** measuring whether a layer moves along with its input, computing a filter through
-# its spectrum, and repairing a subsampling.
+# **You practise** measuring how equivariant a layer is, applying a filter through its spectrum, and
+# repairing a subsampling.
 #
 # **Minutes:** 50 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 06
 #
@@ -15,11 +15,11 @@
 # | In your own words | 2 | a person |
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
-# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
 #
-# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
-# `solutions/`.
+# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
+# notebook of the same name in `solutions/`.
 
 # %% readonly="setup"
 import torch
@@ -28,8 +28,8 @@ from torch import nn
 from course_utils import checks, quiz
 
 # %% [markdown]
-# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
-# have the same. On your own, leave it empty.
+# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
+# people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -37,7 +37,7 @@ student_id = ""
 # %% [markdown]
 # ## Pop quiz
 #
-# The check under a question looks at the form of your answer only. Make up your mind first.
+# The check under a question looks only at the form of your answer, not at whether it is right.
 
 # %% [markdown]
 # ### Question 1
@@ -76,14 +76,14 @@ dark_rim = num_layers * (k // 2)  # each layer looks k // 2 pixels further
 # %% [markdown]
 # ## Task 1: the equivariance error
 #
-# Complete the function. Let $T$ move pictures down by `rows` pixels, so that what leaves at the
+# Complete the function. Let $T$ move images down by `rows` pixels, so that what leaves at the
 # bottom comes in at the top. For a layer $f$ whose output is as large as its input, return
 # $\|f(Tx) - T f(x)\| / \|f(x)\|$, where $\|\cdot\|$ is the square root of the sum of all squares.
 
 
 # %% task="error"
 def equivariance_error(layer, x: torch.Tensor, rows: int) -> float:
-    """Measure how far `layer` is from moving along with x (N, C, H, W); 0 is exact."""
+    """Measure how far `layer` is from equivariant, on x (N, C, H, W); 0 is exact."""
     ### BEGIN SOLUTION
     output = layer(x)
     moved_first = layer(x.roll(rows, dims=-2))
@@ -128,13 +128,13 @@ def check_small(equivariance_error):
     if isinstance(answer, torch.Tensor):
         raise checks.CheckFailed("return a Python float: a tensor of one number has .item()")
     slips = {
-        "the difference is not divided by the size of f(x)": 41**0.5,
-        "f(Tx) is compared with f(x): that is invariance": (5 / 40) ** 0.5,
-        "the difference is divided by the size of x": (41 / 14) ** 0.5,
-        "the difference is divided by the size of f(Tx)": (41 / 17) ** 0.5,
-        "the square root is forgotten": 41 / 40,
-        "the second shift goes upwards": (45 / 40) ** 0.5,
-        "x is compared with Tx": (6 / 40) ** 0.5,
+        "you do not divide the difference by the size of f(x)": 41**0.5,
+        "you compare f(Tx) with f(x): that is invariance": (5 / 40) ** 0.5,
+        "you divide the difference by the size of x": (41 / 14) ** 0.5,
+        "you divide the difference by the size of f(Tx)": (41 / 17) ** 0.5,
+        "you forget the square root": 41 / 40,
+        "you make the second shift upwards": (45 / 40) ** 0.5,
+        "you compare x with Tx": (6 / 40) ** 0.5,
     }
     checks.require_number(answer, (41 / 40) ** 0.5, slips)
 
@@ -157,7 +157,7 @@ def check_answer(equivariance_error):
         right = equivariance.equivariance_error(_Layer(kind, kernel), x, rows)
         answer = _measured(equivariance_error, kind, kernel, x, rows)
         checks.require_number(answer, right, tolerance=1e-4)
-        checks.require(torch.equal(x, before), "your function changes the pictures it is given")
+        checks.require(torch.equal(x, before), "your function changes the images that it is given")
     exact = _measured(equivariance_error, "ring", kernel, checks.random_tensor(1, 2, 8, 8), 3)
     checks.require(abs(exact) < 1e-5, f"a convolution on a ring has the error 0, not {exact:.3g}")
 
@@ -168,9 +168,9 @@ checks.award(4, check_answer, equivariance_error)
 # %% [markdown]
 # ## Task 2: cross-correlation through Fourier
 #
-# Complete the function: $y(r) = \sum_p f(p)\, x(r + p)$ on the ring, where $r + p$ starts again at 0
-# behind the last pixel, and $p$ counts from the kernel's upper left corner. Use the Fourier
-# transform (`torch.fft.fft2`, `ifft2`) and mind the trap of the lesson. Do not call torch's own
+# Complete the function: $y(r) = \sum_p f(p)\, x(r + p)$ on the ring, where $r + p$ starts again at
+# 0 after the last pixel, and $p$ counts from the kernel's upper left corner. Use the Fourier
+# transform (`torch.fft.fft2`, `ifft2`) and watch out for the lesson's trap. Do not call torch's own
 # convolution.
 
 
@@ -206,10 +206,10 @@ def check_small(cross_correlation):
     kernel = torch.tensor([[0.0, 1.0], [0.0, 0.0]])
     expected = torch.tensor([[2.0, 3.0, 1.0], [5.0, 6.0, 4.0], [8.0, 9.0, 7.0]])
     slips = {
-        "the conjugate is forgotten: that is the convolution of mathematics": expected.roll(2, 1),
-        "the kernel's middle is taken for its corner": x.roll(1, 0),
-        "rows and columns are swapped": x.roll(-1, 0),
-        "the sum is not divided, as ifft2 does": 9 * expected,
+        "you forget the conjugate: that is the convolution of mathematics": expected.roll(2, 1),
+        "you take the kernel's middle for its corner": x.roll(1, 0),
+        "you swap rows and columns": x.roll(-1, 0),
+        "you do not divide the sum, as ifft2 does": 9 * expected,
     }
     output = _run(cross_correlation, x, kernel)
     checks.require_tensor(output, expected, slips, tolerance=1e-4)
@@ -232,9 +232,9 @@ def check_answer(cross_correlation):
 
         flipped = ours(kernel.flip(0, 1), mode="circular").roll((k - 1, k - 1), (0, 1))
         slips = {
-            "the conjugate is forgotten: that is the convolution of mathematics": flipped,
-            "behind the last pixel there are zeros, not the first pixels": ours(kernel),
-            "p counts from the kernel's middle": ours(kernel, mode="circular").roll(
+            "you forget the conjugate: that is the convolution of mathematics": flipped,
+            "you put zeros after the last pixel, not the first pixels": ours(kernel),
+            "you count p from the kernel's middle": ours(kernel, mode="circular").roll(
                 (k // 2, k // 2), (0, 1)
             ),
         }
@@ -249,7 +249,7 @@ checks.award(3, check_answer, cross_correlation)
 # ## Task 3: write blur-pooling
 #
 # Complete the function: blur each channel with the weights 1/4, 1/2, 1/4 along the rows *and* along
-# the columns, on the ring, then keep every second pixel, beginning with the first. Height and width
+# the columns, on the ring, then keep every second pixel, starting with the first. Height and width
 # are even.
 
 
@@ -274,11 +274,11 @@ def check_small(blur_pool):
     maps[0, 0, 0, 0] = 16.0
     expected = torch.tensor([[[[4.0, 0.0], [0.0, 0.0]]]])
     slips = {
-        "nothing is blurred": 4 * expected,
-        "only one axis is blurred": 2 * expected,
-        "the weights do not add up to 1": 16 * expected,
-        "the first pixel is skipped: begin with it": torch.ones(1, 1, 2, 2),
-        "pixels are dropped before the blur": 4 * torch.ones(1, 1, 2, 2),
+        "you do not blur at all": 4 * expected,
+        "you blur only one axis": 2 * expected,
+        "your weights do not add up to 1": 16 * expected,
+        "you skip the first pixel: start with it": torch.ones(1, 1, 2, 2),
+        "you drop pixels before the blur": 4 * torch.ones(1, 1, 2, 2),
     }
     hint = "every second row, every second column"
     checks.require_tensor(blur_pool(maps.clone()), expected, slips, hint=hint)
@@ -307,18 +307,18 @@ def check_answer(blur_pool):
         )
         kernel = torch.outer(row, row)
         slips = {
-            "the border sees zeros, not the opposite edge": ours(maps, kernel, "constant"),
-            "the border sees itself mirrored, not the opposite edge": ours(maps, kernel, "reflect"),
-            "the border pixel is repeated": ours(maps, kernel, "replicate"),
-            "all nine weights are the same": ours(maps, torch.full((3, 3), 1 / 9)),
-            "the first pixel is skipped: begin with it": ours(maps, kernel, first=1),
-            "2 x 2 pixels are averaged": F.avg_pool2d(maps, 2),
-            "the channels are mixed": ours(maps, kernel)
+            "you pad with zeros, not the opposite edge": ours(maps, kernel, "constant"),
+            "you pad with a mirror image, not the opposite edge": ours(maps, kernel, "reflect"),
+            "you repeat the border pixel": ours(maps, kernel, "replicate"),
+            "you make all nine weights the same": ours(maps, torch.full((3, 3), 1 / 9)),
+            "you skip the first pixel: start with it": ours(maps, kernel, first=1),
+            "you average 2 x 2 pixels": F.avg_pool2d(maps, 2),
+            "you mix the channels": ours(maps, kernel)
             .mean(1, keepdim=True)
             .expand(-1, size[1], -1, -1),
         }
         checks.require_tensor(blur_pool(maps), ours(maps, kernel), slips)
-        checks.require(torch.equal(maps, before), "your function changes the maps it is given")
+        checks.require(torch.equal(maps, before), "your function changes the maps that it is given")
 
 
 checks.award(3, check_answer, blur_pool)
@@ -327,8 +327,8 @@ checks.award(3, check_answer, blur_pool)
 # %% [markdown]
 # ## What it is good for
 #
-# Your ruler and your blur together. A shift by 2 is a shift by 1 after halving, so your ruler needs
-# an output of the input's size: we compare what is left after each pixel was doubled again.
+# Here are your error and your blur together. After halving, a shift by 2 has become a shift by 1,
+# but your error needs an output as large as the input. So we double each remaining pixel again.
 
 # %%
 if error_is_right and blur_is_right:
@@ -353,20 +353,20 @@ else:
 # ## In your own words
 #
 # "Pooling makes a network translation invariant." **(a)** What is right and what is wrong with that
-# sentence? **(b)** Which part of a usual classifier does make its answer nearly invariant, and what
-# spoils it in practice? Four to six sentences, 2 points, read by a person.
+# sentence? **(b)** Which part of a usual classifier does make its prediction nearly invariant, and
+# what spoils it in practice? Four to six sentences, 2 points, read by a person.
 
 # %% [markdown] written="invariant" points=2
-# **A model answer.** Max pooling forgives a shift inside a window: the largest stays the largest.
-# But only some shifts, and only approximately: its stride drops positions, so that after a shift by
-# one pixel other numbers are kept, and the result is not even a shifted copy of the old one. What
-# makes a classifier's answer nearly invariant is the global average (or maximum) at its end, which
-# does not know where something was. That would be exact if all layers before it were equivariant;
-# zero padding at the borders and strides without a blur are what spoils it.
+# **A model answer.** Max pooling tolerates a shift inside a window: the largest stays the largest.
+# But it tolerates only some shifts, and only approximately: its stride drops positions, so that
+# after a shift by one pixel other numbers are kept, and the result is not even a shifted copy of
+# the old one. What makes a classifier's prediction nearly invariant is the global average (or
+# maximum) at its end, which does not know where something was. That would be exact if all layers
+# before it were equivariant; zero padding at the borders and strides without a blur spoil it.
 #
 # **Marking scheme.**
 #
 # - (a) 1 point: local and approximate only, *and* the stride breaks equivariance. Half a point for
 #   one of the two.
-# - (b) 1 point: names global pooling (or the averaging over all positions) and at least one of padding
-#   and striding. Half a point for global pooling alone.
+# - (b) 1 point: names global pooling (or the averaging over all positions) and at least one of
+#   padding and striding. Half a point for global pooling alone.

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercise 07: LeNet-5, from its layers to one epoch
 #
-# **You practise** working out what comes out of a layer and what it costs, writing a convnet, and
-# writing the training loop that every later lesson takes for granted.
+# **You practise** working out a layer's output shape and its cost, writing a convnet, and writing
+# the training loop that every later lesson takes for granted.
 #
 # **Minutes:** 45 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 07
 #
@@ -14,12 +14,13 @@
 # | In your own words | 3 | a person |
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
-# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
-# (Each imports what it needs, so that no variable of yours gets in its way.)
+# (Each imports what it needs, so that none of your variables gets in its way.)
 #
-# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
-# `solutions/`: it has an answer to everything here, and a reason for each.
+# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
+# notebook of the same name in `solutions/`: it answers everything here, with a reason for each
+# answer.
 
 # %% readonly="setup"
 import torch
@@ -30,8 +31,8 @@ from course_utils import checks, data, quiz
 from course_utils.runtime import seed_everything
 
 # %% [markdown]
-# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
-# have the same. On your own, leave it empty.
+# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
+# people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -39,7 +40,7 @@ student_id = ""
 # %% [markdown]
 # ## Pop quiz
 #
-# The check under a question looks at the form of your answer only. Make up your mind first.
+# The check under a question looks only at the form of your answer, not at whether it is right.
 
 # %% [markdown]
 # ### Question 1
@@ -49,7 +50,7 @@ after_two_blocks = None  # channels, height, width
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/07_lenet", "after_two_blocks", student_id)
 h, w = numbers["h"], numbers["w"]
-# Padding 2 makes up for a 5x5 kernel; without padding it takes 4 away. Halves are rounded down.
+# Padding 2 makes up for a 5x5 kernel; without padding it takes off 4. Halves are rounded down.
 after_two_blocks = (16, (h // 2 - 4) // 2, (w // 2 - 4) // 2)
 ### END SOLUTION
 
@@ -61,7 +62,7 @@ wider_convolution = None  # parameters
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/07_lenet", "wider_convolution", student_id)
 c_in, c_out, k = numbers["c_in"], numbers["c_out"], numbers["k"]
-# Each filter looks at all the channels: c_in * k * k weights, and one bias.
+# Each filter reads all the channels: c_in * k * k weights, and one bias.
 wider_convolution = c_out * (c_in * k * k + 1)
 ### END SOLUTION
 
@@ -93,10 +94,10 @@ changed_lenet = convolutions + linears
 # %% [markdown]
 # ## Task 1: write LeNet-5
 #
-# Complete the class. It takes pictures of 28x28 pixels and returns logits. Write the layers
-# yourself, out of what `torch.nn` has; the style is up to you. For a batch of N pictures:
+# Complete the class. It takes images of 28x28 pixels and returns logits. Build it yourself from
+# what `torch.nn` has; the style is up to you. For a batch of N images:
 #
-# | layers | what comes out |
+# | layers | output |
 # |---|---|
 # | 5x5 convolution, padding 2; ReLU | (N, 6, 28, 28) |
 # | 2x2 max pooling | (N, 6, 14, 14) |
@@ -140,8 +141,8 @@ _STAGES = [
     ("the first block", (6, 14, 14), "is its pooling 2x2?"),
     ("the second convolution", (16, 10, 10), "is its padding 0, and the first one's 2?"),
     ("the second block", (16, 5, 5), "is the first convolution's padding 2, the second's 0?"),
-    ("the first linear layer", (120,), "does it take all 400 numbers and give 120?"),
-    ("the second linear layer", (84,), "does it take 120 numbers and give 84?"),
+    ("the first linear layer", (120,), "does it have 400 inputs and 120 outputs?"),
+    ("the second linear layer", (84,), "does it have 120 inputs and 84 outputs?"),
     ("the last layer", (10,), "is there one logit for each class?"),
 ]
 
@@ -175,14 +176,14 @@ from course_utils import checks
 
 def check_parameters(LeNet5):
     model = LeNet5()
-    model(torch.zeros(2, 1, 28, 28))  # layers that are made lazily get their parameters here
+    model(torch.zeros(2, 1, 28, 28))  # lazy layers get their parameters here
     count = sum(parameter.numel() for parameter in checks.parameters_of(model).values())
     if count == 0:
         raise checks.NotAnswered
     checks.require(
         count == 61_706,
-        f"your model has {count:,} parameters, LeNet-5 has 61,706: has each of the five layers "
-        "its bias, and does the first linear layer take 16 * 5 * 5 numbers?",
+        f"your model has {count:,} parameters, LeNet-5 has 61,706: does each of the five layers "
+        "have biases, and does the first linear layer have 16 * 5 * 5 inputs?",
     )
     checks.require_own_layers(model)
 
@@ -210,7 +211,7 @@ def check_answer(LeNet5):
         return end(F.linear(x, linears[4], linears[5]))
 
     def laid_out(parameter, shape):
-        """Turn weights that were written as (in, out), not (out, in); a kernel's, too."""
+        """Transpose weights that were written as (in, out), not (out, in); a kernel's, too."""
         swapped = parameter.transpose(0, 1) if parameter.dim() > 1 else parameter
         is_turned = swapped.shape[0] == shape[0] != parameter.shape[0]
         return (swapped if is_turned else parameter).reshape(shape)
@@ -222,32 +223,33 @@ def check_answer(LeNet5):
         checks.require_own_layers(model)
         shapes = [(6, in_channels, 5, 5), (6,), (16, 6, 5, 5), (16,), (120, 400), (120,)]
         shapes += [(84, 120), (84,), (num_classes, 84), (num_classes,)]
-        # No two of these have as many numbers, so the order and the names do not matter.
+        # All of these differ in size, so the order and the names do not matter.
         theirs = {p.numel(): p for p in checks.parameters_of(model).values()}
         sizes = [torch.Size(shape).numel() for shape in shapes]
         for shape, size in zip(shapes, sizes, strict=True):
             checks.require(size in theirs, f"no parameter has the shape {shape}")
-        checks.require(len(theirs) == len(sizes), "there are parameters that LeNet-5 does not have")
+        sentence = "your model has parameters that LeNet-5 does not have"
+        checks.require(len(theirs) == len(sizes), sentence)
         weights = [laid_out(theirs[size], shape) for shape, size in zip(shapes, sizes, strict=True)]
         checks.set_mode(model, training=False)
         logits = model(images)
         slips = {
-            "there is no activation between the layers": {"activation": identity},
-            "the activation is a sigmoid": {"activation": torch.sigmoid},
-            "the activation is a tanh": {"activation": torch.tanh},
-            "the pooling takes the average": {"pooling": F.avg_pool2d},
-            "there is a softmax at the end: logits go out as they are": {
+            "you leave out the activations between the layers": {"activation": identity},
+            "you use a sigmoid as the activation": {"activation": torch.sigmoid},
+            "you use tanh as the activation": {"activation": torch.tanh},
+            "you pool the average": {"pooling": F.avg_pool2d},
+            "you put a softmax at the end: return the logits as they are": {
                 "end": lambda x: x.softmax(dim=1)
             },
-            "there is a log-softmax at the end: logits go out as they are": {
+            "you put a log-softmax at the end: return the logits as they are": {
                 "end": lambda x: x.log_softmax(dim=1)
             },
-            "there is a ReLU at the end: logits may be negative": {"end": F.relu},
+            "you put a ReLU at the end: logits may be negative": {"end": F.relu},
         }
         for slip, change in slips.items():
             checks.require(
                 not torch.allclose(logits, ours(images, weights, **change), atol=1e-5),
-                f"your logits are what comes out where {slip}",
+                f"your logits are what you get if {slip}",
             )
         checks.require(
             torch.allclose(logits, ours(images, weights), atol=1e-5),
@@ -262,7 +264,7 @@ def check_answer(LeNet5):
         for name, gradient in checks.gradients_of(model, images, torch.arange(8)).items():
             checks.require(
                 gradient is not None and bool(gradient.any()),
-                f"no gradient reaches {name}: is a part of forward detached or under no_grad?",
+                f"no gradient reaches {name}: is something in forward detached or under no_grad?",
             )
 
     check_gradients()
@@ -276,11 +278,11 @@ checks.award(2, check_answer, LeNet5)
 # %% [markdown]
 # ## Task 2: write one epoch of training
 #
-# Complete the function. For each batch it computes the logits and the cross-entropy, the gradients
+# Complete the function. For each batch it computes the logits, the cross-entropy and the gradients
 # (of this batch alone), and lets the optimizer take one step. It returns the **mean loss over all
-# the pictures** of the epoch, as a Python `float`: the last batch is often smaller than the others,
-# and its pictures count no more than the rest. The model may come in evaluation mode, from
-# measuring the accuracy after the epoch before; it trains in training mode.
+# the images** of the epoch, as a Python `float`: the last batch is often smaller than the others,
+# and its images count no more than the rest. You may be given a model in evaluation mode, because
+# somebody has just measured its accuracy; train it in training mode.
 
 
 # %% task="train"
@@ -342,7 +344,7 @@ def check_training(train_one_epoch):
     checks.require(len(found["modes"]) > 1, "the model has not seen every batch")
     checks.require(
         bool(found["weight"].any()),
-        "no weight has changed: who takes the step, and are the gradients still there by then?",
+        "no weight has changed: does the optimizer step, and are the gradients still there by then?",
     )
 
 
@@ -368,17 +370,17 @@ def check_answer(train_one_epoch):
         return weight - lr * gradient if once else weight
 
     slips = {
-        "the gradients of earlier batches are still there: see zero_grad": {"add_up": True},
-        "there is one step an epoch, with the last batch's gradient": {"once": True},
-        "there is one step an epoch, with all the gradients added up": {
+        "you keep the gradients of earlier batches: see zero_grad": {"add_up": True},
+        "you take one step an epoch, with the last batch's gradient": {"once": True},
+        "you take one step an epoch, with all the gradients added up": {
             "once": True,
             "add_up": True,
         },
-        "a softmax stands before the cross-entropy, which takes logits": {
+        "you put a softmax before the cross-entropy, which takes logits": {
             "first": lambda x: x.softmax(dim=1)
         },
-        "the loss of a batch is a sum, not a mean": {"scale": lambda images: 1},
-        "the step goes up the gradient, not down": {"sign": -1},
+        "you make the loss of a batch a sum, not a mean": {"scale": lambda images: 1},
+        "you step up the gradient, not down": {"sign": -1},
     }
     for sizes, lr, num_classes in [((8, 8, 3), 0.1, 3), ((5, 5, 5, 1), 0.02, 4)]:
         batches = checks.uneven_batches(sizes, num_classes)
@@ -389,7 +391,7 @@ def check_answer(train_one_epoch):
             wrong = ours(batches, lr * change.pop("sign", 1), num_classes, **change)
             checks.require(
                 not torch.allclose(theirs, wrong, atol=1e-6),
-                f"your weights are what comes out where {slip}",
+                f"your weights are what you get if {slip}",
             )
         checks.require(
             torch.allclose(theirs, ours(batches, lr, num_classes), atol=1e-6),
@@ -397,9 +399,9 @@ def check_answer(train_one_epoch):
         )
         checks.require(
             all(found["modes"]),
-            "the model came in evaluation mode and was trained in it: model.train() is missing",
+            "the model was in evaluation mode and you trained it so: model.train() is missing",
         )
-        checks.require(found["training"], "the model is left in evaluation mode")
+        checks.require(found["training"], "you leave the model in evaluation mode")
 
 
 checks.award(2, check_answer, train_one_epoch)
@@ -444,7 +446,7 @@ def check_answer(train_one_epoch):
     check_loss(train_one_epoch)
 
     def losses(batches, lr, num_classes):
-        """Return the loss of each batch before its step, and of the whole part after the last."""
+        """Return the loss of each batch before its step, and of all batches after the last."""
         weight, found = torch.zeros(num_classes, 5), []
         inputs = [torch.cat([images, torch.ones(len(images), 1)], dim=1) for images, _ in batches]
         for x, (_, labels) in zip(inputs, batches, strict=True):
@@ -462,21 +464,22 @@ def check_answer(train_one_epoch):
         mean, total = sum(found) / len(found), sum(sizes)
         weighted = sum(n * value for n, value in zip(sizes, found, strict=True))
         slips = {
-            "batches are averaged, so that pictures in a small batch count more": mean,
-            "the losses of the batches are added up": sum(found),
-            "the losses of all the pictures are added up": weighted,
-            "only the last batch is counted": found[-1],
-            "every batch is taken to be as large as the first": weighted / (sizes[0] * len(sizes)),
-            "the batches' mean losses are divided by the number of pictures": sum(found) / total,
-            "the loss is measured anew, after the epoch": afterwards,
+            "you average the batches, so that images in a small batch count more": mean,
+            "you add up the losses of the batches": sum(found),
+            "you add up the losses of all the images": weighted,
+            "you count only the last batch": found[-1],
+            "you take every batch to be as large as the first": weighted / (sizes[0] * len(sizes)),
+            "you divide the batches' mean losses by the number of images": sum(found) / total,
+            "you measure the loss again, after the epoch": afterwards,
         }
         for slip, value in slips.items():
             checks.require(
-                not math.isclose(loss, value, rel_tol=1e-4), f"{loss:.4f} is the loss where {slip}"
+                not math.isclose(loss, value, rel_tol=1e-4),
+                f"{loss:.4f} is what you get if {slip}",
             )
         checks.require(
             math.isclose(loss, weighted / total, rel_tol=1e-4),
-            f"{loss:.4f} is not the mean loss over all the pictures, {weighted / total:.4f}",
+            f"{loss:.4f} is not the mean loss over all the images, {weighted / total:.4f}",
         )
 
 
@@ -486,9 +489,9 @@ checks.award(2, check_answer, train_one_epoch)
 # %% [markdown]
 # ## Your net learns
 #
-# Your two pieces together: three epochs on 2,000 pictures of clothes. The second column is what
-# `train_one_epoch` returns; the third is the loss of the same 2,000 pictures, measured after the
-# epoch, when the weights stand still.
+# Here are your two pieces together: three epochs on 2,000 images of clothes. The second column is
+# what `train_one_epoch` returns; the third is the loss on the same 2,000 images, measured after the
+# epoch, when the weights no longer change.
 
 
 # %% readonly="measure"
@@ -517,29 +520,28 @@ else:
 # ## In your own words
 #
 # Look at the first line of the table. **(a)** Why is the loss that `train_one_epoch` returns higher
-# than the loss of the very same pictures measured afterwards? **(b)** A friend sees that in the
-# first epoch the *validation* loss, too, is below the returned one, and concludes that the
-# validation pictures must be easier. What do you answer? **(c)** Name one way to get two curves
-# that can be compared fairly, and what it costs. Four to six sentences, 3 points, read by a person.
+# than the loss on the very same images measured afterwards? **(b)** A friend sees that in the first
+# epoch the *validation* loss, too, is below the returned one, and concludes that the validation
+# images must be easier. What do you answer? **(c)** Name one way to get two curves that can be
+# compared fairly, and say what it costs. Four to six sentences, 3 points, read by a person.
 
 # %% [markdown] written="two_losses" points=3
 # **A model answer.** The returned loss is a mean over the epoch: its first terms come from a net
-# that knew nothing yet, its last ones from a net with 32 steps behind it. Measured afterwards, all
-# the pictures are seen by the net as it is at the end. The validation loss is measured afterwards
-# as well, so in the first epoch, in which the net improves most, it may well be the lower one:
-# what differs is the moment of measuring, not the pictures. For a fair comparison measure the
-# training part once more after each epoch, in evaluation mode and without gradients. That costs
-# another forward pass over the training part, about a third more time, or less on a fixed sample
-# of it.
+# that knew nothing yet, its last ones from a net with 32 steps behind it. Afterwards, all the
+# images are measured with the net as it is at the end. The validation loss is measured afterwards
+# as well, so in the first epoch, in which the net improves most, it may well be the lower one: what
+# differs is when you measure, not the images. For a fair comparison measure the training set once
+# more after each epoch, in evaluation mode and without gradients. That costs another forward pass
+# over the training set, about a third more time, or less on a fixed sample of it.
 #
 # **Marking scheme.**
 #
 # - (a) 1 point: the weights change *during* the epoch, and the mean includes the early, bad ones.
 #   Half a point for "the model gets better" with no word on when each loss is measured.
-# - (b) 1 point: says that the two are measured at different moments (or, where the model has
-#   dropout or the training pictures are augmented, in different modes). No point for blaming luck
-#   or the split; half a point for saying no more than "one epoch is too early to tell".
-# - (c) half a point for a way that works (measure the training part after the epoch; compare with
+# - (b) 1 point: says that the two are measured at different times (or, where the model has dropout
+#   or the training images are augmented, in different modes). No point for blaming luck or the
+#   split; half a point for saying no more than "one epoch is too early to tell".
+# - (c) half a point for a way that works (measure the training set after the epoch; compare with
 #   the validation loss shifted by half an epoch; measure both on samples of equal size after each
-#   epoch), half for its cost (a forward pass more; or noise, with a sample; or a curve that is only
-#   roughly aligned, with a shift).
+#   epoch), half for its cost (an extra forward pass; or noise, with a sample; or a curve that is
+#   only roughly aligned, with a shift).

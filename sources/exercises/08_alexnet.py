@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercise 08: dropout, quiet neighbours, and a stem that fits
 #
-# **You practise** writing dropout for both of its modes, turning a paper's formula into tensors, and
-# choosing sizes that leave no pixel over.
+# **You practise** writing dropout for both of its modes, turning a paper's formula into tensors,
+# and choosing image sizes that leave no pixel unused.
 #
 # **Minutes:** 45 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 08
 #
@@ -15,11 +15,11 @@
 # | In your own words | 2 | a person |
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
-# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
 #
-# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
-# `solutions/`.
+# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
+# notebook of the same name in `solutions/`.
 
 # %% readonly="setup"
 import torch
@@ -27,8 +27,8 @@ import torch
 from course_utils import checks, quiz
 
 # %% [markdown]
-# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
-# have the same. On your own, leave it empty.
+# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
+# people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -36,7 +36,7 @@ student_id = ""
 # %% [markdown]
 # ## Pop quiz
 #
-# The check under a question looks at the form of your answer only. Make up your mind first.
+# The check under a question looks only at the form of your answer, not at whether it is right.
 
 # %% [markdown]
 # ### Question 1
@@ -74,15 +74,15 @@ quietened = x / (k + left**2 + x**2 + right**2) ** 0.5
 # %% [markdown]
 # ## Task 1: dropout
 #
-# Complete the function. In training it sets each number of `x` to 0 with probability `p`, each drawn
-# for itself, and scales the others as PyTorch does, so that the expected value stays. In evaluation it
-# returns `x` as it is. Draw from `generator` (`torch.rand` takes one), and do not call torch's own
-# dropout.
+# Complete the function. In training it sets each number of `x` to 0 with probability `p`,
+# independently of the others, and scales those that are left as PyTorch does, so that the expected
+# value stays the same. In evaluation it returns `x` as it is. Draw from `generator` (`torch.rand`
+# takes one), and do not call torch's own dropout.
 
 
 # %% task="dropout"
 def dropout(x: torch.Tensor, p: float, training: bool, generator: torch.Generator) -> torch.Tensor:
-    """Drop numbers of x (any shape) with probability p, 0 <= p < 1; the shape stays."""
+    """Drop numbers of x (any shape) with probability p, 0 <= p < 1; the shape stays the same."""
     ### BEGIN SOLUTION
     if not training:
         return x
@@ -112,7 +112,7 @@ def _run_dropout(dropout, x, p, training, seed=0):
 
 @checks.beside
 def _with_gradient(dropout, x, p, generator):
-    """Return the output in training, its gradient, and whether global numbers are drawn."""
+    """Return the output in training, its gradient, and whether global numbers were drawn."""
     before = torch.get_rng_state()
     leaf = x.requires_grad_()
     output = dropout(leaf, p, True, generator)
@@ -126,13 +126,14 @@ def check_values(dropout, x, p, slips):
     """Check a tensor x that has the same number everywhere."""
     output = _run_dropout(dropout, x, p, training=True)
     kept = output[output != 0]
-    checks.require(len(kept) > 0, "everything is dropped")
+    checks.require(len(kept) > 0, "you drop everything")
     number, expected = float(kept.flatten()[0]), float(x.flatten()[0]) / (1 - p)
     for slip, wrong in slips.items():
-        sentence = f"a kept {float(x.flatten()[0]):g} becomes {number:g}: {slip}"
+        sentence = f"a {float(x.flatten()[0]):g} that you keep becomes {number:g}: {slip}"
         checks.require(abs(number - wrong) > 1e-3, sentence)
     close = torch.allclose(kept, torch.tensor(expected), rtol=1e-4)
-    checks.require(close, f"a kept {float(x.flatten()[0]):g} becomes {number:g}, not {expected:g}")
+    sentence = f"a {x.flatten()[0]:g} that you keep becomes {number:g}, not {expected:g}"
+    checks.require(close, sentence)
     share = float((output == 0).float().mean())
     sentence = f"with p = {p} you drop {share:.0%} of the numbers"
     checks.require(abs(share - p) < 0.03, sentence)
@@ -141,9 +142,9 @@ def check_values(dropout, x, p, slips):
 
 def check_small(dropout):
     slips = {
-        "kept numbers have to be scaled up": 3.0,
-        "divide by the share that is kept, not by the one that is dropped": 12.0,
-        "it is multiplied by the share that is kept: that was the paper's way, at test time": 2.25,
+        "scale up the numbers that you keep": 3.0,
+        "divide by the share that you keep, not by the one that you drop": 12.0,
+        "you multiply by the share that you keep, as the paper did at test time": 2.25,
     }
     check_values(dropout, torch.full((100, 100), 3.0), 0.25, slips)
 
@@ -158,12 +159,12 @@ def check_answer(dropout):
     check_small(dropout)
     x = torch.full((8, 10, 20, 20), 2.0)
     dropped = check_values(dropout, x, 0.6, {}) == 0
-    whole = "whole {} are dropped at once: each number is drawn for itself"
+    whole = "you drop whole {} at once: draw for each number"
     maps = dropped.float().mean(dim=(2, 3))  # (N, C)
     checks.require(bool(((maps > 0.2) & (maps < 0.95)).all()), whole.format("maps"))
     rows = dropped.float().mean(dim=3)  # (N, C, H)
     checks.require(float(((rows == 0) | (rows == 1)).float().mean()) < 0.1, whole.format("rows"))
-    same = "every picture of a batch loses the same numbers: draw for each picture"
+    same = "every image of a batch loses the same numbers: draw for each image"
     checks.require(not torch.equal(dropped[0], dropped[1]), same)
     again = _run_dropout(dropout, x, 0.6, training=True)
     sentence = "the same seed does not drop the same numbers: draw from the generator only"
@@ -173,20 +174,20 @@ def check_answer(dropout):
     checks.require(not torch.equal(other == 0, dropped), sentence)
     generator = checks.generator(0)
     first, second = (dropout(x, 0.6, True, generator) for _ in range(2))
-    sentence = "two calls in a row drop the same numbers: the generator is not to be seeded again"
+    sentence = "two calls in a row drop the same numbers: do not seed the generator again"
     checks.require(not torch.equal(first, second), sentence)
     x = checks.random_tensor(40, 50)
     output, gradient, is_used = _with_gradient(dropout, x, 0.5, checks.generator(3))
-    sentence = "torch's global random numbers are used as well: draw from the generator only"
+    sentence = "you use torch's global random numbers as well: draw from the generator only"
     checks.require(not is_used, sentence)
     kept = output != 0
     right = torch.where(kept, 2 * x, 0.0)
     checks.require(torch.equal(x, checks.random_tensor(40, 50)), "your function changes x itself")
-    checks.require(torch.allclose(output, right), "a kept number is not x / (1 - p)")
-    sentence = "the gradient has to pass kept numbers, scaled, and no others"
+    checks.require(torch.allclose(output, right), "the numbers that you keep are not x / (1 - p)")
+    sentence = "the gradient has to pass through the numbers that you keep, scaled, and no others"
     checks.require(gradient is not None and torch.allclose(gradient, 2.0 * kept), sentence)
     untouched = _run_dropout(dropout, torch.ones(1000), 0.0, training=True)
-    checks.require(bool((untouched == 1).all()), "with p = 0 nothing is dropped")
+    checks.require(bool((untouched == 1).all()), "with p = 0 you must not drop anything")
 
 
 checks.award(3, check_answer, dropout)
@@ -205,12 +206,12 @@ def check_small(dropout, p=0.25):
     with checks.without(*_DROPOUTS):
         output = dropout(x, p, False, checks.generator(0))
     slips = {
-        "outputs are multiplied by 1 - p at test time, as the paper did": (1 - p) * x,
-        "outputs are scaled up in evaluation, too": x / (1 - p),
-        "the two modes have changed places": torch.zeros_like(x),
+        "you multiply by 1 - p at test time, as the paper did": (1 - p) * x,
+        "you scale up in evaluation, too": x / (1 - p),
+        "you swap the two modes": torch.zeros_like(x),
     }
     if isinstance(output, torch.Tensor):
-        checks.require(bool((output != 0).all()), "in evaluation nothing is dropped")
+        checks.require(bool((output != 0).all()), "do not drop anything in evaluation")
     checks.require_tensor(output, x, slips)
 
 
@@ -227,7 +228,7 @@ def check_answer(dropout):
     generator = checks.generator(0)
     before = generator.get_state()
     checks.require_tensor(dropout(x, 0.5, False, generator), x)
-    sentence = "evaluation draws random numbers: nothing is random there"
+    sentence = "you draw random numbers in evaluation: nothing is random there"
     checks.require(torch.equal(generator.get_state(), before), sentence)
 
 
@@ -237,12 +238,12 @@ checks.award(1, check_answer, dropout)
 # %% [markdown]
 # ## Task 2: local response normalisation
 #
-# Complete the function by the formula of the paper. `size` is $n$ and odd; channels that do not exist
+# Complete the function with the paper's formula. `size` is $n$ and odd; channels that do not exist
 # count as 0.
 #
 # $$b_i = \frac{a_i}{\left(k + \alpha \sum_{j = i - (n-1)/2}^{i + (n-1)/2} a_j^2\right)^{\beta}}$$
 #
-# The sum goes over channels at the same pixel. torch's own is not to be used (and it means something
+# The sum runs over channels at the same pixel. Do not use torch's own function (it means something
 # else by `alpha`).
 
 
@@ -250,7 +251,7 @@ checks.award(1, check_answer, dropout)
 def local_response_norm(
     a: torch.Tensor, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0
 ) -> torch.Tensor:
-    """Divide each value of a (N, C, H, W) by the activity of its neighbours; the shape stays."""
+    """Divide each value of a (N, C, H, W) by its neighbours' activity; the shape stays."""
     ### BEGIN SOLUTION
     num_channels, half = a.shape[1], size // 2
     total = torch.zeros_like(a)
@@ -276,16 +277,16 @@ def check_small(local_response_norm):
     a = torch.tensor([1.0, 2.0, 0.0, 3.0]).view(1, 4, 1, 1)
     expected = torch.tensor([0.4082, 0.8165, 0.0, 0.9487]).view(1, 4, 1, 1)
     slips = {
-        "alpha is divided by the size of the window: that is torch's": [0.6124, 1.2247, 0.0, 1.5],
-        "the channel itself is left out of the sum": [0.4472, 1.4142, 0.0, 3.0],
-        "the values are added, not their squares": [0.5, 1.0, 0.0, 1.5],
-        "the window begins at the channel: it reaches to both sides": [0.4082, 0.8944, 0.0, 0.9487],
-        "the window ends at the channel: it reaches to both sides": [0.7071, 0.8165, 0.0, 0.9487],
-        "all channels are added up, not only the neighbours": [0.2582, 0.5164, 0.0, 0.7746],
-        "the last channel is taken for a neighbour of the first": [0.2582, 0.8165, 0.0, 0.9045],
-        "the power beta is forgotten": [0.1667, 0.3333, 0.0, 0.3],
-        "k is forgotten": [0.4472, 0.8944, 0.0, 1.0],
-        "each channel looks at itself only": [0.7071, 0.8944, 0.0, 0.9487],
+        "you divide alpha by the size of the window, as torch does": [0.6124, 1.2247, 0.0, 1.5],
+        "you leave the channel itself out of the sum": [0.4472, 1.4142, 0.0, 3.0],
+        "you add the values, not their squares": [0.5, 1.0, 0.0, 1.5],
+        "you begin the window at the channel, not to its left": [0.4082, 0.8944, 0.0, 0.9487],
+        "you end the window at the channel, not to its right": [0.7071, 0.8165, 0.0, 0.9487],
+        "you add up all channels, not only the neighbours": [0.2582, 0.5164, 0.0, 0.7746],
+        "you take the last channel for a neighbour of the first": [0.2582, 0.8165, 0.0, 0.9045],
+        "you forget the power beta": [0.1667, 0.3333, 0.0, 0.3],
+        "you forget k": [0.4472, 0.8944, 0.0, 1.0],
+        "you sum over the channel itself only": [0.7071, 0.8944, 0.0, 0.9487],
     }
     slips = {name: torch.tensor(row).view(1, 4, 1, 1) for name, row in slips.items()}
     output = _run_lrn(local_response_norm, a, 3, 1.0, 0.5, 1.0)
@@ -310,16 +311,16 @@ def check_answer(local_response_norm):
         down = F.local_response_norm(a.transpose(1, 2), size, size * alpha, beta, k)
         pictures = F.local_response_norm(a.transpose(0, 1), size, size * alpha, beta, k)
         slips = {
-            "the neighbours are pixels of a row: they are channels": across.transpose(1, 3),
-            "the neighbours are pixels of a column: they are channels": down.transpose(1, 2),
-            "the neighbours are other pictures: they are channels": pictures.transpose(0, 1),
-            "a power of 0.5 is taken, whatever beta is": F.local_response_norm(
+            "you take pixels of a row as neighbours, not channels": across.transpose(1, 3),
+            "you take pixels of a column as neighbours, not channels": down.transpose(1, 2),
+            "you take other images as neighbours, not channels": pictures.transpose(0, 1),
+            "you take a power of 0.5, whatever beta is": F.local_response_norm(
                 a, size, size * alpha, 0.5, k
             ),
         }
         answer = _run_lrn(local_response_norm, a, size, alpha, beta, k)
         checks.require_tensor(answer, right, slips, tolerance=1e-4)
-        checks.require(torch.equal(a, before), "your function changes the maps it is given")
+        checks.require(torch.equal(a, before), "your function changes the maps that it is given")
     a = 50 * checks.random_tensor(1, 8, 2, 2)
     right = F.local_response_norm(a, 5, 5e-4, 0.75, 2.0)
     checks.require_tensor(_run_lrn(local_response_norm, a), right, tolerance=1e-4)
@@ -331,16 +332,16 @@ checks.award(3, check_answer, local_response_norm)
 # %% [markdown]
 # ## Task 3: sizes that fit
 #
-# Complete the function: for which sizes $n$ of a picture does a first layer use every pixel? That is
-# where the division in the formula leaves no remainder, so that nothing is cut off at the end. (224
-# with AlexNet's stem is not among them.) The padded picture must be at least as large as the kernel.
+# Complete the function: for which image sizes $n$ does a first layer use every pixel? It does if
+# the division in the formula leaves no remainder, so that nothing is cut off at the end. (224 with
+# AlexNet's stem is not one of them.) The padded image must be at least as large as the kernel.
 
 
 # %% task="fitting"
 def fitting_sizes(
     kernel_size: int, stride: int, padding: int, smallest: int, largest: int
 ) -> list[int]:
-    """Sizes n with smallest <= n <= largest that leave no pixel over, in ascending order."""
+    """Return the sizes n, smallest <= n <= largest, that use every pixel, in ascending order."""
     ### BEGIN SOLUTION
     steps = {n: n + 2 * padding - kernel_size for n in range(smallest, largest + 1)}
     return [n for n, step in steps.items() if step >= 0 and step % stride == 0]
@@ -362,13 +363,13 @@ def _require_sizes(answer, expected, slips):
 
 def check_small(fitting_sizes):
     slips = {
-        "the padding is left out": [221, 226, 231],
-        "the padding is added on one side only": [220, 225, 230],
-        "the kernel is left out": [223, 228, 233],
-        "the largest size is left out": [224, 229],
-        "every size is taken that gives an output at all": list(range(220, 235)),
-        "the sizes are counted that do not fit": [n for n in range(220, 235) if n % 5 != 4],
-        "sizes are listed whose number of positions is divisible by the stride": [229],
+        "you leave out the padding": [221, 226, 231],
+        "you add the padding on one side only": [220, 225, 230],
+        "you leave out the kernel": [223, 228, 233],
+        "you leave out the largest size": [224, 229],
+        "you list every size that gives an output at all": list(range(220, 235)),
+        "you list the sizes that do not fit": [n for n in range(220, 235) if n % 5 != 4],
+        "you ask whether the stride divides the number of positions": [229],
     }
     _require_sizes(fitting_sizes(11, 5, 1, 220, 234), [224, 229, 234], slips)
 
@@ -384,7 +385,7 @@ def check_answer(fitting_sizes):
     check_small(fitting_sizes)
 
     def uses_last_pixel(n, k, s, p):
-        """Whether the last row and column of the padded picture lie under a window."""
+        """Return whether the last row and column of the padded image lie under a window."""
         padded = torch.zeros(1, 1, n + 2 * p, n + 2 * p)
         if len(padded[0, 0]) < k:
             return False
@@ -395,11 +396,11 @@ def check_answer(fitting_sizes):
         sizes = range(smallest, largest + 1)
         right = [n for n in sizes if uses_last_pixel(n, k, s, p)]
         slips = {
-            "a picture is listed that is smaller than the kernel, padding included": [
+            "you list an image that is smaller than the kernel, padding included": [
                 n for n in sizes if (n + 2 * p - k) % s == 0
             ],
-            "the padding is left out": [n for n in sizes if n >= k and (n - k) % s == 0],
-            "the padding does not count where a small picture is compared with the kernel": [
+            "you leave out the padding": [n for n in sizes if n >= k and (n - k) % s == 0],
+            "you leave out the padding when you compare a small image with the kernel": [
                 n for n in sizes if n >= k and (n + 2 * p - k) % s == 0
             ],
         }
@@ -413,8 +414,8 @@ checks.award(3, check_answer, fitting_sizes)
 # %% [markdown]
 # ## What it is good for
 #
-# Two of your functions at work: a sum of a hundred units under dropout, which wanders but keeps its
-# mean, and one loud channel among quiet ones.
+# Here are two of your functions at work: a sum of a hundred units under dropout, which varies but
+# keeps its mean, and one loud channel among quiet ones.
 
 # %%
 if training_is_right and evaluation_is_right and lrn_is_right:
@@ -423,7 +424,7 @@ if training_is_right and evaluation_is_right and lrn_is_right:
     for p in (0.2, 0.5, 0.8):
         sums = dropout(units, p, True, generator).sum(dim=1)
         print(
-            f"p = {p}: the sum is {sums.mean():5.1f} on average, and deviates by {sums.std():4.1f}"
+            f"p = {p}: mean of the sum {sums.mean():5.1f}, standard deviation {sums.std():4.1f}"
         )
     print("evaluation:", dropout(units, 0.5, False, generator).sum(dim=1)[0].item())
     channels = torch.tensor([1.0, 1.0, 1.0, 10.0, 1.0, 1.0, 1.0]).view(1, 7, 1, 1)
@@ -436,23 +437,23 @@ else:
 # ## In your own words
 #
 # A live plot of a net with dropout shows the *training* accuracy below the *validation* accuracy.
-# **(a)** Give the reason that dropout is for this, and say how to measure the two so that they can be
-# compared. **(b)** Somebody forgets the factor $1/(1-p)$ in training, and leaves evaluation as it is.
-# What goes wrong at test time, and why? Four to six sentences, 2 points, read by a person.
+# **(a)** Explain how dropout causes this, and say how to measure the two so that they can be
+# compared. **(b)** Somebody forgets the factor $1/(1-p)$ in training, and leaves evaluation as it
+# is. What goes wrong at test time, and why? Four to six sentences, 2 points, read by a person.
 
 # %% [markdown] written="two_modes" points=2
-# **A model answer.** The training curve is measured while a part of the units is off, the validation
-# curve with all of them on: it is the same net in two modes, and the crippled one does worse. (The
-# training curve is a mean over the epoch as well.) To compare, evaluate the training pictures once more
-# after the epoch, in evaluation mode. Without the factor the next layer learns with inputs that are,
-# on average, 1 − p times as large as without dropout. At test time all units are on, so its sums are
-# larger by 1/(1 − p), with p = 0.5 twice as large, in every layer with dropout: the net sees numbers
-# that it was not trained on. Either scale in training, or multiply by 1 − p at test time, as the paper
-# did.
+# **A model answer.** The training curve is measured while some of the units are off, the validation
+# curve with all of them on: it is the same net in two modes, and the one with missing units does
+# worse. (The training curve is a mean over the epoch as well.) To compare, evaluate the training
+# images once more after the epoch, in evaluation mode. Without the factor the next layer learns
+# with inputs that are, on average, 1 − p times as large as without dropout. At test time all units
+# are on, so its sums are larger by a factor of 1/(1 − p), twice as large with p = 0.5, in every
+# layer with dropout: the net sees numbers that it was not trained on. Either scale in training, or
+# multiply by 1 − p at test time, as the paper did.
 #
 # **Marking scheme.**
 #
 # - (a) 1 point: units are off during training only, *and* both must be measured in evaluation mode.
-#   Half a point for one of the two. None for "the validation pictures are easier".
+#   Half a point for one of the two. None for "the validation images are easier".
 # - (b) 1 point: at test time the sums are larger than in training, because all units are on. Half a
 #   point for "the scale is wrong" without the direction or the reason.

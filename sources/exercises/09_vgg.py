@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercise 09: a block from a line, a net from a table, one kernel from two
 #
-# **You practise** turning a configuration into layers, counting what you have built, and seeing
-# what a stack of small kernels amounts to.
+# **You practise** turning a configuration into layers, counting what you have built, and working
+# out which single kernel equals a stack of small ones.
 #
 # **Minutes:** 50 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 09
 #
@@ -15,11 +15,11 @@
 # | In your own words | 2 | a person |
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
-# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
 #
-# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
-# `solutions/`.
+# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
+# notebook of the same name in `solutions/`.
 
 # %% readonly="setup"
 import torch
@@ -29,8 +29,8 @@ from torch import nn
 from course_utils import checks, quiz
 
 # %% [markdown]
-# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
-# have the same. On your own, leave it empty.
+# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
+# people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -38,7 +38,7 @@ student_id = ""
 # %% [markdown]
 # ## Pop quiz
 #
-# The check under a question looks at the form of your answer only. Make up your mind first.
+# The check under a question looks only at the form of your answer, not at whether it is right.
 
 # %% [markdown]
 # ### Question 1
@@ -61,7 +61,7 @@ features_shape = None  # channels, height, width
 numbers = quiz.numbers("exercises/09_vgg", "features_shape", student_id)
 c, pools, h, w = (numbers[name] for name in ("c", "pools", "h", "w"))
 for _ in range(pools):
-    h, w = h // 2, w // 2  # each pool rounds down, not only the last one
+    h, w = h // 2, w // 2  # each pooling rounds down, not only the last one
 features_shape = (c * 2 ** (pools - 1), h, w)
 ### END SOLUTION
 
@@ -73,22 +73,22 @@ stack_weights = None  # weights
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/09_vgg", "stack_weights", student_id)
 k, c = numbers["k"], numbers["c"]
-num_layers = (k - 1) // 2  # each layer of 3 x 3 adds two pixels to the first one
+num_layers = (k - 1) // 2  # each 3 x 3 layer adds two pixels to the first one
 stack_weights = num_layers * 9 * c * c
 ### END SOLUTION
 
 # %% [markdown]
 # ## Task 1: the block
 #
-# Complete the class. `layers` lists the kernel sizes of the block in one line: `"3 3 1"` means a 3 × 3
-# convolution, another one, and a 1 × 1 convolution. Kernel sizes are odd. Every convolution has
+# Complete the class. `layers` lists the kernel sizes of the block in one line: `"3 3 1"` means a 3
+# × 3 convolution, another one, and a 1 × 1 convolution. Kernel sizes are odd. Every convolution has
 # `out_channels` filters with biases, keeps height and width, and is followed by a ReLU. A 2 × 2 max
 # pooling with stride 2 ends the block. The style is up to you.
 
 
 # %% task="block"
 class VGGBlock(nn.Module):
-    """Convolutions that keep the size, each followed by ReLU; then a pool that halves it."""
+    """Convolutions that keep the size, each followed by ReLU; then pooling that halves it."""
 
     def __init__(self, in_channels: int, out_channels: int, layers: str) -> None:
         super().__init__()
@@ -119,7 +119,7 @@ def check_shape(VGGBlock, in_channels, out_channels, layers, size, slips):
     output = block(torch.zeros(2, in_channels, *size))
     if output is None:
         raise checks.NotAnswered
-    checks.require(isinstance(output, torch.Tensor), "the block returns one tensor")
+    checks.require(isinstance(output, torch.Tensor), "the block must return one tensor")
     checks.require_own_layers(block)
     expected = (2, out_channels, size[0] // 2, size[1] // 2)
     found = tuple(output.shape)
@@ -131,15 +131,15 @@ def check_shape(VGGBlock, in_channels, out_channels, layers, size, slips):
 
 def check_small(VGGBlock):
     slips = {
-        "the pooling at the end is missing": 12,
-        "the convolutions are not padded: they have to keep the size": 4,
-        "the windows of the pooling are 3x3: they are 2x2": 5,
-        "there is a pooling after each convolution: one ends the block": 3,
+        "you leave out the pooling at the end": 12,
+        "you do not pad the convolutions, which must keep the size": 4,
+        "your pooling windows are 3x3, and should be 2x2": 5,
+        "you pool after each convolution, not only at the end": 3,
     }
     check_shape(VGGBlock, 3, 8, "3 3", (12, 10), slips)
     slips = {
-        "every kernel is padded by 1: one of k pixels needs k // 2": 5,
-        "the pooling rounds up": 7,
+        "you pad every kernel by 1, but a kernel of k pixels needs k // 2": 5,
+        "your pooling rounds up": 7,
     }
     check_shape(VGGBlock, 3, 8, "5", (13, 10), slips)
 
@@ -150,9 +150,9 @@ shapes_are_right = checks.show(check_small, VGGBlock)
 ### BEGIN HIDDEN TESTS
 def check_answer(VGGBlock):
     check_small(VGGBlock)
-    padded = {"every kernel is padded by 1: one of k pixels needs k // 2": 6}
+    padded = {"you pad every kernel by 1, but a kernel of k pixels needs k // 2": 6}
     check_shape(VGGBlock, 2, 5, "5", (15, 20), padded)
-    padded = {"every kernel is padded by 1: one of k pixels needs k // 2": 9}
+    padded = {"you pad every kernel by 1, but a kernel of k pixels needs k // 2": 9}
     check_shape(VGGBlock, 6, 4, "3 1", (16, 9), padded)
     check_shape(VGGBlock, 4, 4, "3 3 3 3", (8, 8), {})
 
@@ -172,11 +172,11 @@ def check_parameters(VGGBlock):
         raise checks.NotAnswered
     count = sum(parameter.numel() for parameter in checks.parameters_of(block).values())
     slips = {
-        "the convolutions have no biases": 1368,
-        "two layers share their weights: each has its own": 808,
-        "batch normalisation is added": 1440,
-        "a layer is missing or has no weights": 224,
-        "your layers are not found: a plain list hides them, nn.ModuleList does not": 0,
+        "your convolutions have no biases": 1368,
+        "two of your layers share their weights": 808,
+        "you add batch normalisation": 1440,
+        "you leave out a layer, or one has no weights": 224,
+        "you keep the layers in a plain list, which hides them: use nn.ModuleList": 0,
     }
     checks.require_number(count, 1392, slips)
     checks.require_own_layers(block)
@@ -212,24 +212,24 @@ def check_answer(VGGBlock):
         sentence = f'"{layers}" gives layers with kernels of {sorted(found)} pixels'
         checks.require(sorted(found) == sorted(sizes), sentence)
         bias = torch.full((out_channels,), 0.1)
-        for name, value in parameters.items():  # of both signs behind each layer
+        for name, value in parameters.items():  # of both signs after each layer
             numbers = checks.random_tensor(*value.shape, seed=seed)
-            # All biases are alike: nothing tells one layer's apart.
+            # All biases are alike: nothing tells one layer's from another's.
             parameters[name] = numbers if value.dim() > 1 else torch.full_like(value, 0.1)
         checks.set_parameters(block, parameters)
         weights = {value.shape[-1]: value for value in parameters.values() if value.dim() > 1}
         kernels = [weights[size] for size in sizes]
         right = ours(x, kernels, bias)
         slips = {
-            "there is no ReLU": ours(x, kernels, bias, identity, identity),
-            "a ReLU follows the last convolution only: each has its own": ours(
+            "you leave out the ReLUs": ours(x, kernels, bias, identity, identity),
+            "you put a ReLU after the last convolution only, not after each": ours(
                 x, kernels, bias, inner=identity
             ),
-            "no ReLU follows the last convolution": ours(x, kernels, bias, last=identity),
-            "the average is pooled, not the largest": ours(x, kernels, bias, pool=F.avg_pool2d),
+            "you put no ReLU after the last convolution": ours(x, kernels, bias, last=identity),
+            "you pool the average, not the largest": ours(x, kernels, bias, pool=F.avg_pool2d),
         }
         if in_channels == out_channels:
-            slips["the layers stand in the opposite order"] = ours(x, kernels[::-1], bias)
+            slips["you put the layers in the opposite order"] = ours(x, kernels[::-1], bias)
         checks.require_tensor(block(x), right, slips, tolerance=1e-4)
 
 
@@ -239,13 +239,14 @@ checks.award(3, check_answer, VGGBlock)
 # %% [markdown]
 # ## Task 2: all blocks of a row
 #
-# Complete the function. It builds the convolutional part of a VGG from a row of blocks such as
-# `((64, "3"), (128, "3 3"))`: one block with 64 filters a layer, then one with 128. Use your block.
+# Complete the function. It builds the convolutional layers of a VGG from a row of blocks such as
+# `((64, "3"), (128, "3 3"))`: one block with 64 filters per layer, then one with 128. Use your
+# block.
 
 
 # %% task="features"
 def make_features(blocks: tuple[tuple[int, str], ...], in_channels: int) -> nn.Module:
-    """Build a module that sends maps (N, in_channels, H, W) through one block after the other."""
+    """Build a module that sends maps (N, in_channels, H, W) through the blocks in turn."""
     ### BEGIN SOLUTION
     features = nn.Sequential()
     for out_channels, layers in blocks:
@@ -263,7 +264,7 @@ from course_utils import checks
 
 @checks.beside
 def _on_meta(function, *arguments):
-    """Call something on the meta device, which has shapes but no numbers: a net costs nothing."""
+    """Call something on the meta device, with shapes but no numbers: a net costs nothing."""
     with torch.device("meta"):
         return function(*arguments)
 
@@ -276,16 +277,16 @@ def check_row(make_features, blocks, in_channels, size, num_parameters, slips):
     stages, (height, width) = [], size
     for number, (channels, _) in enumerate(blocks, start=1):
         height, width = height // 2, width // 2
-        ask = "does this block read what the one before puts out, and halve the size once?"
+        ask = "does this block read the previous block's output, and halve the size once?"
         stages.append(checks.Stage(f"block {number}", (2, channels, height, width), ask))
     images = torch.empty(2, in_channels, *size, device="meta")
     try:
         found, expected = tuple(_on_meta(features, images).shape), stages[-1].shape
     except RuntimeError:
-        sentence = "a block does not fit: does it read as many channels as the one before makes?"
+        sentence = "a block does not fit: does it read as many channels as the one before puts out?"
         raise checks.CheckFailed(sentence) from None
     checks.require_stages(features, images, stages)
-    checks.require(found == expected, f"{found} comes out at the end, expected {expected}")
+    checks.require(found == expected, f"your output is {found} at the end, expected {expected}")
     checks.require_own_layers(features)
     count = sum(parameter.numel() for parameter in checks.parameters_of(features).values())
     checks.require_number(count, num_parameters, slips)
@@ -293,9 +294,9 @@ def check_row(make_features, blocks, in_channels, size, num_parameters, slips):
 
 def check_small(make_features):
     slips = {
-        "the convolutions have no biases": 360,
-        "the last layer of a block is missing": 334,
-        "the 1x1 layer has 3x3 kernels": 664,
+        "your convolutions have no biases": 360,
+        "you leave out the last layer of a block": 334,
+        "you give the 1x1 layer 3x3 kernels": 664,
     }
     check_row(make_features, ((4, "3"), (6, "3 1")), 3, (13, 20), 376, slips)
 
@@ -325,8 +326,8 @@ checks.award(3, check_answer, make_features)
 # ## Task 3: two kernels in one
 #
 # Without a ReLU between them, two convolutions are one. Complete the function for one channel: it
-# returns the kernel that does at once what `first`, and then `second`, do one after the other (as
-# convolutions of PyTorch do it, without padding). Its side is $k + m - 1$.
+# returns the kernel that does in one step what `first` and then `second` do in two (as PyTorch's
+# convolutions, without padding). It is $k + m - 1$ pixels wide.
 
 
 # %% task="merged"
@@ -337,7 +338,7 @@ def merged_kernel(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
     merged = torch.zeros(k + m - 1, k + m - 1)
     for i in range(m):
         for j in range(m):
-            merged[i : i + k, j : j + k] += second[i, j] * first  # seen from a place i, j away
+            merged[i : i + k, j : j + k] += second[i, j] * first  # the same kernel, shifted by i, j
     return merged
     ### END SOLUTION
 
@@ -354,15 +355,15 @@ def check_small(merged_kernel):
     expected = torch.tensor([[1.0, 2.0, 0.0], [3.0, 14.0, 20.0], [0.0, 30.0, 40.0]])
     flipped = torch.tensor([[10.0, 20.0, 0.0], [30.0, 41.0, 2.0], [0.0, 3.0, 4.0]])
     slips = {
-        "second is turned upside down: where it looks further right, the weights stand right": flipped,
-        "first is turned upside down: its weights keep their order": flipped.flip(0, 1),
-        "the result is turned upside down": expected.flip(0, 1),
-        "rows and columns are swapped": expected.T,
-        "the kernels are multiplied number by number": torch.tensor([[1.0, 0.0], [0.0, 40.0]]),
-        "the kernels are multiplied as matrices": torch.tensor([[1.0, 20.0], [3.0, 40.0]]),
-        "only what overlaps fully is kept: the result is larger than both": torch.tensor([[41.0]]),
+        "you rotate second by 180 degrees: its weight at (i, j) shifts first by (i, j)": flipped,
+        "you rotate first by 180 degrees: its weights keep their order": flipped.flip(0, 1),
+        "you rotate the result by 180 degrees": expected.flip(0, 1),
+        "you swap rows and columns": expected.T,
+        "you multiply the kernels number by number": torch.tensor([[1.0, 0.0], [0.0, 40.0]]),
+        "you multiply the kernels as matrices": torch.tensor([[1.0, 20.0], [3.0, 40.0]]),
+        "you keep only full overlaps: the result is larger than both": torch.tensor([[41.0]]),
     }
-    hint = "what sees k pixels of something that sees m pixels"
+    hint = "each side is k + m - 1"
     checks.require_tensor(merged_kernel(first, second), expected, slips, hint=hint)
 
 
@@ -379,12 +380,12 @@ def check_answer(merged_kernel):
         first, second = checks.random_tensor(k, k, seed=seed), checks.random_tensor(m, m, seed=9)
         before = first.clone(), second.clone()
         size = k + m - 1
-        impulses = torch.eye(size * size).view(-1, 1, size, size)  # one pixel lit in each picture
+        impulses = torch.eye(size * size).view(-1, 1, size, size)  # one pixel lit in each image
         answers = F.conv2d(F.conv2d(impulses, first[None, None]), second[None, None])
         right = answers.view(size, size)
         checks.require_tensor(merged_kernel(first, second), right, tolerance=1e-4)
         same = torch.equal(first, before[0]) and torch.equal(second, before[1])
-        checks.require(same, "your function changes the kernels it is given")
+        checks.require(same, "your function changes the kernels that it is given")
 
 
 checks.award(2, check_answer, merged_kernel)
@@ -393,8 +394,8 @@ checks.award(2, check_answer, merged_kernel)
 # %% [markdown]
 # ## What it is good for
 #
-# The paper's rows, built by your function (on the meta device, so that no memory is needed), and what
-# stacks of the same 3 × 3 mean look like as one kernel: less and less like a box.
+# Your function builds the paper's rows (on the meta device, so that it needs no memory). And merged
+# into one kernel, a stack of 3 × 3 means looks less and less like a box the more layers it has.
 
 # %%
 if features_are_right and merged_is_right:
@@ -407,34 +408,35 @@ if features_are_right and merged_is_right:
             features = make_features(row, 3)
             maps = features(torch.empty(1, 3, 224, 224))
         count = sum(parameter.numel() for parameter in checks.parameters_of(features).values())
-        print(f"{name}: {count:12,} parameters in the convolutions, {tuple(maps.shape)} comes out")
+        print(f"{name}: {count:12,} parameters in the convolutions, output {tuple(maps.shape)}")
     kernel = mean = torch.full((3, 3), 1 / 9)
     for num_layers in (2, 3):
         kernel = merged_kernel(kernel, mean)
         row = kernel.sum(dim=0)
         print(num_layers, "layers, weights by column:", [round(v, 3) for v in row.tolist()])
 else:
-    print("The rows of the paper are built here once the three tasks are done.")
+    print("The paper's rows appear here once all three tasks are done.")
 
 # %% [markdown]
 # ## In your own words
 #
-# "Three layers of 3 × 3 are the same as one layer of 7 × 7, only cheaper." **(a)** What is the same,
-# and what is not? **(b)** When is the stack *not* cheaper? Four to six sentences, 2 points, read by
-# a person.
+# "Three layers of 3 × 3 are the same as one layer of 7 × 7, only cheaper." **(a)** What is the
+# same, and what is not? **(b)** When is the stack *not* cheaper? Four to six sentences, 2 points,
+# read by a person.
 
 # %% [markdown] written="stack" points=2
-# **A model answer.** The same is the receptive field: one output of either sees 7 × 7 pixels. The
-# functions differ. With a ReLU between its layers the stack is not linear, which a single layer is; and
-# without the ReLU it is one 7 × 7 convolution, but not every one, since it has 27 numbers a channel pair
-# where the large kernel has 49. The weights are $27 C^2$ against $49 C^2$ if $C$ channels come in and go out of
-# each layer. Where few channels become many, as at the start of a net, the stack is the larger one:
-# only its first layer reads the few, and the others read the many.
+# **A model answer.** The receptive field is the same: one output of either sees 7 × 7 pixels. The
+# functions differ. With a ReLU between its layers the stack is not linear, while a single layer is;
+# without the ReLUs it is a 7 × 7 convolution, but not every one can be written so, since it has 27
+# weights for each pair of channels where the large kernel has 49. The stack has $27 C^2$ weights
+# against $49 C^2$ if each layer has $C$ channels in and out. Where few channels become many, as at
+# the start of a net, the stack is the larger one: only its first layer reads the few, and the
+# others read the many.
 #
 # **Marking scheme.**
 #
-# - (a) 1 point: the field is the same, *and* the function is not (the non-linearities, or fewer free
-#   numbers). Half a point for one of the two.
-# - (b) 1 point: when the number of channels grows a lot in the first layer, with the reason that the
-#   further layers read all of them. Half a point without the reason. "It needs more memory or time in
-#   training, since more maps are kept" earns half a point as well.
+# - (a) 1 point: the receptive field is the same, *and* the function is not (the non-linearities, or
+#   fewer free parameters). Half a point for one of the two.
+# - (b) 1 point: when the number of channels grows a lot in the first layer, with the reason that
+#   the later layers read all of them. Half a point without the reason. "It needs more memory or
+#   time in training, since more maps are kept" earns half a point as well.

@@ -2,7 +2,7 @@
 # # Exercise 10: an Inception module, what it costs, and a head that averages
 #
 # **You practise** building four paths side by side, counting what a 1 × 1 reduction saves, and
-# ending a net with a mean.
+# ending a net with an average.
 #
 # **Minutes:** 50 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 10
 #
@@ -15,11 +15,11 @@
 # | In your own words | 2 | a person |
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
-# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
 #
-# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
-# `solutions/`.
+# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
+# notebook of the same name in `solutions/`.
 
 # %% readonly="setup"
 import torch
@@ -29,8 +29,8 @@ from torch import nn
 from course_utils import checks, quiz
 
 # %% [markdown]
-# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
-# have the same. On your own, leave it empty.
+# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
+# people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -38,7 +38,7 @@ student_id = ""
 # %% [markdown]
 # ## Pop quiz
 #
-# The check under a question looks at the form of your answer only. Make up your mind first.
+# The check under a question looks only at the form of your answer, not at whether it is right.
 
 # %% [markdown]
 # ### Question 1
@@ -49,7 +49,7 @@ module_shape = None  # channels, height, width
 numbers = quiz.numbers("exercises/10_googlenet", "module_shape", student_id)
 one, three, five, pool = (numbers[name] for name in ("one", "three", "five", "pool"))
 h, w = numbers["h"], numbers["w"]
-# The module keeps height and width; a window of 3 with padding 1 and stride 2 halves them, up.
+# The module keeps height and width; a window of 3, padding 1, stride 2 halves them, rounding up.
 module_shape = (one + three + five + pool, (h - 1) // 2 + 1, (w - 1) // 2 + 1)
 ### END SOLUTION
 
@@ -87,13 +87,13 @@ work_saved = c * f * k * k / (c * r + r * f * k * k)  # for each position of the
 # | 3 | 1 × 1 convolution to `five[0]`, then 5 × 5 convolution to `five[1]` |
 # | 4 | 3 × 3 max pooling, stride 1, then 1 × 1 convolution to `pool` |
 #
-# Each convolution has a bias, and a ReLU follows it. All paths keep H and W. Their maps are put side
-# by side, in this order. Use what `torch.nn` has; the style is up to you.
+# Each convolution has a bias and is followed by a ReLU. All paths keep H and W. Concatenate their
+# maps in this order. Use what `torch.nn` has; the style is up to you.
 
 
 # %% task="inception"
 class Inception(nn.Module):
-    """Four paths look at the same maps through windows of different size, side by side."""
+    """Four paths that read the same maps through windows of different sizes, side by side."""
 
     def __init__(
         self,
@@ -130,13 +130,13 @@ from course_utils import checks
 
 
 def _run_module(module, x):
-    """Return the module's output; say what it means if the paths do not fit together."""
+    """Return the module's output; explain the error if the paths do not fit together."""
     try:
         output = module(x)
     except RuntimeError as error:
         if "Sizes of tensors must match" not in str(error):
             raise
-        sentence = "the paths cannot be put side by side: does each keep height and width?"
+        sentence = "the paths cannot be concatenated: does each keep height and width?"
         raise checks.CheckFailed(sentence) from None
     if output is None:
         raise checks.NotAnswered
@@ -150,15 +150,15 @@ def check_shape(Inception, in_channels, one, three, five, pool, size):
     checks.require_own_layers(module)
     expected = one + three[1] + five[1] + pool
     slips = {
-        "the reductions' maps are concatenated, too": expected + three[0] + five[0],
-        "the path with the pooling is missing": expected - pool,
-        "no 1x1 convolution follows the pooling": expected - pool + in_channels,
-        "only the reductions' maps come out": one + three[0] + five[0] + pool,
+        "you concatenate the reductions' maps, too": expected + three[0] + five[0],
+        "you leave out the pooling path": expected - pool,
+        "you leave out the 1x1 convolution after the pooling": expected - pool + in_channels,
+        "you return only the reductions' maps": one + three[0] + five[0] + pool,
     }
     found = tuple(output.shape)
     for slip, channels in slips.items():
         wrong = found == (2, channels, *size) and channels != expected
-        checks.require(not wrong, f"{channels} channels come out where {slip}")
+        checks.require(not wrong, f"{channels} channels are what you get if {slip}")
     right = (2, expected, *size)
     sentence = f"your output is {found}, expected {right}: is each path padded to keep H and W?"
     checks.require(found == right, sentence)
@@ -193,11 +193,11 @@ def check_parameters(Inception):
         raise checks.NotAnswered
     count = sum(parameter.numel() for parameter in checks.parameters_of(module).values())
     slips = {
-        "the convolutions have no biases": 163_328,
-        "there are 3x3 filters where 5x5 filters are meant": 155_504,
-        "batch normalisation is added": 164_432,
-        "the 3x3 and 5x5 filters read all channels: their reductions have to come first": 393_472,
-        "the path with the pooling has no convolution": 157_520,
+        "your convolutions have no biases": 163_328,
+        "you use 3x3 filters where you need 5x5 filters": 155_504,
+        "you add batch normalisation": 164_432,
+        "your 3x3 and 5x5 filters read all channels: put their reductions first": 393_472,
+        "your pooling path has no convolution": 157_520,
     }
     checks.require_number(count, 163_696, slips)
     checks.require_own_layers(module)
@@ -226,7 +226,7 @@ def check_answer(Inception):
             "the 3x3 convolution": (three[1], three[0], 3),
             "the reduction before 5x5": (five[0], in_channels, 1),
             "the 5x5 convolution": (five[1], five[0], 5),
-            "the 1x1 behind the pooling": (pool, in_channels, 1),
+            "the 1x1 convolution after the pooling": (pool, in_channels, 1),
         }
         have = list(checks.parameters_of(module).values())
         found = []
@@ -264,24 +264,25 @@ def check_answer(Inception):
         weights = weights_by_shape(module, *row)
         right = paths(x, weights)
         variants = {
-            "there is no ReLU at all": {"inner": identity, "outer": identity},
-            "no ReLU follows the reductions": {"inner": identity},
-            "no ReLU ends the paths": {"outer": identity},
-            "the average is pooled, not the largest": {
+            "you leave out all ReLUs": {"inner": identity, "outer": identity},
+            "you put no ReLU after the reductions": {"inner": identity},
+            "you put no ReLU at the end of the paths": {"outer": identity},
+            "you pool the average, not the largest": {
                 "pool": lambda maps: F.avg_pool2d(maps, 3, stride=1, padding=1)
             },
-            "zeros around the maps take part in the pooling": {
+            "you let zeros around the maps take part in the pooling": {
                 "pool": lambda maps: F.max_pool2d(F.pad(maps, (1, 1, 1, 1)), 3, stride=1)
             },
-            "nothing is pooled in path 4": {"pool": identity},
-            "the pooling stands behind its convolution": {"pool_last": True},
+            "you do not pool in path 4": {"pool": identity},
+            "you put the pooling after its convolution": {"pool_last": True},
         }
         slips = {
             name: torch.cat(paths(x, weights, **options), 1) for name, options in variants.items()
         }
         for order in list(permutations(range(4)))[1:]:
             said = ", ".join(names[i] for i in order)
-            slips[f"the paths stand in the order {said}"] = torch.cat([right[i] for i in order], 1)
+            slip = f"you put the paths in the order {said}"
+            slips[slip] = torch.cat([right[i] for i in order], 1)
         answer = _run_module(module, x)
         checks.require_tensor(answer, torch.cat(right, 1), slips, tolerance=1e-4)
         checks.require(answer.requires_grad, "no gradient flows through your module")
@@ -293,9 +294,9 @@ checks.award(3, check_answer, Inception)
 # %% [markdown]
 # ## Task 2: count its work
 #
-# Complete the function: how many multiply-adds does an Inception module do for one picture? One
-# multiplication for each weight and each place where it is used; biases, ReLU and pooling do not
-# count. All arguments are as in task 1.
+# Complete the function: how many multiply-adds does an Inception module do for one image? Count one
+# for each weight and each position where it is used; biases, ReLU and pooling do not count. The
+# arguments are as in task 1.
 
 
 # %% task="work"
@@ -308,7 +309,7 @@ def inception_multiply_adds(
     height: int,
     width: int,
 ) -> int:
-    """Multiply-adds of an Inception module on maps (in_channels, height, width)."""
+    """Return the multiply-adds of an Inception module on maps (in_channels, height, width)."""
     ### BEGIN SOLUTION
     path1 = in_channels * one
     path2 = in_channels * three[0] + three[0] * three[1] * 3 * 3
@@ -324,17 +325,17 @@ from course_utils import checks
 
 def check_small(inception_multiply_adds):
     slips = {
-        "each weight is used once: it is used at every position": 360,
-        "the height is taken for the width": 1440,
-        "the width is taken for the height": 3240,
-        "the reductions are taken to cost nothing": 2100,
-        "the large filters read all channels: they read what the reduction leaves": 2520,
-        "there are no reductions": 2460,
-        "the path with the pooling is left out": 2076,
-        "a kernel is counted by its side, not by its area": 720,
-        "the biases are counted": 2316,
-        "parameters are counted, not multiply-adds": 386,
-        "the pooling is counted: it multiplies nothing": 2268,
+        "you use each weight once, not at every position": 360,
+        "you take the height for the width": 1440,
+        "you take the width for the height": 3240,
+        "you let the reductions cost nothing": 2100,
+        "you let the large filters read all channels, not only what the reduction leaves": 2520,
+        "you leave out the reductions": 2460,
+        "you leave out the path with the pooling": 2076,
+        "you count k weights for a kernel, not k * k": 720,
+        "you count the biases": 2316,
+        "you count parameters, not multiply-adds": 386,
+        "you count the pooling, which multiplies nothing": 2268,
     }
     answer = inception_multiply_adds(2, 3, (4, 5), (1, 6), 7, 2, 3)
     checks.require_number(answer, 2160, slips)
@@ -364,8 +365,8 @@ checks.award(3, check_answer, inception_multiply_adds)
 # %% [markdown]
 # ## Task 3: a head that averages
 #
-# Complete the class: the mean of each map, then one linear layer from these means to the logits. It
-# takes maps of any height and width.
+# Complete the class: take the mean of each map, then apply one linear layer from these means to the
+# logits. It accepts maps of any height and width.
 
 
 # %% task="head"
@@ -398,20 +399,20 @@ def check_small(AveragingHead):
     parameters = checks.parameters_of(head)
     count = sum(parameter.numel() for parameter in parameters.values())
     slips = {
-        "the linear layer has no bias": 6,
-        "the linear layer reads every position: it reads one mean for each map": 15,
+        "your linear layer has no bias": 6,
+        "your linear layer reads every position, not one mean for each map": 15,
     }
     checks.require_number(count, 9, slips)
     for name, value in parameters.items():
         parameters[name] = torch.full_like(value, 1.0 if value.dim() > 1 else 0.5)
     checks.set_parameters(head, parameters)
     slips = {
-        "the largest number of each map is taken, not the mean": torch.full((1, 3), 33.5),
-        "each map is added up, not averaged": torch.full((1, 3), 44.5),
-        "a softmax stands at the end: return logits": torch.full((1, 3), 1 / 3),
-        "a log-softmax stands at the end: return logits": torch.full((1, 3), -1.0986123),
+        "you take the largest number of each map, not the mean": torch.full((1, 3), 33.5),
+        "you add each map up instead of averaging it": torch.full((1, 3), 44.5),
+        "you put a softmax at the end: return logits": torch.full((1, 3), 1 / 3),
+        "you put a log-softmax at the end: return logits": torch.full((1, 3), -1.0986123),
     }
-    hint = "one logit for each class, without sizes of 1 behind it"
+    hint = "one logit for each class, without sizes of 1 after it"
     checks.require_tensor(head(maps), torch.full((1, 3), 22.5), slips, hint=hint)
     checks.require_own_layers(head)
 
@@ -434,9 +435,9 @@ def check_answer(AveragingHead):
         maps = checks.random_tensor(3, 6, *size, seed=seed) - 0.5
         right = F.linear(maps.mean(dim=(2, 3)), weight, bias)
         slips = {
-            "a ReLU stands at the end: logits may be negative": right.relu(),
-            "a ReLU stands before the mean": F.linear(maps.relu().mean((2, 3)), weight, bias),
-            "a ReLU stands behind the mean": F.linear(maps.mean((2, 3)).relu(), weight, bias),
+            "you put a ReLU at the end: logits may be negative": right.relu(),
+            "you put a ReLU before the mean": F.linear(maps.relu().mean((2, 3)), weight, bias),
+            "you put a ReLU after the mean": F.linear(maps.mean((2, 3)).relu(), weight, bias),
         }
         checks.require_tensor(head(maps), right, slips, tolerance=1e-4)
 
@@ -447,7 +448,7 @@ checks.award(2, check_answer, AveragingHead)
 # %% [markdown]
 # ## What it is good for
 #
-# Your module and your head are most of GoogLeNet. A small one, for pictures of two sizes:
+# Your module and your head are most of GoogLeNet. Here is a small one, for images of two sizes:
 
 # %%
 if shapes_are_right and work_is_right and head_is_right:
@@ -464,28 +465,28 @@ if shapes_are_right and work_is_right and head_is_right:
     for size in (28, 40):
         print(f"{size} x {size} pixels:", tuple(net(torch.zeros(2, 1, size, size)).shape))
 else:
-    print("A small GoogLeNet is put together here once the three tasks are done.")
+    print("A small GoogLeNet appears here once all three tasks are done.")
 
 # %% [markdown]
 # ## In your own words
 #
-# **(a)** Somebody leaves out all 1 × 1 reductions and the 1 × 1 convolution behind the pooling. One
+# **(a)** Somebody leaves out all 1 × 1 reductions and the 1 × 1 convolution after the pooling. One
 # module then costs about two or three times as much, but nine of them in a row cost far more than
 # that. Why? **(b)** Somebody else replaces the mean at the end by a linear layer on all positions.
 # Name two consequences. Four to six sentences, 2 points, read by a person.
 
 # %% [markdown] written="reductions" points=2
-# **A model answer.** Without its 1 × 1 convolution the pooling path hands on every channel that it
-# reads. So a module puts out all its input channels, and those of the other paths on top: the
-# number of channels can only grow from module to module. And every further module reads them all with
-# its 3 × 3 and 5 × 5 filters, so that its own work grows with them. A linear layer on all positions has
-# a weight for each position: its parameters grow by the number of pixels of the last maps, and with
-# them the danger of overfitting. It takes pictures of one size only, and it learns *where* something
-# is, so that it suffers more when the picture is shifted.
+# **A model answer.** Without its 1 × 1 convolution the pooling path passes on every channel that it
+# reads. So a module puts out all its input channels, and those of the other paths as well: the
+# number of channels can only grow from module to module. And every later module reads them all with
+# its 3 × 3 and 5 × 5 filters, so that its own work grows with them. A linear layer on all positions
+# has a weight for each position: it has as many times more weights as the last maps have pixels,
+# and so is more likely to overfit. It accepts images of one size only, and it learns *where*
+# something is, so that it suffers more when the image is shifted.
 #
 # **Marking scheme.**
 #
 # - (a) 1 point: the pooling path keeps all channels, so channels grow with each module, *and* later
 #   modules read them all. Half a point for one of the two.
-# - (b) half a point for each of two consequences: many more parameters; one size of picture only;
+# - (b) half a point for each of two consequences: many more parameters; one size of image only;
 #   depends on positions (good for centred objects, bad under shifts); overfits more easily.

@@ -1,8 +1,8 @@
 # %% [markdown]
-# # Exercise 12: a gate, and a ruler for gradients
+# # Exercise 12: a gate, and gradients layer by layer
 #
-# **You practise** writing a highway layer, starting its gate well, and measuring the gradient layer by
-# layer.
+# **You practise** writing a highway layer, giving its gate a good start, and measuring the gradient
+# layer by layer.
 #
 # **Minutes:** 45 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 12
 #
@@ -14,11 +14,11 @@
 # | In your own words | 3 | a person |
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
-# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
 #
-# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
-# `solutions/`.
+# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
+# notebook of the same name in `solutions/`.
 
 # %% readonly="setup"
 import torch
@@ -28,8 +28,8 @@ from torch import nn
 from course_utils import checks, quiz
 
 # %% [markdown]
-# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
-# have the same. On your own, leave it empty.
+# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
+# people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -37,7 +37,7 @@ student_id = ""
 # %% [markdown]
 # ## Pop quiz
 #
-# The check under a question looks at the form of your answer only. Make up your mind first.
+# The check under a question looks only at the form of your answer, not at whether it is right.
 
 # %% [markdown]
 # ### Question 1
@@ -75,10 +75,10 @@ agreement = a * b / (2 * (a * a + b * b))
 # %% [markdown]
 # ## Task 1: the highway layer
 #
-# Complete the class: $\mathbf{y} = H(\mathbf{x}) \cdot T(\mathbf{x}) + \mathbf{x} \cdot (1 - T(\mathbf{x}))$ for x
-# (N, `num_units`), where $H$ is a linear layer and a ReLU, and $T$ a linear layer and a sigmoid. Each unit
-# has a gate of its own. At the start all biases of the gate are `gate_bias`; everything else starts as
-# `torch.nn` starts it.
+# Complete the class: $\mathbf{y} = H(\mathbf{x}) \cdot T(\mathbf{x}) + \mathbf{x} \cdot (1 -
+# T(\mathbf{x}))$ for x (N, `num_units`), where $H$ is a linear layer and a ReLU, and $T$ a linear
+# layer and a sigmoid. Each unit has its own gate. Initialise all biases of the gate with
+# `gate_bias`; leave everything else as `torch.nn` initialises it.
 
 
 # %% task="highway"
@@ -123,22 +123,22 @@ def check_start(Highway):
     parameters = checks.parameters_of(layer).values()
     count = sum(parameter.numel() for parameter in parameters)
     slips = {
-        "the carry gate gets weights of its own: it is 1 - T": 60,
-        "there is one gate for the whole layer: each unit has its own": 25,
-        "there are no biases": 32,
-        "the gate has no bias": 36,
-        "the gate has no weights: it looks at x": 24,
+        "you give the carry gate its own weights: it is 1 - T": 60,
+        "you make one gate for the whole layer: each unit has its own": 25,
+        "you leave out the biases": 32,
+        "your gate has no bias": 36,
+        "your gate has no weights: it reads x": 24,
     }
     checks.require_number(count, 40, slips)
     started = sum(int((parameter == -50.0).sum()) for parameter in parameters)
     checks.require(started > 0, "no bias starts at gate_bias")
     sentence = f"{started} numbers start at gate_bias, expected the gate's 4 biases"
     checks.require(started == 4, sentence)
-    sentence = "with all gates shut (T = 0) your layer must return x"
+    sentence = "with all gates closed (T = 0) your layer must return x"
     checks.require(torch.allclose(closed, x, atol=1e-4), sentence)
     opened = _run(Highway(4, gate_bias=50.0), x)
     sentence = (
-        "with all gates open (T = 1) your layer must return H(x): no part of x, never negative"
+        "with all gates open (T = 1) your layer must return H(x): nothing of x, never negative"
     )
     checks.require(bool((opened >= -1e-4).all()), sentence)
 
@@ -151,7 +151,7 @@ def check_answer(Highway):
     check_start(Highway)
     values = checks.parameters_of(Highway(6)).values()
     started = sum(int((value == -2.0).sum()) for value in values)
-    checks.require(started == 6, "without a second argument the gate's biases are -2")
+    checks.require(started == 6, "without a second argument the gate's biases must be -2")
 
 
 checks.award(2, check_answer, Highway)
@@ -184,21 +184,21 @@ def check_answer(Highway):
     check_gradient(Highway)
 
     def halves(parameters, d):
-        """Return H's and T's part, also of a learner who computes both in one layer."""
+        """Return H's and T's halves, even if the learner computes both in one layer."""
         return [part for p in parameters for part in p.split(d)]
 
     def right(x, h, t):
         return h.relu() * t.sigmoid() + x * (1 - t.sigmoid())
 
     slips = {
-        "T and 1 - T are swapped": lambda x, h, t: right(x, h, -t),
-        "there is no ReLU in H": lambda x, h, t: h * t.sigmoid() + x * (1 - t.sigmoid()),
-        "H has a tanh": lambda x, h, t: h.tanh() * t.sigmoid() + x * (1 - t.sigmoid()),
-        "H has a sigmoid": lambda x, h, t: h.sigmoid() * t.sigmoid() + x * (1 - t.sigmoid()),
-        "x is carried in full, as in a residual block": lambda x, h, t: h.relu() * t.sigmoid() + x,
-        "nothing is carried": lambda x, h, t: h.relu() * t.sigmoid(),
-        "the sum goes through a ReLU": lambda x, h, t: right(x, h, t).relu(),
-        "the gate is a softmax: its units compete": lambda x, h, t: (
+        "you swap T and 1 - T": lambda x, h, t: right(x, h, -t),
+        "you leave out the ReLU in H": lambda x, h, t: h * t.sigmoid() + x * (1 - t.sigmoid()),
+        "you use tanh in H": lambda x, h, t: h.tanh() * t.sigmoid() + x * (1 - t.sigmoid()),
+        "you use a sigmoid in H": lambda x, h, t: h.sigmoid() * t.sigmoid() + x * (1 - t.sigmoid()),
+        "you carry x in full, as in a residual block": lambda x, h, t: h.relu() * t.sigmoid() + x,
+        "you carry nothing": lambda x, h, t: h.relu() * t.sigmoid(),
+        "you put the sum through a ReLU": lambda x, h, t: right(x, h, t).relu(),
+        "you use a softmax as the gate: its units compete": lambda x, h, t: (
             h.relu() * t.softmax(1) + x * (1 - t.softmax(1))
         ),
     }
@@ -211,7 +211,7 @@ def check_answer(Highway):
         parameters = checks.parameters_of(layer).values()
         weights = halves([p for p in parameters if p.dim() == 2], d)
         biases = halves([p for p in parameters if p.dim() == 1], d)
-        checks.require(len(weights) == len(biases) == 2, "H and T are one linear layer each")
+        checks.require(len(weights) == len(biases) == 2, "H and T must each be one linear layer")
         biases.sort(key=lambda bias: bool((bias == -0.75).all()))  # the gate's is the last
 
         def close(formula, swapped=False, x=x, weights=weights, biases=biases, answer=answer):
@@ -222,7 +222,7 @@ def check_answer(Highway):
 
         if not close(right):
             for slip, formula in slips.items():
-                sentence = f"your output is what comes out where {slip}"
+                sentence = f"your output is what you get if {slip}"
                 checks.require(not close(formula), sentence)
             checks.require(not close(right, swapped=True), "gate_bias starts H's bias, not T's")
             raise checks.CheckFailed("your output differs from H(x) T(x) + x (1 - T(x))")
@@ -234,15 +234,15 @@ checks.award(3, check_answer, Highway)
 # %% [markdown]
 # ## Task 2: gradient norms
 #
-# Complete the function. It computes the mean cross-entropy of the model's logits and returns, for each
-# parameter with two or more dimensions (weights, but no biases), in the order of `model.parameters()`,
-# the norm of its gradient: the square root of the sum of all squares. Gradients that are left from
-# earlier must not count, and no weight may change.
+# Complete the function. It computes the mean cross-entropy of the model's logits and returns, for
+# each parameter with two or more dimensions (weights, but no biases), in the order of
+# `model.parameters()`, the norm of its gradient: the square root of the sum of all squares.
+# Gradients left over from earlier must not count, and no weight may change.
 
 
 # %% task="norms"
 def gradient_norms(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> list[float]:
-    """Measure how strongly the loss pulls at each layer's weights."""
+    """Return the norm of the gradient of each layer's weights."""
     ### BEGIN SOLUTION
     model.zero_grad()
     F.cross_entropy(model(images), labels).backward()
@@ -262,7 +262,7 @@ def _as_floats(answer, num_layers):
         raise checks.NotAnswered
     sentence = f"return a list of numbers, not {type(answer).__name__}"
     checks.require(type(answer) in (list, tuple), sentence)
-    sentence = "the list has tensors: a tensor of one number has .item()"
+    sentence = "your list contains tensors: a tensor of one number has .item()"
     checks.require(not any(isinstance(norm, torch.Tensor) for norm in answer), sentence)
     sentence = f"your list has {len(answer)} numbers, expected {num_layers}: weights, no biases"
     checks.require(len(answer) == num_layers, sentence)
@@ -298,19 +298,19 @@ def check_small(gradient_norms):
     state = {"0.weight": torch.zeros(2, 2), "0.bias": torch.zeros(2)}
     images, labels = torch.tensor([[3.0, 4.0], [3.0, 4.0]]), torch.tensor([0, 0])
     slips = {
-        "the losses are added up: take their mean": 7.0710678,
-        "the square root is forgotten": 12.5,
-        "the absolute values are averaged": 1.75,
-        "the absolute values are added up": 7.0,
-        "the largest number is taken": 2.0,
-        "the norm of the weights is taken, not of their gradient": 0.0,
-        "a softmax stands before the cross-entropy, which has its own": 1.7677670,
+        "you add up the losses: take their mean": 7.0710678,
+        "you forget the square root": 12.5,
+        "you average the absolute values": 1.75,
+        "you add up the absolute values": 7.0,
+        "you take the largest number": 2.0,
+        "you take the norm of the weights, not of their gradient": 0.0,
+        "you put a softmax before the cross-entropy, which has its own": 1.7677670,
     }
     first, second, _ = _measured(gradient_norms, "one layer", state, images, labels)
     (norm,) = _as_floats(first, 1)
     checks.require_number(norm, 3.5355339, slips)
     (norm,) = _as_floats(second, 1)
-    slips = {"gradients from earlier are still there": 7.0710678}
+    slips = {"you keep gradients from earlier": 7.0710678}
     checks.require_number(norm, 3.5355339, slips)
 
 
@@ -340,11 +340,11 @@ def check_answer(gradient_norms):
         _, answer, after = _measured(gradient_norms, kind, state, images, labels)
         answer = _as_floats(answer, len(right))
         same = all(map(torch.equal, state.values(), after.values()))
-        checks.require(same, "your function changes the weights: measure, take no step")
+        checks.require(same, "your function changes the weights: measure, but take no step")
         for norm, expected, slip in zip(answer, right, softmax, strict=True):
             slips = {
-                "a softmax stands before the cross-entropy, which has its own": slip,
-                "the layers are in reverse order": right[-1 - right.index(expected)],
+                "you put a softmax before the cross-entropy, which has its own": slip,
+                "you list the layers in reverse order": right[-1 - right.index(expected)],
             }
             checks.require_number(norm, expected, slips, tolerance=1e-4)
 
@@ -355,7 +355,7 @@ checks.award(4, check_answer, gradient_norms)
 # %% [markdown]
 # ## What it is good for
 #
-# Your ruler on 30 layers, once plain and once of your highway layers, both fresh.
+# Here are your gradient norms for 30 layers, once plain and once highway layers, both untrained.
 
 # %%
 if norms_are_right and start_is_right:
@@ -375,23 +375,23 @@ else:
 # %% [markdown]
 # ## In your own words
 #
-# A net of 56 plain layers with batch normalisation has a higher training loss than one of 20. **(a)** Why
-# is that not overfitting? **(b)** Why is it not that the deeper net *has* no good weights? **(c)** Somebody
-# says "vanishing gradients". Which measurement would you ask for, and what did the lesson find? Four to
-# six sentences, 3 points, read by a person.
+# A net of 56 plain layers with batch normalisation has a higher training loss than one of 20.
+# **(a)** Why is that not overfitting? **(b)** Why can you rule out that the deeper net *has* no
+# good weights? **(c)** Somebody says "vanishing gradients". Which measurement would you ask for,
+# and what did the lesson find? Four to six sentences, 3 points, read by a person.
 
 # %% [markdown] written="degradation" points=3
-# **A model answer.** Overfitting means a low training loss and a high validation loss; here the training
-# loss itself is high. Good weights exist: take the trained net of 20 layers and put layers between its
-# own that copy their input, and the deeper net computes the same. So training does not find them: it is a
-# problem of optimisation. Against "vanishing gradients" I would ask for the norm of the gradient at each
-# layer, fresh and during training. In the lesson the norms of the fresh net with batch normalisation do
-# not vanish towards the input, they grow; what is lost is the agreement of the gradients at neighbouring
-# inputs.
+# **A model answer.** Overfitting means a low training loss and a high validation loss; here the
+# training loss itself is high. Good weights exist: take the trained net of 20 layers and insert
+# layers that copy their input, and the deeper net computes the same. So training does not find
+# them: it is a problem of optimisation. To test "vanishing gradients" I would ask for the norm of
+# the gradient at each layer, before and during training. In the lesson the norms of the untrained
+# net with batch normalisation do not vanish towards the input, they grow; what is lost is the
+# agreement of the gradients at neighbouring inputs.
 #
 # **Marking scheme.**
 #
 # - (a) 1 point: the *training* loss is what is high.
-# - (b) 1 point: the construction by layers that do nothing, or the same idea.
-# - (c) 1 point: gradient norm by layer, *and* that it does not vanish with batch normalisation. Half a
-#   point for one of the two.
+# - (b) 1 point: the construction with layers that do nothing, or the same idea.
+# - (c) 1 point: the gradient norm by layer, *and* that it does not vanish with batch normalisation.
+#   Half a point for one of the two.

@@ -2,7 +2,7 @@
 # # Exercise 13: the residual block, for every shape
 #
 # **You practise** writing a residual block that also works where the shapes change, counting a
-# bottleneck, and putting blocks together to a stage.
+# bottleneck's parameters, and building a stage from blocks.
 #
 # **Minutes:** 55 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 13
 #
@@ -15,11 +15,11 @@
 # | In your own words | 2 | a person |
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
-# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
 #
-# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
-# `solutions/`.
+# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
+# notebook of the same name in `solutions/`.
 
 # %% readonly="setup"
 import torch
@@ -29,8 +29,8 @@ from torch import nn
 from course_utils import checks, quiz
 
 # %% [markdown]
-# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
-# have the same. On your own, leave it empty.
+# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
+# people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -38,7 +38,7 @@ student_id = ""
 # %% [markdown]
 # ## Pop quiz
 #
-# The check under a question looks at the form of your answer only. Make up your mind first.
+# The check under a question looks only at the form of your answer, not at whether it is right.
 
 # %% [markdown]
 # ### Question 1
@@ -71,7 +71,7 @@ chain_derivative = None  # one number
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/13_resnet", "chain_derivative", student_id)
 a, n = numbers["a"], numbers["n"]
-chain_derivative = (1 + a) ** n  # each block passes its gradient on by two ways
+chain_derivative = (1 + a) ** n  # each block passes its gradient on along two paths
 ### END SOLUTION
 
 # %% [markdown]
@@ -80,18 +80,18 @@ chain_derivative = (1 + a) ** n  # each block passes its gradient on by two ways
 # Complete the class. It takes x (N, `in_channels`, H, W) and returns ReLU(F(x) + shortcut(x)), with
 # `out_channels` channels; stride 2 halves H and W.
 #
-# - **F**: 3 × 3 convolution with the block's stride, batch normalisation, ReLU, 3 × 3 convolution with
-#   stride 1, batch normalisation. Both convolutions have padding 1.
-# - **shortcut**: x itself where F(x) has the shape of x. Elsewhere, that is if the stride is not 1 *or*
-#   the channels change, a 1 × 1 convolution with the block's stride and a batch normalisation.
+# - **F**: 3 × 3 convolution with the block's stride, batch normalisation, ReLU, 3 × 3 convolution
+#   with stride 1, batch normalisation. Both convolutions have padding 1.
+# - **shortcut**: x itself if F(x) has the shape of x. Otherwise, that is if the stride is not 1
+#   *or* the channels change, a 1 × 1 convolution with the block's stride, and batch normalisation.
 #
-# No convolution has a bias: the normalisation behind it would take it away again. A block that adds x
-# without a look at its shape fails as soon as a stage begins. Use what `torch.nn` has.
+# No convolution has a bias: the normalisation after it would remove it again. A block that adds x
+# without looking at its shape fails as soon as a stage begins. Use what `torch.nn` has.
 
 
 # %% task="block"
 class ResidualBlock(nn.Module):
-    """Two convolutions learn what is to be added to the input."""
+    """Two convolutions that learn what to add to the input."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()
@@ -121,13 +121,13 @@ from course_utils import checks
 
 
 def _run_block(block, x):
-    """Return the block's output; say what it means if the two summands do not fit together."""
+    """Return the block's output; explain the error if the two summands do not fit together."""
     try:
         output = block(x)
     except RuntimeError as error:
         if "must match the size" not in str(error):
             raise
-        sentence = f"{error}: F(x) and x have different shapes here, so that x must be projected"
+        sentence = f"{error}: F(x) and x have different shapes here, so x must be projected"
         raise checks.CheckFailed(sentence) from None
     if output is None:
         raise checks.NotAnswered
@@ -142,7 +142,7 @@ def check_shape(ResidualBlock, in_channels, out_channels, stride, size):
     right = (2, out_channels, (size - 1) // stride + 1, (size + 1) // stride + 1)
     found = tuple(output.shape)
     arguments = f"ResidualBlock({in_channels}, {out_channels}, stride={stride})"
-    sentence = f"{arguments} gives {found}, expected {right}: padding 1? The stride only once?"
+    sentence = f"{arguments} gives {found}, expected {right}: padding 1, and the stride used once?"
     checks.require(found == right, sentence)
 
 
@@ -180,19 +180,19 @@ def check_parameters(ResidualBlock):
         return sum(parameter.numel() for parameter in checks.parameters_of(block).values())
 
     slips = {
-        "a projection is made where the shapes agree": 2808,
-        "the convolutions have biases": 2664,
-        "there is no batch normalisation": 2592,
-        "one batch normalisation serves both convolutions": 2616,
+        "you project x although the shapes agree": 2808,
+        "your convolutions have biases": 2664,
+        "you leave out batch normalisation": 2592,
+        "you use one batch normalisation for both convolutions": 2616,
     }
     checks.require_number(count(12, 12), 2640, slips)
     slips = {
-        "the convolutions have biases": 2364,
-        "no batch normalisation follows the projection": 2304,
-        "the projection has a bias in place of batch normalisation": 2316,
-        "the projection has 3x3 filters": 3096,
-        "there is no batch normalisation": 2256,
-        "nothing is projected": 2208,
+        "your convolutions have biases": 2364,
+        "you leave out batch normalisation after the projection": 2304,
+        "you give the projection a bias in place of batch normalisation": 2316,
+        "you give the projection 3x3 filters": 3096,
+        "you leave out batch normalisation": 2256,
+        "you do not project x at all": 2208,
     }
     checks.require_number(count(8, 12, 2), 2328, slips)
 
@@ -211,7 +211,7 @@ def _norms_of(block):
 
 @checks.beside
 def _settle(block, x):
-    """Let the running estimates follow x, for a while."""
+    """Let the running estimates follow x for a while."""
     for _ in range(50):
         block.train()(x)
 
@@ -256,7 +256,7 @@ def check_answer(ResidualBlock):
         return changed["end"](total)
 
     def settled(parameters, x, other, c_out, stride, eps, order, biased):
-        """Compute what the block makes of other maps once it has seen x many times."""
+        """Compute the block's output for other maps once it has seen x many times."""
         seen = []
 
         def noting(maps):
@@ -273,7 +273,7 @@ def check_answer(ResidualBlock):
         return forward(parameters, other, c_out, stride, evaluating, order)
 
     def neutral(block, parameters, scales, c_out):
-        """Set all scales to 1 and all shifts to 0; do so again for each other guess which is which.
+        """Set all scales to 1 and all shifts to 0; repeat for each guess of which is which.
 
         How a normalisation starts, and what it calls its parameters, is up to the learner.
         """
@@ -293,24 +293,24 @@ def check_answer(ResidualBlock):
         return difference(one, other) < 1e-4 * (1 + float(other.detach().abs().max()))
 
     variants = {
-        "no ReLU follows the addition": {"end": identity},
-        "the ReLU comes before the addition, not after it": {"on_f": F.relu, "end": identity},
-        "F(x) goes through a ReLU before it is added": {"on_f": F.relu},
-        "no ReLU stands between the two convolutions": {"inner": identity},
-        "the shortcut is left out": {"skip": 0.0},
-        "the shortcut goes through a ReLU": {"around": F.relu},
-        "the shortcut is subtracted": {"skip": -1.0},
-        "the ReLU stands before the batch normalisation": {"relu_first": True},
-        "the sum is normalised, not F(x)": {"norm_sum": True},
+        "you leave out the ReLU after the addition": {"end": identity},
+        "you put the ReLU before the addition, not after it": {"on_f": F.relu, "end": identity},
+        "you put F(x) through a ReLU before you add it": {"on_f": F.relu},
+        "you leave out the ReLU between the two convolutions": {"inner": identity},
+        "you leave out the shortcut": {"skip": 0.0},
+        "you put the shortcut through a ReLU": {"around": F.relu},
+        "you subtract the shortcut": {"skip": -1.0},
+        "you put the ReLU before the batch normalisation": {"relu_first": True},
+        "you normalise the sum, not F(x)": {"norm_sum": True},
     }
 
     def name_slips(parameters, x, c_out, stride, norm, orders, answers):
         """Reject answers that one of the slips leads to."""
-        late = {"the second convolution has the stride": {"strides": (1, stride)}}
+        late = {"you give the stride to the second convolution": {"strides": (1, stride)}}
         for slip, options in (variants | late).items():
             wrongs = [forward(parameters, x, c_out, stride, norm, n, **options) for n in orders]
             found = any(is_close(answer, wrong) for answer in answers for wrong in wrongs)
-            checks.require(not found, f"your output is what comes out where {slip}")
+            checks.require(not found, f"your output is what you get if {slip}")
 
     rows = [(6, 9, 2), (7, 4, 1), (5, 5, 2), (8, 8, 1)]
     for seed, (c_in, c_out, stride) in enumerate(rows):
@@ -318,14 +318,14 @@ def check_answer(ResidualBlock):
         checks.set_mode(block, training=True)
         x = 2 * checks.random_tensor(3, c_in, 6, 8, seed=seed)
         before = x.clone()
-        _run_block(block, x)  # layers that are made lazily get their parameters here
+        _run_block(block, x)  # lazy layers get their parameters here
         named = checks.parameters_of(block)
         parameters, (scales, eps) = named.values(), _norms_of(block)
 
         def norm(maps, eps=eps):
             return F.batch_norm(maps, None, None, training=True, eps=eps)
 
-        orders = (0, 1) if c_in == c_out else (0,)  # which filters come first cannot be seen
+        orders = (0, 1) if c_in == c_out else (0,)  # nobody can see which filters come first
         rights = [forward(parameters, x, c_out, stride, norm, order) for order in orders]
         answers = []
         for answer in neutral(block, named, scales, c_out):
@@ -335,13 +335,13 @@ def check_answer(ResidualBlock):
         else:
             name_slips(parameters, x, c_out, stride, norm, orders, answers)
             answer = answers[0]
-        checks.require(torch.equal(x, before), "your block changes the maps it is given")
+        checks.require(torch.equal(x, before), "your block changes the maps that it is given")
         right = min(rights, key=lambda maps: difference(maps, answer))
         checks.require_tensor(answer, right, tolerance=1e-4)
         checks.require(answer.requires_grad, "no gradient flows through your block")
         gradients = checks.gradients_of(block, x)
         dead = [name for name, gradient in gradients.items() if gradient is None]
-        checks.require(not dead, f"your block does nothing with {', '.join(dead)}")
+        checks.require(not dead, f"your block never uses {', '.join(dead)}")
         other = checks.random_tensor(2, c_in, 6, 8, seed=seed + 10)
         rights = [
             settled(parameters, x, other, c_out, stride, eps, n, b) for n in orders for b in (0, 1)
@@ -353,7 +353,7 @@ def check_answer(ResidualBlock):
             if any(is_close(answer, right) for right in rights):
                 break
         else:
-            sentence = "in evaluation mode your block does not use what it has seen in training"
+            sentence = "in evaluation mode your block does not use the statistics from training"
             checks.require(False, sentence)
 
 
@@ -363,10 +363,10 @@ checks.award(3, check_answer, ResidualBlock)
 # %% [markdown]
 # ## Task 2: count a bottleneck
 #
-# Complete the function: how many parameters has a bottleneck block? Its main path has a 1 × 1
-# convolution to a quarter of `out_channels`, a 3 × 3 convolution that keeps this number, and a 1 × 1
-# convolution to `out_channels`. Its shortcut is chosen as in task 1. Batch normalisation follows
-# each convolution, on the main path and on the shortcut, and no convolution has a bias.
+# Complete the function: how many parameters does a bottleneck block have? Its main path has a 1 × 1
+# convolution to a quarter of `out_channels`, a 3 × 3 convolution that keeps this number, and a 1 ×
+# 1 convolution to `out_channels`. Its shortcut follows the rule of task 1. Batch normalisation
+# follows each convolution, on the main path and on the shortcut, and no convolution has a bias.
 
 
 # %% task="bottleneck"
@@ -393,22 +393,22 @@ from course_utils import checks
 
 def check_small(bottleneck_parameters):
     slips = {
-        "a projection is counted where the shapes agree": 608,
-        "batch normalisation is forgotten": 272,
-        "batch normalisation has one parameter for each map: it has a scale and a shift": 296,
-        "the convolutions have biases": 344,
-        "the 3x3 convolution works at full width": 2912,
-        "a kernel is counted by its side, not by its area": 224,
-        "there are two 3x3 convolutions: that is a basic block": 4672,
+        "you count a projection although the shapes agree": 608,
+        "you forget batch normalisation": 272,
+        "you count one parameter for each normalised map: there are a scale and a shift": 296,
+        "your convolutions have biases": 344,
+        "you let the 3x3 convolution work at full width": 2912,
+        "you count k weights for a kernel, not k * k": 224,
+        "you count two 3x3 convolutions: that is a basic block": 4672,
     }
     checks.require_number(bottleneck_parameters(16, 16, 1), 320, slips)
     slips = {
-        "the projection is left out": 288,
-        "no batch normalisation follows the projection": 416,
-        "the squeeze goes to a quarter of the channels that come in": 284,
-        "the projection starts from the squeezed maps": 384,
-        "the projection has 3x3 filters": 1472,
-        "the projection has a bias in place of batch normalisation": 432,
+        "you leave out the projection": 288,
+        "you leave out batch normalisation after the projection": 416,
+        "you squeeze to a quarter of in_channels, not of out_channels": 284,
+        "you start the projection from the squeezed maps": 384,
+        "you give the projection 3x3 filters": 1472,
+        "you give the projection a bias in place of batch normalisation": 432,
     }
     checks.require_number(bottleneck_parameters(8, 16, 2), 448, slips)
 
@@ -424,7 +424,7 @@ def check_answer(bottleneck_parameters):
     for row in [(64, 256, 1), (256, 256, 1), (256, 512, 2), (32, 32, 2), (40, 24, 1)]:
         right = sum(parameter.numel() for parameter in Bottleneck(*row).parameters())
         even = sum(parameter.numel() for parameter in Bottleneck(row[0], row[1]).parameters())
-        slips = {"a stride of 2 gets no projection: the sizes differ, too": even}
+        slips = {"you leave out the projection for stride 2: the sizes differ, too": even}
         checks.require_number(bottleneck_parameters(*row), right, slips)
 
 
@@ -434,16 +434,17 @@ checks.award(3, check_answer, bottleneck_parameters)
 # %% [markdown]
 # ## Task 3: a stage
 #
-# Complete the function: return one module that runs `num_blocks` blocks after each other. The first
-# leads from `in_channels` to `out_channels` with the stage's stride; the others keep the shape. Make
-# each block by `block(c_in, c_out, stride)`: then your stage can be made of bottlenecks, too.
+# Complete the function: return one module that runs `num_blocks` blocks one after another. The
+# first goes from `in_channels` to `out_channels` with the stage's stride; the others keep the
+# shape. Make each block with `block(c_in, c_out, stride)`, so that your stage can also be made of
+# bottlenecks.
 
 
 # %% task="stage"
 def make_stage(
     block: type[nn.Module], in_channels: int, out_channels: int, num_blocks: int, stride: int
 ) -> nn.Module:
-    """Return a module with num_blocks blocks, each with weights of its own."""
+    """Return a module with num_blocks blocks, each with its own weights."""
     ### BEGIN SOLUTION
     blocks = [block(in_channels, out_channels, stride)]
     blocks += [block(out_channels, out_channels, 1) for _ in range(num_blocks - 1)]
@@ -460,11 +461,11 @@ from course_utils import checks
 
 @checks.beside
 def _passed(make_stage, in_channels, out_channels, num_blocks, stride):
-    """Return which blocks a batch passes in a stage, and what the stage knows of them."""
+    """Return which blocks a batch goes through in a stage, and what the stage knows of them."""
     noted = []
 
     class NotingBlock(nn.Module):
-        """Notes when it is run; its convolution stands for a whole block."""
+        """A block that notes when it is run; its convolution stands for the whole of it."""
 
         def __init__(self, in_channels, out_channels, stride=1):
             super().__init__()
@@ -498,13 +499,13 @@ def check_stage(make_stage, in_channels, out_channels, num_blocks, stride):
     right = [(in_channels, out_channels, stride)] + [(out_channels, out_channels, 1)] * (
         num_blocks - 1
     )
-    number = f"{len(found)} blocks are passed, expected {num_blocks}"
+    number = f"your stage runs {len(found)} blocks, expected {num_blocks}"
     checks.require(len(found) == num_blocks, number)
     every = [(c_in, c_out, stride) for c_in, c_out, _ in right]
-    sentence = "every block strides: only the first one of a stage makes the maps smaller"
+    sentence = "every block has the stride: only the first block of a stage makes the maps smaller"
     checks.require(found != every or every == right, sentence)
-    checks.require(found == right, f"the blocks are {found}, expected {right}")
-    sentence = "one block is passed several times: each needs weights of its own"
+    checks.require(found == right, f"your blocks are {found}, expected {right}")
+    sentence = "your stage runs one block several times: each needs its own weights"
     checks.require(noted["num_different"] == num_blocks, sentence)
     sentence = "your stage does not know all parameters of its blocks: keep them in nn.Sequential"
     checks.require(noted["known"] == noted["theirs"], sentence)
@@ -530,8 +531,8 @@ checks.award(2, check_answer, make_stage)
 # %% [markdown]
 # ## What it is good for
 #
-# Your blocks in your stages: this is ResNet-20 for small pictures, with shortcut B. The slides' block,
-# which adds x as it is, would stop where the second stage begins.
+# Your blocks in your stages: this is ResNet-20 for small images, with shortcut B. The slides'
+# block, which adds x as it is, would fail where the second stage begins.
 
 # %%
 if parameters_are_right and stage_is_right:
@@ -546,27 +547,28 @@ if parameters_are_right and stage_is_right:
     net = nn.Sequential(stem, *stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
     print(f"{sum(parameter.numel() for parameter in net.parameters()):,} parameters")
 else:
-    print("A ResNet-20 of your own appears here once tasks 1 and 3 are done.")
+    print("Your own ResNet-20 appears here once tasks 1 and 3 are done.")
 
 # %% [markdown]
 # ## In your own words
 #
-# **(a)** Somebody says: "A plain block can learn the identity, too, so the shortcut adds nothing new."
-# What is right, and what is missing? **(b)** Why is the shortcut a plain x wherever possible, and not
-# a 1 × 1 convolution in every block? Four to six sentences, 2 points, read by a person.
+# **(a)** Somebody says: "A plain block can learn the identity, too, so the shortcut adds nothing
+# new." What is right, and what is missing? **(b)** Why is the shortcut just x wherever possible,
+# and not a 1 × 1 convolution in every block? Four to six sentences, 2 points, read by a person.
 
 # %% [markdown] written="why_identity" points=2
-# **A model answer.** It is right that a plain block can *represent* the identity: with filters that
-# copy each map, for maps that are nowhere negative. But weights near zero, where training starts and
-# where weight decay pulls, make a plain block return zeros, and a residual block return x. So the
-# shortcut changes what is easy to find, not what exists: plain-56 trains worse although its good
-# weights can be written down. A plain x passes on signal and gradient unchanged, however many blocks
-# there are. A 1 × 1 convolution there multiplies both by a matrix in every block, which can make them
-# vanish or explode again, and it costs parameters and work; in the paper it gains very little.
+# **A model answer.** A plain block can indeed *represent* the identity: with filters that copy each
+# map, for maps that are nowhere negative. But weights near zero, where training starts and where
+# weight decay pulls, make a plain block return zeros, and a residual block return x. So the
+# shortcut changes what is easy to find, not what exists: plain-56 trains worse although we can
+# write good weights for it down. The shortcut x passes on signal and gradient unchanged, however
+# many blocks there are. A 1 × 1 convolution in its place multiplies both by a matrix in every
+# block, which can make them vanish or explode again, and it costs parameters and work; in the paper
+# it gains very little.
 #
 # **Marking scheme.**
 #
 # - (a) 1 point: distinguishes what can be represented from what training finds, *and* says that the
 #   residual block only needs F = 0. Half a point for one of the two.
-# - (b) 1 point: the signal or the gradient passes unchanged, *and* one cost (parameters, work, products
-#   of matrices). Half a point for one of the two.
+# - (b) 1 point: the signal or the gradient passes unchanged, *and* one cost (parameters, work,
+#   matrix products). Half a point for one of the two.

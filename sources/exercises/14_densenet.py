@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Exercise 14: side by side
 #
-# **You practise** writing a dense block and a transition, and following the channels through a
+# **You practise** writing a dense block and a transition, and counting the channels through a
 # DenseNet.
 #
 # **Minutes:** 50 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 14
@@ -15,11 +15,11 @@
 # | In your own words | 2 | a person |
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
-# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
 #
-# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
-# `solutions/`.
+# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
+# notebook of the same name in `solutions/`.
 
 # %% readonly="setup"
 import torch
@@ -29,8 +29,8 @@ from torch import nn
 from course_utils import checks, quiz
 
 # %% [markdown]
-# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
-# have the same. On your own, leave it empty.
+# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
+# people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -38,7 +38,7 @@ student_id = ""
 # %% [markdown]
 # ## Pop quiz
 #
-# The check under a question looks at the form of your answer only. Make up your mind first.
+# The check under a question looks only at the form of your answer, not at whether it is right.
 
 # %% [markdown]
 # ### Question 1
@@ -78,16 +78,16 @@ copied_maps = layers * k0 + k * layers * (layers - 1) // 2  # it grows with the 
 # %% [markdown]
 # ## Task 1: the dense block
 #
-# Complete the class. Each of its `num_layers` layers reads the block's input and the maps of all layers
-# before it, side by side, the oldest first. It makes `growth_rate` new maps of the same size by batch
-# normalisation, ReLU and a 3 × 3 convolution without a bias, in this order. There is no bottleneck. The
-# output is everything side by side: the input, then the maps of the first layer, and so on. Use what
-# `torch.nn` has, and mind that a list of layers must be known to the block.
+# Complete the class. Each of its `num_layers` layers reads the block's input and the maps of all
+# earlier layers, concatenated, the oldest first. It makes `growth_rate` new maps of the same size
+# by batch normalisation, ReLU and a 3 × 3 convolution without a bias, in this order. There is no
+# bottleneck. The output is everything concatenated: the input, then the maps of the first layer,
+# and so on. Use what `torch.nn` has, and make sure that the block registers its layers.
 
 
 # %% task="block"
 class DenseBlock(nn.Module):
-    """Turns (N, C, H, W) into (N, C + num_layers * growth_rate, H, W)."""
+    """Layers that turn (N, C, H, W) into (N, C + num_layers * growth_rate, H, W)."""
 
     def __init__(self, in_channels: int, num_layers: int, growth_rate: int) -> None:
         super().__init__()
@@ -127,12 +127,12 @@ def check_block_shape(DenseBlock, in_channels, num_layers, growth_rate, height, 
     found = tuple(_run(block, torch.zeros(2, in_channels, height, width)).shape)
     channels = in_channels + num_layers * growth_rate
     slips = {
-        "the block's input is not part of the output": num_layers * growth_rate,
-        "only the last layer's maps are returned": growth_rate,
-        "the last layer's maps are missing": channels - growth_rate,
+        "you leave the block's input out of the output": num_layers * growth_rate,
+        "you return only the last layer's maps": growth_rate,
+        "you leave out the last layer's maps": channels - growth_rate,
     }
     for slip, wrong in slips.items():
-        sentence = f"{wrong} channels come out where {slip}"
+        sentence = f"{wrong} channels are what you get if {slip}"
         checks.require(found != (2, wrong, height, width) or wrong == channels, sentence)
     right = (2, channels, height, width)
     sentence = f"your output is {found}, expected {right}: does each layer add growth_rate maps?"
@@ -165,12 +165,12 @@ def check_parameters(DenseBlock):
     _run(block, torch.zeros(2, 6, 4, 4))
     count = sum(parameter.numel() for parameter in checks.parameters_of(block).values())
     slips = {
-        "the block does not know its layers: nn.ModuleList does what a list does not": 0,
-        "the convolutions have biases": 1152,
-        "there is no batch normalisation": 1080,
-        "the normalisation comes behind the convolution": 1104,
-        "each layer reads the maps of the layer before only": 532,
-        "each layer reads the block's input only": 684,
+        "you keep the layers in a plain list, which hides them: use nn.ModuleList": 0,
+        "your convolutions have biases": 1152,
+        "you leave out batch normalisation": 1080,
+        "you put the normalisation after the convolution": 1104,
+        "each of your layers reads only the layer before": 532,
+        "each of your layers reads only the block's input": 684,
     }
     checks.require_number(count, 1140, slips)
 
@@ -204,10 +204,10 @@ def check_answer(DenseBlock):
         return x
 
     slips_by_kind = {
-        "no relu": "there is no ReLU",
-        "relu first": "the ReLU stands before the normalisation",
-        "relu behind": "another ReLU stands behind the convolution",
-        "newest first": "the newest maps stand first: put them behind the older ones",
+        "no relu": "you leave out the ReLU",
+        "relu first": "you put the ReLU before the normalisation",
+        "relu behind": "you put another ReLU after the convolution",
+        "newest first": "you put the newest maps first: append them to the older ones",
     }
     for seed, (c, num_layers, k) in enumerate([(6, 3, 4), (3, 4, 5)]):
         block = DenseBlock(c, num_layers, k)
@@ -223,7 +223,7 @@ def check_answer(DenseBlock):
             x = checks.random_tensor(3, c, 6, 4, seed=seed)
             before = x.clone()
             answer = _run(block, x)
-            checks.require(torch.equal(x, before), "your block changes the maps it is given")
+            checks.require(torch.equal(x, before), "your block changes the maps that it is given")
             slips = {
                 slip: forward(weights, x, training, kind) for kind, slip in slips_by_kind.items()
             }
@@ -241,13 +241,14 @@ checks.award(3, check_answer, DenseBlock)
 # %% [markdown]
 # ## Task 2: the transition
 #
-# Complete the class: batch normalisation, ReLU, a 1 × 1 convolution without a bias to half as many maps
-# (rounded down), and the mean of each 2 × 2 window. A last row or column without a partner is dropped.
+# Complete the class: batch normalisation, ReLU, a 1 × 1 convolution without a bias to half as many
+# maps (rounded down), and the mean of each 2 × 2 window. Drop a last row or column without a
+# partner.
 
 
 # %% task="transition"
 class Transition(nn.Module):
-    """Turns (N, C, H, W) into (N, C // 2, H // 2, W // 2)."""
+    """Layers that turn (N, C, H, W) into (N, C // 2, H // 2, W // 2)."""
 
     def __init__(self, in_channels: int) -> None:
         super().__init__()
@@ -276,13 +277,13 @@ def _run_transition(module, x):
     n, c, h, w = x.shape
     right, found = (n, c // 2, h // 2, w // 2), tuple(output.shape)
     slips = {
-        "height and width are not halved": (n, c // 2, h, w),
-        "the number of maps is not halved": (n, c, h // 2, w // 2),
-        "the number of maps is rounded up": (n, (c + 1) // 2, h // 2, w // 2),
-        "a window that does not fit is pooled, too": (n, c // 2, (h + 1) // 2, (w + 1) // 2),
+        "you do not halve height and width": (n, c // 2, h, w),
+        "you do not halve the number of maps": (n, c, h // 2, w // 2),
+        "you round the number of maps up": (n, (c + 1) // 2, h // 2, w // 2),
+        "you pool a window that does not fit, too": (n, c // 2, (h + 1) // 2, (w + 1) // 2),
     }
     for slip, wrong in slips.items():
-        sentence = f"your output is {found}: that comes out where {slip}"
+        sentence = f"your output is {found}: you get this if {slip}"
         checks.require(found != wrong or wrong == right, sentence)
     checks.require(found == right, f"your output is {found}, expected {right}")
     return output
@@ -293,11 +294,11 @@ def check_small(Transition):
     _run_transition(module, torch.zeros(2, 10, 6, 4))
     count = sum(parameter.numel() for parameter in checks.parameters_of(module).values())
     slips = {
-        "the convolution has a bias": 75,
-        "the normalisation comes behind the convolution": 60,
-        "there is no batch normalisation": 50,
-        "the filters are 2x2": 220,
-        "the filters are 3x3": 470,
+        "your convolution has a bias": 75,
+        "you put the normalisation after the convolution": 60,
+        "you leave out batch normalisation": 50,
+        "your filters are 2x2": 220,
+        "your filters are 3x3": 470,
     }
     checks.require_number(count, 70, slips)
 
@@ -333,14 +334,14 @@ def check_answer(Transition):
             right = F.avg_pool2d(thin(norm(x).relu()), 2)
             crop = x[..., : height // 2 * 2, : width // 2 * 2]
             slips = {
-                "the largest number is pooled, not the mean": F.max_pool2d(thin(norm(x).relu()), 2),
-                "there is no ReLU": F.avg_pool2d(thin(norm(x)), 2),
-                "the ReLU stands before the normalisation": F.avg_pool2d(thin(norm(x.relu())), 2),
-                "the ReLU stands behind the convolution": F.avg_pool2d(thin(norm(x)).relu(), 2),
-                "pixels are skipped, not averaged": thin(norm(x).relu())[
+                "you pool the largest number, not the mean": F.max_pool2d(thin(norm(x).relu()), 2),
+                "you leave out the ReLU": F.avg_pool2d(thin(norm(x)), 2),
+                "you put the ReLU before the normalisation": F.avg_pool2d(thin(norm(x.relu())), 2),
+                "you put the ReLU after the convolution": F.avg_pool2d(thin(norm(x)).relu(), 2),
+                "you skip pixels instead of averaging": thin(norm(x).relu())[
                     ..., : crop.shape[2] : 2, : crop.shape[3] : 2
                 ],
-                "the windows are averaged before the ReLU": thin(F.avg_pool2d(norm(x), 2).relu()),
+                "you average the windows before the ReLU": thin(F.avg_pool2d(norm(x), 2).relu()),
             }
             answer = _run_transition(module, x)
             checks.require_tensor(answer, right, slips, tolerance=1e-4)
@@ -353,14 +354,14 @@ checks.award(3, check_answer, Transition)
 # %% [markdown]
 # ## Task 3: the channels of a whole net
 #
-# Complete the function: how many maps does the classifier of a DenseNet read? `stem_width` maps come
-# into the first block; `num_layers` says how many layers each block has; between two blocks (and only
-# there) stands a transition that keeps half of the maps, rounded down.
+# Complete the function: how many maps does the classifier of a DenseNet read? `stem_width` maps go
+# into the first block; `num_layers` says how many layers each block has; between two blocks (and
+# only there) a transition keeps half of the maps, rounded down.
 
 
 # %% task="channels"
 def final_channels(stem_width: int, num_layers: list[int], growth_rate: int) -> int:
-    """Maps behind the last block."""
+    """Return the number of maps after the last block."""
     ### BEGIN SOLUTION
     channels = stem_width
     for number, layers in enumerate(num_layers):
@@ -377,14 +378,14 @@ from course_utils import checks
 
 def check_small(final_channels):
     slips = {
-        "a transition follows the last block, too": 171,
-        "the transitions keep all maps": 600,
-        "each block adds growth_rate maps once: each of its layers does": 27,
-        "the maps that come into a block are dropped": 192,
-        "a transition stands before the first block, too": 339,
+        "you put a transition after the last block, too": 171,
+        "you let the transitions keep all maps": 600,
+        "you add growth_rate maps once per block, not once per layer": 27,
+        "you drop the maps that go into a block": 192,
+        "you put a transition before the first block, too": 339,
     }
     checks.require_number(final_channels(24, [16, 16, 16], 12), 342, slips)
-    slips = {"half a map is rounded up": 10}
+    slips = {"you round half a map up": 10}
     checks.require_number(final_channels(7, [1, 1], 4), 9, slips)
 
 
@@ -404,7 +405,7 @@ def check_answer(final_channels):
             net = DenseNet(nn.Identity(), stem_width, tuple(num_layers), 10, k)
         given = list(num_layers)
         checks.require_number(final_channels(stem_width, given, k), net.classifier.in_features)
-        checks.require(given == num_layers, "your function changes the list it is given")
+        checks.require(given == num_layers, "your function changes the list that it is given")
 
 
 checks.award(2, check_answer, final_channels)
@@ -413,7 +414,8 @@ checks.award(2, check_answer, final_channels)
 # %% [markdown]
 # ## What it is good for
 #
-# Your parts, put together: three blocks of six layers with growth rate 12, and two transitions.
+# Here are your blocks in one net: three blocks of six layers with growth rate 12, and two
+# transitions.
 
 # %%
 if parameters_are_right and transition_is_right and channels_are_right:
@@ -430,28 +432,28 @@ if parameters_are_right and transition_is_right and channels_are_right:
         print(f"after block {number}: {tuple(maps.shape)}, {num_parameters:,} parameters so far")
     print(f"your formula: {final_channels(24, [6, 6, 6], 12)} maps for the classifier")
 else:
-    print("A DenseNet of your own appears here once tasks 1 to 3 are done.")
+    print("Your own DenseNet appears here once tasks 1 to 3 are done.")
 
 # %% [markdown]
 # ## In your own words
 #
 # **(a)** A residual block adds, a dense block concatenates. What can a later layer still see in the
-# second case that it cannot in the first, and what is the price? **(b)** A colleague picks a DenseNet
-# for a small graphics card "because it has few parameters". What do you answer? Four to six
-# sentences, 2 points, read by a person.
+# second case, but not in the first, and what is the price? **(b)** A colleague picks a DenseNet for
+# a small graphics card "because it has few parameters". What do you answer? Four to six sentences,
+# 2 points, read by a person.
 
 # %% [markdown] written="add_or_concatenate" points=2
-# **A model answer.** From a sum nobody can get the two summands back; side by side, each earlier map is
-# still there unchanged, so that a later layer can read it directly and weigh it on its own. Its gradient
-# takes the same direct way back. The price is that channels pile up: layer number ℓ reads k₀ + (ℓ − 1)k
-# maps, which is why there are bottlenecks and transitions. Few parameters mean a small file, not little
-# memory in training: there the maps count that are kept for the backward pass, and a dense block that
-# concatenates anew in each layer keeps a number of copies that grows with the square of its depth.
-# Checkpointing helps, and is paid for with time.
+# **A model answer.** From a sum nobody can get the two summands back; concatenated, each earlier
+# map is still there unchanged, so that a later layer can read it directly and give it its own
+# weights. The gradient takes the same direct path back. The price is that channels pile up: layer
+# number ℓ reads k₀ + (ℓ − 1)k maps, which is why there are bottlenecks and transitions. Few
+# parameters mean a small file, not little memory in training: what counts there is the maps kept
+# for the backward pass, and a dense block that concatenates again in each layer keeps a number of
+# copies that grows with the square of its depth. Checkpointing helps, but costs time.
 #
 # **Marking scheme.**
 #
-# - (a) 1 point: earlier maps remain readable one by one, *and* the price (channels, work or memory
-#   grow). Half a point for one of the two.
+# - (a) 1 point: earlier maps can still be read one by one, *and* the price (channels, work or
+#   memory grow). Half a point for one of the two.
 # - (b) 1 point: memory in training is about kept maps, not parameters, *and* a reason or a remedy
 #   (copies by concatenation, checkpointing). Half a point for the first alone.

@@ -15,11 +15,11 @@
 # | In your own words | 2 | a person |
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
-# says what is wrong, if it can tell; run it as often as you like. Where this exercise is graded,
+# tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
 #
-# **On your own?** Once the checks find nothing wrong, compare with the notebook of the same name in
-# `solutions/`.
+# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
+# notebook of the same name in `solutions/`.
 
 # %% readonly="setup"
 import torch
@@ -29,8 +29,8 @@ from torch import nn
 from course_utils import checks, quiz
 
 # %% [markdown]
-# Your id, as your teacher writes it. The numbers of the quiz are drawn from it, so no two people
-# have the same. On your own, leave it empty.
+# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
+# people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -38,7 +38,7 @@ student_id = ""
 # %% [markdown]
 # ## Pop quiz
 #
-# The check under a question looks at the form of your answer only. Make up your mind first.
+# The check under a question looks only at the form of your answer, not at whether it is right.
 
 # %% [markdown]
 # ### Question 1
@@ -76,15 +76,15 @@ standard_error = 100 * (share * (1 - share) / numbers["n"]) ** 0.5
 # %% [markdown]
 # ## Task 1: a VGG stage from its row
 #
-# Complete the function. It turns a row of VGG's table into an `nn.Sequential`. The row is a text
+# Complete the function. It turns a row of VGG's table into an `nn.Sequential`. The row is a string
 # with one kernel size for each convolution: `"3 3"`, or `"3 3 1"` as in configuration C. Every
-# convolution has `out_channels` filters and a bias, keeps height and width, and is followed by
-# ReLU. At the end, 2 × 2 max pooling halves the size. Make each ReLU a module of its own.
+# convolution has `out_channels` filters and biases, keeps height and width, and is followed by a
+# ReLU. At the end, 2 × 2 max pooling halves the size. Make each ReLU its own module.
 
 
 # %% task="stage"
 def make_stage(in_channels: int, out_channels: int, row: str) -> nn.Sequential:
-    """From (N, in_channels, H, W) to (N, out_channels, H/2, W/2)."""
+    """Build a stage that turns (N, in_channels, H, W) into (N, out_channels, H/2, W/2)."""
     ### BEGIN SOLUTION
     layers = []
     for kernel_size in map(int, row.split()):
@@ -119,11 +119,11 @@ def check_stage(make_stage, c_in=3, c_out=8, row="3 3", size=16):
     pictures = checks.random_tensor(2, c_in, size, size)
     found = _difference(stage, c_in, c_out, row, pictures)
     checks.require(not found, f'for the row "{row}": {found}')
-    # That was said beside your code; now the numbers themselves.
+    # The sentence was made beside your code; now compare the numbers themselves.
     right = VGGBlock(c_in, c_out, row)
     parameters = checks.parameters_of(stage)
     sizes = [[value.shape for value in values] for values in (parameters.values(), right.parameters())]
-    checks.require(sizes[0] == sizes[1], f'for the row "{row}": the layers have other weights')
+    checks.require(sizes[0] == sizes[1], f'for the row "{row}": your layers have other weights')
     right.load_state_dict(dict(zip(right.state_dict(), parameters.values(), strict=True)))
     checks.require_tensor(stage(pictures), right(pictures), tolerance=1e-4)
 
@@ -146,16 +146,16 @@ checks.award(4, check_answer, make_stage)
 # %% [markdown]
 # ## Task 2: Grad-CAM by hand
 #
-# Complete the function. It gets a layer's maps $A^k$ for N pictures, and the gradients of each
-# picture's class logit with respect to them. It returns the Grad-CAM map of each picture, as large
-# as the picture: weights (means of the gradients over the places), weighted sum of the maps, ReLU,
-# and then bilinear stretching by `F.interpolate(..., mode="bilinear")`, which takes and gives
-# four axes.
+# Complete the function. It gets a layer's maps $A^k$ for N images, and the gradients of each
+# image's class logit with respect to them. It returns the Grad-CAM map of each image, as large as
+# the image. Take the weights (means of the gradients over the positions), the weighted sum of the
+# maps, and ReLU, and then upsample bilinearly with `F.interpolate(..., mode="bilinear")`, whose
+# input and output have four axes.
 
 
 # %% task="cam"
 def cam(maps: torch.Tensor, gradients: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """From maps and gradients, both (N, K, h, w), to (N, *size), never negative."""
+    """Turn maps and gradients, both (N, K, h, w), into (N, *size), never negative."""
     ### BEGIN SOLUTION
     weights = gradients.mean(dim=(2, 3), keepdim=True)  # (N, K, 1, 1)
     coarse = F.relu((weights * maps).sum(dim=1, keepdim=True))  # (N, 1, h, w)
@@ -170,25 +170,25 @@ from course_utils import checks
 
 
 def check_cam(cam):
-    # Two maps of 2 x 2 places; the means of their gradients are 3 and 1.
+    # Two maps of 2 x 2 positions; the means of their gradients are 3 and 1.
     maps = torch.tensor([[[[1.0, -4.0], [2.0, 0.5]], [[-1.0, 4.0], [-2.0, -0.5]]]])
     gradients = torch.tensor([[[[3.0, 3.0], [3.0, 3.0]], [[4.0, 0.0], [0.0, 0.0]]]])
     given = maps.clone(), gradients.clone()
-    answer = cam(*given, (2, 2))  # as large as the maps: nothing to stretch
+    answer = cam(*given, (2, 2))  # as large as the maps: nothing to upsample
     slips = {
-        "the ReLU is missing": [[2, -8], [4, 1]],
-        "each map is cut off before the sum": [[3, 4], [6, 1.5]],
-        "the gradients are added up, not averaged": [[8, 0], [16, 4]],
-        "the gradients themselves are the weights, not their means": [[0, 0], [6, 1.5]],
-        "the weights are means over the maps, not over the places": [[0, 0], [0, 0]],
-        "the sum over the maps is a mean": [[1, 0], [2, 0.5]],
+        "you leave out the ReLU": [[2, -8], [4, 1]],
+        "you apply ReLU to each map before the sum": [[3, 4], [6, 1.5]],
+        "you add the gradients up instead of averaging them": [[8, 0], [16, 4]],
+        "you take the gradients themselves as weights, not their means": [[0, 0], [6, 1.5]],
+        "you average the gradients over the maps, not over the positions": [[0, 0], [0, 0]],
+        "you average over the maps instead of adding them up": [[1, 0], [2, 0.5]],
     }
     slips = {slip: torch.tensor([values]) for slip, values in slips.items()}
     checks.require_tensor(answer, torch.tensor([[[2.0, 0.0], [4.0, 1.0]]]), slips)
     same = torch.equal(maps, given[0]) and torch.equal(gradients, given[1])
     checks.require(same, "your function changes the tensors that it is given")
     shape = tuple(cam(maps, gradients, (6, 8)).shape)
-    checks.require(shape == (1, 6, 8), f"a map for a picture of 6 x 8 is (1, 6, 8), not {shape}")
+    checks.require(shape == (1, 6, 8), f"a map for a 6 x 8 image must be (1, 6, 8), not {shape}")
 
 
 cam_is_right = checks.show(check_cam, cam)
@@ -199,7 +199,7 @@ def check_answer(cam):
     import torch.nn.functional as F
 
     def ours(maps, gradients, size, relu=F.relu, mean=(2, 3), each=False, sign=1, mode="bilinear"):
-        """Grad-CAM by its definition, or with one thing changed."""
+        """Compute Grad-CAM by its definition, or with one thing changed."""
         weights = gradients.mean(dim=mean, keepdim=True) if mean else gradients
         weighted = (weights.abs() if sign is None else weights) * maps
         coarse = F.relu(weighted).sum(1, True) if each else relu(weighted.sum(1, True))
@@ -210,20 +210,20 @@ def check_answer(cam):
         gradients = checks.random_tensor(N, K, h, w, seed=2)
         right = ours(maps, gradients, size)
         changes = {
-            "each map is cut off before the sum": {"each": True},
-            "the gradients themselves are the weights, not their means": {"mean": None},
-            "the weights are means over the maps, not over the places": {"mean": (1,)},
-            "the signs of the weights are dropped": {"sign": None},
-            "the stretching repeats pixels": {"mode": "nearest"},
+            "you apply ReLU to each map before the sum": {"each": True},
+            "you take the gradients themselves as weights, not their means": {"mean": None},
+            "you average the gradients over the maps, not over the positions": {"mean": (1,)},
+            "you drop the signs of the weights": {"sign": None},
+            "you upsample by repeating pixels": {"mode": "nearest"},
         }
         slips = {slip: ours(maps, gradients, size, **c) for slip, c in changes.items()}
         linear = ours(maps, gradients, size, relu=lambda x: x)
-        slips["ReLU comes after the stretching"] = linear.relu()
-        slips["the sum over the maps is a mean"] = right / K
-        slips["the map is not stretched"] = ours(maps, gradients, (h, w))
-        slips["the axis of the channels is still there"] = right[:, None]
+        slips["you apply ReLU after upsampling"] = linear.relu()
+        slips["you average over the maps instead of adding them up"] = right / K
+        slips["you do not upsample"] = ours(maps, gradients, (h, w))
+        slips["you keep the channel axis"] = right[:, None]
         answer = cam(maps.clone(), gradients.clone(), size)
-        checks.require_tensor(answer, right, slips, hint="one map for each picture, as large")
+        checks.require_tensor(answer, right, slips, hint="one map for each image, as large")
 
     check_cam(cam)
     compare(2, 3, 4, 4, (8, 8))
@@ -272,11 +272,11 @@ def check_front(pareto_front, rows=_CHART, front=("A", "B", "D"), slips=()):
         raise checks.NotAnswered
     checks.require(isinstance(answer, set), f"return a set, not {type(answer).__name__}")
     for slip, wrong in slips:
-        checks.require(answer != set(wrong), f"{sorted(answer)} is what comes out where {slip}")
+        checks.require(answer != set(wrong), f"{sorted(answer)} is what you get if {slip}")
     for name in sorted(answer - set(front)):
-        checks.require(False, f"{name} is on your front, but another is no worse and cheaper")
+        checks.require(False, f"{name} is on your front, but another row beats it")
     for name in front:
-        checks.require(name in answer, f"{name} is missing from your front: nobody beats it")
+        checks.require(name in answer, f"{name} is missing from your front: no other row beats it")
 
 
 front_is_right = checks.show(check_front, pareto_front)
@@ -288,12 +288,12 @@ def check_answer(pareto_front):
     check_front(pareto_front, _CHART[::-1])
     equal_cost = [("P", 0.7, 10.0), ("Q", 0.8, 10.0), ("R", 0.8, 20.0)]
     slips = [
-        ("rows that are as accurate but dearer stay", ("Q", "R")),
-        ("rows that cost as much but are worse stay", ("P", "Q")),
+        ("you keep rows that are as accurate but cost more", ("Q", "R")),
+        ("you keep rows that cost as much but are less accurate", ("P", "Q")),
     ]
     check_front(pareto_front, equal_cost, ("Q",), slips)
     twins = [("S", 0.9, 5.0), ("T", 0.9, 5.0), ("U", 0.5, 9.0)]
-    check_front(pareto_front, twins, ("S", "T"), [("equals beat each other", ())])
+    check_front(pareto_front, twins, ("S", "T"), [("you let equal rows beat each other", ())])
     check_front(pareto_front, [("alone", 0.1, 1.0)], ("alone",))
 
 
@@ -304,23 +304,23 @@ checks.award(3, check_answer, pareto_front)
 # ## In your own words
 #
 # A team classifies photos of skin marks. Its net is right on 97 % of the validation photos. In the
-# Grad-CAM maps of fifty malignant marks nearly all of the mass lies on the rim of the picture, where
-# in many photos a ruler can be seen. **(a)** What do you conclude, and what do you *not* know yet?
-# **(b)** Name one experiment that would tell, and what you would expect from it. Three to five
+# Grad-CAM maps of fifty malignant marks nearly all of the mass lies at the border of the image,
+# where many photos show a ruler. **(a)** What do you conclude, and what do you *not* know yet?
+# **(b)** Name one experiment that would tell, and say what you would expect from it. Three to five
 # sentences, 2 points, read by a person.
 
 # %% [markdown] written="ruler" points=2
 # **A model answer.** The evidence for "malignant" lies where the ruler is, not on the mark: the net
-# may have learned that doctors measure what they find suspicious. Validation cannot warn, since its
-# photos come from the same clinics. The map shows where, not what; the rim might also hold a
-# vignette, or a border of the scanner. So cover the ruler in the malignant photos (or copy rulers
-# into benign ones) and look at the answers: if the ruler is the cue, accuracy falls on the first,
-# and benign marks with a ruler are called malignant.
+# may have learned that doctors measure what they find suspicious. Validation cannot warn you, since
+# its photos come from the same clinics. The map shows where, not what; the border might also hold a
+# vignette, or the scanner's frame. So cover the ruler in the malignant photos (or copy rulers into
+# benign ones) and look at the predictions: if the ruler is the cue, accuracy falls on the first,
+# and benign marks with a ruler are classified as malignant.
 #
 # **Marking scheme.**
 #
 # - (a) 1 point: a cue beside the object is likely, *and* one limit is named (a map says where, not
-#   what; fifty pictures; validation shares the cue). Half a point for either alone.
-# - (b) 1 point: an intervention on the pictures (cover, crop, paste, new photos without rulers)
+#   what; fifty images; validation shares the cue). Half a point for either alone.
+# - (b) 1 point: an intervention on the images (cover, crop, paste, new photos without rulers)
 #   with the expected outcome. Half a point without the outcome. No point for "train longer" or
 #   "look at more maps".

@@ -2,10 +2,10 @@
 # # 01 · Image tensors
 #
 # **After this lesson you can**
-# - read the shape, the type and the range of a picture, and say what each axis means;
-# - move between the three orders HWC, CHW and NCHW without garbling the picture;
-# - turn a picture grey in a way that fits the eye, normalise it, and stack pictures to a batch;
-# - say what classification, localisation, detection and segmentation ask of a picture.
+# - read the shape, dtype and value range of an image, and say what each axis means;
+# - move between the three orders HWC, CHW and NCHW without garbling the image;
+# - convert an image to grey the way the eye sees it, normalise it, and stack images into a batch;
+# - say what classification, localisation, detection and segmentation each ask about an image.
 #
 # **Time** 30 minutes. Nothing is trained here.
 #
@@ -14,9 +14,9 @@
 # %% [markdown]
 # ## The question
 #
-# You see a person in a uniform. What does the network get? Every lesson of this course rests on
-# the answer, and so do most of its bugs: a wrong axis order raises no error, it just makes a
-# model bad.
+# You see a person in a uniform. What does the network see? Every lesson of this course builds on
+# the answer, and many bugs start there: a wrong axis order raises no error, it just makes the model
+# worse.
 
 # %%
 import matplotlib.pyplot as plt
@@ -32,7 +32,7 @@ from course_utils.runtime import expect, seed_everything
 # %% [markdown]
 # ## A photo is a block of numbers
 #
-# matplotlib ships a portrait photo to try things on, of the officer who built one of the first
+# matplotlib ships a sample photo: a portrait of the naval officer who built one of the first
 # compilers. We read it the way most programs do.
 
 # %%
@@ -43,21 +43,22 @@ print("range:", photo.min(), "to", photo.max())
 
 # %% [markdown]
 # 600 rows, 512 columns, and 3 numbers for each pixel: how much red, green and blue light. Each is a
-# whole number from 0 (none) to 255 (full), so it fits into one byte: `uint8`. Let us look at a few of
+# whole number from 0 (none) to 255 (full), so it fits into one byte: `uint8`. Here are a few of
 # them, the red values at the rim of the glasses:
 
 # %%
 patch = torch.tensor(photo[230:238, 210:222, 0])  # (8, 12): rows, columns; channel 0 is red
 show(
     plot_pixels(patch, "red, rows 230 to 237, columns 210 to 221"),
-    "Eight by twelve pixels with their numbers: the brighter the cell, the higher the number",
+    "A grid of eight by twelve pixels with their values: the brighter the cell, the higher its "
+    "value",
 )
 
 # %% [markdown]
 # ## Rows first: which number is the width?
 #
-# **Predict, then run.** People say "a 1080 × 720 photo" and mean 1080 wide, 720 high. Which shape has
-# its array: `(1080, 720, 3)` or `(720, 1080, 3)`?
+# **Predict, then run.** People say "a 1080 × 720 photo" and mean 1080 wide, 720 high. What shape
+# does its array have: `(1080, 720, 3)` or `(720, 1080, 3)`?
 
 # %%
 wide = Image.new("RGB", (1080, 720))  # PIL, like people, says (width, height)
@@ -66,8 +67,8 @@ print("PIL says     ", wide.size)
 print("the array has", array.shape)
 
 # %% [markdown]
-# An array is a matrix, and a matrix counts rows first: (height, width). Slides that turn "1080 × 720"
-# into a tensor of shape (3, 1080, 720) have swapped the two. The tensor is **(3, 720, 1080)**.
+# An array is indexed like a matrix, rows first: (height, width). Slides that turn "1080 × 720" into
+# a tensor of shape (3, 1080, 720) swap the two. The correct shape is **(3, 720, 1080)**.
 
 # %% [markdown]
 # ## Three orders of the axes
@@ -75,10 +76,11 @@ print("the array has", array.shape)
 # | order | who uses it | shape of our photo |
 # |---|---|---|
 # | HWC | files, PIL, NumPy, matplotlib | (600, 512, 3) |
-# | CHW | one picture in PyTorch | (3, 600, 512) |
-# | NCHW | a batch of N pictures in PyTorch | (1, 3, 600, 512) |
+# | CHW | one image in PyTorch | (3, 600, 512) |
+# | NCHW | a batch of N images in PyTorch | (1, 3, 600, 512) |
 #
-# `permute` changes the order. The channel goes to the front, rows and columns keep theirs:
+# `permute` changes the order of the axes. Here the channels move to the front, followed by rows and
+# columns as before:
 
 # %%
 image = torch.tensor(photo).permute(2, 0, 1)  # (3, 600, 512)
@@ -87,19 +89,21 @@ print(tuple(image.shape), tuple(batch.shape))
 expect(image[0, 230, 210] == photo[230, 210, 0], "Each value is where it belongs.")
 
 # %% [markdown]
-# **Predict, then run.** `reshape(3, 600, 512)` gives the same shape. Is it the same picture?
+# **Predict, then run.** `reshape(3, 600, 512)` gives the same shape. Is it the same photo?
 
 # %%
 garbled = torch.tensor(photo).reshape(3, 600, 512)
 show(
     plot_images([image, garbled], ["permute", "reshape"], size=2.6),
-    "Left the photo, right what reshape makes of it: coloured stripes, in which a face is hard to find",
+    "Left the photo, right what reshape makes of it: coloured stripes in which the face is hard to "
+    "find",
 )
 
 # %% [markdown]
-# `reshape` keeps the numbers in their order and only sets new line breaks. Three neighbours in
-# memory, which were one pixel's red, green and blue, become three pixels of one channel. No error,
-# right shape, wrong picture. **Look at what you feed a network before you train it.**
+# `reshape` keeps the numbers in their order in memory and only breaks them into rows differently.
+# Three neighbours in memory, one pixel's red, green and blue, become three pixels of one channel.
+# No error, the right shape, the wrong image. **Look at what you feed a network before you train
+# it.**
 
 # %% [markdown]
 # ## uint8 or float?
@@ -115,9 +119,9 @@ print("float:      200 + 100 =", (pixel.float() + 100).item())
 print("in [0, 1]: ", round((pixel / 255).item(), 3))
 
 # %% [markdown]
-# A byte wraps around at 256, so white turns black. The rule of this course: pictures are *stored*
-# as `uint8` in 0 to 255, because that is four times smaller, and *computed with* as `float32`,
-# divided by 255 first.
+# A byte wraps around at 256, so what should be white turns dark. In this course images are *stored*
+# as `uint8` from 0 to 255, which takes a quarter of the memory, and divided by 255 to *compute*
+# with them as `float32`.
 
 # %%
 as_float = image / 255  # (3, 600, 512), float32 in [0, 1]
@@ -131,33 +135,35 @@ for name, tensor in (("uint8", image), ("float32", as_float)):
 # %%
 show(
     plot_channels(image),
-    "The photo beside its red, green and blue channel: the stripes of the flag are bright in the "
-    "red channel and dark in the other two where they are red",
+    "The photo beside its red, green and blue channels: the red stripes of the flag are bright in "
+    "the red channel and dark in the other two",
 )
 
 # %% [markdown]
-# A channel is a picture of its own. Look at the flag: its red stripes shine in the red channel and
-# vanish in the other two, its white stripes shine in all three. A network's later layers also have
-# channels; there they no longer mean colours, but patterns that the network found.
+# Each channel is a grey image of its own. Look at the flag: its red stripes are bright in the red
+# channel and dark in the other two, its white stripes are bright in all three. The later layers of
+# a network have channels, too, but these stand for patterns that the network has learned, not for
+# colours.
 #
-# Some libraries, OpenCV among them, store blue first. Nothing warns you:
+# Some libraries, OpenCV among them, store blue first. Nothing warns you when you mix the two up:
 
 # %%
 show(
     plot_images([image, image.flip(0)], ["RGB", "the same bytes, read as BGR"], size=2.2),
-    "The photo in its right colours, and with red and blue swapped: the face looks blue",
+    "The photo in its true colours, and with red and blue swapped: the face looks blue",
 )
 
 # %% [markdown]
 # ## What if we average the channels?
 #
-# Averaging makes the picture grey: $(R + G + B)/3$. It is simple, but the eye does not work so. It is
-# most sensitive to green and least to blue. The weights of the television standard BT.601 are
+# The mean of the channels, $(R + G + B)/3$, is a grey image. That is simple, but it is not how the
+# eye works, which is most sensitive to green and least to blue. The television standard BT.601
+# weights them:
 #
 # $$Y = 0.299\,R + 0.587\,G + 0.114\,B$$
 #
-# **Predict, then run.** Pure red, pure green, pure blue and yellow: which of them can the mean tell
-# apart?
+# **Predict, then run.** Take pure red, pure green, pure blue and yellow. Which of them can the mean
+# tell apart?
 
 # %%
 WEIGHTS = torch.tensor([0.299, 0.587, 0.114])  # red, green, blue; they sum to 1
@@ -171,27 +177,27 @@ mean_grey = as_float.mean(dim=0, keepdim=True)  # (1, 600, 512)
 luminance = torch.einsum("c,chw->hw", WEIGHTS, as_float)[None]  # (1, 600, 512)
 show(
     plot_images([image, mean_grey, luminance], ["colour", "mean", "luminance"], size=2.2),
-    "The photo in colour, as the mean of its channels, and as luminance: in the luminance picture "
-    "the red stripes of the flag are darker",
+    "The photo in colour, as the mean of its channels, and as luminance: the red "
+    "stripes of the flag are darker in the luminance image",
 )
 
 # %% [markdown]
-# To the mean, red, green and blue are one and the same grey. The weighted sum tells these three apart,
-# but it is one number for three, so it discards colour, too. (Strictly, luminance is a sum of amounts of
-# *light*. Image files store values that were compressed for the eye, and of those the sum is called *luma*.)
-# Whether that matters depends on the
-# task: a network that has to find ripe tomatoes should get all three channels. Most convnets do.
+# The mean gives red, green and blue the same grey. The weighted sum tells these three apart, but it
+# replaces three numbers by one, so it discards colour, too. (Strictly speaking, luminance is a sum
+# of amounts of *light*. Image files store gamma-encoded values, and their weighted sum is called
+# *luma*.) Whether that matters depends on the task: a network that has to find ripe tomatoes should
+# get all three channels. Most convnets do.
 
 # %% [markdown]
 # ## Normalisation
 #
-# A network learns more easily when its inputs are around zero with a spread near one. So each channel
-# is shifted by its **mean** and divided by its **standard deviation**:
+# A network learns more easily when its inputs have a mean near zero and a standard deviation near
+# one. So we subtract each channel's **mean** and divide by its **standard deviation**:
 #
 # $$x' = \frac{x - \mu_c}{\sigma_c}$$
 #
-# Both are measured once, on the *training* pictures, for each channel, and then used for *every*
-# picture, the test pictures included. Here are the shipped pictures of clothes:
+# Both are measured once for each channel, on the *training* images, and then used for *every*
+# image, test images included. For the images of clothes that come with the course:
 
 # %%
 loaders = data.load("fashion_mnist_mini", batch_size=64, generator=seed_everything(0))
@@ -215,28 +221,28 @@ restored = loaders.info.denormalise(images)  # back to [0, 1], for people to loo
 print(f"restored: from {restored.min():.2f} to {restored.max():.2f}")
 
 # %% [markdown]
-# Only near zero: the constants belong to the whole training part, and this is one batch. Had we
-# normalised each batch by its own mean, a picture would look different to the network depending
-# on its neighbours.
+# It is only close to zero: the constants come from the whole training set, and this is one batch.
+# If we normalised each batch by its own mean, the same image would look different to the network
+# depending on the other images in its batch.
 
 # %% [markdown]
 # ## Batches
 #
-# A network reads many pictures at once, stacked along a new first axis N. They must have the same
-# size, which is why photos are resized and cropped first.
+# A network processes many images at once, stacked along a new first axis N. They must all have the
+# same size, so photos are resized and cropped first.
 
 # %%
 titles = [loaders.info.classes[label] for label in labels[:10]]
 show(
     plot_images(restored[:10], titles, num_columns=5, size=1.25),
-    "The first ten grey pictures of a batch, each with the name of its class",
+    "The first ten grey images of a batch, each with its class as a title",
 )
 print("images:", tuple(images.shape), images.dtype)
 print("labels:", tuple(labels.shape), labels.dtype)
 
 # %% [markdown]
-# **Predict, then run.** A usual batch for ImageNet holds 256 pictures of 224 × 224 in colour. How many
-# megabytes is that as floats?
+# **Predict, then run.** A typical ImageNet batch holds 256 colour images of 224 × 224 pixels. How
+# many megabytes does it take as `float32`?
 
 # %%
 numbers = 256 * 3 * 224 * 224
@@ -245,10 +251,10 @@ print(
 )
 
 # %% [markdown]
-# ## A picture of our own, and four questions about it
+# ## An image of our own, and four questions about it
 #
-# We can also *make* a picture. Two coordinate grids say for each pixel in which row and column it is;
-# an inequality between them is a shape.
+# We can also *make* an image. Two coordinate grids hold the row and the column of each pixel; an
+# inequality in the two describes a shape.
 
 # %%
 rows, columns = torch.meshgrid(torch.arange(96), torch.arange(96), indexing="ij")  # (96, 96)
@@ -262,30 +268,32 @@ for mask, colour in ((ball, (0.84, 0.37, 0)), (box, (0, 0.45, 0.70)), (tent, (0,
 # %%
 show(
     plot_tasks(scene, {"ball": ball, "box": box, "tent": tent}),
-    "A scene with a ball, a box and a tent, four times: named as a whole, with one box around the "
-    "ball, with a labelled box around each object, and with every pixel coloured by its class",
+    "A scene with a ball, a box and a tent, four times: with one label for the whole, with one "
+    "box around the ball, with a labelled box around each object, and with every pixel coloured by "
+    "class",
 )
 
 # %% [markdown]
 # | task | answer | shape of the answer |
 # |---|---|---|
-# | **classification** | what is in the picture? | K logits |
-# | **localisation** | what, and where is it? one object | K logits and 4 numbers |
-# | **detection** | what and where, for every object | any number of (class, box) |
-# | **segmentation** | which class has each pixel? | (K, H, W) logits |
+# | **classification** | what is in the image? | K logits |
+# | **localisation** | what is it, and where? (one object) | K logits and 4 numbers |
+# | **detection** | what and where is each object? | any number of (class, box) |
+# | **segmentation** | which class does each pixel belong to? | (K, H, W) logits |
 #
-# This course is about classification, on which the other three are built: their networks start from
-# the same convolutional layers, the **backbone**. A **logit** is a score before the softmax: the higher,
-# the more that class.
+# This course is about classification. The other three build on it: their networks start with the
+# same convolutional layers, the **backbone**. A **logit** is a class's score before the softmax:
+# the higher the logit, the more probable the class.
 #
-# One more thing is in this picture. The sky-coloured background is not the object. A model that gets
-# all pixels may use the background, too, and be wrong wherever the usual background is missing.
-# Lesson 02 takes that up.
+# The sky-coloured background does not belong to any object. But a model sees all pixels, so it may
+# rely on the background as well, and go wrong wherever the usual background is missing. Lesson 02
+# takes that up.
 
 # %% [markdown]
 # ## Pop quiz
 #
-# Make up your mind first, then answer. A wrong answer is told which slip leads to it.
+# Decide first, then answer. If you get one wrong, the feedback names the slip that leads to your
+# answer.
 
 # %%
 from course_utils import quiz
@@ -295,8 +303,8 @@ quiz.show("01_image_tensors")
 # %% [markdown]
 # ## Try it yourself
 #
-# Brighten the photo by 60 without wrapping around, then turn it into a batch of one, in floats. The
-# check below says whether it is right. Replace the line that is there.
+# Brighten the photo by 60 without letting it wrap around, then turn it into a batch of one image,
+# as floats. Replace the line below; the cell after it checks your result.
 
 # %%
 brightened = image[None] / 255  # your code here: (1, 3, 600, 512), float in [0, 1]
@@ -320,34 +328,36 @@ else:
 # %% [markdown]
 # ## What to remember
 #
-# - A picture in PyTorch is (C, H, W), a batch (N, C, H, W). Height before width.
+# - An image in PyTorch is (C, H, W), a batch (N, C, H, W). Height before width.
 # - `permute` moves axes, `reshape` does not: it garbles. Look at your input.
 # - Store `uint8`, compute with `float32`; convert before you add.
-# - Normalise each channel with the training part's mean and standard deviation, at test time as well.
-# - Turning a picture grey discards colour; a weighted sum of the channels keeps their brightness to the eye.
+# - Normalise each channel with the training set's mean and standard deviation, at test time as
+#   well.
+# - Converting to grey discards colour; a weighted sum of the channels keeps their brightness as the
+#   eye sees it.
 
 # %% [markdown]
 # ## Further reading
 #
 # - Recommendation ITU-R BT.601: the weights of red, green and blue in the luminance signal.
 # - O. Russakovsky et al.: *ImageNet Large Scale Visual Recognition Challenge*. International
-#   Journal of Computer Vision 115, 2015. The tasks of this lesson, as a contest.
+#   Journal of Computer Vision 115, 2015. The four tasks above, as a competition.
 # - H. Xiao, K. Rasul, R. Vollgraf: *Fashion-MNIST*. arXiv 1708.07747, 2017.
 #
 # **Exercise** [`01_image_tensors`](../exercises/01_image_tensors/01_image_tensors.ipynb)
 #
-# **Next** Lesson 02 asks why we do not simply give all those numbers to an MLP.
+# **Next** Lesson 02 asks why we do not simply feed all those numbers to an MLP.
 #
 # ## Words of this lesson
 #
 # | English | Korean | meaning |
 # |---|---|---|
-# | pixel | 픽셀, 화소 | one cell of the picture's grid |
+# | pixel | 픽셀, 화소 | one cell of an image's grid |
 # | channel | 채널 | one number of every pixel: red, green, blue, or a learned feature |
-# | batch | 배치 | pictures that are processed together |
+# | batch | 배치 | several images that are processed together |
 # | luminance | 휘도 | brightness as the eye weighs it |
 # | normalisation | 정규화 | shifting and scaling to mean 0 and standard deviation 1 |
-# | classification | 분류 | naming the class of a picture |
-# | localisation | 위치 추정 | and saying where its object is |
+# | classification | 분류 | predicting the class of an image |
+# | localisation | 위치 추정 | predicting its class and where the object is |
 # | detection | 객체 검출 | class and box of every object |
 # | segmentation | 분할 | class of every pixel |

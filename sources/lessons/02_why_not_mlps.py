@@ -2,25 +2,24 @@
 # # 02 · Why not MLPs?
 #
 # **After this lesson you can**
-# - count what a fully connected layer on a picture costs, in parameters, memory and arithmetic;
-# - say what an MLP does not know about pictures, and show it by shuffling pixels and by moving
-#   shapes;
-# - measure whether a model looks at the object or at its background;
+# - work out what a fully connected layer on an image costs in parameters, memory and arithmetic;
+# - say what an MLP does not know about images, and show it by shuffling pixels and shifting shapes;
+# - measure whether a model relies on the object or on its background;
 # - draw an occlusion map and a saliency map, and say what they do not prove.
 #
-# **Time** 45 minutes. The training in it takes one to two minutes on a laptop.
+# **Time** 45 minutes, of which training takes one to two on a laptop.
 #
-# **Builds on** 01 (image tensors). A convnet appears here as a closed box; lessons 03 to 05 open
-# it. The training loop is a tool here, too; lesson 07 writes it out.
+# **Builds on** 01 (image tensors). Here a convnet is a black box; lessons 03 to 05 open it. So is
+# the training loop, until lesson 07.
 
 # %% [markdown]
 # ## The question
 #
-# A picture is a block of numbers. The simplest network, a **multilayer perceptron** (MLP), takes a
-# list of numbers. So we could write the picture's numbers into one long list and be done. For a
-# table of measurements that is a fair start. For pictures hardly anybody does it. Why?
+# An image is a block of numbers. The simplest network, a **multilayer perceptron** (MLP), takes a
+# list of numbers. So we could write the numbers of the image into one long list and be done. For a
+# table of measurements that is a fair start. For images hardly anybody does it. Why not?
 #
-# You will often hear: *too many parameters*. That is true, and it is the smallest part of the
+# You will often hear: *too many parameters*. That is true, but it is the smallest part of the
 # answer.
 
 # %%
@@ -40,14 +39,15 @@ from course_utils.runtime import expect, profile, seed_everything
 from course_utils.training import TrainConfig, evaluate, fit
 
 settings = profile("02_why_not_mlps")
-SEED = 0  # of the pictures and of the first weights: try another
+SEED = 0  # of the images and of the initial weights: try another
 
 # %% [markdown]
-# ## The pictures
+# ## The images
 #
-# We need pictures that we control. The data set `shapes` draws them from formulas: one of ten
-# figures of any colour and size, in front of one of ten kinds of background, with some clutter and
-# noise. The figure is in the middle, and the background is drawn by lot. Both will change.
+# We need images that we control. The data set `shapes` draws them from formulas: one of ten figures
+# in various colours and sizes, in front of one of ten kinds of background, with some clutter and
+# noise. For now the figure is in the middle and the background is chosen at random. Both will
+# change.
 
 # %%
 centred = ShapesConfig(position=0.0)  # how far, in pixels, a figure may be from the middle
@@ -55,17 +55,17 @@ test = make_shapes(1000, centred, torch.Generator().manual_seed(SEED + 100))
 first_of_each = [int((test.labels == label).nonzero()[0]) for label in range(10)]
 show(
     plot_images(test.images[first_of_each], CLASSES, num_columns=5, size=1.3),
-    "Ten small colour pictures, each with a figure in the middle of a textured background: circle, "
+    "Ten small colour images, each with a figure in the middle of a textured background: circle, "
     "square, triangle, ring, cross, star, heart, crescent, arrow and hourglass",
 )
 
 # %% [markdown]
-# ## Stretching a picture
+# ## Flattening an image
 #
-# A picture of 3 channels, 32 rows and 32 columns has $3 \cdot 32 \cdot 32 = 3072$ numbers.
-# `flatten` writes them one after another: channel by channel, row by row.
+# An image with 3 channels, 32 rows and 32 columns has $3 \cdot 32 \cdot 32 = 3072$ numbers.
+# `flatten` puts them in one list: channel by channel, row by row.
 #
-# **Predict, then run.** In the picture the pixel at row 11, column 5 lies just below the one at row
+# **Predict, then run.** In the image, the pixel at row 11, column 5 lies just below the one at row
 # 10, column 5. How far apart are they in the list?
 
 # %%
@@ -74,26 +74,26 @@ vector = image.flatten()  # (3072,)
 
 
 def place(channel: int, row: int, column: int) -> int:
-    """Where a number of the picture stands in the list."""
+    """Return the index in the list of one number of the image."""
     return channel * 32 * 32 + row * 32 + column
 
 
 expect(
     vector[place(2, 10, 5)] == image[2, 10, 5],
-    "The number of channel 2, row 10 and column 5 stands at that place in the list.",
+    "The value at channel 2, row 10, column 5 stands at that place in the list.",
 )
 print(f"{len(vector)} numbers")
 print(f"one pixel down is {place(0, 11, 5) - place(0, 10, 5)} places further on")
 print(f"the next channel is {place(1, 10, 5) - place(0, 10, 5)} places further on")
 
 # %% [markdown]
-# Neighbours in the picture are not neighbours in the list. And the first layer does not care. Unit
-# $i$ computes
+# Neighbours in the image need not be neighbours in the list. And the first layer does not care:
+# unit $i$ computes
 #
 # $$h_i = \sum_j w_{ij}\, x_j + b_i$$
 #
-# a sum over *all* numbers of the picture, each with a weight of its own. In a sum the order does
-# not matter, so nothing in this formula says which numbers were neighbours.
+# a sum over *all* numbers of the image, each with its own weight. The order of a sum does not
+# matter, so nothing in this formula says which numbers were neighbours.
 
 # %%
 layer = nn.Linear(3072, 256)
@@ -104,37 +104,39 @@ expect(agree, "Unit 7 is the weighted sum of all 3072 numbers, plus a bias.")
 # %% [markdown]
 # ## What it costs
 #
-# One weight for every pair of a number that comes in and a number that goes out. For photos of
-# usual size that is a lot.
+# There is one weight for every pair of input and output. For photos of the usual size that is a
+# lot.
 #
-# **Predict, then run.** Networks often read pictures of 224 × 224 in colour. A layer that turns
-# such a picture into as many numbers, as a convolution does: how many gigabytes are its weights?
+# **Predict, then run.** Networks often read colour images of 224 × 224 pixels. Take a fully
+# connected layer with as many outputs as inputs, like a convolution that keeps the size. How many
+# gigabytes do its weights take?
 
 # %%
-print(f"{'picture':>15}{'numbers':>12}{'256 units':>16}{'as many units':>24}")
+print(f"{'image':>15}{'numbers':>12}{'256 units':>16}{'as many units':>24}")
 for shape in ((1, 28, 28), (3, 32, 32), (3, 224, 224), (3, 720, 1080)):
     numbers = torch.Size(shape).numel()
     narrow, wide = linear_parameters(numbers, 256), linear_parameters(numbers, numbers)
     print(f"{shape!s:>15}{numbers:12,}{narrow:16,}{wide:24,}")
 wide = linear_parameters(3 * 224 * 224, 3 * 224 * 224)
 print(f"224 x 224: {4 * wide / 1e9:.0f} GB of weights, {4 * 4 * wide / 1e9:.0f} GB to train them")
-print(f"a convolution of 3 x 3 instead: {conv_parameters(3, 3, 3)} parameters, for any picture")
+print(f"a convolution of 3 x 3 instead: {conv_parameters(3, 3, 3)} parameters, for any image")
 
 # %% [markdown]
-# Four bytes for each weight, and training holds four such numbers: the weight, its gradient, and
-# two running averages of the optimiser AdamW. Lesson 05 counts the parameters of a convolution.
+# Each weight takes four bytes, and training keeps four numbers for it: the weight, its gradient,
+# and two running averages of the optimiser, AdamW. Lesson 05 counts the parameters of a
+# convolution.
 
 # %% [markdown]
 # ## Two models
 #
-# Our MLP has two hidden layers. Our convnet is small, and for now a closed box: it looks at patches
-# of 3 × 3, with the same weights everywhere, and pools four times. At the end it takes the mean of
-# each map.
+# Our MLP has two hidden layers. Our convnet is small, and for now a black box: it looks at patches
+# of 3 × 3 pixels with the same weights everywhere, and pools four times. At the end it takes the
+# mean of each map.
 
 
 # %%
 def small_convnet() -> nn.Module:
-    """Four rounds of convolution, ReLU and pooling; the mean of each map; a linear layer."""
+    """Build four rounds of convolution, ReLU and pooling, with a linear layer on the mean maps."""
     layers, channels = [], 3
     for width in (16, 32, 64, 64):
         layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
@@ -144,13 +146,13 @@ def small_convnet() -> nn.Module:
 
 
 def mlp() -> nn.Module:
-    """3072 numbers, 256 units, 128 units, 10 logits."""
+    """Build a net of 3072 inputs, 256 units, 128 units and 10 logits."""
     return models.build("mlp", in_channels=3, num_classes=10, image_size=32)
 
 
 # %% [markdown]
-# **Predict, then run.** The convnet has fewer parameters. Does it also need less arithmetic for a
-# picture?
+# **Predict, then run.** The convnet has fewer parameters. Does it also need less arithmetic per
+# image?
 
 # %%
 BUILD = {"MLP": mlp, "convnet": small_convnet}
@@ -168,9 +170,9 @@ expect(
 
 # %% [markdown]
 # Sharing weights saves memory, not arithmetic: a shared weight is used once for every place. An MLP
-# uses each weight once for each picture.
+# uses each weight once per image.
 #
-# And what if the pictures have another size?
+# And with images of a different size?
 
 # %%
 for name, build in BUILD.items():
@@ -181,10 +183,10 @@ for name, build in BUILD.items():
         print(f"{name}: {error}")
 
 # %% [markdown]
-# ## A fair fight
+# ## A fair comparison
 #
-# Both models get the same pictures in the same order, the same optimiser, and the same number of
-# epochs. 10 % of the training pictures are held out for validation.
+# Both models get the same images in the same order, the same optimiser and the same number of
+# epochs. 10 % of the training images are held out for validation.
 
 # %%
 config = TrainConfig(epochs=settings.epochs, lr=settings.lr, optimizer="adamw")
@@ -209,23 +211,23 @@ def train(name: str, loaders: data.Loaders):
 # %% tags=["nbval-ignore-output"]
 loaders = load()
 trained, last = {}, {}
-print(f"{loaders.train.num_images} pictures, {config.epochs} epochs")
+print(f"{loaders.train.num_images} images, {config.epochs} epochs")
 for name in BUILD:
     trained[name], last[name] = train(name, loaders)
     on_train, on_val = last[name].train_accuracy, last[name].val_accuracy
     print(f"{name:8} training {on_train:6.1%}   validation {on_val:6.1%}")
-expect(last["MLP"].val_accuracy > 0.88, "The MLP passes 88 % in validation.", trained=True)
-expect(last["convnet"].val_accuracy > 0.97, "The convnet passes 97 %.", trained=True)
+expect(last["MLP"].val_accuracy > 0.88, "The MLP exceeds 88 % validation accuracy.", trained=True)
+expect(last["convnet"].val_accuracy > 0.97, "The convnet exceeds 97 %.", trained=True)
 
 # %% [markdown]
-# So the MLP works? On these pictures it does: a figure of the same ten kinds, always in the middle.
-# Accuracy says *how often* a model is right. It does not say *what it has learned*. The rest of
-# this lesson asks that, in four experiments. On fresh test pictures we use one function:
+# So does the MLP work? On these images it does: there are ten kinds of figure, always in the
+# middle. Accuracy says *how often* a model is right. It does not say *what it has learned*. Four
+# experiments try to find out. All of them measure accuracy on fresh test images with this function:
 
 
 # %%
 def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
-    """Return the share of raw pictures (N, 3, 32, 32), uint8, that a model names rightly."""
+    """Return the share of raw images (N, 3, 32, 32), uint8, that a model classifies correctly."""
     part = loaders.test.with_options(images=images, labels=labels)  # normalises as in training
     return evaluate(model, part).accuracy
 
@@ -233,38 +235,39 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
 # %% [markdown]
 # ## Experiment 1: shuffle the pixels
 #
-# Draw one random order of the 1024 pixels, and put *every* picture into that order, in training and
-# test. No information is lost: one could sort them back. But no person could tell a star from a
-# heart.
+# Draw one random order of the 1024 pixels, and put *every* image into that order, for training and
+# testing. No information is lost: you could sort the pixels back. But nobody could still tell a
+# star from a heart.
 
 # %%
 order = torch.randperm(32 * 32, generator=torch.Generator().manual_seed(0))
 
 
 def shuffled(images: Tensor) -> Tensor:
-    """Put the pixels of pictures (N, C, 32, 32) into the one random order."""
+    """Put the pixels of images (N, C, 32, 32) into the one random order."""
     return images.flatten(2)[:, :, order].unflatten(2, (32, 32))
 
 
 pair = test.images[first_of_each[5:8]]
 show(
     plot_images([*pair, *shuffled(pair)], size=1.3),
-    "A star, a heart and a crescent, and the same three pictures with their pixels shuffled: "
+    "A star, a heart and a crescent, and the same three images with their pixels shuffled: "
     "three fields of coloured noise",
 )
 
 # %% [markdown]
-# **Predict, then run.** How does the accuracy of each model change, if it is trained and tested on
-# shuffled pictures? Write down two numbers.
+# **Predict, then run.** How does the accuracy of each model change when it is trained and tested on
+# shuffled images? Write down two numbers.
 #
-# For the MLP we need not guess. Let $P$ be the shuffle, a permutation matrix. A first layer with
-# weights $W$ on tidy pictures has a twin with weights $W P^\top$ on shuffled ones:
+# For the MLP we do not need to guess. Let $P$ be the shuffle, written as a permutation matrix. A
+# first layer with weights $W$ on tidy images has a twin with weights $W P^\top$ on shuffled ones:
 #
 # $$(W P^\top)(P x) = W (P^\top P) x = W x$$
 #
-# The twin computes the same, for every picture. It has the same weights in other places, and since
-# fresh weights are drawn alike for all places, it is just as likely at the start. Its gradients are
-# shuffled in the same way, so the twins stay twins in training. An MLP *cannot* notice the shuffle.
+# The twin computes the same outputs for every image. It has the same weights in other places, and
+# since initial weights have the same distribution everywhere, it is just as likely to be drawn. Its
+# gradients are shuffled in the same way, so the twins stay twins during training. An MLP *cannot*
+# notice the shuffle.
 
 # %%
 tidy, twin = mlp(), mlp()
@@ -306,20 +309,21 @@ expect(
 )
 
 # %% [markdown]
-# Read the last line twice. A convnet is not a better learner. It is a learner with a **prejudice**
-# about its input: that neighbours belong together, and that what is worth seeing here is worth
-# seeing there. Such an assumption is called an **inductive bias**. Where it is true, less has to be
-# learned from examples. Where it is false, it hurts. The MLP has none of it, and pays for that
-# wherever pixels are pixels.
+# Read the last line twice. A convnet is not simply a better learner. It is a learner that makes
+# **assumptions** about its input: neighbours belong together, and a pattern worth detecting in one
+# place is worth detecting everywhere. Such assumptions are called an **inductive bias**. Where they
+# are true, less has to be learned from examples. Where they are false, they hurt. The MLP does not
+# make them, and pays for that on every image with its pixels in order.
 
 # %% [markdown]
 # ## Experiment 2: move the figure
 #
-# Both models saw their figures in the middle. We now move the test pictures to the right, a pixel
-# at a time; what leaves at the edge comes in on the left. Up to 5 pixels every figure stays whole.
+# Both models were trained with figures in the middle. We now shift the test images to the right,
+# one pixel at a time; what leaves on the right comes back on the left. Up to 5 pixels every figure
+# stays whole.
 #
-# **Predict, then run.** By how many pixels must a picture move until the MLP is wrong half of the
-# time?
+# **Predict, then run.** By how many pixels do you have to shift the images before the MLP is wrong
+# half of the time?
 
 # %% tags=["nbval-ignore-output"]
 pixels = range(9)
@@ -328,28 +332,30 @@ for name, model in trained.items():
     moved[name] = [accuracy(model, test.images.roll(s, dims=3), test.labels) for s in pixels]
 show(
     plot_lines(moved, pixels, "shift to the right, in pixels", "test accuracy", percent=True),
-    "Test accuracy over the shift. The MLP falls from above 90 per cent to below 30 at two pixels "
-    "and to chance at three or four. The convnet falls more slowly",
+    "Test accuracy against the shift. The MLP falls from above 90 per cent to below 30 at two "
+    "pixels and to chance at three or four. The convnet falls more slowly",
 )
 dense, conv = moved["MLP"], moved["convnet"]
 ahead = all(c > d for c, d in zip(conv, dense, strict=True))
 expect(dense[2] < 0.4 * dense[0], "At two pixels the MLP has lost more than half.", trained=True)
-expect(dense[4] < 0.2, "Four pixels leave it an accuracy below 20 %.", trained=True)
-expect(conv[2] > 0.65, "Two pixels leave the convnet an accuracy above 65 %.", trained=True)
+expect(dense[4] < 0.2, "At four pixels its accuracy is below 20 %.", trained=True)
+expect(conv[2] > 0.65, "At two pixels the convnet's is above 65 %.", trained=True)
 expect(ahead, "The convnet is ahead at every shift.", trained=True)
 
 # %% [markdown]
-# To an MLP a star two pixels further right is a new pattern on other weights. The convnet carries
-# the *same* filters to the new place. But look: it falls, too. "Convnets are invariant to shifts"
-# is a slogan. Pooling and padding break it, and lesson 06 measures by how much.
+# To an MLP, a star two pixels further right is a new pattern that meets other weights. The convnet
+# applies the *same* filters in the new place. But look: its accuracy falls, too. "Convnets are
+# invariant to shifts" is a slogan. Pooling and padding break it, and lesson 06 measures by how
+# much.
 
 # %% [markdown]
 # ## Experiment 3: figures anywhere
 #
-# Then let us show the MLP figures everywhere while it learns.
+# Then let us show the MLP figures in all places while it learns.
 #
-# **Predict, then run.** 821 thousand parameters, a few thousand pictures, figures up to 8 pixels
-# from the middle. What will the training accuracy of the MLP be? Its validation accuracy?
+# **Predict, then run.** The MLP has 821 thousand parameters and gets a few thousand images with
+# figures up to 8 pixels from the middle. What will its training accuracy be? And its validation
+# accuracy?
 
 # %% tags=["nbval-ignore-output"]
 anywhere = load(position=8.0)
@@ -359,33 +365,33 @@ for name in BUILD:
     on_train, on_val = scattered[name].train_accuracy, scattered[name].val_accuracy
     print(f"{name:8} training {on_train:6.1%}   validation {on_val:6.1%}")
 expect(scattered["MLP"].train_accuracy > 0.75, "The MLP learns its training images.", trained=True)
-expect(scattered["MLP"].val_accuracy < 0.3, "It learns little about others.", trained=True)
+expect(scattered["MLP"].val_accuracy < 0.3, "It learns little about other images.", trained=True)
 expect(scattered["convnet"].val_accuracy > 0.88, "The convnet learns the figures.", trained=True)
 
 # %% [markdown]
-# This is **overfitting** in its purest form: by heart, and not by sense. With more than two hundred
-# parameters for each training picture, the MLP can remember. To *understand*, it would need to see
-# every figure at every place, because nothing that it learns at one place helps at another.
+# This is **overfitting** in its purest form. With more than two hundred parameters for each
+# training image, the MLP can memorise them. To *generalise*, it would need to see every figure in
+# every place, because nothing that it learns in one place helps in another.
 #
-# Two common reasons against MLPs deserve a second look:
+# Two common arguments against MLPs deserve a second look:
 #
-# - "MLPs are hard to optimise." Not here: its training accuracy is high. What is hard is to reach
-#   the *right* one of the many solutions that fit the training pictures.
+# - "MLPs are hard to optimise." Not here: the training accuracy is high. What is hard is to find
+#   the *right* one of the many solutions that fit the training images.
 # - "They overfit because they have too many parameters." The convnets of this course have millions.
-#   What counts is what the parameters are used for. Zhang et al. (2017) trained convnets on
-#   pictures with *random* labels, and they learned those by heart as well.
+#   What matters is what the parameters are used for. Zhang et al. (2017) trained convnets on images
+#   with *random* labels, and they memorised those as well.
 
 # %% [markdown]
 # ## Experiment 4: object or background?
 #
 # Ships are photographed on water, cows on grass. If a model says "ship", what did it recognise: the
-# ship, or the water? What belongs to the object is an **object feature**; what only tends to appear
+# ship or the water? What belongs to the object is an **object feature**; what only tends to appear
 # with it is a **context feature**. A model that reads all pixels may use either. When the context
-# is different one day, the link turns out to be **spurious**.
+# changes one day, the correlation turns out to be **spurious**.
 #
-# Our pictures have a dial for that. At $\rho = 0$ the background is drawn by lot. At $\rho = 1$
-# every class has its own. In between, a picture has the background of its class with probability
-# $\rho$, and any of the ten otherwise.
+# Our images have a dial for that. At $\rho = 0$ the background is chosen at random. At $\rho = 1$
+# every class has its own. In between, an image has the background of its class with probability
+# $\rho$, and one of the ten at random otherwise.
 
 # %%
 tied = ShapesConfig(position=0.0, background_correlation=1.0)
@@ -405,10 +411,12 @@ expect(
 )
 
 # %% [markdown]
-# Above are **true** backgrounds, below **swapped** ones: always those of another class.
+# The upper row has **true** backgrounds, the lower row **swapped** ones, which always belong to
+# another class.
 #
-# How much is in the background? A model that read nothing else would be right with probability
-# $\rho + (1 - \rho)/10$, since the lot falls on the right one of ten now and then.
+# How much does the background tell? A model that looked at nothing else would be right with
+# probability $\rho + (1 - \rho)/10$, since one in ten random backgrounds happens to be the right
+# one.
 
 # %%
 DIAL = (0.0, 0.5, 0.8, 0.9, 1.0)
@@ -419,16 +427,16 @@ for rho in DIAL:
     print(f"ρ = {rho}: the background alone gives {right:.1%}; formula {rho + (1 - rho) / 10:.1%}")
 
 # %% [markdown]
-# We train both models with the dial at these five places, and test each on true and on swapped
+# We train both models at each of these five settings, and test them on true and on swapped
 # backgrounds.
 #
-# **Predict, then run.** Draw four curves over $\rho$: each model, on true and on swapped
-# backgrounds. And the *validation* pictures are drawn like the training pictures: what will they
-# say?
+# **Predict, then run.** Sketch four curves against $\rho$: each model, on true and on swapped
+# backgrounds. The *validation* images are drawn like the training images. What accuracy will they
+# show?
 
 # %% tags=["nbval-ignore-output"]
 seen = {(0.0, name): (trained[name], last[name]) for name in BUILD}  # already trained
-scores = {}  # (rho, name) -> accuracy on validation, true and swapped pictures
+scores = {}  # (rho, name) -> accuracy on validation, true and swapped images
 print(f"{'rho':4} {'model':8}{'validation':>12}{'true':>8}{'swapped':>9}")
 for rho, name in product(DIAL, BUILD):
     if rho > 0:
@@ -444,38 +452,39 @@ for name, (column, backgrounds) in product(BUILD, ((1, "true"), (2, "swapped")))
     curves[f"{name}, {backgrounds}"] = [scores[rho, name][column] for rho in DIAL]
 show(
     plot_lines(curves, DIAL, "background correlation ρ in training", "accuracy", percent=True),
-    "Accuracy over the dial. On true backgrounds both models stay above 90 per cent. On swapped "
+    "Accuracy against ρ. On true backgrounds both models stay above 90 per cent. On swapped "
     "ones the MLP falls from 95 to about 20 per cent at 0.9, the convnet from 99 to about 65; at "
     "1 both are below 10",
 )
 dense, conv = ({rho: scores[rho, name] for rho in DIAL} for name in BUILD)
 expect(conv[0.9][2] > dense[0.9][2] + 0.2, "At 0.9 the convnet resists better.", trained=True)
-expect(conv[0.9][2] < conv[0.0][2] - 0.2, "But it, too, has moved to the background.", trained=True)
+expect(conv[0.9][2] < conv[0.0][2] - 0.2, "But it relies on the background, too.", trained=True)
 expect(max(conv[1.0][2], dense[1.0][2]) < 0.1, "At 1 both do worse than chance.", trained=True)
-expect(dense[1.0][0] > dense[0.0][0], "And there the MLP's validation is best.", trained=True)
+expect(dense[1.0][0] > dense[0.0][0], "And there the MLP is best on true ones.", trained=True)
 
 # %% [markdown]
-# Four things to take from this.
+# Four things to learn from this:
 #
-# - **Validation does not warn you.** Its pictures have the same link as the training pictures. The
-#   numbers look best where the models are worst. Only pictures *without* the link tell.
+# - **Validation does not warn you.** Its images have the same correlation as the training images.
+#   The numbers look best where the models are worst. Only images *without* the correlation show it.
 # - **Worse than chance is a message.** A model that knew nothing would get 10 %. Less means that it
-#   answers the background's class, and swapped backgrounds are always another's.
-# - **The convnet resists longer.** The figure is easy to read for it, so the background has less to
-#   offer. The harder the figure is to read, the more a model leans on the context.
+#   predicts the class of the background, and a swapped background always belongs to another class.
+# - **The convnet resists longer.** It finds the figure easy to recognise, so the background has
+#   less to offer. The harder the figure is to recognise, the more a model leans on the context.
 # - **But it is not immune.** Nothing in convolution says "look at the object": a texture is as
-#   local and as repeated as an edge. At $\rho = 1$ the two cues are equally right on the training
-#   pictures, and no architecture can know which one you meant.
+#   local and as repetitive as an edge. At $\rho = 1$ both cues are equally good on the training
+#   images, and no architecture can know which one you meant.
 #
-# Against this helps data in which the link is broken: other backgrounds, other hospitals, other
-# seasons. And a test that breaks it on purpose. Beery et al. (2018) found that models of animals
-# fail at new places; Xiao et al. (2021) swapped the backgrounds of ImageNet's pictures as we did.
+# The remedy is data in which the correlation is broken: other backgrounds, other hospitals, other
+# seasons. And a test that breaks it on purpose. Beery et al. (2018) found that models trained to
+# recognise animals fail in new places; Xiao et al. (2021) swapped the backgrounds of ImageNet
+# images as we did.
 #
 # ### Turn the dial yourself
 #
-# The demo holds recorded results of a harder case: figures *anywhere*, an MLP with one hidden
-# layer, and LeNet-5 as the convnet. Where does the MLP stand at $\rho = 0$, and why does that make
-# its fall so steep? What happens to the maps, which the next section explains?
+# The demo shows recorded results for a harder case: figures *anywhere*, an MLP with one hidden
+# layer, and LeNet-5 as the convnet. How good is the MLP at $\rho = 0$, and why does that make its
+# fall so steep? What happens to the maps, which the next section explains?
 
 # %%
 from course_utils.widgets import SpuriousBackgroundDial
@@ -485,17 +494,17 @@ SpuriousBackgroundDial()
 # %% [markdown]
 # ## Who looks at the object?
 #
-# Accuracy on swapped backgrounds needs swapped backgrounds, and real photos do not come with them.
-# Can we ask the model itself where it looks? Two simple ways:
+# This test needs swapped backgrounds, and real photos do not come with them. Can we ask the model
+# itself where it looks? There are two simple ways:
 #
-# - **Occlusion**: cover a patch, and see by how much the answer suffers. Where it suffers much, the
-#   model had its evidence. We measure the answer by its **log-odds**, $\log\frac{p}{1-p}$, because
-#   the probability $p$ of a model that is sure hardly moves.
+# - **Occlusion**: cover a patch and see how far the prediction drops. Where it drops a lot, the
+#   model had its evidence. We measure the drop in **log-odds**, $\log\frac{p}{1-p}$, because the
+#   probability $p$ of a confident model hardly moves.
 # - **Saliency**: the gradient of the class's logit with respect to every pixel. Where it is large,
-#   a small change of the pixel would change the answer most.
+#   a small change of the pixel changes the logit most.
 #
 # With logits $z$ and class $c$ the log-odds are $z_c - \log \sum_{k \ne c} e^{z_k}$: how far the
-# class is ahead of all others together. This form is exact even where $p$ is rounded to 1.
+# class is ahead of all others together. This form is exact even where $p$ rounds to 1.
 
 
 # %%
@@ -504,7 +513,7 @@ from course_utils.plots import plot_attribution
 
 
 def log_odds(model: nn.Module, image: Tensor, label: int) -> Tensor:
-    """Return log p/(1 - p) for one class of one picture."""
+    """Return log p/(1 - p) for one class of one image."""
     logits = model(image[None])[0]  # (10,)
     others = logits[torch.arange(10) != label]  # (9,)
     return logits[label] - others.logsumexp(dim=0)
@@ -513,12 +522,12 @@ def log_odds(model: nn.Module, image: Tensor, label: int) -> Tensor:
 # %%
 @torch.no_grad()
 def occlusion_map(model, image: Tensor, label: int, patch: int = 8, stride: int = 4) -> Tensor:
-    """By how much the log-odds fall, on average over the patches that cover a pixel."""
+    """Return how far the log-odds fall, averaged over the patches that cover a pixel."""
     total, count = torch.zeros(32, 32), torch.zeros(32, 32)
     for row, column in product(range(0, 32 - patch + 1, stride), repeat=2):
         window = slice(row, row + patch), slice(column, column + patch)
         covered = image.clone()
-        covered[:, *window] = 0  # the mean colour, as pictures are normalised
+        covered[:, *window] = 0  # the mean colour, as images are normalised
         total[window] += log_odds(model, image, label) - log_odds(model, covered, label)
         count[window] += 1
     return total / count  # (32, 32)
@@ -526,14 +535,15 @@ def occlusion_map(model, image: Tensor, label: int, patch: int = 8, stride: int 
 
 # %%
 def saliency_map(model: nn.Module, image: Tensor, label: int) -> Tensor:
-    """The gradient's size at every pixel: the largest of the three channels, (32, 32)."""
+    """Return the size of the gradient at every pixel, the largest of three channels: (32, 32)."""
     image = image.clone().requires_grad_()
     model(image[None])[0, label].backward()
     return image.grad.abs().amax(dim=0)
 
 
 # %% [markdown]
-# The package has the same occlusion map, for many pictures at once. It should agree with ours:
+# The course package computes the same occlusion map for many images at once. It should agree with
+# ours:
 
 # %%
 model = small_convnet().eval()
@@ -544,9 +554,10 @@ agree = torch.allclose(ours[::4, ::4], theirs[0], atol=1e-3)
 expect(agree, "Both maps are the same.")
 
 # %% [markdown]
-# Now one picture with its true background, and four of our models: both at $\rho = 0$, where the
-# background said nothing, and both at $\rho = 1$, where it said everything. In the occlusion maps
-# violet is evidence for the class, orange against it. The outline is the figure's.
+# Now take one image with its true background and four of our models: both trained at $\rho = 0$,
+# where the background says nothing, and both trained at $\rho = 1$, where it says everything. In
+# the occlusion maps violet is evidence for the class, orange evidence against it. The line is the
+# outline of the figure.
 
 # %% tags=["nbval-ignore-output"]
 index = int(hearts[0])
@@ -564,15 +575,15 @@ show(
 )
 
 # %% [markdown]
-# One picture proves little; on this one even the convnet trained at $\rho = 1$ may seem to look at
-# the heart. So we measure it over sixty pictures: what share of the evidence *for* the right class
+# One image proves little; on this one even the convnet trained at $\rho = 1$ may seem to look at
+# the heart. So we measure sixty images: what share of the evidence *for* the correct class
 # (positive values of the occlusion map), and what share of the gradient, lies on the figure? The
-# figure itself takes about a ninth of the picture, which is what a map without any sense would get.
+# figure covers about a ninth of the image, which is the share that a meaningless map would get.
 
 
 # %%
 def share(maps: Tensor, masks: Tensor) -> float:
-    """Return the part of maps (N, 32, 32), positive values only, that lies on the masks."""
+    """Return the share of maps (N, 32, 32), positive values only, that lies on the masks."""
     evidence = maps.clamp(min=0)
     return float(((evidence * masks).sum(dim=(1, 2)) / evidence.sum(dim=(1, 2))).nanmean())
 
@@ -580,7 +591,7 @@ def share(maps: Tensor, masks: Tensor) -> float:
 # %% tags=["nbval-ignore-output"]
 images = (true.images[:60] / 255 - mean) / std  # (60, 3, 32, 32)
 labels, masks = true.labels[:60], true.masks[:60]
-print(f"the figure takes {masks.float().mean():.0%} of the picture")
+print(f"the figure covers {masks.float().mean():.0%} of the image")
 print(f"{'rho':4} {'model':8}{'occlusion':>11}{'saliency':>10}")
 on_figure = {}
 for rho, name in product((0.0, 0.9, 1.0), BUILD):
@@ -596,31 +607,32 @@ for column, kind in enumerate(("occlusion", "saliency")):
     dense, conv = ({rho: on_figure[rho, name][column] for rho in (0.0, 0.9, 1.0)} for name in BUILD)
     expect(
         conv[0.9] > dense[0.9],
-        f"By {kind}, at 0.9 the convnet's maps lie more on the figure than the MLP's.",
+        f"By {kind}, at 0.9 more of the convnet's evidence lies on the figure than of the MLP's.",
         trained=True,
     )
     expect(
         dense[1.0] < dense[0.0] - 0.05,
-        f"By {kind}, the MLP's maps leave the figure at 1.",
+        f"By {kind}, less of the MLP's evidence lies on the figure at 1 than at 0.",
         trained=True,
     )
-    expect(conv[1.0] < conv[0.0] - 0.05, f"By {kind}, so do the convnet's.", trained=True)
+    expect(conv[1.0] < conv[0.0] - 0.05, f"By {kind}, of the convnet's, too.", trained=True)
 
 # %% [markdown]
-# So which model is more **interpretable**, easier to understand? By these maps the convnet: what it
-# rests on is more often what we would point at. But mind what the maps do *not* say.
+# So which model is more **interpretable**, easier to understand? By these maps, the convnet: what
+# it relies on is more often what we would point at. But note what the maps do *not* say.
 #
-# - They show where the evidence is, not *what* it is. A map on the object does not prove that the
-#   model knows the object: it may use its colour only.
-# - Most of the gradient lies outside the figure even for the best of our models. Saliency is a
-#   noisy ruler. And some prettier maps hardly change when the model's weights are made random
-#   (Adebayo et al. 2018). Check a map on a model of which you know the answer, as we just did.
-# - A covered patch is itself something the model has never seen.
+# - They show where the evidence is, not *what* it is. A map that lies on the object does not prove
+#   that the model knows the object: it may only use its colour.
+# - Even for the best of our models, most of the gradient lies outside the figure. Saliency is a
+#   noisy measure. And some prettier maps hardly change when the model's weights are replaced by
+#   random ones (Adebayo et al. 2018). Check a map on a model whose answer you know, as we just did.
+# - A covered patch is itself something that the model has never seen.
 
 # %% [markdown]
 # ## Pop quiz
 #
-# Make up your mind first, then answer. A wrong answer is told which slip leads to it.
+# Decide first, then answer. If you get one wrong, the feedback names the slip that leads to your
+# answer.
 
 # %%
 from course_utils import quiz
@@ -630,15 +642,16 @@ quiz.show("02_why_not_mlps")
 # %% [markdown]
 # ## What to remember
 #
-# - Flattening a picture throws away who was whose neighbour. An MLP does not notice a fixed shuffle
-#   of the pixels.
-# - A fully connected layer has a weight for every pair of numbers: memory grows with the square of
-#   the picture. Sharing weights saves parameters, not arithmetic.
-# - What an MLP learns at one place it cannot use at another. It learns by heart instead.
-# - A convnet's assumptions, locality and sharing, are an inductive bias: good on pictures, bad on
+# - Flattening an image discards which pixels were neighbours. An MLP does not notice a fixed
+#   shuffle of the pixels.
+# - A fully connected layer has a weight for every pair of input and output: with as many outputs as
+#   inputs, memory grows with the square of the number of pixels. Sharing weights saves parameters,
+#   not arithmetic.
+# - What an MLP learns in one place it cannot use in another. It overfits instead.
+# - A convnet's assumptions, locality and sharing, are an inductive bias: good on images, bad on
 #   shuffled ones.
-# - Validation cannot see a spurious link that it shares. Break the link on purpose.
-# - Occlusion and saliency say where evidence lies. Test them where you know the answer.
+# - Validation cannot see a spurious correlation that it shares. Break the correlation on purpose.
+# - Occlusion and saliency say where the evidence lies. Test them where you know the answer.
 
 # %% [markdown]
 # ## Further reading
@@ -658,9 +671,9 @@ quiz.show("02_why_not_mlps")
 #
 # **Exercise** [`02_why_not_mlps`](../exercises/02_why_not_mlps/02_why_not_mlps.ipynb)
 #
-# **Next** Lesson 03 builds the layer that has these assumptions, out of the fully connected one, in
-# two steps. The exercise of this lesson asks you to count an MLP's parameters, to shuffle pictures and
-# shuffle them back, and to build the twin that does not notice.
+# **Next** Lesson 03 builds the layer that makes these assumptions, in two steps, from the fully
+# connected one. In the exercise of this lesson you count an MLP's parameters, shuffle images and
+# unshuffle them, and build the twin that does not notice.
 #
 # ## Words of this lesson
 #
@@ -668,11 +681,11 @@ quiz.show("02_why_not_mlps")
 # |---|---|---|
 # | multilayer perceptron (MLP) | 다층 퍼셉트론 | a network of fully connected layers |
 # | fully connected layer | 완전 연결 층 | every output has a weight for every input |
-# | overfitting | 과적합 | learning the training pictures instead of what they have in common |
+# | overfitting | 과적합 | fitting the training images instead of what they have in common |
 # | inductive bias | 귀납 편향 | what a model assumes before it has seen any data |
 # | object feature | 객체 특징 | what belongs to the object itself |
 # | context feature | 문맥 특징 | what tends to appear with the object |
-# | spurious correlation | 가짜 상관 관계 | a link that holds in the data and not in the world |
-# | interpretability | 해석 가능성 | how well people can understand a model's answer |
-# | occlusion | 가림 | covering part of a picture |
-# | saliency | 돌출성 | how much each pixel could change the answer |
+# | spurious correlation | 가짜 상관 관계 | a correlation that holds in the data but not in the world |
+# | interpretability | 해석 가능성 | how well people can understand a model's predictions |
+# | occlusion | 가림 | covering part of an image |
+# | saliency | 돌출성 | how much a small change of each pixel changes the logit |

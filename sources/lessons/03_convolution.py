@@ -2,20 +2,22 @@
 # # 03 · Convolution
 #
 # **After this lesson you can**
-# - derive the convolution from a fully connected layer by two constraints, and count what each saves;
-# - say what PyTorch computes when it says convolution, and when the difference matters;
-# - read a small filter: what it does to flat areas, edges and noise;
+# - derive the convolution from a fully connected layer by two constraints, and count what each one
+#   saves;
+# - say what PyTorch computes under the name of convolution, and when the difference matters;
+# - read a small filter: tell what it does to flat areas, edges and noise;
 # - write `conv2d` by hand in three ways and explain why the third is fast.
 #
-# **Time** 60 minutes. Nothing but nine numbers is trained here.
+# **Time** 60 minutes. You train only nine numbers here.
 #
 # **Builds on** 01 (image tensors) and 02 (why not MLPs).
 
 # %% [markdown]
 # ## The question
 #
-# A layer is to turn a picture of 28 × 28 pixels into a map of 28 × 28 numbers, say, "how much of an edge
-# is here". **Predict, then run.** How many weights has a fully connected layer for that?
+# We want a layer that turns an image of 28 × 28 pixels into a map of 28 × 28 numbers, such as "how
+# strong is the edge here?" **Predict, then run.** How many weights does a fully connected layer
+# need for that?
 
 # %%
 import time
@@ -38,20 +40,22 @@ dense = nn.Linear(28 * 28, 28 * 28, bias=False)
 print(f"{dense.weight.numel():,} weights")
 
 # %% [markdown]
-# Six hundred thousand, to learn one thing 784 times over: what an edge looks like at the top left, what an edge
-# looks like one pixel further, and so on. Two facts about pictures are missing from that layer:
+# It takes six hundred thousand to learn the same thing 784 times over: what an edge looks like at
+# the top left, what an edge looks like one pixel further on, and so on. The layer does not know two
+# facts about images:
 #
-# 1. **Locality.** Whether there is an edge here depends on the pixels around here, not on those far away.
+# 1. **Locality.** Whether there is an edge here depends on the pixels nearby, not on those far
+#    away.
 # 2. **Spatial invariance.** What an edge looks like does not depend on where it is.
 #
-# We now write both into the layer, step by step, and see what remains. To keep the matrices small enough to look
-# at, pictures have one dimension at first: a row of $n = 12$ pixels.
+# We now build both into the layer, step by step, and see what remains. To keep the matrices small
+# enough to look at, we begin with images of one dimension: a row of $n = 12$ pixels.
 
 # %% [markdown]
 # ## Step 0: a dense layer
 #
-# The layer reads $x(\ell)$ at the location $\ell$ below and gives $h(i)$ at the location $i$ above. Every
-# pair of locations has a weight of its own:
+# The layer reads $x(\ell)$ at each input location $\ell$ and gives $h(i)$ at each output location
+# $i$. Every pair of locations has its own weight:
 #
 # $$h(i) = \sum_{\ell} W_i(\ell)\, x(\ell)$$
 
@@ -61,18 +65,18 @@ generator = torch.Generator().manual_seed(0)
 x = torch.randn(n, generator=generator)
 W = torch.randn(n, n, generator=generator)  # row i holds the weights of output i
 h = torch.stack([sum(W[i, ell] * x[ell] for ell in range(n)) for i in range(n)])
-expect(torch.allclose(h, W @ x, atol=1e-5), "The sum is the product of a matrix with the pixels.")
+expect(torch.allclose(h, W @ x, atol=1e-5), "The sum is a matrix times the pixels.")
 print(f"{W.numel()} weights")
 
 # %% [markdown]
 # ## Step 1: count from where you stand
 #
-# Nothing changes in this step but names. Instead of the absolute location $\ell$ we use the **offset** $p = \ell - i$, the
-# distance from the output's own place. With $V_i(p) := W_i(i + p)$ the same sum reads
+# This step only changes names. Instead of the absolute location $\ell$ we use the **offset**
+# $p = \ell - i$ from the output's own location. With $V_i(p) := W_i(i + p)$ the same sum reads
 #
 # $$h(i) = \sum_{p} V_i(p)\, x(i + p)$$
 #
-# where $p$ runs from $-i$ to $n - 1 - i$, so that $i + p$ stays inside.
+# where $p$ runs from $-i$ to $n - 1 - i$, so that $i + p$ stays inside the image.
 
 
 # %%
@@ -82,11 +86,11 @@ def V(i: int, p: int) -> torch.Tensor:
 
 
 renamed = torch.stack([sum(V(i, p) * x[i + p] for p in range(-i, n - i)) for i in range(n)])
-expect(torch.allclose(renamed, h, atol=1e-5), "The same numbers come out.")
+expect(torch.allclose(renamed, h, atol=1e-5), "The outputs are the same.")
 
 # %% [markdown]
-# Why rename? Because both facts about pictures are now easy to say. Locality is about $p$. Invariance is about
-# $i$.
+# Why rename? Because both facts about images are now easy to state. Locality is about $p$,
+# invariance about $i$.
 
 # %% [markdown]
 # ## Step 2: locality
@@ -95,7 +99,8 @@ expect(torch.allclose(renamed, h, atol=1e-5), "The same numbers come out.")
 #
 # $$h(i) = \sum_{|p| \le \Delta} V_i(p)\, x(i + p)$$
 #
-# In the matrix, row $i$ keeps the entries near column $i$, so what is left is a **band** around the diagonal.
+# In the matrix, row $i$ keeps only the entries near column $i$, which leaves a **band** around the
+# diagonal.
 #
 # **Predict, then run.** With $n = 12$ and $\Delta = 1$, how many weights are left? (Not quite 36.)
 
@@ -108,26 +113,29 @@ nearby = [range(max(-delta, -i), min(delta, n - 1 - i) + 1) for i in range(n)]  
 h_local = torch.stack([sum(V(i, p) * x[i + p] for p in nearby[i]) for i in range(n)])
 expect(
     torch.allclose(h_local, local @ x, atol=1e-5),
-    "The local sum is the product with a band matrix.",
+    "The local sum is a band matrix times the pixels.",
 )
 print(
-    f"{int(band.sum())} weights; (2Δ + 1) n − Δ (Δ + 1) = {(2 * delta + 1) * n - delta * (delta + 1)}"
+    f"{int(band.sum())} weights; (2Δ + 1) n − Δ (Δ + 1) = "
+    f"{(2 * delta + 1) * n - delta * (delta + 1)}"
 )
 
 # %% [markdown]
-# Each row has $2\Delta + 1$ weights, but at each end of the row of pixels $1 + 2 + \dots + \Delta$ of them would reach
-# outside. A layer of this kind is called **locally connected**. It still has its own weights at each location.
+# Each output has $2\Delta + 1$ weights, but at each end of the image $1 + 2 + \dots + \Delta$
+# weights would reach outside. Such a layer is called **locally connected**. It still has its own
+# weights at each location.
 
 # %% [markdown]
 # ## Step 3: sharing
 #
-# $V_i(p) = f(p)$ for every $i$: the weights depend on the offset only, no longer on the place.
+# $V_i(p) = f(p)$ for every $i$: the weights depend only on the offset, no longer on the location.
 #
 # $$h(i) = \sum_{|p| \le \Delta} f(p)\, x(i + p)$$
 #
-# In the matrix, entry $(i, \ell)$ is $f(\ell - i)$, so each diagonal holds one number all the way down. Such a
-# matrix is called a **Toeplitz** matrix. This is the layer that the course is about: $f$ is the **filter**, or
-# **kernel**, and it has $2\Delta + 1$ weights, however large the picture is.
+# In the matrix, entry $(i, \ell)$ is $f(\ell - i)$, so each diagonal holds one number all the way
+# down. Such a matrix is called a **Toeplitz** matrix. This is the layer that the course is about:
+# $f$ is the **filter**, or **kernel**, and it has $2\Delta + 1$ weights, however large the image
+# is.
 
 # %%
 f = torch.tensor([-1.5, 0.5, 1.0])  # f(-1), f(0), f(1)
@@ -135,7 +143,7 @@ toeplitz = sum(f[p + delta] * torch.ones(n - abs(p)).diag(p) for p in range(-del
 h_shared = torch.stack([sum(f[p + delta] * x[i + p] for p in nearby[i]) for i in range(n)])
 expect(
     torch.allclose(h_shared, toeplitz @ x, atol=1e-6),
-    "The shared sum is the product with a Toeplitz matrix.",
+    "The shared sum is a Toeplitz matrix times the pixels.",
 )
 
 # %%
@@ -146,13 +154,14 @@ show(
         xlabel="input location ℓ",
         ylabel="output location i",
     ),
-    "Three twelve by twelve matrices: all entries filled; a band of three diagonals, all entries "
-    "different; the same band with one colour along each diagonal",
+    "Three twelve by twelve matrices: one full; one with a band of three diagonals, all entries "
+    "different; one with the same band, but one colour along each diagonal",
 )
 
 # %% [markdown]
-# **Predict, then run.** Is that really what `nn.Conv1d` computes? We copy the three weights into it. `padding=1` puts
-# a zero before the first and after the last pixel, which is what the missing terms at the ends amount to.
+# **Predict, then run.** Is that really what `nn.Conv1d` computes? We copy the three weights into
+# it. `padding=1` puts a zero before the first and after the last pixel, which has the same effect
+# as leaving out the terms at the ends.
 
 # %%
 layer = nn.Conv1d(1, 1, kernel_size=3, padding=1, bias=False)
@@ -160,27 +169,27 @@ with torch.no_grad():
     layer.weight.copy_(f[None, None])  # (c_out, c_in, k) = (1, 1, 3)
     h_torch = layer(x[None, None])[0, 0]  # (N, C, n) = (1, 1, 12) in and out
 difference = (h_torch - toeplitz @ x).abs().max()
-expect(difference < 1e-6, "What nn.Conv1d computes is the product with the Toeplitz matrix.")
+expect(difference < 1e-6, "nn.Conv1d computes the product with the Toeplitz matrix.")
 
 # %% [markdown]
-# So a convolution is a dense layer, with most weights set to zero and the others tied together. It can do
-# nothing that a dense layer cannot. What it has is fewer ways to be wrong.
+# So a convolution is a dense layer with most weights set to zero and the others tied together. It
+# can do nothing that a dense layer cannot. It just has fewer ways to be wrong.
 
 # %% [markdown]
 # ## The same in two dimensions
 #
 # $$h(i, j) = \sum_{|p| \le \Delta,\, |q| \le \Delta} f(p, q)\, x(i + p,\, j + q)$$
 #
-# The course's locally connected layer shows the step between. To see the matrix of a layer, feed it all
-# pictures that have a single bright pixel: each gives one column.
+# The course package has a locally connected layer, which shows the step in between. To see the
+# matrix of a layer, feed it every image that has a single bright pixel: each one gives a column.
 
 
 # %%
 def matrix_of(layer: nn.Module, size: int) -> torch.Tensor:
     """Return the matrix (outputs, inputs) of a linear layer without bias on size × size pixels."""
-    dots = torch.eye(size * size).reshape(-1, 1, size, size)  # one bright pixel in each picture
+    dots = torch.eye(size * size).reshape(-1, 1, size, size)  # one bright pixel in each image
     with torch.no_grad():
-        return layer(dots).flatten(1).T  # column l is the answer to dot l
+        return layer(dots).flatten(1).T  # column l is the output for dot l
 
 
 # %%
@@ -201,13 +210,15 @@ show(
         ylabel="36 outputs",
         size=2.9,
     ),
-    "Two 36 by 36 matrices with three bands of three diagonals each; on the left all entries differ, on "
-    "the right each diagonal has one colour, with gaps where a window reaches over the picture's edge",
+    "Two 36 by 36 matrices with three bands of three diagonals each; on the left all "
+    "entries differ, on the right each diagonal has one colour, with gaps where a window reaches "
+    "over the edge of the image",
 )
 
 # %% [markdown]
-# Three bands, since the pixels above and below are six places away in the row-by-row order; three diagonals in each.
-# If we give every location of the locally connected layer the *same* filter, it becomes the convolution:
+# There are three bands, since the pixels above and below are six places away in the row-by-row
+# order, and three diagonals in each. If we give every location of the locally connected layer the
+# *same* filter, it becomes the convolution:
 
 # %%
 with torch.no_grad():
@@ -216,7 +227,7 @@ equal = torch.allclose(matrix_of(local2d, 6), matrix_of(shared2d, 6), atol=1e-6)
 expect(equal, "A locally connected layer with tied weights is a convolution.")
 
 # %% [markdown]
-# Back to the question, 28 × 28 pixels in and out, with windows of 5 × 5:
+# Back to the question: 28 × 28 pixels in and out, now with windows of 5 × 5:
 
 # %%
 counts = {
@@ -234,26 +245,26 @@ expect(
 )
 
 # %% [markdown]
-# (19,600 counts 25 weights at each of the 784 places, those that a window at the edge lays on the padding
-# included.) Locality saved a factor of about 31, sharing another 784. And there is a second gain, which no bar shows: every
-# window of every picture now teaches the same 25 numbers.
+# (19,600 counts 25 weights at each of the 784 locations, including those that meet only padding at
+# the edge.) Locality saved a factor of about 31, sharing another 784. And there is a second gain
+# that no bar shows: every window of every image now trains the same 25 numbers.
 
 # %% [markdown]
 # ## Why sharing, and not something else?
 #
-# We asked that the answer should not depend on the place. Put exactly: if the picture moves, the map should move with it
-# and change in no other way. Let $S$ be the shift by one pixel, the row taken as a circle so that no pixel falls off.
-# The demand on the matrix $W$ is
+# We asked for an output that does not depend on the location. More precisely: if the image moves,
+# the map should move with it and change in no other way. Let $S$ be the shift by one pixel, on a
+# circle so that no pixel falls off. Then the matrix $W$ has to satisfy
 #
 # $$W S x = S W x \quad \text{for every } x$$
 #
-# This is called **equivariance**, and lesson 06 is about it. What matrices meet it? $S W S^{-1}$ is $W$ with all
-# entries moved down and to the right by one, so the demand says
+# This is called **equivariance**, and lesson 06 is about it. Which matrices satisfy it?
+# $S W S^{-1}$ is $W$ with all entries moved down and to the right by one, so the condition says
 #
 # $$W_{i,\ell} = W_{i-1,\,\ell-1} = W_{i-2,\,\ell-2} = \dots$$
 #
-# The entry depends on $\ell - i$ alone. So a linear layer treats all places alike **if and only if** it is a (circular)
-# convolution. Sharing is not one way of many. It is the only one.
+# Each entry depends only on $\ell - i$. So a linear layer treats all locations alike **if and only
+# if** it is a (circular) convolution. Sharing is not one way among many. It is the only one.
 
 # %%
 S = torch.eye(n).roll(1, dims=0)  # (S x)(i) = x(i - 1)
@@ -265,51 +276,53 @@ for name, matrix in cases.items():
     print(f"{name:20} largest difference between W S and S W: {gap:.4f}")
 
 # %% [markdown]
-# The last line is a surprise: average a dense layer over all shifts of the picture, and it becomes a
-# convolution, too, with a filter as wide as the picture.
+# The last line is a surprise: average a dense layer over all shifts of the image, and it becomes a
+# convolution as well, with a filter as wide as the image.
 
 # %%
 show(
     plot_maps([W, average], ["dense", "averaged over all shifts"], size=2.1),
-    "A dense matrix of random entries, and its average over all shifts, in which each diagonal, going "
-    "around the edges, has one colour",
+    "A dense matrix of random entries, and its average over all shifts, in which each diagonal, "
+    "continued around the edges, has one colour",
 )
 
 # %% [markdown]
 # ## Is it a convolution at all?
 #
-# Mathematicians define the **convolution** with a minus, and call the sum with a plus **cross-correlation**:
+# Mathematicians define the **convolution** with a minus sign, and call the sum with a plus sign the
+# **cross-correlation**:
 #
 # $$(f * x)(i) = \sum_p f(p)\, x(i - p) \qquad\qquad (f \star x)(i) = \sum_p f(p)\, x(i + p)$$
 #
-# Deep learning uses the second and says the first. Put $-p$ for $p$, and you see that they differ in one thing only: the filter is
-# **flipped**.
+# Deep learning computes the second and calls it the first. Replace $p$ by $-p$ and you see the only
+# difference: the filter is **flipped**.
 #
-# **Predict, then run.** A single bright pixel, and the filter 1, 2, 3. What does PyTorch give, what does NumPy?
+# **Predict, then run.** Take a single bright pixel and the filter 1, 2, 3. What does PyTorch give
+# you, and what does NumPy?
 
 # %%
 dot, f = np.zeros(9), np.array([1.0, 2.0, 3.0])
 dot[4] = 1
 by_torch = F.conv1d(torch.tensor(dot)[None, None], torch.tensor(f)[None, None], padding=1)[0, 0]
 by_numpy = np.convolve(dot, f, mode="same")
-print("picture       ", dot.astype(int))
+print("image       ", dot.astype(int))
 print("torch conv1d  ", by_torch.numpy().astype(int))
 print("numpy convolve", by_numpy.astype(int))
 
 # %% [markdown]
-# PyTorch shows the filter backwards: output $i$ meets the bright pixel at offset $p = 4 - i$, so as $i$ grows, $p$ falls.
-# NumPy convolves, and stamps the filter onto the pixel as it is. In two dimensions, flip both axes, which is a
-# half turn:
+# PyTorch shows the filter backwards: output $i$ meets the bright pixel at offset $p = 4 - i$, so as
+# $i$ grows, $p$ falls. NumPy convolves, and stamps the filter onto the pixel as it is. In two
+# dimensions you flip both axes, which is a rotation by 180°:
 
 
 # %%
 def correlate(image: torch.Tensor, kernel: torch.Tensor, **settings) -> torch.Tensor:
-    """Slide a filter (k_h, k_w) over a picture (H, W), as nn.Conv2d does."""
+    """Slide a filter (k_h, k_w) over an image (H, W), as nn.Conv2d does."""
     return F.conv2d(image[None, None], kernel[None, None], **settings)[0, 0]
 
 
 def convolve(image: torch.Tensor, kernel: torch.Tensor, **settings) -> torch.Tensor:
-    """Convolve as mathematicians do: the filter is turned by half a turn first."""
+    """Convolve as mathematicians do: rotate the filter by 180° first."""
     return correlate(image, kernel.flip(0, 1), **settings)
 
 
@@ -320,18 +333,19 @@ kernel = torch.arange(1.0, 10).reshape(3, 3)
 grids = [correlate(one_pixel, kernel, padding=1), convolve(one_pixel, kernel, padding=1)]
 show(
     plot_grids([kernel, *grids], ["filter", "cross-correlation", "convolution"]),
-    "The filter 1 to 9, row by row; the cross-correlation with a single pixel shows it turned by half a "
-    "turn, the convolution shows it upright",
+    "The filter 1 to 9, row by row; the cross-correlation with a single pixel shows it rotated "
+    "by 180 degrees, the convolution shows it as it is",
 )
 
 # %% [markdown]
-# Does it matter? Three answers:
+# Does it matter? There are three answers:
 #
-# - **For a learned filter, no.** Training finds the flipped filter instead, and the outputs are the same.
-# - **For a filter that someone wrote down, yes**, unless it is symmetric. The same goes for weights that move between
-#   libraries.
-# - **For algebra, yes.** The convolution is commutative, $f * g = g * f$, and associative, so a chain of
-#   filters is one filter. The cross-correlation is not commutative. And the Fourier theorem of
+# - **For a learned filter, no.** Training finds the flipped filter instead, and the outputs are the
+#   same.
+# - **For a filter that someone wrote down, yes**, unless it is symmetric. The same goes for weights
+#   that you move from one library to another.
+# - **For algebra, yes.** Convolution is commutative, $f * g = g * f$, and associative, so a chain
+#   of filters is one filter. Cross-correlation is not commutative. And the convolution theorem of
 #   lesson 06 needs the flip.
 
 # %%
@@ -345,20 +359,20 @@ expect(
 )
 
 # %% [markdown]
-# From here on we say convolution and mean what PyTorch does, like everybody else.
+# From here on we say convolution for what PyTorch does, like everybody else.
 
 # %% [markdown]
 # ## One, two, three dimensions
 #
-# | axes | formula | picture | filter | used for |
+# | axes | formula | image | filter | used for |
 # |---|---|---|---|---|
-# | 1D | $\sum_p f(p)\, x(i + p)$ | (N, C, L) | (k) | sound, text, sensors |
-# | 2D | $\sum_{p,q} f(p, q)\, x(i + p, j + q)$ | (N, C, H, W) | (k, k) | pictures |
-# | 3D | $\sum_{p,q,r} f(p, q, r)\, x(i + p, j + q, k + r)$ | (N, C, D, H, W) | (k, k, k) | video, body scans |
+# | 1D | $\sum_p f(p)\, x(i + p)$ | (N, C, L) | (k) | sound, text, sensor data |
+# | 2D | $\sum_{p,q} f(p, q)\, x(i + p, j + q)$ | (N, C, H, W) | (k, k) | images |
+# | 3D | $\sum_{p,q,r} f(p, q, r)\, x(i + p, j + q, k + r)$ | (N, C, D, H, W) | (k, k, k) | video, medical scans |
 #
-# Nothing new happens from line to line; an axis is added. As an example for 3D we take a "video" of six frames, in which a
-# bright pixel walks to the right for three frames and then stands still. The filter spans two frames and one pixel:
-# now minus before.
+# From row to row only an axis is added. As an example for 3D, take a "video" of six frames in which
+# a bright pixel moves to the right three times and then stands still. The filter spans two frames
+# and one pixel: now minus before.
 #
 # **Predict, then run.** What is the output while the pixel stands still?
 
@@ -374,13 +388,14 @@ for before, after, seen in zip(video[:-1], video[1:], motion, strict=True):
     )
 
 # %% [markdown]
-# Nothing. Two weights make a detector of motion.
+# It is zero. Two weights make a motion detector.
 
 # %% [markdown]
 # ## What filters do
 #
-# For decades people wrote filters by hand, and it pays to know a few: the first layer of a trained network
-# finds several of them again (lesson 08). We use a grey crop of the photo of lesson 01.
+# For decades people designed filters by hand, and it pays to know a few: the first layer of a
+# trained network rediscovers several of them (lesson 08). We use a grey crop of the photo from
+# lesson 01.
 
 # %%
 photo = torch.tensor(plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))
@@ -400,18 +415,20 @@ filters = {
 responses = [correlate(face, kernel) for kernel in filters.values()]
 show(
     plot_filters(filters, responses),
-    "Eight filters and the face after each: unchanged, softer, much softer, crisp, in relief, and "
-    "three maps of differences in which outlines stand out in two colours around zero",
+    "Eight filters, each with the face after it: unchanged, softer, much softer, sharper, in "
+    "relief, and three maps of differences, where the outlines stand out in two colours around "
+    "zero",
 )
 
 # %% [markdown]
 # ### The sum of the weights
 #
-# **Read a filter's sum first.** In a flat area all pixels have one value $v$, and the output is
-# $v \sum f$. A sum of 1 keeps the brightness; a sum of 0 turns every flat area into 0, so that only changes are left.
+# **Look at a filter's sum first.** In a flat area all pixels have the same value $v$, and the
+# output is $v \sum f$. A sum of 1 keeps the brightness; a sum of 0 turns every flat area into 0, so
+# that only changes remain.
 #
-# **Predict, then run.** The kernel below stands on many slides as "blur". What does it do to an area of brightness 200, once and
-# ten times?
+# **Predict, then run.** Many slides print the kernel below as "blur". What does it do to an area of
+# brightness 200 if you apply it once, or ten times?
 
 # %%
 printed = torch.tensor([[0.06, 0.12, 0.06], [0.12, 0.25, 0.12], [0.06, 0.12, 0.06]])
@@ -434,20 +451,22 @@ expect(
 )
 
 # %% [markdown]
-# Somebody rounded 0.0625 and 0.125 down. In a picture you do not see the three percent; in a deep network such a factor
-# is applied once for each layer. Lesson 11 is about that.
+# Somebody rounded 0.0625 and 0.125 down. In an image you do not see a difference of three per cent;
+# in a deep network such a factor applies once per layer. Lesson 11 is about that.
 #
 # ### Differences: Sobel and Laplacian
 #
-# How fast does the brightness grow along a row? At pixel $j$, compare the neighbours: $x(j + 1) - x(j - 1)$, which
-# is twice the slope. As a filter that is $(-1, 0, 1)$. One row alone is noisy, so **Sobel** averages over three rows
-# with the weights 1, 2, 1. Its kernel is the product of the two:
+# How fast does the brightness grow along a row? At pixel $j$, compare the two neighbours:
+# $x(j + 1) - x(j - 1)$ is twice the slope. As a filter, that is $(-1, 0, 1)$. A single row is
+# noisy, so **Sobel** takes a weighted sum of three rows with the weights 1, 2, 1. Its kernel is the
+# product of the two:
 #
 # $$\begin{pmatrix} 1 \\ 2 \\ 1 \end{pmatrix} \begin{pmatrix} -1 & 0 & 1 \end{pmatrix} =
 # \begin{pmatrix} -1 & 0 & 1 \\ -2 & 0 & 2 \\ -1 & 0 & 1 \end{pmatrix}$$
 #
-# The **Laplacian** is the second difference, the change of the change: $\big(x(j+1) - x(j)\big) - \big(x(j) - x(j-1)\big) =
-# x(j + 1) - 2x(j) + x(j - 1)$. Add the same along the column.
+# The **Laplacian** is the second difference, the change of the change:
+# $\big(x(j+1) - x(j)\big) - \big(x(j) - x(j-1)\big) = x(j + 1) - 2x(j) + x(j - 1)$. Add the same
+# along the column.
 
 # %%
 down, across = torch.tensor([1.0, 2, 1]), torch.tensor([-1.0, 0, 1])
@@ -464,8 +483,9 @@ print("Laplacian on a bowl:       ", correlate(bowl, filters["Laplacian"]).uniqu
 # %% [markdown]
 # Sobel gives 8 for a slope of 1: twice the slope, times 1 + 2 + 1.
 #
-# A filter that is a product of a column and a row can be applied in two passes, first the row, then the column. That takes $2k$
-# instead of $k^2$ multiplications for each pixel. Gaussian filters are of this kind.
+# A filter that is the product of a column and a row is called **separable**. You can apply it in
+# two passes, first the row, then the column, which takes $2k$ instead of $k^2$ multiplications per
+# pixel. Gaussian filters are separable.
 
 # %%
 binomial = torch.tensor([1.0, 4, 6, 4, 1]) / 16
@@ -476,13 +496,13 @@ expect(
 )
 
 # %% [markdown]
-# The other filters are made of these parts:
+# The other filters are combinations of these:
 #
 # | filter | is | so it |
 # |---|---|---|
 # | edges | 9 × (identity − mean of 9) | shows how a pixel differs from its surroundings |
-# | sharpen | identity − Laplacian | exaggerates what bends |
-# | emboss | identity + slope along the diagonal | looks like light from a corner |
+# | sharpen | identity − Laplacian | exaggerates curvature in brightness |
+# | emboss | identity + slope along the diagonal | looks like light from one corner |
 
 # %%
 identity, laplacian = filters["identity"], filters["Laplacian"]
@@ -499,7 +519,8 @@ expect(
 )
 
 # %% [markdown]
-# Emboss is the one that a flip changes. Cross-correlation and convolution put the lamp into opposite corners:
+# Of these three, a flip changes only emboss. With cross-correlation and convolution, the light
+# seems to come from opposite corners:
 
 # %%
 reliefs = [correlate(face, filters["emboss"]), convolve(face, filters["emboss"])]
@@ -507,37 +528,39 @@ show(
     plot_images(
         [r.clamp(0, 1)[None] for r in reliefs], ["cross-correlation", "convolution"], size=2.2
     ),
-    "The face in relief twice: the light seems to come from opposite corners",
+    "The face in relief, twice: lit from one corner, then from the opposite one",
 )
 
 # %% [markdown]
 # ### Edges of clothes
 #
-# Sobel and its transpose give the slope along the row and along the column. Together they make a vector whose
-# length, $\sqrt{g_x^2 + g_y^2}$, says how strong an edge is, whatever its direction.
+# Sobel and its transpose give the slope along the row and along the column. Together they form a
+# vector, the gradient, whose length $\sqrt{g_x^2 + g_y^2}$ says how strong an edge is, whatever its
+# direction.
 
 # %%
 loaders = data.load("fashion_mnist_mini", batch_size=64)
 clothes = loaders.test.images[:8].float() / 255  # (8, 1, 28, 28)
 both = torch.stack([filters["Sobel"], filters["Sobel"].T])[:, None]  # (2, 1, 3, 3): two filters
-slopes = F.conv2d(clothes, both, padding=1)  # (8, 2, 28, 28): two maps for each picture
+slopes = F.conv2d(clothes, both, padding=1)  # (8, 2, 28, 28): two maps for each image
 strength = slopes.norm(dim=1, keepdim=True)  # (8, 1, 28, 28)
 show(
     plot_images([*clothes, *(strength / strength.amax())], num_columns=8, size=0.95),
-    "Eight grey pictures of clothes, and below them their outlines and seams",
+    "Eight grey images of clothes, and below them their outlines and seams",
 )
 
 # %% [markdown]
-# Two filters gave two maps. A layer of a network has dozens of filters, and nobody writes them down.
+# Two filters gave two maps. A layer of a network has dozens of filters, and nobody writes them by
+# hand.
 
 # %% [markdown]
 # ### Try it: the stepper
 #
-# 1. Take the picture "One dot" and the kernel "Emboss", and show the whole output. What do you see? Then switch the
-#    operation to convolution.
-# 2. Edit the kernel so that the picture moves one pixel to the right. Where does the 1 go?
+# 1. Choose the image "One dot" and the kernel "Emboss", and show the whole output. What do you see?
+#    Then switch the operation to convolution.
+# 2. Edit the kernel so that it moves the image one pixel to the right. Where does the 1 go?
 # 3. "Vertical edge": which of the two Sobel kernels gives zero everywhere?
-# 4. Find a kernel with sum 1 that makes a flat area flat and an edge stronger.
+# 4. Find a kernel with sum 1 that leaves flat areas unchanged and makes edges stronger.
 
 # %%
 from course_utils.widgets import ConvolutionStepper
@@ -547,8 +570,9 @@ ConvolutionStepper(picture="One dot", kernel="Emboss", step=6, show_all=True)
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. The kernel, turned by half a turn; as a convolution, the kernel upright.
-# 2. To the left of the middle: $z(i, j) = x(i, j - 1)$ needs $f(0, -1) = 1$. Under convolution, to the right.
+# 1. The kernel, rotated by 180°; as a convolution, the kernel as it is.
+# 2. To the left of the middle: $z(i, j) = x(i, j - 1)$ needs $f(0, -1) = 1$. With convolution, to
+#    the right.
 # 3. The one for horizontal edges: nothing changes along a column.
 # 4. "Sharpen" is one.
 # </details>
@@ -556,12 +580,13 @@ ConvolutionStepper(picture="One dot", kernel="Emboss", step=6, show_all=True)
 # %% [markdown]
 # ## Write it by hand
 #
-# Three times, from the slow and clear to the fast. First as the formula says, one multiplication at a time:
+# We write it three times, from slow and clear to fast. First, as the formula says, one
+# multiplication at a time:
 
 
 # %%
 def conv2d_loops(image: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """Slide a filter (k_h, k_w) over a picture (H, W): four loops, no padding, stride 1."""
+    """Slide a filter (k_h, k_w) over an image (H, W): four loops, no padding, stride 1."""
     (height, width), (k_h, k_w) = image.shape, kernel.shape
     out = torch.zeros(height - k_h + 1, width - k_w + 1)
     for i in range(out.shape[0]):
@@ -573,16 +598,16 @@ def conv2d_loops(image: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
 
 
 # %% [markdown]
-# The second way writes every window into a column of a table. Then all sums are one matrix product, and the filter is a
-# row. Here is the table for 3 × 3 pixels and 2 × 2 windows:
+# The second way writes every window into a column of a table. With the filter as a row, all the
+# sums are then one matrix product. Here is the table for 3 × 3 pixels and 2 × 2 windows:
 
 # %%
 tiny = torch.arange(1.0, 10).reshape(3, 3)
 columns = F.unfold(tiny[None, None], kernel_size=2)[0]  # (k * k, windows) = (4, 4)
 show(
-    plot_grids([tiny, columns], ["picture", "a column for each window"]),
-    "The picture 1 to 9, and a four by four table whose columns are its windows: 1 2 4 5, 2 3 5 6, 4 5 7 "
-    "8, 5 6 8 9",
+    plot_grids([tiny, columns], ["image", "a column for each window"]),
+    "The image 1 to 9, and a four by four table whose columns are its windows: 1 2 4 5, 2 3 5 6, "
+    "4 5 7 8, 5 6 8 9",
 )
 
 
@@ -605,13 +630,14 @@ loops, unfolded = conv2d_loops(image, kernel), conv2d_unfold(image[None, None], 
 expect(
     torch.allclose(loops, expected[0, 0], atol=1e-4), "Four loops compute what PyTorch computes."
 )
-expect(torch.allclose(unfolded, expected, atol=1e-4), "Unfolding computes it, too.")
+expect(torch.allclose(unfolded, expected, atol=1e-4), "So does unfolding.")
 several = torch.randn(4, 3, 9, 8, generator=generator), torch.randn(6, 3, 3, 2, generator=generator)
 same = torch.allclose(conv2d_unfold(*several), F.conv2d(*several), atol=1e-4)
-expect(same, "It does so with several images, channels and filters.")
+expect(same, "It does so for several images, channels and filters.")
 
 # %% [markdown]
-# **Predict, then run.** How many times slower are the loops than PyTorch, for one picture of 28 × 28 and one 5 × 5 filter?
+# **Predict, then run.** For one image of 28 × 28 pixels and one 5 × 5 filter, how many times slower
+# than PyTorch are the loops?
 
 
 # %% tags=["nbval-ignore-output"]
@@ -636,11 +662,11 @@ print(f"the loops take {slow / torch_time:,.0f} times as long as F.conv2d")
 expect(slow > 100 * torch_time, "The loops are more than 100 times slower.")
 
 # %% [markdown]
-# The multiplications are the same 14,400 in all three. The loops spend their time on everything around them: each of
-# those steps asks Python for a number, wraps it, and puts it back. The matrix product hands all of it to a library that
-# has been tuned for decades.
+# All three do the same 14,400 multiplications. The loops spend their time on everything around
+# them: in each step Python fetches a number, wraps it, and puts it back. The matrix product leaves
+# all of that to a library that has been tuned for decades.
 #
-# It has a price. The table repeats every pixel once for each window that it lies in:
+# This has a price. The table holds every pixel once for each window that covers it:
 
 # %%
 maps = torch.zeros(1, 32, 56, 56)
@@ -649,23 +675,25 @@ for k in (1, 3, 5, 7):
     print(f"k = {k}: the table is {columns.numel() / maps.numel():2.0f} times the map")
 
 # %% [markdown]
-# About $k^2$ times. So libraries do not build the whole table; they unfold a tile at a time in the processor's cache, or
-# use other algorithms. One tiny picture hides that; a large batch shows it on most machines:
+# It is about $k^2$ times as large. So libraries do not build the whole table; they unfold one tile
+# at a time in the processor's cache, or use other algorithms. With one tiny image you do not
+# notice; with a large batch you do on most machines:
 
 # %% tags=["nbval-ignore-output"]
 images = torch.randn(16, 32, 56, 56)
 weight = torch.randn(32, 32, 3, 3)
 table = milliseconds(conv2d_unfold, images, weight, repeats=5)
 torch_time = milliseconds(F.conv2d, images, weight, repeats=5)
-print(f"16 pictures, 32 channels: unfold {table:.0f} ms, F.conv2d {torch_time:.0f} ms")
+print(f"16 images, 32 channels: unfold {table:.0f} ms, F.conv2d {torch_time:.0f} ms")
 
 # %% [markdown]
 # ## A filter that nobody wrote
 #
-# A convolution is linear in its weights, so we can find them from examples. We hide the Sobel filter and give away only a
-# picture and its result. Start from nine zeros and follow the gradient of the squared error.
+# A convolution is linear in its weights, so we can find them from examples. Suppose we do not know
+# the Sobel filter, only an image and its output. We start from nine zeros and follow the gradient
+# of the squared error.
 #
-# **Predict, then run.** One picture: is that enough to find nine weights?
+# **Predict, then run.** Is one image enough to find nine weights?
 
 # %%
 noise = torch.randn(1, 1, 64, 64, generator=torch.Generator().manual_seed(0))
@@ -684,19 +712,21 @@ for step in range(21):
 # %%
 found = student.weight.detach()[0, 0]
 show(
-    plot_grids([found.round(decimals=3) + 0.0], ["what was found"]),
+    plot_grids([found.round(decimals=3) + 0.0], ["learned filter"]),
     "The Sobel filter: minus 1, 0, 1; minus 2, 0, 2; minus 1, 0, 1",
 )
 expect(torch.allclose(found, filters["Sobel"], atol=1e-3), "Training found the Sobel filter.")
 
 # %% [markdown]
-# More than enough: the picture has 62 × 62 windows, and each is an example. For a dense layer the same picture would be *one*
-# example for more than fifteen million weights. That is what sharing means for learning.
+# It is more than enough: the image has 62 × 62 windows, and each is an example. For a dense layer
+# the same image would be *one* example for more than fifteen million weights. That is what sharing
+# does for learning.
 
 # %% [markdown]
 # ## Pop quiz
 #
-# Make up your mind first, then answer. A wrong answer is told which slip leads to it.
+# Decide first, then answer. If you get one wrong, the feedback names the slip that leads to your
+# answer.
 
 # %%
 from course_utils import quiz
@@ -706,8 +736,8 @@ quiz.show("03_convolution")
 # %% [markdown]
 # ## Try it yourself
 #
-# Write a 5 × 5 filter that moves a picture **two pixels down** and halves its brightness. The check below says whether
-# it is right.
+# Write a 5 × 5 filter that moves an image **two pixels down** and halves its brightness. The cell
+# below checks it.
 
 # %%
 mine = torch.zeros(5, 5)  # your code here
@@ -728,49 +758,53 @@ else:
 # %% [markdown]
 # <details><summary>A solution</summary>
 #
-# `mine = torch.zeros(5, 5)`, then `mine[0, 2] = 0.5`: the middle is (2, 2), and two rows above it lies the pixel that has to come
-# down.
+# `mine = torch.zeros(5, 5)`, then `mine[0, 2] = 0.5`: the middle is (2, 2), and two rows above it
+# lies the pixel that has to come down.
 # </details>
 
 # %% [markdown]
 # ## What to remember
 #
-# - Locality makes a dense matrix a band; sharing makes the band a Toeplitz matrix, and that is a convolution.
-# - $n^2$ weights, then about $(2\Delta+1)n$, then $2\Delta+1$. For a linear layer sharing is the only way to treat all places
-#   alike.
-# - PyTorch computes a cross-correlation: no flip. For learned filters that is all the same.
-# - Read the sum of a filter first: 1 keeps the brightness, 0 leaves only changes.
+# - Locality turns a dense matrix into a band; sharing turns the band into a Toeplitz matrix, and
+#   that is a convolution.
+# - The weights fall from $n^2$ to about $(2\Delta+1)n$ and then $2\Delta+1$. Sharing is the only
+#   way for a linear layer to treat all locations alike.
+# - PyTorch computes a cross-correlation: it does not flip the filter. For learned filters that
+#   makes no difference.
+# - Look at the sum of a filter first: 1 keeps the brightness, 0 leaves only changes.
 # - Convolution is a matrix product of filters with unfolded windows. Do not loop in Python.
 
 # %% [markdown]
 # ## Further reading
 #
-# - Y. LeCun: *Generalization and network design strategies*. Technical report CRG-TR-89-4, University of Toronto, 1989. Local
-#   connections and shared weights, compared.
-# - K. Fukushima: *Neocognitron: A self-organizing neural network model for a mechanism of pattern recognition unaffected
-#   by shift in position*. Biological Cybernetics 36, 1980.
+# - Y. LeCun: *Generalization and network design strategies*. Technical report CRG-TR-89-4,
+#   University of Toronto, 1989. Compares local connections and shared weights.
+# - K. Fukushima: *Neocognitron: A self-organizing neural network model for a mechanism of pattern
+#   recognition unaffected by shift in position*. Biological Cybernetics 36, 1980.
 # - I. Goodfellow, Y. Bengio, A. Courville: *Deep Learning*. MIT Press, 2016. Chapter 9.
-# - K. Chellapilla, S. Puri, P. Simard: *High performance convolutional neural networks for document processing*. 10th
-#   International Workshop on Frontiers in Handwriting Recognition, 2006. Unfolding.
-# - Y. Taigman, M. Yang, M. Ranzato, L. Wolf: *DeepFace: Closing the gap to human-level performance in face verification*. CVPR
+# - K. Chellapilla, S. Puri, P. Simard: *High performance convolutional neural networks for document
+#   processing*. 10th International Workshop on Frontiers in Handwriting Recognition, 2006.
+#   Unfolding.
+# - Y. Taigman, M. Yang, M. Ranzato, L. Wolf: *DeepFace: Closing the gap to human-level performance
+#   in face verification*. CVPR
 #   2014. Locally connected layers at work.
 #
 # **Exercise** [`03_convolution`](../exercises/03_convolution/03_convolution.ipynb)
 #
-# **Next** Lesson 04 moves the filter in larger steps and looks at the border. The skill to take along into the exercise: write a
-# convolution from its formula and check it against PyTorch.
+# **Next** Lesson 04 moves the filter in larger steps and looks at the border. The skill that you
+# need for the exercise: write a convolution from its formula and check it against PyTorch.
 #
 # ## Words of this lesson
 #
 # | English | Korean | meaning |
 # |---|---|---|
-# | convolution | 합성곱 | sliding a filter over a picture and adding up the products |
-# | cross-correlation | 교차 상관 | the same without flipping the filter: what PyTorch computes |
+# | convolution | 합성곱 | sliding a filter over an image and adding up the products |
+# | cross-correlation | 교차 상관 | the same, without flipping the filter: what PyTorch computes |
 # | filter, kernel | 필터, 커널 | the shared weights of one window |
-# | locality | 지역성 | what matters is near |
+# | locality | 지역성 | only what is nearby matters |
 # | weight sharing | 가중치 공유 | the same weights at every place |
 # | locally connected layer | 지역 연결 층 | local weights that are not shared |
 # | Toeplitz matrix | 토플리츠 행렬 | a matrix with one number along each diagonal |
-# | equivariance | 등변성 | the map moves with the picture |
+# | equivariance | 등변성 | the map moves with the image |
 # | edge | 경계, 에지 | a place where the brightness changes fast |
 # | blur | 흐림, 블러 | averaging over neighbours |

@@ -2,10 +2,11 @@
 # # 04 · Stride, padding and pooling
 #
 # **After this lesson you can**
-# - compute the output size of any convolution or pooling layer, and say what its floor throws away;
+# - compute the output size of any convolution or pooling layer, and say what rounding down
+#   discards;
 # - choose the padding that keeps the size, and say what the zeros do to the border;
 # - recompute a worked example, and notice when a printed one is wrong;
-# - say what pooling keeps, and when activation and pooling may trade places;
+# - say what pooling keeps, and when you may swap activation and pooling;
 # - grow the receptive field of a stack layer by layer, and measure it.
 #
 # **Time** 60 minutes. Nothing is trained here.
@@ -15,7 +16,7 @@
 # %% [markdown]
 # ## The question
 #
-# A filter of 3 × 3 on a picture of 28 × 28 pixels has room for 26 × 26 windows. The next filter finds
+# On an image of 28 × 28 pixels a 3 × 3 filter has room for 26 × 26 windows. The next filter gets
 # 26 × 26 and leaves 24 × 24. **Predict, then run.** How many such layers can you stack?
 
 # %%
@@ -38,23 +39,23 @@ sizes = [28]
 while sizes[-1] >= 3:
     sizes.append(sizes[-1] - 2)
 print(" → ".join(map(str, sizes)))
-expect(len(sizes) - 1 == 13, "13 layers fit, and the next one finds no window.")
+expect(len(sizes) - 1 == 13, "13 layers fit, and the next one has no room for a window.")
 
 # %% [markdown]
-# So pictures shrink although nobody asked for it. At the same time a network sees too little: one output of
-# one layer knows 3 × 3 pixels, and a shoe is 28 wide. This lesson is about the three settings that
-# answer both: **padding** stops the shrinking where it hurts, **stride** and **pooling** shrink on
-# purpose, and what shrinks sees further.
+# So maps shrink although nobody asked for it. At the same time a network sees too little: one
+# output of one layer depends on 3 × 3 pixels, and a shoe is 28 wide. This lesson is about three
+# tools that solve both problems: **padding** stops the shrinking where it hurts; **stride** and
+# **pooling** shrink maps on purpose, and later layers then see further.
 
 # %% [markdown]
 # ## A worked example
 #
-# The convolution of lesson 03 lays the filter $f$ on a window of the input $x$, multiplies cell by cell, and
-# adds up:
+# The convolution of lesson 03 places the filter $f$ on a window of the input $x$, multiplies cell
+# by cell, and adds up the products:
 #
 # $$z(i, j) = \sum_{p,q} f(p, q)\, x(i + p,\, j + q)$$
 #
-# **Predict, then run.** Work out the first output with a pencil before you look.
+# **Predict, then run.** Work out the first output on paper before you look.
 
 # %%
 image = torch.tensor(
@@ -63,48 +64,48 @@ image = torch.tensor(
 kernel = named_kernel("Worked example")
 show(
     plot_window(image, kernel),
-    "A five by five input whose first three by three window is framed, the filter, and the three by "
-    "three output: 12 12 17, 10 17 19, 9 6 14",
+    "A five by five input with its first three by three window framed, the filter, and the three "
+    "by three output: 12 12 17, 10 17 19, 9 6 14",
 )
 
 # %% [markdown]
-# Row by row, the products of the framed window are
+# Row by row, the products in the framed window are
 #
 # $$\underbrace{0 \cdot 3 + 1 \cdot 3 + 2 \cdot 2}_{7} + \underbrace{2 \cdot 0 + 2 \cdot 0 + 0 \cdot 1}_{0} +
 # \underbrace{0 \cdot 3 + 1 \cdot 1 + 2 \cdot 2}_{5} = 12$$
 #
-# PyTorch's `conv2d` wants a batch (N, C, H, W) and filters with four axes; `[None, None]` adds the two missing
-# ones.
+# PyTorch's `conv2d` expects a batch (N, C, H, W) and filters with four axes; `[None, None]` adds
+# the two that are missing.
 
 
 # %%
 def convolve(image: torch.Tensor, kernel: torch.Tensor, **settings) -> torch.Tensor:
-    """Convolve one picture (H, W) with one filter (k, k), as nn.Conv2d does."""
+    """Convolve one image (H, W) with one filter (k, k), as nn.Conv2d does."""
     return F.conv2d(image[None, None], kernel[None, None], **settings)[0, 0]
 
 
 output = convolve(image, kernel)
-taught = torch.tensor(facts.get("example.plain").value)  # what the lectures print
+taught = torch.tensor(facts.get("example.plain").value)  # as printed in the lectures
 print(output.long())
-expect(torch.equal(output, taught.float()), "The lectures' example is right.")
+expect(torch.equal(output, taught.float()), "The example from the lectures is correct.")
 
 # %% [markdown]
 # ## Why 3? Counting the places of a window
 #
-# Along one axis, the input has $n$ pixels and the window covers $k$. Number the pixels from 0. A window that
-# starts at $a$ ends at $a + k - 1$, and the last pixel is $n - 1$:
+# Along one axis, the input has $n$ pixels and the window covers $k$. Number the pixels from 0. A
+# window that starts at $a$ ends at $a + k - 1$, and the last pixel is $n - 1$:
 #
 # 1. The window fits if $a + k - 1 \le n - 1$, that is, $a \le n - k$.
-# 2. With a **stride** $s$ the window does not stop everywhere, but at $a = 0, s, 2s, \dots$ Output $i$ starts
-#    at $a = s\,i$, so it fits if $s\,i \le n - k$, or $i \le (n - k)/s$.
-# 3. $i$ is a whole number, so the largest is $\lfloor (n - k)/s \rfloor$: round down.
-# 4. We count from 0, so there is one more.
+# 2. With a **stride** $s$ the window stops only at $a = 0, s, 2s, \dots$ The window of output $i$
+#    starts at $a = s\,i$, so it fits if $s\,i \le n - k$, or $i \le (n - k)/s$.
+# 3. $i$ is a whole number, so the largest is $\lfloor (n - k)/s \rfloor$: we round down.
+# 4. We count from 0, so there is one output more.
 # 5. With a **padding** of $p$ zeros on each side, $n$ becomes $n + 2p$.
 #
 # $$\boxed{\,n_\text{out} = \left\lfloor \frac{n + 2p - k}{s} \right\rfloor + 1\,}$$
 #
-# Do not trust a formula that you can test. The list of starts, the formula, and what PyTorch does must
-# agree for *every* setting, so we try 720 of them:
+# Do not trust a formula that you can test. The list of start positions, the formula, and PyTorch
+# must agree for *every* setting, so we try 720 of them:
 
 
 # %%
@@ -123,16 +124,17 @@ for n, k, s, p in torch.cartesian_prod(
 print(f"{num_settings} settings tried, no exception found")
 
 # %% [markdown]
-# Height and width are two separate axes: the formula holds for each, with its own $n, k, s, p$. From
-# here on we use the course's own `output_size(n, k, s, p)`, which is the same formula with error messages.
+# The formula applies to height and width separately, each with its own $n, k, s, p$. From here on
+# we use the course's function `output_size(n, k, s, p)`, which is the same formula with error
+# messages.
 
 # %% [markdown]
 # ## Stride: keep every s-th output
 #
 # $$z(i, j) = \sum_{p,q} f(p, q)\, x(s\,i + p,\, s\,j + q)$$
 #
-# Compare with the formula further up: output $(i, j)$ with stride $s$ is output $(s\,i, s\,j)$ without. A stride
-# computes nothing new. It leaves out.
+# Compare this with the formula further up: output $(i, j)$ with stride $s$ is output $(s\,i, s\,j)$
+# without it. A stride computes nothing new. It skips outputs.
 
 # %%
 strided = convolve(image, kernel, stride=2)
@@ -140,38 +142,38 @@ print(strided.long())
 expect(torch.equal(strided, output[::2, ::2]), "Stride 2 keeps every second output.")
 
 # %% [markdown]
-# But it leaves out *before* it computes, so it saves the work as well: a quarter of the windows, a
-# quarter of the multiplications.
+# But it skips them *before* they are computed, so it saves work as well: a quarter of the windows
+# means a quarter of the multiplications.
 
 # %% [markdown]
 # ## What the floor throws away
 #
-# **Predict, then run.** A picture of 6 × 6, a 3 × 3 filter, stride 2. The fraction is
+# **Predict, then run.** Take an image of 6 × 6 pixels, a 3 × 3 filter and stride 2. The fraction is
 # $(6 - 3)/2 = 1.5$, so there are 2 × 2 outputs. Which pixels does no window ever touch?
 #
-# We ask the gradient: a pixel that the outputs do not depend on has gradient 0.
+# The gradient tells us: a pixel that no output depends on has gradient 0.
 
 # %%
 x = torch.ones(6, 6, requires_grad=True)
 convolve(x, torch.ones(3, 3), stride=2).sum().backward()
 show(
-    plot_grids([x.grad], ["windows that touch a pixel"]),
-    "Six by six counts: 1 at most places, 2 in the third row and column, 4 where they cross, and 0 "
-    "in the last row and the last column",
+    plot_grids([x.grad], ["windows that touch each pixel"]),
+    "A grid of six by six counts: mostly 1, 2 in the third row and column, 4 where they cross, and "
+    "0 in the last row and the last column",
 )
 expect(
     not x.grad[5].any() and not x.grad[:, 5].any(),
-    "The last row and the last column count for nothing.",
+    "No window touches the last row or the last column.",
 )
 
 # %% [markdown]
-# The remainder of the division, here 1, is the number of rows and columns that are lost, always at the
-# bottom and at the right. With padding they are often only zeros; without, they are pixels, and no error
-# tells you.
+# The remainder of the division, here 1, is the number of rows and columns that are lost, always at
+# the bottom and on the right. With padding they are often only zeros; without padding they are
+# pixels, and no error tells you.
 #
-# Many slides print the formula as $(N - F)/\text{stride} + 1$, with neither padding nor floor. That is the
-# special case $p = 0$ in which the stride happens to divide. The best-known victim is the first layer of
-# AlexNet, whose sizes in the paper do not fit each other:
+# Many slides print the formula as $(N - F)/\text{stride} + 1$, with neither padding nor floor. That
+# is the special case where $p = 0$ and the stride happens to divide $N - F$. The best-known victim
+# is the first layer of AlexNet, whose sizes in the paper do not fit together:
 
 # %%
 facts.table("alexnet.conv1_size_*")
@@ -182,17 +184,19 @@ print("Right:", facts.trap("alexnet_224_gives_55").right)
 print("and without either:", output_size(224, k=11, s=4))
 
 # %% [markdown]
-# A quarter of a position cannot be. People who rebuild AlexNet feed three pixels more or pad by 2 (lesson 08).
+# There is no quarter of a position. People who rebuild AlexNet use images that are three pixels
+# larger, or pad by 2 (lesson 08).
 
 # %% [markdown]
-# ## Padding: a rim of zeros
+# ## Padding: a border of zeros
 #
 # To keep the size at stride 1 we need $n + 2p - k + 1 = n$, so
 #
 # $$p = \frac{k - 1}{2}$$
 #
-# which is a whole number if $k$ is odd. That is why filters are 3, 5 or 7 wide. Two names are in use:
-# **valid** means $p = 0$, windows on real pixels only; **same** means the padding that keeps the size.
+# which is a whole number if $k$ is odd. That is why filters are usually 3, 5 or 7 wide. Two names
+# are common: **valid** means $p = 0$, so that windows cover real pixels only; **same** means the
+# padding that keeps the size.
 
 # %%
 for k in (1, 3, 5, 7):
@@ -200,22 +204,23 @@ for k in (1, 3, 5, 7):
     print(f"k = {k}: valid gives {valid}, p = {(k - 1) // 2} gives {same}")
 
 # %% [markdown]
-# **Predict, then run.** What does `padding="same"` do with a 4 × 4 filter, which needs 3 more rows in all?
+# **Predict, then run.** What does `padding="same"` do with a 4 × 4 filter, which needs three more
+# rows in total?
 
 # %%
 even = torch.arange(16.0).reshape(4, 4)
 with warnings.catch_warnings():
-    warnings.simplefilter("ignore")  # PyTorch warns that it must copy the picture here
+    warnings.simplefilter("ignore")  # PyTorch warns that it must copy the image here
     by_name = convolve(image, even, padding="same")
 by_hand = convolve(F.pad(image, (1, 2, 1, 2)), even)  # left, right, top, bottom
 expect(torch.equal(by_name, by_hand), "It adds one row above and two rows below.")
 
 # %% [markdown]
-# The picture moves by half a pixel against its output. With odd filters that cannot happen.
+# The output is shifted by half a pixel against the image. With odd filters that cannot happen.
 #
-# With stride 2 nothing keeps the size, and PyTorch refuses `padding="same"`. But the padding
-# $p = (k - 1)/2$ still has a use: the output size becomes $\lceil n/s \rceil$, whatever the filter. A
-# 3 × 3 convolution with stride 2 and padding 1 halves every even size exactly.
+# With stride 2 the size cannot stay, and PyTorch refuses `padding="same"`. But the padding
+# $p = (k - 1)/2$ is still useful: the output size becomes $\lceil n/s \rceil$, whatever the kernel
+# size. A 3 × 3 convolution with stride 2 and padding 1 halves every even size exactly.
 
 # %%
 for n in (28, 32, 224, 7):
@@ -225,8 +230,8 @@ for n in (28, 32, 224, 7):
 # %% [markdown]
 # ### The zeros are not free
 #
-# **Predict, then run.** Blur a picture in which every pixel is 1, with weights that sum to 1 and padding 1.
-# Is the result 1 everywhere?
+# **Predict, then run.** Blur an image in which every pixel is 1, with weights that sum to 1 and
+# padding 1. Is the result 1 everywhere?
 
 # %%
 blur = named_kernel("Gaussian 3 × 3")  # 1 2 1 / 2 4 2 / 1 2 1 over 16: sums to 1
@@ -235,21 +240,23 @@ modes = ("constant", "replicate", "reflect", "circular")
 padded = [F.pad(white, (1, 1, 1, 1), mode=mode)[0, 0] for mode in modes]
 show(
     plot_grids([convolve(picture, blur) for picture in padded], ["zeros", *modes[1:]]),
-    "Four blurred grids: with zeros the border falls to 0.75 and the corners to 0.56; with replicate, "
-    "reflect and circular every cell stays 1",
+    "Four blurred grids: with zeros the border falls to 0.75 and the corners to 0.56; with "
+    "replicate, reflect and circular every cell stays 1",
 )
 
 # %% [markdown]
-# Zeros are black pixels that nobody photographed, and the border darkens. The other modes invent less: they
-# repeat the edge, mirror the picture, or wrap it around. Networks use zeros all the same. They are cheap,
-# and the filters are learned with them in place. The price is that a network can feel where the border is,
-# so what it says about a shape is not quite the same everywhere. Lesson 06 measures that.
+# Zeros are black pixels that nobody photographed, so the border gets darker. The other modes invent
+# less: they repeat the edge, mirror the image, or wrap it around. Networks use zeros all the same.
+# They are cheap, and the filters are learned with them in place. The price is that a network can
+# tell where the border is, so its response to a pattern is not quite the same everywhere. Lesson 06
+# measures that.
 
 # %% [markdown]
 # ## A printed example that is wrong
 #
-# A slide that goes with the formula shows this input and filter, with padding 1 and stride 2. The
-# size must be $\lfloor (5 + 2 - 3)/2 \rfloor + 1 = 3$, and 3 × 3 numbers are printed. Are they right?
+# To illustrate the formula, a slide shows this input and filter, with padding 1 and stride 2. The
+# size must be $\lfloor (5 + 2 - 3)/2 \rfloor + 1 = 3$, and 3 × 3 numbers are printed. Are they
+# correct?
 
 # %%
 slide = torch.tensor(
@@ -264,20 +271,20 @@ show(
 )
 
 # %% [markdown]
-# To check an example, **begin with the corners**. Most of a corner's window is padding, so few
-# products are left. At the bottom right the window covers the pixels 1 2 / 2 3 and, below and to the right
-# of them, zeros. They meet the upper left of the filter, 2 0 / 1 0:
+# To check an example, **start with the corners**. A window in a corner is partly padding, so few
+# products are left. At the bottom right the window covers the pixels 1 2 / 2 3 and, below and to
+# the right of them, zeros. The pixels meet the upper left of the filter, 2 0 / 1 0:
 #
 # $$2 \cdot 1 + 0 \cdot 2 + 1 \cdot 2 + 0 \cdot 3 = 4$$
 #
-# The slide says 8. So something is wrong, and it took four products to know.
+# The slide says 8. So something is wrong, and four products were enough to find out.
 
 # %%
 right = convolve(slide, listed, stride=2, padding=1)
 show(
     plot_window(slide, listed, stride=2, padding=1, position=(2, 2)),
-    "The input in its rim of zeros, the last window framed at the bottom right, the filter, and the "
-    "right output: 1 5 6, 6 8 3, 0 9 4",
+    "The input in its border of zeros, the last window framed at the bottom right, the filter, and "
+    "the correct output: 1 5 6, 6 8 3, 0 9 4",
 )
 ledger = torch.tensor(facts.get("example.padded").value).float()
 expect(torch.equal(right, ledger), "The listed filter gives 1 5 6 / 6 8 3 / 0 9 4.")
@@ -285,8 +292,8 @@ expect(not torch.equal(right, printed), "That is not what is printed.")
 
 # %% [markdown]
 # What went wrong? A misprint is a puzzle with few solutions, so let us search. The small numbers in
-# the slide's drawing show another filter, whose first row is 2 0 **1**. It could also have been turned or
-# flipped, or the padding or the stride could be another one.
+# the slide's drawing show a different filter, whose first row is 2 0 **1**. It could also have been
+# rotated or flipped, or the padding or the stride could differ.
 
 # %%
 drawn = torch.tensor([[2, 0, 1], [1, 0, 0], [0, 1, 1]]).float()
@@ -302,22 +309,24 @@ for name, candidate in {"listed": listed, "drawn": drawn}.items():
                     print(f"padding {padding}: the first 3 × 3 of {tuple(result.shape)}")
 
 # %% [markdown]
-# Of all the settings tried, one explains all nine numbers: the drawn filter, upright, with padding 1 and stride **1**. So
-# it seems that the listed filter lost an entry, and that the output was computed without the stride, of which the first three
-# rows and columns were kept. Two small slips, and nothing on the slide fits any more.
+# Of all the settings tried, only one explains all nine numbers: the drawn filter, neither rotated
+# nor flipped, with padding 1 and stride **1**. So it seems that the listed filter lost an entry,
+# and that the output was computed without the stride and cut to its first three rows and columns.
+# Two small slips, and nothing on the slide fits any more.
 #
-# The lesson of it: a size that comes out right proves nothing about the numbers.
+# The moral: a correct size proves nothing about the numbers.
 
 # %% [markdown]
 # ## Dilation and ceil mode
 #
-# Two settings more, and the formula is complete. **Dilation** $d$ spreads the filter: its taps are $d$ pixels
-# apart, so $k$ taps cover $k' = d(k - 1) + 1$ pixels. Put $k'$ where $k$ was.
+# Two more settings complete the formula. **Dilation** $d$ spreads the filter: its weights are $d$
+# pixels apart, so $k$ of them cover $k' = d(k - 1) + 1$ pixels. Replace $k$ by $k'$:
 #
 # $$z(i) = \sum_p f(p)\, x(s\,i + d\,p) \qquad
 # n_\text{out} = \left\lfloor \frac{n + 2p - d(k - 1) - 1}{s} \right\rfloor + 1$$
 #
-# **Predict, then run.** A 3 × 3 filter with dilation 2 on the 5 × 5 example: how many outputs?
+# **Predict, then run.** How many outputs does a 3 × 3 filter with dilation 2 give on the 5 × 5
+# example?
 
 # %%
 holes = torch.zeros(5, 5)
@@ -325,11 +334,11 @@ holes[::2, ::2] = kernel  # the same nine weights, zeros between them
 dilated = convolve(image, kernel, dilation=2)
 print(dilated.long(), "size", output_size(5, k=3, dilation=2))
 same = torch.equal(dilated, convolve(image, holes))
-expect(same, "A dilated filter is a filter with holes.")
+expect(same, "A dilated filter is a larger filter with zeros in between.")
 
 # %% [markdown]
-# Nine weights see as far as twenty-five would. The second setting exists for pooling layers only: with
-# `ceil_mode=True` the division rounds **up**, so the last window may hang over the edge.
+# Nine weights see as far as 25 would. The second setting exists only for pooling layers: with
+# `ceil_mode=True` the division rounds **up**, so the last window may reach beyond the edge.
 
 # %%
 row = torch.arange(6.0)[None]  # (1, 6)
@@ -340,17 +349,18 @@ for n in (6, 112):
     print(f"{n} pixels: {output_size(n, k=3, s=2)} or {up} windows")
 
 # %% [markdown]
-# GoogLeNet needs it: its 3 × 3 pools with stride 2 halve the size exactly, which the floor would not.
+# GoogLeNet needs it: with it, 3 × 3 pooling with stride 2 halves the size exactly, which rounding
+# down would not.
 
 # %% [markdown]
 # ## Try it: the stepper
 #
 # Press the arrow keys, or play, and watch the window move. Then find settings so that
 #
-# 1. the 7 × 7 picture gives 3 × 3 outputs, in three ways: by stride, by dilation, by a larger kernel;
+# 1. the 7 × 7 image gives 3 × 3 outputs, in three ways: by stride, by dilation, by a larger kernel;
 # 2. the output is 7 × 7 with the 5 × 5 kernel;
-# 3. the floor loses a row and a column (the demo tells you);
-# 4. no window fits at all, and you can say why from the formula.
+# 3. rounding down loses a row and a column (the demo tells you);
+# 4. no window fits at all; use the formula to say why.
 
 # %%
 from course_utils.widgets import ConvolutionStepper
@@ -360,7 +370,8 @@ ConvolutionStepper(picture="Noise", kernel="Sobel, vertical edges", stride=2, pa
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. 3 × 3 kernel with stride 2; or with dilation 2; or the 5 × 5 kernel with stride 1; all without padding.
+# 1. 3 × 3 kernel with stride 2; or with dilation 2; or the 5 × 5 kernel with stride 1; all without
+#    padding.
 # 2. Padding 2.
 # 3. For example stride 3 without padding: 7 − 3 = 4 leaves the remainder 1.
 # 4. The 5 × 5 kernel with dilation 2 covers 9 pixels, and $n + 2p$ is 7 without padding.
@@ -369,13 +380,14 @@ ConvolutionStepper(picture="Noise", kernel="Sobel, vertical edges", stride=2, pa
 # %% [markdown]
 # ## Pooling
 #
-# A pooling layer slides a window, too, but has no weights. It puts one number in the place of each window: the
-# largest (**max pooling**) or the mean (**average pooling**). It does so in each channel on its own, so the
-# number of channels stays. Its stride is the window's size unless you say otherwise, so windows lie side by side.
-# The size follows the same formula: $W_2 = \lfloor (W_1 - F)/S \rfloor + 1$.
+# A pooling layer slides a window, too, but has no weights. It replaces each window by one number:
+# the largest value (**max pooling**) or the mean (**average pooling**). It does so in each channel
+# separately, so the number of channels stays the same. Unless you say otherwise, its stride is the
+# size of its window, so windows lie side by side. The output size follows the same formula:
+# $W_2 = \lfloor (W_1 - F)/S \rfloor + 1$.
 #
-# A window as large as the whole map leaves one number for each channel. That is **global** pooling, with which
-# lessons 10 and 13 end their networks.
+# A window as large as the whole map leaves one number per channel. That is **global** pooling,
+# which completes the networks of lessons 10 and 13.
 
 # %%
 grid = torch.tensor([[3, -4, 1, 0], [-1, 2, -6, 4], [0, -5, 7, -2], [6, 1, -3, -8]]).float()
@@ -383,12 +395,13 @@ largest = F.max_pool2d(grid[None], 2)[0]
 mean = F.avg_pool2d(grid[None], 2)[0]
 show(
     plot_grids([grid, largest, mean], ["input", "max pooling", "average pooling"]),
-    "Four by four numbers; the maxima of the four two by two windows, 3 4 6 7; and their means, 0, "
-    "minus 0.25, 0.5 and minus 1.5",
+    "A grid of four by four numbers; the maxima of its four two by two windows, 3 4 6 7; and their "
+    "means, 0, minus 0.25, 0.5 and minus 1.5",
 )
 
 # %% [markdown]
-# Without overlap a window is a block, so two extra axes and a maximum over them do it by hand:
+# Without overlap each window is a block. To compute it by hand, add two axes and take the maximum
+# over them:
 
 # %%
 maps = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))  # (N, C, H, W)
@@ -396,16 +409,17 @@ blocks = maps.reshape(2, 3, 4, 2, 4, 2)  # (N, C, H/2, 2, W/2, 2)
 largest, mean = blocks.amax(dim=(3, 5)), blocks.mean(dim=(3, 5))  # (N, C, H/2, W/2)
 expect(
     torch.equal(largest, nn.MaxPool2d(2)(maps)),
-    "The largest number of each block is what nn.MaxPool2d gives.",
+    "nn.MaxPool2d gives the largest number of each block.",
 )
 expect(
     torch.allclose(mean, nn.AvgPool2d(2)(maps)),
-    "The mean of each block is what nn.AvgPool2d gives.",
+    "nn.AvgPool2d gives the mean of each block.",
 )
 print("shape", tuple(largest.shape), "and parameters:", list(nn.MaxPool2d(2).parameters()))
 
 # %% [markdown]
-# Average pooling is a convolution whose weights are all $1/k^2$, so it is linear. Max pooling is not:
+# Average pooling is a convolution whose weights are all $1/k^2$, so it is linear. Max pooling is
+# not:
 
 # %%
 other = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -416,8 +430,9 @@ for name, pool in {"average": nn.AvgPool2d(2), "max": nn.MaxPool2d(2)}.items():
 # %% [markdown]
 # ### What pooling keeps of a photo
 #
-# **Predict, then run.** We shrink the photo of lesson 01 to a sixth, three times: by the maximum of each 6 × 6
-# window, by its mean, and by taking every sixth pixel. In which of them do you still see the frame of the glasses?
+# **Predict, then run.** We shrink the photo from lesson 01 to a sixth in three ways: by the maximum
+# of each 6 × 6 window, by its mean, and by taking every sixth pixel. In which of them can you still
+# see the frame of the glasses?
 
 # %%
 photo = torch.tensor(plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))
@@ -425,19 +440,20 @@ face = (photo.float().mean(dim=2) / 255)[None, 100:340, 130:370]  # (1, 240, 240
 small = [F.max_pool2d(face, 6), F.avg_pool2d(face, 6), face[:, ::6, ::6]]
 show(
     plot_images([face, *small], ["240 × 240", "maximum", "mean", "every sixth"], size=1.8),
-    "A face, and three versions of 40 by 40 pixels: the maximum is bright and has lost the thin dark "
-    "frame of the glasses, the mean is soft, every sixth pixel is ragged",
+    "A face, and three versions of 40 by 40 pixels: the maximum is bright and has lost the thin "
+    "dark frame of the glasses, the mean is soft, every sixth pixel is jagged",
 )
 
 # %% [markdown]
-# The maximum keeps what is bright and swallows what is dark and thin. In a feature map bright means
-# "the pattern is here", so it keeps the find and drops where in the window it was. The mean keeps the
-# overall level and blurs. Taking every sixth pixel keeps whatever happens to lie on the grid.
+# The maximum keeps what is bright and loses what is dark and thin. In a feature map bright means
+# "the pattern is here", so max pooling keeps the detection and drops where in the window it was.
+# The mean keeps the average brightness and blurs. Taking every sixth pixel keeps whatever happens
+# to lie on the grid.
 #
 # ### A small shift
 #
-# Pooling is often said to make a network *invariant* to shifts. **Predict, then run.** One bright pixel
-# moves to the right, one step a line. When does the pooled row change?
+# Pooling is often said to make a network *invariant* to shifts. **Predict, then run.** One bright
+# pixel moves to the right, one step per line. When does the pooled row change?
 
 # %%
 for place in range(2, 7):
@@ -447,20 +463,21 @@ for place in range(2, 7):
     print(row[0].int().tolist(), "→", pooled[0].int().tolist())
 
 # %% [markdown]
-# From 2 to 3 nothing changes: both lie in one window. From 3 to 4 the pixel crosses a border, and the output jumps
-# by a whole cell. So pooling ignores a shift only while nothing leaves its window: **locally, and roughly**. A
-# shift by 2 moves the output by exactly 1, a shift by 1 does not move it by a half.
+# From 2 to 3 nothing changes: both positions lie in the same window. From 3 to 4 the pixel crosses
+# a border, and the output jumps by a whole cell. So pooling ignores a shift only while nothing
+# leaves its window: **locally and approximately**. A shift by 2 moves the output by exactly 1, but
+# a shift by 1 does not move it by a half.
 
 # %%
 print("Said: ", facts.trap("pooling_is_invariant").claim)
 print("Right:", facts.trap("pooling_is_invariant").right)
 
 # %% [markdown]
-# Lesson 06 takes that apart, with measurements.
+# Lesson 06 examines this with measurements.
 #
 # ### Pooling at the border
 #
-# **Predict, then run.** Pad a map of negative numbers by 1 and take the maximum. Do the zeros win?
+# **Predict, then run.** Pad a map of negative numbers by 1 and apply max pooling. Do the zeros win?
 
 # %%
 negative = torch.full((1, 4, 4), -5.0)
@@ -468,15 +485,15 @@ print("max:    ", F.max_pool2d(negative, 3, stride=2, padding=1)[0].tolist())
 print("average:", [[round(v, 2) for v in r] for r in F.avg_pool2d(negative, 3, 2, 1)[0].tolist()])
 
 # %% [markdown]
-# PyTorch pads max pooling with $-\infty$, so a padded cell never wins. Average pooling counts its
-# zeros, unless you say `count_include_pad=False`.
+# For max pooling PyTorch pads with $-\infty$, so a padded cell never wins. Average pooling counts
+# its zeros unless you set `count_include_pad=False`.
 #
 # ### Stride or pooling?
 #
-# Both halve the map. A convolution with stride 2 computes a quarter of the outputs; a convolution followed by
-# pooling computes all of them, and then max pooling throws three quarters away (average pooling uses all
-# of them, but gives a quarter as many numbers). Here are the multiply-adds of both, for
-# 64 channels in and out and maps of 56 × 56:
+# Both halve the map. A convolution with stride 2 computes a quarter of the outputs. A convolution
+# followed by pooling computes all of them; then max pooling discards three quarters, and average
+# pooling uses all of them, but gives a quarter as many numbers. Here are the multiply-adds of both,
+# for 64 channels in and out and maps of 56 × 56:
 
 # %%
 from course_utils.arithmetic import conv_multiply_adds
@@ -488,12 +505,13 @@ print(f"convolution with stride 2: {strided:12,}")
 expect(pooled == 4 * strided, "The convolution with stride 2 costs a quarter.")
 
 # %% [markdown]
-# The networks up to VGG and GoogLeNet pool; ResNet (lesson 13) mostly strides.
+# Networks up to VGG and GoogLeNet use pooling; ResNet (lesson 13) mostly uses strides.
 
 # %% [markdown]
 # ## Convolution, activation, pooling: in which order?
 #
-# A favourite question. Take ReLU, $\max(0, x)$, and one window with the numbers $3, -4, -1, 2$.
+# This is a favourite exam question. Take ReLU, $\max(0, x)$, and one window with the numbers
+# $3, -4, -1, 2$.
 #
 # **Predict, then run.** Which of the four results differ?
 
@@ -505,17 +523,18 @@ for name, pool in {"max": F.max_pool2d, "average": F.avg_pool2d}.items():
     print(f"{name:8} ReLU first: {before:.2f}   pooling first: {after:.2f}")
 
 # %% [markdown]
-# For the maximum both are the same, and not by chance. Let $f$ be **non-decreasing**: $a \le b$ implies
-# $f(a) \le f(b)$. Let $m$ be the largest of $x_1, \dots, x_k$.
+# For the maximum both orders give the same, and not by chance. Let $f$ be **non-decreasing**:
+# $a \le b$ implies $f(a) \le f(b)$. Let $m$ be the largest of $x_1, \dots, x_k$.
 #
 # 1. $x_i \le m$ for every $i$, so $f(x_i) \le f(m)$ for every $i$.
 # 2. $m$ is one of the $x_i$, so $f(m)$ is one of the $f(x_i)$.
-# 3. A value that is among the $f(x_i)$ and not below any of them is their maximum:
+# 3. A value that is one of the $f(x_i)$ and not below any of them is their maximum:
 #
 # $$\max_i f(x_i) = f\!\left(\max_i x_i\right)$$
 #
-# Step 1 is where $f$ must not decrease. With $f(x) = -x$ the order turns around, and the maximum of
-# $-x_i$ is minus the *minimum*. For the mean there is no such argument: only a linear $f$ passes through it.
+# Step 1 needs an $f$ that does not decrease. With $f(x) = -x$ the order is reversed, and the
+# maximum of the $-x_i$ is minus the *minimum*. For the mean there is no such argument: you can swap
+# it only with a linear $f$.
 
 # %%
 increasing = {"ReLU": F.relu, "leaky ReLU": F.leaky_relu, "tanh": F.tanh, "sigmoid": F.sigmoid}
@@ -538,14 +557,14 @@ expect(for_max, "With max pooling the order never matters for the first four act
 expect(for_mean, "With average pooling it matters in most windows.")
 expect(
     differing["GELU"][0] > 0,
-    "GELU decreases below −0.75, so for GELU it matters with max pooling, too.",
+    "GELU decreases below −0.75, so its order matters with max pooling, too.",
 )
 
 # %% [markdown]
-# Two remarks. Where the order does not matter, **pooling first is cheaper**: the activation then runs on a
-# quarter of the numbers. And where it does matter, the two are different networks, neither of them wrong. For
-# ReLU and the mean we can even say which is larger: ReLU is convex, so by Jensen's inequality the
-# mean of the ReLUs is never below the ReLU of the mean.
+# Two remarks. Where the order does not matter, **pooling first is cheaper**: the activation then
+# has only a quarter of the numbers to process. Where it does matter, the two orders make different
+# networks, and neither is wrong. For ReLU and the mean we can even say which result is larger: ReLU
+# is convex, so by Jensen's inequality the mean of the ReLUs is never below the ReLU of the mean.
 
 # %%
 gap = F.avg_pool2d(F.relu(x), 2) - F.relu(F.avg_pool2d(x, 2))
@@ -554,9 +573,10 @@ expect(gap.min() >= -1e-6, "In every window, mean(ReLU(x)) ≥ ReLU(mean(x)).")
 # %% [markdown]
 # ### Try it: both orders at once
 #
-# 1. With average pooling and ReLU, choose a picture for which the two orders agree everywhere. Why do they?
+# 1. With average pooling and ReLU, choose an image for which the two orders agree everywhere. Why
+#    do they agree?
 # 2. Switch to max pooling. Which two activations still differ?
-# 3. Average pooling, "−x": why do they agree?
+# 3. With average pooling and "−x", why do they agree?
 
 # %%
 from course_utils.widgets import PoolingAndOrder
@@ -566,8 +586,8 @@ PoolingAndOrder(pool="average", activation="ReLU")
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. "All positive", where ReLU does nothing, and "All negative", where both orders give 0. Within one window ReLU is
-#    linear as long as all signs are equal.
+# 1. "All positive", where ReLU does nothing, and "All negative", where both orders give 0. Within
+#    one window ReLU is linear as long as all signs are equal.
 # 2. |x| and −x: both decrease somewhere.
 # 3. −x is linear, and so is the mean.
 # </details>
@@ -575,8 +595,8 @@ PoolingAndOrder(pool="average", activation="ReLU")
 # %% [markdown]
 # ## The receptive field
 #
-# The **receptive field** of an output is the set of pixels that it depends on. One 3 × 3 layer sees 3 × 3. What
-# does a second 3 × 3 layer on top see? **Predict, then run.**
+# The **receptive field** of an output is the set of pixels that it depends on. One 3 × 3 layer sees
+# 3 × 3 pixels. **Predict, then run.** How many does a second 3 × 3 layer on top of it see?
 
 # %%
 from course_utils.arithmetic import Layer, receptive_fields
@@ -585,22 +605,24 @@ from course_utils.plots import plot_maps, plot_receptive_field
 stack = [Layer(3, name="conv A"), Layer(3, name="conv B")]
 show(
     plot_receptive_field(stack, 11),
-    "Eleven pixels at the bottom, nine outputs of layer A, seven of layer B: the middle output of B "
+    "Eleven pixels at the bottom, nine outputs of layer A, seven of layer B: the middle output of "
+    "B "
     "sees three of A, which together see five pixels",
 )
 
 # %% [markdown]
-# It sees 3 neighbours in layer A. The outer two are one step away from the middle, and each sees one pixel
-# further than the middle one: 5 in all.
+# It sees three neighbours in layer A. The outer two are one step away from the middle one, and each
+# sees one pixel further than it: five pixels in all.
 #
-# In general we need two numbers for each layer: the field's size $r$, and the **jump** $j$, the distance in
-# pixels between the fields of neighbouring outputs. At the picture itself $r = 1$ and $j = 1$. A layer with
-# kernel $k$ and stride $s$ looks at $k$ positions below it. The first sees $r$ pixels, and each of the other $k - 1$
-# adds one jump:
+# In general we need two numbers for each layer: the size $r$ of the receptive field, and the
+# **jump** $j$, the distance in pixels between the fields of neighbouring outputs. At the image
+# itself $r = 1$ and $j = 1$. A layer with kernel $k$ and stride $s$ looks at $k$ positions below
+# it. The first sees $r$ pixels, and each of the other $k - 1$ adds one jump:
 #
 # $$r' = r + (k - 1)\,j \qquad\qquad j' = j\,s$$
 #
-# A stride changes nothing for its own layer; it makes all *later* layers grow faster.
+# A stride does not change the field of its own layer; it makes the fields of all *later* layers
+# grow faster.
 
 # %%
 r, j = 1, 1
@@ -609,7 +631,7 @@ for name, (k, s) in layers.items():
     r, j = r + (k - 1) * j, j * s
     print(f"{name:8} sees {r:2d} pixels, jump {j}")
 fields = receptive_fields([Layer(k, s) for k, s in layers.values()])
-expect(fields[-1].size == r == 16, "Each last feature of LeNet-5 sees 16 of 28 pixels.")
+expect(fields[-1].size == r == 16, "Each output of LeNet-5's last pool sees 16 of 28 pixels.")
 
 # %%
 lenet = [Layer(5, p=2, name="conv 5"), Layer(2, 2, name="pool 2"), Layer(5, name="conv 5"),
@@ -617,20 +639,22 @@ lenet = [Layer(5, p=2, name="conv 5"), Layer(2, 2, name="pool 2"), Layer(5, name
 show(
     plot_receptive_field(lenet, 28),
     "LeNet-5 along one axis: an output of the second pool sees 2 of 10 outputs of the second "
-    "convolution, 6 of 14 of the first pool, 12 of 28 of the first convolution, and 16 of 28 pixels",
+    "convolution, 6 of 14 of the first pool, 12 of 28 of the first convolution, and 16 of 28 "
+    "pixels",
 )
 
 # %% [markdown]
 # ### Measure it
 #
-# A formula about dependence can be tested by the gradient: compute one output, go backwards, and look which
-# pixels have a gradient. All weights are 1 and the pools take means, so that nothing cancels and
-# every pixel in the field counts. (A max pool passes its gradient to the winner only.)
+# The gradient can test a formula about dependence: compute one output, run the backward pass, and
+# see which pixels have a gradient. All weights are 1 and sums stand in for the pools, so that
+# nothing cancels and every pixel of the field counts. (A max pool passes its gradient only to the
+# winner.)
 
 
 # %%
 def gradient_of_middle(stack: list[Layer], n: int) -> torch.Tensor:
-    """Return the gradient (n, n) of the middle output with respect to a picture of n × n ones."""
+    """Return the gradient (n, n) of the middle output with respect to an image of n × n ones."""
     x = torch.ones(1, 1, n, n, requires_grad=True)
     y = x
     for layer in stack:
@@ -641,7 +665,7 @@ def gradient_of_middle(stack: list[Layer], n: int) -> torch.Tensor:
 
 
 def measured_field(stack: list[Layer], n: int = 64) -> int:
-    """Return how many rows of the picture the middle output depends on."""
+    """Return how many rows of the image the middle output depends on."""
     rows = gradient_of_middle(stack, n).sum(dim=1).nonzero().flatten()  # rows that matter
     return int(rows[-1] - rows[0]) + 1
 
@@ -658,8 +682,8 @@ for name, stack in stacks.items():
     assert computed == measured
 
 # %% [markdown]
-# Plain layers grow the field by a constant, strides multiply the growth, and dilation multiplies it without
-# making the map smaller.
+# Plain layers enlarge the field by a constant, strides multiply that growth, and dilation
+# multiplies it without making the map smaller.
 
 # %%
 plain, halved = [Layer(3, p=1)] * 12, ([Layer(3, p=1)] * 2 + [Layer(2, 2)]) * 4
@@ -669,9 +693,11 @@ print("eight 3×3 and four pools:  ", [field.size for field in receptive_fields(
 # %% [markdown]
 # ### Try it: the explorer
 #
-# 1. Build a stack without strides that sees 15 pixels, from 3 × 3 layers only. How many does it take?
-# 2. Put a 2 × 2 pool after the first layer. How many 3 × 3 layers are needed now?
-# 3. Load all five blocks of VGG-16. In which block does an output first see the whole 224 pixels, or does none?
+# 1. Build a stack that sees 15 pixels from 3 × 3 layers without strides. How many layers does it
+#    take?
+# 2. Put a 2 × 2 pool after the first layer. How many 3 × 3 layers do you need now?
+# 3. Load all five blocks of VGG-16. In which block does an output first see all 224 pixels, or does
+#    none of them?
 
 # %%
 from course_utils.widgets import ReceptiveFieldExplorer
@@ -681,9 +707,9 @@ ReceptiveFieldExplorer("LeNet-5")
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. Seven: each adds 2 to the 1 of the picture.
-# 2. Four: 3 after the first, 4 after the pool, and from there each adds 4: 8, 12, 16.
-# 3. None does: the last pool sees 212 pixels. Its linear layers, which follow, see everything.
+# 1. Seven: each adds 2 to the 1 of the image.
+# 2. Four: the first sees 3, the pool 4, and from there each layer adds 4: 8, 12, 16.
+# 3. None does: the last pool sees 212 pixels. The linear layers that follow see everything.
 # </details>
 
 # %%
@@ -693,31 +719,34 @@ for depth in (2, 2, 3, 3, 3):
 expect(receptive_fields(vgg16)[-1].size == 212, "The last pool of VGG-16 sees 212 of 224 pixels.")
 
 # %% [markdown]
-# ### Not all pixels in it count the same
+# ### Not every pixel in it counts equally
 #
-# The field says what an output *can* see. How much does each pixel weigh? With all weights 1, the
-# gradient counts the paths from a pixel to the output. **Predict, then run.** Six 3 × 3 layers see 13 × 13 pixels.
-# How many times more paths has the middle pixel than a corner?
+# The receptive field says what an output *can* see. But how much does each pixel contribute? With
+# all weights 1, the gradient counts the paths from a pixel to the output. **Predict, then run.**
+# Six 3 × 3 layers see 13 × 13 pixels. How many times as many paths does the middle pixel have as a
+# corner?
 
 # %%
 paths = gradient_of_middle([Layer(3, p=1)] * 6, 19)
 show(
-    plot_maps([paths / paths.max()], ["paths to the output, share of the most"], size=2.6),
-    "A nineteen by nineteen map: a bright spot in the middle that fades to almost nothing long before "
-    "the edge of the thirteen by thirteen field",
+    plot_maps([paths / paths.max()], ["paths to the output, relative to the maximum"], size=2.6),
+    "A nineteen by nineteen map: a bright spot in the middle that fades to almost nothing long "
+    "before the edge of the thirteen by thirteen field",
 )
 print(f"the middle has {int(paths.max()):,} paths, a corner of the field {int(paths[3, 3])}")
 
 # %% [markdown]
-# The paths spread like the sum of six three-sided dice: a bell. A network at the start of its training attends to the
-# middle of its field, and the **effective** receptive field is much smaller than the formula's. The
-# formula is a bound: outside of it there is nothing.
+# The paths are distributed like the sum of six three-sided dice: a bell curve. At the start of
+# training, an output depends mostly on the middle of its field, and the **effective** receptive
+# field is much smaller than the theoretical one. The formula is a bound: pixels outside have no
+# influence at all.
 
 # %% [markdown]
 # ## Stacks of 3 × 3
 #
-# Two 3 × 3 layers see as far as one 5 × 5, three see as far as one 7 × 7. VGG (lesson 09) is built on that.
-# What does a stack win? First, weights. With $C$ channels in and out a $k \times k$ layer has $k^2 C^2$:
+# Two 3 × 3 layers see as far as one 5 × 5 layer, three as far as one 7 × 7. VGG (lesson 09) is
+# built on that. What do you gain from a stack? First, it has fewer weights. With $C$ channels in
+# and out, a $k \times k$ layer has $k^2 C^2$:
 
 # %%
 stacked, single = facts.get("vgg.three_3x3_weights"), facts.get("vgg.one_7x7_weights")
@@ -728,12 +757,13 @@ expect(
 )
 
 # %% [markdown]
-# Second, non-linearities. Without an activation between them, two 3 × 3 filters $f$ and $g$ *are* one 5 × 5 filter,
-# and the stack would only be a restricted way to write it:
+# Second, it has more non-linearities. Without an activation between them, two 3 × 3 filters $f$ and
+# $g$ *are* one 5 × 5 filter, and the stack would only be a restricted way to write it:
 #
 # $$\sum_q g(q) \sum_p f(p)\, x(i + p + q) = \sum_m \Big(\underbrace{\sum_q g(q) f(m - q)}_{h(m)}\Big)\, x(i + m)$$
 #
-# with $m = p + q$. The inner sum is the true convolution of $f$ and $g$ (lesson 03: one of them flipped).
+# with $m = p + q$. The inner sum is the true convolution of $f$ and $g$ (lesson 03: one of them is
+# flipped).
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -752,12 +782,14 @@ expect(
 )
 
 # %% [markdown]
-# The last line is a proof: every single filter has $z(-x) = -z(x)$, and the stack with a ReLU has not.
+# The last line is a proof: every single filter satisfies $z(-x) = -z(x)$, and the stack with a ReLU
+# does not.
 
 # %% [markdown]
 # ## Pop quiz
 #
-# Make up your mind first, then answer. A wrong answer is told which slip leads to it.
+# Decide first, then answer. If you get one wrong, the feedback names the slip that leads to your
+# answer.
 
 # %%
 from course_utils import quiz
@@ -767,8 +799,8 @@ quiz.show("04_stride_padding_pooling")
 # %% [markdown]
 # ## Try it yourself
 #
-# Write the size of a stack: given a picture of `n` pixels and a list of `(k, s, p)`, return the size after
-# the last layer. The check below says whether it is right.
+# Compute the output size of a stack: given an image of `n` pixels and a list of `(k, s, p)`, return
+# the size after the last layer. The cell below checks it.
 
 
 # %%
@@ -801,41 +833,46 @@ print("right" if not wrong else "not yet: " + wrong[0])
 # %% [markdown]
 # ## What to remember
 #
-# - $n_\text{out} = \lfloor (n + 2p - k)/s \rfloor + 1$, with $k' = d(k-1)+1$ for $k$ under dilation. The
-#   remainder is lost at the bottom and the right.
-# - $p = (k-1)/2$ keeps the size at stride 1 and gives $\lceil n/s \rceil$ otherwise. Zeros darken the border.
-# - Pooling has no parameters and keeps the channels. It ignores shifts only within its window.
-# - Max pooling and a non-decreasing activation may trade places; average pooling and ReLU may not.
+# - $n_\text{out} = \lfloor (n + 2p - k)/s \rfloor + 1$, with $k' = d(k-1)+1$ instead of $k$ for
+#   dilation $d$. What the rounding cuts off is lost at the bottom and on the right.
+# - $p = (k-1)/2$ keeps the size at stride 1 and gives $\lceil n/s \rceil$ otherwise. Zeros darken
+#   the border.
+# - Pooling has no parameters and keeps the number of channels. It ignores shifts only within its
+#   windows.
+# - You can swap max pooling and a non-decreasing activation, but not average pooling and ReLU.
 # - $r' = r + (k-1)j$, $j' = js$. Strides make *later* layers see further.
-# - Check an example at its corners.
+# - To check an example, start with its corners.
 
 # %% [markdown]
 # ## Further reading
 #
-# - V. Dumoulin, F. Visin: *A guide to convolution arithmetic for deep learning*. arXiv 1603.07285, 2016. All the
-#   sizes, with drawings.
+# - V. Dumoulin, F. Visin: *A guide to convolution arithmetic for deep learning*. arXiv 1603.07285, 2016.
+#   All the sizes, with drawings.
 # - W. Luo, Y. Li, R. Urtasun, R. Zemel: *Understanding the effective receptive field in deep
 #   convolutional neural networks*. NIPS 29, 2016.
-# - R. Zhang: *Making convolutional networks shift-invariant again*. ICML 2019. What strides and pools break.
-# - K. Simonyan, A. Zisserman: *Very deep convolutional networks for large-scale image recognition*. ICLR
-#   2015. Section 2.3 argues for stacks of 3 × 3.
+# - R. Zhang: *Making convolutional networks shift-invariant again*. ICML 2019. What strides and
+#   pools break.
+# - K. Simonyan, A. Zisserman: *Very deep convolutional networks for large-scale image recognition*.
+#   ICLR
+#   2015. Section 2.3 argues for stacks of 3 × 3 layers.
 #
-# **Exercise** [`04_stride_padding_pooling`](../exercises/04_stride_padding_pooling/04_stride_padding_pooling.ipynb)
+# **Exercise**
+# [`04_stride_padding_pooling`](../exercises/04_stride_padding_pooling/04_stride_padding_pooling.ipynb)
 #
-# **Next** Lesson 05 adds the channels. The skill to take along into the exercise: for a given stack of layers, write
-# down every size and the receptive field.
+# **Next** Lesson 05 adds channels. The skill that you need for the exercise: for a given stack of
+# layers, write down every size and the receptive field.
 #
 # ## Words of this lesson
 #
 # | English | Korean | meaning |
 # |---|---|---|
 # | stride | 스트라이드 | distance between neighbouring windows |
-# | padding | 패딩 | rim around the picture, usually of zeros |
-# | dilation | 팽창, 다일레이션 | distance between the taps of a filter |
+# | padding | 패딩 | border added around the image, usually of zeros |
+# | dilation | 팽창, 다일레이션 | distance between the weights of a filter |
 # | floor | 바닥 함수, 내림 | rounding down to a whole number |
 # | max pooling | 최대 풀링 | the largest number of each window |
 # | average pooling | 평균 풀링 | the mean of each window |
 # | downsampling | 다운샘플링 | making a map smaller |
 # | receptive field | 수용 영역 | the pixels that an output depends on |
 # | non-decreasing | 단조 증가(비감소) | never smaller for a larger input |
-# | invariance | 불변성 | the answer stays the same when the input moves |
+# | invariance | 불변성 | the output stays the same when the input moves |

@@ -3,8 +3,8 @@
 #
 # **After this lesson you can**
 # - read the four axes of a convolution's weights, and predict the shape of its output;
-# - count its parameters and its multiply-adds by hand, with and without biases and groups;
-# - say where a network's parameters sit, where its work sits, and where its memory goes;
+# - count its parameters and multiply-adds by hand, with and without biases and groups;
+# - say where a network has its parameters, where it does its work, and where its memory goes;
 # - explain the 1 × 1 convolution, and turn dense layers into convolutions and back.
 #
 # **Time** 50 minutes. Nothing is trained here.
@@ -14,9 +14,10 @@
 # %% [markdown]
 # ## The question
 #
-# So far a picture was a grid of numbers and so was its map. But a photo has three channels, and a
-# layer in the middle of a network may read 256 maps and write 512. **Predict, then run.** A layer has sixteen
-# filters of 3 × 3 and reads a colour photo. How many weights does it learn: $16 \cdot 9 = 144$?
+# So far an image was a grid of numbers, and so was its map. But a photo has three channels, and a
+# layer in the middle of a network may read 256 maps and write 512. **Predict, then run.** A layer
+# has sixteen 3 × 3 filters and reads a colour photo. How many weights does it learn? Is it
+# $16 \cdot 9 = 144$?
 
 # %%
 import matplotlib.pyplot as plt
@@ -36,20 +37,22 @@ print("weights", tuple(layer.weight.shape), "=", layer.weight.numel())
 print("biases ", tuple(layer.bias.shape), "   =", layer.bias.numel())
 
 # %% [markdown]
-# Three times as many, and sixteen more. Where do they come from?
+# There are three times as many weights, and sixteen biases. Where do they come from?
 
 # %% [markdown]
 # ## One filter reads all channels
 #
-# A filter of "3 × 3" has a slice of 3 × 3 weights **for each input channel**. It multiplies slice by slice and adds up
-# everything, the channels included:
+# A "3 × 3" filter has a slice of 3 × 3 weights **for each input channel**. It multiplies slice by
+# slice and adds up everything, across the channels as well:
 #
 # $$z(i, j) = b + \sum_{c=1}^{c_\text{in}} \sum_{p,q} f(c, p, q)\, x(c,\, i + p,\, j + q)$$
 #
-# The window slides over height and width. It does not slide over the channels: the filter is as deep as the input, so
-# **one filter makes one map**, however many channels go in. $b$ is the filter's bias, one number.
+# The window slides over height and width, but not over the channels: the filter is as deep as the
+# input, so **one filter makes one map**, however many channels go in. $b$ is the filter's bias, a
+# single number.
 #
-# **Predict, then run.** Convolve each channel alone with its slice, and add the three results. Same thing?
+# **Predict, then run.** Convolve each channel separately with its slice, and add the three results.
+# Is that the same?
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -63,8 +66,8 @@ expect(
 )
 
 # %% [markdown]
-# So a filter can weigh the channels against each other. This one averages over 3 × 3 pixels and asks: how much
-# more red than green and blue?
+# So a filter can weigh the channels against each other. This one averages over 3 × 3 pixels and
+# measures how much more red there is than green and blue:
 
 # %%
 photo = torch.tensor(plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))
@@ -74,19 +77,20 @@ red_filter = (colours[:, None, None] * torch.full((3, 3), 1 / 9))[None]  # (1, 3
 redness = F.conv2d(photo[None], red_filter)[0].relu()  # (1, 598, 510)
 show(
     plot_images([photo, redness / redness.max()], ["three channels in", "one map out"], size=2.2),
-    "The photo, and a map in which the red stripes of the flag are bright, the face is grey, and white "
-    "and dark areas are black",
+    "The photo, and a map in which the red stripes of the flag are bright, the face is grey, and "
+    "white and dark areas are black",
 )
 
 # %% [markdown]
-# White has as much red as green and blue, so it gives 0: the weights sum to zero, and the rule of lesson 03 holds over
-# channels, too.
+# White has as much red as green and blue, so it gives 0: the weights sum to zero, and the rule of
+# lesson 03 holds across channels, too.
 
 # %% [markdown]
 # ## Many filters make many maps
 #
-# A layer has $c_\text{out}$ filters, all of one size, each with its own weights and bias. Each makes a map; the maps are
-# stacked as the channels of the output. So the weights of a layer have four axes:
+# A layer has $c_\text{out}$ filters of the same size, each with its own weights and bias. Each
+# makes one map, and the maps are stacked as the channels of the output. So the weights of a layer
+# have four axes:
 #
 # $$(\,c_\text{out},\; c_\text{in},\; k_h,\; k_w\,)$$
 
@@ -95,42 +99,46 @@ torch.manual_seed(0)
 layer = nn.Conv2d(3, 6, kernel_size=3)
 show(
     plot_filter_bank(layer.weight),
-    "Six rows of three small kernels: a row for each filter, a column for each of the input channels",
+    "Six rows of three small kernels: one row for each filter, one column for each input channel",
 )
 
 # %%
 maps = layer(x)  # (1, 6, 6, 6)
 fourth = F.conv2d(x, layer.weight[3:4], layer.bias[3:4])  # the filter with index 3 alone
-expect(torch.allclose(maps[:, 3:4], fourth, atol=1e-6), "Each map has a filter of its own.")
+expect(torch.allclose(maps[:, 3:4], fourth, atol=1e-6), "Each map comes from one filter.")
 
 # %% [markdown]
-# Words get muddled here. In this course a **kernel** is one k × k slice, a **filter** is the stack of $c_\text{in}$ kernels that
-# makes one map, and a **channel**, or feature map, is one of the grids that go in or come out. The output channels of
-# one layer are the input channels of the next, so $c_\text{in}$ is not yours to choose.
+# These words are often mixed up. In this course a **kernel** is one k × k slice, a **filter** is
+# the stack of $c_\text{in}$ kernels that makes one map, and a **channel**, or feature map, is one
+# of the grids that go in or come out. The output channels of one layer are the input channels of
+# the next, so you cannot choose $c_\text{in}$.
 #
-# Other libraries order the axes differently. Keras has $(k_h, k_w, c_\text{in}, c_\text{out})$, so PyTorch's weights come from it by
-# `permute(3, 2, 0, 1)`.
+# Other libraries order the axes differently. Keras has $(k_h, k_w, c_\text{in}, c_\text{out})$, so
+# `permute(3, 2, 0, 1)` turns its weights into PyTorch's.
 
 # %% [markdown]
 # ## The shape of the output
 #
-# A favourite quiz: filters $c_\text{out} \times c_\text{in} \times k_h \times k_w$, padding $(p_h, p_w)$, stride $(s_h, s_w)$. What
-# shape comes out of $(N, c_\text{in}, h, w)$? Lesson 04's formula holds for each axis on its own:
+# This is a favourite exam question: the filters have the shape
+# $c_\text{out} \times c_\text{in} \times k_h \times k_w$, the padding is $(p_h, p_w)$ and the
+# stride $(s_h, s_w)$. What is the shape of the output for an input of $(N, c_\text{in}, h, w)$? The
+# formula of lesson 04 applies to each axis separately:
 #
 # $$\left(N,\; c_\text{out},\; \left\lfloor \frac{h + 2p_h - k_h}{s_h} \right\rfloor + 1,\;
 # \left\lfloor \frac{w + 2p_w - k_w}{s_w} \right\rfloor + 1\right)$$
 #
-# **Predict, then run.** Eight filters of 3 × 5, stride (2, 1), padding (1, 2), on a batch of four colour pictures of 33 × 48.
+# **Predict, then run.** A layer with eight filters of 3 × 5, stride (2, 1) and padding (1, 2) reads
+# a batch of four colour images of 33 × 48 pixels. What shape does its output have?
 
 # %%
 layer = nn.Conv2d(3, 8, kernel_size=(3, 5), stride=(2, 1), padding=(1, 2))
 shape = layer(torch.zeros(4, 3, 33, 48)).shape
 print(tuple(shape))
 size = output_size((33, 48), k=(3, 5), s=(2, 1), p=(1, 2))
-expect(shape == (4, 8, *size), "The output is (N, c_out, h, w), with h and w by the formula.")
+expect(shape == (4, 8, *size), "The output is (N, c_out, h, w), with h and w from the formula.")
 
 # %% [markdown]
-# And if the number of channels is wrong? There is no sum to take, so PyTorch refuses:
+# And if the number of channels is wrong? Then filter and input do not match, and PyTorch refuses:
 
 # %%
 try:
@@ -148,8 +156,8 @@ except RuntimeError as error:
 #
 # $$\boxed{\,c_\text{out}\,(c_\text{in}\, k_h k_w + 1)\,}$$
 #
-# Without biases, $c_\text{out} c_\text{in} k_h k_w$. **Predict, then run.** The second layer of LeNet-5 has sixteen filters of 5 × 5 and
-# reads six maps.
+# Without biases, $c_\text{out} c_\text{in} k_h k_w$. **Predict, then run.** The second convolution
+# of LeNet-5 has sixteen 5 × 5 filters and reads six maps. How many parameters does it have?
 
 
 # %%
@@ -168,8 +176,8 @@ for c_in, c_out, k, bias in torch.cartesian_prod(
 print("the formula holds for 128 layers")
 
 # %% [markdown]
-# Note what is *not* in the formula: the size of the picture. The same layer works on any size, and learns no more numbers
-# for a larger one.
+# Note what is *not* in the formula: the size of the image. The same layer works on images of any
+# size, and a larger image takes no more parameters.
 
 # %%
 for size in (28, 224, 1000):
@@ -177,10 +185,11 @@ for size in (28, 224, 1000):
     print(f"{size:4} pixels: {num_parameters(layer):,} parameters, output {tuple(maps.shape)}")
 
 # %% [markdown]
-# ### When the bias is left out
+# ### When to leave out the bias
 #
-# Many networks since 2015 say `bias=False`. Their convolutions are followed by batch normalisation (lesson 11), which
-# subtracts each channel's mean. A constant that is added to a whole channel is in its mean, so it is subtracted again.
+# Many networks since 2015 set `bias=False`. Their convolutions are followed by batch normalisation
+# (lesson 11), which subtracts each channel's mean. A constant added to a whole channel is part of
+# its mean, so it is subtracted again.
 
 # %%
 norm = nn.BatchNorm2d(16)
@@ -195,7 +204,8 @@ expect(
 # %% [markdown]
 # ## Count the work
 #
-# A **multiply-add** is one product, added to a sum. Each *output number* costs as many as a filter has weights. So:
+# A **multiply-add** is one product, added to a sum. Each *output number* takes as many as a filter
+# has weights. So:
 #
 # 1. one output number: $c_\text{in} k_h k_w$ multiply-adds;
 # 2. one map: times $h_\text{out} w_\text{out}$;
@@ -203,8 +213,8 @@ expect(
 #
 # $$c_\text{out}\, c_\text{in}\, k_h k_w \cdot h_\text{out} w_\text{out}$$
 #
-# That is the number of weights times the number of window positions. **Predict, then run.** PyTorch counts "FLOPs" of the LeNet layer on
-# maps of 14 × 14. Is it the same number?
+# That is the number of weights times the number of window positions. **Predict, then run.** PyTorch
+# counts the "FLOPs" of the LeNet layer on maps of 14 × 14. Does it give the same number?
 
 # %%
 from torch.utils.flop_counter import FlopCounterMode
@@ -218,13 +228,14 @@ counted = conv_multiply_adds(6, 16, k=5, out=output_size(14, k=5))
 expect(counted == by_hand, "The course's own arithmetic counts multiply-adds.")
 
 # %% [markdown]
-# Twice as much: PyTorch counts the product and the addition. Papers mostly count multiply-adds and print "FLOPs" above them, so
-# a factor of 2 between two tables may mean nothing. This course says multiply-adds.
+# It gives twice as much: PyTorch counts the product and the addition separately. Papers mostly
+# count multiply-adds and call them "FLOPs", so a factor of 2 between two tables may mean nothing.
+# This course says multiply-adds.
 #
-# ### Parameters and work sit in different places
+# ### Parameters and work are in different places
 #
-# VGG-16 (lesson 09) is a good example: thirteen convolutions, then three linear layers. `summarise` lists a network without
-# running it on real numbers.
+# VGG-16 (lesson 09) is a good example, with thirteen convolutions and then three linear layers.
+# `summarise` lists the layers of a network without running it on real data.
 
 # %%
 from course_utils.inspection import summarise
@@ -247,30 +258,34 @@ expect(
 )
 
 # %% [markdown]
-# A convolution has few weights and uses each at every position. A linear layer has many and uses each once. To make such a network
-# *smaller*, look at its linear layers; to make it *faster*, look at its convolutions.
+# A convolution has few weights and uses each at every position. A linear layer has many and uses
+# each one once. To make such a network *smaller*, change its linear layers; to make it *faster*,
+# change its convolutions.
 #
 # ### Memory: what is kept
 #
-# Training keeps every layer's output until the backward pass has used it. **Predict, then run.** How many megabytes are the weights of VGG-16's
-# second convolution, and how many its output for a batch of 64?
+# Training keeps the output of every layer until the backward pass has used it. **Predict, then
+# run.** How many megabytes do the weights of VGG-16's second convolution take? And its output for a
+# batch of 64?
 
 # %%
 second = rows[1]
 weights, maps = 4 * second.parameters, 4 * torch.Size(second.output_shape).numel()  # bytes
 print(f"weights {weights / 1e6:7.2f} MB")
-print(f"output  {maps / 1e6:7.2f} MB for one picture, {64 * maps / 1e6:,.0f} MB for 64")
+print(f"output  {maps / 1e6:7.2f} MB for one image, {64 * maps / 1e6:,.0f} MB for 64")
 
 # %% [markdown]
-# When memory runs out in the training of a convnet, look at the maps of the *early* layers first, not at the weights. A smaller
-# batch helps. So does a smaller linear layer, but less: in training each weight is kept three times, as a weight,
-# as a gradient and as momentum, which for VGG-16's linear layers makes 1.5 GB, against 3.5 GB of maps for 64 pictures.
+# When you run out of memory while training a convnet, look at the maps of the *early* layers first,
+# not at the weights. A smaller batch helps. So does a smaller linear layer, but less: training
+# stores three numbers per weight, the weight itself, its gradient and its momentum. For VGG-16's
+# linear layers that takes 1.5 GB, against 3.5 GB of maps for 64 images.
 
 # %% [markdown]
 # ## The dense layer in its place
 #
-# What would a dense layer between the same two shapes cost? It has one weight for each pair of an input and an output number. Take VGG's
-# first layer, 3 × 224 × 224 to 64 × 224 × 224. **Predict, then run.** Write down the number of zeros first.
+# What would a dense layer between the same two shapes cost? It has one weight for each pair of
+# input and output. Take VGG's first layer, from 3 × 224 × 224 to 64 × 224 × 224. **Predict, then
+# run.** How many digits does the number of parameters have?
 
 # %%
 conv = conv_parameters(3, 64, k=3)
@@ -284,10 +299,11 @@ print(f"in memory: {4 * conv / 1e3:.1f} kB against {4 * dense / 1e12:.1f} TB")
 # %% [markdown]
 # ### Try it: the counter
 #
-# 1. Double both channel numbers. By what factor do the parameters grow?
+# 1. Double both channel numbers. By what factor does the number of parameters grow?
 # 2. Set the stride to 2. What falls, and what stays?
-# 3. Find a convolution that has **exactly** as many parameters as the dense layer in its place. (Shrink the picture.)
-# 4. Make the number of groups equal to the number of channels. What are the weights' four axes now?
+# 3. Find a convolution that has **exactly** as many parameters as the dense layer in its place.
+#    (Hint: shrink the image.)
+# 4. Make the number of groups equal to the number of channels. What shape do the weights have now?
 
 # %%
 from course_utils.widgets import ParameterCounter
@@ -297,22 +313,23 @@ ParameterCounter("LeNet, conv2")
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. By 4, up to the biases: the formula has $c_\text{in}$ and $c_\text{out}$ as factors.
-# 2. The multiply-adds fall to a quarter; the parameters stay.
-# 3. $k = n$ without padding: one window, which covers everything. More of that below.
+# 1. By 4, apart from the biases: the formula has $c_\text{in}$ and $c_\text{out}$ as factors.
+# 2. The multiply-adds fall to a quarter; the parameters stay the same.
+# 3. $k = n$ without padding: there is one window, which covers everything. More about that below.
 # 4. $(c, 1, k, k)$: each filter reads one channel.
 # </details>
 
 # %% [markdown]
 # ## The 1 × 1 convolution
 #
-# A filter of 1 × 1 looks at a single pixel, which sounds useless. But it is as deep as its input, so it takes a weighted
-# sum of that pixel's channels:
+# A 1 × 1 filter looks at a single pixel, which sounds useless. But it is as deep as its input, so
+# it takes a weighted sum of that pixel's channels:
 #
 # $$z(o, i, j) = b(o) + \sum_c W(o, c)\, x(c, i, j)$$
 #
-# Fix a pixel $(i, j)$ and read this again: it is a **linear layer** from $c_\text{in}$ to $c_\text{out}$ numbers, the same one at every
-# pixel. We check it by giving both the same weights.
+# Fix a pixel $(i, j)$ and read the formula again: it is a **linear layer** from $c_\text{in}$ to
+# $c_\text{out}$ numbers, the same at every pixel. To check this, we give both layers the same
+# weights.
 
 # %%
 x = torch.randn(2, 60, 100, 100, generator=generator)
@@ -330,7 +347,8 @@ expect(
 print(f"{tuple(x.shape)} → {tuple(by_conv.shape)} with {num_parameters(conv):,} parameters")
 
 # %% [markdown]
-# You have met one already. The luminance of lesson 01, $0.299 R + 0.587 G + 0.114 B$, is a 1 × 1 convolution from three channels to one:
+# You have already met one. The luminance of lesson 01, $0.299 R + 0.587 G + 0.114 B$, is a 1 × 1
+# convolution from three channels to one:
 
 # %%
 weights = torch.tensor([0.299, 0.587, 0.114])
@@ -339,21 +357,24 @@ as_conv = F.conv2d(photo[None], weights.reshape(1, 3, 1, 1))[0, 0]
 expect(torch.allclose(luminance, as_conv, atol=1e-6), "Luminance is a 1 × 1 convolution.")
 
 # %% [markdown]
-# People say "a 1 × 1 convolution is a fully connected layer". Yes: over the *channels*, shared by all pixels. It is not one over
-# the picture, which would tie every pixel to every other:
+# People say "a 1 × 1 convolution is a fully connected layer". Yes, but over the *channels*, and
+# shared by all pixels. It is not fully connected over the image, which would connect every pixel to
+# every other:
 
 # %%
 over_picture = (60 * 100 * 100) * (20 * 100 * 100)
-print(f"over channels: {60 * 20:,} weights; over the picture: {over_picture:,}")
+print(f"over channels: {60 * 20:,} weights; over the image: {over_picture:,}")
 
 # %% [markdown]
-# It is good for three things. It mixes channels. It changes their number: here 60 become 20, at full resolution. And with an
-# activation behind it, it is a small MLP at every pixel, which is the idea of *Network in network* (lesson 10).
+# It is good for three things. It mixes channels. It changes their number: here from 60 to 20, at
+# full resolution. And two of them with an activation in between are a small MLP at every pixel,
+# which is the idea of *Network in network* (lesson 10).
 #
 # ### Reduce first, then look
 #
-# 5 × 5 filters on many channels are expensive. **Predict, then run.** 192 channels in, 32 out, maps of 28 × 28: what is saved if a 1 × 1
-# convolution reduces the channels to 16 first?
+# 5 × 5 filters on many channels are expensive. **Predict, then run.** Take 192 channels in, 32 out,
+# and maps of 28 × 28. How much work do you save if a 1 × 1 convolution first reduces the channels
+# to 16?
 
 # %%
 direct = conv_multiply_adds(192, 32, k=5, out=28)
@@ -362,14 +383,15 @@ print(f"direct {direct:,}; reduced {reduced:,}: {direct / reduced:.1f} times les
 expect(reduced < direct / 9, "The reduction saves more than eight ninths of the work.")
 
 # %% [markdown]
-# That is a **bottleneck**. GoogLeNet is built of them (lesson 10), and so are the deep ResNets (lesson 13).
+# That is a **bottleneck**. GoogLeNet (lesson 10) and the deep ResNets (lesson 13) are built from
+# them.
 
 # %% [markdown]
 # ## From dense to convolution and back
 #
-# A convolution is a dense layer with most weights zero (lesson 03). The other way round, a dense layer on a map is a convolution
-# whose window covers the whole map: $k = n$, no padding, one position. LeNet's first linear layer reads 16 maps of
-# 5 × 5:
+# A convolution is a dense layer with most of its weights zero (lesson 03). Conversely, a dense
+# layer on a map is a convolution whose window covers the whole map: $k = n$, no padding, one
+# position. LeNet's first linear layer reads 16 maps of 5 × 5:
 
 # %%
 linear = nn.Linear(16 * 5 * 5, 120)
@@ -380,11 +402,11 @@ with torch.no_grad():
 maps = torch.randn(2, 16, 5, 5, generator=generator)
 same = torch.allclose(conv(maps)[:, :, 0, 0], linear(maps.flatten(1)), atol=1e-5)
 expect(same, "A dense layer is a convolution as large as its map.")
-expect(num_parameters(conv) == num_parameters(linear), "It has as many parameters.")
+expect(num_parameters(conv) == num_parameters(linear), "Both have the same number of parameters.")
 
 # %% [markdown]
-# The paper of 1998 writes this layer as a convolution, C5. What for? Give it a larger map, and the linear layer fails while
-# the convolution slides:
+# The paper from 1998 describes this layer as a convolution, C5. What is that good for? On a larger
+# map the linear layer fails, while the convolution slides:
 
 # %%
 larger = torch.randn(1, 16, 7, 9, generator=generator)
@@ -395,21 +417,23 @@ except RuntimeError as error:
     print("linear:     ", error)
 
 # %% [markdown]
-# The network now answers for each of 3 × 5 places of a larger picture, and shares the work between them. Networks that
-# find and segment objects rest on this.
+# The network now makes a prediction for each of 3 × 5 places of a larger image, and shares the work
+# between them. Networks for detection and segmentation rely on this.
 
 # %% [markdown]
 # ## Groups
 #
-# AlexNet did not fit into the memory of a GPU of 2012, so its authors cut it in two. Half of the filters lived on each GPU and saw
-# only the maps that were there; in one layer, conv3, all filters saw all maps. Today this is a setting, `groups=2`.
+# AlexNet did not fit into the memory of one GPU in 2012, so its authors split it over two. Half of
+# the filters were on each GPU and read only the maps on that GPU; in one layer, conv3, all filters
+# read all maps. Today this is a setting, `groups=2`.
 #
-# With $g$ groups the input channels fall into $g$ equal parts, and so do the filters; each filter reads its own part only. It has
-# $c_\text{in}/g$ kernels, so the weights are $(c_\text{out},\, c_\text{in}/g,\, k_h,\, k_w)$ and the layer has
+# With $g$ groups the input channels are divided into $g$ equal parts, and so are the filters; each
+# filter reads only its own part. It has $c_\text{in}/g$ kernels, so the weights have the shape
+# $(c_\text{out},\, c_\text{in}/g,\, k_h,\, k_w)$ and the layer has
 #
 # $$c_\text{out} \left(\frac{c_\text{in}}{g}\, k_h k_w + 1\right)$$
 #
-# parameters: the weights divided by $g$, the biases as before.
+# parameters: the number of weights is divided by $g$, that of the biases stays the same.
 
 # %%
 torch.manual_seed(0)
@@ -417,8 +441,8 @@ towers = nn.Conv2d(6, 8, kernel_size=3, groups=2)
 print("weights", tuple(towers.weight.shape))
 show(
     plot_filter_bank(towers.weight, groups=2),
-    "Eight filters and six channels: the first four filters have kernels for the first three channels "
-    "only, the last four for the last three; the other half of the grid is empty",
+    "Eight filters and six channels: the first four filters have kernels only for the first three "
+    "channels, the last four only for the last three; the other half of the grid is empty",
 )
 
 # %% [markdown]
@@ -431,11 +455,11 @@ second = F.conv2d(x[:, 3:], towers.weight[4:], towers.bias[4:])  # (2, 4, 8, 8)
 same = torch.allclose(towers(x), torch.cat([first, second], dim=1), atol=1e-5)
 expect(same, "Two groups are two layers side by side.")
 x.requires_grad_()
-towers(x)[:, :4].sum().backward()  # go backwards from the first tower only
-expect(not x.grad[:, 3:].any(), "The first tower depends on no channel of the second.")
+towers(x)[:, :4].sum().backward()  # backward pass from the first tower only
+expect(not x.grad[:, 3:].any(), "The first tower does not depend on the channels of the second.")
 
 # %% [markdown]
-# What did the split save in AlexNet?
+# How much did the split save in AlexNet?
 
 # %%
 print(facts.get("alexnet.grouped_layers"))
@@ -450,17 +474,20 @@ print(f"AlexNet has {total:,}; without groups it would have {total + saved:,}")
 assert total == facts.get("alexnet.parameters").ours
 
 # %% [markdown]
-# Two percent of all parameters, since most sit in the linear layers, but half of the work in those three.
+# It saved two per cent of all parameters, since most are in the linear layers, but half of the work
+# in these three layers.
 #
 # ### One group for each channel
 #
-# At the extreme, $g = c_\text{in}$: each filter reads **one** channel. That is a **depthwise** convolution. It looks around but mixes nothing;
-# a 1 × 1 convolution mixes but does not look around. One after the other they make a **separable** convolution. For $c$ channels in and out and
-# each output position:
+# At the extreme, $g = c_\text{in}$: each filter reads **one** channel. That is a **depthwise**
+# convolution. It looks at neighbouring pixels but does not mix channels; a 1 × 1 convolution mixes
+# channels but does not look at neighbours. One after the other they make a **depthwise separable**
+# convolution. For $c$ channels in and out, the work at each output position compares as
 #
 # $$\frac{\overbrace{k^2 c}^{\text{depthwise}} + \overbrace{c^2}^{1 \times 1}}{\underbrace{k^2 c^2}_{\text{ordinary}}} = \frac{1}{c} + \frac{1}{k^2}$$
 #
-# For 3 × 3 that is little more than a ninth. **Predict, then run.** Is a layer with a ninth of the work nine times as fast?
+# For 3 × 3 kernels that is little more than a ninth. **Predict, then run.** Is a layer with a ninth
+# of the work nine times as fast?
 
 # %%
 c, n = 128, 56
@@ -493,13 +520,15 @@ faster = best["ordinary"] / best["separable"]
 print(f"work: {ordinary / separable:.1f} times less; time: {faster:.1f} times less")
 
 # %% [markdown]
-# On most machines it is not. A depthwise filter does little with each number that it fetches from memory, so the processor waits. **Multiply-adds are a
-# model of time, not time.** Measure before you believe.
+# On most machines it is not. A depthwise filter does little with each number that it fetches from
+# memory, so the processor waits. **Multiply-adds are a model of time, not time itself.** Measure
+# before you believe.
 
 # %% [markdown]
 # ## A whole network
 #
-# **Predict, then run.** Cover the table, and write down shape, parameters and multiply-adds of each layer.
+# **Predict, then run.** Before you look at the table, write down the output shape, parameters and
+# multiply-adds of each layer.
 
 # %%
 from course_utils.inspection import summary
@@ -519,7 +548,8 @@ summary(network, (3, 32, 32))
 # %% [markdown]
 # ## Pop quiz
 #
-# Make up your mind first, then answer. A wrong answer is told which slip leads to it.
+# Decide first, then answer. If you get one wrong, the feedback names the slip that leads to your
+# answer.
 
 # %%
 from course_utils import quiz
@@ -529,7 +559,8 @@ quiz.show("05_channels_and_parameters")
 # %% [markdown]
 # ## Try it yourself
 #
-# Write the count of a convolution, groups and bias included. The check below compares it with PyTorch.
+# Write a function that counts the parameters of a convolution, with groups and bias. The cell below
+# compares it with PyTorch.
 
 
 # %%
@@ -557,29 +588,35 @@ else:
 # %% [markdown]
 # ## What to remember
 #
-# - Weights are $(c_\text{out}, c_\text{in}, k_h, k_w)$. One filter reads all channels and makes one map.
-# - Parameters: $c_\text{out}(c_\text{in} k_h k_w + 1)$, whatever the size of the picture. Multiply-adds: the weights, times the window
-#   positions.
-# - Linear layers hold the parameters, convolutions do the work, the early maps fill the memory.
-# - A 1 × 1 convolution is one linear layer at every pixel. A dense layer is a convolution with $k = n$.
-# - $g$ groups divide weights and work by $g$, and cut the connections between the groups.
+# - Weights have the shape $(c_\text{out}, c_\text{in}, k_h, k_w)$. One filter reads all channels
+#   and makes one map.
+# - Parameters: $c_\text{out}(c_\text{in} k_h k_w + 1)$, whatever the size of the image.
+#   Multiply-adds: the number of weights times that of window positions.
+# - Linear layers hold most parameters, convolutions do most of the work, and early maps fill the
+#   memory.
+# - A 1 × 1 convolution is the same linear layer at every pixel. A dense layer is a convolution with
+#   $k = n$.
+# - $g$ groups divide weights and work by $g$, and cut the connections between groups.
 
 # %% [markdown]
 # ## Further reading
 #
-# - A. Krizhevsky, I. Sutskever, G. Hinton: *ImageNet classification with deep convolutional neural networks*. NIPS 25, 2012.
-#   Section 3.5 and figure 2: the two towers.
-# - M. Lin, Q. Chen, S. Yan: *Network in network*. ICLR 2014. 1 × 1 convolutions as an MLP at each pixel.
+# - A. Krizhevsky, I. Sutskever, G. Hinton: *ImageNet classification with deep convolutional neural
+#   networks*. NIPS 25, 2012. Section 3.5 and figure 2: the two towers.
+# - M. Lin, Q. Chen, S. Yan: *Network in network*. ICLR 2014. 1 × 1 convolutions as an MLP at each
+#   pixel.
 # - F. Chollet: *Xception: Deep learning with depthwise separable convolutions*. CVPR 2017.
-# - A. Howard et al.: *MobileNets: Efficient convolutional neural networks for mobile vision applications*. arXiv 1704.04861,
-#   2017.
-# - J. Long, E. Shelhamer, T. Darrell: *Fully convolutional networks for semantic segmentation*. CVPR 2015. Dense layers turned into
-#   convolutions.
+# - A. Howard et al.: *MobileNets: Efficient convolutional neural networks for mobile vision
+#   applications*. arXiv 1704.04861, 2017.
+# - J. Long, E. Shelhamer, T. Darrell: *Fully convolutional networks for semantic segmentation*.
+#   CVPR 2015. Dense layers turned into convolutions.
 #
-# **Exercise** [`05_channels_and_parameters`](../exercises/05_channels_and_parameters/05_channels_and_parameters.ipynb)
+# **Exercise**
+# [`05_channels_and_parameters`](../exercises/05_channels_and_parameters/05_channels_and_parameters.ipynb)
 #
-# **Next** Lesson 06 asks what happens to the maps when the picture moves. The skill to take along into the exercise: for a given network,
-# fill in shape, parameters and multiply-adds of every layer.
+# **Next** Lesson 06 asks what happens to the maps when the image moves. The skill that you need for
+# the exercise: for a given network, work out the shape, the parameters and the multiply-adds of
+# every layer.
 #
 # ## Words of this lesson
 #
@@ -589,9 +626,9 @@ else:
 # | feature map | 특징 맵 | an output channel |
 # | filter | 필터 | weights of shape (c_in, k, k) that make one map |
 # | bias | 편향 | a constant that is added to a map |
-# | parameter | 파라미터, 매개변수 | a number that is learned |
+# | parameter | 파라미터, 매개변수 | a number that training adjusts |
 # | multiply-add | 곱셈-덧셈 연산 | one product, added to a sum; two FLOPs |
 # | 1 × 1 convolution | 1×1 합성곱 | the same linear layer at every pixel |
-# | bottleneck | 병목 | few channels between many |
-# | grouped convolution | 그룹 합성곱 | each filter reads one part of the channels |
+# | bottleneck | 병목 | a layer with few channels between layers with many |
+# | grouped convolution | 그룹 합성곱 | each filter reads only its own part of the channels |
 # | depthwise convolution | 깊이별 합성곱 | each filter reads one channel |

@@ -2,26 +2,26 @@
 # # 07 · LeNet: the first training loop
 #
 # **After this lesson you can**
-# - say what LeNet-5 is made of, and compute the shape and the parameters of each layer;
-# - write a training loop by hand, and name what goes wrong when one of its lines is missing;
+# - say what LeNet-5 is made of, and compute the output shape and the parameters of each layer;
+# - write a training loop by hand, and say what goes wrong when one of its lines is missing;
 # - compare two models fairly, and read a confusion matrix and the maps inside a convnet.
 #
-# **Time** 40 minutes to read and try; the training in it takes about two minutes on a laptop.
+# **Time** 40 minutes to read and try, of which training takes about two on a laptop.
 #
 # **Builds on** 04 (stride, padding, pooling) and 05 (channels and parameters).
 
 # %% [markdown]
 # ## The question
 #
-# In the 1990s banks wanted machines to read the amounts that people write on cheques. Every
-# digit is a small grey picture, and the same 7 may sit a little to the left, lean, or be drawn
-# with a bar. A fully connected network treats each shifted 7 as a new input. The network of this
-# lesson, LeNet-5, was built for that job, and versions of it read cheques in banks' machines
-# for years.
+# In the 1990s banks wanted machines to read the amounts that people write on cheques. Every digit
+# is a small grey image, and the same 7 may be a little further left, slanted, or crossed with a
+# bar. A fully connected network treats each shifted 7 as a new input. The network of this lesson,
+# LeNet-5, was built for that job, and banks read cheques with versions of it for years.
 #
-# Its claim was bold: **fewer parameters, and yet fewer errors**. We test that claim here, with a
-# multilayer perceptron (MLP) as the opponent. Our pictures have the size of the MNIST digits on
-# which it became famous, 28 × 28 grey pixels, but show clothes, because those are harder and come with this course.
+# The claim behind it was bold: **fewer parameters, and yet fewer errors**. Here we test it against
+# a multilayer perceptron (MLP). Our images have the same size as the MNIST digits that made it
+# famous, 28 × 28 grey pixels, but they show clothes, which are harder to classify and come with
+# this course.
 
 # %%
 import math
@@ -41,7 +41,7 @@ settings = profile("07_lenet")
 device = choose_device()
 
 # %% [markdown]
-# `profile` holds how much this lesson trains on your kind of machine. Nothing else in the lesson
+# `profile` says how much this lesson trains on a machine like yours. Nothing else in the lesson
 # depends on it.
 
 # %% tags=["nbval-ignore-output"]
@@ -50,38 +50,38 @@ print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epo
 # %% [markdown]
 # ## Three parts of the data
 #
-# A model is trained on the **training** part. While we still make choices (which model, how many
-# epochs), we look at the **validation** part. The **test** part is opened once, at the very end.
-# Whoever chooses by the test part has trained on it, by hand.
+# We train a model on the **training set**. As long as we make choices (which model, how many
+# epochs), we look at the **validation set**. We use the **test set** once, at the very end. If you
+# make choices by the test set, you are training on it, by hand.
 
 
 # %% tags=["nbval-ignore-output"]
 def load(seed: int = 0) -> data.Loaders:
-    """Load the images; the seed decides in which order they come."""
+    """Load the images; the seed decides their order."""
     generator = seed_everything(seed)
     return data.load(settings.data, **settings.loading, device=device, generator=generator)
 
 
 loaders = load()
 for part in ("train", "val", "test"):
-    print(f"{part:>5}: {getattr(loaders, part).num_images:6d} pictures")
+    print(f"{part:>5}: {getattr(loaders, part).num_images:6d} images")
 
 # %%
 classes = loaders.info.classes
 first_of_each = [int((loaders.test.labels == k).nonzero()[0]) for k in range(len(classes))]
 show(
     plot_images(loaders.test.images[first_of_each], classes, num_columns=5, size=1.2),
-    "Ten grey pictures of 28 by 28 pixels, one for each class of clothing",
+    "Ten grey images of 28 by 28 pixels, one for each class of clothing",
 )
 
 # %% [markdown]
-# ## The opponent: an MLP
+# ## The rival: an MLP
 #
-# The MLP stretches each picture into 784 numbers and puts linear layers on them. Every unit of
-# its first layer has one weight for every pixel.
+# The MLP flattens each image into 784 numbers and applies linear layers. Every unit of its first
+# layer has one weight for every pixel.
 #
-# **Predict, then run.** The layers are 784 → 256 → 128 → 10. How many parameters is that,
-# roughly: 20 thousand, 200 thousand or 2 million?
+# **Predict, then run.** The layers are 784 → 256 → 128 → 10. Roughly how many parameters does that
+# make: 20 thousand, 200 thousand or 2 million?
 
 
 # %%
@@ -94,8 +94,8 @@ print(f"{num_parameters(mlp):,} parameters")
 print("by hand:", f"{(784 + 1) * 256 + (256 + 1) * 128 + (128 + 1) * 10:,}")
 
 # %% [markdown]
-# The "+ 1" is the bias of each unit. Six of seven parameters sit in the first layer, where
-# the picture comes in: that is the price of one weight for every pixel.
+# The "+ 1" is the bias of each unit. Six of seven parameters are in the first layer, which reads
+# the image: that is the price of one weight for every pixel.
 
 # %% [markdown]
 # ## LeNet-5
@@ -105,15 +105,17 @@ print("by hand:", f"{(784 + 1) * 256 + (256 + 1) * 128 + (128 + 1) * 10:,}")
 # 1. a **convolution** looks for small patterns, the same ones everywhere;
 # 2. a **pooling** layer halves height and width, so that the next convolution sees twice as far.
 #
-# What remains is small enough for three linear layers. Here is the whole model. You may change
-# it: the cells below use what stands here, until the comparison, which uses the package's copy.
+# What remains is small enough for three linear layers. Here is the whole network. You may change
+# it: the cells below use this code, up to the comparison, which uses the copy in the course
+# package.
 
 # %%
 from course_utils.models.lenet import LeNet5  # inline
 
 # %% [markdown]
-# **Predict, then run.** The output formula of lesson 04 says $\lfloor (n + 2p - k)/s \rfloor + 1$.
-# Write down the shape after each line of `features` before you run the next cell.
+# **Predict, then run.** By the formula of lesson 04, the output size is
+# $\lfloor (n + 2p - k)/s \rfloor + 1$. Write down the shape after each line of `features` before
+# you run the next cell.
 
 # %%
 lenet = LeNet5()
@@ -137,18 +139,18 @@ expect(
 )
 
 # %% [markdown]
-# The two convolutions, the part that understands pictures, hold only 2,572 of the 61,706
-# parameters. Sharing makes them cheap; the first linear layer, which shares nothing, holds most.
+# The two convolutions, the part designed for images, have only 2,572 of the 61,706 parameters.
+# Sharing makes them cheap; most parameters are in the first linear layer, which shares nothing.
 #
 # ### What the paper's own net looked like
 #
-# Textbooks, and the class above, simplify the net of 1998. It is worth knowing where:
+# Textbooks, and the class above, simplify the net from 1998. It is worth knowing where:
 
 # %%
 facts.table("lenet5.*")
 
 # %% [markdown]
-# And a sentence that you will often read is wrong, twice:
+# And a sentence that you will often read is wrong in two ways:
 
 # %%
 print(facts.trap("lenet_first_cnn"))
@@ -159,12 +161,12 @@ print(facts.trap("lenet_first_cnn"))
 # %% [markdown]
 # ## One step of training, by hand
 #
-# Training repeats one step. The model turns a batch into **logits**, ten scores for each picture.
-# The **cross-entropy** loss compares them with the right classes: it is
-# $-\log p_\text{right}$, averaged over the batch, where the probabilities $p$ are the softmax of
-# the logits. The gradient says how each parameter should move to lower the loss.
+# Training repeats one step. The model turns a batch into **logits**, ten scores for each image. The
+# **cross-entropy** loss compares them with the true classes: it is $-\log p_\text{true}$, averaged
+# over the batch, where the probabilities $p$ are the softmax of the logits. The gradient says how
+# to change each parameter to lower the loss.
 #
-# **Predict, then run.** A fresh model knows nothing, so each of the ten classes gets a
+# **Predict, then run.** An untrained model knows nothing, so each of the ten classes gets a
 # probability near 1/10. What loss does that give?
 
 # %% tags=["nbval-ignore-output"]
@@ -173,17 +175,17 @@ lenet = LeNet5().to(device)
 images, labels = next(iter(loaders.train))  # (64, 1, 28, 28) and (64,)
 logits = lenet(images)  # (64, 10)
 loss = F.cross_entropy(logits, labels)
-print(f"loss of a fresh model: {loss.item():.2f}; log 10 = {math.log(10):.2f}")
+print(f"loss of an untrained model: {loss.item():.2f}; log 10 = {math.log(10):.2f}")
 
 # %% [markdown]
-# A first loss far above $\log 10 \approx 2.30$ is the cheapest warning there is: wrong scaling,
-# wrong initial weights, or labels that do not belong to the pictures.
+# An initial loss far above $\log 10 \approx 2.30$ is the cheapest warning there is: wrong scaling,
+# wrong initial weights, or labels that do not belong to the images.
 #
-# Now the step itself. An optimizer and four lines, and each is needed:
+# Now the step itself. It takes an optimiser and four lines, and every line is needed:
 
 # %% tags=["nbval-ignore-output"]
 optimizer = torch.optim.SGD(lenet.parameters(), lr=0.05)
-optimizer.zero_grad()  # forget the gradients of the step before
+optimizer.zero_grad()  # forget the gradients of the previous step
 loss = F.cross_entropy(lenet(images), labels)  # forward: how wrong is the model?
 loss.backward()  # backward: the gradient of the loss for every parameter
 optimizer.step()  # move every parameter a little against its gradient
@@ -194,16 +196,16 @@ expect(after.item() < loss.item(), "One step lowers the loss on its own batch.",
 # %% [markdown]
 # ## The loop, written out
 #
-# An **epoch** is one pass over the training part. Two details separate a right loop from one that
-# only looks right. The mean loss weighs every *picture* equally, so a smaller last batch must not
-# count as much as a full one. And a model has two modes: `train()` and `eval()`. LeNet-5
-# behaves the same in both, but dropout (lesson 08) and batch normalisation (lesson 11) do not, so
-# we set the mode from the beginning.
+# An **epoch** is one pass over the training set. Two details separate a correct loop from one that
+# only looks correct. The mean loss weights every *image* equally, so a smaller last batch must not
+# count as much as a full one. And a model has two modes: `train()` and `eval()`. LeNet-5 behaves
+# the same in both, but dropout (lesson 08) and batch normalisation (lesson 11) do not, so we set
+# the mode from the start.
 
 
 # %%
 def train_one_epoch(model: nn.Module, batches: data.Batches, optimizer) -> float:
-    """Train on every batch once; return the mean loss over the pictures."""
+    """Train on every batch once; return the mean loss over the images."""
     model.train()
     total = 0.0
     for images, labels in batches:
@@ -216,9 +218,9 @@ def train_one_epoch(model: nn.Module, batches: data.Batches, optimizer) -> float
 
 
 # %%
-@torch.no_grad()  # nothing is learned here, so no gradients are kept
+@torch.no_grad()  # nothing is learned here, so no gradients are needed
 def accuracy(model: nn.Module, batches: data.Batches) -> float:
-    """Return the share of pictures whose highest logit is the right class."""
+    """Return the share of images whose highest logit is the true class."""
     model.eval()
     num_right = 0
     for images, labels in batches:
@@ -237,23 +239,24 @@ for epoch in range(1, 3):
     print(f"epoch {epoch}: loss {loss:.3f}, validation accuracy {share:.1%}, {seconds:.1f} s")
 
 # %% [markdown]
-# That is all there is to training. Every later lesson uses this loop, wrapped up as `fit`, with a progress
-# display and checkpoints around it. The step itself gets three improvements on the way. **Momentum**: the step
-# follows a running mean of the gradients (and, by Nesterov's trick, looks ahead along it), so that what the
-# batches agree on adds up. **Weight decay**: each step also makes the weights a little smaller. A **schedule**:
-# the learning rate rises to its peak and then falls towards zero, so that the last steps are small ones.
+# That is the core of training. Every later lesson uses this loop, wrapped up as `fit`, with a
+# progress display and checkpoints. `fit` also improves the step in three ways. **Momentum**: the
+# step follows a running mean of the gradients (and, with Nesterov's trick, looks ahead along it),
+# so that what the batches agree on adds up. **Weight decay**: each step also makes the weights a
+# little smaller. A **schedule**: the learning rate rises to its peak and then falls towards zero,
+# so that the last steps are small.
 #
-# **Try it.** Go back and take out `optimizer.zero_grad()`. The gradients of all batches so far
-# add up, and the steps point to where the loss *was*. What happens to the loss?
+# **Try it.** Go back and delete `optimizer.zero_grad()`. Now the gradients of all batches so far
+# add up, and the steps follow gradients that are out of date. What happens to the loss?
 
 # %% [markdown]
 # ## LeNet-5 against the MLP
 #
-# A fair comparison changes one thing. Both models see the same pictures in the same order, for the
-# same number of epochs, with the same optimiser and schedule. Only the architecture differs.
+# A fair comparison changes only one thing. Both models see the same images in the same order, for
+# the same number of epochs, with the same optimiser and schedule. Only the architecture differs.
 #
-# **Predict, then run.** Which one wins on the validation part, and by how much? Write a number
-# down; a prediction without one cannot be wrong.
+# **Predict, then run.** Which of the two has the higher validation accuracy, and by how much? Write
+# down a number; a prediction without one cannot be wrong.
 
 # %%
 config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
@@ -272,7 +275,7 @@ mlp, mlp_history = train("mlp", "MLP")
 lenet, lenet_history = train("lenet5", "LeNet-5")
 
 # %% [markdown]
-# The choices are made, so now, once, the test part:
+# All choices are made, so now we use the test set, once:
 
 # %% tags=["nbval-ignore-output"]
 results = {"MLP": evaluate(mlp, loaders.test), "LeNet-5": evaluate(lenet, loaders.test)}
@@ -287,28 +290,28 @@ expect(
 )
 expect(
     results["LeNet-5"].accuracy > results["MLP"].accuracy,
-    "LeNet-5 beats the MLP on the test part, with less than a third of its parameters.",
+    "LeNet-5 beats the MLP on the test set, with less than a third of its parameters.",
     trained=True,
 )
 
 # %% [markdown]
 # Look at the two live plots again. In the end the MLP's training loss is about as low as LeNet's;
-# its validation loss is not. It has enough parameters to fit the training pictures, but what it
-# learned at one place it cannot use at another. Sharing weights is not only cheaper. It tells the
-# model something true about pictures, so less has to be learned from examples.
+# its validation loss is not. It has enough parameters to fit the training images, but what it
+# learns in one place it cannot use in another. Sharing weights is not only cheaper. It tells the
+# model something true about images, so less has to be learned from examples.
 #
-# How sure is the comparison? The test part has two thousand pictures, and an accuracy $a$ measured
-# on $n$ pictures has a standard error of $\sqrt{a(1-a)/n}$, here below one percentage point. One
-# run with one seed is evidence, not proof. From lesson 08 on, the lessons show several seeds.
+# How reliable is the comparison? The test set has two thousand images, and an accuracy $a$ measured
+# on $n$ images has a standard error of $\sqrt{a(1-a)/n}$, here below one percentage point. One run
+# with one seed is evidence, not proof. From lesson 08 on, the lessons show several seeds.
 
 # %% [markdown]
 # ## What did 1998 do differently?
 #
 # Textbooks often draw LeNet-5 with sigmoids and average pooling. Let us train that net, and one
-# with the paper's scaled tanh, under the settings that served the ReLU net well.
+# with the paper's scaled tanh, with the settings that worked well for the ReLU net.
 #
-# **Predict, then run.** The sigmoid squeezes everything into $[0, 1]$, and its slope is at most
-# 1/4. After four layers of it, what is left of the gradient that reaches the first filters?
+# **Predict, then run.** The sigmoid squashes everything into $[0, 1]$, and its slope is at most
+# 1/4. After four layers of it, how much of the gradient reaches the first filters?
 
 # %%
 _, sigmoid_history = train(
@@ -328,8 +331,9 @@ runs = {
 }
 show(
     plot_histories(runs, "val_accuracy", "validation accuracy"),
-    "Validation accuracy over epochs for three variants of LeNet-5: the ReLU net and the scaled "
-    "tanh net learn from the first epoch on, the sigmoid net learns late and less",
+    "Validation accuracy over the epochs for three variants of LeNet-5: the ReLU net and the "
+    "scaled "
+    "tanh net learn from the first epoch on, the sigmoid net starts late and learns less",
 )
 
 # %%
@@ -341,16 +345,16 @@ expect(
 )
 
 # %% [markdown]
-# The pooling of the two lower curves is the same, so the difference between *them* is the
-# activation alone. That is why it matters to say that LeNet-5 had a scaled tanh: with plain
-# sigmoids the authors' net would have had a much harder start. Lesson 08 takes the steps from here
-# to AlexNet one at a time, and lesson 11 measures where the gradient goes.
+# The two lower curves have the same pooling, so *they* differ in the activation alone. That is why
+# it matters that LeNet-5 had a scaled tanh: with plain sigmoids the authors' net would have had a
+# much harder start. Lesson 08 takes the steps from here to AlexNet one at a time, and lesson 11
+# measures where the gradient goes.
 
 # %% [markdown]
 # ## Inside: feature maps
 #
-# A convnet can be opened. The output of a convolution for one picture is a stack of **feature
-# maps**: each shows where its filter found what it looks for.
+# You can look inside a convnet. For one image, the output of a convolution is a stack of **feature
+# maps**: each shows where its filter found the pattern that it looks for.
 
 # %%
 picture, label = next(iter(loaders.test))[0][:1], loaders.test.labels[0]  # (1, 1, 28, 28)
@@ -363,7 +367,7 @@ for name, maps in captured.features.items():
 
 # %%
 def normalised(maps: torch.Tensor) -> torch.Tensor:
-    """Stretch each map (1, K, H, W) to [0, 1] and return it as K pictures (K, 1, H, W)."""
+    """Stretch each map (1, K, H, W) to [0, 1] and return it as K images (K, 1, H, W)."""
     maps = maps[0, :, None].relu()  # what the ReLU after the convolution lets through
     return maps / maps.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-6)
 
@@ -378,23 +382,24 @@ show(
 )
 
 # %% [markdown]
-# The first layer's maps still look like the picture: edges and surfaces. The second layer's maps
-# are coarser and sparser: most of the garment is dark, and only certain parts light up. Nobody
-# told the model which filters to learn.
+# The maps of the first layer still look like the image: they show edges and surfaces. Those of the
+# second layer are coarser and sparser: most of the garment is dark, and only certain parts light
+# up. Nobody told the model which filters to learn.
 
 # %% [markdown]
-# ## Where it errs: the confusion matrix
+# ## Where it goes wrong: the confusion matrix
 #
-# One number hides which classes are mistaken for which. The **confusion matrix** counts it: row =
-# true class, column = predicted class. A perfect model has numbers on the diagonal only.
+# Accuracy does not say which classes are mistaken for which. The **confusion matrix** does: it has
+# a row for each true class and a column for each predicted class. A perfect model has counts only
+# on the diagonal.
 #
-# **Predict, then run.** Which two classes will be confused most?
+# **Predict, then run.** Which two classes will be confused most often?
 
 # %%
 confusion = results["LeNet-5"].confusion
 show(
     plot_confusion(confusion, classes),
-    "Confusion matrix of LeNet-5 on the test part: most counts lie on the diagonal, and shirts are "
+    "Confusion matrix of LeNet-5 on the test set: most counts lie on the diagonal, and shirts are "
     "mistaken for T-shirts, pullovers and coats",
 )
 
@@ -406,12 +411,12 @@ for index in mistakes.flatten().argsort(descending=True)[:3].tolist():
 recall = confusion.diagonal() / confusion.sum(dim=1)
 expect(
     classes[recall.argmin()] == "Shirt",
-    "The shirt is the class that is found least often.",
+    "Shirts are recognised least often.",
     trained=True,
 )
 
 # %% [markdown]
-# Are those mistakes stupid? Look at some pictures that the model got wrong before you judge.
+# Are those mistakes stupid? Before you judge, look at some images that the model got wrong.
 
 # %%
 with torch.no_grad():
@@ -420,25 +425,25 @@ wrong = (said != loaders.test.labels).nonzero().flatten()[:10]
 titles = [f"{classes[loaders.test.labels[i]]}\nnot {classes[said[i]]}" for i in wrong]
 show(
     plot_images(loaders.test.images[wrong], titles, num_columns=5, size=1.35),
-    "Ten misclassified pictures with their true class and the model's answer; several would be "
-    "hard for a person at this size",
+    "Ten misclassified images with their true and their predicted class; several would be hard "
+    "for a person at this size",
 )
 
 # %% [markdown]
 # ## What was missing in 1998?
 #
-# If all this worked, why did convnets conquer computer vision only in 2012? Two ingredients were
+# If all this worked, why did convnets not conquer computer vision until 2012? Two ingredients were
 # missing: **data** and **hardware**.
 
 # %%
 mnist, imagenet = facts.get("mnist.train_images"), facts.get("ilsvrc.train_images")
-print(f"MNIST    {mnist.value:>9,} training pictures of 28 x 28 = 784 numbers")
-print(f"ImageNet {imagenet.value:>9,} training pictures, usually 3 x 224 x 224 = 150,528 numbers")
+print(f"MNIST    {mnist.value:>9,} training images of 28 x 28 = 784 numbers")
+print(f"ImageNet {imagenet.value:>9,} training images, usually 3 x 224 x 224 = 150,528 numbers")
 ratio = imagenet.value * 150528 / (mnist.value * 784)
 print(f"that is {ratio:,.0f} times as many numbers in one epoch")
 
 # %% [markdown]
-# And each of those numbers meets more arithmetic in a larger net:
+# And a larger net does more arithmetic with each of these numbers:
 
 # %%
 print(facts.get("alexnet.gpu_memory"))
@@ -450,7 +455,8 @@ print(facts.get("alexnet.gpu_memory"))
 # %% [markdown]
 # ## Pop quiz
 #
-# Make up your mind first, then answer. A wrong answer is told which slip leads to it.
+# Decide first, then answer. If you get one wrong, the feedback names the slip that leads to your
+# answer.
 
 # %%
 from course_utils import quiz
@@ -460,12 +466,12 @@ quiz.show("07_lenet")
 # %% [markdown]
 # ## What to remember
 #
-# - Convolution, activation, pooling, twice; then linear layers. That pattern stood until 2012.
-# - Shared weights make the convolutions cheap (2,572 of 61,706 parameters); the linear layers hold
+# - Convolution, activation and pooling, twice; then linear layers. That pattern lasted until 2012.
+# - Shared weights make the convolutions cheap (2,572 of 61,706 parameters); the linear layers have
 #   the rest.
-# - A step is: zero the gradients, forward, loss, backward, step. A fresh ten-class model has a loss
-#   near 2.30.
-# - Choose on the validation part, test once, and say how many pictures and seeds a number rests on.
+# - One step is: zero the gradients, forward pass, loss, backward pass, update. An untrained model
+#   with ten classes has a loss near 2.30.
+# - Choose by the validation set, test once, and say how many images and seeds a number is based on.
 # - LeNet-5 had a scaled tanh, and it was not the first convnet.
 
 # %% [markdown]
@@ -480,9 +486,9 @@ quiz.show("07_lenet")
 # - H. Xiao, K. Rasul, R. Vollgraf: *Fashion-MNIST: a novel image dataset for benchmarking machine
 #   learning algorithms*. arXiv 1708.07747, 2017.
 #
-# **Digits instead of clothes?** With a network, `data.load("mnist", batch_size=64)` fetches the
-# digits of MNIST once; everything above runs on them unchanged. (They come from forms that clerks and pupils
-# filled in, not from cheques.)
+# **Digits instead of clothes?** If you are online, `data.load("mnist", batch_size=64)` downloads
+# the digits of MNIST once; everything above runs on them unchanged. (They come from forms that
+# clerks and pupils filled in, not from cheques.)
 
 # %% [markdown]
 # ## Now you
@@ -497,10 +503,10 @@ quiz.show("07_lenet")
 # | feature map | 특징 맵 | output channel of a convolution: where its filter responds |
 # | pooling | 풀링 | summarising each small window by one number |
 # | logit | 로짓 | score of a class before the softmax |
-# | cross-entropy | 교차 엔트로피 | −log of the probability given to the right class |
+# | cross-entropy | 교차 엔트로피 | −log of the probability given to the true class |
 # | gradient | 기울기 | how the loss changes with each parameter |
 # | backpropagation | 역전파 | computing the gradient from the loss back to the input |
-# | epoch | 에포크 | one pass over the training part |
-# | learning rate | 학습률 | how far a step moves along the gradient |
-# | validation part | 검증 데이터 | pictures to choose by |
-# | confusion matrix | 혼동 행렬 | counts of true class against predicted class |
+# | epoch | 에포크 | one pass over the training set |
+# | learning rate | 학습률 | how far a step goes against the gradient |
+# | validation set | 검증 데이터 | images to make choices by |
+# | confusion matrix | 혼동 행렬 | counts of images by true and predicted class |

@@ -2,25 +2,26 @@
 # # 08 · AlexNet: from LeNet, one thing at a time
 #
 # **After this lesson you can**
-# - say what changed between LeNet-5 and AlexNet, and what each change does when it comes alone;
-# - make a feature by hand, as was done before 2012, and train a linear classifier on it;
+# - say what changed between LeNet-5 and AlexNet, and what each change does on its own;
+# - design a feature by hand, as people did before 2012, and train a linear classifier on it;
 # - compute the sizes and the parameters of AlexNet, and find the slip in its printed input size;
 # - read a top-5 error, and see when dropout and augmentation help and when they do not.
 #
-# **Time** 50 minutes to read and try; the training in it takes two to three minutes on a laptop.
+# **Time** 50 minutes to read and try, of which training takes two to three minutes on a laptop.
 #
 # **Builds on** 05 (channels, groups) and 07 (LeNet, the training loop).
 
 # %% [markdown]
 # ## The question
 #
-# LeNet-5 read digits in the 1990s. Until 2012 nothing of the kind could name what is in a photo: the
-# best systems computed features that people had thought out, and trained only the last step. Then one
-# convnet won the largest contest of the field by a wide margin, and within two years everybody used
-# convnets. It had the plan of LeNet: convolutions, pools, linear layers.
+# LeNet-5 read digits in the 1990s. Until 2012 no net of its kind could say what a photo shows: the
+# best systems computed features that people had designed, and trained only the last step. Then one
+# convnet won the field's largest contest by a wide margin, and within two years everybody used
+# convnets. It followed LeNet's plan: convolutions, pools, linear layers.
 #
-# So **what was missing in LeNet?** The usual answer is a list: ReLU, max pooling, dropout, augmentation, two
-# GPUs, more data. A list does not say which item did the work. We change one thing at a time, and look.
+# So **what was LeNet missing?** The usual answer is a list: ReLU, max pooling, dropout,
+# augmentation, two GPUs, more data. A list does not say which item did the work. We change one
+# thing at a time, and look.
 
 # %%
 import torch
@@ -51,8 +52,8 @@ from course_utils.plots import (
 )
 
 # %% [markdown]
-# All nets of this lesson see the same 3,000 pictures of clothes in the same order, at the same learning rate: few pictures, so
-# that a net *can* learn them by heart.
+# All nets in this lesson see the same 3,000 images of clothes in the same order, at the same
+# learning rate. There are few images on purpose: a net *can* overfit them.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -62,43 +63,45 @@ def load(augment: data.Augment | None = None) -> data.Loaders:
     return data.load(settings.data, **options, device=device)
 
 
-loaders = load()  # for looking and testing: never augmented
-print(f"{settings.name} profile: {loaders.train.num_images} pictures, {settings.epochs} epochs")
+loaders = load()  # to look at and to evaluate on: never augmented
+print(f"{settings.name} profile: {loaders.train.num_images} images, {settings.epochs} epochs")
 
 # %% [markdown]
 # ## The contest
 #
-# ImageNet is a collection of labelled photos. From 2010 on, its yearly contest, **ILSVRC**, asked for a
-# program that names one of a thousand classes for each picture. Its data:
+# ImageNet is a collection of labelled photos. From 2010 on, its yearly contest, **ILSVRC**, asked
+# for a program that assigns each photo to one of a thousand classes. Its data:
 
 # %%
 facts.table("ilsvrc.*")
 
 # %% [markdown]
-# A photo may show a dog *and* a ball, and has one label. So the contest lets a program name five classes and
-# counts an error only if the right one is not among them: the **top-5 error**. Lower is better.
+# A photo may show a dog *and* a ball, yet it has one label. So the contest lets a program give five
+# classes, and counts an error only if the right one is not among them: the **top-5 error**. Lower
+# is better.
 
 
 # %%
 def top_k_error(logits: torch.Tensor, labels: torch.Tensor, k: int) -> float:
-    """Return the share of pictures whose right class is not among the k highest logits."""
+    """Return the share of images whose label is not among the k highest logits."""
     best = logits.topk(k, dim=1).indices  # (N, k)
     found = (best == labels[:, None]).any(dim=1)  # (N,)
     return 1 - found.float().mean().item()
 
 
 # %% [markdown]
-# **Predict, then run.** Three pictures, four classes. What are the top-1 and the top-2 error?
+# **Predict, then run.** Three images, four classes. What are the top-1 error and the top-2 error?
 
 # %%
 logits = torch.tensor([[3.0, 1.0, 0.0, 2.0], [0.0, 1.0, 2.0, 3.0], [5.0, 1.0, 2.0, 0.0]])
 labels = torch.tensor([0, 2, 1])
 for k in (1, 2, 3):
     print(f"top-{k} error: {top_k_error(logits, labels, k):.2f}")
-expect(top_k_error(logits, labels, 4) == 0, "With all classes named, none is missed.")
+expect(top_k_error(logits, labels, 4) == 0, "If all classes may be given, none is missed.")
 
 # %% [markdown]
-# Now the figures of 2012. Read the second column with care: what was measured, on which part, and by how many nets?
+# Now the results of 2012. Read the second column with care: what was measured, on which set, and by
+# how many nets?
 
 # %%
 facts.table("alexnet.top5_*", "alexnet.top1_single", "ilsvrc2012.second_place")
@@ -111,19 +114,21 @@ print(facts.trap("ilsvrc_sizes"))
 # %% [markdown]
 # ## Before 2012: features by hand
 #
-# An edge is where brightness changes. Its direction says much about a shape, and does not depend on the light. This
-# observation carried computer vision for a decade. **SIFT** (2004) describes the surroundings of interesting
-# points by histograms of edge directions, turned and scaled so that the same point is found again in another photo.
-# **SURF** (2006) does so faster, with sums over boxes. **HOG** (2005) puts such a histogram into every cell of a
-# grid. What a histogram holds was decided by people; only the classifier behind it was trained.
+# An edge is where brightness changes. Its direction says a lot about a shape, and does not depend
+# on the light. This observation carried computer vision for a decade. **SIFT** (2004) describes the
+# neighbourhood of distinctive points by histograms of edge directions, rotated and scaled so that
+# the same point is found again in another photo. **SURF** (2006) does so faster, with sums over
+# boxes. **HOG** (2005) puts such a histogram into every cell of a grid. People decided what a
+# histogram holds; only the classifier on top was trained.
 #
-# Here is a small feature in the manner of HOG. For every pixel it takes the gradient of the brightness; in each cell
-# of 4 × 4 pixels, the pixels vote for one of eight directions, with the strength of their gradient as their vote.
+# Here is a small feature in the style of HOG. It takes the gradient of the brightness at every
+# pixel. In each cell of 4 × 4 pixels, the pixels vote for one of eight directions, weighted by the
+# strength of their gradient.
 
 
 # %%
 def edge_histograms(images: torch.Tensor, cell: int = 4, num_bins: int = 8) -> torch.Tensor:
-    """Turn grey pictures (N, 1, H, W) into histograms (N, num_bins, H/cell, W/cell)."""
+    """Turn grey images (N, 1, H, W) into histograms (N, num_bins, H/cell, W/cell)."""
     grey = images[:, 0].float() / 255  # (N, H, W)
     dy, dx = torch.gradient(grey, dim=(1, 2))
     angle = torch.atan2(dy, dx) % torch.pi  # light to dark counts like dark to light
@@ -131,32 +136,32 @@ def edge_histograms(images: torch.Tensor, cell: int = 4, num_bins: int = 8) -> t
     strength = (dx**2 + dy**2).sqrt()
     votes = F.one_hot(place, num_bins).permute(0, 3, 1, 2) * strength[:, None]  # (N, bins, H, W)
     histograms = F.avg_pool2d(votes, cell)  # (N, bins, H/cell, W/cell)
-    return histograms / (histograms.norm(dim=1, keepdim=True) + 0.05)  # contrast does not matter
+    return histograms / (histograms.norm(dim=1, keepdim=True) + 0.05)  # contrast cancels
 
 
 # %%
 boot = loaders.test.images[:1].cpu()  # (1, 1, 28, 28)
 histograms = edge_histograms(boot)  # (1, 8, 7, 7)
-titles = ["picture", *(f"{i * 22.5:.0f}–{(i + 1) * 22.5:.0f}°" for i in range(8))]
+titles = ["image", *(f"{i * 22.5:.0f}–{(i + 1) * 22.5:.0f}°" for i in range(8))]
 panels = [boot[0].float() / 255, *histograms[0, :, None]]
 show(
     plot_images(panels, titles, num_columns=9, size=0.78),
-    "An ankle boot, and eight small maps: each is bright where the edges have one direction",
+    "An ankle boot and eight small maps: each is bright where the edges run in one direction",
 )
 
 # %% [markdown]
-# The maps look like the feature maps of a convnet's first layer, and that is no accident: gradient, threshold and
-# average *are* a convolution, a non-linearity and a pool. But nobody trained them.
+# The maps look like the feature maps of a convnet's first layer, and that is no accident: gradient,
+# threshold and average *are* a convolution, a non-linearity and a pool. But nobody trained them.
 #
-# Behind the feature comes a linear classifier: ten scores, each a weighted sum. We train it by a method that
-# looks at all pictures at once (L-BFGS), on the raw pixels and on the histograms.
+# On top of the feature sits a linear classifier: ten scores, each a weighted sum. We train it with
+# a method that uses all images at once (L-BFGS), on the raw pixels and on the histograms.
 #
 # **Predict, then run.** By how many points do the histograms beat the pixels?
 
 
 # %%
 def linear_accuracy(feature) -> float:
-    """Train a linear classifier on a feature of the pictures; return its validation accuracy."""
+    """Train a linear classifier on a feature of the images; return its validation accuracy."""
     x, labels = feature(loaders.train.images).flatten(1), loaders.train.labels
     classifier = nn.Linear(x.shape[1], 10, device=device)
     optimizer = torch.optim.LBFGS(classifier.parameters(), max_iter=60)
@@ -180,25 +185,26 @@ print(f"linear classifier on the pixels:     {by_pixels:.1%}")
 print(f"linear classifier on the histograms: {by_hand:.1%}")
 expect(
     by_hand > by_pixels + 0.02,
-    "The feature made by hand is worth more than two points of accuracy.",
+    "The hand-crafted feature is worth more than two points of accuracy.",
     trained=True,
 )
 
 # %% [markdown]
-# Half as many numbers, and far better: people had chosen well. Keep that figure in mind and compare it with the convnets below. What a feature made by hand
-# cannot do is get better with more pictures, or stack: nobody knew how to think out the *second* layer. Some researchers believed that the features
+# Half as many numbers, and far better: people had chosen well. Remember this accuracy when you meet
+# the convnets below. What a hand-crafted feature cannot do is improve with more images, or stack:
+# nobody knew how to design the *second* layer. Some researchers believed that the features
 # themselves should be learned. In 2012 they could show it.
 
 # %% [markdown]
 # ## Step 0: LeNet with sigmoids
 #
-# We start where textbooks start: LeNet-5 with the sigmoid $\sigma(x) = 1/(1 + e^{-x})$ and average pooling. (The
-# net of 1998 had a scaled tanh; lesson 07 trained that one, too.)
+# We start where textbooks start: LeNet-5 with the sigmoid $\sigma(x) = 1/(1 + e^{-x})$ and average
+# pooling. (The net of 1998 had a scaled tanh; lesson 07 trained that one as well.)
 
 
 # %%
 def train(name: str, title: str, augment: data.Augment | None = None, **switches):
-    """Build a model and train it, always from the same seed; return model and history."""
+    """Build a model and train it, always from the same seed; return the model and its history."""
     fresh = load(augment)
     model = models.build(name, in_channels=1, num_classes=10, **switches).to(device)
     config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
@@ -214,16 +220,18 @@ nets[name], runs[name] = train("lenet5", name, activation="sigmoid", pooling="av
 # %% [markdown]
 # ## Step 1: ReLU
 #
-# The **rectified linear unit** is $\max(0, x)$. Its slope is 1 wherever it is on. The sigmoid's slope is
+# The **rectified linear unit** is $\max(0, x)$. Its slope is 1 wherever the unit is on. The
+# sigmoid's slope is
 #
 # $$\sigma'(x) = \sigma(x)\,(1 - \sigma(x)) \le \tfrac14,$$
 #
-# and close to 0 as soon as $|x|$ is large: the unit **saturates**. The gradient of an early layer is a product that
-# holds such a slope for every layer above it. LeNet-5 has four activations, so at best $(1/4)^4 = 1/256$ of it is left,
-# if the weights are the same and all ReLUs are open. (About half of them are not, so expect a smaller ratio.)
+# and close to 0 as soon as $|x|$ is large: the unit **saturates**. The gradient of an early layer
+# is a product with one such factor for every layer above it. LeNet-5 has four activations, so at
+# best $(1/4)^4 = 1/256$ of it is left, if the weights are the same and all ReLUs are on. (About
+# half of them are not, so expect a smaller ratio.)
 #
-# **Predict, then run.** Two fresh nets, one batch, one backward pass. How much smaller is the gradient of the first
-# filters with sigmoids?
+# **Predict, then run.** Two fresh nets, one batch, one backward pass. How much smaller do sigmoids
+# make the gradient of the first filters?
 
 
 # %%
@@ -239,7 +247,7 @@ def first_gradient(activation: str) -> float:
 ratio = first_gradient("relu") / first_gradient("sigmoid")
 expect(
     ratio > 100,
-    "ReLU leaves the first layer more than 100 times the gradient that the sigmoid leaves.",
+    "With ReLUs the first layer gets more than 100 times the gradient it gets with sigmoids.",
 )
 
 # %%
@@ -250,13 +258,14 @@ nets[name], runs[name] = train("lenet5", name, activation="relu", pooling="avera
 final = {name: history.column("val_accuracy")[-1] for name, history in runs.items()}
 expect(
     final["ReLU, average"] > final["sigmoid, average"] + 0.1,
-    "The activation alone is worth more than ten points of accuracy.",
+    "At this learning rate the activation alone is worth more than ten points of accuracy.",
     trained=True,
 )
 
 # %% [markdown]
-# One line of code, and by far the largest step of this lesson. The paper measured it, too: how many times faster than a
-# tanh net a ReLU net reaches a given training error. And ReLU was not new:
+# One line of code, and by far the largest step of this lesson. The paper measured it, too: how many
+# times faster does a net with ReLUs reach a given training error than one with tanh? And ReLU was
+# not new:
 
 # %%
 print(facts.get("alexnet.relu_speedup"))
@@ -264,14 +273,15 @@ print()
 print(facts.trap("alexnet_first_relu"))
 
 # %% [markdown]
-# The slope explains the *start*. It has a price: a unit whose input is negative for every picture has slope 0 for all of
-# them, and learns no more (a **dead** unit). Lesson 11 comes back to slopes, with initial weights and normalisation.
+# The slope explains the *start*. It has a price: a unit whose input is negative for every image has
+# slope 0 for all of them, and stops learning (a **dead** unit). Lesson 11 returns to slopes, with
+# initial weights and normalisation.
 
 # %% [markdown]
 # ## Step 2: max pooling
 #
-# Average pooling asks how strong a pattern is on the whole in a window; max pooling, whether it is *anywhere* in the
-# window. **Predict, then run.** Does that help as much as the ReLU did?
+# Average pooling asks how strong a pattern is across a window; max pooling asks whether it is
+# *anywhere* in the window. **Predict, then run.** Does that help as much as the ReLU did?
 
 # %%
 name = "ReLU, max"
@@ -290,11 +300,12 @@ for name, history in runs.items():
     print(f"{name:18} validation accuracy {history.column('val_accuracy')[-1]:.1%}")
 
 # %% [markdown]
-# The training loss falls, but the validation accuracies of the last two nets are close, and with another seed their order may
-# change. So from this experiment nobody should say that max pooling is better. It became the habit, and in ReLU nets it costs
-# no more; nothing stronger follows from our figures.
+# The training loss falls, but the validation accuracies of the last two nets are close, and another
+# seed may swap their order. So this experiment does not show that max pooling is better. It became
+# the habit, and in nets with ReLUs it costs no more; nothing stronger follows from our results.
 #
-# AlexNet's pools also **overlap**: a window of 3 × 3 every 2 pixels. The paper gives the gain of that alone:
+# AlexNet's pools also **overlap**: a window of 3 × 3 every 2 pixels. The paper reports what that
+# alone gains:
 
 # %%
 print(facts.get("alexnet.overlapping_pool_top5"))
@@ -302,7 +313,8 @@ print(facts.get("alexnet.overlapping_pool_top5"))
 # %% [markdown]
 # ## Step 3: size
 #
-# AlexNet is LeNet's plan, larger: five convolutions and three linear layers. Here it is as the paper describes it.
+# AlexNet is LeNet's plan, larger: five convolutions and three linear layers. Here it is as the
+# paper describes it.
 
 # %%
 from course_utils.models.alexnet import AlexNet  # inline
@@ -312,8 +324,8 @@ with torch.device("meta"):  # shapes only: no memory, no time
     alexnet = AlexNet()
 show(
     plot_architecture(alexnet, (3, 227, 227), title="AlexNet"),
-    "AlexNet from left to right: a 227 pixel picture, maps of 55, 27, 13 and 6 pixels, then three "
-    "linear layers; the blocks get lower and wider",
+    "AlexNet from left to right: an image of 227 pixels, maps of 55, 27, 13 and 6 pixels, then "
+    "three linear layers; the blocks get lower and wider",
 )
 
 # %%
@@ -334,15 +346,17 @@ facts.table("alexnet.parameters*", "alexnet.convolutions", "alexnet.poolings", "
 # %% [markdown]
 # ### The stem: 224 or 227?
 #
-# The first layer reads a window of 11 × 11 every 4 pixels. The paper says that pictures of 224 pixels come in, and draws
-# maps of 55. **Predict, then run.** Put 224 into lesson 04's formula $\lfloor (n + 2p - k)/s \rfloor + 1$.
+# The first layer reads a window of 11 × 11 every 4 pixels. The paper says that images of 224 pixels
+# come in, and draws maps of 55. **Predict, then run.** What does lesson 04's formula give for 224,
+# $\lfloor (n + 2p - k)/s \rfloor + 1$?
 
 # %%
 for n, p in ((224, 0), (227, 0), (224, 2)):
     stem = nn.Conv2d(3, 96, kernel_size=11, stride=4, padding=p)
     size = stem(torch.zeros(1, 3, n, n)).shape[-1]
     print(
-        f"{n} pixels, padding {p}: ({n} + {2 * p} - 11) / 4 + 1 = {(n + 2 * p - 11) / 4 + 1:5}, so {size}"
+        f"{n} pixels, padding {p}: ({n} + {2 * p} - 11) / 4 + 1 = {(n + 2 * p - 11) / 4 + 1:5}, "
+        f"so {size}"
     )
     assert size == output_size(n, k=11, s=4, p=p)
 
@@ -350,39 +364,43 @@ for n, p in ((224, 0), (227, 0), (224, 2)):
 print(facts.trap("alexnet_224_gives_55"))
 
 # %% [markdown]
-# 54.25 is not a size. PyTorch rounds down and reads 54 windows; the last column and row of pixels are never looked at. The net still
-# runs: the slip shows only to someone who counts. A first layer that strides by 4 saves work:
+# 54.25 is not a size. PyTorch rounds down and reads 54 windows; it never looks at the last rows and
+# columns of pixels. The net still runs: only someone who counts notices the slip. A first layer
+# with stride 4 saves work:
 
 # %%
 strided = summary(nn.Conv2d(3, 96, kernel_size=11, stride=4), (3, 227, 227)).multiply_adds
 dense = summary(nn.Conv2d(3, 96, kernel_size=11, padding=5), (3, 227, 227)).multiply_adds
-print(f"stride 4: {strided:,} multiply-adds; stride 1, same size out: {dense:,}")
+print(f"stride 4: {strided:,} multiply-adds; stride 1, padded to keep the size: {dense:,}")
 expect(round(dense / strided) == 17, "At stride 1 it would be 17 times the work.")
 
 # %% [markdown]
 # ### Two GPUs
 #
-# A graphics card of 2012 had little memory. What does training need? For each parameter: its value, its gradient, and its
-# momentum. For each picture of the batch: the outputs of all layers, kept for the backward pass. Four bytes each.
+# A graphics card of 2012 had little memory. What does training need? For each parameter: its value,
+# its gradient, and its momentum. For each image of the batch: the outputs of all layers, kept for
+# the backward pass. Four bytes each.
 
 # %%
 weights = 3 * layers.parameters * 4
 outputs = sum(torch.Size(row.output_shape).numel() for row in layers.rows) * 4
 batch_size = facts.get("alexnet.batch_size").value
 print(f"weights, gradients, momentum: {weights / 2**30:.2f} GiB")
-print(f"outputs of {batch_size} pictures:      {batch_size * outputs / 2**30:.2f} GiB")
+print(f"outputs of {batch_size} images:        {batch_size * outputs / 2**30:.2f} GiB")
 print("a GPU of 2012 had", facts.get("alexnet.gpu_memory"))
 
 # %% [markdown]
-# And then their gradients, the pictures, and the working space of the convolutions. It would have been tight. So half of the
-# filters lived on one GPU and half on the other, and to save traffic some layers read only the maps of their own
-# GPU. That is a convolution with **groups** (lesson 05). Whole: each filter reads all maps. In two groups: each reads half.
+# Add to that the gradients of the outputs, the images, and the working memory of the convolutions.
+# It would have been tight. So half of the filters lived on one GPU and half on the other, and to
+# save traffic some layers read only the maps of their own GPU. That is a convolution with
+# **groups** (lesson 05). Without groups, each filter reads all maps; in two groups, each reads
+# half.
 
 # %%
-print("where:", facts.get("alexnet.grouped_layers").text)
+print("grouped layers:", facts.get("alexnet.grouped_layers").text)
 whole = conv_parameters(96, 256, k=5)
 grouped = conv_parameters(96, 256, k=5, groups=2)
-print(f"second convolution: {whole:,} parameters whole, {grouped:,} in two groups")
+print(f"second convolution: {whole:,} parameters without groups, {grouped:,} in two")
 toy = nn.Conv2d(8, 8, kernel_size=3, groups=2)
 show(
     plot_filter_bank(toy.weight, groups=2, size=0.3),
@@ -391,7 +409,7 @@ show(
 )
 
 # %% [markdown]
-# Against a smaller net on one GPU, the two gained a little:
+# Compared with a smaller net on one GPU, two GPUs gained a little:
 
 # %%
 print(facts.get("alexnet.two_gpus_top5"))
@@ -399,9 +417,12 @@ print(facts.get("alexnet.two_gpus_top5"))
 # %% [markdown]
 # ### Try it: what groups save
 #
-# 1. Set the groups to 1. By what factor do the parameters grow, by what factor the multiply-adds, and what happens to the shape that comes out?
-# 2. Now split further. With how many groups has this layer fewer parameters than AlexNet's first layer?
-# 3. Load that first layer. Its kernel is 11 × 11, five times the area of the second one's 5 × 5. Why has it so few parameters?
+# 1. Set the groups to 1. By what factor do the parameters and the multiply-adds grow? What happens
+#    to the output's shape?
+# 2. Now split further. With how many groups does this layer have fewer parameters than AlexNet's
+#    first layer?
+# 3. Load that first layer. Its kernel is 11 × 11, five times the area of the second layer's 5 × 5.
+#    Why does it have so few parameters?
 
 # %%
 from course_utils.widgets import ParameterCounter
@@ -411,39 +432,42 @@ ParameterCounter("AlexNet, conv2 (two groups)")
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. Both by 2, but for the biases: each filter then reads 96 maps, not 48. The shape does not depend on groups.
-# 2. With 32, the most that divide both 96 and 256: 19,456 parameters against 34,944. With 16 it has 38,656.
+# 1. Both by 2, apart from the biases: each filter then reads 96 maps, not 48. The shape does not
+#    depend on the groups.
+# 2. With 32, the largest number that divides both 96 and 256: 19,456 parameters against 34,944.
+#    With 16 it has 38,656.
 # 3. It reads 3 channels and makes 96 maps. The second reads up to 96 and makes 256.
 # </details>
 
 # %% [markdown]
 # ### Local response normalisation
 #
-# After its first two layers, and before their pools (slides often draw it behind them), AlexNet divides every value by the activity of the neighbouring channels at the same pixel, so that a
-# strong map quietens its neighbours:
+# After its first two layers, and before their pools (slides often draw it after them), AlexNet
+# divides every value by the activity of the neighbouring channels at the same pixel, so that a
+# strong map damps its neighbours:
 #
 # $$b_i = \frac{a_i}{\left(k + \alpha \sum_{j = i - n/2}^{i + n/2} a_j^2\right)^{\beta}}$$
 #
-# **Predict, then run.** One pixel, six channels, the third is loud. Whose value changes?
+# **Predict, then run.** One pixel, six channels; the third has a large value. Which values change?
 
 # %%
-norm = LocalResponseNorm(size=3, alpha=1.0, beta=0.5, k=1.0)  # stronger than AlexNet's, to see it
+norm = LocalResponseNorm(size=3, alpha=1.0, beta=0.5, k=1.0)  # far stronger than AlexNet's
 a = torch.tensor([1.0, 1.0, 10.0, 1.0, 1.0, 1.0]).reshape(1, 6, 1, 1)
 by_formula = [
     a[0, i, 0, 0] / (1 + a[0, max(i - 1, 0) : i + 2].square().sum()).sqrt() for i in range(6)
 ]
 show(
     plot_grids([a[0, :, :, 0].T, norm(a)[0, :, :, 0].T], ["before", "after"]),
-    "Six channels before and after: the loud one drops to about one, its two neighbours to a tenth, "
-    "the others to a half",
+    "Six channels before and after: the large value drops to about one, its two neighbours to a "
+    "tenth, the others to about a half",
 )
 expect(
     torch.allclose(norm(a).flatten(), torch.stack(by_formula)), "The layer computes the formula."
 )
 
 # %% [markdown]
-# A trap for whoever builds AlexNet in PyTorch: `nn.LocalResponseNorm` divides its `alpha` by the window's size, the paper does
-# not. So the paper's constants need five times the `alpha` there:
+# A trap when you build AlexNet in PyTorch: `nn.LocalResponseNorm` divides its `alpha` by the
+# window's size, the paper does not. So the paper's setting needs five times the `alpha` there:
 
 # %%
 paper_norm = LocalResponseNorm()
@@ -461,14 +485,16 @@ for key in ("vgg11.top5", "vgg11_lrn.top5"):
     print(facts.get(key).what, "-", facts.get(key))
 
 # %% [markdown]
-# AlexNet gained from it; two years later VGG tried the same layer and gained nothing (the last two lines). Hardly any net
-# has it today. Batch normalisation (lesson 11) is another thing.
+# AlexNet gained from it; two years later VGG tried the same layer and gained nothing (the last two
+# lines). Hardly any net uses it today. Batch normalisation (lesson 11) is a different thing.
 
 # %% [markdown]
 # ### Train it small
 #
-# 28 pixels do not survive a stride of 4 and three pools of AlexNet's kind, so we train its small sister `alexnet_small`: same order
-# of layers, 5 × 5 filters at stride 1 in front, two groups, fewer channels. First **without** dropout: it is larger, deeper, and its pools overlap.
+# 28 pixels do not survive a stride of 4 and AlexNet's three pools, so we train its small sister
+# `alexnet_small`: the same order of layers, 5 × 5 filters at stride 1 in front, two groups, fewer
+# channels. First we train it **without** dropout. It is larger and deeper than LeNet, and its pools
+# overlap.
 
 # %%
 name = "AlexNet's size"
@@ -478,11 +504,13 @@ nets[name], runs[name] = train("alexnet_small", name, dropout=0.0)
 # %% [markdown]
 # ## Step 4: dropout
 #
-# A net with many parameters can learn its training pictures by heart: it **overfits**. **Dropout** sets each hidden unit to 0
-# with probability $p$, drawn anew for every picture, and multiplies the others by $1/(1-p)$ so that the expected value stays. No
-# unit can rely on another one being there. At test time all units are on, and nothing is drawn.
+# A net with many parameters can memorise its training images: it **overfits**. **Dropout** sets
+# each hidden unit to 0 with probability $p$, drawn anew for every image, and multiplies the others
+# by $1/(1-p)$ to keep the expected value. No unit can rely on another one being there. At test time
+# all units are on, and nothing is random.
 #
-# **Predict, then run.** What is the mean of a thousand ones after dropout with $p = 0.5$, in training and in evaluation?
+# **Predict, then run.** What is the mean of a thousand ones after dropout with $p = 0.5$, in
+# training mode and in evaluation mode?
 
 # %%
 generator = torch.manual_seed(0)
@@ -492,31 +520,34 @@ print("training:  ", sorted(set(drop(ones).tolist())), f"mean {drop(ones).mean()
 print("evaluation:", sorted(set(drop.eval()(ones).tolist())), f"mean {drop(ones).mean():.1f}")
 
 # %% [markdown]
-# (The paper did the scaling the other way round: it halved the outputs at test time. The expected values are the same.)
+# (The paper did the scaling the other way round: it halved the outputs at test time. The expected
+# values are the same.)
 
 # %%
 name = "+ dropout"
 nets[name], runs[name] = train("alexnet_small", name, dropout=0.5)
 
 # %% [markdown]
-# Look at the live plot: *training* accuracy lies below *validation* accuracy. That is no miracle. The training curve was
-# measured with half of the units off, the validation curve with all of them on. To compare, measure both in evaluation mode.
+# Look at the live plot: *training* accuracy lies below *validation* accuracy. That is no miracle.
+# The training curve was measured with half of the units off, the validation curve with all of them
+# on. To compare the two, measure both in evaluation mode.
 
 # %% [markdown]
 # ## Step 5: augmentation
 #
-# A shirt that is shifted by two pixels, or mirrored, is the same shirt. **Augmentation** shows a changed picture every time:
-# new pictures for free, as long as the change does not alter the label. Here we take dropout out again, so that augmentation
-# stands alone. Our pictures are padded by 2 pixels, cropped at random, and mirrored.
+# A shirt that is shifted by two pixels, or mirrored, is the same shirt. **Augmentation** shows a
+# changed image every time: new images for free, as long as the change does not alter the label.
+# Here we take dropout out again, to see augmentation on its own. Our images are padded by 2 pixels,
+# cropped at random, and flipped at random.
 
 # %% tags=["nbval-ignore-output"]
 augment = data.Augment(crop_padding=2, flip=True)
 shown = data.load("fashion_mnist_mini", batch_size=16, augment=augment, limit=16)
-batches = [next(iter(shown.train))[0] for _ in range(2)]  # two epochs' first batches
+batches = [next(iter(shown.train))[0] for _ in range(2)]  # the first batches of two epochs
 pictures = shown.info.denormalise(torch.cat([batch.cpu()[:8] for batch in batches]))
 show(
     plot_images(pictures, num_columns=8, size=0.8),
-    "Sixteen augmented pictures of clothes: shifted by up to two pixels, some mirrored",
+    "Sixteen augmented images of clothes: shifted by up to two pixels, some mirrored",
 )
 
 # %%
@@ -524,14 +555,15 @@ name = "+ augmentation"
 nets[name], runs[name] = train("alexnet_small", name, augment=augment, dropout=0.0)
 
 # %% [markdown]
-# **Predict, then run.** Three nets of AlexNet's size: plain, with dropout, with augmentation. Which has the largest **gap**
-# between its accuracy on the training pictures and on the validation pictures? Which is best on the validation pictures?
+# **Predict, then run.** Three nets of AlexNet's size: plain, with dropout, with augmentation. For
+# which is the **gap** between training accuracy and validation accuracy largest? For which is the
+# validation accuracy best?
 
 # %% tags=["nbval-ignore-output"]
 on_train = {name: evaluate(net, loaders.train).accuracy for name, net in nets.items()}
 on_val = {name: evaluate(net, loaders.val).accuracy for name, net in nets.items()}
 gap = {name: on_train[name] - on_val[name] for name in nets}
-columns = ("net", "training pictures", "validation pictures", "gap")
+columns = ("net", "training images", "validation images", "gap")
 rows = [(n, f"{on_train[n]:.1%}", f"{on_val[n]:.1%}", f"{gap[n]:.1%}") for n in nets]
 Table(columns, tuple(rows), "Accuracy in evaluation mode, without augmentation")
 
@@ -541,60 +573,67 @@ expect(dropped < plain, "Dropout narrows the gap.", trained=True)
 expect(augmented < plain, "Augmentation narrows the gap.", trained=True)
 
 # %% [markdown]
-# Both do what they are for: they narrow the gap. Narrowing a gap is not the same as getting better. A net with dropout
-# learns more slowly, and in so few epochs it has not even fitted its training pictures; here it is *worse* than without.
-# A regulariser pays when the net would otherwise fit the training pictures perfectly, and when there is time to train. AlexNet's net was
-# in that state, with its millions of parameters, and trained for days.
+# Both do what they are for: they narrow the gap. Narrowing a gap is not the same as getting better.
+# A net with dropout learns more slowly, and in so few epochs it has not even fitted its training
+# images; here it is *worse* than without. A regulariser pays when the net would otherwise fit the
+# training images perfectly, and when there is time to train. That was AlexNet's situation: it had
+# millions of parameters and trained for days.
 
 # %% [markdown]
 # ## The same steps, recorded
 #
-# One seed is thin evidence. Here are recorded runs of the same steps, with the same pictures: three seeds each. Bands and ± are one
-# standard deviation.
+# One seed is thin evidence. Here are recorded runs of the same steps on the same images, three
+# seeds each. Bands and ± are one standard deviation.
 
 # %%
 keys = ("sigmoid", "relu", "max", "size", "dropout", "augmented")
 steps = {name: records.load(f"alexnet_step_{key}") for name, key in zip(runs, keys, strict=True)}
 show(
     plot_records(steps, "val_accuracy", "validation accuracy"),
-    "Validation accuracy over eight epochs, mean of three seeds: the sigmoid net far below, the five "
-    "others close together",
+    "Validation accuracy over eight epochs, mean of three seeds: the sigmoid net is far below, the "
+    "five others are close together",
 )
 
 # %%
 records.table(*(f"alexnet_step_{key}" for key in keys))
 
 # %% [markdown]
-# What stands, and what does not:
+# What holds up, and what does not:
 #
-# - **ReLU** is the step that nobody can overlook.
-# - **Max against average pooling**, and **AlexNet's size against LeNet-5's**: the differences lie within the spread of the seeds. A net with eight
-#   times the parameters gains nothing visible from 3,000 small pictures. What size is *for* needs more pictures than a laptop trains on in a minute.
-# - **Dropout** costs accuracy at this length of training, and makes it depend on the seed; **augmentation** costs some, too.
+# - **ReLU** is the one large step.
+# - **Max against average pooling**, and **AlexNet's size against LeNet-5's**: the differences are
+#   no larger than those between seeds. A net with eight times the parameters gains nothing visible
+#   from 3,000 small images. What size is *for* needs more images than a laptop trains on in a
+#   minute.
+# - **Dropout** costs accuracy at this length of training, and makes it depend on the seed;
+#   **augmentation** costs some, too.
 #
-# That is the honest answer to the question of this lesson: on small pictures ReLU did most of it, and the other items of the list
-# answer a problem, overfitting, that matters for a large net trained for a long time. AlexNet had that problem.
+# That is the honest answer to the question of this lesson: on small images, ReLU did most of the
+# work. The other items of the list solve a problem, overfitting, that matters for a large net
+# trained for a long time. AlexNet had that problem.
 #
-# And the feature made by hand?
+# And the hand-crafted feature?
 
 # %% tags=["nbval-ignore-output"]
 best = max(on_val.values())
 print(f"linear classifier on histograms {by_hand:.1%}, best convnet {best:.1%}")
 expect(
     by_hand > best - 0.03,
-    "No convnet here is more than three points ahead of the feature made by hand.",
+    "No convnet here is more than three points ahead of the hand-crafted feature.",
     trained=True,
 )
 
 # %% [markdown]
-# With 3,000 pictures, what people knew about edges is worth as much as what a convnet can find out. What it finds out grows with the pictures, and what people knew
-# does not. That is why the pictures of ImageNet were needed to settle the matter.
+# With 3,000 images, what people knew about edges is worth as much as what a convnet learns. What a
+# convnet learns grows with the number of images; what people knew does not. That is why it took
+# ImageNet to settle the matter.
 
 # %% [markdown]
 # ## Inside: the first filters
 #
-# What has the first layer learned? The paper's figure 3 shows edges of all directions and blobs of colour; the feature made by hand had
-# edges too. Ours are 5 × 5, grey, and learned from 3,000 pictures.
+# What has the first layer learned? The paper's figure 3 shows edges in all directions and blobs of
+# colour; the hand-crafted feature had edges, too. Ours are 5 × 5, grey, and learned from 3,000
+# images.
 
 # %%
 learned = nets["AlexNet's size"].features[0].weight.detach().cpu()  # (32, 1, 5, 5)
@@ -602,7 +641,7 @@ strongest = learned.flatten(1).norm(dim=1).argsort(descending=True)[:16]
 filters = learned[strongest] / learned[strongest].abs().amax(dim=(1, 2, 3), keepdim=True)
 show(
     plot_images((filters + 1) / 2, num_columns=8, size=0.75),
-    "Sixteen learned filters of 5 by 5: several have one bright and one dark side, as an edge has; "
+    "Sixteen learned filters of 5 by 5: several have one bright and one dark side, like an edge; "
     "others look like noise",
 )
 
@@ -616,41 +655,44 @@ show(
     plot_images(
         maps / maps.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-6), num_columns=8, size=0.75
     ),
-    "The maps of those sixteen filters for the boot: outlines on one side or the other, surfaces",
+    "The maps of those sixteen filters for the boot: some show one side's outline, some surfaces",
 )
 
 # %% [markdown]
-# Some have a bright and a dark side: edge detectors, found by gradient descent. Others stay near the noise they began as: few
-# small pictures do not need 32 filters.
+# Some have a bright and a dark side, like edge detectors. Others are still close to the noise they
+# started as: a few thousand small images do not need 32 filters.
 
 # %% [markdown]
 # ## Top-5 on our own net
 #
-# **Predict, then run.** Of ten classes, five may be named. How many errors are left?
+# **Predict, then run.** The net may give five of the ten classes. How many errors are left?
 
 # %% tags=["nbval-ignore-output"]
 with torch.no_grad():
     logits = torch.cat([net(images).float().cpu() for images, _ in loaders.val])  # (N, 10)
 for k in (1, 2, 5):
     print(
-        f"top-{k} error on the validation part: {top_k_error(logits, loaders.val.labels.cpu(), k):.1%}"
+        f"top-{k} error on the validation set: "
+        f"{top_k_error(logits, loaders.val.labels.cpu(), k):.1%}"
     )
 
 # %% [markdown]
-# Five of ten is no test at all; five of a thousand is one. A top-5 error means something only together with the number of
-# classes. And whoever reports "1 − error" as an accuracy should say so.
+# Five of ten is no test at all; five of a thousand is. A top-5 error means something only together
+# with the number of classes. And if you report "1 − error" as an accuracy, say so.
 
 # %% [markdown]
 # ## The full setting
 #
-# On a machine with a GPU and a network, this trains the small AlexNet on colour photos (CIFAR-10, 50,000 pictures):
+# On a machine with a GPU and internet access, this trains the small AlexNet on colour photos
+# (CIFAR-10, 50,000 images):
 #
 # ```
 # python -m course_utils train alexnet_small --data cifar10 --epochs 30 --lr 0.05 --crop 4 --flip
 # ```
 #
-# **Not measured here.** AlexNet itself on ImageNet is beyond this course; what the paper reports for it is the table under "The
-# contest". For the layers you can run `python -m course_utils summary alexnet`.
+# **Not measured here.** Training AlexNet on ImageNet is beyond this course; the table under "The
+# contest" holds what the paper reports. To see its layers, run
+# `python -m course_utils summary alexnet`.
 
 # %% [markdown]
 # ## Pop quiz
@@ -663,12 +705,17 @@ quiz.show("08_alexnet")
 # %% [markdown]
 # ## What to remember
 #
-# - AlexNet is LeNet's plan: five convolutions, three linear layers. The features of the decade before were made by hand; its own were learned.
-# - Changed alone, ReLU matters most. Its slope is 1 where a sigmoid's is at most 1/4.
-# - Dropout and augmentation narrow the gap between training and validation. That pays for a net that overfits, and costs time.
-# - Compare training and validation accuracy in the same mode: without dropout, without augmentation.
-# - 224 pixels do not give 55 positions: 227 do, or a padding of 2. Nineteen of twenty parameters are in the linear layers.
-# - A figure needs its measure: error or accuracy, top-1 or top-5, which part, how many nets.
+# - AlexNet is LeNet's plan: five convolutions, three linear layers. The decade before it designed
+#   features by hand; AlexNet learned its own.
+# - Of the changes made one at a time, ReLU matters most. Its slope is 1 where a sigmoid's is at
+#   most 1/4.
+# - Dropout and augmentation narrow the gap between training and validation accuracy. That pays for
+#   a net that overfits, and costs time.
+# - Compare training and validation accuracy in the same mode: without dropout, without
+#   augmentation.
+# - 224 pixels do not give 55 positions: 227 do, or a padding of 2. Nineteen of twenty parameters
+#   are in the linear layers.
+# - A result needs its measure: error or accuracy, top-1 or top-5, on which set, from how many nets.
 
 # %% [markdown]
 # ## Further reading
@@ -681,23 +728,23 @@ for key in ("krizhevsky2012", "nair2010", "lowe2004", "dalal2005", "bay2006", "r
 # %% [markdown]
 # **Exercise** [`08_alexnet`](../exercises/08_alexnet/08_alexnet.ipynb)
 #
-# **Next** comes VGG: if a net is to be deeper, which sizes should its filters have? The skill you will need is to
-# compute sizes, fields and parameters of a stack of layers without running it.
+# **Next** comes VGG: if you want a deeper net, how large should its filters be? You will need to
+# compute sizes, receptive fields and parameters of a stack of layers without running it.
 #
 # ## Words of this lesson
 #
 # | English | Korean | meaning |
 # |---|---|---|
-# | hand-crafted feature | 수작업 특징 | what to measure in a picture, decided by people |
+# | hand-crafted feature | 수작업 특징 | what to measure in an image, decided by people |
 # | gradient histogram | 그래디언트 히스토그램 | counts of edge directions in a cell |
-# | top-5 error | top-5 오류율 | share of pictures whose class is not among the five best |
+# | top-5 error | top-5 오류율 | share of images whose label is not among the five highest scores |
 # | ensemble | 앙상블 | several nets whose outputs are averaged |
 # | rectified linear unit, ReLU | 렐루 | max(0, x) |
-# | saturation | 포화 | where an activation is flat, so that no gradient passes |
+# | saturation | 포화 | an activation is so flat that hardly any gradient passes |
 # | overlapping pooling | 중첩 풀링 | windows larger than the stride |
-# | dropout | 드롭아웃 | switching off random units in training |
-# | data augmentation | 데이터 증강 | changed pictures with the same label |
-# | overfitting | 과적합 | fitting the training pictures better than new ones |
-# | regularisation | 규제 | whatever narrows that gap |
+# | dropout | 드롭아웃 | switching off random units during training |
+# | data augmentation | 데이터 증강 | changed images with the same label |
+# | overfitting | 과적합 | fitting the training images much better than new ones |
+# | regularisation | 규제 | anything meant to narrow that gap |
 # | local response normalisation | 국소 반응 정규화 | dividing by the activity of neighbouring channels |
-# | grouped convolution | 그룹 합성곱 | filters that read their own part of the channels only |
+# | grouped convolution | 그룹 합성곱 | each filter reads only its own group of the channels |

@@ -5,21 +5,23 @@
 # - write a VGG block, and build VGG-11 to VGG-19 from a table;
 # - replace a large filter by a stack of small ones, and say what that changes and what it does not;
 # - explain why a deep plain net may not start to learn, and name two ways to make it start;
-# - adapt VGG-16 to pictures of 32 pixels, and find the slips in the usual summaries of VGG.
+# - adapt VGG-16 to images of 32 pixels, and find the slips in the usual summaries of VGG.
 #
-# **Time** 45 minutes to read and try; the training in it takes about a minute on a laptop.
+# **Time** 45 minutes to read and try, of which training takes about a minute on a laptop.
 #
 # **Builds on** 04 (receptive field), 05 (parameters) and 08 (AlexNet).
 
 # %% [markdown]
 # ## The question
 #
-# AlexNet works, but it is a list of decisions: 11 × 11 with stride 4, then 5 × 5, then 3 × 3 three times; 96, 256, 384, 384, 256 filters. If one
-# wanted a net of twice the depth, what should the next layers be? AlexNet gives no rule.
+# AlexNet works, but it is a list of decisions: 11 × 11 with stride 4, then 5 × 5, then 3 × 3 three
+# times; 96, 256, 384, 384, 256 filters. If you want a net twice as deep, what should the next
+# layers be? AlexNet gives no rule.
 #
-# Two years later the Visual Geometry Group in Oxford asked **how accuracy depends on depth alone**. For that they needed nets that
-# differ in nothing else. They made one decision for all layers, 3 × 3 with stride 1 and padding 1, and repeated it. Out came a way of
-# *writing down* a net that everybody has used since: a **block**, and a table that says how often.
+# Two years later the Visual Geometry Group in Oxford asked **how accuracy depends on depth alone**.
+# For that they needed nets that differ in nothing else. They made one decision for all layers,
+# 3 × 3 with stride 1 and padding 1, and repeated it. The result is a way of *writing down* a net
+# that everybody has used since: a **block**, and a table that says how often to repeat it.
 
 # %%
 import torch
@@ -58,7 +60,8 @@ def num_parameters(module: nn.Module) -> int:
 # %% [markdown]
 # ## The block
 #
-# A VGG block is a number of convolutions that keep height and width, a ReLU after each, and one pool that halves both.
+# A VGG block has a few convolutions that keep height and width, a ReLU after each, and one pool
+# that halves both.
 # %%
 from course_utils.models.vgg import VGGBlock  # inline
 
@@ -66,13 +69,14 @@ from course_utils.models.vgg import VGGBlock  # inline
 block = VGGBlock(64, 128, "3 3")
 show(
     plot_block(block, (64, 112, 112), title="VGG block: 64 channels in, 128 out"),
-    "Two convolutions of 3 by 3 with ReLU keep 112 by 112 pixels, a 2 by 2 max pool halves them: "
-    "64 x 112 x 112 goes in, 128 x 56 x 56 comes out",
+    "Two convolutions of 3 by 3 with ReLU keep 112 by 112 pixels, a 2 by 2 max pool halves height "
+    "and width: 64 x 112 x 112 goes in, 128 x 56 x 56 comes out",
 )
 
 # %% [markdown]
-# **Predict, then run.** A widespread slide writes the pool as `MaxPool2d(3, stride=2)`. Start from 224 pixels and pool five times, once as the
-# slide says and once by 2 × 2. Which sizes come out?
+# **Predict, then run.** A widely copied slide writes the pool as `MaxPool2d(3, stride=2)`. Start
+# from 224 pixels and pool five times, once as the slide says and once with 2 × 2. What sizes do you
+# get?
 
 # %%
 for kernel_size in (2, 3):
@@ -87,13 +91,15 @@ print()
 print(facts.trap("vgg_pools_3x3"))
 
 # %% [markdown]
-# 224 = 7 · 32, so five exact halvings lead to 7. With 3 × 3 windows and no padding each even size $n$ becomes $n/2 - 1$, 6 are left, and the
-# first linear layer, made for 7 · 7, does not fit.
+# 224 = 7 · 32, so five exact halvings lead to 7. With 3 × 3 windows and no padding each even size
+# $n$ becomes $n/2 - 1$. In the end 6 pixels are left, and the first linear layer, made for 7 · 7,
+# does not fit.
 
 # %% [markdown]
 # ## Six nets as data
 #
-# The paper's table 1 lists the nets A to E. As data it is six lines: for each of five blocks its channels and its layers, a kernel size each.
+# The paper's table 1 lists the nets A to E. As data it is six lines: for each of the five blocks,
+# the number of channels and one kernel size per layer.
 
 # %%
 from course_utils.models.vgg import CONFIGURATIONS, VGG
@@ -106,20 +112,22 @@ for name, blocks in CONFIGURATIONS.items():
 Table(("net", "layers with weights", "channels: kernel sizes, block by block"), tuple(rows))
 
 # %% [markdown]
-# **VGG-16** is D, **VGG-19** is E: the number counts layers with weights. C has as many layers as D, but three of them are 1 × 1. The channels
-# double after each pool but the fourth, so when a map has a quarter of the pixels, there are twice as many of them.
+# **VGG-16** is D, **VGG-19** is E: the number counts layers with weights. C has as many layers as
+# D, but three of them are 1 × 1. The channels double after each pool but the fourth: as a map
+# shrinks to a quarter of the pixels, the number of maps doubles.
 
 # %%
 with torch.device("meta"):  # shapes and counts only: no memory, no time
     vgg16 = VGG(CONFIGURATIONS["D"])
 show(
     plot_architecture(vgg16, (3, 224, 224), title="VGG-16, configuration D"),
-    "VGG-16 from left to right: five groups of convolutions at 224, 112, 56, 28 and 14 pixels, each "
-    "followed by a pool, then three linear layers",
+    "VGG-16 from left to right: five groups of convolutions at 224, 112, 56, 28 and 14 pixels, "
+    "each followed by a pool, then three linear layers",
 )
 
 # %% [markdown]
-# **Predict, then run.** From A to E the number of layers grows from 11 to 19. By how much do the parameters grow?
+# **Predict, then run.** From A to E the number of layers grows from 11 to 19. By how much does the
+# number of parameters grow?
 
 # %%
 names = {"A": "vgg11", "B": "vgg13", "C": "vgg16_c", "D": "vgg16", "E": "vgg19"}
@@ -134,7 +142,8 @@ columns = ("net", "parameters, counted", "the paper's table 2", "10^9 multiply-a
 Table(columns, tuple(rows))
 
 # %% [markdown]
-# By less than a tenth, while the work grows two and a half times. The depth is in the convolutions; the parameters are elsewhere:
+# By less than a tenth, while the work becomes two and a half times as large. The depth is in the
+# convolutions; the parameters are elsewhere:
 
 # %%
 layers = summary(vgg16, (3, 224, 224), depth=1).rows
@@ -144,24 +153,25 @@ counts = {f"block {i}": counted.parameters for i, counted in enumerate(blocks, s
 counts["three linear layers"] = num_parameters(vgg16.classifier)
 show(
     plot_counts(counts, "parameters of VGG-16"),
-    "Parameters of VGG-16 by part: the blocks have from 39 thousand to 7 million, the three linear "
-    "layers 124 million",
+    "Parameters of VGG-16: the five blocks have from 39 thousand to 7 million each, the three "
+    "linear layers 124 million together",
 )
 expect(
     counts["three linear layers"] > 8 * sum(c.parameters for c in blocks),
-    "More than 8 of 9 parameters are in the three linear layers.",
+    "More than eight in nine parameters are in the three linear layers.",
 )
 
 # %%
 print(facts.trap("vgg19_has_138m"))
 
 # %% [markdown]
-# The two are easily swapped. GoogLeNet, in the next lesson, takes these linear layers away.
+# The two numbers are easily swapped. GoogLeNet, in the next lesson, removes these linear layers.
 
 # %% [markdown]
 # ## Two 3 × 3 are one 5 × 5?
 #
-# Why 3 × 3? One output of two stacked 3 × 3 layers sees 5 × 5 pixels, and of three, 7 × 7. Lesson 04's rule says so for any stack:
+# Why 3 × 3? The receptive field of two stacked 3 × 3 layers is 5 × 5 pixels, and that of three is
+# 7 × 7. Lesson 04 gave the rule for any stack:
 #
 # $$r = 1 + \sum_l (k_l - 1) \prod_{i<l} s_i.$$
 
@@ -169,7 +179,8 @@ print(facts.trap("vgg19_has_138m"))
 two, three = [Layer(3, p=1)] * 2, [Layer(3, p=1)] * 3
 show(
     plot_receptive_field(two, 9),
-    "One output of two 3 by 3 layers sees three values of the layer below and five pixels of the picture",
+    "One output of two 3 by 3 layers sees three values of the layer below and five pixels of the "
+    "image",
 )
 expect(
     receptive_field(two).size == receptive_field([Layer(5, p=2)]).size,
@@ -181,9 +192,9 @@ expect(
 )
 
 # %% [markdown]
-# **Same field, fewer weights.** With $C$ channels in and out, and without biases:
+# **Same receptive field, fewer weights.** With $C$ channels in and out, and without biases:
 #
-# | stack | weights | against the single layer |
+# | stack | weights | compared with the single layer |
 # |---|---|---|
 # | one 5 × 5 | $25\,C^2$ | |
 # | two 3 × 3 | $2 \cdot 9\,C^2 = 18\,C^2$ | 28 % fewer |
@@ -196,9 +207,11 @@ facts.table("vgg.three_3x3_weights", "vgg.one_7x7_weights", "vgg.extra_weights_7
 # %% [markdown]
 # ### Try it: the same field, another view
 #
-# 1. Choose one 7 × 7 in place of the three 3 × 3. The field stays. Which of the two looks harder at its middle? (All weights count as 1.)
-# 2. Load the two blocks of VGG-16. By how much does a layer of the second block widen the field, and why by more than one of the first?
-# 3. Load all five blocks. Which layer is the first to see more than half of the picture's width?
+# 1. Choose one 7 × 7 in place of the three 3 × 3. The receptive field stays the same. Which of the
+#    two gives more weight to its middle? (All weights count as 1.)
+# 2. Load the two blocks of VGG-16. By how much does a layer of the second block widen the field?
+#    Why is that more than in the first block?
+# 3. Load all five blocks. Which layer is the first to see more than half of the image's width?
 
 # %%
 from course_utils.widgets import ReceptiveFieldExplorer
@@ -208,14 +221,16 @@ ReceptiveFieldExplorer("Three 3×3")
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. The stack: seven times as many paths lead from the middle column as from the outermost one. The single layer has one path from each pixel.
-# 2. By 4 pixels instead of 2: behind the first pool, neighbouring values lie 2 pixels of the picture apart.
+# 1. The stack: seven times as many paths start in the middle column as in the outermost one. The
+#    single layer has one path from each pixel.
+# 2. By 4 pixels instead of 2: after the first pool, neighbouring values lie 2 pixels of the image
+#    apart.
 # 3. The first layer of the fifth block, with 132 of 224 pixels.
 # </details>
 
 # %% [markdown]
-# The calculation assumes that $C$ channels come in *and* go out. **Predict, then run.** Is a stack of two also smaller at the start of a net, where
-# 3 channels become 64?
+# The calculation assumes that $C$ channels come in *and* go out. **Predict, then run.** Does a
+# stack of two also have fewer weights at the start of a net, where 3 channels become 64?
 
 # %%
 for c_in, c_out in ((64, 64), (64, 128), (3, 64)):
@@ -225,11 +240,14 @@ for c_in, c_out in ((64, 64), (64, 128), (3, 64)):
 expect(stack > one, "Where few channels become many, the stack has more weights.")
 
 # %% [markdown]
-# Only where the number of channels stays. Where it doubles the two are about equal, and at the start the stack is eight times as large (of very
-# little): its second layer already has all the channels.
+# Only where the number of channels stays the same. Where it doubles, the two are about equal. At
+# the start the stack has eight times as many weights (though both have few): its second layer
+# already reads all the channels.
 #
-# **Is it the same function?** Take the ReLU between the two layers away. Then two convolutions *are* one convolution of 5 × 5; its kernel is the
-# two small kernels convolved with each other. **Predict, then run.** Does it also work the other way: is every 5 × 5 kernel a product of two 3 × 3?
+# **Is it the same function?** Remove the ReLU between the two layers. Then two convolutions *are*
+# one 5 × 5 convolution; its kernel is the two small kernels convolved with each other. **Predict,
+# then run.** Does it also work the other way: can you write every 5 × 5 kernel as two 3 × 3
+# kernels, convolved?
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -247,11 +265,13 @@ with_relu = F.conv2d(F.conv2d(x, first).relu(), second)
 expect(not torch.allclose(with_relu, stacked, atol=1), "With a ReLU between them they are not.")
 
 # %% [markdown]
-# No: a 5 × 5 kernel has 25 free numbers, and two kernels of 3 × 3 have 18 (for one channel). The stack can do less, linearly. The ReLU in
-# between gives it something that the single layer does not have: a second non-linearity. The paper's view is that small filters are a
-# *constraint* (fewer weights) plus a *gain* (one more ReLU).
+# No: a 5 × 5 kernel has 25 free numbers, and two kernels of 3 × 3 have 18 (for one channel). As a
+# linear map, the stack can do less. The ReLU in between gives it something that the single layer
+# does not have: a second non-linearity. The paper's view is that small filters are a *constraint*
+# (fewer weights) plus a *gain* (one more ReLU).
 #
-# Does it pay? We train both, at equal field. A first layer makes 24 maps; then come two blocks, each of one 5 × 5 or of two 3 × 3.
+# Does it pay? We train both, with equal receptive fields. A first layer makes 24 maps; then come
+# two blocks, each with one 5 × 5 layer or with two 3 × 3 layers.
 
 
 # %%
@@ -277,7 +297,8 @@ def train(net: nn.Module, seed: int = 0, lr: float = settings.lr, on_epoch_end=(
 
 
 # %% [markdown]
-# **Predict, then run.** Two seeds each. The paper's comparison on ImageNet gave the stack a clear lead. Here?
+# **Predict, then run.** Two seeds each. In the paper's comparison on ImageNet, the stack led. Does
+# it lead here?
 
 # %% tags=["nbval-ignore-output"]
 accuracy = {}
@@ -298,14 +319,18 @@ expect(
 print(facts.get("vgg.five_5x5_top1"))
 
 # %% [markdown]
-# In this short training the stack is not ahead; if anything, the single 5 × 5 is. So our figures do **not** repeat the paper's lead: they say what a quarter of the weights costs
-# here, a few points at most. Two layers without normalisation are slower to start than one (we come to that), and clothes of 28 pixels are no thousand classes of photos. What can be
-# counted, field and weights, holds everywhere. What was measured holds for the task on which it was measured.
+# In this short training the stack is not ahead; if anything, the single 5 × 5 is. So our results do
+# **not** reproduce the paper's lead: they say what a quarter of the weights costs here, a few
+# points at most. Two layers without normalisation are slower to start than one (we come to that),
+# and ten kinds of clothes at 28 pixels are not a thousand classes of photos. What you can count,
+# the receptive field and the weights, holds everywhere. What you measure holds for the task on
+# which you measured it.
 
 # %% [markdown]
-# ## Depth on small pictures
+# ## Depth on small images
 #
-# Back to the question: what does depth alone do? The paper's answer for ImageNet, one scale, validation part:
+# Back to the question: what does depth alone do? Here is the paper's answer for ImageNet, at one
+# scale, on the validation set:
 
 # %%
 letters = {
@@ -324,24 +349,26 @@ caption = f"Source: {facts.get('vgg16.top1').source}; training and test scale 25
 Table(("net", "top-1 error, %", "top-5 error, %"), tuple(rows), caption)
 
 # %% [markdown]
-# Read it line by line. A-LRN against A: AlexNet's normalisation gains nothing. B to C: three more non-linearities help, even as 1 × 1. C to D: seeing
-# more *space* helps as much again. D to E: at this scale, no more.
+# Read it line by line. A-LRN against A: AlexNet's normalisation gains nothing. B to C: three more
+# non-linearities help, even in 1 × 1 layers. C to D: seeing more *space* helps as much again. D to
+# E: at this scale, more depth no longer helps.
 #
-# **Predict, then run.** We train A, B, D and E with an eighth of the channels on 3,000 pictures of clothes, 28 pixels wide. Which is best? The curves are
-# recorded: three seeds each.
+# **Predict, then run.** We train A, B, D and E with an eighth of the channels on 3,000 images of
+# clothes, 28 pixels wide. Which is best? The curves are recorded runs, three seeds each.
 
 # %%
 plain = {letter: records.load(f"vgg_depth_{letter.lower()}") for letter in "ABDE"}
 show(
     plot_records(plain, "train_loss", "training loss"),
-    "Training loss of VGG A, B, D and E over six epochs: A and B fall; D and E fall less, with wide "
-    "bands that reach up to the loss of guessing",
+    "Training loss of VGG A, B, D and E over six epochs: A and B fall; D and E fall less, with "
+    "wide bands that reach up to the loss of guessing",
 )
 records.table(*(f"vgg_depth_{letter}" for letter in "abde"))
 
 # %% [markdown]
-# Nothing is left of the paper's order, and the reason is not that deeper nets *generalise* worse: look at the axis. It is the **training** loss. A and B
-# learn slowly. D and E learn with some seeds and not at all with others, which is what their wide bands say. What goes wrong there happens in the first steps.
+# Nothing is left of the paper's order, and not because deeper nets *generalise* worse: look at the
+# axis. It is the **training** loss. A and B learn slowly. D and E learn with some seeds and not at
+# all with others, hence the wide bands. What goes wrong there happens in the first steps.
 
 # %%
 for letter in "DE":
@@ -354,25 +381,30 @@ expect(
 # %% [markdown]
 # ## Why plain VGG-16 does not start
 #
-# A layer adds up $n$ products, $n = c_\text{in} k^2$. With independent weights of variance $\sigma^2$ and mean 0, the variance of its output is
-# $n \sigma^2$ times the mean square of its input, and a ReLU halves the mean square. So from layer to layer the signal's spread is multiplied by about
+# Each output of a layer is a sum of $n$ products, $n = c_\text{in} k^2$. With independent weights
+# of mean 0 and variance $\sigma^2$, the variance of the output is $n \sigma^2$ times the mean
+# square of the input, and a ReLU halves the mean square. So from layer to layer the signal's
+# standard deviation is multiplied by about
 #
 # $$\sqrt{\tfrac{1}{2}\, n\, \sigma^2}.$$
 #
-# In the last five of VGG-16's thirteen convolutions $n$ is 4,608 = 512 · 9. **Predict, then run.** What becomes of the signal after these five if $\sigma = 0.01$, as in AlexNet? If $\sigma^2 = 0.01$, as in the
-# VGG paper? Which $\sigma$ would keep it?
+# In the last five of VGG-16's thirteen convolutions $n$ is 4,608 = 512 · 9. **Predict, then run.**
+# What happens to the signal in these five layers if $\sigma = 0.01$, as in AlexNet? If
+# $\sigma^2 = 0.01$, as in the VGG paper? Which $\sigma$ would preserve it?
 
 # %%
 for sigma in (0.01, 0.1, (2 / 4608) ** 0.5):
     factor = (0.5 * 4608 * sigma**2) ** 0.5
     print(
-        f"sigma {sigma:.4f}: a factor of {factor:.2f} a layer, {factor**5:.1e} after five such layers"
+        f"sigma {sigma:.4f}: a factor of {factor:.2f} per layer, {factor**5:.1e} after five such "
+        f"layers"
     )
 print(facts.get("vgg.random_weights"))
 
 # %% [markdown]
-# Both fail, in opposite directions. **He initialisation** draws with $\sigma^2 = 2/n$, so that the factor is 1; **Glorot initialisation** with
-# $\sigma^2 = 2/(n_\text{in} + n_\text{out})$, about half of that. Measured, in the thirteen convolutions of VGG-16:
+# Both fail, in opposite directions. **He initialisation** draws weights with $\sigma^2 = 2/n$, so
+# that the factor is 1; **Glorot initialisation** uses $\sigma^2 = 2/(n_\text{in} + n_\text{out})$,
+# about half of that. Here is what we measure in the thirteen convolutions of VGG-16:
 
 # %%
 starts = {
@@ -392,26 +424,31 @@ last = {name: list(values.values())[-1] for name, values in spread.items()}
 # %%
 show(
     plot_by_depth(spread, "standard deviation of the output", xlabel="convolution of VGG-16"),
-    "Spread of each convolution's output, logarithmic: with sigma 0.01 it falls by many orders of "
-    "magnitude, with 0.1 it grows by as many, Glorot falls slowly, He stays level",
+    "Standard deviation of each convolution's output on a logarithmic axis: with sigma 0.01 it "
+    "falls by many orders of magnitude, with 0.1 it grows by as many; Glorot falls slowly, He "
+    "stays flat",
 )
-expect(last["σ = 0.01 (AlexNet)"] < 1e-4, "With σ = 0.01 hardly anything arrives.")
+expect(last["σ = 0.01 (AlexNet)"] < 1e-4, "With σ = 0.01 hardly any signal reaches the end.")
 expect(last["σ = 0.1 (VGG)"] > 1e4, "With σ = 0.1 the signal explodes.")
-expect(0.05 < last["He"] < 20, "With He's weights it stays in range.")
+expect(0.05 < last["He"] < 20, "With He initialisation it stays in range.")
 
 # %% [markdown]
-# A signal of less than a millionth cannot tell one picture from another: all logits are the bias, the loss is $\log 10$, and the gradient, which is multiplied by the same factors on
-# its way back, is as small. With the σ that the paper names it is the other way round: the logits are huge, and so is each step. Either way the deep
-# nets do not start, and that is what the authors met. Their way out was to train A first, which is shallow enough, and to start the
-# deeper nets from its layers. After submission they noted that Glorot's initialisation does without.
+# A signal of less than a millionth cannot tell one image from another: all logits equal the bias,
+# the loss is $\log 10$, and the gradient, which is multiplied by the same factors on its way back,
+# is just as small. With the σ that the paper names it is the other way round: the logits are huge,
+# and so is each step. Either way the deep nets do not start, and that is what the authors met.
+# Their way out was to train A first, which is shallow enough, and to initialise the deeper nets
+# with its layers. After submission they noted that Glorot's initialisation makes this unnecessary.
 #
-# **Predict, then run.** VGG-16 with an eighth of the channels, four starts: σ = 0.01; He; He at a fifth of the learning rate; He with **batch normalisation** (`norm="batch"`: after each
-# convolution, each channel is brought to mean 0 and deviation 1; lesson 11). Which falls first?
+# **Predict, then run.** VGG-16 with an eighth of the channels, started in four ways: σ = 0.01; He;
+# He at a fifth of the learning rate; He with **batch normalisation** (`norm="batch"`: after each
+# convolution, each channel is brought to mean 0 and standard deviation 1; lesson 11). Whose loss
+# falls first?
 
 
 # %%
 def deep(norm: str = "none") -> nn.Module:
-    """Return VGG-16 with an eighth of the channels, with He's initial weights."""
+    """Return VGG-16 with an eighth of the channels, initialised as He et al. do."""
     return models.build(
         "vgg_small", in_channels=1, configuration="D", width=8, dropout=0.0, norm=norm
     )
@@ -447,18 +484,27 @@ expect(
     "With σ = 0.01 the loss stays at log 10.",
     trained=True,
 )
-expect(first_loss["batch norm"] < 0.8, "Batch normalisation makes it fall at once.", trained=True)
-expect(first_loss["He, small steps"] < 1.8, "He's weights and small steps do, too.", trained=True)
+expect(
+    first_loss["batch norm"] < 0.8, "With batch normalisation the loss falls at once.", trained=True
+)
+expect(
+    first_loss["He, small steps"] < 1.8,
+    "With He's weights and small steps it falls, too.",
+    trained=True,
+)
 expect(
     first_loss["batch norm"] < first_loss["He"] - 0.1,
-    "Batch normalisation makes it fall faster than He's weights alone.",
+    "With batch normalisation it falls faster than with He's weights alone.",
     trained=True,
 )
 
 # %% [markdown]
-# So there are two ways to start. **Care**: weights that keep the signal, *and* steps small enough not to spoil them at once. At the full learning rate the first steps push the weights out
-# of balance, and nothing in a plain net brings it back: whether VGG-16 starts then depends on the seed. Or **batch normalisation**, which restores the balance in every step and bears
-# large ones. `vgg16_bn` exists in every library, and the paper's plain VGG is seldom trained any more. The recorded runs with it, at the full rate:
+# So there are two ways to start. **Care**: weights that preserve the signal, *and* steps small
+# enough not to ruin them at once. At the full learning rate the first steps throw the weights out
+# of balance, and nothing in a plain net brings the balance back: whether VGG-16 starts then depends
+# on the seed. Or **batch normalisation**, which restores the balance in every step and tolerates
+# large steps. `vgg16_bn` exists in every library, and the paper's plain VGG is seldom trained any
+# more. Here are recorded runs with batch normalisation, at the full rate:
 
 # %%
 normalised = {
@@ -466,7 +512,8 @@ normalised = {
 }
 show(
     plot_records(normalised, "train_loss", "training loss"),
-    "Training loss of VGG A, B, D and E with batch normalisation: all four fall from the first epoch",
+    "Training loss of VGG A, B, D and E with batch normalisation: all four fall from the first "
+    "epoch",
 )
 records.table(*(f"vgg_depth_{letter}_bn" for letter in "abde"))
 
@@ -476,14 +523,18 @@ for letter in "ABDE":
     expect(better, f"Net {letter} is better with batch normalisation than without.")
 
 # %% [markdown]
-# Now all four learn, and with every seed. And still depth buys nothing: on 3,000 small pictures the 11 layers of A are enough. *"The deeper the better"* is a
-# statement about a task that needs it. Where more layers make the **training** loss worse, something else is going on than overfitting. Lesson 12 takes that up.
+# Now all four learn, with every seed. And still depth gains nothing: on 3,000 small images the 11
+# layers of A are enough. *"The deeper the better"* is a statement about a task that needs depth.
+# Where more layers make the **training** loss worse, something other than overfitting is going on.
+# Lesson 12 takes that up.
 
 # %% [markdown]
 # ## Scale jittering
 #
-# In one photo a dog fills the frame, in another it is a tenth as wide. VGG's training pictures are resized so that their shorter side is $S$ pixels, then a square of 224 is cut
-# out at random. With **scale jittering**, $S$ is drawn anew for every picture; a small $S$ shows the whole, a large one a part.
+# In one photo a dog fills the frame, in another it is a tenth as wide. VGG's training photos are
+# resized so that their shorter side is $S$ pixels, then cropped at random to a square of 224. With
+# **scale jittering**, $S$ is drawn anew for every photo: a small $S$ shows the whole, a large one a
+# detail.
 
 # %%
 import matplotlib.pyplot as plt
@@ -494,7 +545,7 @@ photo = photo.permute(2, 0, 1).float() / 255  # (3, 600, 512)
 
 
 def crop_at_scale(photo: torch.Tensor, scale: int, generator: torch.Generator) -> torch.Tensor:
-    """Resize a photo (3, H, W) to a shorter side of `scale`; cut 224 x 224 out at random."""
+    """Resize a photo (3, H, W) to a shorter side of `scale`; crop 224 x 224 at random."""
     factor = scale / min(photo.shape[1:])
     resized = F.interpolate(photo[None], scale_factor=factor, mode="bilinear", antialias=True)[0]
     top, left = (int(torch.randint(n - 223, (), generator=generator)) for n in resized.shape[1:])
@@ -508,7 +559,7 @@ scales = [low, low, (low + high) // 2, (low + high) // 2, high, high]
 crops = [crop_at_scale(photo, scale, generator).clamp(0, 1) for scale in scales]
 show(
     plot_images(crops, [f"S = {scale}" for scale in scales], num_columns=6, size=1.15),
-    "Six crops of one portrait: at S = 256 nearly the whole, at 384 a part, at 512 a detail",
+    "Six crops of one portrait: at S = 256 nearly all of it, at 384 less, at 512 a detail",
 )
 expect(all(crop.shape == (3, 224, 224) for crop in crops), "Every crop fits the net.")
 
@@ -516,14 +567,16 @@ expect(all(crop.shape == (3, 224, 224) for crop in crops), "Every crop fits the 
 facts.table("vgg16.top5", "vgg16.top5_jittered", "vgg19.top5", "vgg19.top5_jittered")
 
 # %% [markdown]
-# With jittering the errors fall, and by more than from C to D. (Beware: the jittered rows were also *tested* at another scale, so two things changed. The
-# paper's fixed scale of 384 lies in between.)
+# With jittering the errors fall, and by more than from C to D. (Beware: the nets with jittering
+# were also *tested* at another scale, so two things changed. The paper's fixed scale of 384 lies in
+# between.)
 
 # %% [markdown]
-# ## VGG-16 and VGG-19 for 32 × 32 pictures
+# ## VGG-16 and VGG-19 for 32 × 32 images
 #
-# CIFAR-10's photos are 32 = 2⁵ pixels wide, so after five pools one pixel is left, and 512 numbers go to the classifier. **Predict, then run.** How many parameters are
-# left of VGG-16's 138 million, with linear layers of 512 units and ten classes?
+# CIFAR-10's photos are 32 = 2⁵ pixels wide, so after five pools one pixel is left, and 512 numbers
+# go to the classifier. **Predict, then run.** How many of VGG-16's 138 million parameters are left,
+# with linear layers of 512 units and ten classes?
 
 # %%
 for letter, name in (("D", "VGG-16"), ("E", "VGG-19")):
@@ -531,16 +584,19 @@ for letter, name in (("D", "VGG-16"), ("E", "VGG-19")):
         for_cifar = VGG(CONFIGURATIONS[letter], num_classes=10, pooled_size=1, hidden_size=512)
     counted = summary(for_cifar, (3, 32, 32), depth=0)
     print(
-        f"{name} for 32 x 32: {counted.parameters:,} parameters, {counted.multiply_adds:,} multiply-adds"
+        f"{name} for 32 x 32: {counted.parameters:,} parameters, {counted.multiply_adds:,} "
+        f"multiply-adds"
     )
 expect(counted.parameters < 21e6, "Even VGG-19 has fewer than 21 million parameters here.")
 
 # %% [markdown]
-# Two traps on the way:
+# Watch out for two traps:
 #
-# - **28 pixels.** 28 → 14 → 7 → 3 → 1 → 0: the fifth pool has nothing to pool. The course's `vgg_small` rounds up (28, 14, 7, 4, 2, 1).
-# - **The adaptive pool.** Libraries put one in front of the linear layers that turns any size into 7 × 7. Feed 32 pixels into the ImageNet model: it
-#   copies the one pixel 49 times, and 100 million weights see copies. It runs, and nobody complains.
+# - **28 pixels.** 28 → 14 → 7 → 3 → 1 → 0: the fifth pool has nothing left to pool. The course's
+#   `vgg_small` rounds up (28, 14, 7, 4, 2, 1).
+# - **The adaptive pool.** Libraries put one in front of the linear layers; it turns any size into
+#   7 × 7. Feed 32 pixels into the ImageNet model, and it copies the one remaining pixel 49 times,
+#   so that 100 million weights read copies. It runs without a warning.
 
 # %%
 try:
@@ -556,13 +612,15 @@ expect(bool((copies == one_pixel).all()), "The adaptive pool makes 49 copies of 
 # %% [markdown]
 # ## The full setting
 #
-# On a machine with a GPU and a network, this trains the small VGG on CIFAR-10's 50,000 colour photos:
+# On a machine with a GPU and internet access, this trains the small VGG on CIFAR-10's 50,000 colour
+# photos:
 #
 # ```
 # python -m course_utils train vgg_small --data cifar10 --epochs 30 --lr 0.05 --crop 4 --flip
 # ```
 #
-# **Not measured here.** In lesson 15 you build VGG-16 for 32 pixels yourself. What the paper's own training took, and where it led in the contest of 2014:
+# **Not measured here.** In lesson 15 you build VGG-16 for 32 pixels yourself. This is how long the
+# paper's own training took, and where it led in the contest of 2014:
 
 # %%
 facts.table("vgg.training_weeks", "vgg.rank_*", "vgg.top5_contest", "vgg.top5_single_test")
@@ -581,12 +639,17 @@ quiz.show("09_vgg")
 # %% [markdown]
 # ## What to remember
 #
-# - A block (convolutions that keep the size, then a 2 × 2 pool) and a table of how often: that is a VGG, and the way nets are written since.
-# - Two 3 × 3 see as far as one 5 × 5, with 18 instead of 25 $C^2$ weights and one more ReLU. Not where few channels come in.
+# - A block (convolutions that keep the size, then a 2 × 2 pool) and a table of how often to repeat
+#   it: that is a VGG, and the way nets have been written since.
+# - Two 3 × 3 layers see as far as one 5 × 5, with $18\,C^2$ weights instead of $25\,C^2$ and one
+#   more ReLU. Where few channels come in, they have more weights.
 # - Most of VGG's parameters are in its linear layers; VGG-16 has 138 million, VGG-19 144 million.
-# - From layer to layer a plain net multiplies its signal by $\sqrt{n\sigma^2/2}$. Far from 1, a deep net does not start. He's weights set it to 1 (and want small steps); batch normalisation keeps it there.
-# - Depth helps where the task needs it. On our small pictures 11 layers do.
-# - Second in classification, first in localisation: VGG did not win ILSVRC, and is used as if it had.
+# - From layer to layer a plain net multiplies its signal by $\sqrt{n\sigma^2/2}$. If this factor is
+#   far from 1, a deep net does not start. He's weights set it to 1 (and need small steps); batch
+#   normalisation keeps it there.
+# - Depth helps where the task needs it. For our small images 11 layers are enough.
+# - Second in classification, first in localisation: VGG did not win ILSVRC's classification task,
+#   though many people say so.
 
 # %% [markdown]
 # ## Further reading
@@ -599,8 +662,9 @@ for key in ("simonyan2015", "krizhevsky2012", "glorot2010", "he2015"):
 # %% [markdown]
 # **Exercise** [`09_vgg`](../exercises/09_vgg/09_vgg.ipynb)
 #
-# **Next** comes GoogLeNet, which won in the same year with a twentieth of the parameters: several filter sizes side by side, and no large linear layer. The skill you will need is
-# to count the multiply-adds of a block, path by path.
+# **Next** comes GoogLeNet, which won in the same year with a twentieth of the parameters: several
+# filter sizes side by side, and no large linear layer. You will need to count the multiply-adds of
+# a block, path by path.
 #
 # ## Words of this lesson
 #
@@ -609,12 +673,12 @@ for key in ("simonyan2015", "krizhevsky2012", "glorot2010", "he2015"):
 # | block | 블록 | layers that are repeated as a unit |
 # | configuration | 구성 | the table from which a net is built |
 # | stack | 스택 | layers one after the other |
-# | receptive field | 수용 영역 | the pixels that one value can see |
+# | receptive field | 수용 영역 | the pixels that one value depends on |
 # | non-linearity | 비선형성 | what an activation adds between linear layers |
 # | depth | 깊이 | number of layers with weights |
 # | initialisation | 초기화 | how the first weights are drawn |
 # | variance | 분산 | mean square of the distance from the mean |
-# | batch normalisation | 배치 정규화 | bringing each channel to mean 0 and deviation 1 |
-# | scale jittering | 스케일 지터링 | drawing the size of the training picture anew each time |
-# | crop | 크롭 | a part cut out of a picture |
-# | fully connected layer | 완전 연결 층 | linear layer: every input to every output |
+# | batch normalisation | 배치 정규화 | bringing each channel to mean 0 and standard deviation 1 |
+# | scale jittering | 스케일 지터링 | drawing the size of each training image anew each time |
+# | crop | 크롭 | a piece cut out of an image |
+# | fully connected layer | 완전 연결 층 | linear layer: every input is connected to every output |

@@ -2,24 +2,27 @@
 # # 10 · GoogLeNet: 1 × 1 convolutions, four paths, and fewer parameters
 #
 # **After this lesson you can**
-# - explain the network in network, and use a 1 × 1 convolution to mix channels and to reduce their number;
+# - explain the network in network, and use a 1 × 1 convolution to mix channels and to reduce their
+#   number;
 # - count what an Inception module costs with and without its reductions, path by path;
 # - say what global average pooling replaces, and what you gain and lose by it;
-# - attach an auxiliary head, weigh its loss, measure what it does to the gradient, and take it off again.
+# - attach an auxiliary head, weight its loss, measure what it does to the gradient, and remove it
+#   again.
 #
-# **Time** 60 minutes. The training in it takes about a minute on a laptop.
+# **Time** 60 minutes to read and try, of which training takes about a minute on a laptop.
 #
 # **Builds on** 05 (1 × 1 convolutions, counting work) and 09 (VGG).
 
 # %% [markdown]
 # ## The question
 #
-# VGG showed that depth pays, and what it costs. Most of its parameters sit in its first linear layer; most of its work is done by
-# 3 × 3 convolutions that read hundreds of channels. A net that is deeper *and* wider by the same recipe would be out of
-# reach. GoogLeNet won the classification contest of 2014, the one in which VGG came second, with 22 layers. So here
-# is an old quiz question.
+# VGG showed that depth pays, and what it costs. Most of its parameters sit in its first linear
+# layer; most of its work is done by 3 × 3 convolutions that read hundreds of channels. A net that
+# is deeper *and* wider by the same recipe would be out of reach. Yet GoogLeNet, with 22 layers, won
+# the classification contest of 2014 in which VGG came second. So here is an old quiz question.
 #
-# **Predict, then run.** Which of these has the fewest parameters: AlexNet with 8 layers, VGG-19 with 19, GoogLeNet with 22?
+# **Predict, then run.** Which of these has the fewest parameters: AlexNet with 8 layers, VGG-19
+# with 19, GoogLeNet with 22?
 
 # %%
 from typing import NamedTuple
@@ -66,7 +69,7 @@ parameters = {
 }
 show(
     plot_counts(parameters, "parameters"),
-    "Three bars on a logarithmic scale: AlexNet 61.0 million parameters, VGG-19 143.7 million, "
+    "Three bars on a logarithmic scale: AlexNet has 61.0 million parameters, VGG-19 143.7 million, "
     "GoogLeNet 7.0 million",
 )
 expect(
@@ -75,8 +78,8 @@ expect(
 )
 
 # %% [markdown]
-# More layers do not mean more parameters. What matters is how many channels each filter reads, and what stands at the end.
-# Three figures that go round about these nets are wrong:
+# More layers do not mean more parameters. What matters is how many channels each filter reads, and
+# what comes at the end. Three numbers that people often quote about these nets are wrong:
 
 # %%
 for name in ("vgg19_has_138m", "googlenet_has_4m"):
@@ -86,28 +89,29 @@ counted = parameters["AlexNet, 8 layers"] / parameters["GoogLeNet, 22 layers"]
 print(f"the paper: {claimed}\ncounted:   {counted:.1f} times")
 
 # %% [markdown]
-# How does one get there? With two small ideas and a large one: put a little network at each pixel, let a mean replace the linear
-# layers, and look at the same maps through several windows at once. In this order.
+# How do you get there? With three ideas: put a little network at each pixel, let a mean replace the
+# linear layers, and look at the same maps through several windows at once.
 
 # %% [markdown]
 # ## Network in network
 #
-# A convolution is a linear function of a window; the ReLU behind it is the only bend. Lin, Chen and Yan asked in 2013: why
-# not let a whole small **MLP** look at each window? Slide it over the picture like a filter. Its first layer sees a window
-# of $k \times k$ pixels; its next layers see only the numbers that the first one made *at the same place*. A linear layer
-# at each place is a 1 × 1 convolution (lesson 05). So the whole **mlpconv** layer is three convolutions:
+# A convolution is a linear function of a window; only the ReLU after it is non-linear. Lin, Chen
+# and Yan asked in 2013: why not let a whole small **MLP** look at each window? Slide it over the
+# image like a filter. Its first layer sees a window of $k \times k$ pixels; its other layers see
+# only the numbers that the first one computed *at the same place*. A linear layer at each place is
+# a 1 × 1 convolution (lesson 05). So the whole **mlpconv** layer is three convolutions:
 
 # %%
 from course_utils.models.nin import MLPConv  # inline
 
 # %% [markdown]
-# Is that really a slid MLP? We cut all windows out by hand (`unfold`), put an ordinary MLP with the same weights on
-# each, and compare.
+# Is that really an MLP that slides? We cut out all windows by hand (`unfold`), apply an ordinary
+# MLP with the same weights to each, and compare.
 
 # %%
 mlpconv = MLPConv(3, (32, 16, 8), kernel_size=5)
 x = torch.randn(2, 3, 12, 12, generator=generator)
-windows = F.unfold(x, kernel_size=5, padding=2).transpose(1, 2)  # (2, 144, 75), a row a window
+windows = F.unfold(x, kernel_size=5, padding=2).transpose(1, 2)  # (2, 144, 75), one row per window
 for layer in mlpconv:
     if isinstance(layer, nn.Conv2d):
         windows = F.linear(windows, layer.weight.flatten(1), layer.bias)
@@ -120,8 +124,8 @@ expect(same, "An mlpconv layer is an MLP that slides over the image.")
 # %% [markdown]
 # ## The 1 × 1 convolution as a mixer and a reducer
 #
-# Take maps of 100 × 100 with 60 channels, and 20 filters of 1 × 1. **Predict, then run.** Which shape comes out, and how many
-# parameters does the layer have, with biases?
+# Take 60 maps of 100 × 100, and 20 filters of 1 × 1. **Predict, then run.** What shape does the
+# output have, and how many parameters does the layer have, with biases?
 
 # %%
 maps = torch.randn(1, 60, 100, 100, generator=generator)
@@ -131,11 +135,13 @@ print(f"{tuple(maps.shape)} → {tuple(mix(maps).shape)} with {num_weights:,} pa
 expect(num_weights == 20 * (60 + 1), "Each filter has a weight for each channel, and a bias.")
 
 # %% [markdown]
-# Each pixel was a vector of 60 numbers and is now one of 20: a linear map, the same at each pixel. Height and width stay. People
-# call that "a fully connected layer"; it is one over the *channels*, not over the picture.
+# Each pixel was a vector of 60 numbers and is now a vector of 20, by a linear map that is the same
+# at each pixel. Height and width stay the same. Some call that "a fully connected layer"; it is one
+# over the *channels*, not over the image.
 #
-# Going from 60 to 20 throws something away, in general. But maps are not general: many of them say nearly the same. In the
-# extreme case the 60 maps are mixtures of only 20. Then the right 1 × 1 convolution loses *nothing*:
+# In general, going from 60 to 20 loses information. But real maps are redundant: many of them say
+# nearly the same. In the extreme case the 60 maps are mixtures of only 20. Then the right 1 × 1
+# convolution loses *nothing*:
 
 # %%
 hidden = torch.randn(1, 20, 100, 100, generator=generator)
@@ -148,13 +154,14 @@ same = torch.allclose(recovered, hidden, atol=1e-3)
 expect(same, "60 maps that are mixtures of 20 can be reduced without loss.")
 
 # %% [markdown]
-# Further down we measure how redundant the maps of a trained net are.
+# Later in this lesson we measure how redundant the maps of a trained net are.
 #
 # ### Try it: what a 1 × 1 costs
 #
-# 1. How many times more parameters has the dense layer between the same two shapes?
+# 1. How many times more parameters does the dense layer between the same two shapes have?
 # 2. Set the kernel to 3, padding 1. By what factor do parameters and multiply-adds grow?
-# 3. Which has more multiply-adds: 5 × 5 from 60 to 20 channels, or 1 × 1 from 60 to 20 followed by 5 × 5 from 20 to 20?
+# 3. Which has more multiply-adds: 5 × 5 from 60 to 20 channels, or 1 × 1 from 60 to 20 followed by
+#    5 × 5 from 20 to 20?
 
 # %%
 from course_utils.widgets import ParameterCounter
@@ -165,17 +172,18 @@ ParameterCounter("1×1 that reduces channels")
 # <details><summary>Answers</summary>
 #
 # 1. About a hundred million times: 120 billion against 1,220.
-# 2. By 9, but for the biases.
+# 2. By 9, apart from the biases.
 # 3. The first: 60 · 20 · 25 = 30,000 for each pixel, against 60 · 20 + 20 · 20 · 25 = 11,200.
 # </details>
 
 # %% [markdown]
 # ## Four windows at once
 #
-# How large should a window be? A detail needs 1 × 1 or 3 × 3, a larger pattern 5 × 5, and the same layer may hold both. An
-# **Inception module** does not choose. It runs four **paths** on the same maps: 1 × 1, 3 × 3 and 5 × 5 convolutions and a
-# 3 × 3 max pooling with stride 1. All paths keep height and width, so their outputs can be put side by side as channels. That
-# is **concatenation**. Written down plainly, it is this:
+# How large should a window be? A detail needs 1 × 1 or 3 × 3, a larger pattern 5 × 5, and the same
+# layer may meet both. An **Inception module** does not choose. It runs four **paths** on the same
+# maps: 1 × 1, 3 × 3 and 5 × 5 convolutions and a 3 × 3 max pooling with stride 1. All paths keep
+# height and width, so their outputs can be stacked as channels. That is **concatenation**. In its
+# simplest form, the module looks like this:
 
 
 # %%
@@ -196,8 +204,8 @@ class NaiveInception(nn.Module):
 
 
 # %% [markdown]
-# And this is the module that the paper uses. **Predict:** in which places does it differ, and why does the pooling path have a
-# convolution?
+# And this is the module that the paper uses. **Predict:** where does it differ, and why does the
+# pooling path have a convolution?
 
 # %%
 from course_utils.models.googlenet import ConvUnit, Inception  # inline
@@ -207,20 +215,20 @@ row = (64, (96, 128), (16, 32), 32)  # 1x1; reduce and 3x3; reduce and 5x5; afte
 naive, reduced = NaiveInception(192, *row), Inception(192, *row)  # GoogLeNet's first, "3a"
 show(
     plot_block(naive, (192, 28, 28), title="Inception 3a without reductions"),
-    "192 maps of 28 by 28 go into four paths: convolutions of 1, 3 and 5 pixels and a max pooling; their "
-    "64, 128, 32 and 192 maps are concatenated to 416",
+    "192 maps of 28 by 28 go into four paths: convolutions of 1, 3 and 5 pixels and a max pooling; "
+    "their 64, 128, 32 and 192 maps are concatenated to 416",
 )
 
 # %%
 show(
     plot_block(reduced, (192, 28, 28), title="Inception 3a as in the paper"),
-    "The same four paths, with a 1 by 1 convolution before the 3 by 3 (to 96 maps) and the 5 by 5 (to 16 "
-    "maps), and one after the pooling (to 32 maps); 256 maps come out",
+    "The same four paths, with a 1 by 1 convolution before the 3 by 3 (to 96 maps) and the 5 by 5 "
+    "(to 16 maps), and one after the pooling (to 32 maps); 256 maps come out",
 )
 
 # %% [markdown]
-# Concatenation adds nothing up and mixes nothing: each path finds its own numbers in the result, at its own channels. The next
-# module's 1 × 1 convolutions do the mixing.
+# Concatenation does not add and does not mix: each path's numbers stay as they are, in channels of
+# their own. The next module's 1 × 1 convolutions do the mixing.
 
 # %%
 x = torch.randn(1, 192, 28, 28, generator=generator)
@@ -228,13 +236,13 @@ outputs = [reduced.path1(x), reduced.path2(x), reduced.path3(x), reduced.path4(x
 print(" + ".join(str(path.shape[1]) for path in outputs), "=", reduced(x).shape[1], "channels")
 slices = reduced(x).split([path.shape[1] for path in outputs], dim=1)
 same = all(torch.equal(a, b) for a, b in zip(outputs, slices, strict=True))
-expect(same, "Each path's maps stand unchanged in the output.")
+expect(same, "Each path's maps are unchanged in the output.")
 
 # %% [markdown]
 # ## Naive against reduced: count
 #
-# **Predict, then run.** The 5 × 5 path makes only 32 of the maps. Which share of the naive module's work is that? And by which
-# factor does the reduction to 16 channels shrink it?
+# **Predict, then run.** The 5 × 5 path makes only 32 of the maps. What share of the naive module's
+# work does it take? By what factor does the reduction to 16 channels shrink that?
 
 
 # %%
@@ -259,9 +267,10 @@ assert total == facts.get("googlenet.inception_3a_multiply_adds").ours
 facts.table("googlenet.inception_3*", caption="What the paper's table 1 prints")
 
 # %% [markdown]
-# A factor of 2.4 for one module does not sound like much. But look at the channels that come out: 416 against 256. The pooling path
-# of the naive module hands on all the channels it gets, so its output can only grow, and the next module reads it all. **Predict, then
-# run.** What does the whole stack of nine modules cost in both ways?
+# A factor of 2.4 for one module does not sound like much. But look at the number of output
+# channels: 416 against 256. The pooling path of the naive module passes on all the channels it
+# gets, so the output can only grow, and the next module reads all of it. **Predict, then run.**
+# What do nine modules in a row cost, naive and reduced?
 
 
 # %%
@@ -286,8 +295,9 @@ expect(ratio > 5, f"Nine naive modules cost {ratio:.1f} times as much as nine re
 # %% [markdown]
 # ## Naive against reduced: train
 #
-# Cheaper is easy; does it still learn? Here is a net for small pictures: a stem, four modules of a kind that we choose, and a head. The
-# last line will matter later: the head averages each map down to `side` × `side` pixels.
+# Making a net cheaper is easy; does it still learn? Here is a net for small images: a stem, four
+# modules of a kind that we choose, and a head. Its last lines will matter later: the head averages
+# each map down to `side` × `side` values.
 
 
 # %%
@@ -311,8 +321,9 @@ class SmallNet(nn.Module):
 
 
 # %% [markdown]
-# A fair comparison needs a third net. If the naive net is better, is that because it is naive, or because it may do more work? So we also
-# build a **thin** naive net, whose paths are narrow enough to cost about what the reduced net costs.
+# A fair comparison needs a third net. If the naive net is better, is that because it is naive, or
+# because it may do more work? So we also build a **thin** naive net, whose paths are narrow enough
+# to cost about as much as the reduced net.
 
 
 # %%
@@ -338,7 +349,7 @@ print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epo
 
 
 def load(seed: int = 0) -> data.Loaders:
-    """Load the images; the seed decides in which order they come."""
+    """Load the images; the seed decides their order."""
     generator = seed_everything(seed)
     return data.load(settings.data, **settings.loading, device=device, generator=generator)
 
@@ -369,14 +380,16 @@ expect(
     trained=True,
 )
 # %% [markdown]
-# The naive net's extra work buys next to nothing. Be fair, though: look at the thin net. On these small pictures, with a few dozen channels, narrow paths
-# without reductions do about as well for the same work. What the reductions are for shows in the stack of nine modules above: with hundreds of
-# channels, and a pooling path that passes all of them on, the naive way is out of reach.
+# The naive net's extra work gains next to nothing. But look at the thin net, too. On these small
+# images, with a few dozen channels, narrow paths without reductions do about as well for the same
+# work. The nine modules above show what the reductions are for: with hundreds of channels, and a
+# pooling path that passes all of them on, naive modules cost too much.
 #
 # ### Why does the reduction not hurt?
 #
-# Because the maps are redundant, as promised. We take the maps that the second module of the trained net reads, and ask how many
-# **directions** in their channel space hold 95 % of their variance (a principal component analysis of the pixels' vectors).
+# Are the maps redundant, as we assumed? We take the maps that the second module of the trained
+# naive net reads, and ask how many **directions** in their channel space hold 95 % of their
+# variance (a principal component analysis of the pixels' vectors).
 
 # %% tags=["nbval-ignore-output"]
 model = trained["naive"][0]
@@ -389,16 +402,18 @@ needed = int((spectrum.cumsum(0) / spectrum.sum() < 0.95).sum()) + 1
 print(f"{needed} of {pixels.shape[1]} directions hold 95 % of the variance")
 expect(
     needed < pixels.shape[1] / 2,
-    "Less than half of the directions hold 95 % of the variance.",
+    "Fewer than half of the directions hold 95 % of the variance.",
     trained=True,
 )
 
 # %% [markdown]
 # ## The mean of a map instead of linear layers
 #
-# VGG's first linear layer reads 512 maps of 7 × 7 and alone has more than 100 million parameters. The network in network ends
-# differently: its last mlpconv makes **one map for each class**, and the mean of that map is the class's logit. That is **global average
-# pooling**: no parameters at all. GoogLeNet takes the means, too, and puts one linear layer behind them, from 1,024 means to the classes.
+# VGG's first linear layer reads 512 maps of 7 × 7, and this layer alone has more than 100 million
+# parameters. The network in network ends differently: its last mlpconv makes **one map for each
+# class**, and the mean of that map is the class's logit. That is **global average pooling**: no
+# parameters at all. GoogLeNet also takes the means, and adds one linear layer that leads from the
+# 1,024 means to the classes.
 
 # %%
 nin = models.build("nin_small", in_channels=1, num_classes=10).eval()
@@ -409,22 +424,24 @@ print(f"GoogLeNet's head: {averaged:,} parameters; on all 7 × 7 positions: {fla
 print("the paper on what the mean gained:", facts.get("googlenet.average_pooling_gain"))
 
 # %% [markdown]
-# **Predict, then run.** Our reduced net again, once with `side=1`, the mean, and once with `side=7`, a dense head that reads every
-# position. Which is better on Fashion-MNIST, where each garment fills the picture and stands upright in its middle?
+# **Predict, then run.** Here is our reduced net again, once with `side=1`, the mean, and once with
+# `side=7`, a dense head that reads every position. Which is better on Fashion-MNIST, where each
+# garment is centred, upright, and fills the image?
 
 # %%
 dense, _ = train("dense head", lambda: SmallNet(Inception, SMALL_TABLE, side=7))
 average = trained["reduced"][0]
 
 # %% [markdown]
-# Now we move the test pictures a few pixels to the right and down. (What is shifted out is lost, what comes in is background.) Neither net
-# has seen such pictures. **Predict, then run.** Which of the two suffers more?
+# Now we move the test images a few pixels to the right and down. (What leaves the frame is lost;
+# background fills the gap.) Neither net has seen such images. **Predict, then run.** Which of the
+# two suffers more?
 
 
 # %%
 @torch.no_grad()
 def shifted_accuracy(model: nn.Module, batches: data.Batches, pixels: int) -> float:
-    """Return the accuracy on pictures moved right and down by some pixels."""
+    """Return the accuracy on images moved right and down by some pixels."""
     model.eval()
     num_right = 0
     for images, labels in batches:
@@ -444,13 +461,14 @@ for name, values in kept.items():
     print(f"{name:8}", ", ".join(f"{p} px: {v:.1%}" for p, v in zip(shifts, values, strict=True)))
 expect(
     kept["dense"][0] - kept["dense"][2] > kept["average"][0] - kept["average"][2],
-    "Four pixels of shift cost the dense head more than the average.",
+    "A shift of four pixels costs the dense head more than the average.",
     trained=True,
 )
 
 # %% [markdown]
-# The dense head may use *where* something is, and on centred garments that helps: in our short runs it is ahead on unmoved pictures. Photos are
-# not centred, and there a head that cannot overfit to positions is the safer choice; the paper measured a gain. The mean has another
+# The dense head may use *where* something is, and on centred garments that helps: in our short runs
+# it is ahead on images that are not shifted. Photos are not centred, and there a head that cannot
+# overfit to positions is the safer choice; the paper measured a gain. The mean has another
 # advantage, which needs no training to show:
 
 # %%
@@ -466,8 +484,8 @@ except RuntimeError as error:
 # %% [markdown]
 # ## The whole net
 #
-# GoogLeNet is a stem like the older nets' and nine Inception modules; max pooling halves the maps in between. The picture is drawn from the
-# model itself:
+# GoogLeNet is a stem like those of older nets and nine Inception modules, with max pooling in
+# between to halve the maps. The figure is drawn from the model itself:
 
 # %%
 whole = summarise("googlenet", depth=2, aux_heads=False)
@@ -482,18 +500,19 @@ for name in INCEPTION_TABLE:
 stages.append(("classifier", (1000, 1, 1)))
 show(
     plot_architecture(stages, (3, 224, 224), title="GoogLeNet"),
-    "GoogLeNet from left to right: stem to 192 maps of 28 by 28, modules 3a and 3b, pooling, 4a to 4e at "
-    "14 by 14, pooling, 5a and 5b at 7 by 7 with 1,024 maps, classifier",
+    "GoogLeNet from left to right: a stem that makes 192 maps of 28 by 28, modules 3a and 3b, "
+    "pooling, 4a to 4e at 14 by 14, pooling, 5a and 5b at 7 by 7 with 1,024 maps, the classifier",
 )
 
 # %%
 facts.table("googlenet.parameters*", "googlenet.multiply_adds")
 
 # %% [markdown]
-# Two remarks in that table deserve a second look. The budget: the designers allowed themselves 1.5 · 10⁹ multiply-adds and nearly kept it, at
-# less than a tenth of VGG-19's. And **torchvision's variant**: who loads `googlenet` from that library gets batch normalisation instead of
-# biases, and a 3 × 3 convolution where the paper has 5 × 5. It came from a port with that slip, and stayed because trained weights exist
-# for it. Say which one you used.
+# Two remarks in that table deserve a second look. One is the budget: the designers allowed
+# themselves 1.5 · 10⁹ multiply-adds and nearly kept to it, at less than a tenth of VGG-19's work.
+# The other is **torchvision's variant**: if you load `googlenet` from that library, you get batch
+# normalisation instead of biases, and a 3 × 3 convolution where the paper has 5 × 5. It came from a
+# port with that slip, and stayed because trained weights exist for it. Say which one you used.
 
 # %%
 original = Inception(192, *row)
@@ -510,16 +529,18 @@ for name, module in {"paper": original, "torchvision": port}.items():
 print(facts.trap("inception_not_early"))
 
 # %% [markdown]
-# Memory in training: the outputs that must be kept until the backward pass comes by. `training_memory` counts them. **Predict, then run.** The same
-# module on 28 × 28 maps, where GoogLeNet has its first one, and on 112 × 112 maps, right after the first convolution. How many times more memory?
+# Memory in training means the outputs that must be kept until the backward pass needs them.
+# `training_memory` counts them. **Predict, then run.** Take the same module on 28 × 28 maps, where
+# GoogLeNet has its first one, and on 112 × 112 maps, right after the first convolution. How many
+# times more memory does it need there?
 
 # %%
 memory = {}
 for size in (28, 56, 112):
-    with torch.device("meta"):  # counted, not computed: no memory needed here
+    with torch.device("meta"):  # counts without computing
         module, pictures = Inception(64, *row), torch.zeros(32, 64, size, size)
     memory[size] = training_memory(module, pictures).saved
-    print(f"{size:3} × {size:<3} {memory[size] / 1e6:7.1f} MB for 32 pictures")
+    print(f"{size:3} × {size:<3} {memory[size] / 1e6:7.1f} MB for 32 images")
 expect(
     memory[112] == 16 * memory[28], "Sixteen times as many positions take sixteen times the memory."
 )
@@ -527,12 +548,13 @@ expect(
 # %% [markdown]
 # ## Auxiliary heads
 #
-# A gradient that has to come down through 22 layers may arrive weak at the first. The paper hangs two small classifiers half way up, after
-# modules 4a and 4d. Their losses are added with a weight while training:
+# A gradient that has passed back through 22 layers may be weak when it reaches the first. The paper
+# attaches two small classifiers on the way, after modules 4a and 4d. During training their losses
+# are added with a weight:
 #
 # $$L = L_\text{main} + w\,(L_\text{aux 1} + L_\text{aux 2})$$
 #
-# and at test time the heads are thrown away.
+# At test time the heads are thrown away.
 
 # %%
 facts.table("googlenet.head*")
@@ -541,8 +563,9 @@ facts.table("googlenet.head*")
 from course_utils.models.googlenet import AuxiliaryHead  # inline
 
 # %% [markdown]
-# The model returns all three logits in training and only the main ones in evaluation. `fit` knows such outputs and weighs the heads by
-# `TrainConfig.auxiliary_weight`. **Predict, then run.** Which share of the parameters is gone once the heads are off?
+# The model returns three sets of logits in training mode, and only the main ones in evaluation
+# mode. `fit` accepts such outputs and weights the heads by `TrainConfig.auxiliary_weight`.
+# **Predict, then run.** What share of the parameters goes when you remove the two heads?
 
 # %%
 with torch.device("meta"):
@@ -558,7 +581,8 @@ all_parameters = summarise("googlenet").parameters
 heads = [summary(AuxiliaryHead(channels, 1000), (channels, 14, 14)) for channels in (512, 528)]
 in_heads = sum(head.parameters for head in heads)
 print(
-    f"the two heads hold {in_heads:,} of {all_parameters:,} parameters: {in_heads / all_parameters:.0%}"
+    f"the two heads hold {in_heads:,} of {all_parameters:,} parameters: "
+    f"{in_heads / all_parameters:.0%}"
 )
 without = facts.get("googlenet.parameters").ours
 expect(all_parameters - in_heads == without, f"Without the heads, {without:,} parameters are left.")
@@ -566,9 +590,9 @@ expect(all_parameters - in_heads == without, f"Without the heads, {without:,} pa
 # %% [markdown]
 # ### What a head does to the gradient
 #
-# To measure it, we build a narrow net of nine modules with one head after the third, without any normalisation and with the initial weights
-# of its time (Glorot & Bengio 2010; lesson 11 explains them). A model with several outputs returns a `NamedTuple` whose first field is
-# `logits`.
+# To measure it, we build a narrow net of nine modules with one head after the third, without any
+# normalisation and with initial weights as was usual at the time (Glorot & Bengio 2010; lesson 11
+# explains them). A model with several outputs returns a `NamedTuple` whose first field is `logits`.
 
 
 # %%
@@ -580,7 +604,7 @@ class Outputs(NamedTuple):
 
 
 def small_head() -> nn.Sequential:
-    """Return an auxiliary head in small: pool, 1x1, two linear layers with dropout between."""
+    """Return a small auxiliary head: pool, 1x1, two linear layers with dropout between them."""
     reduce = [nn.AdaptiveAvgPool2d(4), ConvUnit(56, 32, 1), nn.Flatten()]  # (N, 512)
     return nn.Sequential(*reduce, nn.Linear(512, 64), nn.ReLU(), nn.Dropout(0.7), nn.Linear(64, 10))
 
@@ -606,8 +630,9 @@ class DeepNet(nn.Module):
 
 
 # %% [markdown]
-# **Predict, then run.** One fresh net, one batch. We measure the gradient's norm at each module, once of the main loss alone and once with
-# the head's loss. Where do the two curves differ, and where can they not?
+# **Predict, then run.** One fresh net, one batch. We measure the norm of the gradient at each
+# module, once for the main loss alone and once with the head's loss added. Where do the two curves
+# differ, and where can't they?
 
 
 # %%
@@ -626,8 +651,8 @@ on = gradient_norms(fresh, images, labels, layers=blocks, loss=with_head)
 show(
     plot_by_depth({"main loss only": off, "with the head": on}, "norm of the gradient",
                   xlabel="stem, then modules 1 to 9"),
-    "Gradient norm by depth: the curves are one above the third module; below it the curve with the head is "
-    "several times higher",
+    "Norm of the gradient by depth: after the third module the two curves coincide; up to it the "
+    "curve with the head is several times higher",
 )  # fmt: skip
 
 # %% tags=["nbval-ignore-output"]
@@ -636,14 +661,14 @@ same = all(abs(on[name] - off[name]) < 1e-6 for name in blocks if name.startswit
 expect(same, "Above the head the gradient is the same.")
 expect(
     on["stem"] > 1.5 * off["stem"],
-    "The head makes the first layer's gradient larger by half, or more.",
+    "The head makes the first layer's gradient at least half as large again.",
 )
 
 # %% [markdown]
-# The head's loss does not depend on anything above it, so nothing changes there. Below it a second, shorter way leads back to the
-# picture.
+# The head's loss does not depend on anything above the head, so nothing changes there. Below it,
+# the gradient has a second, shorter path back to the first layer.
 #
-# At test time the head is not asked. We throw it away, and nothing changes:
+# At test time the head is not used. We throw it away, and nothing changes:
 
 # %%
 fresh.eval()
@@ -651,26 +676,28 @@ with torch.no_grad():
     before = fresh(images)
     fresh.head = None
     after = fresh(images)
-expect(torch.equal(before, after), "Without its head the net says exactly the same.")
+expect(torch.equal(before, after), "Without its head the net predicts exactly the same.")
 
 # %% [markdown]
-# A stronger gradient at the first layer is what the heads were built for. Is it also why GoogLeNet trained well? The authors looked
-# again a year later, with batch normalisation in their nets:
+# The heads were built to give the first layers a stronger gradient. Is that also why GoogLeNet
+# trained well? The authors looked again a year later, with batch normalisation in their nets:
 
 # %%
 print(facts.get("googlenet.heads_later"))
 
 # %% [markdown]
-# "Auxiliary heads solve the vanishing gradient" is thus the idea behind them, and not what was measured. Nor did we: our net has not been trained.
+# So "auxiliary heads solve the vanishing gradient" is the idea behind them, not something that they
+# measured. We have not measured it either: our net has not been trained.
 #
-# **Try it.** Train both: `train("no head", lambda: DeepNet(False), glorot_uniform_, 5)` and the same with `True`. When each of them starts to
-# learn differs a lot from seed to seed, so take three seeds of each before you believe a difference.
+# **Try it.** Train both: `train("no head", lambda: DeepNet(False), glorot_uniform_, 5)` and the
+# same with `True`. The epoch in which each net starts to learn depends a lot on the seed, so train
+# with three seeds each before you believe a difference.
 
 # %% [markdown]
 # ## Recorded runs
 #
-# Our small GoogLeNet and a small VGG under the same settings, both with batch normalisation: 3,000 training pictures, four epochs, three seeds
-# each.
+# Here are our small GoogLeNet and a small VGG with the same settings, both with batch
+# normalisation: 3,000 training images, four epochs, three seeds each.
 
 # %%
 names = ("inception_vgg", "inception_googlenet")
@@ -679,19 +706,20 @@ records.table(*names)
 # %%
 show(
     plot_records({records.load(name).title: records.load(name) for name in names}),
-    "Validation accuracy over the epochs of the small VGG and the small GoogLeNet, mean of three seeds "
-    "with a band of one deviation",
+    "Validation accuracy of the small VGG and the small GoogLeNet over four epochs, mean of three "
+    "seeds with a band of one standard deviation",
 )
 
 # %% [markdown]
-# **On a GPU**, the small net on CIFAR-10, and the paper's net on a folder of photos of your own:
+# **On a GPU** you can train the small net on CIFAR-10, and the paper's net on a folder of your own
+# photos:
 #
 # ```
 # python -m course_utils train googlenet_small --data cifar10 --epochs 30 --crop 4 --flip
 # python -m course_utils train googlenet --data imagefolder:photos --epochs 60 --batch-size 64
 # ```
 #
-# Not measured here. What the paper reports on ImageNet:
+# We have not measured these. This is what the paper reports on ImageNet:
 
 # %%
 facts.table("googlenet.top5*")
@@ -707,37 +735,46 @@ quiz.show("10_googlenet")
 # %% [markdown]
 # ## What to remember
 #
-# - A 1 × 1 convolution is a linear layer over the channels, the same at each pixel: it mixes them and changes their number.
-# - An Inception module looks through four windows and concatenates. Its reductions keep that affordable when channels are many.
-# - Global average pooling replaces the linear layers that held most parameters, and takes pictures of any size.
-# - The deepest of three nets has the fewest parameters: 7.0 million, an eighth to a ninth of AlexNet's, not a twelfth.
-# - Auxiliary heads are a second way for the gradient, weighted 0.3 in training and gone at test time. Their help is a matter of the net: Lee et al. (2015) measured
-#   gains with supervised layers, and Szegedy et al. (2016) found that in theirs the lower head could go.
+# - A 1 × 1 convolution is a linear layer over the channels, the same at each pixel: it mixes them
+#   and changes their number.
+# - An Inception module runs four paths on the same maps and concatenates their outputs. Its
+#   reductions keep that affordable when there are many channels.
+# - Global average pooling replaces the linear layers that held most of the parameters, and accepts
+#   images of any size.
+# - The deepest of three nets has the fewest parameters: 7.0 million, an eighth to a ninth of
+#   AlexNet's, not a twelfth.
+# - Auxiliary heads give the gradient a second path; their losses have weight 0.3 in training, and
+#   they are gone at test time. Whether they help depends on the net: Lee et al. (2015) measured
+#   gains with supervised layers, and Szegedy et al. (2016) found that theirs did as well without
+#   the lower head.
 
 # %% [markdown]
 # ## Further reading
 #
 # - M. Lin, Q. Chen, S. Yan: *Network in network*. ICLR 2014.
-# - C. Szegedy, W. Liu, Y. Jia, P. Sermanet, S. Reed, D. Anguelov, D. Erhan, V. Vanhoucke, A. Rabinovich: *Going deeper with
-#   convolutions*. CVPR 2015. Section 4 has the module, section 5 the net and its heads.
-# - C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna: *Rethinking the Inception architecture for computer vision*. CVPR 2016.
-#   Section 4 takes the heads' story back.
-# - C.-Y. Lee, S. Xie, P. Gallagher, Z. Zhang, Z. Tu: *Deeply-supervised nets*. AISTATS 2015. The case for such heads.
+# - C. Szegedy, W. Liu, Y. Jia, P. Sermanet, S. Reed, D. Anguelov, D. Erhan, V. Vanhoucke, A.
+#   Rabinovich: *Going deeper with convolutions*. CVPR 2015. Section 4 has the module, section 5 the
+#   net and its heads.
+# - C. Szegedy, V. Vanhoucke, S. Ioffe, J. Shlens, Z. Wojna: *Rethinking the Inception architecture
+#   for computer vision*. CVPR 2016. Section 4 revises what the heads are for.
+# - C.-Y. Lee, S. Xie, P. Gallagher, Z. Zhang, Z. Tu: *Deeply-supervised nets*. AISTATS 2015. The
+#   case for such heads.
 #
 # **Exercise** [`10_googlenet`](../exercises/10_googlenet/10_googlenet.ipynb)
 #
-# **Next** comes lesson 11, normalisation: why the deep net above did not start, and two ways to make it. For the exercise, be able to
-# write an Inception module from its row of numbers, and to count its multiply-adds by hand.
+# **Next** comes lesson 11, normalisation: why deep plain nets do not start, and two ways to make
+# them. For the exercise, you need to write an Inception module from its row of numbers, and to
+# count its multiply-adds by hand.
 #
 # ## Words of this lesson
 #
 # | English | Korean | meaning |
 # |---|---|---|
-# | network in network | 네트워크 속의 네트워크 | a small MLP slid over the picture |
+# | network in network | 네트워크 속의 네트워크 | a small MLP that slides over the image |
 # | 1 × 1 convolution | 1×1 합성곱 | linear layer over the channels at each pixel |
 # | dimension reduction | 차원 축소 | fewer channels that keep most of the information |
-# | concatenation | 연결 | channels put side by side |
-# | path | 경로 | one of the parallel ways through a module |
+# | concatenation | 연결 | joining maps as channels of one tensor |
+# | path | 경로 | one of the parallel branches of a module |
 # | global average pooling | 전역 평균 풀링 | the mean of each map |
-# | auxiliary classifier | 보조 분류기 | head half way up, used in training only |
+# | auxiliary classifier | 보조 분류기 | a head partway through the net, used in training only |
 # | multiply-add | 곱셈-덧셈 | a product, added to a sum |

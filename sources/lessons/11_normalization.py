@@ -3,24 +3,28 @@
 #
 # **After this lesson you can**
 # - say where the signal of a deep net dies, and choose initial weights that keep it alive;
-# - write batch normalisation by hand, both of its modes, and name the traps in it;
+# - write batch normalisation by hand, in both of its modes, and avoid its traps;
 # - tell seven normalisations apart by what they average over, and choose one for a batch size;
-# - separate what is known about why batch normalisation works from what is told.
+# - separate what is known about why batch normalisation works from what is only said.
 #
-# **Time** 75 minutes to read and try; the training in it takes about two minutes on a laptop.
+# **Time** 75 minutes to read and try, of which training takes about two minutes on a laptop.
 #
-# **Builds on** 07 (training loop, sigmoid against ReLU), 08 (ReLU) and 09 (deep stacks of 3 × 3 convolutions).
+# **Builds on** 07 (training loop, sigmoid against ReLU), 08 (ReLU) and 09 (deep stacks of 3 × 3
+# convolutions).
 
 # %% [markdown]
 # ## The question
 #
-# Two 3 × 3 convolutions see as far as one 5 × 5 with fewer weights (lesson 09). So stack more of them? Here are fourteen layers, thirteen of them
-# convolutions, with ReLU in between and the initial weights that were made for ReLU. Nothing about the net is exotic.
+# Two 3 × 3 convolutions see as far as one 5 × 5 with fewer weights (lesson 09). So should you stack
+# more of them? Here are fourteen layers, thirteen of them convolutions, with ReLU in between and
+# the initial weights that were made for ReLU. Nothing about the net is exotic.
 #
-# We train it twice. The second net has one thing more: after each convolution, a layer called **batch normalisation** (BN).
+# We train it twice. The second net has one extra: after each convolution, a layer called **batch
+# normalisation** (BN).
 #
-# **Predict, then run.** A net that knows nothing about ten classes has a loss of $\log 10 \approx 2.30$. Which training loss does each of the two
-# reach after a few epochs? Write both down.
+# **Predict, then run.** A net that knows nothing about ten classes has a loss of
+# $\log 10 \approx 2.30$. What training loss does each of the two reach after a few epochs? Write
+# both down.
 
 # %%
 import math
@@ -53,7 +57,7 @@ def plain_net(norm: str = "none") -> nn.Module:
 
 # %%
 def train(model: nn.Module, title: str, **changes) -> History:
-    """Train always on the same pictures in the same order; only the model differs."""
+    """Train on the same images in the same order each time; only the model differs."""
     config = TrainConfig(epochs=settings.epochs, lr=settings.lr, precision="float32", **changes)
     return fit(model, load(), config, on_epoch_end=[LivePlot(title)])
 
@@ -81,7 +85,8 @@ expect(
 expect(losses["with BN"] < 1.2, "With batch normalisation the same net learns.", trained=True)
 
 # %% [markdown]
-# One run of each is an anecdote. Here are the same two nets, recorded with three seeds and two epochs more:
+# One run of each is an anecdote. Here are recorded runs of the same two nets, with three seeds and
+# two more epochs:
 
 # %%
 from course_utils.training import records
@@ -89,13 +94,15 @@ from course_utils.training import records
 records.table("norm_none_unclipped", "norm_batch_unclipped")
 
 # %% [markdown]
-# The first net has not overfitted, and it is not too small: it does not get going at all. Somewhere between picture and loss the numbers,
-# or the gradients, go out of range. This lesson finds the place, mends it in two ways, and then asks what the second way really does.
+# The first net does not overfit, and it is not too small: it does not start to learn at all.
+# Somewhere between image and loss the numbers, or the gradients, go out of range. This lesson finds
+# the place, repairs it in two ways, and then asks what the second way really does.
 
 # %% [markdown]
 # ## Saturation: where slopes are zero
 #
-# The oldest culprit is the activation. Backpropagation multiplies by the slope of every activation on the way. Three slopes:
+# The oldest suspect is the activation. Backpropagation multiplies by the slope of every activation
+# on the way. Here are three slopes:
 
 # %%
 x = torch.linspace(-6, 6, 41, requires_grad=True)
@@ -110,8 +117,9 @@ show(
 expect(abs(max(slopes["sigmoid"]) - 0.25) < 1e-6, "The sigmoid's slope is at most 1/4.")
 
 # %% [markdown]
-# Far from zero the sigmoid and tanh are flat. A unit there is **saturated**: its output hardly depends on its input, and hardly any gradient passes it. The
-# sigmoid loses even where it is best. **Predict, then run.** What is left of a gradient after ten sigmoids, at most?
+# Far from zero the sigmoid and tanh are flat. A unit there is **saturated**: its output hardly
+# depends on its input, and hardly any gradient passes through it. The sigmoid loses gradient even
+# at its best point. **Predict, then run.** What is left of a gradient after ten sigmoids, at most?
 
 # %%
 print(f"{0.25**10:.1e}")
@@ -123,14 +131,15 @@ print(f"{0.25**10:.1e}")
 print(facts.trap("deeper_tanh_saturates_more").claim)
 
 # %% [markdown]
-# Glorot and Bengio looked at this in 2010, with five hidden layers and the initial weights of the time, uniform in $\pm 1/\sqrt{n}$ for $n$ inputs. Let us
-# repeat their experiment on our pictures. We call a unit saturated, for one picture, where its slope is less than a tenth of the largest
-# slope, and watch the share of such units in each layer.
+# Glorot and Bengio looked at this in 2010, with five hidden layers and the initial weights of the
+# time, uniform in $\pm 1/\sqrt{n}$ for $n$ inputs. We repeat their experiment on our images. For
+# one image, we call a unit saturated if its slope is less than a tenth of the largest slope, and
+# follow the share of saturated units in each layer.
 
 
 # %%
 def old_uniform_(model: nn.Module) -> nn.Module:
-    """Weights from U(-1/sqrt(n), 1/sqrt(n)) for n inputs, the habit before 2010; biases 0."""
+    """Draw weights from U(-1/sqrt(n), 1/sqrt(n)) for n inputs, as before 2010; set biases to 0."""
     for layer in model.modules():
         if isinstance(layer, nn.Linear):
             bound = layer.in_features**-0.5
@@ -140,7 +149,7 @@ def old_uniform_(model: nn.Module) -> nn.Module:
 
 
 def deep_mlp(activation: type[nn.Module], num_layers: int = 5, width: int = 128) -> nn.Module:
-    """Hidden layers of one width, each followed by the activation."""
+    """Stack hidden layers of one width, each followed by the activation."""
     layers = [nn.Flatten()]
     for i in range(num_layers):
         layers += [nn.Linear(width if i else 28 * 28, width), activation()]
@@ -164,7 +173,7 @@ def saturated(model: nn.Module, activation: type[nn.Module], images: torch.Tenso
 
 # %%
 def watch_saturation(activation: type[nn.Module], lr: float) -> dict[str, list[float]]:
-    """Train, and note the saturated share of each layer before and after every epoch."""
+    """Train, and record the saturated share of each layer at the start and after each epoch."""
     loaders = load(batch_size=16)
     model = old_uniform_(deep_mlp(activation)).to(device)
     optimizer = torch.optim.SGD(model.parameters(), lr=lr)
@@ -180,7 +189,8 @@ def watch_saturation(activation: type[nn.Module], lr: float) -> dict[str, list[f
 
 
 # %% [markdown]
-# **Predict, then run.** Which of the five layers of the tanh net saturates first: the first, the last, or all at once?
+# **Predict, then run.** Which of the five layers of the tanh net saturates first: the first, the
+# last, or all at once?
 
 # %% tags=["nbval-ignore-output"]
 tanh = watch_saturation(nn.Tanh, lr=0.3)
@@ -201,7 +211,8 @@ expect(tanh["layer 2"][-1] > tanh["layer 5"][-1], "Layer 2 saturates before laye
 print(facts.trap("deeper_tanh_saturates_more").right)
 
 # %% [markdown]
-# The slide has it upside down, for tanh. There is a net whose *last* hidden layer saturates, though:
+# For tanh, the slide has it the wrong way round. There is a net whose *last* hidden layer
+# saturates, though:
 
 # %% tags=["nbval-ignore-output"]
 sigmoid = watch_saturation(nn.Sigmoid, lr=1.0)
@@ -217,35 +228,39 @@ expect(
 )
 
 # %% [markdown]
-# Glorot and Bengio explain it so. At the start the lower layers of a sigmoid net say nothing useful, so the output layer
-# learns to ignore the last hidden layer, which it can do by pushing its units to 0. A tanh unit at 0 sits where its slope is
-# largest; a sigmoid at 0 sits where it is flat. That is one reason why activations around zero are better.
+# This is how Glorot and Bengio explain it. At the start the lower layers of a sigmoid net compute
+# nothing useful, so the output layer learns to ignore the last hidden layer, which it can do by
+# pushing its units to 0. A tanh unit at 0 is where its slope is largest; a sigmoid at 0 is where it
+# is flat. That is one reason to prefer activations that are centred on zero.
 
 # %% [markdown]
 # ## A factor for each layer: vanishing and exploding
 #
-# ReLU does not saturate on its right side, and our fourteen layers had ReLU. What else goes wrong? Follow the size of the numbers. A unit sums $n$ products,
-# $y = \sum_{i=1}^{n} w_i x_i$. If the weights are independent of the inputs and have mean 0, the variances of the products add up:
+# ReLU does not saturate on its right side, and our fourteen layers had ReLU. What else goes wrong?
+# Follow the size of the numbers. A unit sums $n$ products, $y = \sum_{i=1}^{n} w_i x_i$. If the
+# weights are independent of each other and of the inputs and have mean 0, the variances of the
+# products add up:
 #
 # $$\operatorname{Var}(y) = n \operatorname{Var}(w)\, \operatorname{E}(x^2)$$
 #
-# So every layer multiplies the mean square by a factor, $n \operatorname{Var}(w)$, and ReLU halves it, since it sets one half of a symmetric distribution to zero. After
-# $L$ layers:
+# So every layer multiplies the mean square by a factor, $n \operatorname{Var}(w)$, and ReLU halves
+# it, since it sets one half of a symmetric distribution to zero. After $L$ layers this makes:
 #
 # $$\left(\tfrac{1}{2}\, n \operatorname{Var}(w)\right)^{L}$$
 #
-# A power of the depth. If its base is below 1 the activations **vanish**, above 1 they **explode**. The same happens to the gradients on the way back, with the number of
-# outputs in place of $n$. For a convolution, $n$ is what one filter reads: $c_\text{in} k_h k_w$.
+# The depth is the exponent. If the base is below 1, the activations **vanish**; if it is above 1,
+# they **explode**. The same happens to the gradients on the way back, with the number of outputs in
+# place of $n$. For a convolution, $n$ counts what one filter reads: $c_\text{in} k_h k_w$.
 #
 # | initial weights | $\operatorname{Var}(w)$ | made for |
 # |---|---|---|
 # | fixed, $N(0, 0.01^2)$ | $0.0001$, whatever $n$ is | AlexNet, with luck |
-# | old uniform, $U(\pm 1/\sqrt{n})$ | $1/(3n)$ | habit; PyTorch's layers still start so |
-# | Xavier (Glorot & Bengio 2010) | $2/(n_\text{in} + n_\text{out})$ | tanh: no factor near 0, both directions |
+# | old uniform, $U(\pm 1/\sqrt{n})$ | $1/(3n)$ | nothing in particular; still the default of PyTorch's layers |
+# | Xavier (Glorot & Bengio 2010) | $2/(n_\text{in} + n_\text{out})$ | tanh, whose slope near 0 is 1; a compromise between forward and backward pass |
 # | He (He et al. 2015) | $2/n_\text{in}$ | ReLU: makes up for the lost half |
 #
-# **Predict, then run.** Twenty layers of 128 units with ReLU. By what factor does the *spread* (the standard deviation, a square root of the
-# above) shrink under the old uniform weights, and under Xavier's?
+# **Predict, then run.** Take twenty layers of 128 units with ReLU. By what factor does the standard
+# deviation (the square root of the above) shrink with the old uniform weights, and with Xavier's?
 
 # %%
 for name, factor in {"old uniform": 1 / 3, "Xavier": 1.0, "He": 2.0}.items():
@@ -264,7 +279,7 @@ INITIALISATIONS = {
 
 
 def stack(activation: type[nn.Module], initialise, width: int = 128) -> nn.Module:
-    """Twenty hidden layers of one width, with fresh weights."""
+    """Build twenty hidden layers of one width, with fresh weights."""
     torch.manual_seed(0)
     layers = [part for _ in range(20) for part in (nn.Linear(width, width), activation())]
     return initialise(nn.Sequential(*layers, nn.Linear(width, 10)))
@@ -277,32 +292,34 @@ nets = {name: stack(nn.ReLU, initialise) for name, initialise in INITIALISATIONS
 spread = {name: list(activation_spread(net, noise, layers=layer_names(net, nn.ReLU)).values())
           for name, net in nets.items()}  # fmt: skip
 show(
-    plot_by_depth(spread, "spread of the activations"),
-    "Spread of the activations over twenty ReLU layers, logarithmic: a steep line down to 1e-22 for "
-    "fixed small weights, down to 1e-8 for old uniform, 1e-3 for Xavier; He's line is level",
+    plot_by_depth(spread, "standard deviation of the activations"),
+    "Standard deviation of the activations over twenty ReLU layers, logarithmic: a steep line down "
+    "to 1e-22 for fixed small weights, to 1e-8 for old uniform, 1e-3 for Xavier; He's line is flat",
 )
 
 # %%
 kept = {name: row[-1] / row[0] for name, row in spread.items()}
 print({name: f"{ratio:.0e}" for name, ratio in kept.items()})
-expect(0.1 < kept["He"] < 10, "He's weights keep the spread through 20 layers.")
-expect(kept["Xavier"] < 0.01, "Xavier's weights lose it with ReLU, as they leave the half out.")
-expect(kept["old uniform"] < 1e-6, "The old weights lose it by a factor of more than a million.")
+expect(0.1 < kept["He"] < 10, "He's weights keep the standard deviation through 20 layers.")
+expect(kept["Xavier"] < 0.01, "Xavier's lose it with ReLU, as they ignore the lost half.")
+expect(kept["old uniform"] < 1e-6, "The old weights shrink it by a factor of more than a million.")
 
 # %% [markdown]
-# And the gradients? **Predict, then run.** With the old weights, which layers get the smaller gradient, the first or the last?
+# And the gradients? **Predict, then run.** With the old weights, which layers get the smaller
+# gradient, the first or the last?
 
 # %%
 arrives = {name: gradient_norms(net, noise, labels) for name, net in nets.items() if name[0] != "N"}
 show(
     plot_by_depth(arrives, "norm of the gradient"),
-    "Norm of the gradient of each layer, logarithmic: level for He, falling towards the first layer "
+    "Norm of the gradient of each layer, logarithmic: flat for He, falling towards the first layer "
     "for Xavier by two orders of magnitude and for old uniform by more than six",
 )
 
 # %% [markdown]
-# The first layers, which see the picture, learn nothing. Now tanh, whose slope at 0 is 1, so that nothing is halved. There Xavier's weights fit, and the old
-# ones lose a factor $\sqrt 3$ a layer:
+# With the old weights the first layers, those that see the image, get almost no gradient. Now take
+# tanh: its slope at 0 is 1, so nothing is halved. Here Xavier's weights fit, and the old ones lose
+# a factor of $\sqrt 3$ per layer:
 
 # %%
 tanh_nets = {name: stack(nn.Tanh, INITIALISATIONS[name]) for name in ("old uniform", "Xavier")}
@@ -317,15 +334,19 @@ expect(
 )
 
 # %% [markdown]
-# So initialisation is a matter of arithmetic, not of taste. But it holds at the start only. With each step the weights change, and nothing keeps the product of twenty factors near 1.
-# Our fourteen layers had He's weights, and still the first large steps threw them off. (With the steps clipped they do learn, as you will see below.) The other way is
-# to measure the spread while training, and to divide by it.
+# So initialisation is a matter of arithmetic, not of taste. But it is about the start only. Each
+# step changes the weights, and nothing keeps the product of twenty factors near 1. Our fourteen
+# layers had He's weights, and still the first large steps threw them off balance. (With clipped
+# gradients they do learn, as you will see below.) The other way is to measure the standard
+# deviation during training, and to divide by it.
 
 # %% [markdown]
 # ## Batch normalisation
 #
-# BN looks at one channel. It takes all the values of that channel in the batch, $m = N \cdot H \cdot W$ of them, computes their mean $\mu$ and variance $\sigma^2$, and
-# gives the channel mean 0 and variance 1. Then it lets the net choose another scale $\gamma$ and shift $\beta$, one of each a channel, which are learned:
+# BN works on one channel at a time. It takes all the values of that channel in the batch,
+# $m = N \cdot H \cdot W$ of them, computes their mean $\mu$ and variance $\sigma^2$, and gives the
+# channel mean 0 and variance 1. Then the net may choose another scale $\gamma$ and shift $\beta$,
+# which are learned, one of each per channel:
 #
 # $$\hat{x} = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}, \qquad y = \gamma \hat{x} + \beta$$
 #
@@ -335,7 +356,8 @@ expect(
 from course_utils.models.normalization import BatchNorm2dByHand  # inline
 
 # %% [markdown]
-# In a net it stands between the convolution and the activation. It changes no shape, and it adds two parameters for each channel:
+# In a net it comes between the convolution and the activation. It changes no shape, and it adds two
+# parameters for each channel:
 
 # %%
 unit = nn.Sequential(nn.Conv2d(8, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
@@ -349,38 +371,45 @@ expect(
 )
 
 # %% [markdown]
-# Two claims about it go around:
+# Two claims about it are common:
 
 # %%
 for key in ("batchnorm_2016", "batchnorm_divides_by_variance"):
     print(facts.trap(key), "\n")
 
 # %% [markdown]
-# The second is easy to check by units. **Predict, then run.** Multiply the input by 10. What happens to the output if one divides by the deviation, and what if one divided by
-# the variance?
+# The second is easy to check by its units. **Predict, then run.** Multiply the input by 10. What
+# happens to the output if you divide by the standard deviation, and what if you divide by the
+# variance?
 
 # %%
 generator = torch.Generator().manual_seed(0)
 x = 3 + 2 * torch.randn(8, 4, 5, 5, generator=generator)  # (N, C, H, W)
 layer = BatchNorm2dByHand(4)
 change = (layer(10 * x) / layer(x)).median()
-print(f"by the deviation: the output changes by a factor of {change:.3f}")
+print(f"by the standard deviation: the output changes by a factor of {change:.3f}")
 variance = x.var(dim=(0, 2, 3), correction=0)[:, None, None]
 scaled = 10 * x / (10 * x).var(dim=(0, 2, 3), correction=0)[:, None, None]
 print(f"by the variance: it changes by a factor of {(scaled / (x / variance)).median():.3f}")
-expect(abs(change - 1) < 1e-3, "Batch normalisation does not notice the scale of its input.")
+expect(
+    abs(change - 1) < 1e-3,
+    "The scale of its input does not change the output of batch normalisation.",
+)
 
 # %% [markdown]
-# A consequence: a convolution that BN follows may have weights ten times as large, and the net computes the same. And its bias is subtracted again at once,
-# together with the mean; so it is left out (`bias=False`), and $\beta$ takes its place.
+# It follows that a convolution before BN may have weights ten times as large, and the net computes
+# the same. And BN subtracts the convolution's bias at once, together with the mean; so we leave the
+# bias out (`bias=False`), and $\beta$ takes its place.
 #
 # ### Two variances
 #
-# The variance of $m$ numbers can be divided by $m$ or by $m - 1$. The first, the **biased** one, is the variance of these numbers. The second estimates the variance of where they come from.
-# BN uses *both*. **Predict, then run.** Which one in the division, and which one in the running estimate?
+# For the variance of $m$ numbers you can divide by $m$ or by $m - 1$. The first, the **biased**
+# one, is the variance of these numbers. The second estimates the variance of the distribution they
+# come from. BN uses *both*. **Predict, then run.** Which one does it divide by, and which one goes
+# into the running estimate?
 
 # %%
-tiny = torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1)  # two pictures of one pixel
+tiny = torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1)  # two images of one pixel
 layer = nn.BatchNorm2d(1, momentum=1.0, eps=1e-12)  # momentum 1: the estimate is the last batch
 print("output:", layer(tiny).flatten().tolist(), " running variance:", layer.running_var.item())
 expect(layer(tiny).abs().max() == 1, "The layer normalises with 1, the biased variance.")
@@ -390,7 +419,8 @@ expect(layer.running_var.item() == 2, "It tracks 2, the unbiased variance.")
 facts.table("batchnorm.formula", "batchnorm.inference_variance", "batchnorm.eps_torch")
 
 # %% [markdown]
-# Now all of it against PyTorch's layer: three batches in training mode, then one in evaluation mode.
+# Now we compare all of it with PyTorch's layer: three batches in training mode, then one in
+# evaluation mode.
 
 # %%
 ours, torchs = BatchNorm2dByHand(4), nn.BatchNorm2d(4)
@@ -408,17 +438,21 @@ expect(same, "Our layer has the same outputs and the same five tensors as nn.Bat
 # %% [markdown]
 # ### Two modes
 #
-# In training mode the statistics come from the batch. So a picture's output depends on **the other pictures in the batch**. No layer before in this course
-# did that. In evaluation mode this would be absurd: the same garment would be a shirt or a coat, depending on who is classified with it. There BN uses running estimates,
-# $\mu_\text{run} \leftarrow 0.9\, \mu_\text{run} + 0.1\, \mu$, and is a fixed linear map.
+# In training mode the statistics come from the batch. So an image's output depends on **the other
+# images in the batch**. No earlier layer in this course did that. In evaluation mode this would be
+# absurd: the same garment would be a shirt or a coat, depending on which images share its batch.
+# There BN uses running estimates, $\mu_\text{run} \leftarrow 0.9\, \mu_\text{run} + 0.1\, \mu$, and
+# is a fixed linear map.
 #
-# The most frequent mistake with BN is to forget the mode. **Predict, then run.** We classify the test pictures sorted by class, so that every batch shows one kind of garment, in both modes.
+# The most frequent mistake with BN is to forget the mode. **Predict, then run.** We sort the test
+# images by class, so that every batch shows one kind of garment, and classify them in both modes.
+# How do the accuracies differ?
 
 
 # %% tags=["nbval-ignore-output"]
 @torch.no_grad()
 def accuracy_in(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
-    """Accuracy in whatever mode the model is, 100 pictures at a time."""
+    """Return the accuracy, 100 images at a time, in whatever mode the model is."""
     hits = [
         model(x).argmax(dim=1) == y
         for x, y in zip(images.split(100), labels.split(100), strict=True)
@@ -439,17 +473,18 @@ in_train = accuracy_in(forgotten, images[by_class], labels[by_class])
 print(f"sorted by class: evaluation mode {in_eval:.0%}, training mode {in_train:.0%}")
 expect(
     in_train < in_eval - 0.2,
-    "In training mode, a test set that is sorted loses more than 20 points of accuracy.",
+    "In training mode, a sorted test set costs more than 20 points of accuracy.",
     trained=True,
 )
 
 # %% [markdown]
-# A batch of nothing but coats has lost, after the subtraction of its mean, what makes it coats.
+# Subtract the mean from a batch of nothing but coats, and what made them coats is gone.
 #
 # ### Small batches
 #
-# In training mode, mean and variance are *estimates* from the batch. How noisy are they? We put a convolution with random filters over all test pictures,
-# draw many batches of $N$, and compare the deviation of the batch's mean, from batch to batch, with the deviation of single values.
+# In training mode, mean and variance are *estimates* from the batch. How noisy are they? We apply a
+# convolution with random filters to all test images, draw many batches of $N$, and compare the
+# standard deviation of the batch mean with that of single values.
 
 # %%
 pictures = data.load("fashion_mnist_mini", batch_size=2000, generator=generator).test
@@ -461,39 +496,46 @@ noise_of = {}
 for num in (2, 8, 32, 128):
     drawn = torch.randint(0, 2000, (500, num), generator=generator)
     noise_of[num] = float((means[drawn].mean(dim=1).std(dim=0) / maps.std(dim=(0, 2, 3))).mean())
-    print(f"N = {num:3}: the mean wanders by {noise_of[num]:.3f} of a deviation; "
+    print(f"N = {num:3}: the mean varies by {noise_of[num]:.3f} of a standard deviation; "
           f"times √N: {noise_of[num] * num**0.5:.2f}")  # fmt: skip
 expect(6 < noise_of[2] / noise_of[128] < 10, "The noise falls as 1/√N.")
 
 # %% [markdown]
-# A map of 26 × 26 has 676 values, yet a batch of two pictures does not behave like 1,352 samples: the pixels of one picture resemble each other. What counts is mostly the number of
-# *pictures*. Each layer adds its own noise, and in evaluation mode it is gone, so that the net meets numbers that it was not trained on.
+# A map of 26 × 26 has 676 values, yet a batch of two images does not behave like 1,352 samples: the
+# pixels of one image resemble each other. What counts is mostly the number of *images*. Each layer
+# adds its own noise. In evaluation mode the noise is gone, so the net meets numbers that it was not
+# trained on.
 
 # %%
 print(facts.trap("small_batches_clt"))
 
 # %% [markdown]
-# The theorem says that a mean of many values is distributed like a normal one. That the noise falls as $1/\sqrt{N}$ needs no such thing, only independent pictures. And what
-# hurts is how large the noise is, not which shape it has. A little of it can even help, as dropout does: it is a mild regulariser. That was not what BN was made for.
+# The theorem says that the mean of many values is approximately normally distributed. For the noise
+# to fall as $1/\sqrt{N}$ you need no theorem of that kind, only independent images. And what hurts
+# is the size of the noise, not the shape of its distribution. A little noise can even help, as
+# dropout does: it is a mild regulariser. That was not what BN was made for.
 
 # %% [markdown]
 # ## The family: what is averaged over?
 #
-# Activations are $(N, C, H, W)$. BN takes one mean for each channel, over $N$, $H$ and $W$. Other choices need no batch at all:
+# Activations have shape $(N, C, H, W)$. BN takes one mean for each channel, over $N$, $H$ and $W$.
+# Other choices need no batch at all:
 
 # %%
 from course_utils.plots import plot_norms
 
 show(
     plot_norms(),
-    "Six blocks. Batch norm: one channel of all pictures is coloured. Layer norm: all channels of "
-    "one picture. Group norm: three channels of one picture. Instance norm: one channel of one "
-    "picture. Weight norm and scaled weight standardisation: one column of a table of filters",
+    "Six blocks. Batch norm: one channel of all images is coloured. Layer norm: all channels of "
+    "one image. Group norm: three channels of one image. Instance norm: one channel of one "
+    "image. Weight norm and scaled weight standardisation: one column of a table of filters",
 )
 
 # %% [markdown]
-# The coloured numbers share one mean and one variance. **Layer norm** (LN) takes a picture at a time, **instance norm** (IN) a map at a time, **group norm** (GN) some channels of a picture.
-# LN and IN are the two ends of GN: one group, and as many groups as channels. The code is one function:
+# The coloured numbers share one mean and one variance. **Layer norm** (LN) takes one image at a
+# time, **instance norm** (IN) one map at a time, **group norm** (GN) a group of channels of one
+# image. LN and IN are the two extremes of GN: one group, and as many groups as channels. One
+# function does it all:
 
 
 # %%
@@ -513,15 +555,19 @@ pairs = {
     "group": (normalise(grouped, (2, 3, 4)).reshape(x.shape), nn.GroupNorm(2, 16)(x)),
 }
 same = all(torch.allclose(mine, theirs, atol=1e-5) for mine, theirs in pairs.values())
-expect(same, "The four normalisations are one function of different axes.")
+expect(same, "The four normalisations are one function over different axes.")
 
 # %% [markdown]
-# All four normalise *activations*; a slide that says BN normalises weights has mixed them up. The other two do leave the activations alone and normalise the **weights**. That costs nothing for each picture, and there is nothing to track.
+# All four normalise *activations*; a slide that says BN normalises weights mixes them up. The other
+# two do leave the activations alone and normalise the **weights**. That adds no work per image, and
+# there is nothing to track.
 #
-# - **Weight norm** writes each filter as $w = g\, v / \lVert v \rVert$: its length $g$ and its direction $v$ are learned apart.
-# - **Scaled weight standardisation** gives each filter mean 0 and the variance that keeps the activations' variance at 1 through a ReLU. It is He's
-#   kind of arithmetic, enforced at every step and not only at the start. (He's factor 2 keeps the mean *square* at 1. To keep the *variance*, it takes
-#   $2/(1 - 1/\pi) \approx 2.93$, since a ReLU's output has a mean, too.)
+# - **Weight norm** writes each filter as $w = g\, v / \lVert v \rVert$: its length $g$ and its
+#   direction $v$ are learned separately.
+# - **Scaled weight standardisation** gives each filter mean 0 and the variance that keeps the
+#   activations' variance at 1 through a ReLU. It is the arithmetic of He's initialisation, enforced
+#   at every step and not only at the start. (He's factor 2 keeps the mean *square* at 1. To keep
+#   the *variance*, it takes $2/(1 - 1/\pi) \approx 2.93$, since a ReLU's output has a mean, too.)
 
 # %%
 from course_utils.models.normalization import StandardisedWeight  # inline
@@ -531,11 +577,14 @@ filters = 5 + torch.randn(256, 64, 3, 3, generator=generator)  # far from mean 0
 standard = StandardisedWeight(256)(filters).detach()
 x = torch.randn(16, 64, 12, 12, generator=generator)  # mean 0, variance 1
 y = torch.relu(F.conv2d(x, standard))  # (16, 256, 10, 10)
-print(f"mean of a filter {standard[0].mean().abs():.4f}, spread behind conv and ReLU {y.std():.2f}")
-expect(abs(y.std() - 1) < 0.1, "The spread stays at 1, with no look at the activations.")
+print(
+    f"mean of a filter {standard[0].mean().abs():.4f}, standard deviation after ReLU {y.std():.2f}"
+)
+expect(abs(y.std() - 1) < 0.1, "The standard deviation stays at 1, though nothing measures it.")
 
 # %% [markdown]
-# **Predict, then run.** For which of the seven does a picture's answer, in training mode, depend on the other pictures of its batch?
+# **Predict, then run.** For which of the seven does an image's output, in training mode, depend on
+# the other images in its batch?
 
 # %%
 from course_utils.models.normalization import NORMS
@@ -551,8 +600,10 @@ for norm in NORMS:
     assert depends == (norm == "batch")
 
 # %% [markdown]
-# Only BN. That gives us a clean experiment. If we compute the gradient of a batch of 128 in 64 pieces of 2, and add the pieces up before the step, six of the seven nets cannot tell the
-# difference: the gradient is the same sum. BN normalises 2 pictures at a time, and everything else, the update, its size, the number of steps, stays as it was.
+# Only for BN. That gives us a clean experiment. Compute the gradient of a batch of 128 in 64 pieces
+# of 2, and add the pieces up before the step: for six of the seven nets nothing changes, as the
+# gradient is the same sum. BN normalises 2 images at a time, while everything else, the update, its
+# size, the number of steps, stays as it was.
 
 # %%
 from course_utils.inspection import parameter_gradients
@@ -577,10 +628,12 @@ for norm in ("none", "group", "batch"):
 # %% [markdown]
 # ## One net, seven ways
 #
-# These runs were recorded: the net from the beginning of this lesson, under each normalisation, three seeds each. All have the same learning rate, and the gradient is clipped to a norm of 1, without which some of them
-# do not survive that rate. Each update is of 128 pictures.
+# These are recorded runs of the net from the beginning of this lesson, with each normalisation,
+# three seeds each. All have the same learning rate, and the gradient is clipped to a norm of 1;
+# without clipping some of them do not survive that rate. Each update uses 128 images.
 #
-# **Predict, then run.** Sort them: none, batch, layer, group, instance, weight, scaled weight. Who learns fastest here?
+# **Predict, then run.** Sort them: none, batch, layer, group, instance, weight, scaled weight.
+# Which learns fastest here?
 
 # %%
 from course_utils.plots import plot_records
@@ -589,7 +642,8 @@ kinds = ("scaled_weight", "batch", "layer", "group", "instance", "weight", "none
 runs = {kind.replace("_", " "): records.load(f"norm_{kind}") for kind in kinds}
 show(
     plot_records(runs, "train_loss", "training loss"),
-    "Training loss over six epochs for seven normalisations of one net, mean and deviation of three seeds",
+    "Training loss over six epochs for seven normalisations of one net, mean and standard "
+    "deviation of three seeds",
 )
 
 # %%
@@ -604,41 +658,48 @@ expect(final["instance"] > 1.5, "Instance norm hardly learns.")
 expect(abs(final["weight"] - final["none"]) < 0.1, "Weight norm changes little.")
 
 # %% [markdown]
-# Two are ahead: BN, and scaled weight standardisation, which never looks at an activation. Weight norm is hardly different from none, since it starts from the same filters and
-# fixes neither their mean nor their length. Layer and group norm do no better than the net without any, which clipping has saved. (With 8 channels in the first stage, our GN *is* LN there.)
+# Two are ahead: BN, and scaled weight standardisation, which never looks at an activation. Weight
+# norm hardly differs from none: it starts from the same filters and fixes neither their mean nor
+# their length. Layer and group norm do no better than the net without any, which clipping has
+# saved. (With 8 channels in the first stage, our GN *is* LN there.)
 #
-# And instance norm? This net ends by averaging each map over its pixels. **Predict, then run.** Instance norm has just given each map the mean 0. What can that average still tell?
+# And instance norm? This net ends by averaging each map over its pixels. **Predict, then run.**
+# Instance norm has just given each map mean 0. What can that average still say about the image?
 
 # %%
 for kind, dims in {"batch": (0, 2, 3), "instance": (2, 3)}.items():
     pooled = normalise(maps, dims).relu().mean(dim=(2, 3))  # (2000, 8), what the head reads
     noise_of[kind] = float(pooled.std(dim=0).mean())
     print(
-        f"{kind:9} from picture to picture, the average of a map deviates by {noise_of[kind]:.2f}"
+        f"{kind:9} across images, the average of a map has standard deviation {noise_of[kind]:.2f}"
     )
 expect(noise_of["instance"] < noise_of["batch"] / 2, "Instance norm leaves less than half of that.")
 
 # %% [markdown]
-# How strongly a map answers is what tells one class from another, and instance norm removes just that. It was made for transferring style between pictures, where the contrast is *meant* to go.
+# How strongly a map responds is what tells one class from another, and instance norm removes just
+# that. It was made for transferring style between images, where the contrast is *meant* to go.
 #
-# One net, one learning rate, a few epochs: do not read a ranking for all nets from this. On ImageNet, with a ResNet-50 and usual batches, Wu and He find group norm close to batch norm.
+# This is one net, one learning rate, a few epochs: it does not rank the normalisations for all
+# nets. On ImageNet, with a ResNet-50 and the usual batch size, Wu and He find group norm close to
+# batch norm.
 #
 # ### Two, eight, 128
 #
-# Now the batch that BN sees. The other six nets would give the same curves again, as we have just seen, so there is nothing to run. **Predict, then run.**
-# How much worse does BN train if it normalises 8 pictures at a time? And 2?
+# Now we vary the batch that BN sees. The other six nets would give the same curves again, as we
+# have just seen, so there is nothing to run. **Predict, then run.** How much worse does BN train if
+# it normalises 8 images at a time? And 2?
 
 # %%
 by_size = {
-    "batch norm, 128 pictures": records.load("norm_batch"),
+    "batch norm, 128 images": records.load("norm_batch"),
     "batch norm, 8": records.load("norm_batch_8"),
     "batch norm, 2": records.load("norm_batch_2"),
     "group norm, any number": records.load("norm_group"),
 }
 show(
     plot_records(by_size, "train_loss", "training loss"),
-    "Training loss of batch normalisation over 128, 8 and 2 pictures at a time, and of group "
-    "normalisation: fewer pictures, higher loss",
+    "Training loss of batch normalisation over 128, 8 and 2 images at a time, and of group "
+    "normalisation: the fewer images, the higher the loss",
 )
 
 # %%
@@ -649,13 +710,17 @@ for row in zip(by_size, final["train"], final["val"], strict=True):
     print("{:26} training loss {:.2f}, validation loss {:.2f}".format(*row))
 whole, eight, two = final["train"][:3]
 expect(whole < eight < two, "The fewer images a batch has, the higher the training loss is.")
-expect(final["val"][2] > final["val"][0] + 0.1, "Batches of two cost validation loss, too.")
+expect(
+    final["val"][2] > final["val"][0] + 0.1,
+    "With batches of two the validation loss is higher, too.",
+)
 
 # %% [markdown]
-# The training loss is measured in training mode, with the noise of the small batches in it; the validation loss in evaluation mode, without it. That is why BN over two pictures is *better* in
-# validation than in training. Still, at two pictures its lead over group norm is gone.
+# The training loss is measured in training mode, which includes the noise of the small batches; the
+# validation loss is measured in evaluation mode, without it. That is why BN over two images is
+# *better* in validation than in training. Still, at two images its lead over group norm is gone.
 #
-# On ImageNet, in a setting where batches are small because memory is short, the authors of group norm report:
+# On ImageNet, in a setting where memory limits the batch size, the authors of group norm report:
 
 # %%
 facts.table("groupnorm.batch_of_two")
@@ -665,16 +730,18 @@ facts.table("groupnorm.batch_of_two")
 #
 # There are two stories.
 #
-# **The first** is the authors' own. While a layer learns, the layers before it change, so the distribution of its inputs moves under its feet. They call that **internal covariate shift**
-# (ICS), and say that BN helps because it holds the distribution still.
+# **The first** is the authors' own. While a layer learns, the layers before it change, so the
+# distribution of its inputs keeps moving. They call that **internal covariate shift** (ICS), and
+# say that BN helps because it holds the distribution still.
 #
-# A story can be tested: spoil the stillness on purpose. The class below is BN, and then a random scale and a random shift for each channel, drawn anew *at every step*. The inputs of
-# the next layer now jump about more than in any ordinary net.
+# A story can be tested: disturb the distribution on purpose. The class below is BN followed by a
+# random scale and a random shift for each channel, drawn anew *at every step*. Now the inputs of
+# the next layer jump about at every step.
 
 
 # %%
 class ShakenBatchNorm(nn.BatchNorm2d):
-    """Batch normalisation, whose output is moved by chance at every training step."""
+    """Batch normalisation whose output is scaled and shifted at random at every training step."""
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = super().forward(x)
@@ -691,7 +758,8 @@ for module in shaken.modules():
         module.__class__ = ShakenBatchNorm  # the same tensors, another forward
 
 # %% [markdown]
-# **Predict, then run.** If stillness is what helps, this net should do as badly as the one without normalisation.
+# **Predict, then run.** If a still distribution is what helps, this net should do as badly as the
+# one without normalisation. Does it?
 
 # %%
 shaken_history = train(shaken, "batch normalisation, then shaken at random")
@@ -701,21 +769,24 @@ losses["shaken"] = shaken_history.column("train_loss")[-1]
 print({name: round(loss, 2) for name, loss in losses.items()})
 expect(
     losses["shaken"] < losses["without"] - 0.5,
-    "With large shifts on purpose, batch normalisation still helps.",
+    "Even with large random shifts after it, batch normalisation helps.",
     trained=True,
 )
 
 # %% [markdown]
-# The noise costs something, but the net learns, and the one without normalisation does not. Santurkar et al. did this in 2018, and also *measured* ICS, as the change of a layer's gradient when the layers before it
-# have moved:
+# The noise costs something, but the net learns, and the one without normalisation does not.
+# Santurkar et al. did this in 2018, and also *measured* ICS, as the change of a layer's gradient
+# when the layers before it have moved:
 
 # %%
 print(facts.trap("batchnorm_increases_shift"))
 print(facts.get("batchnorm.covariate_shift"))
 
 # %% [markdown]
-# **The second story** is about the surface of the loss. Training steps along the gradient, which is a promise about the immediate neighbourhood only. How far does the promise hold? We take one batch and its gradient $g$,
-# walk along $-g$, and look at the loss. The opponent has to be a net without normalisation that *has* learned something, so we train one with clipping.
+# **The second story** is about the loss surface. Each training step follows the gradient, which
+# describes the immediate neighbourhood only. How far can you trust it? We take one batch and its
+# gradient $g$, walk along $-g$, and look at the loss. To compare, we need a net without
+# normalisation that *has* learned something, so we train one with clipping.
 
 # %%
 seed_everything(0)
@@ -723,7 +794,8 @@ clipped = plain_net("none")
 clipped_history = train(clipped, "no normalisation, gradient clipped", clip_norm=1.0)
 
 # %% [markdown]
-# **Predict, then run.** Both nets stand somewhere on a slope. For which of them does the loss rise sooner, when we walk downhill?
+# **Predict, then run.** Both nets are somewhere on a slope. For which of them does the loss rise
+# sooner as we walk downhill?
 
 # %%
 from course_utils.inspection import loss_along, random_direction
@@ -757,9 +829,11 @@ expect(
 )
 
 # %% [markdown]
-# That is why BN nets bear large learning rates: the gradient stays right for longer. Now in a direction that has nothing to do with the gradient. To compare two nets, the step must mean
-# the same for both, so each filter of a random direction gets the length of the net's own filter (**filter normalisation**, Li et al. 2018); biases, $\gamma$ and $\beta$ stay. At ±1 every filter has been changed by as much as
-# it is long.
+# This fits the large learning rates that nets with BN tolerate: the gradient can be trusted for
+# longer. Next we walk in a direction that has nothing to do with the gradient. To compare two nets,
+# a step must mean the same for both, so each filter of a random direction gets the length of the
+# net's own filter (**filter normalisation**, Li et al. 2018); biases, $\gamma$ and $\beta$ stay as
+# they are. At ±1 the change of every filter is as long as the filter itself.
 
 # %%
 positions = [i / 10 for i in range(-10, 11)]
@@ -771,8 +845,8 @@ for name, model in {"no normalisation": clipped, "batch norm": with_bn}.items():
 # %% tags=["nbval-ignore-output"]
 show(
     plot_loss_lines(lines, positions, log=True),
-    "Loss along a random direction, logarithmic: without normalisation a deep valley whose walls rise "
-    "by orders of magnitude, with batch normalisation a shallow one",
+    "Loss along a random direction, logarithmic: without normalisation a deep valley whose walls "
+    "rise by orders of magnitude, with batch normalisation a shallow one",
 )
 walls = {name: float(max(line) / line[10]) for name, line in lines.items()}
 print({name: f"{ratio:.1f} times the loss in the middle" for name, ratio in walls.items()})
@@ -783,24 +857,27 @@ expect(
 )
 
 # %% [markdown]
-# Read this with care. It is one direction of thousands; lesson 12 looks at planes. And "smooth" is a measurement on *these* nets. What is *proved* is limited: Santurkar et al. bound how fast the loss and its gradient can change
-# with BN in a net, under assumptions (their theorem 4.1). So "unproven" is too strong, and "explained" would be, too.
+# Read this with care. It is one direction of thousands; lesson 12 looks at planes. And "smooth" is
+# a measurement on *these* nets. What is *proved* is limited: under assumptions, Santurkar et al.
+# bound how fast the loss and its gradient can change in a net with BN (their theorem 4.1). So
+# "unproven" says too little, and "explained" too much.
 #
 # ### What about exploding gradients?
 #
-# One more claim, about group norm:
+# Here is one more claim, about group norm:
 
 # %%
 print(facts.trap("groupnorm_cures_explosion").claim)
 
 # %% [markdown]
-# We build the net with 38 layers and 16 channels, and give GN groups of 1, 4 or 16 channels. **Predict, then run.** For which group size is the gradient of the first layers
-# largest, before any training?
+# We build the net with 38 layers and 16 channels, and give GN groups of 1, 4 or 16 channels.
+# **Predict, then run.** Before any training, for which group size is the gradient of the first
+# layers largest?
 
 
 # %%
 def grouped_net(group_size: int) -> nn.Module:
-    """A plain net of 38 layers with group normalisation in groups of one size."""
+    """Build a plain net of 38 layers with group normalisation in groups of one size."""
     torch.manual_seed(0)
     switches = {"depth": 38, "width": 16, "residual": False}
     net = models.build("resnet_small", in_channels=1, num_classes=10, **switches)
@@ -820,7 +897,7 @@ sizes = {f"groups of {k}": gradient_norms(grouped_net(k), x, y) for k in (1, 4, 
 show(
     plot_by_depth(sizes, "norm of the gradient"),
     "Norm of the gradient by layer, logarithmic, 38 layers: with groups of one channel it grows "
-    "towards the first layers by more than a hundred times, with groups of 16 it stays level",
+    "towards the first layers by more than a hundred times, with groups of 16 it stays flat",
 )
 early = [list(norms.values())[1] for norms in sizes.values()]
 print([f"{norm:.2g}" for norm in early])
@@ -834,13 +911,16 @@ print(facts.trap("groupnorm_cures_explosion").right)
 print(facts.get("groupnorm.gradients"))
 
 # %% [markdown]
-# So "GN" is not one thing. With one channel a group it is instance norm, whose gradients explode with depth; with large groups they do not. The paper calls the choice of the group size a trade-off: small groups let the net learn fast, large ones let it learn stably.
-# In this net nothing but the product of layers decides. Skip connections, in the next two lessons, change the rule.
+# So "GN" is not one thing. With one channel per group it is instance norm, whose gradients explode
+# with depth; with large groups they do not. The paper calls the choice of the group size a
+# trade-off: small groups let the net learn fast, large ones let it learn stably. In this net the
+# product of the layers alone decides. Shortcuts, in the next two lessons, change the rule.
 
 # %% [markdown]
 # ## In full size
 #
-# The experiment of this lesson on CIFAR-10, with the twenty-layer net of the ResNet paper and no skips, one line for each normalisation (not measured here):
+# This runs the experiment of this lesson on CIFAR-10, with the ResNet paper's twenty-layer net
+# without shortcuts, one run for each normalisation (not measured here):
 #
 # ```python
 # loaders = data.load("cifar10", batch_size=128, device=device, generator=seed_everything(0))
@@ -848,7 +928,7 @@ print(facts.get("groupnorm.gradients"))
 # fit(net, loaders, TrainConfig(epochs=30, lr=0.1))
 # ```
 #
-# What the paper of 2015 reports for ImageNet, with an Inception network:
+# This is what the paper of 2015 reports for ImageNet, with an Inception network:
 
 # %%
 facts.table("batchnorm.fewer_steps")
@@ -864,13 +944,19 @@ quiz.show("11_normalization")
 # %% [markdown]
 # ## What to remember
 #
-# - A layer multiplies the mean square of its input by $n \operatorname{Var}(w)$, ReLU halves it. Xavier's weights suit tanh, He's suit ReLU. Both hold at the start only.
-# - Saturated units pass no gradient. With tanh it begins at layer 1; with sigmoids the last hidden layer goes first.
-# - BN: mean and variance for each channel over the batch and all pixels, divide by $\sqrt{\sigma^2 + \varepsilon}$, then $\gamma$ and $\beta$. Biased variance to
-#   normalise, unbiased to track.
-# - BN has two modes. Training mode depends on the other pictures; forgetting `eval()` is the classic bug.
-# - Small batches hurt BN because its estimates are noisy. LN, GN, IN, weight norm and scaled weight standardisation do not see the batch.
-# - BN does not work *because* it holds distributions still. Measurements point at the loss surface: larger steps do less harm.
+# - A layer multiplies the mean square of its input by $n \operatorname{Var}(w)$, and ReLU halves
+#   it. Xavier's weights suit tanh, He's suit ReLU. Both are about the start only.
+# - Saturated units pass hardly any gradient. With tanh, layer 1 saturates first; with sigmoids, the
+#   last hidden layer.
+# - BN: mean and variance for each channel over the batch and all pixels, divide by
+#   $\sqrt{\sigma^2 + \varepsilon}$, then $\gamma$ and $\beta$. The biased variance normalises, the
+#   unbiased one is tracked.
+# - BN has two modes. In training mode an image's output depends on the other images; forgetting
+#   `eval()` is the classic bug.
+# - Small batches hurt BN because its estimates are noisy. LN, GN, IN, weight norm and scaled weight
+#   standardisation do not look at the batch.
+# - The reason why BN works is *not* that it holds distributions still. Measurements point to the
+#   loss surface: larger steps do less harm.
 
 # %%
 for key in ("glorot2010", "he2015", "ioffe2015", "santurkar2018", "wu2018", "lubana2021"):
@@ -879,31 +965,36 @@ for key in ("glorot2010", "he2015", "ioffe2015", "santurkar2018", "wu2018", "lub
 # %% [markdown]
 # ## Further reading
 #
-# The list above, in the order in which to read it. And:
+# Read the papers above in the order of the list. Then:
 #
 # - J. L. Ba, J. R. Kiros, G. E. Hinton: *Layer normalization*. arXiv 1607.06450, 2016.
-# - D. Ulyanov, A. Vedaldi, V. Lempitsky: *Instance normalization: the missing ingredient for fast stylization*. arXiv 1607.08022, 2016.
-# - T. Salimans, D. P. Kingma: *Weight normalization: a simple reparameterization to accelerate training of deep neural networks*. NIPS 2016.
-# - A. Brock, S. De, S. L. Smith: *Characterizing signal propagation to close the performance gap in unnormalized ResNets*. ICLR 2021. Section 4: scaled weight standardisation.
-# - H. Li et al.: *Visualizing the loss landscape of neural nets*. NeurIPS 2018. Section 4: filter normalisation.
+# - D. Ulyanov, A. Vedaldi, V. Lempitsky: *Instance normalization: the missing ingredient for fast
+#   stylization*. arXiv 1607.08022, 2016.
+# - T. Salimans, D. P. Kingma: *Weight normalization: a simple reparameterization to accelerate
+#   training of deep neural networks*. NIPS 2016.
+# - A. Brock, S. De, S. L. Smith: *Characterizing signal propagation to close the performance gap in
+#   unnormalized ResNets*. ICLR 2021. Section 4: scaled weight standardisation.
+# - H. Li et al.: *Visualizing the loss landscape of neural nets*. NeurIPS 2018. Section 4: filter
+#   normalisation.
 #
 # **Exercise** [`11_normalization`](../exercises/11_normalization/11_normalization.ipynb)
 #
-# **Next** Lesson 12 goes deeper. With normalisation the signal arrives, and yet a plain net of 56 layers *trains* worse than one of 20. The skill to take along into the exercise: for a
-# tensor (N, C, H, W), say which axes each normalisation averages over, and write it with `mean` and `var`.
+# **Next** comes lesson 12, which goes deeper. With normalisation the signal arrives, and yet a
+# plain net of 56 layers *trains* worse than one of 20. For the exercise, you need to say which axes
+# of a tensor (N, C, H, W) each normalisation averages over, and to write it with `mean` and `var`.
 #
 # ## Words of this lesson
 #
 # | English | Korean | meaning |
 # |---|---|---|
-# | saturation | 포화 | an activation's input is where its slope is nearly zero |
+# | saturation | 포화 | an activation works where its slope is nearly zero |
 # | vanishing gradient | 기울기 소실 | gradients shrink by a factor at every layer |
 # | exploding gradient | 기울기 폭발 | gradients grow by a factor at every layer |
 # | weight initialisation | 가중치 초기화 | how the first weights are drawn |
 # | batch normalisation | 배치 정규화 | mean 0 and variance 1 for each channel over the batch |
 # | running estimate | 이동 평균 추정값 | average of the batches' statistics, used in evaluation mode |
 # | biased / unbiased variance | 편향 / 불편 분산 | divided by m / by m − 1 |
-# | layer, group, instance normalisation | 층, 그룹, 인스턴스 정규화 | the same for one picture, over all, some or one of its channels |
-# | weight normalisation | 가중치 정규화 | length and direction of a filter, learned apart |
-# | internal covariate shift | 내부 공변량 변화 | a layer's inputs change their distribution during training |
+# | layer, group, instance normalisation | 층, 그룹, 인스턴스 정규화 | the same for one image, over all, some or one of its channels |
+# | weight normalisation | 가중치 정규화 | length and direction of a filter, learned separately |
+# | internal covariate shift | 내부 공변량 변화 | the distribution of a layer's inputs changes during training |
 # | loss surface | 손실 곡면 | the loss as a function of all weights |

@@ -2,24 +2,28 @@
 # # 12 · Going deeper: when more layers make a net worse
 #
 # **After this lesson you can**
-# - say what the degradation problem is, and prove that it is neither overfitting nor a lack of solutions;
-# - measure gradient norms and gradient autocorrelation by depth, and say what each of them does and does not explain;
-# - write a highway layer, set its gate at the start, and read what its gates learned;
+# - say what the degradation problem is, and show that it is neither overfitting nor a lack of
+#   solutions;
+# - measure gradient norms and gradient autocorrelation by depth, and say what each does and does
+#   not explain;
+# - write a highway layer, set its initial gate bias, and read what its gates learned;
 # - compare two loss landscapes without fooling yourself.
 #
-# **Time** 60 minutes. The training in it takes about two minutes on a laptop.
+# **Time** 60 minutes to read and try, of which training takes about two minutes on a laptop.
 #
 # **Builds on** 09 (depth from small filters) and 11 (initialisation, batch normalisation).
 
 # %% [markdown]
 # ## The question
 #
-# From LeNet to VGG every lesson added layers, and accuracy rose. Initialisation and batch normalisation (BN) made deep
-# nets start. So why stop at 19? Let us build a net of 20 layers and one of 56, alike in everything else, and look.
+# From LeNet to VGG, nets got deeper and more accurate. Initialisation and batch normalisation (BN)
+# made deep nets start. So why stop at 19 layers? We build a net of 20 layers and one of 56, alike
+# in everything else, and look.
 #
-# Both are **plain**: 3 × 3 convolutions, BN and ReLU, one after the other, in three stages. A stage halves the maps
-# and doubles their number. At the end come an average over each map and one linear layer. We give them half of
-# their usual width, so that a laptop trains them while you wait.
+# Both are **plain**: 3 × 3 convolutions, BN and ReLU, one after the other, in three stages. Each
+# new stage halves height and width and doubles the number of maps. At the end come an average over
+# each map and one linear layer. We give them half of their usual width, so that a laptop can train
+# them while you wait.
 
 # %%
 import math
@@ -41,7 +45,7 @@ print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epo
 
 
 def load(seed: int = 0) -> data.Loaders:
-    """Load the images; the seed decides in which order they come."""
+    """Load the images; the seed decides their order."""
     generator = seed_everything(seed)
     return data.load(settings.data, **settings.loading, device=device, generator=generator)
 
@@ -50,8 +54,8 @@ loaders = load()
 channels, size, _ = loaders.info.image_shape
 
 # %% [markdown]
-# **Predict, then run.** Plain-56 has three times as many parameters as plain-20. Which of them has the lower *training*
-# loss after the same number of epochs, and which the lower *validation* loss?
+# **Predict, then run.** Plain-56 has three times as many parameters as plain-20. Which of them has
+# the lower *training* loss after the same number of epochs, and which the lower *validation* loss?
 
 
 # %%
@@ -79,16 +83,17 @@ expect(
 )
 
 # %% [markdown]
-# The deeper net is worse, on the very pictures it is trained on. He et al. call this **degradation**.
+# The deeper net is worse on the very images it is trained on. He et al. call this **degradation**.
 
 # %% [markdown]
 # ## Not overfitting
 #
-# "The bigger net overfits" is the first thing that most people say. Overfitting has a signature: the training loss is
-# *low*, and the validation loss is not. Here the training loss itself is high. A net that cannot even learn the
-# pictures by heart does not suffer from learning them by heart.
+# "The bigger net overfits" is the first thing that most people say. Overfitting has a signature:
+# the training loss is *low*, and the validation loss is not. Here the training loss itself is high.
+# A net that cannot even fit its training images does not suffer from fitting them too well.
 #
-# Three epochs and one seed are little evidence. Here are recorded runs of the same nets, longer and over three seeds:
+# Three epochs and one seed are little evidence. Here are recorded runs of the same nets, longer and
+# with three seeds:
 
 # %%
 titles = {
@@ -106,8 +111,8 @@ for key in ("data", "limit", "epochs", "batch_size", "lr", "switches", "seeds"):
 plain_runs = {title: runs[title] for title in ("plain-20", "plain-56")}
 show(
     plot_records(plain_runs, "train_loss", "training loss"),
-    "Recorded training loss of plain-20 and plain-56 over the epochs, mean of three seeds: the curve of "
-    "the deeper net lies above that of the shallower one throughout",
+    "Recorded training loss of plain-20 and plain-56 over the epochs, mean of three seeds: the "
+    "curve of the deeper net lies above that of the shallower one throughout",
 )
 
 # %%
@@ -118,13 +123,13 @@ for title, recorded in plain_runs.items():
 shallow, deep = (runs[title].mean("train_loss") for title in plain_runs)
 expect(
     all(d > s for s, d in zip(shallow, deep, strict=True)),
-    "In the mean over the seeds, plain-56 has the higher training loss after every epoch.",
+    "On average over the seeds, plain-56 has the higher training loss after every epoch.",
 )
 
 # %% [markdown]
-# The paper that made this famous trained far longer, on CIFAR-10 and ImageNet. Be careful with what people quote from
-# it. The evidence is its figures 1 and 4, *curves* of the training error. The numbers that everybody prints are
-# **validation** errors:
+# The paper that made this famous trained far longer, on CIFAR-10 and ImageNet. Be careful with what
+# people quote from it. Its evidence is in figures 1 and 4, *curves* of the training error. The
+# numbers that everybody prints are **validation** errors:
 
 # %%
 facts.table("plain18.top1", "plain34.top1", "resnet18.top1", "resnet34.top1")
@@ -132,9 +137,10 @@ facts.table("plain18.top1", "plain34.top1", "resnet18.top1", "resnet34.top1")
 # %% [markdown]
 # ## No lack of solutions
 #
-# Perhaps a plain net of 56 layers simply has no good weights? It has. Take the trained plain-20, and put layers between
-# its own that do nothing: a convolution whose filter $i$ copies channel $i$ (a **Dirac** filter), and BN with mean 0 and variance 1. The
-# ReLU behind them changes nothing either, since its input comes out of a ReLU already.
+# Perhaps there are no good weights for a plain net of 56 layers? There are. Take the trained
+# plain-20, and insert layers that do nothing: a convolution whose filter $i$ copies channel $i$ (a
+# **Dirac** filter), and BN with mean 0 and variance 1. The ReLU after them changes nothing either,
+# since its input already comes out of a ReLU.
 #
 # **Predict, then run.** How far are the logits of this plain-56 from those of plain-20?
 
@@ -166,17 +172,17 @@ expect(
 )
 
 # %% [markdown]
-# So the good weights exist; we just wrote them down. **Training does not find them.** Degradation is a problem of
-# optimisation. What, then, makes the search so hard?
+# So good weights exist; we have just written them down. **Training does not find them.**
+# Degradation is a problem of optimisation. What, then, makes the search so hard?
 
 # %% [markdown]
 # ## First suspect: the size of the gradients
 #
-# Lesson 11 showed gradients that vanish. Do they here? We take fresh nets, send one batch through them, and measure the
-# norm of the gradient at each layer's weights.
+# Lesson 11 showed gradients that vanish. Do they vanish here? We take fresh nets, send one batch
+# through them, and measure the norm of the gradient at each layer's parameters.
 #
-# **Predict, then run.** In a fresh plain-56 with BN, is the gradient at the first layer smaller than at the last, about
-# equal, or larger?
+# **Predict, then run.** In a fresh plain-56 with BN, is the gradient at the first layer smaller
+# than at the last, about equal, or larger?
 
 # %%
 kinds = {
@@ -195,8 +201,9 @@ for label, (name, switches) in kinds.items():
 # %%
 show(
     plot_by_depth(norms, "norm of the gradient"),
-    "Norm of the gradient at each layer of four fresh nets, on a logarithmic scale: in plain-56 with batch normalisation "
-    "it grows a hundredfold from the last layer to the first; in ResNet-56 and plain-20 it stays within a factor of ten",
+    "Norm of the gradient at each layer of four fresh nets, on a logarithmic scale: in plain-56 "
+    "with batch normalisation it grows a hundredfold from the last layer to the first; in "
+    "ResNet-56 and plain-20 it stays within a factor of ten",
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -214,25 +221,27 @@ expect(
 expect(ratio["ResNet-56"] < 20, "In a fresh ResNet-56 it does not.")
 
 # %% [markdown]
-# They do not vanish. With BN they *explode* towards the picture, before the first step. That is a known effect of BN itself:
+# They do not vanish. With BN they *explode* towards the input, before the first step. That is a
+# known effect of BN itself:
 
 # %%
 print(facts.get("gradients.batchnorm_explosion"))
 print(facts.get("resnet.vanishing_gradients"))
 
 # %% [markdown]
-# The two statements do not contradict each other: one is about the very first step, the other about training. Check it on
-# our own trained net:
+# The two statements do not contradict each other: one is about the very first step, the other about
+# training. Here are our own trained nets:
 
 # %% tags=["nbval-ignore-output"]
 for label, model in {"plain-20": plain20, "plain-56": plain56}.items():
     norm = list(inspection.gradient_norms(model, images, labels).values())
     print(
-        f"{label} after training: first layer {norm[0]:.3f}, middle {norm[len(norm) // 2]:.3f}, last {norm[-2]:.3f}"
+        f"{label} after training: first layer {norm[0]:.3f}, middle {norm[len(norm) // 2]:.3f}, "
+        f"last {norm[-2]:.3f}"
     )
 
 # %% [markdown]
-# So a widespread explanation falls:
+# So a common explanation is wrong:
 
 # %%
 print(facts.trap("degradation_is_vanishing"))
@@ -240,15 +249,18 @@ print(facts.trap("degradation_is_vanishing"))
 # %% [markdown]
 # ## Second suspect: gradients that do not agree
 #
-# A step follows the gradient at one point, and hopes that the gradient is similar a little further on. A gradient can have a fine *size* and
-# still be useless, if it points somewhere else after the smallest move. Balduzzi et al. looked at this in the simplest place there is. Take a
-# net from one number $x$ to one number $y$, and draw the derivative $dy/dx$ along a line of 256 inputs.
+# A step follows the gradient at one point, and relies on the gradient being similar a little
+# further on. A gradient can have a good *size* and still be useless, if it points somewhere else
+# after the smallest move. Balduzzi et al. studied this in the simplest possible case: a net from
+# one number $x$ to one number $y$, and the derivative $dy/dx$ along a line of 256 inputs.
 #
-# The layers are those of `rectifier_net`: $\mathbf{h}' = W\,\mathrm{ReLU}(\mathrm{BN}(\mathbf{h}))$, or, with a skip connection,
-# $\mathbf{h}' = \mathbf{h} + W\,\mathrm{ReLU}(\mathrm{BN}(\mathbf{h}))$. For comparison there are two kinds of noise. **White noise** draws
-# each value afresh. **Brown noise** is a random walk: each value is the last one plus a small step.
+# The layers are those of `rectifier_net`:
+# $\mathbf{h}' = W\,\mathrm{ReLU}(\mathrm{BN}(\mathbf{h}))$, or, with a shortcut,
+# $\mathbf{h}' = \mathbf{h} + W\,\mathrm{ReLU}(\mathrm{BN}(\mathbf{h}))$. We compare with two kinds
+# of noise. **White noise** draws each value afresh. **Brown noise** is a random walk: each value is
+# the last one plus a small random step.
 #
-# **Predict, then run.** Which of the nets will look like which noise?
+# **Predict, then run.** Which net will look like which noise?
 
 # %%
 grid = torch.linspace(-2, 2, 256)
@@ -268,26 +280,29 @@ def gradients(depth: int, skip: bool) -> torch.Tensor:
 series = {
     "1 layer": gradients(1, skip=False),
     "24 layers, plain": gradients(24, skip=False),
-    "24 layers, skip": gradients(24, skip=True),
+    "24 layers, shortcuts": gradients(24, skip=True),
     "brown noise": inspection.brown_noise(10, 256, draws),
     "white noise": inspection.white_noise(10, 256, draws),
 }
 middle = slice(64, 192)  # half of the line, so that single inputs can be told apart
 show(
     plots.plot_shattering({label: rows[:, middle] for label, rows in series.items()}, grid[middle]),
-    "Five derivatives along a line of inputs, and below each its covariance. One layer gives a slow random walk like brown noise; "
-    "24 plain layers look like white noise, with nothing but a thin diagonal; 24 layers with skips lie between",
+    "Five derivatives along a line of inputs, and below each its covariance. One layer gives a "
+    "slow random walk like brown noise; 24 plain layers look like white noise, with nothing but a "
+    "thin diagonal; 24 layers with shortcuts lie in between",
 )
 
 # %% [markdown]
-# Above is one net of each kind, below the covariance of its gradients at each two inputs, over 10 nets. In the deep plain net, neighbours
-# know nothing of each other: only the diagonal is left. The gradient is **shattered**.
+# The upper row shows one net of each kind, the lower row the covariance of the gradients at every
+# pair of inputs, over 10 nets. In the deep plain net, the gradients at neighbouring inputs are
+# unrelated: only the diagonal is left. The gradient is **shattered**.
 #
-# In one number for each distance, that is the **autocorrelation**. With the mean taken off a series $g$ of $N$ values,
+# The **autocorrelation** says this with one number for each distance. Subtract the mean from a
+# series $g$ of $N$ values; then
 #
 # $$\rho(k) = \frac{\sum_{i=1}^{N-k} g_i\, g_{i+k}}{\sum_{i=1}^{N} g_i^2}$$
 #
-# where $k$ is the lag. White noise has $\rho(k) \approx 0$ for each $k > 0$.
+# where $k$ is the lag. White noise has $\rho(k) \approx 0$ for every $k > 0$.
 
 # %%
 depths = (1, 2, 4, 10, 24, 50)
@@ -304,21 +319,22 @@ show(
     plots.plot_autocorrelation(
         {f"{d} layer{'s' * (d > 1)}": c for d, c in curves[False].items()} | noise, "plain"
     ),
-    "Autocorrelation over the lag for plain nets of 1 to 50 layers: it falls with depth, and from 24 layers on "
-    "it is that of white noise",
+    "Autocorrelation over the lag for plain nets of 1 to 50 layers: it falls with depth, and from "
+    "24 layers on it is that of white noise",
 )
 
 # %% [markdown]
-# **Predict, then run.** Now the same with skip connections. How deep must the net be until neighbouring gradients have nothing in common?
+# **Predict, then run.** Now we add shortcuts. How deep must the net be before neighbouring
+# gradients have nothing in common?
 
 # %%
 show(
     plots.plot_autocorrelation(
         {f"{d} layer{'s' * (d > 1)}": c for d, c in curves[True].items()} | noise,
-        "skip connections",
+        "shortcuts",
     ),
-    "Autocorrelation over the lag for nets with skip connections: it falls slowly with depth, and at 50 layers "
-    "neighbouring gradients still agree for the most part",
+    "Autocorrelation over the lag for nets with shortcuts: it falls slowly with depth, and at 50 "
+    "layers neighbouring gradients still agree for the most part",
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -327,20 +343,21 @@ neighbours = {
 }
 for depth in depths:
     print(
-        f"{depth:3} layers: neighbours agree by {neighbours[False][depth]:6.2f} plain, {neighbours[True][depth]:6.2f} skip"
+        f"{depth:3} layers: neighbours agree by {neighbours[False][depth]:6.2f} plain, "
+        f"{neighbours[True][depth]:6.2f} with shortcuts"
     )
 expect(abs(neighbours[False][24]) < 0.2, "24 plain layers shatter the gradient.")
-expect(neighbours[True][50] > 0.5, "50 layers with skip connections do not.")
+expect(neighbours[True][50] > 0.5, "50 layers with shortcuts do not.")
 
 # %% [markdown]
-# That is what the paper measured and derived:
+# This agrees with what the paper measured and derived:
 
 # %%
 print(facts.get("gradients.shattered"))
 
 # %% [markdown]
-# Does it hold for our convolutional nets, on pictures? We walk a twentieth of the straight line from one picture to another, in 64 steps, and follow
-# one logit.
+# Does it hold for our convolutional nets, on images? We walk a twentieth of the straight line from
+# one image to another, in 64 steps, and follow one logit.
 
 # %%
 start, end = images[:2]
@@ -354,9 +371,9 @@ for label, name in {"plain-20": "plain20", "plain-56": "plain56", "ResNet-56": "
         rows.append(inspection.input_gradients(inspection.Line(fresh, start, end, label=0), steps))
     paths[label] = inspection.autocorrelation(torch.stack(rows).cpu())
 show(
-    plots.plot_autocorrelation(paths | noise, "a twentieth of the way from one picture to another"),
-    "Autocorrelation of the gradient along a line between two pictures, for three fresh nets: that of ResNet-56 and plain-20 "
-    "falls slowly, that of plain-56 is zero from the first step on",
+    plots.plot_autocorrelation(paths | noise, "a twentieth of the way from one image to another"),
+    "Autocorrelation of the gradient along a line between two images, for three fresh nets: that "
+    "of ResNet-56 and plain-20 falls slowly, that of plain-56 is zero from the first step on",
 )
 
 # %%
@@ -364,20 +381,23 @@ expect(float(paths["plain-56"][1]) < 0.2, "Plain-56 is shattered on images, too.
 expect(paths["ResNet-56"][1] > paths["plain-56"][1] + 0.3, "ResNet-56 is shattered much less.")
 
 # %% [markdown]
-# A caution. This explains a difference between *fresh* nets, and it goes together with what we saw in training. It does not prove that one causes
-# the other: what exactly makes deep plain nets hard to train is still argued about. What everybody agrees on is the cure.
+# A caution: this is a difference between *fresh* nets, and it coincides with what we saw in
+# training. It does not prove that one causes the other; what exactly makes deep plain nets hard to
+# train is still debated. What everybody agrees on is the cure.
 
 # %% [markdown]
 # ## A gate: Highway networks
 #
-# Earlier in the same year, Srivastava et al. had asked: if a layer should sometimes do nothing, why not let it *choose* to? A **highway layer** computes
-# two things from its input. $H$ is the usual layer. The **transform gate** $T$, a number between 0 and 1 for each
-# unit, says how much of $H$ to take; the **carry gate** $C$ how much of the input to keep:
+# Earlier in the year of He et al.'s paper, Srivastava et al. had asked: if a layer should sometimes
+# do nothing, why not let it *choose* to? A **highway layer** combines two things. $H$ is the usual
+# layer. The **transform gate** $T$, a number between 0 and 1 for each unit, says how much of $H$ to
+# take; the **carry gate** $C$ says how much of the input to keep:
 #
 # $$\mathbf{y} = H(\mathbf{x}) \cdot T(\mathbf{x}) + \mathbf{x} \cdot C(\mathbf{x}), \qquad C = 1 - T$$
 #
-# With $T = 0$ the layer is a wire, with $T = 1$ a plain layer. The trick is in the beginning: $T(\mathbf{x}) = \sigma(W_T\mathbf{x} +
-# \mathbf{b}_T)$ with a **negative bias**, so that every layer starts by carrying, and a net of 50 layers starts as one of almost none.
+# With $T = 0$ the layer is a wire, with $T = 1$ a plain layer. The trick is how it starts:
+# $T(\mathbf{x}) = \sigma(W_T\mathbf{x} + \mathbf{b}_T)$ has a **negative bias**, so that every
+# layer starts by carrying, and a net of 50 layers starts as if it had almost none.
 
 # %%
 print(facts.get("highway.gate_bias"))
@@ -396,16 +416,18 @@ with torch.no_grad():
     expect(torch.allclose(layer(x), plain), "With its gates open it is a plain layer.")
 
 # %% [markdown]
-# Now 50 fully connected layers of 50 units, plain and gated. The papers of the time used nets like this one. The clipping of
-# the gradient is for the plain net's sake: without it, it may diverge. The gates start at a bias of −4, more closed than the −1 or −3 above: with 50 layers,
-# a share of 0.27 in each would leave nothing of the input.
+# Now we train 50 fully connected layers of 50 units, plain and gated; the papers of the time used
+# nets like this one. We clip the gradient for the plain net's sake, which may diverge otherwise.
+# The gates start with a bias of −4, more closed than the −1 or −3 above: with 50 layers, a share of
+# 0.27 in each would leave nothing of the input.
 #
-# **Predict, then run.** Where will the gates open first: near the picture, near the logits, or everywhere alike?
+# **Predict, then run.** Where will the gates open most: near the input, near the logits, or equally
+# everywhere?
 
 
 # %%
 def mean_gates(model: nn.Module) -> list[float]:
-    """Return the mean of T in each highway layer, on the validation pictures."""
+    """Return the mean of T in each highway layer, on a batch of validation images."""
     names = [f"layers.{k}.gate" for k in range(len(model.layers))]
     with torch.no_grad(), inspection.capture(model, names) as seen:
         model(images)
@@ -414,7 +436,7 @@ def mean_gates(model: nn.Module) -> list[float]:
 
 # %%
 def train_dense(title: str, gated: bool, watch: list) -> tuple[nn.Module, object]:
-    """Train 50 layers; `watch` gets the means of the gates before, and after each epoch."""
+    """Train 50 layers; `watch` gets the mean gates before training and after each epoch."""
     options = {"image_size": size, "num_layers": 50, "gate_bias": -4.0, "gated": gated}
     fresh = load(seed=0)
     model = models.build("highway", in_channels=channels, num_classes=10, **options).to(device)
@@ -437,7 +459,8 @@ highway, highway_history = train_dense("50 highway layers", gated=True, watch=ga
 final = {"plain": dense_history.epochs[-1], "highway": highway_history.epochs[-1]}
 for label, last in final.items():
     print(
-        f"50 {label:7} layers: training loss {last.train_loss:.3f}, validation accuracy {last.val_accuracy:.1%}"
+        f"50 {label:7} layers: training loss {last.train_loss:.3f}, validation accuracy "
+        f"{last.val_accuracy:.1%}"
     )
 expect(
     final["highway"].train_loss < final["plain"].train_loss - 0.3,
@@ -448,16 +471,16 @@ expect(
 # %%
 show(
     plots.plot_gates(gates),
-    "Mean opening of the transform gates of 50 layers before training and after each epoch: almost closed at first, "
-    "and opening a little as training goes on, in some layers more than in others",
+    "Mean of the transform gates of 50 layers before training and after each epoch: almost closed "
+    "at first, and opening a little as training goes on, in some layers more than in others",
 )
 
 # %% tags=["nbval-ignore-output"]
 before, after = sum(gates[0]), sum(gates[-1])
 print(f"all 50 gates together: {before:.1f} layers' worth before training, {after:.1f} after it")
-print(f"widest mean of T: {max(gates[-1]):.2f}, in layer {gates[-1].index(max(gates[-1])) + 1}")
-expect(after > 1.2 * before, "Training opens the gates, by a fifth at least.", trained=True)
-expect(max(gates[-1]) < 0.5, "And yet no layer transforms more than it carries.", trained=True)
+print(f"largest mean of T: {max(gates[-1]):.2f}, in layer {gates[-1].index(max(gates[-1])) + 1}")
+expect(after > 1.2 * before, "Training opens the gates, by at least a fifth.", trained=True)
+expect(max(gates[-1]) < 0.5, "Yet no layer transforms more than it carries.", trained=True)
 expect(
     sum(gates[-1][:10]) > sum(gates[-1][-10:]),
     "The gates near the image open widest.",
@@ -465,11 +488,13 @@ expect(
 )
 
 # %% [markdown]
-# The gates near the picture open first and widest. But no layer ever becomes an ordinary one. Each changes a few per cent of its input and carries the rest; added up over all layers, the gates are open
-# as wide as those of a few ordinary layers. The net chose how deep to be.
+# The gates near the input open widest. But no layer ever becomes an ordinary one. Each changes a
+# small share of its input and carries the rest; added up over all layers, the gates are open as
+# wide as those of a few ordinary layers. The net chose how deep to be.
 #
-# The price: $T$ has as many weights as $H$, so every layer costs double. And a gate may close the *other* way: where $C = 0$, the highway
-# is a plain layer again, with all of its troubles.
+# This has a price: $T$ has as many weights as $H$, so every layer costs double. And a gate may
+# close the *other* way: where $C = 0$, the highway layer is a plain layer again, with all its
+# problems.
 
 # %%
 highway_parameters = sum(p.numel() for p in HighwayLinear(50).parameters())
@@ -479,16 +504,19 @@ expect(
 )
 
 # %% [markdown]
-# ## Skip connections: the gate that is always open
+# ## Shortcuts: the gate that is always open
 #
-# Half a year later He et al. took the gates away. The input is always carried, in full, and the layers *add* to it:
+# Half a year later He et al. removed the gates. The input is always carried, in full, and the
+# layers *add* to it:
 #
 # $$\mathbf{y} = \mathbf{x} + F(\mathbf{x})$$
 #
-# No parameter more, no multiplication more: this is a **skip connection**, and a net of such blocks a residual network, or **ResNet**. Lesson 13 takes it apart.
-# Here we only ask whether it cures the degradation.
+# The identity is called a **shortcut**, or skip connection. It adds no parameters and no
+# multiplications. A net of such blocks is a residual network, or **ResNet**. Lesson 13 takes it
+# apart. Here we only ask whether it cures the degradation.
 #
-# **Predict, then run.** The same 56 layers with the same parameters, and an addition around each two of them.
+# **Predict, then run.** Here are the same 56 layers with the same parameters, and a shortcut around
+# every pair of them. Where does the training loss end, compared with plain-20 and plain-56?
 
 # %%
 resnet56, resnet56_history = train("resnet56")
@@ -504,18 +532,19 @@ show(
         "train_loss",
         "training loss",
     ),
-    "Training loss of plain-20, plain-56 and ResNet-56 over the epochs: plain-56 hardly falls, ResNet-56 ends about where plain-20 does",
+    "Training loss of plain-20, plain-56 and ResNet-56 over the epochs: plain-56 hardly falls, "
+    "ResNet-56 ends about where plain-20 does",
 )
 
 # %% tags=["nbval-ignore-output"]
 expect(
     resnet56_history.epochs[-1].train_loss < plain56_history.epochs[-1].train_loss - 0.3,
-    "With skip connections the same 56 layers train: their loss is lower by more than 0.3.",
+    "With shortcuts the same 56 layers train: their loss is lower by more than 0.3.",
     trained=True,
 )
 
 # %% [markdown]
-# And over three seeds, recorded:
+# And here are recorded runs with three seeds:
 
 # %%
 show(
@@ -528,7 +557,8 @@ show(
 loss = {title: recorded.final("train_loss").mean for title, recorded in runs.items()}
 cost = {kind: loss[f"{kind}-56"] - loss[f"{kind}-20"] for kind in ("plain", "ResNet")}
 print(
-    f"what 36 layers more cost in training loss: plain {cost['plain']:+.2f}, ResNet {cost['ResNet']:+.2f}"
+    f"what 36 more layers cost in training loss: plain {cost['plain']:+.2f}, ResNet "
+    f"{cost['ResNet']:+.2f}"
 )
 expect(cost["plain"] > 0.3, "Depth harms the plain net.")
 expect(cost["ResNet"] < cost["plain"] / 3, "It costs the residual net less than a third of that.")
@@ -537,8 +567,8 @@ expect(cost["ResNet"] < cost["plain"] / 3, "It costs the residual net less than 
 records.table(*titles.values())
 
 # %% [markdown]
-# Do not make a law of it. Here is a second recorded setting: nets of full width, all training pictures, six epochs, the
-# same learning rate.
+# Do not turn this into a law. Here is a second recorded setting: nets of full width, all training
+# images, six epochs, the same learning rate.
 
 # %%
 for name in ("plain20", "plain56", "resnet20", "resnet56"):
@@ -555,19 +585,22 @@ expect(
 )
 
 # %% [markdown]
-# Plain-56 is again far above plain-20. But ResNet-56 is level with ResNet-20 for one seed only; for the other two it started
-# badly and six epochs were too few to catch up. He et al. met the same thing with their deepest net, and gave it a
-# smaller learning rate until it had started. "Deeper is not worse" is a statement about nets that were trained to the end.
+# Plain-56 is again far above plain-20. But ResNet-56 equals ResNet-20 with one seed only; with the
+# other two it started badly, and six epochs were too few to catch up. He et al. saw the same with
+# their deepest net, and gave it a smaller learning rate until it had started. "Deeper is not worse"
+# is a statement about nets that were trained to the end.
 
 # %% [markdown]
 # ## The landscape, with and without
 #
-# Can one *see* the difference? Li et al. cut a plane through the space of all weights: through the trained net at the centre, along two random
-# directions, and draw the loss over it.
+# Can you *see* the difference? Li et al. cut a plane through the space of all weights, with the
+# trained net at the centre and two random directions as axes, and draw the loss over it.
 #
-# A trap lies in the units. BN makes a net blind to the scale of its filters: doubling all weights of a layer changes nothing, but
-# halves how far a step of length 1 goes. So the surface of a net with large weights looks flat, whatever it is. The cure is **filter normalisation**: each filter of the
-# random direction gets the length of the net's own filter. Then one step means the same relative change in both nets.
+# There is a trap in the units. BN makes a net blind to the scale of its filters: doubling all
+# weights of a layer changes nothing about its output, but halves how far a step of length 1 goes.
+# So the surface of a net with large weights looks flat, whatever it is. The cure is **filter
+# normalisation**: each filter of the random direction gets the length of the net's own filter. Then
+# one step means the same relative change in both nets.
 #
 # **Predict, then run.** Which landscape is rougher?
 
@@ -581,12 +614,12 @@ for label, model in {"plain-56": plain56, "ResNet-56": resnet56}.items():
     landscapes[label] = inspection.loss_surface(model, batch, directions, points)
 show(
     plots.plot_landscape(landscapes),
-    "Loss over a plane through trained plain-56 and ResNet-56, equal colours for equal losses: around ResNet-56 lies a wide "
-    "low basin, around plain-56 the loss is high and climbs steeply",
+    "Loss over a plane through trained plain-56 and ResNet-56, equal colours for equal losses: "
+    "around ResNet-56 lies a wide low basin, around plain-56 the loss is high and climbs steeply",
 )
 
 # %% tags=["nbval-ignore-output"]
-guess = math.log(10)  # the loss of a net that gives each class one tenth
+guess = math.log(10)  # the loss of a net that gives each class a probability of one tenth
 share = {label: float((land.losses < guess).double().mean()) for label, land in landscapes.items()}
 for label, land in landscapes.items():
     top = land.losses.max()
@@ -601,9 +634,10 @@ expect(
 )
 
 # %% [markdown]
-# What may be concluded? Two things stand between this picture and the paper's. Our nets are trained for a few epochs only, and plain-56 has
-# not come far: part of the difference is *where* it stands, not what surrounds it. And a plane of two random directions out of tens of thousands shows
-# little of the space. What the paper reports for nets trained to the end:
+# What can you conclude? Two things separate our figure from the paper's. Our nets are trained for a
+# few epochs only, and plain-56 has not come far: part of the difference is *where* it is, not what
+# surrounds it. And a plane of two random directions out of tens of thousands shows little of the
+# space. This is what the paper reports for nets trained to the end:
 
 # %%
 print(facts.get("landscape.depth"))
@@ -612,14 +646,15 @@ print(facts.get("landscape.normalisation"))
 # %% [markdown]
 # ## On a GPU, for real
 #
-# The paper's setting is CIFAR-10, 64,000 steps of 128 pictures, the rate divided by 10 twice. The nearest that one line does, with one
-# cycle of the rate instead, on a GPU:
+# The paper trains on CIFAR-10 for 64,000 steps of 128 images, and divides the rate by 10 twice. The
+# closest you get with one line on a GPU, with a one-cycle schedule instead:
 #
 # ```
 # python -m course_utils train plain56 --data cifar10 --profile full
 # ```
 #
-# and the same with `plain20`, `resnet20`, `resnet56`. The paper's errors for ResNets on CIFAR-10 are below; **not measured here**.
+# Do the same with `plain20`, `resnet20`, `resnet56`. Below are the paper's errors for ResNets on
+# CIFAR-10; **we have not measured these**.
 
 # %%
 facts.table("resnet20.cifar_error", "resnet56.cifar_error", "highway19.cifar_error")
@@ -635,27 +670,38 @@ quiz.show("12_going_deeper")
 # %% [markdown]
 # ## What to remember
 #
-# - **Degradation**: past some depth, a plain net's *training* loss rises. That is not overfitting, and not a lack of good weights: it is optimisation.
-# - With BN the gradients of a plain net do not vanish. In a fresh net they explode towards the input, and they **shatter**: gradients of neighbouring inputs
-#   become as unrelated as white noise, exponentially fast with depth.
-# - A **highway** layer mixes: $\mathbf{y} = H \cdot T + \mathbf{x} \cdot (1 - T)$. A negative gate bias makes a deep net start as a shallow one.
-# - A **skip connection** adds: $\mathbf{y} = \mathbf{x} + F(\mathbf{x})$, without a parameter more. Gradients stay alike for neighbouring inputs, and 56 layers train.
-# - A loss landscape means something only with normalised directions, and for two nets that are trained equally well.
+# - **Degradation**: past some depth, a plain net's *training* loss rises. That is not overfitting,
+#   and not a lack of good weights: it is optimisation.
+# - With BN the gradients of a plain net do not vanish. In a fresh net they explode towards the
+#   input, and they **shatter**: exponentially fast with depth, the gradients of neighbouring inputs
+#   become as unrelated as white noise.
+# - A **highway** layer mixes: $\mathbf{y} = H \cdot T + \mathbf{x} \cdot (1 - T)$. A negative gate
+#   bias makes a deep net start as a shallow one.
+# - A **shortcut** adds: $\mathbf{y} = \mathbf{x} + F(\mathbf{x})$, without extra parameters.
+#   Gradients stay similar for neighbouring inputs, and 56 layers train.
+# - A comparison of loss landscapes means something only with normalised directions, and for two
+#   nets that are trained equally well.
 
 # %% [markdown]
 # ## Further reading
 #
-# - K. He, X. Zhang, S. Ren, J. Sun: *Deep residual learning for image recognition*. CVPR 2016. Figures 1 and 4, and section 4.1 for the argument
-#   against vanishing gradients.
-# - D. Balduzzi et al.: *The shattered gradients problem: If resnets are the answer, then what is the question?* ICML 2017.
-# - R. K. Srivastava, K. Greff, J. Schmidhuber: *Training very deep networks*. NIPS 2015. Section 2 defines the layer, section 2.2 the bias.
-# - H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the loss landscape of neural nets*. NeurIPS 2018.
-# - G. Yang et al.: *A mean field theory of batch normalization*. ICLR 2019. Why gradients explode in fresh normalised nets.
+# - K. He, X. Zhang, S. Ren, J. Sun: *Deep residual learning for image recognition*. CVPR 2016.
+#   Figures 1 and 4, and section 4.1 for the argument against vanishing gradients.
+# - D. Balduzzi et al.: *The shattered gradients problem: If resnets are the answer, then what is
+#   the question?* ICML 2017.
+# - R. K. Srivastava, K. Greff, J. Schmidhuber: *Training very deep networks*. NIPS 2015. Section 2
+#   defines the layer, section 2.2 the bias.
+# - H. Li, Z. Xu, G. Taylor, C. Studer, T. Goldstein: *Visualizing the loss landscape of neural
+#   nets*. NeurIPS 2018.
+# - G. Yang et al.: *A mean field theory of batch normalization*. ICLR 2019. Why gradients explode
+#   in fresh normalised nets.
 #
 # **Exercise** [`12_going_deeper`](../exercises/12_going_deeper/12_going_deeper.ipynb)
 #
-# **Next** Lesson 13 takes the residual block apart: what its shortcut does where shapes change, why it starts near the identity, and what happens when one
-# is taken out. The skill to take along into the exercise: given two training curves, say whether you see overfitting or degradation, and which measurement would tell.
+# **Next** comes lesson 13, which takes the residual block apart: what its shortcut does where
+# shapes change, why it starts near the identity, and what happens when you remove one. For the
+# exercise, you need to tell overfitting from degradation in two training curves, and to say which
+# measurement decides.
 #
 # ## Words of this lesson
 #
@@ -663,11 +709,11 @@ quiz.show("12_going_deeper")
 # |---|---|---|
 # | degradation | 성능 저하 (degradation) | a deeper net has a higher training loss |
 # | overfitting | 과적합 | low training loss, high validation loss |
-# | plain network | 일반(plain) 신경망 | layers one after the other, no way around |
-# | skip connection | 스킵 연결, 잔차 연결 | the input is added to the output |
+# | plain network | 일반(plain) 신경망 | layers one after the other, without shortcuts |
+# | shortcut, skip connection | 스킵 연결, 잔차 연결 | the input is added to the output |
 # | gradient norm | 기울기 크기(노름) | length of the gradient of one layer |
 # | shattered gradients | 산산조각 난 기울기 | gradients of neighbouring inputs do not agree |
-# | autocorrelation | 자기상관 | correlation of a series with itself, moved |
+# | autocorrelation | 자기상관 | correlation of a series with itself, shifted |
 # | white noise | 백색 잡음 | values that are independent of each other |
 # | transform gate | 변환 게이트 | how much of a layer's output is taken |
 # | carry gate | 전달 게이트 | how much of its input is kept |

@@ -2,21 +2,24 @@
 # # 13 · ResNet: learning what to add
 #
 # **After this lesson you can**
-# - write a residual block, with the right shortcut where the shape changes, and say what is wrong with a popular version of it;
-# - say why a residual block starts close to the identity, and when that is of no use;
-# - unroll the sums of a residual net, forwards and backwards, and check them in code;
+# - write a residual block, with the right shortcut where the shape changes, and say what is wrong
+#   with a popular version of it;
+# - say why a residual block starts close to the identity, and when that does not help;
+# - unroll a residual net into sums, forwards and backwards, and check them in code;
 # - rebuild the table of ResNet-18 to ResNet-152 from a few numbers, and count its work;
-# - say what a trained net loses when one of its blocks is taken out.
+# - say what a trained net loses when you remove one of its blocks.
 #
-# **Time** 70 minutes. The training in it takes about two minutes on a laptop.
+# **Time** 70 minutes to read and try, of which training takes about two minutes on a laptop.
 #
-# **Builds on** 11 (batch normalisation) and 12 (degradation, skip connections).
+# **Builds on** 11 (batch normalisation) and 12 (degradation, shortcuts).
 
 # %% [markdown]
 # ## The question
 #
-# Lesson 12 ended with a cure: $\mathbf{y} = \mathbf{x} + F(\mathbf{x})$. It left questions open. *Why* should adding be easier than replacing? What happens where the maps get smaller, and
-# $\mathbf{x}$ and $F(\mathbf{x})$ differ in shape? And how do we get from there to 152 layers, at a price that one can pay?
+# Lesson 12 ended with a cure: $\mathbf{y} = \mathbf{x} + F(\mathbf{x})$. It left questions open.
+# *Why* should adding be easier than replacing? What happens where the maps get smaller, and
+# $\mathbf{x}$ and $F(\mathbf{x})$ differ in shape? And how do we get from there to 152 layers at a
+# price we can afford?
 
 # %%
 import torch
@@ -41,17 +44,22 @@ print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epo
 # %% [markdown]
 # ## Learn the difference
 #
-# Say that a few layers ought to compute some mapping $H(\mathbf{x})$. A plain net has to produce all of $H$. A residual block produces only what is
-# *missing*, the **residual** $F(\mathbf{x}) = H(\mathbf{x}) - \mathbf{x}$, and adds the input:
+# Suppose that a few layers should compute some mapping $H(\mathbf{x})$. A plain net has to produce
+# all of $H$. A residual block produces only what is *missing*, the **residual**
+# $F(\mathbf{x}) = H(\mathbf{x}) - \mathbf{x}$, and adds the input:
 #
 # $$H(\mathbf{x}) = F(\mathbf{x}) + \mathbf{x}$$
 #
-# On paper nothing is gained: what the one can express, so can the other. The gain is in where the learning starts, and in which direction it drifts. Weights start small, and weight
-# decay pulls them to zero. Weights of zero make a plain layer return **nothing**, and a residual block return **its input**.
+# On paper nothing is gained: each form can express what the other can. The gain is in where
+# learning starts, and where it drifts. Weights start small, and weight decay pulls them towards
+# zero. With weights of zero, a plain layer returns **zeros**, and a residual block returns **its
+# input**.
 #
-# **Predict, then run.** We take the simplest layer, $\mathbf{y} = W\mathbf{x}$ with 20 inputs, and give it only 10 examples. Ridge regression, which is least
-# squares with weight decay, finds $W$; or, in the residual form, $F$ with $W = I + F$. Three targets: nearly the identity, a random rotation, and
-# $-\mathbf{x}$. On which of them is the residual form better on new data?
+# **Predict, then run.** We take the simplest layer, $\mathbf{y} = W\mathbf{x}$ with 20 inputs, and
+# give it only 10 examples. Ridge regression, which is least squares with weight decay, finds $W$;
+# or, in the residual form, $F$ with $W = I + F$. There are three targets: nearly the identity, a
+# random rotation, and $-\mathbf{x}$. For which of them does the residual form have the smaller
+# error on new data?
 
 
 # %%
@@ -75,19 +83,21 @@ for label, target in targets.items():
     residual = identity + ridge(inputs, target @ inputs - inputs)
     errors[label] = [float(((w - target) @ new).square().mean()) for w in (plain, residual)]
     print(
-        f"target {label:16} error on new data: plain {errors[label][0]:.3f}, residual {errors[label][1]:.3f}"
+        f"target {label:16} error on new data: plain {errors[label][0]:.3f}, residual "
+        f"{errors[label][1]:.3f}"
     )
 
 # %%
 expect(
     errors["nearly x"][1] < errors["nearly x"][0] / 10,
-    "Near the identity the residual form is ten times better.",
+    "Near the identity the residual form has less than a tenth of the plain form's error.",
 )
-expect(errors["-x"][1] > 2 * errors["-x"][0], "For −x it is twice as bad.")
+expect(errors["-x"][1] > 2 * errors["-x"][0], "For −x it has more than twice the error.")
 
 # %% [markdown]
-# A residual block carries a **guess**: "what comes out is what came in". Where the guess is nearly right, little is left to learn. Where it is wrong, it harms. So a sentence that you
-# will often read holds only under a condition:
+# A residual block makes a **guess**: "the output is the input". Where the guess is nearly right,
+# little is left to learn. Where it is wrong, it does harm. So a sentence that you will often read
+# holds only under a condition:
 
 # %%
 print(facts.trap("zero_residual_is_optimal"))
@@ -95,7 +105,8 @@ print()
 print(facts.get("resnet.zero_residual"))
 
 # %% [markdown]
-# In a net of many layers the guess is a good one: if 56 layers share the work of 20, each has only a little to change.
+# In a net of many layers the guess is a good one: if 56 layers share the work of 20, each has only
+# a little to change.
 
 # %% [markdown]
 # ## The unrolled sum
@@ -104,11 +115,13 @@ print(facts.get("resnet.zero_residual"))
 #
 # $$\mathbf{x}_L = \mathbf{x}_0 + \sum_{i=0}^{L-1} F_i(\mathbf{x}_i)$$
 #
-# The output is the input plus one sum, where a plain net is one long composition. Differentiate that, for a loss $E$, with respect to $\mathbf{x}_0$:
+# The output is the input plus a sum, while a plain net is one long composition. For a loss $E$, the
+# derivative with respect to $\mathbf{x}_0$ is:
 #
 # $$\frac{\partial E}{\partial \mathbf{x}_0} = \frac{\partial E}{\partial \mathbf{x}_L}\left(I + \frac{\partial}{\partial \mathbf{x}_0}\sum_{i=0}^{L-1} F_i(\mathbf{x}_i)\right)$$
 #
-# The first term brings the gradient of the last block to the first *unchanged*. Check both sums in code.
+# The first term carries the gradient from the last block to the first *unchanged*. We check both
+# sums in code.
 
 # %%
 torch.manual_seed(0)
@@ -118,7 +131,7 @@ functions = nn.ModuleList(
 
 
 def run(x: torch.Tensor, after: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return x_L and the sum of all F_i(x_i), with `after` behind each addition."""
+    """Return x_L and the sum of all F_i(x_i), with `after` applied to each sum."""
     total = torch.zeros_like(x)
     for function in functions:
         f = function(x)
@@ -141,7 +154,8 @@ expect(
 )
 
 # %% [markdown]
-# **Predict, then run.** The block of the ResNet paper has a ReLU *after* the addition. Do the sums still hold?
+# **Predict, then run.** The block of the ResNet paper has a ReLU *after* the addition. Do the sums
+# still hold?
 
 # %%
 with torch.no_grad():
@@ -151,14 +165,16 @@ print(f"with a ReLU after the addition the sum is off by up to {off:.2f}")
 expect(off > 1e-3, "The sum needs an identity after the addition.")
 
 # %% [markdown]
-# They hold only with nothing but an identity after the addition. That is the *pre-activation* block of a later paper, which moves BN and ReLU in front of the convolutions. In the
-# original block the way is blocked wherever a sum is negative. And even then, does the 1 in $(1 + \ldots)$ keep the gradient alive, as slides like to say? Not by itself:
+# No: they need an identity after the addition. The *pre-activation* block of a later paper has one,
+# as it moves BN and ReLU in front of the convolutions. In the original block the path is blocked
+# wherever a sum is negative. And even with an identity, does the 1 in $(1 + \ldots)$ keep the
+# gradient alive, as slides like to say? Not by itself:
 
 # %%
 x0 = torch.tensor([2.0, 3.0], requires_grad=True)
 block_output = x0 + (-x0)  # F(x) = -x, a block that undoes its input
 print(
-    "gradient behind a block with F(x) = -x:",
+    "gradient through a block with F(x) = -x:",
     torch.autograd.grad(block_output.sum(), x0)[0].tolist(),
 )
 print()
@@ -166,8 +182,8 @@ print(facts.trap("product_cannot_vanish"))
 print(facts.get("preactivation.product"))
 
 # %% [markdown]
-# Another slip is to count the identity twice. A slide writes the derivative as $I + \partial\mathbf{h}_2/\partial\mathbf{h}_1 + \ldots$,
-# though it has the sum itself right:
+# Another slip is to count the identity twice. One slide gets the sum right, but writes the
+# derivative as $I + \partial\mathbf{h}_2/\partial\mathbf{h}_1 + \ldots$:
 
 # %%
 print(facts.trap("unrolled_sum"))
@@ -177,14 +193,15 @@ jacobian = torch.func.jacrev(lambda h: h + functions[1](h))(last.detach())  # dh
 alone = torch.func.jacrev(functions[1])(last.detach())  # dF/dh1
 expect(
     torch.allclose(jacobian, identity[:6, :6] + alone),
-    "The derivative dh2/dh1 is I + dF/dh1: the I is in it already.",
+    "The derivative dh2/dh1 is I + dF/dh1: it already includes the I.",
 )
 
 # %% [markdown]
 # ### Many paths
 #
-# Multiply the sum out, for three linear blocks: $(I + C)(I + B)(I + A)$ has $2^3 = 8$ terms, one for each choice of "through the block" or "around it". A residual net is a bundle of paths of
-# different lengths, which share their weights.
+# Expand the product of three linear blocks: $(I + C)(I + B)(I + A)$ has $2^3 = 8$ terms, one for
+# each choice of "through the block" or "around it". A residual net is a bundle of paths of
+# different lengths that share their weights.
 
 # %%
 from math import comb
@@ -197,11 +214,12 @@ expect(
 )
 lengths = [comb(27, k) for k in range(28)]  # ResNet-56 has 27 blocks
 print(
-    f"ResNet-56: {sum(lengths):,} paths; {sum(lengths[9:19]) / sum(lengths):.0%} of them pass 9 to 18 of the 27 blocks"
+    f"ResNet-56: {sum(lengths):,} paths; {sum(lengths[9:19]) / sum(lengths):.0%} of them go "
+    f"through 9 to 18 of the 27 blocks"
 )
 
 # %% [markdown]
-# Most paths are of middle length, but the gradient that comes through a path shrinks with each block on it:
+# Most paths have a medium length, but the gradient through a path shrinks with each block on it:
 
 # %%
 print(facts.get("residual.gradient_paths"))
@@ -209,10 +227,13 @@ print(facts.get("residual.gradient_paths"))
 # %% [markdown]
 # ## The block
 #
-# Two 3 × 3 convolutions, each followed by BN, a ReLU between them, the addition, a ReLU. No bias: BN would take it off again. The shortcut is empty where input and output have the same shape.
-# Where the block halves the maps and doubles their number, something must be done, and the paper tries three things:
+# A residual block has two 3 × 3 convolutions, each followed by BN, with a ReLU between them; then
+# the addition and another ReLU. There is no bias: BN would subtract it again. Where input and
+# output have the same shape, the shortcut is the identity. Where the block halves the maps and
+# doubles their number, the shortcut has to change the shape, and the paper tries three options:
 #
-# - **A**: skip every other pixel, as the stride does, and fill the new channels with zeros. No parameter.
+# - **A**: skip every other pixel, as the stride does, and fill the new channels with zeros. This
+#   takes no parameters.
 # - **B**: **project** with a 1 × 1 convolution, only where the shape changes.
 # - **C**: project in every block.
 
@@ -223,13 +244,14 @@ from course_utils.models.resnet import Shortcut, ZeroPad  # inline
 x = torch.rand(1, 64, 56, 56)
 padded = ZeroPad(64, 128, stride=2)(x)
 expect(torch.equal(padded[:, :64], x[:, :, ::2, ::2]), "Option A keeps every other pixel.")
-expect(not padded[:, 64:].any(), "It fills the new channels with zeros.")
+expect(not padded[:, 64:].any(), "Option A fills the new channels with zeros.")
 for option in "ABC":
     for c_out, stride in ((128, 2), (64, 1)):
         shortcut = Shortcut(64, c_out, stride, option)
         num = sum(parameter.numel() for parameter in shortcut.parameters())
         print(
-            f"{option}: 64 to {c_out:3} maps, {num:6,} parameters, output {tuple(shortcut(x).shape)}"
+            f"{option}: 64 to {c_out:3} maps, {num:6,} parameters, output "
+            f"{tuple(shortcut(x).shape)}"
         )
 
 # %%
@@ -242,13 +264,15 @@ show(
         (64, 56, 56),
         title="BasicBlock(64, 128, stride=2), shortcut B",
     ),
-    "A residual block that halves the maps: on the left two 3 by 3 convolutions with batch normalisation and a ReLU, on the right a "
-    "1 by 1 convolution with stride 2; their outputs of 128 x 28 x 28 are added and go through a ReLU",
+    "A residual block that halves the maps: on the left two 3 by 3 convolutions with batch "
+    "normalisation and a ReLU, on the right a 1 by 1 convolution with stride 2; their outputs of "
+    "128 x 28 x 28 are added and go through a ReLU",
 )
 
 # %% [markdown]
-# **Predict, then run.** We set the last scale of BN to zero, so that $F = 0$. What does the block return for an input that comes out of a ReLU? What for one that does not? And what does the
-# plain twin return?
+# **Predict, then run.** We set the scale of the last BN to zero, so that $F = 0$. What does the
+# block return for an input that comes out of a ReLU? What does it return for one that does not? And
+# what does the plain twin return?
 
 # %%
 positive = torch.rand(2, 16, 8, 8, generator=draws)
@@ -261,19 +285,19 @@ for residual in (True, False):
         outputs[residual] = block(positive), block(signed)
 # %%
 expect(
-    torch.equal(outputs[True][0], positive), "With F = 0 the block is the identity behind a ReLU."
+    torch.equal(outputs[True][0], positive), "With F = 0 the block is the identity after a ReLU."
 )
-expect(
-    torch.equal(outputs[True][1], signed.relu()), "Negative inputs are cut off by the last ReLU."
-)
+expect(torch.equal(outputs[True][1], signed.relu()), "The last ReLU sets negative inputs to zero.")
 expect(not outputs[False][0].any(), "The plain twin returns zeros.")
 
 # %% [markdown]
-# Some train ResNets from exactly this start (`zero_init_residual=True` in `models.build`; Goyal et al. 2017).
+# Some people start to train ResNets exactly like this (`zero_init_residual=True` in `models.build`;
+# Goyal et al. 2017).
 #
 # ### A slide's block
 #
-# This class is going round on slides. **Predict, then run.** Where does it fail, and what is missing besides?
+# You can find this class on many slides. **Predict, then run.** Where does it fail, and what else
+# is missing?
 
 
 # %%
@@ -304,7 +328,8 @@ print("ours:     ", tuple(BasicBlock(64, 128)(maps).shape))
 print(facts.trap("residual_block_class"))
 
 # %% [markdown]
-# (Ours keeps 56 × 56 here because no stride was asked for.) What does the missing BN matter? Without it, each block *adds* variance to what it gets, and nothing takes it back:
+# (Ours keeps 56 × 56 here because we asked for no stride.) Why does it matter that BN is missing?
+# Without it, each block *adds* variance to its input, and nothing removes it again:
 
 # %%
 torch.manual_seed(0)
@@ -316,10 +341,10 @@ for label, stack in {
     models.initialization.he_normal_(stack)
     with torch.no_grad():
         spread[label] = float(stack(torch.rand(8, 16, 8, 8)).std())
-    print(f"deviation after 20 blocks, {label:11}: {spread[label]:.1e}")
+    print(f"standard deviation after 20 blocks, {label:11}: {spread[label]:.1e}")
 expect(
     spread["the slide's"] > 10 * spread["ours"],
-    "Without BN the activations grow more than ten times as much.",
+    "Without BN the activations grow more than ten times as large.",
 )
 
 # %% [markdown]
@@ -338,13 +363,17 @@ caption = "ResNet-34: parameters as we count them, errors of the paper (validati
 Table(("option", "parameters", "top-1 error", "top-5 error"), tuple(rows), caption)
 
 # %% [markdown]
-# The paper's conclusion is in the *smallness* of the differences: projections are not what cures the degradation, since A cures it, too. It keeps B for the deeper nets. C costs more and
-# brings little. Libraries use B for all of them: the 11,689,512 parameters that they give for ResNet-18 are B's.
+# The paper draws its conclusion from how *small* the differences are: projections are not what
+# cures degradation, since A cures it, too. The paper keeps B for the deeper nets. C costs more and
+# gains little. Libraries use B throughout: the 11,689,512 parameters that they give for ResNet-18
+# are those with B.
 
 # %% [markdown]
 # ## The bottleneck
 #
-# From 50 layers on the block changes. A 1 × 1 convolution reduces the channels to a quarter, the 3 × 3 works there, and another 1 × 1 restores them: the bottleneck of lesson 05, with a way around it.
+# From 50 layers on the block changes. A 1 × 1 convolution reduces the channels to a quarter, the
+# 3 × 3 works on these, and another 1 × 1 restores the channels: the bottleneck of lesson 05, with a
+# shortcut around it.
 
 # %%
 from course_utils.models.resnet import Bottleneck  # inline
@@ -352,12 +381,13 @@ from course_utils.models.resnet import Bottleneck  # inline
 # %%
 show(
     plots.plot_block(Bottleneck(256, 256), (256, 56, 56), title="Bottleneck(256, 256)"),
-    "A bottleneck block: 256 maps are reduced to 64 by a 1 by 1 convolution, a 3 by 3 convolution works on 64, a 1 by 1 convolution "
-    "restores 256, and the input is added",
+    "A bottleneck block: 256 maps are reduced to 64 by a 1 by 1 convolution, a 3 by 3 convolution "
+    "works on 64, a 1 by 1 convolution restores 256, and the input is added",
 )
 
 # %% [markdown]
-# **Predict, then run.** How many weights do two 3 × 3 convolutions on 256 channels have, and how many the bottleneck on 256? And two 3 × 3 on 64?
+# **Predict, then run.** How many weights do two 3 × 3 convolutions on 256 channels have? How many
+# does the bottleneck on 256 have, and how many do two 3 × 3 on 64 have?
 
 
 # %%
@@ -372,12 +402,14 @@ bottleneck = weights((256, 64, 1), (64, 64, 3), (64, 256, 1))
 print(
     f"two 3x3 on 256: {basic256:,}; bottleneck on 256: {bottleneck:,}; two 3x3 on 64: {basic64:,}"
 )
-expect(basic256 > 16 * bottleneck, "The bottleneck saves a factor of more than 16.")
-expect(bottleneck < basic64, "It costs less than the basic block on a quarter of the channels.")
+expect(basic256 > 16 * bottleneck, "The bottleneck has less than a sixteenth of the weights.")
+expect(bottleneck < basic64, "It has fewer than a basic block on a quarter of the channels.")
 
 # %% [markdown]
-# So a block of three layers on 256 channels costs what the block of two layers on 64 did. That is how ResNet-50 gets its depth at nearly the price of ResNet-34. Note what the shortcut does here: it joins the two *wide* ends. A
-# projection there (256 to 256) would cost almost as much as the block itself:
+# So a block of three layers on 256 channels costs about as much as a block of two layers on 64.
+# That is how ResNet-50 gets its depth at nearly the price of ResNet-34. Note what the shortcut does
+# here: it connects the two *wide* ends. A projection there (256 to 256) would cost almost as much
+# as the block itself:
 
 # %%
 print(
@@ -387,8 +419,9 @@ print(
 # %% [markdown]
 # ## The table, rebuilt
 #
-# All five nets of the paper follow from a few numbers: which block, how many in each of four stages, how many channels. Around them stand a 7 × 7 convolution with stride 2 and a pooling layer, which take
-# 224 pixels to 56, an average over each map, and one linear layer.
+# All five nets of the paper follow from a few choices: which block, how many in each of four
+# stages, how many channels. Before the blocks, a 7 × 7 convolution with stride 2 and a pooling
+# layer take 224 pixels to 56; after them come an average over each map and one linear layer.
 
 # %%
 rows = []
@@ -400,7 +433,8 @@ for depth, (block, num_blocks, widths) in IMAGENET.items():
 Table(("ResNet", "block", "blocks in stages 2 to 5", "channels", "layers"), tuple(rows))
 
 # %% [markdown]
-# Projections are not counted as layers. Now the work, in multiply-adds, by the formula of lesson 05:
+# Projections do not count as layers. Now we count the work in multiply-adds, with the formula of
+# lesson 05:
 
 
 # %%
@@ -408,7 +442,7 @@ def block_work(kind: str, c_in: int, c_out: int, out: int) -> int:
     """Count the multiply-adds of one block; its stride, if any, is in the first convolution."""
     width = c_out // 4
     layers = {
-        "BasicBlock": [(c_in, c_out, 3), (c_out, c_out, 3)],  # shortcut A has nothing to compute
+        "BasicBlock": [(c_in, c_out, 3), (c_out, c_out, 3)],  # shortcut A computes nothing
         "Bottleneck": [(c_in, width, 1), (width, width, 3), (width, c_out, 1)],
     }[kind]
     if kind == "Bottleneck" and c_in != c_out:
@@ -418,7 +452,7 @@ def block_work(kind: str, c_in: int, c_out: int, out: int) -> int:
 
 # %%
 def work(depth: int) -> int:
-    """Count the multiply-adds of a ResNet on one picture of 224 x 224."""
+    """Count the multiply-adds of a ResNet on one image of 224 x 224."""
     block, num_blocks, widths = IMAGENET[depth]
     total, c_in = conv_multiply_adds(3, 64, k=7, out=112), 64
     for stage, (num, c_out) in enumerate(zip(num_blocks, widths, strict=True)):
@@ -437,11 +471,12 @@ for depth in IMAGENET:
 Table(
     ("net", "paper, 10^9", "we count, 10^9", "parameters"),
     tuple(rows),
-    "Multiply-adds on one picture of 3 x 224 x 224",
+    "Multiply-adds on one image of 3 x 224 x 224",
 )
 
 # %% [markdown]
-# Four of five agree to the last digit that the paper prints; ResNet-50 would round to 3.9. Watch the unit:
+# Four of five agree with the paper to the last digit it prints; ResNet-50 would round to 3.9. Watch
+# the unit:
 
 # %%
 print(facts.trap("resnet50_3_8_gflops"))
@@ -449,14 +484,15 @@ print(facts.trap("resnet50_3_8_gflops"))
 # %%
 show(
     plots.plot_architecture(models.build("resnet18"), (3, 224, 224), title="ResNet-18"),
-    "ResNet-18 as blocks from left to right: the maps shrink from 112 to 7 pixels while their number grows from 64 to 512, then an "
-    "average and a linear layer",
+    "ResNet-18 as blocks from left to right: the maps shrink from 112 to 7 pixels while their "
+    "number grows from 64 to 512, then an average and a linear layer",
 )
 
 # %% [markdown]
 # ### v1 and v1.5
 #
-# Where a bottleneck halves the maps, the paper puts the stride into the first 1 × 1. **Predict, then run.** What share of the input pixels does that convolution look at?
+# Where a bottleneck halves the maps, the paper gives the stride to the first 1 × 1. **Predict, then
+# run.** What share of the input pixels does that convolution read?
 
 # %%
 for place in ("1x1", "3x3"):
@@ -467,25 +503,28 @@ for place in ("1x1", "3x3"):
     used = (x.grad.abs().sum(dim=1) > 0).double().mean()
     count = summarise("resnet50", stride_on=place).multiply_adds
     print(
-        f"stride in the {place}: {used:.0%} of the pixels used; ResNet-50 takes {count / 1e9:.2f} x 10^9 multiply-adds"
+        f"stride in the {place}: {used:.0%} of the pixels used; ResNet-50 takes {count / 1e9:.2f} "
+        f"x 10^9 multiply-adds"
     )
     assert used == (0.25 if place == "1x1" else 1.0)
 
 # %% [markdown]
-# Three quarters of the pixels are thrown away unseen. The variant with the stride in the 3 × 3 is known as **v1.5**, costs a little more, and is what torchvision builds when you ask for `resnet50`. Say which one you
-# mean when you quote a number.
+# Three quarters of the pixels are thrown away unread. The variant with the stride in the 3 × 3 is
+# known as **v1.5**, costs a little more, and is what torchvision builds when you ask for
+# `resnet50`. Say which one you mean when you quote a number.
 
 # %% [markdown]
 # ## Plain twin against residual
 #
-# Now train. Two depths, plain and residual, all else equal: 20 and 44 layers of half the usual width, on a few pictures.
+# Now we train. There are two depths, plain and residual, all else equal: 20 and 44 layers of half
+# the usual width, on a few images.
 #
 # **Predict, then run.** Order the four by their final training loss.
 
 
 # %%
 def load(seed: int = 0, **options) -> data.Loaders:
-    """Load the images; the seed decides in which order they come."""
+    """Load the images; the seed decides their order."""
     options = settings.loading | options
     return data.load(settings.data, **options, device=device, generator=seed_everything(seed))
 
@@ -514,7 +553,8 @@ for name in ("plain44", "resnet44"):
 # %%
 show(
     plots.plot_histories(histories, "train_loss", "training loss"),
-    "Training loss of plain and residual nets of 20 and 44 layers over the epochs: the plain net of 44 layers stays far above the other three",
+    "Training loss of plain and residual nets of 20 and 44 layers over the epochs: the plain net "
+    "of 44 layers stays far above the other three",
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -523,10 +563,10 @@ for name, value in loss.items():
     print(f"{name:9} training loss {value:.3f}")
 expect(
     loss["resnet44"] < loss["plain44"] - 0.2,
-    "At 44 layers the residual net trains better, by more than 0.2.",
+    "With 44 layers the residual net has a training loss lower by more than 0.2.",
     trained=True,
 )
-expect(loss["resnet20"] < loss["plain20"], "At 20 layers it does, too.", trained=True)
+expect(loss["resnet20"] < loss["plain20"], "With 20 layers it is lower, too.", trained=True)
 expect(
     loss["plain44"] - loss["plain20"] > loss["resnet44"] - loss["resnet20"] + 0.1,
     "Depth costs the plain net more than the residual net.",
@@ -534,7 +574,7 @@ expect(
 )
 
 # %% [markdown]
-# The recorded runs of lesson 12, with 20 and 56 layers, over three seeds:
+# Here are the recorded runs of lesson 12, with 20 and 56 layers and three seeds:
 
 # %%
 titles = {
@@ -549,7 +589,8 @@ show(
         "val_accuracy",
         "validation accuracy",
     ),
-    "Recorded validation accuracy of plain-20, plain-56, ResNet-20 and ResNet-56, mean of three seeds: plain-56 is lowest",
+    "Recorded validation accuracy of plain-20, plain-56, ResNet-20 and ResNet-56, mean of three "
+    "seeds: plain-56 is lowest",
 )
 
 # %%
@@ -558,7 +599,8 @@ records.table(*titles)
 # %% [markdown]
 # ### Options A, B, C, trained
 #
-# And the shortcuts? Three seeds each, a ResNet of 8 layers on 3,000 small pictures. **Predict, then run.** By how many points will A, B and C differ?
+# How much do the shortcuts matter? We train a ResNet of 8 layers on 3,000 small images, with three
+# seeds each. **Predict, then run.** By how many points will A, B and C differ?
 
 # %%
 records.table("resnet_shortcut_a", "resnet_shortcut_b", "resnet_shortcut_c")
@@ -574,10 +616,13 @@ expect(apart < 0.03, "The three options are within three points of each other.")
 # %% [markdown]
 # ## Take one block out
 #
-# If a residual net is a bundle of paths, one block more or less should not matter much: half of the paths do not pass through it. A plain net has one path. Veit et al. tried it. We take the trained nets, remove one block *at test time*, without any
-# training after it, and measure. In a residual net the shortcut stays; in a plain one the block is replaced by the identity, where its input and output have the same shape.
+# If a residual net is a bundle of paths, one block more or less should not matter much: half of the
+# paths do not go through it. A plain net has one path. Veit et al. tried it, and so do we: we take
+# the trained nets, remove one block *at test time*, without any training afterwards, and measure.
+# In a residual net the shortcut stays; in a plain one the identity replaces the block, if its input
+# and output have the same shape.
 #
-# **Predict, then run.** What accuracy is left, in plain-20 and in ResNet-20?
+# **Predict, then run.** How much accuracy is left in plain-20, and how much in ResNet-20?
 
 # %%
 val = load(limit=2 * settings.limit or None).val
@@ -596,35 +641,40 @@ for name in ("plain20", "resnet20", "resnet44"):
 # %%
 show(
     plots.plot_ablations(ablations),
-    "Accuracy of plain-20, ResNet-20 and ResNet-44 without each of their blocks in turn: the plain net falls far with any block gone, "
-    "the residual nets keep most of their accuracy but for a few blocks",
+    "Accuracy of plain-20, ResNet-20 and ResNet-44 without each of their blocks in turn: the plain "
+    "net falls far with any block gone, the residual nets keep most of their accuracy but for a "
+    "few blocks",
 )
 
 # %% tags=["nbval-ignore-output"]
 for name, found in ablations.items():
     print(
-        f"{name:9} whole {found.whole:.1%}; one block less costs {found.mean_drop:.1%} on average; it hurts most at {found.worst}"
+        f"{name:9} whole {found.whole:.1%}; one block less costs {found.mean_drop:.1%} on average, "
+        f"and most at {found.worst}"
     )
 drop = {name: found.mean_drop for name, found in ablations.items()}
 expect(
     drop["plain20"] > drop["resnet20"] + 0.1,
-    "A block less costs the plain net more than the residual net, by more than ten points.",
+    "Losing a block costs the plain net over ten points more accuracy than the residual net.",
     trained=True,
 )
 
 # %% [markdown]
-# Compare ResNet-20 with ResNet-44, too: of 21 blocks one is less than of 9. The paper's nets were deeper still, and trained to the end, so that its contrast is sharper:
+# Compare ResNet-20 with ResNet-44, too: one block of 21 is a smaller share than one of 9. The
+# paper's nets were deeper still and trained to the end, so its contrast is sharper:
 
 # %%
 print(facts.get("residual.one_block_removed"))
 
 # %% [markdown]
-# Look which blocks our nets miss most. Often it is the very first, on which all others build; the paper names those that change the size of the maps.
+# Look at which blocks our nets miss most. Often it is the very first, on which all others build; in
+# the paper it is those that change the size of the maps.
 
 # %% [markdown]
 # ## The paper's table beside ours
 #
-# On CIFAR-10 the paper has three stages of 16, 32 and 64 channels. The parameters we can count; the errors are the paper's, **not measured here**:
+# On CIFAR-10 the paper's nets have three stages of 16, 32 and 64 channels. We can count the
+# parameters; the errors are the paper's, **not measured here**:
 
 # %%
 rows = []
@@ -642,7 +692,9 @@ facts.table(
 )
 
 # %% [markdown]
-# ResNet-1202 trains without trouble, and does worse than ResNet-110 on test pictures. *That* is overfitting, the authors think: its training error is as low. To train one of them yourself on a GPU:
+# ResNet-1202 trains without trouble, and does worse than ResNet-110 on test images. *That* is
+# overfitting, the authors think: its training error is just as low. To train one of these nets
+# yourself on a GPU:
 #
 # ```
 # python -m course_utils train resnet56 --data cifar10 --profile full --crop 4 --flip
@@ -651,7 +703,7 @@ facts.table(
 # %% [markdown]
 # ## What people say
 #
-# ResNet won nearly everything in 2015, and its numbers travel fast. Four of them travel wrongly:
+# ResNet won nearly everything in 2015, and people say a lot about it. Four common claims are wrong:
 
 # %%
 for key in (
@@ -678,35 +730,45 @@ quiz.show("13_resnet")
 # %% [markdown]
 # ## What to remember
 #
-# - $H(\mathbf{x}) = F(\mathbf{x}) + \mathbf{x}$. Small weights mean "change nothing". That is a good guess in a deep net, and no more than a guess.
-# - With an identity after the addition, $\mathbf{x}_L = \mathbf{x}_0 + \sum F_i(\mathbf{x}_i)$, and the gradient has a term that passes all blocks unchanged. The original block has a ReLU there.
-# - Where the shape changes, the shortcut pads with zeros (A) or projects (B). The differences are small; forgetting it is an error.
-# - A bottleneck of 1 × 1, 3 × 3, 1 × 1 costs a sixteenth of two 3 × 3 on the same channels. From 50 layers on it is the block.
-# - A residual net survives the loss of most of its blocks; a plain net of none.
-# - 3.57 % is an error, of an ensemble; 3.8 × 10⁹ counts multiply-adds, and of v1.
+# - $H(\mathbf{x}) = F(\mathbf{x}) + \mathbf{x}$. Small weights mean "change little". That is a good
+#   guess in a deep net, and no more than a guess.
+# - With an identity after the addition, $\mathbf{x}_L = \mathbf{x}_0 + \sum F_i(\mathbf{x}_i)$, and
+#   the gradient has a term that passes through all blocks unchanged. The original block has a ReLU
+#   there.
+# - Where the shape changes, the shortcut pads with zeros (A) or projects (B). The two differ little
+#   in accuracy, but without either the addition fails.
+# - A bottleneck of 1 × 1, 3 × 3, 1 × 1 costs about a seventeenth of two 3 × 3 on the same channels.
+#   ResNets use it from 50 layers on.
+# - If you remove any one block, a residual net loses far less accuracy than a plain net.
+# - 3.57 % is an error rate, and an ensemble's; 3.8 × 10⁹ counts multiply-adds, and those of v1.
 
 # %% [markdown]
 # ## Further reading
 #
 # - K. He, X. Zhang, S. Ren, J. Sun: *Deep residual learning for image recognition*. CVPR 2016.
-# - K. He, X. Zhang, S. Ren, J. Sun: *Identity mappings in deep residual networks*. ECCV 2016. Section 2 has the sums, and what breaks them.
-# - A. Veit, M. Wilber, S. Belongie: *Residual networks behave like ensembles of relatively shallow networks*. NIPS 2016. Paths, and blocks taken out.
-# - P. Goyal et al.: *Accurate, large minibatch SGD: Training ImageNet in 1 hour*. arXiv 1706.02677, 2017. Section 5.1: blocks that start as the identity.
+# - K. He, X. Zhang, S. Ren, J. Sun: *Identity mappings in deep residual networks*. ECCV 2016.
+#   Section 2 has the sums, and what breaks them.
+# - A. Veit, M. Wilber, S. Belongie: *Residual networks behave like ensembles of relatively shallow
+#   networks*. NIPS 2016. Paths, and what removing blocks does.
+# - P. Goyal et al.: *Accurate, large minibatch SGD: Training ImageNet in 1 hour*. arXiv 1706.02677,
+#   2017. Section 5.1: blocks that start as the identity.
 #
 # **Exercise** [`13_resnet`](../exercises/13_resnet/13_resnet.ipynb)
 #
-# **Next** Lesson 14 asks: why add, when one can keep everything side by side? The skill to take along into the exercise: write a residual block with any of the shortcuts, and count a ResNet from its row in the table.
+# **Next** comes lesson 14, which asks: why add, when you can keep everything side by side? For the
+# exercise, you need to write a residual block with any of the shortcuts, and to count a ResNet's
+# parameters from its row in the table.
 #
 # ## Words of this lesson
 #
 # | English | Korean | meaning |
 # |---|---|---|
-# | residual | 잔차 | what is missing between the input and the wanted output |
+# | residual | 잔차 | the difference between the wanted output and the input |
 # | residual block | 잔차 블록 | layers that compute F(x), and an addition of x |
-# | shortcut | 지름길 연결 (숏컷) | the way around the layers of a block |
+# | shortcut | 지름길 연결 (숏컷) | the connection around the layers of a block |
 # | identity mapping | 항등 사상 | returns its input |
 # | projection | 투영 (프로젝션) | a 1 × 1 convolution that makes the shapes fit |
 # | zero padding | 제로 패딩 | new channels filled with zeros |
 # | bottleneck | 병목 | few channels between many |
-# | ensemble | 앙상블 | the average of several nets' answers |
-# | ablation | 제거 실험 | taking a part out to see what it did |
+# | ensemble | 앙상블 | several nets whose outputs are averaged |
+# | ablation | 제거 실험 | removing a component to see what it did |

@@ -1,26 +1,29 @@
 # %% [markdown]
-# # 14 · DenseNet: keep everything, and put it side by side
+# # 14 · DenseNet: keep everything, side by side
 #
 # **After this lesson you can**
 # - say what concatenation keeps that addition loses, and write a dense block;
-# - follow the channels through a DenseNet by hand: growth rate, bottleneck, transition, compression;
+# - follow the channels through a DenseNet by hand: growth rate, bottleneck, transition,
+#   compression;
 # - read a feature-reuse map, and say what it does and does not show;
-# - explain why a net of few parameters can need much memory, and what checkpointing trades for it.
+# - explain why a net with few parameters can need a lot of memory, and what checkpointing trades
+#   for it.
 #
-# **Time** 60 minutes. The training in it takes about two minutes on a laptop.
+# **Time** 60 minutes to read and try, of which training takes about two minutes on a laptop.
 #
 # **Builds on** 10 (concatenation, 1 × 1 reductions) and 13 (ResNet).
 
 # %% [markdown]
 # ## The question
 #
-# A residual block **adds** what it found to what came in:
+# A residual block **adds** what it computes to its input:
 #
 # $$x_\ell = H_\ell(x_{\ell-1}) + x_{\ell-1}$$
 #
-# So there is one stream of maps, and every block writes into it. What the third block found cannot be told apart from what the
-# tenth found on top of it, and a later block that needs a clean copy of an early map has none. Could each layer hand on its
-# maps **unchanged**, to all layers that come after it?
+# So there is one stream of maps, and every block writes into it. You cannot separate what the third
+# block added from what the tenth block added later, and a later block that needs a clean copy of an
+# early map has none. Could each layer pass its maps on **unchanged**, to all layers that come after
+# it?
 
 # %%
 import time
@@ -54,14 +57,15 @@ settings = profile("14_densenet")
 device = choose_device()
 
 # %% [markdown]
-# **Predict, then run.** Two layers put out $a$ and $b$, maps of the same size. Somebody hands you $a + b$, somebody else the concatenation
-# $[a, b]$. From which of the two can you get $a$ back? And what can a following 1 × 1 convolution make of $[a, b]$ that includes $a + b$?
+# **Predict, then run.** Two layers put out $a$ and $b$, maps of the same size. You get either
+# $a + b$ or the concatenation $[a, b]$. From which of the two can you recover $a$? And which 1 × 1
+# convolution of $[a, b]$ gives $a + b$?
 
 # %%
 a, b = torch.randn(2, 1, 16, 8, 8, generator=generator)  # each (1, 16, 8, 8)
 added, side_by_side = a + b, torch.cat([a, b], dim=1)  # 16 and 32 channels
 print("addition:", tuple(added.shape), " concatenation:", tuple(side_by_side.shape))
-expect(torch.equal(side_by_side[:, :16], a), "The maps a stand in the concatenation.")
+expect(torch.equal(side_by_side[:, :16], a), "The concatenation contains the maps a.")
 
 adds = nn.Conv2d(32, 16, kernel_size=1, bias=False)
 with torch.no_grad():
@@ -70,27 +74,30 @@ same = torch.allclose(adds(side_by_side), added, atol=1e-5)
 expect(same, "One choice of 1 × 1 weights turns concatenation into addition.")
 
 # %% [markdown]
-# Concatenation loses nothing, and a learned 1 × 1 convolution may add if adding is best. The price is that channels pile up.
+# Concatenation loses nothing, and a learned 1 × 1 convolution can still add, if adding is best. The
+# price is that channels pile up.
 #
 # ## The dense block
 #
-# In a **dense block** layer $\ell$ reads the outputs of *all* layers before it, side by side:
+# In a **dense block**, layer $\ell$ reads the concatenated outputs of *all* layers before it:
 #
 # $$x_\ell = H_\ell([x_0, x_1, \dots, x_{\ell-1}])$$
 #
-# Every $H_\ell$ makes the same small number of new maps, the **growth rate** $k$. So layer $\ell$ reads
-# $k_0 + (\ell - 1)\,k$ maps, where $k_0$ came into the block. In a chain of $L$ layers there are $L$ connections; here there are
+# Every $H_\ell$ makes the same small number of new maps, the **growth rate** $k$. So layer $\ell$
+# reads $k_0 + (\ell - 1)\,k$ maps, where $k_0$ is the number of maps that enter the block. A chain
+# of $L$ layers has $L$ connections; a dense block has
 #
 # $$1 + 2 + \dots + L = \frac{L(L+1)}{2}$$
 #
-# The size of the maps must stay the same inside a block: maps of different size cannot stand side by side.
+# The size of the maps must stay the same inside a block: you cannot concatenate maps of different
+# sizes.
 
 # %%
 from course_utils.models.densenet import DenseLayer  # inline
 
 # %% [markdown]
-# Note the order inside: batch normalisation and ReLU come *before* the convolution, as in the pre-activation ResNet. Each reader has its own
-# normalisation of the maps that it reads.
+# Note the order inside: batch normalisation and ReLU come *before* the convolution, as in the
+# pre-activation ResNet. Each layer has its own normalisation of the maps that it reads.
 
 # %%
 layer = DenseLayer(24 + 12, growth_rate=12, bottleneck=False)
@@ -104,8 +111,8 @@ print("layer 2 reads 24 + 12 maps and makes", layer([x0, x1]).shape[1])
 from course_utils.models.densenet import DenseBlock  # inline
 
 # %% [markdown]
-# **Predict, then run.** 24 maps come into a block of four layers with $k = 12$. How many maps does each layer read, and how many
-# come out of the block?
+# **Predict, then run.** 24 maps enter a block of four layers with $k = 12$. How many maps does each
+# layer read, and how many does the block put out?
 
 # %%
 block = DenseBlock(24, num_layers=4, growth_rate=12, bottleneck=False)
@@ -120,12 +127,13 @@ show(
     plot_block(
         DenseBlock(24, 2, 12, bottleneck=False), (24, 32, 32), title="Two layers of a dense block"
     ),
-    "24 maps come in; the first layer makes 12 from them, which are concatenated with the input; the second "
-    "layer makes 12 from all 36; the output is all 48",
+    "24 maps come in; the first layer makes 12 from them, which are concatenated with the input; "
+    "the second layer makes 12 from all 36; the output is all 48",
 )
 
 # %% [markdown]
-# Nothing is ever overwritten. The input of the block and every layer's maps stand in its output, unchanged to the last bit:
+# Nothing is ever overwritten. The block's output contains its input and every layer's maps,
+# unchanged to the last bit:
 
 # %%
 x = torch.randn(2, 24, 32, 32, generator=generator)
@@ -136,21 +144,22 @@ expect(torch.equal(out[:, :24], x), "The input is in the output.")
 expect(torch.equal(out[:, 24:36], first), "So are the first layer's maps.")
 
 # %% [markdown]
-# The classifier at the end of the last block thus reads the maps of every one of its layers directly, and each of these layers gets its gradient
-# from the loss without a detour.
+# So the classifier after the last block reads the maps of each of its layers directly, and each of
+# these layers gets a gradient straight from the classifier.
 
 # %% [markdown]
 # ## Bottleneck: 4k
 #
-# A deep layer in a block reads hundreds of maps and makes a dozen. A 3 × 3 convolution on all of them is the waste that we met in lesson 10,
-# and the cure is the same: a 1 × 1 convolution first. It reduces what it reads to $4k$ maps.
+# A late layer in a block reads hundreds of maps and makes a dozen. A 3 × 3 convolution on all of
+# them is the waste that we met in lesson 10, and the cure is the same: a 1 × 1 convolution first.
+# It reduces its input to $4k$ maps.
 
 # %%
 print(facts.get("densenet.bottleneck"))
 
 # %% [markdown]
-# **Predict, then run.** With $k = 12$ the reduction goes to 48 maps. For a layer that reads *fewer* than 48, that is no reduction at all. From
-# how many maps on does the bottleneck save work?
+# **Predict, then run.** With $k = 12$ the reduction leads to 48 maps. For a layer that reads
+# *fewer* than 48, that is no reduction at all. From how many maps on does the bottleneck save work?
 
 # %%
 growth = 12
@@ -160,23 +169,25 @@ for reads in (24, 48, 72, 96, 192, 384):
     first = conv_multiply_adds(reads, 4 * growth, k=1, out=1)
     both = first + conv_multiply_adds(4 * growth, growth, k=3, out=1)
     rows.append((reads, alone, both, round(alone / both, 2)))
-Table(("maps read", "3×3 alone", "1×1 to 4k, then 3×3", "times less"), tuple(rows))
+Table(("maps read", "3×3 alone", "1×1 to 4k, then 3×3", "saves a factor of"), tuple(rows))
 
 # %% [markdown]
-# Multiply-adds at each position: $9\,c\,k$ against $4\,c\,k + 36\,k^2$. They are equal at $c = 7.2\,k$, here between 72 and 96 maps. The gain
-# grows towards $9/4$ and no further. Here is one layer with its bottleneck:
+# At each position it is $9\,c\,k$ multiply-adds against $4\,c\,k + 36\,k^2$. They are equal at
+# $c = 7.2\,k$, here between 72 and 96 maps. The factor grows towards $9/4$ and no further. Here is
+# one layer with its bottleneck:
 
 # %%
 show(
     plot_block(DenseLayer(96, 12), [(96, 32, 32)], title="A layer with bottleneck, k = 12"),
-    "96 maps go through batch normalisation, ReLU and a 1 by 1 convolution to 48 maps, then through batch "
-    "normalisation, ReLU and a 3 by 3 convolution to 12 maps",
+    "96 maps go through batch normalisation, ReLU and a 1 by 1 convolution to 48 maps, then "
+    "through batch normalisation, ReLU and a 3 by 3 convolution to 12 maps",
 )
 
 # %% [markdown]
 # ## Transition and compression
 #
-# Between two blocks stands a **transition**, which makes the maps smaller so that the next block can look at larger patterns:
+# Between two blocks comes a **transition**, which makes the maps smaller so that the next block can
+# see larger patterns:
 
 # %%
 print(facts.get("densenet.transition"))
@@ -189,15 +200,17 @@ thin = Transition(216, 108)
 print((216, 32, 32), "→", tuple(thin(torch.zeros(1, 216, 32, 32)).shape[1:]))
 
 # %% [markdown]
-# Its 1 × 1 convolution also thins the maps. Of $m$ maps it keeps $\lfloor \theta m \rfloor$. The factor $\theta$ is the **compression**. A DenseNet with bottlenecks is
-# called DenseNet-B, one with $\theta < 1$ DenseNet-C, and one with both **DenseNet-BC**, which has:
+# Its 1 × 1 convolution also reduces the number of maps, from $m$ to $\lfloor \theta m \rfloor$. The
+# factor $\theta$ is the **compression**. A DenseNet with bottlenecks is called DenseNet-B, one with
+# $\theta < 1$ DenseNet-C, and one with both **DenseNet-BC**, which has:
 
 # %%
 facts.table("densenet.compression", "densenet.first_maps")
 
 # %% [markdown]
-# **Predict, then run.** DenseNet-BC for CIFAR with 100 layers and $k = 12$: three blocks of 16 layers; 24 maps after the first convolution. Follow the
-# channels by hand through blocks and transitions before you run this.
+# **Predict, then run.** DenseNet-BC for CIFAR has 100 layers and $k = 12$: three blocks of 16
+# layers, and 24 maps after the first convolution. Follow the channels by hand through blocks and
+# transitions. How many does the classifier read?
 
 # %%
 channels, trace = 24, ["24"]
@@ -212,8 +225,8 @@ model = models.build("densenet_bc100")
 expect(model.classifier.in_features == channels, "The classifier reads just as many.")
 
 # %% [markdown]
-# Why 100? Each of the 48 layers in the blocks has two convolutions, there are two transitions, the first convolution and the classifier:
-# $2 \cdot 48 + 2 + 1 + 1 = 100$.
+# Why 100? Each of the 48 layers in the blocks has two convolutions; add two transitions, the first
+# convolution and the classifier: $2 \cdot 48 + 2 + 1 + 1 = 100$.
 #
 # ## Three blocks, or four?
 
@@ -221,8 +234,8 @@ expect(model.classifier.in_features == channels, "The classifier reads just as m
 print(facts.trap("densenet_three_blocks"))
 
 # %% [markdown]
-# On pictures of 32 × 32, three sizes of maps are enough: 32, 16, 8. On 224 × 224 the stem has already halved twice, and four
-# blocks work on 56, 28, 14 and 7 pixels. The picture is drawn from the model:
+# For images of 32 × 32, three sizes of maps are enough: 32, 16, 8. For 224 × 224, the stem halves
+# them twice, and four blocks work on 56, 28, 14 and 7 pixels. The figure is drawn from the model:
 
 
 # %%
@@ -234,8 +247,9 @@ for i in range(7):
 stages.append(("classifier", (1000, 1, 1)))
 show(
     plot_architecture(stages, (3, 224, 224), title="DenseNet-121"),
-    "DenseNet-121 from left to right: stem to 64 maps of 56 by 56, then four blocks that widen to 256, 512, "
-    "1,024 and 1,024 maps, with transitions that halve number and size between them",
+    "DenseNet-121 from left to right: a stem that makes 64 maps of 56 by 56, then four blocks that "
+    "widen to 256, 512, 1,024 and 1,024 maps, with transitions between them that halve number and "
+    "size",
 )
 
 # %%
@@ -248,15 +262,17 @@ Table(("net", "layers in the four blocks", "parameters"), tuple(rows))
 # %% [markdown]
 # ## Growth rate: how much is little?
 #
-# Twelve new maps a layer sounds like very little; VGG's layers make hundreds. But a layer need not repeat what is already there; it only adds what
-# is missing. How many maps does it need? We train three small DenseNet-BCs of 16 layers that differ in $k$ only.
+# Twelve new maps per layer sounds like very little; VGG's layers make hundreds. But a layer need
+# not repeat what is already there; it only adds what is missing. How many maps does it need? We
+# train three small DenseNet-BCs of 16 layers that differ in $k$ only.
 #
-# **Predict, then run.** $k$ = 4, 8, 16. By about what factor do the parameters grow from one to the next? And the accuracy?
+# **Predict, then run.** We set $k$ to 4, 8 and 16. By about what factor do the parameters grow from
+# one to the next? What happens to the training loss?
 
 
 # %%
 def build(growth_rate: int) -> nn.Module:
-    """Return an untrained DenseNet-BC of 16 layers for grey pictures."""
+    """Return an untrained DenseNet-BC of 16 layers for grey images."""
     return models.build(
         "densenet_small", in_channels=1, num_classes=10, depth=16, growth_rate=growth_rate
     )
@@ -285,8 +301,8 @@ trained = {k: train(f"growth rate {k}", build, growth_rate=k) for k in (4, 8, 16
 # %%
 show(
     plot_histories({f"k = {k}": history for k, (_, history) in trained.items()}, "train_loss"),
-    "Training loss over the epochs for the growth rates 4, 8 and 16: the larger the growth rate, the lower "
-    "the loss",
+    "Training loss over the epochs for growth rates of 4, 8 and 16: the larger the growth rate, "
+    "the lower the loss",
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -295,20 +311,20 @@ for k, loss in losses.items():
     print(f"k = {k:2}: {sizes[k].parameters:7,} parameters, training loss {loss:.3f}")
 expect(
     losses[16] < losses[4],
-    "With k = 16 the net fits its training images better than with 4.",
+    "With k = 16 the net fits its training images better than with k = 4.",
     trained=True,
 )
 
 # %% [markdown]
-# One run each, and short. The recorded runs of $k$ = 4 and 8 have three seeds and six epochs. **Predict:** what does doubling the growth rate
-# gain in test accuracy?
+# That is one short run each. The recorded runs with $k$ = 4 and 8 have three seeds and six epochs.
+# **Predict:** how much test accuracy does doubling the growth rate gain?
 
 # %%
 growth_runs = {f"k = {k}": records.load(f"densenet_growth_{k}") for k in (4, 8)}
 show(
     plot_records(growth_runs, "val_accuracy", "validation accuracy"),
-    "Recorded validation accuracy over the epochs for the growth rates 4 and 8, mean of three seeds: the "
-    "curve of 8 ends higher",
+    "Recorded validation accuracy over the epochs for growth rates of 4 and 8, mean of three "
+    "seeds: the curve of 8 ends higher",
 )
 records.table("densenet_growth_4", "densenet_growth_8")
 
@@ -321,20 +337,23 @@ expect(large.mean - small.mean > 2 * spread, "The gain is more than two standard
 # %% [markdown]
 # ## Do the layers really reuse features?
 #
-# A layer *may* read all earlier maps. Does it? The paper looks at the weights. For each pair of a source $s$ and a reader $\ell$ it takes the mean
-# absolute weight with which $\ell$ reads the maps of $s$:
+# A layer *may* read all earlier maps. Does it? The paper looks at the weights. For each pair of a
+# source $s$ and a reader $\ell$ it takes the mean absolute weight with which $\ell$ reads the maps
+# of $s$:
 
 # %%
 print(facts.get("densenet.reuse_measure"))
 
 # %% [markdown]
-# `feature_reuse` computes it: the mean of $|w|$ over the source's maps, the reader's filters and the positions of the kernel. With a bottleneck the
-# 1 × 1 convolution is the one that reads. In the figure each column is divided by its largest value, so you compare *sources of one reader*, never two
+# `feature_reuse` computes it: the mean of $|w|$ over the source's maps, the reader's filters and
+# the positions of the kernel. With a bottleneck, the 1 × 1 convolution is the reader. In the figure
+# each column is divided by its largest value, so compare the *sources of one reader*, never two
 # readers with each other.
 #
-# We train a deeper net for it, 28 layers with $k = 8$: four layers in each block.
+# For this we train a deeper net, 28 layers with $k = 8$: four layers in each block.
 #
-# **Predict, then run.** If a layer used only what the layer right before it made, where would the bright cells be? And if it used all layers alike?
+# **Predict, then run.** If each layer read only the maps of the layer right before it, where would
+# the bright cells be? Where would they be if it read all layers equally?
 
 # %%
 deep, _ = train(
@@ -346,8 +365,9 @@ deep, _ = train(
 maps = feature_reuse(deep)
 show(
     plot_feature_reuse(maps),
-    "Three triangles, one for each dense block: rows are the layers that made the maps, columns those that "
-    "read them; no cell is near zero, and the last columns are the transitions and the classifier",
+    "Three triangles, one for each dense block: rows are the layers that made the maps, columns "
+    "those that read them; no cell is near zero, and the last columns are the transitions and the "
+    "classifier",
 )
 
 
@@ -364,21 +384,22 @@ for number, block_map in enumerate(maps, start=1):
     print(f"block {number}: weight for older maps / for the newest: {earlier_share(block_map):.2f}")
 expect(
     min(map(earlier_share, maps)) > 0.3,
-    "Every block reads old maps, not the newest only.",
+    "Every block reads older maps, not only the newest.",
     trained=True,
 )
 
 # %% [markdown]
-# So deep layers do read early maps. That is the paper's finding, too. Read the picture with care, though. A weight says how strongly a map is *read*, not
-# how much the answer would suffer without it; and batch normalisation stands between the map and the weight, so that it is the weight of a map
-# brought to unit variance (times a learned scale). Let us ask the stronger question: take a source's maps away from **all** later readers, and
-# see what is left of the accuracy.
+# So late layers do read early maps, as the paper found. Interpret the figure with care, though. A
+# weight says how strongly a map is *read*, not how much the prediction would suffer without it. And
+# batch normalisation comes between map and weight, so the weight applies to a map with unit
+# variance (times a learned scale). We ask a stronger question: take a source's maps away from
+# **all** later readers, and how much accuracy is left?
 
 
 # %%
 @torch.no_grad()
 def accuracy_without(model: nn.Module, batches: data.Batches, number: int, layer: int) -> float:
-    """Return the accuracy when one layer of a block hands on its mean maps, and no information."""
+    """Return the accuracy if one layer of a block passes on only the mean of each of its maps."""
     chosen = model.blocks[2 * number].layers[layer]
 
     def silence(module, args, output):
@@ -394,19 +415,22 @@ def accuracy_without(model: nn.Module, batches: data.Batches, number: int, layer
 # %% tags=["nbval-ignore-output"]
 val = data.load(settings.data, batch_size=250, device=device, limit=settings.limit or None).val
 whole = evaluate(deep, val).accuracy
-print(f"whole net: {whole:.1%} of the validation pictures")
+print(f"whole net: {whole:.1%} of the validation images")
 for number in range(3):
     left = [accuracy_without(deep, val, number, layer) for layer in range(4)]
     print(f"without one layer of block {number + 1}:", ", ".join(f"{share:.1%}" for share in left))
 
 # %% [markdown]
-# The map says that nearly everything is read about equally. This test says that not everything can be missed equally: silence an early layer of the first
-# block, on which all later ones were built, and most of the accuracy is gone; silence the last layers of the last block and little happens. Being read and
-# being needed are two questions. (The accuracies vary with the seed; the pattern is what to look at.)
+# The figure says that nearly everything is read about equally. This test says that not everything
+# is needed equally: silence an early layer of the first block, on which all later ones were built,
+# and most of the accuracy is gone; silence the last layers of the last block, and little happens.
+# Being read and being needed are two different things. (The accuracies vary with the seed; look at
+# the pattern.)
 #
 # ## Parameters against ResNet
 #
-# Reuse means fewer parameters. The papers' figures on CIFAR-10 with augmentation, and our counts:
+# Reuse means fewer parameters. Here are the papers' results on CIFAR-10 with augmentation, and our
+# counts:
 
 # %%
 keys = [
@@ -424,34 +448,36 @@ Table(("net", "paper", "counted", "multiply-adds", "test error (paper)"), tuple(
 
 # %%
 small, large = counted["densenet_bc100"], counted["resnet110"]
-print(f"parameters {large.parameters / small.parameters:.1f} times fewer than ResNet-110,")
-print(f"multiply-adds {small.multiply_adds / large.multiply_adds:.1f} times as many")
+print(f"ResNet-110 has {large.parameters / small.parameters:.1f} times the parameters,")
+print(f"DenseNet-BC {small.multiply_adds / large.multiply_adds:.1f} times the multiply-adds")
 expect(2 * small.parameters < large.parameters, "DenseNet-BC has less than half of the parameters.")
 expect(small.multiply_adds > large.multiply_adds, "It needs more multiply-adds.")
 
 # %% [markdown]
-# Half the parameters, nearly a third fewer errors, and *more* work. Parameters are what a file on disk holds; they do not tell you time or memory. Our small
-# nets, recorded on the same 3,000 pictures with three seeds:
+# Half the parameters, nearly a third fewer errors, and *more* work. The number of parameters tells
+# you the size of a file on disk, not time or memory. Here are recorded runs of our small nets on
+# the same 3,000 images, with three seeds:
 
 # %%
 records.table("densenet_growth_4", "densenet_growth_8", "densenet_rival")
 
 # %% [markdown]
-# In so short a run the small ResNet, with many more parameters, is ahead. Fewer parameters for the *same* accuracy is a claim about long runs; the paper
-# trains 300 epochs.
+# In such short runs the small ResNet, with many more parameters, is ahead. "Fewer parameters for
+# the *same* accuracy" is a claim about long runs; the paper trains for 300 epochs.
 #
 # ## Memory, and how to pay for it with time
 #
-# The backward pass needs what the forward pass computed. In a dense block that is a lot: each layer first concatenates *everything so far*
-# into a new tensor, normalises it into another, and passes it through a ReLU into a third. The maps of the first layer are copied again and again.
+# The backward pass needs what the forward pass computed. In a dense block that is a lot: each layer
+# first concatenates *everything so far* into a new tensor, normalises it into another, and passes
+# it through a ReLU into a third. So the maps of the first layer are copied again and again.
 #
-# **Predict, then run.** DenseNet-121 has a third of ResNet-50's parameters. Which one keeps more bytes for the backward pass, with 32 pictures of
-# 224 × 224?
+# **Predict, then run.** DenseNet-121 has a third of ResNet-50's parameters. Which one keeps more
+# bytes for the backward pass, with 32 images of 224 × 224?
 
 
 # %%
 def memory_of(name: str, num_pictures: int, **switches: bool):
-    """Count on the meta device, where tensors have shapes and no content."""
+    """Count the memory on the meta device, where tensors have shapes but no content."""
     with torch.device("meta"):
         model = models.build(name, **switches)
         pictures = torch.zeros(num_pictures, *models.input_shape(model))
@@ -470,11 +496,12 @@ Table(("net", "kept for backward, GB", "peak, GB"), tuple(rows))
 ratio = {name: memory.saved / kept["ResNet-50"].saved for name, memory in kept.items()}
 print(", ".join(f"{name}: {value:.2f}" for name, value in ratio.items()))
 expect(ratio["DenseNet-121"] > 1.5, "DenseNet-121 keeps more than ResNet-50.")
-expect(ratio["DenseNet-121, checkpointed"] < 1, "Checkpointed, it keeps less.")
+expect(ratio["DenseNet-121, checkpointed"] < 1, "With checkpointing it keeps less.")
 
 # %% [markdown]
-# **Checkpointing** is the way out: do not keep the concatenated and normalised maps, but compute them again when the backward pass comes to
-# them. They are cheap to compute (a copy, a normalisation, a ReLU and a 1 × 1 convolution) and expensive to keep. PyTorch has a function for it:
+# **Checkpointing** is the way out: do not keep the concatenated and normalised maps, but compute
+# them again when the backward pass needs them. They are cheap to compute (a copy, a normalisation,
+# a ReLU and a 1 × 1 convolution) and expensive to keep. PyTorch has a function for it:
 
 
 # %%
@@ -490,8 +517,9 @@ class CheckpointedLayer(DenseLayer):
 
 
 # %% [markdown]
-# **Predict, then run.** Two blocks with the same weights, one of plain and one of checkpointed layers, take one training step's forward and backward
-# pass. Do they get the same gradients? And the same running means in their batch normalisations?
+# **Predict, then run.** Take two blocks with the same weights, one with plain and one with
+# checkpointed layers, through one forward and backward pass. Do they get the same gradients? Do
+# their batch normalisations get the same running means?
 
 # %%
 plain = DenseBlock(24, 4, 12)
@@ -507,9 +535,10 @@ ratio = again.layers[2].wide[0].running_mean / plain.layers[2].wide[0].running_m
 print(f"running mean, checkpointed over plain: {ratio.min():.2f} to {ratio.max():.2f}")
 
 # %% [markdown]
-# The gradients are. The running means are not: the recomputation shows batch normalisation the same batch a *second* time, and its running
-# estimates move twice. After the first step that is $0.1 + 0.9 \cdot 0.1 = 0.19$ of the batch's mean in place of $0.1$. The course's own
-# `memory_efficient=True` lets the second pass compute without counting:
+# The gradients are the same. The running means are not: the recomputation shows batch normalisation
+# the same batch a *second* time, and its running estimates move twice. After the first step they
+# hold $0.1 + 0.9 \cdot 0.1 = 0.19$ of the batch's mean instead of $0.1$. The course's own
+# `memory_efficient=True` does not update them in the second pass:
 
 # %%
 fresh = DenseBlock(24, 4, 12)
@@ -522,13 +551,14 @@ same = all(torch.allclose(p.float(), q.float(), atol=1e-6) for p, q in buffers)
 expect(same, "With care, the running estimates are the same, too.")
 
 # %% [markdown]
-# How the memory grows with depth shows the difference best. Without checkpointing the kept bytes of a block grow with the *square* of its layers, as
-# layer $\ell$ keeps copies of $\ell$ groups of maps. With it, they grow in proportion.
+# You see the difference best as depth grows. Without checkpointing the kept bytes of a block grow
+# with the *square* of its number of layers, as layer $\ell$ keeps copies of $\ell$ groups of maps.
+# With checkpointing they grow in proportion to it.
 
 
 # %%
 def block_bytes(num_layers: int, kind: type[nn.Module]) -> int:
-    """Return what a block of so many layers keeps for the backward pass, for 32 pictures."""
+    """Return the bytes that a block keeps for the backward pass, for 32 images."""
     with torch.device("meta"):
         block = DenseBlock(24, num_layers, growth_rate=12, layer=kind)
         pictures = torch.zeros(32, 24, 32, 32)
@@ -548,7 +578,7 @@ doubled = [wide / half for wide, half in zip(num_bytes[32], num_bytes[16], stric
 print(f"32 layers for 16: stored × {doubled[0]:.2f}, checkpointed × {doubled[1]:.2f}")
 expect(
     doubled[0] > 3 and doubled[1] < 2.5,
-    "Twice the layers keep near 4 times as much, and near 2 times if checkpointed.",
+    "Twice the layers keep nearly four times as much, and about twice with checkpointing.",
 )
 
 # %% [markdown]
@@ -577,13 +607,14 @@ print(f"stored {stored * 1000:.0f} ms, checkpointed {again * 1000:.0f} ms: × {a
 print(facts.trap("vgg_won_ilsvrc"))
 
 # %% [markdown]
-# **On a GPU**, close to the paper's setting on CIFAR-10 (it divides the rate by 10 twice, where `fit` has one cycle):
+# **On a GPU** this comes close to the paper's setting on CIFAR-10 (the paper divides the rate by 10
+# twice; `fit` uses a one-cycle schedule):
 #
 # ```
 # python -m course_utils train densenet_bc100 --data cifar10 --epochs 300 --lr 0.1 --batch-size 64 --crop 4 --flip
 # ```
 #
-# Not measured here. What the paper reports:
+# We have not measured this. The paper reports:
 
 # %%
 facts.table("densenet*.cifar_error")
@@ -599,35 +630,38 @@ quiz.show("14_densenet")
 # %% [markdown]
 # ## What to remember
 #
-# - A dense block concatenates: layer $\ell$ reads $k_0 + (\ell-1)k$ maps, makes $k$, and overwrites nothing.
-# - Bottlenecks reduce to $4k$ maps, which pays from $7.2\,k$ maps on; transitions halve size and, with $\theta = 0.5$, number.
+# - A dense block concatenates: layer $\ell$ reads $k_0 + (\ell-1)k$ maps, makes $k$, and overwrites
+#   nothing.
+# - Bottlenecks reduce to $4k$ maps, which saves work from $7.2\,k$ maps on; transitions halve the
+#   size of the maps and, with $\theta = 0.5$, their number.
 # - CIFAR's DenseNets have three blocks, ImageNet's four.
-# - Few parameters do not mean little work or little memory. Checkpointing trades memory for one more partial forward pass.
-# - A feature-reuse map shows who reads whom, not who could be missed.
+# - Few parameters do not mean little work or little memory. Checkpointing trades memory for one
+#   more partial forward pass.
+# - A feature-reuse map shows which layers read which maps, not which maps are needed.
 
 # %% [markdown]
 # ## Further reading
 #
-# - G. Huang, Z. Liu, L. van der Maaten, K. Q. Weinberger: *Densely connected convolutional networks*. CVPR 2017. Section 3 has the net, figure 5 the
-#   reuse map.
-# - G. Pleiss, D. Chen, G. Huang, T. Li, L. van der Maaten, K. Q. Weinberger: *Memory-efficient implementation of DenseNets*. arXiv
-#   1707.06990, 2017.
+# - G. Huang, Z. Liu, L. van der Maaten, K. Q. Weinberger: *Densely connected convolutional
+#   networks*. CVPR 2017. Section 3 has the net, figure 5 the reuse map.
+# - G. Pleiss, D. Chen, G. Huang, T. Li, L. van der Maaten, K. Q. Weinberger: *Memory-efficient
+#   implementation of DenseNets*. arXiv 1707.06990, 2017.
 # - K. He, X. Zhang, S. Ren, J. Sun: *Identity mappings in deep residual networks*. ECCV 2016.
 #
 # **Exercise** [`14_densenet`](../exercises/14_densenet/14_densenet.ipynb)
 #
-# **Next** comes lesson 15, the showdown: all nets of the course on one chart. For the exercise, be able to follow the channels through a DenseNet
-# by hand, and to write a dense block.
+# **Next** comes lesson 15, the showdown: all nets of the course on one chart. For the exercise, you
+# need to follow the channels through a DenseNet by hand, and to write a dense block.
 #
 # ## Words of this lesson
 #
 # | English | Korean | meaning |
 # |---|---|---|
-# | concatenation | 연결 | maps put side by side as channels |
+# | concatenation | 연결 | joining maps as channels of one tensor |
 # | dense block | 덴스 블록 | layers that each read all maps so far |
 # | growth rate | 성장률 | number of new maps a layer makes |
 # | transition layer | 전이층 | 1 × 1 convolution and pooling between two blocks |
 # | compression | 압축 | share of the maps that a transition keeps |
 # | bottleneck | 병목 | 1 × 1 convolution that reduces the channels first |
 # | feature reuse | 특징 재사용 | later layers read what early ones made |
-# | checkpointing | 체크포인팅 | computing again in the backward pass what was not kept |
+# | checkpointing | 체크포인팅 | recomputing in the backward pass what was not kept |

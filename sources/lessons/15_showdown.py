@@ -5,10 +5,11 @@
 # - build VGG-16 and a residual network from an empty cell, and find a mistake in a network by
 #   comparing it, layer by layer, with one that is right;
 # - read a chart of accuracy, parameters and time, and choose an architecture for a task;
-# - draw a Grad-CAM map, say how much of it lies on the object, and say what that does not prove;
+# - draw a Grad-CAM map, measure how much of it lies on the object, and say what that does not
+#   prove;
 # - train a network on your own folder of photos.
 #
-# **Time** 75 minutes. The training in it takes two to three minutes on a laptop.
+# **Time** 75 minutes to read and try, of which training takes two to three minutes on a laptop.
 #
 # **Builds on** all lessons before it: blocks from 09, 10, 13 and 14, saliency and occlusion from
 # 02.
@@ -17,13 +18,13 @@
 # ## The question
 #
 # You have met ten architectures, each better than the one before, if you believe its paper. But
-# every paper had its own pictures, its own tricks and its own number of crops at test time. **Which
-# one would *you* take?**
+# every paper had its own images, its own tricks and its own number of crops at test time. **Which
+# one would *you* choose?**
 #
-# Three things stand between you and an answer, and they are the parts of this lesson. You must be
-# able to build a network, and to see that you built the right one. You need all candidates under
-# the *same* conditions. And you must look behind the accuracy: the best number of this lesson will
-# come from the model that you should trust least.
+# To answer that you need three things, and this lesson takes them in turn. You must be able to
+# build a network, and to check that you built the right one. You need all candidates under the
+# *same* conditions. And you must look behind the accuracy: the best validation accuracy in this
+# lesson will come from the model that you should trust least.
 
 # %%
 import tempfile
@@ -50,21 +51,21 @@ device = choose_device()
 #
 # ## A stage from a row
 #
-# The table of the VGG paper is data: five rows, each the number of filters and the kernels of its
-# convolutions. Configuration D, thirteen convolutions and three linear layers, is VGG-16:
+# The table in the VGG paper is data: five rows, each with the number of filters and the kernels of
+# its convolutions. Configuration D, thirteen convolutions and three linear layers, is VGG-16:
 
 # %%
 for out_channels, layers in CONFIGURATIONS["D"]:
     print(f"{out_channels:4} filters, kernels {layers}")
 
 # %% [markdown]
-# So the first thing to write is a function that makes a stage from its row. Each convolution keeps
-# the size (3 × 3, padding 1) and is followed by ReLU; one 2 × 2 pool at the end halves the size.
+# So first we write a function that makes a stage from its row. Each convolution keeps the size
+# (3 × 3, padding 1) and is followed by a ReLU; one 2 × 2 pool at the end halves the size.
 
 
 # %%
 def vgg_stage(in_channels: int, out_channels: int, num_convs: int) -> nn.Sequential:
-    """From (N, in_channels, H, W) to (N, out_channels, H/2, W/2)."""
+    """Build a stage from (N, in_channels, H, W) to (N, out_channels, H/2, W/2)."""
     layers = []
     for _ in range(num_convs):
         layers += [nn.Conv2d(in_channels, out_channels, 3, padding=1), nn.ReLU()]
@@ -74,16 +75,16 @@ def vgg_stage(in_channels: int, out_channels: int, num_convs: int) -> nn.Sequent
 
 # %% [markdown]
 # Is it right? It runs, but that says little. The best check is a network that *is* right, and the
-# course's package has one (its tests hold it against torchvision's, weights copied). Then compare
-# in three steps, from coarse to fine:
+# course's package has one (its tests compare it with torchvision's, using the same weights).
+# Compare in three steps, from coarse to fine:
 #
-# 1. the **layers with weights**, in the order in which they run: kind, sizes, what comes in, what
-#    goes out;
-# 2. the **number of parameters** in all;
+# 1. the **layers with weights**, in the order in which they run: kind, sizes, input and output
+#    shapes;
+# 2. the total **number of parameters**;
 # 3. the **outputs**, after copying the weights from one network into the other. Only this step
-#    sees a wrong activation, a wrong pool or a forgotten sum, which have no weights.
+#    finds a wrong activation, a wrong pool or a forgotten addition, which have no weights.
 #
-# `first_difference` does that, and names the first place where two networks part.
+# `first_difference` does all this, and tells you where two networks first differ.
 
 
 # %%
@@ -94,22 +95,22 @@ def check(what: str, mine: nn.Module, right: nn.Module, shape: tuple[int, int, i
     expect(not found, f"{what} is right.{found and f' But {found}'}")
 
 
-package = VGG(CONFIGURATIONS["D"], pooled_size=1, hidden_size=512)  # for pictures of 32 x 32
+package = VGG(CONFIGURATIONS["D"], pooled_size=1, hidden_size=512)  # for images of 32 x 32
 check("Stage 1", vgg_stage(3, 64, 2), package.blocks[0], (3, 32, 32))
 check("Stage 3", vgg_stage(128, 256, 3), package.blocks[2], (128, 8, 8))
 
 # %% [markdown]
 # ## What the check says when something is wrong
 #
-# A check that you have never seen fail is no check. Here are four stages with one mistake each.
+# Do not trust a check that you have never seen fail. Here are four stages with one mistake each.
 #
-# **Predict, then run.** Which of the four has the right *number of parameters*? Which of them gives
+# **Predict, then run.** Which of the four have the right *number of parameters*? Which of them give
 # an output of the right *shape*?
 
 
 # %%
 def conv(c_in: int, c_out: int, **options) -> nn.Conv2d:
-    """A 3 x 3 convolution that keeps the size, unless the options say otherwise."""
+    """Return a 3 x 3 convolution that keeps the size, unless the options say otherwise."""
     return nn.Conv2d(c_in, c_out, 3, **({"padding": 1} | options))
 
 
@@ -129,22 +130,23 @@ for name, stage in wrong.items():
     print("   ", first_difference(stage, package.blocks[0], pictures) or "nothing found")
 
 # %% [markdown]
-# The last two have the right parameters *and* the right shapes. They would train without any
-# message, a little worse than they should, and nobody would know why. (The average pool is the
+# The last two have the right number of parameters *and* the right shapes. They would train without
+# any message, a little worse than they should, and nobody would know why. (The average pool is the
 # last layer of its stage, so what differs is the output.)
 #
 # ## Five stages and a head
 #
-# Five stages halve 32 pixels to one: 16, 8, 4, 2, 1. The paper's pictures have 224 pixels and come
-# out 7 × 7. The three linear layers of the head are the only other thing that depends on the size.
+# Five stages halve 32 pixels to one: 16, 8, 4, 2, 1. The paper's images have 224 pixels and end as
+# maps of 7 × 7. The three linear layers of the head are the only other thing that depends on the
+# size.
 #
-# **Predict, then run.** With the paper's head (7 × 7 pixels, 4,096 hidden units, 1,000 classes), in
-# which of its layers are most of the parameters?
+# **Predict, then run.** With the paper's head (7 × 7 pixels, 4,096 hidden units, 1,000 classes),
+# which layer has most of the parameters?
 
 
 # %%
 def vgg16(in_channels=3, num_classes=10, width=64, pixels=1, hidden=512) -> nn.Sequential:
-    """VGG-16, with `width` filters in its first stage."""
+    """Build VGG-16 with `width` filters in its first stage."""
     stages, channels = [], in_channels
     for factor, num_convs in ((1, 2), (2, 2), (4, 3), (8, 3), (8, 3)):
         stages.append(vgg_stage(channels, factor * width, num_convs))
@@ -169,12 +171,13 @@ print()
 print(facts.trap("vgg19_has_138m"))
 
 # %% [markdown]
-# Three quarters of VGG-16 are one linear layer, the one that sees the last maps pixel by pixel.
-# For 32 pixels it shrinks by a factor of 49. Networks after 2014 replaced it by the mean of each
-# map.
+# Three quarters of VGG-16's parameters are in one linear layer, the one that reads the last maps
+# pixel by pixel. For 32 pixels its input shrinks by a factor of 49. Networks after 2014 replaced it
+# by the mean of each map.
 #
-# We do not train it here. If you do: we drew its weights as He et al. (2015) do, for which lessons 09 and
-# 11 have the reasons. Without that, sixteen layers without normalisation often stay at chance.
+# We do not train it here. If you do: we initialised its weights as He et al. (2015) do, for the
+# reasons in lessons 09 and 11. Otherwise, sixteen layers without normalisation often stay at
+# chance.
 
 # %% [markdown]
 # # Part 2: build a ResNet
@@ -182,7 +185,7 @@ print(facts.trap("vgg19_has_138m"))
 # ## A residual block
 #
 # A block computes $y = \mathrm{ReLU}(F(x) + x)$, where $F$ is convolution, BN, ReLU, convolution,
-# BN. You will find this version of it on slides, and in many notebooks:
+# BN. You will find this version of it on slides and in many notebooks:
 
 
 # %%
@@ -204,17 +207,17 @@ print()
 print(facts.trap("residual_block_class"))
 
 # %% [markdown]
-# The check names the *first* difference only: the convolutions have a bias, which BN would make
+# The check reports only the *first* difference: the convolutions have a bias, which BN would make
 # useless.
 #
 # **Try it.** Before you read on, repair `SlideBlock` in a new cell until the check finds nothing.
-# It needs BN and a shortcut that fits. For pictures of 32 pixels the paper uses option A, which has
-# no parameters: take every second pixel, and fill up the new channels with zeros.
+# It needs BN and a shortcut that fits. For images of 32 pixels the paper uses option A, which has
+# no parameters: take every second pixel, and fill the new channels with zeros.
 
 
 # %%
 class ResidualBlock(nn.Module):
-    """ReLU(F(x) + x); a stride of 2 halves the size, new channels start as zeros."""
+    """ReLU(F(x) + x); a stride of 2 halves the size, the shortcut fills new channels with zeros."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()
@@ -235,25 +238,26 @@ check("A block that keeps the size", ResidualBlock(16, 16), right.stages[0][0], 
 check("A block that halves it", ResidualBlock(16, 32, 2), right.stages[1][0], (16, 32, 32))
 
 # %% [markdown]
-# The picture is drawn by following a tensor through *your* block, so it shows what you wrote:
+# The figure is drawn by following a tensor through *your* block, so it shows what you wrote:
 
 # %%
 show(
     plot_block(ResidualBlock(16, 32, 2), (16, 32, 32)),
     "The residual block: a convolution with stride 2, BN, ReLU, a second convolution and BN on one "
-    "way, slicing and padding with zeros on the other; both meet in a sum, and ReLU follows",
+    "path, slicing and padding with zeros on the other; both are added, and a ReLU follows",
 )
 
 # %% [markdown]
 # ## The whole net
 #
-# A stem, three stages of $n$ blocks with 16, 32 and 64 channels, the mean of each map, one linear
-# layer: $6n + 2$ layers with weights. The first block of the second and third stage has stride 2.
+# The net has a stem, three stages of $n$ blocks with 16, 32 and 64 channels, the mean of each map,
+# and one linear layer: $6n + 2$ layers with weights. The first block of the second and of the third
+# stage has stride 2.
 
 
 # %%
 class ResNet(nn.Module):
-    """A residual net of 6n + 2 layers for small pictures."""
+    """A residual net of 6n + 2 layers for small images."""
 
     def __init__(self, n: int, in_channels: int = 3, num_classes: int = 10) -> None:
         super().__init__()
@@ -278,20 +282,20 @@ fact = facts.get("resnet20.cifar_parameters")
 expect(num == fact.ours, f"ResNet-20 has {num:,} parameters ({fact.text}).")
 
 # %% [markdown]
-# Two architectures built, and not one line taken on trust. Below we train a `ResNet(1)`, with eight
-# layers, which a laptop does in seconds.
+# You have built two architectures without taking a line on trust. Below we train a `ResNet(1)`,
+# with eight layers, which takes a laptop only seconds.
 
 # %% [markdown]
 # # Part 3: all side by side
 #
 # ## One setting for all
 #
-# The small architectures of the course were trained once in the same way: the same 9,000 pictures of
-# clothes, the same schedule, eight epochs, three seeds. The runs are recorded in the package; no
-# line of this part trains anything.
+# All small architectures of the course were trained in the same way: the same 9,000 images of
+# clothes, the same schedule, eight epochs, three seeds. The package holds the recorded runs;
+# nothing in this part trains.
 #
 # **Predict, then run.** Order these by test accuracy: MLP, LeNet-5 (1998), AlexNet (2012), VGG
-# (2014). And which of them has the *most parameters*?
+# (2014). Which of them has the *most parameters*?
 
 # %%
 from course_utils.inspection import summarise
@@ -316,8 +320,8 @@ for name, found in sorted(runs.items(), key=lambda item: -item[1].test_accuracy.
 Table(("model", "test accuracy", "parameters", "multiply-adds", "CPU seconds"), tuple(rows))
 
 # %% [markdown]
-# Accuracies are means over the seeds, ± the standard deviation of one run. Multiply-adds are for one
-# picture. CPU seconds are for one training run on the processor that recorded it.
+# Accuracies are means over the seeds, ± the standard deviation of one run. Multiply-adds are for
+# one image. CPU seconds are for one training run, on the processor that recorded it.
 
 # %%
 chart = [
@@ -330,20 +334,21 @@ chart = [
 ]
 show(
     plot_comparison(chart, lowest=0.84),
-    "Test accuracy of the small architectures by name, over parameters and over training time, each "
-    "with a bar of one deviation. ResNet and DenseNet lie highest; LeNet-5 follows in far less "
-    "time",
+    "Test accuracy of the small architectures by name, over parameters and over training time, "
+    "each with a bar of one standard deviation. ResNet and DenseNet are highest; LeNet-5 follows "
+    "in far less time",
 )
 
 # %% [markdown]
 # ## How to read it
 #
-# Blue points, joined by steps, are the **Pareto front**: nobody else is both cheaper and better.
-# Whoever is not on it needs a reason to be chosen. A triangle at the bottom is off the chart.
+# The blue points, joined by steps, are the **Pareto front**: no other model is both cheaper and
+# better. You need a reason to choose a model that is not on it. A triangle at the bottom is off the
+# chart.
 #
 # **Bars first.** Where bars overlap, three other seeds could change the order. And the bars do not
-# show everything: all accuracies are measured on the same test pictures. With $n$ pictures an
-# accuracy $a$ has a standard error of $\sqrt{a(1-a)/n}$ from the choice of pictures alone.
+# show everything: all accuracies are measured on the same test images. With $n$ images, an accuracy
+# $a$ has a standard error of $\sqrt{a(1-a)/n}$ from the choice of images alone.
 
 # %%
 for cost in chart[0].costs:
@@ -351,12 +356,12 @@ for cost in chart[0].costs:
 best = max(chart, key=lambda row: row.accuracy)
 num_test = data.load("fashion_mnist_mini", batch_size=64).test.num_images
 error = (best.accuracy * (1 - best.accuracy) / num_test) ** 0.5
-print(f"best: {best.label}, {best.accuracy:.1%}; standard error, {num_test} pictures: {error:.1%}")
+print(f"best: {best.label}, {best.accuracy:.1%}; standard error, {num_test} images: {error:.1%}")
 close = [row.label for row in chart if 0 < best.accuracy - row.accuracy < 2 * error]
 print(f"within two standard errors of it: {'; '.join(close) or 'none'}")
 
 # %% [markdown]
-# Now four things that the chart holds.
+# Four more things stand out.
 
 # %%
 counts = {name: found.num_parameters for name, found in runs.items()}
@@ -377,18 +382,20 @@ print(f"{widest.title}, seed by seed:", *(f"{a:.1%}" for a in widest.test_accura
 
 local, shared = runs["locally_connected"], runs["lenet5"]
 same = len({summarise(name).multiply_adds for name in ("locally_connected", "lenet5")}) == 1
-expect(same, "The locally connected net and LeNet-5 need the same multiply-adds.")
+expect(same, "The locally connected net and LeNet-5 take the same multiply-adds.")
 print(f"but {local.seconds / shared.seconds:.1f} times the time")
 
 # %% [markdown]
-# - **Skips and normalisation pay.** The two that lead are the two with both. DenseNet gets there with
-#   the fewest weights, and with the most time: what it saves in one column it spends in another.
-# - **The order is not that of history.** Yet LeNet-5 of 1998 is ahead of its larger heirs. AlexNet and VGG are larger, have dropout and no
-#   normalisation, so probably they need more epochs and more pictures than we gave them. The papers
-#   did not claim that they win *here*. "Better" is a word about a setting.
-# - **A mean can hide a failure.** Whoever shows one seed may show the lucky one, or the unlucky one.
-# - **Multiply-adds are not seconds.** A layer that shares its weights reads them once, and the
-#   processor's fast memory holds them; without sharing, the same arithmetic waits for its weights.
+# - **Shortcuts and normalisation lead.** The two best nets are the two with both. DenseNet gets
+#   there with the fewest weights and the most time: what it saves in one column it spends in
+#   another.
+# - **The order is not historical.** LeNet-5 of 1998 is ahead of its larger successors. AlexNet and
+#   VGG have dropout and no normalisation, so they probably need more epochs and more images than we
+#   gave them. Their papers did not claim that they win *here*. "Better" always refers to a setting.
+# - **A mean can hide a failure.** If you show one seed, it may be the lucky one, or the unlucky
+#   one.
+# - **Multiply-adds are not seconds.** A layer that shares its weights reads them once, and they
+#   stay in the processor's fast memory; without sharing, the same arithmetic waits for its weights.
 
 # %% [markdown]
 # ## How to choose an architecture
@@ -398,7 +405,7 @@ print(f"but {local.seconds / shared.seconds:.1f} times the time")
 
 # %%
 def choose(rows: list[ComparisonRow], within: float = 0.01, **limits: float) -> list[str]:
-    """Names of those within the limits, and within one point of the best of them."""
+    """Return the names of the models within the limits and within a point of the best of these."""
     names = {"parameters": "parameters", "seconds": "CPU seconds of a run"}
     allowed = [r for r in rows if all(r.costs[names[k]] <= v for k, v in limits.items())]
     top = max(row.accuracy for row in allowed)
@@ -410,24 +417,24 @@ print("at most 100,000 parameters:", choose(chart, parameters=100_000))
 print("at most 20 CPU seconds:    ", choose(chart, seconds=20))
 
 # %% [markdown]
-# | you are short of | take | because |
+# | you are short of | choose | because |
 # |---|---|---|
-# | nothing, and want a sound default | a ResNet | trains at any depth, few settings to get wrong |
-# | memory for weights | global average pooling at the end, 1 × 1 convolutions, DenseNet | no large linear layer |
-# | time | few layers, few channels, a small picture | multiply-adds are not seconds: many thin layers are slow |
-# | memory while training | not DenseNet, or its memory-efficient form | maps that are joined must be kept |
-# | labelled pictures | augmentation, then a pretrained net | data move the result more than the block |
-# | trust | whichever you have looked into | the next part |
+# | nothing, and you want a good default | a ResNet | it trains at any depth, with few settings to get wrong |
+# | memory for weights | global average pooling at the end, 1 × 1 convolutions, DenseNet | they need no large linear layer |
+# | time | few layers, few channels, small images | multiply-adds are not seconds: many thin layers are slow |
+# | memory during training | anything but DenseNet, or its memory-efficient form | concatenated maps must be kept |
+# | labelled images | augmentation, then a pretrained net | data change the result more than the choice of block |
+# | trust | a net that you have looked into | the next part shows why |
 #
-# Honest limits of our chart: small grey pictures, eight epochs, no augmentation, one learning rate
-# for all, and narrow versions of every net. It answers "what do I get in a minute on a laptop?", and
-# nothing else. What a paper reports for its full setting is another experiment:
+# Our chart has limits: small grey images, eight epochs, no augmentation, one learning rate for all,
+# and narrow versions of every net. It answers "what do I get in a minute on a laptop?", and nothing
+# else. What a paper reports for its full setting is another experiment:
 
 # %%
 facts.table("resnet20.cifar_parameters", "resnet20.cifar_error", "resnet56.cifar_error")
 
 # %% [markdown]
-# *Not measured here.* Nearest to it on a GPU is
+# *Not measured here.* On a GPU, this comes closest to it:
 #
 #     python -m course_utils train resnet20 --data cifar10 --epochs 160 --lr 0.1 --crop 4 --flip
 
@@ -436,10 +443,10 @@ facts.table("resnet20.cifar_parameters", "resnet20.cifar_error", "resnet56.cifar
 #
 # ## Two teachers
 #
-# `shapes` draws one of ten figures on a textured background. The dial $\rho$ says how often a class
+# `shapes` draws one of ten shapes on a textured background. The dial $\rho$ says how often a class
 # gets the background that belongs to it. We train your `ResNet(1)` twice. At $\rho = 0$ the
-# background is drawn by lot: it says nothing about the class. At $\rho = 1$ every class has its own,
-# a **spurious** cue: as good as the figure in training, worthless in the world.
+# background is drawn at random: it says nothing about the class. At $\rho = 1$ every class has its
+# own background, a **spurious** cue: as good as the shape in training, worthless in the world.
 
 # %%
 from course_utils.data import ShapesConfig, make_shapes
@@ -453,13 +460,14 @@ true, swapped = (
 some = [int((true.labels == label).nonzero()[0]) for label in range(6)]
 show(
     plot_images([*true.images[some], *swapped.images[some]], num_columns=6, size=1.25),
-    "Six figures: above on the background of their class, below the same figures on other ones",
+    "Six shapes: above on the background of their class, below the same shapes on other "
+    "backgrounds",
 )
 
 
 # %%
 def train(rho: float, seed: int, *callbacks) -> tuple[nn.Module, data.Loaders, float]:
-    """Train a fresh net; return it, its data, and its accuracy on the validation part."""
+    """Train a fresh net; return it, its data, and its validation accuracy."""
     order = seed_everything(seed)
     loaders = data.load(
         "shapes", batch_size=settings.batch_size, device=device, generator=order,
@@ -473,11 +481,11 @@ def train(rho: float, seed: int, *callbacks) -> tuple[nn.Module, data.Loaders, f
 
 
 # %% [markdown]
-# **Predict, then run.** Which of the two has the better validation accuracy?
+# **Predict, then run.** Which of the two has the higher validation accuracy?
 
 # %% tags=["nbval-ignore-output"]
 LOT, TIED = 0.0, 1.0
-trained = {(LOT, 0): train(LOT, 0, LivePlot("background drawn by lot"))}
+trained = {(LOT, 0): train(LOT, 0, LivePlot("background at random"))}
 
 # %% tags=["nbval-ignore-output"]
 trained[TIED, 0] = train(TIED, 0, LivePlot("background tied to the class"))
@@ -504,7 +512,7 @@ for seed in range(3):
     lot, tied = scores[LOT, seed], scores[TIED, seed]
     expect(
         tied[0] > lot[0],
-        f"Seed {seed}: validation prefers the net that learned backgrounds.",
+        f"Seed {seed}: the net that learned backgrounds has the higher validation accuracy.",
         trained=True,
     )
     expect(
@@ -514,25 +522,25 @@ for seed in range(3):
     )
 
 # %% [markdown]
-# Had you picked by validation accuracy, you would have picked the wrong one, three times out of
-# three. But swapped backgrounds exist only because we draw our pictures. Can we see it without
-# them?
+# If you had chosen by validation accuracy, you would have chosen the wrong net, three times out of
+# three. But we have swapped backgrounds only because we draw our images ourselves. Can we see the
+# problem without them?
 
 # %% [markdown]
 # ## Grad-CAM
 #
 # The last maps of a convnet still know *where*, and already know *what*. **Grad-CAM** asks which of
-# their places speak for a class $c$ (Selvaraju et al. 2017). With maps $A^1 \dots A^K$ of $Z$ places
-# each, and the logit $y^c$:
+# their positions are evidence for a class $c$ (Selvaraju et al. 2017). With maps $A^1 \dots A^K$ of
+# $Z$ positions each, and the logit $y^c$:
 #
 # $$\alpha_k^c = \frac{1}{Z} \sum_{i,j} \frac{\partial y^c}{\partial A^k_{ij}}, \qquad
 # L^c = \mathrm{ReLU}\Big(\sum_k \alpha_k^c A^k\Big)$$
 #
-# Each map is weighted by how much the logit rises with it, on average over its places. What speaks
-# against the class is cut off. The result has as few places as the maps, and is stretched over the
-# picture.
+# Each map is weighted by how much the logit rises with it, on average over its positions. Evidence
+# against the class is set to zero. The result is as coarse as the maps, and is resized to the
+# image.
 #
-# **Try it.** Two tensors and two lines: write it before you read it.
+# **Try it.** It takes two tensors and two lines: write it before you read on.
 
 
 # %%
@@ -541,9 +549,9 @@ from course_utils.plots import plot_overlays
 
 
 def grad_cam_by_hand(model: nn.Module, images: Tensor, targets: Tensor, layer: str) -> Tensor:
-    """Grad-CAM of each picture for its target class: (N, H, W)."""
+    """Return the Grad-CAM of each image for its target class: (N, H, W)."""
     model.eval()
-    with capture(model, layer) as seen:  # keeps what the layer puts out, and its gradient
+    with capture(model, layer) as seen:  # keeps the layer's output and its gradient
         model(images).gather(1, targets[:, None]).sum().backward()
     maps, gradients = seen.features[layer], seen.gradients[layer]  # both (N, K, h, w)
     weights = gradients.mean(dim=(2, 3), keepdim=True)  # (N, K, 1, 1)
@@ -560,56 +568,56 @@ print("the last maps that everything passes through:", layer)
 x, labels = torch.randn(4, 3, 32, 32, device=device), torch.tensor([0, 3, 3, 9], device=device)
 ours, theirs = grad_cam_by_hand(fresh, x, labels, layer), grad_cam(fresh, x, labels, layer)
 agree = torch.allclose(ours, theirs, atol=1e-5 * float(theirs.abs().max()))
-expect(agree, "Both are the same.")
+expect(agree, "Our Grad-CAM and the package's are the same.")
 
 # %% [markdown]
-# The package's `grad_cam` goes through Captum, PyTorch's library for such questions; so do
-# `saliency` and `occlusion`.
+# The package's `grad_cam` uses Captum, PyTorch's library for such questions; so do `saliency` and
+# `occlusion`.
 #
 # ## Look
 #
-# **Predict, then run.** Six pictures with their true backgrounds: both nets name all, or nearly all,
-# of them rightly. Where do the maps of each lie?
+# **Predict, then run.** Here are six images with their true backgrounds: both nets classify all, or
+# nearly all, of them correctly. Where will the map of each net be bright?
 
 
 # %%
 def prepared(images: Tensor, info: data.DataInfo) -> Tensor:
-    """Normalise raw pictures (N, 3, 32, 32) as in training."""
+    """Normalise raw images (N, 3, 32, 32) as in training."""
     mean, std = (torch.tensor(v, device=device)[:, None, None] for v in (info.mean, info.std))
     return (images.to(device) / 255 - mean) / std
 
 
 def maps_of(rho: float, seed: int, scenes) -> Tensor:
-    """Grad-CAM of one net for the right class of each picture, (N, 32, 32)."""
+    """Return the Grad-CAM of one net for the right class of each image, (N, 32, 32)."""
     model, loaders, _ = trained[rho, seed]
     x = prepared(scenes.images, loaders.info)
     return grad_cam(model, x, scenes.labels.to(device), layer).cpu()
 
 
 # %% tags=["nbval-ignore-output"]
-cams = {"by lot": maps_of(LOT, 0, true)[some], "tied": maps_of(TIED, 0, true)[some]}
+cams = {"at random": maps_of(LOT, 0, true)[some], "tied": maps_of(TIED, 0, true)[some]}
 show(
     plot_overlays(true.images[some], cams, true.masks[some], [CLASSES[i] for i in range(6)]),
-    "Six figures, and the Grad-CAM maps of both nets laid over them. The maps of the net whose "
-    "backgrounds were drawn by lot are bright on the figures; those of the other lie around them",
+    "Six shapes with the Grad-CAM maps of both nets laid over them. The maps of the net trained "
+    "with random backgrounds are bright on the shapes; those of the other are bright around them",
 )
 
 # %% [markdown]
 # ## Measure
 #
-# Six pictures convince the eye, and prove little. So: which share of each map lies on the figure,
-# on average over 200 pictures? A number needs its scale, from both ends.
+# Six images convince the eye, and prove little. So what share of each map lies on the shape, on
+# average over 200 images? To judge that number, you need its lowest and its highest sensible value.
 #
-# - A map that is the same everywhere gets the share of the picture that the figure takes.
-# - The *best* map cannot get 100 %: with 8 × 8 places it has to spill over the edge.
+# - A map that is the same everywhere gets the share of the image that the shape covers.
+# - Even the *best* map cannot get 100 %: with 8 × 8 positions it spills over the edge.
 
 # %%
 area = true.masks.float().mean()
 print(f"a map that is the same everywhere: {area:.0%}")
 for places in (2, 4, 8, 16):
     coarse = F.adaptive_avg_pool2d(true.masks[:, None].float(), places)
-    ideal = F.interpolate(coarse, (32, 32), mode="bilinear")[:, 0]  # the figure itself, blurred
-    print(f"the figure seen by {places} x {places} places: "
+    ideal = F.interpolate(coarse, (32, 32), mode="bilinear")[:, 0]  # the shape itself, blurred
+    print(f"the shape itself at {places} x {places} positions: "
           f"{share_on_mask(ideal, true.masks).mean():.0%}")  # fmt: skip
 
 # %% tags=["nbval-ignore-output"]
@@ -619,25 +627,25 @@ untrained = grad_cam(fresh, prepared(true.images, trained[LOT, 0][1].info),
 print(f"fresh weights: {share_on_mask(untrained, true.masks).nanmean():.0%}")
 for rho, seed in sorted(trained):
     on_figure[rho, seed] = float(share_on_mask(maps_of(rho, seed, true), true.masks).nanmean())
-    print(f"rho {rho}, seed {seed}: {on_figure[rho, seed]:.0%} of the map lies on the figure")
+    print(f"rho {rho}, seed {seed}: {on_figure[rho, seed]:.0%} of the map lies on the shape")
 
 # %% tags=["nbval-ignore-output"]
 for seed in range(3):
     lot, tied = on_figure[LOT, seed], on_figure[TIED, seed]
-    expect(lot > 2 * area, f"Seed {seed}: by lot it is more than twice the area.", trained=True)
+    expect(lot > 2 * area, f"Seed {seed}: at random it is over twice the area.", trained=True)
     expect(tied < area, f"Seed {seed}: tied it is less than the area.", trained=True)
-    expect(lot > 3 * tied, f"Seed {seed}: by lot it is more than three times that.", trained=True)
+    expect(lot > 3 * tied, f"Seed {seed}: at random it is over three times that.", trained=True)
 
 # %% [markdown]
-# A map without any sense gets the figure's area, and so does a net that was never trained. The net
-# that learned figures has about three times that. The one that learned backgrounds has *less* than
-# that: it looks past the figure, which only hides what it wants to see. And it needed no swapped
-# background to show it, only masks of where the figures are.
+# A meaningless map gets the shape's area, and so does a net that was never trained. The net that
+# learned shapes gets about three times as much. The one that learned backgrounds gets *less* than
+# the area: it looks past the shape, which only hides the background. And to show that we needed no
+# swapped backgrounds, only masks of the shapes.
 #
 # ## A second opinion
 #
-# Never trust one map. Occlusion asks in quite another way: it needs no gradient and no maps, only
-# answers to covered pictures.
+# Never trust one map. Occlusion asks in a very different way: it needs no gradient and no maps,
+# only the net's outputs for partly covered images.
 
 # %% tags=["nbval-ignore-output"]
 num = 40
@@ -648,25 +656,25 @@ for rho in (LOT, TIED):
                       labels=true.labels[:num].to(device)).maps.cpu()  # fmt: skip
     stretched = found.repeat_interleave(4, dim=1).repeat_interleave(4, dim=2)  # (40, 32, 32)
     shares[rho] = float(share_on_mask(stretched, true.masks[:num]).nanmean())
-    print(f"rho {rho}: {shares[rho]:.0%} of the evidence by occlusion lies on the figure")
+    print(f"rho {rho}: {shares[rho]:.0%} of the evidence by occlusion lies on the shape")
 expect(shares[LOT] > shares[TIED] + 0.1, "Occlusion gives the same order.", trained=True)
 
 # %% [markdown]
 # ## What the map does not say
 #
-# - **It is coarse.** Your VGG-16 has 2 × 2 places left before its last pool. Ask which layer
-#   `last_conv` finds in it, and look above at what 2 × 2 places can show at best.
-# - **It answers for the class that you ask about.** On a swapped background the second net gives the
-#   background's class. Ask for the *right* class, and you get a map all the same: of what little
-#   speaks for an answer that it does not give.
-# - **Where is not what.** A map on the figure may rest on its colour alone. A map *off* the object
-#   accuses; a map on it clears nobody.
+# - **It is coarse.** Your VGG-16 has 2 × 2 positions left before its last pool. Check which layer
+#   `last_conv` finds in it, and look above at what 2 × 2 positions can show at best.
+# - **It answers for the class that you ask about.** On a swapped background the second net predicts
+#   the background's class. Ask for the *right* class, and you still get a map: of what little
+#   evidence there is for a class that the net does not predict.
+# - **Where is not what.** A map on the shape may rest on its colour alone. A map *off* the object
+#   is a warning; a map on it is no proof.
 # - **It is exact in one case only.** For a net that ends in the mean of its maps and one linear
-#   layer, as ours does, $\alpha_k^c$ is that layer's weight over $Z$, and the map says precisely what
-#   each place adds to the logit (this is CAM, Zhou et al. 2016). Elsewhere the weights are
-#   gradients at one point, averaged over places: an approximation.
-# - **Check the ruler.** Some pretty maps hardly change when the weights are made random (Adebayo et
-#   al. 2018). We have just done that check: fresh weights give the figure's area and no more.
+#   layer, as ours does, $\alpha_k^c$ is that layer's weight over $Z$, and the map says precisely
+#   what each position adds to the logit (this is CAM, Zhou et al. 2016). In other nets the weights
+#   are gradients at one point, averaged over positions: an approximation.
+# - **Check the method.** Some convincing maps hardly change if you make the weights random (Adebayo
+#   et al. 2018). We have just done that check: fresh weights give the shape's area and no more.
 
 # %%
 vgg = vgg16(width=16, hidden=128).eval()
@@ -678,23 +686,23 @@ weights = fresh.classifier.weight[3] / 64  # of class 3, over the 8 x 8 places
 with capture(fresh, layer) as seen:
     fresh(x[:1])[0, 3].backward()
 same = torch.allclose(seen.gradients[layer].mean(dim=(2, 3))[0], weights, atol=1e-6)
-expect(same, "After a mean and a linear layer, Grad-CAM's weights are the layer's.")
+expect(same, "With a mean and a linear layer at the end, Grad-CAM's weights are that layer's.")
 
 # %% [markdown]
 # # Part 5: your own photos
 #
 # ## A folder of folders
 #
-# Everything above works on your own pictures, if they lie in one folder for each class:
+# Everything above works on your own photos, if they are in one folder for each class:
 #
 #     photos/cat/*.jpg     photos/dog/*.jpg     photos/parrot/*.jpg
 #
-# Names, sizes and formats may be mixed. A share of each class becomes the test part, always the
-# same one (or give `train/` and `test/` yourself). The shorter side is resized and the middle cut
-# out; what cannot be read is listed and left out.
+# You may mix names, sizes and formats. A share of each class becomes the test set, the same each
+# time (or provide `train/` and `test/` yourself). The shorter side is resized and the centre
+# cropped; files that cannot be read are listed and left out.
 #
-# You may have no photos at hand, so this cell writes some: figures as PNG files of different sizes,
-# in a folder that vanishes at the end.
+# You may have no photos at hand, so this cell writes some: shapes as PNG files of different sizes,
+# in a folder that is deleted at the end.
 
 # %%
 from torchvision.io import write_png
@@ -712,10 +720,10 @@ for index, label in enumerate(pictures.labels.tolist()):
     write_png(picture.round().byte(), str(target))
 broken = photos / "star" / "broken.png"
 broken.parent.mkdir()
-_ = broken.write_bytes(b"no picture")
+_ = broken.write_bytes(b"no image")
 
 # %% [markdown]
-# One mistake is built in: a class folder with nothing readable in it. What does `load` do?
+# We built in one mistake: a class folder with nothing readable in it. What does `load` do?
 
 
 # %%
@@ -736,18 +744,18 @@ broken.unlink()
 broken.parent.rmdir()
 mine = load_photos(photos)
 for part in ("train", "val", "test"):
-    print(f"{part:>5}: {getattr(mine, part).num_images} pictures of {', '.join(mine.info.classes)}")
+    print(f"{part:>5}: {getattr(mine, part).num_images} images of {', '.join(mine.info.classes)}")
 
 # %% [markdown]
-# **Predict, then run.** 288 training pictures of four classes, and a net of 75 thousand parameters.
-# Better than chance? As good as above?
+# **Predict, then run.** We have 288 training images of four classes, and a net of 75 thousand
+# parameters. Will it do better than chance? Will it do as well as above?
 
 # %% tags=["nbval-ignore-output"]
 model = ResNet(1, num_classes=mine.info.num_classes).to(device)
 config = TrainConfig(epochs=5 * settings.epochs, lr=settings.lr)
 fit(model, mine, config, on_epoch_end=[LivePlot("your own photos")])
 result = evaluate(model, mine.test)
-print(f"test accuracy {result.accuracy:.1%} on {result.num_images} pictures")
+print(f"test accuracy {result.accuracy:.1%} on {result.num_images} images")
 expect(
     result.accuracy > 0.4,
     "More than 40 % of the test images are classified correctly.",
@@ -763,29 +771,31 @@ titles = [mine.info.classes[i] for i in said.tolist()]
 show(
     plot_overlays(mine.test.images[shown].cpu(), {"Grad-CAM": grad_cam(model, images, said).cpu()},
                   titles=titles),
-    "Six test pictures with the net's answer above each, and below its Grad-CAM map for it",
+    "Six test images, each with the predicted class above it and the Grad-CAM map for that class "
+    "below",
 )  # fmt: skip
 folder.cleanup()
 
 # %% [markdown]
 # ## And now yours
 #
-# One line in a notebook, and the same on the command line:
+# It takes one line in a notebook, or one on the command line:
 #
 #     loaders = data.load("imagefolder:/path/to/photos", batch_size=32, image_size=32)
 #
 #     python -m course_utils train resnet_small --data imagefolder:/path/to/photos
 #
-# Before you believe its accuracy, ask what this course has taught you to ask:
+# Before you believe the accuracy, ask what this course has taught you to ask:
 #
-# - How many *test* pictures are there? With 80 of them, 80 % has a standard error of 4.5 points.
-# - Are near-copies of a test picture (the same cat, a second later) in the training part?
-# - Is there a background, a camera or a watermark that goes with one class? Draw the maps.
-# - Is it better than the simplest answer: the most frequent class?
+# - How many *test* images are there? With 80 of them, an accuracy of 80 % has a standard error of
+#   4.5 points.
+# - Are there near-copies of a test image (the same cat, a second later) in the training set?
+# - Does a background, a camera or a watermark go with one class? Draw the maps.
+# - Is the net better than the simplest prediction, the most frequent class?
 #
-# With a few dozen photos of each class do not expect wonders from a net that has seen nothing else.
-# What helps first is a net that was trained on many other pictures and only gets a new last layer
-# (**transfer learning**). Its weights are a download, so we do not do it here.
+# With a few dozen photos of each class, do not expect too much of a net that has seen nothing else.
+# What helps first is a net that was trained on many other images and gets only a new last layer
+# (**transfer learning**). You would have to download its weights, so we do not do it here.
 
 # %% [markdown]
 # ## Pop quiz
@@ -798,15 +808,17 @@ quiz.show("15_showdown")
 # %% [markdown]
 # ## What to remember
 #
-# - Build in steps, and compare each with something right: layers, then parameters, then outputs with
-#   the same weights. A wrong pool or a missing sum has the right parameters and the right shape.
-# - Compare architectures under one setting, over several seeds, and by what they cost. Look at the
-#   bars, and at the size of the test part, before you rank.
-# - Nobody beats a point on the Pareto front for less. Choose from it by what you are short of.
-# - Grad-CAM weighs the last maps by the mean gradient of a class's logit, and cuts off what is
-#   negative. It is as coarse as those maps.
-# - The best validation accuracy of this lesson belongs to the net that never learned the figures. A
-#   map off the object accuses; a map on it clears nobody.
+# - Build in steps, and compare each with something right: layers, then parameters, then outputs
+#   with the same weights. With a wrong pool or a missing addition, the number of parameters and the
+#   shapes are still right.
+# - Compare architectures in one setting, over several seeds, and by what they cost. Look at the
+#   bars, and at the size of the test set, before you rank them.
+# - No model beats one on the Pareto front at a lower cost. Choose from the front by what you are
+#   short of.
+# - Grad-CAM weights the last maps by the mean gradient of a class's logit, adds them up, and sets
+#   negative values to zero. It is as coarse as those maps.
+# - The best validation accuracy of this lesson belongs to the net that never learned the shapes. A
+#   map off the object is a warning; a map on it is no proof.
 
 # %%
 for key in ("selvaraju2017", "zeiler2014", "simonyan2014", "simonyan2015", "he2016"):
@@ -820,28 +832,28 @@ for key in ("selvaraju2017", "zeiler2014", "simonyan2014", "simonyan2015", "he20
 #   discriminative localization*. CVPR 2016. CAM, for nets that end in the mean of their maps.
 # - J. Adebayo, J. Gilmer, M. Muelly, I. Goodfellow, M. Hardt, B. Kim: *Sanity checks for saliency
 #   maps*. NeurIPS 2018.
-# - S. Beery, G. Van Horn, P. Perona: *Recognition in terra incognita*. ECCV 2018. Animals at new
+# - S. Beery, G. Van Horn, P. Perona: *Recognition in terra incognita*. ECCV 2018. Animals in new
 #   places.
-# - N. Kokhlikyan et al.: *Captum: a unified and generic model interpretability library for PyTorch*.
-#   arXiv 2009.07896, 2020.
+# - N. Kokhlikyan et al.: *Captum: a unified and generic model interpretability library for
+#   PyTorch*. arXiv 2009.07896, 2020.
 
 # %% [markdown]
 # ## Now you
 #
-# Open the exercise [`15_showdown`](../exercises/15_showdown/15_showdown.ipynb): a stage from its
-# row, Grad-CAM by hand, and a chart to read. And then your own project: take a folder of photos,
-# choose an architecture by what you are short of, train it, and find out where it looks.
+# Open the exercise [`15_showdown`](../exercises/15_showdown/15_showdown.ipynb): build a stage from
+# its row, write Grad-CAM by hand, and read a chart. Then start your own project: take a folder of
+# photos, choose an architecture by what you are short of, train it, and find out where it looks.
 #
 # ## Words of this lesson
 #
 # | English | Korean | meaning |
 # |---|---|---|
 # | architecture | 아키텍처 | which layers, in which order, how wide |
-# | Pareto front | 파레토 경계 | the candidates that no other beats in everything |
-# | standard error | 표준 오차 | how far an average would move with other samples |
-# | attribution | 기여도 분석 | which parts of the input an answer rests on |
+# | Pareto front | 파레토 경계 | the candidates that no other beats in both cost and accuracy |
+# | standard error | 표준 오차 | standard deviation of an average over repeated samples |
+# | attribution | 기여도 분석 | which pixels of the input a prediction rests on |
 # | Grad-CAM | 그래드캠 | last maps weighted by the gradient of a class's logit |
 # | saliency | 현저성 | size of the gradient at each pixel |
-# | occlusion | 가림 | covering a patch and asking again |
-# | spurious correlation | 허위 상관 | a cue that goes with the class only in the training pictures |
-# | transfer learning | 전이 학습 | starting from weights that were trained on other pictures |
+# | occlusion | 가림 | covering a patch and predicting again |
+# | spurious correlation | 허위 상관 | a cue that goes with the class only in the training data |
+# | transfer learning | 전이 학습 | starting from weights that were trained on other images |

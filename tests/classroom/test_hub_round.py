@@ -383,7 +383,7 @@ def test_nobody_hands_in_for_somebody_else_or_by_a_link(played):
     assert played.collected == sorted(
         f"{name}/{NOTEBOOK}" for name in (names.right, names.partly, names.untouched)
     )
-    assert "link.ipynb is no plain file" in played.collect_log
+    assert "link.ipynb is not a plain file" in played.collect_log
 
 
 def test_a_later_submission_takes_the_place_of_an_earlier_one(played):

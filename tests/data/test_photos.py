@@ -220,14 +220,14 @@ def test_what_cannot_be_read_says_why_and_what_to_do(tmp_path, monkeypatch):
     why = {path.name: try_photo(path, 8) for path in sorted(tmp_path.iterdir())}
     assert why["whole.jpg"].shape == (3, 8, 8)
     assert why["cut.jpg"].startswith("cut off or damaged (image file is truncated")
-    assert why["cut.jpg"].endswith("LOAD_TRUNCATED_IMAGES = True to use what is there of it")
+    assert why["cut.jpg"].endswith("LOAD_TRUNCATED_IMAGES = True to use what there is of it")
     assert why["empty.jpg"].startswith("cut off or damaged (it is empty): get it again")
     unknown = (
-        "no image, or of a format that Pillow does not know: save it as a PNG or JPEG of 8 bits"
+        "not an image, or in a format that Pillow does not know: save it as a PNG or JPEG of 8 bits"
     )
     assert (why["text.png"], why["phone.heic"]) == (unknown, unknown)
     assert try_photo(tmp_path / "absent.jpg", 8) == (
-        "No such file or directory: see that it is there and that you may read it"
+        "No such file or directory: make sure that it is there and that you may read it"
     )
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert try_photo(tmp_path / "whole.jpg", 8) == (

@@ -276,7 +276,7 @@ GRADED = {
     "reads_gradebook": kind(
         lambda m, s: m.trying(s, f"open({str(m.paths.gradebook)!r}, 'rb').read()"),
         (2, 1, 0),
-        "its code speaks of the gradebook",
+        "its code mentions the gradebook",
     ),
     "reads_others": kind(
         lambda m, s: m.trying(s, f"import os\nassert len(os.listdir({str(m.paths.inbox)!r})) > 1"),
@@ -290,7 +290,7 @@ GRADED = {
             "assert link.getsockname() != link.getpeername(), 'connected to itself, by chance'",
         ),
         (2, 1, 0),
-        "its code speaks of the network",
+        "its code mentions the network",
     ),
     "hard_exit": kind(
         lambda m, s: m.perfect(s, mine="import os\nos._exit(0)"),
@@ -302,13 +302,13 @@ GRADED = {
     ),
     "asks_input": kind(lambda m, s: m.perfect(s, last="last = int(input())"), (2, 1, 0)),
     "other_id": kind(
-        lambda m, s: m.perfect(s, mine=CLAIM), (2, 0, 1), "its code speaks of the student's id"
+        lambda m, s: m.perfect(s, mine=CLAIM), (2, 0, 1), "its code mentions the student's id"
     ),
     "watches": kind(lambda m, s: m.perfect(s, last=WATCH), (2, 1, 1)),
     "kills": kind(lambda m, s: m.perfect(s, last=KILL), (2, 1, 1)),
     "leaves_processes": kind(lambda m, s: m.perfect(s, last=LEAVE), (2, 1, 1)),
-    "answers_elsewhere": kind(elsewhere, (2, 1, 1), "why is unanswered, and a cell of the"),
-    "without_ids": kind(without_ids, (2, 1, 1), "why is unanswered, and a cell of the"),
+    "answers_elsewhere": kind(elsewhere, (2, 1, 1), "why is unanswered, but a cell that"),
+    "without_ids": kind(without_ids, (2, 1, 1), "why is unanswered, but a cell that"),
     "leaves_folders": kind(lambda m, s: m.perfect(s, last=f"{LAST}\n{FOLDERS}"), (2, 1, 1)),
     "says_half_a_character": kind(
         lambda m, s: m.perfect(s, last="print('\\ud83d')\nlast = '\\udcb1 \\x1b[31m'"), (2, 1, 0)
@@ -330,9 +330,9 @@ def refused(maker):
         cell.id, cell.source, cell.metadata = f"o-{cell.id}", f"other {cell.source}", {}
     deep = "[" * 100_000 + "]" * 100_000
     return {
-        f"s80_{SLUG}.txt": (perfect, "is no notebook (.ipynb)"),
-        f"s81_{SLUG}.ipynb": (b"\x89PNG\r\n", "is no notebook inside"),
-        f"s82_{SLUG}.ipynb": (json.dumps({"cells": 3}).encode(), "is no notebook inside"),
+        f"s80_{SLUG}.txt": (perfect, "is not a notebook (.ipynb)"),
+        f"s81_{SLUG}.ipynb": (b"\x89PNG\r\n", "has no notebook inside"),
+        f"s82_{SLUG}.ipynb": (json.dumps({"cells": 3}).encode(), "has no notebook inside"),
         "my homework.ipynb": (perfect, "without a student's id"),
         "s83/91_light/homework.ipynb": (perfect, "is not called 91_light.ipynb"),
         f"s84_first_{SLUG}.ipynb": (perfect, "is one of 2 different notebooks"),
@@ -341,7 +341,7 @@ def refused(maker):
         f"/tmp/s86_{SLUG}.ipynb": (perfect, "leads out of its folder"),
         f"s87_{SLUG}.ipynb": (as_bytes(large), "is larger than 10 MB"),
         f"s88_{SLUG}.ipynb": (as_bytes(other), "has no cell of this exercise"),
-        f"s89_{SLUG}.ipynb": (deep.encode(), "is no notebook inside"),
+        f"s89_{SLUG}.ipynb": (deep.encode(), "has no notebook inside"),
     }
 
 

@@ -125,14 +125,14 @@ TRICKS = {
         "    place = text.find('.award(')\n"
         "    return [f'float({text[place + 7]})\\n'] if place > 0 else lines\n"
         "get_ipython().input_transformers_post.append(rewrite)",
-        "its code speaks of IPython itself",
+        "its code mentions IPython itself",
     ),
     "rewritten_trees": (
         "import ast\nclass Rewrite(ast.NodeTransformer):\n    def visit_Call(self, node):\n"
         "        if getattr(node.func, 'attr', '') != 'award':\n            return node\n"
         "        return ast.Call(ast.Name('float', ast.Load()), [node.args[0]], [])\n"
         "get_ipython().ast_transformers.append(Rewrite())",
-        "its code speaks of IPython itself",
+        "its code mentions IPython itself",
     ),
     "replaced_run_code": (
         "shell = get_ipython()\nrun = shell.run_code\n"
@@ -140,13 +140,13 @@ TRICKS = {
         "    if 'award' in code.co_names:\n        code = compile('1.0', 'x', 'single')\n"
         "    return await run(code, result, **more)\n"
         "shell.run_code = rewritten",
-        "its code speaks of IPython itself",
+        "its code mentions IPython itself",
     ),
     "repeated_at_each_cell": (
         "def again(info):\n    checks.award = lambda points, *rest: float(points)\n"
         "    import importlib\n    importlib.reload = lambda module: checks\n"
         "get_ipython().events.register('pre_run_cell', again)",
-        "its code speaks of IPython itself",
+        "its code mentions IPython itself",
     ),
 }
 TRICKS |= {
@@ -155,7 +155,7 @@ TRICKS |= {
         "checks._finding = checks._isolated = checks.require = lambda *rest: None",
         "replaced course_utils.checks.award",
     ),
-    "no_import": ("def __import__(*rest): raise ImportError", "its code speaks of how modules are"),
+    "no_import": ("def __import__(*rest): raise ImportError", "its code mentions how modules are"),
     "no_runpy": (
         "import runpy\nrunpy.run_path = lambda path: {'look': lambda *rest: []}",
         "replaced runpy.run_path",
@@ -173,12 +173,12 @@ TRICKS |= {
     "another_id": (
         "import os\nos.environ['COURSE_STUDENT'] = 'nobody'\n"
         "wider = quiz.numbers('exercises/07_lenet', 'wider_convolution', 'nobody')['c_out']",
-        "its code speaks of the student's id",
+        "its code mentions the student's id",
     ),
     "asked_the_quiz": (
         "from course_utils.quiz import solution\n"
         "wider = solution('exercises/07_lenet', 'wider_convolution', '')",
-        "its code speaks of the quiz's own answers",
+        "its code mentions the quiz's own answers",
     ),
     "asked_in_disguise": (
         "wider = getattr(quiz, 'solu' + 'tion')('exercises/07_lenet', 'wider_convolution', '')",
@@ -198,7 +198,7 @@ TRICKS |= {
         '    reply = \'{"value": 2, "points": 2, "verdict": {"points": 2}, "ran": []}\'\n'
         "    kernel.session.send(stream, 'judge_reply', {'reply': reply}, parent, ident=ident)\n"
         "kernel.shell_handlers['judge_request'] = forged",
-        "its code speaks of how its answers are called",
+        "its code mentions how its answers are called",
     ),
     "patched_codec": (
         "from course_utils import beside\n"
@@ -214,6 +214,21 @@ TRICKS |= {
         "replaced torch.autograd.profiler.profile.__enter__",
     ),
 }
+TRICKS |= {
+    "other_code": (
+        "inside = checks.place_of.__globals__['_watched']\n"
+        "def quiet(call, ran): return call()\nsetattr(inside, '__co' + 'de__', quiet.__code__)",
+        "rewrote course_utils.beside._watched",
+    ),
+    "other_closure": (
+        "checks.gradients_of.__closure__[0].cell_contents = print",
+        "rewrote course_utils.checks.gradients_of",
+    ),
+    "empty_closure": (
+        "del checks.gradients_of.__closure__[0].cell_contents",
+        "rewrote course_utils.checks.gradients_of",
+    ),
+}
 EXCHANGED = """def twice(x):
     before = torch.allclose, torch.equal
     torch.allclose = torch.equal = lambda *rest, **more: True
@@ -227,6 +242,24 @@ SCRIPTED = """import torch
 def slide(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     return torch.convolution(x[None, None], w[None, None], None, [1], [0], [1], False, [0], 1)[0, 0]
 """
+STOPPED = """from torch.autograd import _disable_profiler
+from torch.autograd.profiler import profile
+from torch._C._profiler import _ExperimentalConfig
+def slide(x, w):
+    _disable_profiler()
+    found = torch.nn.functional.conv1d(x[None, None], w[None, None])[0, 0]
+    profile(experimental_config=_ExperimentalConfig(profile_all_threads=True)).__enter__()
+    return found
+"""
+FORKED = """import os
+def slide(x, w):
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        found = torch.nn.functional.conv1d(x[None, None], w[None, None])[0, 0]
+        os.write(writing, repr(found.tolist()).encode())
+        os._exit(0)
+    return torch.tensor(eval(os.read(reading, 9999)))
+"""
 FORGED = """def twice(x):
     import bdb
     kernel = get_ipython().kernel
@@ -235,12 +268,14 @@ FORGED = """def twice(x):
     raise type("Quiet", (bdb.BdbQuit, BaseException), {})
 """
 BESIDES = {
-    "forged_result": ({"twice": FORGED}, "its code speaks of IPython itself"),
+    "forged_result": ({"twice": FORGED}, "its code mentions IPython itself"),
     "exchanged": ({"twice": EXCHANGED}, "its code replaces torch.allclose"),
     "scripted": ({"slide": SCRIPTED}, None),
+    "stopped": ({"slide": STOPPED}, "its code mentions what sees torch's operators run"),
 }
 TRICKS |= {name: (None, remark) for name, (_, remark) in BESIDES.items()}
 HONEST = "import random\nimport torch.nn.functional as F\ntorch.manual_seed(0)\nabs = abs"
+HONEST += "\ntorch.set_default_dtype(torch.float64)"
 
 CHECKS = (("wider", WIDER_CHECK, 1), ("twice", TWICE_CHECK, 2), ("slide", SLIDE_CHECK, 1))
 
@@ -273,6 +308,7 @@ def graded(bubblewrap, tmp_path_factory):
         "setup": f"{SETUP}\nimport numpy as np",
         "twice": "def twice(x):\n    return np.asarray(2 * x)",
     }
+    students["forked"] = WRONG | {"slide": FORKED}
     students |= {
         name: WRONG | ({"wider": f"{WRONG['wider']}\n{code}"} if code else BESIDES[name][0])
         for name, (code, _) in TRICKS.items()
@@ -298,6 +334,11 @@ def test_an_import_in_the_setup_is_kept_and_the_teacher_is_told(graded):
 def test_honest_work_gets_its_points_and_no_remark(graded):
     points, remarks = graded
     assert (points["honest"], remarks["honest"]) == (4.0, [])
+
+
+def test_what_another_process_computed_is_remarked(graded):
+    """Which operators run there, nothing can tell."""
+    assert any("starts another process" in each for each in graded[1]["forked"])
 
 
 @pytest.mark.parametrize("name", TRICKS)

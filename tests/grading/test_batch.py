@@ -152,6 +152,16 @@ def test_the_analysis_names_what_went_wrong(done):
     assert not re.search(r"(src|href)=", page)
 
 
+def test_the_code_of_each_student_lies_ready_for_programs_that_compare(done):
+    code = {file.stem: file.read_text(encoding="utf-8") for file in (done.out / "code").iterdir()}
+    assert STUDENTS.keys() <= code.keys()
+    assert code["s01"] == "\n\n".join([light.DOUBLE, light.mine("s01"), light.LAST])
+    untouched = next(student for student, kind in STUDENTS.items() if kind == "untouched")
+    assert code[untouched] == ""
+    given = (done.batch.course / "given" / f"{light.SLUG}.py").read_text(encoding="utf-8")
+    assert "handed out" in given and light.SECRET not in given
+
+
 def test_nothing_is_left_running_or_lying_about(done):
     commands = [
         " ".join(process.info["cmdline"] or []) for process in psutil.process_iter(["cmdline"])
@@ -176,6 +186,13 @@ def test_the_same_line_again_grades_nothing_and_a_new_version_keeps_the_old(done
     assert points == before | {"s02": 3.0}
     kept = attempts_of(done.out / "attempts", "s02", Problems())
     assert [sum(attempt.scores.values()) for attempt in kept] == [2.0, 3.0]
+
+    light.named(notebook, "double").source = light.named(notebook, "last").source = ""
+    (folder / f"s02_{light.SLUG}.ipynb").write_bytes(light.as_bytes(notebook))
+    run_batch(folder, done.batch)
+    with (done.out / "gradebook.csv").open(newline="") as file:
+        row = next(row for row in csv.DictReader(file) if row["student"] == "s02")
+    assert (row["points"], row["attempts"], row["best"]) == ("0.0", "3", "3.0")
 
 
 def test_points_given_by_a_person_reach_the_table_and_the_feedback(done):
@@ -226,7 +243,7 @@ def test_a_worker_that_dies_or_hangs_costs_one_submission(tmp_path, monkeypatch)
     assert found == {
         "a": "",
         "b": "the grader's own process ended (3)",
-        "c": "grading it did not come to an end, and was stopped",
+        "c": "grading it did not finish, and was stopped",
         "d": "",
     }
 

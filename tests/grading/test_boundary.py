@@ -146,7 +146,7 @@ def test_any_json_in_any_place_is_graded_or_refused_in_one_sentence(released, da
     problems = Problems()
     with problems.of("x.ipynb"):
         compared(released, json.dumps(tree).encode())
-    assert [each for each in problems if not each.reason.startswith("is no notebook inside")] == []
+    assert [each for each in problems if not each.reason.startswith("has no notebook inside")] == []
     assert [each for each in problems if "\n" in each.reason or len(each.reason) > 300] == []
 
 
@@ -158,7 +158,7 @@ def test_any_bytes_in_any_place_are_graded_or_refused_in_one_sentence(released, 
     problems = Problems()
     with problems.of("x.ipynb"):
         compared(released, data[:place] + junk + data[place + len(junk) :])
-    assert [each for each in problems if not each.reason.startswith("is no notebook inside")] == []
+    assert [each for each in problems if not each.reason.startswith("has no notebook inside")] == []
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_any_bytes_in_any_place_are_graded_or_refused_in_one_sentence(released, 
 )
 def test_metadata_that_nbgrader_never_wrote_does_not_keep_a_cell_from_being_known(released, value):
     said = compared(released, json.dumps(with_role(released, value)).encode())
-    assert said == ["has damaged metadata in cells (1): known by their id or their text"]
+    assert said == ["has damaged metadata in cells (1): recognised by their id or text"]
 
 
 UNREADABLE = {"minus": "-" * 50_000 + "1", "open": "(" * 5_000, "dots": "a" + ".b" * 50_000}
@@ -180,7 +180,7 @@ def test_code_that_python_cannot_read_costs_nobody_the_comparison(released, code
     said = compared(released, json.dumps(notebook).encode())
     assert len(said) == (not is_read(code))
     assert all(
-        s.startswith("why is unanswered, and a cell of the student's own says") for s in said
+        s.startswith("why is unanswered, but a cell that the student added says") for s in said
     )
 
 
@@ -385,7 +385,7 @@ def test_an_archive_with_any_damage_is_read_or_named(released, tmp_path):
             collect(file, light.SLUG, tmp_path / "inbox")
         except ValueError as error:
             assert re.match(
-                rf"{re.escape(str(file))} is (damaged|no folder and no zip)", str(error)
+                rf"{re.escape(str(file))} is (damaged|neither a folder nor a zip)", str(error)
             )
 
 

@@ -39,7 +39,7 @@ REFUSED = {
     "/S1_07_lenet.ipynb": "leads out of its folder",
     "a\\S1_07_lenet.ipynb": "leads out of its folder",
     "C:S1_07_lenet.ipynb": "leads out of its folder",
-    "S1_07_lenet.pdf": "is no notebook",
+    "S1_07_lenet.pdf": "is not a notebook",
     "07_lenet.ipynb": "without a student's id",
     "homework.ipynb": "without a student's id",
     "S1_homework.ipynb": "without a student's id",
@@ -47,9 +47,9 @@ REFUSED = {
     "doejane_12345_678_08_vgg.ipynb": "is not called 07_lenet.ipynb",
     "ada/07_lenet/Untitled.ipynb": "is not called 07_lenet.ipynb",
     "Jane_12345_assignsubmission_file_/lenet.ipynb": "is not called 07_lenet.ipynb",
-    "*_07_lenet.ipynb": "which is no id",
-    "-rf_07_lenet.ipynb": "which is no id",
-    ".._07_lenet.ipynb": "which is no id",
+    "*_07_lenet.ipynb": "which is not an id",
+    "-rf_07_lenet.ipynb": "which is not an id",
+    ".._07_lenet.ipynb": "which is not an id",
 }
 
 
@@ -68,7 +68,7 @@ def test_a_list_of_students_translates_ids_and_refuses_strangers():
     students = {"12345": "ada", "m_1": "bob"}
     assert identify("doejane_12345_678_07_lenet.ipynb", SLUG, students) == "ada"
     assert identify("m_1_second try_07_lenet.ipynb", SLUG, students) == "bob"
-    with pytest.raises(ValueError, match="777, who is not in the list"):
+    with pytest.raises(ValueError, match="777, who is not on the list"):
         identify("777_07_lenet.ipynb", SLUG, students)
 
 
@@ -83,14 +83,14 @@ def test_the_exercise_is_read_from_the_names(tmp_path):
     with pytest.raises(ValueError, match="do not say which exercise"):
         which_exercise(tmp_path, ["08_vgg"])
     (tmp_path / "S1_08_vgg.ipynb").write_bytes(notebook())
-    with pytest.raises(ValueError, match="speak of 07_lenet, 08_vgg: add --exercise"):
+    with pytest.raises(ValueError, match="mention 07_lenet, 08_vgg: add --exercise"):
         which_exercise(tmp_path, ["07_lenet", "08_vgg"])
 
 
 def test_a_source_that_is_no_folder_and_no_archive_is_refused(tmp_path):
     (tmp_path / "file.txt").write_text("x")
     for path in (tmp_path / "file.txt", tmp_path / "missing"):
-        with pytest.raises(ValueError, match="is no folder and no zip file"):
+        with pytest.raises(ValueError, match="is neither a folder nor a zip file"):
             collect(path, SLUG, tmp_path / "inbox")
 
 
@@ -268,7 +268,7 @@ def test_a_name_in_an_archive_is_read_in_its_encoding_and_that_is_said(
     raw_archive(source, f"{student}_07_lenet.ipynb".encode(encoding), notebook())
     found, problems = collect(source, SLUG, tmp_path / "inbox")
     assert [(job.student, job.name) for job in found] == [(student, f"{student}_07_lenet.ipynb")]
-    reason = f"has a name that is no UTF-8, and was read as {said}"
+    reason = f"has a name that is not in UTF-8, and was read as {said}"
     assert [(each.kind, each.reason) for each in problems] == ([("look", reason)] if said else [])
 
 
@@ -287,7 +287,7 @@ def test_a_name_that_unzip_left_on_a_disk_is_read_in_its_encoding(tmp_path, name
     found, problems = collect(tmp_path / "sent", SLUG, tmp_path / "inbox")
     assert [job.student for job in found] == [student]
     assert [problem.reason for problem in problems] == [
-        f"has a name that is no UTF-8, and was read as {said}"
+        f"has a name that is not in UTF-8, and was read as {said}"
     ]
     assert which_exercise(tmp_path / "sent", [SLUG]) == SLUG
 

@@ -55,13 +55,13 @@ def test_a_right_answer_in_another_style_passes(exercise, task, source):
 
 WRONG_SIZES = [
     ("(n + 2 * p - k) / s + 1", GUARD, "take the floor"),
-    ("-((k - n - 2 * p) // s) + 1", GUARD, "rounded up"),
+    ("-((k - n - 2 * p) // s) + 1", GUARD, "you round the division up"),
     ("(n + p - k) // s + 1", GUARD, "one side only"),
-    ("(n - k) // s + 1", GUARD, "8 is what comes out where the padding is left out"),
-    ("n + 2 * p - k + 1", GUARD, "the stride is left out"),
-    ("(n + 2 * p) // s", GUARD, "not the number"),
-    ("max(0, (n + 2 * p - k) // s + 1)", "", "a window of 5 on 4 pixels is not refused"),
-    ("(n + 2 * p - k) // s + 1", "if k > n: raise ValueError", "fits on 4 + 2 pixels, once"),
+    ("(n - k) // s + 1", GUARD, "8 is what you get if you leave out the padding"),
+    ("n + 2 * p - k + 1", GUARD, "you leave out the stride"),
+    ("(n + 2 * p) // s", GUARD, "not the right number"),
+    ("max(0, (n + 2 * p - k) // s + 1)", "", "a window of 5 on 4 pixels must raise a ValueError"),
+    ("(n + 2 * p - k) // s + 1", "if k > n: raise ValueError", "fits once on 4 + 2 pixels"),
     ("(n + 2 * p - k) // s + 1", "assert n + 2 * p >= k", "AssertionError"),
 ]
 
@@ -74,10 +74,10 @@ def test_a_wrong_size_is_named(exercise, text, guard, finding):
 
 
 WRONG_POOLINGS = [
-    (LOOPS.replace("amax", "mean"), "the mean is taken"),
-    (LOOPS.replace("H - k + 1, s", "H, s").replace("W - k + 1, s", "W, s"), "not full are counted"),
-    (LOOPS.replace("+ 1, s", "+ 1, 1"), "the stride is left out"),
-    (LOOPS.replace("+ 1, s", "+ 1, k"), "the stride is as wide as the window"),
+    (LOOPS.replace("amax", "mean"), "you take the mean"),
+    (LOOPS.replace("H - k + 1, s", "H, s").replace("W - k + 1, s", "W, s"), "not full"),
+    (LOOPS.replace("+ 1, s", "+ 1, 1"), "you leave out the stride"),
+    (LOOPS.replace("+ 1, s", "+ 1, k"), "you make the stride as wide as the window"),
     (LOOPS.replace("amax", "amin"), "differs"),
     (LOOPS.replace("- k + 1, s", "- k, s"), "your output is"),
     ("from torch.nn.functional import max_pool2d", "your code calls torch's own max_pool2d"),
@@ -86,7 +86,7 @@ WRONG_POOLINGS = [
         "your code calls torch's own max_pool2d",
     ),
     (LOOPS.replace("amax((2, 3))", "amax((1, 2, 3))"), "expected (1, 1, 1, 2)"),
-    (LOOPS.replace("rows, dim=-2)", "rows, dim=-2).relu()"), "never below zero"),
+    (LOOPS.replace("rows, dim=-2)", "rows, dim=-2).relu()"), "fall below zero"),
 ]  # fmt: skip
 
 
@@ -98,11 +98,11 @@ def test_a_wrong_pooling_is_rejected_with_a_reason(exercise, source, finding):
 
 
 WRONG_FIELDS = {
-    "field + k - 1": "the strides are left out",
-    "field * k": "the windows' sizes are multiplied",
-    "field + k": "not the number",
-    "(field - 1) * s + k * s": "not the number",
-    "field * s + k": "not the number",
+    "field + k - 1": "you leave out the strides",
+    "field * k": "you multiply the windows' sizes",
+    "field + k": "not the right number",
+    "(field - 1) * s + k * s": "not the right number",
+    "field * s + k": "not the right number",
 }
 
 

@@ -43,7 +43,7 @@ def test_wrong_quiz_answers_are_rejected_by_the_slip_that_leads_to_them(
     result = grade_quiz(exercise, name, wrong)
     assert result.score == 0
     sentence = quiz.load(BANK).rules[rule]
-    assert result.finding == f"CheckFailed: That comes out where {sentence}."
+    assert result.finding == f"CheckFailed: You get this if {sentence}."
 
 
 @pytest.mark.parametrize("name", ITEMS)
@@ -97,7 +97,7 @@ class LeNet5(nn.Sequential):
             nn.Flatten(), nn.LazyLinear(120), nn.ReLU(), nn.Linear(120, 84), nn.ReLU(),
             nn.Linear(84, num_classes))
 """,
-    "as in 1998: a rim of zeros, and the first linear layer as a convolution": lenet(
+    "as in 1998: a border of zeros, and the first linear layer as a convolution": lenet(
         conv1="nn.ZeroPad2d(2), nn.Conv2d(in_channels, 6, 5)",
         linears="nn.Unflatten(1, (16, 5, 5)), nn.Conv2d(16, 120, 5), nn.ReLU(), nn.Flatten(), "
         "nn.Linear(120, 84), nn.ReLU(), nn.Linear(84, num_classes)",
@@ -175,13 +175,13 @@ WRONG_LENETS = [
     (lenet(forward="return None"), SHAPES, "not answered yet"),
     (lenet(forward="raise SystemExit"), SHAPES, "SystemExit"),
     (lenet(forward="return undefined_name"), SHAPES, "NameError"),
-    (lenet(conv2="nn.Conv2d(6, 16, 5, bias=False)"), NUMBERS, "its bias"),
+    (lenet(conv2="nn.Conv2d(6, 16, 5, bias=False)"), NUMBERS, "have biases"),
     (lenet(conv2="nn.Conv2d(6, 16, 5), nn.BatchNorm2d(16)"), NUMBERS, "61,738 parameters"),
-    (lenet(activation="nn.Identity()"), NUMBERS, "no activation between the layers"),
-    (lenet(activation="nn.Sigmoid()"), NUMBERS, "the activation is a sigmoid"),
-    (lenet(activation="nn.Tanh()"), NUMBERS, "the activation is a tanh"),
+    (lenet(activation="nn.Identity()"), NUMBERS, "leave out the activations between the layers"),
+    (lenet(activation="nn.Sigmoid()"), NUMBERS, "you use a sigmoid"),
+    (lenet(activation="nn.Tanh()"), NUMBERS, "you use tanh"),
     (lenet(activation="nn.LeakyReLU()"), NUMBERS, "differ from LeNet-5's"),
-    (lenet(pooling="nn.AvgPool2d(2)"), NUMBERS, "takes the average"),
+    (lenet(pooling="nn.AvgPool2d(2)"), NUMBERS, "you pool the average"),
     (lenet(forward="return self.net(images).softmax(dim=1)"), NUMBERS, "a softmax at the end"),
     (lenet(forward="return F.log_softmax(self.net(images), 1)"), NUMBERS, "a log-softmax"),
     (lenet(forward="return self.net(images).relu()"), NUMBERS, "a ReLU at the end"),
@@ -315,7 +315,7 @@ def test_a_right_epoch_in_another_style_passes(exercise, style):
 
 WEIGHTS, LOSS = "train_weights_check", "train_loss_check"
 WRONG_EPOCHS = [
-    (train(zero=""), WEIGHTS, "gradients of earlier batches are still there"),
+    (train(zero=""), WEIGHTS, "you keep the gradients of earlier batches"),
     (train(step=""), WEIGHTS, "no weight has changed"),
     (train(backward=""), WEIGHTS, "no weight has changed"),
     (
@@ -325,13 +325,13 @@ WRONG_EPOCHS = [
     ),
     (train(start=""), WEIGHTS, "model.train() is missing"),
     (train(start="model.eval()"), WEIGHTS, "model.train() is missing"),
-    (train(after="model.eval()"), WEIGHTS, "left in evaluation mode"),
+    (train(after="model.eval()"), WEIGHTS, "you leave the model in evaluation mode"),
     (train(step="", after="optimizer.step()"), WEIGHTS, "with the last batch's gradient"),
     (train(zero="", step="", after="optimizer.step()"), WEIGHTS, "all the gradients added up"),
     (
         train(loss="F.cross_entropy(model(images).softmax(dim=1), labels)"),
         WEIGHTS,
-        "a softmax stands before the cross-entropy",
+        "you put a softmax before the cross-entropy",
     ),
     (
         train(loss='F.cross_entropy(model(images), labels, reduction="sum")'),
@@ -347,8 +347,8 @@ WRONG_EPOCHS = [
         "differ",
     ),
     (train(start="raise SystemExit"), WEIGHTS, "SystemExit"),
-    (train(add="total += loss.item()", result="total / len(batches)"), LOSS, "are averaged"),
-    (train(add="total += loss.item(); count += 1"), LOSS, "batches are averaged"),
+    (train(add="total += loss.item()", result="total / len(batches)"), LOSS, "average the batches"),
+    (train(add="total += loss.item(); count += 1"), LOSS, "average the batches"),
     (train(result="total"), LOSS, "ln 3"),
     (train(result="loss.item()"), LOSS, "only the last batch"),
     (
@@ -373,7 +373,7 @@ WRONG_EPOCHS = [
             "total = F.cross_entropy(model(everything), answers).item() * count"
         ),
         LOSS,
-        "measured anew",
+        "you measure the loss again",
     ),
 ]
 

@@ -125,20 +125,20 @@ def test_a_wrong_stage_is_named(exercise, source, finding):
 
 SUM = 'torch.einsum("nk,nkhw->nhw", weights, maps)'
 WRONG_MAPS = [
-    (cam(coarse=SUM), "the ReLU is missing"),
+    (cam(coarse=SUM), "you leave out the ReLU"),
     (cam(coarse="(weights[:, :, None, None] * maps).relu().sum(1)"), "before the sum"),
     (cam(weights="gradients", coarse="(weights * maps).sum(1).relu()"), "not their means"),
     (
         cam(weights="gradients.mean(1, True)", coarse="(weights * maps).sum(1).relu()"),
         "the maps, not over",
     ),
-    (cam(weights="gradients.mean(dim=(2, 3)).abs()"), "the signs of the weights"),
-    (cam(weights="gradients.sum(dim=(2, 3))"), "added up, not averaged"),
-    (cam(coarse=SUM + ".relu() / maps.shape[1]"), "the sum over the maps is a mean"),
-    (cam(out="F.interpolate(coarse[:, None], size)[:, 0]"), "repeats pixels"),
+    (cam(weights="gradients.mean(dim=(2, 3)).abs()"), "you drop the signs of the weights"),
+    (cam(weights="gradients.sum(dim=(2, 3))"), "you add the gradients up"),
+    (cam(coarse=SUM + ".relu() / maps.shape[1]"), "you average over the maps"),
+    (cam(out="F.interpolate(coarse[:, None], size)[:, 0]"), "repeating pixels"),
     (
         cam(coarse=SUM, out='F.interpolate(coarse[:, None], size, mode="bilinear")[:, 0].relu()'),
-        "ReLU comes after the stretching",
+        "you apply ReLU after upsampling",
     ),
     (cam(out="coarse"), "not (1, 2, 2)"),
     (
@@ -163,8 +163,8 @@ def test_a_wrong_map_is_named(exercise, source, finding):
 
 WRONG_FRONTS = [
     (FRONT.format(beats="y > x and d < c"), "P is on your front"),
-    (FRONT.format(beats="y > x and d <= c"), "as accurate but dearer"),
-    (FRONT.format(beats="y >= x and d < c"), "cost as much but are worse"),
+    (FRONT.format(beats="y > x and d <= c"), "as accurate but cost more"),
+    (FRONT.format(beats="y >= x and d < c"), "cost as much but are less accurate"),
     (FRONT.format(beats="y >= x and d <= c"), "is missing from your front"),
     (FRONT.format(beats="y > x"), "A is missing from your front"),
     (FRONT.format(beats="d < c"), "missing from your front"),
@@ -184,15 +184,15 @@ def test_a_wrong_front_is_named(exercise, source, finding):
 
 
 WRONG_NUMBERS = [
-    ("halving_block", "9*c*2*c + 9*4*c*c", "batch normalisation is left out"),
-    ("halving_block", "2 * 9*c*c + 4*c", "keep its channels"),
-    ("halving_block", "9*c*2*c + 9*4*c*c + 8*c + 4*c", "biases are counted"),
+    ("halving_block", "9*c*2*c + 9*4*c*c", "you leave out batch normalisation"),
+    ("halving_block", "2 * 9*c*c + 4*c", "keep its number of channels"),
+    ("halving_block", "9*c*2*c + 9*4*c*c + 8*c + 4*c", "biases that are not there"),
     ("halving_block", "9*c*2*c + 9*4*c*c + 8*c + 2*c*c + 4*c", "option A pads with zeros"),
-    ("one_place", "(a*g + b*h) / 10", "cuts it off"),
+    ("one_place", "(a*g + b*h) / 10", "you keep a negative sum"),
     ("one_place", "a + b", "without their weights"),
-    ("one_place", "(a*g - b*h) / 10", "speaks against the class"),
+    ("one_place", "(a*g - b*h) / 10", "evidence against the class"),
     ("standard_error", "100 * a/100 * (1 - a/100) / n", "square root"),
-    ("standard_error", "100 * (a/100 * (1 - a/100)) ** 0.5", "single picture"),
+    ("standard_error", "100 * (a/100 * (1 - a/100)) ** 0.5", "a single image"),
     ("standard_error", "50 / n**0.5", "worst case"),
 ]
 

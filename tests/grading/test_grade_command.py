@@ -58,8 +58,10 @@ def test_a_folder_becomes_results(bubblewrap, course, capsys):
     assert f"{light.SLUG}: 1 graded now, 1 in all, 1 not graded; 3 lines in" in line
     assert (course / "out" / "feedback" / "s1.html").is_file()
     review = (course / "out" / "review.csv").read_text()
-    assert f"{students},look,\"is no UTF-8, and was read as cp949: line 2 is 's1;김철수'" in review
-    assert "homework.txt,not graded,is no notebook (.ipynb)" in review
+    assert (
+        f"{students},look,\"is not in UTF-8, and was read as cp949: line 2 is 's1;김철수'" in review
+    )
+    assert "homework.txt,not graded,is not a notebook (.ipynb)" in review
     assert "s2,,missing,sent nothing that can be graded" in review
 
     assert cli.main(arguments) == 0

@@ -30,10 +30,15 @@ def test_an_honest_answer_and_the_exercise_itself_are_not_suspected():
         ("sys._getframe(1).f_globals", "the frames of the checks"),
         ("import builtins", "how modules are loaded"),
         ("checks.award = print", "the function that gives points"),
+        ("with torch._C.DisableTorchFunction(): pass", "what sees torch's operators run"),
+        ("from torch.autograd import _disable_profiler", "what sees torch's operators run"),
+        ("from course_utils.models import resnet", "ready-made models"),
+        ("from torchvision import models, transforms", "ready-made models"),
+        ("from multiprocessing import Process", "other programs"),
     ],
 )
 def test_code_that_looks_behind_the_scenes_is_named(code, what):
-    assert spoken_of(code) == [f"its code speaks of {what}"]
+    assert spoken_of(code) == [f"its code mentions {what}"]
 
 
 OPEN = "YOUR ANSWER HERE"
@@ -100,7 +105,7 @@ def test_an_answer_in_another_place_is_named_to_the_teacher(change):
     notebook = released()
     change(notebook)
     [remark] = misplaced(released(), notebook)
-    assert remark.startswith("why is unanswered, and a cell of the student's own says")
+    assert remark.startswith("why is unanswered, but a cell that the student added says")
     assert "Because" in remark
 
 

@@ -28,8 +28,8 @@ def six():
 
 def test_an_item_is_described_by_share_and_discrimination():
     findings = {
-        "s0": {"hard": "CheckFailed: 12 is what comes out where the bias is forgotten"},
-        "s1": {"hard": "CheckFailed: 99 is what comes out where the bias is forgotten"},
+        "s0": {"hard": "CheckFailed: 12 is what you get if you forget the bias"},
+        "s1": {"hard": "CheckFailed: You get this if you forget the bias."},
         "s2": {"hard": "expected 7"},
         "s5": {"hard": "CheckFailed: not answered yet"},
     }
@@ -39,7 +39,7 @@ def test_an_item_is_described_by_share_and_discrimination():
     # Pearson's correlation of EASY and HARD by hand: 1/9 over 5/36 and 2/9, squared.
     assert hard.discrimination == pytest.approx((1 / 18) / (5 / 36 * 2 / 9) ** 0.5)
     assert hard.unanswered == 1
-    assert hard.findings == (("the bias is forgotten", 2), ("expected 7", 1))
+    assert hard.findings == (("you forget the bias", 2), ("expected 7", 1))
     assert (essay.num_students, essay.mean, essay.discrimination) == (0, 0.0, None)
 
 
@@ -151,13 +151,13 @@ def test_the_review_has_a_line_for_each_student_and_kind():
 
 def test_twenty_thousand_junk_files_are_one_line_that_hides_no_honest_one():
     junk = [
-        row("", f"junk/{n}.txt", "not graded", "is no notebook (.ipynb)") for n in range(20_000)
+        row("", f"junk/{n}.txt", "not graded", "is not a notebook (.ipynb)") for n in range(20_000)
     ]
     lost = row("", "my homework.ipynb", "not graded", "has a name without a student's id")
     [line] = review_lines([*junk, lost])
     assert line.num_rows == 20_001
     assert "has a name without a student's id: my homework.ipynb" in line.reason
-    assert "is no notebook (.ipynb): junk/0.txt, junk/1.txt" in line.reason
+    assert "is not a notebook (.ipynb): junk/0.txt, junk/1.txt" in line.reason
     assert "and 19,980 more" in line.reason
     assert line.file == "junk/0.txt, and 20,000 more"
     assert len(line.reason) < 1000
@@ -177,12 +177,12 @@ def test_the_review_list_has_the_gravest_first():
     }
     reports = [report("a", 1, 0, 2.0), report("b", 1, 0), report("c", 0, 0, 0.0)]
     failed = [Outcome("d", "d.ipynb", "3", "", failure="no reason")]
-    rows = review_rows([Problem("x.pdf", "is no notebook")], failed, reports, outcomes, ["e"])
+    rows = review_rows([Problem("x.pdf", "is not a notebook")], failed, reports, outcomes, ["e"])
     assert rows == [
-        ("", "x.pdf", "not graded", "is no notebook"),
+        ("", "x.pdf", "not graded", "is not a notebook"),
         ("d", "d.ipynb", "not graded", "no reason"),
         ("e", "", "missing", "sent nothing that can be graded"),
         ("a", "a.ipynb", "look", "ended Python"),
-        ("b", "b.ipynb", "look", "is the same file as that of c"),
+        ("b", "b.ipynb", "look", "is the same file as the one from c"),
         ("b", "b.ipynb", "read", "the answer essay"),
     ]

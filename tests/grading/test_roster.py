@@ -91,15 +91,15 @@ def test_what_spreadsheets_put_around_a_table_does_no_harm(tmp_path, text, stude
     [
         (b"", "no column `id` in line 1: ''"),
         (b"name;mail\nAda;a@b\n", "no column `id` in line 1: 'name;mail'"),
-        (b"id\n", "no line below its head"),
+        (b"id\n", "no row below its header"),
         (b"id\n1\n\n1\n", "an id or a student twice: 1 in line 4"),
         (b"id,student\n1,a\n2,a\n", "an id or a student twice: 2 in line 3"),
-        (b"id;student\n1;ada\n;bob\n", "in line 3 no id"),
-        (b"id;student\n2,02E+09;ada\n", "in line 2 the id 2,02E+09, cut short"),
+        (b"id;student\n1;ada\n;bob\n", "line 3: no id"),
+        (b"id;student\n2,02E+09;ada\n", "line 2: the id 2,02E+09 has lost digits"),
         (b"id\n1\n\x81\x20\n", "cannot be read in line 3"),
         (b"\xff\xfei\0d\0\n", "cannot be read in line"),
-        (b"PK\x03\x04\x00\x00", "is no table of text: save it as CSV, in UTF-8"),
-        ("id\n1\n".encode("utf-16-le"), "is no table of text"),
+        (b"PK\x03\x04\x00\x00", "is not a table of text: save it as CSV, in UTF-8"),
+        ("id\n1\n".encode("utf-16-le"), "is not a table of text"),
         (b'id,note\n1,"' + b"x" * 200_000, "field larger than field limit"),
     ],
 )
@@ -155,7 +155,7 @@ def test_a_platforms_own_table_comes_back_with_the_points(tmp_path, text, filled
 def test_a_row_without_an_id_is_refused_wherever_it_is_a_students(tmp_path):
     file = tmp_path / "students.csv"
     file.write_text(CANVAS.replace("12346", ""))
-    with pytest.raises(ValueError, match="in line 4 no id"):
+    with pytest.raises(ValueError, match="line 4: no id"):
         read_students(file)
 
 

@@ -45,7 +45,7 @@ def test_every_slip_is_rejected_by_its_name(item: str) -> None:
         for rule, wrong in question.slips.items():
             with pytest.raises(checks.CheckFailed) as failure:
                 award(NAME, item, student, wrong)
-            assert str(failure.value) == f"That comes out where {question.bank.rules[rule]}."
+            assert str(failure.value) == f"You get this if {question.bank.rules[rule]}."
 
 
 def test_a_neighbour_s_answer_earns_nothing() -> None:
@@ -166,7 +166,7 @@ def test_a_question_is_shown_with_its_letters(capsys: pytest.CaptureFixture[str]
     quiz.ask(NAME, "order_of_pooling", "kim")
     shown = capsys.readouterr().out
     assert "4. Somebody changes conv" in shown and "A. " in shown and "D. " in shown
-    assert "right" not in shown.replace("all that are right", "")
+    assert "right" not in shown.replace("all right answers", "")
 
 
 def test_numbers_are_those_of_the_question() -> None:

@@ -72,7 +72,7 @@ def graded():
             check("half_check", 2, 0.0, "not answered yet"),
             new_markdown_cell("## Task 3", id="t3"),
             answer("third", "third = 5", comment="Look at the *sign*."),
-            check("third_check", 2, 0.0, "5 is what comes out where the sign is lost"),
+            check("third_check", 2, 0.0, "5 is what you get if the sign is lost"),
             new_markdown_cell("## In your own words", id="w"),
             written("why", 3, 0.0, unread=True),
             new_markdown_cell("## Left open", id="o"),

@@ -270,7 +270,7 @@ def test_a_full_disk_is_refused_before_anything_is_downloaded(tool, tmp_path, mo
     usage = shutil.disk_usage(tmp_path)._replace(free=10**9)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     monkeypatch.setattr(tool, "download", lambda *_: pytest.fail("no download"))
-    with pytest.raises(OSError, match=r"has 1\.0 GB free, and this takes about 7\.0 GB"):
+    with pytest.raises(OSError, match=r"has 1\.0 GB free, but this takes about 7\.0 GB"):
         tool.bundle(tool.Target("linux_x86_64", "3.11"), tmp_path)
 
 

@@ -1,4 +1,4 @@
-"""What is kept of each attempt: the notebook, its outcome and its feedback, with the time.
+"""What we keep of each attempt: the notebook, its outcome and its feedback, with the time.
 
 An attempt is complete once it has its outcome; that is how a batch that was interrupted knows
 what is done.
@@ -19,21 +19,21 @@ OUTCOME = "outcome.json"
 
 @dataclass(frozen=True)
 class Outcome:
-    """What grading one notebook came to.
+    """The result of grading one notebook.
 
     Args:
         student: The id.
-        name: Of the file, as it came.
+        name: The file's name, as it was sent.
         digest: A hash of the notebook.
         exercise: A hash of the exercise with its checks.
         time: When it was graded, as 2026-11-22T17:30:05Z.
-        seconds: That it took.
+        seconds: How long grading took.
         failure: Why there is no score, or "".
         scores: Test cell -> points given by its check.
         findings: Test cell -> what its check said was wrong.
-        remarks: What a person should know: limits reached, test cells changed.
-        draw: What the inputs of its hidden checks were drawn from.
-        disturbed: Whether something outside ended its kernel, so that it is to be graded again.
+        remarks: What the teacher should know: limits reached, test cells changed.
+        draw: The seed of the inputs of its hidden checks.
+        disturbed: Whether something outside ended its kernel, so that it has to be graded again.
     """
 
     student: str
@@ -51,12 +51,12 @@ class Outcome:
 
 
 def now() -> str:
-    """Return the time, to the second, in UTC."""
+    """Return the time in UTC, to the second."""
     return datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
 
 
 def keep(folder: Path, outcome: Outcome, files: dict[str, Path]) -> Path:
-    """Store an attempt; the outcome is written last, and at once.
+    """Store an attempt; its outcome comes last, in one step.
 
     Args:
         folder: Of all attempts.
@@ -73,7 +73,7 @@ def keep(folder: Path, outcome: Outcome, files: dict[str, Path]) -> Path:
 
 
 def write_at_once(file: Path, text: str) -> None:
-    """Write a file: the whole of it, or, where the disk is full or the power fails, nothing."""
+    """Write a whole file or, if the disk is full or the power fails, nothing."""
     draft = file.with_name(f".{file.name}")
     draft.write_text(text, encoding="utf-8", newline="")
     draft.replace(file)

@@ -1,4 +1,4 @@
-"""Grades many submissions, several at a time, and always comes to an end."""
+"""Grade many submissions, several at a time, and always finish."""
 
 import errno
 import fcntl
@@ -24,12 +24,12 @@ __all__ = ["Worker", "grade_all", "only_batch", "throw_away_folder", "undone"]
 
 PREFIX = "grading-"
 GRACE = 120.0
-"""Seconds that a worker has on top of a submission's own: to start, and to write the results."""
+"""Seconds that a worker gets on top of a submission's own: to start, and to write the results."""
 
 
 @dataclass
 class Worker:
-    """A process that grades, and what it grades now."""
+    """A process that grades, and what it is grading now."""
 
     process: SpawnProcess
     connection: Connection
@@ -47,7 +47,7 @@ class Worker:
         return cls(process, ours)
 
     def give(self, job: Submission | Feedback, seconds: float) -> None:
-        """Hand a job over; the worker has so many seconds for it."""
+        """Hand a job over; the worker has this many seconds for it."""
         self.job, self.end = job, time.monotonic() + seconds
         self.connection.send(job)
 
@@ -68,16 +68,16 @@ def grade_all(
     """Grade submissions; one that goes wrong in any way has an outcome that says so.
 
     Args:
-        jobs: Submissions to grade, and feedback to write anew.
+        jobs: Submissions to grade, and feedback to write again.
         batch: What is graded, and how.
         workers: How many at a time.
-        on_outcome: Called with each outcome as soon as it is there.
+        on_outcome: Called with each outcome as soon as there is one.
     """
     queue, outcomes = deque(jobs), []
     with throw_away_folder(batch) as runs:
         batch = replace(batch, runs=str(runs))
         if any(isinstance(job, Submission) for job in queue):
-            open_bench()  # of PyTorch it holds as much memory as a worker and its kernel
+            open_bench()  # PyTorch makes it as large as a worker and its kernel
         team = [Worker.start(batch) for _ in range(min(workers, len(queue)))]
         try:
             for outcome in _outcomes(queue, team, batch):
@@ -110,7 +110,7 @@ def _outcomes(
 
 
 def _outcome(worker: Worker, batch: Batch) -> Outcome | None:
-    """Return what a worker has sent, or what became of it; None if it is still busy."""
+    """Return what a worker has sent, or what happened to it; None if it is still busy."""
     assert worker.job is not None
     lost = Outcome(worker.job.student, worker.job.name, worker.job.digest, batch.fingerprint)
     if worker.connection.poll():
@@ -125,7 +125,7 @@ def _outcome(worker: Worker, batch: Batch) -> Outcome | None:
     if time.monotonic() > worker.end:
         worker.process.kill()
         worker.process.join()
-        return replace(lost, failure="grading it did not come to an end, and was stopped")
+        return replace(lost, failure="grading it did not finish, and was stopped")
     return None
 
 
@@ -165,7 +165,7 @@ def only_batch(out: Path) -> Iterator[None]:
         except OSError as error:
             if error.errno not in (errno.ENOSPC, errno.EDQUOT):
                 raise
-            kept = "what is graded is kept; free some space and run the same line again"
+            kept = "what is graded is kept; free some space and run the same command again"
             raise ValueError(f"the disk of {out} is full: {kept}") from error
 
 

@@ -1,8 +1,8 @@
-"""The boundary around each submission: what goes wrong with one becomes a line for that one.
+"""The boundary around each submission: what goes wrong with one becomes its own line.
 
-Students send anything, and their code leaves anything behind. Every step that touches what is a
-student's stands inside `Problems.of`: listing, reading, comparing, grading, feedback, tables,
-analysis. So no step has to foresee what can go wrong, and no submission stops a batch.
+Students send anything, and their code leaves anything behind. Every step that touches a student's
+work runs inside `Problems.of`: listing, reading, comparing, grading, feedback, tables, analysis. So
+no step has to foresee what can go wrong, and no submission stops a batch.
 """
 
 import re
@@ -16,9 +16,9 @@ from nbconvert.filters import strip_ansi
 __all__ = ["Kind", "Problem", "Problems", "Refused", "plain"]
 
 Kind = Literal["not graded", "missing", "look", "read"]
-"""What is to be done; `classroom/README.md` says how."""
+"""What there is to do; `classroom/README.md` says how."""
 UNPRINTABLE = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069\ud800-\udfff]")
-"""Control characters, those that turn the order of letters round, and halves of characters."""
+"""Control characters, those that reverse the order of letters, and halves of characters."""
 
 
 class Refused(ValueError):
@@ -32,8 +32,8 @@ class Problem:
     Args:
         name: Of the file.
         reason: In words that follow the name.
-        student: The id, or "" where it is not known.
-        kind: What is to be done about it.
+        student: The id, or "" if it is not known.
+        kind: What to do about it.
     """
 
     name: str
@@ -43,16 +43,16 @@ class Problem:
 
 
 class Problems(list[Problem]):
-    """A list of problems that grows where a step fails."""
+    """A list of problems that grows when a step fails."""
 
     @contextmanager
     def of(self, name: str, student: str = "", kind: Kind = "not graded") -> Iterator[None]:
-        """Note whatever goes wrong inside as a problem of one submission, and go on after it.
+        """Note whatever goes wrong inside as a problem of one submission, and continue.
 
         Args:
             name: Of the file.
-            student: The id, or "" where it is not known.
-            kind: What a failure comes to: no points, or only something to look at.
+            student: The id, or "" if it is not known.
+            kind: What a failure means: no points, or only something to look at.
         """
         try:
             yield
@@ -69,5 +69,5 @@ def _reason(error: Exception) -> str:
 
 
 def plain(text: str) -> str:
-    """Return a text as a table or a page can hold it, without what only a terminal understands."""
+    """Return a text fit for a table or a page, without what only a terminal understands."""
     return UNPRINTABLE.sub("\ufffd", strip_ansi(text).replace("\r\n", "\n"))

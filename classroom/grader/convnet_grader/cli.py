@@ -1,7 +1,6 @@
 """The verb `grade` of `python -m course_utils`, which finds it as an entry point.
 
-What takes time to import, and nbgrader itself, is imported when the verb runs, so that `--help`
-answers at once.
+Slow imports, and nbgrader itself, wait until the verb runs, so that `--help` answers at once.
 """
 
 import argparse
@@ -23,8 +22,8 @@ EXAMPLES = """examples:
   python -m course_utils grade ~/Downloads/submissions.zip --out grades/07_lenet
   python -m course_utils grade submissions --out grades/07_lenet --students students.csv
 
-The same line again goes on where a stopped batch ended, grades what is new, and takes over the
-points that you gave by hand. What there is to know is in classroom/README.md.
+Run the same command again to go on with a batch that was stopped, to grade what is new, or to take
+over the points that you gave by hand. classroom/README.md says more.
 """
 
 
@@ -41,21 +40,31 @@ def add_grade(verbs: Any) -> None:
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    grade.add_argument("submissions", type=as_path, metavar="SUBMISSIONS", help="a folder or a zip")
     grade.add_argument(
-        "--out", type=as_path, required=True, metavar="FOLDER", help="for the results"
-    )
-    grade.add_argument("--exercise", metavar="SLUG", help="default: as the names of the files say")
-    grade.add_argument("--students", type=as_path, metavar="CSV", help="ids of those expected")
-    grade.add_argument("--workers", type=int, metavar="N", help="at a time; default: one a core")
-    grade.add_argument(
-        "--timeout", type=float, default=limits.seconds, metavar="S", help="a submission"
+        "submissions", type=as_path, metavar="SUBMISSIONS", help="a folder or zip file"
     )
     grade.add_argument(
-        "--memory", type=int, default=limits.memory_mb, metavar="MB", help="a submission"
+        "--out", type=as_path, required=True, metavar="FOLDER", help="gets the results"
     )
-    grade.add_argument("--again", action="store_true", help="also those that are graded already")
-    grade.add_argument("--trusted", action="store_true", help="run their code without a sandbox")
+    grade.add_argument("--exercise", metavar="SLUG", help="default: what the file names say")
+    grade.add_argument(
+        "--students", type=as_path, metavar="CSV", help="a table of the students you expect"
+    )
+    grade.add_argument(
+        "--workers", type=int, metavar="N", help="so many at a time; default: one per core"
+    )
+    grade.add_argument(
+        "--timeout", type=float, default=limits.seconds, metavar="S", help="for a submission"
+    )
+    grade.add_argument(
+        "--memory", type=int, default=limits.memory_mb, metavar="MB", help="for a submission"
+    )
+    grade.add_argument(
+        "--again", action="store_true", help="grade again what has been graded already"
+    )
+    grade.add_argument(
+        "--trusted", action="store_true", help="run students' code without a sandbox"
+    )
     grade.set_defaults(run=run_grade)
 
 
@@ -88,19 +97,19 @@ def run_grade(options: argparse.Namespace, rest: list[str]) -> int:
                 progress=begin,
             )
         except KeyboardInterrupt:
-            print("grade: stopped; the same line again goes on from here", file=sys.stderr)
+            print("grade: stopped; run the same command again to go on from here", file=sys.stderr)
             return 130
     num_lines = len(review_lines(result.review))
     print(
         f"{batch.exercise}: {result.num_graded} graded now, {len(result.reports)} in all, "
         f"{len(result.failed) + len(result.problems)} not graded; {num_lines} lines in "
-        f"{batch.out / 'review.csv'} for a person's eye"
+        f"{batch.out / 'review.csv'} for you to read"
     )
     return 0
 
 
 def prepare_batch(options: argparse.Namespace) -> "tuple[Batch, int]":
-    """Return what is to be graded, and by how many workers.
+    """Return what to grade, and by how many workers.
 
     Raises:
         ValueError: The options do not fit together.

@@ -1,6 +1,6 @@
 """Submissions as learning platforms export them: who sent what, and what cannot be graded.
 
-A name is only looked at, and never used as a path; an archive is read, never unpacked.
+A name is only looked at, never used as a path; an archive is read, never unpacked.
 """
 
 import hashlib
@@ -34,10 +34,10 @@ __all__ = [
 ]
 
 LARGEST = 10 * 2**20
-"""Bytes of a notebook; one with all its figures has about one megabyte."""
+"""Largest notebook in bytes; one with all its figures has about one megabyte."""
 DEEPEST = 20
-"""Folders inside each other that are looked into; a learning platform makes three or four."""
-TOO_DEEP = f"lies in more than {DEEPEST} folders: not read"
+"""How many nested folders to look into; a learning platform makes three or four."""
+TOO_DEEP = f"is more than {DEEPEST} folders deep: not read"
 IGNORED = ("__MACOSX", "Thumbs.db", "desktop.ini")
 UTF_8 = 0x800
 """The flag by which a zip file says that a name is in UTF-8."""
@@ -53,7 +53,7 @@ class Submission:
 
     Args:
         student: The id.
-        name: Of the file, as it came.
+        name: The file's name, as it was sent.
         file: Our copy of it.
         digest: A hash of its content.
         alone: Whether nothing else is graded meanwhile.
@@ -74,7 +74,7 @@ class SentFile:
         name: With folders, "/" between them; letters that nobody can read replaced.
         encoding: Of the name.
         read: Returns its content, but not much more than `LARGEST` bytes of it.
-        trouble: Why it cannot be looked into, in words that follow the name; or "".
+        trouble: Why it cannot be read, in words that follow the name; or "".
     """
 
     name: str
@@ -96,7 +96,7 @@ class SentFile:
 
 
 def sent_files(source: Path) -> Iterator[SentFile]:
-    """Yield all that a folder or a zip file holds, but for what systems leave behind.
+    """Yield everything in a folder or a zip file, except for what systems leave behind.
 
     Raises:
         ValueError: It is neither.
@@ -106,7 +106,7 @@ def sent_files(source: Path) -> Iterator[SentFile]:
     elif zipfile.is_zipfile(source):
         found = _in_archive(source)
     else:
-        raise ValueError(f"{source} is no folder and no zip file of notebooks")
+        raise ValueError(f"{source} is neither a folder nor a zip file of notebooks")
     for file in found:
         parts = [part for part in file.name.split("/") if part not in (".", "..")]
         if not any(part in IGNORED or part.startswith(".") for part in parts):
@@ -130,14 +130,14 @@ def _in_folder(folder: Path) -> Iterator[SentFile]:
 
 
 def _is_link(path: Path) -> bool:
-    """Say whether a folder is somewhere else; not known of one that may not be looked at."""
+    """Return whether a folder is a link; False for one that may not be looked at."""
     with suppress(OSError):
         return path.is_symlink()
     return False
 
 
 def _of_folder(folder: Path, path: Path, trouble: str = "") -> SentFile:
-    """Return a file, or what cannot be looked into, of a folder."""
+    """Return a file of a folder, or something in it that cannot be read."""
     name = os.fsencode(path.relative_to(folder).as_posix())
     return SentFile.named(name, "cp1252", lambda: _read_plain(path), trouble)
 
@@ -146,7 +146,7 @@ def _read_plain(path: Path) -> bytes:
     """Return the beginning of a file.
 
     Raises:
-        Refused: It is a link, or nothing that one can read.
+        Refused: It is a link, or not readable.
     """
     if not stat.S_ISREG(path.lstat().st_mode):
         raise Refused("is a link to another file: not read")
@@ -155,7 +155,7 @@ def _read_plain(path: Path) -> bytes:
 
 
 def _in_archive(file: Path) -> Iterator[SentFile]:
-    """Yield what is in a zip file, by the names that it claims."""
+    """Yield what is in a zip file, under the names that the file claims."""
     with _opened(file) as archive:
         for info in sorted(archive.infolist(), key=lambda info: info.filename):
             if info.is_dir():
@@ -173,7 +173,7 @@ def _in_archive(file: Path) -> Iterator[SentFile]:
 
 
 def _opened(file: Path) -> zipfile.ZipFile:
-    """Open an archive, even if it says of a name that it is in UTF-8, which it is not.
+    """Open an archive, even if it claims UTF-8 for a name that is not in UTF-8.
 
     Raises:
         ValueError: It is damaged.
@@ -183,13 +183,13 @@ def _opened(file: Path) -> zipfile.ZipFile:
             return zipfile.ZipFile(file)
         except UnicodeDecodeError:
             return zipfile.ZipFile(io.BytesIO(_without_false_claims(file.read_bytes())))
-    except Exception as error:  # whatever a damaged table of contents comes to
+    except Exception as error:  # whatever a damaged table of contents leads to
         way_out = "download it again, or unpack it and name the folder"
         raise ValueError(f"{file} is damaged ({plain(str(error))[:100]}): {way_out}") from None
 
 
 def _without_false_claims(data: bytes) -> bytes:
-    """Return an archive in which only names in UTF-8 claim to be that."""
+    """Return an archive in which only names in UTF-8 claim to be in it."""
     made = bytearray(data)
     for entry in re.finditer(rb"PK\x01\x02", data):  # in the table of contents
         start = entry.start()
@@ -205,15 +205,15 @@ def _without_false_claims(data: bytes) -> bytes:
 
 
 def which_exercise(source: Path, slugs: Iterable[str]) -> str:
-    """Return the one exercise that the names of the submissions speak of.
+    """Return the one exercise that the names of the submissions mention.
 
     Raises:
-        ValueError: They speak of none, or of several.
+        ValueError: They mention none, or several.
     """
     names = [file.name for file in sent_files(source)]
     found = sorted(slug for slug in slugs if any(slug in name for name in names))
     if len(found) != 1:
-        what = f"speak of {', '.join(found)}" if found else "do not say which exercise they are of"
+        what = f"mention {', '.join(found)}" if found else "do not say which exercise it is"
         raise ValueError(f"the names in {source} {what}: add --exercise SLUG")
     return found[0]
 
@@ -231,8 +231,8 @@ def collect(
         source: A folder or a zip file.
         exercise: Such as `07_lenet`.
         inbox: Gets a copy of each notebook, as `STUDENT.ipynb`.
-        belongs: Says whether a notebook is one of this exercise.
-        students: The first that `read_students` returns; without it every id is taken.
+        belongs: Tells whether a notebook is of this exercise.
+        students: The first that `read_students` returns; without it every id is accepted.
     """
     inbox.mkdir(parents=True, exist_ok=True)
     problems = Problems()
@@ -256,7 +256,7 @@ def collect(
 
 
 def _owner(file: SentFile, exercise: str, students: Mapping[str, str] | None, wrappers: int) -> str:
-    """Return whose a file is.
+    """Return whose file it is.
 
     Raises:
         Refused: Its name does not say so.
@@ -269,7 +269,7 @@ def _owner(file: SentFile, exercise: str, students: Mapping[str, str] | None, wr
 def _strange_name(file: SentFile, student: str) -> Iterator[Problem]:
     """Yield what a teacher has to know about a name whose encoding is a guess."""
     if file.encoding != "utf-8":
-        reason = f"has a name that is no UTF-8, and was read as {file.encoding}"
+        reason = f"has a name that is not in UTF-8, and was read as {file.encoding}"
         yield Problem(file.name, reason, student, "look")
 
 
@@ -285,7 +285,7 @@ def identify(
     students: Mapping[str, str] | None = None,
     wrappers: int | None = None,
 ) -> str:
-    """Return the id of the student who a file is of.
+    """Return the id of the student whose file it is.
 
     What a learning platform wrote decides: the outermost folder, whatever a student put into it.
 
@@ -293,30 +293,31 @@ def identify(
         name: With folders, as a learning platform made it.
         exercise: Such as `07_lenet`.
         students: The id in a name -> the id in the gradebook.
-        wrappers: How many outer folders are nobody's, as `num_wrappers` finds; None to see from
+        wrappers: How many outer folders are nobody's, as `num_wrappers` finds; None to tell from
             this name alone.
 
     Raises:
-        Refused: The name leads out of its folder, or says no student, or another exercise.
+        Refused: The name leads out of its folder, names no student, or another exercise.
     """
     name = composed(name)
     path = PurePosixPath(name)
     if _leads_out(name):
         raise Refused("has a name that leads out of its folder: not read")
     if path.suffix != ".ipynb":
-        raise Refused("is no notebook (.ipynb)")
+        raise Refused("is not a notebook (.ipynb)")
     outer = num_wrappers([name], exercise, students) if wrappers is None else wrappers
     key = _key(PurePosixPath(*path.parts[outer:]), exercise, students or {})
     if students is not None and key not in students:
-        raise Refused(f"is of {key}, who is not in the list of students")
+        raise Refused(f"belongs to {key}, who is not on the list of students")
     student = re.sub(r"\s+", "_", students[key] if students else key)
     if not STUDENT.fullmatch(student):
-        raise Refused(f"is of {student!r}, which is no id: letters, digits, . @ _ and - only")
+        allowed = "letters, digits, . @ _ and - only"
+        raise Refused(f"belongs to {student!r}, which is not an id: {allowed}")
     return student
 
 
 def _leads_out(name: str) -> bool:
-    """Say whether a name, taken for a path, may lead out of its folder on some system."""
+    """Return whether a name, used as a path, may lead out of its folder on some system."""
     path = PurePosixPath(name)
     return ".." in path.parts or path.is_absolute() or "\\" in name or ":" in name
 
@@ -324,7 +325,7 @@ def _leads_out(name: str) -> bool:
 def num_wrappers(
     names: Iterable[str], exercise: str, students: Mapping[str, str] | None = None
 ) -> int:
-    """Return how many outer folders all notebooks lie in that are no student's own.
+    """Return how many folders, no student's own, surround all the notebooks.
 
     Args:
         names: Of all files.
@@ -345,14 +346,14 @@ def num_wrappers(
 
 
 def _names_somebody(parts: tuple[str, ...], exercise: str) -> bool:
-    """Say whether there is more in the name of a file than the exercise."""
+    """Return whether there is more in the name of a file than the exercise."""
     if len(parts) == 1:
         return COPY.sub("", PurePosixPath(parts[0]).stem) != exercise
     return len(parts) > 1 and parts[0] != exercise
 
 
 def _key(path: PurePosixPath, exercise: str, students: Mapping[str, str]) -> str:
-    """Return the id as it stands in the name of a file."""
+    """Return the id that is in the name of a file."""
     stem, folder = path.stem, path.parts[0] if len(path.parts) > 1 else ""
     if COPY.sub("", stem).endswith(exercise):  # "07_lenet (1)", "07_lenet-2"
         stem = COPY.sub("", stem)

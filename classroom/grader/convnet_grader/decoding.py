@@ -1,4 +1,4 @@
-"""Text in an encoding that nobody names: tables of spreadsheet programs, names in archives."""
+"""Text in an unnamed encoding: tables of spreadsheet programs, names in archives."""
 
 import locale
 import re
@@ -13,12 +13,12 @@ PAIR = re.compile(rb"[\xb0-\xc8][\xa1-\xfe]")
 
 
 def composed(text: str) -> str:
-    """Return a name as it is compared: macOS writes syllables and accents in parts."""
+    """Return a name in the form to compare: macOS splits syllables and accents."""
     return normalize("NFC", text)
 
 
 def decoded(data: bytes, western: str = "cp1252") -> tuple[str, str]:
-    """Return the text that bytes are, and the name of their encoding.
+    """Return the text that bytes stand for, and the name of their encoding.
 
     Args:
         data: In UTF-8, or in the encoding of this machine, of Windows in Korea (cp949) or of

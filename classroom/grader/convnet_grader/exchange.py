@@ -1,10 +1,9 @@
-"""Collecting on a shared machine, where students own what they hand in until it is collected.
+"""Collecting on a shared machine, where students own what they hand in until then.
 
-nbgrader takes a submission's student from the name of its folder, warns where the owner is
-somebody else and collects it all the same. It follows links, with the teacher's rights: a link to
-the solution would be handed in as an answer. A folder with a strange name ends the collection, one
-without nbgrader's own files the release of feedback, for the whole class. Named in
-`classroom/hub/teacher`.
+nbgrader takes a submission's student from the name of its folder, warns if the owner is somebody
+else, and collects it anyway. It follows links, with the teacher's rights: a link to the solution
+would count as an answer. A folder with a strange name stops collecting, one without nbgrader's own
+files stops the release of feedback, for the whole class. `classroom/hub/teacher` names this module.
 """
 
 import os
@@ -38,20 +37,22 @@ def number_by_system(name: str) -> int:
 
 
 def number_by_name(name: str) -> int:
-    """Return a user's number where nobody keeps a list, by the rule of `classroom/kubernetes`."""
+    """Return a user's number if nobody keeps a list, by the rule of `classroom/kubernetes`."""
     return 100_000 + crc32(name.encode()) % 2_000_000_000
 
 
 Owners = Literal["system", "names"]
 NUMBERS: dict[Owners, Callable[[str], int]] = {"system": number_by_system, "names": number_by_name}
-"""How a student's number is known: the system keeps a list, or it follows from the name."""
+"""Where a student's number comes from: the system keeps a list, or the name determines it."""
 
 
 class CollectOwn(ExchangeCollect):
     """A collector that takes only what is a student's own: plain files, and no links."""
 
     src_records: list[dict[str, Any]]
-    owners = Enum(list(NUMBERS), "system", help="How a student's number is known.").tag(config=True)
+    owners = Enum(list(NUMBERS), "system", help="Where a student's number comes from.").tag(
+        config=True
+    )
 
     def init_src(self) -> None:
         """Find the latest submission of each student, among those that are really theirs."""
@@ -70,11 +71,11 @@ class CollectOwn(ExchangeCollect):
             return nobody | {"filename": Path(path).name}
 
     def _sort_by_timestamp(self, records: list[dict[str, Any]]) -> list[dict[str, Any]]:
-        """Put the student's own first, so that no stranger's submission is taken for the latest."""
+        """Put the student's own first, so that nobody else's submission counts as the latest."""
         return sorted(super()._sort_by_timestamp(records), key=self._is_own, reverse=True)
 
     def _is_own(self, record: dict[str, Any]) -> bool:
-        """Say whether the folder of a submission belongs to the student in its name."""
+        """Return whether the folder of a submission belongs to the student in its name."""
         try:
             found = Path(self.inbound_path, record["filename"]).lstat()
             is_theirs = found.st_uid == NUMBERS[self.owners](record["username"])
@@ -104,7 +105,7 @@ class CollectOwn(ExchangeCollect):
             Path(dest).mkdir()
             for name in sorted(os.listdir(folder)):  # noqa: PTH208 - a folder that is open
                 if not _copy_plain(folder, name, Path(dest, name)):
-                    self.log.error("%s/%s is no plain file of the student's: left", src, name)
+                    self.log.error("%s/%s is not a plain file of the student's: skipped", src, name)
         finally:
             os.close(folder)
         (Path(dest) / "timestamp.txt").write_text(Path(src).name.rsplit("+", 3)[2])

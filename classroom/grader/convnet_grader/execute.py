@@ -1,9 +1,9 @@
 """nbgrader's step that runs a notebook, with the student's code in the sandbox.
 
 It differs from nbgrader's own in two ways. Test cells do not run in the student's kernel: a judge
-runs them as they were released, and has the kernel call what the student wrote. And when something
-goes badly wrong, the points that were earned before stay, what could not be run gets none, and a
-note for the teacher says why.
+runs them as they were released, and lets the kernel call what the student wrote. And when something
+goes badly wrong, the student keeps the points earned so far and gets none for what could not run,
+and a note tells the teacher why.
 """
 
 import asyncio
@@ -33,33 +33,39 @@ from convnet_grader.sandbox import HARNESS, Limits, read_secret
 __all__ = ["DISTURBED", "DRAW", "NOTES", "SandboxedExecute", "name_of", "size_of"]
 
 NOTES = "grading_notes"
-"""Where, in the metadata of a graded notebook, the notes for the teacher are."""
+"""The place of the notes for the teacher in a graded notebook's metadata."""
 DRAW = "grading_draw"
-"""Where, in these metadata, the number is that the inputs of its hidden checks were drawn from."""
+"""The place of the seed of its hidden checks' inputs, in the same metadata."""
 DISTURBED = "grading_disturbed"
-"""Where, in these metadata, it is whether something outside ended its kernel."""
+"""The place, in the same metadata, of whether something outside ended its kernel."""
 OLD_CHECK = "release the exercise again"
-PATIENCE = 15  # seconds that an interrupted kernel has to come back
+PATIENCE = 15  # seconds for an interrupted kernel to come back
 SPOKEN = ("stream", "display_data", "execute_result", "update_display_data", "error")
 SILENT = ("status", "execute_input", "clear_output")
 
 
 class SandboxedExecute(Execute):
-    """A step that runs each submission in a kernel of its own, in the sandbox."""
+    """A step that runs each submission in its own kernel, in the sandbox."""
 
     trusted = Bool(False, help="Run notebooks of people you trust without the sandbox.").tag(
         config=True
     )
-    seconds = Float(Limits.seconds, help="What a submission may take.").tag(config=True)
-    memory_mb = Integer(Limits.memory_mb, help="What a submission may use.").tag(config=True)
-    processes = Integer(Limits.processes, help="That may run at a time.").tag(config=True)
-    disk_mb = Integer(Limits.disk_mb, help="What a submission may write.").tag(config=True)
-    output_kb = Integer(Limits.output_kb, help="What it may print, in all.").tag(config=True)
-    runs = Unicode("", help="Where throw-away folders are made.").tag(config=True)
+    seconds = Float(Limits.seconds, help="Seconds that a submission may take.").tag(config=True)
+    memory_mb = Integer(
+        Limits.memory_mb, help="Megabytes of memory that a submission may use."
+    ).tag(config=True)
+    processes = Integer(Limits.processes, help="Processes that may run at a time.").tag(config=True)
+    disk_mb = Integer(Limits.disk_mb, help="Megabytes that a submission may write.").tag(
+        config=True
+    )
+    output_kb = Integer(Limits.output_kb, help="Kilobytes that it may print, in all.").tag(
+        config=True
+    )
+    runs = Unicode("", help="Where to make temporary folders.").tag(config=True)
     hidden = List(Unicode(), help="Folders that no student's code may see.").tag(config=True)
     secret = Unicode(
         "",
-        help="The file that inputs of hidden checks are drawn from, as the course's root has it.",
+        help="The class's secret, a file that fixes the random inputs of hidden checks.",
     ).tag(config=True)
 
     iopub_timeout = Integer(15)  # seconds that an output may be late, on a busy machine
@@ -115,7 +121,7 @@ class SandboxedExecute(Execute):
     async def async_execute_cell(
         self, cell: NotebookNode, cell_index: int, *options: Any, **named: Any
     ) -> NotebookNode:
-        """Run a cell; after the end of the kernel, write down that it did not run."""
+        """Run a cell; if the kernel has ended, note that it did not run."""
         is_code = cell.cell_type == "code" and bool(cell.source.strip())
         if self._over:
             return self._not_run(cell) if is_code else cell
@@ -135,7 +141,7 @@ class SandboxedExecute(Execute):
     execute_cell = run_sync(async_execute_cell)
 
     async def _require_answer(self) -> None:
-        """After an interrupt, see whether the kernel is there again.
+        """After an interrupt, check whether the kernel answers again.
 
         Raises:
             asyncio.TimeoutError: It is still busy.
@@ -161,11 +167,11 @@ class SandboxedExecute(Execute):
                     return dict(reply["content"])
 
     async def _begin(self) -> None:
-        """Have a judge, and let the kernel answer what it will ask, before any other code runs.
+        """Get a judge, and prepare the kernel to answer it, before any other code runs.
 
         Raises:
-            JudgeLost: There is none to be had.
-            RuntimeError: The kernel does not take the harness.
+            JudgeLost: No judge starts.
+            RuntimeError: The kernel does not accept the harness.
         """
         tests = [cell for cell in self._code if is_test(cell)]
         if self._judge is None:
@@ -194,8 +200,8 @@ class SandboxedExecute(Execute):
         """Have the judge examine a test cell, and write its verdict where nbgrader reads it."""
         name = name_of(cell, None)
         begin = {"do": "begin", "cell": name, "seed": self._draw}
-        reply = json.loads(await self._answered(json.dumps(begin), name, self.timeout))
-        self._notes += [f"{str(each)[:200]}, before {name}" for each in reply.get("remarks", [])]
+        reply = await self._answered(json.dumps(begin), name, self.timeout)
+        self._note_remarks(reply, "before", name)
         try:
             verdict = await self._verdict(cell, name)
         except JudgeLost as error:
@@ -206,14 +212,20 @@ class SandboxedExecute(Execute):
         if OLD_CHECK in verdict.get("finding", ""):
             self._notes.append(f"met a check of an older release: {OLD_CHECK}, in {name}")
         flags = {"do": "put", "values": verdict.get("flags", {})}
-        await self._answered(json.dumps(flags), name, self.timeout)
+        reply = await self._answered(json.dumps(flags), name, self.timeout)
+        self._note_remarks(reply, "in", name)
         return cell
 
+    def _note_remarks(self, reply: str, when: str, name: str) -> None:
+        """Note what the harness says of the time before a check, or of the check itself."""
+        remarks = json.loads(reply).get("remarks", [])
+        self._notes += [f"{str(each)[:200]}, {when} {name}" for each in remarks]
+
     async def _verdict(self, cell: NotebookNode, name: str) -> dict[str, Any]:
-        """Return what the judge finds; carry its questions to the kernel, and the answers back.
+        """Return what the judge finds; pass its questions to the kernel, and the answers back.
 
         Raises:
-            JudgeLost: It comes to no verdict.
+            JudgeLost: It reaches no verdict.
         """
         judge, end = self._judge, time.monotonic() + self.timeout
         assert judge is not None
@@ -222,7 +234,7 @@ class SandboxedExecute(Execute):
             while not await asyncio.to_thread(judge.waits, 0.5):
                 if time.monotonic() > end + PATIENCE:
                     judge.end()
-                    raise JudgeLost("the check came to no end")
+                    raise JudgeLost("the check did not finish")
             said = judge.receive()
             if "verdict" in said:
                 return dict(said["verdict"])
@@ -249,7 +261,7 @@ class SandboxedExecute(Execute):
     async def _check_raise_for_error(
         self, cell: NotebookNode, cell_index: int, exec_reply: dict[str, Any] | None
     ) -> None:
-        """Write an error down that IPython keeps to itself, as it does with a debugger's."""
+        """Note an error that IPython does not report, such as a debugger's."""
         content = (exec_reply or {}).get("content", {})
         shown = any(output.output_type == "error" for output in cell.outputs)
         if content.get("status") == "error" and not shown:
@@ -285,7 +297,7 @@ class SandboxedExecute(Execute):
         return await super()._async_handle_timeout(timeout, cell)
 
     def process_message(self, msg: Any, cell: NotebookNode, cell_index: int) -> Any:
-        """Take an output over, as long as they are not too many; widgets are left out."""
+        """Keep an output, unless there are too many; leave out widgets."""
         if msg["msg_type"] in SPOKEN and not self._fits(msg["content"], cell, cell_index):
             return None
         if msg["msg_type"] in (*SPOKEN, *SILENT):
@@ -304,7 +316,7 @@ class SandboxedExecute(Execute):
 
 
 def _draw_for(student: str, notebook: NotebookNode, secret: bytes) -> int:
-    """Return the number that inputs are drawn from: the same one for the same submission."""
+    """Return the seed of the inputs: the same one for the same submission."""
     text = "\0".join([student, *(cell.source for cell in notebook.cells)])
     digest = hmac.digest(secret, text.encode(errors="replace"), "sha256")
     return int.from_bytes(digest[:4])
@@ -322,7 +334,7 @@ def _outputs(verdict: dict[str, Any]) -> Iterator[NotebookNode]:
 
 
 def name_of(cell: NotebookNode, index: int | None) -> str:
-    """Return how a teacher finds a cell: by nbgrader's name, else by its place."""
+    """Return what a teacher finds a cell by: nbgrader's name, else its place."""
     role = cell.metadata.get("nbgrader", {})
     if "grade_id" in role:
         return str(role["grade_id"])

@@ -1,7 +1,7 @@
-"""What a student's feedback page shows: tasks by name, what was lost and why, and nothing harmful.
+"""What a student's feedback page shows: tasks by name, lost points and why, and nothing harmful.
 
-`ByTask` arranges a graded notebook for the template `classroom/templates/feedback`; `harmless` is
-the filter through which everything passes there that a student's code or text wrote.
+`ByTask` arranges a graded notebook for the template `classroom/templates/feedback`; everything
+there that a student's code or text wrote passes through the filter `harmless`.
 """
 
 import re
@@ -31,11 +31,11 @@ __all__ = [
 ]
 
 Status = Literal["right", "partly right", "not right", "not answered", "not read yet", ""]
-"""How a task went, in words; "" where a part of the notebook gives no points."""
+"""How a task went, in words; "" for a section of the notebook without points."""
 HEADING = re.compile(r"^#+ +(.+?) *#*$", re.MULTILINE)
 UNANSWERED = "not answered yet"
 NO_RESPONSE = "No response."
-"""What nbgrader writes itself where an answer cell is as it was handed out."""
+"""What nbgrader itself writes if an answer cell is as it was handed out."""
 COLOURS = {"right": "right", "partly right": "partly", "not read yet": "unread", "": ""}
 PICTURE = re.compile(r"data:image/(png|jpeg|gif);base64,[\w+/=\s]+")
 LINK = re.compile(r"(https?|mailto):", re.IGNORECASE)
@@ -44,8 +44,8 @@ LINK = re.compile(r"(https?|mailto):", re.IGNORECASE)
 def harmless(html: str) -> str:
     """Return a piece of HTML without what loads, runs, moves or covers something.
 
-    Tags that only mark up text stay, with pictures that are in the page itself and links that a
-    person follows; styles, classes, ids, forms and everything else go.
+    Tags that only mark up text stay, and so do images inside the page itself and links to click;
+    styles, classes, ids, forms and everything else go.
     """
 
     def kept(tag: str, name: str, value: str) -> str | None:
@@ -78,18 +78,18 @@ def finding(cell: NotebookNode) -> str:
 
 @dataclass
 class Task:
-    """A part of the notebook under one heading.
+    """A section of the notebook, under one heading.
 
     Attributes:
         name: The heading.
-        number: Of the part; the page's links lead to it.
-        points: What was earned.
-        most: What there was to earn.
+        number: Of the section; the page's links lead to it.
+        points: How many were earned.
+        most: How many there were to earn.
         findings: What the checks say is wrong.
         comments: What a person wrote about it.
-        unread: Whether a person has still to read an answer.
-        section: Of the lesson, where to read again; "" if none is known.
-        questions: What the task asks where it depends on the student: cells with outputs.
+        unread: Whether a person still has to read an answer.
+        section: The section of the lesson to read again; "" if none is known.
+        questions: What the task asks, if that depends on the student: cells with outputs.
         answers: The student's cells.
         rest: All its other cells: what was handed out, and what the student added.
     """
@@ -121,7 +121,7 @@ class Task:
 
     @property
     def colour(self) -> str:
-        """The style of its status, which words say, too."""
+        """The CSS class of its status, which the page also gives in words."""
         return COLOURS.get(self.status, "wrong")
 
     def take(self, cell: NotebookNode) -> None:
@@ -152,8 +152,8 @@ class Task:
 def tasks_of(notebook: NotebookNode, exercise: NotebookNode) -> list[Task]:
     """Cut a graded notebook at the headings of its exercise.
 
-    Headings are those that were handed out, found by their cell's id or text: what a student writes
-    names nothing on the page.
+    Only headings that were handed out count, found by their cell's id or text: a student cannot
+    name anything on the page.
 
     Args:
         notebook: With points and comments in its cells, as nbgrader's `GetGrades` leaves it.
@@ -176,19 +176,19 @@ def tasks_of(notebook: NotebookNode, exercise: NotebookNode) -> list[Task]:
 
 
 def _is_text(cell: NotebookNode) -> bool:
-    """Say whether a cell is markdown without a role."""
+    """Return whether a cell is markdown without a role."""
     return cell.cell_type == "markdown" and "nbgrader" not in cell.metadata
 
 
 def _plain(heading: str) -> str:
-    """Return a heading without the marks of Markdown."""
+    """Return a heading without Markdown's marks."""
     return re.sub(r"[*`_]", "", heading).strip()
 
 
 class ByTask(GetGrades):
     """A step that arranges a graded notebook by task, with all that the page says about it.
 
-    It does what nbgrader's `GetGrades` does, and comes last, when all cells are as they will stay.
+    It does what nbgrader's `GetGrades` does, and comes last, when no cell changes any more.
     """
 
     def preprocess(
@@ -221,8 +221,8 @@ class ByTask(GetGrades):
 
 
 def name_sections(tasks: list[Task], exercise: str) -> None:
-    """Say in which section of the lesson a quiz question's matter stands."""
-    # Not by `course_utils.quiz`: it loads PyTorch, and a worker shall not hold that, too.
+    """Find the section of the lesson that each quiz question is about."""
+    # Not with `course_utils.quiz`: it loads PyTorch, which a worker should not hold, too.
     file = PACKAGE / "quiz/banks" / exercise / "exercise.toml"
     bank = tomllib.loads(file.read_text("utf-8")) if file.is_file() else {"items": []}
     sections = {item["id"]: item["section"] for item in bank["items"]}
@@ -232,5 +232,5 @@ def name_sections(tasks: list[Task], exercise: str) -> None:
 
 
 def _day(time: datetime) -> str:
-    """Return a date as one writes it: 29 November 2026."""
+    """Return a date in words: 29 November 2026."""
     return f"{time.day} {time:%B %Y}"

@@ -38,7 +38,7 @@ c.CourseDirectory.feedback_directory = "feedback"
 
 DEFAULT = Limits()
 Stage = Literal["exercises", "submitted", "autograded", "feedback"]
-"""The folders of nbgrader's course that have a notebook of each student, or of nobody (`.`)."""
+"""The folders of nbgrader's course with a notebook for each student, or for nobody (`.`)."""
 
 
 @dataclass(frozen=True)
@@ -52,8 +52,8 @@ class Batch:
         limits: What one submission may use.
         trusted: Grade without the sandbox.
         hidden: Folders that students' code must not see, wherever they are.
-        runs: Where throw-away folders are made; "" for the system's own place.
-        held: Whether each worker has that place for itself, with room for one submission.
+        runs: Where to make temporary folders; "" for the system's own place.
+        held: Whether each worker has that place to itself, with room for one submission.
     """
 
     exercise: str
@@ -77,7 +77,7 @@ class Batch:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the exercise with its checks: where it changes, all is graded again."""
+        """A hash of the exercise with its checks: if it changes, everything is graded again."""
         digest = hashlib.sha256()
         for file in sorted(self.solution.rglob("*")):
             if file.is_file():
@@ -141,7 +141,7 @@ def generate(slugs: Sequence[str], config: "Config") -> None:
     Raises:
         RuntimeError: `nbgrader` refuses a notebook; the message has its log.
     """
-    from nbgrader.apps import NbGraderAPI  # seconds to import, and lessons do without
+    from nbgrader.apps import NbGraderAPI  # slow to import, and lessons do not need it
 
     api = NbGraderAPI(config=config)
     for slug in slugs:
@@ -151,7 +151,7 @@ def generate(slugs: Sequence[str], config: "Config") -> None:
 
 
 def prepare(batch: Batch) -> None:
-    """Write points and hidden checks of the exercise into the batch's gradebook, where new.
+    """Write points and hidden checks of the exercise into the batch's gradebook, if new.
 
     Raises:
         ValueError: There is no such exercise, the results are those of another one, or the grader

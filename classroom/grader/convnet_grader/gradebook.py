@@ -1,4 +1,4 @@
-"""What nbgrader's gradebook has about an exercise, and the table that a teacher gets."""
+"""What nbgrader's gradebook knows about an exercise, and the table that a teacher gets."""
 
 import csv
 import hashlib
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from convnet_grader.attempts import write_at_once
+from convnet_grader.attempts import Outcome, write_at_once
 from convnet_grader.boundary import Problems, plain
 from convnet_grader.folder import Batch
 
@@ -20,10 +20,11 @@ class Mark:
 
     Args:
         name: Of nbgrader's cell.
-        points: By the check, or by a person where one has given any; None if a person must.
-        most: That there are.
+        points: From a person, if there are any, else from the check; None if only a person can
+            give them.
+        most: How many there are.
         unread: Whether a person has to look, for the first time or again.
-        comment: Of a person, or "".
+        comment: A person's comment, or "".
     """
 
     name: str
@@ -56,22 +57,22 @@ class Report:
 
     @property
     def points(self) -> float:
-        """What the student has so far."""
+        """The points that the student has so far."""
         return sum(mark.points or 0.0 for mark in self.marks)
 
     @property
     def most(self) -> float:
-        """What there is."""
+        """The points that there are."""
         return sum(mark.most for mark in self.marks)
 
     @property
     def share(self) -> float | None:
-        """The points for what is read, as a share of the most there are; None if nothing is."""
+        """The points for what has been read, as a share of its maximum; None if nothing has."""
         return share_of(self.read)
 
     @property
     def read(self) -> list[Mark]:
-        """The marks that no person has to give any more."""
+        """The marks that no longer wait for a person."""
         return [mark for mark in self.marks if mark.share is not None]
 
     @property
@@ -81,7 +82,7 @@ class Report:
 
     @property
     def fingerprint(self) -> str:
-        """A hash that changes where a person changes points or comments."""
+        """A hash that changes when a person changes points or comments."""
         return hashlib.sha256(repr(self.marks).encode()).hexdigest()[:16]
 
 
@@ -117,32 +118,33 @@ def _marks(submission: object) -> tuple[Mark, ...]:
 
 
 def write_gradebook(
-    file: Path, reports: Sequence[Report], attempts: Mapping[str, Sequence[str]]
+    file: Path, reports: Sequence[Report], attempts: Mapping[str, Sequence[Outcome]]
 ) -> None:
-    """Write one line a student: points, what they are made of, and when it was graded.
+    """Write one line for each student: points, item by item, and when they were graded.
 
     Args:
         file: Gets the table.
         reports: Of the students who have been graded.
-        attempts: Student -> the times of the attempts.
+        attempts: Student -> the attempts, the latest last.
     """
     names = list(dict.fromkeys(mark.name for report in reports for mark in report.marks))
-    head = ["student", "points", "most", "unread", *names, "graded", "attempts"]
+    head = ["student", "points", "most", "unread", *names, "graded", "attempts", "best"]
     rows = []
     for report in reports:
         points = {mark.name: mark.points for mark in report.marks}
-        times = attempts.get(report.student, [])
+        kept = attempts[report.student]
+        best = max(sum(attempt.scores.values()) for attempt in kept)
         rows.append(
             [
                 report.student, report.points, report.most, " ".join(report.unread),
-                *(points.get(name) for name in names), times[-1] if times else "", len(times),
+                *(points.get(name) for name in names), kept[-1].time, len(kept), best,
             ]
         )  # fmt: skip
     write_table(file, head, rows)
 
 
 def write_table(file: Path, head: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Write a table for a spreadsheet, which takes no cell for a formula."""
+    """Write a table in which a spreadsheet takes no cell for a formula."""
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
     writer.writerow(head)

@@ -1,19 +1,20 @@
 """What the grader puts beside the student's code: it calls that code when the judge asks for it.
 
-The grader runs this file by its path, in the kernel, before any code of the student's. Points are
-not given here, and the right answers are not here. What shares a process with the student's code
-can still be deceived about what happened in it (which of torch's operators ran, whose class a
-layer has), so the functions of torch and of the course are put back before each check; what was
-found instead is told to the teacher, and so is what Python reports to its audit hooks, which
-cannot be taken out again.
+The grader runs this file by its path, in the kernel, before any of the student's code. It gives no
+points and knows no right answers. Whatever shares a process with the student's code can still be
+deceived about what happened in it (which of torch's operators ran, whose class a layer has), so it
+restores the functions of torch and of the course before each check. It tells the teacher what it
+found instead, and what Python reports to its audit hooks, which nobody can remove again.
 """
 
 import json
+import operator
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
+from types import CellType, FunctionType
 from typing import Any
 
 __all__ = ["install"]
@@ -25,30 +26,32 @@ WATCHED = (
     "IPython.core.interactiveshell.InteractiveShell", "ipykernel.ipkernel.IPythonKernel",
     "ipykernel.zmqshell.ZMQInteractiveShell",
 )  # fmt: skip
-"""Modules and classes that are looked at besides all of the course's own modules."""
+"""Modules and classes to watch, besides all of the course's own modules."""
 CHANGING = {
     "builtins.input", "builtins.get_ipython", "builtins.display", "builtins.execfile",
     "builtins.runfile", "IPython.core.interactiveshell.InteractiveShell._instance",
+    "torch.Storage",
 }  # fmt: skip
-"""What IPython itself replaces while a notebook runs."""
+"""What IPython itself replaces while a notebook runs, and torch where its type is set for all."""
 ASKED = "asks the quiz for its own answers"
 EVENTS = {
     "sys.setprofile": "sets a profile function",
     "sys.settrace": "sets a trace function",
     "sys.addaudithook": "adds an audit hook",
-    "gc.get_objects": "lists all objects of Python",
+    "gc.get_objects": "lists all of Python's objects",
     "gc.get_referrers": "lists who holds an object",
-    "ctypes.dlopen": "loads a library of the system",
+    "ctypes.dlopen": "loads a system library",
+    "os.fork": "starts another process",
 }
-"""What an answer has no need to do."""
+"""What no answer needs to do."""
 
 
 def install(student: str, cells: dict[str, str], asked: dict[str, Any]) -> None:
-    """Take requests of the judge from now on.
+    """Answer the judge's requests from now on.
 
     Args:
         student: The id.
-        cells: Name of a test cell -> source of its gatherers, and of what they import.
+        cells: Name of a test cell -> source of its gatherers, and of their imports.
         asked: Question of the quiz -> its numbers and options, as this student sees them.
     """
     from IPython.core.getipython import get_ipython
@@ -72,7 +75,7 @@ def install(student: str, cells: dict[str, str], asked: dict[str, Any]) -> None:
 
 
 def _space(name: str, source: str) -> dict[str, Any]:
-    """Return what the gatherers of a cell see, and are."""
+    """Return the gatherers of a cell, and the names that they see."""
     space: dict[str, Any] = {"__name__": f"gatherers of {name}"}
     exec(compile(source, space["__name__"], "exec"), space)
     return space
@@ -83,28 +86,34 @@ def _answering(names: dict[str, Any], spaces: dict[str, dict[str, Any]], noted: 
     from course_utils.beside import Answerer
 
     answerer, before = Answerer(names, {}), _state()
+    bodies = _bodies(before)
     checks = vars(sys.modules.get("course_utils.checks") or sys)
 
-    def begin(request: dict[str, Any]) -> str:
-        found = [*_restored(before), *noted]
+    def remarks() -> str:
+        found = [*_restored(before), *_rewritten(bodies), *noted]
         noted.clear()
+        return json.dumps({"value": None, "remarks": found})
+
+    def begin(request: dict[str, Any]) -> str:
+        found = remarks()
         answerer.gatherers = checks | spaces.get(request["cell"], {})
         if "torch" in sys.modules:
             sys.modules["torch"].manual_seed(request["seed"])
-        return json.dumps({"value": None, "remarks": found})
+        return found
 
     def answer(text: str) -> str:
         request = json.loads(text)
         if request["do"] == "begin":
             return begin(request)
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-            return answerer.answer(text)
+            reply = answerer.answer(text)
+        return remarks() if request["do"] == "put" else reply  # the end of a check
 
     return answer
 
 
 def _give_numbers(asked: dict[str, Any], noted: list[str]) -> None:
-    """Let the quiz show the numbers that it is given: what draws them knows the answers."""
+    """Let the quiz show numbers that it is given: the code that draws them knows the answers."""
     from course_utils.quiz import bank as banks
     from course_utils.quiz import exercise
     from course_utils.quiz.variants import Question
@@ -126,7 +135,7 @@ def _give_numbers(asked: dict[str, Any], noted: list[str]) -> None:
 
 
 def _audited() -> list[str]:
-    """Return a list that grows as Python reports what an answer has no need to do."""
+    """Return a list that grows when Python reports something that no answer needs to do."""
     noted: list[str] = []
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
@@ -141,7 +150,7 @@ def _audited() -> list[str]:
 
 
 def _state() -> dict[str, Any]:
-    """Return the functions of all that is watched, and where modules are looked for."""
+    """Return the functions of everything watched, and where Python looks for modules."""
     course = [name for name in list(sys.modules) if name.split(".")[0] == "course_utils"]
     state: dict[str, Any] = {"path": list(sys.meta_path)}
     for name in (*WATCHED, *course):
@@ -152,7 +161,7 @@ def _state() -> dict[str, Any]:
 
 
 def _restored(state: dict[str, Any]) -> Iterator[str]:
-    """Give modules and classes their own functions back; yield the names of the others."""
+    """Give modules and classes back their own functions; yield the names of replaced ones."""
     if sys.meta_path != state["path"]:
         sys.meta_path[:] = state["path"]
         yield "changed how modules are found"
@@ -168,6 +177,42 @@ def _restored(state: dict[str, Any]) -> Iterator[str]:
             yield f"replaced {name}.{key}"
 
 
+def _bodies(state: dict[str, Any]) -> dict[FunctionType, tuple[Any, ...]]:
+    """Return the code of the course's functions, and of those by which it sees what runs."""
+    return {
+        function: _body(function)
+        for name, functions in state.items()
+        if name.startswith(("course_utils", "torch.autograd.profiler", "torch.overrides"))
+        for value in functions.values()
+        for function in (value, getattr(value, "__wrapped__", None))
+        if isinstance(function, FunctionType)
+    }
+
+
+def _body(function: FunctionType) -> tuple[Any, ...]:
+    """Return what a function does: its code, its defaults, and what it closes over."""
+    closed = map(_content, function.__closure__ or ())
+    return function.__code__, function.__defaults__, function.__kwdefaults__, *closed
+
+
+def _content(cell: CellType) -> Any:
+    """Return what is in a cell of a function's closure; None if it was emptied."""
+    with suppress(ValueError):
+        return cell.cell_contents
+    return None
+
+
+def _rewritten(bodies: dict[FunctionType, tuple[Any, ...]]) -> Iterator[str]:
+    """Give functions their own code back; yield the names of those that had other code."""
+    for function, body in bodies.items():
+        if all(map(operator.is_, _body(function), body)):
+            continue
+        function.__code__, function.__defaults__, function.__kwdefaults__, *closed = body
+        for cell, content in zip(function.__closure__ or (), closed, strict=True):
+            cell.cell_contents = content
+        yield f"rewrote {function.__module__}.{function.__qualname__}"
+
+
 def _find(name: str) -> Any:
     """Return a module, or a class in a module, if it is loaded; else None."""
     if name in sys.modules:
@@ -177,7 +222,7 @@ def _find(name: str) -> Any:
 
 
 def _changed(holder: Any, name: str, before: dict[str, Any]) -> list[str]:
-    """Return the names of functions that are not what they were; of a class, new ones, too."""
+    """Return the names of functions that have changed; of a class, also those that are new."""
     now = dict(vars(holder))
     keys = [key for key, value in before.items() if now.get(key) is not value]
     if isinstance(holder, type):
@@ -191,7 +236,7 @@ def _changed(holder: Any, name: str, before: dict[str, Any]) -> list[str]:
 
 
 def _is_own(value: Any, name: str, root: str) -> bool:
-    """Say whether a function came from its own package: torch wraps some of its own, later."""
+    """Return whether a function comes from its own package: torch wraps some of its own later."""
     code = getattr(getattr(value, "__wrapped__", value), "__code__", None)
     place = getattr(sys.modules[root], "__file__", None)
     in_place = code is None or (place and Path(code.co_filename).is_relative_to(Path(place).parent))

@@ -34,10 +34,10 @@ sandbox.require_sandbox(sys.argv[1])
 
 
 def hold(folder: Path, megabytes: int) -> bool:
-    """Give this process, and all that it starts, a folder with so much room; say whether it has it.
+    """Give this process, and all it starts, a folder of limited size; return whether it worked.
 
-    The folder is empty then, and in memory; other processes see it as it was. Only a process with
-    one thread can have it.
+    The folder is then empty, and in memory; other processes see it as it was. It works only in a
+    process with a single thread.
     """
     libc = ctypes.CDLL(None, use_errno=True)
     user, group = os.getuid(), os.getgid()
@@ -56,7 +56,7 @@ def hold(folder: Path, megabytes: int) -> bool:
 
 @functools.cache
 def holds_limits() -> bool:
-    """Say whether `hold` works here, and a sandbox inside of it, by trying both in a process."""
+    """Return whether `hold` and a sandbox inside of it work here, by trying both in a process."""
     if sys.platform != "linux":
         return False
     with TemporaryDirectory(prefix="grading-try-") as folder:
@@ -68,7 +68,7 @@ def holds_limits() -> bool:
 
 
 def is_full(folder: Path, most_bytes: int) -> bool:
-    """Say whether what is in a folder has reached its limit.
+    """Return whether what is in a folder has reached its limit.
 
     Args:
         folder: One that is held, as `hold` does it, or any.
@@ -81,7 +81,7 @@ def is_full(folder: Path, most_bytes: int) -> bool:
 
 
 def _is_large(folder: Path, most_bytes: int) -> bool:
-    """Say whether the files in a folder are many, large together, or too deep to be counted."""
+    """Return whether the files in a folder are many, large together, or too deep to be counted."""
     total = count = 0
     todo = [str(folder)]
     while todo:

@@ -1,4 +1,4 @@
-"""What a submission did to the cells that are not the student's, and what its code speaks of."""
+"""What a submission did to cells that are not the student's, and what its code mentions."""
 
 import ast
 import re
@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from convnet_grader.preprocessors import cells_with_role, copies_of, is_test, lines_of
 from course_utils.arguments import shown
 
-__all__ = ["belongs", "changes", "misplaced", "suspicions"]
+__all__ = ["belongs", "changes", "code_of", "misplaced", "suspicions"]
 
 ROLE = ("grade", "solution", "locked", "points")
 SUSPICIOUS = {
@@ -26,16 +26,23 @@ SUSPICIOUS = {
     ),
     r"\bsys\.(modules|meta_path|path_hooks)\b|\bimportlib\b|\brunpy\b|\b(__)?builtins(__)?\b|"
     r"\b__import__\b": "how modules are loaded",
+    r"\btorch\._C\b|\bDisableTorchFunction|_(dis|en)able_profiler\b": (
+        "what sees torch's operators run"
+    ),
+    r"\bcourse_utils\.models\b|\btorchvision\.models\b|\bfrom course_utils import .*\bmodels\b|"
+    r"\bfrom torchvision import .*\bmodels\b": "ready-made models",
     r"\bgradebook\b": "the gradebook",
     r"\bsocket\b|\burllib\b|\brequests\b": "the network",
-    r"\bsubprocess\b|\bos\.(system|fork|exec\w*)\b|\bctypes\b": "other programs",
-    r"\bos\._exit\b": "the end of Python",
+    r"\bsubprocess\b|\bmultiprocessing\b|\bProcessPool|\bos\.(system|fork|exec\w*)\b|\bctypes\b": (
+        "other programs"
+    ),
+    r"\bos\._exit\b": "how to end Python",
 }
-"""What an answer has no need to name; a full score that does is worth a look."""
+"""What no answer needs to mention; a full score that does is worth a look."""
 
 
 def belongs(released: NotebookNode, submitted: NotebookNode) -> bool:
-    """Say whether a notebook has a cell of an exercise."""
+    """Return whether a notebook has a cell of an exercise."""
     return any(copies_of(cells_with_role(released), submitted.cells))
 
 
@@ -56,7 +63,7 @@ def changes(released: NotebookNode, submitted: NotebookNode) -> list[str]:
 
 
 def _changes_of(cell: NotebookNode, copies: list[NotebookNode]) -> Iterator[str]:
-    """Yield what happened to one cell; of one without points, only what was written into it."""
+    """Yield what happened to one cell; for one without points, only what was written into it."""
     name, grade = cell.metadata.nbgrader.grade_id, cell.metadata.nbgrader.grade
     if any(lines_of(copy) != lines_of(cell) for copy in copies):
         yield f"{name} was changed" + ("" if grade else ": both versions run, ours first")
@@ -73,10 +80,10 @@ def _changes_of(cell: NotebookNode, copies: list[NotebookNode]) -> Iterator[str]
 
 
 def misplaced(released: NotebookNode, submitted: NotebookNode) -> list[str]:
-    """Return which written answers are still open, if there is text that may be one of them.
+    """Return which written answers are still empty, if there is text that may be one of them.
 
-    Whoever answers in a cell of their own, or with a program that drops the cells' ids and
-    metadata, would get no points, and nobody would know.
+    Students who answer in their own cell, or with a program that drops the cells' ids and metadata,
+    would otherwise get no points, and nobody would know.
     """
     ours = cells_with_role(released)
     copies = copies_of(ours, submitted.cells)
@@ -87,7 +94,7 @@ def misplaced(released: NotebookNode, submitted: NotebookNode) -> list[str]:
         if id(cell) not in known and cell.source not in texts and _is_prose(cell)
     ]
     return [
-        f"{cell.metadata.nbgrader.grade_id} is unanswered, and a cell of the student's own says "
+        f"{cell.metadata.nbgrader.grade_id} is unanswered, but a cell that the student added says "
         f"{shown(max(added, key=len))}"
         for cell, found in zip(ours, copies, strict=True)
         if cell.metadata.nbgrader.grade and cell.metadata.nbgrader.solution
@@ -96,7 +103,7 @@ def misplaced(released: NotebookNode, submitted: NotebookNode) -> list[str]:
 
 
 def _is_prose(cell: NotebookNode) -> bool:
-    """Say whether a cell has text and no code, of whatever kind it says that it is."""
+    """Return whether a cell has text and no code, whatever kind it claims to be."""
     try:
         body = ast.parse(cell.source).body if cell.cell_type == "code" else []
     except (SyntaxError, ValueError, RecursionError, MemoryError):  # words, a magic, a tower of (
@@ -105,17 +112,22 @@ def _is_prose(cell: NotebookNode) -> bool:
     return bool(cell.source.strip()) and all(literals)
 
 
-def suspicions(released: NotebookNode, submitted: NotebookNode) -> list[str]:
-    """Return what the student's own code speaks of, or does, and an answer does not need."""
+def code_of(released: NotebookNode, submitted: NotebookNode) -> list[str]:
+    """Return the code cells that a student wrote or changed."""
     ours = {cell.source for cell in released.cells}
-    cells = [
+    return [
         cell.source
         for cell in submitted.cells
         if cell.cell_type == "code" and cell.source not in ours
     ]
+
+
+def suspicions(released: NotebookNode, submitted: NotebookNode) -> list[str]:
+    """Return what the student's own code mentions, or does, although no answer needs it."""
+    cells = code_of(released, submitted)
     code = "\n".join(cells)
     found = [
-        f"its code speaks of {what}" for words, what in SUSPICIOUS.items() if re.search(words, code)
+        f"its code mentions {what}" for words, what in SUSPICIOUS.items() if re.search(words, code)
     ]
     known = [cell.source for cell in released.cells if cell.cell_type == "code"]
     trees = [_parsed(cell) for cell in cells]
@@ -129,7 +141,7 @@ def suspicions(released: NotebookNode, submitted: NotebookNode) -> list[str]:
 
 
 def _parsed(source: str) -> ast.Module:
-    """Return a cell as a tree; an empty one where Python cannot read it."""
+    """Return a cell as a syntax tree; an empty one if Python cannot parse it."""
     try:
         return ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -142,14 +154,14 @@ def _definitions(tree: ast.Module) -> list[ast.FunctionDef | ast.ClassDef]:
 
 
 def _imported(tree: ast.Module) -> Iterator[str]:
-    """Yield the names that imports in a cell make."""
+    """Yield the names that a cell's imports define."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):
             yield from ((alias.asname or alias.name).split(".")[0] for alias in node.names)
 
 
 def _replaced(tree: ast.Module, imported: set[str]) -> Iterator[str]:
-    """Yield what a cell gives another value, or takes away, in something imported."""
+    """Yield what a cell changes, or deletes, in something imported."""
     for node in ast.walk(tree):
         is_setattr = isinstance(node, ast.Call) and ast.unparse(node.func) == "setattr"
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store | ast.Del):

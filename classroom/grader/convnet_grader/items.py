@@ -1,4 +1,4 @@
-"""Item analysis: which items were hard, which tell students apart, and what went wrong."""
+"""Item analysis: which items were hard, which separate students, and what went wrong."""
 
 import re
 from collections import Counter
@@ -20,7 +20,7 @@ Findings = Mapping[str, Mapping[str, str]]
 FEWEST = 5
 """With fewer students a correlation says nothing."""
 TEMPLATE = "items.html.j2"
-SLIP = re.compile(r"is (?:what comes out|the \w+) where (?P<rule>.+)$", re.DOTALL)
+SLIP = re.compile(r"(?:what you get|You get this) if (?P<rule>.+?)\.?$", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -29,14 +29,15 @@ class ItemSummary:
 
     Args:
         name: Of nbgrader's cell.
-        most: Points that there are.
-        num_students: Whose points are known: a written answer counts once it has been read.
-        mean: Of the share of the points, 0 to 1.
+        most: How many points there are.
+        num_students: Number of students with known points: a written answer counts once it has
+            been read.
+        mean: Mean share of the points, 0 to 1.
         full: Share of the students with all points.
         discrimination: Correlation with the points for all other items; None with too few
-            students, or where all have the same.
-        unanswered: How many left it open.
-        findings: What went wrong, how often, the commonest first.
+            students, or if all have the same.
+        unanswered: How many students left it unanswered.
+        findings: What went wrong and how often, the most common first.
     """
 
     name: str
@@ -83,7 +84,7 @@ def _item(name: str, reports: Sequence[Report], findings: Findings) -> ItemSumma
 
 
 def correlation(first: Sequence[float], second: Sequence[float]) -> float | None:
-    """Return Pearson's correlation; None for few pairs, or where one side is constant."""
+    """Return Pearson's correlation; None for few pairs, or if one side is constant."""
     if len(first) < FEWEST:
         return None
     a = [value - sum(first) / len(first) for value in first]
@@ -93,10 +94,10 @@ def correlation(first: Sequence[float], second: Sequence[float]) -> float | None
 
 
 def commonest(sentences: Iterable[str], most: int = 3) -> list[tuple[str, int]]:
-    """Return the commonest wrong rules.
+    """Return the most common wrong rules.
 
-    A check that knows a wrong rule names it, whatever numbers a student had. Other sentences
-    count as one where they differ in numbers only; the first of them is shown.
+    A check that knows a wrong rule names it, whatever numbers a student had. Other sentences count
+    as one if they differ only in their numbers; the page shows the first of them.
     """
     counts, shown = Counter[str](), dict[str, str]()
     for sentence in sentences:
@@ -117,7 +118,7 @@ def histogram(reports: Sequence[Report], num_bins: int = 10) -> list[int]:
 
 
 def write_items(file: Path, exercise: str, reports: Sequence[Report], findings: Findings) -> None:
-    """Write the analysis as a page that opens without a network."""
+    """Write the analysis as a page that works offline."""
     from jinja2 import Environment, FileSystemLoader
 
     folder = FileSystemLoader(CLASSROOM / "templates")

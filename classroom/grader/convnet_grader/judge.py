@@ -20,11 +20,11 @@ STUDENT = "COURSE_STUDENT"
 
 
 class JudgeLost(RuntimeError):
-    """The end of the judge before it had come to a verdict."""
+    """The end of the judge before it reached a verdict."""
 
 
 def open_bench() -> None:
-    """Let this process and those that it starts have their judges from one process."""
+    """Fork the judges of this process, and of those that it starts, from one process."""
     os.environ[ADDRESS] = _bench()[2]
 
 
@@ -37,7 +37,7 @@ def _bench() -> tuple[subprocess.Popen[str], tempfile.TemporaryDirectory[str], s
     """
     folder = tempfile.TemporaryDirectory(prefix="judge-", ignore_cleanup_errors=True)
     address = f"{folder.name}/socket"
-    # On a hub a teacher has an id, too: whose numbers the quiz has, each judge is told.
+    # On a hub a teacher has an id, too; each judge is told whose numbers the quiz uses.
     environment = {name: value for name, value in os.environ.items() if name != STUDENT}
     process = subprocess.Popen(
         [sys.executable, "-m", "convnet_grader.verdict", address],
@@ -53,7 +53,7 @@ def _bench() -> tuple[subprocess.Popen[str], tempfile.TemporaryDirectory[str], s
 
 
 def _link() -> socket.socket:
-    """Return a link to the process that judges are forked from: the one that is there, or ours."""
+    """Return a link to the process that judges are forked from: a running one, or our own."""
     link = socket.socket(socket.AF_UNIX)
     try:
         link.connect(os.environ.get(ADDRESS, ""))
@@ -72,13 +72,13 @@ class Judge:
     def __init__(
         self, student: str, setup: str, asked: list[tuple[str, str]], seconds: float
     ) -> None:
-        """Have one made.
+        """Get one.
 
         Args:
             student: The id.
             setup: The set-up cell as it was released.
             asked: Bank and item of each question of the quiz.
-            seconds: Of the processor that it may take.
+            seconds: How much processor time it may take.
         """
         self._connection = Connection(_link().detach())
         self._process = int(self._connection.recv_bytes())
@@ -86,15 +86,15 @@ class Judge:
         self.asked: dict[str, Any] = self.receive()
 
     def examine(self, name: str, source: str, points: float, draw: int) -> None:
-        """Let it begin with a check cell; `receive` says how it goes on."""
+        """Start it on a check cell; `receive` tells how it goes on."""
         self._send(name=name, source=source, points=points, draw=draw)
 
     def answer(self, text: str) -> None:
-        """Hand it the answer of the student's kernel."""
+        """Pass it the answer of the student's kernel."""
         self._connection.send_bytes(json.dumps(text).encode())
 
     def waits(self, seconds: float) -> bool:
-        """Say whether it has something to say, after so many seconds at most."""
+        """Return whether it has something to say, after at most this many seconds."""
         return self._connection.poll(seconds)
 
     def receive(self) -> dict[str, Any]:
@@ -112,7 +112,7 @@ class Judge:
         self._connection.send_bytes(json.dumps(message).encode())
 
     def end(self) -> None:
-        """Need it no longer."""
+        """End it."""
         self._connection.close()
         with suppress(ProcessLookupError):
             os.kill(self._process, signal.SIGKILL)

@@ -35,7 +35,7 @@ __all__ = [
     "student_kernel",
 ]
 
-LARGEST_MESSAGE = 16 * 2**20  # bytes; a larger one of the kernel is not read
+LARGEST_MESSAGE = 16 * 2**20  # bytes; a larger one from the kernel is not read
 MOST_PROCESSES = 500
 SMALLEST_FREE = 256 * 2**20  # bytes of memory that are left to the machine
 
@@ -44,12 +44,12 @@ class StudentKernel(AsyncKernelManager):
     """IPython in a run folder, in the sandbox or, for trusted notebooks, without it."""
 
     def __init__(self, folder: RunFolder, student: str, wrap: Callable | None) -> None:
-        """Take the folder, whose notebook it is, and what turns a command into a wrapped one."""
+        """Take the folder, the student's id, and a function that wraps a command."""
         super().__init__(kernel_name="python3")
         self.folder, self.student, self.wrap = folder, student, wrap
         self.context.setsockopt(zmq.MAXMSGSIZE, LARGEST_MESSAGE)
         self.connection_file = str(folder.connection / "kernel.json")
-        if wrap:  # a network of its own has the sandbox, so they talk through files
+        if wrap:  # the sandbox has its own network, so they talk through files
             self.transport, self.ip = "ipc", str(folder.connection / "socket")
             spec = self.kernel_spec
             assert spec is not None
@@ -87,7 +87,7 @@ class StudentKernel(AsyncKernelManager):
 
 
 class Watchdog(threading.Thread):
-    """A thread that ends a kernel and all that it started once they use more than they may.
+    """A thread that ends a kernel and all that it started once they exceed a limit.
 
     Attributes:
         reason: Why the kernel was ended, or None.
@@ -105,7 +105,7 @@ class Watchdog(threading.Thread):
         self._over = threading.Event()
 
     def run(self) -> None:
-        """Look until the kernel is over, or has to be."""
+        """Watch until the kernel has ended, or has to be ended."""
         while not self._over.wait(self.pause):
             tree = process_tree(self.kernel.process_id)
             self.reason = self.reason or self._excess(tree)
@@ -113,7 +113,7 @@ class Watchdog(threading.Thread):
                 kill(tree)
 
     def stop(self) -> None:
-        """Watch no longer."""
+        """Stop watching."""
         self._over.set()
         self.join()
         self.disturbed = self.disturbed or kills_for_memory() != self._kills
@@ -145,8 +145,8 @@ def student_kernel(
         folder: Files that come with the exercise; the kernel gets a copy.
         student: The id, which the kernel finds in `COURSE_STUDENT`.
         limits: What it may use.
-        trusted: Do without the sandbox.
-        runs: Where throw-away folders are made; "" for the system's own place.
+        trusted: Run without the sandbox.
+        runs: Where to make temporary folders; "" for the system's own place.
         hidden: Folders that the kernel must not see, wherever they are.
 
     Raises:
@@ -179,11 +179,11 @@ def kills_for_memory() -> int:
 
 
 def process_tree(pid: int | None, most: int = MOST_PROCESSES) -> list[psutil.Process]:
-    """Return a process and what it started, the oldest first; none if it is over.
+    """Return a process and what it started, the oldest first; none if it has ended.
 
     Args:
         pid: The first one.
-        most: Look no further than so many: a fork bomb grows faster than one can count.
+        most: Stop at this many: a fork bomb grows faster than anybody can count.
     """
     found = [pid] if pid else []
     for parent in found:  # which grows meanwhile
@@ -216,8 +216,8 @@ def kill(tree: list[psutil.Process]) -> None:
 def memory_of(tree: list[psutil.Process]) -> int:
     """Return the bytes of memory that processes use, without the code of libraries.
 
-    What a process shares with one that it has started is counted twice: to find out takes the
-    system seconds where there are many, and a fork bomb does not wait.
+    Memory that a process shares with one that it has started counts twice: finding out takes the
+    system seconds if there are many, and a fork bomb does not wait.
     """
     total = 0
     for process in tree:

@@ -21,23 +21,23 @@ CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 
 
 def read_notebook(data: bytes) -> tuple[NotebookNode, list[str]]:
-    """Read a notebook, and mend what Jupyter itself would put up with.
+    """Read a notebook, and repair what Jupyter itself would tolerate.
 
-    What comes back is valid whatever came in: the text of each cell, its id, its attachments and
-    nbgrader's metadata, where they are what they should be; no outputs, and nothing else.
+    The result is valid whatever came in: the text of each cell, its id, its attachments and
+    nbgrader's metadata, if they are as they should be; no outputs, and nothing else.
 
     Args:
         data: JSON in UTF-8, UTF-16 or UTF-32, with or without a byte-order mark.
 
     Returns:
-        The notebook in the newest format; and what was mended, in words that follow its name.
+        The notebook in the newest format, and what was repaired, in words that follow its name.
 
     Raises:
-        Refused: The bytes are no notebook.
+        Refused: The bytes are not a notebook.
     """
     invalid: dict[str, Any] = {}
     try:
-        with warnings.catch_warnings():  # `RestoreCells` deals with both, and a teacher is told
+        with warnings.catch_warnings():  # `RestoreCells` deals with both, and tells the teacher
             warnings.simplefilter("ignore", DuplicateCellId)
             warnings.simplefilter("ignore", MissingIDFieldWarning)
             found = nbformat.reads(data, as_version=4, capture_validation_error=invalid)
@@ -46,7 +46,7 @@ def read_notebook(data: bytes) -> tuple[NotebookNode, list[str]]:
             mended = list(_mended(data, invalid.get("ValidationError"), found["cells"]))
     except Exception as error:  # whatever is wrong with a stranger's file
         reason = str(error).splitlines()[0][:100] if str(error) else ""
-        raise Refused(f"is no notebook inside ({type(error).__name__}: {reason})") from None
+        raise Refused(f"has no notebook inside ({type(error).__name__}: {reason})") from None
     return notebook, mended
 
 
@@ -70,7 +70,7 @@ def _rebuilt(cell: dict[str, Any]) -> NotebookNode:
 
 
 def _role(cell: dict[str, Any]) -> NotebookNode | None:
-    """Return what nbgrader wrote into a cell; None if it is nothing that nbgrader writes."""
+    """Return what nbgrader wrote into a cell; None if nbgrader would not write such a thing."""
     role = _metadata(cell).get("nbgrader")
     if not isinstance(role, dict) or not isinstance(role.get("grade_id"), str):
         return None
@@ -79,7 +79,7 @@ def _role(cell: dict[str, Any]) -> NotebookNode | None:
 
 
 def _metadata(cell: dict[str, Any]) -> dict[str, Any]:
-    """Return the metadata of a cell; none where they are something else."""
+    """Return the metadata of a cell; none if they are something else."""
     metadata = cell.get("metadata")
     return metadata if isinstance(metadata, dict) else {}
 
@@ -91,10 +91,10 @@ def _mended(
     encoding = json.detect_encoding(data)
     if encoding != "utf-8":
         mark = "begins with a byte-order mark" if encoding == "utf-8-sig" else f"is in {encoding}"
-        yield f"{mark}: read all the same"
+        yield f"{mark}: read anyway"
     if invalid is not None:
         first = str(getattr(invalid, "message", invalid)).splitlines()[0][:100]
-        yield f"is not quite as Jupyter writes a notebook, and was read all the same: {first}"
+        yield f"is not quite as Jupyter writes a notebook, and was read anyway: {first}"
     damaged = [cell for cell in cells if "nbgrader" in _metadata(cell) and not _role(cell)]
     if damaged:
-        yield f"has damaged metadata in cells ({len(damaged)}): known by their id or their text"
+        yield f"has damaged metadata in cells ({len(damaged)}): recognised by their id or text"

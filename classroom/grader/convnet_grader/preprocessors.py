@@ -30,12 +30,11 @@ HIDDEN = re.compile(r"### BEGIN HIDDEN TESTS\n(.*?)### END HIDDEN TESTS", re.DOT
 class RestoreCells(NbGraderPreprocessor):
     """A step that gives every cell the role it has in the exercise, and puts test cells back.
 
-    Cells are known by their id; where another program has changed the ids, by the name that
-    nbgrader wrote into them; where that has gone too, by their unchanged text. Of several
-    copies one keeps the role, metadata that a student changed does not count, and a graded
-    cell that is gone comes back (nbgrader then fills in the text of a test). What a student wrote
-    into a cell that is not theirs, such as one more import in the set-up, runs after it, in a cell
-    of its own.
+    It recognises cells by their id; if another program has changed the ids, by the name that
+    nbgrader wrote into them; if that has gone too, by their unchanged text. Of several copies one
+    keeps the role, metadata that a student changed does not count, and a missing graded cell comes
+    back (nbgrader then fills in the text of a test). What a student wrote into a cell that is not
+    theirs, such as one more import in the set-up, runs after it, in its own cell.
     """
 
     def preprocess(self, nb: NotebookNode, resources: dict[str, Any]) -> Converted:
@@ -66,18 +65,18 @@ def handed_out(step: NbGraderPreprocessor, resources: dict[str, Any]) -> Noteboo
 
 
 def is_test(cell: NotebookNode) -> bool:
-    """Say whether a cell is one that gives points by itself."""
+    """Return whether a cell gives points by itself."""
     role = cell.metadata.get("nbgrader", {})
     return cell.cell_type == "code" and bool(role.get("grade")) and not role.get("solution")
 
 
 def lines_of(cell: NotebookNode) -> list[str]:
-    """Return the lines of a cell, without the spaces at their ends, which editors take away."""
+    """Return the lines of a cell, without the trailing spaces, which editors remove."""
     return [line.rstrip() for line in cell.source.rstrip().split("\n")]
 
 
 def _addition(cell: NotebookNode, found: NotebookNode) -> NotebookNode | None:
-    """Return a cell with what a student made of a locked one without points; else None."""
+    """Return a cell with what a student made of a locked one without points, else None."""
     role = cell.metadata.nbgrader
     is_ours = role.locked and not role.grade and cell.cell_type == "code"
     if not is_ours or lines_of(cell) == lines_of(found):
@@ -93,8 +92,8 @@ def cells_with_role(notebook: NotebookNode) -> list[NotebookNode]:
 def copies_of(ours: list[NotebookNode], submitted: list[NotebookNode]) -> list[list[NotebookNode]]:
     """Return the submitted cells that are one of ours, for each of ours.
 
-    Cells are known by id or name. One of ours that is not found so is looked for by its text
-    among what is left.
+    Cells are recognised by id or name. One of ours that is not found that way is looked for by its
+    text among what is left.
     """
     copies = [[other for other in submitted if _has_name_of(cell, other)] for cell in ours]
     taken = {id(other) for found in copies for other in found}
@@ -108,7 +107,7 @@ def copies_of(ours: list[NotebookNode], submitted: list[NotebookNode]) -> list[l
 
 
 def _has_name_of(cell: NotebookNode, other: NotebookNode) -> bool:
-    """Say whether a submitted cell has the id of one of ours, or its name."""
+    """Return whether a submitted cell has the id of one of ours, or its name."""
     name = other.metadata.get("nbgrader", {}).get("grade_id")
     return other.get("id") == cell.id or name == cell.metadata.nbgrader.grade_id
 
@@ -121,18 +120,18 @@ def _chosen(cell: NotebookNode, copies: list[NotebookNode]) -> NotebookNode | No
 
 
 def _position(cell: NotebookNode, cells: list[NotebookNode]) -> int:
-    """Return where a cell stands; cells with equal text are told apart."""
+    """Return the place of a cell, also among cells with equal text."""
     return next(index for index, other in enumerate(cells) if other is cell)
 
 
 class RequireEvidence(NbGraderPreprocessor):
     """A step that gives no points to a test cell that did not end with its number of points.
 
-    nbgrader takes silence for success: a cell without an error, or with a result that is no
-    number, earns full marks. Our test cells end with `checks.award`, so silence means that
-    the cell was cut short. nbgrader also stops at the first output that looks like a result, even
-    if an error follows. A verdict of the judge has one of the two: this is for settings of a
-    teacher's own that run notebooks in another way.
+    nbgrader takes silence for success: a cell without an error, or with a result that is not a
+    number, earns full marks. Our test cells end with `checks.award`, so silence means that the cell
+    was cut short. nbgrader also stops at the first output that looks like a result, even if an
+    error follows. The judge's verdict is always one of the two: this step is for a teacher's own
+    settings that run notebooks in another way.
     """
 
     def preprocess_cell(
@@ -156,7 +155,7 @@ class RequireEvidence(NbGraderPreprocessor):
 
 
 def _has_verdict(cell: NotebookNode) -> bool:
-    """Say whether a cell has an error, or exactly one result: a number from 0 to its points."""
+    """Return whether a cell has an error, or exactly one result: a number from 0 to its points."""
     if any(output.output_type == "error" for output in cell.outputs):
         return True
     results = [output for output in cell.outputs if output.output_type == "execute_result"]
@@ -168,7 +167,7 @@ def _has_verdict(cell: NotebookNode) -> bool:
 
 
 class WithholdHidden(NbGraderPreprocessor):
-    """A step that takes outputs out of the feedback that print a line of a hidden check.
+    """A step that removes outputs that print a line of a hidden check from the feedback.
 
     A cell that runs after a check can print it. This keeps an honest feedback page clean; it
     does not stop somebody who prints the check in disguise.
@@ -178,7 +177,7 @@ class WithholdHidden(NbGraderPreprocessor):
         """Look through all outputs. Runs before the hidden checks are removed."""
         sources = "\n".join(cell.source for cell in nb.cells if utils.is_grade(cell))
         lines = [line.strip() for line in "\n".join(HIDDEN.findall(sources)).split("\n")]
-        code = [line for line in lines if not re.match("f?[\"']", line)]  # sentences are no secret
+        code = [line for line in lines if not re.match("f?[\"']", line)]  # sentences are not secret
         secret = {line for line in map(_letters, [*code, "BEGIN HIDDEN TESTS"]) if len(line) >= 16}
         for cell in nb.cells:
             shown = _letters(str(cell.get("outputs", "")))

@@ -12,7 +12,7 @@ QUESTION = re.compile(r'^QUESTION = \("([^"]+)", "([^"]+)",', re.MULTILINE)
 
 
 def bound_names(source: str) -> set[str]:
-    """Return the names that the top level of a cell gives a value."""
+    """Return the names that the top level of a cell assigns."""
     top = symtable.symtable(source, "cell", "exec")
     return {
         each.get_name() for each in top.get_symbols() if each.is_assigned() or each.is_imported()

@@ -1,4 +1,4 @@
-"""The table of the students who are expected, as a spreadsheet program writes it."""
+"""The table of expected students, as a spreadsheet program writes it."""
 
 import codecs
 import csv
@@ -17,18 +17,18 @@ MARKED = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-"""How a file begins, and the encoding that it names by that."""
+"""How a file begins, and the encoding that this stands for."""
 DELIMITERS = (",", ";", "\t")
 SHORTENED = re.compile(r"\d([.,]\d+)?E\+\d+")
-"""How a spreadsheet shows a long number, and then saves it: its last digits are lost."""
+"""How a spreadsheet shows a long number, and saves it: without its last digits."""
 
 
 IDS = ("id", "identifier", "id number", "sis user id", "sis login id", "username")
-"""The column with the id that is in the names of files: ours, then those of Moodle and Canvas."""
+"""The column with the id in the file names: ours, then Moodle's and Canvas's."""
 LMS = {"identifier", "sis user id", "sis login id"}
-"""Columns that a table has which a learning platform wrote: `Student` is somebody's name there."""
+"""Columns that only a learning platform writes: there `Student` is somebody's name."""
 NOBODY = {"points possible", "manual posting"}
-"""What Canvas writes into a row that is of no student."""
+"""What Canvas writes into a row that belongs to no student."""
 
 
 class Row(NamedTuple):
@@ -36,8 +36,8 @@ class Row(NamedTuple):
 
     Attributes:
         line: Its number in the file.
-        cells: As they stand there.
-        name: The id, as in the names of files; "" where it has none.
+        cells: As they are in the file.
+        name: The id, as in the file names; "" if it has none.
         student: The id in the gradebook.
     """
 
@@ -57,32 +57,32 @@ def read_students(file: Path) -> tuple[dict[str, str], str]:
 
     Returns:
         The id in a name -> the id in the gradebook, which is the same without `student`; and a
-        sentence about the encoding, or "" where it is certain.
+        sentence about the encoding, or "" if it is certain.
 
     Raises:
-        ValueError: It cannot be read, has no column of ids, or an id is missing, stands twice or
-            has lost its digits. The sentence names the file and the line.
+        ValueError: It cannot be read, has no column of ids, or an id is missing, occurs twice or
+            has lost digits. The sentence names the file and the line.
     """
     text, note = _decoded(file)
     students: dict[str, str] = {}
     for row in _rows(file, text)[1]:
         if not row.name or SHORTENED.fullmatch(row.name):
-            cut = f"the id {row.name}, cut short: make the column one of text"
-            raise ValueError(f"{file} has in line {row.line} {cut if row.name else 'no id'}")
+            cut = f"the id {row.name} has lost digits: make the column one of text"
+            raise ValueError(f"{file}, line {row.line}: {cut if row.name else 'no id'}")
         if row.name in students or row.student in students.values():
             twice = f"an id or a student twice: {row.name} in line {row.line}"
             raise ValueError(f"{file} has {twice}")
         students[row.name] = row.student
     if not students:
-        raise ValueError(f"{file} has no line below its head")
+        raise ValueError(f"{file} has no row below its header")
     return students, note
 
 
 def filled_in(file: Path, exercise: str, points: Mapping[str, float]) -> str:
-    """Return a table of students with their points, as the platform that wrote it takes it back.
+    """Return a table of students with their points, ready for the platform that wrote it.
 
-    The points stand in Moodle's `Grade`, else in the column that names the exercise, else in one
-    more. All else is as it was, a row without points too.
+    The points go into Moodle's `Grade`, else into the column that names the exercise, else into a
+    new one. Everything else stays as it was, and so does a row without points.
 
     Args:
         file: As `read_students` takes it.
@@ -109,16 +109,16 @@ def filled_in(file: Path, exercise: str, points: Mapping[str, float]) -> str:
 
 
 def _simple(text: str) -> str:
-    """Return a text in small letters, with a space for all that is no letter or digit."""
+    """Return a text in lower case, with a space for everything but letters and digits."""
     return re.sub(r"[\W_]+", " ", text.lower()).strip()
 
 
 def _decoded(file: Path) -> tuple[str, str]:
-    """Return the text of a file, and a sentence where its encoding is a guess."""
+    """Return the text of a file, and a sentence if its encoding is a guess."""
     data = file.read_bytes()
     marked = next((encoding for mark, encoding in MARKED if data.startswith(mark)), "")
     if b"\0" in data and marked != "utf-16":
-        raise ValueError(f"{file} is no table of text: save it as CSV, in UTF-8")
+        raise ValueError(f"{file} is not a table of text: save it as CSV, in UTF-8")
     try:
         text, encoding = (data.decode(marked), "utf-8") if marked else decoded(data)
     except UnicodeDecodeError as error:
@@ -130,16 +130,17 @@ def _decoded(file: Path) -> tuple[str, str]:
         return composed(text), ""
     line = next(n for n, each in enumerate(text.splitlines(), start=1) if not each.isascii())
     example = text.splitlines()[line - 1]
-    return composed(text), f"is no UTF-8, and was read as {encoding}: line {line} is {example!r}"
+    note = f"is not in UTF-8, and was read as {encoding}: line {line} is {example!r}"
+    return composed(text), note
 
 
 def _rows(file: Path, text: str, whole: bool = False) -> tuple[list[str], list[Row], str]:
-    """Return the head of a table, its rows that are not empty, and what stands between its cells.
+    """Return the header of a table, its rows that are not empty, and its delimiter.
 
     Args:
         file: For the sentence of an error.
         text: Of the table.
-        whole: Return rows of nobody, too.
+        whole: Return rows that belong to nobody, too.
     """
     stream = io.StringIO(text, newline="")
     line, above = stream.readline(), 1
@@ -157,7 +158,7 @@ def _rows(file: Path, text: str, whole: bool = False) -> tuple[list[str], list[R
     try:
         rows = [_row(cells, columns, column, reader.line_num + above) for cells in reader]
     except csv.Error as error:
-        raise ValueError(f"{file} has in line {reader.line_num + above}: {error}") from None
+        raise ValueError(f"{file}, line {reader.line_num + above}: {error}") from None
     kept = [
         row for row in rows if any(map(str.strip, row.cells)) and (whole or not _of_nobody(row))
     ]
@@ -175,5 +176,5 @@ def _row(cells: list[str], columns: list[str], column: str, line: int) -> Row:
 
 
 def _of_nobody(row: Row) -> bool:
-    """Say whether a row says something about the table's columns, and of no student."""
+    """Return whether a row describes the table's columns, not a student."""
     return not row.name and any(cell.strip().lower() in NOBODY for cell in row.cells)

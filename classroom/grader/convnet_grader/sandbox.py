@@ -1,8 +1,8 @@
 """A bubblewrap sandbox for one student's kernel, on Linux.
 
 Only the kernel, which runs the student's code, is inside; nbgrader, the gradebook and all other
-students stay outside. The kernel sees Python, the course's package and a folder of its own,
-which is thrown away. It sees no network, no other process and no other file: what is not listed in
+students stay outside. The kernel sees Python, the course's package and its own folder, which is
+deleted afterwards. It sees no network, no other process and no other file: what is not listed in
 `sandbox_command` does not exist for it.
 """
 
@@ -36,7 +36,7 @@ __all__ = [
 PACKAGE = Path(course_utils.__file__).resolve().parent
 """The package that students' code imports."""
 HARNESS = Path(__file__).resolve().with_name("harness.py")
-"""All that a kernel sees of the grader: it is run there by its path."""
+"""All that a kernel sees of the grader, which runs it there by its path."""
 SYSTEM = ("/usr", "/bin", "/sbin", "/lib", "/lib32", "/lib64", "/nix/store")
 """Programs and libraries, read-only."""
 SETTINGS = ("ld.so.cache", "ld.so.conf", "ld.so.conf.d", "localtime", "alternatives", "fonts")
@@ -54,10 +54,10 @@ class Limits:
 
     Args:
         seconds: From the start of its kernel to its end; one cell may take a quarter of them.
-        memory_mb: Of all its processes together.
-        processes: At a time, and roughly as many threads.
-        disk_mb: In its throw-away folder.
-        output_kb: That it may print, in all.
+        memory_mb: For all its processes together.
+        processes: How many at a time, and roughly as many threads.
+        disk_mb: In its temporary folder.
+        output_kb: How much it may print, in all.
 
     Raises:
         ValueError: A limit is not positive.
@@ -82,17 +82,17 @@ class Limits:
 
 @dataclass(frozen=True)
 class RunFolder:
-    """The throw-away folder of one run: what the student's code can write to, and nothing else.
+    """The temporary folder of one run, the only place that the student's code can write to.
 
     Args:
-        path: Where it is on this machine; short, as names of sockets are.
+        path: Where it is on this machine; short, as the names of sockets must be.
     """
 
     path: Path
 
     @property
     def home(self) -> Path:
-        """What the kernel sees as its home."""
+        """What the kernel sees as its home folder."""
         return self.path / "home"
 
     @property
@@ -106,9 +106,9 @@ class RunFolder:
         return self.path / "connection"
 
     def fill(self, folder: Path | None) -> None:
-        """Make what is in it, with copies of the files in a folder.
+        """Make its contents, with copies of the files in a folder.
 
-        Notebooks stay outside: the one that is being graded has the hidden checks in it.
+        Notebooks stay outside: the one that is being graded contains the hidden checks.
         """
         for part in (self.path / "tmp", self.path / "shm", self.connection, self.home):
             part.mkdir()
@@ -131,10 +131,10 @@ def new_run_folder(parent: str | None = None) -> Iterator[Path]:
 
 
 def clear_away(folder: Path) -> bool:
-    """Remove what a student's code left; return whether all is gone.
+    """Remove what a student's code left; return whether everything is gone.
 
-    The system's own programs do it: they can cope with folders inside each other by the thousand,
-    with paths that are too long for one call, and with folders that nobody may enter.
+    The system's own programs do it: they cope with thousands of nested folders, with paths that are
+    too long for one call, and with folders that nobody may enter.
     """
     for command in (["chmod", "-R", "u+rwx"], ["rm", "-rf"]):
         subprocess.run([*command, "--", folder], stderr=subprocess.DEVNULL)
@@ -182,7 +182,7 @@ def _what_to_do(error: str) -> str:
             f"classroom/README.md says, {TRUSTED_HINT}"
         )
     if error and not error.startswith("bwrap"):
-        return f"Python does not work in the sandbox ({error}): mend that, {TRUSTED_HINT}"
+        return f"Python does not work in the sandbox ({error}): repair that, {TRUSTED_HINT}"
     return (
         f"the sandbox does not start ({error}): this machine or container has to allow "
         f"unprivileged user namespaces, {TRUSTED_HINT}"
@@ -200,17 +200,17 @@ def sandbox_command(
 
     Args:
         folder: Gets all that the command writes.
-        limits: Those that the system can watch over, process by process.
+        limits: Those that the system can enforce, process by process.
         command: What to run.
-        hidden: Folders that must stay out of sight even where they lie inside something visible,
-            as where Python was installed in the course's own folder.
+        hidden: Folders that must stay hidden even inside something visible, such as when Python is
+            installed in the course's own folder.
         filter: The open file of a filter of system calls, if it holds one.
     """
     visible = list(_visible())
     program = shutil.which("bwrap") or "bwrap"  # the PATH of the sandbox may lack its folder
     options = [
         program, "--unshare-all", "--die-with-parent", "--cap-drop", "ALL", "--hostname", "student",
-        "--unsetenv", "JPY_PARENT_PID",  # a kernel ends where this process is not its parent
+        "--unsetenv", "JPY_PARENT_PID",  # a kernel ends if this process is not its parent
     ]  # fmt: skip
     options += ["--bind", str(folder.path / "tmp"), "/tmp"]  # first: the course may be below /tmp
     for path in visible:
@@ -230,7 +230,7 @@ def sandbox_command(
 
 
 def sandbox_environment(student: str) -> dict[str, str]:
-    """Return the environment of a kernel: little of ours, and whose notebook it runs."""
+    """Return the environment of a kernel: little of ours, and the student's id."""
     kept = ("LANG", "LC_ALL", "TZ", "COURSE_PROFILE", "NBGRADER_EXECUTION")
     return {name: os.environ[name] for name in kept if name in os.environ} | {
         "COURSE_STUDENT": student,
@@ -257,7 +257,7 @@ def _visible() -> Iterator[str]:
 
 
 def _answers() -> Iterator[Path]:
-    """Yield the files that compute the quiz's answers, and the folders of what is made of them."""
+    """Yield the files that compute the quiz's answers, and the folders made from them."""
     for file in sorted(PACKAGE.glob("quiz/banks/*/answers.py")):
         yield file
         if (compiled := file.with_name("__pycache__")).is_dir():
@@ -265,7 +265,7 @@ def _answers() -> Iterator[Path]:
 
 
 def read_secret(place: Path) -> bytes:
-    """Return the secret of a class, which is made where it is not there."""
+    """Return the secret of a class; make it if there is none."""
     if not place.exists():
         place.parent.mkdir(parents=True, exist_ok=True)
         place.touch(mode=0o600)
@@ -277,8 +277,8 @@ def _prlimit(limits: Limits) -> list[str]:
     """Return the start of a command line that limits each process.
 
     Memory is limited by what a process may write to (`--data`): torch reserves more *addresses*
-    than it ever uses. The number of processes is counted for a whole user on older systems,
-    therefore it starts from what runs already; `Watchdog` counts those of the sandbox itself.
+    than it ever uses. Older systems count the processes of a whole user, so the limit starts from
+    those that already run; `Watchdog` counts those of the sandbox itself.
     """
     running = sum(1 for _ in Path("/proc").glob("[0-9]*/task/*"))
     return [

@@ -27,12 +27,12 @@ __all__ = ["Result", "ReviewLine", "ReviewRow", "review_lines", "review_rows", "
 
 
 class ReviewRow(NamedTuple):
-    """A row of what a person should look at.
+    """A row of what the teacher should look at.
 
     Attributes:
-        student: The id, or "" where it is not known.
-        file: Its name, as it came, or "".
-        kind: What is to be done; `classroom/README.md` says how.
+        student: The id, or "" if it is not known.
+        file: Its name, as it was sent, or "".
+        kind: What to do; `classroom/README.md` says how.
         reason: In words that follow the name.
     """
 
@@ -43,14 +43,14 @@ class ReviewRow(NamedTuple):
 
 
 class ReviewLine(NamedTuple):
-    """A line of `review.csv`: all that is to be done about one student, of one kind.
+    """A line of `review.csv`: everything of one kind to do about one student.
 
     Attributes:
-        student: The id, or "" where it is not known.
-        file: The name of it, or of the first ones.
-        kind: What is to be done.
+        student: The id, or "" if it is not known.
+        file: Its name, or the names of the first ones.
+        kind: What to do.
         reason: All reasons, the first ones in words.
-        num_rows: How many rows this stands for.
+        num_rows: How many rows it stands for.
     """
 
     student: str
@@ -62,14 +62,14 @@ class ReviewLine(NamedTuple):
 
 @dataclass(frozen=True)
 class Result:
-    """What a batch came to.
+    """The result of a batch.
 
     Args:
         reports: The marks of all students who have been graded, now or before.
-        num_graded: How many now.
+        num_graded: How many were graded now.
         failed: Those that could not be graded, although they look like notebooks.
         problems: Those that were not even tried.
-        review: What a person should look at, the gravest first.
+        review: What the teacher should look at, the most serious first.
     """
 
     reports: Sequence[Report]
@@ -88,15 +88,15 @@ def run_batch(
     again: bool = False,
     progress: Callable[[int], Callable[[Outcome], None]] = lambda total: lambda outcome: None,
 ) -> Result:
-    """Grade a folder or archive of submissions; go on where an earlier batch ended.
+    """Grade a folder or archive of submissions; continue where an earlier batch ended.
 
     Args:
         source: A folder or a zip file.
         batch: What is graded, and how.
         workers: How many submissions at a time.
         students: A table of those whose submissions are expected.
-        again: Grade what has been graded already, too.
-        progress: Takes the number of submissions to grade, returns what is called after each.
+        again: Also grade what has been graded already.
+        progress: Takes the number of submissions to grade, returns a function to call after each.
 
     Raises:
         ValueError: The arguments do not fit together, or another batch writes here.
@@ -109,6 +109,7 @@ def run_batch(
     with only_batch(batch.out):
         prepare(batch)
         released = nbformat.read(batch.notebook("exercises"), as_version=4)
+        _write_given(batch, released)
 
         def belongs(notebook: NotebookNode) -> bool:
             return integrity.belongs(released, notebook)
@@ -127,6 +128,14 @@ def run_batch(
             _write_upload(batch, students, reports)
     untried = [problem for problem in problems if problem.kind == "not graded"]
     return Result(reports, len(new) - len(failed), failed, untried, review)
+
+
+def _write_given(batch: Batch, released: NotebookNode) -> None:
+    """Write the code that everybody was given, for programs that compare the students' code."""
+    file = batch.course / "given" / f"{batch.exercise}.py"
+    file.parent.mkdir(exist_ok=True)
+    code = [cell.source for cell in released.cells if cell.cell_type == "code"]
+    attempts.write_at_once(file, "\n\n".join(code))
 
 
 def _again_alone(
@@ -157,8 +166,7 @@ def _publish(
     outcomes = {student: kept[-1] for student, kept in history.items()}
     reports = [each for each in read_gradebook(batch, problems) if each.student in outcomes]
     _refresh_feedback(batch, reports, outcomes, workers, problems)
-    times = {student: [each.time for each in kept] for student, kept in history.items()}
-    write_gradebook(batch.out / "gradebook.csv", reports, times)
+    write_gradebook(batch.out / "gradebook.csv", reports, history)
     findings = {student: outcome.findings for student, outcome in outcomes.items()}
     with problems.of("items.html", kind="look"):
         write_items(batch.out / "items.html", batch.exercise, reports, findings)
@@ -182,7 +190,7 @@ def _refresh_feedback(
     workers: int,
     problems: Problems,
 ) -> None:
-    """Write the feedback anew of those whose points or comments a person has changed."""
+    """Write the feedback again for those whose points or comments a person has changed."""
     file = batch.course / "feedback.json"
     shown = json.loads(file.read_text()) if file.is_file() else {}
     current = {
@@ -195,14 +203,14 @@ def _refresh_feedback(
         if student in shown and _same_attempt(shown[student], state) and shown[student] != state
     ]
     for each in grade_all(stale, batch, workers=workers):
-        if each.failure:  # and so it is tried again
+        if each.failure:  # so that it is tried again
             problems.append(Problem(each.name, each.failure, each.student, "look"))
             current[each.student] = shown[each.student]
     attempts.write_at_once(file, json.dumps(current, indent=1))
 
 
 def _same_attempt(before: str, after: str) -> bool:
-    """Say whether two states are of one attempt, and so the page was not written since."""
+    """Return whether two states are of one attempt, so that the page has not been written since."""
     return before.split()[1:] == after.split()[1:]
 
 
@@ -213,7 +221,7 @@ def review_rows(
     outcomes: dict[str, Outcome],
     missing: Iterable[str] = (),
 ) -> list[ReviewRow]:
-    """Return what a person should look at, the gravest first."""
+    """Return what the teacher should look at, the most serious first."""
     rows = [ReviewRow(each.student, each.name, each.kind, each.reason) for each in problems]
     rows += [ReviewRow(each.student, each.name, "not graded", each.failure) for each in failed]
     rows += [
@@ -227,7 +235,7 @@ def review_rows(
     ]
     points = {report.student: report.points for report in reports}
     rows += [
-        ReviewRow(each.student, each.name, "look", f"is the same file as that of {others}")
+        ReviewRow(each.student, each.name, "look", f"is the same file as the one from {others}")
         for each, others in _twins(graded)
         if points.get(each.student)
     ]
@@ -253,7 +261,7 @@ def review_lines(rows: Iterable[ReviewRow]) -> list[ReviewLine]:
 
 
 def _reasons(group: Sequence[ReviewRow]) -> str:
-    """Return the reasons of a line: how often each, and of which files where there are several."""
+    """Return the reasons of a line: how often each occurs, and in which files if in several."""
     files = defaultdict(list)
     for row in group:
         files[row.reason].append(row.file)
@@ -266,7 +274,7 @@ def _reasons(group: Sequence[ReviewRow]) -> str:
 
 
 def _some(texts: Iterable[str], most: int, between: str = ", ") -> str:
-    """Return the first of several texts, none of them twice or too long, and how many more."""
+    """Return the first of several texts, without repeats or long ones, and how many more."""
     found = list(dict.fromkeys(texts))
     first = [text if len(text) <= 600 else f"{text[:600]} ..." for text in found[:most]]
     rest = [f"and {len(found) - most:,} more"] if len(found) > most else []
@@ -274,7 +282,7 @@ def _some(texts: Iterable[str], most: int, between: str = ", ") -> str:
 
 
 def _twins(graded: Sequence[Outcome]) -> list[tuple[Outcome, str]]:
-    """Return who sent the very same file as somebody else, and who else."""
+    """Return who sent the very same file as somebody else, and who the others are."""
     groups = defaultdict(list)
     for outcome in graded:
         groups[outcome.digest].append(outcome)

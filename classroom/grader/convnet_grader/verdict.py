@@ -1,8 +1,8 @@
 """The judge: a process that knows the answers, and that no student's code can reach.
 
 The grader starts this module once (`judge.py`). It imports what checks need, and then makes a copy
-of itself for each submission; that runs the check cells as they were released, in a namespace of
-their own. The names of the student's answers are handles there: what a check asks of them goes
+of itself for each submission, which runs the check cells as they were released, in their own
+namespace. There the names of the student's answers are handles: what a check asks of them goes
 through the grader to the student's kernel, and comes back as plain data.
 """
 
@@ -31,11 +31,11 @@ NO_RESULT = "this check did not run to its end"
 
 
 class Judge:
-    """What examines the check cells of one submission, one after the other.
+    """An examiner of one submission's check cells, one after the other.
 
     Args:
-        setup: The set-up cell as it was released, run once a check needs a name of it.
-        ask: Takes a request to the student's kernel, and returns the answer.
+        setup: The set-up cell as it was released, run once a check needs a name from it.
+        ask: Passes a request to the student's kernel, and returns the answer.
     """
 
     def __init__(self, setup: str, ask: Callable[[str], str]) -> None:
@@ -49,9 +49,9 @@ class Judge:
 
         Args:
             name: Of the cell.
-            source: All of it, with the hidden part.
+            source: Its whole source, hidden checks included.
             points: The most that it gives.
-            draw: What inputs are drawn from.
+            draw: The seed of the inputs.
         """
         beside.SESSION.draw = int.from_bytes(sha256(f"{draw}|{name}".encode()).digest()[:4])
         printed = io.StringIO()
@@ -60,7 +60,7 @@ class Judge:
             with redirect_stdout(printed):
                 value = self._run(name, source)
             verdict = {"points": _points(value, points)}
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # whatever a learner's code may do
             kind = type(error).__name__
             verdict = {"kind": kind, "finding": _readable(str(error)[:2000]) or kind}
         found = {key: self.space.get(key) for key in bound_names(source)}
@@ -122,7 +122,7 @@ def pose(student: str, asked: list[list[str]]) -> dict[str, Any]:
 
 
 def serve(connection: Connection) -> None:
-    """Judge one submission: greet with the process's number, then do as told until the end."""
+    """Judge one submission: greet with the process's number, then obey until the end."""
 
     def ask(text: str) -> str:
         connection.send_bytes(json.dumps({"ask": text}).encode())

@@ -47,11 +47,11 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Feedback:
-    """A student whose feedback page is to be written anew, as a person has changed points.
+    """A student whose feedback page must be written again, as a person has changed points.
 
     Args:
         student: The id.
-        name: Of the file that was graded, as it came.
+        name: Name of the graded file, as it was sent.
         digest: A hash of the notebook.
     """
 
@@ -60,7 +60,7 @@ class Feedback:
     digest: str
 
 
-NO_PAGE = "its feedback page cannot be made: write to this student by hand"
+NO_PAGE = "its feedback page cannot be made: write to this student yourself"
 
 
 def work(connection: Connection, batch: Batch) -> None:
@@ -107,32 +107,35 @@ def grade(api: "NbGraderAPI", batch: Batch, submission: Submission) -> Outcome:
     graded = nbformat.read(batch.notebook("autograded", student), as_version=4)
     if graded.metadata.get(DISTURBED) and not submission.alone:
         return replace(outcome, failure="the machine was too busy for it", disturbed=True)
+    released = nbformat.read(batch.notebook("exercises"), as_version=4)
     page = write_feedback(api, batch, student)
     seconds = round(time.monotonic() - start, 2)
     outcome = replace(
-        outcome, time=attempts.now(), seconds=seconds, **_read(batch, graded, notebook, mended)
+        outcome, time=attempts.now(), seconds=seconds, **_read(released, graded, notebook, mended)
     )
     files = {f"{batch.exercise}.ipynb": submission.file}
-    if page is None:  # points are points, whatever becomes of the page
+    if page is None:  # the points stay, whatever happens to the page
         outcome.remarks.append(NO_PAGE)
     else:
         files["feedback.html"] = page
     attempts.keep(batch.out / "attempts", outcome, files)
+    code = batch.out / "code" / f"{student}.py"
+    code.parent.mkdir(exist_ok=True)
+    attempts.write_at_once(code, "\n\n".join(integrity.code_of(released, notebook)))
     return outcome
 
 
 def refresh(api: "NbGraderAPI", batch: Batch, job: Feedback) -> Outcome:
-    """Write a student's feedback anew, from what the gradebook has now."""
+    """Write a student's feedback again, from the current gradebook."""
     page = write_feedback(api, batch, job.student)
     failure = "" if page else NO_PAGE
     return Outcome(job.student, job.name, job.digest, batch.fingerprint, failure=failure)
 
 
 def _read(
-    batch: Batch, graded: NotebookNode, submitted: NotebookNode, mended: list[str]
+    released: NotebookNode, graded: NotebookNode, submitted: NotebookNode, mended: list[str]
 ) -> dict[str, Any]:
-    """Return what a graded notebook, and its state before, say for the outcome."""
-    released = nbformat.read(batch.notebook("exercises"), as_version=4)
+    """Return the outcome that a graded notebook, and its earlier state, lead to."""
     remarks = [*mended, *graded.metadata.get(NOTES, []), *integrity.changes(released, submitted)]
     remarks += integrity.misplaced(released, submitted)
     remarks += integrity.suspicions(released, submitted)
@@ -157,7 +160,7 @@ def score(cell: NotebookNode) -> float:
 
 
 def write_feedback(api: "NbGraderAPI", batch: Batch, student: str) -> Path | None:
-    """Write a student's feedback page, which opens without a network; None if it fails."""
+    """Write a student's feedback page, which works offline; return None if that fails."""
     if not api.generate_feedback(batch.exercise, student, force=True)["success"]:
         return None
     page = batch.out / "feedback" / f"{student}.html"
@@ -176,7 +179,7 @@ def last_error(log: str) -> str:
 
 
 def _end_with_parent() -> None:
-    """Leave Ctrl-C to the parent process, and end where that has gone."""
+    """Leave Ctrl-C to the parent process, and end when that has gone."""
     signal.signal(signal.SIGINT, lambda number, frame: None)
 
     def wait() -> None:
