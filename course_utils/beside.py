@@ -291,7 +291,8 @@ class Answerer:
         ran: list[str] = []
         SESSION.inside += 1
         try:
-            value = _watched(call, ran) if request["watch"] else call()
+            with _usual_numbers():
+                value = _watched(call, ran) if request["watch"] else call()
         finally:
             SESSION.inside -= 1
         reply = {"value": encode(value, self.keep), "ran": ran}
@@ -300,6 +301,21 @@ class Answerer:
 
     def _function(self, target: int | str) -> Callable[..., Any]:
         return self.gatherers[target] if isinstance(target, str) else self.find(target)
+
+
+@contextlib.contextmanager
+def _usual_numbers() -> Iterator[None]:
+    """Let torch make float32 numbers meanwhile, whatever a learner's cell has set for all."""
+    torch = sys.modules.get("torch")
+    if torch is None:
+        yield
+        return
+    theirs = torch.get_default_dtype()
+    torch.set_default_dtype(torch.float32)
+    try:
+        yield
+    finally:
+        torch.set_default_dtype(theirs)
 
 
 def _watched(call: Callable[[], Any], ran: list[str]) -> Any:

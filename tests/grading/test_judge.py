@@ -104,10 +104,11 @@ def test_a_stub_earns_nothing_and_is_not_blamed(court, slug, monkeypatch):
         assert verdict == NOT_ANSWERED | {"printed": "✗ not answered yet\n"}
 
 
-def test_another_type_of_numbers_at_home_changes_no_key(court, monkeypatch):
+@pytest.mark.parametrize("slug", ["02_why_not_mlps", "07_lenet", "11_normalization"])
+def test_another_type_of_numbers_at_home_changes_nothing(court, monkeypatch, slug):
     double = "import torch; torch.set_default_dtype(torch.float64)"
     try:
-        found, points = examined(court, "02_why_not_mlps", "solutions", monkeypatch, 1, double)
+        found, points = examined(court, slug, "solutions", monkeypatch, 1, double)
     finally:
         exec(double.replace("64", "32"))
     assert {name: verdict.get("points") for name, verdict in found.items()} == points
