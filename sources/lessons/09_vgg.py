@@ -488,9 +488,7 @@ expect(
     first_loss["batch norm"] < 0.8, "With batch normalisation the loss falls at once.", trained=True
 )
 expect(
-    first_loss["He, small steps"] < 1.8,
-    "With He's weights and small steps it falls, too.",
-    trained=True,
+    first_loss["He, small steps"] < 1.8, "Small steps from He's weights work, too.", trained=True
 )
 expect(
     first_loss["batch norm"] < first_loss["He"] - 0.1,

@@ -103,7 +103,7 @@ def test_unreadable_pictures_are_listed_and_left_out(album, tmp_path):
     assert loaders.train.num_images + loaders.val.num_images == 29
     (warning,) = caught
     assert str(warning.message).startswith(
-        f"2 of the files in {album} are left out (see info.skipped): train/cat/003.png (not an image"
+        f"2 of the files in {album} are left out (see info.skipped): train/cat/003.png (not an"
     )
     assert warning.filename == __file__
 
