@@ -99,11 +99,11 @@ def test_unreadable_pictures_are_listed_and_left_out(album, tmp_path):
     with pytest.warns(UserWarning) as caught:
         loaders = load(f"imagefolder:{album}", batch_size=8, root=tmp_path)
     assert list(loaders.info.skipped) == ["train/cat/003.png", "test/dog/phone.heic"]
-    assert all(why.startswith("no image, or of") for why in loaders.info.skipped.values())
+    assert all(why.startswith("not an image, or in") for why in loaders.info.skipped.values())
     assert loaders.train.num_images + loaders.val.num_images == 29
     (warning,) = caught
     assert str(warning.message).startswith(
-        f"2 of the files in {album} are left out (see info.skipped): train/cat/003.png (no image"
+        f"2 of the files in {album} are left out (see info.skipped): train/cat/003.png (not an"
     )
     assert warning.filename == __file__
 
@@ -170,7 +170,7 @@ def test_a_class_of_unreadable_pictures_only(album, tmp_path):
         load_folder(album, tmp_path)
     message = one_sentence(error)
     assert f"the test set of {album} has no readable image of class 'dog'" in message
-    assert error.value.__notes__[0].startswith("left out: test/dog/000.png (no image, or of")
+    assert error.value.__notes__[0].startswith("left out: test/dog/000.png (not an image, or in")
 
 
 def test_different_classes_to_train_and_to_test(album, tmp_path):

@@ -142,10 +142,10 @@ def test_values_of_twelve_bits_are_white_at_their_own_end(tmp_path):
 @pytest.mark.parametrize(
     "write, reason",
     [
-        (in_bytes(tiff(deep(65535, "<u4"), 32)), "go from 0 to 65535, and which"),
+        (in_bytes(tiff(deep(65535, "<u4"), 32)), "go from 0 to 65535, but it does not say which"),
         (saved(Image.fromarray(deep(65535, np.int32)), "TIFF"), "signed whole numbers"),
-        (saved(Image.fromarray((RAMP * 3).astype(np.float32)), "TIFF"), "go from 0 to 3, and"),
-        (saved(Image.fromarray((RAMP - 1).astype(np.float32)), "TIFF"), "go from -1 to 0, and"),
+        (saved(Image.fromarray((RAMP * 3).astype(np.float32)), "TIFF"), "go from 0 to 3, but"),
+        (saved(Image.fromarray((RAMP - 1).astype(np.float32)), "TIFF"), "go from -1 to 0, but"),
         (saved(Image.fromarray(np.float32([[np.nan]])), "TIFF"), "go from nan to nan"),
         (in_bytes(tiff(deep(100, "<i2"), 16, sample_format=2)), "signed whole numbers"),
         (in_bytes(tiff(deep(100, "i1"), 8, sample_format=2)), "signed whole numbers"),

@@ -177,7 +177,7 @@ def test_a_name_that_is_no_text_neither_stops_the_set_nor_is_lost(album, tmp_pat
     (album / "train/dog" / odd).write_bytes(b"broken")
     for part in ("train", "test"):
         fill(album / part / os.fsdecode(b"d\xe9j\xe0"))
-    with pytest.warns(UserWarning, match=r"caf.xe9\.png \(no image"):
+    with pytest.warns(UserWarning, match=r"caf.xe9\.png \(not an image"):
         loaders = load(f"imagefolder:{album}", batch_size=4, root=tmp_path, val_fraction=0)
     assert loaders.train.num_images == 6
     assert loaders.info.classes == ("cat", "d\\xe9j\\xe0", "dog")

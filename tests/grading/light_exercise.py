@@ -61,9 +61,9 @@ def solution():
     return new_notebook(cells=cells, metadata={"kernelspec": kernel})
 
 
-def write_solution(folder):
-    """Write the light exercise where a course has it; return the folder."""
-    place = folder / "course" / "solutions" / SLUG
+def write_solution(course):
+    """Write the light exercise where a course has it; return its folder."""
+    place = course / "solutions" / SLUG
     place.mkdir(parents=True)
     nbformat.write(solution(), place / f"{SLUG}.ipynb")
     return place

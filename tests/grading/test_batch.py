@@ -42,7 +42,7 @@ LAYOUTS = [
 def done(bubblewrap, tmp_path_factory):
     """A batch of everything, as one zip file."""
     tmp = tmp_path_factory.mktemp("batch")
-    solution = light.write_solution(tmp)
+    solution = light.write_solution(tmp / "course")
     out = tmp / "results"
     limits = Limits(seconds=40, memory_mb=400, processes=40)
     batch = Batch(light.SLUG, solution, out, limits, hidden=(tmp,))
@@ -262,7 +262,7 @@ def fake_work(connection, batch):
 
 
 def test_trusted_notebooks_are_graded_without_a_sandbox(tmp_path, monkeypatch):
-    solution, source = light.write_solution(tmp_path), tmp_path / "sent"
+    solution, source = light.write_solution(tmp_path / "course"), tmp_path / "sent"
     maker = light.Maker(light.released(tmp_path, solution), None)
     source.mkdir()
     (source / f"s1_{light.SLUG}.ipynb").write_bytes(light.as_bytes(maker.perfect("s1")))

@@ -81,10 +81,7 @@ def without_kernels(jobs, batch, *, workers=2, on_outcome=None):
 @pytest.fixture(scope="module")
 def solution(tmp_path_factory):
     """The folder of the light exercise."""
-    place = tmp_path_factory.mktemp("course") / "solutions" / light.SLUG
-    place.mkdir(parents=True)
-    nbformat.write(light.solution(), place / f"{light.SLUG}.ipynb")
-    return place
+    return light.write_solution(tmp_path_factory.mktemp("course"))
 
 
 @pytest.fixture(scope="module")

@@ -13,7 +13,7 @@ import psutil
 import pytest
 from scripts import load_script
 
-from convnet_grader.attempts import attempts_of
+from convnet_grader.attempts import history
 from convnet_grader.boundary import Problems
 from convnet_grader.folder import Batch
 from convnet_grader.session import run_batch
@@ -35,7 +35,7 @@ STUDENTS = [f"s{number}" for number in range(8)]
 @pytest.fixture
 def sent(bubblewrap, tmp_path):
     """A folder of right answers, the exercise's solution, and a folder for what comes of them."""
-    solution, source = light.write_solution(tmp_path), tmp_path / "sent"
+    solution, source = light.write_solution(tmp_path / "course"), tmp_path / "sent"
     maker = light.Maker(light.released(tmp_path, solution), None)
     source.mkdir()
     for student in STUDENTS:
@@ -45,8 +45,9 @@ def sent(bubblewrap, tmp_path):
 
 
 def num_attempts(out):
-    """Return how often each student was graded, as the folder of attempts has it."""
-    return [len(attempts_of(out / "attempts", student, Problems())) for student in STUDENTS]
+    """Return how often each student was graded, by the folder of attempts."""
+    kept = history(out / "attempts", Problems())
+    return {student: len(attempts) for student, attempts in kept.items()}
 
 
 def test_a_batch_killed_at_ten_random_moments_grades_everybody_once(sent):
@@ -69,8 +70,8 @@ def test_a_batch_killed_at_ten_random_moments_grades_everybody_once(sent):
 
     batch = Batch(light.SLUG, solution, out)
     result = run_batch(source, batch, workers=1)
-    assert result.num_graded == before.count(0)
-    assert num_attempts(out) == [1] * len(STUDENTS)
+    assert result.num_graded == len(STUDENTS) - len(before)
+    assert num_attempts(out) == dict.fromkeys(STUDENTS, 1)
     assert {report.student: report.points for report in result.reports} == dict.fromkeys(
         STUDENTS, 4.0
     )
@@ -83,16 +84,13 @@ import json, os, sys
 from pathlib import Path
 from convnet_grader import held
 from convnet_grader.boundary import Problems
-from convnet_grader.attempts import attempts_of
+from convnet_grader.attempts import history
 from convnet_grader.folder import Batch
 from convnet_grader.session import run_batch
 
 def free(folder):
     room = os.statvfs(folder)
     return room.f_bavail * room.f_frsize
-
-def graded(out):
-    return [len(attempts_of(out / "attempts", s, Problems())) for s in {STUDENTS!r}]
 
 if __name__ == "__main__":
     source, solution, out = map(Path, sys.argv[1:])
@@ -110,7 +108,8 @@ if __name__ == "__main__":
         filler.unlink()
     result = run_batch(source, batch, workers=1)
     points = {{report.student: report.points for report in result.reports}}
-    print(json.dumps([said, graded(out), points]))
+    attempts = history(out / "attempts", Problems())
+    print(json.dumps([said, {{student: len(kept) for student, kept in attempts.items()}}, points]))
 """
 
 
@@ -121,5 +120,5 @@ def test_a_batch_on_a_full_disk_says_so_and_goes_on_once_there_is_room(sent):
     assert done.returncode == 0, done.stderr
     said, graded, points = json.loads(done.stdout.splitlines()[-1])
     assert len(said) == 2 and all(f"the disk of {out} is full" in sentence for sentence in said)
-    assert graded == [1] * len(STUDENTS)
+    assert graded == dict.fromkeys(STUDENTS, 1)
     assert points == dict.fromkeys(STUDENTS, 4.0)

@@ -13,11 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import nbformat
 import pytest
 from scripts import load_script
-
-from convnet_grader.folder import Batch, prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 USER = "games"
@@ -92,18 +89,15 @@ def teacher(mounts, bubblewrap):
         start = Path("notebooks", "00_start_here.ipynb")  # by which the program knows a course
         (someone.course / start).parent.mkdir()
         shutil.copyfile(ROOT / start, someone.course / start)
-        solution = someone.course / "solutions" / light.SLUG
-        solution.mkdir(parents=True)
-        nbformat.write(light.solution(), solution / f"{light.SLUG}.ipynb")
+        light.write_solution(someone.course)
         yield someone
 
 
 @pytest.fixture
 def sent(teacher, tmp_path):
     """A folder of submissions: perfect, looking for its teacher's files, filling the disk."""
-    batch = Batch(light.SLUG, teacher.course / "solutions" / light.SLUG, tmp_path / "release")
-    prepare(batch)
-    maker = light.Maker(nbformat.read(batch.notebook("exercises"), as_version=4), None)
+    solution = teacher.course / "solutions" / light.SLUG
+    maker = light.Maker(light.released(tmp_path, solution), None)
     (teacher.home / "key.txt").write_text("of the teacher")
     look = f"import os\nassert os.path.exists({str(teacher.home / 'key.txt')!r}), 'nothing there'"
     folder = teacher.home / "sent"
