@@ -202,7 +202,7 @@ def place_of(error: BaseException) -> str:
     for frame, line in reversed(list(walk_tb(error.__traceback__))):
         if frame.f_globals.get("__name__") == "__main__":
             text = linecache.getline(frame.f_code.co_filename, line).strip()
-            return f" (line {line} of {frame.f_code.co_name}: {text})"
+            return f" (line {line} of its cell, in {frame.f_code.co_name}: {text})"
     return ""
 
 

@@ -260,6 +260,12 @@ def slide(x, w):
         os._exit(0)
     return torch.tensor(eval(os.read(reading, 9999)))
 """
+SUBPROCESS = """import subprocess, sys
+def slide(x, w):
+    code = f"import torch; x, w = torch.tensor({x.tolist()}), torch.tensor({w.tolist()})"
+    code += "; print(torch.nn.functional.conv1d(x[None, None], w[None, None])[0, 0].tolist())"
+    return torch.tensor(eval(subprocess.check_output([sys.executable, "-c", code])))
+"""
 FORGED = """def twice(x):
     import bdb
     kernel = get_ipython().kernel
@@ -272,6 +278,8 @@ BESIDES = {
     "exchanged": ({"twice": EXCHANGED}, "its code replaces torch.allclose"),
     "scripted": ({"slide": SCRIPTED}, None),
     "stopped": ({"slide": STOPPED}, "its code mentions what sees torch's operators run"),
+    "forked": ({"slide": FORKED}, "starts another process"),
+    "subprocess": ({"slide": SUBPROCESS}, "its code mentions other programs"),
 }
 TRICKS |= {name: (None, remark) for name, (_, remark) in BESIDES.items()}
 HONEST = "import random\nimport torch.nn.functional as F\ntorch.manual_seed(0)\nabs = abs"
@@ -308,7 +316,6 @@ def graded(bubblewrap, tmp_path_factory):
         "setup": f"{SETUP}\nimport numpy as np",
         "twice": "def twice(x):\n    return np.asarray(2 * x)",
     }
-    students["forked"] = WRONG | {"slide": FORKED}
     students |= {
         name: WRONG | ({"wider": f"{WRONG['wider']}\n{code}"} if code else BESIDES[name][0])
         for name, (code, _) in TRICKS.items()
@@ -334,11 +341,6 @@ def test_an_import_in_the_setup_is_kept_and_the_teacher_is_told(graded):
 def test_honest_work_gets_its_points_and_no_remark(graded):
     points, remarks = graded
     assert (points["honest"], remarks["honest"]) == (4.0, [])
-
-
-def test_what_another_process_computed_is_remarked(graded):
-    """Which operators run there, nothing can tell."""
-    assert any("starts another process" in each for each in graded[1]["forked"])
 
 
 @pytest.mark.parametrize("name", TRICKS)

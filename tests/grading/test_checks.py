@@ -66,7 +66,7 @@ def test_the_learners_own_line_is_named_where_an_error_comes_from(tmp_path):
 
     assert finding(check, space["answer"]) == (
         "your code stopped with ZeroDivisionError: division by zero "
-        "(line 2 of answer: return 1 / 0)"
+        "(line 2 of its cell, in answer: return 1 / 0)"
     )
 
 

@@ -44,6 +44,8 @@ EVENTS = {
     "os.fork": "starts another process",
 }
 """What no answer needs to do."""
+STARTS = {"os.fork", "os.forkpty", "os.posix_spawn", "os.system", "os.exec", "subprocess.Popen"}
+UNSEEN = "your code starts another process, and this check cannot see what runs there"
 
 
 def install(student: str, cells: dict[str, str], asked: dict[str, Any]) -> None:
@@ -58,10 +60,10 @@ def install(student: str, cells: dict[str, str], asked: dict[str, Any]) -> None:
 
     shell: Any = get_ipython()
     spaces = {name: _space(name, source) for name, source in cells.items()}
-    noted = _audited()
+    noted, started = _audited()
     if asked:
         _give_numbers(asked, noted)
-    answer = _answering(shell.user_ns, spaces, noted)
+    answer = _answering(shell.user_ns, spaces, noted, started)
     kernel, session = shell.kernel, shell.kernel.session
 
     def handle(stream: Any, ident: Any, parent: dict[str, Any]) -> None:
@@ -81,7 +83,9 @@ def _space(name: str, source: str) -> dict[str, Any]:
     return space
 
 
-def _answering(names: dict[str, Any], spaces: dict[str, dict[str, Any]], noted: list[str]) -> Any:
+def _answering(
+    names: dict[str, Any], spaces: dict[str, dict[str, Any]], noted: list[str], started: list[str]
+) -> Any:
     """Return what answers the judge's requests."""
     from course_utils.beside import Answerer
 
@@ -105,8 +109,11 @@ def _answering(names: dict[str, Any], spaces: dict[str, dict[str, Any]], noted: 
         request = json.loads(text)
         if request["do"] == "begin":
             return begin(request)
+        started.clear()
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             reply = answerer.answer(text)
+        if started and request.get("watch"):
+            return json.dumps({"error": {"names": ["CheckFailed"], "message": UNSEEN}})
         return remarks() if request["do"] == "put" else reply  # the end of a check
 
     return answer
@@ -134,9 +141,10 @@ def _give_numbers(asked: dict[str, Any], noted: list[str]) -> None:
     exercise.question = question
 
 
-def _audited() -> list[str]:
-    """Return a list that grows when Python reports something that no answer needs to do."""
+def _audited() -> tuple[list[str], list[str]]:
+    """Return two lists that grow: of what no answer needs to do, and of processes started."""
     noted: list[str] = []
+    started: list[str] = []
 
     def hook(event: str, arguments: tuple[Any, ...]) -> None:
         what = EVENTS.get(event)
@@ -144,9 +152,11 @@ def _audited() -> list[str]:
             what = ASKED
         if what and what not in noted:
             noted.append(what)
+        if event in STARTS:
+            started.append(event)
 
     sys.addaudithook(hook)
-    return noted
+    return noted, started
 
 
 def _state() -> dict[str, Any]:
