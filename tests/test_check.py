@@ -41,3 +41,10 @@ def test_the_status_is_0_where_all_went_well(tool, monkeypatch, capfd):
     del tool.LINT["types"]
     assert tool.main(["lint"]) == 0
     assert capfd.readouterr().out.splitlines()[:2] == ["--- style", "tidy"]
+
+
+@pytest.mark.parametrize("words", [["--help"], ["everything"], []])
+def test_a_word_that_is_no_check_runs_nothing(tool, words, capfd):
+    with pytest.raises(SystemExit):
+        tool.main(words)
+    assert "---" not in capfd.readouterr().out

@@ -7,6 +7,7 @@ WORDS are passed on to pytest for the tests. The short checks run side by side; 
 output when it has ended. The exit status is 0 if everything passed.
 """
 
+import argparse
 import os
 import subprocess
 import sys
@@ -96,8 +97,11 @@ def report(outcomes: dict[str, Outcome]) -> int:
 
 def main(arguments: list[str]) -> int:
     """Run what the command line asks for; return the status."""
-    which, *words = arguments
-    if which == "lint":
+    kinds = argparse.RawDescriptionHelpFormatter
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=kinds)
+    parser.add_argument("which", choices=("lint", "test"))
+    options, words = parser.parse_known_args(arguments)
+    if options.which == "lint":
         return report(dict(short(LINT)))
     FETCH_CHROMIUM.run()
     outcomes = dict(short(LINT | BUILT))
