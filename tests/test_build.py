@@ -253,6 +253,56 @@ def test_claims_are_tried_with_other_seeds(build, source, tmp_path, monkeypatch,
     assert not (tmp_path / "out.ipynb").exists()
 
 
+CONTROLLED = """
+# %%
+from course_utils.runtime import expect
+trained, fresh, a, b = 0.9, 0.1, 0.9, 0.8
+expect(a > b, "This one is exact.")
+expect(trained > 0.8 and a > b, "It is good.", trained=True)
+
+# %% control="untrained weights"
+refute(fresh > 0.8, "It is good.")
+"""
+
+
+def test_controls_are_no_part_of_a_notebook(build, source):
+    assert "refute" not in str(build.read_source(source(CONTROLLED)).cells)
+
+
+def test_claims_and_their_controls_are_measured(build, source, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    path = source(CONTROLLED)
+    runs = build.try_controls([path], [0])
+    assert [tuple(each) for each in runs["01_test"][0]] == [
+        (None, "It is good.", True, {"trained": 0.9, "a": 0.9, "b": 0.8}),
+        ("untrained weights", "It is good.", False, {"fresh": 0.1}),
+    ]
+    own = "`trained`: 0.9<br>`a`: 0.9<br>`b`: 0.8"
+    assert f"| It is good. | {own} | untrained weights | `fresh`: 0.1 |" in build.page(runs)
+    monkeypatch.setattr(build, "execute", None)  # what was tried is read again
+    assert build.try_controls([path], [0]) == runs
+    assert capsys.readouterr().out == "01_test, seeds + 0: 2 tried, 0 wrong\n" * 2
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("fresh, a, b = 0.9, 0.1", "fresh, a, b = 0.9, 0.9", "is also true on its control"),
+        ("trained, fresh, a, b = 0.9", "trained, fresh, a, b = 0.7", "is false"),
+    ],
+)
+def test_a_claim_that_fails_or_a_control_that_does_not(
+    build, source, tmp_path, monkeypatch, capsys, old, new, says
+):
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    assert old in CONTROLLED
+    with pytest.raises(SystemExit, match="1 claims or controls are wrong"):
+        build.try_controls([source(CONTROLLED.replace(old, new))], [0])
+    assert says in capsys.readouterr().out
+
+
 BANK = """
 [[items]]
 id = "first"

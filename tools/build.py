@@ -4,7 +4,8 @@
     python tools/build.py 07_lenet        # only these slugs
     python tools/build.py --check         # change nothing; fail if a notebook is behind its source
     python tools/build.py --force         # execute again although the inputs are the same
-    python tools/build.py --seeds 1 2     # write nothing; do the claims hold with other seeds?
+    python tools/build.py --seeds 1 2     # build nothing; do the claims hold with other seeds?
+    python tools/build.py --control       # build nothing; is each false where it must be?
 
 `sources/lessons/NN_slug.py` becomes `notebooks/NN_slug.ipynb`, executed, with its outputs.
 `sources/exercises/NN_slug.py` becomes `solutions/NN_slug/NN_slug.ipynb`, executed, and nbgrader
@@ -19,6 +20,8 @@ What a source may say beyond jupytext's percent format:
   so that the learner reads and edits real code while the package stays the one tested copy.
 * `# %% tags=["nbval-ignore-output"]`: the output varies, and nbval does not compare it.
 * `# %% slide="skip"`: the slides treat this cell otherwise than the rule says.
+* `# %% control="untrained weights"`: not in the notebook; holds a claim against a case in which it
+  must be false (see `controls.py`).
 * In exercises, `task="id"` marks an answer cell, `check="id" points=2` a test cell,
   `written="id" points=2` a manually graded answer, `readonly="id"` a locked cell, and
   `quiz="id"` the answer to a question of the exercise's bank (see `scaffolding.py`).
@@ -28,6 +31,7 @@ import argparse
 import ast
 import functools
 import hashlib
+import itertools
 import json
 import os
 import re
@@ -39,6 +43,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
+from controls import Noted, noted, page, with_notes, without_controls
 from first_cell import CELL_ID, add_opening, update_readme
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -63,11 +68,12 @@ ROLES = {
 }
 
 
-def read_source(path: Path) -> NotebookNode:
+def read_source(path: Path, *, controls: bool = False) -> NotebookNode:
     """Turn one percent script into a notebook without outputs.
 
     Args:
         path: A file in `sources/`.
+        controls: Whether claims and their controls print what they come to.
 
     Returns:
         The notebook: inlined, with stable cell ids and normalised metadata.
@@ -77,10 +83,13 @@ def read_source(path: Path) -> NotebookNode:
         {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
-    notebook.cells = list(scaffolded(notebook.cells, path.stem))
+    cells = notebook.cells if controls else without_controls(notebook.cells)
+    notebook.cells = list(scaffolded(cells, path.stem))
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.source = INLINE.sub(inlined_source, cell.source)
+    if controls:
+        notebook.cells = with_notes(notebook.cells)
     lesson = path.parent.name == "lessons"
     slides = list(slide_types(notebook.cells)) if lesson else ["-"] * len(notebook.cells)
     for cell, cell_id, slide in zip(notebook.cells, cell_ids(notebook.cells), slides, strict=True):
@@ -105,6 +114,16 @@ def widgets_fingerprint() -> str:
         if path.suffix in (".py", ".mjs", ".css"):
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
+
+
+@functools.cache
+def package_fingerprint() -> str:
+    """Return a hash of the package's code and of its records."""
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "course_utils").rglob("*")):
+        if path.suffix in (".py", ".toml", ".json"):
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 @functools.cache
@@ -144,7 +163,9 @@ def cell_metadata(metadata: NotebookNode, path: Path, slide: str = "-") -> Noteb
     if slide != "-":
         kept["slideshow"] = {"slide_type": slide}
     roles = [role for role in ROLES if role in metadata]
-    unknown = set(metadata) - set(ROLES) - {"tags", "points", "slide", "lines_to_next_cell"}
+    unknown = (
+        set(metadata) - set(ROLES) - {"tags", "points", "slide", "control", "lines_to_next_cell"}
+    )
     if unknown or len(roles) > 1:
         raise ValueError(f"{path.name}: a cell has the metadata {dict(metadata)}")
     if roles:
@@ -294,7 +315,7 @@ def build_one(source: Path, target: Path, *, force: bool, check: bool) -> bool:
 
 
 def try_seeds(found: list[tuple[Path, Path]], offsets: list[int]) -> None:
-    """Execute notebooks with other random numbers, write nothing, and say which claims fail."""
+    """Execute notebooks with other random numbers, build nothing, and say which claims fail."""
     failed = []
     for offset in offsets:
         os.environ["COURSE_SEED_OFFSET"] = str(offset)
@@ -307,6 +328,39 @@ def try_seeds(found: list[tuple[Path, Path]], offsets: list[int]) -> None:
                 failed.append(source.stem)
     if failed:
         sys.exit(f"Claims failed in {', '.join(failed)}.")
+
+
+def try_controls(sources: list[Path], offsets: list[int]) -> dict[str, dict[int, list[Noted]]]:
+    """Execute lessons with their controls; say which claims fail, and which controls do not.
+
+    A run that was tried before, with the same lesson and package, is read from `.records/`.
+
+    Returns:
+        Lesson -> offset -> what was noted.
+    """
+    runs: dict[str, dict[int, list[Noted]]] = {source.stem: {} for source in sources}
+    wrong = 0
+    for offset, source in itertools.product(offsets, sources):
+        os.environ["COURSE_SEED_OFFSET"] = str(offset)
+        notebook = read_source(source, controls=True)
+        code = "".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
+        digest = hashlib.sha256((code + package_fingerprint()).encode()).hexdigest()[:12]
+        kept = ROOT / ".records" / "claims" / f"{source.stem}-{offset}-{digest}.json"
+        if not kept.is_file():
+            done = noted(execute(notebook, ROOT / "notebooks"))
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            kept.write_text(json.dumps(done))
+        notes = [Noted(*each) for each in json.loads(kept.read_text())]
+        runs[source.stem][offset] = notes
+        bad = [each for each in notes if each.is_wrong]
+        wrong += len(bad)
+        print(f"{source.stem}, seeds + {offset}: {len(notes)} tried, {len(bad)} wrong", flush=True)
+        for each in bad:
+            where = f"is also true on its control, {each.control}" if each.control else "is false"
+            print(f"    {where}: {each.sentence} {each.values}", flush=True)
+    if wrong:
+        sys.exit(f"{wrong} claims or controls are wrong.")
+    return runs
 
 
 def orphans() -> list[str]:
@@ -323,9 +377,16 @@ def main() -> None:
     parser.add_argument("--check", action="store_true", help="write nothing, fail if behind")
     parser.add_argument("--force", action="store_true", help="execute even if nothing changed")
     parser.add_argument("--seeds", nargs="+", type=int, metavar="N", help="seeds to try, see above")
+    parser.add_argument("--control", action="store_true", help="try claims on their controls, too")
     args = parser.parse_args()
 
     found = list(targets(args.slugs))
+    if args.control:
+        lessons = [source for source, _ in found if source.parent.name == "lessons"]
+        runs = try_controls(lessons, sorted({0, *(args.seeds or [])}))
+        if not args.slugs:
+            (ROOT / "docs" / "claims.md").write_text(page(runs), encoding="utf-8")
+        return
     if args.seeds:
         try_seeds(found, args.seeds)
         return

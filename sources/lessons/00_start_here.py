@@ -100,6 +100,11 @@ expect(
     trained=True,
 )
 
+# %% control="untrained weights"
+untrained = models.build("lenet5", in_channels=1, num_classes=10).to(choose_device())
+guessed = evaluate(untrained, loaders.test)
+refute(guessed.accuracy > 0.75, "More than 75 % of the new images are classified correctly.")
+
 # %% [markdown]
 # Now look at a single image. Change the number and run the cell again. Do you find one where the
 # model is confident and wrong?
