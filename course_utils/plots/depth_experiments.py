@@ -10,6 +10,7 @@ from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.patches import Rectangle
+from matplotlib.ticker import FixedFormatter
 from torch import Tensor
 
 from course_utils.inspection import Ablation, Landscape, ReuseMap
@@ -24,6 +25,7 @@ from course_utils.plots.style import (
     SIGNED,
     colour_bar,
     new_figure,
+    number,
     per_cent,
     tidy,
     whole_ticks,
@@ -38,9 +40,10 @@ __all__ = [
 ]
 
 CHANCE = 0.1  # of ten classes
-MANY_BLOCKS = 12  # the most that a panel has room to name
+BLOCK = 0.21  # inches: width of a block's bar and its name
 MOST_LABELS = 14  # ticks that a panel of reused maps has room for
-NUM_LEVELS = 14  # contours: enough to see a shape, few enough to count
+NUM_LEVELS = 14  # the most contours: few enough to count
+ROUND = ((1, 10), (1, 3, 10), (1, 2, 5, 10), (1, 1.5, 2, 3, 4, 5, 7, 10))  # in each decade
 LARGEST_PANELS = 4
 
 
@@ -93,7 +96,8 @@ def plot_gates(gates: Sequence[Sequence[float]]) -> Figure:
     figure = new_figure(6.4, 0.26 * len(gates) + 1.4)
     axes = figure.subplots()
     highest = max(max(row) for row in gates)
-    image = axes.imshow(gates, cmap=INTENSITY, vmin=0, vmax=highest, aspect="auto")
+    edges = (0.5, len(gates[0]) + 0.5, len(gates) - 0.5, -0.5)  # layers count from 1
+    image = axes.imshow(gates, cmap=INTENSITY, vmin=0, vmax=highest, aspect="auto", extent=edges)
     axes.set_xlabel("highway layer, from the input up", fontsize=FONT)
     axes.set_ylabel("epochs trained", fontsize=FONT)
     whole_ticks(axes.xaxis)
@@ -114,17 +118,17 @@ def plot_ablations(ablations: Mapping[str, Ablation]) -> Figure:
     """
     if not ablations:
         raise ValueError("there is no model to draw: give at least one")
-    figure = new_figure(3.1 * len(ablations) + 0.6, 2.9)
-    panels = figure.subplots(1, len(ablations), sharey=True, squeeze=False)[0]
+    widths = [max(BLOCK * len(found.scores), 1.9) for found in ablations.values()]
+    figure = new_figure(sum(widths) + 0.9, 2.9)
+    panels = figure.subplots(1, len(widths), sharey=True, squeeze=False, width_ratios=widths)[0]
     for axes, (label, found), colour in zip(panels, ablations.items(), LINES, strict=False):
         axes.bar(range(len(found.scores)), list(found.scores.values()), color=colour, width=0.7)
         axes.axhline(found.whole, color=BLACK, linewidth=1.2)
         axes.axhline(CHANCE, color=BLACK, linewidth=1.0, linestyle=":")
         names = [name.removeprefix("stages.") for name in found.scores]
-        every = 1 + (len(names) - 1) // MANY_BLOCKS  # of many blocks only some are named
         tidy(axes, "block removed (stage.block)", "")
         axes.grid(visible=False, axis="x")
-        axes.set_xticks(range(0, len(names), every), names[::every], rotation=60, fontsize=FONT - 2)
+        axes.set_xticks(range(len(names)), names, rotation=90, fontsize=FONT - 2)
         axes.set_title(f"{label}: whole {found.whole:.0%}", fontsize=FONT)
     panels[0].set_ylim(0, 1)
     panels[0].set_ylabel("accuracy (dotted: chance)", fontsize=FONT)
@@ -189,7 +193,7 @@ def _label(axes: Axes, block: ReuseMap) -> None:
 def plot_landscape(landscapes: Mapping[str, Landscape]) -> Figure:
     """Draw one or several loss landscapes side by side, on one common scale.
 
-    A cross marks the model. The levels are evenly spaced in log loss. Equal colours mean equal
+    A cross marks the model. The levels are round numbers, about evenly spaced in log loss. Equal colours mean equal
     losses in all panels, which is what makes them comparable; that needs directions with filter
     normalisation.
 
@@ -209,14 +213,15 @@ def plot_landscape(landscapes: Mapping[str, Landscape]) -> Figure:
         axes.set_title(title, fontsize=FONT)
         axes.set_xlabel("first direction", fontsize=FONT)
     panels[0].set_ylabel("second direction", fontsize=FONT)
-    bar = figure.colorbar(filled, ax=list(panels), ticks=levels[::3], format="%.3g")
+    written = [number(level, digits=3) for level in levels]
+    bar = figure.colorbar(filled, ax=list(panels), ticks=levels, format=FixedFormatter(written))
     bar.set_label("loss", fontsize=FONT)
     bar.ax.tick_params(labelsize=FONT - 2)
     return figure
 
 
 def _levels(losses: Sequence[Tensor]) -> np.ndarray:
-    """Return levels from the lowest loss to the highest finite one, (NUM_LEVELS,)."""
+    """Return round levels that enclose the lowest loss and the highest finite one."""
     finite = np.concatenate([values.numpy()[np.isfinite(values.numpy())] for values in losses])
     if finite.size == 0:
         raise ValueError("no loss is finite: take smaller steps away from the model")
@@ -226,6 +231,18 @@ def _levels(losses: Sequence[Tensor]) -> np.ndarray:
             f"losses from {low:.3g} to {high:.3g} give no levels: take larger steps, "
             "and a loss above 0"
         )
+    return _round_levels(low, high)
+
+
+def _round_levels(low: float, high: float) -> np.ndarray:
+    """Return the densest levels of `ROUND` that are not too many, or else evenly spaced ones."""
+    decades = np.arange(np.floor(np.log10(low)), np.floor(np.log10(high)) + 1)
+    for steps in reversed(ROUND):
+        grid = np.unique(np.outer(10**decades, steps).round(12))
+        below, above = grid[grid <= low][-1], grid[grid >= high][0]
+        levels = grid[(below <= grid) & (grid <= above)]
+        if 4 <= len(levels) <= NUM_LEVELS:
+            return levels
     return np.geomspace(low, high, NUM_LEVELS)
 
 

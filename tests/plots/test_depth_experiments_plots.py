@@ -1,5 +1,7 @@
 """What the figures of lessons 12 and 13 show."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -57,6 +59,7 @@ def test_gates_are_a_row_for_each_look():
     axes, bar = plot_gates(gates).axes
     np.testing.assert_allclose(np.asarray(axes.images[0].get_array()), gates)
     assert axes.images[0].get_clim() == (0, 0.6)
+    assert axes.images[0].get_extent() == [0.5, 3.5, 1.5, -0.5]  # layers 1 to 3, epochs 0 and 1
     assert "epochs" in axes.get_ylabel() and "T" in bar.get_ylabel()
 
 
@@ -75,11 +78,15 @@ def test_each_block_has_a_bar_beside_the_whole():
     assert axes.get_title() == "plain: whole 80%"
 
 
-def test_of_many_blocks_some_are_named():
+def test_every_one_of_many_blocks_is_named_without_touching_its_neighbours():
     scores = {f"stages.0.{k}": 0.5 for k in range(21)}
-    axes = plot_ablations({"deep": Ablation(0.8, scores)}).axes[0]
-    assert len(axes.patches) == 21
-    assert [text.get_text() for text in axes.get_xticklabels()][:3] == ["0.0", "0.2", "0.4"]
+    few = {"stages.0.1": 0.5}
+    figure = plot_ablations({"shallow": Ablation(0.8, few), "deep": Ablation(0.8, scores)})
+    axes = figure.axes[1]
+    assert [text.get_text() for text in axes.get_xticklabels()] == [f"0.{k}" for k in range(21)]
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in axes.get_xticklabels()]
+    assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
 
 
 def test_no_model_is_refused():
