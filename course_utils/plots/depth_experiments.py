@@ -156,8 +156,8 @@ def plot_feature_reuse(maps: Sequence[ReuseMap]) -> Figure:
     figure = new_figure(2.35 * len(maps) + 0.7, 2.75)
     panels = figure.subplots(1, len(maps), squeeze=False)[0]
     images = [_draw_block(axes, block) for axes, block in zip(panels, maps, strict=True)]
-    for number, axes in enumerate(panels, start=1):
-        axes.set_title(f"block {number}", fontsize=FONT)
+    for i, axes in enumerate(panels, start=1):
+        axes.set_title(f"block {i}", fontsize=FONT)
     panels[0].set_ylabel("maps made by layer", fontsize=FONT)
     label = "mean |weight|, relative to\nthe largest in its column"
     colour_bar(figure, images[-1], list(panels), label, shrink=0.75, pad=0.02)
@@ -193,9 +193,9 @@ def _label(axes: Axes, block: ReuseMap) -> None:
 def plot_landscape(landscapes: Mapping[str, Landscape]) -> Figure:
     """Draw one or several loss landscapes side by side, on one common scale.
 
-    A cross marks the model. The levels are round numbers, about evenly spaced in log loss. Equal colours mean equal
-    losses in all panels, which is what makes them comparable; that needs directions with filter
-    normalisation.
+    A cross marks the model. The levels are round numbers, about evenly spaced in log loss. Equal
+    colours mean equal losses in all panels, which is what makes them comparable; that needs
+    directions with filter normalisation.
 
     Args:
         landscapes: Title -> what `loss_surface` returned.
