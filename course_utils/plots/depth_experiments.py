@@ -9,7 +9,7 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Circle, Rectangle
 from matplotlib.ticker import FixedFormatter
 from torch import Tensor
 
@@ -20,9 +20,11 @@ from course_utils.plots.style import (
     FONT,
     INTENSITY,
     LINES,
+    MARKERS,
     ORANGE,
     RED,
     SIGNED,
+    bare,
     colour_bar,
     new_figure,
     number,
@@ -34,6 +36,7 @@ from course_utils.plots.style import (
 __all__ = [
     "plot_ablations",
     "plot_feature_reuse",
+    "plot_function_classes",
     "plot_gates",
     "plot_landscape",
     "plot_shattering",
@@ -45,6 +48,45 @@ MOST_LABELS = 14  # ticks that a panel of reused maps has room for
 NUM_LEVELS = 14  # the most contours: few enough to count
 ROUND = ((1, 10), (1, 3, 10), (1, 2, 5, 10), (1, 1.5, 2, 3, 4, 5, 7, 10))  # in each decade
 LARGEST_PANELS = 4
+
+
+CLASSES = {
+    "not nested": (((0, 0), 0.5), ((1.3, 0.2), 0.8), ((-0.3, 1.2), 1.15), ((0.6, -0.6), 1.6)),
+    "nested": (((0, 0), 0.5), ((0.2, 0.1), 0.8), ((0.45, 0.25), 1.15), ((0.8, 0.4), 1.6)),
+}
+"""What `plot_function_classes` draws: centre and radius of each class, the smallest first."""
+BEST_FUNCTION = (2.7, 1.5)
+
+
+def plot_function_classes() -> Figure:
+    """Draw why a larger class of functions need not come closer to the best function.
+
+    A circle is what nets of one depth can compute, a star the function that one would like to
+    have, and the marker on each circle the class's nearest to it.
+    """
+    figure = new_figure(6.6, 3.2)
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    for axes, (title, circles) in zip(panels, CLASSES.items(), strict=True):
+        bare(axes, title)
+        for i, (centre, radius) in enumerate(circles):
+            look = {"facecolor": LINES[i], "alpha": 0.15, "linewidth": 0}
+            axes.add_patch(Circle(centre, radius, **look))
+            axes.add_patch(Circle(centre, radius, fill=False, edgecolor=LINES[i], linewidth=1.4))
+            x, y = _nearest(centre, radius)
+            axes.plot(x, y, MARKERS[i], color=LINES[i], markersize=6)
+            axes.annotate(str(i + 1), (x, y), (5, -9), textcoords="offset points", fontsize=FONT)
+        axes.plot(*BEST_FUNCTION, "*", color=BLACK, markersize=13)
+        axes.annotate("the best function", BEST_FUNCTION, (0, 9), textcoords="offset points",
+                      ha="center", fontsize=FONT - 1)  # fmt: skip
+        axes.set_aspect("equal")
+    return figure
+
+
+def _nearest(centre: tuple[float, float], radius: float) -> tuple[float, float]:
+    """Return the point of a disc that is closest to the best function."""
+    towards = np.subtract(BEST_FUNCTION, centre)
+    x, y = np.add(centre, radius * towards / np.linalg.norm(towards))
+    return float(x), float(y)
 
 
 def plot_shattering(series: Mapping[str, Tensor], inputs: Tensor) -> Figure:

@@ -11,9 +11,11 @@ from course_utils.inspection.shattering import covariance
 from course_utils.plots import (
     plot_ablations,
     plot_autocorrelation,
+    plot_function_classes,
     plot_gates,
     plot_shattering,
 )
+from course_utils.plots.depth_experiments import CLASSES
 
 
 def test_gradients_are_drawn_over_their_covariance():
@@ -52,6 +54,25 @@ def test_noise_is_a_reference_beside_the_curves():
 def test_as_many_curves_as_can_be_told_apart(num):
     with pytest.raises(ValueError, match=f"{num} curves: one figure compares 1 to 7"):
         plot_autocorrelation({str(k): torch.ones(3) for k in range(num)})
+
+
+def test_only_nested_classes_are_sure_to_come_closer():
+    distances = {}
+    for axes in plot_function_classes().axes:
+        *classes, star = axes.lines
+        best = np.array(star.get_xydata()[0])
+        distances[axes.get_title()] = [
+            float(np.linalg.norm(best - line.get_xydata()[0])) for line in classes
+        ]
+        assert [text.get_text() for text in axes.texts] == [*"1234", "the best function"]
+    nested, other = distances["nested"], distances["not nested"]
+    assert nested == sorted(nested, reverse=True)
+    assert min(other) == other[1]  # the largest class is further away than the second
+
+
+def test_nested_classes_contain_each_other():
+    for (inner, small), (outer, large) in pairwise(CLASSES["nested"]):
+        assert np.linalg.norm(np.subtract(inner, outer)) + small <= large
 
 
 def test_gates_are_a_row_for_each_look():
