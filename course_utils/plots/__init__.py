@@ -20,6 +20,7 @@ from course_utils.plots.convolution import (
 from course_utils.plots.depth_experiments import (
     plot_ablations,
     plot_feature_reuse,
+    plot_function_classes,
     plot_gates,
     plot_landscape,
     plot_shattering,
@@ -70,6 +71,7 @@ __all__ = [
     "plot_filter_bank",
     "plot_filters",
     "plot_frequency_responses",
+    "plot_function_classes",
     "plot_gates",
     "plot_grids",
     "plot_histories",

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
 from matplotlib.axes import Axes
 from matplotlib.colors import to_rgb
@@ -27,9 +27,10 @@ COLOURS = {
     "other": SKY,
 }
 LINE, CELL = 0.21, 0.22  # inches: height of a line of text, and of an operation's cell
-GAP = 0.44  # inches between two rows
+GAP, WIDE_GAP = 0.44, 0.58  # inches between two rows; wide where a line bends beside a size
 CHARACTER, DIGIT = 0.068, 0.074  # inches: average width of a letter and of a digit in labels
 SMALL = FONT - 1  # points
+KINDS = {"stem": "convolution", "pool": "pooling", "transition": "pooling", "classifier": "linear"}
 MOST_STEPS = 100  # of one block: more would fill many pages
 
 Stage = tuple[str, Shape]
@@ -112,12 +113,15 @@ class _Drawing:
         self.width = max(slot.x + slot.right for row in rows for slot in row)
         self.tops: list[float] = []
         self.heights = [max(self.boxes[s.step][1] for s in row if not s.passing) for row in rows]
-        y = 0.05
-        for height in self.heights:
-            self.tops.append(y)
-            y += height + GAP
-        self.height = y - GAP + 0.05
         self.row = {slot: i for i, row in enumerate(rows) for slot in row}
+        bent = {self.row[here] for arrow in arrows for here, there in pairwise(arrow)
+                if abs(here.x - there.x) > 0.05}  # fmt: skip
+        bottom = 0.05
+        for i, height in enumerate(self.heights):
+            gap = WIDE_GAP if i - 1 in bent else GAP
+            self.tops.append(bottom + (gap if i else 0))
+            bottom = self.tops[-1] + height
+        self.height = bottom + 0.05
 
     def figure(self, title: str) -> Figure:
         """Return the figure, just large enough for its content."""
@@ -235,7 +239,7 @@ class _Drawing:
         forks = sum(other[0] is first for other in self.arrows) > 1
         if joins == forks:
             return (start + end) / 2, (below + above) / 2
-        return (start, below + 0.13) if joins else (last.x + self.shift, above - 0.15)
+        return (start, below + 0.13) if joins else (last.x + self.shift, above - 0.13)
 
 
 def _draw_cells(
@@ -288,7 +292,8 @@ def plot_architecture(
     form one stage; in a net with many stages, so do neighbouring blocks of the same type.
 
     Args:
-        net: A model whose layers form a chain, or its stages as (label, output shape).
+        net: A model whose layers form a chain, or its stages as (label, output shape). A stage
+            called stem, pool, transition or classifier has the colour of its kind.
         input_shape: (C, H, W) of an image.
         title: Title above the diagram.
 
@@ -302,7 +307,8 @@ def plot_architecture(
     if isinstance(net, nn.Module):
         stages = _model_stages(net, input_shape)
     else:
-        stages = [_Stage(("input",), input_shape), *(_Stage((text,), s) for text, s in net)]
+        given = [_Stage((text,), s, kind=KINDS.get(text, "other")) for text, s in net]
+        stages = [_Stage(("input",), input_shape, kind="input"), *given]
     if len(stages) > MOST_STAGES:
         raise ValueError(f"{len(stages)} stages do not fit: give at most {MOST_STAGES} as a list")
     return _draw_stages(stages, title)

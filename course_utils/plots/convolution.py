@@ -12,6 +12,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
+from matplotlib.ticker import EngFormatter
 from torch import Tensor
 
 from course_utils.arithmetic import (
@@ -476,12 +477,14 @@ def _draw_cone(axes: Axes, height: int, below: Level, above: Level) -> None:
 # --- Costs -------------------------------------------------------------------------------------
 
 
-def plot_counts(counts: Mapping[str, int], xlabel: str) -> Figure:
-    """Draw counts of very different sizes as bars on a logarithmic scale, each with its number.
+def plot_counts(counts: Mapping[str, int], xlabel: str, *, log: bool = True) -> Figure:
+    """Draw counts as bars, each with its number.
 
     Args:
         counts: Name -> count, at least 1.
         xlabel: What is counted.
+        log: Whether the scale is logarithmic, for counts of very different sizes. Where their
+            ratio is the point, draw them to scale.
 
     Raises:
         ValueError: There is nothing to draw, or a count below 1, which has no logarithm to show.
@@ -493,9 +496,13 @@ def plot_counts(counts: Mapping[str, int], xlabel: str) -> Figure:
     names, values = list(counts), list(counts.values())
     bars = axes.barh(names, values, color=BLUE, height=0.65)
     axes.bar_label(bars, [f" {value:,}" for value in values], fontsize=FONT - 1)
-    tidy(axes, f"{xlabel}, logarithmic scale", "")
-    axes.set_xscale("log")
-    axes.set_xlim(0.8, max(values) ** 1.22 * 2)
+    tidy(axes, f"{xlabel}, logarithmic scale" if log else xlabel, "")
+    if log:
+        axes.set_xscale("log")
+        axes.set_xlim(0.8, max(values) ** 1.22 * 2)
+    else:
+        axes.set_xlim(0, 1.25 * max(values))
+        axes.xaxis.set_major_formatter(EngFormatter(sep=""))
     axes.invert_yaxis()
     axes.grid(visible=False, axis="y")
     return figure

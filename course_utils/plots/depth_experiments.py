@@ -9,7 +9,8 @@ from matplotlib.colors import BoundaryNorm
 from matplotlib.contour import QuadContourSet
 from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
-from matplotlib.patches import Rectangle
+from matplotlib.patches import Circle, Rectangle
+from matplotlib.ticker import FixedFormatter
 from torch import Tensor
 
 from course_utils.inspection import Ablation, Landscape, ReuseMap
@@ -19,11 +20,14 @@ from course_utils.plots.style import (
     FONT,
     INTENSITY,
     LINES,
+    MARKERS,
     ORANGE,
     RED,
     SIGNED,
+    bare,
     colour_bar,
     new_figure,
+    number,
     per_cent,
     tidy,
     whole_ticks,
@@ -32,16 +36,57 @@ from course_utils.plots.style import (
 __all__ = [
     "plot_ablations",
     "plot_feature_reuse",
+    "plot_function_classes",
     "plot_gates",
     "plot_landscape",
     "plot_shattering",
 ]
 
 CHANCE = 0.1  # of ten classes
-MANY_BLOCKS = 12  # the most that a panel has room to name
+BLOCK = 0.21  # inches: width of a block's bar and its name
 MOST_LABELS = 14  # ticks that a panel of reused maps has room for
-NUM_LEVELS = 14  # contours: enough to see a shape, few enough to count
+NUM_LEVELS = 14  # the most contours: few enough to count
+ROUND = ((1, 10), (1, 3, 10), (1, 2, 5, 10), (1, 1.5, 2, 3, 4, 5, 7, 10))  # in each decade
 LARGEST_PANELS = 4
+
+
+CLASSES = {
+    "not nested": (((0, 0), 0.5), ((1.3, 0.2), 0.8), ((-0.3, 1.2), 1.15), ((0.6, -0.6), 1.6)),
+    "nested": (((0, 0), 0.5), ((0.2, 0.1), 0.8), ((0.45, 0.25), 1.15), ((0.8, 0.4), 1.6)),
+}
+"""What `plot_function_classes` draws: centre and radius of each class, the smallest first."""
+BEST_FUNCTION = (2.7, 1.5)
+
+
+def plot_function_classes() -> Figure:
+    """Draw why a larger class of functions need not come closer to the best function.
+
+    A circle is what nets of one depth can compute, a star the function that one would like to
+    have, and the marker on each circle the class's nearest to it.
+    """
+    figure = new_figure(6.6, 3.2)
+    panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    for axes, (title, circles) in zip(panels, CLASSES.items(), strict=True):
+        bare(axes, title)
+        for i, (centre, radius) in enumerate(circles):
+            look = {"facecolor": LINES[i], "alpha": 0.15, "linewidth": 0}
+            axes.add_patch(Circle(centre, radius, **look))
+            axes.add_patch(Circle(centre, radius, fill=False, edgecolor=LINES[i], linewidth=1.4))
+            x, y = _nearest(centre, radius)
+            axes.plot(x, y, MARKERS[i], color=LINES[i], markersize=6)
+            axes.annotate(str(i + 1), (x, y), (5, -9), textcoords="offset points", fontsize=FONT)
+        axes.plot(*BEST_FUNCTION, "*", color=BLACK, markersize=13)
+        axes.annotate("the best function", BEST_FUNCTION, (0, 9), textcoords="offset points",
+                      ha="center", fontsize=FONT - 1)  # fmt: skip
+        axes.set_aspect("equal")
+    return figure
+
+
+def _nearest(centre: tuple[float, float], radius: float) -> tuple[float, float]:
+    """Return the point of a disc that is closest to the best function."""
+    towards = np.subtract(BEST_FUNCTION, centre)
+    x, y = np.add(centre, radius * towards / np.linalg.norm(towards))
+    return float(x), float(y)
 
 
 def plot_shattering(series: Mapping[str, Tensor], inputs: Tensor) -> Figure:
@@ -93,7 +138,8 @@ def plot_gates(gates: Sequence[Sequence[float]]) -> Figure:
     figure = new_figure(6.4, 0.26 * len(gates) + 1.4)
     axes = figure.subplots()
     highest = max(max(row) for row in gates)
-    image = axes.imshow(gates, cmap=INTENSITY, vmin=0, vmax=highest, aspect="auto")
+    edges = (0.5, len(gates[0]) + 0.5, len(gates) - 0.5, -0.5)  # layers count from 1
+    image = axes.imshow(gates, cmap=INTENSITY, vmin=0, vmax=highest, aspect="auto", extent=edges)
     axes.set_xlabel("highway layer, from the input up", fontsize=FONT)
     axes.set_ylabel("epochs trained", fontsize=FONT)
     whole_ticks(axes.xaxis)
@@ -114,17 +160,17 @@ def plot_ablations(ablations: Mapping[str, Ablation]) -> Figure:
     """
     if not ablations:
         raise ValueError("there is no model to draw: give at least one")
-    figure = new_figure(3.1 * len(ablations) + 0.6, 2.9)
-    panels = figure.subplots(1, len(ablations), sharey=True, squeeze=False)[0]
+    widths = [max(BLOCK * len(found.scores), 1.9) for found in ablations.values()]
+    figure = new_figure(sum(widths) + 0.9, 2.9)
+    panels = figure.subplots(1, len(widths), sharey=True, squeeze=False, width_ratios=widths)[0]
     for axes, (label, found), colour in zip(panels, ablations.items(), LINES, strict=False):
         axes.bar(range(len(found.scores)), list(found.scores.values()), color=colour, width=0.7)
         axes.axhline(found.whole, color=BLACK, linewidth=1.2)
         axes.axhline(CHANCE, color=BLACK, linewidth=1.0, linestyle=":")
         names = [name.removeprefix("stages.") for name in found.scores]
-        every = 1 + (len(names) - 1) // MANY_BLOCKS  # of many blocks only some are named
         tidy(axes, "block removed (stage.block)", "")
         axes.grid(visible=False, axis="x")
-        axes.set_xticks(range(0, len(names), every), names[::every], rotation=60, fontsize=FONT - 2)
+        axes.set_xticks(range(len(names)), names, rotation=90, fontsize=FONT - 2)
         axes.set_title(f"{label}: whole {found.whole:.0%}", fontsize=FONT)
     panels[0].set_ylim(0, 1)
     panels[0].set_ylabel("accuracy (dotted: chance)", fontsize=FONT)
@@ -152,8 +198,8 @@ def plot_feature_reuse(maps: Sequence[ReuseMap]) -> Figure:
     figure = new_figure(2.35 * len(maps) + 0.7, 2.75)
     panels = figure.subplots(1, len(maps), squeeze=False)[0]
     images = [_draw_block(axes, block) for axes, block in zip(panels, maps, strict=True)]
-    for number, axes in enumerate(panels, start=1):
-        axes.set_title(f"block {number}", fontsize=FONT)
+    for i, axes in enumerate(panels, start=1):
+        axes.set_title(f"block {i}", fontsize=FONT)
     panels[0].set_ylabel("maps made by layer", fontsize=FONT)
     label = "mean |weight|, relative to\nthe largest in its column"
     colour_bar(figure, images[-1], list(panels), label, shrink=0.75, pad=0.02)
@@ -189,9 +235,9 @@ def _label(axes: Axes, block: ReuseMap) -> None:
 def plot_landscape(landscapes: Mapping[str, Landscape]) -> Figure:
     """Draw one or several loss landscapes side by side, on one common scale.
 
-    A cross marks the model. The levels are evenly spaced in log loss. Equal colours mean equal
-    losses in all panels, which is what makes them comparable; that needs directions with filter
-    normalisation.
+    A cross marks the model. The levels are round numbers, about evenly spaced in log loss. Equal
+    colours mean equal losses in all panels, which is what makes them comparable; that needs
+    directions with filter normalisation.
 
     Args:
         landscapes: Title -> what `loss_surface` returned.
@@ -209,14 +255,15 @@ def plot_landscape(landscapes: Mapping[str, Landscape]) -> Figure:
         axes.set_title(title, fontsize=FONT)
         axes.set_xlabel("first direction", fontsize=FONT)
     panels[0].set_ylabel("second direction", fontsize=FONT)
-    bar = figure.colorbar(filled, ax=list(panels), ticks=levels[::3], format="%.3g")
+    written = [number(level, digits=3) for level in levels]
+    bar = figure.colorbar(filled, ax=list(panels), ticks=levels, format=FixedFormatter(written))
     bar.set_label("loss", fontsize=FONT)
     bar.ax.tick_params(labelsize=FONT - 2)
     return figure
 
 
 def _levels(losses: Sequence[Tensor]) -> np.ndarray:
-    """Return levels from the lowest loss to the highest finite one, (NUM_LEVELS,)."""
+    """Return round levels that enclose the lowest loss and the highest finite one."""
     finite = np.concatenate([values.numpy()[np.isfinite(values.numpy())] for values in losses])
     if finite.size == 0:
         raise ValueError("no loss is finite: take smaller steps away from the model")
@@ -226,6 +273,18 @@ def _levels(losses: Sequence[Tensor]) -> np.ndarray:
             f"losses from {low:.3g} to {high:.3g} give no levels: take larger steps, "
             "and a loss above 0"
         )
+    return _round_levels(low, high)
+
+
+def _round_levels(low: float, high: float) -> np.ndarray:
+    """Return the densest levels of `ROUND` that are not too many, or else evenly spaced ones."""
+    decades = np.arange(np.floor(np.log10(low)), np.floor(np.log10(high)) + 1)
+    for steps in reversed(ROUND):
+        grid = np.unique(np.outer(10**decades, steps).round(12))
+        below, above = grid[grid <= low][-1], grid[grid >= high][0]
+        levels = grid[(below <= grid) & (grid <= above)]
+        if 4 <= len(levels) <= NUM_LEVELS:
+            return levels
     return np.geomspace(low, high, NUM_LEVELS)
 
 

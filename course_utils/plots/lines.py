@@ -13,6 +13,8 @@ __all__ = ["plot_autocorrelation", "plot_by_depth", "plot_lines", "plot_loss_lin
 
 Values = Mapping[str, float] | Sequence[float]
 
+MOST_MARKERS = 60  # on one line: more would hide it
+
 
 def plot_lines(
     lines: Mapping[str, Sequence[float]],
@@ -48,6 +50,7 @@ def plot_by_depth(
     ylabel: str,
     *,
     xlabel: str = "layer, from the image to the logits",
+    first: int = 1,
 ) -> Figure:
     """Draw one quantity of each layer against its depth, a line for each net.
 
@@ -59,6 +62,7 @@ def plot_by_depth(
             `activation_spread` return. The nets may differ in depth.
         ylabel: What the quantity is.
         xlabel: What the layers are.
+        first: Number of the first layer.
 
     Raises:
         ValueError: There is no line, more than can be told apart, or one without values.
@@ -68,7 +72,7 @@ def plot_by_depth(
         heights = list(row.values() if isinstance(row, Mapping) else row)
         if not heights:
             raise ValueError(f"{label!r} has no values: give one for each layer")
-        lines[label] = (range(1, len(heights) + 1), heights)
+        lines[label] = (range(first, first + len(heights)), heights)
     figure = _line_figure(lines, "nets", (6.6, 3.2), log=True)
     [axes] = figure.axes
     tidy(axes, xlabel, ylabel)
@@ -157,8 +161,9 @@ def _line_figure(
     for label, (x, y), colour, marker in told_apart(lines, what):
         heights = np.asarray(y, dtype=float)
         drawable = np.isfinite(heights) & ((heights > 0) | (not log))
+        every = 1 + len(heights) // MOST_MARKERS
         axes.plot(x, np.where(drawable, heights, np.nan), color=colour, marker=marker,
-                  markersize=markersize, label=label)  # fmt: skip
+                  markersize=markersize, markevery=every, label=label)  # fmt: skip
     if log:
         axes.set_yscale("log")
     axes.legend(fontsize=FONT - 1, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))

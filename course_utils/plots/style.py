@@ -84,7 +84,7 @@ def tidy(axes: Axes, xlabel: str, ylabel: str) -> None:
     """Label both axes, draw a light grid, and drop the frame's top and right side."""
     axes.set_xlabel(xlabel, fontsize=FONT)
     axes.set_ylabel(ylabel, fontsize=FONT)
-    axes.tick_params(labelsize=FONT - 1)
+    axes.tick_params(which="both", labelsize=FONT - 1)
     axes.grid(color="0.85", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)

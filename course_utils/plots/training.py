@@ -29,6 +29,7 @@ from course_utils.training.records import RecordedRuns
 __all__ = ["LivePlot", "plot_confusion", "plot_histories", "plot_history", "plot_records"]
 
 OUT_OF_VIEW = 3  # times the highest training loss
+LEAST_HEIGHT = {"loss": 0.5, "accuracy": 0.2}  # of a panel: less would show noise as if it mattered
 
 Curve = tuple[str, list[float], str, str, str]  # label, values, colour, marker, line style
 
@@ -60,15 +61,34 @@ def plot_history(history: History, title: str = "") -> Figure:
             ("validation", history.column(f"val_{quantity}"), RED, "s", "--"),
         ]
         draw_curves(axes, curves, quantity)
+        _keep_height(axes, LEAST_HEIGHT[quantity])
     # In its first epochs a deep net with batch normalisation may have a validation loss of a
     # million, because its running averages lag behind. It may leave the panel, so that you can
     # read the rest.
     highest = OUT_OF_VIEW * max(history.column("train_loss"), default=0.0)
     if max(history.column("val_loss"), default=0.0) > highest > 0:
         panels[0].set_ylim(0, highest)
+        _mark_what_left(panels[0], history.column("val_loss"))
     if title:
         figure.suptitle(title, fontsize=FONT + 1)
     return figure
+
+
+def _keep_height(axes: Axes, least: float) -> None:
+    """Widen the range of y around its middle where it is smaller than `least`."""
+    low, high = axes.get_ylim()
+    missing = max(least - (high - low), 0.0)
+    axes.set_ylim(low - missing / 2, high + missing / 2)
+
+
+def _mark_what_left(axes: Axes, losses: Sequence[float]) -> None:
+    """Mark each validation loss above the panel at its upper edge, with its value."""
+    top = axes.get_ylim()[1]
+    for epoch, loss in enumerate(losses, start=1):
+        if loss > top:
+            axes.plot(epoch, top, "^", color=RED, markersize=6, clip_on=False)
+            axes.annotate(f"{loss:.3g}", (epoch, top), (0, 5), textcoords="offset points",
+                          ha="center", fontsize=FONT - 2, color=RED)  # fmt: skip
 
 
 def plot_histories(
@@ -94,21 +114,41 @@ def plot_histories(
 
 
 def plot_records(
-    runs: Mapping[str, RecordedRuns], quantity: str = "val_accuracy", ylabel: str = ""
+    runs: Mapping[str, RecordedRuns],
+    quantity: str = "val_accuracy",
+    ylabel: str = "",
+    *,
+    each: bool = False,
 ) -> Figure:
-    """Draw one quantity of several recorded experiments, as `plot_histories` does for runs."""
+    """Draw one quantity of several recorded experiments, as `plot_histories` does for runs.
+
+    Args:
+        runs: Label -> recorded runs.
+        quantity: A field of an epoch's record: `train_loss`, `val_accuracy`, ...
+        ylabel: Name of the quantity; by default its field in words.
+        each: Whether each seed is drawn as a thin line, instead of a band around their mean. A
+            band misleads where some seeds learn and others do not.
+
+    Raises:
+        ValueError: There is no experiment, or more than can be told apart.
+    """
     figure = new_figure(5.6, 3.1)
     axes = figure.subplots()
     curves = []
     for label, recorded, colour, marker in told_apart(runs, "experiments"):
         mean, deviation = np.array((recorded.mean(quantity), recorded.deviation(quantity)))
         epochs = range(1, len(mean) + 1)
-        axes.fill_between(epochs, mean - deviation, mean + deviation, color=colour, alpha=0.2,
-                          linewidth=0)  # fmt: skip
+        if each:
+            for history in recorded.histories:
+                axes.plot(epochs, history.column(quantity), color=colour, alpha=0.5, linewidth=0.8)
+        else:
+            axes.fill_between(epochs, mean - deviation, mean + deviation, color=colour, alpha=0.2,
+                              linewidth=0)  # fmt: skip
         curves.append((label, mean.tolist(), colour, marker, "-"))
     draw_curves(axes, curves, quantity, ylabel)
     seeds = " or ".join(map(str, sorted({recorded.num_seeds for recorded in runs.values()})))
-    axes.set_xlabel(f"epoch (mean of {seeds} seeds, band ± 1 standard deviation)")
+    around = "thin: each seed" if each else "band ± 1 standard deviation"
+    axes.set_xlabel(f"epoch (mean of {seeds} seeds, {around})")
     return figure
 
 

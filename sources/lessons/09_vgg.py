@@ -87,6 +87,8 @@ for kernel_size in (2, 3):
         )
     print(f"MaxPool2d({kernel_size}, stride=2):", " -> ".join(map(str, sizes)))
 expect(output_size(14, k=2, s=2) == 7, "With 2 × 2 windows, 14 pixels become 7.")
+loses = all(output_size(n, k=3, s=2) == n // 2 - 1 for n in range(4, 225, 2))
+expect(loses, "With 3 × 3 windows, an even size n becomes n/2 − 1.")
 print()
 print(facts.trap("vgg_pools_3x3"))
 
@@ -152,9 +154,9 @@ blocks = [summary(part, shape) for part, shape in zip(vgg16.blocks, [(3, 224, 22
 counts = {f"block {i}": counted.parameters for i, counted in enumerate(blocks, start=1)}
 counts["three linear layers"] = num_parameters(vgg16.classifier)
 show(
-    plot_counts(counts, "parameters of VGG-16"),
-    "Parameters of VGG-16: the five blocks have from 39 thousand to 7 million each, the three "
-    "linear layers 124 million together",
+    plot_counts(counts, "parameters of VGG-16", log=False),
+    "Parameters of VGG-16, drawn to scale: the three linear layers have 124 million together, and "
+    "beside their bar those of the five blocks, up to 7 million, are short or not to be seen",
 )
 expect(
     counts["three linear layers"] > 8 * sum(c.parameters for c in blocks),
@@ -359,16 +361,17 @@ Table(("net", "top-1 error, %", "top-5 error, %"), tuple(rows), caption)
 # %%
 plain = {letter: records.load(f"vgg_depth_{letter.lower()}") for letter in "ABDE"}
 show(
-    plot_records(plain, "train_loss", "training loss"),
-    "Training loss of VGG A, B, D and E over six epochs: A and B fall; D and E fall less, with "
-    "wide bands that reach up to the loss of guessing",
+    plot_records(plain, "train_loss", "training loss", each=True),
+    "Training loss of VGG A, B, D and E over six epochs, a thin line for each seed: those of A and "
+    "B all fall; of D and E some fall, and others stay at the loss of guessing",
 )
 records.table(*(f"vgg_depth_{letter}" for letter in "abde"))
 
 # %% [markdown]
 # Nothing is left of the paper's order, and not because deeper nets *generalise* worse: look at the
 # axis. It is the **training** loss. A and B learn slowly. D and E learn with some seeds and not at
-# all with others, hence the wide bands. What goes wrong there happens in the first steps.
+# all with others, so their mean describes no run at all. What goes wrong there happens in the first
+# steps.
 
 # %%
 for letter in "DE":
@@ -393,6 +396,8 @@ expect(
 # $\sigma^2 = 0.01$, as in the VGG paper? Which $\sigma$ would preserve it?
 
 # %%
+reads = [m.weight[0].numel() for m in vgg16.modules() if isinstance(m, nn.Conv2d)]
+assert len(reads) == 13 and reads[-5:] == [4608] * 5 and 4608 not in reads[:-5]
 for sigma in (0.01, 0.1, (2 / 4608) ** 0.5):
     factor = (0.5 * 4608 * sigma**2) ** 0.5
     print(
@@ -644,6 +649,18 @@ quiz.show("09_vgg")
 # - Depth helps where the task needs it. For our small images 11 layers are enough.
 # - Second in classification, first in localisation: VGG did not win ILSVRC's classification task,
 #   though many people say so.
+
+# %% [markdown]
+# ## Open questions
+#
+# These have no single right answer. Write down yours, and what would change your mind.
+#
+# 1. Why 3 × 3, and not 2 × 2 or 1 × 1 and 3 × 3 in turn? What would each choice cost in weights,
+#    and what would it gain or lose?
+# 2. A, B, D and E differ in depth, but also in where the extra layers stand. How would you design
+#    nets that differ in depth alone?
+# 3. You may spend twice the multiply-adds of VGG-11: on more layers, on more channels, or on larger
+#    images. On what would you spend them for clothes, and on what for photos?
 
 # %% [markdown]
 # ## Further reading

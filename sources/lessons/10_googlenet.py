@@ -68,9 +68,9 @@ parameters = {
     "GoogLeNet, 22 layers": summarise("googlenet", aux_heads=False).parameters,
 }
 show(
-    plot_counts(parameters, "parameters"),
-    "Three bars on a logarithmic scale: AlexNet has 61.0 million parameters, VGG-19 143.7 million, "
-    "GoogLeNet 7.0 million",
+    plot_counts(parameters, "parameters", log=False),
+    "Three bars drawn to scale: AlexNet has 61.0 million parameters, VGG-19 143.7 million, "
+    "GoogLeNet, a short stub beside them, 7.0 million",
 )
 expect(
     min(parameters, key=parameters.get).startswith("GoogLeNet"),
@@ -650,7 +650,7 @@ off = gradient_norms(fresh, images, labels, layers=blocks)
 on = gradient_norms(fresh, images, labels, layers=blocks, loss=with_head)
 show(
     plot_by_depth({"main loss only": off, "with the head": on}, "norm of the gradient",
-                  xlabel="stem, then modules 1 to 9"),
+                  xlabel="module (0: stem; the head reads module 3)", first=0),
     "Norm of the gradient by depth: after the third module the two curves coincide; up to it the "
     "curve with the head is several times higher",
 )  # fmt: skip
@@ -747,6 +747,16 @@ quiz.show("10_googlenet")
 #   they are gone at test time. Whether they help depends on the net: Lee et al. (2015) measured
 #   gains with supervised layers, and Szegedy et al. (2016) found that theirs did as well without
 #   the lower head.
+
+# %% [markdown]
+# ## Open questions
+#
+# These have no single right answer. Write down yours, and what would change your mind.
+#
+# 1. The table gives every module its own numbers of channels. How would you find such numbers
+#    today, and how would you know that they are better than one rule for all modules?
+# 2. Four paths, or one path with four times the filters: what would a fair comparison hold fixed?
+# 3. A mean over the map forgets where something is. For which tasks is that a loss?
 
 # %% [markdown]
 # ## Further reading

@@ -7,7 +7,8 @@
 # - tell seven normalisations apart by what they average over, and choose one for a batch size;
 # - separate what is known about why batch normalisation works from what is only said.
 #
-# **Time** 75 minutes to read and try, of which training takes about two minutes on a laptop.
+# **Time** 85 minutes to read and try, of which training takes about two minutes on a laptop. On a
+# first reading you can skip the sections marked *second reading*; then it takes 65.
 #
 # **Builds on** 07 (training loop, sigmoid against ReLU), 08 (ReLU) and 09 (deep stacks of 3 × 3
 # convolutions).
@@ -105,14 +106,14 @@ records.table("norm_none_unclipped", "norm_batch_unclipped")
 # on the way. Here are three slopes:
 
 # %%
-x = torch.linspace(-6, 6, 41, requires_grad=True)
+x = torch.linspace(-6, 6, 2401, requires_grad=True)
 slopes = {}
-for name in ("sigmoid", "tanh", "relu"):
-    slopes[name] = torch.autograd.grad(getattr(torch, name)(x).sum(), x)[0].tolist()
+for name, activation in {"sigmoid": torch.sigmoid, "tanh": torch.tanh, "ReLU": torch.relu}.items():
+    slopes[name] = torch.autograd.grad(activation(x).sum(), x)[0].tolist()
 show(
     plot_lines(slopes, x.tolist(), "input of the activation", "slope"),
     "Slopes of three activations: the sigmoid's is a low hill of height one quarter, tanh's a hill "
-    "of height one, both nearly zero beyond plus or minus four; ReLU's is zero, then one",
+    "of height one, both nearly zero beyond plus or minus four; ReLU's is zero, then jumps to one",
 )
 expect(abs(max(slopes["sigmoid"]) - 0.25) < 1e-6, "The sigmoid's slope is at most 1/4.")
 
@@ -397,10 +398,97 @@ expect(
 )
 
 # %% [markdown]
-# It follows that a convolution before BN may have weights ten times as large, and the net computes
-# the same. And BN subtracts the convolution's bias at once, together with the mean; so we leave the
-# bias out (`bias=False`), and $\beta$ takes its place.
+# And BN subtracts the bias of the convolution before it at once, together with the mean; so we leave
+# that bias out (`bias=False`), and $\beta$ takes its place.
 #
+# ### The scale of the weights
+#
+# It follows that the convolution before BN may have weights twice as large, and the net computes
+# the same. So the loss is the same, too. **Predict, then run.** What about the gradient in these
+# weights: is it the same, half, or twice as large?
+
+# %%
+conv, norm = nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8)
+x = torch.randn(16, 3, 12, 12, generator=generator)
+goal = torch.randn(16, 8, 10, 10, generator=generator)
+start = conv.weight.detach().clone()
+losses_at, gradient_at = {}, {}
+for factor in (1, 2):
+    with torch.no_grad():
+        conv.weight.copy_(factor * start)
+    loss = F.mse_loss(norm(conv(x)), goal)
+    losses_at[factor], gradient_at[factor] = loss, torch.autograd.grad(loss, conv.weight)[0]
+
+# %%
+g = gradient_at[1]
+expect(torch.allclose(losses_at[1], losses_at[2], rtol=1e-3), "Doubled weights: the same loss.")
+expect(
+    torch.allclose(gradient_at[2], g / 2, rtol=1e-2, atol=1e-5),
+    "Their gradient is half as large.",
+)
+along = (start * g).sum(dim=(1, 2, 3)) / (start.flatten(1).norm(dim=1) * g.flatten(1).norm(dim=1))
+expect(along.abs().max() < 1e-2, "It stands at right angles to each filter.")
+expect((start - 0.1 * g).norm() > start.norm(), "So a step makes the weights longer.")
+
+# %% [markdown]
+# In symbols: the loss satisfies $E(a\,w) = E(w)$ for every $a > 0$. Differentiate with respect to
+# $w$, and $\nabla E(a\,w) = \nabla E(w)/a$; with respect to $a$ at $a = 1$, and
+# $w \cdot \nabla E(w) = 0$.
+#
+# This changes what two settings mean. The **learning rate** acts relative to the weights: if they
+# are twice as long, the same rate turns a filter by a quarter of the angle. And **weight decay**
+# cannot make the net simpler here, as shorter weights compute the same. What it does is keep the
+# weights from growing, and with that the steps from getting ever smaller.
+#
+# ### The backward pass
+#
+# *Second reading.* What does backpropagation through BN compute? An input moves its own output, and
+# through $\mu$ and $\sigma^2$ the outputs of all other values of its channel. Let
+# $g = \partial E/\partial y$ be the gradient that arrives, and let a bar mean the average over the
+# channel. Then
+#
+# $$\frac{\partial E}{\partial x} = \frac{\gamma}{\sqrt{\sigma^2 + \varepsilon}}
+# \left(g - \overline{g} - \hat{x}\,\overline{g\,\hat{x}}\right), \qquad
+# \frac{\partial E}{\partial \gamma} = \sum g\,\hat{x}, \qquad
+# \frac{\partial E}{\partial \beta} = \sum g.$$
+#
+# The first term is what a fixed scale would give; $\overline{g}$ comes from the mean, the last term
+# from the variance. **Predict, then run.** We write that down and compare with autograd. What do
+# you expect for the mean of $\partial E/\partial x$ over a channel?
+
+
+# %% slide="skip"
+def batch_norm_backward(x, gamma, g, eps=1e-5):
+    """Return the gradients in x, gamma and beta; g is the gradient in the output, all float64."""
+    dims = (0, 2, 3)
+    mean, variance = x.mean(dims, keepdim=True), x.var(dims, correction=0, keepdim=True)
+    scale = 1 / torch.sqrt(variance + eps)
+    x_hat = (x - mean) * scale
+    from_mean = g.mean(dims, keepdim=True)
+    from_variance = x_hat * (g * x_hat).mean(dims, keepdim=True)
+    in_x = gamma[:, None, None] * scale * (g - from_mean - from_variance)
+    return in_x, (g * x_hat).sum(dims), g.sum(dims)
+
+
+# %% slide="skip"
+layer = nn.BatchNorm2d(4).double()
+nn.init.normal_(layer.weight, generator=generator)
+x = torch.randn(8, 4, 5, 5, generator=generator, dtype=torch.float64).requires_grad_()
+g = torch.randn(8, 4, 5, 5, generator=generator, dtype=torch.float64)
+by_autograd = torch.autograd.grad(layer(x), (x, *layer.parameters()), g)
+by_formula = batch_norm_backward(x.detach(), layer.weight.detach(), g)
+same = all(torch.allclose(a, b) for a, b in zip(by_autograd, by_formula, strict=True))
+expect(same, "The formula gives autograd's three gradients.")
+in_x = by_formula[0]
+expect(in_x.mean(dim=(0, 2, 3)).abs().max() < 1e-9, "Its mean over a channel is zero.")
+
+# %% [markdown] slide="skip"
+# Adding a constant to a channel changes no output, so no gradient may point that way; neither may
+# it point along $\hat{x}$, since a larger scale changes nothing. BN takes these two directions out
+# of every gradient that passes. In evaluation mode $\mu$ and $\sigma$ are constants, and only the
+# first term is left.
+
+# %% [markdown]
 # ### Two variances
 #
 # For the variance of $m$ numbers you can divide by $m$ or by $m - 1$. The first, the **biased**
@@ -480,6 +568,49 @@ expect(
 # %% [markdown]
 # Subtract the mean from a batch of nothing but coats, and what made them coats is gone.
 #
+# ### Folding
+#
+# *Second reading.* In evaluation mode BN is a fixed linear map for each channel, and a convolution
+# is a linear map, too. So the two are one convolution, with
+#
+# $$w' = \frac{\gamma}{\sqrt{\sigma_\text{run}^2 + \varepsilon}}\, w, \qquad
+# b' = \beta - \frac{\gamma}{\sqrt{\sigma_\text{run}^2 + \varepsilon}}\, \mu_\text{run}.$$
+#
+# **Predict, then run.** We fold all thirteen BN layers of the trained net into their convolutions.
+# How much do its logits change?
+
+
+# %% slide="skip"
+def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
+    """Return one convolution that computes what conv and norm do in evaluation mode."""
+    scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
+    one = nn.Conv2d(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, 1)
+    one.weight = nn.Parameter(conv.weight * scale[:, None, None, None])
+    one.bias = nn.Parameter(norm.bias - scale * norm.running_mean)
+    return one
+
+
+# %% slide="skip"
+from course_utils.models.resnet import BasicBlock
+
+net = copy.deepcopy(with_bn).eval()
+blocks = [m for m in net.modules() if isinstance(m, BasicBlock)]
+pairs = [(block, f"conv{i}", f"norm{i}") for block in blocks for i in (1, 2)]
+for parent, conv, norm in [(net.stem, "0", "1"), *pairs]:
+    setattr(parent, conv, folded(getattr(parent, conv), getattr(parent, norm)))
+    setattr(parent, norm, nn.Identity())
+left = sum(isinstance(m, nn.BatchNorm2d) for m in net.modules())
+with torch.no_grad():
+    before, after = with_bn(images[:200]), net(images[:200])
+print(f"BN layers left: {left}")
+expect(torch.allclose(before, after, rtol=1e-3, atol=1e-3), "The logits are the same.")
+
+# %% [markdown] slide="skip"
+# This is what happens when a net is prepared for a phone: BN costs nothing there. In training it
+# does not work, because the statistics belong to the batch; and it works for no normalisation that
+# measures each image anew, such as those that follow below.
+
+# %% [markdown]
 # ### Small batches
 #
 # In training mode, mean and variance are *estimates* from the batch. How noisy are they? We apply a
@@ -558,9 +689,26 @@ same = all(torch.allclose(mine, theirs, atol=1e-5) for mine, theirs in pairs.val
 expect(same, "The four normalisations are one function over different axes.")
 
 # %% [markdown]
-# All four normalise *activations*; a slide that says BN normalises weights mixes them up. The other
-# two do leave the activations alone and normalise the **weights**. That adds no work per image, and
-# there is nothing to track.
+# One name, two layers: in a **transformer**, layer norm works on one *token* at a time, over its
+# features. ConvNeXt (Liu et al. 2022) took that back to convnets, where the token is a pixel: mean
+# and variance over the channels at *one* position. **Predict, then run.** Which axes are that?
+
+# %%
+per_pixel = normalise(x, (1,))  # (4, 16, 5, 5)
+tokens = x.flatten(2).transpose(1, 2)  # (4, 25, 16): 25 tokens with 16 features each
+as_in_transformers = nn.LayerNorm(16, elementwise_affine=False)(tokens)
+same = torch.allclose(per_pixel.flatten(2).transpose(1, 2), as_in_transformers, atol=1e-4)
+expect(same, "A transformer's layer norm on pixels takes the channels axis alone.")
+other = torch.allclose(per_pixel, pairs["layer"][0], atol=0.1)
+expect(not other, "It is not the layer norm in the figure, which takes height and width, too.")
+
+# %% [markdown]
+# Neither looks at other images or has running estimates, so training and evaluation mode are the
+# same. Read a paper's "LN" with care: which of the two is it?
+#
+# All of these normalise *activations*; a slide that says BN normalises weights mixes them up. The
+# other two do leave the activations alone and normalise the **weights**. That adds no work per
+# image, and there is nothing to track.
 #
 # - **Weight norm** writes each filter as $w = g\, v / \lVert v \rVert$: its length $g$ and its
 #   direction $v$ are learned separately.
@@ -864,18 +1012,18 @@ expect(
 #
 # ### What about exploding gradients?
 #
-# Here is one more claim, about group norm:
+# *Second reading.* Here is one more claim, about group norm:
 
-# %%
+# %% slide="skip"
 print(facts.trap("groupnorm_cures_explosion").claim)
 
-# %% [markdown]
+# %% [markdown] slide="skip"
 # We build the net with 38 layers and 16 channels, and give GN groups of 1, 4 or 16 channels.
 # **Predict, then run.** Before any training, for which group size is the gradient of the first
 # layers largest?
 
 
-# %%
+# %% slide="skip"
 def grouped_net(group_size: int) -> nn.Module:
     """Build a plain net of 38 layers with group normalisation in groups of one size."""
     torch.manual_seed(0)
@@ -893,7 +1041,7 @@ few = data.load("fashion_mnist_mini", batch_size=32, generator=generator, limit=
 x, y = next(iter(few.train))
 sizes = {f"groups of {k}": gradient_norms(grouped_net(k), x, y) for k in (1, 4, 16)}
 
-# %%
+# %% slide="skip"
 show(
     plot_by_depth(sizes, "norm of the gradient"),
     "Norm of the gradient by layer, logarithmic, 38 layers: with groups of one channel it grows "
@@ -906,11 +1054,11 @@ expect(
     "The smaller the groups, the larger the early gradients are.",
 )
 
-# %%
+# %% slide="skip"
 print(facts.trap("groupnorm_cures_explosion").right)
 print(facts.get("groupnorm.gradients"))
 
-# %% [markdown]
+# %% [markdown] slide="skip"
 # So "GN" is not one thing. With one channel per group it is instance norm, whose gradients explode
 # with depth; with large groups they do not. The paper calls the choice of the group size a
 # trade-off: small groups let the net learn fast, large ones let it learn stably. In this net the
@@ -952,11 +1100,25 @@ quiz.show("11_normalization")
 #   $\sqrt{\sigma^2 + \varepsilon}$, then $\gamma$ and $\beta$. The biased variance normalises, the
 #   unbiased one is tracked.
 # - BN has two modes. In training mode an image's output depends on the other images; forgetting
-#   `eval()` is the classic bug.
+#   `eval()` is the classic bug. In evaluation mode it can be folded into the convolution.
+# - With BN after it, a convolution's weights have a direction only: twice the weights, the same
+#   output and half the gradient.
 # - Small batches hurt BN because its estimates are noisy. LN, GN, IN, weight norm and scaled weight
 #   standardisation do not look at the batch.
 # - The reason why BN works is *not* that it holds distributions still. Measurements point to the
 #   loss surface: larger steps do less harm.
+
+# %% [markdown]
+# ## Open questions
+#
+# These have no single right answer. Write down yours, and what would change your mind.
+#
+# 1. Shuffling the images changes what BN computes, and nobody minds. Is a net whose training output
+#    depends on the other images of the batch *one* function? Where could that matter?
+# 2. Scaled weights do about as well as BN in our runs. What would you have to measure before you
+#    removed BN from a net that works?
+# 3. Weight decay on weights that have no scale changes only the size of the steps. Is it still
+#    regularisation?
 
 # %%
 for key in ("glorot2010", "he2015", "ioffe2015", "santurkar2018", "wu2018", "lubana2021"):
@@ -976,6 +1138,8 @@ for key in ("glorot2010", "he2015", "ioffe2015", "santurkar2018", "wu2018", "lub
 #   unnormalized ResNets*. ICLR 2021. Section 4: scaled weight standardisation.
 # - H. Li et al.: *Visualizing the loss landscape of neural nets*. NeurIPS 2018. Section 4: filter
 #   normalisation.
+# - Z. Liu, H. Mao, C.-Y. Wu, C. Feichtenhofer, T. Darrell, S. Xie: *A ConvNet for the 2020s*. CVPR
+#   2022. ConvNeXt; section 2.6 for its normalisation.
 #
 # **Exercise** [`11_normalization`](../exercises/11_normalization/11_normalization.ipynb)
 #

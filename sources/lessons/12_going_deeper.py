@@ -32,6 +32,7 @@ import torch
 from torch import nn
 
 from course_utils import data, facts, inspection, models, plots
+from course_utils.arithmetic import conv_multiply_adds
 from course_utils.plots import LivePlot, plot_by_depth, plot_histories, plot_records, show
 from course_utils.runtime import choose_device, expect, profile, seed_everything
 from course_utils.training import TrainConfig, fit, records
@@ -39,6 +40,31 @@ from course_utils.training import TrainConfig, fit, records
 # %%
 settings = profile("12_going_deeper")
 device = choose_device()
+
+# %% [markdown]
+# ## Two rules make a net
+#
+# VGG's table of 3 × 3 layers shrinks to two rules in the paper of He et al.:
+#
+# 1. Where the maps keep their size, all layers have the same number of filters.
+# 2. Where the size is halved, the number of filters doubles, so that each layer still does the
+#    same **work**.
+#
+# A stride of 2 halves the maps; nothing else does. **Predict, then run.** The paper's plain net for
+# ImageNet has 34 layers, VGG-19 has 19. What share of VGG-19's multiply-adds does it need?
+
+# %%
+work = [conv_multiply_adds(c, c, k=3, out=3584 // c) for c in (64, 128, 256, 512)]  # 56 to 7 pixels
+expect(len(set(work)) == 1, f"Each 3 × 3 layer takes {work[0]:,} multiply-adds in every stage.")
+plain34, vgg19 = (inspection.summarise(name).multiply_adds for name in ("plain34", "vgg19"))
+print(f"plain-34: {plain34:,}\nVGG-19:  {vgg19:,}, the share is {plain34 / vgg19:.1%}")
+assert int(100 * plain34 / vgg19) == facts.get("plain34.share_of_vgg19").value
+print("the paper:", facts.get("plain34.share_of_vgg19"))
+
+# %% [markdown]
+# More layers, a fifth of the work: VGG-19 has 256 filters on maps of 56 pixels, plain-34 has 64.
+# What a net costs is decided by its widths and sizes. Its depth is a separate choice, and we can
+# vary it alone.
 
 # %% tags=["nbval-ignore-output"]
 print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epochs} epochs")
@@ -681,6 +707,18 @@ quiz.show("12_going_deeper")
 #   Gradients stay similar for neighbouring inputs, and 56 layers train.
 # - A comparison of loss landscapes means something only with normalised directions, and for two
 #   nets that are trained equally well.
+
+# %% [markdown]
+# ## Open questions
+#
+# These have no single right answer. Write down yours, and what would change your mind.
+#
+# 1. Good weights for 56 plain layers exist, and training does not find them. Is that a fault of the
+#    net, of the optimiser, or of where training starts? What experiment could tell them apart?
+# 2. Gradients shatter in fresh plain nets. What would you have to see before you called that the
+#    *cause* of degradation?
+# 3. A highway net can choose its depth, a residual net cannot. Why do you think the simpler one
+#    won?
 
 # %% [markdown]
 # ## Further reading

@@ -24,7 +24,7 @@
 # %%
 import torch
 from torch import nn
-from torch.nn import functional as F  # noqa: F401 - the classes shown below use it
+from torch.nn import functional as F
 
 from course_utils import data, facts, inspection, models, plots
 from course_utils.arithmetic import conv_multiply_adds, conv_parameters
@@ -107,6 +107,41 @@ print(facts.get("resnet.zero_residual"))
 # %% [markdown]
 # In a net of many layers the guess is a good one: if 56 layers share the work of 20, each has only
 # a little to change.
+#
+# ### Nested classes of functions
+#
+# There is another way to say this. All that a net can compute, over all its weights, is a **class**
+# of functions. A larger class is sure to come closer to the best function only if it *contains* the
+# smaller one:
+
+# %%
+show(
+    plots.plot_function_classes(),
+    "Two panels with four circles each, numbered by size, and a star. On the left the circles lie "
+    "apart, and the largest is further from the star than the second; on the right each contains "
+    "the one before, and each is closer to the star",
+)
+
+# %% [markdown]
+# So the point of a residual block, some say, is that deeper nets contain shallower ones. **Predict,
+# then run.** Does ResNet-14 contain ResNet-8? (And does that tell residual from plain nets? Remember
+# what lesson 12 built from Dirac filters.)
+
+# %%
+shallow, deep = (models.build("resnet_small", depth=d, in_channels=1).eval() for d in (8, 14))
+deep.load_state_dict(shallow.state_dict(), strict=False)  # the first block of each stage
+for stage in deep.stages:
+    nn.init.zeros_(stage[1].norm2.weight)  # the new block of the stage: F = 0
+x = torch.rand(4, 1, 28, 28)
+with torch.no_grad():
+    same = torch.allclose(shallow(x), deep(x), rtol=1e-4, atol=1e-4)
+expect(same, "ResNet-14 computes what ResNet-8 does if its new blocks have F = 0.")
+
+# %% [markdown]
+# It does; but so does a plain net, only with other weights. *Both* kinds are nested. The difference
+# is where in the larger class the smaller one lies: for the residual net at zero, where weights
+# start and weight decay pulls; for the plain net at Dirac filters, which nothing pulls towards.
+# "Nested" says what a net **can** compute, not what training **finds**.
 
 # %% [markdown]
 # ## The unrolled sum
@@ -166,9 +201,9 @@ expect(off > 1e-3, "The sum needs an identity after the addition.")
 
 # %% [markdown]
 # No: they need an identity after the addition. The *pre-activation* block of a later paper has one,
-# as it moves BN and ReLU in front of the convolutions. In the original block the path is blocked
-# wherever a sum is negative. And even with an identity, does the 1 in $(1 + \ldots)$ keep the
-# gradient alive, as slides like to say? Not by itself:
+# as it moves BN and ReLU in front of the convolutions; we build it below. In the original block the
+# path is blocked wherever a sum is negative. And even with an identity, does the 1 in
+# $(1 + \ldots)$ keep the gradient alive, as slides like to say? Not by itself:
 
 # %%
 x0 = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -294,6 +329,92 @@ expect(not outputs[False][0].any(), "The plain twin returns zeros.")
 # Some people start to train ResNets exactly like this (`zero_init_residual=True` in `models.build`;
 # Goyal et al. 2017).
 #
+# ### The same layers in another order: pre-activation
+#
+# The sums of "The unrolled sum" want nothing after the addition. So He et al. (2016, in their second
+# paper) changed the order: BN and ReLU come *before* each convolution, and the block ends with the
+# addition. It is the same block with four lines rewritten:
+
+
+# %%
+class PreActivationBlock(BasicBlock):
+    """The layers of BasicBlock in the order BN, ReLU, convolution, twice; then the addition."""
+
+    def __init__(self, in_channels: int, out_channels: int, *args, **options) -> None:
+        super().__init__(in_channels, out_channels, *args, **options)
+        self.norm1 = nn.BatchNorm2d(in_channels)  # it now stands before the first convolution
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        f = self.conv1(torch.relu(self.norm1(x)))  # (N, C_out, H/stride, W/stride)
+        f = self.conv2(torch.relu(self.norm2(f)))  # (N, C_out, H/stride, W/stride)
+        return f + self.shortcut(x)
+
+
+# %% [markdown]
+# The stem loses its BN and ReLU, as the first block brings its own; and one BN and ReLU come after
+# the last block. **Predict, then run.** Does the net have more, fewer or as many parameters as
+# ResNet-20?
+
+# %%
+from course_utils.models.resnet import ResNet
+
+
+def pre_activation_resnet(depth: int) -> ResNet:
+    """Build a ResNet for CIFAR from pre-activation blocks, with shortcut A."""
+    stem, blocks = nn.Conv2d(3, 16, 3, padding=1, bias=False), ((depth - 2) // 6,) * 3
+    net = ResNet(stem, 16, PreActivationBlock, blocks, (16, 32, 64), 10, shortcut="A")
+    net.stages.extend([nn.BatchNorm2d(64), nn.ReLU()])
+    return models.initialization.he_normal_(net)
+
+
+pre = pre_activation_resnet(20)
+num = sum(parameter.numel() for parameter in pre.parameters())
+expect(num == facts.get("resnet20.cifar_parameters").ours, f"It has ResNet-20's {num:,}.")
+
+# %% [markdown]
+# **Predict, then run.** Now we check both sums on the first stage of a whole net. Forwards: is
+# $\mathbf{x}_L$ equal to $\mathbf{x}_0 + \sum F_i(\mathbf{x}_i)$? Backwards: is the gradient at
+# $\mathbf{x}_0$ equal to the one at $\mathbf{x}_L$ plus what comes through the $F_i$? For which of
+# the two orders do they hold?
+
+
+# %%
+def branch(block: nn.Module, x: torch.Tensor) -> torch.Tensor:
+    """Return F(x), what a block computes beside its shortcut."""
+    if isinstance(block, PreActivationBlock):
+        f = block.conv1(torch.relu(block.norm1(x)))
+        return block.conv2(torch.relu(block.norm2(f)))
+    return block.norm2(block.conv2(torch.relu(block.norm1(block.conv1(x)))))
+
+
+# %%
+def sums_hold(blocks: nn.Module) -> tuple[bool, bool]:
+    """Return whether the sums hold, forwards and backwards."""
+    x0 = x = torch.rand(4, 16, 8, 8, generator=draws).requires_grad_()
+    total = torch.zeros_like(x)
+    for block in blocks.eval():
+        total, x = total + branch(block, x), block(x)
+    arriving = torch.randn(x.shape, generator=draws)
+    (whole,) = torch.autograd.grad(x, x0, arriving, retain_graph=True)
+    (through,) = torch.autograd.grad(total, x0, arriving)
+    pairs = ((x, x0 + total), (whole, arriving + through))
+    return tuple(torch.allclose(*pair, rtol=1e-3, atol=1e-3) for pair in pairs)
+
+
+# %%
+original = models.build("resnet20")
+print("forwards and backwards, pre-activation:", sums_hold(pre.stages[0]))
+print("forwards and backwards, original order:", sums_hold(original.stages[0]))
+assert sums_hold(original.stages[0]) == (False, False)
+expect(sums_hold(pre.stages[0]) == (True, True), "In the new order both sums hold, exactly.")
+
+# %% [markdown]
+# Only in the new order: the ReLU after the addition was in the way. Where the size changes, the
+# shortcut is no identity, so the sums hold stage by stage. Whether the new order also *trains*
+# better is another question. The paper found it mattered most for very deep nets; we have not
+# measured it.
+
+# %% [markdown]
 # ### A slide's block
 #
 # You can find this class on many slides. **Predict, then run.** Where does it fail, and what else
@@ -614,6 +735,47 @@ print(f"the best and the worst option are {apart:.1%} apart")
 expect(apart < 0.03, "The three options are within three points of each other.")
 
 # %% [markdown]
+# ## How large are the responses?
+#
+# If a block has little to change, its $F$ should be small. The paper measured it (its figure 7): the
+# standard deviation of what each 3 × 3 layer puts out, after BN and before ReLU or addition.
+
+# %%
+print(facts.get("resnet.layer_responses"))
+
+# %% [markdown]
+# **Predict, then run.** We measure the same in our nets, and in one with fresh weights as a control.
+# What do you expect for the fresh net, whatever its images are?
+
+
+# %%
+def responses(model: nn.Module) -> list[float]:
+    """Return the standard deviation of each convolution's output after BN, block by block."""
+    names = [n for n, _ in model.stages.named_modules() if n.endswith(("norm1", "norm2"))]
+    layers = [f"stages.{name}" for name in names]
+    return list(inspection.activation_spread(model, probe, layers=layers).values())
+
+
+seed_everything(0)
+probe = torch.cat([images for images, _ in load(seed=0).val])[:256]
+untrained = models.build("resnet44", in_channels=channels, num_classes=10, width=8).to(device)
+measured = {name.replace("net", "Net-"): responses(net) for name, net in trained.items()}
+at_start = responses(untrained)
+
+# %%
+show(
+    plots.plot_by_depth(measured | {"ResNet-44, fresh": at_start}, "standard deviation after BN"),
+    "Standard deviation of the layer responses by depth for four trained nets and a fresh one, "
+    "whose line is flat at one",
+)
+expect(all(abs(value - 1) < 0.05 for value in at_start), "Before training all responses are 1.")
+
+# %% [markdown]
+# The control says what there is to explain: BN starts every response at 1. In our run the deep plain
+# net has left it most, upwards and in its early layers; in the deep residual net the second layer of
+# most blocks lies a little below. That is the direction of the paper's figure, after a few epochs
+# and with one seed: repeat it with others before you believe it.
+#
 # ## Take one block out
 #
 # If a residual net is a bundle of paths, one block more or less should not matter much: half of the
@@ -720,6 +882,58 @@ facts.table(
 )
 
 # %% [markdown]
+# ## After 2017: why shortcuts stayed
+#
+# Most of what ResNet was made of has been replaced since. The addition has not. Three families show
+# how; we only count and check here, and have trained none of them.
+#
+# **ResNeXt** (Xie et al. 2017) keeps the bottleneck and cuts its 3 × 3 into 32 *groups*, which makes
+# room for twice as many channels inside. **Predict, then run.** Does its block have more weights?
+
+# %%
+groups = conv_parameters(128, 128, k=3, groups=32, bias=False)
+resnext = weights((256, 128, 1), (128, 256, 1)) + groups
+print(f"bottleneck with 64 channels inside: {bottleneck:,}; with 128 in 32 groups: {resnext:,}")
+expect(abs(resnext / bottleneck - 1) < 0.01, "The two are within one per cent of each other.")
+
+# %% [markdown]
+# The **transformer** (Vaswani et al. 2017) has no convolution at all. Yet each of its layers is
+# $\mathbf{x} + \mathrm{attention}$, then $\mathbf{x} + \mathrm{MLP}$, with layer norm in place of BN.
+#
+# **ConvNeXt** (Liu et al. 2022) went back to convolutions with what transformers had taught: one 7 × 7
+# filter per channel, one normalisation per block, and nothing after the addition.
+
+
+# %%
+class ConvNeXtBlock(nn.Module):
+    """7x7 depthwise, layer norm, 1x1 to four times the channels, GELU, 1x1 back; then add x."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.spatial = nn.Conv2d(channels, channels, 7, padding=3, groups=channels)
+        self.norm = nn.LayerNorm(channels)
+        self.wide, self.back = nn.Linear(channels, 4 * channels), nn.Linear(4 * channels, channels)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        f = self.norm(self.spatial(x).movedim(1, -1))  # (N, H, W, C)
+        f = self.back(F.gelu(self.wide(f)))  # a linear layer at each pixel is a 1x1 convolution
+        return x + f.movedim(-1, 1)  # (N, C, H, W)
+
+
+# %%
+block, x = ConvNeXtBlock(64), torch.randn(2, 64, 14, 14, generator=draws)
+nn.init.zeros_(block.back.weight)
+nn.init.zeros_(block.back.bias)
+expect(torch.equal(block(x), x), "With F = 0 it returns any input, negative values, too.")
+
+# %% [markdown]
+# What do the three have in common with ResNet? An identity past every block, so that what a block
+# computes is a *change*. What is *not* settled is why that helps so much: paths, smoother losses,
+# gradients that do not shatter and easy initialisation have all been proposed, with some evidence for
+# each. Nor is it the only way: with a careful start, plain convnets of thousands of layers have been
+# trained (Xiao et al. 2018).
+
+# %% [markdown]
 # ## Pop quiz
 
 # %%
@@ -743,6 +957,18 @@ quiz.show("13_resnet")
 # - 3.57 % is an error rate, and an ensemble's; 3.8 × 10⁹ counts multiply-adds, and those of v1.
 
 # %% [markdown]
+# ## Open questions
+#
+# These have no single right answer. Write down yours, and what would change your mind.
+#
+# 1. A residual block guesses that the output is the input. For what task would that be a bad guess,
+#    and what would you guess instead?
+# 2. A trained residual net survives the loss of one block. Is that a sign of a good design, or of
+#    blocks that do too little?
+# 3. Shortcuts have outlived the layers around them. Which part of today's nets do you expect to be
+#    gone in ten years, and what evidence do you have?
+
+# %% [markdown]
 # ## Further reading
 #
 # - K. He, X. Zhang, S. Ren, J. Sun: *Deep residual learning for image recognition*. CVPR 2016.
@@ -752,6 +978,13 @@ quiz.show("13_resnet")
 #   networks*. NIPS 2016. Paths, and what removing blocks does.
 # - P. Goyal et al.: *Accurate, large minibatch SGD: Training ImageNet in 1 hour*. arXiv 1706.02677,
 #   2017. Section 5.1: blocks that start as the identity.
+# - S. Xie, R. Girshick, P. Dollár, Z. Tu, K. He: *Aggregated residual transformations for deep
+#   neural networks*. CVPR 2017. ResNeXt.
+# - A. Vaswani et al.: *Attention is all you need*. NIPS 2017. Section 3.1 has the residual layers.
+# - L. Xiao, Y. Bahri, J. Sohl-Dickstein, S. Schoenholz, J. Pennington: *Dynamical isometry and a mean
+#   field theory of CNNs: How to train 10,000-layer vanilla convolutional neural networks*. ICML 2018.
+# - Z. Liu, H. Mao, C.-Y. Wu, C. Feichtenhofer, T. Darrell, S. Xie: *A ConvNet for the 2020s*. CVPR
+#   2022. ConvNeXt.
 #
 # **Exercise** [`13_resnet`](../exercises/13_resnet/13_resnet.ipynb)
 #

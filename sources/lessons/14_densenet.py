@@ -679,6 +679,17 @@ quiz.show("14_densenet")
 #   maps are needed, you find out by taking them away.
 
 # %% [markdown]
+# ## Open questions
+#
+# These have no single right answer. Write down yours, and what would change your mind.
+#
+# 1. Every layer *may* read every earlier map. How would you find out which of these connections a
+#    trained net needs, and what would you do with the answer?
+# 2. DenseNet has fewer parameters and takes more time and memory. When is that a good trade?
+# 3. One 1 × 1 convolution turns concatenation into addition. Why, then, do you think most nets
+#    since have added?
+
+# %% [markdown]
 # ## Further reading
 #
 # - G. Huang, Z. Liu, L. van der Maaten, K. Q. Weinberger: *Densely connected convolutional

@@ -1,5 +1,6 @@
 from itertools import pairwise
 
+import numpy as np
 import pytest
 import torch
 from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
@@ -122,6 +123,21 @@ def test_no_text_leaves_the_figure(block):
         extent = text.get_window_extent()
         assert extent.x0 >= page.x0 and extent.x1 <= page.x1, text.get_text()
         assert extent.y0 >= page.y0 and extent.y1 <= page.y1, text.get_text()
+
+
+def test_no_size_stands_on_the_line_of_another_path():
+    figure = plot_block(Inception(192, 64, (96, 128), (16, 32), 32), (192, 28, 28))
+    figure.canvas.draw()
+    arrows = patches(figure, FancyArrowPatch)  # drawn in the order of their labels
+    labels = [text for text in figure.axes[0].texts if text.get_text().endswith("×28×28")]
+    to_pixels = figure.axes[0].transData.transform
+    for label, own in zip(labels, arrows, strict=True):
+        box = label.get_window_extent()
+        for arrow in arrows:
+            line = to_pixels(arrow._path_original.interpolated(1).to_polygons(closed_only=False)[0])
+            dense = np.concatenate([np.linspace(a, b, 20) for a, b in pairwise(line)])
+            inside = [box.contains(x, y) for x, y in dense]
+            assert arrow is own or not any(inside), label.get_text()
 
 
 def test_drawing_changes_nothing_about_the_block():
@@ -355,6 +371,12 @@ def test_stages_can_be_given_by_hand():
     figure = plot_architecture([("conv", (8, 10, 10)), ("head", (5,))], (3, 20, 20))
     assert sizes(figure) == ["3×20×20", "8×10×10", "5"]
     assert texts(figure)[::2] == ["input", "conv", "head"]
+
+
+def test_named_stages_have_the_colours_of_their_kinds():
+    stages = [(text, (8, 10, 10)) for text in ("stem", "3a", "pool", "classifier")]
+    blocks = patches(plot_architecture(stages, (3, 20, 20)), Rectangle)
+    assert len({block.get_facecolor() for block in blocks}) == 5  # and the input is white
 
 
 def test_a_net_that_is_no_chain_or_too_long_is_refused():

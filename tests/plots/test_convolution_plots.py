@@ -286,6 +286,13 @@ def test_counts_are_bars_with_their_numbers():
     assert axes.get_xscale() == "log" and axes.get_xlabel().startswith("parameters")
 
 
+def test_counts_to_scale():
+    axes = plot_counts({"all": 20_000_000, "most": 19_000_000}, "parameters", log=False).axes[0]
+    assert axes.get_xscale() == "linear" and axes.get_xlim()[0] == 0
+    assert axes.get_xlabel() == "parameters"
+    assert axes.xaxis.get_major_formatter()(20_000_000) == "20M"
+
+
 @pytest.mark.parametrize("counts", [{}, {"none": 0}])
 def test_a_count_needs_a_logarithm(counts):
     with pytest.raises(ValueError, match="each at least 1"):

@@ -1,5 +1,7 @@
 """What the figures of lessons 12 and 13 show."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -9,9 +11,11 @@ from course_utils.inspection.shattering import covariance
 from course_utils.plots import (
     plot_ablations,
     plot_autocorrelation,
+    plot_function_classes,
     plot_gates,
     plot_shattering,
 )
+from course_utils.plots.depth_experiments import CLASSES
 
 
 def test_gradients_are_drawn_over_their_covariance():
@@ -52,11 +56,31 @@ def test_as_many_curves_as_can_be_told_apart(num):
         plot_autocorrelation({str(k): torch.ones(3) for k in range(num)})
 
 
+def test_only_nested_classes_are_sure_to_come_closer():
+    distances = {}
+    for axes in plot_function_classes().axes:
+        *classes, star = axes.lines
+        best = np.array(star.get_xydata()[0])
+        distances[axes.get_title()] = [
+            float(np.linalg.norm(best - line.get_xydata()[0])) for line in classes
+        ]
+        assert [text.get_text() for text in axes.texts] == [*"1234", "the best function"]
+    nested, other = distances["nested"], distances["not nested"]
+    assert nested == sorted(nested, reverse=True)
+    assert min(other) == other[1]  # the largest class is further away than the second
+
+
+def test_nested_classes_contain_each_other():
+    for (inner, small), (outer, large) in pairwise(CLASSES["nested"]):
+        assert np.linalg.norm(np.subtract(inner, outer)) + small <= large
+
+
 def test_gates_are_a_row_for_each_look():
     gates = [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6]]
     axes, bar = plot_gates(gates).axes
     np.testing.assert_allclose(np.asarray(axes.images[0].get_array()), gates)
     assert axes.images[0].get_clim() == (0, 0.6)
+    assert axes.images[0].get_extent() == [0.5, 3.5, 1.5, -0.5]  # layers 1 to 3, epochs 0 and 1
     assert "epochs" in axes.get_ylabel() and "T" in bar.get_ylabel()
 
 
@@ -75,11 +99,15 @@ def test_each_block_has_a_bar_beside_the_whole():
     assert axes.get_title() == "plain: whole 80%"
 
 
-def test_of_many_blocks_some_are_named():
+def test_every_one_of_many_blocks_is_named_without_touching_its_neighbours():
     scores = {f"stages.0.{k}": 0.5 for k in range(21)}
-    axes = plot_ablations({"deep": Ablation(0.8, scores)}).axes[0]
-    assert len(axes.patches) == 21
-    assert [text.get_text() for text in axes.get_xticklabels()][:3] == ["0.0", "0.2", "0.4"]
+    few = {"stages.0.1": 0.5}
+    figure = plot_ablations({"shallow": Ablation(0.8, few), "deep": Ablation(0.8, scores)})
+    axes = figure.axes[1]
+    assert [text.get_text() for text in axes.get_xticklabels()] == [f"0.{k}" for k in range(21)]
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in axes.get_xticklabels()]
+    assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
 
 
 def test_no_model_is_refused():

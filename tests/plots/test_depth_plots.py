@@ -17,6 +17,11 @@ def test_each_net_is_a_line_over_the_number_of_the_layer():
     assert plain.get_marker() != residual.get_marker()
 
 
+def test_layers_may_count_from_zero():
+    [line] = plot_by_depth({"net": [1.0, 2.0]}, "y", first=0).axes[0].lines
+    assert list(line.get_xdata()) == [0, 1]
+
+
 def test_what_a_scale_has_no_place_for_is_a_gap():
     values = {"net": [0.0, 1.0, -1.0, float("inf")]}
     [line] = plot_by_depth(values, "y").axes[0].lines

@@ -22,11 +22,22 @@ def test_panels_share_their_levels_and_mark_the_model():
     assert [axes.get_title() for axes in (plain, residual)] == ["plain", "residual"]
     levels = filled(plain).levels
     np.testing.assert_array_equal(levels, filled(residual).levels)
-    assert levels[0] == pytest.approx(0.1) and levels[-1] == pytest.approx(0.1 + 10.0 * 5)
-    np.testing.assert_allclose(np.diff(np.log(levels)), np.diff(np.log(levels))[0])
+    np.testing.assert_allclose(levels, [0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100])
+    bar.figure.draw_without_rendering()
+    assert [text.get_text() for text in bar.get_yticklabels()][:4] == ["0.1", "0.2", "0.5", "1"]
     for axes in (plain, residual):
         assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines] == [(0, 0)]
     assert bar.get_ylabel() == "loss"
+
+
+@pytest.mark.parametrize("losses", [(0.5, 0.51), (0.99, 1.01), (2.3, 2.9), (1e-5, 1e5), (1, 10)])
+def test_levels_enclose_all_losses_and_can_be_counted(losses):
+    low, high = losses
+    surface = torch.linspace(low, high, 41**2, dtype=torch.float64).reshape(41, 41)
+    [axes, _] = plot_landscape({"net": Landscape(STEPS, STEPS, surface)}).axes
+    levels = filled(axes).levels
+    assert levels[0] <= low * (1 + 1e-9) and levels[-1] >= high * (1 - 1e-9)
+    assert 4 <= len(levels) <= 14 and (np.diff(levels) > 0).all()
 
 
 def test_the_second_direction_goes_up():

@@ -17,6 +17,15 @@ def test_a_line_a_band_and_a_label_for_each_experiment():
     assert axes.get_ylabel() == "training loss" and "3 seeds" in axes.get_xlabel()
 
 
+def test_seeds_that_part_ways_are_drawn_one_by_one():
+    runs = {"E": records.load("vgg_depth_e")}
+    axes = plot_records(runs, "train_loss", each=True).axes[0]
+    drawn = [list(line.get_ydata()) for line in axes.lines]
+    assert drawn[:-1] == [history.column("train_loss") for history in runs["E"].histories]
+    assert drawn[-1] == runs["E"].mean("train_loss") and not axes.collections
+    assert "each seed" in axes.get_xlabel()
+
+
 def test_no_experiment_is_refused():
     with pytest.raises(ValueError, match="0 experiments"):
         plot_records({})

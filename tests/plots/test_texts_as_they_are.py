@@ -60,7 +60,8 @@ FIGURES = {
 }
 """Every `plot_*` that takes names or titles."""
 
-OTHERS = {"channels", "filter_bank", "gates", "norms", "two_ways", "window"}  # all words are ours
+OTHERS = {"channels", "filter_bank", "function_classes", "gates", "norms", "two_ways", "window"}
+"""Those whose words are all ours."""
 
 
 def test_every_figure_is_tried():

@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -106,3 +107,13 @@ def test_a_validation_loss_that_shoots_up_does_not_flatten_the_rest(history):
     loss, accuracy = plot_history(wild).axes
     assert loss.get_ylim() == (0, 6.0)
     assert accuracy.get_ylim()[1] < 1
+    [arrow] = [line for line in loss.get_lines() if line.get_marker() == "^"]
+    assert (list(arrow.get_xdata()), list(arrow.get_ydata())) == ([1], [6.0])
+    assert [text.get_text() for text in loss.texts] == ["2e+06"]
+
+
+def test_what_stays_at_chance_is_drawn_flat():
+    rows = [(k, 2.303 + 0.001 * k, 0.1, 2.302, 0.098 + 0.001 * k) for k in range(1, 4)]
+    still = History(epochs=[EpochRecord(*row, lr=0.1, seconds=1.0) for row in rows])
+    heights = [np.ptp(axes.get_ylim()) for axes in plot_history(still).axes]
+    np.testing.assert_allclose(heights, [0.5, 0.2])

@@ -1,7 +1,6 @@
 """Answers of lesson and exercise 14: what the layers of a dense block read, weigh and copy."""
 
 from itertools import count
-from math import comb
 
 import torch
 from torch import nn
@@ -27,16 +26,6 @@ def maps_read(k0: int, k: int, layer: int) -> Answer:
         own_maps_read=k0 + layer * k,
         input_forgotten=(layer - 1) * k,
         newest_only=k,
-    )
-
-
-def connections(layers: int) -> Answer:
-    """Count the direct connections in a block, each layer to the input and all layers before it."""
-    return Answer(
-        comb(layers + 1, 2),
-        chain_for_all_pairs=layers,
-        both_directions=layers * (layers + 1),
-        input_not_a_source=layers * (layers - 1) // 2,
     )
 
 
@@ -66,16 +55,6 @@ def bottleneck_multiply_adds(c: int, k: int) -> Answer:
 
 def _work_with_bottleneck(c: int, k: int) -> int:
     return conv_multiply_adds(c, 4 * k, 1, 1) + conv_multiply_adds(4 * k, k, 3, 1)
-
-
-def depth(n: int) -> Answer:
-    """Return the depth of a DenseNet-BC for CIFAR with n layers in each block."""
-    return Answer(
-        3 * 2 * n + 2 + 2,  # two convolutions a layer; two transitions; stem and classifier
-        one_convolution_a_layer=3 * n + 4,
-        two_ends_forgotten=6 * n,
-        four_blocks=8 * n + 5,
-    )
 
 
 def block_weights(k0: int, k: int, layers: int) -> Answer:
