@@ -104,6 +104,8 @@ def loss_surface(
     batches: Iterable[Batch],
     directions: tuple[Direction, Direction],
     positions: Sequence[float] | Tensor,
+    *,
+    training: bool = False,
 ) -> Landscape:
     """Return the mean cross-entropy over a square in the plane of two directions.
 
@@ -114,6 +116,7 @@ def loss_surface(
         batches: As in `loss_along`.
         directions: Two directions, such as two draws of `random_direction`.
         positions: Multiples of each of them.
+        training: As in `loss_along`: it can turn the order of two nets around.
 
     Raises:
         ValueError: There are no batches or positions, or a step fits no parameter.
@@ -127,7 +130,7 @@ def loss_surface(
         )
     (first, second), steps = pair, _multiples(positions)
     points = [((first, x), (second, y)) for y in steps.tolist() for x in steps.tolist()]
-    losses = _losses(model, batches, points, training=False)
+    losses = _losses(model, batches, points, training=training)
     return Landscape(steps, steps, losses.reshape(len(steps), len(steps)))
 
 
