@@ -660,6 +660,45 @@ for rho in (LOT, TIED):
 expect(shares[LOT] > shares[TIED] + 0.1, "Occlusion gives the same order.", trained=True)
 
 # %% [markdown]
+# ## Which layer to ask
+#
+# Grad-CAM takes the last maps. It could take any: earlier ones are sharper. But it gives each map
+# *one* weight for all its positions, so it needs maps that mean the same everywhere. **Predict, then
+# run.** Ask each of the three stages of the net that was trained with random backgrounds. Which
+# maps find the shape best? The last column is the control, a net with fresh weights.
+
+
+# %% tags=["nbval-ignore-output"]
+def maps_at(model: nn.Module, stage: int, info: data.DataInfo) -> Tensor:
+    """Return Grad-CAM at the end of a stage for the right class of each image, (200, 32, 32)."""
+    x, targets = prepared(true.images, info), true.labels.to(device)
+    return grad_cam(model, x, targets, f"stages.{stage}").cpu()
+
+
+rows, by_stage = [], {}
+for stage, places in enumerate((32, 16, 8)):
+    nets = [trained[LOT, seed][:2] for seed in range(3)] + [(fresh, trained[LOT, 0][1])]
+    found = [maps_at(net, stage, its.info) for net, its in nets]
+    shares = [f"{share_on_mask(maps, true.masks).nanmean():.0%}" for maps in found]
+    by_stage[f"stage {stage + 1}"] = found[0][some]
+    rows.append((f"stage {stage + 1}", f"{places} × {places}", *shares))
+Table(("asked", "positions", "seed 0", "seed 1", "seed 2", "fresh weights"), tuple(rows))
+
+# %% tags=["nbval-ignore-output"]
+show(
+    plot_overlays(true.images[some], by_stage, true.masks[some], [CLASSES[i] for i in range(6)]),
+    "Six shapes with Grad-CAM maps of three stages of one net laid over them: fine-grained after "
+    "the first stage, coarse after the third",
+)
+
+# %% [markdown]
+# The earliest maps lie on the shape most, and the control says why that proves little: with fresh
+# weights they do so, too, far beyond the shape's area. They follow edges and strong colours, whatever
+# the class. Compare each row with its control: the gap, which is what training added, grows with
+# depth. So ask the last maps, unless you have a reason and a control. And report which layer you
+# asked: "the Grad-CAM" of a net does not exist, only that of a layer, for a class, on an image.
+
+# %% [markdown]
 # ## What the map does not say
 #
 # - **It is coarse.** Your VGG-16 has 2 × 2 positions left before its last pool. Check which layer
@@ -819,6 +858,17 @@ quiz.show("15_showdown")
 #   negative values to zero. It is as coarse as those maps.
 # - The best validation accuracy of this lesson belongs to the net that never learned the shapes. A
 #   map off the object is a warning; a map on it is no proof.
+
+# %% [markdown]
+# ## Open questions
+#
+# These have no single right answer. Write down yours, and what would change your mind.
+#
+# 1. Two nets are equally accurate, and their maps differ. Does that give you a reason to choose
+#    one?
+# 2. Our chart fixes eight epochs for all. What would be fairer: equal time, equal energy, or the
+#    best that each can reach? Who would win under which rule?
+# 3. You can draw images with swapped backgrounds for shapes. What would you do for X-rays?
 
 # %%
 for key in ("selvaraju2017", "zeiler2014", "simonyan2014", "simonyan2015", "he2016"):
