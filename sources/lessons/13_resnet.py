@@ -759,7 +759,10 @@ def responses(model: nn.Module) -> list[float]:
 seed_everything(0)
 probe = torch.cat([images for images, _ in load(seed=0).val])[:256]
 untrained = models.build("resnet44", in_channels=channels, num_classes=10, width=8).to(device)
-measured = {name.replace("net", "Net-"): responses(net) for name, net in trained.items()}
+measured = {
+    name.replace("resnet", "ResNet-").replace("plain", "plain-"): responses(net)
+    for name, net in trained.items()
+}
 at_start = responses(untrained)
 
 # %%
