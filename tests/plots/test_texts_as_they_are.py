@@ -57,10 +57,21 @@ FIGURES = {
     "shattering": lambda: plots.plot_shattering(of_each(MAPS[0] + 1), AXIS),
     "spectra": lambda: plots.plot_spectra(PICTURES[:, :1], NAMES),
     "tasks": lambda: plots.plot_tasks(PICTURES[0], of_each(MASK)),
+    "wiring": lambda: plots.plot_wiring(of_each(torch.nn.Conv2d(2, 2, 1))),
 }
 """Every `plot_*` that takes names or titles."""
 
-OTHERS = {"channels", "filter_bank", "gates", "norms", "two_ways", "window"}  # all words are ours
+OTHERS = {
+    "channel_sum",
+    "channels",
+    "filter_bank",
+    "gates",
+    "inside",
+    "norms",
+    "two_ways",
+    "window",
+}
+"""Figures whose words are all ours."""
 
 
 def test_every_figure_is_tried():
