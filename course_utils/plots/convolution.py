@@ -51,6 +51,7 @@ __all__ = [
 ]
 
 CELL = 0.4  # inches: side of a cell that holds a number
+LETTER = 0.17  # cells: width of a letter of a title
 LARGEST = 18  # cells or kernels along a side that a figure has room for
 NARROW = 40  # pixels of an image that are drawn one by one, not as a bar
 WIDEST = 256  # pixels of an image that can be drawn at all
@@ -157,17 +158,27 @@ def _grid_panels(
             raise ValueError(f"shape {shape}: give (H, W), at most {LARGEST} cells a side")
     columns = min(columns, len(grids))
     rows = -(-len(grids) // columns)
-    widths = [max(grid.shape[1] for grid in grids[i::columns]) for i in range(columns)]
-    heights = [
-        max(grid.shape[0] for grid in grids[i * columns : (i + 1) * columns]) for i in range(rows)
+    pairs = list(zip(grids, titles, strict=True))
+    widths = [
+        max(max(grid.shape[1], LETTER * len(title) - 0.5) for grid, title in pairs[i::columns])
+        + 0.6
+        for i in range(columns)
     ]
-    figure = new_figure(CELL * (sum(widths) + 0.6 * columns), CELL * (sum(heights) + 1.1 * rows))
-    panels = figure.subplots(
-        rows, columns, squeeze=False, width_ratios=widths, height_ratios=heights
-    )
-    for axes in panels.flat[len(grids) :]:
-        axes.set_axis_off()
-    return figure, list(panels.flat[: len(grids)])
+    heights = [
+        max(grid.shape[0] for grid in grids[i * columns : (i + 1) * columns]) + 1.1
+        for i in range(rows)
+    ]
+    size = width, height = sum(widths), sum(heights)  # in cells
+    figure = new_figure(CELL * width, CELL * height)
+    figure.set_layout_engine("none")
+    for index, (grid, _) in enumerate(pairs):
+        row, column = divmod(index, columns)
+        middle = sum(widths[:column]) + widths[column] / 2
+        top = sum(heights[:row]) + 0.9 + (heights[row] - 1.1 - grid.shape[0]) / 2
+        left, bottom = middle - grid.shape[1] / 2, height - top - grid.shape[0]
+        box = np.array([[left, bottom], grid.shape[::-1]]) / size
+        figure.add_axes(tuple(box.ravel()))
+    return figure, figure.axes
 
 
 def _scale(values: Tensor, intensity: str = INTENSITY) -> ScalarMappable:

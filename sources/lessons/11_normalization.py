@@ -7,7 +7,8 @@
 # - tell seven normalisations apart by what they average over, and choose one for a batch size;
 # - separate what is known about why batch normalisation works from what is only said.
 #
-# **Time** 75 minutes to read and try, of which training takes about two minutes on a laptop.
+# **Time** 75 minutes; 60 if you leave out the sections marked ◇, which a first reading may skip.
+# Training takes about two minutes of them on a laptop.
 #
 # **Builds on** 07 (training loop, sigmoid against ReLU), 08 (ReLU) and 09 (deep stacks of 3 × 3
 # convolutions).
@@ -401,7 +402,7 @@ expect(
 # the same. And BN subtracts the convolution's bias at once, together with the mean; so we leave the
 # bias out (`bias=False`), and $\beta$ takes its place.
 #
-# ### Two variances
+# ### Two variances ◇
 #
 # For the variance of $m$ numbers you can divide by $m$ or by $m - 1$. The first, the **biased**
 # one, is the variance of these numbers. The second estimates the variance of the distribution they
@@ -683,7 +684,7 @@ expect(noise_of["instance"] < noise_of["batch"] / 2, "Instance norm leaves less 
 # nets. On ImageNet, with a ResNet-50 and the usual batch size, Wu and He find group norm close to
 # batch norm.
 #
-# ### Two, eight, 128
+# ### Two, eight, 128 ◇
 #
 # Now we vary the batch that BN sees. The other six nets would give the same curves again, as we
 # have just seen, so there is nothing to run. **Predict, then run.** How much worse does BN train if
@@ -862,7 +863,7 @@ expect(
 # bound how fast the loss and its gradient can change in a net with BN (their theorem 4.1). So
 # "unproven" says too little, and "explained" too much.
 #
-# ### What about exploding gradients?
+# ### What about exploding gradients? ◇
 #
 # Here is one more claim, about group norm:
 
@@ -917,7 +918,7 @@ print(facts.get("groupnorm.gradients"))
 # product of the layers alone decides. Shortcuts, in the next two lessons, change the rule.
 
 # %% [markdown]
-# ## In full size
+# ## In full size ◇
 #
 # This runs the experiment of this lesson on CIFAR-10, with the ResNet paper's twenty-layer net
 # without shortcuts, one run for each normalisation (not measured here):

@@ -78,8 +78,10 @@ def test_an_empty_cell_has_no_number():
 
 def test_grids_break_into_rows():
     figure = plot_grids([torch.eye(2)] * 5, list("abcde"), columns=3)
-    assert [axes.get_title() for axes in figure.axes] == [*"abcde", ""]
-    assert not figure.axes[5].axison
+    assert [axes.get_title() for axes in figure.axes] == [*"abcde"]
+    places = [axes.get_position() for axes in figure.axes]
+    assert places[0].x0 == places[3].x0 < places[1].x0 < places[2].x0
+    assert places[0].y0 == places[2].y0 > places[3].y1
 
 
 @pytest.mark.parametrize(
