@@ -777,7 +777,7 @@ rings = (0.5 + 0.5 * torch.cos(math.pi * (r**2 + c**2) / 256))[None]  # finer an
 blurred_first = filtered(rings[None], binomial_kernel(9))[0, ..., ::3, ::3]  # (1, 86, 86)
 titles = ["rings", "every third pixel", "blurred first"]
 show(
-    plot_images([rings, rings[..., ::3, ::3], blurred_first], titles, size=2.9),
+    plot_images([rings, rings[..., ::3, ::3], blurred_first], titles, size=1.9),
     "Rings that get finer outwards. In every third pixel of them nine centres of rings appear, "
     "eight of them false. Blurred first, the rings fade to grey where they are too fine",
 )
