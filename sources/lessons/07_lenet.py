@@ -389,8 +389,8 @@ expect(
 right = {}
 for name, model in (("MLP", mlp), ("LeNet-5", lenet)):
     with torch.no_grad():
-        said = torch.cat([model(images).argmax(dim=1) for images, _ in loaders.test])  # (N,)
-    right[name] = said == loaders.test.labels
+        guesses = torch.cat([model(images).argmax(dim=1) for images, _ in loaders.test])  # (N,)
+    right[name] = guesses == loaders.test.labels
 b = int((right["LeNet-5"] & ~right["MLP"]).sum())
 c = int((right["MLP"] & ~right["LeNet-5"]).sum())
 print(f"only LeNet-5 is right on {b} images, only the MLP on {c}")
@@ -537,7 +537,7 @@ expect(
 
 # %%
 wrong = (~right["LeNet-5"]).nonzero().flatten()[:10]
-titles = [f"{classes[loaders.test.labels[i]]}\nnot {classes[said[i]]}" for i in wrong]
+titles = [f"{classes[loaders.test.labels[i]]}\nnot {classes[guesses[i]]}" for i in wrong]
 show(
     plot_images(loaders.test.images[wrong], titles, num_columns=5, size=1.35),
     "Ten misclassified images with their true and their predicted class; several would be hard "
