@@ -38,6 +38,7 @@ __all__ = [
     "pool_output_size",
     "receptive_field",
     "receptive_fields",
+    "transposed_output_size",
 ]
 
 Size = int | tuple[int, int]
@@ -120,6 +121,34 @@ def pool_output_size(
     """
     _per_axis(_check_pool_padding, k=k, p=p)
     return output_size(n, k, k if s is None else s, p, dilation, ceil_mode)
+
+
+def transposed_output_size(
+    n: Size, k: Size, s: Size = 1, p: Size = 0, output_padding: Size = 0, dilation: Size = 1
+) -> Size:
+    """Return the output size of a transposed convolution, (n - 1) s - 2p + k' + output_padding.
+
+    It is the size that a convolution with the same k, s and p makes n of. With a stride there are
+    s such sizes, as the convolution rounds down; `output_padding` chooses among them.
+
+    Args:
+        n: Input size in pixels, or `(h, w)`.
+        k: Kernel size.
+        s: Stride: how far apart the windows of neighbouring inputs lie in the output.
+        p: Rows that are cut off on each side.
+        output_padding: Rows that are added at the bottom and on the right, fewer than s or than
+            the dilation.
+        dilation: Distance between neighbouring taps of the kernel.
+
+    Raises:
+        ValueError: An argument is not a whole number or out of range, or nothing is left.
+
+    >>> transposed_output_size(7, k=4, s=2, p=1)
+    14
+    >>> transposed_output_size((7, 9), k=3, s=2, p=1, output_padding=1)
+    (14, 18)
+    """
+    return _per_axis(_spread, n=n, k=k, s=s, p=p, output_padding=output_padding, dilation=dilation)
 
 
 def effective_kernel(k: Size, dilation: Size = 1) -> Size:
@@ -340,7 +369,7 @@ def linear_multiply_adds(n_in: int, n_out: int) -> int:
 
 # --- Arguments ---------------------------------------------------------------------------------
 
-LEAST = {"p": 0, "start": -inf}
+LEAST = {"p": 0, "output_padding": 0, "start": -inf}
 """The smallest value of an argument, by its name; 1 by default."""
 
 
@@ -421,6 +450,20 @@ def _windows(n: int, k: int, s: int, p: int, dilation: int, *, ceil_mode: bool) 
             f"use a smaller kernel, more padding or a larger image"
         )
     return windows
+
+
+def _spread(n: int, k: int, s: int, p: int, output_padding: int, dilation: int) -> int:
+    if output_padding >= max(s, dilation):
+        raise ValueError(
+            f"output padding {output_padding} is not less than the stride {s} or the dilation "
+            f"{dilation}: give at most {max(s, dilation) - 1}"
+        )
+    size = (n - 1) * s - 2 * p + _effective(k, dilation) + output_padding
+    if size < 1:
+        raise ValueError(
+            f"padding {p} cuts off all of the {size + 2 * p} rows: use a smaller padding"
+        )
+    return size
 
 
 def _same_axis(n: int, k: int, s: int, dilation: int) -> int:

@@ -26,6 +26,7 @@ from course_utils.arithmetic import (
     pool_output_size,
     receptive_field,
     receptive_fields,
+    transposed_output_size,
 )
 
 # The same examples every run: a red build means a change, never luck. `make mutate` runs them for
@@ -107,6 +108,28 @@ def test_the_meta_device_tells_the_truth_about_real_pictures(n, k, s, p, ceil_mo
     except RuntimeError:
         real = None
     assert our_size(pool_output_size, n, k, s, p, ceil_mode=ceil_mode) == real
+
+
+@few
+@given(n=sizes(1, 8), k=sizes(1, 5), s=sizes(1, 4), p=sizes(0, 4), extra=sizes(0, 4),
+       dilation=sizes(1, 3))  # fmt: skip
+def test_transposed_output_size_is_that_of_conv_transpose2d(n, k, s, p, extra, dilation):
+    module = nn.ConvTranspose2d(1, 1, k, s, p, extra, dilation=dilation)
+    try:
+        real = tuple(module(torch.zeros(1, 1, *pair(n))).shape[2:])  # meta checks less
+    except RuntimeError:
+        real = None
+    assert our_size(transposed_output_size, n, k, s, p, extra, dilation) == real
+
+
+@many
+@given(n=sizes(1, 40), k=sizes(1, 7), s=sizes(1, 4), p=sizes(0, 3), dilation=sizes(1, 3))
+def test_a_transposed_convolution_undoes_the_size_of_a_convolution(n, k, s, p, dilation):
+    small = our_size(output_size, n, k, s, p, dilation)
+    if small is not None:
+        large = our_size(transposed_output_size, small, k, s, p, 0, dilation)
+        lost = [a - b for a, b in zip(pair(n), large, strict=True)] if large else []
+        assert all(0 <= rest < step for rest, step in zip(lost, pair(s), strict=False))
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel lengths")
@@ -313,6 +336,11 @@ def test_three_3x3_have_27_c_squared_weights_and_a_7x7_has_49():
             lambda: pool_output_size(8, 3, p=2),
             "padding 2 is more than half the pooling window 3: at most 1$",
         ),
+        (
+            lambda: transposed_output_size(4, 3, 2, output_padding=2),
+            "output padding 2 is not less than the stride 2 or the dilation 1: give at most 1",
+        ),
+        (lambda: transposed_output_size(1, 3, p=2), "padding 2 cuts off all of the 3 rows"),
         (lambda: effective_kernel(3, 1.5), r"dilation = 1\.5 is not a whole number"),
         (lambda: Layer(3, s=0), "s = 0 is too small"),
         (lambda: output_sizes(8, [Layer(3), Layer(9, name="conv2")]), "layer conv2: kernel 9"),

@@ -17,6 +17,7 @@ LESSONS = sorted(ROOT.glob("sources/lessons/*.py"))
 
 EXACT = {
     "Training found the Sobel filter.": "nine numbers, by a loop that is the same in every profile",
+    "Ten of these steps are ten of PyTorch's.": "two numbers, moved by a formula",
     "A plain net of 56 layers can compute exactly what the trained plain-20 does.": "any plain-20",
     "The logits are the same.": "a folded net computes the same, whatever its weights",
     "ResNet-56 has exactly as many parameters as plain-56.": "training changes no count",

@@ -203,6 +203,21 @@ def test_the_rule_for_slides(slide_types):
     assert list(slide_types.slide_types(found)) == expected.split()
 
 
+def test_the_slides_leave_out_what_a_first_reading_may_skip(slide_types):
+    found = cells("md # Title", "md ## Deep ◇", "print(1)", "md ### Deeper", "md ## Next",
+                  "print(2)", "md ### Deep ◇", "print(3)", "md ### Also ◇", "md ### Next",
+                  "print(4)")  # fmt: skip
+    expected = "slide skip skip skip slide - skip skip skip subslide -"
+    assert list(slide_types.slide_types(found)) == expected.split()
+
+
+def test_the_title_of_the_set_up_cell_says_what_it_does(first_cell):
+    with_address, without = (first_cell.set_up_cell(at).source for at in (ADDRESS, ""))
+    assert "# @title Set-up: installs the course where" in with_address and "pip" in with_address
+    assert "# @title Set-up: says how to install the course where" in without
+    assert "%pip" not in without
+
+
 def test_a_cell_may_say_otherwise(slide_types):
     found = cells("md # Title", "print(1)")
     found[1].metadata["slide"] = "skip"

@@ -89,6 +89,17 @@ def test_a_lesson_has_all_its_parts(path):
     assert re.search(r"\*\*Time\*\* \d+ minutes", text)
 
 
+@pytest.mark.parametrize("path", LESSONS, ids=name)
+def test_a_lesson_with_a_short_path_gives_the_minutes_of_both(path):
+    text = "\n".join(cell.source for cell in read(path).cells if cell.cell_type == "markdown")
+    marked = re.findall(r"^#+ .* ◇$", text, re.MULTILINE)
+    both = re.search(
+        r"\*\*Time\*\* (\d+) minutes; (\d+) if you leave out the sections marked ◇", text
+    )
+    assert bool(marked) == bool(both) and text.count("◇") == len(marked) + bool(both)
+    assert not both or int(both[1]) > int(both[2])
+
+
 @pytest.mark.parametrize("path", EXECUTED + EXERCISES, ids=name)
 def test_no_path_of_the_building_machine_is_in_it(path):
     text = path.read_text("utf-8")

@@ -18,7 +18,7 @@ CELL_ID = "get-the-course"
 COLAB_HAS = {"jupyterlab", "ipywidgets"}
 README_LINKS = re.compile(r"(<!-- links, by tools/build.py -->).*(<!-- end -->)")
 HEAD = """\
-# @title Set-up: gets the course where it is missing (Colab), does nothing elsewhere
+# @title Set-up: {does} where it is missing, does nothing elsewhere
 from importlib.util import find_spec
 
 if find_spec("course_utils") is None:
@@ -58,11 +58,12 @@ def dependencies() -> list[str]:
 def set_up_cell(address: str) -> NotebookNode:
     """Return the cell; without an `address` it says what to do instead of doing it."""
     needed = " ".join(f'"{line}"' for line in dependencies())
+    does = "installs the course" if address else "says how to install the course"
     body = INSTALL.format(address=address, needed=needed) if address else REFUSE
     # Folded: in JupyterLab it is one grey line; Colab shows the title of a form.
     metadata = {"cellView": "form", "jupyter": {"source_hidden": True}}
     metadata["slideshow"] = {"slide_type": "skip"}
-    return nbformat.v4.new_code_cell(HEAD + body, id=CELL_ID, metadata=metadata)
+    return nbformat.v4.new_code_cell(HEAD.format(does=does) + body, id=CELL_ID, metadata=metadata)
 
 
 def links(address: str, notebook: str) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
+MARK = " ◇"  # ends the heading of a section that a first reading may skip
 TYPES = ("slide", "subslide", "fragment", "skip", "notes", "-")
 # What is for a reader, not for an audience.
 NOT_SHOWN = re.compile("## Further reading")
@@ -24,14 +25,29 @@ def slide_types(cells: list[NotebookNode]) -> Iterator[str]:
     Raises:
         ValueError: A cell asks for a type that does not exist.
     """
-    before = None
+    before, skipped = None, ""
     for cell in cells:
-        kind = cell.metadata.get("slide") or slide_type(cell, before)
+        skipped = left_out(cell, skipped)
+        kind = cell.metadata.get("slide") or ("skip" if skipped else slide_type(cell, before))
         if kind not in TYPES:
             raise ValueError(f"slide={kind!r}: choose one of {', '.join(TYPES)}")
         if kind not in ("skip", "notes"):
             before = cell
         yield kind
+
+
+def left_out(cell: NotebookNode, skipped: str) -> str:
+    """Return the level of the marked section that a cell is in, such as "##"; empty for none.
+
+    Args:
+        cell: The cell.
+        skipped: What this function returned for the cell before.
+    """
+    heading = re.match(r"(#+) (.*)", cell.source) if cell.cell_type == "markdown" else None
+    if heading and heading[2].endswith(MARK) and not skipped:
+        return heading[1]
+    ends = heading and len(heading[1]) <= len(skipped) and not heading[2].endswith(MARK)
+    return "" if ends else skipped
 
 
 def slide_type(cell: NotebookNode, before: NotebookNode | None) -> str:

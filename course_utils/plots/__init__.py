@@ -9,6 +9,7 @@ from course_utils.plots.architecture import plot_architecture, plot_block
 from course_utils.plots.attribution import plot_attribution, plot_overlays
 from course_utils.plots.comparison import ComparisonRow, pareto_front, plot_comparison
 from course_utils.plots.convolution import (
+    plot_channel_sum,
     plot_counts,
     plot_filter_bank,
     plot_filters,
@@ -16,6 +17,7 @@ from course_utils.plots.convolution import (
     plot_maps,
     plot_receptive_field,
     plot_window,
+    plot_wiring,
 )
 from course_utils.plots.depth_experiments import (
     plot_ablations,
@@ -38,6 +40,7 @@ from course_utils.plots.images import (
     plot_prediction,
     plot_tasks,
 )
+from course_utils.plots.inside import plot_inside
 from course_utils.plots.lines import (
     plot_autocorrelation,
     plot_by_depth,
@@ -63,6 +66,7 @@ __all__ = [
     "plot_autocorrelation",
     "plot_block",
     "plot_by_depth",
+    "plot_channel_sum",
     "plot_channels",
     "plot_comparison",
     "plot_confusion",
@@ -77,6 +81,7 @@ __all__ = [
     "plot_histories",
     "plot_history",
     "plot_images",
+    "plot_inside",
     "plot_landscape",
     "plot_lines",
     "plot_loss_lines",
@@ -92,5 +97,6 @@ __all__ = [
     "plot_tasks",
     "plot_two_ways",
     "plot_window",
+    "plot_wiring",
     "show",
 ]

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from torch import Tensor
 
 from course_utils.plots.images import draw_image, to_hwc
-from course_utils.plots.style import FONT, INTENSITY, SIGNED, YELLOW, bare, new_figure
+from course_utils.plots.style import FONT, INTENSITY, SIGNED, bare, new_figure
 
 __all__ = ["plot_attribution", "plot_overlays"]
 
@@ -53,7 +53,7 @@ def plot_attribution(
             axes = figure.add_subplot(grid[row, column])
             _draw_map(axes, maps[kind], picture.shape[-2:], signed=signed)
             if mask is not None:
-                _outline(axes, mask, "black" if signed else YELLOW)
+                _outline(axes, mask, "black" if signed else "white")
             bare(axes, name if row == 0 else "")
             if column == 1:
                 axes.set_ylabel(kind, fontsize=FONT)

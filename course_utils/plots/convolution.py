@@ -13,7 +13,7 @@ from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
 from matplotlib.ticker import EngFormatter
-from torch import Tensor
+from torch import Tensor, nn
 
 from course_utils.arithmetic import (
     Field,
@@ -27,6 +27,7 @@ from course_utils.plots.style import (
     BLUE,
     FONT,
     INTENSITY,
+    LINES,
     ORANGE,
     RED,
     SIGNED,
@@ -39,6 +40,7 @@ from course_utils.plots.style import (
 )
 
 __all__ = [
+    "plot_channel_sum",
     "plot_counts",
     "plot_filter_bank",
     "plot_filters",
@@ -46,9 +48,11 @@ __all__ = [
     "plot_maps",
     "plot_receptive_field",
     "plot_window",
+    "plot_wiring",
 ]
 
 CELL = 0.4  # inches: side of a cell that holds a number
+LETTER = 0.17  # cells: width of a letter of a title
 LARGEST = 18  # cells or kernels along a side that a figure has room for
 NARROW = 40  # pixels of an image that are drawn one by one, not as a bar
 WIDEST = 256  # pixels of an image that can be drawn at all
@@ -66,6 +70,7 @@ def plot_grids(
     shared: bool = True,
     columns: int = 6,
     framed: Sequence[Iterable[Cell]] = (),
+    intensity: str = INTENSITY,
 ) -> Figure:
     """Draw small grids side by side, with the number written in every cell.
 
@@ -75,6 +80,7 @@ def plot_grids(
         shared: Whether all share one colour scale; otherwise each has its own.
         columns: The most grids in a row.
         framed: For each grid the cells (row, column) that get a red frame, or nothing at all.
+        intensity: Colour map of values that are never negative.
 
     Raises:
         ValueError: A grid is not (H, W) or too large, or the titles are not one for each.
@@ -82,7 +88,7 @@ def plot_grids(
     figure, panels = _grid_panels(grids, titles, columns)
     together = torch.cat([grid.flatten().double() for grid in grids])
     for axes, grid, title in zip(panels, grids, titles, strict=True):
-        _draw_numbers(axes, grid, _scale(together if shared else grid))
+        _draw_numbers(axes, grid, _scale(together if shared else grid, intensity))
         bare(axes, title)
     for axes, cells in zip(panels, framed, strict=False):
         for row, column in cells:
@@ -153,28 +159,39 @@ def _grid_panels(
             raise ValueError(f"shape {shape}: give (H, W), at most {LARGEST} cells a side")
     columns = min(columns, len(grids))
     rows = -(-len(grids) // columns)
-    widths = [max(grid.shape[1] for grid in grids[i::columns]) + 0.6 for i in range(columns)]
+    pairs = list(zip(grids, titles, strict=True))
+    widths = [
+        max(max(grid.shape[1], LETTER * len(title) - 0.5) for grid, title in pairs[i::columns])
+        + 0.6
+        for i in range(columns)
+    ]
     heights = [
         max(grid.shape[0] for grid in grids[i * columns : (i + 1) * columns]) + 1.1
         for i in range(rows)
     ]
-    figure = new_figure(CELL * sum(widths), CELL * sum(heights))
-    panels = figure.subplots(
-        rows, columns, squeeze=False, width_ratios=widths, height_ratios=heights
-    )
-    for axes in panels.flat[len(grids) :]:
-        axes.set_axis_off()
-    return figure, list(panels.flat[: len(grids)])
+    size = width, height = sum(widths), sum(heights)  # in cells
+    figure = new_figure(CELL * width, CELL * height)
+    figure.set_layout_engine("none")
+    for index, (grid, _) in enumerate(pairs):
+        row, column = divmod(index, columns)
+        middle = sum(widths[:column]) + widths[column] / 2
+        top = sum(heights[:row]) + 0.9 + (heights[row] - 1.1 - grid.shape[0]) / 2
+        left, bottom = middle - grid.shape[1] / 2, height - top - grid.shape[0]
+        box = np.array([[left, bottom], grid.shape[::-1]]) / size
+        figure.add_axes(tuple(box.ravel()))
+    return figure, figure.axes
 
 
-def _scale(values: Tensor) -> ScalarMappable:
+def _scale(values: Tensor, intensity: str = INTENSITY) -> ScalarMappable:
     """Return colours for the values: around zero if any is negative, else from low to high."""
     known = values[~values.isnan()].double()
+    if len(known) == 0:  # an empty grid needs no colour
+        return ScalarMappable(Normalize(0, 1), intensity)
     low, high = float(known.min()), float(known.max())
     if low < 0:
         high = max(-low, high)
         return ScalarMappable(Normalize(-high, high), SIGNED)
-    return ScalarMappable(Normalize(low, max(high, low + 1e-9)), INTENSITY)
+    return ScalarMappable(Normalize(low, max(high, low + 1e-9)), intensity)
 
 
 def _paint(axes: Axes, array: np.ndarray, scale: ScalarMappable) -> None:
@@ -296,6 +313,78 @@ def plot_filter_bank(weight: Tensor, groups: int = 1, size: float = 0.42) -> Fig
     return figure
 
 
+def plot_channel_sum(image: Tensor, weight: Tensor, bias: float) -> Figure:
+    """Draw how one filter makes one map: each channel times its kernel, the sum, and the bias.
+
+    The window at the upper left is framed, and so is what it gives.
+
+    Args:
+        image: (C, H, W), at most 18 a side.
+        weight: (C, k_h, k_w), one filter.
+        bias: The filter's bias.
+
+    Raises:
+        ValueError: The filter does not have a kernel for each channel, or the sizes are too large.
+    """
+    if len(image) != len(weight):
+        raise ValueError(f"{len(image)} channels and {len(weight)} kernels: give one kernel each")
+    alone = F.conv2d(image[None].double(), weight[:, None].double(), groups=len(image))[0]
+    window, first = list(np.ndindex(*weight.shape[1:])), [(0, 0)]
+    empty = torch.full_like(alone[0], torch.nan)
+    sums = {0: ("sum over the channels", alone.sum(0)), len(image) - 1: (
+        f"+ bias {number(bias)} = map", alone.sum(0) + bias)}  # fmt: skip
+    grids, titles, framed = [], [], []
+    for channel, (plane, kernel, response) in enumerate(zip(image, weight, alone, strict=True)):
+        last, total = sums.get(channel, ("", empty))
+        grids += [plane, kernel, response, total]
+        titles += [f"channel {channel}", f"kernel {channel}", "their convolution", last]
+        framed += [window, [], first, first if last else []]
+    return plot_grids(grids, titles, columns=4, framed=framed)
+
+
+def plot_wiring(layers: Mapping[str, nn.Conv2d]) -> Figure:
+    """Draw which channels each filter of some convolutions reads, a panel for each layer.
+
+    A line is one kernel. It joins an input channel, on the left, to a filter, on the right.
+
+    Args:
+        layers: Title -> layer, with at most 18 channels in and out.
+
+    Raises:
+        ValueError: There is no layer, or one with too many channels.
+    """
+    channels = [max(layer.in_channels, layer.out_channels) for layer in layers.values()]
+    if not 1 <= max(channels, default=0) <= LARGEST:
+        raise ValueError(f"{channels} channels: give at least one layer, each with at most 18")
+    figure = new_figure(1.85 * len(layers), 0.28 * max(channels) + 0.9)
+    for axes, (title, layer) in zip(
+        figure.subplots(1, len(layers), squeeze=False)[0], layers.items(), strict=True
+    ):
+        _draw_wiring(axes, layer)
+        bare(axes, f"{title}\n{layer.weight.numel()} weights")
+    return figure
+
+
+def _draw_wiring(axes: Axes, layer: nn.Conv2d) -> None:
+    """Draw the channels of a layer as squares, and a line for each of its kernels."""
+    per_group, filters = layer.weight.shape[1], layer.out_channels // layer.groups
+    for index in range(layer.out_channels):
+        group = index // filters
+        for channel in range(group * per_group, (group + 1) * per_group):
+            ends = [_height(channel, layer.in_channels), _height(index, layer.out_channels)]
+            axes.plot([0, 1], ends, color=LINES[group % len(LINES)], linewidth=0.8, zorder=1)
+    for x, num, colour in ((0, layer.in_channels, ORANGE), (1, layer.out_channels, SKY)):
+        heights = [_height(index, num) for index in range(num)]
+        axes.scatter([x] * num, heights, s=70, marker="s", color=colour, edgecolor="0.3", zorder=2)
+    axes.set_xlim(-0.25, 1.25)
+    axes.set_xlabel("channels → filters", fontsize=FONT)
+
+
+def _height(index: int, num: int) -> float:
+    """Return where one of several channels is drawn: the first on top, the middle at 0."""
+    return (num - 1) / 2 - index
+
+
 # --- What filters do ---------------------------------------------------------------------------
 
 
@@ -347,7 +436,7 @@ def _draw_response(axes: Axes, response: Tensor, *, signed: bool) -> None:
     axes.set_axis_on()
     array = response.detach().numpy()
     # A photo has a few huge differences: the scale ends before them, or all else would be pale.
-    high = float(np.quantile(np.abs(array), 0.99)) or 1.0
+    high = float(np.quantile(np.abs(array), 0.95)) or 1.0
     look = {"cmap": SIGNED, "vmin": -high, "vmax": high} if signed else {"cmap": "gray"}
     axes.imshow(array, interpolation="nearest", **({"vmin": 0, "vmax": 1} | look))
     bare(axes)

@@ -116,10 +116,12 @@ def plot_frequency_responses(kernels: Mapping[str, Tensor], picture: Tensor) -> 
     curve = figure.add_subplot(grid[:, num])
     frequencies = np.arange(RESPONSE_SIZE // 2 + 1) / RESPONSE_SIZE  # cycles per pixel
     upper = []
+    gains = [frequency_response(kernel, RESPONSE_SIZE).max() for kernel in kernels.values()]
+    top = float(max(gains, default=1.0))
     for column, (name, kernel, colour, marker) in enumerate(told_apart(kernels, "filters")):
         response = frequency_response(kernel, RESPONSE_SIZE)  # (128, 128)
         upper.append(figure.add_subplot(grid[0, column]))
-        _draw_spectrum(upper[-1], response / response.max(), 0, 1)
+        _draw_spectrum(upper[-1], response, 0, top)  # one scale, to be compared
         upper[-1].set_title(name, fontsize=FONT)
         _draw_filtered(figure.add_subplot(grid[1, column]), picture, kernel)
         profile = response[0, : len(frequencies)].numpy()

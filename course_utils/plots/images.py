@@ -1,19 +1,21 @@
 """Images as figures: grids, channels, and pixels with their numbers."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import numpy as np
 import torch
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from torch import Tensor
 
 from course_utils.plots.convolution import plot_grids
+from course_utils.plots.display import DPI
 from course_utils.plots.style import (
     BLUE,
     FONT,
-    INTENSITY,
     ORANGE,
     SKY,
     YELLOW,
@@ -48,17 +50,22 @@ def plot_images(
     *,
     num_columns: int = 10,
     size: float = 0.9,
+    row_titles: Sequence[str] = (),
 ) -> Figure:
     """Draw images side by side in rows.
+
+    A pixel is a whole number of dots wide if there is room for one, so that fine patterns look
+    as they are.
 
     Args:
         images: (N, C, H, W), or a list of (C, H, W); uint8 or float in [0, 1].
         titles: One for each image, or none at all.
         num_columns: The most images in a row.
-        size: Width of one image, in inches.
+        size: Width of the place of one image, in inches.
+        row_titles: One for each row, written beside it, or none at all.
 
     Raises:
-        ValueError: There is no image, or the titles are not one for each.
+        ValueError: There is no image, or the titles are not one for each image or row.
 
     Example:
         >>> figure = plot_images(torch.rand(4, 3, 32, 32), ["a", "b", "c", "d"])
@@ -67,33 +74,56 @@ def plot_images(
         raise ValueError(f"{len(images)} images and {len(titles)} titles: give one title each")
     columns = min(num_columns, len(images))
     rows = -(-len(images) // columns)
-    ratio = images[0].shape[1] / images[0].shape[2]
-    height = size * ratio + (0.22 if titles else 0.04)
-    figure = new_figure(columns * size, rows * height)
-    grid = figure.subplots(rows, columns, squeeze=False)
-    for axes in grid.flat[len(images) :]:
-        axes.set_axis_off()
-    for axes, image, title in zip(grid.flat, images, titles or [""] * len(images), strict=False):
-        draw_image(axes, image, title)
+    if len(row_titles) not in (0, rows):
+        raise ValueError(f"{rows} rows and {len(row_titles)} row titles: give one title each")
+    lines = [line for title in titles for line in title.split("\n")]
+    head = 0.04 + 0.2 * max((title.count("\n") + 1 for title in titles if title), default=0)
+    sizes = [_whole_dots(image, size) for image in images]
+    place = max(max(w for w, _ in sizes) + 0.08, min(size, 0.075 * max(map(len, lines), default=0)))
+    row_height = max(h for _, h in sizes) + 0.06 + head
+    side = 0.24 if row_titles else 0.0
+    figure = new_figure(side + columns * place, rows * row_height)
+    figure.set_layout_engine("none")
+    for index, (image, (w, h)) in enumerate(zip(images, sizes, strict=True)):
+        row, column = divmod(index, columns)
+        left = side + column * place + (place - w) / 2
+        bottom = (rows - 1 - row) * row_height + (row_height - head - h) / 2
+        axes = figure.add_axes(_box(figure, left, bottom, w, h))
+        draw_image(axes, image, titles[index] if titles else "")
+        if row_titles and column == 0:
+            axes.set_ylabel(row_titles[row], fontsize=FONT)
     return figure
 
 
+def _box(figure: Figure, *inches: float) -> tuple[float, float, float, float]:
+    """Return left, bottom, width and height as shares of a figure, each a whole number of dots."""
+    width, height = figure.get_size_inches()
+    left, bottom, w, h = (round(at * DPI) / DPI for at in inches)
+    return left / width, bottom / height, w / width, h / height
+
+
+def _whole_dots(image: Tensor, size: float) -> tuple[float, float]:
+    """Return width and height of an image, in inches, so that its pixels are whole dots."""
+    height, width = image.shape[1:]
+    room = (size - 0.06) * DPI
+    dots = room // width if room >= width else room / width  # for each pixel
+    return width * dots / DPI, height * dots / DPI
+
+
 def plot_channels(image: Tensor) -> Figure:
-    """Draw an image (3, H, W), uint8 or float in [0, 1], beside its three channels."""
+    """Draw an image (3, H, W), uint8 or float in [0, 1], beside its three channels in grey."""
     if image.shape[0] != 3:
         raise ValueError(f"{image.shape[0]} channels: a colour image has 3")
     figure = new_figure(8.8, 2.2 * image.shape[1] / image.shape[2] + 0.3)
     panels = figure.subplots(1, 4)
     draw_image(panels[0], image, "all three")
     for index, name in enumerate(("red", "green", "blue")):
-        alone = torch.zeros_like(image)  # (3, H, W): black except for one channel
-        alone[index] = image[index]
-        draw_image(panels[index + 1], alone, f"channel {index}: {name}")
+        draw_image(panels[index + 1], image[index : index + 1], f"channel {index}: {name}")
     return figure
 
 
 def plot_pixels(values: Tensor, title: str = "") -> Figure:
-    """Draw one channel with the number of every pixel written on it.
+    """Draw one channel in grey, with the number of every pixel written on it.
 
     Args:
         values: (H, W), any dtype; at most 18 pixels a side.
@@ -102,7 +132,7 @@ def plot_pixels(values: Tensor, title: str = "") -> Figure:
     Raises:
         ValueError: The tensor is not (H, W), or too large for its numbers to be read.
     """
-    return plot_grids([values], [title])
+    return plot_grids([values], [title], intensity="gray")
 
 
 def plot_prediction(image: Tensor, probabilities: Tensor, classes: Sequence[str]) -> Figure:
@@ -170,9 +200,11 @@ def plot_tasks(image: Tensor, masks: Mapping[str, Tensor]) -> Figure:
         draw_image(axes, image, title)
         axes.set_xlabel(answer, fontsize=FONT)
     draw_box(panels[1], masks[main], main, YELLOW)
-    classes = torch.zeros(image.shape[1:])  # (H, W): 0 is the background
-    for index, (name, mask) in enumerate(masks.items(), start=1):
-        draw_box(panels[2], mask, name, (YELLOW, SKY, ORANGE)[(index - 1) % 3])
-        classes[mask] = index
-    panels[3].imshow(classes.numpy(), cmap=INTENSITY, interpolation="nearest")
+    classes = torch.full((*image.shape[1:], 3), 0.93)  # (H, W, 3): the background is light grey
+    for (name, mask), colour in zip(masks.items(), cycle((YELLOW, SKY, ORANGE)), strict=False):
+        draw_box(panels[2], mask, name, colour)
+        classes[mask] = torch.tensor(to_rgb(colour))
+        row, column = mask.nonzero().float().mean(dim=0).tolist()
+        panels[3].text(column, row, name, fontsize=FONT - 1, ha="center", va="center")
+    panels[3].imshow(classes.numpy(), interpolation="nearest")
     return figure

@@ -3,11 +3,22 @@
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from course_utils.plots.style import FONT, new_figure, per_cent, tidy, told_apart, whole_ticks
+from course_utils.plots.style import (
+    DASHES,
+    FONT,
+    LINES,
+    MARKERS,
+    new_figure,
+    per_cent,
+    tidy,
+    told_apart,
+    whole_ticks,
+)
 
 __all__ = ["plot_autocorrelation", "plot_by_depth", "plot_lines", "plot_loss_lines"]
 
@@ -23,6 +34,7 @@ def plot_lines(
     ylabel: str,
     *,
     percent: bool = False,
+    by_condition: bool = False,
 ) -> Figure:
     """Draw several quantities over the same values of x, to compare them.
 
@@ -32,12 +44,16 @@ def plot_lines(
         xlabel: What x is, with its unit.
         ylabel: What the lines are.
         percent: Whether the values are written as per cent.
+        by_condition: Whether labels are `model, condition`: the colour is then the model's and
+            the dash the condition's.
 
     Raises:
         ValueError: There is no line, more than can be told apart, or one of another length.
     """
     figure = _line_figure(_curves(lines, x, "value", "x"), "lines", (6.4, 3.1))
     [axes] = figure.axes
+    if by_condition:
+        _style_by_condition(axes)
     tidy(axes, xlabel, ylabel)
     axes.set_ylim(bottom=0)
     if percent:
@@ -144,6 +160,24 @@ def _curves(
     return {label: (x, values) for label, values in lines.items()}
 
 
+def _style_by_condition(axes: Axes) -> None:
+    """Give lines of one model one colour and marker, and lines of one condition one dash."""
+    models, conditions = (
+        list(dict.fromkeys(str(line.get_label()).partition(", ")[end] for line in axes.lines))
+        for end in (0, 2)
+    )
+    for line in axes.lines:
+        model, _, condition = str(line.get_label()).partition(", ")
+        look = models.index(model)
+        line.set(color=LINES[look], marker=MARKERS[look])
+        line.set_linestyle(DASHES[conditions.index(condition) % len(DASHES)])
+    _legend(axes)
+
+
+def _legend(axes: Axes) -> None:
+    axes.legend(fontsize=FONT - 1, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+
+
 def _line_figure(
     lines: Mapping[str, tuple[ArrayLike, ArrayLike]],
     what: str,
@@ -166,5 +200,5 @@ def _line_figure(
                   markersize=markersize, markevery=every, label=label)  # fmt: skip
     if log:
         axes.set_yscale("log")
-    axes.legend(fontsize=FONT - 1, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
+    _legend(axes)
     return figure

@@ -15,6 +15,7 @@ from matplotlib.text import Text
 __all__ = [
     "BLACK",
     "BLUE",
+    "DASHES",
     "FONT",
     "GREEN",
     "INTENSITY",
@@ -42,6 +43,7 @@ BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 SKY, RED, YELLOW, BLACK = "#56B4E9", "#D55E00", "#F0E442", "#000000"
 LINES = (BLUE, RED, GREEN, ORANGE, PINK, SKY, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # told apart without colour, too
+DASHES = ("-", "--", ":", "-.")  # colour is the model, dash is the condition
 
 INTENSITY = "cividis"  # for one channel, counts and probabilities
 SIGNED = "PuOr"  # for values around zero

@@ -168,7 +168,8 @@ def plot_confusion(confusion: Tensor, classes: Sequence[str]) -> Figure:
     counts = confusion.detach().cpu()
     share = counts / counts.sum(dim=1, keepdim=True).clamp(min=1)  # (K, K), rows sum to 1
     side = 0.44 * num_classes
-    figure = new_figure(side + 2.0, side + 1.0)
+    figure = new_figure(side + 2.3, side + 1.0)
+    figure.set_layout_engine("constrained", w_pad=0.15)  # or the outer labels would be cut
     axes = figure.subplots()
     image = axes.imshow(share.numpy(), cmap=INTENSITY, vmin=0, vmax=1)
     for (row, column), count in np.ndenumerate(counts.numpy()):

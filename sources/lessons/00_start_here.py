@@ -20,9 +20,25 @@
 # Click into the grey cell below and press **Shift + Enter**. It runs, and the next cell is
 # selected. The menu *Run → Run All Cells* runs a whole lesson. If things get stuck, *Kernel →
 # Restart Kernel* starts over; nothing on disk is lost.
+#
+# **Predict, then run.** The cell shows a garment, 28 × 28 pixels small. What is it?
 
 # %%
-2 + 3
+from course_utils import data
+from course_utils.plots import plot_images, show
+
+garments = data.load("fashion_mnist_mini", batch_size=64).test
+number = int((garments.labels == 6).nonzero()[3])
+show(plot_images([garments.images[number]], size=1.8), "A small, coarse grey image of a garment")
+
+# %% [markdown]
+# Write down your guess before you run the next cell.
+
+# %%
+print(f"It is labelled {data.load('fashion_mnist_mini', batch_size=64).info.classes[6]!r}.")
+
+# %% [markdown]
+# Not easy, is it? Below, a network answers the same question for two thousand such images.
 
 # %% [markdown]
 # ## Is this machine ready?
@@ -49,8 +65,8 @@ doctor()
 # %%
 import torch
 
-from course_utils import data, models
-from course_utils.plots import LivePlot, plot_images, plot_prediction, show
+from course_utils import models
+from course_utils.plots import LivePlot, plot_prediction
 from course_utils.runtime import choose_device, expect, profile, seed_everything
 from course_utils.training import TrainConfig, evaluate, fit
 

@@ -172,14 +172,21 @@ for name, rgb in colours.items():
     rgb = torch.tensor(rgb).float()  # (3,)
     print(f"{name:7} mean {rgb.mean():.3f}   luminance {rgb @ WEIGHTS:.3f}")
 
+# %% [markdown]
+# So a pure red disc on pure green should vanish in the mean:
+
 # %%
-mean_grey = as_float.mean(dim=0, keepdim=True)  # (1, 600, 512)
-luminance = torch.einsum("c,chw->hw", WEIGHTS, as_float)[None]  # (1, 600, 512)
+down, across = torch.meshgrid(torch.arange(60), torch.arange(60), indexing="ij")  # (60, 60)
+disc = (down - 30) ** 2 + (across - 30) ** 2 < 18**2
+signal = torch.stack([disc.float(), 1 - disc.float(), torch.zeros(60, 60)])  # (3, 60, 60)
+mean_grey = signal.mean(dim=0, keepdim=True)  # (1, 60, 60)
+luminance = torch.einsum("c,chw->hw", WEIGHTS, signal)[None]  # (1, 60, 60)
 show(
-    plot_images([image, mean_grey, luminance], ["colour", "mean", "luminance"], size=2.2),
-    "The photo in colour, as the mean of its channels, and as luminance: the red "
-    "stripes of the flag are darker in the luminance image",
+    plot_images([signal, mean_grey, luminance], ["colour", "mean", "luminance"], size=1.9),
+    "A red disc on green; as the mean of its channels, a uniform grey; and as luminance, a dark "
+    "disc on a lighter ground",
 )
+expect(mean_grey.min() == mean_grey.max(), "In the mean nothing is left of the disc.")
 
 # %% [markdown]
 # The mean gives red, green and blue the same grey. The weighted sum tells these three apart, but it

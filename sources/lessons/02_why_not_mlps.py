@@ -259,7 +259,9 @@ def shuffled(images: Tensor) -> Tensor:
 
 pair = test.images[first_of_each[5:8]]
 show(
-    plot_images([*pair, *shuffled(pair)], size=1.3),
+    plot_images(
+        [*pair, *shuffled(pair)], num_columns=3, size=1.3, row_titles=["in order", "shuffled"]
+    ),
     "A star, a heart and a crescent, and the same three images with their pixels shuffled: "
     "three fields of coloured noise",
 )
@@ -445,7 +447,12 @@ true, swapped = (
 )
 hearts = (true.labels == CLASSES.index("heart")).nonzero().flatten()[:5]
 show(
-    plot_images([*true.images[hearts], *swapped.images[hearts]], num_columns=5, size=1.3),
+    plot_images(
+        [*true.images[hearts], *swapped.images[hearts]],
+        num_columns=5,
+        size=1.3,
+        row_titles=["true", "swapped"],
+    ),
     "Above: five hearts in front of one kind of background, differing in colour, size and clutter. "
     "Below: the same five hearts in front of backgrounds that belong to other classes",
 )
@@ -495,7 +502,14 @@ curves = {}
 for name, (column, backgrounds) in product(BUILD, ((1, "true"), (2, "swapped"))):
     curves[f"{name}, {backgrounds}"] = [scores[rho, name][column] for rho in DIAL]
 show(
-    plot_lines(curves, DIAL, "background correlation ρ in training", "accuracy", percent=True),
+    plot_lines(
+        curves,
+        DIAL,
+        "background correlation ρ in training",
+        "accuracy",
+        percent=True,
+        by_condition=True,
+    ),
     "Accuracy against ρ. On true backgrounds both models stay above 90 per cent. On swapped "
     "ones the MLP falls from 95 to about 20 per cent at 0.9, the convnet from 99 to about 65; at "
     "1 both are below 10",

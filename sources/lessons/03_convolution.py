@@ -8,16 +8,18 @@
 # - read a small filter: tell what it does to flat areas, edges and noise;
 # - write `conv2d` by hand in three ways and explain why the third is fast.
 #
-# **Time** 60 minutes. You train only nine numbers here.
+# **Time** 60 minutes; 40 if you leave out the sections marked ◇, which a first reading may skip. You
+# train only nine numbers here.
 #
 # **Builds on** 01 (image tensors) and 02 (why not MLPs).
 
 # %% [markdown]
-# ## The question
+# ## A detector
 #
-# We want a layer that turns an image of 28 × 28 pixels into a map of 28 × 28 numbers, such as "how
-# strong is the edge here?" **Predict, then run.** How many weights does a fully connected layer
-# need for that?
+# Where in this photo is the nose? Here is a way that needs no network: cut the nose out as a
+# **template**, lay it on the photo at every place, multiply what lies on top of each other, and add
+# up the products. The sum is the **score** of that place. We subtract the template's mean first, so
+# that a uniformly bright place scores 0 instead of winning.
 
 # %%
 import time
@@ -32,8 +34,79 @@ from torch.nn import functional as F
 from course_utils import data, facts
 from course_utils.arithmetic import conv_parameters, locally_connected_parameters
 from course_utils.kernels import named_kernel
-from course_utils.plots import plot_counts, plot_filters, plot_grids, plot_images, plot_maps, show
+from course_utils.plots import plot_filters, plot_grids, plot_images, plot_maps, show
 from course_utils.runtime import expect
+
+# %%
+photo = torch.tensor(plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))
+face = photo.float().mean(dim=2)[100:340, 130:370] / 255  # (240, 240), grey, in [0, 1]
+nose = face[130:166, 70:180]  # (36, 110); its middle is pixel (148, 125) of the photo
+template = nose - nose.mean()
+
+
+def correlate(image: torch.Tensor, kernel: torch.Tensor, **settings) -> torch.Tensor:
+    """Slide a filter (k_h, k_w) over an image (H, W), as nn.Conv2d does."""
+    return F.conv2d(image[None, None], kernel[None, None], **settings)[0, 0]
+
+
+def peak(scores: torch.Tensor) -> tuple[int, int]:
+    """Return row and column of the highest score."""
+    return divmod(int(scores.argmax()), scores.shape[1])
+
+
+# %% [markdown]
+# **Predict, then run.** Where is the score highest? And where, after the photo has moved 30 pixels
+# down and 20 to the right?
+
+# %%
+moved = face.roll((30, 20), dims=(0, 1))
+scores, scores_moved = (correlate(image, template, padding=(18, 55)) for image in (face, moved))
+print("peak at", peak(scores), "and after the move at", peak(scores_moved))  # maps of 241 × 241
+expect(peak(scores) == (148, 125), "The score is highest where the template was cut out.")
+expect(peak(scores_moved) == (148 + 30, 125 + 20), "The peak follows the nose.")
+
+# %%
+shown = [nose, face, scores.relu() / scores.max(), moved, scores_moved.relu() / scores_moved.max()]
+titles = ["template", "photo", "its scores", "moved", "its scores"]
+show(
+    plot_images([values[None] for values in shown], titles, num_columns=5, size=1.55),
+    "A nose; the photo, and a map of scores with one bright spot, where the nose is; the photo moved "
+    "down and to the right, and the same map, moved as much",
+)
+
+# %% [markdown]
+# The template is a **filter**, the map of scores is a **feature map**, and one step is missing: when
+# is a score high enough? Add a negative number, the **bias**, and set what is still below 0 to 0.
+# That is the **ReLU**, $\max(0, x)$, and together they are a threshold. In this image of black
+# (−1) and white (1) pixels the filter is a plus sign. Its score is the number of pixels that agree
+# minus the number of those that do not, so 9 is a perfect match.
+
+# %%
+plus = torch.tensor([[-1.0, 1, -1], [1, 1, 1], [-1, 1, -1]])
+scene = -torch.ones(8, 10)
+scene[1:4, 1:4] = plus
+scene[4:7, 5:8] = 1  # a square
+scene[1, 5:9] = scene[6, 0:4] = 1  # two bars
+scores = correlate(scene, plus)  # (6, 8)
+detected = (scores - 8).relu()  # the bias is −8
+show(
+    plot_grids([scene, scores, detected], ["image", "scores", "ReLU(scores − 8)"], shared=False),
+    "An image with a plus sign, a square and two bars; its scores, of which one is 9; and the same "
+    "after bias and ReLU: a single 1, where the plus sign is, and 0 everywhere else",
+)
+expect(detected.sum() == 1 and detected[1, 1] == 1, "Only the plus sign is left.")
+
+# %% [markdown]
+# Filter, bias, ReLU: that is a layer of a convolutional network, except that a network *learns* its
+# filters and biases, many at a time. The rest of this lesson shows why the sliding filter is the
+# right layer for images.
+
+# %% [markdown]
+# ## The question
+#
+# We want a layer that turns an image of 28 × 28 pixels into a map of 28 × 28 numbers, such as "how
+# strong is the edge here?" **Predict, then run.** How many weights does a fully connected layer
+# need for that?
 
 # %%
 dense = nn.Linear(28 * 28, 28 * 28, bias=False)
@@ -235,10 +308,8 @@ counts = {
     "locally connected": locally_connected_parameters(1, 1, k=5, out=28, bias=False),
     "convolution": conv_parameters(1, 1, k=5, bias=False),
 }
-show(
-    plot_counts(counts, "weights"),
-    "Bars on a logarithmic scale: dense 614,656, locally connected 19,600, convolution 25",
-)
+for name, count in counts.items():
+    print(f"{name:18}{count:8,} weights")
 expect(
     counts["dense"] > 24_000 * counts["convolution"],
     "The dense layer has more than 24,000 times as many weights as the convolution.",
@@ -246,11 +317,11 @@ expect(
 
 # %% [markdown]
 # (19,600 counts 25 weights at each of the 784 locations, including those that meet only padding at
-# the edge.) Locality saved a factor of about 31, sharing another 784. And there is a second gain
-# that no bar shows: every window of every image now trains the same 25 numbers.
+# the edge. In the band above, the 34 left them out.) Locality saved a factor of about 31, sharing another 784. And there is a second gain
+# that no count shows: every window of every image now trains the same 25 numbers.
 
 # %% [markdown]
-# ## Why sharing, and not something else?
+# ## Why sharing, and not something else? ◇
 #
 # We asked for an output that does not depend on the location. More precisely: if the image moves,
 # the map should move with it and change in no other way. Let $S$ be the shift by one pixel, on a
@@ -281,9 +352,9 @@ for name, matrix in cases.items():
 
 # %%
 show(
-    plot_maps([W, average], ["dense", "averaged over all shifts"], size=2.1),
+    plot_maps([W, average], ["dense", "averaged over all shifts"], size=2.1, shared=False),
     "A dense matrix of random entries, and its average over all shifts, in which each diagonal, "
-    "continued around the edges, has one colour",
+    "continued around the edges, has one colour; each map has its own scale",
 )
 
 # %% [markdown]
@@ -316,11 +387,6 @@ print("numpy convolve", by_numpy.astype(int))
 
 
 # %%
-def correlate(image: torch.Tensor, kernel: torch.Tensor, **settings) -> torch.Tensor:
-    """Slide a filter (k_h, k_w) over an image (H, W), as nn.Conv2d does."""
-    return F.conv2d(image[None, None], kernel[None, None], **settings)[0, 0]
-
-
 def convolve(image: torch.Tensor, kernel: torch.Tensor, **settings) -> torch.Tensor:
     """Convolve as mathematicians do: rotate the filter by 180° first."""
     return correlate(image, kernel.flip(0, 1), **settings)
@@ -362,7 +428,7 @@ expect(
 # From here on we say convolution for what PyTorch does, like everybody else.
 
 # %% [markdown]
-# ## One, two, three dimensions
+# ## One, two, three dimensions ◇
 #
 # | axes | formula | image | filter | used for |
 # |---|---|---|---|---|
@@ -394,12 +460,9 @@ for before, after, seen in zip(video[:-1], video[1:], motion, strict=True):
 # ## What filters do
 #
 # For decades people designed filters by hand, and it pays to know a few: the first layer of a
-# trained network rediscovers several of them (lesson 08). We use a grey crop of the photo from
-# lesson 01.
+# trained network rediscovers several of them (lesson 08). We apply them to the face from above.
 
 # %%
-photo = torch.tensor(plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))
-face = photo.float().mean(dim=2)[100:340, 130:370] / 255  # (240, 240), in [0, 1]
 filters = {
     "identity": named_kernel("Identity"),
     "mean of 9": named_kernel("Mean of 9"),
@@ -532,7 +595,7 @@ show(
 )
 
 # %% [markdown]
-# ### Edges of clothes
+# ### Edges of clothes ◇
 #
 # Sobel and its transpose give the slope along the row and along the column. Together they form a
 # vector, the gradient, whose length $\sqrt{g_x^2 + g_y^2}$ says how strong an edge is, whatever its
@@ -687,7 +750,7 @@ torch_time = milliseconds(F.conv2d, images, weight, repeats=5)
 print(f"16 images, 32 channels: unfold {table:.0f} ms, F.conv2d {torch_time:.0f} ms")
 
 # %% [markdown]
-# ## A filter that nobody wrote
+# ## A filter that nobody wrote ◇
 #
 # A convolution is linear in its weights, so we can find them from examples. Suppose we do not know
 # the Sobel filter, only an image and its output. We start from nine zeros and follow the gradient

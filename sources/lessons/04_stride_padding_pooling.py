@@ -9,7 +9,8 @@
 # - say what pooling keeps, and when you may swap activation and pooling;
 # - grow the receptive field of a stack layer by layer, and measure it.
 #
-# **Time** 60 minutes. Nothing is trained here.
+# **Time** 60 minutes; 45 if you leave out the sections marked ◇, which a first reading may skip.
+# Nothing is trained here.
 #
 # **Builds on** 03 (convolution).
 
@@ -252,7 +253,7 @@ show(
 # measures that.
 
 # %% [markdown]
-# ## A printed example that is wrong
+# ## A printed example that is wrong ◇
 #
 # To illustrate the formula, a slide shows this input and filter, with padding 1 and stride 2. The
 # size must be $\lfloor (5 + 2 - 3)/2 \rfloor + 1 = 3$, and 3 × 3 numbers are printed. Are they
@@ -317,7 +318,7 @@ for name, candidate in {"listed": listed, "drawn": drawn}.items():
 # The moral: a correct size proves nothing about the numbers.
 
 # %% [markdown]
-# ## Dilation and ceil mode
+# ## Dilation and ceil mode ◇
 #
 # Two more settings complete the formula. **Dilation** $d$ spreads the filter: its weights are $d$
 # pixels apart, so $k$ of them cover $k' = d(k - 1) + 1$ pixels. Replace $k$ by $k'$:
@@ -475,7 +476,7 @@ print("Right:", facts.trap("pooling_is_invariant").right)
 # %% [markdown]
 # Lesson 06 examines this with measurements.
 #
-# ### Pooling at the border
+# ### Pooling at the border ◇
 #
 # **Predict, then run.** Pad a map of negative numbers by 1 and apply max pooling. Do the zeros win?
 
@@ -644,6 +645,28 @@ show(
 )
 
 # %% [markdown]
+# ### Where it lies
+#
+# The recursion gives the width of the field. Where does it begin? A layer with padding $p$ begins
+# $p$ positions before its input does, and each position is $j$ pixels wide:
+#
+# $$a' = a - p\,j$$
+#
+# So output $i$ of a stack sees the pixels from $a + i\,j$ to $a + i\,j + r - 1$. **Predict, then
+# run.** The corner output of LeNet-5's last pool has the same field width, 16, as the middle one.
+# How many of its pixels are real?
+
+# %%
+field = receptive_fields(lenet)[-1]
+print(f"a = {field.start}, j = {field.jump}, r = {field.size}")
+show(
+    plot_receptive_field(lenet, 28, output=0),
+    "LeNet-5 along one axis, seen from the first output of its last pool: its field begins two "
+    "positions left of the image, so that 14 of its 16 pixels are real",
+)
+expect(field.start == -2, "The field of the first output begins two pixels before the image.")
+
+# %% [markdown]
 # ### Measure it
 #
 # The gradient can test a formula about dependence: compute one output, run the backward pass, and
@@ -719,7 +742,7 @@ for depth in (2, 2, 3, 3, 3):
 expect(receptive_fields(vgg16)[-1].size == 212, "The last pool of VGG-16 sees 212 of 224 pixels.")
 
 # %% [markdown]
-# ### Not every pixel in it counts equally
+# ### Not every pixel in it counts equally ◇
 #
 # The receptive field says what an output *can* see. But how much does each pixel contribute? With
 # all weights 1, the gradient counts the paths from a pixel to the output. **Predict, then run.**
@@ -786,6 +809,62 @@ expect(
 # does not.
 
 # %% [markdown]
+# ## The way back: transposed convolution ◇
+#
+# Networks that draw images, or label every pixel, have to make maps *larger* again. A **transposed
+# convolution** runs a convolution backwards. Each *input* number is multiplied with the whole
+# filter and stamped into the output, $s$ pixels after the stamp before it; where stamps overlap,
+# they add up. As a matrix it is the transpose of the convolution's, hence the name: for all $x$ and
+# $y$ of matching sizes $\langle y, f * x \rangle = \langle f^\top y, x \rangle$.
+
+# %%
+generator = torch.Generator().manual_seed(0)
+f = torch.randn(1, 1, 3, 3, generator=generator)
+x, y = (torch.randn(1, 1, n, n, generator=generator) for n in (9, 4))
+forward, back = F.conv2d(x, f, stride=2), F.conv_transpose2d(y, f, stride=2)
+print(f"9 → {forward.shape[2]}, and back 4 → {back.shape[2]}")
+same = torch.allclose((y * forward).sum(), (back * x).sum(), atol=1e-4)
+expect(same, "The transposed convolution is the transpose of the convolution.")
+
+# %% [markdown]
+# It brings back the *size*, not the numbers. To find the size, solve the formula for $n$: the last
+# stamp begins at $(n - 1)s$, covers $k' = d(k - 1) + 1$ pixels, and the padding cuts $p$ off on each
+# side:
+#
+# $$n_\text{out} = (n - 1)\,s - 2p + k'$$
+#
+# A convolution rounds down, so it makes the same $n$ of $s$ different sizes. `output_padding` adds
+# the rows that are missing.
+
+# %%
+from course_utils.arithmetic import transposed_output_size
+
+for n in (27, 28):
+    small = output_size(n, k=3, s=2, p=1)
+    back = [transposed_output_size(small, 3, 2, 1, extra) for extra in (0, 1)]
+    print(f"{n} → {small} → {back[0]}, or {back[1]} with output_padding=1")
+
+# %% [markdown]
+# **Predict, then run.** Every input is 1, and so is every weight. How often is each output pixel
+# stamped, with stride 2 and a filter of 3 × 3, or of 4 × 4?
+
+# %%
+ones = torch.ones(1, 1, 4, 4)
+stamped = [F.conv_transpose2d(ones, torch.ones(1, 1, k, k), stride=2)[0, 0] for k in (3, 4)]
+show(
+    plot_grids(stamped, ["3 × 3, stride 2", "4 × 4, stride 2"]),
+    "How often each pixel is stamped: with 3 by 3 a checkerboard of 1, 2 and 4; with 4 by 4 a 4 "
+    "everywhere except at the border",
+)
+expect(stamped[0][2:-2, 2:-2].unique().tolist() == [1, 2, 4], "3 × 3 gives a checkerboard.")
+expect((stamped[1][2:-2, 2:-2] == 4).all(), "4 × 4 is even inside, since 2 divides 4.")
+
+# %% [markdown]
+# If the stride does not divide the kernel size, some pixels get more stamps than their neighbours,
+# and a **checkerboard** shows in the images that such networks draw. The remedies: a kernel size that
+# the stride divides, or enlarge the map first and then convolve at stride 1 (Odena et al. 2016).
+
+# %% [markdown]
 # ## Pop quiz
 #
 # Decide first, then answer. If you get one wrong, the feedback names the slip that leads to your
@@ -850,6 +929,7 @@ print("right" if not wrong else "not yet: " + wrong[0])
 #   All the sizes, with drawings.
 # - W. Luo, Y. Li, R. Urtasun, R. Zemel: *Understanding the effective receptive field in deep
 #   convolutional neural networks*. NIPS 29, 2016.
+# - A. Odena, V. Dumoulin, C. Olah: *Deconvolution and checkerboard artifacts*. Distill, 2016.
 # - R. Zhang: *Making convolutional networks shift-invariant again*. ICML 2019. What strides and
 #   pools break.
 # - K. Simonyan, A. Zisserman: *Very deep convolutional networks for large-scale image recognition*.
@@ -873,6 +953,7 @@ print("right" if not wrong else "not yet: " + wrong[0])
 # | max pooling | 최대 풀링 | the largest number of each window |
 # | average pooling | 평균 풀링 | the mean of each window |
 # | downsampling | 다운샘플링 | making a map smaller |
+# | transposed convolution | 전치 합성곱 | stamps the filter once for each input; makes maps larger |
 # | receptive field | 수용 영역 | the pixels that an output depends on |
 # | non-decreasing | 단조 증가(비감소) | never smaller for a larger input |
 # | invariance | 불변성 | the output stays the same when the input moves |

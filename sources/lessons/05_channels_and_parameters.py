@@ -28,7 +28,14 @@ from torch.nn import functional as F
 
 from course_utils import facts
 from course_utils.arithmetic import conv_multiply_adds, conv_parameters, output_size
-from course_utils.plots import plot_counts, plot_filter_bank, plot_images, show
+from course_utils.plots import (
+    plot_channel_sum,
+    plot_counts,
+    plot_filter_bank,
+    plot_images,
+    plot_wiring,
+    show,
+)
 from course_utils.runtime import expect
 
 # %%
@@ -64,6 +71,24 @@ expect(
     torch.allclose(one(x), sum(alone) + one.bias, atol=1e-5),
     "The filter's output is a sum over the channels, plus its bias.",
 )
+
+# %% [markdown]
+# Here it is with numbers small enough to check. Each row is one channel with its kernel; the framed
+# windows make the framed outputs.
+
+# %%
+generator = torch.Generator().manual_seed(3)
+planes = torch.randint(0, 4, (3, 4, 4), generator=generator).float()  # (C, H, W)
+kernels = torch.tensor([[[1, 0], [0, -1]], [[0, 1], [1, 0]], [[-1, 0], [0, 1]]]).float()
+show(
+    plot_channel_sum(planes, kernels, bias=1.0),
+    "Three rows, each with a channel of four by four numbers, its kernel of two by two, and the "
+    "three by three outputs of the two; beside them the sum of the three outputs, and the same "
+    "plus 1, which is the map",
+)
+drawn = F.conv2d(planes[None], kernels[None], torch.tensor([1.0]))[0, 0]  # (3, 3)
+by_hand = 1 + sum(float((planes[c, :2, :2] * kernels[c]).sum()) for c in range(3))
+expect(drawn[0, 0] == by_hand, "The framed output is three framed sums, plus the bias.")
 
 # %% [markdown]
 # So a filter can weigh the channels against each other. This one averages over 3 × 3 pixels and
@@ -486,7 +511,28 @@ assert total == facts.get("alexnet.parameters").ours
 #
 # $$\frac{\overbrace{k^2 c}^{\text{depthwise}} + \overbrace{c^2}^{1 \times 1}}{\underbrace{k^2 c^2}_{\text{ordinary}}} = \frac{1}{c} + \frac{1}{k^2}$$
 #
-# For 3 × 3 kernels that is little more than a ninth. **Predict, then run.** Is a layer with a ninth
+# For 3 × 3 kernels that is little more than a ninth. Side by side, with six channels in and out and a
+# line for each kernel:
+
+# %%
+kinds = {
+    "3 × 3": nn.Conv2d(6, 6, 3),
+    "1 × 1": nn.Conv2d(6, 6, 1),
+    "3 × 3, 2 groups": nn.Conv2d(6, 6, 3, groups=2),
+    "3 × 3, depthwise": nn.Conv2d(6, 6, 3, groups=6),
+}
+show(
+    plot_wiring(kinds),
+    "Six channels joined to six filters, four times: each to each, with 324 weights; each to each, "
+    "with 36; in two separate halves, with 162; and one to one, with 54",
+)
+expect(
+    [kind.weight.numel() for kind in kinds.values()] == [324, 36, 162, 54],
+    "The counts are 36 · 9, 36, half and a sixth of the first.",
+)
+
+# %% [markdown]
+# **Predict, then run.** Is a layer with a ninth
 # of the work nine times as fast?
 
 # %%
@@ -544,6 +590,10 @@ network = nn.Sequential(
     nn.Linear(32 * 8 * 8, 10),
 )
 summary(network, (3, 32, 32))
+
+# %% [markdown]
+# The last layer sees 38 pixels of an image of 32: each of its outputs reads the whole map, and the
+# maps at the border see three pixels of padding on each side.
 
 # %% [markdown]
 # ## Pop quiz

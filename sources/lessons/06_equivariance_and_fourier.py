@@ -8,7 +8,8 @@
 #   that it needs;
 # - read a filter as a frequency response, predict aliasing, and repair a pooling layer with a blur.
 #
-# **Time** 60 minutes. Nothing is trained here.
+# **Time** 60 minutes; 45 if you leave out the sections marked ◇, which a first reading may skip.
+# Nothing is trained here.
 #
 # **Builds on** 03 (convolution) and 04 (stride, padding, pooling). The second half uses complex
 # numbers; all you need is $e^{i\varphi}$ as a point on the unit circle.
@@ -544,7 +545,7 @@ print(f"the finest stripes, half a pixel on: from {between.min():.2f} to {betwee
 # become a uniform grey: such stripes do not tell where their crests lie between the pixels.
 
 # %% [markdown]
-# ## The convolution theorem, and a trap
+# ## The convolution theorem, and a trap ◇
 #
 # A convolution treats all places alike, so it cannot turn one wave into another. It can only make
 # each wave stronger or weaker and change its phase: in the spectrum, convolution is
@@ -559,7 +560,8 @@ print(f"the finest stripes, half a pixel on: from {between.min():.2f} to {betwee
 # \end{aligned}
 # $$
 #
-# Note the bar. It stands for the complex conjugate, and it comes from the *plus* in $x(r+p)$. Deep
+# Note the bar. It stands for the complex conjugate, for a filter of real numbers, and it comes from
+# the *plus* in $x(r+p)$. Deep
 # learning's "convolution" is a **cross-correlation**. The convolution of mathematics,
 # $\sum_p f(p)\,x(r-p)$, flips the filter and has no bar.
 
@@ -608,7 +610,7 @@ expect(
 )
 
 # %% [markdown]
-# ## What about zeros around the image?
+# ## What about zeros around the image? ◇
 #
 # The Fourier transform lives on the ring. With zero padding the theorem fails at the border, where
 # the product sees pixels from the opposite edge. The remedy is to append zeros, so that the ring
@@ -775,7 +777,7 @@ rings = (0.5 + 0.5 * torch.cos(math.pi * (r**2 + c**2) / 256))[None]  # finer an
 blurred_first = filtered(rings[None], binomial_kernel(9))[0, ..., ::3, ::3]  # (1, 86, 86)
 titles = ["rings", "every third pixel", "blurred first"]
 show(
-    plot_images([rings, rings[..., ::3, ::3], blurred_first], titles, size=2.9),
+    plot_images([rings, rings[..., ::3, ::3], blurred_first], titles, size=1.9),
     "Rings that get finer outwards. In every third pixel of them nine centres of rings appear, "
     "eight of them false. Blurred first, the rings fade to grey where they are too fine",
 )
@@ -938,7 +940,7 @@ expect(
 # although it adds no parameters and removes detail.
 
 # %% [markdown]
-# ## Other operators: a quarter turn
+# ## Other operators: a quarter turn ◇
 #
 # $T$ need not be a shift. **Predict, then run.** Rotate the image by 90 degrees. For which filters
 # does *turn, then look* equal *look, then turn*?

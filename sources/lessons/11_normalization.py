@@ -7,8 +7,8 @@
 # - tell seven normalisations apart by what they average over, and choose one for a batch size;
 # - separate what is known about why batch normalisation works from what is only said.
 #
-# **Time** 85 minutes to read and try, of which training takes about two minutes on a laptop. On a
-# first reading you can skip the sections marked *second reading*; then it takes 65.
+# **Time** 85 minutes; 55 if you leave out the sections marked ◇, which a first reading may skip.
+# Training takes about two minutes of them on a laptop.
 #
 # **Builds on** 07 (training loop, sigmoid against ReLU), 08 (ReLU) and 09 (deep stacks of 3 × 3
 # convolutions).
@@ -440,9 +440,9 @@ expect((start - 0.1 * g).norm() > start.norm(), "So a step makes the weights lon
 # cannot make the net simpler here, as shorter weights compute the same. What it does is keep the
 # weights from growing, and with that the steps from getting ever smaller.
 #
-# ### The backward pass
+# ### The backward pass ◇
 #
-# *Second reading.* What does backpropagation through BN compute? An input moves its own output, and
+# What does backpropagation through BN compute? An input moves its own output, and
 # through $\mu$ and $\sigma^2$ the outputs of all other values of its channel. Let
 # $g = \partial E/\partial y$ be the gradient that arrives, and let a bar mean the average over the
 # channel. Then
@@ -457,7 +457,7 @@ expect((start - 0.1 * g).norm() > start.norm(), "So a step makes the weights lon
 # you expect for the mean of $\partial E/\partial x$ over a channel?
 
 
-# %% slide="skip"
+# %%
 def batch_norm_backward(x, gamma, g, eps=1e-5):
     """Return the gradients in x, gamma and beta; g is the gradient in the output, all float64."""
     dims = (0, 2, 3)
@@ -470,7 +470,7 @@ def batch_norm_backward(x, gamma, g, eps=1e-5):
     return in_x, (g * x_hat).sum(dims), g.sum(dims)
 
 
-# %% slide="skip"
+# %%
 layer = nn.BatchNorm2d(4).double()
 nn.init.normal_(layer.weight, generator=generator)
 x = torch.randn(8, 4, 5, 5, generator=generator, dtype=torch.float64).requires_grad_()
@@ -482,14 +482,14 @@ expect(same, "The formula gives autograd's three gradients.")
 in_x = by_formula[0]
 expect(in_x.mean(dim=(0, 2, 3)).abs().max() < 1e-9, "Its mean over a channel is zero.")
 
-# %% [markdown] slide="skip"
+# %% [markdown]
 # Adding a constant to a channel changes no output, so no gradient may point that way; neither may
 # it point along $\hat{x}$, since a larger scale changes nothing. BN takes these two directions out
 # of every gradient that passes. In evaluation mode $\mu$ and $\sigma$ are constants, and only the
 # first term is left.
 
 # %% [markdown]
-# ### Two variances
+# ### Two variances ◇
 #
 # For the variance of $m$ numbers you can divide by $m$ or by $m - 1$. The first, the **biased**
 # one, is the variance of these numbers. The second estimates the variance of the distribution they
@@ -568,9 +568,9 @@ expect(
 # %% [markdown]
 # Subtract the mean from a batch of nothing but coats, and what made them coats is gone.
 #
-# ### Folding
+# ### Folding ◇
 #
-# *Second reading.* In evaluation mode BN is a fixed linear map for each channel, and a convolution
+# In evaluation mode BN is a fixed linear map for each channel, and a convolution
 # is a linear map, too. So the two are one convolution, with
 #
 # $$w' = \frac{\gamma}{\sqrt{\sigma_\text{run}^2 + \varepsilon}}\, w, \qquad
@@ -580,7 +580,7 @@ expect(
 # How much do its logits change?
 
 
-# %% slide="skip"
+# %%
 def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
     """Return one convolution that computes what conv and norm do in evaluation mode."""
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
@@ -590,7 +590,7 @@ def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
     return one
 
 
-# %% slide="skip"
+# %%
 from course_utils.models.resnet import BasicBlock
 
 net = copy.deepcopy(with_bn).eval()
@@ -605,7 +605,7 @@ with torch.no_grad():
 print(f"BN layers left: {left}")
 expect(torch.allclose(before, after, rtol=1e-3, atol=1e-3), "The logits are the same.")
 
-# %% [markdown] slide="skip"
+# %% [markdown]
 # This is what happens when a net is prepared for a phone: BN costs nothing there. In training it
 # does not work, because the statistics belong to the batch; and it works for no normalisation that
 # measures each image anew, such as those that follow below.
@@ -831,7 +831,7 @@ expect(noise_of["instance"] < noise_of["batch"] / 2, "Instance norm leaves less 
 # nets. On ImageNet, with a ResNet-50 and the usual batch size, Wu and He find group norm close to
 # batch norm.
 #
-# ### Two, eight, 128
+# ### Two, eight, 128 ◇
 #
 # Now we vary the batch that BN sees. The other six nets would give the same curves again, as we
 # have just seen, so there is nothing to run. **Predict, then run.** How much worse does BN train if
@@ -1029,20 +1029,20 @@ expect(
 # bound how fast the loss and its gradient can change in a net with BN (their theorem 4.1). So
 # "unproven" says too little, and "explained" too much.
 #
-# ### What about exploding gradients?
+# ### What about exploding gradients? ◇
 #
-# *Second reading.* Here is one more claim, about group norm:
+# Here is one more claim, about group norm:
 
-# %% slide="skip"
+# %%
 print(facts.trap("groupnorm_cures_explosion").claim)
 
-# %% [markdown] slide="skip"
+# %% [markdown]
 # We build the net with 38 layers and 16 channels, and give GN groups of 1, 4 or 16 channels.
 # **Predict, then run.** Before any training, for which group size is the gradient of the first
 # layers largest?
 
 
-# %% slide="skip"
+# %%
 def grouped_net(group_size: int) -> nn.Module:
     """Build a plain net of 38 layers with group normalisation in groups of one size."""
     torch.manual_seed(0)
@@ -1060,7 +1060,7 @@ few = data.load("fashion_mnist_mini", batch_size=32, generator=generator, limit=
 x, y = next(iter(few.train))
 sizes = {f"groups of {k}": gradient_norms(grouped_net(k), x, y) for k in (1, 4, 16)}
 
-# %% slide="skip"
+# %%
 show(
     plot_by_depth(sizes, "norm of the gradient"),
     "Norm of the gradient by layer, logarithmic, 38 layers: with groups of one channel it grows "
@@ -1073,18 +1073,18 @@ expect(
     "The smaller the groups, the larger the early gradients are.",
 )
 
-# %% slide="skip"
+# %%
 print(facts.trap("groupnorm_cures_explosion").right)
 print(facts.get("groupnorm.gradients"))
 
-# %% [markdown] slide="skip"
+# %% [markdown]
 # So "GN" is not one thing. With one channel per group it is instance norm, whose gradients explode
 # with depth; with large groups they do not. The paper calls the choice of the group size a
 # trade-off: small groups let the net learn fast, large ones let it learn stably. In this net the
 # product of the layers alone decides. Shortcuts, in the next two lessons, change the rule.
 
 # %% [markdown]
-# ## In full size
+# ## In full size ◇
 #
 # This runs the experiment of this lesson on CIFAR-10, with the ResNet paper's twenty-layer net
 # without shortcuts, one run for each normalisation (not measured here):

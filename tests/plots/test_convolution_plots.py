@@ -7,6 +7,7 @@ from matplotlib.patches import Rectangle
 
 from course_utils.arithmetic import Layer, receptive_field
 from course_utils.plots import (
+    plot_channel_sum,
     plot_counts,
     plot_filter_bank,
     plot_filters,
@@ -14,6 +15,7 @@ from course_utils.plots import (
     plot_maps,
     plot_receptive_field,
     plot_window,
+    plot_wiring,
 )
 from course_utils.plots.style import ORANGE, SKY
 
@@ -76,8 +78,10 @@ def test_an_empty_cell_has_no_number():
 
 def test_grids_break_into_rows():
     figure = plot_grids([torch.eye(2)] * 5, list("abcde"), columns=3)
-    assert [axes.get_title() for axes in figure.axes] == [*"abcde", ""]
-    assert not figure.axes[5].axison
+    assert [axes.get_title() for axes in figure.axes] == [*"abcde"]
+    places = [axes.get_position() for axes in figure.axes]
+    assert places[0].x0 == places[3].x0 < places[1].x0 < places[2].x0
+    assert places[0].y0 == places[2].y0 > places[3].y1
 
 
 @pytest.mark.parametrize(
@@ -140,7 +144,51 @@ def test_window_refuses_a_cell_that_does_not_exist():
         plot_window(IMAGE, KERNEL, position=(3, 0))
 
 
+def test_all_cells_of_a_figure_are_of_one_size():
+    figure = plot_grids([torch.eye(5), torch.eye(3), torch.eye(2)], ["five", "three", "two"])
+    figure.draw_without_rendering()
+    for axes, cells in zip(figure.axes, (5, 3, 2), strict=True):
+        box = axes.get_window_extent()
+        assert box.width / cells == pytest.approx(box.height / cells)
+        assert box.width / cells == pytest.approx(figure.axes[0].get_window_extent().width / 5)
+
+
 # --- Maps and filter banks ---
+
+
+def test_a_channel_sum_ends_in_the_map_that_torch_computes():
+    image, weight = IMAGE[None].repeat(3, 1, 1), torch.stack([KERNEL, -KERNEL, KERNEL.T])
+    panels = np.array(plot_channel_sum(image, weight, -2.0).axes).reshape(3, 4)
+    layer = F.conv2d(image[None].float(), weight[None].float(), torch.tensor([-2.0]))[0, 0]
+    expected = {at: f"{layer[at]:.0f}".replace("-", "−") for at in np.ndindex(3, 3)}
+    assert numbers(panels[2, 3]) == expected and framed(panels[2, 3]) == [(0, 0)]
+    assert panels[2, 3].get_title() == "+ bias −2 = map"
+    assert not numbers(panels[1, 3])
+    assert len(framed(panels[1, 0])) == 9
+
+
+def test_a_channel_sum_wants_a_kernel_for_each_channel():
+    with pytest.raises(ValueError, match="2 channels and 3 kernels"):
+        plot_channel_sum(torch.zeros(2, 4, 4), torch.zeros(3, 2, 2), 0.0)
+
+
+@pytest.mark.parametrize("groups", [1, 2, 4])
+def test_wiring_draws_a_line_for_each_kernel(groups):
+    layer = torch.nn.Conv2d(4, 8, 3, groups=groups)
+    (axes,) = plot_wiring({"layer": layer}).axes
+    channels, filters = (points.get_offsets()[:, 1] for points in axes.collections)
+    ends = {(list(channels).index(a), list(filters).index(b)) for a, b in
+            (line.get_ydata() for line in axes.lines)}  # fmt: skip
+    own = {(c, f) for c in range(4) for f in range(8) if c * groups // 4 == f * groups // 8}
+    assert ends == own
+    assert axes.get_title() == f"layer\n{layer.weight.numel()} weights"
+
+
+def test_wiring_has_its_limits():
+    with pytest.raises(ValueError, match=r"\[19\] channels"):
+        plot_wiring({"wide": torch.nn.Conv2d(19, 2, 1)})
+    with pytest.raises(ValueError, match="at least one layer"):
+        plot_wiring({})
 
 
 def test_maps_share_one_scale_and_leave_zeros_white():

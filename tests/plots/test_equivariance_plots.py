@@ -28,6 +28,20 @@ def wave(down, across, size=16):
     return (0.5 + 0.5 * torch.cos(2 * math.pi * (down * i + across * j) / size))[None]
 
 
+def test_the_colour_is_the_model_and_the_dash_the_condition():
+    lines = {f"{m}, {c}": [1, 2] for m in ("MLP", "convnet") for c in ("true", "swapped")}
+    (axes,) = plot_lines(lines, [0, 1], "x", "y", by_condition=True).axes
+    looks = {line.get_label(): (line.get_color(), line.get_linestyle()) for line in axes.lines}
+    colours, dashes = ({look[i] for look in looks.values()} for i in (0, 1))
+    assert len(colours) == len(dashes) == 2
+    assert looks["MLP, true"][0] == looks["MLP, swapped"][0]
+    assert looks["MLP, swapped"][1] == looks["convnet, swapped"][1]
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == list(lines)
+    assert [handle.get_color() for handle in axes.get_legend().get_lines()] == [
+        line.get_color() for line in axes.lines
+    ]
+
+
 def test_every_line_is_drawn_with_its_name():
     figure = plot_lines({"a": [0.1, 0.2], "b": [0.3, 0.0]}, [1, 4], "shift", "error", percent=True)
     axes = figure.axes[0]

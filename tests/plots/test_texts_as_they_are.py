@@ -57,11 +57,22 @@ FIGURES = {
     "shattering": lambda: plots.plot_shattering(of_each(MAPS[0] + 1), AXIS),
     "spectra": lambda: plots.plot_spectra(PICTURES[:, :1], NAMES),
     "tasks": lambda: plots.plot_tasks(PICTURES[0], of_each(MASK)),
+    "wiring": lambda: plots.plot_wiring(of_each(torch.nn.Conv2d(2, 2, 1))),
 }
 """Every `plot_*` that takes names or titles."""
 
-OTHERS = {"channels", "filter_bank", "function_classes", "gates", "norms", "two_ways", "window"}
-"""Those whose words are all ours."""
+OTHERS = {
+    "channel_sum",
+    "channels",
+    "filter_bank",
+    "function_classes",
+    "gates",
+    "inside",
+    "norms",
+    "two_ways",
+    "window",
+}
+"""Figures whose words are all ours."""
 
 
 def test_every_figure_is_tried():
