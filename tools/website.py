@@ -12,10 +12,8 @@ same inputs give the same bytes.
 import argparse
 import importlib.util
 import json
-import os
 import re
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,6 +24,7 @@ import website_pages
 import website_quiz
 from first_cell import CELL_ID
 from nbformat import NotebookNode
+from sphinx.cmd.build import build_main
 
 from course_utils.arguments import as_path
 
@@ -46,6 +45,7 @@ NAVIGATION = {
     ],
 }
 """The site's parts, and the pages of each: paths below the root, or of pages that are written."""
+DRAWERS = {"sidebar-drawer": "The site", "toc-drawer": "On this page"}
 COPIED = ("LICENSE", "docs/*.png")
 
 
@@ -109,6 +109,10 @@ def page_of(notebook: NotebookNode, path: str) -> NotebookNode:
     up = "../" * path.count("/")
     download = f"{{download}}`Download this notebook <{up}originals/{path}>`"
     notebook.cells[0].source += f"\n\n{download}"
+    if any(cell.source.startswith("# ") for cell in notebook.cells[1:]):
+        for cell in notebook.cells[1:]:
+            if cell.cell_type == "markdown":
+                cell.source = lowered(cell.source)
     for cell in notebook.cells:
         asked = re.search(r'quiz\.show\("(\w+)"\)', cell.source)
         if cell.cell_type == "code" and asked:
@@ -116,6 +120,13 @@ def page_of(notebook: NotebookNode, path: str) -> NotebookNode:
                 still = output.data["text/html"]
                 output.data["text/html"] = website_quiz.living(asked[1], still)
     return notebook
+
+
+def lowered(text: str) -> str:
+    """Return Markdown with each heading one level lower: a page has one title."""
+    pieces = re.split(r"(```.*?```)", text, flags=re.DOTALL)
+    pieces[::2] = [re.sub(r"^(?=#{1,5} )", "#", piece, flags=re.MULTILINE) for piece in pieces[::2]]
+    return "".join(pieces)
 
 
 # --- Sphinx --------------------------------------------------------------------------------------
@@ -135,18 +146,26 @@ def build(out: Path) -> None:
         out: The folder of its pages; what is in it is replaced.
 
     Raises:
-        RuntimeError: Sphinx warns or fails; the message has what it printed.
+        RuntimeError: Sphinx warns or fails; it has printed why.
     """
     with TemporaryDirectory(prefix="site-") as name:
         source, made = Path(name, "source"), Path(name, "made")
         source.mkdir()
         prepare(source)
-        command = [sys.executable, "-m", "sphinx", "-b", "html", "-q", "-W", "--keep-going"]
-        command += ["-c", str(SETTINGS), "-d", str(Path(name, "doctrees")), str(source), str(made)]
-        env = os.environ | {"PYTHONHASHSEED": "0", "SOURCE_DATE_EPOCH": "315532800"}
-        done = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise RuntimeError(done.stderr.replace(f"{source}/", "").strip())
+        doctrees = Path(name, "doctrees")
+        options = [
+            "-b",
+            "html",
+            "-q",
+            "-W",
+            "--keep-going",
+            "-c",
+            str(SETTINGS),
+            "-d",
+            str(doctrees),
+        ]
+        if build_main([*options, str(source), str(made)]):
+            raise RuntimeError("Sphinx is not content, see above")
         finish(made)
         shutil.rmtree(out, ignore_errors=True)
         out.parent.mkdir(parents=True, exist_ok=True)
@@ -160,7 +179,14 @@ def finish(made: Path) -> None:
     marker = (SETTINGS / "quiz.js").read_text("utf-8")
     (static / "quiz.js").write_text(website_quiz.script(marker), "utf-8")
     (static / "quiz.css").write_text(website_quiz.style(), "utf-8")
-    (made / ".buildinfo").unlink(missing_ok=True)
+    (made / ".buildinfo").unlink()
+    for page in made.rglob("*.html"):
+        text = page.read_text("utf-8")
+        for drawer, what in DRAWERS.items():  # the theme leaves them without a name
+            text = text.replace(
+                f'<aside class="{drawer}', f'<aside aria-label="{what}" class="{drawer}'
+            )
+        page.write_text(text, "utf-8")
 
 
 # --- Paper ---------------------------------------------------------------------------------------

@@ -103,7 +103,7 @@ def api_index(below: Iterable[ModuleType]) -> str:
     """Return the page that lists the modules."""
     lines = ["The package", "===========", ""]
     lines += ["Every public name of `course_utils`, with its signature and its source.", ""]
-    lines += ["- :py:mod:`{0.__name__}`: {1}".format(one, _summary(one)) for one in below]
+    lines += [f"- :py:mod:`{one.__name__}`: {_summary(one)}" for one in below]
     return "\n".join(lines) + "\n"
 
 

@@ -47,15 +47,31 @@ def _is_apart(node: nodes.Node) -> bool:
     )
 
 
-def _in_rst(
-    app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]
-) -> None:
+def _in_rst(app: Sphinx, what: str, name: str, thing: Any, options: Any, lines: list[str]) -> None:
     """Turn a docstring into what napoleon reads: our notes as paragraphs, code as blocks."""
     text = "\n".join(lines)
-    if what == "data" and text.strip() == (inspect.getdoc(type(thing)) or "").strip():
-        text = ""  # of the value's type, such as dict
+    if what == "data" and text.strip() == (inspect.getdoc(thing) or "").strip():
+        text = ""  # a value has its type's, such as that of dict
     text = NOTE.sub(lambda note: f"\n**{note[1]}:** {' '.join(note[2].split())}\n", text)
     lines[:] = CODE.sub("::\n\n    ", text).splitlines()
+
+
+def _contents(app: Sphinx, page: str, _: str, context: dict[str, Any], __: Any) -> None:
+    """Give each page the front page's contents, moved: to work them out anew takes very long."""
+    kept = app.config.course_kept
+
+    def toctree(**options: Any) -> str:
+        if "course_contents" not in kept:
+            front = app.builder._get_local_toctree(app.config.root_doc, **options)
+            kept["course_contents"] = front.replace(
+                'role="heading"', 'role="heading" aria-level="2"'
+            )
+        link = f'"><a class="reference internal" href="{page}.html"'
+        current = ' current"><a class="current reference internal" href="#"'
+        contents = kept["course_contents"].replace(link, current)
+        return re.sub('href="(?!#)', f'href="{"../" * page.count("/")}', contents)
+
+    context["toctree"] = toctree
 
 
 def _read_names(app: Sphinx, config: Any) -> None:
@@ -65,7 +81,9 @@ def _read_names(app: Sphinx, config: Any) -> None:
 def setup(app: Sphinx) -> dict[str, bool]:
     """Add the extension to Sphinx."""
     app.add_config_value("course_names", {}, "")
+    app.add_config_value("course_kept", {}, "")
     app.connect("config-inited", _read_names)
     app.connect("autodoc-process-docstring", _in_rst, priority=400)  # before napoleon
+    app.connect("html-page-context", _contents, priority=400)  # before the theme
     app.add_post_transform(NamesBecomeLinks)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
