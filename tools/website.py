@@ -109,10 +109,11 @@ def page_of(notebook: NotebookNode, path: str) -> NotebookNode:
     up = "../" * path.count("/")
     download = f"{{download}}`Download this notebook <{up}originals/{path}>`"
     notebook.cells[0].source += f"\n\n{download}"
-    if any(cell.source.startswith("# ") for cell in notebook.cells[1:]):
-        for cell in notebook.cells[1:]:
-            if cell.cell_type == "markdown":
-                cell.source = lowered(cell.source)
+    inside = False  # a further part with a title of its own
+    for cell in notebook.cells[1:]:
+        if cell.cell_type == "markdown":
+            inside = inside or cell.source.startswith("# ")
+            cell.source = lowered(cell.source) if inside else cell.source
     for cell in notebook.cells:
         asked = re.search(r'quiz\.show\("(\w+)"\)', cell.source)
         if cell.cell_type == "code" and asked:
@@ -152,19 +153,8 @@ def build(out: Path) -> None:
         source, made = Path(name, "source"), Path(name, "made")
         source.mkdir()
         prepare(source)
-        doctrees = Path(name, "doctrees")
-        options = [
-            "-b",
-            "html",
-            "-q",
-            "-W",
-            "--keep-going",
-            "-c",
-            str(SETTINGS),
-            "-d",
-            str(doctrees),
-        ]
-        if build_main([*options, str(source), str(made)]):
+        options = ["-b", "html", "-q", "-W", "--keep-going", "-c", str(SETTINGS)]
+        if build_main([*options, "-d", f"{name}/doctrees", str(source), str(made)]):
             raise RuntimeError("Sphinx is not content, see above")
         finish(made)
         shutil.rmtree(out, ignore_errors=True)
@@ -180,6 +170,7 @@ def finish(made: Path) -> None:
     (static / "quiz.js").write_text(website_quiz.script(marker), "utf-8")
     (static / "quiz.css").write_text(website_quiz.style(), "utf-8")
     (made / ".buildinfo").unlink()
+    shutil.rmtree(made / "_sources", ignore_errors=True)
     for page in made.rglob("*.html"):
         text = page.read_text("utf-8")
         for drawer, what in DRAWERS.items():  # the theme leaves them without a name

@@ -37,9 +37,9 @@ def _home(module: ModuleType, name: str) -> str:
     if inspect.ismodule(thing := getattr(module, name)):
         return thing.__name__
     for node in ast.walk(ast.parse(inspect.getsource(module))):
-        if isinstance(node, ast.ImportFrom) and node.module:
-            if name in [alias.asname or alias.name for alias in node.names]:
-                return _home(importlib.import_module(node.module), name)
+        imported = node.names if isinstance(node, ast.ImportFrom) and node.module else []
+        if name in [alias.asname or alias.name for alias in imported]:
+            return _home(importlib.import_module(node.module), name)
     return f"{module.__name__}.{name}"
 
 

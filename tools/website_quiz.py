@@ -60,7 +60,8 @@ def living(name: str, still: str) -> str:
     """
     data = base64.b64encode(json.dumps(replies(name)).encode()).decode()  # no answer meets the eye
     return (
-        f'<link rel="stylesheet" href="../_static/quiz.css">\n<div data-quiz="{data}">{still}</div>\n'
+        '<link rel="stylesheet" href="../_static/quiz.css">\n'
+        f'<div data-quiz="{data}">{still}</div>\n'
         '<script defer src="../_static/quiz.js"></script>'
     )
 

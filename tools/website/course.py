@@ -1,4 +1,4 @@
-"""A Sphinx extension: names of the package become links, and docstrings are read as ours are written.
+"""A Sphinx extension: names become links, and docstrings are read as ours are written.
 
 `LeNet5`, `plots.plot_records` and `course_utils.quiz.show` lead to their documentation wherever a
 lesson, a guide or a docstring writes them as code. `names.json`, among the pages, says which name
