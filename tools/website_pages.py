@@ -7,7 +7,7 @@ import pkgutil
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from types import ModuleType
+from types import GenericAlias, ModuleType
 from typing import Any
 
 import course_utils
@@ -81,15 +81,19 @@ def api_page(module: ModuleType) -> str:
     for word, home in elsewhere:
         lines += [f"- :py:obj:`{word} <{home}>`: {_summary(getattr(module, word))}"]
     for word, _ in own:
-        lines += ["", f".. auto{_kind(getattr(module, word))}:: {name}.{word}"]
+        lines += ["", *_directive(f"{name}.{word}", getattr(module, word))]
     return "\n".join(lines) + "\n"
 
 
-def _kind(thing: Any) -> str:
-    """Return which of autodoc's directives documents a thing."""
+def _directive(name: str, thing: Any) -> list[str]:
+    """Return the lines that document a thing."""
+    if isinstance(thing, GenericAlias):  # autodoc would tell about dict
+        return [f".. py:data:: {name}", f"   :type: {thing}"]
     if inspect.isclass(thing):
-        return "exception" if issubclass(thing, BaseException) else "class"
-    return "function" if inspect.isroutine(thing) else "data"
+        kind = "exception" if issubclass(thing, BaseException) else "class"
+    else:
+        kind = "function" if inspect.isroutine(thing) else "data"
+    return [f".. auto{kind}:: {name}"]
 
 
 def _summary(thing: Any) -> str:

@@ -104,8 +104,8 @@ def test_every_public_name_is_documented(site):
 
 
 def test_a_name_in_a_lesson_leads_to_the_package(texts, site):
-    text = texts[site / "notebooks/07_lenet.html"]
-    assert re.search(r'href="\.\./api/course_utils[\w.]*html#[\w.]+"', text)
+    place = "../api/course_utils.models.alexnet.html#course_utils.models.alexnet.alexnet_small"
+    assert f'href="{place}"' in texts[site / "notebooks/08_alexnet.html"]
 
 
 def test_a_page_has_one_title_and_headings_in_code_stay(texts, site):
