@@ -6,9 +6,9 @@
     python tools/bundle.py --torch-from FOLDER                        # wheels that you have
 
 The archive holds wheels for that platform and Python, exactly the versions of
-`requirements.lock`; the course itself as a wheel, images included; the notebooks; the site, if it was
-built before (`make bundle` does that); and `install.py`, which needs only Python. The same inputs
-give the same bytes.
+`requirements.lock`; the course itself as a wheel, images included; the notebooks; the site, if it
+was built before (`make bundle` does that); and `install.py`, which needs only Python. The same
+inputs give the same bytes.
 
 Downloads stay in `build/bundle`: a second call goes on where the first one stopped.
 """

@@ -46,6 +46,14 @@ def site(tmp_path_factory) -> Path:
     return made(tmp_path_factory.mktemp("site")) / "html"
 
 
+@pytest.fixture(scope="module")
+def tool():
+    """The command's module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.syspath_prepend(ROOT / "tools")
+        yield load_script("tools/website.py")
+
+
 @pytest.fixture(scope="session")
 def texts(site) -> dict[Path, str]:
     """The text of every page."""
@@ -93,11 +101,11 @@ def test_an_exercise_has_no_answer(site):
     assert not list(site.rglob("*answers*")) and not list(site.rglob("*solutions*"))
 
 
-def test_every_public_name_is_documented(site):
-    pages = load_script("tools/website_pages.py")
+def test_every_public_name_is_documented(site, tool):
+    pages = tool.website_pages
     with (site / "objects.inv").open("rb") as file:
         found = InventoryFile.load(file, "", lambda base, uri: uri)
-    known = {name for kind, names in found.data.items() if kind.startswith("py:") for name in names}
+    known = {name for kind, names in found.items() if kind.startswith("py:") for name in names}
     wanted = {home for module in pages.modules() for home in pages.homes(module).values()}
     assert len(wanted) > 300
     assert wanted - known == set()
@@ -108,15 +116,14 @@ def test_a_name_in_a_lesson_leads_to_the_package(texts, site):
     assert f'href="{place}"' in texts[site / "notebooks/08_alexnet.html"]
 
 
-def test_a_page_has_one_title_and_headings_in_code_stay(texts, site):
+def test_a_page_has_one_title_and_headings_in_code_stay(texts, site, tool):
     assert texts[site / "notebooks/15_showdown.html"].count("<h1") == 1
-    tool = load_script("tools/website.py")
     assert tool.lowered("# a\n```\n# b\n```\n## c\n#d") == "## a\n```\n# b\n```\n### c\n#d"
 
 
-def test_the_widget_s_note_about_keeping_is_put_right():
-    tool = load_script("tools/website_quiz.py")
-    assert tool.KEPT not in tool.script("") and tool.NOT_KEPT in tool.script("")
+def test_the_widget_s_note_about_keeping_is_put_right(tool):
+    quizzes = tool.website_quiz
+    assert quizzes.KEPT not in quizzes.script("") and quizzes.NOT_KEPT in quizzes.script("")
 
 
 def pages_of(pdf: Path) -> int:
@@ -231,8 +238,8 @@ def test_the_ledger_is_filtered(open_page):
 TYPED = ["", "abc", "1/0", "1,250", "12 x", "(3, 4)", "7 x 7", "1e-3", "61.706,5", "−4", "1_000"]
 
 
-def test_the_page_marks_as_python_does(browser: Browser):
-    tool = load_script("tools/website_quiz.py")
+def test_the_page_marks_as_python_does(browser: Browser, tool):
+    tool = tool.website_quiz
     page = browser.new_page()
     for name in filter(lambda name: "/" not in name, quiz.names()):
         page.set_content(tool.living(name, "").split("<script")[0])
