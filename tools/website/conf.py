@@ -23,6 +23,7 @@ extensions = [
     "sphinx.ext.mathjax",
     "course",
 ]
+viewcode_follow_imported_members = False  # each thing is documented where it is defined
 exclude_patterns = ["originals"]
 
 # --- Notebooks and Markdown ----------------------------------------------------------------------
