@@ -10,6 +10,8 @@ from collections.abc import Iterable, Iterator
 from types import GenericAlias, ModuleType
 from typing import Any
 
+from sphinx.pycode import ModuleAnalyzer
+
 import course_utils
 from course_utils import facts
 
@@ -81,19 +83,22 @@ def api_page(module: ModuleType) -> str:
     for word, home in elsewhere:
         lines += [f"- :py:obj:`{word} <{home}>`: {_summary(getattr(module, word))}"]
     for word, _ in own:
-        lines += ["", *_directive(f"{name}.{word}", getattr(module, word))]
+        lines += ["", *_directive(module, word)]
     return "\n".join(lines) + "\n"
 
 
-def _directive(name: str, thing: Any) -> list[str]:
+def _directive(module: ModuleType, name: str) -> list[str]:
     """Return the lines that document a thing."""
+    thing = getattr(module, name)
     if isinstance(thing, GenericAlias):  # autodoc would tell about dict
-        return [f".. py:data:: {name}", f"   :type: {thing}"]
+        told = ModuleAnalyzer.for_module(module.__name__).find_attr_docs().get(("", name), [])
+        typed = [f"   :module: {module.__name__}", f"   :type: {thing}", ""]
+        return [f".. py:data:: {name}", *typed, *(f"   {line}" for line in told)]
     if inspect.isclass(thing):
         kind = "exception" if issubclass(thing, BaseException) else "class"
     else:
         kind = "function" if inspect.isroutine(thing) else "data"
-    return [f".. auto{kind}:: {name}"]
+    return [f".. auto{kind}:: {module.__name__}.{name}"]
 
 
 def _summary(thing: Any) -> str:
