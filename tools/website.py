@@ -173,7 +173,11 @@ def finish(made: Path) -> None:
     shutil.rmtree(made / "_sources", ignore_errors=True)
     for page in made.rglob("*.html"):
         text = page.read_text("utf-8")
-        for drawer, what in DRAWERS.items():  # the theme leaves them without a name
+        if page.name == "search.html":
+            text = text.replace(
+                '<div id="search-results">', '<h1>Search</h1>\n<div id="search-results">'
+            )
+        for drawer, what in DRAWERS.items():  # without a name in the theme
             text = text.replace(
                 f'<aside class="{drawer}', f'<aside aria-label="{what}" class="{drawer}'
             )
