@@ -22,7 +22,10 @@ function plain(text, whole) {
   return comma ? text.replaceAll(".", "").replaceAll(",", ".") : text;
 }
 
-const asNumber = (text) => (/^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(text) ? Number(text) : NaN);
+function asNumber(text) {
+  const digits = text.replace(/(\d)_(?=\d)/g, "$1"); // as in 61_706
+  return /^[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?$/i.test(digits) ? Number(digits) : NaN;
+}
 
 function readNumber(typed, unit, whole) {
   let text = typed.trim().replaceAll("\u2212", "-");
