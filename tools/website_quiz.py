@@ -109,7 +109,7 @@ def _chosen(state: PageState, question: Question) -> list[dict[str, Any]]:
     positions = range(len(question.options))
     if question.item.kind == "single":
         return [_reply(state, question.item.id, position) for position in positions]
-    subsets = (itertools.combinations(positions, size) for size in range(len(positions) + 1))
+    subsets = (itertools.combinations(positions, size) for size in range(1, len(positions) + 1))
     every = map(list, itertools.chain.from_iterable(subsets))
     return [_reply(state, question.item.id, chosen) for chosen in every]
 

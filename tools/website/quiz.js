@@ -64,6 +64,7 @@ const sorted = (given) => JSON.stringify(Array.isArray(given) ? [...given].sort(
 /** What the kernel would say about an answer. */
 function replyTo(question, item, given) {
   if (typeof given === "string") return replyToTyped(question, item, given);
+  if (Array.isArray(given) && !given.length) throw new NoAnswer("choose at least one statement: at least one is right");
   const known = item.replies.find((reply) => sorted(reply.given) === sorted(given));
   if (!known) throw new NoAnswer("choose an answer first");
   return known;
