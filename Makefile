@@ -1,6 +1,6 @@
 # The commands of the course. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint notebooks check-notebooks slides bundle records bench mutate lock data clean
+.PHONY: help lab test lint notebooks check-notebooks slides site pdf bundle records bench mutate lock data clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -35,7 +35,13 @@ check-notebooks: $(VENV)/.maintainer-ready  ## fail if a built notebook is behin
 slides: $(VENV)/.maintainer-ready  ## make slides of the lessons that need no network; ARGS=07_lenet for one
 	$(BIN)/python tools/slides.py $(ARGS)
 
-bundle: $(VENV)/.maintainer-ready  ## make an archive for laptops without a network; ARGS="--platform win_amd64"
+site: $(VENV)/.maintainer-ready  ## build the course's site, to read anywhere and without a network
+	$(BIN)/python tools/website.py $(ARGS)
+
+pdf: $(VENV)/.maintainer-ready  ## print the site's lessons as PDF; ARGS=07_lenet for one
+	$(BIN)/python tools/website.py --pdf $(ARGS)
+
+bundle: site  ## make an archive for laptops without a network; ARGS="--platform win_amd64"
 	$(BIN)/python tools/bundle.py $(ARGS)
 
 records: $(VENV)/.maintainer-ready  ## train the recorded runs that are missing; hours, resumable

@@ -6,8 +6,9 @@
     python tools/bundle.py --torch-from FOLDER                        # wheels that you have
 
 The archive holds wheels for that platform and Python, exactly the versions of
-`requirements.lock`; the course itself as a wheel, images included; the notebooks; and `install.py`,
-which needs only Python. The same inputs give the same bytes.
+`requirements.lock`; the course itself as a wheel, images included; the notebooks; the site, if it
+was built before (`make bundle` does that); and `install.py`, which needs only Python. The same
+inputs give the same bytes.
 
 Downloads stay in `build/bundle`: a second call goes on where the first one stopped.
 """
@@ -38,6 +39,7 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 GLIBC = range(5, 36)  # manylinux_2_5 to manylinux_2_35: what a Linux of 2022 still runs
 MACOS = 14  # PyTorch's wheels ask for it
 COPIED = ("notebooks/*.ipynb", "exercises/*/*.ipynb", "solutions/*/*.ipynb", "LICENSE")
+SITE = ROOT / "build/site/html"
 INSTALLER = ("install.py", "START-HERE.txt")
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the earliest time that a zip file can say
 
@@ -283,6 +285,9 @@ def contents(target: Target, wheels: list[Path]) -> dict[str, Path | bytes]:
     for pattern in COPIED:
         for path in ROOT.glob(pattern):
             files[f"course/{path.relative_to(ROOT).as_posix()}"] = path
+    for path in SITE.rglob("*"):
+        if path.is_file():
+            files[f"site/{path.relative_to(SITE).as_posix()}"] = path
     for name in INSTALLER:
         files[name] = ROOT / "classroom/laptop" / name
     facts = {

@@ -43,8 +43,8 @@ class Landscape:
 def random_direction(model: nn.Module, generator: Generator) -> dict[str, Tensor]:
     """Draw a direction from the standard normal distribution, scaled filter by filter.
 
-    Each filter d_ij of the direction gets the norm of the model's own filter theta_ij:
-    d_ij <- d_ij / |d_ij| * |theta_ij|. So one step is equally far for two nets that compute
+    Each filter `d_ij` of the direction gets the norm of the model's own filter `theta_ij`:
+    `d_ij <- d_ij / |d_ij| * |theta_ij|`. So one step is equally far for two nets that compute
     the same with weights of different size, and their surfaces can be compared. A filter is all
     the weights of one output: a row of a linear layer, a filter of a convolution. Parameters with
     one number per output (biases, scales and shifts of normalisation, gains) do not move, as in

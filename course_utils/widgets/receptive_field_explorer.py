@@ -58,8 +58,8 @@ class ReceptiveFieldExplorer(CourseWidget):
     """Stack layers, point at an output, and see its receptive field in every layer below.
 
     Args:
-        layers: A name in `STACKS`, or layers made by `conv` and `pool`, or `arithmetic.Layer`s
-            (as convolutions, square only); at most 20.
+        layers: A name in `STACKS`, or layers made by `conv` and `pool`, or objects of
+            `arithmetic.Layer` (as convolutions, square only); at most 20.
         n: Side of the square image, 1 to 256; the stack's own if it has a name, else 32.
         layer: The layer whose output is pointed at; 0 is the image, the last if left out.
         position: Which of its outputs, from 0; the middle one if left out.

@@ -171,6 +171,19 @@ def test_the_same_inputs_give_the_same_bytes_and_fetch_nothing(made):
     assert hashlib.sha256(before).hexdigest() in printed
 
 
+def test_the_archive_carries_the_site_that_was_built(tool, tmp_path, monkeypatch):
+    (tmp_path / "notebooks").mkdir()
+    page = tmp_path / "notebooks/07_lenet.html"
+    page.write_text("a page")
+    monkeypatch.setattr(tool, "SITE", tmp_path)
+    files = tool.contents(tool.Target("linux_x86_64", "3.11"), [])
+    assert files["site/notebooks/07_lenet.html"] == page
+    monkeypatch.setattr(tool, "SITE", tmp_path / "none")
+    assert not any(
+        name.startswith("site/") for name in tool.contents(tool.Target("win_amd64", "3.12"), [])
+    )
+
+
 def test_without_a_network_it_says_so(offline, tmp_path):
     command = [sys.executable, ROOT / "tools/bundle.py", "--out", tmp_path]
     done = offline(*command, cwd=tmp_path)
