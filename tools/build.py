@@ -20,8 +20,9 @@ What a source may say beyond jupytext's percent format:
 * ``# %% tags=["nbval-ignore-output"]``: the output varies, nbval does not compare it.
 * ``# %% slide="skip"``: of this cell, the slides show something else than the rule says.
 * In exercises, ``task="id"`` marks an answer cell, ``check="id" points=2`` a test cell,
-  ``written="id" points=2`` a manually graded answer, ``readonly="id"`` a locked cell, and
-  ``quiz="id"`` the answer to a question of the exercise's bank (see ``scaffolding.py``).
+  ``written="id" points=2`` a manually graded answer, and ``readonly="id"`` a locked cell.
+* ``quiz="id"``, ``tier="drill" minutes=5``, ``hint:``, ``{tasks}``, ``{exercise}``: see
+  ``scaffolding.py``.
 """
 
 import argparse
@@ -77,7 +78,7 @@ def read_source(path: Path) -> NotebookNode:
         {"kernelspec": KERNEL, "language_info": {"name": "python"}}
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
-    notebook.cells = list(scaffolded(notebook.cells, path.stem))
+    notebook.cells = list(scaffolded(notebook.cells, path))
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.source = INLINE.sub(inlined_source, cell.source)
