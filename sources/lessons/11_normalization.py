@@ -977,11 +977,10 @@ for key in ("glorot2010", "he2015", "ioffe2015", "santurkar2018", "wu2018", "lub
 # - H. Li et al.: *Visualizing the loss landscape of neural nets*. NeurIPS 2018. Section 4: filter
 #   normalisation.
 #
-# **Exercise** [`11_normalization`](../exercises/11_normalization/11_normalization.ipynb)
+# **Exercise** {exercise}
 #
 # **Next** comes lesson 12, which goes deeper. With normalisation the signal arrives, and yet a
-# plain net of 56 layers *trains* worse than one of 20. For the exercise, you need to say which axes
-# of a tensor (N, C, H, W) each normalisation averages over, and to write it with `mean` and `var`.
+# plain net of 56 layers *trains* worse than one of 20.
 #
 # ## Words of this lesson
 #

@@ -753,11 +753,9 @@ quiz.show("13_resnet")
 # - P. Goyal et al.: *Accurate, large minibatch SGD: Training ImageNet in 1 hour*. arXiv 1706.02677,
 #   2017. Section 5.1: blocks that start as the identity.
 #
-# **Exercise** [`13_resnet`](../exercises/13_resnet/13_resnet.ipynb)
+# **Exercise** {exercise}
 #
-# **Next** comes lesson 14, which asks: why add, when you can keep everything side by side? For the
-# exercise, you need to write a residual block with any of the shortcuts, and to count a ResNet's
-# parameters from its row in the table.
+# **Next** comes lesson 14, which asks: why add, when you can keep everything side by side?
 #
 # ## Words of this lesson
 #
