@@ -1,4 +1,4 @@
-"""What all contenders of the training benchmark share: pictures, weights, optimiser."""
+"""What all contenders of the training benchmark share: images, weights, optimiser."""
 
 import torch
 from torch import nn
@@ -14,13 +14,13 @@ WEIGHT_DECAY = 5e-4
 
 
 def load_pictures(setting: Setting) -> Batches:
-    """The training part of a setting, just as many pictures as an epoch takes.
+    """Return the training set of a setting, with just as many images as an epoch takes.
 
     Raises:
-        ValueError: the data set has fewer.
+        ValueError: The data set has fewer.
     """
     num = setting.num_images
-    # Procedural pictures are drawn when asked for; some of them are held out again.
+    # Procedural images are drawn on demand; some of them are held out again.
     options = {"num_train": 2 * num + 200, "num_test": 20} if setting.data == "shapes" else {}
     train = load(
         setting.data,
@@ -31,19 +31,19 @@ def load_pictures(setting: Setting) -> Batches:
         **options,
     ).train
     if train.num_images < num:
-        raise ValueError(f"{setting.data} has {train.num_images} training pictures, not {num}")
+        raise ValueError(f"{setting.data} has {train.num_images} training images, not {num}")
     return train
 
 
 def build_model(setting: Setting, train: Batches) -> nn.Module:
-    """The model of a setting; the same weights for every contender."""
+    """Return the model of a setting, with the same weights for every contender."""
     torch.manual_seed(setting.seed)
     num_classes = int(train.labels.max()) + 1
     return build(setting.model, in_channels=train.image_shape[0], num_classes=num_classes)
 
 
 def build_optimizer(model: nn.Module) -> torch.optim.Optimizer:
-    """The optimiser of all contenders; only the course leaves biases and norms undecayed."""
+    """Return the optimiser of all contenders; only the course does not decay biases and norms."""
     return torch.optim.SGD(
         model.parameters(), lr=LR, momentum=MOMENTUM, nesterov=True, weight_decay=WEIGHT_DECAY
     )

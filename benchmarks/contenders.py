@@ -1,9 +1,9 @@
-"""One contender of the training benchmark, in a process of its own; `training.py` starts it.
+"""One contender of the training benchmark, in its own process; `training.py` starts it.
 
     python benchmarks/contenders.py '{"contender": "ours-float32", ...}'
 
-Here are the course's own training and the limit that no training can pass; the peers are in
-`peers.py`. All of them get the same bytes, weights, batch size, optimiser and augmentation.
+This file has the course's own training and the limit that no training can beat; the other libraries
+are in `peers.py`. All of them get the same bytes, weights, batch size, optimiser and augmentation.
 """
 
 import json
@@ -23,15 +23,15 @@ CPU = torch.device("cpu")
 
 
 def train_ours(setting: Setting, train: Batches, model: nn.Module, choice: str) -> None:
-    """The course: one call of `fit`, with all that it does by default (schedule, metrics, ...).
+    """Train with the course: one call of `fit`, with all its defaults (schedule, metrics, ...).
 
-    Its validation after each epoch is not timed, as no peer validates.
+    Its validation after each epoch is not timed, as no other library validates.
 
     Args:
-        setting: what every contender is told.
-        train: the pictures.
-        model: with the weights that all begin with.
-        choice: a precision, or "compiled" for "auto" with `compile=True`.
+        setting: What every contender is told.
+        train: The training set.
+        model: The model, with the weights that all start from.
+        choice: A precision, or "compiled" for "auto" with `compile=True`.
     """
     num = min(setting.batch_size, train.num_images)
     val = train.with_options(
@@ -50,7 +50,7 @@ def train_ours(setting: Setting, train: Batches, model: nn.Module, choice: str) 
 
 
 def train_limit(setting: Setting, train: Batches, model: nn.Module, precision: str) -> None:
-    """The limit: forward, backward and step on one batch that is in memory, and nothing else."""
+    """Train at the limit: forward, backward and step on one batch in memory, and nothing else."""
     model.to(memory_format=torch.channels_last).train()
     optimizer = build_optimizer(model)
     dtype = choose_precision(precision, CPU)
@@ -74,7 +74,7 @@ def main() -> None:
     elif name == "limit":
         train_limit(setting, train, model, precision=choice)
     else:
-        import peers  # here: the others should not pay for the memory of torchvision
+        import peers  # here, so that the others do not pay for torchvision's memory
 
         peers.PEERS[name](setting, train, model, int(choice))
     wait_for_the_others()

@@ -2,11 +2,11 @@
 
     python benchmarks/fashion_mnist_60s.py [--root FOLDER] [--seeds 0 1 2]
 
-Trains a narrow VGG with batch normalisation on 54,000 pictures, the official training part
-without the tenth that is held out for validation, and looks at the 10,000 test pictures once.
-Prints a row for each seed, writes the section `fashion_mnist_60s` of results.md, and ends with 1
-if a seed misses the target. The data comes from --root or the course's data folder, else from
-Debian's package dataset-fashion-mnist, else over the network.
+Trains a narrow VGG with batch normalisation on 54,000 images, the official training set without
+the tenth that is held out for validation, and uses the 10,000 test images once. Prints a row for
+each seed, writes the section `fashion_mnist_60s` of results.md, and exits with 1 if a seed misses
+the target. The data comes from --root or the course's data folder, else from Debian's package
+dataset-fashion-mnist, else over the network.
 """
 
 import argparse
@@ -38,7 +38,7 @@ evaluate(model, loaders.test).accuracy"""
 
 @contextmanager
 def data_folder(root: Path | None) -> Iterator[Path | None]:
-    """The folder to load from; Debian's files are unpacked in one that is deleted again."""
+    """Yield the folder to load from; Debian's files are unpacked into a temporary one."""
     from course_utils.data import data_root
 
     is_there = (data_root(root) / "FashionMNIST" / "raw").is_dir()
@@ -59,7 +59,7 @@ def run(seed: int, root: Path | None) -> tuple[int, float, float, float]:
     Returns:
         The seed, the test accuracy, seconds of `fit`, and seconds of processor time in it.
     """
-    import torch  # here: the program starts again before it needs torch
+    import torch  # here, as the program restarts before it needs torch
 
     from course_utils.data import Augment, load
     from course_utils.models import build
@@ -82,16 +82,16 @@ def run(seed: int, root: Path | None) -> tuple[int, float, float, float]:
 
 
 def section(runs: Table) -> str:
-    """The section of results.md."""
+    """Return the section of results.md."""
     accuracies = [row["test accuracy, %"] for row in runs]
     environment = {name: os.environ[name] for name in VARIABLES if name in os.environ}
     mean, worst = statistics.mean(accuracies), max(row["seconds"] for row in runs)
     return "\n\n".join(
         [
             f"## Fashion-MNIST to {ACCURACY:.0%} in {SECONDS} s",
-            f"`python benchmarks/fashion_mnist_60s.py`: {mean:.2f} % on the 10,000 test pictures, "
+            f"`python benchmarks/fashion_mnist_60s.py`: {mean:.2f} % on the 10,000 test images, "
             f"mean over {len(runs)} seeds; the slowest took {worst:.0f} s. Trained on 54,000 of "
-            "the 60,000 pictures, the others are the validation part; validation after each epoch "
+            "the 60,000 images, the others are the validation set; validation after each epoch "
             "is in the time, loading is not.",
             f"```python\n{CODE}\n```",
             markdown(runs),

@@ -1,13 +1,13 @@
-"""Seconds a submission: the course's batch grader and stock `nbgrader autograde`, taking turns.
+"""Seconds per submission: the course's batch grader and stock `nbgrader autograde`, in turns.
 
     python benchmarks/grading.py --submissions 60           # print a table
     python benchmarks/grading.py --submissions 60 --write   # and write it to results.md
 
-Both grade the same notebooks of exercise 07, which imports torch and, where the answers are right,
+Both grade the same notebooks of exercise 07, which imports torch and, if the answers are right,
 trains a small net. A third of the notebooks have all the answers, a third some, a third none.
 Stock nbgrader has the course's settings, but runs students' code itself: one after the other,
 without a sandbox. Ours runs it in the sandbox, and writes feedback, a table and an analysis, too.
-Both start anew for each turn, and their start is counted.
+Both restart for each turn, and the time to start counts.
 """
 
 import argparse
@@ -42,12 +42,12 @@ c.Autograde.autograde_preprocessors = ["nbgrader.preprocessors.Execute", *steps[
 
 @dataclass(frozen=True)
 class Measured:
-    """How one grader did.
+    """The result of one grader.
 
     Attributes:
-        grader: Whose it is.
-        turns: Seconds a submission, turn by turn.
-        points: Of all submissions together, which has to be the same for both.
+        grader: Its name.
+        turns: Seconds per submission, turn by turn.
+        points: The points of all submissions together, which must be the same for both.
     """
 
     grader: str
@@ -56,7 +56,7 @@ class Measured:
 
     @property
     def mean(self) -> float:
-        """Seconds a submission, over all turns, which are of one size."""
+        """Seconds per submission over all turns, which have one size."""
         return sum(self.turns) / len(self.turns)
 
 
@@ -105,7 +105,7 @@ def grade_stock(sent: Path, course: Path) -> Callable[[], float]:
 
 
 def run(command: list[str], folder: Path) -> None:
-    """Run a command, with one thread a process as both graders have it."""
+    """Run a command with one thread per process, as both graders do."""
     environment = os.environ | ONE_THREAD
     done = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
     if done.returncode:
@@ -128,7 +128,7 @@ def prepared_course(folder: Path) -> Path:
 
 
 def measure(submissions: int, turns: int, workers: int) -> tuple[Measured, Measured]:
-    """Let both graders grade the same notebooks, turn by turn, each turn new ones."""
+    """Let both graders grade the same notebooks in turns, new ones in each turn."""
     size, seconds, points = submissions // turns, ([], []), [0.0, 0.0]
     with tempfile.TemporaryDirectory(prefix="bench-") as name:
         for turn in range(turns):
@@ -150,7 +150,7 @@ def measure(submissions: int, turns: int, workers: int) -> tuple[Measured, Measu
 
 
 def as_table(ours: Measured, stock: Measured) -> Table:
-    """Return both graders side by side."""
+    """Return a table with both graders side by side."""
     rows = [
         (
             each.grader,
@@ -160,19 +160,19 @@ def as_table(ours: Measured, stock: Measured) -> Table:
         )
         for each in (ours, stock)
     ]
-    return Table(("grader", "seconds a submission", "by turn", "times as fast"), tuple(rows))
+    return Table(("grader", "seconds per submission", "by turn", "times as fast"), tuple(rows))
 
 
 def main() -> None:
-    """Measure, print, and maybe write; end with 1 if the two graders disagree on points."""
-    parser = argparse.ArgumentParser(description="Seconds a submission, ours and stock nbgrader.")
+    """Measure, print, and maybe write; exit with 1 if the two graders disagree on points."""
+    parser = argparse.ArgumentParser(description="Seconds per submission, ours and stock nbgrader.")
     parser.add_argument("--submissions", type=int, default=12, metavar="N")
-    parser.add_argument("--turns", type=int, default=3, help="that the submissions are split into")
+    parser.add_argument("--turns", type=int, default=3, help="turns to split them into")
     parser.add_argument("--workers", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--write", action="store_true", help="rewrite the section of results.md")
     options = parser.parse_args()
     if options.submissions < options.turns:
-        parser.error(f"--submissions {options.submissions}: at least one a turn")
+        parser.error(f"--submissions {options.submissions}: give at least one per turn")
 
     ours, stock = measure(options.submissions, options.turns, options.workers)
     table = as_table(ours, stock)

@@ -2,10 +2,10 @@
 
     python benchmarks/hub_memory.py [--profile laptop] [--write]
 
-As root, on Linux. Starts the course's own hub, logs learners in, and lets all of them run lesson 07
-at the same time, while the memory of their processes is read about twice a second. PSS counts a
-page that several processes share as the share of each, so PSS of many learners may be added up.
-Memory that the system can take back, such as files that were read, is not in it.
+Run it as root, on Linux. It starts the course's own hub, logs learners in, and lets all of them run
+lesson 07 at the same time, while it reads the memory of their processes about twice a second. PSS
+divides a page among the processes that share it, so you may add up the PSS of many learners. It
+leaves out memory that the system can take back, such as files that were read.
 """
 
 import argparse
@@ -33,21 +33,21 @@ LESSON = ROOT / "notebooks" / "07_lenet.ipynb"
 KERNEL = "ipykernel_launcher"
 LEARNERS = 2
 CLASSES = (30, 300)
-HEADROOM = 1.25  # not everybody runs just this lesson, and a kernel more is soon started
+HEADROOM = 1.25  # not everybody runs only this lesson, and another kernel is soon started
 SYSTEM_GB = 2.0  # the system, the hub and its proxy
 NODE_GB = 64
 
 
 @dataclass(frozen=True)
 class Measured:
-    """Megabytes of PSS a learner, mean over the learners.
+    """Megabytes of PSS per learner, mean over the learners.
 
     Attributes:
-        idle: the server, before a notebook is opened.
-        server: the server, at its largest.
-        loaded: the kernel, after `import torch` and the course's package.
-        kernel: the kernel, at its largest in the lesson.
-        together: all of a learner's processes, at their largest.
+        idle: The server, before a notebook is opened.
+        server: The server, at its largest.
+        loaded: The kernel, after `import torch` and the course's package.
+        kernel: The kernel, at its largest in the lesson.
+        together: All of a learner's processes, at their largest.
     """
 
     idle: float
@@ -68,7 +68,7 @@ def load(folder: str, name: str) -> ModuleType:
 
 
 def pss(pid: int) -> float:
-    """Megabytes of a process; 0 if it has gone."""
+    """Return the megabytes of a process; 0 if it has gone."""
     try:
         text = Path(f"/proc/{pid}/smaps_rollup").read_text()
     except OSError:
@@ -78,7 +78,7 @@ def pss(pid: int) -> float:
 
 
 def memory_of(user: int) -> dict[str, float]:
-    """Megabytes of a user's server and kernels."""
+    """Return the megabytes of a user's server and kernels."""
     total = {"server": 0.0, "kernel": 0.0}
     for process in psutil.process_iter():
         try:
@@ -91,17 +91,17 @@ def memory_of(user: int) -> dict[str, float]:
 
 
 class Meter(threading.Thread):
-    """Reads the memory of users again and again, and keeps the largest of each."""
+    """A thread that reads the memory of users again and again, and keeps each maximum."""
 
     def __init__(self, users: list[int]) -> None:
-        """Take whose memory."""
+        """Take the users' names."""
         super().__init__(daemon=True)
         self.users = users
         self.peak: dict[tuple[int, str], float] = defaultdict(float)
         self._over = threading.Event()
 
     def run(self) -> None:
-        """Read until it is over."""
+        """Read until told to stop."""
         while not self._over.wait(0.5):
             for user in self.users:
                 now = memory_of(user)
@@ -109,12 +109,12 @@ class Meter(threading.Thread):
                     self.peak[user, name] = max(self.peak[user, name], value)
 
     def stop(self) -> None:
-        """Read no longer."""
+        """Stop reading."""
         self._over.set()
         self.join()
 
     def mean(self, name: str) -> float:
-        """The mean of the users' largest."""
+        """Return the mean of the users' maxima."""
         return sum(self.peak[user, name] for user in self.users) / len(self.users)
 
 
@@ -136,7 +136,7 @@ def measure(profile: str) -> Measured:
 
 
 def run_lesson(machine: Any, learners: list[Any], profile: str, pool: Any) -> Measured:
-    """Run the lesson for all learners at once; return what it took."""
+    """Run the lesson for all learners at once; return the memory that it took."""
     users = [machine.gid + 2 + place for place in range(LEARNERS)]  # after the teacher
     time.sleep(5)  # what a server does after its start
     idle = sum(memory_of(user)["server"] for user in users) / LEARNERS

@@ -1,6 +1,6 @@
-"""The peers of the training benchmark: how training is usually written down.
+"""The other libraries of the training benchmark: how people usually write training.
 
-All three read pictures one by one with a `DataLoader`, as torchvision's data sets serve them, and
+All three read images one by one with a `DataLoader`, as torchvision's data sets serve them, and
 compute in float32 and in NCHW, as their tutorials do.
 """
 
@@ -21,10 +21,10 @@ from course_utils.data import Batches
 
 
 class Pictures(Dataset):
-    """Pictures as torchvision's data sets serve them: an array, made a PIL picture when asked for.
+    """Images as torchvision's data sets serve them: an array, turned into a PIL image on demand.
 
     Args:
-        train: where the bytes come from, and by what they are normalised.
+        train: Where the bytes come from, and how they are normalised.
     """
 
     def __init__(self, train: Batches) -> None:
@@ -48,13 +48,13 @@ class Pictures(Dataset):
 
 
 def build_loader(setting: Setting, train: Batches, num_workers: int) -> DataLoader:
-    """A loader with the settings of most tutorials: all else by default."""
+    """Return a loader with the settings of most tutorials, and defaults otherwise."""
     dataset = Pictures(train)
     return DataLoader(dataset, setting.batch_size, shuffle=True, num_workers=num_workers)
 
 
 def train_loop(setting: Setting, train: Batches, model: nn.Module, num_workers: int) -> None:
-    """The loop of most tutorials, with the running loss that they print."""
+    """Train with the loop of most tutorials, and the running loss that they print."""
     batches = Turns(build_loader(setting, train, num_workers))
     criterion = nn.CrossEntropyLoss()
     optimizer = build_optimizer(model)
@@ -70,8 +70,8 @@ def train_loop(setting: Setting, train: Batches, model: nn.Module, num_workers: 
 
 
 def train_lightning(setting: Setting, train: Batches, model: nn.Module, num_workers: int) -> None:
-    """PyTorch Lightning's Trainer; logging, checkpoints, summary and progress bar are off."""
-    import lightning  # here, so that the other contenders do without it
+    """Train with PyTorch Lightning's Trainer, without logs, checkpoints and progress bar."""
+    import lightning  # here, so that the other contenders do not load it
 
     class Classifier(lightning.LightningModule):
         def __init__(self) -> None:
@@ -108,14 +108,14 @@ def train_lightning(setting: Setting, train: Batches, model: nn.Module, num_work
 
 
 class Board:
-    """What d2l plots training with, without the picture: means of so many points at a time."""
+    """What d2l plots training with, without the drawing: means of so many points at a time."""
 
     def __init__(self) -> None:
         self.waiting: dict[str, list[tuple[float, Any]]] = defaultdict(list)
         self.lines: dict[str, list[tuple[float, Any]]] = defaultdict(list)
 
     def draw(self, x: float, y: Any, label: str, every: int) -> None:
-        """Take in a point of a line."""
+        """Add a point to a line."""
         points = self.waiting[label]
         points.append((x, y))
         if len(points) == every:
@@ -128,12 +128,12 @@ class D2LTrainer:
     """Training as the book "Dive into Deep Learning" builds it up, on the CPU.
 
     The trainer goes through a loader with four worker processes. The module's training step
-    computes the loss and hands it, as a NumPy number, to the board, which keeps two means an
+    computes the loss and passes it, as a NumPy number, to the board, which keeps two means per
     epoch. Then the trainer sets the gradients to zero, calls backward and takes the step.
 
     Source: Zhang, Lipton, Li and Smola, Dive into Deep Learning, sections 3.2 (Module,
         DataModule, Trainer), 3.4 (fit_epoch) and 4.2 (its loader); in our own words.
-    Differs: the board draws nothing; the pictures are augmented as for all contenders instead
+    Differs: The board draws nothing; the images are augmented as for all contenders instead
         of only resized; the optimiser has momentum and weight decay as for all contenders.
     """
 
@@ -161,7 +161,7 @@ class D2LTrainer:
             self.batches_done += 1
 
     def training_step(self, batch: list[Tensor]) -> Tensor:
-        """Return the loss of a batch, after showing it to the board."""
+        """Return the loss of a batch, after reporting it to the board."""
         *inputs, labels = batch
         loss = F.cross_entropy(self.model(*inputs), labels)
         num_batches = len(self.batches)
@@ -172,7 +172,7 @@ class D2LTrainer:
 
 
 def train_d2l(setting: Setting, train: Batches, model: nn.Module, num_workers: int) -> None:
-    """See `D2LTrainer`."""
+    """Train with `D2LTrainer`."""
     D2LTrainer(setting.turns).fit(model, build_loader(setting, train, num_workers))
 
 

@@ -13,17 +13,17 @@ RESULTS = Path(__file__).with_name("results.md")
 
 
 def write_section(file: Path, name: str, body: str) -> None:
-    """Put a section between its markers; what is outside of them stays as it is.
+    """Put a section between its markers; leave everything outside them alone.
 
     A file without the markers gets them at its end.
 
     Args:
-        file: a Markdown file; it is made if it is missing.
-        name: of the section, as in its markers.
-        body: the section, without markers.
+        file: A Markdown file; it is made if it is missing.
+        name: The section's name, as in its markers.
+        body: The section, without markers.
 
     Raises:
-        ValueError: the file has one of the markers without the other, or one twice.
+        ValueError: The file has one of the markers without the other, or one twice.
     """
     begin, end = f"<!-- begin {name} -->", f"<!-- end {name} -->"
     section = f"{begin}\n{body.strip()}\n{end}"
@@ -35,12 +35,12 @@ def write_section(file: Path, name: str, body: str) -> None:
         before, rest = text.split(begin)
         text = before + section + rest.split(end)[1]
     else:
-        raise ValueError(f"{file} needs {begin} and {end} once each, in this order: put that right")
+        raise ValueError(f"{file} needs {begin} and {end} once each, in this order: repair that")
     file.write_text(text, "utf-8")
 
 
 def markdown(table: Table) -> str:
-    """A table in Markdown: words to the left, numbers to the right."""
+    """Return a table in Markdown: words on the left, numbers on the right."""
     numeric = [all(isinstance(row[i], int | float) for row in table.rows) for i in _places(table)]
     rule = ["---:" if right else "---" for right in numeric]
     rows = [table.columns, rule, *([show(cell) for cell in row] for row in table.rows)]
@@ -52,11 +52,11 @@ def _places(table: Table) -> range:
 
 
 def circumstances(packages: tuple[str, ...], environment: dict[str, str]) -> str:
-    """When, on which machine, with which versions and from which commit something was measured.
+    """Return when, on which machine, with which versions and from which commit it was measured.
 
     Args:
-        packages: whose versions matter; one that is not installed is left out.
-        environment: variables that were set for the measurement.
+        packages: Whose versions matter; those that are not installed are left out.
+        environment: Variables that were set for the measurement.
     """
     settings = " ".join(f"{name}={value}" for name, value in environment.items())
     lines = {
@@ -70,7 +70,7 @@ def circumstances(packages: tuple[str, ...], environment: dict[str, str]) -> str
 
 
 def machine() -> str:
-    """The processor, the number of cores that may be used, and whether it has AMX."""
+    """Return the processor, the number of usable cores, and whether it has AMX."""
     model, has_amx = processor()
     processors = find_processors()
     cores = f"{processors.logical} processors on {processors.physical} cores"
@@ -88,7 +88,7 @@ def _versions(packages: tuple[str, ...]) -> list[str]:
 
 
 def commit() -> str:
-    """The commit that is checked out, and whether the package differs from it."""
+    """Return the commit that is checked out, and whether the package differs from it."""
     here = Path(__file__).parent
     sha = git("rev-parse", "--short=12", "HEAD", folder=here)
     changed = git("status", "--porcelain", "--", "../course_utils", ".", folder=here)

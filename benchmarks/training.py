@@ -1,12 +1,12 @@
-"""How fast the course trains, beside its peers and beside the limit of the machine.
+"""How fast the course trains, compared with other libraries and with the machine's limit.
 
     python benchmarks/training.py [--quick] [--data imagefolder:PATH]
 
-For LeNet, a small VGG and ResNet-20, the contenders of `contenders.py` train on the same pictures
-with the same weights, batch size, optimiser and augmentation. Each is a process of its own; they
-take turns of one epoch each, so that a noisy minute hurts all of them. All start several times: a
-process is a few per cent faster or slower than another one of the same program, from start to end,
-by the places in memory that it happened to get. Prints the tables, and writes them into the section
+For LeNet, a small VGG and ResNet-20, the contenders of `contenders.py` train on the same images
+with the same weights, batch size, optimiser and augmentation. Each is its own process; they take
+turns of one epoch each, so that a noisy minute hurts all of them. All start several times: a
+process is a few per cent faster or slower than another of the same program, from start to end,
+depending on the memory that it happens to get. Prints the tables, and writes them into the section
 `training` of results.md.
 """
 
@@ -42,14 +42,14 @@ class Case:
     """A model, and how much of it makes a turn of a second or two.
 
     Attributes:
-        title: as the table names it.
-        model: a name of the course's registry.
-        data: a name that `course_utils.data.load` knows.
-        batch_size: pictures in a batch: that of the lessons, or of the paper.
-        steps: batches in a turn.
-        limit_target: most that our epoch may cost, as a multiple of the limit.
-        peer_target: least that our speed should be, as a multiple of each peer's; None for none.
-        auto_target: the same with `precision="auto"` on a CPU with AMX.
+        title: Its name in the table.
+        model: A name from the course's registry.
+        data: A name that `course_utils.data.load` knows.
+        batch_size: Images in a batch: that of the lessons, or of the paper.
+        steps: Batches in a turn.
+        limit_target: The most that our epoch may cost, as a multiple of the limit.
+        peer_target: The least that our speed should be, as a multiple of each peer's, or None.
+        auto_target: The same with `precision="auto"` on a CPU with AMX.
     """
 
     title: str
@@ -81,7 +81,7 @@ TITLES = {
 OURS = ("ours-float32", "ours-auto")
 COMPILED = "ours-compiled"
 SWAPPED = ("ours-auto, swapped", "loop-0, swapped")
-"""Contenders in each other's environment, so that one can see what the environment does."""
+"""Contenders in each other's environment, to show what the environment does."""
 LIMITS = {"ours-float32": "limit-float32", "ours-auto": "limit-auto"}
 PEERS = {
     "loop": ("loop-0", "loop-2"),
@@ -92,14 +92,14 @@ PEERS = {
 
 @dataclass(frozen=True)
 class Measured:
-    """What one contender needed, turn by turn, the warm-up left out.
+    """What one contender needed, turn by turn, without the warm-up.
 
     Attributes:
-        name: of the contender, as in `contenders_of`.
-        setting: what it was told.
-        seconds: of each turn, of one start after the other.
-        peaks: for each start, most memory so far after each turn, in MB.
-        held: for each start, memory after each turn, in MB.
+        name: The contender's name, as in `contenders_of`.
+        setting: What it was told.
+        seconds: The seconds of each turn, one start after the other.
+        peaks: For each start, the most memory so far after each turn, in MB.
+        held: For each start, the memory after each turn, in MB.
     """
 
     name: str
@@ -110,11 +110,11 @@ class Measured:
 
     @classmethod
     def from_starts(cls, name: str, starts: Sequence[Contender]) -> "Measured":
-        """Put together what the processes of one contender told.
+        """Combine what the processes of one contender reported.
 
         Args:
-            name: of the contender.
-            starts: its processes.
+            name: The contender's name.
+            starts: Its processes.
         """
         counted = [start.turns[WARM_UP:] for start in starts]
         return cls(
@@ -127,12 +127,12 @@ class Measured:
 
     @property
     def speed(self) -> float:
-        """Pictures a second: the median over the turns."""
+        """Images per second: the median over the turns."""
         return self.setting.num_images / statistics.median(self.seconds)
 
     @property
     def title(self) -> str:
-        """As the table names it."""
+        """Its name in the table."""
         contender = self.setting.contender
         if contender in TITLES:
             title = TITLES[contender]
@@ -146,55 +146,55 @@ class Measured:
 
 
 def ratio(one: Measured, other: Measured) -> float:
-    """How many times as fast one is as the other: the median over the rounds."""
+    """Return how many times as fast one is as the other: the median over the rounds."""
     pairs = zip(other.seconds, one.seconds, strict=True)
     return statistics.median(theirs / ours for theirs, ours in pairs)
 
 
 def usual_environment() -> dict[str, str]:
-    """The variables of the peers: as many threads as the course would use, and nothing else."""
+    """Return the peers' variables: as many threads as the course would use, and nothing else."""
     recommended = str(recommended_threads(find_processors()))
     return {"OMP_NUM_THREADS": os.environ.get("OMP_NUM_THREADS", recommended)}
 
 
 def course_environment() -> dict[str, str]:
-    """The variables of ours and of the limit: those that `make lab` gives to a notebook."""
+    """Return the variables of ours and of the limit: those that `make lab` gives a notebook."""
     return usual_environment() | recommended_environment()
 
 
 def environment_of(name: str) -> dict[str, str]:
-    """The variables that a contender gets."""
+    """Return the variables that a contender gets."""
     return usual_environment() if _is_as_usual(name) else course_environment()
 
 
 def _is_as_usual(name: str) -> bool:
-    """Whether a contender gets the usual environment: a peer, or one of ours that is swapped."""
+    """Return whether a contender gets the usual environment: a peer, or a swapped one of ours."""
     is_peer = name.split("-")[0] in PEERS
     return is_peer != (name in SWAPPED)
 
 
 def contenders_of(with_lightning: bool, compiled: bool) -> list[str]:
-    """The names of all contenders, in the order of the table."""
+    """Return the names of all contenders, in the order of the table."""
     peers = [name for peer, names in PEERS.items() for name in names]
     chosen = [name for name in peers if with_lightning or not name.startswith("lightning")]
     return [*OURS, *([COMPILED] * compiled), *LIMITS.values(), *chosen, *SWAPPED]
 
 
 def measure(case: Case, names: Sequence[str], rounds: int, starts: int = 1) -> dict[str, Measured]:
-    """Start the contenders, let them take turns, and do so again.
+    """Start the contenders and let them take turns, several times.
 
     Args:
-        case: what they train.
-        names: of the contenders.
-        rounds: counted turns of each after each start.
-        starts: how often all of them are started.
+        case: What they train.
+        names: Of the contenders.
+        rounds: Counted turns of each after each start.
+        starts: How often all of them are started.
     """
     started = [_play(case, names, rounds, first=start * rounds) for start in range(starts)]
     return {name: Measured.from_starts(name, [one[name] for one in started]) for name in names}
 
 
 def _play(case: Case, names: Sequence[str], rounds: int, first: int) -> dict[str, Contender]:
-    """Let contenders take turns until they have trained, another one first in each round."""
+    """Let contenders take turns until they have trained, with another one first in each round."""
     setting = Setting(
         "", case.model, case.data, case.batch_size, case.steps, turns=rounds + WARM_UP
     )
@@ -214,7 +214,7 @@ def _play(case: Case, names: Sequence[str], rounds: int, first: int) -> dict[str
 
 
 def best_of_each_peer(measured: dict[str, Measured]) -> dict[str, Measured]:
-    """Of each peer, the faster of its numbers of workers."""
+    """Return the faster number of workers of each peer."""
     best = {}
     for peer, names in PEERS.items():
         known = [measured[name] for name in names if name in measured]
@@ -224,7 +224,7 @@ def best_of_each_peer(measured: dict[str, Measured]) -> dict[str, Measured]:
 
 
 def speeds(case: Case, measured: dict[str, Measured]) -> Table:
-    """A row for each contender: its speed, ours beside it, and its memory."""
+    """Return a row for each contender: its speed, ours beside it, and its memory."""
     ours = [measured[name] for name in OURS]
     shown = [measured[name] for name in (*OURS, COMPILED, *LIMITS.values()) if name in measured]
     shown += best_of_each_peer(measured).values()
@@ -240,24 +240,24 @@ def speeds(case: Case, measured: dict[str, Measured]) -> Table:
         )
         for one in shown
     )
-    columns = ("training", "pictures/s", "ours float32 / it", "ours auto / it")
+    columns = ("training", "images/s", "ours float32 / it", "ours auto / it")
     memory = ("peak memory, MB", "peak's growth", "growth of what is held")
     return Table((*columns, *memory), rows, case.title)
 
 
 def slower_choices(measured: dict[str, Measured]) -> str:
-    """A sentence on the numbers of workers that the table leaves out."""
+    """Return a sentence on the numbers of workers that the table leaves out."""
     kept = {one.name for one in best_of_each_peer(measured).values()}
     left = [
         f"{one.title} {one.speed:,.0f}"
         for name, one in measured.items()
         if name not in {*OURS, COMPILED, *LIMITS.values(), *SWAPPED, *kept}
     ]
-    return f"Slower, in pictures/s: {'; '.join(left)}." if left else ""
+    return f"Slower, in images/s: {'; '.join(left)}." if left else ""
 
 
 def targets(case: Case, measured: dict[str, Measured]) -> Iterator[tuple[str, str, str, bool]]:
-    """What was aimed at, the target, what came out, and whether that is enough."""
+    """Return the claim, the target, the result, and whether it meets the target."""
     for ours, limit in LIMITS.items():
         cost = ratio(measured[limit], measured[ours])
         claim = f"{case.model}: cost of {TITLES[ours]}, over the limit's"
@@ -275,9 +275,9 @@ def section(
     """The section of results.md.
 
     Args:
-        results: what was measured.
-        seconds: that all of it took.
-        words: of the command line.
+        results: What was measured.
+        seconds: How long it all took.
+        words: The words of the command line.
     """
     command = f'make bench ARGS="{" ".join(words)}"' if words else "make bench"
     one = next(iter(next(iter(results.values())).values()))
@@ -301,12 +301,12 @@ def section(
 def _describe(case: Case) -> str:
     return (
         f"`{case.model}` on `{case.data.partition(':')[0]}`, batches of {case.batch_size}, "
-        f"{case.steps} a turn."
+        f"{case.steps} per turn."
     )
 
 
 NOTES = """\
-- Everyone: the same pictures, weights, batch size, number of threads; random crop with a padding
+- Everyone: the same images, weights, batch size, number of threads; random crop with a padding
   of 4 and flip; SGD with Nesterov momentum 0.9, weight decay 5e-4. A turn is a whole epoch, with
   whatever starting it costs, and without validation; nobody computes in another one's turn.
 - The environment of `make lab` is that of ours and of the limit. The peers have the same number
@@ -316,7 +316,7 @@ NOTES = """\
   Channels-last, as by default. `precision="auto"` is bfloat16 on a CPU that multiplies it.
 - The limit: forward, backward and step on one batch that is in memory; channels-last; the same
   precision as ours.
-- DataLoader and torchvision: the loop of most tutorials. Pictures become PIL pictures, then
+- DataLoader and torchvision: the loop of most tutorials. Images become PIL images, then
   RandomCrop, RandomHorizontalFlip, ToTensor, Normalize. float32, NCHW. The faster of 0 and 2 worker
   processes is in the table.
 - PyTorch Lightning: its Trainer on the same loader; logging, checkpoints, progress bar off.
@@ -350,7 +350,7 @@ def main(words: Sequence[str] | None = None) -> None:
     if not chosen.no_lightning and find_spec("lightning") is None:
         sys.exit("PyTorch Lightning is missing: `make bench` installs it; or give --no-lightning")
     for name in VARIABLES:
-        os.environ.pop(name, None)  # a terminal of `make lab` has them: peers start without
+        os.environ.pop(name, None)  # a terminal in `make lab` has them: peers start without
     started = time.perf_counter()
     results = {}
     for case in _cases(chosen):
@@ -368,12 +368,12 @@ def main(words: Sequence[str] | None = None) -> None:
 
 
 def _compiles(chosen: argparse.Namespace) -> bool:
-    """Whether `compile=True` takes part: where there is a compiler, and time for it."""
+    """Return whether `compile=True` takes part: if there is a compiler, and time for it."""
     return not (chosen.quick or chosen.no_compiled) and shutil.which("c++") is not None
 
 
 def _cases(chosen: argparse.Namespace) -> Iterator[Case]:
-    """The cases as the command line wants them."""
+    """Return the cases that the command line asks for."""
     for case in CASES:
         if chosen.models and case.model not in chosen.models:
             continue

@@ -1,10 +1,10 @@
 """Taking turns: many contenders are loaded at the same time, and only one of them computes.
 
-Each contender is a process of its own. It trains epoch after epoch. Before each it says that it is
-ready and waits for a line from the benchmark; after each it answers with how long the epoch took
-and how much memory the process has needed so far. Nobody's turn begins before all others are ready:
-what a contender does between its epochs, such as validation, would cost the next one time. For the
-same reason all stay until the last turn is over.
+Each contender is its own process. It trains epoch after epoch. Before each it says that it is ready
+and waits for a line from the benchmark; after each it answers with how long the epoch took and how
+much memory the process has needed so far. No turn begins before all the others are ready: what a
+contender does between its epochs, such as validation, would cost the next one time. For the same
+reason all stay until the last turn is over.
 
 This file imports no torch: a process inherits the peak memory of the one that started it, so the
 benchmark itself has to stay small.
@@ -35,14 +35,14 @@ class Setting:
     """What one contender is told.
 
     Attributes:
-        contender: who, and how: `ours` or `limit` with a precision, as `ours-auto`, or a name of
+        contender: Who, and how: `ours` or `limit` with a precision, as `ours-auto`, or a name in
             `peers.PEERS` with a number of worker processes, as `loop-2`.
-        model: a name of the course's registry.
-        data: a name that `course_utils.data.load` knows.
-        batch_size: pictures in a batch.
-        steps: batches in an epoch, which is one turn.
-        turns: epochs to train.
-        seed: of the weights and of the order of the pictures.
+        model: A name from the course's registry.
+        data: A name that `course_utils.data.load` knows.
+        batch_size: Images in a batch.
+        steps: Batches in an epoch, which is one turn.
+        turns: Epochs to train.
+        seed: The seed of the weights and of the order of the images.
     """
 
     contender: str
@@ -55,18 +55,18 @@ class Setting:
 
     @property
     def num_images(self) -> int:
-        """Pictures in an epoch."""
+        """The number of images in an epoch."""
         return self.batch_size * self.steps
 
 
 @dataclass(frozen=True)
 class Turn:
-    """How one epoch of a contender went.
+    """The result of one epoch of a contender.
 
     Attributes:
-        seconds: of the epoch.
-        peak: most memory that the process has held since it started, in MB.
-        held: memory that it holds when the epoch has ended, in MB.
+        seconds: How long the epoch took.
+        peak: The most memory that the process has held since it started, in MB.
+        held: The memory that it holds when the epoch has ended, in MB.
     """
 
     seconds: float
@@ -78,7 +78,7 @@ class Turns:
     """Batches of a contender: each pass over them waits for the contender's turn and is timed.
 
     Args:
-        batches: anything that can be gone through once an epoch.
+        batches: Anything to iterate over once an epoch.
     """
 
     def __init__(self, batches: Iterable[Any]) -> None:
@@ -87,7 +87,7 @@ class Turns:
         self.memory_format = getattr(batches, "memory_format", None)
 
     def with_options(self, **changes: Any) -> "Turns":
-        """The turns of the same batches with other settings, as `fit` asks for them."""
+        """Return the turns of the same batches with other settings, as `fit` asks for them."""
         return Turns(self.batches.with_options(**changes))
 
     def __len__(self) -> int:
@@ -114,17 +114,17 @@ def wait_for_the_others() -> None:
 
 
 def report(seconds: float) -> None:
-    """Say, as a contender, how the turn went."""
+    """Report, as a contender, how the turn went."""
     print(json.dumps(asdict(Turn(seconds, peak_memory(), held_memory()))), flush=True)
 
 
 def peak_memory() -> float:
-    """Most memory that this process has held, in MB (`ru_maxrss`), its children not counted."""
+    """Return the most memory that this process has held, in MB (`ru_maxrss`), without children."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * BYTES_IN_MAXRSS / 2**20
 
 
 def held_memory() -> float:
-    """Memory that this process holds now, in MB, its children not counted."""
+    """Return the memory that this process holds now, in MB, without children."""
     return psutil.Process().memory_info().rss / 2**20
 
 
@@ -132,8 +132,8 @@ class Contender:
     """A contender's process, from the benchmark's side; use it in a `with` statement.
 
     Args:
-        setting: what it is told.
-        environment: of the process; the same for all.
+        setting: What it is told.
+        environment: The environment of the process.
     """
 
     def __init__(self, setting: Setting, environment: dict[str, str]) -> None:
@@ -167,7 +167,7 @@ class Contender:
         """Let it train for one epoch, and wait until it is ready for the next.
 
         Raises:
-            RuntimeError: the process has ended; the message holds what it said last.
+            RuntimeError: The process has ended; the message quotes its last words.
         """
         assert self._process.stdin is not None
         try:
@@ -180,17 +180,17 @@ class Contender:
         return self.turns[-1]
 
     def wait_until_ready(self) -> None:
-        """Wait until it waits itself: it computes nothing then.
+        """Wait until it is waiting itself, and so computes nothing.
 
         Raises:
-            RuntimeError: the process has ended, or says something else.
+            RuntimeError: The process has ended, or says something else.
         """
         answer = self._answer()
         if answer != READY:
             raise RuntimeError(f"{self.setting.contender} said {answer!r}, not that it is ready")
 
     def _answer(self) -> str:
-        """The next line of the process."""
+        """Return the next line of the process."""
         assert self._process.stdout is not None
         return self._process.stdout.readline().rstrip("\n") or self._complain()
 

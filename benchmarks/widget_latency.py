@@ -1,10 +1,10 @@
-"""How long a reader waits from pressing a key to seeing the picture, widget by widget.
+"""How long a reader waits from pressing a key to seeing the change, widget by widget.
 
     python benchmarks/widget_latency.py [--presses 40]
 
 Opens every widget in JupyterLab under headless Chromium, presses an arrow key on its first slider
 that leaves room for it, and times from the key event to the end of the frame that shows the
-change. Prints the median, the ninth decile and the worst of the presses; ends with 1 if a median
+change. Prints the median, the ninth decile and the worst of the presses; exits with 1 if a median
 is over the target.
 """
 
@@ -44,7 +44,7 @@ WATCH = """(root) => {
 
 
 def measure(page: Page, title: str, presses: int) -> list[float]:
-    """Milliseconds of each press on the widget with this title."""
+    """Return the milliseconds of each press on the widget with this title."""
     root = page.get_by_role("group", name=title, exact=True)
     root.scroll_into_view_if_needed()
     sliders = root.locator("input[type=range]:enabled").all()

@@ -11,7 +11,7 @@ Begin here: images, a network, its training, one honest number at the end, and a
     course.plots.plot_history(history)
 
 `course.quiz.show("07_lenet")` asks questions in a notebook, and `python -m course_utils lab` opens
-the lessons. `help(course_utils.data)` says more of one part. The parts are:
+the lessons. `help(course_utils.data)` says more about one part. The parts are:
 
     data          images with labels in batches: `load` a set by name, or a folder of photos
     models        every architecture of the lessons: `names()` lists them, `build` makes one
@@ -20,19 +20,19 @@ the lessons. `help(course_utils.data)` says more of one part. The parts are:
     plots         a figure for each of these: `plot_images`, `plot_history`, `plot_block`
     widgets       demos that move in the notebook, such as `ConvolutionStepper()`
     quiz          pop quizzes that name the slip: `show` asks those of a lesson
-    checks        what an exercise holds your answers against
+    checks        what an exercise checks your answers with
     beside        how checks reach your code where another process runs it
     arithmetic    sizes, receptive fields, parameters and multiply-adds in whole numbers
-    equivariance  how an output answers a shift of the input
+    equivariance  how an output responds to a shift of the input
     kernels       the image filters: blurs, edges, the Laplacian
-    facts         figures from the papers, traps of the folklore, and who to cite
+    facts         figures from the papers, traps of the folklore, and whom to cite
     runtime       where a lesson runs: device, seed, profile, and claims that are checked
     doctor        what this machine has, and what to do about each problem
     lab           JupyterLab, open on the first lesson
     cli           the commands of `python -m course_utils`
     tables        the table that other parts return
     arguments     the sentences that refuse a wrong argument
-    startup       threads and variables that a program sets before PyTorch starts
+    startup       threads and variables to set before PyTorch starts
     provenance    the processor and the code that a measured figure comes from
 
 A part is imported when it is first used. Importing one does no work: no download, no seed, no
@@ -114,5 +114,5 @@ else:
 
 
 def __dir__() -> list[str]:
-    """List the parts, imported or not, for whoever completes a name."""
+    """List the parts, imported or not, for tab completion."""
     return sorted({*globals(), *__all__})

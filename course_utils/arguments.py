@@ -1,4 +1,4 @@
-"""Arguments that a reader may get wrong: each is let through, or refused with its name and value.
+"""Arguments that a caller may get wrong: each is accepted, or refused with its name and value.
 
 >>> whole("k", 3.5)
 Traceback (most recent call last):
@@ -30,28 +30,28 @@ Option = TypeVar("Option")
 
 
 def shown(value: Any) -> str:
-    """Return a value as a sentence can hold it: on one line, and cut where it is long."""
+    """Return a value as text for a sentence: on one line, and cut if it is long."""
     return " ".join(reprlib.repr(value).split())
 
 
 def whole(name: str, value: Any, least: float = 1, most: float = inf) -> int:
-    """Return an argument as an integer of Python, which cannot overflow.
+    """Return an argument as a Python integer, which cannot overflow.
 
-    True and 3.0 are refused, since they hide a slip more often than not.
+    True and 3.0 are refused, since they are usually slips.
 
     Args:
-        name: What the function calls the argument, here and below.
+        name: The argument's name, here and below.
         value: An integer of any kind: Python's, NumPy's, or a tensor that holds a single one.
-        least: Smallest value allowed.
-        most: Largest value allowed.
+        least: The smallest value allowed.
+        most: The largest value allowed.
 
     Raises:
-        ValueError: The value is something else, or out of range.
+        ValueError: The value is anything else, or out of range.
     """
     is_flag = isinstance(value, bool) or str(getattr(value, "dtype", "")).endswith("bool")
     try:
         integer = None if is_flag else operator.index(value)
-    except (TypeError, RuntimeError):  # a RuntimeError is a tensor's that holds no value
+    except (TypeError, RuntimeError):  # RuntimeError: a tensor without a value
         integer = None
     if integer is None:
         raise ValueError(f"{name} = {shown(value)} is not a whole number: give an integer")
@@ -63,10 +63,10 @@ def whole(name: str, value: Any, least: float = 1, most: float = inf) -> int:
 
 
 def number(name: str, value: Any, least: float = -inf, most: float = inf) -> float:
-    """Return an argument that is a finite number of any kind but a bool as a float.
+    """Return an argument that is a finite number, but not a bool, as a float.
 
     Raises:
-        ValueError: The value is something else, or out of range.
+        ValueError: The value is anything else, or out of range.
     """
     if isinstance(value, bool) or not isinstance(value, Real):
         raise ValueError(f"{name} = {shown(value)} is not a number: give one")
@@ -85,7 +85,7 @@ def positive(name: str, value: Any) -> float:
     """Return an argument that is a finite number above 0 as a float.
 
     Raises:
-        ValueError: The value is something else.
+        ValueError: The value is anything else.
     """
     real = number(name, value, 0)
     if not real:
@@ -94,10 +94,10 @@ def positive(name: str, value: Any) -> float:
 
 
 def share(name: str, value: Any) -> float:
-    """Return an argument that is a share of a whole and leaves some of it, in [0, 1).
+    """Return an argument that is a share of a whole, in [0, 1), so that some is left.
 
     Raises:
-        ValueError: The value is something else.
+        ValueError: The value is anything else.
     """
     real = number(name, value, 0, 1)
     if real == 1:
@@ -108,10 +108,10 @@ def share(name: str, value: Any) -> float:
 def flag(name: str, value: Any) -> bool:
     """Return an argument that is True or False, Python's or NumPy's.
 
-    A 1, or the word "no", may hide a slip.
+    A 1, or the word "no", may be a slip.
 
     Raises:
-        ValueError: The value is something else.
+        ValueError: The value is anything else.
     """
     if type(value).__name__ not in ("bool", "bool_"):
         raise ValueError(f"{name} = {shown(value)} is neither True nor False: give one of them")
@@ -122,7 +122,7 @@ def one_of(name: str, value: Any, options: Sequence[Option]) -> Option:
     """Return an argument that is one of a few options, of the same type.
 
     Raises:
-        ValueError: The value is none of them; the sentence lists them.
+        ValueError: The value is none of them; the message lists them.
     """
     for option in options:
         if type(value) is type(option) and value == option:
@@ -132,19 +132,22 @@ def one_of(name: str, value: Any, options: Sequence[Option]) -> Option:
 
 
 def instance(name: str, value: Option, kind: Any, example: str) -> Option:
-    """Return an argument that is of a class.
+    """Return an argument that is an instance of a class.
 
     Args:
-        name: What the function calls the argument.
-        value: What it was given.
+        name: The argument's name.
+        value: The argument's value.
         kind: The class.
         example: What to give, in a few words.
 
     Raises:
-        ValueError: The value is of another one.
+        ValueError: The value is of another class.
     """
     if not isinstance(value, kind):
-        raise ValueError(f"{name} = {shown(value)} is no {kind.__name__}: give {example}")
+        article = "an" if kind.__name__[0] in "AEIOU" else "a"
+        raise ValueError(
+            f"{name} = {shown(value)} is not {article} {kind.__name__}: give {example}"
+        )
     return value
 
 
@@ -157,21 +160,21 @@ def listed(name: str, value: Any) -> list[Any]:
     try:
         return list(value)
     except TypeError as error:
-        raise ValueError(f"{name} = {shown(value)} is no list: give one") from error
+        raise ValueError(f"{name} = {shown(value)} is not a list: give one") from error
 
 
 def as_path(value: Any, name: str = "path") -> Path:
     """Return a path whose `~` is the home folder; the `type` of each option that takes a path.
 
-    A shell leaves the `~` alone in `--out=~/grades`, and so does everything that is no shell.
+    A shell leaves the `~` in `--out=~/grades` as it is, and so does everything else.
 
     Raises:
-        ValueError: The value is no path, or in the home folder of somebody unknown.
+        ValueError: The value is not a path, or in the home folder of an unknown user.
     """
     try:
         found = Path(value).expanduser() if str(value) and "\0" not in str(value) else None
     except (TypeError, RuntimeError):
         found = None
     if found is None:
-        raise ValueError(f"{name} = {shown(value)} is no path: give that of a file or a folder")
+        raise ValueError(f"{name} = {shown(value)} is not a path: give that of a file or a folder")
     return found

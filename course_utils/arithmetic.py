@@ -2,9 +2,9 @@
 
 Every formula uses the letters of the lectures: an input of `n` pixels, a kernel of `k`, a
 stride of `s`, and `p` rows of padding on *each* side. A size is one integer for both axes, or
-a pair `(h, w)`; the answer is a pair as soon as one argument is. Nothing is rounded by accident,
+a pair `(h, w)`; the result is a pair as soon as one argument is. Nothing is rounded by accident,
 and nothing overflows: integers of every kind go in (Python's, NumPy's, a tensor of one element),
-Python's integers come out, and what no layer could do raises `ValueError` with its numbers.
+Python integers come out, and what no layer could do raises `ValueError` with its numbers.
 
 >>> output_size(224, k=11, s=4, p=2)  # AlexNet's first layer
 55
@@ -43,7 +43,7 @@ __all__ = [
 Size = int | tuple[int, int]
 Pair = tuple[int, int]
 PaddingName = Literal["same", "valid"]
-N = TypeVar("N", int, Pair, Size)  # pairs come out where pairs go in
+N = TypeVar("N", int, Pair, Size)  # pairs in, pairs out
 
 
 # --- Output size -----------------------------------------------------------------------------
@@ -71,7 +71,7 @@ def output_size(
         p: Rows of zeros on each side, or `"valid"` (none), or `"same"` (as many as keep n;
             stride 1 only, as in `nn.Conv2d`).
         dilation: Distance between neighbouring taps of the kernel.
-        ceil_mode: Round up instead of down (pooling layers only).
+        ceil_mode: Whether to round up instead of down (pooling layers only).
 
     Returns:
         Number of window positions, as an int, or as `(h, w)` if any argument is a pair.
@@ -104,14 +104,14 @@ def pool_output_size(
     dilation: Size = 1,
     ceil_mode: bool = False,
 ) -> Size:
-    """Return the output size of a pooling layer, under the two rules that pooling adds.
+    """Return the output size of a pooling layer, which adds two rules.
 
     The stride is the kernel size unless given (windows side by side), and the padding may be at
-    most half the kernel, so that no window lies wholly in the padding. The rest is as in
+    most half the kernel, so that no window lies entirely in the padding. The rest is as in
     `output_size`.
 
     Raises:
-        ValueError: As `output_size`; also if p is more than half the window.
+        ValueError: As for `output_size`; also if p is more than half the window.
 
     >>> pool_output_size(28, k=2)
     14
@@ -150,8 +150,9 @@ class Layer:
         s: Stride.
         p: Padding on each side.
         dilation: Distance between neighbouring taps of the kernel.
-        ceil_mode: Round output sizes up (pooling only); it does not change the receptive field.
-        name: What to call the layer in tables and figures.
+        ceil_mode: Whether output sizes are rounded up (pooling only); this does not change the
+            receptive field.
+        name: The layer's name in tables and figures.
 
     Raises:
         ValueError: A size is not a whole number or out of range.
@@ -268,11 +269,11 @@ def conv_parameters(c_in: int, c_out: int, k: Size, *, groups: int = 1, bias: bo
         c_in: Channels of the input.
         c_out: Channels of the output, the number of filters.
         k: Kernel size.
-        groups: Number of separate stacks of channels; both channel counts must divide by it.
+        groups: Number of groups of channels; it must divide both channel counts.
         bias: Whether each filter has a bias.
 
     Raises:
-        ValueError: A count is not a whole number of at least 1, or does not divide by groups.
+        ValueError: A count is not a whole number of at least 1, or groups does not divide it.
 
     >>> conv_parameters(3, 64, k=3), conv_parameters(3, 64, k=3, bias=False)
     (1792, 1728)
@@ -285,11 +286,11 @@ def conv_multiply_adds(c_in: int, c_out: int, k: Size, out: Size, *, groups: int
     """Count the multiply-adds of a convolution: c_out (c_in / groups) k_h k_w per position.
 
     `out` is the *output* size; the rest is as in `conv_parameters`. The count is for one image.
-    Adding the bias is left out, as in the papers and in `torch.utils.flop_counter`, whose FLOPs
+    Adding the bias does not count, as in the papers and in `torch.utils.flop_counter`, whose FLOPs
     are twice this number.
 
     Raises:
-        ValueError: As `conv_parameters`.
+        ValueError: As for `conv_parameters`.
 
     >>> conv_multiply_adds(3, 64, k=7, out=112)  # ResNet's first layer
     118013952
@@ -303,7 +304,7 @@ def locally_connected_parameters(
 ) -> int:
     """Count the parameters of a locally connected layer: a convolution's, at every position.
 
-    `out` is the output size; the rest, errors too, is as in `conv_parameters`.
+    `out` is the output size; the rest, including errors, is as in `conv_parameters`.
 
     >>> locally_connected_parameters(1, 6, k=5, out=24) == 24 * 24 * conv_parameters(1, 6, k=5)
     True
@@ -340,7 +341,7 @@ def linear_multiply_adds(n_in: int, n_out: int) -> int:
 # --- Arguments ---------------------------------------------------------------------------------
 
 LEAST = {"p": 0, "start": -inf}
-"""Smallest value of an argument, by its name; 1 where nothing is said."""
+"""The smallest value of an argument, by its name; 1 by default."""
 
 
 def _size(name: str, size: Any) -> Size:
@@ -356,13 +357,13 @@ def _size(name: str, size: Any) -> Size:
 
 
 def _make_whole(record: "Layer | Field", *names: str) -> None:
-    """Turn sizes of a frozen dataclass, as it is made, into Python's integers."""
+    """Turn sizes of a frozen dataclass into Python integers as it is made."""
     for name in names:
         object.__setattr__(record, name, _size(name, getattr(record, name)))
 
 
 def _stack(layers: Any) -> list[Layer]:
-    """Return the layers as a list, each of them known to be one."""
+    """Return the layers as a list, each checked to be one."""
     stack = listed("layers", layers)
     for layer in stack:
         instance("a layer of the stack", layer, Layer, "Layer(k, s, p)")
@@ -375,13 +376,13 @@ def _area(name: str, size: Size) -> int:
 
 
 def _filters(c_in: int, c_out: int, k: Size, groups: int) -> tuple[int, int]:
-    """Return the number of filters of a convolution, and of the weights in one."""
+    """Return the number of filters of a convolution, and of weights in each."""
     c_in, c_out, groups = whole("c_in", c_in), whole("c_out", c_out), whole("groups", groups)
     for name, channels in (("c_in", c_in), ("c_out", c_out)):
         if channels % groups:
             raise ValueError(
                 f"{name} = {channels} channels cannot be split into {groups} equal groups: "
-                f"choose groups that divide it"
+                f"choose a number that divides it"
             )
     return c_out, c_in // groups * _area("k", k)
 

@@ -1,16 +1,16 @@
 """What runs beside the learner's code, and how its answers come back: as plain data.
 
-A check knows what is right. What it looks at may be in another process: where a class is graded,
-checks run in the grader's own process, which no learner's code can reach. Therefore a check never
-holds what a learner wrote, but a `Handle` of it. Calling the handle hands the arguments over, has
-the learner's function called where it is, and brings back what it returned, or the error that it
-stopped with. In a notebook at home that is the same process; the way is the same.
+A check knows what is right. What it looks at may be in another process: when a class is graded,
+checks run in the grader's own process, which no learner's code can reach. So a check never holds
+what a learner wrote, but a `Handle` to it. Calling the handle passes the arguments on, calls the
+learner's function where it is, and brings back what it returned, or the error that it stopped with.
+In a notebook at home, all this happens in the same process.
 
 What has to be looked at in place (the gradients of a model, say) is the work of a *gatherer*: a
-function of the check's cell, marked by `@beside`, that returns plain data.
+function in the check's cell, marked by `@beside`, that returns plain data.
 
-Plain are None, numbers, texts, lists, tuples, sets, dictionaries, tensors, generators of random
-numbers, errors, and NumPy's numbers and arrays, which become Python's and tensors.
+Plain data are None, numbers, texts, lists, tuples, sets, dictionaries, tensors, random generators,
+errors, and NumPy's numbers and arrays, which become Python numbers and tensors.
 """
 
 import base64
@@ -43,11 +43,11 @@ __all__ = [
     "place_of",
 ]
 
-LARGEST = 8 * 2**20  # bytes of one tensor; and a half more of all that is handed over at once
+LARGEST = 8 * 2**20  # bytes of one tensor; 1.5 times as much in all that is passed at once
 
 
 class NotAnswered(Exception):
-    """The answer cell is still as it was handed out."""
+    """The answer cell is still unchanged."""
 
 
 class CheckFailed(AssertionError):
@@ -62,14 +62,14 @@ class CheckFailed(AssertionError):
 
 
 def encode(value: Any, keep: Callable[[Any], int]) -> Any:
-    """Return a value as JSON can have it.
+    """Return a value in a form that JSON can hold.
 
     Args:
-        value: Whatever a learner's code returned, or a check hands over.
+        value: Whatever a learner's code returned, or a check passes on.
         keep: Takes what is not plain, such as a model, and returns the number that stands for it.
 
     Raises:
-        CheckFailed: It is larger than can be handed over, or of a kind that cannot be.
+        CheckFailed: It is too large to be passed on, or of a kind that cannot be.
     """
     value = _without_numpy(value)
     if value is None or type(value) is bool:
@@ -77,7 +77,7 @@ def encode(value: Any, keep: Callable[[Any], int]) -> Any:
     plainly: list[tuple[type, Callable[[Any], Any]]]
     plainly = [(int, int.__int__), (float, float.__float__), (str, str.__str__)]
     for base, plain in plainly:
-        if isinstance(value, base):  # of a class of the learner's own, too: the value counts
+        if isinstance(value, base):  # also of a learner's own subclass: the value counts
             return plain(value)
     for kind in (list, tuple, set, frozenset):
         if isinstance(value, kind):
@@ -104,19 +104,19 @@ def _without_numpy(value: Any) -> Any:
 
 
 def _of_torch(value: Any) -> dict[str, Any] | None:
-    """Return a tensor, a type of numbers or a generator as JSON can have it; else None."""
+    """Return a tensor, a dtype or a generator in a form that JSON can hold; else None."""
     torch = sys.modules.get("torch")
     if torch is None:
         return None
     if isinstance(value, torch.Generator):
         return {"generator": _of_torch(value.get_state())}
-    if isinstance(value, torch.dtype):
+    if type(value) is torch.dtype:  # nothing that only claims to be one
         return {"dtype": str(value).removeprefix("torch.")}
     return _tensor(torch, value) if isinstance(value, torch.Tensor) else None
 
 
 def _tensor(torch: Any, tensor: Any) -> dict[str, Any]:
-    """Return a tensor as JSON can have it; one on the meta device has no numbers.
+    """Return a tensor in a form that JSON can hold; one on the meta device has no numbers.
 
     Raises:
         CheckFailed: It is too large, or not an ordinary one.
@@ -135,11 +135,11 @@ def _tensor(torch: Any, tensor: Any) -> dict[str, Any]:
 
 
 def decode(data: Any, find: Callable[[int, str], Any]) -> Any:
-    """Return the value that `encode` was given.
+    """Return the value that was encoded.
 
     Args:
-        data: From `encode`.
-        find: Takes a number and the name of a class; returns what `keep` gave that number.
+        data: The result of `encode`.
+        find: Takes a number and the name of a class; returns what `keep` gave that number to.
     """
     if not isinstance(data, dict):
         return data
@@ -156,16 +156,16 @@ def decode(data: Any, find: Callable[[int, str], Any]) -> Any:
 
 
 def _into_torch(kind: str, content: Any) -> Any:
-    """Return what `_of_torch` was given."""
-    import torch  # the data say that it is needed
+    """Return the value that `_of_torch` encoded."""
+    import torch  # the data says that it is needed
 
     if kind == "generator":
         generator = torch.Generator()
         generator.set_state(_into_torch(*content.popitem()))
         return generator
     if kind == "dtype":
-        return getattr(torch, content)
-    dtype, shape = getattr(torch, content["dtype"]), content["shape"]
+        return _dtype(content)
+    dtype, shape = _dtype(content["dtype"]), content["shape"]
     if "bytes" not in content:
         tensor = torch.empty(shape, dtype=dtype, device="meta")
     elif content["bytes"]:
@@ -174,6 +174,20 @@ def _into_torch(kind: str, content: Any) -> Any:
     else:
         tensor = torch.zeros(0, dtype=dtype, device="cpu").reshape(shape)
     return tensor.requires_grad_(bool(content["requires_grad"]))
+
+
+def _dtype(name: str) -> Any:
+    """Return a type of numbers by its name.
+
+    Raises:
+        CheckFailed: The name is that of something else in torch, which a check might call.
+    """
+    import torch
+
+    found = getattr(torch, name, None)
+    if not isinstance(found, torch.dtype):
+        raise CheckFailed(f"your code returns {name}, which is no type of numbers")
+    return found
 
 
 # --- Errors ------------------------------------------------------------------------------------
@@ -193,7 +207,7 @@ def place_of(error: BaseException) -> str:
 
 
 def _described(error: BaseException) -> dict[str, Any]:
-    """Return what is to be known of an error."""
+    """Return what a check needs to know of an error."""
     try:
         message = str(error)[:2000]
     except Exception:  # of a class of the learner's own
@@ -203,7 +217,7 @@ def _described(error: BaseException) -> dict[str, Any]:
 
 
 def _error(data: dict[str, Any]) -> BaseException:
-    """Return an error that reads like the one described, and is caught by the same name."""
+    """Return an error that reads like the one described and is caught by the same name."""
     name, message = data["names"][0], data["message"]
     if name in _OURS:
         return _OURS[name](message)
@@ -219,7 +233,7 @@ def _error(data: dict[str, Any]) -> BaseException:
 
 
 class Answerer:
-    """What calls the learner's code when a check asks for it, and keeps what it returned.
+    """Calls the learner's code when a check asks for it, and keeps what it returned.
 
     Attributes:
         names: The learner's variables.
@@ -231,7 +245,7 @@ class Answerer:
         self._objects: list[Any] = []
 
     def keep(self, value: Any) -> int:
-        """Return the number of an object, the same one each time."""
+        """Return the number of an object, always the same one."""
         for number, kept in enumerate(self._objects):
             if kept is value:
                 return number
@@ -243,18 +257,18 @@ class Answerer:
         return self._objects[number]
 
     def forget(self) -> None:
-        """Keep nothing any longer."""
+        """Forget all objects."""
         self._objects.clear()
 
     def answer(self, text: str) -> str:
-        """Answer a request, both as JSON; an error of the learner's code is an answer, too."""
+        """Answer a request, both as JSON; an error in the learner's code is an answer, too."""
         request = json.loads(text)
         try:
             reply = json.dumps(getattr(self, f"_{request['do']}")(request))
             if len(reply) > 1.5 * LARGEST:
-                raise CheckFailed("your code returns more than can be handed over")
+                raise CheckFailed("your code returns more than can be passed on")
             return reply
-        except KeyboardInterrupt:  # a limit of time: no answer
+        except KeyboardInterrupt:  # a time limit: no answer
             raise
         except BaseException as error:
             return json.dumps({"error": _described(error)})
@@ -262,7 +276,9 @@ class Answerer:
     def _get(self, request: dict[str, Any]) -> dict[str, Any]:
         name = request["name"]
         if name not in self.names:
-            raise NameError(f"{name} is not there: did the cell that makes it stop with an error?")
+            raise NameError(
+                f"{name} is not defined: did the cell that defines it stop with an error?"
+            )
         return {"value": encode(self.names[name], self.keep)}
 
     def _put(self, request: dict[str, Any]) -> dict[str, Any]:
@@ -287,13 +303,13 @@ class Answerer:
 
 
 def _watched(call: Callable[[], Any], ran: list[str]) -> Any:
-    """Call a function; list the operators of torch that run meanwhile, in whatever thread.
+    """Call a function and list the torch operators that run meanwhile, in any thread.
 
-    An operator is known by its own name, such as `convolution`, whoever calls it: a layer, a
-    function, or code that torch has compiled. What is a function of Python only is noted by name.
+    An operator is known by its own name, such as `convolution`, whatever calls it: a layer, a
+    function, or code that torch compiled. A pure Python function is noted by its name.
     """
     from torch._C._profiler import _ExperimentalConfig
-    from torch.autograd.profiler import profile
+    from torch.autograd.profiler import profile, record_function
     from torch.overrides import TorchFunctionMode
 
     class Named(TorchFunctionMode):
@@ -305,11 +321,14 @@ def _watched(call: Callable[[], Any], ran: list[str]) -> Any:
 
     os.environ.setdefault("KINETO_LOG_LEVEL", "99")  # it would print a line at each start
     profiler = profile(experimental_config=_ExperimentalConfig(profile_all_threads=True))
-    with profiler, Named():
+    mark = os.urandom(8).hex()  # is still there at the end, unless somebody stopped the profiler
+    with profiler, record_function(mark), Named():
         value = call()
     assert profiler.kineto_results is not None
     ran += [event.name().removeprefix("aten::") for event in profiler.kineto_results.events()]
-    ran[:] = sorted(set(ran))
+    if mark not in ran:
+        raise CheckFailed("your code stops torch's profiler, by which this check sees what runs")
+    ran[:] = sorted({*ran} - {mark})
     return value
 
 
@@ -322,10 +341,10 @@ class Session:
 
     Attributes:
         channel: Takes a request, returns the answer to it, both as JSON.
-        draw: What inputs are drawn from, beside the seed that a check names; None gives everybody
-            the same ones.
-        forbidden: Functions of torch that must not run now.
-        inside: How many calls of the learner's code are being answered now, one inside the other.
+        draw: What inputs are drawn from, besides a check's own seed; None gives everybody the same
+            ones.
+        forbidden: Torch functions that must not run now.
+        inside: How many nested calls of the learner's code are running now.
     """
 
     channel: Callable[[str], str]
@@ -340,13 +359,13 @@ SESSION = Session(_LOCAL.answer)
 
 
 class Handle:
-    """What a learner wrote, or made, seen from a check: it can be called, and handed back."""
+    """What a learner wrote or made, as a check sees it: it can be called, and passed back."""
 
     def __init__(self, number: int) -> None:
         self._number = number
 
     def __call__(self, *args: Any, **named: Any) -> Any:
-        """Have it called with these arguments, which must be plain or handles; see `beside`."""
+        """Call it with these arguments, which must be plain data or handles; see `beside`."""
         return _ask(self._number, args, named)
 
     def __repr__(self) -> str:
@@ -357,27 +376,27 @@ class Handle:
             raise AttributeError(name)
         raise CheckFailed(
             f"this check looks for {name} in a {type(self).__name__} from outside, as checks of "
-            "older releases did: it cannot be graded any more, so release the exercise again"
+            "older releases did: it can no longer be graded, so release the exercise again"
         )
 
 
 def _handle(number: int, kind: str) -> Handle:
-    """Return a handle whose class has the name of the learner's, for the sentences of checks."""
+    """Return a handle whose class has the name of the learner's, for the checks' sentences."""
     return type(kind, (Handle,), {})(number)
 
 
 def _number(value: Any) -> int:
-    """Return the number that a handle stands for; at home, of anything."""
+    """Return the number of a handle or, at home, of anything."""
     if isinstance(value, Handle):
         return value._number
     if SESSION.channel == _LOCAL.answer:
         return _LOCAL.keep(value)
-    raise TypeError(f"a check hands over a {type(value).__name__}: make it in a gatherer")
+    raise TypeError(f"a check passes on a {type(value).__name__}: make it in a gatherer")
 
 
 @contextlib.contextmanager
 def handed_in(answers: Iterable[Any]) -> Iterator[list[Any]]:
-    """Give answers to a check as it gets them: plain data, or handles.
+    """Turn answers into what a check gets: plain data, or handles.
 
     Raises:
         CheckFailed: One is too large.
@@ -389,10 +408,10 @@ def handed_in(answers: Iterable[Any]) -> Iterator[list[Any]]:
 
 
 def get(name: str) -> Any:
-    """Return the variable of a learner's, as a check gets it.
+    """Return a learner's variable as a check gets it.
 
     Raises:
-        NameError: There is none of this name.
+        NameError: There is none with this name.
     """
     return _value(_reply({"do": "get", "name": name}))
 
@@ -400,11 +419,11 @@ def get(name: str) -> Any:
 def beside(function: Any) -> Any:
     """Mark a function that runs beside the learner's code and returns plain data.
 
-    It sees itself only: no variable of the notebook, and of its cell what is imported or marked,
-    too. A class that such a function needs is marked in the same way.
+    It sees only itself and what is imported or marked in its cell, but no variable of the notebook.
+    A class that such a function needs is marked in the same way.
 
     Args:
-        function: Takes handles, which it gets as what they stand for, and plain data.
+        function: Takes plain data, and handles, which it gets as what they stand for.
     """
     if not isinstance(function, FunctionType):
         return function
@@ -420,7 +439,7 @@ def beside(function: Any) -> Any:
 
 
 def _ask(target: int | str, args: tuple[Any, ...], named: dict[str, Any]) -> Any:
-    """Have something called; whatever the call changed in its arguments is changed here, too."""
+    """Call something; whatever the call changes in its arguments changes here, too."""
     given = [list(args), named]
     request = {"do": "call", "target": target, "args": encode(given, _number)}
     reply = _reply(request | {"watch": bool(SESSION.forbidden)})
@@ -437,7 +456,7 @@ def _reply(request: dict[str, Any]) -> dict[str, Any]:
 
 
 def _value(reply: dict[str, Any]) -> Any:
-    """Return what an answer holds.
+    """Return the content of an answer.
 
     Raises:
         BaseException: The learner's code stopped with it.
@@ -448,7 +467,7 @@ def _value(reply: dict[str, Any]) -> Any:
 
 
 def _updated(ours: Any, theirs: Any) -> Any:
-    """Return ours with the content of theirs, changed in place where that is possible."""
+    """Return ours with the content of theirs, changed in place if possible."""
     if isinstance(ours, Handle):
         return ours
     if type(ours) is list:
@@ -476,19 +495,19 @@ _FAMILIES = {
     "local_response_norm": ("local_response_norm",),
     "batch_norm": ("batch_norm", "group_norm", "layer_norm", "instance_norm", "rms_norm"),
 }
-"""What is forbidden together, however torch calls it inside: a part of a name -> parts of names."""
+"""What is forbidden together, whatever torch calls it inside: part of a name -> parts of names."""
 
 
 def _require_none(names: Sequence[str], ran: Sequence[str]) -> None:
-    """Reject code that ran what a task asks to write.
+    """Reject code that ran what a task asks the learner to write.
 
     Raises:
-        CheckFailed: One of the names, or another operator that does its work, is among what ran.
+        CheckFailed: One of the names ran, or another operator that does the same.
     """
     parts = {part for name in names for key, family in _FAMILIES.items() if key in name
              for part in family}  # fmt: skip
     found = [each for each in ran if any(part in each for part in parts) and "convert" not in each]
-    found.sort(key=lambda each: each.startswith("_"))  # of torch's own names first the public ones
+    found.sort(key=lambda each: each.startswith("_"))  # torch's public names first
     named = [name for name in names if name in found] + found
     if named:
         raise CheckFailed(f"your code calls torch's own {named[0]}: write it yourself")
@@ -496,7 +515,7 @@ def _require_none(names: Sequence[str], ran: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def forbidding(names: Sequence[str]) -> Iterator[None]:
-    """Let none of these functions of torch run meanwhile."""
+    """Let none of these torch functions run meanwhile."""
     SESSION.forbidden.append(names)
     try:
         yield

@@ -1,20 +1,20 @@
-"""Checks of an exercise: what a learner sees at once, and what grading adds to it.
+"""Checks of an exercise: what a learner sees at once, and what grading adds.
 
-A check is a function that takes the learner's answers and returns if they are right. What is
-wrong it says in one sentence, by `require`. The same check is used in two ways:
+A check is a function that takes the learner's answers and returns if they are right. If not, it
+says in one sentence what is wrong, with `require`. The same check is used in two ways:
 
-* `show` prints the sentence and never stops the notebook, so *Run All* gets to the end of an
-  exercise that nobody has begun. It is what the learner has.
-* `award` stands in the hidden part of a test cell, and so runs only where a class is graded (or
-  where the solution is built). It raises on a wrong answer and gives the points on a right one.
+* `show` prints the sentence and never stops the notebook, so that *Run All* reaches the end of an
+  exercise that has not been started. This is what learners use.
+* `award` stands in the hidden part of a test cell, so it runs only where a class is graded (or
+  the solution is built). It raises on a wrong answer and gives the points for a right one.
 
-A check gets plain data and handles, whatever process the learner's code is in: see `beside`.
+A check gets plain data and handles, whatever process the learner's code runs in: see `beside`.
 """
 
 import builtins
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
 from math import isclose, prod
@@ -69,7 +69,7 @@ __all__ = [
 ]
 
 BORROWED_FROM = ("course_utils", "torchvision")
-"""Packages whose ready-made modules are no answer to a task that says "write it"."""
+"""Packages whose ready-made modules do not count where a task says "write it"."""
 
 
 def require(condition: bool, sentence: str) -> None:
@@ -77,7 +77,7 @@ def require(condition: bool, sentence: str) -> None:
 
     Args:
         condition: What must be true.
-        sentence: What to tell the learner where it is not.
+        sentence: What to tell the learner if it is not.
 
     Raises:
         CheckFailed: The condition does not hold.
@@ -108,7 +108,7 @@ def award(points: float, check: Callable[..., None], *answers: Any) -> float:
         answers: What the learner wrote.
 
     Raises:
-        CheckFailed: The answer is wrong, missing, or stops with an error of its own.
+        CheckFailed: The answer is wrong or missing, or it raises an error.
     """
     finding = _finding(check, answers)
     if finding:
@@ -117,7 +117,7 @@ def award(points: float, check: Callable[..., None], *answers: Any) -> float:
 
 
 def _finding(check: Callable[..., None], answers: Iterable[Any]) -> str | None:
-    """Run a check; return what it found, in a sentence, or None."""
+    """Run a check; return in a sentence what is wrong, or None."""
     try:
         with handed_in(answers) as handles:
             _isolated(check)(*handles)
@@ -133,8 +133,8 @@ def _finding(check: Callable[..., None], answers: Iterable[Any]) -> str | None:
 def _isolated(check: Callable[..., None]) -> Callable[..., None]:
     """Return a check that sees the notebook's names, but Python's own `sum`, `len`, ...
 
-    A notebook may have variables of these names. The notebook's other functions, as the check sees
-    them, likewise.
+    A notebook may have variables of these names. The same goes for the notebook's other functions
+    that the check calls.
     """
     assert isinstance(check, FunctionType), "a check is a plain function"
     notebook = check.__globals__
@@ -184,18 +184,18 @@ def as_shape(answer: Any, num_sizes: int) -> tuple[int, ...]:
 
 
 def as_integer(answer: Any) -> int:
-    """Return an answer that must be a whole number; raises as `as_shape`."""
+    """Return an answer that must be a whole number; raises like `as_shape`."""
     _require_answer(answer)
     require(type(answer) is int, f"answer with a whole number such as 156, not with {answer!r}")
     return answer
 
 
 def as_letter(answer: Any, letters: str) -> str:
-    """Return an answer that must be one of some letters, as a capital; raises as `as_shape`.
+    """Return an answer that must be one of some letters, as a capital; raises like `as_shape`.
 
     Args:
         answer: What the learner wrote.
-        letters: The letters there are, such as "ABCD".
+        letters: The possible letters, such as "ABCD".
     """
     _require_answer(answer)
     require(
@@ -207,7 +207,7 @@ def as_letter(answer: Any, letters: str) -> str:
 
 
 def as_letters(answer: Any, letters: str) -> frozenset[str]:
-    """Return an answer that must be a set of letters, as capitals; else as in `as_letter`."""
+    """Return an answer that must be a set of letters, as capitals; see `as_letter`."""
     _require_answer(answer)
     require(
         type(answer) in (set, frozenset, tuple, list),
@@ -218,20 +218,20 @@ def as_letters(answer: Any, letters: str) -> frozenset[str]:
 
 
 def _require_answer(answer: Any) -> None:
-    """Raise `NotAnswered` for the None that an answer cell is handed out with."""
+    """Raise `NotAnswered` for the None that an answer cell starts with."""
     if answer is None or answer is ...:
         raise NotAnswered
 
 
 def name_slip(answer: Any, slips: Mapping[str, Any]) -> None:
-    """Reject an answer that a well-known slip leads to, and name the slip.
+    """Reject an answer that comes from a well-known slip, and name the slip.
 
     Args:
-        answer: The learner's, in the form that `as_shape` and its like return.
+        answer: The learner's, as `as_shape` and the others return it.
         slips: What went wrong ("the bias is forgotten") -> what that gives.
 
     Raises:
-        CheckFailed: The answer is that of a slip.
+        CheckFailed: The answer comes from a slip.
     """
     for slip, value in slips.items():
         require(answer != value, f"{answer} is what you get if {slip}")
@@ -245,19 +245,19 @@ def require_tensor(
     hint: str = "",
     tolerance: float = 1e-5,
 ) -> None:
-    """Hold a tensor against the right one, and name the slip that leads to a wrong one.
+    """Compare a tensor with the right one, and name the slip behind a wrong one.
 
     Args:
         answer: What the learner's code returned.
         expected: The right tensor.
         slips: What went wrong ("the bias is forgotten") -> what that gives, of any shape. One
-            that gives the right tensor here is passed over.
+            that gives the right tensor here is ignored.
         hint: What to look at if the shape is wrong.
         tolerance: Largest difference, absolute and relative.
 
     Raises:
         NotAnswered: The answer is still None.
-        CheckFailed: The answer is something else than the right tensor.
+        CheckFailed: The answer is not the right tensor.
     """
     _require_answer(answer)
     require(
@@ -273,7 +273,7 @@ def require_tensor(
         f"your output is {tuple(answer.shape)}, expected {tuple(expected.shape)}"
         + (f": {hint}" if hint else ""),
     )
-    require(bool(answer.isfinite().all()), "your output has numbers that are infinite or NaN")
+    require(bool(answer.isfinite().all()), "your output holds infinite or NaN values")
     if not _is_close(answer, expected, tolerance):
         index = int((answer - expected).abs().argmax())
         place = tuple(int(i) for i in torch.unravel_index(torch.tensor(index), expected.shape))
@@ -290,17 +290,17 @@ def require_number(
     *,
     tolerance: float = 1e-5,
 ) -> None:
-    """Hold a number against the right one, and name the slip that leads to a wrong one.
+    """Compare a number with the right one, and name the slip behind a wrong one.
 
     Args:
         answer: What the learner's code returned; a whole number where `expected` is one.
         expected: The right number.
-        slips: What went wrong -> what that gives. One that gives the right number is passed over.
+        slips: What went wrong -> what that gives. One that gives the right number is ignored.
         tolerance: Largest difference relative to `expected`; a whole number must be exact.
 
     Raises:
         NotAnswered: The answer is still None.
-        CheckFailed: The answer is something else than the right number.
+        CheckFailed: The answer is not the right number.
     """
     _require_answer(answer)
     kinds = (int,) if type(expected) is int else (int, float)
@@ -315,7 +315,7 @@ def require_number(
     for slip, wrong in (slips or {}).items():
         is_slip = close(answer, wrong) and not close(wrong, expected)
         require(not is_slip, f"{answer:,} is what you get if {slip}")
-    require(close(answer, expected), f"{answer:,} is not the number, which is {expected:,}")
+    require(close(answer, expected), f"{answer:,} is not the right number, which is {expected:,}")
 
 
 def _is_close(one: torch.Tensor, other: torch.Tensor, tolerance: float) -> bool:
@@ -349,12 +349,12 @@ def reveal(exercise: str, task: str) -> None:
 
 
 def without(*names: str) -> AbstractContextManager[None]:
-    """Let no function of torch with one of these names run meanwhile: the task is to write it.
+    """Let no torch function of these names run meanwhile: the task is to write it.
 
-    What counts are the operators that run, in whatever way the learner's code starts them.
+    What counts is which operators run, however the learner's code starts them.
 
     Args:
-        names: Such as "conv2d"; a layer that calls the function is caught, too.
+        names: Such as "conv2d"; a layer that calls the function counts, too.
 
     Raises:
         CheckFailed: One was called.
@@ -363,7 +363,7 @@ def without(*names: str) -> AbstractContextManager[None]:
 
 
 def generator(seed: int = 0) -> torch.Generator:
-    """Return a generator of random numbers: at home always the same one, new ones in grading."""
+    """Return a generator of random numbers: always the same one at home, others in grading."""
     if SESSION.draw is not None:
         drawn = sha256(f"{SESSION.draw}|{seed}".encode()).digest()
         seed = int.from_bytes(drawn[:4])
@@ -371,12 +371,12 @@ def generator(seed: int = 0) -> torch.Generator:
 
 
 def random_tensor(*shape: int, seed: int = 0) -> torch.Tensor:
-    """Return normally distributed numbers; the seed as for `generator`."""
+    """Return normally distributed numbers; the seed is as in `generator`."""
     return torch.randn(*shape, generator=generator(seed))
 
 
 def require_own_layers(model: Any) -> None:
-    """Reject a model that is borrowed, whole or in parts, from the course or from torchvision.
+    """Reject a model that is borrowed, in whole or in part, from the course or from torchvision.
 
     Args:
         model: An `nn.Module` of the learner's.
@@ -393,14 +393,32 @@ def require_own_layers(model: Any) -> None:
 
 @beside
 def _kinds(model: nn.Module) -> list[tuple[str, str]]:
-    """Return name and module of each class in a model, and of those they are derived from."""
-    kinds = (kind for module in nn.Module.modules(model) for kind in type(module).__mro__)
-    return list(dict.fromkeys((kind.__name__, kind.__module__) for kind in kinds))
+    """Return name and place of each class in a model, and of those they are derived from."""
+    origins = (origin for module in nn.Module.modules(model) for origin in _origins(module))
+    return list(dict.fromkeys(origins))
+
+
+def _origins(module: nn.Module) -> Iterator[tuple[str, str]]:
+    """Yield name and place of a module's classes; of a scripted one, of what was scripted."""
+    if isinstance(module, torch.jit.ScriptModule):
+        place = module._c._type().qualified_name().removeprefix("__torch__.")
+        yield module.original_name, place.split(".___torch_mangle")[0]
+    for kind in type(module).__mro__:
+        yield kind.__name__, _place(kind)
+
+
+def _place(kind: type) -> str:
+    """Return where a class was written: its code says so, whatever it was renamed to."""
+    if kind.__module__.startswith(BORROWED_FROM):
+        return kind.__module__
+    codes = (getattr(vars(kind).get(name), "__code__", None) for name in ("forward", "__init__"))
+    folders = {part for code in codes if code for part in Path(code.co_filename).parts}
+    return next((name for name in BORROWED_FROM if name in folders), kind.__module__)
 
 
 @beside
 def is_module(value: Any, kind: str = "Module") -> bool:
-    """Return whether something is a module, or one of a kind of torch's, such as "Sequential"."""
+    """Return whether something is a module, or one of torch's kinds, such as "Sequential"."""
     return isinstance(value, getattr(nn, kind))
 
 
@@ -440,7 +458,8 @@ def gradients_of(
     Args:
         model: The learner's.
         images: What goes in.
-        labels: Of a classifier, whose loss is the cross-entropy; else the squares are added up.
+        labels: For a classifier, whose loss is the cross-entropy; without them, the loss is the
+            sum of squares.
     """
     output = model(images)
     loss = output.square().sum() if labels is None else F.cross_entropy(output, labels)
@@ -475,11 +494,11 @@ class ListedBatches(list[tuple[torch.Tensor, torch.Tensor]]):
 
 
 def uneven_batches(sizes: Sequence[int], num_classes: int) -> ListedBatches:
-    """Make a tiny training set of four numbers each, its last batch the hardest.
+    """Make a tiny training set with four numbers per input; the last batch is the hardest.
 
     Args:
-        sizes: Of the batches.
-        num_classes: The labels take turns.
+        sizes: Sizes of the batches.
+        num_classes: Number of classes; the labels cycle through them.
     """
     drawing = generator(sum(sizes))
     images = [torch.randn(size, 4, generator=drawing) for size in sizes]
@@ -489,12 +508,12 @@ def uneven_batches(sizes: Sequence[int], num_classes: int) -> ListedBatches:
 
 
 class Stage(NamedTuple):
-    """A point on the way through a model, and what must come out there.
+    """A point on the way through a model, and what it must output there.
 
     Attributes:
         name: Such as "the second block".
-        shape: What comes out, with the batch in front; (N, 120, 1, 1) will do for (N, 120).
-        question: What to look at if something else comes out.
+        shape: Shape of the output, batch axis first; (N, 120, 1, 1) also counts as (N, 120).
+        question: What to look at if the output is another.
     """
 
     name: str
@@ -503,19 +522,19 @@ class Stage(NamedTuple):
 
 
 def require_stages(model: Any, images: torch.Tensor, stages: Iterable[Stage]) -> None:
-    """Run a model, and hold the shapes that come out on the way against what is expected.
+    """Run a model, and compare the shapes on the way with those expected.
 
-    It does not matter how the model is written (modules or functions, which names), as every
-    tensor that is made on the way is looked at.
+    It does not matter how the model is written (modules or functions, with which names): every
+    tensor on the way is looked at.
 
     Args:
         model: The learner's `nn.Module`.
-        images: (N, C, H, W), float. Take an N that is no size of a layer.
-        stages: In the order in which they are passed.
+        images: (N, C, H, W), float. Choose an N that is not a size in the model.
+        stages: The stages, in the order in which the model passes them.
 
     Raises:
         NotAnswered: The model computes nothing.
-        CheckFailed: A stage is missing; the sentence shows the nearest shape that was met.
+        CheckFailed: A stage is missing; the sentence shows the nearest shape found.
     """
     shapes, error = _shapes_on_the_way(model, images)
     if not shapes and error is None:
@@ -525,7 +544,7 @@ def require_stages(model: Any, images: torch.Tensor, stages: Iterable[Stage]) ->
         if expected not in shapes:
             raise CheckFailed(_missing(stage, shapes, error))
         later = shapes[shapes.index(expected) + 1 :]
-        # What has as many numbers is the same stage still: an activation, or a change of shape.
+        # A shape with as many numbers is still the same stage: an activation, or a reshape.
         shapes = [shape for shape in later if prod(shape) != prod(expected)]
     if error is not None:
         raise error
@@ -551,7 +570,7 @@ class _ShapeLog(TorchFunctionMode):
 def _shapes_on_the_way(
     model: nn.Module, images: torch.Tensor
 ) -> tuple[list[tuple[int, ...]], Exception | None]:
-    """Return the shapes with the batch in front that a model makes, and the error it ends in."""
+    """Return the shapes, batch axis first, that a model makes, and the error that stops it."""
     log, failure = _ShapeLog(), None
     try:
         with torch.no_grad(), torch.device(images.device), log:
@@ -562,14 +581,14 @@ def _shapes_on_the_way(
 
 
 def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
-    """Drop sizes of 1 at the end: a 1x1 map of 120 channels is as good as 120 numbers."""
+    """Drop sizes of 1 at the end: a 1x1 map of 120 channels is 120 numbers."""
     while len(shape) > 2 and shape[-1] == 1:
         shape = shape[:-1]
     return shape
 
 
 def _missing(stage: Stage, shapes: list[tuple[int, ...]], error: Exception | None) -> str:
-    """Say what came out instead of a stage: the first of the shapes that agree with it most."""
+    """Say what came instead of a stage: the first of the shapes that agree with it most."""
 
     def agreement(shape: tuple[int, ...]) -> int:
         return sum(have == want for have, want in zip(shape, stage.shape, strict=True))
@@ -577,7 +596,7 @@ def _missing(stage: Stage, shapes: list[tuple[int, ...]], error: Exception | Non
     alike = [shape for shape in shapes if len(shape) == len(stage.shape)]
     if not alike:
         reason = f" It stops with {type(error).__name__}: {error}" if error else ""
-        return f"nothing of shape {stage.shape} comes out of {stage.name}.{reason}"
+        return f"your model has no output of shape {stage.shape} after {stage.name}.{reason}"
     return (
         f"your output is {max(alike, key=agreement)} after {stage.name}, "
         f"expected {stage.shape}: {stage.question}"

@@ -1,6 +1,6 @@
 """The command line: `python -m course_utils VERB`.
 
-The verbs import what they need when they run, so that `--help` answers at once.
+Each verb imports what it needs when it runs, so that `--help` answers at once.
 """
 
 import argparse
@@ -35,12 +35,12 @@ TRAIN_EXAMPLES = """examples:
   python -m course_utils train resnet_small --data imagefolder:my/photos --checkpoint runs/photos
   torchrun --nproc-per-node 2 -m course_utils train resnet20 --data cifar10 --checkpoint runs/a
 
-With --checkpoint, the same line goes on where a stopped run ended. exit codes: 0 trained to
+With --checkpoint, the same command continues a run that was stopped. Exit codes: 0 trained to
 the end, 1 could not be done, 2 not understood, 130 interrupted.
 """
 VERBS = "course_utils.verbs"
 """The entry points by which a package adds a verb: functions that take the subparsers."""
-GRADE_HELP = "grade what students sent (for teachers)"
+GRADE_HELP = "grade submissions (for teachers)"
 NO_GRADER = "grading needs nbgrader and PyTorch: pip install --editable '.[classroom]'"
 
 
@@ -48,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb.
 
     Args:
-        arguments: What stands after `python -m course_utils`; the process's own by default.
+        arguments: The words after `python -m course_utils`; the process's own by default.
 
     Returns:
         The exit code: 0 if it worked, 1 with one sentence on stderr if it could not be done,
@@ -76,19 +76,25 @@ def build_parser() -> argparse.ArgumentParser:
     parser.set_defaults(takes_rest=False)
     verbs = parser.add_subparsers(dest="verb", required=True, metavar="VERB")
 
-    lab = verbs.add_parser("lab", help="open the course in JupyterLab; options go on to it")
+    lab = verbs.add_parser("lab", help="open the course in JupyterLab; options are passed on to it")
     lab.set_defaults(run=run_lab, takes_rest=True)
 
-    doctor = verbs.add_parser("doctor", help="say whether all is ready, or what to do")
-    doctor.add_argument("--all", action="store_true", help="show everything that was looked at")
+    doctor = verbs.add_parser(
+        "doctor", help="say whether everything is ready, and what to do if not"
+    )
+    doctor.add_argument("--all", action="store_true", help="show everything that was checked")
     doctor.set_defaults(run=run_doctor)
 
-    models = verbs.add_parser("models", help="list every architecture with its counts")
+    models = verbs.add_parser(
+        "models", help="list every architecture with its parameters and multiply-adds"
+    )
     models.set_defaults(run=run_models)
 
     summary = verbs.add_parser("summary", help="show a model layer by layer")
     summary.add_argument("model", help="a name from `models`")
-    summary.add_argument("--input", metavar="CxHxW", help="such as 3x224x224; default: its own")
+    summary.add_argument(
+        "--input", metavar="CxHxW", help="such as 3x224x224; default: the model's own"
+    )
     summary.set_defaults(run=run_summary)
 
     add_train(verbs)
@@ -101,11 +107,11 @@ def build_parser() -> argparse.ArgumentParser:
 
 
 def installed_verbs() -> Iterator[Callable[[Any], None]]:
-    """Yield what adds the verb of each installed package that brings one, as the grader does."""
+    """Yield the function by which each installed package, such as the grader, adds a verb."""
     for entry in entry_points(group=VERBS):
         try:
             yield entry.load()
-        except ImportError:  # what is installed has moved since; `lab` has to work all the same
+        except ImportError:  # the package has moved since; `lab` must work all the same
             continue
 
 
@@ -126,27 +132,34 @@ def add_train(verbs: Any) -> None:
     train.add_argument(
         "--no-nesterov", action="store_false", dest="nesterov", default=None, help="plain momentum"
     )
-    train.add_argument("--batch-size", type=int, metavar="N", help="pictures behind one update")
-    train.add_argument("--limit", type=int, metavar="N", help="use only N training pictures")
+    train.add_argument("--batch-size", type=int, metavar="N", help="images per update")
+    train.add_argument("--limit", type=int, metavar="N", help="use only N training images")
     train.add_argument("--crop", type=int, default=0, metavar="PIXELS", help="random crop")
-    train.add_argument("--flip", action="store_true", help="mirror every second picture")
+    train.add_argument("--flip", action="store_true", help="mirror images at random")
     train.add_argument("--profile", choices=("quick", "laptop", "full"))
     train.add_argument("--precision", default="auto", help="auto, float32, bfloat16 or float16")
     train.add_argument("--device", help="default: cuda, else mps, else cpu")
     train.add_argument("--seed", type=int, default=0)
-    train.add_argument("--checkpoint", type=as_path, metavar="FOLDER", help="save and go on here")
-    train.add_argument("--record", type=as_path, metavar="FILE", help="write a JSON history here")
+    train.add_argument(
+        "--checkpoint",
+        type=as_path,
+        metavar="FOLDER",
+        help="save to this folder, and continue from it",
+    )
+    train.add_argument(
+        "--record", type=as_path, metavar="FILE", help="write the history to this file, as JSON"
+    )
     train.set_defaults(run=run_train)
 
 
 def run_lab(options: argparse.Namespace, rest: list[str]) -> int:
-    """Be JupyterLab, open on the first lesson."""
+    """Run JupyterLab, open on the first lesson."""
     serve(rest)
     return 0
 
 
 def run_doctor(options: argparse.Namespace, rest: list[str]) -> int:
-    """Print whether all is ready; with `--all` everything that was looked at."""
+    """Print whether everything is ready; with `--all`, everything that was checked."""
     from course_utils.doctor import doctor
 
     report = doctor(everything=options.all)
@@ -191,7 +204,7 @@ def run_train(options: argparse.Namespace, rest: list[str]) -> int:
 def prepare_run(options: argparse.Namespace, device: "torch.device") -> "Run":
     """Return the model, the data and the settings that the options ask for.
 
-    What the options leave open is taken from the profile.
+    The profile decides whatever the options leave open.
     """
     from course_utils.runtime import profile
     from course_utils.training.experiments import read_row
@@ -208,7 +221,7 @@ def prepare_run(options: argparse.Namespace, device: "torch.device") -> "Run":
 
 
 def tell(text: object) -> None:
-    """Print something, for as long as anybody reads: `models | head` is no error."""
+    """Print something as long as anybody reads it: `models | head` is not an error."""
     try:
         print(text, flush=True)
     except BrokenPipeError:
@@ -222,8 +235,8 @@ def report_run(
     speed = len(history) * num_images / sum(epoch.seconds for epoch in history.epochs)
     count = f"{len(history)} epoch{'s' * (len(history) > 1)}"
     print(
-        f"{options.model}: test accuracy {result.accuracy:.2%} of {result.num_images:,} pictures "
-        f"after {count}, {history.seconds:.1f} s, {speed:,.0f} pictures/s"
+        f"{options.model}: test accuracy {result.accuracy:.2%} of {result.num_images:,} images "
+        f"after {count}, {history.seconds:.1f} s, {speed:,.0f} images/s"
     )
     if options.record:
         history.environment |= {"model": options.model, "test_accuracy": result.accuracy}
@@ -231,7 +244,7 @@ def report_run(
 
 
 def refuse_to_grade(options: argparse.Namespace, rest: list[str]) -> int:
-    """Say how to get the grader, where it is not installed.
+    """Say how to install the grader.
 
     Raises:
         ValueError: Always.
@@ -247,6 +260,8 @@ def parse_shape(text: str) -> tuple[int, int, int]:
     """
     parts = text.lower().split("x")
     if len(parts) != 3 or not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise ValueError(f"{text!r} is no shape: write channels x height x width, as in 3x224x224")
+        raise ValueError(
+            f"{text!r} is not a shape: write channels x height x width, as in 3x224x224"
+        )
     channels, height, width = map(int, parts)
     return channels, height, width

@@ -1,4 +1,4 @@
-"""Whether this machine is ready for the course, and what to do where it is not."""
+"""Whether this machine is ready for the course, and what to do if not."""
 
 import html
 import os
@@ -19,17 +19,17 @@ __all__ = ["Finding", "Report", "doctor"]
 
 NEEDED_GIGABYTES = 1.0  # of free disk: the notebooks' own files and one downloaded data set
 GOOD, WARN = "ok", "look"
-MORE = "`python -m course_utils doctor --all` shows everything that was looked at."
+MORE = "`python -m course_utils doctor --all` shows everything that was checked."
 
 
 @dataclass(frozen=True)
 class Finding:
-    """One thing that the doctor looked at.
+    """One thing that the doctor checked.
 
     Attributes:
         what: Its name.
-        state: `ok`, or `look` where the reader has something to do.
-        found: What it is like here, and what to do where something is to be done.
+        state: `ok`, or `look` if you have something to do.
+        found: What was found, and what to do about it, if anything.
     """
 
     what: str
@@ -39,10 +39,10 @@ class Finding:
 
 @dataclass(frozen=True, repr=False)
 class Report:
-    """The verdict and what there is to do; the table of everything on request.
+    """The verdict and what to do; the table of everything on request.
 
     Attributes:
-        findings: All of them, in the order in which the table has them.
+        findings: All of them, in the order of the table.
     """
 
     findings: tuple[Finding, ...]
@@ -55,15 +55,15 @@ class Report:
     @property
     def verdict(self) -> str:
         """One line that says whether the course can begin."""
-        return f"{len(self.problems)} to look at:" if self.problems else "All is ready."
+        return f"{len(self.problems)} to look at:" if self.problems else "Everything is ready."
 
     def table(self) -> Table:
-        """Return a table of what was looked at, its state and what was found."""
+        """Return a table of what was checked, its state and what was found."""
         rows = tuple((row.what, row.state, row.found) for row in self.findings)
         return Table(("what", "state", "found"), rows)
 
     def __str__(self) -> str:
-        """Return the verdict and what there is to do, as a terminal shows it."""
+        """Return the verdict and what to do, as a terminal shows it."""
         problems = (f"- {problem.what}: {problem.found}" for problem in self.problems)
         return "\n".join([self.verdict, *problems, MORE])
 
@@ -82,12 +82,12 @@ class Report:
 
 
 def doctor(everything: bool = False) -> Report:
-    """Look at this machine and say whether the course can begin.
+    """Check this machine and say whether the course can begin.
 
-    Changes nothing, downloads nothing and asks no network.
+    It changes nothing, downloads nothing and does not use the network.
 
     Args:
-        everything: Whether to look at the environment variables for speed, too.
+        everything: Whether to check the environment variables for speed, too.
 
     Returns:
         The verdict, which a notebook and a terminal both show, and all findings.
@@ -127,23 +127,23 @@ def check_device() -> Finding:
     if device.type == "cuda":
         return Finding("device", GOOD, f"cuda: {torch.cuda.get_device_name(device)}")
     if device.type == "mps":
-        return Finding("device", GOOD, "mps: the graphics part of this Mac")
+        return Finding("device", GOOD, "mps: the GPU of this Mac")
     return Finding("device", GOOD, "cpu: no GPU found, and none is needed")
 
 
 def check_memory() -> Finding:
-    """Say how much memory the machine has, where the system tells."""
+    """Say how much memory the machine has, if the system tells."""
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf
-        return Finding("memory", GOOD, "this system does not tell; 4 GB are enough")
+        return Finding("memory", GOOD, "this system does not say; 4 GB are enough")
     if total >= 4:
         return Finding("memory", GOOD, f"{total:.0f} GB")
     return Finding("memory", WARN, f"{total:.1f} GB: close other programs before you train")
 
 
 def check_disk(folder: Path) -> Finding:
-    """Say whether notebooks can be saved in `folder` and a data set fits beside them."""
+    """Check whether notebooks can be saved in `folder` and a data set fits beside them."""
     free = shutil.disk_usage(folder).free / 1e9
     if not os.access(folder, os.W_OK):
         return Finding("disk", WARN, f"{folder} cannot be written to: copy the course elsewhere")
@@ -153,7 +153,7 @@ def check_disk(folder: Path) -> Finding:
 
 
 def check_profile() -> Finding:
-    """Say which profile the lessons run in, and where that comes from."""
+    """Say which profile the lessons run in, and who chose it."""
     try:
         name = runtime.profile_name()
     except ValueError as error:
@@ -163,13 +163,13 @@ def check_profile() -> Finding:
 
 
 def check_servers() -> list[Finding]:
-    """Name each JupyterLab of the course that was left running, and say how to end it."""
+    """Name each JupyterLab of the course that was left running, and say how to stop it."""
     return [
         Finding(
             f"port {server.port}",
             WARN,
-            "JupyterLab still runs here although its terminal is closed, and can slow the course "
-            f"down; this ends it: {sys.executable} -m jupyter_server stop {server.port}",
+            "JupyterLab is still running here although its terminal is closed, which can slow the "
+            f"course down; stop it with: {sys.executable} -m jupyter_server stop {server.port}",
         )
         for server in forgotten_servers()
     ]

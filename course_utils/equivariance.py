@@ -1,8 +1,8 @@
-"""How a layer's output answers a shift of its input, as one number.
+"""How a layer's output responds to a shift of its input, as one number.
 
-A layer f is *equivariant* to the shift T if f(Tx) = T f(x): the output moves along. A function g
-is *invariant* if g(Tx) = g(x): the output stays. Both functions below measure by how much the
-two sides differ, as a part of the output's own size.
+A layer f is *equivariant* to the shift T if f(Tx) = T f(x): the output moves with the input. A
+function g is *invariant* if g(Tx) = g(x): the output stays the same. Both functions below measure
+how much the two sides differ, relative to the size of the output.
 """
 
 import math
@@ -17,11 +17,11 @@ Layer = Callable[[Tensor], Tensor]
 
 
 def shift(x: Tensor, rows: float, columns: float = 0) -> Tensor:
-    """Move pictures down and to the right; what leaves at one edge comes in at the opposite one.
+    """Move images down and to the right; what leaves at one edge comes back at the opposite one.
 
-    Whole numbers move pixels and are exact. For a fraction each frequency of the picture is
-    moved by itself: it is multiplied by exp(-2 pi i (u rows + v columns)) with u and v in cycles
-    per pixel. If the picture holds no frequency of 1/2 or above, nothing is lost.
+    Whole numbers move pixels and are exact. For a fraction, each frequency of the image moves by
+    itself: it is multiplied by exp(-2 pi i (u rows + v columns)) with u and v in cycles per pixel.
+    If the image has no frequency of 1/2 or above, nothing is lost.
 
     Args:
         x: (..., H, W), float.
@@ -40,10 +40,10 @@ def shift(x: Tensor, rows: float, columns: float = 0) -> Tensor:
 
 @torch.no_grad()
 def equivariance_error(layer: Layer, x: Tensor, rows: float, columns: float = 0) -> float:
-    """Measure ||f(Tx) - T f(x)|| / ||f(x)||: 0 if the output moves along with the input.
+    """Measure ||f(Tx) - T f(x)|| / ||f(x)||: 0 if the output moves with the input.
 
     On an output that is s times smaller than the input, T is a shift by rows/s and columns/s,
-    a fraction if need be.
+    which may be fractions.
 
     Args:
         layer: From (N, C, H, W) to (N, C', H/s, W/s), for some whole s.
@@ -52,7 +52,7 @@ def equivariance_error(layer: Layer, x: Tensor, rows: float, columns: float = 0)
         columns: Pixels to the right.
 
     Raises:
-        ValueError: The output is no map, does not divide the input's size, or is 0 everywhere.
+        ValueError: The output is not a map, does not divide the input's size, or is 0 everywhere.
 
     >>> equivariance_error(torch.relu, torch.eye(4)[None, None], rows=1)
     0.0
@@ -65,7 +65,7 @@ def equivariance_error(layer: Layer, x: Tensor, rows: float, columns: float = 0)
 
 @torch.no_grad()
 def invariance_error(function: Layer, x: Tensor, rows: float, columns: float = 0) -> float:
-    """Measure ||g(Tx) - g(x)|| / ||g(x)||: 0 if the output does not notice the shift.
+    """Measure ||g(Tx) - g(x)|| / ||g(x)||: 0 if the shift does not change the output.
 
     The function goes from (N, C, H, W) to any shape; x and the shift are as in
     `equivariance_error`.
@@ -81,9 +81,9 @@ def invariance_error(function: Layer, x: Tensor, rows: float, columns: float = 0
 
 
 def _strides(x: Tensor, output: Tensor) -> tuple[int, int]:
-    """Say how many times smaller than the input the output is, down and across."""
+    """Return how many times smaller than the input the output is, down and across."""
     if output.dim() < 2:
-        raise ValueError(f"the output {tuple(output.shape)} is no map: measure its invariance")
+        raise ValueError(f"the output {tuple(output.shape)} is not a map: measure its invariance")
     sizes, smaller = tuple(x.shape[-2:]), tuple(output.shape[-2:])
     if any(n % m for n, m in zip(sizes, smaller, strict=True)):
         raise ValueError(
@@ -96,5 +96,5 @@ def _strides(x: Tensor, output: Tensor) -> tuple[int, int]:
 def _distance(a: Tensor, b: Tensor, reference: Tensor) -> float:
     size = reference.norm()
     if size == 0:
-        raise ValueError("the output is 0 everywhere, so no error can be relative to it")
+        raise ValueError("the output is 0 everywhere, so no error can be measured relative to it")
     return float((a - b).norm() / size)

@@ -1,7 +1,7 @@
-"""The ledger of the course: figures from the papers, traps of the folklore, and who to cite.
+"""The ledger of the course: figures from the papers, traps of the folklore, and whom to cite.
 
-A number from a paper is written down once, in `facts.toml`, with its table or section, whether
-somebody held it against the paper's text, and what we compute ourselves. Lessons show it from here:
+A number from a paper is written down once, in `facts.toml`, with its table or section, whether it
+was checked against the paper's text, and what we compute ourselves. Lessons take it from here:
 
 >>> fact = get("resnet50.multiply_adds")
 >>> fact.value, fact.unit, fact.source
@@ -46,7 +46,7 @@ Entry = TypeVar("Entry", bound="_Entry")
 
 
 class _Entry(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What all entries have: the name that heads them in `facts.toml`, such as `he2016`."""
+    """What all entries have: their name in `facts.toml`, such as `he2016`."""
 
     key: str = ""
 
@@ -57,7 +57,7 @@ class Paper(_Entry, frozen=True):
     Args:
         authors: Full names, in the paper's order.
         title: The paper's title.
-        venue: Journal, conference or series, with pages where it has them.
+        venue: Journal, conference or series, with pages if it has them.
         year: Year of the venue.
         arxiv: Number at arXiv, or "".
         doi: Digital object identifier, or "".
@@ -72,13 +72,13 @@ class Paper(_Entry, frozen=True):
 
     @property
     def short(self) -> str:
-        """The reference as a sentence has it: "He et al. 2016", "Glorot & Bengio 2010"."""
+        """The reference as in a sentence: "He et al. 2016", "Glorot & Bengio 2010"."""
         surnames = [_surname(author) for author in self.authors]
         people = f"{surnames[0]} et al." if len(surnames) > 2 else " & ".join(surnames)
         return f"{people} {self.year}"
 
     def __str__(self) -> str:
-        """Write the whole reference, as a reading list has it."""
+        """Write the whole reference, as in a reading list."""
         *others, last = self.authors
         people = f"{', '.join(others)} and {last}" if others else last
         where = f" arXiv:{self.arxiv}." if self.arxiv else ""
@@ -93,14 +93,14 @@ class Fact(_Entry, frozen=True):
     Args:
         what: What the figure is, in words.
         value: What the source says.
-        unit: Of the value: "%", "10^6 parameters", ...; "" for a statement.
-        checked: Whether it was held against the source, or computed.
-        how: How it was held against the source.
-        paper: The paper's key, or "" if the source is no paper.
+        unit: The value's unit: "%", "10^6 parameters", ...; "" for a statement.
+        checked: Whether it was checked against the source, or computed.
+        how: How it was checked.
+        paper: The paper's key, or "" if the source is not a paper.
         where: Table or section; for something other than a paper, the source itself.
         ours: What we compute, in the plain unit: 138357544, not 138.4; None if we cannot.
-        why: Why ours deviates from what the source prints, or what to beware of.
-        compute: How ours is computed, for the test that does so and compares.
+        why: Why ours differs from what the source prints, or what to beware of.
+        compute: How ours is computed, for the test that computes and compares it.
     """
 
     what: str
@@ -122,7 +122,7 @@ class Fact(_Entry, frozen=True):
 
     @property
     def text(self) -> str:
-        """Value and unit as prose has them: "8.8%", "3.8 x 10^9 multiply-adds"."""
+        """Value and unit as in prose: "8.8%", "3.8 x 10^9 multiply-adds"."""
         if isinstance(self.value, tuple):
             rows = (row if isinstance(row, tuple) else (row,) for row in self.value)
             return " / ".join(" ".join(map(str, row)) for row in rows)
@@ -134,7 +134,7 @@ class Fact(_Entry, frozen=True):
 
     @property
     def source(self) -> str:
-        """Where it stands: "He et al. 2016, Table 1"."""
+        """Where to find it: "He et al. 2016, Table 1"."""
         return f"{paper(self.paper).short}, {self.where}" if self.paper else self.where
 
     def __str__(self) -> str:
@@ -143,15 +143,15 @@ class Fact(_Entry, frozen=True):
 
 
 class Trap(_Entry, frozen=True):
-    """Something that slides or folklore say, and what is right.
+    """Something that slides or folklore claim, and what is right.
 
     Args:
         claim: What is said.
         right: What is right, and why.
-        lessons: Slugs of the lessons that put it right.
+        lessons: Slugs of the lessons that correct it.
         papers: Keys of the papers that settle it.
         facts: Keys of the facts behind it.
-        checked: Whether it was held against the sources, or computed.
+        checked: Whether it was checked against the sources, or computed.
     """
 
     claim: str
@@ -189,10 +189,10 @@ def get(key: str) -> Fact:
 
 
 def table(*patterns: str, caption: str = "") -> Table:
-    """Set facts side by side with what we compute.
+    """Show facts side by side with what we compute.
 
     Args:
-        *patterns: Keys in which `*` stands for anything; every fact without any.
+        *patterns: Keys in which `*` stands for anything; without patterns, every fact.
         caption: One line above the table.
 
     Returns:
@@ -200,7 +200,7 @@ def table(*patterns: str, caption: str = "") -> Table:
         ledger's order.
 
     Raises:
-        ValueError: Nothing fits a pattern.
+        ValueError: No fact matches a pattern.
 
     >>> table("alexnet.parameters").to_dicts()[0]["we compute"]
     60965224
@@ -241,7 +241,7 @@ def paper(key: str) -> Paper:
 
 
 def cite(key: str) -> str:
-    """Give the whole reference of a paper, for a reading list; the key is as in `paper`.
+    """Return the whole reference of a paper, for a reading list; the key is as in `paper`.
 
     >>> cite("lin2014")
     'Min Lin, Qiang Chen and Shuicheng Yan. Network in Network. ICLR, 2014. arXiv:1312.4400.'
@@ -273,7 +273,7 @@ def parse(text: str) -> Ledger:
         text: TOML with the tables `papers`, `facts` and `traps`.
 
     Raises:
-        ValueError: It is no TOML, or an entry is malformed; the message begins with its key.
+        ValueError: It is not TOML, or an entry is malformed; the message begins with its key.
     """
     try:
         tables = tomllib.loads(text)

@@ -1,13 +1,12 @@
 """The image filters of the course, by name: one table for Python and for the browser.
 
-Lessons, figures and widgets take their weights from here; the widgets' JavaScript is sent them.
+Lessons, figures and widgets, including their JavaScript, take their weights from here.
 
 A filter is written as it is laid on the image, which is how `F.conv2d` uses it: the weight in the
-upper left corner meets the pixel above and to the left. So a difference is positive where the
+upper left corner multiplies the pixel above and to the left. So a difference is positive where the
 image gets brighter to the right or downwards. The Laplacian is the sum of the second differences,
 and therefore negative in the middle, as in calculus: then *Sharpen* is the identity minus the
-Laplacian, and a bright spot has a negative Laplacian. Whoever wants to find bright spots takes
-its negative.
+Laplacian, and a bright spot has a negative Laplacian. To find bright spots, take its negative.
 
 The Gaussian filters have binomial weights, which approach a Gaussian and are exact in binary.
 """

@@ -1,4 +1,4 @@
-"""JupyterLab on the course: how it is started, how it ends, and what of it was left running."""
+"""JupyterLab for the course: how it starts, how it ends, and servers that were left running."""
 
 import json
 import os
@@ -22,9 +22,9 @@ class Server:
     """A running JupyterLab.
 
     Attributes:
-        port: Where it listens.
+        port: The port it listens on.
         pid: The number of its process.
-        folder: What it shows.
+        folder: The folder it shows.
     """
 
     port: int
@@ -49,10 +49,10 @@ def course_root() -> Path:
 
 
 def serve(options: list[str]) -> None:
-    """Be JupyterLab, open on the first lesson, until it ends; options are more words for it.
+    """Run JupyterLab, open on the first lesson, until it ends; options are passed on to it.
 
-    On this machine only, with its token. It runs in this process and not in a child: who ends the
-    process, or closes its terminal, ends the server and its kernels.
+    It serves this machine only, with its token. It runs in this process and not in a child: ending
+    the process, or closing its terminal, ends the server and its kernels.
 
     Raises:
         ValueError: There is no course to show.
@@ -67,7 +67,7 @@ def serve(options: list[str]) -> None:
 
 
 def lab_settings(root: Path) -> list[str]:
-    """Return what JupyterLab is told: where the course is, and to ask nobody for news."""
+    """Return the settings of JupyterLab: where the course is, and not to look for news."""
     settings = [
         f"--ServerApp.root_dir={root}",
         f"--LabApp.default_url=/lab/tree/{START}",
@@ -80,10 +80,10 @@ def lab_settings(root: Path) -> list[str]:
 
 
 def lab_environment() -> dict[str, str]:
-    """Return what JupyterLab and its kernels need in their environment besides what is there.
+    """Return the variables that JupyterLab and its kernels need in addition to what is set.
 
-    Kernels start as they train fastest, and no pop-up asks for news: only a file can switch that
-    off.
+    Kernels start with the settings that train fastest, and no pop-up offers news, which only a
+    file can switch off.
     """
     from course_utils.startup import recommended_environment
 
@@ -96,9 +96,10 @@ def lab_environment() -> dict[str, str]:
 def end_properly() -> None:
     """Let a closed terminal or an interrupt end JupyterLab as a request to terminate does.
 
-    Jupyter knows no hangup, and drops everything when it is interrupted without a terminal: its
-    kernels and notes would stay behind. In a terminal its own handler of Ctrl-C, which asks back,
-    replaces the one set here. What is ignored, as a hangup under `nohup`, stays so.
+    Jupyter does not handle a hangup, and drops everything when it is interrupted without a
+    terminal: its kernels and notes would stay behind. In a terminal its own handler of Ctrl-C,
+    which asks first, replaces the one set here. What is ignored, as a hangup under `nohup`,
+    stays ignored.
     """
     for name, usual in (("SIGHUP", signal.SIG_DFL), ("SIGINT", signal.default_int_handler)):
         number = getattr(signal, name, None)  # Windows has no hangup
@@ -110,9 +111,9 @@ def end_properly() -> None:
 
 
 def forgotten_servers() -> list[Server]:
-    """Return the servers of a course whose terminal is gone, and that this process is no part of.
+    """Return the servers of a course whose terminal is gone, except the one this process is in.
 
-    They hold their port, and their kernels hold memory and processors.
+    They occupy their port, and their kernels take memory and processors.
     """
     ours = {process.pid for process in [psutil.Process(), *psutil.Process().parents()]}
     return [server for server in _servers() if server.pid not in ours and _is_orphan(server.pid)]
@@ -134,7 +135,7 @@ def _servers() -> Iterator[Server]:
 
 
 def _is_orphan(pid: int) -> bool:
-    """Return whether the system took a process over from the one that had started it.
+    """Return whether the system adopted a process from the one that had started it.
 
     The process is still in the session of its shell, and its new parent is not.
     """

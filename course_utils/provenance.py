@@ -1,4 +1,4 @@
-"""Where a measured figure comes from: the processor, and the state of the code."""
+"""Where a measured figure comes from: the processor and the state of the code."""
 
 import platform
 import subprocess
@@ -9,10 +9,10 @@ __all__ = ["Processor", "git", "processor"]
 
 
 class Processor(NamedTuple):
-    """What a speed depends on first.
+    """What a speed depends on most.
 
     Attributes:
-        name: As the system gives it.
+        name: Its name, as the system gives it.
         has_amx: Whether it multiplies bfloat16 matrices itself.
     """
 
@@ -22,7 +22,7 @@ class Processor(NamedTuple):
 
 def processor() -> Processor:
     """Return this machine's processor."""
-    file = Path("/proc/cpuinfo")  # of Linux; other systems give the name only
+    file = Path("/proc/cpuinfo")  # on Linux; other systems give only the name
     text = file.read_text("utf-8") if file.is_file() else ""
     names = [line.partition(":")[2].strip() for line in text.splitlines() if "model name" in line]
     name = names[0] if names else platform.processor() or platform.machine()
@@ -30,7 +30,7 @@ def processor() -> Processor:
 
 
 def git(*words: str, folder: Path) -> str:
-    """Return what git prints in a folder; nothing where there is no repository, or no git."""
+    """Return what git prints in a folder; "" if there is no repository, or no git."""
     try:
         done = subprocess.run(["git", *words], cwd=folder, capture_output=True, text=True)
     except OSError:

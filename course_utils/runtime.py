@@ -1,4 +1,4 @@
-"""Where and how a lesson runs: the device, the seed, the profile, and claims that are checked."""
+"""Where and how a lesson runs: device, seed, profile, and claims that are checked."""
 
 import os
 import random
@@ -40,7 +40,7 @@ class Profile:
     Attributes:
         name: `quick` (a check that everything runs), `laptop` or `full`.
         data: Name of the data set, as `course_utils.data.load` takes it.
-        epochs: Passes over the training part.
+        epochs: Passes over the training set.
         batch_size: Images in a batch.
         lr: Highest learning rate of the schedule.
         limit: Training images used; 0 means all of them.
@@ -78,13 +78,13 @@ def find_device(device: torch.device | str) -> torch.device:
     """
     try:
         return torch.empty(0, device=torch.device(device)).device
-    except Exception as error:  # of which type, depends on how torch was built
+    except Exception as error:  # the type depends on how torch was built
         raise ValueError(f"there is no device {shown(device)} here: use 'cpu'") from error
 
 
 @contextmanager
 def asked(images: torch.Tensor) -> Iterator[None]:
-    """Turn what is said of images that a model cannot take into a ValueError of one sentence."""
+    """Turn the error for images that a model cannot take into a ValueError of one sentence."""
     try:
         yield
     except torch.OutOfMemoryError:
@@ -97,17 +97,17 @@ def asked(images: torch.Tensor) -> Iterator[None]:
 def seed_everything(seed: int) -> torch.Generator:
     """Seed Python's, NumPy's and torch's global generators.
 
-    The variable `COURSE_SEED_OFFSET` is added to the seed: a maintainer runs a whole lesson
-    again with other random numbers, and sees whether its claims still hold.
+    The variable `COURSE_SEED_OFFSET` is added to the seed, so that a maintainer can run a whole
+    lesson again with other random numbers and see whether its claims still hold.
 
     Args:
         seed: Any integer from 0 to 2**32 - 1.
 
     Returns:
-        A new CPU generator with the same seed, to be passed to whatever takes one.
+        A new CPU generator with the same seed, to pass to whatever takes one.
 
     Raises:
-        ValueError: The seed is no integer, or out of range.
+        ValueError: The seed is not an integer, or out of range.
     """
     seed = whole("seed", seed, least=-inf) + int(os.environ.get("COURSE_SEED_OFFSET", "0"))
     if not 0 <= seed < 2**32:
@@ -122,7 +122,7 @@ def profile_name() -> ProfileName:
     """Return the profile in force: `COURSE_PROFILE`, else full with a GPU, else laptop.
 
     Raises:
-        ValueError: `COURSE_PROFILE` is none of the three names.
+        ValueError: `COURSE_PROFILE` is not one of the three names.
     """
     name = os.environ.get("COURSE_PROFILE")
     if not name:
@@ -135,7 +135,7 @@ def profile(lesson: str | None = None, *, name: ProfileName | None = None) -> Pr
 
     Args:
         lesson: The lesson's slug, such as `07_lenet`; None for the profile's defaults.
-        name: One of `PROFILE_NAMES`, whatever profile is in force.
+        name: One of `PROFILE_NAMES`; None for the profile in force.
 
     Raises:
         ValueError: There is no such profile.
@@ -157,13 +157,13 @@ def _profile_table() -> dict[str, dict]:
 
 
 def expect(claim: bool, sentence: str, *, trained: bool = False) -> None:
-    """Assert a claim of a lesson, so that a false one fails the notebook.
+    """Assert a lesson's claim, so that a false one stops the notebook.
 
     Args:
         claim: What must be true.
         sentence: The claim in words; printed when it holds.
         trained: Whether the claim is about a trained model. The quick profile trains too little
-            for such claims, and says so instead of asserting them.
+            for such claims, so it says so instead of asserting them.
 
     Raises:
         AssertionError: The claim does not hold.
@@ -173,4 +173,4 @@ def expect(claim: bool, sentence: str, *, trained: bool = False) -> None:
     elif claim:
         print(f"✓ {sentence}")
     else:
-        raise AssertionError(f"the lesson claims this, and here it does not hold: {sentence}")
+        raise AssertionError(f"the lesson claims this, but here it does not hold: {sentence}")

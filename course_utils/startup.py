@@ -1,7 +1,7 @@
-"""What a program can decide before it loads torch: threads, how they wait, what memory is kept.
+"""What a program can decide before it loads torch: threads, how they wait, which memory it keeps.
 
-Two libraries below torch read their settings from the environment and nowhere else: OpenMP, when
-torch is loaded, and the C library, when the process starts. Importing this module does not load
+Two libraries below torch read their settings only from the environment: OpenMP when torch is
+loaded, and the C library when the process starts. Importing this module does not load
 torch, so that a program can ask here first.
 """
 
@@ -27,14 +27,14 @@ __all__ = [
 ]
 
 COUNT_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS")
-# Whoever has set one of these has decided the matter; the first is set where nobody has.
+# Whoever sets one of these has decided the matter; otherwise the first is set.
 WAITING_VARIABLES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
 MEMORY_VARIABLES = ("GLIBC_TUNABLES", "MALLOC_MMAP_THRESHOLD_", "MALLOC_TRIM_THRESHOLD_")
 VARIABLES = (*WAITING_VARIABLES, *MEMORY_VARIABLES)
 
-# Turns of the waiting loop before a thread gives its processor away. GNU OpenMP's own default
-# spins for many milliseconds: when a neighbour's process has taken the processor that is waited
-# for, each layer of a small network then costs a time slice. These turns last about half a
+# Turns of the waiting loop before a thread gives up its processor. GNU OpenMP's own default
+# spins for many milliseconds: if another process has taken the processor that a thread
+# waits for, each layer of a small network then costs a time slice. These turns last about half a
 # millisecond. Measured with LeNet on two cores, ms a step: quiet 9.3 (default 8.9, sleeping at
 # once 11.5), with two to three busy neighbours 40 (default 270, sleeping at once 36).
 SPIN_COUNT = 10_000
@@ -58,10 +58,10 @@ ADVICE = {
 
 @dataclass(frozen=True)
 class Processors:
-    """What this process may compute on.
+    """The processors that this process may compute on.
 
     Attributes:
-        logical: Processors that it may be scheduled on.
+        logical: Logical processors that it may be scheduled on.
         physical: Cores of the machine; two logical processors may share one.
         quota: Processors' worth of time that its control group may use; None for no limit.
     """
@@ -95,13 +95,13 @@ def _quota() -> float | None:
 def recommended_threads(processors: Processors, num_processes: int = 1) -> int:
     """Return how many threads one process should compute with.
 
-    One a physical core: two threads on one core wait for the same multipliers. Never more than
-    the control group pays for: a container with 64 visible processors and a quota of 2 would
-    spend its time stopped. The momentary load is left out on purpose: the number of threads
+    One per physical core: two threads on one core wait for the same multipliers. Never more than
+    the control group allows: a container with 64 visible processors and a quota of 2 would
+    spend its time stopped. The current load is ignored on purpose: the number of threads
     decides the order of additions and so the last digits, which should not vary with it.
 
     Args:
-        processors: Of this machine.
+        processors: Those of this machine.
         num_processes: Processes that train together on this machine.
     """
     share = min(processors.logical, processors.physical)
@@ -112,7 +112,7 @@ def recommended_threads(processors: Processors, num_processes: int = 1) -> int:
 
 @contextmanager
 def limited_threads(num_processes: int = 1) -> Iterator[int]:
-    """Compute with no more than the recommended number of threads, then as before.
+    """Compute with at most the recommended number of threads, and restore the number afterwards.
 
     A number in the environment wins; so does a smaller one given to `torch.set_num_threads`.
 
@@ -139,9 +139,9 @@ def limited_threads(num_processes: int = 1) -> Iterator[int]:
 def recommended_environment() -> dict[str, str]:
     """Return the variables that a program should set before it starts Python.
 
-    They make a waiting thread give its processor away soon (see `SPIN_COUNT`), and a process
-    keep the memory that it has freed (see `TUNABLES`). What the user has set about either wins,
-    and then nothing is recommended for it. Only Linux has libraries that read them.
+    They make a waiting thread give up its processor soon (see `SPIN_COUNT`), and a process
+    keep the memory that it has freed (see `TUNABLES`). If the user has set either, nothing is
+    recommended for it. Only Linux has libraries that read them.
     """
     if sys.platform != "linux":
         return {}
@@ -149,14 +149,14 @@ def recommended_environment() -> dict[str, str]:
 
 
 def start_again_as_recommended() -> None:
-    """Run this program's command line anew, with what its environment lacks; then go on.
+    """Run this program's command line again, with what its environment lacks; then go on.
 
-    The process stays the same one, with its number, its parent and its terminal. Call it before
+    The process stays the same, with its number, its parent and its terminal. Call it before
     anything else happens.
     """
     missing = recommended_environment()
     if missing:
-        words = [sys.executable, *sys.orig_argv[1:]]  # Python finds its packages by the first one
+        words = [sys.executable, *sys.orig_argv[1:]]  # Python finds its packages by the first
         os.execve(sys.executable, words, {**os.environ, **missing})
 
 
@@ -168,16 +168,16 @@ def explain_threads() -> str:
     if name:
         reason = f"{name} says so"
     elif processors.quota is not None:
-        reason += f", and its control group pays for {processors.quota:g}"
+        reason += f", and its control group allows {processors.quota:g}"
     return f"Training uses {count} thread{'' if count == '1' else 's'}: {reason}."
 
 
 def explain_environment() -> dict[str, str]:
-    """Say in a sentence how threads wait and what becomes of freed memory, and what is better."""
+    """Say in a sentence how threads wait and where freed memory goes, and what is better."""
     return {
         "waiting threads": _explain(
             WAITING_VARIABLES,
-            good="Waiting threads give their processor away soon",
+            good="Waiting threads give up their processor soon",
             bad="Waiting threads spin, which can make training ten times slower when other "
             "programs are busy",
         ),
@@ -191,13 +191,13 @@ def explain_environment() -> dict[str, str]:
 
 
 def _explain(names: tuple[str, ...], good: str, bad: str) -> str:
-    """Say who has set one of these variables, or what is the matter as nobody has."""
+    """Say which of these variables is set, or what the effect is if none is."""
     if name := _first_set(names):
         setting = f"{name}={os.environ[name]}"
         is_ours = setting == f"{names[0]}={ADVICE[names]}"
-        return f"{good}: {name} says so." if is_ours else f"{setting} is set, and is left as it is."
+        return f"{good}: {name} says so." if is_ours else f"{setting} is set, and stays as it is."
     if sys.platform != "linux":
-        return f"{names[0]} and the like mean nothing on this system."
+        return f"{names[0]} and the like have no effect on this system."
     return f"{bad}: start Python with {names[0]}={ADVICE[names]} in the environment."
 
 

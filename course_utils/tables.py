@@ -1,4 +1,4 @@
-"""A small table that reads well in a terminal and in a notebook."""
+"""A small table, for the terminal and for a notebook."""
 
 import html
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ class Table:
     """Rows under named columns; an empty cell is None.
 
     Args:
-        columns: Heading of each column.
+        columns: The heading of each column.
         rows: One tuple per row, as long as `columns`.
         caption: One line above the table, or "".
 
@@ -53,7 +53,7 @@ class Table:
         return "\n".join([self.caption, *lines] if self.caption else lines)
 
     def _repr_html_(self) -> str:
-        """Return the table as a notebook shows it."""
+        """Return the table as HTML for a notebook."""
         aligned = ["right" if right else "left" for right in self._numeric()]
         caption = f"<caption>{html.escape(self.caption)}</caption>" if self.caption else ""
         head = _html_row("th", self.columns, aligned)
@@ -69,7 +69,7 @@ class Table:
         return [dict(zip(self.columns, row, strict=True)) for row in self.rows]
 
     def _numeric(self) -> list[bool]:
-        """Say for each column whether it holds numbers only."""
+        """Return for each column whether it holds only numbers."""
         columns = zip(*self.rows, strict=True) if self.rows else [()] * len(self.columns)
         return [_is_numeric(column) for column in columns]
 

@@ -71,8 +71,8 @@ def test_a_path_begins_at_home():
         ("flag", "no", (), "k = 'no' is neither True nor False: give one of them"),
         ("one_of", "c", (("a", "b"),), "k = 'c' is unknown: choose from a, b"),
         ("one_of", True, ((1, 2),), "k = True is unknown: choose from 1, 2"),
-        ("instance", 3, (str, "a name"), "k = 3 is no str: give a name"),
-        ("listed", 3, (), "k = 3 is no list: give one"),
+        ("instance", 3, (str, "a name"), "k = 3 is not a str: give a name"),
+        ("listed", 3, (), "k = 3 is not a list: give one"),
     ],
 )
 def test_a_wrong_argument_is_refused_in_one_sentence(check, value, limits, sentence):
@@ -82,7 +82,7 @@ def test_a_wrong_argument_is_refused_in_one_sentence(check, value, limits, sente
 
 @pytest.mark.parametrize("value", ["", "a\0b", None, 3, "~nobody-of-this-name/x"])
 def test_what_is_no_path_is_refused_by_its_name(value):
-    sentence = f"out = {arguments.shown(value)} is no path: give that of a file or a folder"
+    sentence = f"out = {arguments.shown(value)} is not a path: give that of a file or a folder"
     with pytest.raises(ValueError, match=f"^{re.escape(sentence)}$"):
         as_path(value, "out")
     with pytest.raises(ValueError, match=r"^path = "):

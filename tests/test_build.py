@@ -250,7 +250,7 @@ def test_claims_are_tried_with_other_seeds(build, source, tmp_path, monkeypatch,
         build.try_seeds([(path, tmp_path / "out.ipynb")], [1, 2])
     printed = capsys.readouterr().out
     assert "01_test, seeds + 1: every claim holds" in printed
-    assert "01_test, seeds + 2: the lesson claims this, and here it does not hold: " in printed
+    assert "01_test, seeds + 2: the lesson claims this, but here it does not hold: " in printed
     assert not (tmp_path / "out.ipynb").exists()
 
 

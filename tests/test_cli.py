@@ -150,9 +150,9 @@ def test_train_takes_the_papers_setting(tmp_path):
     ("option", "difference"),
     [
         (["--crop", "4"], "its augmentation is "),
-        (["--batch-size", "60"], "its batch size is 64, and here it is 60"),
-        (["--limit", "101"], "its number of training images is 100, and here it is 101"),
-        (["--schedule", "step"], "its schedule is one-cycle, and here it is step"),
+        (["--batch-size", "60"], "its batch size is 64, but here it is 60"),
+        (["--limit", "101"], "its number of training images is 100, but here it is 101"),
+        (["--schedule", "step"], "its schedule is one-cycle, but here it is step"),
     ],
 )
 def test_train_does_not_go_on_from_another_run(tmp_path, capsys, option, difference):

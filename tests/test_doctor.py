@@ -27,7 +27,7 @@ FULL = doctor.Finding("disk", doctor.WARN, "<0.1 GB free: make room")
 
 def test_a_machine_that_is_ready_is_told_so_in_one_line():
     report = doctor.Report((READY, READY))
-    assert str(report).splitlines() == ["All is ready.", doctor.MORE]
+    assert str(report).splitlines() == ["Everything is ready.", doctor.MORE]
     assert repr(report) == str(report)
 
 

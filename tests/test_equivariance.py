@@ -109,7 +109,7 @@ def test_what_cannot_be_measured_is_refused():
     x = picture()
     with pytest.raises(ValueError, match=r"\(30, 30\) from an input of \(32, 32\)"):
         equivariance_error(lambda x: F.conv2d(x, kernel()), x, 1)
-    with pytest.raises(ValueError, match="is no map: measure its invariance"):
+    with pytest.raises(ValueError, match="is not a map: measure its invariance"):
         equivariance_error(lambda x: x.sum(), x, 1)
     for error in (equivariance_error, invariance_error):
         with pytest.raises(ValueError, match="0 everywhere"):

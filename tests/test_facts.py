@@ -150,7 +150,7 @@ def test_figures_that_lessons_lean_on():
     [
         ("vgg16.top5", "8.8%"),
         ("resnet50.multiply_adds", "3.8 x 10^9 multiply-adds"),
-        ("ilsvrc.train_images", "1,281,167 pictures"),
+        ("ilsvrc.train_images", "1,281,167 images"),
         ("neocognitron.year", "1980"),
         ("example.plain", "12 12 17 / 10 17 19 / 9 6 14"),
         ("vgg.pooling", "2x2 windows, stride 2"),

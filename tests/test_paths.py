@@ -88,7 +88,7 @@ def test_what_is_no_path_is_refused_by_the_commands_in_one_line(capsys, wrong):
         .err.splitlines()[-1]
         .endswith(f"argument --checkpoint: invalid as_path value: {wrong!r}")
     )
-    assert "is no path: give that of a file or a folder" in refusal(lambda: as_path(wrong))
+    assert "is not a path: give that of a file or a folder" in refusal(lambda: as_path(wrong))
 
 
 @pytest.mark.parametrize("path", ["foo~", "a/~/b", "x=~"])

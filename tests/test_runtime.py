@@ -96,7 +96,7 @@ def test_expect_fails_on_a_false_claim(trained, monkeypatch, capsys):
     monkeypatch.setenv("COURSE_PROFILE", "laptop")
     runtime.expect(True, "Two is even.", trained=trained)
     assert capsys.readouterr().out == "✓ Two is even.\n"
-    with pytest.raises(AssertionError, match=r"claims this, and here it .* hold: Three is even\.$"):
+    with pytest.raises(AssertionError, match=r"claims this, but here it .* hold: Three is even\.$"):
         runtime.expect(False, "Three is even.", trained=trained)
 
 

@@ -98,7 +98,7 @@ def test_explains_the_number_of_threads(setenv, monkeypatch):
     monkeypatch.setattr(startup, "find_processors", lambda: Processors(16, 8, quota=4.0))
     text = explain_threads()
     assert "Training uses 4 threads: this process may use 16 processors on 8 cores" in text
-    assert "pays for 4" in text
+    assert "allows 4" in text
     monkeypatch.setattr(startup, "find_processors", lambda: Processors(1, 1))
     assert "Training uses 1 thread:" in explain_threads()
     for count in ("1 thread", "3 threads"):
@@ -136,8 +136,8 @@ def test_nothing_is_recommended_where_nothing_reads_it(setenv, monkeypatch):
     monkeypatch.setattr(sys, "platform", "darwin")
     assert recommended_environment() == {}
     assert explain_environment() == {
-        "waiting threads": "GOMP_SPINCOUNT and the like mean nothing on this system.",
-        "freed memory": "GLIBC_TUNABLES and the like mean nothing on this system.",
+        "waiting threads": "GOMP_SPINCOUNT and the like have no effect on this system.",
+        "freed memory": "GLIBC_TUNABLES and the like have no effect on this system.",
     }
 
 
@@ -148,11 +148,11 @@ def test_explains_what_is_set_and_what_is_not(setenv):
     assert "start Python with GLIBC_TUNABLES=glibc.malloc.hugetlb=1:" in memory
     setenv(recommended_environment())
     waiting, memory = explain_environment().values()
-    assert waiting.endswith("give their processor away soon: GOMP_SPINCOUNT says so.")
+    assert waiting.endswith("give up their processor soon: GOMP_SPINCOUNT says so.")
     assert memory.endswith("is kept for the next one: GLIBC_TUNABLES says so.")
     setenv({"OMP_WAIT_POLICY": "passive", "MALLOC_TRIM_THRESHOLD_": "1"})
     waiting, memory = explain_environment().values()
-    assert waiting == "OMP_WAIT_POLICY=passive is set, and is left as it is."
+    assert waiting == "OMP_WAIT_POLICY=passive is set, and stays as it is."
     assert "MALLOC_TRIM_THRESHOLD_=1 is set" in memory
 
 

@@ -100,12 +100,12 @@ def test_a_tensor_without_a_value_is_no_number():
 @pytest.mark.parametrize(
     ("call", "words"),
     [
-        (lambda: arithmetic.output_sizes(8, 3), "layers = 3 is no list: give one"),
+        (lambda: arithmetic.output_sizes(8, 3), "layers = 3 is not a list: give one"),
         (
             lambda: arithmetic.receptive_field([Layer(3), 5]),
-            "the stack = 5 is no Layer: give Layer",
+            "the stack = 5 is not a Layer: give Layer",
         ),
-        (lambda: Field().after("conv"), "a layer of the stack = 'conv' is no Layer"),
+        (lambda: Field().after("conv"), "a layer of the stack = 'conv' is not a Layer"),
         (lambda: arithmetic.output_size(5, 3, ceil_mode="no"), "ceil_mode = 'no' is neither True"),
         (lambda: Field(jump=0), "jump = 0 is too small"),
     ],
@@ -211,7 +211,7 @@ def test_build_refuses_a_name_that_is_none(name):
 
 @pytest.mark.parametrize("generator", [0, "seed", torch.manual_seed])
 def test_build_refuses_a_generator_that_is_none(generator):
-    assert "is no generator" in refusal(lambda: build("lenet5", generator=generator))
+    assert "is not a generator" in refusal(lambda: build("lenet5", generator=generator))
 
 
 @pytest.mark.parametrize("images", [None, 3, [[1.0]], np.zeros((1, 1, 28, 28)), "images"])

@@ -140,8 +140,8 @@ def test_a_batch_larger_than_the_data_is_named_where_none_is_left(part):
     empty = DataLoader(TensorDataset(IMAGES, LABELS), batch_size=64, drop_last=True)
     loaders = dataclasses.replace(RIGHT["loaders"], **{part: empty})
     found = called("fit", loaders=loaders)
-    assert f"the {part} part of the data has 2 images and not one batch" in found
-    assert "drop_last=True" in found and "batch size, 64" in found
+    assert f"loaders.{part} has 2 images but not one batch" in found
+    assert "drop_last=True" in found and "batch size than 64" in found
 
 
 # --- Widgets -----------------------------------------------------------------------------------

@@ -6,23 +6,22 @@
     python tools/build.py --force         # execute again although the inputs are the same
     python tools/build.py --seeds 1 2     # write nothing; do the claims hold with other seeds?
 
-``sources/lessons/NN_slug.py`` becomes ``notebooks/NN_slug.ipynb``, executed, outputs stored.
-``sources/exercises/NN_slug.py`` becomes ``solutions/NN_slug/NN_slug.ipynb``, executed, and from
-that nbgrader makes the release version ``exercises/NN_slug/NN_slug.ipynb`` (see ``release.py``).
+`sources/lessons/NN_slug.py` becomes `notebooks/NN_slug.ipynb`, executed, with its outputs.
+`sources/exercises/NN_slug.py` becomes `solutions/NN_slug/NN_slug.ipynb`, executed, and nbgrader
+makes the release version `exercises/NN_slug/NN_slug.ipynb` from that (see `release.py`).
 
-Where only the text between the code changed, the stored outputs stay and nothing is executed.
-Each notebook gets a set-up cell (see ``first_cell.py``), a lesson its slides (``slide_types.py``).
+If only the text between the code changed, the stored outputs stay and nothing is executed.
+Each notebook gets a set-up cell (see `first_cell.py`), a lesson its slides (`slide_types.py`).
 
 What a source may say beyond jupytext's percent format:
 
-* ``from course_utils.models.lenet import LeNet5  # inline`` is replaced by the source of LeNet5,
+* `from course_utils.models.lenet import LeNet5  # inline` is replaced by the source of LeNet5,
   so that the learner reads and edits real code while the package stays the one tested copy.
-* ``# %% tags=["nbval-ignore-output"]``: the output varies, nbval does not compare it.
-* ``# %% slide="skip"``: of this cell, the slides show something else than the rule says.
-* In exercises, ``task="id"`` marks an answer cell, ``check="id" points=2`` a test cell,
-  ``written="id" points=2`` a manually graded answer, and ``readonly="id"`` a locked cell.
-* ``quiz="id"``, ``tier="drill" minutes=5``, ``hint:``, ``{tasks}``, ``{exercise}``: see
-  ``scaffolding.py``.
+* `# %% tags=["nbval-ignore-output"]`: the output varies, and nbval does not compare it.
+* `# %% slide="skip"`: the slides treat this cell otherwise than the rule says.
+* In exercises, `task="id"` marks an answer cell, `check="id" points=2` a test cell,
+  `written="id" points=2` a manually graded answer, and `readonly="id"` a locked cell.
+* `quiz="id"`, `tier="drill" minutes=5`, `hint:`, `{tasks}`, `{exercise}`: see `scaffolding.py`.
 """
 
 import argparse
@@ -68,7 +67,7 @@ def read_source(path: Path) -> NotebookNode:
     """Turn one percent script into a notebook without outputs.
 
     Args:
-        path: A file in ``sources/``.
+        path: A file in `sources/`.
 
     Returns:
         The notebook: inlined, with stable cell ids and normalised metadata.
@@ -100,7 +99,7 @@ def read_source(path: Path) -> NotebookNode:
 
 @functools.cache
 def widgets_fingerprint() -> str:
-    """Return a hash of the widgets' code, which the outputs of a notebook hold a copy of."""
+    """Return a hash of the widgets' code, of which a notebook's outputs contain a copy."""
     digest = hashlib.sha256()
     for path in sorted((ROOT / "course_utils/widgets").iterdir()):
         if path.suffix in (".py", ".mjs", ".css"):
@@ -157,7 +156,7 @@ def cell_metadata(metadata: NotebookNode, path: Path, slide: str = "-") -> Noteb
 
 
 def inlined_source(match: re.Match[str]) -> str:
-    """Return the source of the names that an ``# inline`` import asks for, whole lines each."""
+    """Return the source of the names that an `# inline` import asks for, whole lines each."""
     module = ROOT / (match[1].replace(".", "/") + ".py")
     if not module.is_file():
         module = ROOT / match[1].replace(".", "/") / "__init__.py"
@@ -187,7 +186,7 @@ def first_line(node: ast.stmt) -> int:
 
 
 def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
-    """Run a notebook from top to bottom in ``folder`` and strip what is not a result."""
+    """Run a notebook from top to bottom in `folder` and strip what is not a result."""
     os.environ.setdefault("COURSE_PROFILE", "laptop")
     os.environ.update(recommended_environment())
     client = NotebookClient(
@@ -207,7 +206,7 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
 
 
 def drop_widget_views(notebook: NotebookNode) -> None:
-    """Keep a widget's picture and page; its live view means nothing without its kernel."""
+    """Keep a widget's still image and page; its live view means nothing without its kernel."""
     notebook.metadata.pop("widgets", None)
     for cell in notebook.cells:
         for output in cell.get("outputs", []):
@@ -215,7 +214,7 @@ def drop_widget_views(notebook: NotebookNode) -> None:
 
 
 def without_root(notebook: NotebookNode) -> NotebookNode:
-    """Write ``~/convnet-course`` wherever an output names the folder this machine builds in."""
+    """Write `~/convnet-course` wherever an output names the folder this machine builds in."""
     here = json.dumps(str(ROOT))[1:-1]
     return nbformat.reads(nbformat.writes(notebook).replace(here, "~/convnet-course"), as_version=4)
 
@@ -243,7 +242,7 @@ def what_runs(notebook: NotebookNode) -> list[tuple[str, ...]]:
 
 
 def keep_outputs(target: Path, fresh: NotebookNode) -> bool:
-    """Take the stored outputs over if only the text around the code changed; say whether it did."""
+    """Keep the stored outputs if only the text around the code changed; return whether it did."""
     if not target.is_file():
         return False
     stored = nbformat.read(target, as_version=4)
@@ -258,14 +257,14 @@ def keep_outputs(target: Path, fresh: NotebookNode) -> bool:
 
 
 def is_current(target: Path, fresh: NotebookNode) -> bool:
-    """Say whether the stored notebook has the inputs that its source gives now."""
+    """Return whether the stored notebook has the inputs that its source gives now."""
     if not target.is_file():
         return False
     return inputs(nbformat.read(target, as_version=4)) == inputs(fresh)
 
 
 def targets(slugs: list[str]) -> Iterator[tuple[Path, Path]]:
-    """Yield (source, built notebook) of every lesson and exercise, or of ``slugs`` only."""
+    """Yield (source, built notebook) of every lesson and exercise, or of `slugs` only."""
     sources = sorted(ROOT.glob("sources/*/[0-9]*.py"))
     unknown = set(slugs) - {source.stem for source in sources}
     if unknown:
@@ -322,8 +321,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Build the notebooks from sources/.")
     parser.add_argument("slugs", nargs="*", help="for example 07_lenet; default: all")
     parser.add_argument("--check", action="store_true", help="write nothing, fail if behind")
-    parser.add_argument("--force", action="store_true", help="execute although nothing changed")
-    parser.add_argument("--seeds", nargs="+", type=int, metavar="N", help="try others, see above")
+    parser.add_argument("--force", action="store_true", help="execute even if nothing changed")
+    parser.add_argument("--seeds", nargs="+", type=int, metavar="N", help="seeds to try, see above")
     args = parser.parse_args()
 
     found = list(targets(args.slugs))

@@ -1,4 +1,4 @@
-"""Make one archive that installs the course on laptops that have no network.
+"""Make one archive that installs the course on laptops without a network.
 
     python tools/bundle.py                                            # Linux, this Python
     python tools/bundle.py --platform win_amd64 --python-version 3.12
@@ -6,10 +6,10 @@
     python tools/bundle.py --torch-from FOLDER                        # wheels that you have
 
 The archive holds wheels for that platform and Python, exactly the versions of
-``requirements.lock``; the course itself as a wheel, pictures included; the notebooks; and
-``install.py``, which needs nothing but Python. The same inputs give the same bytes.
+`requirements.lock`; the course itself as a wheel, images included; the notebooks; and `install.py`,
+which needs only Python. The same inputs give the same bytes.
 
-What was downloaded stays in ``build/bundle``: a second call goes on where the first one stopped.
+Downloads stay in `build/bundle`: a second call goes on where the first one stopped.
 """
 
 import argparse
@@ -47,10 +47,10 @@ class Platform:
     """A kind of laptop.
 
     Attributes:
-        tags: What pip calls it, the names of all wheels that run on it.
+        tags: What pip calls it, in the names of all wheels that run on it.
         sys_platform: As Python says it, like the other two.
-        platform_system: For example ``Windows``.
-        platform_machine: For example ``AMD64``.
+        platform_system: For example `Windows`.
+        platform_machine: For example `AMD64`.
         gigabytes: Free space that making an archive takes, roughly: wheels, and the archive.
     """
 
@@ -82,7 +82,7 @@ class Target:
 
     Attributes:
         name: A key of `PLATFORMS`.
-        python: For example ``3.12``.
+        python: For example `3.12`.
         torch_from: Address of an index or a folder; empty for the index that pip is set to.
     """
 
@@ -97,7 +97,7 @@ class Target:
 
     @property
     def folder(self) -> str:
-        """Where its wheels are kept: builds of PyTorch from two places are never mixed."""
+        """The folder of its wheels: builds of PyTorch from two places never mix."""
         place = hashlib.sha256(self.torch_from.encode()).hexdigest()[:8]
         return f"{self.name}-{self.python}" + (f"-{place}" if self.torch_from else "")
 
@@ -118,13 +118,13 @@ class Target:
         }
 
     def pip_options(self) -> list[str]:
-        """Return what tells pip to take wheels for such a laptop, and not for this machine."""
+        """Return the options that make pip take wheels for such a laptop, not for this machine."""
         platforms = [word for tag in self.platform.tags for word in ("--platform", tag)]
         return ["--only-binary=:all:", "--implementation=cp", *platforms, "--python-version",
                 self.python]  # fmt: skip
 
     def torch_options(self) -> list[str]:
-        """Return what tells pip where PyTorch comes from."""
+        """Return the options that tell pip where PyTorch comes from."""
         if not self.torch_from:
             return []
         if "://" in self.torch_from:
@@ -136,7 +136,7 @@ class Target:
 
 
 def pins(target: Target) -> dict[str, str]:
-    """Return the version of each package that ``requirements.lock`` has for a target."""
+    """Return the version of each package that `requirements.lock` has for a target."""
     lines = (ROOT / "requirements.lock").read_text("utf-8").splitlines()
     wanted = [Requirement(line) for line in lines if line.strip()]
     environment = target.environment()
@@ -163,7 +163,7 @@ def needs(wheel: Path, extras: Iterable[str], target: Target) -> Iterator[Requir
 def collect(course: Path, target: Target, folder: Path) -> list[Path]:
     """Download the course's dependencies, and theirs, and so on, at the versions of the lock.
 
-    pip can do this walk by itself only for the machine it runs on: it would judge "only on
+    On its own, pip can do this only for the machine that it runs on: it would judge "only on
     Windows" by this machine. So each round asks it for wheels by name, and reads what they need.
 
     Args:
@@ -176,7 +176,7 @@ def collect(course: Path, target: Target, folder: Path) -> list[Path]:
 
     Raises:
         ValueError: A package is not in the lock.
-        RuntimeError: pip could not get a wheel.
+        RuntimeError: `pip` could not get a wheel.
     """
     versions = pins(target)
     found: dict[str, Path] = {"convnet-course": course}
@@ -218,7 +218,7 @@ def fetch(wanted: dict[str, str], target: Target, folder: Path) -> dict[str, Pat
 
 
 def stored(name: str, version: str, folder: Path) -> list[Path]:
-    """Return the wheels of a package in the folder; ``2.1`` is also met by ``2.1+cpu``."""
+    """Return the wheels of a package in the folder; `2.1` is also met by `2.1+cpu`."""
     parsed = {path: parse_wheel_filename(path.name) for path in sorted(folder.glob("*.whl"))}
     return [
         path
@@ -228,10 +228,10 @@ def stored(name: str, version: str, folder: Path) -> list[Path]:
 
 
 def download(lines: list[str], target: Target, options: list[str]) -> None:
-    """Let pip download wheels, without what they need.
+    """Let pip download wheels, without their dependencies.
 
     Raises:
-        RuntimeError: It could not, with the reason in a sentence.
+        RuntimeError: It could not; the message says why.
     """
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "download", "--quiet"]
     command = [*pip, "--no-deps", "--retries", "2", *target.pip_options(), *options, *lines]
@@ -242,12 +242,12 @@ def download(lines: list[str], target: Target, options: list[str]) -> None:
 
 
 def why(stderr: str, lines: list[str], target: Target) -> str:
-    """Say in a sentence what went wrong, from what pip printed."""
+    """Return a sentence on what went wrong, from what pip printed."""
     offline = r"NewConnectionError|NameResolutionError|ConnectTimeout|ProxyError|Max retries"
     if re.search(offline, stderr):
-        return "no package index answers: is there a network? The same line again goes on here"
+        return "no package index answers: is there a network? Run the same command again to go on"
     if "No space left" in stderr:
-        return "the disk is full; make room, and the same line again goes on here"
+        return "the disk is full; make room, then run the same command again to go on"
     missing = re.search(r"No matching distribution found for (\S+)", stderr)
     if missing:
         where = f" in {target.torch_from}" if target.torch_from and missing[1] in lines else ""
@@ -301,11 +301,11 @@ def contents(target: Target, wheels: list[Path]) -> dict[str, Path | bytes]:
 def write_archive(files: dict[str, Path | bytes], archive: Path) -> None:
     """Write a zip file with a folder that has the files and their checksums in it.
 
-    Nothing is compressed: wheels are so already, and every zlib would give other bytes.
+    Nothing is compressed: wheels already are, and each zlib would give different bytes.
 
     Args:
         files: By path, sorted.
-        archive: Its name without ``.zip`` is also the folder's. It appears when it is complete.
+        archive: Its name without `.zip` is also the folder's. It appears when it is complete.
     """
     part = archive.with_suffix(".part")
     part.parent.mkdir(parents=True, exist_ok=True)
@@ -332,7 +332,7 @@ def add(out: zipfile.ZipFile, folder: str, name: str, data: Path | bytes) -> str
 
 
 def blocks(data: Path | bytes) -> Iterator[bytes]:
-    """Yield what a file holds, a megabyte at a time."""
+    """Yield a file's content, a megabyte at a time."""
     if isinstance(data, bytes):
         yield data
         return
@@ -345,12 +345,12 @@ def check_space(folder: Path, gigabytes: float) -> None:
     """Refuse a disk that is too full.
 
     Raises:
-        OSError: With what is needed and what there is.
+        OSError: There is too little space; the message says how much is needed.
     """
     folder.mkdir(parents=True, exist_ok=True)
     free = shutil.disk_usage(folder).free / 1e9
     if free < gigabytes:
-        raise OSError(f"{folder} has {free:.1f} GB free, and this takes about {gigabytes:.1f} GB")
+        raise OSError(f"{folder} has {free:.1f} GB free, but this takes about {gigabytes:.1f} GB")
 
 
 def bundle(target: Target, out: Path) -> Path:

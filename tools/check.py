@@ -1,10 +1,10 @@
-"""Run the checks of the course: all of them, whatever fails, and then say which did.
+"""Run all checks of the course, even if one fails, and then say which failed.
 
     python tools/check.py lint               style, types, imports
     python tools/check.py test [WORDS]       these, the built notebooks, nbval and the tests
 
-WORDS are passed on to pytest for the tests. The short checks run side by side, and what one of
-them prints appears when it has ended. The status is 0 if all went well.
+WORDS are passed on to pytest for the tests. The short checks run side by side; each prints its
+output when it has ended. The exit status is 0 if everything passed.
 """
 
 import os
@@ -25,7 +25,7 @@ ONE_THREAD = {"OMP_NUM_THREADS": "1"}
 
 @dataclass(frozen=True)
 class Check:
-    """A command, and what is added to its environment."""
+    """A command, and what to add to its environment."""
 
     command: tuple[str, ...]
     variables: dict[str, str] = field(default_factory=dict)
@@ -41,7 +41,7 @@ class Check:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a check ended, after how many seconds, and what it printed if that was caught."""
+    """How a check ended, after how many seconds, and what it printed if captured."""
 
     status: int
     seconds: float
@@ -79,7 +79,7 @@ def short(checks: dict[str, Check]) -> Iterator[tuple[str, Outcome]]:
 
 
 def long(checks: dict[str, Check]) -> Iterator[tuple[str, Outcome]]:
-    """Run checks one after the other; what they print is seen at once."""
+    """Run checks one after the other; they print directly."""
     for name, check in checks.items():
         print(f"--- {name}", flush=True)
         yield name, check.run()
@@ -95,7 +95,7 @@ def report(outcomes: dict[str, Outcome]) -> int:
 
 
 def main(arguments: list[str]) -> int:
-    """Run what is asked for; return the status."""
+    """Run what the command line asks for; return the status."""
     which, *words = arguments
     if which == "lint":
         return report(dict(short(LINT)))

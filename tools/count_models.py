@@ -1,8 +1,8 @@
-"""Write `course_utils/inspection/counts.json`: what every architecture holds and computes.
+"""Write `course_utils/inspection/counts.json`: the counts of every architecture.
 
     python tools/count_models.py
 
-Run it after a change of an architecture; a test says when that is due.
+Run it after changing an architecture; a test tells when that is due.
 """
 
 import json
@@ -15,7 +15,7 @@ KEPT = Path(zoo.__file__).with_name("counts.json")
 
 
 def main() -> None:
-    """Count all architectures anew."""
+    """Count all architectures."""
     lines = [f"{json.dumps(name)}: {json.dumps(zoo.count(name))}" for name in models.names()]
     KEPT.write_text("{\n  " + ",\n  ".join(lines) + "\n}\n", "utf-8")
 

@@ -1,8 +1,8 @@
 """The set-up cell and the links that the builder adds to each notebook.
 
-Whoever opens a notebook on Colab has the notebook and nothing else. The set-up cell, right below
-the title, gets the course then; where the course is installed it does nothing. Where the course
-comes from is said in one place, ``[tool.course]`` in ``pyproject.toml``.
+A notebook opened on Colab comes without the course. The set-up cell, right below the title, then
+installs it; if the course is there, it does nothing. Only `[tool.course]` in `pyproject.toml` says
+where the course comes from.
 """
 
 import re
@@ -37,7 +37,7 @@ def repository() -> str:
     """Return the public address of the course; empty as long as it has none.
 
     Raises:
-        ValueError: What ``pyproject.toml`` says is no address that pip can install from.
+        ValueError: `pyproject.toml` has an address that pip cannot install from.
     """
     settings = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
     address = settings["tool"]["course"]["repository"].removesuffix("/")
@@ -49,14 +49,14 @@ def repository() -> str:
 
 
 def dependencies() -> list[str]:
-    """Return what the notebooks need beside the course and the front end they are opened in."""
+    """Return what the notebooks need besides the course and their front end."""
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     names = {line: re.match(r"[\w-]+", line)[0] for line in project["dependencies"]}
     return [line for line, name in names.items() if name not in COLAB_HAS]
 
 
 def set_up_cell(address: str) -> NotebookNode:
-    """Return the cell; without an ``address`` it says what to do instead of doing it."""
+    """Return the cell; without an `address` it says what to do instead of doing it."""
     needed = " ".join(f'"{line}"' for line in dependencies())
     body = INSTALL.format(address=address, needed=needed) if address else REFUSE
     # Folded: in JupyterLab it is one grey line; Colab shows the title of a form.
@@ -68,14 +68,14 @@ def set_up_cell(address: str) -> NotebookNode:
 def links(address: str, notebook: str) -> str:
     """Return links that open a notebook, or the course, without installing anything.
 
-    They are words, not badges: a badge is a picture that is fetched when the notebook opens.
+    They are words, not badges: a badge is an image that is fetched when the notebook opens.
 
     Args:
         address: What `repository` returns.
         notebook: A path below the root; empty for the course as a whole.
 
     Returns:
-        One line of markdown; empty where the services cannot read the address.
+        One line of markdown; empty if the services cannot read the address.
     """
     github = re.fullmatch(r"https://github\.com/([\w.-]+/[\w.-]+)", address)
     if not github:

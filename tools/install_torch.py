@@ -1,16 +1,16 @@
-"""Install PyTorch's CPU build into this Python, where that is the better choice.
+"""Install PyTorch's CPU build into this Python, if that is the better choice.
 
     python tools/install_torch.py              # on Linux without an NVIDIA device: the CPU build
     TORCH=cpu python tools/install_torch.py    # the CPU build
     TORCH=cuda python tools/install_torch.py   # the usual build, which pip installs next
 
-PyTorch's usual build for Linux brings gigabytes of GPU libraries. The CPU build is on an index of
-its own, whose address uv knows. Where uv or that index cannot be reached, nothing is installed
-here, and pip takes the usual build. Everything else comes from pip in any case, with pip's own
-settings and the options in ``PIP_ARGS``; so does uv.
+PyTorch's usual build for Linux brings gigabytes of GPU libraries. The CPU build is on its own
+index, whose address uv knows. If uv or that index is out of reach, this installs nothing, and pip
+takes the usual build. Everything else comes from pip in any case, with pip's own settings and the
+options in `PIP_ARGS`; so does uv.
 """
 
-# Runs before anything is installed: with the standard library, and nothing else.
+# Runs before anything is installed, so with the standard library only.
 
 import os
 import re
@@ -28,10 +28,10 @@ PIP = [sys.executable, "-m", "pip", "--disable-pip-version-check"]
 CPU = "PyTorch's CPU build, about 0.2 GB"
 USUAL = "PyTorch's usual build, about 3 GB with its GPU libraries"
 
-# What shows that the driver of an NVIDIA device is loaded.
+# Files that show that the driver of an NVIDIA device is loaded.
 NVIDIA = ("/proc/driver/nvidia/version", "/sys/module/nvidia/version")
 
-# uv is asked first whether it could: one attempt, seconds for each answer and for all of them.
+# First a dry run of uv: one attempt, seconds for each answer and for all of them.
 IMPATIENT = {"UV_HTTP_CONNECT_TIMEOUT": "5", "UV_HTTP_TIMEOUT": "5", "UV_HTTP_RETRIES": "0"}
 ANSWER_SECONDS = 20
 # uv itself has 25 MB; a network that needs longer for them should not be asked for 3 GB.
@@ -42,8 +42,8 @@ class Choice(NamedTuple):
     """A build of PyTorch, and why it is this one.
 
     Attributes:
-        build: ``cpu``, or ``usual`` for the one that pip takes.
-        text: What is told to the reader.
+        build: `cpu`, or `usual` for the one that pip takes.
+        text: What to tell the reader.
     """
 
     build: str
@@ -51,11 +51,11 @@ class Choice(NamedTuple):
 
 
 class UnreachableError(Exception):
-    """The CPU build cannot be had, for the reason given."""
+    """The CPU build is out of reach, for the reason given."""
 
 
 def main() -> None:
-    """Install what is the better choice; exit with 1 and a sentence if that cannot be done."""
+    """Install the better choice; exit with 1 and a sentence if that fails."""
     asked = os.environ.get("TORCH", "")
     pip_args = shlex.split(os.environ.get("PIP_ARGS", ""))
     try:
@@ -74,10 +74,10 @@ def choose(asked: str, system: str, nvidia: bool, index_given: bool) -> Choice:
     """Choose a build of PyTorch.
 
     Args:
-        asked: ``cpu`` or ``cuda``; nothing leaves it to this function.
+        asked: `cpu` or `cuda`; if empty, this function decides.
         system: As `sys.platform` has it.
         nvidia: Whether there is an NVIDIA device.
-        index_given: Whether ``PIP_ARGS`` says where packages come from.
+        index_given: Whether `PIP_ARGS` says where packages come from.
 
     Raises:
         ValueError: There is no such build.
@@ -114,7 +114,7 @@ def pinned() -> list[str]:
 
 
 def installed() -> str:
-    """Return the version of PyTorch in this environment, such as ``2.9.0+cpu``, or nothing."""
+    """Return the version of PyTorch in this environment, such as `2.9.0+cpu`, or nothing."""
     try:
         return version("torch")
     except PackageNotFoundError:
@@ -122,7 +122,7 @@ def installed() -> str:
 
 
 def is_settled(asked: str, found: str) -> bool:
-    """Return whether the PyTorch that is installed is of the lock, and no other was asked for."""
+    """Return whether the lock's PyTorch is installed, and no other was asked for."""
     number, _, build = found.partition("+")
     if f"torch=={number}" not in pinned():
         return False
@@ -136,7 +136,7 @@ def settle(asked: str, choice: Choice, pip_args: list[str]) -> None:
     """Install the build that was chosen, or leave it to pip.
 
     Raises:
-        RuntimeError: The CPU build was asked for and cannot be had, or its download broke off.
+        RuntimeError: The CPU build was asked for and is out of reach, or its download broke off.
     """
     if choice.build == "cpu":
         try:
@@ -150,7 +150,7 @@ def settle(asked: str, choice: Choice, pip_args: list[str]) -> None:
 
 
 def install_cpu_build(pip_args: list[str]) -> None:
-    """Let uv install the CPU build, after a look whether it could.
+    """Let uv install the CPU build, after a dry run.
 
     Raises:
         UnreachableError: There is no uv, or it cannot reach the index.
@@ -160,7 +160,7 @@ def install_cpu_build(pip_args: list[str]) -> None:
     install += ["--torch-backend", "cpu", *(["--reinstall"] if installed() else []), *pinned()]
     run([*install, "--dry-run"], ANSWER_SECONDS, "uv cannot get the CPU build", IMPATIENT)
     if subprocess.call(install):
-        raise RuntimeError("the download broke off. Try the same line again")
+        raise RuntimeError("the download broke off. Run the same command again")
 
 
 def get_uv(pip_args: list[str]) -> str:
@@ -186,8 +186,8 @@ def run(
     Args:
         command: Its words.
         seconds: How long it may take.
-        problem: What is the matter if it fails.
-        environment: What it has in its environment besides this program's.
+        problem: What to say if it fails.
+        environment: What to add to this program's environment.
 
     Raises:
         UnreachableError: It failed or took too long; with the last line that it printed.

@@ -1,4 +1,4 @@
-"""Make the pictures that are shipped with the course out of the official Fashion-MNIST files.
+"""Make the images that the course ships from the official Fashion-MNIST files.
 
     python tools/make_embedded_data.py            writes course_utils/data/embedded/...
     python tools/make_embedded_data.py --check    makes it in memory and compares every byte
@@ -8,8 +8,8 @@ Debian and Ubuntu carry them in the package `dataset-fashion-mnist`; they may be
 (.gz) or not, since it is their content that is checked.
 
 The result is an .npz file that `numpy.load` reads: a zip file of .npy arrays. Its bytes depend
-on nothing but the pictures: fixed order, names and dates, and bzip2, of which one implementation
-is in general use. Deflate, the usual compression of .npz files, has several (zlib, zlib-ng) with
+only on the images: fixed order, names and dates, and bzip2, which has one implementation in
+general use. Deflate, the usual compression of .npz files, has several (zlib, zlib-ng) with
 different output; it would also be larger (5.2 MB instead of 4.8 MB).
 """
 
@@ -46,11 +46,11 @@ def read_official(source: Path, name: str) -> bytes:
     """Read one official file, compressed or not.
 
     Args:
-        source: the folder it is in.
-        name: its name without .gz.
+        source: The folder it is in.
+        name: Its name without .gz.
 
     Raises:
-        ValueError: it is missing, or its content is not the official one.
+        ValueError: It is missing, or its content is not the official one.
     """
     plain, packed = source / name, source / f"{name}.gz"
     if plain.is_file():
@@ -72,11 +72,11 @@ def read_official(source: Path, name: str) -> bytes:
 
 
 def choose(labels: np.ndarray, per_class: int) -> np.ndarray:
-    """Positions of the first pictures of each class, in the order of the file.
+    """Return the positions of the first images of each class, in the order of the file.
 
     Args:
-        labels: (N,), integers.
-        per_class: how many of each class.
+        labels: Integers (N,).
+        per_class: How many of each class.
     """
     firsts = [np.flatnonzero(labels == c)[:per_class] for c in range(NUM_CLASSES)]
     return np.sort(np.concatenate(firsts))
@@ -86,7 +86,7 @@ def make_arrays(source: Path) -> dict[str, np.ndarray]:
     """Return the arrays of the shipped file.
 
     Args:
-        source: the folder of the official files.
+        source: The folder of the official files.
 
     Returns:
         `train_images` (10000, 28, 28), `train_labels` (10000,) and the same for `test`
@@ -129,11 +129,11 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the tool.
 
     Returns:
-        0 when done; 1 when `--check` finds a difference; 2 when the official files are not
-        there or not themselves.
+        0 when done; 1 when `--check` finds a difference; 2 when the official files are missing
+        or not the official ones.
     """
     parser = argparse.ArgumentParser(
-        description="Make the pictures shipped with the course from the official files."
+        description="Make the images shipped with the course from the official files."
     )
     parser.add_argument("--source", type=as_path, help="folder of the four official files")
     parser.add_argument("--target", type=as_path, default=TARGET, help="file to write or compare")
@@ -148,7 +148,7 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def compare(content: bytes, target: Path) -> int:
-    """Hold the file against what it should be."""
+    """Compare the file with what it should be."""
     if target.is_file() and target.read_bytes() == content:
         print(f"{target.name} is what the official files give, byte for byte")
         return 0

@@ -1,7 +1,7 @@
 """Measure what the background dial shows: models on true and on swapped backgrounds.
 
-The pictures are those of `shapes`. Before a true background a figure stands in front of the
-family that goes with its class, before a swapped one in front of another class's.
+The images come from `shapes`. A true background is of the family that goes with the figure's
+class, a swapped one of the family of another class.
 """
 
 import base64
@@ -19,7 +19,7 @@ from course_utils.inspection import occlusion
 from course_utils.training.device import device_of_model
 from course_utils.widgets.background_results import figure_share
 
-_NUM_DRAWN = 200  # pictures that the training examples are picked from
+_NUM_DRAWN = 200  # images to pick the training examples from
 _BATCH = 256
 _DIGITS = 2  # of log-odds: more than a colour can show
 
@@ -29,16 +29,16 @@ class BackgroundTest:
     """What the models are shown.
 
     Attributes:
-        num_pictures: test figures, each in front of both backgrounds.
-        num_mapped: how many of them the share of the figure is averaged over.
-        num_shown: how many of those the dial shows, with occlusion maps: large figures, of
+        num_pictures: The number of test figures, each in front of both backgrounds.
+        num_mapped: How many of them to average the share of the figure over.
+        num_shown: How many of those the dial shows, with occlusion maps: large figures, of
             different classes.
-        classes: classes of the training examples, one row each.
-        num_examples: training examples in a row.
-        seed: which pictures; 1 gives figures that `load("shapes", seed=0)` does not train on.
+        classes: The classes of the training examples, one row each.
+        num_examples: The number of training examples in a row.
+        seed: Which images; 1 gives figures that `load("shapes", seed=0)` does not train on.
 
     Raises:
-        ValueError: fewer pictures than are to be shown.
+        ValueError: There are fewer images than the dial shows.
     """
 
     num_pictures: int = 500
@@ -61,13 +61,13 @@ class ModelResult:
     """One model, trained at one correlation.
 
     Attributes:
-        name: for the reader.
-        accuracy: on true and on swapped backgrounds, each in [0, 1].
-        fooled: part of the swapped pictures that it takes for the class of the background.
-        on_figure: share of its occlusion maps that lies on the figure, mean over pictures in
+        name: The name for the reader.
+        accuracy: The accuracy on true and on swapped backgrounds, each in [0, 1].
+        fooled: The share of swapped images that it classifies by their background.
+        on_figure: The share of its occlusion maps that lies on the figure, mean over images in
             front of true backgrounds, in [0, 1].
-        answers: (K, 2), int64: its class for each picture shown, true and swapped.
-        maps: (K, 2, G, G), float32: the occlusion maps of these answers, in log-odds.
+        answers: (K, 2), int64: its prediction for each image shown, true and swapped.
+        maps: (K, 2, G, G), float32: the occlusion maps of these predictions, in log-odds.
     """
 
     name: str
@@ -83,16 +83,16 @@ class BackgroundResult:
     """Models trained at one background correlation, and what they were shown.
 
     Attributes:
-        correlation: of background and class in the training part, in [0, 1].
-        models: in the order of the dial.
-        examples: (R, C, 3, 32, 32), uint8: pictures as in training, a class a row.
+        correlation: Of background and class in the training set, in [0, 1].
+        models: The models, in the order of the dial.
+        examples: (R, C, 3, 32, 32), uint8: images as in training, one class per row.
         example_labels: (R,), int64.
         example_families: (R, C), int64: the background of each, the number of a class.
         pictures: (K, 2, 3, 32, 32), uint8: test figures in front of both backgrounds.
         labels: (K,), int64.
         families: (K, 2), int64: the background of each.
         masks: (K, 32, 32), bool: where the figure is.
-        area: mean part of the picture that the figure takes, in [0, 1].
+        area: The mean share of the image that the figure covers, in [0, 1].
     """
 
     correlation: float
@@ -116,13 +116,13 @@ def measure_backgrounds(
     """Measure trained models on true and on swapped backgrounds.
 
     Args:
-        models: trained on `shapes`, by the name that the dial shows; on any device.
-        correlation: the background correlation that they were trained at, in [0, 1].
-        info: of the pictures that they were trained on; says how to normalise.
-        test: what they are shown.
+        models: Trained on `shapes`, by the name that the dial shows; on any device.
+        correlation: The background correlation that they were trained at, in [0, 1].
+        info: What is known of the images that they were trained on; it says how to normalise.
+        test: What to show them.
 
     Raises:
-        ValueError: there is no model.
+        ValueError: There is no model.
     """
     if not models:
         raise ValueError("there is no model to measure: give at least one by name")
@@ -154,7 +154,7 @@ def _test_pictures(test: BackgroundTest) -> tuple[Shapes, Shapes]:
 
 
 def _large_and_different(part: Shapes, test: BackgroundTest) -> Tensor:
-    """Positions of the largest figures among those mapped, one a class."""
+    """Return the positions of the largest figures among those mapped, one per class."""
     sizes = part.masks[: test.num_mapped].sum(dim=(1, 2))
     largest: dict[int, int] = {}
     for position in sizes.argsort(descending=True, stable=True).tolist():
@@ -163,7 +163,7 @@ def _large_and_different(part: Shapes, test: BackgroundTest) -> Tensor:
 
 
 def _examples(correlation: float, test: BackgroundTest) -> Shapes:
-    """Pictures as in training, the first of each class; only backgrounds depend on the dial."""
+    """Return images as in training, the first of each class; the dial changes backgrounds only."""
     config = ShapesConfig(background_correlation=correlation)
     drawn = make_shapes(_NUM_DRAWN, config, torch.Generator().manual_seed(test.seed + 1))
     of_class = [(drawn.labels == label).nonzero()[: test.num_examples, 0] for label in test.classes]
@@ -201,7 +201,7 @@ def _measure(
 
 
 def _normalised(part: Shapes, info: DataInfo) -> Tensor:
-    """All pictures as the model wants them, (N, 3, H, W)."""
+    """Return all images as the model needs them, (N, 3, H, W)."""
     batches = Batches(part.images, part.labels, _BATCH, info.mean, info.std)
     return torch.cat([images for images, _ in batches])
 
@@ -219,17 +219,17 @@ def _answers(model: nn.Module, images: Tensor) -> Tensor:
 
 
 def as_state(results: Sequence[BackgroundResult]) -> dict[str, Any]:
-    """Return results as the plain data of the widget, every picture only once.
+    """Return results as the plain data of the widget, each image only once.
 
     Args:
-        results: in any order; all measured with the same `BackgroundTest`.
+        results: In any order; all measured with the same `BackgroundTest`.
 
     Returns:
-        `pictures`: 32x32x3 bytes each, as base64; `tests` and `results`: what is shown, with
-        numbers of pictures instead of pictures.
+        `pictures`: 32x32x3 bytes each, as base64; `tests` and `results`: what is shown, with the
+        numbers of images instead of the images.
 
     Raises:
-        ValueError: there is no result, two have one correlation, or the pictures shown differ.
+        ValueError: There is no result, two have one correlation, or the images shown differ.
     """
     ordered = sorted(results, key=lambda result: result.correlation)
     _check_results(ordered)
@@ -244,16 +244,16 @@ def _check_results(results: Sequence[BackgroundResult]) -> None:
         raise ValueError("there is no result to show: measure at least one correlation")
     correlations = [result.correlation for result in results]
     if len(set(correlations)) < len(correlations):
-        raise ValueError(f"correlations {correlations} hold one twice: keep one result of each")
+        raise ValueError(f"correlations {correlations} contain one twice: keep one result of each")
     for result in results[1:]:
         if not torch.equal(result.pictures, results[0].pictures):
-            raise ValueError("the results show different pictures: measure all with one test")
+            raise ValueError("the results show different images: measure all with one test")
         if [m.name for m in result.models] != [m.name for m in results[0].models]:
             raise ValueError("the results are of different models: give all the same names")
 
 
 def _number_in(pool: dict[str, int], picture: Tensor) -> int:
-    """Return the number of a picture (3, H, W) in the pool, into which it comes if it is new."""
+    """Return the number of an image (3, H, W) in the pool; add it if it is new."""
     text = base64.b64encode(picture.permute(1, 2, 0).numpy().tobytes()).decode()
     return pool.setdefault(text, len(pool))
 
@@ -293,20 +293,20 @@ def _plain_model(model: ModelResult) -> dict[str, Any]:
 
 
 def _rounded(values: Any) -> Any:
-    """Nested lists of numbers with few digits, which is less to send and to store."""
+    """Return nested lists of numbers with few digits, which take less room."""
     if isinstance(values, list):
         return [_rounded(value) for value in values]
     return round(values, _DIGITS)
 
 
 def to_record(state: dict[str, Any], made_with: dict[str, Any]) -> dict[str, np.ndarray]:
-    """Return the arrays that a record holds.
+    """Return the arrays of a record.
 
-    The pictures keep 32 of 256 steps of brightness, less than their noise, to take little room.
+    To take little room, the images keep 32 of 256 levels of brightness, finer than their noise.
 
     Args:
-        state: as `as_state` returns it.
-        made_with: how it was made; JSON.
+        state: As `as_state` returns it.
+        made_with: How it was made, in JSON.
     """
     pictures = np.stack([np.frombuffer(base64.b64decode(p), np.uint8) for p in state["pictures"]])
     rest = {"tests": state["tests"], "results": state["results"], "made_with": made_with}

@@ -1,13 +1,13 @@
-"""Train the experiments of `course_utils/records/experiments.toml` and keep what comes out.
+"""Train the experiments of `course_utils/records/experiments.toml` and keep the results.
 
     python tools/record.py                   # what is missing or out of date
     python tools/record.py plain20 resnet20  # only these
     python tools/record.py --list            # what there is, and what is not
 
-Each run is saved when it ends. Stopped at any moment and started again, it goes on with the epoch
-that was not finished. Where a row names `rates`, runs with a seed of their own choose one first, by
-the validation part alone; the record keeps what each came to. One thread by default: a record's
-processor time is then comparable with the others'.
+Each run is saved when it ends. If you stop it and start again, it goes on with the epoch that was
+not finished. If a row names `rates`, runs with their own seed choose one first, on the validation
+set alone; the record keeps the result of each. One thread by default: processor times of different
+records can then be compared.
 """
 
 import argparse
@@ -37,15 +37,15 @@ from course_utils.training.records import SCHEMA
 
 ROOT = Path(__file__).resolve().parent.parent
 FOLDER = ROOT / "course_utils/records"
-UNFINISHED = ROOT / ".records"  # checkpoints of runs that have not ended
-TUNING_SEED = 100  # none of the seeds that are recorded
+UNFINISHED = ROOT / ".records"  # checkpoints of unfinished runs
+TUNING_SEED = 100  # not one of the recorded seeds
 
 
 def main() -> None:
     """Train what the command line asks for."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", help="experiments; default: all")
-    parser.add_argument("--list", action="store_true", help="train nothing, say what there is")
+    parser.add_argument("--list", action="store_true", help="train nothing, list what there is")
     options = parser.parse_args()
     table = experiments()
     unknown = sorted(set(options.names) - set(table))
@@ -63,7 +63,7 @@ def main() -> None:
 
 
 def read(experiment: Experiment) -> dict[str, Any]:
-    """Return the record as it is; without runs if there is none, or one of other settings."""
+    """Return the record as it is; without runs if there is none, or its settings differ."""
     file = FOLDER / f"{experiment.name}.json"
     if file.is_file():
         stored = json.loads(file.read_text("utf-8"))
@@ -79,7 +79,7 @@ def missing_seeds(experiment: Experiment) -> list[int]:
 
 
 def record(experiment: Experiment, seed: int) -> bool:
-    """Train one run and add it to the record's file; return whether it came to its end."""
+    """Train one run and add it to the record's file; return whether it finished."""
     tuned = at_best_rate(experiment)
     trained = tuned and train(tuned, seed)
     if not trained:
@@ -102,7 +102,7 @@ def record(experiment: Experiment, seed: int) -> bool:
 
 
 def at_best_rate(experiment: Experiment) -> Experiment | None:
-    """Return the experiment with the rate that its validation part prefers; None if all diverge."""
+    """Return the experiment with the rate that is best on validation; None if all diverge."""
     if not experiment.rates:
         return experiment
     content = read(experiment)
@@ -125,7 +125,7 @@ def at_best_rate(experiment: Experiment) -> Experiment | None:
 
 
 def train(experiment: Experiment, seed: int) -> tuple[Run, dict[str, Any]] | None:
-    """Train one run, going on where it was stopped; None if it diverges."""
+    """Train one run, or resume it; return None if it diverges."""
     run = experiment.prepare(seed)
     folder = UNFINISHED / f"{experiment.name}-{seed}-{experiment.lr}"
     folder.mkdir(parents=True, exist_ok=True)
@@ -136,7 +136,7 @@ def train(experiment: Experiment, seed: int) -> tuple[Run, dict[str, Any]] | Non
         print(f"{experiment.name}, lr {experiment.lr}, seed {seed}: {error}", flush=True)
         return None
     if history.interrupted:
-        sys.exit("interrupted: the epochs that had ended are kept")
+        sys.exit("interrupted: the finished epochs are kept")
     shutil.rmtree(folder)
     return run, {
         "seed": seed,
@@ -147,7 +147,7 @@ def train(experiment: Experiment, seed: int) -> tuple[Run, dict[str, Any]] | Non
 
 
 class Clock:
-    """Adds up the processor seconds of a run's epochs over all attempts, in a file."""
+    """A file that adds up the processor seconds of a run's epochs over all attempts."""
 
     def __init__(self, file: Path) -> None:
         self.file = file
@@ -155,7 +155,7 @@ class Clock:
         self.start = time.process_time()
 
     def __call__(self, history: History) -> None:
-        """Note what the epoch that has just ended took."""
+        """Note how long the epoch that has just ended took."""
         now = time.process_time()
         self.seconds, self.start = self.seconds + now - self.start, now
         self.file.write_text(str(self.seconds))
@@ -163,20 +163,20 @@ class Clock:
 
 @torch.no_grad()
 def right_answers(model: nn.Module, batches: Batches) -> torch.Tensor:
-    """Return which of the images a model in evaluation names rightly: (N,), bool."""
+    """Return which images a model in evaluation mode classifies correctly: (N,), bool."""
     logits = [forward(model, images, torch.float32)[0] for images, _ in batches]
     return torch.cat(logits).argmax(dim=1) == torch.cat([labels for _, labels in batches])
 
 
 def write(file: Path, content: dict[str, Any]) -> None:
-    """Replace a file as a whole: a reader never sees half of it."""
+    """Replace a file as a whole, so that nobody ever reads half of it."""
     new = file.with_suffix(".new")
     new.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", "utf-8")
     new.replace(file)
 
 
 def machine() -> dict[str, Any]:
-    """Return what the figures of a record depend on, besides its settings."""
+    """Return what a record's numbers depend on, besides its settings."""
     code = ["course_utils/models", "course_utils/data", "course_utils/training"]
     name, has_amx = processor()
     return {

@@ -35,7 +35,7 @@ from course_utils.widgets.background_results import RECORD, recorded
 CORRELATIONS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
 DATA = {"num_train": 4000, "num_test": 20, "seed": 0}
 BATCH_SIZE = 64
-# Name on the dial -> name in the registry, its switches, its highest learning rate.
+# Name on the dial -> name in the registry, its options, its highest learning rate.
 MODELS: dict[str, tuple[str, dict[str, Any], float]] = {
     "MLP": ("mlp", {"image_size": 32, "hidden_sizes": (128,)}, 0.02),
     "convnet": ("lenet5", {"image_size": 32}, 0.03),
@@ -72,7 +72,7 @@ def train_and_measure(correlation: float) -> BackgroundResult:
 
 
 def describe(result: BackgroundResult) -> str:
-    """One line about a result."""
+    """Return one line about a result."""
     parts = [
         f"{m.name} true {m.accuracy[0]:.3f} swapped {m.accuracy[1]:.3f} "
         f"fooled {m.fooled:.3f} on figure {m.on_figure:.3f}"

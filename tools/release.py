@@ -1,12 +1,12 @@
-"""Make the release version of the exercises, by nbgrader: no answers, no hidden checks.
+"""Make the release version of the exercises with nbgrader: no answers, no hidden checks.
 
     python tools/release.py                 # all of them; `make notebooks` does this
     python tools/release.py 07_lenet        # only these slugs
     python tools/release.py --check         # change nothing; fail if a release is stale
 
-`solutions/NN_slug/NN_slug.ipynb` becomes `exercises/NN_slug/NN_slug.ipynb`. nbgrader works in
-a folder and on a gradebook of its own, both thrown away afterwards, with the teacher's own
-settings (`classroom/nbgrader_config.py`). The same solution gives the same bytes.
+`solutions/NN_slug/NN_slug.ipynb` becomes `exercises/NN_slug/NN_slug.ipynb`. nbgrader works in a
+temporary folder and gradebook, with the teacher's settings (`classroom/nbgrader_config.py`). The
+same solution gives the same bytes.
 """
 
 import argparse
@@ -31,7 +31,7 @@ def release(slugs: Sequence[str], *, check: bool, root: Path = ROOT) -> list[str
 
     Returns:
         Paths under `root` of the exercises that differ (or did, before they were written),
-        and of those that no solution makes any more.
+        and of those that no longer have a solution.
     """
     changed = [str(path.relative_to(root)) for path in _orphans(root)]
     built = [slug for slug in slugs if (root / _notebook("solutions", slug)).is_file()]
@@ -54,7 +54,7 @@ def release_bytes(slugs: Sequence[str], root: Path = ROOT) -> list[bytes]:
         root: Where `solutions/` is.
 
     Raises:
-        RuntimeError: nbgrader refuses a notebook; the message has its log.
+        RuntimeError: `nbgrader` refuses a notebook; the message has its log.
     """
     if not slugs:
         return []
@@ -74,7 +74,7 @@ def generate(slugs: Sequence[str], course: Path) -> None:
         course: Gets `exercises/` and a gradebook.
 
     Raises:
-        RuntimeError: nbgrader refuses a notebook; the message has its log.
+        RuntimeError: `nbgrader` refuses a notebook; the message has its log.
     """
     folder.generate(slugs, folder.course_config(course))
 

@@ -1,10 +1,10 @@
-"""Look for what is wrong with question banks that read well; `make test` does so, too.
+"""Find what is wrong with question banks that can be read; `make test` does so, too.
 
     python tools/review_quiz.py                          # all of them
     python tools/review_quiz.py 09_vgg exercises/09_vgg  # only these
     python tools/review_quiz.py --show 09_vgg            # print them instead
 
-What is printed has answers and feedback; `--seed 7` prints another variant.
+It prints answers and feedback, too; `--seed 7` prints another variant.
 """
 
 import argparse
@@ -53,15 +53,15 @@ def headings(lesson: str) -> list[str]:
 
 
 def problems(bank: Bank) -> Iterator[str]:
-    """Yield what is wrong with a bank that reads well: each with its item.
+    """Yield what is wrong with a bank that can be read, each with its item.
 
     Looks at the number of items, the rules, the sections, what an item of its kind needs, and
-    variants of every item: that numbers are found, that marking takes the right answer and names
+    variants of every item: that numbers are found, that marking accepts the right answer and names
     every wrong rule.
     """
     is_lesson = bank.name == bank.lesson
     if is_lesson and not FEWEST <= len(bank.items) <= MOST:
-        yield f"{bank.name}: {len(bank.items)} items; {FEWEST} to {MOST} are wanted"
+        yield f"{bank.name}: {len(bank.items)} items, should have {FEWEST} to {MOST}"
     known = common_rules() if is_lesson else load(bank.lesson).rules
     yield from (f"{bank.name}: {fault}" for fault in faults_of_rules(bank, known))
     unused = sorted(set(bank.rules) - set(known) - rules_named(bank))
@@ -97,7 +97,7 @@ def rules_of(item: Item) -> tuple[str, ...]:
 
 
 def known_to_computation(item: Item) -> tuple[str, ...]:
-    """Return the wrong rules that a computation knows, by the first numbers that make sense."""
+    """Return the wrong rules that a computation knows, from the first numbers that make sense."""
     numbers = product(*item.choices.values())
     for values in islice(numbers, MOST_NUMBERS_TRIED):
         with suppress(Exception):  # `faults` says what it is
@@ -111,13 +111,13 @@ def faults_of_rules(bank: Bank, known: Mapping[str, str]) -> Iterator[str]:
         if not NAME.fullmatch(rule):
             yield f"rule {rule!r}: use lower_case_words"
         if len(sentence) < 12 or sentence[-1] in ".!?":
-            yield f"rule {rule}: needs a clause that ends 'you get this if ...', no full stop"
+            yield f"rule {rule}: needs a clause after 'you get this if ...', without a full stop"
         if known.get(rule, sentence) != sentence:
             yield f"rule {rule} is there already, for every bank or from the lesson's: use that"
 
 
 def misfits(bank: Bank, item: Item) -> Iterator[str]:
-    """Yield what an item of its kind needs and does not have, or has and cannot use."""
+    """Yield what an item of its kind needs but lacks, or has but cannot use."""
     if not NAME.fullmatch(item.id):
         yield "id must be lower_case_words"
     blank = [name for name in ("section", "explanation") if not getattr(item, name).strip()]
@@ -148,7 +148,7 @@ def misfits_of_options(item: Item) -> Iterator[str]:
     if not right:
         yield "needs a right option"
     if right > 1 and not several:
-        yield "has more than one right option: then its kind is multiple"
+        yield "has more than one right option: make its kind multiple"
     for option in item.options:
         if not option.text.strip():
             yield "an option has no text"
@@ -169,7 +169,7 @@ def misfits_of_numbers(item: Item) -> Iterator[str]:
     module = importlib.import_module(f"course_utils.quiz.banks.{folder}.answers")
     signature = inspect.signature(getattr(module, name))
     if signature.return_annotation is not Answer:
-        yield f"{item.computation} returns no Answer"
+        yield f"{item.computation} does not return an Answer"
     taken, there = set(signature.parameters), set(item.variables)
     if taken != there:
         yield f"has the variables {sorted(there)}, but its computation takes {sorted(taken)}"
@@ -186,7 +186,7 @@ def faults(bank: Bank, item: Item) -> Iterator[str]:
     """Yield what is wrong with one item."""
     texts = [item.question, item.explanation, *(o.why for o in item.options)]
     if any(ANSWER_LETTERS.search(text) for text in texts):
-        yield "a text names an answer by its letter, but the answers are shuffled"
+        yield "a text refers to an answer by its letter, but the answers are shuffled"
     for option in item.options:
         fill(option.why, {})
     recognised: set[str] = set()
@@ -228,7 +228,7 @@ def report(bank: Bank, seed: str) -> Iterator[str]:
 
 def main() -> None:
     """Print banks, or check them and exit with 1 if anything is wrong."""
-    parser = argparse.ArgumentParser(description="Look for what is wrong with question banks.")
+    parser = argparse.ArgumentParser(description="Find what is wrong with question banks.")
     known = names()
     parser.add_argument(
         "names", nargs="*", metavar="NAME", help=f"default: all of {', '.join(known)}"

@@ -1,10 +1,10 @@
 """What the builder writes around the texts and answers of a course, so that no source repeats it.
 
 * `# %% quiz="toeplitz_shape"` is the answer cell of a question of the exercise's bank. The builder
-  puts the cell that asks before it, and the cell that checks the answer, for one point, behind it.
+  puts the cell that asks before it, and the cell that checks the answer, for one point, after it.
 * `# %% [markdown] tier="build" minutes=8` begins a task. The builder adds tier, minutes and points
   to its heading; `{tasks}` in the exercise's first cell becomes the table of all of them.
-* A paragraph `hint: ...` of a task's text is folded; behind the last one stands how to see the
+* A paragraph `hint: ...` of a task's text is folded; after the last one stands how to see the
   worked solution.
 * `{exercise}` in a lesson becomes a link to its exercise, with the titles of its tasks.
 """

@@ -1,7 +1,7 @@
-"""Which cell of a lesson begins a slide: what ``make slides`` and JupyterLab's slide show read.
+"""Which cell of a lesson begins a slide: what `make slides` and JupyterLab's slide show read.
 
-A rule for all lessons; ``# %% slide="skip"`` in a source says otherwise for one cell. How much
-fits on a slide is not decided here but in the finished slides, where it can be measured.
+One rule holds for all lessons; `# %% slide="skip"` in a source overrides it for one cell. How much
+fits on a slide is decided in the finished slides, where it can be measured.
 """
 
 import ast
@@ -19,7 +19,7 @@ def slide_types(cells: list[NotebookNode]) -> Iterator[str]:
     """Yield one of `TYPES` for each cell.
 
     Args:
-        cells: All cells of a lesson; one with ``slide`` in its metadata gets that.
+        cells: All cells of a lesson; one with `slide` in its metadata gets that.
 
     Raises:
         ValueError: A cell asks for a type that does not exist.
@@ -49,12 +49,12 @@ def slide_type(cell: NotebookNode, before: NotebookNode | None) -> str:
         return "skip"
     if before is None or before.cell_type == "code":
         return "subslide"
-    # The audience predicts first; the next key press shows the code and what came out.
+    # The audience predicts first; the next key press shows the code and its output.
     return "fragment" if "**Predict, then run.**" in before.source else "-"
 
 
 def only_prepares(source: str) -> bool:
-    """Say whether code imports and sets names, and has nothing to show."""
+    """Return whether code only imports and assigns, and has nothing to show."""
     try:
         body = ast.parse(source).body
     except SyntaxError:  # a cell with IPython's own commands

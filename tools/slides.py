@@ -1,11 +1,11 @@
-"""Make slides of the lessons: one page each, with all that it needs in it.
+"""Make slides of the lessons: one self-contained page each.
 
     python tools/slides.py                 # all lessons, to build/slides
     python tools/slides.py 07_lenet        # only these
 
 nbconvert makes the slides, from the slide types that the builder wrote into the notebooks.
-reveal.js, which shows them, and MathJax, which sets their formulas, come from npm at exact
-versions, once, and are written into each page: a presentation asks no network for anything.
+reveal.js, which shows them, and MathJax, which sets their formulas, come from npm once, at exact
+versions, and are written into each page: a presentation needs no network.
 """
 
 import argparse
@@ -59,10 +59,10 @@ MATHJAX = Package(
 
 
 def fetch(package: Package, folder: Path) -> Path:
-    """Return the archive of a package, downloaded if it is not there, its checksum verified.
+    """Return the archive of a package, downloaded if need be, with its checksum verified.
 
     Raises:
-        RuntimeError: It cannot be had, or is not what was published.
+        RuntimeError: It cannot be downloaded, or is not what was published.
     """
     archive = folder / package.file
     if not archive.is_file():
@@ -82,7 +82,7 @@ def fetch(package: Package, folder: Path) -> Path:
 
 
 def text_of(archive: Path, name: str) -> str:
-    """Return a file of a package as text that may stand inside a script or style element."""
+    """Return a file of a package as text for a script or style element."""
     with tarfile.open(archive) as package:
         source = package.extractfile(f"package/{name}")
         assert source is not None
@@ -91,7 +91,7 @@ def text_of(archive: Path, name: str) -> str:
 
 
 def assets(folder: Path) -> dict[str, str]:
-    """Return what a page holds beside its slides."""
+    """Return what a page contains besides its slides."""
     reveal, mathjax = fetch(REVEAL, folder), fetch(MATHJAX, folder)
     return {
         "reveal": text_of(reveal, "dist/reveal.js"),
@@ -143,7 +143,7 @@ def for_an_audience(cell: NotebookNode) -> Iterator[NotebookNode]:
 
 
 def without_sections(html: str) -> str:
-    """Return a pop quiz as reveal.js can show it: to reveal.js a section is a slide."""
+    """Return a pop quiz in the form that reveal.js shows, for which a section is a slide."""
     html = re.sub(r'<section aria-label="Pop quiz"><p>.*?</p>', '<div class="pop-quiz">', html)
     return html.replace("<section", "<div").replace("</section>", "</div>")
 
@@ -165,14 +165,14 @@ def in_pieces(source: str) -> list[str]:
 
 
 def only_shows(source: str) -> bool:
-    """Say whether code does nothing but import, and display a figure or a quiz."""
+    """Return whether code only imports, and displays a figure or a quiz."""
     shown = [s for s in ast.parse(source).body if not isinstance(s, ast.Import | ast.ImportFrom)]
     call = shown[0].value if len(shown) == 1 and isinstance(shown[0], ast.Expr) else None
     return isinstance(call, ast.Call) and ast.unparse(call.func) in ("show", "quiz.show")
 
 
 def with_links(page: str) -> str:
-    """Let links to lessons lead to their slides; those that lead elsewhere stay as words."""
+    """Let links to lessons lead to their slides; keep only the words of all others."""
     page = re.sub(r'href="(\d\d_\w+)\.ipynb"', r'href="\1.html"', page)
     return re.sub(r'<a href="\.\./[^"]*">(.*?)</a>', r"\1", page)
 

@@ -21,12 +21,12 @@ __all__ = ["Augment", "Draws", "crop_and_flip", "draw", "join"]
 
 @dataclass(frozen=True)
 class Augment:
-    """What to do to a training image, each image by its own dice.
+    """What to do to each training image, with its own random numbers.
 
     Attributes:
-        crop_padding: Pixels of black added on each side before a crop of the old size is cut at
+        crop_padding: Black pixels added on each side before a crop of the old size is taken at
             random.
-        flip: Mirror left and right, for every second image.
+        flip: Whether to mirror images left to right, each with probability one half.
 
     Raises:
         ValueError: A value is out of its range.
@@ -43,7 +43,7 @@ class Augment:
 
 
 class Draws(NamedTuple):
-    """The random numbers of one batch; None for what is switched off."""
+    """The random numbers of one batch; None for what is not used."""
 
     offset: Tensor | None = None  # (B, 2) row and column of the crop in the padded image
     flip: Tensor | None = None  # (B,) bool
@@ -54,7 +54,7 @@ class Draws(NamedTuple):
 
 
 def join(parts: Sequence[Draws]) -> Draws:
-    """Put the draws of several batches, at least one, of the same augmentation in a row."""
+    """Join the draws of several batches, at least one, of the same augmentation."""
     together = zip(*parts, strict=True)
     return Draws(*(None if values[0] is None else torch.cat(values) for values in together))
 
@@ -81,7 +81,7 @@ def crop_and_flip(images: Tensor, augment: Augment, draws: Draws) -> Tensor:
     Args:
         images: (B, C, H, W), uint8.
         augment: What to do.
-        draws: One row an image, on the device of the images.
+        draws: One row per image, on the images' device.
 
     Returns:
         (B, C, H, W), uint8.

@@ -1,7 +1,7 @@
-"""Batches of a part of a data set, made where the model is, a whole batch at a time.
+"""Batches of a set of images, made on the model's device, a whole batch at a time.
 
-The part stays on the device as bytes. Shuffling, augmentation, normalisation and the memory
-format happen on the batch, so that an epoch costs milliseconds beside the model's seconds.
+The set stays on the device as bytes. Shuffling, augmentation, normalisation and the memory format
+happen on the batch, so that an epoch costs milliseconds compared with the model's seconds.
 """
 
 from collections.abc import Iterator
@@ -18,23 +18,23 @@ from course_utils.data.augment import Augment, Draws, crop_and_flip, draw, join
 
 __all__ = ["Batches"]
 
-BYTES_A_PASS = 2**20  # of finished images, that they are still in the cache when they are used
+BYTES_A_PASS = 2**20  # of finished images, so that they are still in the cache when used
 
 
 @dataclass(frozen=True, eq=False)
 class Batches:
-    """A part of a data set, as an iterable of batches `(images, labels)`.
+    """A training, validation or test set, as an iterable of batches `(images, labels)`.
 
     Iterating gives one epoch: images (B, C, H, W), float32, normalised, on the device, and
     labels (B,), int64. `len()` is the number of batches.
 
-    Each epoch first draws one number from the generator and makes everything else from that:
-    an epoch that is broken off does not change the next one, and saving the generator's state
-    between two epochs is enough to continue exactly there.
+    Each epoch first draws one number from the generator and makes everything else from it: an
+    epoch that is broken off does not change the next one, and saving the generator's state between
+    two epochs is enough to continue exactly there.
 
-    The last batch of an epoch is smaller when the batch size does not divide the part; no
-    image is left out. One exception: while shuffling, a last batch of a single image joins
-    the batch before it, because batch normalisation cannot learn from one image.
+    The last batch of an epoch is smaller if the batch size does not divide the set; no image is
+    left out. One exception: while shuffling, a last batch of a single image joins the batch before
+    it, because batch normalisation cannot learn from one image.
 
     Attributes:
         images: (N, C, H, W), uint8, on the device.
@@ -42,18 +42,18 @@ class Batches:
         batch_size: Images in a batch.
         mean: Mean of each channel, for pixels in [0, 1]; subtracted.
         std: Standard deviation of each channel, for pixels in [0, 1]; divided by.
-        shuffle: Take a new order every epoch.
-        augment: What to do to each image, by its own dice; None for nothing.
-        generator: Where shuffling and augmentation draw from. It is on the CPU whatever the
-            device, so that a seed means the same epoch everywhere. Needed for either of them.
+        shuffle: Whether to take a new order every epoch.
+        augment: What to do to each image, with its own random numbers; None for nothing.
+        generator: What shuffling and augmentation draw from; each of them needs it. It is on the
+            CPU whatever the device, so that a seed means the same epoch everywhere.
         device: Where batches are made.
-        memory_format: How images lie in memory; their shape is (B, C, H, W) in each. `fit` asks
-            for `torch.channels_last`, which many convolutions prefer.
+        memory_format: How images lie in memory; their shape is always (B, C, H, W). `fit` asks for
+            `torch.channels_last`, which many convolutions prefer.
         rank: Which share of every batch this process takes, from 0.
-        world_size: Among how many processes every batch is shared.
+        world_size: Number of processes that share every batch.
 
     Raises:
-        ValueError: A value is out of its range, or there is no generator where one is needed.
+        ValueError: A value is out of its range, or a generator is needed and missing.
     """
 
     images: Tensor
@@ -96,7 +96,7 @@ class Batches:
             )
         if self.generator is None and (self.shuffle or self.augment):
             raise ValueError(
-                "shuffling and augmentation draw from a generator and generator is None: "
+                "shuffling and augmentation draw from a generator, but generator is None: "
                 "pass torch.Generator().manual_seed(0)"
             )
         if self.generator is not None and self.generator.device.type != "cpu":
@@ -107,7 +107,7 @@ class Batches:
 
     @property
     def num_images(self) -> int:
-        """The number of images in the part, over all processes."""
+        """The number of images in the set, over all processes."""
         return len(self.labels)
 
     @property
@@ -117,14 +117,14 @@ class Batches:
         return channels, height, width
 
     def __len__(self) -> int:
-        """Return the number of batches an epoch has for this process."""
+        """Return the number of batches that an epoch has for this process."""
         return sum(len(self._share(bound)) > 0 for bound in self._bounds())
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        """Go through the part once, several small batches made in one pass.
+        """Go through the set once, making several small batches in one pass.
 
-        A pass costs the same two dozen calls however many images it takes, and those calls
-        are what would be felt beside a small network.
+        A pass costs the same two dozen calls however many images it takes, and beside a small
+        network it is those calls that count.
         """
         generator = self._epoch_generator()
         order = torch.arange(self.num_images, device=self.device)
@@ -145,20 +145,19 @@ class Batches:
     def shard(self, rank: int, world_size: int) -> "Batches":
         """Return the share of one of several processes: a slice of every batch.
 
-        All processes need a generator in the same state. Together they then see what one
-        process alone would see, image for image: the same batches and the same
-        augmentation. While shuffling, a last batch joins the one before it if some process
-        would get fewer than two images of it. Elsewhere a process may get fewer batches than
-        its neighbour.
+        All processes need a generator in the same state. Together they then see what a single
+        process would see, image for image: the same batches and the same augmentation. While
+        shuffling, a last batch joins the one before it if some process would get fewer than two
+        images of it. Otherwise a process may get fewer batches than its neighbour.
 
         Args:
-            rank: Which process, from 0.
-            world_size: How many there are.
+            rank: Number of the process, from 0.
+            world_size: Number of processes.
         """
         return replace(self, rank=rank, world_size=world_size)
 
     def with_options(self, **changes: Any) -> "Batches":
-        """Return the same part with other settings, e.g. `with_options(batch_size=16)`."""
+        """Return the same set with other settings, e.g. `with_options(batch_size=16)`."""
         return replace(self, **changes)
 
     def _bounds(self) -> list[tuple[int, int]]:
@@ -178,7 +177,7 @@ class Batches:
         return range(start + first, start + last)
 
     def _epoch_generator(self) -> Generator:
-        """Return a generator for one epoch, seeded by one draw from the part's own."""
+        """Return a generator for one epoch, seeded by one draw from the set's own."""
         epoch = torch.Generator()
         if self.generator is not None and (self.shuffle or self.augment):
             epoch.manual_seed(int(torch.randint(2**62, (), generator=self.generator)))

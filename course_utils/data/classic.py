@@ -1,9 +1,9 @@
 """`mnist`, `fashion_mnist` and `cifar10`: downloaded by pooch on first use, read by torchvision.
 
-The files lie where torchvision expects them, so a folder that was filled by torchvision serves
-the course and the other way round. A download goes to a hidden folder beside them first; a file
-moves to its place when it is whole and its MD5 is right. Every load checks the MD5 of all files.
-That guards against damage, not against malice: an MD5 is what the makers published.
+The files are where torchvision expects them, so a folder filled by torchvision serves the course,
+and vice versa. A download first goes to a hidden folder beside them; a file moves to its place
+when it is complete and its MD5 is right. Every load checks the MD5 of all files. That guards
+against damage, not against malice: an MD5 is what the authors published.
 """
 
 import contextlib
@@ -46,7 +46,7 @@ class ClassicSet:
 
     @property
     def archives(self) -> list[str]:
-        """The names of the archives that its makers offer."""
+        """The names of the archives that its authors offer."""
         return [self.archive] if self.archive else [f"{name}.gz" for name in self.files]
 
     def paths(self, root: Path) -> dict[Path, str]:
@@ -54,7 +54,7 @@ class ClassicSet:
         return {root / self.folder / name: md5 for name, md5 in self.files.items()}
 
     def archive_folder(self, root: Path) -> Path:
-        """Return where somebody may put its archives, as torchvision does."""
+        """Return where its archives may be put, as torchvision does."""
         return root if self.archive else root / self.folder
 
     def torchvision_class(self) -> Any:
@@ -91,7 +91,7 @@ def read_classic(data_set: ClassicSet, root: Path) -> RawSet:
 
     Raises:
         DataUnavailable: It is not here and cannot be downloaded now.
-        DataCorrupt: A file of it is damaged.
+        DataCorrupt: One of its files is damaged.
     """
     if missing_files(data_set, root):
         obtain(data_set, root)
@@ -109,7 +109,7 @@ def _part(part: Any) -> Part:
 
 
 def missing_files(data_set: ClassicSet, root: Path) -> list[str]:
-    """Return the names of the files that are not in their place.
+    """Return the names of the files that are missing.
 
     Raises:
         DataCorrupt: One is there, but damaged.
@@ -132,10 +132,10 @@ def md5_of(path: Path) -> str:
 def obtain(data_set: ClassicSet, root: Path) -> None:
     """Put the missing files in place, from archives that are here or over the network.
 
-    Of several processes that want the same, one does it and the others wait.
+    If several processes want the same files, one does it and the others wait.
 
     Raises:
-        DataUnavailable: That is not possible now.
+        DataUnavailable: This is not possible now.
         DataCorrupt: An archive is damaged.
     """
     from filelock import FileLock
@@ -170,7 +170,7 @@ def _unpack_missing(data_set: ClassicSet, root: Path, staging: Path) -> None:
 
 
 def _download(data_set: ClassicSet, archive: Path) -> Path:
-    """Download an archive from the first server that has it whole."""
+    """Download an archive from the first server that has it complete."""
     from requests import RequestException
 
     kind = data_set.torchvision_class()
@@ -184,7 +184,7 @@ def _download(data_set: ClassicSet, archive: Path) -> Path:
 
 
 def _fetch(url: str, archive: Path, md5: str) -> Path:
-    """Download a file, with a progress bar, and give it its name when it is whole."""
+    """Download a file, with a progress bar, and give it its name when it is complete."""
     import pooch
 
     loader = pooch.HTTPDownloader(progressbar=True, timeout=TIMEOUT_SECONDS)
@@ -192,13 +192,13 @@ def _fetch(url: str, archive: Path, md5: str) -> Path:
         pooch.retrieve(url, f"md5:{md5}", archive.name, archive.parent, downloader=loader)
     except ValueError as error:
         raise DataCorrupt(
-            f"{archive.name} was damaged on its way (its MD5 is wrong): load it again"
+            f"{archive.name} was damaged on the way (its MD5 is wrong): load it again"
         ) from error
     return archive
 
 
 def _unpack(data_set: ClassicSet, root: Path, archive: Path, staging: Path) -> None:
-    """Unpack beside, check, and only then move into place."""
+    """Unpack to a temporary folder, check, and only then move into place."""
     places = {path.name: path for path in data_set.paths(root)}
     try:
         for name, content in _members(archive):
@@ -211,7 +211,7 @@ def _unpack(data_set: ClassicSet, root: Path, archive: Path, staging: Path) -> N
                 (staging / name).replace(places[name])
     except (DataCorrupt, EOFError, zlib.error, gzip.BadGzipFile, tarfile.TarError) as error:
         raise DataCorrupt(
-            f"{archive} is damaged, or another file by that name: delete it and load "
+            f"{archive} is damaged, or another file of that name: delete it and load "
             f"{data_set.name!r} again"
         ) from error
 

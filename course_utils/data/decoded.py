@@ -1,4 +1,4 @@
-"""Decoding image files, and keeping the outcome: decoding takes far longer than reading bytes."""
+"""Decode image files and keep the result: decoding takes far longer than reading bytes."""
 
 import contextlib
 import hashlib
@@ -17,7 +17,7 @@ from course_utils.data.photos import try_photo
 __all__ = ["Decoded", "decode"]
 
 FOLDER = "decoded"
-_VERSION = 2  # of the way images are decoded: a change here makes what was kept worthless
+_VERSION = 2  # of the way images are decoded: a change here invalidates what was kept
 
 
 class Decoded(NamedTuple):
@@ -29,14 +29,14 @@ class Decoded(NamedTuple):
 
 
 def decode(paths: Sequence[Path], size: int, root: Path) -> Decoded:
-    """Read image files, several at a time, or take what was read the last time.
+    """Read image files, several at a time, or take what was read last time.
 
-    What could not be read then is tried again: its cause may be gone.
+    Files that could not be read then are tried again: the cause may be gone.
 
     Args:
-        paths: N files; names, sizes and times of change tell whether they are the same.
+        paths: N files; names, sizes and modification times tell whether they are the same.
         size: Side of the images in pixels.
-        root: The data folder; what is kept lies in its folder `decoded`, which may be deleted
+        root: The data folder; the results are kept in its folder `decoded`, which may be deleted
             at any time.
     """
     keeper = root / FOLDER / f"{_fingerprint(paths, size)}.npz"
@@ -67,7 +67,7 @@ def _decode_now(paths: Sequence[Path], size: int) -> Decoded:
 
 
 def _read(paths: Sequence[Path], size: int) -> Iterator[Tensor | str]:
-    """Read files by one thread a core, at most eight, with a bar where somebody waits."""
+    """Read files with one thread per core, at most eight, and a progress bar in a terminal."""
     from tqdm.auto import tqdm
 
     with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
@@ -76,7 +76,7 @@ def _read(paths: Sequence[Path], size: int) -> Iterator[Tensor | str]:
 
 
 def _fingerprint(paths: Sequence[Path], size: int) -> str:
-    """Return a name for files in this state, and for the way they are read."""
+    """Return a name for these files in this state, and for the way they are read."""
     import PIL.ImageFile
 
     way = f"{_VERSION} {size} {PIL.__version__} {PIL.ImageFile.LOAD_TRUNCATED_IMAGES}"
@@ -90,14 +90,14 @@ def _fingerprint(paths: Sequence[Path], size: int) -> str:
 
 
 def _recall(keeper: Path) -> Decoded | None:
-    """Return what was kept, without the reasons; None where it is absent or torn."""
+    """Return what was kept, without the reasons; None if it is missing or incomplete."""
     with contextlib.suppress(Exception), keeper.open("rb") as file, np.load(file) as arrays:
         return Decoded(torch.from_numpy(arrays["images"]), torch.from_numpy(arrays["kept"]), {})
     return None
 
 
 def _keep(keeper: Path, made: Decoded) -> None:
-    """Write beside and rename, so that a torn file never carries the name."""
+    """Write to a temporary file and rename it, so that an incomplete file never has the name."""
     keeper.parent.mkdir(parents=True, exist_ok=True)
     beside = keeper.with_name(f"{keeper.stem}.{os.getpid()}.part")
     try:

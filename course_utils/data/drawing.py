@@ -1,11 +1,11 @@
-"""Drawing by formulas, on a whole batch of images at once.
+"""Drawing from formulas, for a whole batch of images at once.
 
 An outline is a *signed distance*: a function of the plane that is negative inside the figure,
 0 on its edge, positive outside. Figures are joined by the minimum, intersected by the maximum,
-and cut by negation; near the edge the distance, in pixels, tells how much of a pixel is covered.
+and cut by negation; near the edge, the distance in pixels says how much of a pixel is covered.
 
-Coordinates: x to the right, y up, the figure about as large as the circle of radius 1. Each
-function takes x and y of the same shape and gives back that shape.
+Coordinates: x to the right, y up, the figure about as large as a circle of radius 1. Each
+function takes x and y of the same shape and returns that shape.
 """
 
 import math
@@ -53,8 +53,8 @@ def cross(x: Tensor, y: Tensor) -> Tensor:
 def star(x: Tensor, y: Tensor) -> Tensor:
     """Draw a star of five points, one up.
 
-    The star is ten times the same thin triangle: fold the plane onto one of them, then measure
-    the distance to the line from the outer to the inner corner.
+    The star is the same thin triangle ten times: fold the plane onto one of them, then measure the
+    distance to the line from the outer to the inner corner.
     """
     tenth = math.pi / 5
     turned = torch.atan2(x, y)  # 0 at the upper point
@@ -85,7 +85,7 @@ def crescent(x: Tensor, y: Tensor) -> Tensor:
 def arrow(x: Tensor, y: Tensor) -> Tensor:
     """Draw an arrow to the right."""
     head = torch.maximum((x - 0.95 + y.abs() * 1.1) / math.hypot(1, 1.1), 0.1 - x)
-    shaft = box(x + 0.3, y, 0.65, 0.24)  # well into the head, lest a seam shows
+    shaft = box(x + 0.3, y, 0.65, 0.24)  # well into the head, so that no seam shows
     return torch.minimum(head, shaft)
 
 

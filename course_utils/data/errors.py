@@ -4,7 +4,7 @@ __all__ = ["DataCorrupt", "DataUnavailable"]
 
 
 class DataUnavailable(RuntimeError):
-    """A data set cannot be had now: no network, no such folder, no space left on the disk."""
+    """A data set is not available now: no network, no such folder, no space left on the disk."""
 
 
 class DataCorrupt(DataUnavailable):

@@ -31,9 +31,9 @@ LICENCE = "MIT, Copyright (c) 2017 Zalando SE"
 
 
 def status() -> str:
-    """Say in a sentence whether the file of the images is here."""
+    """Say in a sentence whether the file of images is here."""
     if not FILE.is_file():
-        return f"incomplete: {FILE} is missing, install the course again"
+        return f"incomplete: {FILE} is missing, so install the course again"
     return f"built in: {FILE.stat().st_size / 1e6:.0f} MB"
 
 
@@ -41,14 +41,14 @@ def read_fashion_mini() -> RawSet:
     """Read the shipped images.
 
     Raises:
-        DataCorrupt: The file is missing, or not the one that was shipped.
+        DataCorrupt: The file is missing, or differs from the one that was shipped.
     """
     if not FILE.is_file():
         raise DataCorrupt(f"{FILE} is missing: install the course again")
     content = FILE.read_bytes()
     if hashlib.sha256(content).hexdigest() != SHA256:
         raise DataCorrupt(
-            f"{FILE} is damaged (its SHA-256 is not the one the course was shipped with): "
+            f"{FILE} is damaged (its SHA-256 is not that of the shipped file): "
             "install the course again, or restore the file with `git checkout`"
         )
     arrays = _unpacked(FILE)
@@ -62,7 +62,7 @@ def read_fashion_mini() -> RawSet:
     return RawSet(train, test, CLASSES, SOURCE, LICENCE)
 
 
-@cache  # unpacking takes a second, and a lesson loads the pictures up to ten times
+@cache  # unpacking takes a second, and a lesson loads the images up to ten times
 def _unpacked(file: Path) -> dict[str, torch.Tensor]:
     """Return the arrays of a file that is known to be the shipped one."""
     with np.load(file) as arrays:

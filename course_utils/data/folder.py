@@ -1,10 +1,10 @@
-"""`imagefolder:PATH`: anyone's own images, one folder a class.
+"""`imagefolder:PATH`: your own images, one folder per class.
 
     PATH/train/cat/*.jpg  PATH/train/dog/*.jpg  PATH/test/cat/*.jpg  PATH/test/dog/*.jpg
 
-and, if wanted, the same under PATH/val. Without `train` and `test` the class folders lie in PATH
-itself, and a share of each class becomes the test part, always the same one. Hidden and system
-files and folders are passed over everywhere.
+and, if you like, the same under PATH/val. Without `train` and `test`, the class folders are in PATH
+itself, and a share of each class becomes the test set, always the same. Hidden and system files
+and folders are ignored everywhere.
 """
 
 import math
@@ -29,9 +29,9 @@ class FolderConfig:
 
     Attributes:
         image_size: Side of the images in pixels: the shorter side is resized to it, then the
-            middle is cut out. 32 suits every model for small images.
-        test_fraction: Share of each class that becomes the test part where there is no `test`
-            folder, in (0, 1).
+            centre is cropped. 32 suits every model for small images.
+        test_fraction: Share of each class that becomes the test set if there is no `test` folder,
+            in (0, 1).
 
     Raises:
         ValueError: A value is out of its range.
@@ -45,7 +45,7 @@ class FolderConfig:
         object.__setattr__(self, "test_fraction", share("test_fraction", self.test_fraction))
         if not self.test_fraction:
             raise ValueError(
-                f"test_fraction is {self.test_fraction}: a test part needs a share, e.g. 0.2"
+                f"test_fraction is {self.test_fraction}: the test set needs a share, e.g. 0.2"
             )
 
 
@@ -54,8 +54,8 @@ def read_folder(config: FolderConfig, folder: Path, root: Path) -> RawSet:
 
     Args:
         config: The options.
-        folder: PATH of the name.
-        root: The data folder, where decoded images are kept for the next time.
+        folder: The PATH.
+        root: The data folder, where decoded images are kept for next time.
 
     Raises:
         DataUnavailable: There is no such folder.
@@ -92,7 +92,7 @@ def _check_size(folder: Path, tree: ImageTree, size: int) -> None:
     if num * size**2 > room:
         raise ValueError(
             f"{num:,} images of {size}x{size} pixels take {3 * num * size**2 / 2**30:,.1f} GiB of "
-            f"memory, and {MAX_BYTES / 2**30:.2g} is the most: give "
+            f"memory, but {MAX_BYTES / 2**30:.2g} is the limit: give "
             f"image_size={math.isqrt(room // num)} or less, or leave at most {room // size**2:,} "
             f"images in {folder}"
         )
@@ -101,18 +101,18 @@ def _check_size(folder: Path, tree: ImageTree, size: int) -> None:
 def _check_classes(
     folder: Path, tree: ImageTree, parts: Mapping[str, Part], skipped: Mapping[str, str]
 ) -> None:
-    """Refuse a class of a single image, and a part that has none of a class that can be read."""
+    """Refuse a class with a single image, and a set without a readable image of some class."""
     for label, name in enumerate(tree.classes):
         for part, mine in parts.items():
             if (mine.labels == label).any():
                 continue
             if not (tree.parts[part].labels == label).any():
                 raise ValueError(
-                    f"class {name!r} of {folder} has a single image: it takes at least two, "
+                    f"class {name!r} of {folder} has a single image: it needs at least two, "
                     "one to train on and one to test on"
                 )
             error = ValueError(
-                f"the {part} part of {folder} has no readable picture of class {name!r}: add "
+                f"the {part} set of {folder} has no readable image of class {name!r}: add "
                 "some, or remove the class"
             )
             error.add_note(f"left out: {listing(skipped)}")

@@ -17,12 +17,12 @@ class DataInfo:
         name: The name it was loaded by.
         classes: Class names; a label is an index into them.
         image_shape: (C, H, W) of one image.
-        mean: Mean of each channel over the training part, pixels in [0, 1].
-        std: Standard deviation of each channel over the training part, pixels in [0, 1].
+        mean: Mean of each channel over the training set, pixels in [0, 1].
+        std: Standard deviation of each channel over the training set, pixels in [0, 1].
         source: Who made the images, in one sentence.
-        licence: Under which terms.
-        skipped: What was left out of a folder of images: the path in it, with the reason. Hidden
-            and system files, and files that are no images by their names, are not listed.
+        licence: The terms of use.
+        skipped: What was left out of a folder of images: the path in it -> the reason. Hidden and
+            system files, and files without the name of an image, are not listed.
     """
 
     name: str
@@ -40,7 +40,7 @@ class DataInfo:
         return len(self.classes)
 
     def denormalise(self, images: Tensor) -> Tensor:
-        """Undo the normalisation, to show what a model was given.
+        """Undo the normalisation, to show what a model sees.
 
         Args:
             images: (..., C, H, W), float, normalised.
@@ -56,15 +56,15 @@ class DataInfo:
 def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Return mean and standard deviation of each channel, exact up to the last float64 digit.
 
-    A byte takes only 256 values, so a histogram of each channel holds everything that both
-    sums need, and counting is the fastest way over the pixels.
+    A byte has only 256 values, so a histogram of each channel holds everything that both sums
+    need, and counting is the fastest way through the pixels.
 
     Args:
         images: (N, C, H, W), uint8.
 
     Returns:
         Means and standard deviations, C of each, for pixels in [0, 1]. A channel that never
-        changes gets the deviation 1, so that dividing by it is harmless.
+        changes gets the standard deviation 1, so that dividing by it is harmless.
     """
     channels = images.cpu().unbind(1)
     counts = torch.stack([torch.bincount(c.flatten(), minlength=256) for c in channels])  # (C, 256)

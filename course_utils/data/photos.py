@@ -1,4 +1,4 @@
-"""Image files of every kind as squares of bytes, or the reason why one cannot be read."""
+"""Image files of every kind as squares of bytes, or the reason why a file cannot be read."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ _SIGNED = 2
 
 
 def try_photo(path: Path, size: int) -> Tensor | str:
-    """Return what `read_photo` does, or in words why the file cannot be read and what to do."""
+    """Return what `read_photo` returns, or in words why the file cannot be read and what to do."""
     try:
         return read_photo(path, size)
     except Exception as error:  # a broken file makes Pillow raise nearly anything
@@ -25,9 +25,9 @@ def try_photo(path: Path, size: int) -> Tensor | str:
 def read_photo(path: Path, size: int) -> Tensor:
     """Read one image file: upright, in RGB, resized and cut to a square.
 
-    The shorter side is resized to `size` and the middle is cut out. Transparent pixels show
-    white behind them. Values of more than 8 bits are scaled by the range that the file has for
-    them: 0 to 65535, or what its format says, and 0 to 1 for floats.
+    The shorter side is resized to `size` and the centre is cropped. Transparent pixels show white
+    behind them. Values of more than 8 bits are scaled by their range in the file: 0 to 65535, or
+    what its format says, and 0 to 1 for floats.
 
     Args:
         path: A file that Pillow can read.
@@ -37,7 +37,7 @@ def read_photo(path: Path, size: int) -> Tensor:
         (3, size, size), uint8.
 
     Raises:
-        OSError: The file is no image, or only a part of one.
+        OSError: The file is not an image, or only part of one.
         ValueError: The range of its values is not known.
     """
     from PIL import Image, ImageOps  # here, because importing the course must stay quick
@@ -55,7 +55,7 @@ def read_photo(path: Path, size: int) -> Tensor:
 
 
 def _upright(file: Any) -> Any:
-    """Return an image turned as its camera says, or as it is where that cannot be understood."""
+    """Return an image rotated as its camera says, or as it is if that cannot be understood."""
     from PIL import ImageOps
 
     try:
@@ -69,7 +69,7 @@ def _in_rgb(photo: Any, file: Any) -> Any:
     from PIL import Image
 
     if _SIGNED in np.atleast_1d(_tag(file, _SAMPLE_FORMAT, 1)):
-        raise ValueError("its values are signed whole numbers, and no image is darker than black")
+        raise ValueError("its values are signed whole numbers, but no image is darker than black")
     if photo.mode == "F" or photo.mode.startswith("I"):
         return Image.fromarray(_deep_to_bytes(photo, file)).convert("RGB")
     if not photo.has_transparency_data:
@@ -83,10 +83,10 @@ def _deep_to_bytes(photo: Any, file: Any) -> np.ndarray:
     """Scale grey values (H, W) of more than 8 bits to bytes, by the range of their format."""
     values = np.asarray(photo, dtype=np.float64)
     highest = _highest_value(file)
-    if not ((values >= 0) & (values <= highest)).all():  # nor where one is not a number
+    if not ((values >= 0) & (values <= highest)).all():  # nor if one is not a number
         raise ValueError(
-            f"its values go from {values.min():g} to {values.max():g}, and which of them are "
-            "black and white it does not say"
+            f"its values go from {values.min():g} to {values.max():g}, but it does not say which "
+            "of them are black and white"
         )
     if _tag(file, _PHOTOMETRIC, 1) == 0:
         values = highest - values  # a TIFF of 16 or 32 bits in which 0 is white
@@ -96,7 +96,7 @@ def _deep_to_bytes(photo: Any, file: Any) -> np.ndarray:
 
 
 def _highest_value(file: Any) -> float:
-    """Return the value of white in a file of grey values; below 0 where there is no saying."""
+    """Return the value of white in a file of grey values; below 0 if it is unknown."""
     if file.mode == "F":
         return 1.0
     if file.mode.startswith("I;16"):
@@ -116,12 +116,12 @@ def _reason(error: Exception) -> str:
     if isinstance(error, Image.DecompressionBombError | Image.DecompressionBombWarning):
         return "too large: make it smaller, or raise PIL.Image.MAX_IMAGE_PIXELS"
     if isinstance(error, UnidentifiedImageError):
-        return f"no image, or of a format that Pillow does not know: {_WAY_OUT}"
+        return f"not an image, or in a format that Pillow does not know: {_WAY_OUT}"
     if isinstance(error, OSError) and error.errno is not None:
-        return f"{error.strerror}: see that it is there and that you may read it"
+        return f"{error.strerror}: make sure that it is there and that you may read it"
     if isinstance(error, OSError | SyntaxError | EOFError):
         return (
             f"cut off or damaged ({error}): get it again, or set "
-            "PIL.ImageFile.LOAD_TRUNCATED_IMAGES = True to use what is there of it"
+            "PIL.ImageFile.LOAD_TRUNCATED_IMAGES = True to use what there is of it"
         )
     return f"{error or type(error).__name__}: {_WAY_OUT}"

@@ -1,4 +1,4 @@
-"""A data set before it is split and batched: what every source of images hands over."""
+"""A data set before it is split and batched: what every source of images returns."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,16 +33,16 @@ class Part:
 
 @dataclass(frozen=True, eq=False)
 class RawSet:
-    """A data set as its makers publish it, in two parts or in three.
+    """A data set as its authors publish it, in two or three sets.
 
     Attributes:
-        train: What to learn from; the validation part is split off from it if there is none.
-        test: What to be judged by.
+        train: The training set; the validation set is split off from it if there is none.
+        test: The test set.
         classes: Class names; a label is an index into them.
         source: Who made the images.
-        licence: Under which terms.
-        val: The validation part, where the source has its own.
-        skipped: What was left out, with the reason.
+        licence: The terms of use.
+        val: The validation set, if the source has its own.
+        skipped: What was left out, and why.
     """
 
     train: Part

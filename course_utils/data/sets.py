@@ -1,4 +1,4 @@
-"""The data sets by name: loading one, and saying what state each is in."""
+"""The data sets by name: load one, or say what state each is in."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -24,7 +24,7 @@ __all__ = ["Loaders", "data_root", "load", "names", "read_raw", "status"]
 
 VAL_FRACTION = 0.1
 FOLDER_PREFIX = "imagefolder:"
-LIMIT_KEEPS = 10  # images of each class that a limit leaves in validation and test part
+LIMIT_KEEPS = 10  # images of each class that a limit leaves in validation and test set
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,9 +32,9 @@ class Loaders:
     """A data set ready for a model.
 
     Attributes:
-        train: What to learn from, in a new order every epoch, augmented if asked for.
-        val: What to choose by: a share of the training part that is never trained on.
-        test: What to be judged by, once, after all choices are made.
+        train: The training set, in a new order every epoch, augmented if you ask for it.
+        val: The validation set, to choose by: a share of the training images, never trained on.
+        test: The test set, to be used once, after all choices are made.
         info: What the images are.
     """
 
@@ -49,7 +49,7 @@ class DataSet:
     """How to get a data set.
 
     Attributes:
-        read: From its options and the data folder to its parts.
+        read: From its options and the data folder to its sets.
         status: From the data folder to its state, in a sentence.
         options: A dataclass, whose fields are the options of `load`; None if there are none.
     """
@@ -88,14 +88,14 @@ def names() -> list[str]:
 
 
 def status(name: str, root: Path | str | None = None) -> str:
-    """Say in a sentence what state a data set is in, without reading it or asking the network.
+    """Say in a sentence what state a data set is in, without reading it or using the network.
 
-    It begins with `built in`, with `on disk` (as far as names and sizes tell; the MD5s are
-    checked when it is loaded), with `not downloaded` or `incomplete`.
+    It begins with `built in`, `on disk` (as far as names and sizes tell; the MD5s are checked when
+    it is loaded), `not downloaded` or `incomplete`.
 
     Args:
         name: One of `names()`, or `imagefolder:PATH`.
-        root: Folder of the downloaded sets; None as `data_root` says.
+        root: Folder of the downloaded data sets; None as in `data_root`.
 
     Raises:
         ValueError: An unknown name.
@@ -107,11 +107,11 @@ def data_root(root: Path | str | None = None) -> Path:
     """Return the folder of the downloaded data sets.
 
     Args:
-        root: The folder, if it was named; None for the environment's COURSE_DATA, else `data`
-            beside the package where the course was cloned, else a folder in the user's cache.
+        root: The folder, if you choose one; None for the environment's COURSE_DATA, else `data`
+            beside the package if the course was cloned, else a folder in the user's cache.
 
     Raises:
-        ValueError: What was named is no path.
+        ValueError: The root is not a path.
     """
     if root is not None:
         return as_path(root, "root")
@@ -137,30 +137,29 @@ def load(
 ) -> Loaders:
     """Load a data set, split it and serve it in batches.
 
-    Mean and standard deviation are those of the training part as it is used, so neither the
-    validation nor the test part leaks into the normalisation.
+    Mean and standard deviation are those of the training set as it is used, so neither validation
+    nor test images leak into the normalisation.
 
     Args:
         name: One of `names()`, or `imagefolder:PATH`.
         batch_size: Images in a batch.
-        root: Folder of the downloaded sets; None as `data_root` says.
+        root: Folder of the downloaded data sets; None as in `data_root`.
         device: Where the batches are made.
-        augment: What to do to each training image; validation and test images stay as
-            they are.
+        augment: What to do to each training image; validation and test images stay as they are.
         generator: For shuffling and augmentation, on the CPU; None for a new one with seed 0.
-        limit: Keep at most this many training images, the classes taking turns. Validation and test
-            part shrink by the same factor, but keep at least ten images of each class.
-        val_fraction: Share of each class of the training part to hold out for validation, in
-            [0, 1). The choice is always the same. 0 leaves `val` empty. A data set with a
-            validation part of its own keeps that.
+        limit: Keep at most this many training images, the classes in turn. Validation and test set
+            shrink by the same factor, but keep at least ten images of each class.
+        val_fraction: Share of each class of the training set to hold out for validation, in
+            [0, 1). The choice is always the same. 0 leaves `val` empty. A data set with its own
+            validation set keeps that.
         **options: The data set's own, e.g. the dials of `shapes`.
 
     Returns:
-        Training, validation and test part, and what they are.
+        Training, validation and test set, and what they are.
 
     Raises:
         ValueError: An unknown name or option, or a value out of its range.
-        DataUnavailable: The set cannot be had on this machine now.
+        DataUnavailable: The set is not available on this machine now.
     """
     batch_size = whole("batch_size", batch_size)
     val_fraction = share("val_fraction", val_fraction)
@@ -200,16 +199,16 @@ def load(
 
 
 def read_raw(name: str, root: Path | str | None = None, **options: Any) -> RawSet:
-    """Read a data set as its makers publish it: no split, no normalisation.
+    """Read a data set as its authors publish it: no split, no normalisation.
 
     Args:
         name: One of `names()`, or `imagefolder:PATH`.
-        root: Folder of the downloaded sets; None as `data_root` says.
+        root: Folder of the downloaded data sets; None as in `data_root`.
         **options: The data set's own.
 
     Raises:
         ValueError: An unknown name or option.
-        DataUnavailable: The set cannot be had on this machine now.
+        DataUnavailable: The set is not available on this machine now.
     """
     data_set = _find(name)
     return data_set.read(_options(name, data_set.options, options), data_root(root))
@@ -249,7 +248,7 @@ def _options(name: str, kind: type | None, given: Mapping[str, Any]) -> Any:
 def _limited(
     train: Part, val: Part, test: Part, limit: int | None, num_classes: int
 ) -> tuple[Part, Part, Part]:
-    """Return the parts after `limit`."""
+    """Return the sets after `limit`."""
     if limit is None or limit >= len(train):
         return train, val, test
     if limit < num_classes:
@@ -264,7 +263,7 @@ def _first(part: Part, num: int) -> Part:
 
 
 def _describe(name: str, raw: RawSet, train: Part) -> DataInfo:
-    """Return what is known about a data set, the statistics measured on its training part."""
+    """Return what is known about a data set, with the statistics of its training set."""
     mean, std = channel_statistics(train.images)
     channels, height, width = train.images.shape[1:]
     return DataInfo(

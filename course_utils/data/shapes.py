@@ -1,6 +1,6 @@
-"""`shapes`: 32x32 colour images of ten figures, made at once, with two dials.
+"""`shapes`: 32x32 colour images of ten figures, drawn in no time, with two dials.
 
-Every image is one figure of a random colour, place, size and slant in front of a textured
+Every image is one figure of a random colour, position, size and rotation in front of a textured
 background and some clutter. Ten families of background (a texture and a range of colours) go
 with the ten classes; the dial `background_correlation` says how strictly. At 0 the background
 says nothing about the class; at 1 a model could ignore the figure.
@@ -34,14 +34,14 @@ SIZE = 32
 CLASSES = tuple(OUTLINES)
 FAMILIES = tuple(TEXTURES)
 RADIUS = (6.0, 11.0)  # smallest and largest of a figure, in pixels
-ROTATION = 25.0  # how far a figure may be turned, to either side, in degrees
+ROTATION = 25.0  # how far a figure may be rotated, to either side, in degrees
 CLUTTER = 6  # small discs behind the figure
 NOISE = 0.07  # standard deviation on each pixel and channel, pixels in [0, 1]
 SOURCE = "drawn by the course from formulas"
-LICENCE = "MIT, as the course itself"
+LICENCE = "MIT, like the course itself"
 # The hue of each family: red, ochre, olive, green, teal, cyan, blue, indigo, violet, pink.
 _HUES = (0.0, 0.08, 0.16, 0.3, 0.43, 0.51, 0.6, 0.7, 0.79, 0.9)
-MOST_SEED = 2**62  # the parts draw from 2 * seed and 2 * seed + 1
+MOST_SEED = 2**62  # the two sets draw from 2 * seed and 2 * seed + 1
 _CHUNK = 1000  # images drawn together: enough to be quick, few enough to fit a cache
 
 
@@ -52,9 +52,9 @@ class ShapesConfig:
     Attributes:
         num_train: Training images.
         num_test: Test images.
-        seed: Which images; the same seed gives the same.
-        position: How far a figure may be from the middle, across and down, in pixels. It is
-            kept inside the image.
+        seed: Seed of the images; the same seed gives the same images.
+        position: How far a figure may be from the centre, across and down, in pixels. It stays
+            inside the image.
         background_correlation: Probability that an image has the background family of its
             class; otherwise the family is drawn from all ten.
 
@@ -86,14 +86,14 @@ class Shapes(NamedTuple):
 
 
 class _Scene(NamedTuple):
-    """Everything that is random about each image but the noise; lengths in pixels."""
+    """Everything that is random about each image except the noise; lengths in pixels."""
 
     label: Tensor  # (N,)
     family: Tensor  # (N,)
-    centre: Tensor  # (N, 2) of the figure, from the middle of the image
+    centre: Tensor  # (N, 2) of the figure, from the centre of the image
     radius: Tensor  # (N,)
     angle: Tensor  # (N,) radians
-    colours: Tensor  # (N, 4, 3): both of the background, of the figure, of its rim
+    colours: Tensor  # (N, 4, 3): both of the background, of the figure, of its outline
     origin: Tensor  # (N, 2) of the texture
     stretch: Tensor  # (N,) of the texture
     slant: Tensor  # (N,) of the texture, radians
@@ -103,7 +103,7 @@ class _Scene(NamedTuple):
 
 
 def draw_shapes(config: ShapesConfig) -> RawSet:
-    """Draw a training and a test part."""
+    """Draw a training and a test set."""
     train, test = (
         make_shapes(num, config, torch.Generator().manual_seed(2 * config.seed + part))
         for part, num in enumerate((config.num_train, config.num_test))
@@ -117,15 +117,15 @@ def make_shapes(
 ) -> Shapes:
     """Draw images, the classes equally often.
 
-    The same generator state gives the same images. Other backgrounds leave everything else
-    in place: the figures, their colours, the clutter and the noise.
+    The same generator state gives the same images. With other backgrounds, everything else stays
+    the same: the figures, their colours, the clutter and the noise.
 
     Args:
-        num: How many.
-        config: The dials; `num_train`, `num_test` and `seed` play no part.
+        num: Number of images.
+        config: The dials; `num_train`, `num_test` and `seed` do not matter.
         generator: A generator on the CPU.
-        backgrounds: "same" as `config` says, "random" from all ten families whatever the class,
-            or "swapped", always another class's.
+        backgrounds: "same", as `config` says; "random", from all ten families whatever the class;
+            or "swapped", always that of another class.
     """
     one_of("backgrounds", backgrounds, get_args(Backgrounds))
     scene = _draw_scene(num, config, generator, backgrounds)
@@ -186,11 +186,11 @@ def _draw_family(
 
 
 def _draw_colours(family: Tensor, dice: Tensor) -> Tensor:
-    """Return the colours (N, 4, 3) of background, figure and rim, RGB in [0, 1].
+    """Return the colours (N, 4, 3) of background, figure and outline, RGB in [0, 1].
 
-    The families are (N,), the dice (N, 9), uniform in [0, 1). The background is muted and of
-    its family's hue, in two shades. The figure has any hue, strong and light with a dark rim, or
-    dark with a light rim.
+    The families are (N,), the dice (N, 9), uniform in [0, 1). The background is muted and has its
+    family's hue, in two shades. The figure has any hue, strong and light with a dark outline, or
+    dark with a light outline.
     """
     hue = torch.tensor(_HUES)[family] + 0.05 * dice[:, 0]
     value = 0.4 + 0.2 * dice[:, 1]
@@ -254,7 +254,7 @@ def _figure_distance(scene: _Scene) -> Tensor:
 
 
 def _plane(origin: Tensor) -> tuple[Tensor, Tensor]:
-    """Return coordinates of the pixels' middles from each origin (N, 2), both (N, 32, 32)."""
+    """Return coordinates of the pixels' centres from each origin (N, 2), both (N, 32, 32)."""
     steps = torch.arange(SIZE) + 0.5 - SIZE / 2
     x = steps[None, None, :] - origin[:, 0, None, None]
     y = -steps[None, :, None] - origin[:, 1, None, None]  # up, while rows count down
@@ -262,11 +262,11 @@ def _plane(origin: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def _turn(x: Tensor, y: Tensor, angle: Tensor) -> tuple[Tensor, Tensor]:
-    """Return coordinates in a frame turned by each angle (N,), in radians."""
+    """Return coordinates in a frame rotated by each angle (N,), in radians."""
     cos, sin = angle.cos()[:, None, None], angle.sin()[:, None, None]
     return x * cos + y * sin, y * cos - x * sin
 
 
 def _paint(picture: Tensor, cover: Tensor, colour: Tensor) -> Tensor:
-    """Lay one colour (N, 3) an image over it where `cover` (N, H, W) says."""
+    """Paint each image with one colour (N, 3), as strongly as `cover` (N, H, W) says."""
     return torch.lerp(picture, colour[:, :, None, None].expand_as(picture), cover[:, None])

@@ -7,7 +7,7 @@ from course_utils.arguments import share
 
 __all__ = ["balanced_first", "hold_out", "rank_in_class"]
 
-# The split into training and validation part is a property of the course, not of a run:
+# The split into training and validation set is a property of the course, not of a run:
 # it never changes with the seed of an experiment.
 SPLIT_SEED = 20_481
 
@@ -30,11 +30,11 @@ def rank_in_class(labels: Tensor) -> Tensor:
 
 
 def balanced_first(labels: Tensor, num: int) -> Tensor:
-    """Return the first images when the classes take turns: first of each class, second of each, ...
+    """Return the first images with the classes in turn: the first of each, the second of each, ...
 
     Args:
         labels: (N,), int64.
-        num: How many; at most N are taken.
+        num: How many images; at most N are taken.
 
     Returns:
         Their positions, ascending.
@@ -44,7 +44,7 @@ def balanced_first(labels: Tensor, num: int) -> Tensor:
 
 
 def hold_out(labels: Tensor, fraction: float) -> tuple[Tensor, Tensor]:
-    """Split into a part to train on and a part held out, each class by the same fraction.
+    """Split images into those to train on and those held out, by the same fraction of each class.
 
     The choice is random but always the same: it depends on the labels alone.
 

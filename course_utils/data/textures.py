@@ -1,8 +1,8 @@
-"""Backgrounds by formulas: ten families of texture, on a whole batch of images at once.
+"""Backgrounds from formulas: ten families of texture, for a whole batch of images at once.
 
-Each function takes x and y in pixels, both (N, H, W), already shifted, turned and stretched by
-each image's own draws, and gives values in [0, 1]: where between its two colours an image's
-background is.
+Each function takes x and y in pixels, both (N, H, W), already shifted, rotated and stretched by
+each image's own draws, and returns values in [0, 1]: how far the background is from one of its
+two colours to the other.
 """
 
 import math
@@ -17,12 +17,12 @@ Texture = Callable[[Tensor, Tensor], Tensor]
 
 
 def stripes(x: Tensor, y: Tensor) -> Tensor:
-    """Draw stripes that lie."""
+    """Draw horizontal stripes."""
     return _wave(y / 8)
 
 
 def bars(x: Tensor, y: Tensor) -> Tensor:
-    """Draw stripes that stand, with hard edges."""
+    """Draw vertical stripes with hard edges."""
     return _hard(_wave(x / 7))
 
 
@@ -42,7 +42,7 @@ def dots(x: Tensor, y: Tensor) -> Tensor:
 
 
 def grid(x: Tensor, y: Tensor) -> Tensor:
-    """Draw thin lines that cross."""
+    """Draw thin crossing lines."""
     line = torch.minimum(_cell(x, 8).abs(), _cell(y, 8).abs())
     return (1.2 - line).clamp(0, 1)
 
@@ -58,7 +58,7 @@ def ripples(x: Tensor, y: Tensor) -> Tensor:
 
 
 def clouds(x: Tensor, y: Tensor) -> Tensor:
-    """Draw soft patches: three waves whose periods never meet."""
+    """Draw soft patches: three waves of incommensurable periods."""
     sum_of_waves = torch.sin(x / 2.9) * torch.sin(y / 3.7) + torch.sin((x - 1.7 * y) / 5.3)
     return (0.5 + 0.3 * sum_of_waves).clamp(0, 1)
 

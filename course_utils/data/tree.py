@@ -1,4 +1,4 @@
-"""Which image files a folder holds, by part and class, and what in it is left out and why."""
+"""Which image files a folder holds, by set and class, and what is left out and why."""
 
 import errno
 import os
@@ -16,7 +16,7 @@ from course_utils.data.splits import hold_out
 
 __all__ = ["Files", "ImageTree", "find_images", "listing", "name_in"]
 
-# What Pillow reads, and what it does not: better named as unreadable than overlooked.
+# What Pillow reads, and what it does not: better reported as unreadable than overlooked.
 SUFFIXES = (
     *(".apng", ".avif", ".bmp", ".dib", ".gif", ".heic", ".heif", ".j2k", ".jfif", ".jp2", ".jpe"),
     *(".jpeg", ".jpg", ".jxl", ".pbm", ".pcx", ".pgm", ".png", ".pnm", ".ppm", ".psd", ".svg"),
@@ -34,7 +34,7 @@ SYSTEM = (
     *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "lost+found", "lost.dir"),
     *("@eadir", "@tmp", "#recycle", "#snapshot", "@recycle", "@recently-snapshot", "@__thumb"),
 )
-_NAMED = 5  # of what was left out, in one message
+_NAMED = 5  # how many of the files left out are named in a message
 _WORDS = {
     errno.ENOENT: "a link that leads nowhere",
     errno.ELOOP: "a link that leads to itself",
@@ -44,7 +44,7 @@ _WORDS = {
 
 @dataclass(frozen=True, eq=False)
 class Files:
-    """Image files of one part, with their labels (N,)."""
+    """Image files of one set, with their labels (N,)."""
 
     paths: Sequence[Path]
     labels: Tensor
@@ -59,9 +59,9 @@ class ImageTree:
     """The image files of a folder.
 
     Attributes:
-        parts: The files of `train`, of `test`, and of `val` where the folder has it.
+        parts: The files of `train`, of `test`, and of `val` if the folder has it.
         classes: Class names; a label is an index into them.
-        skipped: What was left out: the path in the folder, with the reason.
+        skipped: What was left out: the path in the folder -> the reason.
     """
 
     parts: Mapping[str, Files]
@@ -70,15 +70,15 @@ class ImageTree:
 
 
 def find_images(folder: Path, test_fraction: float) -> ImageTree:
-    """Find the image files of each part, without opening one.
+    """Find the image files of each set, without opening any.
 
     Args:
-        folder: It holds a folder for each part, or one for each class.
-        test_fraction: Share of each class for a test part where the folder has none.
+        folder: A folder that holds a folder for each set, or one for each class.
+        test_fraction: Share of each class for the test set if the folder has none.
 
     Raises:
         DataUnavailable: There is no such folder.
-        ValueError: Parts are missing, or have different classes, or a class has no images.
+        ValueError: Sets are missing, or have different classes, or a class has no images.
     """
     if not os.path.isdir(folder):  # noqa: PTH112 (no error where a path is too long)
         raise DataUnavailable(
@@ -95,7 +95,7 @@ def find_images(folder: Path, test_fraction: float) -> ImageTree:
         return ImageTree(halves, classes, walk.skipped)
     for path in (*folders, *loose):
         if path not in places.values():
-            walk.skip(path, "neither a part nor a class")
+            walk.skip(path, "neither a set nor a class")
     parts = {}
     for part, place in places.items():
         parts[part], theirs = walk.read_part(place, *walk.enter(place))
@@ -109,14 +109,14 @@ def find_images(folder: Path, test_fraction: float) -> ImageTree:
 
 
 def _find_parts(folder: Path, folders: Sequence[Path]) -> dict[str, Path]:
-    """Return the folder of each part; none where there are only classes."""
+    """Return the folder of each set; none if there are only classes."""
     found: dict[str, Path] = {}
     for part, names in PARTS.items():
         for path in folders:
             if path.name.lower() in names and found.setdefault(part, path) != path:
                 raise ValueError(
                     f"{folder} holds {found[part].name} and {path.name}, which mean the same "
-                    "part: keep one of them"
+                    "set: keep one of them"
                 )
     here = " and ".join(path.name for path in found.values())
     for needed in ("train", "test"):
@@ -128,7 +128,7 @@ def _find_parts(folder: Path, folders: Sequence[Path]) -> dict[str, Path]:
 
 
 class _Walk:
-    """A walk through a folder that enters every folder once and remembers what it leaves out."""
+    """A walk through a folder that enters every folder once and notes what it leaves out."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
@@ -147,7 +147,7 @@ class _Walk:
         """Return the files and the classes of a folder that holds one folder for each class."""
         if len(folders) < 2:
             raise ValueError(
-                f"{folder} has {len(folders)} folders: it takes at least two, one for each class"
+                f"{folder} has {len(folders)} folders: it needs at least two, one for each class"
                 + (f", or is {folders[0]} meant?" if folders else "")
             )
         for path in loose:
@@ -164,7 +164,7 @@ class _Walk:
         return Files(paths, torch.tensor(labels)), classes
 
     def _read_class(self, folder: Path) -> list[Path]:
-        """Return the image files of a class, in alphabetical order, those of deeper folders too."""
+        """Return the image files of a class, in alphabetical order, including deeper folders."""
         folders, images = self.enter(folder)
         if folders and not images:
             raise ValueError(
@@ -196,7 +196,7 @@ class _Walk:
                 if not self._is_read_already(path):
                     folders.append(path)
             elif not stat.S_ISREG(mode):
-                self.skip(path, "no file: a pipe, a socket or a device")
+                self.skip(path, "not a file: a pipe, a socket or a device")
             elif path.suffix.lower() in SUFFIXES:
                 images.append(path)
         return folders, images
@@ -210,28 +210,28 @@ class _Walk:
         return [path for path in paths if path.name[0] != "." and path.name.lower() not in SYSTEM]
 
     def _is_read_already(self, folder: Path) -> bool:
-        """Whether a folder is a link to one that the walk enters anyhow, or to one around it."""
+        """Return whether a folder is a link to one that is read anyway, or that holds one."""
         if not folder.is_symlink():
             return False
         real = folder.resolve()
         if any(real.is_relative_to(path) or path.is_relative_to(real) for path in self._entered):
-            self.skip(folder, "a link to a folder that is read already")
+            self.skip(folder, "a link to a folder that is already read")
             return True
         self._entered.append(real)
         return False
 
 
 def name_in(root: Path, path: Path) -> str:
-    """Return the path of something in a folder, as the report of what is left out has it."""
+    """Return the path of something in a folder, as in the report of what is left out."""
     return _shown(path.relative_to(root).as_posix())
 
 
 def listing(skipped: Mapping[str, str], below: str = "") -> str:
-    """Return the first of what was left out in words: `a.png (empty), b.png (...) and 3 more`.
+    """Return the first files left out, in words: `a.png (empty), b.png (...) and 3 more`.
 
     Args:
-        skipped: The paths, with the reasons.
-        below: Only this path and what is deeper, everything if it is empty.
+        skipped: Path -> reason.
+        below: Only this path and what lies below it; "" for everything.
     """
     named = [f"{path} ({why})" for path, why in skipped.items() if f"{path}/".startswith(below)]
     more = f" and {len(named) - _NAMED} more" if len(named) > _NAMED else ""
@@ -239,5 +239,5 @@ def listing(skipped: Mapping[str, str], below: str = "") -> str:
 
 
 def _shown(name: str) -> str:
-    """Return a name that every file and figure can hold, even of bytes that are no UTF-8."""
+    """Return a name that any file and figure can hold, even if its bytes are not UTF-8."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")

@@ -1,4 +1,4 @@
-"""Taking one block out of a trained model, and seeing what it still can."""
+"""Remove one block from a trained model, and see what it can still do."""
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -21,8 +21,7 @@ class Ablation:
 
     Attributes:
         whole: Score of the untouched model.
-        scores: Name of the block that was taken out -> score without it, from the first block to
-            the last.
+        scores: Name of the removed block -> score without it, from the first block to the last.
     """
 
     whole: float
@@ -49,11 +48,11 @@ def blocks(model: nn.Module) -> list[str]:
 def removable(model: nn.Module, names: Iterable[str], picture: Tensor) -> list[str]:
     """Keep those parts of a model whose output has the shape of their input.
 
-    A residual block can always be taken out: what remains is its shortcut, which changes the
-    shape as the block did.
+    A residual block can always be removed: what remains is its shortcut, which changes the shape
+    as the block did.
 
     Args:
-        model: Is run once, in evaluation mode.
+        model: The model, which is run once in evaluation mode.
         names: Dotted names.
         picture: (1, C, H, W).
     """
@@ -71,13 +70,13 @@ def removable(model: nn.Module, names: Iterable[str], picture: Tensor) -> list[s
 
 @contextmanager
 def without(model: nn.Module, name: str) -> Iterator[nn.Module]:
-    """Take one part out of a model for as long as the with block lasts.
+    """Remove one part of a model for as long as the with block lasts.
 
     A residual block leaves its shortcut and the ReLU behind, as if F(x) were 0. Anything else is
-    replaced by the identity. At the end the very same part is back in its place.
+    replaced by the identity. At the end the same part is back in its place.
 
     Args:
-        model: Any model that is built of named parts.
+        model: Any model built of named parts.
         name: Dotted name of the part.
 
     Yields:
@@ -89,7 +88,7 @@ def without(model: nn.Module, name: str) -> Iterator[nn.Module]:
     Source: Veit et al. 2016, section 4.1.
     """
     if not name:
-        raise ValueError("the model itself cannot be taken out: blocks(model) lists what can")
+        raise ValueError("the model itself cannot be removed: blocks(model) lists what can")
     part = find_layer(model, name)
     parent_name, _, attribute = name.rpartition(".")
     parent = model.get_submodule(parent_name)
@@ -107,7 +106,7 @@ def ablate(model: nn.Module, score: Score, names: Iterable[str]) -> Ablation:
     """Score a model as it is, and without each of some parts.
 
     Args:
-        model: As trained; nothing of it is changed for good.
+        model: The trained model, which is left as it was.
         score: What to measure, such as `lambda model: evaluate(model, loaders.test).accuracy`.
         names: Dotted names of the parts, see `removable`.
 

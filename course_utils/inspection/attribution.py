@@ -1,8 +1,8 @@
-"""Where a model looks: saliency, Grad-CAM and occlusion, through Captum, and their measure.
+"""Where a model looks: saliency, Grad-CAM and occlusion, with Captum, and a measure of them.
 
-Each function asks the model in evaluation mode and hands it back as it came: every part in its
-own mode, and no gradient left on a parameter. Captum is imported at the first call, since it
-brings pyplot with it, which takes longer to import than all of this package.
+Each function runs the model in evaluation mode and leaves it as it was: every part in its own
+mode, and no gradient on any parameter. Captum is imported at the first call, because it imports
+pyplot, which takes longer than all of this package.
 """
 
 from collections.abc import Callable
@@ -24,14 +24,14 @@ POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveMaxPool2d, nn.AdaptiveAvgPool2d)
 
 @dataclass(frozen=True, eq=False)
 class Occlusion:
-    """Which parts of pictures a model's answers rest on.
+    """Which parts of images a model's predictions rely on.
 
     Attributes:
-        answers: (N,), int64: the class that the model gives to each whole picture, or the one
+        answers: (N,), int64: the class that the model predicts for each whole image, or the one
             that was asked for.
         maps: (N, H/s, W/s), float32, for windows moved by s pixels: how much the log-odds of the
             answer, log p/(1 - p), fall, on average over the windows that cover a cell of s by s
-            pixels. Positive where the picture speaks for the answer, negative where against it.
+            pixels. Positive where the image supports the answer, negative where it does not.
     """
 
     answers: Tensor
@@ -39,18 +39,18 @@ class Occlusion:
 
 
 def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
-    """Return how strongly the logit of a class reacts to each pixel.
+    """Return how strongly the logit of a class depends on each pixel.
 
     Args:
         model: Returns logits (N, K).
         images: (N, C, H, W), float, normalised, on the model's device.
-        targets: (N,), int64: the class to ask for in each picture.
+        targets: (N,), int64: the class to ask for in each image.
 
     Returns:
-        (N, H, W), never negative: the size of the logit's gradient, the largest of the channels.
+        (N, H, W), never negative: the absolute gradient of the logit, the largest over channels.
 
     Raises:
-        ValueError: The pictures or the classes are not as said.
+        ValueError: The images or the classes are not as described.
 
     Source: Simonyan et al. 2014, section 3.1.
     """
@@ -63,25 +63,25 @@ def saliency(model: nn.Module, images: Tensor, targets: Tensor) -> Tensor:
 
 
 def grad_cam(model: nn.Module, images: Tensor, targets: Tensor, layer: str | None = None) -> Tensor:
-    """Return which places of a layer's maps speak for a class, stretched over the picture.
+    """Return which positions of a layer's maps support a class, stretched over the image.
 
     Each of the layer's maps A^k is weighted by the mean gradient of the class's logit over its
-    places; the weighted sum is cut off below zero:
+    positions; the weighted sum is cut off below zero:
 
         weight_k = mean over i, j of d logit / d A^k_ij,    map = ReLU(sum over k of weight_k A^k)
 
     Args:
         model: Returns logits (N, K).
         images: (N, C, H, W), float, normalised, on the model's device.
-        targets: (N,), int64: the class to ask for in each picture.
-        layer: Dotted name of a layer that puts out maps (N, C', h, w); None for `last_conv`.
+        targets: (N,), int64: the class to ask for in each image.
+        layer: Dotted name of a layer whose output is maps (N, C', h, w); None for `last_conv`.
 
     Returns:
-        (N, H, W), never negative; bilinear between the middles of the h x w places.
+        (N, H, W), never negative; bilinear between the centres of the h x w positions.
 
     Raises:
-        ValueError: The pictures or the classes are not as said, or the layer is unknown or puts
-            out no maps.
+        ValueError: The images or the classes are not as described, or the layer is unknown or has
+            no maps as output.
 
     Source: Selvaraju et al. 2017, equations 1 and 2.
     """
@@ -93,7 +93,7 @@ def grad_cam(model: nn.Module, images: Tensor, targets: Tensor, layer: str | Non
         explain = LayerGradCam(scores, find_layer(model, name))
         coarse = explain.attribute(_leaf(images), relu_attributions=True).detach()  # (N, 1, h, w)
     if seen.features[name].ndim != 4:
-        raise ValueError(f"layer {name!r} puts out no maps (N, C, h, w): choose one before Flatten")
+        raise ValueError(f"layer {name!r} has no maps (N, C, h, w): choose one before Flatten")
     size = tuple(images.shape[2:])
     return LayerAttribution.interpolate(coarse, size, interpolate_mode="bilinear")[:, 0]
 
@@ -107,23 +107,23 @@ def occlusion(
     patch: int = 8,
     stride: int = 4,
 ) -> Occlusion:
-    """Measure how a model's answers depend on each part of the pictures.
+    """Measure how a model's predictions depend on each part of the images.
 
-    A square of zeros, the mean colour, is laid over the picture, here and there on a grid; each
-    time the model is asked again. Captum does the covering, the asking and the averaging.
+    A square of zeros, the mean colour, covers the image at each position of a grid, and the model
+    runs again each time. Captum does the covering, the running and the averaging.
 
     Args:
         model: Returns logits (N, num_classes).
         images: (N, C, H, W), float, normalised, on the model's device.
-        labels: (N,), int64: the classes to ask for; None for the model's own answers.
+        labels: (N,), int64: the classes to ask for; None for the model's own predictions.
         patch: Side of the square in pixels, a multiple of `stride`.
-        stride: Distance between its places in pixels; H and W are multiples of it.
+        stride: Distance between its positions in pixels; H and W are multiples of it.
 
     Raises:
-        ValueError: The grid does not fit the picture, or pictures or labels are not as said.
+        ValueError: The grid does not fit the image, or images or labels are not as described.
 
     Source: Zeiler & Fergus 2014, section 4.2.
-    Differs: log-odds instead of probability, which hardly moves where a model is sure.
+    Differs: log-odds instead of probability, which hardly moves where a model is confident.
     """
     from captum.attr import Occlusion as CaptumOcclusion
 
@@ -142,20 +142,20 @@ def occlusion(
 
 
 def last_conv(model: nn.Module, images: Tensor | None = None) -> str:
-    """Return the name of the layer whose maps Grad-CAM is best asked about.
+    """Return the name of the layer whose maps suit Grad-CAM best.
 
-    These are the last maps through which *everything* passes that the answer knows of the
-    picture, before they are pooled. In a chain of convolutions they come from the last one, after
-    its ReLU. In a residual block they are the sum, in an Inception module all paths joined: the
-    last convolution inside would see only a part. Whether everything passes is tried out: with
-    the maps cut off from what made them, no gradient must reach the picture.
+    These are the last maps, before they are pooled, through which *everything* passes that the
+    prediction depends on. In a chain of convolutions they come from the last one, after its ReLU.
+    In a residual block they are the sum, in an Inception module all paths together: the last
+    convolution inside would see only a part. Whether everything passes is tested: with the maps
+    detached from what made them, no gradient may reach the image.
 
     Args:
         model: Returns logits (N, K).
-        images: (N, C, H, W); None for a picture of the size that `models.build` made it for.
+        images: (N, C, H, W); None for an image of the size that `models.build` built it for.
 
     Raises:
-        ValueError: The model has no such maps, as an MLP has none.
+        ValueError: The model has no such maps; an MLP has none.
 
     Example:
         >>> from course_utils import models
@@ -170,21 +170,21 @@ def last_conv(model: nn.Module, images: Tensor | None = None) -> str:
             if _everything_passes(model, example, name):
                 return name
     raise ValueError(
-        f"{type(model).__name__} has no maps that its whole answer passes through: Grad-CAM needs "
-        "a convnet; name a layer, or use saliency or occlusion"
+        f"{type(model).__name__} has no maps that its whole output passes through: Grad-CAM needs "
+        "a convnet, so choose a layer, or use saliency or occlusion"
     )
 
 
 def share_on_mask(maps: Tensor, masks: Tensor) -> Tensor:
-    """Return which share of each map lies on the object.
+    """Return the share of each map that lies on the object.
 
     Args:
         maps: (N, H, W), float; negative values count as zero.
         masks: (N, H, W), bool: where the object is.
 
     Returns:
-        (N,), in [0, 1]; NaN for a map that is nowhere positive. A map that is the same
-        everywhere gets the share of the picture that the object takes.
+        (N,), in [0, 1]; NaN for a map that is positive nowhere. For a constant map, this is the
+        share of the image that the object covers.
 
     Raises:
         ValueError: The shapes differ.
@@ -202,16 +202,16 @@ def share_on_mask(maps: Tensor, masks: Tensor) -> Tensor:
 def class_scores(
     model: nn.Module, images: Tensor, targets: Tensor, score: Callable[..., Tensor] | None = None
 ) -> Callable[[Tensor], Tensor]:
-    """Return the function from pictures to one number each that Captum explains.
+    """Return the function that Captum explains, from images to one number each.
 
-    The number is the score of the targets in the logits (N, K), or else the target's logit.
+    The number is the score of the targets in the logits (N, K), or by default the target's logit.
     """
     require_pictures(images)
-    instance("targets", targets, Tensor, "one class for each of the pictures, as int64")
+    instance("targets", targets, Tensor, "one class for each of the images, as int64")
     if targets.dtype != torch.int64 or targets.shape != images.shape[:1]:
         raise ValueError(
             f"targets are {targets.dtype} {tuple(targets.shape)}: give one class for each of the "
-            f"{len(images)} pictures, as int64"
+            f"{len(images)} images, as int64"
         )
 
     def scores(pictures: Tensor) -> Tensor:
@@ -230,11 +230,11 @@ def class_scores(
 
 
 def require_pictures(images: Tensor) -> None:
-    """Refuse what is no batch of pictures (N, C, H, W), or holds whole numbers."""
+    """Refuse anything but a batch of images (N, C, H, W) of floats."""
     instance("images", images, Tensor, "a batch of them")
     if images.ndim != 4 or not images.is_floating_point():
         raise ValueError(
-            f"images are {images.dtype} {tuple(images.shape)}: give normalised pictures "
+            f"images are {images.dtype} {tuple(images.shape)}: give normalised images "
             "(N, C, H, W), as the loaders do"
         )
 
@@ -250,22 +250,22 @@ def _check_grid(size: tuple[int, ...], patch: int, stride: int) -> None:
         raise ValueError(f"patch {patch} is not a multiple of stride {stride}: try 8 and 4")
     if patch > min(size) or any(side % stride for side in size):
         raise ValueError(
-            f"a patch of {patch} moved by {stride} does not tile a picture of "
+            f"a patch of {patch} moved by {stride} does not tile an image of "
             f"{size[0]}x{size[1]}: use a stride that divides its sides, and a smaller patch"
         )
 
 
 def _leaf(images: Tensor) -> Tensor:
-    """Return a copy that wants a gradient, so that frozen parameters do no harm."""
+    """Return a copy that requires a gradient, so that frozen parameters do not matter."""
     return images.detach().clone().requires_grad_()
 
 
 def _layers_with_maps(model: nn.Module, example: Tensor) -> list[str]:
-    """Return the names of the layers that put out maps, in the order they finish.
+    """Return the names of the layers whose outputs are maps, in the order they finish.
 
-    Maps of one place are left out, and those that a pooling layer made. So are sequences, which
-    hand on what their last layer made. In-place layers and sums give one tensor several makers;
-    the last of them, and of these the outermost, stands last.
+    Maps of one position are left out, and those that a pooling layer made. So are sequences, which
+    pass on what their last layer made. With in-place layers and sums, one tensor has several
+    makers; the last of them, and of these the outermost, comes last.
     """
     pooled: list[Tensor] = []  # kept alive, so that no other is taken for one of them
     found: list[str] = []
@@ -290,7 +290,7 @@ def _layers_with_maps(model: nn.Module, example: Tensor) -> list[str]:
 
 
 def _everything_passes(model: nn.Module, example: Tensor, name: str) -> bool:
-    """Return whether the answer depends on the picture through this layer's output alone."""
+    """Return whether the output depends on the image through this layer's output alone."""
     picture = _leaf(example)
 
     def cut(module: nn.Module, args: object, output: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Looking at a model while it runs, by layer name, and leaving nothing behind."""
+"""Look at a model while it runs, by layer name, and leave nothing behind."""
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator
@@ -17,7 +17,7 @@ __all__ = ["Capture", "Captured", "capture", "find_layer", "hooked", "in_mode"]
 
 
 class Captured(dict[str, Tensor]):
-    """Tensors by layer name, which says what to do when one is missing."""
+    """Tensors by layer name, with a hint for when one is missing."""
 
     def __init__(self, hint: str) -> None:
         super().__init__()
@@ -46,10 +46,10 @@ def in_mode(model: nn.Module, *, training: bool) -> Iterator[None]:
 
     In training mode batch normalisation uses the statistics of the batch, and auxiliary heads
     run. Dropout layers stay off in both modes, so that two looks at a model see the same. At the
-    end each module has its own mode back, and each buffer (such as batch normalisation's running
-    estimates) its own values, to the last bit.
+    end, each module is back in its own mode, and each buffer (such as batch normalisation's
+    running estimates) has its own values, to the last bit.
     """
-    instance("model", model, nn.Module, "one, as models.build makes it")
+    instance("model", model, nn.Module, "one, such as models.build(...)")
     modes = [(module, module.training) for module in model.modules()]
     buffers = [
         (module._buffers, name, buffer, buffer.clone())
@@ -73,7 +73,7 @@ def in_mode(model: nn.Module, *, training: bool) -> Iterator[None]:
 
 @contextmanager
 def hooked(modules: Iterable[nn.Module], hook: Callable[..., Any]) -> Iterator[None]:
-    """Call a forward hook of some modules for as long as the with block lasts."""
+    """Call a forward hook on some modules for as long as the with block lasts."""
     with ExitStack() as handles:
         for module in modules:
             handles.enter_context(module.register_forward_hook(hook))
@@ -82,11 +82,11 @@ def hooked(modules: Iterable[nn.Module], hook: Callable[..., Any]) -> Iterator[N
 
 @contextmanager
 def capture(model: nn.Module, layers: str | Iterable[str]) -> Iterator[Capture]:
-    """Keep the outputs of some layers, and the gradients that come back to them.
+    """Keep the outputs of some layers, and the gradients that flow back to them.
 
     The model is watched through hooks, which are removed at the end of the block, whatever
-    happens in it. A layer that runs twice keeps its last output; of a layer with several outputs
-    the first is kept.
+    happens in it. For a layer that runs twice, the last output is kept; for a layer with several
+    outputs, the first.
 
     Args:
         model: Any module.
@@ -127,7 +127,7 @@ def _keeper(name: str, captured: Capture, handles: ExitStack) -> Any:
     def keep(module: nn.Module, args: Any, output: Any) -> None:
         tensor = main_tensor(output)
         if tensor is None:
-            raise ValueError(f"layer {name!r} puts out no tensor: capture one inside it")
+            raise ValueError(f"layer {name!r} has no tensor as output: capture one inside it")
         # A copy, since the next layer may overwrite its input (ReLU with inplace=True does).
         captured.features[name] = tensor.detach().clone()
         captured.gradients.pop(name, None)
@@ -138,8 +138,8 @@ def _keeper(name: str, captured: Capture, handles: ExitStack) -> Any:
 
 
 def find_layer(model: nn.Module, name: str) -> nn.Module:
-    """Return the layer, block or model (`""`) of a name, or raise the error of `capture`."""
-    instance("model", model, nn.Module, "one, as models.build makes it")
+    """Return the layer, block or model (`""`) of a name, or raise the error as `capture` does."""
+    instance("model", model, nn.Module, "one, such as models.build(...)")
     modules = dict(model.named_modules(remove_duplicate=False))
     if isinstance(name, str) and name in modules:
         return modules[name]

@@ -1,4 +1,4 @@
-"""What arrives where: gradients and the spread of activations, by depth."""
+"""Gradients and the standard deviation of activations, by depth."""
 
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -20,7 +20,7 @@ __all__ = [
 ]
 
 Loss = Callable[[Any, Tensor], Tensor]
-"""(outputs of the model, labels (N,)) -> one number, a mean over the pictures."""
+"""(outputs of the model, labels (N,)) -> one number, a mean over the images."""
 
 WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 
@@ -28,7 +28,7 @@ WEIGHTED = (nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.Linear)
 def cross_entropy(outputs: Any, labels: Tensor) -> Tensor:
     """Return the mean cross-entropy of logits (N, K) and labels (N,), int64.
 
-    Of several outputs, such as GoogLeNet gives in training mode, the first counts.
+    Of several outputs, such as GoogLeNet's in training mode, the first counts.
     """
     logits = main_tensor(outputs)
     if logits is None:
@@ -45,7 +45,7 @@ def layer_names(
 
     Args:
         model: Any module.
-        kinds: Classes of layers; convolutions and linear layers unless told otherwise.
+        kinds: Classes of layers; convolutions and linear layers by default.
 
     Raises:
         ValueError: The model has no such layer.
@@ -76,11 +76,11 @@ def parameter_gradients(
     `.grad`, its mode, its running estimates.
 
     Args:
-        model: Its outputs are what `loss` takes.
+        model: The model, whose outputs `loss` takes.
         images: (N, C, H, W), float, on the model's device.
         labels: (N,), int64.
-        loss: What is differentiated. One that adds the losses of auxiliary heads is yours to
-            give: `lambda out, y: cross_entropy(out, y) + 0.3 * ...`.
+        loss: What is differentiated. To add the losses of auxiliary heads, pass your own:
+            `lambda out, y: cross_entropy(out, y) + 0.3 * ...`.
 
     Returns:
         Name -> gradient of the parameter's shape; zeros where the loss does not depend on it.
@@ -105,11 +105,11 @@ def gradient_norms(
 ) -> dict[str, float]:
     """Return how large the gradient of the loss is at each layer, or at each block.
 
-    The norm is the Euclidean one over all parameters of the layer together: weights, bias, and
-    for a block those of every layer in it.
+    The norm is Euclidean, over all parameters of the layer together: weights and bias, and for a
+    block those of every layer in it.
 
     Args:
-        model: Its outputs are what `loss` takes.
+        model: The model, whose outputs `loss` takes.
         images: (N, C, H, W), float, on the model's device.
         labels: (N,), int64.
         layers: Dotted names of layers or blocks; None for all of `layer_names`.
@@ -137,7 +137,7 @@ def activation_spread(
     *,
     layers: Iterable[str] | None = None,
 ) -> dict[str, float]:
-    """Return the standard deviation of what each layer puts out, over all values of a batch.
+    """Return the standard deviation of each layer's output, over all values of a batch.
 
     The model runs as in training, without dropout, and is left as it was.
 
@@ -148,7 +148,7 @@ def activation_spread(
             measured before their activation.
 
     Returns:
-        Name -> deviation (of all values, not an estimate from them), in the order of `layers`.
+        Name -> standard deviation (of all values, with N, not N - 1), in the order of `layers`.
 
     Raises:
         ValueError: A layer is unknown.
@@ -167,5 +167,5 @@ def _parameters_of(model: nn.Module, layer: str) -> list[str]:
     owned = [f"{prefix}{name}" for name, p in module.named_parameters() if p.requires_grad]
     if not owned:
         kind = type(module).__name__
-        raise ValueError(f"layer {layer!r} ({kind}) has no parameters to learn: name another")
+        raise ValueError(f"layer {layer!r} ({kind}) has no parameters to learn: choose another")
     return owned

@@ -1,7 +1,7 @@
 """The loss around a model: along one direction, and over a plane of two.
 
 A position is the model's parameters plus multiples of one or two directions. The model itself
-is never moved: each position is evaluated with borrowed parameters.
+never changes: each position is evaluated with parameters of its own.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -45,23 +45,23 @@ def random_direction(model: nn.Module, generator: Generator) -> dict[str, Tensor
 
     Each filter d_ij of the direction gets the norm of the model's own filter theta_ij:
     d_ij <- d_ij / |d_ij| * |theta_ij|. So one step is equally far for two nets that compute
-    the same with weights of different size, and their pictures can be compared. A filter is
-    all that makes one output: a row of a linear layer, a filter of a convolution. Parameters
-    of one number an output (biases, scales and shifts of norms, gains) are not moved, as in
+    the same with weights of different size, and their surfaces can be compared. A filter is all
+    the weights of one output: a row of a linear layer, a filter of a convolution. Parameters with
+    one number per output (biases, scales and shifts of normalisation, gains) do not move, as in
     the authors' code.
 
     Args:
         model: Where the direction starts.
-        generator: On the CPU; the same state gives the same direction on every device.
+        generator: A generator on the CPU; the same state gives the same direction on every device.
 
     Returns:
         Parameter name -> step of its shape, on its device.
 
     Source: Li et al. 2018, section 4.
-    Differs: gains of weight normalisation, which are (C_out, 1, 1, 1), count as one number an
-        output, and are not moved either.
+    Differs: gains of weight normalisation, which are (C_out, 1, 1, 1), count as one number per
+        output, and do not move either.
     """
-    instance("model", model, nn.Module, "one, as models.build makes it")
+    instance("model", model, nn.Module, "one, such as models.build(...)")
     instance("generator", generator, Generator, "torch.Generator().manual_seed(0)")
     direction = {}
     for name, parameter in model.named_parameters():
@@ -81,10 +81,10 @@ def loss_along(
     """Return the mean cross-entropy at multiples of one direction away from a model.
 
     Args:
-        model: The point 0; left as it was, to the last bit.
+        model: The point 0; it is left as it was, to the last bit.
         batches: (images (N, C, H, W), labels (N,)) each, on the model's device; read once.
-        direction: Such as `random_direction` gives, or a gradient times -1.
-        positions: Multiples of it.
+        direction: From `random_direction`, or a gradient times -1, say.
+        positions: Multiples of the direction.
         training: The mode of batch normalisation. False uses the running estimates of the
             model at 0 everywhere, as Li et al. do; True the statistics of each batch, which
             follow the weights. Dropout is off in both.
@@ -93,7 +93,7 @@ def loss_along(
         (len(positions),), float64, on the CPU.
 
     Raises:
-        ValueError: There are no batches, no positions, or a step that fits no parameter.
+        ValueError: There are no batches or positions, or a step fits no parameter.
     """
     points = [((direction, step),) for step in _multiples(positions).tolist()]
     return _losses(model, batches, points, training=training)
@@ -105,24 +105,26 @@ def loss_surface(
     directions: tuple[Direction, Direction],
     positions: Sequence[float] | Tensor,
 ) -> Landscape:
-    """Return the mean cross-entropy over a square of the plane of two directions.
+    """Return the mean cross-entropy over a square in the plane of two directions.
 
     The cost is one evaluation of all batches for each of len(positions)^2 points.
 
     Args:
-        model: The point (0, 0); left as it was, to the last bit.
+        model: The point (0, 0); it is left as it was, to the last bit.
         batches: As in `loss_along`.
-        directions: Two, such as two draws of `random_direction`.
+        directions: Two directions, such as two draws of `random_direction`.
         positions: Multiples of each of them.
 
     Raises:
-        ValueError: There are no batches, no positions, or a step that fits no parameter.
+        ValueError: There are no batches or positions, or a step fits no parameter.
 
     Source: Li et al. 2018, section 4: f(a, b) = L(theta + a delta + b eta).
     """
     pair = list(directions) if isinstance(directions, list | tuple) else []
     if len(pair) != 2:
-        raise ValueError(f"directions = {shown(directions)}: give two, as random_direction does")
+        raise ValueError(
+            f"directions = {shown(directions)}: give two, such as from random_direction"
+        )
     (first, second), steps = pair, _multiples(positions)
     points = [((first, x), (second, y)) for y in steps.tolist() for x in steps.tolist()]
     losses = _losses(model, batches, points, training=False)
@@ -161,12 +163,14 @@ def _losses(
     model: nn.Module, batches: Iterable[Batch], points: Sequence[Point], *, training: bool
 ) -> Tensor:
     """Return the mean loss at each point, (len(points),)."""
-    kept = listed("batches", batches)  # a shuffled part would give each point another epoch
+    kept = listed("batches", batches)  # shuffled batches would give each point another epoch
     for batch in kept:
         if not (isinstance(batch, tuple | list) and len(batch) == 2 and all(map(is_tensor, batch))):
             raise ValueError(f"batches hold {shown(batch)}: give pairs of images and labels")
     if not kept or not points:
-        raise ValueError(f"{len(kept)} batches and {len(points)} positions: give one at least")
+        raise ValueError(
+            f"{len(kept)} batches and {len(points)} positions: give at least one of each"
+        )
     for direction, _ in points[0]:
         _check_direction(model, direction)
     with in_mode(model, training=flag("training", training)):
@@ -184,7 +188,7 @@ def _parameters_at(model: nn.Module, point: Point) -> dict[str, Tensor]:
 
 
 def _loss_at(model: nn.Module, batches: Sequence[Batch], parameters: dict[str, Any]) -> float:
-    """Return the mean over all pictures, with these parameters in place of the model's."""
+    """Return the mean over all images, with these parameters in place of the model's."""
     total, num_images = 0.0, 0
     for images, labels in batches:
         with asked(images):
@@ -195,14 +199,14 @@ def _loss_at(model: nn.Module, batches: Sequence[Batch], parameters: dict[str, A
 
 
 def _check_direction(model: nn.Module, direction: Direction) -> None:
-    instance("model", model, nn.Module, "one, as models.build makes it")
-    instance("direction", direction, Mapping, "what random_direction does")
+    instance("model", model, nn.Module, "one, such as models.build(...)")
+    instance("direction", direction, Mapping, "what random_direction returns")
     shapes = {name: tuple(parameter.shape) for name, parameter in model.named_parameters()}
     for name, step in direction.items():
         found = tuple(step.shape) if isinstance(step, Tensor) else shown(step)
         if shapes.get(name) != found:
             wanted = shapes.get(name, "no such parameter")
             raise ValueError(
-                f"the direction's {shown(name)} is {found}, the model has {wanted}: "
+                f"the direction's {shown(name)} is {found}, but the model has {wanted}: "
                 "draw it with random_direction(model, generator)"
             )

@@ -1,4 +1,4 @@
-"""How much memory one training step takes, counted on any device, and without one."""
+"""How much memory one training step takes, counted on any device, or without one."""
 
 import weakref
 from collections.abc import Container, Sequence
@@ -18,12 +18,12 @@ __all__ = ["TrainingMemory", "training_memory"]
 
 @dataclass(frozen=True)
 class TrainingMemory:
-    """Bytes of one forward and backward pass, on top of the parameters and the pictures.
+    """Bytes of one forward and backward pass, on top of the parameters and the images.
 
     Attributes:
         saved: What the forward pass keeps for the backward pass: activations, and little else.
-        peak: The most that is alive at one moment of the two passes: what was saved, what is
-            just being computed, and the gradients so far.
+        peak: The most that is alive at any moment of the two passes: what was saved, what is
+            being computed, and the gradients so far.
     """
 
     saved: int
@@ -31,19 +31,19 @@ class TrainingMemory:
 
 
 def training_memory(model: nn.Module, images: Tensor) -> TrainingMemory:
-    """Count the bytes that one training step keeps, and the most it holds at one moment.
+    """Count the bytes that one training step keeps, and the most it holds at any moment.
 
-    The count is of tensors, the same on every device: working space inside a kernel, and what
-    an allocator keeps in reserve, are not in it. A model and images on the meta device are
-    counted without being computed, so that even DenseNet-201 with 256 pictures takes no memory.
-    The model is handed back as it came: its mode, buffers, gradients and the random state.
+    The count is of tensors, the same on every device: it leaves out working space inside a kernel
+    and what an allocator keeps in reserve. A model and images on the meta device are
+    counted without being computed, so that even DenseNet-201 with 256 images takes no memory.
+    The model is left as it was: its mode, buffers and gradients, and the random state.
 
     Args:
         model: Returns logits, or a NamedTuple of them; used in training mode.
         images: (N, C, H, W), float, on the model's device.
 
     Raises:
-        ValueError: No parameter of the model takes a gradient, so that nothing would be kept.
+        ValueError: No parameter of the model takes a gradient, so nothing would be kept.
 
     >>> net = nn.Sequential(nn.Conv2d(1, 8, 3), nn.ReLU())
     >>> training_memory(net, torch.zeros(4, 1, 10, 10)).saved == 4 * 8 * 8 * 8 * 4
@@ -74,9 +74,9 @@ def training_memory(model: nn.Module, images: Tensor) -> TrainingMemory:
 
 
 class LiveBytes(TorchDispatchMode):
-    """Follows the memory of all tensors that are computed inside it, from birth to death.
+    """Follows the memory of all tensors computed inside it, as long as they live.
 
-    What has one of its `own` keys is there anyway, and is not counted.
+    Memory with one of its `own` keys exists anyway, and is not counted.
     """
 
     def __init__(self, own: Container[int] = ()) -> None:

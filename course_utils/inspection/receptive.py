@@ -1,4 +1,4 @@
-"""Receptive fields through any network, by watching the operations that a forward pass makes.
+"""Receptive fields through any network, by watching the operations of a forward pass.
 
 Branches that meet again (a residual sum, Inception's concatenation) are exact: the field of a sum
 is the smallest window that holds the fields of its terms. A tensor that is written to, through a
@@ -33,32 +33,32 @@ aten = torch.ops.aten
 
 @dataclass(frozen=True)
 class Seen:
-    """What each position of a tensor has seen of the picture."""
+    """What each position of a tensor has seen of the image."""
 
     field: Field  # of all channels together, its sizes as pairs (h, w)
     n: Pair  # number of positions (h, w); kept while a tensor is flattened to vectors
     mixed: bool = False  # whether some channels have seen less than others
-    num_blank: int = 0  # channels of zeros at the most, where they are all that is mixed
+    num_blank: int = 0  # at most so many channels of zeros, if they alone make it mixed
 
     def through(self, layer: Layer, n: Pair) -> "Seen":
         """Return what is seen after a layer that leaves n positions."""
         return replace(self, field=self.field.after(layer), n=n)
 
     def whole(self) -> "Seen":
-        """Return what one unit sees that looks at every position."""
+        """Return what a unit sees that looks at every position."""
         return self.through(Layer(k=self.n, s=self.n), (1, 1))
 
 
 NOTHING = Seen(Field(), (0, 0))
-"""What a tensor has seen that owes the image nothing, such as a weight: a mark, with no field."""
+"""What a tensor has seen that does not depend on the image, such as a weight: only a mark."""
 
 
 class FieldTracker(TorchDispatchMode):
-    """Follows the receptive field of every tensor that is computed from pictures (N, C, H, W).
+    """Follows the receptive field of every tensor that is computed from images (N, C, H, W).
 
     Use it as a context around a forward pass, most cheaply on the meta device. Statistics that a
-    normalisation layer takes over the whole map are left out, as is usual: they couple all
-    pixels, yet nobody says that a network with group normalisation sees everything at layer 1.
+    normalisation layer takes over the whole map are left out, as is usual: they couple all pixels,
+    but nobody says that a network with group normalisation sees everything in layer 1.
 
     >>> picture = torch.empty(1, 3, 32, 32, device="meta")
     >>> with torch.no_grad(), FieldTracker(picture) as fields:
@@ -78,12 +78,12 @@ class FieldTracker(TorchDispatchMode):
         self._note(picture, Seen(Field((1, 1), (1, 1), (0, 0)), _positions(picture)))
 
     def of(self, tensor: Tensor) -> Field | None:
-        """Return the receptive field of a tensor's elements, or None where it is not known."""
+        """Return the receptive field of a tensor's elements, or None if it is not known."""
         seen = self._seen.get(tensor)
         return seen.field if seen and seen is not NOTHING else None
 
     def pass_through(self, layer: Layer, before: Tensor, after: Tensor) -> None:
-        """State that a layer of known geometry led from one tensor to another."""
+        """State that a layer of known geometry turned one tensor into another."""
         seen = self._seen.get(before)
         known = seen is not None and seen is not NOTHING
         self._note(after, seen.through(layer, _positions(after)) if known else None)
@@ -95,7 +95,7 @@ class FieldTracker(TorchDispatchMode):
         given = tensors_in((args, kwargs or {}))
         for tensor in given:
             self._meet(tensor)
-        norm = func.overloadpacket in NORMS  # its running statistics are no maps
+        norm = func.overloadpacket in NORMS  # its running statistics are not maps
         written = [] if norm else written_by(func, args, kwargs or {})
         out = func(*args, **(kwargs or {}))
         results = tensors_in(out) or written
@@ -113,7 +113,7 @@ class FieldTracker(TorchDispatchMode):
     def _follow(
         self, func: Any, args: Sequence[Any], given: list[Tensor], out: Tensor
     ) -> Seen | None:
-        """Return what the results have seen; None if an input is unknown, or the operation is."""
+        """Return what the results have seen; None if an input or the operation is unknown."""
         operation = func.overloadpacket
         inputs = [tensor for tensor in given if self._seen[tensor] is not NOTHING]
         if not inputs or operation in CONSTANT:
@@ -128,7 +128,7 @@ class FieldTracker(TorchDispatchMode):
             union = _union(known, out) if _is_channel(args[1:2], out) else None
             alike = len(inputs) == len(given) and all(seen == known[0] for seen in known)
             return union and replace(union, mixed=union.mixed or not alike)
-        # What is left takes one map. A weight made from the picture has no receptive field.
+        # What is left takes one map. A weight made from the image has no receptive field.
         rule, x = RULES.get(operation), args[1] if operation is aten.addmm else args[0]
         only_map = len(inputs) == 1 and inputs[0] is x
         return rule(known[0], x, args, out) if rule and only_map else None
@@ -141,7 +141,7 @@ class FieldTracker(TorchDispatchMode):
         self._seen[tensor] = seen
 
     def _meet(self, tensor: Tensor) -> None:
-        """Note a tensor that no operation has made: a weight, or a view by `.data`."""
+        """Note a tensor that no operation made: a weight, or a view by `.data`."""
         if tensor not in self._seen:
             others = self._sharers(tensor)
             same = [self._seen[other] for other in others if overlap(tensor, other) == "same"]
@@ -157,7 +157,7 @@ class FieldTracker(TorchDispatchMode):
         """Note what has been written into a tensor, and so into those that share its memory."""
         before = self._seen.get(tensor)
         self._note(tensor, seen)
-        if seen is None or seen != before:  # else, as with a ReLU in place, nothing has moved
+        if seen is None or seen != before:  # else, as with an in-place ReLU, nothing has changed
             for other in self._sharers(tensor):
                 self._seen[other] = self._after_write(other, seen, overlap(tensor, other))
 
@@ -197,7 +197,7 @@ def max_pool(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen:
 
 
 def adaptive_pool(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen | None:
-    """Take equal windows if the sizes divide evenly; else there is no one field."""
+    """Take equal windows if the sizes divide evenly; otherwise there is no single field."""
     n = _positions(out)
     if seen.n[0] % n[0] or seen.n[1] % n[1]:
         return None
@@ -206,7 +206,7 @@ def adaptive_pool(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Se
 
 
 def reduction(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen | None:
-    """Let a mean over height and width see the whole map, one over channels the same pixels."""
+    """Let a mean over height and width see the whole map, and one over channels the same pixels."""
     dims = {dim % x.dim() for dim in _as_list(args[1] if len(args) > 1 else range(x.dim()))}
     space = {x.dim() - 2, x.dim() - 1}
     if _is_flat(x) or 0 in dims or space & dims not in (set(), space):
@@ -223,7 +223,7 @@ def linear(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen | No
 
 
 def view(seen: Seen, x: Tensor, args: Sequence[Any], out: Tensor) -> Seen | None:
-    """Keep the positions in mind while flattened; regrouping channels changes nothing."""
+    """Remember the positions while flattened; regrouping channels changes nothing."""
     keeps_maps = not _is_flat(x) and out.dim() > 2 and _positions(out) == seen.n
     flattens = out.dim() == 2 and out.shape[0] == x.shape[0]
     return seen if keeps_maps or flattens else None
@@ -291,17 +291,17 @@ NORMS = {
 """Normalisations, whose statistics are left out."""
 
 SAME = {*NORMS, aten.native_dropout, aten.alias, aten.detach, aten._to_copy, aten.hardswish_}
-"""Operations from value to value that PyTorch does not tag so."""
+"""Pointwise operations that PyTorch does not tag as such."""
 
 OVERWRITING = {aten.copy_, aten.fill_, aten.zero_}
-"""Operations after which nothing is left of what stood in their first argument."""
+"""Operations that leave nothing of the old content of their first argument."""
 
 CONSTANT = {
     *(aten.zeros_like, aten.ones_like, aten.empty_like, aten.full_like),
     *(aten.rand_like, aten.randn_like),
     *(aten.new_zeros, aten.new_ones, aten.new_empty, aten.new_full),
 }
-"""Operations that take from their input no more than its shape."""
+"""Operations that use only the shape of their input."""
 
 
 # --- Helpers -----------------------------------------------------------------------------------
@@ -318,7 +318,7 @@ def _union(known: Sequence[Seen], out: Tensor) -> Seen | None:
         return None
     (top, bottom), (left, right) = (_extent(known, axis) for axis in (0, 1))
     field = replace(head.field, size=(bottom - top, right - left), start=(top, left))
-    # A channel that has seen all of the field makes good what another has not.
+    # A channel that has seen the whole field makes up for one that has not.
     made_good = any(not seen.mixed and seen.field == field for seen in known)
     mixed = any(seen.mixed for seen in known) and not made_good
     return replace(head, field=field, mixed=mixed, num_blank=0)
@@ -332,14 +332,14 @@ def _extent(known: Sequence[Seen], axis: int) -> tuple[int, int]:
 
 
 def _shifted(result: Seen, before: Seen, offset: Sequence[int]) -> Seen:
-    """Return the result, its start moved by so many positions of what was before."""
+    """Return the result with its start moved by so many positions of the layer before."""
     start, jump = _pair(result.field.start), _pair(before.field.jump)
     moved = (start[0] + offset[0] * jump[0], start[1] + offset[1] * jump[1])
     return replace(result, field=replace(result.field, start=moved))
 
 
 def _is_channel(axis: Sequence[int], tensor: Tensor) -> bool:
-    """Return whether an axis, by default 0, is neither the batch's nor one of the picture."""
+    """Return whether an axis, by default 0, is neither the batch's nor one of the image."""
     return 0 < (axis[0] if axis else 0) % tensor.dim() < tensor.dim() - 2
 
 

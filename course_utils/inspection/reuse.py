@@ -1,4 +1,4 @@
-"""Feature reuse in a DenseNet: how strongly each layer weighs the maps of each earlier one."""
+"""Feature reuse in a DenseNet: how strongly each layer weights the maps of each earlier one."""
 
 from dataclasses import dataclass
 
@@ -13,15 +13,15 @@ __all__ = ["ReuseMap", "feature_reuse"]
 
 @dataclass(frozen=True, eq=False)
 class ReuseMap:
-    """Who reads whom in one dense block.
+    """Which layers read which in one dense block.
 
     Attributes:
         weights: (num_sources, num_targets), float32: mean absolute weight between the maps of a
             source and the first convolution of a target; NaN where the target comes before the
             source, or is the source.
         sources: Names of the rows: the block's input, then its layers by number, from 1.
-        targets: Names of the columns: its layers, then what reads the finished block, the
-            transition or the classifier.
+        targets: Names of the columns: its layers, then what reads the whole block: the transition
+            layer or the classifier.
     """
 
     weights: Tensor
@@ -31,30 +31,30 @@ class ReuseMap:
     def relative(self) -> Tensor:
         """Return the weights over the largest of their column: (num_sources, num_targets).
 
-        Targets of different width, or shrunk differently by weight decay, can be compared by
-        where they look, though not by how large their weights are.
+        Targets of different width, or with weights shrunk differently by weight decay, can be
+        compared by where they look, but not by how large their weights are.
         """
         largest = self.weights.nan_to_num(nan=0.0).amax(dim=0, keepdim=True)  # (1, num_targets)
         return self.weights / largest.clamp(min=torch.finfo(torch.float32).tiny)
 
 
 def feature_reuse(model: DenseNet) -> list[ReuseMap]:
-    """Measure, in each block, how strongly each layer weighs what each earlier layer made.
+    """Measure, in each block, how strongly each layer weights the maps of each earlier layer.
 
-    The mean runs over all weights between a source and a target: over the source's maps, the
-    target's filters and the taps of the kernel. So a source of many maps does not count for more
-    than one of few.
+    The mean is over all weights between a source and a target: over the source's maps, the
+    target's filters and the taps of the kernel. So a source with many maps does not count for more
+    than one with few.
 
     Returns:
         One map for each dense block of a DenseNet, trained or not, in order.
 
     Raises:
-        ValueError: The model is no DenseNet of this course.
+        ValueError: The model is not a DenseNet of this course.
 
     Source: Huang et al. 2017, figure 5: the average L1 norm of the weights between two layers,
         normalised by the number of input feature maps.
     Differs: the paper's net (40 layers, k = 12) has no bottlenecks. Here a layer with a bottleneck
-        is judged by its 1x1 convolution, the one that reads the other layers' maps.
+        is measured by its 1x1 convolution, which reads the other layers' maps.
     """
     instance("model", model, DenseNet, "one, such as models.build('densenet_small')")
     parts = list(model.blocks)

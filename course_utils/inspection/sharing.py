@@ -12,7 +12,7 @@ Overlap = Literal["same", "inside", "partly", "apart", "unknown"]
 
 
 def storage_key(tensor: torch.Tensor) -> int:
-    """Return what tells one piece of memory from another while both are alive, on any device."""
+    """Return what identifies a piece of memory while it is alive, on any device."""
     return tensor.untyped_storage()._cdata
 
 
@@ -29,11 +29,11 @@ def written_by(func: Any, args: Sequence[Any], kwargs: Mapping[str, Any]) -> lis
 
 
 def overlap(written: torch.Tensor, other: torch.Tensor) -> Overlap:
-    """Say how another tensor lies to one that was written to, in memory.
+    """Say how another tensor overlaps in memory with one that was written to.
 
-    All of the other one was written to, as one of the same shape (`same`) or as some of its
-    channels (`inside`); or a part of it, or nothing. Tensors that overlap are told apart only if
-    they differ in nothing but their channels.
+    All of the other was written to, as a tensor of the same shape (`same`) or as some of its
+    channels (`inside`); or part of it was (`partly`), or none (`apart`). An overlap is known
+    only if the two differ in nothing but their channels.
     """
     if storage_key(written) != storage_key(other):
         return "apart"

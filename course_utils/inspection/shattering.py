@@ -1,7 +1,7 @@
 """Shattered gradients: how alike the gradients of nearby inputs are, by depth.
 
 Along a line of inputs, a net with one output has one derivative at each point. In a shallow net
-these change slowly, as a random walk does; in a deep plain net they change like white noise.
+they change slowly, like a random walk; in a deep plain net they change like white noise.
 """
 
 import math
@@ -30,7 +30,7 @@ Builder = Callable[[torch.Generator], nn.Module]
 
 
 class RectifierLayer(nn.Module):
-    """Normalise, rectify, mix: W ReLU(BN(x)), with or without a way around it.
+    """Normalise, rectify, mix: W ReLU(BN(x)), with or without a shortcut.
 
     Source: Balduzzi et al. 2017, whose residual layers are x + beta W ReLU(BN(x)), with beta = 1.
     """
@@ -41,7 +41,7 @@ class RectifierLayer(nn.Module):
         self.skip = skip
 
     def forward(self, x: Tensor) -> Tensor:
-        """Turn x (N, width) into (N, width)."""
+        """Map x (N, width) to (N, width)."""
         f = self.mix(torch.relu(self.norm(x)))
         return x + f if self.skip else f
 
@@ -50,14 +50,14 @@ def rectifier_net(depth: int, *, skip: bool = False, generator: torch.Generator)
     """Build a fresh net from one number to one number, to look at its derivative.
 
     Args:
-        depth: Rectifier layers.
+        depth: Number of rectifier layers.
         skip: Whether each layer adds to its input instead of replacing it.
-        generator: Draws the weights, by He et al. 2015.
+        generator: Draws the weights, as in He et al. 2015.
 
     Raises:
         ValueError: The depth is below 1.
 
-    Source: Balduzzi et al. 2017, section 2 and figure 1: 200 units a layer, input a number.
+    Source: Balduzzi et al. 2017, section 2 and figure 1: 200 units per layer, input a number.
     Differs: all nets are normalised by the whole grid; random shifts of the first
         normalisation give each kink of layer 1 its own place.
     """
@@ -74,13 +74,13 @@ def rectifier_net(depth: int, *, skip: bool = False, generator: torch.Generator)
 
 
 class Line(nn.Module):
-    """One logit of a model along the straight line between two pictures, as a function of t.
+    """One logit of a model along the straight line between two images, as a function of t.
 
     Args:
         model: Returns logits (N, num_classes).
-        start: (C, H, W), the picture at t = 0.
-        end: (C, H, W), the picture at t = 1.
-        label: The class whose logit is looked at.
+        start: (C, H, W), the image at t = 0.
+        end: (C, H, W), the image at t = 1.
+        label: The class of the logit.
     """
 
     def __init__(self, model: nn.Module, start: Tensor, end: Tensor, label: int) -> None:
@@ -88,7 +88,7 @@ class Line(nn.Module):
         self.model, self.start, self.end, self.label = model, start, end, label
 
     def forward(self, t: Tensor) -> Tensor:
-        """Turn t (N, 1) into logits (N, 1)."""
+        """Map t (N, 1) to logits (N, 1)."""
         t = t[:, :, None, None]  # (N, 1, 1, 1)
         pictures = (1 - t) * self.start + t * self.end  # (N, C, H, W)
         return self.model(pictures)[:, self.label : self.label + 1]
@@ -98,11 +98,11 @@ def input_gradients(model: nn.Module, inputs: Tensor) -> Tensor:
     """Differentiate a model's output with respect to each of its inputs.
 
     Batch normalisation uses the mean and variance of these very inputs, which are measured
-    first and then held fixed: so each derivative belongs to one input alone. The model comes
-    back in its mode and with its running estimates.
+    first and then held fixed, so that each derivative belongs to one input alone. The model keeps
+    its mode and its running estimates.
 
     Args:
-        model: Turns numbers (N, 1) into numbers (N, 1).
+        model: Maps numbers (N, 1) to numbers (N, 1).
         inputs: (N,), such as a uniform grid.
 
     Returns:
@@ -118,7 +118,7 @@ def input_gradients(model: nn.Module, inputs: Tensor) -> Tensor:
 
 @torch.no_grad()
 def settle_norms_(model: nn.Module, inputs: Tensor) -> None:
-    """Set the running estimates of every batch normalisation to what it sees of these inputs."""
+    """Set the running estimates of every batch normalisation to those of these inputs."""
     norms = [m for m in model.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -137,7 +137,7 @@ def gradient_series(
     Args:
         build: Makes a net with weights drawn from the generator that it is given.
         inputs: (N,).
-        num_nets: How many nets.
+        num_nets: Number of nets.
         generator: Draws all of them, one after another.
 
     Returns:
@@ -151,7 +151,7 @@ def gradient_series(
 
 
 def autocorrelation(series: Tensor, max_lag: int = 15) -> Tensor:
-    """Correlate each series with itself, moved by 0, 1, ..., max_lag points; average over them.
+    """Correlate each series with itself, shifted by 0, 1, ..., max_lag points, and average.
 
     Args:
         series: (R, N), R series of N equally spaced values.
@@ -170,7 +170,7 @@ def autocorrelation(series: Tensor, max_lag: int = 15) -> Tensor:
     centred = series - series.mean(dim=1, keepdim=True)  # (R, N)
     power = centred.square().sum(dim=1)  # (R,)
     if not bool((power > 0).all()):
-        raise ValueError("a series is constant, and so has no autocorrelation: leave it out")
+        raise ValueError("a series is constant, so it has no autocorrelation: leave it out")
     lags = [
         (centred[:, : num_points - lag] * centred[:, lag:]).sum(dim=1) / power
         for lag in range(max_lag + 1)
@@ -179,10 +179,10 @@ def autocorrelation(series: Tensor, max_lag: int = 15) -> Tensor:
 
 
 def covariance(series: Tensor) -> Tensor:
-    """Average the product of the values at each two points, over the series.
+    """Average the product of the values at every two points, over the series.
 
     Each of R series (R, N) is scaled to mean square 1 first, so that none outweighs the others.
-    The result (N, N) is a bright diagonal alone for white noise, a broad band for a random walk.
+    For white noise the result (N, N) is only a bright diagonal, for a random walk a broad band.
 
     Source: Balduzzi et al. 2017, figure 1, lower row.
     """
@@ -214,11 +214,11 @@ def autocorrelation_by_depth(
         depths: Rectifier layers of each kind of net.
         inputs: (N,), a uniform grid.
         skip: Whether the layers add to their inputs.
-        num_nets: Nets of each depth that are averaged over.
+        num_nets: Nets of each depth to average over.
         generator: Draws all the weights.
 
     Returns:
-        Depth -> what `autocorrelation` gives.
+        Depth -> what `autocorrelation` returns.
 
     Source: Balduzzi et al. 2017, figure 2.
     """

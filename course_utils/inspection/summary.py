@@ -1,4 +1,4 @@
-"""A table of a model's layers: what each puts out, holds, computes and sees."""
+"""A table of a model's layers: their outputs, parameters, multiply-adds and receptive fields."""
 
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -35,10 +35,11 @@ class LayerRow:
 
     Args:
         name: Dotted name inside the model; "(model)" for the model itself.
-        kind: Its class.
-        output_shape: Of one picture, without the batch axis; None if the layer was not used.
-        parameters: Learned values that no earlier row has counted.
-        multiply_adds: Of this call, for one picture.
+        kind: The layer's class.
+        output_shape: The output's shape for one image, without the batch axis; None if the layer
+            was not used.
+        parameters: Parameters that no earlier row has counted.
+        multiply_adds: Multiply-adds of this call, for one image.
         receptive_field: Pixels of the input that one output sees, as an int or (h, w); None
             where it cannot be known. Near an edge, part of it lies in the padding.
     """
@@ -56,8 +57,8 @@ class Summary:
     """The layers of a model in the order in which they run, and their totals.
 
     Args:
-        model: Class of the model.
-        input_size: Shape of one input, (C, H, W) for a picture.
+        model: The model's class.
+        input_size: Shape of one input, (C, H, W) for an image.
         rows: One per call of a layer; layers that hold parameters but did not run come last.
     """
 
@@ -67,12 +68,12 @@ class Summary:
 
     @property
     def parameters(self) -> int:
-        """All learned values, shared ones once."""
+        """All parameters, shared ones counted once."""
         return sum(row.parameters for row in self.rows)
 
     @property
     def multiply_adds(self) -> int:
-        """For one picture; `torch.utils.flop_counter` gives twice this number."""
+        """Multiply-adds for one image; `torch.utils.flop_counter` gives twice this number."""
         return sum(row.multiply_adds for row in self.rows)
 
     @property
@@ -99,19 +100,19 @@ def summary(model: nn.Module, input_size: tuple[int, ...], *, depth: int | None 
     """List a model's layers with their output, parameters, multiply-adds and receptive field.
 
     The forward pass runs in a copy without storage (on the meta device), so that even VGG-16
-    takes no memory and hardly any time, and nothing about the model changes: not its mode, its
-    buffers, its hooks, nor any random generator.
+    takes no memory and hardly any time. Nothing about the model changes: neither its mode, nor its
+    buffers and hooks, nor any random generator.
 
     Args:
         model: Any module that takes one tensor.
         input_size: Shape of one input without the batch axis, such as (3, 224, 224).
-        depth: How deep to look: 1 lists the model's direct parts, 2 theirs; None every layer.
+        depth: How deep to look: 1 lists the model's direct parts, 2 theirs, None every layer.
 
     Returns:
-        The rows and their totals; prints as a table, and shows as one in a notebook.
+        The rows and their totals, shown as a table in a terminal and in a notebook.
 
     Raises:
-        ValueError: The input size is none, or the model cannot take it.
+        ValueError: The input size is not one, or the model cannot take it.
 
     >>> net = nn.Sequential(nn.Conv2d(1, 6, 5), nn.ReLU(), nn.MaxPool2d(2))
     >>> print(summary(net, (1, 28, 28)))
@@ -122,7 +123,7 @@ def summary(model: nn.Module, input_size: tuple[int, ...], *, depth: int | None 
     1      ReLU       6 x 24 x 24           0              0      5
     2      MaxPool2d  6 x 12 x 12           0              0      6
     """
-    instance("model", model, nn.Module, "one, as models.build makes it")
+    instance("model", model, nn.Module, "one, such as models.build(...)")
     depth = None if depth is None else whole("depth", depth, least=0)
     pictures = empty_input(model, input_size)
     if not isinstance(pictures, torch.Tensor):
@@ -179,7 +180,7 @@ class _Recorder:
         return end
 
     def _charge(self) -> None:
-        """Put what was computed since the last event to the innermost call."""
+        """Charge what was computed since the last event to the innermost call."""
         total = self.flops.get_total_flops()
         if self.open_calls:
             self.open_calls[-1] += total - self.flops_so_far
@@ -215,7 +216,7 @@ class _Recorder:
 
 
 def _layers(module: nn.Module, depth: int | None, name: str = "") -> Iterator[tuple[str, bool]]:
-    """Yield each module down to `depth`, and whether it is a layer: one not looked into."""
+    """Yield each module down to `depth`, and whether it counts as a layer."""
     parts = parts_of(module)
     is_layer = not parts or depth == 0
     if not is_identity(module):

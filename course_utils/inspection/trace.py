@@ -1,7 +1,7 @@
-"""A model seen without computing anything: its copy on the meta device, and its steps.
+"""A model followed without computing anything: its copy on the meta device, and its steps.
 
 `without_storage` makes the copy that `summary` and the block diagrams run. `list_steps` lists
-what a module does with its input. Whatever a model answers to that, `one_sentence` turns into a
+what a module does with its input. `one_sentence` turns whatever a model raises meanwhile into a
 `ValueError` that says what to do.
 """
 
@@ -56,10 +56,10 @@ HOOKS = ("_forward_hooks", "_forward_pre_hooks", "_backward_hooks", "_backward_p
 
 
 def without_storage(model: nn.Module) -> nn.Module:
-    """Return a copy on the meta device that shares nothing with the model, nor copies a value.
+    """Return a copy on the meta device that shares nothing with the model and copies no value.
 
-    Hooks that watch the model stay behind: they must not see the copy run. What belongs to the
-    model comes along: hooks of `torch.nn.utils` that compute its weights (pruning, weight norm),
+    Hooks that watch the model are left out: they must not see the copy run. What belongs to the
+    model is copied: hooks of `torch.nn.utils` that compute its weights (pruning, weight norm),
     methods of its own modules, and the checks of this course's models.
 
     Raises:
@@ -70,7 +70,7 @@ def without_storage(model: nn.Module) -> nn.Module:
     if lazy:
         raise ValueError(
             f"{type(model).__name__} has lazy layers, whose sizes are not known yet "
-            f"({lazy[0]}): run it once on a batch of pictures first"
+            f"({lazy[0]}): run it once on a batch of images first"
         )
     modules = list(model.modules())
     held = tensors_in([vars(module) for module in modules])
@@ -96,7 +96,7 @@ def _as_meta(tensor: Tensor) -> Tensor:
 
 
 def _belongs(hook: Any, modules: Sequence[nn.Module]) -> bool:
-    """Return whether a hook is a part of the model, and no watcher."""
+    """Return whether a hook is part of the model, not a watcher."""
     owner = getattr(hook, "__self__", None)
     homes = ("torch.nn.utils", CHECKS)
     return type(hook).__module__.startswith(homes) or any(owner is module for module in modules)
@@ -124,7 +124,7 @@ def is_identity(module: nn.Module) -> bool:
 def empty_input(model: nn.Module, input_shape: Shape | Sequence[Shape]) -> Tensor | list[Tensor]:
     """Return an input without storage, of the type of the model's parameters.
 
-    It is a batch of one picture of a shape such as (C, H, W), or a list of batches for a list
+    It is a batch of one image of a shape such as (C, H, W), or a list of batches for a list
     of shapes.
 
     Raises:
@@ -152,18 +152,18 @@ def _is_size(n: object) -> bool:
 
 @contextmanager
 def one_sentence(model: nn.Module, input_shape: object) -> Iterator[None]:
-    """Run a copy without storage in here: whatever it raises becomes one sentence.
+    """Turn whatever a copy without storage raises in this context into one sentence.
 
-    Tensors that the model makes on its way have no storage either.
+    Tensors that the model makes on the way have no storage either.
 
     Raises:
-        ValueError: The model takes several inputs, looks at values, or cannot take this input.
+        ValueError: The model takes several inputs, reads values, or cannot take this input.
     """
     name = type(model).__name__
     inputs = _required_inputs(model)
     if len(inputs) > 1:
         raise ValueError(
-            f"{name} takes {len(inputs)} inputs ({', '.join(inputs)}), and is given one here: "
+            f"{name} takes {len(inputs)} inputs ({', '.join(inputs)}), but gets one here: "
             "wrap it in a module that makes the others, or ask about its parts"
         )
     try:
@@ -173,8 +173,8 @@ def one_sentence(model: nn.Module, input_shape: object) -> Iterator[None]:
         reason = _first_line(error)
         if isinstance(error, RuntimeError) and "meta" in reason.lower():
             raise ValueError(
-                f"{name} looks at the values in its tensors, and here it runs without any "
-                f"({reason}): take that branch or check out of `forward`, or ask about its parts"
+                f"{name} reads the values in its tensors, but here it runs without any "
+                f"({reason}): remove that branch or check from `forward`, or ask about its parts"
             ) from error
         raise ValueError(f"{name} cannot take an input of {input_shape}: {reason}") from error
 
@@ -203,24 +203,24 @@ def times(shape: Sequence[int]) -> str:
     return " x ".join(map(str, shape))
 
 
-# --- Steps, and what they are called -----------------------------------------------------------
+# --- Steps and their names ---------------------------------------------------------------------
 
 
 @dataclass(frozen=True)
 class Operation:
-    """One operation in words."""
+    """One operation, in words."""
 
     text: str  # such as `3x3 conv, 64`
-    kind: Kind  # what it belongs to, which gives its colour
+    kind: Kind  # its group, which gives its colour
 
 
 @dataclass(frozen=True)
 class Step:
-    """Operations that follow each other without a fork, and what they put out."""
+    """Operations that follow each other without a fork, and their output."""
 
     operations: tuple[Operation, ...]
-    shapes: tuple[Shape, ...]  # of what comes out, without the batch axis; several if it is a list
-    sources: tuple[int, ...] = ()  # numbers of the steps whose output comes in
+    shapes: tuple[Shape, ...]  # of the output, without the batch axis; several if it is a list
+    sources: tuple[int, ...] = ()  # numbers of the steps whose outputs come in
     name: str = ""  # dotted name of the first operation's module; empty for a function
 
     @property
@@ -287,7 +287,7 @@ def _convolution(module: nn.Conv2d) -> str:
 
 
 def _square(size: Any, *, lone: bool = False) -> str:
-    """Write `3` or `(3, 3)` as `3x3`; as `3` if a lone number says it all."""
+    """Write `3` or `(3, 3)` as `3x3`, or as `3` where a lone number will do."""
     height, width = (size, size) if isinstance(size, int) else size
     return f"{height}" if lone and height == width else f"{height}×{width}"
 
@@ -315,7 +315,7 @@ def _function(node: fx.Node, shapes: tuple[Shape, ...]) -> Operation:
 
 
 def _average(name: str, shape: Shape) -> Operation:
-    """Name a mean by the map that it leaves."""
+    """Name a mean by the size of its result."""
     if len(shape) == 1 or shape[1:] == (1, 1):
         return Operation("global average pool", "pooling")
     text = "mean" if name == "mean" else f"average pool to {_square(shape[1:])}"
@@ -323,7 +323,7 @@ def _average(name: str, shape: Shape) -> Operation:
 
 
 def _indexing(node: fx.Node) -> Operation:
-    """Name `x[..., ::2, ::2]` by its step; any other index is a part of the whole."""
+    """Name `x[..., ::2, ::2]` by its step; any other index is "a part"."""
     index = node.args[1] if isinstance(node.args[1], tuple) else (node.args[1],)
     steps = {part.step for part in index if isinstance(part, slice)} - {None, 1}
     return Operation(f"subsample /{steps.pop()}" if len(steps) == 1 else "a part", "pooling")
@@ -342,7 +342,7 @@ class _Tracer(fx.Tracer):
 
 
 class _Recorder(fx.Interpreter):
-    """Runs a traced module; keeps what every node put out, and whose output it has changed."""
+    """Runs a traced module; keeps every node's output, and whose output each node changed."""
 
     def __init__(self, module: fx.GraphModule) -> None:
         super().__init__(module)
@@ -369,7 +369,7 @@ class _Recorder(fx.Interpreter):
 
 
 class _PartWrites(TorchDispatchMode):
-    """Counts the writes into parts of tensors: a tracer takes `x[:, :2] += y` for a sum."""
+    """Counts the writes into parts of tensors: a tracer mistakes `x[:, :2] += y` for a sum."""
 
     count = 0
 
@@ -386,21 +386,21 @@ class _PartWrites(TorchDispatchMode):
 def list_steps(
     module: nn.Module, input_shape: Shape | Sequence[Shape], is_step: IsStep
 ) -> list[Step]:
-    """List what a module does with its input, in the order in which it does it.
+    """List what a module does with its input, in order.
 
-    Works on a copy without storage, in evaluation mode; nothing is computed or changed.
+    This works on a copy without storage, in evaluation mode; nothing is computed or changed.
 
     Args:
-        module: Takes one tensor, or one list of tensors.
+        module: A module that takes one tensor, or one list of tensors.
         input_shape: (C, H, W) of that tensor; a list of such shapes for a list of tensors.
-        is_step: Whether a part of the module is one step, and not to be looked into.
+        is_step: Whether a part of the module is one step, not to be looked into.
 
     Returns:
-        The input first, then every step, the outputs last. What leaves its input as it is,
-        such as an identity or a dropout of 0, is left out.
+        First the input, then every step, last the outputs. What leaves its input as it is, such
+        as an identity or a dropout of 0, is left out.
 
     Raises:
-        ValueError: The module cannot take the input, or what it does depends on its values.
+        ValueError: The module cannot take the input, or what it does depends on the values.
     """
     name, twin = type(module).__name__, without_storage(module).eval()
     images = empty_input(module, input_shape)
@@ -410,7 +410,7 @@ def list_steps(
         for key, hook in list(part._forward_pre_hooks.items()):
             if type(hook).__module__.startswith(CHECKS):
                 del part._forward_pre_hooks[key]
-    # A tracer passes over the hooks of the module that it begins with.
+    # A tracer ignores the hooks of the module that it starts with.
     root = nn.Sequential(twin) if twin._forward_pre_hooks or twin._forward_hooks else twin
     try:
         with torch.device("meta"):
@@ -432,7 +432,7 @@ def _steps(module: nn.Module, recorder: _Recorder) -> list[Step]:
     steps: list[Step] = []
     number: dict[fx.Node, int] = {}  # node -> the step whose output it is
     for node, result in recorder.results.items():
-        shapes = tuple(tuple(tensor.shape[1:]) for tensor in tensors_in(result))  # of one picture
+        shapes = tuple(tuple(tensor.shape[1:]) for tensor in tensors_in(result))  # of one image
         sources = tuple(number[n] for n in node.all_input_nodes if n in number)
         if not shapes or (node.op != "placeholder" and not sources):
             continue  # a number, or a parameter

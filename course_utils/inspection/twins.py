@@ -1,4 +1,4 @@
-"""Whether two models are the same network, and if not, where they part."""
+"""Whether two models are the same network and, if not, where they first differ."""
 
 import copy
 from dataclasses import dataclass
@@ -37,19 +37,19 @@ def first_difference(model: nn.Module, reference: nn.Module, images: Tensor) -> 
 
     The layers with weights are compared in the order in which they run: what comes in, what they
     are, what goes out. Then the model gets the reference's weights, and the numbers themselves
-    are compared, which tells a wrong activation, pool or sum from a right one. Both models are
-    copied first and stay as they are.
+    are compared, which finds a wrong activation, pool or sum. Both models are copied first and
+    stay as they are.
 
     Args:
-        model: The one in question, made of modules.
+        model: The model to check, made of modules.
         reference: The right one.
-        images: (N, C, H, W), random numbers: zeros could hide a difference.
+        images: (N, C, H, W), random, as zeros could hide a difference.
 
     Example:
         >>> right = nn.Sequential(nn.Conv2d(1, 2, 3), nn.ReLU(), nn.Conv2d(2, 2, 3))
         >>> wrong = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Conv2d(2, 2, 3))
         >>> first_difference(wrong, right, torch.randn(1, 1, 8, 8))[:59]
-        'with the same weights, other numbers come into your layer 2'
+        'with the same weights, your layer 2 (1) gets other numbers:'
     """
     model, reference = copy.deepcopy(model), copy.deepcopy(reference)
     right: list[Call] = []
@@ -66,9 +66,7 @@ def first_difference(model: nn.Module, reference: nn.Module, images: Tensor) -> 
         return other
     num, wanted = (sum(p.numel() for p in m.parameters()) for m in (model, reference))
     if num != wanted:
-        return (
-            f"your model has {num:,} parameters, expected {wanted:,}: is a layer made and not used?"
-        )
+        return f"your model has {num:,} parameters, expected {wanted:,}: is a layer never used?"
     if output.shape != expected.shape:
         return f"your output is {tuple(output.shape)}, expected {tuple(expected.shape)}"
     return _other_numbers(model, mine, reference, images)
@@ -92,13 +90,13 @@ def _run(model: nn.Module, images: Tensor, steps: list[Call]) -> Any:
 
 
 def _other_layers(mine: list[Call], right: list[Call]) -> str:
-    """Return the first layer with weights that is another, or sees or makes another shape."""
+    """Return the first layer with weights that differs in kind, or in its input or output shape."""
     for i, (ours, theirs) in enumerate(zip(mine, right, strict=False), start=1):
         came, wanted = (tuple(step.before.shape[1:]) for step in (ours, theirs))
         if came != wanted:
             return (
-                f"your layer {i} ({ours}) gets {came} for each picture, expected {wanted}: look at "
-                f"what stands between it and {_before(mine, i)}"
+                f"your layer {i} ({ours}) gets {came} for each image, expected {wanted}: look at "
+                f"what lies between it and {_before(mine, i)}"
             )
         same_kind = isinstance(ours.layer, type(theirs.layer))
         if not same_kind or ours.shapes != theirs.shapes:
@@ -106,25 +104,25 @@ def _other_layers(mine: list[Call], right: list[Call]) -> str:
         went, wanted = (tuple(step.after.shape[1:]) for step in (ours, theirs))
         if went != wanted:
             return (
-                f"your layer {i} ({ours}) gives {went} for each picture, expected {wanted}: look "
+                f"your layer {i} ({ours}) gives {went} for each image, expected {wanted}: look "
                 "at its stride and padding"
             )
     if len(mine) < len(right):
         return f"your model ends after layer {len(mine)}: {right[len(mine)].layer} comes next"
     if len(mine) > len(right):
-        return f"your model should end after layer {len(right)}: {mine[len(right)]} is too many"
+        return f"your model should end after layer {len(right)}: {mine[len(right)]} is one too many"
     return ""
 
 
 def _before(steps: list[Call], i: int) -> str:
     """Return what comes before layer i, counted from 1."""
-    return f"layer {i - 1} ({steps[i - 2].name})" if i > 1 else "the picture"
+    return f"layer {i - 1} ({steps[i - 2].name})" if i > 1 else "the image"
 
 
 def _other_numbers(
     model: nn.Module, steps: list[Call], reference: nn.Module, images: Tensor
 ) -> str:
-    """Say where the numbers part when both models have the same weights."""
+    """Say where the numbers first differ when both models have the same weights."""
     right: list[Call] = []
     mine: list[Call] = []
     expected = _run(_with_random_statistics(reference), images, right)
@@ -134,7 +132,7 @@ def _other_numbers(
     for i, (ours, theirs) in enumerate(zip(mine, right, strict=True), start=1):
         if not _close(ours.before, theirs.before):
             return (
-                f"with the same weights, other numbers come into your layer {i} ({ours.name}): "
+                f"with the same weights, your layer {i} ({ours.name}) gets other numbers: "
                 f"look at the activation, pool or sum between it and {_before(mine, i)}"
             )
         if not _close(ours.after, theirs.after):

@@ -51,24 +51,24 @@ Counts = tuple[int, int]  # parameters, and multiply-adds for one image
 
 
 def count(name: str) -> Counts:
-    """Count one of `models.names()`, at the size and with the switches that it is made for."""
+    """Count one of `models.names()`, at its own input size and with its default switches."""
     found = summarise(name, depth=0)
     return found.parameters, found.multiply_adds
 
 
 def kept_counts() -> dict[str, Counts]:
-    """Return the counts that come with the course: to count all anew takes many seconds.
+    """Return the counts that come with the course: counting them all takes many seconds.
 
-    `tools/count_models.py` writes them, and a test holds them against `count`.
+    `tools/count_models.py` writes them, and a test compares them with `count`.
     """
     text = Path(__file__).with_name("counts.json").read_text("utf-8")
     return {name: (held, computed) for name, (held, computed) in json.loads(text).items()}
 
 
 def model_table() -> Table:
-    """Set all architectures side by side: input, classes, parameters, multiply-adds, source.
+    """List all architectures with input, classes, parameters, multiply-adds and source.
 
-    Each stands there at the size and with the switches that it is made for.
+    Each has its own input size and its default switches.
 
     >>> next(row["parameters"] for row in model_table() if row["model"] == "lenet5")
     61706
@@ -78,4 +78,4 @@ def model_table() -> Table:
     for name, counts in kept_counts().items():
         entry = lookup(name)
         rows.append((name, times(entry.input_shape), entry.num_classes, *counts, entry.source))
-    return Table(columns, tuple(rows), "Architectures of the course; multiply-adds per picture")
+    return Table(columns, tuple(rows), "Architectures of the course; multiply-adds per image")

@@ -1,6 +1,6 @@
-"""Every architecture of the course: one file a family, one table to build them from.
+"""Every architecture of the course: one file per family, one table to build them from.
 
-`build("resnet20", in_channels=3, num_classes=10)` makes a model; `names()` lists them all.
+`build("resnet20", in_channels=3, num_classes=10)` builds a model; `names()` lists them all.
 """
 
 from course_utils.models.registry import MODELS, ModelEntry, build, input_shape, names

@@ -1,4 +1,4 @@
-"""AlexNet: two towers of 2012, the later single tower, and a small one for 28 and 32 px."""
+"""AlexNet: the two towers of 2012, the later single tower, and a small one for 28 and 32 px."""
 
 from typing import Any, Literal
 
@@ -15,17 +15,17 @@ __all__ = ["AlexNet", "SmallAlexNet", "alexnet", "alexnet_small"]
 class AlexNet(nn.Module):
     """Five convolutions, three pools and three linear layers, split between two GPUs.
 
-    `groups=2` is that split: each half of the filters sees only the half of the maps that lived
-    on the same GPU. The third convolution sees all.
+    `groups=2` is that split: each half of the filters sees only the half of the maps that was on
+    the same GPU. The third convolution sees all maps.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
         dropout: Share of the hidden units switched off in training.
 
     Source: Krizhevsky et al. 2012, section 3.5 and figure 2; dropout: section 4.2.
-    Differs: pictures are 227x227, as (224 - 11) / 4 + 1 is no whole number. An adaptive pool,
-        which changes nothing at 227, lets other sizes through.
+    Differs: images are 227x227, as (224 - 11) / 4 + 1 is not a whole number. An adaptive pool,
+        which changes nothing at 227, admits other sizes.
     """
 
     def __init__(self, in_channels: int = 3, num_classes: int = 1000, dropout: float = 0.5) -> None:
@@ -119,13 +119,14 @@ def alexnet(
 ) -> nn.Module:
     """Build AlexNet with the initial weights of its paper.
 
-    Weights come from N(0, 0.01^2). Biases are 1 in the second, fourth and fifth convolution and
-    in the hidden linear layers, which gives their ReLUs positive input at the start; others are 0.
+    Weights are drawn from N(0, 0.01^2). Biases are 1 in the second, fourth and fifth convolution
+    and in the hidden linear layers, which gives their ReLUs positive inputs at the start; the
+    others are 0.
 
     Args:
         in_channels: Channels of the images.
         num_classes: Number of logits.
-        one_tower: Whether it is torchvision's net, for 224x224: widths 64-192-384-256-256, no
+        one_tower: Whether to build torchvision's net, for 224x224: widths 64-192-384-256-256, no
             groups, no LRN, and dropout before the linear layers.
         dropout: Share of the hidden units switched off in training.
 
@@ -167,8 +168,8 @@ def alexnet_small(
         dropout: Share of the hidden units switched off in training.
 
     Source: After Krizhevsky et al. 2012; sizes are ours.
-    Differs: initial weights by He et al. 2015, which train at a learner's learning rates. No local
-        response normalisation unless asked for: it takes longer than all the rest of this net, and
-        Simonyan & Zisserman 2015 (table 3) found it of no use.
+    Differs: initial weights as in He et al. 2015, which train at common learning rates. Local
+        response normalisation only on request: it takes longer than all the rest of this net, and
+        Simonyan & Zisserman 2015 (table 3) found it useless.
     """
     return he_normal_(SmallAlexNet(in_channels, num_classes, groups, lrn, dropout))

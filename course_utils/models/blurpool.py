@@ -1,4 +1,4 @@
-"""Blur-pooling: subsampling that blurs first, so that a small shift stays a small change."""
+"""Blur pooling: blur before subsampling, so that a small shift makes a small change."""
 
 import math
 
@@ -59,7 +59,7 @@ class BlurPool(nn.Module):
 
 
 class MaxBlurPool(nn.Module):
-    """Max pooling taken apart and repaired: the maximum everywhere, then blur, then subsample.
+    """Max pooling, taken apart and repaired: the maximum everywhere, then blur, then subsample.
 
     With blur_size=1 it is nn.MaxPool2d(kernel_size, stride), where the windows fit.
 

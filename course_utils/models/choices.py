@@ -1,4 +1,4 @@
-"""What a builder of models lets through: its annotations, held when it is called."""
+"""What a builder of models accepts: its annotations, checked when it is called."""
 
 import functools
 import inspect
@@ -17,26 +17,26 @@ Arguments = ParamSpec("Arguments")
 Model = TypeVar("Model", bound=nn.Module)
 
 Share = Annotated[float, "from 0 to 1"]
-"""A part of a whole, such as the hidden units that dropout switches off."""
+"""A share of a whole, such as the hidden units that dropout switches off."""
 
 MOST = 100_000
-"""Largest whole number that a builder takes: no layer of the course is as wide, no net as deep."""
+"""The largest whole number that a builder takes; no layer of the course is as wide."""
 
 MOST_PARAMETERS = 10**9
-"""Most parameters that a builder makes: 4 GB in float32, seven times VGG-19."""
+"""The most parameters that a builder makes: 4 GB in float32, seven times VGG-19."""
 
 
 def checked(builder: Callable[Arguments, Model]) -> Callable[Arguments, Model]:
-    """Let a builder refuse what its annotations do not allow, and a net that fills the memory.
+    """Make a builder refuse what its annotations do not allow, and a net that fills the memory.
 
     `int` stands for a whole number of at least 1, `Share` for a number from 0 to 1, `Literal` for
     one of a few values, and `tuple[int, ...]` for several whole numbers.
 
     Args:
-        builder: From counts and switches to a model, with an annotation for each.
+        builder: A function from counts and switches to a model, with an annotation for each.
 
     Returns:
-        The same function, which raises a `ValueError` that names argument and value.
+        The same function, which raises a `ValueError` with the argument's name and value.
     """
     signature = inspect.signature(builder)
     hints = get_type_hints(builder, include_extras=True)
@@ -53,7 +53,7 @@ def checked(builder: Callable[Arguments, Model]) -> Callable[Arguments, Model]:
 
 
 def _fit(label: str, value: Any, hint: Any) -> Any:
-    """Return a value as the annotation has it."""
+    """Return a value in the form that its annotation says."""
     if hint is bool:
         return flag(label, value)
     if hint is int:
@@ -62,14 +62,14 @@ def _fit(label: str, value: Any, hint: Any) -> Any:
         return one_of(label, value, get_args(hint))
     if get_origin(hint) is tuple:
         if not isinstance(value, tuple | list):
-            raise ValueError(f"{label} = {shown(value)} is no tuple: give one, such as (256,)")
+            raise ValueError(f"{label} = {shown(value)} is not a tuple: give one, such as (256,)")
         return tuple(whole(label, item, most=MOST) for item in value)
     return number(label, value, 0, 1) if hint is Share else number(label, value)
 
 
 @contextmanager
 def _bounded(name: str) -> Iterator[None]:
-    """Stop the making of a net before its parameters fill the memory."""
+    """Stop building a net before its parameters fill the memory."""
     total = 0
 
     def count(module: nn.Module, key: str, parameter: nn.Parameter) -> None:
@@ -84,7 +84,7 @@ def _bounded(name: str) -> Iterator[None]:
     try:
         yield
     except RuntimeError as error:  # of torch, about a tensor that is larger than the memory
-        raise ValueError(f"{name} cannot be made: {error}; {ADVICE}") from error
+        raise ValueError(f"{name} cannot be built: {error}; {ADVICE}") from error
     finally:
         hook.remove()
 

@@ -26,7 +26,7 @@ __all__ = [
 
 
 class DenseLayer(nn.Module):
-    """One layer of a block: makes `growth_rate` new maps from all maps so far.
+    """One layer of a block, which makes `growth_rate` new maps from all maps so far.
 
     Args:
         in_channels: Channels of all maps so far, together.
@@ -63,7 +63,7 @@ class DenseLayer(nn.Module):
 def frozen_statistics(module: nn.Module) -> Iterator[None]:
     """Keep the batch normalisation inside `module` from updating its running estimates.
 
-    It still has to be given them: the recomputation must store what the first pass stored.
+    They must still be there: the recomputation has to store what the first pass stored.
     """
     norms = [m for m in module.modules() if isinstance(m, nn.BatchNorm2d)]
     states = [(norm.momentum, norm.num_batches_tracked) for norm in norms]
@@ -81,7 +81,7 @@ class MemoryEfficientDenseLayer(DenseLayer):
 
     Source: Pleiss et al. 2017.
     Differs: recomputing shows batch normalisation the same batch a second time, which does not
-        count here; in torchvision's `memory_efficient` it moves the running estimates twice.
+        count here; with torchvision's `memory_efficient`, the running estimates move twice.
     """
 
     def forward(self, features: list[torch.Tensor]) -> torch.Tensor:
@@ -94,7 +94,7 @@ class MemoryEfficientDenseLayer(DenseLayer):
         return self.wide(torch.cat(features, dim=1))
 
     def contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:
-        """Return what surrounds the first computation, and the one in the backward pass."""
+        """Return the contexts of the first computation and of the one in the backward pass."""
         return nullcontext(), frozen_statistics(self.wide)
 
 
@@ -137,7 +137,7 @@ class DenseBlock(nn.Module):
 
 
 class Transition(nn.Sequential):
-    """Between two blocks: a 1x1 convolution thins the maps, a 2x2 average pool halves the size.
+    """A 1x1 convolution that reduces the maps between two blocks, and a 2x2 average pool.
 
     Source: Huang et al. 2017, section 3.
     """
@@ -153,7 +153,7 @@ class Transition(nn.Sequential):
 
 
 class DenseNet(nn.Module):
-    """A stem, dense blocks with transitions between them, one linear layer.
+    """A stem, dense blocks with transitions between them, and one linear layer.
 
     Args:
         stem: Turns images into `stem_width` maps.
@@ -226,7 +226,7 @@ def densenet_imagenet(
         num_classes: Number of logits.
         growth_rate: Maps that each layer adds.
         dropout: Share of the values switched off in training.
-        memory_efficient: Whether to recompute, not store, the wide maps.
+        memory_efficient: Whether to recompute the wide maps instead of storing them.
         norm: One of `normalization.NORMS`.
 
     Source: Huang et al. 2017, table 1; initial weights: section 4.2 (He et al. 2015).
@@ -265,15 +265,15 @@ def densenet_cifar(
     """Build a DenseNet of three blocks for images of about 32 px.
 
     Args:
-        bottleneck: Whether it is DenseNet-BC, with 1x1 bottlenecks, and transitions that keep half
-            of the maps.
+        bottleneck: Whether to build DenseNet-BC, with 1x1 bottlenecks and transitions that keep
+            half of the maps.
         depth: 3n + 4 layers, n in each block; with bottlenecks 6n + 4.
         in_channels: Channels of the images.
         num_classes: Number of logits.
         growth_rate: Maps that each layer adds.
-        dropout: Share of the values switched off in training; 0.2 in the paper where the
+        dropout: Share of the values switched off in training; 0.2 in the paper if the
             images are not augmented.
-        memory_efficient: Whether to recompute, not store, the wide maps.
+        memory_efficient: Whether to recompute the wide maps instead of storing them.
         norm: One of `normalization.NORMS`.
 
     Raises:
@@ -301,4 +301,4 @@ def densenet_cifar(
 
 
 densenet_small = partial(densenet_cifar, True, depth=22, growth_rate=8)
-"""A narrow DenseNet-BC for 28 and 32 px, that a laptop trains in a minute or two."""
+"""A narrow DenseNet-BC for 28 and 32 px that a laptop trains in a minute or two."""

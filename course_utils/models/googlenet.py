@@ -52,7 +52,7 @@ class GoogLeNetOutput(NamedTuple):
 
 
 class ConvUnit(nn.Sequential):
-    """Convolution that keeps the size at stride 1, batch normalisation if wanted, and ReLU."""
+    """A convolution that keeps the size at stride 1, optional batch normalisation, and ReLU."""
 
     def __init__(
         self,
@@ -73,7 +73,7 @@ class ConvUnit(nn.Sequential):
 
 
 class Inception(nn.Module):
-    """Four paths look at the same maps through windows of different size, side by side.
+    """Four paths side by side that look at the same maps through windows of different sizes.
 
     Args:
         in_channels: Channels of the input.
@@ -81,7 +81,7 @@ class Inception(nn.Module):
         three: Channels of the 3x3 path, after its 1x1 reduction and at its end.
         five: The same for the 5x5 path.
         pool: Channels of the path with the max pool, set by the 1x1 convolution after it.
-        five_kernel: 5; torchvision's port has 3 there.
+        five_kernel: Kernel size of the 5x5 path: 5, but 3 in torchvision's port.
         batch_norm: Whether batch normalisation follows each convolution.
 
     Source: Szegedy et al. 2015, figure 2(b).
@@ -120,16 +120,17 @@ class Inception(nn.Module):
 
 
 class AuxiliaryHead(nn.Module):
-    """A small classifier half way up, which feeds gradient to the layers below it.
+    """A small classifier halfway up, which feeds gradients to the layers below it.
 
     Args:
-        in_channels: Channels of the maps it hangs on.
+        in_channels: Channels of the maps that it reads.
         num_classes: Number of logits.
-        overlapping_pool: The paper's 5x5 pool with stride 3; else the adaptive one of torchvision.
+        overlapping_pool: Whether to use the paper's 5x5 pool with stride 3, or torchvision's
+            adaptive one.
         batch_norm: Whether batch normalisation follows the convolution.
 
     Source: Szegedy et al. 2015, section 5.
-    Differs: an adaptive pool, which changes nothing at 224, lets other sizes through.
+    Differs: an adaptive pool, which changes nothing at 224, admits other sizes.
     """
 
     def __init__(
@@ -157,17 +158,17 @@ class AuxiliaryHead(nn.Module):
 
 
 class GoogLeNet(nn.Module):
-    """A stem, nine Inception modules, and one mean over each of the last maps.
+    """A stem, nine Inception modules, and a mean over each of the last maps.
 
     Args:
         in_channels: Channels of the images.
         num_classes: Number of logits.
         aux_heads: Whether the two auxiliary heads exist; they run in training only.
-        torchvision: Whether it is torchvision's port and not the paper: batch normalisation
-            instead of biases and LRN, 3x3 where the paper has 5x5, dropout 0.2 instead of 0.4, a
-            2x2 pool before 5a, and an adaptive pool in the heads.
+        torchvision: Whether to build torchvision's port instead of the paper's net: batch
+            normalisation instead of biases and LRN, 3x3 where the paper has 5x5, dropout 0.2
+            instead of 0.4, a 2x2 pool before 5a, and an adaptive pool in the heads.
 
-    Source: Szegedy et al. 2015, table 1. The paper does not give LRN's numbers: AlexNet's.
+    Source: Szegedy et al. 2015, table 1. LRN's numbers, which it does not give, are AlexNet's.
     """
 
     def __init__(
@@ -205,7 +206,7 @@ class GoogLeNet(nn.Module):
         """Turn images (N, C, 224, 224) into logits (N, num_classes).
 
         Returns:
-            The logits; in training with auxiliary heads a `GoogLeNetOutput` of three logits.
+            The logits; in training with auxiliary heads, a `GoogLeNetOutput` with three of them.
         """
         inception = self.inception
         x = self.stem(images)  # (N, 192, 28, 28)
@@ -273,7 +274,7 @@ def googlenet(
             paper adds their losses with weight 0.3.
 
     Source: Szegedy et al. 2015, table 1 and section 5. The paper does not give the initial
-        weights: Glorot & Bengio 2010.
+        weights, so they are those of Glorot & Bengio 2010.
     """
     model = GoogLeNet(in_channels, num_classes, aux_heads, torchvision=variant == "torchvision")
     return glorot_uniform_(model)

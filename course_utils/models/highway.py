@@ -1,4 +1,4 @@
-"""Highway networks: each layer decides, value by value, how much of its input to let through."""
+"""Highway networks: each layer decides, value by value, how much of its input to pass on."""
 
 import torch
 from torch import nn
@@ -20,8 +20,8 @@ class HighwayLinear(nn.Module):
     """Fully connected highway layer: y = H(x) T(x) + x (1 - T(x)).
 
     Args:
-        num_units: Units of the layer, the same as of its input.
-        gate_bias: Bias of the transform gate T at the start; negative lets x pass.
+        num_units: Units of the layer, as many as its input has.
+        gate_bias: Initial bias of the transform gate T; a negative one lets x pass.
 
     Source: Srivastava et al. 2015 (Training very deep networks), equation 3 and section 2.2.
     """
@@ -43,8 +43,8 @@ class HighwayConv2d(nn.Module):
     """Convolutional highway layer: the same equation, with 3x3 convolutions for H and T.
 
     Args:
-        num_channels: Channels of the layer, the same as of its input.
-        gate_bias: Bias of the transform gate T at the start; negative lets x pass.
+        num_channels: Channels of the layer, as many as its input has.
+        gate_bias: Initial bias of the transform gate T; a negative one lets x pass.
 
     Source: Srivastava et al. 2015 (Training very deep networks), section 2.1.
     """
@@ -66,7 +66,7 @@ class HighwayMLP(nn.Module):
     """A thin and deep fully connected net: one plain layer, highway layers, one linear layer.
 
     For its arguments see `highway`; `in_features` is C * H * W of the images. The plain twin has
-    linear layers with ReLU in place of the highway layers.
+    linear layers with ReLU instead of the highway layers.
     """
 
     def __init__(
@@ -151,11 +151,11 @@ def highway(
         image_size: Height and width of the images.
         num_units: Units of every hidden layer; 50 for MNIST in the paper.
         num_layers: Number of highway layers.
-        gate_bias: Bias of the gates at the start; negative lets the input pass.
+        gate_bias: Initial bias of the gates; a negative one lets the input pass.
         gated: False builds the plain twin.
 
-    Source: Srivastava et al. 2015 (Training very deep networks), section 3. Initial weights by
-        He et al. 2015; the paper found many zero-mean distributions to do.
+    Source: Srivastava et al. 2015 (Training very deep networks), section 3. Initial weights:
+        He et al. 2015; in the paper many zero-mean distributions work.
     """
     in_features = in_channels * image_size**2
     model = HighwayMLP(in_features, num_units, num_layers, num_classes, gated=gated)
@@ -180,7 +180,7 @@ def highway_small(
         num_classes: Number of logits.
         num_layers: Highway layers in each of the three stages.
         width: Channels of the first stage; the others have twice and four times as many.
-        gate_bias: Bias of the gates at the start; the paper suggests -1, -2 and -3 for about 10,
+        gate_bias: Initial bias of the gates; the paper suggests -1, -2 and -3 for about 10,
             20 and 30 layers.
         gated: False builds the plain twin.
 

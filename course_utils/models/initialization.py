@@ -1,8 +1,8 @@
 """Initial weights, as the papers of the course set them.
 
 Each function changes a whole model in place and returns it, so that a builder ends with
-`return he_normal_(Model(...))`. Normalisation layers keep PyTorch's start (scale 1, shift 0),
-which is also what their papers use.
+`return he_normal_(Model(...))`. Normalisation layers keep PyTorch's initial values (scale 1,
+shift 0), which are also those of their papers.
 """
 
 from collections.abc import Iterator

@@ -1,4 +1,4 @@
-"""LeNet-5, in the form that textbooks use today, with the choices of 1998 as switches."""
+"""LeNet-5 as textbooks build it today, with the choices of 1998 as switches."""
 
 from typing import Literal
 
@@ -12,13 +12,13 @@ __all__ = ["PADDINGS", "LeNet5", "ScaledTanh", "lenet5"]
 
 
 class ScaledTanh(nn.Module):
-    """1.7159 tanh(2/3 x): passes through (1, 1) and (-1, -1), and bends most there.
+    """1.7159 tanh(2/3 x): it passes through (1, 1) and (-1, -1), and bends most there.
 
     Source: LeCun et al. 1998, section II-B and appendix A.
     """
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return the activation of every element; the shape stays."""
+        """Return the activation of every element; the shape stays the same."""
         return 1.7159 * torch.tanh(2 / 3 * x)
 
 
@@ -26,11 +26,11 @@ class LeNet5(nn.Module):
     """Two rounds of convolution and pooling, then three linear layers.
 
     Args:
-        in_channels: Channels of the pictures.
+        in_channels: Channels of the images.
         num_classes: Number of logits.
-        activation: Module type used after every layer but the last.
+        activation: Module type used after every layer except the last.
         pooling: Module type that halves height and width.
-        padding: Rim of zeros for the first layer: 2 for 28x28 pictures, 0 for 32x32.
+        padding: Padding of the first layer: 2 for 28x28 images, 0 for 32x32.
 
     Source: LeCun et al. 1998, section II-B and figure 2.
     Differs: 61,706 parameters instead of 60,000, as C3 sees all six maps, pooling has no
@@ -101,11 +101,11 @@ def lenet5(
         in_channels: Channels of the images.
         num_classes: Number of logits.
         activation: `relu` (default), `sigmoid`, `tanh`, or `scaled_tanh` as in 1998.
-        pooling: `max` (default), or `average`, the nearer to 1998.
+        pooling: `max` (default), or `average`, which is closer to 1998.
         image_size: 28 (the first layer pads by 2) or 32 (no padding, as in 1998).
 
-    Source: LeCun et al. 1998, section II-B; the initial weights: `ACTIVATIONS`.
-    Differs: see `LeNet5`; ReLU and max pooling are today's choice, not that of 1998.
+    Source: LeCun et al. 1998, section II-B; initial weights: see `ACTIVATIONS`.
+    Differs: see `LeNet5`; ReLU and max pooling are the choice of today, not of 1998.
     """
     module, initialise = ACTIVATIONS[activation]
     padding = PADDINGS[image_size]

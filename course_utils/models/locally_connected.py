@@ -1,4 +1,4 @@
-"""Locally connected net: looks at neighbourhoods as a convolution does, but shares nothing."""
+"""A locally connected net: it looks at neighbourhoods like a convolution, but shares nothing."""
 
 import torch
 import torch.nn.functional as F
@@ -12,17 +12,17 @@ __all__ = ["LocallyConnected2d", "LocallyConnectedNet", "locally_connected"]
 
 
 class LocallyConnected2d(nn.Module):
-    """A convolution without weight sharing: every position has filters and biases of its own.
+    """A convolution without weight sharing: every position has its own filters and biases.
 
     It has out_channels * H_out * W_out * (in_channels * kernel_size^2 + 1) parameters, and works
-    for one size of image only.
+    for only one image size.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Filters at each position.
         input_size: Height and width of the input.
         kernel_size: Height and width of a filter.
-        padding: Rim of zeros around the input.
+        padding: Padding on each side.
 
     Source: LeCun 1989 (Generalization and network design strategies), net 3.
     """
@@ -89,7 +89,7 @@ def locally_connected(
         num_classes: Number of logits.
         image_size: 28 (the first layer pads by 2) or 32 (no padding).
 
-    Source: The idea is that of LeCun 1989, net 3; the sizes are LeNet-5's, so that the two
-        differ in nothing but sharing.
+    Source: The idea is from LeCun 1989, net 3; the sizes are LeNet-5's, so that the two differ
+        only in sharing.
     """
     return he_normal_(LocallyConnectedNet(in_channels, num_classes, PADDINGS[image_size]))

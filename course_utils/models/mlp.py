@@ -10,7 +10,7 @@ __all__ = ["MLP", "mlp"]
 
 
 class MLP(nn.Module):
-    """Stretch the image into one long vector; then linear layers with ReLU between them."""
+    """The image as one long vector, then linear layers with ReLU between them."""
 
     def __init__(self, in_features: int, hidden_sizes: tuple[int, ...], num_classes: int) -> None:
         super().__init__()
@@ -23,7 +23,7 @@ class MLP(nn.Module):
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Turn images (N, C, H, W) with C*H*W = in_features into logits (N, num_classes)."""
-        x = images.flatten(start_dim=1)  # (N, C*H*W): who was whose neighbour is lost here
+        x = images.flatten(start_dim=1)  # (N, C*H*W): which pixels were neighbours is lost here
         x = self.hidden(x)  # (N, hidden_sizes[-1])
         return self.classifier(x)  # (N, num_classes)
 
@@ -41,9 +41,9 @@ def mlp(
     Args:
         in_channels: Channels of the images.
         num_classes: Number of logits.
-        image_size: Height and width of the images; another size does not fit the first layer.
+        image_size: Height and width of the images; the first layer takes no other size.
         hidden_sizes: Units of each hidden layer.
 
-    Source: Rumelhart et al. 1986; initial weights by He et al. 2015, section 2.2.
+    Source: Rumelhart et al. 1986; initial weights: He et al. 2015, section 2.2.
     """
     return he_normal_(MLP(in_channels * image_size**2, hidden_sizes, num_classes))

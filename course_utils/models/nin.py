@@ -12,13 +12,13 @@ __all__ = ["MLPConv", "NiN", "nin", "nin_small"]
 
 
 class MLPConv(nn.Sequential):
-    """A convolution followed by two 1x1 convolutions: a three-layer MLP slid over the picture.
+    """A convolution followed by two 1x1 convolutions: a three-layer MLP slid over the image.
 
     Args:
         in_channels: Channels of the input.
         widths: Channels after each of the three layers.
         kernel_size: Odd height and width of the first filter; the others are 1x1.
-        last_relu: Whether the third layer has a ReLU too.
+        last_relu: Whether the third layer has a ReLU, too.
 
     Source: Lin et al. 2014, section 3.1.
     """
@@ -42,7 +42,7 @@ class MLPConv(nn.Sequential):
 
 
 class NiN(nn.Module):
-    """Three mlpconv layers; the last has one map a class, whose mean is that class's logit.
+    """Three mlpconv layers; the last has one map per class, whose mean is that class's logit.
 
     For its arguments see `nin`.
 
@@ -92,13 +92,13 @@ def nin(
         num_classes: Number of logits.
         width: Channels of the widest layers, a multiple of 12.
         dropout: Share of the values switched off after the first two mlpconv layers.
-        relu_logits: Whether the logits' maps pass a ReLU, as in the paper's equation 2.
+        relu_logits: Whether the logits' maps pass through a ReLU, as in the paper's equation 2.
 
     Raises:
-        ValueError: If the width is not a multiple of 12.
+        ValueError: The width is not a multiple of 12.
 
-    Source: Lin et al. 2014, section 4.1. Initial weights by He et al. 2015; the paper says no
-        more than that they are set by hand.
+    Source: Lin et al. 2014, section 4.1. Initial weights: He et al. 2015; the paper only
+        says that they are set by hand.
     """
     if width % 12:
         raise ValueError(f"width must be a multiple of 12 (layers have 5/6 and 1/2), got {width}")
@@ -106,9 +106,9 @@ def nin(
 
 
 nin_small = partial(nin, width=48, dropout=0.2, relu_logits=False)
-"""A network in network a quarter as wide, that a laptop trains in a minute.
+"""A network in network, a quarter as wide, that a laptop trains in a minute.
 
 Source: After Lin et al. 2014.
 Differs: Less dropout, and no ReLU on the logits: a map that is negative everywhere at the start
-    gets no gradient through it, and its class is lost for good.
+    gets no gradient through it, so its class is lost for good.
 """

@@ -29,7 +29,7 @@ Norm = Literal["none", "batch", "layer", "group", "instance", "weight", "scaled_
 NORMS: tuple[Norm, ...] = get_args(Norm)
 
 GROUP_SIZE = 8
-"""Channels in one group of group normalisation, where the number of channels allows it."""
+"""Channels in one group of group normalisation, if the number of channels allows it."""
 
 
 class BatchNorm2dByHand(nn.Module):
@@ -74,10 +74,10 @@ class BatchNorm2dByHand(nn.Module):
         return self.weight[:, None, None] * normalised + self.bias[:, None, None]
 
     def track(self, mean: torch.Tensor, variance: torch.Tensor, n: int) -> None:
-        """Move the running estimates towards this batch of n values a channel."""
+        """Move the running estimates towards this batch of n values per channel."""
         if n == 1:
             raise ValueError("batch normalisation needs more than 1 value per channel to train on")
-        unbiased = variance * n / (n - 1)  # what a new picture's variance is expected to be
+        unbiased = variance * n / (n - 1)  # the expected variance of a new image
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(unbiased, self.momentum)
         self.num_batches_tracked.add_(1)
@@ -99,7 +99,7 @@ class LocalResponseNorm(nn.Module):
         self.size, self.alpha, self.beta, self.k = size, alpha, beta, k
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return x (N, C, H, W) divided; the shape stays."""
+        """Return x (N, C, H, W) normalised; the shape stays the same."""
         num_channels = x.shape[1]
         before, after = self.size // 2, (self.size - 1) // 2
         squares = F.pad(x.square(), (0, 0, 0, 0, before, after))  # (N, C + size - 1, H, W)
@@ -116,8 +116,8 @@ class LocalResponseNorm(nn.Module):
 class StandardisedWeight(nn.Module):
     """Give every filter mean 0 and a fixed variance, whatever the optimiser does to it.
 
-    The variance is the one that keeps the variance of the activations at 1 through a ReLU, so
-    no layer has to normalise the activations themselves.
+    With this variance, the variance of the activations stays 1 through a ReLU, so no layer has to
+    normalise the activations themselves.
 
     Args:
         num_filters: C_out of the convolution; each filter gets a trained gain.
@@ -129,10 +129,10 @@ class StandardisedWeight(nn.Module):
     def __init__(self, num_filters: int) -> None:
         super().__init__()
         self.gain = nn.Parameter(torch.ones(num_filters))
-        self.relu_factor = (2 / (1 - 1 / math.pi)) ** 0.5  # 1 / deviation of ReLU(N(0, 1))
+        self.relu_factor = (2 / (1 - 1 / math.pi)) ** 0.5  # 1 / standard deviation of ReLU(N(0, 1))
 
     def forward(self, weight: torch.Tensor) -> torch.Tensor:
-        """Return the filters to convolve with for the trained ones (C_out, C_in, k, k)."""
+        """Return the filters to convolve with, from the trained ones (C_out, C_in, k, k)."""
         fan_in = weight[0].numel()
         mean = weight.mean(dim=(1, 2, 3), keepdim=True)  # (C_out, 1, 1, 1)
         variance = weight.var(dim=(1, 2, 3), correction=0, keepdim=True)  # (C_out, 1, 1, 1)
@@ -141,18 +141,18 @@ class StandardisedWeight(nn.Module):
 
 
 def norm_layer(norm: Norm, num_channels: int) -> nn.Module:
-    """Return the layer that normalises activations (N, C, H, W), with a scale and shift a channel.
+    """Return a layer that normalises activations (N, C, H, W), with scale and shift per channel.
 
     For `none`, `weight` and `scaled_weight`, which leave the activations alone, it does nothing.
 
     Raises:
-        ValueError: The norm is none of `NORMS`.
+        ValueError: The norm is not one of `NORMS`.
 
     Source: Ioffe & Szegedy 2015 (batch), Ba et al. 2016 (layer), Wu & He 2018 (group),
         Ulyanov et al. 2016 (instance).
-    Differs: layer normalisation has one scale and shift a channel, not one a value, as Wu & He
-        use it. Groups have 8 channels, where Wu & He fix their number at 32: the small nets of
-        this course have 16 channels.
+    Differs: layer normalisation has one scale and shift per channel, not per value, as in Wu & He.
+        Groups have 8 channels, where Wu & He fix their number at 32: the small nets of this course
+        have only 16 channels.
     """
     one_of("norm", norm, NORMS)
     if norm == "batch":
@@ -169,8 +169,8 @@ def norm_layer(norm: Norm, num_channels: int) -> nn.Module:
 def norm_weight_(conv: nn.Conv2d, norm: Norm) -> None:
     """Change a convolution to suit a net in which no layer normalises the activations.
 
-    It gets the bias that a normalisation layer's shift would have made useless; `weight` and
-    `scaled_weight` put a norm on its filters too.
+    It gets the bias that the shift of a normalisation layer would make useless; `weight` and
+    `scaled_weight` normalise its filters, too.
 
     Source: Salimans & Kingma 2016, equation 2 (weight); `StandardisedWeight` (scaled_weight).
     Differs: weight normalisation starts from the filters as they are, not from a first batch.
@@ -186,15 +186,15 @@ def norm_weight_(conv: nn.Conv2d, norm: Norm) -> None:
 def set_norm_(model: Model, norm: Norm) -> Model:
     """Swap every `nn.BatchNorm2d` of a model for another normalisation, in place.
 
-    Classes can so be written plainly with batch normalisation, and each of them still has the
-    whole switch. Scales and shifts are carried over where the new layer has them.
+    So classes can be written plainly with batch normalisation, and each still has the whole
+    switch. Scales and shifts are carried over if the new layer has them.
 
     Args:
-        model: Freshly built, with `nn.BatchNorm2d` wherever it normalises.
+        model: A freshly built model, with `nn.BatchNorm2d` wherever it normalises.
         norm: One of `NORMS`; `batch` changes nothing.
 
     Raises:
-        ValueError: The norm is none of `NORMS`.
+        ValueError: The norm is not one of `NORMS`.
     """
     norm_layer(norm, 1)  # refuses an unknown value before anything is changed
     if norm == "batch":

@@ -1,4 +1,4 @@
-"""The table of all architectures: what each is called, where it comes from, how it is built."""
+"""The table of all architectures: their names, sources and builders."""
 
 import difflib
 import inspect
@@ -33,9 +33,9 @@ class ModelEntry:
     """One row of the table.
 
     Attributes:
-        name: What `build` calls it.
-        family: The file it lives in; `<family>_small`, where there is one, is for 28 and 32 px.
-        builder: Takes `in_channels`, `num_classes` and the switches as keyword arguments.
+        name: Its name for `build`.
+        family: The file it is in; `<family>_small`, if there is one, is for 28 and 32 px.
+        builder: A function of `in_channels`, `num_classes` and the switches as keyword arguments.
         source: The paper.
         input_shape: (C, H, W) of the paper's images, or of the course's own.
         num_classes: Number of classes in the paper, or in the course's own images.
@@ -60,7 +60,7 @@ class ModelEntry:
 
 @dataclass(frozen=True)
 class InputCheck:
-    """A forward pre-hook that answers images which do not fit with one clear sentence.
+    """A forward pre-hook that refuses images that do not fit, in one clear sentence.
 
     It keeps the checks out of the classes that the lessons show, and out of the state dict.
 
@@ -68,7 +68,7 @@ class InputCheck:
         name: The model's name, for the sentence.
         input_shape: (C, H, W) that the model was built for.
         min_size: Smallest height and width it takes.
-        exact: Whether it takes height and width of `input_shape` only.
+        exact: Whether it takes only the height and width of `input_shape`.
         way_out: What to do about images that are too small.
     """
 
@@ -79,7 +79,7 @@ class InputCheck:
     way_out: str
 
     def __call__(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
-        """Look at the images before `forward` does.
+        """Check the images before `forward` sees them.
 
         Raises:
             ValueError: They are not floats (N, C, H, W), or C, H and W do not fit.
@@ -146,7 +146,7 @@ CIFAR = (3, 32, 32)
 IMAGENET = (3, 224, 224)
 
 VGG_NAMES = ("vgg11", "vgg11_lrn", "vgg13", "vgg16_c", "vgg16", "vgg19")
-"""What the columns A, A-LRN, B, C, D and E of the paper's table 1 are called today."""
+"""Today's names of the columns A, A-LRN, B, C, D and E of the paper's table 1."""
 
 CIFAR_DEPTHS = (20, 32, 44, 56, 110)
 
@@ -157,8 +157,8 @@ def entry(
     input_shape: tuple[int, int, int],
     min_size: int = 1,
 ) -> ModelEntry:
-    """Fill in what follows from the rest: the family is the builder's file, ImageNet has 1,000."""
-    function = getattr(builder, "func", builder)  # what a partial is a part of
+    """Return a row, its family from the builder's file, its number of classes from the size."""
+    function = getattr(builder, "func", builder)  # the function that a partial wraps
     family = function.__module__.rpartition(".")[2]
     num_classes = 1000 if input_shape[1] > 32 else 10
     return ModelEntry(name, family, builder, PAPERS[family], input_shape, num_classes, min_size)
@@ -210,10 +210,10 @@ def names() -> list[str]:
 
 
 def lookup(name: str) -> ModelEntry:
-    """Return the row of the table called `name`.
+    """Return the row of the table with this name.
 
     Raises:
-        ValueError: There is none; the message lists the names that look alike.
+        ValueError: There is none; the message lists similar names.
     """
     if isinstance(name, str) and name in MODELS:
         return MODELS[name]
@@ -230,18 +230,18 @@ def build(
     generator: torch.Generator | None = None,
     **switches: Any,
 ) -> nn.Module:
-    """Build a model of the zoo with fresh weights.
+    """Build a model from the zoo with fresh weights.
 
     Args:
         name: One of `names()`.
         in_channels: Channels of the images; the paper's when left out.
         num_classes: Number of logits; the paper's when left out.
         generator: Draws the initial weights; PyTorch's global one when left out.
-        **switches: The model's own choices, see `MODELS[name].switches`.
+        **switches: The model's own options, see `MODELS[name].switches`.
 
     Returns:
         A model from images (N, in_channels, H, W) to logits (N, num_classes), which refuses
-        images that do not fit; `input_shape(model)` tells the size it is meant for.
+        images that do not fit; `input_shape(model)` is the size it is meant for.
 
     Raises:
         ValueError: The name or a switch is unknown, or a value makes no sense.
@@ -261,13 +261,13 @@ def build(
 
 @contextmanager
 def drawing_from(generator: torch.Generator | None) -> Iterator[None]:
-    """Seed PyTorch's global generator from another one, and give it its state back at the end."""
+    """Seed PyTorch's global generator from another one, and restore its state at the end."""
     if generator is None:
         yield
         return
     if not isinstance(generator, torch.Generator) or generator.device.type != "cpu":
         raise ValueError(
-            f"generator = {shown(generator)} is no generator of the CPU: give torch.Generator()"
+            f"generator = {shown(generator)} is not a generator on the CPU: give torch.Generator()"
         )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(torch.randint(2**62, (), generator=generator)))
@@ -277,7 +277,7 @@ def drawing_from(generator: torch.Generator | None) -> Iterator[None]:
 def attach_check(
     model: nn.Module, row: ModelEntry, in_channels: int, switches: dict[str, Any]
 ) -> None:
-    """Let the model refuse images that do not fit, and remember the size it is meant for."""
+    """Make the model refuse images that do not fit, and remember the size it is meant for."""
     choices = {**row.switches, **switches}
     size = choices.get("image_size", row.input_shape[1])
     small = f"{row.family}_small"

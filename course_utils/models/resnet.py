@@ -27,11 +27,11 @@ __all__ = [
 ]
 
 Option = Literal["A", "B", "C"]
-"""What a shortcut does where the shapes differ; `Shortcut` says what each letter means."""
+"""What a shortcut does if the shapes differ; `Shortcut` says what each letter means."""
 
 
 class ZeroPad(nn.Module):
-    """Shortcut without parameters: skip pixels as the stride does, fill new channels with zeros.
+    """A shortcut without parameters: it skips pixels as the stride does, and adds zero channels.
 
     Source: He et al. 2016, section 3.3, option A.
     """
@@ -47,17 +47,17 @@ class ZeroPad(nn.Module):
 
 
 class Shortcut(nn.Sequential):
-    """The way around a block: nothing at all where the shapes agree, else one of three options.
+    """The shortcut of a block: nothing at all if the shapes agree, else one of three options.
 
     Args:
         in_channels: Channels of the block's input.
         out_channels: Channels of the block's output.
         stride: Stride of the block.
-        option: A pads with zeros, B projects by a 1x1 convolution where the shapes differ, C
+        option: A pads with zeros, B projects with a 1x1 convolution if the shapes differ, C
             projects in every block.
 
     Raises:
-        ValueError: For another option.
+        ValueError: The option is not one of these.
 
     Source: He et al. 2016, section 3.3 and table 3.
     """
@@ -84,7 +84,7 @@ class BasicBlock(nn.Module):
         out_channels: Channels of the output.
         stride: 2 halves height and width.
         shortcut: Option A, B or C, see `Shortcut`.
-        residual: False makes the plain twin: the same layers, no shortcut.
+        residual: False builds the plain twin: the same layers without the shortcut.
 
     Source: He et al. 2016, figures 2 and 5 (left), section 3.4 for batch normalisation.
     """
@@ -114,16 +114,16 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """1x1 squeezes the channels to a quarter, 3x3 works there, 1x1 restores them.
+    """A 1x1 convolution reduces the channels to a quarter, 3x3 works there, 1x1 restores them.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Channels of the output, a multiple of 4.
         stride: 2 halves height and width.
         shortcut: Option A, B or C, see `Shortcut`.
-        residual: False makes the plain twin: the same layers, no shortcut.
-        stride_on: Which convolution strides: the first `1x1` (the paper), or the `3x3`
-            (known as v1.5, and torchvision's), which throws no pixel away unseen.
+        residual: False builds the plain twin: the same layers without the shortcut.
+        stride_on: Which convolution has the stride: the first `1x1` (the paper), or the `3x3`
+            (v1.5, and torchvision's), which discards no pixel unseen.
 
     Source: He et al. 2016, figure 5 (right) and table 1.
     """
@@ -161,7 +161,7 @@ class Bottleneck(nn.Module):
 
 
 class ImageNetStem(nn.Sequential):
-    """7x7 convolution with stride 2 and a pool: 224 px become 56 before the first block.
+    """A 7x7 convolution with stride 2 and a pool: 224 px become 56 before the first block.
 
     Source: He et al. 2016, table 1.
     """
@@ -190,7 +190,7 @@ class CifarStem(nn.Sequential):
 
 
 class ResNet(nn.Module):
-    """A stem, stages of blocks that halve the size and double the channels, one linear layer.
+    """A stem, stages of blocks that halve the size and double the channels, and a linear layer.
 
     Args:
         stem: Turns images into `stem_width` maps.
@@ -245,7 +245,7 @@ IMAGENET: dict[int, tuple[type[nn.Module], tuple[int, ...], tuple[int, ...]]] = 
 
 
 def finish_(model: ResNet, norm: Norm, zero_init_residual: bool) -> ResNet:
-    """Set the initial weights and the normalisation of a freshly made ResNet."""
+    """Set the initial weights and the normalisation of a freshly built ResNet."""
     set_norm_(he_normal_(model), norm)
     if zero_init_residual:
         zero_last_scales_(model)
@@ -253,10 +253,10 @@ def finish_(model: ResNet, norm: Norm, zero_init_residual: bool) -> ResNet:
 
 
 def zero_last_scales_(model: nn.Module) -> None:
-    """Let every residual block start as F(x) = 0, by the scale of its last normalisation.
+    """Make every residual block start with F(x) = 0, by the scale of its last normalisation.
 
     Raises:
-        ValueError: If that normalisation has no scale.
+        ValueError: That normalisation has no scale.
 
     Source: Goyal et al. 2017, section 5.1.
     """
@@ -380,4 +380,4 @@ def resnet_cifar(
 
 
 resnet_small = partial(resnet_cifar, depth=8)
-"""A shallow ResNet for 28 and 32 px, that a laptop trains in a minute: n = 1."""
+"""A shallow ResNet for 28 and 32 px that a laptop trains in a minute: n = 1."""

@@ -1,4 +1,4 @@
-"""VGG: nothing but 3x3 convolutions and 2x2 pools, in six depths given as data."""
+"""VGG: nothing but 3x3 convolutions and 2x2 pools, in six depths, as a table."""
 
 from typing import Literal
 
@@ -28,14 +28,14 @@ CONFIGURATIONS: dict[Configuration, Blocks] = {
 
 
 class VGGBlock(nn.Sequential):
-    """Convolutions that keep the size, each followed by ReLU; then a 2x2 pool that halves it.
+    """Convolutions that keep the size, each followed by a ReLU; then a 2x2 pool that halves it.
 
     Args:
         in_channels: Channels of the input.
         out_channels: Filters of every convolution in the block.
         layers: The block in one line, for example `3 3 1`: a kernel size each, or LRN.
-        batch_norm: Whether batch normalisation sits between convolution and ReLU.
-        round_up: Whether the pool rounds an odd size up (7 -> 4) and not down (7 -> 3).
+        batch_norm: Whether there is batch normalisation between convolution and ReLU.
+        round_up: Whether the pool rounds an odd size up (7 -> 4) instead of down (7 -> 3).
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class VGG(nn.Module):
         round_up: See `VGGBlock`.
 
     Source: Simonyan & Zisserman 2015, table 1 and section 2.1.
-    Differs: an adaptive pool, which changes nothing at 224, lets other sizes through.
+    Differs: an adaptive pool, which changes nothing at 224, admits other sizes.
     """
 
     def __init__(
@@ -125,7 +125,7 @@ def vgg(
     norm: Norm = "none",
     dropout: Share = 0.5,
 ) -> VGG:
-    """Build a VGG of the paper.
+    """Build one of the paper's VGG networks.
 
     Args:
         configuration: A key of `CONFIGURATIONS`; D is VGG-16, E is VGG-19.
@@ -135,8 +135,8 @@ def vgg(
             torchvision's vgg11_bn to vgg19_bn.
         dropout: Share of the hidden units switched off in training.
 
-    Source: Simonyan & Zisserman 2015, table 1. Initial weights by Glorot & Bengio 2010, which
-        section 3.1 names as the way to do without pre-training a shallower net.
+    Source: Simonyan & Zisserman 2015, table 1. Initial weights: Glorot & Bengio 2010, with which,
+        says section 3.1, no shallower net needs to be pre-trained.
     """
     blocks = CONFIGURATIONS[configuration]
     model = VGG(blocks, in_channels, num_classes, norm != "none", dropout=dropout)
@@ -153,7 +153,7 @@ def vgg_small(
     norm: Norm = "none",
     dropout: Share = 0.5,
 ) -> VGG:
-    """Build a VGG for 28 and 32 px: the paper's layers, fewer channels, a small classifier.
+    """Build a VGG for 28 and 32 px: the paper's layers with fewer channels and a small classifier.
 
     Args:
         in_channels: Channels of the images.

@@ -1,8 +1,8 @@
 """Figures of the lessons: every `plot_*` returns a matplotlib `Figure`, `show` displays it.
 
 No function here calls `plt.show()`, changes rcParams or keeps a figure alive: a figure is an
-object like any other. `show(figure, alt)` puts it into a notebook together with a text for
-readers who cannot see it.
+object like any other. `show(figure, alt)` displays it in a notebook, with a text for readers
+who cannot see it.
 """
 
 from course_utils.plots.architecture import plot_architecture, plot_block

@@ -1,4 +1,4 @@
-"""Pictures of networks, drawn from the modules themselves: one block, or a whole net."""
+"""Diagrams of networks, drawn from the modules themselves: one block, or a whole net."""
 
 import math
 from collections.abc import Iterator, Sequence
@@ -30,7 +30,7 @@ LINE, CELL = 0.21, 0.22  # inches: height of a line of text, and of an operation
 GAP = 0.44  # inches between two rows
 CHARACTER, DIGIT = 0.068, 0.074  # inches: average width of a letter and of a digit in labels
 SMALL = FONT - 1  # points
-MOST_STEPS = 100  # of one block: more make a picture of many pages
+MOST_STEPS = 100  # of one block: more would fill many pages
 
 Stage = tuple[str, Shape]
 
@@ -43,16 +43,16 @@ def plot_block(
 ) -> Figure:
     """Draw what happens inside one block, from top to bottom, with sizes on the arrows.
 
-    The module is traced, so the picture cannot differ from the code. Its evaluation mode is drawn.
+    The module is traced, so the diagram cannot differ from the code. It shows evaluation mode.
 
     Args:
         module: A block such as `BasicBlock`, `Inception` or `VGGBlock`.
         input_shape: (C, H, W) of its input; a list of such shapes where it takes a list of
             tensors, as `DenseLayer` does.
-        title: Above the picture.
+        title: Title above the diagram.
 
     Raises:
-        ValueError: The block cannot take the input, has too many steps, or decides by the values
+        ValueError: The block cannot take the input, has too many steps, or branches on the values
             in its tensors.
 
     Example:
@@ -75,7 +75,7 @@ def plot_block(
 
 
 def _box(step: Step) -> tuple[float, float]:
-    """Return width and height of a step's picture, in inches."""
+    """Return width and height of a step's box, in inches."""
     if _is_round(step):
         return 0.3, 0.3
     longest = max(len(operation.text) for operation in step.operations)
@@ -102,7 +102,7 @@ def _size(shapes: Sequence[Shape]) -> str:
 
 
 class _Drawing:
-    """Draws steps that have a place; inches from the upper left corner, y pointing down."""
+    """Draws steps whose places are known; inches from the upper left corner, y pointing down."""
 
     def __init__(
         self, steps: Sequence[Step], rows: Sequence[Sequence[Slot]], arrows: Sequence[Arrow]
@@ -120,7 +120,7 @@ class _Drawing:
         self.row = {slot: i for i, row in enumerate(rows) for slot in row}
 
     def figure(self, title: str) -> Figure:
-        """Return the figure, as large as what is on it."""
+        """Return the figure, just large enough for its content."""
         head = 0.3 if title else 0.0
         width = max(self.width, len(title) * CHARACTER * 1.2) + 0.2
         figure, axes = _canvas(width, self.height + head, top=-head)
@@ -281,19 +281,19 @@ WIDEST = 4096  # channels of a block that fills its place
 def plot_architecture(
     net: nn.Module | Sequence[Stage], input_shape: Shape, *, title: str = ""
 ) -> Figure:
-    """Draw a whole net from left to right: a block for the output of each of its stages.
+    """Draw a whole net from left to right, with a block for the output of each stage.
 
     The height of a block grows with the square root of the height of its maps, its width with
-    the logarithm of their number. Layers that follow each other and put out the same size are
-    one stage; so are neighbouring blocks of the same type, where the net has many.
+    the logarithm of their number. Consecutive layers of the same kind and output size
+    form one stage; in a net with many stages, so do neighbouring blocks of the same type.
 
     Args:
-        net: A model whose parts follow each other; or its stages as (label, output shape).
-        input_shape: (C, H, W) of a picture.
-        title: Above the picture.
+        net: A model whose layers form a chain, or its stages as (label, output shape).
+        input_shape: (C, H, W) of an image.
+        title: Title above the diagram.
 
     Raises:
-        ValueError: The model cannot take the input, is no chain, or has too many stages.
+        ValueError: The model cannot take the input, is not a chain, or has too many stages.
 
     Example:
         >>> from course_utils import models
@@ -310,7 +310,7 @@ def plot_architecture(
 
 @dataclass(frozen=True)
 class _Stage:
-    """Equal layers in a row: what each is called, what the last puts out, how many there are."""
+    """Equal layers in a row: the name of each, the output shape of the last, their number."""
 
     lines: tuple[str, ...]
     shape: Shape
@@ -319,7 +319,7 @@ class _Stage:
 
     @property
     def label(self) -> str:
-        """The lines, and how many times they run."""
+        """The lines, and how many layers they stand for."""
         text = "\n".join(self.lines)
         if self.count == 1:
             return text
@@ -331,7 +331,7 @@ def _model_stages(net: nn.Module, input_shape: Shape) -> list[_Stage]:
     steps = list_steps(net, input_shape, lambda part: not isinstance(part, containers))
     if any(len(step.sources) > 1 for step in steps):
         name = type(net).__name__
-        raise ValueError(f"{name} is no chain: draw it by plot_block, or give its stages")
+        raise ValueError(f"{name} is not a chain: draw it with plot_block, or give its stages")
     units = [
         _Stage((step.operations[0].text,), step.shapes[0], kind=step.kind)
         for step in steps

@@ -1,4 +1,4 @@
-"""Figures of what an answer rests on: a picture beside maps of its evidence."""
+"""Figures of what a prediction relies on: an image beside maps of its evidence."""
 
 from collections.abc import Mapping, Sequence
 
@@ -20,18 +20,18 @@ LUMINANCE = np.array([0.299, 0.587, 0.114])  # of red, green and blue, by ITU-R 
 def plot_attribution(
     picture: Tensor, models: Mapping[str, Maps], mask: Tensor | None = None, title: str = ""
 ) -> Figure:
-    """Draw a picture, and in a column for each model the maps of what its answer rests on.
+    """Draw an image and, in a column for each model, maps of what its prediction relies on.
 
     If one model's map has negative values, all maps of that name are drawn in two colours around
-    zero; otherwise from zero to the largest value. Each has a scale of its own: look at where,
-    not at how much.
+    zero; otherwise from zero to the largest value. Each map has its own
+    scale: compare where it is large, not how large.
 
     Args:
         picture: (C, H, W), uint8 or float in [0, 1]; or one for each row of maps, (R, C, H, W).
-        models: Name of the model -> name of the map -> (h, w); stretched to the picture. All
+        models: Name of the model -> name of the map -> (h, w); stretched to the image. All
             models have the same maps.
         mask: (H, W), bool: the object, whose outline is drawn on the maps; None for no outline.
-        title: Above the picture.
+        title: Title above the image.
 
     Raises:
         ValueError: There is no model, or the models have different maps.
@@ -66,19 +66,19 @@ def plot_overlays(
     masks: Tensor | None = None,
     titles: Sequence[str] = (),
 ) -> Figure:
-    """Draw pictures in a row, and under each the maps that several models lay over it.
+    """Draw images in a row, and under each the maps that several models lay over it.
 
-    A map runs from dark blue (nothing) to yellow (its largest value); the picture shines through
-    in grey. Each map has a scale of its own: look at where, not at how much.
+    A map runs from dark blue (nothing) to yellow (its largest value); the image shines through
+    in grey. Each map has its own scale: compare where it is large, not how large.
 
     Args:
         pictures: (N, C, H, W), or a list of (C, H, W); uint8 or float in [0, 1].
         maps: Name of each row -> (N, H, W), not negative, as `inspection.grad_cam` gives.
         masks: (N, H, W), bool: the objects, whose outlines are drawn; None for no outline.
-        titles: One above each picture, or none at all.
+        titles: One for each image, or none at all.
 
     Raises:
-        ValueError: There is no picture, or maps, masks or titles are not one for each.
+        ValueError: There is no image, or maps, masks or titles are not one for each.
     """
     num = len(pictures)
     counts = {name: len(values) for name, values in maps.items()}
@@ -86,7 +86,7 @@ def plot_overlays(
     counts["masks"] = num if masks is None else len(masks)
     wrong = [f"{count} {name}" for name, count in counts.items() if count != num]
     if num == 0 or wrong:
-        raise ValueError(f"{num} pictures, but {', '.join(wrong) or 'none to draw'}: give one each")
+        raise ValueError(f"{num} images, but {', '.join(wrong) or 'none to draw'}: give one each")
     figure = new_figure(1.25 * num + 0.3, 1.25 * (1 + len(maps)) + 0.25)
     grid = figure.subplots(1 + len(maps), num, squeeze=False)
     for column, picture in enumerate(pictures):
@@ -102,9 +102,9 @@ def plot_overlays(
 
 
 def overlay(picture: Tensor, values: Tensor) -> np.ndarray:
-    """Lay a map (H, W) in colour over a picture (C, H, W) in grey, three parts to two."""
+    """Lay a map (H, W) in colour over an image (C, H, W) in grey, three parts to two."""
     if values.shape != picture.shape[1:]:
-        raise ValueError(f"map {tuple(values.shape)} on picture {tuple(picture.shape)}: stretch it")
+        raise ValueError(f"map {tuple(values.shape)} on image {tuple(picture.shape)}: stretch it")
     pixels = to_hwc(picture) / (1.0 if picture.is_floating_point() else 255)
     grey = pixels if pixels.ndim == 2 else pixels @ LUMINANCE  # (H, W)
     array = values.detach().cpu().numpy()
@@ -118,7 +118,7 @@ def _outline(axes: Axes, mask: Tensor, colour: str) -> None:
 
 
 def _draw_map(axes: Axes, values: Tensor, size: Sequence[int], *, signed: bool) -> None:
-    """Draw one map over the area of the picture."""
+    """Draw one map over the area of the image."""
     array = values.detach().cpu().numpy()
     height, width = size
     extent = (-0.5, width - 0.5, height - 0.5, -0.5)

@@ -1,4 +1,4 @@
-"""One chart for many models: what each costs, and how good it is."""
+"""One chart for many models: the cost of each, and how good it is."""
 
 import itertools
 import math
@@ -31,10 +31,10 @@ class ComparisonRow:
     """One model on the chart.
 
     Attributes:
-        label: What the chart calls it.
+        label: Its name in the chart.
         accuracy: In [0, 1], a mean over runs.
         deviation: Standard deviation of one run; 0 draws no bar.
-        costs: Name of a cost, as an axis says it -> its value, above 0.
+        costs: Name of a cost, as on an axis -> its value, above 0.
 
     Raises:
         ValueError: A value is out of its range.
@@ -62,19 +62,19 @@ def pareto_front(rows: Sequence[ComparisonRow], cost: str) -> list[ComparisonRow
 
 
 def plot_comparison(rows: Sequence[ComparisonRow], *, lowest: float = 0.0) -> Figure:
-    """Draw accuracy against cost, one panel for each cost, every model with its name.
+    """Draw accuracy against cost, one panel for each cost, every model labelled.
 
-    Bars are one standard deviation up and down. Blue points, joined by a line, are those that no
-    other model beats at the same or a lower cost; the others are hollow and red.
+    Bars are one standard deviation up and down. Blue points, joined by a line, are models that no
+    other beats at the same or a lower cost; the others are hollow and red.
 
     Args:
-        rows: The models; all have the same costs, and names of their own.
-        lowest: An accuracy in [0, 1) where the axis ends. Whoever lies below is a triangle at the
-            bottom, its label with the numbers, so that one failure does not press all others
-            together.
+        rows: The models; all have the same costs, and each its own name.
+        lowest: An accuracy in [0, 1) where the axis ends. A model below it is a triangle at the
+            bottom, with the numbers in its label, so that one failure does not squeeze all
+            others together.
 
     Raises:
-        ValueError: There is no model, two have one name, or their costs differ.
+        ValueError: There is no model, two share a name, or their costs differ.
     """
     _check(rows)
     rows = [_lifted(row, lowest) if row.accuracy < lowest else row for row in rows]
@@ -86,7 +86,7 @@ def plot_comparison(rows: Sequence[ComparisonRow], *, lowest: float = 0.0) -> Fi
     for axes in panels[1:]:
         axes.set_ylabel("")
     canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # settles where every point lies, which the labels depend on
+    canvas.draw()  # fixes where every point lies, which the labels need
     for axes, cost in zip(panels, costs, strict=True):
         _label_points(canvas, axes, rows, cost)
     return figure
@@ -126,7 +126,7 @@ def _draw_panel(axes: Axes, rows: Sequence[ComparisonRow], cost: str, lowest: fl
                       capsize=2, zorder=3)  # fmt: skip
     axes.set_xscale("log")
     axes.margins(x=0.16, y=0.1)
-    tidy(axes, f"{cost} (log scale)", "test accuracy (mean ± 1 deviation)")
+    tidy(axes, f"{cost} (log scale)", "test accuracy (mean ± 1 standard deviation)")
     axes.xaxis.set_major_locator(ticker.LogLocator(subs=(1, 2, 5)))
     axes.xaxis.set_major_formatter(ticker.EngFormatter(sep=""))
     axes.xaxis.set_minor_formatter(ticker.NullFormatter())
@@ -136,11 +136,11 @@ def _draw_panel(axes: Axes, rows: Sequence[ComparisonRow], cost: str, lowest: fl
 def _label_points(
     canvas: FigureCanvasAgg, axes: Axes, rows: Sequence[ComparisonRow], cost: str
 ) -> None:
-    """Write each name beside its point, clear of all points, bars and other names."""
+    """Write each name beside its point, clear of points, bars and other names."""
     radius = MARKER / 2 * canvas.figure.dpi / 72  # pixels
     taken = [_occupied(axes, row, cost, radius) for row in rows]
     taken += _steps(axes, pareto_front(rows, cost), cost)
-    # From the crowd to the lonely: whoever has little room chooses first.
+    # From the crowded to the lonely: points with little room choose first.
     order = sorted(rows, key=lambda row: _crowd(axes, rows, row, cost), reverse=True)
     for row in order:
         label = axes.annotate(row.label, (row.costs[cost], row.accuracy), fontsize=LABEL,

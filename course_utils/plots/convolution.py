@@ -49,8 +49,8 @@ __all__ = [
 
 CELL = 0.4  # inches: side of a cell that holds a number
 LARGEST = 18  # cells or kernels along a side that a figure has room for
-NARROW = 40  # pixels of a picture that are drawn one by one, not as a bar
-WIDEST = 256  # pixels of a picture that can be drawn at all
+NARROW = 40  # pixels of an image that are drawn one by one, not as a bar
+WIDEST = 256  # pixels of an image that can be drawn at all
 
 Cell = tuple[int, int]  # row and column
 
@@ -66,13 +66,13 @@ def plot_grids(
     columns: int = 6,
     framed: Sequence[Iterable[Cell]] = (),
 ) -> Figure:
-    """Draw small grids side by side, the number of every cell written on it.
+    """Draw small grids side by side, with the number written in every cell.
 
     Args:
         grids: Each (H, W), any size up to 18 a side; a cell that is NaN stays empty.
         titles: One for each grid.
-        shared: One colour scale for all of them; otherwise each has its own.
-        columns: Grids in a row, at most.
+        shared: Whether all share one colour scale; otherwise each has its own.
+        columns: The most grids in a row.
         framed: For each grid the cells (row, column) that get a red frame, or nothing at all.
 
     Raises:
@@ -107,11 +107,11 @@ def plot_window(
         image: (H, W), at most 18 a side with its padding.
         kernel: (k_h, k_w).
         stride: Distance between windows.
-        padding: Rim of zeros, drawn white and hatched: they are no pixels.
+        padding: Zeros on each side, drawn white and hatched, as they are not pixels.
         dilation: Distance between the taps of the filter.
         position: Row and column of the output cell that is marked.
-        products: Draw what is added up for that cell, too.
-        whole: Draw every output cell, not only those up to the marked one, row by row.
+        products: Whether the products that add up to that cell are drawn, too.
+        whole: Whether every output cell is drawn, or only those up to the marked one.
 
     Raises:
         ValueError: The sizes are too large, or there is no such output cell.
@@ -135,8 +135,8 @@ def plot_window(
     panels["output"] = (output, [position])
     grids, framed = zip(*panels.values(), strict=True)
     figure = plot_grids(grids, list(panels), shared=False, framed=framed)
-    _hatch_rim(figure.axes[0], tuple(padded.shape), padding)
-    figure.axes[-1].set_facecolor("0.95")  # where a cell is still to come
+    _hatch_padding(figure.axes[0], tuple(padded.shape), padding)
+    figure.axes[-1].set_facecolor("0.95")  # where a cell is still to be computed
     return figure
 
 
@@ -195,7 +195,7 @@ def _draw_numbers(axes: Axes, grid: Tensor, scale: ScalarMappable, fontsize: flo
                       color="white" if dark else "black", fontsize=fontsize)  # fmt: skip
 
 
-def _hatch_rim(axes: Axes, shape: tuple[int, ...], width: int) -> None:
+def _hatch_padding(axes: Axes, shape: tuple[int, ...], width: int) -> None:
     """Paint the outermost rows and columns white and hatched, their zeros grey."""
     for text in axes.texts:
         column, row = (int(at) for at in text.get_position())
@@ -227,8 +227,8 @@ def plot_maps(
         xlabel: What the columns are.
         ylabel: What the rows are.
         size: Width of each map, in inches.
-        shared: One colour scale for all maps, shown beside them; otherwise each has its own.
-        columns: Maps in a row, at most.
+        shared: Whether all share one colour scale, drawn beside them; otherwise each has its own.
+        columns: The most maps in a row.
 
     Raises:
         ValueError: A map is not (H, W), or the titles are not one for each.
@@ -266,7 +266,7 @@ def plot_filter_bank(weight: Tensor, groups: int = 1, size: float = 0.42) -> Fig
         size: Side of one kernel, in inches.
 
     Raises:
-        ValueError: Not four axes, too many kernels to draw, or groups that do not divide c_out.
+        ValueError: Not four axes, too many kernels to draw, or c_out is not a multiple of groups.
     """
     if weight.ndim != 4 or max(weight.shape[0], weight.shape[1] * groups) > LARGEST:
         raise ValueError(
@@ -274,7 +274,7 @@ def plot_filter_bank(weight: Tensor, groups: int = 1, size: float = 0.42) -> Fig
             f"with at most {LARGEST} channels"
         )
     if weight.shape[0] % groups:
-        raise ValueError(f"{weight.shape[0]} filters do not divide into {groups} groups")
+        raise ValueError(f"{weight.shape[0]} filters cannot be split into {groups} groups")
     c_out, per_group = weight.shape[:2]
     c_in = per_group * groups
     figure = new_figure(size * c_in + 0.9, 1.12 * size * c_out + 0.5)
@@ -290,7 +290,7 @@ def plot_filter_bank(weight: Tensor, groups: int = 1, size: float = 0.42) -> Fig
         axes.set_box_aspect(weight.shape[2] / weight.shape[3])
     for index, axes in enumerate(panels[:, 0]):
         axes.set_ylabel(f"{index}", fontsize=FONT, rotation=0, ha="right", va="center")
-    figure.supxlabel("input channel, numbered on top", fontsize=FONT)
+    figure.supxlabel("input channel (numbers on top)", fontsize=FONT)
     figure.supylabel("filter = output channel", fontsize=FONT)
     return figure
 
@@ -299,10 +299,10 @@ def plot_filter_bank(weight: Tensor, groups: int = 1, size: float = 0.42) -> Fig
 
 
 def plot_filters(kernels: Mapping[str, Tensor], responses: Sequence[Tensor]) -> Figure:
-    """Draw filters, and below each what it makes of a picture.
+    """Draw filters, and below each the image that it filtered.
 
     A filter whose weights sum to zero gives a map of differences, drawn in two colours around
-    zero. Any other gives a picture, drawn in grey from 0 to 1.
+    zero. Any other gives an image, drawn in grey from 0 to 1.
 
     Args:
         kernels: Name -> (k_h, k_w).
@@ -362,13 +362,13 @@ class Level:
     label: str  # what stands at its left
     num: int  # positions, padding not counted
     seen: tuple[int, int]  # first and last position that is seen; either may lie in the padding
-    offset: float  # where position 0 is drawn, in pixels of the picture
-    jump: int  # distance between neighbouring positions, in pixels of the picture
+    offset: float  # where position 0 is drawn, in pixels of the image
+    jump: int  # distance between neighbouring positions, in pixels of the image
     merged: bool  # whether neighbours are drawn as one bar
 
     @property
     def half(self) -> float:
-        """Half the width of a position, in pixels of the picture."""
+        """Half the width of a position, in pixels of the image."""
         return self.jump / 2 if self.merged else 0.42
 
     def x(self, position: int) -> float:
@@ -377,15 +377,15 @@ class Level:
 
 
 def plot_receptive_field(layers: Sequence[Layer], n: int, output: int | None = None) -> Figure:
-    """Draw what one output sees in every layer below it, along one axis of the picture.
+    """Draw what one output sees in every layer below it, along one axis of the image.
 
     Args:
-        layers: The stack, from the picture upwards; its sizes are plain integers.
-        n: Pixels of the picture, at most 256; more than 40 are drawn as bars.
+        layers: The stack, from the image upwards; its sizes are plain integers.
+        n: Pixels of the image, at most 256; more than 40 are drawn as bars.
         output: Which output of the last layer; the middle one by default.
 
     Raises:
-        ValueError: There is no layer, the picture is too wide, or there is no such output.
+        ValueError: There is no layer, the image is too wide, or there is no such output.
     """
     if not layers or n > WIDEST:
         raise ValueError(
@@ -408,13 +408,13 @@ def plot_receptive_field(layers: Sequence[Layer], n: int, output: int | None = N
 
 
 def _levels(layers: Sequence[Layer], n: int, output: int | None) -> list[Level]:
-    """Return the picture and every layer, each with the range that the output sees of it."""
+    """Return the image and every layer, each with the range that the output sees of it."""
     sizes = [n, *(_plain(size) for size in output_sizes(n, layers))]
     output = sizes[-1] // 2 if output is None else output
     if not 0 <= output < sizes[-1]:
         raise ValueError(f"output {output} does not exist: the last layer has {sizes[-1]}")
     fields = [Field(), *receptive_fields(layers)]
-    names = ["picture", *(layer.name or f"{layer.k} wide" for layer in layers)]
+    names = ["image", *(layer.name or f"{layer.k} wide" for layer in layers)]
     ranges = seen_ranges(layers, output)
     levels = []
     for name, num, field, seen in zip(names, sizes, fields, ranges, strict=True):
@@ -425,7 +425,7 @@ def _levels(layers: Sequence[Layer], n: int, output: int | None) -> list[Level]:
 
 
 def seen_ranges(layers: Sequence[Layer], output: int) -> list[tuple[int, int]]:
-    """Return the first and last position that an output sees at each level, the picture first.
+    """Return the first and last position that an output sees at each level, the image first.
 
     There is one level more than layers; what lies below 0 or past the edge is padding.
     """
@@ -438,7 +438,7 @@ def seen_ranges(layers: Sequence[Layer], output: int) -> list[tuple[int, int]]:
 
 
 def _plain(size: Size) -> int:
-    """Return the size as one integer; a pair has no place in a figure of one axis."""
+    """Return the size as one integer; this figure shows one axis, so it takes no pair."""
     if not isinstance(size, int):
         raise ValueError(f"size {size} is a pair: this figure shows one axis, give integers")
     return size
@@ -477,7 +477,7 @@ def _draw_cone(axes: Axes, height: int, below: Level, above: Level) -> None:
 
 
 def plot_counts(counts: Mapping[str, int], xlabel: str) -> Figure:
-    """Draw counts of very different size as bars on a logarithmic scale, the number at each.
+    """Draw counts of very different sizes as bars on a logarithmic scale, each with its number.
 
     Args:
         counts: Name -> count, at least 1.

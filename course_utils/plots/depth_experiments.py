@@ -38,17 +38,17 @@ __all__ = [
 ]
 
 CHANCE = 0.1  # of ten classes
-MANY_BLOCKS = 12  # as many as one panel has room to name
+MANY_BLOCKS = 12  # the most that a panel has room to name
 MOST_LABELS = 14  # ticks that a panel of reused maps has room for
 NUM_LEVELS = 14  # contours: enough to see a shape, few enough to count
 LARGEST_PANELS = 4
 
 
 def plot_shattering(series: Mapping[str, Tensor], inputs: Tensor) -> Figure:
-    """Draw gradients along a line of inputs, and below how they hang together.
+    """Draw gradients along a line of inputs, and below how they are correlated.
 
     The upper panels show the first series of each kind, scaled to mean square 1; the lower ones
-    the covariance of all of them between each two inputs.
+    the covariance between each two inputs, over all of them.
 
     Args:
         series: Label -> (R, N), the derivative at each input for R nets, or R draws of noise.
@@ -80,10 +80,10 @@ def plot_shattering(series: Mapping[str, Tensor], inputs: Tensor) -> Figure:
 
 
 def plot_gates(gates: Sequence[Sequence[float]]) -> Figure:
-    """Draw how far the transform gates of each layer are open, after each epoch.
+    """Draw how open the transform gates of each layer are after each epoch.
 
     Args:
-        gates: A row for each look (the first before training), a mean of T for each layer.
+        gates: A row for each epoch (the first before training): the mean of T for each layer.
 
     Raises:
         ValueError: There is no row, or the rows differ in length.
@@ -107,7 +107,7 @@ def plot_ablations(ablations: Mapping[str, Ablation]) -> Figure:
     """Draw the accuracy of models without each of their blocks, beside that of the whole.
 
     Args:
-        ablations: Label -> what `inspection.ablate` found, with accuracies as scores.
+        ablations: Label -> what `inspection.ablate` returned, with accuracies as scores.
 
     Raises:
         ValueError: There is no model.
@@ -122,7 +122,7 @@ def plot_ablations(ablations: Mapping[str, Ablation]) -> Figure:
         axes.axhline(CHANCE, color=BLACK, linewidth=1.0, linestyle=":")
         names = [name.removeprefix("stages.") for name in found.scores]
         every = 1 + (len(names) - 1) // MANY_BLOCKS  # of many blocks only some are named
-        tidy(axes, "block taken out (stage.block)", "")
+        tidy(axes, "block removed (stage.block)", "")
         axes.grid(visible=False, axis="x")
         axes.set_xticks(range(0, len(names), every), names[::every], rotation=60, fontsize=FONT - 2)
         axes.set_title(f"{label}: whole {found.whole:.0%}", fontsize=FONT)
@@ -133,10 +133,10 @@ def plot_ablations(ablations: Mapping[str, Ablation]) -> Figure:
 
 
 def plot_feature_reuse(maps: Sequence[ReuseMap]) -> Figure:
-    """Draw for each dense block how strongly each layer weighs the maps of each earlier one.
+    """Draw, for each dense block, how strongly each layer weights the maps of each earlier one.
 
     Each column is drawn relative to its largest weight. A frame stands around the column of what
-    reads the finished block: a transition, or the classifier.
+    reads the whole block: a transition layer or the classifier.
 
     Args:
         maps: What `feature_reuse` returns, or some of it.
@@ -155,7 +155,7 @@ def plot_feature_reuse(maps: Sequence[ReuseMap]) -> Figure:
     for number, axes in enumerate(panels, start=1):
         axes.set_title(f"block {number}", fontsize=FONT)
     panels[0].set_ylabel("maps made by layer", fontsize=FONT)
-    label = "mean |weight|, largest\nof a column = 1"
+    label = "mean |weight|, relative to\nthe largest in its column"
     colour_bar(figure, images[-1], list(panels), label, shrink=0.75, pad=0.02)
     return figure
 
@@ -175,7 +175,7 @@ def _draw_block(axes: Axes, block: ReuseMap) -> AxesImage:
 
 
 def _label(axes: Axes, block: ReuseMap) -> None:
-    """Name rows and columns: the first and last always, of many layers every second or third."""
+    """Label rows and columns: always the first and last, otherwise as many as fit."""
     step = -(-len(block.sources) // MOST_LABELS)
     columns, rows = list(block.targets), list(block.sources)
     shown = [i for i in range(0, len(columns) - 1, step) if i < len(columns) - step]
@@ -230,7 +230,7 @@ def _levels(losses: Sequence[Tensor]) -> np.ndarray:
 
 
 def _draw_contours(axes: Axes, landscape: Landscape, levels: np.ndarray) -> QuadContourSet:
-    """Draw one plane: what is above the highest level, or not finite, has the highest colour."""
+    """Draw one plane; a loss above the highest level, or not finite, gets the highest colour."""
     losses = np.nan_to_num(landscape.losses.numpy(), nan=np.inf).clip(levels[0], levels[-1])
     x, y = landscape.x.numpy(), landscape.y.numpy()
     norm = BoundaryNorm(levels, ncolors=256)

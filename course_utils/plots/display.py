@@ -1,4 +1,4 @@
-"""Putting a figure into a notebook, with a text for readers who cannot see it."""
+"""Show a figure in a notebook, with a text for readers who cannot see it."""
 
 import base64
 import html
@@ -14,13 +14,13 @@ __all__ = ["show", "to_bundle", "to_html"]
 
 CSS_DPI = 96  # dots per inch that a page is laid out in
 DPI = 144  # dots per inch that are drawn: sharp on most screens, and still a small file
-LARGE = 120_000  # bytes: beyond this a figure holds photos, which bear a lossy compression
+LARGE = 120_000  # bytes: beyond this a figure holds photos, which can be compressed with loss
 
 
 def to_html(figure: Figure, alt: str) -> str:
     """Return an `<img>` that holds the figure as WebP, and its alt text as `show` takes it.
 
-    The picture is part of the text, so it survives in an exported page, in an untrusted
+    The image is part of the text, so it survives in an exported page, in an untrusted
     notebook and without a network.
     """
     if not alt.strip():
@@ -47,9 +47,9 @@ def draw(figure: Figure) -> Image.Image:
 
 
 def to_webp(drawn: Image.Image, *, lossless: bool) -> bytes:
-    """Return a picture as a WebP file: exact, or several times smaller and a little soft."""
+    """Return an image as a WebP file: exact, or several times smaller and a little soft."""
     buffer = io.BytesIO()
-    # Of a lossless file "quality" is the effort: 100 takes three times as long for the same size.
+    # For a lossless file, "quality" is effort: 100 takes three times as long for the same size.
     options = {"lossless": True, "quality": 80} if lossless else {"quality": 90}
     drawn.save(buffer, format="webp", **options)
     return buffer.getvalue()
@@ -60,7 +60,7 @@ def show(figure: Figure, alt: str) -> None:
 
     Args:
         figure: What a `plot_*` function returned.
-        alt: What the figure says, in a sentence; read aloud by a screen reader.
+        alt: What the figure shows, in a sentence; a screen reader reads it aloud.
 
     Raises:
         ValueError: The alt text is empty.
@@ -69,5 +69,5 @@ def show(figure: Figure, alt: str) -> None:
 
 
 def to_bundle(figure: Figure, alt: str) -> dict[str, str]:
-    """Return the figure as a notebook stores it: a picture with its text, and the text alone."""
+    """Return the figure as a notebook stores it: an image with its text, and the text alone."""
     return {"text/html": to_html(figure, alt), "text/plain": f"[figure: {alt}]"}

@@ -1,4 +1,4 @@
-"""Figures of shifts and of frequencies: look and move, spectra, and what a filter lets through."""
+"""Figures of shifts and of frequencies: look and move, spectra, and what filters let through."""
 
 from collections.abc import Callable, Mapping, Sequence
 
@@ -23,7 +23,7 @@ from course_utils.plots.style import (
 __all__ = ["plot_frequency_responses", "plot_spectra", "plot_two_ways"]
 
 RESPONSE_SIZE = 128  # frequencies along each axis at which a filter's response is drawn
-FEW_WAVES = 12  # so many dots of a spectrum are circled
+FEW_WAVES = 12  # dots of a spectrum that are circled, at most
 HALF = (-0.5, 0.5, 0.5, -0.5)  # cycles per pixel: left, right, bottom, top of a centred spectrum
 
 
@@ -38,7 +38,7 @@ def plot_two_ways(
     Args:
         layer: From (1, 1, H, W) to a map (1, C, H/s, W/s); its first channel is drawn.
         picture: (1, H, W), float in [0, 1].
-        rows: Pixels that the picture moves downwards.
+        rows: Pixels that the image moves downwards.
         columns: Pixels that it moves to the right.
     """
     x = picture[None]  # (1, 1, H, W)
@@ -72,22 +72,22 @@ def plot_two_ways(
 
 
 def plot_spectra(pictures: Sequence[Tensor], titles: Sequence[str], size: float = 2.1) -> Figure:
-    """Draw pictures, and below each the amplitudes of its frequencies, 0 in the middle.
+    """Draw images, and below each the amplitudes of its frequencies, 0 at the centre.
 
-    The amplitudes are drawn on a logarithmic scale, since a picture's low frequencies are
-    thousands of times stronger than its high ones. A picture of few waves has few dots, and
-    each of these gets a circle.
+    The amplitudes are drawn on a logarithmic scale, since an image's low frequencies are
+    thousands of times stronger than its high ones. Where there are few waves there are few
+    dots, and each gets a circle.
 
     Args:
         pictures: Each (1, H, W), float in [0, 1].
-        titles: One for each picture.
-        size: Width of each picture, in inches.
+        titles: One for each image.
+        size: Width of each image, in inches.
 
     Raises:
-        ValueError: There is no picture, or the titles are not one for each.
+        ValueError: There is no image, or the titles are not one for each.
     """
     if len(pictures) == 0 or len(pictures) != len(titles):
-        raise ValueError(f"{len(pictures)} pictures and {len(titles)} titles: give one title each")
+        raise ValueError(f"{len(pictures)} images and {len(titles)} titles: give one title each")
     figure = new_figure(size * len(pictures) + 0.4, 2 * size + 0.5)
     panels = figure.subplots(2, len(pictures), squeeze=False)
     for column, (picture, title) in enumerate(zip(pictures, titles, strict=True)):
@@ -101,7 +101,7 @@ def plot_spectra(pictures: Sequence[Tensor], titles: Sequence[str], size: float 
 
 
 def plot_frequency_responses(kernels: Mapping[str, Tensor], picture: Tensor) -> Figure:
-    """Draw filters by what they let through: response, filtered picture, and all in one curve.
+    """Draw what filters let through: each response and filtered image, and all gains as curves.
 
     Args:
         kernels: Name -> (k, k).
@@ -126,7 +126,7 @@ def plot_frequency_responses(kernels: Mapping[str, Tensor], picture: Tensor) -> 
         curve.plot(frequencies, profile, color=colour, label=name, marker=marker, markersize=4,
                    markevery=(4 * column, 24))  # fmt: skip
     _label_frequencies(upper)
-    tidy(curve, "frequency across, in cycles per pixel", "amplitude is multiplied by")
+    tidy(curve, "horizontal frequency, in cycles per pixel", "gain (factor on the amplitude)")
     curve.legend(
         fontsize=FONT - 1, frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1)
     )
@@ -134,14 +134,14 @@ def plot_frequency_responses(kernels: Mapping[str, Tensor], picture: Tensor) -> 
 
 
 def frequency_response(kernel: Tensor, size: int) -> Tensor:
-    """Return by what a filter (k, k) multiplies each of size x size frequencies, 0 first."""
+    """Return the gain of a filter (k, k) at each of size x size frequencies, 0 first."""
     return torch.fft.fft2(kernel, s=(size, size)).abs()
 
 
 def _draw_filtered(axes: Axes, picture: Tensor, kernel: Tensor) -> None:
-    """Draw what a filter makes of a picture: grey, or in two colours if it sums to zero."""
+    """Draw what a filter makes of an image: grey, or in two colours if it sums to zero."""
     spectrum = torch.fft.fft2(kernel, s=tuple(picture.shape[1:])).conj() * torch.fft.fft2(picture)
-    filtered = torch.fft.ifft2(spectrum).real[0]  # (H, W), the rim of the kernel off centre
+    filtered = torch.fft.ifft2(spectrum).real[0]  # (H, W), the kernel's corner at the pixel
     if abs(float(kernel.sum())) > 1e-4:
         axes.imshow(filtered.numpy(), cmap="gray", vmin=0, vmax=1)
     else:
@@ -151,7 +151,7 @@ def _draw_filtered(axes: Axes, picture: Tensor, kernel: Tensor) -> None:
 
 
 def _draw_spectrum(axes: Axes, values: Tensor, low: float, high: float) -> None:
-    """Draw values over frequencies, moved so that frequency 0 is in the middle."""
+    """Draw values over frequencies, moved so that frequency 0 is at the centre."""
     centred = torch.fft.fftshift(values).numpy()
     axes.imshow(centred, cmap=INTENSITY, vmin=low, vmax=high, extent=HALF)
     axes.set_xticks([-0.5, 0, 0.5], ["−½", "0", "½"], fontsize=FONT - 1)
@@ -159,7 +159,7 @@ def _draw_spectrum(axes: Axes, values: Tensor, low: float, high: float) -> None:
 
 
 def _circle_waves(axes: Axes, amplitude: Tensor) -> None:
-    """Circle the frequencies of a picture (H, W), if it has few: one pixel is easily missed."""
+    """Circle the frequencies of an image (H, W), if it has few: one pixel is easily missed."""
     waves = (amplitude > 1e-3 * amplitude.max()).nonzero()  # (K, 2): row, column
     if len(waves) <= FEW_WAVES:
         height, width = amplitude.shape

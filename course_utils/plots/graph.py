@@ -1,4 +1,4 @@
-"""Where on a page each step of a module goes: a small version of the layered drawing of graphs.
+"""Where on a page each step of a module goes: a small version of layered graph drawing.
 
 `arrange` lays the steps out in rows, paths side by side.
 
@@ -42,9 +42,9 @@ def merge(steps: Sequence[Step]) -> list[Step]:
 
 @dataclass(eq=False)
 class Slot:
-    """A place in a row: of a step, or of a line that passes the row on its way further down."""
+    """A place in a row: for a step, or for a line that passes the row on its way down."""
 
-    step: int  # its number; of a line that of the step where it comes from
+    step: int  # its number; for a line, that of the step where it starts
     passing: bool  # whether it is such a line
     left: float  # room needed to the left of the centre
     right: float
@@ -60,10 +60,10 @@ Arrow = tuple[Slot, ...]
 def arrange(
     steps: Sequence[Step], room: Callable[[int, bool], tuple[float, float]]
 ) -> tuple[list[list[Slot]], list[Arrow]]:
-    """Lay steps out in rows, from top to bottom: each below all that it takes, paths side by side.
+    """Lay steps out in rows, from top to bottom: each below all its inputs, paths side by side.
 
-    `room` gives for a step's number, and whether its line only passes, what it needs to the left
-    and to the right of its centre. There is an arrow for every source of every step.
+    `room` takes a step's number and whether its line only passes, and returns the room needed to
+    the left and to the right of its centre. There is an arrow for every source of every step.
     """
     ranks = _ranks(steps)
     rows: list[list[Slot]] = [[] for _ in range(max(ranks) + 1)]

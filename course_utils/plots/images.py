@@ -1,4 +1,4 @@
-"""Pictures as figures: grids, channels, and pixels with their numbers."""
+"""Images as figures: grids, channels, and pixels with their numbers."""
 
 from collections.abc import Mapping, Sequence
 
@@ -25,9 +25,9 @@ __all__ = ["plot_channels", "plot_images", "plot_pixels", "plot_prediction", "pl
 
 
 def to_hwc(image: Tensor) -> np.ndarray:
-    """Return a picture as matplotlib draws it: (1, H, W) as (H, W), (3, H, W) as (H, W, 3)."""
+    """Return an image as matplotlib draws it: (1, H, W) as (H, W), (3, H, W) as (H, W, 3)."""
     if image.ndim != 3 or image.shape[0] not in (1, 3):
-        raise ValueError(f"shape {tuple(image.shape)} is no picture: expected (1 or 3, H, W)")
+        raise ValueError(f"shape {tuple(image.shape)} is not an image: expected (1 or 3, H, W)")
     if image.is_floating_point() and not 0 <= image.min() <= image.max() <= 1:
         low, high = float(image.min()), float(image.max())
         raise ValueError(f"values from {low:.2f} to {high:.2f}: undo the normalisation first")
@@ -36,7 +36,7 @@ def to_hwc(image: Tensor) -> np.ndarray:
 
 
 def draw_image(axes: Axes, image: Tensor, title: str = "") -> None:
-    """Draw one picture (C, H, W) into an axes, one channel in grey, pixels kept square."""
+    """Draw one image (C, H, W) into an axes, one channel in grey, pixels kept square."""
     top = 1.0 if image.is_floating_point() else 255
     axes.imshow(to_hwc(image), cmap="gray", vmin=0, vmax=top, interpolation="nearest")
     bare(axes, title)
@@ -49,22 +49,22 @@ def plot_images(
     num_columns: int = 10,
     size: float = 0.9,
 ) -> Figure:
-    """Draw pictures side by side in rows.
+    """Draw images side by side in rows.
 
     Args:
         images: (N, C, H, W), or a list of (C, H, W); uint8 or float in [0, 1].
-        titles: One for each picture, or none at all.
-        num_columns: Pictures in a row, at most.
-        size: Width of one picture, in inches.
+        titles: One for each image, or none at all.
+        num_columns: The most images in a row.
+        size: Width of one image, in inches.
 
     Raises:
-        ValueError: There is no picture, or the titles are not one for each.
+        ValueError: There is no image, or the titles are not one for each.
 
     Example:
         >>> figure = plot_images(torch.rand(4, 3, 32, 32), ["a", "b", "c", "d"])
     """
     if len(images) == 0 or len(titles) not in (0, len(images)):
-        raise ValueError(f"{len(images)} pictures and {len(titles)} titles: give one title each")
+        raise ValueError(f"{len(images)} images and {len(titles)} titles: give one title each")
     columns = min(num_columns, len(images))
     rows = -(-len(images) // columns)
     ratio = images[0].shape[1] / images[0].shape[2]
@@ -79,14 +79,14 @@ def plot_images(
 
 
 def plot_channels(image: Tensor) -> Figure:
-    """Draw a picture (3, H, W), uint8 or float in [0, 1], beside its red, green and blue."""
+    """Draw an image (3, H, W), uint8 or float in [0, 1], beside its three channels."""
     if image.shape[0] != 3:
-        raise ValueError(f"{image.shape[0]} channels: a colour picture has 3")
+        raise ValueError(f"{image.shape[0]} channels: a colour image has 3")
     figure = new_figure(8.8, 2.2 * image.shape[1] / image.shape[2] + 0.3)
     panels = figure.subplots(1, 4)
     draw_image(panels[0], image, "all three")
     for index, name in enumerate(("red", "green", "blue")):
-        alone = torch.zeros_like(image)  # (3, H, W): black but for one channel
+        alone = torch.zeros_like(image)  # (3, H, W): black except for one channel
         alone[index] = image[index]
         draw_image(panels[index + 1], alone, f"channel {index}: {name}")
     return figure
@@ -97,7 +97,7 @@ def plot_pixels(values: Tensor, title: str = "") -> Figure:
 
     Args:
         values: (H, W), any dtype; at most 18 pixels a side.
-        title: Above the figure.
+        title: Title above the figure.
 
     Raises:
         ValueError: The tensor is not (H, W), or too large for its numbers to be read.
@@ -106,7 +106,7 @@ def plot_pixels(values: Tensor, title: str = "") -> Figure:
 
 
 def plot_prediction(image: Tensor, probabilities: Tensor, classes: Sequence[str]) -> Figure:
-    """Draw a picture beside bars of what a model thinks it is, the likeliest class on top.
+    """Draw an image beside a bar for the probability of each class, the likeliest on top.
 
     Args:
         image: (C, H, W), uint8 or float in [0, 1].
@@ -151,7 +151,7 @@ def draw_box(axes: Axes, mask: Tensor, label: str, colour: str) -> None:
 
 
 def plot_tasks(image: Tensor, masks: Mapping[str, Tensor]) -> Figure:
-    """Draw what four tasks of computer vision ask about one picture.
+    """Draw what four tasks of computer vision ask about one image.
 
     Args:
         image: (3, H, W), uint8 or float in [0, 1].

@@ -1,4 +1,4 @@
-"""Figures of lines: one quantity of several things over one other."""
+"""Line figures: one quantity of several things against another."""
 
 from collections.abc import Mapping, Sequence
 
@@ -29,7 +29,7 @@ def plot_lines(
         x: Where they were measured.
         xlabel: What x is, with its unit.
         ylabel: What the lines are.
-        percent: Write the values as per cent.
+        percent: Whether the values are written as per cent.
 
     Raises:
         ValueError: There is no line, more than can be told apart, or one of another length.
@@ -47,12 +47,12 @@ def plot_by_depth(
     values: Mapping[str, Values],
     ylabel: str,
     *,
-    xlabel: str = "layer, from the picture to the logits",
+    xlabel: str = "layer, from the image to the logits",
 ) -> Figure:
     """Draw one quantity of each layer against its depth, a line for each net.
 
-    The scale is logarithmic. A value that is not positive or not finite has no place there: the
-    line has a gap.
+    The scale is logarithmic. A value that is not positive or not finite leaves a gap in
+    the line.
 
     Args:
         values: Label -> a value for each layer, from the first; or what `gradient_norms` and
@@ -89,8 +89,8 @@ def plot_loss_lines(
         lines: Label -> loss at each position, as `loss_along` returns it. A loss that is not
             finite leaves a gap.
         positions: Multiples of the direction.
-        xlabel: What they are.
-        log: Draw the loss on a logarithmic scale.
+        xlabel: What the positions are.
+        log: Whether the loss is drawn on a logarithmic scale.
 
     Raises:
         ValueError: There is no line, more than can be told apart, or one of another length.
@@ -102,12 +102,12 @@ def plot_loss_lines(
 
 
 def plot_autocorrelation(curves: Mapping[str, Tensor], title: str = "") -> Figure:
-    """Draw autocorrelations over the lag.
+    """Draw autocorrelations against the lag.
 
     Args:
         curves: Label -> (L,), the value at lag 0, 1, ..., L - 1. A label that ends in `noise`
             is drawn as a grey reference.
-        title: Above the panel.
+        title: Title above the panel.
 
     Raises:
         ValueError: There is no curve, or more than can be told apart.
@@ -122,7 +122,7 @@ def plot_autocorrelation(curves: Mapping[str, Tensor], title: str = "") -> Figur
     for label in (label for label in curves if label not in coloured):
         style = "--" if "white" in label else ":"
         axes.plot(curves[label].numpy(), style, color="0.35", linewidth=1.4, label=label)
-    tidy(axes, "lag, in points of the grid", "autocorrelation of dy/dx")
+    tidy(axes, "lag, in grid points", "autocorrelation of dy/dx")
     whole_ticks(axes.xaxis)
     axes.legend(fontsize=FONT - 1, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     if title:
@@ -133,7 +133,7 @@ def plot_autocorrelation(curves: Mapping[str, Tensor], title: str = "") -> Figur
 def _curves(
     lines: Mapping[str, Sequence[float] | Tensor], x: Sequence[float] | Tensor, y: str, places: str
 ) -> dict[str, tuple[ArrayLike, ArrayLike]]:
-    """Return each line with its x, or say which of them has not a y for each of the places."""
+    """Return each line with its x, or say which of them lacks a y for some place."""
     wrong = [label for label, values in lines.items() if len(values) != len(x)]
     if wrong:
         raise ValueError(f"{', '.join(wrong)}: give one {y} for each of the {len(x)} {places}")
@@ -148,7 +148,7 @@ def _line_figure(
     log: bool = False,
     markersize: float = 4,
 ) -> Figure:
-    """Return a figure of lines that can be told apart without colour, names on the right.
+    """Return a figure of lines that differ without colour, too, with a legend on the right.
 
     A y that is not finite, or on a logarithmic scale not positive, leaves a gap.
     """

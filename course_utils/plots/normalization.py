@@ -12,7 +12,7 @@ from course_utils.plots.style import BLUE, FONT, ORANGE, bare, new_figure
 
 __all__ = ["plot_norms"]
 
-SKEW = (0.45, 0.3)  # how far one picture further back is drawn to the right, and up
+SKEW = (0.45, 0.3)  # how far the next image back is drawn to the right, and up
 REST = "0.93"
 NUM_IMAGES, NUM_CHANNELS, NUM_PIXELS = 4, 6, 5  # of the block; a layer has as many filters
 GROUP_SIZE = 3  # channels
@@ -24,22 +24,22 @@ NORMS = get_args(Norm)
 def plot_norms() -> Figure:
     """Draw, for each normalisation, one set of numbers that share a mean and a variance.
 
-    The first four normalise activations, a block of pictures x channels x pixels (height and
-    width laid out as one axis). The last two normalise filters, whatever the pictures are.
+    The first four normalise activations, a block of images x channels x pixels (height and
+    width laid out as one axis). The last two normalise filters, whatever the images are.
 
-    Source: after the idea of Wu & He 2018, figure 2.
+    Source: after an idea of Wu & He 2018, figure 2.
     """
     figure = new_figure(7.4, 4.9)
     panels = figure.subplots(2, 3).flatten()
     for axes, norm in zip(panels, NORMS, strict=False):
         draw_block(axes, norm)
-    draw_filters(panels[4], "weight norm", "a filter: its length is set")
-    draw_filters(panels[5], "scaled weight std.", "a filter: mean 0, variance set")
+    draw_filters(panels[4], "weight norm", "one filter: its norm is set")
+    draw_filters(panels[5], "scaled weight std.", "one filter: mean 0, variance set")
     return figure
 
 
 def shares(norm: Norm, image: int, channel: int, group_size: int = GROUP_SIZE) -> bool:
-    """Return whether a number shares its mean with those of picture 0, channel 0."""
+    """Return whether a number shares its mean with those of image 0, channel 0."""
     rules = {
         "batch": channel == 0,
         "layer": image == 0,
@@ -52,16 +52,16 @@ def shares(norm: Norm, image: int, channel: int, group_size: int = GROUP_SIZE) -
 def draw_block(axes: Axes, norm: Norm) -> None:
     """Draw the block of numbers from the front, the top and the right, one set coloured."""
     which = {
-        "batch": "a channel, all pictures",
-        "layer": "a picture, all channels",
-        "group": f"a picture, {GROUP_SIZE} channels",
-        "instance": "a picture, a channel",
+        "batch": "one channel, all images",
+        "layer": "one image, all channels",
+        "group": f"one image, {GROUP_SIZE} channels",
+        "instance": "one image, one channel",
     }
     colours = [BLUE if shares(norm, *cell) else REST for cell, _ in _faces()]
     _draw_squares(axes, [corners for _, corners in _faces()], colours)
     _name(axes, (f"{norm} norm", which[norm]), "channels", "pixels")
     right, up = (NUM_CHANNELS + NUM_IMAGES * SKEW[0] / 2, NUM_IMAGES * SKEW[1] / 2)
-    axes.text(right + 0.25, up - 0.15, "pictures", ha="left", va="top", fontsize=FONT - 2)
+    axes.text(right + 0.25, up - 0.15, "images", ha="left", va="top", fontsize=FONT - 2)
 
 
 def draw_filters(axes: Axes, title: str, which: str) -> None:
@@ -73,7 +73,7 @@ def draw_filters(axes: Axes, title: str, which: str) -> None:
 
 
 def _faces() -> Iterator[tuple[tuple[int, int], np.ndarray]]:
-    """Yield each visible square of the block: picture and channel, and its corners (4, 2)."""
+    """Yield each visible square of the block: image and channel, and its corners (4, 2)."""
     back = np.array(SKEW)
     for channel in range(NUM_CHANNELS):
         for pixel in range(NUM_PIXELS):
@@ -94,7 +94,7 @@ def _square(left: float, bottom: float) -> np.ndarray:
 
 
 def _draw_squares(axes: Axes, corners: list[np.ndarray], colours: list[str]) -> None:
-    """Draw squares, and show all of them undistorted."""
+    """Draw squares, undistorted, with room around them."""
     squares = PolyCollection(corners, facecolors=colours, edgecolors="white", linewidths=0.8)
     axes.add_collection(squares)
     axes.autoscale_view()
@@ -103,7 +103,7 @@ def _draw_squares(axes: Axes, corners: list[np.ndarray], colours: list[str]) -> 
 
 
 def _name(axes: Axes, titles: tuple[str, str], across: str, up: str) -> None:
-    """Write what a panel shows above it, and what its axes are."""
+    """Write above a panel what it shows, and beside it what its axes are."""
     bare(axes, f"{titles[0]}\n")
     axes.text(0.5, 1.02, titles[1], transform=axes.transAxes, ha="center", va="bottom",
               fontsize=FONT - 1, color="0.35")  # fmt: skip

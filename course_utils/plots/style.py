@@ -52,10 +52,10 @@ FONT = 9  # points
 
 
 class PlainFigure(Figure):
-    """A figure whose texts are drawn as they are: a class called `$5 to $9` is no formula."""
+    """A figure whose texts are drawn as they are: a class called `$5 to $9` is not a formula."""
 
     def draw(self, renderer: RendererBase) -> None:
-        """Draw everything; only the powers of ten at a logarithmic axis are set as formulas."""
+        """Draw everything; only the powers of ten on a logarithmic axis are set as formulas."""
         for text in self.findobj(Text):
             text.set(parse_math=False)
         for axis in self.findobj(Axis):
@@ -66,12 +66,12 @@ class PlainFigure(Figure):
 
 
 def new_figure(width: float, height: float) -> Figure:
-    """Return an empty figure, in inches, that belongs to nobody: pyplot does not know of it."""
+    """Return an empty figure of a size in inches that pyplot does not know of."""
     return PlainFigure(figsize=(width, height), layout="constrained")
 
 
 def bare(axes: Axes, title: str = "") -> None:
-    """Take ticks and frame off an axes that holds a picture, and set its title."""
+    """Remove ticks and frame from an axes that holds an image, and set its title."""
     axes.set_xticks([])
     axes.set_yticks([])
     for spine in axes.spines.values():
@@ -100,10 +100,10 @@ def colour_bar(
 
 
 def told_apart(things: Mapping[str, Thing], what: str) -> Iterator[tuple[str, Thing, str, str]]:
-    """Give each thing a colour and a marker: yield label, thing, colour, marker.
+    """Yield label, thing, colour and marker of each thing to be told apart.
 
     Raises:
-        ValueError: There is none, or more than can be told apart; `what` says of what.
+        ValueError: There is none, or more than can be told apart; `what` names them.
     """
     if not 1 <= len(things) <= len(LINES):
         raise ValueError(f"{len(things)} {what}: one figure compares 1 to {len(LINES)}")
@@ -117,7 +117,7 @@ def whole_ticks(axis: Axis) -> None:
 
 
 def per_cent(axis: Axis) -> None:
-    """Write an axis of shares as per cent, with as many digits as its ticks need."""
+    """Write an axis of shares as per cent, with as many digits as the ticks need."""
     axis.set_major_formatter(lambda value, _: f"{round(100 * value, 6):g}%")
 
 

@@ -1,4 +1,4 @@
-"""Figures about training: curves, comparisons, and what is mistaken for what."""
+"""Figures of training: curves, comparisons, and which classes are confused."""
 
 from collections.abc import Mapping, Sequence
 
@@ -46,11 +46,11 @@ def draw_curves(axes: Axes, curves: Sequence[Curve], quantity: str, ylabel: str 
 
 
 def plot_history(history: History, title: str = "") -> Figure:
-    """Draw loss and accuracy over the epochs, training part and validation part.
+    """Draw loss and accuracy over the epochs, for training and validation set.
 
     Args:
         history: What `fit` returned, or a recorded run; it may be empty.
-        title: Above both panels.
+        title: Title above both panels.
     """
     figure = new_figure(7.2, 2.6)
     panels = figure.subplots(1, 2)
@@ -61,7 +61,8 @@ def plot_history(history: History, title: str = "") -> Figure:
         ]
         draw_curves(axes, curves, quantity)
     # In its first epochs a deep net with batch normalisation may have a validation loss of a
-    # million, as its running averages lag behind: it leaves the panel, so the rest can be read.
+    # million, because its running averages lag behind. It may leave the panel, so that you can
+    # read the rest.
     highest = OUT_OF_VIEW * max(history.column("train_loss"), default=0.0)
     if max(history.column("val_loss"), default=0.0) > highest > 0:
         panels[0].set_ylim(0, highest)
@@ -73,7 +74,7 @@ def plot_history(history: History, title: str = "") -> Figure:
 def plot_histories(
     histories: Mapping[str, History], quantity: str = "val_accuracy", ylabel: str = ""
 ) -> Figure:
-    """Draw one quantity of several runs into one panel, to compare them.
+    """Draw one quantity of several runs in one panel.
 
     Args:
         histories: Label -> run.
@@ -95,7 +96,7 @@ def plot_histories(
 def plot_records(
     runs: Mapping[str, RecordedRuns], quantity: str = "val_accuracy", ylabel: str = ""
 ) -> Figure:
-    """Draw one quantity of several recorded experiments, as `plot_histories` does one of runs."""
+    """Draw one quantity of several recorded experiments, as `plot_histories` does for runs."""
     figure = new_figure(5.6, 3.1)
     axes = figure.subplots()
     curves = []
@@ -107,12 +108,12 @@ def plot_records(
         curves.append((label, mean.tolist(), colour, marker, "-"))
     draw_curves(axes, curves, quantity, ylabel)
     seeds = " or ".join(map(str, sorted({recorded.num_seeds for recorded in runs.values()})))
-    axes.set_xlabel(f"epoch (mean of {seeds} seeds, band ± 1 deviation)")
+    axes.set_xlabel(f"epoch (mean of {seeds} seeds, band ± 1 standard deviation)")
     return figure
 
 
 def plot_confusion(confusion: Tensor, classes: Sequence[str]) -> Figure:
-    """Draw a confusion matrix: rows are true classes, columns what the model said.
+    """Draw a confusion matrix: rows are true classes, columns predicted ones.
 
     Args:
         confusion: (K, K) counts, as in `Evaluation.confusion`.
@@ -144,10 +145,10 @@ def plot_confusion(confusion: Tensor, classes: Sequence[str]) -> Figure:
 
 
 class LivePlot:
-    """A callback for `fit` that draws the curves anew after each epoch, in one place.
+    """A callback for `fit` that redraws the curves in place after each epoch.
 
     Args:
-        title: Above the figure.
+        title: Title above the figure.
 
     Example:
         >>> fit(model, loaders, on_epoch_end=[LivePlot("LeNet-5")])  # doctest: +SKIP
@@ -158,8 +159,9 @@ class LivePlot:
         self.handle: DisplayHandle | None = None
 
     def __call__(self, history: History) -> None:
-        """Replace the figure by one of the history so far."""
-        alt = f"{self.title or 'Training'}: loss and accuracy after each epoch, two curves each"
+        """Replace the figure with one of the history so far."""
+        name = self.title or "Training"
+        alt = f"{name}: training and validation loss and accuracy after each epoch"
         bundle = to_bundle(plot_history(history, self.title), alt)
         if self.handle is None:
             self.handle = DisplayHandle()

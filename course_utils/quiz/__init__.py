@@ -1,7 +1,7 @@
 """Pop quizzes: question banks, variants by seed, marking that names the slip, and the widget.
 
 In a lesson, `quiz.show("04_stride_padding_pooling")` asks the items of its bank. An exercise asks
-them with numbers that each student has alone: see `course_utils.quiz.exercise`. How to write a bank
+them with each student's own numbers: see `course_utils.quiz.exercise`. How to write a bank
 is in `README.md` beside this file.
 """
 
@@ -43,12 +43,12 @@ __all__ = [
 
 
 def show(name: str) -> None:
-    """Ask the quiz of a lesson, in JupyterLab; elsewhere a list of its questions stands there.
+    """Ask the quiz of a lesson in JupyterLab; elsewhere, list its questions.
 
     Answers are remembered, see `course_utils.quiz.memory`.
 
     Args:
-        name: Of its bank, such as `04_stride_padding_pooling`.
+        name: Name of its bank, such as `04_stride_padding_pooling`.
 
     Raises:
         ValueError: There is no such bank.

@@ -1,7 +1,6 @@
-"""What answers an item: the right answer, and what each wrong rule gives in its place.
+"""What answers an item: the right answer, and what each wrong rule gives instead.
 
-A bank names a function that stands in the `answers.py` beside it, so that no answer stands in the
-bank itself:
+A bank names a function in the `answers.py` beside it, so that the bank itself holds no answer:
 
     def output_size(n: int, k: int, s: int, p: int) -> Answer:
         return Answer(
@@ -10,8 +9,8 @@ bank itself:
             padding_one_side=arithmetic.output_size(n + p, k, s),
         )
 
-It raises `ValueError` for numbers that make no sense together (a kernel larger than the image,
-say): others are drawn then.
+It raises `ValueError` for numbers that make no sense together, such as a kernel larger than the
+image; then others are drawn.
 """
 
 import importlib
@@ -21,7 +20,7 @@ from typing import Any
 __all__ = ["Answer", "Value", "compute"]
 
 Value = int | float | str | tuple[int, ...]
-"""What an item's answer can be."""
+"""The possible types of an item's answer."""
 
 
 class Answer:
@@ -30,7 +29,7 @@ class Answer:
     Attributes:
         right: The right answer.
         rules: Ids of all the wrong rules, in their order.
-        slips: Id of a wrong rule -> what it gives; without those that give None.
+        slips: Id of a wrong rule -> what it gives, without those that give None.
     """
 
     def __init__(self, right: Value, **slips: Value | None) -> None:

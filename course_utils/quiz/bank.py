@@ -1,7 +1,7 @@
 """The question banks: `banks/NN_slug/*.toml`, read into types.
 
-A field that is unknown, missing or of another type is refused here. What reads well and is wrong
-all the same `tools/review_quiz.py` finds.
+A field that is unknown, missing or of another type is refused here. `tools/review_quiz.py` finds
+what reads well and is wrong all the same.
 """
 
 import re
@@ -39,14 +39,14 @@ class _Table(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Option(_Table, frozen=True):
-    """One answer to choose.
+    """One option to choose.
 
     Attributes:
         text: The answer.
         right: Whether it is right.
-        rule: Id of the wrong rule that leads somebody to misjudge it; "" for the right answer of a
+        rule: Id of the wrong rule by which a learner misjudges it; "" for the right answer of a
             single choice.
-        why: More to say to somebody who chose it, or "".
+        why: What else to tell a learner who chose it, or "".
     """
 
     text: str
@@ -56,7 +56,7 @@ class Option(_Table, frozen=True):
 
 
 class Span(_Table, frozen=True):
-    """Whole numbers from one to another, both included."""
+    """Whole numbers in a range, both ends included."""
 
     to: int
     first: int = msgspec.field(name="from")
@@ -64,7 +64,7 @@ class Span(_Table, frozen=True):
 
 
 class Item(_Table, frozen=True):
-    """One question as its bank has it; `course_utils/quiz/README.md` says what each field means."""
+    """One question as in its bank; `course_utils/quiz/README.md` says what each field means."""
 
     id: str
     kind: Kind
@@ -101,7 +101,7 @@ class Bank:
 
     Attributes:
         name: Such as `13_resnet`, or `exercises/13_resnet`.
-        items: In their order.
+        items: The items, in order.
         rules: Id of each wrong rule that the items may name -> its sentence.
     """
 
@@ -118,7 +118,7 @@ class Bank:
         """Look up one item.
 
         Raises:
-            ValueError: There is no such item; the message lists those there are.
+            ValueError: There is no such item; the message lists the items.
         """
         items = {item.id: item for item in self.items}
         if item_id not in items:
@@ -131,7 +131,7 @@ class Bank:
 
 
 def names() -> list[str]:
-    """Return the names of all banks there are, those of lessons first."""
+    """Return the names of all banks, those of lessons first."""
     folders = sorted(files("course_utils.quiz").joinpath("banks").iterdir(), key=lambda f: f.name)
     lessons = [f.name for f in folders if f.joinpath("lesson.toml").is_file()]
     exercises = [f.name for f in folders if f.joinpath("exercise.toml").is_file()]
@@ -170,12 +170,12 @@ def parse(text: str, name: str, rules: Mapping[str, str] | None = None) -> Bank:
     """Read a bank.
 
     Args:
-        text: TOML with `[[items]]` and, where it has wrong rules of its own, `[rules]`.
-        name: Of the bank; says in which folder its computations stand.
-        rules: Wrong rules that are known already, id -> sentence; those of every bank if None.
+        text: TOML with `[[items]]` and, if it has its own wrong rules, `[rules]`.
+        name: Name of the bank; it says in which folder its computations are.
+        rules: Wrong rules that are already known, id -> sentence; those of every bank if None.
 
     Raises:
-        ValueError: It is malformed; the message begins with the file, and says at which item.
+        ValueError: It is malformed; the message begins with the file and names the item.
     """
     known = common_rules() if rules is None else rules
     file = _read(text, _path(name), _File)
@@ -199,7 +199,7 @@ def _read(text: str, path: str, kind: type[Content]) -> Content:
 
 
 def _path(name: str) -> str:
-    """Return where below `banks` the bank of this name stands."""
+    """Return the path of a bank below `banks`."""
     kind, _, lesson = name.rpartition("/")
     return f"{lesson}/{'exercise' if kind else 'lesson'}.toml"
 
@@ -212,10 +212,10 @@ def _text(path: str) -> str:
 
 
 def fill(text: str, values: Mapping[str, Any]) -> str:
-    """Put values in the place of `{name}` and `{name:format}`, and facts in that of `{fact:key}`.
+    """Replace `{name}` and `{name:format}` with values, and `{fact:key}` with facts.
 
     Args:
-        text: Braces around anything but a name are left alone.
+        text: The text; braces around anything but a name are left alone.
         values: What the names stand for.
 
     Raises:
@@ -228,7 +228,7 @@ def fill(text: str, values: Mapping[str, Any]) -> str:
             return facts.get(form).text
         if name not in values:
             known = ", ".join(values) or "none"
-            raise ValueError(f"{{{name}}} is no variable (there are: {known})")
+            raise ValueError(f"{{{name}}} is not a variable (there are: {known})")
         return written(values[name], form)
 
     return _PLACEHOLDER.sub(value, text)
@@ -239,7 +239,7 @@ def written(value: Any, form: str = "") -> str:
 
     Args:
         value: Number, text or tuple.
-        form: Python's format, for a number; thousands are set apart if it is "".
+        form: Python's format, for a number; "" separates thousands.
     """
     if isinstance(value, tuple):
         return "(" + ", ".join(map(str, value)) + ")"

@@ -1,11 +1,11 @@
 """Bank items in graded exercises: every student has numbers of their own.
 
-An exercise shows an item with `ask`, looks at the form of an answer with `form`, by `checks.show`,
-and awards points with `right`, by `checks.award` in a hidden check.
+An exercise shows an item with `ask`, checks the form of an answer with `form` and `checks.show`,
+and awards points with `right` and `checks.award` in a hidden check.
 
-The seed is the student's id. Where work is graded the grader says whose it is, in the variable
-COURSE_STUDENT of the environment in which the kernel starts; what the notebook says is for
-showing the questions at home.
+The seed is the student's id. In grading, the grader gives it in the environment variable
+COURSE_STUDENT with which the kernel starts; the id in the notebook is for showing the questions at
+home.
 """
 
 import os
@@ -39,13 +39,13 @@ _STARTED_WITH = Path("/proc/self/environ")
 
 
 def student(claimed: object = None) -> str:
-    """Return the id that questions are drawn by.
+    """Return the id that questions are drawn with.
 
     Args:
-        claimed: What the notebook says.
+        claimed: The id in the notebook.
 
     Returns:
-        What the grader says, if it does; else what the notebook says; else "nobody".
+        The grader's id, if there is one; else the notebook's; else "nobody".
     """
     granted = _started_with().get(VARIABLE) or os.environ.get(VARIABLE)
     name = granted or (claimed if isinstance(claimed, str) else "")
@@ -53,7 +53,7 @@ def student(claimed: object = None) -> str:
 
 
 def _started_with() -> dict[str, str]:
-    """Return the environment as the process got it, before any code could change it; Linux only."""
+    """Return the environment that the process started with, before code could change it (Linux)."""
     try:
         raw = _STARTED_WITH.read_bytes().decode(errors="replace")
     except OSError:
@@ -72,13 +72,13 @@ def generator(student_id: object = None) -> torch.Generator:
 
 
 def question(bank: str, item: str, student_id: object = None) -> variants.Question:
-    """Draw an item for a student: names of bank and item, and whom the notebook says it is for."""
+    """Draw an item for a student, given the names of bank and item and the notebook's id."""
     found = banks.load(bank)
     return variants.pose(found, found.item(item), student(student_id))
 
 
 def ask(bank: str, item: str, student_id: object = None) -> None:
-    """Show an item, with the student's own numbers, in a notebook or on a terminal."""
+    """Show an item with the student's own numbers, in a notebook or a terminal."""
     from IPython.display import display
 
     posed = question(bank, item, student_id)
@@ -102,7 +102,7 @@ def solution(bank: str, item: str, student_id: object = None) -> Any:
 
 
 def form(bank: str, item: str, student_id: object = None) -> Callable[[Any], Any]:
-    """Return a check that looks at the form of an answer only, for `checks.show`."""
+    """Return a check of an answer's form alone, for `checks.show`."""
     posed = question(bank, item, student_id)
     return lambda answer: _in_form(posed, answer)
 
@@ -110,8 +110,8 @@ def form(bank: str, item: str, student_id: object = None) -> Callable[[Any], Any
 def right(bank: str, item: str, student_id: object = None) -> Callable[[Any], None]:
     """Return the check of an answer, for `checks.award` in a hidden test.
 
-    It computes the answer anew, for the student whom the grader names. A wrong answer that a wrong
-    rule leads to is rejected in the words of that rule.
+    It computes the answer again, for the student that the grader names. A wrong answer that comes
+    from a wrong rule is rejected in the words of that rule.
     """
 
     def check_answer(answer: Any) -> None:
@@ -136,6 +136,6 @@ def _in_form(posed: Any, answer: Any) -> Any:
     letters = "".join(posed.lettered)
     if kind == "multiple":
         chosen = checks.as_letters(answer, letters)
-        checks.require(len(chosen) > 0, "at least one is right")
+        checks.require(len(chosen) > 0, "choose at least one letter: at least one is right")
         return {posed.lettered[letter].text for letter in chosen}
     return posed.lettered[checks.as_letter(answer, letters)].text

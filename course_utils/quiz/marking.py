@@ -26,7 +26,7 @@ __all__ = [
 
 
 class NoAnswer(ValueError):
-    """What was given is no answer to this kind of question; the sentence says what is."""
+    """The input is not an answer to this kind of question; the sentence says what would be."""
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,8 @@ class Verdict:
 
     Attributes:
         right: Whether the answer is right.
-        rules: Ids of the wrong rules that lead to it; () if right, or if none is known to.
-        sentences: What to tell the learner, one a paragraph.
+        rules: Ids of the wrong rules behind it; () if it is right, or none is known.
+        sentences: What to tell the learner, one per paragraph.
     """
 
     right: bool
@@ -53,7 +53,7 @@ def mark(question: Question, answer: Any) -> Verdict:
             number or what was typed for it, a tuple or what was typed for it (shape).
 
     Raises:
-        NoAnswer: It is no answer to this kind of question, such as letters for a number.
+        NoAnswer: It is not an answer to this kind of question, such as letters for a number.
     """
     return _MARKERS[question.item.kind](question, answer)
 
@@ -67,7 +67,7 @@ def right_answer(question: Question) -> Any:
 
 
 def wrong_answers(question: Question) -> Iterator[tuple[str, Any]]:
-    """Yield each wrong rule with an answer that it leads to, in the form that `mark` takes."""
+    """Yield each wrong rule with an answer that it gives, in the form that `mark` takes."""
     if question.item.kind in ("number", "shape"):
         yield from question.slips.items()
     elif question.item.kind == "multiple":
@@ -88,7 +88,7 @@ def explain(question: Question) -> str:
 
 
 def answer_in_words(question: Question) -> str:
-    """Return the right answer, as a reader would write it."""
+    """Return the right answer as a reader would write it."""
     if question.item.computation:
         return f"{written(question.answer)} {question.item.unit}".strip()
     return "; ".join(option.text for option in question.options if option.right)
@@ -119,13 +119,13 @@ def _mark_single(question: Question, answer: Any) -> Verdict:
 def _mark_multiple(question: Question, answer: Any) -> Verdict:
     options, rules = question.lettered, question.bank.rules
     if isinstance(answer, str) or not set(answer) <= {option.text for option in question.options}:
-        raise NoAnswer("choose among the statements")
+        raise NoAnswer("choose from the statements")
     if not answer:
-        raise NoAnswer("choose at least one: at least one is right")
+        raise NoAnswer("choose at least one statement: at least one is right")
     missed = {a: option for a, option in options.items() if (option.text in answer) != option.right}
     if not missed:
         return _RIGHT
-    count = f"{len(options) - len(missed)} of {len(options)} are judged rightly."
+    count = f"You judge {len(options) - len(missed)} of {len(options)} correctly."
     sentences = [
         f"You misjudge {letter} if {rules[option.rule]}. {option.why}".strip()
         for letter, option in missed.items()
@@ -147,7 +147,7 @@ def _mark_computed(question: Question, answer: Any) -> Verdict:
     rules = [rule for rule, wrong in question.slips.items() if is_close(item, given, wrong)]
     if rules:
         return Verdict(False, (rules[0],), (where(question, rules[0]),))
-    unknown = f"{written(given)} is not right, and no slip that we know of leads to it."
+    unknown = f"{written(given)} is not right, and comes from no slip that we know."
     return Verdict(False, (), (unknown,))
 
 
@@ -170,18 +170,18 @@ _COMMA = re.compile(rf"(?:[-+]?\d*|{_DOTTED}+),\d+(?:[eE][-+]?\d+)?|{_DOTTED}{{2
 
 
 def read_number(answer: Any, unit: str = "", *, whole: bool = False) -> int | float:
-    """Return a number from what was typed: 61706, 61,706, 61 706, 1e-3, 1/9, -0.5, 0,5, 55 pixels.
+    """Return the number that was typed: 61706, 61,706, 61 706, 1e-3, 1/9, -0.5, 0,5, 55 pixels.
 
-    A point is the decimal point. A comma sets thousands apart or is a decimal comma, whichever is
-    possible; `1,250` is both, so it is refused unless only a whole number makes sense.
+    A point is a decimal point. A comma separates thousands or is a decimal comma, whichever is
+    possible; `1,250` could be both, so it is refused unless only a whole number makes sense.
 
     Args:
         answer: A number, or a text.
-        unit: May stand behind it.
-        whole: Only a whole number makes sense.
+        unit: A unit that may follow.
+        whole: Whether only a whole number makes sense.
 
     Raises:
-        NoAnswer: It is no number, or might be either of two.
+        NoAnswer: It is not a number, or could be either of two.
     """
     if type(answer) in (int, float):
         return answer
@@ -203,17 +203,17 @@ def _in_python(text: str, whole: bool) -> str:
     english, comma = _ENGLISH.fullmatch(text), _COMMA.fullmatch(text)
     if english and comma and not whole:
         plain, point = text.replace(",", ""), text.replace(",", ".")
-        raise NoAnswer(f"{text} can be read as {plain} or as {point}: write one of these two")
+        raise NoAnswer(f"{text} can be read as {plain} or as {point}: write one of the two")
     if english:
         return text.replace(",", "")
     return text.replace(".", "").replace(",", ".") if comma else text
 
 
 def read_shape(answer: Any) -> tuple[int, ...]:
-    """Return a shape from what was typed: (16, 5, 5) or 16 x 5 x 5.
+    """Return the shape that was typed: (16, 5, 5) or 16 x 5 x 5.
 
     Raises:
-        NoAnswer: It is no shape.
+        NoAnswer: It is not a shape.
     """
     if isinstance(answer, tuple | list) and all(type(size) is int for size in answer):
         return tuple(answer)

@@ -1,8 +1,8 @@
-"""What was answered, in a small file per quiz, so that a restarted kernel shows it again.
+"""The learner's answers, in a small file per quiz, so that a restarted kernel shows them again.
 
 The files are in `~/.convnet-course/quiz`, or below the folder that COURSE_STATE names. They hold
-what somebody typed and nothing that is right; a quiz marks it again when it is shown. Whoever
-deletes a file begins that quiz anew.
+what the learner typed and no right answers; a quiz marks it again when it is shown. Deleting a file
+starts that quiz again.
 """
 
 import json
@@ -23,14 +23,14 @@ VARIABLE = "COURSE_STATE"
 
 
 class Entry(msgspec.Struct, forbid_unknown_fields=True):
-    """What somebody did with one item.
+    """What a learner did with one item.
 
     Attributes:
         variant: How often they asked for other numbers.
         answer: The last answer in this variant, in the form that `mark` takes, or None.
-        tries: Answers given in this variant.
-        rules: Wrong rules of all answers so far, in their order.
-        revealed: Whether they had this variant's answer shown.
+        tries: Number of answers in this variant.
+        rules: Wrong rules behind all answers so far, in order.
+        revealed: Whether this variant's answer was shown to them.
     """
 
     variant: int = 0
@@ -50,8 +50,8 @@ def recall(quiz: str) -> tuple[dict[str, Entry], str]:
     """Read what was answered in the quiz of a bank.
 
     Returns:
-        Item id -> entry, and a sentence for the reader if the file could not be read. A file that
-        is no such file is set aside under another name.
+        Item id -> entry, and a sentence for the reader if the file could not be read. A damaged
+        file is set aside under another name.
     """
     path = path_of(quiz)
     try:
@@ -65,7 +65,7 @@ def recall(quiz: str) -> tuple[dict[str, Entry], str]:
 
 
 def remember(quiz: str, entries: Mapping[str, Entry]) -> str:
-    """Write what was answered, whole or not at all; items that nobody touched are left out.
+    """Write the answers, in full or not at all; untouched items are left out.
 
     Returns:
         A sentence for the reader if it could not be written, else "".
@@ -88,11 +88,11 @@ def remember(quiz: str, entries: Mapping[str, Entry]) -> str:
 
 
 def _set_aside(path: Path) -> str:
-    """Rename a file that cannot be read, so that nobody's work is overwritten."""
+    """Rename a file that cannot be read, so that no work is overwritten."""
     names = (path.with_suffix(f".unreadable-{number}.json") for number in count(1))
     aside = next(name for name in names if not name.exists())
     try:
         path.replace(aside)
     except OSError:
-        return "The file of your answers is damaged and cannot be renamed; the quiz begins anew."
-    return f"The file of your answers was damaged. It is {aside.name} now; the quiz begins anew."
+        return "The file of your answers is damaged and cannot be renamed; the quiz starts again."
+    return f"The file of your answers was damaged. It is now {aside.name}; the quiz starts again."

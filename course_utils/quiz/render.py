@@ -1,4 +1,4 @@
-"""Questions as text and as HTML, without anything that gives an answer away."""
+"""Questions as text and as HTML, with nothing that gives an answer away."""
 
 import html
 import re
@@ -9,7 +9,7 @@ from course_utils.quiz.variants import NOBODY, SEED, Question, pose
 
 __all__ = ["anchor", "as_html", "as_text", "how_to_answer", "markup", "phrase", "stored_form"]
 
-HOW = "To answer, run this cell in JupyterLab: each answer is marked at once, and kept."
+HOW = "To answer, run this cell in JupyterLab: each answer is marked at once and saved."
 
 _INLINE = (
     (re.compile(r"`([^`]+)`"), r"<code>\1</code>"),
@@ -20,7 +20,7 @@ _FENCE = re.compile(r"```\w*\n(.*?)\n?```", re.DOTALL)
 
 
 def markup(text: str) -> str:
-    """Return HTML of a bank's text: `code`, **bold**, *italic*, fenced code, paragraphs.
+    """Return a bank's text as HTML: `code`, **bold**, *italic*, fenced code, paragraphs.
 
     Everything else is shown as it stands.
     """
@@ -34,7 +34,7 @@ def markup(text: str) -> str:
 
 
 def phrase(text: str) -> str:
-    """Return HTML of a text without a paragraph around it; in `code` nothing else is marked up."""
+    """Return a text as HTML without a paragraph around it; in `code`, nothing else is marked up."""
     pieces = re.split(r"(`[^`]+`)", html.escape(text.strip(), quote=False))
     for index, piece in enumerate(pieces):
         rules = _INLINE[:1] if index % 2 else _INLINE[1:]
@@ -45,13 +45,13 @@ def phrase(text: str) -> str:
 
 
 def how_to_answer(question: Question) -> str:
-    """Return in a few words what an answer looks like."""
+    """Return in a few words what form an answer has."""
     item = question.item
     if item.kind == "number":
         return f"a number, in {item.unit}" if item.unit else "a number"
     return {
         "single": "one answer",
-        "multiple": "all that are right",
+        "multiple": "all right answers",
         "shape": f"a shape: {question.filled(item.form)}" if item.form else "a shape",
     }[item.kind]
 
@@ -74,10 +74,10 @@ def as_text(question: Question, number: int) -> str:
 
 
 def stored_form(bank: Bank) -> tuple[str, str]:
-    """Return a bank's questions for places where no kernel runs, as text and as HTML.
+    """Return a bank's questions, as text and as HTML, for places where no kernel runs.
 
     Args:
-        bank: Of a lesson, or of an exercise as it is posed to a learner without an id.
+        bank: A lesson's, or an exercise's as it is posed to a learner without an id.
     """
     seed = SEED if bank.name == bank.lesson else NOBODY
     asked = [(pose(bank, item, seed), number) for number, item in enumerate(bank.items, 1)]
@@ -87,5 +87,5 @@ def stored_form(bank: Bank) -> tuple[str, str]:
 
 
 def anchor(section: str) -> str:
-    """Return the link to a heading, as JupyterLab and its exported pages make them."""
+    """Return the link to a heading, as in JupyterLab and its exported pages."""
     return "#" + quote(section.replace(" ", "-"))

@@ -1,7 +1,7 @@
-"""One learner at one quiz: what they answered, and what the page may know of it.
+"""One learner and one quiz: what they answered, and what the page may know.
 
-`QuizState.view` is all that a browser gets. It holds no answer until the learner has found it, or
-has asked for it.
+`QuizState.view` is all that a browser gets. It holds no answer until the learner has found it or
+asked for it.
 """
 
 from collections import Counter
@@ -22,15 +22,15 @@ TRIES_BEFORE_ANSWER = 2
 
 
 class QuizState:
-    """The state of a quiz that somebody works on."""
+    """The state of a quiz that a learner works on."""
 
     def __init__(self, bank: Bank) -> None:
         self.bank, self.note = bank, ""
         self.entries = {item.id: Entry() for item in bank.items}
-        self._forms: dict[str, str] = {}  # item -> why what was given is no answer at all
+        self._forms: dict[str, str] = {}  # item -> why the input is not an answer
 
     def recall(self) -> None:
-        """Take up what was answered before, as far as the bank still has these items."""
+        """Load earlier answers, as far as the bank still has these items."""
         found, self.note = memory.recall(self.bank.name)
         for item_id in self.entries.keys() & found:
             known = [rule for rule in found[item_id].rules if rule in self.bank.rules]
@@ -39,7 +39,7 @@ class QuizState:
                 self.entries[item_id].answer = None
 
     def question(self, item_id: str) -> Question:
-        """Return an item with the numbers of its present variant."""
+        """Return an item with the numbers of its current variant."""
         variant = self.entries[item_id].variant
         seed = f"{SEED}+{variant}" if variant else SEED
         return pose(self.bank, self.bank.item(item_id), seed)
@@ -47,7 +47,7 @@ class QuizState:
     # --- What a learner does -------------------------------------------------------------------
 
     def answer(self, item_id: str, given: Any) -> None:
-        """Take an answer: what was typed, or the positions of options as they are shown."""
+        """Take an answer: what was typed, or the positions of the options as shown."""
         question = self.question(item_id)
         self._forms.pop(item_id, None)
         try:
@@ -64,13 +64,13 @@ class QuizState:
         self._keep()
 
     def reveal(self, item_id: str) -> None:
-        """Show an item's answer, to somebody who has tried."""
+        """Show an item's answer to a learner who has tried."""
         if self.entries[item_id].tries >= TRIES_BEFORE_ANSWER:
             self.entries[item_id].revealed = True
             self._keep()
 
     def vary(self, item_id: str) -> None:
-        """Ask an item again with other numbers; its wrong rules so far are remembered."""
+        """Ask an item again with other numbers; keep its wrong rules so far."""
         if self.bank.item(item_id).computation:
             entry = self.entries[item_id]
             self.entries[item_id] = Entry(variant=entry.variant + 1, rules=entry.rules)
@@ -100,7 +100,7 @@ class QuizState:
         }
 
     def _verdict(self, item_id: str) -> Verdict | None:
-        """Mark the kept answer; None if there is none, or none that fits the item any more."""
+        """Mark the stored answer; None if there is none, or it no longer fits the item."""
         entry = self.entries[item_id]
         if entry.answer is None:
             return None
@@ -167,7 +167,7 @@ def _feedback(verdict: Verdict | None, form: str | None) -> str:
 
 
 def _from_positions(question: Question, given: Any) -> Any:
-    """Turn positions of options, as the page has them, into their texts."""
+    """Turn positions of options on the page into their texts."""
     texts = [option.text for option in question.options]
     if not texts:
         return given

@@ -1,8 +1,8 @@
 """From an item and a seed to the question that one learner sees.
 
-Everything is drawn by a hash of the seed, the item and what is drawn, so that a student's machine
-and the grader's draw the same, whatever their versions of Python and torch. No answer is kept:
-it is computed when somebody answers.
+Everything is drawn from a hash of the seed, the item and the name of what is drawn, so that a
+student's machine and the grader's draw the same with any version of Python and torch. No answer
+is kept: it is computed when a learner answers.
 """
 
 import hashlib
@@ -19,10 +19,10 @@ from course_utils.quiz.bank import Bank, Item, Option, fill, written
 __all__ = ["NOBODY", "SEED", "Question", "is_close", "pose"]
 
 SEED = "lesson"
-"""Everybody sees the same first variant in a lesson, so that a class can talk about it."""
+"""In a lesson, everybody sees the same first variant, so that a class can discuss it."""
 
 NOBODY = "nobody"
-"""Who an exercise's numbers are drawn for where no student is named."""
+"""Whom an exercise's numbers are drawn for if no student is named."""
 
 _TRIES = 400
 _TRIES_FOR_DIFFERENT = 40
@@ -34,8 +34,8 @@ class Question:
     """An item of a bank with the values of its variables drawn.
 
     Attributes:
-        text: The question, numbers filled in.
-        options: In the order in which they are shown.
+        text: The question, with its numbers filled in.
+        options: The options, in the order shown.
     """
 
     bank: Bank
@@ -46,7 +46,7 @@ class Question:
 
     @property
     def answer(self) -> Value:
-        """The right answer, computed now; of items with a computation only."""
+        """The right answer, computed now; only for items with a computation."""
         return compute(self.item.computation, **self.values).right
 
     @property
@@ -56,23 +56,22 @@ class Question:
 
     @property
     def lettered(self) -> dict[str, Option]:
-        """The letter that stands before each option -> the option."""
+        """The letter of each option -> the option."""
         return dict(zip("ABCDEF", self.options, strict=False))
 
     def filled(self, text: str, **more: Any) -> str:
-        """Fill this question's numbers into one of its item's texts."""
+        """Fill this question's numbers into a text of its item."""
         return fill(text, {**self.values, **more})
 
 
 def pose(bank: Bank, item: Item, seed: str | int) -> Question:
     """Draw the numbers of an item and shuffle its options.
 
-    The numbers are such that each wrong rule leads to a wrong answer.
-
-    The same seed gives the same question; in a graded exercise it is the student's id.
+    With these numbers, each wrong rule gives a wrong answer. The same seed gives the same question;
+    in a graded exercise, the seed is the student's id.
 
     Raises:
-        ValueError: No numbers are found for which all wrong rules give wrong answers.
+        ValueError: There are no numbers for which all wrong rules give wrong answers.
     """
     key = f"{seed}|{bank.name}|{item.id}"
     values = _draw(item, key)
@@ -86,7 +85,7 @@ def pose(bank: Bank, item: Item, seed: str | int) -> Question:
 
 
 def is_close(item: Item, given: Value, wanted: Value) -> bool:
-    """Return whether a number is within an item's tolerance, or anything else the same."""
+    """Return whether a number is within an item's tolerance, or anything else is equal."""
     if isinstance(given, int | float) and isinstance(wanted, int | float):
         slack = max(item.tolerance, abs(wanted) * item.tolerance_percent / 100, 1e-9 * abs(wanted))
         return abs(given - wanted) <= slack
@@ -99,7 +98,7 @@ def _hashed(*parts: object) -> int:
 
 
 def _draw(item: Item, key: str) -> dict[str, Any]:
-    """Numbers for which every slip is wrong and, if such are found soon, all slips differ."""
+    """Draw numbers for which every slip is wrong and, if found soon enough, all slips differ."""
     if not item.computation:
         return {}
     fitting: dict[str, Any] | None = None
@@ -118,7 +117,7 @@ def _draw(item: Item, key: str) -> dict[str, Any]:
 
 
 def _unfit(item: Item, values: Mapping[str, Any]) -> str:
-    """Why these numbers make no question, or ""."""
+    """Return why these numbers make no question, or ""."""
     try:
         right, slips = compute(item.computation, **values).right, _slips(item, values)
     except ValueError as error:

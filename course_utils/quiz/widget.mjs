@@ -1,7 +1,7 @@
 import { button, frame, freshId, h, say } from "./shared.mjs";
 
 const LETTERS = "ABCDEF";
-const NO_REPLY = 4000; // milliseconds until the page says that nobody answers
+const NO_REPLY = 4000; // milliseconds until the page says that the kernel does not reply
 
 // --- One answer: each is { node, read(), set(answer), focus() } --------------------------------
 
@@ -107,10 +107,10 @@ function ask(question, number, send) {
 
 function closing({ closed, total, first_try: first, slips }) {
   if (!closed) return [];
-  const head = h("p", {}, h("b", {}, "Done. "), `${first} of ${total} right at the first try.`);
-  if (!slips.length) return [head, h("p", {}, "No wrong rule was met.")];
+  const head = h("p", {}, h("b", {}, "Done. "), `${first} of ${total} right on the first try.`);
+  if (!slips.length) return [head, h("p", {}, "None of your answers shows a known mistake.")];
   const rows = slips.map(({ count, text, link }) => {
-    const row = h("li", {}, `${count} ${count === 1 ? "answer" : "answers"} came out where `);
+    const row = h("li", {}, `In ${count} ${count === 1 ? "answer" : "answers"}: what you get if `);
     row.insertAdjacentHTML("beforeend", `${text}. `);
     row.append(sectionLink(link));
     return row;
@@ -124,7 +124,7 @@ function render({ model, el }) {
   root.classList.add("cq");
   const note = h("div", { class: "cq-note cw-bad", role: "status" });
   const progress = h("div", { class: "cq-progress" });
-  const meter = h("progress", { "aria-label": "Questions answered rightly" });
+  const meter = h("progress", { "aria-label": "Questions answered correctly" });
   const count = h("span", {});
   progress.append(meter, count);
   stage.before(note, progress);
@@ -153,8 +153,8 @@ function render({ model, el }) {
       const kept = asked[i]?.text === text;
       const entry = kept ? asked[i] : Object.assign(ask(question, i + 1, send), { text, tries: 0 });
       const state = states[question.id];
-      if (state.tries === 0 && entry.tries > 0) entry.touched = false; // begun anew
-      // What was typed here stays as it was typed; else the kernel knows better.
+      if (state.tries === 0 && entry.tries > 0) entry.touched = false; // started again
+      // What was typed here stays as typed; otherwise the kernel's state counts.
       if (!entry.touched) entry.field.set(state.answer);
       entry.isNew = !kept;
       entry.tries = state.tries;

@@ -1,7 +1,7 @@
 """The quiz in a notebook: asked in the browser, marked in Python.
 
-The page is sent the questions and, answer by answer, what marking found. Where no kernel runs, the
-questions stand there as a list, the same bytes each time.
+The page gets the questions and, answer by answer, the result of marking. Where no kernel runs, it
+shows the questions as a list, with the same bytes each time.
 """
 
 from typing import Any, ClassVar
@@ -20,7 +20,7 @@ class QuizWidget(CourseWidget):
     """The quiz of a lesson.
 
     Args:
-        name: Of its bank, such as `04_stride_padding_pooling`.
+        name: Name of its bank, such as `04_stride_padding_pooling`.
 
     Raises:
         ValueError: There is no such bank.

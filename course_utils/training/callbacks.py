@@ -1,4 +1,4 @@
-"""What watches a run: called with the history after each epoch."""
+"""Callbacks of a run: called with the history after each epoch."""
 
 import sys
 from collections.abc import Callable
@@ -9,16 +9,16 @@ from course_utils.training.history import History
 
 __all__ = ["EpochCallback", "ProgressBar"]
 
-# One that has a method on_step(step, num_steps) is also told of each step done.
+# A callback with a method on_step(step, num_steps) is also called after each step.
 EpochCallback = Callable[[History], object]
 
 
 class ProgressBar:
     """A bar over the steps of a run, with the latest validation accuracy beside it.
 
-    It shows itself only to a person: in a terminal, or in a notebook that someone is sitting
-    at. In a pipe, or in a notebook executed by a program, it is silent, so that stored outputs
-    stay the same from run to run.
+    Only a person sees it: in a terminal, or in a notebook that somebody is working in. In a pipe,
+    or in a notebook executed by a program, it is silent, so that stored outputs stay the same
+    from run to run.
     """
 
     def __init__(self) -> None:
@@ -26,7 +26,7 @@ class ProgressBar:
         self._bar: tqdm | None = None
 
     def on_step(self, step: int, num_steps: int) -> None:
-        """Move the bar to a step."""
+        """Advance the bar to a step."""
         if not self.visible:
             return
         if self._bar is None or self._bar.total != num_steps or step < self._bar.n:
@@ -35,7 +35,7 @@ class ProgressBar:
         self._bar.update(step - self._bar.n)
 
     def __call__(self, history: History) -> None:
-        """Show the figures of the epoch that has just ended."""
+        """Show the results of the epoch that has just ended."""
         if self._bar is None:
             return
         last = history.epochs[-1]
@@ -47,18 +47,18 @@ class ProgressBar:
             self.close()
 
     def close(self) -> None:
-        """Leave the bar as it stands."""
+        """Stop the bar where it is."""
         if self._bar is not None:
             self._bar.close()
             self._bar = None
 
 
 def is_watched() -> bool:
-    """Whether a person sees this process's progress at once."""
+    """Return whether a person is watching this process."""
     ipython = sys.modules.get("IPython")
     kernel = getattr(ipython.get_ipython() if ipython else None, "kernel", None)
     if kernel is None:
         return sys.stderr.isatty()
-    # A notebook's front end says with each cell whether it could ask its reader something.
-    # nbclient and nbval, which execute notebooks without a reader, say that they could not.
+    # A notebook's front end says with each cell whether it can ask its reader for input.
+    # nbclient and nbval, which execute notebooks without a reader, say that they cannot.
     return bool(getattr(kernel, "_allow_stdin", True))

@@ -1,4 +1,4 @@
-"""Checkpoints that survive a power cut: written whole or not at all, and checked when read.
+"""Checkpoints that survive a power cut: written in full or not at all, and checked when read.
 
 A file appears under its name only when all of it is on the disk. Reading checks every byte
 against the sums that the file itself holds, and unpickles nothing but tensors and plain data.
@@ -21,7 +21,7 @@ __all__ = ["CheckpointError", "CheckpointFolder", "describe_data"]
 
 FORMAT = "convnet-course training checkpoint"
 VERSION = 1
-NUM_KEPT = 2  # the newest may turn out to be damaged
+NUM_KEPT = 2  # the newest may prove damaged
 
 State = dict[str, Any]
 
@@ -36,10 +36,10 @@ class CheckpointFolder:
     Only one run at a time may write to a folder.
 
     Args:
-        path: Is made if it is missing.
+        path: The folder; it is created if it is missing.
 
     Raises:
-        CheckpointError: There can be no such folder.
+        CheckpointError: The folder cannot be created.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -48,7 +48,9 @@ class CheckpointFolder:
             self.path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             reason = f"{self.path}: {error.strerror}"
-            raise CheckpointError(f"no folder for checkpoints can be made at {reason}") from error
+            raise CheckpointError(
+                f"the folder for checkpoints cannot be created: {reason}"
+            ) from error
 
     def files(self) -> list[Path]:
         """Return the checkpoints, newest first."""
@@ -58,19 +60,19 @@ class CheckpointFolder:
         """Write a checkpoint, and remove all but the last two.
 
         A full disk does not end the run: it is better to finish without a new checkpoint. The
-        older checkpoints stay, and a warning says so.
+        older checkpoints are kept, and a warning says so.
 
         Args:
-            state: Tensors and plain data only, with what `load` compares: the run's `identity`
-                and the state of its `model`.
-            step: Steps done; the file is named after it.
+            state: Only tensors and plain data, including what `load` compares: the run's
+                `identity` and the state of its `model`.
+            step: Number of steps done; the file is named after it.
         """
         target = self.path / f"step-{step:08d}.pt"
         try:
             write_atomically({"format": FORMAT, "version": VERSION} | state, target)
         except OSError as error:
             warnings.warn(
-                f"no checkpoint was written at step {step}, the run goes on without it: "
+                f"no checkpoint was written at step {step}, and training continues without it: "
                 f"{error.strerror or error} in {self.path}; the older checkpoints are kept",
                 stacklevel=2,
             )
@@ -81,12 +83,12 @@ class CheckpointFolder:
     def load(self, identity: State, model: State) -> State | None:
         """Return the newest usable checkpoint of a run; None if there are none at all.
 
-        One that is refused although an older one is usable is renamed to `*.refused`, and a
-        warning says why.
+        If one is refused and an older one is usable, the refused one is renamed to `*.refused`,
+        and a warning says why.
 
         Args:
-            identity: What the run is known by.
-            model: The state of its model; names and shapes count.
+            identity: What identifies the run.
+            model: The state of its model; names and shapes are compared.
 
         Raises:
             CheckpointError: There are checkpoints, and none of them can be used.
@@ -101,7 +103,7 @@ class CheckpointFolder:
                 continue
             for bad, reason in refused.items():
                 bad.rename(bad.with_suffix(".refused"))
-                warnings.warn(f"{bad} {reason}; going on from {file.name}", stacklevel=2)
+                warnings.warn(f"{bad} {reason}; continuing from {file.name}", stacklevel=2)
             return state
         for file, reason in refused.items():
             way_out = f"Give another folder, or delete {self.path} to start again"
@@ -112,11 +114,11 @@ class CheckpointFolder:
 def write_atomically(state: State, target: Path) -> None:
     """Write a file so that at any moment its name stands for all of it, or does not exist.
 
-    The bytes go to a neighbour of the file and are pushed to the disk before the neighbour
-    takes the file's name; then the folder, which holds the name, is pushed to the disk too.
+    The bytes go to a temporary file beside it and are flushed to the disk before that file takes
+    the name; then the folder, which holds the name, is flushed to the disk, too.
 
     Raises:
-        OSError: The disk is full, or does not let itself be written; nothing is left behind.
+        OSError: The disk is full or cannot be written to; nothing is left behind.
     """
     partial = target.with_name("saving.partial")
     try:
@@ -125,7 +127,7 @@ def write_atomically(state: State, target: Path) -> None:
             file.flush()
             os.fsync(file.fileno())
         partial.replace(target)
-        if os.name == "posix":  # elsewhere a folder cannot be opened, and needs no pushing
+        if os.name == "posix":  # elsewhere a folder cannot be opened, and needs no flushing
             descriptor = os.open(target.parent, os.O_RDONLY)
             try:
                 os.fsync(descriptor)
@@ -142,7 +144,7 @@ def read(path: Path) -> State:
     """Read one checkpoint.
 
     Raises:
-        CheckpointError: The file is damaged, is no checkpoint of ours, or is from a newer
+        CheckpointError: The file is damaged, is not one of ours, or comes from a newer
             version; the message continues a sentence that begins with the file's name.
     """
     try:
@@ -159,7 +161,7 @@ def read(path: Path) -> State:
     if not isinstance(state, dict) or state.get("format") != FORMAT:
         raise CheckpointError("was not written by this course")
     if (version := state["version"]) != VERSION:
-        raise CheckpointError(f"has version {version}, and this package reads version {VERSION}")
+        raise CheckpointError(f"has version {version}, but this package reads version {VERSION}")
     return state
 
 
@@ -171,13 +173,16 @@ def check_same_run(state: State, identity: State, model: State) -> None:
             file's name.
     """
     theirs = state.get("identity")
-    if theirs is None:  # as written before the data had a part in it
+    if theirs is None:  # written before the data became part of it
         theirs = state["config"] | {"number of batches in an epoch": state["steps_per_epoch"]}
-        warnings.warn("the checkpoint is old and does not name its data: be sure", stacklevel=2)
+        warnings.warn(
+            "the checkpoint is old and does not name its data: make sure that it is the same",
+            stacklevel=2,
+        )
     for name, value in theirs.items():
         ours = identity.get(name, DROPPED.get(name, value))
         if value != ours:
-            difference = f"its {name} is {value}, and here it is {ours}"
+            difference = f"its {name} is {value}, but here it is {ours}"
             raise CheckpointError(f"belongs to another run: {difference}")
     shapes = [
         {name: tensor.shape for name, tensor in net.items()} for net in (state["model"], model)
@@ -187,7 +192,7 @@ def check_same_run(state: State, identity: State, model: State) -> None:
 
 
 def describe_data(loaders: Loaders) -> dict[str, str]:
-    """Return what data is known by; "None" for what loaders that are not ours do not tell."""
+    """Return what identifies the data; "None" for what loaders that are not ours do not say."""
     info, train, val = getattr(loaders, "info", None), loaders.train, loaders.val
     known = {
         "data set": getattr(info, "name", None),

@@ -1,4 +1,4 @@
-"""What a training run is told, and what follows: its learning rates and its optimizer."""
+"""The settings of a training run, and what follows: its learning rates and its optimizer."""
 
 import dataclasses
 import math
@@ -17,14 +17,14 @@ Schedule = Literal["one-cycle", "step", "constant"]
 Optimizer = Literal["sgd", "adamw"]
 Precision = Literal["auto", "float32", "bfloat16", "float16"]
 
-MOST = 2**60  # of whatever is counted, in the 64 bits that torch has for it
+MOST = 2**60  # of anything that is counted: torch counts in 64 bits
 WARM_UP = 0.3  # of the steps of one-cycle
 FIRST_RATE = 1 / 25  # of its highest rate
 LAST_RATE = 1e-4  # of its highest rate
 MILESTONES = (0.5, 0.75)  # of the steps of the step schedule
 DECAY = 0.1  # of its rate, at each milestone
 
-# Settings that are gone, with the values under which a run is one of those that are left.
+# Settings that are gone, with the values under which old runs equal runs of today.
 DROPPED = {
     "warmup": None,
     "milestones": list(MILESTONES),
@@ -38,25 +38,25 @@ DROPPED = {
 class TrainConfig:
     """The settings of a training run. They say what is computed, never where files go.
 
-    The batch size is not among them: it belongs to the loaders, and always means the images
-    behind one update, however many pieces or processes share them.
+    The batch size is not among them: it belongs to the loaders, and always means the images per
+    update, however many pieces or processes share them.
 
     Attributes:
-        epochs: Passes over the training part.
+        epochs: Passes over the training set.
         lr: Highest learning rate of the schedule.
         schedule: `one-cycle`, `step` or `constant`; see `learning_rate`.
         optimizer: `sgd` or `adamw`.
-        momentum: Of SGD, in [0, 1).
-        nesterov: Of SGD: look ahead along the momentum.
-        weight_decay: Pulls weights towards zero; norms and biases are left out.
-        clip_norm: Largest norm of the whole gradient; None does not clip.
+        momentum: SGD's momentum, in [0, 1).
+        nesterov: Whether SGD looks ahead along the momentum.
+        weight_decay: Pulls weights towards zero, but not biases and normalisation.
+        clip_norm: Largest norm of the whole gradient; None for no clipping.
         auxiliary_weight: Weight of the loss of each auxiliary head.
         precision: `auto`, `float32`, `bfloat16` or `float16`; see `device.choose_precision`.
-        channels_last: Keep images and filters as NHWC in memory. Shapes stay NCHW.
-        compile: Compile the model with `torch.compile`.
+        channels_last: Whether images and filters are NHWC in memory. Shapes stay NCHW.
+        compile: Whether to compile the model with `torch.compile`.
         accumulate: Pieces that each batch is cut into, to save memory. The update is that of
             the whole batch, but BatchNorm sees the pieces.
-        seed: Of the random numbers drawn while training, such as dropout's. The order of the
+        seed: Seed of the random numbers drawn while training, such as dropout's. The order of the
             images comes from the loaders' own generator.
 
     Raises:
@@ -92,7 +92,7 @@ class TrainConfig:
 
     @classmethod
     def from_dict(cls, settings: dict[str, Any]) -> "TrainConfig":
-        """Build the settings from what `to_dict` gave; a missing one takes its default.
+        """Build the settings from what `to_dict` returned; a missing one takes its default.
 
         Raises:
             ValueError: A setting is unknown, or its value out of range.
@@ -125,21 +125,21 @@ _CHECKS: dict[str, Callable[[str, Any], Any]] = {
 def learning_rate(step: int, num_steps: int, config: TrainConfig) -> float:
     """Return the learning rate of one step.
 
-    `one-cycle` rises in a line to the highest rate, over three tenths of the run, and falls
-    along half a cosine. `step` is divided by 10 after a half and after three quarters of the
-    run. `constant` stays.
+    `one-cycle` rises linearly to the highest rate over three tenths of the run, and falls along
+    half a cosine. `step` is divided by 10 after half and after three quarters of the run.
+    `constant` stays the same.
 
     Args:
         step: Number of the step, from 0 to `num_steps - 1`.
         num_steps: Steps in the whole run.
-        config: Its `lr` and `schedule` are used.
+        config: The settings, of which `lr` and `schedule` are used.
 
     Raises:
         ValueError: The step is outside the run.
 
     Source: Smith and Topin 2017 (one-cycle); He et al. 2015, Section 4.2 (step: divided by 10
         at 32k and 48k of 64k iterations).
-    Differs: one-cycle falls along a cosine, as in PyTorch, and leaves the momentum alone.
+    Differs: one-cycle falls along a cosine, as in PyTorch, and does not change the momentum.
     """
     whole("step", step, 0, num_steps - 1)
     if config.schedule == "constant":
@@ -175,9 +175,9 @@ def build_optimizer(model: nn.Module, config: TrainConfig) -> optim.Optimizer:
 def split_parameters(model: nn.Module) -> tuple[list[nn.Parameter], list[nn.Parameter]]:
     """Return the parameters to decay, and those to leave alone: biases and normalisation.
 
-    The scale of a normalisation holds one number a channel, whatever its shape: weight norm
-    keeps it as (C, 1, 1, 1). Only LayerNorm may hold one number a pixel. A bias is known by its
-    name, since that of a locally connected layer has as many dimensions as an image.
+    The scale of a normalisation has one number per channel, whatever its shape: weight norm
+    keeps it as (C, 1, 1, 1). Only LayerNorm may have one number per pixel. A bias is recognised
+    by its name, since that of a locally connected layer has as many dimensions as an image.
     """
     layer_norms = [layer for layer in model.modules() if isinstance(layer, nn.LayerNorm)]
     norm_parameters = {id(p) for layer in layer_norms for p in layer.parameters()}

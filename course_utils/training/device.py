@@ -1,4 +1,4 @@
-"""Where data and model meet: the device, the memory layout, the number format, the dice."""
+"""Where data and model meet: device, memory layout, number format and random generators."""
 
 from collections import deque
 from collections.abc import Iterator
@@ -20,24 +20,24 @@ CPU_BFLOAT16_FLAGS = ("amx_bf16", "avx512_bf16")  # as Linux and torch both spel
 
 
 def check_model(model: nn.Module) -> None:
-    """Make sure that a model is one, and knows its sizes.
+    """Make sure that a model is a module whose sizes are known.
 
     Raises:
-        ValueError: It is not, or does not.
+        ValueError: It is not.
     """
-    instance("model", model, nn.Module, "one, as models.build makes it")
+    instance("model", model, nn.Module, "one, such as models.build(...)")
     if any(nn.parameter.is_lazy(parameter) for parameter in model.parameters()):
         raise ValueError("the model's lazy layers have no sizes yet: call model(images) once")
 
 
 def device_of_model(model: nn.Module) -> torch.device:
-    """Return where a model's parameters are; the CPU for a model without any."""
+    """Return the device of a model's parameters; the CPU for a model without any."""
     parameter = next(model.parameters(), None)
     return torch.device("cpu") if parameter is None else parameter.device
 
 
 def device_of_data(loaders: Loaders) -> torch.device:
-    """Return where the images are. Validation images are asked: they have a fixed order."""
+    """Return the device of the validation images, whose order is fixed."""
     with torch.random.fork_rng(devices=[]):  # a DataLoader draws from the global generator
         return images_and_labels(next(iter(loaders.val), ()))[0].device
 
@@ -51,7 +51,7 @@ def images_and_labels(batch: Any) -> tuple[Tensor, Tensor]:
     parts = tuple(batch) if isinstance(batch, tuple | list) else (batch,)
     if len(parts) != 2 or not all(isinstance(part, Tensor) and part.dim() for part in parts):
         kinds = ", ".join(type(part).__name__ for part in parts)
-        raise ValueError(f"a batch is two tensors, images and labels, and this one is ({kinds})")
+        raise ValueError(f"a batch is two tensors, images and labels, but this one is ({kinds})")
     images, labels = parts
     if len(images) != len(labels):
         raise ValueError(f"a batch has {len(images)} images, but {len(labels)} labels")
@@ -59,15 +59,15 @@ def images_and_labels(batch: Any) -> tuple[Tensor, Tensor]:
 
 
 def move_batch(batch: Any, device: torch.device, channels_last: bool) -> tuple[Tensor, Tensor]:
-    """Bring a batch to a device; a batch that is there already is not copied.
+    """Move a batch to a device; a batch that is already there is not copied.
 
     Args:
         batch: Images (B, C, H, W), or (B, D) for a model of plain vectors, and labels (B,).
-        device: Where the model is.
-        channels_last: Lay images out as NHWC; their shape stays as it is.
+        device: The model's device.
+        channels_last: Whether to lay images out as NHWC; their shape stays the same.
 
     Raises:
-        ValueError: It is no batch.
+        ValueError: It is not a batch.
     """
     images, labels = images_and_labels(batch)
     images = images.to(device, non_blocking=True)
@@ -77,7 +77,7 @@ def move_batch(batch: Any, device: torch.device, channels_last: bool) -> tuple[T
 
 
 def laid_out(batches: Batches, channels_last: bool) -> Batches:
-    """Return the batches made as NHWC from the start, if they can be asked for it."""
+    """Return the batches laid out as NHWC from the start, if they support it."""
     if channels_last and hasattr(batches, "memory_format") and hasattr(batches, "with_options"):
         return batches.with_options(memory_format=torch.channels_last)
     return batches
@@ -127,7 +127,7 @@ def random_state(device: torch.device) -> dict[str, Tensor]:
 
 
 def set_random_state(state: dict[str, Tensor], device: torch.device) -> None:
-    """Put back what `random_state` gave; a device that it does not know is left alone."""
+    """Restore what `random_state` returned; a device that it does not know is left alone."""
     torch.set_rng_state(state["cpu"])
     if device.type != "cpu" and device.type in state:
         torch.get_device_module(device).set_rng_state(state[device.type], device)
@@ -148,11 +148,10 @@ def seeded(seed: int, device: torch.device) -> Iterator[None]:
 
 
 class Shuffler:
-    """The dice behind the order of the training images, and how an epoch found them.
+    """The generators behind the order of the training images, and their states before an epoch.
 
     Batches draw from a `generator` of their own, or of their sampler, or from the global
-    generators as a `DataLoader` does. Set back to how the epoch found them, they make the same
-    epoch again.
+    generators as a `DataLoader` does. With the states restored, they yield the same epoch again.
     """
 
     def __init__(self, batches: Any, device: torch.device) -> None:
@@ -163,12 +162,12 @@ class Shuffler:
         self.remember()
 
     def remember(self) -> None:
-        """Take the generators' states for the beginning of an epoch."""
+        """Store the generators' states as the beginning of an epoch."""
         self.own = None if self.generator is None else self.generator.get_state()
         self.shared = random_state(self.device)
 
     def epoch(self, batches: Batches, num_done: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Go through an epoch as it was found, without the batches that were done before."""
+        """Yield the stored epoch again, without the batches that are already done."""
         if self.generator is not None and self.own is not None:
             self.generator.set_state(self.own)
         if not num_done:

@@ -2,7 +2,7 @@
 
 Every process builds the same model and the same loaders from the same seed, takes its share of
 each batch, and averages its gradients with the others'. So the batch size means the images
-behind one update, however many processes share them.
+per update, however many processes share them.
 """
 
 import os
@@ -27,12 +27,12 @@ RUNNING_STATISTICS = ("running_mean", "running_var")
 
 @dataclass(frozen=True)
 class World:
-    """The processes that train together; by default one alone.
+    """The processes that train together; by default, only one.
 
     Attributes:
         rank: Number of this process, from 0.
-        size: How many there are.
-        local_size: How many of them share this machine.
+        size: Number of processes.
+        local_size: Number of them on this machine.
     """
 
     rank: int = 0
@@ -41,7 +41,7 @@ class World:
 
     @property
     def is_main(self) -> bool:
-        """Whether this is the one process that writes files and talks."""
+        """Whether this is the process that writes files and prints."""
         return self.rank == 0
 
     def share(self, batches: Batches) -> Batches:
@@ -83,7 +83,7 @@ class World:
         return self.sum(torch.tensor(float(number), device=device), device)
 
     def check_agreement(self, steps_per_epoch: int, generator_state: Tensor | None) -> None:
-        """Make sure that all processes go through the same batches.
+        """Make sure that all processes see the same batches.
 
         Raises:
             ValueError: They do not.
@@ -93,7 +93,7 @@ class World:
         if any(other != mine for other in self.gather(mine)):
             raise ValueError(
                 f"the {self.size} processes would not see the same batches: seed the loaders' "
-                "generator alike in all of them, and load the same data"
+                "generator the same way in all of them, and load the same data"
             )
 
     def sum(self, values: Tensor, device: torch.device) -> Tensor:
@@ -136,18 +136,18 @@ def current_world() -> World:
 def process_group(device: torch.device | str | None = None) -> Iterator[tuple[World, torch.device]]:
     """Join the processes that `torchrun` started; without it, do nothing.
 
-    Each process takes the graphics card of its own number on its machine. Tensors travel by
-    nccl between graphics cards and by gloo between CPUs.
+    Each process takes the GPU of its own number on its machine. Tensors travel over nccl between
+    GPUs and over gloo between CPUs.
 
     Args:
         device: Where to train; None means the fastest device of this machine, and under
-            torchrun this process's graphics card, or the CPU.
+            torchrun, this process's GPU, or the CPU.
 
     Yields:
         The world, and the device of this process.
 
     Raises:
-        ValueError: There are more processes on this machine than graphics cards.
+        ValueError: There are more processes on this machine than GPUs.
     """
     if "LOCAL_RANK" not in os.environ:
         yield current_world(), find_device(device) if device else choose_device()
@@ -168,7 +168,7 @@ def _meeting_place() -> tuple[dist.Store, int, int]:
     """Return the store in which the processes find each other, this one's rank, their number.
 
     The launcher's store outlives a restart, with the addresses of dead processes in it. So on
-    one machine each attempt gets a part of its own. On several machines the launchers may count
+    one machine each attempt gets a prefix of its own. On several machines the launchers may count
     attempts differently; there `TORCH_DISABLE_SHARE_RDZV_TCP_STORE=1` does the same.
     """
     store, rank, size = next(dist.rendezvous("env://"))
@@ -179,10 +179,10 @@ def _meeting_place() -> tuple[dist.Store, int, int]:
 
 
 def _own_card(local_rank: int) -> torch.device:
-    """Return the graphics card of a process, and make it the current one."""
+    """Return the GPU of a process, and make it the current one."""
     if local_rank >= torch.cuda.device_count():
         raise ValueError(
-            f"process {local_rank} of this machine has no graphics card: start at most "
+            f"process {local_rank} of this machine has no GPU: start at most "
             f"--nproc-per-node {torch.cuda.device_count()} processes, or train on the CPU"
         )
     torch.cuda.set_device(local_rank)

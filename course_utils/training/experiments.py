@@ -1,7 +1,7 @@
 """Experiments as data: what is trained, on what, how, and with which seeds.
 
 The experiments that the lessons show as recorded runs are rows of `records/experiments.toml`;
-`tools/record.py` trains them, and `records` reads what came out.
+`tools/record.py` trains them, and `records` reads the results.
 """
 
 import tomllib
@@ -32,24 +32,24 @@ class Run(NamedTuple):
 
 
 class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One row: everything that a run depends on, but for its seed.
+    """One row: everything that a run depends on, except its seed.
 
     Attributes:
-        name: What the record's file is called.
-        title: What a figure calls it.
-        model: A name of the zoo.
+        name: Name of the record's file.
+        title: Its name in figures.
+        model: A name in the zoo.
         data: A data set, as `data.load` takes it.
-        epochs: Passes over the training part.
-        batch_size: Images behind one update.
+        epochs: Passes over the training set.
+        batch_size: Images per update.
         lr: Highest learning rate.
         limit: Training images used; 0 means all.
-        switches: The model's own choices.
+        switches: The model's own options.
         augment: Fields of `data.Augment`.
         config: Further fields of `TrainConfig`.
         seeds: One run each.
-        rates: Learning rates to choose from, by the validation part, in place of `lr`.
-        tuning_epochs: Passes of each of the runs that choose.
-        keep_weights: Whether what the first seed's run has learnt is kept, too.
+        rates: Learning rates to choose from on the validation set, instead of `lr`.
+        tuning_epochs: Epochs of each of the runs that choose.
+        keep_weights: Whether the weights of the first seed's run are kept, too.
     """
 
     name: str
@@ -71,7 +71,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def prepare(self, seed: int, device: torch.device | str = "cpu") -> Run:
         """Return a fresh model, the data and the settings of the run with one seed.
 
-        The seed decides the order of the images, the initial weights and dropout's dice.
+        The seed decides the order of the images, the initial weights and dropout's draws.
 
         Raises:
             ValueError: Something in the row does not exist or is out of range.
@@ -101,7 +101,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return row
 
     def is_that_of(self, record: dict[str, Any]) -> bool:
-        """Tell whether a record, as its file holds it, was made with exactly these settings."""
+        """Return whether a record, as in its file, was made with exactly these settings."""
         try:
             return msgspec.convert(record["experiment"], Experiment) == self
         except msgspec.ValidationError:  # it names a setting that is gone
@@ -111,10 +111,10 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def experiments() -> dict[str, Experiment]:
     """Return every experiment of `records/experiments.toml` by name.
 
-    Where a row is silent the laptop profile holds.
+    What a row leaves out comes from the laptop profile.
 
     Raises:
-        ValueError: As `read_row`.
+        ValueError: As for `read_row`.
     """
     rows = tomllib.loads(RECORDS.joinpath("experiments.toml").read_text("utf-8"))
     settings = profile(name="laptop")

@@ -17,15 +17,15 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class EpochRecord:
-    """What one epoch of training came to.
+    """The results of one epoch of training.
 
     Attributes:
         epoch: Number of the epoch, from 1.
         train_loss: Cross-entropy averaged over the images as they were trained on: while the
             weights moved, with augmentation and dropout.
-        train_accuracy: Part of the training images that were classified rightly then.
+        train_accuracy: Share of the training images that were classified correctly then.
         val_loss: Cross-entropy averaged over the validation images, after the epoch.
-        val_accuracy: Part of the validation images that are classified rightly.
+        val_accuracy: Share of the validation images that are classified correctly.
         lr: Learning rate of the epoch's last step.
         seconds: Time spent training, without validation.
         val_seconds: Time spent on validation.
@@ -47,8 +47,8 @@ class History:
 
     Attributes:
         config: The settings of the run.
-        epochs: One record a finished epoch.
-        interrupted: The run was stopped from the keyboard before its last epoch.
+        epochs: One record per finished epoch.
+        interrupted: Whether the run was interrupted before its last epoch.
         environment: Where and with what it ran (device, precision, threads, versions); anything
             that JSON can hold may be added.
     """
@@ -92,7 +92,7 @@ class History:
 
     @classmethod
     def from_json(cls, text: str) -> "History":
-        """Build a history from the text that `to_json` gave; null becomes NaN.
+        """Build a history from the text that `to_json` returned; null becomes NaN.
 
         Raises:
             ValueError: The text is not the JSON of a history, or comes from a newer version.
@@ -102,10 +102,10 @@ class History:
         except json.JSONDecodeError as error:
             raise ValueError(f"this is not JSON ({error})") from error
         if not isinstance(content, dict) or "schema" not in content:
-            raise ValueError("this JSON is not a training history: it names no schema")
+            raise ValueError("this JSON is not a training history: it has no schema")
         if (schema := content["schema"]) != SCHEMA:
             reads = f"this version reads {SCHEMA}: update the course's package"
-            raise ValueError(f"this history has schema {schema}, and {reads}")
+            raise ValueError(f"this history has schema {schema}, but {reads}")
         try:
             config = TrainConfig.from_dict(content["config"])
             records: list[dict[str, Any]] = [
@@ -118,7 +118,7 @@ class History:
             raise ValueError(f"this history is incomplete or not one of ours: {error}") from error
 
     def save(self, path: str | Path) -> None:
-        """Write the history to a JSON file; missing folders are made."""
+        """Write the history to a JSON file; missing folders are created."""
         path = as_path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(self.to_json(), "utf-8")
@@ -128,7 +128,7 @@ class History:
         """Read a history from a file that `save` wrote.
 
         Raises:
-            ValueError: The file holds no history; the message names the file.
+            ValueError: The file holds no history; the message names it.
         """
         try:
             return cls.from_json(as_path(path).read_text("utf-8"))

@@ -1,4 +1,4 @@
-"""An interrupt ends a run between two steps, and not in the middle of one."""
+"""End a run on an interrupt between two steps, not in the middle of one."""
 
 import signal
 import threading
@@ -9,12 +9,12 @@ __all__ = ["Interrupts"]
 
 
 class Interrupts:
-    """A context in which the first interrupt asks for an end, and the second insists.
+    """A context in which the first interrupt asks the run to end, and the second insists.
 
     An interrupt (Ctrl-C, a notebook's stop button) raises KeyboardInterrupt wherever the program
     happens to be. Inside a `__del__` or the callback of a weak reference Python prints the
-    exception and drops it; inside the notebook's own code it can leave a lock taken for good.
-    Both happen while figures are drawn. So the first interrupt is noted here, and the loop asks
+    exception and drops it; inside the notebook's own code it can leave a lock held for good.
+    Both happen while figures are drawn. So the first interrupt is noted here, and the loop checks
     for it after each step; a second one raises at once. Outside the main thread, which alone
     receives signals, nothing changes.
     """

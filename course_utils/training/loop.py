@@ -1,7 +1,7 @@
-"""The training loop: `fit` is the door, `Trainer` the machine behind it.
+"""The training loop: `fit` is the function to call, `Trainer` does the work.
 
 Read `Trainer` from `run` downwards: run, run_epoch, train_epoch, train_step. It is the loop of
-lesson 07, with what a long run needs besides.
+lesson 07, plus what a long run needs.
 """
 
 import math
@@ -38,7 +38,7 @@ class DivergenceError(FloatingPointError):
     """The loss is no longer a number; the message says when, and what to try.
 
     Attributes:
-        history: The epochs before that.
+        history: The epochs before it.
     """
 
     def __init__(self, message: str, history: History) -> None:
@@ -56,39 +56,39 @@ def fit(
     checkpoint: str | Path | None = None,
     checkpoint_steps: int | None = None,
 ) -> History:
-    """Train a model on `loaders.train` and watch it on `loaders.val`.
+    """Train a model on `loaders.train` and validate it on `loaders.val`.
 
-    `fit` neither prints nor plots; what should happen after each epoch is handed to it. It
-    leaves the model on the device, in evaluation mode, and everything else as it was. The same
-    weights, loaders' generator and config give the same history, to the last bit on one
-    machine with one number of threads.
+    `fit` neither prints nor plots: pass it what should happen after each epoch. It leaves the
+    model on the device, in evaluation mode, and everything else as it was. The same weights,
+    loaders' generator and config give the same history, to the last bit on one machine with one
+    number of threads.
 
-    Interrupting it (Ctrl-C, or the stop button of a notebook) ends the run early, after the step
-    it is at, or at once the second time: the model is usable, and the history says so. With a
-    checkpoint folder, calling it again in the same way goes on from the last checkpoint,
-    whatever ended the run, and comes to the same result as a run that was never stopped. That
-    needs batches whose dice are torch's: a generator of the loaders' own, or the global ones.
+    Interrupting it (Ctrl-C, or the stop button of a notebook) ends the run after the current step,
+    or at once the second time: the model is usable, and the history says that it was interrupted.
+    With a checkpoint folder, the same call continues from the last checkpoint, whatever ended the
+    run, and reaches the same result as a run that was never stopped. That needs batches that are
+    drawn by torch's generators: the loaders' own, or the global ones.
 
     Under `torchrun` each process calls it in the same way; see `distributed`.
 
     Args:
         model: Returns logits (N, num_classes), or a NamedTuple whose first field they are.
-        loaders: As `data.load` gives them. Of others `train` and `val` need a length, and batches
-            of images (B, C, H, W), normalised, and labels (B,). `test` is not touched.
+        loaders: As `data.load` returns them. In others, `train` and `val` need a length, and
+            batches of images (B, C, H, W), normalised, and labels (B,). `test` is not touched.
         config: The settings of the run.
-        device: Where to train; None means where the images are.
+        device: Where to train; None means on the images' device.
         on_epoch_end: Called with the history after each epoch, in turn. One that has a method
             `on_step(step, num_steps)` is also told of each step.
-        checkpoint: A folder of this run's own, in which to save after each epoch, and from
-            which to go on.
-        checkpoint_steps: Save after so many steps, too; for epochs that take long.
+        checkpoint: A folder for this run alone, to save to after each epoch, and to continue
+            from.
+        checkpoint_steps: Also save after every so many steps; for long epochs.
 
     Returns:
         The history of the finished epochs.
 
     Raises:
-        ValueError: There is nothing to train or nothing to train on, model and batches do not
-            fit together, or the checkpoints in the folder belong to another run.
+        ValueError: There is nothing to train or nothing to train on, the model cannot take the
+            batches, or the checkpoints in the folder belong to another run.
         DivergenceError: The loss became infinite or NaN.
     """
     devices.check_model(model)
@@ -118,28 +118,28 @@ def _check_parts(loaders: Loaders) -> None:
             num_batches = len(getattr(loaders, name))
         except (AttributeError, TypeError) as error:
             raise ValueError(
-                f"loaders need parts train and val with a length, as data.load gives them: {error}"
+                f"loaders need train and val with a length, as data.load returns them: {error}"
             ) from error
         if not num_batches:
-            raise ValueError(f"the {name} part of the data {_nothing_in(getattr(loaders, name))}")
+            raise ValueError(f"loaders.{name} {_nothing_in(getattr(loaders, name))}")
 
 
 def _nothing_in(part: Any) -> str:
-    """Say why a part of the data has no batch."""
+    """Say why one of the three sets has no batch."""
     try:
         num_images = len(part.dataset)
     except (AttributeError, TypeError):  # no DataLoader
         num_images = 0
     if not num_images:
-        return "is empty: there is nothing to fit on"
+        return "is empty: there is nothing to train on"
     return (
-        f"has {num_images} images and not one batch: with drop_last=True give a smaller "
-        f"batch size, {part.batch_size} is more than there are"
+        f"has {num_images} images but not one batch: with drop_last=True, use a smaller "
+        f"batch size than {part.batch_size}"
     )
 
 
 class Trainer:
-    """One run of training: a model, its data, its optimizer, and how far it has come."""
+    """One training run: a model, its data, its optimizer, and how far it has got."""
 
     def __init__(
         self,
@@ -185,7 +185,7 @@ class Trainer:
         self.begin_epoch()
 
     def begin_epoch(self) -> None:
-        """Set to zero what is counted in each epoch anew."""
+        """Reset what is counted within an epoch."""
         self.meter = Meter()
         self.shuffler.remember()
         self.epoch_started = time.perf_counter()
@@ -215,7 +215,7 @@ class Trainer:
         self.epoch_started = time.perf_counter()  # saving and callbacks are not training
 
     def train_epoch(self) -> None:
-        """Take one step for each batch; the batches behind a checkpoint are passed over.
+        """Take one step for each batch; skip the batches that a checkpoint has already seen.
 
         Raises:
             ValueError: There are more or fewer batches than the loader's length said.
@@ -233,8 +233,8 @@ class Trainer:
         self.check_loss(at_once=True)
         if len(self.meter) != self.steps_per_epoch:
             raise ValueError(
-                f"an epoch had {len(self.meter)} batches, and the training part says that it "
-                f"has {self.steps_per_epoch}: every pass over it has to give them all"
+                f"an epoch had {len(self.meter)} batches, but loaders.train has the "
+                f"length {self.steps_per_epoch}: every pass over it must yield them all"
             )
 
     def train_step(self, batch: Any) -> None:
@@ -257,7 +257,7 @@ class Trainer:
         Each piece gives the sum of its losses over the number of all images, so that pieces,
         and shares of several processes, add up to the mean even when they differ in size.
         """
-        # The processes' gradients are averaged, not added: their number makes up for that.
+        # The processes' gradients are averaged, not added: their number corrects for that.
         scale = self.world.size / self.world.total(len(labels), self.device)
         loss_sum = num_right = torch.zeros((), device=self.device)
         cut = (tensor.chunk(self.config.accumulate) for tensor in (images, labels))
@@ -273,7 +273,7 @@ class Trainer:
         self.meter.add(loss_sum, num_right, len(labels))
 
     def check_loss(self, at_once: bool = False) -> None:
-        """Look at the losses; on a device that has to be waited for seldom, or `at_once`.
+        """Check the losses; on a device that makes us wait only now and then, or `at_once`.
 
         Raises:
             DivergenceError: One of them is no longer a number.
@@ -284,7 +284,7 @@ class Trainer:
             raise self.divergence(self.step - len(self.meter) + index)
 
     def divergence(self, step: int) -> DivergenceError:
-        """Return the error that says when the loss went astray, and what to try."""
+        """Return the error that says when training diverged, and what to try."""
         lr = learning_rate(step, self.num_steps, self.config)
         advice = f"a lower lr (say {self.config.lr / 10:g}), clip_norm=1.0"
         if self.dtype != torch.float32:
@@ -300,7 +300,7 @@ class Trainer:
         """Return the record of the epoch that has just been trained.
 
         Raises:
-            DivergenceError: The loss is infinite or NaN, as after a last step that went astray.
+            DivergenceError: The loss is infinite or NaN, as after a last step that diverged.
         """
         train_loss, train_accuracy, _ = averages(self.world.sum(self.meter.sums(), self.device))
         trained = time.perf_counter()
@@ -321,10 +321,10 @@ class Trainer:
         )
 
     def resume(self, folder: CheckpointFolder, save_every: int | None = None) -> None:
-        """Go on from the newest checkpoint of a folder, and save there from now on.
+        """Continue from the newest checkpoint in a folder, and save there from now on.
 
         Args:
-            folder: Of this run alone.
+            folder: Used by this run alone.
             save_every: Steps between two checkpoints within an epoch; None for epoch ends only.
 
         Raises:
@@ -353,7 +353,7 @@ class Trainer:
             self.folder.save(state, self.step)
 
     def identity(self) -> dict[str, Any]:
-        """Return what this run is known by: its settings, its data, the number of its shares."""
+        """Return what identifies this run: its settings, its data, its number of processes."""
         return {
             **self.config.to_dict(),
             **describe_data(self.loaders),
@@ -384,7 +384,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Bring the run to where `state_dict` was called."""
+        """Bring the run back to where `state_dict` was called."""
         for name in ("model", "optimizer", "scaler"):
             getattr(self, name).load_state_dict(state[name])
         self.step = state["step"]

@@ -1,4 +1,4 @@
-"""Loss and accuracy: of one batch, collected over many, and of a whole part of the data."""
+"""Loss and accuracy: of one batch, collected over many batches, and of a whole set."""
 
 import math
 from collections.abc import Iterable
@@ -22,9 +22,9 @@ class Score(NamedTuple):
     """Sums over the images of a batch, each a tensor () on the device.
 
     Attributes:
-        objective: What is minimised: cross-entropy, with that of auxiliary heads.
-        cross_entropy: What is reported, and may be compared with validation: without them.
-        num_right: Images classified rightly.
+        objective: What is minimised: the cross-entropy, including auxiliary heads.
+        cross_entropy: What is reported, and compares with validation: without auxiliary heads.
+        num_right: Images classified correctly.
     """
 
     objective: Tensor
@@ -46,26 +46,26 @@ def forward(model: nn.Module, images: Tensor, dtype: torch.dtype) -> list[Tensor
     with asked(images), devices.autocast(images.device, dtype):
         outputs = model(images)
     heads: Any = outputs if isinstance(outputs, tuple) else (outputs,)
-    heads = [head for head in heads if head is not None]  # a head may rest
+    heads = [head for head in heads if head is not None]  # a head may be off
     for head in heads:
         if not isinstance(head, Tensor) or head.dim() != 2 or len(head) != len(images):
             found = tuple(head.shape) if isinstance(head, Tensor) else type(head).__name__
             wanted = f"({len(images)}, num_classes)"
-            raise ValueError(f"the model returns {found}, and should return logits of {wanted}")
-    return [head.float() for head in heads]  # 16 bits lose the differences that steer training
+            raise ValueError(f"the model returns {found}, but should return logits of {wanted}")
+    return [head.float() for head in heads]  # 16 bits lose the differences that drive training
 
 
 def class_numbers(labels: Tensor, num_classes: int, is_first: bool) -> Tensor:
-    """Return labels (B,) as int64, sure to be numbers of a model's classes.
+    """Return labels (B,) as int64, checked to be classes of a model.
 
     Args:
         labels: Of any integer type.
-        num_classes: Of the model.
-        is_first: Whether the batch is the first of a pass. On another device than the CPU,
-            where looking at values means waiting, only its values are looked at.
+        num_classes: The model's.
+        is_first: Whether the batch is the first of a pass. On a device other than the CPU, where
+            reading values means waiting, only the first batch is checked.
 
     Raises:
-        ValueError: They are something else; the message says what to do.
+        ValueError: They are not; the message says what to do.
     """
     if labels.dim() != 1:
         shape, num = list(labels.shape), len(labels)
@@ -81,7 +81,7 @@ def class_numbers(labels: Tensor, num_classes: int, is_first: bool) -> Tensor:
             way = ": give labels - 1" if lowest > 0 and highest == num_classes else ""
             classes = f"{num_classes} classes, 0 to {num_classes - 1}"
             raise ValueError(
-                f"labels go from {lowest} to {highest}, and the model has {classes}{way}"
+                f"labels go from {lowest} to {highest}, but the model has {classes}{way}"
             )
     return labels
 
@@ -92,7 +92,7 @@ def score(logits: list[Tensor], labels: Tensor, auxiliary_weight: float = 0.0) -
     Args:
         logits: (B, num_classes) of the main head, then of each auxiliary head.
         labels: (B,), int64.
-        auxiliary_weight: Of the loss of each auxiliary head.
+        auxiliary_weight: Weight of the loss of each auxiliary head.
 
     Source: Szegedy et al. 2014, Section 5: the losses of the auxiliary heads weigh 0.3.
     """
@@ -105,7 +105,7 @@ def score(logits: list[Tensor], labels: Tensor, auxiliary_weight: float = 0.0) -
 
 
 class Meter:
-    """The sums of each batch, collected without waiting for the device to compute them."""
+    """The sums of each batch, collected without waiting for the device."""
 
     def __init__(
         self, losses: Iterable[Tensor] = (), correct: Iterable[Tensor] = (), num_images: int = 0
@@ -114,11 +114,11 @@ class Meter:
         self.num_checked = 0
 
     def __len__(self) -> int:
-        """Return the number of batches taken in."""
+        """Return the number of batches added."""
         return len(self.losses)
 
     def add(self, loss: Tensor, correct: Tensor, num_images: int) -> None:
-        """Take in one batch: its summed loss (), the number of right answers (), its size."""
+        """Add one batch: its summed loss (), the number of correct predictions (), its size."""
         self.losses.append(loss)
         self.correct.append(correct)
         self.num_images += num_images
@@ -126,7 +126,7 @@ class Meter:
     def find_non_finite(self, at_least: int = 1) -> int | None:
         """Return the index of the first new batch whose loss is NaN or infinite.
 
-        The device has to finish those batches first; so they are left until there are enough.
+        The device has to finish those batches first, so it waits until there are enough of them.
         """
         start, new = self.num_checked, self.losses[self.num_checked :]
         if len(new) < max(1, at_least):
@@ -136,13 +136,13 @@ class Meter:
         return next((start + i for i, loss in enumerate(losses) if not math.isfinite(loss)), None)
 
     def sums(self) -> Tensor:
-        """Return loss, right answers and images, summed over all batches: (3,), float64."""
+        """Return loss, correct predictions and images, summed over all batches: (3,), float64."""
         loss = sum(_on_cpu(self.losses).double().tolist())
         correct = int(_on_cpu(self.correct).sum())
         return torch.tensor([loss, correct, self.num_images], dtype=torch.float64)
 
     def state(self) -> dict[str, Any]:
-        """Return everything taken in so far; losses and right answers are (batches,)."""
+        """Return everything added so far; losses and correct predictions are (batches,)."""
         losses, correct = _on_cpu(self.losses), _on_cpu(self.correct)
         return {"losses": losses, "correct": correct, "num_images": self.num_images}
 
@@ -154,21 +154,21 @@ def _on_cpu(values: list[Tensor]) -> Tensor:
 
 
 def averages(sums: Tensor) -> tuple[float, float, int]:
-    """Turn what `Meter.sums` gave into mean loss, accuracy and number of images."""
+    """Turn what `Meter.sums` returned into mean loss, accuracy and number of images."""
     loss, correct, num_images = sums.tolist()
     return loss / num_images, correct / num_images, int(num_images)
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The outcome of one look at every image.
+    """The outcome of one pass over every image.
 
     Attributes:
         loss: Mean cross-entropy.
-        accuracy: Part classified rightly, in [0, 1].
-        num_images: Images looked at.
-        confusion: (num_classes, num_classes), int64, on the CPU: how many images of the class
-            of the row were taken for the class of the column.
+        accuracy: Share classified correctly, in [0, 1].
+        num_images: Number of images.
+        confusion: (num_classes, num_classes), int64, on the CPU: how many images of the row's
+            class were classified as the column's class.
     """
 
     loss: float
@@ -184,21 +184,21 @@ def evaluate(
     device: torch.device | str | None = None,
     precision: Precision = "auto",
 ) -> Evaluation:
-    """Return loss, accuracy and confusion matrix of a model on one part of the data.
+    """Return loss, accuracy and confusion matrix of a model on one of the sets.
 
-    The model is used in evaluation mode and handed back in the mode it came in.
+    The model is used in evaluation mode, and then put back into its own mode.
 
     Args:
         model: Returns logits (N, num_classes).
         batches: Such as `loaders.val` or, once all choices are made, `loaders.test`.
-        device: Where to compute; None means where the model is.
+        device: Where to compute; None means on the model's device.
         precision: As in `TrainConfig`.
 
     Raises:
-        ValueError: There are no images, or the model and the batches do not fit together.
+        ValueError: There are no images, or the model cannot take the batches.
     """
     devices.check_model(model)
-    instance("batches", batches, Iterable, "one part, as loaders.test")
+    instance("batches", batches, Iterable, "one set, such as loaders.test")
     place = devices.device_of_model(model) if device is None else find_device(device)
     was_training = model.training
     try:
@@ -207,7 +207,7 @@ def evaluate(
     finally:
         model.train(was_training)
     if confusion is None:
-        raise ValueError("there are no images to evaluate on: this part of the data is empty")
+        raise ValueError("there are no images to evaluate on: this set is empty")
     return Evaluation(*averages(meter.sums()), confusion.cpu())
 
 
@@ -218,8 +218,8 @@ def tally(
     """Go through the batches once, and leave the model in evaluation mode.
 
     Returns:
-        The sums of loss and right answers, and the confusion matrix (num_classes, num_classes):
-        None without a batch.
+        The sums of loss and correct predictions, and the confusion matrix
+        (num_classes, num_classes), which is None without a batch.
     """
     model.eval()
     meter, confusion, place = Meter(), None, devices.device_of_model(model)

@@ -4,7 +4,7 @@
     records.load("resnet56").mean("train_loss")
 
 `make records` trains them; each file says on which processor, with which versions and from
-which commit it came.
+which commit it was made.
 """
 
 import base64
@@ -27,7 +27,7 @@ SCHEMA = 1
 
 
 class Spread(NamedTuple):
-    """A mean over runs, and the standard deviation of a single run (n - 1 below the line)."""
+    """A mean over runs, and the standard deviation of a single run (with n - 1)."""
 
     mean: float
     deviation: float
@@ -37,12 +37,12 @@ class Spread(NamedTuple):
 
 
 class Difference(NamedTuple):
-    """By how much one net classifies more of the same test images correctly than another.
+    """How many more of the same test images one net classifies correctly than another.
 
     Attributes:
         mean: Difference of the mean accuracies.
-        low: Lower end of the interval that holds 95 % of the bootstrap's differences.
-        high: Its upper end.
+        low: Lower end of the interval that holds 95 % of the bootstrap differences.
+        high: Upper end of that interval.
     """
 
     mean: float
@@ -63,16 +63,16 @@ class RecordedRuns:
     """One experiment: the same training, once for each seed.
 
     Attributes:
-        title: What a figure calls it.
-        experiment: Its settings, as `experiments.toml` had them.
-        num_parameters: Of the model.
-        histories: One a seed.
-        test_accuracies: One a seed, in [0, 1], after the last epoch.
-        cpu_seconds: One a seed: processor time of training and validation on `machine`, all
-            threads added up. Neighbours on a busy machine do not count in it.
+        title: Its name in figures.
+        experiment: Its settings, as they were in `experiments.toml`.
+        num_parameters: Parameters of the model.
+        histories: One per seed.
+        test_accuracies: One per seed, in [0, 1], after the last epoch.
+        cpu_seconds: One per seed: processor time of training and validation on `machine`, summed
+            over all threads. Other programs on a busy machine do not count.
         machine: Processor, cores, versions and commit.
         right: (seeds, test images), bool: which of the images each run classifies correctly; None
-            in a record from before that was kept.
+            in an old record without them.
     """
 
     title: str
@@ -91,7 +91,7 @@ class RecordedRuns:
 
     @property
     def test_accuracy(self) -> Spread:
-        """Accuracy on the test part, over the runs."""
+        """Accuracy on the test set, over the runs."""
         return spread(self.test_accuracies)
 
     @property
@@ -108,7 +108,7 @@ class RecordedRuns:
         return [spread(values).deviation for values in self._by_epoch(column)]
 
     def final(self, column: str) -> Spread:
-        """Return mean and deviation of one value after the last epoch."""
+        """Return mean and standard deviation of one value after the last epoch."""
         return spread([history.column(column)[-1] for history in self.histories])
 
     def _by_epoch(self, column: str) -> list[tuple[float, ...]]:
@@ -116,7 +116,7 @@ class RecordedRuns:
 
 
 def spread(values: tuple[float, ...] | list[float]) -> Spread:
-    """Return mean and standard deviation; one value alone deviates by 0."""
+    """Return mean and standard deviation; a single value deviates by 0."""
     return Spread(statistics.mean(values), statistics.stdev(values) if len(values) > 1 else 0.0)
 
 
@@ -145,7 +145,7 @@ def from_dict(content: dict[str, Any]) -> RecordedRuns:
         ValueError: The file comes from another version of the course, or holds no run.
     """
     if content.get("schema") != SCHEMA or not content.get("runs"):
-        raise ValueError("this record is empty or of another version: run `make records`")
+        raise ValueError("this record is empty or from another version: run `make records`")
     runs = content["runs"]
     return RecordedRuns(
         title=content["experiment"]["title"],
@@ -160,7 +160,7 @@ def from_dict(content: dict[str, Any]) -> RecordedRuns:
 
 
 def _right_answers(runs: list[dict[str, Any]], num_images: int | None) -> Tensor | None:
-    """Unpack which images each run has right, of which a file keeps one bit each."""
+    """Unpack which images each run classifies correctly; a file keeps one bit per image."""
     if num_images is None:
         return None
     packed = (np.frombuffer(base64.b64decode(run["test_right"]), np.uint8) for run in runs)
@@ -175,22 +175,22 @@ NUM_RESAMPLES = 4000
 def compare(one: RecordedRuns, other: RecordedRuns) -> Difference:
     """Return how much better one record's net is than another's, on the same test images.
 
-    The interval is that of a bootstrap over images and over seeds: images are drawn with
-    replacement, the same ones for both nets, so that an image which is hard for both counts for
-    neither; and so are the runs of each net. It is the same one each time.
+    The interval comes from a bootstrap over images and seeds. Images are drawn with replacement,
+    the same for both nets, so that an image that is hard for both counts for neither; the runs of
+    each net are drawn with replacement, too. The interval is the same each time.
 
     Args:
         one: The record whose net is better if the difference is above 0.
-        other: The one it is held against.
+        other: The record to compare it with.
 
     Raises:
-        ValueError: A record does not say which images its runs have right, or they are not of the
-            same test set.
+        ValueError: A record does not say which images its runs classify correctly, or the test
+            sets differ.
 
     Source: Efron and Tibshirani 1993, chapters 8 and 13 (bootstrap; percentile interval).
     """
     if one.right is None or other.right is None:
-        raise ValueError("a record says nothing of single images: run `make records`")
+        raise ValueError("a record does not hold its predictions: run `make records`")
     if one.right.shape[1] != other.right.shape[1]:
         sizes = f"{one.right.shape[1]} and {other.right.shape[1]}"
         raise ValueError(f"records of different test sets ({sizes} images) cannot be compared")
@@ -211,7 +211,7 @@ def compare(one: RecordedRuns, other: RecordedRuns) -> Difference:
 
 
 def table(*names: str) -> Table:
-    """Return one row an experiment, as `load` finds it: size, accuracy over the seeds, time."""
+    """Return one row per experiment: size, accuracy over the seeds, time."""
     rows = []
     for runs in map(load, names):
         accuracy = f"{runs.test_accuracy} ({runs.num_seeds} seeds)"

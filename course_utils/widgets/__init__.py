@@ -1,4 +1,4 @@
-"""Interactive demos that compute in the browser: alive in JupyterLab and in an exported page.
+"""Interactive demos that compute in the browser: live in JupyterLab and in an exported page.
 
 Each widget is a Python file (its state, and a reference implementation that tests hold it
 against) with an .mjs file of the same name beside it (what the browser runs).

@@ -1,4 +1,4 @@
-"""What the background dial shows: recorded results, and how a map lies on a figure."""
+"""What the background dial shows: recorded results, and how much of a map lies on a figure."""
 
 import base64
 import json
@@ -15,17 +15,17 @@ from course_utils.inspection import share_on_mask
 __all__ = ["BACKGROUNDS", "RECORD", "figure_share", "made_with", "recorded"]
 
 RECORD = Path(__file__).with_name("background_results.npz")
-"""Results made by `tools/record_backgrounds.py`, for a dial without training."""
+"""Results of `tools/record_backgrounds.py`, so that the dial need not train."""
 
 BACKGROUNDS = ("true", "swapped")
-"""In this order wherever a dimension of size two stands for the background."""
+"""The order wherever a dimension of size two stands for the background."""
 
 
 def figure_share(maps: Tensor, masks: Tensor) -> Tensor:
     """Return the share of each map's absolute values that lies on the figure.
 
     Args:
-        maps: (N, G, G), float; G divides the size S of the pictures.
+        maps: (N, G, G), float; G divides the size S of the images.
         masks: (N, S, S), bool; where the figure is.
 
     Returns:
@@ -50,7 +50,7 @@ def recorded(path: Path = RECORD) -> dict[str, Any]:
 
     Returns:
         `pictures`: 32x32x3 bytes each, as base64; `tests` and `results`: what is shown, with
-        numbers of pictures instead of pictures.
+        indices of images instead of the images.
 
     Raises:
         ValueError: It is not such a file.
@@ -59,7 +59,7 @@ def recorded(path: Path = RECORD) -> dict[str, Any]:
         pictures, text = _read_record(path)
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
         raise ValueError(
-            f"{path} is no record of backgrounds: make it with tools/record_backgrounds.py"
+            f"{path} is not a record of backgrounds: make it with tools/record_backgrounds.py"
         ) from error
     rest = json.loads(text)
     return {"pictures": list(pictures), "tests": rest["tests"], "results": rest["results"]}

@@ -1,11 +1,11 @@
-"""What all widgets share: one output that is alive where it can be, and a picture elsewhere.
+"""What all widgets share: one output that is live where it can be, and an image elsewhere.
 
-A widget shows itself as one bundle of three forms, and each place takes the best it can show:
+A widget's output holds three forms, and each place shows the best that it can:
 
 - JupyterLab with a kernel: the anywidget view, whose state Python can read and set;
 - an exported HTML page: the same JavaScript, inlined, on a stub of the model (no kernel, no
   network);
-- an untrusted notebook or a code host: a picture with a description.
+- an untrusted notebook or a code host: an image with a description.
 """
 
 import hashlib
@@ -38,10 +38,10 @@ __all__ = [
 ]
 
 MOST = 1e6
-"""The largest number in a picture or kernel: with their sums, what a widget has room to write."""
+"""The largest number in an image or kernel: a widget has room for it and for the sums."""
 State = dict[str, Any]
 Result = dict[str, Any]
-"""What a reference returns; under `problem`, if there is one, the sentence that says why not."""
+"""What a reference returns; `problem`, if there is one, says in a sentence what is wrong."""
 
 _HERE = Path(__file__).parent
 _IMPORT = re.compile(r'^import\s*\{[^}]*\}\s*from\s*"\./shared\.mjs";\n', re.MULTILINE)
@@ -95,11 +95,11 @@ class CourseWidget(anywidget.AnyWidget):
         raise NotImplementedError
 
     def draw(self, result: Result) -> Figure:
-        """Draw the reference's answer for the current state, which has no problem."""
+        """Draw the reference's result for the current state, which has no problem."""
         raise NotImplementedError
 
     def tell(self, result: Result) -> str:
-        """Say in a sentence or two what that answer shows."""
+        """Say in a sentence or two what the result shows."""
         raise NotImplementedError
 
     def still(self) -> Figure:
@@ -114,17 +114,17 @@ class CourseWidget(anywidget.AnyWidget):
         return str(result.get("problem") or self.tell(result))
 
     def state(self) -> State:
-        """Return the traits that make up the widget's state, by name, as plain data."""
+        """Return the traits that make up the widget's state as plain data, by name."""
         common = set(anywidget.AnyWidget.class_trait_names()) | {"_esm", "_css"}
         names = sorted(name for name in self.trait_names(sync=True) if name not in common)
         return {name: getattr(self, name) for name in names if not name.startswith("_")}
 
     def result(self) -> Result:
-        """Return the reference's answer for the current state."""
+        """Return the reference's result for the current state."""
         return self.reference(self.state())
 
     def to_html(self) -> str:
-        """Return the widget as HTML that stands alone: no kernel, no network."""
+        """Return the widget as self-contained HTML: no kernel, no network."""
         state = json.dumps(self.state(), sort_keys=True)
         key = hashlib.sha256(f"{type(self).__name__}{state}".encode()).hexdigest()[:12]
         image = display.to_html(self.still(), f"{self.title}. {self.describe()}")
@@ -152,10 +152,10 @@ def _written(sentence: str) -> Figure:
 
 
 def _setting(traits: dict[str, Any], name: str, value: Any) -> Any:
-    """Return a setting as its trait takes it.
+    """Return a setting in the form that its trait takes.
 
     Raises:
-        ValueError: There is no such setting, or the value is none for it.
+        ValueError: There is no such setting, or the value does not suit it.
     """
     match traits[one_of("a setting", name, [*traits])]:
         case traitlets.Int(min=least, max=most):
@@ -188,16 +188,16 @@ def matrix_by_name(kind: str, value: str | Matrix, known: dict[str, Matrix]) -> 
 
 
 def checked_matrix(kind: str, value: Any, largest: int) -> Matrix:
-    """Return the rows as lists of floats, if they make a rectangle that a screen has room for.
+    """Return the rows as lists of floats, if they form a rectangle that fits the screen.
 
     Args:
         kind: What it is, for the message.
         value: Rows of numbers.
-        largest: Most rows and columns.
+        largest: The most rows and columns.
 
     Raises:
-        ValueError: Something in it is no number, or too large to be shown, the rows are of
-            unequal length, or there are too many or too few of them.
+        ValueError: A value is not a number or too large to be shown, the rows differ in length,
+            or there are too many or too few of them.
     """
     try:
         rows = [[float(v) for v in row] for row in value]
@@ -206,7 +206,7 @@ def checked_matrix(kind: str, value: Any, largest: int) -> Matrix:
     widths = {len(row) for row in rows}
     if len(widths) != 1 or not 1 <= len(rows) <= largest or not 1 <= widths.pop() <= largest:
         raise ValueError(
-            f"{kind} = {shown(value)} is no rectangle of 1 to {largest} rows and columns: "
+            f"{kind} = {shown(value)} is not a rectangle of 1 to {largest} rows and columns: "
             "give rows of equal length"
         )
     return [[number(f"{kind}[{r}][{c}]", v, -MOST, MOST) for c, v in enumerate(row)]

@@ -9,10 +9,10 @@ const KEYS = ["picture", "kernel", "stride", "padding", "dilation", "flip", "ste
 
 const flipped = (kernel) => [...kernel].reverse().map((row) => [...row].reverse());
 
-/** Value of the padded picture; zero in the padding. */
+/** Value of the padded image; zero in the padding. */
 const padded = (picture, p) => (r, c) => picture[r - p]?.[c - p] ?? 0;
 
-/** The k x k values under the window whose corner is (top, left) of the padded picture. */
+/** The k x k values under the window whose corner is (top, left) of the padded image. */
 function windowAt(state, kernel, top, left) {
   const value = padded(state.picture, state.padding);
   const d = state.dilation;
@@ -30,7 +30,7 @@ export function compute(state) {
   const size = [picture.length, picture[0].length].map((n) => n + 2 * p);
   const bad = covered.findIndex((k, axis) => k > size[axis]);
   if (bad >= 0) {
-    const problem = `No window fits: the kernel covers ${covered[bad]} pixels, the padded picture has only `
+    const problem = `No window fits: the kernel covers ${covered[bad]} pixels, but the padded image has only `
       + `${size[bad]}. Use a smaller kernel or dilation, or more padding.`;
     return { used, covered, problem, out: [0, 0] };
   }
@@ -75,13 +75,13 @@ function sizeFormula(state, result) {
 function unusedNote({ unused }) {
   const parts = [["row", "bottom"], ["column", "right"]].flatMap(([what, where], axis) => (unused[axis]
     ? [`${unused[axis]} ${what}${unused[axis] > 1 ? "s" : ""} at the ${where}`] : []));
-  return parts.length ? `The floor bites: ${parts.join(" and ")} of the padded picture ${parts.length > 1 || Math.max(...unused) > 1 ? "are" : "is"} never under the kernel.` : "";
+  return parts.length ? `The formula rounds down: ${parts.join(" and ")} of the padded image ${parts.length > 1 || Math.max(...unused) > 1 ? "are" : "is"} never under the kernel.` : "";
 }
 
 /** The line of PyTorch that computes the same. */
 function torchLine({ stride: st, padding: p, dilation: d, flip }) {
   const settings = [st > 1 && `stride=${st}`, p && `padding=${p}`, d > 1 && `dilation=${d}`].filter(Boolean);
-  return `F.conv2d(${["picture", flip ? "kernel.flip(-2, -1)" : "kernel", ...settings].join(", ")})`;
+  return `F.conv2d(${["image", flip ? "kernel.flip(-2, -1)" : "kernel", ...settings].join(", ")})`;
 }
 
 /** The sum written out; of a large kernel only the products that are not zero. */
@@ -89,14 +89,14 @@ function sumLine({ window: seen, used, products, total }) {
   const terms = seen.flat().map((v, i) => `${bracket(number(v))}\u00B7${bracket(fraction(used.flat()[i]))}`);
   const shown = terms.length <= 9 ? terms : terms.filter((_, i) => products.flat()[i] !== 0);
   const rest = terms.length - shown.length;
-  return `${shown.join(" + ") || "0"} = <b>${number(total)}</b>${rest ? ` (and ${rest} products that are zero)` : ""}`;
+  return `${shown.join(" + ") || "0"} = <b>${number(total)}</b>${rest ? ` (the other ${rest} products are zero)` : ""}`;
 }
 
 function render({ model, el }) {
   const { root, controls, stage, readout } = frame(el, {
     title: TITLE,
-    hint: "Keys: Tab goes from control to control. On the output, the arrow keys move the window; in the picture and "
-      + "the kernel they go from number to number: type to change one (1/9 and \u22120.5 are fine), Enter to keep it.",
+    hint: "Keys: Tab moves between controls. On the output, the arrow keys move the window; in the image and "
+      + "the kernel they move between numbers. Type to change one (1/9 and \u22120.5 both work), then press Enter.",
   });
   const state = () => read(model, KEYS);
   const set = (changes) => write(model, changes);
@@ -108,7 +108,7 @@ function render({ model, el }) {
   const options = (known) => [...Object.keys(known), OWN].map((name) => [name, name]);
   const pick = (key, known) => (name) => known[name] && set({ [key]: known[name] });
 
-  const picture = choice({ label: "Picture", options: options(DATA.pictures), onChange: pick("picture", DATA.pictures) });
+  const picture = choice({ label: "Image", options: options(DATA.pictures), onChange: pick("picture", DATA.pictures) });
   const kernel = choice({ label: "Kernel", options: options(DATA.kernels), onChange: pick("kernel", DATA.kernels) });
   const mode = choice({
     label: "Operation",
@@ -136,7 +136,7 @@ function render({ model, el }) {
     const { problem, out, row, col } = compute(state());
     if (!problem) go(clamp(row + down, 0, out[0] - 1) * out[1] + clamp(col + right, 0, out[1] - 1));
   });
-  const imagePanel = panel("Picture", image.node);
+  const imagePanel = panel("Image", image.node);
   const kernelPanel = panel("Kernel", weights.node);
   const productPanel = panel("Products under the window", products.node);
   const outputPanel = panel("Output", map);
@@ -157,27 +157,27 @@ function render({ model, el }) {
       && r >= result.top && c >= result.left && r < result.top + result.covered[0] && c < result.left + result.covered[1];
     image.draw({
       rows, cols, cell: clamp(Math.floor(330 / cols), 25, 36),
-      label: "Picture; the arrow keys go from number to number",
+      label: "Image; the arrow keys move between numbers",
       outline: result.problem ? null : { row: result.top, col: result.left, rows: result.covered[0], cols: result.covered[1], loose: d > 1 },
       content: (r, c) => ({
         text: number(value(r, c)),
         rgb: inside(r, c) ? colour(value(r, c)) : null,
         classes: `${inside(r, c) ? "" : "pad"} ${d > 1 && tapped(r, c) ? "tap" : ""}`,
-        edit: inside(r, c) ? `picture, row ${r - p + 1}, column ${c - p + 1}` : "",
+        edit: inside(r, c) ? `image, row ${r - p + 1}, column ${c - p + 1}` : "",
       }),
     });
-    say(imagePanel.heading, `Picture, ${sizeText([values.length, values[0].length])}${p ? `, and ${p} of padding` : ""}`);
+    say(imagePanel.heading, `Image, ${sizeText([values.length, values[0].length])}${p ? `, with padding ${p}` : ""}`);
   }
 
   function drawKernel(current) {
     const { kernel: values, flip } = current;
     const colour = scaleFor(values.flat(), { signed: true });
     weights.draw({
-      rows: values.length, cols: values[0].length, cell: values.length > 3 ? 38 : 42, label: "Kernel; the arrow keys go from number to number",
+      rows: values.length, cols: values[0].length, cell: values.length > 3 ? 38 : 42, label: "Kernel; the arrow keys move between numbers",
       content: (r, c) => ({ text: fraction(values[r][c]), rgb: colour(values[r][c]), edit: `kernel, row ${r + 1}, column ${c + 1}` }),
     });
     say(kernelPanel.heading, `Kernel, ${sizeText([values.length, values[0].length])}`);
-    say(kernelPanel.note, flip ? "Turned by 180\u00B0 before it is laid on the picture." : "");
+    say(kernelPanel.note, flip ? "Rotated by 180\u00B0 before it is laid on the image." : "");
   }
 
   function drawProducts(current, result) {
@@ -211,7 +211,7 @@ function render({ model, el }) {
       }),
     });
     say(outputPanel.note, result.output.flat().some((v) => v < 0)
-      ? "Orange is negative, white is zero, purple is positive." : "Dark is zero, yellow is the largest.");
+      ? "Orange is negative, white is zero, purple is positive." : "Dark blue is zero, yellow is the largest value.");
   }
 
   function drawControls(current, result) {

@@ -47,22 +47,23 @@ PICTURES: dict[str, Matrix] = {
         [2, 0, 0, 0, 1],
     ],
 }
-"""Pictures by name, as rows of brightnesses."""
+"""Images by name, as rows of brightnesses."""
 
 
 class ConvolutionStepper(CourseWidget):
-    """Step a kernel over a small picture and watch each output cell being made.
+    """Step a kernel over a small image and watch each output cell being computed.
 
     Args:
         picture: A name in `PICTURES`, or rows of numbers, at most 12x12.
         kernel: A name in `kernels.KERNELS`, or rows of numbers, at most 5x5.
         stride, padding, dilation: As in `nn.Conv2d`: 1 to 4, 0 to 3, 1 to 3.
-        flip: True for the mathematicians' convolution, False for cross-correlation (as PyTorch).
+        flip: True for convolution in the mathematical sense, False for cross-correlation, as in
+            PyTorch.
         step: Which output cell is shown, counted row by row from 0.
-        show_all: Show every output cell at once, not only those already visited.
+        show_all: Whether every output cell is shown at once, not only those already visited.
 
     Raises:
-        ValueError: For an unknown name, or rows that make no rectangle of the size allowed.
+        ValueError: For an unknown name, or rows that form no rectangle of the size allowed.
     """
 
     title = "Convolution, one window at a time"
@@ -120,7 +121,7 @@ class ConvolutionStepper(CourseWidget):
         }
 
     def draw(self, result: Result) -> Figure:
-        """Draw the picture with its window, the kernel, the products and the output."""
+        """Draw the image with its window, the kernel, the products and the output."""
         return plot_window(
             torch.tensor(self.picture),
             torch.tensor(result["used"]),
@@ -174,6 +175,6 @@ def _one_step(
 def _problem(covered: list[int], padded: list[int]) -> str:
     kernel, size = next((k, n) for k, n in zip(covered, padded, strict=True) if k > n)
     return (
-        f"No window fits: the kernel covers {kernel} pixels, the padded picture has only "
-        f"{size}. Use a smaller kernel or dilation, or more padding."
+        f"No window fits: the kernel covers {kernel} pixels, but the padded image has "
+        f"only {size}. Use a smaller kernel or dilation, or more padding."
     )

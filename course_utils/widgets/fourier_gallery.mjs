@@ -6,7 +6,7 @@ const HALF = N / 2;
 
 // --- The Fourier transform: a spectrum is { n, re, im }, n x n complex numbers row by row -------
 
-/** Transform n complex numbers in place, n a power of two; sign -1 is forth, 1 is back. */
+/** Transform n complex numbers in place, n a power of two; sign -1 is forward, 1 is inverse. */
 function transform(re, im, sign) {
   const n = re.length;
   for (let i = 1, j = 0; i < n; i += 1) { // sort by the indices' bits read backwards
@@ -43,7 +43,7 @@ function transform2({ n, re, im }, sign) {
   return out;
 }
 
-/** An n x n spectrum or picture whose real part at (r, c) is f(r, c). */
+/** An n x n spectrum or image whose real part at (r, c) is f(r, c). */
 function realOf(n, f) {
   const re = new Float64Array(n * n);
   for (let r = 0; r < n; r += 1) for (let c = 0; c < n; c += 1) re[r * n + c] = f(r, c);
@@ -51,12 +51,12 @@ function realOf(n, f) {
 }
 
 const rowsOf = (n, f) => Array.from({ length: n }, (_, r) => Array.from({ length: n }, (__, c) => f(r, c)));
-/** Rows of f over a spectrum, frequency 0 in the middle. */
+/** Rows of f over a spectrum, frequency 0 at the centre. */
 const centred = (n, f) => rowsOf(n, (r, c) => f(((r + n / 2) % n) * n + ((c + n / 2) % n)));
 
 // --- What it computes ------------------------------------------------------------------------
 
-/** By what a filter multiplies a wave of so many cycles per N pixels. */
+/** The factor that a filter applies to a wave of so many cycles per N pixels. */
 function maskAt({ filter, edge, cut_off: cut, width }, distance) {
   if (filter === "Band-pass") {
     if (edge === "ideal") return distance - cut >= -width / 2 && distance - cut < width / 2 ? 1 : 0;
@@ -78,9 +78,9 @@ function kernelOf(state) {
   return realOf(N, (r, c) => re[((r + HALF) % N) * N + ((c + HALF) % N)]).re;
 }
 
-/** The filtered picture, one sum a pixel: x(r + p) is met by f(p), x(r - p) if flipped. */
+/** The filtered image, one sum per pixel: x(r + p) is multiplied by f(p), x(r - p) if flipped. */
 function inSpace(x, kernel, flip, border) {
-  const wide = 2 * N; // offsets from -N/2 to N/2 reach half a picture beyond each border
+  const wide = 2 * N; // offsets from -N/2 to N/2 reach half an image beyond each border
   const around = new Float64Array((wide + 1) * (wide + 1));
   for (let r = -HALF; r <= N + HALF; r += 1) {
     for (let c = -HALF; c <= N + HALF; c += 1) {
@@ -110,7 +110,7 @@ function multiply(f, x, conjugate) {
   };
 }
 
-/** Powers of ten of the amplitudes, frequency 0 in the middle. */
+/** Powers of ten of the amplitudes, frequency 0 at the centre. */
 const logarithm = ({ n, re, im }) => centred(n, (i) => Math.log10(Math.max(10 ** DATA.darkest, Math.hypot(re[i], im[i]) / N ** 2)));
 
 /** Output both ways and the spectra for a state. */
@@ -150,11 +150,11 @@ const isMask = ({ filter }) => DATA.masks.includes(filter);
 
 function range({ filter, cut_off: cut, width }) {
   if (filter === "Band-pass") return `from ${number(cut - width / 2, 1)}/${N} to ${number(cut + width / 2, 1)}/${N}`;
-  return filter === "Low-pass" ? `below ${cut}/${N}` : `from ${cut}/${N} upwards`;
+  return filter === "Low-pass" ? `below ${cut}/${N}` : `at least ${cut}/${N}`;
 }
 
 function verdict({ largest, differing }) {
-  if (largest < 1e-9) return "Both ways give the same picture: no pixel differs by more than rounding.";
+  if (largest < 1e-9) return "Both ways give the same image: no pixel differs by more than rounding error.";
   const shown = number(largest, 4);
   return `The two ways differ in ${differing} of ${N * N} pixels, by ${shown === "0" ? "less than 0.0001" : `up to ${shown}`}.`;
 }
@@ -165,13 +165,13 @@ function reason({ flip, conjugate, border, append }, { largest, imaginary }) {
   const real = imaginary < 1e-9;
   const wrongBar = flip === conjugate && !real;
   const wrongBorder = (border === "zeros") !== append;
-  if (agree && wrongBorder) return "For this picture and filter nothing reaches over the border, so it makes no difference what lies there.";
-  if (agree && flip === conjugate) return "The filter is the same when turned by 180\u00B0, so its spectrum is real and the bar changes nothing.";
-  if (agree && append) return `With enough zeros appended, the ring closes over them: ${2 * N} pixels are at least n + k \u2212 1.`;
-  if (agree) return "On the ring the theorem is exact.";
+  if (agree && wrongBorder) return "With this image and filter nothing crosses the border, so what lies beyond it makes no difference.";
+  if (agree && flip === conjugate) return "The filter is the same when rotated by 180\u00B0, so its spectrum is real and the bar changes nothing.";
+  if (agree && append) return `Enough zeros are appended for nothing to wrap around: ${2 * N} pixels are at least n + k \u2212 1.`;
+  if (agree) return "On the ring, the theorem is exact.";
   const bar = wrongBar ? [flip ? "Convolution flips the filter, so the product needs F[f] without the bar."
     : "Cross-correlation reads x(i + p), so the product needs the conjugate of F[f]."] : [];
-  const edge = !wrongBorder ? [] : [append ? "The appended zeros lie where, in space, the opposite edge is."
+  const edge = !wrongBorder ? [] : [append ? "In space the opposite edge lies beyond the border; the product finds the appended zeros there."
     : "In space zeros lie beyond the border; the product finds the opposite edge there."];
   return [...bar, ...edge].join(" ");
 }
@@ -189,7 +189,7 @@ function torchLine({ conjugate, append }) {
 
 // --- What it shows ---------------------------------------------------------------------------
 
-const OWN = "your own picture";
+const OWN = "your own image";
 const fromHex = (rows) => rows.map((row) => row.match(/../g).map((pair) => parseInt(pair, 16) / 100));
 const toHex = (picture) => picture.map((row) => row.map((v) => Math.round(100 * v).toString(16).padStart(2, "0")).join("")).join();
 const nameOf = (picture) => Object.keys(DATA.pictures).find((name) => DATA.pictures[name].join() === toHex(picture)) ?? OWN;
@@ -206,13 +206,13 @@ function shownKernel({ filter }, kernel) {
 function render({ model, el }) {
   const { controls, stage, readout } = frame(el, {
     title: TITLE,
-    hint: "The cut-off can be dragged on the filter's spectrum, or moved with its slider. Frequency 0 is in the middle of each spectrum, "
+    hint: "Drag the cut-off on the filter's spectrum, or use its slider. Frequency 0 is at the centre of each spectrum, "
       + "half a cycle per pixel at its edges.",
   });
   const set = (changes) => write(model, changes);
   const same = (names) => names.map((name) => [name, name]);
   const picture = choice({
-    label: "Picture", options: same([...Object.keys(DATA.pictures), OWN]),
+    label: "Image", options: same([...Object.keys(DATA.pictures), OWN]),
     onChange: (name) => DATA.pictures[name] && set({ picture: fromHex(DATA.pictures[name]) }),
   });
   const filter = choice({ label: "Filter", options: same([...DATA.masks, ...Object.keys(DATA.kernels)]), onChange: (v) => set({ filter: v }) });
@@ -276,12 +276,12 @@ function render({ model, el }) {
     const top = Math.max(largestOf(result.in_space), largestOf(result.by_product));
     const output = Math.abs(total) < 0.5 ? (v) => puor(v / top) : cividis;
     const off = result.largest > 1e-9 ? result.largest : 1;
-    maps.picture.update(current.picture, cividis, `The picture: ${nameOf(current.picture)}`);
+    maps.picture.update(current.picture, cividis, `The image: ${nameOf(current.picture)}`);
     maps.kernel.update(weights, (v) => puor(v / heaviest), `The weights of the filter: ${current.filter}`);
     maps.in_space.update(result.in_space, output, "The output, computed in space");
     maps.by_product.update(result.by_product, output, "The output, by the product of the spectra");
-    maps.difference.update(result.difference, (v) => puor(v / off), `The difference of the two outputs. ${verdict(result)}`);
-    maps.spectrum.update(result.spectrum, log, "Amplitudes of the picture's frequencies");
+    maps.difference.update(result.difference, (v) => puor(v / off), `The difference between the two outputs. ${verdict(result)}`);
+    maps.spectrum.update(result.spectrum, log, "Amplitudes of the image's frequencies");
     maps.response.update(result.response, (v) => cividis(v / strongest), `What the filter lets through${isMask(current) ? `: ${range(current)} cycles per pixel` : ""}`);
     maps.product.update(result.product, log, "Amplitudes of the product");
     drawRings(current, result.response.length);
@@ -289,13 +289,13 @@ function render({ model, el }) {
   function drawTexts(current, result) {
     const [side, ring] = [shownKernel(current, result.kernel).length, result.response.length];
     const texts = {
-      picture: ["Picture x", `${N} \u00D7 ${N}${current.append ? `, zeros appended to ${ring} \u00D7 ${ring}` : ""}`],
+      picture: ["Image x", `${N} \u00D7 ${N}${current.append ? `, zeros appended to ${ring} \u00D7 ${ring}` : ""}`],
       kernel: ["Filter f", `${side} \u00D7 ${side}; purple is positive`],
-      in_space: ["Output, in space", `${current.flip ? "the filter flipped" : "as F.conv2d does"}; ${current.border === "zeros" ? "zeros around it" : "on the ring"}`],
+      in_space: ["Output, in space", `${current.flip ? "filter flipped" : "as in F.conv2d"}; ${current.border === "zeros" ? "zero border" : "circular border"}`],
       difference: ["Difference", result.largest < 1e-9 ? "none" : `largest: ${number(result.largest, 4)}`],
       spectrum: ["|F[x]|", "logarithmic, 10\u207B\u2075 to 1"],
       response: ["|F[f]|", isMask(current) ? `${range(current)} cycles per pixel` : `largest: ${number(largestOf(result.response))}`],
-      product: ["|product|", `${ring} \u00D7 ${ring} products, one a frequency`],
+      product: ["|product|", `${ring} \u00D7 ${ring} products, one per frequency`],
       by_product: ["Output, by product", "the product, transformed back"],
     };
     Object.entries(texts).forEach(([name, [heading, note]]) => { say(panels[name].heading, heading); say(panels[name].note, note); });
@@ -304,7 +304,7 @@ function render({ model, el }) {
     rule.innerHTML = theorem(current, result);
     say(why, reason(current, result));
     say(code, torchLine(current));
-    say(place, `f on ${ring} \u00D7 ${ring} pixels, its middle at (0, 0)`);
+    say(place, `f on ${ring} \u00D7 ${ring} pixels, its centre at (0, 0)`);
     const name = isMask(current) ? `${current.filter} (${current.edge}): ${range(current)} cycles per pixel` : current.filter;
     say(readout, `${name}. ${verdict(result)}`);
   }

@@ -30,7 +30,7 @@ DARKEST = -5  # spectra are drawn from 10 to this power upwards, as in lesson 06
 
 
 def _grey(brightness: Callable[[int, int], float]) -> Matrix:
-    """Return a picture from a brightness in [0, 1] for each row and column, in hundredths."""
+    """Return an image from a brightness in [0, 1] for each row and column, in hundredths."""
     return [[round(brightness(r, c), 2) for c in range(SIZE)] for r in range(SIZE)]
 
 
@@ -62,7 +62,7 @@ PICTURES: dict[str, Matrix] = {
     "Noise": _grey(lambda r, c: (37 * r * r + 91 * c + 53 * r * c * c + 17 * c * c) % 101 / 100),
     "One dot": _grey(lambda r, c: float(r == c == HALF)),
 }
-"""Pictures by name, as rows of brightnesses in [0, 1]."""
+"""Images by name, as rows of brightnesses in [0, 1]."""
 
 
 FILTERS = (
@@ -82,27 +82,27 @@ MASKS = get_args(Mask)
 
 
 def _hundredths(picture: Matrix) -> list[str]:
-    """Write brightnesses as hex digits, two a pixel: every output holds all the pictures."""
+    """Write brightnesses as hex digits, two per pixel: every output holds all the images."""
     return [bytes(round(100 * v) for v in row).hex() for row in picture]
 
 
 class FourierGallery(CourseWidget):
-    """Filter a picture in space and by a product of spectra, and see whether both agree.
+    """Filter an image in space and by a product of spectra, and see whether both agree.
 
     Args:
         picture: A name in `PICTURES`, or 32 rows of 32 brightnesses in [0, 1],
             which are rounded to hundredths.
         filter: A name in `MASKS` or in `FILTERS`.
-        edge: How a mask ends: `"ideal"` (at once) or `"Gaussian"`.
+        edge: How a mask ends: `"ideal"` (abruptly) or `"Gaussian"`.
         cut_off: Where a mask ends, in cycles per 32 pixels, 1 to 20; the middle of a band.
         width: The width of a band-pass, in cycles per 32 pixels, 1 to 12.
-        flip: True for the mathematicians' convolution in space, False for cross-correlation.
-        border: What is beyond the border in space: `"circular"` or `"zeros"`.
+        flip: True for convolution in the mathematical sense in space, False for cross-correlation.
+        border: What lies beyond the border in space: `"circular"` or `"zeros"`.
         conjugate: Multiply by the conjugate of the filter's spectrum.
         append: Append 32 zeros to rows and columns before the spectra are taken.
 
     Raises:
-        ValueError: For an unknown picture, or rows of another size or brightness.
+        ValueError: For an unknown image, or rows of another size or brightness.
     """
 
     title = "Fourier gallery: a filter in space and in frequency"
@@ -135,7 +135,7 @@ class FourierGallery(CourseWidget):
     def reference(state: State) -> Result:
         """Compute with `F.conv2d` in space and with `torch.fft` in frequency."""
         x = torch.tensor(state["picture"], dtype=torch.float64)  # (32, 32)
-        kernel = _kernel(state)  # (32, 32), its middle at (16, 16)
+        kernel = _kernel(state)  # (32, 32), its centre at (16, 16)
         in_space = _in_space(x, kernel, state["flip"], state["border"])
         ring = 2 * SIZE if state["append"] else SIZE
         of_f = torch.fft.fft2(_on_the_ring(kernel, ring))  # (ring, ring)
@@ -157,7 +157,7 @@ class FourierGallery(CourseWidget):
         }
 
     def draw(self, result: Result) -> Figure:
-        """Draw picture, filter and output, above their spectra and the spectra's product."""
+        """Draw image, filter and output, above their spectra and the spectra's product."""
         bar = "conj F[f] · F[x]" if self.conjugate else "F[f] · F[x]"
         numbers = {name: torch.tensor(v, dtype=torch.float64) for name, v in result.items()}
         maps = {name: values.round(decimals=6) for name, values in numbers.items()}
@@ -165,12 +165,12 @@ class FourierGallery(CourseWidget):
             half = len(KERNELS[self.filter]) // 2
             own = slice(HALF - half, HALF + half + 1)
             maps["kernel"] = maps["kernel"][own, own]
-        if maps["kernel"].sum() > 0.5:  # the output is a picture: its brightness ends at 0 and 1
+        if maps["kernel"].sum() > 0.5:  # the output is an image: its brightness ends at 0 and 1
             maps |= {name: maps[name].clamp(0, 1) for name in ("in_space", "by_product")}
         if result["largest"] < 1e-9:
             maps["difference"] = torch.zeros(SIZE, SIZE)
         panels = {
-            "picture x": torch.tensor(self.picture),
+            "image x": torch.tensor(self.picture),
             "filter f": maps["kernel"],
             "output, in space": maps["in_space"],
             "difference": maps["difference"],
@@ -182,7 +182,7 @@ class FourierGallery(CourseWidget):
         return plot_maps(list(panels.values()), list(panels), shared=False, columns=4, size=1.9)
 
     def tell(self, result: Result) -> str:
-        """Say which filter it is, and whether both ways agree."""
+        """Say which filter it is, and whether the two ways agree."""
         return f"{self._filter_name()}. {verdict(result)}"
 
     def _filter_name(self) -> str:
@@ -192,31 +192,31 @@ class FourierGallery(CourseWidget):
             return str(self.filter)
         where = {
             "Low-pass": f"below {cut}/{SIZE}",
-            "High-pass": f"from {cut}/{SIZE} upwards",
+            "High-pass": f"at least {cut}/{SIZE}",
             "Band-pass": f"from {number(cut - half, 1)}/{SIZE} to {number(cut + half, 1)}/{SIZE}",
         }[self.filter]
         return f"{self.filter} ({self.edge}): {where} cycles per pixel"
 
 
 def verdict(result: Result) -> str:
-    """Say in one sentence whether both ways agree.
+    """Say in one sentence whether the two ways agree.
 
     Args:
-        result: The reference's answer for a state.
+        result: The reference's result for a state.
     """
     if result["largest"] < 1e-9:
-        return "Both ways give the same picture: no pixel differs by more than rounding."
+        return "Both ways give the same image: no pixel differs by more than rounding error."
     shown = number(result["largest"], 4)
     most = "less than 0.0001" if shown == "0" else f"up to {shown}"
     return f"The two ways differ in {result['differing']} of {SIZE * SIZE} pixels, by {most}."
 
 
 def _checked(picture: Any) -> Matrix:
-    """Return the picture in hundredths, if it has the gallery's size and brightness."""
+    """Return the image in hundredths, if it has the gallery's size and brightness."""
     rows = checked_matrix("picture", picture, SIZE)
     if (len(rows), len(rows[0])) != (SIZE, SIZE):
         raise ValueError(
-            f"a picture of {len(rows)} rows of {len(rows[0])} numbers: give {SIZE} rows of {SIZE}"
+            f"an image of {len(rows)} rows of {len(rows[0])} numbers: give {SIZE} rows of {SIZE}"
         )
     values = [v for row in rows for v in row]
     if not 0 <= min(values) <= max(values) <= 1:
@@ -241,13 +241,13 @@ def _kernel(state: State) -> Tensor:
 
 
 def mask_of(name: Mask, edge: Edge, cut_off: float, width: float) -> Tensor:
-    """Return by what a filter multiplies each frequency (32, 32); frequency 0 comes first.
+    """Return the factor that a filter applies to each frequency (32, 32), frequency 0 first.
 
     Args:
-        name: What it keeps.
-        edge: How it ends: at once, or as a Gaussian does.
+        name: Which frequencies it keeps.
+        edge: How it ends: abruptly, or as a Gaussian does.
         cut_off: In cycles per 32 pixels.
-        width: Of the band-pass, in the same unit.
+        width: Width of the band-pass, in the same unit.
     """
     cycles = torch.fft.fftfreq(SIZE, d=1 / SIZE, dtype=torch.float64)  # 0 to 15, -16 to -1
     distance = (cycles[:, None] ** 2 + cycles**2).sqrt()
@@ -264,7 +264,7 @@ def mask_of(name: Mask, edge: Edge, cut_off: float, width: float) -> Tensor:
 
 
 def _in_space(x: Tensor, kernel: Tensor, flip: bool, border: str) -> Tensor:
-    """Return the filtered picture (32, 32), one sum a pixel."""
+    """Return the filtered image (32, 32), one sum per pixel."""
     before, after = (HALF - 1, HALF) if flip else (HALF, HALF - 1)
     weights = kernel.flip(0, 1) if flip else kernel
     mode = "circular" if border == "circular" else "constant"
@@ -273,12 +273,12 @@ def _in_space(x: Tensor, kernel: Tensor, flip: bool, border: str) -> Tensor:
 
 
 def _on_the_ring(kernel: Tensor, size: int) -> Tensor:
-    """Return the weights on a ring of zeros, their middle at pixel (0, 0)."""
+    """Return the weights on a ring of zeros, their centre at pixel (0, 0)."""
     appended = F.pad(kernel, (0, size - SIZE, 0, size - SIZE))
     return appended.roll((-HALF, -HALF), (0, 1))
 
 
 def _logarithm(spectrum: Tensor) -> Tensor:
-    """Return powers of ten of the amplitudes, frequency 0 in the middle."""
+    """Return powers of ten of the amplitudes, frequency 0 at the centre."""
     amplitude = spectrum.abs() / SIZE**2
     return torch.fft.fftshift(amplitude.clamp(min=10.0**DARKEST).log10())

@@ -7,10 +7,10 @@ const KEYS = ["n", "c_in", "c_out", "k", "s", "p", "groups", "bias"];
 /** Shapes, parameters and multiply-adds of the three layers; `problem` says why if it cannot be. */
 export function compute({ n, c_in: cIn, c_out: cOut, k, s: stride, p, groups, bias }) {
   if (cIn % groups || cOut % groups) {
-    return { problem: `${groups} groups cannot share ${cIn} input and ${cOut} output channels evenly. Choose groups that divide both.` };
+    return { problem: `${groups} groups do not divide ${cIn} input and ${cOut} output channels evenly. Choose a number that divides both.` };
   }
   if (k > n + 2 * p) {
-    return { problem: `No window fits: the kernel covers ${k} pixels, the padded picture has only ${n + 2 * p}. Use a smaller kernel, or more padding.` };
+    return { problem: `No window fits: the kernel covers ${k} pixels, but the padded image has only ${n + 2 * p}. Use a smaller kernel, or more padding.` };
   }
   const out = Math.floor((n + 2 * p - k) / stride) + 1;
   const taps = (cIn / groups) * k * k; // weights of one filter
@@ -67,7 +67,7 @@ function torchLine({ c_in: cIn, c_out: cOut, k, s: stride, p, groups, bias }) {
   return `nn.Conv2d(${[cIn, cOut, `kernel_size=${k}`, ...settings.filter(Boolean)].join(", ")})`;
 }
 
-// --- Boxes: sides and depths on a log scale, so that 1 and 1024 fit in one picture -----------------
+// --- Boxes: sides and depths on a log scale, so that 1 and 1024 fit in one drawing ---------------
 
 const side = (n) => 20 + 11 * Math.log2(n + 1);
 const depth = (c) => 5 + 5.5 * Math.log2(c);
@@ -116,7 +116,7 @@ function drawGroups(node, { groups, c_in: cIn, c_out: cOut }) {
   node.replaceChildren(s("rect", { x: 0, y: 0, width: size, height: size, class: "cw-empty" }), ...blocks,
     s("text", { x: size / 2, y: size + 16, "text-anchor": "middle", class: "cw-quiet" }, `${cIn} in`),
     s("text", { x: -8, y: size / 2, "text-anchor": "middle", class: "cw-quiet", transform: `rotate(-90 -8 ${size / 2})` }, `${cOut} out`));
-  node.setAttribute("aria-label", groups === 1 ? "Every output channel sees every input channel" : `${groups} groups: an output channel sees ${cIn / groups} of ${cIn} input channels`);
+  node.setAttribute("aria-label", groups === 1 ? "Every output channel sees every input channel" : `${groups} groups: each output channel sees ${cIn / groups} of ${cIn} input channels`);
 }
 
 /** Bars on a logarithmic scale; a label is written behind its bar. */
@@ -145,7 +145,7 @@ function drawBars(node, values, title) {
 function render({ model, el }) {
   const { controls, stage, readout } = frame(el, {
     title: TITLE,
-    hint: "Keys: Tab goes from control to control, the arrow keys change it. Multiply-adds are for one picture; the bias is not counted in them.",
+    hint: "Keys: Tab moves between controls, the arrow keys change them. Multiply-adds are for one image, without the bias.",
   });
   const set = (changes) => write(model, changes);
   const whole = (label, key, min, max) => slider({ label, min, max, onChange: (v) => set({ [key]: v }) });
@@ -167,9 +167,9 @@ function render({ model, el }) {
   const chart = () => s("svg", { class: "cw-plot", role: "img", viewBox: "0 0 460 108", width: 460 });
   const bars = { parameters: chart(), multiply_adds: chart() };
   const scene = h("div", { class: "cw-column" },
-    h("div", { class: "cw-row cw-top" }, panel("Shapes: channels \u00D7 height \u00D7 width", boxes).node, panel("Who sees whom", matrix).node),
+    h("div", { class: "cw-row cw-top" }, panel("Shapes: channels \u00D7 height \u00D7 width", boxes).node, panel("Connected channels", matrix).node),
     h("div", { class: "cw-row cw-top" }, panel("Parameters (logarithmic scale)", bars.parameters).node,
-      panel("Multiply-adds for one picture (logarithmic scale)", bars.multiply_adds).node));
+      panel("Multiply-adds for one image (logarithmic scale)", bars.multiply_adds).node));
   stage.append(scene);
   const table = h("table", { class: "cw-table cw-formula" }, h("tbody"));
   const code = h("code");
@@ -191,7 +191,7 @@ function render({ model, el }) {
     drawBars(bars.parameters, result.parameters, "Parameters");
     drawBars(bars.multiply_adds, result.multiply_adds, "Multiply-adds");
     table.firstChild.innerHTML = formulas(state, result).map(([name, text]) => `<tr><th scope="row">${name}</th><td>${text}</td></tr>`).join("");
-    say(readout, `The convolution has ${count(result.parameters.conv)} parameters; a dense layer between the same shapes ${compact(result.parameters.dense)}, ${compact(result.ratio)} times as many.`);
+    say(readout, `The convolution has ${count(result.parameters.conv)} parameters; a dense layer between the same shapes has ${compact(result.parameters.dense)}, ${compact(result.ratio)} times as many.`);
   }
   return watch(model, KEYS, draw);
 }

@@ -24,7 +24,7 @@ LAYERS: dict[str, dict[str, int]] = {
     "1×1 that reduces channels": {"n": 100, "c_in": 60, "c_out": 20, "k": 1},
     "ResNet, stem": {"n": 224, "c_in": 3, "c_out": 64, "k": 7, "s": 2, "p": 3},
     "Depthwise 3×3": {"n": 56, "c_in": 128, "c_out": 128, "k": 3, "p": 1, "groups": 128},
-    "Small picture, RGB": {"n": 32, "c_in": 3, "c_out": 16, "k": 3, "p": 1},
+    "Small image, RGB": {"n": 32, "c_in": 3, "c_out": 16, "k": 3, "p": 1},
 }
 """Well-known layers by name; a stride is 1, a padding 0 and groups 1 where not given."""
 
@@ -38,10 +38,10 @@ KINDS = {
 
 
 class ParameterCounter(CourseWidget):
-    """Count the parameters and multiply-adds of a convolution, and of a dense layer in its place.
+    """Count parameters and multiply-adds of a convolution, and of a dense layer in its place.
 
     Args:
-        layer: A name in `LAYERS` to start from; what is given by letter wins over it.
+        layer: A name in `LAYERS` to start from; settings given by letter override it.
         n: Side of the square input in pixels, 1 to 256.
         c_in, c_out: Channels in and out, 1 to 1024.
         k, s, p: Kernel size 1 to 15, stride 1 to 8, padding 0 to 7.
@@ -64,7 +64,7 @@ class ParameterCounter(CourseWidget):
     groups = traitlets.Int(1, min=1, max=1024).tag(sync=True)
     bias = traitlets.Bool(True).tag(sync=True)
 
-    def __init__(self, layer: str = "Small picture, RGB", **settings: Any) -> None:
+    def __init__(self, layer: str = "Small image, RGB", **settings: Any) -> None:
         start = LAYERS[one_of("layer", layer, [*LAYERS])]
         super().__init__(**({"s": 1, "p": 0, "groups": 1} | start | settings))
 
@@ -75,15 +75,15 @@ class ParameterCounter(CourseWidget):
         groups, bias = state["groups"], state["bias"]
         if c_in % groups or c_out % groups:
             return {
-                "problem": f"{groups} groups cannot share {c_in} input and {c_out} output channels "
-                "evenly. Choose groups that divide both."
+                "problem": f"{groups} groups do not divide {c_in} input and {c_out} output "
+                "channels evenly. Choose a number that divides both."
             }
         try:
             out = int(arithmetic.output_size(int(n), int(k), state["s"], state["p"]))
         except ValueError:
             return {
-                "problem": f"No window fits: the kernel covers {k} pixels, the padded picture has "
-                f"only {n + 2 * state['p']}. Use a smaller kernel, or more padding."
+                "problem": f"No window fits: the kernel covers {k} pixels, but the padded image "
+                f"has only {n + 2 * state['p']}. Use a smaller kernel, or more padding."
             }
         conv = arithmetic.conv_parameters(c_in, c_out, k, groups=groups, bias=bias)
         local = arithmetic.locally_connected_parameters(c_in // groups, c_out, k, out, bias=bias)
@@ -119,5 +119,5 @@ class ParameterCounter(CourseWidget):
         conv, dense = result["parameters"]["conv"], result["parameters"]["dense"]
         return (
             f"The convolution has {count(conv)} parameters; a dense layer between the same shapes "
-            f"{compact(dense)}, {compact(result['ratio'])} times as many."
+            f"has {compact(dense)}, {compact(result['ratio'])} times as many."
         )

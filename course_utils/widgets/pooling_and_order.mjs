@@ -26,8 +26,8 @@ const windowAt = (matrix, top, left, k) => matrix.slice(top, top + k).map((row) 
 export function compute({ picture, pool, activation, window: k, stride, step: wanted }) {
   const size = [picture.length, picture[0].length];
   if (k > Math.min(...size)) {
-    const problem = `No window fits: it is ${k} wide and the picture only ${Math.min(...size)}. `
-      + "Use a smaller window or a larger picture.";
+    const problem = `No window fits: it is ${k} wide, but the image is only ${Math.min(...size)}. `
+      + "Use a smaller window or a larger image.";
     return { problem, out: [0, 0] };
   }
   const [rows, cols] = size.map((n) => Math.floor((n - k) / stride) + 1);
@@ -63,13 +63,13 @@ function verdict({ pool, activation }, { out, differing, largest }) {
 /** Why the two orders agree or not, which depends on the pair alone. */
 function reason({ pool, activation }) {
   if (pool === "max") {
-    if (activation === "|x|") return "|x| is not non-decreasing: a large negative number overtakes a small positive one, so another cell may win.";
-    if (activation === "\u2212x") return "\u2212x turns the order round: the largest becomes the smallest, so another cell wins.";
-    return `${activation} never turns the order of two numbers round, so the largest stays the largest: max pooling and it may change places, always. Pool first, it is cheaper.`;
+    if (activation === "|x|") return "|x| does not keep the order: a large negative number overtakes a small positive one, so another cell may win.";
+    if (activation === "\u2212x") return "\u2212x reverses the order: the largest becomes the smallest, so another cell wins.";
+    return `${activation} never reverses the order of two numbers, so the largest stays the largest: it can always change places with max pooling. Pool first: that is cheaper.`;
   }
-  if (activation === "\u2212x") return "\u2212x is linear, and so is the average: they may change places, always.";
-  if (activation === "ReLU" || activation === "leaky ReLU" || activation === "|x|") return `${activation} bends at zero: the two orders agree where all numbers of a window have the same sign (or are zero), and differ where the signs are mixed.`;
-  return `${activation} is curved: the average of its values is not its value at the average, unless all numbers of a window are equal.`;
+  if (activation === "\u2212x") return "\u2212x is linear, and so is the average: they can always change places.";
+  if (activation === "ReLU" || activation === "leaky ReLU" || activation === "|x|") return `${activation} bends at zero: the two orders agree where all numbers in a window have the same sign (or are zero), and differ where the signs are mixed.`;
+  return `${activation} is curved, so the average of its values is in general not its value at the average.`;
 }
 
 /** The activation written out, as |x| and −x are not written like functions. */
@@ -101,8 +101,8 @@ const OWN = "your own numbers";
 function render({ model, el }) {
   const { controls, stage, readout } = frame(el, {
     title: TITLE,
-    hint: "Keys: Tab goes from control to control. On the difference, the arrow keys move the window; in the picture they go "
-      + "from number to number: type to change one, Enter to keep it.",
+    hint: "Keys: Tab moves between controls. On the difference, the arrow keys move the window; in the image they "
+      + "move between numbers. Type to change one, then press Enter.",
   });
   const state = () => read(model, KEYS);
   const set = (changes) => write(model, changes);
@@ -114,7 +114,7 @@ function render({ model, el }) {
 
   const names = [...Object.keys(DATA.pictures), OWN];
   const picture = choice({
-    label: "Picture", options: names.map((name) => [name, name]),
+    label: "Image", options: names.map((name) => [name, name]),
     onChange: (name) => DATA.pictures[name] && set({ picture: DATA.pictures[name] }),
   });
   const pool = choice({ label: "Pooling", options: [["max", "max"], ["average", "average"]], onChange: (v) => set({ pool: v }) });
@@ -139,7 +139,7 @@ function render({ model, el }) {
     if (!problem) go(clamp(row + down, 0, out[0] - 1) * out[1] + clamp(col + right, 0, out[1] - 1));
   });
   const panels = {
-    image: panel("Picture", image.node), activated: panel("", activated.node), before: panel("", before.node),
+    image: panel("Image", image.node), activated: panel("", activated.node), before: panel("", before.node),
     pooled: panel("", pooled.node), after: panel("", after.node), difference: panel("Upper \u2212 lower", map),
   };
   const arrow = () => h("span", { class: "cw-arrow", "aria-hidden": "true" }, "\u2192");
@@ -163,8 +163,8 @@ function render({ model, el }) {
     const { picture: values } = current;
     const colour = scaleFor(values.flat(), { signed: true });
     image.draw({
-      rows: values.length, cols: values[0].length, cell: 38, label: "Picture; the arrow keys go from number to number", outline,
-      content: (r, c) => ({ text: number(values[r][c]), rgb: colour(values[r][c]), edit: `picture, row ${r + 1}, column ${c + 1}` }),
+      rows: values.length, cols: values[0].length, cell: 38, label: "Image; the arrow keys move between numbers", outline,
+      content: (r, c) => ({ text: number(values[r][c]), rgb: colour(values[r][c]), edit: `image, row ${r + 1}, column ${c + 1}` }),
     });
   }
   function drawOrders(current, result, outline) {
@@ -173,17 +173,17 @@ function render({ model, el }) {
     const { activation: f, pool: p } = current;
     orders.classList.toggle("cw-large", result.out[1] > 4);
     const both = [...result.before, ...result.after]; // one scale, so that their colours compare
-    drawMap(activated, `${f} of the picture`, result.activated, 200, outline);
-    drawMap(before, `${p} pooling of the activated picture`, result.before, 150, cell, both);
-    drawMap(pooled, `${p} pooling of the picture`, result.pooled, 150, cell);
-    drawMap(after, `${f} of the pooled picture`, result.after, 150, cell, both);
+    drawMap(activated, `${f} of the image`, result.activated, 200, outline);
+    drawMap(before, `${p} pooling of the activated image`, result.before, 150, cell, both);
+    drawMap(pooled, `${p} pooling of the image`, result.pooled, 150, cell);
+    drawMap(after, `${f} of the pooled image`, result.after, 150, cell, both);
     drawMap(difference, "Activation first minus pooling first", result.difference, 150, cell, both);
     say(panels.activated.heading, `Activation first: ${f}`);
     say(panels.before.heading, `then ${p}`);
     say(panels.pooled.heading, `Pooling first: ${p}`);
     say(panels.after.heading, `then ${f}`);
-    say(panels.activated.note, `${result.calls[0]} calls of ${f}`);
-    say(panels.after.note, `${result.calls[1]} calls of ${f}`);
+    say(panels.activated.note, `${result.calls[0]} calls to ${f}`);
+    say(panels.after.note, `${result.calls[1]} calls to ${f}`);
     say(panels.difference.note, result.differing ? `${result.differing} of ${result.calls[1]} differ` : "all agree");
     panels.difference.note.className = `cw-note ${result.differing ? "cw-bad" : "cw-good"}`;
   }

@@ -1,4 +1,4 @@
-"""Pooling on a grid one can edit, and what changes when the activation comes after it."""
+"""Pooling on a grid that you can edit, and what changes when the activation comes after it."""
 
 from collections.abc import Callable
 from typing import Any, ClassVar
@@ -33,10 +33,10 @@ PICTURES: dict[str, Matrix] = {
     ],
     "All positive": [[(3 * r + 5 * c + r * c) % 9 + 1 for c in range(6)] for r in range(6)],
     "All negative": [[-((2 * r + 7 * c + r * c) % 9) - 1 for c in range(6)] for r in range(6)],
-    "Plus and minus in turn": [[4 if (r + c) % 2 else -4 for c in range(6)] for r in range(6)],
+    "Alternating signs": [[4 if (r + c) % 2 else -4 for c in range(6)] for r in range(6)],
     "One peak": [[8 if (r, c) == (2, 3) else 0 for c in range(6)] for r in range(6)],
 }
-"""Pictures by name, as rows of numbers."""
+"""Images by name, as rows of numbers."""
 
 ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "ReLU": F.relu,
@@ -46,7 +46,7 @@ ACTIVATIONS: dict[str, Callable[[torch.Tensor], torch.Tensor]] = {
     "|x|": torch.abs,
     "−x": torch.neg,
 }
-"""What may come before or after the pooling; the last two are there to break the rule."""
+"""What may come before or after the pooling; the last two break the rule."""
 
 
 class PoolingAndOrder(CourseWidget):
@@ -61,7 +61,7 @@ class PoolingAndOrder(CourseWidget):
         step: Which window is shown, counted row by row from 0.
 
     Raises:
-        ValueError: For an unknown picture, or rows that make no rectangle of the size allowed.
+        ValueError: For an unknown image, or rows that form no rectangle of the size allowed.
     """
 
     title = "Pooling, and the order of activation and pooling"
@@ -90,8 +90,8 @@ class PoolingAndOrder(CourseWidget):
             out = pool_output_size((image.shape[0], image.shape[1]), k, s)
         except ValueError:
             problem = (
-                f"No window fits: it is {k} wide and the picture only {min(image.shape)}. "
-                "Use a smaller window or a larger picture."
+                f"No window fits: it is {k} wide, but the image is only {min(image.shape)}. "
+                "Use a smaller window or a larger image."
             )
             return {"problem": problem, "out": [0, 0]}
         pooling = F.max_pool2d if state["pool"] == "max" else F.avg_pool2d
@@ -113,7 +113,7 @@ class PoolingAndOrder(CourseWidget):
         }
 
     def draw(self, result: Result) -> Figure:
-        """Draw both orders one below the other, the picture and the difference beside them."""
+        """Draw both orders one below the other, the image and the difference beside them."""
         row, col, k, s = result["row"], result["col"], self.window, self.stride
         window = [(row * s + i, col * s + j) for i in range(k) for j in range(k)]
         panels = {

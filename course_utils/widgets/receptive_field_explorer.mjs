@@ -7,19 +7,19 @@ const KEYS = ["n", "layers", "layer", "position"];
 const covered = ({ k, d }) => d * (k - 1) + 1;
 const outputSize = (n, layer) => Math.floor((n + 2 * layer.p - covered(layer)) / layer.s) + 1;
 
-/** Names by kind: picture, conv1, conv2, pool1. */
+/** Names by kind: image, conv1, conv2, pool1. */
 function layerNames(layers) {
   const seen = { conv: 0, pool: 0 };
-  return ["picture", ...layers.map(({ kind }) => `${kind}${(seen[kind] += 1)}`)];
+  return ["image", ...layers.map(({ kind }) => `${kind}${(seen[kind] += 1)}`)];
 }
 
 function problemOf(name, layer, n) {
   if (layer.kind === "pool" && layer.p > Math.floor(covered(layer) / 2)) {
-    return `${name} cannot be: its padding ${layer.p} is more than half its window ${covered(layer)}.`;
+    return `${name} is impossible: its padding ${layer.p} is more than half of its window ${covered(layer)}.`;
   }
   if (covered(layer) > n + 2 * layer.p) {
-    return `${name} cannot be: its kernel covers ${covered(layer)} pixels, its padded input has only ${n + 2 * layer.p}. `
-      + "Use a smaller kernel, more padding or a larger picture.";
+    return `${name} is impossible: its kernel covers ${covered(layer)} pixels, but its padded input has only ${n + 2 * layer.p}. `
+      + "Use a smaller kernel, more padding or a larger image.";
   }
   return null;
 }
@@ -45,7 +45,7 @@ function fieldsOf(layers) {
   return fields;
 }
 
-/** First and last cell that an output sees, in the picture and in each layer up to its own. */
+/** First and last cell that an output sees, in the image and in each layer up to its own. */
 function seenBy(layers, position) {
   const ranges = [[position, position]];
   [...layers].reverse().forEach((layer) => {
@@ -94,11 +94,11 @@ function sentence(state, result) {
   const outside = Math.max(0, -low) + Math.max(0, high - state.n + 1);
   const padding = outside ? `, ${outside} of them in the padding` : "";
   return `${layerNames(state.layers)[layer]}, output ${position + 1} sees ${fields[layer].size} pixels across (pixels ${number(low + 1)} to `
-    + `${number(high + 1)}${padding}), ${number(100 * share, 1)}% of the picture. The field of the next output lies ${fields[layer].jump} further on.`;
+    + `${number(high + 1)}${padding}), ${number(100 * share, 1)}% of the image. The field of the next output lies ${fields[layer].jump} further on.`;
 }
 
 function formula(state, { layer, fields }) {
-  if (layer === 0) return "A pixel of the picture sees itself: field 1, jump 1.";
+  if (layer === 0) return "A pixel of the image sees itself: field 1, jump 1.";
   const { k, s: stride, d } = state.layers[layer - 1];
   const [under, here] = [fields[layer - 1], fields[layer]];
   const [letters, kernel] = d > 1 ? ["<i>d</i>(<i>k</i> \u2212 1)", `${d}\u00B7(${k} \u2212 1)`] : ["(<i>k</i> \u2212 1)", `(${k} \u2212 1)`];
@@ -116,7 +116,7 @@ const WIDTH = 640;
 const LEFT = 62;
 const BAR = 18;
 
-/** Where things are in the side view: one row per level, the picture lowest, x in picture pixels. */
+/** Where things are in the side view: one row per level, the image lowest, x in image pixels. */
 function layout(state, { sizes, fields, seen }) {
   const low = Math.min(0, seen[0][0]);
   const high = Math.max(state.n, seen[0][1] + 1);
@@ -174,7 +174,7 @@ function nearest(result, level) {
 
 const COLUMNS = [["k", "kernel"], ["s", "stride"], ["p", "padding"], ["d", "dilation"]];
 
-/** The table of layers; built anew only when layers come or go, so that the focus stays. */
+/** The table of layers; rebuilt only when layers come or go, so that the focus stays. */
 function layerTable({ onChange, onRemove, onPoint }) {
   const body = h("tbody");
   const heads = ["layer", ...COLUMNS.map(([, name]) => name), "output size", "jump", "field", "cells seen", ""];
@@ -232,8 +232,8 @@ function layerTable({ onChange, onRemove, onPoint }) {
 function render({ model, el }) {
   const { controls, stage, readout } = frame(el, {
     title: TITLE,
-    hint: "Keys: Tab goes from control to control. On the layers, \u2190 and \u2192 go from output to output, \u2191 and \u2193 from layer to layer; "
-      + "the numbers of the table can be typed, or changed with \u2191 and \u2193.",
+    hint: "Keys: Tab moves between controls. On the layers, \u2190 and \u2192 move between outputs, \u2191 and \u2193 between layers. "
+      + "Type the numbers in the table, or change them with \u2191 and \u2193.",
   });
   const state = () => read(model, KEYS);
   const set = (changes) => write(model, changes);
@@ -259,7 +259,7 @@ function render({ model, el }) {
   };
 
   const stack = choice({ label: "Layers", options: [...Object.keys(DATA.stacks), OWN].map((name) => [name, name]), onChange: load });
-  const size = slider({ label: "Picture size", min: 1, max: 256, onChange: (n) => set({ n }) });
+  const size = slider({ label: "Image size", min: 1, max: 256, onChange: (n) => set({ n }) });
   const level = slider({ label: "Layer", min: 0, text: (v) => layerNames(state().layers)[v], onChange: (v) => point(v) });
   const output = slider({ label: "Output", min: 1, onChange: (v) => set({ position: v - 1 }) });
   output.node.classList.add("cw-wide");
@@ -269,7 +269,7 @@ function render({ model, el }) {
 
   const side = s("svg", { class: "cw-plot cw-side", "aria-hidden": "true" });
   const pointer = h("div", { role: "group", class: "cw-pick" }, side);
-  arrows(pointer, "Layers; left and right go from output to output, up and down from layer to layer", (down, right) => {
+  arrows(pointer, "Layers; left and right move between outputs, up and down between layers", (down, right) => {
     const result = compute(state());
     if (down) point(result.layer - down);
     else set({ position: clamp(result.position + right, 0, result.sizes[result.layer] - 1) });
@@ -287,8 +287,8 @@ function render({ model, el }) {
   const map = heatmap({ size: 190 });
   const frameOfField = h("div", { class: "cw-field" });
   const pictureBox = h("div", { class: "cw-map" }, map.node, frameOfField);
-  const sidePanel = panel("From the side: each row is a layer, the picture lowest", pointer);
-  const mapPanel = panel("From above: the picture", pictureBox);
+  const sidePanel = panel("From the side: each row is a layer, with the image at the bottom", pointer);
+  const mapPanel = panel("From above: the image", pictureBox);
   mapPanel.node.classList.add("cw-slim");
   stage.append(sidePanel.node, mapPanel.node);
   say(mapPanel.note, "Bright: many paths lead from this pixel to the output. The frame is the receptive field.");
@@ -302,7 +302,7 @@ function render({ model, el }) {
   readout.before(h("div", { class: "cw-below" }, rule, scroller));
 
   function drawMap(current, { paths, seen: [[low, high]], fields, layer }) {
-    map.update(paths.map((a) => paths.map((b) => a * b)), cividis, `The picture from above; the field is ${fields[layer].size} pixels wide`);
+    map.update(paths.map((a) => paths.map((b) => a * b)), cividis, `The image from above; the field is ${fields[layer].size} pixels wide`);
     const percent = (v) => `${(100 * v) / current.n}%`;
     const [from, to] = [Math.max(0, low), Math.min(current.n, high + 1)];
     Object.assign(frameOfField.style, { left: percent(from), top: percent(from), width: percent(to - from), height: percent(to - from) });

@@ -1,4 +1,4 @@
-"""Receptive fields: point at an output of a stack of layers and see what it sees in each."""
+"""Receptive fields: point at an output of a stack of layers, and see its field in each of them."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
@@ -27,12 +27,12 @@ LIMITS = {"k": (1, 15), "s": (1, 8), "p": (0, 15), "d": (1, 8)}
 
 
 def conv(k: int, s: int = 1, p: int = 0, d: int = 1) -> LayerState:
-    """Return a convolution layer; the letters are those of `LayerState`."""
+    """Return a convolution layer; see `LayerState` for the letters."""
     return {"kind": "conv", "k": k, "s": s, "p": p, "d": d}
 
 
 def pool(k: int, s: int | None = None, p: int = 0) -> LayerState:
-    """Return a pooling layer; its windows lie side by side unless a stride is given."""
+    """Return a pooling layer; its windows do not overlap unless a stride is given."""
     return {"kind": "pool", "k": k, "s": k if s is None else s, "p": p, "d": 1}
 
 
@@ -51,7 +51,7 @@ STACKS: dict[str, tuple[int, list[LayerState]]] = {
     "Small ResNet, stem": (32, [conv(3, p=1)] * 5),
     "Dilated 1, 2, 4, 8": (32, [conv(3, p=d, d=d) for d in (1, 2, 4, 8)]),
 }
-"""Stacks by name: the size of the picture, and the layers from the picture upwards."""
+"""Stacks by name: the size of the image, and the layers from the image upwards."""
 
 
 class ReceptiveFieldExplorer(CourseWidget):
@@ -60,9 +60,9 @@ class ReceptiveFieldExplorer(CourseWidget):
     Args:
         layers: A name in `STACKS`, or layers made by `conv` and `pool`, or `arithmetic.Layer`s
             (as convolutions, square only); at most 20.
-        n: Side of the square picture, 1 to 256; the stack's own if it has a name, else 32.
-        layer: Which layer's output is pointed at; 0 is the picture, the last if left out.
-        position: Which output of that layer, from 0; the middle one if left out.
+        n: Side of the square image, 1 to 256; the stack's own if it has a name, else 32.
+        layer: The layer whose output is pointed at; 0 is the image, the last if left out.
+        position: Which of its outputs, from 0; the middle one if left out.
 
     Raises:
         ValueError: For an unknown name, too many layers, or a layer's number out of its range.
@@ -94,7 +94,9 @@ class ReceptiveFieldExplorer(CourseWidget):
     def _possible(self, proposal: Any) -> list[LayerState]:
         layers = [_checked(layer) for layer in proposal["value"]]
         if len(layers) > MAX_LAYERS:
-            raise ValueError(f"{len(layers)} layers do not fit the screen: at most {MAX_LAYERS}")
+            raise ValueError(
+                f"{len(layers)} layers do not fit on the screen: use at most {MAX_LAYERS}"
+            )
         return layers
 
     @staticmethod
@@ -125,7 +127,7 @@ class ReceptiveFieldExplorer(CourseWidget):
             replace(_geometry(layer), name=name)
             for name, layer in zip(names[: result["layer"]], self.layers, strict=False)
         ]
-        itself = [arithmetic.Layer(1, name="a pixel")]  # where the picture is pointed at
+        itself = [arithmetic.Layer(1, name="a pixel")]  # where the image is pointed at
         return plot_receptive_field(stack or itself, self.n, result["position"])
 
     def tell(self, result: Result) -> str:
@@ -137,7 +139,7 @@ class ReceptiveFieldExplorer(CourseWidget):
         padding = f", {outside} of them in the padding" if outside else ""
         return (
             f"{where} sees {field['size']} pixels across (pixels {number(low + 1)} to "
-            f"{number(high + 1)}{padding}), {number(100 * result['share'], 1)}% of the picture. "
+            f"{number(high + 1)}{padding}), {number(100 * result['share'], 1)}% of the image. "
             f"The field of the next output lies {field['jump']} further on."
         )
 
@@ -157,13 +159,13 @@ def _checked(layer: Mapping[str, Any] | arithmetic.Layer) -> LayerState:
 
 
 def layer_names(layers: Sequence[LayerState]) -> list[str]:
-    """Return a name for the picture and for each layer, counted by kind: conv1, conv2, pool1.
+    """Return a name for the image and for each layer, counted by kind: conv1, conv2, pool1.
 
     Args:
-        layers: The stack, from the picture upwards.
+        layers: The stack, from the image upwards.
     """
     seen = {"conv": 0, "pool": 0}
-    names = ["picture"]
+    names = ["image"]
     for layer in layers:
         seen[layer["kind"]] += 1
         names.append(f"{layer['kind']}{seen[layer['kind']]}")
@@ -193,10 +195,13 @@ def _fitting(state: State) -> tuple[list[LayerState], str | None]:
 def _problem(name: str, layer: LayerState, n: int) -> str:
     covered, padded = layer["d"] * (layer["k"] - 1) + 1, n + 2 * layer["p"]
     if layer["kind"] == "pool" and layer["p"] > covered // 2:
-        return f"{name} cannot be: its padding {layer['p']} is more than half its window {covered}."
+        return (
+            f"{name} is impossible: its padding {layer['p']} is more than half of its window "
+            f"{covered}."
+        )
     return (
-        f"{name} cannot be: its kernel covers {covered} pixels, its padded input has only "
-        f"{padded}. Use a smaller kernel, more padding or a larger picture."
+        f"{name} is impossible: its kernel covers {covered} pixels, but its padded input "
+        f"has only {padded}. Use a smaller kernel, more padding or a larger image."
     )
 
 

@@ -21,7 +21,7 @@ const PUOR =
   "fbe9cff9f0e4f6f6f7ededf3e3e4efd9dbebcecde4c2bedcb6b0d4a79fca988dbe887cb27967a66b4f9b" +
   "5d379050238244176f380b5c2d004b";
 
-/** 513 colours [r, g, b] between the steps of a table: looking one up costs a picture nothing. */
+/** 513 colours [r, g, b] between the steps of a table: looking one up costs an image nothing. */
 function ramp(table) {
   const steps = table.match(/.{6}/g).map((hex) => [0, 2, 4].map((i) => parseInt(hex.substr(i, 2), 16)));
   return Array.from({ length: 513 }, (_, j) => {
@@ -33,7 +33,7 @@ const CIVIDIS_RAMP = ramp(CIVIDIS);
 const PUOR_RAMP = ramp(PUOR);
 const onRamp = (colours, t) => colours[Math.round(512 * Math.min(1, Math.max(0, t)))];
 
-/** Colour [r, g, b] of a value in [0, 1]; for pictures. */
+/** Colour [r, g, b] of a value in [0, 1]; for images. */
 export const cividis = (t) => onRamp(CIVIDIS_RAMP, t);
 
 /** Colour [r, g, b] of a value in [-1, 1], white at zero; for signed maps. */
@@ -261,8 +261,8 @@ const MOVES = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowD
  * A grid of numbers in coloured cells.
  *
  * draw({ rows, cols, cell, label, content, outline }) sets it: content(r, c) gives { text, rgb,
- * classes, edit } for a cell, and outline = { row, col, rows, cols, loose } frames a window (dashed if loose). Without `edit` the grid is a picture named `label`. With it, each such cell
- * is a text box, reached by one Tab; the arrow keys go from box to box, and `edit` is the text
+ * classes, edit } for a cell, and outline = { row, col, rows, cols, loose } frames a window (dashed if loose). Without `edit` the grid is an image named `label`. With it, each such cell
+ * is a text box, reached by one Tab; the arrow keys move between boxes, and `edit` is the text
  * that names the box. onEdit(r, c, value) hears of numbers typed, onPick(r, c) of clicks.
  */
 export function grid({ onEdit, onPick, className = "" } = {}) {
@@ -361,7 +361,7 @@ export function arrows(node, label, onMove) {
   });
 }
 
-// --- Pictures and plots ----------------------------------------------------------------------
+// --- Images and plots ----------------------------------------------------------------------
 
 /** A canvas that shows a matrix, one square per value; update(rows, colour, label). */
 export function heatmap({ size = 160 } = {}) {

@@ -152,7 +152,7 @@ function sentence({ down, right, score }, { problem, map, scores, equivariance, 
   if (problem) return problem;
   const step = N / map.length;
   const [rows, columns] = [down, right].map((pixels) => number(Math.abs(pixels) / step));
-  return `The shape is ${Math.abs(down)} ${down < 0 ? "up" : "down"} and ${Math.abs(right)} ${right < 0 ? "left" : "right"}; `
+  return `The shape has moved ${Math.abs(down)} ${down < 0 ? "up" : "down"} and ${Math.abs(right)} ${right < 0 ? "left" : "right"}; `
     + `the map should move by ${rows} and ${columns} cells. Equivariance error ${number(equivariance, 3)}; the ${score} is `
     + `${number(scores[1], 3)}, unmoved ${number(scores[0], 3)}: invariance error ${number(invariance, 3)}.`;
 }
@@ -161,16 +161,16 @@ function sentence({ down, right, score }, { problem, map, scores, equivariance, 
 function reason({ border, pool, down, right }, { problem, equivariance, map }) {
   const step = N / map.length;
   const whole = down % step === 0 && right % step === 0;
-  if (problem) return "Every pixel that the stride keeps is 0; one pixel further on it keeps the others.";
+  if (problem) return "Every pixel that the stride keeps is 0; one pixel further on, it keeps the others.";
   if (equivariance < 1e-6) {
     if (down === 0 && right === 0) return "Nothing has moved yet.";
-    return whole ? `The map follows exactly: every window meets the same pixels${step > 1 ? ", since the shift is a multiple of the stride" : ""}.`
-      : "The map follows, although the shift is no multiple of the stride.";
+    return whole ? `The map follows exactly: every window sees the same pixels${step > 1 ? ", because the shift is a multiple of the stride" : ""}.`
+      : "The map follows, although the shift is not a multiple of the stride.";
   }
-  if (whole) return "The shift is a multiple of the stride, so what is left of the error comes from the border: zeros are not what comes in on the ring.";
-  const blurred = pool.includes("blur") ? " The blur has removed most of the frequencies that do so." : "";
-  return `The shift is no multiple of the stride ${step}: frequencies too high for the smaller map come back under false names.${blurred}`
-    + `${border === "zeros" ? " The zeros at the border may add to it." : ""} T moves f(x) by half cells, frequency by frequency.`;
+  if (whole) return "The shift is a multiple of the stride, so the remaining error comes from the border: the convolution sees zeros there, but the shift brings in the opposite edge.";
+  const blurred = pool.includes("blur") ? " The blur has removed most of these frequencies." : "";
+  return `The shift is not a multiple of the stride ${step}: frequencies too high for the smaller map turn into lower ones (aliasing).${blurred}`
+    + `${border === "zeros" ? " The zeros at the border may add to the error." : ""} T moves f(x) by a fraction of a cell, one frequency at a time.`;
 }
 
 // --- What it shows ---------------------------------------------------------------------------
@@ -182,7 +182,7 @@ const TOPS = [0.1, 0.2, 0.5, 1, 2, 5];
 function render({ model, el }) {
   const { controls, stage, readout } = frame(el, {
     title: TITLE,
-    hint: "Drag the shape, or move it with the arrow keys on the picture or with the sliders. What leaves at one edge comes in at the opposite one.",
+    hint: "Drag the shape, or move it with the arrow keys on the image or with the sliders. What leaves at one edge comes back at the opposite one.",
   });
   const state = () => read(model, KEYS);
   const set = (changes) => write(model, changes);
@@ -202,7 +202,7 @@ function render({ model, el }) {
 
   const picture = heatmap({ size: 240 });
   const handle = h("div", { role: "group", class: "cw-drag" }, picture.node);
-  arrows(handle, "Picture; the arrow keys move the shape", move);
+  arrows(handle, "Image; the arrow keys move the shape", move);
   let held = null;
   handle.addEventListener("pointerdown", (event) => {
     const { down, right } = state();
@@ -244,8 +244,8 @@ function render({ model, el }) {
     maps.activated.update(result.activated, bright(response), "The same after ReLU");
     maps.map.update(result.map, bright(both), "The map of the moved shape");
     maps.still.update(result.still, bright(both), "The map of the unmoved shape");
-    maps.expected.update(result.expected, bright(both), "The map of the unmoved shape, moved");
-    maps.difference.update(result.difference, signed(both), "The difference of the two ways");
+    maps.expected.update(result.expected, bright(both), "The map of the unmoved shape, then moved");
+    maps.difference.update(result.difference, signed(both), "The difference between the two");
     say(panels.map.heading, `f(T x), ${result.map.length} \u00D7 ${result.map.length}`);
   }
   function drawPlot(name, { curves, [name]: now }, current) {
@@ -257,7 +257,7 @@ function render({ model, el }) {
       x: { min: -FARTHEST, max: FARTHEST, label: "shift to the right, in pixels", ticks: [-16, -8, 0, 8, 16] },
       y: { min: 0, max: top, label: "", ticks: [0, top / 2, top] },
       marker: current.right,
-      label: now == null ? `No ${name} error` : `The ${name} error over the shift to the right; at ${number(current.right)} it is ${number(now, 3)}, at most ${number(most, 3)}`,
+      label: now == null ? `The ${name} error is undefined` : `The ${name} error over the shift to the right; at ${number(current.right)} it is ${number(now, 3)}, at most ${number(most, 3)}`,
     });
   }
   function draw(current) {

@@ -1,4 +1,4 @@
-"""Move a shape and watch the maps of a small net move along, or flicker."""
+"""Move a shape and watch whether the maps of a small net move with it, or flicker."""
 
 from collections.abc import Callable
 from functools import partial
@@ -31,7 +31,7 @@ __all__ = [
 
 SIZE = 32
 FARTHEST = SIZE // 2
-SPOT = 12  # side of a shape; the rest of the picture is black
+SPOT = 12  # side of a shape; the rest of the image is black
 
 
 def _drawn(inside: Callable[[float, float], bool]) -> list[str]:
@@ -69,9 +69,9 @@ POOLS: dict[str, Callable[[], nn.Module]] = {
     "max, blur 3 × 3": lambda: _ring(blur_size=3),
     "max, blur 5 × 5": lambda: _ring(blur_size=5),
 }
-"""What comes after the activation, by name; the blurs close the map to a ring."""
+"""What comes after the activation, by name; the blurs have circular borders."""
 
-# The same taken apart: what is done at every pixel, the side of the blur, what is then kept.
+# The same in three steps: what is done at every pixel, the size of the blur, the stride.
 PARTS = {
     "none": ("keep", 1, 1),
     "stride 2": ("keep", 1, 2),
@@ -88,27 +88,27 @@ SCORES: dict[str, Callable[[], nn.Module]] = {
 }
 
 PROBLEM = (
-    "The map of the unmoved shape is 0 everywhere, so no error can be relative to it. "
+    "The map of the unmoved shape is 0 everywhere, so no error can be measured relative to it. "
     "Choose another kernel or pooling."
 )
 
 
 class ShiftLab(CourseWidget):
-    """Move a shape through convolution, ReLU and pooling, and measure what the maps make of it.
+    """Move a shape, pass it through convolution, ReLU and pooling, and measure both errors.
 
     Args:
         shape: A name in `SHAPES`.
         kernel: A name in `FILTERS`.
         border: What the convolution sees beyond the border: `"circular"` or `"zeros"`.
         pool: A name in `POOLS`.
-        score: How the pooled map becomes one number: `"mean"` or `"maximum"`.
+        score: How the pooled map is reduced to one number: `"mean"` or `"maximum"`.
         down, right: How far the shape has moved, -16 to 16 pixels, on the ring.
 
     Raises:
         ValueError: For an unknown name, or a shift out of its range.
     """
 
-    title = "Shift lab: does the map move along?"
+    title = "Shift lab: does the map move with the shape?"
     data: ClassVar[dict[str, Any]] = {
         "size": SIZE,
         "shapes": SHAPES,
@@ -167,13 +167,13 @@ def verdict(state: State, result: Result) -> str:
 
     Args:
         state: The lab's state.
-        result: The reference's answer for it.
+        result: The reference's result for it.
     """
     down, right = state["down"], state["right"]
     step = SIZE // len(result["map"])
     rows, columns = (number(abs(pixels) / step) for pixels in (down, right))
     return (
-        f"The shape is {abs(down)} {'up' if down < 0 else 'down'} and {abs(right)} "
+        f"The shape has moved {abs(down)} {'up' if down < 0 else 'down'} and {abs(right)} "
         f"{'left' if right < 0 else 'right'}; the map should move by {rows} and {columns} cells. "
         f"Equivariance error {number(result['equivariance'], 3)}; the {state['score']} is "
         f"{number(result['scores'][1], 3)}, unmoved {number(result['scores'][0], 3)}: "
@@ -201,7 +201,7 @@ def _errors(state: State, layer: Layer, score: Layer, x: Tensor) -> dict[str, An
 
 
 def picture_of(shape: str) -> Tensor:
-    """Return the picture (1, 1, 32, 32) with the named shape of `SHAPES` in its middle."""
+    """Return the image (1, 1, 32, 32) with the named shape of `SHAPES` at its centre."""
     spot = torch.tensor([[float(mark == "#") for mark in row] for row in SHAPES[shape]])
     return F.pad(spot.double(), ((SIZE - SPOT) // 2,) * 4)[None, None]
 

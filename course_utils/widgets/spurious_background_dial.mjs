@@ -61,7 +61,7 @@ export function compute({ tests, results, correlation, picture: wanted }) {
 const percent = (part) => `${Math.floor(100 * part + 0.5)}\u00A0%`;
 
 function verdict({ correlation, models }) {
-  const each = models.map(({ name, accuracy }) => `${name} ${percent(accuracy[0])} right on true backgrounds, ${percent(accuracy[1])} on swapped ones`);
+  const each = models.map(({ name, accuracy }) => `${name} ${percent(accuracy[0])} correct on true backgrounds, ${percent(accuracy[1])} on swapped ones`);
   return `Trained at \u03C1 = ${number(correlation)}: ${each.join("; ")}.`;
 }
 
@@ -69,7 +69,7 @@ function verdict({ correlation, models }) {
 
 const COLOURS = ["purple", "green", "orange", "skyBlue"].map((name) => OKABE_ITO[name]);
 
-/** Rows of [r, g, b] from a picture's bytes in base64. */
+/** Rows of [r, g, b] from an image's bytes in base64. */
 function decode(text) {
   const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
   return Array.from({ length: DATA.size }, (_, y) => Array.from({ length: DATA.size }, (__, x) =>
@@ -80,16 +80,16 @@ function decode(text) {
 function coloured(map, mask, largest) {
   const cell = mask.length / map.length;
   const on = (y, x) => mask[y]?.[x] === "1";
-  const rim = (y, x) => on(y, x) && !(on(y - 1, x) && on(y + 1, x) && on(y, x - 1) && on(y, x + 1));
+  const outline = (y, x) => on(y, x) && !(on(y - 1, x) && on(y + 1, x) && on(y, x - 1) && on(y, x + 1));
   return Array.from(mask, (line, y) => Array.from(line, (_, x) =>
-    (rim(y, x) ? [0, 0, 0] : puor(map[Math.floor(y / cell)][Math.floor(x / cell)] / (largest || 1)))));
+    (outline(y, x) ? [0, 0, 0] : puor(map[Math.floor(y / cell)][Math.floor(x / cell)] / (largest || 1)))));
 }
 
 function render({ model, el }) {
   const { controls, stage, readout } = frame(el, {
     title: TITLE,
-    hint: "True background: the one that goes with the figure\u2019s class. Swapped: another class\u2019s; the figure stays as it is. "
-      + "Maps: where covering the picture makes the answer less sure (purple) or surer (brown), in log-odds; the black line is the figure.",
+    hint: "True background: the one that goes with the figure\u2019s class. Swapped: that of another class; the figure itself stays the same. "
+      + "Maps: purple where covering the image makes the model less confident in its answer, brown where more, in log-odds; the black line outlines the figure.",
   });
   const state = () => read(model, KEYS);
   const set = (changes) => write(model, changes);
@@ -113,7 +113,7 @@ function render({ model, el }) {
   const table = h("table", { class: "cw-table cw-scores" });
   const examples = panel("", rows);
   examples.node.classList.add("cw-examples-panel");
-  const curves = panel("Accuracy on test pictures", h("div", { class: "cw-column" }, plot.node, table));
+  const curves = panel("Accuracy on test images", h("div", { class: "cw-column" }, plot.node, table));
   const tests = h("div", { class: "cw-tests" });
   curves.node.classList.add("cw-curves-panel");
   stage.append(examples.node, curves.node, tests);
@@ -133,8 +133,8 @@ function render({ model, el }) {
         exampleMaps[r][c].node.classList.toggle("cw-foreign", foreign);
       });
     });
-    say(examples.heading, `Pictures as in training, \u03C1 = ${number(result.correlation)}`);
-    say(examples.note, `Framed: the background of another class. The background alone gives the right answer for ${percent(result.telling)} of the training pictures.`);
+    say(examples.heading, `Images like those in training, \u03C1 = ${number(result.correlation)}`);
+    say(examples.note, `Framed: the background of another class. The background alone gives away the class of ${percent(result.telling)} of the training images.`);
   }
 
   function drawCurves(result) {
@@ -142,7 +142,7 @@ function render({ model, el }) {
       name, points, colour: COLOURS[Math.floor(i / 2) % COLOURS.length], dash: i % 2 ? "5 4" : null,
     }));
     plot.update({
-      lines, marker: result.correlation, label: `Accuracy by \u03C1 of ${result.curves.map((curve) => curve.name).join(", ")}. ${verdict(result)}`,
+      lines, marker: result.correlation, label: `Accuracy against \u03C1 of ${result.curves.map((curve) => curve.name).join(", ")}. ${verdict(result)}`,
       x: { min: 0, max: 1, label: "\u03C1 in training", ticks: [0, 0.2, 0.4, 0.6, 0.8, 1] },
       y: { min: 0, max: 1, label: "accuracy", ticks: [0, 0.25, 0.5, 0.75, 1] },
     });
@@ -159,12 +159,12 @@ function render({ model, el }) {
         return h("tr", {}, h("th", { scope: "row" }, name), ...cells.map((text) => h("td", {}, text)));
       }),
     );
-    say(curves.note, "Fooled: part of the swapped pictures that are taken for the background\u2019s class. On the figure: part of the occlusion maps "
-      + `(mean over many pictures) that lies on the figure, which takes ${percent(chosen.area)} of the picture.`);
+    say(curves.note, "Fooled: the share of swapped images that the model classifies by their background. On the figure: the share of the occlusion maps "
+      + `(mean over many images) that lies on the figure, which covers ${percent(chosen.area)} of the image.`);
     curves.note.classList.add("cw-wide-note");
   }
 
-  const shown = []; // for each background: the picture, and map and texts of each model
+  const shown = []; // for each background: the image, and map and texts of each model
   function buildTests(count) {
     BACKGROUNDS.forEach((kind, k) => {
       const picture = heatmap({ size: 128 });
@@ -189,11 +189,11 @@ function render({ model, el }) {
         const map = results[result.index].models[m].maps[result.picture][k];
         part.map.update(coloured(map, test.mask, largest[k]), asIs, `Occlusion map of the ${name}, ${BACKGROUNDS[k]} background: ${percent(shares[k])} of it on the figure`);
         say(part.name, name);
-        say(part.answer, `answers \u201C${answers[k]}\u201D`);
+        say(part.answer, `predicts \u201C${answers[k]}\u201D`);
         say(part.kind, DATA.meaning[kinds[k]]);
         part.kind.className = kinds[k] === "right" ? "cw-good" : "cw-bad";
         say(part.share, `${percent(shares[k])} of the map on the figure`);
-        say(part.scale, `colours reach \u00B1${number(largest[k])}`);
+        say(part.scale, `colour scale: \u00B1${number(largest[k])}`);
       });
     });
   }

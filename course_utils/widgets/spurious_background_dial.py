@@ -1,4 +1,4 @@
-"""A dial for how far the background gives the class away, and what two models make of it."""
+"""A dial for how often the background gives the class away, and what two models make of it."""
 
 import base64
 from typing import Any, ClassVar, Literal
@@ -20,15 +20,15 @@ EMPTY = "There is nothing to show: give the dial the results of at least one cor
 
 Kind = Literal["right", "background", "wrong"]
 MEANING: dict[Kind, str] = {
-    "right": "right",
+    "right": "correct",
     "background": "wrong: the background’s class",
     "wrong": "wrong",
 }
-"""Whether an answer is right, or where it comes from."""
+"""What a model's answer is: correct, the class of the background, or wrong otherwise."""
 
 
 class SpuriousBackgroundDial(CourseWidget):
-    """Turn up how far the background gives the class away, and see what the models rest on.
+    """Turn up how often the background gives the class away, and see what the models rely on.
 
     The dial only shows what `tools/record_backgrounds.py` has trained and measured.
 
@@ -87,7 +87,7 @@ class SpuriousBackgroundDial(CourseWidget):
         models = {}
         for shown, model in zip(result["models"], chosen["models"], strict=True):
             true, swapped = map(percent, shown["accuracy"])
-            title = f"{shown['name']}: right on\n{true} true, {swapped} swapped"
+            title = f"{shown['name']}: correct on\n{true} true, {swapped} swapped"
             maps = torch.tensor(model["maps"][result["picture"]])  # (2, G, G)
             models[title] = {
                 f"{kind} background": m for kind, m in zip(BACKGROUNDS, maps, strict=True)
@@ -99,7 +99,7 @@ class SpuriousBackgroundDial(CourseWidget):
     def tell(self, result: Result) -> str:
         """Say how the models do on true and on swapped backgrounds, and what is shown of them."""
         models = "; ".join(
-            f"{model['name']} {percent(model['accuracy'][0])} right on true backgrounds, "
+            f"{model['name']} {percent(model['accuracy'][0])} correct on true backgrounds, "
             f"{percent(model['accuracy'][1])} on swapped ones"
             for model in result["models"]
         )
@@ -111,7 +111,7 @@ class SpuriousBackgroundDial(CourseWidget):
 
 
 def _decode(text: str) -> Tensor:
-    """Return the picture (3, 32, 32), uint8, whose bytes are given as base64."""
+    """Return the image (3, 32, 32), uint8, whose bytes are given as base64."""
     pixels = torch.frombuffer(bytearray(base64.b64decode(text)), dtype=torch.uint8)
     return pixels.view(SIZE, SIZE, 3).permute(2, 0, 1)
 

@@ -1,4 +1,4 @@
-"""Numbers as text, written as the browser writes them."""
+"""Numbers as text, in the form that the browser writes."""
 
 import math
 
@@ -17,7 +17,7 @@ def count(x: float) -> str:
 
 
 def compact(x: float) -> str:
-    """Write a large count in words.
+    """Write a large count with a word for its size.
 
     >>> compact(138357544), compact(2.44e9)
     ('138 million', '2.44 billion')
@@ -28,7 +28,7 @@ def compact(x: float) -> str:
 
 
 def percent(part: float) -> str:
-    r"""Write a part of one as a whole percentage, rounded half up.
+    r"""Write a share as a whole percentage, rounded half up.
 
     >>> percent(0.125)
     '13\xa0%'

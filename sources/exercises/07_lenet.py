@@ -344,7 +344,7 @@ def check_training(train_one_epoch):
     checks.require(len(found["modes"]) > 1, "the model has not seen every batch")
     checks.require(
         bool(found["weight"].any()),
-        "no weight has changed: what takes the step, and are the gradients still there by then?",
+        "no weight has changed: does the optimizer step, and are the gradients still there by then?",
     )
 
 

@@ -131,15 +131,15 @@ def check_shape(VGGBlock, in_channels, out_channels, layers, size, slips):
 
 def check_small(VGGBlock):
     slips = {
-        "the pooling at the end is missing": 12,
-        "the convolutions are not padded, so they do not keep the size": 4,
-        "the pooling windows are 3x3, and should be 2x2": 5,
-        "there is pooling after each convolution, not only at the end": 3,
+        "you leave out the pooling at the end": 12,
+        "you do not pad the convolutions, which must keep the size": 4,
+        "your pooling windows are 3x3, and should be 2x2": 5,
+        "you pool after each convolution, not only at the end": 3,
     }
     check_shape(VGGBlock, 3, 8, "3 3", (12, 10), slips)
     slips = {
-        "every kernel is padded by 1, but a kernel of k pixels needs k // 2": 5,
-        "the pooling rounds up": 7,
+        "you pad every kernel by 1, but a kernel of k pixels needs k // 2": 5,
+        "your pooling rounds up": 7,
     }
     check_shape(VGGBlock, 3, 8, "5", (13, 10), slips)
 
@@ -150,9 +150,9 @@ shapes_are_right = checks.show(check_small, VGGBlock)
 ### BEGIN HIDDEN TESTS
 def check_answer(VGGBlock):
     check_small(VGGBlock)
-    padded = {"every kernel is padded by 1, but a kernel of k pixels needs k // 2": 6}
+    padded = {"you pad every kernel by 1, but a kernel of k pixels needs k // 2": 6}
     check_shape(VGGBlock, 2, 5, "5", (15, 20), padded)
-    padded = {"every kernel is padded by 1, but a kernel of k pixels needs k // 2": 9}
+    padded = {"you pad every kernel by 1, but a kernel of k pixels needs k // 2": 9}
     check_shape(VGGBlock, 6, 4, "3 1", (16, 9), padded)
     check_shape(VGGBlock, 4, 4, "3 3 3 3", (8, 8), {})
 
@@ -175,7 +175,7 @@ def check_parameters(VGGBlock):
         "your convolutions have no biases": 1368,
         "two of your layers share their weights": 808,
         "you add batch normalisation": 1440,
-        "one of your layers is missing or has no weights": 224,
+        "you leave out a layer, or one has no weights": 224,
         "you keep the layers in a plain list, which hides them: use nn.ModuleList": 0,
     }
     checks.require_number(count, 1392, slips)

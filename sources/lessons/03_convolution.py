@@ -169,7 +169,7 @@ with torch.no_grad():
     layer.weight.copy_(f[None, None])  # (c_out, c_in, k) = (1, 1, 3)
     h_torch = layer(x[None, None])[0, 0]  # (N, C, n) = (1, 1, 12) in and out
 difference = (h_torch - toeplitz @ x).abs().max()
-expect(difference < 1e-6, "nn.Conv1d computes the product with the Toeplitz matrix.")
+expect(difference < 1e-6, "PyTorch's nn.Conv1d computes the product with the Toeplitz matrix.")
 
 # %% [markdown]
 # So a convolution is a dense layer with most weights set to zero and the others tied together. It

@@ -409,11 +409,11 @@ blocks = maps.reshape(2, 3, 4, 2, 4, 2)  # (N, C, H/2, 2, W/2, 2)
 largest, mean = blocks.amax(dim=(3, 5)), blocks.mean(dim=(3, 5))  # (N, C, H/2, W/2)
 expect(
     torch.equal(largest, nn.MaxPool2d(2)(maps)),
-    "nn.MaxPool2d gives the largest number of each block.",
+    "PyTorch's nn.MaxPool2d gives the largest number of each block.",
 )
 expect(
     torch.allclose(mean, nn.AvgPool2d(2)(maps)),
-    "nn.AvgPool2d gives the mean of each block.",
+    "PyTorch's nn.AvgPool2d gives the mean of each block.",
 )
 print("shape", tuple(largest.shape), "and parameters:", list(nn.MaxPool2d(2).parameters()))
 

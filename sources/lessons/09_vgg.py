@@ -484,14 +484,8 @@ expect(
     "With σ = 0.01 the loss stays at log 10.",
     trained=True,
 )
-expect(
-    first_loss["batch norm"] < 0.8, "With batch normalisation the loss falls at once.", trained=True
-)
-expect(
-    first_loss["He, small steps"] < 1.8,
-    "With He's weights and small steps it falls, too.",
-    trained=True,
-)
+expect(first_loss["batch norm"] < 0.8, "Batch normalisation makes it fall at once.", trained=True)
+expect(first_loss["He, small steps"] < 1.8, "He's weights with small steps do, too.", trained=True)
 expect(
     first_loss["batch norm"] < first_loss["He"] - 0.1,
     "With batch normalisation it falls faster than with He's weights alone.",

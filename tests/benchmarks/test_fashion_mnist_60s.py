@@ -27,7 +27,7 @@ def run_with(monkeypatch, tmp_path):
 def test_writes_a_section(run_with):
     text = run_with(0.9111, 30.04).read_text()
     assert "| 1 | 91.11 | 30.0 | 70.0 |" in text
-    assert "91.11 % on the 10,000 test pictures, mean over 2 seeds; the slowest took 30 s" in text
+    assert "91.11 % on the 10,000 test images, mean over 2 seeds; the slowest took 30 s" in text
     assert benchmark.CODE in text
 
 

@@ -61,7 +61,7 @@ def test_the_table_says_how_much_faster_ours_is(results):
     table = training.speeds(CASE, results).to_dicts()
     rows = {row["training"]: row for row in table}
     loop = rows["DataLoader and torchvision, 2 workers"]
-    assert (loop["pictures/s"], loop["ours float32 / it"], loop["ours auto / it"]) == (33, 3.0, 6.0)
+    assert (loop["images/s"], loop["ours float32 / it"], loop["ours auto / it"]) == (33, 3.0, 6.0)
     assert rows["the limit, float32"]["ours float32 / it"] == 0.8
     assert "DataLoader and torchvision, 0 workers" not in rows  # the slower choice
     assert rows["ours, float32"]["peak's growth"] == 3
@@ -102,7 +102,7 @@ def test_peers_start_as_usual(monkeypatch):
 
 def test_the_slower_choice_is_named(results):
     sentence = training.slower_choices(results)
-    assert sentence == "Slower, in pictures/s: DataLoader and torchvision, 0 workers 25."
+    assert sentence == "Slower, in images/s: DataLoader and torchvision, 0 workers 25."
 
 
 def test_targets_are_held_against_what_was_measured(results):
@@ -147,14 +147,14 @@ def test_a_section_is_rewritten_and_the_others_stay(tmp_path):
 def test_a_file_with_broken_markers_is_left_alone(tmp_path, text):
     file = tmp_path / "results.md"
     file.write_text(text)
-    with pytest.raises(ValueError, match="put that right"):
+    with pytest.raises(ValueError, match="repair that"):
         report.write_section(file, "training", "new")
     assert file.read_text() == text
 
 
 def test_markdown_puts_numbers_to_the_right():
-    table = Table(("who", "pictures/s"), (("ours", 12345),))
-    assert report.markdown(table) == "| who | pictures/s |\n| --- | ---: |\n| ours | 12,345 |"
+    table = Table(("who", "images/s"), (("ours", 12345),))
+    assert report.markdown(table) == "| who | images/s |\n| --- | ---: |\n| ours | 12,345 |"
 
 
 def test_the_benchmark_itself_stays_small():
@@ -239,7 +239,7 @@ def test_pictures_of_the_peers_are_those_of_ours():
 
 
 def test_too_few_pictures_is_an_error():
-    with pytest.raises(ValueError, match="training pictures, not 80000"):
+    with pytest.raises(ValueError, match="training images, not 80000"):
         common.load_pictures(turns.Setting("", "lenet5", "fashion_mnist_mini", 80, 1000, 1))
 
 

@@ -20,7 +20,7 @@ CHANGES = {
 
 MOVED = """([old_bar, old_curve]) => {
     const bar = document.querySelector(".jp-NotebookPanel:not(.lm-mod-hidden) .progress-bar");
-    const curve = document.querySelector("img[alt^='LeNet-5: loss and accuracy']");
+    const curve = document.querySelector("img[alt^='LeNet-5: training and validation loss and accuracy']");
     return bar && curve && bar.style.width !== old_bar && curve.src !== old_curve;
 }"""
 
@@ -50,7 +50,7 @@ def test_it_is_watched_stopped_and_the_model_is_of_use(lesson_07: LabPage) -> No
     cell = lab.select(index)
     lab.start("notebook:run-cell")
     bar = cell.locator(".progress-bar")
-    curve = cell.locator("img[alt^='LeNet-5: loss and accuracy']")
+    curve = cell.locator("img[alt^='LeNet-5: training and validation loss and accuracy']")
     expect(curve).to_be_visible()
     first = [bar.evaluate("bar => bar.style.width"), curve.get_attribute("src")]
     lab.page.wait_for_function(MOVED, arg=first)

@@ -30,7 +30,7 @@ def side_of(shown: Shown, grid: str) -> tuple[int, int]:
 def stepper(shown: Shown) -> None:
     """The convolution's output has the size of the formula."""
     s, p, d = whole_numbers(shown, "Stride", "Padding", "Dilation")
-    out = arithmetic.output_size(side_of(shown, "picture"), side_of(shown, "kernel"), s, p, d)
+    out = arithmetic.output_size(side_of(shown, "image"), side_of(shown, "kernel"), s, p, d)
     assert f" of {out[0]} × {out[1]}:" in shown.readout
     assert len(shown.numbers("Output")) == out[0] * out[1]
 
@@ -57,7 +57,7 @@ def explorer(shown: Shown) -> None:
             [...row.querySelectorAll("td")].slice(4, 7).map((cell) => cell.innerText)])"""
     )
     layers = [layer_of(settings, name) for name, _ in rows[1:]]
-    sizes = [int(settings["Picture size"])]
+    sizes = [int(settings["Image size"])]
     sizes += arithmetic.output_sizes(sizes[0], layers)
     fields = [(1, 1), *((f.jump, f.size) for f in arithmetic.receptive_fields(layers))]
     wanted = [[f"{n} × {n}", *map(str, field)] for n, field in zip(sizes, fields, strict=True)]
@@ -73,7 +73,7 @@ def layer_of(settings: dict[str, str], name: str) -> Layer:
 def pooling(shown: Shown) -> None:
     """There are as many windows as the formula says."""
     window, stride = whole_numbers(shown, "Window", "Stride")
-    rows, columns = arithmetic.pool_output_size(side_of(shown, "picture"), window, stride)
+    rows, columns = arithmetic.pool_output_size(side_of(shown, "image"), window, stride)
     told = re.search(r"(?:of|all) (\d+) places", shown.readout)
     assert told and int(told[1]) == rows * columns
     assert len(shown.numbers("Activation first minus")) == rows * columns

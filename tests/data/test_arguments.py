@@ -97,14 +97,14 @@ def test_an_unknown_option_is_refused_before_anything_is_read(name, option, valu
         ({"batch_size": 64.0}, "batch_size = 64.0 is not a whole number: give an integer"),
         ({"limit": 1e3}, "limit = 1000.0 is not a whole number: give an integer"),
         ({"val_fraction": "10%"}, "val_fraction = '10%' is not a number: give one"),
-        ({"augment": True}, "augment = True is no Augment: give data.Augment(...) or None"),
+        ({"augment": True}, "augment = True is not an Augment: give data.Augment(...) or None"),
         (
             {"generator": 0},
-            "generator = 0 is no Generator: give torch.Generator().manual",
+            "generator = 0 is not a Generator: give torch.Generator().manual",
         ),
         ({"device": "gpu"}, "there is no device 'gpu' here: use 'cpu'"),
-        ({"root": 3}, "root = 3 is no path: give that of a file or a folder"),
-        ({"root": "~nobody-of-this-name/x"}, "root = '~nobody-of-this-name/x' is no path"),
+        ({"root": 3}, "root = 3 is not a path: give that of a file or a folder"),
+        ({"root": "~nobody-of-this-name/x"}, "root = '~nobody-of-this-name/x' is not a path"),
     ],
 )
 def test_what_a_learner_may_try(wrong, text):

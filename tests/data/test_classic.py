@@ -158,7 +158,7 @@ def test_a_damaged_archive_is_named_and_nothing_of_it_used(
 
 def test_damage_on_the_way_is_found(server, tiny_cifar, tmp_path):
     server.files["tiny.tar.gz"] = server.files["tiny.tar.gz"][:-1] + b"!"
-    with pytest.raises(DataCorrupt, match=r"tiny.tar.gz was damaged on its way"):
+    with pytest.raises(DataCorrupt, match=r"tiny.tar.gz was damaged on the way"):
         classic.read_classic(tiny_cifar, tmp_path)
     assert files_in(tmp_path) == set()
 

@@ -77,7 +77,7 @@ def test_what_could_not_be_read_is_tried_again_and_nothing_else(tmp_path, files,
     times = files[1].stat()
     first = decode(files, 4, tmp_path)
     assert first.kept.tolist() == [0, 2]
-    assert first.reasons[1].startswith("no image, or of a format that Pillow does not know")
+    assert first.reasons[1].startswith("not an image, or in a format that Pillow does not know")
     opened.clear()
     assert decode(files, 4, tmp_path).reasons == first.reasons
     assert opened == ["1.png"]
@@ -106,7 +106,7 @@ def test_a_file_that_vanishes_meanwhile_is_one_of_those_that_cannot_be_read(tmp_
     found = decode(files, 4, tmp_path)
     assert found.kept.tolist() == [1, 2]
     assert found.reasons == {
-        0: "No such file or directory: see that it is there and that you may read it"
+        0: "No such file or directory: make sure that it is there and that you may read it"
     }
 
 

@@ -99,11 +99,11 @@ def test_unreadable_pictures_are_listed_and_left_out(album, tmp_path):
     with pytest.warns(UserWarning) as caught:
         loaders = load(f"imagefolder:{album}", batch_size=8, root=tmp_path)
     assert list(loaders.info.skipped) == ["train/cat/003.png", "test/dog/phone.heic"]
-    assert all(why.startswith("no image, or of") for why in loaders.info.skipped.values())
+    assert all(why.startswith("not an image, or in") for why in loaders.info.skipped.values())
     assert loaders.train.num_images + loaders.val.num_images == 29
     (warning,) = caught
     assert str(warning.message).startswith(
-        f"2 of the files in {album} are left out (see info.skipped): train/cat/003.png (no image"
+        f"2 of the files in {album} are left out (see info.skipped): train/cat/003.png (not an"
     )
     assert warning.filename == __file__
 
@@ -169,8 +169,8 @@ def test_a_class_of_unreadable_pictures_only(album, tmp_path):
     with pytest.raises(ValueError) as error:
         load_folder(album, tmp_path)
     message = one_sentence(error)
-    assert f"the test part of {album} has no readable picture of class 'dog'" in message
-    assert error.value.__notes__[0].startswith("left out: test/dog/000.png (no image, or of")
+    assert f"the test set of {album} has no readable image of class 'dog'" in message
+    assert error.value.__notes__[0].startswith("left out: test/dog/000.png (not an image, or in")
 
 
 def test_different_classes_to_train_and_to_test(album, tmp_path):
@@ -190,7 +190,7 @@ def test_a_class_of_one_picture_cannot_be_split(album, tmp_path):
     """Named by its class, which v7labs/darwin-py#406 and embeddings-benchmark/mteb#519 missed."""
     fill(album / "train" / "bird", 1, (0, 200, 0))
     assert refused(album / "train", tmp_path) == (
-        f"class 'bird' of {album / 'train'} has a single image: it takes at least two, one to "
+        f"class 'bird' of {album / 'train'} has a single image: it needs at least two, one to "
         "train on and one to test on"
     )
 
@@ -205,7 +205,7 @@ def test_one_image_a_class_is_enough_to_train_on_where_there_is_a_test_part(tmp_
 
 def test_one_class_is_not_enough(album, tmp_path):
     message = refused(album / "train" / "cat", tmp_path)
-    assert message.endswith("has 0 folders: it takes at least two, one for each class")
+    assert message.endswith("has 0 folders: it needs at least two, one for each class")
     message = refused(tmp_path, tmp_path)
     assert message.endswith(f"one for each class, or is {album} meant?")
 
@@ -216,7 +216,7 @@ def test_one_class_is_not_enough(album, tmp_path):
         ({"image_size": 0}, "image_size = 0 is too small: it must be at least 1"),
         ({"image_size": "32"}, "image_size = '32' is not a whole number"),
         ({"test_fraction": 1.0}, r"test_fraction = 1.0 leaves nothing: give a share below 1"),
-        ({"test_fraction": 0}, "test_fraction is 0.0: a test part needs a share"),
+        ({"test_fraction": 0}, "test_fraction is 0.0: the test set needs a share"),
     ],
 )
 def test_impossible_options_are_refused(wrong, text):

@@ -142,10 +142,10 @@ def test_values_of_twelve_bits_are_white_at_their_own_end(tmp_path):
 @pytest.mark.parametrize(
     "write, reason",
     [
-        (in_bytes(tiff(deep(65535, "<u4"), 32)), "go from 0 to 65535, and which"),
+        (in_bytes(tiff(deep(65535, "<u4"), 32)), "go from 0 to 65535, but it does not say which"),
         (saved(Image.fromarray(deep(65535, np.int32)), "TIFF"), "signed whole numbers"),
-        (saved(Image.fromarray((RAMP * 3).astype(np.float32)), "TIFF"), "go from 0 to 3, and"),
-        (saved(Image.fromarray((RAMP - 1).astype(np.float32)), "TIFF"), "go from -1 to 0, and"),
+        (saved(Image.fromarray((RAMP * 3).astype(np.float32)), "TIFF"), "go from 0 to 3, but"),
+        (saved(Image.fromarray((RAMP - 1).astype(np.float32)), "TIFF"), "go from -1 to 0, but"),
         (saved(Image.fromarray(np.float32([[np.nan]])), "TIFF"), "go from nan to nan"),
         (in_bytes(tiff(deep(100, "<i2"), 16, sample_format=2)), "signed whole numbers"),
         (in_bytes(tiff(deep(100, "i1"), 8, sample_format=2)), "signed whole numbers"),
@@ -220,14 +220,14 @@ def test_what_cannot_be_read_says_why_and_what_to_do(tmp_path, monkeypatch):
     why = {path.name: try_photo(path, 8) for path in sorted(tmp_path.iterdir())}
     assert why["whole.jpg"].shape == (3, 8, 8)
     assert why["cut.jpg"].startswith("cut off or damaged (image file is truncated")
-    assert why["cut.jpg"].endswith("LOAD_TRUNCATED_IMAGES = True to use what is there of it")
+    assert why["cut.jpg"].endswith("LOAD_TRUNCATED_IMAGES = True to use what there is of it")
     assert why["empty.jpg"].startswith("cut off or damaged (it is empty): get it again")
     unknown = (
-        "no image, or of a format that Pillow does not know: save it as a PNG or JPEG of 8 bits"
+        "not an image, or in a format that Pillow does not know: save it as a PNG or JPEG of 8 bits"
     )
     assert (why["text.png"], why["phone.heic"]) == (unknown, unknown)
     assert try_photo(tmp_path / "absent.jpg", 8) == (
-        "No such file or directory: see that it is there and that you may read it"
+        "No such file or directory: make sure that it is there and that you may read it"
     )
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert try_photo(tmp_path / "whole.jpg", 8) == (

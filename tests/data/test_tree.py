@@ -115,7 +115,7 @@ def test_two_folders_that_mean_the_same_part_are_refused_by_name(album):
     fill(album / "val" / "cat")
     fill(album / "valid" / "cat")
     assert refused(album) == (
-        f"{album} holds val and valid, which mean the same part: keep one of them"
+        f"{album} holds val and valid, which mean the same set: keep one of them"
     )
 
 
@@ -129,8 +129,8 @@ def test_what_lies_beside_parts_and_classes_is_reported(album):
     fill(album, 1)
     fill(album / "train", 1)
     assert find_images(album, 0.5).skipped == {
-        "0.png": "neither a part nor a class",
-        "more": "neither a part nor a class",
+        "0.png": "neither a set nor a class",
+        "more": "neither a set nor a class",
         "train/0.png": "in no class folder",
     }
 
@@ -151,7 +151,7 @@ def test_parts_inside_of_classes_are_refused_by_name(tmp_path):
 def test_the_folder_around_the_right_one_names_it(album):
     """People name the folder that an archive was unpacked into, as in pytorch/vision#669."""
     assert refused(album.parent).endswith(
-        f"has 1 folders: it takes at least two, one for each class, or is {album} meant?"
+        f"has 1 folders: it needs at least two, one for each class, or is {album} meant?"
     )
 
 
@@ -177,7 +177,7 @@ def test_a_name_that_is_no_text_neither_stops_the_set_nor_is_lost(album, tmp_pat
     (album / "train/dog" / odd).write_bytes(b"broken")
     for part in ("train", "test"):
         fill(album / part / os.fsdecode(b"d\xe9j\xe0"))
-    with pytest.warns(UserWarning, match=r"caf.xe9\.png \(no image"):
+    with pytest.warns(UserWarning, match=r"caf.xe9\.png \(not an image"):
         loaders = load(f"imagefolder:{album}", batch_size=4, root=tmp_path, val_fraction=0)
     assert loaders.train.num_images == 6
     assert loaders.info.classes == ("cat", "d\\xe9j\\xe0", "dog")
@@ -206,16 +206,16 @@ def test_links_that_lead_nowhere_or_in_circles_are_left_out_and_reported(album, 
         os.chdir(here)
         tree = find_images(album, 0.5)
     assert names(tree)[:2] == ["cat/0.png", "cat/1.png"]
-    again = "a link to a folder that is read already"
+    again = "a link to a folder that is already read"
     assert tree.skipped == {
         "train/cat/further_up": again,
         "train/cat/gone": "a link that leads nowhere",
         "train/cat/gone.png": "a link that leads nowhere",
         "train/cat/other": again,
-        "train/cat/pipe.png": "no file: a pipe, a socket or a device",
+        "train/cat/pipe.png": "not a file: a pipe, a socket or a device",
         "train/cat/same": again,
         "train/cat/self.png": "a link that leads to itself",
-        "train/cat/socket.png": "no file: a pipe, a socket or a device",
+        "train/cat/socket.png": "not a file: a pipe, a socket or a device",
         "train/cat/up": again,
     }
 
@@ -236,8 +236,8 @@ def test_links_to_images_elsewhere_are_followed_once(album, tmp_path):
     assert tree.classes == ("cat", "dog", "fish")
     assert torch.bincount(tree.parts["train"].labels).tolist() == [4, 2, 3]
     assert tree.skipped == {
-        "train/cat/more/back": "a link to a folder that is read already",
-        "train/dog/more": "a link to a folder that is read already",
+        "train/cat/more/back": "a link to a folder that is already read",
+        "train/dog/more": "a link to a folder that is already read",
     }
 
 
@@ -247,7 +247,7 @@ def test_a_part_that_is_a_link_to_another_is_not_read_twice(album):
     (album / "val").symlink_to(album / "test")
     tree = find_images(album, 0.5)
     assert list(tree.parts) == ["train", "test"]
-    assert tree.skipped == {"val": "a link to a folder that is read already"}
+    assert tree.skipped == {"val": "a link to a folder that is already read"}
 
 
 @contextmanager
@@ -279,7 +279,8 @@ def test_what_one_may_not_read_is_left_out_and_reported():
             loaders = load(f"imagefolder:{album}", batch_size=4, root=album / "data")
         (album / "train/dog/secret").chmod(0o700)
         assert loaders.info.skipped == {
-            "train/cat/0.png": "Permission denied: see that it is there and that you may read it",
+            "train/cat/0.png": "Permission denied: make sure that it is there and "
+            "that you may read it",
             "train/dog/secret": "no permission to read it",
         }
         (album / "test/dog").chmod(0)

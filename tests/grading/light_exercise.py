@@ -1,7 +1,7 @@
 """A small exercise without torch, for tests of the batch grader, and what students make of it."""
 
 import json
-from copy import deepcopy
+from copy import copy, deepcopy
 from types import SimpleNamespace
 
 import nbformat
@@ -59,6 +59,23 @@ def solution():
     ]
     kernel = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
     return new_notebook(cells=cells, metadata={"kernelspec": kernel})
+
+
+def write_solution(course):
+    """Write the light exercise where a course has it; return its folder."""
+    place = course / "solutions" / SLUG
+    place.mkdir(parents=True)
+    nbformat.write(solution(), place / f"{SLUG}.ipynb")
+    return place
+
+
+def released(tmp, solution):
+    """Return the notebook that students get, as nbgrader releases it."""
+    from convnet_grader.folder import Batch, prepare
+
+    batch = Batch(SLUG, solution, tmp / "release")
+    prepare(batch)
+    return nbformat.read(batch.notebook("exercises"), as_version=4)
 
 
 class Maker:
@@ -161,6 +178,32 @@ def without_sigint(maker, student):
     return maker.perfect(student, mine=code)
 
 
+DELETED = """
+import os
+mine = open("a", "wb", buffering=0)
+os.unlink("a")
+while True:
+    try:
+        mine.write(bytes(2**20))
+    except OSError:
+        pass
+"""
+WRITE = """
+i = 0
+while True:
+    i += 1
+    try:
+        open(f"{i}", "wb").write(bytes(2**24))
+    except OSError:
+        pass
+"""
+LONG_PATH = f"""
+import os
+for _ in range(30):
+    os.mkdir("a" * 200)
+    os.chdir("a" * 200)
+{WRITE}"""
+EMPTY = WRITE.replace("bytes(2**24)", "b''")
 HOG = """import time
 blocks = []
 while True:
@@ -209,12 +252,18 @@ GRADED = {
         (2, 0, 0),
         ", in mine",
     ),
-    "disk_bomb": kind(
-        lambda m, s: m.perfect(
-            s, mine="i = 0\nwhile True: i += 1; open(f'{i}', 'wb').write(bytes(2**24))"
-        ),
-        (2, 0, 0),
-        "wrote more than 256 MB",
+    "disk_bomb": kind(lambda m, s: m.perfect(s, mine=WRITE), (2, 0, 0), "wrote more than 256 MB"),
+    "open_but_deleted": kind(
+        lambda m, s: m.perfect(s, mine=DELETED), (2, 0, 0), "wrote more than 256 MB"
+    ),
+    "below_a_long_path": kind(
+        lambda m, s: m.perfect(s, mine=LONG_PATH), (2, 0, 0), "wrote more than 256 MB"
+    ),
+    "empty_files": kind(lambda m, s: m.perfect(s, mine=EMPTY), (2, 0, 0), "or 20,000 files"),
+    "files_in_memory": kind(lambda m, s: m.trying(s, "import os\nos.memfd_create('a')"), (2, 1, 0)),
+    "memory_of_nobody": kind(
+        lambda m, s: m.trying(s, "import ctypes\nassert ctypes.CDLL(None).shmget(0, 9, 384) >= 0"),
+        (2, 1, 0),
     ),
     "deleted_check": kind(deleted, (2, 1, 1), "double_check was deleted"),
     "copied_check": kind(copied, (2, 1, 1), "double_check was copied"),
@@ -294,3 +343,38 @@ def refused(maker):
         f"s88_{SLUG}.ipynb": (as_bytes(other), "has no cell of this exercise"),
         f"s89_{SLUG}.ipynb": (deep.encode(), "has no notebook inside"),
     }
+
+
+# --- From the fuzzer ---------------------------------------------------------------------------
+
+
+def places(tree, path=()):
+    """Yield the way to every place in some JSON."""
+    yield path
+    if isinstance(tree, dict | list):
+        for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
+            yield from places(value, (*path, key))
+
+
+def exchanged(tree, path, value):
+    """Return some JSON with another value in one place."""
+    if not path:
+        return value
+    made = copy(tree)
+    made[path[0]] = exchanged(tree[path[0]], path[1:], value)
+    return made
+
+
+STRANGE = (None, True, -1, 1e400, "", "x" * 10_000, "\ud83d", [], [[]], {}, {"a": None}, "code")
+
+
+def fuzzed(maker, student, rng):
+    """Return the bytes of a right notebook with other bytes, or another value, in some place."""
+    tree = json.loads(as_bytes(maker.perfect(student)))
+    if rng.random() < 0.2:
+        data = bytearray(json.dumps(tree).encode())
+        place = rng.randrange(len(data))
+        data[place : place + 20] = rng.randbytes(20)
+        return bytes(data)
+    path = rng.choice(list(places(tree["cells"], ("cells",))))
+    return json.dumps(exchanged(tree, path, rng.choice(STRANGE))).encode()

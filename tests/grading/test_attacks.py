@@ -214,6 +214,21 @@ TRICKS |= {
         "replaced torch.autograd.profiler.profile.__enter__",
     ),
 }
+TRICKS |= {
+    "other_code": (
+        "inside = checks.place_of.__globals__['_watched']\n"
+        "def quiet(call, ran): return call()\nsetattr(inside, '__co' + 'de__', quiet.__code__)",
+        "rewrote course_utils.beside._watched",
+    ),
+    "other_closure": (
+        "checks.gradients_of.__closure__[0].cell_contents = print",
+        "rewrote course_utils.checks.gradients_of",
+    ),
+    "empty_closure": (
+        "del checks.gradients_of.__closure__[0].cell_contents",
+        "rewrote course_utils.checks.gradients_of",
+    ),
+}
 EXCHANGED = """def twice(x):
     before = torch.allclose, torch.equal
     torch.allclose = torch.equal = lambda *rest, **more: True
@@ -227,6 +242,24 @@ SCRIPTED = """import torch
 def slide(x: torch.Tensor, w: torch.Tensor) -> torch.Tensor:
     return torch.convolution(x[None, None], w[None, None], None, [1], [0], [1], False, [0], 1)[0, 0]
 """
+STOPPED = """from torch.autograd import _disable_profiler
+from torch.autograd.profiler import profile
+from torch._C._profiler import _ExperimentalConfig
+def slide(x, w):
+    _disable_profiler()
+    found = torch.nn.functional.conv1d(x[None, None], w[None, None])[0, 0]
+    profile(experimental_config=_ExperimentalConfig(profile_all_threads=True)).__enter__()
+    return found
+"""
+FORKED = """import os
+def slide(x, w):
+    reading, writing = os.pipe()
+    if os.fork() == 0:
+        found = torch.nn.functional.conv1d(x[None, None], w[None, None])[0, 0]
+        os.write(writing, repr(found.tolist()).encode())
+        os._exit(0)
+    return torch.tensor(eval(os.read(reading, 9999)))
+"""
 FORGED = """def twice(x):
     import bdb
     kernel = get_ipython().kernel
@@ -238,9 +271,11 @@ BESIDES = {
     "forged_result": ({"twice": FORGED}, "its code mentions IPython itself"),
     "exchanged": ({"twice": EXCHANGED}, "its code replaces torch.allclose"),
     "scripted": ({"slide": SCRIPTED}, None),
+    "stopped": ({"slide": STOPPED}, "its code mentions what sees torch's operators run"),
 }
 TRICKS |= {name: (None, remark) for name, (_, remark) in BESIDES.items()}
 HONEST = "import random\nimport torch.nn.functional as F\ntorch.manual_seed(0)\nabs = abs"
+HONEST += "\ntorch.set_default_dtype(torch.float64)"
 
 CHECKS = (("wider", WIDER_CHECK, 1), ("twice", TWICE_CHECK, 2), ("slide", SLIDE_CHECK, 1))
 
@@ -273,6 +308,7 @@ def graded(bubblewrap, tmp_path_factory):
         "setup": f"{SETUP}\nimport numpy as np",
         "twice": "def twice(x):\n    return np.asarray(2 * x)",
     }
+    students["forked"] = WRONG | {"slide": FORKED}
     students |= {
         name: WRONG | ({"wider": f"{WRONG['wider']}\n{code}"} if code else BESIDES[name][0])
         for name, (code, _) in TRICKS.items()
@@ -298,6 +334,11 @@ def test_an_import_in_the_setup_is_kept_and_the_teacher_is_told(graded):
 def test_honest_work_gets_its_points_and_no_remark(graded):
     points, remarks = graded
     assert (points["honest"], remarks["honest"]) == (4.0, [])
+
+
+def test_what_another_process_computed_is_remarked(graded):
+    """Which operators run there, nothing can tell."""
+    assert any("starts another process" in each for each in graded[1]["forked"])
 
 
 @pytest.mark.parametrize("name", TRICKS)

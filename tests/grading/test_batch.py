@@ -1,15 +1,13 @@
-"""One batch of all the kinds of submissions that a class can think of, and a batch that is killed.
+"""One batch of all the kinds of submissions that a class can think of.
 
 The batch runs once; the tests look at what it came to.
 """
 
 import csv
 import os
+import random
 import re
-import signal
 import socket
-import subprocess
-import sys
 import time
 import zipfile
 from multiprocessing import get_context
@@ -31,6 +29,7 @@ light = load_script(Path(__file__).with_name("light_exercise.py"))
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("batch")]
 STUDENTS = {f"s{number:02d}": kind for number, kind in enumerate(light.GRADED, start=1)}
 IDS = [f"{student}-{kind}" for student, kind in STUDENTS.items()]
+FUZZED = [f"f{number:02d}" for number in range(10)]
 LAYOUTS = [
     "{id}.ipynb",
     "{id}_" + light.SLUG + ".ipynb",
@@ -39,28 +38,11 @@ LAYOUTS = [
 ]
 
 
-def write_solution(folder):
-    """Write the light exercise where a course has it; return the folder."""
-    place = folder / "course" / "solutions" / light.SLUG
-    place.mkdir(parents=True)
-    nbformat.write(light.solution(), place / f"{light.SLUG}.ipynb")
-    return place
-
-
-def released(tmp, solution):
-    """Return the notebook that students get, as nbgrader releases it."""
-    from convnet_grader.folder import prepare
-
-    batch = Batch(light.SLUG, solution, tmp / "release")
-    prepare(batch)
-    return nbformat.read(batch.notebook("exercises"), as_version=4)
-
-
 @pytest.fixture(scope="module")
 def done(bubblewrap, tmp_path_factory):
     """A batch of everything, as one zip file."""
     tmp = tmp_path_factory.mktemp("batch")
-    solution = write_solution(tmp)
+    solution = light.write_solution(tmp / "course")
     out = tmp / "results"
     limits = Limits(seconds=40, memory_mb=400, processes=40)
     batch = Batch(light.SLUG, solution, out, limits, hidden=(tmp,))
@@ -71,13 +53,16 @@ def done(bubblewrap, tmp_path_factory):
             inbox=batch.course / "inbox",
             port=server.getsockname()[1],
         )
-        maker = light.Maker(released(tmp, solution), paths)
+        maker = light.Maker(light.released(tmp, solution), paths)
         source, refused = tmp / "class.zip", light.refused(maker)
         with zipfile.ZipFile(source, "w", zipfile.ZIP_DEFLATED) as archive:
             for number, (student, name) in enumerate(STUDENTS.items()):
                 notebook = light.GRADED[name].make(maker, student)
                 layout = LAYOUTS[number % len(LAYOUTS)]
                 archive.writestr(layout.format(id=student), light.as_bytes(notebook))
+            for student in FUZZED:
+                data = light.fuzzed(maker, student, random.Random(student))
+                archive.writestr(f"{student}_{light.SLUG}.ipynb", data)
             for name, (data, _) in refused.items():
                 archive.writestr(zipfile.ZipInfo(name), data)
             link = zipfile.ZipInfo(f"s90_{light.SLUG}.ipynb")
@@ -96,8 +81,20 @@ def done(bubblewrap, tmp_path_factory):
 
 
 def test_each_kind_of_submission_that_must_be_there_is(done):
-    assert len(done.result.reports) == len(STUDENTS) == done.result.num_graded
-    assert len(STUDENTS) + len(done.refused) >= 24
+    graded = {report.student for report in done.result.reports}
+    assert graded - set(FUZZED) == set(STUDENTS)
+    assert len(graded) == len(done.result.reports) == done.result.num_graded
+    assert len(STUDENTS) + len(done.refused) + len(FUZZED) >= 60
+
+
+def test_what_the_fuzzer_sent_is_graded_or_refused_in_one_sentence(done):
+    graded = {report.student for report in done.result.reports}
+    refused = {problem.name: problem.reason for problem in done.result.problems}
+    for student in set(FUZZED) - graded:
+        reason = refused[f"{student}_{light.SLUG}.ipynb"]
+        assert "\n" not in reason and len(reason) <= 300
+    assert 0 < len(graded & set(FUZZED)) < len(FUZZED), "some of each"
+    assert not done.result.failed
 
 
 @pytest.mark.parametrize("student", STUDENTS, ids=IDS)
@@ -116,7 +113,8 @@ def test_each_student_gets_what_the_answers_are_worth(done, student):
 
 
 def test_what_cannot_be_graded_is_listed_with_its_reason(done):
-    found = {problem.name: problem.reason for problem in done.result.problems}
+    fuzzed = {f"{student}_{light.SLUG}.ipynb" for student in FUZZED}
+    found = {p.name: p.reason for p in done.result.problems if p.name not in fuzzed}
     expected = {name: reason for name, (_, reason) in done.refused.items()}
     assert found.pop(f"s90_{light.SLUG}.ipynb") == "is a link to another file: not read"
     assert found.keys() == expected.keys()
@@ -132,7 +130,7 @@ def test_what_cannot_be_graded_is_listed_with_its_reason(done):
 def test_the_table_of_points_has_all_students(done):
     with (done.out / "gradebook.csv").open(newline="") as file:
         rows = {row["student"]: row for row in csv.DictReader(file)}
-    assert rows.keys() == STUDENTS.keys()
+    assert rows.keys() - set(FUZZED) == STUDENTS.keys()
     assert rows["s01"]["points"] == "4.0" and rows["s01"]["unread"] == "why"
     assert rows["s02"]["points"] == "2.0" and rows["s02"]["mine_check"] == "0.0"
 
@@ -152,6 +150,16 @@ def test_the_analysis_names_what_went_wrong(done):
     assert page.count('role="img"') == 2 and page.count("<title id=") == 2
     assert "0 is not three" in page or "is not three" in page
     assert not re.search(r"(src|href)=", page)
+
+
+def test_the_code_of_each_student_lies_ready_for_programs_that_compare(done):
+    code = {file.stem: file.read_text(encoding="utf-8") for file in (done.out / "code").iterdir()}
+    assert STUDENTS.keys() <= code.keys()
+    assert code["s01"] == "\n\n".join([light.DOUBLE, light.mine("s01"), light.LAST])
+    untouched = next(student for student, kind in STUDENTS.items() if kind == "untouched")
+    assert code[untouched] == ""
+    given = (done.batch.course / "given" / f"{light.SLUG}.py").read_text(encoding="utf-8")
+    assert "handed out" in given and light.SECRET not in given
 
 
 def test_nothing_is_left_running_or_lying_about(done):
@@ -179,6 +187,13 @@ def test_the_same_line_again_grades_nothing_and_a_new_version_keeps_the_old(done
     kept = attempts_of(done.out / "attempts", "s02", Problems())
     assert [sum(attempt.scores.values()) for attempt in kept] == [2.0, 3.0]
 
+    light.named(notebook, "double").source = light.named(notebook, "last").source = ""
+    (folder / f"s02_{light.SLUG}.ipynb").write_bytes(light.as_bytes(notebook))
+    run_batch(folder, done.batch)
+    with (done.out / "gradebook.csv").open(newline="") as file:
+        row = next(row for row in csv.DictReader(file) if row["student"] == "s02")
+    assert (row["points"], row["attempts"], row["best"]) == ("0.0", "3", "3.0")
+
 
 def test_points_given_by_a_person_reach_the_table_and_the_feedback(done):
     from nbgrader.api import Gradebook
@@ -201,46 +216,6 @@ def test_points_given_by_a_person_reach_the_table_and_the_feedback(done):
     assert uploaded["s01"] == "4.5", "all has been read"
     unread = next(student for student, kind in STUDENTS.items() if kind == "syntax_error")
     assert uploaded[unread] == "", "a person has still to read an answer"
-
-
-DRIVER = """
-import sys
-from pathlib import Path
-from convnet_grader.folder import Batch
-from convnet_grader.session import run_batch
-source, solution, out = map(Path, sys.argv[1:])
-run_batch(source, Batch({slug!r}, solution, out), workers=1)
-"""
-
-
-def test_a_killed_batch_goes_on_where_it_was(bubblewrap, tmp_path):
-    solution, out, source = write_solution(tmp_path), tmp_path / "results", tmp_path / "sent"
-    maker = light.Maker(released(tmp_path, solution), None)
-    source.mkdir()
-    for student in ("s1", "s2", "s3"):
-        slow = light.LAST + "\nimport time\ntime.sleep(4)"
-        notebook = maker.perfect(student, last=light.LAST if student == "s1" else slow)
-        (source / f"{student}_{light.SLUG}.ipynb").write_bytes(light.as_bytes(notebook))
-    code = DRIVER.format(slug=light.SLUG)
-    first = subprocess.Popen([sys.executable, "-c", code, source, solution, out])
-    waited = time.monotonic() + 400
-    while not list(out.glob("attempts/*/*/outcome.json")):
-        assert first.poll() is None and time.monotonic() < waited
-        time.sleep(0.05)
-    children = psutil.Process(first.pid).children(recursive=True)
-    os.kill(first.pid, signal.SIGKILL)
-    first.wait()
-    psutil.wait_procs(children, timeout=20)
-    assert not [child for child in children if child.is_running() and child.status() != "zombie"]
-    runs = Path((out / "course" / "running.txt").read_text())
-
-    batch = Batch(light.SLUG, solution, out)
-    result = run_batch(source, batch, workers=1)
-    assert result.num_graded == 2
-    assert {report.student: report.points for report in result.reports} == dict.fromkeys(
-        ("s1", "s2", "s3"), 4.0
-    )
-    assert not runs.exists()
 
 
 def test_only_one_batch_writes_to_a_folder(tmp_path):
@@ -287,8 +262,8 @@ def fake_work(connection, batch):
 
 
 def test_trusted_notebooks_are_graded_without_a_sandbox(tmp_path, monkeypatch):
-    solution, source = write_solution(tmp_path), tmp_path / "sent"
-    maker = light.Maker(released(tmp_path, solution), None)
+    solution, source = light.write_solution(tmp_path / "course"), tmp_path / "sent"
+    maker = light.Maker(light.released(tmp_path, solution), None)
     source.mkdir()
     (source / f"s1_{light.SLUG}.ipynb").write_bytes(light.as_bytes(maker.perfect("s1")))
     shadow = tmp_path / "bin"

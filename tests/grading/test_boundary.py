@@ -81,10 +81,7 @@ def without_kernels(jobs, batch, *, workers=2, on_outcome=None):
 @pytest.fixture(scope="module")
 def solution(tmp_path_factory):
     """The folder of the light exercise."""
-    place = tmp_path_factory.mktemp("course") / "solutions" / light.SLUG
-    place.mkdir(parents=True)
-    nbformat.write(light.solution(), place / f"{light.SLUG}.ipynb")
-    return place
+    return light.write_solution(tmp_path_factory.mktemp("course"))
 
 
 @pytest.fixture(scope="module")
@@ -115,23 +112,6 @@ def table(file):
         return list(csv.DictReader(stream))
 
 
-def places(tree, path=()):
-    """Yield the way to every place in some JSON."""
-    yield path
-    if isinstance(tree, dict | list):
-        for key, value in tree.items() if isinstance(tree, dict) else enumerate(tree):
-            yield from places(value, (*path, key))
-
-
-def exchanged(tree, path, value):
-    """Return some JSON with another value in one place."""
-    if not path:
-        return value
-    made = copy.copy(tree)
-    made[path[0]] = exchanged(tree[path[0]], path[1:], value)
-    return made
-
-
 def with_role(notebook, value):
     """Return a notebook, as JSON, whose first check has other metadata."""
     tree = json.loads(nbformat.writes(notebook))
@@ -158,8 +138,8 @@ def compared(released, data):
 def test_any_json_in_any_place_is_graded_or_refused_in_one_sentence(released, data):
     tree = json.loads(nbformat.writes(released))
     for _ in range(data.draw(st.integers(1, 3))):
-        path = data.draw(st.sampled_from(list(places(tree))))
-        tree = exchanged(tree, path, data.draw(JSON))
+        path = data.draw(st.sampled_from(list(light.places(tree))))
+        tree = light.exchanged(tree, path, data.draw(JSON))
     problems = Problems()
     with problems.of("x.ipynb"):
         compared(released, json.dumps(tree).encode())
@@ -402,7 +382,7 @@ def test_an_archive_with_any_damage_is_read_or_named(released, tmp_path):
             collect(file, light.SLUG, tmp_path / "inbox")
         except ValueError as error:
             assert re.match(
-                rf"{re.escape(str(file))} is (damaged|no folder and no zip)", str(error)
+                rf"{re.escape(str(file))} is (damaged|neither a folder nor a zip)", str(error)
             )
 
 

@@ -184,18 +184,20 @@ def test_the_nearest_of_several_shapes_is_shown():
         checks.require_stages(two, IMAGES, [stage])
     with pytest.raises(checks.CheckFailed) as failure:
         checks.require_stages(model, IMAGES, [stage])
-    assert str(failure.value) == "nothing of shape (3, 4, 7, 7) comes out of the last layer."
+    assert (
+        str(failure.value) == "your model has no output of shape (3, 4, 7, 7) after the last layer."
+    )
 
 
 def test_stages_in_the_wrong_order_are_not_enough():
-    with pytest.raises(checks.CheckFailed, match="nothing of shape"):
+    with pytest.raises(checks.CheckFailed, match="no output of shape"):
         checks.require_stages(Net(), IMAGES, [LINEAR, CONV])
 
 
 def test_a_model_that_stops_is_judged_by_what_it_did_before():
     net = Net()
     net.linear = nn.Linear(4, 5)
-    with pytest.raises(checks.CheckFailed, match=r"out of linear\. It stops with RuntimeError"):
+    with pytest.raises(checks.CheckFailed, match=r"after linear\. It stops with RuntimeError"):
         checks.require_stages(net, IMAGES, [CONV, LINEAR])
     with pytest.raises(RuntimeError, match=r"addmm|mat1"):
         checks.require_stages(net, IMAGES, [CONV])
@@ -229,6 +231,21 @@ def test_borrowed_layers_are_found_inside_and_under_other_names():
     checks.require_own_layers(Net())
 
 
+def test_what_is_borrowed_is_known_by_its_code(monkeypatch):
+    """Anybody can change the name of a class's module; nor is scripting a way out."""
+    from course_utils.models.lenet import LeNet5
+
+    class Mine(nn.Module):
+        forward = LeNet5.forward
+
+    with pytest.warns(FutureWarning):
+        scripted = torch.jit.script(LeNet5())
+    monkeypatch.setattr(LeNet5, "__module__", "__main__")
+    for model in (scripted, LeNet5(), Mine()):
+        with pytest.raises(checks.CheckFailed, match="is borrowed from course_utils"):
+            checks.require_own_layers(model)
+
+
 def test_uneven_batches_are_the_same_each_time_and_count_their_pictures():
     first, second = (checks.uneven_batches((5, 2), num_classes=3) for _ in range(2))
     assert [len(images) for images, _ in first] == [5, 2]
@@ -254,8 +271,8 @@ def test_the_right_tensor_passes(answer):
 @pytest.mark.parametrize(
     ("answer", "finding"),
     [
-        (RIGHT.T, "where rows and columns are swapped"),
-        (RIGHT.flatten(), "where it is flattened"),
+        (RIGHT.T, "if rows and columns are swapped"),
+        (RIGHT.flatten(), "if it is flattened"),
         (RIGHT[:1], r"your output is \(1, 2\), expected \(2, 2\): is the padding missing\?"),
         (RIGHT + torch.eye(2), r"most at \(0, 0\): 2, expected 1"),
         (RIGHT * math.nan, "infinite or NaN"),
@@ -286,12 +303,12 @@ def test_a_tolerance_is_relative_too():
 
 
 def test_a_slip_of_another_precision_is_named_all_the_same():
-    with pytest.raises(checks.CheckFailed, match="where rows and columns are swapped"):
+    with pytest.raises(checks.CheckFailed, match="if rows and columns are swapped"):
         checks.require_tensor(RIGHT.T, RIGHT, {"rows and columns are swapped": RIGHT.T.double()})
 
 
 def test_a_whole_number_is_exact_however_large():
-    with pytest.raises(checks.CheckFailed, match="1,000,000,001 is not the number"):
+    with pytest.raises(checks.CheckFailed, match="1,000,000,001 is not the right number"):
         checks.require_number(10**9 + 1, 10**9)
 
 
@@ -304,11 +321,11 @@ def test_the_right_number_passes(answer, expected):
     ("answer", "expected", "finding"),
     [
         (4, 5, "4 is what you get if one is forgotten"),
-        (7, 5, "7 is not the number, which is 5"),
+        (7, 5, "7 is not the right number, which is 5"),
         (5.0, 5, "a whole number, not float"),
         (True, 1, "a whole number, not bool"),
         ("5", 5.0, "return a number, not str"),
-        (0.6, 0.5, "not the number"),
+        (0.6, 0.5, "not the right number"),
     ],
 )
 def test_a_wrong_number_is_named(answer, expected, finding):
@@ -457,7 +474,7 @@ def test_what_is_too_large_is_refused_in_a_sentence():
         "your code returns a tensor of 12 MB: that is too much"
     )
     text = finding(lambda f: f(), lambda: "x" * 2**24)
-    assert text == "your code returns more than can be handed over"
+    assert text == "your code returns more than can be passed on"
     assert "ordinary tensor" in finding(lambda f: f(), lambda: torch.eye(2).to_sparse())
 
 

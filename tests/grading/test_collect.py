@@ -68,7 +68,7 @@ def test_a_list_of_students_translates_ids_and_refuses_strangers():
     students = {"12345": "ada", "m_1": "bob"}
     assert identify("doejane_12345_678_07_lenet.ipynb", SLUG, students) == "ada"
     assert identify("m_1_second try_07_lenet.ipynb", SLUG, students) == "bob"
-    with pytest.raises(ValueError, match="777, who is not in the list"):
+    with pytest.raises(ValueError, match="777, who is not on the list"):
         identify("777_07_lenet.ipynb", SLUG, students)
 
 
@@ -83,14 +83,14 @@ def test_the_exercise_is_read_from_the_names(tmp_path):
     with pytest.raises(ValueError, match="do not say which exercise"):
         which_exercise(tmp_path, ["08_vgg"])
     (tmp_path / "S1_08_vgg.ipynb").write_bytes(notebook())
-    with pytest.raises(ValueError, match="speak of 07_lenet, 08_vgg: add --exercise"):
+    with pytest.raises(ValueError, match="mention 07_lenet, 08_vgg: add --exercise"):
         which_exercise(tmp_path, ["07_lenet", "08_vgg"])
 
 
 def test_a_source_that_is_no_folder_and_no_archive_is_refused(tmp_path):
     (tmp_path / "file.txt").write_text("x")
     for path in (tmp_path / "file.txt", tmp_path / "missing"):
-        with pytest.raises(ValueError, match="is no folder and no zip file"):
+        with pytest.raises(ValueError, match="is neither a folder nor a zip file"):
             collect(path, SLUG, tmp_path / "inbox")
 
 

@@ -69,7 +69,7 @@ EACH_ITS_OWN = "torch.stack([i.flatten(1)[:, torch.randperm(H * W)].view(C, H, W
 WRONG = [
     (COUNT_CHECK, count("sizes[i - 1] * sizes[i]"), "you forget the biases"),
     (COUNT_CHECK, count("sizes[i - 1] * sizes[i] + sizes[i - 1]"), "each number that goes in"),
-    (COUNT_CHECK, count(first=2), "12 is not the number"),
+    (COUNT_CHECK, count(first=2), "12 is not the right number"),
     (COUNT_CHECK, count("sizes[i - 1] * sizes[i] + 1"), "52 is what you get if"),
     (COUNT_CHECK, count("float(sizes[i - 1] * sizes[i] + sizes[i])"), "a whole number"),
     (SHUFFLE_CHECK, shuffle("images"), "you do not shuffle at all"),

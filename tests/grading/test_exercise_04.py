@@ -59,7 +59,7 @@ WRONG_SIZES = [
     ("(n + p - k) // s + 1", GUARD, "one side only"),
     ("(n - k) // s + 1", GUARD, "8 is what you get if you leave out the padding"),
     ("n + 2 * p - k + 1", GUARD, "you leave out the stride"),
-    ("(n + 2 * p) // s", GUARD, "not the number"),
+    ("(n + 2 * p) // s", GUARD, "not the right number"),
     ("max(0, (n + 2 * p - k) // s + 1)", "", "a window of 5 on 4 pixels must raise a ValueError"),
     ("(n + 2 * p - k) // s + 1", "if k > n: raise ValueError", "fits once on 4 + 2 pixels"),
     ("(n + 2 * p - k) // s + 1", "assert n + 2 * p >= k", "AssertionError"),
@@ -100,9 +100,9 @@ def test_a_wrong_pooling_is_rejected_with_a_reason(exercise, source, finding):
 WRONG_FIELDS = {
     "field + k - 1": "you leave out the strides",
     "field * k": "you multiply the windows' sizes",
-    "field + k": "not the number",
-    "(field - 1) * s + k * s": "not the number",
-    "field * s + k": "not the number",
+    "field + k": "not the right number",
+    "(field - 1) * s + k * s": "not the right number",
+    "field * s + k": "not the right number",
 }
 
 

@@ -135,12 +135,12 @@ SHAPES, NUMBERS = "block_shapes_check", "block_numbers_check"
 FEATURES_CHECK, MERGED_CHECK = "features_check", "merged_check"
 CONV = "nn.Conv2d(c_in, c_out, k, padding=k // 2)"
 WRONG = [
-    (SHAPES, block(pool=""), "the pooling at the end is missing"),
-    (SHAPES, block(unit="nn.Conv2d(c_in, c_out, k), nn.ReLU()"), "are not padded"),
-    (SHAPES, block(pool="nn.MaxPool2d(3, 2)"), "the pooling windows are 3x3"),
+    (SHAPES, block(pool=""), "you leave out the pooling at the end"),
+    (SHAPES, block(unit="nn.Conv2d(c_in, c_out, k), nn.ReLU()"), "do not pad the convolutions"),
+    (SHAPES, block(pool="nn.MaxPool2d(3, 2)"), "pooling windows are 3x3"),
     (SHAPES, block(unit=f"{CONV}, nn.ReLU(), nn.MaxPool2d(2)", pool=""), "after each convolution"),
-    (SHAPES, block(unit="nn.Conv2d(c_in, c_out, k, padding=1), nn.ReLU()"), "padded by 1"),
-    (SHAPES, block(pool="nn.MaxPool2d(2, ceil_mode=True)"), "the pooling rounds up"),
+    (SHAPES, block(unit="nn.Conv2d(c_in, c_out, k, padding=1), nn.ReLU()"), "every kernel by 1"),
+    (SHAPES, block(pool="nn.MaxPool2d(2, ceil_mode=True)"), "your pooling rounds up"),
     (SHAPES, block(then="c_in"), "your code stopped with RuntimeError"),
     (SHAPES, block(unit="nn.Conv2d(c_in, 64, k, padding=k // 2), nn.ReLU()", then="64"),
      "(2, 64, 6, 5), expected (2, 8, 6, 5)"),

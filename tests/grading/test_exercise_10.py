@@ -180,7 +180,7 @@ WRONG = [
     (WORK_CHECK, work("(c, one, 1), (c, three[0], 1), (c, three[1], 3), (c, five[0], 1), "
      "(c, five[1], 5), (c, pool, 1)"), "not only what the reduction leaves"),
     (WORK_CHECK, work(result="2160.0"), "return a whole number"),
-    (WORK_CHECK, work(result="2160"), "is not the number"),
+    (WORK_CHECK, work(result="2160"), "is not the right number"),
     (HEAD_CHECK, head("self.last(maps.amax((2, 3)))"), "the largest number"),
     (HEAD_CHECK, head("self.last(maps.sum((2, 3)))"), "you add each map up"),
     (HEAD_CHECK, head("self.last(maps.mean((2, 3))).softmax(1)"), "a softmax"),

@@ -117,7 +117,7 @@ WRONG = [
     (
         MEASURED,
         norms(backward="loss.backward(); torch.optim.SGD(model.parameters(), 0.1).step()"),
-        "not the number",
+        "not the right number",
     ),
 ]
 

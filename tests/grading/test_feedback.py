@@ -90,10 +90,14 @@ def test_the_page_says_it_in_words():
     page = rendered(graded())
     text = " ".join(re.sub("<style>.*?</style>|<[^>]*>", " ", page, flags=re.DOTALL).split())
     assert "3 of 14 points" in text
-    assert "Your teacher has not read answers worth 3 of them yet" in text
-    assert "◐ partly right, 2 of 5 points" in text and "… not read yet, 0 of 3 points" in text
+    assert "Answers worth 3 of these points have not been read yet" in text
+    assert (
+        "◐ partly right, 2 of 5 points" in text and "… not read yet, 0 of 3 points so far" in text
+    )
+    assert text.count("so far") == 1
     assert "5 is what you get if the sign is lost" in text
     assert "Read again: lesson 91, “Signs &amp; wonders”." in text
+    assert text.count("Read again: lesson 91") == 4, "not where all is right, or nothing is read"
     assert "Kim &lt;Lee&gt; (s1)" in text and "No response" not in text
     assert "Look at the <em>sign</em>" in page and "Because <strong>it</strong>" in page
 

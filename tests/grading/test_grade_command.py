@@ -27,9 +27,7 @@ light = load_script(Path(__file__).with_name("light_exercise.py"))
 @pytest.fixture
 def course(tmp_path, monkeypatch):
     """A course that has the light exercise only."""
-    place = tmp_path / "solutions" / light.SLUG
-    place.mkdir(parents=True)
-    nbformat.write(light.solution(), place / f"{light.SLUG}.ipynb")
+    light.write_solution(tmp_path)
     monkeypatch.setattr(convnet_grader.cli, "course_root", lambda: tmp_path)
     return tmp_path
 

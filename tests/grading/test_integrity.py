@@ -30,6 +30,11 @@ def test_an_honest_answer_and_the_exercise_itself_are_not_suspected():
         ("sys._getframe(1).f_globals", "the frames of the checks"),
         ("import builtins", "how modules are loaded"),
         ("checks.award = print", "the function that gives points"),
+        ("with torch._C.DisableTorchFunction(): pass", "what sees torch's operators run"),
+        ("from torch.autograd import _disable_profiler", "what sees torch's operators run"),
+        ("from course_utils.models import resnet", "ready-made models"),
+        ("from torchvision import models, transforms", "ready-made models"),
+        ("from multiprocessing import Process", "other programs"),
     ],
 )
 def test_code_that_looks_behind_the_scenes_is_named(code, what):

@@ -11,6 +11,7 @@ from types import SimpleNamespace
 
 import nbformat
 import pytest
+import torch
 from scripts import ROOT
 
 from convnet_grader import harness
@@ -18,7 +19,7 @@ from convnet_grader.judge import ADDRESS, Judge, JudgeLost, open_bench
 from convnet_grader.preprocessors import is_test
 from convnet_grader.released import bound_names, free_names, gatherers, questions
 from convnet_grader.verdict import NO_RESULT
-from course_utils import quiz
+from course_utils import beside, quiz
 
 SLUGS = sorted(path.stem for path in ROOT.glob("sources/exercises/*.py"))
 NOT_ANSWERED = {"kind": "CheckFailed", "finding": "not answered yet"}
@@ -152,9 +153,9 @@ def test_checks_share_what_they_define_and_see_each_answer_as_it_is_then(court):
     opened = court(names, {"first": LIGHT, "second": "checks.award(1, check_small, double)"})
     assert opened.verdict("first")["points"] == 2
     names["double"] = lambda x: x
-    assert opened.verdict("second")["finding"] == "21 is not the number, which is 42"
+    assert opened.verdict("second")["finding"] == "21 is not the right number, which is 42"
     del names["double"]
-    assert "double is not there" in opened.verdict("first")["finding"]
+    assert "double is not defined" in opened.verdict("first")["finding"]
 
 
 def test_names_of_a_students_break_nothing(court):
@@ -202,6 +203,38 @@ def test_a_kernel_that_answers_rubbish_gets_nothing_and_the_judge_goes_on(court,
     assert "points" not in opened.verdict("cell")
     opened.answer = right
     assert opened.verdict("cell")["points"] == 2
+
+
+class Exits(list):
+    """An answer that ends Python when it is looked at."""
+
+    def __iter__(self):
+        raise SystemExit
+
+
+def test_an_answer_that_ends_python_when_it_is_looked_at_ends_no_judge(court):
+    opened = court({"double": Exits()}, {"cell": LIGHT})
+    assert opened.verdict("cell")["kind"] == "SystemExit"
+
+
+class Claims:
+    """An answer that claims to be a type of torch's numbers, of whatever name."""
+
+    __class__ = property(lambda self: torch.dtype)
+
+    def __str__(self):
+        return "torch.conv1d"
+
+
+def test_no_function_of_torch_comes_to_the_judge_in_place_of_an_answer():
+    """It would be called there, where nobody sees what runs."""
+    kept = []
+    encoded = beside.encode(Claims(), lambda value: kept.append(value) or 0)
+    assert encoded == {"object": 0, "kind": "Claims"}
+    for forged in ({"dtype": "conv1d"}, {"tensor": {"dtype": "conv1d", "shape": []}}):
+        with pytest.raises(beside.CheckFailed, match="conv1d, which is no type of numbers"):
+            beside.decode(forged, lambda number, kind: None)
+    assert beside.decode({"dtype": "float16"}, lambda number, kind: None) is torch.float16
 
 
 def test_a_judge_that_ends_is_lost_and_another_one_is_made(court):

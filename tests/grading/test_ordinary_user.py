@@ -13,11 +13,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-import nbformat
 import pytest
 from scripts import load_script
-
-from convnet_grader.folder import Batch, prepare
 
 ROOT = Path(__file__).resolve().parents[2]
 USER = "games"
@@ -92,23 +89,25 @@ def teacher(mounts, bubblewrap):
         start = Path("notebooks", "00_start_here.ipynb")  # by which the program knows a course
         (someone.course / start).parent.mkdir()
         shutil.copyfile(ROOT / start, someone.course / start)
-        solution = someone.course / "solutions" / light.SLUG
-        solution.mkdir(parents=True)
-        nbformat.write(light.solution(), solution / f"{light.SLUG}.ipynb")
+        light.write_solution(someone.course)
         yield someone
 
 
 @pytest.fixture
 def sent(teacher, tmp_path):
-    """A folder of submissions: a perfect one, and one that looks for its teacher's files."""
-    batch = Batch(light.SLUG, teacher.course / "solutions" / light.SLUG, tmp_path / "release")
-    prepare(batch)
-    maker = light.Maker(nbformat.read(batch.notebook("exercises"), as_version=4), None)
+    """A folder of submissions: perfect, looking for its teacher's files, filling the disk."""
+    solution = teacher.course / "solutions" / light.SLUG
+    maker = light.Maker(light.released(tmp_path, solution), None)
     (teacher.home / "key.txt").write_text("of the teacher")
     look = f"import os\nassert os.path.exists({str(teacher.home / 'key.txt')!r}), 'nothing there'"
     folder = teacher.home / "sent"
     folder.mkdir()
-    for student, notebook in {"s1": maker.perfect("s1"), "s2": maker.trying("s2", look)}.items():
+    made = {
+        "s1": maker.perfect("s1"),
+        "s2": maker.trying("s2", look),
+        "s3": maker.perfect("s3", mine=light.DELETED),
+    }
+    for student, notebook in made.items():
         (folder / f"{student}_{light.SLUG}.ipynb").write_bytes(light.as_bytes(notebook))
     return folder
 
@@ -119,7 +118,8 @@ def test_an_ordinary_user_grades_in_the_sandbox(teacher, sent):
     assert done.returncode == 0, done.stderr
     with (out / "gradebook.csv").open(newline="") as file:
         points = {row["student"]: float(row["points"]) for row in csv.DictReader(file)}
-    assert points == {"s1": 4.0, "s2": 3.0}
+    assert points == {"s1": 4.0, "s2": 3.0, "s3": 2.0}
+    assert "wrote more than 256 MB" in (out / "review.csv").read_text(encoding="utf-8")
     assert "nothing there" in (out / "feedback" / "s2.html").read_text(encoding="utf-8")
     owners = {path.stat().st_uid for path in out.rglob("*")}
     assert owners == {pwd.getpwnam(USER).pw_uid}

@@ -91,7 +91,7 @@ def test_what_spreadsheets_put_around_a_table_does_no_harm(tmp_path, text, stude
     [
         (b"", "no column `id` in line 1: ''"),
         (b"name;mail\nAda;a@b\n", "no column `id` in line 1: 'name;mail'"),
-        (b"id\n", "no line below its head"),
+        (b"id\n", "no row below its header"),
         (b"id\n1\n\n1\n", "an id or a student twice: 1 in line 4"),
         (b"id,student\n1,a\n2,a\n", "an id or a student twice: 2 in line 3"),
         (b"id;student\n1;ada\n;bob\n", "line 3: no id"),

@@ -104,13 +104,6 @@ def test_nothing_but_the_run_folder_can_be_written(run_inside, tmp_path):
     assert run_inside(code) == ["True"] * 3 + ["False"] * 4
 
 
-def test_a_folder_is_small_until_it_is_not(tmp_path):
-    (tmp_path / "a").write_bytes(b"x" * 5000)
-    assert kernel.is_small(tmp_path, 10_000)
-    (tmp_path / "b").write_bytes(b"x" * 50_000)
-    assert not kernel.is_small(tmp_path, 10_000)
-
-
 def test_a_tree_of_processes_is_counted_and_ended():
     code = "import subprocess, sys, time\nsubprocess.Popen(['sleep', '60'])\ntime.sleep(60)"
     parent = subprocess.Popen([sys.executable, "-c", code])

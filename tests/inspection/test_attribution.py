@@ -190,7 +190,7 @@ def test_an_error_inside_the_model_leaves_it_as_it_was() -> None:
     [
         (pictures()[0], TARGETS, r"images are torch.float32 \(3, 16, 16\)"),
         (pictures().byte(), TARGETS, "images are torch.uint8"),
-        (pictures(), TARGETS[:2], r"targets are torch.int64 \(2,\): .* the 3 pictures"),
+        (pictures(), TARGETS[:2], r"targets are torch.int64 \(2,\): .* the 3 images"),
         (pictures(), TARGETS.float(), "targets are torch.float32"),
         (pictures(), TARGETS + 1, "there is no class 5: the model has 0 to 4"),
         (pictures(), TARGETS - 1, "there is no class -1"),
@@ -204,7 +204,7 @@ def test_bad_input_is_one_sentence(explain, images, targets, sentence: str) -> N
 def test_grad_cam_refuses_a_layer_without_maps() -> None:
     with pytest.raises(ValueError, match="the model has no layer 'head'"):
         grad_cam(chain(), pictures(), TARGETS, "head")
-    with pytest.raises(ValueError, match="layer '7' puts out no maps"):
+    with pytest.raises(ValueError, match="layer '7' has no maps"):
         grad_cam(chain(), pictures(), TARGETS, "7")
 
 

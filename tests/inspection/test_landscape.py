@@ -162,7 +162,7 @@ def test_what_is_missing_or_does_not_fit_is_named():
         loss_along(model, [], {}, [0.0])
     with pytest.raises(ValueError, match="0 positions"):
         loss_along(model, BATCHES, {}, [])
-    with pytest.raises(ValueError, match=r"'0.weight' is \(4,\), the model has \(4, 1, 3, 3\)"):
+    with pytest.raises(ValueError, match=r"'0.weight' is \(4,\), but the model has \(4, 1, 3, 3\)"):
         loss_along(model, BATCHES, {"0.weight": torch.zeros(4)}, [0.0])
     with pytest.raises(ValueError, match="no such parameter"):
         loss_surface(model, BATCHES, ({}, {"conv": torch.zeros(4)}), [0.0])

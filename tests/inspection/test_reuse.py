@@ -83,5 +83,5 @@ def test_a_checkpointed_net_has_the_same_map() -> None:
 
 
 def test_other_nets_are_refused() -> None:
-    with pytest.raises(ValueError, match="is no DenseNet: give one, such as"):
+    with pytest.raises(ValueError, match="is not a DenseNet: give one, such as"):
         feature_reuse(models.build("lenet5"))  # type: ignore[arg-type]

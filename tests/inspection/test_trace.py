@@ -167,8 +167,8 @@ class Careless(nn.Module):
     [
         (nn.Sequential(nn.LazyConv2d(4, 3)), r"lazy layers, whose sizes .* \(0.weight\): run it"),
         (nn.Sequential(nn.LazyBatchNorm2d()), "lazy layers"),
-        (Positive(), r"looks at the values in its tensors.* take that branch"),
-        (Pair(), r"Pair takes 2 inputs \(image, question\), and is given one here: wrap it"),
+        (Positive(), r"reads the values in its tensors.* remove that branch"),
+        (Pair(), r"Pair takes 2 inputs \(image, question\), but gets one here: wrap it"),
         (Locked(), r"Locked cannot be copied \(.*lock.*\): ask about its parts"),
         (nn.ModuleList([nn.ReLU()]), "ModuleList cannot"),
         (nn.Linear(5, 5), r"Linear cannot take an input of .*3"),
@@ -184,7 +184,7 @@ def test_the_same_models_are_refused_by_both(model: nn.Module, sentence: str) ->
 
 def test_a_branch_on_values_is_refused_by_both() -> None:
     for look in (summary, plot_block):
-        with pytest.raises(ValueError, match="NanCheck looks at the values in its tensors"):
+        with pytest.raises(ValueError, match="NanCheck reads the values in its tensors"):
             look(NanCheck(), (3, 16, 16))
 
 

@@ -47,14 +47,14 @@ def test_models_of_other_weights_and_names_are_the_same_network() -> None:
         ({"linear": nn.Linear(256, 10)}, "your layer 5 is 8 = Linear"),
         ({"linear": None}, "your model ends after layer 4: Linear(in_features=256"),
         ({"more": nn.Linear(5, 5)}, "should end after layer 5: 9 = Linear"),
-        ({"act1": nn.Sigmoid()}, "come into your layer 3 (3): look at the activation"),
-        ({"act2": None}, "other numbers come into your layer 5"),
-        ({"pool": nn.AvgPool2d(2)}, "other numbers come into your layer 5"),
+        ({"act1": nn.Sigmoid()}, "your layer 3 (3) gets other numbers: look at the activation"),
+        ({"act2": None}, "your layer 5 (7) gets other numbers"),
+        ({"pool": nn.AvgPool2d(2)}, "your layer 5 (8) gets other numbers"),
         ({"norm1": nn.BatchNorm2d(4, eps=1.0)}, "your layer 2 (1 = BatchNorm2d(4, eps=1.0"),
         ({"softmax": nn.Softmax(dim=1)}, "your output differs: look at what follows layer 5 (8)"),
         ({"flatten": nn.Flatten(0)}, "your model stops after layer 4 (4): "),
         ({"conv1": nn.Conv2d(3, 4, 3), "pool": None}, "your layer 1 (0 = Conv2d(3, 4"),
-        ({"conv1": nn.Conv2d(1, 4, 3)}, "your model stops after the picture: Given groups=1"),
+        ({"conv1": nn.Conv2d(1, 4, 3)}, "your model stops after the image: Given groups=1"),
     ],
     ids=lambda value: ", ".join(value) if isinstance(value, dict) else "",
 )  # fmt: skip
@@ -89,9 +89,9 @@ def net(block) -> nn.Sequential:
 @pytest.mark.parametrize(
     ("block", "sentence"),
     [
-        (NoSum, "other numbers come into your layer 5 (1)"),
-        (EarlyReLU, "other numbers come into your layer 5 (1)"),
-        (SpareLayer, "is a layer made and not used?"),
+        (NoSum, "your layer 5 (1) gets other numbers"),
+        (EarlyReLU, "your layer 5 (1) gets other numbers"),
+        (SpareLayer, "is a layer never used?"),
     ],
 )
 def test_a_wrong_block_is_found_though_its_layers_are_right(block, sentence: str) -> None:

@@ -146,7 +146,7 @@ def test_a_module_that_looks_at_values_is_refused():
         def forward(self, x):
             return x if x.mean() > 0 else -x
 
-    with pytest.raises(ValueError, match="Moody looks at the values in its tensors"):
+    with pytest.raises(ValueError, match="Moody reads the values in its tensors"):
         plot_block(Moody(), (1, 2, 2))
 
 
@@ -358,7 +358,7 @@ def test_stages_can_be_given_by_hand():
 
 
 def test_a_net_that_is_no_chain_or_too_long_is_refused():
-    with pytest.raises(ValueError, match="BasicBlock is no chain: draw it by plot_block"):
+    with pytest.raises(ValueError, match="BasicBlock is not a chain: draw it with plot_block"):
         plot_architecture(BasicBlock(4, 4), (4, 8, 8))
     with pytest.raises(ValueError, match="26 stages do not fit: give at most 20"):
         plot_architecture([("conv", (n, 4, 4)) for n in range(1, 26)], (3, 4, 4))

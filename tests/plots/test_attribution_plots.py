@@ -106,11 +106,11 @@ def test_an_overlay_is_mostly_the_maps_colour():
 
 def test_overlays_refuse_what_does_not_fit():
     pictures = torch.rand(2, 3, 8, 8)
-    with pytest.raises(ValueError, match="2 pictures, but 3 a"):
+    with pytest.raises(ValueError, match="2 images, but 3 a"):
         plot_overlays(pictures, {"a": torch.rand(3, 8, 8)})
-    with pytest.raises(ValueError, match="2 pictures, but 1 titles"):
+    with pytest.raises(ValueError, match="2 images, but 1 titles"):
         plot_overlays(pictures, {"a": torch.rand(2, 8, 8)}, titles=["one"])
-    with pytest.raises(ValueError, match="0 pictures, but none to draw"):
+    with pytest.raises(ValueError, match="0 images, but none to draw"):
         plot_overlays(pictures[:0], {})
-    with pytest.raises(ValueError, match=r"map \(4, 4\) on picture \(3, 8, 8\): stretch it"):
+    with pytest.raises(ValueError, match=r"map \(4, 4\) on image \(3, 8, 8\): stretch it"):
         plot_overlays(pictures, {"a": torch.rand(2, 4, 4)})

@@ -185,7 +185,7 @@ def test_a_filter_bank_has_its_limits():
         plot_filter_bank(torch.zeros(4, 19, 3, 3))
     with pytest.raises(ValueError, match="at most 18 channels"):
         plot_filter_bank(torch.zeros(4, 10, 3, 3), groups=2)
-    with pytest.raises(ValueError, match="3 filters do not divide into 2 groups"):
+    with pytest.raises(ValueError, match="3 filters cannot be split into 2 groups"):
         plot_filter_bank(torch.zeros(3, 2, 3, 3), groups=2)
 
 
@@ -241,7 +241,7 @@ def test_the_seen_pixels_are_those_of_the_arithmetic(layers):
     top = [x for x, height in filled(figure, SKY) if height == len(layers)]
     assert top == [start + (field.size - 1) / 2]
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
-    assert labels[0] == f"picture: {field.size} of 24"
+    assert labels[0] == f"image: {field.size} of 24"
     assert labels[-1].split(": ")[1].startswith("1 of ")
 
 
@@ -259,7 +259,7 @@ def test_a_large_picture_is_drawn_as_bars():
     assert len(boxes) == 3 + 3 + 3 + 2  # padding, seen, unseen; at the top no padding
     (seen,) = [box for box in boxes if box.get_facecolor() == to_rgba(ORANGE)]
     assert (seen.get_x(), seen.get_width()) == (-0.5, field.start + field.size)
-    assert figure.axes[0].get_yticklabels()[0].get_text() == f"picture: {field.size} of 224"
+    assert figure.axes[0].get_yticklabels()[0].get_text() == f"image: {field.size} of 224"
 
 
 @pytest.mark.parametrize(

@@ -97,9 +97,9 @@ def test_a_spectrum_has_a_wave_where_its_frequency_is():
 
 
 def test_spectra_want_one_title_each():
-    with pytest.raises(ValueError, match="1 pictures and 2 titles"):
+    with pytest.raises(ValueError, match="1 images and 2 titles"):
         plot_spectra([wave(0, 1)], ["a", "b"])
-    with pytest.raises(ValueError, match="0 pictures"):
+    with pytest.raises(ValueError, match="0 images"):
         plot_spectra([], [])
 
 

@@ -43,7 +43,7 @@ def test_one_channel_is_drawn_in_black_and_white_and_not_stretched():
 
 @pytest.mark.parametrize("shape", [(4, 5), (2, 4, 5), (1, 3, 4, 5)])
 def test_what_is_no_picture_is_refused(shape):
-    with pytest.raises(ValueError, match=r"is no picture: expected \(1 or 3, H, W\)"):
+    with pytest.raises(ValueError, match=r"is not an image: expected \(1 or 3, H, W\)"):
         to_hwc(torch.zeros(shape))
 
 
@@ -62,9 +62,9 @@ def test_plot_images_puts_each_picture_in_its_place():
 
 
 def test_plot_images_wants_one_title_each():
-    with pytest.raises(ValueError, match="2 pictures and 1 titles"):
+    with pytest.raises(ValueError, match="2 images and 1 titles"):
         plot_images(torch.zeros(2, 1, 4, 4), ["one"])
-    with pytest.raises(ValueError, match="0 pictures"):
+    with pytest.raises(ValueError, match="0 images"):
         plot_images([])
 
 

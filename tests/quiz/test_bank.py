@@ -244,9 +244,9 @@ def faults(review: ModuleType) -> Callable[..., str]:
         (SINGLE, "no_floor", "no_flor", "wrong rule 'no_flor' has no sentence: add it to"),
         (SINGLE, 'text = "that"', 'text = "this"', "the same answer twice"),
         (SINGLE, 'text = "that"', 'text = " "', "an option has no text"),
-        (SINGLE, '"Which?"', '"Which {n}?"', r"\{n\} is no variable \(there are: none\)"),
+        (SINGLE, '"Which?"', '"Which {n}?"', r"\{n\} is not a variable \(there are: none\)"),
         (SINGLE, '"Which?"', '"{fact:no.such}"', "no fact"),
-        (SINGLE, 'rule = "no_floor"', 'rule = "no_floor", why = "{n}"', r"\{n\} is no variable"),
+        (SINGLE, 'rule = "no_floor"', 'rule = "no_floor", why = "{n}"', r"\{n\} is not a variable"),
         (SINGLE, "[[items]]", '[rules]\nno_floor = "something else here"\n\n[[items]]',
          "rule no_floor is there already"),
         (SINGLE, "[[items]]", '[rules]\nnew = "It is wrong to do so."\n\n[[items]]',
@@ -255,7 +255,7 @@ def faults(review: ModuleType) -> Callable[..., str]:
          "rule 'New': use lower_case_words"),
         (SINGLE + SINGLE, "", "", "another item of this bank has the same id"),
         (NUMBER, "shared.output_size", "shared.nothing", "has no attribute 'nothing'"),
-        (NUMBER, "shared.output_size", "shared.field_of", "shared.field_of returns no Answer"),
+        (NUMBER, "shared.output_size", "shared.field_of", "does not return an Answer"),
         (NUMBER, "shared.output_size", "lesson_99.nothing", "No module named .*lesson_99"),
         (NUMBER, 'computation = "shared.output_size"\n', "", "needs a computation"),
         (NUMBER, "s = [2], ", "", r"variables \['k', 'n', 'p'\], but its computation takes"),
@@ -264,7 +264,7 @@ def faults(review: ModuleType) -> Callable[..., str]:
         (NUMBER, "variables", 'wrong = ["no_flor"]\nvariables', "has no wrong rule no_flor"),
         (NUMBER, "variables", 'wrong = ["no_floor"]\nvariables', "at least two wrong rules"),
         (NUMBER, "variables", "tolerance = -1\nvariables", "tolerance must be a number"),
-        (NUMBER, "{answer}", "{anwser}", r"\{anwser\} is no variable"),
+        (NUMBER, "{answer}", "{anwser}", r"\{anwser\} is not a variable"),
         (MULTIPLE, '    { text = "c", rule = "no_floor" },\n', "", "needs 3 to 6 options"),
         (MULTIPLE, "right = true, ", "", "needs a right option"),
         (MULTIPLE, '"c", rule = "no_floor"', '"c"', "names no wrong rule by which"),
@@ -294,7 +294,7 @@ def test_a_section_that_the_lesson_does_not_have_is_found(faults: Callable[..., 
 
 
 def test_a_lesson_with_too_few_items_is_found(faults: Callable[..., str]) -> None:
-    assert "1 items; 5 to 8 are wanted" in faults(SINGLE)
+    assert "1 items, should have 5 to 8" in faults(SINGLE)
     assert "items; 5 to 8" not in faults(SINGLE, "exercises/04_stride_padding_pooling")
 
 

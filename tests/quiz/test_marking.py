@@ -51,7 +51,7 @@ def test_every_slip_of_a_number_is_named() -> None:
 def test_a_number_of_nobody_s_rule() -> None:
     verdict = quiz.mark(SIZE, "100000")
     assert (verdict.right, verdict.rules) == (False, ())
-    assert verdict.sentences == ("100,000 is not right, and no slip that we know of leads to it.",)
+    assert verdict.sentences == ("100,000 is not right, and comes from no slip that we know.",)
 
 
 def test_a_tolerance_is_kept_on_both_sides() -> None:
@@ -154,8 +154,8 @@ def test_a_typed_number_is_whole_as_long_as_a_float_holds_it(typed: Any, kind: t
 def test_what_is_no_answer_is_told_what_is_one() -> None:
     for question, answer, sentence in [
         (ORDER, "else", "choose one of the answers"),
-        (GROWS, {"else"}, "choose among the statements"),
-        (GROWS, set(), "choose at least one: at least one is right"),
+        (GROWS, {"else"}, "choose from the statements"),
+        (GROWS, set(), "choose at least one statement: at least one is right"),
         (SIZE, "many", "answer with a number, such as 61706 or 0.25"),
         (SHAPE, "many", "answer with sizes, such as (16, 5, 5)"),
     ]:
@@ -230,7 +230,7 @@ def test_a_multiple_choice_must_be_right_in_all() -> None:
     for option in GROWS.options:
         verdict = quiz.mark(GROWS, right ^ {option.text})
         assert not verdict.right and verdict.rules == (option.rule,)
-        assert verdict.sentences[0] == "3 of 4 are judged rightly."
+        assert verdict.sentences[0] == "You judge 3 of 4 correctly."
     with pytest.raises(quiz.NoAnswer, match="at least one"):
         quiz.mark(GROWS, set())
     with pytest.raises(quiz.NoAnswer):

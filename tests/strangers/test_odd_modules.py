@@ -290,10 +290,10 @@ def pruned() -> nn.Module:
 
 
 LAZY = "has lazy layers, whose sizes are not known yet .* run it once"
-VALUES = "looks at the values in its tensors"
+VALUES = "reads the values in its tensors"
 FOLLOWED = "cannot be followed .* draw its parts"
-INPUTS = r"takes 2 inputs \(left, right\), and is given one here: wrap it"
-NO_MAPS = "has no maps that its whole answer passes through"
+INPUTS = r"takes 2 inputs \(left, right\), but gets one here: wrap it"
+NO_MAPS = "has no maps that its whole output passes through"
 
 
 @dataclass(frozen=True)

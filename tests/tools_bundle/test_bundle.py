@@ -125,7 +125,7 @@ def test_it_installs_and_runs_lesson_00_without_a_network(laptop, offline, tmp_p
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output.output_type == "error"]
     assert all(c.execution_count for c in cells if c.cell_type == "code")
-    assert "new pictures right" in "".join(output.get("text", "") for output in outputs)
+    assert "new images right" in "".join(output.get("text", "") for output in outputs)
 
 
 def test_what_is_installed_is_the_archive_and_not_this_copy(laptop, offline):
@@ -270,7 +270,7 @@ def test_a_full_disk_is_refused_before_anything_is_downloaded(tool, tmp_path, mo
     usage = shutil.disk_usage(tmp_path)._replace(free=10**9)
     monkeypatch.setattr(shutil, "disk_usage", lambda path: usage)
     monkeypatch.setattr(tool, "download", lambda *_: pytest.fail("no download"))
-    with pytest.raises(OSError, match=r"has 1\.0 GB free, and this takes about 7\.0 GB"):
+    with pytest.raises(OSError, match=r"has 1\.0 GB free, but this takes about 7\.0 GB"):
         tool.bundle(tool.Target("linux_x86_64", "3.11"), tmp_path)
 
 

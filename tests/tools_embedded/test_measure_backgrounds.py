@@ -115,8 +115,8 @@ def test_results_that_do_not_belong_together_are_refused(result: tool.Background
     renamed = replace(result, correlation=0.1, models=result.models[:1])
     for results, message in (
         ([], "measure at least one"),
-        ([result, result], "hold one twice"),
-        ([result, other], "different pictures"),
+        ([result, result], "contain one twice"),
+        ([result, other], "different images"),
         ([result, renamed], "different models"),
     ):
         with pytest.raises(ValueError, match=message):
@@ -151,7 +151,7 @@ def test_a_record_gives_back_what_it_was_given(
 def test_a_file_that_is_no_record_is_named(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "other.npz"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"other\.npz is no record .*record_backgrounds"):
+    with pytest.raises(ValueError, match=r"other\.npz is not a record .*record_backgrounds"):
         recorded(path)
 
 

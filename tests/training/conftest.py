@@ -12,7 +12,7 @@ from course_utils.data import Batches
 
 @dataclass(frozen=True)
 class TwoParts:
-    """What fit may look at. There is no test part: asking for it would fail."""
+    """What fit may look at. There is no test set: asking for it would fail."""
 
     train: Any
     val: Any

@@ -99,7 +99,7 @@ def foreign_files():
     torch.save({"format": FORMAT, "version": 1, "bait": Exploit()}, exploit)
     return {
         "was not written by this course": archive.getvalue(),
-        "has version 99, and this package reads version 1": newer.getvalue(),
+        "has version 99, but this package reads version 1": newer.getvalue(),
         "is not a checkpoint of tensors and plain data": exploit.getvalue(),
         "is damaged or not a checkpoint": pickle.dumps({"step": 3}),
     }
@@ -123,7 +123,9 @@ def test_a_foreign_file_is_refused(folder, reason, monkeypatch):
 def test_a_checkpoint_of_another_run_gives_way_to_the_older_one(folder):
     folder.save(state_of(1), 1)
     folder.save(state_of(2) | {"identity": {"lr": 0.2, "batch size": "16"}}, 2)
-    message = r"belongs to another run: its lr is 0\.2, and here it is 0\.1; going on from step-0+1"
+    message = (
+        r"belongs to another run: its lr is 0\.2, but here it is 0\.1; continuing from step-0+1"
+    )
     with pytest.warns(UserWarning, match=message):
         assert folder.load(**RUN)["step"] == 1
 
@@ -142,7 +144,7 @@ def test_a_dropped_setting_counts_where_it_changes_the_run(folder):
     folder.save(state_of(1) | {"identity": neutral}, 1)
     assert folder.load(**RUN)["step"] == 1
     folder.save(state_of(2) | {"identity": neutral | {"ema": 0.99}}, 2)
-    with pytest.warns(UserWarning, match=r"its ema is 0\.99, and here it is 0\.0; going on from"):
+    with pytest.warns(UserWarning, match=r"its ema is 0\.99, but here it is 0\.0; continuing from"):
         assert folder.load(**RUN)["step"] == 1
 
 
@@ -153,7 +155,7 @@ def test_the_home_folder_may_be_short(tmp_path, monkeypatch):
 
 def test_no_folder_can_be_made(tmp_path):
     (tmp_path / "file").touch()
-    with pytest.raises(CheckpointError, match=r"can be made at .*file"):
+    with pytest.raises(CheckpointError, match=r"cannot be created: .*file"):
         CheckpointFolder(tmp_path / "file" / "x")
 
 
@@ -198,7 +200,7 @@ def test_a_full_disk_is_told_and_survived(small_disk):
     with disk_filled_up(small_disk) as reason, pytest.warns(UserWarning) as caught:
         folder.save(state | {"step": 2}, 2)
     assert [str(warning.message) for warning in caught] == [
-        "no checkpoint was written at step 2, the run goes on without it: "
+        "no checkpoint was written at step 2, and training continues without it: "
         f"{reason} in {folder.path}; the older checkpoints are kept"
     ]
     assert names(folder) == ["step-00000001.pt"]

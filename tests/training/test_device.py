@@ -71,8 +71,8 @@ def test_autocast_is_the_format_of_products():
 @pytest.mark.parametrize(
     ("batch", "message"),
     [
-        (torch.zeros(4, 1, 8, 8), "and this one is \\(Tensor\\)"),
-        ((torch.zeros(4, 1, 8, 8),), "and this one is \\(Tensor\\)"),
+        (torch.zeros(4, 1, 8, 8), "but this one is \\(Tensor\\)"),
+        ((torch.zeros(4, 1, 8, 8),), "but this one is \\(Tensor\\)"),
         ((torch.zeros(4, 3), torch.zeros(4, 3), torch.zeros(4)), "\\(Tensor, Tensor, Tensor\\)"),
         (((torch.zeros(4, 3), torch.zeros(4, 3)), torch.zeros(4)), "\\(tuple, Tensor\\)"),
         ((torch.zeros(4, 3), [0, 1, 2, 3]), "\\(Tensor, list\\)"),
@@ -123,8 +123,8 @@ def test_a_device_that_is_not_there_is_named():
 @pytest.mark.parametrize(
     ("model", "message"),
     [
-        ("lenet5", "model = 'lenet5' is no Module: give one"),
-        (None, "model = None is no Module"),
+        ("lenet5", "model = 'lenet5' is not a Module: give one"),
+        (None, "model = None is not a Module"),
         (nn.Sequential(nn.Flatten(), nn.LazyLinear(3)), r"call model\(images\) once"),
     ],
 )

@@ -138,7 +138,7 @@ def test_more_processes_than_cards_is_an_error(monkeypatch):
     monkeypatch.setenv("LOCAL_RANK", "7")
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
     with (
-        pytest.raises(ValueError, match="process 7 of this machine has no graphics card"),
+        pytest.raises(ValueError, match="process 7 of this machine has no GPU"),
         process_group("cuda"),
     ):
         pass

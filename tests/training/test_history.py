@@ -49,8 +49,8 @@ def without(key):
     ("text", "message"),
     [
         ("{", "this is not JSON"),
-        ("[1, 2]", "not a training history: it names no schema"),
-        ('{"schema": 2}', "this history has schema 2, and this version reads 1: update"),
+        ("[1, 2]", "not a training history: it has no schema"),
+        ('{"schema": 2}', "this history has schema 2, but this version reads 1: update"),
         (without("epochs"), "incomplete or not one of ours: 'epochs'"),
         (without("config"), "incomplete or not one of ours: 'config'"),
         ('{"schema": 1, "config": {"epochs": 0}}', "epochs = 0"),

@@ -109,7 +109,7 @@ def test_the_test_part_is_not_read(make_model, make_loaders):
 
         @property
         def test(self):
-            raise AssertionError("fit has read the test part")
+            raise AssertionError("fit has read the test set")
 
     assert len(fit(make_model(), Guarded(), EXACT)) == 3
 
@@ -573,7 +573,7 @@ def test_an_interrupt_of_one_process_ends_all(make_model, make_loaders, monkeypa
 @pytest.mark.parametrize("part", ["train", "val"])
 def test_an_empty_part_is_an_error(make_model, make_loaders, part):
     loaders = make_loaders()
-    with pytest.raises(ValueError, match=f"the {part} part of the data is empty"):
+    with pytest.raises(ValueError, match=f"loaders.{part} is empty"):
         fit(make_model(), dataclasses.replace(loaders, **{part: []}), EXACT)
 
 
@@ -586,12 +586,12 @@ def test_a_model_without_parameters_is_an_error(make_loaders):
 @pytest.mark.parametrize("value", [None, iter([]), 3])
 def test_a_part_without_a_length_is_an_error(make_model, make_loaders, part, value):
     loaders = dataclasses.replace(make_loaders(), **{part: value})
-    with pytest.raises(ValueError, match="loaders need parts train and val with a length"):
+    with pytest.raises(ValueError, match="loaders need train and val with a length"):
         fit(make_model(), loaders, EXACT)
 
 
 def test_one_part_alone_is_an_error(make_model, make_loaders):
-    with pytest.raises(ValueError, match=r"loaders need parts train and val.*'train'"):
+    with pytest.raises(ValueError, match=r"loaders need train and val.*'train'"):
         fit(make_model(), make_loaders().train, EXACT)
 
 
@@ -611,9 +611,7 @@ class Once:
 def test_batches_that_are_used_up_are_an_error(make_model, make_loaders):
     loaders = make_loaders()
     once = Once(list(loaders.train)[:2])
-    with pytest.raises(
-        ValueError, match=r"an epoch had 0 batches, and the training part says.* 2:"
-    ):
+    with pytest.raises(ValueError, match=r"an epoch had 0 batches, but loaders.train has.* 2:"):
         fit(make_model(), dataclasses.replace(loaders, train=once), EXACT)
 
 

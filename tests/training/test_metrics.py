@@ -92,7 +92,7 @@ def test_sixteen_bit_logits_are_compared_in_float32():
     [
         (
             torch.zeros(3, 4, 1, 1),
-            r"returns \(3, 4, 1, 1\), and should return logits of \(3, num_c",
+            r"returns \(3, 4, 1, 1\), but should return logits of \(3, num_c",
         ),
         (torch.zeros(3), r"returns \(3,\)"),
         (torch.zeros(2, 4), r"returns \(2, 4\)"),
@@ -151,14 +151,14 @@ def test_labels_of_every_integer_type_are_class_numbers(dtype):
         (F.one_hot(LABELS, 4), r"have shape \(3, 4\) instead of \(3,\): give labels.argmax\(dim=1"),
         (torch.zeros(3, 2, 2), r"have shape \(3, 2, 2\) instead of \(3,\)$"),
         (LABELS.float(), r"labels are torch.float32: give whole numbers, such as labels.long\(\)"),
-        (LABELS + 2, "labels go from 2 to 4, and the model has 4 classes, 0 to 3: give labels - 1"),
+        (LABELS + 2, "labels go from 2 to 4, but the model has 4 classes, 0 to 3: give labels - 1"),
         (
             torch.tensor([1, 4]),
-            "labels go from 1 to 4, and the model has .* 0 to 3: give labels - 1",
+            "labels go from 1 to 4, but the model has .* 0 to 3: give labels - 1",
         ),
-        (torch.tensor([0, 4]), "labels go from 0 to 4, and the model has 4 classes, 0 to 3$"),
-        (LABELS + 9, "labels go from 9 to 11, and the model has 4 classes, 0 to 3$"),
-        (LABELS - 1, "labels go from -1 to 1, and the model has 4 classes, 0 to 3$"),
+        (torch.tensor([0, 4]), "labels go from 0 to 4, but the model has 4 classes, 0 to 3$"),
+        (LABELS + 9, "labels go from 9 to 11, but the model has 4 classes, 0 to 3$"),
+        (LABELS - 1, "labels go from -1 to 1, but the model has 4 classes, 0 to 3$"),
     ],
 )
 def test_labels_that_are_no_class_numbers_are_refused(labels, message):
@@ -226,14 +226,14 @@ def test_batches_of_any_size_give_the_same(make_model, make_loaders):
 
 def test_no_pictures_is_an_error(make_model):
     with pytest.raises(
-        ValueError, match=r"^there are no images to evaluate on: this part of the data is empty$"
+        ValueError, match=r"^there are no images to evaluate on: this set is empty$"
     ):
         evaluate(make_model(), [])
 
 
 def test_a_whole_data_set_is_not_one_part(make_model, make_loaders):
     with pytest.raises(
-        ValueError, match=r"^batches = .* is no Iterable: give one part, as loaders.test$"
+        ValueError, match=r"^batches = .* is not an Iterable: give one set, such as loaders.test$"
     ):
         evaluate(make_model(), make_loaders())
 

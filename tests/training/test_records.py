@@ -167,7 +167,7 @@ def test_a_net_is_no_better_than_itself_and_each_call_says_the_same():
 
 def test_what_cannot_be_compared_is_refused():
     runs = runs_of(answers(0.7))
-    with pytest.raises(ValueError, match="nothing of single images: run `make records`"):
+    with pytest.raises(ValueError, match="does not hold its predictions: run `make records`"):
         records.compare(runs, records.from_dict(content()))
     with pytest.raises(ValueError, match=r"different test sets \(2003 and 1000 images\)"):
         records.compare(runs, runs_of(answers(0.7, num_images=1000)))

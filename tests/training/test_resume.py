@@ -135,8 +135,8 @@ def test_a_checkpoint_is_plain_data(make_model, make_loaders, tmp_path):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"lr": 0.2}, r"its lr is 0\.1, and here it is 0\.2\. Give another folder, or delete"),
-        ({"epochs": 4}, "its epochs is 3, and here it is 4"),
+        ({"lr": 0.2}, r"its lr is 0\.1, but here it is 0\.2\. Give another folder, or delete"),
+        ({"epochs": 4}, "its epochs is 3, but here it is 4"),
     ],
 )
 def test_a_run_with_other_settings_is_refused(make_model, make_loaders, tmp_path, changes, message):
@@ -171,14 +171,14 @@ def informed(parts, **changes):
 @pytest.mark.parametrize(
     ("options", "facts", "message"),
     [
-        ({}, {"name": "edges"}, "data set is corners, and here it is edges"),
-        ({}, {"classes": tuple("abce")}, r"list of classes is \('a', 'b', 'c', 'd'\), and here"),
-        ({}, {"mean": (0.5,)}, r"mean of the pixels is \(0\.4,\), and here it is \(0\.5,\)"),
-        ({"size": 9}, {}, r"image size is \(1, 8, 8\), and here it is \(1, 9, 9\)"),
-        ({"batch_size": 15}, {}, "batch size is 16, and here it is 15"),
-        ({"augment": Augment(flip=True)}, {}, r"augmentation is None, and here it is Augment\("),
-        ({"num_train": 99}, {}, "number of training images is 100, and here it is 99"),
-        ({"num_val": 49}, {}, "number of validation images is 50, and here it is 49"),
+        ({}, {"name": "edges"}, "data set is corners, but here it is edges"),
+        ({}, {"classes": tuple("abce")}, r"list of classes is \('a', 'b', 'c', 'd'\), but here"),
+        ({}, {"mean": (0.5,)}, r"mean of the pixels is \(0\.4,\), but here it is \(0\.5,\)"),
+        ({"size": 9}, {}, r"image size is \(1, 8, 8\), but here it is \(1, 9, 9\)"),
+        ({"batch_size": 15}, {}, "batch size is 16, but here it is 15"),
+        ({"augment": Augment(flip=True)}, {}, r"augmentation is None, but here it is Augment\("),
+        ({"num_train": 99}, {}, "number of training images is 100, but here it is 99"),
+        ({"num_val": 49}, {}, "number of validation images is 50, but here it is 49"),
     ],
 )
 def test_other_data_is_refused(make_loaders, tmp_path, options, facts, message):
@@ -213,7 +213,7 @@ def test_a_checkpoint_of_another_number_of_processes_is_refused(make_model, make
     assert state["identity"]["number of processes"] == 1
     for path in tmp_path.glob("*.pt"):
         torch.save(state | {"identity": state["identity"] | {"number of processes": 2}}, path)
-    with pytest.raises(CheckpointError, match="number of processes is 2, and here it is 1"):
+    with pytest.raises(CheckpointError, match="number of processes is 2, but here it is 1"):
         fit(make_model(), make_loaders(), EXACT, checkpoint=tmp_path)
 
 
@@ -223,7 +223,7 @@ def test_loaders_that_lost_their_generator_are_refused(make_model, make_loaders,
     loaders = dataclasses.replace(
         loaders, train=loaders.train.with_options(shuffle=False, generator=None)
     )
-    with pytest.raises(CheckpointError, match="its seeded order is True, and here it is False"):
+    with pytest.raises(CheckpointError, match="its seeded order is True, but here it is False"):
         fit(make_model(), loaders, EXACT, checkpoint=tmp_path)
 
 
@@ -242,7 +242,7 @@ def test_a_checkpoint_from_before_data_had_names_goes_on(make_model, make_loader
     with (
         pytest.warns(UserWarning, match="does not name its data"),
         pytest.raises(
-            CheckpointError, match="number of batches in an epoch is 7, and here it is 4"
+            CheckpointError, match="number of batches in an epoch is 7, but here it is 4"
         ),
     ):
         fit(make_model(), make_loaders(batch_size=32), EXACT, checkpoint=tmp_path)
@@ -307,7 +307,9 @@ def test_a_torn_checkpoint_costs_an_epoch_and_nothing_else(make_model, make_load
     newest = max(tmp_path.glob("*.pt"))
     newest.write_bytes(newest.read_bytes()[:-500])
     model = make_model()
-    with pytest.warns(UserWarning, match=f"{newest.name} is damaged.*going on from step-00000007"):
+    with pytest.warns(
+        UserWarning, match=f"{newest.name} is damaged.*continuing from step-00000007"
+    ):
         history = fit(model, make_loaders(), EXACT, checkpoint=tmp_path)
     whole = make_model()
     assert results(history) == results(fit(whole, make_loaders(), EXACT))

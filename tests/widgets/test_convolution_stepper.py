@@ -86,8 +86,8 @@ def test_worked_example_of_the_lectures() -> None:
     ("settings", "message"),
     [
         ({"kernel": "Sobell"}, "kernel = 'Sobell' is unknown: choose from Identity"),
-        ({"picture": [[1, 2], [3]]}, "no rectangle of 1 to 12"),
-        ({"kernel": [[1] * 6] * 6}, "no rectangle of 1 to 5"),
+        ({"picture": [[1, 2], [3]]}, "not a rectangle of 1 to 12"),
+        ({"kernel": [[1] * 6] * 6}, "not a rectangle of 1 to 5"),
         (
             {"picture": [[1, float("inf")]]},
             r"picture\[0\]\[1\] = inf is out of range",
@@ -106,5 +106,5 @@ def test_settings_out_of_range_are_refused() -> None:
 
 def test_an_impossible_setting_is_explained() -> None:
     widget = ConvolutionStepper([[1, 2], [3, 4]], "Sobel, vertical edges")
-    assert "covers 3 pixels, the padded picture has only 2" in widget.describe()
+    assert "covers 3 pixels, but the padded image has only 2" in widget.describe()
     assert "No window fits" in widget.still().texts[0].get_text()

@@ -30,7 +30,7 @@ def assert_shows(shown: Any, widget: ConvolutionStepper) -> None:
 @pytest.mark.parametrize(
     ("label", "keys", "change"),
     [
-        ("Picture", ["ArrowUp"], {"picture": list(PICTURES)[list(PICTURES).index("Noise") - 1]}),
+        ("Image", ["ArrowUp"], {"picture": list(PICTURES)[list(PICTURES).index("Noise") - 1]}),
         ("Kernel", ["ArrowDown"], {"kernel": "Sobel, horizontal edges"}),
         ("Operation", ["ArrowDown"], {"flip": True}),
         ("Stride", ["ArrowRight"], {"stride": 2}),
@@ -54,10 +54,10 @@ def test_each_control_by_keyboard(
 
 def test_typing_into_picture_and_kernel(show: Any) -> None:
     shown = show(ConvolutionStepper(**START))
-    shown.control("picture, row 1, column 1").focus()
+    shown.control("image, row 1, column 1").focus()
     for key in ("ArrowRight", "ArrowDown"):
         shown.page.keyboard.press(key)
-    expect(shown.control("picture, row 2, column 2")).to_be_focused()
+    expect(shown.control("image, row 2, column 2")).to_be_focused()
     shown.page.keyboard.type("−2.5")
     shown.page.keyboard.press("Enter")
     shown.control("kernel, row 2, column 2").fill("1/9")
@@ -113,7 +113,7 @@ def test_an_impossible_setting_is_explained_not_blank(show: Any) -> None:
     shown = show(widget)
     shown.press("Dilation", "ArrowRight")
     assert shown.readout == widget.reference(widget.state() | {"dilation": 2})["problem"]
-    assert "covers 5 pixels, the padded picture has only 3" in shown.readout
+    assert "covers 5 pixels, but the padded image has only 3" in shown.readout
     shown.press("Padding", "ArrowRight")
     assert "add up to" in shown.readout
 
@@ -123,4 +123,4 @@ def test_formula_has_the_numbers_put_in(show: Any) -> None:
     formula = shown.root.locator(".cw-formula").nth(1).inner_text()
     assert "⌊(7 + 2·1 − 1·2 − 1) / 3⌋ + 1 = ⌊6 / 3⌋ + 1 = 3" in formula
     code = shown.root.locator("code").inner_text()
-    assert code == "F.conv2d(picture, kernel, stride=3, padding=1)"
+    assert code == "F.conv2d(image, kernel, stride=3, padding=1)"

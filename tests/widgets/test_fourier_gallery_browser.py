@@ -23,8 +23,8 @@ def assert_shows(shown: Any, widget: FourierGallery) -> None:
 @pytest.mark.parametrize(
     ("label", "keys", "change"),
     [
-        ("Picture", ["ArrowDown"], {"picture": "Disc"}),
-        ("Picture", ["End", "ArrowUp"], {"picture": "One dot"}),
+        ("Image", ["ArrowDown"], {"picture": "Disc"}),
+        ("Image", ["End", "ArrowUp"], {"picture": "One dot"}),
         ("Filter", ["ArrowUp", "ArrowUp"], {"filter": "Low-pass"}),
         ("Filter", ["End"], {"filter": "Lopsided 5 × 5"}),
         ("Edge", ["ArrowDown"], {"edge": "Gaussian"}),
@@ -93,14 +93,17 @@ def test_a_kernel_has_no_cut_off(name: str, show: Any) -> None:
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({}, "On the ring the theorem is exact."),
+        ({}, "On the ring, the theorem is exact."),
         ({"border": "zeros"}, "finds the opposite edge there"),
         ({"border": "zeros", "append": True}, "at least n + k − 1"),
-        ({"append": True}, "The appended zeros lie where"),
+        ({"append": True}, "the product finds the appended zeros there"),
         ({"conjugate": False}, "its spectrum is real"),
         ({"conjugate": False, "filter": "Lopsided 5 × 5"}, "needs the conjugate"),
         ({"flip": True, "filter": "Lopsided 5 × 5"}, "without the bar"),
-        ({"picture": "Disc", "filter": "Laplacian", "border": "zeros"}, "nothing reaches over"),
+        (
+            {"picture": "Disc", "filter": "Laplacian", "border": "zeros"},
+            "nothing crosses the border",
+        ),
     ],
     ids=str,
 )
@@ -111,7 +114,7 @@ def test_the_reason_fits(settings: dict[str, Any], words: str, show: Any) -> Non
 
 def test_a_picture_of_ones_own_is_named_so(show: Any) -> None:
     shown = show(FourierGallery([[0.5] * 32] * 32))
-    expect(shown.control("Picture")).to_have_value("your own picture")
+    expect(shown.control("Image")).to_have_value("your own image")
 
 
 def test_the_line_of_pytorch_follows_the_settings(show: Any) -> None:

@@ -53,7 +53,7 @@ def num_parameters(layer: nn.Module) -> int:
 
 
 def test_reference_counts_what_torch_counts(states: list[dict[str, Any]]) -> None:
-    problems = {"share": 0, "fits": 0}
+    problems = {"divide": 0, "fits": 0}
     for state in states:
         result = ParameterCounter.reference(state)
         try:
@@ -62,7 +62,7 @@ def test_reference_counts_what_torch_counts(states: list[dict[str, Any]]) -> Non
             with FlopCounterMode(display=False) as flops:
                 output = conv(image)
         except (ValueError, RuntimeError):
-            problems["share" if "share" in result["problem"] else "fits"] += 1
+            problems["divide" if "divide" in result["problem"] else "fits"] += 1
             continue
         assert result["problem"] is None
         assert result["weight"] == list(conv.weight.shape)
@@ -105,9 +105,9 @@ def test_figures_of_the_lectures() -> None:
 
 
 def test_impossible_settings_are_explained() -> None:
-    assert "2 groups cannot share 3 input" in ParameterCounter(groups=2).describe()
+    assert "2 groups do not divide 3 input" in ParameterCounter(groups=2).describe()
     small = ParameterCounter(n=2, k=5, p=1)
-    assert "covers 5 pixels, the padded picture has only 4" in small.describe()
+    assert "covers 5 pixels, but the padded image has only 4" in small.describe()
     assert "No window fits" in small.still().texts[0].get_text()
 
 

@@ -61,12 +61,12 @@ def test_only_groups_that_divide_are_offered(show: Any) -> None:
 def test_impossible_settings_are_explained_not_blank(show: Any) -> None:
     shown = show(ParameterCounter(n=8, c_in=8, c_out=8, k=1, groups=8))
     shown.press("Channels in", "ArrowLeft")
-    assert "8 groups cannot share 6 input and 8 output channels evenly" in shown.readout
+    assert "8 groups do not divide 6 input and 8 output channels evenly" in shown.readout
     shown.press("Groups", "Home")
     assert "The convolution has" in shown.readout
     shown.press("Padding", "Home")
     shown.press("Kernel", "End")
-    assert "covers 15 pixels, the padded picture has only 8" in shown.readout
+    assert "covers 15 pixels, but the padded image has only 8" in shown.readout
 
 
 def test_pytorch_line_says_what_is_set(show: Any) -> None:

@@ -15,7 +15,7 @@ def assert_shows(shown: Any, widget: PoolingAndOrder) -> None:
     result = widget.result()
     for label, key in (
         ("Activation first minus", "difference"),
-        (f"{widget.pool} pooling of the p", "pooled"),
+        (f"{widget.pool} pooling of the image", "pooled"),
     ):
         assert shown.numbers(label) == [number(v) for row in result[key] for v in row]
     pair = (number(result[key][result["row"]][result["col"]]) for key in ("before", "after"))
@@ -26,7 +26,7 @@ def assert_shows(shown: Any, widget: PoolingAndOrder) -> None:
 @pytest.mark.parametrize(
     ("label", "keys", "change"),
     [
-        ("Picture", ["ArrowDown"], {"picture": "All positive"}),
+        ("Image", ["ArrowDown"], {"picture": "All positive"}),
         ("Pooling", ["ArrowUp"], {"pool": "max"}),
         ("Activation", ["ArrowDown"], {"activation": "leaky ReLU"}),
         ("Activation", ["ArrowDown"] * 2, {"activation": "tanh"}),
@@ -50,12 +50,12 @@ def test_each_control_by_keyboard(
 
 def test_typing_into_the_picture(show: Any) -> None:
     shown = show(PoolingAndOrder())
-    shown.control("picture, row 1, column 2").fill("4")
+    shown.control("image, row 1, column 2").fill("4")
     shown.page.keyboard.press("Enter")
     picture = [list(row) for row in PICTURES["Mixed signs"]]
     picture[0][1] = 4
     assert_shows(shown, PoolingAndOrder(picture))
-    expect(shown.control("Picture")).to_have_value("your own numbers")
+    expect(shown.control("Image")).to_have_value("your own numbers")
 
 
 def test_buttons_and_clicks_move_the_window(show: Any) -> None:
@@ -75,14 +75,14 @@ def test_the_window_is_written_out(show: Any) -> None:
 
 def test_reason_fits_the_pair(show: Any) -> None:
     shown = show(PoolingAndOrder(pool="max", activation="tanh"))
-    assert "max pooling and it may change places, always" in shown.root.inner_text()
+    assert "it can always change places with max pooling" in shown.root.inner_text()
     shown.press("Activation", "End")
-    assert "turns the order round" in shown.root.inner_text()
+    assert "reverses the order" in shown.root.inner_text()
 
 
 def test_an_impossible_setting_is_explained_not_blank(show: Any) -> None:
     shown = show(PoolingAndOrder([[1, 2], [3, 4]]))
     shown.press("Window", "ArrowRight")
-    assert "it is 3 wide and the picture only 2" in shown.readout
+    assert "it is 3 wide, but the image is only 2" in shown.readout
     shown.press("Window", "ArrowLeft")
     assert "agree in all 1 places" in shown.readout

@@ -112,7 +112,7 @@ def test_a_choice_by_keyboard(lab: Page) -> None:
     lab.keyboard.press("Space")
     lab.keyboard.press("Tab")
     lab.keyboard.press("Enter")
-    expect(asked.get_by_role("status")).to_contain_text("average pooling is taken to change places")
+    expect(asked.get_by_role("status")).to_contain_text("let average pooling change places")
     expect(asked.get_by_text("Read again")).to_be_visible()
 
 
@@ -156,7 +156,7 @@ def test_several_are_ticked_by_keyboard(lab: Page) -> None:
         lab.keyboard.press("Space")
     asked.get_by_role("button", name="Check question 3").press("Enter")
     told = asked.locator(".cq-feedback")
-    expect(told).to_contain_text("2 of 4 are judged rightly")
+    expect(told).to_contain_text("You judge 2 of 4 correctly")
     for text in ("Its weights", "Its multiply-adds"):
         asked.locator(".cq-option", has_text=text).get_by_role("checkbox").focus()
         lab.keyboard.press("Space")
@@ -184,8 +184,8 @@ def test_the_end_says_what_to_look_at_again(lab: Page) -> None:
         box.get_by_role("button", name=f"Check question {number}").press("Enter")
         expect(box.locator(".cq-feedback")).to_contain_text("Right.")
     closing = whole.locator(".cw-readout")
-    expect(closing).to_contain_text("6 of 7 right at the first try")
-    expect(closing).to_contain_text("1 answer came out where the logarithm is taken to base 2")
+    expect(closing).to_contain_text("6 of 7 right on the first try")
+    expect(closing).to_contain_text("In 1 answer: what you get if the logarithm is taken to base 2")
 
 
 def test_axe_finds_nothing(lab: Page, axe_source: str) -> None:

@@ -86,7 +86,7 @@ def test_a_stack_that_torch_refuses_is_explained(states: list[dict[str, Any]]) -
         try:
             layers(picture)
         except RuntimeError:
-            assert "cannot be" in result["problem"]
+            assert "is impossible" in result["problem"]
         else:
             assert result["problem"] is None
 
@@ -128,7 +128,7 @@ def test_layers_of_the_arithmetic_are_welcome() -> None:
     ("layers", "message"),
     [
         ("VGG-99", "layers = 'VGG-99' is unknown: choose from Three 3×3"),
-        ([conv(3)] * 21, "21 layers do not fit the screen: at most 20"),
+        ([conv(3)] * 21, "21 layers do not fit on the screen: use at most 20"),
         ([conv(0)], "k = 0 is too small: it must be at least 1"),
         (
             [{"kind": "dense", "k": 1}],
@@ -145,8 +145,8 @@ def test_bad_input_is_answered_with_one_sentence(layers: Any, message: str) -> N
 def test_an_impossible_layer_is_named() -> None:
     widget = ReceptiveFieldExplorer([conv(3), pool(2), conv(5)], n=6)
     assert widget.result()["layer"] == 2
-    assert "conv2 cannot be: its kernel covers 5 pixels" in widget.still().texts[0].get_text()
+    assert "conv2 is impossible: its kernel covers 5 pixels" in widget.still().texts[0].get_text()
     padded = ReceptiveFieldExplorer([pool(2, p=2)], n=6)
     assert padded.result()["problem"] == (
-        "pool1 cannot be: its padding 2 is more than half its window 2."
+        "pool1 is impossible: its padding 2 is more than half of its window 2."
     )

@@ -10,7 +10,7 @@ from course_utils.widgets.receptive_field_explorer import conv, pool
 
 LENET = [conv(5, p=2), pool(2), conv(5), pool(2)]
 START: dict[str, Any] = {"layers": LENET, "n": 28, "layer": 4, "position": 2}
-FIGURE = "Layers; left and right go from output to output, up and down from layer to layer"
+FIGURE = "Layers; left and right move between outputs, up and down between layers"
 
 
 def assert_shows(shown: Any, widget: ReceptiveFieldExplorer) -> None:
@@ -31,7 +31,7 @@ def assert_shows(shown: Any, widget: ReceptiveFieldExplorer) -> None:
 @pytest.mark.parametrize(
     ("label", "keys", "change"),
     [
-        ("Picture size", ["ArrowRight"], {"n": 29}),
+        ("Image size", ["ArrowRight"], {"n": 29}),
         ("Layer", ["ArrowLeft"], {"layer": 3, "position": 5}),
         ("Output", ["ArrowRight"], {"position": 3}),
         ("Output", ["Home"], {"position": 0}),
@@ -101,8 +101,9 @@ def test_an_impossible_layer_is_named_not_blank(show: Any) -> None:
     shown = show(ReceptiveFieldExplorer([conv(3), pool(2)], n=5))
     shown.control("conv1 kernel").fill("9")
     assert (
-        "conv1 cannot be: its kernel covers 9 pixels, its padded input has only 5." in shown.readout
+        "conv1 is impossible: its kernel covers 9 pixels, but its padded input has only 5."
+        in shown.readout
     )
     assert "impossible" in shown.root.locator(".cw-layers").inner_text()
     shown.control("conv1 kernel").fill("2")
-    assert "cannot be" not in shown.readout
+    assert "is impossible" not in shown.readout

@@ -161,7 +161,7 @@ def test_only_one_kind_of_setting_has_an_empty_map() -> None:
 
 def test_an_empty_map_is_explained() -> None:
     widget = ShiftLab(shape="Fine stripes", pool="stride 2")
-    assert "0 everywhere, so no error can be relative" in widget.describe()
+    assert "0 everywhere, so no error can be measured relative" in widget.describe()
     assert "0 everywhere" in widget.still().texts[0].get_text()
 
 
@@ -174,6 +174,6 @@ def test_settings_out_of_range_are_refused() -> None:
 
 def test_describe_says_the_errors() -> None:
     widget = ShiftLab(shape="Disc", right=-3, down=2)
-    said = "The shape is 2 down and 3 left; the map should move by 1 and 1.5 cells."
+    said = "The shape has moved 2 down and 3 left; the map should move by 1 and 1.5 cells."
     assert said in widget.describe()
     assert f"Equivariance error {widget.result()['equivariance']:.3f}" in widget.describe()

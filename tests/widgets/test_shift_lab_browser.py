@@ -16,7 +16,7 @@ def assert_shows(shown: Any, widget: ShiftLab) -> None:
     expect(shown.control("Shift down")).to_have_value(str(widget.down))
 
 
-HANDLE = "Picture; the arrow keys move the shape"
+HANDLE = "Image; the arrow keys move the shape"
 
 
 @pytest.mark.parametrize(
@@ -97,12 +97,12 @@ def test_plots_name_the_errors(show: Any) -> None:
 def test_the_reason_fits_the_shift(show: Any) -> None:
     shown = show(ShiftLab())
     note = shown.root.locator(".cw-wide-note")
-    assert "no multiple of the stride 2" in note.inner_text()
+    assert "not a multiple of the stride 2" in note.inner_text()
     shown.press("Shift right", "ArrowRight")
     assert "follows exactly" in note.inner_text()
     shown.press("Shift right", "End")
     shown.press("Border", "ArrowDown")
-    assert "zeros are not what comes in on the ring" in note.inner_text()
+    assert "the shift brings in the opposite edge" in note.inner_text()
 
 
 def test_an_empty_map_is_explained_not_blank(show: Any) -> None:

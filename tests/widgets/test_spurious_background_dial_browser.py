@@ -24,9 +24,9 @@ def assert_shows(shown: Any, widget: SpuriousBackgroundDial) -> None:
         assert row.locator("td").all_inner_texts() == [percent(part) for part in parts]
     texts = shown.root.locator(".cw-test-text").all_inner_texts()
     wanted = [
-        f"{m['name']}\nanswers “{m['answers'][k]}”\n{MEANING[m['kinds'][k]]}\n"
+        f"{m['name']}\npredicts “{m['answers'][k]}”\n{MEANING[m['kinds'][k]]}\n"
         f"{percent(m['shares'][k])} of the map on the figure\n"
-        f"colours reach ±{number(m['largest'][k])}"
+        f"colour scale: ±{number(m['largest'][k])}"
         for k in (0, 1)
         for m in result["models"]
     ]

@@ -33,6 +33,7 @@ class Outcome:
         findings: Test cell -> what its check said was wrong.
         remarks: What the teacher should know: limits reached, test cells changed.
         draw: The seed of the inputs of its hidden checks.
+        disturbed: Whether something outside ended its kernel, so that it has to be graded again.
     """
 
     student: str
@@ -46,6 +47,7 @@ class Outcome:
     findings: dict[str, str] = field(default_factory=dict)
     remarks: list[str] = field(default_factory=list)
     draw: int = 0
+    disturbed: bool = False
 
 
 def now() -> str:

@@ -1,5 +1,6 @@
 """Grade many submissions, several at a time, and always finish."""
 
+import errno
 import fcntl
 import time
 from collections import deque
@@ -151,7 +152,7 @@ def only_batch(out: Path) -> Iterator[None]:
     """Hold a folder of results, so that no other batch writes to it.
 
     Raises:
-        ValueError: Another batch does.
+        ValueError: Another batch does, or the disk is full.
     """
     out.mkdir(parents=True, exist_ok=True)
     with (out / ".lock").open("w") as lock:
@@ -159,7 +160,13 @@ def only_batch(out: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ValueError(f"another batch is writing to {out}: wait for its end") from None
-        yield
+        try:
+            yield
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+            kept = "what is graded is kept; free some space and run the same command again"
+            raise ValueError(f"the disk of {out} is full: {kept}") from error
 
 
 @contextmanager

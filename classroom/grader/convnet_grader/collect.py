@@ -56,12 +56,14 @@ class Submission:
         name: The file's name, as it was sent.
         file: Our copy of it.
         digest: A hash of its content.
+        alone: Whether nothing else is graded meanwhile.
     """
 
     student: str
     name: str
     file: Path
     digest: str
+    alone: bool = False
 
 
 @dataclass(frozen=True)

@@ -30,12 +30,14 @@ from convnet_grader.preprocessors import is_test
 from convnet_grader.released import gatherers, questions
 from convnet_grader.sandbox import HARNESS, Limits, read_secret
 
-__all__ = ["DRAW", "NOTES", "SandboxedExecute", "name_of", "size_of"]
+__all__ = ["DISTURBED", "DRAW", "NOTES", "SandboxedExecute", "name_of", "size_of"]
 
 NOTES = "grading_notes"
 """The place of the notes for the teacher in a graded notebook's metadata."""
 DRAW = "grading_draw"
 """The place of the seed of its hidden checks' inputs, in the same metadata."""
+DISTURBED = "grading_disturbed"
+"""The place, in the same metadata, of whether something outside ended its kernel."""
 OLD_CHECK = "release the exercise again"
 PATIENCE = 15  # seconds for an interrupted kernel to come back
 SPOKEN = ("stream", "display_data", "execute_result", "update_display_data", "error")
@@ -100,6 +102,7 @@ class SandboxedExecute(Execute):
         ) as (kernel, self._watchdog):
             nb, resources = self._run(nb, resources, kernel)
         nb.metadata[NOTES], nb.metadata[DRAW] = self._notes, self._draw
+        nb.metadata[DISTURBED] = self._over and self._watchdog.disturbed
         return nb, resources
 
     _watchdog: Watchdog
@@ -197,8 +200,8 @@ class SandboxedExecute(Execute):
         """Have the judge examine a test cell, and write its verdict where nbgrader reads it."""
         name = name_of(cell, None)
         begin = {"do": "begin", "cell": name, "seed": self._draw}
-        reply = json.loads(await self._answered(json.dumps(begin), name, self.timeout))
-        self._notes += [f"{str(each)[:200]}, before {name}" for each in reply.get("remarks", [])]
+        reply = await self._answered(json.dumps(begin), name, self.timeout)
+        self._note_remarks(reply, "before", name)
         try:
             verdict = await self._verdict(cell, name)
         except JudgeLost as error:
@@ -209,8 +212,14 @@ class SandboxedExecute(Execute):
         if OLD_CHECK in verdict.get("finding", ""):
             self._notes.append(f"met a check of an older release: {OLD_CHECK}, in {name}")
         flags = {"do": "put", "values": verdict.get("flags", {})}
-        await self._answered(json.dumps(flags), name, self.timeout)
+        reply = await self._answered(json.dumps(flags), name, self.timeout)
+        self._note_remarks(reply, "in", name)
         return cell
+
+    def _note_remarks(self, reply: str, when: str, name: str) -> None:
+        """Note what the harness says of the time before a check, or of the check itself."""
+        remarks = json.loads(reply).get("remarks", [])
+        self._notes += [f"{str(each)[:200]}, {when} {name}" for each in remarks]
 
     async def _verdict(self, cell: NotebookNode, name: str) -> dict[str, Any]:
         """Return what the judge finds; pass its questions to the kernel, and the answers back.

@@ -53,6 +53,7 @@ class Batch:
         trusted: Grade without the sandbox.
         hidden: Folders that students' code must not see, wherever they are.
         runs: Where to make temporary folders; "" for the system's own place.
+        held: Whether each worker has that place to itself, with room for one submission.
     """
 
     exercise: str
@@ -62,6 +63,7 @@ class Batch:
     trusted: bool = False
     hidden: tuple[Path, ...] = ()
     runs: str = ""
+    held: bool = False
 
     @property
     def course(self) -> Path:

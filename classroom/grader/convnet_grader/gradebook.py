@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from convnet_grader.attempts import write_at_once
+from convnet_grader.attempts import Outcome, write_at_once
 from convnet_grader.boundary import Problems, plain
 from convnet_grader.folder import Batch
 
@@ -118,25 +118,26 @@ def _marks(submission: object) -> tuple[Mark, ...]:
 
 
 def write_gradebook(
-    file: Path, reports: Sequence[Report], attempts: Mapping[str, Sequence[str]]
+    file: Path, reports: Sequence[Report], attempts: Mapping[str, Sequence[Outcome]]
 ) -> None:
     """Write one line for each student: points, item by item, and when they were graded.
 
     Args:
         file: Gets the table.
         reports: Of the students who have been graded.
-        attempts: Student -> the times of the attempts.
+        attempts: Student -> the attempts, the latest last.
     """
     names = list(dict.fromkeys(mark.name for report in reports for mark in report.marks))
-    head = ["student", "points", "most", "unread", *names, "graded", "attempts"]
+    head = ["student", "points", "most", "unread", *names, "graded", "attempts", "best"]
     rows = []
     for report in reports:
         points = {mark.name: mark.points for mark in report.marks}
-        times = attempts.get(report.student, [])
+        kept = attempts[report.student]
+        best = max(sum(attempt.scores.values()) for attempt in kept)
         rows.append(
             [
                 report.student, report.points, report.most, " ".join(report.unread),
-                *(points.get(name) for name in names), times[-1] if times else "", len(times),
+                *(points.get(name) for name in names), kept[-1].time, len(kept), best,
             ]
         )  # fmt: skip
     write_table(file, head, rows)

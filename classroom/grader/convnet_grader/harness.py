@@ -8,11 +8,13 @@ found instead, and what Python reports to its audit hooks, which nobody can remo
 """
 
 import json
+import operator
 import sys
 from collections.abc import Iterator
-from contextlib import redirect_stderr, redirect_stdout
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from io import StringIO
 from pathlib import Path
+from types import CellType, FunctionType
 from typing import Any
 
 __all__ = ["install"]
@@ -28,8 +30,9 @@ WATCHED = (
 CHANGING = {
     "builtins.input", "builtins.get_ipython", "builtins.display", "builtins.execfile",
     "builtins.runfile", "IPython.core.interactiveshell.InteractiveShell._instance",
+    "torch.Storage",
 }  # fmt: skip
-"""What IPython itself replaces while a notebook runs."""
+"""What IPython itself replaces while a notebook runs, and torch where its type is set for all."""
 ASKED = "asks the quiz for its own answers"
 EVENTS = {
     "sys.setprofile": "sets a profile function",
@@ -38,6 +41,7 @@ EVENTS = {
     "gc.get_objects": "lists all of Python's objects",
     "gc.get_referrers": "lists who holds an object",
     "ctypes.dlopen": "loads a system library",
+    "os.fork": "starts another process",
 }
 """What no answer needs to do."""
 
@@ -82,22 +86,28 @@ def _answering(names: dict[str, Any], spaces: dict[str, dict[str, Any]], noted: 
     from course_utils.beside import Answerer
 
     answerer, before = Answerer(names, {}), _state()
+    bodies = _bodies(before)
     checks = vars(sys.modules.get("course_utils.checks") or sys)
 
-    def begin(request: dict[str, Any]) -> str:
-        found = [*_restored(before), *noted]
+    def remarks() -> str:
+        found = [*_restored(before), *_rewritten(bodies), *noted]
         noted.clear()
+        return json.dumps({"value": None, "remarks": found})
+
+    def begin(request: dict[str, Any]) -> str:
+        found = remarks()
         answerer.gatherers = checks | spaces.get(request["cell"], {})
         if "torch" in sys.modules:
             sys.modules["torch"].manual_seed(request["seed"])
-        return json.dumps({"value": None, "remarks": found})
+        return found
 
     def answer(text: str) -> str:
         request = json.loads(text)
         if request["do"] == "begin":
             return begin(request)
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
-            return answerer.answer(text)
+            reply = answerer.answer(text)
+        return remarks() if request["do"] == "put" else reply  # the end of a check
 
     return answer
 
@@ -165,6 +175,42 @@ def _restored(state: dict[str, Any]) -> Iterator[str]:
             else:
                 delattr(holder, key)
             yield f"replaced {name}.{key}"
+
+
+def _bodies(state: dict[str, Any]) -> dict[FunctionType, tuple[Any, ...]]:
+    """Return the code of the course's functions, and of those by which it sees what runs."""
+    return {
+        function: _body(function)
+        for name, functions in state.items()
+        if name.startswith(("course_utils", "torch.autograd.profiler", "torch.overrides"))
+        for value in functions.values()
+        for function in (value, getattr(value, "__wrapped__", None))
+        if isinstance(function, FunctionType)
+    }
+
+
+def _body(function: FunctionType) -> tuple[Any, ...]:
+    """Return what a function does: its code, its defaults, and what it closes over."""
+    closed = map(_content, function.__closure__ or ())
+    return function.__code__, function.__defaults__, function.__kwdefaults__, *closed
+
+
+def _content(cell: CellType) -> Any:
+    """Return what is in a cell of a function's closure; None if it was emptied."""
+    with suppress(ValueError):
+        return cell.cell_contents
+    return None
+
+
+def _rewritten(bodies: dict[FunctionType, tuple[Any, ...]]) -> Iterator[str]:
+    """Give functions their own code back; yield the names of those that had other code."""
+    for function, body in bodies.items():
+        if all(map(operator.is_, _body(function), body)):
+            continue
+        function.__code__, function.__defaults__, function.__kwdefaults__, *closed = body
+        for cell, content in zip(function.__closure__ or (), closed, strict=True):
+            cell.cell_contents = content
+        yield f"rewrote {function.__module__}.{function.__qualname__}"
 
 
 def _find(name: str) -> Any:

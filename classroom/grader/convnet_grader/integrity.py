@@ -9,7 +9,7 @@ from nbformat import NotebookNode
 from convnet_grader.preprocessors import cells_with_role, copies_of, is_test, lines_of
 from course_utils.arguments import shown
 
-__all__ = ["belongs", "changes", "misplaced", "suspicions"]
+__all__ = ["belongs", "changes", "code_of", "misplaced", "suspicions"]
 
 ROLE = ("grade", "solution", "locked", "points")
 SUSPICIOUS = {
@@ -26,9 +26,16 @@ SUSPICIOUS = {
     ),
     r"\bsys\.(modules|meta_path|path_hooks)\b|\bimportlib\b|\brunpy\b|\b(__)?builtins(__)?\b|"
     r"\b__import__\b": "how modules are loaded",
+    r"\btorch\._C\b|\bDisableTorchFunction|_(dis|en)able_profiler\b": (
+        "what sees torch's operators run"
+    ),
+    r"\bcourse_utils\.models\b|\btorchvision\.models\b|\bfrom course_utils import .*\bmodels\b|"
+    r"\bfrom torchvision import .*\bmodels\b": "ready-made models",
     r"\bgradebook\b": "the gradebook",
     r"\bsocket\b|\burllib\b|\brequests\b": "the network",
-    r"\bsubprocess\b|\bos\.(system|fork|exec\w*)\b|\bctypes\b": "other programs",
+    r"\bsubprocess\b|\bmultiprocessing\b|\bProcessPool|\bos\.(system|fork|exec\w*)\b|\bctypes\b": (
+        "other programs"
+    ),
     r"\bos\._exit\b": "how to end Python",
 }
 """What no answer needs to mention; a full score that does is worth a look."""
@@ -105,14 +112,19 @@ def _is_prose(cell: NotebookNode) -> bool:
     return bool(cell.source.strip()) and all(literals)
 
 
-def suspicions(released: NotebookNode, submitted: NotebookNode) -> list[str]:
-    """Return what the student's own code mentions, or does, although no answer needs it."""
+def code_of(released: NotebookNode, submitted: NotebookNode) -> list[str]:
+    """Return the code cells that a student wrote or changed."""
     ours = {cell.source for cell in released.cells}
-    cells = [
+    return [
         cell.source
         for cell in submitted.cells
         if cell.cell_type == "code" and cell.source not in ours
     ]
+
+
+def suspicions(released: NotebookNode, submitted: NotebookNode) -> list[str]:
+    """Return what the student's own code mentions, or does, although no answer needs it."""
+    cells = code_of(released, submitted)
     code = "\n".join(cells)
     found = [
         f"its code mentions {what}" for words, what in SUSPICIOUS.items() if re.search(words, code)

@@ -15,6 +15,7 @@ import psutil  # type: ignore[import-untyped]
 import zmq
 from jupyter_client.manager import AsyncKernelManager
 
+from convnet_grader.held import MOST_FILES, is_full, without_memory_files
 from convnet_grader.sandbox import (
     Limits,
     RunFolder,
@@ -27,15 +28,14 @@ from convnet_grader.sandbox import (
 __all__ = [
     "StudentKernel",
     "Watchdog",
-    "is_small",
     "kill",
+    "kills_for_memory",
     "memory_of",
     "process_tree",
     "student_kernel",
 ]
 
 LARGEST_MESSAGE = 16 * 2**20  # bytes; a larger one from the kernel is not read
-MOST_FILES = 20_000
 MOST_PROCESSES = 500
 SMALLEST_FREE = 256 * 2**20  # bytes of memory that are left to the machine
 
@@ -54,6 +54,8 @@ class StudentKernel(AsyncKernelManager):
             spec = self.kernel_spec
             assert spec is not None
             spec.interrupt_mode = "message"  # a signal from outside would end bubblewrap
+            self.filter = os.memfd_create("filter")
+            os.write(self.filter, without_memory_files())
 
     def format_kernel_cmd(self, extra_arguments: list[str] | None = None) -> list[str]:
         """Return the command line of the kernel."""
@@ -61,12 +63,15 @@ class StudentKernel(AsyncKernelManager):
         command = [
             sys.executable, "-m", "ipykernel_launcher", "-f", self.connection_file, *extra
         ]  # fmt: skip
-        return self.wrap(command) if self.wrap else command
+        return self.wrap(command, self.filter) if self.wrap else command
 
     async def _async_start_kernel(self, **options: Any) -> None:
         """Start it with the student's environment, and nothing on this terminal."""
         environment = sandbox_environment(self.student)
-        if not self.wrap:
+        if self.wrap:
+            os.lseek(self.filter, 0, os.SEEK_SET)
+            options["pass_fds"] = (self.filter,)
+        else:
             environment["HOME"] = str(self.folder.home)
             environment["MPLCONFIGDIR"] = str(self.folder.home / ".cache" / "matplotlib")
         options |= {"env": environment, "cwd": str(self.folder.work)}
@@ -86,6 +91,7 @@ class Watchdog(threading.Thread):
 
     Attributes:
         reason: Why the kernel was ended, or None.
+        disturbed: Whether that may have had a cause outside of this submission.
     """
 
     def __init__(self, kernel: StudentKernel, limits: Limits, pause: float = 0.2) -> None:
@@ -94,6 +100,8 @@ class Watchdog(threading.Thread):
         self.kernel, self.limits, self.pause = kernel, limits, pause
         self.end = time.monotonic() + limits.seconds
         self.reason: str | None = None
+        self.disturbed = False
+        self._kills = kills_for_memory()
         self._over = threading.Event()
 
     def run(self) -> None:
@@ -108,6 +116,7 @@ class Watchdog(threading.Thread):
         """Stop watching."""
         self._over.set()
         self.join()
+        self.disturbed = self.disturbed or kills_for_memory() != self._kills
 
     def _excess(self, tree: list[psutil.Process]) -> str | None:
         """Name the limit that is exceeded, or return None."""
@@ -119,8 +128,9 @@ class Watchdog(threading.Thread):
         if memory_of(tree) > limits.memory_mb * 2**20:
             return f"used more than {limits.memory_mb} MB of memory"
         if psutil.virtual_memory().available < SMALLEST_FREE:
+            self.disturbed = True
             return "left this machine without free memory"
-        if not is_small(self.kernel.folder.path, limits.disk_mb * 2**20):
+        if is_full(self.kernel.folder.path, limits.disk_mb * 2**20):
             return f"wrote more than {limits.disk_mb} MB, or {MOST_FILES:,} files"
         return None
 
@@ -148,8 +158,8 @@ def student_kernel(
         run = RunFolder(place)
         run.fill(folder)
 
-        def wrap(command: list[str]) -> list[str]:
-            return sandbox_command(run, limits, command, hidden)
+        def wrap(command: list[str], filter: int) -> list[str]:
+            return sandbox_command(run, limits, command, hidden, filter)
 
         kernel = StudentKernel(run, student, None if trusted else wrap)
         watchdog = Watchdog(kernel, limits)
@@ -159,6 +169,13 @@ def student_kernel(
         finally:
             watchdog.stop()
             kill(process_tree(kernel.process_id))
+
+
+def kills_for_memory() -> int:
+    """Return how many processes the system has ended since its start, as memory ran out."""
+    file = Path("/proc/vmstat")
+    found = re.search(r"^oom_kill (\d+)", file.read_text() if file.is_file() else "", re.MULTILINE)
+    return int(found[1]) if found else 0
 
 
 def process_tree(pid: int | None, most: int = MOST_PROCESSES) -> list[psutil.Process]:
@@ -215,22 +232,3 @@ def _memory_of(process: psutil.Process) -> int:
         return process.memory_info().rss
     status = Path(f"/proc/{process.pid}/status").read_text()
     return 1024 * sum(map(int, re.findall(r"^Rss(?:Anon|Shmem):\s*(\d+)", status, re.MULTILINE)))
-
-
-def is_small(folder: Path, most_bytes: int) -> bool:
-    """Return whether a folder has few files, and little in them altogether."""
-    total = count = 0
-    for parent, folders, names in os.walk(folder):
-        count += len(folders) + len(names)
-        total += sum(_bytes_of(Path(parent, name)) for name in names)
-        if total > most_bytes or count > MOST_FILES:
-            return False
-    return True
-
-
-def _bytes_of(file: Path) -> int:
-    """Return what a file takes on the disk; 0 if it has gone."""
-    try:
-        return file.lstat().st_blocks * 512
-    except OSError:
-        return 0

@@ -142,8 +142,11 @@ def clear_away(folder: Path) -> bool:
 
 
 @functools.cache
-def require_sandbox() -> None:
+def require_sandbox(runs: str | None = None) -> None:
     """Check that a sandbox works here, by starting one.
+
+    Args:
+        runs: Where throw-away folders are made; None for the system's own place.
 
     Raises:
         SandboxUnavailable: It does not.
@@ -158,7 +161,7 @@ def require_sandbox() -> None:
             "the sandbox needs bubblewrap: install it (on Debian and Ubuntu: sudo apt install "
             f"bubblewrap), {TRUSTED_HINT}"
         )
-    with new_run_folder() as place:
+    with new_run_folder(runs) as place:
         folder = RunFolder(place)
         folder.fill(None)
         command = sandbox_command(
@@ -187,7 +190,11 @@ def _what_to_do(error: str) -> str:
 
 
 def sandbox_command(
-    folder: RunFolder, limits: Limits, command: Sequence[str], hidden: Iterable[Path] = ()
+    folder: RunFolder,
+    limits: Limits,
+    command: Sequence[str],
+    hidden: Iterable[Path] = (),
+    filter: int | None = None,
 ) -> list[str]:
     """Return the command line that runs a command in the sandbox.
 
@@ -197,6 +204,7 @@ def sandbox_command(
         command: What to run.
         hidden: Folders that must stay hidden even inside something visible, such as when Python is
             installed in the course's own folder.
+        filter: The open file of a filter of system calls, if it holds one.
     """
     visible = list(_visible())
     program = shutil.which("bwrap") or "bwrap"  # the PATH of the sandbox may lack its folder
@@ -215,6 +223,8 @@ def sandbox_command(
     options += ["--bind", str(folder.path / "shm"), "/dev/shm", "--remount-ro", "/dev"]
     options += ["--bind", str(folder.connection), str(folder.connection)]
     options += ["--bind", str(folder.home), "/home/student", "--remount-ro", "/"]
+    if filter is not None and os.fstat(filter).st_size:
+        options += ["--seccomp", str(filter)]
     options += ["--chdir", "/home/student/work", "--"]
     return [*options, *_prlimit(limits), *command]
 

@@ -3,7 +3,7 @@
 import json
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import NamedTuple, get_args
 
@@ -14,9 +14,10 @@ from convnet_grader import attempts, integrity
 from convnet_grader.attempts import Outcome
 from convnet_grader.batch import grade_all, only_batch, undone
 from convnet_grader.boundary import Kind, Problem, Problems
-from convnet_grader.collect import collect
+from convnet_grader.collect import Submission, collect
 from convnet_grader.folder import Batch, prepare
 from convnet_grader.gradebook import Report, read_gradebook, write_gradebook, write_table
+from convnet_grader.held import holds_limits
 from convnet_grader.items import write_items
 from convnet_grader.roster import filled_in, read_students
 from convnet_grader.sandbox import require_sandbox
@@ -103,10 +104,12 @@ def run_batch(
     """
     if not batch.trusted:
         require_sandbox()
+        batch = replace(batch, held=holds_limits())
     roster, note = read_students(students) if students else (None, "")
     with only_batch(batch.out):
         prepare(batch)
         released = nbformat.read(batch.notebook("exercises"), as_version=4)
+        _write_given(batch, released)
 
         def belongs(notebook: NotebookNode) -> bool:
             return integrity.belongs(released, notebook)
@@ -117,6 +120,7 @@ def run_batch(
             problems.append(Problem(str(students), note, kind="look"))
         to_do = jobs if again else undone(jobs, batch, _latest(batch, Problems()))
         new = grade_all(to_do, batch, workers=workers, on_outcome=progress(len(to_do)))
+        new = _again_alone(to_do, new, batch)
         failed = [outcome for outcome in new if outcome.failure]
         missing = set(roster.values()) - {job.student for job in jobs} if roster else set()
         reports, review = _publish(batch, problems, failed, missing, workers)
@@ -124,6 +128,24 @@ def run_batch(
             _write_upload(batch, students, reports)
     untried = [problem for problem in problems if problem.kind == "not graded"]
     return Result(reports, len(new) - len(failed), failed, untried, review)
+
+
+def _write_given(batch: Batch, released: NotebookNode) -> None:
+    """Write the code that everybody was given, for programs that compare the students' code."""
+    file = batch.course / "given" / f"{batch.exercise}.py"
+    file.parent.mkdir(exist_ok=True)
+    code = [cell.source for cell in released.cells if cell.cell_type == "code"]
+    attempts.write_at_once(file, "\n\n".join(code))
+
+
+def _again_alone(
+    jobs: Iterable[Submission], outcomes: Sequence[Outcome], batch: Batch
+) -> list[Outcome]:
+    """Grade those again, one by one, whose kernel something outside had ended."""
+    students = {outcome.student for outcome in outcomes if outcome.disturbed}
+    alone = [replace(job, alone=True) for job in jobs if job.student in students]
+    rest = [outcome for outcome in outcomes if not outcome.disturbed]
+    return rest + grade_all(alone, batch, workers=1)
 
 
 def _latest(batch: Batch, problems: Problems) -> dict[str, Outcome]:
@@ -144,8 +166,7 @@ def _publish(
     outcomes = {student: kept[-1] for student, kept in history.items()}
     reports = [each for each in read_gradebook(batch, problems) if each.student in outcomes]
     _refresh_feedback(batch, reports, outcomes, workers, problems)
-    times = {student: [each.time for each in kept] for student, kept in history.items()}
-    write_gradebook(batch.out / "gradebook.csv", reports, times)
+    write_gradebook(batch.out / "gradebook.csv", reports, history)
     findings = {student: outcome.findings for student, outcome in outcomes.items()}
     with problems.of("items.html", kind="look"):
         write_items(batch.out / "items.html", batch.exercise, reports, findings)

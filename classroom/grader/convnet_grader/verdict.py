@@ -60,7 +60,7 @@ class Judge:
             with redirect_stdout(printed):
                 value = self._run(name, source)
             verdict = {"points": _points(value, points)}
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # whatever a learner's code may do
             kind = type(error).__name__
             verdict = {"kind": kind, "finding": _readable(str(error)[:2000]) or kind}
         found = {key: self.space.get(key) for key in bound_names(source)}

@@ -23,9 +23,10 @@ from convnet_grader import attempts, integrity
 from convnet_grader.attempts import Outcome
 from convnet_grader.boundary import Problems
 from convnet_grader.collect import Submission
-from convnet_grader.execute import DRAW, NOTES
+from convnet_grader.execute import DISTURBED, DRAW, NOTES
 from convnet_grader.feedback import finding
 from convnet_grader.folder import Batch, batch_config
+from convnet_grader.held import hold
 from convnet_grader.notebook import read_notebook
 from convnet_grader.preprocessors import NO_RESULT, is_test
 
@@ -69,6 +70,8 @@ def work(connection: Connection, batch: Batch) -> None:
         connection: Brings jobs, and takes their outcomes.
         batch: What is graded, and how.
     """
+    if batch.held:
+        hold(Path(batch.runs), batch.limits.disk_mb)  # first: this process has one thread yet
     _end_with_parent()
     _write_to(batch.course / "log.txt")
     from nbgrader.apps import NbGraderAPI
@@ -101,10 +104,14 @@ def grade(api: "NbGraderAPI", batch: Batch, submission: Submission) -> Outcome:
     result = api.autograde(batch.exercise, student, force=True)
     if not result["success"]:
         return replace(outcome, failure=last_error(result["log"]))
+    graded = nbformat.read(batch.notebook("autograded", student), as_version=4)
+    if graded.metadata.get(DISTURBED) and not submission.alone:
+        return replace(outcome, failure="the machine was too busy for it", disturbed=True)
+    released = nbformat.read(batch.notebook("exercises"), as_version=4)
     page = write_feedback(api, batch, student)
     seconds = round(time.monotonic() - start, 2)
     outcome = replace(
-        outcome, time=attempts.now(), seconds=seconds, **_read(batch, student, notebook, mended)
+        outcome, time=attempts.now(), seconds=seconds, **_read(released, graded, notebook, mended)
     )
     files = {f"{batch.exercise}.ipynb": submission.file}
     if page is None:  # the points stay, whatever happens to the page
@@ -112,6 +119,9 @@ def grade(api: "NbGraderAPI", batch: Batch, submission: Submission) -> Outcome:
     else:
         files["feedback.html"] = page
     attempts.keep(batch.out / "attempts", outcome, files)
+    code = batch.out / "code" / f"{student}.py"
+    code.parent.mkdir(exist_ok=True)
+    attempts.write_at_once(code, "\n\n".join(integrity.code_of(released, notebook)))
     return outcome
 
 
@@ -122,10 +132,10 @@ def refresh(api: "NbGraderAPI", batch: Batch, job: Feedback) -> Outcome:
     return Outcome(job.student, job.name, job.digest, batch.fingerprint, failure=failure)
 
 
-def _read(batch: Batch, student: str, submitted: NotebookNode, mended: list[str]) -> dict[str, Any]:
+def _read(
+    released: NotebookNode, graded: NotebookNode, submitted: NotebookNode, mended: list[str]
+) -> dict[str, Any]:
     """Return the outcome that a graded notebook, and its earlier state, lead to."""
-    graded = nbformat.read(batch.notebook("autograded", student), as_version=4)
-    released = nbformat.read(batch.notebook("exercises"), as_version=4)
     remarks = [*mended, *graded.metadata.get(NOTES, []), *integrity.changes(released, submitted)]
     remarks += integrity.misplaced(released, submitted)
     remarks += integrity.suspicions(released, submitted)
