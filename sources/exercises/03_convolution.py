@@ -129,13 +129,13 @@ def _require_split(split, kernel):
     if answer is None:
         raise checks.NotAnswered
     is_pair = type(answer) in (tuple, list) and len(answer) == 2
-    checks.require(is_pair, "return two tensors: the column, then the row")
+    checks.require(is_pair, "Return two tensors: the column, then the row")
     for vector, size, name in zip(answer, kernel.shape, ("column", "row"), strict=True):
         shape = tuple(getattr(vector, "shape", ()))
-        checks.require(shape == (size,), f"your {name} has the shape {shape}, expected ({size},)")
+        checks.require(shape == (size,), f"Your {name} has the shape {shape}, expected ({size},)")
     product = torch.outer(answer[0].double(), answer[1].double())
     is_finite = bool(product.isfinite().all())
-    checks.require(is_finite, "your column or row is not finite: do you divide by 0?")
+    checks.require(is_finite, "Your column or row is not finite: do you divide by 0?")
     factor = float((product * kernel).sum() / kernel.square().sum())
     slips = {f"you let a factor of {factor:.3g} in: the number where they cross": factor * kernel}
     checks.require_tensor(product, kernel.double(), slips)
@@ -209,10 +209,10 @@ from course_utils import checks
 
 def _require_gain(kernel, motif):
     found, expected = tuple(getattr(kernel, "shape", ())), tuple(motif.shape)
-    sentence = f"your filter has the shape {found}, expected {expected}: as large as the motif"
+    sentence = f"Your filter has the shape {found}, expected {expected}: as large as the motif"
     checks.require(found == expected, sentence)
     gain = float((kernel.double() * motif.double()).sum())
-    checks.require(abs(gain - 1) < 1e-3, f"on the motif alone your filter gives {gain:.4g}, not 1")
+    checks.require(abs(gain - 1) < 1e-3, f"On the motif alone your filter gives {gain:.4g}, not 1")
 
 
 def _share_found(kernel, motif, drawn, squares):
@@ -237,7 +237,7 @@ def check_small(motif_filter):
         raise checks.NotAnswered
     _require_gain(kernel, motif)
     share = _share_found(kernel, motif, checks.generator(5), squares=0)
-    sentence = f"in noise alone your filter finds the motif in {share:.0%} of the images"
+    sentence = f"In noise alone your filter finds the motif in {share:.0%} of the images"
     checks.require(share >= 0.9, sentence)
 
 
@@ -256,13 +256,13 @@ def check_answer(motif_filter):
         motif = (motif > 0.5).float() * (0.9 + 0.1 * motif)  # dark and bright, in no order
         before = motif.clone()
         kernel = motif_filter(motif)
-        checks.require(torch.equal(motif, before), "your function changes the motif")
+        checks.require(torch.equal(motif, before), "Your function changes the motif")
         _require_gain(kernel, motif)
         flat = abs(float(kernel.double().sum()))
-        sentence = f"on a flat area of brightness 1 your filter gives {flat:.4g}, not 0"
+        sentence = f"On a flat area of brightness 1 your filter gives {flat:.4g}, not 0"
         checks.require(flat < 1e-4, sentence)
         share = _share_found(kernel, motif, drawn, squares=3)
-        sentence = f"beside bright squares your filter finds a motif in {share:.0%} of the images"
+        sentence = f"Beside bright squares your filter finds a motif in {share:.0%} of the images"
         checks.require(share >= 0.9, sentence)
 
 
@@ -446,7 +446,7 @@ def _recovered(probes, recover, k, box):
         raise checks.NotAnswered
     shape = tuple(getattr(images, "shape", ()))
     fits = len(shape) == 3 and 1 <= shape[0] <= 2 and min(shape[1:]) >= k
-    checks.require(fits, f"your probes are {shape}: send one or two images (N, H, W), H, W >= {k}")
+    checks.require(fits, f"Your probes are {shape}: send one or two images (N, H, W), H, W >= {k}")
     return recover(box(images.float()))
 
 
@@ -552,21 +552,21 @@ from course_utils import checks
 def check_small(predicted, measured, found):
     if measured is None and found is None:
         raise checks.NotAnswered
-    checks.require(predicted is not None, "write your prediction down before the experiment")
+    checks.require(predicted is not None, "Write your prediction down before the experiment")
     for number in (predicted, measured):
         fits = 1 <= checks.as_integer(number) <= 9
-        checks.require(fits, f"there are 1 to 9 facts about nine weights, not {number}")
+        checks.require(fits, f"There are 1 to 9 facts about nine weights, not {number}")
     shape = tuple(getattr(found, "shape", ()))
-    checks.require(shape == (3, 3), f"your filter has the shape {shape}, expected (3, 3)")
+    checks.require(shape == (3, 3), f"Your filter has the shape {shape}, expected (3, 3)")
     stripes, _, _ = own_stripes(student_id)
     gap = F.conv2d(stripes[None, None], (found.float() - SOBEL)[None, None]).abs().max()
-    sentence = f"on your stripes your filter differs from Sobel by up to {gap:.3g}: get below 0.02"
+    sentence = f"On your stripes your filter differs from Sobel by up to {gap:.3g}: get below 0.02"
     checks.require(bool(gap < 0.02), sentence)
     is_sobel = bool((found.float() - SOBEL).abs().max() < 0.05)
-    checks.require(not is_sobel, "this is Sobel itself: your stripes alone do not lead there")
+    checks.require(not is_sobel, "This is Sobel itself: your stripes alone do not lead there")
 
 
-_BESIDE = f"you predicted {predicted} and measured {measured}: say below what explains it"
+_BESIDE = f"You predicted {predicted} and measured {measured}: say below what explains it"
 experiment_is_right = checks.show(check_small, predicted, measured, found, fine=_BESIDE)
 
 

@@ -188,10 +188,10 @@ WRONG = [
     (SPLIT_IS, pivot("0, 0"), "not finite", True),
     (SPLIT_IS, pivot(result="column.abs(), row.abs() / kernel[i, j]"), "differs", True),
     (SPLIT_IS, pivot(result="kernel.sum(1), kernel.sum(0) / kernel.sum()"), "not finite", True),
-    (MOTIF_IS, motif("motif", GAIN), "on a flat area of brightness 1", True),
-    (MOTIF_IS, motif("2 * motif - 1", GAIN), "on a flat area", True),
-    (MOTIF_IS, motif("motif - 12 / 25"), "on a flat area", True),
-    (MOTIF_IS, CONSTANT, "on the motif alone your filter gives", True),
+    (MOTIF_IS, motif("motif", GAIN), "On a flat area of brightness 1", True),
+    (MOTIF_IS, motif("2 * motif - 1", GAIN), "On a flat area", True),
+    (MOTIF_IS, motif("motif - 12 / 25"), "On a flat area", True),
+    (MOTIF_IS, CONSTANT, "On the motif alone your filter gives", True),
     (MOTIF_IS, motif("motif.sub_(motif.mean())", "weights / (weights * weights).sum()"),
      "changes the motif", True),
     (EDGES_ARE, edges(result="(x + y).abs()"), "you add the slopes", True),
@@ -204,15 +204,15 @@ WRONG = [
     (BOX_IS, box(result="(parts[0] - parts[1]).flip(0, 1).round()"), "differs", True),
     (EXPERIMENT_IS, experiment("len(windows.unique(dim=0))"), "a black one tells nothing", True),
     (EXPERIMENT_IS, experiment("9"), "you count the weights", True),
-    (EXPERIMENT_IS, experiment("predicted - 1"), "4 is not the number, which is 5", True),
+    (EXPERIMENT_IS, experiment("predicted - 1"), "4 is not the right number, which is 5", True),
     # What it finds.
     (SPLIT_IS, pivot(result="column, row"), "you let a factor of 12 in", False),
-    (SPLIT_IS, pivot(result="row / kernel[i, j], column"), "your column has the shape (5,)", False),
-    (SPLIT_IS, pivot(result="column"), "return two tensors", False),
-    (MOTIF_IS, motif(result="weights"), "on the motif alone your filter gives 6.24, not 1", False),
+    (SPLIT_IS, pivot(result="row / kernel[i, j], column"), "Your column has the shape (5,)", False),
+    (SPLIT_IS, pivot(result="column"), "Return two tensors", False),
+    (MOTIF_IS, motif(result="weights"), "On the motif alone your filter gives 6.24, not 1", False),
     (MOTIF_IS, motif(result="weights / weights.norm()"), "not 1", False),
     (MOTIF_IS, motif(result="(w := weights.flip(0, 1)) / (w * motif).sum()"), "finds a", True),
-    (MOTIF_IS, motif(result="weights.tolist()"), "your filter has the shape ()", False),
+    (MOTIF_IS, motif(result="weights.tolist()"), "Your filter has the shape ()", False),
     (EDGES_ARE, edges("photo.reshape(3, *photo.shape[:2]).float().mean(0) / 255"), "differs",
      False),
     (EDGES_ARE, edges("photo.float().mean(dim=2)"), "between 0 and 255", False),
@@ -220,9 +220,9 @@ WRONG = [
     (BOX_IS, box(result="parts[0] - parts[1]"), "rotated by 180 degrees", False),
     (BOX_IS, box(result="(parts[0] - parts[1]).flip(0)"), "along its rows only", False),
     (BOX_IS, box(num=3, values="1.0"), "send one or two images", False),
-    (EXPERIMENT_IS, experiment(found="SOBEL"), "this is Sobel itself", False),
+    (EXPERIMENT_IS, experiment(found="SOBEL"), "This is Sobel itself", False),
     (EXPERIMENT_IS, experiment(found="torch.zeros(3, 3)"), "differs from Sobel by up", False),
-    (EXPERIMENT_IS, experiment(measured="900"), "there are 1 to 9 facts", False),
+    (EXPERIMENT_IS, experiment(measured="900"), "There are 1 to 9 facts", False),
     (EXPERIMENT_IS, experiment(measured="5.0"), "a whole number", False),
 ]  # fmt: skip
 
@@ -234,7 +234,7 @@ def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, findi
 
 
 def test_without_a_prediction_the_experiment_is_not_looked_at(exercise):
-    sentence = "write your prediction down before the experiment"
+    sentence = "Write your prediction down before the experiment"
     exercise.assert_rejects("experiment_check", experiment(), sentence, prediction="predicted=None")
 
 
@@ -243,7 +243,7 @@ def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
     exercise, predicted, capsys
 ):
     exercise.assert_passes(prediction=f"predicted = {predicted}", experiment=experiment())
-    assert f"you predicted {predicted} and measured 5" in capsys.readouterr().out
+    assert f"You predicted {predicted} and measured 5" in capsys.readouterr().out
 
 
 def test_everybody_has_stripes_that_leave_some_weights_open(exercise, monkeypatch):
