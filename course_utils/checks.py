@@ -12,6 +12,8 @@ A check gets plain data and handles, whatever process the learner's code runs in
 """
 
 import builtins
+import json
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from hashlib import sha256
@@ -58,6 +60,7 @@ __all__ = [
     "require_own_layers",
     "require_stages",
     "require_tensor",
+    "reveal",
     "set_mode",
     "set_parameters",
     "show",
@@ -318,6 +321,31 @@ def require_number(
 def _is_close(one: torch.Tensor, other: torch.Tensor, tolerance: float) -> bool:
     other = other.to(one.dtype)
     return one.shape == other.shape and torch.allclose(one, other, rtol=tolerance, atol=tolerance)
+
+
+def reveal(exercise: str, task: str) -> None:
+    """Print a worked solution of a task, with the reasons for its lines as comments.
+
+    Args:
+        exercise: Such as `03_convolution`.
+        task: The id of its answer cell, which the task's last hint names.
+
+    Raises:
+        ValueError: The exercise has no such task.
+    """
+    place = Path(__file__).resolve().parent.parent / f"solutions/{exercise}/{exercise}.ipynb"
+    if not place.is_file():
+        print(
+            f"The solution of {exercise} is not on this machine: your teacher has it, and so does "
+            "the folder solutions/ of the whole course."
+        )
+        return
+    cells = json.loads(place.read_text("utf-8"))["cells"]
+    roles = ((cell, cell["metadata"].get("nbgrader", {})) for cell in cells)
+    found = {r["grade_id"]: "".join(c["source"]) for c, r in roles if r.get("solution")}
+    if task not in found:
+        raise ValueError(f"{exercise} has no task {task!r}: choose from {', '.join(found)}")
+    print(re.sub(r"^ *### (BEGIN|END) SOLUTION\n?", "", found[task], flags=re.MULTILINE))
 
 
 def without(*names: str) -> AbstractContextManager[None]:

@@ -1,5 +1,6 @@
 """The notebook builder: what a percent script becomes, and when it is built again."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -381,3 +382,23 @@ def test_a_change_of_code_or_tags_is_executed(build, source, tmp_path, change):
     build.build_one(source(LESSON), target, force=False, check=False)
     fresh = build.read_source(source(LESSON.replace(*change)))
     assert not build.keep_outputs(target, fresh)
+
+
+LESSONS = sorted(path.stem for path in ROOT.glob("sources/exercises/*.py"))
+
+
+@pytest.mark.parametrize("slug", LESSONS)
+def test_a_lesson_ends_with_what_its_exercise_really_asks(build, slug):
+    """Nothing is promised by hand: link, minutes and titles are the exercise's own."""
+    path = ROOT / f"sources/lessons/{slug}.py"
+    text = path.read_text("utf-8")
+    (after,) = re.findall(r"^# \*\*Exercise\*\* \{exercise\}\n(.*)", text, re.S | re.M)
+    assert "exercise" not in after.partition("## Words of this lesson")[0]
+    exercise = (ROOT / f"sources/exercises/{slug}.py").read_text("utf-8")
+    titles = re.findall(r"^# ## Task \d+: (.+)$", exercise, re.M)
+    built = "\n".join(cell.source for cell in build.read_source(path).cells)
+    line = next(line for line in built.splitlines() if line.startswith("**Exercise** ["))
+    assert f"](../exercises/{slug}/{slug}.ipynb), " in line and re.search(
+        r", \d\d minutes\. ", line
+    )
+    assert titles and line.endswith(f"Its tasks: {'; '.join(titles)}.")

@@ -23,8 +23,8 @@ What a source may say beyond jupytext's percent format:
 * `# %% control="untrained weights"`: not in the notebook; holds a claim against a case in which it
   must be false (see `controls.py`).
 * In exercises, `task="id"` marks an answer cell, `check="id" points=2` a test cell,
-  `written="id" points=2` a manually graded answer, `readonly="id"` a locked cell, and
-  `quiz="id"` the answer to a question of the exercise's bank (see `scaffolding.py`).
+  `written="id" points=2` a manually graded answer, and `readonly="id"` a locked cell.
+* `quiz="id"`, `tier="drill" minutes=5`, `hint:`, `{tasks}`, `{exercise}`: see `scaffolding.py`.
 """
 
 import argparse
@@ -84,7 +84,7 @@ def read_source(path: Path, *, controls: bool = False) -> NotebookNode:
     )
     notebook.nbformat, notebook.nbformat_minor = 4, 5
     cells = notebook.cells if controls else without_controls(notebook.cells)
-    notebook.cells = list(scaffolded(cells, path.stem))
+    notebook.cells = list(scaffolded(cells, path))
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.source = INLINE.sub(inlined_source, cell.source)

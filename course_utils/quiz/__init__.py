@@ -6,7 +6,16 @@ is in `README.md` beside this file.
 """
 
 from course_utils.quiz.bank import Bank, load, names, parse
-from course_utils.quiz.exercise import ask, form, numbers, question, right, solution, student
+from course_utils.quiz.exercise import (
+    ask,
+    form,
+    generator,
+    numbers,
+    question,
+    right,
+    solution,
+    student,
+)
 from course_utils.quiz.marking import NoAnswer, mark
 from course_utils.quiz.render import stored_form
 from course_utils.quiz.variants import Question, pose
@@ -17,6 +26,7 @@ __all__ = [
     "Question",
     "ask",
     "form",
+    "generator",
     "load",
     "mark",
     "names",

@@ -10,8 +10,11 @@ home.
 
 import os
 from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+import torch
 
 from course_utils import checks
 from course_utils.quiz import bank as banks
@@ -19,7 +22,17 @@ from course_utils.quiz import render, variants
 from course_utils.quiz.marking import mark, right_answer
 from course_utils.quiz.variants import NOBODY
 
-__all__ = ["VARIABLE", "ask", "form", "numbers", "question", "right", "solution", "student"]
+__all__ = [
+    "VARIABLE",
+    "ask",
+    "form",
+    "generator",
+    "numbers",
+    "question",
+    "right",
+    "solution",
+    "student",
+]
 
 VARIABLE = "COURSE_STUDENT"
 _STARTED_WITH = Path("/proc/self/environ")
@@ -46,6 +59,16 @@ def _started_with() -> dict[str, str]:
     except OSError:
         return {}
     return dict(entry.split("=", 1) for entry in raw.split("\0") if "=" in entry)
+
+
+def generator(student_id: object = None) -> torch.Generator:
+    """Return a generator for a task's own variant: the same numbers for one student each time.
+
+    Args:
+        student_id: What the notebook says; what the grader says counts, see `student`.
+    """
+    digest = sha256(student(student_id).encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:4]))
 
 
 def question(bank: str, item: str, student_id: object = None) -> variants.Question:

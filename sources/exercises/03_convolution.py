@@ -1,56 +1,62 @@
 # %% [markdown]
 # # Exercise 03: convolution, by hand
 #
-# **You practise** computing one output of a convolution, writing a convolution as a matrix with few
-# different numbers in it, and splitting a kernel into two cheap steps.
+# **You practise** designing a filter for a purpose, finding two faults by their symptoms, learning
+# what a layer does from its answers, and asking what an image can teach.
 #
-# **Minutes:** 45 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 03
-#
-# | part | points | graded by |
-# |---|---|---|
-# | Pop quiz, three questions | 3 | the checks |
-# | Task 1: write `conv2d` | 4 | the checks |
-# | Task 2: the matrix of a convolution | 3 | the checks |
-# | Task 3: a kernel in two steps | 3 | the checks |
-# | In your own words | 2 | a person |
+# {tasks}
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
 # tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
-#
-# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
-# notebook of the same name in `solutions/`.
+# Three hints are folded under each task; they cost nothing.
 
 # %% readonly="setup"
 import torch
+import torch.nn.functional as F
 
 from course_utils import checks, quiz
+from course_utils.kernels import named_kernel
 from course_utils.plots import plot_images, show
 
+SOBEL = named_kernel("Sobel, vertical edges")
+
+
+def own_motif(student_id):
+    """Return your motif (5, 5): 12 ones among 25 pixels."""
+    motif = torch.zeros(25)
+    motif[torch.randperm(25, generator=quiz.generator(student_id))[:12]] = 1.0
+    return motif.reshape(5, 5)
+
+
+def own_box(student_id):
+    """Return your black box: it slides 3 x 3 weights over images (N, H, W), then a ReLU."""
+    weights = torch.randint(1, 10, (1, 1, 3, 3), generator=quiz.generator(student_id)).float()
+    return lambda images: F.conv2d(images[:, None], weights).relu()[:, 0]
+
+
+def own_stripes(student_id):
+    """Return your image (32, 32), and the two numbers that its thin lines are drawn by."""
+    drawn = quiz.generator(student_id)
+    period, slope = (int(torch.randint(*span, (), generator=drawn)) for span in ((4, 9), (1, 4)))
+    rows, columns = torch.arange(32)[:, None], torch.arange(32)
+    return ((slope * rows + columns) % period == 0).float(), period, slope
+
+
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
-# people get the same ones. If you work on your own, leave it empty.
+# Your student id, as your teacher writes it. It picks your questions, your motif, your black box
+# and your stripes, so that no two people get the same ones. If you work on your own, leave it
+# empty.
 
 # %%
 student_id = ""
 
-# %% [markdown]
+# %% [markdown] tier="drill" minutes=6
 # ## Pop quiz
 #
 # The check under a question looks only at the form of your answer, not at whether it is right.
 #
 # ### Question 1
-
-# %% quiz="toeplitz_shape"
-toeplitz_shape = None  # (rows, columns)
-### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/03_convolution", "toeplitz_shape", student_id)
-n, k = numbers["n"], numbers["k"]
-toeplitz_shape = (n - k + 1, n)  # a row for each output, a column for each input
-### END SOLUTION
-
-# %% [markdown]
-# ### Question 2
 
 # %% quiz="zeros_in_the_matrix"
 zeros_in_the_matrix = None
@@ -61,364 +67,541 @@ zeros_in_the_matrix = (n - k + 1) * (n - k)  # each row has k weights, the rest 
 ### END SOLUTION
 
 # %% [markdown]
-# ### Question 3
+# ### Question 2
 
-# %% quiz="one_output"
-one_output = None
+# %% quiz="square_seen"
+square_seen = None  # a letter
 ### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/03_convolution", "one_output", student_id)
-a, b, c, d, e = (numbers[letter] for letter in "abcde")
-one_output = a * 1 + b * c + c * 0 + d * e  # cross-correlation: nothing is flipped
+question = quiz.question("exercises/03_convolution", "square_seen", student_id)
+a, b = question.values["a"], question.values["b"]
+# At the left side x(i, j + a) meets the white pixels first if a is larger: 1 - 0 is positive.
+seen = "Its left side " + ("positive, its right side negative" if a > b else "negative, its right")
+square_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
 
 # %% [markdown]
-# ## Task 1: write `conv2d`
+# ### Question 3
+
+# %% quiz="flip_told"
+flip_told = None  # a letter
+### BEGIN SOLUTION
+question = quiz.question("exercises/03_convolution", "flip_told", student_id)
+a, c = question.values["a"], question.values["c"]
+# One white pixel shows all weights in their order; if a = c, that order is the same both ways.
+told = "Give it no image" if a == c else "Give it one white pixel"
+flip_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
+### END SOLUTION
+
+# %% [markdown] tier="drill" minutes=5
+# ## Task 1: take a kernel apart
 #
-# Complete the function, for one channel, without padding, with stride 1. Each output is the sum of
-# the products of the kernel and the pixels under it. Use loops, `unfold` or anything else, but not
-# torch's own convolution.
+# A separable kernel is the product of a column and a row, $f_{ij} = c_i\, r_j$. Complete the
+# function: it gets such a kernel and returns a column and a row whose product it is. There are
+# many; any will do.
+#
+# hint: Every row of the kernel is a multiple of the row $r$, and every column a multiple of $c$.
+#
+# hint: So take one row and one column out of the kernel. In their product one factor is in there
+# twice: which one?
+#
+# hint: It is the number where the two cross. Divide by it, and cross them where it is not 0: in
+# Sobel's kernel the whole middle column is.
 
 
-# %% task="conv2d"
-def conv2d(picture: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """Slide `kernel` (K_h, K_w) over `picture` (H, W), both float; return all sums."""
+# %% task="split"
+def split(kernel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a column (K_h,) and a row (K_w,) whose product is the separable `kernel`."""
     ### BEGIN SOLUTION
-    height, width = kernel.shape
-    rows, columns = picture.shape[0] - height + 1, picture.shape[1] - width + 1
-    output = torch.zeros(rows, columns)
-    for i in range(height):
-        for j in range(width):  # one weight at a time, for all positions at once
-            output += kernel[i, j] * picture[i : i + rows, j : j + columns]
-    return output
+    i, j = divmod(int(kernel.abs().argmax()), kernel.shape[1])  # the largest number is not 0
+    column, row = kernel[:, j], kernel[i]
+    return column, row / kernel[i, j]  # both hold kernel[i, j], the product must hold it once
     ### END SOLUTION
 
 
-# %% check="conv2d_check" points=4
-import torch
-
-from course_utils import checks
-
-_HINT = "the kernel has to lie inside the image, so there are H - K_h + 1 rows, W - K_w + 1 columns"
-
-
-def check_small(conv2d):
-    picture, kernel = torch.arange(12.0).reshape(3, 4), torch.tensor([[0.0, 1.0], [2.0, 0.0]])
-    expected = torch.tensor([[9.0, 12.0, 15.0], [21.0, 24.0, 27.0]])
-    slips = {
-        "you rotate the kernel by 180 degrees": expected - 3,
-        "you mirror the kernel": torch.tensor([[10.0, 13.0, 16.0], [22.0, 25.0, 28.0]]),
-        "you divide the sum by the number of weights": expected / 4,
-    }
-    with checks.without("conv1d", "conv2d", "conv3d", "conv_transpose2d"):
-        output = conv2d(picture.clone(), kernel.clone())
-    checks.require_tensor(output, expected, slips, hint=_HINT)
-
-
-conv2d_is_right = checks.show(check_small, conv2d)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(conv2d):
-    import torch
-    import torch.nn.functional as F
-
-    check_small(conv2d)
-
-    def ours(picture, kernel, **options):
-        return F.conv2d(picture[None, None], kernel[None, None], **options)[0, 0]
-
-    for seed, (picture_size, kernel_size) in enumerate([((7, 9), (3, 3)), ((6, 11), (2, 5))]):
-        picture = checks.random_tensor(*picture_size, seed=seed)
-        kernel = checks.random_tensor(*kernel_size, seed=seed + 10)
-        before = picture.clone(), kernel.clone()
-        expected = ours(picture, kernel)
-        slips = {
-            "you rotate the kernel by 180 degrees: that is the convolution of mathematics": ours(
-                picture, kernel.flip(0, 1)
-            ),
-            "you mirror the kernel from top to bottom": ours(picture, kernel.flip(0)),
-            "you mirror the kernel from left to right": ours(picture, kernel.flip(1)),
-            "you leave out the last row and column of positions": expected[:-1, :-1],
-            "you divide the sum by the number of weights": expected / kernel.numel(),
-            "you pad the image with zeros": ours(
-                picture, kernel, padding=[size // 2 for size in kernel_size]
-            ),
-        }
-        with checks.without("conv1d", "conv2d", "conv3d", "conv_transpose2d"):
-            output = conv2d(picture, kernel)
-        checks.require_tensor(output, expected, slips, hint=_HINT)
-        unchanged = torch.equal(picture, before[0]) and torch.equal(kernel, before[1])
-        checks.require(unchanged, "your function changes the image or the kernel that it is given")
-
-
-checks.award(4, check_answer, conv2d)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## Task 2: the matrix of a convolution
-#
-# Complete the function, in one dimension, so that `convolution_matrix(kernel, n) @ x` is the
-# cross-correlation of the kernel with any `x` of `n` numbers. Locality makes the matrix banded;
-# sharing makes every row a copy of the row above it, moved one column to the right.
-
-
-# %% task="matrix"
-def convolution_matrix(kernel: torch.Tensor, n: int) -> torch.Tensor:
-    """Return the matrix (n - K + 1, n) of a `kernel` (K,)."""
-    ### BEGIN SOLUTION
-    k = len(kernel)
-    matrix = torch.zeros(n - k + 1, n)
-    for i in range(n - k + 1):
-        matrix[i, i : i + k] = kernel
-    return matrix
-    ### END SOLUTION
-
-
-# %% check="matrix_check" points=3
+# %% check="split_check" points=1
 import torch
 
 from course_utils import checks
 
 
-def check_small(convolution_matrix):
-    expected = torch.tensor([[1.0, 2.0, 0.0, 0.0], [0.0, 1.0, 2.0, 0.0], [0.0, 0.0, 1.0, 2.0]])
-    mirrored = torch.tensor([[2.0, 1.0, 0.0, 0.0], [0.0, 2.0, 1.0, 0.0], [0.0, 0.0, 2.0, 1.0]])
-    slips = {
-        "you mirror the kernel": mirrored,
-        "you swap rows and columns": expected.T,
-        "you let the kernel wrap around the end": torch.cat([expected, expected[:1].roll(-1, 1)]),
-        "you do not move the kernel from row to row": expected[:1].expand(3, 4),
-    }
-    matrix = convolution_matrix(torch.tensor([1.0, 2.0]), 4)
-    hint = "a row for each output, a column for each input"
-    checks.require_tensor(matrix, expected, slips, hint=hint)
+def _require_split(split, kernel):
+    answer = split(kernel.clone())
+    if answer is None:
+        raise checks.NotAnswered
+    is_pair = type(answer) in (tuple, list) and len(answer) == 2
+    checks.require(is_pair, "Return two tensors: the column, then the row")
+    for vector, size, name in zip(answer, kernel.shape, ("column", "row"), strict=True):
+        shape = tuple(getattr(vector, "shape", ()))
+        checks.require(shape == (size,), f"Your {name} has the shape {shape}, expected ({size},)")
+    product = torch.outer(answer[0].double(), answer[1].double())
+    is_finite = bool(product.isfinite().all())
+    checks.require(is_finite, "Your column or row is not finite: do you divide by 0?")
+    factor = float((product * kernel).sum() / kernel.square().sum())
+    slips = {f"you let a factor of {factor:.3g} in: the number where they cross": factor * kernel}
+    checks.require_tensor(product, kernel.double(), slips)
 
 
-matrix_is_right = checks.show(check_small, convolution_matrix)
+def check_small(split):
+    kernel = torch.outer(torch.tensor([1.0, 2.0, 1.0]), torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]))
+    _require_split(split, kernel)
 
 
-### BEGIN HIDDEN TESTS
-def check_answer(convolution_matrix):
-    import torch
-    import torch.nn.functional as F
-
-    check_small(convolution_matrix)
-    for seed, (k, n) in enumerate([(3, 8), (5, 5), (4, 11)]):
-        kernel = checks.random_tensor(k, seed=seed)
-        # Column j of the matrix is the output for a 1 at position j and zeros elsewhere.
-        expected = F.conv1d(torch.eye(n)[:, None], kernel[None, None])[:, 0].T
-        flipped = F.conv1d(torch.eye(n)[:, None], kernel.flip(0)[None, None])[:, 0].T
-        around = torch.stack([F.pad(kernel, (0, n - k)).roll(i) for i in range(n)])
-        slips = {
-            "you mirror the kernel": flipped,
-            "you swap rows and columns": expected.T,
-            "you let the kernel wrap around the end: a circular convolution": around,
-            "you leave out the last position": expected[:-1],
-        }
-        checks.require_tensor(
-            convolution_matrix(kernel, n),
-            expected,
-            slips,
-            hint="a row for each output, a column for each input",
-        )
-
-
-checks.award(3, check_answer, convolution_matrix)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## Task 3: a kernel in two steps
-#
-# Some kernels are the product of a column and a row, $f_{ij} = c_i\, r_j$: they are *separable*.
-# Sliding the column over the image, and then the row over the result, gives the same sums.
-#
-# Complete both functions. The first returns the result, computed in two steps (your `conv2d` may
-# help; a column is a kernel with one column). The second returns how many multiplications the two
-# steps need, for all outputs of both together, on an image of `n` by `n`, with a column of `k` and
-# a row of `k` weights, without padding.
-
-
-# %% task="separable"
-def separable_conv2d(
-    picture: torch.Tensor, column: torch.Tensor, row: torch.Tensor
-) -> torch.Tensor:
-    """Slide `column` (K_h,) over `picture` (H, W), and `row` (K_w,) over the result."""
-    ### BEGIN SOLUTION
-    return conv2d(conv2d(picture, column[:, None]), row[None, :])
-    ### END SOLUTION
-
-
-def separable_multiplications(n: int, k: int) -> int:
-    """Return the number of multiplications of both steps."""
-    ### BEGIN SOLUTION
-    height = n - k + 1  # the first step reduces the height, not the width
-    return k * height * n + k * height * height
-    ### END SOLUTION
-
-
-# %% check="separable_check" points=2
-import torch
-from torch.overrides import TorchFunctionMode
-
-from course_utils import checks
-
-
-@checks.beside
-class _Counted(TorchFunctionMode):
-    """Note whether a tensor of the full kernel's size is made: then it is not two steps."""
-
-    def __init__(self, size):
-        super().__init__()
-        self.size, self.found = size, False
-
-    def __torch_function__(self, func, types, args=(), kwargs=None):
-        result = func(*args, **(kwargs or {}))
-        if isinstance(result, torch.Tensor) and tuple(result.shape) == self.size:
-            self.found = True
-        return result
-
-
-@checks.beside
-def _watched(separable_conv2d, picture, column, row):
-    """Return the output, and whether the whole kernel was made on the way."""
-    with _Counted((len(column), len(row))) as counted:
-        output = separable_conv2d(picture, column, row)
-    return output, counted.found
-
-
-def check_small(separable_conv2d):
-    picture = torch.ones(4, 5)
-    column, row = torch.tensor([1.0, 2.0]), torch.tensor([1.0, 1.0, 1.0])
-    hint = "the column reduces the height, the row reduces the width"
-    slips = {
-        "you swap column and row": torch.full((2, 4), 9.0),
-        "you use only the column": torch.full((3, 5), 3.0),
-        "you use only the row": torch.full((4, 3), 3.0),
-    }
-    output = separable_conv2d(picture, column, row)
-    checks.require_tensor(output, torch.full((3, 3), 9.0), slips, hint=hint)
-
-
-separable_is_right = checks.show(check_small, separable_conv2d)
+split_is_right = checks.show(check_small, split)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(separable_conv2d):
-    import torch
-    import torch.nn.functional as F
-
-    check_small(separable_conv2d)
-
-    def ours(picture, column, row):
-        return F.conv2d(picture[None, None], torch.outer(column, row)[None, None])[0, 0]
-
-    for seed, (height, width) in enumerate([(3, 5), (4, 2)]):
-        picture = checks.random_tensor(13, 17, seed=seed)
-        column = checks.random_tensor(height, seed=seed + 10)
-        row = checks.random_tensor(width, seed=seed + 20)
-        expected = ours(picture, column, row)
-        slips = {
-            "you use only the column": F.conv2d(picture[None, None], column[None, None, :, None])[
-                0, 0
-            ],
-            "you use only the row": F.conv2d(picture[None, None], row[None, None, None])[0, 0],
-            "you swap column and row": ours(picture, row, column),
-            "you add the two results": ours(picture, column, torch.ones(width))
-            + ours(picture, torch.ones(height), row),
-        }
-        # In two steps there is never a tensor as small as the whole kernel.
-        output, is_made = _watched(separable_conv2d, picture, column, row)
-        checks.require_tensor(output, expected, slips, hint="column first, then row")
-        sentence = "your code builds the whole kernel first: slide the column, then the row"
-        checks.require(not is_made, sentence)
-
-
-checks.award(2, check_answer, separable_conv2d)
-### END HIDDEN TESTS
-
-# %% check="separable_count_check" points=1
-from course_utils import checks
-
-
-def check_small(separable_multiplications):
-    slips = {
-        "you use the whole kernel at every position": 81,
-        "you give both steps as few outputs as the second has": 54,
-        "you give both steps as many outputs as the first has": 90,
-        "you let the image keep its size": 150,
-        "you count only the first step": 45,
-    }
-    checks.require_number(separable_multiplications(5, 3), 72, slips)
-
-
-count_is_right = checks.show(check_small, separable_multiplications)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(separable_multiplications):
+def check_answer(split):
     import torch
 
-    check_small(separable_multiplications)
-
-    def outputs(n, *sizes):
-        """Return how many outputs a layer of this kernel size has on n x n."""
-        layer = torch.nn.Conv2d(1, 1, sizes, device="meta")
-        return layer(torch.empty(1, 1, n, n, device="meta")).numel()
-
-    for n, k in [(28, 5), (10, 3), (17, 16)]:
-        both, column_only = outputs(n, k, k), outputs(n, k, 1)
-        slips = {
-            "you use the whole kernel at every position": k * k * both,
-            "you give both steps as few outputs as the second has": 2 * k * both,
-            "you give both steps as many outputs as the first has": 2 * k * column_only,
-            "you let the image keep its size": 2 * k * n * n,
-            "you count only the first step": k * column_only,
-        }
-        checks.require_number(separable_multiplications(n, k), k * (column_only + both), slips)
+    check_small(split)
+    column, row = checks.random_tensor(4, seed=1), checks.random_tensor(2, seed=2)
+    _require_split(split, torch.outer(column, row))
+    column = column.abs() + 0.5
+    for zeros in ([-1.0, 0.0, 1.0], [0.0, 1.0, 2.0], [-3.0, -1.0, 0.0]):
+        _require_split(split, torch.outer(column, torch.tensor(zeros)))
+        _require_split(split, torch.outer(torch.tensor(zeros), column))
 
 
-checks.award(1, check_answer, separable_multiplications)
+checks.award(1, check_answer, split)
 ### END HIDDEN TESTS
 
-# %% [markdown]
-# ## What it is good for
+# %% [markdown] tier="build" minutes=10
+# ## Task 2: a filter that finds
 #
-# Your function can blur: slide the binomial weights 1, 4, 6, 4, 1 as a column, then as a row.
+# Design a filter for a purpose: it must find a motif, such as the one below, which is yours.
+# Complete the function so that its filter, slid over an image by `F.conv2d`, gives
+#
+# - 0 on every flat area, however bright;
+# - exactly 1 where the motif lies on a flat area (its pixels are added to those of the area);
+# - the largest number of the whole map where the motif lies, in at least nine out of ten images
+#   with noise *and* bright squares larger than the motif.
+#
+# hint: Begin with the motif itself as a filter: its output is large where bright pixels meet
+# weights of 1. Why does a bright square beat the motif?
+#
+# hint: What does the lesson say about the sum of the weights? Which single number can you subtract
+# from all the weights so that flat areas give 0?
+#
+# hint: With the sum at 0, the output on the motif is the sum of weight times motif. Divide by that
+# sum, and it is 1.
 
 # %%
-if conv2d_is_right and separable_is_right:
-    picture = torch.zeros(24, 24)
-    picture[4:20, 6:10] = picture[16:20, 6:18] = 1.0
-    weights = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]) / 16
-    blurred = separable_conv2d(picture, weights, weights)  # (20, 20)
-    figure = plot_images(
-        [picture[None], blurred[None]], ["24 x 24 pixels", "blurred, 20 x 20"], num_columns=2
-    )
-    show(figure, "A white letter L on black, sharp on the left and blurred on the right")
-else:
-    print("A blurred image appears here once tasks 1 and 3 are done.")
+show(
+    plot_images([own_motif(student_id)[None]], ["your motif"]), "A square of 5 x 5 pixels, 12 white"
+)
+
+
+# %% task="motif"
+def motif_filter(motif: torch.Tensor) -> torch.Tensor:
+    """Return a filter as large as the `motif` (K_h, K_w), float, which finds it."""
+    ### BEGIN SOLUTION
+    weights = motif - motif.mean()  # a sum of 0: flat areas, and the inside of squares, give 0
+    return weights / (weights * motif).sum()  # the output on the motif is divided by itself
+    ### END SOLUTION
+
+
+# %% check="motif_check" points=3
+import torch
+import torch.nn.functional as F
+
+from course_utils import checks
+
+
+def _require_gain(kernel, motif):
+    found, expected = tuple(getattr(kernel, "shape", ())), tuple(motif.shape)
+    sentence = f"Your filter has the shape {found}, expected {expected}: as large as the motif"
+    checks.require(found == expected, sentence)
+    gain = float((kernel.double() * motif.double()).sum())
+    checks.require(abs(gain - 1) < 1e-3, f"On the motif alone your filter gives {gain:.4g}, not 1")
+
+
+def _share_found(kernel, motif, drawn, squares):
+    """Return in how many of 50 images the largest output is where the motif lies."""
+    (height, width), found = motif.shape, 0
+    for _ in range(50):
+        image = 0.3 + 0.08 * torch.randn(40, 40, generator=drawn)
+        for _ in range(squares):
+            i, j = torch.randint(0, 40 - 9, (2,), generator=drawn)
+            image[i : i + 9, j : j + 9] += 0.6
+        i, j = (int(torch.randint(0, 40 - size, (), generator=drawn)) for size in motif.shape)
+        image[i : i + height, j : j + width] = 0.3 + 0.8 * motif  # on a flat area of its own
+        scores = F.conv2d(image[None, None], kernel[None, None].float())[0, 0]
+        found += int(scores.argmax()) == i * scores.shape[1] + j
+    return found / 50
+
+
+def check_small(motif_filter):
+    motif = own_motif(student_id)
+    kernel = motif_filter(motif.clone())
+    if kernel is None:
+        raise checks.NotAnswered
+    _require_gain(kernel, motif)
+    share = _share_found(kernel, motif, checks.generator(5), squares=0)
+    sentence = f"In noise alone your filter finds the motif in {share:.0%} of the images"
+    checks.require(share >= 0.9, sentence)
+
+
+motif_is_right = checks.show(check_small, motif_filter)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(motif_filter):
+    import torch
+
+    check_small(motif_filter)
+    drawn = checks.generator(6)
+    for size in [(5, 5), (4, 7), (6, 6)]:
+        num_pixels = size[0] * size[1]
+        motif = torch.randperm(num_pixels, generator=drawn).reshape(size) / num_pixels
+        motif = (motif > 0.5).float() * (0.9 + 0.1 * motif)  # dark and bright, in no order
+        before = motif.clone()
+        kernel = motif_filter(motif)
+        checks.require(torch.equal(motif, before), "Your function changes the motif")
+        _require_gain(kernel, motif)
+        flat = abs(float(kernel.double().sum()))
+        sentence = f"On a flat area of brightness 1 your filter gives {flat:.4g}, not 0"
+        checks.require(flat < 1e-4, sentence)
+        share = _share_found(kernel, motif, drawn, squares=3)
+        sentence = f"Beside bright squares your filter finds a motif in {share:.0%} of the images"
+        checks.require(share >= 0.9, sentence)
+
+
+checks.award(3, check_answer, motif_filter)
+### END HIDDEN TESTS
 
 # %% [markdown]
-# ## In your own words
-#
-# What `F.conv2d` computes is called cross-correlation in mathematics; a convolution rotates the
-# kernel by 180 degrees first. **(a)** Why does a network that *learns* its kernels not care?
-# **(b)** Name a case where somebody who mixes the two up gets a visibly wrong result. Three to five
-# sentences, 2 points, read by a person.
+# Here is your filter at work.
 
-# %% [markdown] written="why_no_flip" points=2
-# **A model answer.** The weights start at random and are moved by gradients. A net with flipped
-# kernels can represent exactly the same functions: each of its solutions is a flipped solution of
-# the other net, and from flipped starting values training finds it by the same steps. So nothing is
-# lost by leaving the flip out. It matters as soon as a kernel comes from elsewhere: a textbook edge
-# filter that is not symmetric (Sobel, say) gives edges of the opposite sign, and the convolution
-# theorem of lesson 06 holds only for the flipped kernel.
+# %%
+if motif_is_right:
+    scene = 0.3 + 0.08 * torch.randn(40, 40, generator=torch.Generator().manual_seed(0))
+    scene[4:13, 5:14] += 0.6
+    scene[24:29, 22:27] = 0.3 + 0.8 * own_motif(student_id)
+    scores = F.conv2d(scene[None, None], motif_filter(own_motif(student_id))[None, None])[0]
+    titles = ["image", "output"]
+    figure = plot_images([scene[None].clamp(0, 1), scores.clamp(0, 1)], titles, num_columns=2)
+    show(figure, "Noise with a bright square and your motif; in the output one point stands out")
+else:
+    print("An image and your filter's output appear here once task 2 is done.")
+
+# %% [markdown] tier="build" minutes=8
+# ## Task 3: an edge detector with two faults
 #
-# **Marking scheme.**
+# Somebody wrote this function, and a colleague reports two symptoms: "A disc comes
+# out as a pile of flat arcs. And the outline of a square lacks two of its corners." Look at both
+# figures before you read the code.
+
+# %% readonly="broken"
+SOBELS = torch.stack([SOBEL, SOBEL.T])[:, None]  # (2, 1, 3, 3): the slopes across and down
+
+
+def broken_edge_strength(photo):
+    """Return how strong the edges of a photo (H, W, 3), uint8, are: (H - 2, W - 2), float."""
+    height, width, channels = photo.shape
+    image = photo.reshape(channels, height, width).float() / 255
+    grey = image.mean(dim=0)
+    slopes = F.conv2d(grey[None, None], SOBELS)[0]
+    return slopes.sum(dim=0).abs()
+
+
+# %%
+r, c = torch.meshgrid(torch.arange(48) - 23.5, torch.arange(48) - 23.5, indexing="ij")
+disc = (40 + 180 * (r**2 + c**2 < 300)).byte()[..., None].expand(-1, -1, 3)
+square = (40 + 180 * ((r.abs() < 15) & (c.abs() < 15))).byte()
+of_disc = broken_edge_strength(disc)
+of_square = F.conv2d(square[None, None] / 255, SOBELS)[0].sum(dim=0).abs()  # from the grey image on
+shown = [disc.permute(2, 0, 1) / 255, of_disc[None] / 4, square[None] / 255, of_square[None] / 4]
+titles = ["a disc", "its edges?", "a square", "its edges?"]
+show(
+    plot_images([each.clamp(0, 1) for each in shown], titles, num_columns=4),
+    "A grey disc, and as its edges a pile of flat arcs; a grey square, and as its edges an outline "
+    "that lacks two opposite corners",
+)
+
+# %% [markdown]
+# Mend it: write `edge_strength` with both faults repaired. It returns the length of the gradient,
+# $\sqrt{g_x^2 + g_y^2}$, of the mean of the three channels, in brightness from 0 to 1.
 #
-# - (a) 1 point: the kernels are learned, and the flipped kernel is as easy to learn as the other,
-#   so that both nets can represent the same functions. Half a point for "it learns the right one
-#   anyway" without saying why both are possible.
-# - (b) 1 point: a fixed asymmetric kernel (sign or direction of an edge, a shift in the wrong
-#   direction), weights copied between programs with different conventions, or the Fourier theorem.
-#   No point for a symmetric kernel, such as a blur: there the two agree.
+# hint: The first symptom is there before any filter: show `image[0]` for the disc. In what order
+# do the numbers of a photo lie in memory, and what does `reshape` do to that order?
+#
+# hint: The second: what are the two slopes at the four corners of the square? At which corners do
+# they have opposite signs?
+#
+# hint: Axes are exchanged by `permute`, not by `reshape`. And two slopes are the parts of a
+# vector: what is its length?
+
+
+# %% task="edges"
+def edge_strength(photo: torch.Tensor) -> torch.Tensor:
+    """Return how strong the edges of a photo (H, W, 3), uint8, are: (H - 2, W - 2), float."""
+    ### BEGIN SOLUTION
+    image = photo.permute(2, 0, 1).float() / 255  # reshape would cut the same row of numbers anew
+    slopes = F.conv2d(image.mean(dim=0)[None, None], SOBELS)[0]  # (2, H - 2, W - 2)
+    return slopes.norm(dim=0)  # a sum lets slopes of opposite signs cancel, a length does not
+    ### END SOLUTION
+
+
+# %% check="edges_check" points=2
+import torch
+import torch.nn.functional as F
+
+from course_utils import checks
+
+
+def check_small(edge_strength):
+    photo = torch.zeros(7, 7, 3, dtype=torch.uint8)
+    photo[:, 4:] = 255  # dark on the left, bright on the right
+    expected = torch.tensor([0.0, 0.0, 4.0, 4.0, 0.0]).expand(5, 5)
+    slips = {
+        "you leave the brightness between 0 and 255": 255 * expected,
+        "you swap rows and columns": expected.T,
+    }
+    strength = edge_strength(photo.clone())
+    checks.require_tensor(strength, expected, slips, tolerance=1e-4)
+
+
+edges_are_right = checks.show(check_small, edge_strength)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(edge_strength):
+    import torch
+    import torch.nn.functional as F
+
+    check_small(edge_strength)
+    across = torch.tensor([[-1.0, 0.0, 1.0], [-2.0, 0.0, 2.0], [-1.0, 0.0, 1.0]])
+    for seed, size in enumerate([(9, 12), (14, 8)]):
+        drawn = checks.generator(seed)
+        photo = torch.randint(0, 256, (*size, 3), generator=drawn).byte()
+
+        def slopes(image):
+            filters = torch.stack([across, across.T])[:, None]
+            return F.conv2d(image[None, None], filters)[0]
+
+        channels = (photo / 255).movedim(2, 0)
+        x, y = slopes(channels.mean(0))
+        expected = (x**2 + y**2).sqrt()
+        slips = {
+            "you add the slopes: where their signs differ, they cancel": (x + y).abs(),
+            "you add the sizes of the slopes: the length of a vector is something else": x.abs()
+            + y.abs(),
+            "you take the larger of the two slopes": torch.maximum(x.abs(), y.abs()),
+            "you look at one channel only": slopes(channels[0]).norm(dim=0),
+            "you add up the channels: take their mean": 3 * expected,
+            "you forget the root": expected**2,
+        }
+        checks.require_tensor(edge_strength(photo), expected, slips, tolerance=1e-4)
+
+
+checks.award(2, check_answer, edge_strength)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=6
+# ## Task 4: a black box
+#
+# A layer slides `k` by `k` weights over an image, without padding, and sends the output through a
+# ReLU: what is negative comes out as 0. You cannot look at its weights. You may send it **at most
+# two images**, once, and see what comes out. Complete both functions. `own_box(student_id)` is
+# yours; other boxes have other weights, negative ones, too.
+#
+# hint: Which image shows the weights one by one? The lesson used it to tell cross-correlation from
+# convolution.
+#
+# hint: A single white pixel gives the weights, rotated by 180°, if it is far enough from the
+# border. What is missing in the output, because of the ReLU?
+#
+# hint: Which second image brings the negative weights out as positive numbers? How do you put the
+# two outputs together?
+
+
+# %% task="box"
+def probes(k: int) -> torch.Tensor:
+    """Return at most two images (N, H, W) for a box with `k` by `k` weights."""
+    ### BEGIN SOLUTION
+    dot = torch.zeros(2 * k - 1, 2 * k - 1)
+    dot[k - 1, k - 1] = 1.0  # each of the k * k windows sees the pixel, each with another weight
+    return torch.stack([dot, -dot])  # a black pixel on grey: for the negative weights
+    ### END SOLUTION
+
+
+def recover(outputs: torch.Tensor) -> torch.Tensor:
+    """Return the weights (k, k), from what the box made of your `probes(k)`."""
+    ### BEGIN SOLUTION
+    positive, negative = outputs  # of each weight one is its size, the other is 0
+    return (positive - negative).flip(0, 1)  # the window that lies higher meets a lower weight
+    ### END SOLUTION
+
+
+# %% check="box_check" points=2
+import torch
+import torch.nn.functional as F
+
+from course_utils import checks
+
+
+def _recovered(probes, recover, k, box):
+    images = probes(k)
+    if images is None:
+        raise checks.NotAnswered
+    shape = tuple(getattr(images, "shape", ()))
+    fits = len(shape) == 3 and 1 <= shape[0] <= 2 and min(shape[1:]) >= k
+    checks.require(fits, f"Your probes are {shape}: send one or two images (N, H, W), H, W >= {k}")
+    return recover(box(images.float()))
+
+
+def check_small(probes, recover):
+    box = own_box(student_id)
+    dot = torch.zeros(1, 5, 5)
+    dot[0, 2, 2] = 1.0
+    weights = box(dot)[0].flip(0, 1)
+    slips = {
+        "you forget that the box shows its weights rotated by 180 degrees": weights.flip(0, 1),
+        "you flip the output along its rows only": weights.flip(1),
+        "you flip the output along its columns only": weights.flip(0),
+    }
+    checks.require_tensor(_recovered(probes, recover, 3, box), weights, slips, tolerance=1e-3)
+
+
+box_is_right = checks.show(check_small, probes, recover)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(probes, recover):
+    import torch.nn.functional as F
+
+    check_small(probes, recover)
+    for seed, k in enumerate([3, 5, 4]):
+        weights = checks.random_tensor(k, k, seed=seed)
+
+        def box(images, weights=weights):
+            return F.conv2d(images[:, None], weights[None, None]).relu()[:, 0]
+
+        slips = {
+            "you miss the negative weights: the ReLU turns them into 0": weights.relu(),
+            "you lose the signs": weights.abs(),
+            "you forget that the box shows its weights rotated by 180 degrees": weights.flip(0, 1),
+        }
+        checks.require_tensor(_recovered(probes, recover, k, box), weights, slips, tolerance=1e-3)
+
+
+checks.award(2, check_answer, probes, recover)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="investigate" minutes=10
+# ## Task 5: is one image enough?
+#
+# In the lesson one image of noise was enough to find Sobel's nine weights. Is *any* image? Yours
+# has thin lines. Each window of 3 × 3 pixels that slides over it is one equation for the nine
+# weights.
+
+# %% readonly="stripes"
+stripes, period, slope = own_stripes(student_id)
+
+# %%
+print(f"white where {slope} * row + column is divisible by {period}")
+show(plot_images([stripes[None]], ["your stripes"]), "Thin white lines on black, evenly spaced")
+
+# %% [markdown]
+# **Predict first.** How many independent facts about the nine weights does your image tell? Write your prediction down before you run anything. A wrong one costs
+# nothing; without one, the experiment is not looked at.
+
+# %% task="prediction"
+predicted = None  # a whole number from 1 to 9
+### BEGIN SOLUTION
+# The weight in row p and column q lies on a line together with all those that have the same
+# remainder of slope * p + q. Each remainder gives one sum, so count the remainders.
+predicted = len({(slope * p + q) % period for p in range(3) for q in range(3)})
+### END SOLUTION
+
+# %% [markdown]
+# **Now the experiment.** Measure that number. Then find a filter from your stripes alone, by
+# training or by solving the equations, that gives what Sobel gives on them. Look at how much the
+# two differ on your stripes, and on an image of noise.
+#
+# hint: Look at a window. The output is the sum of the weights that lie on white pixels. What does
+# the next window add to what you know?
+#
+# hint: Two weights that always lie on a line together appear only as their sum. So how many
+# *different* sums does your image give?
+#
+# hint: Write every window as a row of nine numbers (`F.unfold`, transposed). How many of the rows
+# are independent is the rank of that table, `torch.linalg.matrix_rank`.
+
+# %% task="experiment"
+measured = None  # how many independent facts, found by an experiment of yours
+found = None  # your filter (3, 3), found from your stripes alone
+### BEGIN SOLUTION
+windows = F.unfold(stripes[None, None], 3)[0].T  # (900, 9): each window is one equation
+measured = int(torch.linalg.matrix_rank(windows))  # equations that follow from others do not count
+outputs = windows @ SOBEL.reshape(9)
+found = (torch.linalg.pinv(windows) @ outputs).reshape(3, 3)  # the smallest of all solutions
+noise = torch.randn(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+for name, image in {"stripes": stripes[None, None], "noise": noise}.items():
+    gap = F.conv2d(image, (found - SOBEL)[None, None]).abs().max()  # it is linear: one filter does
+    print(f"largest difference from Sobel's output on {name}: {gap:.2f}")
+### END SOLUTION
+
+# %% check="experiment_check" points=2
+import torch
+import torch.nn.functional as F
+
+from course_utils import checks
+
+
+def check_small(predicted, measured, found):
+    if measured is None and found is None:
+        raise checks.NotAnswered
+    checks.require(predicted is not None, "Write your prediction down before the experiment")
+    for number in (predicted, measured):
+        fits = 1 <= checks.as_integer(number) <= 9
+        checks.require(fits, f"There are 1 to 9 facts about nine weights, not {number}")
+    shape = tuple(getattr(found, "shape", ()))
+    checks.require(shape == (3, 3), f"Your filter has the shape {shape}, expected (3, 3)")
+    stripes, _, _ = own_stripes(student_id)
+    gap = F.conv2d(stripes[None, None], (found.float() - SOBEL)[None, None]).abs().max()
+    sentence = f"On your stripes your filter differs from Sobel by up to {gap:.3g}: get below 0.02"
+    checks.require(bool(gap < 0.02), sentence)
+    is_sobel = bool((found.float() - SOBEL).abs().max() < 0.05)
+    checks.require(not is_sobel, "This is Sobel itself: your stripes alone do not lead there")
+
+
+_BESIDE = f"You predicted {predicted} and measured {measured}: say below what explains it"
+experiment_is_right = checks.show(check_small, predicted, measured, found, fine=_BESIDE)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(predicted, measured, found):
+    check_small(predicted, measured, found)
+    windows = F.unfold(own_stripes(student_id)[0][None, None], 3)[0].T
+    slips = {
+        "you count the different windows: a black one tells nothing": len(windows.unique(dim=0)),
+        "you count the weights, not what your image tells about them": 9,
+    }
+    checks.require_number(measured, int(torch.linalg.matrix_rank(windows)), slips)
+
+
+checks.award(2, check_answer, predicted, measured, found)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **In three sentences:** What did you predict, and what did the experiment show against it? Why
+# does your filter agree with Sobel on your stripes and not on noise? Which image would you take
+# instead, and why? 2 points, read by a person.
+
+# %% [markdown] written="one_image" points=2
+# **A model answer.** I predicted nine, because there are 900 windows, but measured seven: with lines
+# where 2 · row + column is divisible by 8, windows repeat, and two pairs of weights always lie on a
+# line together, so that the image tells only their sums. Every filter with the same sums gives the
+# same output on my stripes, so an error of 0 there says nothing about noise, where these weights
+# meet different pixels: there my filter is off by several units. I would take noise, or a single
+# white pixel: both give nine independent windows.
+#
+# **Marking scheme.** The numbers are the student's own; the feedback page shows them.
+#
+# - 1 point: prediction and measurement are set against each other, and a gap is explained (windows
+#   that repeat, weights that always meet the line together); where there is no gap, why the
+#   prediction was right. Half a point if both numbers are there without a reason. A wrong
+#   prediction costs nothing.
+# - 1 point: says that the stripes leave some weights open, so that agreement on them proves nothing
+#   elsewhere, *and* names an image with independent windows. Half a point for one of the two.

@@ -1,44 +1,43 @@
 # %% [markdown]
-# # Exercise 04: sizes, pooling and receptive fields
+# # Exercise 04: what fits, and what an output sees
 #
-# **You practise** predicting the size of an output, writing a pooling layer, and working out how
-# far one output sees.
+# **You practise** choosing paddings for a wanted size, working out where one output looks, repairing
+# a layer that fits some sizes only, and measuring how much of its field an output uses.
 #
-# **Minutes:** 40 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 04
-#
-# | part | points | graded by |
-# |---|---|---|
-# | Pop quiz, three questions | 3 | the checks |
-# | Task 1: the output formula | 3 | the checks |
-# | Task 2: write max pooling | 4 | the checks |
-# | Task 3: the receptive field | 3 | the checks |
-# | In your own words | 2 | a person |
+# {tasks}
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
 # tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
-#
-# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
-# notebook of the same name in `solutions/`.
+# Three hints are folded under each task; they cost nothing.
 
 # %% readonly="setup"
 import torch
+import torch.nn.functional as F
 
 from course_utils import checks, quiz
+from course_utils.plots import plot_grids, show
+
+
+def own_stack(student_id):
+    """Return the kernel size and the number of layers of your stack."""
+    drawn = quiz.generator(student_id)
+    k = int(torch.randint(1, 4, (), generator=drawn)) * 2 + 1
+    return k, int(torch.randint(4, 11, (), generator=drawn))
+
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
-# people get the same ones. If you work on your own, leave it empty.
+# Your student id, as your teacher writes it. It picks your questions and your stack of layers, so
+# that no two people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
 
-# %% [markdown]
+# %% [markdown] tier="drill" minutes=6
 # ## Pop quiz
 #
 # The check under a question looks only at the form of your answer, not at whether it is right.
-
-# %% [markdown]
+#
 # ### Question 1
 
 # %% quiz="two_steps"
@@ -52,261 +51,419 @@ two_steps = ((n + 2 * p - k) // s + 1 - 2) // 2 + 1  # the convolution's size, t
 # %% [markdown]
 # ### Question 2
 
-# %% quiz="pooled_shape"
-pooled_shape = None  # (maps, height, width)
+# %% quiz="touched"
+touched = None  # a letter
 ### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/04_stride_padding_pooling", "pooled_shape", student_id)
-c, h, w, k, s = (numbers[letter] for letter in "chwks")
-pooled_shape = (c, (h - k) // s + 1, (w - k) // s + 1)  # each map by itself
+question = quiz.question("exercises/04_stride_padding_pooling", "touched", student_id)
+n, k, s = (question.values[letter] for letter in "nks")
+seen = f"All pixels painted but the last {(n - k) % s} "  # what the division leaves is lost
+touched = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
 
 # %% [markdown]
 # ### Question 3
 
-# %% quiz="field"
-field = None  # pixels
+# %% quiz="order_told"
+order_told = None  # a letter
 ### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/04_stride_padding_pooling", "field", student_id)
-a, b, s = (numbers[letter] for letter in "abs")
-field = 1 + (a - 1) + s * (b - 1)  # the second kernel's inputs are s pixels apart
+question = quiz.question("exercises/04_stride_padding_pooling", "order_told", student_id)
+a, b, s = (question.values[letter] for letter in "abs")
+told = f"Change pixel {a + s * (b - 1) - 1},"  # the last that is seen with the stride first
+order_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
 ### END SOLUTION
 
-# %% [markdown]
-# ## Task 1: the output formula
+# %% [markdown] tier="drill" minutes=5
+# ## Task 1: padding for a wanted size
 #
-# Complete the function: at how many positions does a window of `k` fit on `n` pixels, with stride
-# `s` and `p` pixels of padding *on each side*? If the window is larger than the padded image, it
-# does not fit at all: raise a `ValueError`.
+# A window of `k` with stride `s` slides over `n` pixels and must give exactly `wanted` outputs.
+# Complete the function: how many zeros do you put before the first pixel, and how many after the
+# last? Take as few as possible. If their number is odd, the end gets one more, as in the lesson.
+# (`wanted` is never less than you get without padding.)
+#
+# hint: Where does the last of the `wanted` windows start, and where does it end?
+#
+# hint: The windows cover `(wanted - 1) * s + k` pixels. How many of these are missing?
+#
+# hint: Pixels that the floor throws away need no padding: the number cannot be negative. What do
+# `//` and a subtraction make of an odd number?
 
 
-# %% task="output_size"
-def output_size(n: int, k: int, s: int = 1, p: int = 0) -> int:
-    """Return the output's size along one axis."""
+# %% task="padding"
+def padding_for(n: int, k: int, s: int, wanted: int) -> tuple[int, int]:
+    """Return the numbers of zeros (before, after) that give `wanted` outputs."""
     ### BEGIN SOLUTION
-    if k > n + 2 * p:
-        raise ValueError(f"a window of {k} does not fit on {n + 2 * p} pixels")
-    return (n + 2 * p - k) // s + 1
+    missing = max(0, (wanted - 1) * s + k - n)  # what the windows cover beyond the pixels
+    return missing // 2, missing - missing // 2  # the end gets what rounding down leaves
     ### END SOLUTION
 
 
-# %% check="output_size_check" points=3
-from course_utils import checks
-
-
-def _refuses(output_size, *arguments):
-    """Return whether these arguments raise a ValueError."""
-    try:
-        output_size(*arguments)
-    except ValueError:
-        return True
-    return False
-
-
-def check_small(output_size):
-    slips = {
-        "you round the division up": 13,
-        "you add the padding on one side only": 10,
-        "you leave out the padding": 8,
-        "you count the steps, not the positions": 11,
-        "you leave out the stride": 24,
-    }
-    answer = output_size(20, 5, 2, 4)
-    checks.require(answer is None or answer != 12.5, "12.5 is not a whole number: take the floor")
-    checks.require_number(answer, 12, slips)
-
-
-output_size_is_right = checks.show(check_small, output_size)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(output_size):
-    from itertools import product
-
-    import torch
-
-    check_small(output_size)
-    for n, k, s, p in product((5, 8, 27), (1, 2, 5), (1, 2, 3), (0, 1)):
-        layer = torch.nn.Conv1d(1, 1, k, stride=s, padding=p, device="meta")
-        right = layer(torch.empty(1, 1, n, device="meta")).shape[-1]
-        checks.require_number(output_size(n, k, s, p), right)
-    checks.require_number(output_size(9, 3), 7)  # stride 1 and no padding by default
-    checks.require(_refuses(output_size, 4, 5), "a window of 5 on 4 pixels must raise a ValueError")
-    checks.require(
-        _refuses(output_size, 4, 7, 2, 1), "a window of 7 on 4 + 2 pixels must raise a ValueError"
-    )
-    checks.require(not _refuses(output_size, 4, 6, 2, 1), "a window of 6 fits once on 4 + 2 pixels")
-
-
-checks.award(3, check_answer, output_size)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## Task 2: write max pooling
-#
-# Complete the function for a batch of maps: windows of `k` by `k`, with stride `s`, no padding.
-# Leave out what does not fill a window on the right or at the bottom. Do not use torch's own
-# pooling.
-
-
-# %% task="pooling"
-def max_pool2d(maps: torch.Tensor, k: int, s: int) -> torch.Tensor:
-    """Return the largest number of each window of `maps` (N, C, H, W), float."""
-    ### BEGIN SOLUTION
-    windows = maps.unfold(2, k, s).unfold(3, k, s)  # (N, C, H_out, W_out, k, k)
-    return windows.amax(dim=(-2, -1))
-    ### END SOLUTION
-
-
-# %% check="pooling_check" points=4
+# %% check="padding_check" points=1
 import torch
 
 from course_utils import checks
 
-_OWN = ("max_pool1d", "max_pool2d", "max_pool3d", "adaptive_max_pool2d")
+
+def _whole(value):
+    """Return whole-numbered floats, such as NumPy's products, as whole numbers."""
+    return int(value) if type(value) is float and value.is_integer() else value
 
 
-def check_small(max_pool2d):
-    maps = torch.arange(15.0).reshape(1, 1, 3, 5) - 7
+def _require_pair(answer, expected, what, slips=None):
+    if answer is None:
+        raise checks.NotAnswered
+    if isinstance(answer, torch.Tensor):
+        answer = answer.tolist()
+    is_pair = type(answer) in (tuple, list) and len(answer) == 2
+    checks.require(is_pair, f"Return two numbers, the {what}, not {answer!r}.")
+    found = tuple(_whole(number) for number in answer)
+    for slip, wrong in (slips or {}).items():
+        checks.require(found != wrong or wrong == expected, f"You get {found} if {slip}.")
+    fits = found == expected and all(type(number) is int for number in found)
+    checks.require(fits, f"You get {answer} as the {what}: that should be {expected}.")
+
+
+def check_small(padding_for):
     slips = {
-        "you take the mean, not the largest": torch.tensor([[[[-4.0, -2.0]]]]),
-        "you keep windows that are not full": torch.tensor(
-            [[[[-1.0, 1.0, 2.0], [4.0, 6.0, 7.0]]]]
-        ),
-        "you never let the largest fall below zero": torch.tensor([[[[0.0, 1.0]]]]),
-        "you leave out the stride": torch.tensor([[[[-1.0, 0, 1, 2], [4, 5, 6, 7]]]]),
-        "you pad the maps with zeros": torch.tensor([[[[0.0, 0, 0], [4, 6, 7]]]]),
+        "you count one window too many": (3, 3),
+        "you leave out the stride": (0, 0),
+        "you put all of it on each side": (4, 4),
+        "you leave out the window": (0, 0),
     }
-    with checks.without(*_OWN):
-        output = max_pool2d(maps.clone(), 2, 2)
-    hint = "(3 - 2) // 2 + 1 = 1 row and (5 - 2) // 2 + 1 = 2 columns of windows"
-    checks.require_tensor(output, torch.tensor([[[[-1.0, 1.0]]]]), slips, hint=hint)
+    _require_pair(padding_for(9, 5, 2, 5), (2, 2), "zeros before and after", slips)
 
 
-pooling_is_right = checks.show(check_small, max_pool2d)
+padding_is_right = checks.show(check_small, padding_for)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(max_pool2d):
-    import torch.nn.functional as F
+def check_answer(padding_for):
+    check_small(padding_for)
+    odd = {
+        "you put the same on both sides": (2, 2),
+        "you put the odd one first": (2, 1),
+        "you drop the odd one": (1, 1),
+    }
+    _require_pair(padding_for(28, 4, 1, 28), (1, 2), "zeros before and after", odd)
+    negative = {"you let the number become negative: pixels may be left over": (-1, 0)}
+    _require_pair(padding_for(10, 3, 2, 4), (0, 0), "zeros before and after", negative)
+    for n, k, s, wanted in [
+        (7, 3, 2, 4),
+        (224, 11, 4, 55),
+        (5, 2, 3, 4),
+        (6, 6, 1, 6),
+        (8, 1, 1, 8),
+    ]:
+        fewest = next(p for p in range(99) if (n + p - k) // s + 1 == wanted)
+        right = (fewest // 2, fewest - fewest // 2)
+        _require_pair(padding_for(n, k, s, wanted), right, "zeros before and after")
 
-    check_small(max_pool2d)
-    for seed, (size, k, s) in enumerate([((2, 3, 8, 9), 3, 2), ((3, 1, 7, 6), 2, 3)]):
-        maps = checks.random_tensor(*size, seed=seed) - 3  # mostly negative: a zero would show
-        expected = F.max_pool2d(maps, k, s)
-        slips = {
-            "you take the mean, not the largest": F.avg_pool2d(maps, k, s),
-            "you make the window as wide as the stride": F.max_pool2d(maps, s, s),
-            "you make the stride as wide as the window": F.max_pool2d(maps, k, k),
-            "you keep windows that are not full": F.max_pool2d(maps, k, s, ceil_mode=True),
-            "you take the largest over all channels": expected.amax(1, keepdim=True).expand_as(
-                expected
-            ),
-            "you never let the largest fall below zero": expected.clamp(min=0),
-            "you take the smallest": -F.max_pool2d(-maps, k, s),
-        }
-        with checks.without(*_OWN):
-            output = max_pool2d(maps.clone(), k, s)
-        checks.require_tensor(output, expected, slips, hint="each side is (size - k) // s + 1")
 
-
-checks.award(4, check_answer, max_pool2d)
+checks.award(1, check_answer, padding_for)
 ### END HIDDEN TESTS
 
-# %% [markdown]
-# ## Task 3: the receptive field
+# %% [markdown] tier="build" minutes=9
+# ## Task 2: where does an output look?
 #
-# Complete the function. A layer is given by its window and its stride, `(k, s)`, whether it is a
-# convolution or a pooling layer. How many pixels wide is the region of the image that **one**
-# output of the last layer can see?
+# The lesson says how *large* the receptive field is, not where it lies. Complete the function:
+# layers are given as `(k, s, p)`, kernel, stride and padding, from the image upwards. It returns the
+# first and the last pixel that output number `i` of the last layer sees along one axis. Both count
+# from 0, and pixels of the padding count, too: those before the image are negative.
+#
+# hint: Begin at the end. Output `i` of the last layer sees the outputs from `s * i - p` to
+# `s * i - p + k - 1` of the layer below. So an interval of outputs sees ...?
+#
+# hint: ... the inputs from `s * first - p` to `s * last - p + k - 1`. What are `first` and `last`
+# before you begin, with no layer at all?
+#
+# hint: Or go upwards, with the jump of the lesson: each layer moves the first pixel of output 0 by
+# `p` jumps to the left, and output `i` begins `i` jumps after output 0.
 
 
-# %% task="receptive_field"
-def receptive_field(layers: list[tuple[int, int]]) -> int:
-    """Return the size of the field along one axis; without any layer it is one pixel."""
+# %% task="seen"
+def seen_by(layers: list[tuple[int, int, int]], i: int) -> tuple[int, int]:
+    """Return (first, last), the pixels that output `i` of the last layer sees."""
     ### BEGIN SOLUTION
-    field, jump = 1, 1  # in pixels: what one output sees; how far neighbours are apart
-    for k, s in layers:
-        field += (k - 1) * jump
-        jump *= s
-    return field
+    first = last = i
+    for k, s, p in reversed(layers):  # from what we look for down to the image
+        first = first * s - p  # where the window of the first output begins
+        last = last * s - p + k - 1  # and where that of the last one ends
+    return first, last
     ### END SOLUTION
 
 
-# %% check="receptive_field_check" points=3
+# %% check="seen_check" points=3
+import torch
+
 from course_utils import checks
 
 
-def check_small(receptive_field):
+def check_small(seen_by):
     slips = {
-        "you leave out the strides": 6,
-        "you let a layer's own stride widen its own window": 17,
-        "you multiply the windows' sizes": 18,
-        "you add the windows' sizes": 8,
-        "you apply all strides before the last window only": 12,
+        "you leave out the strides": (0, 5),
+        "you let a layer's own stride widen its own window": (0, 16),
+        "you multiply the windows' sizes": (0, 17),
+        "you count the pixels: the last one has one less": (0, 13),
     }
-    checks.require_number(receptive_field([(3, 2), (2, 2), (3, 1)]), 13, slips)
+    _require_pair(
+        seen_by([(3, 2, 0), (2, 2, 0), (3, 1, 0)], 0), (0, 12), "first and last pixel", slips
+    )
 
 
-field_is_right = checks.show(check_small, receptive_field)
+seen_is_right = checks.show(check_small, seen_by)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(receptive_field):
+def check_answer(seen_by):
     import torch
     from torch import nn
 
-    check_small(receptive_field)
-    checks.require_number(receptive_field([]), 1)
-    for layers in ([(5, 1)], [(3, 1)] * 3, [(11, 4), (3, 2), (5, 1)], [(2, 2), (3, 1), (2, 2)]):
+    check_small(seen_by)
+    _require_pair(seen_by([], 7), (7, 7), "first and last pixel")
+    stacks = [
+        ([(5, 1, 0)], 4),
+        ([(3, 1, 1)] * 3, 9),
+        ([(11, 4, 2), (3, 2, 0), (5, 1, 2)], 3),
+        ([(2, 2, 0), (3, 1, 1), (2, 2, 0)], 5),
+    ]
+    for layers, i in stacks:
         # Every weight is 1, so an output sees exactly the pixels that a gradient reaches.
-        net = nn.Sequential(*(nn.Conv1d(1, 1, k, stride=s, bias=False) for k, s in layers))
+        net = nn.Sequential(*(nn.Conv1d(1, 1, k, s, p, bias=False) for k, s, p in layers))
         for parameter in net.parameters():
             nn.init.ones_(parameter)
         signal = torch.zeros(1, 1, 200, requires_grad=True)
-        net(signal)[0, 0, 0].backward()
-        checks.require_number(receptive_field(layers), int((signal.grad != 0).sum()))
+        net(signal)[0, 0, i].backward()
+        reached = signal.grad[0, 0].nonzero().flatten()
+        right = (int(reached[0]), int(reached[-1]))
+        _require_pair(seen_by(layers, i), right, f"first and last pixel of output {i} of {layers}")
+    _require_pair(seen_by([(3, 1, 1), (3, 2, 1)], 0), (-2, 2), "first and last pixel")
 
 
-checks.award(3, check_answer, receptive_field)
+checks.award(3, check_answer, seen_by)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=8
+# ## Task 3: a layer that fits even sizes only
+#
+# Somebody halves images by the mean of blocks of 2 × 2 pixels. Where a side is odd, the last block
+# has only one row or one column, and its mean is that of the pixels that are there. A colleague
+# reports: "With 32 × 32 all is well. With an odd height there is a dark frame, and everything has
+# moved. With an odd width a column is missing." Look at the symptoms before you read the code.
+
+
+# %% readonly="broken"
+def broken_halve(image):
+    """Return the means of the blocks of an image (H, W): (H/2, W/2), both rounded up."""
+    padding = image.shape[0] % 2  # an odd size needs one more
+    return F.avg_pool2d(image[None, None], 2, padding=padding)[0, 0]
+
+
+# %%
+ones = [torch.ones(4, 4), torch.ones(5, 4), torch.ones(4, 5)]
+show(
+    plot_grids([broken_halve(image) for image in ones], [f"from {tuple(x.shape)}" for x in ones]),
+    "Halves of white images. From 4 by 4: 2 by 2 ones. From 5 by 4: 3 by 3 numbers, of which many "
+    "are a half and the corners a quarter. From 4 by 5: 2 by 2 ones, a column is missing",
+)
+
+# %% [markdown]
+# Mend it: write `halve`, which gives a white image back for white images of all sizes.
+#
+# hint: Where does `padding=1` put its zeros? And how many axes does it concern?
+#
+# hint: The zeros count in the mean. What would you have to append, so that the mean of two rows is
+# that of the one that is there?
+#
+# hint: Append a copy of the last row if the height is odd, and of the last column if the width is:
+# `F.pad` has a mode for that. Or look up what `ceil_mode` of `F.avg_pool2d` does.
+
+
+# %% task="halve"
+def halve(image: torch.Tensor) -> torch.Tensor:
+    """Return the means of the blocks of an image (H, W), float: (H/2, W/2), both rounded up."""
+    ### BEGIN SOLUTION
+    height, width = image.shape
+    pad = (0, width % 2, 0, height % 2)  # each axis by itself, and only at the end
+    doubled = F.pad(image[None, None], pad, mode="replicate")  # two equal rows have their own mean
+    return F.avg_pool2d(doubled, 2)[0, 0]
+    ### END SOLUTION
+
+
+# %% check="halve_check" points=3
+import torch
+
+from course_utils import checks
+
+
+def _blocks(image):
+    """Return the mean of each block of the pixels that are there."""
+    rows, columns = (range(0, size, 2) for size in image.shape)
+    return torch.stack(
+        [torch.stack([image[i : i + 2, j : j + 2].mean() for j in columns]) for i in rows]
+    )
+
+
+def check_small(halve):
+    image = torch.tensor([[1.0, 3, 5, 7], [1, 3, 5, 7], [10, 20, 30, 40]])
+    expected = torch.tensor([[2.0, 6.0], [15.0, 35.0]])
+    slips = {
+        "you drop the last row": expected[:1],
+        "your zeros count in the mean": torch.tensor([[2.0, 6.0], [7.5, 17.5]]),
+        "you mirror the image at its last row": torch.tensor([[2.0, 6.0], [8.5, 20.5]]),
+        "you add up the pixels of a block": 4 * expected,
+    }
+    checks.require_tensor(halve(image.clone()), expected, slips, hint="three rows make two blocks")
+
+
+halve_is_right = checks.show(check_small, halve)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(halve):
+    import torch
+    import torch.nn.functional as F
+
+    check_small(halve)
+    for seed, (height, width) in enumerate([(4, 6), (6, 5), (7, 9), (1, 1), (2, 1), (1, 5)]):
+        image = checks.random_tensor(height, width, seed=seed) + 3
+        before, expected = image.clone(), _blocks(image)
+        even = image[: height // 2 * 2, : width // 2 * 2]
+        zeros = F.avg_pool2d(F.pad(image, (0, width % 2, 0, height % 2))[None, None], 2)[0, 0]
+        slips = {
+            "you drop the last row or column": _blocks(even) if even.numel() else torch.zeros(0),
+            "your zeros count in the mean": zeros,
+        }
+        hint = f"blocks of {height} x {width} pixels"
+        checks.require_tensor(halve(image), expected, slips, hint=hint)
+        checks.require(torch.equal(image, before), "Your function changes the image it is given.")
+
+
+checks.award(3, check_answer, halve)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="investigate" minutes=12
+# ## Task 4: how much of its field does an output use?
+#
+# Your stack has some layers of one kernel size, stride 1, without padding, and all weights 1. Count
+# along one axis: the *core* of the field is the narrowest stretch around its middle that holds at
+# least 90 % of all paths from pixels to the output.
+
+# %% readonly="stack"
+k, num_layers = own_stack(student_id)
+
+# %%
+print(f"{num_layers} layers with a kernel of {k}: a field of {1 + num_layers * (k - 1)} pixels")
+
+# %% [markdown]
+# **Predict first.** How many pixels wide is the core of your stack? Write your prediction down
+# before you run anything. A wrong one costs nothing; without one, the experiment is not looked at.
+
+# %% task="prediction"
+predicted = None  # a whole number of pixels
+### BEGIN SOLUTION
+# The paths are distributed like a sum of `num_layers` dice with k sides. Its standard deviation
+# grows with the root of their number, and 90 % lie within 1.645 of them, on both sides.
+deviation = (num_layers * (k**2 - 1) / 12) ** 0.5
+predicted = 1 + 2 * round(1.645 * deviation)
+### END SOLUTION
+
+# %% [markdown]
+# **Now the experiment.** Measure the core of your stack, and that of a stack with four times as many
+# of the same layers. By which factor does the field grow, and by which the core?
+#
+# hint: The gradient of one output counts the paths of each pixel. One axis is enough: `F.conv1d`,
+# with weights of 1.
+#
+# hint: For forty layers the numbers become huge: use `float64`, and divide by their sum.
+#
+# hint: The field has an odd number of pixels. Begin with its middle, and take one more pixel on both
+# sides until their share of the sum is 0.9.
+
+# %% task="experiment"
+measured = None  # the width of the core of your stack, in pixels
+four_times = None  # that of a stack with four times as many layers
+### BEGIN SOLUTION
+widths = []
+for depth in (num_layers, 4 * num_layers):
+    paths = torch.ones(1, 1, 1, dtype=torch.float64)
+    for _ in range(depth):  # a layer of ones spreads each path over k neighbours
+        paths = F.conv1d(paths, torch.ones(1, 1, k, dtype=torch.float64) / k, padding=k - 1)
+    shares, middle = paths[0, 0], paths.shape[2] // 2
+    reach = 0
+    while shares[middle - reach : middle + reach + 1].sum() < 0.9:
+        reach += 1
+    widths.append(2 * reach + 1)
+measured, four_times = widths  # the core has about doubled, while the field is four times as wide
+print(widths)
+### END SOLUTION
+
+# %% check="experiment_check" points=3
+import torch
+import torch.nn.functional as F
+
+from course_utils import checks
+
+
+def check_small(predicted, measured, four_times):
+    if measured is None and four_times is None:
+        raise checks.NotAnswered
+    checks.require(predicted is not None, "Write your prediction down before the experiment.")
+    k, num_layers = own_stack(student_id)
+    for number, depth in ((measured, num_layers), (four_times, 4 * num_layers)):
+        width, field = checks.as_integer(_whole(number)), 1 + depth * (k - 1)
+        sentence = f"Your core of {depth} layers is {width} pixels wide, and the field {field}."
+        checks.require(1 <= width <= field, sentence)
+        checks.require(width % 2 == 1, f"{sentence} Take as many pixels on both sides.")
+
+
+_BESIDE = f"You predicted {predicted} pixels and measured {measured}: say below what explains it."
+experiment_is_right = checks.show(check_small, predicted, measured, four_times, fine=_BESIDE)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(predicted, measured, four_times):
+    check_small(predicted, measured, four_times)
+    k, num_layers = own_stack(student_id)
+
+    def core(depth, share):
+        paths = torch.ones(1, 1, 1, dtype=torch.float64)
+        for _ in range(depth):
+            paths = F.conv1d(paths, torch.ones(1, 1, k, dtype=torch.float64) / k, padding=k - 1)
+        shares, middle = paths[0, 0], paths.shape[2] // 2
+        inside = (float(shares[middle - r : middle + r + 1].sum()) for r in range(middle + 1))
+        return 1 + 2 * next(r for r, part in enumerate(inside) if part >= share)
+
+    for number, depth in ((measured, num_layers), (four_times, 4 * num_layers)):
+        field = 1 + depth * (k - 1)
+        slips = {
+            "you take the whole field": field,
+            "you take nine tenths of the field: it is nine tenths of the paths": 1
+            + 2 * round(0.45 * (field - 1)),
+            "you stop at a half of the paths": core(depth, 0.5),
+            "you stop one pixel before 90 % are reached": core(depth, 0.9) - 2,
+        }
+        checks.require_number(_whole(number), core(depth, 0.9), slips)
+
+
+checks.award(3, check_answer, predicted, measured, four_times)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## What it is good for
-#
-# Here are three stacks with the same receptive field. Which is the cheapest, with 64 channels in
-# and out?
+# **In three sentences:** What did you predict, and what did the experiment show against it? Why does
+# the core grow more slowly than the field? What would you change in a net whose outputs must really
+# use a wide region? 2 points, read by a person.
 
-# %%
-if field_is_right:
-    for name, layers in {
-        "one 7x7": [(7, 1)],
-        "5x5, 3x3": [(5, 1), (3, 1)],
-        "3x3 x 3": [(3, 1)] * 3,
-    }.items():
-        weights = sum(64 * 64 * k * k for k, _ in layers)
-        print(f"{name:9} sees {receptive_field(layers)} pixels with {weights:7,} weights")
-else:
-    print("A comparison of stacks appears here once task 3 is done.")
-
-# %% [markdown]
-# ## In your own words
+# %% [markdown] written="core" points=2
+# **A model answer.** I predicted nine tenths of the field, but the core was about half of it: pixels in the
+# middle are reached on many paths, those at the edge on one only. The number of paths is
+# distributed like a sum of dice, whose standard deviation grows with the root of their number, so
+# that four times as many layers made the field four times as wide and the core only twice. I would
+# put a stride, a pooling layer or dilation between the layers, because then later layers take larger
+# steps, and do not only stack more of the same.
 #
-# A colleague replaces `conv, ReLU, max pool` by `conv, max pool, ReLU`, and `conv, ReLU, average
-# pool` by `conv, average pool, ReLU`. **(a)** Which of the two changes leaves the output as it was,
-# and why? **(b)** What do you gain by that change? Three to five sentences, 2 points, read by a
-# person.
-
-# %% [markdown] written="order" points=2
-# **A model answer.** The first. ReLU never decreases: the number that is largest in a window is
-# largest after ReLU as well, so max pooling and ReLU may change places. A mean mixes the numbers of
-# a window: 4 and -4 have the mean 0, but after ReLU, 4 and 0, it is 2; so the second change gives
-# another function. The first change saves work: after 2x2 pooling ReLU has a quarter of the numbers
-# to process, and only a quarter has to be kept for the backward pass.
+# **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# **Marking scheme.**
-#
-# - (a) 1 point: names max pooling *and* the reason (ReLU does not decrease, so the largest stays
-#   the largest), or a number example for the average. Half a point for the right choice without a
-#   reason.
-# - (b) 1 point: fewer numbers go through the activation (a quarter for 2x2), time or memory. No
-#   point for "fewer parameters": neither layer has any.
+# - 1 point: prediction and measurement are set against each other, and a gap is explained by paths
+#   that crowd in the middle; where there is no gap, why the prediction was right. Half a point if
+#   both numbers are there without a reason. A wrong prediction costs nothing.
+# - 1 point: the core grows with the root of the depth (or: doubles where the field is four times as
+#   wide), *and* strides, pooling or dilation as a way out. Half a point for one of the two.

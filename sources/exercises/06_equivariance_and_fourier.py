@@ -1,72 +1,76 @@
 # %% [markdown]
-# # Exercise 06: a measure for shifts, Fourier's shortcut, and a blur
+# # Exercise 06: what moves along, and what does not
 #
-# **You practise** measuring how equivariant a layer is, applying a filter through its spectrum, and
-# repairing a subsampling.
+# **You practise** making a layer treat all directions alike, finding what breaks a net by
+# measuring, undoing a filter through its spectrum, and choosing a ruler that cannot be fooled.
 #
-# **Minutes:** 50 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 06
-#
-# | part | points | graded by |
-# |---|---|---|
-# | Pop quiz, three questions | 3 | the checks |
-# | Task 1: the equivariance error | 4 | the checks |
-# | Task 2: cross-correlation through Fourier | 3 | the checks |
-# | Task 3: write blur-pooling | 3 | the checks |
-# | In your own words | 2 | a person |
+# {tasks}
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
 # tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
-#
-# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
-# notebook of the same name in `solutions/`.
+# Three hints are folded under each task; they cost nothing.
 
 # %% readonly="setup"
+import copy
+import math
+
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from course_utils import checks, quiz
+from course_utils.equivariance import equivariance_error, shift
+from course_utils.models.blurpool import BlurPool
+from course_utils.plots import plot_images, show
+
+HALVINGS = {
+    "keep every second": lambda x: x[..., ::2, ::2],
+    "blur, then halve": BlurPool(3, padding_mode="circular"),
+    "max 2 x 2": nn.MaxPool2d(2),
+}
+
+
+def own_net(student_id):
+    """Return your net, which keeps the size of images (N, 3, H, W); some layers are at fault."""
+    drawn = quiz.generator(student_id)
+    modes = ["circular", "circular", "zeros", "reflect"]
+    picked = [modes[number] for number in torch.randperm(4, generator=drawn)[:3]]
+    layers = [nn.Conv2d(3, 3, 3, padding=1, padding_mode=mode) for mode in picked]
+    place = int(torch.randint(0, 4, (), generator=drawn))
+    layers.insert(place, nn.MaxPool2d(3, stride=1, padding=1))
+    net = nn.Sequential(*(each for layer in layers for each in (layer, nn.ReLU()))).eval()
+    for parameter in net.parameters():
+        parameter.data.normal_(0.1, 0.4, generator=drawn)
+    return net
+
+
+def own_image(student_id):
+    """Return your image (1, 1, 32, 32), the cycles of its fine wave, and both strengths."""
+    drawn = quiz.generator(student_id)
+    cycles = int(torch.randint(9, 15, (), generator=drawn))
+    broad, fine = (int(torch.randint(1, 6, (), generator=drawn)) / 25 for _ in range(2))
+    angle = 2 * math.pi * torch.arange(32.0) / 32
+    rows = 0.5 + broad * torch.cos(angle) + fine * torch.cos(cycles * angle)
+    return rows[:, None].expand(1, 1, 32, 32), cycles, broad, fine
+
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
-# people get the same ones. If you work on your own, leave it empty.
+# Your student id, as your teacher writes it. It picks your questions, your net and your image, so
+# that no two people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
 
-# %% [markdown]
+# %% [markdown] tier="drill" minutes=6
 # ## Pop quiz
 #
 # The check under a question looks only at the form of your answer, not at whether it is right.
-
-# %% [markdown]
+#
 # ### Question 1
 
-# %% quiz="exact_shift"
-exact_shift = None  # pixels
-### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/06_equivariance_and_fourier", "exact_shift", student_id)
-a, b, c = (numbers[letter] for letter in "abc")
-exact_shift = a * b * c  # only then is the shift a whole number of pixels after every layer
-### END SOLUTION
-
-# %% [markdown]
-# ### Question 2
-
-# %% quiz="alias"
-alias = None  # periods
-### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/06_equivariance_and_fourier", "alias", student_id)
-n, c, s = (numbers[letter] for letter in "ncs")
-m = n // s  # pixels that are left
-alias = min(c % m, m - c % m)  # frequencies repeat every m, and mirror at m / 2
-### END SOLUTION
-
-# %% [markdown]
-# ### Question 3
-
 # %% quiz="dark_rim"
-dark_rim = None  # pixels
+dark_rim = None  # rows
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/06_equivariance_and_fourier", "dark_rim", student_id)
 k, num_layers = numbers["k"], numbers["num_layers"]
@@ -74,25 +78,189 @@ dark_rim = num_layers * (k // 2)  # each layer looks k // 2 pixels further
 ### END SOLUTION
 
 # %% [markdown]
-# ## Task 1: the equivariance error
+# ### Question 2
+
+# %% quiz="stripes_seen"
+stripes_seen = None  # a letter
+### BEGIN SOLUTION
+question = quiz.question("exercises/06_equivariance_and_fourier", "stripes_seen", student_id)
+n, c, s = (question.values[letter] for letter in "ncs")
+# n / s pixels hold at most half as many periods; what is above that shows as fewer.
+seen = "The same stripes" if 2 * c < n // s else "Broader stripes"
+stripes_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
+### END SOLUTION
+
+# %% [markdown]
+# ### Question 3
+
+# %% quiz="fault_told"
+fault_told = None  # a letter
+### BEGIN SOLUTION
+question = quiz.question("exercises/06_equivariance_and_fourier", "fault_told", student_id)
+told = f"{question.values['a'] * question.values['b']} pixels"  # there both strides are exact
+fault_told = next(x for x, option in question.lettered.items() if option.text == told)
+### END SOLUTION
+
+# %% [markdown] tier="drill" minutes=4
+# ## Task 1: all directions alike
 #
-# Complete the function. Let $T$ move images down by `rows` pixels, so that what leaves at the
-# bottom comes in at the top. For a layer $f$ whose output is as large as its input, return
-# $\|f(Tx) - T f(x)\| / \|f(x)\|$, where $\|\cdot\|$ is the square root of the sum of all squares.
+# In the lesson the average over all shifts turned any matrix into one that treats all places alike.
+# Do the same for directions: complete the function so that its output follows every quarter turn
+# of `x`, whatever the layer does. Take the average over the four turns.
+#
+# hint: What did the lesson do with the matrix *between* moving and averaging? Move, apply the
+# matrix, and then?
+#
+# hint: A turned image gives a turned output. Before you can average the four outputs, they must
+# all have the same orientation.
+#
+# hint: `x.rot90(number, dims=(-2, -1))` turns an image by `number` quarter turns; a negative number
+# turns it back.
 
 
-# %% task="error"
-def equivariance_error(layer, x: torch.Tensor, rows: int) -> float:
-    """Measure how far `layer` is from equivariant, on x (N, C, H, W); 0 is exact."""
+# %% task="turned"
+def in_all_directions(layer, x: torch.Tensor) -> torch.Tensor:
+    """Apply `layer`, which keeps the size, to x (N, C, H, H) so that quarter turns commute."""
     ### BEGIN SOLUTION
-    output = layer(x)
-    moved_first = layer(x.roll(rows, dims=-2))
-    moved_last = output.roll(rows, dims=-2)
-    return ((moved_first - moved_last).norm() / output.norm()).item()
+    outputs = []
+    for number in range(4):
+        output = layer(x.rot90(number, dims=(-2, -1)))
+        outputs.append(output.rot90(-number, dims=(-2, -1)))  # back: only then can we average
+    return torch.stack(outputs).mean(dim=0)
     ### END SOLUTION
 
 
-# %% check="error_check" points=4
+# %% check="turned_check" points=1
+import torch
+import torch.nn.functional as F
+
+from course_utils import checks
+
+
+@checks.beside
+class _Directed:
+    """A layer: a convolution on the ring with these weights, or twice the image plus 1."""
+
+    def __init__(self, weights=None):
+        self.weights = weights
+
+    def __call__(self, x):
+        if self.weights is None:
+            return 2 * x + 1
+        return F.conv2d(F.pad(x, (1, 1, 1, 1), mode="circular"), self.weights)
+
+
+@checks.beside
+def _turned(in_all_directions, weights, x):
+    return in_all_directions(_Directed(weights), x)
+
+
+def check_small(in_all_directions):
+    x = torch.arange(9.0).square().reshape(1, 1, 3, 3)
+    expected, turns = 2 * x + 1, [2 * x.rot90(number, (2, 3)) + 1 for number in range(4)]
+    slips = {
+        "you do not turn the outputs back": sum(turns) / 4,
+        "you turn the outputs on, not back": (expected + expected.rot90(2, (2, 3))) / 2,
+        "you add the four outputs: take their mean": 4 * expected,
+    }
+    checks.require_tensor(_turned(in_all_directions, None, x), expected, slips)
+
+
+turned_is_right = checks.show(check_small, in_all_directions)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(in_all_directions):
+    import torch
+
+    check_small(in_all_directions)
+    for seed, shape in enumerate([(1, 1, 6, 6), (2, 3, 5, 5)]):
+        x = checks.random_tensor(*shape, seed=seed)
+        weights = checks.random_tensor(2, shape[1], 3, 3, seed=seed + 5)
+        before, outputs = x.clone(), []
+        for number in range(4):
+            output = _Directed(weights)(x.rot90(number, (2, 3)))
+            outputs.append(output.rot90(-number, (2, 3)))
+        slips = {
+            "you apply the layer without any turn": outputs[0],
+            "you average over half turns only: two of the four are missing": (
+                outputs[0] + outputs[2]
+            )
+            / 2,
+            "you take the largest of the four, not their mean": torch.stack(outputs).amax(0),
+        }
+        answer = _turned(in_all_directions, weights, x)
+        checks.require_tensor(answer, sum(outputs) / 4, slips, tolerance=1e-4)
+        checks.require(torch.equal(x, before), "Your function changes the images it is given.")
+
+
+checks.award(1, check_answer, in_all_directions)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=16
+# ## Task 2: find what breaks a net, and repair it
+#
+# Your net keeps the size of its images, and it should follow every shift on the ring. It does not.
+# Here is the symptom: where *move, then look* and *look, then move* differ, for a shift by one pixel
+# down and to the right.
+
+# %% readonly="symptom"
+net = own_net(student_id)
+noise = torch.randn(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
+
+
+def where_it_breaks(net):
+    """Return how much the two ways differ at each place: (1, 24, 24), at most 1."""
+    with torch.no_grad():
+        gap = net(noise.roll((1, 1), (2, 3))) - net(noise).roll((1, 1), (2, 3))
+    gap = gap.abs().sum(dim=1)
+    return gap / gap.max().clamp(min=1e-3)
+
+
+# %%
+print(net)
+show(
+    plot_images([where_it_breaks(net)], ["where it breaks"], size=1.8),
+    "A map that is black in the middle and has bright lines along its borders",
+)
+
+# %% [markdown]
+# **(a)** Complete `breaking`: it finds by measuring which layers of a net do not follow shifts. Not
+# every layer is at fault that has something wrong in its output. And a layer may follow some shifts
+# and not others. The nets in the checks hold other layers than yours, and all keep the size.
+#
+# **(b)** Complete `repair`. In its nets only the borders are at fault: layers such as those of your
+# net, and `nn.ZeroPad2d` before a convolution without padding. What you return must follow every
+# shift, and away from the border it must compute what the net computed. Leave the net itself as it
+# is.
+#
+# hint: The error in a layer's output may come from its input. What must you feed the layer so that
+# only its own fault shows?
+#
+# hint: A stride of 2 is exact for shifts by 2, and zeros on the left and the right do no harm to a
+# shift down. Which single shift shows all of these faults?
+#
+# hint: `nn.Conv2d` has the attributes `padding` and `padding_mode`. A pooling layer has no mode,
+# but you can put `nn.CircularPad2d` before one that does not pad. `copy.deepcopy` copies a net.
+
+
+# %% task="breaking"
+def breaking(net: nn.Sequential, x: torch.Tensor) -> list[int]:
+    """Return the numbers of all layers of `net` that do not follow shifts, on x (N, 3, H, W)."""
+    ### BEGIN SOLUTION
+    found = []
+    for number, layer in enumerate(net):
+        output = layer(x)
+        moved = layer(x.roll((1, 1), (2, 3)))  # 1 in both axes: no stride and no side escapes
+        gap = (moved - output.roll((1, 1), (2, 3))).norm() / output.norm()
+        if gap > 1e-3:  # rounding gives about 1e-7
+            found.append(number)
+        x = output  # what the next layer gets, whatever this one did
+    return found
+    ### END SOLUTION
+
+
+# %% check="breaking_check" points=2
 import torch
 from torch import nn
 
@@ -100,273 +268,433 @@ from course_utils import checks
 
 
 @checks.beside
-class _Layer:
-    """A layer to be measured: one of a few, with these weights."""
+class _Nets:
+    """Makes nets of some layers, for three channels of 12 x 12."""
 
-    def __init__(self, kind, weights):
-        self.kind, self.weights = kind, weights
+    @staticmethod
+    def made(plan, numbers):
+        """Return a net of these layers with these parameters."""
 
-    def __call__(self, x):
-        if self.kind == "product":
-            return x * self.weights
-        if self.kind == "upside down":
-            return x.flip(-2) + x
-        mode = {"zeros": "constant", "ring": "circular"}[self.kind]
-        padded = nn.functional.pad(x, (1, 1, 1, 1), mode=mode)
-        return nn.functional.conv2d(padded, self.weights)
+        def padded(pad, layer):
+            return nn.Sequential(pad, layer)
+
+        made = {
+            "relu": nn.ReLU,
+            "max": lambda: nn.MaxPool2d(3, stride=1, padding=1),
+            "ring max": lambda: padded(nn.CircularPad2d(1), nn.MaxPool2d(3, stride=1)),
+            "pad": lambda: nn.ZeroPad2d((2, 0, 1, 1)),
+            "ring pad": lambda: nn.CircularPad2d((2, 0, 1, 1)),
+            "bare": lambda: nn.Conv2d(3, 3, 3),
+            "halve": lambda: nn.Sequential(nn.MaxPool2d(2), nn.Upsample(scale_factor=2)),
+            "sides": lambda: padded(nn.CircularPad2d((0, 0, 1, 1)), nn.Sequential(
+                nn.ZeroPad2d((1, 1, 0, 0)), nn.Conv2d(3, 3, 3))),
+            "places": lambda: nn.LayerNorm((3, 12, 12)),
+        }  # fmt: skip
+        for mode in ("circular", "zeros", "reflect"):
+            made[mode] = lambda mode=mode: nn.Conv2d(3, 3, 3, padding=1, padding_mode=mode)
+        net = nn.Sequential(*(made[kind]() for kind in plan))
+        for parameter, values in zip(net.parameters(), numbers.split(1000), strict=False):
+            parameter.data.copy_(values[: parameter.numel()].view_as(parameter))
+        return net
 
 
 @checks.beside
-def _measured(equivariance_error, kind, weights, x, rows):
-    return equivariance_error(_Layer(kind, weights), x, rows)
+def _listed(breaking, plan, numbers, x):
+    with torch.no_grad():
+        found = breaking(_Nets.made(plan, numbers), x)
+    return sorted(found) if isinstance(found, set | frozenset) else found
 
 
-def check_small(equivariance_error):
-    x = torch.tensor([1.0, 2.0, 3.0]).view(1, 1, 3, 1)
-    weights = torch.tensor([0.0, 1.0, 2.0]).view(3, 1)
-    answer = _measured(equivariance_error, "product", weights, x, 1)
-    if isinstance(answer, torch.Tensor):
-        raise checks.CheckFailed("return a Python float: a tensor of one number has .item()")
-    slips = {
-        "you do not divide the difference by the size of f(x)": 41**0.5,
-        "you compare f(Tx) with f(x): that is invariance": (5 / 40) ** 0.5,
-        "you divide the difference by the size of x": (41 / 14) ** 0.5,
-        "you divide the difference by the size of f(Tx)": (41 / 17) ** 0.5,
-        "you forget the square root": 41 / 40,
-        "you make the second shift upwards": (45 / 40) ** 0.5,
-        "you compare x with Tx": (6 / 40) ** 0.5,
-    }
-    checks.require_number(answer, (41 / 40) ** 0.5, slips)
+def _require_breaking(breaking, plan, expected, seed, slips=None):
+    numbers = 0.4 * checks.random_tensor(10_000, seed=seed) + 0.1
+    found = _listed(breaking, plan, numbers, checks.random_tensor(2, 3, 12, 12, seed=seed + 50))
+    if found is None:
+        raise checks.NotAnswered
+    fits = type(found) in (list, tuple) and all(type(number) is int for number in found)
+    checks.require(fits, f"Return a list of whole numbers, the first layer is 0, not {found!r}.")
+    for sentence, slip in (slips or {}).items():
+        checks.require(list(found) != slip, f"In {plan} you find {slip}: {sentence}.")
+    checks.require(list(found) == expected, f"In {plan} you find {found}, not {expected}.")
 
 
-error_is_right = checks.show(check_small, equivariance_error)
+def check_small(breaking):
+    _require_breaking(breaking, ["circular", "relu", "zeros"], [2], 1)
+
+
+breaking_is_right = checks.show(check_small, breaking)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(equivariance_error):
-    import torch
-
-    from course_utils import equivariance
-
-    check_small(equivariance_error)
-    kernel = checks.random_tensor(3, 2, 3, 3, seed=1)
-
-    for seed, (kind, rows) in enumerate([("zeros", 2), ("zeros", -3), ("upside down", 1)]):
-        x = checks.random_tensor(2, 2, 8, 6, seed=seed)
-        before = x.clone()
-        right = equivariance.equivariance_error(_Layer(kind, kernel), x, rows)
-        answer = _measured(equivariance_error, kind, kernel, x, rows)
-        checks.require_number(answer, right, tolerance=1e-4)
-        checks.require(torch.equal(x, before), "your function changes the images that it is given")
-    exact = _measured(equivariance_error, "ring", kernel, checks.random_tensor(1, 2, 8, 8), 3)
-    checks.require(abs(exact) < 1e-5, f"a convolution on a ring has the error 0, not {exact:.3g}")
+def check_answer(breaking):
+    check_small(breaking)
+    later = {"a layer gets a broken input from the one before, which is not its own fault": [0, 1]}
+    _require_breaking(breaking, ["zeros", "relu"], [0], 2, later)
+    even = {"a layer with a stride is exact for some shifts, so try one that is not even": []}
+    _require_breaking(breaking, ["circular", "halve", "circular"], [1], 3, even)
+    down = {"zeros on the left and the right do no harm to a shift down": []}
+    _require_breaking(breaking, ["circular", "relu", "sides"], [2], 4, down)
+    _require_breaking(breaking, ["reflect", "relu", "circular", "max"], [0, 3], 5)
+    _require_breaking(breaking, ["circular", "places", "relu", "circular"], [1], 6)
+    _require_breaking(breaking, ["circular", "relu", "circular"], [], 7)
 
 
-checks.award(4, check_answer, equivariance_error)
+checks.award(2, check_answer, breaking)
 ### END HIDDEN TESTS
 
-# %% [markdown]
-# ## Task 2: cross-correlation through Fourier
-#
-# Complete the function: $y(r) = \sum_p f(p)\, x(r + p)$ on the ring, where $r + p$ starts again at
-# 0 after the last pixel, and $p$ counts from the kernel's upper left corner. Use the Fourier
-# transform (`torch.fft.fft2`, `ifft2`) and watch out for the lesson's trap. Do not call torch's own
-# convolution.
 
-
-# %% task="fourier"
-def cross_correlation(x: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """Slide `kernel` (k, k) over the ring x (H, W), both float; return (H, W), float."""
+# %% task="repair"
+def repair(net: nn.Sequential) -> nn.Module:
+    """Return a net that follows every shift, and agrees with `net` away from the border."""
     ### BEGIN SOLUTION
-    height, width = x.shape
-    k = len(kernel)
-    padded = torch.zeros(height, width)  # the spectrum must have as many frequencies as that of x
-    padded[:k, :k] = kernel
-    spectrum = torch.fft.fft2(padded).conj() * torch.fft.fft2(x)
-    return torch.fft.ifft2(spectrum).real
+    layers = []
+    for layer in copy.deepcopy(net):  # with its weights; what we change is the copy
+        if isinstance(layer, nn.ZeroPad2d):
+            layer = nn.CircularPad2d(layer.padding)
+        elif isinstance(layer, nn.MaxPool2d):  # it pads with -inf, and knows no other mode
+            pad, layer.padding = layer.padding, 0
+            layer = nn.Sequential(nn.CircularPad2d(pad), layer)
+        elif isinstance(layer, nn.Conv2d):
+            layer.padding_mode = "circular"  # without padding this changes nothing
+        layers.append(layer)
+    return nn.Sequential(*layers)
     ### END SOLUTION
 
 
-# %% check="fourier_check" points=3
+# %% check="repair_check" points=3
 import torch
+from torch import nn
 
 from course_utils import checks
 
 
-def _run(cross_correlation, x, kernel):
-    with checks.without("conv1d", "conv2d", "conv3d"):
-        output = cross_correlation(x.clone(), kernel.clone())
-    is_complex = isinstance(output, torch.Tensor) and output.is_complex()
-    checks.require(not is_complex, "your output is complex: its imaginary part is 0, drop it")
-    return output
+@checks.beside
+def _repaired(repair, plan, numbers, x):
+    """Return what the repaired net makes of x, and the net that was given, before and after."""
+    net = _Nets.made(plan, numbers)
+    with torch.no_grad():
+        before = net(x)
+        found = repair(net)
+        output = found if found is None else found(x)
+        return output, before, net(x)
 
 
-def check_small(cross_correlation):
-    x = torch.tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0], [7.0, 8.0, 9.0]])
-    kernel = torch.tensor([[0.0, 1.0], [0.0, 0.0]])
-    expected = torch.tensor([[2.0, 3.0, 1.0], [5.0, 6.0, 4.0], [8.0, 9.0, 7.0]])
-    slips = {
-        "you forget the conjugate: that is the convolution of mathematics": expected.roll(2, 1),
-        "you take the kernel's middle for its corner": x.roll(1, 0),
-        "you swap rows and columns": x.roll(-1, 0),
-        "you do not divide the sum, as ifft2 does": 9 * expected,
-    }
-    output = _run(cross_correlation, x, kernel)
-    checks.require_tensor(output, expected, slips, tolerance=1e-4)
+_ON_A_RING = {"zeros": "circular", "reflect": "circular", "max": "ring max", "pad": "ring pad"}
 
 
-fourier_is_right = checks.show(check_small, cross_correlation)
+def _require_repaired(repair, plan, seed):
+    numbers = 0.4 * checks.random_tensor(10_000, seed=seed) + 0.1
+    x = checks.random_tensor(2, 3, 12, 12, seed=seed + 50)
+    output, before, after = _repaired(repair, plan, numbers, x)
+    ring = _Nets.made([_ON_A_RING.get(kind, kind) for kind in plan], numbers)
+    right, inside = ring(x).detach(), (..., slice(5, 7), slice(5, 7))
+    if output is None:
+        raise checks.NotAnswered
+    is_map = isinstance(output, torch.Tensor) and output.shape == right.shape
+    shape = tuple(getattr(output, "shape", ()))
+    checks.require(is_map, f"Your net gives {shape}: it must keep the size, {tuple(x.shape)}.")
+    gap = float((output[inside] - right[inside]).abs().max())
+    sentence = f"Away from the border your net of {plan} differs from the old one by {gap:.2g}."
+    checks.require(gap < 1e-3, sentence)
+    error = float((output - right).norm() / right.norm())
+    sentence = f"Your net of {plan} still has an error of {error:.2g} at its border."
+    checks.require(error < 1e-4, sentence)
+    sentence = "Your function changes the net that it is given: work on a copy."
+    checks.require(torch.equal(before, after), sentence)
 
 
-### BEGIN HIDDEN TESTS
-def check_answer(cross_correlation):
-    import torch.nn.functional as F
-
-    check_small(cross_correlation)
-    for seed, (height, width, k) in enumerate([(6, 9, 3), (8, 5, 4)]):
-        x, kernel = checks.random_tensor(height, width, seed=seed), checks.random_tensor(k, k)
-
-        def ours(kernel, x=x, k=k, **pad):
-            around = F.pad(x[None, None], (0, k - 1, 0, k - 1), **pad)
-            return F.conv2d(around, kernel[None, None])[0, 0]
-
-        flipped = ours(kernel.flip(0, 1), mode="circular").roll((k - 1, k - 1), (0, 1))
-        slips = {
-            "you forget the conjugate: that is the convolution of mathematics": flipped,
-            "you put zeros after the last pixel, not the first pixels": ours(kernel),
-            "you count p from the kernel's middle": ours(kernel, mode="circular").roll(
-                (k // 2, k // 2), (0, 1)
-            ),
-        }
-        output = _run(cross_correlation, x, kernel)
-        checks.require_tensor(output, ours(kernel, mode="circular"), slips, tolerance=1e-4)
+def check_small(repair):
+    _require_repaired(repair, ["zeros"], 1)
 
 
-checks.award(3, check_answer, cross_correlation)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## Task 3: write blur-pooling
-#
-# Complete the function: blur each channel with the weights 1/4, 1/2, 1/4 along the rows *and* along
-# the columns, on the ring, then keep every second pixel, starting with the first. Height and width
-# are even.
-
-
-# %% task="blur_pool"
-def blur_pool(maps: torch.Tensor) -> torch.Tensor:
-    """Halve maps (N, C, H, W) to (N, C, H/2, W/2)."""
-    ### BEGIN SOLUTION
-    for axis in (-2, -1):
-        maps = maps / 2 + (maps.roll(1, axis) + maps.roll(-1, axis)) / 4
-    return maps[..., ::2, ::2]
-    ### END SOLUTION
-
-
-# %% check="blur_pool_check" points=3
-import torch
-
-from course_utils import checks
-
-
-def check_small(blur_pool):
-    maps = torch.zeros(1, 1, 4, 4)
-    maps[0, 0, 0, 0] = 16.0
-    expected = torch.tensor([[[[4.0, 0.0], [0.0, 0.0]]]])
-    slips = {
-        "you do not blur at all": 4 * expected,
-        "you blur only one axis": 2 * expected,
-        "your weights do not add up to 1": 16 * expected,
-        "you skip the first pixel: start with it": torch.ones(1, 1, 2, 2),
-        "you drop pixels before the blur": 4 * torch.ones(1, 1, 2, 2),
-    }
-    hint = "every second row, every second column"
-    checks.require_tensor(blur_pool(maps.clone()), expected, slips, hint=hint)
-
-
-blur_is_right = checks.show(check_small, blur_pool)
+repair_is_right = checks.show(check_small, repair)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(blur_pool):
-    import torch
-    import torch.nn.functional as F
-
-    check_small(blur_pool)
-    row = torch.tensor([1.0, 2.0, 1.0]) / 4
-
-    def ours(maps, kernel, mode="circular", first=0):
-        weights = kernel.expand(maps.shape[1], 1, 3, 3)
-        blurred = F.conv2d(F.pad(maps, (1, 1, 1, 1), mode=mode), weights, groups=maps.shape[1])
-        return blurred[..., first::2, first::2]
-
-    for seed, size in enumerate([(2, 3, 8, 6), (1, 1, 4, 10)]):
-        maps, before = (
-            checks.random_tensor(*size, seed=seed),
-            checks.random_tensor(*size, seed=seed),
-        )
-        kernel = torch.outer(row, row)
-        slips = {
-            "you pad with zeros, not the opposite edge": ours(maps, kernel, "constant"),
-            "you pad with a mirror image, not the opposite edge": ours(maps, kernel, "reflect"),
-            "you repeat the border pixel": ours(maps, kernel, "replicate"),
-            "you make all nine weights the same": ours(maps, torch.full((3, 3), 1 / 9)),
-            "you skip the first pixel: start with it": ours(maps, kernel, first=1),
-            "you average 2 x 2 pixels": F.avg_pool2d(maps, 2),
-            "you mix the channels": ours(maps, kernel)
-            .mean(1, keepdim=True)
-            .expand(-1, size[1], -1, -1),
-        }
-        checks.require_tensor(blur_pool(maps), ours(maps, kernel), slips)
-        checks.require(torch.equal(maps, before), "your function changes the maps that it is given")
+def check_answer(repair):
+    check_small(repair)
+    _require_repaired(repair, ["zeros", "relu", "circular"], 6)
+    _require_repaired(repair, ["reflect", "relu"], 2)
+    _require_repaired(repair, ["circular", "max"], 3)
+    _require_repaired(repair, ["pad", "bare"], 4)
+    _require_repaired(repair, ["zeros", "relu", "reflect", "max", "zeros"], 5)
 
 
-checks.award(3, check_answer, blur_pool)
+checks.award(3, check_answer, repair)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## What it is good for
-#
-# Here are your error and your blur together. After halving, a shift by 2 has become a shift by 1,
-# but your error needs an output as large as the input. So we double each remaining pixel again.
+# Here is your net before and after.
 
 # %%
-if error_is_right and blur_is_right:
-
-    def doubled(halve):
-        return lambda x: halve(x).repeat_interleave(2, -1).repeat_interleave(2, -2)
-
-    generator = torch.Generator().manual_seed(0)
-    x = torch.rand(1, 1, 32, 32, generator=generator)
-    for name, halve in {
-        "keep every second": lambda x: x[..., ::2, ::2],
-        "max 2 x 2": nn.MaxPool2d(2),
-        "average 2 x 2": nn.AvgPool2d(2),
-        "blur, then halve": blur_pool,
-    }.items():
-        errors = [equivariance_error(doubled(halve), x - 0.5, rows) for rows in (1, 2)]
-        print(f"{name:18} shift by 1: {errors[0]:.2f}   by 2: {errors[1]:.2f}")
+if repair_is_right:
+    maps = [where_it_breaks(net), where_it_breaks(repair(net))]
+    show(
+        plot_images(maps, ["as it was", "repaired"], size=1.8, num_columns=2),
+        "The map of errors as it was, with bright lines along its borders, and a black one",
+    )
 else:
-    print("Errors of four ways to halve a map appear here once tasks 1 and 3 are done.")
+    print("Your net before and after appears here once task 2 is done.")
+
+# %% [markdown] tier="build" minutes=9
+# ## Task 3: undo a filter
+#
+# A camera has put a filter over an image, on the ring: $y(r) = \sum_p f(p)\, x(r + p)$, where $p$
+# counts from the filter's upper left corner. You know $y$ and $f$. Complete the function: it
+# returns $x$. (No frequency is lost: the spectrum of our filters is nowhere near 0.)
+#
+# hint: The lesson turns the filter into a product of spectra. What undoes a product?
+#
+# hint: The filter has fewer pixels than the image, but its spectrum must have as many frequencies:
+# `torch.fft.fft2` has the argument `s` for that. Where does it put the zeros?
+#
+# hint: The sum has a plus in $x(r + p)$. Which of the two formulas of the lesson is that, the one
+# with the bar or the one without?
+
+
+# %% task="undo"
+def undo(y: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
+    """Return the image (H, W), float, of which `kernel` (k, k) made y (H, W) on the ring."""
+    ### BEGIN SOLUTION
+    of_f = torch.fft.fft2(kernel, s=y.shape)  # zeros below and to the right: p counts from a corner
+    of_x = torch.fft.fft2(y) / of_f.conj()  # the lesson's product, with the bar, solved for x
+    return torch.fft.ifft2(of_x).real  # the imaginary part is rounding
+    ### END SOLUTION
+
+
+# %% check="undo_check" points=2
+import torch
+
+from course_utils import checks
+
+
+def _filtered(x, kernel):
+    """Return the sum of f(p) x(r + p) over p, on the ring."""
+    k = range(len(kernel))
+    return sum(kernel[i, j] * x.roll((-i, -j), (0, 1)) for i in k for j in k)
+
+
+def _require_undone(undo, x, kernel, slips=None):
+    output = undo(_filtered(x, kernel), kernel.clone())
+    is_complex = isinstance(output, torch.Tensor) and output.is_complex()
+    checks.require(not is_complex, "Your image is complex: its imaginary part is 0, so drop it.")
+    checks.require_tensor(output, x, slips, tolerance=1e-3)
+
+
+def check_small(undo):
+    x = torch.tensor([[1.0, 2, 3, 4], [0, 5, 0, 5], [9, 1, 1, 9], [2, 4, 6, 8]])
+    kernel = torch.tensor([[3.0, 0, 1], [0, 0, 0], [0, 0, 0]])
+    slips = {
+        "you apply the filter once more": _filtered(_filtered(x, kernel), kernel),
+        "you return what came in": _filtered(x, kernel),
+        "you take the kernel's middle for its corner": x.roll((-1, -1), (0, 1)),
+    }
+    _require_undone(undo, x, kernel, slips)
+
+
+undo_is_right = checks.show(check_small, undo)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(undo):
+    import torch
+
+    check_small(undo)
+    for seed, (height, width, k) in enumerate([(6, 9, 3), (8, 5, 4), (7, 7, 2)]):
+        x = checks.random_tensor(height, width, seed=seed)
+        kernel = checks.random_tensor(k, k, seed=seed + 5)
+        kernel[0, 1] = 2 * kernel.abs().sum()  # so large that no frequency is lost
+        of_y = torch.fft.fft2(_filtered(x, kernel))
+        slips = {
+            "you forget the bar: this is a cross-correlation": torch.fft.ifft2(
+                of_y / torch.fft.fft2(kernel, s=x.shape)
+            ).real,
+            "you take absolute values: images may be negative": x.abs(),
+        }
+        _require_undone(undo, x, kernel, slips)
+
+
+checks.award(2, check_answer, undo)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="investigate" minutes=15
+# ## Task 4: what does a blur repair?
+#
+# The lesson divides the error by the size of the output. That has a weakness: a layer that adds 5 to
+# its output has the same errors and a much larger output, and so seems better. Your image has a
+# brightness of 0.5 on average, and two waves on top: one that is broad, one that is fine.
+
+# %% readonly="image"
+image, cycles, broad, fine = own_image(student_id)
+
+# %%
+print(f"1 cycle down with the strength {broad:.2f}, {cycles} cycles down with {fine:.2f}")
+show(
+    plot_images([image[0]], ["your image"], size=2.4),
+    "Horizontal stripes: a broad one from bright to dark, and fine ones on it",
+)
+for name, halve in HALVINGS.items():
+    print(f"{name:18} error by the lesson's ruler: {equivariance_error(halve, image, 1):.3f}")
 
 # %% [markdown]
-# ## In your own words
-#
-# "Pooling makes a network translation invariant." **(a)** What is right and what is wrong with that
-# sentence? **(b)** Which part of a usual classifier does make its prediction nearly invariant, and
-# what spoils it in practice? Four to six sentences, 2 points, read by a person.
+# **Predict first.** Take a ruler that no constant can fool: one that divides by how far the output
+# is from *its own mean*. By which factor is the error of "keep every second" larger than that of
+# "blur, then halve", on your image, for a shift by one pixel? Write your prediction down before you
+# run anything. A wrong one costs nothing; without one, the experiment is not looked at.
 
-# %% [markdown] written="invariant" points=2
-# **A model answer.** Max pooling tolerates a shift inside a window: the largest stays the largest.
-# But it tolerates only some shifts, and only approximately: its stride drops positions, so that
-# after a shift by one pixel other numbers are kept, and the result is not even a shifted copy of
-# the old one. What makes a classifier's prediction nearly invariant is the global average (or
-# maximum) at its end, which does not know where something was. That would be exact if all layers
-# before it were equivariant; zero padding at the borders and strides without a blur spoil it.
+# %% task="prediction"
+predicted = None  # a factor, such as 1 (the blur repairs nothing) or 10
+### BEGIN SOLUTION
+# A wave of u cycles per pixel is multiplied by cos² πu. The fine one is the error, twice its
+# strength, with a blur or without; what differs is what the output has left of both waves.
+weak, strong = (math.cos(math.pi * u / 32) ** 2 for u in (cycles, 1))
+without_blur = fine / math.hypot(broad, fine)
+predicted = without_blur / (fine * weak / math.hypot(broad * strong, fine * weak))
+### END SOLUTION
+
+# %% [markdown]
+# **Now the experiment.** Write the ruler: like `equivariance_error`, but a constant that is added to
+# the output changes nothing, nor does a factor. On an output of half the size a shift by `rows` is
+# one by `rows / 2`; `shift` from the lesson can do that. Then measure all of `HALVINGS` on your
+# image, for a shift by one pixel.
 #
-# **Marking scheme.**
+# hint: What is `f(Tx) - T f(x)` if the layer adds 5 to its output? So which of the two parts of the
+# fraction must change?
 #
-# - (a) 1 point: local and approximate only, *and* the stride breaks equivariance. Half a point for
-#   one of the two.
-# - (b) 1 point: names global pooling (or the averaging over all positions) and at least one of
-#   padding and striding. Half a point for global pooling alone.
+# hint: Subtract the mean of the output before you take its size: what is left is how far it varies.
+#
+# hint: `shift(layer(x), rows / 2)` is what the output should have become, and
+# `layer(shift(x, rows))` what it has become.
+
+
+# %% task="experiment"
+def ruler(layer, x: torch.Tensor, rows: int) -> float:
+    """Measure the error of a layer that halves x (1, 1, H, W), whatever it adds to its output."""
+    ### BEGIN SOLUTION
+    output = layer(x)
+    gap = layer(shift(x, rows)) - shift(output, rows / 2)  # a constant is in both, and cancels
+    return (gap.norm() / (output - output.mean()).norm()).item()
+    ### END SOLUTION
+
+
+errors = None  # the error of each of HALVINGS on your image: {name: number}
+measured = None  # the factor that you predicted
+### BEGIN SOLUTION
+errors = {name: ruler(halve, image, 1) for name, halve in HALVINGS.items()}
+measured = errors["keep every second"] / errors["blur, then halve"]  # of your own image
+print(errors)
+### END SOLUTION
+
+# %% check="experiment_check" points=2
+import torch
+from torch import nn
+
+from course_utils import checks
+from course_utils.equivariance import shift
+
+
+@checks.beside
+class _Halves:
+    """A layer that halves, and then multiplies and adds."""
+
+    def __init__(self, kind, factor=1.0, added=0.0):
+        self.kind, self.factor, self.added = kind, factor, added
+
+    def __call__(self, x):
+        pools = {"max": nn.functional.max_pool2d, "average": nn.functional.avg_pool2d}
+        half = pools[self.kind](x, 2) if self.kind in pools else x[..., ::2, ::2]
+        return self.factor * half + self.added
+
+
+@checks.beside
+def _ruled(ruler, x, rows, *layer):
+    return ruler(_Halves(*layer), x, rows)
+
+
+def check_small(predicted, ruler, errors, measured):
+    if errors is None and measured is None:
+        raise checks.NotAnswered
+    checks.require(predicted is not None, "Write your prediction down before the experiment.")
+    for number in (predicted, measured):
+        fits = type(number) in (int, float) and number > 0
+        checks.require(fits, f"A factor is a number above 0, not {number!r}.")
+    names = list(HALVINGS)
+    fits = type(errors) is dict and sorted(errors) == sorted(names)
+    checks.require(fits, f"Give an error for each of {names}: {{name: number}}.")
+    x = checks.random_tensor(1, 1, 12, 8)
+    plain, *others = (_ruled(ruler, x, 1, "every", *more) for more in ((), (1.0, 5.0), (3.0, 0.0)))
+    for found, what in zip(others, ("adds 5 to", "multiplies by 3"), strict=True):
+        sentence = f"Your ruler gives {found} for a layer that {what} its output, and {plain} else."
+        checks.require_number(plain, plain)
+        checks.require(abs(found - plain) < 1e-3, sentence)
+
+
+_BESIDE = f"You predicted a factor of {predicted} and measured {measured}: say below why."
+experiment_is_right = checks.show(check_small, predicted, ruler, errors, measured, fine=_BESIDE)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(predicted, ruler, errors, measured):
+    check_small(predicted, ruler, errors, measured)
+
+    def parts(layer, x, rows):
+        output = layer(x)
+        gap = layer(shift(x, rows)) - shift(output, rows / 2)
+        return gap, output, output - output.mean()
+
+    for seed, (kind, rows) in enumerate([("every", 1), ("max", 3), ("average", -1)]):
+        x = checks.random_tensor(1, 1, 12, 8, seed=seed)
+        gap, output, around = parts(_Halves(kind, 1.0, 2.0), x, rows)
+        whole = _Halves(kind)(shift(x, rows)) - shift(_Halves(kind)(x), rows)
+        slips = {
+            "you divide by the standard deviation: its size must grow with the number of pixels, "
+            "as that of the error does": float(gap.norm() / output.std()),
+            "you move the output as far as the input: its pixels are twice as wide": float(
+                whole.norm() / around.norm()
+            ),
+            "you divide by the range of the output": float(
+                gap.norm() / (output.max() - output.min())
+            ),
+            "you subtract the mean of the error, too: it is part of it": float(
+                (gap - gap.mean()).norm() / around.norm()
+            ),
+        }
+        checks.require_number(
+            _ruled(ruler, x, rows, kind, 1.0, 2.0),
+            float(gap.norm() / around.norm()),
+            slips,
+            tolerance=1e-3,
+        )
+    right, image = {}, own_image(student_id)[0]
+    for name, halve in HALVINGS.items():
+        gap, output, around = parts(halve, image, 1)
+        right[name] = float(gap.norm() / around.norm())
+        fooled = {"you use the lesson's ruler": float(gap.norm() / output.norm())}
+        checks.require_number(errors[name], right[name], fooled, tolerance=1e-2)
+    factor = right["keep every second"] / right["blur, then halve"]
+    slips = {"you divide the blur's error by the other": 1 / factor}
+    checks.require_number(measured, factor, slips, tolerance=1e-2)
+
+
+checks.award(2, check_answer, predicted, ruler, errors, measured)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **In three sentences:** What did you predict, and what did the experiment show against it? Why do
+# the two rulers disagree about the blur and about max pooling? For which images does a blur repair
+# nothing, although its output looks fine? 2 points, read by a person.
+
+# %% [markdown] written="blur" points=2
+# **A model answer.** I predicted 10, because the lesson's ruler gives that factor, but measured 1.6:
+# of my fine wave the blur leaves a third, and next to a weak broad wave a third is still most of
+# what varies. The lesson's ruler divides by an output that is mostly its mean, 0.5 for the blur and
+# more for max pooling, so both look better than they are, and max pooling the more. An image that
+# has nothing but fine waves comes out of the blur as a faint pattern on grey that is all alias: it
+# does not follow a shift any better, it is only weaker.
+#
+# **Marking scheme.** The numbers are the student's own; the feedback page shows them.
+#
+# - 1 point: prediction and measurement are set against each other, and a gap is explained by what
+#   the blur leaves of the two waves; where there is no gap, why the prediction was right. Half a
+#   point if both numbers are there without a reason. A wrong prediction costs nothing.
+# - 1 point: says that the mean of the output is in the lesson's denominator, *and* that a blur helps
+#   only as far as there are broad waves to stay. Half a point for one of the two.

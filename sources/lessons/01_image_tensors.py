@@ -351,7 +351,7 @@ else:
 #   Journal of Computer Vision 115, 2015. The four tasks above, as a competition.
 # - H. Xiao, K. Rasul, R. Vollgraf: *Fashion-MNIST*. arXiv 1708.07747, 2017.
 #
-# **Exercise** [`01_image_tensors`](../exercises/01_image_tensors/01_image_tensors.ipynb)
+# **Exercise** {exercise}
 #
 # **Next** Lesson 02 asks why we do not simply feed all those numbers to an MLP.
 #

@@ -755,11 +755,10 @@ quiz.show("02_why_not_mlps")
 #   classification models and saliency maps.* arXiv 1312.6034, 2013.
 # - J. Adebayo et al.: *Sanity checks for saliency maps.* NeurIPS 2018.
 #
-# **Exercise** [`02_why_not_mlps`](../exercises/02_why_not_mlps/02_why_not_mlps.ipynb)
+# **Exercise** {exercise}
 #
 # **Next** Lesson 03 builds the layer that makes these assumptions, in two steps, from the fully
-# connected one. In the exercise of this lesson you count an MLP's parameters, shuffle images and
-# unshuffle them, and build the twin that does not notice.
+# connected one.
 #
 # ## Words of this lesson
 #

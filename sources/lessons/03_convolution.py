@@ -852,10 +852,9 @@ else:
 #   in face verification*. CVPR
 #   2014. Locally connected layers at work.
 #
-# **Exercise** [`03_convolution`](../exercises/03_convolution/03_convolution.ipynb)
+# **Exercise** {exercise}
 #
-# **Next** Lesson 04 moves the filter in larger steps and looks at the border. The skill that you
-# need for the exercise: write a convolution from its formula and check it against PyTorch.
+# **Next** Lesson 04 moves the filter in larger steps and looks at the border.
 #
 # ## Words of this lesson
 #

@@ -936,11 +936,9 @@ print("right" if not wrong else "not yet: " + wrong[0])
 #   ICLR
 #   2015. Section 2.3 argues for stacks of 3 × 3 layers.
 #
-# **Exercise**
-# [`04_stride_padding_pooling`](../exercises/04_stride_padding_pooling/04_stride_padding_pooling.ipynb)
+# **Exercise** {exercise}
 #
-# **Next** Lesson 05 adds channels. The skill that you need for the exercise: for a given stack of
-# layers, write down every size and the receptive field.
+# **Next** Lesson 05 adds channels.
 #
 # ## Words of this lesson
 #

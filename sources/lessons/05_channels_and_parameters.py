@@ -661,12 +661,9 @@ else:
 # - J. Long, E. Shelhamer, T. Darrell: *Fully convolutional networks for semantic segmentation*.
 #   CVPR 2015. Dense layers turned into convolutions.
 #
-# **Exercise**
-# [`05_channels_and_parameters`](../exercises/05_channels_and_parameters/05_channels_and_parameters.ipynb)
+# **Exercise** {exercise}
 #
-# **Next** Lesson 06 asks what happens to the maps when the image moves. The skill that you need for
-# the exercise: for a given network, work out the shape, the parameters and the multiply-adds of
-# every layer.
+# **Next** Lesson 06 asks what happens to the maps when the image moves.
 #
 # ## Words of this lesson
 #

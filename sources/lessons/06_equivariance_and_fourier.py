@@ -997,11 +997,9 @@ quiz.show("06_equivariance_and_fourier")
 #   exploit absolute spatial location.* CVPR 2020, pages 14262–14273.
 # - T. S. Cohen, M. Welling: *Group equivariant convolutional networks.* ICML 2016.
 #
-# **Exercise**
-# [`06_equivariance_and_fourier`](../exercises/06_equivariance_and_fourier/06_equivariance_and_fourier.ipynb)
+# **Exercise** {exercise}
 #
-# **Next** Lesson 07 trains its first convnet. In the exercise of this lesson you write
-# `equivariance_error` yourself.
+# **Next** Lesson 07 trains its first convnet.
 
 # %% [markdown]
 # ## Words of this lesson

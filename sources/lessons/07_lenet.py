@@ -608,8 +608,7 @@ quiz.show("07_lenet")
 # %% [markdown]
 # ## Now you
 #
-# Open the exercise [`07_lenet`](../exercises/07_lenet/07_lenet.ipynb): you build LeNet-5 and write
-# the training loop yourself.
+# **Exercise** {exercise}
 #
 # ## Words of this lesson
 #

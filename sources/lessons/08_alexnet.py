@@ -765,10 +765,9 @@ for key in ("krizhevsky2012", "nair2010", "lowe2004", "dalal2005", "bay2006", "r
     print()
 
 # %% [markdown]
-# **Exercise** [`08_alexnet`](../exercises/08_alexnet/08_alexnet.ipynb)
+# **Exercise** {exercise}
 #
-# **Next** comes VGG: if you want a deeper net, how large should its filters be? You will need to
-# compute sizes, receptive fields and parameters of a stack of layers without running it.
+# **Next** comes VGG: if you want a deeper net, how large should its filters be?
 #
 # ## Words of this lesson
 #

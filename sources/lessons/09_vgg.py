@@ -671,11 +671,10 @@ for key in ("simonyan2015", "krizhevsky2012", "glorot2010", "he2015"):
     print()
 
 # %% [markdown]
-# **Exercise** [`09_vgg`](../exercises/09_vgg/09_vgg.ipynb)
+# **Exercise** {exercise}
 #
 # **Next** comes GoogLeNet, which won in the same year with a twentieth of the parameters: several
-# filter sizes side by side, and no large linear layer. You will need to count the multiply-adds of
-# a block, path by path.
+# filter sizes side by side, and no large linear layer.
 #
 # ## Words of this lesson
 #

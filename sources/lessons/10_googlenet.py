@@ -770,11 +770,10 @@ quiz.show("10_googlenet")
 # - C.-Y. Lee, S. Xie, P. Gallagher, Z. Zhang, Z. Tu: *Deeply-supervised nets*. AISTATS 2015. The
 #   case for such heads.
 #
-# **Exercise** [`10_googlenet`](../exercises/10_googlenet/10_googlenet.ipynb)
+# **Exercise** {exercise}
 #
 # **Next** comes lesson 11, normalisation: why deep plain nets do not start, and two ways to make
-# them. For the exercise, you need to write an Inception module from its row of numbers, and to
-# count its multiply-adds by hand.
+# them.
 #
 # ## Words of this lesson
 #

@@ -1160,11 +1160,10 @@ for key in ("glorot2010", "he2015", "ioffe2015", "santurkar2018", "wu2018", "lub
 # - Z. Liu, H. Mao, C.-Y. Wu, C. Feichtenhofer, T. Darrell, S. Xie: *A ConvNet for the 2020s*. CVPR
 #   2022. ConvNeXt; section 2.6 for its normalisation.
 #
-# **Exercise** [`11_normalization`](../exercises/11_normalization/11_normalization.ipynb)
+# **Exercise** {exercise}
 #
 # **Next** comes lesson 12, which goes deeper. With normalisation the signal arrives, and yet a
-# plain net of 56 layers *trains* worse than one of 20. For the exercise, you need to say which axes
-# of a tensor (N, C, H, W) each normalisation averages over, and to write it with `mean` and `var`.
+# plain net of 56 layers *trains* worse than one of 20.
 #
 # ## Words of this lesson
 #

@@ -763,12 +763,10 @@ quiz.show("12_going_deeper")
 # - G. Yang et al.: *A mean field theory of batch normalization*. ICLR 2019. Why gradients explode
 #   in fresh normalised nets.
 #
-# **Exercise** [`12_going_deeper`](../exercises/12_going_deeper/12_going_deeper.ipynb)
+# **Exercise** {exercise}
 #
 # **Next** comes lesson 13, which takes the residual block apart: what its shortcut does where
-# shapes change, why it starts near the identity, and what happens when you remove one. For the
-# exercise, you need to tell overfitting from degradation in two training curves, and to say which
-# measurement decides.
+# shapes change, why it starts near the identity, and what happens when you remove one.
 #
 # ## Words of this lesson
 #

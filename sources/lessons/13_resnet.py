@@ -989,11 +989,9 @@ quiz.show("13_resnet")
 # - Z. Liu, H. Mao, C.-Y. Wu, C. Feichtenhofer, T. Darrell, S. Xie: *A ConvNet for the 2020s*. CVPR
 #   2022. ConvNeXt.
 #
-# **Exercise** [`13_resnet`](../exercises/13_resnet/13_resnet.ipynb)
+# **Exercise** {exercise}
 #
-# **Next** comes lesson 14, which asks: why add, when you can keep everything side by side? For the
-# exercise, you need to write a residual block with any of the shortcuts, and to count a ResNet's
-# parameters from its row in the table.
+# **Next** comes lesson 14, which asks: why add, when you can keep everything side by side?
 #
 # ## Words of this lesson
 #

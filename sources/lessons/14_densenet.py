@@ -698,10 +698,9 @@ quiz.show("14_densenet")
 #   implementation of DenseNets*. arXiv 1707.06990, 2017.
 # - K. He, X. Zhang, S. Ren, J. Sun: *Identity mappings in deep residual networks*. ECCV 2016.
 #
-# **Exercise** [`14_densenet`](../exercises/14_densenet/14_densenet.ipynb)
+# **Exercise** {exercise}
 #
-# **Next** comes lesson 15, the showdown: all nets of the course on one chart. For the exercise, you
-# need to follow the channels through a DenseNet by hand, and to write a dense block.
+# **Next** comes lesson 15, the showdown: all nets of the course on one chart.
 #
 # ## Words of this lesson
 #

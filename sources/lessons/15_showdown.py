@@ -890,9 +890,10 @@ for key in ("selvaraju2017", "zeiler2014", "simonyan2014", "simonyan2015", "he20
 # %% [markdown]
 # ## Now you
 #
-# Open the exercise [`15_showdown`](../exercises/15_showdown/15_showdown.ipynb): build a stage from
-# its row, write Grad-CAM by hand, and read a chart. Then start your own project: take a folder of
-# photos, choose an architecture by what you are short of, train it, and find out where it looks.
+# **Exercise** {exercise}
+#
+# Then start your own project: take a folder of photos, choose an architecture by what you are short
+# of, train it, and find out where it looks.
 #
 # ## Words of this lesson
 #

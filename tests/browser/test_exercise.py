@@ -8,8 +8,8 @@ from playwright.sync_api import expect
 
 NAME = "04_stride_padding_pooling"
 HANDED_OUT = "pass  # YOUR ANSWER HERE: replace this line"
-WRONG = "return (n - k) // s + 1"
-RIGHT = "return (n + 2 * p - k) // s + 1"
+WRONG = "return 2 * ((wanted * s + k - n) // 2,)"
+RIGHT = "return 2 * (((wanted - 1) * s + k - n) // 2,)"
 
 
 @pytest.fixture(scope="module")
@@ -37,17 +37,17 @@ def test_nothing_is_an_error_before_it_is_answered(exercise: LabPage) -> None:
     code = [cell for cell in exercise.cells() if cell.kind == "code"]
     assert [error for cell in code for error in cell.errors] == []
     checks = [cell.text for cell in code if "checks.show(" in cell.source]
-    assert checks == ["✗ not answered yet\n"] * len(checks) and len(checks) == 6
+    assert checks == ["✗ not answered yet\n"] * len(checks) and len(checks) == 7
 
 
 def test_a_check_names_the_slip_and_then_finds_nothing_wrong(exercise: LabPage) -> None:
-    task = exercise.place_of("def output_size(n: int")
-    check = exercise.place_of("output_size_is_right = ")
+    task = exercise.place_of("def padding_for(n: int")
+    check = exercise.place_of("padding_is_right = ")
     assert check == task + 1
     said = exercise.select(check).locator(".jp-OutputArea-output")
     expect(said).to_have_text("✗ not answered yet")
     type_answer(exercise, task, HANDED_OUT, WRONG)
-    expect(said).to_have_text("✗ 8 is what you get if you leave out the padding")
+    expect(said).to_have_text("✗ You get (3, 3) if you count one window too many.")
     type_answer(exercise, task, WRONG, RIGHT)
     expect(said).to_have_text("✓ nothing wrong found here")
-    assert exercise.ask("output_size_is_right")
+    assert exercise.ask("padding_is_right")

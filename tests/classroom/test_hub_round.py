@@ -25,9 +25,9 @@ ROOT = hub_machine.ROOT
 SLUG = "04_stride_padding_pooling"
 NOTEBOOK = f"{SLUG}/{SLUG}.ipynb"
 FORM = {"course_id": hub_machine.COURSE, "assignment_id": SLUG}
-QUESTIONS = ("two_steps", "pooled_shape", "field")
-TASKS = {"output_size": 3, "pooling": 4, "receptive_field": 3}
-WRONG = "def max_pool2d(maps, k, s):\n    return maps[:, :, ::s, ::s]"
+QUESTIONS = ("two_steps", "touched", "order_told")
+TASKS = {"padding": 1, "seen": 3, "halve": 3, "experiment": 3}
+WRONG = "def halve(image):\n    return image[::2, ::2]"
 
 
 def answers():
@@ -88,9 +88,9 @@ def work_right(student):
 def work_partly(student):
     """Answer two tasks rightly, one wrongly and no question."""
     notebook, right = student.read(NOTEBOOK), answers()
-    for name in ("output_size", "receptive_field"):
+    for name in ("padding", "seen"):
         named(notebook, name)["source"] = right[name]
-    named(notebook, "pooling")["source"] = WRONG
+    named(notebook, "halve")["source"] = WRONG
     student.save(NOTEBOOK, notebook)
 
 
@@ -333,9 +333,9 @@ def test_a_server_runs_as_its_user_with_a_private_home(played):
 
 def test_the_visible_checks_agree_with_right_answers(played):
     told = [line for text in played.printed for line in text.split("\n") if line[:1] in "✓✗"]
-    assert [line for line in told if line][-6:] == ["✓ answered"] * 3 + [
-        "✓ nothing wrong found here"
-    ] * 3
+    *quiz_and_tasks, experiment = [line for line in told if line][-7:]
+    assert quiz_and_tasks == ["✓ answered"] * 3 + ["✓ nothing wrong found here"] * 3
+    assert experiment.startswith("✓ You predicted ")
 
 
 def test_everybody_hands_in_once(played):
@@ -345,7 +345,7 @@ def test_everybody_hands_in_once(played):
 
 def test_scores_of_formgrader_in_the_sandbox(played):
     names = played.names
-    partly = TASKS["output_size"] + TASKS["receptive_field"]
+    partly = TASKS["padding"] + TASKS["seen"]
     full = len(QUESTIONS) + sum(TASKS.values())  # the written answer is for a person to read
     assert played.scores == {names.right: full, names.partly: partly, names.untouched: 0}
 
@@ -355,7 +355,7 @@ def test_our_batch_grader_agrees_when_a_teacher_runs_it(played):
 
 
 def test_feedback_comes_back_to_each_student_alone(played):
-    points = ["13", "6", "0"]
+    points = ["13", "4", "0"]
     for pages, score in zip(played.pages, points, strict=True):
         assert len(pages) == 1
         assert f">{score} of 15 points</p>" in pages[0]

@@ -33,6 +33,8 @@ class Exercise:
     cells: list[nbformat.NotebookNode]
     points: dict[str, float] = field(init=False)
     tasks: dict[str, str] = field(init=False)
+    seen: dict[str, bool] = field(init=False, default_factory=dict)
+    """Whether the check that a learner sees found nothing wrong, of the test cells run last."""
 
     def __post_init__(self) -> None:
         self.points = {
@@ -58,9 +60,20 @@ class Exercise:
                 task = name
             if role.grade and task in answers:
                 results[name] = run_test_cell(cell.source, space)
-            elif name in answers or name == "setup":
+                self.seen[name] = any(
+                    space.pop(key)
+                    for key in list(space)
+                    if key.endswith(("_is_right", "_are_right"))
+                )
+            elif name in answers or is_handed_out(role):
                 exec(compile(answers.get(name, cell.source), name, "exec"), space)
         return results
+
+    def setup(self) -> dict[str, Any]:
+        """Run the set-up cell; return what it defines."""
+        space: dict[str, Any] = {"__name__": "__main__", "student_id": ""}
+        exec(next(c.source for c in self.cells if c.metadata.nbgrader.grade_id == "setup"), space)
+        return space
 
     def assert_passes(self, **answers: str) -> None:
         """Hold answers against their checks, which must find nothing and give all points."""
@@ -76,6 +89,11 @@ class Exercise:
         result = self.grade(**others | {self.tasks[check]: source})[check]
         assert result.score == 0
         assert finding in result.finding
+
+
+def is_handed_out(role: nbformat.NotebookNode) -> bool:
+    """Return whether a cell is locked and neither checks an answer nor asks a question."""
+    return role.locked and not role.grade and not role.grade_id.startswith("ask_")
 
 
 def run_test_cell(source: str, space: dict[str, Any]) -> Result:

@@ -540,3 +540,20 @@ def test_draws_are_the_same_at_home_and_others_in_grading(monkeypatch):
     assert torch.equal(drawn[0], drawn[2])
     assert not torch.equal(drawn[0], drawn[1])
     assert not torch.equal(drawn[0], home)
+
+
+def test_a_worked_solution_is_printed_with_its_reasons(capsys):
+    checks.reveal("03_convolution", "split")
+    shown = capsys.readouterr().out
+    assert shown.startswith("def split(") and "the product must hold it once" in shown
+    assert "###" not in shown
+
+
+def test_an_unknown_task_is_told_which_there_are():
+    with pytest.raises(ValueError, match=r"no task 'x': choose from zeros_in_the_matrix, "):
+        checks.reveal("03_convolution", "x")
+
+
+def test_without_solutions_it_says_who_has_them(capsys):
+    checks.reveal("99_none", "x")
+    assert "your teacher has it" in capsys.readouterr().out

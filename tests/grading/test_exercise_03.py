@@ -1,110 +1,268 @@
 """Exercise 03 accepts right answers in any style, and names what is wrong with the others."""
 
 import pytest
+import torch
+
+from course_utils import checks
 
 SLUG = "03_convolution"
 
-LOOPS = """
-def conv2d(picture, kernel):
-    (H, W), (h, w) = picture.shape, kernel.shape
-    rows = []
-    for i in range(H - h + 1):
-        rows.append([(picture[i:i + h, j:j + w] * kernel).sum() for j in range(W - w + 1)])
-    return torch.tensor(rows)
+SVD = """
+def split(kernel):
+    U, S, V = torch.linalg.svd(kernel.double())
+    return U[:, 0] * S[0], V[0]
 """
-UNFOLD = """
-def conv2d(picture, kernel):
-    windows = picture.unfold(0, kernel.shape[0], 1).unfold(1, kernel.shape[1], 1)
-    return torch.einsum("ijhw,hw->ij", windows, kernel)
+SUMS = """
+def split(kernel):
+    i = max(range(len(kernel)), key=lambda i: float(kernel[i].abs().sum()))
+    row = kernel[i]
+    return torch.stack([(line * row).sum() / (row * row).sum() for line in kernel]), row
+"""
+PIVOT = """
+def split(kernel):
+    i, j = {place}
+    column, row = kernel[:, j].clone(), kernel[i].clone()
+    return {result}
+"""
+LARGEST = "divmod(int(kernel.abs().argmax()), kernel.shape[1])"
+
+
+def pivot(place=LARGEST, result="column, row / kernel[i, j]"):
+    return PIVOT.format(place=place, result=result)
+
+
+MOTIF = """
+def motif_filter(motif):
+    weights = {weights}
+    return {result}
+"""
+GAIN = "weights / (weights * motif).sum()"
+
+
+def motif(weights="motif - motif.mean()", result=GAIN):
+    return MOTIF.format(weights=weights, result=result)
+
+
+ORTHOGONAL = """
+def motif_filter(motif):
+    constraints = torch.stack([torch.ones(motif.numel()), motif.flatten()]).double()
+    weights = torch.linalg.pinv(constraints) @ torch.tensor([0.0, 1.0]).double()
+    return weights.reshape(motif.shape)
+"""
+EINSUM = """
+def motif_filter(motif):
+    values = [v - sum(motif.flatten().tolist()) / motif.numel() for v in motif.flatten().tolist()]
+    weights = torch.tensor(values).view_as(motif)
+    return weights / torch.einsum("ij,ij->", weights, weights)
+"""
+EDGES = """
+def edge_strength(photo):
+    image = {image}
+    x, y = F.conv2d(image[None, None], SOBELS)[0]
+    return {result}
+"""
+GREY = "photo.float().mean(dim=2) / 255"
+
+
+def edges(image=GREY, result="torch.hypot(x, y)"):
+    return EDGES.format(image=image, result=result)
+
+
+IN_THE_KERNEL = """
+def edge_strength(photo):
+    image = photo.double().movedim(-1, 0) / 255
+    weights = SOBELS.double().expand(2, 3, 3, 3) / 3
+    return F.conv2d(image[None], weights).square().sum(dim=1)[0].sqrt()
 """
 WITH_NUMPY = """
 import numpy as np
-def conv2d(picture, kernel):
-    windows = np.lib.stride_tricks.sliding_window_view(picture.numpy(), kernel.shape)
-    return torch.from_numpy((windows * kernel.numpy()).sum(axis=(2, 3)))
+def edge_strength(photo):
+    grey = photo.numpy().astype(float).mean(axis=-1) / 255
+    windows = np.lib.stride_tricks.sliding_window_view(grey, (3, 3))
+    parts = [np.einsum("ijpq,pq->ij", windows, S[0].numpy()) for S in SOBELS]
+    return torch.from_numpy(abs(parts[0] + 1j * parts[1]))
 """
-STACKED = """
-def convolution_matrix(kernel, n):
-    k = len(kernel)
-    rows = [torch.cat([torch.zeros(i), kernel, torch.zeros(n - k - i)]) for i in range(n - k + 1)]
-    return torch.stack(rows)
-"""
-FROM_THE_IDENTITY = """
-def convolution_matrix(kernel, n):
-    return (torch.eye(n).unfold(1, len(kernel), 1) @ kernel).T
-"""
-STEPS = """
-def separable_conv2d(picture, column, row):
-    height, width = picture.shape[0] - len(column) + 1, picture.shape[1] - len(row) + 1
-    half = sum(c * picture[i:height + i] for i, c in enumerate(column))
-    return sum(r * half[:, j:width + j] for j, r in enumerate(row))
+BOX = """
+def probes(k):
+    images = torch.zeros({num}, 3 * k, 3 * k)
+    images[:, k, k + 1] = {values}
+    return images
 
-def separable_multiplications(n, k):
-    m = n + 1 - k
-    return m * k * (n + m)
-"""
-TURNED_MATRIX = FROM_THE_IDENTITY.replace("kernel).T", "kernel)")
-MIRRORED_MATRIX = STACKED.replace("kernel, torch.zeros(n", "kernel.flip(0), torch.zeros(n")
-WHOLE_KERNEL = """
-def separable_conv2d(picture, column, row):
-    return conv2d(picture, torch.outer(column, row))
+def recover(outputs):
+    k = {k}
+    parts = outputs[:, 1:k + 1, 2:k + 2]
+    return {result}
 """
 
-WIPED = "f = conv2d\ndef conv2d(p, k): return f(p, k) + p.zero_()[0, 0]"
 
-CONV, MATRIX, SEPARABLE = "conv2d_check", "matrix_check", "separable_check"
-WRONG = [
-    (CONV, LOOPS.replace("* kernel)", "* kernel.flip(0, 1))"), "rotate the kernel by 180"),
-    (CONV, LOOPS.replace("* kernel)", "* kernel.flip(1))"), "you mirror the kernel"),
-    (CONV, LOOPS.replace("sum()", "mean()"), "divide the sum by the number of weights"),
-    (CONV, LOOPS.replace("- h + 1", "- h"), "(1, 3), expected (2, 3): the kernel has to lie"),
-    (CONV, LOOPS.replace("(H, W), (h", "picture += 1\n    (H, W), (h"), "differs"),
-    (CONV, UNFOLD + "f = conv2d\ndef conv2d(p, k): return f(p, k), p.zero_()", "a tensor, not"),
-    (CONV, UNFOLD + WIPED, "changes the image"),
-    (CONV, "def conv2d(p, k): return torch.conv2d(p[None, None], k[None, None])", "torch's own"),
-    (CONV, LOOPS.replace("(W - w + 1)", "(W - h + 1)"), "your code stopped with"),
-    (MATRIX, TURNED_MATRIX, "you swap rows and columns"),
-    (MATRIX, MIRRORED_MATRIX, "you mirror the kernel"),
-    (MATRIX, STACKED.replace("zeros(i)", "zeros(0)").replace("k - i", "k"), "move the kernel"),
-    (MATRIX, STACKED.replace("n - k + 1", "n - k"), "(2, 4), expected (3, 4)"),
-    (MATRIX, STACKED.replace("stack(rows)", "stack(rows).tolist()"), "a tensor, not list"),
-    (SEPARABLE, STEPS.replace("sum(r", "half\n    return sum(r"), "you use only the column"),
-    (SEPARABLE, STEPS.replace("(picture, c", "(picture, row, c").replace("n, row", "n"), "swap co"),
-    (SEPARABLE, LOOPS + WHOLE_KERNEL + STEPS[STEPS.index("def separable_m") :], "the whole kernel"),
-]  # fmt: skip
-WRONG_COUNTS = {
-    "m * m * k * k": "you use the whole kernel at every position",
-    "2 * k * m * m": "as few outputs as the second",
-    "2 * k * m * n": "as many outputs as the first",
-    "2 * k * n * n": "keep its size",
-    "k * m * n": "only the first step",
-    "float(m * k * (n + m))": "whole number",
-}
+def box(num=2, values="torch.tensor([1.0, -1.0])", k="(outputs.shape[1] - 1) // 2", result=None):
+    result = result or "(parts[0] - parts[1]).flip(0, 1)"
+    return BOX.format(num=num, values=values, k=k, result=result)
+
+
+ONE_IMAGE = """
+def probes(k):
+    image = torch.zeros(1, 3 * k, 6 * k).double()
+    image[0, k, k], image[0, k, 4 * k] = 5, -5
+    return image
+
+def recover(outputs):
+    k = (outputs.shape[1] - 1) // 2
+    one, other = (outputs[0, 1:k + 1, start + 1:start + k + 1] for start in (0, 3 * k))
+    weights = [[float(one[-i, -j] - other[-i, -j]) / 5 for j in range(1, k + 1)]
+               for i in range(1, k + 1)]
+    return torch.tensor(weights)
+"""
+FIRST = "predicted = 5"
+EXPERIMENT = """
+x = stripes
+windows = torch.stack([x[i:i + 3, j:j + 3].flatten() for i in range(30) for j in range(30)])
+y = windows @ SOBEL.flatten()
+measured = {measured}
+found = {found}
+"""
+RANK = "int(torch.linalg.matrix_rank(windows.T @ windows))"
+LEAST = "torch.linalg.lstsq(windows.double(), y.double(), driver='gelsd').solution.view(3, 3)"
+
+
+def experiment(measured=RANK, found=LEAST):
+    return EXPERIMENT.format(measured=measured, found=found)
+
+
+TRAINED = """
+image = stripes.reshape(1, 1, 32, 32)
+weights = torch.nn.Conv2d(1, 1, 3, bias=False)
+target = F.conv2d(image, SOBEL[None, None])
+optimizer = torch.optim.SGD(weights.parameters(), lr=0.5)
+for _ in range(500):
+    optimizer.zero_grad()
+    F.mse_loss(weights(image), target).backward()
+    optimizer.step()
+found = weights.weight.detach()[0, 0]
+measured = len({tuple(w.tolist()) for w in F.unfold(image, 3)[0].T if w.any()})
+"""
+BY_REMAINDER = """
+groups = {}
+for p in range(3):
+    for q in range(3):
+        groups.setdefault((slope * p + q) % period, []).append((p, q))
+measured = len(groups)
+found = torch.zeros(3, 3)
+for places in groups.values():
+    found[places[0]] = sum(SOBEL[place] for place in places)
+"""
 
 
 @pytest.mark.parametrize(
     ("task", "source"),
     [
-        ("conv2d", LOOPS),
-        ("conv2d", UNFOLD),
-        ("conv2d", WITH_NUMPY),
-        ("matrix", STACKED),
-        ("matrix", FROM_THE_IDENTITY),
-        ("separable", STEPS),
+        ("split", SVD),
+        ("split", SUMS),
+        ("split", pivot(result="(column / kernel[i, j]).double(), row")),
+        ("motif", ORTHOGONAL),
+        ("motif", EINSUM),
+        ("motif", motif("(motif - motif.mean()).double()")),
+        ("edges", edges()),
+        ("edges", IN_THE_KERNEL),
+        ("edges", WITH_NUMPY),
+        ("box", box()),
+        ("box", ONE_IMAGE),
+        ("box", box(values="torch.tensor([-2.0, 2.0])", result="torch.rot90(parts[1]"
+                    " - parts[0], 2) / 2")),
+        ("experiment", experiment()),
+        ("experiment", TRAINED),
+        ("experiment", BY_REMAINDER),
     ],
-)
+)  # fmt: skip
 def test_a_right_answer_in_another_style_passes(exercise, task, source):
-    exercise.assert_passes(**{task: source})
+    exercise.assert_passes(prediction=FIRST, **{task: source})
 
 
-@pytest.mark.parametrize(("check", "source", "finding"), WRONG)
-def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding):
-    exercise.assert_rejects(check, source, finding)
+SPLIT_IS, MOTIF_IS, EDGES_ARE, BOX_IS = "split_check", "motif_check", "edges_check", "box_check"
+EXPERIMENT_IS = "experiment_check"
+CONSTANT = motif("motif", "(k := own_motif(student_id) - 12 / 25) / (k * k).sum()")
+MIDDLE = "len(kernel) // 2, kernel.shape[1] // 2"
+WRONG = [
+    # What the check at home lets through.
+    (SPLIT_IS, pivot(MIDDLE), "you divide by 0", True),
+    (SPLIT_IS, pivot("0, 0"), "not finite", True),
+    (SPLIT_IS, pivot(result="column.abs(), row.abs() / kernel[i, j]"), "differs", True),
+    (SPLIT_IS, pivot(result="kernel.sum(1), kernel.sum(0) / kernel.sum()"), "not finite", True),
+    (MOTIF_IS, motif("motif", GAIN), "On a flat area of brightness 1", True),
+    (MOTIF_IS, motif("2 * motif - 1", GAIN), "On a flat area", True),
+    (MOTIF_IS, motif("motif - 12 / 25"), "On a flat area", True),
+    (MOTIF_IS, CONSTANT, "On the motif alone your filter gives", True),
+    (MOTIF_IS, motif("motif.sub_(motif.mean())", "weights / (weights * weights).sum()"),
+     "changes the motif", True),
+    (EDGES_ARE, edges(result="(x + y).abs()"), "you add the slopes", True),
+    (EDGES_ARE, edges(result="x.abs() + y.abs()"), "you add the sizes of the slopes", True),
+    (EDGES_ARE, edges(result="torch.maximum(x.abs(), y.abs())"), "the larger of the two", True),
+    (EDGES_ARE, edges("photo[..., 0] / 255"), "at one channel only", True),
+    (BOX_IS, box(result="parts[0].flip(0, 1)"), "you miss the negative weights", True),
+    (BOX_IS, box(result="(parts[0] + parts[1]).flip(0, 1)"), "you lose the signs", True),
+    (BOX_IS, box(k="3"), "expected (5, 5)", True),
+    (BOX_IS, box(result="(parts[0] - parts[1]).flip(0, 1).round()"), "differs", True),
+    (EXPERIMENT_IS, experiment("len(windows.unique(dim=0))"), "a black one tells nothing", True),
+    (EXPERIMENT_IS, experiment("9"), "you count the weights", True),
+    (EXPERIMENT_IS, experiment("predicted - 1"), "4 is not the right number, which is 5", True),
+    # What it finds.
+    (SPLIT_IS, pivot(result="column, row"), "you let a factor of 12 in", False),
+    (SPLIT_IS, pivot(result="row / kernel[i, j], column"), "Your column has the shape (5,)", False),
+    (SPLIT_IS, pivot(result="column"), "Return two tensors", False),
+    (MOTIF_IS, motif(result="weights"), "On the motif alone your filter gives 6.24, not 1", False),
+    (MOTIF_IS, motif(result="weights / weights.norm()"), "not 1", False),
+    (MOTIF_IS, motif(result="(w := weights.flip(0, 1)) / (w * motif).sum()"), "finds a", True),
+    (MOTIF_IS, motif(result="weights.tolist()"), "Your filter has the shape ()", False),
+    (EDGES_ARE, edges("photo.reshape(3, *photo.shape[:2]).float().mean(0) / 255"), "differs",
+     False),
+    (EDGES_ARE, edges("photo.float().mean(dim=2)"), "between 0 and 255", False),
+    (EDGES_ARE, edges("photo.permute(2, 1, 0).float().mean(0) / 255"), "swap rows and co", False),
+    (BOX_IS, box(result="parts[0] - parts[1]"), "rotated by 180 degrees", False),
+    (BOX_IS, box(result="(parts[0] - parts[1]).flip(0)"), "along its rows only", False),
+    (BOX_IS, box(num=3, values="1.0"), "send one or two images", False),
+    (EXPERIMENT_IS, experiment(found="SOBEL"), "This is Sobel itself", False),
+    (EXPERIMENT_IS, experiment(found="torch.zeros(3, 3)"), "differs from Sobel by up", False),
+    (EXPERIMENT_IS, experiment(measured="900"), "There are 1 to 9 facts", False),
+    (EXPERIMENT_IS, experiment(measured="5.0"), "a whole number", False),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("formula", "finding"), WRONG_COUNTS.items())
-def test_a_wrong_count_is_named(exercise, formula, finding):
-    source = STEPS.replace("m * k * (n + m)", formula)
-    result = exercise.grade(separable=source)["separable_count_check"]
-    assert result.score == 0
-    assert finding in result.finding
+@pytest.mark.parametrize(("check", "source", "finding", "at_home"), WRONG)
+def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding, at_home):
+    exercise.assert_rejects(check, source, finding, prediction=FIRST)
+    assert exercise.seen[check] == at_home, "the check at home says something else"
+
+
+def test_without_a_prediction_the_experiment_is_not_looked_at(exercise):
+    sentence = "Write your prediction down before the experiment"
+    exercise.assert_rejects("experiment_check", experiment(), sentence, prediction="predicted=None")
+
+
+@pytest.mark.parametrize("predicted", [1, 9])
+def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
+    exercise, predicted, capsys
+):
+    exercise.assert_passes(prediction=f"predicted = {predicted}", experiment=experiment())
+    assert f"You predicted {predicted} and measured 5" in capsys.readouterr().out
+
+
+def test_everybody_has_stripes_that_leave_some_weights_open(exercise, monkeypatch):
+    facts = set()
+    space = exercise.setup()
+    for number in range(60):
+        monkeypatch.setenv("COURSE_STUDENT", f"student-{number}")
+        image, period, slope = space["own_stripes"]("")
+        windows = torch.nn.functional.unfold(image[None, None], 3)[0].T
+        residues = {(slope * p + q) % period for p in range(3) for q in range(3)}
+        assert int(torch.linalg.matrix_rank(windows)) == len(residues) < 9
+        facts.add(len(residues))
+    assert len(facts) >= 4
+
+
+def test_everybody_has_a_motif_and_a_box_of_their_own(exercise, monkeypatch):
+    space, motifs, boxes = exercise.setup(), set(), set()
+    for number in range(20):
+        monkeypatch.setenv("COURSE_STUDENT", f"student-{number}")
+        motifs.add(str(space["own_motif"]("")))
+        boxes.add(str(space["own_box"]("")(checks.random_tensor(1, 4, 4))))
+    assert len(motifs) == len(boxes) == 20

@@ -4,111 +4,242 @@ import pytest
 
 SLUG = "04_stride_padding_pooling"
 
-FORMULA = """
-def output_size(n, k, s=1, p=0):
-    {guard}
-    return {formula}
+PADDING = """
+def padding_for(n, k, s, wanted):
+    missing = {missing}
+    return {result}
 """
-GUARD = "if n + 2 * p < k: raise ValueError('too large')"
+
+
+def padding(missing="max(0, (wanted - 1) * s + k - n)", result="missing // 2, -(-missing // 2)"):
+    return PADDING.format(missing=missing, result=result)
+
+
+TRIED = """
+def padding_for(n, k, s, wanted):
+    before = after = 0
+    while F.conv1d(torch.zeros(1, 1, n + before + after), torch.ones(1, 1, k),
+                   stride=s).shape[-1] < wanted:
+        before, after = after, before + 1
+    return [before, after]
+"""
+WITH_NUMPY = """
+import numpy as np
+def padding_for(n, k, s, wanted):
+    missing = np.maximum(0, np.prod([wanted - 1.0, s]) + k - n)
+    return np.floor(missing / 2), np.ceil(missing / 2)
+"""
+SEEN = """
+def seen_by(layers, i):
+    first, field, jump = 0, 1, 1
+    for k, s, p in layers:
+        first -= {pad}
+        field += {wider}
+        jump *= s
+    return {result}
+"""
+
+
+def seen(pad="p * jump", wider="(k - 1) * jump", result="first + i * jump, first + i * jump + "
+         "field - 1"):  # fmt: skip
+    return SEEN.format(pad=pad, wider=wider, result=result)
+
+
+PRODUCTS = """
+import numpy as np
+def seen_by(layers, i):
+    jumps = [np.prod([s for _, s, _ in layers[:n]]) for n in range(len(layers) + 1)]
+    first = i * jumps[-1] - sum(p * j for (_, _, p), j in zip(layers, jumps))
+    return first, first + sum((k - 1) * j for (k, _, _), j in zip(layers, jumps))
+"""
+SETS = """
+def seen_by(layers, i):
+    pixels = {i}
+    for k, s, p in layers[::-1]:
+        pixels = {s * pixel - p + q for pixel in pixels for q in range(k)}
+    return torch.tensor([min(pixels), max(pixels)])
+"""
+RECURSIVE = """
+def seen_by(layers, i):
+    if not layers:
+        return i, i
+    k, s, p = layers[-1]
+    return seen_by(layers[:-1], i * s - p)[0], seen_by(layers[:-1], i * s - p + k - 1)[1]
+"""
+HALVE = """
+def halve(image):
+    H, W = image.shape
+    image = F.pad(image[None, None], {pad}, mode="{mode}"{more})
+    return {pooled}[0, 0]
+"""
+
+
+def halve(pad="(0, W % 2, 0, H % 2)", mode="replicate", pooled="F.avg_pool2d(image, 2)", more=""):
+    return HALVE.format(pad=pad, mode=mode, pooled=pooled, more=more)
+
+
+CEIL = "def halve(image): return F.avg_pool2d(image[None, None], 2, ceil_mode=True)[0, 0]"
 COUNTED = """
-def output_size(n, k, s=1, p=0):
-    places = range(-p, n + p - k + 1, s)
-    if not places:
-        raise ValueError("no place")
-    return len(places)
+def halve(image):
+    weights = torch.ones(1, 1, 2, 2, dtype=torch.float64)
+    padded = [F.pad(x, (0, x.shape[1] % 2, 0, x.shape[0] % 2))[None, None].double()
+              for x in (image, torch.ones_like(image))]
+    total, number = (F.conv2d(x, weights, stride=2)[0, 0] for x in padded)
+    return total / number
 """
-LOOPS = """
-def max_pool2d(maps, k, s):
-    N, C, H, W = maps.shape
-    rows = []
-    for i in range(0, H - k + 1, s):
-        rows.append(torch.stack([maps[:, :, i:i + k, j:j + k].amax((2, 3))
-                                 for j in range(0, W - k + 1, s)], dim=-1))
-    return torch.stack(rows, dim=-2)
+SLICES = """
+def halve(image):
+    for axis in (0, 1):
+        image = image.movedim(axis, 0)
+        odd = image[1::2] if len(image) % 2 == 0 else torch.cat([image[1::2], image[-1:]])
+        image = ((image[::2] + odd) / 2).movedim(0, axis)
+    return image
 """
-FIELD = """
-def receptive_field(layers):
-    field = 1
-    for k, s in reversed(layers):
-        field = {step}
-    return field
+EXPERIMENT = """
+def core(depth):
+    x = torch.ones(1, 1, 1 + depth * (k - 1), dtype=torch.float64, requires_grad=True)
+    y = x
+    for _ in range(depth):
+        y = F.conv1d(y, torch.ones(1, 1, k, dtype=torch.float64) / k)
+    y.sum().backward()
+    shares, reach = x.grad[0, 0], 0
+    middle = len(shares) // 2
+    while {inside} < {share}:
+        reach += 1
+    return {width}
+
+measured, four_times = {result}
 """
-BACKWARDS = "(field - 1) * s + k"
 
 
-def formula(text, guard=GUARD):
-    return FORMULA.format(formula=text, guard=guard)
+def experiment(inside="shares[middle - reach:middle + reach + 1].sum()", share="0.9",
+               width="2 * reach + 1", result="core(num_layers), core(4 * num_layers)"):  # fmt: skip
+    return EXPERIMENT.format(inside=inside, share=share, width=width, result=result)
+
+
+DICE = """
+import numpy as np
+def core(depth):
+    shares = np.ones(1)
+    for _ in range(depth):
+        shares = np.convolve(shares, np.full(k, 1 / k))
+    sums = np.cumsum(shares)
+    lost = np.searchsorted(sums, 0.05, side="right")
+    return len(shares) - 2.0 * lost
+
+measured, four_times = core(num_layers), core(4 * num_layers)
+"""
+EXACT = """
+def core(depth):
+    paths = [1]
+    for _ in range(depth):
+        paths = [sum(paths[max(0, i - k + 1):i + 1]) for i in range(len(paths) + k - 1)]
+    inside, total = list(paths), sum(paths)
+    while sum(inside[1:-1]) * 10 >= 9 * total:
+        inside = inside[1:-1]
+    return len(inside)
+
+measured, four_times = core(num_layers), core(4 * num_layers)
+"""
+FIRST = "predicted = 11"
 
 
 @pytest.mark.parametrize(
     ("task", "source"),
     [
-        ("output_size", formula("1 + (n + p + p - k) // s")),
-        ("output_size", COUNTED),
-        ("pooling", LOOPS),
-        ("receptive_field", FIELD.format(step=BACKWARDS)),
+        ("padding", padding()),
+        ("padding", TRIED),
+        ("padding", WITH_NUMPY),
+        ("seen", seen()),
+        ("seen", PRODUCTS),
+        ("seen", SETS),
+        ("seen", RECURSIVE),
+        ("halve", CEIL),
+        ("halve", COUNTED),
+        ("halve", SLICES),
+        ("experiment", experiment()),
+        ("experiment", DICE),
+        ("experiment", EXACT),
     ],
 )
 def test_a_right_answer_in_another_style_passes(exercise, task, source):
-    exercise.assert_passes(**{task: source})
+    before = {"padding": padding(), "prediction": FIRST}
+    exercise.assert_passes(**before | {task: source})
 
 
-WRONG_SIZES = [
-    ("(n + 2 * p - k) / s + 1", GUARD, "take the floor"),
-    ("-((k - n - 2 * p) // s) + 1", GUARD, "you round the division up"),
-    ("(n + p - k) // s + 1", GUARD, "one side only"),
-    ("(n - k) // s + 1", GUARD, "8 is what you get if you leave out the padding"),
-    ("n + 2 * p - k + 1", GUARD, "you leave out the stride"),
-    ("(n + 2 * p) // s", GUARD, "not the right number"),
-    ("max(0, (n + 2 * p - k) // s + 1)", "", "a window of 5 on 4 pixels must raise a ValueError"),
-    ("(n + 2 * p - k) // s + 1", "if k > n: raise ValueError", "fits once on 4 + 2 pixels"),
-    ("(n + 2 * p - k) // s + 1", "assert n + 2 * p >= k", "AssertionError"),
-]
-
-
-@pytest.mark.parametrize(("text", "guard", "finding"), WRONG_SIZES)
-def test_a_wrong_size_is_named(exercise, text, guard, finding):
-    result = exercise.grade(output_size=formula(text, guard))["output_size_check"]
-    assert result.score == 0
-    assert finding in result.finding
-
-
-WRONG_POOLINGS = [
-    (LOOPS.replace("amax", "mean"), "you take the mean"),
-    (LOOPS.replace("H - k + 1, s", "H, s").replace("W - k + 1, s", "W, s"), "not full"),
-    (LOOPS.replace("+ 1, s", "+ 1, 1"), "you leave out the stride"),
-    (LOOPS.replace("+ 1, s", "+ 1, k"), "you make the stride as wide as the window"),
-    (LOOPS.replace("amax", "amin"), "differs"),
-    (LOOPS.replace("- k + 1, s", "- k, s"), "your output is"),
-    ("from torch.nn.functional import max_pool2d", "your code calls torch's own max_pool2d"),
-    (
-        "def max_pool2d(maps, k, s): return torch.nn.MaxPool2d(k, s)(maps)",
-        "your code calls torch's own max_pool2d",
-    ),
-    (LOOPS.replace("amax((2, 3))", "amax((1, 2, 3))"), "expected (1, 1, 1, 2)"),
-    (LOOPS.replace("rows, dim=-2)", "rows, dim=-2).relu()"), "fall below zero"),
+PADDING_IS, SEEN_IS, HALVE_IS = "padding_check", "seen_check", "halve_check"
+EXPERIMENT_IS = "experiment_check"
+WRONG = [
+    # What the check at home lets through.
+    (PADDING_IS, padding(result="-(-missing // 2), -(-missing // 2)"), "same on both sides", True),
+    (PADDING_IS, padding(result="missing - missing // 2, missing // 2"), "odd one first", True),
+    (PADDING_IS, padding(result="missing // 2, missing // 2"), "drop the odd one", True),
+    (PADDING_IS, padding("(wanted - 1) * s + k - n"), "become negative", True),
+    (SEEN_IS, seen(pad="0"), "first and last pixel of output", True),
+    (SEEN_IS, seen(pad="p"), "first and last pixel of output", True),
+    (SEEN_IS, seen(result="first, first + field - 1"), "that should be (7, 7)", True),
+    (SEEN_IS, seen(result="max(0, first + i * jump), first + i * jump + field - 1"),
+     "should be (-2, 2)", True),
+    (HALVE_IS, halve("(0, 0, 0, H % 2)"), "you drop the last row or column", True),
+    (HALVE_IS, halve("(0, H % 2, 0, H % 2)"), "you drop the last row or column", True),
+    (HALVE_IS, halve("(0, 0, 0, H % 2)", pooled="F.avg_pool2d(F.pad(image, (0, W % 2, 0, 0)), 2)"),
+     "your zeros count in the mean", True),
+    (EXPERIMENT_IS, experiment(result="1 + num_layers * (k - 1), 1 + 4 * num_layers * (k - 1)"),
+     "you take the whole field", True),
+    (EXPERIMENT_IS, experiment(share="0.5"), "a half of the paths", True),
+    (EXPERIMENT_IS, experiment(width="2 * reach - 1"), "one pixel before", True),
+    (EXPERIMENT_IS, experiment(result="[1 + 2 * round(0.45 * d * (k - 1)) for d in "
+                               "(num_layers, 4 * num_layers)]"), "nine tenths of the field", True),
+    # What it finds.
+    (PADDING_IS, padding("wanted * s + k - n"), "if you count one window too many", False),
+    (PADDING_IS, padding(result="missing"), "Return two numbers, the zeros before", False),
+    (PADDING_IS, padding(result="missing, missing"), "all of it on each side", False),
+    (PADDING_IS, padding(result="missing / 2 + 0.5, missing / 2"), "should be (2, 2)", False),
+    (SEEN_IS, seen(wider="k - 1"), "if you leave out the strides", False),
+    (SEEN_IS, seen(wider="(k - 1) * jump * s"), "a layer's own stride", False),
+    (SEEN_IS, seen(result="first + i * jump, first + i * jump + field"), "one less", False),
+    (SEEN_IS, seen(result="field"), "Return two numbers, the first and last", False),
+    (SEEN_IS, "def seen_by(layers, i): return torch.zeros(2)", "should be (0, 12)", False),
+    (HALVE_IS, halve("(0, W % 2, 0, H % 2)", "constant"), "zeros count in the mean", False),
+    (HALVE_IS, halve(pad="(0, 0, 0, 0)"), "you drop the last row", False),
+    (HALVE_IS, halve("(0, 0, 0, H % 2)", "reflect"), "you mirror the image", False),
+    (HALVE_IS, halve(pooled="4 * F.avg_pool2d(image, 2)"), "you add up the pixels", False),
+    (HALVE_IS, "def halve(image): return torch.zeros(-(-image.shape[0] // 2), -(-image.shape[1] "
+     "// 2))", "differs", False),
+    (EXPERIMENT_IS, experiment(width="2 * reach"), "as many pixels on both sides", False),
+    (EXPERIMENT_IS, experiment(width="1000 * k + reach"), "pixels wide, and the field", False),
+    (EXPERIMENT_IS, experiment(width="str(reach)"), "a whole number", False),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("source", "finding"), WRONG_POOLINGS)
-def test_a_wrong_pooling_is_rejected_with_a_reason(exercise, source, finding):
-    result = exercise.grade(pooling=source)["pooling_check"]
-    assert result.score == 0
-    assert finding in result.finding
+@pytest.mark.parametrize(("check", "source", "finding", "at_home"), WRONG)
+def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding, at_home):
+    before = {"padding": padding(), "prediction": FIRST}
+    others = {name: text for name, text in before.items() if name != exercise.tasks[check]}
+    exercise.assert_rejects(check, source, finding, **others)
+    assert exercise.seen[check] == at_home, "the check at home says something else"
 
 
-WRONG_FIELDS = {
-    "field + k - 1": "you leave out the strides",
-    "field * k": "you multiply the windows' sizes",
-    "field + k": "not the right number",
-    "(field - 1) * s + k * s": "not the right number",
-    "field * s + k": "not the right number",
-}
+def test_without_a_prediction_the_experiment_is_not_looked_at(exercise):
+    sentence = "Write your prediction down before the experiment"
+    others = {"padding": padding(), "prediction": "predicted = None"}
+    exercise.assert_rejects("experiment_check", experiment(), sentence, **others)
 
 
-@pytest.mark.parametrize(("step", "finding"), WRONG_FIELDS.items())
-def test_a_wrong_field_is_named(exercise, step, finding):
-    source = FIELD.format(step=step)
-    result = exercise.grade(receptive_field=source)["receptive_field_check"]
-    assert result.score == 0
-    assert finding in result.finding
+def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(exercise, capsys):
+    others = {"padding": padding(), "prediction": "predicted = 1"}
+    exercise.assert_passes(experiment=experiment(), **others)
+    assert "You predicted 1 pixels and measured " in capsys.readouterr().out
+
+
+def test_everybody_has_a_stack_whose_core_is_smaller_than_its_field(exercise, monkeypatch):
+    space, stacks = exercise.setup(), set()
+    for number in range(40):
+        monkeypatch.setenv("COURSE_STUDENT", f"student-{number}")
+        space["k"], space["num_layers"] = space["own_stack"]("")
+        stacks.add((space["k"], space["num_layers"]))
+        exec(experiment(), space)
+        field = 1 + space["num_layers"] * (space["k"] - 1)
+        assert space["measured"] < field
+        assert space["four_times"] < 2.5 * space["measured"]
+    assert len(stacks) > 8

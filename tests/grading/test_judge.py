@@ -31,10 +31,11 @@ def read(kind, slug):
 
 
 def run(cells, names):
-    """Run the cells that are a student's, in a namespace."""
+    """Run the cells that a student's answers need, in a namespace."""
     for cell in cells:
         role = cell.metadata.get("nbgrader", {})
-        if role.get("solution") or role.get("grade_id") == "setup":
+        is_locked = role.get("locked") and not role["grade"]
+        if role.get("solution") or (is_locked and not role["grade_id"].startswith("ask_")):
             exec(compile(cell.source, "cell", "exec"), names)
 
 

@@ -115,3 +115,8 @@ def test_a_tree_of_processes_is_counted_and_ended():
         kernel.kill(kernel.process_tree(parent.pid))
     parent.wait(timeout=20)
     assert kernel.process_tree(None) == []
+
+
+def test_inside_there_is_no_solution_to_reveal(run_inside):
+    code = "from course_utils import checks; checks.reveal('03_convolution', 'split')"
+    assert " ".join(run_inside(code)).startswith("The solution of 03_convolution is not on this")

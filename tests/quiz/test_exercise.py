@@ -172,3 +172,12 @@ def test_a_question_is_shown_with_its_letters(capsys: pytest.CaptureFixture[str]
 def test_numbers_are_those_of_the_question() -> None:
     numbers = quiz.numbers(NAME, "output_size", "kim")
     assert f"{numbers['n']} × {numbers['n']}" in quiz.question(NAME, "output_size", "kim").text
+
+
+def test_a_variant_is_drawn_for_the_student_whom_the_grader_names(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seeds = [quiz.generator(name).initial_seed() for name in ("kim", "kim", "lee")]
+    assert seeds[0] == seeds[1] != seeds[2]
+    monkeypatch.setenv("COURSE_STUDENT", "lee")
+    assert quiz.generator("kim").initial_seed() == seeds[2]

@@ -1,4 +1,4 @@
-"""Answers of lesson and exercise 03: the convolution as a matrix, and one output by hand."""
+"""Answers of lesson and exercise 03: the convolution as a matrix, and what tells."""
 
 import torch
 import torch.nn.functional as F
@@ -41,17 +41,6 @@ def unfolded_table(c: int, n: int, k: int) -> Answer:
     )
 
 
-def toeplitz_shape(n: int, k: int) -> Answer:
-    """Return the shape of the matrix of a convolution over n numbers."""
-    return Answer(
-        (output_size(n, k), n),
-        no_plus_one=(n - k, n),
-        square_matrix=(n, n),
-        in_out_swapped=(n, n - k + 1),
-        one_row_only=(1, n),
-    )
-
-
 def zeros_in_the_matrix(n: int, k: int) -> Answer:
     """Count the entries outside the band of the matrix."""
     rows = torch.zeros(output_size(n, k), n)
@@ -66,13 +55,46 @@ def zeros_in_the_matrix(n: int, k: int) -> Answer:
     )
 
 
-def one_output(a: int, b: int, c: int, d: int, e: int) -> Answer:
-    """Return the cross-correlation of two 2x2 squares."""
-    image = torch.tensor([[[[a, b], [c, d]]]])
-    kernel = torch.tensor([[[[1, c], [0, e]]]])
+def square_seen(a: int, b: int) -> Answer:
+    """Say at which sides of a white square x(i, j + a) - x(i, j + b) is positive and negative."""
+    image = torch.zeros(24, 24)
+    image[8:16, 8:16] = 1.0
+    output = image.roll(-a, 1) - image.roll(-b, 1)
+    left, right = output[:, :12].sum(), output[:, 12:].sum()
+    if left == 0:
+        raise ValueError(f"x(i, j + {a}) - x(i, j + {b}) is 0 everywhere")
+    forwards, backwards = (
+        f"Its left side {first}, its right side {second}"
+        for first, second in (("positive", "negative"), ("negative", "positive"))
+    )
+    seen, flipped = (forwards, backwards) if left > right else (backwards, forwards)
     return Answer(
-        int(F.conv2d(image, kernel)),
-        flipped_twice=a * e + b * 0 + c * c + d * 1,
-        axis_mirrored=a * c + b * 1 + c * e + d * 0,
-        sum_of_squares=1 + c * c + e * e,
+        seen,
+        flipped_twice=flipped,
+        axes_exchanged=seen.replace("left", "upper").replace("right", "lower"),
+        sign_dropped="Its left side positive, its right side positive",
+    )
+
+
+def flip_told(a: int, b: int, c: int) -> Answer:
+    """Say which image shows whether a row filter is flipped: the one whose output differs."""
+    row = torch.tensor([[[float(a), b, c]]])
+    images = {
+        "Give it one white pixel on black": torch.eye(9)[4],
+        "Give it a white area without edges": torch.ones(9),
+        "Give it columns that are in turn white and black": torch.arange(9) % 2.0,
+    }
+    both = {
+        text: (F.conv1d(x[None, None], row), F.conv1d(x[None, None], row.flip(2)))
+        for text, x in images.items()
+    }
+    telling = [text for text, (kept, flipped) in both.items() if not kept.equal(flipped)]
+    dot, flat, columns = images
+    nothing = "Give it no image: none can tell, for this filter"
+    return Answer(
+        telling[0] if telling else nothing,
+        symmetry_overlooked=None if telling else dot,
+        sum_only=flat,
+        neighbours_alike=columns,
+        flip_thought_invisible=nothing if telling else None,
     )

@@ -1,5 +1,6 @@
 """Answers of lesson and exercise 04: stride, padding, pooling, receptive fields."""
 
+import torch
 from torch import nn
 
 from course_utils.arithmetic import Layer, output_size
@@ -60,12 +61,27 @@ def two_steps(n: int, k: int, s: int, p: int) -> Answer:
     )
 
 
-def field(a: int, b: int, s: int) -> Answer:
-    """Return the field of a convolution of a with stride s, then one of b."""
+def touched(n: int, k: int, s: int) -> Answer:
+    """Say what a window without padding leaves out: counted on a row of pixels."""
+    windows = torch.arange(n).unfold(0, k, s)
+    lost = n - 1 - int(windows.max())
+    if lost == 0:
+        raise ValueError(f"windows of {k} with stride {s} cover all of {n} pixels")
+    end = "All pixels painted but the last {} rows and columns"
     return Answer(
-        field_of(Layer(a, s=s), Layer(b)),
-        stride_ignored=a + b - 1,
-        kernels_added=a + b,
-        stride_widens_itself=1 + (a - 1) * s + (b - 1),
-        no_plus_one=a + b * s,
+        end.format(lost),
+        lost_on_all_sides=f"All pixels painted but a frame, {lost} wide on each side",
+        stride_lost=None if lost == s - 1 else end.format(s - 1),
+        nothing_lost="All pixels painted, the last row and column too",
+    )
+
+
+def order_told(a: int, b: int, s: int) -> Answer:
+    """Say which pixel only one of two orders of the layers sees."""
+    first, last = field_of(Layer(a, s=s), Layer(b)), field_of(Layer(b), Layer(a, s=s))
+    return Answer(
+        f"Change pixel {first - 1}, counted from 0",
+        seen_by_both="Change pixel 0, counted from 0",
+        strides_overlooked=f"Change pixel {last - 1}, counted from 0",
+        seen_by_none=f"Change pixel {first}, counted from 0",
     )

@@ -1,4 +1,4 @@
-"""Answers of lesson and exercise 06: strides and shifts, aliasing, the reach of a border."""
+"""Answers of lesson and exercise 06: what tells, aliasing, the reach of a border."""
 
 import math
 
@@ -42,23 +42,39 @@ def aliased(n: int, f: int, s: int) -> Answer:
     )
 
 
-def exact_shift(a: int, b: int, c: int) -> Answer:
-    """Return the smallest shift that three strides divide one after the other."""
+def stripes_seen(n: int, c: int, s: int) -> Answer:
+    """Say what becomes of c periods on n pixels if one pixel in s is kept."""
+    left = n // s
+    found = _cycles_seen(n, c, s, phase=0.3)
+    if c in (left / 2, left) or found == 0:
+        raise ValueError(f"{c} periods on {left} pixels make no clear question")
+    same, false = (
+        "The same stripes as before, with fewer pixels each",
+        "Broader stripes, fewer of them",
+    )
     return Answer(
-        next(n for n in range(1, 1000) if n % a == 0 and n // a % b == 0 and n // a // b % c == 0),
-        strides_added=a + b + c,
-        largest_stride_only=max(a, b, c),
-        last_stride_only=c,
+        same if found == c else false,
+        stripes_survive=None if found == c else same,
+        always_false=false if found == c else None,
+        blurred_by_itself="An even grey, with no stripes in it",
+        periods_added="Finer stripes, more of them",
     )
 
 
-def alias(n: int, c: int, s: int) -> Answer:
-    """Return the periods that show after subsampling."""
+def fault_told(a: int, b: int) -> Answer:
+    """Return the shift at which only the border can break a net with two strides."""
+    shift = next(n for n in range(1, 100) if n % a == 0 and n // a % b == 0)
+    if max(a, b) == a + b - 1 or shift == a + b:
+        raise ValueError(f"the strides {a} and {b} do not tell the slips apart")
+
+    def pixels(number: int) -> str:
+        return f"{number} pixel" + "s" * (number > 1)
+
     return Answer(
-        _cycles_seen(n, c, s, phase=0.3),
-        frequency_kept=c,
-        frequency_divided=c / s,
-        not_mirrored=c % (n // s),
+        pixels(shift),
+        strides_added=pixels(a + b),
+        largest_stride_only=pixels(max(a, b)),
+        strides_forgotten=pixels(1),
     )
 
 
