@@ -1,59 +1,63 @@
 # %% [markdown]
-# # Exercise 09: a block from a line, a net from a table, one kernel from two
+# # Exercise 09: small filters, deep nets
 #
-# **You practise** turning a configuration into layers, counting what you have built, and working
-# out which single kernel equals a stack of small ones.
+# **You practise** making a net deeper without changing it, designing one to a field and two
+# budgets, finding three faults in a training loop by their symptoms, and asking how much of its
+# receptive field a stack uses.
 #
-# **Minutes:** 50 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 09
-#
-# | part | points | graded by |
-# |---|---|---|
-# | Pop quiz, three questions | 3 | the checks |
-# | Task 1: the block | 5 | the checks |
-# | Task 2: all blocks of a row | 3 | the checks |
-# | Task 3: two kernels in one | 2 | the checks |
-# | In your own words | 2 | a person |
+# {tasks}
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
 # tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
-#
-# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
-# notebook of the same name in `solutions/`.
+# Three hints are folded under each task; they cost nothing.
 
 # %% readonly="setup"
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import checks, quiz
+from course_utils import checks, data, models, quiz
+from course_utils.inspection import summary
+from course_utils.models.vgg import VGG
+from course_utils.plots import plot_lines, show
+
+
+def own_wish(student_id):
+    """Return your wish: field, width, and how many parameters and multiply-adds are allowed."""
+    counts = torch.randint(2, 5, (3,), generator=quiz.generator(student_id)).tolist()
+    row = tuple((8 * 2**i, " ".join(["3"] * count)) for i, count in enumerate(counts))
+    found = summary(VGG(row, 3, pooled_size=1).blocks, (3, 32, 32))
+    return found.rows[-1].receptive_field, 8, found.parameters, int(1.5 * found.multiply_adds)
+
+
+def own_nets(student_id):
+    """Return a plain stack of 3 x 3 layers, one layer with the same field, and the field's side."""
+    drawn = quiz.generator(student_id)
+    num_layers = int(torch.randint(6, 13, (), generator=drawn))
+    side = 2 * num_layers + 1
+    stack = nn.Sequential()
+    for c_in in [1] + [16] * (num_layers - 1):
+        stack.extend([nn.Conv2d(c_in, 16, 3, bias=False), nn.ReLU()])
+    single = nn.Sequential(nn.Conv2d(1, 16, side, bias=False), nn.ReLU())
+    for weight in (*stack.parameters(), *single.parameters()):  # He's initialisation
+        weight.data = torch.randn(weight.shape, generator=drawn) * (2 / weight[0].numel()) ** 0.5
+    return stack, single, side
+
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
-# people get the same ones. If you work on your own, leave it empty.
+# Your student id, as your teacher writes it. It picks your questions, your wish and your nets, so
+# that no two people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
 
-# %% [markdown]
+# %% [markdown] tier="drill" minutes=6
 # ## Pop quiz
 #
 # The check under a question looks only at the form of your answer, not at whether it is right.
-
-# %% [markdown]
+#
 # ### Question 1
-
-# %% quiz="block_parameters"
-block_parameters = None  # parameters
-### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/09_vgg", "block_parameters", student_id)
-c_in, c_out, num = (numbers[name] for name in ("c_in", "c_out", "num"))
-# The first layer reads c_in channels, the others c_out; each filter has a bias.
-block_parameters = c_out * (9 * c_in + 1) + (num - 1) * c_out * (9 * c_out + 1)
-### END SOLUTION
-
-# %% [markdown]
-# ### Question 2
 
 # %% quiz="features_shape"
 features_shape = None  # channels, height, width
@@ -66,377 +70,588 @@ features_shape = (c * 2 ** (pools - 1), h, w)
 ### END SOLUTION
 
 # %% [markdown]
-# ### Question 3
+# ### Question 2
 
-# %% quiz="stack_weights"
-stack_weights = None  # weights
+# %% quiz="signal_seen"
+signal_seen = None  # a letter
 ### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/09_vgg", "stack_weights", student_id)
-k, c = numbers["k"], numbers["c"]
-num_layers = (k - 1) // 2  # each 3 x 3 layer adds two pixels to the first one
-stack_weights = num_layers * 9 * c * c
+question = quiz.question("exercises/09_vgg", "signal_seen", student_id)
+factor = question.values["factor"]
+# He's weights keep the signal; each layer multiplies it by the factor, on top of all before it.
+seen = f"It is multiplied by about {factor} from each"
+signal_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
 
 # %% [markdown]
-# ## Task 1: the block
+# ### Question 3
+
+# %% quiz="cause_told"
+cause_told = None  # a letter
+### BEGIN SOLUTION
+question = quiz.question("exercises/09_vgg", "cause_told", student_id)
+# Before the first step no learning rate has had an effect yet, but a dead signal shows.
+told = "Before the first step"
+cause_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
+### END SOLUTION
+
+# %% [markdown] tier="drill" minutes=5
+# ## Task 1: a layer that changes nothing
 #
-# Complete the class. `layers` lists the kernel sizes of the block in one line: `"3 3 1"` means a 3
-# × 3 convolution, another one, and a 1 × 1 convolution. Kernel sizes are odd. Every convolution has
-# `out_channels` filters with biases, keeps height and width, and is followed by a ReLU. A 2 × 2 max
-# pooling with stride 2 ends the block. The style is up to you.
-
-
-# %% task="block"
-class VGGBlock(nn.Module):
-    """Convolutions that keep the size, each followed by ReLU; then pooling that halves it."""
-
-    def __init__(self, in_channels: int, out_channels: int, layers: str) -> None:
-        super().__init__()
-        ### BEGIN SOLUTION
-        self.convolutions = nn.ModuleList()
-        for layer in layers.split():
-            k = int(layer)
-            self.convolutions.append(nn.Conv2d(in_channels, out_channels, k, padding=k // 2))
-            in_channels = out_channels
-        ### END SOLUTION
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        ### BEGIN SOLUTION
-        for convolution in self.convolutions:
-            x = F.relu(convolution(x))  # (N, out_channels, H, W)
-        return F.max_pool2d(x, 2)  # (N, out_channels, H/2, W/2)
-        ### END SOLUTION
-
-
-# %% check="block_shapes_check" points=2
-import torch
-
-from course_utils import checks
-
-
-def check_shape(VGGBlock, in_channels, out_channels, layers, size, slips):
-    block = VGGBlock(in_channels, out_channels, layers)
-    output = block(torch.zeros(2, in_channels, *size))
-    if output is None:
-        raise checks.NotAnswered
-    checks.require(isinstance(output, torch.Tensor), "the block must return one tensor")
-    checks.require_own_layers(block)
-    expected = (2, out_channels, size[0] // 2, size[1] // 2)
-    found = tuple(output.shape)
-    start = f'"{layers}" turns {(2, in_channels, *size)} into'
-    for slip, height in slips.items():
-        checks.require(found[2] != height, f"{start} {found}: {slip}")
-    checks.require(found == expected, f"{start} {found}, expected {expected}")
-
-
-def check_small(VGGBlock):
-    slips = {
-        "you leave out the pooling at the end": 12,
-        "you do not pad the convolutions, which must keep the size": 4,
-        "your pooling windows are 3x3, and should be 2x2": 5,
-        "you pool after each convolution, not only at the end": 3,
-    }
-    check_shape(VGGBlock, 3, 8, "3 3", (12, 10), slips)
-    slips = {
-        "you pad every kernel by 1, but a kernel of k pixels needs k // 2": 5,
-        "your pooling rounds up": 7,
-    }
-    check_shape(VGGBlock, 3, 8, "5", (13, 10), slips)
-
-
-shapes_are_right = checks.show(check_small, VGGBlock)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(VGGBlock):
-    check_small(VGGBlock)
-    padded = {"you pad every kernel by 1, but a kernel of k pixels needs k // 2": 6}
-    check_shape(VGGBlock, 2, 5, "5", (15, 20), padded)
-    padded = {"you pad every kernel by 1, but a kernel of k pixels needs k // 2": 9}
-    check_shape(VGGBlock, 6, 4, "3 1", (16, 9), padded)
-    check_shape(VGGBlock, 4, 4, "3 3 3 3", (8, 8), {})
-
-
-checks.award(2, check_answer, VGGBlock)
-### END HIDDEN TESTS
-
-# %% check="block_numbers_check" points=3
-import torch
-
-from course_utils import checks
-
-
-def check_parameters(VGGBlock):
-    block = VGGBlock(3, 8, "3 3 3")
-    if block(torch.zeros(1, 3, 4, 4)) is None:
-        raise checks.NotAnswered
-    count = sum(parameter.numel() for parameter in checks.parameters_of(block).values())
-    slips = {
-        "your convolutions have no biases": 1368,
-        "two of your layers share their weights": 808,
-        "you add batch normalisation": 1440,
-        "you leave out a layer, or one has no weights": 224,
-        "you keep the layers in a plain list, which hides them: use nn.ModuleList": 0,
-    }
-    checks.require_number(count, 1392, slips)
-    checks.require_own_layers(block)
-
-
-parameters_are_right = checks.show(check_parameters, VGGBlock)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(VGGBlock):
-    import torch
-    import torch.nn.functional as F
-
-    check_parameters(VGGBlock)
-
-    def identity(x):
-        return x
-
-    def ours(x, kernels, bias, inner=F.relu, last=F.relu, pool=F.max_pool2d):
-        """Compute a block by its definition, with the learner's own weights."""
-        for kernel in kernels:
-            activation = last if kernel is kernels[-1] else inner
-            x = activation(F.conv2d(x, kernel, bias, padding=kernel.shape[-1] // 2))
-        return pool(x, 2)
-
-    for seed, (in_channels, out_channels, layers) in enumerate([(3, 6, "3 5 1"), (4, 4, "1 7 3")]):
-        block = VGGBlock(in_channels, out_channels, layers)
-        x = checks.random_tensor(2, in_channels, 9, 8, seed=seed)
-        block(x)
-        parameters = checks.parameters_of(block)
-        sizes = [int(layer) for layer in layers.split()]
-        found = {value.shape[-1] for value in parameters.values() if value.dim() > 1}
-        sentence = f'"{layers}" gives layers with kernels of {sorted(found)} pixels'
-        checks.require(sorted(found) == sorted(sizes), sentence)
-        bias = torch.full((out_channels,), 0.1)
-        for name, value in parameters.items():  # of both signs after each layer
-            numbers = checks.random_tensor(*value.shape, seed=seed)
-            # All biases are alike: nothing tells one layer's from another's.
-            parameters[name] = numbers if value.dim() > 1 else torch.full_like(value, 0.1)
-        checks.set_parameters(block, parameters)
-        weights = {value.shape[-1]: value for value in parameters.values() if value.dim() > 1}
-        kernels = [weights[size] for size in sizes]
-        right = ours(x, kernels, bias)
-        slips = {
-            "you leave out the ReLUs": ours(x, kernels, bias, identity, identity),
-            "you put a ReLU after the last convolution only, not after each": ours(
-                x, kernels, bias, inner=identity
-            ),
-            "you put no ReLU after the last convolution": ours(x, kernels, bias, last=identity),
-            "you pool the average, not the largest": ours(x, kernels, bias, pool=F.avg_pool2d),
-        }
-        if in_channels == out_channels:
-            slips["you put the layers in the opposite order"] = ours(x, kernels[::-1], bias)
-        checks.require_tensor(block(x), right, slips, tolerance=1e-4)
-
-
-checks.award(3, check_answer, VGGBlock)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## Task 2: all blocks of a row
+# The authors of VGG trained a shallow net first and put further layers into it later. A careful way
+# to do that is to insert layers that change nothing yet. Complete the function: it returns weights
+# for a `k` by `k` convolution (`k` is odd, the padding `k // 2`, no bias) from `channels` maps to
+# as many. Followed by a ReLU, it must pass on unchanged any maps that come out of a ReLU.
 #
-# Complete the function. It builds the convolutional layers of a VGG from a row of blocks such as
-# `((64, "3"), (128, "3 3"))`: one block with 64 filters per layer, then one with 128. Use your
-# block.
+# hint: The maps hold no negative numbers, so the ReLU does nothing to them. What must the
+# convolution alone do?
+#
+# hint: Each filter makes one map. Which of the input maps must it read, and which must it leave
+# out?
+#
+# hint: A filter holds `channels` kernels of `k` by `k`. All its weights are 0 but one: which kernel
+# is that weight in, and at which place?
 
 
-# %% task="features"
-def make_features(blocks: tuple[tuple[int, str], ...], in_channels: int) -> nn.Module:
-    """Build a module that sends maps (N, in_channels, H, W) through the blocks in turn."""
+# %% task="harmless"
+def harmless_weights(channels: int, k: int) -> torch.Tensor:
+    """Return weights (channels, channels, k, k) of a convolution that changes nothing."""
     ### BEGIN SOLUTION
-    features = nn.Sequential()
-    for out_channels, layers in blocks:
-        features.append(VGGBlock(in_channels, out_channels, layers))
-        in_channels = out_channels  # what the next block reads
-    return features
+    weights = torch.zeros(channels, channels, k, k)
+    for i in range(channels):
+        weights[i, i, k // 2, k // 2] = 1.0  # filter i reads map i alone, at the very same place
+    return weights
     ### END SOLUTION
 
 
-# %% check="features_check" points=3
+# %% check="harmless_check" points=1
 import torch
+import torch.nn.functional as F
+
+from course_utils import checks
+
+
+def _require_harmless(harmless_weights, k, maps, slips):
+    channels = maps.shape[1]
+    weights = harmless_weights(channels, k)
+    if weights is None:
+        raise checks.NotAnswered
+    checks.require(isinstance(weights, torch.Tensor), "Return one tensor of weights.")
+    found, expected = tuple(weights.shape), (channels, channels, k, k)
+    checks.require(found == expected, f"Your weights are {found}, expected {expected}.")
+    output = F.conv2d(maps, weights.detach().float(), padding=k // 2).relu()
+    checks.require_tensor(output, maps, slips)
+
+
+def check_small(harmless_weights):
+    maps = torch.arange(1.0, 13.0).reshape(1, 1, 3, 4)
+    slips = {
+        "you put the 1 into a corner of the kernel": F.pad(maps, (1, -1, 1, -1)),
+        "you fill the kernel with ones": 9 * F.avg_pool2d(maps, 3, stride=1, padding=1),
+        "you leave all weights at 0": 0 * maps,
+    }
+    _require_harmless(harmless_weights, 3, maps, slips)
+
+
+harmless_is_right = checks.show(check_small, harmless_weights)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(harmless_weights):
+    check_small(harmless_weights)
+    for seed, (channels, k) in enumerate([(3, 3), (2, 5), (6, 1), (4, 7)]):
+        maps = checks.random_tensor(2, channels, 6, 5, seed=seed).relu()
+        total = maps.sum(dim=1, keepdim=True).expand_as(maps)
+        slips = {
+            "you let every filter read every map": total,
+            "you average over the maps": total / channels,
+            "you reverse the order of the maps": maps.flip(1),
+            "you pass on the first map only": maps[:, :1].expand_as(maps),
+        }
+        _require_harmless(harmless_weights, k, maps, slips)
+
+
+checks.award(1, check_answer, harmless_weights)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=11
+# ## Task 2: a field within two budgets
+#
+# Somebody wants a net of three VGG blocks for colour images of 32 × 32 pixels. Each block has at
+# least one 3 × 3 layer (stride 1, padding 1, biases) and ends in a 2 × 2 pool. The layers of the
+# first block have `width` filters, those of the second twice as many, those of the third four times
+# as many. Find how many layers each block needs so that
+#
+# - one output of the third block (after its pool) sees exactly `field` pixels along each axis;
+# - the net has at most `max_parameters` parameters;
+# - one image takes at most `max_multiply_adds` multiply-adds (one for each weight and position).
+#
+# The wish below is yours; the function must fulfil others, too. Each of them can be fulfilled. Any
+# answer that keeps to all three conditions is right.
+#
+# hint: What does one more 3 × 3 layer add to the field in the first block, in the second and in the
+# third? And each of the pools? Lesson 04 has the rule.
+#
+# hint: A layer in the third block has 16 times the weights of one in the first, but is applied at a
+# sixteenth of the positions. So which block makes the field large with few parameters, and which
+# with little work?
+#
+# hint: There are few candidates: write a function that computes field, parameters and multiply-adds
+# of three numbers of layers, and try all of them from 1 to `field // 2`.
+
+# %%
+field, width, max_parameters, max_multiply_adds = own_wish(student_id)
+print(f"a field of {field} pixels, with {width} filters per layer in the first block")
+print(f"at most {max_parameters:,} parameters and {max_multiply_adds:,} multiply-adds")
+
+
+# %% task="design"
+def layers_per_block(
+    field: int, width: int, max_parameters: int, max_multiply_adds: int
+) -> tuple[int, int, int]:
+    """Return the number of layers of the three blocks, in their order."""
+    ### BEGIN SOLUTION
+    # Together the pools add 1 + 2 + 4 pixels to the first one, each layer 2, 4 or 8.
+    for third in range(1, field // 8 + 1):
+        for second in range(1, field // 4 + 1):
+            first = (field - 8 - 4 * second - 8 * third) // 2  # what is left for the first block
+            parameters = multiply_adds = 0
+            c_in, side, counts = 3, 32, (first, second, third)
+            for block, count in enumerate(counts):
+                c_out = width * 2**block
+                weights = 9 * c_out * (c_in + (count - 1) * c_out)  # only the first reads c_in
+                parameters += weights + count * c_out
+                multiply_adds += weights * side * side
+                c_in, side = c_out, side // 2
+            fits = parameters <= max_parameters and multiply_adds <= max_multiply_adds
+            if fits and first >= 1 and field % 2 == 0:
+                return counts
+    ### END SOLUTION
+
+
+# %% check="design_check" points=3
+from course_utils import checks
+from course_utils.arithmetic import Layer, conv_multiply_adds, conv_parameters, receptive_field
+
+
+def _measured(counts, width):
+    """Return field, parameters and multiply-adds of three blocks."""
+    layers, parameters, work, c_in, side = [], 0, 0, 3, 32
+    for block, count in enumerate(counts):
+        layers += [Layer(3, p=1)] * count + [Layer(2, s=2)]
+        for _ in range(count):
+            parameters += conv_parameters(c_in, width * 2**block, 3)
+            work += conv_multiply_adds(c_in, width * 2**block, 3, side)
+            c_in = width * 2**block
+        side //= 2
+    return receptive_field(layers).size, parameters, work
+
+
+def _require_design(layers_per_block, wish):
+    field, width, max_parameters, max_multiply_adds = wish
+    counts = checks.as_shape(layers_per_block(*wish), 3)
+    start = f"For a field of {field}, {counts} layers"
+    fine = min(counts) >= 1 and max(counts) < field
+    checks.require(fine, f"{start} are not possible: each block has at least one.")
+    found, parameters, work = _measured(counts, width)
+    checks.require(found == field, f"{start} see {found} pixels.")
+    sentence = f"{start} have {parameters:,} parameters: at most {max_parameters:,} are allowed."
+    checks.require(parameters <= max_parameters, sentence)
+    sentence = f"{start} take {work:,} multiply-adds: at most {max_multiply_adds:,} are allowed."
+    checks.require(work <= max_multiply_adds, sentence)
+
+
+def check_small(layers_per_block):
+    _require_design(layers_per_block, own_wish(student_id))
+
+
+design_is_right = checks.show(check_small, layers_per_block)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(layers_per_block):
+    check_small(layers_per_block)
+    for counts, width in [((2, 2, 2), 8), ((1, 5, 2), 16), ((7, 1, 1), 8), ((3, 2, 4), 12)]:
+        field, parameters, work = _measured(counts, width)
+        _require_design(layers_per_block, (field, width, parameters, work))
+
+
+checks.award(3, check_answer, layers_per_block)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=12
+# ## Task 3: a training loop with three faults
+#
+# Somebody trains a small VGG with batch normalisation on 320 images of clothes, always the same
+# ones. Such a net can learn them all. The cell below shows three symptoms: "The training loss comes
+# to rest far above 0. If I train longer, it does not fall on but rises. And the accuracy depends on
+# the order in which I measure the images." Look at the symptoms before you read the code.
+
+# %% readonly="broken"
+
+
+def broken_step(net, optimizer, images, labels):
+    """Take one step of training; return the loss before it."""
+    probabilities = net(images).softmax(dim=1)
+    loss = F.cross_entropy(probabilities, labels)
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def broken_accuracy(net, images, labels):
+    """Return the share of the images that are classified correctly."""
+    return (net(images).argmax(dim=1) == labels).float().mean().item()
+
+
+def symptoms(train_step, accuracy):
+    """Train on 320 images; return the losses, and two accuracies: in mixed order, and by class."""
+    torch.manual_seed(0)
+    net = models.build("vgg_small", in_channels=1, width=4, dropout=0.0, norm="batch")
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
+    train = data.load("fashion_mnist_mini", batch_size=64).train
+    images, labels = train.images[:320] / 255, train.labels[:320]
+    losses = []
+    for step in range(90):
+        batch = slice(step % 5 * 64, step % 5 * 64 + 64)
+        losses.append(train_step(net, optimizer, images[batch], labels[batch]))
+    accuracies = []
+    for order in (torch.arange(320), labels.argsort()):
+        batches = zip(images[order].split(32), labels[order].split(32), strict=True)
+        accuracies.append(sum(accuracy(net, *batch) for batch in batches) / 10)
+    return losses, accuracies
+
+
+# %% tags=["nbval-ignore-output"]
+losses, (mixed, by_class) = symptoms(broken_step, broken_accuracy)
+print(f"accuracy in batches of 32: {mixed:.0%} in mixed order, {by_class:.0%} sorted by class")
+show(
+    plot_lines({"as it is": losses}, range(len(losses)), "step", "training loss"),
+    "A training loss that falls from 2.3, comes to rest between 1.5 and 2, and rises again",
+)
+
+# %% [markdown]
+# Mend it: write both functions with all faults repaired. Either may be given a net in training or
+# in evaluation mode. `accuracy` measures the net as it will be used, where what is said about one
+# image does not depend on the others.
+#
+# hint: A loss that comes to rest: which is the smallest cross-entropy that ten numbers between 0
+# and 1 can give? What does `F.cross_entropy` do with the logits itself?
+#
+# hint: A loss that rises again: print the norm of `net.parameters()`'s gradients at each step. What
+# does `backward` do with gradients that are still there?
+#
+# hint: An accuracy that depends on the order: which layers treat a batch as a whole, and what
+# switches that off? And on again, before the next step?
+
+
+# %% task="repair"
+def train_step(net, optimizer, images, labels) -> float:
+    """Take one step of training; return the loss before it."""
+    ### BEGIN SOLUTION
+    net.train()  # somebody may have measured the net in between
+    loss = F.cross_entropy(net(images), labels)  # it takes logits: the softmax is inside
+    optimizer.zero_grad()  # backward adds to what is there
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+    ### END SOLUTION
+
+
+def accuracy(net, images, labels) -> float:
+    """Return the share of the images that are classified correctly."""
+    ### BEGIN SOLUTION
+    net.eval()  # running estimates instead of those of the batch
+    with torch.no_grad():
+        return (net(images).argmax(dim=1) == labels).float().mean().item()
+    ### END SOLUTION
+
+
+# %% check="repair_check" points=4
+import torch
+import torch.nn.functional as F
+from torch import nn
 
 from course_utils import checks
 
 
 @checks.beside
-def _on_meta(function, *arguments):
-    """Call something on the meta device, with shapes but no numbers: a net costs nothing."""
-    with torch.device("meta"):
-        return function(*arguments)
+class _Net(nn.Sequential):
+    """A small net with batch normalisation."""
+
+    def __init__(self, state, training):
+        layers = [nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(27, 4)]
+        super().__init__(*layers)
+        self.load_state_dict(state)
+        self.train(training)
 
 
-def check_row(make_features, blocks, in_channels, size, num_parameters, slips):
-    features = _on_meta(make_features, blocks, in_channels)
-    if features is None:
+@checks.beside
+def _stepped(train_step, state, training, batches):
+    """Return the losses of some steps, and the net's state afterwards."""
+    net = _Net(state, training)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.3)
+    losses = [train_step(net, optimizer, *batch) for batch in batches]
+    return losses, {name: value.float() for name, value in net.state_dict().items()}
+
+
+@checks.beside
+def _accuracy_of(accuracy, state, training, images, labels):
+    return accuracy(_Net(state, training), images, labels)
+
+
+def _drawn(seed, num_batches):
+    """Return a state of the net, and batches."""
+    net = nn.Sequential(nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.Identity(), nn.Identity())
+    net.append(nn.Linear(27, 4))
+    state = {
+        name: checks.random_tensor(*value.shape, seed=seed + i).abs() + 0.1
+        if "running" in name
+        else checks.random_tensor(*value.shape, seed=seed + i)
+        for i, (name, value) in enumerate(net.state_dict().items())
+        if value.dim()
+    } | {"1.num_batches_tracked": torch.tensor(0)}
+    images = checks.random_tensor(num_batches, 8, 1, 5, 5, seed=seed + 20)
+    return state, [(x, torch.randint(4, (8,), generator=checks.generator(seed))) for x in images]
+
+
+def check_small(train_step, accuracy):
+    state, batches = _drawn(0, 1)
+    [loss], _ = _stepped(train_step, state, True, batches)
+    share = _accuracy_of(accuracy, state, False, *batches[0])
+    if loss is None or share is None:
         raise checks.NotAnswered
-    checks.require(checks.is_module(features), "return a module, not a list of blocks")
-    stages, (height, width) = [], size
-    for number, (channels, _) in enumerate(blocks, start=1):
-        height, width = height // 2, width // 2
-        ask = "does this block read the previous block's output, and halve the size once?"
-        stages.append(checks.Stage(f"block {number}", (2, channels, height, width), ask))
-    images = torch.empty(2, in_channels, *size, device="meta")
-    try:
-        found, expected = tuple(_on_meta(features, images).shape), stages[-1].shape
-    except RuntimeError:
-        sentence = "a block does not fit: does it read as many channels as the one before puts out?"
-        raise checks.CheckFailed(sentence) from None
-    checks.require_stages(features, images, stages)
-    checks.require(found == expected, f"your output is {found} at the end, expected {expected}")
-    checks.require_own_layers(features)
-    count = sum(parameter.numel() for parameter in checks.parameters_of(features).values())
-    checks.require_number(count, num_parameters, slips)
+    for value in (loss, share):
+        sentence = f"Return a Python float, not a {type(value).__name__}: a tensor has .item()."
+        checks.require(isinstance(value, float), sentence)
+    checks.require(loss > 0, f"A cross-entropy of {loss:.3g} is not possible here.")
+    checks.require(0 <= share <= 1, f"An accuracy of {share:.3g} is not a share.")
 
 
-def check_small(make_features):
-    slips = {
-        "your convolutions have no biases": 360,
-        "you leave out the last layer of a block": 334,
-        "you give the 1x1 layer 3x3 kernels": 664,
-    }
-    check_row(make_features, ((4, "3"), (6, "3 1")), 3, (13, 20), 376, slips)
-
-
-features_are_right = checks.show(check_small, make_features)
+repair_is_right = checks.show(check_small, train_step, accuracy)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(make_features):
+def check_answer(train_step, accuracy):
     import torch
+    import torch.nn.functional as F
 
-    from course_utils.models.vgg import CONFIGURATIONS, VGG
+    check_small(train_step, accuracy)
 
-    check_small(make_features)
-    rows = [CONFIGURATIONS[letter] for letter in "ACE"] + [((8, "5 3"),), ((4, "3"),) * 3]
-    for blocks in rows:
-        with torch.device("meta"):
-            ours = VGG(blocks, 5).blocks
-        count = sum(parameter.numel() for parameter in ours.parameters())
-        check_row(make_features, blocks, 5, (64, 40), count, {})
+    def ours(state, batches, softmax=False, add_up=False, mode=True):
+        """Return losses and state by the definition."""
+        net, losses = _Net(state, mode), []
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.3)
+        for images, labels in batches:
+            logits = net(images)
+            loss = F.cross_entropy(logits.softmax(dim=1) if softmax else logits, labels)
+            if not add_up:
+                optimizer.zero_grad()
+            loss.backward()
+            optimizer.step()
+            losses.append(loss.item())
+        return losses, {name: value.float() for name, value in net.state_dict().items()}
+
+    def alike(one, other):
+        return all(torch.allclose(one[name], other[name], atol=1e-4) for name in other)
+
+    slips = {
+        "you put a softmax before the cross-entropy, which takes logits": {"softmax": True},
+        "you keep the gradients of earlier steps": {"add_up": True},
+        "you keep both the softmax and the old gradients": {"softmax": True, "add_up": True},
+    }
+    for seed, training in ((30, True), (60, False)):
+        state, batches = _drawn(seed, 3)
+        losses, after = _stepped(train_step, state, training, batches)
+        for slip, change in slips.items():
+            wrong = ours(state, batches, **change)[1]
+            checks.require(not alike(after, wrong), f"Your weights are what you get if {slip}.")
+        asleep = alike(after, ours(state, batches, mode=False)[1])
+        checks.require(not asleep, "You train a net in evaluation mode as it is: switch it over.")
+        right, expected = ours(state, batches)
+        sentence = "After three steps your weights differ from those of three steps of SGD."
+        checks.require(alike(after, expected), sentence)
+        checks.require_tensor(torch.tensor(losses), torch.tensor(right), tolerance=1e-4)
+    for seed, training in ((30, False), (30, True), (60, True)):
+        state, batches = _drawn(seed, 12)
+        shares = [_accuracy_of(accuracy, state, training, *batch) for batch in batches]
+        expected = [
+            float((_Net(state, False)(x).argmax(1) == y).float().mean()) for x, y in batches
+        ]
+        sentence = "Your accuracy is that of a net in training mode: it depends on the whole batch."
+        found = torch.tensor(shares)
+        batchwise = [
+            float((_Net(state, True)(x).argmax(1) == y).float().mean()) for x, y in batches
+        ]
+        checks.require(not found.equal(torch.tensor(batchwise)), sentence)
+        checks.require_tensor(found, torch.tensor(expected))
 
 
-checks.award(3, check_answer, make_features)
+checks.award(4, check_answer, train_step, accuracy)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## Task 3: two kernels in one
+# Here is the same training with your functions.
+
+# %% tags=["nbval-ignore-output"]
+if repair_is_right:
+    mended, (mixed, by_class) = symptoms(train_step, accuracy)
+    print(f"accuracy in batches of 32: {mixed:.0%} in mixed order, {by_class:.0%} sorted by class")
+    lines = {"as it was": losses, "repaired": mended}
+    show(
+        plot_lines(lines, range(len(losses)), "step", "training loss"),
+        "Two training losses: as it was, resting above 1.5; repaired, falling towards 0",
+    )
+else:
+    print("The repaired training appears here once task 3 is done.")
+
+# %% [markdown] tier="investigate" minutes=16
+# ## Task 4: how much of its field does a stack use?
 #
-# Without a ReLU between them, two convolutions are one. Complete the function for one channel: it
-# returns the kernel that does in one step what `first` and then `second` do in two (as PyTorch's
-# convolutions, without padding). It is $k + m - 1$ pixels wide.
+# A stack of 3 × 3 layers *sees* as far as one large layer. Does it look at all these pixels alike?
+# You have two nets with fresh weights: a stack, and one single layer with the same field. Each
+# makes one output for each of its 16 channels from images as large as the field.
 
+# %% readonly="nets"
+stack, single, side = own_nets(student_id)
 
-# %% task="merged"
-def merged_kernel(first: torch.Tensor, second: torch.Tensor) -> torch.Tensor:
-    """Merge two kernels (k, k) and (m, m) into one, (k + m - 1, k + m - 1)."""
-    ### BEGIN SOLUTION
-    k, m = len(first), len(second)
-    merged = torch.zeros(k + m - 1, k + m - 1)
-    for i in range(m):
-        for j in range(m):
-            merged[i : i + k, j : j + k] += second[i, j] * first  # the same kernel, shifted by i, j
-    return merged
-    ### END SOLUTION
+# %%
+print(f"{len(stack) // 2} layers of 3 x 3 see {side} x {side} pixels, as one {side} x {side} does")
 
+# %% [markdown]
+# The measure: let 100 images of noise through a net, add up all the outputs, and take the gradient
+# with respect to the images. Square it and average it over the images: that gives one number for
+# each pixel of the field, how strongly it acts. A centred square of how many pixels a side holds
+# **90 % of the total**?
+#
+# **Predict first.** Write down the side of that square for your stack before you run anything. A
+# wrong prediction costs nothing; without one, the experiment is not looked at.
 
-# %% check="merged_check" points=2
+# %% task="prediction"
+predicted = None  # an odd number of pixels
+### BEGIN SOLUTION
+# Each layer moves a path by -1, 0 or 1: a random walk, whose spread grows with the root only.
+deviation = (2 / 3 * len(stack) / 2) ** 0.5
+predicted = 2 * round(1.96 * deviation) + 1  # 95 % along each axis, so 90 % in the square
+### END SOLUTION
+
+# %% [markdown]
+# **Now the experiment.** Measure the smallest odd side for both nets. Then change something that
+# you think matters (the number of layers, the weights), and look at what happens.
+#
+# hint: `images = torch.randn(100, 1, side, side, requires_grad=True)`; after
+# `net(images).sum().backward()` the gradient is in `images.grad`.
+#
+# hint: The centred square that reaches r pixels from the middle is `[m - r : m + r + 1]` along both
+# axes, with m = `side // 2`.
+#
+# hint: Go through r = 0, 1, 2, … and stop at the first square that holds 0.9 of the sum over all
+# pixels. Its side is 2 r + 1.
+
+# %% task="experiment"
+measured_stack = None  # an odd number of pixels, for your stack
+measured_single = None  # the same for your single layer
+### BEGIN SOLUTION
+measured = []
+for net in (stack, single, stack[:4], stack[:8]):  # also the first two and four layers
+    field = 1 + sum(weight.shape[2] - 1 for weight in net.parameters())
+    noise = torch.randn(100, 1, field, field, generator=torch.Generator().manual_seed(0))
+    images, m = noise.requires_grad_(), field // 2
+    net(images).sum().backward()
+    strength = images.grad.square().mean(dim=(0, 1))  # squared: signs must not cancel
+    held = [strength[m - r : m + r + 1, m - r : m + r + 1].sum() for r in range(m + 1)]
+    too_small = sum(bool(share < 0.9 * strength.sum()) for share in held)
+    measured.append(2 * too_small + 1)  # the first square that is large enough
+    print(f"{len(net) // 2} layers see {field} pixels and use {measured[-1]}")
+measured_stack, measured_single, *_ = measured
+### END SOLUTION
+
+# %% check="experiment_check" points=2
 import torch
 
 from course_utils import checks
 
 
-def check_small(merged_kernel):
-    first = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
-    second = torch.tensor([[1.0, 0.0], [0.0, 10.0]])
-    expected = torch.tensor([[1.0, 2.0, 0.0], [3.0, 14.0, 20.0], [0.0, 30.0, 40.0]])
-    flipped = torch.tensor([[10.0, 20.0, 0.0], [30.0, 41.0, 2.0], [0.0, 3.0, 4.0]])
-    slips = {
-        "you rotate second by 180 degrees: its weight at (i, j) shifts first by (i, j)": flipped,
-        "you rotate first by 180 degrees: its weights keep their order": flipped.flip(0, 1),
-        "you rotate the result by 180 degrees": expected.flip(0, 1),
-        "you swap rows and columns": expected.T,
-        "you multiply the kernels number by number": torch.tensor([[1.0, 0.0], [0.0, 40.0]]),
-        "you multiply the kernels as matrices": torch.tensor([[1.0, 20.0], [3.0, 40.0]]),
-        "you keep only full overlaps: the result is larger than both": torch.tensor([[41.0]]),
-    }
-    hint = "each side is k + m - 1"
-    checks.require_tensor(merged_kernel(first, second), expected, slips, hint=hint)
+def _as_side(number):
+    side = own_nets(student_id)[2]
+    odd = 1 <= checks.as_integer(number) <= side and number % 2 == 1
+    checks.require(odd, f"A centred square has an odd side from 1 to {side}, not {number}.")
 
 
-merged_is_right = checks.show(check_small, merged_kernel)
+def check_small(predicted, measured_stack, measured_single):
+    if measured_stack is None and measured_single is None:
+        raise checks.NotAnswered
+    checks.require(predicted is not None, "Write your prediction down before the experiment.")
+    for number in (predicted, measured_stack, measured_single):
+        _as_side(number)
+
+
+_BESIDE = f"you predicted {predicted} and measured {measured_stack}: say below what explains it"
+experiment_is_right = checks.show(
+    check_small, predicted, measured_stack, measured_single, fine=_BESIDE
+)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(merged_kernel):
+def check_answer(predicted, measured_stack, measured_single):
     import torch
-    import torch.nn.functional as F
 
-    check_small(merged_kernel)
-    for seed, (k, m) in enumerate([(3, 3), (3, 5), (5, 2)]):
-        first, second = checks.random_tensor(k, k, seed=seed), checks.random_tensor(m, m, seed=9)
-        before = first.clone(), second.clone()
-        size = k + m - 1
-        impulses = torch.eye(size * size).view(-1, 1, size, size)  # one pixel lit in each image
-        answers = F.conv2d(F.conv2d(impulses, first[None, None]), second[None, None])
-        right = answers.view(size, size)
-        checks.require_tensor(merged_kernel(first, second), right, tolerance=1e-4)
-        same = torch.equal(first, before[0]) and torch.equal(second, before[1])
-        checks.require(same, "your function changes the kernels that it is given")
+    check_small(predicted, measured_stack, measured_single)
+    *nets, side = own_nets(student_id)
+
+    def shares(net, power):
+        """Return what each centred square holds of the gradient, averaged over much noise."""
+        images = torch.randn(200, 1, side, side, generator=checks.generator(1)).requires_grad_()
+        strength = torch.autograd.grad(net(images).sum(), images)[0].abs().pow(power).mean((0, 1))
+        m = side // 2
+        squares = [strength[m - r : m + r + 1, m - r : m + r + 1].sum() for r in range(m + 1)]
+        return [float(each / strength.sum()) for each in squares]
+
+    def smallest(held, share):
+        return 2 * next(r for r, each in enumerate(held) if each >= share) + 1
+
+    for name, net, found in zip(
+        ("stack", "single layer"), nets, (measured_stack, measured_single), strict=True
+    ):
+        held, plain = shares(net, 2), shares(net, 1)
+        # Other noise moves a share by up to two points.
+        fine = {smallest(held, share) for share in (0.88, 0.9, 0.92)}
+        slips = {
+            "you do not square the gradient": smallest(plain, 0.9),
+            "you give the distance from the middle, not the side": smallest(held, 0.9) // 2,
+            "you give the whole field: there the gradient is not 0, but small": side,
+            "you ask for half of the total": smallest(held, 0.5),
+        }
+        for slip, wrong in slips.items():
+            sentence = f"For your {name}, {found} is what you get if {slip}."
+            checks.require(found != wrong or found in fine, sentence)
+        sentence = f"For your {name}, the measure gives {smallest(held, 0.9)}, not {found}."
+        checks.require(found in fine, sentence)
 
 
-checks.award(2, check_answer, merged_kernel)
+checks.award(2, check_answer, predicted, measured_stack, measured_single)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## What it is good for
-#
-# Your function builds the paper's rows (on the meta device, so that it needs no memory). And merged
-# into one kernel, a stack of 3 × 3 means looks less and less like a box the more layers it has.
+# **In three sentences:** What did you predict, and what did the experiment show against it? Why do
+# stack and single layer differ, though both see the same pixels? Somebody concludes that trained
+# VGGs ignore the border of their field: which experiment, with which comparison, would tell? 2
+# points, read by a person.
 
-# %%
-if features_are_right and merged_is_right:
-    ROWS = {
-        "VGG-11": ((64, "3"), (128, "3"), (256, "3 3"), (512, "3 3"), (512, "3 3")),
-        "VGG-16": ((64, "3 3"), (128, "3 3"), (256, "3 3 3"), (512, "3 3 3"), (512, "3 3 3")),
-    }
-    for name, row in ROWS.items():
-        with torch.device("meta"):
-            features = make_features(row, 3)
-            maps = features(torch.empty(1, 3, 224, 224))
-        count = sum(parameter.numel() for parameter in checks.parameters_of(features).values())
-        print(f"{name}: {count:12,} parameters in the convolutions, output {tuple(maps.shape)}")
-    kernel = mean = torch.full((3, 3), 1 / 9)
-    for num_layers in (2, 3):
-        kernel = merged_kernel(kernel, mean)
-        row = kernel.sum(dim=0)
-        print(num_layers, "layers, weights by column:", [round(v, 3) for v in row.tolist()])
-else:
-    print("The paper's rows appear here once all three tasks are done.")
-
-# %% [markdown]
-# ## In your own words
+# %% [markdown] written="used_field" points=2
+# **A model answer.** I predicted that the stack of 8 layers uses 15 of its 17 pixels, but 9 held
+# 90 %, while the single layer needs all 17. From a pixel at the corner only one path of weights
+# leads to the output, from the middle there are many, and each layer moves a path by one pixel at
+# most, so that the region in use grows with the square root of the depth while the field grows with
+# the depth itself; the single layer has one weight for each pixel and no reason to prefer any. My
+# nets have fresh weights, and training may change that: I would measure the same square before and
+# after training, with several seeds, and call a trained net blind at the border only if it stays
+# that way, and only for the task that it was trained for.
 #
-# "Three layers of 3 × 3 are the same as one layer of 7 × 7, only cheaper." **(a)** What is the
-# same, and what is not? **(b)** When is the stack *not* cheaper? Four to six sentences, 2 points,
-# read by a person.
-
-# %% [markdown] written="stack" points=2
-# **A model answer.** The receptive field is the same: one output of either sees 7 × 7 pixels. The
-# functions differ. With a ReLU between its layers the stack is not linear, while a single layer is;
-# without the ReLUs it is a 7 × 7 convolution, but not every one can be written so, since it has 27
-# weights for each pair of channels where the large kernel has 49. The stack has $27 C^2$ weights
-# against $49 C^2$ if each layer has $C$ channels in and out. Where few channels become many, as at
-# the start of a net, the stack is the larger one: only its first layer reads the few, and the
-# others read the many.
+# **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# **Marking scheme.**
-#
-# - (a) 1 point: the receptive field is the same, *and* the function is not (the non-linearities, or
-#   fewer free parameters). Half a point for one of the two.
-# - (b) 1 point: when the number of channels grows a lot in the first layer, with the reason that
-#   the later layers read all of them. Half a point without the reason. "It needs more memory or
-#   time in training, since more maps are kept" earns half a point as well.
+# - 1 point: prediction and measurement are set against each other, and the difference between the
+#   nets is explained by the number of paths (or a random walk, or repeated averaging). Half a point
+#   if the numbers are there without a reason. A wrong prediction costs nothing.
+# - 1 point: says that nothing was trained here, *and* names an experiment that compares trained
+#   weights with the fresh ones (or covers the border and measures accuracy against a control). Half
+#   a point for one of the two.

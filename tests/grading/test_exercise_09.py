@@ -1,193 +1,323 @@
 """Exercise 09 accepts right answers in any style, and names what is wrong with the others."""
 
 import pytest
+import torch
 
 SLUG = "09_vgg"
-SETUP = "import torch\nimport torch.nn.functional as F\nfrom torch import nn"
 
-BLOCK = """
-class VGGBlock(nn.Module):
-    def __init__(self, in_channels, out_channels, layers):
-        super().__init__()
-        modules, c_in, c_out = [], in_channels, out_channels
-        for k in map(int, layers.split()):
-            modules += [{unit}]
-            c_in = {then}
-        modules += [{pool}]
-        self.net = {net}
-    def forward(self, x):
-        {forward}
-        return {result}
-"""
-
-
-def block(**other):
-    options = {
-        "unit": "nn.Conv2d(c_in, c_out, k, padding=k // 2), nn.ReLU()",
-        "then": "c_out",
-        "pool": "nn.MaxPool2d(2)",
-        "net": "nn.Sequential(*modules)",
-        "forward": "pass",
-        "result": "self.net(x)",
-    }
-    return BLOCK.format(**(options | other))
-
-
-SUBCLASS = """
-class VGGBlock(nn.Sequential):
-    def __init__(self, in_channels, out_channels, layers):
-        sizes = [int(k) for k in layers.split()]
-        channels = [in_channels] + [out_channels] * (len(sizes) - 1)
-        super().__init__()
-        for i, (c, k) in enumerate(zip(channels, sizes)):
-            self.add_module(f"conv{i}", nn.Conv2d(c, out_channels, (k, k), padding="same"))
-            self.add_module(f"relu{i}", nn.ReLU(inplace=True))
-        self.add_module("pool", nn.MaxPool2d(kernel_size=2, stride=2))
-"""
-BARE_PARAMETERS = """
-class VGGBlock(nn.Module):
-    def __init__(self, in_channels, out_channels, layers):
-        super().__init__()
-        self.weights, self.biases = nn.ParameterList(), nn.ParameterList()
-        for k in layers.split():
-            weight = 0.1 * torch.randn(out_channels, in_channels, int(k), int(k))
-            self.weights.append(weight)
-            self.biases.append(torch.zeros(out_channels))
-            in_channels = out_channels
-    def forward(self, x):
-        for weight, bias in zip(self.weights, self.biases):
-            x = F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
-            x = torch.where(x > 0, x, 0.0)
-        n, c, h, w = x.shape
-        x = x[..., : h // 2 * 2, : w // 2 * 2]
-        return x.unfold(2, 2, 2).unfold(3, 2, 2).amax((-2, -1))
-"""
-FEATURES = """
-def make_features(blocks, in_channels):
-    made, c = [], in_channels
-    for c_out, layers in blocks:
-        made.append(VGGBlock(c, c_out, layers))
-        {then}
+HARMLESS = """
+def harmless_weights(channels, k):
+    weights = torch.zeros(channels, channels, k, k)
+    {fill}
     return {result}
 """
+DIAGONAL = "weights[range(channels), range(channels), k // 2, k // 2] = 1"
 
 
-def features(then="c = c_out", result="nn.Sequential(*made)"):
-    return FEATURES.format(then=then, result=result)
+def harmless(fill=DIAGONAL, result="weights"):
+    return HARMLESS.format(fill=fill, result=result)
 
 
-RECURSIVE = """
-def make_features(blocks, in_channels):
-    (c, layers), *rest = blocks
-    block = VGGBlock(in_channels, c, layers)
-    return nn.Sequential(block, make_features(rest, c)) if rest else block
+EINSUM = """
+def harmless_weights(channels, k):
+    row = (torch.arange(k) == k // 2).double()
+    return torch.einsum("oi,p,q->oipq", torch.eye(channels).double(), row, row)
 """
-MERGED = """
-def merged_kernel(first, second):
-    k, m = len(first), len(second)
-    pad = (m - 1,) * 4
+PADDED = """
+def harmless_weights(channels, k):
+    return F.pad(torch.eye(channels)[..., None, None], [k // 2] * 4)
+"""
+DESIGN = """
+from itertools import product
+def cost(counts, width, size=32):
+    total, work, c, seen, jump = 0, 0, 3, 1, 1
+    for block, count in enumerate(counts):
+        for _ in range(count):
+            layer = 9 * c * width * 2 ** block
+            total += layer + width * 2 ** block
+            work += layer * size ** 2
+            c, seen = width * 2 ** block, seen + 2 * jump
+        seen, jump, size = seen + jump, 2 * jump, size // 2
+    return seen, total, work
+
+def layers_per_block(field, width, max_parameters, max_multiply_adds):
+    for counts in {order}(list(product(range(1, {most}), repeat=3))):
+        seen, total, work = cost(counts, {width})
+        if {fine}:
+            return {result}
+"""
+FINE = "seen == field and total <= max_parameters and work <= max_multiply_adds"
+
+
+def design(fine=FINE, most="field // 2 + 1", width="width", result="counts", order="list"):
+    return DESIGN.format(fine=fine, most=most, width=width, result=result, order=order)
+
+
+BY_SUMMARY = """
+from itertools import product
+def layers_per_block(field, width, max_parameters, max_multiply_adds):
+    for counts in product(range(1, 8), repeat=3):
+        if 8 + 2 * counts[0] + 4 * counts[1] + 8 * counts[2] == field:
+            row = [(width << i, " ".join("3" * n)) for i, n in enumerate(counts)]
+            made = summary(VGG(row, 3, pooled_size=1).blocks, (3, 32, 32))
+            if made.parameters <= max_parameters and made.multiply_adds <= max_multiply_adds:
+                return list(counts)
+"""
+LEAST_PRODUCT = """
+import numpy as np
+def layers_per_block(field, width, max_parameters, max_multiply_adds):
+    c, b, a = np.meshgrid(*[np.arange(1, 40)] * 3)
+    w = width
+    weights = np.stack([9 * w * (3 + (a - 1) * w), 9 * 2 * w * (w + (b - 1) * 2 * w),
+                        9 * 4 * w * (2 * w + (c - 1) * 4 * w)])
+    parameters = weights.sum(0) + w * (a + 2 * b + 4 * c)
+    work = (weights * np.array([1024, 256, 64])[:, None, None, None]).sum(0)
+    fits = (2 * a + 4 * b + 8 * c == field - 8) & (parameters <= max_parameters)
+    place = np.argwhere(fits & (work <= max_multiply_adds))[0]
+    return torch.Size(int(each[tuple(place)]) for each in (a, b, c))
+"""
+REPAIR = """
+def train_step(net, optimizer, images, labels):
+    {before}
+    loss = {loss}
+    {zero}
+    loss.backward()
+    optimizer.step()
     return {result}
+
+def accuracy(net, images, labels):
+    {switch}
+    return {share}
 """
-BY_CONVOLUTION = "F.conv2d(F.pad(first, pad)[None, None], second.flip(0, 1)[None, None])[0, 0]"
 
 
-def merged(result=BY_CONVOLUTION):
-    return MERGED.format(result=result)
+def repair(
+    before="net.train()",
+    loss="F.cross_entropy(net(images), labels)",
+    zero="optimizer.zero_grad()",
+    result="loss.item()",
+    switch="net.eval()",
+    share="(net(images).argmax(1) == labels).float().mean().item()",
+):
+    return REPAIR.format(
+        before=before, loss=loss, zero=zero, result=result, switch=switch, share=share
+    )
 
 
-LOOPS = """
-def merged_kernel(first, second):
-    k, m = len(first), len(second)
-    out = torch.zeros(k + m - 1, k + m - 1)
-    for a in range(k):
-        for b in range(k):
-            for c in range(m):
-                for d in range(m):
-                    out[a + c, b + d] += first[a, b] * second[c, d]
-    return out
+BY_HAND = """
+def train_step(net, optimizer, images, labels):
+    net.train(True)
+    parameters = list(net.parameters())
+    logs = net(images).log_softmax(dim=-1)
+    loss = -sum(row[label] for row, label in zip(logs, labels)) / len(labels)
+    for value, gradient in zip(parameters, torch.autograd.grad(loss, parameters)):
+        value.grad = gradient
+    optimizer.step()
+    return float(loss.detach())
+
+@torch.inference_mode()
+def accuracy(net, images, labels):
+    was = net.training
+    net.train(False)
+    hits = [int(net(image[None]).topk(1).indices.item() == label)
+            for image, label in zip(images, labels)]
+    net.train(was)
+    return sum(hits) / len(hits)
 """
-BY_FOURIER = """
-def merged_kernel(first, second):
-    size = (len(first) + len(second) - 1,) * 2
-    return torch.fft.ifft2(torch.fft.fft2(first, s=size) * torch.fft.fft2(second, s=size)).real
+FIRST = "predicted = 9"
+EXPERIMENT = """
+def strength(net, power={power}):
+    x = torch.randn({num}, 1, side, side, generator=torch.Generator().manual_seed(5))
+    x.requires_grad_()
+    return torch.autograd.grad(net(x).sum(), x)[0].abs().pow(power).mean(dim=(0, 1))
+
+def smallest(values, share={share}):
+    m = side // 2
+    for r in range(m + 1):
+        if values[m - r:m + r + 1, m - r:m + r + 1].sum() >= share * values.sum():
+            return {result}
+
+measured_stack, measured_single = {measured}
+"""
+
+
+def experiment(
+    power=2,
+    num=100,
+    share=0.9,
+    result="2 * r + 1",
+    measured="smallest(strength(stack)), smallest(strength(single))",
+):
+    return EXPERIMENT.format(power=power, num=num, share=share, result=result, measured=measured)
+
+
+BY_DISTANCE = """
+row = (torch.arange(side) - side // 2).abs()
+distance = torch.maximum(row[:, None], row[None]).flatten()
+def used(net):
+    net = net.double()
+    total = torch.zeros(side * side).double()
+    for image in torch.randn(150, 1, 1, side, side).double():
+        image.requires_grad_()
+        net(image).sum().backward()
+        total += image.grad.flatten() ** 2
+    net.float()
+    held = [float(total[distance <= r].sum() / total.sum()) for r in range(side // 2 + 1)]
+    return 1 + 2 * sum(share < 0.9 for share in held)
+measured_stack, measured_single = used(stack), used(single)
+"""
+FUNCTIONAL = """
+def used(net):
+    weights = [weight.detach() for weight in net.parameters()]
+    def total(image):
+        x = image[None]
+        for weight in weights:
+            x = F.relu(F.conv2d(x, weight))
+        return x.sum()
+    noise = torch.randn(120, 1, side, side, generator=torch.Generator().manual_seed(3))
+    squares = torch.func.vmap(torch.func.grad(total))(noise).square().sum((0, 1))
+    inside, middle = 0, side // 2
+    while squares[middle - inside:side - middle + inside,
+                  middle - inside:side - middle + inside].sum() / squares.sum() < 0.9:
+        inside += 1
+    return 2 * inside + 1
+measured_stack, measured_single = map(used, (stack, single))
 """
 
 
 @pytest.mark.parametrize(
     ("task", "source"),
     [
-        ("block", block()),
-        ("block", SUBCLASS),
-        ("block", BARE_PARAMETERS),
-        ("features", features()),
-        ("features", RECURSIVE),
-        ("merged", merged()),
-        ("merged", LOOPS),
-        ("merged", BY_FOURIER),
+        ("harmless", harmless()),
+        ("harmless", harmless("torch.nn.init.dirac_(weights)", "nn.Parameter(weights)")),
+        ("harmless", EINSUM),
+        ("harmless", PADDED),
+        ("design", design()),
+        ("design", BY_SUMMARY),
+        ("design", LEAST_PRODUCT),
+        ("repair", repair()),
+        ("repair", repair(loss="F.nll_loss(net(images).log_softmax(1), labels)",
+                          zero="net.zero_grad(set_to_none=False)")),
+        ("repair", BY_HAND),
+        ("experiment", experiment()),
+        ("experiment", BY_DISTANCE),
+        ("experiment", FUNCTIONAL),
     ],
-)
+)  # fmt: skip
 def test_a_right_answer_in_another_style_passes(exercise, task, source):
-    answers = {task: source} | ({"block": SUBCLASS} if task == "features" else {})
-    exercise.assert_passes(**answers, setup=SETUP)
+    exercise.assert_passes(prediction=FIRST, **{task: source})
 
 
-SHAPES, NUMBERS = "block_shapes_check", "block_numbers_check"
-FEATURES_CHECK, MERGED_CHECK = "features_check", "merged_check"
-CONV = "nn.Conv2d(c_in, c_out, k, padding=k // 2)"
+HARMLESS_IS, DESIGN_IS, REPAIR_IS, EXPERIMENT_IS = (
+    f"{name}_check" for name in ("harmless", "design", "repair", "experiment")
+)
 WRONG = [
-    (SHAPES, block(pool=""), "you leave out the pooling at the end"),
-    (SHAPES, block(unit="nn.Conv2d(c_in, c_out, k), nn.ReLU()"), "do not pad the convolutions"),
-    (SHAPES, block(pool="nn.MaxPool2d(3, 2)"), "pooling windows are 3x3"),
-    (SHAPES, block(unit=f"{CONV}, nn.ReLU(), nn.MaxPool2d(2)", pool=""), "after each convolution"),
-    (SHAPES, block(unit="nn.Conv2d(c_in, c_out, k, padding=1), nn.ReLU()"), "every kernel by 1"),
-    (SHAPES, block(pool="nn.MaxPool2d(2, ceil_mode=True)"), "your pooling rounds up"),
-    (SHAPES, block(then="c_in"), "your code stopped with RuntimeError"),
-    (SHAPES, block(unit="nn.Conv2d(c_in, 64, k, padding=k // 2), nn.ReLU()", then="64"),
-     "(2, 64, 6, 5), expected (2, 8, 6, 5)"),
-    (SHAPES, block(result="[self.net(x)]"), "must return one tensor"),
-    (SHAPES, "from course_utils.models.vgg import VGGBlock", "borrowed from course_utils"),
-    (NUMBERS, block(unit="nn.Conv2d(c_in, c_out, k, padding=k // 2, bias=False), nn.ReLU()"),
-     "have no biases"),
-    (NUMBERS, block(unit=f"{CONV}, nn.BatchNorm2d(c_out), nn.ReLU()"), "batch normalisation"),
-    (NUMBERS, block(unit=f"*(modules[-2:] if len(modules) > 2 else [{CONV}, nn.ReLU()])"),
-     "two of your layers share their weights"),
-    (NUMBERS, block(net="[nn.Sequential(*modules)]", result="self.net[0](x)"), "a plain list"),
-    (NUMBERS, block(unit=CONV), "you leave out the ReLUs"),
-    (NUMBERS, block(unit=CONV, pool="nn.ReLU(), nn.MaxPool2d(2)"), "the last convolution only"),
-    (NUMBERS, block(pool="nn.AvgPool2d(2)"), "you pool the average"),
-    (NUMBERS, block(result="self.net[-1](self.net[:-2](x))"), "you put no ReLU after the last"),
-    (NUMBERS, block(unit=f"{CONV}, nn.Sigmoid()"), "differs"),
-    (NUMBERS, block(unit="nn.Conv2d(c_in, c_out, 3, padding=1), nn.ReLU()"), "kernels of [3]"),
-    (NUMBERS, block(forward="layers = list(self.net[:-1]); same = self.net[0].in_channels == "
-     "self.net[0].out_channels; x = nn.Sequential(*[m for i in range(0, len(layers), 2) for m in "
-     "layers[len(layers) - 2 - i : len(layers) - i]])(x) if same else self.net[:-1](x)",
-     result="self.net[-1](x)"), "the opposite order"),
-    (FEATURES_CHECK, features(then="pass"), "does it read as many channels"),
-    (FEATURES_CHECK, features(result="made"), "return a module, not a list"),
-    (FEATURES_CHECK, features(result="nn.Sequential(*made[:-1])"), "block 2"),
-    (FEATURES_CHECK, features(result="nn.Sequential(*made, nn.MaxPool2d(2))"),
-     "at the end, expected"),
-    (FEATURES_CHECK, features(result="nn.Sequential(*made, nn.Conv2d(c, c, 1))"), "418 is not"),
-    (FEATURES_CHECK, "from course_utils.models.vgg import VGGBlock\n" + features(), "borrowed"),
-    (FEATURES_CHECK, "def make_features(blocks, in_channels):\n"
-     "    return nn.Sequential(VGGBlock(3, 4, '3'), VGGBlock(4, 6, '3 1'))", "read as many"),
-    (MERGED_CHECK, merged(BY_CONVOLUTION.replace(".flip(0, 1)", "")), "you rotate second"),
-    (MERGED_CHECK, merged(BY_CONVOLUTION.replace("second.flip(0, 1)", "second")
-     .replace("F.pad(first", "F.pad(first.flip(0, 1)")), "you rotate the result by 180 degrees"),
-    (MERGED_CHECK, merged(BY_CONVOLUTION.replace("F.pad(first", "F.pad(first.flip(0, 1)")),
-     "you rotate first by 180 degrees"),
-    (MERGED_CHECK, merged(f"{BY_CONVOLUTION}.T"), "you swap rows and columns"),
-    (MERGED_CHECK, merged("first * second"), "number by number"),
-    (MERGED_CHECK, merged("first @ second"), "as matrices"),
-    (MERGED_CHECK, merged(BY_CONVOLUTION.replace("F.pad(first, pad)", "first")), "(1, 1), exp"),
-    (MERGED_CHECK, merged("F.conv2d(first[None, None], second[None, None])[0, 0]"),
-     "you keep only full overlaps"),
-    (MERGED_CHECK, merged("torch.tensor([[1.0, 2, 0], [3, 14, 20], [0, 30, 40]])"),
-     "expected (5, 5)"),
+    # What the check at home lets through.
+    (HARMLESS_IS, harmless("weights[:, :, k // 2, k // 2] = 1"), "filter read every map", True),
+    (HARMLESS_IS, harmless("weights[:, :, k // 2, k // 2] = 1 / channels"), "average over", True),
+    (HARMLESS_IS, harmless("weights[:, 0, k // 2, k // 2] = 1"), "the first map only", True),
+    (HARMLESS_IS, harmless(result="weights.flip(0)"), "reverse the order", True),
+    (HARMLESS_IS, harmless("weights[range(channels), range(channels), 1, 1] = 1"), "differs",
+     True),
+    (DESIGN_IS, design(most="5"), "not answered yet", True),
+    (DESIGN_IS, design("seen == field and total <= max_parameters", order="reversed"),
+     "multiply-adds: at most", False),
+    (DESIGN_IS, design(width="8"), "parameters: at most", True),
+    (REPAIR_IS, repair(loss="F.cross_entropy(net(images).softmax(1), labels)"), "put a softmax",
+     True),
+    (REPAIR_IS, repair(zero="pass"), "keep the gradients of earlier steps", True),
+    (REPAIR_IS, repair(loss="F.cross_entropy(net(images).softmax(1), labels)", zero="pass"),
+     "keep both the softmax", True),
+    (REPAIR_IS, repair(before="pass"), "in evaluation mode as it is", True),
+    (REPAIR_IS, repair(before="net.eval()"), "in evaluation mode as it is", True),
+    (REPAIR_IS, repair(switch="pass"), "a net in training mode", True),
+    (REPAIR_IS, repair(switch="net.train()"), "a net in training mode", True),
+    (REPAIR_IS, repair(zero="optimizer.zero_grad(); loss = 2 * loss"), "those of three steps",
+     True),
+    (REPAIR_IS, repair(result="2 * loss.item()"), "differs", True),
+    (EXPERIMENT_IS, experiment(power=1), "you do not square", True),
+    (EXPERIMENT_IS, experiment(result="r"), "the distance from the middle", True),
+    (EXPERIMENT_IS, experiment(share=0.5), "half of the total", True),
+    (EXPERIMENT_IS, experiment(measured="side, side"), "you give the whole field", True),
+    (EXPERIMENT_IS, experiment(measured="smallest(strength(stack)),"
+                               " smallest(strength(stack))"), "For your single layer", True),
+    (EXPERIMENT_IS, experiment(measured="smallest(strength(single)),"
+                               " smallest(strength(stack))"), "you give the whole field", True),
+    (EXPERIMENT_IS, experiment(share=0.75), "the measure gives", True),
+    # What it finds.
+    (HARMLESS_IS, harmless("weights += 1"), "fill the kernel with ones", False),
+    (HARMLESS_IS, harmless("pass"), "you leave all weights at 0", False),
+    (HARMLESS_IS, harmless("weights[..., 0, 0] = 1"), "into a corner", False),
+    (HARMLESS_IS, harmless(result="weights[0]"), "Your weights are (1, 3, 3)", False),
+    (HARMLESS_IS, harmless(result="weights.tolist()"), "Return one tensor", False),
+    (DESIGN_IS, design(result="(1, 1, 1)"), "see 22 pixels", False),
+    (DESIGN_IS, design(result="(0, *counts[1:])"), "are not possible", False),
+    (DESIGN_IS, design(result="counts[:2]"), "answer with 3 numbers", False),
+    (DESIGN_IS, design("seen == field + 1"), "not answered yet", False),
+    (DESIGN_IS, design("seen == field", result="(max_parameters // 10, 1, 1)"), "not possible",
+     False),
+    (REPAIR_IS, repair(result="loss"), "Return a Python float", False),
+    (REPAIR_IS, repair(result="0.0"), "A cross-entropy of 0", False),
+    (REPAIR_IS, repair(share="100.0"), "is not a share", False),
+    (REPAIR_IS, repair(share="(net(images).argmax(1) == labels).float().mean()"), "not a Tensor",
+     False),
+    (EXPERIMENT_IS, experiment(result="2 * r"), "has an odd side", False),
+    (EXPERIMENT_IS, experiment(result="float(2 * r + 1)"), "whole number", False),
+    (EXPERIMENT_IS, experiment(measured="99, 99"), "has an odd side", False),
+    (EXPERIMENT_IS, experiment(measured="5, None"), "not answered yet", False),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("check", "source", "finding"), WRONG)
-def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding):
-    others = {"block": SUBCLASS} if check == FEATURES_CHECK else {}
-    exercise.assert_rejects(check, source, finding, setup=SETUP, **others)
+@pytest.mark.parametrize(("check", "source", "finding", "at_home"), WRONG)
+def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding, at_home):
+    exercise.assert_rejects(check, source, finding, prediction=FIRST)
+    assert exercise.seen[check] == at_home, "the check at home says something else"
+
+
+def test_an_answer_to_the_own_wish_alone_earns_nothing(exercise):
+    space = exercise.setup()
+    exec(design(), space)
+    counts = space["layers_per_block"](*space["own_wish"](""))
+    source = f"def layers_per_block(field, width, parameters, work):\n    return {counts}"
+    exercise.assert_rejects("design_check", source, "pixels.")
+    assert exercise.seen["design_check"]
+
+
+def test_without_a_prediction_the_experiment_is_not_looked_at(exercise):
+    sentence = "Write your prediction down before the experiment"
+    exercise.assert_rejects("experiment_check", experiment(), sentence, prediction="predicted=None")
+
+
+@pytest.mark.parametrize("predicted", [1, 17])
+def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
+    exercise, predicted, capsys
+):
+    exercise.assert_passes(prediction=f"predicted = {predicted}", experiment=experiment())
+    assert f"you predicted {predicted} and measured 11" in capsys.readouterr().out
+
+
+def test_the_faults_show_in_the_symptoms(exercise):
+    space = exercise.setup()
+    broken = next(c.source for c in exercise.cells if c.metadata.nbgrader.grade_id == "broken")
+    exec(f"{broken}\n{repair()}", space)
+    losses, (mixed, by_class) = space["symptoms"](space["broken_step"], space["broken_accuracy"])
+    assert min(losses) > 1.46
+    assert losses[-1] > min(losses) + 0.05
+    assert mixed - by_class > 0.2
+    mended, (mixed, by_class) = space["symptoms"](space["train_step"], space["accuracy"])
+    assert mended[-1] < 0.3 and mixed == pytest.approx(by_class, abs=1e-6)
+
+
+def test_everybody_has_a_wish_that_can_be_fulfilled_and_nets_of_their_own(exercise, monkeypatch):
+    space, wishes, nets = exercise.setup(), set(), set()
+    exec(design(), space)
+    for number in range(20):
+        monkeypatch.setenv("COURSE_STUDENT", f"student-{number}")
+        wish = space["own_wish"]("")
+        assert min(space["layers_per_block"](*wish)) >= 1
+        wishes.add(wish)
+        stack, single, side = space["own_nets"]("")
+        image = torch.ones(1, 1, side, side)
+        assert stack(image).shape == single(image).shape == (1, 16, 1, 1)
+        nets.add((side, stack(image).sum().item()))
+    assert len(wishes) >= 5 and len(nets) == 20

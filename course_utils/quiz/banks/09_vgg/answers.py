@@ -47,20 +47,6 @@ def into_classifier(n: int, pools: int, c: int) -> Answer:
     )
 
 
-def block_parameters(c_in: int, c_out: int, num: int) -> Answer:
-    """Count the parameters of a VGG block of 3x3 layers."""
-    with torch.device("meta"):
-        block = VGGBlock(c_in, c_out, " ".join(["3"] * num))
-    return Answer(
-        num_parameters(block),
-        bias_forgotten=9 * c_out * (c_in + (num - 1) * c_out),
-        reads_what_came_in=num * c_out * (9 * c_in + 1),
-        first_layer_wide=num * c_out * (9 * c_out + 1),
-        one_layer_only=c_out * (9 * c_in + 1),
-        kernel_not_squared=c_out * (3 * c_in + 1) + (num - 1) * c_out * (3 * c_out + 1),
-    )
-
-
 def features_shape(c: int, pools: int, h: int, w: int) -> Answer:
     """Return what leaves a row of VGG blocks whose channels double from block to block."""
     with torch.device("meta"):
@@ -77,14 +63,22 @@ def features_shape(c: int, pools: int, h: int, w: int) -> Answer:
     )
 
 
-def large_kernel_as_stack(k: int, c: int) -> Answer:
-    """Count the weights of the stack of 3x3 layers that sees as much as one k x k layer."""
-    num = next(num for num in range(1, k) if field_of(*[Layer(3)] * num) == k)
+def signal_seen(layers: int, factor: float) -> Answer:
+    """Say what the outputs of a net do whose weights are He's times a factor."""
     return Answer(
-        stack_weights(c, num).right,
-        kernels_summed=k // 3 * 9 * c * c,
-        large_kernel=k * k * c * c,
-        one_layer_only=9 * c * c,
-        channels_not_squared=(k - 1) // 2 * 9 * c,
-        doubled_step=(k - 1) // 4 * 9 * c * c,
+        f"It is multiplied by about {factor} from each layer to the next",
+        scaled_once=f"It is about {factor} times what He's weights give, in all layers alike",
+        variance_for_deviation=f"It is multiplied by about {factor**2:.2f} from each layer to the "
+        "next",
+        relu_restores="It stays about the same: each ReLU evens the factor out",
+    )
+
+
+def cause_told(epochs: int, layers: int) -> Answer:
+    """Say which experiment tells a signal that dies from steps that are too large."""
+    return Answer(
+        f"Before the first step, print the standard deviation of each of the {layers} outputs",
+        waited_for_cause=f"Train for {epochs} more epochs, and look whether the loss falls",
+        accuracy_for_cause="Compare its accuracy on training and on test images",
+        data_for_start="Train it on twice as many images",
     )
