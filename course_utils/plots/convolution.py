@@ -169,7 +169,7 @@ def _grid_panels(
         max(grid.shape[0] for grid in grids[i * columns : (i + 1) * columns]) + 1.1
         for i in range(rows)
     ]
-    size = width, height = sum(widths), sum(heights)  # in cells
+    width, height = sum(widths), sum(heights)  # in cells
     figure = new_figure(CELL * width, CELL * height)
     figure.set_layout_engine("none")
     for index, (grid, _) in enumerate(pairs):
@@ -177,8 +177,8 @@ def _grid_panels(
         middle = sum(widths[:column]) + widths[column] / 2
         top = sum(heights[:row]) + 0.9 + (heights[row] - 1.1 - grid.shape[0]) / 2
         left, bottom = middle - grid.shape[1] / 2, height - top - grid.shape[0]
-        box = np.array([[left, bottom], grid.shape[::-1]]) / size
-        figure.add_axes(tuple(box.ravel()))
+        rows_here, columns_here = grid.shape
+        figure.add_axes((left / width, bottom / height, columns_here / width, rows_here / height))
     return figure, figure.axes
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -119,7 +120,7 @@ def _draw(stages: list[Stage]) -> Figure:
     return figure
 
 
-def _look(sheet: Tensor) -> dict[str, object]:
+def _look(sheet: Tensor) -> dict[str, Any]:
     """Return colours around zero for what has a sign, and grey for what has none."""
     high = float(sheet.nan_to_num().abs().max()) or 1.0
     if bool((sheet.nan_to_num() < 0).any()):

@@ -169,8 +169,8 @@ def _style_by_condition(axes: Axes) -> None:
     for line in axes.lines:
         model, _, condition = str(line.get_label()).partition(", ")
         look = models.index(model)
-        line.set(color=LINES[look], marker=MARKERS[look])
-        line.set_linestyle(DASHES[conditions.index(condition) % len(DASHES)])
+        dash = DASHES[conditions.index(condition) % len(DASHES)]
+        line.set(color=LINES[look], marker=MARKERS[look], linestyle=dash)
     _legend(axes)
 
 
