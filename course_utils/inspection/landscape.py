@@ -116,7 +116,7 @@ def loss_surface(
         batches: As in `loss_along`.
         directions: Two directions, such as two draws of `random_direction`.
         positions: Multiples of each of them.
-        training: As in `loss_along`: it can turn the order of two nets around.
+        training: As in `loss_along`; which of two nets is smoother may depend on it.
 
     Raises:
         ValueError: There are no batches or positions, or a step fits no parameter.

@@ -192,3 +192,11 @@ show(
 # - Shift + Enter runs a cell; predict before you do.
 # - `doctor()` says whether the machine is ready, and what to do if it is not.
 # - Everything in the first hour works offline.
+#
+# ## Open questions
+#
+# These have no single right answer. Write down yours, and what would change your mind.
+#
+# 1. A model classifies 85 % of the images correctly. What would convince you that it knows what a
+#    shirt is?
+# 2. Which of its mistakes would worry you most in a shop, and does accuracy notice them?

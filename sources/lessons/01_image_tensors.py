@@ -344,6 +344,16 @@ else:
 #   eye sees it.
 
 # %% [markdown]
+# ## Open questions
+#
+# These have no single right answer. Write down yours, and what would change your mind.
+#
+# 1. Is there a task for which grey images are better than colour ones? How would you find out?
+# 2. A photo shows a dog on a sofa. Who decides what its label is, and what does a model learn from
+#    that decision?
+# 3. Normalising takes brightness and contrast away. When is that exactly what you need to keep?
+
+# %% [markdown]
 # ## Further reading
 #
 # - Recommendation ITU-R BT.601: the weights of red, green and blue in the luminance signal.

@@ -740,6 +740,17 @@ quiz.show("02_why_not_mlps")
 # - Occlusion and saliency say where the evidence lies. Test them where you know the answer.
 
 # %% [markdown]
+# ## Open questions
+#
+# These have no single right answer. Write down yours, and what would change your mind.
+#
+# 1. An MLP does not notice a fixed shuffle of the pixels. Is that a weakness or a strength? Name a
+#    kind of data for either answer.
+# 2. When is the background honest evidence, and when is it cheating?
+# 3. You have to explain a decision of one of these models to the person it concerns. Which of the
+#    maps would you show, and what would you say about it?
+
+# %% [markdown]
 # ## Further reading
 #
 # - C. Zhang, S. Bengio, M. Hardt, B. Recht, O. Vinyals: *Understanding deep learning requires

@@ -838,6 +838,18 @@ else:
 # - Convolution is a matrix product of filters with unfolded windows. Do not loop in Python.
 
 # %% [markdown]
+# ## Open questions
+#
+# These have no single right answer. Write down yours, and what would change your mind.
+#
+# 1. Sharing weights assumes that a pattern means the same everywhere. For which images is that
+#    false?
+# 2. In the first section you chose the template. What would be a fair way to choose templates for
+#    a thousand classes?
+# 3. A layer without shared weights can learn all that a convolution can. What would you have to
+#    give it so that it does?
+
+# %% [markdown]
 # ## Further reading
 #
 # - Y. LeCun: *Generalization and network design strategies*. Technical report CRG-TR-89-4,

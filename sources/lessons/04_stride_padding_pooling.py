@@ -923,6 +923,16 @@ print("right" if not wrong else "not yet: " + wrong[0])
 # - To check an example, start with its corners.
 
 # %% [markdown]
+# ## Open questions
+#
+# These have no single right answer. Write down yours, and what would change your mind.
+#
+# 1. Why shrink the maps at all? What would you do if memory and time were free?
+# 2. Zeros around an image are a strange border. What would you put there instead, and what would a
+#    model learn from that?
+# 3. Pooling forgets where a pattern was. For which tasks would you never pool?
+
+# %% [markdown]
 # ## Further reading
 #
 # - V. Dumoulin, F. Visin: *A guide to convolution arithmetic for deep learning*. arXiv 1603.07285, 2016.

@@ -649,6 +649,16 @@ else:
 # - $g$ groups divide weights and work by $g$, and cut the connections between groups.
 
 # %% [markdown]
+# ## Open questions
+#
+# These have no single right answer. Write down yours, and what would change your mind.
+#
+# 1. Do channels have an order? What would change in a net if you shuffled them?
+# 2. You may limit either the parameters or the multiply-adds of a net for a phone. Which do you
+#    limit, and why?
+# 3. When do you expect groups to cost accuracy?
+
+# %% [markdown]
 # ## Further reading
 #
 # - A. Krizhevsky, I. Sutskever, G. Hinton: *ImageNet classification with deep convolutional neural

@@ -986,6 +986,17 @@ quiz.show("06_equivariance_and_fourier")
 # - A stride gives high frequencies false names. Blur before you subsample.
 
 # %% [markdown]
+# ## Open questions
+#
+# These have no single right answer. Write down yours, and what would change your mind.
+#
+# 1. Which changes of an image should never change the answer? Is there one for which that holds
+#    for every task?
+# 2. Blurring before subsampling costs sharpness. When would you pay for it?
+# 3. Your images come from a microscope, and have no upright. Which symmetry would you build in,
+#    and how?
+
+# %% [markdown]
 # ## Further reading
 #
 # - R. Zhang: *Making convolutional networks shift-invariant again.* ICML 2019, pages 7324–7334.

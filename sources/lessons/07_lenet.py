@@ -590,6 +590,18 @@ quiz.show("07_lenet")
 # - LeNet-5 had a scaled tanh, and it was not the first convnet.
 
 # %% [markdown]
+# ## Open questions
+#
+# These have no single right answer. Write down yours, and what would change your mind.
+#
+# 1. Most of LeNet was known in 1989. Why did it take until 2012 for nets like it to win
+#    everywhere?
+# 2. A net that reads cheques is wrong once in a thousand digits. Is that good enough? Who should
+#    decide?
+# 3. You may change one thing in LeNet-5. What do you change, and which experiment would tell
+#    whether it pays?
+
+# %% [markdown]
 # ## Further reading
 #
 # - Y. LeCun, L. Bottou, Y. Bengio, P. Haffner: *Gradient-based learning applied to document

@@ -381,7 +381,7 @@ show(
 
 # %% [markdown]
 # Bright cells everywhere: every layer seems to read every earlier one. Before you believe it, ask
-# what every picture of a trained net owes you: the same picture without the training.
+# what every figure of a trained net owes you: the same figure without the training.
 #
 # **Predict, then run.** What will the figure look like for a net of this shape that has never seen
 # an image?
