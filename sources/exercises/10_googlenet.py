@@ -1,71 +1,81 @@
 # %% [markdown]
-# # Exercise 10: an Inception module, what it costs, and a head that averages
+# # Exercise 10: paths side by side, within a budget
 #
-# **You practise** building four paths side by side, counting what a 1 × 1 reduction saves, and
-# ending a net with an average.
+# **You practise** finding where a logit comes from, fitting an Inception module to a budget of
+# work, repairing a net whose paths disturb each other, and asking whether a reduction pays.
 #
-# **Minutes:** 50 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 10
-#
-# | part | points | graded by |
-# |---|---|---|
-# | Pop quiz, three questions | 3 | the checks |
-# | Task 1: the Inception module | 5 | the checks |
-# | Task 2: count its work | 3 | the checks |
-# | Task 3: a head that averages | 2 | the checks |
-# | In your own words | 2 | a person |
+# {tasks}
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
 # tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
-#
-# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
-# notebook of the same name in `solutions/`.
+# Three hints are folded under each task; they cost nothing.
 
 # %% readonly="setup"
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import checks, quiz
+from course_utils import checks, data, quiz
+from course_utils.inspection import summary
+
+
+def own_wish(student_id):
+    """Return the channels that go in, those of the paths' ends, height, width and a budget."""
+    drawn = quiz.generator(student_id)
+    c, one, three, five, pool = (
+        8 * int(torch.randint(*span, (), generator=drawn))
+        for span in ((12, 25), (4, 9), (8, 17), (2, 5), (2, 5))
+    )
+    side = int(torch.randint(7, 15, (), generator=drawn))
+    work = c * one + c * pool + (c + 9 * three) * (c // 2) + (c + 25 * five) * (c // 10)
+    return c, (one, three, five, pool), side, side, work * side * side
+
+
+def small_net(width, reduction=None):
+    """Return a net of three 3 x 3 layers, each with a 1 x 1 reduction before it if you name one."""
+    layers = [nn.Conv2d(1, width, 3, stride=2, padding=1), nn.ReLU()]
+    for _ in range(3):
+        if reduction:
+            layers += [nn.Conv2d(width, reduction, 1), nn.ReLU()]
+        layers += [nn.Conv2d(reduction or width, width, 3, padding=1), nn.ReLU()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10))
+
+
+def trained_accuracy(width, reduction=None, seed=0):
+    """Train a small net on 1,500 images of clothes; return its accuracy on 1,000 others."""
+    torch.manual_seed(seed)
+    net, loaders = small_net(width, reduction), data.load("fashion_mnist_mini", batch_size=50)
+    images, labels = loaders.train.images / 127.5 - 1, loaders.train.labels
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.005)
+    for _ in range(2):
+        for batch in torch.randperm(1500).split(50):
+            optimizer.zero_grad()
+            F.cross_entropy(net(images[batch]), labels[batch]).backward()
+            optimizer.step()
+    with torch.no_grad():
+        logits = net(images[2000:3000])
+    return (logits.argmax(dim=1) == labels[2000:3000]).float().mean().item()
+
+
+def own_width(student_id):
+    """Return the width of your plain net."""
+    return 4 * int(torch.randint(4, 9, (), generator=quiz.generator(student_id)))
+
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
-# people get the same ones. If you work on your own, leave it empty.
+# Your student id, as your teacher writes it. It picks your questions, your wish and your net, so
+# that no two people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
 
-# %% [markdown]
+# %% [markdown] tier="drill" minutes=6
 # ## Pop quiz
 #
 # The check under a question looks only at the form of your answer, not at whether it is right.
-
-# %% [markdown]
+#
 # ### Question 1
-
-# %% quiz="module_shape"
-module_shape = None  # channels, height, width
-### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/10_googlenet", "module_shape", student_id)
-one, three, five, pool = (numbers[name] for name in ("one", "three", "five", "pool"))
-h, w = numbers["h"], numbers["w"]
-# The module keeps height and width; a window of 3, padding 1, stride 2 halves them, rounding up.
-module_shape = (one + three + five + pool, (h - 1) // 2 + 1, (w - 1) // 2 + 1)
-### END SOLUTION
-
-# %% [markdown]
-# ### Question 2
-
-# %% quiz="path_parameters"
-path_parameters = None  # parameters
-### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/10_googlenet", "path_parameters", student_id)
-c, r, k, f = (numbers[letter] for letter in "crkf")
-path_parameters = r * (c + 1) + f * (r * k * k + 1)  # each filter has one bias
-### END SOLUTION
-
-# %% [markdown]
-# ### Question 3
 
 # %% quiz="work_saved"
 work_saved = None  # times less
@@ -76,417 +86,570 @@ work_saved = c * f * k * k / (c * r + r * f * k * k)  # for each position of the
 ### END SOLUTION
 
 # %% [markdown]
-# ## Task 1: the Inception module
-#
-# Complete the class. Four paths read the same maps (N, `in_channels`, H, W):
-#
-# | path | layers |
-# |---|---|
-# | 1 | 1 × 1 convolution to `one` channels |
-# | 2 | 1 × 1 convolution to `three[0]`, then 3 × 3 convolution to `three[1]` |
-# | 3 | 1 × 1 convolution to `five[0]`, then 5 × 5 convolution to `five[1]` |
-# | 4 | 3 × 3 max pooling, stride 1, then 1 × 1 convolution to `pool` |
-#
-# Each convolution has a bias and is followed by a ReLU. All paths keep H and W. Concatenate their
-# maps in this order. Use what `torch.nn` has; the style is up to you.
+# ### Question 2
 
-
-# %% task="inception"
-class Inception(nn.Module):
-    """Four paths that read the same maps through windows of different sizes, side by side."""
-
-    def __init__(
-        self,
-        in_channels: int,
-        one: int,
-        three: tuple[int, int],
-        five: tuple[int, int],
-        pool: int,
-    ) -> None:
-        super().__init__()
-        ### BEGIN SOLUTION
-        self.one = nn.Conv2d(in_channels, one, 1)
-        self.reduce3 = nn.Conv2d(in_channels, three[0], 1)
-        self.three = nn.Conv2d(three[0], three[1], 3, padding=1)
-        self.reduce5 = nn.Conv2d(in_channels, five[0], 1)
-        self.five = nn.Conv2d(five[0], five[1], 5, padding=2)
-        self.pool = nn.Conv2d(in_channels, pool, 1)
-        ### END SOLUTION
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        ### BEGIN SOLUTION
-        path1 = F.relu(self.one(x))
-        path2 = F.relu(self.three(F.relu(self.reduce3(x))))
-        path3 = F.relu(self.five(F.relu(self.reduce5(x))))
-        path4 = F.relu(self.pool(F.max_pool2d(x, 3, stride=1, padding=1)))
-        return torch.cat([path1, path2, path3, path4], dim=1)
-        ### END SOLUTION
-
-
-# %% check="inception_shapes_check" points=2
-import torch
-
-from course_utils import checks
-
-
-def _run_module(module, x):
-    """Return the module's output; explain the error if the paths do not fit together."""
-    try:
-        output = module(x)
-    except RuntimeError as error:
-        if "Sizes of tensors must match" not in str(error):
-            raise
-        sentence = "the paths cannot be concatenated: does each keep height and width?"
-        raise checks.CheckFailed(sentence) from None
-    if output is None:
-        raise checks.NotAnswered
-    checks.require(isinstance(output, torch.Tensor), "return one tensor: concatenate the paths")
-    return output
-
-
-def check_shape(Inception, in_channels, one, three, five, pool, size):
-    module = Inception(in_channels, one, three, five, pool)
-    output = _run_module(module, torch.zeros(2, in_channels, *size))
-    checks.require_own_layers(module)
-    expected = one + three[1] + five[1] + pool
-    slips = {
-        "you concatenate the reductions' maps, too": expected + three[0] + five[0],
-        "you leave out the pooling path": expected - pool,
-        "you leave out the 1x1 convolution after the pooling": expected - pool + in_channels,
-        "you return only the reductions' maps": one + three[0] + five[0] + pool,
-    }
-    found = tuple(output.shape)
-    for slip, channels in slips.items():
-        wrong = found == (2, channels, *size) and channels != expected
-        checks.require(not wrong, f"{channels} channels are what you get if {slip}")
-    right = (2, expected, *size)
-    sentence = f"your output is {found}, expected {right}: is each path padded to keep H and W?"
-    checks.require(found == right, sentence)
-
-
-def check_small(Inception):
-    check_shape(Inception, 20, one=6, three=(9, 12), five=(3, 4), pool=5, size=(6, 5))
-
-
-shapes_are_right = checks.show(check_small, Inception)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(Inception):
-    check_small(Inception)
-    check_shape(Inception, 192, one=64, three=(96, 128), five=(16, 32), pool=32, size=(4, 4))
-    check_shape(Inception, 3, one=1, three=(5, 2), five=(4, 7), pool=6, size=(1, 8))
-
-
-checks.award(2, check_answer, Inception)
-### END HIDDEN TESTS
-
-# %% check="inception_numbers_check" points=3
-import torch
-
-from course_utils import checks
-
-
-def check_parameters(Inception):
-    module = Inception(192, 64, (96, 128), (16, 32), 32)
-    if module(torch.zeros(1, 192, 5, 5)) is None:
-        raise checks.NotAnswered
-    count = sum(parameter.numel() for parameter in checks.parameters_of(module).values())
-    slips = {
-        "your convolutions have no biases": 163_328,
-        "you use 3x3 filters where you need 5x5 filters": 155_504,
-        "you add batch normalisation": 164_432,
-        "your 3x3 and 5x5 filters read all channels: put their reductions first": 393_472,
-        "your pooling path has no convolution": 157_520,
-    }
-    checks.require_number(count, 163_696, slips)
-    checks.require_own_layers(module)
-
-
-parameters_are_right = checks.show(check_parameters, Inception)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(Inception):
-    from itertools import permutations
-
-    import torch
-    import torch.nn.functional as F
-
-    check_parameters(Inception)
-
-    def identity(x):
-        return x
-
-    def weights_by_shape(module, in_channels, one, three, five, pool):
-        """Return (weight, bias) of each convolution; no two have filters of the same shape."""
-        shapes = {
-            "the 1x1 path": (one, in_channels, 1),
-            "the reduction before 3x3": (three[0], in_channels, 1),
-            "the 3x3 convolution": (three[1], three[0], 3),
-            "the reduction before 5x5": (five[0], in_channels, 1),
-            "the 5x5 convolution": (five[1], five[0], 5),
-            "the 1x1 convolution after the pooling": (pool, in_channels, 1),
-        }
-        have = list(checks.parameters_of(module).values())
-        found = []
-        for name, (c_out, c_in, k) in shapes.items():
-            weights = [p for p in have if p.dim() > 1 and p.shape[:2] == (c_out, c_in)]
-            weights = [p for p in weights if p.numel() == c_out * c_in * k * k]
-            biases = [p for p in have if p.shape == (c_out,)]
-            sentence = f"{name} is missing: it has weights ({c_out}, {c_in}, {k}, {k}) and a bias"
-            checks.require(len(weights) == len(biases) == 1, sentence)
-            found.append((weights[0].reshape(c_out, c_in, k, k), biases[0]))
-        return found
-
-    def paths(x, weights, inner=F.relu, outer=F.relu, pool=None, pool_last=False):
-        """Compute the four paths by their definition, with the learner's own weights."""
-
-        def largest(maps):
-            return F.max_pool2d(maps, 3, stride=1, padding=1)
-
-        pool = pool or largest
-        one, reduce3, three, reduce5, five, after = weights
-        last = outer(F.conv2d(x if pool_last else pool(x), *after))
-        return [
-            outer(F.conv2d(x, *one)),
-            outer(F.conv2d(inner(F.conv2d(x, *reduce3)), *three, padding=1)),
-            outer(F.conv2d(inner(F.conv2d(x, *reduce5)), *five, padding=2)),
-            pool(last) if pool_last else last,
-        ]
-
-    names = ("1x1", "3x3", "5x5", "pooling")
-    rows = [(9, 3, (5, 6), (2, 7), 8), (4, 10, (6, 9), (3, 12), 5)]
-    for seed, row in enumerate(rows):
-        module = Inception(*row)
-        x = checks.random_tensor(2, row[0], 7, 6, seed=seed) - 1  # zeros around would win
-        _run_module(module, x)
-        weights = weights_by_shape(module, *row)
-        right = paths(x, weights)
-        variants = {
-            "you leave out all ReLUs": {"inner": identity, "outer": identity},
-            "you put no ReLU after the reductions": {"inner": identity},
-            "you put no ReLU at the end of the paths": {"outer": identity},
-            "you pool the average, not the largest": {
-                "pool": lambda maps: F.avg_pool2d(maps, 3, stride=1, padding=1)
-            },
-            "you let zeros around the maps take part in the pooling": {
-                "pool": lambda maps: F.max_pool2d(F.pad(maps, (1, 1, 1, 1)), 3, stride=1)
-            },
-            "you do not pool in path 4": {"pool": identity},
-            "you put the pooling after its convolution": {"pool_last": True},
-        }
-        slips = {
-            name: torch.cat(paths(x, weights, **options), 1) for name, options in variants.items()
-        }
-        for order in list(permutations(range(4)))[1:]:
-            said = ", ".join(names[i] for i in order)
-            slip = f"you put the paths in the order {said}"
-            slips[slip] = torch.cat([right[i] for i in order], 1)
-        answer = _run_module(module, x)
-        checks.require_tensor(answer, torch.cat(right, 1), slips, tolerance=1e-4)
-        checks.require(answer.requires_grad, "no gradient flows through your module")
-
-
-checks.award(3, check_answer, Inception)
-### END HIDDEN TESTS
+# %% quiz="axis_seen"
+axis_seen = None  # a letter
+### BEGIN SOLUTION
+question = quiz.question("exercises/10_googlenet", "axis_seen", student_id)
+a, b = question.values["a"], question.values["b"]
+# Along the height, only the heights may differ: equal numbers of channels fit without an error.
+seen = "No error: " if a == b else "An error at the concatenation"
+seen += f"maps of {a} channels" if a == b else ""
+axis_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
+### END SOLUTION
 
 # %% [markdown]
-# ## Task 2: count its work
+# ### Question 3
+
+# %% quiz="head_told"
+head_told = None  # a letter
+### BEGIN SOLUTION
+question = quiz.question("exercises/10_googlenet", "head_told", student_id)
+# What has no effect on the logits can be changed without changing them.
+told = "In evaluation mode, add"
+head_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
+### END SOLUTION
+
+# %% [markdown] tier="drill" minutes=5
+# ## Task 1: where does a logit come from?
 #
-# Complete the function: how many multiply-adds does an Inception module do for one image? Count one
-# for each weight and each position where it is used; biases, ReLU and pooling do not count. The
-# arguments are as in task 1.
+# GoogLeNet ends in a mean over each map and one linear layer. Complete the function: it splits
+# each logit into the evidence of each position, so that the **mean of the evidence over all
+# positions is the logit**, and what one position contributes depends on the maps at this position
+# alone.
+#
+# hint: The mean comes first in the net, then the linear layer. Both are sums. May you swap them?
+#
+# hint: At one position there are C numbers, one from each map. What does the linear layer make of
+# these numbers? Which layer does that at every position?
+#
+# hint: A linear layer at every position is a 1 × 1 convolution. Each position gets the whole bias:
+# the mean of a constant is that constant.
 
 
-# %% task="work"
-def inception_multiply_adds(
-    in_channels: int,
-    one: int,
-    three: tuple[int, int],
-    five: tuple[int, int],
-    pool: int,
-    height: int,
-    width: int,
-) -> int:
-    """Return the multiply-adds of an Inception module on maps (in_channels, height, width)."""
+# %% task="evidence"
+def evidence(maps: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
+    """Return (N, K, H, W) for maps (N, C, H, W), a weight (K, C) and a bias (K,)."""
     ### BEGIN SOLUTION
-    path1 = in_channels * one
-    path2 = in_channels * three[0] + three[0] * three[1] * 3 * 3
-    path3 = in_channels * five[0] + five[0] * five[1] * 5 * 5
-    path4 = in_channels * pool
-    return (path1 + path2 + path3 + path4) * height * width
+    # The linear layer and the mean are both linear, so either may come first.
+    return F.conv2d(maps, weight[:, :, None, None], bias)
     ### END SOLUTION
 
 
-# %% check="work_check" points=3
+# %% check="evidence_check" points=1
+import torch
+import torch.nn.functional as F
+
 from course_utils import checks
 
 
-def check_small(inception_multiply_adds):
+def _maps_and_layer(*shape, seed, num_classes=4):
+    drawn = [shape, (num_classes, shape[1]), (num_classes,)]
+    return [checks.random_tensor(*each, seed=seed + i) for i, each in enumerate(drawn)]
+
+
+def check_small(evidence):
+    maps, weight, bias = _maps_and_layer(2, 3, 4, 4, seed=0)
+    found = evidence(maps, weight, bias)
+    if found is None:
+        raise checks.NotAnswered
+    shape = tuple(getattr(found, "shape", ()))
+    checks.require(shape == (2, 4, 4, 4), f"Your evidence is {shape}, expected (2, 4, 4, 4).")
+    logits = F.linear(maps.mean(dim=(2, 3)), weight, bias)
     slips = {
-        "you use each weight once, not at every position": 360,
-        "you take the height for the width": 1440,
-        "you take the width for the height": 3240,
-        "you let the reductions cost nothing": 2100,
-        "you let the large filters read all channels, not only what the reduction leaves": 2520,
-        "you leave out the reductions": 2460,
-        "you leave out the path with the pooling": 2076,
-        "you count k weights for a kernel, not k * k": 720,
-        "you count the biases": 2316,
-        "you count parameters, not multiply-adds": 386,
-        "you count the pooling, which multiplies nothing": 2268,
+        "you leave out the bias": logits - bias,
+        "you share the bias among the positions: each gets the whole of it": logits
+        - bias * 15 / 16,
+        "you share the logit among the positions: their mean must be the logit": logits / 16,
     }
-    answer = inception_multiply_adds(2, 3, (4, 5), (1, 6), 7, 2, 3)
-    checks.require_number(answer, 2160, slips)
+    checks.require_tensor(found.double().mean(dim=(2, 3)).float(), logits, slips, tolerance=1e-4)
 
 
-work_is_right = checks.show(check_small, inception_multiply_adds)
+evidence_is_right = checks.show(check_small, evidence)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(inception_multiply_adds):
-    from course_utils.inspection import summary
-    from course_utils.models import googlenet
+def check_answer(evidence):
+    import torch
+    import torch.nn.functional as F
 
-    check_small(inception_multiply_adds)
-    rows = [
-        (192, *googlenet.INCEPTION_TABLE["3a"], 28, 28),
-        (24, 8, (6, 10), (4, 7), 5, 9, 12),
-    ]
-    for *row, height, width in rows:
-        right = summary(googlenet.Inception(*row), (row[0], height, width)).multiply_adds
-        checks.require_number(inception_multiply_adds(*row, height, width), right)
+    check_small(evidence)
+    for seed, size in enumerate([(5, 5), (3, 6), (1, 1)]):
+        maps, weight, bias = _maps_and_layer(3, 5, *size, seed=10 * seed + 10)
+        expected = torch.einsum("nchw,kc->nkhw", maps, weight) + bias[:, None, None]
+        logits = F.linear(maps.mean(dim=(2, 3)), weight, bias)
+        slips = {
+            "you give every position the whole net's logit": logits[..., None, None].expand_as(
+                expected
+            ),
+            "you swap rows and columns": expected.mT,
+            "you rotate the positions": expected.flip(2, 3),
+            "you reverse the columns": expected.flip(3),
+        }
+        checks.require_tensor(evidence(maps, weight, bias), expected, slips, tolerance=1e-4)
 
 
-checks.award(3, check_answer, inception_multiply_adds)
+checks.award(1, check_answer, evidence)
 ### END HIDDEN TESTS
 
-# %% [markdown]
-# ## Task 3: a head that averages
+# %% [markdown] tier="build" minutes=11
+# ## Task 2: a module within a budget
 #
-# Complete the class: take the mean of each map, then apply one linear layer from these means to the
-# logits. It accepts maps of any height and width.
+# Somebody has fixed what the four paths of an Inception module put out: `ends` is (channels of the
+# 1 × 1 path, of the 3 × 3 path, of the 5 × 5 path, of the path with the pooling). What is left to
+# choose are the two reductions: how many channels the 3 × 3 and the 5 × 5 filters read. Find two
+# numbers so that
+#
+# - the module takes at most `max_multiply_adds` for one image (one for each weight and position;
+#   biases, ReLUs and pooling do not count);
+# - nothing is left over: one channel more in *either* reduction would exceed the budget;
+# - each reduction has at least one channel, and fewer than `in_channels`.
+#
+# The wish below is yours; the function must fulfil others, too. Each can be fulfilled, usually in
+# several ways, and any of them is right.
+#
+# hint: The 1 × 1 path and the path with the pooling do not depend on your choice. What do they
+# take, and what of the budget is left at each position?
+#
+# hint: One channel more in a reduction costs twice: the reduction itself has one more filter, and
+# every large filter one more kernel. What is the sum, for 3 × 3 and for 5 × 5?
+#
+# hint: So the work at each position is fixed + p · r3 + q · r5. Try every r5; for each, which is
+# the largest r3? And when could r5 itself still grow?
+
+# %%
+in_channels, ends, height, width, max_multiply_adds = own_wish(student_id)
+print(f"{in_channels} maps of {height} x {width} go in; the paths' ends have {ends} channels")
+print(f"at most {max_multiply_adds:,} multiply-adds")
 
 
-# %% task="head"
-class AveragingHead(nn.Module):
-    """Turn maps (N, in_channels, H, W) into logits (N, num_classes)."""
+# %% task="reductions"
+def reductions(
+    in_channels: int,
+    ends: tuple[int, int, int, int],
+    height: int,
+    width: int,
+    max_multiply_adds: int,
+) -> tuple[int, int]:
+    """Return the channels of the reduction before 3 x 3, and of that before 5 x 5."""
+    ### BEGIN SOLUTION
+    one, three, five, pool = ends
+    per_three = in_channels + 9 * three  # a filter that reads all, and a kernel for each reader
+    per_five = in_channels + 25 * five
+    left = max_multiply_adds // (height * width) - in_channels * (one + pool)
+    for five_reads in range(1, in_channels):
+        three_reads = min((left - per_five * five_reads) // per_three, in_channels - 1)
+        rest = left - per_five * five_reads - per_three * three_reads
+        if three_reads >= 1 and rest < min(per_three, per_five):  # neither fits once more
+            return three_reads, five_reads
+    ### END SOLUTION
 
-    def __init__(self, in_channels: int, num_classes: int) -> None:
+
+# %% check="reductions_check" points=3
+from course_utils import checks
+from course_utils.arithmetic import conv_multiply_adds
+
+
+def _work(in_channels, ends, height, width, chosen):
+    one, three, five, pool = ends
+    layers = [(in_channels, one, 1), (in_channels, pool, 1)]
+    for reduced, after, k in zip(chosen, (three, five), (3, 5), strict=True):
+        layers += [(in_channels, reduced, 1), (reduced, after, k)]
+    return sum(conv_multiply_adds(*layer, (height, width)) for layer in layers)
+
+
+def _require_fit(reductions, wish):
+    *sizes, budget = wish
+    chosen = checks.as_shape(reductions(*wish), 2)
+    fine = all(1 <= each < sizes[0] for each in chosen)
+    checks.require(fine, f"With {sizes[0]} channels, {chosen} are no reductions.")
+    work = _work(*sizes, chosen)
+    sentence = f"With {chosen} the module takes {work:,} multiply-adds: {budget:,} are allowed."
+    checks.require(work <= budget, sentence)
+    for more in ((1, 0), (0, 1)):
+        wider = tuple(a + b for a, b in zip(chosen, more, strict=True))
+        fits = _work(*sizes, wider) <= budget
+        checks.require(not fits, f"{chosen} leave something over: {wider} keep to the budget, too.")
+
+
+def check_small(reductions):
+    _require_fit(reductions, own_wish(student_id))
+
+
+reductions_are_right = checks.show(check_small, reductions)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(reductions):
+    check_small(reductions)
+    wishes = [
+        (192, (64, 128, 32, 32), 28, 28, (96, 16)),
+        (48, (16, 20, 12, 8), 9, 14, (20, 7)),
+        (256, (32, 96, 64, 16), 7, 5, (100, 40)),
+        (30, (5, 40, 40, 5), 6, 11, (3, 2)),
+    ]
+    for *sizes, chosen in wishes:
+        _require_fit(reductions, (*sizes, _work(*sizes, chosen)))
+
+
+checks.award(3, check_answer, reductions)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=12
+# ## Task 3: a net with three faults
+#
+# Somebody wrote a small net: three paths read the images, an auxiliary head reads their maps, and
+# so do the layers above. The symptoms: "The net stops with an error about channels. With a
+# workaround it runs, but when I predict the same batch twice, the answers differ. And after
+# training I threw the auxiliary head away, as one does, and all predictions changed." Look at the
+# symptoms before you read the code.
+
+# %% readonly="broken"
+
+
+class MiniNet(nn.Module):
+    """The layers of the net; the functions below connect them."""
+
+    def __init__(self, in_channels=3, num_classes=4):
         super().__init__()
-        ### BEGIN SOLUTION
-        self.linear = nn.Linear(in_channels, num_classes)
-        ### END SOLUTION
-
-    def forward(self, maps: torch.Tensor) -> torch.Tensor:
-        ### BEGIN SOLUTION
-        return self.linear(maps.mean(dim=(2, 3)))
-        ### END SOLUTION
+        convolutions = (nn.Conv2d(in_channels, 8, k, padding=k // 2) for k in (1, 3, 5))
+        self.paths = nn.ModuleList(convolutions)
+        self.top = nn.Sequential(nn.Conv2d(24, 16, 3, padding=1), nn.ReLU())
+        self.head = nn.Linear(24, num_classes)
+        self.classifier = nn.Linear(16, num_classes)
 
 
-# %% check="head_check" points=2
+def broken_join(paths, x):
+    """Subtract from each map its mean, send the result through all paths, and concatenate."""
+    x -= x.mean(dim=(2, 3), keepdim=True)
+    return torch.cat([path(x).relu() for path in paths], dim=2)
+
+
+def broken_outputs(net, images, join=broken_join):
+    """Return the logits and, in training, also those of the head."""
+    maps = join(net.paths, images)
+    logits = net.classifier(net.top(maps).mean(dim=(2, 3)))
+    head = net.head(maps.mean(dim=(2, 3)))
+    return (logits, head) if net.training else logits + 0.3 * head
+
+
+# %%
+torch.manual_seed(0)
+net, images = MiniNet().eval(), torch.rand(2, 3, 6, 6)
+try:
+    broken_outputs(net, images)
+except RuntimeError as error:
+    print("the error:", error)
+
+
+def workaround(paths, x):
+    return torch.cat(broken_join(paths, x).chunk(3, dim=2), dim=1)
+
+
+images = torch.rand(2, 3, 6, 6)
+with torch.no_grad():
+    print("mean of the images before:", round(images.mean().item(), 3))
+    with_head = broken_outputs(net, images, workaround)
+    print("mean of the images after: ", round(images.mean().item(), 3))
+    net.head = nn.Linear(24, 4)  # another one, which has learned nothing
+    without_head = broken_outputs(net, images, workaround)
+print("predicted:                   ", with_head[0].tolist())
+print("predicted with another head: ", without_head[0].tolist())
+
+# %% [markdown]
+# Mend it: write both functions with all faults repaired. `join` returns maps (N, 8 · 3, H, W) and
+# leaves what it is given as it was; `outputs` returns a pair in training and only the logits in
+# evaluation, where the head has no say.
+#
+# hint: The error: how many channels does `net.top` read, and how many does `broken_join` put out?
+# Print the shape of its result.
+#
+# hint: The images change: which line writes into a tensor that the caller still holds? What is the
+# difference between `x -= y` and `x = x - y`?
+#
+# hint: The head: in training, its loss gives gradients to the paths. What is it good for when
+# nothing is trained any more?
+
+
+# %% task="repair"
+def join(paths, x):
+    """Subtract from each map its mean, send the result through all paths, and concatenate."""
+    ### BEGIN SOLUTION
+    centred = x - x.mean(dim=(2, 3), keepdim=True)  # a new tensor: the caller keeps the old one
+    return torch.cat([path(centred).relu() for path in paths], dim=1)  # channels side by side
+    ### END SOLUTION
+
+
+def outputs(net, images):
+    """Return the logits and, in training, also those of the head."""
+    ### BEGIN SOLUTION
+    maps = join(net.paths, images)
+    logits = net.classifier(net.top(maps).mean(dim=(2, 3)))
+    if not net.training:
+        return logits  # the head only helps while something learns
+    return logits, net.head(maps.mean(dim=(2, 3)))
+    ### END SOLUTION
+
+
+# %% check="repair_check" points=4
+import torch
+from torch import nn
+
+from course_utils import checks
+
+
+@checks.beside
+class _Mini(nn.Module):
+    """The net of this task, with numbers that the check has chosen."""
+
+    def __init__(self, state, training):
+        super().__init__()
+        convolutions = [nn.Conv2d(3, 8, k, padding=k // 2) for k in (1, 3, 5)]
+        self.paths = nn.ModuleList(convolutions)
+        self.top = nn.Sequential(nn.Conv2d(24, 16, 3, padding=1), nn.ReLU())
+        self.head, self.classifier = nn.Linear(24, 4), nn.Linear(16, 4)
+        if state:
+            self.load_state_dict(state)
+        self.train(training)
+
+
+@checks.beside
+def _joined(join, state, x):
+    return join(_Mini(state, True).paths, x)
+
+
+@checks.beside
+def _put_out(outputs, state, training, x):
+    return outputs(_Mini(state, training), x)
+
+
+def _drawn(seed, size):
+    """Return numbers for a net, and images."""
+    shapes = {name: value.shape for name, value in _Mini(None, True).state_dict().items()}
+    state = {
+        name: 0.3 * checks.random_tensor(*shape, seed=seed + i)
+        for i, (name, shape) in enumerate(shapes.items())
+    }
+    return state, checks.random_tensor(3, 3, *size, seed=seed + 50) + 1
+
+
+def check_small(join, outputs):
+    state, x = _drawn(0, (6, 6))
+    maps, logits = _joined(join, state, x.clone()), _put_out(outputs, state, False, x.clone())
+    if maps is None or logits is None:
+        raise checks.NotAnswered
+    for value, expected, name in ((maps, (3, 24, 6, 6), "join"), (logits, (3, 4), "outputs")):
+        found = tuple(getattr(value, "shape", ()))
+        checks.require(found == expected, f"Your {name} gives {found}, expected {expected}.")
+    pair = _put_out(outputs, state, True, x.clone())
+    is_pair = isinstance(pair, tuple | list) and len(pair) == 2
+    checks.require(is_pair, "In training, return two tensors: the logits, then the head's.")
+
+
+repair_is_right = checks.show(check_small, join, outputs)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(join, outputs):
+    import torch
+
+    check_small(join, outputs)
+    for seed, size in ((100, (6, 6)), (200, (5, 9))):
+        state, x = _drawn(seed, size)
+        net = _Mini(state, True)
+        centred = x - x.mean(dim=(2, 3), keepdim=True)
+        paths = [path(centred).relu() for path in net.paths]
+        maps, given = torch.cat(paths, dim=1), x.clone()
+        found = _joined(join, state, given)
+        checks.require(torch.equal(given, x), "Your join changes the maps that it is given.")
+        slips = {
+            "you do not subtract the means": torch.cat([p(x).relu() for p in net.paths], dim=1),
+            "you concatenate the paths in the opposite order": torch.cat(paths[::-1], dim=1),
+            "you add the paths instead of concatenating them": sum(paths).repeat(1, 3, 1, 1),
+            "you leave out the ReLUs": torch.cat([p(centred) for p in net.paths], dim=1),
+            "you subtract one mean for the whole image": torch.cat(
+                [p(x - x.mean(dim=(1, 2, 3), keepdim=True)).relu() for p in net.paths], dim=1
+            ),
+        }
+        checks.require_tensor(found, maps, slips, tolerance=1e-4)
+        logits = net.classifier(net.top(maps).mean(dim=(2, 3)))
+        head = net.head(maps.mean(dim=(2, 3)))
+        given = x.clone()
+        found = _put_out(outputs, state, False, given)
+        checks.require(torch.equal(given, x), "Your outputs change the images that they are given.")
+        slips = {
+            "you still add the head's logits": logits + 0.3 * head,
+            "you return the head's logits": head,
+            "you average the logits and the head's": (logits + head) / 2,
+            "you add the head's logits with full weight": logits + head,
+        }
+        checks.require_tensor(found, logits, slips, tolerance=1e-4)
+        pair = _put_out(outputs, state, True, x.clone())
+        slips = {
+            "you return the head's logits first": head,
+            "you add the head's logits in training": logits + 0.3 * head,
+        }
+        checks.require_tensor(pair[0], logits, slips, tolerance=1e-4)
+        checks.require_tensor(pair[1], head, tolerance=1e-4)
+        learns = all(each.requires_grad for each in pair)
+        checks.require(learns, "No gradient flows through your outputs in training.")
+
+
+checks.award(4, check_answer, join, outputs)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="investigate" minutes=16
+# ## Task 4: does the reduction pay?
+#
+# In the lesson a reduction makes a module *cheaper*. But what would you buy with the work that is
+# saved? `small_net(width)` has three plain 3 × 3 layers. `small_net(wide, wide // 4)` has a 1 × 1
+# reduction to a quarter of the channels before each of them, and so it can be wider for the same
+# work. Which of the two is more accurate **at equal multiply-adds**?
+
+# %% readonly="width"
+plain_width = own_width(student_id)
+
+# %%
+print(f"your plain net is {plain_width} channels wide")
+print(f"on 1 x 28 x 28 it takes {summary(small_net(plain_width), (1, 28, 28)).multiply_adds:,}")
+
+# %% [markdown]
+# **Predict first.** Which net will have the higher mean accuracy: `"plain"` or `"reduced"`? Write
+# it down before you run anything. A wrong prediction costs nothing; without one, the experiment is
+# not looked at.
+
+# %% task="prediction"
+predicted = None  # "plain" or "reduced"
+### BEGIN SOLUTION
+predicted = "reduced"  # twice as wide, and three more ReLUs for the same work
+### END SOLUTION
+
+# %% [markdown]
+# **Now the experiment.** Find the width `wide`, a multiple of 4, for which the reduced net's
+# multiply-adds are nearest to those of your plain net. Then train both with the seeds 0, 1 and 2
+# (`trained_accuracy` does it, in a few seconds each). Report the mean of the three differences
+# *reduced − plain*, seed by seed, and its standard error: the standard deviation of the three
+# differences (with n − 1) divided by √3.
+#
+# hint: `summary(net, (1, 28, 28)).multiply_adds` counts, without computing anything. Try
+# `wide = 4, 8, 12, …`.
+#
+# hint: `trained_accuracy(plain_width, seed=0)` and `trained_accuracy(wide, wide // 4, seed=0)` are
+# one pair.
+#
+# hint: `torch.tensor(differences).std()` divides by n − 1. Is the mean difference more than two
+# standard errors away from 0?
+
+# %% task="experiment" tags=["nbval-ignore-output"]
+wide = None  # the width of the reduced net
+plain = None  # a list of three accuracies, for seeds 0, 1 and 2
+reduced = None  # likewise
+difference = None  # the mean of the three differences, reduced - plain
+error = None  # its standard error
+### BEGIN SOLUTION
+target = summary(small_net(plain_width), (1, 28, 28)).multiply_adds
+work = {w: summary(small_net(w, w // 4), (1, 28, 28)).multiply_adds for w in range(4, 81, 4)}
+wide = min(work, key=lambda w: abs(work[w] - target))  # equal work: only its use differs
+plain = [trained_accuracy(plain_width, seed=seed) for seed in range(3)]
+reduced = [trained_accuracy(wide, wide // 4, seed=seed) for seed in range(3)]
+differences = torch.tensor(reduced) - torch.tensor(plain)  # pairs: the same seed in both
+difference, error = differences.mean().item(), (differences.std() / 3**0.5).item()
+print(f"{wide} channels against {plain_width}: {difference:+.1%}, standard error {error:.1%}")
+### END SOLUTION
+
+# %% check="experiment_check" points=2
 import torch
 
 from course_utils import checks
 
 
-def check_small(AveragingHead):
-    head = AveragingHead(2, 3)
-    maps = torch.tensor([[[[1.0, 3.0]], [[10.0, 30.0]]]])  # (1, 2, 1, 2)
-    if head(maps) is None:
+def _require_accuracies(values, name):
+    fits = isinstance(values, list | tuple) and len(values) == 3
+    fits = fits and all(isinstance(each, float) and 0.15 < each < 1 for each in values)
+    sentence = f"{name} must be three accuracies of trained nets, from 0.15 to 1, not {values!r}."
+    checks.require(fits and len(set(values)) > 1, sentence)
+
+
+def check_small(predicted, wide, plain, reduced, difference, error):
+    if all(each is None for each in (wide, plain, reduced, difference, error)):
         raise checks.NotAnswered
-    parameters = checks.parameters_of(head)
-    count = sum(parameter.numel() for parameter in parameters.values())
-    slips = {
-        "your linear layer has no bias": 6,
-        "your linear layer reads every position, not one mean for each map": 15,
-    }
-    checks.require_number(count, 9, slips)
-    for name, value in parameters.items():
-        parameters[name] = torch.full_like(value, 1.0 if value.dim() > 1 else 0.5)
-    checks.set_parameters(head, parameters)
-    slips = {
-        "you take the largest number of each map, not the mean": torch.full((1, 3), 33.5),
-        "you add each map up instead of averaging it": torch.full((1, 3), 44.5),
-        "you put a softmax at the end: return logits": torch.full((1, 3), 1 / 3),
-        "you put a log-softmax at the end: return logits": torch.full((1, 3), -1.0986123),
-    }
-    hint = "one logit for each class, without sizes of 1 after it"
-    checks.require_tensor(head(maps), torch.full((1, 3), 22.5), slips, hint=hint)
-    checks.require_own_layers(head)
+    sentence = 'Write your prediction down before the experiment: "plain" or "reduced".'
+    checks.require(predicted in ("plain", "reduced"), sentence)
+    checks.require(checks.as_integer(wide) % 4 == 0 < wide, f"{wide} is not a multiple of 4.")
+    _require_accuracies(plain, "plain")
+    _require_accuracies(reduced, "reduced")
+    for value in (difference, error):
+        checks.require(isinstance(value, float), f"Answer with a Python float, not {value!r}.")
 
 
-head_is_right = checks.show(check_small, AveragingHead)
+_SHOWN = f"{difference:+.3f} ± {error:.3f}" if isinstance(error, float) else "nothing yet"
+_BESIDE = f"you predicted {predicted} and measured {_SHOWN}: say below what explains it"
+experiment_is_right = checks.show(
+    check_small, predicted, wide, plain, reduced, difference, error, fine=_BESIDE
+)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(AveragingHead):
+def check_answer(predicted, wide, plain, reduced, difference, error):
     import torch
-    import torch.nn.functional as F
 
-    check_small(AveragingHead)
-    head = AveragingHead(6, 4)
-    head(torch.zeros(1, 6, 2, 2))
-    parameters = checks.parameters_of(head).values()
-    weight = next(p for p in parameters if p.dim() > 1).reshape(4, 6)
-    bias = next(p for p in parameters if p.dim() == 1)
-    for seed, size in enumerate([(7, 7), (5, 9), (1, 1)]):
-        maps = checks.random_tensor(3, 6, *size, seed=seed) - 0.5
-        right = F.linear(maps.mean(dim=(2, 3)), weight, bias)
-        slips = {
-            "you put a ReLU at the end: logits may be negative": right.relu(),
-            "you put a ReLU before the mean": F.linear(maps.relu().mean((2, 3)), weight, bias),
-            "you put a ReLU after the mean": F.linear(maps.mean((2, 3)).relu(), weight, bias),
-        }
-        checks.require_tensor(head(maps), right, slips, tolerance=1e-4)
+    check_small(predicted, wide, plain, reduced, difference, error)
+    width = own_width(student_id)
+
+    def work(c, r=None):
+        """Count by the definition: the first layer, three on 14 x 14 positions, the last."""
+        layer = c * r + 9 * r * c if r else 9 * c * c
+        return 196 * (9 * c + 3 * layer) + 10 * c
+
+    def nearest(count):
+        return min(range(4, 257, 4), key=lambda w: abs(count(w, w // 4) - count(width)))
+
+    slips = {
+        "you leave out the work of the 1x1 layers": nearest(
+            lambda c, r=None: 9 * c * (r or c) * 3 + 9 * c
+        ),
+        "you keep the width: then the reduced net takes far less work": width,
+    }
+    checks.require_number(wide, nearest(work), slips)
+    gaps = torch.tensor(reduced).double() - torch.tensor(plain).double()
+    slips = {
+        "you subtract the reduced net's accuracy from the plain one's": -gaps.mean().item(),
+        "you take the median": gaps.median().item(),
+        "you add the differences up": gaps.sum().item(),
+    }
+    checks.require_number(difference, gaps.mean().item(), slips, tolerance=1e-3)
+    slips = {
+        "you do not divide by the root of the number of seeds": gaps.std().item(),
+        "you divide by n, not by n - 1": (gaps.std(correction=0) / 3**0.5).item(),
+        "you divide by 3, not by its root": (gaps.std() / 3).item(),
+        "you give the variance of the mean": (gaps.var() / 3).item(),
+    }
+    checks.require_number(error, (gaps.std() / 3**0.5).item(), slips, tolerance=1e-3)
 
 
-checks.award(2, check_answer, AveragingHead)
+checks.award(2, check_answer, predicted, wide, plain, reduced, difference, error)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## What it is good for
-#
-# Your module and your head are most of GoogLeNet. Here is a small one, for images of two sizes:
+# **In three sentences:** What did you predict, and what did the experiment show against it, given
+# the standard error? Which other differences between the two nets could explain the result? Which
+# further run would you make before you tell somebody that reductions pay, or do not? 2 points, read
+# by a person.
 
-# %%
-if shapes_are_right and work_is_right and head_is_right:
-    rows = [(16, (16, 24), (4, 8), 8), (24, (24, 32), (6, 12), 12), (32, (32, 48), (8, 16), 16)]
-    layers = [nn.Conv2d(1, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
-    channels, work = 32, 0
-    for row in rows:
-        layers.append(Inception(channels, *row))
-        work += inception_multiply_adds(channels, *row, 14, 14)
-        channels = row[0] + row[1][1] + row[2][1] + row[3]
-        print(f"{channels:4} channels out, {work:11,} multiply-adds so far")
-    net = nn.Sequential(*layers, AveragingHead(channels, 10))
-    print(f"{sum(parameter.numel() for parameter in net.parameters()):,} parameters")
-    for size in (28, 40):
-        print(f"{size} x {size} pixels:", tuple(net(torch.zeros(2, 1, size, size)).shape))
-else:
-    print("A small GoogLeNet appears here once all three tasks are done.")
-
-# %% [markdown]
-# ## In your own words
+# %% [markdown] written="does_it_pay" points=2
+# **A model answer.** I predicted the reduced net, because it is nearly twice as wide for the same
+# work, but its mean lead over three seeds is not two standard errors away from 0, so my experiment
+# decides nothing (or: it is behind by more than that). The nets do not differ in the reduction
+# alone: the reduced one has six layers instead of three and three more ReLUs, which makes it slower
+# to start at the same learning rate, and it has more channels before the classifier. I would train
+# both to a plateau, each with its own best learning rate and with more seeds, and add a net of six
+# plain layers at the same work, to tell depth from reduction.
 #
-# **(a)** Somebody leaves out all 1 × 1 reductions and the 1 × 1 convolution after the pooling. One
-# module then costs about two or three times as much, but nine of them in a row cost far more than
-# that. Why? **(b)** Somebody else replaces the mean at the end by a linear layer on all positions.
-# Name two consequences. Four to six sentences, 2 points, read by a person.
-
-# %% [markdown] written="reductions" points=2
-# **A model answer.** Without its 1 × 1 convolution the pooling path passes on every channel that it
-# reads. So a module puts out all its input channels, and those of the other paths as well: the
-# number of channels can only grow from module to module. And every later module reads them all with
-# its 3 × 3 and 5 × 5 filters, so that its own work grows with them. A linear layer on all positions
-# has a weight for each position: it has as many times more weights as the last maps have pixels,
-# and so is more likely to overfit. It accepts images of one size only, and it learns *where*
-# something is, so that it suffers more when the image is shifted.
+# **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# **Marking scheme.**
-#
-# - (a) 1 point: the pooling path keeps all channels, so channels grow with each module, *and* later
-#   modules read them all. Half a point for one of the two.
-# - (b) half a point for each of two consequences: many more parameters; one size of image only;
-#   depends on positions (good for centred objects, bad under shifts); overfits more easily.
+# - 1 point: prediction and measurement are set against each other *with* the standard error: a
+#   difference within two of them is called undecided. Half a point without the error. A wrong
+#   prediction costs nothing.
+# - 1 point: names another difference between the nets (depth, ReLUs, width of the last maps, few
+#   steps at one learning rate) *and* a run that separates it. Half a point for one of the two.

@@ -3,199 +3,308 @@
 import pytest
 
 SLUG = "10_googlenet"
-SETUP = "import torch\nimport torch.nn.functional as F\nfrom torch import nn"
 
-INCEPTION = """
-class Inception(nn.Module):
-    def __init__(self, in_channels, one, three, five, pool):
-        super().__init__()
-        c = in_channels
-        {before}
-        self.d = nn.Sequential({d})
-        self.b = nn.Sequential({b})
-        self.a = nn.Sequential({a})
-        self.c = nn.Sequential({c})
-    def forward(self, x):
-        outputs = [self.a(x), self.b(x), self.c(x), self.d(x)]
-        return {result}
-"""
-
-
-def inception(**other):
-    """Write the module with something changed; the paths are made in another order."""
-    options = {
-        "before": "R = nn.ReLU",
-        "a": "nn.Conv2d(c, one, 1), R()",
-        "b": "nn.Conv2d(c, three[0], 1), R(), nn.Conv2d(three[0], three[1], 3, padding=1), R()",
-        "c": "nn.Conv2d(c, five[0], 1), R(), nn.Conv2d(five[0], five[1], 5, padding=2), R()",
-        "d": "nn.MaxPool2d(3, 1, 1), nn.Conv2d(c, pool, 1), R()",
-        "result": "torch.cat(outputs, dim=1)",
-    }
-    return INCEPTION.format(**(options | other))
-
-
-RELU_AT_THE_END = inception(
-    a="nn.Conv2d(c, one, 1)",
-    b="nn.Conv2d(c, three[0], (1, 1)), R(), nn.Conv2d(three[0], three[1], 3, padding='same')",
-    c="nn.Conv2d(c, five[0], 1), R(), nn.Conv2d(five[0], five[1], 5, padding='same')",
-    d="nn.MaxPool2d(3, 1, 1), nn.Conv2d(c, pool, 1)",
-    result="torch.cat(outputs, dim=-3).clamp(min=0)",
-)
-OWN_UNIT = """
-class Unit(nn.Module):
-    def __init__(self, c_in, c_out, k):
-        super().__init__()
-        self.weight = nn.Parameter(0.1 * torch.randn(c_out, c_in, k, k))
-        self.bias = nn.Parameter(torch.zeros(c_out))
-    def forward(self, x):
-        return F.relu(F.conv2d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2))
-
-class Inception(nn.Module):
-    def __init__(self, in_channels, one, three, five, pool):
-        super().__init__()
-        self.paths = nn.ModuleList([
-            Unit(in_channels, one, 1),
-            nn.Sequential(Unit(in_channels, three[0], 1), Unit(three[0], three[1], 3)),
-            nn.Sequential(Unit(in_channels, five[0], 1), Unit(five[0], five[1], 5)),
-            nn.Sequential(nn.MaxPool2d(3, stride=1, padding=1), Unit(in_channels, pool, 1)),
-        ])
-    def forward(self, x):
-        n, _, h, w = x.shape
-        maps = [path(x) for path in self.paths]
-        out = torch.empty(n, sum(m.shape[1] for m in maps), h, w)
-        start = 0
-        for m in maps:
-            out[:, start : start + m.shape[1]] = m
-            start += m.shape[1]
-        return out
-"""
-WORK = """
-def inception_multiply_adds(in_channels, one, three, five, pool, height, width):
-    c = in_channels
-    layers = [{layers}]
+EVIDENCE = """
+def evidence(maps, weight, bias):
+    each = torch.einsum("nchw,kc->nkhw", maps, weight)
+    logits = F.linear(maps.mean((2, 3)), weight, bias)[..., None, None]
     return {result}
 """
-LAYERS = (
-    "(c, one, 1), (c, three[0], 1), (three[0], three[1], 3), "
-    "(c, five[0], 1), (five[0], five[1], 5), (c, pool, 1)"
-)
 
 
-def work(layers=LAYERS, result="sum(a * b * k**2 * height * width for a, b, k in layers)"):
-    """Write the count with something changed."""
-    return WORK.format(layers=layers, result=result)
+def evidence(result="each + bias[:, None, None]"):
+    return EVIDENCE.format(result=result)
 
 
-BY_TORCH = """
-def inception_multiply_adds(in_channels, one, three, five, pool, height, width):
-    rows = [(in_channels, one + three[0] + five[0] + pool, 1), (*three, 3), (*five, 5)]
-    weights = [nn.Conv2d(a, b, k, device="meta").weight.numel() for a, b, k in rows]
-    return height * width * sum(weights)
+CHANNELS_LAST = """
+def evidence(maps, weight, bias):
+    return F.linear(maps.movedim(1, -1).double(), weight.double(), bias.double()).movedim(-1, 1)
 """
-HEAD = """
-class AveragingHead(nn.Module):
-    def __init__(self, in_channels, num_classes):
-        super().__init__()
-        self.last = {last}
-    def forward(self, maps):
-        return {result}
+LOOPS = """
+def evidence(maps, weight, bias):
+    n, c, h, w = maps.shape
+    found = bias.view(1, -1, 1, 1).repeat(n, 1, h, w)
+    for k in range(len(weight)):
+        for i in range(c):
+            found[:, k] += weight[k, i] * maps[:, i]
+    return found
+"""
+REDUCTIONS = """
+def reductions(in_channels, ends, height, width, max_multiply_adds):
+    c, (one, three, five, pool) = in_channels, ends
+    size = {size}
+    p, q, fixed = {p}, {q}, {fixed}
+    for r5 in {order}:
+        left = max_multiply_adds - size * (fixed + q * r5)
+        r3 = min(left // (size * p), c - 1)
+        if {fine}:
+            return {result}
 """
 
 
-def head(result="self.last(maps.mean((2, 3)))", last="nn.Linear(in_channels, num_classes)"):
-    return HEAD.format(result=result, last=last)
+def reductions(
+    size="height * width",
+    p="c + 9 * three",
+    q="c + 25 * five",
+    fixed="c * (one + pool)",
+    order="range(1, c)",
+    fine="r3 >= 1 and left - size * p * r3 < size * min(p, q)",
+    result="(r3, r5)",
+):
+    return REDUCTIONS.format(
+        size=size, p=p, q=q, fixed=fixed, order=order, fine=fine, result=result
+    )
 
 
-BY_LAYERS = head(
-    "self.last(maps)",
-    "nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Conv2d(in_channels, num_classes, 1), nn.Flatten())",
-)
+BY_SUMMARY = """
+from course_utils.models.googlenet import Inception
+def reductions(in_channels, ends, height, width, max_multiply_adds):
+    one, three, five, pool = ends
+    def work(r3, r5):
+        with torch.device("meta"):
+            module = Inception(in_channels, one, (r3, three), (r5, five), pool)
+        return summary(module, (in_channels, height, width)).multiply_adds
+    r = [1, 1]
+    slope = [work(2, 1) - work(1, 1), work(1, 2) - work(1, 1)]
+    start = work(1, 1)
+    cost = lambda r: start + slope[0] * (r[0] - 1) + slope[1] * (r[1] - 1)
+    while True:
+        wider = [[r[0] + 1, r[1]], [r[0], r[1] + 1]]
+        fits = [each for each in wider if cost(each) <= max_multiply_adds]
+        if not fits:
+            return r
+        r = fits[0] if len(fits) == 1 or r[0] < 6 * r[1] else fits[1]
+"""
+REPAIR = """
+def join(paths, x):
+    {centre}
+    return {joined}
+
+def outputs(net, images):
+    maps = join(net.paths, images)
+    logits = net.classifier(net.top(maps).mean(dim=(2, 3)))
+    head = net.head(maps.mean(dim=(2, 3)))
+    {done}
+"""
+
+
+def repair(
+    centre="x = x - x.mean(dim=(2, 3), keepdim=True)",
+    joined="torch.cat([path(x).relu() for path in paths], dim=1)",
+    done="return (logits, head) if net.training else logits",
+):
+    return REPAIR.format(centre=centre, joined=joined, done=done)
+
+
+FUNCTIONAL = """
+def join(paths, x):
+    x = x.clone()
+    x -= x.flatten(2).mean(-1)[..., None, None]
+    kernels = torch.cat([F.pad(p.weight, [2 - p.padding[0]] * 4) for p in paths])
+    biases = torch.cat([p.bias for p in paths])
+    return F.relu(F.conv2d(x, kernels, biases, padding=2))
+
+def outputs(net, images):
+    maps = join(net.paths, images)
+    found = [net.classifier(F.adaptive_avg_pool2d(net.top(maps), 1).flatten(1))]
+    if net.training:
+        found.append(torch.einsum("nchw,kc->nk", maps, net.head.weight) / maps[0, 0].numel()
+                     + net.head.bias)
+        return found
+    return found[0]
+"""
+STACKED = """
+def join(paths, x):
+    means = torch.stack([image.view(len(image), -1).mean(1) for image in x])
+    return torch.stack([p((x.double() - means.view(*means.shape, 1, 1)).float()).clamp(min=0)
+                        for p in paths], dim=1).flatten(1, 2)
+
+def outputs(net, images):
+    maps = join(net.paths, images)
+    logits = net.classifier(net.top(maps).sum((-2, -1)) / images.shape[2] / images.shape[3])
+    if net.training is False:
+        return logits
+    return logits, net.head(maps.mean(-1).mean(-1))
+"""
+FIRST = 'predicted = "plain"'
+EXPERIMENT = """
+def work(w, r=None):
+    return summary(small_net(w, r), (1, 28, 28)).multiply_adds
+plain, reduced = {plain}, {reduced}
+wide = {wide}
+gaps = torch.tensor(reduced, dtype=torch.float64) - torch.tensor(plain, dtype=torch.float64)
+difference, error = {difference}, {error}
+"""
+NEAREST = "min(range(4, 97, 4), key=lambda w: abs(work(w, w // 4) - work(own_width(student_id))))"
+
+
+def experiment(
+    plain="[0.71, 0.74, 0.69]",
+    reduced="[0.75, 0.73, 0.74]",
+    wide=NEAREST,
+    difference="gaps.mean().item()",
+    error="(gaps.var() / 3).sqrt().item()",
+):
+    return EXPERIMENT.format(
+        plain=plain, reduced=reduced, wide=wide, difference=difference, error=error
+    )
+
+
+BY_FORMULA = """
+import statistics
+target = 9 * plain_width ** 2 * 3 + 9 * plain_width
+costs = {w: 3 * (w * w // 4 + 9 * w * w // 4) + 9 * w for w in range(4, 200, 4)}
+wide = min(costs, key=lambda w: abs(costs[w] * 196 + 10 * w - target * 196 - 10 * plain_width))
+plain, reduced = (0.65, 0.70, 0.72), (0.66, 0.69, 0.66)
+gaps = [b - a for a, b in zip(plain, reduced)]
+difference, error = statistics.mean(gaps), statistics.stdev(gaps) / len(gaps) ** 0.5
+"""
+WITH_NUMPY = """
+import numpy as np
+target = summary(small_net(plain_width), (1, 28, 28)).multiply_adds
+wide = 4
+while summary(small_net(wide + 4, wide // 4 + 1), (1, 28, 28)).multiply_adds <= target:
+    wide += 4
+near = [abs(summary(small_net(w, w // 4), (1, 28, 28)).multiply_adds - target)
+        for w in (wide, wide + 4)]
+wide += 4 * int(near[1] < near[0])
+plain, reduced = np.float64([0.61, 0.73, 0.7]).tolist(), np.float64([0.8, 0.7, 0.71]).tolist()
+gaps = np.subtract(reduced, plain)
+difference, error = float(gaps.mean()), float(gaps.std(ddof=1) / np.sqrt(3))
+"""
 
 
 @pytest.mark.parametrize(
     ("task", "source"),
     [
-        ("inception", inception()),
-        ("inception", RELU_AT_THE_END),
-        ("inception", OWN_UNIT),
-        ("work", work()),
-        ("work", BY_TORCH),
-        ("head", head()),
-        ("head", head("self.last(maps.flatten(2).sum(-1) / maps[0, 0].numel())")),
-        ("head", BY_LAYERS),
+        ("evidence", evidence()),
+        ("evidence", CHANNELS_LAST),
+        ("evidence", LOOPS),
+        ("reductions", reductions()),
+        ("reductions", reductions(order="range(c - 1, 0, -1)", result="[r3, r5]")),
+        ("reductions", BY_SUMMARY),
+        ("repair", repair()),
+        ("repair", FUNCTIONAL),
+        ("repair", STACKED),
+        ("experiment", experiment()),
+        ("experiment", BY_FORMULA),
+        ("experiment", WITH_NUMPY),
     ],
 )
 def test_a_right_answer_in_another_style_passes(exercise, task, source):
-    exercise.assert_passes(**{task: source}, setup=SETUP)
+    exercise.assert_passes(prediction=FIRST, **{task: source})
 
 
-SHAPES, NUMBERS = "inception_shapes_check", "inception_numbers_check"
-WORK_CHECK, HEAD_CHECK = "work_check", "head_check"
-NO_INNER = {
-    "b": "nn.Conv2d(c, three[0], 1), nn.Conv2d(three[0], three[1], 3, padding=1), R()",
-    "c": "nn.Conv2d(c, five[0], 1), nn.Conv2d(five[0], five[1], 5, padding=2), R()",
-}
-POOL = "nn.Conv2d(c, pool, 1), R()"
-NO_BIASES = inception(before="R = nn.ReLU; C = lambda *a, **k: nn.Conv2d(*a, bias=False, **k)")
-NO_BIASES = NO_BIASES.replace("(nn.Conv2d", "(C").replace(", nn.Conv2d", ", C")
+EVIDENCE_IS, REDUCTIONS_ARE, REPAIR_IS, EXPERIMENT_IS = (
+    f"{name}_check" for name in ("evidence", "reductions", "repair", "experiment")
+)
+PLAIN = "own_width(student_id)"
+BY_3X3 = NEAREST.replace("work(w, w // 4)", "27 * w * w // 4 + 9 * w").replace(
+    f"work({PLAIN})", f"27 * {PLAIN} ** 2 - 9 * {PLAIN}"
+)
 WRONG = [
-    (SHAPES, inception(result="torch.cat(outputs[:3], dim=1)"), "you leave out the pooling path"),
-    (SHAPES, inception(d="nn.MaxPool2d(3, 1, 1)"), "leave out the 1x1 convolution"),
-    (SHAPES, inception(result="torch.cat([*outputs, self.b[0](x), self.c[0](x)], 1)"),
-     "you concatenate the reductions' maps"),
-    (SHAPES, inception(result="torch.cat([self.a(x), self.b[0](x), self.c[0](x), self.d(x)], 1)"),
-     "only the reductions' maps"),
-    (SHAPES, inception(b="nn.Conv2d(c, three[0], 1), R(), nn.Conv2d(three[0], three[1], 3), R()"),
-     "does each keep height and width?"),
-    (SHAPES, inception(d=f"nn.MaxPool2d(3, padding=1), {POOL}"), "keep height and width?"),
-    (SHAPES, inception(result="outputs"), "return one tensor"),
-    (SHAPES, inception(result="torch.cat(outputs, 1)[..., 1:]"), "padded to keep H and W"),
-    (SHAPES, inception(result="sum(outputs)"), "your code stopped with RuntimeError"),
-    (SHAPES, inception(a="nn.Conv2d(20, one, 1), R()"), "your code stopped with RuntimeError"),
-    (SHAPES, "from course_utils.models.googlenet import Inception", "borrowed"),
-    (NUMBERS, NO_BIASES, "no biases"),
-    (NUMBERS, inception(c="nn.Conv2d(c, five[0], 1), R(), "
-     "nn.Conv2d(five[0], five[1], 3, padding=1), R()"), "where you need 5x5 filters"),
-    (NUMBERS, inception(b="nn.Conv2d(c, three[1], 3, padding=1), R()",
-     c="nn.Conv2d(c, five[1], 5, padding=2), R()"), "put their reductions first"),
-    (NUMBERS, inception(before="R = nn.Identity"), "you leave out all ReLUs"),
-    (NUMBERS, inception(before="R = nn.Sigmoid"), "differs"),
-    (NUMBERS, inception(**NO_INNER), "you put no ReLU after the reductions"),
-    (NUMBERS, inception(d=f"nn.AvgPool2d(3, 1, 1), {POOL}"), "you pool the average"),
-    (NUMBERS, inception(d=f"nn.ZeroPad2d(1), nn.MaxPool2d(3, 1), {POOL}"), "zeros around the maps"),
-    (NUMBERS, inception(d=f"nn.Identity(), {POOL}"), "you do not pool"),
-    (NUMBERS, inception(d=f"{POOL}, nn.MaxPool2d(3, 1, 1)"), "the pooling after its convolution"),
-    (NUMBERS, inception(result="torch.cat(outputs[::-1], 1)"), "order pooling, 5x5, 3x3, 1x1"),
-    (NUMBERS, inception(result="torch.cat([m.detach() for m in outputs], 1)"), "no gradient"),
-    (WORK_CHECK, work(result="sum(a * b * k**2 for a, b, k in layers)"), "weight once"),
-    (WORK_CHECK, work(result="sum(a * b * k**2 * height**2 for a, b, k in layers)"), "the height"),
-    (WORK_CHECK, work(result="sum(a * b * k * height * width for a, b, k in layers)"), "k weights"),
-    (WORK_CHECK, work(result="sum((a * k**2 + 1) * b * height * width for a, b, k in layers)"),
-     "you count the biases"),
-    (WORK_CHECK, work(result="sum((a * k**2 + 1) * b for a, b, k in layers)"), "parameters, not"),
-    (WORK_CHECK, work(LAYERS.removesuffix(", (c, pool, 1)")), "you leave out the path"),
-    (WORK_CHECK, work("(c, one, 1), (*three, 3), (*five, 5), (c, pool, 1)"), "cost nothing"),
-    (WORK_CHECK, work("(c, one, 1), (c, three[1], 3), (c, five[1], 5), (c, pool, 1)"),
-     "you leave out the reductions"),
-    (WORK_CHECK, work("(c, one, 1), (c, three[0], 1), (c, three[1], 3), (c, five[0], 1), "
-     "(c, five[1], 5), (c, pool, 1)"), "not only what the reduction leaves"),
-    (WORK_CHECK, work(result="2160.0"), "return a whole number"),
-    (WORK_CHECK, work(result="2160"), "is not the right number"),
-    (HEAD_CHECK, head("self.last(maps.amax((2, 3)))"), "the largest number"),
-    (HEAD_CHECK, head("self.last(maps.sum((2, 3)))"), "you add each map up"),
-    (HEAD_CHECK, head("self.last(maps.mean((2, 3))).softmax(1)"), "a softmax"),
-    (HEAD_CHECK, head("self.last(maps.mean((2, 3))).log_softmax(1)"), "a log-softmax"),
-    (HEAD_CHECK, head("self.last(maps.mean((2, 3))).relu()"), "logits may be negative"),
-    (HEAD_CHECK, head("self.last(maps.relu().mean((2, 3)))"), "a ReLU before the mean"),
-    (HEAD_CHECK, head("self.last(maps.mean((2, 3)).relu())"), "a ReLU after the mean"),
-    (HEAD_CHECK, head(last="nn.Linear(in_channels, num_classes, bias=False)"), "has no bias"),
-    (HEAD_CHECK, head("self.last(maps.flatten(1))", "nn.Linear(2 * in_channels, num_classes)"),
-     "reads every position"),
-    (HEAD_CHECK, head("self.last(maps.mean((2, 3), keepdim=True))",
-     "nn.Conv2d(in_channels, num_classes, 1)"), "(1, 3, 1, 1), expected (1, 3): one logit"),
+    # What the check at home lets through.
+    (EVIDENCE_IS, evidence("logits.expand_as(each)"), "the whole net's logit", True),
+    (EVIDENCE_IS, evidence("(each + bias[:, None, None]).mT"), "swap rows and columns", True),
+    (EVIDENCE_IS, evidence("(each + bias[:, None, None]).flip(2, 3)"), "rotate the posit", True),
+    (EVIDENCE_IS, evidence("(each + bias[:, None, None]).flip(3)"), "reverse the columns", True),
+    (EVIDENCE_IS, evidence("logits + 2 * (each - each.mean((2, 3), keepdim=True))"), "differs",
+     True),
+    (REDUCTIONS_ARE, reductions(size="height ** 2"), "", True),
+    (REDUCTIONS_ARE, reductions(size="width ** 2"), "", True),
+    (REDUCTIONS_ARE, reductions(order="range(8, c)"), "not answered yet", True),
+    (REDUCTIONS_ARE, reductions(fine="r3 > 8 and left - size * p * r3 < size * min(p, q)"),
+     "not answered yet", True),
+    (REPAIR_IS, repair(centre="x -= x.mean(dim=(2, 3), keepdim=True)"), "changes the maps", True),
+    (REPAIR_IS, repair(done="return (logits, head) if net.training else logits + 0.3 * head"),
+     "you still add the head's logits", True),
+    (REPAIR_IS, repair(done="return (logits, head) if net.training else head"),
+     "you return the head's logits", True),
+    (REPAIR_IS, repair(done="return (head, logits) if net.training else logits"),
+     "the head's logits first", True),
+    (REPAIR_IS, repair(centre="pass"), "you do not subtract", True),
+    (REPAIR_IS, repair(centre="x = x - x.mean(dim=(1, 2, 3), keepdim=True)"), "one mean for", True),
+    (REPAIR_IS, repair(joined="torch.cat([path(x) for path in paths], dim=1)"), "leave out the R",
+     True),
+    (REPAIR_IS, repair(joined="torch.cat([p(x).relu() for p in reversed(paths)], dim=1)"),
+     "the opposite order", True),
+    (REPAIR_IS, repair(joined="sum(p(x).relu() for p in paths).repeat(1, 3, 1, 1)"),
+     "you add the paths", True),
+    (REPAIR_IS, repair(done="logits = logits if net.training else logits.detach()\n"
+     "    return (logits.detach(), head) if net.training else logits"), "No gradient", True),
+    (EXPERIMENT_IS, experiment(wide=PLAIN), "you keep the width", True),
+    (EXPERIMENT_IS, experiment(wide=f"2 * {PLAIN} - 8"), "is not the right number", True),
+    (EXPERIMENT_IS, experiment(wide=BY_3X3), "the work of the 1x1 layers", True),
+    (EXPERIMENT_IS, experiment(difference="-gaps.mean().item()"), "the plain one's", True),
+    (EXPERIMENT_IS, experiment(difference="gaps.sum().item()"), "you add the differences", True),
+    (EXPERIMENT_IS, experiment(difference="gaps.median().item()"), "you take the median", True),
+    (EXPERIMENT_IS, experiment(error="gaps.std().item()"), "root of the number of", True),
+    (EXPERIMENT_IS, experiment(error="gaps.std(correction=0).item() / 3 ** 0.5"), "not by n - 1",
+     True),
+    (EXPERIMENT_IS, experiment(error="gaps.std().item() / 3"), "not by its root", True),
+    (EXPERIMENT_IS, experiment(error="gaps.var().item() / 3"), "variance of the mean", True),
+    # What it finds.
+    (EVIDENCE_IS, evidence("each"), "you leave out the bias", False),
+    (EVIDENCE_IS, evidence("each + bias[:, None, None] / 16"), "you share the bias", False),
+    (EVIDENCE_IS, evidence("(each + bias[:, None, None]) / 16"), "you share the logit", False),
+    (EVIDENCE_IS, evidence("0 * each"), "differs", False),
+    (EVIDENCE_IS, evidence("logits"), "expected (2, 4, 4, 4)", False),
+    (REDUCTIONS_ARE, reductions(p="9 * three", q="25 * five"), "are allowed", False),
+    (REDUCTIONS_ARE, reductions(result="(1, 1)"), "leave something over", False),
+    (REDUCTIONS_ARE, reductions(result="(0, r5)"), "are no reductions", False),
+    (REDUCTIONS_ARE, reductions(fixed="0"), "are allowed", False),
+    (REDUCTIONS_ARE, reductions(size="1"), "", False),
+    (REDUCTIONS_ARE, reductions(fine="r3 >= 1", result="(r3 - 1, r5)"), "leave something", False),
+    (REDUCTIONS_ARE, reductions(result="r3"), "a tuple of whole numbers", False),
+    (REPAIR_IS, repair(joined="torch.cat([path(x).relu() for path in paths], dim=2)"),
+     "expected input", False),
+    (REPAIR_IS, repair(done="return logits"), "return two tensors", False),
+    (REPAIR_IS, repair(done="return logits, head"), "Your outputs gives", False),
+    (EXPERIMENT_IS, experiment(plain="[0.0, 0.0, 0.0]"), "accuracies of trained nets", False),
+    (EXPERIMENT_IS, experiment(reduced="[0.75, 0.75, 0.75]"), "accuracies of trained", False),
+    (EXPERIMENT_IS, experiment(plain="[71.0, 74.0, 69.0]"), "accuracies of trained", False),
+    (EXPERIMENT_IS, experiment(wide="30"), "not a multiple of 4", False),
+    (EXPERIMENT_IS, experiment(error="gaps.std() / 3 ** 0.5"), "a Python float", False),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("check", "source", "finding"), WRONG)
-def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding):
-    exercise.assert_rejects(check, source, finding, setup=SETUP)
+@pytest.mark.parametrize(("check", "source", "finding", "at_home"), WRONG)
+def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding, at_home):
+    exercise.assert_rejects(check, source, finding, prediction=FIRST)
+    assert exercise.seen[check] == at_home, "the check at home says something else"
+
+
+def test_an_answer_to_the_own_wish_alone_earns_nothing(exercise):
+    space = exercise.setup()
+    exec(reductions(), space)
+    chosen = space["reductions"](*space["own_wish"](""))
+    source = f"def reductions(in_channels, ends, height, width, work):\n    return {chosen}"
+    exercise.assert_rejects("reductions_check", source, "(")
+    assert exercise.seen["reductions_check"]
+
+
+@pytest.mark.parametrize("predicted", ["None", "'deep'"])
+def test_without_a_prediction_the_experiment_is_not_looked_at(exercise, predicted):
+    sentence = "Write your prediction down before the experiment"
+    first = f"predicted = {predicted}"
+    exercise.assert_rejects("experiment_check", experiment(), sentence, prediction=first)
+
+
+@pytest.mark.parametrize("predicted", ["plain", "reduced"])
+def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
+    exercise, predicted, capsys
+):
+    exercise.assert_passes(prediction=f"predicted = {predicted!r}", experiment=experiment())
+    assert f"you predicted {predicted} and measured +0.027 ± 0.019" in capsys.readouterr().out
+
+
+def test_everybody_has_a_wish_that_can_be_fulfilled_and_a_width(exercise, monkeypatch):
+    space, wishes, widths = exercise.setup(), set(), set()
+    exec(reductions(), space)
+    for number in range(20):
+        monkeypatch.setenv("COURSE_STUDENT", f"student-{number}")
+        wish = space["own_wish"]("")
+        assert min(space["reductions"](*wish)) >= 1
+        wishes.add(wish)
+        widths.add(space["own_width"](""))
+    assert len(wishes) == 20 and len(widths) >= 3

@@ -1,13 +1,12 @@
 """Answers of lesson and exercise 10: shapes, parameters and work of Inception modules."""
 
 import torch
-from torch import nn
 
-from course_utils.arithmetic import conv_multiply_adds, linear_parameters
+from course_utils.arithmetic import conv_multiply_adds
 from course_utils.inspection import summarise
 from course_utils.models.googlenet import Inception
+from course_utils.models.registry import build
 from course_utils.quiz.answer import Answer
-from course_utils.quiz.banks.shared.answers import num_parameters, shape_after
 
 
 def fewest_parameters(vgg: str) -> Answer:
@@ -45,14 +44,14 @@ def reduced_path_multiply_adds(c_in: int, reduced: int, c_out: int, n: int) -> A
     )
 
 
-def averaged_head_parameters(c: int, n: int, classes: int) -> Answer:
-    """Count the parameters of a mean over each map, followed by a linear layer."""
-    head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(c, classes))
+def another_size(n: int) -> Answer:
+    """Say what GoogLeNet makes of images of another size than those of its training."""
+    with torch.device("meta"):
+        logits = build("googlenet").eval()(torch.empty(1, 3, n, n))
     return Answer(
-        num_parameters(head),
-        positions_kept=linear_parameters(c * n * n, classes),
-        mean_has_weights=c * n * n + linear_parameters(c, classes),
-        bias_forgotten=c * classes,
+        f"{logits.shape[1]:,} logits, as always",
+        positions_kept="An error at the linear layer, which reads another number of values",
+        mean_cuts_out="The same logits as for the 224 × 224 pixels in the middle",
     )
 
 
@@ -66,37 +65,6 @@ def training_loss(main: float, aux1: float, aux2: float, weight: float) -> Answe
     )
 
 
-def module_shape(
-    reduce3: int, reduce5: int, one: int, three: int, five: int, pool: int, c: int, h: int, w: int
-) -> Answer:
-    """Return what leaves an Inception module and a 3x3 pool with stride 2 and padding 1 behind."""
-    with torch.device("meta"):
-        module = Inception(c, one, (reduce3, three), (reduce5, five), pool)
-    channels, *sides = shape_after(nn.Sequential(module, nn.MaxPool2d(3, 2, padding=1)), c, h, w)
-    return Answer(
-        (channels, *sides),
-        reductions_concatenated=(channels + reduce3 + reduce5, *sides),
-        pool_path_forgotten=(channels - pool, *sides),
-        height_width_swapped=(channels, *sides[::-1]),
-        padding_ignored=(channels, (h - 3) // 2 + 1, (w - 3) // 2 + 1),
-        stride_ignored=(channels, h, w),
-        channels_last=(*sides, channels),
-    )
-
-
-def path_parameters(c: int, r: int, k: int, f: int) -> Answer:
-    """Count the parameters of a path: a reduction from c to r channels, then f filters of k x k."""
-    path = nn.Sequential(nn.Conv2d(c, r, 1, device="meta"), nn.Conv2d(r, f, k, device="meta"))
-    return Answer(
-        num_parameters(path),
-        bias_forgotten=r * c + f * r * k * k,
-        reduction_is_free=f * (r * k * k + 1),
-        reduction_overlooked=r * (c + 1) + f * (c * k * k + 1),
-        kernel_not_squared=r * (c + 1) + f * (r * k + 1),
-        one_channel_filters=r * (c + 1) + f * (k * k + 1),
-    )
-
-
 def work_saved(c: int, r: int, k: int, f: int) -> Answer:
     """Return how many times less work a path with a reduction does, to four digits."""
     plain = conv_multiply_adds(c, f, k, 1)
@@ -107,4 +75,19 @@ def work_saved(c: int, r: int, k: int, f: int) -> Answer:
         other_way_round=reduced / plain,
         kernel_not_squared=c * f * k / (c * r + r * f * k),
         reduction_overlooked=plain / (c * r + plain),
+    )
+
+
+def axis_seen(a: int, b: int, n: int) -> Answer:
+    """Say what comes of paths with a, b, a and b channels, put together along the height."""
+    stopped = "An error at the concatenation: the numbers of channels differ"
+    higher = f"No error: maps of {a} channels, {4 * n} high and {n} wide"
+    return Answer(
+        higher if a == b else stopped,
+        concatenation_wants_height="An error at the concatenation: only axis 1 can be used"
+        if a == b
+        else None,
+        channels_need_not_fit=None if a == b else higher,
+        axes_alike=f"No error: the usual {2 * a + 2 * b} channels of {n} × {n}",
+        paths_summed=f"No error: {max(a, b)} maps of {n} × {n}, the sums over the paths",
     )
