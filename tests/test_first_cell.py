@@ -232,5 +232,7 @@ def test_every_lesson_has_slides(path):
     book = nbformat.read(path, as_version=4)
     kinds = [cell.metadata.get("slideshow", {}).get("slide_type") for cell in book.cells]
     parts = [cell for cell in book.cells if cell.source.startswith("## ")]
-    assert kinds[0] == "slide" and kinds.count("slide") >= len(parts)
+    marked = [cell for cell in parts if cell.source.splitlines()[0].endswith("◇")]
+    assert kinds[0] == "slide" and kinds.count("slide") >= len(parts) - len(marked)
+    assert all(cell.metadata["slideshow"]["slide_type"] == "skip" for cell in marked)
     assert kinds.count("skip") < len(kinds) / 3

@@ -28,14 +28,7 @@ from torch.nn import functional as F
 
 from course_utils import facts
 from course_utils.arithmetic import conv_multiply_adds, conv_parameters, output_size
-from course_utils.plots import (
-    plot_channel_sum,
-    plot_counts,
-    plot_filter_bank,
-    plot_images,
-    plot_wiring,
-    show,
-)
+from course_utils.plots import plot_channel_sum, plot_counts, plot_filter_bank, plot_images, show
 from course_utils.runtime import expect
 
 # %%
@@ -515,6 +508,8 @@ assert total == facts.get("alexnet.parameters").ours
 # line for each kernel:
 
 # %%
+from course_utils.plots import plot_wiring
+
 kinds = {
     "3 × 3": nn.Conv2d(6, 6, 3),
     "1 × 1": nn.Conv2d(6, 6, 1),

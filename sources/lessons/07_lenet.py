@@ -33,19 +33,9 @@ from torch.nn import functional as F
 
 from course_utils import data, facts, models
 from course_utils.inspection import summary
-from course_utils.models.initialization import glorot_uniform_
-from course_utils.plots import (
-    LivePlot,
-    plot_confusion,
-    plot_histories,
-    plot_images,
-    plot_inside,
-    plot_loss_lines,
-    show,
-)
+from course_utils.plots import LivePlot, plot_confusion, plot_histories, plot_images, show
 from course_utils.runtime import choose_device, expect, profile, seed_everything
-from course_utils.training import TrainConfig, evaluate, fit
-from course_utils.training.config import learning_rate
+from course_utils.training import TrainConfig, evaluate, fit, records
 
 settings = profile("07_lenet")
 device = choose_device()
@@ -283,6 +273,8 @@ bowl = {name: descend(*settings) for name, settings in tried.items()}
 bowl["rate 0.03, momentum 0.7"] = descend(0.03, 0.7)
 
 # %%
+from course_utils.plots import plot_loss_lines
+
 show(
     plot_loss_lines(bowl, range(41), xlabel="step", log=True),
     "The loss on a logarithmic scale against the step. With a rate of 0.01 it falls slowly, with "
@@ -322,6 +314,8 @@ expect(torch.allclose(w.detach(), ours, atol=1e-5), "Ten of these steps are ten 
 # fall to 0 along half a cosine:
 
 # %%
+from course_utils.training.config import learning_rate
+
 config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
 print(f"momentum {config.momentum}, Nesterov {config.nesterov}, decay {config.weight_decay}")
 for step in (0, 15, 29, 50, 75, 99):
@@ -369,11 +363,6 @@ expect(
     "LeNet-5 classifies more than 80 % of the test images correctly.",
     trained=True,
 )
-expect(
-    results["LeNet-5"].accuracy > results["MLP"].accuracy,
-    "LeNet-5 beats the MLP on the test set, with less than a third of its parameters.",
-    trained=True,
-)
 
 # %% [markdown]
 # Here are both losses on one scale. In the end the MLP's training loss is about as low as LeNet's;
@@ -399,8 +388,20 @@ for name, model in (("MLP", mlp), ("LeNet-5", lenet)):
     print(f"{name:8} {summary(model, (1, 28, 28)).multiply_adds:8,} multiply-adds for an image")
 
 # %% [markdown]
-# A difference of more than twice what chance makes deserves attention. But it is one run with one
-# seed: evidence, not proof. From lesson 08 on, the lessons show several seeds. And LeNet-5 is
+# A difference of less than twice what chance makes says nothing about which of the two is better.
+# And another seed would give other counts. Here are three recorded runs of each, on the same images
+# and with the same settings:
+
+# %%
+records.table("mlp", "lenet5")
+
+# %%
+lenet_runs, mlp_runs = (records.load(name).test_accuracies for name in ("lenet5", "mlp"))
+lead = min(lenet_runs) - max(mlp_runs)
+expect(lead > 0, "The worst of three LeNet-5 runs beats the best of three MLP runs.")
+
+# %% [markdown]
+# So the claim holds, by about a point, with less than a third of the parameters. But LeNet-5 is
 # smaller, not cheaper: it uses its shared weights at many places, and does more arithmetic.
 
 # %% [markdown]
@@ -428,6 +429,8 @@ _, tanh_history = train(
 # control, here is the scaled tanh with the weights of 2010:
 
 # %%
+from course_utils.models.initialization import glorot_uniform_
+
 _, control_history = train(
     "lenet5",
     "scaled tanh, weights of 2010",
@@ -462,6 +465,8 @@ expect(
     "It learns less than the scaled tanh net that starts from the same kind of weights.",
     trained=True,
 )
+
+# %%
 first = {name: history.column("val_accuracy")[0] for name, history in runs.items()}
 expect(
     first["the same, weights of 2010"] > first["scaled tanh, average pooling"] + 0.2,
@@ -484,6 +489,8 @@ expect(
 # negative is violet above zero and orange below; what cannot is grey.
 
 # %%
+from course_utils.plots import plot_inside
+
 image = next(iter(loaders.test))[0][0]  # (1, 28, 28)
 names = ["features.0", "features.2", "features.3", "features.5"]
 names += [
