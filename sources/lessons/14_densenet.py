@@ -410,17 +410,13 @@ shares = [(earlier_share(a), earlier_share(b)) for a, b in zip(maps, fresh_maps,
 for number, (after, before) in enumerate(shares, start=1):
     print(f"block {number}: {after:.2f}, {before:.2f}")
 moved = max(abs(after - before) for after, before in shares)
-expect(
-    moved < 0.15,
-    "The trained net's ratios are within 0.15 of the untrained one's.",
-    trained=True,
-)
+expect(moved < 0.15, "Training moved these ratios by less than 0.15.", trained=True)
 
 # %% control="older maps are not read"
 for block_map in maps:
     block_map.weights.masked_fill_(torch.ones_like(block_map.weights).triu(1).bool(), 0.0)
 blind = max(abs(earlier_share(one) - old) for one, (_, old) in zip(maps, shares, strict=True))
-refute(blind < 0.15, "The trained net's ratios are within 0.15 of the untrained one's.")
+refute(blind < 0.15, "Training moved these ratios by less than 0.15.")
 
 # %% [markdown]
 # So the first figure shows the initial weights. They are drawn from one distribution for all
