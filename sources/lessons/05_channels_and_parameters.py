@@ -521,10 +521,8 @@ show(
     "Six channels joined to six filters, four times: each to each, with 324 weights; each to each, "
     "with 36; in two separate halves, with 162; and one to one, with 54",
 )
-expect(
-    [kind.weight.numel() for kind in kinds.values()] == [324, 36, 162, 54],
-    "The counts are 36 · 9, 36, half and a sixth of the first.",
-)
+counts = [kind.weight.numel() for kind in kinds.values()]
+expect(counts == [324, 36, 162, 54], "The counts are 36 · 9, 36, half and a sixth of the first.")
 
 # %% [markdown]
 # **Predict, then run.** Is a layer with a ninth
