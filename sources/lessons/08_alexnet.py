@@ -234,7 +234,7 @@ nets[name], runs[name] = train("lenet5", name, activation="sigmoid", pooling="av
 # make the gradient of the first filters?
 
 
-# %%
+# %% tags=["nbval-ignore-output"]
 def first_gradient(activation: str) -> float:
     """Return the norm of the loss's gradient in the first layer's filters, before training."""
     generator = torch.Generator().manual_seed(0)
