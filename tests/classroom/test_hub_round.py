@@ -74,7 +74,7 @@ def work_right(student):
     notebook, right = student.read(NOTEBOOK), answers()
     setup = named(notebook, "setup")["source"]
     numbers = student.run("student_id = None\n" + setup, *(
-        f"{right[name]}\nprint({name})" for name in QUESTIONS
+        f"{right[name]}\nprint(repr({name}))" for name in QUESTIONS
     ))[1:]  # fmt: skip
     right |= {name: f"{name} = {text}" for name, text in zip(QUESTIONS, numbers, strict=True)}
     for name, source in right.items():
