@@ -41,7 +41,8 @@ site: $(VENV)/.maintainer-ready  ## build the course's site, to read anywhere an
 pdf: $(VENV)/.maintainer-ready  ## print the site's lessons as PDF; ARGS=07_lenet for one
 	$(BIN)/python tools/website.py --pdf $(ARGS)
 
-bundle: site  ## make an archive for laptops without a network; ARGS="--platform win_amd64"
+bundle: $(VENV)/.maintainer-ready  ## make an archive for laptops without a network; ARGS="--platform win_amd64"
+	$(BIN)/python tools/website.py
 	$(BIN)/python tools/bundle.py $(ARGS)
 
 records: $(VENV)/.maintainer-ready  ## train the recorded runs that are missing; hours, resumable

@@ -187,6 +187,14 @@ def test_a_second_call_installs_nothing(clone):
     assert make(clone, "--question", ".venv/.learner-ready").returncode == 1
 
 
+def test_options_of_a_bundle_are_not_the_site_s():
+    steps = make(ROOT, "--dry-run", "bundle", "ARGS=--platform win_amd64").stdout
+    assert re.findall(r"tools/(?:website|bundle)\.py.*", steps) == [
+        "tools/website.py",
+        "tools/bundle.py --platform win_amd64",
+    ]
+
+
 def test_make_help_lists_every_target():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text("utf-8"), re.M))
     listed = set(re.findall(r"^make ([a-z-]+)", make(ROOT, "help").stdout, re.M))
