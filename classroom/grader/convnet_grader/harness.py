@@ -63,7 +63,7 @@ def install(student: str, cells: dict[str, str], asked: dict[str, Any]) -> None:
     noted, started = _audited()
     if asked:
         _give_numbers(asked, noted)
-    answer = _answering(shell.user_ns, spaces, noted, started)
+    answer = _in_sight(_answering(shell.user_ns, spaces, noted), started)
     kernel, session = shell.kernel, shell.kernel.session
 
     def handle(stream: Any, ident: Any, parent: dict[str, Any]) -> None:
@@ -83,9 +83,20 @@ def _space(name: str, source: str) -> dict[str, Any]:
     return space
 
 
-def _answering(
-    names: dict[str, Any], spaces: dict[str, dict[str, Any]], noted: list[str], started: list[str]
-) -> Any:
+def _in_sight(answer: Any, started: list[str]) -> Any:
+    """Refuse the answers of code that started a process, where a check must see what runs."""
+
+    def answer_in_sight(text: str) -> str:
+        started.clear()
+        reply: str = answer(text)
+        if started and json.loads(text).get("watch"):
+            return json.dumps({"error": {"names": ["CheckFailed"], "message": UNSEEN}})
+        return reply
+
+    return answer_in_sight
+
+
+def _answering(names: dict[str, Any], spaces: dict[str, dict[str, Any]], noted: list[str]) -> Any:
     """Return what answers the judge's requests."""
     from course_utils.beside import Answerer
 
@@ -109,11 +120,8 @@ def _answering(
         request = json.loads(text)
         if request["do"] == "begin":
             return begin(request)
-        started.clear()
         with redirect_stdout(StringIO()), redirect_stderr(StringIO()):
             reply = answerer.answer(text)
-        if started and request.get("watch"):
-            return json.dumps({"error": {"names": ["CheckFailed"], "message": UNSEEN}})
         return remarks() if request["do"] == "put" else reply  # the end of a check
 
     return answer
