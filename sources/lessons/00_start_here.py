@@ -27,15 +27,17 @@
 from course_utils import data
 from course_utils.plots import plot_images, show
 
-garments = data.load("fashion_mnist_mini", batch_size=64).test
-number = int((garments.labels == 6).nonzero()[3])
-show(plot_images([garments.images[number]], size=1.8), "A small, coarse grey image of a garment")
+garments = data.load("fashion_mnist_mini", batch_size=64)
+number = int((garments.test.labels == 6).nonzero()[3])
+show(
+    plot_images([garments.test.images[number]], size=1.8), "A small, coarse grey image of a garment"
+)
 
 # %% [markdown]
 # Write down your guess before you run the next cell.
 
 # %%
-print(f"It is labelled {data.load('fashion_mnist_mini', batch_size=64).info.classes[6]!r}.")
+print(f"It is labelled {garments.info.classes[6]!r}.")
 
 # %% [markdown]
 # Not easy, is it? Below, a network answers the same question for two thousand such images.

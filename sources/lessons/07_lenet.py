@@ -492,12 +492,8 @@ expect(
 from course_utils.plots import plot_inside
 
 image = next(iter(loaders.test))[0][0]  # (1, 28, 28)
-names = ["features.0", "features.2", "features.3", "features.5"]
-names += [
-    "classifier.1",
-    "classifier.3",
-    "classifier.5",
-]  # two convolutions, two pools, three linear
+names = [f"features.{i}" for i in (0, 2, 3, 5)]  # two convolutions, each with its pool
+names += [f"classifier.{i}" for i in (1, 3, 5)]  # three linear layers
 show(
     plot_inside(lenet, image, names),
     "LeNet-5 from left to right: the image; six filters and the six maps that they make, which look "

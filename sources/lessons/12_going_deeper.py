@@ -671,23 +671,21 @@ expect(
 of_batch = {label: surface(model, training=True) for label, model in nets.items()}
 show(
     plots.plot_landscape(of_batch),
-    "The same two planes with the statistics of the batch: both surfaces are low, and ResNet-56, "
-    "deep in the middle, now has the higher rim",
+    "The same two planes with the statistics of the batch: both surfaces are low, their rims are "
+    "about equally high, and ResNet-56 lies deeper in the middle",
 )
 
 # %% tags=["nbval-ignore-output"]
 rims = {label: float(land.losses.max()) for label, land in of_batch.items()}
 print({label: f"highest loss {top:.1f}" for label, top in rims.items()})
 expect(max(rims.values()) < 10, "In training mode neither net has high walls.", trained=True)
-expect(
-    rims["plain-56"] < rims["ResNet-56"],
-    "There the order is the other one.",
-    trained=True,
-)
+ratio = rims["plain-56"] / rims["ResNet-56"]
+expect(1 / 1.5 < ratio < 1.5, "There the two rims are about equally high.", trained=True)
 
 # %% [markdown]
-# The walls were made of running estimates that no longer fit. A figure of a landscape that does not
-# name BN's mode is half a statement; name it whenever you show one.
+# The walls were made of running estimates that no longer fit; without them nothing is left of the
+# difference but what was there in the middle. A figure of a landscape that does not name BN's mode
+# is half a statement; name it whenever you show one.
 #
 # Two more things separate our figures from the paper's. Our nets are trained for a few epochs only,
 # and plain-56 has not come far: part of the difference is *where* it is, not what surrounds it. And
