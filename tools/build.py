@@ -109,19 +109,20 @@ def read_source(path: Path, *, controls: bool = False) -> NotebookNode:
 @functools.cache
 def widgets_fingerprint() -> str:
     """Return a hash of the widgets' code, of which a notebook's outputs contain a copy."""
-    digest = hashlib.sha256()
-    for path in sorted((ROOT / "course_utils/widgets").iterdir()):
-        if path.suffix in (".py", ".mjs", ".css"):
-            digest.update(path.read_bytes())
-    return digest.hexdigest()[:16]
+    return fingerprint(ROOT / "course_utils/widgets", ".py", ".mjs", ".css")[:16]
 
 
 @functools.cache
 def package_fingerprint() -> str:
     """Return a hash of the package's code and of its records."""
+    return fingerprint(ROOT / "course_utils", ".py", ".toml", ".json")
+
+
+def fingerprint(folder: Path, *suffixes: str) -> str:
+    """Return a hash of all files below a folder whose names end in one of the suffixes."""
     digest = hashlib.sha256()
-    for path in sorted((ROOT / "course_utils").rglob("*")):
-        if path.suffix in (".py", ".toml", ".json"):
+    for path in sorted(folder.rglob("*")):
+        if path.suffix in suffixes:
             digest.update(path.read_bytes())
     return digest.hexdigest()
 

@@ -1,6 +1,7 @@
 """Pages of the site that are written from code: the package's documentation, and the ledger."""
 
 import ast
+import functools
 import importlib
 import inspect
 import pkgutil
@@ -38,11 +39,22 @@ def _home(module: ModuleType, name: str) -> str:
     """Return the dotted name of a thing where it is defined, whoever imports it."""
     if inspect.ismodule(thing := getattr(module, name)):
         return thing.__name__
-    for node in ast.walk(ast.parse(inspect.getsource(module))):
-        imported = node.names if isinstance(node, ast.ImportFrom) and node.module else []
-        if name in [alias.asname or alias.name for alias in imported]:
-            return _home(importlib.import_module(node.module), name)
+    origin = _imports(module).get(name)
+    if origin:
+        return _home(importlib.import_module(origin), name)
     return f"{module.__name__}.{name}"
+
+
+@functools.cache
+def _imports(module: ModuleType) -> dict[str, str]:
+    """Return what a module imports by `from ... import`: name -> module that it comes from."""
+    nodes = ast.walk(ast.parse(inspect.getsource(module)))
+    origins = [node for node in nodes if isinstance(node, ast.ImportFrom) and node.module]
+    found: dict[str, str] = {}
+    for node in origins:
+        for alias in node.names:
+            found.setdefault(alias.asname or alias.name, str(node.module))
+    return found
 
 
 def names() -> dict[str, str]:

@@ -14,7 +14,7 @@ from course_utils.quiz.bank import Item
 from course_utils.quiz.marking import answer_in_words, explain
 from course_utils.quiz.render import anchor, markup, phrase
 from course_utils.quiz.state import QuizState
-from course_utils.quiz.variants import Question
+from course_utils.quiz.variants import Question, slack
 from course_utils.quiz.widget import QuizWidget
 from course_utils.widgets.base import css_of, esm_of
 
@@ -118,11 +118,5 @@ def _typed(state: PageState, question: Question) -> list[dict[str, Any]]:
     """Return the replies to the right answer and to what the wrong rules give."""
     item = question.item
     answers = [question.answer, *question.slips.values()]
-    return [_reply(state, item.id, answer) | {"slack": slack(item, answer)} for answer in answers]
-
-
-def slack(item: Item, wanted: Any) -> float:
-    """Return how far from an answer a typed one may be, as `variants.is_close` has it."""
-    if not isinstance(wanted, int | float):
-        return 0.0
-    return max(item.tolerance, abs(wanted) * item.tolerance_percent / 100, 1e-9 * abs(wanted))
+    around = slack if item.kind == "number" else lambda item, shape: 0.0
+    return [_reply(state, item.id, answer) | {"slack": around(item, answer)} for answer in answers]

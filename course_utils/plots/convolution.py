@@ -36,6 +36,7 @@ from course_utils.plots.style import (
     colour_bar,
     new_figure,
     number,
+    panel,
     tidy,
 )
 
@@ -169,16 +170,14 @@ def _grid_panels(
         max(grid.shape[0] for grid in grids[i * columns : (i + 1) * columns]) + 1.1
         for i in range(rows)
     ]
-    width, height = sum(widths), sum(heights)  # in cells
-    figure = new_figure(CELL * width, CELL * height)
-    figure.set_layout_engine("none")
+    height = sum(heights)  # in cells
+    figure = new_figure(CELL * sum(widths), CELL * height)
     for index, (grid, _) in enumerate(pairs):
         row, column = divmod(index, columns)
         middle = sum(widths[:column]) + widths[column] / 2
         top = sum(heights[:row]) + 0.9 + (heights[row] - 1.1 - grid.shape[0]) / 2
         left, bottom = middle - grid.shape[1] / 2, height - top - grid.shape[0]
-        rows_here, columns_here = grid.shape
-        figure.add_axes((left / width, bottom / height, columns_here / width, rows_here / height))
+        panel(figure, *(CELL * at for at in (left, bottom, grid.shape[1], grid.shape[0])))
     return figure, figure.axes
 
 

@@ -21,6 +21,7 @@ from course_utils.plots.style import (
     YELLOW,
     bare,
     new_figure,
+    panel,
 )
 
 __all__ = ["plot_channels", "plot_images", "plot_pixels", "plot_prediction", "plot_tasks"]
@@ -83,23 +84,15 @@ def plot_images(
     row_height = max(h for _, h in sizes) + 0.06 + head
     side = 0.24 if row_titles else 0.0
     figure = new_figure(side + columns * place, rows * row_height)
-    figure.set_layout_engine("none")
     for index, (image, (w, h)) in enumerate(zip(images, sizes, strict=True)):
         row, column = divmod(index, columns)
         left = side + column * place + (place - w) / 2
         bottom = (rows - 1 - row) * row_height + (row_height - head - h) / 2
-        axes = figure.add_axes(_box(figure, left, bottom, w, h))
+        axes = panel(figure, *(round(at * DPI) / DPI for at in (left, bottom, w, h)))
         draw_image(axes, image, titles[index] if titles else "")
         if row_titles and column == 0:
             axes.set_ylabel(row_titles[row], fontsize=FONT)
     return figure
-
-
-def _box(figure: Figure, *inches: float) -> tuple[float, float, float, float]:
-    """Return left, bottom, width and height as shares of a figure, each a whole number of dots."""
-    width, height = figure.get_size_inches()
-    left, bottom, w, h = (round(at * DPI) / DPI for at in inches)
-    return left / width, bottom / height, w / width, h / height
 
 
 def _whole_dots(image: Tensor, size: float) -> tuple[float, float]:

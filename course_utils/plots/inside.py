@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 from course_utils.inspection.capture import capture, find_layer, in_mode
-from course_utils.plots.style import FONT, SIGNED, bare, new_figure
+from course_utils.plots.style import FONT, SIGNED, bare, new_figure, panel
 
 __all__ = ["plot_inside"]
 
@@ -22,7 +22,7 @@ WIDTH = 7.4  # inches
 
 @dataclass(frozen=True)
 class Stage:
-    """What one step of the net is drawn as: its title, its place, and its tiles of pixels."""
+    """What one step of the net is drawn as: its title, and its tiles of pixels."""
 
     title: str
     tiles: Tensor  # (rows, columns, h, w); NaN where there is none
@@ -105,13 +105,12 @@ def _draw(stages: list[Stage]) -> Figure:
     tallest = max(len(sheet) for sheet in sheets)
     height = tallest * pixel + 0.6
     figure = new_figure(WIDTH, height)
-    figure.set_layout_engine("none")
     middle = (height - 0.5) / 2
     for index, (stage, sheet) in enumerate(zip(stages, sheets, strict=True)):
         rows, columns = sheet.shape
         left = pixel * (sum(widths[:index]) + (widths[index] - columns) / 2)
-        axes = figure.add_axes((left / WIDTH, (middle - rows * pixel / 2) / height,
-                                columns * pixel / WIDTH, rows * pixel / height))  # fmt: skip
+        bottom = middle - rows * pixel / 2
+        axes = panel(figure, left, bottom, columns * pixel, rows * pixel)
         axes.imshow(np.ma.masked_invalid(sheet.numpy()), interpolation="nearest", **_look(sheet))
         bare(axes)
         centre = pixel * (sum(widths[:index]) + widths[index] / 2)

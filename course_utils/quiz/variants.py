@@ -16,7 +16,7 @@ from course_utils import facts
 from course_utils.quiz.answer import Value, compute
 from course_utils.quiz.bank import Bank, Item, Option, fill, written
 
-__all__ = ["NOBODY", "SEED", "Question", "is_close", "pose"]
+__all__ = ["NOBODY", "SEED", "Question", "is_close", "pose", "slack"]
 
 SEED = "lesson"
 """In a lesson, everybody sees the same first variant, so that a class can discuss it."""
@@ -87,9 +87,13 @@ def pose(bank: Bank, item: Item, seed: str | int) -> Question:
 def is_close(item: Item, given: Value, wanted: Value) -> bool:
     """Return whether a number is within an item's tolerance, or anything else is equal."""
     if isinstance(given, int | float) and isinstance(wanted, int | float):
-        slack = max(item.tolerance, abs(wanted) * item.tolerance_percent / 100, 1e-9 * abs(wanted))
-        return abs(given - wanted) <= slack
+        return abs(given - wanted) <= slack(item, wanted)
     return given == wanted
+
+
+def slack(item: Item, wanted: float) -> float:
+    """Return how far from a number an answer may be."""
+    return max(item.tolerance, abs(wanted) * item.tolerance_percent / 100, 1e-9 * abs(wanted))
 
 
 def _hashed(*parts: object) -> int:

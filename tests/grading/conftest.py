@@ -84,11 +84,31 @@ class Exercise:
             name: self.points[name] for name in results
         }
 
-    def assert_rejects(self, check: str, source: str, finding: str, **others: str) -> None:
-        """Hold a wrong answer against a check, which must give nothing and say why."""
+    def assert_rejects(
+        self, check: str, source: str, finding: str, at_home: bool | None = None, **others: str
+    ) -> None:
+        """Hold a wrong answer against a check, which must give nothing and say why.
+
+        Args:
+            check: Name of the test cell.
+            source: The answer.
+            finding: A part of what the check must say.
+            at_home: Whether the check that a learner sees lets it through; None says nothing.
+            others: Other answers that it builds on; that of its own task gives way to it.
+        """
         result = self.grade(**others | {self.tasks[check]: source})[check]
         assert result.score == 0
         assert finding in result.finding
+        if at_home is not None:
+            assert self.seen[check] == at_home, "the check at home says something else"
+
+    def assert_asks_for_prediction(
+        self, experiment: str, nothing: str = "None", **others: str
+    ) -> None:
+        """Hold an experiment against its check, which must not look at it without a prediction."""
+        sentence = "Write your prediction down before the experiment"
+        others["prediction"] = f"predicted = {nothing}"
+        self.assert_rejects("experiment_check", experiment, sentence, **others)
 
 
 def is_handed_out(role: nbformat.NotebookNode) -> bool:

@@ -270,8 +270,7 @@ WRONG = [
 
 @pytest.mark.parametrize(("check", "source", "finding", "at_home"), WRONG)
 def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding, at_home):
-    exercise.assert_rejects(check, source, finding, prediction=FIRST)
-    assert exercise.seen[check] == at_home, "the check at home says something else"
+    exercise.assert_rejects(check, source, finding, at_home, prediction=FIRST)
 
 
 def test_an_answer_to_the_own_wish_alone_earns_nothing(exercise):
@@ -284,8 +283,7 @@ def test_an_answer_to_the_own_wish_alone_earns_nothing(exercise):
 
 
 def test_without_a_prediction_the_experiment_is_not_looked_at(exercise):
-    sentence = "Write your prediction down before the experiment"
-    exercise.assert_rejects("experiment_check", experiment(), sentence, prediction="predicted=None")
+    exercise.assert_asks_for_prediction(experiment())
 
 
 @pytest.mark.parametrize("predicted", [1, 17])
