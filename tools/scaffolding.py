@@ -147,5 +147,6 @@ def exercise_of(slug: str, root: Path = ROOT) -> str:
     assert title, f"exercise {slug} has no title"
     tasks = re.findall(r"^# ## Task \d+: (.+)$", text, re.MULTILINE)
     minutes = sum(map(int, re.findall(r"(?:\bminutes=|\*\*Minutes:\*\* )(\d+)", text)))
-    link = f"[{title[1]}](../exercises/{slug}/{slug}.ipynb)"
+    # Bold, so that it is not the colour alone that tells it from the text.
+    link = f"[**{title[1]}**](../exercises/{slug}/{slug}.ipynb)"
     return f"{link}, {minutes} minutes. Its tasks: {'; '.join(tasks)}."
