@@ -55,6 +55,15 @@ def test_a_record_of_other_settings_counts_for_nothing(tool, name, value):
     assert tool.missing_seeds(ROW) == [0, 3]
 
 
+def test_a_seed_can_be_added_and_the_others_stay(tool):
+    tool.record(ROW, 0)
+    more = msgspec.structs.replace(ROW, seeds=(0, 1))
+    assert more.is_that_of(stored(tool)) and tool.missing_seeds(more) == [1]
+    tool.record(more, 1)
+    assert stored(tool)["experiment"]["seeds"] == [0, 1]
+    assert [run["seed"] for run in stored(tool)["runs"]] == [0, 1]
+
+
 def test_which_test_images_are_right_is_kept(tool):
     """What a paired comparison needs; the share of them is the accuracy."""
     tool.record(ROW, 0)

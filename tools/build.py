@@ -21,7 +21,7 @@ What a source may say beyond jupytext's percent format:
 * `# %% tags=["nbval-ignore-output"]`: the output varies, and nbval does not compare it.
 * `# %% slide="skip"`: the slides treat this cell otherwise than the rule says.
 * `# %% control="untrained weights"`: not in the notebook; holds a claim against a case in which it
-  must be false (see `controls.py`).
+  must be false (see `claims.py`).
 * In exercises, `task="id"` marks an answer cell, `check="id" points=2` a test cell,
   `written="id" points=2` a manually graded answer, and `readonly="id"` a locked cell.
 * `quiz="id"`, `tier="drill" minutes=5`, `hint:`, `{tasks}`, `{exercise}`: see `scaffolding.py`.
@@ -43,7 +43,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-from controls import Noted, noted, page, with_notes, without_controls
+from claims import Noted, noted, page, with_notes, without_controls
 from first_cell import CELL_ID, add_opening, update_readme
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError

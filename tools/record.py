@@ -68,7 +68,7 @@ def read(experiment: Experiment) -> dict[str, Any]:
     if file.is_file():
         stored = json.loads(file.read_text("utf-8"))
         if stored.get("schema") == SCHEMA and experiment.is_that_of(stored):
-            return stored
+            return stored | {"experiment": experiment.to_dict()}  # it may have more seeds by now
     return {"schema": SCHEMA, "experiment": experiment.to_dict(), "runs": []}
 
 

@@ -101,11 +101,12 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return row
 
     def is_that_of(self, record: dict[str, Any]) -> bool:
-        """Return whether a record, as in its file, was made with exactly these settings."""
+        """Return whether a record, as in its file, was made with these settings and any seeds."""
         try:
-            return msgspec.convert(record["experiment"], Experiment) == self
+            stored = msgspec.convert(record["experiment"], Experiment)
         except msgspec.ValidationError:  # it names a setting that is gone
             return False
+        return msgspec.structs.replace(stored, seeds=self.seeds) == self
 
 
 def experiments() -> dict[str, Experiment]:

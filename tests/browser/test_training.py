@@ -11,11 +11,12 @@ from playwright.sync_api import expect
 
 TRAINING = 'train("lenet5", "LeNet-5")'
 SETTINGS = "TrainConfig(epochs=settings.epochs"
+FUNCTION = "def train(name: str"
 RESULTS = "evaluate(lenet, loaders.test)"
 EPOCHS = 5000  # far more than anybody waits for
 CHANGES = {
-    "epochs=settings.epochs": f"epochs={EPOCHS}",
-    "[LivePlot(title)]": "[LivePlot(title), ProgressBar()]",
+    SETTINGS: ("epochs=settings.epochs", f"epochs={EPOCHS}"),
+    FUNCTION: ("[LivePlot(title)]", "[LivePlot(title), ProgressBar()]"),
 }
 
 CURVE = "img[alt^='LeNet-5: training and validation loss and accuracy']"
@@ -34,13 +35,12 @@ def lesson_07(lab: LabPage, course: CourseLab) -> Iterator[LabPage]:
     lab.open("notebooks/training.ipynb")
     lab.select(lab.place_of(TRAINING))
     lab.do("notebook:run-all-above")
-    settings = lab.place_of(SETTINGS)
-    source = lab.cells()[settings].source.split("mlp, mlp_history")[0]  # one run is enough
-    for old, new in CHANGES.items():
+    for found, (old, new) in CHANGES.items():
+        cell = lab.place_of(found)
+        source = lab.cells()[cell].source.split("mlp, mlp_history")[0]  # one run is enough
         assert source.count(old) == 1, old
-        source = source.replace(old, new)
-    lab.write(settings, "from course_utils.training import ProgressBar\n\n" + source)
-    assert not lab.run(settings).errors
+        lab.write(cell, "from course_utils.training import ProgressBar\n\n" + source.replace(old, new))
+        assert not lab.run(cell).errors
     yield lab
     lab.close()
 
