@@ -405,7 +405,7 @@ def test_a_learners_variables_do_not_change_the_checks(exercise):
     clutter = "\nsum = len = type = float = zip = all = any = list = str = max = None\n"
     clutter += "checks = quiz = QUESTION = torch = nn = math = F2 = reload = check_answer = None\n"
     answers = {name: f"{name} = {quiz.solution(BANK, name)!r}{clutter}" for name in ITEMS}
-    results = exercise.grade(**answers)
+    results = exercise.grade(**answers, measure="")  # no check, and it needs torch
     assert {name: result.score for name, result in results.items()} == dict.fromkeys(results, 1.0)
 
 
