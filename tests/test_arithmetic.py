@@ -1,6 +1,5 @@
 """The formulas of course_utils.arithmetic against PyTorch's own layers."""
 
-import doctest
 import math
 import os
 
@@ -11,7 +10,6 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from course_utils import arithmetic
 from course_utils.arithmetic import (
     Field,
     Layer,
@@ -355,7 +353,3 @@ def test_three_3x3_have_27_c_squared_weights_and_a_7x7_has_49():
 def test_the_impossible_is_refused_with_its_numbers(call, words):
     with pytest.raises(ValueError, match=words):
         call()
-
-
-def test_the_examples_in_the_docstrings():
-    assert doctest.testmod(arithmetic).failed == 0

@@ -24,12 +24,6 @@ EXACT = {
 }
 """Unmarked claims about something trained, which hold however long that was: sentence -> why."""
 
-NO_CONTROL = {
-    "07_lenet", "08_alexnet", "09_vgg", "10_googlenet", "11_normalization", "12_going_deeper",
-    "13_resnet", "15_showdown",
-}  # fmt: skip
-"""Lessons whose claims have not been held against controls yet; take a lesson out as you do it."""
-
 
 class Claim(NamedTuple):
     """A call of `expect`: its sentence, whether it is marked, whether it is about training."""
@@ -190,7 +184,7 @@ def test_each_exact_claim_about_something_trained_is_still_made():
 @pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.stem)
 def test_each_claim_about_a_trained_model_has_a_control_and_no_other_has(lesson):
     marked = {claim.sentence for claim in claims_of(code_of(lesson)) if claim.marked}
-    assert controlled(lesson) == (set() if lesson.stem in NO_CONTROL else marked)
+    assert controlled(lesson) == marked
 
 
 TRAINED = {

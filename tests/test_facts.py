@@ -1,6 +1,5 @@
 """The ledger is whole, its arithmetic is right, and a malformed one is refused by name."""
 
-import doctest
 import tomllib
 from pathlib import Path
 
@@ -252,7 +251,3 @@ def test_a_malformed_computation_is_refused(compute, error, words):
     fact = parse(FACT + f"compute = {compute}").facts["net.size"]
     with pytest.raises(error, match=words):
         computation(fact)
-
-
-def test_the_examples_in_the_docstrings():
-    assert doctest.testmod(facts).failed == 0

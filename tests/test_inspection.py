@@ -1,6 +1,5 @@
 """Summaries count, measure and see what is there, and leave the model alone."""
 
-import doctest
 import importlib
 import random
 from typing import NamedTuple
@@ -19,7 +18,6 @@ from course_utils.inspection import (
     FieldTracker,
     capture,
     model_table,
-    receptive,
     summarise,
     summary,
     zoo,
@@ -407,10 +405,3 @@ def test_an_unknown_layer_is_answered_with_the_nearest(net):
     with pytest.raises(ValueError, match="no layer 'zzz': layers are 0, 1"), capture(net, "zzz"):
         pass
     assert all(not module._forward_hooks for module in net.modules())
-
-
-@pytest.mark.parametrize("module", [summary_module, capture_module, receptive, zoo])
-def test_the_examples_in_the_docstrings(module):
-    result = doctest.testmod(module, extraglobs={"torch": torch, "nn": nn})
-    assert result.failed == 0
-    assert result.attempted > 0

@@ -1,10 +1,7 @@
 """Tables as text, HTML and dictionaries."""
 
-import doctest
-
 import pytest
 
-from course_utils import tables
 from course_utils.tables import Table
 
 SMALL = Table(("layer", "k", "params"), (("conv1", 3, 1792), ("pool <2>", None, 0)), "A net")
@@ -41,7 +38,3 @@ def test_an_empty_table_still_has_a_heading():
 def test_a_ragged_row_is_refused():
     with pytest.raises(ValueError, match="does not fit the 2 columns"):
         Table(("a", "b"), ((1,),))
-
-
-def test_the_examples_in_the_docstrings():
-    assert doctest.testmod(tables).failed == 0

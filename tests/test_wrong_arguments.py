@@ -15,7 +15,13 @@ from course_utils.arithmetic import Field, Layer
 from course_utils.models import MODELS, build
 from course_utils.models.choices import MOST_PARAMETERS
 
-RIGHT = {"s": 1, "p": 0, "output_padding": 1, "layers": [Layer(3), Layer(2, s=2)], "layer": Layer(3)}
+RIGHT = {
+    "s": 1,
+    "p": 0,
+    "output_padding": 1,
+    "layers": [Layer(3), Layer(2, s=2)],
+    "layer": Layer(3),
+}
 FUNCTIONS = {
     **{name: getattr(arithmetic, name) for name in arithmetic.__all__ if name.islower()},
     "Layer": Layer,

@@ -188,11 +188,10 @@ def plot_confusion(confusion: Tensor, classes: Sequence[str]) -> Figure:
 class LivePlot:
     """A callback for `fit` that redraws the curves in place after each epoch.
 
+    It is one of those in `fit(model, loaders, on_epoch_end=[LivePlot("LeNet-5")])`.
+
     Args:
         title: Title above the figure.
-
-    Example:
-        >>> fit(model, loaders, on_epoch_end=[LivePlot("LeNet-5")])  # doctest: +SKIP
     """
 
     def __init__(self, title: str = "") -> None:

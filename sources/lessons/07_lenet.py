@@ -193,6 +193,16 @@ after = F.cross_entropy(lenet(images), labels)
 print(f"loss on this batch: {loss.item():.3f} before the step, {after.item():.3f} after it")
 expect(after.item() < loss.item(), "One step lowers the loss on its own batch.", trained=True)
 
+# %% control="the same step uphill"
+from copy import deepcopy
+
+uphill = deepcopy(lenet)
+with torch.no_grad():
+    for parameter, moved in zip(uphill.parameters(), lenet.parameters(), strict=True):
+        parameter += 2 * 0.05 * moved.grad  # back, and as far again
+above = F.cross_entropy(uphill(images), labels)
+refute(above.item() < loss.item(), "One step lowers the loss on its own batch.")
+
 # %% [markdown]
 # ## The loop, written out
 #
@@ -364,6 +374,15 @@ expect(
     trained=True,
 )
 
+# %% control="untrained weights"
+seed_everything(0)
+guess = evaluate(models.build("lenet5", in_channels=1, num_classes=10).to(device), loaders.test)
+refute(guess.accuracy > 0.80, "LeNet-5 classifies more than 80 % of the test images correctly.")
+refute(
+    classes[(guess.confusion.diagonal() / guess.confusion.sum(dim=1)).argmin()] == "Shirt",
+    "Shirts are recognised least often.",
+)
+
 # %% [markdown]
 # Here are both losses on one scale. In the end the MLP's training loss is about as low as LeNet's;
 # its validation loss is not. It has enough parameters to fit the training images, but what it
@@ -472,6 +491,22 @@ expect(
     first["the same, weights of 2010"] > first["scaled tanh, average pooling"] + 0.2,
     "After one epoch the weights of 2010 are more than 20 points ahead.",
     trained=True,
+)
+
+# %% control="after the last epoch"
+refute(
+    final["the same, weights of 2010"] > final["scaled tanh, average pooling"] + 0.2,
+    "After one epoch the weights of 2010 are more than 20 points ahead.",
+)
+
+# %% control="the ReLU net in the sigmoid net's place"
+refute(
+    final["ReLU, max pooling"] < final["scaled tanh, average pooling"],
+    "The sigmoid net learns less than the scaled tanh net in the same time.",
+)
+refute(
+    final["ReLU, max pooling"] < final["the same, weights of 2010"],
+    "It learns less than the scaled tanh net that starts from the same kind of weights.",
 )
 
 # %% [markdown]

@@ -320,6 +320,17 @@ expect(
 )
 print(facts.get("vgg.five_5x5_top1"))
 
+# %% control="stacks with untrained weights"
+from course_utils.training import evaluate
+
+seed_everything(0)
+part = data.load(settings.data, **settings.loading, device=device).val
+guess = evaluate(small_net("3 3").to(device), part).accuracy
+refute(
+    abs(guess - mean["5"]) < 0.06,
+    "With a quarter fewer weights, the stacks are within six points of the 5 × 5 layers.",
+)
+
 # %% [markdown]
 # In this short training the stack is not ahead; if anything, the single 5 × 5 is. So our results do
 # **not** reproduce the paper's lead: they say what a quarter of the weights costs here, a few
@@ -495,6 +506,17 @@ expect(
     first_loss["batch norm"] < first_loss["He"] - 0.1,
     "With batch normalisation it falls faster than with He's weights alone.",
     trained=True,
+)
+
+# %% control="He's weights with small steps"
+refute(abs(first_loss["He, small steps"] - log10) < 0.02, "With σ = 0.01 the loss stays at log 10.")
+
+# %% control="σ = 0.01, without batch normalisation"
+refute(first_loss["σ = 0.01"] < 0.8, "Batch normalisation makes it fall at once.")
+refute(first_loss["σ = 0.01"] < 1.8, "He's weights with small steps do, too.")
+refute(
+    first_loss["σ = 0.01"] < first_loss["He"] - 0.1,
+    "With batch normalisation it falls faster than with He's weights alone.",
 )
 
 # %% [markdown]

@@ -85,6 +85,13 @@ expect(
 )
 expect(losses["with BN"] < 1.2, "With batch normalisation the same net learns.", trained=True)
 
+# %% control="the other net"
+refute(
+    losses["with BN"] > math.log(10) - 0.3,
+    "Without normalisation the net has hardly learned anything.",
+)
+refute(losses["without"] < 1.2, "With batch normalisation the same net learns.")
+
 # %% [markdown]
 # One run of each is an anecdote. Here are recorded runs of the same two nets, with three seeds and
 # two more epochs:
@@ -226,6 +233,14 @@ expect(
     max(sigmoid["layer 5"]) > 0.5 and max(sigmoid["layer 1"]) < 0.05,
     "With sigmoids the last hidden layer saturates, not the first.",
     trained=True,
+)
+
+# %% control="the other activation"
+refute(sigmoid["layer 1"][-1] > 2 * sigmoid["layer 2"][-1], "With tanh, layer 1 saturates first.")
+refute(sigmoid["layer 2"][-1] > sigmoid["layer 5"][-1], "Layer 2 saturates before layer 5.")
+refute(
+    max(tanh["layer 5"]) > 0.5 and max(tanh["layer 1"]) < 0.05,
+    "With sigmoids the last hidden layer saturates, not the first.",
 )
 
 # %% [markdown]
@@ -563,6 +578,14 @@ expect(
     in_train < in_eval - 0.2,
     "In training mode, a sorted test set costs more than 20 points of accuracy.",
     trained=True,
+)
+
+# %% control="the test set in random order"
+mixed = torch.randperm(len(labels), generator=torch.Generator().manual_seed(0))
+unsorted = accuracy_in(copy.deepcopy(with_bn).train(), images[mixed], labels[mixed])
+refute(
+    unsorted < in_eval - 0.2,
+    "In training mode, a sorted test set costs more than 20 points of accuracy.",
 )
 
 # %% [markdown]
@@ -921,6 +944,14 @@ expect(
     trained=True,
 )
 
+# %% control="without normalisation, another seed"
+seed_everything(1)
+another = train(plain_net("none"), "another seed").column("train_loss")[-1]
+refute(
+    another < losses["without"] - 0.5,
+    "The shaken net learns, where the net without normalisation does not.",
+)
+
 # %% [markdown]
 # So normalisation helps even if the distribution jumps about? Look at the rival first. It failed
 # at this learning rate because its gradients were too large, and there is a cure for that without
@@ -940,6 +971,12 @@ expect(
     losses["shaken"] > losses["clipped"] - 0.1,
     "The shaken net leads the clipped one, which has no normalisation, by less than 0.1.",
     trained=True,
+)
+
+# %% control="not shaken"
+refute(
+    losses["with BN"] > losses["clipped"] - 0.1,
+    "The shaken net leads the clipped one, which has no normalisation, by less than 0.1.",
 )
 
 # %% [markdown]
@@ -995,6 +1032,16 @@ expect(
     trained=True,
 )
 
+# %% control="another net without normalisation in its place"
+seed_everything(1)
+second = plain_net("none")
+train(second, "another seed, clipped", clip_norm=1.0)
+walk = downhill(second)
+refute(
+    float(walk[-1] / walk[0]) < 2 < rise["no normalisation"],
+    "With batch normalisation a large step along the gradient does less harm.",
+)
+
 # %% [markdown]
 # This fits the large learning rates that nets with BN tolerate: the gradient can be trusted for
 # longer. Next we walk in a direction that has nothing to do with the gradient. To compare two nets,
@@ -1018,9 +1065,17 @@ show(
 walls = {name: float(max(line) / line[10]) for name, line in lines.items()}
 print({name: f"{ratio:.1f} times the loss in the middle" for name, ratio in walls.items()})
 expect(
-    walls["batch norm"] < walls["no normalisation"],
-    "With batch normalisation the valley is shallower.",
+    2 * walls["batch norm"] < walls["no normalisation"],
+    "With batch normalisation the walls are less than half as high.",
     trained=True,
+)
+
+# %% control="another net without normalisation in its place"
+direction = random_direction(second, torch.Generator().manual_seed(0))
+line = loss_along(second, [batch], direction, positions, training=True)
+refute(
+    2 * float(max(line) / line[10]) < walls["no normalisation"],
+    "With batch normalisation the walls are less than half as high.",
 )
 
 # %% [markdown]

@@ -494,6 +494,17 @@ expect(
     trained=True,
 )
 
+# %% control="untrained weights"
+from course_utils.training import evaluate
+
+seed_everything(0)
+options = {"image_size": size, "num_layers": 50, "gate_bias": -4.0}
+guessing = models.build("highway", in_channels=channels, num_classes=10, **options).to(device)
+refute(
+    evaluate(guessing, loaders.val).loss < final["plain"].train_loss - 0.3,
+    "The gated net trains; the plain one hardly does.",
+)
+
 # %%
 show(
     plots.plot_gates(gates),
@@ -508,10 +519,19 @@ print(f"largest mean of T: {max(gates[-1]):.2f}, in layer {gates[-1].index(max(g
 expect(after > 1.2 * before, "Training opens the gates, by at least a fifth.", trained=True)
 expect(max(gates[-1]) < 0.5, "Yet no layer transforms more than it carries.", trained=True)
 expect(
-    sum(gates[-1][:10]) > sum(gates[-1][-10:]),
+    sum(gates[-1][:10]) > 1.5 * sum(gates[-1][-10:]),
     "The gates near the image open widest.",
     trained=True,
 )
+
+# %% control="before training"
+refute(sum(mean_gates(guessing)) > 1.2 * before, "Training opens the gates, by at least a fifth.")
+refute(sum(gates[0][:10]) > 1.5 * sum(gates[0][-10:]), "The gates near the image open widest.")
+
+# %% control="gates that begin with a bias of +1"
+options["gate_bias"] = 1.0
+opened = models.build("highway", in_channels=channels, num_classes=10, **options).to(device)
+refute(max(mean_gates(opened)) < 0.5, "Yet no layer transforms more than it carries.")
 
 # %% [markdown]
 # The gates near the input open widest. But no layer ever becomes an ordinary one. Each changes a
@@ -567,6 +587,20 @@ expect(
     resnet56_history.epochs[-1].train_loss < plain56_history.epochs[-1].train_loss - 0.3,
     "With shortcuts the same 56 layers train: their loss is lower by more than 0.3.",
     trained=True,
+)
+
+# %% control="56 layers with shortcuts in the plain net's place"
+refute(
+    resnet56_history.epochs[-1].train_loss > last20.train_loss + 0.3,
+    "Plain-56 fits its own training images worse than plain-20, by more than 0.3.",
+)
+
+# %% control="untrained weights"
+seed_everything(0)
+guessing = models.build("resnet56", in_channels=channels, num_classes=10, width=8).to(device)
+refute(
+    evaluate(guessing, loaders.val).loss < plain56_history.epochs[-1].train_loss - 0.3,
+    "With shortcuts the same 56 layers train: their loss is lower by more than 0.3.",
 )
 
 # %% [markdown]
@@ -681,6 +715,15 @@ print({label: f"highest loss {top:.1f}" for label, top in rims.items()})
 expect(max(rims.values()) < 10, "In training mode neither net has high walls.", trained=True)
 ratio = rims["plain-56"] / rims["ResNet-56"]
 expect(1 / 1.5 < ratio < 1.5, "There the two rims are about equally high.", trained=True)
+
+# %% control="the other mode"
+refute(
+    rims["plain-56"] > 3 * rims["ResNet-56"],
+    "The walls around plain-56 are more than three times as high.",
+)
+refute(max(highest.values()) < 10, "In training mode neither net has high walls.")
+ratio = highest["plain-56"] / highest["ResNet-56"]
+refute(1 / 1.5 < ratio < 1.5, "There the two rims are about equally high.")
 
 # %% [markdown]
 # The walls were made of running estimates that no longer fit; without them nothing is left of the

@@ -521,6 +521,21 @@ for seed in range(3):
         trained=True,
     )
 
+# %% control="that net judged on swapped backgrounds"
+for seed in range(3):
+    refute(
+        scores[TIED, seed][1] > scores[LOT, seed][0],
+        f"Seed {seed}: the net that learned backgrounds has the higher validation accuracy.",
+    )
+
+# %% control="true backgrounds"
+for seed in range(3):
+    on_true = {rho: accuracy(*trained[rho, seed][:2], true) for rho in (LOT, TIED)}
+    refute(
+        on_true[LOT] > 0.7 > 0.1 > on_true[TIED],
+        f"Seed {seed}: on swapped backgrounds that net does worse than chance.",
+    )
+
 # %% [markdown]
 # If you had chosen by validation accuracy, you would have chosen the wrong net, three times out of
 # three. But we have swapped backgrounds only because we draw our images ourselves. Can we see the
@@ -636,6 +651,14 @@ for seed in range(3):
     expect(tied < area, f"Seed {seed}: tied it is less than the area.", trained=True)
     expect(lot > 3 * tied, f"Seed {seed}: at random it is over three times that.", trained=True)
 
+# %% control="the other nets, and another seed"
+for seed in range(3):
+    lot, tied = on_figure[LOT, seed], on_figure[TIED, seed]
+    refute(tied > 2 * area, f"Seed {seed}: at random it is over twice the area.")
+    refute(lot < area, f"Seed {seed}: tied it is less than the area.")
+    another = on_figure[LOT, (seed + 1) % 3]
+    refute(lot > 3 * another, f"Seed {seed}: at random it is over three times that.")
+
 # %% [markdown]
 # A meaningless map gets the shape's area, and so does a net that was never trained. The net that
 # learned shapes gets about three times as much. The one that learned backgrounds gets *less* than
@@ -658,6 +681,14 @@ for rho in (LOT, TIED):
     shares[rho] = float(share_on_mask(stretched, true.masks[:num]).nanmean())
     print(f"rho {rho}: {shares[rho]:.0%} of the evidence by occlusion lies on the shape")
 expect(shares[LOT] > shares[TIED] + 0.1, "Occlusion gives the same order.", trained=True)
+
+# %% control="two nets that learned backgrounds"
+model, loaders, _ = trained[TIED, 1]
+found = occlusion(model, prepared(true.images[:num], loaders.info),
+                  labels=true.labels[:num].to(device)).maps.cpu()  # fmt: skip
+stretched = found.repeat_interleave(4, dim=1).repeat_interleave(4, dim=2)
+another = float(share_on_mask(stretched, true.masks[:num]).nanmean())
+refute(another > shares[TIED] + 0.1, "Occlusion gives the same order.")
 
 # %% [markdown]
 # ## Which layer to ask
@@ -800,6 +831,11 @@ expect(
     "More than 40 % of the test images are classified correctly.",
     trained=True,
 )
+
+# %% control="untrained weights"
+seed_everything(0)
+guess = evaluate(ResNet(1, num_classes=mine.info.num_classes).to(device), mine.test)
+refute(guess.accuracy > 0.4, "More than 40 % of the test images are classified correctly.")
 
 # %% tags=["nbval-ignore-output"]
 shown = torch.arange(0, mine.test.num_images, mine.test.num_images // 6)[:6]

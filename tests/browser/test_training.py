@@ -39,7 +39,8 @@ def lesson_07(lab: LabPage, course: CourseLab) -> Iterator[LabPage]:
         cell = lab.place_of(found)
         source = lab.cells()[cell].source.split("mlp, mlp_history")[0]  # one run is enough
         assert source.count(old) == 1, old
-        lab.write(cell, "from course_utils.training import ProgressBar\n\n" + source.replace(old, new))
+        source = "from course_utils.training import ProgressBar\n\n" + source.replace(old, new)
+        lab.write(cell, source)
         assert not lab.run(cell).errors
     yield lab
     lab.close()
