@@ -1,6 +1,5 @@
 """Summaries count, measure and see what is there, and leave the model alone."""
 
-import importlib
 import random
 from typing import NamedTuple
 
@@ -25,8 +24,6 @@ from course_utils.inspection import (
 from course_utils.inspection.trace import without_storage
 
 # The functions of the same names hide these two modules.
-summary_module = importlib.import_module("course_utils.inspection.summary")
-capture_module = importlib.import_module("course_utils.inspection.capture")
 
 
 def torch_flops(model, size):

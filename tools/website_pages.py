@@ -4,6 +4,7 @@ import ast
 import functools
 import importlib
 import inspect
+import itertools
 import pkgutil
 import re
 from collections import Counter
@@ -158,17 +159,25 @@ def _traps(ledger: facts.Ledger) -> Iterator[str]:
         yield f'| <a id="{key}"></a>{_cell(trap.claim)} | {_cell(trap.right)} | {lessons} |\n'
 
 
+COLUMNS = ("what", "source says", "we compute", "source", "remark")
+
+
 def _figures(ledger: facts.Ledger) -> Iterator[str]:
-    group = ""
-    for key, fact in ledger.facts.items():
-        if key.partition(".")[0] != group:
-            group = key.partition(".")[0]
-            yield f"\n### {group}\n\n| what | source says | we compute | source | remark |\n"
-            yield "|---|---|---|---|---|\n"
-        ours = "" if fact.ours is None else f"{fact.ours:,}"
-        doubt = "" if fact.checked else " (not checked in the source)"
-        yield f'| <a id="{key}"></a>{_cell(fact.what)} | {_cell(fact.text)} | {_cell(ours)} | '
-        yield f"{_cell(fact.source + doubt)} | {_cell(fact.why)} |\n"
+    """Yield a table for each group of facts, without the columns that it leaves empty."""
+    for group, keys in itertools.groupby(ledger.facts, lambda key: key.partition(".")[0]):
+        rows = [(key, _row(ledger.facts[key])) for key in keys]
+        filled = [i for i in range(len(COLUMNS)) if any(row[i] for _, row in rows)]
+        yield f"\n### `{group}`\n\n| {' | '.join(COLUMNS[i] for i in filled)} |\n"
+        yield f"|{'---|' * len(filled)}\n"
+        for key, row in rows:
+            yield f'| <a id="{key}"></a>{" | ".join(_cell(row[i]) for i in filled)} |\n'
+
+
+def _row(fact: facts.Fact) -> tuple[str, ...]:
+    """Return what a fact's cells say."""
+    ours = "" if fact.ours is None else f"{fact.ours:,}"
+    doubt = "" if fact.checked else " (not checked in the source)"
+    return fact.what, fact.text, ours, fact.source + doubt, fact.why
 
 
 def _papers(ledger: facts.Ledger) -> Iterator[str]:

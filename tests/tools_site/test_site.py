@@ -3,9 +3,12 @@
 import re
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from functools import partial
 from html import unescape
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -218,6 +221,31 @@ def test_a_quiz_marks_at_once_and_keeps_nothing(open_page):
     )
     page = open_page(f"notebooks/{LESSON}")
     expect(page.locator(".cq-progress")).to_contain_text(f"0 of {len(bank.items)} right")
+
+
+def test_a_plain_server_is_enough(site, browser: Browser):
+    handler = partial(SimpleHTTPRequestHandler, directory=str(site))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        context = browser.new_context()
+        notes = watched(context)
+        page = context.new_page()
+        page.goto(f"http://127.0.0.1:{server.server_port}/notebooks/{LESSON}.html")
+        page.wait_for_function("document.querySelectorAll('mjx-container svg').length > 20")
+        expect(page.locator(".cw-readout").first).not_to_be_empty()
+        page.goto(f"http://127.0.0.1:{server.server_port}/search.html?q=receptive")
+        expect(page.locator("#search-results li").first).to_be_visible(timeout=60_000)
+        context.close()
+        server.shutdown()
+    assert (notes.outside, notes.errors) == ([], [])
+
+
+def test_a_table_on_paper_begins_below_its_heading(open_page):
+    page = open_page("ledger")
+    page.emulate_media(media="print")
+    table = page.locator("table").first
+    assert table.evaluate("table => getComputedStyle(table).breakInside") == "auto"
+    page.emulate_media(media="screen")
 
 
 def test_the_search_finds_from_files(open_page):
