@@ -9,6 +9,7 @@ import pytest
 import torch
 from scripts import load_script
 
+from course_utils.models import pretrained
 from course_utils.training.experiments import Experiment
 
 ROW = Experiment("tiny", "Tiny", "mlp", "shapes", 1, 20, 0.05, limit=40, seeds=(0, 3))
@@ -73,6 +74,17 @@ def test_which_test_images_are_right_is_kept(tool):
     assert len(bits) - 8 < num_images <= len(bits)
     assert bits[:num_images].mean() == pytest.approx(run["test_accuracy"])
     assert not bits[num_images:].any()
+
+
+def test_the_first_seed_s_weights_are_kept(tool, monkeypatch):
+    row = msgspec.structs.replace(ROW, keep_weights=True)
+    for seed in (3, 0):
+        tool.record(row, seed)
+    monkeypatch.setitem(pretrained.__globals__, "RECORDS", tool.FOLDER)
+    model = pretrained("tiny")
+    right = tool.right_answers(model, row.prepare(0).loaders.test).float().mean().item()
+    assert right == pytest.approx(stored(tool)["runs"][0]["test_accuracy"], abs=0.02)
+    assert stored(tool)["weights"]["switches"]["in_channels"] == 3
 
 
 TUNED = msgspec.structs.replace(ROW, rates=(0.001, 0.05, 1e30), tuning_epochs=1, seeds=(0,))

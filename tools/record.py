@@ -6,12 +6,14 @@
 
 Each run is saved when it ends. If you stop it and start again, it goes on with the epoch that was
 not finished. If a row names `rates`, runs with their own seed choose one first, on the validation
-set alone; the record keeps the result of each. One thread by default: processor times of different
-records can then be compared.
+set alone; the record keeps the result of each. With `keep_weights` the first seed's net is kept,
+too, for `models.pretrained`. One thread by default: processor times of different records can then
+be compared.
 """
 
 import argparse
 import base64
+import hashlib
 import json
 import os
 import platform
@@ -26,9 +28,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import msgspec
 import numpy as np
 import torch  # read the number of threads first
+from safetensors.torch import save
 from torch import nn
 
-from course_utils.data import Batches
+from course_utils.data import Batches, DataInfo
 from course_utils.provenance import git, processor
 from course_utils.training import DivergenceError, History, fit
 from course_utils.training.experiments import Experiment, Run, experiments
@@ -93,9 +96,9 @@ def record(experiment: Experiment, seed: int) -> bool:
     content["num_test"] = len(right)
     content["machine"] = machine()
     content["runs"] = sorted([*content["runs"], run], key=lambda run: run["seed"])
-    write(FOLDER / f"{experiment.name}.json", content)
     if experiment.keep_weights and seed == experiment.seeds[0]:
-        torch.save(model.state_dict(), UNFINISHED / f"{experiment.name}.pt")
+        content["weights"] = keep_weights(experiment, model, loaders.info)
+    write(FOLDER / f"{experiment.name}.json", content)
     seconds, accuracy = run["cpu_seconds"], run["test_accuracy"]
     print(f"{experiment.name}, seed {seed}: {accuracy:.2%}, {seconds} CPU seconds", flush=True)
     return True
@@ -166,6 +169,23 @@ def right_answers(model: nn.Module, batches: Batches) -> torch.Tensor:
     """Return which images a model in evaluation mode classifies correctly: (N,), bool."""
     logits = [forward(model, images, torch.float32)[0] for images, _ in batches]
     return torch.cat(logits).argmax(dim=1) == torch.cat([labels for _, labels in batches])
+
+
+def keep_weights(experiment: Experiment, model: nn.Module, info: DataInfo) -> dict[str, Any]:
+    """Write a net's weights, in 16 bits, beside its record; return what `pretrained` needs."""
+    state = {
+        name: (value.half() if value.is_floating_point() else value).contiguous()
+        for name, value in model.state_dict().items()
+    }
+    packed = save(state)
+    (FOLDER / f"{experiment.name}.safetensors").write_bytes(packed)
+    return {
+        "sha256": hashlib.sha256(packed).hexdigest(),
+        "model": experiment.model,
+        "switches": experiment.building(info),
+        "images": info.source,
+        "licence_of_images": info.licence,
+    }
 
 
 def write(file: Path, content: dict[str, Any]) -> None:

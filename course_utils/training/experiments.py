@@ -5,7 +5,6 @@ The experiments that the lessons show as recorded runs are rows of `records/expe
 """
 
 import tomllib
-from importlib.resources import files
 from typing import Any, NamedTuple
 
 import msgspec
@@ -13,14 +12,13 @@ import torch
 from torch import nn
 
 from course_utils import data, models
-from course_utils.data import Loaders
+from course_utils.data import DataInfo, Loaders
+from course_utils.models.pretrained import RECORDS
 from course_utils.models.registry import lookup
 from course_utils.runtime import Profile, profile, seed_everything
 from course_utils.training.config import TrainConfig
 
 __all__ = ["RECORDS", "Experiment", "Run", "experiments", "read_row"]
-
-RECORDS = files("course_utils").joinpath("records")
 
 
 class Run(NamedTuple):
@@ -84,16 +82,16 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             generator=seed_everything(seed),
             limit=self.limit or None,
         )
-        channels, size, _ = loaders.info.image_shape
-        sized = {"image_size": size} if "image_size" in lookup(self.model).switches else {}
-        model = models.build(
-            self.model,
-            in_channels=channels,
-            num_classes=loaders.info.num_classes,
-            **(sized | self.switches),
-        )
+        model = models.build(self.model, **self.building(loaders.info))
         config = TrainConfig(epochs=self.epochs, lr=self.lr, seed=seed, **self.config)
         return Run(model.to(device), loaders, config)
+
+    def building(self, info: DataInfo) -> dict[str, Any]:
+        """Return what `models.build` takes besides the model's name."""
+        channels, size, _ = info.image_shape
+        sized = {"image_size": size} if "image_size" in lookup(self.model).switches else {}
+        given = {"in_channels": channels, "num_classes": info.num_classes}
+        return given | sized | self.switches
 
     def to_dict(self) -> dict[str, Any]:
         """Return the row by name, ready for JSON."""

@@ -211,10 +211,47 @@ def compare(one: RecordedRuns, other: RecordedRuns) -> Difference:
 
 
 def table(*names: str) -> Table:
-    """Return one row per experiment: size, accuracy over the seeds, time."""
+    """Return one row per experiment: size, accuracy over the seeds, time.
+
+    Where all records hold their predictions, each row but the first says how many points it is
+    ahead of the first, with the interval of `compare`.
+
+    Raises:
+        ValueError: There is no such record.
+    """
+    found = [load(name) for name in names]
+    with_predictions = all(runs.right is not None for runs in found)
+    return _paired(found) if with_predictions else _unpaired(found)
+
+
+def _paired(found: list[RecordedRuns]) -> Table:
+    """Return the table of records that hold their predictions."""
     rows = []
-    for runs in map(load, names):
-        accuracy = f"{runs.test_accuracy} ({runs.num_seeds} seeds)"
-        rows.append((runs.title, runs.num_parameters, accuracy, round(runs.seconds)))
+    for number, runs in enumerate(found):
+        ahead = str(compare(runs, found[0])) if number else ""
+        accuracy = f"{runs.test_accuracy.mean:.1%} ({_seeds(runs)})"
+        rows.append((runs.title, runs.num_parameters, accuracy, ahead, round(runs.seconds)))
+    columns = ("model", "parameters", "test accuracy", "ahead of the first row by", "CPU seconds")
+    num_images = 0 if found[0].right is None else found[0].right.shape[1]
+    return Table(
+        columns, tuple(rows), f"Recorded runs, {num_images:,} test images; in brackets 95 %"
+    )
+
+
+def _unpaired(found: list[RecordedRuns]) -> Table:
+    """Return the table of records of which only the accuracy is known."""
+    rows = [
+        (
+            runs.title,
+            runs.num_parameters,
+            f"{runs.test_accuracy} ({_seeds(runs)})",
+            round(runs.seconds),
+        )
+        for runs in found
+    ]
     columns = ("model", "parameters", "test accuracy", "CPU seconds")
     return Table(columns, tuple(rows), "Recorded runs: mean and standard deviation of one run")
+
+
+def _seeds(runs: RecordedRuns) -> str:
+    return f"{runs.num_seeds} seed{'s' * (runs.num_seeds > 1)}"

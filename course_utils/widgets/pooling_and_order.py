@@ -117,7 +117,7 @@ class PoolingAndOrder(CourseWidget):
         row, col, k, s = result["row"], result["col"], self.window, self.stride
         window = [(row * s + i, col * s + j) for i in range(k) for j in range(k)]
         panels = {
-            "picture": (self.picture, window),
+            "image": (self.picture, window),
             f"activation first: {self.activation}": (result["activated"], window),
             f"then {self.pool}": (result["before"], [(row, col)]),
             "upper − lower": (result["difference"], [(row, col)]),

@@ -165,6 +165,16 @@ def test_a_net_is_no_better_than_itself_and_each_call_says_the_same():
     assert records.compare(one, other).mean == -records.compare(other, one).mean
 
 
+def test_a_table_of_records_with_predictions_says_how_far_each_is_ahead(monkeypatch):
+    kept = {"one": runs_of(answers(0.6, 0.6)), "other": runs_of(answers(0.8, 0.8, seed=1))}
+    monkeypatch.setattr(records, "load", kept.get)
+    table = records.table("one", "other")
+    first, second = (row["ahead of the first row by"] for row in table)
+    assert first == "" and second == str(records.compare(kept["other"], kept["one"]))
+    assert "2,003 test images" in table.caption
+    assert [row["test accuracy"][6:] for row in table] == ["(2 seeds)"] * 2
+
+
 def test_what_cannot_be_compared_is_refused():
     runs = runs_of(answers(0.7))
     with pytest.raises(ValueError, match="does not hold its predictions: run `make records`"):
