@@ -17,9 +17,9 @@
 # ## A detector
 #
 # Where in this photo is the nose? Here is a way that needs no network: cut the nose out as a
-# **template**, lay it on the photo at every place, multiply each of its pixels by the pixel below
-# it, and add up the products. The sum is the **score** of that place. We subtract the template's
-# mean first, so that a uniformly bright place scores 0 instead of winning.
+# **template**, lay it on the photo at every place, multiply each of its pixels by the pixel of the
+# photo under it, and add up the products. The sum is the **score** of that place. We subtract the
+# template's mean first, so that a uniformly bright place scores 0 instead of winning.
 
 # %%
 import time
@@ -76,8 +76,8 @@ show(
 
 # %% [markdown]
 # The template is a **filter**, the map of scores is a **feature map**, and one step is missing:
-# when is a score high enough? Add a negative number, the **bias**, and set whatever is below 0 to
-# 0. Setting to 0 is the **ReLU**, $\max(0, x)$; together, bias and ReLU are a threshold. Here is a
+# when is a score high enough? Add a negative number, the **bias**, and replace negative sums by 0.
+# This last step is the **ReLU**, $\max(0, x)$; together, bias and ReLU are a threshold. Here is a
 # small image whose pixels are −1 or 1, and the filter is a plus sign. Its score is the number of
 # pixels that agree minus the number of those that do not, so 9 is a perfect match.
 
@@ -530,9 +530,9 @@ expect(
 # $$\begin{pmatrix} 1 \\ 2 \\ 1 \end{pmatrix} \begin{pmatrix} -1 & 0 & 1 \end{pmatrix} =
 # \begin{pmatrix} -1 & 0 & 1 \\ -2 & 0 & 2 \\ -1 & 0 & 1 \end{pmatrix}$$
 #
-# The **Laplacian** is the second difference, the change of the change: $\big(x(j+1) - x(j)\big) -
-# \big(x(j) - x(j-1)\big) = x(j + 1) - 2x(j) + x(j - 1)$. In an image, the same difference along the
-# column is added.
+# The **Laplacian** is the second difference, the change of the change:
+# $\big(x(j+1) - x(j)\big) - \big(x(j) - x(j-1)\big) = x(j + 1) - 2x(j) + x(j - 1)$. In an image,
+# the same difference along the column is added.
 
 # %%
 down, across = torch.tensor([1.0, 2, 1]), torch.tensor([-1.0, 0, 1])
