@@ -18,10 +18,10 @@
 # ## How to run a cell
 #
 # Click into the grey cell below and press **Shift + Enter**. It runs, and the next cell is
-# selected. The menu *Run → Run All Cells* runs a whole lesson. If things get stuck, *Kernel →
+# selected. The menu *Run → Run All Cells* runs a whole lesson. If a cell gets stuck, *Kernel →
 # Restart Kernel* starts over; nothing on disk is lost.
 #
-# **Predict, then run.** The cell shows a garment, 28 × 28 pixels small. What is it?
+# **Predict, then run.** The cell shows a garment in only 28 × 28 pixels. What is it?
 
 # %%
 from course_utils import data
@@ -45,8 +45,8 @@ print(f"It is labelled {garments.info.classes[6]!r}.")
 # %% [markdown]
 # ## Is this machine ready?
 #
-# The doctor looks at your machine, says whether everything is ready, and what to do if it is not.
-# It changes nothing and stays offline.
+# The doctor checks your machine. It says whether everything is ready and, if not, what to do. It
+# changes nothing and stays offline.
 
 # %% tags=["nbval-ignore-output"]
 from course_utils.doctor import doctor
@@ -54,9 +54,9 @@ from course_utils.doctor import doctor
 doctor()
 
 # %% [markdown]
-# Click on *What was looked at* to see the details. The lessons adapt to your machine by a
-# **profile**: `laptop` without a GPU (each lesson trains for at most three minutes), `full` with
-# one, `quick` for a fast look at everything. To choose one yourself, set the environment variable
+# Click on *What was looked at* to see the details. The lessons adapt to your machine through a
+# **profile**: `laptop` without a GPU (each lesson trains for at most three minutes), `full` with a
+# GPU, `quick` for a fast look at everything. To choose one yourself, set the environment variable
 # `COURSE_PROFILE` before you start JupyterLab.
 
 # %% [markdown]
@@ -106,8 +106,9 @@ print(f"{history.seconds:.0f} seconds")
 
 # %% [markdown]
 # On the left you see the **loss**, which says how wrong the model is; on the right its
-# **accuracy**, the share of images that it classifies correctly. Each has two lines: one for the
-# images that the model learns from, one for images that it has never seen.
+# **accuracy**, the share of images that it classifies correctly. Each plot has two lines:
+# *training* for the images that the model learns from, *validation* for images that it never learns
+# from.
 
 # %% tags=["nbval-ignore-output"]
 result = evaluate(model, loaders.test)
@@ -124,7 +125,7 @@ guessed = evaluate(untrained, loaders.test)
 refute(guessed.accuracy > 0.75, "More than 75 % of the new images are classified correctly.")
 
 # %% [markdown]
-# Now look at a single image. Change the number and run the cell again. Do you find one where the
+# Now look at a single image. Change the number and run the cell again. Can you find one where the
 # model is confident and wrong?
 
 # %%
@@ -147,7 +148,7 @@ show(
 #
 # - **Predict, then run.** Where you read these words, stop. Write down your guess, then run the
 #   cell. You learn most from a guess that turns out wrong.
-# - **Change things.** Every cell is yours. To get a lesson back as it was, see the README.
+# - **Change things.** Every cell is yours to edit. To get a lesson back as it was, see the README.
 # - **`expect(...)`** is how a lesson checks its own claims: if what the text says is false on your
 #   machine, the cell fails.
 # - **Folded answers** are for you alone: answer first, then open them. There is one below.
@@ -155,17 +156,17 @@ show(
 #   saved.
 # - **Exercises** are notebooks of their own, in the folder `exercises`. Their checks tell you what
 #   is wrong, not just that something is. In a graded course you hand in the same notebook.
-# - Every figure has a text for readers who cannot see it, and colours that colour-blind readers can
-#   tell apart.
+# - Every figure has a description for readers who cannot see it, and colours that colour-blind
+#   readers can tell apart.
 #
 # **A question to try out:** a lesson claims "this model reaches 90 %", and its cell with `expect`
-# fails on your machine. What do you know?
+# fails on your machine. What does that tell you?
 #
 # <details><summary>Answer</summary>
 #
 # That the claim does not hold *here*: perhaps you changed a cell above, perhaps the profile you
-# chose trains for too few epochs, perhaps the lesson is wrong. You do not know that your machine is
-# broken. Restart the kernel, run all cells, and if it still fails, tell the authors.
+# chose trains for too few epochs, perhaps the lesson is wrong. It does not tell you that your
+# machine is broken. Restart the kernel, run all cells, and if it still fails, tell the authors.
 # </details>
 
 # %% [markdown]
@@ -192,8 +193,8 @@ show(
 # ## What to remember
 #
 # - Shift + Enter runs a cell; predict before you do.
-# - `doctor()` says whether the machine is ready, and what to do if it is not.
-# - Everything in the first hour works offline.
+# - `doctor()` says whether your machine is ready and, if not, what to do.
+# - After the set-up, you can work offline.
 #
 # ## Open questions
 #
@@ -201,4 +202,4 @@ show(
 #
 # 1. A model classifies 85 % of the images correctly. What would convince you that it knows what a
 #    shirt is?
-# 2. Which of its mistakes would worry you most in a shop, and does accuracy notice them?
+# 2. Which of its mistakes would worry you most in a shop, and do they show in its accuracy?

@@ -15,8 +15,8 @@
 # ## The question
 #
 # You see a person in a uniform. What does the network see? Every lesson of this course builds on
-# the answer, and many bugs start there: a wrong axis order raises no error, it just makes the model
-# worse.
+# the answer, and many bugs start there: a wrong axis order may raise no error, and only make the
+# model worse.
 
 # %%
 import matplotlib.pyplot as plt
@@ -32,8 +32,8 @@ from course_utils.runtime import expect, seed_everything
 # %% [markdown]
 # ## A photo is a block of numbers
 #
-# matplotlib ships a sample photo: a portrait of the naval officer who built one of the first
-# compilers. We read it the way most programs do.
+# matplotlib ships a sample photo: a portrait of Grace Hopper, the naval officer who built one of
+# the first compilers. We read it as most programs do, into an array.
 
 # %%
 photo = plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False))
@@ -44,7 +44,8 @@ print("range:", photo.min(), "to", photo.max())
 # %% [markdown]
 # 600 rows, 512 columns, and 3 numbers for each pixel: how much red, green and blue light. Each is a
 # whole number from 0 (none) to 255 (full), so it fits into one byte: `uint8`. Here are a few of
-# them, the red values at the rim of the glasses:
+# them, the red values at the rim of the glasses. The lowest of these values is drawn black, the
+# highest white:
 
 # %%
 patch = torch.tensor(photo[230:238, 210:222, 0])  # (8, 12): rows, columns; channel 0 is red
@@ -108,7 +109,7 @@ show(
 # %% [markdown]
 # ## uint8 or float?
 #
-# Files hold bytes; networks compute with floats. Bytes have a trap.
+# Files hold bytes; networks compute with floats. Arithmetic with bytes has a trap.
 #
 # **Predict, then run.** Make a pixel of 200 brighter by 100. What do you get?
 
@@ -120,8 +121,8 @@ print("in [0, 1]: ", round((pixel / 255).item(), 3))
 
 # %% [markdown]
 # A byte wraps around at 256, so what should be white turns dark. In this course images are *stored*
-# as `uint8` from 0 to 255, which takes a quarter of the memory, and divided by 255 to *compute*
-# with them as `float32`.
+# as `uint8` from 0 to 255, which takes a quarter of the memory of `float32`. To *compute* with
+# them, we divide them by 255, which gives `float32` from 0 to 1.
 
 # %%
 as_float = image / 255  # (3, 600, 512), float32 in [0, 1]
@@ -131,6 +132,8 @@ for name, tensor in (("uint8", image), ("float32", as_float)):
 
 # %% [markdown]
 # ## Channels
+#
+# Here is the photo again, followed by its three channels, each drawn in grey:
 
 # %%
 show(
@@ -140,7 +143,7 @@ show(
 )
 
 # %% [markdown]
-# Each channel is a grey image of its own. Look at the flag: its red stripes are bright in the red
+# Each channel is an image of its own. Look at the flag: its red stripes are bright in the red
 # channel and dark in the other two, its white stripes are bright in all three. The later layers of
 # a network have channels, too, but these stand for patterns that the network has learned, not for
 # colours.
@@ -156,9 +159,9 @@ show(
 # %% [markdown]
 # ## What if we average the channels?
 #
-# The mean of the channels, $(R + G + B)/3$, is a grey image. That is simple, but it is not how the
-# eye works, which is most sensitive to green and least to blue. The television standard BT.601
-# weights them:
+# The mean of the channels, $(R + G + B)/3$, is a grey image. That is simple, but the eye does not
+# weight the three equally: it is most sensitive to green and least to blue. The television standard
+# BT.601 therefore gives each channel its own weight:
 #
 # $$Y = 0.299\,R + 0.587\,G + 0.114\,B$$
 #
@@ -192,14 +195,15 @@ expect(mean_grey.min() == mean_grey.max(), "In the mean nothing is left of the d
 # The mean gives red, green and blue the same grey. The weighted sum tells these three apart, but it
 # replaces three numbers by one, so it discards colour, too. (Strictly speaking, luminance is a sum
 # of amounts of *light*. Image files store gamma-encoded values, and their weighted sum is called
-# *luma*.) Whether that matters depends on the task: a network that has to find ripe tomatoes should
-# get all three channels. Most convnets do.
+# *luma*.) Whether the loss of colour matters depends on the task: a network that has to find ripe
+# tomatoes should get all three channels. Most convnets do.
 
 # %% [markdown]
 # ## Normalisation
 #
-# A network learns more easily when its inputs have a mean near zero and a standard deviation near
-# one. So we subtract each channel's **mean** and divide by its **standard deviation**:
+# A network usually trains more easily when its inputs have a mean near zero and a standard
+# deviation near one. So we subtract each channel's **mean** $\mu_c$ and divide by its **standard
+# deviation** $\sigma_c$:
 #
 # $$x' = \frac{x - \mu_c}{\sigma_c}$$
 #
@@ -218,8 +222,8 @@ expect(
 )
 
 # %% [markdown]
-# **Predict, then run.** What are the mean and the range of a normalised batch? Is its mean exactly
-# zero?
+# **Predict, then run.** What, roughly, are the mean and the range of a normalised batch? Is the
+# mean exactly zero?
 
 # %%
 images, labels = next(iter(loaders.val))  # (64, 1, 28, 28) and (64,)
@@ -228,9 +232,9 @@ restored = loaders.info.denormalise(images)  # back to [0, 1], for people to loo
 print(f"restored: from {restored.min():.2f} to {restored.max():.2f}")
 
 # %% [markdown]
-# It is only close to zero: the constants come from the whole training set, and this is one batch.
-# If we normalised each batch by its own mean, the same image would look different to the network
-# depending on the other images in its batch.
+# The mean is only close to zero: the constants come from the whole training set, and this is one
+# batch of the validation set. If we normalised each batch by its own mean, the same image would
+# look different to the network depending on the other images in its batch.
 
 # %% [markdown]
 # ## Batches
@@ -281,20 +285,20 @@ show(
 )
 
 # %% [markdown]
-# | task | answer | shape of the answer |
+# | task | question | shape of the answer |
 # |---|---|---|
 # | **classification** | what is in the image? | K logits |
 # | **localisation** | what is it, and where? (one object) | K logits and 4 numbers |
-# | **detection** | what and where is each object? | any number of (class, box) |
+# | **detection** | what and where is each object? | any number of pairs (class, box) |
 # | **segmentation** | which class does each pixel belong to? | (K, H, W) logits |
 #
-# This course is about classification. The other three build on it: their networks start with the
-# same convolutional layers, the **backbone**. A **logit** is a class's score before the softmax:
-# the higher the logit, the more probable the class.
+# This course is about classification. The other three build on it: their networks often start with
+# the convolutional layers of a classifier, called the **backbone**. A **logit** is a class's score
+# before the softmax: the higher the logit, the more probable the class.
 #
-# The sky-coloured background does not belong to any object. But a model sees all pixels, so it may
-# rely on the background as well, and go wrong wherever the usual background is missing. Lesson 02
-# takes that up.
+# The background does not belong to any object. But a model sees all pixels, so it may rely on the
+# background as well, and go wrong wherever the usual background is missing. Lesson 02 takes that
+# up.
 
 # %% [markdown]
 # ## Pop quiz
@@ -311,7 +315,7 @@ quiz.show("01_image_tensors")
 # ## Try it yourself
 #
 # Brighten the photo by 60 without letting it wrap around, then turn it into a batch of one image,
-# as floats. Replace the line below; the cell after it checks your result.
+# as floats from 0 to 1. Replace the line below; the cell after it checks your result.
 
 # %%
 brightened = image[None] / 255  # your code here: (1, 3, 600, 512), float in [0, 1]
@@ -336,12 +340,12 @@ else:
 # ## What to remember
 #
 # - An image in PyTorch is (C, H, W), a batch (N, C, H, W). Height before width.
-# - `permute` moves axes, `reshape` does not: it garbles. Look at your input.
+# - `permute` moves axes; `reshape` does not, and garbles the image. Look at your input.
 # - Store `uint8`, compute with `float32`; convert before you add.
 # - Normalise each channel with the training set's mean and standard deviation, at test time as
 #   well.
-# - Converting to grey discards colour; a weighted sum of the channels keeps their brightness as the
-#   eye sees it.
+# - Converting to grey discards colour; a weighted sum of the channels keeps roughly the brightness
+#   that the eye sees.
 
 # %% [markdown]
 # ## Open questions
@@ -351,14 +355,15 @@ else:
 # 1. Is there a task for which grey images are better than colour ones? How would you find out?
 # 2. A photo shows a dog on a sofa. Who decides what its label is, and what does a model learn from
 #    that decision?
-# 3. Normalising takes brightness and contrast away. When is that exactly what you need to keep?
+# 3. If you normalised each image by its own mean and standard deviation, you would take its
+#    brightness and contrast away. When do you need to keep exactly these?
 
 # %% [markdown]
 # ## Further reading
 #
 # - Recommendation ITU-R BT.601: the weights of red, green and blue in the luminance signal.
 # - O. Russakovsky et al.: *ImageNet Large Scale Visual Recognition Challenge*. International
-#   Journal of Computer Vision 115, 2015. The four tasks above, as a competition.
+#   Journal of Computer Vision 115, 2015. Three of the tasks above, as a competition.
 # - H. Xiao, K. Rasul, R. Vollgraf: *Fashion-MNIST*. arXiv 1708.07747, 2017.
 #
 # **Exercise** {exercise}
@@ -370,7 +375,7 @@ else:
 # | English | Korean | meaning |
 # |---|---|---|
 # | pixel | 픽셀, 화소 | one cell of an image's grid |
-# | channel | 채널 | one number of every pixel: red, green, blue, or a learned feature |
+# | channel | 채널 | one number for every pixel: red, green, blue, or a learned feature |
 # | batch | 배치 | several images that are processed together |
 # | luminance | 휘도 | brightness as the eye weighs it |
 # | normalisation | 정규화 | shifting and scaling to mean 0 and standard deviation 1 |

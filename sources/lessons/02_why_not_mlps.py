@@ -9,8 +9,8 @@
 #
 # **Time** 45 minutes, of which training takes one to two on a laptop.
 #
-# **Builds on** 01 (image tensors). Here a convnet is a black box; lessons 03 to 05 open it. So is
-# the training loop, until lesson 07.
+# **Builds on** 01 (image tensors). Here a convnet is a black box; lessons 03 to 05 open it. The
+# training loop is one, too, until lesson 07.
 
 # %% [markdown]
 # ## The question
@@ -19,7 +19,7 @@
 # list of numbers. So we could write the numbers of the image into one long list and be done. For a
 # table of measurements that is a fair start. For images hardly anybody does it. Why not?
 #
-# You will often hear: *too many parameters*. That is true, but it is the smallest part of the
+# You will often hear: *too many parameters*. That is true, but it is only a small part of the
 # answer.
 
 # %%
@@ -87,8 +87,8 @@ print(f"one pixel down is {place(0, 11, 5) - place(0, 10, 5)} places further on"
 print(f"the next channel is {place(1, 10, 5) - place(0, 10, 5)} places further on")
 
 # %% [markdown]
-# Neighbours in the image need not be neighbours in the list. And the first layer does not care:
-# unit $i$ computes
+# Neighbours in the image need not be neighbours in the list. And the first layer makes no use of
+# the order at all: unit $i$ computes
 #
 # $$h_i = \sum_j w_{ij}\, x_j + b_i$$
 #
@@ -104,12 +104,11 @@ expect(agree, "Unit 7 is the weighted sum of all 3072 numbers, plus a bias.")
 # %% [markdown]
 # ## What it costs
 #
-# There is one weight for every pair of input and output. For photos of the usual size that is a
-# lot.
+# A fully connected layer has one weight for every pair of input and output. For photos of the usual
+# size that is a lot.
 #
 # **Predict, then run.** Networks often read colour images of 224 × 224 pixels. Take a fully
-# connected layer with as many outputs as inputs, like a convolution that keeps the size. How many
-# gigabytes do its weights take?
+# connected layer with as many outputs as inputs. How many gigabytes do its weights take?
 
 # %%
 print(f"{'image':>15}{'numbers':>12}{'256 units':>16}{'as many units':>24}")
@@ -130,8 +129,8 @@ print(f"a convolution of 3 x 3 instead: {conv_parameters(3, 3, 3)} parameters, f
 # ## Two models
 #
 # Our MLP has two hidden layers. Our convnet is small, and for now a black box: it looks at patches
-# of 3 × 3 pixels with the same weights everywhere, and pools four times. At the end it takes the
-# mean of each map.
+# of 3 × 3 pixels with the same weights everywhere, and halves height and width four times by
+# pooling. At the end a linear layer reads the mean of each map that is left.
 
 
 # %%
@@ -169,10 +168,10 @@ expect(
 )
 
 # %% [markdown]
-# Sharing weights saves memory, not arithmetic: a shared weight is used once for every place. An MLP
+# Sharing weights saves memory, not arithmetic: a shared weight is used once at every place. An MLP
 # uses each weight once per image.
 #
-# And with images of a different size?
+# What happens with images of a different size?
 
 # %%
 for name, build in BUILD.items():
@@ -231,7 +230,8 @@ refute(lucky["convnet"].val_accuracy > 0.97, "The convnet exceeds 97 %.")
 # %% [markdown]
 # So does the MLP work? On these images it does: there are ten kinds of figure, always in the
 # middle. Accuracy says *how often* a model is right. It does not say *what it has learned*. Four
-# experiments try to find out. All of them measure accuracy on fresh test images with this function:
+# experiments try to find that out. All of them measure accuracy on fresh test images with this
+# function:
 
 
 # %%
@@ -245,8 +245,8 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
 # ## Experiment 1: shuffle the pixels
 #
 # Draw one random order of the 1024 pixels, and put *every* image into that order, for training and
-# testing. No information is lost: you could sort the pixels back. But nobody could still tell a
-# star from a heart.
+# testing. No information is lost: you could sort the pixels back. But nobody can tell a star from a
+# heart by eye any more.
 
 # %%
 order = torch.randperm(32 * 32, generator=torch.Generator().manual_seed(0))
@@ -276,9 +276,9 @@ show(
 # $$(W P^\top)(P x) = W (P^\top P) x = W x$$
 #
 # The twin computes the same outputs for every image. It has the same weights in other places, and
-# since initial weights have the same distribution everywhere, it is just as likely to be drawn. Its
-# gradients are shuffled in the same way, so the twins stay twins during training. An MLP *cannot*
-# notice the shuffle.
+# since initial weights have the same distribution everywhere, training is just as likely to start
+# from it. Its gradients are shuffled in the same way, so the twins stay twins during training. An
+# MLP *cannot* notice the shuffle.
 
 # %%
 tidy, twin = mlp(), mlp()
@@ -338,14 +338,14 @@ refute(
 # **assumptions** about its input: neighbours belong together, and a pattern worth detecting in one
 # place is worth detecting everywhere. Such assumptions are called an **inductive bias**. Where they
 # are true, less has to be learned from examples. Where they are false, they hurt. The MLP does not
-# make them, and pays for that on every image with its pixels in order.
+# make them, and pays for that when the pixels are in order.
 
 # %% [markdown]
 # ## Experiment 2: move the figure
 #
 # Both models were trained with figures in the middle. We now shift the test images to the right,
-# one pixel at a time; what leaves on the right comes back on the left. Up to 5 pixels every figure
-# stays whole.
+# one pixel at a time; what leaves on the right comes back on the left. Up to a shift of 5 pixels
+# every figure stays whole.
 #
 # **Predict, then run.** By how many pixels do you have to shift the images before the MLP is wrong
 # half of the time?
@@ -383,13 +383,13 @@ refute(level, "The convnet is ahead at every shift.")
 # %% [markdown]
 # To an MLP, a star two pixels further right is a new pattern that meets other weights. The convnet
 # applies the *same* filters in the new place. But look: its accuracy falls, too. "Convnets are
-# invariant to shifts" is a slogan. Pooling and padding break it, and lesson 06 measures by how
-# much.
+# invariant to shifts" is only a slogan: pooling and padding break the invariance, and lesson 06
+# measures by how much.
 
 # %% [markdown]
 # ## Experiment 3: figures anywhere
 #
-# Then let us show the MLP figures in all places while it learns.
+# So let us train both models on figures in many places.
 #
 # **Predict, then run.** The MLP has 821 thousand parameters and gets a few thousand images with
 # figures up to 8 pixels from the middle. What will its training accuracy be? And its validation
@@ -416,8 +416,8 @@ refute(last["MLP"].val_accuracy < 0.3, "It learns little about other images.")
 
 # %% [markdown]
 # This is **overfitting** in its purest form. With more than two hundred parameters for each
-# training image, the MLP can memorise them. To *generalise*, it would need to see every figure in
-# every place, because nothing that it learns in one place helps in another.
+# training image, the MLP can memorise these images. To *generalise*, it would need to see every
+# figure in every place, because what it learns in one place hardly helps in another.
 #
 # Two common arguments against MLPs deserve a second look:
 #
@@ -432,8 +432,8 @@ refute(last["MLP"].val_accuracy < 0.3, "It learns little about other images.")
 #
 # Ships are photographed on water, cows on grass. If a model says "ship", what did it recognise: the
 # ship or the water? What belongs to the object is an **object feature**; what only tends to appear
-# with it is a **context feature**. A model that reads all pixels may use either. When the context
-# changes one day, the correlation turns out to be **spurious**.
+# with it is a **context feature**. A model that reads all pixels may use either. If one day the
+# context changes, the correlation between object and context turns out to be **spurious**.
 #
 # Our images have a dial for that. At $\rho = 0$ the background is chosen at random. At $\rho = 1$
 # every class has its own. In between, an image has the background of its class with probability
@@ -463,7 +463,7 @@ show(
 # The upper row has **true** backgrounds, the lower row **swapped** ones, which always belong to
 # another class.
 #
-# How much does the background tell? A model that looked at nothing else would be right with
+# How much does the background give away? A model that looked at nothing else would be right with
 # probability $\rho + (1 - \rho)/10$, since one in ten random backgrounds happens to be the right
 # one.
 
@@ -480,8 +480,8 @@ for rho in DIAL:
 # backgrounds.
 #
 # **Predict, then run.** Sketch four curves against $\rho$: each model, on true and on swapped
-# backgrounds. The *validation* images are drawn like the training images. What accuracy will they
-# show?
+# backgrounds. The *validation* images are drawn like the training images. What accuracy will the
+# models reach on them?
 
 # %% tags=["nbval-ignore-output"]
 seen = {(0.0, name): (trained[name], last[name]) for name in BUILD}  # already trained
@@ -503,7 +503,7 @@ axis, style = "background correlation ρ in training", {"percent": True, "by_con
 show(
     plot_lines(curves, DIAL, axis, "accuracy", **style),
     "Accuracy against ρ. On true backgrounds both models stay above 90 per cent. On swapped "
-    "ones the MLP falls from 95 to about 20 per cent at 0.9, the convnet from 99 to about 65; at "
+    "ones the MLP falls from 95 to below 30 per cent at 0.9, the convnet from 99 to about 70; at "
     "1 both are below 10",
 )
 
@@ -526,25 +526,29 @@ refute(dense[1.0][2] > dense[0.0][2], "And there the MLP is best on true ones.")
 # Four things to learn from this:
 #
 # - **Validation does not warn you.** Its images have the same correlation as the training images.
-#   The numbers look best where the models are worst. Only images *without* the correlation show it.
-# - **Worse than chance is a message.** A model that knew nothing would get 10 %. Less means that it
-#   predicts the class of the background, and a swapped background always belongs to another class.
-# - **The convnet resists longer.** It finds the figure easy to recognise, so the background has
-#   less to offer. The harder the figure is to recognise, the more a model leans on the context.
+#   Validation accuracy is highest at $\rho = 1$, where the models do worst on swapped backgrounds.
+#   Only images *without* the correlation show that.
+# - **Worse than chance tells you something.** A model that knew nothing would get 10 %. A model
+#   that gets less predicts the class of the background, and a swapped background always belongs to
+#   another class.
+# - **The convnet resists longer.** A likely reason: it finds the figure easier to recognise, so the
+#   background has less to add. In the demo below, where the MLP finds the figures much harder, it
+#   leans on the background sooner.
 # - **But it is not immune.** Nothing in convolution says "look at the object": a texture is as
 #   local and as repetitive as an edge. At $\rho = 1$ both cues are equally good on the training
 #   images, and no architecture can know which one you meant.
 #
-# The remedy is data in which the correlation is broken: other backgrounds, other hospitals, other
-# seasons. And a test that breaks it on purpose. Beery et al. (2018) found that models trained to
-# recognise animals fail in new places; Xiao et al. (2021) swapped the backgrounds of ImageNet
-# images as we did.
+# The remedy is training data in which the correlation is broken, from other places, other
+# hospitals, other seasons; and a test set that breaks it on purpose. Beery et al. (2018) found that
+# models trained to recognise animals fail in new places; Xiao et al. (2021) swapped the backgrounds
+# of ImageNet images as we did.
 #
 # ### Turn the dial yourself
 #
 # The demo shows recorded results for a harder case: figures *anywhere*, an MLP with one hidden
 # layer, and LeNet-5 as the convnet. How good is the MLP at $\rho = 0$, and why does that make its
-# fall so steep? What happens to the maps, which the next section explains?
+# fall so steep? What happens to the coloured maps? (The next section explains them: violet is
+# evidence for the class, orange evidence against it.)
 
 # %%
 from course_utils.widgets import SpuriousBackgroundDial
@@ -554,12 +558,12 @@ SpuriousBackgroundDial()
 # %% [markdown]
 # ## Who looks at the object?
 #
-# This test needs swapped backgrounds, and real photos do not come with them. Can we ask the model
-# itself where it looks? There are two simple ways:
+# The last test needs swapped backgrounds, and real photos do not come with them. Can we ask the
+# model itself where it looks? There are two simple ways:
 #
-# - **Occlusion**: cover a patch and see how far the prediction drops. Where it drops a lot, the
-#   model had its evidence. We measure the drop in **log-odds**, $\log\frac{p}{1-p}$, because the
-#   probability $p$ of a confident model hardly moves.
+# - **Occlusion**: cover a patch and see how far the model's confidence in the class drops. Where it
+#   drops a lot, the model had its evidence. We measure the drop in **log-odds**,
+#   $\log\frac{p}{1-p}$, because the probability $p$ of a confident model hardly moves.
 # - **Saliency**: the gradient of the class's logit with respect to every pixel. Where it is large,
 #   a small change of the pixel changes the logit most.
 #
@@ -616,8 +620,9 @@ expect(agree, "Both maps are the same.")
 # %% [markdown]
 # Now take one image with its true background and four of our models: both trained at $\rho = 0$,
 # where the background says nothing, and both trained at $\rho = 1$, where it says everything. In
-# the occlusion maps violet is evidence for the class, orange evidence against it. The line is the
-# outline of the figure.
+# the occlusion maps violet is evidence for the class, orange evidence against it. In the saliency
+# maps yellow is a large gradient, dark blue a small one. The line is the outline of the figure.
+# Each map has its own scale: compare where it is strong, not how strong.
 
 # %% tags=["nbval-ignore-output"]
 index = int(hearts[0])
@@ -631,14 +636,14 @@ for rho, name in product((0.0, 1.0), BUILD):
 show(
     plot_attribution(true.images[index], maps, true.masks[index], "heart"),
     "A heart, and for each of four models its occlusion map and its saliency map. The maps of the "
-    "models trained at 0 lie on the heart; those of the MLP trained at 1 lie on the background",
+    "models trained at 0 lie on the heart; those of the MLP trained at 1 spread over the background",
 )
 
 # %% [markdown]
 # One image proves little; on this one even the convnet trained at $\rho = 1$ may seem to look at
 # the heart. So we measure sixty images: what share of the evidence *for* the correct class
 # (positive values of the occlusion map), and what share of the gradient, lies on the figure? The
-# figure covers about a ninth of the image, which is the share that a meaningless map would get.
+# figure covers about a ninth of the image, so this is the share for a map that is spread evenly.
 
 
 # %%
@@ -705,16 +710,18 @@ for column, kind in enumerate(("occlusion", "saliency")):
 # So which model is more **interpretable**, easier to understand? By occlusion, the convnet: what it
 # relies on is more often what we would point at. By saliency the convnet is ahead, too. But look at
 # the last two rows: there it is ahead *before it has learned anything*. That lead comes with the
-# architecture, not from learning. So saliency may compare one model with itself, at 0 and at 1;
-# between two architectures it does not tell what they have learned. And note what none of the maps
-# says.
+# architecture, not from learning. So you may use saliency to compare an architecture with itself,
+# trained at 0 and at 1; between two architectures it does not tell you which has learned what. And
+# note the limits of all these maps:
 #
 # - They show where the evidence is, not *what* it is. A map that lies on the object does not prove
 #   that the model knows the object: it may only use its colour.
 # - Even for the best of our models, most of the gradient lies outside the figure. Saliency is a
 #   noisy measure. Some prettier maps hardly change at all when the model's weights are replaced by
-#   random ones (Adebayo et al. 2018). Check a map on a model whose answer you know, as we just did.
-# - A covered patch is itself something that the model has never seen.
+#   random ones (Adebayo et al. 2018). Try a method on a model of which you know what it relies on,
+#   as we just did.
+# - A covered patch is itself something that the model has never seen, so it may change the
+#   prediction for that reason alone.
 
 # %% [markdown]
 # ## Pop quiz
@@ -735,11 +742,13 @@ quiz.show("02_why_not_mlps")
 # - A fully connected layer has a weight for every pair of input and output: with as many outputs as
 #   inputs, memory grows with the square of the number of pixels. Sharing weights saves parameters,
 #   not arithmetic.
-# - What an MLP learns in one place it cannot use in another. It overfits instead.
+# - What an MLP learns in one place it can hardly use in another. It overfits instead.
 # - A convnet's assumptions, locality and sharing, are an inductive bias: good on images, bad on
 #   shuffled ones.
-# - Validation cannot see a spurious correlation that it shares. Break the correlation on purpose.
-# - Occlusion and saliency say where the evidence lies. Test them where you know the answer.
+# - A validation set cannot reveal a spurious correlation that it shares with the training set.
+#   Break the correlation on purpose.
+# - Occlusion and saliency say where the evidence lies, not what it is. Test them on models of which
+#   you know what they rely on.
 
 # %% [markdown]
 # ## Open questions

@@ -8,8 +8,8 @@
 # - read a small filter: tell what it does to flat areas, edges and noise;
 # - write `conv2d` by hand in three ways and explain why the third is fast.
 #
-# **Time** 60 minutes; 40 if you leave out the sections marked ◇, which a first reading may skip. You
-# train only nine numbers here.
+# **Time** 60 minutes; 40 if you leave out the sections marked ◇, which a first reading may skip.
+# You train only nine weights here.
 #
 # **Builds on** 01 (image tensors) and 02 (why not MLPs).
 
@@ -17,9 +17,9 @@
 # ## A detector
 #
 # Where in this photo is the nose? Here is a way that needs no network: cut the nose out as a
-# **template**, lay it on the photo at every place, multiply what lies on top of each other, and add
-# up the products. The sum is the **score** of that place. We subtract the template's mean first, so
-# that a uniformly bright place scores 0 instead of winning.
+# **template**, lay it on the photo at every place, multiply each of its pixels by the pixel of the
+# photo under it, and add up the products. The sum is the **score** of that place. We subtract the
+# template's mean first, so that a uniformly bright place scores 0 instead of winning.
 
 # %%
 import time
@@ -75,11 +75,11 @@ show(
 )
 
 # %% [markdown]
-# The template is a **filter**, the map of scores is a **feature map**, and one step is missing: when
-# is a score high enough? Add a negative number, the **bias**, and set what is still below 0 to 0.
-# That is the **ReLU**, $\max(0, x)$, and together they are a threshold. In this image of black
-# (−1) and white (1) pixels the filter is a plus sign. Its score is the number of pixels that agree
-# minus the number of those that do not, so 9 is a perfect match.
+# The template is a **filter**, the map of scores is a **feature map**, and one step is missing:
+# when is a score high enough? Add a negative number, the **bias**, and replace negative sums by 0.
+# This last step is the **ReLU**, $\max(0, x)$; together, bias and ReLU are a threshold. Here is a
+# small image whose pixels are −1 or 1, and the filter is a plus sign. Its score is the number of
+# pixels that agree minus the number of those that do not, so 9 is a perfect match.
 
 # %%
 plus = torch.tensor([[-1.0, 1, -1], [1, 1, 1], [-1, 1, -1]])
@@ -113,9 +113,9 @@ dense = nn.Linear(28 * 28, 28 * 28, bias=False)
 print(f"{dense.weight.numel():,} weights")
 
 # %% [markdown]
-# It takes six hundred thousand to learn the same thing 784 times over: what an edge looks like at
-# the top left, what an edge looks like one pixel further on, and so on. The layer does not know two
-# facts about images:
+# It takes six hundred thousand weights to learn the same thing 784 times over: what an edge looks
+# like at the top left, what an edge looks like one pixel further on, and so on. The layer does not
+# know two facts about images:
 #
 # 1. **Locality.** Whether there is an edge here depends on the pixels nearby, not on those far
 #    away.
@@ -195,8 +195,8 @@ print(
 
 # %% [markdown]
 # Each output has $2\Delta + 1$ weights, but at each end of the image $1 + 2 + \dots + \Delta$
-# weights would reach outside. Such a layer is called **locally connected**. It still has its own
-# weights at each location.
+# weights would reach outside and are left out. Such a layer is called **locally connected**. It
+# still has its own weights at each location.
 
 # %% [markdown]
 # ## Step 3: sharing
@@ -246,7 +246,7 @@ expect(difference < 1e-6, "PyTorch's nn.Conv1d computes the product with the Toe
 
 # %% [markdown]
 # So a convolution is a dense layer with most weights set to zero and the others tied together. It
-# can do nothing that a dense layer cannot. It just has fewer ways to be wrong.
+# can do nothing that a dense layer cannot. It only has fewer ways to be wrong.
 
 # %% [markdown]
 # ## The same in two dimensions
@@ -254,7 +254,8 @@ expect(difference < 1e-6, "PyTorch's nn.Conv1d computes the product with the Toe
 # $$h(i, j) = \sum_{|p| \le \Delta,\, |q| \le \Delta} f(p, q)\, x(i + p,\, j + q)$$
 #
 # The course package has a locally connected layer, which shows the step in between. To see the
-# matrix of a layer, feed it every image that has a single bright pixel: each one gives a column.
+# matrix of a layer, feed it every image that has a single bright pixel: each output is one column
+# of the matrix.
 
 
 # %%
@@ -317,15 +318,16 @@ expect(
 
 # %% [markdown]
 # (19,600 counts 25 weights at each of the 784 locations, including those that meet only padding at
-# the edge. In the band above, the 34 left them out.) Locality saved a factor of about 31, sharing another 784. And there is a second gain
-# that no count shows: every window of every image now trains the same 25 numbers.
+# the edge. The 34 weights of the band above left these out.) Locality saved a factor of about 31,
+# sharing another 784. And sharing has a second advantage, which no count shows: every window of
+# every image now trains the same 25 weights.
 
 # %% [markdown]
 # ## Why sharing, and not something else? ◇
 #
-# We asked for an output that does not depend on the location. More precisely: if the image moves,
-# the map should move with it and change in no other way. Let $S$ be the shift by one pixel, on a
-# circle so that no pixel falls off. Then the matrix $W$ has to satisfy
+# We asked for a layer that treats all locations alike. More precisely: if the image moves, the map
+# should move with it and change in no other way. Let $S$ be the shift by one pixel, on a circle so
+# that no pixel falls off. Then the matrix $W$ has to satisfy
 #
 # $$W S x = S W x \quad \text{for every } x$$
 #
@@ -335,7 +337,8 @@ expect(
 # $$W_{i,\ell} = W_{i-1,\,\ell-1} = W_{i-2,\,\ell-2} = \dots$$
 #
 # Each entry depends only on $\ell - i$. So a linear layer treats all locations alike **if and only
-# if** it is a (circular) convolution. Sharing is not one way among many. It is the only one.
+# if** it is a (circular) convolution. Sharing weights is not one way to do it among many. It is the
+# only one.
 
 # %%
 S = torch.eye(n).roll(1, dims=0)  # (S x)(i) = x(i - 1)
@@ -514,8 +517,8 @@ expect(
 )
 
 # %% [markdown]
-# Somebody rounded 0.0625 and 0.125 down. In an image you do not see a difference of three per cent;
-# in a deep network such a factor applies once per layer. Lesson 11 is about that.
+# Somebody rounded 0.0625 and 0.125 down. In an image you hardly see a difference of three per cent;
+# in a deep network such a factor applies at every layer. Lesson 11 is about that.
 #
 # ### Differences: Sobel and Laplacian
 #
@@ -528,8 +531,8 @@ expect(
 # \begin{pmatrix} -1 & 0 & 1 \\ -2 & 0 & 2 \\ -1 & 0 & 1 \end{pmatrix}$$
 #
 # The **Laplacian** is the second difference, the change of the change:
-# $\big(x(j+1) - x(j)\big) - \big(x(j) - x(j-1)\big) = x(j + 1) - 2x(j) + x(j - 1)$. Add the same
-# along the column.
+# $\big(x(j+1) - x(j)\big) - \big(x(j) - x(j-1)\big) = x(j + 1) - 2x(j) + x(j - 1)$. In an image,
+# the same difference along the column is added.
 
 # %%
 down, across = torch.tensor([1.0, 2, 1]), torch.tensor([-1.0, 0, 1])
@@ -582,7 +585,7 @@ expect(
 )
 
 # %% [markdown]
-# Of these three, a flip changes only emboss. With cross-correlation and convolution, the light
+# Of these three, flipping changes only emboss. With cross-correlation and convolution, the light
 # seems to come from opposite corners:
 
 # %%
@@ -621,8 +624,9 @@ show(
 #
 # 1. Choose the image "One dot" and the kernel "Emboss", and show the whole output. What do you see?
 #    Then switch the operation to convolution.
-# 2. Edit the kernel so that it moves the image one pixel to the right. Where does the 1 go?
-# 3. "Vertical edge": which of the two Sobel kernels gives zero everywhere?
+# 2. Edit the kernel so that it moves the image one pixel to the right. Where in the kernel does the
+#    1 go?
+# 3. Choose the image "Vertical edge". Which of the two Sobel kernels gives zero everywhere?
 # 4. Find a kernel with sum 1 that leaves flat areas unchanged and makes edges stronger.
 
 # %%
@@ -661,8 +665,8 @@ def conv2d_loops(image: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
 
 
 # %% [markdown]
-# The second way writes every window into a column of a table. With the filter as a row, all the
-# sums are then one matrix product. Here is the table for 3 × 3 pixels and 2 × 2 windows:
+# The second way writes every window into a column of a table. Write the filter as a row, and all
+# the sums become one matrix product. Here is the table for 3 × 3 pixels and 2 × 2 windows:
 
 # %%
 tiny = torch.arange(1.0, 10).reshape(3, 3)
@@ -753,8 +757,8 @@ print(f"16 images, 32 channels: unfold {table:.0f} ms, F.conv2d {torch_time:.0f}
 # ## A filter that nobody wrote ◇
 #
 # A convolution is linear in its weights, so we can find them from examples. Suppose we do not know
-# the Sobel filter, only an image and its output. We start from nine zeros and follow the gradient
-# of the squared error.
+# the Sobel filter, only an image and the filter's output for it. We start from nine zeros and
+# follow the gradient of the squared error.
 #
 # **Predict, then run.** Is one image enough to find nine weights?
 
@@ -846,8 +850,8 @@ else:
 #    false?
 # 2. In the first section you chose the template. What would be a fair way to choose templates for
 #    a thousand classes?
-# 3. A layer without shared weights can learn all that a convolution can. What would you have to
-#    give it so that it does?
+# 3. A layer without shared weights can learn all that a convolution can. What would it need in
+#    order to do so?
 
 # %% [markdown]
 # ## Further reading

@@ -101,12 +101,13 @@ expect(torch.equal(output, taught.float()), "The example from the lectures is co
 #    starts at $a = s\,i$, so it fits if $s\,i \le n - k$, or $i \le (n - k)/s$.
 # 3. $i$ is a whole number, so the largest is $\lfloor (n - k)/s \rfloor$: we round down.
 # 4. We count from 0, so there is one output more.
-# 5. With a **padding** of $p$ zeros on each side, $n$ becomes $n + 2p$.
+# 5. With a **padding** of $p$ zeros on each side, $n$ becomes $n + 2p$. (In sizes $p$ is the
+#    padding; in the sums it remains the offset in the filter.)
 #
 # $$\boxed{\,n_\text{out} = \left\lfloor \frac{n + 2p - k}{s} \right\rfloor + 1\,}$$
 #
-# Do not trust a formula that you can test. The list of start positions, the formula, and PyTorch
-# must agree for *every* setting, so we try 720 of them:
+# If you can test a formula, do not take it on trust. The list of start positions, the formula, and
+# PyTorch must agree for *every* setting, so we try 720 of them:
 
 
 # %%
@@ -143,8 +144,8 @@ print(strided.long())
 expect(torch.equal(strided, output[::2, ::2]), "Stride 2 keeps every second output.")
 
 # %% [markdown]
-# But it skips them *before* they are computed, so it saves work as well: a quarter of the windows
-# means a quarter of the multiplications.
+# But it skips them *before* they are computed, so it saves work as well: with stride 2, a large map
+# has about a quarter of the windows, and takes a quarter of the multiplications.
 
 # %% [markdown]
 # ## What the floor throws away
@@ -172,9 +173,10 @@ expect(
 # the bottom and on the right. With padding they are often only zeros; without padding they are
 # pixels, and no error tells you.
 #
-# Many slides print the formula as $(N - F)/\text{stride} + 1$, with neither padding nor floor. That
-# is the special case where $p = 0$ and the stride happens to divide $N - F$. The best-known victim
-# is the first layer of AlexNet, whose sizes in the paper do not fit together:
+# Many slides print the formula as $(N - F)/\text{stride} + 1$, for $N$ pixels and a filter of size
+# $F$, with neither padding nor floor. That is the special case where $p = 0$ and the stride happens
+# to divide $N - F$. The best-known victim is the first layer of AlexNet, whose sizes in the paper
+# do not fit together:
 
 # %%
 facts.table("alexnet.conv1_size_*")
@@ -195,9 +197,9 @@ print("and without either:", output_size(224, k=11, s=4))
 #
 # $$p = \frac{k - 1}{2}$$
 #
-# which is a whole number if $k$ is odd. That is why filters are usually 3, 5 or 7 wide. Two names
-# are common: **valid** means $p = 0$, so that windows cover real pixels only; **same** means the
-# padding that keeps the size.
+# which is a whole number if $k$ is odd. That is one reason why filters are usually 3, 5 or 7 wide.
+# Two names are common: **valid** means $p = 0$, so that windows cover real pixels only; **same**
+# means the padding that keeps the size.
 
 # %%
 for k in (1, 3, 5, 7):
@@ -217,9 +219,9 @@ by_hand = convolve(F.pad(image, (1, 2, 1, 2)), even)  # left, right, top, bottom
 expect(torch.equal(by_name, by_hand), "It adds one row above and two rows below.")
 
 # %% [markdown]
-# The output is shifted by half a pixel against the image. With odd filters that cannot happen.
+# The output is shifted by half a pixel relative to the image. With odd filters that cannot happen.
 #
-# With stride 2 the size cannot stay, and PyTorch refuses `padding="same"`. But the padding
+# With stride 2 the size cannot stay the same, and PyTorch refuses `padding="same"`. But the padding
 # $p = (k - 1)/2$ is still useful: the output size becomes $\lceil n/s \rceil$, whatever the kernel
 # size. A 3 × 3 convolution with stride 2 and padding 1 halves every even size exactly.
 
@@ -313,7 +315,7 @@ for name, candidate in {"listed": listed, "drawn": drawn}.items():
 # Of all the settings tried, only one explains all nine numbers: the drawn filter, neither rotated
 # nor flipped, with padding 1 and stride **1**. So it seems that the listed filter lost an entry,
 # and that the output was computed without the stride and cut to its first three rows and columns.
-# Two small slips, and nothing on the slide fits any more.
+# Two small slips, and eight of the nine numbers on the slide are wrong.
 #
 # The moral: a correct size proves nothing about the numbers.
 
@@ -350,13 +352,13 @@ for n in (6, 112):
     print(f"{n} pixels: {output_size(n, k=3, s=2)} or {up} windows")
 
 # %% [markdown]
-# GoogLeNet needs it: with it, 3 × 3 pooling with stride 2 halves the size exactly, which rounding
-# down would not.
+# GoogLeNet (lesson 10) needs this: 3 × 3 pooling with stride 2 then halves the size exactly, which
+# it would not do with rounding down.
 
 # %% [markdown]
 # ## Try it: the stepper
 #
-# Press the arrow keys, or play, and watch the window move. Then find settings so that
+# Press the arrow keys, or the play button, and watch the window move. Then find settings so that
 #
 # 1. the 7 × 7 image gives 3 × 3 outputs, in three ways: by stride, by dilation, by a larger kernel;
 # 2. the output is 7 × 7 with the 5 × 5 kernel;
@@ -385,10 +387,10 @@ ConvolutionStepper(picture="Noise", kernel="Sobel, vertical edges", stride=2, pa
 # the largest value (**max pooling**) or the mean (**average pooling**). It does so in each channel
 # separately, so the number of channels stays the same. Unless you say otherwise, its stride is the
 # size of its window, so windows lie side by side. The output size follows the same formula:
-# $W_2 = \lfloor (W_1 - F)/S \rfloor + 1$.
+# $n_\text{out} = \lfloor (n - k)/s \rfloor + 1$.
 #
-# A window as large as the whole map leaves one number per channel. That is **global** pooling,
-# which completes the networks of lessons 10 and 13.
+# A window as large as the whole map leaves one number per channel. That is **global** pooling. The
+# networks of lessons 10 and 13 have it before their last layer.
 
 # %%
 grid = torch.tensor([[3, -4, 1, 0], [-1, 2, -6, 4], [0, -5, 7, -2], [6, 1, -3, -8]]).float()
@@ -419,8 +421,8 @@ expect(
 print("shape", tuple(largest.shape), "and parameters:", list(nn.MaxPool2d(2).parameters()))
 
 # %% [markdown]
-# Average pooling is a convolution whose weights are all $1/k^2$, so it is linear. Max pooling is
-# not:
+# Average pooling is, in each channel, a convolution whose weights are all $1/k^2$, so it is linear.
+# Max pooling is not:
 
 # %%
 other = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(1))
@@ -535,7 +537,7 @@ for name, pool in {"max": F.max_pool2d, "average": F.avg_pool2d}.items():
 #
 # Step 1 needs an $f$ that does not decrease. With $f(x) = -x$ the order is reversed, and the
 # maximum of the $-x_i$ is minus the *minimum*. For the mean there is no such argument: you can swap
-# it only with a linear $f$.
+# it only with a linear $f$, to which a constant may be added.
 
 # %%
 increasing = {"ReLU": F.relu, "leaky ReLU": F.leaky_relu, "tanh": F.tanh, "sigmoid": F.sigmoid}
@@ -562,10 +564,11 @@ expect(
 )
 
 # %% [markdown]
-# Two remarks. Where the order does not matter, **pooling first is cheaper**: the activation then
-# has only a quarter of the numbers to process. Where it does matter, the two orders make different
-# networks, and neither is wrong. For ReLU and the mean we can even say which result is larger: ReLU
-# is convex, so by Jensen's inequality the mean of the ReLUs is never below the ReLU of the mean.
+# Two remarks. Where the order does not matter, **pooling first is cheaper**: after 2 × 2 pooling
+# the activation has only a quarter of the numbers to process. Where it does matter, the two orders
+# make different networks, and neither is wrong. For ReLU and the mean we can even say which result
+# is larger: ReLU is convex, so by Jensen's inequality the mean of the ReLUs is never below the ReLU
+# of the mean.
 
 # %%
 gap = F.avg_pool2d(F.relu(x), 2) - F.relu(F.avg_pool2d(x, 2))
@@ -596,8 +599,9 @@ PoolingAndOrder(pool="average", activation="ReLU")
 # %% [markdown]
 # ## The receptive field
 #
-# The **receptive field** of an output is the set of pixels that it depends on. One 3 × 3 layer sees
-# 3 × 3 pixels. **Predict, then run.** How many does a second 3 × 3 layer on top of it see?
+# The **receptive field** of an output is the set of pixels that it depends on. An output of one
+# 3 × 3 layer sees 3 × 3 pixels. **Predict, then run.** How many does an output of a second 3 × 3
+# layer on top of it see?
 
 # %%
 from course_utils.arithmetic import Layer, receptive_fields
@@ -612,8 +616,8 @@ show(
 )
 
 # %% [markdown]
-# It sees three neighbours in layer A. The outer two are one step away from the middle one, and each
-# sees one pixel further than it: five pixels in all.
+# It sees three neighbours in layer A. The outer two are one step away from the middle one, so each
+# reaches one pixel further on its side: five pixels in all.
 #
 # In general we need two numbers for each layer: the size $r$ of the receptive field, and the
 # **jump** $j$, the distance in pixels between the fields of neighbouring outputs. At the image
@@ -647,8 +651,9 @@ show(
 # %% [markdown]
 # ### Where it lies
 #
-# The recursion gives the width of the field. Where does it begin? A layer with padding $p$ begins
-# $p$ positions before its input does, and each position is $j$ pixels wide:
+# The recursion gives the width of the field. Where does it begin? Let $a$ be the first pixel that
+# output 0 sees; at the image itself $a = 0$. A layer with padding $p$ begins $p$ positions before
+# its input does, and positions are $j$ pixels apart:
 #
 # $$a' = a - p\,j$$
 #
@@ -705,8 +710,8 @@ for name, stack in stacks.items():
     assert computed == measured
 
 # %% [markdown]
-# Plain layers enlarge the field by a constant, strides multiply that growth, and dilation
-# multiplies it without making the map smaller.
+# Layers of stride 1 each enlarge the field by a constant. A stride multiplies the growth in all
+# later layers; dilation multiplies that of its own layer, without making the map smaller.
 
 # %%
 plain, halved = [Layer(3, p=1)] * 12, ([Layer(3, p=1)] * 2 + [Layer(2, 2)]) * 4
@@ -759,10 +764,10 @@ show(
 print(f"the middle has {int(paths.max()):,} paths, a corner of the field {int(paths[3, 3])}")
 
 # %% [markdown]
-# The paths are distributed like the sum of six three-sided dice: a bell curve. At the start of
-# training, an output depends mostly on the middle of its field, and the **effective** receptive
-# field is much smaller than the theoretical one. The formula is a bound: pixels outside have no
-# influence at all.
+# The paths are distributed like the sum of six three-sided dice: a bell curve. With random weights,
+# as at the start of training, an output depends mostly on the middle of its field, too, and the
+# **effective** receptive field is much smaller than the theoretical one (Luo et al. 2016). The
+# formula is a bound: pixels outside it, drawn white, have no influence at all.
 
 # %% [markdown]
 # ## Stacks of 3 × 3
@@ -805,17 +810,18 @@ expect(
 )
 
 # %% [markdown]
-# The last line is a proof: every single filter satisfies $z(-x) = -z(x)$, and the stack with a ReLU
-# does not.
+# The last check is a proof: every single filter satisfies $z(-x) = -z(x)$, and the stack with a
+# ReLU does not.
 
 # %% [markdown]
 # ## The way back: transposed convolution ◇
 #
 # Networks that draw images, or label every pixel, have to make maps *larger* again. A **transposed
-# convolution** runs a convolution backwards. Each *input* number is multiplied with the whole
-# filter and stamped into the output, $s$ pixels after the stamp before it; where stamps overlap,
-# they add up. As a matrix it is the transpose of the convolution's, hence the name: for all $x$ and
-# $y$ of matching sizes $\langle y, f * x \rangle = \langle f^\top y, x \rangle$.
+# convolution** runs a convolution backwards. Each *input* number is multiplied by the whole filter
+# and stamped into the output, $s$ pixels after the stamp before it; where stamps overlap, they add
+# up. Its matrix is the transpose of the convolution's, hence the name. Let $f^\top y$ be the
+# transposed convolution of $y$; then for all $x$ and $y$ of matching sizes
+# $\langle y, f * x \rangle = \langle f^\top y, x \rangle$.
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -833,8 +839,8 @@ expect(same, "The transposed convolution is the transpose of the convolution.")
 #
 # $$n_\text{out} = (n - 1)\,s - 2p + k'$$
 #
-# A convolution rounds down, so it makes the same $n$ of $s$ different sizes. `output_padding` adds
-# the rows that are missing.
+# A convolution rounds down, so up to $s$ different sizes give the same $n$, and the way back gives
+# the smallest of them. `output_padding` adds the rows that are missing.
 
 # %%
 from course_utils.arithmetic import transposed_output_size
@@ -861,8 +867,9 @@ expect((stamped[1][2:-2, 2:-2] == 4).all(), "4 × 4 is even inside, since 2 divi
 
 # %% [markdown]
 # If the stride does not divide the kernel size, some pixels get more stamps than their neighbours,
-# and a **checkerboard** shows in the images that such networks draw. The remedies: a kernel size that
-# the stride divides, or enlarge the map first and then convolve at stride 1 (Odena et al. 2016).
+# and a **checkerboard** can show in the images that such networks draw. There are two remedies:
+# choose a kernel size that the stride divides, or enlarge the map first and then convolve at stride
+# 1 (Odena et al. 2016).
 
 # %% [markdown]
 # ## Pop quiz

@@ -129,7 +129,7 @@ expect(torch.allclose(maps[:, 3:4], fourth, atol=1e-6), "Each map comes from one
 # These words are often mixed up. In this course a **kernel** is one k × k slice, a **filter** is
 # the stack of $c_\text{in}$ kernels that makes one map, and a **channel**, or feature map, is one
 # of the grids that go in or come out. The output channels of one layer are the input channels of
-# the next, so you cannot choose $c_\text{in}$.
+# the next, so you choose only $c_\text{out}$.
 #
 # Other libraries order the axes differently. Keras has $(k_h, k_w, c_\text{in}, c_\text{out})$, so
 # `permute(3, 2, 0, 1)` turns its weights into PyTorch's.
@@ -294,9 +294,10 @@ print(f"output  {maps / 1e6:7.2f} MB for one image, {64 * maps / 1e6:,.0f} MB fo
 
 # %% [markdown]
 # When you run out of memory while training a convnet, look at the maps of the *early* layers first,
-# not at the weights. A smaller batch helps. So does a smaller linear layer, but less: training
-# stores three numbers per weight, the weight itself, its gradient and its momentum. For VGG-16's
-# linear layers that takes 1.5 GB, against 3.5 GB of maps for 64 images.
+# not at the weights. A smaller batch helps. So does a smaller linear layer, but less: training by
+# SGD with momentum stores three numbers per weight, the weight itself, its gradient and its
+# momentum. For VGG-16's linear layers that takes 1.5 GB, against 3.5 GB for the outputs of its
+# convolutions, with 64 images.
 
 # %% [markdown]
 # ## The dense layer in its place
@@ -316,8 +317,9 @@ print(f"in memory: {4 * conv / 1e3:.1f} kB against {4 * dense / 1e12:.1f} TB")
 
 # %% [markdown]
 # ### Try it: the counter
+# The row *not shared* counts the locally connected layer of lesson 03.
 #
-# 1. Double both channel numbers. By what factor does the number of parameters grow?
+# 1. Double both numbers of channels. By what factor does the number of parameters grow?
 # 2. Set the stride to 2. What falls, and what stays?
 # 3. Find a convolution that has **exactly** as many parameters as the dense layer in its place.
 #    (Hint: shrink the image.)
@@ -384,9 +386,9 @@ over_picture = (60 * 100 * 100) * (20 * 100 * 100)
 print(f"over channels: {60 * 20:,} weights; over the image: {over_picture:,}")
 
 # %% [markdown]
-# It is good for three things. It mixes channels. It changes their number: here from 60 to 20, at
-# full resolution. And two of them with an activation in between are a small MLP at every pixel,
-# which is the idea of *Network in network* (lesson 10).
+# A 1 × 1 convolution is good for three things. It mixes channels. It changes their number: here
+# from 60 to 20, at full resolution. And two 1 × 1 convolutions with an activation in between are a
+# small MLP at every pixel, which is the idea of *Network in network* (lesson 10).
 #
 # ### Reduce first, then look
 #
@@ -435,15 +437,16 @@ except RuntimeError as error:
     print("linear:     ", error)
 
 # %% [markdown]
-# The network now makes a prediction for each of 3 × 5 places of a larger image, and shares the work
-# between them. Networks for detection and segmentation rely on this.
+# If the layers after it become 1 × 1 convolutions, the network makes a prediction for each of 3 × 5
+# places of a larger image, and shares the work between them. Networks for detection and
+# segmentation rely on this.
 
 # %% [markdown]
 # ## Groups
 #
 # AlexNet did not fit into the memory of one GPU in 2012, so its authors split it over two. Half of
 # the filters were on each GPU and read only the maps on that GPU; in one layer, conv3, all filters
-# read all maps. Today this is a setting, `groups=2`.
+# read all maps. The two halves are often called **towers**. Today this is a setting, `groups=2`.
 #
 # With $g$ groups the input channels are divided into $g$ equal parts, and so are the filters; each
 # filter reads only its own part. It has $c_\text{in}/g$ kernels, so the weights have the shape
@@ -492,8 +495,8 @@ print(f"AlexNet has {total:,}; without groups it would have {total + saved:,}")
 assert total == facts.get("alexnet.parameters").ours
 
 # %% [markdown]
-# It saved two per cent of all parameters, since most are in the linear layers, but half of the work
-# in these three layers.
+# The split saved two per cent of all parameters, since most are in the linear layers, but half of
+# the work in these three layers.
 #
 # ### One group for each channel
 #
@@ -504,8 +507,8 @@ assert total == facts.get("alexnet.parameters").ours
 #
 # $$\frac{\overbrace{k^2 c}^{\text{depthwise}} + \overbrace{c^2}^{1 \times 1}}{\underbrace{k^2 c^2}_{\text{ordinary}}} = \frac{1}{c} + \frac{1}{k^2}$$
 #
-# For 3 × 3 kernels that is little more than a ninth. Side by side, with six channels in and out and a
-# line for each kernel:
+# For 3 × 3 kernels that is little more than a ninth. Here are four kinds of layer, with six
+# channels in and out, a line for each kernel, and a colour for each group:
 
 # %%
 from course_utils.plots import plot_wiring
@@ -525,8 +528,7 @@ counts = [kind.weight.numel() for kind in kinds.values()]
 expect(counts == [324, 36, 162, 54], "The counts are 36 · 9, 36, half and a sixth of the first.")
 
 # %% [markdown]
-# **Predict, then run.** Is a layer with a ninth
-# of the work nine times as fast?
+# **Predict, then run.** Is a layer with about a ninth of the work nine times as fast?
 
 # %%
 c, n = 128, 56
@@ -559,9 +561,9 @@ faster = best["ordinary"] / best["separable"]
 print(f"work: {ordinary / separable:.1f} times less; time: {faster:.1f} times less")
 
 # %% [markdown]
-# On most machines it is not. A depthwise filter does little with each number that it fetches from
-# memory, so the processor waits. **Multiply-adds are a model of time, not time itself.** Measure
-# before you believe.
+# On most machines it is not. The usual reason is that a depthwise filter does little with each
+# number that it fetches from memory, so the processor waits. **Multiply-adds are a model of time,
+# not time itself.** Measure before you believe.
 
 # %% [markdown]
 # ## A whole network
@@ -585,8 +587,9 @@ network = nn.Sequential(
 summary(network, (3, 32, 32))
 
 # %% [markdown]
-# The last layer sees 38 pixels of an image of 32: each of its outputs reads the whole map, and the
-# maps at the border see three pixels of padding on each side.
+# The table says that the last layer sees 38 pixels, though the image has only 32: each of its
+# outputs reads the whole map, and the field of the map's outermost positions reaches three pixels
+# into the padding on each side.
 
 # %% [markdown]
 # ## Pop quiz
@@ -634,7 +637,7 @@ else:
 # - Weights have the shape $(c_\text{out}, c_\text{in}, k_h, k_w)$. One filter reads all channels
 #   and makes one map.
 # - Parameters: $c_\text{out}(c_\text{in} k_h k_w + 1)$, whatever the size of the image.
-#   Multiply-adds: the number of weights times that of window positions.
+#   Multiply-adds: the number of weights times the number of window positions.
 # - Linear layers hold most parameters, convolutions do most of the work, and early maps fill the
 #   memory.
 # - A 1 × 1 convolution is the same linear layer at every pixel. A dense layer is a convolution with

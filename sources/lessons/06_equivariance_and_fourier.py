@@ -42,7 +42,8 @@ from course_utils.plots import plot_images, plot_lines, plot_pixels, plot_two_wa
 from course_utils.runtime import expect
 
 # %% [markdown]
-# Our image is the photo from lesson 01, in grey, cropped to a square and scaled down to a quarter.
+# Our image is the photo from lesson 01, in grey, cropped to a square and scaled down to a quarter
+# of its width and height.
 
 # %%
 photo = torch.tensor(plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))
@@ -60,9 +61,9 @@ x = picture[None]  # (N, C, H, W) = (1, 1, 128, 128)
 # $$(T_{a,b}\,x)(i, j) = x(i - a,\; j - b)$$
 #
 # The minus sign is correct: what is *now* in row $i$ was in row $i-a$ before. One question remains:
-# what comes in at the edge? We close the image to a ring: what leaves on the right comes back on
-# the left. No camera does that, but no other shift keeps every pixel, so it tests the layer and
-# nothing else. In PyTorch it is `torch.roll`.
+# what comes in at the edge? We close the image into a ring: what leaves on the right comes back on
+# the left. No camera does that, but no other shift keeps every pixel, so this one tests the layer
+# and nothing else. In PyTorch it is `torch.roll`.
 
 
 # %%
@@ -105,7 +106,7 @@ expect((T @ row).equal(row.roll(1)), "The matrix rolls the row.")
 # | **equivariance** | the output moves along | $f(T x) = T f(x)$ | feature maps, detection, segmentation |
 # | **invariance** | the output stays | $g(T x) = g(x)$ | classification |
 #
-# Read the first equation as two ways around a square: *move, then look* must give the same as
+# Read the first equation as two ways to the same output: *move, then look* must give the same as
 # *look, then move*. An equivariant layer still knows where things are. An invariant one has
 # forgotten.
 #
@@ -160,8 +161,8 @@ print("look, then move:", correlate(local, row).roll(2).tolist())
 # weights, used everywhere. Weight sharing is therefore not just a trick to save memory. For a
 # linear layer that treats all places alike, it is the only choice.
 #
-# You can watch it happen: take any matrix and average over all shifts: move, apply the matrix, move
-# back.
+# You can watch it happen. Take any matrix and average it over all shifts: for each shift move,
+# apply the matrix, and move back.
 
 # %%
 M = torch.tensor([[(4 * i * i + 3 * j + i * j) % 10 for j in range(6)] for i in range(6)]).float()
@@ -176,20 +177,21 @@ expect(torch.allclose(tied @ T, T @ tied), "Its average over all shifts does.")
 
 # %% [markdown]
 # Every diagonal holds one number, six in all instead of 36: a convolution with a filter of six
-# weights. If most of them are 0 the filter is small, but that is a separate choice, the principle
-# of locality.
+# weights. If all but a few neighbouring weights are 0, the filter is small, but that is a separate
+# choice, the principle of locality.
 
 # %% [markdown]
 # ## The ruler
 #
-# How far apart are the two sides? We measure their distance relative to the size of the output:
+# How far apart are the two sides of such an equation? We measure their distance relative to the
+# size of the output:
 #
 # $$\text{equivariance error} = \frac{\lVert f(Tx) - T f(x) \rVert}{\lVert f(x) \rVert} \qquad
 # \text{invariance error} = \frac{\lVert g(Tx) - g(x) \rVert}{\lVert g(x) \rVert}$$
 #
-# 0 is perfect. At 1 the error is as large as the output itself. Our layer has four filters, for
-# edges in two directions, for one of these with the opposite sign, and for bright spots (minus the
-# Laplacian), followed by a ReLU.
+# 0 is perfect. At 1 the error is as large as the output itself. Our layer has four filters,
+# followed by a ReLU: two for edges in two directions, one for the first of these with the opposite
+# sign, and one for bright spots (minus the Laplacian).
 
 # %%
 SOBEL, LAPLACIAN = named_kernel("Sobel, vertical edges"), named_kernel("Laplacian")
@@ -223,7 +225,9 @@ show(
 # ### Try it: the shift lab
 #
 # A shape of 12 × 12 pixels goes through a convolution, a ReLU and pooling. Move it with the mouse
-# or the arrow keys, or press Play, and compare $f(Tx)$ with $T f(x)$.
+# or the arrow keys, or press Play, and compare $f(Tx)$ with $T f(x)$. In the position shown first,
+# the map should move by one and a half cells; moving by half a cell, which a later section defines,
+# is what gives $T f(x)$ its ripples.
 #
 # 1. Set the pooling to "none". Is there a shift that the map does not follow? Now put zeros around
 #    the image. At which shift does it begin to fail, and why not before?
@@ -252,13 +256,13 @@ ShiftLab(pool="max 2 × 2", right=3)
 #    does, on the ring.
 # 5. From the largest: stride 2, max 2 × 2, average 2 × 2, blur 3 × 3, max with blur 3 × 3, max with
 #    blur 5 × 5, none. Where the map should move by half a cell, the lab has to define what that
-#    means; so will we, below.
+#    means; so will we, in the section on phases.
 # </details>
 
 # %% [markdown]
 # ## Zero padding breaks it, from the border inwards
 #
-# Real layers do not close the image to a ring. They usually pad it with zeros.
+# Real layers do not close the image into a ring. They usually pad it with zeros.
 #
 # **Predict, then run.** With a 3 × 3 filter and a shift by 4 pixels, where will *move, then look*
 # and *look, then move* differ? And after 4 layers, or 16?
@@ -366,8 +370,8 @@ for stride in (1, 2, 4):
 print(facts.trap("pooling_is_invariant"))
 
 # %% [markdown]
-# At first max pooling seems to: if a feature moves within its window, the maximum stays the same.
-# But at the edge it leaves the window, and another one enters.
+# At first it seems so: if a feature moves within its window, the maximum stays the same. But at the
+# window's edge it leaves, and another feature enters.
 #
 # **Predict, then run.** We pool the edge maps in windows of 2 to 32 pixels, and over the whole map.
 # Which of them are invariant to a shift by one pixel? And which to a shift by 8?
@@ -412,8 +416,9 @@ expect(max(whole) < 1e-5, "Pooling over the whole map is invariant.")
 # %% [markdown]
 # ## From equivariance to invariance
 #
-# Only the last line is flat. Pooling over the **whole** map cannot notice where things are: a mean
-# or a maximum does not depend on the order of its numbers. Together with an equivariant $f$,
+# Only the line for the whole map is flat. Pooling over the **whole** map cannot notice where things
+# are: a mean or a maximum does not depend on the order of its numbers. Together with an equivariant
+# $f$,
 #
 # $$g(f(Tx)) = g(T f(x)) = g(f(x))$$
 #
@@ -483,6 +488,7 @@ show(
 )
 
 # %% [markdown]
+# The lower row shows the amplitudes on a logarithmic scale, with a circle around each single wave.
 # Frequency 0, the mean brightness, is in the middle. Each wave appears twice, at $(u, v)$ and
 # $(-u, -v)$, because a cosine is the sum of two opposite complex waves. The photo contains all
 # frequencies, the low ones far more strongly. The cross through the middle comes from vertical and
@@ -542,7 +548,7 @@ print(f"the finest stripes, half a pixel on: from {between.min():.2f} to {betwee
 
 # %% [markdown]
 # The last line is the exception. Shifted by half a pixel, stripes of one light and one dark pixel
-# become a uniform grey: such stripes do not tell where their crests lie between the pixels.
+# become a uniform grey: the pixels do not tell where the crests of such stripes lie between them.
 
 # %% [markdown]
 # ## The convolution theorem, and a trap ◇
@@ -560,10 +566,10 @@ print(f"the finest stripes, half a pixel on: from {between.min():.2f} to {betwee
 # \end{aligned}
 # $$
 #
-# Note the bar. It stands for the complex conjugate, for a filter of real numbers, and it comes from
-# the *plus* in $x(r+p)$. Deep
-# learning's "convolution" is a **cross-correlation**. The convolution of mathematics,
-# $\sum_p f(p)\,x(r-p)$, flips the filter and has no bar.
+# Note the bar. It stands for the complex conjugate, which is what the sum over $p$ gives for a
+# filter of real numbers, and it comes from the *plus* in $x(r+p)$. Deep learning's "convolution" is
+# a **cross-correlation**. The convolution of mathematics, $\sum_p f(p)\,x(r-p)$, flips the filter
+# and has no bar.
 
 # %%
 print(facts.trap("fourier_without_conjugate"))
@@ -599,8 +605,8 @@ for name, kernel in (("blur", BLUR), ("Laplacian", LAPLACIAN), ("Sobel", SOBEL))
 # %% [markdown]
 # That is why the mistake survives. Blur and Laplacian are symmetric, so their spectra are real and
 # the bar changes nothing. Sobel's spectrum is imaginary, so the bar changes its sign and the error
-# is 2: the wrong formula finds every edge with the opposite sign. It is right for the *flipped*
-# filter:
+# is 2: the formula without the bar finds every edge with the opposite sign. It is right for the
+# *flipped* filter:
 
 # %%
 left, of_f = torch.fft.fft2(filtered(x, SOBEL.flip(0, 1))), torch.fft.fft2(on_the_ring(SOBEL))
@@ -667,7 +673,8 @@ from course_utils.models.blurpool import binomial_kernel  # inline
 
 # %% [markdown]
 # **Predict, then run.** Sobel subtracts the left neighbours from the right ones. What does it do to
-# the finest vertical stripes?
+# the finest vertical stripes? (In the figure the upper row shows the four responses, on one scale
+# from dark blue, 0, to yellow, 2.)
 
 # %%
 difference = F.pad(binomial_kernel(3), (2, 2, 2, 2)) - binomial_kernel(7)  # narrow minus wide
@@ -675,7 +682,7 @@ kernels = {"blur": BLUR, "Laplacian": LAPLACIAN / 4, "difference": difference, "
 show(
     plot_frequency_responses(kernels, picture),
     "Four filters, each with its response over all frequencies and the photo after it. The blur is "
-    "bright only in the middle; the Laplacian is dark there and bright in the corners; the "
+    "brightest in the middle; the Laplacian is dark there and bright in the corners; the "
     "difference of two blurs is a ring; Sobel is two spots left and right of the middle. Beside "
     "them the four responses as curves against the horizontal frequency",
 )
@@ -701,9 +708,9 @@ expect(
 #
 # ### Try it: the Fourier gallery
 #
-# It filters an image of 32 × 32 pixels in two ways, by sums in space and by a product of spectra,
-# and shows how much the two outputs differ. Its low-pass is round: it cuts by the frequency
-# $\sqrt{u^2 + v^2}$, whatever its direction; ours cuts down and across separately.
+# The demo filters an image of 32 × 32 pixels in two ways, by sums in space and by a product of
+# spectra, and shows how much the two outputs differ. Its low-pass is round: it cuts by the
+# frequency $\sqrt{u^2 + v^2}$, whatever its direction; ours cuts down and across separately.
 #
 # 1. "Fine slanted stripes" has 10 cycles down and 6 across. At which cut-off does the low-pass let
 #    them through? Predict, then move the cut-off.
@@ -713,8 +720,8 @@ expect(
 # 4. With "Sobel, vertical edges", multiply by $\mathcal{F}[f]$ without the bar. What happens to the
 #    output? What else can you change so that both ways agree again? Why does it make no difference
 #    to "Gaussian 3 × 3"?
-# 5. Put zeros at the border. Where do the two ways differ, for a small filter and for a mask? Then
-#    append zeros.
+# 5. Put zeros at the border. Where do the two ways differ, for a small filter and for a low-pass,
+#    which is a mask on the spectrum? Then append zeros.
 
 # %%
 from course_utils.widgets import FourierGallery
@@ -732,8 +739,8 @@ FourierGallery("House", filter="Low-pass", cut_off=6)
 #    in cross-correlation.
 # 4. All signs are reversed. Compute a convolution in space: it flips the filter and has no bar. The
 #    blur is its own flipped copy.
-# 5. As far from the border as the filter reaches: one pixel for 3 × 3, everywhere for a mask, which
-#    has as many weights as the image has pixels. If you append enough zeros, both agree.
+# 5. As far from the border as the filter reaches: one pixel for 3 × 3, everywhere for a mask, whose
+#    filter has as many weights as the image has pixels. If you append enough zeros, both agree.
 # </details>
 #
 # You can also pass an image of your own, 32 × 32 pixels. Ours, made small enough:
@@ -762,11 +769,11 @@ amplitudes = torch.fft.rfft(thinned[0, 0] - thinned.mean()).abs()  # (33,): 0 to
 expect(amplitudes.argmax() == 64 - 56, "56 cycles have become 64 − 56 = 8.")
 
 # %% [markdown]
-# You see eight broad stripes that nobody has drawn. The pixels in between would tell them from 56
-# fine ones, but these are gone: a frequency above the new limit lives on under a *false name*, an
-# **alias**. With stride $s$, the frequency $u$ becomes $s\,u$ cycles per new pixel, up to whole
-# numbers, which no grid can see: $2 \cdot 0.4375 = 0.875 = 1 - 0.125$, and 0.125 cycles per pixel
-# are eight cycles in 64 pixels.
+# You see eight broad stripes that nobody has drawn. The pixels in between would show that there
+# were 56 fine ones, but they are gone: a frequency above the new limit lives on under a *false
+# name*, an **alias**. With stride $s$, the frequency $u$ becomes $s\,u$ cycles per new pixel, up to
+# whole numbers, which no grid can see: $2 \cdot 0.4375 = 0.875 = 1 - 0.125$, and 0.125 cycles per
+# pixel are eight cycles in 64 pixels.
 #
 # Afterwards nothing helps. Beforehand, a blur does: what the grid cannot hold should be removed,
 # and grey is the honest result. An image that contains all frequencies shows both:
@@ -877,7 +884,7 @@ expect(max(even.values()) < 1e-5, "On the ring, all layers follow a shift by 2."
 
 # %% [markdown]
 # Average pooling is also a blur, a weak one of 2 × 2. And no blur can repair the zeros at the
-# border, which cause the errors in the two columns on the right.
+# border, which add to the errors in the two columns on the right.
 #
 # Networks halve their maps several times. Let us chain three rounds of convolution, ReLU and
 # pooling.
@@ -901,7 +908,8 @@ for name in chosen:
 show(
     plot_lines(chains, range(17), "shift down and right, in pixels", "equivariance error"),
     "Equivariance error of three rounds against the shift: zero at 0, 8 and 16 for all. In between "
-    "max pooling is highest, average pooling lower, and the blurs are far below both",
+    "max pooling is highest, average pooling lower, and the blurs and the ideal low-pass are far "
+    "below both; the ideal one is zero at 4 and 12, too",
 )
 worst = {name: max(errors) for name, errors in chains.items()}
 exact = [errors[pixels] for errors in chains.values() for pixels in (0, 8, 16)]
@@ -916,7 +924,9 @@ expect(worst["max, ideal"] > 0.01, "The ideal low-pass is no longer exact.")
 # The last claim may surprise you. A ReLU makes sharp kinks, which are new high frequencies. In the
 # second round it does so *after* the map was subsampled, on a grid that cannot hold them. A blur
 # leaves softer maps, which give the next ReLU less to alias. No pooling layer can repair that
-# completely.
+# completely. (At 4 and 12 the error of the ideal low-pass falls to 0: its last subsampling is
+# exact, so only the grids count on which a ReLU or a maximum works, and the coarsest of them has
+# every fourth pixel.)
 #
 # Now the end of the recipe: global average pooling after these three rounds:
 
@@ -934,10 +944,11 @@ expect(
 )
 
 # %% [markdown]
-# One per cent sounds harmless, and usually is. But the prediction of a trained net can depend on
-# it: Azulay and Weiss (2019) and Zhang (2019) show nets that change their prediction when the image
-# moves by one pixel. Zhang also reports that blur-pooling *raised* the accuracy on ImageNet,
-# although it adds no parameters and removes detail.
+# Average pooling does best here: the mean of its means is the mean of the whole map, so its last
+# round costs nothing. The one per cent of max pooling sounds harmless. But the prediction of a
+# trained net can depend on it: Azulay and Weiss (2019) and Zhang (2019) show nets that change their
+# prediction when the image moves by one pixel. Zhang also reports that blur-pooling *raised* the
+# accuracy on ImageNet, although it adds no parameters and removes detail.
 
 # %% [markdown]
 # ## Other operators: a quarter turn ◇
@@ -993,8 +1004,8 @@ quiz.show("06_equivariance_and_fourier")
 # 1. Which changes of an image should never change the answer? Is there one for which that holds
 #    for every task?
 # 2. Blurring before subsampling costs sharpness. When would you pay for it?
-# 3. Your images come from a microscope, and have no upright. Which symmetry would you build in,
-#    and how?
+# 3. Your images come from a microscope, and have no right way up. Which symmetry would you build
+#    in, and how?
 
 # %% [markdown]
 # ## Further reading

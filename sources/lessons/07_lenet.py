@@ -41,8 +41,8 @@ settings = profile("07_lenet")
 device = choose_device()
 
 # %% [markdown]
-# `profile` says how much this lesson trains on a machine like yours. Nothing else in the lesson
-# depends on it.
+# `profile` says on which data and for how long this lesson trains on a machine like yours. Nothing
+# else in the lesson depends on it.
 
 # %% tags=["nbval-ignore-output"]
 print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epochs} epochs")
@@ -178,8 +178,8 @@ loss = F.cross_entropy(logits, labels)
 print(f"loss of an untrained model: {loss.item():.2f}; log 10 = {math.log(10):.2f}")
 
 # %% [markdown]
-# An initial loss far above $\log 10 \approx 2.30$ is the cheapest warning there is: wrong scaling,
-# wrong initial weights, or labels that do not belong to the images.
+# An initial loss far above $\log 10 \approx 2.30$ is the cheapest warning of a mistake there is,
+# such as wrong scaling or wrong initial weights.
 #
 # Now the step itself. It takes an optimiser and four lines, and every line is needed:
 
@@ -207,10 +207,10 @@ refute(above.item() < loss.item(), "One step lowers the loss on its own batch.")
 # ## The loop, written out
 #
 # An **epoch** is one pass over the training set. Two details separate a correct loop from one that
-# only looks correct. The mean loss weights every *image* equally, so a smaller last batch must not
-# count as much as a full one. And a model has two modes: `train()` and `eval()`. LeNet-5 behaves
-# the same in both, but dropout (lesson 08) and batch normalisation (lesson 11) do not, so we set
-# the mode from the start.
+# only looks correct. The mean loss should weight every *image* equally, so a smaller last batch
+# must not count as much as a full one. And a model has two modes: `train()` and `eval()`. LeNet-5
+# behaves the same in both, but dropout (lesson 08) and batch normalisation (lesson 11) do not, so
+# we set the mode from the start.
 
 
 # %%
@@ -249,13 +249,14 @@ for epoch in range(1, 3):
     print(f"epoch {epoch}: loss {loss:.3f}, validation accuracy {share:.1%}, {seconds:.1f} s")
 
 # %% [markdown]
-# That is the core of training. **Try it.** Go back and delete `optimizer.zero_grad()`. Now the gradients of all batches so far
-# add up, and the steps follow gradients that are out of date. What happens to the loss?
+# That is the core of training. **Try it.** Go back and delete `optimizer.zero_grad()`. Now the
+# gradients of all batches so far add up, and the steps follow gradients that are mostly out of
+# date. What happens to the loss?
 
 # %% [markdown]
 # ## From the step to `fit`
 #
-# Every later lesson uses this loop, wrapped up as `fit`. Its step has four settings more than ours.
+# Every later lesson uses this loop, wrapped up as `fit`. Its step has four more settings than ours.
 # Let $w$ be the parameters and $g$ the gradient of one batch. Plain **stochastic gradient descent**
 # (SGD) has only the **learning rate** $\eta$:
 #
@@ -295,10 +296,11 @@ expect(rolling < medium < slow < bowl["rate 0.01"][0], "Momentum gets furthest i
 expect(large > bowl["rate 0.081"][0], "Past 2/25 = 0.08 each step jumps up the other side.")
 
 # %% [markdown]
-# The steepest direction limits the rate, and the flat one pays for it. **Momentum** $\mu$ helps: the
-# step follows a running sum $v$ of past gradients. Where they agree, it grows up to $1/(1-\mu)$-fold;
-# where they alternate, they cancel. **Nesterov's** variant looks one step ahead along $v$. **Weight
-# decay** $\lambda$ adds a pull towards zero to each gradient:
+# The steepest direction limits the rate, and the flat one pays for it. **Momentum** $\mu$ helps:
+# the step follows a running sum $v$ of past gradients. Where the gradients agree, $v$ grows to as
+# much as $1/(1-\mu)$ times one of them; where they alternate in sign, they cancel. **Nesterov's**
+# variant looks one step ahead along $v$. **Weight decay** $\lambda$ adds a pull towards zero to
+# each gradient:
 #
 # $$g \leftarrow g + \lambda w \qquad v \leftarrow \mu v + g \qquad w \leftarrow w - \eta\,(g + \mu v)$$
 #
@@ -318,10 +320,10 @@ for _ in range(10):
 expect(torch.allclose(w.detach(), ours, atol=1e-5), "Ten of these steps are ten of PyTorch's.")
 
 # %% [markdown]
-# The last setting is the **schedule**. Long steps are right at the beginning. At the end they only
-# jump about, since each batch has a gradient of its own. `fit` raises the rate over the first three
-# tenths of the steps, from near 0, as the first gradients are the least reliable, and then lets it
-# fall to 0 along half a cosine:
+# The last setting is the **schedule**. Long steps are good at the beginning. At the end they only
+# jump about, since each batch has a gradient of its own. `fit` raises the rate from near 0 over the
+# first three tenths of the steps, because the first gradients are the least reliable, and then lets
+# it fall to 0 along half a cosine:
 
 # %%
 from course_utils.training.config import learning_rate
@@ -384,14 +386,15 @@ refute(
 )
 
 # %% [markdown]
-# Here are both losses on one scale. In the end the MLP's training loss is about as low as LeNet's;
-# its validation loss is not. It has enough parameters to fit the training images, but what it
-# learns in one place it cannot use in another. Sharing weights is not only cheaper. It tells the
-# model something true about images, so less has to be learned from examples.
+# The last figure shows both validation losses on one scale. In the end the MLP's training loss is
+# about as low as LeNet's (see the two figures before it); its validation loss is not. The MLP has
+# enough parameters to fit the training images, but, as in lesson 02, what it learns in one place
+# helps little in another. Sharing weights is not only cheaper. It tells the model something true
+# about images, so less has to be learned from examples.
 #
 # How reliable is the comparison? Both models saw the *same* test images, so only those count that
-# one classifies correctly and the other does not. If the two were equally good, the counts $b$ and
-# $c$ of such images would differ by about $\sqrt{b + c}$, by chance alone:
+# one model classifies correctly and the other does not. If the two were equally good, the counts
+# $b$ and $c$ of such images would differ by about $\sqrt{b + c}$, by chance alone:
 
 # %% tags=["nbval-ignore-output"]
 right = {}
@@ -407,7 +410,7 @@ for name, model in (("MLP", mlp), ("LeNet-5", lenet)):
     print(f"{name:8} {summary(model, (1, 28, 28)).multiply_adds:8,} multiply-adds for an image")
 
 # %% [markdown]
-# A difference of less than twice what chance makes says nothing about which of the two is better.
+# A difference of less than twice what chance makes does not tell you which of the two is better.
 # And another seed would give other counts. Here are three recorded runs of each, on the same images
 # and with the same settings:
 
@@ -420,8 +423,9 @@ lead = min(lenet_runs) - max(mlp_runs)
 expect(lead > 0, "The worst of three LeNet-5 runs beats the best of three MLP runs.")
 
 # %% [markdown]
-# So the claim holds, by about a point, with less than a third of the parameters. But LeNet-5 is
-# smaller, not cheaper: it uses its shared weights at many places, and does more arithmetic.
+# So the claim holds on these images, by about a point, with less than a third of the parameters.
+# But LeNet-5 is smaller, not cheaper: it uses its shared weights at many places, and does more
+# arithmetic.
 
 # %% [markdown]
 # ## What did 1998 do differently?
@@ -430,7 +434,8 @@ expect(lead > 0, "The worst of three LeNet-5 runs beats the best of three MLP ru
 # with the paper's scaled tanh, with the settings that worked well for the ReLU net.
 #
 # **Predict, then run.** The sigmoid squashes everything into $[0, 1]$, and its slope is at most
-# 1/4. After four layers of it, how much of the gradient reaches the first filters?
+# 1/4. Between the first filters and the loss there are four sigmoids. By what factor, at least, do
+# their slopes shrink the gradient?
 
 # %%
 _, sigmoid_history = train(
@@ -443,9 +448,10 @@ _, tanh_history = train(
 )
 
 # %% [markdown]
-# The two differ in more than the activation. The scaled tanh net starts from the initial weights of
-# the paper, the sigmoid net from those of Glorot and Bengio (2010), which lesson 11 derives. As a
-# control, here is the scaled tanh with the weights of 2010:
+# By themselves, four slopes of at most 1/4 leave at most $1/4^4 = 1/256$ of the gradient. But the
+# two nets differ in more than the activation. The scaled tanh net starts from the initial weights
+# of the paper, the sigmoid net from those of Glorot and Bengio (2010), which lesson 11 derives. As
+# a control, here is the scaled tanh with the weights of 2010:
 
 # %%
 from course_utils.models.initialization import glorot_uniform_
@@ -510,18 +516,18 @@ refute(
 )
 
 # %% [markdown]
-# The sigmoid net and the control differ in the activation alone, so *that* is what costs the sigmoid
-# its start. The late start of the scaled tanh comes from its initial weights. All this holds for
-# *these* settings: we have not tried other learning rates. Lesson 08 takes the steps from here to AlexNet one at a time, and lesson 11
-# measures where the gradient goes.
+# The sigmoid net and the control differ in the activation alone, so *that* is what costs the
+# sigmoid its start. The late start of the scaled tanh comes from its initial weights. All this
+# holds for *these* settings and one seed: we have not tried other learning rates. Lesson 08 takes
+# the steps from here to AlexNet one at a time, and lesson 11 measures where the gradient goes.
 
 # %% [markdown]
 # ## Inside: feature maps
 #
 # You can look inside a convnet. For one image, the output of a convolution is a stack of **feature
 # maps**: each shows where its filter found the pattern that it looks for. Here is all of LeNet-5 at
-# work, to scale: one pixel of the image, of a filter and of a map is equally large. What can be
-# negative is violet above zero and orange below; what cannot is grey.
+# work, to scale: one pixel of the image, of a filter and of a map is equally large. Numbers that
+# can be negative are violet above zero and orange below; the others are grey.
 
 # %%
 from course_utils.plots import plot_inside
@@ -571,7 +577,8 @@ expect(
 )
 
 # %% [markdown]
-# Are those mistakes stupid? Before you judge, look at some images that the model got wrong.
+# Are those mistakes foolish? Before you judge, look at some images that the model got wrong. Above
+# each stands its label, then the class that the model predicted.
 
 # %%
 wrong = (~right["LeNet-5"]).nonzero().flatten()[:10]
@@ -596,14 +603,14 @@ ratio = imagenet.value * 150528 / (mnist.value * 784)
 print(f"that is {ratio:,.0f} times as many numbers in one epoch")
 
 # %% [markdown]
-# And a larger net does more arithmetic with each of these numbers:
+# And a larger net needs hardware that can hold it. Each of the two GPUs that trained AlexNet had
+# this much memory:
 
 # %%
 print(facts.get("alexnet.gpu_memory"))
 
 # %% [markdown]
-# Lesson 08 is about the net that
-# had both ingredients.
+# Lesson 08 is about AlexNet, which had both ingredients.
 
 # %% [markdown]
 # ## Pop quiz
@@ -619,7 +626,8 @@ quiz.show("07_lenet")
 # %% [markdown]
 # ## What to remember
 #
-# - Convolution, activation and pooling, twice; then linear layers. That pattern lasted until 2012.
+# - Convolution, activation and pooling, twice; then linear layers. AlexNet, in 2012, still followed
+#   that pattern with more layers.
 # - Shared weights make the convolutions cheap (2,572 of 61,706 parameters); the linear layers have
 #   the rest.
 # - One step is: zero the gradients, forward pass, loss, backward pass, update. An untrained model
@@ -636,8 +644,8 @@ quiz.show("07_lenet")
 #    everywhere?
 # 2. A net that reads cheques is wrong once in a thousand digits. Is that good enough? Who should
 #    decide?
-# 3. You may change one thing in LeNet-5. What do you change, and which experiment would tell
-#    whether it pays?
+# 3. You may change one thing in LeNet-5. What do you change, and which experiment would show
+#    whether it pays off?
 
 # %% [markdown]
 # ## Further reading
