@@ -14,10 +14,10 @@
 # %% [markdown]
 # ## The question
 #
-# LeNet-5 read digits in the 1990s. Until 2012 no net of its kind could say what a photo shows: the
+# LeNet-5 read digits in the 1990s. But until 2012 no net of its kind led at classifying photos: the
 # best systems computed features that people had designed, and trained only the last step. Then one
-# convnet won the field's largest contest by a wide margin, and within two years everybody used
-# convnets. It followed LeNet's plan: convolutions, pools, linear layers.
+# convnet won the field's largest contest by a wide margin, and within two years nearly every entry
+# was a convnet. The winner followed LeNet's plan: convolutions, pools, linear layers.
 #
 # So **what was LeNet missing?** The usual answer is a list: ReLU, max pooling, dropout,
 # augmentation, two GPUs, more data. A list does not say which item did the work. We change one
@@ -53,7 +53,7 @@ from course_utils.plots import (
 
 # %% [markdown]
 # All nets in this lesson see the same 3,000 images of clothes in the same order, at the same
-# learning rate. There are few images on purpose: a net *can* overfit them.
+# learning rate. There are few images on purpose, so that a net *can* overfit them.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -76,9 +76,9 @@ print(f"{settings.name} profile: {loaders.train.num_images} images, {settings.ep
 facts.table("ilsvrc.*")
 
 # %% [markdown]
-# A photo may show a dog *and* a ball, yet it has one label. So the contest lets a program give five
-# classes, and counts an error only if the right one is not among them: the **top-5 error**. Lower
-# is better.
+# A photo may show a dog *and* a ball, yet it has one label. So the contest lets a program predict
+# five classes, and counts an error only if the right one is not among them: the **top-5 error**.
+# Lower is better.
 
 
 # %%
@@ -100,8 +100,8 @@ for k in (1, 2, 3):
 expect(top_k_error(logits, labels, 4) == 0, "If all classes may be given, none is missed.")
 
 # %% [markdown]
-# Now the results of 2012. Read the second column with care: what was measured, on which set, and by
-# how many nets?
+# Now the results of 2012. Read what stands before each number with care: what was measured, on
+# which set, and with how many nets?
 
 # %%
 facts.table("alexnet.top5_*", "alexnet.top1_single", "ilsvrc2012.second_place")
@@ -114,16 +114,17 @@ print(facts.trap("ilsvrc_sizes"))
 # %% [markdown]
 # ## Before 2012: features by hand
 #
-# An edge is where brightness changes. Its direction says a lot about a shape, and does not depend
-# on the light. This observation carried computer vision for a decade. **SIFT** (2004) describes the
+# An edge is where brightness changes. Its direction says a lot about a shape, and hardly depends on
+# the light. This observation carried computer vision for a decade. **SIFT** (2004) describes the
 # neighbourhood of distinctive points by histograms of edge directions, rotated and scaled so that
-# the same point is found again in another photo. **SURF** (2006) does so faster, with sums over
-# boxes. **HOG** (2005) puts such a histogram into every cell of a grid. People decided what a
+# the same point is found again in another photo. **SURF** (2006) does this faster, with sums over
+# boxes. **HOG** (2005) computes such a histogram in every cell of a grid. People decided what a
 # histogram holds; only the classifier on top was trained.
 #
 # Here is a small feature in the style of HOG. It takes the gradient of the brightness at every
-# pixel. In each cell of 4 × 4 pixels, the pixels vote for one of eight directions, weighted by the
-# strength of their gradient.
+# pixel. In each cell of 4 × 4 pixels, every pixel votes for one of eight directions, with a vote
+# weighted by the strength of its gradient. The direction is that of the gradient, at right angles
+# to the edge: a horizontal edge, such as the sole of a boot, votes for a direction near 90°.
 
 
 # %%
@@ -150,11 +151,13 @@ show(
 )
 
 # %% [markdown]
-# The maps look like the feature maps of a convnet's first layer, and that is no accident: gradient,
-# threshold and average *are* a convolution, a non-linearity and a pool. But nobody trained them.
+# The maps look like the feature maps of a convnet's first layer, and that is no accident: the
+# gradient *is* a convolution, the vote a non-linearity, and the mean over a cell a pool. But
+# nothing here was trained.
 #
-# On top of the feature sits a linear classifier: ten scores, each a weighted sum. We train it with
-# a method that uses all images at once (L-BFGS), on the raw pixels and on the histograms.
+# On top of the feature sits a linear classifier: ten scores, each a weighted sum. We train it
+# twice, on the raw pixels and on the histograms, with a method that uses all images at once
+# (L-BFGS).
 #
 # **Predict, then run.** By how many points do the histograms beat the pixels?
 
@@ -200,10 +203,11 @@ refute(
 )
 
 # %% [markdown]
-# Half as many numbers, and far better: people had chosen well. Remember this accuracy when you meet
-# the convnets below. What a hand-crafted feature cannot do is improve with more images, or stack:
-# nobody knew how to design the *second* layer. Some researchers believed that the features
-# themselves should be learned. In 2012 they could show it.
+# The histograms hold half as many numbers as the image, and do far better: people had chosen well.
+# Remember this accuracy when you meet the convnets below. A hand-crafted feature, however, does not
+# improve with more images, and it cannot be stacked: nobody knew how to design the *second* layer.
+# Some researchers believed that the features themselves should be learned. In 2012 they could show
+# that this works.
 
 # %% [markdown]
 # ## Step 0: LeNet with sigmoids
@@ -230,18 +234,18 @@ nets[name], runs[name] = train("lenet5", name, activation="sigmoid", pooling="av
 # %% [markdown]
 # ## Step 1: ReLU
 #
-# The **rectified linear unit** is $\max(0, x)$. Its slope is 1 wherever the unit is on. The
-# sigmoid's slope is
+# The **rectified linear unit** is $\max(0, x)$. Its slope is 1 wherever its input is positive: the
+# unit is *on*. The sigmoid's slope is
 #
 # $$\sigma'(x) = \sigma(x)\,(1 - \sigma(x)) \le \tfrac14,$$
 #
 # and close to 0 as soon as $|x|$ is large: the unit **saturates**. The gradient of an early layer
-# is a product with one such factor for every layer above it. LeNet-5 has four activations, so at
-# best $(1/4)^4 = 1/256$ of it is left, if the weights are the same and all ReLUs are on. (About
-# half of them are not, so expect a smaller ratio.)
+# is a product with one such factor for every activation above it. LeNet-5 has four. So with the
+# same weights, sigmoids leave at best $(1/4)^4 = 1/256$ of the gradient that ReLUs would pass on if
+# all of them were on. (About half of them are off, so expect a smaller ratio.)
 #
-# **Predict, then run.** Two fresh nets, one batch, one backward pass. How much smaller do sigmoids
-# make the gradient of the first filters?
+# **Predict, then run.** Two fresh nets, one batch, one backward pass. By what factor do sigmoids
+# shrink the gradient of the first filters?
 
 
 # %% tags=["nbval-ignore-output"]
@@ -280,9 +284,10 @@ refute(
 )
 
 # %% [markdown]
-# One line of code, and by far the largest step of this lesson. The paper measured it, too: how many
-# times faster does a net with ReLUs reach a given training error than one with tanh? And ReLU was
-# not new:
+# One line of code, and at this learning rate by far the largest step of this lesson. (At twenty
+# times the rate, the sigmoid net comes within ten points.) The paper compared ReLU with tanh. The
+# first line below says how many times faster the net with ReLUs reached a given training error. And
+# ReLU was not new:
 
 # %%
 print(facts.get("alexnet.relu_speedup"))
@@ -290,9 +295,9 @@ print()
 print(facts.trap("alexnet_first_relu"))
 
 # %% [markdown]
-# The slope explains the *start*. It has a price: a unit whose input is negative for every image has
-# slope 0 for all of them, and stops learning (a **dead** unit). Lesson 11 returns to slopes, with
-# initial weights and normalisation.
+# The larger gradient agrees with the curves: with ReLUs, training *starts* at once. But ReLU has a
+# price: a unit whose input is negative for every image has slope 0 for all of them, and stops
+# learning (a **dead** unit). Lesson 11 returns to slopes, with initial weights and normalisation.
 
 # %% [markdown]
 # ## Step 2: max pooling
@@ -328,9 +333,9 @@ for name, history in runs.items():
     print(f"{name:18} validation accuracy {history.column('val_accuracy')[-1]:.1%}")
 
 # %% [markdown]
-# The training loss falls, but the validation accuracies of the last two nets are close, and another
-# seed may swap their order. So this experiment does not show that max pooling is better. It became
-# the habit, and in nets with ReLUs it costs no more; nothing stronger follows from our results.
+# Max pooling lowers the training loss, but the validation accuracies of the last two nets are
+# close, and another seed may swap their order. So this experiment does not show that max pooling
+# generalises better. It became the habit; our results give no stronger reason for it.
 #
 # AlexNet's pools also **overlap**: a window of 3 × 3 every 2 pixels. The paper reports what that
 # alone gains:
@@ -341,8 +346,8 @@ print(facts.get("alexnet.overlapping_pool_top5"))
 # %% [markdown]
 # ## Step 3: size
 #
-# AlexNet is LeNet's plan, larger: five convolutions and three linear layers. Here it is as the
-# paper describes it.
+# AlexNet is LeNet's plan on a larger scale: five convolutions and three linear layers. Here it is
+# as the paper describes it.
 
 # %%
 from course_utils.models.alexnet import AlexNet  # inline
@@ -376,9 +381,9 @@ facts.table("alexnet.parameters*", "alexnet.convolutions", "alexnet.poolings", "
 # %% [markdown]
 # ### The stem: 224 or 227?
 #
-# The first layer reads a window of 11 × 11 every 4 pixels. The paper says that images of 224 pixels
-# come in, and draws maps of 55. **Predict, then run.** What does lesson 04's formula give for 224,
-# $\lfloor (n + 2p - k)/s \rfloor + 1$?
+# The first layer, the net's **stem**, reads a window of 11 × 11 every 4 pixels. The paper says that
+# its images are 224 pixels wide, and draws maps that are 55 wide. **Predict, then run.** What does
+# lesson 04's formula give for 224, $\lfloor (n + 2p - k)/s \rfloor + 1$?
 
 # %%
 for n, p in ((224, 0), (227, 0), (224, 2)):
@@ -394,9 +399,11 @@ for n, p in ((224, 0), (227, 0), (224, 2)):
 print(facts.trap("alexnet_224_gives_55"))
 
 # %% [markdown]
-# 54.25 is not a size. PyTorch rounds down and reads 54 windows; it never looks at the last rows and
-# columns of pixels. The net still runs: only someone who counts notices the slip. A first layer
-# with stride 4 saves work:
+# 54.25 is not a size. PyTorch rounds down and reads 54 windows; it never looks at the last row and
+# the last column of pixels. Our `AlexNet` still runs, since an adaptive pool after the last
+# convolution admits any size: only someone who counts notices the slip.
+#
+# What is the stride of 4 for? It saves work:
 
 # %%
 strided = summary(nn.Conv2d(3, 96, kernel_size=11, stride=4), (3, 227, 227)).multiply_adds
@@ -423,7 +430,7 @@ print("a GPU of 2012 had", facts.get("alexnet.gpu_memory"))
 # Add to that the gradients of the outputs, the images, and the working memory of the convolutions.
 # It would have been tight. So half of the filters lived on one GPU and half on the other, and to
 # save traffic some layers read only the maps of their own GPU. That is a convolution with
-# **groups** (lesson 05). Without groups, each filter reads all maps; in two groups, each reads
+# **groups** (lesson 05). Without groups, each filter reads all maps; with two groups, each reads
 # half.
 
 # %%
@@ -478,7 +485,8 @@ ParameterCounter("AlexNet, conv2 (two groups)")
 #
 # $$b_i = \frac{a_i}{\left(k + \alpha \sum_{j = i - n/2}^{i + n/2} a_j^2\right)^{\beta}}$$
 #
-# **Predict, then run.** One pixel, six channels; the third has a large value. Which values change?
+# The sum runs over $n$ neighbouring channels, the channel itself included. **Predict, then run.**
+# One pixel, six channels; the third has a large value. Which values change, and which change most?
 
 # %%
 norm = LocalResponseNorm(size=3, alpha=1.0, beta=0.5, k=1.0)  # far stronger than AlexNet's
@@ -497,7 +505,8 @@ expect(
 
 # %% [markdown]
 # A trap when you build AlexNet in PyTorch: `nn.LocalResponseNorm` divides its `alpha` by the
-# window's size, the paper does not. So the paper's setting needs five times the `alpha` there:
+# window's size, and the paper's formula does not. So the paper's setting needs five times the
+# `alpha` there:
 
 # %%
 paper_norm = LocalResponseNorm()
@@ -521,10 +530,10 @@ for key in ("vgg11.top5", "vgg11_lrn.top5"):
 # %% [markdown]
 # ### Train it small
 #
-# 28 pixels do not survive a stride of 4 and AlexNet's three pools, so we train its small sister
-# `alexnet_small`: the same order of layers, 5 × 5 filters at stride 1 in front, two groups, fewer
-# channels. First we train it **without** dropout. So "size" is several changes at once: more
-# layers, more channels, overlapping pools, and groups. (Local response normalisation we leave out.)
+# 28 pixels do not survive a stride of 4 and AlexNet's three pools, so we train a small version of
+# it, `alexnet_small`: the same order of layers, 5 × 5 filters at stride 1 in the first, two groups,
+# fewer channels. First we train it **without** dropout. So "size" is several changes at once: more
+# layers, more channels, overlapping pools, and groups. (We leave out local response normalisation.)
 
 # %%
 name = "AlexNet's size"
@@ -534,10 +543,10 @@ nets[name], runs[name] = train("alexnet_small", name, dropout=0.0)
 # %% [markdown]
 # ## Step 4: dropout
 #
-# A net with many parameters can memorise its training images: it **overfits**. **Dropout** sets
-# each hidden unit to 0 with probability $p$, drawn anew for every image, and multiplies the others
-# by $1/(1-p)$ to keep the expected value. No unit can rely on another one being there. At test time
-# all units are on, and nothing is random.
+# A net with many parameters can fit its training images much better than new ones: it **overfits**.
+# **Dropout** sets each hidden unit to 0 with probability $p$, drawn anew for every image, and
+# multiplies the others by $1/(1-p)$ to keep the expected value. No unit can rely on another one
+# being there. At test time all units are on, and nothing is random.
 #
 # **Predict, then run.** What is the mean of a thousand ones after dropout with $p = 0.5$, in
 # training mode and in evaluation mode?
@@ -550,25 +559,27 @@ print("training:  ", sorted(set(drop(ones).tolist())), f"mean {drop(ones).mean()
 print("evaluation:", sorted(set(drop.eval()(ones).tolist())), f"mean {drop(ones).mean():.1f}")
 
 # %% [markdown]
-# (The paper did the scaling the other way round: it halved the outputs at test time. The expected
-# values are the same.)
+# (The paper did the scaling the other way round: it left the units that are on as they are, and
+# halved all outputs at test time. Either way, a layer reads at test time what it reads on average
+# in training.)
 
 # %%
 name = "+ dropout"
 nets[name], runs[name] = train("alexnet_small", name, dropout=0.5)
 
 # %% [markdown]
-# Look at the live plot: *training* accuracy lies below *validation* accuracy. That is no miracle.
-# The training curve was measured with half of the units off, the validation curve with all of them
-# on. To compare the two, measure both in evaluation mode.
+# Look at the live plot: in most epochs *training* accuracy lies below *validation* accuracy. That
+# is no miracle. The training curve was measured with half of the hidden units off, and while the
+# net was still improving; the validation curve with all units on, at the end of the epoch. To
+# compare the two, measure both in evaluation mode, with the same weights.
 
 # %% [markdown]
 # ## Step 5: augmentation
 #
-# A shirt that is shifted by two pixels, or mirrored, is the same shirt. **Augmentation** shows a
-# changed image every time: new images for free, as long as the change does not alter the label.
-# Here we take dropout out again, to see augmentation on its own. Our images are padded by 2 pixels,
-# cropped at random, and flipped at random.
+# A shirt that is shifted by two pixels, or mirrored, is the same shirt. **Augmentation** shows the
+# net a different version of each image in every epoch: new images for free, as long as the change
+# does not alter the label. Here we take dropout out again, to see augmentation on its own. Our
+# images are padded by 2 pixels, cropped at random, and flipped at random.
 
 # %% tags=["nbval-ignore-output"]
 augment = data.Augment(crop_padding=2, flip=True)
@@ -613,16 +624,17 @@ refute(neither < plain - 0.01, "Dropout narrows the gap.")
 refute(neither < plain - 0.01, "Augmentation narrows the gap.")
 
 # %% [markdown]
-# Both do what they are for: they narrow the gap. Narrowing a gap is not the same as getting better.
-# A net with dropout learns more slowly, and in so few epochs it has not even fitted its training
-# images; here it is *worse* than without. A regulariser pays when the net would otherwise fit the
-# training images perfectly, and when there is time to train. That was AlexNet's situation: it had
-# millions of parameters and trained for days.
+# Both do what they are for: they narrow the gap. But narrowing the gap is not the same as getting
+# better. A net with dropout learns more slowly, and in so few epochs it has not even fitted its
+# training images; here it is *worse* than without. A **regulariser**, which is anything meant to
+# narrow the gap, pays when the net would otherwise fit its training images perfectly, and when
+# there is time to train. That was AlexNet's situation: it had millions of parameters and trained
+# for days.
 
 # %% [markdown]
 # ## The same steps, recorded
 #
-# One seed is thin evidence. Here are recorded runs of the same steps on the same images, three
+# One seed is thin evidence. Here are recorded runs of the same steps on the same images, with three
 # seeds each. Bands and ± are one standard deviation.
 
 # %%
@@ -640,16 +652,15 @@ records.table(*(f"alexnet_step_{key}" for key in keys))
 # %% [markdown]
 # What holds up, and what does not:
 #
-# - **ReLU** is the one large step.
+# - **ReLU** is the one large step, at the learning rate that all these runs share.
 # - **Max against average pooling**, and **AlexNet's size against LeNet-5's**: the differences are
-#   no larger than those between seeds. A net with eight times the parameters gains nothing visible
-#   from 3,000 small images. What size is *for* needs more images than a laptop trains on in a
-#   minute.
-# - **Dropout** costs accuracy at this length of training, and makes it depend on the seed;
-#   **augmentation** costs some, too.
+#   no larger than those between seeds. Eight times as many parameters gain nothing visible on 3,000
+#   small images. What size is *for* needs more images than a laptop trains on in a minute.
+# - **Dropout** costs accuracy at this length of training, and makes the result vary far more from
+#   seed to seed; **augmentation** costs some, too.
 #
-# That is the honest answer to the question of this lesson: on small images, ReLU did most of the
-# work. The other items of the list solve a problem, overfitting, that matters for a large net
+# That is the honest answer to the question of this lesson: on our small images, ReLU did most of
+# the work. The other items of the list solve a problem, overfitting, that matters for a large net
 # trained for a long time. AlexNet had that problem.
 #
 # And the hand-crafted feature?
@@ -670,9 +681,9 @@ refute(
 )
 
 # %% [markdown]
-# With 3,000 images, what people knew about edges is worth as much as what a convnet learns. What a
-# convnet learns grows with the number of images; what people knew does not. That is why it took
-# ImageNet to settle the matter.
+# With 3,000 images, what people knew about edges is worth about as much as what a convnet learns. A
+# convnet learns more from more images; a feature designed by hand stays as it is. That is why it
+# took ImageNet to settle the matter.
 
 # %% [markdown]
 # ## Inside: the first filters
@@ -705,8 +716,8 @@ show(
 )
 
 # %% [markdown]
-# Some have a bright and a dark side, like edge detectors. Others are still close to the noise they
-# started as: a few thousand small images do not need 32 filters.
+# Some have a bright and a dark side, like edge detectors. Others look like the noise that all of
+# them started as.
 
 # %% [markdown]
 # ## Top-5 on our own net
@@ -729,7 +740,7 @@ for k in (1, 2, 5):
 # %% [markdown]
 # ## How AlexNet itself was trained
 #
-# The layers are half of the story. Here is the other half, as section 5 of the paper gives it.
+# The layers are only half of the story. Here is the other half, as section 5 of the paper gives it.
 # **Predict, then run.** Which of these settings have you used in this lesson, too? `TrainConfig`
 # says what `fit` uses by default.
 
@@ -778,17 +789,18 @@ quiz.show("08_alexnet")
 # %% [markdown]
 # ## What to remember
 #
-# - AlexNet is LeNet's plan: five convolutions, three linear layers. The decade before it designed
-#   features by hand; AlexNet learned its own.
-# - Of the changes made one at a time, ReLU matters most. Its slope is 1 where a sigmoid's is at
-#   most 1/4.
+# - AlexNet is LeNet's plan on a larger scale: five convolutions, three linear layers. In the decade
+#   before, people designed features by hand; AlexNet learned its own.
+# - Of the changes that we made one at a time, ReLU mattered most. Its slope is 1 where a sigmoid's
+#   is at most 1/4.
 # - Dropout and augmentation narrow the gap between training and validation accuracy. That pays for
 #   a net that overfits, and costs time.
 # - Compare training and validation accuracy in the same mode: without dropout, without
 #   augmentation.
 # - 224 pixels do not give 55 positions: 227 do, or a padding of 2. Nineteen of twenty parameters
 #   are in the linear layers.
-# - A result needs its measure: error or accuracy, top-1 or top-5, on which set, from how many nets.
+# - A result is worth little without its measure: error or accuracy, top-1 or top-5, on which set,
+#   from how many nets.
 
 # %% [markdown]
 # ## Open questions
@@ -797,10 +809,10 @@ quiz.show("08_alexnet")
 #
 # 1. Would a LeNet with ReLUs have won in 2012, if it had had a million photos and two GPUs? What
 #    experiment could tell, at a price that you can pay?
-# 2. The hand-crafted feature is as good as our convnets here. At how many training images would
-#    you expect the curves to cross, and why there?
-# 3. Local response normalisation helped in one paper and did nothing in the next. What would you
-#    ask for before you leave a layer out?
+# 2. The hand-crafted feature is as good as our convnets here. Plot both accuracies against the
+#    number of training images: where would you expect the convnet to pull ahead, and why there?
+# 3. Local response normalisation helped in one paper and did nothing in the next. What evidence
+#    would you want before you leave a layer out?
 
 # %% [markdown]
 # ## Further reading

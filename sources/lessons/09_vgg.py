@@ -21,7 +21,7 @@
 # Two years later the Visual Geometry Group in Oxford asked **how accuracy depends on depth alone**.
 # For that they needed nets that differ in nothing else. They made one decision for all layers,
 # 3 × 3 with stride 1 and padding 1, and repeated it. The result is a way of *writing down* a net
-# that everybody has used since: a **block**, and a table that says how often to repeat it.
+# that the field has used since: a **block**, and a table that says how often to repeat it.
 
 # %%
 import torch
@@ -100,8 +100,9 @@ print(facts.trap("vgg_pools_3x3"))
 # %% [markdown]
 # ## Six nets as data
 #
-# The paper's table 1 lists the nets A to E. As data it is six lines: for each of the five blocks,
-# the number of channels and one kernel size per layer.
+# The paper's table 1 lists the nets A to E. As data, it is six lines, one for each net. A line
+# gives for each of the five blocks the number of channels, and one kernel size per layer. (LRN is
+# AlexNet's local response normalisation.)
 
 # %%
 from course_utils.models.vgg import CONFIGURATIONS, VGG
@@ -167,13 +168,13 @@ expect(
 print(facts.trap("vgg19_has_138m"))
 
 # %% [markdown]
-# The two numbers are easily swapped. GoogLeNet, in the next lesson, removes these linear layers.
+# The two numbers are easily confused. GoogLeNet, in the next lesson, removes these linear layers.
 
 # %% [markdown]
 # ## Two 3 × 3 are one 5 × 5?
 #
 # Why 3 × 3? The receptive field of two stacked 3 × 3 layers is 5 × 5 pixels, and that of three is
-# 7 × 7. Lesson 04 gave the rule for any stack:
+# 7 × 7. Lesson 04 gave the rule for any stack, with kernel sizes $k_l$ and strides $s_l$:
 #
 # $$r = 1 + \sum_l (k_l - 1) \prod_{i<l} s_i.$$
 
@@ -202,6 +203,8 @@ expect(
 # | two 3 × 3 | $2 \cdot 9\,C^2 = 18\,C^2$ | 28 % fewer |
 # | one 7 × 7 | $49\,C^2$ | |
 # | three 3 × 3 | $3 \cdot 9\,C^2 = 27\,C^2$ | 45 % fewer |
+#
+# The paper puts it the other way round, and says how many *more* the single layer has:
 
 # %%
 facts.table("vgg.three_3x3_weights", "vgg.one_7x7_weights", "vgg.extra_weights_7x7")
@@ -210,7 +213,7 @@ facts.table("vgg.three_3x3_weights", "vgg.one_7x7_weights", "vgg.extra_weights_7
 # ### Try it: the same field, another view
 #
 # 1. Choose one 7 × 7 in place of the three 3 × 3. The receptive field stays the same. Which of the
-#    two gives more weight to its middle? (All weights count as 1.)
+#    two gives more weight to the middle of its field? (All weights count as 1.)
 # 2. Load the two blocks of VGG-16. By how much does a layer of the second block widen the field?
 #    Why is that more than in the first block?
 # 3. Load all five blocks. Which layer is the first to see more than half of the image's width?
@@ -231,7 +234,7 @@ ReceptiveFieldExplorer("Three 3×3")
 # </details>
 
 # %% [markdown]
-# The calculation assumes that $C$ channels come in *and* go out. **Predict, then run.** Does a
+# The table of weights assumes that $C$ channels come in *and* go out. **Predict, then run.** Does a
 # stack of two also have fewer weights at the start of a net, where 3 channels become 64?
 
 # %%
@@ -242,9 +245,9 @@ for c_in, c_out in ((64, 64), (64, 128), (3, 64)):
 expect(stack > one, "Where few channels become many, the stack has more weights.")
 
 # %% [markdown]
-# Only where the number of channels stays the same. Where it doubles, the two are about equal. At
-# the start the stack has eight times as many weights (though both have few): its second layer
-# already reads all the channels.
+# No. It has fewer where the number of channels stays the same. Where the number doubles, the two
+# are about equal. At the start of the net the stack has eight times as many weights (though both
+# have few): its second layer already reads all 64 channels.
 #
 # **Is it the same function?** Remove the ReLU between the two layers. Then two convolutions *are*
 # one 5 × 5 convolution; its kernel is the two small kernels convolved with each other. **Predict,
@@ -272,8 +275,8 @@ expect(not torch.allclose(with_relu, stacked, atol=1), "With a ReLU between them
 # does not have: a second non-linearity. The paper's view is that small filters are a *constraint*
 # (fewer weights) plus a *gain* (one more ReLU).
 #
-# Does it pay? We train both, with equal receptive fields. A first layer makes 24 maps; then come
-# two blocks, each with one 5 × 5 layer or with two 3 × 3 layers.
+# Does the stack pay? We train both, with equal receptive fields. A first layer makes 24 maps; then
+# come two blocks, each with one 5 × 5 layer or with two 3 × 3 layers.
 
 
 # %%
@@ -299,8 +302,8 @@ def train(net: nn.Module, seed: int = 0, lr: float = settings.lr, on_epoch_end=(
 
 
 # %% [markdown]
-# **Predict, then run.** Two seeds each. In the paper's comparison on ImageNet, the stack led. Does
-# it lead here?
+# **Predict, then run.** Two seeds each. In the paper's comparison on ImageNet, the stacks were
+# better. Are they better here?
 
 # %% tags=["nbval-ignore-output"]
 accuracy = {}
@@ -332,18 +335,19 @@ refute(
 )
 
 # %% [markdown]
-# In this short training the stack is not ahead; if anything, the single 5 × 5 is. So our results do
-# **not** reproduce the paper's lead: they say what a quarter of the weights costs here, a few
-# points at most. Two layers without normalisation are slower to start than one (we come to that),
-# and ten kinds of clothes at 28 pixels are not a thousand classes of photos. What you can count,
-# the receptive field and the weights, holds everywhere. What you measure holds for the task on
-# which you measured it.
+# In this short training the stacks are not ahead; if anything, the 5 × 5 layers are. So our results
+# do **not** reproduce what the paper found (the number above says by how much the error grew with
+# 5 × 5 layers). They show what saving a quarter of the weights costs here: a few points at most.
+# Two things may explain the difference: two layers without normalisation may be slower to start
+# than one (we come to that), and ten kinds of clothes at 28 pixels are not a thousand classes of
+# photos. What you can count, the receptive field and the weights, holds everywhere. What you
+# measure holds for the task on which you measured it.
 
 # %% [markdown]
 # ## Depth on small images
 #
 # Back to the question: what does depth alone do? Here is the paper's answer for ImageNet, at one
-# scale, on the validation set:
+# image scale, on the validation set:
 
 # %%
 letters = {
@@ -363,8 +367,8 @@ Table(("net", "top-1 error, %", "top-5 error, %"), tuple(rows), caption)
 
 # %% [markdown]
 # Read it line by line. A-LRN against A: AlexNet's normalisation gains nothing. B to C: three more
-# non-linearities help, even in 1 × 1 layers. C to D: seeing more *space* helps as much again. D to
-# E: at this scale, more depth no longer helps.
+# non-linearities help, even in 1 × 1 layers. C to D: with 3 × 3 in place of 1 × 1, these layers see
+# more *space*, and that helps again. D to E: at this scale, more depth no longer helps.
 #
 # **Predict, then run.** We train A, B, D and E with an eighth of the channels on 3,000 images of
 # clothes, 28 pixels wide. Which is best? The curves are recorded runs, three seeds each.
@@ -381,8 +385,8 @@ records.table(*(f"vgg_depth_{letter}" for letter in "abde"))
 # %% [markdown]
 # Nothing is left of the paper's order, and not because deeper nets *generalise* worse: look at the
 # axis. It is the **training** loss. A and B learn slowly. D and E learn with some seeds and not at
-# all with others, so their mean describes no run at all. What goes wrong there happens in the first
-# steps.
+# all with others, so their mean describes no run at all. To see what goes wrong, look at how a deep
+# net starts.
 
 # %%
 for letter in "DE":
@@ -418,9 +422,11 @@ for sigma in (0.01, 0.1, (2 / 4608) ** 0.5):
 print(facts.get("vgg.random_weights"))
 
 # %% [markdown]
-# Both fail, in opposite directions. **He initialisation** draws weights with $\sigma^2 = 2/n$, so
-# that the factor is 1; **Glorot initialisation** uses $\sigma^2 = 2/(n_\text{in} + n_\text{out})$,
-# about half of that. Here is what we measure in the thirteen convolutions of VGG-16:
+# Here σ = 0.01 and σ = 0.1 both fail, in opposite directions. **He initialisation** draws weights
+# with $\sigma^2 = 2/n$, so that the factor is 1; **Glorot initialisation** uses
+# $\sigma^2 = 2/(n_\text{in} + n_\text{out})$, with $n_\text{out} = c_\text{out} k^2$: half of that
+# where the number of channels stays the same. Here is what we measure in the thirteen convolutions
+# of VGG-16:
 
 # %%
 starts = {
@@ -449,16 +455,17 @@ expect(last["σ = 0.1 (VGG)"] > 1e4, "With σ = 0.1 the signal explodes.")
 expect(0.05 < last["He"] < 20, "With He initialisation it stays in range.")
 
 # %% [markdown]
-# A signal of less than a millionth cannot tell one image from another: all logits equal the bias,
-# the loss is $\log 10$, and the gradient, which is multiplied by the same factors on its way back,
-# is just as small. With the σ that the paper names it is the other way round: the logits are huge,
-# and so is each step. Either way the deep nets do not start, and that is what the authors met.
-# Their way out was to train A first, which is shallow enough, and to initialise the deeper nets
-# with its layers. After submission they noted that Glorot's initialisation makes this unnecessary.
+# A signal of less than a millionth hardly tells one image from another: all logits are nearly equal
+# to the biases, the loss for ten classes stays at $\log 10$, and the gradient, which is multiplied
+# by similar factors on its way back, is just as small. With the σ that the paper names it is the
+# other way round: the logits are huge, and so is each step. The authors write that a bad start can
+# stall a deep net. Their way out was to train A first, which is shallow enough, and to initialise
+# the deeper nets with its layers. After submission they noted that Glorot's initialisation makes
+# this unnecessary.
 #
 # **Predict, then run.** VGG-16 with an eighth of the channels, started in four ways: σ = 0.01; He;
 # He at a fifth of the learning rate; He with **batch normalisation** (`norm="batch"`: after each
-# convolution, each channel is brought to mean 0 and standard deviation 1; lesson 11). Whose loss
+# convolution, each channel is brought to mean 0 and standard deviation 1; lesson 11). Which loss
 # falls first?
 
 
@@ -520,12 +527,13 @@ refute(
 )
 
 # %% [markdown]
-# So there are two ways to start. **Care**: weights that preserve the signal, *and* steps small
-# enough not to ruin them at once. At the full learning rate the first steps throw the weights out
-# of balance, and nothing in a plain net brings the balance back: whether VGG-16 starts then depends
-# on the seed. Or **batch normalisation**, which restores the balance in every step and tolerates
-# large steps. `vgg16_bn` exists in every library, and the paper's plain VGG is seldom trained any
-# more. Here are recorded runs with batch normalisation, at the full rate:
+# So there are two ways to start. One is **care**: weights that preserve the signal, *and* steps
+# small enough not to spoil them at once. At the full learning rate, it depends on the seed whether
+# plain VGG-16 starts, as the recorded runs show: nothing in a plain net restores the scale of the
+# signal once large steps have changed it. The other way is **batch normalisation**, which restores
+# the scale in every step, and tolerates large steps. Libraries offer it as `vgg16_bn`, and the
+# paper's plain VGG is seldom trained any more. Here are recorded runs with batch normalisation, at
+# the full rate:
 
 # %%
 normalised = {
@@ -545,17 +553,17 @@ for letter in "ABDE":
 
 # %% [markdown]
 # Now all four learn, with every seed. And still depth gains nothing: on 3,000 small images the 11
-# layers of A are enough. *"The deeper the better"* is a statement about a task that needs depth.
-# Where more layers make the **training** loss worse, something other than overfitting is going on.
-# Lesson 12 takes that up.
+# layers of A are enough. *"The deeper the better"* is a statement about a task that needs depth. In
+# the figure, the deeper nets even have a slightly higher **training** loss. That is not
+# overfitting, and lesson 12 takes it up.
 
 # %% [markdown]
 # ## Scale jittering
 #
-# In one photo a dog fills the frame, in another it is a tenth as wide. VGG's training photos are
-# resized so that their shorter side is $S$ pixels, then cropped at random to a square of 224. With
-# **scale jittering**, $S$ is drawn anew for every photo: a small $S$ shows the whole, a large one a
-# detail.
+# In one photo a dog fills the frame, in another it takes up a tenth of the width. VGG's training
+# photos are resized so that their shorter side is $S$ pixels, then cropped at random to a square of
+# 224. With **scale jittering**, $S$ is drawn anew for every photo: a crop at a small $S$ shows the
+#      whole, at a large one a detail.
 
 # %%
 import matplotlib.pyplot as plt
@@ -589,8 +597,8 @@ facts.table("vgg16.top5", "vgg16.top5_jittered", "vgg19.top5", "vgg19.top5_jitte
 
 # %% [markdown]
 # With jittering the errors fall, and by more than from C to D. (Beware: the nets with jittering
-# were also *tested* at another scale, so two things changed. The paper's fixed scale of 384 lies in
-# between.)
+# were also *tested* at another scale, so two things changed. With a fixed scale of 384 in training
+# and in the test, the paper's errors lie in between.)
 
 # %% [markdown]
 # ## VGG-16 and VGG-19 for 32 × 32 images
@@ -641,7 +649,7 @@ expect(bool((copies == one_pixel).all()), "The adaptive pool makes 49 copies of 
 # ```
 #
 # **Not measured here.** In lesson 15 you build VGG-16 for 32 pixels yourself. This is how long the
-# paper's own training took, and where it led in the contest of 2014:
+# paper's own training took, and how VGG placed in the contest of 2014:
 
 # %%
 facts.table("vgg.training_weeks", "vgg.rank_*", "vgg.top5_contest", "vgg.top5_single_test")
@@ -661,8 +669,8 @@ quiz.show("09_vgg")
 # ## What to remember
 #
 # - A block (convolutions that keep the size, then a 2 × 2 pool) and a table of how often to repeat
-#   it: that is a VGG, and the way nets have been written since.
-# - Two 3 × 3 layers see as far as one 5 × 5, with $18\,C^2$ weights instead of $25\,C^2$ and one
+#   it: that is VGG, and the way nets have been written since.
+# - Two 3 × 3 layers see as much as one 5 × 5, with $18\,C^2$ weights instead of $25\,C^2$ and one
 #   more ReLU. Where few channels come in, they have more weights.
 # - Most of VGG's parameters are in its linear layers; VGG-16 has 138 million, VGG-19 144 million.
 # - From layer to layer a plain net multiplies its signal by $\sqrt{n\sigma^2/2}$. If this factor is

@@ -18,8 +18,9 @@
 #
 # VGG showed that depth pays, and what it costs. Most of its parameters sit in its first linear
 # layer; most of its work is done by 3 × 3 convolutions that read hundreds of channels. A net that
-# is deeper *and* wider by the same recipe would be out of reach. Yet GoogLeNet, with 22 layers, won
-# the classification contest of 2014 in which VGG came second. So here is an old quiz question.
+# is deeper *and* wider by the same recipe would have been out of reach. Yet GoogLeNet, with 22
+# layers, won the classification contest of 2014, in which VGG came second. Here is an old quiz
+# question about these nets.
 #
 # **Predict, then run.** Which of these has the fewest parameters: AlexNet with 8 layers, VGG-19
 # with 19, GoogLeNet with 22?
@@ -79,7 +80,8 @@ expect(
 
 # %% [markdown]
 # More layers do not mean more parameters. What matters is how many channels each filter reads, and
-# what comes at the end. Three numbers that people often quote about these nets are wrong:
+# what stands at the end of the net. Three numbers that people often quote about these nets are
+# wrong:
 
 # %%
 for name in ("vgg19_has_138m", "googlenet_has_4m"):
@@ -89,8 +91,8 @@ counted = parameters["AlexNet, 8 layers"] / parameters["GoogLeNet, 22 layers"]
 print(f"the paper: {claimed}\ncounted:   {counted:.1f} times")
 
 # %% [markdown]
-# How do you get there? With three ideas: put a little network at each pixel, let a mean replace the
-# linear layers, and look at the same maps through several windows at once.
+# How does GoogLeNet get there? With three ideas: put a small network at each pixel, let a mean
+# replace the linear layers, and look at the same maps through several windows at once.
 
 # %% [markdown]
 # ## Network in network
@@ -99,7 +101,8 @@ print(f"the paper: {claimed}\ncounted:   {counted:.1f} times")
 # and Yan asked in 2013: why not let a whole small **MLP** look at each window? Slide it over the
 # image like a filter. Its first layer sees a window of $k \times k$ pixels; its other layers see
 # only the numbers that the first one computed *at the same place*. A linear layer at each place is
-# a 1 × 1 convolution (lesson 05). So the whole **mlpconv** layer is three convolutions:
+# a 1 × 1 convolution (lesson 05). So an **mlpconv** layer with an MLP of three layers is three
+# convolutions, each with its ReLU:
 
 # %%
 from course_utils.models.nin import MLPConv  # inline
@@ -139,9 +142,9 @@ expect(num_weights == 20 * (60 + 1), "Each filter has a weight for each channel,
 # at each pixel. Height and width stay the same. Some call that "a fully connected layer"; it is one
 # over the *channels*, not over the image.
 #
-# In general, going from 60 to 20 loses information. But real maps are redundant: many of them say
-# nearly the same. In the extreme case the 60 maps are mixtures of only 20. Then the right 1 × 1
-# convolution loses *nothing*:
+# In general, going from 60 to 20 loses information. But the maps of a real net can be redundant:
+# many of them say nearly the same. In the extreme case the 60 maps are mixtures of only 20. Then
+# the right 1 × 1 convolution loses *nothing*:
 
 # %%
 hidden = torch.randn(1, 20, 100, 100, generator=generator)
@@ -242,7 +245,7 @@ expect(same, "Each path's maps are unchanged in the output.")
 # ## Naive against reduced: count
 #
 # **Predict, then run.** The 5 × 5 path makes only 32 of the maps. What share of the naive module's
-# work does it take? By what factor does the reduction to 16 channels shrink that?
+# work does it take? By what factor does the reduction to 16 channels shrink the work of this path?
 
 
 # %%
@@ -267,9 +270,9 @@ assert total == facts.get("googlenet.inception_3a_multiply_adds").ours
 facts.table("googlenet.inception_3*", caption="What the paper's table 1 prints")
 
 # %% [markdown]
-# A factor of 2.4 for one module does not sound like much. But look at the number of output
-# channels: 416 against 256. The pooling path of the naive module passes on all the channels it
-# gets, so the output can only grow, and the next module reads all of it. **Predict, then run.**
+# For the whole module the factor is 2.4, which does not sound like much. But look at the number of
+# output channels: 416 against 256. The pooling path of the naive module passes on all the channels
+# it gets, so the output can only grow, and the next module reads all of it. **Predict, then run.**
 # What do nine modules in a row cost, naive and reduced?
 
 
@@ -296,8 +299,8 @@ expect(ratio > 5, f"Nine naive modules cost {ratio:.1f} times as much as nine re
 # ## Naive against reduced: train
 #
 # Making a net cheaper is easy; does it still learn? Here is a net for small images: a stem, four
-# modules of a kind that we choose, and a head. Its last lines will matter later: the head averages
-# each map down to `side` × `side` values.
+# modules of a kind that we choose, and a head. The head will matter later: it averages each map
+# down to `side` × `side` values.
 
 
 # %%
@@ -321,9 +324,9 @@ class SmallNet(nn.Module):
 
 
 # %% [markdown]
-# A fair comparison needs a third net. If the naive net is better, is that because it is naive, or
-# because it may do more work? So we also build a **thin** naive net, whose paths are narrow enough
-# to cost about as much as the reduced net.
+# A fair comparison needs a third net. If the naive net is better, is that because it has no
+# reductions, or because it does more work? So we also build a **thin** naive net, whose paths are
+# narrow enough to cost about as much as the reduced net.
 
 
 # %%
@@ -388,7 +391,7 @@ refute(
     "The reduced net is at most three points behind the naive net, for about a fifth of the work.",
 )
 # %% [markdown]
-# The naive net's extra work gains next to nothing. But look at the thin net, too. On these small
+# The naive net's extra work gains little here. But look at the thin net, too. On these small
 # images, with a few dozen channels, narrow paths without reductions do about as well for the same
 # work. The nine modules above show what the reductions are for: with hundreds of channels, and a
 # pooling path that passes all of them on, naive modules cost too much.
@@ -431,10 +434,11 @@ refute(of_noise < 40, "Fewer than half of the directions hold 95 % of the varian
 
 # %% [markdown]
 # So the maps *are* redundant: 80 independent maps would need about 76 directions. But look at the
-# net with fresh weights. Its maps are nearly as redundant, and nobody has trained it. Filters that
-# read the same few maps, on images whose neighbouring pixels agree, answer alike whatever their
-# weights are. Without that second number we would have called it something that the net has
-# *learned*. Ask of each look into a trained net: what would fresh weights show?
+# net with fresh weights. Its maps are nearly as redundant, and nobody has trained it. That is
+# plausible: filters that read the same few maps, on images whose neighbouring pixels agree, tend to
+# respond alike whatever their weights are. Without that second number we would have called the
+# redundancy something that the net has *learned*. Whenever you look into a trained net, ask what
+# fresh weights would show.
 
 # %% [markdown]
 # ## The mean of a map instead of linear layers
@@ -455,8 +459,8 @@ print("the paper on what the mean gained:", facts.get("googlenet.average_pooling
 
 # %% [markdown]
 # **Predict, then run.** Here is our reduced net again, once with `side=1`, the mean, and once with
-# `side=7`, a dense head that reads every position. Which is better on Fashion-MNIST, where each
-# garment is centred, upright, and fills the image?
+# `side=7`, a dense head that reads every position. Which has better accuracy on Fashion-MNIST,
+# where each garment is centred, upright, and fills the image?
 
 # %%
 dense, _ = train("dense head", lambda: SmallNet(Inception, SMALL_TABLE, side=7))
@@ -507,10 +511,11 @@ refute(
 )
 
 # %% [markdown]
-# The dense head may use *where* something is, and on centred garments that helps: in our short runs
-# it is ahead on images that are not shifted. Photos are not centred, and there a head that cannot
-# overfit to positions is the safer choice; the paper measured a gain. The mean has another
-# advantage, which needs no training to show:
+# The dense head can use *where* something is. On centred garments that does no harm: on images that
+# are not shifted, the two heads are close in our short runs. But what it has learned holds for the
+# positions it has seen. The subject of a photo is not always centred, and there a head that cannot
+# overfit to positions is the safer choice; the paper measured a gain from the mean. The mean has
+# another advantage, which needs no training to show:
 
 # %%
 larger = torch.zeros(1, 1, 40, 40, device=device)
@@ -552,8 +557,9 @@ facts.table("googlenet.parameters*", "googlenet.multiply_adds")
 # Two remarks in that table deserve a second look. One is the budget: the designers allowed
 # themselves 1.5 · 10⁹ multiply-adds and nearly kept to it, at less than a tenth of VGG-19's work.
 # The other is **torchvision's variant**: if you load `googlenet` from that library, you get batch
-# normalisation instead of biases, and a 3 × 3 convolution where the paper has 5 × 5. It came from a
-# port with that slip, and stayed because trained weights exist for it. Say which one you used.
+# normalisation instead of biases, and a 3 × 3 convolution where the paper has 5 × 5. The 3 × 3 came
+# from a port with that slip, and stayed because trained weights exist for it. If you report a
+# result, say which variant you used.
 
 # %%
 original = Inception(192, *row)
@@ -570,10 +576,10 @@ for name, module in {"paper": original, "torchvision": port}.items():
 print(facts.trap("inception_not_early"))
 
 # %% [markdown]
-# Memory in training means the outputs that must be kept until the backward pass needs them.
+# The memory meant here holds the outputs that must be kept until the backward pass needs them.
 # `training_memory` counts them. **Predict, then run.** Take the same module on 28 × 28 maps, where
 # GoogLeNet has its first one, and on 112 × 112 maps, right after the first convolution. How many
-# times more memory does it need there?
+# times as much memory does it need there?
 
 # %%
 memory = {}
@@ -606,7 +612,7 @@ from course_utils.models.googlenet import AuxiliaryHead  # inline
 # %% [markdown]
 # The model returns three sets of logits in training mode, and only the main ones in evaluation
 # mode. `fit` accepts such outputs and weights the heads by `TrainConfig.auxiliary_weight`.
-# **Predict, then run.** What share of the parameters goes when you remove the two heads?
+# **Predict, then run.** What share of the parameters disappears when you remove the two heads?
 
 # %%
 with torch.device("meta"):
@@ -632,8 +638,9 @@ expect(all_parameters - in_heads == without, f"Without the heads, {without:,} pa
 # ### What a head does to the gradient
 #
 # To measure it, we build a narrow net of nine modules with one head after the third, without any
-# normalisation and with initial weights as was usual at the time (Glorot & Bengio 2010; lesson 11
-# explains them). A model with several outputs returns a `NamedTuple` whose first field is `logits`.
+# normalisation and with initial weights as they were usual at the time (Glorot & Bengio 2010;
+# lesson 11 explains them). A model with several outputs returns a `NamedTuple` whose first field is
+# `logits`.
 
 
 # %%
@@ -727,8 +734,8 @@ expect(torch.equal(before, after), "Without its head the net predicts exactly th
 print(facts.get("googlenet.heads_later"))
 
 # %% [markdown]
-# So "auxiliary heads solve the vanishing gradient" is the idea behind them, not something that they
-# measured. We have not measured it either: our net has not been trained.
+# So "auxiliary heads solve the vanishing gradient" is the idea behind the heads, not something that
+# the authors measured. We have not measured it either: our net has not been trained.
 #
 # **Try it.** Train both: `train("no head", lambda: DeepNet(False), glorot_uniform_, 5)` and the
 # same with `True`. The epoch in which each net starts to learn depends a lot on the seed, so train
@@ -752,6 +759,9 @@ show(
 )
 
 # %% [markdown]
+# With about a seventh of the parameters, the small GoogLeNet is more accurate after these four
+# epochs; it takes more than twice as long to train.
+#
 # **On a GPU** you can train the small net on CIFAR-10, and the paper's net on a folder of your own
 # photos:
 #
@@ -760,7 +770,7 @@ show(
 # python -m course_utils train googlenet --data imagefolder:photos --epochs 60 --batch-size 64
 # ```
 #
-# We have not measured these. This is what the paper reports on ImageNet:
+# We have not run these. This is what the paper reports on ImageNet:
 
 # %%
 facts.table("googlenet.top5*")
@@ -786,8 +796,8 @@ quiz.show("10_googlenet")
 #   AlexNet's, not a twelfth.
 # - Auxiliary heads give the gradient a second path; their losses have weight 0.3 in training, and
 #   they are gone at test time. Whether they help depends on the net: Lee et al. (2015) measured
-#   gains with supervised layers, and Szegedy et al. (2016) found that theirs did as well without
-#   the lower head.
+#   gains with heads on hidden layers, and Szegedy et al. (2016) found that theirs did as well
+#   without the lower head.
 
 # %% [markdown]
 # ## Open questions

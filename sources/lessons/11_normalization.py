@@ -16,9 +16,9 @@
 # %% [markdown]
 # ## The question
 #
-# Two 3 × 3 convolutions see as far as one 5 × 5 with fewer weights (lesson 09). So should you stack
-# more of them? Here are fourteen layers, thirteen of them convolutions, with ReLU in between and
-# the initial weights that were made for ReLU. Nothing about the net is exotic.
+# Two 3 × 3 convolutions see as much as one 5 × 5, with fewer weights (lesson 09). So should you
+# stack more of them? Here are fourteen layers, thirteen of them convolutions, with ReLU in between
+# and the initial weights that were made for ReLU. Nothing about the net is exotic.
 #
 # We train it twice. The second net has one extra: after each convolution, a layer called **batch
 # normalisation** (BN).
@@ -102,9 +102,9 @@ from course_utils.training import records
 records.table("norm_none_unclipped", "norm_batch_unclipped")
 
 # %% [markdown]
-# The first net does not overfit, and it is not too small: it does not start to learn at all.
-# Somewhere between image and loss the numbers, or the gradients, go out of range. This lesson finds
-# the place, repairs it in two ways, and then asks what the second way really does.
+# The first net does not overfit, and it is not too small: it hardly starts to learn. Somewhere
+# between image and loss the activations, or the gradients, go out of range. This lesson finds the
+# place, repairs it in two ways, and then asks what the second way really does.
 
 # %% [markdown]
 # ## Saturation: where slopes are zero
@@ -126,8 +126,9 @@ expect(abs(max(slopes["sigmoid"]) - 0.25) < 1e-6, "The sigmoid's slope is at mos
 
 # %% [markdown]
 # Far from zero the sigmoid and tanh are flat. A unit there is **saturated**: its output hardly
-# depends on its input, and hardly any gradient passes through it. The sigmoid loses gradient even
-# at its best point. **Predict, then run.** What is left of a gradient after ten sigmoids, at most?
+# depends on its input, and hardly any gradient passes through it. Even where it is steepest, a
+# sigmoid passes on only a quarter of the gradient. **Predict, then run.** What is left of a
+# gradient after ten sigmoids, at most?
 
 # %%
 print(f"{0.25**10:.1e}")
@@ -141,8 +142,8 @@ print(facts.trap("deeper_tanh_saturates_more").claim)
 # %% [markdown]
 # Glorot and Bengio looked at this in 2010, with five hidden layers and the initial weights of the
 # time, uniform in $\pm 1/\sqrt{n}$ for $n$ inputs. We repeat their experiment on our images. For
-# one image, we call a unit saturated if its slope is less than a tenth of the largest slope, and
-# follow the share of saturated units in each layer.
+# one image, we call a unit saturated if its slope is less than a tenth of the largest slope of its
+# activation, and follow the share of saturated units in each layer.
 
 
 # %%
@@ -245,22 +246,24 @@ refute(
 
 # %% [markdown]
 # This is how Glorot and Bengio explain it. At the start the lower layers of a sigmoid net compute
-# nothing useful, so the output layer learns to ignore the last hidden layer, which it can do by
-# pushing its units to 0. A tanh unit at 0 is where its slope is largest; a sigmoid at 0 is where it
-# is flat. That is one reason to prefer activations that are centred on zero.
+# nothing useful, so the net does best to ignore the last hidden layer, and it does so by pushing
+# that layer's outputs to 0. A tanh whose output is 0 is where it is steepest; a sigmoid whose
+# output is 0 is where it is flat. That is one reason to prefer activations that are centred on
+# zero.
 
 # %% [markdown]
 # ## A factor for each layer: vanishing and exploding
 #
-# ReLU does not saturate on its right side, and our fourteen layers had ReLU. What else goes wrong?
-# Follow the size of the numbers. A unit sums $n$ products, $y = \sum_{i=1}^{n} w_i x_i$. If the
-# weights are independent of each other and of the inputs and have mean 0, the variances of the
+# ReLU does not saturate for positive inputs, and our fourteen layers had ReLU. What else goes
+# wrong? Follow the size of the numbers. A unit sums $n$ products, $y = \sum_{i=1}^{n} w_i x_i$. If
+# the weights are independent of each other and of the inputs and have mean 0, the variances of the
 # products add up:
 #
 # $$\operatorname{Var}(y) = n \operatorname{Var}(w)\, \operatorname{E}(x^2)$$
 #
 # So every layer multiplies the mean square by a factor, $n \operatorname{Var}(w)$, and ReLU halves
-# it, since it sets one half of a symmetric distribution to zero. After $L$ layers this makes:
+# it, since it sets one half of a symmetric distribution to zero. After $L$ layers the mean square
+# has been multiplied by:
 #
 # $$\left(\tfrac{1}{2}\, n \operatorname{Var}(w)\right)^{L}$$
 #
@@ -270,13 +273,14 @@ refute(
 #
 # | initial weights | $\operatorname{Var}(w)$ | made for |
 # |---|---|---|
-# | fixed, $N(0, 0.01^2)$ | $0.0001$, whatever $n$ is | AlexNet, with luck |
+# | fixed, $N(0, 0.01^2)$ | $0.0001$, whatever $n$ is | no particular $n$; AlexNet used it |
 # | old uniform, $U(\pm 1/\sqrt{n})$ | $1/(3n)$ | nothing in particular; still the default of PyTorch's layers |
 # | Xavier (Glorot & Bengio 2010) | $2/(n_\text{in} + n_\text{out})$ | tanh, whose slope near 0 is 1; a compromise between forward and backward pass |
 # | He (He et al. 2015) | $2/n_\text{in}$ | ReLU: makes up for the lost half |
 #
 # **Predict, then run.** Take twenty layers of 128 units with ReLU. By what factor does the standard
-# deviation (the square root of the above) shrink with the old uniform weights, and with Xavier's?
+# deviation (so take the square root of the above) shrink with the old uniform weights, and with
+# Xavier's?
 
 # %%
 for name, factor in {"old uniform": 1 / 3, "Xavier": 1.0, "He": 2.0}.items():
@@ -333,9 +337,11 @@ show(
 )
 
 # %% [markdown]
-# With the old weights the first layers, those that see the image, get almost no gradient. Now take
-# tanh: its slope at 0 is 1, so nothing is halved. Here Xavier's weights fit, and the old ones lose
-# a factor of $\sqrt 3$ per layer:
+# With the old weights the first layers, those next to the image, get almost no gradient. (The
+# gradient of a weight is also proportional to the activation that it multiplies. So He's curve,
+# where the activations stay large, is higher everywhere.) Now take tanh: its slope at 0 is 1, so
+# nothing is halved. Here Xavier's weights fit, and the old ones lose a factor of $\sqrt 3$ per
+# layer:
 
 # %%
 tanh_nets = {name: stack(nn.Tanh, INITIALISATIONS[name]) for name in ("old uniform", "Xavier")}
@@ -353,8 +359,8 @@ expect(
 # So initialisation is a matter of arithmetic, not of taste. But it is about the start only. Each
 # step changes the weights, and nothing keeps the product of twenty factors near 1. Our fourteen
 # layers had He's weights, and still the first large steps threw them off balance. (With clipped
-# gradients they do learn, as you will see below.) The other way is to measure the standard
-# deviation during training, and to divide by it.
+# gradients they do learn, as you will see below.) The second way to repair the net is to measure
+# the standard deviation during training, and to divide by it.
 
 # %% [markdown]
 # ## Batch normalisation
@@ -387,16 +393,15 @@ expect(
 )
 
 # %% [markdown]
-# Two claims about it are common:
+# Two wrong claims about it are common:
 
 # %%
 for key in ("batchnorm_2016", "batchnorm_divides_by_variance"):
     print(facts.trap(key), "\n")
 
 # %% [markdown]
-# The second is easy to check by its units. **Predict, then run.** Multiply the input by 10. What
-# happens to the output if you divide by the standard deviation, and what if you divide by the
-# variance?
+# The second is easy to check. **Predict, then run.** Multiply the input by 10. What happens to the
+# output if you divide by the standard deviation, and what if you divide by the variance?
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -413,14 +418,14 @@ expect(
 )
 
 # %% [markdown]
-# And BN subtracts the bias of the convolution before it at once, together with the mean; so we leave
-# that bias out (`bias=False`), and $\beta$ takes its place.
+# The bias of the convolution before BN does not change the output either: BN subtracts it again,
+# together with the mean. So we leave that bias out (`bias=False`), and $\beta$ takes its place.
 #
 # ### The scale of the weights
 #
 # It follows that the convolution before BN may have weights twice as large, and the net computes
-# the same. So the loss is the same, too. **Predict, then run.** What about the gradient in these
-# weights: is it the same, half, or twice as large?
+# the same. So the loss is the same, too. **Predict, then run.** What about the gradient with
+# respect to these weights: is it the same, half, or twice as large?
 
 # %%
 conv, norm = nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8)
@@ -447,20 +452,19 @@ expect((start - 0.1 * g).norm() > start.norm(), "So a step makes the weights lon
 
 # %% [markdown]
 # In symbols: the loss satisfies $E(a\,w) = E(w)$ for every $a > 0$. Differentiate with respect to
-# $w$, and $\nabla E(a\,w) = \nabla E(w)/a$; with respect to $a$ at $a = 1$, and
+# $w$, and you get $\nabla E(a\,w) = \nabla E(w)/a$; with respect to $a$ at $a = 1$, and you get
 # $w \cdot \nabla E(w) = 0$.
 #
 # This changes what two settings mean. The **learning rate** acts relative to the weights: if they
 # are twice as long, the same rate turns a filter by a quarter of the angle. And **weight decay**
 # cannot make the net simpler here, as shorter weights compute the same. What it does is keep the
-# weights from growing, and with that the steps from getting ever smaller.
+# weights from growing, so that a step does not turn the filters less and less.
 #
 # ### The backward pass ◇
 #
-# What does backpropagation through BN compute? An input moves its own output, and
-# through $\mu$ and $\sigma^2$ the outputs of all other values of its channel. Let
-# $g = \partial E/\partial y$ be the gradient that arrives, and let a bar mean the average over the
-# channel. Then
+# What does backpropagation through BN compute? An input changes its own output and, through $\mu$
+# and $\sigma^2$, the outputs of all other values of its channel. Let $g = \partial E/\partial y$ be
+# the gradient that arrives, and let a bar mean the average over the channel. Then
 #
 # $$\frac{\partial E}{\partial x} = \frac{\gamma}{\sqrt{\sigma^2 + \varepsilon}}
 # \left(g - \overline{g} - \hat{x}\,\overline{g\,\hat{x}}\right), \qquad
@@ -522,7 +526,7 @@ expect(layer.running_var.item() == 2, "It tracks 2, the unbiased variance.")
 facts.table("batchnorm.formula", "batchnorm.inference_variance", "batchnorm.eps_torch")
 
 # %% [markdown]
-# Now we compare all of it with PyTorch's layer: three batches in training mode, then one in
+# Now we compare our whole layer with PyTorch's: three batches in training mode, then one in
 # evaluation mode.
 
 # %%
@@ -542,14 +546,14 @@ expect(same, "Our layer has the same outputs and the same five tensors as nn.Bat
 # ### Two modes
 #
 # In training mode the statistics come from the batch. So an image's output depends on **the other
-# images in the batch**. No earlier layer in this course did that. In evaluation mode this would be
-# absurd: the same garment would be a shirt or a coat, depending on which images share its batch.
-# There BN uses running estimates, $\mu_\text{run} \leftarrow 0.9\, \mu_\text{run} + 0.1\, \mu$, and
-# is a fixed linear map.
+# images in the batch**. No other layer that you have met does that. In evaluation mode this would
+# be absurd: the same garment might be classified as a shirt or as a coat, depending on which images
+# share its batch. So there BN uses running estimates,
+# $\mu_\text{run} \leftarrow 0.9\, \mu_\text{run} + 0.1\, \mu$, and is a fixed linear map.
 #
-# The most frequent mistake with BN is to forget the mode. **Predict, then run.** We sort the test
-# images by class, so that every batch shows one kind of garment, and classify them in both modes.
-# How do the accuracies differ?
+# A frequent mistake with BN is to forget the mode. **Predict, then run.** We sort the test images
+# by class, so that every batch shows one kind of garment, and classify them in both modes. How do
+# the accuracies differ?
 
 
 # %% tags=["nbval-ignore-output"]
@@ -629,9 +633,9 @@ print(f"BN layers left: {left}")
 expect(torch.allclose(before, after, rtol=1e-3, atol=1e-3), "The logits are the same.")
 
 # %% [markdown]
-# This is what happens when a net is prepared for a phone: BN costs nothing there. In training it
-# does not work, because the statistics belong to the batch; and it works for no normalisation that
-# measures each image anew, such as those that follow below.
+# This is what happens when a net is prepared for a phone: BN costs nothing there. In training mode
+# you cannot fold, because the statistics belong to the batch. Nor can you fold a normalisation that
+# measures each image anew, as three of those below do.
 
 # %% [markdown]
 # ### Small batches
@@ -655,10 +659,11 @@ for num in (2, 8, 32, 128):
 expect(6 < noise_of[2] / noise_of[128] < 10, "The noise falls as 1/√N.")
 
 # %% [markdown]
-# A map of 26 × 26 has 676 values, yet a batch of two images does not behave like 1,352 samples: the
-# pixels of one image resemble each other. What counts is mostly the number of *images*. Each layer
-# adds its own noise. In evaluation mode the noise is gone, so the net meets numbers that it was not
-# trained on.
+# A map of 26 × 26 has 676 values, yet a batch of two images does not behave like 1,352 independent
+# samples. Their mean would vary by only $1/\sqrt{1352} \approx 0.027$ of a standard deviation; but
+# the pixels of one image resemble each other. What counts is mostly the number of *images*. Each
+# layer adds its own noise. In evaluation mode the noise is gone, so the net meets activations that
+# it was not trained on.
 
 # %%
 print(facts.trap("small_batches_clt"))
@@ -686,10 +691,10 @@ show(
 )
 
 # %% [markdown]
-# The coloured numbers share one mean and one variance. **Layer norm** (LN) takes one image at a
-# time, **instance norm** (IN) one map at a time, **group norm** (GN) a group of channels of one
-# image. LN and IN are the two extremes of GN: one group, and as many groups as channels. One
-# function does it all:
+# The blue numbers of a block share one mean and one variance. (The orange ones are weights; we come
+# to them.) **Layer norm** (LN) takes one image at a time, **instance norm** (IN) one map at a time,
+# **group norm** (GN) a group of channels of one image. LN and IN are the two extremes of GN: one
+# group, and as many groups as channels. One function does all four:
 
 
 # %%
@@ -714,7 +719,7 @@ expect(same, "The four normalisations are one function over different axes.")
 # %% [markdown]
 # One name, two layers: in a **transformer**, layer norm works on one *token* at a time, over its
 # features. ConvNeXt (Liu et al. 2022) took that back to convnets, where the token is a pixel: mean
-# and variance over the channels at *one* position. **Predict, then run.** Which axes are that?
+# and variance over the channels at *one* position. **Predict, then run.** Over which axes is that?
 
 # %%
 per_pixel = normalise(x, (1,))  # (4, 16, 5, 5)
@@ -729,9 +734,9 @@ expect(not other, "It is not the layer norm in the figure, which takes height an
 # Neither looks at other images or has running estimates, so training and evaluation mode are the
 # same. Read a paper's "LN" with care: which of the two is it?
 #
-# All of these normalise *activations*; a slide that says BN normalises weights mixes them up. The
-# other two do leave the activations alone and normalise the **weights**. That adds no work per
-# image, and there is nothing to track.
+# All of these normalise *activations*; a slide that says BN normalises weights is wrong. The last
+# two blocks of the figure are different: they leave the activations alone, and normalise the
+# **weights**. That adds no work per image, and there is nothing to track.
 #
 # - **Weight norm** writes each filter as $w = g\, v / \lVert v \rVert$: its length $g$ and its
 #   direction $v$ are learned separately.
@@ -754,8 +759,8 @@ print(
 expect(abs(y.std() - 1) < 0.1, "The standard deviation stays at 1, though nothing measures it.")
 
 # %% [markdown]
-# **Predict, then run.** For which of the seven does an image's output, in training mode, depend on
-# the other images in its batch?
+# **Predict, then run.** Seven nets: one without normalisation, and one with each of the six. For
+# which of them does an image's output, in training mode, depend on the other images in its batch?
 
 # %%
 from course_utils.models.normalization import NORMS
@@ -773,8 +778,9 @@ for norm in NORMS:
 # %% [markdown]
 # Only for BN. That gives us a clean experiment. Compute the gradient of a batch of 128 in 64 pieces
 # of 2, and add the pieces up before the step: for six of the seven nets nothing changes, as the
-# gradient is the same sum. BN normalises 2 images at a time, while everything else, the update, its
-# size, the number of steps, stays as it was.
+# gradient is the same sum. With BN something does change: it normalises 2 images at a time.
+# Everything else stays as it was: the number of images in an update, and the number of updates.
+# First we check this with 16 images:
 
 # %%
 from course_utils.inspection import parameter_gradients
@@ -801,7 +807,7 @@ for norm in ("none", "group", "batch"):
 #
 # These are recorded runs of the net from the beginning of this lesson, with each normalisation,
 # three seeds each. All have the same learning rate, and the gradient is clipped to a norm of 1;
-# without clipping some of them do not survive that rate. Each update uses 128 images.
+# without clipping some of them do not learn at that rate. Each update uses 128 images.
 #
 # **Predict, then run.** Sort them: none, batch, layer, group, instance, weight, scaled weight.
 # Which learns fastest here?
@@ -847,8 +853,9 @@ for kind, dims in {"batch": (0, 2, 3), "instance": (2, 3)}.items():
 expect(noise_of["instance"] < noise_of["batch"] / 2, "Instance norm leaves less than half of that.")
 
 # %% [markdown]
-# How strongly a map responds is what tells one class from another, and instance norm removes just
-# that. It was made for transferring style between images, where the contrast is *meant* to go.
+# How strongly a map responds on average is all that the head of this net reads, and instance norm
+# removes most of that. It was made for transferring style between images, where the contrast is
+# *meant* to go.
 #
 # This is one net, one learning rate, a few epochs: it does not rank the normalisations for all
 # nets. On ImageNet, with a ResNet-50 and the usual batch size, Wu and He find group norm close to
@@ -929,8 +936,8 @@ for module in shaken.modules():
         module.__class__ = ShakenBatchNorm  # the same tensors, another forward
 
 # %% [markdown]
-# **Predict, then run.** If a still distribution is what helps, this net should do as badly as the
-# one without normalisation. Does it?
+# **Predict, then run.** If holding the distribution still is what helps, this net should do as
+# badly as the one without normalisation. Does it?
 
 # %%
 shaken_history = train(shaken, "batch normalisation, then shaken at random")
@@ -953,9 +960,10 @@ refute(
 )
 
 # %% [markdown]
-# So normalisation helps even if the distribution jumps about? Look at the rival first. It failed
-# at this learning rate because its gradients were too large, and there is a cure for that without
-# any normalisation: scale the gradient down to length 1 wherever it is longer (**clipping**).
+# So normalisation helps even if the distribution jumps about? Look at its rival first: the net
+# without normalisation failed at this learning rate. If its gradients were too large, there is a
+# cure without any normalisation: scale the gradient down to length 1 whenever it is longer
+# (**clipping**).
 #
 # **Predict, then run.** Will the shaken net also beat a rival that trains?
 
@@ -980,11 +988,11 @@ refute(
 )
 
 # %% [markdown]
-# It has no lead worth the name, and none with other seeds. So the experiment says two things. A
-# distribution that jumps about does not stop a net from learning. And the shaking costs all that BN
-# had gained here over a fair rival. Whether BN helps *by* holding distributions still, it leaves
-# open; had we stopped at the first comparison, we would have believed that it refutes that. Ask of
-# every comparison whether the loser was given its best chance.
+# It has no lead worth the name. So the experiment says two things. A distribution that jumps about
+# does not stop a net from learning. And the shaking costs all that BN had gained here over a fair
+# rival. Whether BN helps *by* holding distributions still, the experiment leaves open; had we
+# stopped at the first comparison, we would have taken it for a refutation. In every comparison, ask
+# whether the loser was given its best chance.
 #
 # Santurkar et al. shook a net in 2018, too, and it still did better than theirs without BN. They
 # also *measured* ICS, as the change of a layer's gradient when the layers before it have moved:
@@ -997,6 +1005,7 @@ print(facts.get("batchnorm.covariate_shift"))
 # **The second story** is about the loss surface. Each training step follows the gradient, which
 # describes the immediate neighbourhood only. How far can you trust it? We take one batch and its
 # gradient $g$, walk along $-g$, and look at the loss, for the net with BN and for the clipped one.
+# (To go by $-0.1\,g$ is one step of plain SGD with learning rate 0.1.)
 #
 # **Predict, then run.** Both nets are somewhere on a slope. For which of them does the loss rise
 # sooner as we walk downhill?
@@ -1079,8 +1088,8 @@ refute(
 )
 
 # %% [markdown]
-# Read this with care. It is one direction of thousands; lesson 12 looks at planes. And "smooth" is
-# a measurement on *these* nets. What is *proved* is limited: under assumptions, Santurkar et al.
+# Read this with care. It is one direction out of very many; lesson 12 looks at planes. And it is a
+# measurement on *these* two nets. What is *proved* is limited: under assumptions, Santurkar et al.
 # bound how fast the loss and its gradient can change in a net with BN (their theorem 4.1). So
 # "unproven" says too little, and "explained" too much.
 #
@@ -1092,9 +1101,9 @@ refute(
 print(facts.trap("groupnorm_cures_explosion").claim)
 
 # %% [markdown]
-# We build the net with 38 layers and 16 channels, and give GN groups of 1, 4 or 16 channels.
-# **Predict, then run.** Before any training, for which group size is the gradient of the first
-# layers largest?
+# We build the net with 38 layers and 16 channels in its first stage, and give GN groups of 1, 4 or
+# 16 channels. **Predict, then run.** Before any training, for which group size is the gradient of
+# the first layers largest?
 
 
 # %%
@@ -1135,8 +1144,9 @@ print(facts.get("groupnorm.gradients"))
 # %% [markdown]
 # So "GN" is not one thing. With one channel per group it is instance norm, whose gradients explode
 # with depth; with large groups they do not. The paper calls the choice of the group size a
-# trade-off: small groups let the net learn fast, large ones let it learn stably. In this net the
-# product of the layers alone decides. Shortcuts, in the next two lessons, change the rule.
+# trade-off: small groups let the net learn fast, large ones let it learn stably. In this plain net
+# the gradient is multiplied by a factor at every layer. Shortcuts, in the next two lessons, change
+# that.
 
 # %% [markdown]
 # ## In full size ◇
@@ -1168,8 +1178,8 @@ quiz.show("11_normalization")
 #
 # - A layer multiplies the mean square of its input by $n \operatorname{Var}(w)$, and ReLU halves
 #   it. Xavier's weights suit tanh, He's suit ReLU. Both are about the start only.
-# - Saturated units pass hardly any gradient. With tanh, layer 1 saturates first; with sigmoids, the
-#   last hidden layer.
+# - Saturated units pass hardly any gradient. With the old weights, layer 1 saturates first in a
+#   tanh net, and the last hidden layer in a sigmoid net.
 # - BN: mean and variance for each channel over the batch and all pixels, divide by
 #   $\sqrt{\sigma^2 + \varepsilon}$, then $\gamma$ and $\beta$. The biased variance normalises, the
 #   unbiased one is tracked.
@@ -1179,8 +1189,8 @@ quiz.show("11_normalization")
 #   output and half the gradient.
 # - Small batches hurt BN because its estimates are noisy. LN, GN, IN, weight norm and scaled weight
 #   standardisation do not look at the batch.
-# - The reason why BN works is *not* that it holds distributions still. Measurements point to the
-#   loss surface: larger steps do less harm.
+# - Why does BN work? That it holds distributions still is one story; our test left it open, and BN
+#   may not even reduce the shift. Measurements point to the loss surface: large steps do less harm.
 
 # %% [markdown]
 # ## Open questions

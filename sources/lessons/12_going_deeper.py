@@ -18,7 +18,7 @@
 #
 # From LeNet to VGG, nets got deeper and more accurate. Initialisation and batch normalisation (BN)
 # made deep nets start. So why stop at 19 layers? We build a net of 20 layers and one of 56, alike
-# in everything else, and look.
+# in everything else, and compare.
 #
 # Both are **plain**: 3 × 3 convolutions, BN and ReLU, one after the other, in three stages. Each
 # new stage halves height and width and doubles the number of maps. At the end come an average over
@@ -50,8 +50,9 @@ device = choose_device()
 # 2. Where the size is halved, the number of filters doubles, so that each layer still does the
 #    same **work**.
 #
-# A stride of 2 halves the maps; nothing else does. **Predict, then run.** The paper's plain net for
-# ImageNet has 34 layers, VGG-19 has 19. What share of VGG-19's multiply-adds does it need?
+# Between stages, a stride of 2 halves the maps; there are no pools there. **Predict, then run.**
+# The paper's plain net for ImageNet has 34 layers, VGG-19 has 19. What share of VGG-19's
+# multiply-adds does it need?
 
 # %%
 work = [conv_multiply_adds(c, c, k=3, out=3584 // c) for c in (64, 128, 256, 512)]  # 56 to 7 pixels
@@ -63,8 +64,8 @@ print("the paper:", facts.get("plain34.share_of_vgg19"))
 
 # %% [markdown]
 # More layers, a fifth of the work: VGG-19 has 256 filters on maps of 56 pixels, plain-34 has 64.
-# What a net costs is decided by its widths and sizes. Its depth is a separate choice, and we can
-# vary it alone.
+# What a net costs depends on its widths and on the sizes of its maps, not on its depth alone. So
+# depth is a choice of its own, and we can vary it alone.
 
 # %% tags=["nbval-ignore-output"]
 print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epochs} epochs")
@@ -110,6 +111,8 @@ expect(
 
 # %% [markdown]
 # The deeper net is worse on the very images it is trained on. He et al. call this **degradation**.
+# (In the first epochs the validation loss may be far off the scale. It is measured in evaluation
+# mode, in which BN uses running estimates, and these lag behind weights that change fast.)
 
 # %% [markdown]
 # ## Not overfitting
@@ -118,7 +121,7 @@ expect(
 # the training loss is *low*, and the validation loss is not. Here the training loss itself is high.
 # A net that cannot even fit its training images does not suffer from fitting them too well.
 #
-# Three epochs and one seed are little evidence. Here are recorded runs of the same nets, longer and
+# Three epochs and one seed are thin evidence. Here are recorded runs of the same nets, longer and
 # with three seeds:
 
 # %%
@@ -155,7 +158,7 @@ expect(
 # %% [markdown]
 # The paper that made this famous trained far longer, on CIFAR-10 and ImageNet. Be careful with what
 # people quote from it. Its evidence is in figures 1 and 4, *curves* of the training error. The
-# numbers that everybody prints are **validation** errors:
+# numbers that are usually quoted are **validation** errors:
 
 # %%
 facts.table("plain18.top1", "plain34.top1", "resnet18.top1", "resnet34.top1")
@@ -267,7 +270,7 @@ for label, model in {"plain-20": plain20, "plain-56": plain56}.items():
     )
 
 # %% [markdown]
-# So a common explanation is wrong:
+# So our measurements do not support a common explanation:
 
 # %%
 print(facts.trap("degradation_is_vanishing"))
@@ -278,7 +281,8 @@ print(facts.trap("degradation_is_vanishing"))
 # A step follows the gradient at one point, and relies on the gradient being similar a little
 # further on. A gradient can have a good *size* and still be useless, if it points somewhere else
 # after the smallest move. Balduzzi et al. studied this in the simplest possible case: a net from
-# one number $x$ to one number $y$, and the derivative $dy/dx$ along a line of 256 inputs.
+# one number $x$ to one number $y$, and the derivative $dy/dx$ along a line of 256 inputs. (This is
+# a gradient in the input, not in the weights: a stand-in that can be drawn.)
 #
 # The layers are those of `rectifier_net`:
 # $\mathbf{h}' = W\,\mathrm{ReLU}(\mathrm{BN}(\mathbf{h}))$, or, with a shortcut,
@@ -286,7 +290,8 @@ print(facts.trap("degradation_is_vanishing"))
 # of noise. **White noise** draws each value afresh. **Brown noise** is a random walk: each value is
 # the last one plus a small random step.
 #
-# **Predict, then run.** Which net will look like which noise?
+# **Predict, then run.** We take nets of one layer, of 24 plain layers, and of 24 layers with
+# shortcuts. Which net will look like which noise?
 
 # %%
 grid = torch.linspace(-2, 2, 256)
@@ -383,7 +388,8 @@ print(facts.get("gradients.shattered"))
 
 # %% [markdown]
 # Does it hold for our convolutional nets, on images? We walk a twentieth of the straight line from
-# one image to another, in 64 steps, and follow one logit.
+# one image to another, in 64 steps, and follow the derivative of one logit. (Each series is short
+# and has its mean subtracted, so a curve that falls slowly must end below zero.)
 
 # %%
 start, end = images[:2]
@@ -409,21 +415,22 @@ expect(paths["ResNet-56"][1] > paths["plain-56"][1] + 0.3, "ResNet-56 is shatter
 # %% [markdown]
 # A caution: this is a difference between *fresh* nets, and it coincides with what we saw in
 # training. It does not prove that one causes the other; what exactly makes deep plain nets hard to
-# train is still debated. What everybody agrees on is the cure.
+# train is still debated. What is not debated is the cure.
 
 # %% [markdown]
 # ## A gate: Highway networks
 #
-# Earlier in the year of He et al.'s paper, Srivastava et al. had asked: if a layer should sometimes
-# do nothing, why not let it *choose* to? A **highway layer** combines two things. $H$ is the usual
+# Earlier in the same year as He et al., Srivastava et al. had asked: if a layer should sometimes do
+# nothing, why not let it *choose* to? A **highway layer** combines two things. $H$ is the usual
 # layer. The **transform gate** $T$, a number between 0 and 1 for each unit, says how much of $H$ to
 # take; the **carry gate** $C$ says how much of the input to keep:
 #
 # $$\mathbf{y} = H(\mathbf{x}) \cdot T(\mathbf{x}) + \mathbf{x} \cdot C(\mathbf{x}), \qquad C = 1 - T$$
 #
-# With $T = 0$ the layer is a wire, with $T = 1$ a plain layer. The trick is how it starts:
-# $T(\mathbf{x}) = \sigma(W_T\mathbf{x} + \mathbf{b}_T)$ has a **negative bias**, so that every
-# layer starts by carrying, and a net of 50 layers starts as if it had almost none.
+# With $T = 0$ the layer is a wire: it passes its input on unchanged. With $T = 1$ it is a plain
+# layer. The trick is how it starts: $T(\mathbf{x}) = \sigma(W_T\mathbf{x} + \mathbf{b}_T)$ has a
+# **negative bias**, so that every layer starts by carrying, and a net of 50 layers starts as if it
+# had almost none.
 
 # %%
 print(facts.get("highway.gate_bias"))
@@ -443,9 +450,9 @@ with torch.no_grad():
 
 # %% [markdown]
 # Now we train 50 fully connected layers of 50 units, plain and gated; the papers of the time used
-# nets like this one. We clip the gradient for the plain net's sake, which may diverge otherwise.
-# The gates start with a bias of −4, more closed than the −1 or −3 above: with 50 layers, a share of
-# 0.27 in each would leave nothing of the input.
+# nets like this one. We clip the gradient, because the plain net may diverge otherwise. The gates
+# start with a bias of −4, more closed than the −1 or −3 above: if each of 50 layers transformed a
+# share of $\sigma(-1) \approx 0.27$, next to nothing of the input would be left.
 #
 # **Predict, then run.** Where will the gates open most: near the input, near the logits, or equally
 # everywhere?
@@ -536,10 +543,10 @@ refute(max(mean_gates(opened)) < 0.5, "Yet no layer transforms more than it carr
 # %% [markdown]
 # The gates near the input open widest. But no layer ever becomes an ordinary one. Each changes a
 # small share of its input and carries the rest; added up over all layers, the gates are open as
-# wide as those of a few ordinary layers. The net chose how deep to be.
+# wide as those of a few ordinary layers. In this sense the net chose how deep to be.
 #
-# This has a price: $T$ has as many weights as $H$, so every layer costs double. And a gate may
-# close the *other* way: where $C = 0$, the highway layer is a plain layer again, with all its
+# This has a price: $T$ has as many weights as $H$, so every layer costs twice as much. And a gate
+# may go the *other* way: where $C = 0$, the highway layer is a plain layer again, with all its
 # problems.
 
 # %%
@@ -604,7 +611,8 @@ refute(
 )
 
 # %% [markdown]
-# And here are recorded runs with three seeds:
+# This single run is short: ResNet-56 may still be on its way. Here are the recorded runs, longer
+# and with three seeds:
 
 # %%
 show(
@@ -646,9 +654,9 @@ expect(
 
 # %% [markdown]
 # Plain-56 is again far above plain-20. But ResNet-56 equals ResNet-20 with one seed only; with the
-# other two it started badly, and six epochs were too few to catch up. He et al. saw the same with
-# their deepest net, and gave it a smaller learning rate until it had started. "Deeper is not worse"
-# is a statement about nets that were trained to the end.
+# other two its loss is higher after six epochs. He et al. met a slow start with a still deeper net,
+# and gave it a smaller learning rate until it had started. "Deeper is not worse" is a statement
+# about nets that were trained to the end.
 
 # %% [markdown]
 # ## The landscape, with and without
@@ -656,11 +664,11 @@ expect(
 # Can you *see* the difference? Li et al. cut a plane through the space of all weights, with the
 # trained net at the centre and two random directions as axes, and draw the loss over it.
 #
-# There is a trap in the units. While it trains, BN makes a net blind to the scale of its filters:
-# doubling all weights of a layer changes nothing about its output, but halves how far a step of
-# length 1 goes. So the surface of a net with large weights looks flat, whatever it is. The cure is
-# **filter normalisation**: each filter of the random direction gets the length of the net's own
-# filter. Then one step means the same relative change in both nets.
+# There is a trap in the units. In training mode, BN makes a net blind to the scale of its filters.
+# If you double all weights of a layer, its output does not change, but relative to the weights a
+# step of length 1 goes only half as far. So the surface of a net with large weights looks flat,
+# whatever its shape. The cure is **filter normalisation**: each filter of the random direction gets
+# the length of the net's own filter. Then one step means the same relative change in both nets.
 #
 # **Predict, then run.** Which landscape is rougher?
 
@@ -731,9 +739,9 @@ refute(1 / 1.5 < ratio < 1.5, "There the two rims are about equally high.")
 # is half a statement; name it whenever you show one.
 #
 # Two more things separate our figures from the paper's. Our nets are trained for a few epochs only,
-# and plain-56 has not come far: part of the difference is *where* it is, not what surrounds it. And
-# a plane of two random directions out of tens of thousands shows little of the space. This is what
-# the paper reports for nets trained to the end, in evaluation mode:
+# and plain-56 has not come far: part of the difference may be *where* it is, not what surrounds it.
+# And a plane of two random directions out of tens of thousands shows little of the space. This is
+# what the paper reports for nets trained to the end, in evaluation mode:
 
 # %%
 print(facts.get("landscape.depth"))
@@ -742,15 +750,15 @@ print(facts.get("landscape.normalisation"))
 # %% [markdown]
 # ## On a GPU, for real
 #
-# The paper trains on CIFAR-10 for 64,000 steps of 128 images, and divides the rate by 10 twice. The
-# closest you get with one line on a GPU, with a one-cycle schedule instead:
+# The paper trains on CIFAR-10 for 64,000 steps of 128 images, and divides the rate by 10 twice.
+# This is as close as you get with one line on a GPU (with a one-cycle schedule instead):
 #
 # ```
 # python -m course_utils train plain56 --data cifar10 --profile full
 # ```
 #
-# Do the same with `plain20`, `resnet20`, `resnet56`. Below are the paper's errors for ResNets on
-# CIFAR-10; **we have not measured these**.
+# Do the same with `plain20`, `resnet20`, `resnet56`. Below are the paper's errors on CIFAR-10 for
+# two ResNets and a highway network; **we have not measured these**.
 
 # %%
 facts.table("resnet20.cifar_error", "resnet56.cifar_error", "highway19.cifar_error")

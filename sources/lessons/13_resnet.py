@@ -51,9 +51,9 @@ print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epo
 # $$H(\mathbf{x}) = F(\mathbf{x}) + \mathbf{x}$$
 #
 # On paper nothing is gained: each form can express what the other can. The gain is in where
-# learning starts, and where it drifts. Weights start small, and weight decay pulls them towards
-# zero. With weights of zero, a plain layer returns **zeros**, and a residual block returns **its
-# input**.
+# learning starts, and in where weight decay pulls it. Weights start small, and weight decay pulls
+# them towards zero. With weights of zero, a plain layer returns **zeros**, and a residual block
+# returns **its input**.
 #
 # **Predict, then run.** We take the simplest layer, $\mathbf{y} = W\mathbf{x}$ with 20 inputs, and
 # give it only 10 examples. Ridge regression, which is least squares with weight decay, finds $W$;
@@ -105,14 +105,15 @@ print()
 print(facts.get("resnet.zero_residual"))
 
 # %% [markdown]
-# In a net of many layers the guess is a good one: if 56 layers share the work of 20, each has only
-# a little to change.
+# In a net of many layers the guess is plausible: if 56 layers share the work of 20, each has only a
+# little to change.
 #
 # ### Nested classes of functions
 #
 # There is another way to say this. All that a net can compute, over all its weights, is a **class**
-# of functions. A larger class is sure to come closer to the best function only if it *contains* the
-# smaller one:
+# of functions. A larger class is sure to come at least as close to the best function only if it
+# *contains* the smaller one. In the figure, the marker on each circle is the function of that class
+# that comes closest:
 
 # %%
 show(
@@ -123,9 +124,9 @@ show(
 )
 
 # %% [markdown]
-# So the point of a residual block, some say, is that deeper nets contain shallower ones. **Predict,
-# then run.** Does ResNet-14 contain ResNet-8? (And does that tell residual from plain nets? Remember
-# what lesson 12 built from Dirac filters.)
+# So the point of a residual block, some say, is that deeper nets contain shallower ones.
+# **Predict, then run.** Does ResNet-14 contain ResNet-8? (And is that a difference between residual
+# and plain nets? Remember what lesson 12 built from Dirac filters.)
 
 # %%
 shallow, deep = (models.build("resnet_small", depth=d, in_channels=1).eval() for d in (8, 14))
@@ -138,10 +139,11 @@ with torch.no_grad():
 expect(same, "ResNet-14 computes what ResNet-8 does if its new blocks have F = 0.")
 
 # %% [markdown]
-# It does; but so does a plain net, only with other weights. *Both* kinds are nested. The difference
-# is where in the larger class the smaller one lies: for the residual net at zero, where weights
-# start and weight decay pulls; for the plain net at Dirac filters, which nothing pulls towards.
-# "Nested" says what a net **can** compute, not what training **finds**.
+# It does; but a deeper plain net contains a shallower one, too, only with other weights. *Both*
+# kinds are nested. The difference is where in the larger class the smaller one lies: for the
+# residual net at zero, where weights start and weight decay pulls; for the plain net at Dirac
+# filters, which nothing pulls towards. "Nested" says what a net **can** compute, not what training
+# **finds**.
 
 # %% [markdown]
 # ## The unrolled sum
@@ -202,8 +204,8 @@ expect(off > 1e-3, "The sum needs an identity after the addition.")
 # %% [markdown]
 # No: they need an identity after the addition. The *pre-activation* block of a later paper has one,
 # as it moves BN and ReLU in front of the convolutions; we build it below. In the original block the
-# path is blocked wherever a sum is negative. And even with an identity, does the 1 in
-# $(1 + \ldots)$ keep the gradient alive, as slides like to say? Not by itself:
+# path is blocked wherever a sum is negative. And even with an identity there, does the $I$ (on
+# slides: the 1 in $(1 + \ldots)$) keep the gradient alive? Not by itself:
 
 # %%
 x0 = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -218,7 +220,8 @@ print(facts.get("preactivation.product"))
 
 # %% [markdown]
 # Another slip is to count the identity twice. One slide gets the sum right, but writes the
-# derivative as $I + \partial\mathbf{h}_2/\partial\mathbf{h}_1 + \ldots$:
+# derivative as $I + \partial\mathbf{h}_2/\partial\mathbf{h}_1 + \ldots$ (its $\mathbf{h}$ is our
+# $\mathbf{x}$):
 
 # %%
 print(facts.trap("unrolled_sum"))
@@ -254,7 +257,9 @@ print(
 )
 
 # %% [markdown]
-# Most paths have a medium length, but the gradient through a path shrinks with each block on it:
+# Most paths have a medium length, but the gradient through a path shrinks with each block on it.
+# Veit et al. measured how long the paths are that carry most of the gradient in a ResNet of 110
+# layers:
 
 # %%
 print(facts.get("residual.gradient_paths"))
@@ -326,14 +331,14 @@ expect(torch.equal(outputs[True][1], signed.relu()), "The last ReLU sets negativ
 expect(not outputs[False][0].any(), "The plain twin returns zeros.")
 
 # %% [markdown]
-# Some people start to train ResNets exactly like this (`zero_init_residual=True` in `models.build`;
-# Goyal et al. 2017).
+# Some people start the training of ResNets exactly like this (`zero_init_residual=True` in
+# `models.build`; Goyal et al. 2017).
 #
 # ### The same layers in another order: pre-activation
 #
-# The sums of "The unrolled sum" want nothing after the addition. So He et al. (2016, in their second
-# paper) changed the order: BN and ReLU come *before* each convolution, and the block ends with the
-# addition. It is the same block with four lines rewritten:
+# For the sums of "The unrolled sum" to hold, nothing may come after the addition. So He et al.
+# (2016, in their second paper) changed the order: BN and ReLU come *before* each convolution, and
+# the block ends with the addition. It is the same block with four lines rewritten:
 
 
 # %%
@@ -410,7 +415,7 @@ expect(sums_hold(pre.stages[0]) == (True, True), "In the new order both sums hol
 
 # %% [markdown]
 # Only in the new order: the ReLU after the addition was in the way. Where the size changes, the
-# shortcut is no identity, so the sums hold stage by stage. Whether the new order also *trains*
+# shortcut is no identity, so the sums hold only within a stage. Whether the new order also *trains*
 # better is another question. The paper found it mattered most for very deep nets; we have not
 # measured it.
 
@@ -450,7 +455,8 @@ print(facts.trap("residual_block_class"))
 
 # %% [markdown]
 # (Ours keeps 56 × 56 here because we asked for no stride.) Why does it matter that BN is missing?
-# Without it, each block *adds* variance to its input, and nothing removes it again:
+# With BN, each fresh block adds a response of standard deviation 1. Without it, a block adds a
+# response about as large as its input, so the activations multiply from block to block:
 
 # %%
 torch.manual_seed(0)
@@ -612,8 +618,8 @@ show(
 # %% [markdown]
 # ### v1 and v1.5
 #
-# Where a bottleneck halves the maps, the paper gives the stride to the first 1 × 1. **Predict, then
-# run.** What share of the input pixels does that convolution read?
+# Where a bottleneck halves the maps, the paper puts the stride into the first 1 × 1.
+# **Predict, then run.** What share of the input pixels does that convolution read?
 
 # %%
 for place in ("1x1", "3x3"):
@@ -630,14 +636,14 @@ for place in ("1x1", "3x3"):
     assert used == (0.25 if place == "1x1" else 1.0)
 
 # %% [markdown]
-# Three quarters of the pixels are thrown away unread. The variant with the stride in the 3 × 3 is
-# known as **v1.5**, costs a little more, and is what torchvision builds when you ask for
-# `resnet50`. Say which one you mean when you quote a number.
+# With the stride in the 1 × 1, three quarters of the pixels are thrown away unread. The variant
+# with the stride in the 3 × 3 is known as **v1.5**, costs a little more, and is what torchvision
+# builds when you ask for `resnet50`. Say which one you mean when you quote a number.
 
 # %% [markdown]
 # ## Plain twin against residual
 #
-# Now we train. There are two depths, plain and residual, all else equal: 20 and 44 layers of half
+# Now we train, plain and residual nets at two depths, with all else equal: 20 and 44 layers of half
 # the usual width, on a few images.
 #
 # **Predict, then run.** Order the four by their final training loss.
@@ -737,8 +743,9 @@ records.table(*titles)
 # %% [markdown]
 # ### Options A, B, C, trained
 #
-# How much do the shortcuts matter? We train a ResNet of 8 layers on 3,000 small images, with three
-# seeds each. **Predict, then run.** By how many points will A, B and C differ?
+# How much does the option matter? These are recorded runs of a ResNet of 8 layers on 3,000 small
+# images, with three seeds for each option. **Predict, then run.** By how many points will A, B and
+# C differ?
 
 # %%
 records.table("resnet_shortcut_a", "resnet_shortcut_b", "resnet_shortcut_c")
@@ -791,10 +798,10 @@ show(
 expect(all(abs(value - 1) < 0.05 for value in at_start), "Before training all responses are 1.")
 
 # %% [markdown]
-# The control says what there is to explain: BN starts every response at 1. In our run the deep plain
-# net has left it most, upwards and in its early layers; in the deep residual net the second layer of
-# most blocks lies a little below. That is the direction of the paper's figure, after a few epochs
-# and with one seed: repeat it with others before you believe it.
+# The control says what there is to explain: BN starts every response at 1. In our run the deep
+# plain net has moved furthest from 1, upwards and in its early layers; in the deep residual net the
+# second layer of most blocks lies a little below 1. That is the direction of the paper's figure,
+# after a few epochs and with one seed: repeat it with others before you believe it.
 #
 # ## Take one block out
 #
@@ -897,7 +904,8 @@ facts.table(
 # %% [markdown]
 # ## What people say
 #
-# ResNet won nearly everything in 2015, and people say a lot about it. Four common claims are wrong:
+# ResNet won the large contests of 2015, and people say a lot about it. Four common claims are
+# wrong:
 
 # %%
 for key in (
@@ -985,7 +993,7 @@ quiz.show("13_resnet")
 #   in accuracy, but without either the addition fails.
 # - A bottleneck of 1 × 1, 3 × 3, 1 × 1 costs about a seventeenth of two 3 × 3 on the same channels.
 #   ResNets use it from 50 layers on.
-# - If you remove any one block, a residual net loses far less accuracy than a plain net.
+# - If you remove one block, a residual net on average loses far less accuracy than a plain net.
 # - 3.57 % is an error rate, and an ensemble's; 3.8 × 10⁹ counts multiply-adds, and those of v1.
 
 # %% [markdown]

@@ -75,7 +75,7 @@ expect(same, "One choice of 1 × 1 weights turns concatenation into addition.")
 
 # %% [markdown]
 # Concatenation loses nothing, and a learned 1 × 1 convolution can still add, if adding is best. The
-# price is that channels pile up.
+# price is that the channels pile up.
 #
 # ## The dense block
 #
@@ -144,8 +144,8 @@ expect(torch.equal(out[:, :24], x), "The input is in the output.")
 expect(torch.equal(out[:, 24:36], first), "So are the first layer's maps.")
 
 # %% [markdown]
-# So the classifier after the last block reads the maps of each of its layers directly, and each of
-# these layers gets a gradient straight from the classifier.
+# So the classifier after the last block reads the maps of every layer of that block directly, and
+# each of these layers gets a gradient straight from the classifier.
 
 # %% [markdown]
 # ## Bottleneck: 4k
@@ -172,9 +172,10 @@ for reads in (24, 48, 72, 96, 192, 384):
 Table(("maps read", "3×3 alone", "1×1 to 4k, then 3×3", "saves a factor of"), tuple(rows))
 
 # %% [markdown]
-# At each position it is $9\,c\,k$ multiply-adds against $4\,c\,k + 36\,k^2$. They are equal at
-# $c = 7.2\,k$, here between 72 and 96 maps. The factor grows towards $9/4$ and no further. Here is
-# one layer with its bottleneck:
+# At each position, a layer that reads $c$ maps takes $9\,c\,k$ multiply-adds without the
+# bottleneck, and $4\,c\,k + 36\,k^2$ with it. The two are equal at $c = 7.2\,k$, here between 72
+# and 96 maps. The saving grows towards a factor of $9/4$, and no further. Here is one layer with
+# its bottleneck:
 
 # %%
 show(
@@ -263,8 +264,8 @@ Table(("net", "layers in the four blocks", "parameters"), tuple(rows))
 # ## Growth rate: how much is little?
 #
 # Twelve new maps per layer sounds like very little; VGG's layers make hundreds. But a layer need
-# not repeat what is already there; it only adds what is missing. How many maps does it need? We
-# train three small DenseNet-BCs of 16 layers that differ in $k$ only.
+# not repeat what is already there; it only adds what is missing. How many new maps does that take?
+# We train three small DenseNet-BCs of 16 layers that differ in $k$ only.
 #
 # **Predict, then run.** We set $k$ to 4, 8 and 16. By about what factor do the parameters grow from
 # one to the next? What happens to the training loss?
@@ -381,7 +382,7 @@ show(
 
 # %% [markdown]
 # Bright cells everywhere: every layer seems to read every earlier one. Before you believe it, ask
-# what every figure of a trained net owes you: the same figure without the training.
+# for what every figure of a trained net owes you: the same figure without the training.
 #
 # **Predict, then run.** What will the figure look like for a net of this shape that has never seen
 # an image?
@@ -420,14 +421,14 @@ refute(blind < 0.15, "Training moved these ratios by less than 0.15.")
 
 # %% [markdown]
 # So the first figure shows the initial weights. They are drawn from one distribution for all
-# sources, and a few epochs move a weight by much less than its size. Whether features are reused,
-# this figure cannot tell. The paper's net was trained for 300 epochs with weight decay, which
-# shrinks what is not needed; its figure has structure that ours lacks. Remember the trap: a measure
-# of a trained net says something about training only beside the same measure without it.
+# sources of a reader, and a few epochs hardly change their mean size. This figure cannot tell
+# whether features are reused. The paper's net was trained for 300 epochs with weight decay, which
+# can shrink what is not needed; its figure has structure that ours lacks. Remember the trap: a
+# measure of a trained net says something about training only beside the same measure without it.
 #
 # Even where weights have moved, a weight says how strongly a map is *read*, not how much the
-# prediction would suffer without it. So we ask a stronger question: take a source's maps away from
-# **all** later readers, and how much accuracy is left?
+# prediction would suffer without it. So we ask a stronger question: if we take a source's maps away
+# from **all** later readers (and leave only the mean of each map), how much accuracy is left?
 
 
 # %%
@@ -463,8 +464,8 @@ for number in range(3):
 #
 # ## Parameters against ResNet
 #
-# Reuse means fewer parameters. Here are the papers' results on CIFAR-10 with augmentation, and our
-# counts:
+# Reuse is meant to save parameters. Here are the papers' results on CIFAR-10 with augmentation, and
+# our counts:
 
 # %%
 keys = [
@@ -488,9 +489,9 @@ expect(2 * small.parameters < large.parameters, "DenseNet-BC has less than half 
 expect(small.multiply_adds > large.multiply_adds, "It needs more multiply-adds.")
 
 # %% [markdown]
-# Half the parameters, nearly a third fewer errors, and *more* work. The number of parameters tells
-# you the size of a file on disk, not time or memory. Here are recorded runs of our small nets on
-# the same 3,000 images, with three seeds:
+# DenseNet-BC has less than half of ResNet-110's parameters, makes nearly a third fewer errors, and
+# does *more* work. The number of parameters tells you the size of a file on disk, not time or
+# memory. Here are recorded runs of our small nets on the same 3,000 images, with three seeds:
 
 # %%
 records.table("densenet_growth_4", "densenet_growth_8", "densenet_rival")
@@ -587,7 +588,7 @@ expect(same, "With care, the running estimates are the same, too.")
 # %% [markdown]
 # You see the difference best as depth grows. Without checkpointing the kept bytes of a block grow
 # with the *square* of its number of layers, as layer $\ell$ keeps copies of $\ell$ groups of maps.
-# With checkpointing they grow in proportion to it.
+# With checkpointing they grow in proportion to the number of layers.
 
 
 # %%
@@ -669,8 +670,8 @@ quiz.show("14_densenet")
 # - Bottlenecks reduce to $4k$ maps, which saves work from $7.2\,k$ maps on; transitions halve the
 #   size of the maps and, with $\theta = 0.5$, their number.
 # - CIFAR's DenseNets have three blocks, ImageNet's four.
-# - Few parameters do not mean little work or little memory. Checkpointing trades memory for one
-#   more partial forward pass.
+# - Few parameters do not mean little work or little memory. Checkpointing saves memory, at the
+#   price of one more partial forward pass.
 # - A feature-reuse map says something about training only beside that of an untrained net. Which
 #   maps are needed, you find out by taking them away.
 

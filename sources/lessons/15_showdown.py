@@ -51,8 +51,9 @@ device = choose_device()
 #
 # ## A stage from a row
 #
-# The table in the VGG paper is data: five rows, each with the number of filters and the kernels of
-# its convolutions. Configuration D, thirteen convolutions and three linear layers, is VGG-16:
+# A configuration from the VGG paper's table is data: five rows, each with the number of filters and
+# the kernels of its convolutions. Configuration D, thirteen convolutions and three linear layers,
+# is VGG-16:
 
 # %%
 for out_channels, layers in CONFIGURATIONS["D"]:
@@ -131,14 +132,14 @@ for name, stage in wrong.items():
 
 # %% [markdown]
 # The last two have the right number of parameters *and* the right shapes. They would train without
-# any message, a little worse than they should, and nobody would know why. (The average pool is the
+# any message, perhaps worse than they should, and nobody would know why. (The average pool is the
 # last layer of its stage, so what differs is the output.)
 #
 # ## Five stages and a head
 #
 # Five stages halve 32 pixels to one: 16, 8, 4, 2, 1. The paper's images have 224 pixels and end as
-# maps of 7 × 7. The three linear layers of the head are the only other thing that depends on the
-# size.
+# maps of 7 × 7. Only the head depends on the size of the images: the first of its three linear
+# layers reads all positions that are left.
 #
 # **Predict, then run.** With the paper's head (7 × 7 pixels, 4,096 hidden units, 1,000 classes),
 # which layer has most of the parameters?
@@ -175,9 +176,9 @@ print(facts.trap("vgg19_has_138m"))
 # pixel by pixel. For 32 pixels its input shrinks by a factor of 49. Networks after 2014 replaced it
 # by the mean of each map.
 #
-# We do not train it here. If you do: we initialised its weights as He et al. (2015) do, for the
-# reasons in lessons 09 and 11. Otherwise, sixteen layers without normalisation often stay at
-# chance.
+# We do not train it here. If you do, keep its weights: they are initialised as He et al. (2015) do,
+# for the reasons in lessons 09 and 11. With other initial weights, sixteen layers without
+# normalisation often stay at chance.
 
 # %% [markdown]
 # # Part 2: build a ResNet
@@ -342,11 +343,11 @@ show(
 # %% [markdown]
 # ## How to read it
 #
-# The blue points, joined by steps, are the **Pareto front**: no other model is both cheaper and
-# better. You need a reason to choose a model that is not on it. A triangle at the bottom is off the
-# chart.
+# The blue points, joined by steps, are the **Pareto front**: for each of them, no other model is
+# both cheaper and better. You need a reason to choose a model that is not on it. A triangle at the
+# bottom is off the chart.
 #
-# **Bars first.** Where bars overlap, three other seeds could change the order. And the bars do not
+# **Bars first.** Where bars overlap, three other seeds might change the order. And the bars do not
 # show everything: all accuracies are measured on the same test images. With $n$ images, an accuracy
 # $a$ has a standard error of $\sqrt{a(1-a)/n}$ from the choice of images alone.
 
@@ -392,15 +393,18 @@ print(f"but {local.seconds / shared.seconds:.1f} times the time")
 # - **The order is not historical.** LeNet-5 of 1998 is ahead of its larger successors. AlexNet and
 #   VGG have dropout and no normalisation, so they probably need more epochs and more images than we
 #   gave them. Their papers did not claim that they win *here*. "Better" always refers to a setting.
-# - **A mean can hide a failure.** If you show one seed, it may be the lucky one, or the unlucky
+# - **A mean can hide a failure.** NiN's mean describes none of its three runs: one of them ends far
+#   below the two others. And if you show only one seed, it may be the lucky one, or the unlucky
 #   one.
-# - **Multiply-adds are not seconds.** A layer that shares its weights reads them once, and they
-#   stay in the processor's fast memory; without sharing, the same arithmetic waits for its weights.
+# - **Multiply-adds are not seconds.** The locally connected net takes as many as LeNet-5, and
+#   several times as long. A likely reason: shared weights are read once and stay in the processor's
+#   fast memory; without sharing, the same arithmetic waits for its weights.
 
 # %% [markdown]
 # ## How to choose an architecture
 #
-# Start from what you are short of. Then take the *simplest* candidate that is not clearly beaten.
+# Start from what you are short of. Then take the *simplest* candidate that comes close to the best
+# (here: within a point of accuracy).
 
 
 # %%
@@ -423,7 +427,7 @@ print("at most 20 CPU seconds:    ", choose(chart, seconds=20))
 # | memory for weights | global average pooling at the end, 1 × 1 convolutions, DenseNet | they need no large linear layer |
 # | time | few layers, few channels, small images | multiply-adds are not seconds: many thin layers are slow |
 # | memory during training | anything but DenseNet, or its memory-efficient form | concatenated maps must be kept |
-# | labelled images | augmentation, then a pretrained net | data change the result more than the choice of block |
+# | labelled images | augmentation, then a pretrained net | data often change the result more than the choice of block |
 # | trust | a net that you have looked into | the next part shows why |
 #
 # Our chart has limits: small grey images, eight epochs, no augmentation, one learning rate for all,
@@ -434,7 +438,7 @@ print("at most 20 CPU seconds:    ", choose(chart, seconds=20))
 facts.table("resnet20.cifar_parameters", "resnet20.cifar_error", "resnet56.cifar_error")
 
 # %% [markdown]
-# *Not measured here.* On a GPU, this comes closest to it:
+# *Not measured here.* On a GPU, this comes closest to the paper's setting:
 #
 #     python -m course_utils train resnet20 --data cifar10 --epochs 160 --lr 0.1 --crop 4 --flip
 
@@ -443,10 +447,10 @@ facts.table("resnet20.cifar_parameters", "resnet20.cifar_error", "resnet56.cifar
 #
 # ## Two teachers
 #
-# `shapes` draws one of ten shapes on a textured background. The dial $\rho$ says how often a class
+# `shapes` draws one of ten shapes on a textured background. The dial $\rho$ sets how often a class
 # gets the background that belongs to it. We train your `ResNet(1)` twice. At $\rho = 0$ the
 # background is drawn at random: it says nothing about the class. At $\rho = 1$ every class has its
-# own background, a **spurious** cue: as good as the shape in training, worthless in the world.
+# own background, a **spurious** cue: as good as the shape in training, worthless outside it.
 
 # %%
 from course_utils.data import ShapesConfig, make_shapes
@@ -538,8 +542,8 @@ for seed in range(3):
 
 # %% [markdown]
 # If you had chosen by validation accuracy, you would have chosen the wrong net, three times out of
-# three. But we have swapped backgrounds only because we draw our images ourselves. Can we see the
-# problem without them?
+# three. But we have images with swapped backgrounds only because we draw our images ourselves. Can
+# we see the problem without them?
 
 # %% [markdown]
 # ## Grad-CAM
@@ -591,8 +595,8 @@ expect(agree, "Our Grad-CAM and the package's are the same.")
 #
 # ## Look
 #
-# **Predict, then run.** Here are six images with their true backgrounds: both nets classify all, or
-# nearly all, of them correctly. Where will the map of each net be bright?
+# **Predict, then run.** Here are six images with the backgrounds of their classes; both nets
+# classify most images of this kind correctly. Where will the map of each net be bright?
 
 
 # %%
@@ -723,11 +727,12 @@ show(
 )
 
 # %% [markdown]
-# The earliest maps lie on the shape most, and the control says why that proves little: with fresh
-# weights they do so, too, far beyond the shape's area. They follow edges and strong colours, whatever
-# the class. Compare each row with its control: the gap, which is what training added, grows with
-# depth. So ask the last maps, unless you have a reason and a control. And report which layer you
-# asked: "the Grad-CAM" of a net does not exist, only that of a layer, for a class, on an image.
+# The maps of the two earlier stages lie on the shape more than the last ones, and the control says
+# why that proves little: with fresh weights they do so, too, far beyond the shape's area. They seem
+# to follow edges and strong colours, whatever the class. Compare each row with its control: the gap
+# is what training added, and the last stage has the largest. So ask the last maps, unless you have
+# a reason and a control. And report which layer you asked: "the Grad-CAM" of a net does not exist,
+# only that of a layer, for a class, on an image.
 
 # %% [markdown]
 # ## What the map does not say
@@ -744,7 +749,8 @@ show(
 #   what each position adds to the logit (this is CAM, Zhou et al. 2016). In other nets the weights
 #   are gradients at one point, averaged over positions: an approximation.
 # - **Check the method.** Some convincing maps hardly change if you make the weights random (Adebayo
-#   et al. 2018). We have just done that check: fresh weights give the shape's area and no more.
+#   et al. 2018). We have done that check: at the last stage, fresh weights give the shape's area
+#   and no more.
 
 # %%
 vgg = vgg16(width=16, hidden=128).eval()
@@ -866,7 +872,7 @@ folder.cleanup()
 #   4.5 points.
 # - Are there near-copies of a test image (the same cat, a second later) in the training set?
 # - Does a background, a camera or a watermark go with one class? Draw the maps.
-# - Is the net better than the simplest prediction, the most frequent class?
+# - Is the net better than always predicting the most frequent class?
 #
 # With a few dozen photos of each class, do not expect too much of a net that has seen nothing else.
 # What helps first is a net that was trained on many other images and gets only a new last layer
@@ -888,8 +894,8 @@ quiz.show("15_showdown")
 #   shapes are still right.
 # - Compare architectures in one setting, over several seeds, and by what they cost. Look at the
 #   bars, and at the size of the test set, before you rank them.
-# - No model beats one on the Pareto front at a lower cost. Choose from the front by what you are
-#   short of.
+# - No other model is both cheaper and better than one on the Pareto front. Choose from the front by
+#   what you are short of.
 # - Grad-CAM weights the last maps by the mean gradient of a class's logit, adds them up, and sets
 #   negative values to zero. It is as coarse as those maps.
 # - The best validation accuracy of this lesson belongs to the net that never learned the shapes. A
@@ -904,7 +910,7 @@ quiz.show("15_showdown")
 #    one?
 # 2. Our chart fixes eight epochs for all. What would be fairer: equal time, equal energy, or the
 #    best that each can reach? Who would win under which rule?
-# 3. You can draw images with swapped backgrounds for shapes. What would you do for X-rays?
+# 3. For shapes, you can draw images with swapped backgrounds. What would you do for X-rays?
 
 # %%
 for key in ("selvaraju2017", "zeiler2014", "simonyan2014", "simonyan2015", "he2016"):
