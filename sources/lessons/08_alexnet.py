@@ -303,7 +303,7 @@ print(facts.trap("alexnet_first_relu"))
 # ## Step 2: max pooling
 #
 # Average pooling asks how strong a pattern is across a window; max pooling asks whether it is
-# *anywhere* in the window. **Predict, then run.** Does that help as much as the ReLU did?
+# *anywhere* in the window. **Predict, then run.** Does max pooling help as much as the ReLU did?
 
 # %%
 name = "ReLU, max"
@@ -660,8 +660,8 @@ records.table(*(f"alexnet_step_{key}" for key in keys))
 #   seed to seed; **augmentation** costs some, too.
 #
 # That is the honest answer to the question of this lesson: on our small images, ReLU did most of
-# the work. The other items of the list solve a problem, overfitting, that matters for a large net
-# trained for a long time. AlexNet had that problem.
+# the work. Dropout, augmentation and more data solve a problem, overfitting, that matters for a
+# large net trained for a long time. AlexNet had that problem.
 #
 # And the hand-crafted feature?
 
@@ -836,7 +836,7 @@ for key in ("krizhevsky2012", "nair2010", "lowe2004", "dalal2005", "bay2006", "r
 # | top-5 error | top-5 오류율 | share of images whose label is not among the five highest scores |
 # | ensemble | 앙상블 | several nets whose outputs are averaged |
 # | rectified linear unit, ReLU | 렐루 | max(0, x) |
-# | saturation | 포화 | an activation is so flat that hardly any gradient passes |
+# | saturation | 포화 | an activation works where it is so flat that hardly any gradient passes |
 # | overlapping pooling | 중첩 풀링 | windows larger than the stride |
 # | dropout | 드롭아웃 | switching off random units during training |
 # | data augmentation | 데이터 증강 | changed images with the same label |

@@ -576,8 +576,8 @@ for name, module in {"paper": original, "torchvision": port}.items():
 print(facts.trap("inception_not_early"))
 
 # %% [markdown]
-# The memory meant here holds the outputs that must be kept until the backward pass needs them.
-# `training_memory` counts them. **Predict, then run.** Take the same module on 28 × 28 maps, where
+# What counts here is the memory for outputs that must be kept until the backward pass needs them.
+# `training_memory` adds it up. **Predict, then run.** Take the same module on 28 × 28 maps, where
 # GoogLeNet has its first one, and on 112 × 112 maps, right after the first convolution. How many
 # times as much memory does it need there?
 
@@ -638,7 +638,7 @@ expect(all_parameters - in_heads == without, f"Without the heads, {without:,} pa
 # ### What a head does to the gradient
 #
 # To measure it, we build a narrow net of nine modules with one head after the third, without any
-# normalisation and with initial weights as they were usual at the time (Glorot & Bengio 2010;
+# normalisation and with the initial weights that were usual at the time (Glorot & Bengio 2010;
 # lesson 11 explains them). A model with several outputs returns a `NamedTuple` whose first field is
 # `logits`.
 
