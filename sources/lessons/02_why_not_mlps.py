@@ -546,9 +546,9 @@ refute(dense[1.0][2] > dense[0.0][2], "And there the MLP is best on true ones.")
 # ### Turn the dial yourself
 #
 # The demo shows recorded results for a harder case: figures *anywhere*, an MLP with one hidden
-# layer, and LeNet-5 as the convnet. How good is the MLP at $\rho = 0$, and why does that make its
-# fall so steep? What happens to the coloured maps? (The next section explains them: violet is
-# evidence for the class, orange evidence against it.)
+# layer, and LeNet-5 as the convnet. How good is the MLP at $\rho = 0$, and why does a gap between
+# true and swapped backgrounds then open so soon? What happens to the coloured maps? (The next
+# section explains them: violet is evidence for the class, orange evidence against it.)
 
 # %%
 from course_utils.widgets import SpuriousBackgroundDial

@@ -463,7 +463,8 @@ for before, after, seen in zip(video[:-1], video[1:], motion, strict=True):
 # ## What filters do
 #
 # For decades people designed filters by hand, and it pays to know a few: the first layer of a
-# trained network rediscovers several of them (lesson 08). We apply them to the face from above.
+# trained network rediscovers several of them (lesson 08). We apply them to the face of the first
+# section. Where the weights sum to 0, violet is a positive output and orange a negative one.
 
 # %%
 filters = {
@@ -848,8 +849,8 @@ else:
 #
 # 1. Sharing weights assumes that a pattern means the same everywhere. For which images is that
 #    false?
-# 2. In the first section you chose the template. What would be a fair way to choose templates for
-#    a thousand classes?
+# 2. In the first section the template was chosen by hand. What would be a fair way to choose
+#    templates for a thousand classes?
 # 3. A layer without shared weights can learn all that a convolution can. What would it need in
 #    order to do so?
 

@@ -360,8 +360,8 @@ for stride in (1, 2, 4):
 # %% [markdown]
 # A layer with stride $s$ is exactly equivariant to shifts by multiples of $s$, for which the output
 # moves by $1/s$ of the shift. In between, the error is about as large as the output. Only one shift
-# in $s$ is a multiple, in two dimensions one in $s^2$; and strides multiply. A net that halves its
-# maps five times follows one shift in $32^2 = 1024$.
+# in $s$ is such a multiple, in two dimensions one in $s^2$; and the strides of successive layers
+# multiply. A net that halves its maps five times follows one shift in $32^2 = 1024$.
 
 # %% [markdown]
 # ## Does pooling give invariance?
@@ -522,7 +522,8 @@ show(
 # %% [markdown]
 # ## A shift changes phases, and nothing else
 #
-# Put $T_{a,b}\,x$ into the sum and count rows from $a$ and columns from $b$. You get a factor:
+# Put $T_{a,b}\,x$ into the sum, and substitute $r + a$ for $r$ and $c + b$ for $c$. You get a
+# factor:
 #
 # $$\mathcal{F}[T_{a,b}\,x](u, v) = e^{-2\pi \mathrm{i}\,(u a + v b)} \; \mathcal{F}[x](u, v)$$
 #
@@ -804,9 +805,9 @@ expect(F.max_pool2d(edges(x), 2).equal(every_second), "Max pooling is both steps
 # %% [markdown]
 # The dense maximum treats every window alike, so it is equivariant. The subsampling is not, and the
 # reason is aliasing. Move the image by one pixel, which is half a new pixel. A wave that keeps its
-# name changes its phase by the angle that $T$ expects. An alias turns by the angle of its true
-# frequency, but $T$ expects that of the false one: the two differ by half a turn, so the wave
-# arrives with the opposite sign.
+# name changes its phase by just the angle that belongs to a shift of the output by half a pixel. An
+# alias turns by the angle of its true frequency, although the shift of the output takes that of the
+# false one: the two differ by half a turn, so the wave arrives with the opposite sign.
 #
 # If that is the only reason, then a layer that drops the frequencies above the new limit must
 # follow *every* shift. Our ruler can tell, since it knows how to move an output by half a pixel:
