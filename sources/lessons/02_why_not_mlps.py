@@ -509,18 +509,20 @@ show(
 
 # %% tags=["nbval-ignore-output"]
 dense, conv = ({rho: scores[rho, name] for rho in DIAL} for name in BUILD)
-expect(conv[0.9][2] > dense[0.9][2] + 0.2, "At 0.9 the convnet resists better.", trained=True)
+expect(
+    conv[0.9][2] > dense[0.9][2] + 0.2, "At 0.9 the convnet is ahead on swapped ones.", trained=True
+)
 expect(conv[0.9][2] < conv[0.0][2] - 0.2, "But it relies on the background, too.", trained=True)
 expect(max(conv[1.0][2], dense[1.0][2]) < 0.1, "At 1 both do worse than chance.", trained=True)
-expect(dense[1.0][0] > dense[0.0][0], "And there the MLP is best on true ones.", trained=True)
+expect(dense[1.0][0] > dense[0.0][0], "On true ones the MLP gains by the link.", trained=True)
 
 # %% control="the same on true backgrounds"
-refute(conv[0.9][1] > dense[0.9][1] + 0.2, "At 0.9 the convnet resists better.")
+refute(conv[0.9][1] > dense[0.9][1] + 0.2, "At 0.9 the convnet is ahead on swapped ones.")
 refute(conv[0.9][1] < conv[0.0][1] - 0.2, "But it relies on the background, too.")
 refute(max(conv[1.0][1], dense[1.0][1]) < 0.1, "At 1 both do worse than chance.")
 
 # %% control="the same on swapped backgrounds"
-refute(dense[1.0][2] > dense[0.0][2], "And there the MLP is best on true ones.")
+refute(dense[1.0][2] > dense[0.0][2], "On true ones the MLP gains by the link.")
 
 # %% [markdown]
 # Four things to learn from this:

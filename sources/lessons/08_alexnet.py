@@ -147,7 +147,7 @@ titles = ["image", *(f"{i * 22.5:.0f}–{(i + 1) * 22.5:.0f}°" for i in range(8
 panels = [boot[0].float() / 255, *histograms[0, :, None]]
 show(
     plot_images(panels, titles, num_columns=9, size=0.78),
-    "An ankle boot and eight small maps: each is bright where the edges run in one direction",
+    "An ankle boot and eight small maps: each is bright where the gradient points in one direction",
 )
 
 # %% [markdown]
@@ -582,13 +582,15 @@ nets[name], runs[name] = train("alexnet_small", name, dropout=0.5)
 # images are padded by 2 pixels, cropped at random, and flipped at random.
 
 # %% tags=["nbval-ignore-output"]
-augment = data.Augment(crop_padding=2, flip=True)
-shown = data.load("fashion_mnist_mini", batch_size=16, augment=augment, limit=16)
-batches = [next(iter(shown.train))[0] for _ in range(2)]  # the first batches of two epochs
-pictures = shown.info.denormalise(torch.cat([batch.cpu()[:8] for batch in batches]))
+from course_utils.data.augment import crop_and_flip, draw
+
+augment, generator = data.Augment(crop_padding=2, flip=True), torch.Generator().manual_seed(0)
+originals = loaders.test.images[:8].cpu()
+changed = [crop_and_flip(originals, augment, draw(augment, 8, generator)) for _ in range(2)]
 show(
-    plot_images(pictures, num_columns=8, size=0.8),
-    "Sixteen augmented images of clothes: shifted by up to two pixels, some mirrored",
+    plot_images(torch.cat([originals, *changed]).float() / 255, num_columns=8, size=0.8),
+    "Three rows of the same eight images of clothes: above as they are, below as two epochs might "
+    "see them, shifted by up to two pixels and some of them mirrored",
 )
 
 # %%
@@ -643,7 +645,7 @@ steps = {name: records.load(f"alexnet_step_{key}") for name, key in zip(runs, ke
 show(
     plot_records(steps, "val_accuracy", "validation accuracy"),
     "Validation accuracy over eight epochs, mean of three seeds: the sigmoid net is far below, the "
-    "five others are close together",
+    "one with dropout falls at the third epoch and scatters widely, the four others are close together",
 )
 
 # %%

@@ -406,7 +406,7 @@ refute(
 # %%
 @torch.no_grad()
 def directions(model: nn.Module) -> int:
-    """Return how many directions hold 95 % of the variance of the maps after the second module."""
+    """Return how many directions hold 95 % of the variance of what the second module reads."""
     images, _ = next(iter(test))
     with capture(model.eval(), "body.2") as seen:
         model(images)

@@ -333,7 +333,7 @@ arrives = {name: gradient_norms(net, noise, labels) for name, net in nets.items(
 show(
     plot_by_depth(arrives, "norm of the gradient"),
     "Norm of the gradient of each layer, logarithmic: flat for He, falling towards the first layer "
-    "for Xavier by two orders of magnitude and for old uniform by more than six",
+    "for Xavier by more than one order of magnitude and for old uniform by almost six",
 )
 
 # %% [markdown]

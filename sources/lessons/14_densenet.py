@@ -613,7 +613,7 @@ doubled = [wide / half for wide, half in zip(num_bytes[32], num_bytes[16], stric
 print(f"32 layers for 16: stored × {doubled[0]:.2f}, checkpointed × {doubled[1]:.2f}")
 expect(
     doubled[0] > 3 and doubled[1] < 2.5,
-    "Twice the layers keep nearly four times as much, and about twice with checkpointing.",
+    "Twice the layers keep over three times as much, and about twice with checkpointing.",
 )
 
 # %% [markdown]
