@@ -1,71 +1,106 @@
 # %% [markdown]
 # # Exercise 14: side by side
 #
-# **You practise** writing a dense block and a transition, and counting the channels through a
-# DenseNet.
+# **You practise** reading a dense layer's weights, fitting a DenseNet to a depth, a width and a
+# budget, repairing a forward pass that raises no error, and asking whether a net *needs* a layer
+# that it relies on.
 #
-# **Minutes:** 50 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 14
-#
-# | part | points | graded by |
-# |---|---|---|
-# | Pop quiz, three questions | 3 | the checks |
-# | Task 1: the dense block | 5 | the checks |
-# | Task 2: the transition | 3 | the checks |
-# | Task 3: the channels of a whole net | 2 | the checks |
-# | In your own words | 2 | a person |
+# {tasks}
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
 # tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
-#
-# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
-# notebook of the same name in `solutions/`.
+# Three hints are folded under each task; they cost nothing.
 
 # %% readonly="setup"
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import checks, quiz
+from course_utils import checks, data, quiz
+from course_utils.models.densenet import DenseBlock, DenseNet
+
+
+def own_wish(student_id):
+    """Return the maps of your stem, the layers of your net, its maps at the end, and a budget."""
+    drawn = quiz.generator(student_id)
+    spans = ((12, 33), (6, 13), (2, 7), (2, 7), (2, 7))
+    stem, growth, *counts = (int(torch.randint(*span, (), generator=drawn)) for span in spans)
+    with torch.device("meta"):
+        net = DenseNet(nn.Identity(), stem, tuple(counts), 10, growth, bottleneck=False)
+    weights = sum(each.numel() for each in net.blocks.parameters() if each.dim() == 4)
+    return stem, sum(counts), net.classifier.in_features, weights + weights // 20
+
+
+def own_growth(student_id):
+    """Return the growth rate of your net."""
+    return int(torch.randint(4, 11, (), generator=quiz.generator(student_id)))
+
+
+def small_net(growth, dropout=0.0):
+    """Return a DenseNet of two blocks with four layers each, for images of 14 x 14."""
+    stem = nn.Conv2d(1, 8, 3, stride=2, padding=1, bias=False)
+    return DenseNet(stem, 8, (4, 4), 10, growth, bottleneck=False, dropout=dropout)
+
+
+def silence(net, number, zeros=False):
+    """Let one of the layers 1 to 8 pass on only the mean of each of its maps, or only zeros."""
+    layers = [layer for part in net.blocks if isinstance(part, DenseBlock) for layer in part.layers]
+
+    def constant(layer, reads, maps):
+        means = maps.mean(dim=(0, 2, 3), keepdim=True).expand_as(maps)
+        return torch.zeros_like(maps) if zeros else means
+
+    return layers[number - 1].register_forward_hook(constant)
+
+
+def clothes():
+    """Return 2,500 images of clothes, shrunk to 14 x 14, from -1 to 1, and their labels."""
+    train = data.load("fashion_mnist_mini", batch_size=50).train
+    return F.avg_pool2d(train.images[:2500] / 127.5 - 1, 2), train.labels[:2500]
+
+
+def trained_net(growth, seed=0, silent=None, dropout=0.0):
+    """Train a small net on 1,500 images; one layer passes on zeros throughout if you name one."""
+    torch.manual_seed(seed)
+    net, (images, labels) = small_net(growth, dropout), clothes()
+    if silent:
+        silence(net, silent, zeros=True)
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1.0, 0.0, total_iters=90)
+    for _ in range(3):
+        for batch in torch.randperm(1500).split(50):
+            optimizer.zero_grad()
+            F.cross_entropy(net(images[batch]), labels[batch]).backward()
+            optimizer.step()
+            schedule.step()
+    return net.eval()
+
+
+def accuracy(net, silent=None):
+    """Return the accuracy on 1,000 other images, with one layer silenced if you name one."""
+    images, labels = clothes()
+    hook = silence(net, silent) if silent else None
+    with torch.no_grad():
+        found = net(images[1500:]).argmax(dim=1) == labels[1500:]
+    if hook:
+        hook.remove()
+    return found.float().mean().item()
+
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
-# people get the same ones. If you work on your own, leave it empty.
+# Your student id, as your teacher writes it. It picks your questions, your wish and your net, so
+# that no two people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
 
-# %% [markdown]
+# %% [markdown] tier="drill" minutes=6
 # ## Pop quiz
 #
 # The check under a question looks only at the form of your answer, not at whether it is right.
-
-# %% [markdown]
+#
 # ### Question 1
-
-# %% quiz="block_weights"
-block_weights = None  # weights
-### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/14_densenet", "block_weights", student_id)
-k0, k, layers = (numbers[name] for name in ("k0", "k", "layers"))
-block_weights = sum(9 * k * (k0 + i * k) for i in range(layers))  # i layers came before
-### END SOLUTION
-
-# %% [markdown]
-# ### Question 2
-
-# %% quiz="bottleneck_pays"
-bottleneck_pays = None  # the layer's number, counted from 1
-### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/14_densenet", "bottleneck_pays", student_id)
-k0, k = numbers["k0"], numbers["k"]
-bottleneck_pays = 1
-while k0 + (bottleneck_pays - 1) * k <= 7.2 * k:  # 9ck = 4ck + 36k² at c = 7.2k
-    bottleneck_pays += 1
-### END SOLUTION
-
-# %% [markdown]
-# ### Question 3
 
 # %% quiz="copied_maps"
 copied_maps = None  # maps
@@ -76,384 +111,735 @@ copied_maps = layers * k0 + k * layers * (layers - 1) // 2  # it grows with the 
 ### END SOLUTION
 
 # %% [markdown]
-# ## Task 1: the dense block
-#
-# Complete the class. Each of its `num_layers` layers reads the block's input and the maps of all
-# earlier layers, concatenated, the oldest first. It makes `growth_rate` new maps of the same size
-# by batch normalisation, ReLU and a 3 × 3 convolution without a bias, in this order. There is no
-# bottleneck. The output is everything concatenated: the input, then the maps of the first layer,
-# and so on. Use what `torch.nn` has, and make sure that the block registers its layers.
+# ### Question 2
 
-
-# %% task="block"
-class DenseBlock(nn.Module):
-    """Layers that turn (N, C, H, W) into (N, C + num_layers * growth_rate, H, W)."""
-
-    def __init__(self, in_channels: int, num_layers: int, growth_rate: int) -> None:
-        super().__init__()
-        ### BEGIN SOLUTION
-        self.layers = nn.ModuleList()
-        for i in range(num_layers):
-            channels = in_channels + i * growth_rate
-            convolution = nn.Conv2d(channels, growth_rate, 3, padding=1, bias=False)
-            self.layers.append(nn.Sequential(nn.BatchNorm2d(channels), nn.ReLU(), convolution))
-        ### END SOLUTION
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        ### BEGIN SOLUTION
-        for layer in self.layers:
-            x = torch.cat([x, layer(x)], dim=1)
-        return x
-        ### END SOLUTION
-
-
-# %% check="block_shapes_check" points=2
-import torch
-
-from course_utils import checks
-
-
-def _run(module, x):
-    output = module(x)
-    if output is None:
-        raise checks.NotAnswered
-    checks.require(isinstance(output, torch.Tensor), "return one tensor: concatenate the maps")
-    checks.require_own_layers(module)
-    return output
-
-
-def check_block_shape(DenseBlock, in_channels, num_layers, growth_rate, height, width):
-    block = DenseBlock(in_channels, num_layers, growth_rate)
-    found = tuple(_run(block, torch.zeros(2, in_channels, height, width)).shape)
-    channels = in_channels + num_layers * growth_rate
-    slips = {
-        "you leave the block's input out of the output": num_layers * growth_rate,
-        "you return only the last layer's maps": growth_rate,
-        "you leave out the last layer's maps": channels - growth_rate,
-    }
-    for slip, wrong in slips.items():
-        sentence = f"{wrong} channels are what you get if {slip}"
-        checks.require(found != (2, wrong, height, width) or wrong == channels, sentence)
-    right = (2, channels, height, width)
-    sentence = f"your output is {found}, expected {right}: does each layer add growth_rate maps?"
-    checks.require(found == right, sentence)
-
-
-def check_small(DenseBlock):
-    check_block_shape(DenseBlock, 6, 3, 4, 5, 7)
-
-
-shapes_are_right = checks.show(check_small, DenseBlock)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(DenseBlock):
-    check_small(DenseBlock)
-    for row in [(24, 6, 12, 4, 4), (5, 1, 3, 6, 2), (3, 4, 7, 1, 5)]:
-        check_block_shape(DenseBlock, *row)
-
-
-checks.award(2, check_answer, DenseBlock)
-### END HIDDEN TESTS
-
-# %% check="block_numbers_check" points=3
-from course_utils import checks
-
-
-def check_parameters(DenseBlock):
-    block = DenseBlock(6, 3, 4)
-    _run(block, torch.zeros(2, 6, 4, 4))
-    count = sum(parameter.numel() for parameter in checks.parameters_of(block).values())
-    slips = {
-        "you keep the layers in a plain list, which hides them: use nn.ModuleList": 0,
-        "your convolutions have biases": 1152,
-        "you leave out batch normalisation": 1080,
-        "you put the normalisation after the convolution": 1104,
-        "each of your layers reads only the layer before": 532,
-        "each of your layers reads only the block's input": 684,
-    }
-    checks.require_number(count, 1140, slips)
-
-
-parameters_are_right = checks.show(check_parameters, DenseBlock)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(DenseBlock):
-    import torch
-    import torch.nn.functional as F
-
-    check_parameters(DenseBlock)
-
-    def norm(maps, training):
-        c = maps.shape[1]
-        return F.batch_norm(maps, torch.zeros(c), torch.ones(c), training=training)
-
-    def forward(weights, x, training, kind=""):
-        """Compute the block by its definition, with the learner's own weights."""
-
-        def before(maps):
-            if kind == "relu first":
-                return norm(maps.relu(), training)
-            return norm(maps, training) if kind == "no relu" else norm(maps, training).relu()
-
-        for weight in weights:
-            new = F.conv2d(before(x), weight, padding=1)
-            new = new.relu() if kind == "relu behind" else new
-            x = torch.cat([new, x] if kind == "newest first" else [x, new], 1)
-        return x
-
-    slips_by_kind = {
-        "no relu": "you leave out the ReLU",
-        "relu first": "you put the ReLU before the normalisation",
-        "relu behind": "you put another ReLU after the convolution",
-        "newest first": "you put the newest maps first: append them to the older ones",
-    }
-    for seed, (c, num_layers, k) in enumerate([(6, 3, 4), (3, 4, 5)]):
-        block = DenseBlock(c, num_layers, k)
-        named, names = checks.parameters_of(block), []
-        for i in range(num_layers):
-            shape = (k, c + i * k, 3, 3)
-            found = [name for name, value in named.items() if value.shape == shape]
-            checks.require(len(found) == 1, f"there is no convolution with weights {shape}")
-            names += found
-        weights = [named[name] for name in names]
-        for training in (False, True):  # first, while the running estimates are still 0 and 1
-            checks.set_mode(block, training)
-            x = checks.random_tensor(3, c, 6, 4, seed=seed)
-            before = x.clone()
-            answer = _run(block, x)
-            checks.require(torch.equal(x, before), "your block changes the maps that it is given")
-            slips = {
-                slip: forward(weights, x, training, kind) for kind, slip in slips_by_kind.items()
-            }
-            right = forward(weights, x, training)
-            checks.require_tensor(answer, right, slips, tolerance=1e-4)
-        checks.require(answer.requires_grad, "no gradient flows through your block")
-        gradients = checks.gradients_of(block, x)
-        untouched = [name for name in names if gradients[name] is None]
-        checks.require(not untouched, "no gradient reaches some of the convolutions")
-
-
-checks.award(3, check_answer, DenseBlock)
-### END HIDDEN TESTS
+# %% quiz="addition_seen"
+addition_seen = None  # a letter
+### BEGIN SOLUTION
+question = quiz.question("exercises/14_densenet", "addition_seen", student_id)
+# Only equally many maps can be added; then the sum has too few of them for the second layer.
+equal = question.values["k0"] == question.values["k"]
+seen = "An error in layer 2" if equal else "An error at the first addition"
+addition_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
+### END SOLUTION
 
 # %% [markdown]
-# ## Task 2: the transition
+# ### Question 3
+
+# %% quiz="twice_told"
+twice_told = None  # a letter
+### BEGIN SOLUTION
+question = quiz.question("exercises/14_densenet", "twice_told", student_id)
+# Gradients and outputs in training use the batch's own mean: only the running one can tell.
+told = "Compare the running means"
+twice_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
+### END SOLUTION
+
+# %% [markdown] tier="drill" minutes=5
+# ## Task 1: what a layer reads
 #
-# Complete the class: batch normalisation, ReLU, a 1 × 1 convolution without a bias to half as many
-# maps (rounded down), and the mean of each 2 × 2 window. Drop a last row or column without a
-# partner.
-
-
-# %% task="transition"
-class Transition(nn.Module):
-    """Layers that turn (N, C, H, W) into (N, C // 2, H // 2, W // 2)."""
-
-    def __init__(self, in_channels: int) -> None:
-        super().__init__()
-        ### BEGIN SOLUTION
-        self.norm = nn.BatchNorm2d(in_channels)
-        self.thin = nn.Conv2d(in_channels, in_channels // 2, 1, bias=False)
-        ### END SOLUTION
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        ### BEGIN SOLUTION
-        return F.avg_pool2d(self.thin(F.relu(self.norm(x))), 2)
-        ### END SOLUTION
-
-
-# %% check="transition_check" points=3
-import torch
-
-from course_utils import checks
-
-
-def _run_transition(module, x):
-    output = module(x)
-    if output is None:
-        raise checks.NotAnswered
-    checks.require_own_layers(module)
-    n, c, h, w = x.shape
-    right, found = (n, c // 2, h // 2, w // 2), tuple(output.shape)
-    slips = {
-        "you do not halve height and width": (n, c // 2, h, w),
-        "you do not halve the number of maps": (n, c, h // 2, w // 2),
-        "you round the number of maps up": (n, (c + 1) // 2, h // 2, w // 2),
-        "you pool a window that does not fit, too": (n, c // 2, (h + 1) // 2, (w + 1) // 2),
-    }
-    for slip, wrong in slips.items():
-        sentence = f"your output is {found}: you get this if {slip}"
-        checks.require(found != wrong or wrong == right, sentence)
-    checks.require(found == right, f"your output is {found}, expected {right}")
-    return output
-
-
-def check_small(Transition):
-    module = Transition(10)
-    _run_transition(module, torch.zeros(2, 10, 6, 4))
-    count = sum(parameter.numel() for parameter in checks.parameters_of(module).values())
-    slips = {
-        "your convolution has a bias": 75,
-        "you put the normalisation after the convolution": 60,
-        "you leave out batch normalisation": 50,
-        "your filters are 2x2": 220,
-        "your filters are 3x3": 470,
-    }
-    checks.require_number(count, 70, slips)
-
-
-transition_is_right = checks.show(check_small, Transition)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(Transition):
-    import torch
-    import torch.nn.functional as F
-
-    check_small(Transition)
-    for seed, (c, height, width) in enumerate([(6, 4, 8), (7, 7, 5)]):
-        module = Transition(c)
-        checks.set_mode(module, training=False)  # while the running estimates are still 0 and 1
-        _run_transition(module, torch.zeros(2, c, height, width))
-        shapes = [(c // 2, c, 1, 1), (c // 2, c)]
-        parameters = checks.parameters_of(module).values()
-        weight = next((p for p in parameters if p.shape in shapes), None)
-        checks.require(weight is not None, f"there is no convolution with weights {shapes[0]}")
-        weight = weight.view(-1, c, 1, 1)
-        for training in (False, True):
-            checks.set_mode(module, training)
-            x = 2 * checks.random_tensor(3, c, height, width, seed=seed) + 0.5
-
-            def norm(maps, c=c, training=training):
-                return F.batch_norm(maps, torch.zeros(c), torch.ones(c), training=training)
-
-            def thin(maps, weight=weight):
-                return F.conv2d(maps, weight)
-
-            right = F.avg_pool2d(thin(norm(x).relu()), 2)
-            crop = x[..., : height // 2 * 2, : width // 2 * 2]
-            slips = {
-                "you pool the largest number, not the mean": F.max_pool2d(thin(norm(x).relu()), 2),
-                "you leave out the ReLU": F.avg_pool2d(thin(norm(x)), 2),
-                "you put the ReLU before the normalisation": F.avg_pool2d(thin(norm(x.relu())), 2),
-                "you put the ReLU after the convolution": F.avg_pool2d(thin(norm(x)).relu(), 2),
-                "you skip pixels instead of averaging": thin(norm(x).relu())[
-                    ..., : crop.shape[2] : 2, : crop.shape[3] : 2
-                ],
-                "you average the windows before the ReLU": thin(F.avg_pool2d(norm(x), 2).relu()),
-            }
-            answer = _run_transition(module, x)
-            checks.require_tensor(answer, right, slips, tolerance=1e-4)
-        checks.require(answer.requires_grad, "no gradient flows through your transition")
-
-
-checks.award(3, check_answer, Transition)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## Task 3: the channels of a whole net
+# A layer of a dense block reads, in this order, the `in_maps` maps that enter the block and the
+# `growth_rate` maps of each layer before it. Its first convolution has the weights `weight`, of
+# shape (maps it makes, maps it reads, k, k). Complete the function: how strongly does it read each
+# of its **sources**? That is the mean of |w| over all the weights with which it reads the maps of
+# one source. Return one number for each: for the block's input, then for each earlier layer.
 #
-# Complete the function: how many maps does the classifier of a DenseNet read? `stem_width` maps go
-# into the first block; `num_layers` says how many layers each block has; between two blocks (and
-# only there) a transition keeps half of the maps, rounded down.
+# hint: Which axis of `weight` belongs to the maps that are read? Over which axes can you take the
+# mean at once?
+#
+# hint: Without its signs, the mean over the other three axes is one number for each map that is
+# read. The first `in_maps` of these belong to the block's input.
+#
+# hint: `split` cuts a tensor into pieces; it takes a list of their sizes. How many earlier layers
+# are there, if all maps but the first `in_maps` come in groups of `growth_rate`?
 
 
-# %% task="channels"
-def final_channels(stem_width: int, num_layers: list[int], growth_rate: int) -> int:
-    """Return the number of maps after the last block."""
+# %% task="sources"
+def source_strengths(weight: torch.Tensor, in_maps: int, growth_rate: int) -> torch.Tensor:
+    """Return (1 + number of earlier layers,): the mean |w| for each source."""
     ### BEGIN SOLUTION
-    channels = stem_width
-    for number, layers in enumerate(num_layers):
-        if number > 0:
-            channels //= 2
-        channels += layers * growth_rate
-    return channels
+    each_map = weight.abs().mean(dim=(0, 2, 3))  # without the signs, which would cancel
+    num_earlier = (len(each_map) - in_maps) // growth_rate
+    sources = each_map.split([in_maps] + num_earlier * [growth_rate])
+    return torch.stack([maps.mean() for maps in sources])  # a mean: a large source is no strong one
     ### END SOLUTION
 
 
-# %% check="channels_check" points=2
+# %% check="sources_check" points=1
+import torch
+
 from course_utils import checks
 
 
-def check_small(final_channels):
+def check_small(source_strengths):
+    weight = checks.random_tensor(3, 16, 1, 1, seed=0)
+    found = source_strengths(weight, 4, 4)
+    if found is None:
+        raise checks.NotAnswered
+    shape = tuple(getattr(found, "shape", ()))
+    sentence = f"16 maps, 4 from each source: your result has the shape {shape}, expected (4,)."
+    checks.require(shape == (4,), sentence)
+    sentence = "A mean of |w| is at least 0: take the absolute value first."
+    checks.require(bool((found >= 0).all()), sentence)
     slips = {
-        "you put a transition after the last block, too": 171,
-        "you let the transitions keep all maps": 600,
-        "you add growth_rate maps once per block, not once per layer": 27,
-        "you drop the maps that go into a block": 192,
-        "you put a transition before the first block, too": 339,
+        "you add the weights up instead of averaging them": weight.abs().sum() / 4,
+        "you average over the filters, but add up over the maps": weight.abs().mean() * 4,
+        "you take the absolute value after the mean": weight.mean(dim=(0, 2, 3))
+        .view(4, 4)
+        .mean(dim=1)
+        .abs()
+        .mean(),
     }
-    checks.require_number(final_channels(24, [16, 16, 16], 12), 342, slips)
-    slips = {"you round half a map up": 10}
-    checks.require_number(final_channels(7, [1, 1], 4), 9, slips)
+    checks.require_tensor(found.mean(), weight.abs().mean(), slips, tolerance=1e-4)
 
 
-channels_are_right = checks.show(check_small, final_channels)
+sources_are_right = checks.show(check_small, source_strengths)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(final_channels):
+def check_answer(source_strengths):
     import torch
-    from torch import nn
 
-    from course_utils.models.densenet import DenseNet
+    check_small(source_strengths)
+    rows = [(5, 10, 3, 4, 3), (6, 3, 5, 3, 1), (2, 7, 0, 2, 3), (4, 2, 4, 6, 1)]
+    for seed, (out, in_maps, earlier, growth, k) in enumerate(rows):
+        sizes = [in_maps] + earlier * [growth]
+        scales = torch.cat([torch.full((n,), 1.0 + i) for i, n in enumerate(sizes)])
+        drawn = checks.random_tensor(out, sum(sizes), k, k, seed=seed + 1)
+        weight = drawn * scales[:, None, None]
 
-    check_small(final_channels)
-    for stem_width, num_layers, k in [(64, [6, 12, 24, 16], 32), (9, [2, 3, 1], 5), (10, [4], 3)]:
-        with torch.device("meta"):
-            net = DenseNet(nn.Identity(), stem_width, tuple(num_layers), 10, k)
-        given = list(num_layers)
-        checks.require_number(final_channels(stem_width, given, k), net.classifier.in_features)
-        checks.require(given == num_layers, "your function changes the list that it is given")
+        def of(each_map, sizes=sizes):
+            return torch.stack([part.mean() for part in each_map.split(sizes)])
+
+        size = weight.abs()
+        expected = of(size.mean(dim=(0, 2, 3)))
+        count = torch.tensor(sizes)
+        slips = {
+            "you put the newest source first": expected.flip(0),
+            "you take the absolute value after the mean": of(weight.mean(dim=(0, 2, 3))).abs(),
+            "you add up over the maps of a source": expected * count,
+            "you add up over the positions of the kernel": expected * k * k,
+            "you divide by the largest of them": expected / expected.max(),
+            "you square the weights": of(weight.square().mean(dim=(0, 2, 3))),
+            "you return the overall mean for every source": size.mean().expand(len(sizes)),
+        }
+        found = source_strengths(weight, in_maps, growth)
+        checks.require_tensor(found, expected, slips, tolerance=1e-4)
 
 
-checks.award(2, check_answer, final_channels)
+checks.award(1, check_answer, source_strengths)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=11
+# ## Task 2: a depth, a width and a budget
+#
+# Somebody wants a DenseNet without bottlenecks: `stem_maps` maps enter the first of three blocks,
+# and a transition behind the first and the second block keeps half of the maps, rounded down. Every
+# layer of the net has the same growth rate. Find the growth rate and the number of layers of each
+# block (at least one) so that
+#
+# - the three blocks have exactly `num_layers` layers together;
+# - the classifier reads exactly `last_maps` maps, those of the third block;
+# - the convolutions of the blocks (3 × 3) and of the transitions (1 × 1) have at most `max_weights`
+#   weights together. There are no biases; stem, batch normalisation and classifier do not count;
+# - the budget is used: no other such net has more weights and still keeps to it.
+#
+# The wish below is yours; the function must fulfil others, too. Each can be fulfilled. Where two
+# nets have equally many weights, either is right.
+#
+# hint: Follow the maps by hand. How many of the maps at the end does a layer of the third block
+# add? And one of the second block, whose maps pass through a transition? And one of the first?
+#
+# hint: A layer that reads c maps has 9 · c · k weights, and the transition behind c maps has
+# c · ⌊c / 2⌋. Write a function that follows the maps through the net and adds these up.
+#
+# hint: There are few candidates: growth rates up to `last_maps`, and for each the ways to split
+# `num_layers` into three. Try all, skip those with another number of maps at the end, and keep the
+# one with the most weights within the budget.
+
+# %%
+stem_maps, num_layers, last_maps, max_weights = own_wish(student_id)
+print(f"{stem_maps} maps come from the stem, and the classifier reads {last_maps}")
+print(f"{num_layers} layers in three blocks, at most {max_weights:,} weights")
+
+
+# %% task="plan"
+def plan(
+    stem_maps: int, num_layers: int, last_maps: int, max_weights: int
+) -> tuple[int, int, int, int]:
+    """Return the growth rate, and the number of layers of the first, second and third block."""
+    ### BEGIN SOLUTION
+    fitting = {}
+    for growth in range(1, last_maps + 1):
+        for first in range(1, num_layers - 1):
+            for second in range(1, num_layers - first):
+                counts = (first, second, num_layers - first - second)
+                maps, weights = stem_maps, 0
+                for block, count in enumerate(counts):
+                    if block > 0:  # a transition stands between two blocks only
+                        weights += maps * (maps // 2)
+                        maps //= 2
+                    for _ in range(count):
+                        weights += 9 * maps * growth  # a layer reads all that is there
+                        maps += growth
+                if maps == last_maps and weights <= max_weights:
+                    fitting[weights] = (growth, *counts)
+    return fitting[max(fitting)] if fitting else None  # nothing smaller uses the budget as well
+    ### END SOLUTION
+
+
+# %% check="plan_check" points=3
+from course_utils import checks
+from course_utils.arithmetic import conv_parameters
+
+
+def _measured(stem_maps, growth, counts):
+    """Return the maps at the end, and the weights of all convolutions."""
+    maps, weights = stem_maps, 0
+    for number, count in enumerate(counts):
+        if number > 0:
+            weights += conv_parameters(maps, maps // 2, 1, bias=False)
+            maps //= 2
+        for _ in range(count):
+            weights += conv_parameters(maps, growth, 3, bias=False)
+            maps += growth
+    return maps, weights
+
+
+def _most_weights(stem_maps, num_layers, last_maps, max_weights):
+    """Return the largest number of weights that a wish allows."""
+    splits = [(a, b) for a in range(1, num_layers - 1) for b in range(1, num_layers - a)]
+    nets = [
+        _measured(stem_maps, growth, (a, b, num_layers - a - b))
+        for growth in range(1, last_maps + 1)
+        for a, b in splits
+    ]
+    return max(weights for maps, weights in nets if maps == last_maps and weights <= max_weights)
+
+
+def _require_plan(plan, wish):
+    stem_maps, num_layers, last_maps, max_weights = wish
+    growth, *counts = checks.as_shape(plan(*wish), 4)
+    start = f"A growth rate of {growth} with {tuple(counts)} layers"
+    fine = growth >= 1 and min(counts) >= 1 and max(growth, *counts) <= last_maps + num_layers
+    checks.require(fine, f"{start} makes no net: all four are at least 1.")
+    found = sum(counts)
+    checks.require(found == num_layers, f"{start} has {found} layers, expected {num_layers}.")
+    maps, weights = _measured(stem_maps, growth, counts)
+    checks.require(maps == last_maps, f"{start} ends with {maps} maps, expected {last_maps}.")
+    sentence = f"{start} has {weights:,} weights: at most {max_weights:,} are allowed."
+    checks.require(weights <= max_weights, sentence)
+    most = _most_weights(*wish)
+    sentence = f"{start} has {weights:,} weights: another such net has more and fits, too."
+    checks.require(weights == most, sentence)
+
+
+def check_small(plan):
+    _require_plan(plan, own_wish(student_id))
+
+
+plan_is_right = checks.show(check_small, plan)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(plan):
+    check_small(plan)
+    nets = [
+        (24, 12, (5, 4, 3)),
+        (17, 5, (1, 1, 2)),
+        (9, 7, (3, 1, 1)),
+        (40, 3, (1, 6, 8)),
+        (16, 21, (2, 3, 4)),
+        (13, 1, (6, 1, 3)),
+    ]
+    for stem_maps, growth, counts in nets:
+        maps, weights = _measured(stem_maps, growth, counts)
+        _require_plan(plan, (stem_maps, sum(counts), maps, weights + 10))
+
+
+checks.award(3, check_answer, plan)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=12
+# ## Task 3: three faults and no error
+#
+# Somebody took a DenseNet of this course and wrote its forward pass again, to save memory. Nothing
+# stops, no shape is wrong, and the weights of a trained net load without a complaint. But: "With
+# these weights it is no better than guessing. When I predict the same images twice, the answers
+# differ. And in a fresh net the gradients of the first layers are much too small." Look at the
+# symptoms before you read the code.
+
+# %% readonly="broken"
+
+
+def broken_block(layers, x):
+    """Return the maps that enter a block and those of all its layers, side by side."""
+    for layer in layers:
+        x = torch.cat([layer([x]), x.detach()], dim=1)
+    return x
+
+
+def broken_transition(norm, thin, x):
+    """Normalise, activate, mix to half of the maps, drop a fifth of the values, and pool."""
+    mixed = F.dropout(thin(norm(x).relu()), 0.2)
+    return F.avg_pool2d(mixed, 2)
+
+
+def logits_of(net, images, block, transition):
+    """Send images through a DenseNet of the course, with somebody's functions."""
+    x = net.stem(images)
+    for part in net.blocks:
+        is_block = isinstance(part, DenseBlock)
+        x = block(part.layers, x) if is_block else transition(part[0], part[2], x)
+    return net.classifier(net.norm(x).relu().mean(dim=(2, 3)))
+
+
+def symptoms(block, transition):
+    """Return the accuracy of the trained net, and by how much two predictions differ."""
+    images, labels = clothes()
+    with torch.no_grad():
+        once, twice = (logits_of(trained, images[1500:], block, transition) for _ in range(2))
+    share = (once.argmax(dim=1) == labels[1500:]).float().mean().item()
+    return share, (once - twice).abs().max().item()
+
+
+def first_gradients(forward):
+    """Return the norms of the gradients of the first block's layers in a fresh net, as text."""
+    torch.manual_seed(0)
+    fresh, (images, labels) = small_net(6, dropout=0.2), clothes()
+    F.cross_entropy(forward(fresh, images[:100]), labels[:100]).backward()
+    norms = [layer.narrow[0].weight.grad.norm().item() for layer in fresh.blocks[0].layers]
+    return ", ".join(f"{norm:.3f}" for norm in norms)
+
+
+# %% tags=["nbval-ignore-output"]
+trained = trained_net(6, dropout=0.2)
+share, gap = symptoms(broken_block, broken_transition)
+print(f"accuracy: {accuracy(trained):.0%} by the course's forward pass, {share:.0%} by the new one")
+print(f"two predictions of the same images by the new one differ by up to {gap:.2f}")
+print("gradients of the first block's four layers in a fresh net:")
+print("by the course's forward pass:", first_gradients(lambda net, images: net(images)))
+broken = broken_block, broken_transition
+print("by the new one:", first_gradients(lambda net, images: logits_of(net, images, *broken)))
+
+# %% [markdown]
+# Mend it: write both functions with all faults repaired. `block` gets the layers of a block, each
+# of which takes a list of maps and makes new ones; its result holds the maps that enter, then those
+# of the first layer, and so on. `transition` gets the batch normalisation, the 1 × 1 convolution
+# and the maps. Both work as the modules' own mode says, in training and in evaluation, and leave
+# modules and maps as they are given.
+#
+# hint: Weights that load but do not fit: every filter has learned which of its inputs is which. In
+# which order do the layers of the course find their maps?
+#
+# hint: Two predictions: which step draws random numbers, and how would `nn.Dropout` know that it is
+# not to? `norm.training` says in which mode the module is.
+#
+# hint: Small gradients: by how many ways does the loss reach the maps of the first layer in a dense
+# block? Which of these ways does `detach` close?
+
+
+# %% task="repair"
+def block(layers, x):
+    """Return the maps that enter a block and those of all its layers, side by side."""
+    ### BEGIN SOLUTION
+    for layer in layers:
+        x = torch.cat([x, layer([x])], dim=1)  # the oldest first, and no way back is closed
+    return x
+    ### END SOLUTION
+
+
+def transition(norm, thin, x):
+    """Normalise, activate, mix to half of the maps, drop a fifth of the values, and pool."""
+    ### BEGIN SOLUTION
+    mixed = F.dropout(thin(norm(x).relu()), 0.2, training=norm.training)  # the default is True
+    return F.avg_pool2d(mixed, 2)
+    ### END SOLUTION
+
+
+# %% check="repair_check" points=4
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_utils import checks
+from course_utils.models.densenet import DenseBlock
+
+
+@checks.beside
+class _Parts(nn.Module):
+    """A block of three layers and a transition, with numbers that the check has chosen."""
+
+    def __init__(self, state, training):
+        super().__init__()
+        self.block = DenseBlock(6, 3, 4, bottleneck=False)
+        self.norm, self.thin = nn.BatchNorm2d(7), nn.Conv2d(7, 3, 1, bias=False)
+        self.load_state_dict(state, strict=False)
+        self.train(training)
+
+
+@checks.beside
+def _blocked(block, state, training, x, weights):
+    """Return a block's maps, whether its input is unchanged, and gradients by name."""
+    parts, stem = _Parts(state, training), nn.Parameter(torch.ones(1))
+    reads = stem * x
+    before = reads.detach().clone()
+    maps = block(parts.block.layers, reads)
+    is_right = getattr(maps, "shape", None) == weights.shape
+    if is_right and maps.requires_grad:
+        (maps * weights).sum().backward()
+    named = {"the block's input": stem} | {
+        f"layer {i + 1}": layer.narrow[0].weight for i, layer in enumerate(parts.block.layers)
+    }
+    gradients = {name: value.grad for name, value in named.items()}
+    return maps, torch.equal(reads.detach(), before), gradients
+
+
+@checks.beside
+def _thinned(transition, state, training, x, repeats):
+    """Return what a transition puts out each time, and whether all else stays as it was."""
+    parts, given = _Parts(state, training), x.clone()
+    found = [transition(parts.norm, parts.thin, given) for _ in range(repeats)]
+    modes = {parts.training, parts.norm.training, parts.thin.training}
+    return found, modes == {training}, torch.equal(given, x)
+
+
+def _drawn(seed):
+    """Return numbers for the parts."""
+    shapes = {name: value.shape for name, value in _Parts({}, True).state_dict().items()}
+    state = {
+        name: 0.4 * checks.random_tensor(*shape, seed=seed + i)
+        for i, (name, shape) in enumerate(shapes.items())
+        if shape
+    }
+    return {name: x.abs() + 0.5 if "running_var" in name else x for name, x in state.items()}
+
+
+def check_small(block, transition):
+    state, x = _drawn(0), checks.random_tensor(2, 6, 4, 4, seed=40)
+    weights = torch.ones(2, 18, 4, 4)
+    maps, _, _ = _blocked(block, state, False, x, weights)
+    [thinned], _, _ = _thinned(transition, state, False, torch.ones(2, 7, 5, 4), 1)
+    if maps is None or thinned is None:
+        raise checks.NotAnswered
+    for value, expected, name in (
+        (maps, (2, 18, 4, 4), "block"),
+        (thinned, (2, 3, 2, 2), "transition"),
+    ):
+        found = tuple(getattr(value, "shape", ()))
+        checks.require(found == expected, f"Your {name} gives {found}, expected {expected}.")
+    checks.require(bool(maps.isfinite().all()), "Your block puts out infinite or NaN values.")
+
+
+repair_is_right = checks.show(check_small, block, transition)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(block, transition):
+    import torch
+    import torch.nn.functional as F
+
+    check_small(block, transition)
+
+    def ours(layers, x, kind=""):
+        """Compute a block by its definition, or with a slip."""
+        maps = [x]
+        for layer in layers:
+            reads = maps[::-1] if kind == "newest first" else maps
+            reads = [each.detach() for each in reads] if kind == "read detached" else reads
+            new = layer(reads)
+            maps = [each.detach() for each in maps] if kind == "kept detached" else maps
+            maps = [*maps, new]
+        if kind == "input last":
+            maps = [*maps[1:], x]
+        return torch.cat(maps[::-1] if kind in ("newest first", "reversed") else maps, dim=1)
+
+    slips = {
+        "newest first": "you put the newest maps first: the weights expect the oldest there",
+        "reversed": "you put the newest maps first at the end",
+        "input last": "you put the maps that enter behind those of the layers",
+    }
+    for seed, training in ((100, False), (200, True)):
+        state = _drawn(seed)
+        x = checks.random_tensor(4, 6, 5, 4, seed=seed + 50)
+        weights = checks.random_tensor(4, 18, 5, 4, seed=seed + 60)
+        maps, unchanged, gradients = _blocked(block, state, training, x, weights)
+        checks.require(unchanged, "Your block changes the maps that it is given.")
+        wrong = {
+            slip: ours(_Parts(state, training).block.layers, x, kind)
+            for kind, slip in slips.items()
+        }
+        other = ours(_Parts(state, not training).block.layers, x)
+        wrong["you switch the layers into another mode"] = other
+        expected = ours(_Parts(state, training).block.layers, x)
+        checks.require_tensor(maps, expected, wrong, tolerance=1e-4)
+        _, _, right = _blocked(ours, state, training, x, weights)
+        for name, gradient in right.items():
+            found = gradients[name]
+            sentence = f"No gradient reaches {name}."
+            checks.require(found is not None, sentence)
+            sentence = f"Not all of the gradient reaches {name}: does each way back stay open?"
+            checks.require(torch.allclose(found, gradient, rtol=1e-3, atol=1e-3), sentence)
+        x = checks.random_tensor(6, 7, 9, 8, seed=seed + 70) + 0.3
+        found, keeps, unchanged = _thinned(transition, state, training, x, 100 if training else 2)
+        checks.require(unchanged, "Your transition changes the maps that it is given.")
+        checks.require(keeps, "Your transition leaves a module in another mode.")
+        parts = _Parts(state, training)
+        mixed = parts.thin(parts.norm(x).relu()).detach()
+        expected = F.avg_pool2d(mixed, 2)
+        alike = torch.equal(found[0], found[1])
+        if not training:
+            sentence = "In evaluation, two passes through your transition differ."
+            checks.require(alike, sentence)
+            wrong = {
+                "you scale the maps in evaluation: dropout has scaled them in training": 0.8
+                * expected,
+                "you leave out the ReLU": F.avg_pool2d(parts.thin(parts.norm(x)).detach(), 2),
+                "you pool by the maximum": F.max_pool2d(mixed, 2),
+                "you normalise by the batch": F.avg_pool2d(
+                    _Parts(state, True).thin(_Parts(state, True).norm(x).relu()).detach(), 2
+                ),
+            }
+            checks.require_tensor(found[0], expected, wrong, tolerance=1e-4)
+            continue
+        sentence = "In training, two passes through your transition are alike: nothing is dropped."
+        checks.require(not alike, sentence)
+        passes = torch.stack(found).detach()
+        away = (passes.mean(dim=0) - expected).norm() / expected.norm()
+        sentence = "In training, the mean of many passes is not what comes out without dropout."
+        checks.require(float(away) < 0.1, sentence)
+        # A value that is kept with probability 0.8 and then divided by 0.8 has 1/4 of its square
+        # as variance; the mean over a window has a sixteenth of the four variances' sum.
+        spread = passes.var(dim=0).mean() / (F.avg_pool2d(mixed.square(), 2) / 16).mean()
+        times = f"{float(spread):.1f}"
+        sentence = f"You drop another share than a fifth: passes vary {times} times as much."
+        checks.require(0.75 < float(spread) < 1.33, sentence)
+        checks.require(found[0].requires_grad, "No gradient flows through your transition.")
+
+
+checks.award(4, check_answer, block, transition)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## What it is good for
+# Here is what the trained net does with your functions.
+
+# %% tags=["nbval-ignore-output"]
+if repair_is_right:
+    share, gap = symptoms(block, transition)
+    print(f"accuracy: {share:.0%}; two predictions differ by up to {gap:.2f}")
+    mended = block, transition
+    print("gradients:", first_gradients(lambda net, images: logits_of(net, images, *mended)))
+else:
+    print("The repaired net appears here once task 3 is done.")
+
+# %% [markdown] tier="investigate" minutes=18
+# ## Task 4: needed, or only relied on?
 #
-# Here are your blocks in one net: three blocks of six layers with growth rate 12, and two
-# transitions.
+# The lesson silenced one layer of a trained net after the other: each of its maps became its own
+# mean. Without one of the early layers, most of the accuracy was gone. Does a DenseNet *need* that
+# layer? Or does this one net rely on it, because it was there while the net trained? Your net has
+# two blocks of four layers, numbered from 1 to 8, and a growth rate of your own.
+
+# %% readonly="growth"
+growth = own_growth(student_id)
 
 # %%
-if parameters_are_right and transition_is_right and channels_are_right:
-    maps, channels = torch.rand(2, 24, 32, 32), 24
-    num_parameters = 0
-    for number in (1, 2, 3):
-        parts = [Transition(channels)] if number > 1 else []
-        channels = channels // 2 if number > 1 else channels
-        parts.append(DenseBlock(channels, 6, 12))
-        for part in parts:
-            maps = part(maps)
-            num_parameters += sum(parameter.numel() for parameter in part.parameters())
-        channels = maps.shape[1]
-        print(f"after block {number}: {tuple(maps.shape)}, {num_parameters:,} parameters so far")
-    print(f"your formula: {final_channels(24, [6, 6, 6], 12)} maps for the classifier")
-else:
-    print("Your own DenseNet appears here once tasks 1 to 3 are done.")
+print(f"your net: two blocks of four layers, growth rate {growth}")
 
 # %% [markdown]
-# ## In your own words
-#
-# **(a)** A residual block adds, a dense block concatenates. What can a later layer still see in the
-# second case, but not in the first, and what is the price? **(b)** A colleague picks a DenseNet for
-# a small graphics card "because it has few parameters". What do you answer? Four to six sentences,
-# 2 points, read by a person.
+# **Predict first.** You will find the layer whose silence costs your trained net the most accuracy.
+# Then you will train fresh nets in which that layer passes on zeros from the first step to the
+# last, so that no other layer can learn anything from it. What share of the loss in accuracy will
+# be left? Write down a number from 0 (such a net is as accurate as a whole one) to 1 (it loses just
+# as much), before you run anything. A wrong prediction costs nothing; without one, the experiment
+# is not looked at.
 
-# %% [markdown] written="add_or_concatenate" points=2
-# **A model answer.** From a sum nobody can get the two summands back; concatenated, each earlier
-# map is still there unchanged, so that a later layer can read it directly and give it its own
-# weights. The gradient takes the same direct path back. The price is that channels pile up: layer
-# number ℓ reads k₀ + (ℓ − 1)k maps, which is why there are bottlenecks and transitions. Few
-# parameters mean a small file, not little memory in training: what counts there is the maps kept
-# for the backward pass, and a dense block that concatenates again in each layer keeps a number of
-# copies that grows with the square of its depth. Checkpointing helps, but costs time.
+# %% task="prediction"
+predicted = None  # a share from 0 to 1
+### BEGIN SOLUTION
+predicted = 0.25  # the other layers see the same images, and can make up for most of it
+### END SOLUTION
+
+# %% [markdown]
+# **Now the experiment.** `trained_net(growth, seed)` trains your net in a few seconds, and
+# `accuracy(net)` measures it on images that it has not seen.
 #
-# **Marking scheme.**
+# 1. Train your net with seed 0. Silence each layer in turn, with `accuracy(net, silent=number)`:
+#    eight accuracies, `each`. `worst` is the number of the layer whose silence costs the most.
+# 2. With the seeds 1, 2 and 3 (others, as seed 0 has chosen the layer), measure the net as it is
+#    (`whole`), the same net with that layer silenced (`silenced`), and a net that was trained
+#    without it (`without`): `trained_net(growth, seed, silent=worst)`.
+# 3. Report the mean over the three seeds of *whole − silenced* and of *whole − without*, and the
+#    standard error of the second: the standard deviation of the three differences (with n − 1)
+#    divided by √3.
 #
-# - (a) 1 point: earlier maps can still be read one by one, *and* the price (channels, work or
-#   memory grow). Half a point for one of the two.
-# - (b) 1 point: memory in training is about kept maps, not parameters, *and* a reason or a remedy
-#   (copies by concatenation, checkpointing). Half a point for the first alone.
+# hint: `each = [accuracy(net, silent=number) for number in range(1, 9)]`. Which is the smallest,
+# and which number does it belong to?
+#
+# hint: In a net that `trained_net(growth, seed, silent=worst)` returns, the layer passes on zeros
+# for good: measure it with `accuracy(net)`, like a whole one.
+#
+# hint: Subtract seed by seed: the same seed draws the same first weights. `torch.tensor(gaps).std()`
+# divides by n − 1.
+
+# %% task="experiment" tags=["nbval-ignore-output"]
+each = None  # a list of eight accuracies, for seed 0
+worst = None  # the number of a layer, from 1 to 8
+whole = None  # a list of three accuracies, for seeds 1, 2 and 3
+silenced = None  # likewise
+without = None  # likewise
+lost_when_silenced = None  # the mean of whole - silenced
+lost_without = None  # the mean of whole - without
+error = None  # the standard error of lost_without
+### BEGIN SOLUTION
+net = trained_net(growth, seed=0)
+each = [accuracy(net, silent=number) for number in range(1, 9)]
+worst = each.index(min(each)) + 1  # the least accuracy is left without this one
+whole, silenced, without = [], [], []
+for seed in (1, 2, 3):  # fresh nets: with seed 0, the layer was chosen for a low accuracy
+    net = trained_net(growth, seed)
+    whole.append(accuracy(net))
+    silenced.append(accuracy(net, silent=worst))
+    without.append(accuracy(trained_net(growth, seed, silent=worst)))
+lost_when_silenced = (torch.tensor(whole) - torch.tensor(silenced)).mean().item()
+gaps = torch.tensor(whole) - torch.tensor(without)  # pairs: the same seed in both
+lost_without, error = gaps.mean().item(), (gaps.std() / 3**0.5).item()
+print("one layer silenced:", ", ".join(f"{share:.0%}" for share in each))
+print(f"layer {worst} silenced: {lost_when_silenced:.1%} lost")
+print(f"trained without it: {lost_without:.1%} lost, standard error {error:.1%}")
+### END SOLUTION
+
+# %% check="experiment_check" points=2
+import torch
+
+from course_utils import checks
+
+
+def _require_accuracies(values, number, name):
+    fits = isinstance(values, list | tuple) and len(values) == number
+    fits = fits and all(isinstance(share, float) and 0 < share < 1 for share in values)
+    sentence = f"{name} must be {number} accuracies between 0 and 1, not {values!r}."
+    checks.require(fits and len(set(values)) > 1, sentence)
+
+
+def check_small(
+    predicted, each, worst, whole, silenced, without, lost_when_silenced, lost_without, error
+):
+    answers = (each, worst, whole, silenced, without, lost_when_silenced, lost_without, error)
+    if all(answer is None for answer in answers):
+        raise checks.NotAnswered
+    fits = type(predicted) in (int, float) and 0 <= predicted <= 1
+    sentence = "Write your prediction down before the experiment: a share from 0 to 1."
+    checks.require(fits, sentence)
+    _require_accuracies(each, 8, "each")
+    fits = 1 <= checks.as_integer(worst) <= 8
+    checks.require(fits, f"The layers have the numbers 1 to 8: {worst} is none of them.")
+    for values, name in ((whole, "whole"), (silenced, "silenced"), (without, "without")):
+        _require_accuracies(values, 3, name)
+    fits = min(whole) > 0.3
+    checks.require(fits, f"A trained net does better than {min(whole):.0%}.")
+    for value in (lost_when_silenced, lost_without, error):
+        checks.require(isinstance(value, float), f"Answer with a Python float, not {value!r}.")
+
+
+_SHOWN = "nothing yet"
+if isinstance(lost_when_silenced, float) and isinstance(lost_without, float):
+    _SHOWN = f"{lost_without:.3f} of {lost_when_silenced:.3f}"
+_BESIDE = f"you predicted a share of {predicted} and measured {_SHOWN}: say below what explains it"
+experiment_is_right = checks.show(
+    check_small,
+    predicted,
+    each,
+    worst,
+    whole,
+    silenced,
+    without,
+    lost_when_silenced,
+    lost_without,
+    error,
+    fine=_BESIDE,
+)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(
+    predicted, each, worst, whole, silenced, without, lost_when_silenced, lost_without, error
+):
+    import torch
+
+    answers = (each, worst, whole, silenced, without, lost_when_silenced, lost_without, error)
+    check_small(predicted, *answers)
+    lowest, highest = each.index(min(each)), each.index(max(each))
+    slips = {
+        "you count the layers from 0": lowest,
+        "you take the layer that is needed least": highest + 1,
+    }
+    checks.require_number(worst, lowest + 1, {k: v for k, v in slips.items() if v > 0})
+    whole, silenced, without = (torch.tensor(x).double() for x in (whole, silenced, without))
+    for name, found, less, other in (
+        ("lost_when_silenced", lost_when_silenced, silenced, without),
+        ("lost_without", lost_without, without, silenced),
+    ):
+        gaps = whole - less
+        slips = {
+            f"you report what is left, not what is lost, as {name}": less.mean().item(),
+            f"you subtract the other way round for {name}": -gaps.mean().item(),
+            f"you add the differences up for {name}": gaps.sum().item(),
+            f"you take the median for {name}": gaps.median().item(),
+            f"you report the other comparison as {name}": (whole - other).mean().item(),
+            f"you leave the whole net out of {name}": (silenced - without).mean().item(),
+        }
+        checks.require_number(found, gaps.mean().item(), slips, tolerance=1e-3)
+    gaps = whole - without
+    slips = {
+        "you do not divide by the root of the number of seeds": gaps.std().item(),
+        "you divide by n, not by n - 1": (gaps.std(correction=0) / 3**0.5).item(),
+        "you divide by 3, not by its root": (gaps.std() / 3).item(),
+        "you take the differences whole - silenced": ((whole - silenced).std() / 3**0.5).item(),
+        "you forget that the seeds are pairs": ((whole.var() + without.var()) / 3).sqrt().item(),
+    }
+    checks.require_number(error, (gaps.std() / 3**0.5).item(), slips, tolerance=1e-3)
+
+
+checks.award(
+    2,
+    check_answer,
+    predicted,
+    each,
+    worst,
+    whole,
+    silenced,
+    without,
+    lost_when_silenced,
+    lost_without,
+    error,
+)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **In three sentences:** What did you predict, and what did the experiment show against it, given
+# the standard error? How can a net lose that much when one layer is silenced, and so little when it
+# never had that layer? Somebody silences the layers of a trained net and writes: "DenseNets need
+# their early layers." What do you answer, and which further run would you make? 2 points, read by a
+# person.
+
+# %% [markdown] written="needed_or_relied_on" points=2
+# **A model answer.** I predicted that a quarter of the loss would be left, but silencing the layer
+# cost my trained nets 45 points of accuracy, and nets trained without it are as accurate as whole
+# ones: a loss of −0.1 points with a standard error of 1.1. The later layers were trained on the
+# maps of that layer and cannot change any more when these become constant; in a net that never had
+# them, the other layers read the same images and learn to do that work, so that silencing shows
+# what *this* net relies on, not what such a net needs. I would answer that the claim needs nets
+# that are trained without their early layers, on harder images and with more seeds than mine: also
+# without two or three of them at once, and with a net that trains on for some steps after the
+# silencing, to see how soon it makes up for the loss.
+#
+# **Marking scheme.** The numbers are the student's own; the feedback page shows them.
+#
+# - 1 point: prediction and measurement are set against each other *with* the standard error, and
+#   the difference is explained: the later layers were trained on these maps and cannot change any
+#   more, while in a net without them the others learn to do that work. Half a point for one of the
+#   two. A wrong prediction costs nothing.
+# - 1 point: separates "this trained net relies on it" from "such a net needs it", *and* names a run
+#   that tells (training without it, training on after silencing, a net of fewer layers, with
+#   several seeds). Half a point for one of the two.

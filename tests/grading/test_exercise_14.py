@@ -3,127 +3,346 @@
 import pytest
 
 SLUG = "14_densenet"
-SETUP = "import torch\nimport torch.nn.functional as F\nfrom torch import nn"
 
-BLOCK = """
-class DenseBlock(nn.Module):
-    def __init__(self, in_channels, num_layers, growth_rate):
-        super().__init__()
-        i, L, k = in_channels, num_layers, growth_rate
-        rows = [{channels} for l in range(L)]
-        self.norms = {keep}(nn.BatchNorm2d({normed}) for c in rows)
-        self.convs = {keep}(nn.Conv2d(c, k, 3, padding=1, bias={bias}) for c in rows)
-    def forward(self, x):
-        maps = [x]
-        for norm, conv in zip(self.norms, self.convs):
-            x = {read}
-            new = {new}
-            maps.append(new)
-        return {result}
-"""
-TRANSITION = """
-class Transition(nn.Sequential):
-    def __init__(self, c):
-        super().__init__({layers})
-"""
-CHANNELS = """
-def final_channels(stem_width, num_layers, growth_rate):
-    c = stem_width
-    for i, n in enumerate(num_layers):
-        c = {grown}
-        {thin}
-    return c
-"""
-RECURSIVE = """
-def final_channels(stem_width, num_layers, growth_rate):
-    if not num_layers[1:]:
-        return stem_width + num_layers[0] * growth_rate
-    halved = (stem_width + num_layers[0] * growth_rate) // 2
-    return final_channels(halved, num_layers[1:], growth_rate)
+SOURCES = """
+def source_strengths(weight, in_maps, growth_rate):
+    size, k = {size}, weight[0, 0].numel()
+    found = [size[:, :in_maps].{mean}]
+    for start in range(in_maps, weight.shape[1], growth_rate):
+        found.append(size[:, start : start + growth_rate].{mean})
+    found = {result}
+    return found
 """
 
 
-def block(**other):
-    options = {
-        "channels": "i + l * k",
-        "keep": "nn.ModuleList",
-        "normed": "c",
-        "bias": "False",
-        "read": "torch.cat(maps, 1)",
-        "new": "conv(torch.relu(norm(x)))",
-        "result": "torch.cat(maps, dim=1)",
-    }
-    return BLOCK.format(**(options | other))
+def sources(size="weight.abs()", mean="mean()", result="torch.stack(found)"):
+    return SOURCES.format(size=size, mean=mean, result=result)
 
 
-NORM, THIN = "nn.BatchNorm2d(c)", "nn.Conv2d(c, c // 2, 1, bias=False)"
+BY_MATRIX = """
+def source_strengths(weight, in_maps, growth_rate):
+    number = (torch.arange(weight.shape[1]) - in_maps).div(growth_rate, rounding_mode="floor")
+    belongs = F.one_hot(number.clamp(min=-1) + 1).double()
+    return (torch.einsum("oihw,is->s", weight.abs().double(), belongs)
+            / belongs.sum(0) / weight[:, 0].numel()).float()
+"""
+RESHAPED = """
+def source_strengths(weight, in_maps, growth_rate):
+    maps = weight.transpose(0, 1).flatten(1).norm(p=1, dim=1) / weight[:, 0].numel()
+    if len(maps) == in_maps:
+        return maps.mean().view(1)
+    return torch.cat([maps[:in_maps].mean().view(1), maps[in_maps:].view(-1, growth_rate).mean(1)])
+"""
+PLAN = """
+def plan(stem_maps, num_layers, last_maps, max_weights):
+    best, found = 0, None
+    for k in {rates}:
+        for a in range(1, num_layers - 1):
+            for b in range(1, num_layers - a):
+                counts, maps, weights = (a, b, num_layers - a - b), stem_maps, 0
+                for i, count in enumerate(counts):
+                    if {between}:
+                        half = {half}
+                        weights += {thin}
+                        maps = half
+                    for _ in range(count):
+                        weights += {layer}
+                        maps += k
+                if {fine}:
+                    best, found = weights, {result}
+    return found
+"""
 
 
-def transition(layers=f"{NORM}, nn.ReLU(), {THIN}, nn.AvgPool2d(2)"):
-    return TRANSITION.format(layers=layers)
+def plan(
+    rates="range(1, last_maps + 1)",
+    between="i",
+    half="maps // 2",
+    thin="maps * half",
+    layer="9 * maps * k",
+    fine="maps == last_maps and best < weights <= max_weights",
+    result="[k, *counts]",
+):
+    return PLAN.format(
+        rates=rates, between=between, half=half, thin=thin, layer=layer, fine=fine, result=result
+    )
 
 
-def channels(grown="c + n * growth_rate", thin="if i + 1 < len(num_layers): c = c // 2"):
-    return CHANNELS.format(grown=grown, thin=thin)
+BY_MODEL = """
+def plan(stem_maps, num_layers, last_maps, max_weights):
+    fits = []
+    for k in range(1, last_maps):
+        for c in range(1, num_layers - 1):
+            for b in range(1, num_layers - c):
+                a = num_layers - b - c
+                if ((stem_maps + a * k) // 2 + b * k) // 2 + c * k == last_maps:
+                    with torch.device("meta"):
+                        net = DenseNet(nn.Identity(), stem_maps, (a, b, c), 10, k, bottleneck=False)
+                    convs = [m for m in net.blocks.modules() if isinstance(m, nn.Conv2d)]
+                    fits.append((sum(m.weight.numel() for m in convs), (k, a, b, c)))
+    return max(each for each in fits if each[0] <= max_weights)[1]
+"""
+BACKWARDS = """
+from itertools import product
+def plan(stem_maps, num_layers, last_maps, max_weights):
+    best = {}
+    for a, b in product(range(1, num_layers), repeat=2):
+        c = num_layers - a - b
+        for k in range(last_maps, 0, -1):
+            if c < 1:
+                continue
+            reads, thin = [stem_maps + i * k for i in range(a)], []
+            for count in (b, c):
+                end = (reads[-1] + k)
+                thin.append(end * (end // 2))
+                reads += [end // 2 + i * k for i in range(count)]
+            if reads[-1] + k == last_maps:
+                best[9 * k * sum(reads) + sum(thin)] = (k, a, b, c)
+    return best[max(weights for weights in best if weights <= max_weights)]
+"""
+REPAIR = """
+def block(layers, x):
+    maps = [x]
+    for layer in layers:
+        new = {new}
+        maps = {kept}
+    return {joined}
+
+def transition(norm, thin, x):
+    {before}
+    mixed = {mixed}
+    return {pooled}
+"""
+
+
+def repair(
+    new="layer(maps)",
+    kept="maps + [new]",
+    joined="torch.cat(maps, dim=1)",
+    before="pass",
+    mixed="F.dropout(thin(norm(x).relu()), 0.2, training=norm.training)",
+    pooled="F.avg_pool2d(mixed, 2)",
+):
+    return REPAIR.format(
+        new=new, kept=kept, joined=joined, before=before, mixed=mixed, pooled=pooled
+    )
+
+
+AS_MODULES = """
+class Block(nn.Module):
+    def forward(self, layers, x):
+        return x if not len(layers) else self(layers[1:], torch.cat([x, layers[0]([x])], 1))
+block = Block()
+
+def transition(norm, thin, x):
+    drop = nn.Dropout(0.2).train(thin.training)
+    return nn.Sequential(norm, nn.ReLU(), thin, drop, nn.AvgPool2d(2))(x)
+"""
+IN_PLACE = """
+def block(layers, x):
+    buffer = list(x.unbind(1))
+    for layer in layers:
+        buffer.extend(layer([torch.stack(buffer, dim=1)]).unbind(1))
+    return torch.stack(buffer, 1)
+
+def transition(norm, thin, x):
+    y = torch.einsum("nchw,oc->nohw", F.relu(norm(x)), thin.weight[..., 0, 0])
+    if norm.training:
+        y = y * (torch.rand_like(y) < 0.8) / 0.8
+    n, c, h, w = y.shape
+    return y[:, :, : h // 2 * 2, : w // 2 * 2].view(n, c, h // 2, 2, w // 2, 2).mean((3, 5))
+"""
+FIRST = "predicted = 0.5"
+EXPERIMENT = """
+each = {each}
+worst = {worst}
+whole, silenced, without = {whole}, {silenced}, {without}
+a, b, c = (torch.tensor(x, dtype=torch.float64) for x in (whole, silenced, without))
+lost_when_silenced, lost_without, error = {one}, {two}, {error}
+"""
+
+
+def experiment(
+    each="[0.7, 0.61, 0.33, 0.69, 0.68, 0.66, 0.71, 0.7]",
+    worst="each.index(min(each)) + 1",
+    whole="[0.74, 0.7, 0.76]",
+    silenced="[0.31, 0.42, 0.25]",
+    without="[0.73, 0.64, 0.71]",
+    one="(a - b).mean().item()",
+    two="(a - c).mean().item()",
+    error="(a - c).std().item() / 3 ** 0.5",
+):
+    return EXPERIMENT.format(
+        each=each,
+        worst=worst,
+        whole=whole,
+        silenced=silenced,
+        without=without,
+        one=one,
+        two=two,
+        error=error,
+    )
+
+
+BY_STATISTICS = """
+import statistics
+each = (0.7, 0.61, 0.53, 0.69, 0.68, 0.66, 0.71, 0.4)
+worst = min(range(1, 9), key=lambda number: each[number - 1])
+whole, silenced, without = (0.74, 0.7, 0.76), (0.41, 0.44, 0.25), (0.75, 0.64, 0.74)
+lost_when_silenced = statistics.fmean(whole) - statistics.fmean(silenced)
+gaps = [one - other for one, other in zip(whole, without)]
+lost_without, error = statistics.fmean(gaps), statistics.stdev(gaps) / len(gaps) ** 0.5
+"""
+WITH_NUMPY = """
+import numpy as np
+each = np.linspace(0.5, 0.7, 8).tolist()
+worst = int(np.argmin(each)) + 1
+runs = np.array([[0.6, 0.65, 0.63], [0.5, 0.42, 0.44], [0.62, 0.61, 0.66]])
+whole, silenced, without = runs.tolist()
+lost_when_silenced, lost_without = (runs[0] - runs[1:]).mean(axis=1).tolist()
+error = float((runs[0] - runs[2]).std(ddof=1) / np.sqrt(3))
+"""
 
 
 @pytest.mark.parametrize(
     ("task", "source"),
     [
-        ("block", block()),
-        ("block", block(new="F.conv2d(norm(x).clamp(min=0), conv.weight, padding=1)")),
-        ("transition", transition()),
-        ("transition", transition(f"{NORM}, nn.ReLU(), nn.AvgPool2d(2), {THIN}")),
-        ("channels", channels()),
-        ("channels", RECURSIVE),
+        ("sources", sources()),
+        ("sources", BY_MATRIX),
+        ("sources", RESHAPED),
+        ("plan", plan()),
+        ("plan", BY_MODEL),
+        ("plan", BACKWARDS),
+        ("repair", repair()),
+        ("repair", AS_MODULES),
+        ("repair", IN_PLACE),
+        ("experiment", experiment()),
+        ("experiment", BY_STATISTICS),
+        ("experiment", WITH_NUMPY),
     ],
 )
 def test_a_right_answer_in_another_style_passes(exercise, task, source):
-    exercise.assert_passes(**{task: source}, setup=SETUP)
+    exercise.assert_passes(prediction=FIRST, **{task: source})
 
 
-SHAPES, NUMBERS = "block_shapes_check", "block_numbers_check"
-THINNED, COUNTED = "transition_check", "channels_check"
+SOURCES_ARE, PLAN_IS, REPAIR_IS, EXPERIMENT_IS = (
+    f"{name}_check" for name in ("sources", "plan", "repair", "experiment")
+)
+DROPPED = "F.dropout(thin(norm(x).relu()), 0.2, training=norm.training)"
 WRONG = [
-    (SHAPES, block(result="torch.cat(maps[1:], 1)"), "the block's input out of the output"),
-    (SHAPES, block(result="maps[-1]"), "return only the last layer's maps"),
-    (SHAPES, block(result="x"), "leave out the last layer's maps"),
-    (SHAPES, block(result="maps"), "concatenate the maps"),
-    (SHAPES, block(result="torch.cat([*maps, maps[0]], 1)"), "add growth_rate maps"),
-    (SHAPES, block(read="sum(maps)"), "your code stopped with RuntimeError"),
-    (NUMBERS, block(keep="list"), "nn.ModuleList"),
-    (NUMBERS, block(bias="True"), "your convolutions have biases"),
-    (NUMBERS, block(normed="k", new="torch.relu(norm(conv(x)))"), "after the convolution"),
-    (NUMBERS, block(channels="k if l else i", read="maps[-1]"), "only the layer before"),
-    (NUMBERS, block(channels="i", read="maps[0]"), "only the block's input"),
-    (NUMBERS, block(new="conv(norm(x))"), "you leave out the ReLU"),
-    (NUMBERS, block(new="conv(norm(x.relu()))"), "before the normalisation"),
-    (NUMBERS, block(new="conv(norm(x).relu()).relu()"), "another ReLU"),
-    (NUMBERS, block(read="torch.cat(maps[::-1], 1)", result="torch.cat(maps[::-1], 1)"), "newest"),
-    (NUMBERS, block(new="conv(norm(x).relu()).detach()"), "no gradient"),
-    (THINNED, transition(f"{NORM}, nn.ReLU(), {THIN}"), "you do not halve height and width"),
-    (THINNED, transition(f"{NORM}, nn.ReLU(), nn.AvgPool2d(2)"), "halve the number of maps"),
-    (THINNED, transition().replace(", bias=False", ""), "your convolution has a bias"),
-    (THINNED, transition().replace("AvgPool2d(2)", "MaxPool2d(2)"), "the mean"),
-    (THINNED, transition().replace("AvgPool2d(2)", "AvgPool2d(2, ceil_mode=True)"), "does not fit"),
-    (THINNED, transition().replace("c // 2", "(c + 1) // 2"), "you round"),
-    (THINNED, transition(f"{NORM}, {THIN}, nn.AvgPool2d(2)"), "you leave out the ReLU"),
-    (THINNED, transition(f"nn.ReLU(), {NORM}, {THIN}, nn.AvgPool2d(2)"), "before the norm"),
-    (
-        THINNED,
-        "from course_utils.models import densenet\n"
-        "def Transition(c): return densenet.Transition(c, c // 2)",
-        "borrowed",
-    ),
-    (COUNTED, channels(thin="c = c // 2"), "after the last block"),
-    (COUNTED, channels(thin=""), "keep all maps"),
-    (COUNTED, channels(grown="c + growth_rate"), "not once per layer"),
-    (COUNTED, channels(grown="n * growth_rate"), "you drop the maps"),
-    (COUNTED, channels(thin="if i + 1 < len(num_layers): c = (c + 1) // 2"), "you round"),
-    (COUNTED, channels(thin="if i + 1 < len(num_layers): c = c / 2"), "whole number"),
-]
+    # What the check at home lets through.
+    (SOURCES_ARE, sources(result="torch.stack(found[::-1])"), "newest source first", True),
+    (SOURCES_ARE, sources(result="weight.abs().mean().expand(len(found))"), "overall mean", True),
+    (SOURCES_ARE, sources(result="torch.stack(found) * k"), "positions of the kernel", True),
+    (SOURCES_ARE, sources(mean="sum() / (4 * len(weight) * k)"), "", True),
+    (SOURCES_ARE, sources().replace("[:, :in_maps]", "[:, :growth_rate]"), "", True),
+    (PLAN_IS, plan(rates="range(2, last_maps)"), "not answered yet", True),
+    (PLAN_IS, plan(rates="range(1, 13)"), "", True),
+    (PLAN_IS, plan(fine="a < 6 and maps == last_maps and best < weights <= max_weights"),
+     "another such net has more", True),
+    (PLAN_IS, plan(fine="not found and maps == last_maps and weights <= max_weights"),
+     "another such net has more", True),
+    (REPAIR_IS, repair(new="layer(maps[::-1])", joined="torch.cat(maps[::-1], 1)"),
+     "the newest maps first: the weights", True),
+    (REPAIR_IS, repair(joined="torch.cat(maps[::-1], 1)"), "the newest maps first at the", True),
+    (REPAIR_IS, repair(joined="torch.cat(maps[1:] + maps[:1], 1)"), "behind those of the", True),
+    (REPAIR_IS, repair(kept="[m.detach() for m in maps] + [new]"), "Not all of the gradient", True),
+    (REPAIR_IS, repair(new="layer([m.detach() for m in maps])"), "Not all of the gradient", True),
+    (REPAIR_IS, repair(kept="maps + [new.detach()]"), "radient reaches", True),
+    (REPAIR_IS, repair(new="layer.eval()(maps)"), "into another mode", True),
+    (REPAIR_IS, repair(mixed="F.dropout(thin(norm(x).relu()), 0.2)"), "two passes through your tra",
+     True),
+    (REPAIR_IS, repair(mixed="thin(norm(x).relu())"), "nothing is dropped", True),
+    (REPAIR_IS, repair(mixed=DROPPED.replace("0.2", "0.5")), "another share than a fifth", True),
+    (REPAIR_IS, repair(mixed="thin(norm(x).relu()) * (1.0 if not norm.training else "
+     "(torch.rand(len(x), 3, *x.shape[2:]) < 0.8))"), "the mean of many passes", True),
+    (REPAIR_IS, repair(mixed=f"{DROPPED} * (1 if norm.training else 0.8)"), "dropout has scaled",
+     True),
+    (REPAIR_IS, repair(before="norm.eval()"), "leaves a module in another mode", True),
+    (REPAIR_IS, repair(mixed=DROPPED.replace(".relu()", "")), "you leave out the ReLU", True),
+    (REPAIR_IS, repair(pooled="F.max_pool2d(mixed, 2)"), "you pool by the maximum", True),
+    (REPAIR_IS, repair(pooled="F.avg_pool2d(mixed.detach(), 2)"), "No gradient flows", True),
+    (REPAIR_IS, repair(before="x = x.relu_()"), "changes the maps", True),
+    (EXPERIMENT_IS, experiment(worst="each.index(min(each))"), "you count the layers from 0", True),
+    (EXPERIMENT_IS, experiment(worst="each.index(max(each)) + 1"), "needed least", True),
+    (EXPERIMENT_IS, experiment(one="b.mean().item()"), "what is left", True),
+    (EXPERIMENT_IS, experiment(two="(c - a).mean().item()"), "the other way round", True),
+    (EXPERIMENT_IS, experiment(two="(b - c).mean().item()"), "leave the whole net out", True),
+    (EXPERIMENT_IS, experiment(one="(a - c).mean().item()"), "the other comparison", True),
+    (EXPERIMENT_IS, experiment(two="(a - c).median().item()"), "the median", True),
+    (EXPERIMENT_IS, experiment(error="(a - c).std().item()"), "root of the number of", True),
+    (EXPERIMENT_IS, experiment(error="(a - c).std(correction=0).item() / 3 ** 0.5"),
+     "not by n - 1", True),
+    (EXPERIMENT_IS, experiment(error="((a.var() + c.var()) / 3).sqrt().item()"), "are pairs", True),
+    (EXPERIMENT_IS, experiment(error="(a - b).std().item() / 3 ** 0.5"), "whole - silenced", True),
+    # What it finds.
+    (SOURCES_ARE, sources(size="weight", mean="mean().abs()"), "absolute value after", False),
+    (SOURCES_ARE, sources(size="weight"), "take the absolute value first", False),
+    (SOURCES_ARE, sources(mean="sum()"), "you add the weights up", False),
+    (SOURCES_ARE, sources(mean="mean((0, 2, 3)).sum()"), "add up over the maps", False),
+    (SOURCES_ARE, sources(size="weight.square()"), "differs", False),
+    (SOURCES_ARE, sources(result="torch.stack(found[1:])"), "expected (4,)", False),
+    (PLAN_IS, plan(half="-(-maps // 2)"), "", None),
+    (PLAN_IS, plan(half="maps", thin="0"), "not answered yet", False),
+    (PLAN_IS, plan(between="True"), "", False),
+    (PLAN_IS, plan(fine="maps == last_maps + 1 and weights <= max_weights"), "maps, expected",
+     False),
+    (PLAN_IS, plan(layer="maps * k"), "are allowed", False),
+    (PLAN_IS, plan(fine="maps == last_maps and weights > best"), "are allowed", False),
+    (PLAN_IS, plan(fine="best < weights <= max_weights - 1000 and maps == last_maps"),
+     "another such net has more", False),
+    (PLAN_IS, plan(fine="maps == last_maps and not best > weights > 0"), "are allowed", False),
+    (PLAN_IS, plan(result="(0, *counts)"), "makes no net", False),
+    (PLAN_IS, plan(result="(k, a + 1, *counts[1:])"), "layers, expected", False),
+    (PLAN_IS, plan(result="(k, counts)"), "a tuple of whole numbers", False),
+    (REPAIR_IS, repair(joined="torch.cat(maps[1:], 1)"), "Your block gives (2, 12, 4, 4)", False),
+    (REPAIR_IS, repair(joined="torch.cat(maps, 2)"), "your code stopped", False),
+    (REPAIR_IS, repair(pooled="mixed"), "Your transition gives (2, 3, 5, 4)", False),
+    (REPAIR_IS, repair(pooled="F.avg_pool2d(mixed, 2, ceil_mode=True)"), "expected (2, 3, 2, 2)",
+     False),
+    (EXPERIMENT_IS, experiment(worst="0"), "have the numbers 1 to 8", False),
+    (EXPERIMENT_IS, experiment(each="[0.5, 0.6, 0.7]"), "must be 8 accuracies", False),
+    (EXPERIMENT_IS, experiment(whole="[74.0, 70.0, 76.0]"), "accuracies between", False),
+    (EXPERIMENT_IS, experiment(without="[0.7, 0.7, 0.7]"), "accuracies between", False),
+    (EXPERIMENT_IS, experiment(whole="[0.1, 0.12, 0.1]"), "A trained net does better", False),
+    (EXPERIMENT_IS, experiment(error="(a - c).std()"), "a Python float", False),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("check", "source", "finding"), WRONG)
-def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding):
-    exercise.assert_rejects(check, source, finding, setup=SETUP)
+@pytest.mark.parametrize(("check", "source", "finding", "at_home"), WRONG)
+def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding, at_home):
+    exercise.assert_rejects(check, source, finding, at_home, prediction=FIRST)
+
+
+def test_an_answer_to_the_own_wish_alone_earns_nothing(exercise):
+    space = exercise.setup()
+    exec(plan(), space)
+    chosen = space["plan"](*space["own_wish"](""))
+    source = f"def plan(stem_maps, num_layers, last_maps, max_weights):\n    return {chosen}"
+    exercise.assert_rejects("plan_check", source, "expected")
+    assert exercise.seen["plan_check"]
+
+
+@pytest.mark.parametrize("predicted", ["None", "'half'", "True", "40", "float('nan')"])
+def test_without_a_prediction_the_experiment_is_not_looked_at(exercise, predicted):
+    exercise.assert_asks_for_prediction(experiment(), predicted)
+
+
+@pytest.mark.parametrize("predicted", [0, 0.4, 1.0])
+def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
+    exercise, predicted, capsys
+):
+    exercise.assert_passes(prediction=f"predicted = {predicted}", experiment=experiment())
+    assert f"a share of {predicted} and measured 0.040 of 0.407" in capsys.readouterr().out
+
+
+def test_everybody_has_a_wish_that_can_be_fulfilled_and_a_growth_rate(exercise, monkeypatch):
+    space, wishes, rates = exercise.setup(), set(), set()
+    exec(plan(), space)
+    for number in range(20):
+        monkeypatch.setenv("COURSE_STUDENT", f"student-{number}")
+        wish = space["own_wish"]("")
+        assert min(space["plan"](*wish)) >= 1
+        wishes.add(wish)
+        rates.add(space["own_growth"](""))
+    assert len(wishes) == 20 and len(rates) >= 4

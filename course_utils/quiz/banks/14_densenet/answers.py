@@ -1,7 +1,5 @@
 """Answers of lesson and exercise 14: what the layers of a dense block read, weigh and copy."""
 
-from itertools import count
-
 import torch
 from torch import nn
 
@@ -57,28 +55,6 @@ def _work_with_bottleneck(c: int, k: int) -> int:
     return conv_multiply_adds(c, 4 * k, 1, 1) + conv_multiply_adds(4 * k, k, 3, 1)
 
 
-def block_weights(k0: int, k: int, layers: int) -> Answer:
-    """Count the weights of the 3x3 convolutions of a dense block without bottlenecks."""
-    return Answer(
-        sum(9 * k * maps for maps in _maps_read(k0, k, layers)),
-        newest_only=9 * k * (k0 + (layers - 1) * k),
-        input_forgotten=9 * k * k * layers * (layers - 1) // 2,
-        maps_added_up=9 * k * k0 * layers,
-        own_maps_read=9 * k * (layers * k0 + k * layers * (layers + 1) // 2),
-    )
-
-
-def bottleneck_pays(k0: int, k: int) -> Answer:
-    """Return the number of the first layer whose bottleneck saves multiply-adds."""
-    maps = ((number, k0 + (number - 1) * k) for number in count(1))
-    return Answer(
-        next(n for n, c in maps if conv_multiply_adds(c, k, 3, 1) > _work_with_bottleneck(c, k)),
-        pays_above_4k=max(1, (4 * k - k0) // k + 2),
-        input_forgotten=9,
-        counted_from_zero=(36 * k // 5 - k0) // k + 1,
-    )
-
-
 def copied_maps(k0: int, k: int, layers: int) -> Answer:
     """Count the maps in all the tensors that the layers concatenate for themselves."""
     return Answer(
@@ -86,4 +62,30 @@ def copied_maps(k0: int, k: int, layers: int) -> Answer:
         output_only=k0 + layers * k,
         input_forgotten=k * layers * (layers - 1) // 2,
         own_maps_read=layers * k0 + k * layers * (layers + 1) // 2,
+    )
+
+
+def addition_seen(k0: int, k: int, layers: int) -> Answer:
+    """Say what comes of a block whose layers are built for concatenation, but whose maps add up."""
+    first = "An error at the first addition of the maps"
+    second = f"An error in layer 2, which is built for {k0 + k} maps"
+    return Answer(
+        second if k0 == k else first,
+        equal_maps_refused=first if k0 == k else None,
+        any_maps_added=None if k0 == k else second,
+        maps_added_up=f"No error: the block puts out {k0} maps of the same size",
+        sum_grows=f"No error: the block puts out {k0 + layers * k} maps of the same size",
+    )
+
+
+def twice_seen(m: int) -> Answer:
+    """Say where a running mean is after one step whose forward pass is computed twice."""
+    norm = nn.BatchNorm1d(1)
+    for _ in range(2):  # the forward pass, and the recomputation
+        norm(torch.tensor([[m - 1.0], [m + 1.0]]))
+    return Answer(
+        f"{norm.running_mean.item():.2f}",
+        second_pass_free=f"{0.1 * m:.2f}",
+        moves_added=f"{0.2 * m:.2f}",
+        first_is_forgotten=f"{0.9 * m:.2f}",
     )
