@@ -384,10 +384,11 @@ def symptoms(net):
 count, pixels, maps = symptoms(broken_net(16, 8, 4, 4))
 by_hand = 4 * (8 * (16 + 1) + 8 * (2 * 9 + 1) + 16 * (8 + 1))
 print(f"parameters: {count:,}; counted by hand: {by_hand:,}")
+titles = ["dark: a pixel that acts", "dark: map in (across) acts on map out (down)"]
 show(
-    plot_images([pixels, maps], ["pixels that act", "map in (across), map out (down)"], size=2.4),
-    "Two grids in black and white: of 12 by 12 pixels only every second one in every second row is "
-    "white; of 16 by 16 pairs of maps only four blocks of 4 by 4 along the diagonal are white",
+    plot_images([0.9 - 0.8 * pixels, 0.9 - 0.8 * maps], titles, size=3.2),
+    "Two grids, dark where something acts: of 12 by 12 pixels only every second one in every second "
+    "row is dark; of 16 by 16 pairs of maps only four blocks of 4 by 4 along the diagonal are dark",
 )
 
 # %% [markdown]
@@ -554,10 +555,9 @@ checks.award(4, check_answer, block, net)
 if repair_is_right:
     count, pixels, maps = symptoms(net(16, 8, 4, 4))
     print(f"parameters: {count:,}; counted by hand: {by_hand:,}")
-    titles = ["pixels that act", "map in (across), map out (down)"]
     show(
-        plot_images([pixels, maps], titles, size=2.4),
-        "Two grids that are white all over: every pixel acts, and every map on every other",
+        plot_images([0.9 - 0.8 * pixels, 0.9 - 0.8 * maps], titles, size=3.2),
+        "Two grids that are dark all over: every pixel acts, and every map on every other",
     )
 else:
     print("The symptoms of the repaired net appear here once task 3 is done.")
