@@ -1,57 +1,105 @@
 # %% [markdown]
-# # Exercise 05: what a layer costs, and what 1x1 means
+# # Exercise 05: what a layer costs, and what it connects
 #
-# **You practise** counting parameters and multiply-adds, with and without groups, writing a 1x1
-# convolution, and turning a dense layer into a convolution.
+# **You practise** writing a layer with groups as one without, designing a net to two budgets that
+# pull apart, finding three faults in a net by what its output depends on, and asking when groups
+# cost accuracy.
 #
-# **Minutes:** 45 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 05
-#
-# | part | points | graded by |
-# |---|---|---|
-# | Pop quiz, three questions | 3 | the checks |
-# | Task 1: the cost of a layer | 3 | the checks |
-# | Task 2: write a 1x1 convolution | 3 | the checks |
-# | Task 3: from dense to convolution | 4 | the checks |
-# | In your own words | 2 | a person |
+# {tasks}
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
 # tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
-#
-# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
-# notebook of the same name in `solutions/`.
+# Three hints are folded under each task; they cost nothing.
 
 # %% readonly="setup"
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from course_utils import checks, quiz
+from course_utils import checks, data, quiz
+from course_utils.inspection import summary
+from course_utils.plots import plot_images, show
+
+CLOTHES = data.load("fashion_mnist_mini", batch_size=50)
+
+
+def own_wish(student_id):
+    """Return the side of the images, the classes, and how much the net should cost."""
+    drawn = quiz.generator(student_id)
+    side, num_classes, parameters, times = (
+        int(torch.randint(*span, (), generator=drawn))
+        for span in ((12, 21), (5, 21), (20, 61), (60, 151))
+    )
+    return 2 * side, num_classes, 1000 * parameters, 1000 * parameters * times
+
+
+def own_pair(student_id):
+    """Return your two classes of clothes, and the width of your nets."""
+    drawn = quiz.generator(student_id)
+    worn, other, width = (torch.randint(n, (), generator=drawn) for n in (5, 4, 4))
+    return (int(worn), (5, 7, 8, 9)[other]), 16 + 4 * int(width)
+
+
+def drawn_pairs(classes, start, num, drawn):
+    """Draw pairs of images, side by side as two channels, and the class of each: 0 or 1."""
+    images, labels = CLOTHES.train.images, CLOTHES.train.labels
+    kinds = [images[labels == label][start : start + 300] for label in classes]
+    small = F.avg_pool2d(torch.cat(kinds) / 255, 2)[:, 0]  # 600 images of 14 x 14
+    chosen = torch.randint(600, (num, 2), generator=drawn)
+    return small[chosen], chosen // 300
+
+
+def pair_net(width, wiring):
+    """Return a net in two groups: "towers" as they are, or "shuffled" behind each layer."""
+    mix = {"towers": nn.Identity, "shuffled": lambda: nn.ChannelShuffle(2)}[wiring]
+    layers = []
+    for c_in in (2, width, width):
+        layers += [nn.Conv2d(c_in, width, 3, stride=2, padding=1, groups=2), nn.ReLU(), mix()]
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 2))
+
+
+def pair_accuracy(classes, width, question, wiring, seed):
+    """Train a net on 2,000 pairs; return its accuracy on 1,000 pairs of other images.
+
+    Args:
+        classes: Two labels.
+        width: Channels of each layer.
+        question: "first" (which class is the first image?) or "same" (are both of one class?).
+        wiring: "towers" or "shuffled".
+        seed: Of the weights and of the pairs.
+    """
+    torch.manual_seed(seed)
+    net, drawn = pair_net(width, wiring), torch.Generator().manual_seed(seed)
+    (images, which), (others, asked) = (
+        drawn_pairs(classes, start, num, drawn) for start, num in ((0, 2000), (300, 1000))
+    )
+    labels, wanted = (
+        pair[:, 0] if question == "first" else (pair[:, 0] == pair[:, 1]).long()
+        for pair in (which, asked)
+    )
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+    for batch in torch.randperm(2000 * 3, generator=drawn).remainder(2000).split(50):
+        optimizer.zero_grad()
+        F.cross_entropy(net(images[batch]), labels[batch]).backward()
+        optimizer.step()
+    with torch.no_grad():
+        return (net(others).argmax(dim=1) == wanted).float().mean().item()
+
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
-# people get the same ones. If you work on your own, leave it empty.
+# Your student id, as your teacher writes it. It picks your questions, your wish and your images, so
+# that no two people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
 
-# %% [markdown]
+# %% [markdown] tier="drill" minutes=5
 # ## Pop quiz
 #
 # The check under a question looks only at the form of your answer, not at whether it is right.
-
-# %% [markdown]
+#
 # ### Question 1
-
-# %% quiz="weight_shape"
-weight_shape = None  # (first axis, second, third, fourth)
-### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/05_channels_and_parameters", "weight_shape", student_id)
-c_in, c_out, h, w = (numbers[name] for name in ("c_in", "c_out", "h", "w"))
-weight_shape = (c_out, c_in, h, w)  # for each filter, a kernel for each channel that it reads
-### END SOLUTION
-
-# %% [markdown]
-# ### Question 2
 
 # %% quiz="grouped_parameters"
 grouped_parameters = None  # a whole number
@@ -62,305 +110,637 @@ grouped_parameters = c_out * (c_in // g * k * k + 1)  # a filter reads the chann
 ### END SOLUTION
 
 # %% [markdown]
-# ### Question 3
+# ### Question 2
 
-# %% quiz="reduced_work"
-reduced_work = None  # a whole number
+# %% quiz="change_seen"
+change_seen = None  # a letter
 ### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/05_channels_and_parameters", "reduced_work", student_id)
-c, r, n = (numbers[name] for name in "crn")
-reduced_work = n * n * (c * r + r * c * 5 * 5)  # first 1x1 from c to r, then 5x5 from r to c
+question = quiz.question("exercises/05_channels_and_parameters", "change_seen", student_id)
+c_in, c_out, g, j = (question.values[name] for name in ("c_in", "c_out", "g", "j"))
+first = j // (c_in // g) * (c_out // g)  # the filters are divided in the order of the channels
+seen = f"The {c_out // g} maps from {first} "
+change_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
 
 # %% [markdown]
-# ## Task 1: the cost of a layer
+# ### Question 3
+
+# %% quiz="time_told"
+time_told = None  # a letter
+### BEGIN SOLUTION
+question = quiz.question("exercises/05_channels_and_parameters", "time_told", student_id)
+# Only time *per* multiply-add tells layers that do much from layers that wait.
+told = "Time each layer alone"
+time_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
+### END SOLUTION
+
+# %% [markdown] tier="drill" minutes=5
+# ## Task 1: the same layer without groups
 #
-# Complete the function for a convolution with square kernels: how many parameters does it have, and
-# how many multiply-adds does one image cost if the output is `n_out` by `n_out`? (Adding a bias is
-# not a multiply-add.) `groups` divides both numbers of channels.
+# A library on a phone has no groups. Every layer with groups can be written as one without: it has
+# more weights, and those between the groups are 0. Complete the function: from the weights of a
+# layer with `groups` groups it makes those of an ordinary convolution that computes the same.
+#
+# hint: What shape do the weights of the ordinary layer have? The first axis stays; the second one
+# counts *all* the channels that go in.
+#
+# hint: How many filters does a group have, and how many channels? So which group does filter `o`
+# belong to, and what is the first channel that it reads?
+#
+# hint: Begin with zeros. Then copy the kernels of each filter into the channels of its group.
 
 
-# %% task="conv_cost"
-def conv_cost(
-    c_in: int, c_out: int, k: int, n_out: int, groups: int = 1, bias: bool = True
-) -> tuple[int, int]:
-    """Return (parameters, multiply-adds)."""
+# %% task="plain"
+def plain_weights(weight: torch.Tensor, groups: int) -> torch.Tensor:
+    """Return weights (c_out, c_in, k, k) for those of a grouped layer, (c_out, c_in / g, k, k)."""
     ### BEGIN SOLUTION
-    weights = c_out * (c_in // groups) * k * k  # each filter reads the channels of its group
-    parameters = weights + c_out * bias
-    return parameters, weights * n_out * n_out  # each weight is used at every position
+    c_out, reads, *kernel = weight.shape
+    plain = torch.zeros(c_out, reads * groups, *kernel)
+    for o in range(c_out):
+        group = o // (c_out // groups)  # the filters of a group are neighbours, as its channels are
+        plain[o, group * reads : (group + 1) * reads] = weight[o]
+    return plain
     ### END SOLUTION
 
 
-# %% check="conv_cost_check" points=3
-from course_utils import checks
-
-
-def check_small(conv_cost):
-    answer = conv_cost(6, 9, 3, 5, groups=3)
-    if answer is None:
-        raise checks.NotAnswered
-    is_pair = isinstance(answer, tuple) and len(answer) == 2
-    checks.require(is_pair, "return a tuple of two numbers: parameters, multiply-adds")
-    slips = {
-        "you leave out the groups": 495,
-        "you forget the biases": 162,
-        "you divide both numbers of channels by the groups": 57,
-        "you count k weights for a kernel, not k * k": 63,
-        "you count a bias for each channel that goes in": 168,
-    }
-    checks.require_number(answer[0], 171, slips)
-    slips = {
-        "you leave out the groups": 12150,
-        "you use each weight only once": 162,
-        "you count the biases": 4275,
-        "you divide both numbers of channels by the groups": 1350,
-        "you count a multiplication and its addition as two": 8100,
-    }
-    checks.require_number(answer[1], 4050, slips)
-
-
-cost_is_right = checks.show(check_small, conv_cost)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(conv_cost):
-    import torch
-    from torch import nn
-    from torch.utils.flop_counter import FlopCounterMode
-
-    check_small(conv_cost)
-    for c_in, c_out, k, n_out, groups, bias in [
-        (3, 64, 7, 12, 1, True),
-        (16, 32, 3, 9, 4, False),
-        (8, 8, 5, 6, 8, True),
-        (10, 20, 1, 7, 1, False),
-    ]:
-        layer = nn.Conv2d(c_in, c_out, k, groups=groups, bias=bias, device="meta")
-        counter = FlopCounterMode(display=False)
-        with counter:
-            layer(torch.empty(1, c_in, n_out + k - 1, n_out + k - 1, device="meta"))
-        parameters, work = conv_cost(c_in, c_out, k, n_out, groups, bias)
-        right = sum(parameter.numel() for parameter in layer.parameters())
-        slips = {"you count biases that are not there": right + c_out * (not bias)}
-        checks.require_number(parameters, right, slips)
-        slips = {"you count a multiplication and its addition as two": counter.get_total_flops()}
-        checks.require_number(work, counter.get_total_flops() // 2, slips)
-
-
-checks.award(3, check_answer, conv_cost)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## Task 2: write a 1x1 convolution
-#
-# Complete the function. A 1x1 convolution applies the same linear layer, from `c_in` to `c_out`
-# numbers, at each pixel. Do not call torch's own convolution; a matrix product will do.
-
-
-# %% task="conv1x1"
-def conv1x1(maps: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """Mix channels: maps (N, C_in, H, W), weight (C_out, C_in), bias (C_out,)."""
-    ### BEGIN SOLUTION
-    mixed = torch.einsum("oc,nchw->nohw", weight, maps)
-    return mixed + bias[:, None, None]  # (C_out, 1, 1): the same bias at every pixel
-    ### END SOLUTION
-
-
-# %% check="conv1x1_check" points=3
+# %% check="plain_check" points=1
 import torch
 
 from course_utils import checks
 
-_OWN = ("conv1d", "conv2d", "conv3d")
+
+def _require_plain(plain_weights, weight, groups, expected, slips):
+    found = plain_weights(weight.clone(), groups)
+    if found is None:
+        raise checks.NotAnswered
+    checks.require_tensor(found, expected, slips, hint="each filter has a kernel for each channel")
 
 
-def check_small(conv1x1):
-    maps = torch.tensor([[[[1.0, 2.0]], [[10.0, 20.0]]]])  # (1, 2, 1, 2): two channels, two pixels
-    weight, bias = (
-        torch.tensor([[1.0, 1.0], [0.0, 2.0], [1.0, -1.0]]),
-        torch.tensor([0.5, 0.0, 0.0]),
-    )
-    expected = torch.tensor([[[[11.5, 22.5]], [[20.0, 40.0]], [[-9.0, -18.0]]]])
+def check_small(plain_weights):
+    weight = torch.tensor([5.0, 7.0]).view(2, 1, 1, 1)  # two groups of one filter and one channel
+    expected = torch.diag(torch.tensor([5.0, 7.0])).view(2, 2, 1, 1)
     slips = {
-        "you forget the bias": expected - bias[:, None, None],
-        "you leave the channels last": expected.movedim(1, -1),
+        "you give every group the same kernels: those between the groups are 0": weight.repeat(
+            1, 2, 1, 1
+        ),
+        "you let all filters read the first group": torch.cat([weight, 0 * weight], dim=1),
+        "you return the weights as they are": weight,
+        "you leave all weights at 0": torch.zeros(2, 2, 1, 1),
     }
-    with checks.without(*_OWN):
-        output = conv1x1(maps.clone(), weight, bias)
-    hint = "the output has three channels, and the two pixels stay where they are"
-    checks.require_tensor(output, expected, slips, hint=hint)
+    _require_plain(plain_weights, weight, 2, expected, slips)
 
 
-conv1x1_is_right = checks.show(check_small, conv1x1)
+plain_is_right = checks.show(check_small, plain_weights)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(conv1x1):
+def check_answer(plain_weights):
     import torch
-    import torch.nn.functional as F
 
-    check_small(conv1x1)
-    # As many channels as pixels along each side, so that a mixed-up axis raises no error.
-    for seed, (num, c_in, c_out, side) in enumerate([(2, 4, 4, 4), (3, 5, 2, 7)]):
-        maps = checks.random_tensor(num, c_in, side, side, seed=seed)
-        weight = checks.random_tensor(c_out, c_in, seed=seed + 10)
-        bias = checks.random_tensor(c_out, seed=seed + 20)
-        expected = F.conv2d(maps, weight[:, :, None, None], bias)
-        slips = {"you forget the bias": expected - bias[:, None, None]}
-        if c_in == c_out == side:
-            slips |= {
-                "you swap the weights' rows and columns": F.conv2d(
-                    maps, weight.T[:, :, None, None], bias
-                ),
-                "you mix rows of pixels, not channels": torch.einsum(
-                    "oh,nchw->ncow", weight, maps
-                )
-                + bias[:, None, None],
-                "your bias runs along the pixels of a row": expected - bias[:, None, None] + bias,
-            }
-        with checks.without(*_OWN):
-            output = conv1x1(maps, weight, bias)
-        checks.require_tensor(output, expected, slips, hint="only the channels change")
+    check_small(plain_weights)
+    for seed, (c_out, c_in, k, g) in enumerate([(6, 9, 3, 3), (8, 4, 1, 2), (4, 8, 2, 4)]):
+        weight = checks.random_tensor(c_out, c_in // g, k, k, seed=seed)
+        blocks = weight.chunk(g)
+        expected, dealt, down = torch.zeros(3, c_out, c_in, k, k)
+        reads, makes = c_in // g, c_out // g
+        for i, block in enumerate(blocks):
+            expected[i * makes : (i + 1) * makes, i * reads : (i + 1) * reads] = block
+            dealt[i * makes : (i + 1) * makes, i::g] = block
+            down[i::g, i * reads : (i + 1) * reads] = weight[i::g]
+        slips = {
+            "you deal the channels out to the groups in turn: a group's are neighbours": dealt,
+            "you deal the filters out to the groups in turn: a group's are neighbours": down,
+            "you turn the kernels over": expected.flip(2, 3),
+            "you swap rows and columns of the kernels": expected.mT,
+            "you reverse the order of the groups": torch.cat(
+                [expected[:, (g - 1 - i) * reads :][:, :reads] for i in range(g)], dim=1
+            ),
+        }
+        _require_plain(plain_weights, weight, g, expected, slips)
 
 
-checks.award(3, check_answer, conv1x1)
+checks.award(1, check_answer, plain_weights)
 ### END HIDDEN TESTS
 
-# %% [markdown]
-# ## Task 3: from dense to convolution
+# %% [markdown] tier="build" minutes=11
+# ## Task 2: a net for two budgets
 #
-# A dense layer that reads flattened maps of `c` by `h` by `w` is a convolution whose kernel is as
-# large as the map. Complete the function: it returns an `nn.Conv2d` with the same weights. On maps
-# of that size it gives the same numbers (as maps of 1 by 1), and over larger maps it slides.
+# Somebody has fixed what a net for colour images of `side` × `side` pixels should cost: it may have
+# at most `max_parameters` parameters and take at most `max_multiply_adds` for one image, and it
+# should use **at least nine tenths of both**. Parameters and work are in different places, so there
+# are two knobs to turn. Which layers you take is up to you: the function returns an `nn.Module`
+# that turns images (N, 3, side, side) into logits (N, num_classes), and each of its parameters
+# takes part in that.
+#
+# The wish below is yours; the function must fulfil others, too. Multiply-adds are counted for
+# convolutions and linear layers (one for each product), not for biases, ReLUs and pooling.
+#
+# hint: Which layer does much work with few parameters, and which has many parameters and does
+# little work? One of each is enough. What lies between them, to make the second one's input small?
+#
+# hint: A 3 × 3 convolution (padding 1) with `a` filters on the images takes 27 · a · side²
+# multiply-adds. A linear layer takes about as many as it has parameters. So how many filters can
+# you pay for, if the linear layers use up `max_parameters`?
+#
+# hint: Now `a` is fixed. Take the mean over each map, then two linear layers, `a` → `hidden` →
+# `num_classes`. One more hidden unit adds a + 1 + num_classes parameters: what is the largest
+# `hidden`?
+
+# %%
+side, num_classes, max_parameters, max_multiply_adds = own_wish(student_id)
+print(f"images of 3 x {side} x {side}, {num_classes} classes")
+print(f"at most {max_parameters:,} parameters and {max_multiply_adds:,} multiply-adds")
 
 
-# %% task="as_convolution"
-def as_convolution(linear: nn.Linear, c: int, h: int, w: int) -> nn.Conv2d:
-    """Return the convolution that does what `linear` does to maps (N, c, h, w), flattened."""
+# %% task="design"
+def design(side: int, num_classes: int, max_parameters: int, max_multiply_adds: int) -> nn.Module:
+    """Return a net that uses at least nine tenths of both budgets, and no more than all."""
     ### BEGIN SOLUTION
-    convolution = nn.Conv2d(c, linear.out_features, kernel_size=(h, w))
-    with torch.no_grad():
-        convolution.weight.copy_(linear.weight.view(-1, c, h, w))  # flatten goes c, h, w as well
-        convolution.bias.copy_(linear.bias)
-    return convolution
+    # A linear layer's work is one multiply-add for each weight: the rest is for the convolution.
+    filters = (max_multiply_adds - max_parameters) // (27 * side * side)
+    left = max_parameters - 28 * filters - num_classes  # without those of the filters
+    hidden = left // (filters + 1 + num_classes)  # a row of weights, a bias, a column of weights
+    return nn.Sequential(
+        *(nn.Conv2d(3, filters, 3, padding=1), nn.ReLU()),
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten()),  # the linear layers read little, for little work
+        *(nn.Linear(filters, hidden), nn.ReLU(), nn.Linear(hidden, num_classes)),
+    )
     ### END SOLUTION
 
 
-# %% check="as_convolution_check" points=4
+# %% check="design_check" points=3
 import torch
 from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from course_utils import checks
 
 
 @checks.beside
-def _turned(as_convolution, weight, bias, shape):
-    """Return the convolution made from a dense layer with these weights, and the layer itself."""
-    linear = nn.Linear(weight.shape[1], weight.shape[0])
-    with torch.no_grad():
-        linear.weight.copy_(weight)
-        linear.bias.copy_(bias)
-    layer = as_convolution(linear, *shape)
-    found = {"kind": type(layer).__name__, "left": linear.weight.detach()}
-    if type(layer) is nn.Conv2d:
-        found |= {"weight": layer.weight.detach(), "bias": layer.bias, "run": layer}
-    return found
+def _counted(design, wish):
+    """Return the shape of the logits, the parameters, those that take no part, and the work."""
+    net = design(*wish)
+    if not isinstance(net, nn.Module):
+        return type(net).__name__
+    with FlopCounterMode(display=False) as counter:
+        logits = net(torch.rand(2, 3, wish[0], wish[0]))
+    work = counter.get_total_flops() // 4  # of two images, with two FLOPs for each
+    logits.square().sum().backward()
+    sizes = [(each.numel(), each.grad is None) for each in net.parameters()]
+    count, idle = sum(size for size, _ in sizes), sum(size for size, unused in sizes if unused)
+    return tuple(logits.shape), count, idle, work
 
 
-def _compare(as_convolution, c, h, w, num_out, seed=0):
-    weight = checks.random_tensor(num_out, c * h * w, seed=seed)
-    bias = checks.random_tensor(num_out, seed=seed + 1)
-    maps = checks.random_tensor(2, c, h, w, seed=seed + 2)
-    found = _turned(as_convolution, weight, bias, (c, h, w))
-    if found["kind"] == "NoneType":
+def _require_design(design, wish):
+    side, num_classes, max_parameters, max_multiply_adds = wish
+    found = _counted(design, wish)
+    if found == "NoneType":
         raise checks.NotAnswered
-    checks.require("run" in found, f"return an nn.Conv2d, not {found['kind']}")
-    shape, expected = tuple(found["weight"].shape), (num_out, c, h, w)
-    checks.require(
-        shape == expected, f"the weights of your convolution are {shape}, expected {expected}"
-    )
-    checks.require(found["bias"] is not None, "the dense layer has a bias, but your layer has none")
-    right = (maps.flatten(1) @ weight.T + bias)[:, :, None, None]
-    slips = {
-        "you do not copy the bias": right - (bias - found["bias"])[:, None, None],
-        "you do not copy the weights": torch.zeros(0),
-    }
-    slips["you lay the weights out with the channels last"] = nn.functional.conv2d(
-        maps, weight.view(-1, h, w, c).permute(0, 3, 1, 2), bias
-    )
-    checks.require_tensor(found["run"](maps), right, slips, tolerance=1e-4)
-    same = torch.equal(found["left"], weight)
-    checks.require(same, "your function changes the dense layer that it is given")
-    return weight, bias, found["run"]
+    checks.require(not isinstance(found, str), f"Return an nn.Module, not {found}.")
+    shape, count, idle, work = found
+    start = f"For images of {side} pixels and {num_classes} classes your net"
+    fine = shape == (2, num_classes)
+    checks.require(fine, f"{start} makes {shape} of two images, expected {(2, num_classes)}.")
+    for used, most, what in (
+        (count, max_parameters, "parameters"),
+        (work, max_multiply_adds, "multiply-adds"),
+    ):
+        sentence = f"{start} has {used:,} {what}: at most {most:,} are allowed."
+        checks.require(used <= most, sentence)
+        sentence = f"{start} has {used:,} {what}: that is less than nine tenths of {most:,}."
+        checks.require(10 * used >= 9 * most, sentence)
+    sentence = f"{start} has {idle:,} parameters that take no part: the logits ignore them."
+    checks.require(idle == 0, sentence)
 
 
-def check_small(as_convolution):
-    _compare(as_convolution, c=3, h=2, w=4, num_out=5)
+def check_small(design):
+    _require_design(design, own_wish(student_id))
 
 
-dense_is_right = checks.show(check_small, as_convolution)
+design_is_right = checks.show(check_small, design)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(as_convolution):
-    import torch
+def check_answer(design):
+    check_small(design)
+    for wish in [
+        (32, 10, 40_000, 4_000_000),
+        (24, 5, 60_000, 3_600_000),
+        (40, 20, 20_000, 3_000_000),
+        (28, 12, 33_000, 2_500_000),
+    ]:
+        _require_design(design, wish)
 
-    check_small(as_convolution)
-    weight, bias, convolution = _compare(as_convolution, c=4, h=3, w=3, num_out=7, seed=5)
-    maps = checks.random_tensor(2, 4, 5, 6, seed=9)
-    right = torch.stack(
-        [
-            torch.stack(
-                [maps[:, :, i : i + 3, j : j + 3].flatten(1) @ weight.T + bias for j in range(4)],
-                -1,
-            )
-            for i in range(3)
-        ],
-        -2,
+
+checks.award(3, check_answer, design)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=12
+# ## Task 3: a net with three faults
+#
+# Somebody planned a net of four blocks. Each has 1 × 1 filters that reduce 16 channels to 8, then
+# 3 × 3 filters **in four groups**, then 1 × 1 filters that widen to 16 again; each layer has biases
+# and a ReLU behind it. The first block halves height and width. All weights are learned
+# separately, and the 1 × 1 filters are there to connect the groups.
+#
+# The symptoms: "The net has far fewer parameters than I counted. Of the 144 pixels of a map most
+# have no effect on the output. And each map that comes out depends on four of the maps that go in."
+# Look at the symptoms before you read the code.
+
+# %% readonly="broken"
+
+
+def broken_block(channels, reduced, groups, stride=1):
+    """Return a block that reduces, looks around, and widens."""
+    return nn.Sequential(
+        nn.Conv2d(channels, reduced, 1, stride=stride, groups=groups),
+        nn.ReLU(),
+        nn.Conv2d(reduced, reduced, 3, padding=1, groups=groups),
+        nn.ReLU(),
+        nn.Conv2d(reduced, channels, 1, groups=groups),
+        nn.ReLU(),
     )
-    hint = "on larger maps the layer slides: stride 1, no padding"
-    checks.require_tensor(convolution(maps), right, hint=hint, tolerance=1e-4)
 
 
-checks.award(4, check_answer, as_convolution)
+def broken_net(channels, reduced, groups, num_blocks, block=broken_block):
+    """Return a block that halves height and width, and others that keep them."""
+    first = block(channels, reduced, groups, stride=2)
+    return nn.Sequential(first, *[block(channels, reduced, groups)] * (num_blocks - 1))
+
+
+def symptoms(net):
+    """Return how many parameters a net has, which pixels act, and which map acts on which."""
+    count = sum(each.numel() for each in net.parameters())
+    for each in net.parameters():
+        each.data = each.data.abs()  # so that no ReLU hides a connection
+    maps = torch.rand(1, 16, 12, 12, requires_grad=True)
+    means = net(maps).mean(dim=(0, 2, 3))  # one for each map that comes out
+    gradients = [torch.autograd.grad(each, maps, retain_graph=True)[0][0] for each in means]
+    acts = torch.stack(gradients) > 0  # (maps out, maps in, height, width)
+    return count, acts.any(dim=1).any(dim=0)[None].float(), acts.flatten(2).any(dim=2)[None].float()
+
+
+# %%
+count, pixels, maps = symptoms(broken_net(16, 8, 4, 4))
+by_hand = 4 * (8 * (16 + 1) + 8 * (2 * 9 + 1) + 16 * (8 + 1))
+print(f"parameters: {count:,}; counted by hand: {by_hand:,}")
+titles = ["dark: a pixel that acts", "dark: map in (across) acts on map out (down)"]
+show(
+    plot_images([0.9 - 0.8 * pixels, 0.9 - 0.8 * maps], titles, size=3.2),
+    "Two grids, dark where something acts: of 12 by 12 pixels only every second one in every second "
+    "row is dark; of 16 by 16 pairs of maps only four blocks of 4 by 4 along the diagonal are dark",
+)
+
+# %% [markdown]
+# Mend it: write both functions with all faults repaired. The 3 × 3 filters do the halving.
+#
+# hint: The pixels: which layer reads the maps first? What does a 1 × 1 filter with stride 2 do with
+# the pixel beside the one that it reads? A 3 × 3 filter with stride 2 leaves none out.
+#
+# hint: The maps: follow one group from layer to layer. Where does it meet another one?
+#
+# hint: The parameters: what does `[thing] * 3` put into a list? Compare `net[1] is net[2]`.
+
+
+# %% task="repair"
+def block(channels: int, reduced: int, groups: int, stride: int = 1) -> nn.Module:
+    """Return a block that reduces, looks around, and widens."""
+    ### BEGIN SOLUTION
+    return nn.Sequential(
+        nn.Conv2d(channels, reduced, 1),  # without groups: this is where they meet
+        nn.ReLU(),
+        nn.Conv2d(reduced, reduced, 3, stride=stride, padding=1, groups=groups),  # skips no pixel
+        nn.ReLU(),
+        nn.Conv2d(reduced, channels, 1),
+        nn.ReLU(),
+    )
+    ### END SOLUTION
+
+
+def net(channels: int, reduced: int, groups: int, num_blocks: int) -> nn.Module:
+    """Return a block that halves height and width, and others that keep them."""
+    ### BEGIN SOLUTION
+    strides = [2] + [1] * (num_blocks - 1)  # numbers may be repeated, modules may not
+    return nn.Sequential(*(block(channels, reduced, groups, stride) for stride in strides))
+    ### END SOLUTION
+
+
+# %% check="repair_check" points=4
+import torch
+import torch.nn.functional as F
+from torch import nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from course_utils import checks
+
+
+@checks.beside
+def _measured(make, sizes, values, x):
+    """Return the sizes of a module's parameters, its output with these values, and its work."""
+    module = make(*sizes)
+    if not isinstance(module, nn.Module):
+        return type(module).__name__
+    parameters = list(module.parameters())
+    if values and all(tuple(each.shape) in values for each in parameters):
+        for each in parameters:
+            each.data = values[tuple(each.shape)].clone()
+    with torch.no_grad(), FlopCounterMode(display=False) as counter:
+        output = module(x)
+    return [tuple(each.shape) for each in parameters], output, counter.get_total_flops() // 2
+
+
+def check_small(block, net):
+    x = torch.rand(2, 16, 12, 12)
+    halved, kept = (2, 16, 6, 6), (2, 16, 12, 12)
+    cases = [
+        (block, (16, 8, 4), kept),
+        (block, (16, 8, 4, 2), halved),
+        (net, (16, 8, 4, 4), halved),
+    ]
+    for make, sizes, expected in cases:
+        name = "block" if make is block else "net"
+        found = _measured(make, sizes, {}, x)
+        if found == "NoneType":
+            raise checks.NotAnswered
+        checks.require(not isinstance(found, str), f"Your {name} returns no module, but a {found}.")
+        shape = tuple(getattr(found[1], "shape", ()))
+        checks.require(shape == expected, f"Your {name} gives {shape}, expected {expected}.")
+
+
+repair_is_right = checks.show(check_small, block, net)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(block, net):
+    import torch
+    import torch.nn.functional as F
+
+    check_small(block, net)
+
+    def count(*shapes):
+        return sum(torch.Size(each).numel() for each in shapes)
+
+    def run(drawn, x, g, halves, strides=(1, 2, 1), active=(True, True, True)):
+        """Compute by the definition; every block has the same numbers here."""
+        kernels = [shape for shape in drawn if len(shape) == 4]
+        for halved in halves:
+            for i, kernel in enumerate(kernels):
+                options = {"padding": 1, "groups": g} if i == 1 else {}
+                stride = strides[i] if halved else 1
+                x = F.conv2d(x, drawn[kernel], drawn[kernel[:1]], stride, **options)
+                x = x.relu() if active[i] else x
+        return x
+
+    cases = [
+        (net, (16, 8, 4, 4), 4, True),
+        (block, (12, 6, 3, 1), 1, False),
+        (net, (10, 4, 2, 3), 3, True),
+        (block, (12, 6, 2, 2), 1, True),
+    ]
+    for seed, (make, sizes, num, halving) in enumerate(cases):
+        name, (c, r, g, _) = "block" if make is block else "net", sizes
+        kernels = [(r, c, 1, 1), (r, r // g, 3, 3), (c, r, 1, 1)]
+        drawn = {
+            shape: 0.3 * checks.random_tensor(*shape, seed=10 * seed + i)
+            for i, shape in enumerate([*kernels, (r,), (c,)])
+        }
+        drawn |= {bias: drawn[bias].abs() for bias in ((r,), (c,))}  # no ReLU is off everywhere
+        x = checks.random_tensor(2, c, 8, 12, seed=10 * seed + 7)
+        shapes, output, work = _measured(make, sizes, drawn, x)
+        biases = [(r,), (r,), (c,)]
+        one = count(*kernels, *biases)
+        all_grouped = count((r, c // g), kernels[1], (c, r // g), *biases)
+        slips = {
+            "you give the 1 × 1 filters groups, too": num * all_grouped,
+            "you give the 3 × 3 filters no groups": num * (one + 9 * r * (r - r // g)),
+            "you leave out the biases": num * count(*kernels),
+        }
+        if num > 2:
+            slips |= {
+                "you let the further blocks share their weights": 2 * one,
+                "you let all blocks share their weights": one,
+                "you let the further blocks share their weights, and give the 1 × 1 filters "
+                "groups": 2 * all_grouped,
+            }
+        checks.require_number(count(*shapes), num * one, slips)
+        sentence = f"The parameters of your {name} have other sizes than those of the plan."
+        checks.require(sorted(shapes) == sorted(num * [*kernels, *biases]), sentence)
+        halves = [halving] + [False] * (num - 1)
+        right = run(drawn, x, g, halves)
+        first = run(drawn, x, g, halves, (2, 1, 1))
+        slips = {
+            "you halve with the first 1 × 1 filters: they leave out three pixels of four": first
+        }
+        for i, which in enumerate(("first", "second", "last")):
+            active = [j != i for j in range(3)]
+            slips[f"you leave out the {which} ReLU of a block"] = run(
+                drawn, x, g, halves, active=active
+            )
+        checks.require_tensor(output, right, slips, tolerance=1e-4)
+        before, after = 2 * 96, 2 * 96 // (4 if halving else 1)  # positions in two images
+        work_of = [count(kernel) for kernel in kernels]
+        expected = before * work_of[0] + after * (num * sum(work_of) - work_of[0])
+        late = expected + (before - after) * work_of[1]
+        slips = {"you halve behind the 3 × 3 filters: they look at four times the places": late}
+        checks.require_number(work, expected, slips)
+
+
+checks.award(4, check_answer, block, net)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## What it is good for
-#
-# LeNet-5's first dense layer is a convolution in disguise: written as one, the net accepts larger
-# images, and gives a map of predictions.
+# Here are the symptoms of your net.
 
 # %%
-if dense_is_right:
-    dense = nn.Linear(16 * 5 * 5, 120)
-    sliding = as_convolution(dense, 16, 5, 5)
-    for size in (5, 6, 9):
-        shape = tuple(sliding(torch.zeros(1, 16, size, size)).shape)
-        print(f"maps of 16 x {size} x {size} -> {shape}")
+if repair_is_right:
+    count, pixels, maps = symptoms(net(16, 8, 4, 4))
+    print(f"parameters: {count:,}; counted by hand: {by_hand:,}")
+    show(
+        plot_images([0.9 - 0.8 * pixels, 0.9 - 0.8 * maps], titles, size=3.2),
+        "Two grids that are dark all over: every pixel acts, and every map on every other",
+    )
 else:
-    print("Shapes appear here once task 3 is done.")
+    print("The symptoms of the repaired net appear here once task 3 is done.")
+
+# %% [markdown] tier="investigate" minutes=14
+# ## Task 4: when do groups cost accuracy?
+#
+# Two nets have the same layers, all in two groups, the same number of parameters and the same
+# multiply-adds. In the *towers* the groups stay apart up to the last linear layer. In the
+# *shuffled* net the channels are mixed behind each layer like two halves of a pack of cards, so
+# that the next layer's groups each hold half of both; that costs nothing.
+#
+# An example is a **pair** of images in two channels, so each tower sees one of them. Each image
+# shows one of your two classes. You ask two questions about the pairs: `"first"`, which class is
+# the first image? And `"same"`: are both images of the same class?
+
+# %% readonly="pair"
+classes, width = own_pair(student_id)
+
+# %%
+names = CLOTHES.info.classes
+print(f"your classes: {names[classes[0]]} and {names[classes[1]]}; {width} channels a layer")
+for wiring in ("towers", "shuffled"):
+    costs = summary(pair_net(width, wiring), (2, 14, 14))
+    print(f"{wiring:8}: {costs.parameters:,} parameters, {costs.multiply_adds:,} multiply-adds")
 
 # %% [markdown]
-# ## In your own words
-#
-# A net has most of its parameters in its first dense layer and most of its multiply-adds in its
-# first convolutions. **(a)** How can that be? **(b)** You want the net to be *faster*. A friend
-# suggests halving the dense layer. What do you answer? Three to five sentences, 2 points, read by
-# a person.
+# **Predict first.** For which question are the towers more than five points less accurate than the
+# shuffled net: `"first"`, `"same"`, `"both"` or `"neither"`? Write it down before you run anything.
+# A wrong prediction costs nothing; without one, the experiment is not looked at.
 
-# %% [markdown] written="two_places" points=2
-# **A model answer.** A dense layer uses each of its weights once per image, a convolution uses each
-# of its few weights at every position, and the first convolutions have the most positions. So
-# parameters count what has to be stored and learned, multiply-adds what has to be computed, and the
-# two need not sit in the same layer. Halving the dense layer saves memory, and the net may overfit
-# less, but it saves hardly any time; to be faster, make the early maps smaller (a stride) or give
-# them fewer channels (a 1x1 reduction, say).
+# %% task="prediction"
+predicted = None  # "first", "same", "both" or "neither"
+### BEGIN SOLUTION
+predicted = "same"  # one image answers "first"; "same" needs both, and they never meet
+### END SOLUTION
+
+# %% [markdown]
+# **Now the experiment.** Measure the accuracy of both nets for both questions, each with the seeds
+# 0, 1 and 2 (`pair_accuracy` trains and measures, in about a second each). Report for each question
+# the mean of the three differences *shuffled − towers*, seed by seed, and its standard error: the
+# standard deviation of the three differences (with n − 1) divided by √3.
 #
-# **Marking scheme.**
+# hint: `pair_accuracy(classes, width, "same", "towers", seed=0)` is one of twelve runs. Two loops
+# and a list, or one dictionary comprehension, make all of them.
 #
-# - (a) 1 point: sharing, in words such as "each weight is used at every position"; half a point for
-#   "convolutions are expensive" without the positions.
-# - (b) 1 point: says that time follows multiply-adds, not parameters, and names the right place.
-#   Half a point for only one of the two.
+# hint: A dictionary may have pairs as keys: `measured["same", "towers"]` is a list of three.
+#
+# hint: `torch.tensor(differences).std()` divides by n − 1. `.item()` makes a Python float of it.
+
+# %% task="experiment" tags=["nbval-ignore-output"]
+measured = None  # {("first", "towers"): [three accuracies], ("first", "shuffled"): ..., ...}
+lost = None  # {"first": the mean of the three differences, shuffled - towers, "same": ...}
+error = None  # {"first": the standard error of that mean, "same": ...}
+### BEGIN SOLUTION
+cases = [(asked, wiring) for asked in ("first", "same") for wiring in ("towers", "shuffled")]
+measured = {
+    case: [pair_accuracy(classes, width, *case, seed) for seed in range(3)] for case in cases
+}
+lost, error = {}, {}
+for asked in ("first", "same"):
+    shuffled, towers = (torch.tensor(measured[asked, each]) for each in ("shuffled", "towers"))
+    gaps = shuffled - towers  # pairs: the same seed in both, so the same images
+    lost[asked], error[asked] = gaps.mean().item(), (gaps.std() / 3**0.5).item()
+    print(f"{asked:5}: towers {towers.mean():.1%}, shuffled {shuffled.mean():.1%}")
+    print(f"       difference {lost[asked]:+.1%}, standard error {error[asked]:.1%}")
+### END SOLUTION
+
+# %% check="experiment_check" points=2
+import torch
+
+from course_utils import checks
+
+_ASKED, _WIRED = ("first", "same"), ("towers", "shuffled")
+
+
+def check_small(predicted, measured, lost, error):
+    if measured is None and lost is None and error is None:
+        raise checks.NotAnswered
+    sentence = (
+        'Write your prediction down before the experiment: "first", "same", "both", "neither".'
+    )
+    checks.require(predicted in ("first", "same", "both", "neither"), sentence)
+    keys = {(asked, wiring) for asked in _ASKED for wiring in _WIRED}
+    fits = isinstance(measured, dict) and measured.keys() == keys
+    checks.require(fits, f"measured must be a dictionary with the keys {sorted(keys)}.")
+    for case, values in measured.items():
+        fits = isinstance(values, list | tuple) and len(values) == 3
+        fits = fits and all(isinstance(each, float) and 0.2 < each <= 1 for each in values)
+        sentence = (
+            f"{case} must have three accuracies of trained nets, from 0.2 to 1, not {values!r}."
+        )
+        checks.require(fits, sentence)
+    for name, values in (("lost", lost), ("error", error)):
+        fits = isinstance(values, dict) and values.keys() == set(_ASKED)
+        fits = fits and all(isinstance(each, float) for each in values.values())
+        sentence = f'{name} must be a dictionary with a Python float for "first" and for "same".'
+        checks.require(fits, sentence)
+
+
+def _in_words(lost, error):
+    try:
+        return ", ".join(f"{lost[each]:+.3f} ± {error[each]:.3f} ({each})" for each in _ASKED)
+    except (KeyError, TypeError, ValueError):
+        return "nothing yet"
+
+
+_BESIDE = (
+    f"you predicted {predicted} and measured {_in_words(lost, error)}: say below what explains it"
+)
+experiment_is_right = checks.show(check_small, predicted, measured, lost, error, fine=_BESIDE)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(predicted, measured, lost, error):
+    import torch
+
+    check_small(predicted, measured, lost, error)
+    best = max(measured["same", "towers"])
+    sentence = (
+        f'Towers cannot reach {best:.1%} for "same": whoever adds up what each image says alone '
+        "gets at most three of the four kinds of pairs right. Which runs are in your lists?"
+    )
+    checks.require(best < 0.8, sentence)
+
+    def require_close(value, expected, slips, asked):
+        for slip, wrong in slips.items():
+            near = abs(value - wrong) < 1e-5 < 2e-5 < abs(wrong - expected)
+            sentence = f"For {asked!r}, {value:.5f} is what you get if {slip}."
+            checks.require(not near, sentence)
+        sentence = (
+            f"For {asked!r}, {value:.5f} does not follow from your lists: {expected:.5f} does."
+        )
+        checks.require(abs(value - expected) < 1e-5, sentence)
+
+    for asked in _ASKED:
+        towers, shuffled = (torch.tensor(measured[asked, each]).double() for each in _WIRED)
+        gaps = shuffled - towers
+        slips = {
+            "you subtract the shuffled net's accuracy from the towers'": -gaps.mean().item(),
+            "you take the median": gaps.median().item(),
+            "you add the differences up": gaps.sum().item(),
+        }
+        require_close(lost[asked], gaps.mean().item(), slips, asked)
+        slips = {
+            "you do not divide by the root of the number of seeds": gaps.std().item(),
+            "you divide by n, not by n - 1": (gaps.std(correction=0) / 3**0.5).item(),
+            "you divide by 3, not by its root": (gaps.std() / 3).item(),
+            "you give the variance of the mean": (gaps.var() / 3).item(),
+            "you treat the runs as unrelated, and add their variances": (
+                (towers.var() + shuffled.var()) / 3
+            )
+            .sqrt()
+            .item(),
+        }
+        require_close(error[asked], (gaps.std() / 3**0.5).item(), slips, asked)
+
+
+checks.award(2, check_answer, predicted, measured, lost, error)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **In three sentences:** What did you predict, and what did the experiment show against it, given
+# the standard errors? Both nets have the same parameters and do the same work: what about the
+# towers explains where they lose and where they do not? Which change to the towers, or to the
+# question, would you try to see whether your explanation is right, and what should happen? 2
+# points, read by a person.
+
+# %% [markdown] written="when_groups_cost" points=2
+# **A model answer.** I predicted that the towers lose for both questions, because half of the
+# connections are missing, but for "first" they lose less than one point, with a standard error of
+# the same size, and for "same" 48 points with a standard error of two. For "first" one tower sees
+# all that is needed, while "same" depends on both images together: the towers meet only in the last
+# layer, which adds up what each of them says, and no sum is high for two coats and for two
+# sneakers, but low for both mixed pairs. If that is right, one layer with a ReLU and without groups
+# in front of the classifier should be enough for the towers to answer "same", and a question such
+# as "is at least one of them a coat?", which a sum can answer, should cost them little.
+#
+# **Marking scheme.** The numbers are the student's own; the feedback page shows them.
+#
+# - 1 point: prediction and measurement are set against each other for both questions *with* the
+#   standard errors. Half a point without them. A wrong prediction costs nothing.
+# - 1 point: the explanation names what the towers cannot do (combine the two images before the last
+#   layer; a sum of two parts is not enough for "same"), *and* a run whose result would tell, with
+#   what should happen. Half a point for one of the two. None for "groups have fewer weights": both
+#   nets have the same.

@@ -1,10 +1,11 @@
 """Answers of lesson and exercise 05: channels, parameters, work."""
 
+import torch
 from torch import nn
 
 from course_utils.arithmetic import conv_multiply_adds, output_size
 from course_utils.quiz.answer import Answer
-from course_utils.quiz.banks.shared.answers import num_parameters, shape_after
+from course_utils.quiz.banks.shared.answers import shape_after
 
 
 def filtered_shape(
@@ -22,17 +23,6 @@ def filtered_shape(
         channels_kept=(n, c_in, *sides),
         axes_exchanged=(n, c_out, *output_size((h, w), (k_w, k_h), (s_w, s_h), (p_w, p_h))),
         height_width_swapped=(n, c_out, *output_size((w, h), kernel, stride, padding)),
-    )
-
-
-def conv_weights(c_in: int, c_out: int, k: int) -> Answer:
-    """Count the parameters of a convolution without biases."""
-    layer = nn.Conv2d(c_in, c_out, k, bias=False, device="meta")
-    return Answer(
-        num_parameters(layer),
-        bias_counted=c_out * (c_in * k * k + 1),
-        one_channel_filters=c_out * k * k,
-        kernel_not_squared=c_out * c_in * k,
     )
 
 
@@ -57,23 +47,39 @@ def grouped_weights(c_in: int, c_out: int, k: int, groups: int) -> Answer:
     )
 
 
-def weight_shape(c_in: int, c_out: int, h: int, w: int) -> Answer:
-    """Return the shape of a convolution's weights."""
+def change_seen(c_in: int, c_out: int, g: int, j: int) -> Answer:
+    """Say which maps of a grouped layer depend on the input channel with the index j.
+
+    Raises:
+        ValueError: There is no such channel, or every channel is a group of its own.
+    """
+    reads, makes = c_in // g, c_out // g
+    if j >= c_in or reads == 1:
+        raise ValueError(f"channel {j} of {c_in} in {g} groups makes no question")
+    layer = nn.Conv2d(c_in, c_out, 3, groups=g)
+    with torch.no_grad():
+        layer.weight.fill_(1.0)
+        maps = torch.zeros(1, c_in, 3, 3)
+        maps[:, j] = 1
+        changed = (layer(maps) - layer(torch.zeros_like(maps))).flatten() > 1
+    first, last = (int(changed.nonzero()[end]) for end in (0, -1))
     return Answer(
-        tuple(nn.Conv2d(c_in, c_out, (h, w), device="meta").weight.shape),
-        in_out_swapped=(c_in, c_out, h, w),
-        height_width_swapped=(c_out, c_in, w, h),
-        channels_last=(h, w, c_in, c_out),
-        channels_flattened=(c_out, 1, h * c_in, w),
+        f"The {last - first + 1} maps from {first} to {last}",
+        groups_ignored=f"All {c_out} maps, from 0 to {c_out - 1}",
+        depthwise_for_groups=f"Only the map with the index {j}",
+        channels_dealt_out=f"The {makes} maps from {j % g * makes} to {j % g * makes + makes - 1}"
+        if j % g != j // reads
+        else None,
+        group_size_of_input=f"The {reads} maps from {j // reads * reads} to "
+        f"{j // reads * reads + reads - 1}",
     )
 
 
-def reduced_work(c: int, r: int, n: int) -> Answer:
-    """Count the multiply-adds of a 1x1 reduction and a 5x5 convolution behind it."""
+def time_told(c: int, n: int) -> Answer:
+    """Say which experiment tells waiting from working."""
     return Answer(
-        conv_multiply_adds(c, r, 1, n) + conv_multiply_adds(r, c, 5, n),
-        expansion_only=conv_multiply_adds(c, c, 5, n),
-        second_layer_only=conv_multiply_adds(r, c, 5, n),
-        one_position_only=c * r + r * c * 25,
-        kernel_not_squared=n * n * (c * r + r * c * 5),
+        "Time each layer alone, and divide by its multiply-adds",
+        counted_for_time=f"Count the multiply-adds of each layer, for {c} channels",
+        whole_for_parts=f"Time both nets as a whole, also on maps of {2 * n} × {2 * n}",
+        parameters_for_time="Compare the parameters of the two layers, and their shares",
     )
