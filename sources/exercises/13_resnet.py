@@ -468,9 +468,9 @@ with torch.no_grad():
 # %% [markdown]
 # Mend it: write both functions with all faults repaired. `make_stage` returns a module that holds
 # the blocks, as an `nn.ModuleList` does, each of them `Layers(...)`. The stride belongs where the
-# ResNet paper has it, so that the block takes least work. `run_stage` returns, after each block,
-# ReLU(F(x) + shortcut(x)), and leaves what it is given as it was. Neither function needs more lines
-# than it has.
+# ResNet paper has it, so that the block takes least work. In `run_stage` each block turns x into
+# ReLU(F(x) + shortcut(x)), and the maps that the caller holds stay as they were. Neither function
+# needs more lines than it has.
 #
 # hint: The error: which size does each convolution of the first block put out, and which size does
 # the projection put out? A block makes the maps smaller *once*.
@@ -676,8 +676,9 @@ checks.award(4, check_answer, make_stage, run_stage)
 #
 # In the lesson a residual net loses little when one block is taken out. If each block only *adds*
 # something, it could as well do so one place further on: then it should cost little, too, to swap
-# two neighbours. But a swap changes what two blocks read, and without a block only the later ones
-# read something new. **Which of the two costs a trained residual net more accuracy?**
+# two neighbours. But after a swap *both* of them read maps that they were not trained on, and so do
+# all later blocks; without a block, only the later ones do. **Which of the two costs a trained
+# residual net more accuracy?**
 
 # %% readonly="blocks"
 num_blocks, block = own_blocks(student_id)
@@ -745,16 +746,16 @@ import torch
 from course_utils import checks
 
 
-def _require_rows(rows, name):
+def _require_rows(rows, name, least):
     fits = isinstance(rows, list | tuple) and len(rows) == 3
     fits = fits and all(isinstance(row, list | tuple) and len(row) == 3 for row in rows)
     fits = fits and all(isinstance(each, float) and 0 <= each <= 1 for row in rows for each in row)
     sentence = f"{name} must be three rows (whole, without, swapped) of accuracies, not {rows!r}."
     checks.require(fits, sentence)
-    trained = all(row[0] > 0.2 for row in rows) and len(set(map(tuple, rows))) > 1
-    checks.require(
-        trained, f"The nets in {name} are not trained, or not with three seeds: {rows!r}."
-    )
+    sentence = f"The nets in {name} hardly know more than chance: {rows!r}."
+    checks.require(all(row[0] >= least for row in rows), sentence)
+    sentence = f"All rows in {name} are the same: use a new seed for each."
+    checks.require(len(set(map(tuple, rows))) > 1, sentence)
 
 
 def check_small(predicted, without, swapped, residual, plain, difference, error):
@@ -767,8 +768,8 @@ def check_small(predicted, without, swapped, residual, plain, difference, error)
         numbers = checks.as_shape(order, length)
         fine = all(0 <= number < num_blocks for number in numbers)
         checks.require(fine, f"Your blocks are numbered from 0 to {num_blocks - 1}: {order}.")
-    _require_rows(residual, "residual")
-    _require_rows(plain, "plain")
+    _require_rows(residual, "residual", 0.25)
+    _require_rows(plain, "plain", 0.0)  # a plain net may fail to learn
     for value in (difference, error):
         checks.require(isinstance(value, float), f"Answer with a Python float, not {value!r}.")
 
