@@ -1,70 +1,103 @@
 # %% [markdown]
-# # Exercise 13: the residual block, for every shape
+# # Exercise 13: what each block adds
 #
-# **You practise** writing a residual block that also works where the shapes change, counting a
-# bottleneck's parameters, and building a stage from blocks.
+# **You practise** reading a net off its plan, making a trained stage deeper without changing it,
+# finding four faults in residual blocks by their symptoms, and asking what a trained net loses when
+# you interfere with its blocks.
 #
-# **Minutes:** 55 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 13
-#
-# | part | points | graded by |
-# |---|---|---|
-# | Pop quiz, three questions | 3 | the checks |
-# | Task 1: the residual block | 5 | the checks |
-# | Task 2: count a bottleneck | 3 | the checks |
-# | Task 3: a stage | 2 | the checks |
-# | In your own words | 2 | a person |
+# {tasks}
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
 # tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
-#
-# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
-# notebook of the same name in `solutions/`.
+# Three hints are folded under each task; they cost nothing.
 
 # %% readonly="setup"
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import checks, quiz
+from course_utils import checks, data, quiz
+from course_utils.models.resnet import BasicBlock, ResNet
+
+
+def own_plan(student_id):
+    """Return the stages of your net, the channels of its first layer, and the size of the maps."""
+    spans = ((2, 4), (2, 7), (2, 7), (2, 7), (8, 17))
+    drawn = quiz.generator(student_id)
+    layers, *blocks, half = (int(torch.randint(*span, (), generator=drawn)) for span in spans)
+    first = {2: 16, 3: 64}[layers]
+    rows = [(layers, n, first * 2**i, 1 + (i > 0)) for i, n in enumerate(blocks)]
+    return rows, 16, 2 * half + 1
+
+
+def own_stage(student_id):
+    """Return a stage with numbers as after training, and how many blocks it should have."""
+    drawn = quiz.generator(student_id)
+    spans = ((6, 13), (2, 5), (2, 5))
+    channels, old, new = (int(torch.randint(*span, (), generator=drawn)) for span in spans)
+    stage = nn.Sequential(*(BasicBlock(channels, channels) for _ in range(old)))
+    for name, value in stage.state_dict().items():
+        if value.dim():  # all but the counters of batch normalisation
+            numbers = torch.randn(value.shape, generator=drawn)
+            value.copy_(numbers.abs() + 0.5 if "running_var" in name else 0.3 * numbers)
+    return stage.eval(), old + new
+
+
+def own_blocks(student_id):
+    """Return how many blocks your nets have, and which one you interfere with, counted from 0."""
+    drawn = quiz.generator(student_id)
+    return tuple(int(torch.randint(*span, (), generator=drawn)) for span in ((5, 8), (0, 4)))
+
+
+def logits_of(net, images, order):
+    """Return the logits of a net whose blocks run in the order of a list, such as [0, 2, 1]."""
+    x = net.stem(F.avg_pool2d(images, 2))
+    for number in order:
+        x = net.stages[0][number](x)
+    return net.classifier(x.mean(dim=(2, 3)))
+
+
+def trained_net(num_blocks, residual, seed):
+    """Train a net of equal blocks, with shortcuts or without, on 2,000 images of clothes."""
+    torch.manual_seed(seed)
+    stem = nn.Sequential(nn.Conv2d(1, 12, 3, 2, 1, bias=False), nn.BatchNorm2d(12), nn.ReLU())
+    net = ResNet(stem, 12, BasicBlock, (num_blocks,), (12,), 10, residual=residual)
+    train = data.load("fashion_mnist_mini", batch_size=50).train
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.01)
+    schedule = torch.optim.lr_scheduler.LinearLR(optimizer, 1, 0.05, total_iters=80)
+    for step in range(80):
+        if step % 40 == 0:
+            batches = torch.randperm(2000).split(50)
+        images, labels = (values[batches[step % 40]] for values in (train.images, train.labels))
+        optimizer.zero_grad()
+        F.cross_entropy(logits_of(net, images / 127.5 - 1, range(num_blocks)), labels).backward()
+        optimizer.step()
+        schedule.step()
+    return net.eval()
+
+
+def accuracy(net, order):
+    """Return the accuracy on 1,000 other images if the blocks run in this order."""
+    train = data.load("fashion_mnist_mini", batch_size=50).train
+    with torch.no_grad():
+        logits = logits_of(net, train.images[2000:3000] / 127.5 - 1, order)
+    return (logits.argmax(dim=1) == train.labels[2000:3000]).float().mean().item()
+
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
-# people get the same ones. If you work on your own, leave it empty.
+# Your student id, as your teacher writes it. It picks your questions, your plan, your stage and
+# your blocks, so that no two people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
 
-# %% [markdown]
+# %% [markdown] tier="drill" minutes=6
 # ## Pop quiz
 #
 # The check under a question looks only at the form of your answer, not at whether it is right.
-
-# %% [markdown]
+#
 # ### Question 1
-
-# %% quiz="stage_shape"
-stage_shape = None  # channels, height, width
-### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/13_resnet", "stage_shape", student_id)
-c, size = numbers["c"], numbers["size"]
-stage_shape = (2 * c, size // 2, size // 2)  # the first block alone changes the shape
-### END SOLUTION
-
-# %% [markdown]
-# ### Question 2
-
-# %% quiz="stage_weights"
-stage_weights = None  # weights
-### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/13_resnet", "stage_weights", student_id)
-c, n = numbers["c"], numbers["n"]
-first = 9 * c * 2 * c + 9 * 2 * c * 2 * c + c * 2 * c  # the last term is the projection
-stage_weights = first + (n - 1) * 2 * 9 * 2 * c * 2 * c
-### END SOLUTION
-
-# %% [markdown]
-# ### Question 3
 
 # %% quiz="chain_derivative"
 chain_derivative = None  # one number
@@ -75,500 +108,765 @@ chain_derivative = (1 + a) ** n  # each block passes its gradient on along two p
 ### END SOLUTION
 
 # %% [markdown]
-# ## Task 1: the residual block
-#
-# Complete the class. It takes x (N, `in_channels`, H, W) and returns ReLU(F(x) + shortcut(x)), with
-# `out_channels` channels; stride 2 halves H and W.
-#
-# - **F**: 3 × 3 convolution with the block's stride, batch normalisation, ReLU, 3 × 3 convolution
-#   with stride 1, batch normalisation. Both convolutions have padding 1.
-# - **shortcut**: x itself if F(x) has the shape of x. Otherwise, that is if the stride is not 1
-#   *or* the channels change, a 1 × 1 convolution with the block's stride, and batch normalisation.
-#
-# No convolution has a bias: the normalisation after it would remove it again. A block that adds x
-# without looking at its shape fails as soon as a stage begins. Use what `torch.nn` has.
+# ### Question 2
 
-
-# %% task="block"
-class ResidualBlock(nn.Module):
-    """Two convolutions that learn what to add to the input."""
-
-    def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
-        super().__init__()
-        ### BEGIN SOLUTION
-        self.conv1 = nn.Conv2d(in_channels, out_channels, 3, stride, padding=1, bias=False)
-        self.norm1 = nn.BatchNorm2d(out_channels)
-        self.conv2 = nn.Conv2d(out_channels, out_channels, 3, padding=1, bias=False)
-        self.norm2 = nn.BatchNorm2d(out_channels)
-        self.shortcut = nn.Sequential()
-        if stride != 1 or in_channels != out_channels:
-            self.shortcut.append(nn.Conv2d(in_channels, out_channels, 1, stride, bias=False))
-            self.shortcut.append(nn.BatchNorm2d(out_channels))
-        ### END SOLUTION
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        ### BEGIN SOLUTION
-        f = F.relu(self.norm1(self.conv1(x)))
-        f = self.norm2(self.conv2(f))
-        return F.relu(f + self.shortcut(x))
-        ### END SOLUTION
-
-
-# %% check="block_shapes_check" points=2
-import torch
-
-from course_utils import checks
-
-
-def _run_block(block, x):
-    """Return the block's output; explain the error if the two summands do not fit together."""
-    try:
-        output = block(x)
-    except RuntimeError as error:
-        if "must match the size" not in str(error):
-            raise
-        sentence = f"{error}: F(x) and x have different shapes here, so x must be projected"
-        raise checks.CheckFailed(sentence) from None
-    if output is None:
-        raise checks.NotAnswered
-    checks.require(isinstance(output, torch.Tensor), "return one tensor")
-    return output
-
-
-def check_shape(ResidualBlock, in_channels, out_channels, stride, size):
-    block = ResidualBlock(in_channels, out_channels, stride)
-    output = _run_block(block, torch.zeros(2, in_channels, size, size + 2))
-    checks.require_own_layers(block)
-    right = (2, out_channels, (size - 1) // stride + 1, (size + 1) // stride + 1)
-    found = tuple(output.shape)
-    arguments = f"ResidualBlock({in_channels}, {out_channels}, stride={stride})"
-    sentence = f"{arguments} gives {found}, expected {right}: padding 1, and the stride used once?"
-    checks.require(found == right, sentence)
-
-
-def check_small(ResidualBlock):
-    for in_channels, out_channels, stride in [(6, 6, 1), (6, 10, 1), (6, 6, 2), (6, 10, 2)]:
-        check_shape(ResidualBlock, in_channels, out_channels, stride, size=8)
-
-
-shapes_are_right = checks.show(check_small, ResidualBlock)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(ResidualBlock):
-    check_small(ResidualBlock)
-    for in_channels, out_channels, stride in [(9, 4, 1), (9, 4, 2), (5, 5, 2), (3, 8, 3)]:
-        check_shape(ResidualBlock, in_channels, out_channels, stride, size=7)
-
-
-checks.award(2, check_answer, ResidualBlock)
-### END HIDDEN TESTS
-
-# %% check="block_numbers_check" points=3
-import torch
-from torch import nn
-
-from course_utils import checks
-
-
-def check_parameters(ResidualBlock):
-    def count(*arguments):
-        block = ResidualBlock(*arguments)
-        if block(torch.zeros(2, arguments[0], 4, 4)) is None:
-            raise checks.NotAnswered
-        checks.require_own_layers(block)
-        return sum(parameter.numel() for parameter in checks.parameters_of(block).values())
-
-    slips = {
-        "you project x although the shapes agree": 2808,
-        "your convolutions have biases": 2664,
-        "you leave out batch normalisation": 2592,
-        "you use one batch normalisation for both convolutions": 2616,
-    }
-    checks.require_number(count(12, 12), 2640, slips)
-    slips = {
-        "your convolutions have biases": 2364,
-        "you leave out batch normalisation after the projection": 2304,
-        "you give the projection a bias in place of batch normalisation": 2316,
-        "you give the projection 3x3 filters": 3096,
-        "you leave out batch normalisation": 2256,
-        "you do not project x at all": 2208,
-    }
-    checks.require_number(count(8, 12, 2), 2328, slips)
-
-
-parameters_are_right = checks.show(check_parameters, ResidualBlock)
-
-
-### BEGIN HIDDEN TESTS
-@checks.beside
-def _norms_of(block):
-    """Return the names of the scales of torch's normalisations, and the eps of the first."""
-    modules = {name: m for name, m in block.named_modules() if isinstance(m, nn.BatchNorm2d)}
-    eps = next((module.eps for module in modules.values()), 1e-5)
-    return [f"{name}.weight" for name in modules], eps
-
-
-@checks.beside
-def _settle(block, x):
-    """Let the running estimates follow x for a while."""
-    for _ in range(50):
-        block.train()(x)
-
-
-def check_answer(ResidualBlock):
-    from itertools import combinations
-
-    import torch
-    import torch.nn.functional as F
-
-    check_parameters(ResidualBlock)
-
-    def identity(x):
-        return x
-
-    def forward(parameters, x, c_out, stride, norm, order=0, **options):
-        """Compute the block by its definition, with the learner's own filters."""
-
-        def weights(c_in, k):
-            shape = (c_out, c_in, k, k)
-            found = [p for p in parameters if p.shape == shape]
-            checks.require(bool(found), f"a convolution with weights {shape} is missing")
-            return found
-
-        changed = {"inner": F.relu, "on_f": identity, "around": identity, "end": F.relu}
-        changed |= {"strides": (stride, 1), "relu_first": False, "skip": 1.0, "norm_sum": False}
-        changed |= options
-        c_in = x.shape[1]
-        first = weights(c_in, 3)
-        second = weights(c_out, 3)
-        if c_in == c_out:
-            first, second = first[order:] + first[:order], second[1 - order :]
-        f = F.conv2d(x, first[0], stride=changed["strides"][0], padding=1)
-        inner = changed["inner"]
-        f = norm(inner(f)) if changed["relu_first"] else inner(norm(f))
-        f = F.conv2d(f, second[0], stride=changed["strides"][1], padding=1)
-        shortcut = x
-        if stride != 1 or c_in != c_out:
-            shortcut = norm(F.conv2d(x, weights(c_in, 1)[0], stride=stride))
-        shortcut = changed["skip"] * changed["around"](shortcut)
-        total = norm(f + shortcut) if changed["norm_sum"] else changed["on_f"](norm(f)) + shortcut
-        return changed["end"](total)
-
-    def settled(parameters, x, other, c_out, stride, eps, order, biased):
-        """Compute the block's output for other maps once it has seen x many times."""
-        seen = []
-
-        def noting(maps):
-            maps = maps.detach()  # running estimates have no gradient
-            seen.append((maps.mean((0, 2, 3)), maps.var((0, 2, 3), correction=not biased)))
-            return F.batch_norm(maps, None, None, training=True, eps=eps)
-
-        forward(parameters, x, c_out, stride, noting, order)
-        estimates = iter(seen)
-
-        def evaluating(maps):
-            return F.batch_norm(maps, *next(estimates), eps=eps)
-
-        return forward(parameters, other, c_out, stride, evaluating, order)
-
-    def neutral(block, parameters, scales, c_out):
-        """Set all scales to 1 and all shifts to 0; repeat for each guess of which is which.
-
-        How a normalisation starts, and what it calls its parameters, is up to the learner.
-        """
-        vectors = {name: p for name, p in parameters.items() if p.numel() == c_out}
-        names = sorted(vectors, key=lambda name: (name not in scales, -vectors[name].mean().item()))
-        for ones in combinations(names, len(names) // 2):
-            values = {name: torch.full_like(p, name in ones) for name, p in vectors.items()}
-            checks.set_parameters(block, values)
-            yield _run_block(block, x)
-
-    def difference(one, other):
-        return (
-            float((one - other).detach().abs().max()) if one.shape == other.shape else float("inf")
-        )
-
-    def is_close(one, other):
-        return difference(one, other) < 1e-4 * (1 + float(other.detach().abs().max()))
-
-    variants = {
-        "you leave out the ReLU after the addition": {"end": identity},
-        "you put the ReLU before the addition, not after it": {"on_f": F.relu, "end": identity},
-        "you put F(x) through a ReLU before you add it": {"on_f": F.relu},
-        "you leave out the ReLU between the two convolutions": {"inner": identity},
-        "you leave out the shortcut": {"skip": 0.0},
-        "you put the shortcut through a ReLU": {"around": F.relu},
-        "you subtract the shortcut": {"skip": -1.0},
-        "you put the ReLU before the batch normalisation": {"relu_first": True},
-        "you normalise the sum, not F(x)": {"norm_sum": True},
-    }
-
-    def name_slips(parameters, x, c_out, stride, norm, orders, answers):
-        """Reject answers that one of the slips leads to."""
-        late = {"you give the stride to the second convolution": {"strides": (1, stride)}}
-        for slip, options in (variants | late).items():
-            wrongs = [forward(parameters, x, c_out, stride, norm, n, **options) for n in orders]
-            found = any(is_close(answer, wrong) for answer in answers for wrong in wrongs)
-            checks.require(not found, f"your output is what you get if {slip}")
-
-    rows = [(6, 9, 2), (7, 4, 1), (5, 5, 2), (8, 8, 1)]
-    for seed, (c_in, c_out, stride) in enumerate(rows):
-        block = ResidualBlock(c_in, c_out, stride)
-        checks.set_mode(block, training=True)
-        x = 2 * checks.random_tensor(3, c_in, 6, 8, seed=seed)
-        before = x.clone()
-        _run_block(block, x)  # lazy layers get their parameters here
-        named = checks.parameters_of(block)
-        parameters, (scales, eps) = named.values(), _norms_of(block)
-
-        def norm(maps, eps=eps):
-            return F.batch_norm(maps, None, None, training=True, eps=eps)
-
-        orders = (0, 1) if c_in == c_out else (0,)  # nobody can see which filters come first
-        rights = [forward(parameters, x, c_out, stride, norm, order) for order in orders]
-        answers = []
-        for answer in neutral(block, named, scales, c_out):
-            answers.append(answer)
-            if any(is_close(answer, right) for right in rights):
-                break
-        else:
-            name_slips(parameters, x, c_out, stride, norm, orders, answers)
-            answer = answers[0]
-        checks.require(torch.equal(x, before), "your block changes the maps that it is given")
-        right = min(rights, key=lambda maps: difference(maps, answer))
-        checks.require_tensor(answer, right, tolerance=1e-4)
-        checks.require(answer.requires_grad, "no gradient flows through your block")
-        gradients = checks.gradients_of(block, x)
-        dead = [name for name, gradient in gradients.items() if gradient is None]
-        checks.require(not dead, f"your block never uses {', '.join(dead)}")
-        other = checks.random_tensor(2, c_in, 6, 8, seed=seed + 10)
-        rights = [
-            settled(parameters, x, other, c_out, stride, eps, n, b) for n in orders for b in (0, 1)
-        ]
-        for _ in range(20):  # however slowly the running estimates follow
-            _settle(block, x)
-            checks.set_mode(block, training=False)
-            answer = _run_block(block, other)
-            if any(is_close(answer, right) for right in rights):
-                break
-        else:
-            sentence = "in evaluation mode your block does not use the statistics from training"
-            checks.require(False, sentence)
-
-
-checks.award(3, check_answer, ResidualBlock)
-### END HIDDEN TESTS
+# %% quiz="stride_seen"
+stride_seen = None  # a letter
+### BEGIN SOLUTION
+question = quiz.question("exercises/13_resnet", "stride_seen", student_id)
+# The main path's maps have half the size; one of 1 x 1 fits any size, all others only their own.
+seen = f"No error: {2 * question.values['c']} maps of 2 × 2"
+seen = seen if question.values["n"] == 2 else "An error at the addition"
+stride_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
+### END SOLUTION
 
 # %% [markdown]
-# ## Task 2: count a bottleneck
+# ### Question 3
+
+# %% quiz="shared_told"
+shared_told = None  # a letter
+### BEGIN SOLUTION
+question = quiz.question("exercises/13_resnet", "shared_told", student_id)
+# One object under two names: what happens to it shows under both.
+told = "Change one weight"
+shared_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
+### END SOLUTION
+
+# %% [markdown] tier="drill" minutes=5
+# ## Task 1: read a plan
 #
-# Complete the function: how many parameters does a bottleneck block have? Its main path has a 1 × 1
-# convolution to a quarter of `out_channels`, a 3 × 3 convolution that keeps this number, and a 1 ×
-# 1 convolution to `out_channels`. Its shortcut follows the rule of task 1. Batch normalisation
-# follows each convolution, on the main path and on the shortcut, and no convolution has a bias.
-
-
-# %% task="bottleneck"
-def bottleneck_parameters(in_channels: int, out_channels: int, stride: int = 1) -> int:
-    """Count all learnable parameters of a bottleneck; out_channels is a multiple of 4."""
-    ### BEGIN SOLUTION
-    width = out_channels // 4
-
-    def convolution_and_norm(c_in: int, c_out: int, k: int) -> int:
-        return c_in * c_out * k * k + 2 * c_out  # a scale and a shift for each map
-
-    count = convolution_and_norm(in_channels, width, 1)
-    count += convolution_and_norm(width, width, 3)
-    count += convolution_and_norm(width, out_channels, 1)
-    if stride != 1 or in_channels != out_channels:
-        count += convolution_and_norm(in_channels, out_channels, 1)
-    return count
-    ### END SOLUTION
-
-
-# %% check="bottleneck_check" points=3
-from course_utils import checks
-
-
-def check_small(bottleneck_parameters):
-    slips = {
-        "you count a projection although the shapes agree": 608,
-        "you forget batch normalisation": 272,
-        "you count one parameter for each normalised map: there are a scale and a shift": 296,
-        "your convolutions have biases": 344,
-        "you let the 3x3 convolution work at full width": 2912,
-        "you count k weights for a kernel, not k * k": 224,
-        "you count two 3x3 convolutions: that is a basic block": 4672,
-    }
-    checks.require_number(bottleneck_parameters(16, 16, 1), 320, slips)
-    slips = {
-        "you leave out the projection": 288,
-        "you leave out batch normalisation after the projection": 416,
-        "you squeeze to a quarter of in_channels, not of out_channels": 284,
-        "you start the projection from the squeezed maps": 384,
-        "you give the projection 3x3 filters": 1472,
-        "you give the projection a bias in place of batch normalisation": 432,
-    }
-    checks.require_number(bottleneck_parameters(8, 16, 2), 448, slips)
-
-
-bottleneck_is_right = checks.show(check_small, bottleneck_parameters)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(bottleneck_parameters):
-    from course_utils.models.resnet import Bottleneck
-
-    check_small(bottleneck_parameters)
-    for row in [(64, 256, 1), (256, 256, 1), (256, 512, 2), (32, 32, 2), (40, 24, 1)]:
-        right = sum(parameter.numel() for parameter in Bottleneck(*row).parameters())
-        even = sum(parameter.numel() for parameter in Bottleneck(row[0], row[1]).parameters())
-        slips = {"you leave out the projection for stride 2: the sizes differ, too": even}
-        checks.require_number(bottleneck_parameters(*row), right, slips)
-
-
-checks.award(3, check_answer, bottleneck_parameters)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## Task 3: a stage
+# A plan has one row for each stage: (convolutions on the main path of each block, blocks, channels
+# that each block puts out, stride). In the first block of a stage, one 3 × 3 convolution (padding 1)
+# has the stage's stride; everything else has stride 1. Before the stages comes one convolution that
+# puts out `first` maps of `size` × `size`; after them come a mean over each map and one linear
+# layer.
 #
-# Complete the function: return one module that runs `num_blocks` blocks one after another. The
-# first goes from `in_channels` to `out_channels` with the stage's stride; the others keep the
-# shape. Make each block with `block(c_in, c_out, stride)`, so that your stage can also be made of
-# bottlenecks.
-
-
-# %% task="stage"
-def make_stage(
-    block: type[nn.Module], in_channels: int, out_channels: int, num_blocks: int, stride: int
-) -> nn.Module:
-    """Return a module with num_blocks blocks, each with its own weights."""
-    ### BEGIN SOLUTION
-    blocks = [block(in_channels, out_channels, stride)]
-    blocks += [block(out_channels, out_channels, 1) for _ in range(num_blocks - 1)]
-    return nn.Sequential(*blocks)
-    ### END SOLUTION
-
-
-# %% check="stage_check" points=2
-import torch
-from torch import nn
-
-from course_utils import checks
-
-
-@checks.beside
-def _passed(make_stage, in_channels, out_channels, num_blocks, stride):
-    """Return which blocks a batch goes through in a stage, and what the stage knows of them."""
-    noted = []
-
-    class NotingBlock(nn.Module):
-        """A block that notes when it is run; its convolution stands for the whole of it."""
-
-        def __init__(self, in_channels, out_channels, stride=1):
-            super().__init__()
-            self.row = (in_channels, out_channels, stride)
-            self.layer = nn.Conv2d(in_channels, out_channels, 1, stride)
-
-        def forward(self, x):
-            noted.append(self)
-            checks.require(
-                x.shape[1] == self.row[0],
-                f"block number {len(noted)} expects {self.row[0]} channels, but gets {x.shape[1]}",
-            )
-            return self.layer(x)
-
-    stage = make_stage(NotingBlock, in_channels, out_channels, num_blocks, stride)
-    if stage is None:
-        raise checks.NotAnswered
-    checks.require(isinstance(stage, nn.Module), "return one module, such as nn.Sequential(...)")
-    stage(torch.zeros(2, in_channels, 16, 16))
-    return {
-        "rows": [block.row for block in noted],
-        "num_different": len({id(block) for block in noted}),
-        "known": sum(parameter.numel() for parameter in stage.parameters()),
-        "theirs": sum(p.numel() for block in noted for p in block.parameters()),
-    }
-
-
-def check_stage(make_stage, in_channels, out_channels, num_blocks, stride):
-    noted = _passed(make_stage, in_channels, out_channels, num_blocks, stride)
-    found = noted["rows"]
-    right = [(in_channels, out_channels, stride)] + [(out_channels, out_channels, 1)] * (
-        num_blocks - 1
-    )
-    number = f"your stage runs {len(found)} blocks, expected {num_blocks}"
-    checks.require(len(found) == num_blocks, number)
-    every = [(c_in, c_out, stride) for c_in, c_out, _ in right]
-    sentence = "every block has the stride: only the first block of a stage makes the maps smaller"
-    checks.require(found != every or every == right, sentence)
-    checks.require(found == right, f"your blocks are {found}, expected {right}")
-    sentence = "your stage runs one block several times: each needs its own weights"
-    checks.require(noted["num_different"] == num_blocks, sentence)
-    sentence = "your stage does not know all parameters of its blocks: keep them in nn.Sequential"
-    checks.require(noted["known"] == noted["theirs"], sentence)
-
-
-def check_small(make_stage):
-    check_stage(make_stage, 4, 8, 3, 2)
-
-
-stage_is_right = checks.show(check_small, make_stage)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(make_stage):
-    check_small(make_stage)
-    for row in [(3, 3, 2, 1), (5, 2, 1, 2), (6, 10, 5, 1), (4, 4, 4, 2)]:
-        check_stage(make_stage, *row)
-
-
-checks.award(2, check_answer, make_stage)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## What it is good for
+# Complete the function. It returns three numbers: how many layers such a net has by the count that
+# gives ResNet-18 its name, how many of its shortcuts need a projection, and the size of the last
+# maps.
 #
-# Your blocks in your stages: this is ResNet-20 for small images, with shortcut B. The slides'
-# block, which adds x as it is, would fail where the second stage begins.
+# hint: Which layers count for the name: those on the main path, or the projections as well? And
+# which two layers are in no block?
+#
+# hint: x can be added as it is only if F(x) has its channels *and* its size. Which blocks of a
+# stage can break that? Is the first block of the first stage always fine?
+#
+# hint: What becomes of 7 rows, with a 3 × 3 window, padding 1 and stride 2? Lesson 04 has the
+# formula; try it with 8 rows, too.
 
 # %%
-if parameters_are_right and stage_is_right:
-    torch.manual_seed(0)
-    stem = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
-    stages = [make_stage(ResidualBlock, 16, 16, 3, 1)]
-    stages += [make_stage(ResidualBlock, c // 2, c, 3, 2) for c in (32, 64)]
-    maps = stem(torch.rand(2, 3, 32, 32))
-    for number, stage in enumerate(stages, start=1):
-        maps = stage(maps)
-        print(f"after stage {number}: {tuple(maps.shape)}")
-    net = nn.Sequential(stem, *stages, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 10))
-    print(f"{sum(parameter.numel() for parameter in net.parameters()):,} parameters")
-else:
-    print("Your own ResNet-20 appears here once tasks 1 and 3 are done.")
+stages, first, size = own_plan(student_id)
+print(f"one convolution to {first} maps of {size} x {size}, then")
+for row in stages:
+    print("convolutions in a block {}, blocks {}, channels {}, stride {}".format(*row))
+
+
+# %% task="plan"
+def read_plan(
+    stages: list[tuple[int, int, int, int]], first: int, size: int
+) -> tuple[int, int, int]:
+    """Return the number of layers, the number of projections, and the size of the last maps."""
+    ### BEGIN SOLUTION
+    layers, projections, channels = 2, 0, first  # the first convolution and the linear layer
+    for convolutions, blocks, c_out, stride in stages:
+        layers += convolutions * blocks  # projections do not count
+        projections += stride != 1 or channels != c_out  # either one is enough
+        size = (size - 1) // stride + 1  # with padding 1 an odd size is rounded up
+        channels = c_out
+    return layers, projections, size
+    ### END SOLUTION
+
+
+# %% check="plan_check" points=1
+from itertools import pairwise
+
+from course_utils import checks
+
+
+def _read(stages, first, size):
+    """Return layers, projections and size, block by block."""
+    layers, projections, channels = 1, 0, first
+    for convolutions, blocks, c_out, stride in stages:
+        for s in [stride] + [1] * (blocks - 1):
+            layers += convolutions
+            projections += (channels, 1) != (c_out, s)
+            size, channels = (size + 2 - 3) // s + 1, c_out
+    return layers + 1, projections, size
+
+
+def _require_plan(read_plan, plan):
+    found = checks.as_shape(read_plan(*plan), 3)
+    stages, first, size = plan
+    blocks = sum(row[1] for row in stages)
+    fewer = sum(row[0] * row[1] for row in stages)
+    layers, projections, last = _read(*plan)
+    halved = size
+    for row in stages:
+        halved //= row[3]
+    slips = {
+        "forget the first convolution and the linear layer": (0, fewer),
+        "forget the linear layer, or the first convolution": (0, fewer + 1),
+        "count the projections as layers": (0, layers + projections),
+        "count each block as one layer": (0, blocks + 2),
+        "give each block two convolutions, whatever the plan says": (0, 2 * blocks + 2),
+        "give every block a projection": (1, blocks),
+        "give every stage a projection": (1, len(stages)),
+        "look only at the stride: the channels must fit, too": (
+            1, sum(row[3] != 1 for row in stages)
+        ),
+        "look only at the channels: the size must fit, too": (
+            1, sum(a != b for a, b in pairwise([first, *(row[2] for row in stages)]))
+        ),
+        "round down: with padding 1 an odd size is rounded up": (2, halved),
+        "leave out the strides": (2, size),
+    }  # fmt: skip
+    names = ("layers", "projections", "pixels along a side")
+    rights = (layers, projections, last)
+    for slip, (place, wrong) in slips.items():
+        is_slip = found[place] == wrong != rights[place]
+        sentence = f"For {plan}, {wrong} {names[place]} are what you get if you {slip}."
+        checks.require(not is_slip, sentence)
+    for name, one, right in zip(names, found, rights, strict=True):
+        checks.require(one == right, f"For {plan}, {one} is not the number of {name}.")
+
+
+def check_small(read_plan):
+    _require_plan(read_plan, ([(2, 2, 16, 1), (2, 2, 32, 2)], 16, 8))
+
+
+plan_is_right = checks.show(check_small, read_plan)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(read_plan):
+    check_small(read_plan)
+    plans = [
+        own_plan(student_id),
+        ([(3, 3, 64, 1), (3, 4, 128, 2), (3, 2, 256, 2)], 16, 33),
+        ([(2, 1, 24, 2), (2, 5, 24, 2), (2, 3, 24, 1)], 24, 27),
+        ([(3, 2, 32, 1), (2, 3, 48, 1), (2, 1, 48, 3)], 32, 20),
+    ]
+    for plan in plans:
+        _require_plan(read_plan, plan)
+
+
+checks.award(1, check_answer, read_plan)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=11
+# ## Task 2: deeper, and nothing changes
+#
+# Below is a stage of residual blocks with numbers as after training. Somebody wants to make it
+# deeper without losing what it has learned. Complete the function: it returns an `nn.Sequential` of
+# `num_blocks` blocks, first those of the stage, in their order, then new ones, so that
+#
+# - for maps that come out of a ReLU, the deeper stage returns what the old one returns, in training
+#   mode and in evaluation mode;
+# - the new blocks have two 3 × 3 convolutions each, like the old ones, with weights of their own;
+# - they can *learn*: after three steps of gradient descent on the deeper stage, all their
+#   convolutions have moved;
+# - the stage that you are given is as it was.
+#
+# You may use `BasicBlock(channels, channels)`, whose four layers are `conv1`, `norm1`, `conv2` and
+# `norm2`; the deeper stage may hold the old blocks themselves.
+#
+# hint: A block returns ReLU(F(x) + x). What must F(x) be, so that nothing changes?
+#
+# hint: The last layer of F is a batch normalisation: it multiplies what it has normalised by a scale
+# and adds a shift. Which values of the two make F(x) the same for any input, in either mode?
+#
+# hint: In a product of two factors, the gradient of each contains the other. What happens to them if
+# both are 0? So how many of the layers may you set to 0?
+
+# %%
+stage, num_blocks = own_stage(student_id)
+print(f"{len(stage)} blocks on {stage[0].conv1.in_channels} channels; {num_blocks} are wanted")
+
+
+# %% task="deeper"
+def deepen(stage: nn.Sequential, num_blocks: int) -> nn.Sequential:
+    """Return a stage of num_blocks blocks that computes what the given one does."""
+    ### BEGIN SOLUTION
+    channels = stage[-1].conv2.out_channels
+    deeper = nn.Sequential(*stage)  # another container: the old one keeps its length
+    while len(deeper) < num_blocks:
+        block = BasicBlock(channels, channels)  # a new object each time
+        nn.init.zeros_(block.norm2.weight)  # F = 0, as the shift starts at 0; all else can learn
+        deeper.append(block)
+    return deeper
+    ### END SOLUTION
+
+
+# %% check="deeper_check" points=3
+import torch
+from torch import nn
+
+from course_utils import checks
+from course_utils.models.resnet import BasicBlock
+
+
+@checks.beside
+class _Stage(nn.Sequential):
+    """A stage with numbers that the check has chosen."""
+
+    def __init__(self, channels, num_blocks, state):
+        super().__init__(*(BasicBlock(channels, channels) for _ in range(num_blocks)))
+        if state:
+            self.load_state_dict(state)
+
+
+@checks.beside
+def _deepened(deepen, channels, old, new, state, training, x):
+    """Return what the deeper stage is, what it returns in both modes, and how it learns."""
+    stage = nn.Sequential(*_Stage(channels, old, state)).train(training)
+    deeper = deepen(stage, new)
+    if deeper is None or not isinstance(deeper, nn.Sequential):
+        return {"kind": type(deeper).__name__, "nothing": deeper is None}
+    after = stage.state_dict()
+    found = {
+        "kept": len(stage) == old and all(torch.equal(after[name], state[name]) for name in state),
+        "length": len(deeper),
+        "maps": [deeper.train(mode)(x.clone()).detach() for mode in (False, True)],
+        "distinct": sum(value.numel() for value in deeper.parameters()),
+        "together": sum(value.numel() for block in deeper for value in block.parameters()),
+    }
+    filters = [[v for v in block.parameters() if v.dim() == 4] for block in deeper][old:]
+    before = [[v.detach().clone() for v in block] for block in filters]
+    optimizer = torch.optim.SGD([{"params": list(deeper.parameters())}], lr=0.05)
+    for step in range(3):
+        optimizer.zero_grad()
+        (deeper(x) * x.roll(step + 1, dims=0)).mean().backward()
+        optimizer.step()
+    found["filters"] = [[tuple(v.shape) for v in block] for block in filters]
+    found["moved"] = [
+        [not torch.equal(v, w) for v, w in zip(*pair, strict=True)]
+        for pair in zip(filters, before, strict=True)
+    ]
+    return found
+
+
+def _drawn(channels, num_blocks, seed):
+    """Return numbers as after training, and maps that come out of a ReLU."""
+    state = _Stage(channels, num_blocks, None).state_dict()
+    for i, (name, value) in enumerate(state.items()):
+        if value.dim():
+            numbers = 0.3 * checks.random_tensor(*value.shape, seed=seed + i)
+            state[name] = numbers.abs() + 0.5 if "running_var" in name else numbers
+    return state, checks.random_tensor(4, channels, 6, 6, seed=seed + 90).relu()
+
+
+def _require_deeper(deepen, channels, old, new, seed, training, modes):
+    """Require the form and the maps; return the rest of what is known."""
+    state, x = _drawn(channels, old, seed)
+    found = _deepened(deepen, channels, old, new, state, training, x)
+    if found.get("nothing"):
+        raise checks.NotAnswered
+    checks.require("maps" in found, f"Return an nn.Sequential, not {found.get('kind')}.")
+    sentence = f"Your deeper stage has {found['length']} blocks, expected {new}."
+    checks.require(found["length"] == new, sentence)
+    for mode, maps in enumerate(found["maps"]):
+        expected = _Stage(channels, old, state).train(bool(mode))(x).detach()
+        name = ("evaluation", "training")[mode]
+        same = maps.shape == expected.shape and torch.allclose(maps, expected, atol=1e-4)
+        sentence = f"In {name} mode the deeper stage returns other maps than the old one."
+        checks.require(same or mode not in modes, sentence)
+    return found
+
+
+def check_small(deepen):
+    _require_deeper(deepen, 5, 2, 4, 0, False, {0})
+
+
+deeper_is_right = checks.show(check_small, deepen)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(deepen):
+    check_small(deepen)
+    for seed, (channels, old, new, training) in enumerate([(6, 2, 5, True), (4, 3, 4, False)]):
+        found = _require_deeper(deepen, channels, old, new, 100 * seed + 100, training, {0, 1})
+        checks.require(found["kept"], "Your deepen changes the stage that it is given.")
+        sentence = "Blocks of your deeper stage share weights: each needs its own."
+        checks.require(found["distinct"] == found["together"], sentence)
+        two = [(channels, channels, 3, 3)] * 2
+        for number, (shapes, moved) in enumerate(
+            zip(found["filters"], found["moved"], strict=True), start=old + 1
+        ):
+            sentence = f"Block {number} has filters of the shapes {shapes}, expected {two}."
+            checks.require(shapes == two, sentence)
+            sentence = (
+                f"Block {number} cannot learn: after three steps a convolution of it has not moved. "
+                "Two factors that are both 0 give each other no gradient."
+            )
+            checks.require(all(moved), sentence)
+
+
+checks.award(3, check_answer, deepen)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=12
+# ## Task 3: blocks with four faults
+#
+# Somebody wrote stages of residual blocks in two functions: one chooses the layers, the other sends
+# maps through them. The symptoms: "The stage that halves the maps stops with an error. A stage of
+# six blocks has no more parameters than one of two. The deeper the stage, the larger its maps. And
+# if I run the same maps twice, the answers differ." Look at the symptoms before you read the code.
+
+# %% readonly="broken"
+
+
+class Layers(nn.Module):
+    """The layers of one block; the functions below choose the strides and connect them."""
+
+    def __init__(self, c_in, c_out, stride1=1, stride2=1, projection_stride=None):
+        super().__init__()
+        self.conv1 = nn.Conv2d(c_in, c_out, 3, stride1, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(c_out)
+        self.conv2 = nn.Conv2d(c_out, c_out, 3, stride2, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(c_out)
+        self.projection = None
+        if projection_stride is not None:
+            self.projection = nn.Conv2d(c_in, c_out, 1, projection_stride, bias=False)
+
+
+def broken_stage(c_in, c_out, num_blocks, stride):
+    """Return the blocks of a stage; the first one changes channels and size."""
+    shape_changes = stride != 1 or c_in != c_out
+    first = Layers(c_in, c_out, stride, stride, stride if shape_changes else None)
+    return nn.ModuleList([first] + [Layers(c_out, c_out)] * (num_blocks - 1))
+
+
+def broken_run(stage, x):
+    """Send maps through the blocks; each adds what its layers compute."""
+    for block in stage:
+        f = block.norm1(block.conv1(x)).relu()
+        f = block.norm2(block.conv2(f)).relu()
+        if block.projection is not None:
+            x = block.projection(x)
+        x += f
+    return x
+
+
+# %%
+torch.manual_seed(0)
+maps = torch.rand(8, 4, 8, 8)
+try:
+    broken_run(broken_stage(4, 8, 2, 2), maps)
+except RuntimeError as error:
+    print("the error:", error)
+for number in (2, 6):
+    weights = sum(weight.numel() for weight in broken_stage(4, 4, number, 1).parameters())
+    print(f"{number} blocks have {weights} parameters")
+with torch.no_grad():
+    for number in (2, 4, 8):
+        deep = broken_run(broken_stage(4, 4, number, 1), maps.clone())
+        print(f"mean of the maps after {number} blocks: {deep.mean():.1f}")
+    stage = broken_stage(4, 4, 2, 1).eval()
+    for run in ("first", "second"):
+        print(f"mean in the {run} run: {broken_run(stage, maps).mean():.2f}")
 
 # %% [markdown]
-# ## In your own words
+# Mend it: write both functions with all faults repaired. `make_stage` returns a module that holds
+# the blocks, as an `nn.ModuleList` does, each of them `Layers(...)`. The stride belongs where the
+# ResNet paper has it, so that the block takes least work. In `run_stage` each block turns x into
+# ReLU(F(x) + shortcut(x)), and the maps that the caller holds stay as they were. Neither function
+# needs more lines than it has.
 #
-# **(a)** Somebody says: "A plain block can learn the identity, too, so the shortcut adds nothing
-# new." What is right, and what is missing? **(b)** Why is the shortcut just x wherever possible,
-# and not a 1 × 1 convolution in every block? Four to six sentences, 2 points, read by a person.
+# hint: The error: which size does each convolution of the first block put out, and which size does
+# the projection put out? A block makes the maps smaller *once*.
+#
+# hint: Six blocks, and the parameters of two: what does Python do in `[item] * 3`? Does it make
+# three items?
+#
+# hint: The growing maps: can `x + f` ever be smaller than x, if f has gone through a ReLU? The two
+# runs: which line writes into a tensor that the caller still holds?
 
-# %% [markdown] written="why_identity" points=2
-# **A model answer.** A plain block can indeed *represent* the identity: with filters that copy each
-# map, for maps that are nowhere negative. But weights near zero, where training starts and where
-# weight decay pulls, make a plain block return zeros, and a residual block return x. So the
-# shortcut changes what is easy to find, not what exists: plain-56 trains worse although we can
-# write good weights for it down. The shortcut x passes on signal and gradient unchanged, however
-# many blocks there are. A 1 × 1 convolution in its place multiplies both by a matrix in every
-# block, which can make them vanish or explode again, and it costs parameters and work; in the paper
-# it gains very little.
+
+# %% task="repair"
+def make_stage(c_in, c_out, num_blocks, stride):
+    """Return the blocks of a stage; the first one changes channels and size."""
+    ### BEGIN SOLUTION
+    shape_changes = stride != 1 or c_in != c_out
+    # The first convolution has the stride: the second one then works on small maps already.
+    first = Layers(c_in, c_out, stride, 1, stride if shape_changes else None)
+    return nn.ModuleList([first, *(Layers(c_out, c_out) for _ in range(num_blocks - 1))])
+    ### END SOLUTION
+
+
+def run_stage(stage, x):
+    """Send maps through the blocks; each adds what its layers compute."""
+    ### BEGIN SOLUTION
+    for block in stage:
+        f = block.norm1(block.conv1(x)).relu()
+        f = block.norm2(block.conv2(f))  # no ReLU yet: a block may also lower a value
+        shortcut = x if block.projection is None else block.projection(x)
+        x = (f + shortcut).relu()  # a new tensor: the caller keeps the old one
+    return x
+    ### END SOLUTION
+
+
+# %% check="repair_check" points=4
+import torch
+from torch import nn
+
+from course_utils import checks
+
+
+@checks.beside
+class _Block(nn.Module):
+    """The layers of one block, with the strides where they belong."""
+
+    def __init__(self, c_in, c_out, stride):
+        super().__init__()
+        self.conv1 = nn.Conv2d(c_in, c_out, 3, stride, padding=1, bias=False)
+        self.norm1 = nn.BatchNorm2d(c_out)
+        self.conv2 = nn.Conv2d(c_out, c_out, 3, padding=1, bias=False)
+        self.norm2 = nn.BatchNorm2d(c_out)
+        self.projection = None
+        if (c_in, 1) != (c_out, stride):
+            self.projection = nn.Conv2d(c_in, c_out, 1, stride, bias=False)
+
+
+@checks.beside
+class _Blocks(nn.ModuleList):
+    """The blocks of a stage, with numbers that the check has chosen."""
+
+    def __init__(self, row, state):
+        c_in, c_out, num_blocks, stride = row
+        rows = [(c_in, c_out, stride)] + [(c_out, c_out, 1)] * (num_blocks - 1)
+        super().__init__(_Block(*each) for each in rows)
+        if state:
+            self.load_state_dict(state)
+
+
+@checks.beside
+def _built(make_stage, row):
+    """Return what there is to know of a stage: its blocks, their strides, its parameters."""
+    stage = make_stage(*row)
+    if stage is None:
+        return None
+    blocks = list(stage)
+    strides = [
+        [
+            layer and layer.stride[0]
+            for layer in (block.conv1, block.conv2, getattr(block, "projection", None))
+        ]
+        for block in blocks
+    ]
+    return {
+        "known": isinstance(stage, nn.Module) and sum(v.numel() for v in stage.parameters()),
+        "different": len({id(block) for block in blocks}),
+        "strides": [tuple(each) for each in strides],
+        "channels": [(block.conv1.in_channels, block.conv2.out_channels) for block in blocks],
+    }
+
+
+@checks.beside
+def _together(make_stage, run_stage, row, x):
+    return run_stage(make_stage(*row), x)
+
+
+@checks.beside
+def _ran(run_stage, row, state, training, x):
+    """Return the maps, and what stopped the way back through them."""
+    stage, stopped = _Blocks(row, state).train(training), None
+    maps = run_stage(stage, x)
+    try:
+        torch.autograd.grad(maps.sum(), list(stage.parameters()))
+    except RuntimeError as error:
+        stopped = str(error)
+    return maps, stopped
+
+
+def check_small(make_stage, run_stage):
+    row, x = (4, 6, 3, 2), checks.random_tensor(2, 4, 8, 8)
+    built = _built(make_stage, row)
+    maps = None if built is None else _together(make_stage, run_stage, row, x)
+    if maps is None:
+        raise checks.NotAnswered
+    found = len(built["strides"])
+    checks.require(found == 3, f"The number of your blocks is {found}, expected 3.")
+    found = tuple(getattr(maps, "shape", ()))
+    checks.require(found == (2, 6, 4, 4), f"Your maps are {found}, expected (2, 6, 4, 4).")
+
+
+repair_is_right = checks.show(check_small, make_stage, run_stage)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(make_stage, run_stage):
+    import torch
+
+    check_small(make_stage, run_stage)
+    rows = [(4, 4, 3, 1), (4, 8, 2, 2), (5, 5, 2, 2), (3, 6, 4, 1), (6, 6, 1, 3)]
+    for row in rows:
+        c_in, c_out, num_blocks, stride = row
+        built, name = _built(make_stage, row), f"make_stage{row}"
+        sentence = f"{name} has {len(built['strides'])} blocks, expected {num_blocks}."
+        checks.require(len(built["strides"]) == num_blocks, sentence)
+        sentence = f"{name} holds one block several times: each needs its own weights."
+        checks.require(built["different"] == num_blocks, sentence)
+        changes = stride if (c_in, 1) != (c_out, stride) else None
+        right = [(stride, 1, changes)] + [(1, 1, None)] * (num_blocks - 1)
+        slips = {
+            "give the stride to the second convolution: the first then works on large maps": [
+                (1, stride, changes), *right[1:]
+            ],
+            "give the stride to both convolutions": [(stride, stride, changes), *right[1:]],
+            "project although the shapes agree": [(stride, 1, stride), *right[1:]],
+            "project in every block": [(one, two, one) for one, two, _ in right],
+            "project only where the channels change": [
+                (stride, 1, None if c_in == c_out else stride), *right[1:]
+            ],
+            "give every block the stride": [(stride, 1, changes)] * num_blocks,
+        }  # fmt: skip
+        for slip, wrong in slips.items():
+            is_slip = built["strides"] == wrong != right
+            checks.require(not is_slip, f"{name} is what you get if you {slip}.")
+        sentence = f"{name} has the strides {built['strides']}, expected {right}."
+        checks.require(built["strides"] == right, sentence)
+        channels = [(c_in, c_out)] + [(c_out, c_out)] * (num_blocks - 1)
+        checks.require(built["channels"] == channels, f"{name} has other channels than asked for.")
+        known = sum(value.numel() for value in _Blocks(row, None).parameters())
+        sentence = f"{name} does not know its parameters: hold the blocks in an nn.ModuleList."
+        checks.require(built["known"] == known, sentence)
+
+    def ours(stage, x, before=False, after=True, skip=1.0):
+        """Run the blocks by the definition, or with a slip."""
+        for block in stage:
+            f = block.norm2(block.conv2(block.norm1(block.conv1(x)).relu()))
+            shortcut = x if block.projection is None else block.projection(x)
+            x = (f.relu() if before else f) + skip * shortcut
+            x = x.relu() if after else x
+        return x
+
+    slips = {
+        "you put the ReLU before the addition, not after it": {"before": True, "after": False},
+        "you put a ReLU before the addition, too": {"before": True},
+        "you leave out the ReLU after the addition": {"after": False},
+        "you leave out the shortcut": {"skip": 0.0},
+    }
+    for seed, (row, training) in enumerate(
+        zip(rows, (True, True, False, True, False), strict=True)
+    ):
+        state = _Blocks(row, None).state_dict()
+        for i, (name, value) in enumerate(state.items()):
+            if value.dim():
+                numbers = 0.5 * checks.random_tensor(*value.shape, seed=100 * seed + i)
+                state[name] = numbers.abs() + 0.5 if "running_var" in name else numbers
+        x = checks.random_tensor(3, row[0], 7, 6, seed=100 * seed + 90)
+        given = x.clone()
+        maps, stopped = _ran(run_stage, row, state, training, given)
+        checks.require(torch.equal(given, x), "Your run_stage changes the maps that it is given.")
+        wrong = {
+            slip: ours(_Blocks(row, state).train(training), x, **change).detach()
+            for slip, change in slips.items()
+        }
+        expected = ours(_Blocks(row, state).train(training), x).detach()
+        checks.require_tensor(maps, expected, wrong, tolerance=1e-4)
+        sentence = f"Backpropagation through your run_stage stops: {stopped}"
+        checks.require(stopped is None, sentence)
+
+
+checks.award(4, check_answer, make_stage, run_stage)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="investigate" minutes=16
+# ## Task 4: out, or in another place?
 #
-# **Marking scheme.**
+# In the lesson a residual net loses little when one block is taken out. If each block only *adds*
+# something, it could as well do so one place further on: then it should cost little, too, to swap
+# two neighbours. But after a swap *both* of them read maps that they were not trained on, and so do
+# all later blocks; without a block, only the later ones do. **Which of the two costs a trained
+# residual net more accuracy?**
+
+# %% readonly="blocks"
+num_blocks, block = own_blocks(student_id)
+
+# %%
+print(f"your nets have {num_blocks} blocks: 0 to {num_blocks - 1}")
+print(f"take out block {block}, or swap blocks {block} and {block + 1}")
+
+# %% [markdown]
+# **Predict first.** In your residual net, what will cost more accuracy: `"out"` or `"swap"`? Write
+# it down before you run anything. A wrong prediction costs nothing; without one, the experiment is
+# not looked at.
+
+# %% task="prediction"
+predicted = None  # "out" or "swap"
+### BEGIN SOLUTION
+predicted = "swap"  # two blocks read what they have never seen
+### END SOLUTION
+
+# %% [markdown]
+# **Now the experiment.** `trained_net(num_blocks, residual, seed)` trains a net, with shortcuts or,
+# as a control, without them, in a few seconds. `accuracy(net, order)` measures it with its blocks in
+# any order: `[0, 1, 3]` leaves out block 2. Nothing is trained afterwards. Train residual and plain
+# nets with the seeds 0, 1 and 2, and measure each of them whole, without your block, and with the
+# swap.
 #
-# - (a) 1 point: distinguishes what can be represented from what training finds, *and* says that the
-#   residual block only needs F = 0. Half a point for one of the two.
-# - (b) 1 point: the signal or the gradient passes unchanged, *and* one cost (parameters, work,
-#   matrix products). Half a point for one of the two.
+# Then compare the two in the *residual* nets: report the mean of the three differences *accuracy
+# with the swap − accuracy without the block*, seed by seed, and its standard error: the standard
+# deviation of the three differences (with n − 1) divided by √3.
+#
+# hint: `order = list(range(num_blocks))` is the whole net. A list has `remove`, and
+# `a[i], a[j] = a[j], a[i]` swaps two of its items. Work on copies.
+#
+# hint: One net gives three accuracies: train it once, then measure it with the three orders.
+#
+# hint: `torch.tensor(differences).std()` divides by n − 1. Is the mean difference more than two
+# standard errors away from 0? And what do both changes cost the plain net?
+
+# %% task="experiment" tags=["nbval-ignore-output"]
+without = None  # the order of the blocks without yours, a list
+swapped = None  # the order with yours and the next one swapped, a list
+residual = None  # for seeds 0, 1, 2: [(whole, without, swapped), ...], accuracies
+plain = None  # likewise, for the nets that have no shortcuts
+difference = None  # the mean of swapped - without, in the residual nets
+error = None  # its standard error
+### BEGIN SOLUTION
+whole = list(range(num_blocks))
+without = [number for number in whole if number != block]
+swapped = [*whole[:block], block + 1, block, *whole[block + 2 :]]  # the two in reverse order
+measured = {True: [], False: []}
+for shortcuts, rows in measured.items():
+    for seed in range(3):
+        net = trained_net(num_blocks, shortcuts, seed)  # once: all three orders have its weights
+        rows.append(tuple(accuracy(net, order) for order in (whole, without, swapped)))
+        print("residual" if shortcuts else "plain   ", [f"{each:.0%}" for each in rows[-1]])
+residual, plain = measured[True], measured[False]
+differences = torch.tensor([swap - out for _, out, swap in residual])
+difference, error = differences.mean().item(), (differences.std() / 3**0.5).item()
+print(f"swapped - without: {difference:+.1%}, standard error {error:.1%}")
+### END SOLUTION
+
+# %% check="experiment_check" points=2
+import torch
+
+from course_utils import checks
+
+
+def _require_rows(rows, name, least):
+    fits = isinstance(rows, list | tuple) and len(rows) == 3
+    fits = fits and all(isinstance(row, list | tuple) and len(row) == 3 for row in rows)
+    fits = fits and all(isinstance(each, float) and 0 <= each <= 1 for row in rows for each in row)
+    sentence = f"{name} must be three rows (whole, without, swapped) of accuracies, not {rows!r}."
+    checks.require(fits, sentence)
+    sentence = f"The nets in {name} hardly know more than chance: {rows!r}."
+    checks.require(all(row[0] >= least for row in rows), sentence)
+    sentence = f"All rows in {name} are the same: use a new seed for each."
+    checks.require(len(set(map(tuple, rows))) > 1, sentence)
+
+
+def check_small(predicted, without, swapped, residual, plain, difference, error):
+    if all(each is None for each in (without, swapped, residual, plain, difference, error)):
+        raise checks.NotAnswered
+    sentence = 'Write your prediction down before the experiment: "out" or "swap".'
+    checks.require(predicted in ("out", "swap"), sentence)
+    num_blocks, _ = own_blocks(student_id)
+    for order, length in ((without, num_blocks - 1), (swapped, num_blocks)):
+        numbers = checks.as_shape(order, length)
+        fine = all(0 <= number < num_blocks for number in numbers)
+        checks.require(fine, f"Your blocks are numbered from 0 to {num_blocks - 1}: {order}.")
+    _require_rows(residual, "residual", 0.25)
+    _require_rows(plain, "plain", 0.0)  # a plain net may fail to learn
+    for value in (difference, error):
+        checks.require(isinstance(value, float), f"Answer with a Python float, not {value!r}.")
+
+
+_SHOWN = f"{difference:+.3f} ± {error:.3f}" if isinstance(error, float) else "nothing yet"
+_BESIDE = f"you predicted {predicted} and measured swapped - without = {_SHOWN}: say below why"
+experiment_is_right = checks.show(
+    check_small, predicted, without, swapped, residual, plain, difference, error, fine=_BESIDE
+)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(predicted, without, swapped, residual, plain, difference, error):
+    import torch
+
+    check_small(predicted, without, swapped, residual, plain, difference, error)
+    number, block = own_blocks(student_id)
+    whole = list(range(number))
+
+    def order(*middle, start=block):
+        return [*whole[:start], *middle, *whole[start + len(middle) :]]
+
+    right = whole[:block] + whole[block + 1 :]
+    slips = {
+        "you take out the next block": whole[: block + 1] + whole[block + 2 :],
+        "you count the blocks from 1": whole[: max(block - 1, 0)] + whole[max(block, 1) :],
+        "you take out the last block": whole[:-1],
+    }
+    for slip, wrong in slips.items():
+        is_slip = list(without) == wrong != right
+        checks.require(not is_slip, f"{without} is what you get if {slip}.")
+    checks.require(list(without) == right, f"{without} is not your net without block {block}.")
+    right = order(block + 1, block)
+    slips = {
+        "you swap nothing": whole,
+        "you swap with the block before": order(block, block - 1, start=block - 1),
+        "you count the blocks from 1": order(block, block - 1, start=block - 1),
+        "you run your block twice": order(block, block),
+        "you run the next block twice": order(block + 1, block + 1),
+    }
+    for slip, wrong in slips.items():
+        is_slip = list(swapped) == wrong != right
+        checks.require(not is_slip, f"{swapped} is what you get if {slip}.")
+    checks.require(
+        list(swapped) == right, f"{swapped} does not swap {block} and {block + 1} alone."
+    )
+    left = any(row[0] != row[1] for row in plain)
+    checks.require(left, "Your plain nets lose nothing without a block: is it really left out?")
+
+    def gaps(rows, one, other):
+        return torch.tensor([row[one] - row[other] for row in rows]).double()
+
+    found = gaps(residual, 2, 1)
+    slips = {
+        "you subtract the other way round": -found.mean().item(),
+        "you take the median": found.median().item(),
+        "you add the differences up": found.sum().item(),
+        "you take the plain nets": gaps(plain, 2, 1).mean().item(),
+        "you subtract the whole net's accuracy": gaps(residual, 2, 0).mean().item(),
+        "you take what the swap costs": gaps(residual, 0, 2).mean().item(),
+    }
+    checks.require_number(difference, found.mean().item(), slips, tolerance=1e-3)
+    slips = {
+        "you do not divide by the root of the number of seeds": found.std().item(),
+        "you divide by n, not by n - 1": (found.std(correction=0) / 3**0.5).item(),
+        "you divide by 3, not by its root": (found.std() / 3).item(),
+        "you give the variance of the mean": (found.var() / 3).item(),
+        "you take the plain nets": (gaps(plain, 2, 1).std() / 3**0.5).item(),
+    }
+    checks.require_number(error, (found.std() / 3**0.5).item(), slips, tolerance=1e-3)
+
+
+checks.award(2, check_answer, predicted, without, swapped, residual, plain, difference, error)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **In three sentences:** What did you predict, and what did the experiment show against it, given
+# the standard error? What could be the reason, and what does the plain net say about it? Which order
+# of the blocks would you measure next to test that reason, and what should come out? 2 points, read
+# by a person.
+
+# %% [markdown] written="out_or_swap" points=2
+# **A model answer.** I predicted that the swap costs more, because two blocks read what they have
+# never seen, but with blocks 1 and 2 swapped my residual nets kept 20 points more than without block
+# 1, and that is over two standard errors (or: less than two, so my experiment decides nothing). A
+# reason could be that after a swap both blocks still add nearly what they added before, while
+# without one its part is missing; the plain nets fall close to chance in both cases, so it is the
+# shortcut that makes a swap harmless: there, a block replaces what it reads. If it is the missing
+# part that counts, then running block 2 twice and block 1 not at all should cost as much as leaving
+# block 1 out; if it is the number of blocks, it should cost less, and I would measure that for each
+# block and with more seeds.
+#
+# **Marking scheme.** The numbers are the student's own; the feedback page shows them.
+#
+# - 1 point: prediction and measurement are set against each other *with* the standard error: a
+#   difference within two of them is called undecided. Half a point without the error. A wrong
+#   prediction costs nothing.
+# - 1 point: a reason that uses the plain net as a control (what is added against what is replaced,
+#   inputs that have hardly changed, late blocks that do little), *and* an order that could speak
+#   against it. Half a point for one of the two.

@@ -5,9 +5,8 @@ from math import comb, perm
 import torch
 from torch import nn
 
-from course_utils.models.resnet import BasicBlock, Bottleneck
+from course_utils.models.resnet import Bottleneck
 from course_utils.quiz.answer import Answer
-from course_utils.quiz.banks.shared.answers import shape_after
 
 
 def _num_weights(block: nn.Module) -> int:
@@ -25,18 +24,6 @@ def bottleneck_weights(c: int) -> Answer:
         middle_is_wide=2 * (c * c // 4) + 9 * (c // 4) * c,
         one_by_one_free=9 * (c // 4) ** 2,
         basic_block_instead=2 * 9 * c * c,
-    )
-
-
-def projected_block_weights(c: int) -> Answer:
-    """Count the weights of the convolutions of a basic block from c to 2c channels, shortcut B."""
-    with torch.device("meta"):
-        block = BasicBlock(c, 2 * c, stride=2, shortcut="B")
-    return Answer(
-        _num_weights(block),
-        shortcut_forgotten=18 * c * c + 36 * c * c,
-        projection_three_wide=2 * 18 * c * c + 36 * c * c,
-        both_from_the_input=2 * 18 * c * c + 2 * c * c,
     )
 
 
@@ -60,34 +47,6 @@ def num_paths(blocks: int, k: int) -> Answer:
     )
 
 
-def _stage(c: int, n: int) -> nn.Sequential:
-    """Build a stage of n basic blocks from c to 2c channels, without memory for its weights."""
-    with torch.device("meta"):
-        rest = [BasicBlock(2 * c, 2 * c) for _ in range(n - 1)]
-        return nn.Sequential(BasicBlock(c, 2 * c, stride=2), *rest)
-
-
-def stage_shape(c: int, size: int, n: int) -> Answer:
-    """Return the shape after a stage that doubles the channels and halves the size."""
-    return Answer(
-        shape_after(_stage(c, n), c, size, size),
-        channels_kept=(c, size // 2, size // 2),
-        every_block_strides=(2 * c, size // 2**n, size // 2**n),
-        stride_ignored=(2 * c, size, size),
-    )
-
-
-def stage_weights(c: int, n: int) -> Answer:
-    """Count the weights of all convolutions of such a stage, with projections where it changes."""
-    return Answer(
-        _num_weights(_stage(c, n)),
-        shortcut_forgotten=18 * c * c + 36 * c * c + (n - 1) * 72 * c * c,
-        every_block_projects=56 * c * c + (n - 1) * 76 * c * c,
-        projection_three_wide=72 * c * c + (n - 1) * 72 * c * c,
-        all_at_new_width=2 * c * c + n * 72 * c * c,
-    )
-
-
 def chain_derivative(a: int, n: int) -> Answer:
     """Return the derivative of n residual blocks in a row, by automatic differentiation."""
     x = torch.ones((), dtype=torch.float64, requires_grad=True)
@@ -100,4 +59,28 @@ def chain_derivative(a: int, n: int) -> Answer:
         addition_forgotten=a**n,
         identity_added_once=1 + a**n,
         blocks_added=n * (1 + a),
+    )
+
+
+def stride_seen(c: int, n: int) -> Answer:
+    """Say what comes of a branch with stride 2 and a projection without a stride."""
+    half, kept = f"{n // 2} × {n // 2}", f"{n} × {n}"
+    stopped = "An error at the addition: the sizes do not fit"
+    stretched = f"No error: {2 * c} maps of {kept}, the larger size"
+    return Answer(
+        stretched if n // 2 == 1 else stopped,
+        stretching_overlooked=stopped if n // 2 == 1 else None,
+        stretching_expected=None if n // 2 == 1 else stretched,
+        addition_crops=f"No error: {2 * c} maps of {half}, the smaller size",
+        projection_looks_ahead="An error at the projection: its stride does not fit",
+    )
+
+
+def shared_told(a: int, b: int) -> Answer:
+    """Return which experiment tells whether two blocks are one object."""
+    return Answer(
+        f"Change one weight of block {a}, and look whether block {b} has changed",
+        outputs_tell_sharing=f"Send an image through, and compare what blocks {a} and {b} return",
+        print_tells_sharing=f"Print the net, and look whether block {b} is missing",
+        loss_tells_sharing="Train on a few images, and look whether the loss stops falling",
     )
