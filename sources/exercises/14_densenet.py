@@ -234,7 +234,7 @@ checks.award(1, check_answer, source_strengths)
 # ## Task 2: a depth, a width and a budget
 #
 # Somebody wants a DenseNet without bottlenecks: `stem_maps` maps enter the first of three blocks,
-# and a transition behind the first and the second block keeps half of the maps, rounded down. Every
+# and a transition after each of the first two blocks keeps half of the maps, rounded down. Every
 # layer of the net has the same growth rate. Find the growth rate and the number of layers of each
 # block (at least one) so that
 #
@@ -250,7 +250,7 @@ checks.award(1, check_answer, source_strengths)
 # hint: Follow the maps by hand. How many of the maps at the end does a layer of the third block
 # add? And one of the second block, whose maps pass through a transition? And one of the first?
 #
-# hint: A layer that reads c maps has 9 · c · k weights, and the transition behind c maps has
+# hint: A layer that reads c maps has 9 · c · k weights, and a transition that reads c maps has
 # c · ⌊c / 2⌋. Write a function that follows the maps through the net and adds these up.
 #
 # hint: There are few candidates: growth rates up to `last_maps`, and for each the ways to split
@@ -363,7 +363,7 @@ checks.award(3, check_answer, plan)
 # %% [markdown] tier="build" minutes=12
 # ## Task 3: three faults and no error
 #
-# Somebody took a DenseNet of this course and wrote its forward pass again, to save memory. Nothing
+# Somebody took a DenseNet of this course and rewrote its forward pass, to save memory. Nothing
 # stops, no shape is wrong, and the weights of a trained net load without a complaint. But: "With
 # these weights it is no better than guessing. When I predict the same images twice, the answers
 # differ. And in a fresh net the gradients of the first layers are much too small." Look at the
@@ -426,17 +426,17 @@ print("by the new one:", first_gradients(lambda net, images: logits_of(net, imag
 # Mend it: write both functions with all faults repaired. `block` gets the layers of a block, each
 # of which takes a list of maps and makes new ones; its result holds the maps that enter, then those
 # of the first layer, and so on. `transition` gets the batch normalisation, the 1 × 1 convolution
-# and the maps. Both work as the modules' own mode says, in training and in evaluation, and leave
-# modules and maps as they are given.
+# and the maps. Both obey the mode that the modules are in, training or evaluation, and change
+# neither that mode nor the maps that they are given.
 #
 # hint: Weights that load but do not fit: every filter has learned which of its inputs is which. In
 # which order do the layers of the course find their maps?
 #
-# hint: Two predictions: which step draws random numbers, and how would `nn.Dropout` know that it is
-# not to? `norm.training` says in which mode the module is.
+# hint: Two predictions: which step draws random numbers, and how does `nn.Dropout` know when not
+# to? `norm.training` says which mode the module is in.
 #
-# hint: Small gradients: by how many ways does the loss reach the maps of the first layer in a dense
-# block? Which of these ways does `detach` close?
+# hint: Small gradients: along how many paths does the gradient come back to the maps of the first
+# layer of a dense block? Which of these paths does `detach` cut?
 
 
 # %% task="repair"
@@ -444,7 +444,7 @@ def block(layers, x):
     """Return the maps that enter a block and those of all its layers, side by side."""
     ### BEGIN SOLUTION
     for layer in layers:
-        x = torch.cat([x, layer([x])], dim=1)  # the oldest first, and no way back is closed
+        x = torch.cat([x, layer([x])], dim=1)  # the oldest first, and no path is cut
     return x
     ### END SOLUTION
 
@@ -557,7 +557,7 @@ def check_answer(block, transition):
     slips = {
         "newest first": "you put the newest maps first: the weights expect the oldest there",
         "reversed": "you put the newest maps first at the end",
-        "input last": "you put the maps that enter behind those of the layers",
+        "input last": "you put the maps that enter after those of the layers",
     }
     for seed, training in ((100, False), (200, True)):
         state = _drawn(seed)
@@ -573,12 +573,15 @@ def check_answer(block, transition):
         wrong["you switch the layers into another mode"] = other
         expected = ours(_Parts(state, training).block.layers, x)
         checks.require_tensor(maps, expected, wrong, tolerance=1e-4)
-        _, _, right = _blocked(ours, state, training, x, weights)
-        for name, gradient in right.items():
+        parts, stem = _Parts(state, training), torch.ones(1, requires_grad=True)
+        total = (ours(parts.block.layers, stem * x) * weights).sum()
+        read = [stem, *(layer.narrow[0].weight for layer in parts.block.layers)]
+        right = torch.autograd.grad(total, read)
+        for name, gradient in zip(gradients, right, strict=True):
             found = gradients[name]
             sentence = f"No gradient reaches {name}."
             checks.require(found is not None, sentence)
-            sentence = f"Not all of the gradient reaches {name}: does each way back stay open?"
+            sentence = f"Not all of the gradient reaches {name}: is a path cut?"
             checks.require(torch.allclose(found, gradient, rtol=1e-3, atol=1e-3), sentence)
         x = checks.random_tensor(6, 7, 9, 8, seed=seed + 70) + 0.3
         found, keeps, unchanged = _thinned(transition, state, training, x, 100 if training else 2)
@@ -669,9 +672,9 @@ predicted = 0.25  # the other layers see the same images, and can make up for mo
 # 2. With the seeds 1, 2 and 3 (others, as seed 0 has chosen the layer), measure the net as it is
 #    (`whole`), the same net with that layer silenced (`silenced`), and a net that was trained
 #    without it (`without`): `trained_net(growth, seed, silent=worst)`.
-# 3. Report the mean over the three seeds of *whole − silenced* and of *whole − without*, and the
-#    standard error of the second: the standard deviation of the three differences (with n − 1)
-#    divided by √3.
+# 3. Report two means over the three seeds: `reliance`, of *whole − silenced*, and `need`, of
+#    *whole − without*. Report as `error` the standard error of `need`: the standard deviation of
+#    its three differences (with n − 1) divided by √3.
 #
 # hint: `each = [accuracy(net, silent=number) for number in range(1, 9)]`. Which is the smallest,
 # and which number does it belong to?
@@ -688,9 +691,9 @@ worst = None  # the number of a layer, from 1 to 8
 whole = None  # a list of three accuracies, for seeds 1, 2 and 3
 silenced = None  # likewise
 without = None  # likewise
-lost_when_silenced = None  # the mean of whole - silenced
-lost_without = None  # the mean of whole - without
-error = None  # the standard error of lost_without
+reliance = None  # the mean of whole - silenced
+need = None  # the mean of whole - without
+error = None  # the standard error of need
 ### BEGIN SOLUTION
 net = trained_net(growth, seed=0)
 each = [accuracy(net, silent=number) for number in range(1, 9)]
@@ -701,12 +704,12 @@ for seed in (1, 2, 3):  # fresh nets: with seed 0, the layer was chosen for a lo
     whole.append(accuracy(net))
     silenced.append(accuracy(net, silent=worst))
     without.append(accuracy(trained_net(growth, seed, silent=worst)))
-lost_when_silenced = (torch.tensor(whole) - torch.tensor(silenced)).mean().item()
+reliance = (torch.tensor(whole) - torch.tensor(silenced)).mean().item()
 gaps = torch.tensor(whole) - torch.tensor(without)  # pairs: the same seed in both
-lost_without, error = gaps.mean().item(), (gaps.std() / 3**0.5).item()
+need, error = gaps.mean().item(), (gaps.std() / 3**0.5).item()
 print("one layer silenced:", ", ".join(f"{share:.0%}" for share in each))
-print(f"layer {worst} silenced: {lost_when_silenced:.1%} lost")
-print(f"trained without it: {lost_without:.1%} lost, standard error {error:.1%}")
+print(f"layer {worst} silenced: {reliance:.1%} lost")
+print(f"trained without it: {need:.1%} lost, standard error {error:.1%}")
 ### END SOLUTION
 
 # %% check="experiment_check" points=2
@@ -722,15 +725,13 @@ def _require_accuracies(values, number, name):
     checks.require(fits and len(set(values)) > 1, sentence)
 
 
-def check_small(
-    predicted, each, worst, whole, silenced, without, lost_when_silenced, lost_without, error
-):
-    answers = (each, worst, whole, silenced, without, lost_when_silenced, lost_without, error)
-    if all(answer is None for answer in answers):
+def check_small(predicted, reported):
+    if all(answer is None for answer in reported):
         raise checks.NotAnswered
     fits = type(predicted) in (int, float) and 0 <= predicted <= 1
     sentence = "Write your prediction down before the experiment: a share from 0 to 1."
     checks.require(fits, sentence)
+    each, worst, whole, silenced, without, reliance, need, error = reported
     _require_accuracies(each, 8, "each")
     fits = 1 <= checks.as_integer(worst) <= 8
     checks.require(fits, f"The layers have the numbers 1 to 8: {worst} is none of them.")
@@ -738,37 +739,24 @@ def check_small(
         _require_accuracies(values, 3, name)
     fits = min(whole) > 0.3
     checks.require(fits, f"A trained net does better than {min(whole):.0%}.")
-    for value in (lost_when_silenced, lost_without, error):
+    for value in (reliance, need, error):
         checks.require(isinstance(value, float), f"Answer with a Python float, not {value!r}.")
 
 
 _SHOWN = "nothing yet"
-if isinstance(lost_when_silenced, float) and isinstance(lost_without, float):
-    _SHOWN = f"{lost_without:.3f} of {lost_when_silenced:.3f}"
+if isinstance(reliance, float) and isinstance(need, float):
+    _SHOWN = f"{need:.3f} of {reliance:.3f}"
 _BESIDE = f"you predicted a share of {predicted} and measured {_SHOWN}: say below what explains it"
-experiment_is_right = checks.show(
-    check_small,
-    predicted,
-    each,
-    worst,
-    whole,
-    silenced,
-    without,
-    lost_when_silenced,
-    lost_without,
-    error,
-    fine=_BESIDE,
-)
+_REPORTED = each, worst, whole, silenced, without, reliance, need, error
+experiment_is_right = checks.show(check_small, predicted, _REPORTED, fine=_BESIDE)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(
-    predicted, each, worst, whole, silenced, without, lost_when_silenced, lost_without, error
-):
+def check_answer(predicted, reported):
     import torch
 
-    answers = (each, worst, whole, silenced, without, lost_when_silenced, lost_without, error)
-    check_small(predicted, *answers)
+    check_small(predicted, reported)
+    each, worst, whole, silenced, without, reliance, need, error = reported
     lowest, highest = each.index(min(each)), each.index(max(each))
     slips = {
         "you count the layers from 0": lowest,
@@ -777,8 +765,8 @@ def check_answer(
     checks.require_number(worst, lowest + 1, {k: v for k, v in slips.items() if v > 0})
     whole, silenced, without = (torch.tensor(x).double() for x in (whole, silenced, without))
     for name, found, less, other in (
-        ("lost_when_silenced", lost_when_silenced, silenced, without),
-        ("lost_without", lost_without, without, silenced),
+        ("reliance", reliance, silenced, without),
+        ("need", need, without, silenced),
     ):
         gaps = whole - less
         slips = {
@@ -801,19 +789,7 @@ def check_answer(
     checks.require_number(error, (gaps.std() / 3**0.5).item(), slips, tolerance=1e-3)
 
 
-checks.award(
-    2,
-    check_answer,
-    predicted,
-    each,
-    worst,
-    whole,
-    silenced,
-    without,
-    lost_when_silenced,
-    lost_without,
-    error,
-)
+checks.award(2, check_answer, predicted, _REPORTED)
 ### END HIDDEN TESTS
 
 # %% [markdown]

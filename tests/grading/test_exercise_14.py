@@ -158,7 +158,7 @@ each = {each}
 worst = {worst}
 whole, silenced, without = {whole}, {silenced}, {without}
 a, b, c = (torch.tensor(x, dtype=torch.float64) for x in (whole, silenced, without))
-lost_when_silenced, lost_without, error = {one}, {two}, {error}
+reliance, need, error = {one}, {two}, {error}
 """
 
 
@@ -189,9 +189,9 @@ import statistics
 each = (0.7, 0.61, 0.53, 0.69, 0.68, 0.66, 0.71, 0.4)
 worst = min(range(1, 9), key=lambda number: each[number - 1])
 whole, silenced, without = (0.74, 0.7, 0.76), (0.41, 0.44, 0.25), (0.75, 0.64, 0.74)
-lost_when_silenced = statistics.fmean(whole) - statistics.fmean(silenced)
+reliance = statistics.fmean(whole) - statistics.fmean(silenced)
 gaps = [one - other for one, other in zip(whole, without)]
-lost_without, error = statistics.fmean(gaps), statistics.stdev(gaps) / len(gaps) ** 0.5
+need, error = statistics.fmean(gaps), statistics.stdev(gaps) / len(gaps) ** 0.5
 """
 WITH_NUMPY = """
 import numpy as np
@@ -199,7 +199,7 @@ each = np.linspace(0.5, 0.7, 8).tolist()
 worst = int(np.argmin(each)) + 1
 runs = np.array([[0.6, 0.65, 0.63], [0.5, 0.42, 0.44], [0.62, 0.61, 0.66]])
 whole, silenced, without = runs.tolist()
-lost_when_silenced, lost_without = (runs[0] - runs[1:]).mean(axis=1).tolist()
+reliance, need = (runs[0] - runs[1:]).mean(axis=1).tolist()
 error = float((runs[0] - runs[2]).std(ddof=1) / np.sqrt(3))
 """
 
@@ -245,7 +245,7 @@ WRONG = [
     (REPAIR_IS, repair(new="layer(maps[::-1])", joined="torch.cat(maps[::-1], 1)"),
      "the newest maps first: the weights", True),
     (REPAIR_IS, repair(joined="torch.cat(maps[::-1], 1)"), "the newest maps first at the", True),
-    (REPAIR_IS, repair(joined="torch.cat(maps[1:] + maps[:1], 1)"), "behind those of the", True),
+    (REPAIR_IS, repair(joined="torch.cat(maps[1:] + maps[:1], 1)"), "after those of the", True),
     (REPAIR_IS, repair(kept="[m.detach() for m in maps] + [new]"), "Not all of the gradient", True),
     (REPAIR_IS, repair(new="layer([m.detach() for m in maps])"), "Not all of the gradient", True),
     (REPAIR_IS, repair(kept="maps + [new.detach()]"), "radient reaches", True),
