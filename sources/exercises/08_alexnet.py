@@ -1,44 +1,88 @@
 # %% [markdown]
-# # Exercise 08: dropout, quiet neighbours, and a stem that fits
+# # Exercise 08: a stem that fits, and a recipe that works
 #
-# **You practise** writing dropout for both of its modes, turning a paper's formula into tensors,
-# and choosing image sizes that leave no pixel unused.
+# **You practise** choosing image sizes that leave no pixel unused, predicting from several crops as
+# the paper did, finding four faults in a recipe by their symptoms, and asking which part of a
+# recipe pays.
 #
-# **Minutes:** 45 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 08
-#
-# | part | points | graded by |
-# |---|---|---|
-# | Pop quiz, three questions | 3 | the checks |
-# | Task 1: dropout | 4 | the checks |
-# | Task 2: local response normalisation | 3 | the checks |
-# | Task 3: sizes that fit | 3 | the checks |
-# | In your own words | 2 | a person |
+# {tasks}
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
 # tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
-#
-# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
-# notebook of the same name in `solutions/`.
+# Three hints are folded under each task; they cost nothing.
 
 # %% readonly="setup"
 import torch
+import torch.nn.functional as F
+from torch import nn
 
-from course_utils import checks, quiz
+from course_utils import checks, data, quiz
+from course_utils.plots import plot_images, show
+
+MEAN, STD = 0.286, 0.353  # of the training images' pixels, divided by 255
+CLOTHES = data.load("fashion_mnist_mini", batch_size=50).train
+PARTS = ("dropout", "augmentation", "weight decay")
+
+
+def own_number(student_id):
+    """Return your number of training images."""
+    return 10 * int(torch.randint(8, 33, (), generator=quiz.generator(student_id)))
+
+
+def small_net(dropout=0.0):
+    """Return a small convnet with dropout in front of its last layer, if you name a share."""
+    return nn.Sequential(
+        nn.AvgPool2d(2),  # 14 x 14 pixels are enough, and quick
+        *(nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2)),
+        *(nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(3, 2)),
+        *(nn.Flatten(), nn.Linear(32 * 2 * 2, 128), nn.ReLU()),
+        *(nn.Dropout(dropout), nn.Linear(128, 10)),
+    )
+
+
+def trained_accuracy(num_images, part=None, seed=0):
+    """Train a small net with one part of a recipe; return its accuracy on 2,000 other images.
+
+    Args:
+        num_images: How many images it is trained on.
+        part: "dropout", "augmentation", "weight decay", or None for a net with none of them.
+        seed: Of the images, of the weights and of everything drawn in training.
+    """
+    torch.manual_seed(seed)
+    chosen = torch.randperm(6000)[:num_images]
+    images, labels = CLOTHES.images[chosen], CLOTHES.labels[chosen]
+    net = small_net(0.5 if part == "dropout" else 0.0)
+    decay = 1.0 if part == "weight decay" else 0.0
+    optimizer = torch.optim.AdamW(net.parameters(), lr=0.002, weight_decay=decay)
+    for _ in range(250):
+        batch = torch.randint(num_images, (50,))
+        x = images[batch]
+        if part == "augmentation":
+            augment = data.Augment(crop_padding=2, flip=True)
+            draws = data.augment.draw(augment, 50, torch.default_generator)
+            x = data.augment.crop_and_flip(x, augment, draws)
+        optimizer.zero_grad()
+        F.cross_entropy(net((x / 255 - MEAN) / STD), labels[batch]).backward()
+        optimizer.step()
+    net.eval()
+    with torch.no_grad():
+        logits = net((CLOTHES.images[6000:8000] / 255 - MEAN) / STD)
+    return (logits.argmax(dim=1) == CLOTHES.labels[6000:8000]).float().mean().item()
+
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
-# people get the same ones. If you work on your own, leave it empty.
+# Your student id, as your teacher writes it. It picks your questions and how many images you have,
+# so that no two people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
 
-# %% [markdown]
+# %% [markdown] tier="drill" minutes=5
 # ## Pop quiz
 #
 # The check under a question looks only at the form of your answer, not at whether it is right.
-
-# %% [markdown]
+#
 # ### Question 1
 
 # %% quiz="stem_maps"
@@ -46,295 +90,46 @@ stem_maps = None  # channels, height, width
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/08_alexnet", "stem_maps", student_id)
 c_out, h, w, k, s, p = (numbers[name] for name in ("c_out", "h", "w", "k", "s", "p"))
-stem_maps = (c_out, (h + 2 * p - k) // s + 1, (w + 2 * p - k) // s + 1)
+stem_maps = (c_out, (h + 2 * p - k) // s + 1, (w + 2 * p - k) // s + 1)  # half a window is none
 ### END SOLUTION
 
 # %% [markdown]
 # ### Question 2
 
-# %% quiz="grouped_parameters"
-grouped_parameters = None  # parameters
+# %% quiz="asleep_seen"
+asleep_seen = None  # a letter
 ### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/08_alexnet", "grouped_parameters", student_id)
-c_in, c_out, k, g = (numbers[name] for name in ("c_in", "c_out", "k", "g"))
-grouped_parameters = c_out * (c_in // g * k * k + 1)  # a filter reads the maps of its own group
+question = quiz.question("exercises/08_alexnet", "asleep_seen", student_id)
+# In training mode dropout draws again at every call, so no two measurements agree.
+seen = "A lower accuracy, and another one"
+asleep_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
 
 # %% [markdown]
 # ### Question 3
 
-# %% quiz="quietened"
-quietened = None  # a number
+# %% quiz="pooling_told"
+pooling_told = None  # a letter
 ### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/08_alexnet", "quietened", student_id)
-left, x, right, k = (numbers[name] for name in ("left", "x", "right", "k"))
-quietened = x / (k + left**2 + x**2 + right**2) ** 0.5
+question = quiz.question("exercises/08_alexnet", "pooling_told", student_id)
+# Whether a difference is large can be said only against the differences between seeds.
+told = "Train both with several seeds"
+pooling_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
 ### END SOLUTION
 
-# %% [markdown]
-# ## Task 1: dropout
+# %% [markdown] tier="drill" minutes=5
+# ## Task 1: sizes that fit
 #
-# Complete the function. In training it sets each number of `x` to 0 with probability `p`,
-# independently of the others, and scales those that are left as PyTorch does, so that the expected
-# value stays the same. In evaluation it returns `x` as it is. Draw from `generator` (`torch.rand`
-# takes one), and do not call torch's own dropout.
-
-
-# %% task="dropout"
-def dropout(x: torch.Tensor, p: float, training: bool, generator: torch.Generator) -> torch.Tensor:
-    """Drop numbers of x (any shape) with probability p, 0 <= p < 1; the shape stays the same."""
-    ### BEGIN SOLUTION
-    if not training:
-        return x
-    kept = torch.rand(x.shape, generator=generator) >= p  # true with probability 1 - p
-    return x * kept / (1 - p)
-    ### END SOLUTION
-
-
-# %% check="dropout_training_check" points=3
-import torch
-
-from course_utils import checks
-
-_DROPOUTS = "dropout", "alpha_dropout", "feature_dropout", "native_dropout", "dropout1d", "dropout2d"
-
-
-def _run_dropout(dropout, x, p, training, seed=0):
-    with checks.without(*_DROPOUTS):
-        output = dropout(x.clone(), p, training, checks.generator(seed))
-    if output is None:
-        raise checks.NotAnswered
-    checks.require(isinstance(output, torch.Tensor), "return a tensor")
-    found, expected = tuple(output.shape), tuple(x.shape)
-    checks.require(found == expected, f"your output is {found}, expected {expected}")
-    return output.detach()
-
-
-@checks.beside
-def _with_gradient(dropout, x, p, generator):
-    """Return the output in training, its gradient, and whether global numbers were drawn."""
-    before = torch.get_rng_state()
-    leaf = x.requires_grad_()
-    output = dropout(leaf, p, True, generator)
-    is_used = not torch.equal(torch.get_rng_state(), before)
-    if output.requires_grad:
-        output.sum().backward()
-    return output.detach(), leaf.grad, is_used
-
-
-def check_values(dropout, x, p, slips):
-    """Check a tensor x that has the same number everywhere."""
-    output = _run_dropout(dropout, x, p, training=True)
-    kept = output[output != 0]
-    checks.require(len(kept) > 0, "you drop everything")
-    number, expected = float(kept.flatten()[0]), float(x.flatten()[0]) / (1 - p)
-    for slip, wrong in slips.items():
-        sentence = f"a {float(x.flatten()[0]):g} that you keep becomes {number:g}: {slip}"
-        checks.require(abs(number - wrong) > 1e-3, sentence)
-    close = torch.allclose(kept, torch.tensor(expected), rtol=1e-4)
-    sentence = f"a {x.flatten()[0]:g} that you keep becomes {number:g}, not {expected:g}"
-    checks.require(close, sentence)
-    share = float((output == 0).float().mean())
-    sentence = f"with p = {p} you drop {share:.0%} of the numbers"
-    checks.require(abs(share - p) < 0.03, sentence)
-    return output
-
-
-def check_small(dropout):
-    slips = {
-        "scale up the numbers that you keep": 3.0,
-        "divide by the share that you keep, not by the one that you drop": 12.0,
-        "you multiply by the share that you keep, as the paper did at test time": 2.25,
-    }
-    check_values(dropout, torch.full((100, 100), 3.0), 0.25, slips)
-
-
-training_is_right = checks.show(check_small, dropout)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(dropout):
-    import torch
-
-    check_small(dropout)
-    x = torch.full((8, 10, 20, 20), 2.0)
-    dropped = check_values(dropout, x, 0.6, {}) == 0
-    whole = "you drop whole {} at once: draw for each number"
-    maps = dropped.float().mean(dim=(2, 3))  # (N, C)
-    checks.require(bool(((maps > 0.2) & (maps < 0.95)).all()), whole.format("maps"))
-    rows = dropped.float().mean(dim=3)  # (N, C, H)
-    checks.require(float(((rows == 0) | (rows == 1)).float().mean()) < 0.1, whole.format("rows"))
-    same = "every image of a batch loses the same numbers: draw for each image"
-    checks.require(not torch.equal(dropped[0], dropped[1]), same)
-    again = _run_dropout(dropout, x, 0.6, training=True)
-    sentence = "the same seed does not drop the same numbers: draw from the generator only"
-    checks.require(torch.equal(again == 0, dropped), sentence)
-    other = _run_dropout(dropout, x, 0.6, training=True, seed=1)
-    sentence = "another seed drops the same numbers: draw from the generator"
-    checks.require(not torch.equal(other == 0, dropped), sentence)
-    generator = checks.generator(0)
-    first, second = (dropout(x, 0.6, True, generator) for _ in range(2))
-    sentence = "two calls in a row drop the same numbers: do not seed the generator again"
-    checks.require(not torch.equal(first, second), sentence)
-    x = checks.random_tensor(40, 50)
-    output, gradient, is_used = _with_gradient(dropout, x, 0.5, checks.generator(3))
-    sentence = "you use torch's global random numbers as well: draw from the generator only"
-    checks.require(not is_used, sentence)
-    kept = output != 0
-    right = torch.where(kept, 2 * x, 0.0)
-    checks.require(torch.equal(x, checks.random_tensor(40, 50)), "your function changes x itself")
-    checks.require(torch.allclose(output, right), "the numbers that you keep are not x / (1 - p)")
-    sentence = "the gradient has to pass through the numbers that you keep, scaled, and no others"
-    checks.require(gradient is not None and torch.allclose(gradient, 2.0 * kept), sentence)
-    untouched = _run_dropout(dropout, torch.ones(1000), 0.0, training=True)
-    checks.require(bool((untouched == 1).all()), "with p = 0 you must not drop anything")
-
-
-checks.award(3, check_answer, dropout)
-### END HIDDEN TESTS
-
-# %% check="dropout_evaluation_check" points=1
-import torch
-
-from course_utils import checks
-
-_DROPOUTS = "dropout", "alpha_dropout", "feature_dropout", "native_dropout", "dropout1d", "dropout2d"
-
-
-def check_small(dropout, p=0.25):
-    x = torch.full((100, 100), 3.0)
-    with checks.without(*_DROPOUTS):
-        output = dropout(x, p, False, checks.generator(0))
-    slips = {
-        "you multiply by 1 - p at test time, as the paper did": (1 - p) * x,
-        "you scale up in evaluation, too": x / (1 - p),
-        "you swap the two modes": torch.zeros_like(x),
-    }
-    if isinstance(output, torch.Tensor):
-        checks.require(bool((output != 0).all()), "do not drop anything in evaluation")
-    checks.require_tensor(output, x, slips)
-
-
-evaluation_is_right = checks.show(check_small, dropout)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(dropout):
-    import torch
-
-    check_small(dropout)
-    check_small(dropout, p=0.9)
-    x = checks.random_tensor(2, 3, 4)
-    generator = checks.generator(0)
-    before = generator.get_state()
-    checks.require_tensor(dropout(x, 0.5, False, generator), x)
-    sentence = "you draw random numbers in evaluation: nothing is random there"
-    checks.require(torch.equal(generator.get_state(), before), sentence)
-
-
-checks.award(1, check_answer, dropout)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## Task 2: local response normalisation
-#
-# Complete the function with the paper's formula. `size` is $n$ and odd; channels that do not exist
-# count as 0.
-#
-# $$b_i = \frac{a_i}{\left(k + \alpha \sum_{j = i - (n-1)/2}^{i + (n-1)/2} a_j^2\right)^{\beta}}$$
-#
-# The sum runs over channels at the same pixel. Do not use torch's own function (it means something
-# else by `alpha`).
-
-
-# %% task="lrn"
-def local_response_norm(
-    a: torch.Tensor, size: int = 5, alpha: float = 1e-4, beta: float = 0.75, k: float = 2.0
-) -> torch.Tensor:
-    """Divide each value of a (N, C, H, W) by its neighbours' activity; the shape stays."""
-    ### BEGIN SOLUTION
-    num_channels, half = a.shape[1], size // 2
-    total = torch.zeros_like(a)
-    for i in range(num_channels):
-        neighbours = a[:, max(i - half, 0) : i + half + 1]  # (N, up to size, H, W)
-        total[:, i] = neighbours.square().sum(dim=1)
-    return a / (k + alpha * total) ** beta
-    ### END SOLUTION
-
-
-# %% check="lrn_check" points=3
-import torch
-
-from course_utils import checks
-
-
-def _run_lrn(local_response_norm, a, *constants):
-    with checks.without("local_response_norm"):
-        return local_response_norm(a, *constants)
-
-
-def check_small(local_response_norm):
-    a = torch.tensor([1.0, 2.0, 0.0, 3.0]).view(1, 4, 1, 1)
-    expected = torch.tensor([0.4082, 0.8165, 0.0, 0.9487]).view(1, 4, 1, 1)
-    slips = {
-        "you divide alpha by the size of the window, as torch does": [0.6124, 1.2247, 0.0, 1.5],
-        "you leave the channel itself out of the sum": [0.4472, 1.4142, 0.0, 3.0],
-        "you add the values, not their squares": [0.5, 1.0, 0.0, 1.5],
-        "you begin the window at the channel, not to its left": [0.4082, 0.8944, 0.0, 0.9487],
-        "you end the window at the channel, not to its right": [0.7071, 0.8165, 0.0, 0.9487],
-        "you add up all channels, not only the neighbours": [0.2582, 0.5164, 0.0, 0.7746],
-        "you take the last channel for a neighbour of the first": [0.2582, 0.8165, 0.0, 0.9045],
-        "you forget the power beta": [0.1667, 0.3333, 0.0, 0.3],
-        "you forget k": [0.4472, 0.8944, 0.0, 1.0],
-        "you sum over the channel itself only": [0.7071, 0.8944, 0.0, 0.9487],
-    }
-    slips = {name: torch.tensor(row).view(1, 4, 1, 1) for name, row in slips.items()}
-    output = _run_lrn(local_response_norm, a, 3, 1.0, 0.5, 1.0)
-    checks.require_tensor(output, expected, slips, tolerance=1e-3)
-
-
-lrn_is_right = checks.show(check_small, local_response_norm)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(local_response_norm):
-    import torch
-    import torch.nn.functional as F
-
-    check_small(local_response_norm)
-    rows = [(5, 1e-4, 0.75, 2.0), (3, 0.5, 0.75, 1.5), (7, 0.2, 1.0, 2.0)]
-    for seed, (size, alpha, beta, k) in enumerate(rows):
-        a = 5 * checks.random_tensor(2, 6, 4, 3, seed=seed)
-        before = a.clone()
-        right = F.local_response_norm(a, size, size * alpha, beta, k)
-        across = F.local_response_norm(a.transpose(1, 3), size, size * alpha, beta, k)
-        down = F.local_response_norm(a.transpose(1, 2), size, size * alpha, beta, k)
-        pictures = F.local_response_norm(a.transpose(0, 1), size, size * alpha, beta, k)
-        slips = {
-            "you take pixels of a row as neighbours, not channels": across.transpose(1, 3),
-            "you take pixels of a column as neighbours, not channels": down.transpose(1, 2),
-            "you take other images as neighbours, not channels": pictures.transpose(0, 1),
-            "you take a power of 0.5, whatever beta is": F.local_response_norm(
-                a, size, size * alpha, 0.5, k
-            ),
-        }
-        answer = _run_lrn(local_response_norm, a, size, alpha, beta, k)
-        checks.require_tensor(answer, right, slips, tolerance=1e-4)
-        checks.require(torch.equal(a, before), "your function changes the maps that it is given")
-    a = 50 * checks.random_tensor(1, 8, 2, 2)
-    right = F.local_response_norm(a, 5, 5e-4, 0.75, 2.0)
-    checks.require_tensor(_run_lrn(local_response_norm, a), right, tolerance=1e-4)
-
-
-checks.award(3, check_answer, local_response_norm)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## Task 3: sizes that fit
-#
-# Complete the function: for which image sizes $n$ does a first layer use every pixel? It does if
+# Complete the function: for which image sizes n does a first layer use every pixel? It does if
 # the division in the formula leaves no remainder, so that nothing is cut off at the end. (224 with
 # AlexNet's stem is not one of them.) The padded image must be at least as large as the kernel.
+#
+# hint: The formula of the lesson: ⌊(n + 2p − k) / s⌋ + 1. Which part of it throws pixels away?
+#
+# hint: `a % b` is the remainder of a division. When is it 0 although nothing fits at all?
+#
+# hint: Go through all sizes from `smallest` to `largest`, both included, and keep those for which
+# n + 2p − k is neither negative nor leaves a remainder.
 
 
 # %% task="fitting"
@@ -343,12 +138,13 @@ def fitting_sizes(
 ) -> list[int]:
     """Return the sizes n, smallest <= n <= largest, that use every pixel, in ascending order."""
     ### BEGIN SOLUTION
+    # What is left behind the first window must be whole steps.
     steps = {n: n + 2 * padding - kernel_size for n in range(smallest, largest + 1)}
     return [n for n, step in steps.items() if step >= 0 and step % stride == 0]
     ### END SOLUTION
 
 
-# %% check="fitting_check" points=3
+# %% check="fitting_check" points=1
 from course_utils import checks
 
 
@@ -356,9 +152,9 @@ def _require_sizes(answer, expected, slips):
     """Hold a list of whole numbers against the right one, and name the slip."""
     if answer is None:
         raise checks.NotAnswered
-    checks.require(isinstance(answer, list), f"return a list, not {type(answer).__name__}")
+    checks.require(isinstance(answer, list), f"Return a list, not {type(answer).__name__}.")
     checks.name_slip(answer, {slip: wrong for slip, wrong in slips.items() if wrong != expected})
-    checks.require(answer == expected, f"{answer} is not the list, which is {expected}")
+    checks.require(answer == expected, f"{answer} is not the list, which is {expected}.")
 
 
 def check_small(fitting_sizes):
@@ -408,52 +204,620 @@ def check_answer(fitting_sizes):
     _require_sizes(fitting_sizes(3, 2, 0, 4, 4), [], {})
 
 
-checks.award(3, check_answer, fitting_sizes)
+checks.award(1, check_answer, fitting_sizes)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=9
+# ## Task 2: predict from ten crops
+#
+# The paper does not predict from one crop of a photo but from **ten**: the four corners and the
+# centre, each also mirrored left to right. The net makes probabilities (a softmax) for each crop,
+# and the ten are averaged. Complete the function. It measures the net as it will be used, whatever
+# mode it is in when it comes, and leaves images and mode as they were.
+#
+# hint: The corners are slices: `images[:, :, :size, -size:]` is the one at the top right. (If `size`
+# is the whole image, all five are the same.)
+#
+# hint: The centre begins at `(height − size) // 2` and at `(width − size) // 2`. Images need not be
+# square.
+#
+# hint: Ten calls of the net, ten softmaxes, one mean. `net.training` says which mode the net is in;
+# remember it, switch to evaluation, and switch back.
+
+
+# %% task="crops"
+def ten_crops(net: nn.Module, images: torch.Tensor, size: int) -> torch.Tensor:
+    """Return probabilities (N, K) for images (N, C, H, W): the mean over ten crops."""
+    ### BEGIN SOLUTION
+    h, w = images.shape[2:]
+    middle, was_training = ((h - size) // 2, (w - size) // 2), net.training
+    total = 0
+    net.eval()  # no unit may be off
+    with torch.no_grad():
+        for top, left in ((0, 0), (0, w - size), (h - size, 0), (h - size, w - size), middle):
+            crop = images[:, :, top : top + size, left : left + size]
+            for view in (crop, crop.flip(3)):  # flip makes a copy: the images stay
+                total = total + net(view).softmax(dim=1)  # averaged as probabilities, not logits
+    net.train(was_training)
+    return total / 10
+    ### END SOLUTION
+
+
+# %% check="crops_check" points=3
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_utils import checks
+
+
+@checks.beside
+def _net_of(weight, bias, training):
+    """Return a net with these numbers, which reads images of any size."""
+    head = nn.Linear(weight.shape[1], weight.shape[0])
+    head.weight.data, head.bias.data = weight.clone(), bias.clone()
+    return nn.Sequential(nn.Dropout(0.5), nn.Flatten(), head).train(training)
+
+
+@checks.beside
+def _asked(ten_crops, weight, bias, training, images, size):
+    """Return the probabilities, and whether images and mode are as they were."""
+    net, before = _net_of(weight, bias, training), images.clone()
+    found = ten_crops(net, images, size)
+    modes = {module.training for module in net.modules()}
+    return found, torch.equal(images, before), modes == {training}
+
+
+def _drawn(size, channels, shape, seed):
+    """Return weight, bias and images."""
+    numbers = checks.random_tensor(3, channels * size * size, seed=seed), torch.zeros(3)
+    return *numbers, checks.random_tensor(2, channels, *shape, seed=seed + 1)
+
+
+def check_small(ten_crops):
+    *net, images = _drawn(6, 1, (6, 6), seed=0)  # one crop and its mirror image
+    found, *_ = _asked(ten_crops, *net, False, images.clone(), 6)
+    if found is None:
+        raise checks.NotAnswered
+    logits = [F.linear(x.flatten(1), *net) for x in (images, images.flip(3))]
+    expected = (logits[0].softmax(1) + logits[1].softmax(1)) / 2
+    slips = {
+        "you add the ten up: divide by ten": 10 * expected,
+        "you average logits and leave out the softmax": sum(logits) / 2,
+        "you average the logits, and make one softmax of them": (sum(logits) / 2).softmax(1),
+        "you leave out the mirror images": logits[0].softmax(1),
+        "you take the mirror images alone": logits[1].softmax(1),
+        "you turn the images over, top to bottom": (
+            logits[0].softmax(1) + F.linear(images.flip(2).flatten(1), *net).softmax(1)
+        )
+        / 2,
+    }
+    checks.require_tensor(found, expected, slips)
+
+
+crops_are_right = checks.show(check_small, ten_crops)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(ten_crops):
+    import torch.nn.functional as F
+
+    check_small(ten_crops)
+    for seed, (size, channels, shape, training) in enumerate(
+        [(5, 2, (8, 11), False), (4, 1, (9, 6), True), (3, 3, (6, 6), True)]
+    ):
+        *net, images = _drawn(size, channels, shape, seed=10 * seed + 10)
+        h, w = (side - size for side in shape)
+
+        def mean_of(places, *, both=True, of=images, numbers=net, side=size):
+            crops = [of[:, :, top : top + side, left : left + side] for top, left in places]
+            crops += [crop.flip(3) for crop in crops] if both else []
+            return sum(F.linear(x.flatten(1), *numbers).softmax(1) for x in crops) / len(crops)
+
+        corners = [(0, 0), (0, w), (h, 0), (h, w)]
+        middle = (h // 2, w // 2)
+        found, kept, mode = _asked(ten_crops, *net, training, images.clone(), size)
+        slips = {
+            "you leave out the centre": mean_of(corners),
+            "you take the centre alone": mean_of([middle]),
+            "you put the centre where it would be if images were as wide as they are high": mean_of(
+                [*corners, (h // 2, min(h // 2, w))]
+            ),
+            "you mirror the crops of the centre only": (
+                5 * mean_of([*corners, middle], both=False)
+                + mean_of([middle], both=False, of=images.flip(3))
+            )
+            / 6,
+            "you take the corner at the top left five times": mean_of([(0, 0)]),
+        }
+        checks.require_tensor(found, mean_of([*corners, middle]), slips, tolerance=1e-4)
+        checks.require(kept, "Your function changes the images that it is given.")
+        checks.require(mode, "Your function leaves the net in another mode than it was in.")
+
+
+checks.award(3, check_answer, ten_crops)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=12
+# ## Task 3: a recipe with four faults
+#
+# Somebody trains a small net with dropout and augmentation: each training image is shifted by up
+# to two pixels and mirrored at random. The symptoms: "The numbers that go into the net have another
+# mean and another standard deviation than those of the other nets here. I measured the accuracy on
+# the validation set three times and got three numbers. The validation images themselves look
+# different each time. And in evaluation, the last layer reads numbers twice as large as in
+# training." Look at the symptoms before you read the code.
+
+# %% readonly="broken"
+
+
+def broken_drop(x, p, training):
+    """Drop numbers of x with probability p, in training only."""
+    return x * (torch.rand_like(x) >= p) if training else x
+
+
+def broken_prepare(images, training):
+    """Normalise images (N, 1, H, W) of bytes; in training, shift and mirror each at random."""
+    x = (images / 255 - MEAN) / STD
+    height, width = x.shape[2:]
+    padded = F.pad(x, (2, 2, 2, 2), value=-MEAN / STD)  # black, as the background is
+    offsets = torch.randint(5, (len(x), 2)).tolist()
+    windows = zip(padded, offsets, strict=True)
+    x = torch.stack([one[:, i : i + height, j : j + width] for one, (i, j) in windows])
+    x = torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x.flip(3), x)
+    return (x - MEAN) / STD
+
+
+def broken_accuracy(net, images, labels, prepare=broken_prepare):
+    """Return the share of the images that are classified correctly."""
+    logits = net(prepare(images, net.training))
+    return (logits.argmax(dim=1) == labels).float().mean().item()
+
+
+class Recipe(nn.Module):
+    """The small net, with a dropout of one's own in front of the last layer."""
+
+    def __init__(self, drop):
+        super().__init__()
+        self.net, self.drop = small_net(), drop
+
+    def hidden(self, x):
+        """Return what the last layer reads."""
+        return self.drop(self.net[:-2](x), 0.5, self.training)
+
+    def forward(self, x):
+        return self.net[-1](self.hidden(x))
+
+
+def symptoms(drop, prepare, accuracy):
+    """Train on 1,000 images, print numbers, and return six validation images, prepared twice."""
+    torch.manual_seed(0)
+    net, images, labels = Recipe(drop), CLOTHES.images, CLOTHES.labels
+    optimizer = torch.optim.Adam(net.parameters(), lr=0.002)
+    for batch in torch.randint(1000, (100, 50)):
+        x = prepare(images[batch], True)
+        optimizer.zero_grad()
+        F.cross_entropy(net(x), labels[batch]).backward()
+        optimizer.step()
+    print(f"a training batch has the mean {x.mean():.2f}, the standard deviation {x.std():.2f}")
+    unseen = slice(6000, 6500)
+    shares = [accuracy(net.train(), images[unseen], labels[unseen]) for _ in range(3)]
+    print("validation accuracy, measured three times:", [f"{share:.1%}" for share in shares])
+    with torch.no_grad():
+        sizes = [net.train(mode).hidden(x).mean().item() for mode in (True, False)]
+    print(
+        "mean of what the last layer reads: {:.2f} in training, {:.2f} in evaluation".format(*sizes)
+    )
+    shoes = 6000 + torch.isin(labels[6000:], torch.tensor([5, 7, 9])).nonzero()[:6, 0]
+    views = [prepare(images[shoes], False) for _ in range(2)]
+    return ((torch.cat(views) - x.min()) / (x.max() - x.min())).clamp(0, 1)
+
+
+# %% tags=["nbval-ignore-output"]
+views = symptoms(broken_drop, broken_prepare, broken_accuracy)
+show(
+    plot_images(views, num_columns=6, row_titles=["first time", "second time"]),
+    "Six shoes in two rows: the second row shows the same shoes, but they are shifted, and some of "
+    "them point the other way",
+)
+
+# %% [markdown]
+# Mend it: write all three functions with the faults repaired. In training, `prepare` draws for each
+# image alone: one of 5 × 5 places, black where nothing is, and mirrored in half of the cases. What
+# goes into the net should have about the mean 0 and the standard deviation 1. `accuracy` may be
+# given a net in either mode; it passes `prepare` the mode that it measures in.
+#
+# hint: The mean: how often does `broken_prepare` subtract it?
+#
+# hint: The validation images: what does `broken_prepare` do with `training`? And which mode is a
+# net in, of which nobody has said anything?
+#
+# hint: Twice as large: with p = 0.5, which share of the sum is left in training, on average? What
+# does the lesson multiply by?
+
+
+# %% task="repair"
+def drop(x, p, training):
+    """Drop numbers of x with probability p, in training only."""
+    ### BEGIN SOLUTION
+    if not training:
+        return x
+    return x * (torch.rand_like(x) >= p) / (1 - p)  # so the expected value stays the same
+    ### END SOLUTION
+
+
+def prepare(images, training):
+    """Normalise images (N, 1, H, W) of bytes; in training, shift and mirror each at random."""
+    ### BEGIN SOLUTION
+    if training:  # what is measured stays as it is
+        height, width = images.shape[2:]
+        padded = F.pad(images, (2, 2, 2, 2))  # still bytes, so black is 0
+        offsets = torch.randint(5, (len(images), 2)).tolist()
+        windows = zip(padded, offsets, strict=True)
+        images = torch.stack([one[:, i : i + height, j : j + width] for one, (i, j) in windows])
+        images = torch.where(torch.rand(len(images), 1, 1, 1) < 0.5, images.flip(3), images)
+    return (images / 255 - MEAN) / STD  # once
+    ### END SOLUTION
+
+
+def accuracy(net, images, labels) -> float:
+    """Return the share of the images that are classified correctly."""
+    ### BEGIN SOLUTION
+    net.eval()  # all units on, nothing shifted
+    with torch.no_grad():
+        logits = net(prepare(images, training=False))
+    return (logits.argmax(dim=1) == labels).float().mean().item()
+    ### END SOLUTION
+
+
+# %% check="repair_check" points=4
+import torch
+import torch.nn.functional as F
+from torch import nn
+
+from course_utils import checks
+
+
+@checks.beside
+def _called(function, seed, *arguments):
+    """Return what a function of the learner's gives, with torch's generator seeded."""
+    torch.manual_seed(seed)
+    return function(*arguments)
+
+
+@checks.beside
+def _accuracy_of(accuracy, weight, training, images, labels):
+    """Return the accuracy of a linear net with dropout, given in one of both modes."""
+    torch.manual_seed(0)
+    head = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
+    head.weight.data = weight.clone()
+    net = nn.Sequential(nn.Flatten(), nn.Dropout(0.5), head).train(training)
+    return accuracy(net, images, labels)
+
+
+def _bytes(seed, num, height, width):
+    """Return images (N, 1, H, W) of bytes in which no two places look alike."""
+    drawn = checks.generator(seed)
+    return torch.randint(1, 256, (num, 1, height, width), generator=drawn).to(torch.uint8)
+
+
+def check_small(drop, prepare, accuracy):
+    images = _bytes(0, 3, 6, 7)
+    x = images / 255
+    answers = [_called(drop, 0, x, 0.5, True), _called(prepare, 0, images, True)]
+    answers += [_called(drop, 0, x, 0.5, False), _called(prepare, 0, images, False)]
+    if any(each is None for each in answers):
+        raise checks.NotAnswered
+    for found, name in zip(answers, ("drop", "prepare") * 2, strict=True):
+        shape = tuple(getattr(found, "shape", ()))
+        checks.require(shape == (3, 1, 6, 7), f"Your {name} gives {shape}, expected (3, 1, 6, 7).")
+    share = _accuracy_of(accuracy, torch.eye(4, 42), False, images, torch.zeros(3).long())
+    if share is None:
+        raise checks.NotAnswered
+    fine = isinstance(share, float) and 0 <= share <= 1
+    checks.require(fine, f"An accuracy is a Python float from 0 to 1, not {share!r}.")
+
+
+repair_is_right = checks.show(check_small, drop, prepare, accuracy)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(drop, prepare, accuracy):
+    import torch
+    import torch.nn.functional as F
+
+    check_small(drop, prepare, accuracy)
+
+    def normal(x):
+        return (x / 255 - MEAN) / STD
+
+    # Dropout.
+    ones = torch.ones(60, 500)
+    for p in (0.5, 0.2):
+        found = _called(drop, 1, ones, p, True)
+        off = (found == 0).float()
+        share = float(off.mean())
+        checks.require(abs(share - p) < 0.02, f"With p = {p} your drop sets {share:.0%} to 0.")
+        by_row = off.mean(dim=1)
+        fine = float(by_row.max() - by_row.min()) < 0.3 and not off[0].equal(off[1])
+        checks.require(fine, "Your drop draws once for several numbers: draw for each of them.")
+        kept = found[found != 0]
+        slips = {
+            "you leave the numbers that you keep as they are: scale them up": torch.ones_like(kept),
+            "you scale by 1 - p in training": (1 - p) * torch.ones_like(kept),
+            "you divide by the share that you drop": torch.ones_like(kept) / p,
+        }
+        checks.require_tensor(kept, torch.ones_like(kept) / (1 - p), slips)
+        slips = {
+            "you multiply by 1 - p in evaluation: after scaling in training that is once too often": (
+                (1 - p) * ones
+            ),
+            "you scale in evaluation, too": ones / (1 - p),
+        }
+        awake = _called(drop, 1, ones, p, False)
+        checks.require(bool((awake != 0).all()), "Your drop drops numbers in evaluation.")
+        checks.require_tensor(awake, ones, slips)
+
+    # What goes into the net.
+    images = _bytes(2, 200, 6, 9)
+    given = images.clone()
+    slips = {
+        "you normalise twice": (normal(images) - MEAN) / STD,
+        "you do not normalise": images / 255,
+        "you leave out the division by 255": (images - MEAN) / STD,
+        "you normalise each batch by its own mean": (images / 255 - (images / 255).mean())
+        / (images / 255).std(),
+    }
+    found = _called(prepare, 3, given, False)
+    moved = (
+        found.flatten(1)
+        .sort(dim=1)
+        .values.allclose(normal(images).flatten(1).sort(dim=1).values, atol=1e-4)
+    )
+    still = found.shape == images.shape and torch.allclose(found, normal(images), atol=1e-4)
+    checks.require(still or not moved, "Your prepare mirrors images that are only measured.")
+    checks.require_tensor(found, normal(images), slips, tolerance=1e-4)
+    found = _called(prepare, 3, given, True)
+    checks.require(torch.equal(given, images), "Your prepare changes the images that it is given.")
+
+    def views(pad):
+        """Return all 50 views of each image: (5, 5, mirrored or not, N, 1, H, W)."""
+        padded = pad(images)
+        windows = padded.unfold(2, 6, 1).unfold(3, 9, 1).permute(2, 3, 0, 1, 4, 5)
+        return torch.stack([windows, windows.flip(5)], dim=2)
+
+    def where(views):
+        """Return of each image which views it may be: (N, 50)."""
+        return (views.flatten(0, 2) - found).abs().amax(dim=(2, 3, 4)).T < 1e-3
+
+    black = views(lambda x: F.pad(normal(x), (2,) * 4, value=-MEAN / STD))
+    alike = where(black)
+    grey = where(views(lambda x: F.pad(normal(x), (2,) * 4)))
+    rolled = where(
+        torch.stack(
+            [
+                torch.stack(
+                    [
+                        torch.stack([x, x.flip(3)])
+                        for j in range(-2, 3)
+                        for x in [normal(images).roll((i, j), (2, 3))]
+                    ]
+                )
+                for i in range(-2, 3)
+            ]
+        )
+    )
+    twice = where((black - MEAN) / STD)
+    for slip, wrong in {
+        "you normalise twice": twice,
+        "you pad with the mean's grey: pad with black, or before you normalise": grey,
+        "you let the pixels that leave on one side come in on the other": rolled,
+    }.items():
+        fits = bool(wrong.any(dim=1).all()) and not bool(alike.any(dim=1).all())
+        checks.require(not fits, f"In training your images are what you get if {slip}.")
+    sentence = "In training your images are no views of those given, shifted by up to two pixels."
+    checks.require(bool(alike.any(dim=1).all()), sentence)
+    views_used = alike.float().argmax(dim=1)
+    place, mirrored = views_used // 2, views_used % 2
+    sentence = "Your prepare leaves the images of training where they are."
+    checks.require(not torch.allclose(found, normal(images), atol=1e-4), sentence)
+    sentence = "Your prepare draws once for the whole batch: draw for each image."
+    checks.require(len(set(place.tolist())) > 5, sentence)
+    rows, columns = (set(each.tolist()) for each in (place // 5, place % 5))
+    sentence = "Your prepare does not use all of the 5 × 5 places."
+    checks.require(len(rows) == len(columns) == 5, sentence)
+    share = float(mirrored.float().mean())
+    sentence = f"Your prepare mirrors {share:.0%} of the images, not about half of them."
+    checks.require(0.3 < share < 0.7, sentence)
+
+    # What is measured.
+    for seed, training in ((4, True), (5, False)):
+        images = _bytes(seed, 300, 6, 9)
+        weight = checks.random_tensor(4, 54, seed=seed)
+        scores = F.linear(normal(images).flatten(1), weight)
+        labels = torch.where(torch.arange(300) < 240, scores.argmax(1), scores.argmin(1))
+        share = _accuracy_of(accuracy, weight, training, images, labels)
+        sentence = (
+            f"Of a net in {'training' if training else 'evaluation'} mode your accuracy measures "
+            f"{share:.1%}, expected 80.0%: all units on, the images as they are."
+        )
+        checks.require(abs(share - 0.8) < 1e-3, sentence)
+
+
+checks.award(4, check_answer, drop, prepare, accuracy)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## What it is good for
+# Here is the same training with your functions.
+
+# %% tags=["nbval-ignore-output"]
+if repair_is_right:
+    views = symptoms(drop, prepare, accuracy)
+    show(
+        plot_images(views, num_columns=6, row_titles=["first time", "second time"]),
+        "Six shoes in two rows, and both rows are the same",
+    )
+else:
+    print("The repaired recipe appears here once task 3 is done.")
+
+# %% [markdown] tier="investigate" minutes=14
+# ## Task 4: which part of the recipe pays?
 #
-# Here are two of your functions at work: a sum of a hundred units under dropout, which varies but
-# keeps its mean, and one loud channel among quiet ones.
+# AlexNet's recipe has dropout, augmentation and weight decay, and the paper tests few of them on
+# their own. In the lesson, 3,000 images and eight epochs were no case for any of them. But with
+# few images a net overfits at once. You have a few hundred: **which part of the recipe pays there?**
+
+# %% readonly="number"
+num_images = own_number(student_id)
 
 # %%
-if training_is_right and evaluation_is_right and lrn_is_right:
-    generator = torch.Generator().manual_seed(0)
-    units = torch.ones(2000, 100)  # 2,000 draws of a hundred units
-    for p in (0.2, 0.5, 0.8):
-        sums = dropout(units, p, True, generator).sum(dim=1)
-        print(
-            f"p = {p}: mean of the sum {sums.mean():5.1f}, standard deviation {sums.std():4.1f}"
-        )
-    print("evaluation:", dropout(units, 0.5, False, generator).sum(dim=1)[0].item())
-    channels = torch.tensor([1.0, 1.0, 1.0, 10.0, 1.0, 1.0, 1.0]).view(1, 7, 1, 1)
-    after = local_response_norm(channels, size=3, alpha=0.1, beta=0.75, k=1.0)
-    print("one loud channel:", [round(v, 2) for v in after.flatten().tolist()])
-else:
-    print("Sums under dropout and a loud channel appear here once tasks 1 and 2 are done.")
+print(f"you have {num_images} training images of ten classes")
 
 # %% [markdown]
-# ## In your own words
-#
-# A live plot of a net with dropout shows the *training* accuracy below the *validation* accuracy.
-# **(a)** Explain how dropout causes this, and say how to measure the two so that they can be
-# compared. **(b)** Somebody forgets the factor $1/(1-p)$ in training, and leaves evaluation as it
-# is. What goes wrong at test time, and why? Four to six sentences, 2 points, read by a person.
+# **Predict first.** Which part will raise the mean accuracy most: `"dropout"`, `"augmentation"`,
+# `"weight decay"` or `"none"`? Write it down before you run anything. A wrong prediction costs
+# nothing; without one, the experiment is not looked at.
 
-# %% [markdown] written="two_modes" points=2
-# **A model answer.** The training curve is measured while some of the units are off, the validation
-# curve with all of them on: it is the same net in two modes, and the one with missing units does
-# worse. (The training curve is a mean over the epoch as well.) To compare, evaluate the training
-# images once more after the epoch, in evaluation mode. Without the factor the next layer learns
-# with inputs that are, on average, 1 − p times as large as without dropout. At test time all units
-# are on, so its sums are larger by a factor of 1/(1 − p), twice as large with p = 0.5, in every
-# layer with dropout: the net sees numbers that it was not trained on. Either scale in training, or
-# multiply by 1 − p at test time, as the paper did.
+# %% task="prediction"
+predicted = None  # "dropout", "augmentation", "weight decay" or "none"
+### BEGIN SOLUTION
+predicted = "augmentation"  # it brings something new, the others only take something away
+### END SOLUTION
+
+# %% [markdown]
+# **Now the experiment.** Train four nets, one with no part of the recipe and one with each part,
+# each with the seeds 0 to 3 (`trained_accuracy` does it, in a second or two each). Report for each
+# part the mean of the four differences *with it − without*, seed by seed, and its standard error:
+# the standard deviation of the four differences (with n − 1) divided by √4.
 #
-# **Marking scheme.**
+# hint: `trained_accuracy(num_images, "dropout", seed=0)` and `trained_accuracy(num_images, seed=0)`
+# are one pair. `PARTS` lists the three names.
 #
-# - (a) 1 point: units are off during training only, *and* both must be measured in evaluation mode.
-#   Half a point for one of the two. None for "the validation images are easier".
-# - (b) 1 point: at test time the sums are larger than in training, because all units are on. Half a
-#   point for "the scale is wrong" without the direction or the reason.
+# hint: `measured = {part: [trained_accuracy(...) for seed in range(4)] for part in (None, *PARTS)}`
+# makes all sixteen runs.
+#
+# hint: `torch.tensor(differences).std()` divides by n − 1. `.item()` makes a Python float of it.
+
+# %% task="experiment" tags=["nbval-ignore-output"]
+measured = None  # {None: [four accuracies], "dropout": [...], "augmentation": ..., ...}
+gained = None  # {"dropout": the mean of the four differences, with it - without, ...}
+error = None  # {"dropout": the standard error of that mean, ...}
+### BEGIN SOLUTION
+measured = {
+    part: [trained_accuracy(num_images, part, seed) for seed in range(4)] for part in (None, *PARTS)
+}
+plain, gained, error = torch.tensor(measured[None]), {}, {}
+print(f"{'nothing':13}: {plain.mean():.1%}")
+for part in PARTS:
+    gaps = torch.tensor(measured[part]) - plain  # pairs: the same seed, so the same images
+    gained[part], error[part] = gaps.mean().item(), (gaps.std() / 4**0.5).item()
+    print(f"{part:13}: {gained[part]:+.1%}, standard error {error[part]:.1%}")
+### END SOLUTION
+
+# %% check="experiment_check" points=2
+import torch
+
+from course_utils import checks
+
+
+def check_small(predicted, measured, gained, error):
+    if measured is None and gained is None and error is None:
+        raise checks.NotAnswered
+    sentence = "Write your prediction down before the experiment: one of the parts, or none."
+    checks.require(predicted in (*PARTS, "none"), sentence)
+    fits = isinstance(measured, dict) and measured.keys() == {None, *PARTS}
+    checks.require(fits, f"measured must be a dictionary with the keys {(None, *PARTS)}.")
+    for part, values in measured.items():
+        fits = isinstance(values, list | tuple) and len(values) == 4
+        fits = fits and all(isinstance(each, float) and 0.3 < each < 1 for each in values)
+        sentence = (
+            f"{part} must have four accuracies of trained nets, from 0.3 to 1, not {values!r}."
+        )
+        checks.require(fits and len(set(values)) > 1, sentence)
+    for name, values in (("gained", gained), ("error", error)):
+        fits = isinstance(values, dict) and values.keys() == set(PARTS)
+        fits = fits and all(isinstance(each, float) for each in values.values())
+        checks.require(fits, f"{name} must be a dictionary with a Python float for each part.")
+
+
+def _in_words(gained, error):
+    try:
+        return ", ".join(f"{gained[each]:+.3f} ± {error[each]:.3f} ({each})" for each in PARTS)
+    except (KeyError, TypeError, ValueError):
+        return "nothing yet"
+
+
+_BESIDE = (
+    f"you predicted {predicted} and measured {_in_words(gained, error)}: say below what explains it"
+)
+experiment_is_right = checks.show(check_small, predicted, measured, gained, error, fine=_BESIDE)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(predicted, measured, gained, error):
+    import torch
+
+    check_small(predicted, measured, gained, error)
+
+    def require_close(value, expected, slips, part):
+        for slip, wrong in slips.items():
+            near = abs(value - wrong) < 1e-5 < 2e-5 < abs(wrong - expected)
+            sentence = f"For {part}, {value:.5f} is what you get if {slip}."
+            checks.require(not near, sentence)
+        sentence = f"For {part}, {value:.5f} does not follow from your lists: {expected:.5f} does."
+        checks.require(abs(value - expected) < 1e-5, sentence)
+
+    plain = torch.tensor(measured[None]).double()
+    for part in PARTS:
+        found = torch.tensor(measured[part]).double()
+        gaps = found - plain
+        slips = {
+            "you subtract the accuracy with it from that without": -gaps.mean().item(),
+            "you take the median": gaps.median().item(),
+            "you add the differences up": gaps.sum().item(),
+            "you give its accuracy, not what it gains": found.mean().item(),
+        }
+        require_close(gained[part], gaps.mean().item(), slips, part)
+        slips = {
+            "you do not divide by the root of the number of seeds": gaps.std().item(),
+            "you divide by n, not by n - 1": gaps.std(correction=0).item() / 2,
+            "you divide by 4, not by its root": gaps.std().item() / 4,
+            "you give the variance of the mean": gaps.var().item() / 4,
+            "you treat the runs as unrelated, and add their variances": (
+                (found.var() + plain.var()) / 4
+            )
+            .sqrt()
+            .item(),
+        }
+        require_close(error[part], gaps.std().item() / 2, slips, part)
+
+
+checks.award(2, check_answer, predicted, measured, gained, error)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **In three sentences:** What did you predict, and what did the experiment show against it, given
+# the standard errors? How does each of the three parts act, and why should that help, or not, a net
+# with few images and 250 steps? What would you change in the experiment before you tell somebody
+# with as many images to leave a part out? 2 points, read by a person.
+
+# %% [markdown] written="which_part_pays" points=2
+# **A model answer.** I predicted augmentation, because it alone brings something new, but with my
+# 120 images no part differs from the plain net by two standard errors, and augmentation lies 0.7
+# points *below* it: the experiment decides nothing and gives my prediction no support. Augmentation
+# makes every batch different, so in 250 steps the net sees no view often enough to fit it, and
+# mirrored shoes hardly occur among the test images; dropout and weight decay bring nothing new and
+# only keep the net from relying on a few large weights. Before I advise anybody I would train each
+# net until its validation accuracy stays where it is, choose the strength of each part on
+# validation images, and use ten seeds instead of four: if augmentation then leads, it was the
+# length of the training that held it back.
+#
+# **Marking scheme.** The numbers are the student's own; the feedback page shows them.
+#
+# - 1 point: prediction and measurement are set against each other *with* the standard errors, and a
+#   difference within two of them is called undecided. Half a point without the errors. A wrong
+#   prediction costs nothing.
+# - 1 point: a reason for what was measured that fits the part (new images against numbers that are
+#   left out or kept small; a net with dropout needs more steps), *and* a change that would tell
+#   (longer training, several strengths of each part chosen on a validation set, more seeds). Half a
+#   point for one of the two.

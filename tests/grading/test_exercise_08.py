@@ -3,165 +3,370 @@
 import pytest
 
 SLUG = "08_alexnet"
-SETUP = "import torch\nimport torch.nn.functional as F\nfrom torch import nn"
 
-DROPOUT = """
-def dropout(x, p, training, generator):
-    if {mode}:
-        mask = {mask}
-        return {kept}
-    return {otherwise}
-"""
-
-
-def dropout(**other):
-    options = {
-        "mode": "training",
-        "mask": "torch.bernoulli(torch.full(x.shape, 1 - p), generator=generator)",
-        "kept": "mask * x / (1 - p)",
-        "otherwise": "x",
-    }
-    return DROPOUT.format(**(options | other))
-
-
-IN_PLACE = """
-def dropout(x, p, training, generator):
-    if training:
-        mask = torch.empty_like(x).uniform_(generator=generator) < p
-        x = (x / (1 - p)).masked_fill(mask, 0.0)
-    return x
-"""
-LRN = """
-def local_response_norm(a, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    n, c, h, w = a.shape
-    before, after = {window}
-    squares = F.pad({powers}, (0, 0, 0, 0, before, after))
-    total = sum(squares[:, i : i + c] for i in range(before + after + 1))
-    return a / (k + alpha * total) ** beta
-"""
-
-
-def lrn(window="size // 2, size // 2", powers="a**2"):
-    return LRN.format(window=window, powers=powers)
-
-
-def lrn_by(total, result="a / (k + alpha * total) ** beta"):
-    return (
-        "def local_response_norm(a, size=5, alpha=1e-4, beta=0.75, k=2.0):\n"
-        f"    half = size // 2\n    total = {total}\n    return {result}"
-    )
-
-
-LRN_LOOPS = """
-def local_response_norm(a, size=5, alpha=1e-4, beta=0.75, k=2.0):
-    maps = []
-    for i in range(a.shape[1]):
-        total = 0
-        for j in range(i - size // 2, i + size // 2 + 1):
-            if 0 <= j < a.shape[1]:
-                total = total + a[:, j] ** 2
-        maps.append(a[:, i] / (k + alpha * total) ** beta)
-    return torch.stack(maps, dim=1)
-"""
-BY_POOL = (
-    "size * F.avg_pool3d(F.pad(a[:, None]**2, (0, 0, 0, 0, half, half)), (size, 1, 1), 1)[:, 0]"
-)
 FITTING = """
 def fitting_sizes(kernel_size, stride, padding, smallest, largest):
-    k, s, p = kernel_size, stride, padding
-    return [n for n in range(smallest, {end}) if {condition}]
+    found = []
+    for n in range(smallest, {last}):
+        if {fits}:
+            found.append(n)
+    return {result}
+"""
+FITS = "n + 2 * padding >= kernel_size and (n + 2 * padding - kernel_size) % stride == 0"
+
+
+def fitting(fits=FITS, last="largest + 1", result="found"):
+    return FITTING.format(fits=fits, last=last, result=result)
+
+
+IN_STEPS = """
+def fitting_sizes(kernel_size, stride, padding, smallest, largest):
+    first = kernel_size - 2 * padding
+    if smallest > first:
+        first += -((first - smallest) // stride) * stride
+    return list(range(first, largest + 1, stride))
+"""
+BY_WINDOWS = """
+def fitting_sizes(kernel_size, stride, padding, smallest, largest):
+    def fits(n):
+        row = torch.arange(n + 2 * padding)
+        return len(row) >= kernel_size and row.unfold(0, kernel_size, stride)[-1, -1] == row[-1]
+    return [*filter(fits, range(smallest, largest + 1))]
+"""
+CROPS = """
+def ten_crops(net, images, size):
+    (h, w), before = images.shape[-2:], net.training
+    {switch}
+    places = {places}
+    crops = [images[..., i:i + size, j:j + size] for i, j in places]
+    views = {views}
+    with torch.no_grad():
+        found = {found}
+    {back}
+    return found
+"""
+PLACES = "[(0, 0), (0, w - size), (h - size, 0), (h - size, w - size), MIDDLE]"
+MIDDLE = "((h - size) // 2, (w - size) // 2)"
+FIVE = PLACES.replace("MIDDLE", MIDDLE)
+
+
+def crops(
+    switch="net.eval()",
+    places=FIVE,
+    views="crops + [crop.flip(-1) for crop in crops]",
+    found="sum(net(view).softmax(1) for view in views) / len(views)",
+    back="net.train(before)",
+):
+    return CROPS.format(switch=switch, places=places, views=views, found=found, back=back)
+
+
+ONE_BATCH = """
+@torch.inference_mode()
+def ten_crops(net, images, size):
+    windows = images.unfold(2, size, 1).unfold(3, size, 1)
+    h, w = windows.shape[2] - 1, windows.shape[3] - 1
+    rows, columns = torch.tensor([[0, 0], [0, w], [h, 0], [h, w], [h // 2, w // 2]]).T
+    five = windows[:, :, rows, columns].movedim(2, 0)
+    ten = torch.cat([five, five.flip(-1)]).flatten(0, 1)
+    modes = [module.training for module in net.modules()]
+    logits = net.eval()(ten)
+    for module, mode in zip(net.modules(), modes):
+        module.training = mode
+    return logits.softmax(-1).view(10, len(images), -1).mean(0)
+"""
+ONE_BY_ONE = """
+def ten_crops(net, images, size):
+    was = net.training
+    net.train(False)
+    try:
+        return torch.stack([
+            torch.stack([
+                net(view.contiguous()[None].float()).detach().log_softmax(1).exp()[0]
+                for view in views(image, size)
+            ]).mean(dim=0)
+            for image in images
+        ])
+    finally:
+        net.train(was)
+
+def views(image, size):
+    h, w = image.shape[1] - size, image.shape[2] - size
+    for top, left in ((0, 0), (0, 1), (1, 0), (1, 1), (None, None)):
+        i, j = (h // 2, w // 2) if top is None else (top * h, left * w)
+        crop = image.narrow(1, i, size).narrow(2, j, size)
+        yield crop
+        yield crop[:, :, torch.arange(size - 1, -1, -1)]
+"""
+REPAIR = """
+def drop(x, p, training):
+    {drop}
+
+def prepare(images, training):
+    if {moving}:
+        padded = {padded}
+        places = {places}
+        images = torch.stack([one[:, i:i + images.shape[2], j:j + images.shape[3]]
+                              for one, (i, j) in zip(padded, places)])
+        mirrored = {mirrored}
+        images = torch.where(mirrored, images.flip(3), images)
+    return {normal}
+
+def accuracy(net, images, labels):
+    {switch}
+    return (net({seen}).argmax(1) == labels).float().mean().item()
 """
 
 
-def fitting(condition="n + 2 * p >= k and (n + 2 * p - k) % s == 0", end="largest + 1"):
-    return FITTING.format(condition=condition, end=end)
+def repair(
+    drop="return x * (torch.rand_like(x) >= p) / (1 - p) if training else x",
+    moving="training",
+    padded="F.pad(images, (2, 2, 2, 2))",
+    places="torch.randint(5, (len(images), 2)).tolist()",
+    mirrored="torch.rand(len(images), 1, 1, 1) < 0.5",
+    normal="(images / 255 - MEAN) / STD",
+    switch="net.eval()",
+    seen="prepare(images, False)",
+):
+    return REPAIR.format(
+        drop=drop, moving=moving, padded=padded, places=places, mirrored=mirrored, normal=normal,
+        switch=switch, seen=seen,
+    )  # fmt: skip
 
 
-BY_POSITIONS = """
-def fitting_sizes(kernel_size, stride, padding, smallest, largest):
-    sizes, n = [], kernel_size - 2 * padding  # one window
-    while n <= largest:
-        if n >= smallest:
-            sizes.append(n)
-        n += stride
-    return sizes
+BY_TOOLS = """
+def drop(x, p, training):
+    return F.dropout(x, p, training)
+
+def prepare(images, training):
+    if training:
+        augment = data.Augment(crop_padding=2, flip=True)
+        draws = data.augment.draw(augment, len(images), torch.default_generator)
+        images = data.augment.crop_and_flip(images, augment, draws)
+    return images.float().div(255).sub(MEAN).div(STD)
+
+def accuracy(net, images, labels):
+    was = net.training
+    with torch.inference_mode():
+        hits = net.train(False)(prepare(images, net.training)).topk(1).indices[:, 0] == labels
+    net.train(was)
+    return hits.double().mean().item()
+"""
+BY_GRID = """
+def drop(x, p, training):
+    if not training:
+        return x.clone()
+    mask = torch.empty_like(x).bernoulli_(1 - p)
+    return torch.where(mask.bool(), x / (1 - p), 0.0)
+
+def prepare(images, training):
+    x = images.double() / 255
+    if training:
+        n, _, h, w = x.shape
+        black = torch.zeros(n, 1, h + 4, w + 4).double()
+        black[:, :, 2:-2, 2:-2] = x
+        top, left = torch.randint(0, 5, (2, n, 1, 1))
+        rows = top + torch.arange(h)[:, None]
+        columns = left + torch.arange(w)
+        turn = torch.randint(2, (n, 1, 1)).bool()
+        columns = torch.where(turn, columns.flip(2), columns)
+        x = black[torch.arange(n)[:, None, None], 0, rows, columns][:, None]
+    return ((x - MEAN) / STD).float()
+
+def accuracy(net, images, labels):
+    net.eval()
+    hits = 0
+    for image, label in zip(images, labels):
+        hits += int(net(prepare(image[None], False)).detach().argmax()) == int(label)
+    return hits / len(labels)
+"""
+FIRST = 'predicted = "none"'
+EXPERIMENT = """
+measured = {{None: {plain}, "dropout": [0.70, 0.72, 0.69, 0.74],
+             "augmentation": [0.71, 0.70, 0.72, 0.75], "weight decay": [0.69, 0.73, 0.70, 0.71]}}
+gained, error = {{}}, {{}}
+plain = torch.tensor(measured[None], dtype=torch.float64)
+for part in PARTS:
+    found = torch.tensor(measured[part], dtype=torch.float64)
+    gaps = found - plain
+    gained[part], error[part] = {gained}, {error}
+"""
+
+
+def experiment(
+    plain="[0.68, 0.71, 0.70, 0.72]",
+    gained="gaps.mean().item()",
+    error="(gaps.var() / 4).sqrt().item()",
+):
+    return EXPERIMENT.format(plain=plain, gained=gained, error=error)
+
+
+BY_STATISTICS = """
+import statistics
+measured = {None: (0.6, 0.65, 0.61, 0.63), "dropout": (0.6, 0.66, 0.61, 0.64)}
+measured |= {"augmentation": (0.64, 0.69, 0.68, 0.69), "weight decay": (0.61, 0.64, 0.63, 0.62)}
+gaps = {part: [a - b for a, b in zip(measured[part], measured[None])] for part in reversed(PARTS)}
+gained = {part: statistics.fmean(each) for part, each in gaps.items()}
+error = {part: statistics.stdev(each) / 2 for part, each in gaps.items()}
+"""
+WITH_NUMPY = """
+import numpy as np
+rows = np.array([[0.6, 0.65, 0.61, 0.63], [0.58, 0.66, 0.6, 0.64], [0.64, 0.69, 0.68, 0.69],
+                 [0.6, 0.65, 0.62, 0.63]])
+measured = dict(zip((None, *PARTS), rows.tolist()))
+gaps = rows[1:] - rows[0]
+gained = dict(zip(PARTS, gaps.mean(1).tolist()))
+error = dict(zip(PARTS, (gaps.std(1, ddof=1) / np.sqrt(gaps.shape[1])).tolist()))
 """
 
 
 @pytest.mark.parametrize(
     ("task", "source"),
     [
-        ("dropout", dropout()),
-        ("dropout", IN_PLACE),
-        ("lrn", lrn()),
-        ("lrn", LRN_LOOPS),
-        ("lrn", lrn_by(BY_POOL)),
         ("fitting", fitting()),
-        ("fitting", BY_POSITIONS),
+        ("fitting", IN_STEPS),
+        ("fitting", BY_WINDOWS),
+        ("crops", crops()),
+        ("crops", ONE_BATCH),
+        ("crops", ONE_BY_ONE),
+        ("repair", repair()),
+        ("repair", BY_TOOLS),
+        ("repair", BY_GRID),
+        ("experiment", experiment()),
+        ("experiment", BY_STATISTICS),
+        ("experiment", WITH_NUMPY),
     ],
 )
 def test_a_right_answer_in_another_style_passes(exercise, task, source):
-    exercise.assert_passes(**{task: source}, setup=SETUP)
+    exercise.assert_passes(prediction=FIRST, **{task: source})
 
 
-TRAINING, EVALUATION = "dropout_training_check", "dropout_evaluation_check"
-LRN_CHECK, FITTING_CHECK = "lrn_check", "fitting_check"
-DRAW = "(torch.rand({}, generator=generator) >= p)"
+FITTING_IS, CROPS_ARE, REPAIR_IS, EXPERIMENT_IS = (
+    f"{name}_check" for name in ("fitting", "crops", "repair", "experiment")
+)
+GREY = {"padded": "F.pad((images / 255 - MEAN) / STD, (2, 2, 2, 2))"}
+ROLLED = (
+    "torch.stack([F.pad(one.roll((i, j), (1, 2)), (2, 2, 2, 2)) for one, (i, j) in "
+    "zip(images, torch.randint(-2, 3, (len(images), 2)).tolist())])"
+)
+MIDDLES = "[(2, 2)] * len(images)"
 WRONG = [
-    (TRAINING, dropout(kept="mask * x"), "scale up the numbers that you keep"),
-    (TRAINING, dropout(kept="mask * x / p"), "not by the one that you drop"),
-    (TRAINING, dropout(kept="mask * x * (1 - p)"), "as the paper did at test time"),
-    (TRAINING, dropout(mask="torch.rand(x.shape, generator=generator) < p"), "you drop 7"),
-    (TRAINING, dropout(mode="not training"), "scale up the numbers that you keep"),
-    (TRAINING, dropout(mask="torch.rand(x.shape) >= p"), "the same seed does not"),
-    (TRAINING, dropout(mask="torch.rand(x.shape, generator=torch.Generator().manual_seed(0)) >= p"),
-     "another seed drops the same"),
-    (TRAINING, dropout(mask="torch.rand(x.shape, generator=generator.manual_seed("
-     "generator.initial_seed())) >= p"), "do not seed the generator again"),
-    (TRAINING, dropout(mask="(torch.rand(x.shape, generator=generator) >= p) "
-     "* (torch.rand(1) >= 0)"), "torch's global random numbers as well"),
-    (TRAINING, dropout(mask=DRAW.format("x.shape[x.dim() // 4 :]")), "every image"),
-    (TRAINING, dropout(mask=DRAW.format("(*x.shape[:2], *[1] * (x.dim() - 2))")), "whole maps"),
-    (TRAINING, dropout(kept="(mask * x.detach()).requires_grad_() / (1 - p)"),
-     "the gradient has to pass through the numbers that you keep"),
-    (TRAINING, dropout(kept="F.dropout(x, p)"), "torch's own dropout"),
-    (TRAINING, dropout(kept="nn.Dropout(p)(x)"), "torch's own dropout"),
-    (TRAINING, dropout(kept="x.data.mul_(mask / (1 - p)) + 0 * x"), "changes x itself"),
-    (EVALUATION, dropout(otherwise="x * (1 - p)"), "as the paper did"),
-    (EVALUATION, dropout(otherwise="x / (1 - p)"), "you scale up in evaluation"),
-    (EVALUATION, dropout(mode="True"), "do not drop anything in evaluation"),
-    (EVALUATION, dropout(mode="not training"), "do not drop anything in evaluation"),
-    (EVALUATION, dropout(otherwise="x + 0 * torch.rand(1, generator=generator)"), "draw random"),
-    (LRN_CHECK, lrn_by("F.pad(a**2, (0, 0, 0, 0, 1, 1))[:, :-2]"), "differs"),
-    (LRN_CHECK, lrn(powers="a"), "not their squares"),
-    (LRN_CHECK, lrn(window="0, size // 2"), "you begin the window at the channel"),
-    (LRN_CHECK, lrn(window="size // 2, 0"), "you end the window at the channel"),
-    (LRN_CHECK, lrn_by("a.square().sum(1, keepdim=True)"), "you add up all channels"),
-    (LRN_CHECK, lrn_by("sum(a.roll(i, 1) ** 2 for i in range(-half, half + 1))"), "last channel"),
-    (LRN_CHECK, lrn_by("a**2"), "you sum over the channel itself only"),
-    (LRN_CHECK, lrn_by(BY_POOL.removeprefix("size * ")), "as torch does"),
-    (LRN_CHECK, lrn_by(f"{BY_POOL} - a**2"), "you leave the channel itself out"),
-    (LRN_CHECK, lrn_by(BY_POOL, "a / (k + alpha * total)"), "you forget the power beta"),
-    (LRN_CHECK, lrn_by(BY_POOL, "a / (alpha * total) ** beta"), "you forget k"),
-    (LRN_CHECK, lrn_by(BY_POOL, "a / (k + alpha * total).sqrt()"), "you take a power of 0.5"),
-    (LRN_CHECK, lrn_by("0", "F.local_response_norm(a, size, size * alpha, beta, k)"),
-     "torch's own local_response_norm"),
-    (LRN_CHECK, lrn_by("0", "nn.LocalResponseNorm(size, size * alpha, beta, k)(a)"),
-     "torch's own local_response_norm"),
-    (FITTING_CHECK, fitting("(n - k) % s == 0"), "you leave out the padding"),
-    (FITTING_CHECK, fitting("(n + p - k) % s == 0"), "on one side only"),
-    (FITTING_CHECK, fitting("(n + 2 * p) % s == 0"), "you leave out the kernel"),
-    (FITTING_CHECK, fitting(end="largest"), "you leave out the largest size"),
-    (FITTING_CHECK, fitting("n + 2 * p >= k"), "gives an output at all"),
-    (FITTING_CHECK, fitting("(n + 2 * p - k) % s"), "that do not fit"),
-    (FITTING_CHECK, fitting("((n + 2 * p - k) / s + 1) % s == 0"), "number of positions"),
-    (FITTING_CHECK, fitting("(n + 2 * p - k) % s == 0"), "smaller than the kernel"),
-    (FITTING_CHECK, fitting("n >= k and (n + 2 * p - k) % s == 0"), "a small image"),
-    (FITTING_CHECK, "def fitting_sizes(*sizes): return (225, 229, 233)", "return a list"),
-    (FITTING_CHECK, "def fitting_sizes(*sizes): return [224, 229, 234]", "is not the list"),
+    # What the check at home lets through.
+    (FITTING_IS, fitting("(n + 2 * padding - kernel_size) % stride == 0"), "smaller than the",
+     True),
+    (FITTING_IS, fitting("n >= kernel_size and (n + 2 * padding - kernel_size) % stride == 0"),
+     "when you compare a small image", True),
+    (FITTING_IS, fitting("(n - 4) % 5 == 0"), "is not the list", True),
+    (FITTING_IS, fitting(FITS.replace(">=", ">")), "a small image", True),
+    (CROPS_ARE, crops(places=PLACES.replace(", MIDDLE", "")), "leave out the centre", True),
+    (CROPS_ARE, crops(places=f"[{MIDDLE}]"), "the centre alone", True),
+    (CROPS_ARE, crops(places="[(0, 0)] * 5"), "at the top left five times", True),
+    (CROPS_ARE, crops(places=PLACES.replace("MIDDLE", "((h - size) // 2,) * 2")), "", True),
+    (CROPS_ARE, crops(switch="pass"), "differs", True),
+    (CROPS_ARE, crops(back="pass"), "in another mode", True),
+    (CROPS_ARE, crops(back="net.train()"), "in another mode", True),
+    (CROPS_ARE, crops(back="images += 1"), "changes the images", True),
+    (REPAIR_IS, repair(drop="return x * (torch.rand_like(x) >= p) if training else x"),
+     "scale them up", True),
+    (REPAIR_IS, repair(drop="return F.dropout(x, p, training) if training else x * (1 - p)"),
+     "once too often", True),
+    (REPAIR_IS, repair(drop="return F.dropout(x, p)"), "drops numbers in evaluation", True),
+    (REPAIR_IS, repair(drop="return x * (torch.rand_like(x) >= p) / p if training else x"),
+     "the share that you drop", True),
+    (REPAIR_IS, repair(drop="return x * (torch.rand(len(x)) >= p).float().view(-1, *[1] * "
+     "(x.dim() - 1)) / (1 - p) if training else x"), "", True),
+    (REPAIR_IS, repair(moving="True"), "differs", True),
+    (REPAIR_IS, repair(moving="False"), "leaves the images of training", True),
+    (REPAIR_IS, repair(normal="((images / 255 - MEAN) / STD - MEAN) / STD"), "normalise twice",
+     True),
+    (REPAIR_IS, repair(normal="images / 255"), "you do not normalise", True),
+    (REPAIR_IS, repair(normal="(images - MEAN) / STD"), "division by 255", True),
+    (REPAIR_IS, repair(places="[torch.randint(5, (2,)).tolist()] * len(images)"),
+     "once for the whole batch", True),
+    (REPAIR_IS, repair(places="torch.randint(4, (len(images), 2)).tolist()"), "5 × 5 places",
+     True),
+    (REPAIR_IS, repair(mirrored="torch.zeros(len(images), 1, 1, 1) > 0"), "mirrors 0%", True),
+    (REPAIR_IS, repair(padded=ROLLED, places=MIDDLES), "come in on the other", True),
+    (REPAIR_IS, repair(**GREY, normal="images if training else (images / 255 - MEAN) / STD"),
+     "the mean's grey", True),
+    (REPAIR_IS, repair(switch="pass"), "Of a net in training mode", True),
+    (REPAIR_IS, repair(seen="prepare(images, True)"), "expected 80.0%", True),
+    (REPAIR_IS, repair(seen="images / 255"), "expected 80.0%", True),
+    (EXPERIMENT_IS, experiment(gained="-gaps.mean().item()"), "from that without", True),
+    (EXPERIMENT_IS, experiment(gained="gaps.sum().item()"), "you add the differences", True),
+    (EXPERIMENT_IS, experiment(gained="gaps.median().item()"), "you take the median", True),
+    (EXPERIMENT_IS, experiment(gained="found.mean().item()"), "not what it gains", True),
+    (EXPERIMENT_IS, experiment(error="gaps.std().item()"), "root of the number of", True),
+    (EXPERIMENT_IS, experiment(error="gaps.std(correction=0).item() / 2"), "not by n - 1", True),
+    (EXPERIMENT_IS, experiment(error="gaps.std().item() / 4"), "not by its root", True),
+    (EXPERIMENT_IS, experiment(error="gaps.var().item() / 4"), "variance of the mean", True),
+    (EXPERIMENT_IS, experiment(error="((found.var() + plain.var()) / 4).sqrt().item()"),
+     "as unrelated", True),
+    # What it finds.
+    (FITTING_IS, fitting("(n - kernel_size) % stride == 0"), "leave out the padding", False),
+    (FITTING_IS, fitting("(n + padding - kernel_size) % stride == 0"), "one side only", False),
+    (FITTING_IS, fitting("(n + 2 * padding) % stride == 0"), "leave out the kernel", False),
+    (FITTING_IS, fitting(last="largest"), "the largest size", False),
+    (FITTING_IS, fitting("n + 2 * padding >= kernel_size"), "an output at all", False),
+    (FITTING_IS, fitting(result="tuple(found)"), "Return a list", False),
+    (CROPS_ARE, crops(found="sum(net(view).softmax(1) for view in views)"), "divide by ten",
+     False),
+    (CROPS_ARE, crops(found="sum(net(view) for view in views) / 10"), "the softmax", False),
+    (CROPS_ARE, crops(found="(sum(net(view) for view in views) / 10).softmax(1)"),
+     "one softmax", False),
+    (CROPS_ARE, crops(views="crops"), "leave out the mirror images", False),
+    (CROPS_ARE, crops(views="crops + [crop.flip(2) for crop in crops]"), "top to bottom", False),
+    (CROPS_ARE, crops(found="net(crops[0])[0]"), "", False),
+    (REPAIR_IS, repair(places="torch.randint(6, (len(images), 2)).tolist()"), "", None),
+    (REPAIR_IS, repair(padded="images"), "", False),
+    (REPAIR_IS, repair() + "\nprepare = lambda images, training: images[0]", "Your prepare gives",
+     False),
+    (REPAIR_IS, repair() + "\naccuracy = lambda *all: torch.tensor(0.5)", "a Python float", False),
+    (REPAIR_IS, repair() + "\naccuracy = lambda *all: 80.0", "a Python float", False),
+    (EXPERIMENT_IS, experiment(plain="[0.0, 0.0, 0.0, 0.0]"), "accuracies of trained nets", False),
+    (EXPERIMENT_IS, experiment(plain="[0.7, 0.7, 0.7, 0.7]"), "accuracies of trained", False),
+    (EXPERIMENT_IS, experiment(plain="[68.0, 71.0, 70.0, 72.0]"), "accuracies of trained", False),
+    (EXPERIMENT_IS, experiment(error="gaps.std() / 2"), "a Python float", False),
+    (EXPERIMENT_IS, experiment() + "\ndel measured[None]", "with the keys", False),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("check", "source", "finding"), WRONG)
-def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding):
-    exercise.assert_rejects(check, source, finding, setup=SETUP)
+@pytest.mark.parametrize(("check", "source", "finding", "at_home"), WRONG)
+def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding, at_home):
+    exercise.assert_rejects(check, source, finding, at_home, prediction=FIRST)
+
+
+@pytest.mark.parametrize("predicted", ["None", "'ReLU'"])
+def test_without_a_prediction_the_experiment_is_not_looked_at(exercise, predicted):
+    exercise.assert_asks_for_prediction(experiment(), predicted)
+
+
+@pytest.mark.parametrize("predicted", ["dropout", "augmentation", "weight decay", "none"])
+def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
+    exercise, predicted, capsys
+):
+    exercise.assert_passes(prediction=f"predicted = {predicted!r}", experiment=experiment())
+    said = f"you predicted {predicted} and measured +0.010 ± 0.007 (dropout)"
+    assert said in capsys.readouterr().out
+
+
+def test_the_faults_show_in_the_symptoms(exercise, capsys):
+    space = exercise.setup()
+    broken = next(c.source for c in exercise.cells if c.metadata.nbgrader.grade_id == "broken")
+    exec(f"{broken}\n{repair()}", space)
+    first, again = space["symptoms"](
+        *(space[f"broken_{name}"] for name in ("drop", "prepare", "accuracy"))
+    ).chunk(2)
+    assert not first.equal(again)
+    assert "mean 0.0" not in (printed := capsys.readouterr().out) and "mean -0.0" not in printed
+    first, again = space["symptoms"](space["drop"], space["prepare"], space["accuracy"]).chunk(2)
+    assert first.equal(again)
+    shares = capsys.readouterr().out.split("three times: ")[1].splitlines()[0]
+    assert len(set(shares.strip("[]").split(", "))) == 1
+
+
+def test_everybody_has_a_number_of_images(exercise, monkeypatch):
+    space, numbers = exercise.setup(), set()
+    for student in range(20):
+        monkeypatch.setenv("COURSE_STUDENT", f"student-{student}")
+        numbers.add(space["own_number"](""))
+    assert len(numbers) >= 10 and min(numbers) >= 80

@@ -1,9 +1,8 @@
-"""Answers of lesson and exercise 08: dropout, top-5 error, response normalisation."""
+"""Answers of lesson and exercise 08: dropout, top-5 error, experiments."""
 
 import torch
 from torch import nn
 
-from course_utils.models.normalization import LocalResponseNorm
 from course_utils.quiz.answer import Answer
 
 
@@ -33,16 +32,22 @@ def top_five_error(right: int, second: int, wrong: int) -> Answer:
     )
 
 
-def quietened(left: int, x: int, right: int, k: int) -> Answer:
-    """Return what local response normalisation leaves of the middle of three channels."""
-    norm = LocalResponseNorm(size=3, alpha=1.0, beta=0.5, k=k)
-    channels = torch.tensor([left, x, right], dtype=torch.float64).view(1, 3, 1, 1)
-    squares = left**2 + x**2 + right**2
+def asleep_seen(p: float, a: int) -> Answer:
+    """Say what comes of measuring a net with dropout twice in training mode."""
     return Answer(
-        float(f"{norm(channels)[0, 1, 0, 0].item():.4g}"),
-        alpha_divided=x / (k + squares / 3) ** 0.5,
-        itself_left_out=x / (k + left**2 + right**2) ** 0.5,
-        not_squared=x / (k + left + x + right) ** 0.5,
-        power_forgotten=x / (k + squares),
-        constant_forgotten=x / squares**0.5,
+        "A lower accuracy, and another one the second time",
+        fixed_units="A lower accuracy, the same one both times",
+        dropout_on_gradients=f"{a} % both times, as in evaluation mode",
+        share_of_accuracy=f"About {a * (1 - p):.0f} %, which is {100 * (1 - p):.0f} % of {a} %",
+    )
+
+
+def pooling_told(a: int, b: int, c: int, n: int) -> Answer:
+    """Say which experiment tells a difference between settings from one between seeds."""
+    return Answer(
+        "Train both with several seeds, and compare the mean difference with its standard error",
+        one_seed_again="Train both once more with the same seed, and look whether "
+        f"{a}.{b} % and {a}.{c} % come back",
+        images_for_seeds=f"Measure the same two nets again, on {5 * n:,} validation images",
+        longer_for_seeds="Train both for twice as many epochs, and compare the last accuracies",
     )
