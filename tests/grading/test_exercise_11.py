@@ -333,7 +333,7 @@ def test_everybody_has_a_width(exercise, monkeypatch):
     for number in range(20):
         monkeypatch.setenv("COURSE_STUDENT", f"student-{number}")
         widths.add(space["own_width"](""))
-    assert len(widths) >= 4 and min(widths) >= 12
+    assert len(widths) >= 4 and min(widths) >= 16
 
 
 def test_normalised_nets_bear_larger_rates(exercise):
