@@ -1,57 +1,78 @@
 # %% [markdown]
-# # Exercise 11: batch norm, group norm, and weights to start from
+# # Exercise 11: what is measured, and over what
 #
-# **You practise** normalising with the right statistics in each of two modes, choosing the axes of
-# a normalisation, and working out how large initial weights should be.
+# **You practise** folding a normalisation into the layer after it, measuring statistics that do not
+# fit into one batch, repairing a fine-tuning loop by its symptoms, and asking how much larger the
+# learning rate may be with normalisation.
 #
-# **Minutes:** 50 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 11
-#
-# | part | points | graded by |
-# |---|---|---|
-# | Pop quiz, three questions | 3 | the checks |
-# | Task 1: batch normalisation, both modes | 5 | the checks |
-# | Task 2: group norm and its two ends | 3 | the checks |
-# | Task 3: He's standard deviation | 2 | the checks |
-# | In your own words | 2 | a person |
+# {tasks}
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
 # tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
-#
-# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
-# notebook of the same name in `solutions/`.
+# Three hints are folded under each task; they cost nothing.
 
 # %% readonly="setup"
+from copy import deepcopy
+
 import torch
+import torch.nn.functional as F
 from torch import nn
 
-from course_utils import checks, quiz
+from course_utils import checks, data, quiz
+from course_utils.models.initialization import he_normal_
+
+RATES = [2.0**k for k in range(-6, 4)]  # 1/64, 1/32, ..., 4, 8
+
+
+def own_width(student_id):
+    """Return the width of your nets."""
+    return 2 * int(torch.randint(8, 15, (), generator=quiz.generator(student_id)))
+
+
+def deep_net(width, normalised):
+    """Return a net of four 3 x 3 layers with He's weights, each normalised if you like."""
+    net = nn.Sequential(nn.AvgPool2d(2))
+    for number in range(4):
+        c_in, stride = (width, 1) if number else (1, 2)
+        net.append(nn.Conv2d(c_in, width, 3, stride, padding=1, bias=not normalised))
+        net.extend([nn.BatchNorm2d(width), nn.ReLU()] if normalised else [nn.ReLU()])
+    net.extend([nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(width, 10)])
+    return he_normal_(net)
+
+
+def trained(width, normalised, rate, seed):
+    """Take 40 steps on images of clothes; return the net, and the mean loss of the last ten."""
+    torch.manual_seed(seed)
+    net, train = deep_net(width, normalised), data.load("fashion_mnist_mini", batch_size=50).train
+    optimizer, losses = torch.optim.SGD(net.parameters(), lr=rate), []
+    for batch in torch.randperm(2000).split(50):
+        loss = F.cross_entropy(net(train.images[batch] / 127.5 - 1), train.labels[batch])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    return net, sum(losses[-10:]) / 10
+
+
+def learns(width, normalised, rate, seed):
+    """Return whether a net learns at this rate: whether its loss falls from 2.3 to below 2.2."""
+    return trained(width, normalised, rate, seed)[1] < 2.2  # not if it is NaN
+
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
-# people get the same ones. If you work on your own, leave it empty.
+# Your student id, as your teacher writes it. It picks your questions and the width of your nets, so
+# that no two people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
 
-# %% [markdown]
+# %% [markdown] tier="drill" minutes=6
 # ## Pop quiz
 #
 # The check under a question looks only at the form of your answer, not at whether it is right.
-
-# %% [markdown]
+#
 # ### Question 1
-
-# %% quiz="he_deviation"
-he_deviation = None  # a number
-### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/11_normalization", "he_deviation", student_id)
-k, c_in = numbers["k"], numbers["c_in"]
-he_deviation = (2 / (c_in * k * k)) ** 0.5  # a filter reads c_in kernels of k x k
-### END SOLUTION
-
-# %% [markdown]
-# ### Question 2
 
 # %% quiz="running_mean"
 running_mean = None  # a number
@@ -63,565 +84,631 @@ running_mean = (1 - m) * first + m * b
 ### END SOLUTION
 
 # %% [markdown]
-# ### Question 3
+# ### Question 2
 
-# %% quiz="number_of_means"
-number_of_means = None  # means
+# %% quiz="one_seen"
+one_seen = None  # a letter
 ### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/11_normalization", "number_of_means", student_id)
-number_of_means = numbers["n"] * numbers["g"]  # each image has g groups, each with its own mean
+question = quiz.question("exercises/11_normalization", "one_seen", student_id)
+# One image is enough as long as each channel has more than one value.
+seen = "An error" if question.values["s"] == 1 else "No error: each map"
+one_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
 
 # %% [markdown]
-# ## Task 1: batch normalisation, both modes
+# ### Question 3
+
+# %% quiz="behind_told"
+behind_told = None  # a letter
+### BEGIN SOLUTION
+question = quiz.question("exercises/11_normalization", "behind_told", student_id)
+# Only the estimates may change: then only they can be the reason.
+told = "Send training images through"
+behind_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
+### END SOLUTION
+
+# %% [markdown] tier="drill" minutes=5
+# ## Task 1: fold it forwards
 #
-# Complete `forward`. The four tensors are made for you; keep their names.
+# The lesson folds a normalisation into the convolution *before* it. In a pre-activation net it
+# often comes before the next convolution, and here nothing stands between the two. Complete the
+# function: it returns a weight and a bias of *one* convolution that makes of x what the
+# normalisation in evaluation mode and then the convolution (no bias, no padding) make of it.
 #
-# - **In training mode** (`self.training` is true) normalise each channel by the mean and the
-#   variance of the batch. Then update the running estimates: they take the share `momentum` from
-#   the new value, and the rest from the old one. Remember which of the two variances normalises and
-#   which one you track.
-# - **In evaluation mode** normalise by the running estimates, and leave them alone.
-# - Scale and shift come last. Gradients flow through the batch's statistics, but the running
-#   estimates keep no graph.
+# hint: In evaluation mode each channel of x is multiplied by one number, and another is added. Which
+# two, in terms of `gamma`, `beta`, `mean`, `variance` and `eps`?
 #
-# Do not use torch's own normalisation functions and layers.
+# hint: A filter reads all channels. Which axis of `weight` counts the channels that are read?
+#
+# hint: What is added to a channel is the same at every pixel. What does a filter make of maps that
+# are constant? All its weights take part, whatever the size of the kernel.
 
 
-# %% task="batch_norm"
-class BatchNorm2d(nn.Module):
-    """Batch normalisation of x (N, C, H, W)."""
-
-    def __init__(self, num_features: int, eps: float = 1e-5, momentum: float = 0.1) -> None:
-        super().__init__()
-        self.eps = eps
-        self.momentum = momentum
-        self.weight = nn.Parameter(torch.ones(num_features))  # gamma, (C,)
-        self.bias = nn.Parameter(torch.zeros(num_features))  # beta, (C,)
-        self.register_buffer("running_mean", torch.zeros(num_features))
-        self.register_buffer("running_var", torch.ones(num_features))
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Return x (N, C, H, W), normalised; the shape stays the same."""
-        ### BEGIN SOLUTION
-        if self.training:
-            mean = x.mean(dim=(0, 2, 3))  # (C,)
-            variance = x.var(dim=(0, 2, 3), correction=0)  # (C,), biased: of these numbers alone
-            unbiased = x.detach().var(dim=(0, 2, 3), correction=1)  # an estimate for all data
-            self.running_mean.lerp_(mean.detach(), self.momentum)
-            self.running_var.lerp_(unbiased, self.momentum)
-        else:
-            mean, variance = self.running_mean, self.running_var
-        scale = self.weight / torch.sqrt(variance + self.eps)  # (C,)
-        return (x - mean[:, None, None]) * scale[:, None, None] + self.bias[:, None, None]
-        ### END SOLUTION
+# %% task="fold"
+def fold_forwards(
+    weight: torch.Tensor,
+    gamma: torch.Tensor,
+    beta: torch.Tensor,
+    mean: torch.Tensor,
+    variance: torch.Tensor,
+    eps: float,
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a weight (K, C, k, k) and a bias (K,); weight is (K, C, k, k), the others (C,)."""
+    ### BEGIN SOLUTION
+    scale = gamma / (variance + eps).sqrt()  # for each channel that is read
+    added = beta - scale * mean
+    # Constant maps: each weight of a filter meets the constant of its channel.
+    return weight * scale[:, None, None], (weight * added[:, None, None]).sum(dim=(1, 2, 3))
+    ### END SOLUTION
 
 
-# %% check="batch_norm_training_check" points=2
+# %% check="fold_check" points=1
 import torch
+import torch.nn.functional as F
 
 from course_utils import checks
 
 
-def _run_norm(norm, *inputs):
-    with checks.without("batch_norm", "group_norm", "layer_norm", "instance_norm"):
-        return norm(*inputs)
+def _layers(k_out, c, k, seed):
+    """Return a weight, then gamma, beta, mean and variance."""
+    weight = checks.random_tensor(k_out, c, k, k, seed=seed)
+    gamma, beta, mean, spread = checks.random_tensor(4, c, seed=seed + 1)
+    return weight, gamma, beta, mean, spread.abs() + 0.2
+
+
+def _folded(fold_forwards, layers, eps):
+    """Return the learner's weight and bias, of the right shapes."""
+    found = fold_forwards(*layers, eps)
+    if found is None:
+        raise checks.NotAnswered
+    is_pair = isinstance(found, tuple | list) and len(found) == 2
+    checks.require(is_pair, "Return two tensors: the weight, then the bias.")
+    for value, shape in zip(found, (layers[0].shape, layers[0].shape[:1]), strict=True):
+        sizes = tuple(getattr(value, "shape", ()))
+        checks.require(sizes == tuple(shape), f"Your tensor is {sizes}, expected {tuple(shape)}.")
+    return found
+
+
+def check_small(fold_forwards):
+    weight, gamma, beta, mean, variance = _layers(3, 3, 1, 0)
+    layers, x = (weight, gamma, beta, 0 * mean, variance), checks.random_tensor(2, 3, 4, 4)
+    weight, bias = _folded(fold_forwards, layers, 1e-5)
+    expected = F.conv2d(F.batch_norm(x, *layers[3:], *layers[1:3], eps=1e-5), layers[0])
+    turned = layers[0] * (gamma / variance.sqrt())[:, None, None, None]
+    slips = {
+        "you scale the filters: scale the channels that they read": F.conv2d(x, turned, bias),
+        "you divide by the variance, not by its root": F.conv2d(
+            x, layers[0] * (gamma / variance)[:, None, None], bias
+        ),
+        "you leave the weight as it is": F.conv2d(x, layers[0], bias),
+        "you leave out what is added": F.conv2d(x, weight),
+    }
+    checks.require_tensor(F.conv2d(x, weight, bias), expected, slips, tolerance=1e-3)
+
+
+fold_is_right = checks.show(check_small, fold_forwards)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(fold_forwards):
+    import torch.nn.functional as F
+
+    check_small(fold_forwards)
+    for seed, (k_out, c, k, eps) in enumerate([(4, 2, 1, 0.3), (2, 5, 3, 0.1), (3, 3, 2, 0.2)]):
+        layers = _layers(k_out, c, k, 10 * seed + 10)
+        weight, gamma, beta, mean, variance = layers
+        x = checks.random_tensor(2, c, 6, 5, seed=seed + 90)
+
+        def ours(eps=eps, sign=-1.0, total=True, layers=layers, x=x):
+            """Fold by the definition, or with a slip."""
+            weight, gamma, beta, mean, variance = layers
+            scale = gamma / (variance + eps).sqrt()
+            added = weight * (beta + sign * scale * mean)[:, None, None]
+            bias = added.sum((1, 2, 3)) if total else added.sum(1).mean((1, 2))
+            return F.conv2d(x, weight * scale[:, None, None], bias)
+
+        expected = F.conv2d(F.batch_norm(x, mean, variance, gamma, beta, eps=eps), weight)
+        slips = {
+            "you leave out eps": ours(eps=0.0),
+            "you leave out the running mean": ours(sign=0.0),
+            "you add the running mean": ours(sign=1.0),
+            "you count one weight for each kernel in the bias: all of them read it": ours(
+                total=False
+            ),
+        }
+        found = F.conv2d(x, *_folded(fold_forwards, layers, eps))
+        checks.require_tensor(found, expected, slips, tolerance=1e-3)
+
+
+checks.award(1, check_answer, fold_forwards)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=11
+# ## Task 2: the statistics of many small batches
+#
+# A running estimate forgets, and it averages the variances of batches. Somebody wants the true
+# statistics of a channel instead: the mean and the variance of *all* its numbers in all batches.
+# Complete the function. `batches` yields tensors (N, C, H, W), one after the other and only once;
+# N, H and W differ from batch to batch (N may be 1), C does not. Memory is short: keep no batch.
+# Return the mean and the **unbiased** variance of each channel.
+#
+# hint: The mean of all numbers is not the mean of the batches' means if the batches differ in size.
+# What do you have to keep besides the sums?
+#
+# hint: If one batch is dark and the next one bright, is the mean of their variances the variance of
+# all? What is missing?
+#
+# hint: The variance is the mean square minus the square of the mean. With a mean of 1,000 and a
+# variance of 1, how many digits does float32 have left? float64 has 16 of them.
+
+
+# %% task="statistics"
+def statistics(batches) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return mean and unbiased variance of each channel, (C,) and (C,), over all batches."""
+    ### BEGIN SOLUTION
+    count = total = squares = 0
+    for batch in batches:
+        batch = batch.double()  # a small difference of large numbers needs the digits
+        count += batch[:, 0].numel()
+        total += batch.sum(dim=(0, 2, 3))
+        squares += batch.square().sum(dim=(0, 2, 3))
+    mean = total / count
+    variance = (squares - count * mean.square()) / (count - 1)  # over all: the means count, too
+    return mean.float(), variance.float()
+    ### END SOLUTION
+
+
+# %% check="statistics_check" points=3
+import torch
+
+from course_utils import checks
 
 
 @checks.beside
-def _with_gradient(norm, x, weights):
-    """Return the gradient of x if the output is weighted and added up."""
-    leaf = x.clone().requires_grad_()
-    (norm(leaf) * weights).sum().backward()
-    return leaf.grad
+def _measured(statistics, batches):
+    """Return what the learner's function makes of batches that come only once."""
+    return statistics(iter(batches))
 
 
-def _small_layer(BatchNorm2d):
-    """Return the learner's layer for two channels, with a scale and a shift other than 1 and 0."""
-    layer = BatchNorm2d(2)
-    checks.require_own_layers(layer)
-    values = {"weight": torch.tensor([2.0, 1.0]), "bias": torch.tensor([1.0, 10.0])}
-    checks.set_parameters(layer, values)
-    return layer
-
-
-def _small_batch():
-    """Return two images of two channels and 1 x 2 pixels."""
-    return torch.tensor([[[[1.0, 3.0]], [[10.0, 20.0]]], [[[5.0, 7.0]], [[30.0, 40.0]]]])
-
-
-def check_small(BatchNorm2d):
-    def maps(first, second):
-        """Join two rows, one for each channel, to (2, 2, 1, 2)."""
-        return torch.tensor([first, second]).view(2, 2, 1, 2).transpose(0, 1)
-
-    expected = maps([-1.6833, 0.1056, 1.8944, 3.6833], [8.6584, 9.5528, 10.4472, 11.3416])
-    slips = {
-        "you normalise by the variance with m - 1, which is the one to track": maps(
-            [-1.3238, 0.2254, 1.7746, 3.3238], [8.8381, 9.6127, 10.3873, 11.1619]
-        ),
-        "you divide by the variance, not by its square root": maps(
-            [-0.2, 0.6, 1.4, 2.2], [9.88, 9.96, 10.04, 10.12]
-        ),
-        "you leave out scale and shift": maps(
-            [-1.3416, -0.4472, 0.4472, 1.3416], [-1.3416, -0.4472, 0.4472, 1.3416]
-        ),
-        "you scale the shift, too: add it last": maps(
-            [-0.6833, 1.1056, 2.8944, 4.6833], [8.6584, 9.5528, 10.4472, 11.3416]
-        ),
-        "you leave out the shift": maps(
-            [-2.6833, -0.8944, 0.8944, 2.6833], [-1.3416, -0.4472, 0.4472, 1.3416]
-        ),
-        "you normalise each image by itself: take the mean over the batch, too": maps(
-            [-1.0, 3.0, -1.0, 3.0], [9.0, 11.0, 9.0, 11.0]
-        ),
-        "you normalise each pixel by itself: take the mean over height and width, too": maps(
-            [-1.0, -1.0, 3.0, 3.0], [9.0, 9.0, 11.0, 11.0]
-        ),
-        "you take one mean for all channels: each has its own": maps(
-            [-1.0396, -0.7374, -0.4352, -0.1331], [9.6601, 10.4155, 11.1709, 11.9262]
-        ),
-        "you use the running estimates in training mode": maps(
-            [3.0, 7.0, 11.0, 15.0], [20.0, 30.0, 40.0, 50.0]
-        ),
-        "you use the running estimates in training mode, after this batch has moved them": maps(
-            [1.9587, 5.1545, 8.3502, 11.5459], [11.7894, 14.1754, 16.5613, 18.9472]
-        ),
-        "you do not subtract the mean": maps(
-            [1.8944, 3.6833, 5.4721, 7.261], [10.8944, 11.7889, 12.6833, 13.5777]
-        ),
-    }
-    output = _run_norm(_small_layer(BatchNorm2d), _small_batch())
-    checks.require_tensor(output, expected, slips, tolerance=1e-3)
-
-
-training_is_right = checks.show(check_small, BatchNorm2d)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(BatchNorm2d):
-    import torch
-    import torch.nn.functional as F
-
-    check_small(BatchNorm2d)
-
-    def ours(x, scale, shift, eps, outside=0.0, detached=False):
-        mean = x.mean(dim=(0, 2, 3), keepdim=True)
-        variance = x.var(dim=(0, 2, 3), correction=0, keepdim=True)
-        if detached:
-            mean, variance = mean.detach(), variance.detach()
-        normalised = (x - mean) / (torch.sqrt(variance + eps) + outside)
-        return scale.view(1, -1, 1, 1) * normalised + shift.view(1, -1, 1, 1)
-
-    for seed, (shape, size) in enumerate([((4, 3, 5, 2), 2.0), ((3, 6, 2, 4), 0.02)]):
-        x = size * checks.random_tensor(*shape, seed=seed) + 1
-        layer = BatchNorm2d(shape[1], eps=1e-3)
-        affine = checks.random_tensor(2, shape[1], seed=7)
-        checks.set_parameters(layer, dict(zip(("weight", "bias"), affine, strict=True)))
-        before = x.clone().requires_grad_()
-        answer = _run_norm(layer, before)
-        right = F.batch_norm(x, None, None, *affine, training=True, eps=1e-3)
-        slips = {
-            "you leave out eps": ours(x, *affine, 0.0),
-            "you add eps outside the root: it belongs under it": ours(x, *affine, 0.0, 1e-3),
-            "you always take 1e-5 for eps, whatever you are given": ours(x, *affine, 1e-5),
-        }
-        checks.require_tensor(answer, right, slips, tolerance=1e-3)
-        checks.require(torch.equal(before, x), "your layer changes the images that it is given")
-        checks.require(answer.requires_grad, "no gradient flows through your layer")
-        weights = checks.random_tensor(*shape, seed=9)
-        gradients = []
-        for detached in (False, True):
-            other = x.clone().requires_grad_()
-            (ours(other, *affine, 1e-3, detached=detached) * weights).sum().backward()
-            gradients.append(other.grad)
-        found = _run_norm(_with_gradient, layer, x, weights)
-        scale = gradients[0].abs().max()
-        slip = "gradients do not flow through mean and variance: detach only the running estimates"
-        close = torch.allclose(found, gradients[1], rtol=1e-3, atol=1e-3 * float(scale))
-        checks.require(not close, slip)
-        close = torch.allclose(found, gradients[0], rtol=1e-2, atol=1e-2 * float(scale))
-        checks.require(close, "the gradient of your output is not that of batch normalisation")
-
-
-checks.award(2, check_answer, BatchNorm2d)
-### END HIDDEN TESTS
-
-# %% check="batch_norm_evaluation_check" points=3
-import torch
-
-from course_utils import checks
-
-
-def _require_row(name, answer, expected, slips):
-    """Compare a running estimate with the right one, and say which of the two it is."""
-    try:
-        checks.require_tensor(answer, expected, slips, tolerance=1e-3)
-    except checks.CheckFailed as failure:
-        raise checks.CheckFailed(f"{name}: {failure}") from None
-    sentence = f"{name} keeps the graph of every batch: detach what you add to it"
-    checks.require(not answer.requires_grad, sentence)
-
-
-def check_small(BatchNorm2d):
-    layer = _small_layer(BatchNorm2d)
-    if _run_norm(layer, _small_batch().requires_grad_()) is None:
+def _require_means(statistics, batches):
+    """Require two rows of numbers, and the right means; return the variances."""
+    found = _measured(statistics, batches)
+    if found is None:
         raise checks.NotAnswered
+    is_pair = isinstance(found, tuple | list) and len(found) == 2
+    checks.require(is_pair, "Return two tensors: the means, then the variances.")
+    every = torch.cat([batch.double().transpose(0, 1).flatten(1) for batch in batches], dim=1)
     slips = {
-        "you do not track anything": torch.tensor([0.0, 0.0]),
-        "you take momentum as the share of the old value: it is that of the new one": torch.tensor(
-            [3.6, 22.5]
-        ),
-        "you forget the old value": torch.tensor([4.0, 25.0]),
+        "you average the batches' means: weight them by their numbers": torch.stack(
+            [batch.double().mean((0, 2, 3)) for batch in batches]
+        ).mean(0),
+        "you add up, but do not divide": every.sum(1),
     }
-    found = checks.buffers_of(layer)
-    _require_row("running_mean", found["running_mean"], torch.tensor([0.4, 2.5]), slips)
-    slips = {
-        "you do not track anything": torch.tensor([1.0, 1.0]),
-        "you track the biased variance: it normalises, but track the one with m - 1": (
-            torch.tensor([1.4, 13.4])
-        ),
-        "you take momentum as the share of the old value: it is that of the new one": torch.tensor(
-            [6.1, 150.1]
-        ),
-        "you forget the old value": torch.tensor([6.6667, 166.6667]),
-        "you track a standard deviation, not the variance": torch.tensor([1.1582, 2.191]),
-    }
-    _require_row("running_var", found["running_var"], torch.tensor([1.5667, 17.5667]), slips)
-    checks.set_mode(layer, training=False)
-    pixel = torch.tensor([1.0, 20.0]).view(1, 2, 1, 1)
-    expected = torch.tensor([1.9587, 14.1754]).view(1, 2, 1, 1)
-    slips = {
-        "you use the batch's own statistics in evaluation mode, too": [1.0, 10.0],
-        "you divide by running_var, not by its square root": [1.766, 10.9962],
-        "you leave out scale and shift in evaluation mode": [0.4794, 4.1754],
-    }
-    slips = {name: torch.tensor(row).view(1, 2, 1, 1) for name, row in slips.items()}
-    checks.require_tensor(_run_norm(layer, pixel), expected, slips, tolerance=1e-3)
-    kept = torch.tensor([0.4, 2.5])
-    moved = "evaluation mode moves the running estimates: only training mode should"
-    mean = checks.buffers_of(layer)["running_mean"].float()
-    checks.require(torch.allclose(mean, kept, atol=1e-3), moved)
+    checks.require_tensor(found[0], every.mean(1), slips, tolerance=1e-4)
+    shape = tuple(getattr(found[1], "shape", ()))
+    sentence = f"Your variances have the shape {shape}, expected ({len(every)},)."
+    checks.require(shape == (len(every),), sentence)
+    return found[1]
 
 
-evaluation_is_right = checks.show(check_small, BatchNorm2d)
+def check_small(statistics):
+    batch = torch.arange(48.0).view(4, 2, 2, 3)
+    variances = _require_means(statistics, [batch, batch + 10])
+    checks.require(bool((variances >= 0).all()), f"No variance is negative: {variances}.")
+
+
+statistics_are_right = checks.show(check_small, statistics)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(BatchNorm2d):
+def check_answer(statistics):
     import torch
-    from torch import nn
 
-    check_small(BatchNorm2d)
-    ours, theirs = (kind(3, eps=1e-3, momentum=0.3) for kind in (BatchNorm2d, nn.BatchNorm2d))
-    weights = checks.random_tensor(2, 3, seed=4)
-    values = dict(zip(("weight", "bias"), weights, strict=True))
-    checks.set_parameters(ours, values)
-    theirs.load_state_dict(values, strict=False)
-    usual = torch.zeros(3)
-    for step in range(3):
-        x = step + (step + 1) * checks.random_tensor(2, 3, 2, 1 + step, seed=step)
-        _run_norm(ours, x)
-        theirs(x)
-        usual = 0.9 * usual + 0.1 * x.mean(dim=(0, 2, 3))
-    slips = {"you always take 0.1 for momentum, whatever you are given": usual}
-    found = checks.buffers_of(ours)
-    _require_row("running_mean", found["running_mean"], theirs.running_mean, slips)
-    _require_row("running_var", found["running_var"], theirs.running_var, {})
-    checks.set_mode(ours, training=False)
-    theirs.eval()
-    for seed, shape in enumerate([(1, 3, 1, 1), (4, 3, 2, 5)]):
-        x = checks.random_tensor(*shape, seed=10 + seed)
-        checks.require_tensor(_run_norm(ours, x), theirs(x), tolerance=1e-4)
-    found = checks.buffers_of(ours)
-    _require_row("running_mean", found["running_mean"], theirs.running_mean, {})
-    _require_row("running_var", found["running_var"], theirs.running_var, {})
+    check_small(statistics)
 
-
-checks.award(3, check_answer, BatchNorm2d)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## Task 2: group norm and its two ends
-#
-# Complete the three functions. `group_norm` divides the channels of each image into `num_groups`
-# groups of neighbours and gives each group mean 0 and variance 1 (biased, plus `eps` under the
-# root); there is no scale and no shift. Layer norm and instance norm are group norm with a certain
-# number of groups. Do not use torch's own functions.
-
-
-# %% task="group_norm"
-def group_norm(x: torch.Tensor, num_groups: int, eps: float = 1e-5) -> torch.Tensor:
-    """Normalise x (N, C, H, W) group by group, in the same shape; num_groups divides C."""
-    ### BEGIN SOLUTION
-    grouped = x.reshape(len(x), num_groups, -1)  # (N, groups, C/groups * H * W)
-    mean = grouped.mean(dim=2, keepdim=True)
-    variance = grouped.var(dim=2, correction=0, keepdim=True)
-    return ((grouped - mean) / torch.sqrt(variance + eps)).reshape(x.shape)
-    ### END SOLUTION
-
-
-def layer_norm(x: torch.Tensor) -> torch.Tensor:
-    """Normalise x (N, C, H, W) image by image."""
-    ### BEGIN SOLUTION
-    return group_norm(x, 1)
-    ### END SOLUTION
-
-
-def instance_norm(x: torch.Tensor) -> torch.Tensor:
-    """Normalise x (N, C, H, W) map by map."""
-    ### BEGIN SOLUTION
-    return group_norm(x, x.shape[1])
-    ### END SOLUTION
-
-
-# %% check="group_norm_check" points=2
-import torch
-
-from course_utils import checks
-
-
-def _run_norm(norm, *inputs):
-    with checks.without("batch_norm", "group_norm", "layer_norm", "instance_norm"):
-        return norm(*inputs)
-
-
-def check_small(group_norm):
-    x = torch.tensor([1.0, 2.0, 6.0, 4.0, 4.0, 10.0]).view(1, 6, 1, 1)
-    expected = torch.tensor([-0.9258, -0.4629, 1.3887, -0.7071, -0.7071, 1.4142])
-    slips = {
-        "you take num_groups for the size of a group: it is the number of groups": [
-            *(-1, 1, 1, -1, -1, 1)
-        ],
-        "you put every second channel into a group: its channels are neighbours": [
-            *(-1.2978, -0.9806, 1.1355, -0.3922, 0.1622, 1.3728)
-        ],
-        "you divide by m - 1 in the variance": [-0.7559, -0.378, 1.1339, -0.5774, -0.5774, 1.1547],
-        "you divide by the variance, not by its square root": [
-            *(-0.4286, -0.2143, 0.6429, -0.25, -0.25, 0.5)
-        ],
-        "you subtract the mean, but do not divide": [-2, -1, 3, -2, -2, 4],
-        "you take all channels as one group": [-1.1946, -0.8533, 0.512, -0.1707, -0.1707, 1.8773],
-        "you take each channel as a group of its own": [0, 0, 0, 0, 0, 0],
-    }
-    slips = {name: torch.tensor(row).float().view(1, 6, 1, 1) for name, row in slips.items()}
-    output = _run_norm(group_norm, x, 2)
-    checks.require_tensor(output, expected.view(1, 6, 1, 1), slips, tolerance=1e-3)
-
-
-group_is_right = checks.show(check_small, group_norm)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(group_norm):
-    import torch
-    import torch.nn.functional as F
-
-    check_small(group_norm)
-
-    def normalised(x, shape, dims, eps=1e-5):
-        grouped = x.reshape(shape)
-        variance, mean = torch.var_mean(grouped, dims, correction=0, keepdim=True)
-        return ((grouped - mean) / torch.sqrt(variance + eps)).reshape(x.shape)
-
-    for seed, (shape, num_groups) in enumerate([((2, 6, 3, 5), 3), ((3, 8, 2, 2), 2)]):
-        n, c, h, w = shape
-        x = 0.01 * checks.random_tensor(*shape, seed=seed) + torch.arange(c).view(-1, 1, 1)
-        x, before = x.clone(), x
-        split = (n, num_groups, c // num_groups, h, w)
-        slips = {
-            "you take one mean for the whole batch: group norm stays within an image": normalised(
-                x, split, (0, 2, 3, 4)
+    def slips_of(batches, every):
+        """Return what well-known slips make of the variances."""
+        rows = [batch.double().transpose(0, 1).flatten(1) for batch in batches]
+        sizes = torch.tensor([row.shape[1] for row in rows]).double()[:, None]
+        inside = torch.stack([row.var(1) for row in rows])
+        images = torch.cat([batch.double().flatten(2).mean(2) for batch in batches])
+        return {
+            "you divide by m, not by m - 1": every.var(1, correction=0),
+            "you average the batches' variances: their means differ, too": inside.mean(0),
+            "you weight the batches' variances, but leave out that their means differ": (
+                (inside * sizes).sum(0) / sizes.sum()
             ),
-            "you take a mean for each pixel: take it over height and width, too": normalised(
-                x, split, (2,)
-            ),
-            "you take a mean for each channel: a group shares one": normalised(x, split, (3, 4)),
+            "you return the standard deviation": every.std(1),
+            "you take the variance of the batches' means": torch.stack(
+                [row.mean(1) for row in rows]
+            ).var(0),
+            "you take the variance of the images' means": images.var(0),
+            "you return the mean square": every.square().mean(1),
         }
-        right = F.group_norm(x, num_groups)
-        checks.require_tensor(_run_norm(group_norm, x, num_groups), right, slips, tolerance=1e-3)
-        checks.require(torch.equal(x, before), "your function changes the maps that it is given")
-    x = 0.01 * checks.random_tensor(2, 4, 3, 3)
-    slips = {
-        "you leave out eps": normalised(x, (2, 2, 18), 2, eps=0.0),
-        "you always take 1e-5 for eps": normalised(x, (2, 2, 18), 2),
-    }
-    answer = _run_norm(group_norm, x, 2, 1e-3)
-    checks.require_tensor(answer, F.group_norm(x, 2, eps=1e-3), slips, tolerance=1e-3)
+
+    rows = [
+        ([(2, 3, 4, 4)] * 3, 3.0, 0.0),
+        ([(1, 2, 2, 3), (5, 2, 4, 1), (1, 2, 1, 2)], 2.0, 1.0),
+        ([(1, 4, 3, 3)] * 6, 1.0, -2.0),
+        ([(3, 2, 5, 5), (2, 2, 4, 6)], 0.1, 1000.0),
+    ]
+    for seed, (shapes, apart, offset) in enumerate(rows):
+        batches = [
+            checks.random_tensor(*shape, seed=10 * seed + i) + apart * i + offset
+            for i, shape in enumerate(shapes)
+        ]
+        variances = _require_means(statistics, batches)
+        every = torch.cat([batch.double().transpose(0, 1).flatten(1) for batch in batches], dim=1)
+        slips = slips_of(batches, every)
+        checks.require_tensor(variances, every.var(1), slips, tolerance=1e-3)
 
 
-checks.award(2, check_answer, group_norm)
+checks.award(3, check_answer, statistics)
 ### END HIDDEN TESTS
 
-# %% check="ends_check" points=1
-import torch
+# %% [markdown] tier="build" minutes=12
+# ## Task 3: fine-tuning, one image at a time
+#
+# Somebody fine-tunes a net with batch normalisation on large images, of which only *one* fits into
+# memory. So the step sends the images of a batch through the net one after the other, and should
+# still do what one step on the whole batch would do; what training has learned of the statistics is
+# to be kept. The symptoms: "Even with a learning rate of 0, the net is another one after a step. The
+# mean loss is much higher than I know it. It makes no difference which images stand first in a
+# batch: only the last one counts. And what the net predicts for an image depends on the other
+# images." Look at the symptoms before you read the code. There are four faults.
 
-from course_utils import checks
-
-
-def check_small(layer_norm, instance_norm):
-    x = torch.tensor([[1.0, 3.0], [10.0, 20.0]]).view(1, 2, 1, 2)
-    layer = torch.tensor([-1.009, -0.7399, 0.2018, 1.5471]).view(1, 2, 1, 2)
-    instance = torch.tensor([-1.0, 1.0, -1.0, 1.0]).view(1, 2, 1, 2)
-    pixel = torch.tensor([-1.0, -1.0, 1.0, 1.0]).view(1, 2, 1, 2)
-    slips = {
-        "you normalise each map by itself: that is instance norm": instance,
-        "you normalise each pixel over the channels": pixel,
-    }
-    checks.require_tensor(_run_norm(layer_norm, x), layer, slips, tolerance=1e-3)
-    slips = {"you normalise whole images: that is layer norm": layer}
-    checks.require_tensor(_run_norm(instance_norm, x), instance, slips, tolerance=1e-3)
+# %% readonly="broken"
 
 
-ends_are_right = checks.show(check_small, layer_norm, instance_norm)
+def broken_step(net, optimizer, images, labels):
+    """Take one step on a batch, one image at a time; return the mean loss before it."""
+    net.train()
+    total = 0.0
+    for image, label in zip(images.split(1), labels.split(1), strict=True):
+        optimizer.zero_grad()
+        loss = F.cross_entropy(net(image), label)
+        loss.backward()
+        total += loss.item()
+    optimizer.step()
+    return total
 
 
-### BEGIN HIDDEN TESTS
-def check_answer(layer_norm, instance_norm):
-    import torch.nn.functional as F
-
-    check_small(layer_norm, instance_norm)
-    for seed, shape in enumerate([(2, 4, 3, 5), (3, 6, 2, 2)]):
-        x = 3 * checks.random_tensor(*shape, seed=seed) + 1
-        whole_batch = ((x - x.mean()) / x.std(correction=0)).to(x.dtype)
-        one_channel = F.batch_norm(x, None, None, training=True)
-        slips = {"you normalise all images together": whole_batch}
-        checks.require_tensor(_run_norm(layer_norm, x), F.group_norm(x, 1), slips, tolerance=1e-3)
-        slips = {"you take one mean for the whole batch: that is batch norm": one_channel}
-        checks.require_tensor(_run_norm(instance_norm, x), F.instance_norm(x), slips, tolerance=1e-3)
+def broken_predict(net, images):
+    """Return the predicted classes of some images."""
+    with torch.no_grad():
+        return net(images).argmax(dim=1)
 
 
-checks.award(1, check_answer, layer_norm, instance_norm)
-### END HIDDEN TESTS
+# %% tags=["nbval-ignore-output"]
+net, _ = trained(12, True, 0.5, seed=0)
+train = data.load("fashion_mnist_mini", batch_size=50).train
+images, labels = train.images / 127.5 - 1, train.labels
+before = net.eval()(images[:8]).detach()
+loss = broken_step(net, torch.optim.SGD(net.parameters(), lr=0.0), images[:8], labels[:8])
+change = (net.eval()(images[:8]) - before).abs().max().item()
+print(f"one step with a learning rate of 0: the logits have changed by up to {change:.2f}")
+print(f"the mean loss of its eight images: {loss:.1f}")
+filters = []
+for start in (0, 100):
+    chosen, twin = [*range(start, start + 7), 7], deepcopy(net)
+    optimizer = torch.optim.SGD(twin.parameters(), lr=0.1)
+    broken_step(twin, optimizer, images[chosen], labels[chosen])
+    filters.append(twin[1].weight.detach())
+apart = (filters[0] - filters[1]).abs().max().item()
+print(f"two batches that share only their last image lead to filters that differ by {apart:.3f}")
+with torch.no_grad():
+    for name, order in (("mixed order", torch.arange(500)), ("by class", labels[:500].argsort())):
+        hits = [(broken_predict(net.train(), images[i]) == labels[i]) for i in order.split(50)]
+        print(f"accuracy, 50 images at a time, {name}: {torch.cat(hits).float().mean():.0%}")
 
 # %% [markdown]
-# ## Task 3: He's standard deviation
+# Mend it: write both functions with all faults repaired. Either may be given a net in training or
+# in evaluation mode. `step` sends one image at a time through the net, and takes the step of SGD
+# that belongs to the **mean** of the losses, with the statistics that the net came with: they stay
+# as they are. `predict` measures the net as it will be used.
 #
-# Complete the function: which standard deviation must the initial weights have, so that a layer
-# followed by ReLU keeps the scale of its inputs? The layer may be linear, its kernels need not be
-# square, and it may be a grouped convolution (lesson 05).
+# hint: The last image: what does `zero_grad` do, and how often does it run in a step? How often does
+# `optimizer.step`?
+#
+# hint: The mean: eight gradients are added up. What is the gradient of the mean of eight losses?
+#
+# hint: A learning rate of 0: in training mode batch normalisation takes the statistics of the batch, here of
+# a single image, and moves its running estimates towards them. Which mode uses the estimates and
+# leaves them alone? Do weights still learn in it?
 
 
-# %% task="he"
-def he_std(layer: nn.Conv2d | nn.Linear) -> float:
-    """Return the standard deviation of He's initial weights for this layer."""
+# %% task="repair"
+def step(net, optimizer, images, labels) -> float:
+    """Take one step on a batch, one image at a time; return the mean loss before it."""
     ### BEGIN SOLUTION
-    fan_in = layer.weight[0].numel()  # what one filter, or one unit, reads
-    return (2 / fan_in) ** 0.5
+    net.eval()  # statistics of one image are worthless: those of training are used, and kept
+    optimizer.zero_grad()  # once, so that all images count
+    total = 0.0
+    for image, label in zip(images.split(1), labels.split(1), strict=True):
+        loss = F.cross_entropy(net(image), label) / len(images)  # its share of the mean
+        loss.backward()
+        total += loss.item()
+    optimizer.step()
+    return total
     ### END SOLUTION
 
 
-# %% check="he_check" points=2
+def predict(net, images):
+    """Return the predicted classes of some images."""
+    ### BEGIN SOLUTION
+    net.eval()  # each image by itself
+    with torch.no_grad():
+        return net(images).argmax(dim=1)
+    ### END SOLUTION
+
+
+# %% check="repair_check" points=4
+import torch
+import torch.nn.functional as F
 from torch import nn
 
 from course_utils import checks
 
 
 @checks.beside
-def _deviation(he_std, kind, *sizes, **options):
-    """Return the learner's standard deviation for a layer of torch's."""
-    return he_std(getattr(nn, kind)(*sizes, **options))
+class _Net(nn.Sequential):
+    """A small net with batch normalisation that notes how many images it reads at a time."""
+
+    def __init__(self, state, training):
+        layers = [nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(27, 4)]
+        super().__init__(*layers)
+        self.most = 0
+        if state:
+            self.load_state_dict(state)
+        self.float().train(training)  # whatever numbers are the default
+
+    def forward(self, images):
+        self.most = max(self.most, len(images))
+        return super().forward(images)
 
 
-def check_small(he_std):
-    slips = {
-        "you return the variance: take its square root": 2 / 27,
-        "you count only the channels: a filter reads all pixels under its kernels": (2 / 3)
-        ** 0.5,
-        "you count the outputs: for the forward pass, count the inputs": (2 / 144) ** 0.5,
-        "you do not make up for the half that ReLU sets to zero": (1 / 27) ** 0.5,
-        "you add inputs and outputs: that is Xavier's formula, for tanh": (2 / 171) ** 0.5,
-        "you count the whole layer's weights, not one filter's": (2 / 432) ** 0.5,
-        "you count the bias as an input": (2 / 28) ** 0.5,
-        "you count k weights for a kernel, not k * k": (2 / 9) ** 0.5,
-        "you use PyTorch's default: it shrinks the numbers layer by layer": (1 / 81) ** 0.5,
-    }
-    checks.require_number(_deviation(he_std, "Conv2d", 3, 16, 3), 0.2721655, slips)
+@checks.beside
+def _stepped(step, state, training, batches):
+    """Return the losses of some steps, the net's state afterwards, and the most images at a time."""
+    net = _Net(state, training)
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.3)
+    losses = [step(net, optimizer, *batch) for batch in batches]
+    return losses, {name: value.float() for name, value in net.state_dict().items()}, net.most
 
 
-he_is_right = checks.show(check_small, he_std)
+@checks.beside
+def _predicted(predict, state, training, images):
+    return predict(_Net(state, training), images)
+
+
+def _drawn(seed, num_batches):
+    """Return a state of the net, and batches."""
+    state = _Net(None, True).state_dict()
+    for i, (name, value) in enumerate(state.items()):
+        if value.dim():
+            numbers = checks.random_tensor(*value.shape, seed=seed + i)
+            state[name] = numbers.abs() + 0.3 if "running_var" in name else numbers
+    images = checks.random_tensor(num_batches, 6, 1, 5, 5, seed=seed + 20)
+    return state, [(x, torch.randint(4, (6,), generator=checks.generator(seed))) for x in images]
+
+
+def check_small(step, predict):
+    state, batches = _drawn(0, 1)
+    [loss], _, most = _stepped(step, state, True, batches)
+    classes = _predicted(predict, state, False, batches[0][0])
+    if loss is None or classes is None:
+        raise checks.NotAnswered
+    checks.require(isinstance(loss, float), f"Return a Python float, not {loss!r}.")
+    checks.require(most == 1, f"Your step sends {most} images through at a time: one fits.")
+    shape = tuple(getattr(classes, "shape", ()))
+    checks.require(shape == (6,), f"Your classes have the shape {shape}, expected (6,).")
+
+
+repair_is_right = checks.show(check_small, step, predict)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(he_std):
-    check_small(he_std)
-    layers = [
-        (("Conv2d", 4, 6, (3, 5)), 1, 60, {"you take the kernel to be square": (2 / 36) ** 0.5}),
-        (
-            ("Conv2d", 8, 16, 3),
-            4,
-            18,
-            {"you ignore the groups: a filter reads only its own group": (2 / 72) ** 0.5},
-        ),
-        (
-            ("Linear", 100, 20),
-            1,
-            100,
-            {"you swap inputs and outputs: a linear layer's weights are (out, in)": 0.1**0.5},
-        ),
-    ]
-    for layer, groups, fan_in, slips in layers:
-        options = {"groups": groups} if groups > 1 else {}
-        found = _deviation(he_std, *layer, **options)
-        checks.require_number(found, (2 / fan_in) ** 0.5, slips)
+def check_answer(step, predict):
+    import torch
+    import torch.nn.functional as F
+
+    check_small(step, predict)
+
+    def ours(state, batches, training=False, last=False, share=1 / 6):
+        """Return losses and state by the definition, or with slips."""
+        net, losses = _Net(state, training), []
+        optimizer = torch.optim.SGD(net.parameters(), lr=0.3)
+        for images, labels in batches:
+            optimizer.zero_grad()
+            each = []
+            for pair in zip(images.split(1), labels.split(1), strict=True):
+                if last:
+                    optimizer.zero_grad()
+                each.append(F.cross_entropy(net(pair[0]), pair[1]))
+                (share * each[-1]).backward()
+            optimizer.step()
+            losses.append(sum(loss.item() for loss in each) / 6)
+        return losses, {name: value.float() for name, value in net.state_dict().items()}
+
+    def alike(one, other, name=""):
+        rows = [key for key in other if name in key and "tracked" not in key]
+        return all(torch.allclose(one[key], other[key], atol=1e-4) for key in rows)
+
+    slips = {
+        "you set the gradients to zero for each image: only the last one counts": {"last": True},
+        "you add the gradients up: the mean takes a share of each": {"share": 1.0},
+        "only the last image counts, with its full gradient": {"last": True, "share": 1.0},
+        "you normalise each image by itself": {"training": True},
+        "you normalise each image by itself, and add up": {"training": True, "share": 1.0},
+    }
+    for seed, training in ((30, True), (60, False)):
+        state, batches = _drawn(seed, 3)
+        losses, after, _ = _stepped(step, state, training, batches)
+        right, expected = ours(state, batches)
+        kept = alike(after, expected, "running")
+        checks.require(kept, "Your step moves the running estimates: they are to stay.")
+        for slip, change in slips.items():
+            wrong = ours(state, batches, **change)[1]
+            is_slip = alike(after, wrong, "weight")
+            checks.require(not is_slip, f"Your weights are what you get if {slip}.")
+        sentence = "After three steps your weights differ from those of three steps on the mean."
+        checks.require(alike(after, expected), sentence)
+        slips_of_loss = {"you add the losses up": torch.tensor(right) * 6}
+        checks.require_tensor(
+            torch.tensor(losses), torch.tensor(right), slips_of_loss, tolerance=1e-4
+        )
+    for seed, training in ((30, False), (30, True), (60, True)):
+        state, batches = _drawn(seed, 10)
+        for images, _ in batches:
+            found = _predicted(predict, state, training, images)
+            expected = _Net(state, False)(images).argmax(dim=1)
+            sentence = "Your predict depends on the other images, or on the mode of the net."
+            checks.require(torch.equal(found, expected), sentence)
 
 
-checks.award(2, check_answer, he_std)
+checks.award(4, check_answer, step, predict)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="investigate" minutes=16
+# ## Task 4: how much faster may it go?
+#
+# "With batch normalisation you can use much larger learning rates." How much larger, in a net of
+# *your* width? Take two nets of four layers with He's weights, one with batch normalisation after
+# each convolution and one without. For each, find the largest of the rates in `RATES` (they double
+# from one to the next) at which it still **learns**: at which 40 steps bring its loss from 2.3 to
+# below 2.2. How many times does the rate double from one net to the other?
+
+# %% readonly="width"
+width = own_width(student_id)
+
+# %%
+print(f"your nets are {width} channels wide; rates: {', '.join(f'{rate:g}' for rate in RATES)}")
+
+# %% [markdown]
+# **Predict first.** How many doublings are there, as a mean over three seeds, between the largest
+# rate without normalisation and the largest with it? 0 means that both bear the same rate, 3 that
+# the normalised net bears eight times as much, −1 that it bears half. Write a number from −9 to 9
+# down before you run anything. A wrong prediction costs nothing; without one, the experiment is not
+# looked at.
+
+# %% task="prediction"
+predicted = None  # a number of doublings
+### BEGIN SOLUTION
+predicted = 6  # the lesson's net without it did not learn at all
+### END SOLUTION
+
+# %% [markdown]
+# **Now the experiment.** `learns(width, normalised, rate, seed)` trains one net, in half a second.
+# Find the largest rate of each kind of net with the seeds 0, 1 and 2. Report the mean number of
+# doublings, and its standard error: the standard deviation of the three numbers of doublings (with
+# n − 1) divided by √3.
+#
+# hint: Begin with the largest rate and stop at the first one at which the net learns: that saves
+# most of the runs. `reversed(RATES)` goes that way.
+#
+# hint: From a rate of 1/4 to a rate of 4 there are four doublings: `math.log2(4 / 0.25)` is 4.
+#
+# hint: `torch.tensor(doublings).std()` divides by n − 1. It is 0 if all three are equal: does that
+# mean that you know the number exactly, on a grid that doubles?
+
+# %% task="experiment" tags=["nbval-ignore-output"]
+plain = None  # the largest rate without normalisation, for seeds 0, 1 and 2
+normalised = None  # likewise, with batch normalisation
+doublings = None  # the mean of the three numbers of doublings, from plain to normalised
+error = None  # its standard error
+### BEGIN SOLUTION
+largest = {False: [], True: []}
+for kind, rates in largest.items():
+    for seed in range(3):
+        working = (rate for rate in reversed(RATES) if learns(width, kind, rate, seed))
+        rates.append(next(working))  # the first one that learns is the largest: then it stops
+plain, normalised = largest[False], largest[True]
+each = torch.tensor(normalised).log2() - torch.tensor(plain).log2()  # seed by seed
+doublings, error = each.mean().item(), (each.std() / 3**0.5).item()
+print(f"plain {plain}, normalised {normalised}")
+print(f"{doublings:+.1f} doublings, standard error {error:.1f}")
+### END SOLUTION
+
+# %% check="experiment_check" points=2
+import torch
+
+from course_utils import checks
+
+
+def _require_rates(rates, name):
+    fits = isinstance(rates, list | tuple) and len(rates) == 3
+    fits = fits and all(isinstance(each, int | float) and each in RATES for each in rates)
+    checks.require(fits, f"{name} must be three rates out of RATES, not {rates!r}.")
+
+
+def check_small(predicted, plain, normalised, doublings, error):
+    if all(each is None for each in (plain, normalised, doublings, error)):
+        raise checks.NotAnswered
+    fits = isinstance(predicted, int | float) and -9 <= predicted <= 9
+    sentence = "Write your prediction down before the experiment: a number from -9 to 9."
+    checks.require(fits, sentence)
+    _require_rates(plain, "plain")
+    _require_rates(normalised, "normalised")
+    for value in (doublings, error):
+        checks.require(isinstance(value, float), f"Answer with a Python float, not {value!r}.")
+
+
+_SHOWN = f"{doublings:+.1f} ± {error:.1f}" if isinstance(error, float) else "nothing yet"
+_BESIDE = f"you predicted {predicted} and measured {_SHOWN} doublings: say below what explains it"
+experiment_is_right = checks.show(
+    check_small, predicted, plain, normalised, doublings, error, fine=_BESIDE
+)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(predicted, plain, normalised, doublings, error):
+    import torch
+
+    check_small(predicted, plain, normalised, doublings, error)
+    one, other = (torch.tensor(rates).double() for rates in (plain, normalised))
+    gaps = other.log2() - one.log2()
+    slips = {
+        "you count the other way round": -gaps.mean().item(),
+        "you take the natural logarithm": (other.log() - one.log()).mean().item(),
+        "you give how many times larger the rate is": (other / one).mean().item(),
+        "you take the ratio of the mean rates": (other.mean() / one.mean()).log2().item(),
+        "you subtract the rates": (other - one).mean().item(),
+        "you take the median": gaps.median().item(),
+    }
+    checks.require_number(doublings, gaps.mean().item(), slips, tolerance=1e-3)
+    slips = {
+        "you do not divide by the root of the number of seeds": gaps.std().item(),
+        "you divide by n, not by n - 1": (gaps.std(correction=0) / 3**0.5).item(),
+        "you divide by 3, not by its root": (gaps.std() / 3).item(),
+        "you give the variance of the mean": (gaps.var() / 3).item(),
+    }
+    checks.require_number(error, (gaps.std() / 3**0.5).item(), slips, tolerance=1e-3)
+
+
+checks.award(2, check_answer, predicted, plain, normalised, doublings, error)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## What it is good for
+# **In three sentences:** What did you predict, and what did the experiment show against it, given
+# the standard error and the grid? Which other difference between the two nets, or which choice in
+# the experiment (the 40 steps, the 2.2, the batches of 50), could have made the gap? Which further
+# run would tell whether the normalised net also *profits* from its larger rate? 2 points, read by a
+# person.
+
+# %% [markdown] written="larger_rates" points=2
+# **A model answer.** I predicted six doublings, and measured four with all three seeds, so the
+# standard error is 0; but my grid doubles, so I know the gap only to about one doubling, and six is
+# outside of that. A loss below 2.2 after 40 steps is easier to reach for the normalised net, which
+# learns faster at any rate, so the gap depends on the threshold and on the number of steps: a plain
+# net that starts slowly at a rate which it bears counts as failed. I would give each net its best
+# rate, train both to a plateau with several seeds, and compare the losses; and I would add the
+# plain net with clipped gradients, as the lesson does, so that the loser has its best chance.
 #
-# Here noise goes into twenty convolutions with ReLU. How large are the numbers at the other end if
-# the weights are too small, if they have your standard deviation, and if they are too small but
-# your layer normalises?
-
-# %%
-if he_is_right and training_is_right:
-
-    @torch.no_grad()
-    def spread_after(num_layers, std, normalise):
-        generator = torch.Generator().manual_seed(0)
-        x = torch.randn(8, 16, 12, 12, generator=generator)
-        for _ in range(num_layers):
-            conv = nn.Conv2d(16, 16, 3, padding=1, padding_mode="circular", bias=False)
-            conv.weight.normal_(0, std or he_std(conv), generator=generator)
-            x = conv(x)
-            x = torch.relu(BatchNorm2d(16)(x) if normalise else x)
-        return x.std().item()
-
-    for name, std, normalise in [
-        ("std 0.05", 0.05, False),
-        ("he_std", None, False),
-        ("std 0.05, batch norm", 0.05, True),
-    ]:
-        row = [spread_after(num, std, normalise) for num in (1, 5, 10, 20)]
-        print(f"{name:27} after 1, 5, 10, 20 layers:", *(f"{spread:8.1e}" for spread in row))
-else:
-    print("The numbers after twenty layers appear here once tasks 1 and 3 are done.")
-
-# %% [markdown]
-# ## In your own words
+# **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# Somebody trains a net with batch normalisation on large images; only two fit into memory at a
-# time. The training loss falls nicely. In evaluation mode, on *the same training images*, the loss
-# is much higher. **(a)** How can that be, though no weight differs? **(b)** Name a remedy that does
-# not need larger batches, and say why it works. Four to six sentences, 2 points, read by a person.
-
-# %% [markdown] written="batch_of_two" points=2
-# **A model answer.** In training mode each channel is normalised by the mean and variance of just
-# two images, which are noisy: the net has learned with numbers that depend on the other image in
-# the batch. In evaluation mode the running estimates are used instead, an average over many
-# batches. They differ from what any single batch of two had, so every layer gets inputs that it was
-# not trained on, and over many layers the difference adds up. Group norm (or layer norm) takes mean
-# and variance within one image, so both modes compute the same and the batch size does not matter.
-# You can also normalise weights instead of activations, or keep BN's statistics fixed while
-# fine-tuning.
-#
-# **Marking scheme.**
-#
-# - (a) 1 point: training uses the batch's own statistics, evaluation the running estimates, *and*
-#   with two images the former are noisy. Half a point for one of the two.
-# - (b) 1 point: a remedy that works (group, layer or weight normalisation, frozen statistics, ...)
-#   and why: its statistics do not depend on the other images. Half a point without the reason. None
-#   for "collect gradients over several batches": BN still sees two images at a time.
+# - 1 point: prediction and measurement are set against each other with the standard error *and*
+#   with the width of the grid (a standard error of 0 does not mean certainty). Half a point for one
+#   of the two. A wrong prediction costs nothing.
+# - 1 point: names a choice of the experiment or a difference between the nets that favours one of
+#   them, *and* a run that compares the two at their own best rates (or clips the gradients). Half a
+#   point for one of the two.

@@ -1,225 +1,341 @@
 """Exercise 11 accepts right answers in any style, and names what is wrong with the others."""
 
 import pytest
+import torch
 
 SLUG = "11_normalization"
-SETUP = "import torch\nfrom torch import nn"
 
-NORM = """
-class BatchNorm2d(nn.Module):
-    def __init__(self, num_features, eps=1e-5, momentum=0.1):
-        super().__init__()
-        self.eps, self.momentum = eps, momentum
-        self.weight = nn.Parameter(torch.ones(num_features))
-        self.bias = nn.Parameter(torch.zeros(num_features))
-        self.register_buffer("running_mean", torch.zeros(num_features))
-        self.register_buffer("running_var", torch.ones(num_features))
-
-    def forward(self, x):
-        flat = x.transpose(0, 1).flatten(1)
-        m = flat.shape[1]
-        if {mode}:
-            mu, var = {statistics}
-            {track}
-        else:
-            mu, var = {estimates}
-        column = lambda v: v[None, :, None, None]
-        y = (x - column(mu)) / {deviation}
-        return {result}
+FOLD = """
+def fold_forwards(weight, gamma, beta, mean, variance, eps):
+    scale = {scale}
+    added = {added}
+    return {result}
 """
-TRACK = (
-    "a, b = self.momentum, m / (m - 1); "
-    "self.running_mean = ({old}) * self.running_mean + ({new}) * mu{detach}; "
-    "self.running_var = ({old}) * self.running_var + ({new}) * {unbiased}{detach}"
-)
 
 
-def track(old="1 - a", new="a", unbiased="(b * var)", detach=".detach()"):
-    return TRACK.format(old=old, new=new, unbiased=unbiased, detach=detach)
+def fold(
+    scale="gamma * (variance + eps).rsqrt()",
+    added="beta - mean * scale",
+    result="weight * scale.view(1, -1, 1, 1), torch.einsum('kchw,c->k', weight, added)",
+):
+    return FOLD.format(scale=scale, added=added, result=result)
 
 
-def norm(**other):
-    options = {
-        "mode": "self.training",
-        "statistics": "flat.mean(1), ((flat - flat.mean(1)[:, None]) ** 2).mean(1)",
-        "track": track(),
-        "estimates": "self.running_mean, self.running_var",
-        "deviation": "(column(var) + self.eps) ** 0.5",
-        "result": "y * column(self.weight) + column(self.bias)",
-    }
-    return NORM.format(**(options | other))
-
-
-CHANNEL_BY_CHANNEL = (
-    norm().split("    def forward")[0]
-    + """
-    def forward(self, x):
-        channels = []
-        for c in range(x.shape[1]):
-            values = x[:, c]
-            mean, variance = self.running_mean[c], self.running_var[c]
-            if self.training:
-                mean, variance = values.mean(), values.var(correction=0)
-                with torch.no_grad():
-                    for row, new in ((self.running_mean, mean), (self.running_var, values.var())):
-                        row[c] += self.momentum * (new - row[c])
-            values = (values - mean) / (variance + self.eps).sqrt()
-            channels.append(self.weight[c] * values + self.bias[c])
-        return torch.stack(channels, dim=1)
+BY_RUNNING = """
+def fold_forwards(weight, gamma, beta, mean, variance, eps):
+    k, c, h, w = weight.shape
+    norm = nn.BatchNorm2d(c, eps=eps).eval()
+    norm.weight.data, norm.bias.data = gamma, beta
+    norm.running_mean, norm.running_var = mean, variance
+    with torch.no_grad():
+        bias = F.conv2d(norm(torch.zeros(1, c, h, w)), weight).flatten()
+        unit = torch.eye(c * h * w).view(-1, c, h, w)
+        answers = F.conv2d(norm(unit), weight).flatten(1) - bias
+    return answers.T.reshape(weight.shape), bias
 """
-)
-IN_DOUBLE = (
-    norm()
-    .replace(
-        "(num_features))\n        self.register", "(num_features).double())\n        self.register"
+IN_DOUBLE = """
+def fold_forwards(weight, gamma, beta, mean, variance, eps):
+    weight, gamma, beta, mean, variance = (
+        each.double() for each in (weight, gamma, beta, mean, variance))
+    flat = weight.flatten(2).movedim(1, -1)
+    scale = gamma / torch.sqrt(variance + eps)
+    bias = (flat @ (beta - scale * mean)).sum(1)
+    return (flat * scale).movedim(-1, 1).reshape(weight.shape).float(), bias.float()
+"""
+STATISTICS = """
+def statistics(batches):
+    count, total, squares = 0, 0, 0
+    for batch in batches:
+        x = {x}
+        count = count + {count}
+        total = total + {total}
+        squares = squares + {squares}
+    mean = total / count
+    variance = {variance}
+    return {result}
+"""
+
+
+def statistics(
+    x="batch.double()",
+    count="x.numel() / x.shape[1]",
+    total="x.sum((0, 2, 3))",
+    squares="(x ** 2).sum((0, 2, 3))",
+    variance="(squares / count - mean ** 2) * count / (count - 1)",
+    result="mean, variance",
+):
+    return STATISTICS.format(
+        x=x, count=count, total=total, squares=squares, variance=variance, result=result
     )
-    .replace("ones(num_features))\n\n", "ones(num_features).double())\n\n")
-)
-GROUP = """
-def group_norm(x, num_groups, eps=1e-5):
-    N, C, H, W = x.shape
-    t = {grouped}
-    var, mean = torch.var_mean(t, dim={dims}, correction={correction}, keepdim=True)
-    return ({numerator} / {deviation}){back}
-def layer_norm(x): return {layer}
-def instance_norm(x): return {instance}
-"""
 
 
-def group(**other):
-    options = {
-        "grouped": "x.reshape(N, num_groups, C // num_groups, H, W)",
-        "dims": "(2, 3, 4)",
-        "correction": "0",
-        "numerator": "(t - mean)",
-        "deviation": "(var + eps).sqrt()",
-        "back": ".reshape(x.shape)",
-        "layer": "group_norm(x, 1)",
-        "instance": "group_norm(x, x.shape[1])",
-    }
-    return GROUP.format(**(options | other))
-
-
-GROUP_LOOPS = """
-def group_norm(x, num_groups, eps=1e-5):
-    out = torch.empty_like(x)
-    size = x.shape[1] // num_groups
-    for i in range(len(x)):
-        for start in range(0, x.shape[1], size):
-            part = x[i, start : start + size]
-            variance = ((part - part.mean()) ** 2).mean()
-            out[i, start : start + size] = (part - part.mean()) / (variance + eps) ** 0.5
-    return out
-def layer_norm(x):
-    return torch.stack([(p - p.mean()) / (p.var(correction=0) + 1e-5).sqrt() for p in x])
-def instance_norm(x):
-    mean = x.mean((2, 3), keepdim=True)
-    return (x - mean) / (x.var((2, 3), correction=0, keepdim=True) + 1e-5).sqrt()
+MERGED = """
+def statistics(batches):
+    m, mean, spread = 0, 0.0, 0.0
+    for batch in batches:
+        rows = batch.transpose(0, 1).flatten(1)
+        n, new = rows.shape[1], rows.mean(1)
+        apart = new - mean
+        spread = spread + (rows - new[:, None]).square().sum(1) + apart ** 2 * m * n / (m + n)
+        mean, m = mean + apart * n / (m + n), m + n
+    return [mean, spread / (m - 1)]
 """
-HE_BY_CASES = """
-def he_std(layer):
-    if isinstance(layer, nn.Linear):
-        return (2 / layer.in_features) ** 0.5
-    height, width = layer.kernel_size
-    return (2 / (layer.in_channels // layer.groups * height * width)) ** 0.5
-"""
-HE_BY_TORCH = """
-def he_std(layer):
-    fan_in, _ = nn.init._calculate_fan_in_and_fan_out(layer.weight)
-    return nn.init.calculate_gain("relu") / fan_in**0.5
-"""
-HE_BY_NUMPY = """
+SHIFTED = """
 import numpy as np
-def he_std(layer): return np.sqrt(2 / np.prod(layer.weight.shape[1:]))
+def statistics(batches):
+    shift, sums = None, np.zeros(3)
+    for batch in batches:
+        x = batch.numpy().astype(np.float64)
+        if shift is None:
+            shift = x.mean((0, 2, 3), keepdims=True)
+            sums = np.zeros((3, x.shape[1]))
+        d = x - shift
+        sums += np.stack([np.ones_like(d).sum((0, 2, 3)), d.sum((0, 2, 3)), (d * d).sum((0, 2, 3))])
+    n, one, two = sums
+    return (torch.from_numpy(shift.ravel() + one / n),
+            torch.from_numpy((two - one ** 2 / n) / (n - 1)))
+"""
+AVERAGED = """
+def statistics(batches):
+    rows = [batch.transpose(0, 1).flatten(1) for batch in batches]
+    means = torch.stack([row.mean(1) for row in rows])
+    inside = torch.stack([({variance})(row) for row in rows])
+    return {result}
 """
 
 
-def he(result):
-    """Return a function whose result is written with the layer's weight w."""
-    return f"def he_std(layer):\n    w = layer.weight\n    return float({result})"
+def averaged(variance="lambda row: row.var(1)", result="means.mean(0), inside.mean(0)"):
+    return AVERAGED.format(variance=variance, result=result)
+
+
+REPAIR = """
+def step(net, optimizer, images, labels):
+    {mode}
+    {zero}
+    total = 0.0
+    for image, label in zip(images.split({most}), labels.split({most})):
+        {each}
+        loss = F.cross_entropy(net(image), label)
+        ({share} * loss).backward()
+        total += loss.item()
+    optimizer.step()
+    return {loss}
+
+def predict(net, images):
+    {switch}
+    with torch.no_grad():
+        return {classes}
+"""
+
+
+def repair(
+    mode="net.eval()",
+    zero="optimizer.zero_grad()",
+    most="1",
+    each="pass",
+    share="1 / len(images)",
+    loss="total / len(images)",
+    switch="net.eval()",
+    classes="net(images).argmax(1)",
+):
+    return REPAIR.format(
+        mode=mode, zero=zero, most=most, each=each, share=share, loss=loss, switch=switch,
+        classes=classes,
+    )  # fmt: skip
+
+
+ONLY_NORMS = """
+def step(net, optimizer, images, labels):
+    net.train()
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+    pairs = zip(images.split(1), labels.split(1), strict=True)
+    losses = [F.cross_entropy(net(image), label) for image, label in pairs]
+    loss = torch.stack(losses).mean()
+    net.zero_grad()
+    loss.backward()
+    optimizer.step()
+    return float(loss)
+
+@torch.inference_mode()
+def predict(net, images):
+    return torch.cat([net.eval()(image[None]).softmax(1).argmax(1) for image in images])
+"""
+BY_GRADIENTS = """
+def step(net, optimizer, images, labels):
+    net.train(False)
+    parameters = list(net.parameters())
+    sums, total = [torch.zeros_like(p) for p in parameters], 0.0
+    for image, label in zip(images, labels):
+        loss = -net(image.unsqueeze(0)).log_softmax(1)[0, label]
+        for s, g in zip(sums, torch.autograd.grad(loss, parameters)):
+            s += g
+        total += loss.item() / len(labels)
+    for p, s in zip(parameters, sums):
+        p.grad = s / len(labels)
+    optimizer.step()
+    return total
+
+def predict(net, images):
+    was = net.training
+    net.eval()
+    classes = net(images).detach().max(dim=1).indices
+    net.train(was)
+    return classes
+"""
+FIRST = "predicted = 3"
+EXPERIMENT = """
+import math
+plain, normalised = {plain}, {normalised}
+gaps = torch.tensor(normalised).double().log2() - torch.tensor(plain).double().log2()
+doublings, error = {doublings}, {error}
+"""
+
+
+def experiment(
+    plain="[0.25, 0.125, 0.25]",
+    normalised="[4.0, 8.0, 2.0]",
+    doublings="gaps.mean().item()",
+    error="(gaps.var() / 3).sqrt().item()",
+):
+    return EXPERIMENT.format(plain=plain, normalised=normalised, doublings=doublings, error=error)
+
+
+BY_INDEX = """
+import statistics as st
+plain, normalised = (RATES[4], RATES[3], RATES[4]), (RATES[8], RATES[8], RATES[9])
+gaps = [RATES.index(b) - RATES.index(a) for a, b in zip(plain, normalised)]
+doublings, error = float(st.fmean(gaps)), st.stdev(gaps) / 3 ** 0.5
+"""
+ALL_EQUAL = """
+import numpy as np
+plain, normalised = [0.25] * 3, [4] * 3
+gaps = np.log2(np.divide(normalised, plain))
+doublings, error = float(gaps.mean()), float(gaps.std(ddof=1) / np.sqrt(3))
+"""
 
 
 @pytest.mark.parametrize(
     ("task", "source"),
     [
-        ("batch_norm", norm()),
-        ("batch_norm", CHANNEL_BY_CHANNEL),
-        ("batch_norm", IN_DOUBLE),
-        ("group_norm", group()),
-        ("group_norm", GROUP_LOOPS),
-        ("he", HE_BY_CASES),
-        ("he", HE_BY_TORCH),
-        ("he", HE_BY_NUMPY),
+        ("fold", fold()),
+        ("fold", BY_RUNNING),
+        ("fold", IN_DOUBLE),
+        ("statistics", statistics()),
+        ("statistics", MERGED),
+        ("statistics", SHIFTED),
+        ("repair", repair()),
+        ("repair", ONLY_NORMS),
+        ("repair", BY_GRADIENTS),
+        ("experiment", experiment()),
+        ("experiment", BY_INDEX),
+        ("experiment", ALL_EQUAL),
     ],
 )
 def test_a_right_answer_in_another_style_passes(exercise, task, source):
-    exercise.assert_passes(**{task: source}, setup=SETUP)
+    exercise.assert_passes(prediction=FIRST, **{task: source})
 
 
-TRAINING, EVALUATION = "batch_norm_training_check", "batch_norm_evaluation_check"
-GROUPS, ENDS, HE = "group_norm_check", "ends_check", "he_check"
-NO_GRAPH = "flat.mean(1).detach(), flat.var(1, correction=0).detach()"
-ONE_MEAN = "x.mean().expand(x.shape[1]), x.var(correction=0).expand(x.shape[1])"
-FIXED_EPS = "(column(var) + 1e-5) ** 0.5"
+FOLD_IS, STATISTICS_ARE, REPAIR_IS, EXPERIMENT_IS = (
+    f"{name}_check" for name in ("fold", "statistics", "repair", "experiment")
+)
+IN_LOOP = "optimizer.zero_grad()"
 WRONG = [
-    (TRAINING, norm(statistics="flat.mean(1), flat.var(1)"), "m - 1"),
-    (TRAINING, norm(deviation="(column(var) + self.eps)"), "by its square root"),
-    (TRAINING, norm(result="y"), "you leave out scale and shift"),
-    (TRAINING, norm(result="y * column(self.weight)"), "you leave out the shift"),
-    (TRAINING, norm(result="(y + column(self.bias)) * column(self.weight)"), "add it last"),
-    (TRAINING, norm(statistics=ONE_MEAN), "you take one mean for all channels"),
-    (TRAINING, norm(mode="False"), "you use the running estimates in training mode"),
-    (TRAINING, norm(deviation=FIXED_EPS), "you always take 1e-5 for eps"),
-    (TRAINING, norm(deviation="(column(var) ** 0.5 + self.eps)"), "it belongs under it"),
-    (TRAINING, norm(statistics=NO_GRAPH), "gradients do not flow through mean and variance"),
-    (TRAINING, norm(result="nn.functional.batch_norm(x, None, None, training=True)"),
-     "torch's own batch_norm"),
-    (TRAINING, "BatchNorm2d = nn.BatchNorm2d", "torch's own batch_norm"),
-    (TRAINING, "from course_utils.models.normalization import BatchNorm2dByHand as BatchNorm2d",
-     "borrowed"),
-    (EVALUATION, norm(track="pass"), "running_mean: your output is what you get if you do"),
-    (EVALUATION, norm(track=track(unbiased="var")), "you track the biased variance"),
-    (EVALUATION, norm(track=track(old="a", new="1 - a")), "the share of the old value"),
-    (EVALUATION, norm(track=track(old="0", new="1")), "you forget the old value"),
-    (EVALUATION, norm(track=track(unbiased="(b * var).sqrt()")), "you track a standard deviation"),
-    (EVALUATION, norm(track=track(detach="")), "keeps the graph of every batch"),
-    (EVALUATION, norm(track=track(old="0.9", new="0.1")), "you always take 0.1 for momentum"),
-    (EVALUATION, norm(estimates="flat.mean(1), flat.var(1, correction=0)"), "own statistics"),
-    (EVALUATION, norm(estimates="self.running_mean, self.running_var ** 2"), "by its square root"),
-    (EVALUATION, norm(estimates="self.running_mean.mul_(1.1) / 1.1, self.running_var"), "moves"),
-    (GROUPS, group(grouped="x.reshape(N, C // num_groups, num_groups, H, W)"), "the size of a"),
-    (GROUPS, group(grouped="x.reshape(N, C // num_groups, num_groups, H, W)", dims="(1, 3, 4)"),
-     "its channels are neighbours"),
-    (GROUPS, group(correction="1"), "m - 1"),
-    (GROUPS, group(deviation="(var + eps)"), "by its square root"),
-    (GROUPS, group(deviation="1"), "do not divide"),
-    (GROUPS, group(dims="(1, 2, 3, 4)"), "you take all channels as one group"),
-    (GROUPS, group(dims="(3, 4)"), "each channel as a group of its own"),
-    (GROUPS, group(dims="(0, 2, 3, 4)"), "stays within an image"),
-    (GROUPS, group(dims="(2,)"), "you take a mean for each pixel"),
-    (GROUPS, group(deviation="(var + 1e-5).sqrt()"), "you always take 1e-5 for eps"),
-    (GROUPS, group(back=""), "your output is (1, 2, 3, 1, 1), expected (1, 6, 1, 1)"),
-    (GROUPS, "from torch.nn.functional import group_norm\nlayer_norm = instance_norm = None",
-     "torch's own group_norm"),
-    (ENDS, group(layer="group_norm(x, x.shape[1])"), "that is instance norm"),
-    (ENDS, group(instance="group_norm(x, 1)"), "that is layer norm"),
-    (ENDS, group(layer="group_norm(x.transpose(1, 3), x.shape[3]).transpose(1, 3)"), "each pixel"),
-    (ENDS, group(layer="(x - x.mean()) / x.std(correction=0)"), "all images together"),
-    (ENDS, group(instance="(x - x.mean((0, 2, 3))[:, None, None]) "
-     "/ x.std((0, 2, 3), correction=0)[:, None, None]"), "that is batch norm"),
-    (HE, he("2 / w[0].numel()"), "you return the variance"),
-    (HE, he("(2 / w.shape[1]) ** 0.5"), "you count only the channels"),
-    (HE, he("(2 / (len(w) * w[0, 0].numel())) ** 0.5"), "you count the outputs"),
-    (HE, he("(1 / w[0].numel()) ** 0.5"), "the half that ReLU"),
-    (HE, he("(2 / w.numel()) ** 0.5"), "the whole layer's weights"),
-    (HE, he("(2 / (w[0].numel() + 1)) ** 0.5"), "you count the bias"),
-    (HE, he("(2 / (w.shape[1] * w.shape[2] ** 2)) ** 0.5"), "you take the kernel to be square"),
-    (HE, he("(2 / (layer.in_channels * w[0, 0].numel())) ** 0.5"), "you ignore the groups"),
-    (HE, "def he_std(layer): return (2 / layer.weight[0].numel() * torch.ones(())).sqrt()",
-     "return a number, not Tensor"),
+    # What the check at home lets through.
+    (FOLD_IS, fold(scale="gamma * variance.rsqrt()"), "you leave out eps", True),
+    (FOLD_IS, fold(added="beta"), "you leave out the running mean", True),
+    (FOLD_IS, fold(added="beta + mean * scale"), "you add the running mean", True),
+    (FOLD_IS, fold(result="weight * scale.view(1, -1, 1, 1),"
+                   " torch.einsum('kchw,c->k', weight, added) / weight[0, 0].numel()"),
+     "one weight for each kernel", True),
+    (STATISTICS_ARE, statistics(variance="squares / count - mean ** 2"), "not by m - 1", True),
+    (STATISTICS_ARE, statistics(x="batch"), "differs", True),
+    (STATISTICS_ARE, statistics(variance="squares / count"), "mean square", True),
+    (STATISTICS_ARE, statistics(result="mean, variance.sqrt()"), "standard deviation", True),
+    (STATISTICS_ARE, averaged(), "you average the batches' variances", True),
+    (STATISTICS_ARE, averaged(result="means.mean(0), means.var(0)"), "of the batches' means", True),
+    (STATISTICS_ARE, averaged(variance="lambda row: 0 * row.mean(1) + 1"), "differs", True),
+    (REPAIR_IS, repair(each=IN_LOOP), "only the last one counts", True),
+    (REPAIR_IS, repair(share="1"), "the mean takes a share", True),
+    (REPAIR_IS, repair(each=IN_LOOP, share="1"), "with its full gradient", True),
+    (REPAIR_IS, repair(mode="net.train()"), "moves the running estimates", True),
+    (REPAIR_IS, repair(mode="net.train()\\n    for m in net.modules():"
+                       "\\n        m.momentum = 0.0".replace("\\n", "\n")),
+     "you normalise each image by itself", True),
+    (REPAIR_IS, repair(loss="total"), "you add the losses up", True),
+    (REPAIR_IS, repair(mode="pass"), "moves the running estimates", True),
+    (REPAIR_IS, repair(switch="pass"), "depends on the other images", True),
+    (REPAIR_IS, repair(classes="net(images).argmin(1)"), "depends on the other", True),
+    (EXPERIMENT_IS, experiment(doublings="-gaps.mean().item()"), "the other way round", True),
+    (EXPERIMENT_IS, experiment(doublings="gaps.mean().item() * math.log(2)"), "natural log", True),
+    (EXPERIMENT_IS, experiment(doublings="(2 ** gaps).mean().item()"), "how many times", True),
+    (EXPERIMENT_IS, experiment(doublings="math.log2(sum(normalised) / sum(plain))"),
+     "the ratio of the mean rates", True),
+    (EXPERIMENT_IS, experiment(error="gaps.std().item()"), "root of the number of", True),
+    (EXPERIMENT_IS, experiment(error="gaps.std(correction=0).item() / 3 ** 0.5"), "not by n - 1",
+     True),
+    (EXPERIMENT_IS, experiment(error="gaps.std().item() / 3"), "not by its root", True),
+    (EXPERIMENT_IS, experiment(error="gaps.var().item() / 3"), "variance of the mean", True),
+    # What it finds.
+    (FOLD_IS, fold(result="weight * scale.view(-1, 1, 1, 1), weight.sum((2, 3)) @ added"),
+     "you scale the filters", False),
+    (FOLD_IS, fold(scale="gamma / (variance + eps)"), "not by its root", False),
+    (FOLD_IS, fold(result="weight, weight.sum((2, 3)) @ added"), "weight as it is", False),
+    (FOLD_IS, fold(result="weight * scale.view(1, -1, 1, 1), torch.zeros(len(weight))"),
+     "leave out what is added", False),
+    (FOLD_IS, fold(result="weight * scale.view(1, -1, 1, 1)"), "Return two tensors", False),
+    (STATISTICS_ARE, statistics(result="total, variance"), "but do not divide", False),
+    (STATISTICS_ARE, statistics(result="mean"), "Return two tensors", False),
+    (STATISTICS_ARE, statistics(result="mean, variance.mean()"), "Your variances have", False),
+    (STATISTICS_ARE, statistics(result="mean, -variance"), "No variance is negative", False),
+    (REPAIR_IS, repair(most="len(images)"), "images through at a time", False),
+    (REPAIR_IS, repair(classes="net(images)"), "Your classes have the shape", False),
+    (REPAIR_IS, repair(loss="loss"), "Return a Python float", False),
+    (EXPERIMENT_IS, experiment(plain="[0.25, 0.25, 0.2]"), "three rates", False),
+    (EXPERIMENT_IS, experiment(normalised="[3.0, 4.0, 4.0]"), "three rates", False),
+    (EXPERIMENT_IS, experiment(error="gaps.std() / 3 ** 0.5"), "a Python float", False),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("check", "source", "finding"), WRONG)
-def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding):
-    exercise.assert_rejects(check, source, finding, setup=SETUP)
+@pytest.mark.parametrize(("check", "source", "finding", "at_home"), WRONG)
+def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding, at_home):
+    exercise.assert_rejects(check, source, finding, at_home, prediction=FIRST)
+
+
+@pytest.mark.parametrize("predicted", ["None", "'four'", "16"])
+def test_without_a_prediction_the_experiment_is_not_looked_at(exercise, predicted):
+    exercise.assert_asks_for_prediction(experiment(), predicted)
+
+
+@pytest.mark.parametrize("predicted", [-1, 6.5])
+def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
+    exercise, predicted, capsys
+):
+    exercise.assert_passes(prediction=f"predicted = {predicted}", experiment=experiment())
+    assert f"you predicted {predicted} and measured +4.3" in capsys.readouterr().out
+
+
+def test_the_faults_show_in_the_symptoms(exercise):
+    space = exercise.setup()
+    broken = next(c.source for c in exercise.cells if c.metadata.nbgrader.grade_id == "broken")
+    exec(f"{broken}\n{repair()}", space)
+    torch.manual_seed(0)
+    net, images, labels = space["deep_net"](4, True), torch.rand(8, 1, 28, 28), torch.arange(8)
+    for name, changes in (("broken_step", True), ("step", False)):
+        before = net.eval()(images).detach()
+        space[name](net, torch.optim.SGD(net.parameters(), lr=0.0), images, labels)
+        assert torch.equal(net.eval()(images), before) != changes
+
+
+def test_everybody_has_a_width(exercise, monkeypatch):
+    space, widths = exercise.setup(), set()
+    for number in range(20):
+        monkeypatch.setenv("COURSE_STUDENT", f"student-{number}")
+        widths.add(space["own_width"](""))
+    assert len(widths) >= 4 and min(widths) >= 16
+
+
+def test_normalised_nets_bear_larger_rates(exercise):
+    learns = exercise.setup()["learns"]
+    assert learns(16, True, 2.0, 0) and not learns(16, False, 2.0, 0)

@@ -61,19 +61,6 @@ def he_variance(c_in: int, c_out: int, k: int) -> Answer:
     )
 
 
-def he_deviation(c_in: int, c_out: int, k: int) -> Answer:
-    """Return the standard deviation of He's initial weights of a convolution, to four digits."""
-    fan_in = nn.Conv2d(c_in, c_out, k, device="meta").weight[0].numel()
-    return Answer(
-        float(f"{(2 / fan_in) ** 0.5:.4g}"),
-        variance_given=2 / (c_in * k * k),
-        kernel_forgotten=(2 / c_in) ** 0.5,
-        half_forgotten=(1 / (c_in * k * k)) ** 0.5,
-        outputs_for_inputs=(2 / (c_out * k * k)) ** 0.5,
-        xavier_for_relu=(2 / ((c_in + c_out) * k * k)) ** 0.5,
-    )
-
-
 def running_mean(m: float, a: int, b: int) -> Answer:
     """Return what a fresh layer tracks after two batches with the means a and b."""
     layer = nn.BatchNorm2d(1, momentum=m).double()
@@ -89,14 +76,24 @@ def running_mean(m: float, a: int, b: int) -> Answer:
     )
 
 
-def number_of_means(n: int, c: int, g: int, h: int, w: int) -> Answer:
-    """Count the means that group norm with g groups takes of (n, c, h, w)."""
-    x = torch.empty(n, c, h, w, device="meta")
+def one_seen(c: int, s: int) -> Answer:
+    """Say what comes of one image in training mode, if the last maps are s x s."""
+    stopped = "An error: each channel needs more than one value"
+    alone = "No error: each map is normalised by its own pixels"
     return Answer(
-        x.reshape(n, g, c // g, h, w).mean(dim=(2, 3, 4)).numel(),
-        pictures_share=g,
-        one_for_each_picture=n,
-        one_for_each_map=n * c,
-        one_for_each_channel=c,
-        groups_for_size=n * (c // g),
+        stopped if s == 1 else alone,
+        images_for_values=None if s == 1 else stopped,
+        formula_for_torch="No error: all the normalised values are 0" if s == 1 else None,
+        zeros_everywhere="No error: all the normalised values are 0" if s > 1 else None,
+        estimates_step_in="No error: the running estimates take the batch's place",
+    )
+
+
+def behind_told(a: int, b: int) -> Answer:
+    """Return which experiment tells whether running estimates lag behind."""
+    return Answer(
+        f"Send training images through in training mode, take no step; then expect over {b} %",
+        weights_move_too=f"Take more steps at a smaller learning rate; then expect over {b} %",
+        both_reasons_at_once=f"Measure test images in evaluation mode; then expect below {b} %",
+        order_for_estimates=f"Shuffle the images in training mode; then expect below {a} %",
     )
