@@ -18,8 +18,8 @@ __all__ = ["MOST_BYTES", "Entry", "Refused", "read_entry", "refuse_code"]
 
 MOST_BYTES = 6000
 MODULES = (
-    "__future__", "collections", "collections.abc", "dataclasses", "functools", "itertools", "math", "typing",
-    "torch",
+    "__future__", "collections", "collections.abc", "dataclasses", "functools", "itertools", "math",
+    "typing", "torch",
 )  # fmt: skip
 """What an entry may import, besides `PACKAGES` and `NAMES`."""
 PACKAGES = ("torch.nn", "torch.func", "torch.linalg", "course_utils.models")

@@ -23,7 +23,7 @@ SHAPE = (3, 32, 32)
 NUM_CLASSES = 10
 MOST_STEPS, MOST_TENSORS, MOST_NUMBERS = 3000, 1000, 2_000_000
 SMALL, MOST_FIXED = 100, 4096  # numbers that shuffling leaves as they are: see `Replay.shuffle`
-MOST_COUNTED = 10**10
+MOST_COUNTED = 10**12
 # What may run besides views and products of matrices: one count for each number in or out.
 _NAMES = """
     _adaptive_avg_pool2d _adaptive_avg_pool3d _fused_rms_norm _log_softmax _native_batch_norm_legit
@@ -128,15 +128,15 @@ def _plain(value: Any) -> Any:
         Refused: It is none that an operator needs.
     """
     if isinstance(value, fx.Node):
-        return {"step": value.name}
+        return {"$step": value.name}
     if isinstance(value, list | tuple):
         return [_plain(each) for each in value]
     if isinstance(value, dict):
         return {name: _plain(each) for name, each in value.items()}
     if isinstance(value, torch.dtype | torch.layout | torch.memory_format):
-        return {"torch": str(value).removeprefix("torch.")}
+        return {"$torch": str(value).removeprefix("torch.")}
     if isinstance(value, torch.device):
-        return {"torch": "cpu"}
+        return {"$torch": "cpu"}
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise Refused(f"it passes a {type(value).__name__} to an operator")
@@ -173,8 +173,8 @@ class Replay(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Turn images (N, 3, 32, 32) into logits (N, 10)."""
         if self.training:
-            return self._run("train", images)
-        return torch.cat([self._run("eval", image[None]) for image in images])
+            return self.run("train", images)
+        return torch.cat([self.run("eval", image[None]) for image in images])
 
     def shuffle(self, generator: Generator) -> None:
         """Shuffle the numbers in each parameter, as if they had been drawn in another order.
@@ -198,30 +198,34 @@ class Replay(nn.Module):
         if num_fixed > MOST_FIXED:
             raise Refused(f"it brings {num_fixed:,} fixed numbers along; at most {MOST_FIXED:,}")
 
-    def _run(self, mode: str, images: Tensor) -> Tensor:
+    def run(self, mode: str, images: Tensor) -> Tensor:
+        """Turn images into logits by the steps of "train" (a whole batch) or "eval" (one image)."""
         found: dict[str, Any] = {}
-
-        def value(data: Any) -> Any:
-            if isinstance(data, list):
-                return [value(each) for each in data]
-            if not isinstance(data, dict):
-                return data
-            ((kind, name),) = data.items()
-            if kind == "step":
-                return found[name]
-            return torch.device("cpu") if name == "cpu" else getattr(torch, name)
-
         for name, what, *called in self.steps[mode]:
             if what == "input":
                 (place,) = called
                 found[name] = images if place == "images" else getattr(*self.places[place])
             elif what == "output":
                 (last,) = called
-                return value(last[0] if isinstance(last, list) else last)
+                return _value(last[0] if isinstance(last, list) else last, found)
             else:
-                named = {key: value(data) for key, data in called[1].items()}
-                found[name] = _call(what)(*value(called[0]), **named)
+                args, named = (_value(data, found) for data in called)
+                found[name] = _call(what)(*args, **named)
         raise Refused("its recording has no end")
+
+
+def _value(data: Any, found: dict[str, Any]) -> Any:
+    """Return an argument from plain data, and from what earlier steps have found."""
+    if isinstance(data, list):
+        return [_value(each, found) for each in data]
+    if not isinstance(data, dict):
+        return data
+    if "$step" in data:
+        return found[data["$step"]]
+    if "$torch" in data:
+        name = data["$torch"]
+        return torch.device("cpu") if name == "cpu" else getattr(torch, name)
+    return {name: _value(each, found) for name, each in data.items()}
 
 
 def _call(name: str) -> Any:

@@ -46,6 +46,7 @@ COLUMNS = (
     "place", "who", "accuracy", "standard error", "multiply-adds", "seconds", "trained", "remark"
 )  # fmt: skip
 TIE = 2  # standard errors of the difference between two nets, on the same images
+LARGEST, MEMORY = 2**26, 4096  # bytes of a reply; megabytes of a process
 RECORDING, CLASSIFYING = 60, 240  # processor seconds, besides those for training
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>Leader board</title><style>
@@ -110,7 +111,7 @@ class Step:
         code = f"from course_utils.challenge import steps; steps.{self.name}()"
         inner = [sys.executable, "-c", code]
         limited = ["prlimit", f"--cpu={self.seconds}", "--", *inner]
-        limits = Limits(seconds=10 * self.seconds)  # of a clock, for code that only waits
+        limits = Limits(seconds=10 * self.seconds, memory_mb=MEMORY)  # of a clock, if it only waits
         with new_run_folder() as place, tempfile.TemporaryFile() as given:
             run = RunFolder(place)
             run.fill(None)
@@ -141,7 +142,7 @@ def _reply(run: RunFolder, limits: Limits, command: list[str], given: Any) -> by
             watchdog.stop()
             kill(process_tree(process.pid))
         reply.seek(0)
-        data = reply.read()
+        data = reply.read(LARGEST)
     if watchdog.disturbed:
         raise RuntimeError("the machine was too busy: run the same command again")
     if watchdog.reason or not data or code:
@@ -213,8 +214,14 @@ class _Challenge:
         answers = json.loads(Step("score_step", seconds, self.trusted).run(given))
         if "refused" in answers:
             raise Refused(str(answers["refused"]))
-        right = torch.tensor(answers.pop("classes")) == self.labels
-        return replace(result, right="".join(str(int(each)) for each in right), **answers)
+        right = torch.tensor(answers["classes"]) == self.labels
+        return replace(
+            result,
+            right="".join(str(int(each)) for each in right),
+            multiply_adds=int(answers["multiply_adds"]),
+            seconds=float(answers["seconds"]),
+            share=float(answers["share"]),
+        )
 
 
 def _hashed(*texts: str) -> str:
