@@ -64,7 +64,7 @@ def record(model: Any, batch_size: int) -> dict[str, Any]:
     for mode, num in (("train", batch_size), ("eval", 1)):
         graph = _traced(model.train(mode == "train"), tensors, torch.zeros(num, *SHAPE))
         names = iter([*tensors, "images"])
-        steps = []
+        steps: list[tuple[Any, ...]] = []
         for node in graph.graph.nodes:
             if node.op == "placeholder":
                 steps.append((node.name, "input", next(names)))

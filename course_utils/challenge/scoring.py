@@ -40,7 +40,7 @@ class Rules:
 
     multiply_adds: int = 15_000_000
     seconds: float = 120
-    num_train: int = 3200
+    num_train: int = 1600
     num_test: int = 4000
 
     def __post_init__(self) -> None:
@@ -89,7 +89,7 @@ def prepared(entry: Entry, rules: Rules) -> dict[str, Any]:
     if entry.batch_size < 2 or rules.num_train % entry.batch_size:
         raise Refused(
             f"batch_size = {entry.batch_size} does not divide the {rules.num_train:,} training "
-            "images: take 32, 64 or 128"
+            "images: take 16, 32 or 64"
         )
     seed_everything(entry.config.seed)
     try:

@@ -359,7 +359,7 @@ checks.award(3, check_answer, pareto_front)
 #
 # Your teacher scores it on images that nobody has seen. The rules:
 #
-# - **The challenge trains**, on 3,200 images that are the same for everybody. It counts 120 seconds of
+# - **The challenge trains**, on 1,600 images that are the same for everybody. It counts 120 seconds of
 #   processor time, on one core. What is not done by then is left out, so ask for few enough epochs.
 # - **The initial weights are shuffled** before training: whatever an entry has learned elsewhere is lost.
 # - **Everything counts.** A convolution or a product of matrices counts its multiply-adds, as in

@@ -38,7 +38,7 @@ from course_utils import __version__
 from course_utils.challenge import Refused, Rules, draw_test
 from course_utils.challenge.entry import refuse_code
 from course_utils.challenge.steps import packed
-from course_utils.tables import Table
+from course_utils.tables import Cell, Table
 
 __all__ = ["COLUMNS", "Result", "Step", "board", "run_challenge"]
 
@@ -275,13 +275,15 @@ def run_challenge(
 def board(results: Iterable[Result]) -> Table:
     """Return the leader board: the best first, refused entries last."""
     honest = sorted((each for each in results if not each.refused), key=lambda each: -each.accuracy)
-    rows = [_row(each, place) for each, place in zip(honest, _places(honest), strict=True)]
+    rows: list[tuple[Cell, ...]] = [
+        _row(each, place) for each, place in zip(honest, _places(honest), strict=True)
+    ]
     empty = (None,) * 5
     rows += [("", each.who, *empty, f"refused: {each.refused}") for each in results if each.refused]
     return Table(COLUMNS, tuple(rows))
 
 
-def _row(result: Result, place: str) -> tuple[str | int, ...]:
+def _row(result: Result, place: str) -> tuple[Cell, ...]:
     accuracy, num = result.accuracy, len(result.right)
     error = (accuracy * (1 - accuracy) / num) ** 0.5
     remark = "" if result.share == 1 else "its time was over before its epochs"
