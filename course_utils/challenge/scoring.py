@@ -35,7 +35,7 @@ class Rules:
         num_test: Test images, a multiple of 100.
 
     Raises:
-        ValueError: One of them is no such number.
+        ValueError: One of them is out of range.
     """
 
     multiply_adds: int = 15_000_000
@@ -144,10 +144,10 @@ def _counted(recording: dict[str, Any], rules: Rules) -> int:
         Refused: They are over the budget, or something runs that cannot be counted.
     """
     trial, counter = Replay(recording), Counter()
-    size = recording["batch_size"]
+    image, batch = (torch.zeros(num, *SHAPE) for num in (1, recording["batch_size"]))
     with torch.no_grad():
         with counter:
-            trial.run("eval", torch.zeros(1, *SHAPE))
+            trial.run("eval", image)
         if counter.total > rules.multiply_adds:
             name, most = max(counter.parts.items(), key=lambda part: part[1])
             raise Refused(
@@ -155,7 +155,7 @@ def _counted(recording: dict[str, Any], rules: Rules) -> int:
                 f"{name}), over the budget of {rules.multiply_adds:,}"
             )
         with Counter():
-            trial.run("train", torch.zeros(size, *SHAPE))
+            trial.run("train", batch)
     return counter.total
 
 
@@ -174,7 +174,7 @@ def _classified(net: Replay, loaders: Loaders, images: Tensor) -> Tensor:
     """Return the class of each image.
 
     Raises:
-        Refused: A logit is no number, or the net keeps something from one image for the next.
+        Refused: A logit is NaN or infinite, or the net keeps something from one image for the next.
     """
     labels = torch.zeros(len(images), dtype=torch.int64)
     batches = loaders.test.with_options(images=images, labels=labels)
