@@ -19,6 +19,7 @@ the lessons. `help(course_utils.data)` says more about one part. The parts are:
     inspection    what a layer costs and sees: `summary`, `grad_cam`, gradients, landscapes
     plots         a figure for each of these: `plot_images`, `plot_history`, `plot_block`
     widgets       demos that move in the notebook, such as `ConvolutionStepper()`
+    challenge     who classifies `shapes` best, on a budget: score an entry at home
     quiz          pop quizzes that name the slip: `show` asks those of a lesson
     checks        what an exercise checks your answers with
     beside        how checks reach your code where another process runs it
@@ -43,7 +44,7 @@ device, no output. Each imports only from parts on floors below its own:
     lab
     quiz
     widgets
-    plots
+    plots       challenge
     training    inspection  equivariance
     data        models
     arithmetic  facts       kernels      runtime    checks
@@ -60,6 +61,7 @@ __all__ = [
     "arguments",
     "arithmetic",
     "beside",
+    "challenge",
     "checks",
     "cli",
     "data",
@@ -85,6 +87,7 @@ if TYPE_CHECKING:
         arguments,
         arithmetic,
         beside,
+        challenge,
         checks,
         cli,
         data,

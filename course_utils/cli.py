@@ -26,6 +26,7 @@ EXAMPLES = """examples:
   python -m course_utils models
   python -m course_utils summary vgg16 --input 3x224x224
   python -m course_utils train lenet5 --data fashion_mnist_mini --epochs 5
+  python -m course_utils challenge my_entry.py
   python -m course_utils lab --no-browser --port 9000
   python -m course_utils grade submissions.zip --out grades
 """
@@ -96,6 +97,11 @@ def build_parser() -> argparse.ArgumentParser:
         "--input", metavar="CxHxW", help="such as 3x224x224; default: the model's own"
     )
     summary.set_defaults(run=run_summary)
+
+    challenge = verbs.add_parser("challenge", help="score your entry to the challenge at home")
+    challenge.add_argument("entry", type=as_path, metavar="ENTRY", help="a Python file")
+    challenge.add_argument("--seconds", type=float, metavar="S", help="to train; default: 120")
+    challenge.set_defaults(run=run_challenge)
 
     add_train(verbs)
     for add_verb in installed_verbs():
@@ -181,6 +187,14 @@ def run_summary(options: argparse.Namespace, rest: list[str]) -> int:
 
     shape = parse_shape(options.input) if options.input else None
     tell(inspection.summarise(options.model, shape))
+    return 0
+
+
+def run_challenge(options: argparse.Namespace, rest: list[str]) -> int:
+    """Score an entry on practice images, and print how it went."""
+    from course_utils.challenge import Rules, practise
+
+    practise(options.entry, Rules(**({"seconds": options.seconds} if options.seconds else {})))
     return 0
 
 

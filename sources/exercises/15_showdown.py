@@ -324,3 +324,47 @@ checks.award(3, check_answer, pareto_front)
 # - (b) 1 point: an intervention on the images (cover, crop, paste, new photos without rulers)
 #   with the expected outcome. Half a point without the outcome. No point for "train longer" or
 #   "look at more maps".
+
+# %% [markdown]
+# ## Challenge
+#
+# This part earns no points. **Who classifies `shapes` best, with at most 15 million multiply-adds for
+# an image and two minutes of training?** You hand in a file, `my_entry.py`, that builds a net and says
+# how to train it. Such as:
+#
+# ```python
+# from torch import nn
+#
+# from course_utils.data import Augment
+# from course_utils.training import TrainConfig
+#
+# config = TrainConfig(epochs=4, lr=0.05)
+# augment = Augment(crop_padding=2)
+# batch_size = 64
+#
+#
+# def build() -> nn.Module:
+#     return nn.Sequential(
+#         nn.Conv2d(3, 32, 3, stride=2, padding=1), nn.BatchNorm2d(32), nn.ReLU(),
+#         nn.AdaptiveAvgPool2d(4), nn.Flatten(), nn.Linear(512, 10),
+#     )
+# ```
+#
+# Score it at home on practice images, in a cell of your own or in a terminal:
+#
+#     from course_utils import challenge
+#     challenge.practise("my_entry.py")
+#
+#     python -m course_utils challenge my_entry.py
+#
+# Your teacher scores it on images that nobody has seen. The rules:
+#
+# - **The challenge trains**, on 1,600 images that are the same for everybody. It counts 120 seconds of
+#   processor time, on one core. What is not done by then is left out, so ask for few enough epochs.
+# - **The initial weights are shuffled** before training: whatever an entry has learned elsewhere is lost.
+# - **Everything counts.** A convolution or a product of matrices counts its multiply-adds, as in
+#   `summary`, wherever it is called: in a layer, a hook or a function. Any other operator counts one for
+#   each number that goes in or comes out.
+# - **Each image is classified by itself.** A net cannot decide by what it sees which operators run.
+# - An entry has at most 6,000 bytes. It imports torch, `course_utils.models`, `Augment` and
+#   `TrainConfig`, but reads no file and draws no images.

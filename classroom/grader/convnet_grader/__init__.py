@@ -5,8 +5,9 @@ what), `folder` (nbgrader's course), `batch` and `worker` (processes), `execute`
 `sandbox` (a student's code), `judge`, `verdict` and `released` (the checks, in a process of their
 own), `preprocessors` and `integrity` (damaged and changed notebooks), `attempts`, `gradebook` and
 `items` (results). `boundary` keeps one submission's problems from all others, `notebook` and
-`decoding` read what other programs wrote. `exchange` collects on a shared machine. `harness` runs
-beside the student's code, by its path; the sandbox shows nothing else of this package.
+`decoding` read what other programs wrote. `exchange` collects on a shared machine, `leaderboard`
+runs a challenge. `harness` runs beside the student's code, by its path; the sandbox shows nothing
+else of this package.
 
 The package needs nbgrader, which the course's extra `classroom` installs, and PyTorch for the
 answers. The course's own package, `course_utils`, knows nothing of this one: it finds the command

@@ -1,4 +1,4 @@
-"""The verb `grade` of `python -m course_utils`, which finds it as an entry point.
+"""The verbs `grade` and `leaderboard` of `python -m course_utils`, which finds an entry point.
 
 Slow imports, and nbgrader itself, wait until the verb runs, so that `--help` answers at once.
 """
@@ -8,7 +8,7 @@ import os
 import sys
 from typing import TYPE_CHECKING, Any
 
-from convnet_grader.sandbox import Limits
+from convnet_grader.sandbox import Limits, read_secret
 from course_utils.arguments import as_path
 from course_utils.cli import GRADE_HELP
 from course_utils.lab import course_root
@@ -16,7 +16,7 @@ from course_utils.lab import course_root
 if TYPE_CHECKING:
     from convnet_grader.folder import Batch
 
-__all__ = ["add_grade", "prepare_batch", "run_grade"]
+__all__ = ["add_grade", "add_leaderboard", "prepare_batch", "run_grade", "run_leaderboard"]
 
 EXAMPLES = """examples:
   python -m course_utils grade ~/Downloads/submissions.zip --out grades/07_lenet
@@ -28,7 +28,7 @@ over the points that you gave by hand. classroom/README.md says more.
 
 
 def add_grade(verbs: Any) -> None:
-    """Add the verb `grade` with its options.
+    """Add the verbs `grade` and `leaderboard` with their options.
 
     Args:
         verbs: The subparsers of the command line.
@@ -66,6 +66,55 @@ def add_grade(verbs: Any) -> None:
         "--trusted", action="store_true", help="run students' code without a sandbox"
     )
     grade.set_defaults(run=run_grade)
+    add_leaderboard(verbs)
+
+
+def add_leaderboard(verbs: Any) -> None:
+    """Add the verb `leaderboard` with its options.
+
+    Args:
+        verbs: The subparsers of the command line.
+    """
+    verb = verbs.add_parser("leaderboard", help="score the entries to a challenge (for teachers)")
+    verb.add_argument("entries", type=as_path, metavar="ENTRIES", help="a folder or zip file")
+    verb.add_argument(
+        "--out", type=as_path, required=True, metavar="FOLDER", help="gets the leader board"
+    )
+    verb.add_argument(
+        "--seed-file", type=as_path, metavar="FILE", help="your secret; default: OUT/secret, made"
+    )
+    verb.add_argument("--seconds", type=float, default=120, metavar="S", help="to train an entry")
+    verb.add_argument(
+        "--multiply-adds", type=int, default=15_000_000, metavar="N", help="for an image"
+    )
+    verb.add_argument("--workers", type=int, metavar="N", help="so many entries at a time")
+    verb.add_argument("--trusted", action="store_true", help="run entries without a sandbox")
+    verb.set_defaults(run=run_leaderboard)
+
+
+def run_leaderboard(options: argparse.Namespace, rest: list[str]) -> int:
+    """Score the entries to a challenge, and print the leader board.
+
+    Raises:
+        ValueError: The options do not fit together.
+    """
+    from convnet_grader.leaderboard import board, run_challenge
+    from course_utils.challenge import Rules
+
+    workers = (os.cpu_count() or 1) if options.workers is None else options.workers
+    if workers < 1:
+        raise ValueError(f"--workers {workers}: at least 1")
+    rules = Rules(multiply_adds=options.multiply_adds, seconds=options.seconds)
+    secret = read_secret(options.seed_file or options.out / "secret")
+    try:
+        results = run_challenge(
+            options.entries, options.out, secret, rules, workers=workers, trusted=options.trusted
+        )
+    except KeyboardInterrupt:
+        print("leaderboard: stopped; the same command goes on from here", file=sys.stderr)
+        return 130
+    print(board(results))
+    return 0
 
 
 def run_grade(options: argparse.Namespace, rest: list[str]) -> int:
