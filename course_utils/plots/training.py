@@ -148,7 +148,7 @@ def plot_records(
     draw_curves(axes, curves, quantity, ylabel)
     seeds = " or ".join(map(str, sorted({recorded.num_seeds for recorded in runs.values()})))
     around = "thin: each seed" if each else "band ± 1 standard deviation"
-    axes.set_xlabel(f"epoch (mean of {seeds} seeds, {around})")
+    axes.set_xlabel("epoch" if seeds == "1" else f"epoch (mean of {seeds} seeds, {around})")
     return figure
 
 

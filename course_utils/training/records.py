@@ -1,7 +1,7 @@
 """Runs that were trained once and kept, so that a lesson can show them on any machine.
 
     from course_utils.training import records
-    records.load("resnet56").mean("train_loss")
+    records.load("settled_resnet56").mean("train_loss")
 
 `make records` trains them; each file says on which processor, with which versions and from
 which commit it was made.

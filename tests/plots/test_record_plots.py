@@ -26,6 +26,11 @@ def test_seeds_that_part_ways_are_drawn_one_by_one():
     assert "each seed" in axes.get_xlabel()
 
 
+def test_a_single_run_is_no_mean():
+    runs = {"plain-20": records.load("settled_plain20")}
+    assert plot_records(runs, "train_loss").axes[0].get_xlabel() == "epoch"
+
+
 def test_no_experiment_is_refused():
     with pytest.raises(ValueError, match="0 experiments"):
         plot_records({})
