@@ -635,7 +635,7 @@ expect(cost["ResNet"] < cost["plain"] / 3, "It costs the residual net less than 
 records.table(*titles.values())
 
 # %% [markdown]
-# But are these nets *worse*, or only slow? Six epochs at one learning rate cannot tell. So here are
+# But are these nets *worse*, or only slow? Five epochs at one learning rate cannot tell. So here are
 # the same nets on all 9,000 training images, for 30 epochs, in which the rate falls to 0. Each has
 # the rate that was best on the validation set in short runs of its own. There is one run of each.
 
