@@ -210,7 +210,7 @@ show(
     "3 and so on in order",
 )
 expect(
-    tanh["layer 1"][-1] > 2 * tanh["layer 2"][-1],
+    tanh["layer 1"][-1] > 2 * tanh["layer 2"][-1] + 0.02,
     "With tanh, layer 1 saturates first.",
     trained=True,
 )
@@ -237,7 +237,10 @@ expect(
 )
 
 # %% control="the other activation"
-refute(sigmoid["layer 1"][-1] > 2 * sigmoid["layer 2"][-1], "With tanh, layer 1 saturates first.")
+refute(
+    sigmoid["layer 1"][-1] > 2 * sigmoid["layer 2"][-1] + 0.02,
+    "With tanh, layer 1 saturates first.",
+)
 refute(sigmoid["layer 2"][-1] > sigmoid["layer 5"][-1], "Layer 2 saturates before layer 5.")
 refute(
     max(tanh["layer 5"]) > 0.5 and max(tanh["layer 1"]) < 0.05,
@@ -1074,8 +1077,8 @@ show(
 walls = {name: float(max(line) / line[10]) for name, line in lines.items()}
 print({name: f"{ratio:.1f} times the loss in the middle" for name, ratio in walls.items()})
 expect(
-    2 * walls["batch norm"] < walls["no normalisation"],
-    "With batch normalisation the walls are less than half as high.",
+    5 * walls["batch norm"] < walls["no normalisation"],
+    "With batch normalisation the walls are less than a fifth as high.",
     trained=True,
 )
 
@@ -1083,8 +1086,8 @@ expect(
 direction = random_direction(second, torch.Generator().manual_seed(0))
 line = loss_along(second, [batch], direction, positions, training=True)
 refute(
-    2 * float(max(line) / line[10]) < walls["no normalisation"],
-    "With batch normalisation the walls are less than half as high.",
+    5 * float(max(line) / line[10]) < walls["no normalisation"],
+    "With batch normalisation the walls are less than a fifth as high.",
 )
 
 # %% [markdown]
