@@ -693,7 +693,6 @@ expect(
     "With 44 layers the residual net has a training loss lower by more than 0.2.",
     trained=True,
 )
-expect(loss["resnet20"] < loss["plain20"] - 0.05, "With 20 layers it is lower, too.", trained=True)
 expect(
     loss["plain44"] - loss["plain20"] > loss["resnet44"] - loss["resnet20"] + 0.1,
     "Depth costs the plain net more than the residual net.",
@@ -715,9 +714,9 @@ refute(
     others["resnet44"] - others["resnet20"] > loss["resnet44"] - loss["resnet20"] + 0.1,
     "Depth costs the plain net more than the residual net.",
 )
-refute(loss["resnet20"] < others["resnet20"] - 0.05, "With 20 layers it is lower, too.")
 
 # %% [markdown]
+# With 20 layers the two kinds are not far apart, and one run of each is thin evidence for the rest.
 # Here are the recorded runs of lesson 12, with 20 and 56 layers and three seeds:
 
 # %%
