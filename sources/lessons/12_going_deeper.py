@@ -543,9 +543,10 @@ opened = models.build("highway", in_channels=channels, num_classes=10, **options
 refute(max(mean_gates(opened)) < 0.5, "Yet no layer transforms more than it carries.")
 
 # %% [markdown]
-# The gates near the input open widest. But no layer ever becomes an ordinary one. Each changes a
-# small share of its input and carries the rest; added up over all layers, the gates are open as
-# wide as those of a few ordinary layers. In this sense the net chose how deep to be.
+# The gates near the input open most; they began a little wider, too. But no layer ever becomes an
+# ordinary one. Each changes a small share of its input and carries the rest; added up over all
+# layers, the gates are open as wide as those of a few ordinary layers. In this sense the net chose
+# how deep to be.
 #
 # This has a price: $T$ has as many weights as $H$, so every layer costs twice as much. And a gate
 # may go the *other* way: where $C = 0$, the highway layer is a plain layer again, with all its
