@@ -68,13 +68,17 @@ def home(tmp_path, monkeypatch):
 
 def test_the_commands_expand_their_paths(home):
     assert {action.dest for action in paths_of(cli.build_parser())} == {
-        *("checkpoint", "record", "submissions", "out", "students")
+        *("checkpoint", "record", "submissions", "out", "students"),
+        *("entry", "entries", "seed_file"),
     }
     parse = cli.build_parser().parse_args
     train = parse(["train", "lenet5", "--checkpoint=~/ck", "--record=~/a b.json"])
     assert (train.checkpoint, train.record) == (home / "ck", home / "a b.json")
     grade = parse(["grade", "~/in.zip", "--out=~/out", "--students=~", "--exercise", "07_lenet"])
     assert (grade.submissions, grade.out, grade.students) == (home / "in.zip", home / "out", home)
+    board = parse(["leaderboard", "~/sent", "--out=~/out", "--seed-file=~/s"])
+    assert (board.entries, board.out, board.seed_file) == (home / "sent", home / "out", home / "s")
+    assert parse(["challenge", "~/mine.py"]).entry == home / "mine.py"
 
 
 @pytest.mark.parametrize("wrong", ["~nobody-of-this-name/x", "", "a\0b"])

@@ -626,7 +626,7 @@ for asked in ("first", "same"):
     print(f"       difference {lost[asked]:+.1%}, standard error {error[asked]:.1%}")
 ### END SOLUTION
 
-# %% check="experiment_check" points=2
+# %% check="experiment_check" points=2 tags=["nbval-ignore-output"]
 import torch
 
 from course_utils import checks

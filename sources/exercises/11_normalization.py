@@ -629,7 +629,7 @@ print(f"plain {plain}, normalised {normalised}")
 print(f"{doublings:+.1f} doublings, standard error {error:.1f}")
 ### END SOLUTION
 
-# %% check="experiment_check" points=2
+# %% check="experiment_check" points=2 tags=["nbval-ignore-output"]
 import torch
 
 from course_utils import checks

@@ -712,7 +712,7 @@ print(f"layer {worst} silenced: {reliance:.1%} lost")
 print(f"trained without it: {need:.1%} lost, standard error {error:.1%}")
 ### END SOLUTION
 
-# %% check="experiment_check" points=2
+# %% check="experiment_check" points=2 tags=["nbval-ignore-output"]
 import torch
 
 from course_utils import checks

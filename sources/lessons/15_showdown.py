@@ -848,11 +848,8 @@ shown = torch.arange(0, mine.test.num_images, mine.test.num_images // 6)[:6]
 images = prepared(mine.test.images[shown], mine.info)
 with torch.no_grad():
     said = model.eval()(images).argmax(dim=1)
-true_names = [mine.info.classes[i] for i in mine.test.labels[shown].tolist()]
-titles = [
-    f"{mine.info.classes[i]},\n{'correct' if mine.info.classes[i] == name else f'not {name}'}"
-    for i, name in zip(said.tolist(), true_names, strict=True)
-]
+names = [[mine.info.classes[i] for i in row] for row in (said, mine.test.labels[shown])]
+titles = [f"{a},\n{'correct' if a == b else f'not {b}'}" for a, b in zip(*names, strict=True)]
 show(
     plot_overlays(mine.test.images[shown].cpu(), {"Grad-CAM": grad_cam(model, images, said).cpu()},
                   titles=titles),
