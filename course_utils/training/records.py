@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from course_utils.tables import Table
+from course_utils.tables import Cell, Table
 from course_utils.training.experiments import RECORDS
 from course_utils.training.history import History
 
@@ -220,38 +220,19 @@ def table(*names: str) -> Table:
         ValueError: There is no such record.
     """
     found = [load(name) for name in names]
-    with_predictions = all(runs.right is not None for runs in found)
-    return _paired(found) if with_predictions else _unpaired(found)
-
-
-def _paired(found: list[RecordedRuns]) -> Table:
-    """Return the table of records that hold their predictions."""
-    rows = []
+    predictions = [runs.right for runs in found if runs.right is not None]
+    paired = len(predictions) == len(found)
+    rows: list[tuple[Cell, ...]] = []
     for number, runs in enumerate(found):
-        ahead = str(compare(runs, found[0])) if number else ""
-        accuracy = f"{runs.test_accuracy.mean:.1%} ({_seeds(runs)})"
-        rows.append((runs.title, runs.num_parameters, accuracy, ahead, round(runs.seconds)))
-    columns = ("model", "parameters", "test accuracy", "ahead of the first row by", "CPU seconds")
-    num_images = 0 if found[0].right is None else found[0].right.shape[1]
-    return Table(
-        columns, tuple(rows), f"Recorded runs, {num_images:,} test images; in brackets 95 %"
-    )
-
-
-def _unpaired(found: list[RecordedRuns]) -> Table:
-    """Return the table of records of which only the accuracy is known."""
-    rows = [
-        (
-            runs.title,
-            runs.num_parameters,
-            f"{runs.test_accuracy} ({_seeds(runs)})",
-            round(runs.seconds),
-        )
-        for runs in found
-    ]
-    columns = ("model", "parameters", "test accuracy", "CPU seconds")
-    return Table(columns, tuple(rows), "Recorded runs: mean and standard deviation of one run")
-
-
-def _seeds(runs: RecordedRuns) -> str:
-    return f"{runs.num_seeds} seed{'s' * (runs.num_seeds > 1)}"
+        accuracy = f"{runs.test_accuracy.mean:.1%}" if paired else str(runs.test_accuracy)
+        seeds = f"{runs.num_seeds} seed{'s' * (runs.num_seeds > 1)}"
+        ahead = [str(compare(runs, found[0])) if number else ""] if paired else []
+        start = (runs.title, runs.num_parameters, f"{accuracy} ({seeds})")
+        rows.append((*start, *ahead, round(runs.seconds)))
+    extra = ["ahead of the first row by"] if paired else []
+    columns = ("model", "parameters", "test accuracy", *extra, "CPU seconds")
+    caption = "Recorded runs: mean and standard deviation of one run"
+    if paired:
+        num_images = predictions[0].shape[1]
+        caption = f"Recorded runs, {num_images:,} test images; in brackets 95 %"
+    return Table(columns, tuple(rows), caption)
