@@ -312,15 +312,24 @@ def plot_filter_bank(weight: Tensor, groups: int = 1, size: float = 0.42) -> Fig
     return figure
 
 
-def plot_channel_sum(image: Tensor, weight: Tensor, bias: float) -> Figure:
+def plot_channel_sum(
+    image: Tensor,
+    weight: Tensor,
+    bias: float,
+    *,
+    position: Cell = (0, 0),
+    channels: Sequence[int] | None = None,
+) -> Figure:
     """Draw how one filter makes one map: each channel times its kernel, the sum, and the bias.
 
-    The window at the upper left is framed, and so is what it gives.
+    One window is framed, and so is what it gives.
 
     Args:
         image: (C, H, W), at most 18 a side.
         weight: (C, k_h, k_w), one filter.
         bias: The filter's bias.
+        position: Row and column of the map that the framed window gives.
+        channels: The channels' numbers, for the titles; from 0 by default.
 
     Raises:
         ValueError: The filter does not have a kernel for each channel, or the sizes are too large.
@@ -328,16 +337,16 @@ def plot_channel_sum(image: Tensor, weight: Tensor, bias: float) -> Figure:
     if len(image) != len(weight):
         raise ValueError(f"{len(image)} channels and {len(weight)} kernels: give one kernel each")
     alone = F.conv2d(image[None].double(), weight[:, None].double(), groups=len(image))[0]
-    window, first = list(np.ndindex(*weight.shape[1:])), [(0, 0)]
+    window = [(position[0] + r, position[1] + c) for r, c in np.ndindex(*weight.shape[1:])]
     empty = torch.full_like(alone[0], torch.nan)
     sums = {0: ("sum over the channels", alone.sum(0)), len(image) - 1: (
         f"+ bias {number(bias)} = map", alone.sum(0) + bias)}  # fmt: skip
     grids, titles, framed = [], [], []
-    for channel, (plane, kernel, response) in enumerate(zip(image, weight, alone, strict=True)):
-        last, total = sums.get(channel, ("", empty))
-        grids += [plane, kernel, response, total]
+    for row, channel in enumerate(channels or range(len(image))):
+        last, total = sums.get(row, ("", empty))
+        grids += [image[row], weight[row], alone[row], total]
         titles += [f"channel {channel}", f"kernel {channel}", "their convolution", last]
-        framed += [window, [], first, first if last else []]
+        framed += [window, [], [position], [position] if last else []]
     return plot_grids(grids, titles, columns=4, framed=framed)
 
 

@@ -4,6 +4,7 @@ Each widget is a Python file (its state, and a reference implementation that tes
 against) with an .mjs file of the same name beside it (what the browser runs).
 """
 
+from course_utils.widgets.channel_stepper import ChannelStepper
 from course_utils.widgets.convolution_stepper import ConvolutionStepper
 from course_utils.widgets.fourier_gallery import FourierGallery
 from course_utils.widgets.parameter_counter import ParameterCounter
@@ -13,6 +14,7 @@ from course_utils.widgets.shift_lab import ShiftLab
 from course_utils.widgets.spurious_background_dial import SpuriousBackgroundDial
 
 __all__ = [
+    "ChannelStepper",
     "ConvolutionStepper",
     "FourierGallery",
     "ParameterCounter",

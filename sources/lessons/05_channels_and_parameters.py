@@ -528,6 +528,31 @@ counts = [kind.weight.numel() for kind in kinds.values()]
 expect(counts == [324, 36, 162, 54], "The counts are 36 · 9, 36, half and a sixth of the first.")
 
 # %% [markdown]
+# ### Try it: a filter and its channels
+# The same four kinds once more, with four channels in and out and numbers you can check.
+#
+# 1. Step through the map of filter 1. In which cells does channel 1 add nothing, and why?
+# 2. Change to *1 × 1*. What can this filter no longer see?
+# 3. Change to *two groups* and go from filter 2 to filter 3. What happens to the channels?
+# 4. With *depthwise*, which channels have an influence on the map of filter 4? What would you put
+#    behind this layer so that they all have?
+
+# %%
+from course_utils.widgets import ChannelStepper
+
+ChannelStepper(step=4)
+
+# %% [markdown]
+# <details><summary>Answers</summary>
+#
+# 1. In the right-hand column: there the window lies wholly on threes, and the weights of its kernel
+#    add up to zero.
+# 2. Edges. It has one weight for each channel, so it can only mix what lies at the same place.
+# 3. Filters 1 and 2 read channels 1 and 2, filters 3 and 4 read channels 3 and 4.
+# 4. Channel 4 alone. A 1 × 1 convolution mixes the channels.
+# </details>
+
+# %% [markdown]
 # **Predict, then run.** Is a layer with about a ninth of the work nine times as fast?
 
 # %%

@@ -11,6 +11,7 @@ from shown_widget import Shown
 
 from course_utils import arithmetic, widgets
 from course_utils.arithmetic import Layer
+from course_utils.widgets.channel_stepper import KINDS
 from course_utils.widgets.text import count
 
 
@@ -49,6 +50,21 @@ def counter(shown: Shown) -> None:
     assert f"has {count(parameters)} parameters" in shown.readout
 
 
+def channels(shown: Shown) -> None:
+    """Parameters, multiply-adds and the channels that are read follow from layer and filter."""
+    k, groups = KINDS[shown.settings["Layer"]]
+    [filter_] = whole_numbers(shown, "Filter")
+    side = arithmetic.output_size(5, k)
+    costs = shown.root.locator(".cw-below b").all_inner_texts()
+    parameters = arithmetic.conv_parameters(4, 4, k, groups=groups)
+    multiply_adds = arithmetic.conv_multiply_adds(4, 4, k, side, groups=groups)
+    assert costs == [count(parameters), count(multiply_adds)]
+    read = [c for c in range(1, 5) if (c - 1) * groups // 4 == (filter_ - 1) * groups // 4]
+    told = shown.readout.partition("reads channel")[2].partition(". ")[0]
+    assert [int(c) for c in re.findall(r"\d", told)] == read
+    assert len(shown.numbers("Map:")) == side**2
+
+
 def explorer(shown: Shown) -> None:
     """Sizes, jumps and receptive fields are those of the formulas."""
     settings = shown.settings
@@ -81,6 +97,7 @@ def pooling(shown: Shown) -> None:
 
 FORMULAS: dict[str, Callable[[Shown], None]] = {
     widgets.ConvolutionStepper.title: stepper,
+    widgets.ChannelStepper.title: channels,
     widgets.ParameterCounter.title: counter,
     widgets.ReceptiveFieldExplorer.title: explorer,
     widgets.PoolingAndOrder.title: pooling,

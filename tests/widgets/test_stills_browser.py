@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from widget_figures import numbers as numbers_in
 
 from course_utils.widgets import (
+    ChannelStepper,
     ConvolutionStepper,
     FourierGallery,
     ParameterCounter,
@@ -74,6 +75,23 @@ def pooling(figure: Figure, widget: PoolingAndOrder, shown: Shown) -> None:
         np.testing.assert_allclose(grid(axes), values, atol=WRITTEN)
     assert len(framed(figure.axes[0])) == widget.window**2
     assert all(framed(axes) == {(shown["row"], shown["col"])} for axes in figure.axes[2:])
+
+
+def channels(figure: Figure, widget: ChannelStepper, shown: Shown) -> None:
+    rows = [figure.axes[row : row + 4] for row in range(0, len(figure.axes), 4)]
+    at = (shown["row"], shown["col"])
+    for panels, channel, kernel, part in zip(
+        rows, shown["read"], shown["kernels"], shown["parts"], strict=True
+    ):
+        plane, weights, alone, _ = panels
+        assert plane.get_title() == f"channel {channel + 1}"
+        np.testing.assert_array_equal(grid(weights), kernel)
+        assert grid(alone)[at] == part and framed(alone) == {at}
+        taps = {(at[0] + r, at[1] + c) for r, c in np.ndindex(*np.shape(kernel))}
+        assert framed(plane) == taps
+    final = rows[-1][3]
+    np.testing.assert_array_equal(grid(final), shown["map"])
+    assert framed(final) == {at}
 
 
 def counter(figure: Figure, widget: ParameterCounter, shown: Shown) -> None:
@@ -150,6 +168,10 @@ CASES: list[tuple[Callable[..., None], CourseWidget]] = [
     (stepper, ConvolutionStepper([[1, -2, 3]] * 12, [[0.5, -1]], flip=True, step=4)),
     (pooling, PoolingAndOrder(pool="average", activation="ReLU")),
     (pooling, PoolingAndOrder("One peak", pool="max", activation="tanh", window=3, step=1)),
+    (channels, ChannelStepper()),
+    (channels, ChannelStepper(kind="1 × 1", filter=1, step=23)),
+    (channels, ChannelStepper(kind="3 × 3, two groups", filter=2, step=7)),
+    (channels, ChannelStepper(kind="3 × 3, depthwise", filter=3, step=99)),
     (counter, ParameterCounter()),
     (counter, ParameterCounter("AlexNet, conv2 (two groups)")),
     (explorer, ReceptiveFieldExplorer("LeNet-5")),
