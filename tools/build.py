@@ -43,7 +43,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-from claims import Noted, noted, page, with_notes, without_controls
+from claims import PREAMBLE, Noted, noted, page, with_notes, without_controls
 from first_cell import CELL_ID, add_opening, update_readme
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -116,6 +116,21 @@ def widgets_fingerprint() -> str:
 def package_fingerprint() -> str:
     """Return a hash of the package's code and of its records."""
     return fingerprint(ROOT / "course_utils", ".py", ".toml", ".json")
+
+
+TRAINING = {"data", "models", "inspection", "training", "records",
+            "runtime.py", "profiles.toml", "startup.py"}  # fmt: skip
+
+
+@functools.cache
+def training_fingerprint() -> str:
+    """Return a hash of what the numbers of a trained net can depend on: no figures, no quizzes."""
+    package, digest = ROOT / "course_utils", hashlib.sha256()
+    for path in sorted(package.rglob("*")):
+        counts = path.suffix in (".py", ".safetensors") or path.name == "profiles.toml"
+        if counts and path.relative_to(package).parts[0] in TRAINING:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def fingerprint(folder: Path, *suffixes: str) -> str:
@@ -334,7 +349,8 @@ def try_seeds(found: list[tuple[Path, Path]], offsets: list[int]) -> None:
 def try_controls(sources: list[Path], offsets: list[int]) -> dict[str, dict[int, list[Noted]]]:
     """Execute lessons with their controls; say which claims fail, and which controls do not.
 
-    A run that was tried before, with the same lesson and package, is read from `.records/`.
+    A run that was tried before, with the same lesson and training, is read from `.records/`. A
+    lesson without a claim about a trained model is not run.
 
     Returns:
         Lesson -> offset -> what was noted.
@@ -345,7 +361,9 @@ def try_controls(sources: list[Path], offsets: list[int]) -> dict[str, dict[int,
         os.environ["COURSE_SEED_OFFSET"] = str(offset)
         notebook = read_source(source, controls=True)
         code = "".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
-        digest = hashlib.sha256((code + package_fingerprint()).encode()).hexdigest()[:12]
+        if "_note(" not in code.removeprefix(PREAMBLE):
+            continue
+        digest = hashlib.sha256((code + training_fingerprint()).encode()).hexdigest()[:12]
         kept = ROOT / ".records" / "claims" / f"{source.stem}-{offset}-{digest}.json"
         if not kept.is_file():
             done = noted(execute(notebook, ROOT / "notebooks"))

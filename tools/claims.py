@@ -20,7 +20,7 @@ from typing import NamedTuple
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-__all__ = ["Noted", "noted", "page", "with_notes", "without_controls"]
+__all__ = ["PREAMBLE", "Noted", "noted", "page", "with_notes", "without_controls"]
 
 MARK = "noted: "
 PREAMBLE = f'''
@@ -130,6 +130,8 @@ def page(runs: dict[str, dict[int, list[Noted]]]) -> str:
     """
     parts = [HEAD]
     for lesson, by_seed in sorted(runs.items()):
+        if not by_seed:
+            continue  # it claims nothing about a trained model
         rows: dict[tuple[str, str | None], list[dict[str, float]]] = {}
         for _, notes in sorted(by_seed.items()):
             for each in notes:

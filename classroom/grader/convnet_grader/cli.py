@@ -83,10 +83,8 @@ def add_leaderboard(verbs: Any) -> None:
     verb.add_argument(
         "--seed-file", type=as_path, metavar="FILE", help="your secret; default: OUT/secret, made"
     )
-    verb.add_argument("--seconds", type=float, default=120, metavar="S", help="to train an entry")
-    verb.add_argument(
-        "--multiply-adds", type=int, default=15_000_000, metavar="N", help="for an image"
-    )
+    verb.add_argument("--seconds", type=float, metavar="S", help="to train an entry")
+    verb.add_argument("--multiply-adds", type=int, metavar="N", help="at most, for an image")
     verb.add_argument("--workers", type=int, metavar="N", help="so many entries at a time")
     verb.add_argument("--trusted", action="store_true", help="run entries without a sandbox")
     verb.set_defaults(run=run_leaderboard)
@@ -104,7 +102,8 @@ def run_leaderboard(options: argparse.Namespace, rest: list[str]) -> int:
     workers = (os.cpu_count() or 1) if options.workers is None else options.workers
     if workers < 1:
         raise ValueError(f"--workers {workers}: at least 1")
-    rules = Rules(multiply_adds=options.multiply_adds, seconds=options.seconds)
+    given = {"multiply_adds": options.multiply_adds, "seconds": options.seconds}
+    rules = Rules(**{name: value for name, value in given.items() if value is not None})
     secret = read_secret(options.seed_file or options.out / "secret")
     try:
         results = run_challenge(
