@@ -5,11 +5,14 @@ from collections.abc import Mapping, Sequence
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedFormatter
 from torch import Tensor
 
 from course_utils.plots.images import draw_image, to_hwc
-from course_utils.plots.style import FONT, INTENSITY, SIGNED, bare, new_figure
+from course_utils.plots.style import FONT, INTENSITY, SIGNED, bare, colour_bar, new_figure
 
 __all__ = ["plot_attribution", "plot_overlays"]
 
@@ -24,7 +27,7 @@ def plot_attribution(
 
     If one model's map has negative values, all maps of that name are drawn in two colours around
     zero; otherwise from zero to the largest value. Each map has its own
-    scale: compare where it is large, not how large.
+    scale, as the bar beside each row says: compare where it is large, not how large.
 
     Args:
         picture: (C, H, W), uint8 or float in [0, 1]; or one for each row of maps, (R, C, H, W).
@@ -40,8 +43,9 @@ def plot_attribution(
     if not kinds or any(kind != kinds[0] for kind in kinds):
         raise ValueError(f"maps {kinds}: give at least one model, and the same maps for each")
     num_rows, num_columns = len(kinds[0]), 1 + len(kinds)
-    figure = new_figure(1.75 * num_columns + 0.2, 1.75 * num_rows + 0.35)
+    figure = new_figure(1.75 * num_columns + 0.9, 1.75 * num_rows + 0.35)
     grid = figure.add_gridspec(num_rows, num_columns)
+    rows: list[list[Axes]] = []
     if picture.ndim == 3:
         draw_image(figure.add_subplot(grid[:, 0]), picture, title)
     else:
@@ -49,14 +53,18 @@ def plot_attribution(
             draw_image(figure.add_subplot(grid[row, 0]), shown, title if row == 0 else "")
     for row, kind in enumerate(kinds[0]):
         signed = any(bool((maps[kind] < 0).any()) for maps in models.values())
+        rows.append([])
         for column, (name, maps) in enumerate(models.items(), start=1):
             axes = figure.add_subplot(grid[row, column])
+            rows[-1].append(axes)
             _draw_map(axes, maps[kind], picture.shape[-2:], signed=signed)
             if mask is not None:
                 _outline(axes, mask, "black" if signed else "white")
             bare(axes, name if row == 0 else "")
             if column == 1:
                 axes.set_ylabel(kind, fontsize=FONT)
+    for panels in rows:
+        _own_scales(figure, panels)
     return figure
 
 
@@ -110,6 +118,17 @@ def overlay(picture: Tensor, values: Tensor) -> np.ndarray:
     array = values.detach().cpu().numpy()
     colours = matplotlib.colormaps[INTENSITY](array / (array.max() or 1))[..., :3]  # (H, W, 3)
     return 0.6 * colours + 0.4 * grey[..., None]
+
+
+def _own_scales(figure: Figure, panels: list[Axes]) -> None:
+    """Draw one bar beside a row of maps, whose ends are each map's own largest value."""
+    [shown] = panels[0].images
+    low = -1 if shown.get_clim()[0] < 0 else 0
+    scale = ScalarMappable(Normalize(low, 1), shown.get_cmap())
+    ticks = {-1: "−max", 0: "0", 1: "max"}
+    ends = {at: text for at, text in ticks.items() if at >= low}
+    place = {"ticks": list(ends), "format": FixedFormatter(list(ends.values()))}
+    colour_bar(figure, scale, panels, "each map's own scale", shrink=0.9, aspect=15, **place)
 
 
 def _outline(axes: Axes, mask: Tensor, colour: str) -> None:

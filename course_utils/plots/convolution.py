@@ -294,7 +294,7 @@ def plot_filter_bank(weight: Tensor, groups: int = 1, size: float = 0.42) -> Fig
         raise ValueError(f"{weight.shape[0]} filters cannot be split into {groups} groups")
     c_out, per_group = weight.shape[:2]
     c_in = per_group * groups
-    figure = new_figure(size * c_in + 0.9, 1.12 * size * c_out + 0.5)
+    figure = new_figure(size * c_in + 1.6, 1.12 * size * c_out + 0.5)
     figure.set_layout_engine("constrained", w_pad=0.02, h_pad=0.02, wspace=0, hspace=0)
     panels = figure.subplots(c_out, c_in, squeeze=False)
     scale = _scale(torch.cat([weight.detach().flatten(), -weight.detach().flatten()]))
@@ -309,6 +309,7 @@ def plot_filter_bank(weight: Tensor, groups: int = 1, size: float = 0.42) -> Fig
         axes.set_ylabel(f"{index}", fontsize=FONT, rotation=0, ha="right", va="center")
     figure.supxlabel("input channel (numbers on top)", fontsize=FONT)
     figure.supylabel("filter = output channel", fontsize=FONT)
+    colour_bar(figure, scale, list(panels.flat), "weight", shrink=0.7, aspect=15, pad=0.04)
     return figure
 
 

@@ -93,7 +93,8 @@ def plot_shattering(series: Mapping[str, Tensor], inputs: Tensor) -> Figure:
     """Draw gradients along a line of inputs, and below how they are correlated.
 
     The upper panels show the first series of each kind, scaled to mean square 1; the lower ones
-    the covariance between each two inputs, over all of them.
+    the covariance between each two inputs, over all of them, on one scale: what exceeds 1 is
+    drawn as 1.
 
     Args:
         series: Label -> (R, N), the derivative at each input for R nets, or R draws of noise.
@@ -107,7 +108,7 @@ def plot_shattering(series: Mapping[str, Tensor], inputs: Tensor) -> Figure:
     wrong = [label for label, values in series.items() if values.shape[1:] != inputs.shape]
     if not series or wrong:
         raise ValueError(f"{', '.join(wrong) or 'no series'}: give (R, {len(inputs)}) values each")
-    figure = new_figure(1.75 * len(series) + 0.4, 3.5)
+    figure = new_figure(1.75 * len(series) + 1.0, 3.5)
     panels = figure.subplots(2, len(series), squeeze=False)
     for column, (label, values) in enumerate(series.items()):
         upper, lower = panels[:, column]
@@ -115,12 +116,15 @@ def plot_shattering(series: Mapping[str, Tensor], inputs: Tensor) -> Figure:
         upper.plot(inputs.numpy(), first.numpy(), color=LINES[0], linewidth=0.7)
         upper.set_title(label, fontsize=FONT)
         matrix, low, high = covariance(values).numpy(), float(inputs[0]), float(inputs[-1])
-        lower.imshow(matrix, cmap=SIGNED, vmin=-1, vmax=1, extent=(low, high, high, low))
+        look = {"cmap": SIGNED, "vmin": -1, "vmax": 1, "extent": (low, high, high, low)}
+        image = lower.imshow(matrix, **look)
         for axes in (upper, lower):
             axes.set_xlabel("input x", fontsize=FONT - 1)
             axes.tick_params(labelsize=FONT - 2)
     panels[0, 0].set_ylabel("dy/dx, scaled", fontsize=FONT - 1)
     panels[1, 0].set_ylabel("input x'", fontsize=FONT - 1)
+    label = "covariance, one\nscale for all"
+    colour_bar(figure, image, list(panels[1]), label, pad=0.02, extend="both")
     return figure
 
 
@@ -235,6 +239,7 @@ def _label(axes: Axes, block: ReuseMap) -> None:
 def plot_landscape(landscapes: Mapping[str, Landscape]) -> Figure:
     """Draw one or several loss landscapes side by side, on one common scale.
 
+    The scale is this figure's own, as its bar says: two figures cannot be compared by colour.
     A cross marks the model. The levels are round numbers, about evenly spaced in log loss. Equal
     colours mean equal losses in all panels, which is what makes them comparable; that needs
     directions with filter normalisation.
@@ -257,7 +262,7 @@ def plot_landscape(landscapes: Mapping[str, Landscape]) -> Figure:
     panels[0].set_ylabel("second direction", fontsize=FONT)
     written = [number(level, digits=3) for level in levels]
     bar = figure.colorbar(filled, ax=list(panels), ticks=levels, format=FixedFormatter(written))
-    bar.set_label("loss", fontsize=FONT)
+    bar.set_label("loss, on a scale of this figure alone", fontsize=FONT)
     bar.ax.tick_params(labelsize=FONT - 2)
     return figure
 

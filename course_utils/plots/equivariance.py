@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.image import AxesImage
 from torch import Tensor
 
 from course_utils.equivariance import equivariance_error, shift
@@ -15,7 +16,9 @@ from course_utils.plots.style import (
     ORANGE,
     SIGNED,
     bare,
+    colour_bar,
     new_figure,
+    number,
     tidy,
     told_apart,
 )
@@ -111,8 +114,8 @@ def plot_frequency_responses(kernels: Mapping[str, Tensor], picture: Tensor) -> 
         ValueError: There is no filter, or more than can be told apart.
     """
     num = len(kernels)
-    figure = new_figure(1.7 * num + 3.0, 3.6)
-    grid = figure.add_gridspec(2, num + 1, width_ratios=[1] * num + [1.8])
+    figure = new_figure(1.7 * num + 4.0, 3.8)
+    grid = figure.add_gridspec(2, num + 1, width_ratios=[1] * num + [2.1])
     curve = figure.add_subplot(grid[:, num])
     frequencies = np.arange(RESPONSE_SIZE // 2 + 1) / RESPONSE_SIZE  # cycles per pixel
     upper = []
@@ -121,13 +124,14 @@ def plot_frequency_responses(kernels: Mapping[str, Tensor], picture: Tensor) -> 
     for column, (name, kernel, colour, marker) in enumerate(told_apart(kernels, "filters")):
         response = frequency_response(kernel, RESPONSE_SIZE)  # (128, 128)
         upper.append(figure.add_subplot(grid[0, column]))
-        _draw_spectrum(upper[-1], response, 0, top)  # one scale, to be compared
+        image = _draw_spectrum(upper[-1], response, 0, top)  # one scale, to be compared
         upper[-1].set_title(name, fontsize=FONT)
         _draw_filtered(figure.add_subplot(grid[1, column]), picture, kernel)
         profile = response[0, : len(frequencies)].numpy()
         curve.plot(frequencies, profile, color=colour, label=name, marker=marker, markersize=4,
                    markevery=(4 * column, 24))  # fmt: skip
     _label_frequencies(upper)
+    colour_bar(figure, image, upper, "gain", aspect=12, pad=0.02)
     tidy(curve, "horizontal frequency, in cycles per pixel", "gain (factor on the amplitude)")
     curve.legend(
         fontsize=FONT - 1, frameon=False, ncols=2, loc="lower center", bbox_to_anchor=(0.5, 1)
@@ -146,18 +150,22 @@ def _draw_filtered(axes: Axes, picture: Tensor, kernel: Tensor) -> None:
     filtered = torch.fft.ifft2(spectrum).real[0]  # (H, W), the kernel's corner at the pixel
     if abs(float(kernel.sum())) > 1e-4:
         axes.imshow(filtered.numpy(), cmap="gray", vmin=0, vmax=1)
+        scale = "black 0, white 1"
     else:
         top = float(filtered.abs().quantile(0.99))
         axes.imshow(filtered.numpy(), cmap=SIGNED, vmin=-top, vmax=top)
+        scale = f"−{number(top)} to {number(top)}"
     bare(axes)
+    axes.set_xlabel(scale, fontsize=FONT - 1)
 
 
-def _draw_spectrum(axes: Axes, values: Tensor, low: float, high: float) -> None:
+def _draw_spectrum(axes: Axes, values: Tensor, low: float, high: float) -> AxesImage:
     """Draw values over frequencies, moved so that frequency 0 is at the centre."""
     centred = torch.fft.fftshift(values).numpy()
-    axes.imshow(centred, cmap=INTENSITY, vmin=low, vmax=high, extent=HALF)
+    image = axes.imshow(centred, cmap=INTENSITY, vmin=low, vmax=high, extent=HALF)
     axes.set_xticks([-0.5, 0, 0.5], ["−½", "0", "½"], fontsize=FONT - 1)
     axes.set_yticks([-0.5, 0, 0.5], ["−½", "0", "½"], fontsize=FONT - 1)
+    return image
 
 
 def _circle_waves(axes: Axes, amplitude: Tensor) -> None:

@@ -16,8 +16,11 @@ __all__ = ["plot_inside"]
 
 MOST = 16  # channels of a layer that are drawn
 INPUTS = 6  # kernels of a filter that are drawn
+SIDE = 15  # pixels of the image that a kernel is enlarged to, about
+HEIGHT = 121  # pixels of a sheet, about
 GAP = 12  # pixels between two stages
-WIDTH = 7.4  # inches
+LETTER = 3  # pixels: width of a letter of a title, about
+WIDTH = 9.0  # inches
 
 
 @dataclass(frozen=True)
@@ -26,24 +29,32 @@ class Stage:
 
     title: str
     tiles: Tensor  # (rows, columns, h, w); NaN where there is none
+    gap: int = 1  # empty pixels between two tiles
 
     @property
     def canvas(self) -> Tensor:
-        """All tiles on one sheet (H, W), one empty pixel between two."""
+        """All tiles on one sheet (H, W)."""
         rows, columns, height, width = self.tiles.shape
-        sheet = torch.full((rows, height + 1, columns, width + 1), torch.nan)
+        high, wide = height + self.gap, width + self.gap
+        sheet = torch.full((rows, high, columns, wide), torch.nan)
         sheet[:, :height, :, :width] = self.tiles.permute(0, 2, 1, 3)
-        return sheet.reshape(rows * (height + 1), columns * (width + 1))[:-1, :-1]
+        return sheet.reshape(rows * high, columns * wide)[: -self.gap, : -self.gap]
+
+    @property
+    def width(self) -> int:
+        """Pixels that the sheet or its title needs across."""
+        return max(self.canvas.shape[1], LETTER * max(map(len, self.title.split("\n"))))
 
 
 @torch.no_grad()
 def plot_inside(model: nn.Module, image: Tensor, layers: Iterable[str]) -> Figure:
     """Draw what some layers of a model hold for one image, from left to right and to scale.
 
-    Every pixel of the image, of a kernel and of a map has the same size, and so has a unit of a
-    linear layer, drawn as a column. Before the maps of a convolution stand its filters, one in
-    each row, a kernel for each input channel. Of each layer at most 16 channels are drawn, of
-    each filter 6 kernels. What has negative values is drawn in two colours around zero, all else
+    Every pixel of the image and of a map has the same size, and so has a unit of a linear layer,
+    drawn as a column. Before the maps of a convolution stand its filters, one in each row, a
+    kernel for each input channel; they are enlarged, by a factor that stands above them. Of each
+    layer at most 16 channels are drawn, and of its filters as many as there is room for, each
+    with at most 6 kernels. What has negative values is drawn in two colours around zero, all else
     in grey from zero.
 
     Args:
@@ -76,7 +87,12 @@ def _stages(layer: nn.Module, output: Tensor, name: str) -> Iterator[Stage]:
     if isinstance(layer, nn.Conv2d):
         weight = layer.weight.detach().cpu()
         size = "×".join(map(str, weight.shape))
-        yield Stage(f"filters\n{size}", weight[:MOST, :INPUTS])
+        zoom = max(1, SIDE // max(weight.shape[2:]))
+        rows = max(1, HEIGHT // (zoom * (weight.shape[2] + 1)))
+        shown = weight[: min(rows, MOST), :INPUTS]
+        some = "" if len(shown) == len(weight) else f"the first {len(shown)} "
+        enlarged = shown.repeat_interleave(zoom, dim=2).repeat_interleave(zoom, dim=3)
+        yield Stage(f"{some}filters, {zoom}×\n{size}", enlarged, gap=zoom)
     title = f"{type(layer).__name__.removesuffix('2d')}\n{_sides(output)}"
     if output.ndim == 1:
         yield Stage(title, output[None, None, :, None].expand(-1, -1, -1, 4))
@@ -86,7 +102,7 @@ def _stages(layer: nn.Module, output: Tensor, name: str) -> Iterator[Stage]:
 
 def _packed(maps: Tensor) -> Tensor:
     """Arrange maps (N, H, W) in as few columns as keep the sheet about 120 pixels high."""
-    rows = min(len(maps), max(1, 121 // (maps.shape[1] + 1)))
+    rows = min(len(maps), max(1, HEIGHT // (maps.shape[1] + 1)))
     columns = -(-len(maps) // rows)
     tiles = torch.full((rows * columns, *maps.shape[1:]), torch.nan)
     tiles[: len(maps)] = maps
@@ -100,7 +116,7 @@ def _sides(shape: Tensor) -> str:
 def _draw(stages: list[Stage]) -> Figure:
     """Draw the stages side by side, the middle of each at one height."""
     sheets = [stage.canvas for stage in stages]
-    widths = [max(sheet.shape[1], 24) + GAP for sheet in sheets]
+    widths = [stage.width + GAP for stage in stages]
     pixel = WIDTH / sum(widths)  # inches
     tallest = max(len(sheet) for sheet in sheets)
     height = tallest * pixel + 0.6

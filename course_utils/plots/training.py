@@ -1,6 +1,7 @@
 """Figures of training: curves, comparisons, and which classes are confused."""
 
 from collections.abc import Mapping, Sequence
+from itertools import cycle
 
 import matplotlib.ticker as ticker
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor
 from course_utils.plots.display import to_bundle
 from course_utils.plots.style import (
     BLUE,
+    DASHES,
     FONT,
     INTENSITY,
     RED,
@@ -119,6 +121,7 @@ def plot_records(
     ylabel: str = "",
     *,
     each: bool = False,
+    conditions: Mapping[str, str] | None = None,
 ) -> Figure:
     """Draw one quantity of several recorded experiments, as `plot_histories` does for runs.
 
@@ -128,12 +131,15 @@ def plot_records(
         ylabel: Name of the quantity; by default its field in words.
         each: Whether each seed is drawn as a thin line, instead of a band around their mean. A
             band misleads where some seeds learn and others do not.
+        conditions: Label -> what experiments have in common; each condition has a dash.
 
     Raises:
         ValueError: There is no experiment, or more than can be told apart.
     """
     figure = new_figure(5.6, 3.1)
     axes = figure.subplots()
+    condition_of = {label: (conditions or {}).get(label, "") for label in runs}
+    dashes = dict(zip(dict.fromkeys(condition_of.values()), cycle(DASHES), strict=False))
     curves = []
     for label, recorded, colour, marker in told_apart(runs, "experiments"):
         mean, deviation = np.array((recorded.mean(quantity), recorded.deviation(quantity)))
@@ -144,8 +150,10 @@ def plot_records(
         else:
             axes.fill_between(epochs, mean - deviation, mean + deviation, color=colour, alpha=0.2,
                               linewidth=0)  # fmt: skip
-        curves.append((label, mean.tolist(), colour, marker, "-"))
+        curves.append((label, mean.tolist(), colour, marker, dashes[condition_of[label]]))
     draw_curves(axes, curves, quantity, ylabel)
+    if conditions:  # long enough for dashes to be seen
+        axes.legend(fontsize=FONT - 1, frameon=False, handlelength=3.5)
     seeds = " or ".join(map(str, sorted({recorded.num_seeds for recorded in runs.values()})))
     around = "thin: each seed" if each else "band ± 1 standard deviation"
     axes.set_xlabel("epoch" if seeds == "1" else f"epoch (mean of {seeds} seeds, {around})")

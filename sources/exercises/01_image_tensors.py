@@ -1,25 +1,15 @@
 # %% [markdown]
-# # Exercise 01: from photos to a batch
+# # Exercise 01: what a loader does to an image
 #
-# **You practise** turning what a file holds into what a network reads: the order of the axes, the
-# type, the scale, the normalisation.
+# **You practise** reading an image out of memory, finding out what an unknown loader does, finding
+# five faults in a loader by their symptoms, and asking how many images you need to measure a mean.
 #
-# **Minutes:** 35 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 01
-#
-# | part | points | graded by |
-# |---|---|---|
-# | Pop quiz, three questions | 3 | the checks |
-# | Task 1: photos to a batch | 4 | the checks |
-# | Task 2: normalisation | 4 | the checks |
-# | Task 3: luminance | 2 | the checks |
-# | In your own words | 2 | a person |
+# {tasks}
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
 # tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
-#
-# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
-# notebook of the same name in `solutions/`.
+# Three hints are folded under each task; they cost nothing.
 
 # %% readonly="setup"
 import torch
@@ -27,31 +17,71 @@ import torch
 from course_utils import checks, data, quiz
 from course_utils.plots import plot_images, show
 
+SHAPES = data.make_shapes(200, data.ShapesConfig(), torch.Generator().manual_seed(0))
+
+
+def own_frame(student_id):
+    """Return the bytes of your frame, its height and width in pixels, and the bytes of a row."""
+    drawn = quiz.generator(student_id)
+    height, width, which = (
+        int(torch.randint(*span, (), generator=drawn)) for span in ((26, 33), (26, 33), (0, 200))
+    )
+    pitch = 3 * width + int(torch.randint(7, 40, (), generator=drawn))
+    rows = torch.zeros(height, pitch, dtype=torch.uint8)
+    image = SHAPES.images[which, :, :height, :width]
+    rows[:, : 3 * width] = image.permute(1, 2, 0).flatten(1)
+    return rows.flatten(), height, width, pitch
+
+
+def sheared(frame, height, width):
+    """Return the image (3, H, W) that you see if you do not know about the filler."""
+    return frame[: 3 * height * width].view(height, width, 3).permute(2, 0, 1)
+
+
+def own_loader(student_id):
+    """Return order, mean and std of your loader, three numbers each."""
+    drawn = quiz.generator(student_id)
+    orders = ((2, 1, 0), (0, 2, 1), (1, 0, 2))
+    order = orders[int(torch.randint(3, (), generator=drawn))]
+    mean = [int(torch.randint(300, 601, (), generator=drawn)) / 1000 for _ in range(3)]
+    std = [int(torch.randint(150, 351, (), generator=drawn)) / 1000 for _ in range(3)]
+    return order, mean, std
+
+
+def make_box(order, mean, std):
+    """Return a loader with these numbers; it takes one photo, (H, W, 3), of bytes."""
+    mean, std = torch.tensor(mean)[:, None, None], torch.tensor(std)[:, None, None]
+
+    def box(photo):
+        if photo.dtype != torch.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
+            raise ValueError(f"{photo.dtype}, {tuple(photo.shape)}: not (H, W, 3) of uint8")
+        return (photo.permute(2, 0, 1)[list(order)] / 255 - mean) / std
+
+    return box
+
+
+def own_collection(student_id):
+    """Return your images (3600, 1, 28, 28), floats from 0 to 1, and how many you may read."""
+    drawn, clothes = quiz.generator(student_id), data.load("fashion_mnist_mini", batch_size=50)
+    classes = torch.randperm(10, generator=drawn)[:4]
+    mine = torch.isin(clothes.train.labels, classes)
+    num_images = int(torch.randint(5, 41, (), generator=drawn))
+    return clothes.train.images[mine] / 255, num_images
+
+
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
-# people get the same ones. If you work on your own, leave it empty.
+# Your student id, as your teacher writes it. It picks your questions, your frame, your loader and
+# your images, so that no two people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
 
-# %% [markdown]
+# %% [markdown] tier="drill" minutes=5
 # ## Pop quiz
 #
 # The check under a question looks only at the form of your answer, not at whether it is right.
-
-# %% [markdown]
+#
 # ### Question 1
-
-# %% quiz="batch_shape"
-batch_shape = None  # (four sizes)
-### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/01_image_tensors", "batch_shape", student_id)
-num, width, height = (numbers[name] for name in ("num", "width", "height"))
-batch_shape = (num, 3, height, width)  # rows before columns
-### END SOLUTION
-
-# %% [markdown]
-# ### Question 2
 
 # %% quiz="batch_bytes"
 batch_bytes = None  # bytes
@@ -62,295 +92,708 @@ batch_bytes = num * 3 * height * width * 4  # four bytes for each float32
 ### END SOLUTION
 
 # %% [markdown]
-# ### Question 3
+# ### Question 2
 
-# %% quiz="brighter"
-brighter = None  # a whole number
+# %% quiz="wrapped_seen"
+wrapped_seen = None  # a letter
 ### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/01_image_tensors", "brighter", student_id)
-value, more = numbers["value"], numbers["more"]
-brighter = (value + more) % 256  # a byte wraps around
+question = quiz.question("exercises/01_image_tensors", "wrapped_seen", student_id)
+# A byte starts again at 0. If even the darkest pixel does, the differences stay as they are.
+all_wrap = question.values["low"] + question.values["more"] > 255
+seen = "The same image, but darker" if all_wrap else "Dark patches"
+wrapped_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
 
 # %% [markdown]
-# ## Task 1: photos to a batch
+# ### Question 3
+
+# %% quiz="own_mean_told"
+own_mean_told = None  # a letter
+### BEGIN SOLUTION
+question = quiz.question("exercises/01_image_tensors", "own_mean_told", student_id)
+# Whatever is subtracted from a whole set, its images still differ in brightness.
+told = "Compute the mean of each"
+own_mean_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
+### END SOLUTION
+
+# %% [markdown] tier="drill" minutes=5
+# ## Task 1: a frame in memory
 #
-# Complete the function. A decoder gives you photos as bytes, height by width by channel, all of the
-# same size. A network wants one tensor of floats from 0 to 1, with the channels before the rows.
-
-
-# %% task="to_batch"
-def to_batch(photos: list[torch.Tensor]) -> torch.Tensor:
-    """Turn photos, each (H, W, 3) uint8, into images (N, 3, H, W), float32 in [0, 1]."""
-    ### BEGIN SOLUTION
-    stacked = torch.stack(photos)  # (N, H, W, 3)
-    return stacked.permute(0, 3, 1, 2).float() / 255
-    ### END SOLUTION
-
-
-# %% check="to_batch_check" points=4
-import torch
-
-from course_utils import checks
-
-_HINT = "one photo is (H, W, 3), the batch (N, 3, H, W)"
-
-
-def _compare(to_batch, photos):
-    stacked = torch.stack(photos)
-    right = stacked.movedim(-1, 1) / 255
-    slips = {
-        "you do not divide the bytes by 255": right * 255,
-        "you divide by 256: white does not become 1": right * 255 / 256,
-        "you divide by the largest number there is, not by 255": right / right.max(),
-        "you reshape, which cuts the rows anew: move the axis": stacked.reshape(right.shape)
-        / 255,
-        "you swap height and width": right.transpose(2, 3),
-        "you leave the channels last": stacked / 255,
-        "you reverse the channels to blue, green, red": right.flip(1),
-    }
-    answer = to_batch([photo.clone() for photo in photos])
-    checks.require_tensor(answer, right, slips, hint=_HINT)
-    dtype = str(answer.dtype).removeprefix("torch.")
-    checks.require(dtype == "float32", f"your batch is {dtype}, expected float32")
-
-
-def check_small(to_batch):
-    photo = torch.arange(18, dtype=torch.uint8).reshape(2, 3, 3) * 10  # 2 rows, 3 columns
-    _compare(to_batch, [photo, 3 + photo])
-
-
-batch_is_right = checks.show(check_small, to_batch)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(to_batch):
-    import torch
-
-    check_small(to_batch)
-    generator = checks.generator(1)
-    for shape in [
-        (5, 7, 3),
-        (4, 4, 3),
-        (3, 3, 3),
-    ]:  # the last one raises no error for a mixed-up axis
-        photos = [torch.randint(256, shape, generator=generator).byte() for _ in range(4)]
-        _compare(to_batch, photos)
-
-
-checks.award(4, check_answer, to_batch)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## Task 2: normalisation
+# A camera hands over a frame as one long row of bytes: the pixels row by row, for each pixel red,
+# green, blue. But each row of the frame takes `pitch` bytes: those of its pixels, then filler,
+# since the camera's chip likes certain lengths. Complete the function: it returns the image, without
+# the filler, as PyTorch wants it.
 #
-# Complete both functions. The first measures the mean and the standard deviation of each channel,
-# over all images and all pixels; the standard deviation is the square root of the *mean* squared
-# deviation. The second normalises images with such numbers.
-
-
-# %% task="normalise"
-def channel_statistics(images: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return mean (C,) and standard deviation (C,) of images (N, C, H, W), float."""
-    ### BEGIN SOLUTION
-    mean = images.mean(dim=(0, 2, 3))
-    std = images.std(dim=(0, 2, 3), correction=0)
-    return mean, std
-    ### END SOLUTION
-
-
-def normalise(images: torch.Tensor, mean: torch.Tensor, std: torch.Tensor) -> torch.Tensor:
-    """Subtract the mean (C,) of each channel from images (N, C, H, W), divide by std (C,)."""
-    ### BEGIN SOLUTION
-    return (images - mean[:, None, None]) / std[:, None, None]  # (C, 1, 1): the same at each pixel
-    ### END SOLUTION
-
-
-# %% check="statistics_check" points=2
-import torch
-
-from course_utils import checks
-
-
-def _compare(channel_statistics, images):
-    axes = (0, 2, 3)
-    answer = channel_statistics(images.clone())
-    if answer is None:
-        raise checks.NotAnswered
-    is_pair = isinstance(answer, tuple | list) and len(answer) == 2
-    checks.require(is_pair, "return two tensors: the means and the standard deviations")
-    mean, std = images.mean(axes), images.std(axes, correction=0)
-    slips = {
-        "you put all channels together": images.mean().reshape(1).expand(len(mean)),
-        "you average each image, not each channel": images.mean((1, 2, 3)),
-        "you look only at the first image": images[0].mean((1, 2)),
-    }
-    checks.require_tensor(answer[0], mean, slips, hint="one mean for each channel")
-    slips = {
-        "you divide the sum by one less than the number of pixels": images.std(axes),
-        "you forget the square root: that is the variance": images.var(axes, correction=0),
-        "you take the mean absolute deviation": (images - mean[:, None, None]).abs().mean(axes),
-        "you average the images' standard deviations": images.std((2, 3), correction=0).mean(0),
-        "you put all channels together": images.std(correction=0).reshape(1).expand(len(std)),
-    }
-    checks.require_tensor(answer[1], std, slips, hint="one standard deviation for each channel")
-
-
-def check_small(channel_statistics):
-    images = torch.tensor([[[[0.0, 2.0]], [[1.0, 1.0]]], [[[4.0, 6.0]], [[1.0, 5.0]]]])
-    _compare(channel_statistics, images)  # (2, 2, 1, 2): the means are 3 and 2
-
-
-statistics_are_right = checks.show(check_small, channel_statistics)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(channel_statistics):
-    check_small(channel_statistics)
-    _compare(channel_statistics, checks.random_tensor(5, 3, 4, 6, seed=1))
-    _compare(channel_statistics, checks.random_tensor(3, 3, 3, 3, seed=2) * 7 + 2)
-
-
-checks.award(2, check_answer, channel_statistics)
-### END HIDDEN TESTS
-
-# %% check="normalise_check" points=2
-import torch
-
-from course_utils import checks
-
-
-def _compare(normalise, images, mean, std):
-    column, row = mean[:, None, None], std[:, None, None]
-    right = (images - column) / row
-    slips = {
-        "you do not subtract the mean": images / row,
-        "you do not divide by the standard deviation": images - column,
-        "you divide by the square root of the standard deviation": (images - column) / row.sqrt(),
-        "you divide before you subtract the mean": images / row - column,
-        "you multiply and add: that is the way back": images * row + column,
-    }
-    if images.shape[1] == images.shape[-1]:
-        slips["your numbers run along the pixels of a row, not along the channels"] = (
-            images - mean
-        ) / std
-    answer = normalise(images.clone(), mean.clone(), std.clone())
-    checks.require_tensor(answer, right, slips, hint="only the numbers change, not the shape")
-
-
-def check_small(normalise):
-    images = torch.arange(12.0).reshape(1, 3, 2, 2)
-    _compare(normalise, images, torch.tensor([1.0, 2.0, 3.0]), torch.tensor([2.0, 4.0, 0.5]))
-
-
-normalise_is_right = checks.show(check_small, normalise)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(normalise):
-    check_small(normalise)
-    for seed, shape in enumerate([(2, 3, 3, 3), (4, 1, 5, 2), (2, 5, 4, 5)]):
-        images, mean = (
-            checks.random_tensor(*shape, seed=seed),
-            checks.random_tensor(shape[1], seed=9),
-        )
-        _compare(normalise, images, mean, mean.abs() + 0.5)
-
-
-checks.award(2, check_answer, normalise)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## Task 3: luminance
+# Below is your frame, as it looks if you do not know about the filler.
 #
-# Complete the function: it turns images to grey and weights the colours as the eye does, $Y =
-# 0.299\,R + 0.587\,G + 0.114\,B$. Keep the channel axis, with one channel in it.
-
-
-# %% task="luminance"
-def luminance(images: torch.Tensor) -> torch.Tensor:
-    """Turn images (N, 3, H, W), red first, into grey images (N, 1, H, W)."""
-    ### BEGIN SOLUTION
-    weights = torch.tensor([0.299, 0.587, 0.114])
-    return torch.einsum("c,nchw->nhw", weights, images)[:, None]
-    ### END SOLUTION
-
-
-# %% check="luminance_check" points=2
-import torch
-
-from course_utils import checks
-
-
-def _compare(luminance, images):
-    red, green, blue = images.split(1, dim=1)
-    right = 0.299 * red + 0.587 * green + 0.114 * blue
-    slips = {
-        "you weight all colours alike": images.mean(1, keepdim=True),
-        "you take the colours as blue, green, red": 0.299 * blue + 0.587 * green + 0.114 * red,
-        "you drop the channel axis": right[:, 0],
-        "you divide the sum by 3, though the weights add up to 1": right / 3,
-        "you keep three channels": right.expand(-1, 3, -1, -1),
-    }
-    answer = luminance(images.clone())
-    checks.require_tensor(answer, right, slips, hint="one channel is left", tolerance=1e-4)
-
-
-def check_small(luminance):
-    _compare(luminance, torch.tensor([1.0, 0.0, 0.5, 0.0, 1.0, 0.25]).reshape(1, 3, 1, 2))
-
-
-luminance_is_right = checks.show(check_small, luminance)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(luminance):
-    check_small(luminance)
-    _compare(luminance, checks.random_tensor(2, 3, 5, 4, seed=1))
-    _compare(luminance, checks.random_tensor(3, 3, 3, 3, seed=2))
-
-
-checks.award(2, check_answer, luminance)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## What it is good for
+# hint: The bytes are in the order (row, place in the row). Which two sizes does that make?
 #
-# Here are your functions on four colour images from the course's own data set.
+# hint: In a row, the first 3 · W bytes belong to pixels. Cut off the rest *before* you split a row
+# into pixels.
+#
+# hint: `reshape` is right as long as it keeps to the order in memory: (H, 3 · W) to (H, W, 3). What
+# moves the axes after that?
 
 # %%
-if batch_is_right and luminance_is_right:
-    loaders = data.load(
-        "shapes", batch_size=4, limit=40, generator=torch.Generator().manual_seed(0)
-    )
-    photos = [image.permute(1, 2, 0) for image in loaders.train.images[:4]]  # as a file has them
-    images = to_batch(photos)
+frame, height, width, pitch = own_frame(student_id)
+print(f"{len(frame)} bytes: {height} rows of {pitch} bytes, for {width} pixels each")
+show(
+    plot_images([sheared(frame, height, width)], size=1.6),
+    "An image that is cut apart by black lines, which slant across it: no figure can be recognised",
+)
+
+
+# %% task="unpack"
+def unpack(frame: torch.Tensor, height: int, width: int, pitch: int) -> torch.Tensor:
+    """Return the image (3, height, width) from a frame (height * pitch,) of bytes."""
+    ### BEGIN SOLUTION
+    rows = frame.reshape(height, pitch)[:, : 3 * width]  # the filler goes first
+    return rows.reshape(height, width, 3).permute(2, 0, 1)  # split in memory's order, then move
+    ### END SOLUTION
+
+
+# %% check="unpack_check" points=1
+import torch
+
+from course_utils import checks
+
+
+def _frame(seed, height, width, pitch):
+    """Return a frame in which no two bytes are likely to agree, and its image."""
+    drawn = checks.generator(seed)
+    frame = torch.randint(256, (height * pitch,), generator=drawn).to(torch.uint8)
+    image = torch.empty(3, height, width)
+    for row in range(height):
+        pixels = frame[row * pitch : row * pitch + 3 * width]
+        for channel in range(3):
+            image[channel, row] = pixels[channel::3]
+    return frame, image
+
+
+def check_small(unpack):
+    frame, image = _frame(0, 6, 6, 24)
+    found = unpack(frame.clone(), 6, 6, 24)
+    if found is None:
+        raise checks.NotAnswered
+    shape = tuple(getattr(found, "shape", ()))
+    checks.require(shape == (3, 6, 6), f"Your image is {shape}, expected (3, 6, 6).")
+    naive = frame[:108].double()
+    slips = {
+        "you take the filler for pixels": naive.view(36, 3).mean(dim=0),
+        "you split the bytes into channels before pixels": naive.view(3, 36).mean(dim=1),
+        "you reverse the channels to blue, green, red": image.mean(dim=(1, 2)).flip(0),
+    }
+    means = torch.as_tensor(found).double().mean(dim=(1, 2)).float()
+    checks.require_tensor(means, image.mean(dim=(1, 2)), slips, tolerance=1e-4)
+
+
+unpack_is_right = checks.show(check_small, unpack)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(unpack):
+
+    check_small(unpack)
+    sizes = [(5, 8, 24), (5, 8, 31), (9, 4, 12 + 64), (7, 7, 23), (1, 3, 10)]
+    for seed, (height, width, pitch) in enumerate(sizes):
+        frame, image = _frame(10 + seed, height, width, pitch)
+        slips = {
+            "you swap rows and columns": image.mT,
+            "you turn the image upside down": image.flip(1),
+            "you reverse the columns": image.flip(2),
+            "you rotate the image": image.flip(1, 2),
+        }
+        found = unpack(frame.clone(), height, width, pitch)
+        checks.require_tensor(found, image, slips, hint="channels, rows, columns")
+
+
+checks.award(1, check_answer, unpack)
+### END HIDDEN TESTS
+
+# %%
+if unpack_is_right:
     show(
-        plot_images([*images, *luminance(images)], num_columns=4, size=1.3),
-        "Four colour images of simple shapes, and below them the same four in grey",
+        plot_images([unpack(frame, height, width, pitch)], size=1.6),
+        "The same image with its rows in place: a figure in front of a textured background",
     )
 else:
-    print("Images appear here once tasks 1 and 3 are done.")
+    print("Your frame appears here once task 1 is done.")
+
+# %% [markdown] tier="build" minutes=9
+# ## Task 2: a loader that nobody has described
+#
+# You get a trained net, and with it its loader, as a black box: nobody has written down what it
+# does, and a net that is fed in any other way fails. The loader takes one photo (H, W, 3), bytes,
+# and returns (3, H, W), floats. All you know is its form: what comes out as channel c is
+#
+# $$\frac{\text{photo}[:, :, \text{order}[c]] / 255 - \text{mean}[c]}{\text{std}[c]}$$
+#
+# Complete the function: it finds out `order`, `mean` and `std` by sending photos through the box.
+# You choose the photos. `box` below is yours, but the function must work for any other.
+#
+# hint: What comes out if a photo is black? And what is the difference to what comes out if it is
+# white?
+#
+# hint: Red light only: which of the three channels that come out differ from those of the black
+# photo? Is that number the place in `order`, or what stands there?
+#
+# hint: A photo may have a single row: one black pixel, one red, one green, one blue. Then one call
+# tells everything.
+
+# %%
+box = make_box(*own_loader(student_id))
+print(box(torch.full((1, 1, 3), 128, dtype=torch.uint8)).flatten().tolist())
+
+
+# %% task="recover"
+def recover(box):
+    """Return order (three whole numbers), mean (three floats) and std (three floats) of a box."""
+    ### BEGIN SOLUTION
+    photo = torch.zeros(1, 4, 3, dtype=torch.uint8)
+    photo[0, 1:] = 255 * torch.eye(3, dtype=torch.uint8)  # black, red, green, blue
+    black, *colours = box(photo)[:, 0].unbind(dim=1)
+    gain = torch.stack(colours) - black  # (3, 3): the photo's channel, channel that comes out
+    order = gain.argmax(dim=0).tolist()  # for each channel that comes out, where it comes from
+    std = 1 / gain.max(dim=0).values  # white - black is 1 / std
+    return order, -black * std, std
+    ### END SOLUTION
+
+
+# %% check="recover_check" points=3
+import torch
+
+from course_utils import checks
+
+
+@checks.beside
+def _probed(recover, order, mean, std):
+    """Return what the learner's function finds out about a box."""
+    mean, std = torch.tensor(mean)[:, None, None], torch.tensor(std)[:, None, None]
+
+    def box(photo):
+        if photo.dtype != torch.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
+            raise ValueError(f"{photo.dtype}, {tuple(photo.shape)}: not (H, W, 3) of uint8")
+        return (photo.permute(2, 0, 1)[list(order)] / 255 - mean) / std
+
+    return recover(box)
+
+
+def _plain(values):
+    """Return what a tensor, an array or a list holds, as a list of Python's numbers."""
+    values = values.tolist() if hasattr(values, "tolist") else values
+    if not isinstance(values, list | tuple):
+        return []
+    return [each.item() if hasattr(each, "item") else each for each in values]
+
+
+def _as_three(values, name):
+    """Return three floats as a tensor, whatever holds them."""
+    plain = _plain(values)
+    fits = len(plain) == 3 and all(type(each) in (int, float) for each in plain)
+    checks.require(fits, f"Your {name} must be three numbers, in a tensor or a list.")
+    return torch.tensor(plain, dtype=torch.float64)
+
+
+def _require_numbers(recover, order, mean, std):
+    found = _probed(recover, order, mean, std)
+    if found is None:
+        raise checks.NotAnswered
+    fits = isinstance(found, list | tuple) and len(found) == 3
+    checks.require(fits, "Return three things: order, mean and std.")
+    places = _plain(found[0])
+    fits = sorted(map(str, places)) == ["0", "1", "2"]
+    checks.require(fits, f"An order has the whole numbers 0, 1 and 2, not {found[0]!r}.")
+    inverse = [order.index(channel) for channel in range(3)]
+    for slip, wrong in {
+        "tell where each channel of the photo goes: order[c] is where channel c comes from": inverse,
+        "leave the channels as they are": [0, 1, 2],
+        "reverse the channels, as if every loader read blue, green, red": [2, 1, 0],
+    }.items():
+        is_slip = places == wrong != list(order)
+        checks.require(
+            not is_slip, f"For the order {order}, {places} is what you get if you {slip}."
+        )
+    checks.require(places == list(order), f"The order is {order}, not {places}.")
+    means, stds = (torch.tensor(each, dtype=torch.float64) for each in (mean, std))
+    slips = {
+        "you give them in the order of the photo's channels": means[inverse],
+        "you count in bytes: a mean lies between 0 and 1": 255 * means,
+        "you forget the sign": -means,
+        "you give what comes out for black: multiply it by -std": -means / stds,
+        "you give what comes out for white": (1 - means) / stds,
+        "you give what comes out for a grey of 128": (128 / 255 - means) / stds,
+    }
+    checks.require_tensor(_as_three(found[1], "mean"), means, slips, tolerance=2e-3)
+    slips = {
+        "you give them in the order of the photo's channels": stds[inverse],
+        "you give the difference of white and black: std is one over it": 1 / stds,
+        "you count in bytes": 255 * stds,
+        "you give the square, the variance": stds**2,
+    }
+    checks.require_tensor(_as_three(found[2], "std"), stds, slips, tolerance=2e-3)
+
+
+def check_small(recover):
+    _require_numbers(recover, *own_loader(student_id))
+
+
+recover_is_right = checks.show(check_small, recover)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(recover):
+    import torch
+
+    check_small(recover)
+    drawn = checks.generator(1)
+    for order in ((1, 2, 0), (2, 0, 1), (0, 1, 2), (2, 1, 0), (0, 2, 1), (1, 0, 2)):
+        mean = [round(float(each), 3) for each in torch.rand(3, generator=drawn) / 2 + 0.2]
+        std = [round(float(each), 3) for each in torch.rand(3, generator=drawn) / 2 + 0.1]
+        _require_numbers(recover, order, mean, std)
+    for order, mean, std in (
+        ((1, 2, 0), [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]),  # three channels alike
+        ((2, 0, 1), [0.0, 0.0, 0.0], [1.0, 1.0, 1.0]),  # only divided by 255
+        ((1, 2, 0), [0.9, 0.1, 0.5], [0.05, 0.9, 2.0]),
+    ):
+        _require_numbers(recover, order, mean, std)
+
+
+checks.award(3, check_answer, recover)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=12
+# ## Task 3: a loader with five faults
+#
+# Somebody has photos in ten folders, named "1" to "10", and a list of the classes in that order.
+# Three functions turn them into what a net reads. They run without an error, and the net learns
+# nothing of use. The symptoms: "The images look like noise. Of the ten classes, nine have a wrong
+# title. Brighter images should have fewer dark pixels, but they have more. After normalisation red
+# is still higher than blue. And one image alone gives other numbers than the same image in a
+# batch." Look at the symptoms before you read the code.
+
+# %% readonly="broken"
+CLASSES = data.shapes.CLASSES
+
+
+def broken_labels(folders):
+    """Return a dictionary: the name of each folder, such as "7", to its label, counted from 0."""
+    return {name: label for label, name in enumerate(sorted(folders))}
+
+
+def broken_images(photos, more):
+    """Make photos, each (H, W, 3) of bytes, brighter; return (N, 3, H, W), floats from 0 to 1."""
+    height, width, _ = photos[0].shape
+    images = torch.stack(photos).reshape(len(photos), 3, height, width)
+    return (images + more).clamp(max=255) / 255
+
+
+def broken_normalise(images, training):
+    """Normalise images with mean and standard deviation of each channel of the training images."""
+    mean, std = images.mean(dim=(0, 1, 2)), images.std(dim=(0, 1, 2))
+    return (images - mean) / std
+
+
+def symptoms(labels, to_images, normalise):
+    """Print what the functions do; return one brightened image of each folder, and its title."""
+    warm = SHAPES.images * torch.tensor([1.0, 0.85, 0.7])[:, None, None]  # in the evening sun
+    photos = list(warm.byte().permute(0, 2, 3, 1))
+    label_of = labels([str(number) for number in range(1, 11)])
+    firsts = [SHAPES.labels.tolist().index(number) for number in range(10)]
+    titles = [CLASSES[label_of[str(number + 1)]] for number in range(10)]
+    for more in (0, 150):
+        images = to_images(photos, more)
+        dark = (images < 0.25).float().mean().item()
+        bright = (images >= 0.75).float().mean().item()
+        print(f"brighter by {more:3}: {dark:3.0%} of the values are dark, {bright:3.0%} bright")
+    training, few = warm[:150] / 255, warm[150:] / 255
+    means = normalise(training, training).mean(dim=(0, 2, 3)).tolist()
+    print("mean of red, green and blue, normalised: {:+.2f}, {:+.2f}, {:+.2f}".format(*means))
+    gap = normalise(few[:1], training) - normalise(few, training)[:1]
+    print(f"one image, alone and in a batch: up to {gap.abs().max():.2f} apart")
+    return to_images([photos[first] for first in firsts], 30), titles
+
+
+# %% tags=["nbval-ignore-output"]
+views, titles = symptoms(broken_labels, broken_images, broken_normalise)
+show(
+    plot_images(views, titles, size=0.95),
+    "Ten images, one from each folder, with the titles of the labels: all of them are stripes of "
+    "small coloured dots, in which no figure can be found",
+)
+print("the folders hold, in order:", ", ".join(CLASSES))
 
 # %% [markdown]
-# ## In your own words
+# Mend it: write all three functions with the faults repaired. The names of folders are whole
+# numbers, in any order and perhaps with gaps; the lowest has the label 0, the next one 1, and so
+# on. What becomes brighter than white is white; `more` is 0 or higher, and the caller's photos stay
+# as they are. For `normalise`, whether you divide by n or by n − 1 does not matter.
 #
-# A friend normalises every *test* image by its own mean and standard deviation, "because that is
-# more exact". **(a)** What does the network lose by that? **(b)** Which numbers should you use for
-# test images, and why not those of the test set? Three to five sentences, 2 points, read by a
-# person.
+# hint: The titles: what does `sorted(["1", "2", "10"])` return, and why? The dark pixels: which
+# type do the numbers have when `more` is added, and what can `clamp` still do afterwards?
+#
+# hint: The noise: what does the lesson say about `reshape(3, H, W)`? Which numbers are neighbours
+# in memory?
+#
+# hint: The means: `mean(dim=(0, 1, 2))` leaves one axis. Which one, and would it be another if the
+# channels came last? One image alone: whose mean does the function subtract?
 
-# %% [markdown] written="own_mean" points=2
-# **A model answer.** A dark image and a bright one look the same once each is normalised by itself:
-# brightness and contrast are lost, though they may tell the classes apart. And the network was
-# trained on images that were normalised with fixed numbers, so it now gets inputs unlike those it
-# learned from. The mean and standard deviation of the *training* set belong to the model, like its
-# weights, and are used for every image. Numbers measured on the test set would let it have a say in
-# the model; it should only judge it.
+
+# %% task="repair"
+def labels(folders):
+    """Return a dictionary: the name of each folder, such as "7", to its label, counted from 0."""
+    ### BEGIN SOLUTION
+    return {name: label for label, name in enumerate(sorted(folders, key=int))}  # "2" before "10"
+    ### END SOLUTION
+
+
+def to_images(photos, more):
+    """Make photos, each (H, W, 3) of bytes, brighter; return (N, 3, H, W), floats from 0 to 1."""
+    ### BEGIN SOLUTION
+    images = torch.stack(photos).permute(0, 3, 1, 2).float()  # floats first: a byte would wrap
+    return (images + more).clamp(max=255) / 255
+    ### END SOLUTION
+
+
+def normalise(images, training):
+    """Normalise images with mean and standard deviation of each channel of the training images."""
+    ### BEGIN SOLUTION
+    axes = (0, 2, 3)  # all but the channels; kept, so that they meet the channels again
+    mean, std = training.mean(dim=axes, keepdim=True), training.std(dim=axes, keepdim=True)
+    return (images - mean) / std
+    ### END SOLUTION
+
+
+# %% check="repair_check" points=4
+import torch
+
+from course_utils import checks
+
+
+def _photos(seed, num, height, width):
+    """Return photos (H, W, 3) of bytes in which dark and bright are equally frequent."""
+    drawn = checks.generator(seed)
+    return list(torch.randint(256, (num, height, width, 3), generator=drawn).to(torch.uint8))
+
+
+def check_small(labels, to_images, normalise):
+    photos = _photos(0, 4, 5, 6)
+    label_of, images = labels(["1", "2", "3"]), to_images([each.clone() for each in photos], 40)
+    if label_of is None or images is None:
+        raise checks.NotAnswered
+    fits = isinstance(label_of, dict) and sorted(label_of) == ["1", "2", "3"]
+    fits = fits and all(type(each) is int for each in label_of.values())
+    checks.require(fits, f"Your labels are {label_of!r}, expected a whole number for each name.")
+    normalised = normalise(torch.rand(2, 3, 5, 6), torch.rand(4, 3, 5, 6))
+    if normalised is None:
+        raise checks.NotAnswered
+    for value, name, num in ((images, "to_images", 4), (normalised, "normalise", 2)):
+        shape = tuple(getattr(value, "shape", ()))
+        sentence = f"Your {name} gives {shape}, expected {(num, 3, 5, 6)}."
+        checks.require(shape == (num, 3, 5, 6), sentence)
+    fine = images.is_floating_point() and 0 <= float(images.min()) <= float(images.max()) <= 1
+    checks.require(fine, "Your to_images must give floats from 0 to 1.")
+
+
+repair_is_right = checks.show(check_small, labels, to_images, normalise)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(labels, to_images, normalise):
+    import torch
+
+    check_small(labels, to_images, normalise)
+
+    # Labels.
+    for folders in (["10", "1", "2"], ["4", "30", "100", "7", "12"], ["9", "3", "21"], ["1", "0"]):
+        found = labels(list(folders))
+        right = dict(zip(sorted(folders, key=int), range(len(folders)), strict=True))
+        slips = {
+            "sort the names as text: then 10 comes before 2": dict(
+                zip(sorted(folders), range(len(folders)), strict=True)
+            ),
+            "leave the folders in the order in which they are listed": dict(
+                zip(folders, range(len(folders)), strict=True)
+            ),
+            "sort by length alone": {name: i for i, name in enumerate(sorted(folders, key=len))},
+            "take the names as labels": {name: int(name) for name in folders},
+            "subtract 1 from the names: there may be gaps": {
+                name: int(name) - 1 for name in folders
+            },
+            "count from 1": {name: 1 + label for name, label in right.items()},
+            "sort from the highest to the lowest": {
+                name: len(folders) - 1 - label for name, label in right.items()
+            },
+        }
+        for slip, wrong in slips.items():
+            is_slip = found == wrong != right
+            checks.require(not is_slip, f"{found} is what you get if you {slip}.")
+        checks.require(found == right, f"For {folders} your labels are {found}, expected {right}.")
+
+    # Images.
+    for seed, (height, width, more) in enumerate([(5, 6, 90), (4, 4, 0), (3, 3, 150), (7, 2, 30)]):
+        photos = _photos(10 + seed, 6, height, width)
+        stacked = torch.stack(photos)
+        x = stacked.permute(0, 3, 1, 2)
+        right = (x.double() + more).clamp(max=255) / 255
+        given = [each.clone() for each in photos]
+        found = to_images(given, more)
+        same = all(torch.equal(a, b) for a, b in zip(given, photos, strict=True))
+        checks.require(same, "Your to_images changes the photos that it is given.")
+        slips = {
+            "you use reshape: it keeps the order in memory, and the channels are cut anew": (
+                (stacked.reshape(6, 3, height, width).double() + more).clamp(max=255) / 255
+            ),
+            "you add to bytes, which start again at 0: convert them first": (x + more).double()
+            / 255,
+            "you swap rows and columns": right.mT,
+            "you reverse the channels": right.flip(1),
+            "you do not make them brighter": x.double() / 255,
+            "you let white become something else than 1": right / right.max(),
+            "you keep 255 from being exceeded by dividing: what is brighter than white is white": (
+                (x.double() + more) / (255 + more)
+            ),
+            "you convert and add after dividing by 255: `more` counts in bytes": (
+                (x.double() / 255 + more).clamp(max=1)
+            ),
+        }
+        checks.require_tensor(found.double(), right, slips, tolerance=1e-4)
+
+    # Normalisation.
+    for seed, (height, width) in enumerate([(6, 6), (9, 7), (3, 3)]):
+        scale = torch.tensor([0.3, 0.1, 0.2])[:, None, None]
+        shift = torch.tensor([0.7, 0.2, 0.4])[:, None, None]
+        training = checks.random_tensor(60, 3, height, width, seed=20 + seed) * scale + shift
+        images = checks.random_tensor(4, 3, height, width, seed=30 + seed) * scale + 2 * shift
+        axes = (0, 2, 3)
+
+        def by(of, dim, keep=True, images=images):
+            return (images - of.mean(dim=dim, keepdim=keep)) / of.std(dim=dim, keepdim=keep)
+
+        mean, std = training.mean(axes, keepdim=True), training.std(axes, keepdim=True)
+        slips = {
+            "you use the images' own numbers, not those of the training images": by(images, axes),
+            "you normalise each image by itself": by(images, (1, 2, 3)),
+            "you normalise each channel of each image by itself": by(images, (2, 3)),
+            "you use one number for each column: the axes are (N, C, H, W)": by(
+                training, (0, 1, 2), keep=False
+            ),
+            "you use one number for all channels": by(training, (0, 1, 2, 3)),
+            "you use one number for each pixel": by(training, (0,)),
+            "you do not divide by the standard deviation": images - mean,
+            "you divide by the variance": (images - mean) / std**2,
+            "you do not subtract the mean": images / std,
+            "you normalise twice": (by(training, axes) - mean) / std,
+        }
+        found = normalise(images.clone(), training.clone())
+        checks.require_tensor(found, by(training, axes), slips, tolerance=5e-3)
+
+
+checks.award(4, check_answer, labels, to_images, normalise)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Here are the same folders with your functions.
+
+# %% tags=["nbval-ignore-output"]
+if repair_is_right:
+    views, titles = symptoms(labels, to_images, normalise)
+    show(
+        plot_images(views, titles, size=0.95),
+        "Ten images, one from each folder, each with the name of the figure that it shows",
+    )
+else:
+    print("The repaired loader appears here once task 3 is done.")
+
+# %% [markdown] tier="investigate" minutes=14
+# ## Task 4: how many images does a mean need?
 #
-# **Marking scheme.**
+# To normalise, you need the mean of the training images. Your collection has 3,600 images, four
+# kinds of clothes, and you read only a few of them, at random. A friend says: "Those few have
+# thousands of pixels. A mean of that many numbers has the standard error σ / √(number of pixels),
+# where σ is the standard deviation of all pixels. That is tiny, so a few images are enough." **Is
+# your friend's figure right?**
+
+# %% readonly="collection"
+images, num_images = own_collection(student_id)
+num_pixels = num_images * 28 * 28
+
+# %%
+print(f"you read {num_images} images with {num_pixels:,} pixels")
+print(f"the mean of all {len(images):,} images is {images.mean():.3f}")
+
+# %% [markdown]
+# **Predict first.** If you drew your few images again and again, their means would differ. By what
+# factor would the standard deviation of these means be larger than your friend's figure? Write 1 if
+# your friend is right. Write it down before you run anything. A wrong prediction costs nothing;
+# without one, the experiment is not looked at.
+
+# %% task="prediction"
+predicted = None  # a number: 1 if your friend is right
+### BEGIN SOLUTION
+predicted = 3  # neighbouring pixels are alike, so they tell less than they seem to
+### END SOLUTION
+
+# %% [markdown]
+# **Now the experiment.** Draw `num_images` images from `images`, at random and without repetition,
+# and take the mean of all their pixels. Do that 300 times. As a control, draw `num_pixels` *pixels*
+# instead, each from anywhere in the whole collection, and take their mean, 300 times, too. Compare
+# both with your friend's figure.
 #
-# - (a) 1 point: overall brightness or contrast is lost, or inputs differ from those of training.
-#   Half a point for "it gives other numbers" without saying what is lost.
-# - (b) 1 point: those of the training set, because the test set must not influence the model (or
-#   because in use there is one image at a time). Half a point without a reason.
+# hint: `torch.randperm(len(images))[:num_images]` draws different images.
+# `torch.randint(images.numel(), (num_pixels,))` draws places in `images.flatten()`.
+#
+# hint: A list of 300 means takes one line: `[... .mean().item() for _ in range(300)]`.
+#
+# hint: Your friend's figure is `images.std()` divided by the root of the number of pixels. The
+# factor is the standard deviation of your 300 means divided by it.
+
+# %% task="experiment" tags=["nbval-ignore-output"]
+friend = None  # your friend's figure for the standard error
+whole = None  # a list of 300 means, each of num_images whole images
+scattered = None  # a list of 300 means, each of num_pixels pixels from anywhere
+factor = None  # the standard deviation of the means in whole, divided by friend
+control = None  # likewise, for scattered
+### BEGIN SOLUTION
+torch.manual_seed(0)
+friend = (images.std() / num_pixels**0.5).item()
+pixels = images.flatten()
+whole = [images[torch.randperm(len(images))[:num_images]].mean().item() for _ in range(300)]
+# The same number of pixels, but no two of them from one image, except by chance.
+scattered = [pixels[torch.randint(len(pixels), (num_pixels,))].mean().item() for _ in range(300)]
+factor, control = (torch.tensor(means).std().item() / friend for means in (whole, scattered))
+print(f"your friend says {friend:.4f}")
+print(f"whole images: {factor:.1f} times that; scattered pixels: {control:.1f} times that")
+### END SOLUTION
+
+# %% check="experiment_check" points=2 tags=["nbval-ignore-output"]
+import torch
+
+from course_utils import checks
+
+
+def _require_means(means, name):
+    fits = isinstance(means, list | tuple) and len(means) == 300
+    fits = fits and all(isinstance(each, float) and 0 < each < 1 for each in means)
+    checks.require(fits, f"{name} must be a list of 300 means, Python floats between 0 and 1.")
+
+
+def check_small(predicted, friend, whole, scattered, factor, control):
+    if all(each is None for each in (friend, whole, scattered, factor, control)):
+        raise checks.NotAnswered
+    fits = type(predicted) in (int, float) and predicted > 0
+    checks.require(fits, "Write your prediction down before the experiment: a number above 0.")
+    _require_means(whole, "whole")
+    _require_means(scattered, "scattered")
+    for value in (friend, factor, control):
+        checks.require(isinstance(value, float), f"Answer with a Python float, not {value!r}.")
+
+
+_MEASURED = isinstance(factor, float) and isinstance(control, float)
+_SHOWN = f"{factor:.1f}, with the control at {control:.1f}" if _MEASURED else "nothing yet"
+_BESIDE = f"you predicted {predicted} and measured {_SHOWN}: say below what explains it"
+experiment_is_right = checks.show(
+    check_small, predicted, friend, whole, scattered, factor, control, fine=_BESIDE
+)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(predicted, friend, whole, scattered, factor, control):
+    import torch
+
+    check_small(predicted, friend, whole, scattered, factor, control)
+    images, num = own_collection(student_id)
+    sigma, pixels = images.double().std().item(), num * 784
+    right = sigma / pixels**0.5
+    slips = {
+        "you divide by the root of the number of images, not of pixels": sigma / num**0.5,
+        "you do not take the root": sigma / pixels,
+        "you leave out the number of images": sigma / 28,
+        "you do not divide at all": sigma,
+        "you divide by the root of the number of all pixels": sigma / images.numel() ** 0.5,
+        "you take the variance": sigma**2 / pixels,
+    }
+    checks.require_number(friend, right, slips, tolerance=1e-3)
+    each = images.double().mean(dim=(1, 2, 3))
+    apart = each.std().item() / num**0.5
+    for name, means, expected, slips in (
+        (
+            "whole",
+            whole,
+            apart,
+            {
+                "you draw pixels, not whole images": right,
+                "you draw one image at a time": each.std().item(),
+                "you take the standard deviation of each draw, not its mean": None,
+            },
+        ),
+        (
+            "scattered",
+            scattered,
+            right,
+            {
+                "you draw whole images, not pixels": apart,
+                "you draw as many pixels as you have images": sigma / num**0.5,
+                "you take the standard deviation of each draw, not its mean": None,
+            },
+        ),
+    ):
+        means = torch.tensor(means).double()
+        spread, centre = means.std().item(), means.mean().item()
+        for slip, wrong in slips.items():
+            near = abs(centre - sigma) < 0.02 if wrong is None else 0.7 < spread / wrong < 1.4
+            fine = 0.7 < spread / expected < 1.4
+            sentence = f"The means in {name} are as far apart as they are if {slip}."
+            checks.require(fine or not near, sentence)
+        sentence = f"The means in {name} have the standard deviation {spread:.4f}"
+        fine = 0.7 < spread / expected < 1.4
+        checks.require(fine, f"{sentence}: that is not what such draws give.")
+        fine = abs(centre - each.mean().item()) < 0.5 * expected
+        checks.require(fine, f"The means in {name} lie around {centre:.3f}, not around the mean.")
+    for name, value, means, other in (
+        ("factor", factor, whole, scattered),
+        ("control", control, scattered, whole),
+    ):
+        spread, swapped = (torch.tensor(m).double().std().item() for m in (means, other))
+        slips = {
+            "you exchange whole images and scattered pixels": swapped / right,
+            "you divide the other way round": right / spread,
+            "you give the standard deviation itself": spread,
+            "you compare the variances": (spread / right) ** 2,
+            "you divide by the root of 300: what counts is one draw": spread / right / 300**0.5,
+        }
+        for slip, wrong in slips.items():
+            near = abs(value / wrong - 1) < 5e-3 < abs(wrong * right / spread - 1)
+            checks.require(not near, f"Your {name}, {value:.3f}, is what you get if {slip}.")
+        fine = abs(value * right / spread - 1) < 5e-3
+        sentence = (
+            f"Your {name}, {value:.3f}, does not follow from your means: {spread / right:.3f}"
+        )
+        checks.require(fine, f"{sentence} does.")
+
+
+checks.award(2, check_answer, predicted, friend, whole, scattered, factor, control)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **In three sentences:** What did you predict, and what did the experiment show against it, with its
+# control? Why do the pixels of one image tell less about the mean than as many pixels from
+# anywhere, and how many such pixels is one image worth? How many images would you read to know the
+# mean to ±0.01 (two standard errors), and how many would your friend? 2 points, read by a person.
+
+# %% [markdown] written="how_many_images" points=2
+# **A model answer.** I predicted a factor of 3, but the means of my 20 images were nine times as
+# far apart as my friend said, while the control, as many pixels from anywhere, came out at 1.0: the
+# formula is right for pixels that have nothing to do with each other. In one image they do: the
+# background is black everywhere, and a dark shirt is dark all over, so its 784 pixels are worth only
+# 784 / 9² ≈ 10 pixels from anywhere. Means of my 20 images have a standard error of about 0.026, so
+# for ±0.01 it must fall to 0.005, which takes 20 · (0.026 / 0.005)² ≈ 540 images; my friend would
+# stop at seven, and be off by nine times as much as promised.
+#
+# **Marking scheme.** The numbers are the student's own; the feedback page shows them.
+#
+# - 1 point: prediction and measurement are set against each other, *and* the control is used: it
+#   shows that the formula holds and that the pixels of one image are what is special. Half a point
+#   without the control. A wrong prediction costs nothing.
+# - 1 point: a reason (pixels of one image resemble each other) *and* numbers that follow from it:
+#   784 / factor², and a number of images within a factor of two of n · (2 · factor · friend / 0.01)².
+#   Half a point for one of the two.

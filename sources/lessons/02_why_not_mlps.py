@@ -624,7 +624,7 @@ expect(agree, "Both maps are the same.")
 # where the background says nothing, and both trained at $\rho = 1$, where it says everything. In
 # the occlusion maps violet is evidence for the class, orange evidence against it. In the saliency
 # maps yellow is a large gradient, dark blue a small one. The line is the outline of the figure.
-# Each map has its own scale: compare where it is strong, not how strong.
+# Each map has its own scale, as the bars say: compare where it is strong, not how strong.
 
 # %% tags=["nbval-ignore-output"]
 index = int(hearts[0])

@@ -56,7 +56,8 @@ expect(len(sizes) - 1 == 13, "13 layers fit, and the next one has no room for a 
 #
 # $$z(i, j) = \sum_{p,q} f(p, q)\, x(i + p,\, j + q)$$
 #
-# **Predict, then run.** Work out the first output on paper before you look.
+# Here is an example from the slides of a lecture on convnets. **Predict, then run.** Work out the
+# first output on paper before you look.
 
 # %%
 image = torch.tensor(
@@ -173,7 +174,7 @@ expect(
 # the bottom and on the right. With padding they are often only zeros; without padding they are
 # pixels, and no error tells you.
 #
-# Many slides print the formula as $(N - F)/\text{stride} + 1$, for $N$ pixels and a filter of size
+# Slides often print the formula as $(N - F)/\text{stride} + 1$, for $N$ pixels and a filter of size
 # $F$, with neither padding nor floor. That is the special case where $p = 0$ and the stride happens
 # to divide $N - F$. The best-known victim is the first layer of AlexNet, whose sizes in the paper
 # do not fit together:
@@ -257,9 +258,9 @@ show(
 # %% [markdown]
 # ## A printed example that is wrong ◇
 #
-# To illustrate the formula, a slide shows this input and filter, with padding 1 and stride 2. The
-# size must be $\lfloor (5 + 2 - 3)/2 \rfloor + 1 = 3$, and 3 × 3 numbers are printed. Are they
-# correct?
+# The example above came from a lecture. Another of its slides shows this input and filter, with
+# padding 1 and stride 2. The size must be $\lfloor (5 + 2 - 3)/2 \rfloor + 1 = 3$, and 3 × 3 numbers
+# are printed. Are they correct?
 
 # %%
 slide = torch.tensor(

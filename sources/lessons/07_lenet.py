@@ -525,9 +525,10 @@ refute(
 # ## Inside: feature maps
 #
 # You can look inside a convnet. For one image, the output of a convolution is a stack of **feature
-# maps**: each shows where its filter found the pattern that it looks for. Here is all of LeNet-5 at
-# work, to scale: one pixel of the image, of a filter and of a map is equally large. Numbers that
-# can be negative are violet above zero and orange below; the others are grey.
+# maps**: each shows where its filter found the pattern that it looks for. Here is LeNet-5 at work,
+# to scale: one pixel of the image and of a map is equally large. Only the filters are enlarged, three
+# times, and of the second layer's sixteen filters you see the first six. Numbers that can be
+# negative are violet above zero and orange below; the others are grey.
 
 # %%
 from course_utils.plots import plot_inside
@@ -538,8 +539,8 @@ names += [f"classifier.{i}" for i in (1, 3, 5)]  # three linear layers
 show(
     plot_inside(lenet, image, names),
     "LeNet-5 from left to right: the image; six filters and the six maps that they make, which look "
-    "like the image; these pooled; sixteen filters with six kernels each and their sixteen smaller "
-    "maps; these pooled; and columns of 120, 84 and 10 numbers, the last of them the logits",
+    "like the image; these pooled; six of sixteen filters with six kernels each, and all sixteen "
+    "smaller maps; these pooled; and columns of 120, 84 and 10 numbers, the last of them the logits",
 )
 
 # %% [markdown]

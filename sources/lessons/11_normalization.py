@@ -810,7 +810,9 @@ for norm in ("none", "group", "batch"):
 #
 # These are recorded runs of the net from the beginning of this lesson, with each normalisation,
 # three seeds each. All have the same learning rate, and the gradient is clipped to a norm of 1;
-# without clipping some of them do not learn at that rate. Each update uses 128 images.
+# without clipping some of them do not learn at that rate. Each update uses 128 images. In the
+# figure, what normalises weights has solid lines, what normalises activations dashed ones; the net
+# without any is dotted.
 #
 # **Predict, then run.** Sort them: none, batch, layer, group, instance, weight, scaled weight.
 # Which learns fastest here?
@@ -820,8 +822,9 @@ from course_utils.plots import plot_records
 
 kinds = ("scaled_weight", "batch", "layer", "group", "instance", "weight", "none")
 runs = {kind.replace("_", " "): records.load(f"norm_{kind}") for kind in kinds}
+of_what = dict.fromkeys(runs, "activations") | dict.fromkeys(("scaled weight", "weight"), "weights")
 show(
-    plot_records(runs, "train_loss", "training loss"),
+    plot_records(runs, "train_loss", "training loss", conditions=of_what | {"none": "nothing"}),
     "Training loss over six epochs for seven normalisations of one net, mean and standard "
     "deviation of three seeds",
 )

@@ -320,7 +320,7 @@ show(
     plots.plot_shattering({label: rows[:, middle] for label, rows in series.items()}, grid[middle]),
     "Five derivatives along a line of inputs, and below each its covariance. One layer gives a "
     "slow random walk like brown noise; 24 plain layers look like white noise, with nothing but a "
-    "thin diagonal; 24 layers with shortcuts lie in between",
+    "thin diagonal; 24 layers with shortcuts lie in between. All covariances have one scale",
 )
 
 # %% [markdown]
@@ -588,8 +588,8 @@ show(
         "train_loss",
         "training loss",
     ),
-    "Training loss of plain-20, plain-56 and ResNet-56 over the epochs: plain-56 hardly falls, "
-    "ResNet-56 ends about where plain-20 does",
+    "Training loss of plain-20, plain-56 and ResNet-56 over the epochs: plain-56 hardly falls, the "
+    "other two end far below it",
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -715,7 +715,7 @@ def surface(model: nn.Module, *, training: bool, seed: int = 0) -> inspection.La
 running = {label: surface(model, training=False) for label, model in nets.items()}
 show(
     plots.plot_landscape(running),
-    "Loss over a plane through trained plain-56 and ResNet-56, equal colours for equal losses: the "
+    "Loss over a plane through trained plain-56 and ResNet-56, on one scale for both: the "
     "low basin around ResNet-56 is the wider one, and the corners of both planes are high",
 )
 
@@ -749,8 +749,8 @@ expect(
 of_batch = {label: surface(model, training=True) for label, model in nets.items()}
 show(
     plots.plot_landscape(of_batch),
-    "The same two planes with the statistics of the batch: both surfaces are lower and their basins "
-    "wider, and that of ResNet-56 is still the wider one",
+    "The same two planes with the statistics of the batch, on a scale of their own: both surfaces are "
+    "lower and their basins wider, and that of ResNet-56 is still the wider one",
 )
 
 # %% tags=["nbval-ignore-output"]

@@ -12,6 +12,11 @@ MASK = torch.zeros(8, 8, dtype=torch.bool)
 MASK[2:5, 3:6] = True
 
 
+def panels_of(figure):
+    """Return the panels of a figure without its colour bars."""
+    return [axes for axes in figure.axes if axes.get_label() != "<colorbar>"]
+
+
 def maps(seed):
     values = torch.randn(4, 4, generator=torch.Generator().manual_seed(seed))
     return {"occlusion": values, "saliency": values.abs().repeat(2, 2)}
@@ -19,7 +24,7 @@ def maps(seed):
 
 def test_every_model_gets_a_column_of_its_maps():
     figure = plot_attribution(PICTURE, {"MLP": maps(0), "convnet": maps(1)}, MASK, "a star")
-    picture, *panels = figure.axes
+    picture, *panels = panels_of(figure)
     np.testing.assert_allclose(picture.images[0].get_array(), PICTURE.permute(1, 2, 0))
     assert picture.get_title() == "a star"
     assert [axes.get_title() for axes in panels] == ["MLP", "convnet", "", ""]
@@ -32,14 +37,14 @@ def test_every_model_gets_a_column_of_its_maps():
 def test_every_row_of_maps_can_have_a_picture_of_its_own():
     pictures = torch.stack([PICTURE, 1 - PICTURE])
     figure = plot_attribution(pictures, {"MLP": maps(0)}, MASK, "a star")
-    shown = [axes for axes in figure.axes if axes.images[0].get_array().shape == (8, 8, 3)]
+    shown = [a for a in panels_of(figure) if a.images[0].get_array().shape == (8, 8, 3)]
     assert [axes.get_title() for axes in shown] == ["a star", ""]
     for axes, picture in zip(shown, pictures, strict=True):
         np.testing.assert_allclose(axes.images[0].get_array(), picture.permute(1, 2, 0))
 
 
 def test_a_map_is_stretched_over_the_picture_under_the_outline():
-    panels = plot_attribution(PICTURE, {"MLP": maps(0)}, MASK).axes[1:]
+    panels = panels_of(plot_attribution(PICTURE, {"MLP": maps(0)}, MASK))[1:]
     for axes in panels:
         assert axes.images[0].get_extent() == [-0.5, 7.5, 7.5, -0.5]
         [outline] = [path for path in axes.collections[0].get_paths() if len(path.vertices)]
@@ -51,7 +56,7 @@ def test_a_map_is_stretched_over_the_picture_under_the_outline():
 
 def test_signed_maps_are_centred_on_zero_and_others_start_there():
     signed, positive = (
-        axes.images[0] for axes in plot_attribution(PICTURE, {"m": maps(3)}).axes[1:]
+        axes.images[0] for axes in panels_of(plot_attribution(PICTURE, {"m": maps(3)}))[1:]
     )
     top = float(maps(3)["saliency"].max())
     assert signed.get_cmap().name == SIGNED and signed.get_clim() == pytest.approx((-top, top))
@@ -60,9 +65,19 @@ def test_signed_maps_are_centred_on_zero_and_others_start_there():
 
 def test_maps_of_one_name_share_their_colours():
     models = {"a": {"occlusion": torch.ones(4, 4)}, "b": {"occlusion": -torch.ones(4, 4)}}
-    first, second = plot_attribution(PICTURE, models).axes[1:]
+    first, second = panels_of(plot_attribution(PICTURE, models))[1:]
     assert first.images[0].get_cmap().name == second.images[0].get_cmap().name == SIGNED
     assert first.images[0].get_clim() == (-1, 1)
+
+
+def test_beside_each_row_stands_that_every_map_has_its_own_scale():
+    figure = plot_attribution(PICTURE, {"MLP": maps(0), "convnet": maps(1)})
+    figure.draw_without_rendering()
+    bars = [axes for axes in figure.axes if axes.get_label() == "<colorbar>"]
+    assert [bar.get_ylabel() for bar in bars] == ["each map's own scale"] * 2
+    ticks = [[text.get_text() for text in bar.get_yticklabels()] for bar in bars]
+    assert ticks == [["−max", "0", "max"], ["0", "max"]]
+    assert [bar.get_ylim() for bar in bars] == [(-1, 1), (0, 1)]
 
 
 def test_a_map_that_is_zero_everywhere_can_be_drawn():

@@ -220,7 +220,10 @@ def test_maps_refuse_what_is_no_map():
 @pytest.mark.parametrize("groups", [1, 2, 4])
 def test_a_filter_bank_draws_the_kernels_of_the_own_group_only(groups):
     layer = torch.nn.Conv2d(4, 8, 3, groups=groups)
-    panels = np.array(plot_filter_bank(layer.weight, groups).axes).reshape(8, 4)
+    *drawn, bar = plot_filter_bank(layer.weight, groups).axes
+    panels = np.array(drawn).reshape(8, 4)
+    largest = float(layer.weight.detach().abs().max())
+    assert bar.get_ylabel() == "weight" and bar.get_ylim() == pytest.approx((-largest, largest))
     for (filter_index, channel), axes in np.ndenumerate(panels):
         own = filter_index // (8 // groups) == channel // (4 // groups)
         assert bool(axes.images) == own

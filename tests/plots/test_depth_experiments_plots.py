@@ -22,7 +22,8 @@ def test_gradients_are_drawn_over_their_covariance():
     grid = torch.linspace(-2, 2, 8)
     series = {"a": torch.randn(3, 8), "b": torch.randn(5, 8)}
     figure = plot_shattering(series, grid)
-    upper, lower = figure.axes[:2], figure.axes[2:]
+    upper, lower, bar = figure.axes[:2], figure.axes[2:4], figure.axes[4]
+    assert bar.get_ylabel() == "covariance, one\nscale for all" and bar.get_ylim() == (-1, 1)
     assert [axes.get_title() for axes in upper] == ["a", "b"]
     for axes, values in zip(upper, series.values(), strict=True):
         x, y = axes.lines[0].get_data()
@@ -32,6 +33,7 @@ def test_gradients_are_drawn_over_their_covariance():
         drawn = np.asarray(axes.images[0].get_array())
         np.testing.assert_allclose(drawn, covariance(values), rtol=1e-5)
         assert axes.images[0].get_extent() == [-2, 2, 2, -2]
+        assert axes.images[0].get_clim() == (-1, 1)
 
 
 @pytest.mark.parametrize("series", [{}, {"short": torch.randn(2, 7)}])

@@ -132,7 +132,11 @@ def test_filters_are_drawn_by_what_they_let_through():
     picture = torch.rand(1, 32, 32)
     kernels = {"blur": binomial_kernel(3), "Laplacian": LAPLACIAN}
     figure = plot_frequency_responses(kernels, picture)
-    curve, *panels = figure.axes
+    curve, *panels, bar = figure.axes
+    assert bar.get_ylabel() == "gain" and bar.get_ylim() == pytest.approx((0, 8), rel=1e-5)
+    assert panels[1].get_xlabel() == "black 0, white 1"
+    top = panels[3].images[0].get_clim()[1]
+    assert panels[3].get_xlabel() == f"−{top:.2f} to {top:.2f}"
     assert [line.get_label() for line in curve.lines] == ["blur", "Laplacian"]
     x, y = curve.lines[0].get_data()
     assert (x[0], x[-1]) == (0, 0.5)

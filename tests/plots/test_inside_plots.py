@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 import torch
@@ -17,11 +19,17 @@ def sheets(figure):
     return [np.ma.getdata(axes.images[0].get_array()) for axes in figure.axes]
 
 
+def titles(figure):
+    return [text.get_text().split("\n") for text in figure.texts]
+
+
 def test_every_stage_stands_in_its_place(lenet):
     figure = plot_inside(lenet, torch.rand(1, 28, 28), LAYERS)
-    titles = [text.get_text().split("\n")[1] for text in figure.texts]
-    assert titles == ["1×28×28", "6×1×5×5", "6×28×28", "6×14×14", "16×6×5×5", "16×10×10", "16×5×5",
-                      "120", "10"]  # fmt: skip
+    assert titles(figure) == [
+        ["image", "1×28×28"], ["filters, 3×", "6×1×5×5"], ["Conv", "6×28×28"],
+        ["MaxPool", "6×14×14"], ["the first 6 filters, 3×", "16×6×5×5"], ["Conv", "16×10×10"],
+        ["MaxPool", "16×5×5"], ["Linear", "120"], ["Linear", "10"],
+    ]  # fmt: skip
     lefts = [axes.get_position().x0 for axes in figure.axes]
     assert lefts == sorted(lefts) and lefts[0] >= 0 and figure.axes[-1].get_position().x1 <= 1
 
@@ -40,7 +48,9 @@ def test_every_pixel_is_of_one_size(lenet):
 def test_filters_and_maps_are_the_models_own(lenet):
     image = torch.rand(1, 28, 28)
     drawn = sheets(plot_inside(lenet, image, LAYERS[:1]))
-    np.testing.assert_allclose(drawn[1][6:11], lenet.features[0].weight.detach()[1, 0])
+    kernel = lenet.features[0].weight.detach()[1, 0]
+    np.testing.assert_allclose(drawn[1][18:33], np.kron(kernel, np.ones((3, 3))))
+    assert np.isnan(drawn[1][15:18]).all()  # between two kernels
     maps = lenet.features[0](image[None]).detach()[0]
     np.testing.assert_allclose(drawn[2][:28, :28], maps[0])
     np.testing.assert_allclose(drawn[2][:28, 29:57], maps[1])
@@ -57,9 +67,22 @@ def test_what_has_a_sign_is_drawn_around_zero(lenet):
 
 def test_of_many_channels_the_first_are_drawn():
     wide = torch.nn.Sequential(torch.nn.Conv2d(8, 40, 3))
-    drawn = sheets(plot_inside(wide, torch.rand(8, 12, 12), ["0"]))
-    assert drawn[1].shape == (16 * 4 - 1, 6 * 4 - 1)
+    figure = plot_inside(wide, torch.rand(8, 12, 12), ["0"])
+    drawn = sheets(figure)
+    assert titles(figure)[1] == ["the first 6 filters, 5×", "40×8×3×3"]
+    assert drawn[1].shape == (6 * 20 - 5, 6 * 20 - 5)
     assert drawn[2].shape[0] * drawn[2].shape[1] <= 11 * 16 * 2 * 11
+
+
+def test_titles_do_not_meet_and_large_kernels_stay_as_they_are(lenet):
+    figure = plot_inside(lenet, torch.rand(1, 28, 28), LAYERS)
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.texts]
+    assert all(left.x1 < right.x0 for left, right in pairwise(boxes))
+    large = torch.nn.Sequential(torch.nn.Conv2d(3, 2, 11))
+    figure = plot_inside(large, torch.rand(3, 20, 20), ["0"])
+    assert titles(figure)[1][0] == "filters, 1×"
+    np.testing.assert_allclose(sheets(figure)[1][:11, :11], large[0].weight.detach()[0, 0])
 
 
 def test_a_layer_without_maps_is_refused():

@@ -27,7 +27,7 @@ def test_panels_share_their_levels_and_mark_the_model():
     assert [text.get_text() for text in bar.get_yticklabels()][:4] == ["0.1", "0.2", "0.5", "1"]
     for axes in (plain, residual):
         assert [(line.get_xdata()[0], line.get_ydata()[0]) for line in axes.lines] == [(0, 0)]
-    assert bar.get_ylabel() == "loss"
+    assert bar.get_ylabel() == "loss, on a scale of this figure alone"
 
 
 @pytest.mark.parametrize("losses", [(0.5, 0.51), (0.99, 1.01), (2.3, 2.9), (1e-5, 1e5), (1, 10)])

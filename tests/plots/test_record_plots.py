@@ -26,6 +26,17 @@ def test_seeds_that_part_ways_are_drawn_one_by_one():
     assert "each seed" in axes.get_xlabel()
 
 
+def test_experiments_of_one_condition_share_a_dash():
+    names = ["norm_batch", "norm_layer", "norm_weight", "norm_none", "norm_group", "norm_instance"]
+    runs = {name: records.load(name) for name in names}
+    conditions = dict(zip(names, "aabcde", strict=True))
+    axes = plot_records(runs, "train_loss", conditions=conditions).axes[0]
+    assert [line.get_linestyle() for line in axes.lines] == ["-", "-", "--", ":", "-.", "-"]
+    assert [line.get_linestyle() for line in axes.get_legend().get_lines()][:3] == ["-", "-", "--"]
+    assert len({line.get_color() for line in axes.lines}) == len(names)
+    assert {line.get_linestyle() for line in plot_records(runs).axes[0].lines} == {"-"}
+
+
 def test_a_single_run_is_no_mean():
     runs = {"plain-20": records.load("settled_plain20")}
     assert plot_records(runs, "train_loss").axes[0].get_xlabel() == "epoch"

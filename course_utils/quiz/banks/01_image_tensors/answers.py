@@ -35,16 +35,6 @@ def batch_megabytes(n: int, side: int) -> Answer:
     )
 
 
-def photo_batch_shape(num: int, width: int, height: int) -> Answer:
-    """Return the shape of a batch of photos."""
-    return Answer(
-        batch_shape(num, width, height).right,
-        height_width_swapped=(num, 3, width, height),
-        channels_last=(num, height, width, 3),
-        batch_last=(3, height, width, num),
-    )
-
-
 def batch_bytes(num: int, width: int, height: int) -> Answer:
     """Return the bytes of a batch of floats."""
     batch = torch.empty(num, 3, height, width, dtype=torch.float32, device="meta")
@@ -56,13 +46,19 @@ def batch_bytes(num: int, width: int, height: int) -> Answer:
     )
 
 
-def brighter(value: int, more: int) -> Answer:
-    """Return the sum of two bytes."""
-    if value + more < 256:
-        raise ValueError(f"{value} + {more} fits into a byte")
+def wrapped_seen(low: int, high: int, more: int) -> Answer:
+    """Say what becomes of a photo of bytes from low to high if more is added to it."""
+    first, last = (torch.tensor(value, dtype=torch.uint8) + more for value in (low, high))
+    wrap = [low + more > 255, high + more > 255]
+    if not wrap[1] or not 20 < last < low or (wrap[0] and first < 5):
+        raise ValueError("too little wraps around to be seen, or too much to be told")
+    darker = "The same image, but darker"
+    patches = "Dark patches where the image was brightest, all else brighter"
     return Answer(
-        int(torch.tensor(value, dtype=torch.uint8) + torch.tensor(more, dtype=torch.uint8)),
-        byte_saturates=255,
-        byte_is_a_float=value + more,
-        wrapped_at_255=(value + more) % 255,
+        darker if wrap[0] else patches,
+        byte_saturates="White patches where the image was brightest, all else brighter",
+        byte_is_a_float="The same image, but brighter",
+        byte_refuses="An error, since such sums do not fit into a byte",
+        only_some_wrap=patches if wrap[0] else None,
+        all_wrap=None if wrap[0] else darker,
     )
