@@ -41,6 +41,7 @@ __all__ = [
     "CheckFailed",
     "ListedBatches",
     "NotAnswered",
+    "PairedSeeds",
     "Stage",
     "as_integer",
     "as_letter",
@@ -53,6 +54,7 @@ __all__ = [
     "gradients_of",
     "is_module",
     "name_slip",
+    "paired_seeds",
     "parameters_of",
     "random_tensor",
     "require",
@@ -315,8 +317,55 @@ def require_number(
 
     for slip, wrong in (slips or {}).items():
         is_slip = close(answer, wrong) and not close(wrong, expected)
-        require(not is_slip, f"{answer:,} is what you get if {slip}")
-    require(close(answer, expected), f"{answer:,} is not the right number, which is {expected:,}")
+        require(not is_slip, f"{_rounded(answer)} is what you get if {slip}")
+    sentence = f"{_rounded(answer)} is not the right number, which is {_rounded(expected)}"
+    require(close(answer, expected), sentence)
+
+
+def _rounded(number: float) -> str:
+    """Write a number with at most seven digits that count; a whole one with all of them."""
+    return f"{number:,}" if type(number) is int else f"{float(f'{number:.7g}'):,}"
+
+
+class PairedSeeds(NamedTuple):
+    """What two lists of results, one for each seed, say about their difference.
+
+    Attributes:
+        mean: The mean of the differences, seed by seed.
+        error: Its standard error.
+        mean_slips: What went wrong -> what that gives for the mean; for `require_number`.
+        error_slips: Likewise, for the standard error.
+    """
+
+    mean: float
+    error: float
+    mean_slips: dict[str, float]
+    error_slips: dict[str, float]
+
+
+def paired_seeds(after: Sequence[float], before: Sequence[float]) -> PairedSeeds:
+    """Compare two lists of results, seed by seed: after - before.
+
+    Args:
+        after: One result for each seed.
+        before: Likewise, for the same seeds in the same order.
+    """
+    one, other = (torch.tensor(results, dtype=torch.float64) for results in (after, before))
+    gaps, n = one - other, len(one)
+    spread, biased = gaps.std().item(), gaps.std(correction=0).item()
+    unrelated = (one.var() + other.var()).item()
+    mean_slips = {
+        "you take the median": gaps.median().item(),
+        "you add the differences up": gaps.sum().item(),
+    }
+    error_slips = {
+        "you do not divide by the root of the number of seeds": spread,
+        "you divide by n, not by n - 1": biased / n**0.5,
+        f"you divide by {n}, not by its root": spread / n,
+        "you give the variance of the mean": spread**2 / n,
+        "you treat the runs as unrelated, and add their variances": (unrelated / n) ** 0.5,
+    }
+    return PairedSeeds(gaps.mean().item(), spread / n**0.5, mean_slips, error_slips)
 
 
 def _is_close(one: torch.Tensor, other: torch.Tensor, tolerance: float) -> bool:

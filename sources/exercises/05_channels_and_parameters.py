@@ -279,16 +279,20 @@ from course_utils import checks
 @checks.beside
 def _counted(design, wish):
     """Return the shape of the logits, the parameters, those that take no part, and the work."""
-    net = design(*wish)
+    net, images = design(*wish), torch.rand(2, 3, wish[0], wish[0])
     if not isinstance(net, nn.Module):
         return type(net).__name__
     with FlopCounterMode(display=False) as counter:
-        logits = net(torch.rand(2, 3, wish[0], wish[0]))
+        shape = tuple(net(images).shape)
     work = counter.get_total_flops() // 4  # of two images, with two FLOPs for each
-    logits.square().sum().backward()
-    sizes = [(each.numel(), each.grad is None) for each in net.parameters()]
+    for each in net.parameters():
+        each.data = torch.rand_like(each) / 50  # small and positive, so that no ReLU hides one
+    logits = net(images)
+    apart = 2 * torch.arange(shape[-1]) - shape[-1] + 1  # adds up to 0: what all share is no part
+    (logits * apart).sum().backward()
+    sizes = [(x.numel(), x.grad is None or not x.grad.any()) for x in net.parameters()]
     count, idle = sum(size for size, _ in sizes), sum(size for size, unused in sizes if unused)
-    return tuple(logits.shape), count, idle, work
+    return shape, count, idle, work
 
 
 def _require_design(design, wish):
@@ -309,7 +313,7 @@ def _require_design(design, wish):
         checks.require(used <= most, sentence)
         sentence = f"{start} has {used:,} {what}: that is less than nine tenths of {most:,}."
         checks.require(10 * used >= 9 * most, sentence)
-    sentence = f"{start} has {idle:,} parameters that take no part: the logits ignore them."
+    sentence = f"{start} has {idle:,} parameters that take no part: no prediction depends on them."
     checks.require(idle == 0, sentence)
 
 
@@ -506,12 +510,15 @@ def check_answer(block, net):
         }
         drawn |= {bias: drawn[bias].abs() for bias in ((r,), (c,))}  # no ReLU is off everywhere
         x = checks.random_tensor(2, c, 8, 12, seed=10 * seed + 7)
-        shapes, output, work = _measured(make, sizes, drawn, x)
+        by_pixel = {shape[:2]: drawn[shape][:, :, 0, 0] for shape in (kernels[0], kernels[2])}
+        shapes, output, work = _measured(make, sizes, drawn | by_pixel, x)
+        shapes = [(*each, 1, 1) if len(each) == 2 else each for each in shapes]  # nn.Linear
         biases = [(r,), (r,), (c,)]
         one = count(*kernels, *biases)
         all_grouped = count((r, c // g), kernels[1], (c, r // g), *biases)
         slips = {
             "you give the 1 × 1 filters groups, too": num * all_grouped,
+            "you give one of the two layers of 1 × 1 filters groups": num * (one - r * (c - c // g)),
             "you give the 3 × 3 filters no groups": num * (one + 9 * r * (r - r // g)),
             "you leave out the biases": num * count(*kernels),
         }
@@ -673,8 +680,6 @@ experiment_is_right = checks.show(check_small, predicted, measured, lost, error,
 
 ### BEGIN HIDDEN TESTS
 def check_answer(predicted, measured, lost, error):
-    import torch
-
     check_small(predicted, measured, lost, error)
     best = max(measured["same", "towers"])
     sentence = (
@@ -694,26 +699,10 @@ def check_answer(predicted, measured, lost, error):
         checks.require(abs(value - expected) < 1e-5, sentence)
 
     for asked in _ASKED:
-        towers, shuffled = (torch.tensor(measured[asked, each]).double() for each in _WIRED)
-        gaps = shuffled - towers
-        slips = {
-            "you subtract the shuffled net's accuracy from the towers'": -gaps.mean().item(),
-            "you take the median": gaps.median().item(),
-            "you add the differences up": gaps.sum().item(),
-        }
-        require_close(lost[asked], gaps.mean().item(), slips, asked)
-        slips = {
-            "you do not divide by the root of the number of seeds": gaps.std().item(),
-            "you divide by n, not by n - 1": (gaps.std(correction=0) / 3**0.5).item(),
-            "you divide by 3, not by its root": (gaps.std() / 3).item(),
-            "you give the variance of the mean": (gaps.var() / 3).item(),
-            "you treat the runs as unrelated, and add their variances": (
-                (towers.var() + shuffled.var()) / 3
-            )
-            .sqrt()
-            .item(),
-        }
-        require_close(error[asked], (gaps.std() / 3**0.5).item(), slips, asked)
+        right = checks.paired_seeds(measured[asked, "shuffled"], measured[asked, "towers"])
+        turned = {"you subtract the shuffled net's accuracy from the towers'": -right.mean}
+        require_close(lost[asked], right.mean, turned | right.mean_slips, asked)
+        require_close(error[asked], right.error, right.error_slips, asked)
 
 
 checks.award(2, check_answer, predicted, measured, lost, error)

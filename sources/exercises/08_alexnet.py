@@ -212,8 +212,9 @@ checks.award(1, check_answer, fitting_sizes)
 #
 # The paper does not predict from one crop of a photo but from **ten**: the four corners and the
 # centre, each also mirrored left to right. The net makes probabilities (a softmax) for each crop,
-# and the ten are averaged. Complete the function. It measures the net as it will be used, whatever
-# mode it is in when it comes, and leaves images and mode as they were.
+# and the ten are averaged. Complete the function. Where no crop is exactly in the centre, take the
+# one nearer to the top left. The function measures the net as it will be used, whatever mode it is
+# in when it comes, and leaves images and mode as they were.
 #
 # hint: The corners are slices: `images[:, :, :size, -size:]` is the one at the top right. (If `size`
 # is the whole image, all five are the same.)
@@ -300,6 +301,7 @@ crops_are_right = checks.show(check_small, ten_crops)
 
 ### BEGIN HIDDEN TESTS
 def check_answer(ten_crops):
+    import torch
     import torch.nn.functional as F
 
     check_small(ten_crops)
@@ -317,8 +319,15 @@ def check_answer(ten_crops):
         corners = [(0, 0), (0, w), (h, 0), (h, w)]
         middle = (h // 2, w // 2)
         found, kept, mode = _asked(ten_crops, *net, training, images.clone(), size)
+        steady = not training or torch.equal(
+            found, _asked(ten_crops, *net, training, images.clone(), size)[0]
+        )
+        sentence = "Your probabilities differ from call to call: units of the net are dropped."
+        checks.require(steady, sentence)
+        rounded_up = ((h + 1) // 2, (w + 1) // 2)
         slips = {
             "you leave out the centre": mean_of(corners),
+            "you round the place of the centre up": mean_of([*corners, rounded_up]),
             "you take the centre alone": mean_of([middle]),
             "you put the centre where it would be if images were as wide as they are high": mean_of(
                 [*corners, (h // 2, min(h // 2, w))]
@@ -425,7 +434,8 @@ show(
 # Mend it: write all three functions with the faults repaired. In training, `prepare` draws for each
 # image alone: one of 5 × 5 places, black where nothing is, and mirrored in half of the cases. What
 # goes into the net should have about the mean 0 and the standard deviation 1. `accuracy` may be
-# given a net in either mode; it passes `prepare` the mode that it measures in.
+# given a net in either mode; it passes `prepare` the mode that it measures in. In evaluation `drop`
+# returns x as it is.
 #
 # hint: The mean: how often does `broken_prepare` subtract it?
 #
@@ -760,8 +770,6 @@ experiment_is_right = checks.show(check_small, predicted, measured, gained, erro
 
 ### BEGIN HIDDEN TESTS
 def check_answer(predicted, measured, gained, error):
-    import torch
-
     check_small(predicted, measured, gained, error)
 
     def require_close(value, expected, slips, part):
@@ -772,29 +780,14 @@ def check_answer(predicted, measured, gained, error):
         sentence = f"For {part}, {value:.5f} does not follow from your lists: {expected:.5f} does."
         checks.require(abs(value - expected) < 1e-5, sentence)
 
-    plain = torch.tensor(measured[None]).double()
     for part in PARTS:
-        found = torch.tensor(measured[part]).double()
-        gaps = found - plain
+        right = checks.paired_seeds(measured[part], measured[None])
         slips = {
-            "you subtract the accuracy with it from that without": -gaps.mean().item(),
-            "you take the median": gaps.median().item(),
-            "you add the differences up": gaps.sum().item(),
-            "you give its accuracy, not what it gains": found.mean().item(),
+            "you subtract the accuracy with it from that without": -right.mean,
+            "you give its accuracy, not what it gains": sum(measured[part]) / 4,
         }
-        require_close(gained[part], gaps.mean().item(), slips, part)
-        slips = {
-            "you do not divide by the root of the number of seeds": gaps.std().item(),
-            "you divide by n, not by n - 1": gaps.std(correction=0).item() / 2,
-            "you divide by 4, not by its root": gaps.std().item() / 4,
-            "you give the variance of the mean": gaps.var().item() / 4,
-            "you treat the runs as unrelated, and add their variances": (
-                (found.var() + plain.var()) / 4
-            )
-            .sqrt()
-            .item(),
-        }
-        require_close(error[part], gaps.std().item() / 2, slips, part)
+        require_close(gained[part], right.mean, slips | right.mean_slips, part)
+        require_close(error[part], right.error, right.error_slips, part)
 
 
 checks.award(2, check_answer, predicted, measured, gained, error)

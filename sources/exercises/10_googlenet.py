@@ -592,8 +592,6 @@ experiment_is_right = checks.show(
 
 ### BEGIN HIDDEN TESTS
 def check_answer(predicted, wide, plain, reduced, difference, error):
-    import torch
-
     check_small(predicted, wide, plain, reduced, difference, error)
     width = own_width(student_id)
 
@@ -612,20 +610,10 @@ def check_answer(predicted, wide, plain, reduced, difference, error):
         "you keep the width: then the reduced net takes far less work": width,
     }
     checks.require_number(wide, nearest(work), slips)
-    gaps = torch.tensor(reduced).double() - torch.tensor(plain).double()
-    slips = {
-        "you subtract the reduced net's accuracy from the plain one's": -gaps.mean().item(),
-        "you take the median": gaps.median().item(),
-        "you add the differences up": gaps.sum().item(),
-    }
-    checks.require_number(difference, gaps.mean().item(), slips, tolerance=1e-3)
-    slips = {
-        "you do not divide by the root of the number of seeds": gaps.std().item(),
-        "you divide by n, not by n - 1": (gaps.std(correction=0) / 3**0.5).item(),
-        "you divide by 3, not by its root": (gaps.std() / 3).item(),
-        "you give the variance of the mean": (gaps.var() / 3).item(),
-    }
-    checks.require_number(error, (gaps.std() / 3**0.5).item(), slips, tolerance=1e-3)
+    right = checks.paired_seeds(reduced, plain)
+    turned = {"you subtract the reduced net's accuracy from the plain one's": -right.mean}
+    checks.require_number(difference, right.mean, turned | right.mean_slips, tolerance=1e-3)
+    checks.require_number(error, right.error, right.error_slips, tolerance=1e-3)
 
 
 checks.award(2, check_answer, predicted, wide, plain, reduced, difference, error)

@@ -176,7 +176,9 @@ def check_small(source_strengths):
     found = source_strengths(weight, 4, 4)
     if found is None:
         raise checks.NotAnswered
-    shape = tuple(getattr(found, "shape", ()))
+    sentence = f"Return a tensor, not {type(found).__name__}."
+    checks.require(isinstance(found, torch.Tensor), sentence)
+    shape = tuple(found.shape)
     sentence = f"16 maps, 4 from each source: your result has the shape {shape}, expected (4,)."
     checks.require(shape == (4,), sentence)
     sentence = "A mean of |w| is at least 0: take the absolute value first."
@@ -224,13 +226,14 @@ def check_answer(source_strengths):
             "you return the overall mean for every source": size.mean().expand(len(sizes)),
         }
         found = source_strengths(weight, in_maps, growth)
-        checks.require_tensor(found, expected, slips, tolerance=1e-4)
+        hint = f"one number for the block's input, and one for each of {earlier} earlier layers"
+        checks.require_tensor(found, expected, slips, hint=hint, tolerance=1e-4)
 
 
 checks.award(1, check_answer, source_strengths)
 ### END HIDDEN TESTS
 
-# %% [markdown] tier="build" minutes=11
+# %% [markdown] tier="build" minutes=13
 # ## Task 2: a depth, a width and a budget
 #
 # Somebody wants a DenseNet without bottlenecks: `stem_maps` maps enter the first of three blocks,
@@ -615,7 +618,10 @@ def check_answer(block, transition):
         # as variance; the mean over a window has a sixteenth of the four variances' sum.
         spread = passes.var(dim=0).mean() / (F.avg_pool2d(mixed.square(), 2) / 16).mean()
         times = f"{float(spread):.1f}"
-        sentence = f"You drop another share than a fifth: passes vary {times} times as much."
+        sentence = (
+            f"Passes vary {times} times as much as they should: drop a fifth of the values, each of "
+            "them by itself, and pool after that."
+        )
         checks.require(0.75 < float(spread) < 1.33, sentence)
         checks.require(found[0].requires_grad, "No gradient flows through your transition.")
 
@@ -744,8 +750,8 @@ def check_small(predicted, reported):
 
 
 _SHOWN = "nothing yet"
-if isinstance(reliance, float) and isinstance(need, float):
-    _SHOWN = f"{need:.3f} of {reliance:.3f}"
+if all(isinstance(value, float) for value in (reliance, need, error)):
+    _SHOWN = f"{need:.3f} ± {error:.3f} of {reliance:.3f}"
 _BESIDE = f"you predicted a share of {predicted} and measured {_SHOWN}: say below what explains it"
 _REPORTED = each, worst, whole, silenced, without, reliance, need, error
 experiment_is_right = checks.show(check_small, predicted, _REPORTED, fine=_BESIDE)
@@ -753,8 +759,6 @@ experiment_is_right = checks.show(check_small, predicted, _REPORTED, fine=_BESID
 
 ### BEGIN HIDDEN TESTS
 def check_answer(predicted, reported):
-    import torch
-
     check_small(predicted, reported)
     each, worst, whole, silenced, without, reliance, need, error = reported
     lowest, highest = each.index(min(each)), each.index(max(each))
@@ -763,30 +767,21 @@ def check_answer(predicted, reported):
         "you take the layer that is needed least": highest + 1,
     }
     checks.require_number(worst, lowest + 1, {k: v for k, v in slips.items() if v > 0})
-    whole, silenced, without = (torch.tensor(x).double() for x in (whole, silenced, without))
-    for name, found, less, other in (
-        ("reliance", reliance, silenced, without),
-        ("need", need, without, silenced),
+    relied, needed = (checks.paired_seeds(whole, less) for less in (silenced, without))
+    for name, found, right, less, other in (
+        ("reliance", reliance, relied, silenced, needed),
+        ("need", need, needed, without, relied),
     ):
-        gaps = whole - less
         slips = {
-            f"you report what is left, not what is lost, as {name}": less.mean().item(),
-            f"you subtract the other way round for {name}": -gaps.mean().item(),
-            f"you add the differences up for {name}": gaps.sum().item(),
-            f"you take the median for {name}": gaps.median().item(),
-            f"you report the other comparison as {name}": (whole - other).mean().item(),
-            f"you leave the whole net out of {name}": (silenced - without).mean().item(),
+            f"you report what is left, not what is lost, as {name}": sum(less) / 3,
+            f"you subtract the other way round for {name}": -right.mean,
+            f"you report the other comparison as {name}": other.mean,
+            f"you leave the whole net out of {name}": needed.mean - relied.mean,
         }
-        checks.require_number(found, gaps.mean().item(), slips, tolerance=1e-3)
-    gaps = whole - without
-    slips = {
-        "you do not divide by the root of the number of seeds": gaps.std().item(),
-        "you divide by n, not by n - 1": (gaps.std(correction=0) / 3**0.5).item(),
-        "you divide by 3, not by its root": (gaps.std() / 3).item(),
-        "you take the differences whole - silenced": ((whole - silenced).std() / 3**0.5).item(),
-        "you forget that the seeds are pairs": ((whole.var() + without.var()) / 3).sqrt().item(),
-    }
-    checks.require_number(error, (gaps.std() / 3**0.5).item(), slips, tolerance=1e-3)
+        slips |= {f"{slip} for {name}": wrong for slip, wrong in right.mean_slips.items()}
+        checks.require_number(found, right.mean, slips, tolerance=1e-3)
+    slips = needed.error_slips | {"you take the differences whole - silenced": relied.error}
+    checks.require_number(error, needed.error, slips, tolerance=1e-3)
 
 
 checks.award(2, check_answer, predicted, _REPORTED)

@@ -333,6 +333,36 @@ def test_a_wrong_number_is_named(answer, expected, finding):
         checks.require_number(answer, expected, {"one is forgotten": expected - 1})
 
 
+def test_a_fraction_is_shown_without_the_noise_of_float32():
+    said = "0.5773503 is what you get if one is forgotten"
+    with pytest.raises(checks.CheckFailed, match=said):
+        checks.require_number(0.5773502588272095, 1.5773502, {"one is forgotten": 0.5773502})
+    with pytest.raises(checks.CheckFailed, match=r"-0.08 is not the .*, which is 1,234.5"):
+        checks.require_number(-0.07999999821186066, 1234.5)
+
+
+def test_two_lists_are_compared_seed_by_seed():
+    right = checks.paired_seeds([0.5, 0.9, 0.7], [0.4, 0.5, 0.6])
+    assert (right.mean, right.error) == pytest.approx((0.2, 0.1))
+    assert right.mean_slips == pytest.approx(
+        {"you take the median": 0.1, "you add the differences up": 0.6}
+    )
+    assert right.error_slips == pytest.approx(
+        {
+            "you do not divide by the root of the number of seeds": 0.03**0.5,
+            "you divide by n, not by n - 1": (0.02 / 3) ** 0.5,
+            "you divide by 3, not by its root": 0.03**0.5 / 3,
+            "you give the variance of the mean": 0.01,
+            "you treat the runs as unrelated, and add their variances": (0.05 / 3) ** 0.5,
+        }
+    )
+
+
+def test_of_four_seeds_the_slip_says_four():
+    slips = checks.paired_seeds([0.5, 0.9, 0.7, 0.6], [0.4] * 4).error_slips
+    assert "you divide by 4, not by its root" in slips
+
+
 @pytest.mark.parametrize("check", [checks.require_tensor, checks.require_number])
 def test_none_is_no_answer_yet(check):
     with pytest.raises(checks.NotAnswered):

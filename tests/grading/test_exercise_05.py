@@ -200,6 +200,20 @@ def net(channels, reduced, groups, num_blocks):
         layers.append(Block(channels, reduced, groups, 1 if len(layers) else 2))
     return layers
 """
+BY_PIXEL = """
+class Mix(nn.Linear):
+    def forward(self, x):
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+def block(channels, reduced, groups, stride=1):
+    look = nn.Conv2d(reduced, reduced, 3, stride, 1, groups=groups)
+    up, down = Mix(channels, reduced), Mix(reduced, channels)
+    return nn.Sequential(up, nn.ReLU(), look, nn.ReLU(), down, nn.ReLU())
+
+def net(channels, reduced, groups, num_blocks):
+    strides = [2, *[1] * (num_blocks - 1)]
+    return nn.Sequential(*(block(channels, reduced, groups, each) for each in strides))
+"""
 FIRST = 'predicted = "both"'
 EXPERIMENT = """
 measured = {{
@@ -274,6 +288,7 @@ error["same"] = float((shuffled - towers - lost["same"]).square().sum().div(2).s
         ("repair", CLASSES),
         ("repair", COPIED),
         ("repair", BY_HAND),
+        ("repair", BY_PIXEL),
         ("experiment", experiment()),
         ("experiment", BY_STATISTICS),
         ("experiment", WITH_NUMPY),
@@ -301,6 +316,20 @@ class Idle(nn.Module):
     def forward(self, x):
         return self.parts["net"](x)
 {design(result=f"Idle({IDLE})")}"""
+FILLED = """
+class Filled(nn.Module):
+    def __init__(self, a, num_classes, num_more):
+        super().__init__()
+        self.look, self.say = nn.Conv2d(3, a, 3, padding=1), nn.Linear(a, num_classes)
+        self.more = nn.Parameter(torch.ones(num_more))
+
+    def forward(self, x):
+        return self.say(self.look(x).relu().mean(dim=(2, 3))) + {factor} * self.more.sum()
+
+def design(side, num_classes, max_parameters, max_multiply_adds):
+    a = int(0.95 * max_multiply_adds / 27 / side ** 2)
+    return Filled(a, num_classes, max_parameters - 28 * a - num_classes * (a + 1))
+"""
 SHARED = f"{HALVING}, *[block(channels, reduced, groups)] * (num_blocks - 1)"
 ALL_SHARED = "nn.MaxPool2d(2), *[block(channels, reduced, groups)] * num_blocks"
 WRONG = [
@@ -336,7 +365,8 @@ WRONG = [
     (REPAIR_IS, repair(relu_3="nn.Identity()"), "the last ReLU", True),
     (REPAIR_IS, repair(*["bias=False", "groups=groups, stride=stride, bias=False", "bias=False"]),
      "you leave out the biases", True),
-    (REPAIR_IS, repair(first="groups=groups"), "is not the right number", True),
+    (REPAIR_IS, repair(first="groups=groups"), "one of the two layers of 1 × 1", True),
+    (REPAIR_IS, repair(last="groups=groups"), "one of the two layers of 1 × 1", True),
     (EXPERIMENT_IS, experiment(towers="[0.9, 0.95, 0.93]"), "Towers cannot reach 95.0%", True),
     (EXPERIMENT_IS, experiment(lost="-gaps.mean().item()"), "from the towers'", True),
     (EXPERIMENT_IS, experiment(lost="gaps.sum().item()"), "you add the differences", True),
@@ -360,6 +390,8 @@ WRONG = [
     (DESIGN_IS, design(hidden="16"), "less than nine tenths", False),
     (DESIGN_IS, design(hidden="max_parameters // a"), "parameters: at most", False),
     (DESIGN_IS, UNUSED, "take no part", False),
+    (DESIGN_IS, FILLED.format(factor=0), "take no part", False),
+    (DESIGN_IS, FILLED.format(factor=1), "take no part", False),
     (DESIGN_IS, design(classes="10"), "of two images", False),
     (DESIGN_IS, design(result="(a, hidden)"), "Return an nn.Module, not tuple", False),
     (REPAIR_IS, repair(blocks="broken_net(channels, reduced, groups, num_blocks)[1]"),

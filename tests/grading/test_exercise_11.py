@@ -97,10 +97,19 @@ def statistics(batches):
 """
 AVERAGED = """
 def statistics(batches):
-    rows = [batch.transpose(0, 1).flatten(1) for batch in batches]
-    means = torch.stack([row.mean(1) for row in rows])
-    inside = torch.stack([({variance})(row) for row in rows])
+    means, inside = [], []
+    for batch in batches:
+        row = batch.transpose(0, 1).flatten(1)
+        means.append(row.mean(1))
+        inside.append(({variance})(row))
+    means, inside = torch.stack(means), torch.stack(inside)
     return {result}
+"""
+KEPT = """
+def statistics(batches):
+    rows = {rows}
+    every = torch.cat(rows, dim=1)
+    return every.mean(1), every.var(1)
 """
 
 
@@ -222,6 +231,12 @@ doublings, error = float(gaps.mean()), float(gaps.std(ddof=1) / np.sqrt(3))
         ("fold", fold()),
         ("fold", BY_RUNNING),
         ("fold", IN_DOUBLE),
+        (
+            "fold",
+            fold(scale="gamma.double() * (variance + eps).rsqrt()").replace(
+                ", weight, added", ", weight.double(), added"
+            ),
+        ),
         ("statistics", statistics()),
         ("statistics", MERGED),
         ("statistics", SHIFTED),
@@ -250,7 +265,7 @@ WRONG = [
                    " torch.einsum('kchw,c->k', weight, added) / weight[0, 0].numel()"),
      "one weight for each kernel", True),
     (STATISTICS_ARE, statistics(variance="squares / count - mean ** 2"), "not by m - 1", True),
-    (STATISTICS_ARE, statistics(x="batch"), "differs", True),
+    (STATISTICS_ARE, statistics(x="batch"), "float32 has too few digits", True),
     (STATISTICS_ARE, statistics(variance="squares / count"), "mean square", True),
     (STATISTICS_ARE, statistics(result="mean, variance.sqrt()"), "standard deviation", True),
     (STATISTICS_ARE, averaged(), "you average the batches' variances", True),
@@ -258,6 +273,7 @@ WRONG = [
     (STATISTICS_ARE, averaged(variance="lambda row: 0 * row.mean(1) + 1"), "differs", True),
     (REPAIR_IS, repair(each=IN_LOOP), "only the last one counts", True),
     (REPAIR_IS, repair(share="1"), "the mean takes a share", True),
+    (REPAIR_IS, repair(zero="pass"), "you never set the gradients to zero", True),
     (REPAIR_IS, repair(each=IN_LOOP, share="1"), "with its full gradient", True),
     (REPAIR_IS, repair(mode="net.train()"), "moves the running estimates", True),
     (REPAIR_IS, repair(mode="net.train()\\n    for m in net.modules():"
@@ -286,6 +302,10 @@ WRONG = [
      "leave out what is added", False),
     (FOLD_IS, fold(result="weight * scale.view(1, -1, 1, 1)"), "Return two tensors", False),
     (STATISTICS_ARE, statistics(result="total, variance"), "but do not divide", False),
+    (STATISTICS_ARE, KEPT.format(rows="[x.transpose(0, 1).flatten(1).double() for x in batches]"),
+     "keep none of them", False),
+    (STATISTICS_ARE, KEPT.format(rows="[x.transpose(0, 1).flatten(1) for x in list(batches)]"),
+     "keep none of them", False),
     (STATISTICS_ARE, statistics(result="mean"), "Return two tensors", False),
     (STATISTICS_ARE, statistics(result="mean, variance.mean()"), "Your variances have", False),
     (STATISTICS_ARE, statistics(result="mean, -variance"), "No variance is negative", False),

@@ -268,6 +268,7 @@ WRONG = [
     (DEEPER_IS, deeper(new="[nn.Identity() for _ in range(num_blocks - len(stage))]", zero="pass"),
      "filters of the shapes []", True),
     (DEEPER_IS, deeper(result="stage.extend(new)"), "changes the stage", True),
+    (DEEPER_IS, deeper(result="nn.Sequential(*new, *stage)"), "are not those of the stage", True),
     (DEEPER_IS, deeper(zero="block.norm2.running_var.fill_(1e20)"), "In training mode", True),
     (REPAIR_IS, repair(strides=f"1, s, {SHAPE}"), "the stride to the second convolution", True),
     (REPAIR_IS, repair(strides="s, 1, s"), "project although the shapes agree", True),
@@ -347,6 +348,14 @@ WRONG = [
 @pytest.mark.parametrize(("check", "source", "finding", "at_home"), WRONG)
 def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding, at_home):
     exercise.assert_rejects(check, source, finding, at_home, prediction=FIRST)
+
+
+def test_what_stops_backpropagation_is_said_in_a_line(exercise):
+    source = repair(add="x = shortcut; x += f; x = x.relu()").replace(
+        "    for block in stage:", "    x = x.clone()\n    for block in stage:"
+    )
+    result = exercise.grade(repair=source)[REPAIR_IS]
+    assert result.finding.endswith("has been modified by an inplace operation")
 
 
 @pytest.mark.parametrize("predicted", ["None", "'both'"])

@@ -236,6 +236,8 @@ WRONG = [
     (SOURCES_ARE, sources(result="torch.stack(found) * k"), "positions of the kernel", True),
     (SOURCES_ARE, sources(mean="sum() / (4 * len(weight) * k)"), "", True),
     (SOURCES_ARE, sources().replace("[:, :in_maps]", "[:, :growth_rate]"), "", True),
+    (SOURCES_ARE, sources(result="torch.stack(found if len(found) > 1 else 2 * found)"),
+     "one for each of 0 earlier layers", True),
     (PLAN_IS, plan(rates="range(2, last_maps)"), "not answered yet", True),
     (PLAN_IS, plan(rates="range(1, 13)"), "", True),
     (PLAN_IS, plan(fine="a < 6 and maps == last_maps and best < weights <= max_weights"),
@@ -253,7 +255,12 @@ WRONG = [
     (REPAIR_IS, repair(mixed="F.dropout(thin(norm(x).relu()), 0.2)"), "two passes through your tra",
      True),
     (REPAIR_IS, repair(mixed="thin(norm(x).relu())"), "nothing is dropped", True),
-    (REPAIR_IS, repair(mixed=DROPPED.replace("0.2", "0.5")), "another share than a fifth", True),
+    (REPAIR_IS, repair(mixed=DROPPED.replace("0.2", "0.5")), "drop a fifth of the values", True),
+    (REPAIR_IS, repair(mixed=DROPPED.replace("dropout", "dropout2d")), "each of them by itself",
+     True),
+    (REPAIR_IS, repair(mixed="thin(norm(x).relu())",
+     pooled="F.dropout(F.avg_pool2d(mixed, 2), 0.2, training=norm.training)"), "pool after that",
+     True),
     (REPAIR_IS, repair(mixed="thin(norm(x).relu()) * (1.0 if not norm.training else "
      "(torch.rand(len(x), 3, *x.shape[2:]) < 0.8))"), "the mean of many passes", True),
     (REPAIR_IS, repair(mixed=f"{DROPPED} * (1 if norm.training else 0.8)"), "dropout has scaled",
@@ -273,7 +280,8 @@ WRONG = [
     (EXPERIMENT_IS, experiment(error="(a - c).std().item()"), "root of the number of", True),
     (EXPERIMENT_IS, experiment(error="(a - c).std(correction=0).item() / 3 ** 0.5"),
      "not by n - 1", True),
-    (EXPERIMENT_IS, experiment(error="((a.var() + c.var()) / 3).sqrt().item()"), "are pairs", True),
+    (EXPERIMENT_IS, experiment(error="((a.var() + c.var()) / 3).sqrt().item()"), "as unrelated",
+     True),
     (EXPERIMENT_IS, experiment(error="(a - b).std().item() / 3 ** 0.5"), "whole - silenced", True),
     # What it finds.
     (SOURCES_ARE, sources(size="weight", mean="mean().abs()"), "absolute value after", False),
@@ -282,6 +290,7 @@ WRONG = [
     (SOURCES_ARE, sources(mean="mean((0, 2, 3)).sum()"), "add up over the maps", False),
     (SOURCES_ARE, sources(size="weight.square()"), "differs", False),
     (SOURCES_ARE, sources(result="torch.stack(found[1:])"), "expected (4,)", False),
+    (SOURCES_ARE, sources(result="[each.item() for each in found]"), "a tensor, not list", False),
     (PLAN_IS, plan(half="-(-maps // 2)"), "", None),
     (PLAN_IS, plan(half="maps", thin="0"), "not answered yet", False),
     (PLAN_IS, plan(between="True"), "", False),
@@ -333,7 +342,7 @@ def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
     exercise, predicted, capsys
 ):
     exercise.assert_passes(prediction=f"predicted = {predicted}", experiment=experiment())
-    assert f"a share of {predicted} and measured 0.040 of 0.407" in capsys.readouterr().out
+    assert f"a share of {predicted} and measured 0.040 ± 0.015 of 0.407" in capsys.readouterr().out
 
 
 def test_everybody_has_a_wish_that_can_be_fulfilled_and_a_growth_rate(exercise, monkeypatch):
