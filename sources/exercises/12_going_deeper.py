@@ -1,45 +1,103 @@
 # %% [markdown]
-# # Exercise 12: a gate, and gradients layer by layer
+# # Exercise 12: where a deep net starts
 #
-# **You practise** writing a highway layer, giving its gate a good start, and measuring the gradient
-# layer by layer.
+# **You practise** saying how much each gated layer puts into the output, choosing the biases that
+# make a net start as you wish, finding four faults in gated layers by their symptoms, and asking
+# whether it is the start that keeps a deep plain net from learning.
 #
-# **Minutes:** 45 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 12
-#
-# | part | points | graded by |
-# |---|---|---|
-# | Pop quiz, three questions | 3 | the checks |
-# | Task 1: the highway layer | 5 | the checks |
-# | Task 2: gradient norms | 4 | the checks |
-# | In your own words | 3 | a person |
+# {tasks}
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
 # tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
-#
-# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
-# notebook of the same name in `solutions/`.
+# Three hints are folded under each task; they cost nothing.
 
 # %% readonly="setup"
+import math
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import checks, quiz
+from course_utils import checks, data, quiz
+from course_utils.models.highway import HighwayLinear
+from course_utils.plots import plot_by_depth, show
+
+CONTROLS = ("permutation", "orthogonal", "small")
+CLOTHES = data.load("fashion_mnist_mini", batch_size=50).train
+PIXELS = F.avg_pool2d(CLOTHES.images / 255, 2).flatten(1) - 0.29  # 14 x 14 are enough, and quick
+
+
+def own_shares(student_id):
+    """Return what the input and each layer of your gated net should put into its output."""
+    drawn = quiz.generator(student_id)
+    number = int(torch.randint(5, 9, (), generator=drawn))
+    parts = torch.randint(1, 10, (number,), generator=drawn).tolist()
+    return [part / sum(parts) for part in parts]
+
+
+def own_depth(student_id):
+    """Return the width of your plain net, and how many layers make it deep."""
+    drawn = quiz.generator(student_id)
+    width, more = (int(torch.randint(*span, (), generator=drawn)) for span in ((6, 11), (20, 31)))
+    return 4 * width, more
+
+
+def start_layer(layer, start):
+    """Set the weights of a layer that has as many outputs as inputs; its biases begin at 0."""
+    width = len(layer.weight)
+    random = torch.randn(width, width) * (2 / width) ** 0.5  # as He et al. do before a ReLU
+    weights = {
+        "random": random,
+        "identity": torch.eye(width),
+        "permutation": torch.eye(width)[torch.randperm(width)],  # passes all on, in another order
+        "orthogonal": 2**0.5 * nn.init.orthogonal_(torch.empty(width, width)),  # turns x around
+        "small": random / 2,
+    }
+    layer.weight.data, layer.bias.data = weights[start], torch.zeros(width)
+
+
+def final_loss(width, more, start, seed):
+    """Train a plain net on 2,000 images of clothes; return its loss on the same images.
+
+    Args:
+        width: Units of each hidden layer.
+        more: How many layers follow the first three.
+        start: How these begin: "random", "identity", "permutation", "orthogonal" or "small".
+        seed: Of all weights, and of the order of the images.
+    """
+    torch.manual_seed(seed)
+    hidden = [nn.Linear(width, width) for _ in range(2 + more)]
+    for number, layer in enumerate(hidden):
+        start_layer(layer, "random" if number < 2 else start)
+    layers = [nn.Linear(196, width), *hidden]
+    net = nn.Sequential(*(part for layer in layers for part in (layer, nn.ReLU())))
+    net.append(nn.Linear(width, 10))
+    optimizer = torch.optim.SGD(net.parameters(), lr=0.02, momentum=0.9)
+    for step in range(150):
+        if step % 40 == 0:
+            batches = torch.randperm(2000).split(50)
+        chosen = batches[step % 40]
+        optimizer.zero_grad()
+        F.cross_entropy(net(PIXELS[chosen]), CLOTHES.labels[chosen]).backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+    with torch.no_grad():
+        return F.cross_entropy(net(PIXELS[:2000]), CLOTHES.labels[:2000]).item()
+
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
-# people get the same ones. If you work on your own, leave it empty.
+# Your student id, as your teacher writes it. It picks your questions, your shares and your nets, so
+# that no two people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
 
-# %% [markdown]
+# %% [markdown] tier="drill" minutes=6
 # ## Pop quiz
 #
 # The check under a question looks only at the form of your answer, not at whether it is right.
-
-# %% [markdown]
+#
 # ### Question 1
 
 # %% quiz="carried_share"
@@ -53,345 +111,757 @@ carried_share = 100 * (1 - percent / 100) ** n  # each layer carries the share 1
 # %% [markdown]
 # ### Question 2
 
-# %% quiz="stack_parameters"
-stack_parameters = None  # parameters
+# %% quiz="gate_seen"
+gate_seen = None  # a letter
 ### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/12_going_deeper", "stack_parameters", student_id)
-units, n = numbers["units"], numbers["n"]
-stack_parameters = n * 2 * (units * units + units)  # H and T; C = 1 - T is free
+question = quiz.question("exercises/12_going_deeper", "gate_seen", student_id)
+share = 1 / (1 + math.exp(-question.values["b"]))
+# Without the carried input, the gate is the factor by which each layer shrinks what it gets.
+seen = f"Each layer passes on about {share:.0%} "
+gate_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
 
 # %% [markdown]
 # ### Question 3
 
-# %% quiz="agreement"
-agreement = None  # one number
+# %% quiz="overfit_told"
+overfit_told = None  # a letter
 ### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/12_going_deeper", "agreement", student_id)
-a, b = numbers["a"], numbers["b"]
-agreement = a * b / (2 * (a * a + b * b))
+question = quiz.question("exercises/12_going_deeper", "overfit_told", student_id)
+# A net that overfits fits its own training images well.
+told = "images that they were trained on"
+overfit_told = next(x for x, option in question.lettered.items() if option.text.endswith(told))
 ### END SOLUTION
 
-# %% [markdown]
-# ## Task 1: the highway layer
+# %% [markdown] tier="drill" minutes=6
+# ## Task 1: who wrote the output?
 #
-# Complete the class: $\mathbf{y} = H(\mathbf{x}) \cdot T(\mathbf{x}) + \mathbf{x} \cdot (1 -
-# T(\mathbf{x}))$ for x (N, `num_units`), where $H$ is a linear layer and a ReLU, and $T$ a linear
-# layer and a sigmoid. Each unit has its own gate. Initialise all biases of the gate with
-# `gate_bias`; leave everything else as `torch.nn` initialises it.
-
-
-# %% task="highway"
-class Highway(nn.Module):
-    """A fully connected layer that may let its input through."""
-
-    def __init__(self, num_units: int, gate_bias: float = -2.0) -> None:
-        super().__init__()
-        ### BEGIN SOLUTION
-        self.transform = nn.Linear(num_units, num_units)
-        self.gate = nn.Linear(num_units, num_units)
-        nn.init.constant_(self.gate.bias, gate_bias)
-        ### END SOLUTION
-
-    def forward(self, x: torch.Tensor) -> torch.Tensor:
-        ### BEGIN SOLUTION
-        h = F.relu(self.transform(x))
-        t = torch.sigmoid(self.gate(x))
-        return h * t + x * (1 - t)
-        ### END SOLUTION
-
-
-# %% check="highway_start_check" points=2
-import torch
-
-from course_utils import checks
-
-
-def _run(layer, x):
-    output = layer(x)
-    if output is None:
-        raise checks.NotAnswered
-    checks.require(isinstance(output, torch.Tensor), "return one tensor")
-    checks.require_own_layers(layer)
-    return output
-
-
-def check_start(Highway):
-    x = torch.tensor([[1.0, -2.0, 3.0, -4.0]])
-    layer = Highway(4, gate_bias=-50.0)
-    closed = _run(layer, x)
-    parameters = checks.parameters_of(layer).values()
-    count = sum(parameter.numel() for parameter in parameters)
-    slips = {
-        "you give the carry gate its own weights: it is 1 - T": 60,
-        "you make one gate for the whole layer: each unit has its own": 25,
-        "you leave out the biases": 32,
-        "your gate has no bias": 36,
-        "your gate has no weights: it reads x": 24,
-    }
-    checks.require_number(count, 40, slips)
-    started = sum(int((parameter == -50.0).sum()) for parameter in parameters)
-    checks.require(started > 0, "no bias starts at gate_bias")
-    sentence = f"{started} numbers start at gate_bias, expected the gate's 4 biases"
-    checks.require(started == 4, sentence)
-    sentence = "with all gates closed (T = 0) your layer must return x"
-    checks.require(torch.allclose(closed, x, atol=1e-4), sentence)
-    opened = _run(Highway(4, gate_bias=50.0), x)
-    sentence = (
-        "with all gates open (T = 1) your layer must return H(x): nothing of x, never negative"
-    )
-    checks.require(bool((opened >= -1e-4).all()), sentence)
-
-
-start_is_right = checks.show(check_start, Highway)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(Highway):
-    check_start(Highway)
-    values = checks.parameters_of(Highway(6)).values()
-    started = sum(int((value == -2.0).sum()) for value in values)
-    checks.require(started == 6, "without a second argument the gate's biases must be -2")
-
-
-checks.award(2, check_answer, Highway)
-### END HIDDEN TESTS
-
-# %% check="highway_numbers_check" points=3
-import torch
-
-from course_utils import checks
-
-
-def check_gradient(Highway):
-    x = torch.tensor([[1.0, 2.0], [-3.0, 0.5], [0.0, 1.0]], requires_grad=True)
-    layer = Highway(2)
-    output = _run(layer, x)
-    checks.require(output.shape == (3, 2), f"your output is {tuple(output.shape)}, expected (3, 2)")
-    checks.require(output.requires_grad, "no gradient flows through your layer")
-    gradients = checks.gradients_of(layer, x)
-    dead = [name for name, gradient in gradients.items() if gradient is None]
-    checks.require(not dead, f"no gradient reaches {', '.join(dead)}")
-
-
-numbers_are_right = checks.show(check_gradient, Highway)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(Highway):
-    import torch
-
-    check_gradient(Highway)
-
-    def halves(parameters, d):
-        """Return H's and T's halves, even if the learner computes both in one layer."""
-        return [part for p in parameters for part in p.split(d)]
-
-    def right(x, h, t):
-        return h.relu() * t.sigmoid() + x * (1 - t.sigmoid())
-
-    slips = {
-        "you swap T and 1 - T": lambda x, h, t: right(x, h, -t),
-        "you leave out the ReLU in H": lambda x, h, t: h * t.sigmoid() + x * (1 - t.sigmoid()),
-        "you use tanh in H": lambda x, h, t: h.tanh() * t.sigmoid() + x * (1 - t.sigmoid()),
-        "you use a sigmoid in H": lambda x, h, t: h.sigmoid() * t.sigmoid() + x * (1 - t.sigmoid()),
-        "you carry x in full, as in a residual block": lambda x, h, t: h.relu() * t.sigmoid() + x,
-        "you carry nothing": lambda x, h, t: h.relu() * t.sigmoid(),
-        "you put the sum through a ReLU": lambda x, h, t: right(x, h, t).relu(),
-        "you use a softmax as the gate: its units compete": lambda x, h, t: (
-            h.relu() * t.softmax(1) + x * (1 - t.softmax(1))
-        ),
-    }
-    for seed, (d, n) in enumerate([(5, 7), (8, 3)]):
-        layer = Highway(d, gate_bias=-0.75)
-        x = 2 * checks.random_tensor(n, d, seed=seed)
-        before = x.clone()
-        answer = _run(layer, x).detach()
-        checks.require(torch.equal(x, before), "your layer changes its input")
-        parameters = checks.parameters_of(layer).values()
-        weights = halves([p for p in parameters if p.dim() == 2], d)
-        biases = halves([p for p in parameters if p.dim() == 1], d)
-        checks.require(len(weights) == len(biases) == 2, "H and T must each be one linear layer")
-        biases.sort(key=lambda bias: bool((bias == -0.75).all()))  # the gate's is the last
-
-        def close(formula, swapped=False, x=x, weights=weights, biases=biases, answer=answer):
-            b_h, b_t = biases[::-1] if swapped else biases
-            rows = [(x @ w.T + b_h, x @ v.T + b_t) for w, v in (weights, weights[::-1])]
-            outputs = [formula(x, h, t) for h, t in rows]
-            return any(torch.allclose(answer, output, 1e-4, 1e-5) for output in outputs)
-
-        if not close(right):
-            for slip, formula in slips.items():
-                sentence = f"your output is what you get if {slip}"
-                checks.require(not close(formula), sentence)
-            checks.require(not close(right, swapped=True), "gate_bias starts H's bias, not T's")
-            raise checks.CheckFailed("your output differs from H(x) T(x) + x (1 - T(x))")
-
-
-checks.award(3, check_answer, Highway)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## Task 2: gradient norms
+# In a highway net, each layer replaces a share T of what it gets by its own H, and carries the
+# rest. So the output is a mixture: of the net's input, and of the H of every layer, each with a
+# share of its own. Complete the function. It gets the gates of all layers, and returns the shares,
+# for each unit: first that of the input, then those of the layers, from the first to the last. They
+# add up to 1.
 #
-# Complete the function. It computes the mean cross-entropy of the model's logits and returns, for
-# each parameter with two or more dimensions (weights, but no biases), in the order of
-# `model.parameters()`, the norm of its gradient: the square root of the sum of all squares.
-# Gradients left over from earlier must not count, and no weight may change.
+# hint: Take one unit and two layers, and put the first layer's equation into the second's. By which
+# factor is each of x, H₁ and H₂ multiplied?
+#
+# hint: What a layer has written must pass through all *later* layers. What share does each of them
+# carry?
+#
+# hint: Go through the layers from the first to the last, and keep a list of shares that begins with
+# a 1 for the input. What does a layer do to all shares so far, and which one does it append?
 
 
-# %% task="norms"
-def gradient_norms(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> list[float]:
-    """Return the norm of the gradient of each layer's weights."""
+# %% task="shares"
+def shares(gates: torch.Tensor) -> torch.Tensor:
+    """Return the shares (L + 1, N, D) of input and layers, for gates T (L, N, D) of L layers."""
     ### BEGIN SOLUTION
-    model.zero_grad()
-    F.cross_entropy(model(images), labels).backward()
-    return [p.grad.norm().item() for p in model.parameters() if p.dim() > 1]
+    found = [torch.ones_like(gates[0])]  # before any layer, all of it is the input
+    for gate in gates:
+        found = [(1 - gate) * share for share in found]  # a layer carries all that came before it
+        found.append(gate)
+    return torch.stack(found)
     ### END SOLUTION
 
 
-# %% check="norms_check" points=4
+# %% check="shares_check" points=1
 import torch
+
+from course_utils import checks
+
+
+def _shares_of(shares, gates):
+    found = shares(gates)
+    if found is None:
+        raise checks.NotAnswered
+    shape = tuple(getattr(found, "shape", ()))
+    expected = (len(gates) + 1, *gates.shape[1:])
+    checks.require(shape == expected, f"Your shares are {shape}, expected {expected}.")
+    return found
+
+
+def check_small(shares):
+    gates = checks.random_tensor(3, 2, 4).sigmoid()
+    found = _shares_of(shares, gates)
+    total = found.double().sum(dim=0)
+    sentence = f"The shares of your first unit add up to {total[0, 0]:.3f}, not to 1."
+    checks.require(torch.allclose(total, torch.ones_like(total), atol=1e-4), sentence)
+
+
+shares_are_right = checks.show(check_small, shares)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(shares):
+    import torch
+
+    check_small(shares)
+
+    def ours(gates):
+        """Multiply what each layer writes by what the later ones carry."""
+        carried = [(1 - gates[number:]).prod(dim=0) for number in range(len(gates) + 1)]
+        written = [gate * after for gate, after in zip(gates, carried[1:], strict=True)]
+        return torch.stack([carried[0], *written])
+
+    for seed, shape in enumerate([(4, 3, 5), (1, 2, 3), (7, 2, 2)], start=1):
+        gates = checks.random_tensor(*shape, seed=seed).sigmoid()
+        given, right = gates.clone(), ours(gates)
+        earlier = ours(gates.flip(0)).flip(0)
+        slips = {
+            "you let the earlier layers carry what a layer writes: the later ones do": torch.cat(
+                [earlier[-1:], earlier[:-1]]
+            ),
+            "you put the input last": right.roll(-1, dims=0),
+            "you list the layers from the last to the first": torch.cat([right[:1], right[1:].flip(0)]),
+            "you let the first gate act last": ours(gates.flip(0)),
+            "you swap T and 1 - T": ours(1 - gates),
+            "you give each layer its gate, divided by their number: later layers carry only a part": (
+                torch.cat([1 - gates.mean(dim=0, keepdim=True), gates / len(gates)])
+            ),
+        }  # fmt: skip
+        found = _shares_of(shares, given)
+        checks.require(torch.equal(given, gates), "Your function changes the gates.")
+        checks.require_tensor(found.to(right.dtype), right, slips, tolerance=1e-4)
+
+
+checks.award(1, check_answer, shares)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=9
+# ## Task 2: a start to order
+#
+# At the start of training, the weights of all gates are 0, so each layer has one gate for all units
+# and all images: σ of its bias. Somebody orders a start: `wanted` lists what share of the output
+# should come from the input, and from each layer, in the order of task 1. Complete the function: it
+# returns the bias that each layer's gate must start with. All shares are above 0, and they add up
+# to 1.
+#
+# The order below is yours; the function must fulfil others, too.
+#
+# hint: Which layer is the easiest? What follows the last layer, and so, what is its gate? And the
+# gate of the layer before it?
+#
+# hint: Layers multiply *all* shares before them by the same factor. So the ratio between two shares
+# stays as it is: which ratio does layer i fix?
+#
+# hint: After layer i, its share and the sum of all shares before it are as T to 1 − T. And σ(b) = T
+# means b = log(T / (1 − T)).
+
+# %%
+wanted = own_shares(student_id)
+print("from the input:", f"{wanted[0]:.3f}")
+print("from the layers:", ", ".join(f"{share:.3f}" for share in wanted[1:]))
+
+
+# %% task="biases"
+def gate_biases(wanted: list[float]) -> list[float]:
+    """Return the bias of each layer's gate, for the shares of the input and of the layers."""
+    ### BEGIN SOLUTION
+    before, biases = wanted[0], []
+    for share in wanted[1:]:
+        # T : (1 - T) is share : before, whatever later layers do; and log(T / (1 - T)) is the bias.
+        biases.append(math.log(share / before))
+        before += share
+    return biases
+    ### END SOLUTION
+
+
+# %% check="biases_check" points=3
+import math
+
+from course_utils import checks
+
+
+def _biases_of(gate_biases, wanted):
+    found = gate_biases(list(wanted))
+    if found is None:
+        raise checks.NotAnswered
+    found = found.tolist() if hasattr(found, "tolist") else found
+    fine = isinstance(found, list | tuple) and all(isinstance(each, float) for each in found)
+    checks.require(fine, f"Return a list of Python floats, not {found!r}.")
+    number = len(wanted) - 1
+    sentence = f"You return {len(found)} biases for {number} layers: the input has no gate."
+    checks.require(len(found) == number, sentence)
+    return list(found)
+
+
+def _logit(gate):
+    return math.log(gate / (1 - gate))
+
+
+def check_small(gate_biases):
+    [found] = _biases_of(gate_biases, [0.8, 0.2])
+    slips = {
+        "you return the gate: the bias is what goes into the sigmoid": 0.2,
+        "you let the gate be what the input keeps": _logit(0.8),
+        "you put the gate through another sigmoid": 1 / (1 + math.exp(-0.2)),
+        "you take the logarithm of T alone": math.log(0.2),
+        "you start with ordinary layers": 0.0,
+    }
+    checks.require_number(found, _logit(0.2), slips, tolerance=1e-4)
+    _biases_of(gate_biases, own_shares(student_id))
+
+
+biases_are_right = checks.show(check_small, gate_biases)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(gate_biases):
+    check_small(gate_biases)
+    orders = [own_shares(student_id), [0.4, 0.1, 0.3, 0.2], [0.05, 0.15, 0.25, 0.35, 0.2]]
+    for order in orders:
+        found = _biases_of(gate_biases, order)
+        right = [_logit(order[i] / math.fsum(order[: i + 1])) for i in range(1, len(order))]
+        gates = [share / math.fsum(order[number:]) for number, share in enumerate(order)]
+        slips = {
+            "you take each share as the gate: later layers carry only a part of it": [
+                _logit(share) for share in order[1:]
+            ],
+            "you list the layers from the last to the first": right[::-1],
+            "you compare each layer with the input alone": [
+                math.log(share / order[0]) for share in order[1:]
+            ],
+            "you compare each layer with the one before it alone": [
+                math.log(order[i] / order[i - 1]) for i in range(1, len(order))
+            ],
+            "you give all layers the bias of the first": right[:1] * len(right),
+            "you give all layers the same bias, so that only the input's share is right": (
+                [_logit(1 - order[0] ** (1 / len(right)))] * len(right)
+            ),
+            "you begin at the input and hand out what is left: begin at the last layer": [
+                -_logit(gate) for gate in gates[:-1]
+            ],
+        }
+        for slip, wrong in slips.items():
+            close = all(abs(a - b) < 1e-4 for a, b in zip(found, wrong, strict=True))
+            same = all(abs(a - b) < 1e-4 for a, b in zip(right, wrong, strict=True))
+            checks.require(
+                same or not close, f"For {order}, your biases are what you get if {slip}."
+            )
+        for place, (bias, expected) in enumerate(zip(found, right, strict=True), start=1):
+            sentence = (
+                f"For {order}, layer {place} gets the bias {bias:.3f}, expected {expected:.3f}."
+            )
+            checks.require(abs(bias - expected) < 1e-3, sentence)
+
+
+checks.award(3, check_answer, gate_biases)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# Here is a fresh net with your biases, and what your first function says of it.
+
+# %%
+if biases_are_right and shares_are_right:
+    layers = [HighwayLinear(3, gate_bias=bias) for bias in gate_biases(wanted)]
+    for layer in layers:
+        nn.init.zeros_(layer.gate.weight)
+    with torch.no_grad():
+        gates = torch.stack([layer.gate(torch.rand(2, 3)).sigmoid() for layer in layers])
+    for order, share in zip(wanted, shares(gates)[:, 0, 0].tolist(), strict=True):
+        print(f"ordered {order:.3f}, delivered {share:.3f}")
+else:
+    print("What your biases deliver appears here once tasks 1 and 2 are done.")
+
+# %% [markdown] tier="build" minutes=12
+# ## Task 3: gates with four faults
+#
+# Somebody wrote *convolutional* gated layers. A layer has one gate for each map of each image; it
+# reads the means of all maps. The layers should start as He et al. and the highway paper say. The
+# symptoms: "My net of 8 maps runs if they are 8 × 8; with 6 × 6 it stops with an error. With a gate
+# bias of −5 all layers should start by passing their input on, but the maps about double in each
+# layer. With +5 they hardly change at all. And after some training all filters have moved, but no
+# gate has." Look at the symptoms before you read the code.
+
+# %% readonly="broken"
+
+
+class Gated(nn.Module):
+    """The parameters of one layer; the functions below initialise and connect them."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.transform = nn.Conv2d(channels, channels, 3, padding=1)
+        self.gate = nn.Linear(channels, channels)
+
+
+def broken_layers(channels, num_layers, gate_bias):
+    """Return fresh layers, with filters whose maps are as large as what they read."""
+    layers = nn.ModuleList(Gated(channels) for _ in range(num_layers))
+    for layer in layers:
+        nn.init.normal_(layer.transform.weight, std=(2 / channels) ** 0.5)
+        nn.init.zeros_(layer.transform.bias)
+        nn.init.constant_(layer.gate.bias, gate_bias)
+    return layers
+
+
+def broken_run(layers, x):
+    """Send maps (N, C, H, W) through the layers; each mixes what it gets with what it makes."""
+    for layer in layers:
+        h = layer.transform(x).relu()
+        with torch.no_grad():
+            t = layer.gate(x.mean(dim=(1, 2))).sigmoid()
+        t = t[:, :, None, None]  # one number for each map
+        x = (1 - t) * h + t * x
+    return x
+
+
+def sizes(make_layers, run_layers, gate_bias):
+    """Return the root mean square of the maps, as they come in and after each of 12 layers."""
+    torch.manual_seed(0)
+    layers, x = make_layers(16, 12, gate_bias), torch.rand(16, 16, 16, 16)
+    found = [x.square().mean().sqrt().item()]
+    with torch.no_grad():
+        for layer in layers:
+            x = run_layers([layer], x)
+            found.append(x.square().mean().sqrt().item())
+    return found
+
+
+# %%
+torch.manual_seed(0)
+try:
+    broken_run(broken_layers(8, 2, -5.0), torch.rand(4, 8, 6, 6))
+except RuntimeError as error:
+    print("the error:", error)
+layers, maps = broken_layers(8, 3, -1.0), torch.rand(4, 8, 8, 8)
+before = {name: value.detach().clone() for name, value in layers.named_parameters()}
+optimizer = torch.optim.SGD(layers.parameters(), lr=1e-4)
+for _ in range(10):
+    optimizer.zero_grad()
+    broken_run(layers, maps).square().mean().backward()
+    optimizer.step()
+for kind in ("transform.weight", "gate.weight"):
+    moved = [not value.equal(before[n]) for n, value in layers.named_parameters() if kind in n]
+    print(f"{kind} has moved in {sum(moved)} of 3 layers")
+show(
+    plot_by_depth(
+        {f"gate bias {bias:+}": sizes(broken_layers, broken_run, bias) for bias in (-5, 5)},
+        "root mean square of the maps",
+        xlabel="layers that the maps have passed",
+        first=0,
+    ),
+    "Size of the maps over 12 layers, on a logarithmic scale: with a gate bias of −5 it grows "
+    "about ten-thousandfold, nearly along a straight line, with +5 it stays where it was",
+)
+
+# %% [markdown]
+# Mend it: write both functions with all faults repaired. Each layer returns T · H + (1 − T) · x, as
+# in the lesson, with one gate for each map of each image. `make_layers` returns a module that holds
+# the layers, as an `nn.ModuleList` does, each of them `Gated(channels)`. Neither function needs more
+# lines than it has.
+#
+# hint: The error: what shape does `x.mean(dim=(1, 2))` have for maps (4, 8, 6, 6), and for
+# (4, 8, 8, 8)? Which two axes must go, so that one number is left for each map?
+#
+# hint: The maps that grow: how many numbers does one filter add up, if it reads `channels` maps
+# through a window of 3 × 3? And which of −5 and +5 closes the gates, if T belongs to H?
+#
+# hint: The gates that stay: what does autograd write down inside a `with torch.no_grad()` block?
+
+
+# %% task="repair"
+def make_layers(channels, num_layers, gate_bias):
+    """Return fresh layers, with filters whose maps are as large as what they read."""
+    ### BEGIN SOLUTION
+    layers = nn.ModuleList(Gated(channels) for _ in range(num_layers))
+    for layer in layers:
+        # A filter adds up 3 x 3 numbers of each map, not one.
+        nn.init.normal_(layer.transform.weight, std=(2 / (9 * channels)) ** 0.5)
+        nn.init.zeros_(layer.transform.bias)
+        nn.init.constant_(layer.gate.bias, gate_bias)
+    return layers
+    ### END SOLUTION
+
+
+def run_layers(layers, x):
+    """Send maps (N, C, H, W) through the layers; each mixes what it gets with what it makes."""
+    ### BEGIN SOLUTION
+    for layer in layers:
+        means = x.mean(dim=(2, 3))  # over height and width: one number for each map
+        t = layer.gate(means).sigmoid()[:, :, None, None]  # with its gradient: a gate must learn
+        # T belongs to H: so a negative bias closes the gate, and the layer starts as a wire.
+        x = t * layer.transform(x).relu() + (1 - t) * x
+    return x
+    ### END SOLUTION
+
+
+# %% check="repair_check" points=4
+import torch
+import torch.nn.functional as F
 from torch import nn
 
 from course_utils import checks
 
 
-def _as_floats(answer, num_layers):
-    if answer is None:
-        raise checks.NotAnswered
-    sentence = f"return a list of numbers, not {type(answer).__name__}"
-    checks.require(type(answer) in (list, tuple), sentence)
-    sentence = "your list contains tensors: a tensor of one number has .item()"
-    checks.require(not any(isinstance(norm, torch.Tensor) for norm in answer), sentence)
-    sentence = f"your list has {len(answer)} numbers, expected {num_layers}: weights, no biases"
-    checks.require(len(answer) == num_layers, sentence)
-    return list(answer)
+@checks.beside
+class _Gated(nn.Module):
+    """The parameters of one layer."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.transform = nn.Conv2d(channels, channels, 3, padding=1)
+        self.gate = nn.Linear(channels, channels)
 
 
 @checks.beside
-class _Net(nn.Sequential):
-    """One of three small nets."""
-
-    def __init__(self, kind):
-        if kind == "one layer":
-            super().__init__(nn.Linear(2, 2))
-        elif kind == "stack":
-            stack = [layer for _ in range(3) for layer in (nn.Linear(6, 6), nn.ReLU())]
-            super().__init__(nn.Flatten(), nn.Linear(8, 6), *stack, nn.Linear(6, 3))
-        else:
-            last = nn.Linear(4, 3, bias=False)
-            super().__init__(nn.Conv2d(2, 4, 2), nn.ReLU(), nn.Flatten(), last)
-
-
-@checks.beside
-def _measured(gradient_norms, kind, state, images, labels):
-    """Return two measurements in a row, and the weights afterwards."""
-    model = _Net(kind)
-    model.load_state_dict(state)
-    first = gradient_norms(model, images, labels)
-    model(images).square().sum().backward()  # leaves gradients behind
-    return first, gradient_norms(model, images, labels), dict(model.state_dict())
-
-
-def check_small(gradient_norms):
-    state = {"0.weight": torch.zeros(2, 2), "0.bias": torch.zeros(2)}
-    images, labels = torch.tensor([[3.0, 4.0], [3.0, 4.0]]), torch.tensor([0, 0])
-    slips = {
-        "you add up the losses: take their mean": 7.0710678,
-        "you forget the square root": 12.5,
-        "you average the absolute values": 1.75,
-        "you add up the absolute values": 7.0,
-        "you take the largest number": 2.0,
-        "you take the norm of the weights, not of their gradient": 0.0,
-        "you put a softmax before the cross-entropy, which has its own": 1.7677670,
+def _built(make_layers, channels, num_layers, gate_bias):
+    """Return what there is to know of fresh layers."""
+    layers = make_layers(channels, num_layers, gate_bias)
+    if layers is None:
+        return None
+    each = list(layers)
+    parts = {"filters": "transform.weight", "biases": "transform.bias", "gates": "gate.bias"}
+    return {
+        "number": len(each),
+        "different": len({id(layer) for layer in each}),
+        "known": isinstance(layers, nn.Module) and sum(v.numel() for v in layers.parameters()),
+    } | {
+        name: [layer.get_parameter(place).detach().clone() for layer in each]
+        for name, place in parts.items()
     }
-    first, second, _ = _measured(gradient_norms, "one layer", state, images, labels)
-    (norm,) = _as_floats(first, 1)
-    checks.require_number(norm, 3.5355339, slips)
-    (norm,) = _as_floats(second, 1)
-    slips = {"you keep gradients from earlier": 7.0710678}
-    checks.require_number(norm, 3.5355339, slips)
 
 
-norms_are_right = checks.show(check_small, gradient_norms)
+@checks.beside
+def _together(make_layers, run_layers, channels, gate_bias, x):
+    return run_layers(make_layers(channels, 2, gate_bias), x)
+
+
+@checks.beside
+def _ran(run_layers, states, x):
+    """Return the maps, and the gradient of their sum of squares at each parameter and at x."""
+    layers = nn.ModuleList(_Gated(x.shape[1]) for _ in states)
+    for layer, state in zip(layers, states, strict=True):
+        layer.load_state_dict(state)
+    x = x.clone()
+    leaf = x.clone().requires_grad_()
+    maps = run_layers(layers, x)
+    again = run_layers(layers, leaf * 1.0)
+    names, values = zip(*layers.named_parameters(), strict=True)
+    gradients, stopped = [None] * (len(values) + 1), None
+    try:
+        wanted = [*values, leaf]
+        gradients = torch.autograd.grad(again.square().sum(), wanted, allow_unused=True)
+    except RuntimeError as error:
+        stopped = str(error)
+    return maps.detach(), x, dict(zip((*names, "x"), gradients, strict=True)), stopped
+
+
+def check_small(make_layers, run_layers):
+    built = _built(make_layers, 5, 3, -1.0)
+    x = checks.random_tensor(2, 5, 4, 6)
+    maps = None if built is None else _together(make_layers, run_layers, 5, -1.0, x.clone())
+    if maps is None:
+        raise checks.NotAnswered
+    checks.require(built["number"] == 3, f"You make {built['number']} layers, expected 3.")
+    found = tuple(getattr(maps, "shape", ()))
+    checks.require(found == (2, 5, 4, 6), f"Your maps are {found}, expected (2, 5, 4, 6).")
+
+
+repair_is_right = checks.show(check_small, make_layers, run_layers)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(gradient_norms):
+def check_answer(make_layers, run_layers):
     import torch
     import torch.nn.functional as F
 
-    check_small(gradient_norms)
+    check_small(make_layers, run_layers)
 
-    def ours(model, images, labels, change=lambda logits: logits):
-        weights = [p for p in model.parameters() if p.dim() > 1]
-        loss = F.cross_entropy(change(model(images)), labels)
-        return [gradient.norm().item() for gradient in torch.autograd.grad(loss, weights)]
+    # Fresh layers.
+    for channels, gate_bias in ((24, -3.0), (16, 1.5)):
+        built = _built(make_layers, channels, 3, gate_bias)
+        sentence = "You put one layer in several places: each needs its own weights."
+        checks.require(built["different"] == 3, sentence)
+        sentence = "Your layers do not know their parameters: hold them in an nn.ModuleList."
+        checks.require(built["known"] == 3 * (10 * channels**2 + 2 * channels), sentence)
+        gates, biases = (torch.stack(built[name]) for name in ("gates", "biases"))
+        off = f"gate biases start at {gates.mean():.3g}, expected {gate_bias}: nothing else begins there."
+        checks.require(bool(torch.all(gates == gate_bias)), f"Your {off}")
+        checks.require(not bool(biases.any()), "The biases of your filters do not start at 0.")
+        filters = torch.stack(built["filters"])
+        found, right = filters.std().item(), (2 / (9 * channels)) ** 0.5
+        slips = {
+            "you count one number for each map that a filter reads: it reads nine": 3,
+            "you count one number for each map, and leave out the 2": 3 / 2**0.5,
+            "you leave out the 2: a ReLU takes half of it away": 0.5**0.5,
+            "you count the kernel by its side": 3**0.5,
+            "you take the variance for the standard deviation": right,
+            "you leave the filters as torch.nn draws them": 6**-0.5,
+            "you leave out the root of the fan-in": 1 / right,
+        }
+        for slip, factor in slips.items():
+            close = abs(found / (factor * right) - 1) < 0.07
+            sentence = (
+                f"Your filters have a standard deviation of {found:.4f}: you get this if {slip}."
+            )
+            checks.require(not close, sentence)
+        sentence = f"Your filters have a standard deviation of {found:.4f}, expected {right:.4f}."
+        checks.require(abs(found / right - 1) < 0.07, sentence)
 
-    torch.manual_seed(checks.generator().initial_seed())
-    for seed, kind in enumerate(["stack", "convolution"]):
-        model = _Net(kind)
-        images = checks.random_tensor(5, 2, 2, 2, seed=seed)
-        labels = torch.tensor([0, 2, 1, 1, 0])
-        right = ours(model, images, labels)
-        softmax = ours(model, images, labels, lambda logits: logits.softmax(1))
-        state = dict(model.state_dict())
-        _, answer, after = _measured(gradient_norms, kind, state, images, labels)
-        answer = _as_floats(answer, len(right))
-        same = all(map(torch.equal, state.values(), after.values()))
-        checks.require(same, "your function changes the weights: measure, but take no step")
-        for norm, expected, slip in zip(answer, right, softmax, strict=True):
-            slips = {
-                "you put a softmax before the cross-entropy, which has its own": slip,
-                "you list the layers in reverse order": right[-1 - right.index(expected)],
+    # What they compute.
+    def ours(states, x, mix=lambda h, t, x: t * h + (1 - t) * x, means=None, gate=torch.sigmoid):
+        """Run the layers by the definition, or with a slip."""
+        for state in states:
+            h = F.conv2d(x, state["transform.weight"], state["transform.bias"], padding=1).relu()
+            mean = means(x) if means else x.mean(dim=(2, 3))
+            t = gate(F.linear(mean, state["gate.weight"], state["gate.bias"]))[:, :, None, None]
+            x = mix(h, t, x)
+        return x
+
+    def over_batch(x):
+        return x.mean(dim=(0, 2, 3)).expand(len(x), -1)
+
+    slips = {
+        "you give T to x, and 1 - T to H: then a negative bias opens the gate": {
+            "mix": lambda h, t, x: (1 - t) * h + t * x
+        },
+        "you carry x in full, as in a residual block": {"mix": lambda h, t, x: t * h + x},
+        "you carry nothing": {"mix": lambda h, t, x: t * h},
+        "you let both keep the share T": {"mix": lambda h, t, x: t * (h + x)},
+        "you put the sum through a ReLU": {"mix": lambda h, t, x: (t * h + (1 - t) * x).relu()},
+        "you let the gates of an image compete, by a softmax": {"gate": lambda x: x.softmax(dim=1)},
+        "you leave out the sigmoid": {"gate": lambda x: x},
+        "you give the gates the largest number of each map, not its mean": {
+            "means": lambda x: x.amax(dim=(2, 3))
+        },
+        "you give the gates the sum of each map, not its mean": {
+            "means": lambda x: x.sum(dim=(2, 3))
+        },
+        "you average over all images: each has gates of its own": {"means": over_batch},
+    }
+    for seed, (number, channels, size) in enumerate(
+        [(3, 6, (5, 7)), (1, 4, (4, 4)), (4, 5, (6, 3))]
+    ):
+        shapes = {name: value.shape for name, value in _Gated(channels).state_dict().items()}
+        states = [
+            {
+                name: 0.4 * checks.random_tensor(*shape, seed=1000 * seed + 10 * layer + place)
+                for place, (name, shape) in enumerate(shapes.items())
             }
-            checks.require_number(norm, expected, slips, tolerance=1e-4)
+            for layer in range(number)
+        ]
+        x = checks.random_tensor(3, channels, *size, seed=1000 * seed + 900)
+        maps, given, gradients, stopped = _ran(run_layers, states, x)
+        checks.require(torch.equal(given, x), "Your run_layers changes the maps that it is given.")
+        wrong = {slip: ours(states, x, **change) for slip, change in slips.items()}
+        checks.require_tensor(maps, ours(states, x), wrong, tolerance=1e-4)
+        leaves = {
+            f"{layer}.{name}": value.requires_grad_()
+            for layer, state in enumerate(states)
+            for name, value in state.items()
+        }
+        leaves["x"] = x.requires_grad_()
+        right = torch.autograd.grad(ours(states, x).square().sum(), list(leaves.values()))
+        sentence = f"Backpropagation through your run_layers stops: {stopped}"
+        checks.require(stopped is None, sentence)
+        for name, found in gradients.items():
+            kind = "gate" if "gate" in name else "transform" if "transform" in name else "input"
+            sentence = f"No gradient reaches the {kind} of your layers: is something cut off?"
+            checks.require(found is not None and bool(found.any()), sentence)
+        for name, expected in zip(leaves, right, strict=True):
+            size = float(expected.abs().max())
+            close = torch.allclose(gradients[name], expected, rtol=1e-3, atol=1e-3 * size)
+            sentence = "Your maps are right, but their gradients are not: something is cut off."
+            checks.require(close, sentence)
 
 
-checks.award(4, check_answer, gradient_norms)
+checks.award(4, check_answer, make_layers, run_layers)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## What it is good for
+# Here are the same curves with your functions.
+
+# %% tags=["nbval-ignore-output"]
+if repair_is_right:
+    show(
+        plot_by_depth(
+            {f"gate bias {bias:+}": sizes(make_layers, run_layers, bias) for bias in (-5, 5)},
+            "root mean square of the maps",
+            xlabel="layers that the maps have passed",
+            first=0,
+        ),
+        "Size of the maps over 12 layers, on a logarithmic scale: with a gate bias of −5 it is "
+        "the same throughout, with +5 it drifts by less than a factor of ten",
+    )
+else:
+    print("The curves of the repaired layers appear here once task 3 is done.")
+
+# %% [markdown] tier="investigate" minutes=14
+# ## Task 4: is it the start?
 #
-# Here are your gradient norms for 30 layers, once plain and once highway layers, both untrained.
+# The lesson wrote down good weights for a plain net of 56 layers: those of a shallow one, and
+# layers that pass everything on. Training from a random start does not find them. Suppose that the
+# additional layers *begin* by passing everything on, and are then trained like all others: there is
+# no shortcut, and nothing keeps them there. **Does the deep plain net train then?**
+
+# %% readonly="depth"
+width, more = own_depth(student_id)
 
 # %%
-if norms_are_right and start_is_right:
-    generator = torch.Generator().manual_seed(0)
-    images, labels = torch.randn(64, 50, generator=generator), torch.arange(64) % 10
-    torch.manual_seed(checks.generator().initial_seed())
-    makers = {"plain": lambda: nn.Sequential(nn.Linear(50, 50), nn.ReLU())}
-    makers["highway"] = lambda: Highway(50)
-    for name, make in makers.items():
-        net = nn.Sequential(*[make() for _ in range(30)], nn.Linear(50, 10))
-        norms = gradient_norms(net, images, labels)
-        first, middle, last = norms[0], norms[len(norms) // 2], norms[-2]
-        print(f"{name:8} first {first:.1e}   middle {middle:.1e}   last hidden {last:.1e}")
-else:
-    print("The gradients of two deep stacks appear here once tasks 1 and 2 are done.")
+print(f"your shallow net has three hidden layers of {width} units, your deep nets {more} more")
 
 # %% [markdown]
-# ## In your own words
-#
-# A net of 56 plain layers with batch normalisation has a higher training loss than one of 20.
-# **(a)** Why is that not overfitting? **(b)** Why can you rule out that the deeper net *has* no
-# good weights? **(c)** Somebody says "vanishing gradients". Which measurement would you ask for,
-# and what did the lesson find? Four to six sentences, 3 points, read by a person.
+# **Predict first.** After equal training, will the training loss of the deep net that starts with
+# layers of identities be closer to that of the `"shallow"` net, or to that of the deep net from a
+# `"random"` start? Write it down before you run anything. A wrong prediction costs nothing; without
+# one, the experiment is not looked at.
 
-# %% [markdown] written="degradation" points=3
-# **A model answer.** Overfitting means a low training loss and a high validation loss; here the
-# training loss itself is high. Good weights exist: take the trained net of 20 layers and insert
-# layers that copy their input, and the deeper net computes the same. So training does not find
-# them: it is a problem of optimisation. To test "vanishing gradients" I would ask for the norm of
-# the gradient at each layer, before and during training. In the lesson the norms of the untrained
-# net with batch normalisation do not vanish towards the input, they grow; what is lost is the
-# agreement of the gradients at neighbouring inputs.
+# %% task="prediction"
+predicted = None  # "shallow" or "random"
+### BEGIN SOLUTION
+predicted = "random"  # no shortcut protects the identity: training may destroy it at once
+### END SOLUTION
+
+# %% [markdown]
+# **Now the experiment.** `final_loss(width, more, start, seed)` trains a net in a few seconds. With
+# `more` = 0 it is the shallow net, whatever the start. Train four nets with the seeds 0, 1 and 2
+# each: the shallow one, and deep ones from the starts `"random"`, `"identity"`, and a **control of
+# your choice** out of `CONTROLS`; `start_layer` in the set-up cell shows what each does. Choose the
+# control that can speak *against* the reason that you would give for your prediction.
 #
-# **Marking scheme.**
+# Then report what depth costs from each of the three starts: the mean of the three differences
+# *training loss − the shallow net's*, seed by seed, and its standard error: the standard deviation
+# of the three differences (with n − 1) divided by √3.
 #
-# - (a) 1 point: the *training* loss is what is high.
-# - (b) 1 point: the construction with layers that do nothing, or the same idea.
-# - (c) 1 point: the gradient norm by layer, *and* that it does not vanish with batch normalisation.
-#   Half a point for one of the two.
+# hint: `[final_loss(width, 0, "random", seed) for seed in range(3)]` are the shallow nets.
+#
+# hint: What do the identity and each control have in common, and what not: that nothing gets lost,
+# that each unit keeps its place, that sizes stay, that the weights are no random numbers?
+#
+# hint: `torch.tensor(one) - torch.tensor(other)` subtracts seed by seed; `.std()` divides by n − 1,
+# and `.item()` makes a Python float.
+
+# %% task="experiment" tags=["nbval-ignore-output"]
+control = None  # "permutation", "orthogonal" or "small"
+losses = None  # {"shallow": three losses, "random": three, "identity": three, control: three}
+cost = None  # {"random": (mean of the three differences, its standard error), "identity": ...}
+### BEGIN SOLUTION
+control = "permutation"  # passes everything on, too, but no unit stays in its place
+losses = {"shallow": [final_loss(width, 0, "random", seed) for seed in range(3)]}
+for start in ("random", "identity", control):
+    losses[start] = [final_loss(width, more, start, seed) for seed in range(3)]
+cost = {}
+for start, found in losses.items():
+    print(f"{start:11}", [f"{loss:.2f}" for loss in found])
+    gaps = torch.tensor(found) - torch.tensor(losses["shallow"])  # the same seed in both
+    if start != "shallow":
+        cost[start] = gaps.mean().item(), (gaps.std() / 3**0.5).item()
+        print(f"            costs {cost[start][0]:+.2f} ± {cost[start][1]:.2f}")
+### END SOLUTION
+
+# %% check="experiment_check" points=2 tags=["nbval-ignore-output"]
+import torch
+
+from course_utils import checks
+
+
+def check_small(predicted, control, losses, cost):
+    if control is None and losses is None and cost is None:
+        raise checks.NotAnswered
+    sentence = 'Write your prediction down before the experiment: "shallow" or "random".'
+    checks.require(predicted in ("shallow", "random"), sentence)
+    checks.require(control in CONTROLS, f"Your control must be one of {CONTROLS}.")
+    starts = ("random", "identity", control)
+    fits = isinstance(losses, dict) and losses.keys() == {"shallow", *starts}
+    checks.require(fits, f"losses must be a dictionary with the keys {('shallow', *starts)}.")
+    for start, values in losses.items():
+        fits = isinstance(values, list | tuple) and len(values) == 3
+        fits = fits and all(isinstance(each, float) and 0 < each < 100 for each in values)
+        sentence = f"{start} must have three losses, for the seeds 0, 1 and 2, not {values!r}."
+        checks.require(fits, sentence)
+        checks.require(
+            len(set(values)) > 1, f"All losses of {start} are the same: change the seed."
+        )
+    sentence = "Your shallow nets hardly know more than chance: more must be 0 for them."
+    checks.require(max(losses["shallow"]) < 1.6, sentence)
+    fits = isinstance(cost, dict) and cost.keys() == set(starts)
+    fits = fits and all(isinstance(row, list | tuple) and len(row) == 2 for row in cost.values())
+    fits = fits and all(isinstance(each, float) for row in cost.values() for each in row)
+    checks.require(fits, f"cost must have a pair of Python floats for each of {starts}.")
+
+
+def _in_words(cost):
+    try:
+        return ", ".join(f"{a:+.2f} ± {b:.2f} ({start})" for start, (a, b) in cost.items())
+    except (AttributeError, TypeError, ValueError):
+        return "nothing yet"
+
+
+_BESIDE = (
+    f"you predicted {predicted}; depth costs {_in_words(cost)}: say below what your control shows"
+)
+experiment_is_right = checks.show(check_small, predicted, control, losses, cost, fine=_BESIDE)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(predicted, control, losses, cost):
+    import torch
+
+    check_small(predicted, control, losses, cost)
+
+    def require_close(value, expected, slips, start):
+        for slip, wrong in slips.items():
+            near = abs(value - wrong) < 1e-4 < 2e-4 < abs(wrong - expected)
+            sentence = f"For {start}, {value:.4f} is what you get if {slip}."
+            checks.require(not near, sentence)
+        sentence = (
+            f"For {start}, {value:.4f} does not follow from your losses: {expected:.4f} does."
+        )
+        checks.require(abs(value - expected) < 1e-4, sentence)
+
+    shallow = torch.tensor(losses["shallow"]).double()
+    random = torch.tensor(losses["random"]).double()
+    for start, (mean, error) in cost.items():
+        found = torch.tensor(losses[start]).double()
+        gaps = found - shallow
+        slips = {
+            "you subtract the other way round": -gaps.mean().item(),
+            "you take the median": gaps.median().item(),
+            "you add the differences up": gaps.sum().item(),
+            "you give its loss, not what depth costs": found.mean().item(),
+            "you compare with the random start": (found - random).mean().item(),
+            "you divide by the shallow net's loss": (gaps / shallow).mean().item(),
+        }
+        require_close(mean, gaps.mean().item(), slips, start)
+        slips = {
+            "you do not divide by the root of the number of seeds": gaps.std().item(),
+            "you divide by n, not by n - 1": (gaps.std(correction=0) / 3**0.5).item(),
+            "you divide by 3, not by its root": (gaps.std() / 3).item(),
+            "you give the variance of the mean": (gaps.var() / 3).item(),
+            "you leave out the shallow nets' part of it": (found.std() / 3**0.5).item(),
+        }
+        require_close(error, (gaps.std() / 3**0.5).item(), slips, start)
+
+
+checks.award(2, check_answer, predicted, control, losses, cost)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **In three sentences:** What did you predict, and what did the experiment show against it, given
+# the standard errors? Why did you choose your control, and what does it say about *what* makes a
+# start good or bad? Somebody concludes from your numbers that nobody needs shortcuts: what would
+# you have to measure before you agree? 2 points, read by a person.
+
+# %% [markdown] written="is_it_the_start" points=2
+# **A model answer.** I predicted that the identities would not help, as nothing keeps the layers
+# there, but from this start depth costs next to nothing, 0.0 ± 0.0, and from a random one 0.8 ±
+# 0.1, so in my nets it is the start. I chose the permutation, because it passes everything on as
+# well but leaves no unit in its place: it costs as little, so a layer need not begin as the identity,
+# it only must not lose or blur what it gets, as random weights and ReLUs do over and over (an
+# orthogonal start, which keeps sizes and angles but not the signs, trains badly, too; the small one
+# does not learn at all). I would agree only if deep nets from this start became *better* than the
+# shallow one when both are trained until their loss no longer falls, also with convolutions and BN,
+# where layers change their number of channels and cannot be identities, and beside a residual net
+# with the same seeds.
+#
+# **Marking scheme.** The numbers are the student's own; the feedback page shows them.
+#
+# - 1 point: prediction and measurement are set against each other *with* the standard errors, and a
+#   difference within two of them is called undecided. Half a point without the errors. A wrong
+#   prediction costs nothing.
+# - 1 point: says what the control has in common with the identity and what not, draws from it what
+#   its numbers allow (permutation: the place does not matter; orthogonal: keeping sizes is not
+#   enough; small: what shrinks does not learn), *and* names a measurement without which shortcuts
+#   are not dispensable (longer training, better than shallow, convolutions with BN, a residual net
+#   beside it). Half a point for one of the two.

@@ -1,127 +1,416 @@
-"""Exercise 12 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 12 accepts right answers in any style, and names what is wrong with the others.
+
+The faults of task 3 are some that people make and report, in public threads on GitHub: gate and
+input given each other's share or activation (allenai/allennlp, pull request 195, has the other
+convention, with the other sign of the bias; sogou/SogouMRCToolkit, pull request 8), a fan-in that
+leaves out the area of the kernel (tensorflow/swift-apis, pull request 22), a part that never learns
+as it ran under `no_grad` (denfed/leaf-audio-pytorch, issue 3), doubt about the axes of a mean over
+each map (mapillary/inplace_abn, issue 178).
+"""
 
 import pytest
+import torch
 
 SLUG = "12_going_deeper"
-SETUP = "import torch\nimport torch.nn.functional as F\nfrom torch import nn"
 
-HIGHWAY = """
-class Highway(nn.Module):
-    def __init__(self, d, gate_bias=-2.0):
+SHARES = """
+def shares(gates):
+    {before}
+    carried, found = torch.ones_like(gates[0]), []
+    for gate in {order}:
+        found.append({written})
+        carried = carried * ({kept})
+    return {result}
+"""
+
+
+def shares(
+    before="pass",
+    order="gates.flip(0)",
+    written="gate * carried",
+    kept="1 - gate",
+    result="torch.stack([carried, *found[::-1]])",
+):
+    return SHARES.format(before=before, order=order, written=written, kept=kept, result=result)
+
+
+CUMULATED = """
+def shares(gates):
+    gates = gates.double()
+    ones = torch.ones_like(gates[:1])
+    after = torch.cat([(1 - gates).flip(0).cumprod(0).flip(0), ones])
+    return torch.cat([ones, gates]) * after
+"""
+BY_GRADIENTS = """
+def shares(gates):
+    parts = torch.ones(len(gates) + 1, *gates.shape[1:], requires_grad=True)
+    y = parts[0]
+    for gate, h in zip(gates, parts[1:]):
+        y = torch.lerp(y, h, gate)
+    return torch.autograd.grad(y.sum(), parts)[0]
+"""
+BY_LOGARITHMS = """
+def shares(gates):
+    L = len(gates)
+    later = torch.ones(L + 1, L).triu(0)
+    carried = torch.einsum("ij,jnd->ind", later, torch.log1p(-gates)).exp()
+    return carried * torch.cat([torch.ones_like(gates[:1]), gates])
+"""
+BIASES = """
+def gate_biases(wanted):
+    s = torch.tensor(wanted, dtype=torch.float64)
+    before = s.cumsum(0)[:-1]
+    gates = {gates}
+    return ({biases}).{end}
+"""
+
+
+def biases(gates="s[1:] / (before + s[1:])", biases="torch.logit(gates)", end="tolist()"):
+    return BIASES.format(gates=gates, biases=biases, end=end)
+
+
+FROM_THE_END = """
+def gate_biases(wanted):
+    left, found = 1.0, []
+    for share in reversed(wanted[1:]):
+        t = share / left
+        found.insert(0, math.log(t) - math.log1p(-t))
+        left -= share
+    return tuple(found)
+"""
+BY_SEARCH = """
+def gate_biases(wanted):
+    found = []
+    for i in range(1, len(wanted)):
+        low, high = -30.0, 30.0
+        for _ in range(80):
+            middle = (low + high) / 2
+            gate = 1 / (1 + math.exp(-middle))
+            ratio = gate / (1 - gate)
+            low, high = (low, middle) if ratio > wanted[i] / sum(wanted[:i]) else (middle, high)
+        found.append(low)
+    return found
+"""
+REPAIR = """
+def make_layers(channels, num_layers, gate_bias):
+    layers = {layers}
+    for layer in layers:
+        {filters}
+        layer.transform.bias.data.zero_()
+        {bias}
+    return layers
+
+def run_layers(layers, x):
+    for layer in layers:
+        h = {h}
+        means = {means}
+        t = {t}
+        t = t.reshape(*t.shape, 1, 1)
+        {mix}
+    return {result}
+"""
+
+
+def repair(
+    layers="nn.ModuleList(Gated(channels) for _ in range(num_layers))",
+    filters="nn.init.kaiming_normal_(layer.transform.weight, nonlinearity='relu')",
+    bias="layer.gate.bias.data.fill_(gate_bias)",
+    h="layer.transform(x).relu()",
+    means="x.mean((-1, -2))",
+    t="torch.sigmoid(layer.gate(means))",
+    mix="x = x + t * (h - x)",
+    result="x",
+):
+    return REPAIR.format(
+        layers=layers, filters=filters, bias=bias, h=h, means=means, t=t, mix=mix, result=result
+    )
+
+
+FUNCTIONAL = """
+def make_layers(channels, num_layers, gate_bias):
+    stack = nn.Sequential()
+    for _ in range(num_layers):
+        layer = Gated(channels)
+        std = math.sqrt(2 / layer.transform.weight[0].numel())
+        layer.transform.weight = nn.Parameter(std * torch.randn(channels, channels, 3, 3))
+        layer.transform.bias = nn.Parameter(torch.zeros(channels))
+        layer.gate.bias = nn.Parameter(torch.full((channels,), gate_bias))
+        stack.append(layer)
+    return stack
+
+def run_layers(layers, x):
+    for layer in layers:
+        h = F.conv2d(x, layer.transform.weight, layer.transform.bias, padding=1).clamp(min=0)
+        t = torch.einsum("nchw,kc->nk", x, layer.gate.weight) / x[0, 0].numel() + layer.gate.bias
+        x = torch.lerp(x, h, t.sigmoid()[..., None, None])
+    return x
+"""
+OWN_CLASS = """
+class Stack(nn.Module):
+    def __init__(self, layers):
         super().__init__()
-        self.t = nn.Linear(d, d)
-        self.h = nn.Linear(d, d)
-        {init}
-    def forward(self, x):
-        t, h = {t}, {h}
-        return {result}
+        for number, layer in enumerate(layers):
+            self.add_module(str(number), layer)
+    def __iter__(self):
+        return self.children()
+
+def fresh(channels, gate_bias):
+    layer = Gated(channels)
+    bound = (6 / (9 * channels)) ** 0.5
+    nn.init.uniform_(layer.transform.weight, -bound, bound)
+    nn.init.zeros_(layer.transform.bias)
+    with torch.no_grad():
+        layer.gate.bias[:] = gate_bias
+    return layer
+
+def make_layers(channels, num_layers, gate_bias):
+    return Stack([fresh(channels, gate_bias) for _ in range(num_layers)])
+
+def run_layers(layers, x):
+    layers = list(layers)
+    if not layers:
+        return x
+    closed = (-layer_gate(layers[0], x)).sigmoid()
+    h = F.relu(layers[0].transform(x))
+    return run_layers(layers[1:], (1 - closed) * h + closed * x)
+
+def layer_gate(layer, x):
+    return layer.gate(F.adaptive_avg_pool2d(x, 1).flatten(1))[:, :, None, None]
 """
-ONE_LAYER = """
-class Highway(nn.Module):
-    def __init__(self, d, gate_bias=-2.0):
-        super().__init__()
-        self.both = nn.Linear(d, 2 * d)
-        self.both.bias.data[d:] = gate_bias
-    def forward(self, x):
-        h, t = self.both(x).chunk(2, dim=1)
-        return torch.lerp(x, h.clamp(min=0), t.sigmoid())
+FIRST = 'predicted = "shallow"'
+EXPERIMENT = """
+control = {control}
+losses = {losses}
+rows = torch.tensor([losses[s] for s in ("shallow", "random", "identity", control)]).double()
+gaps = rows[1:] - rows[0]
+means, errors = {means}, {errors}
+cost = dict(zip(("random", "identity", control), zip(means.tolist(), errors.tolist())))
 """
-NORMS = """
-def gradient_norms(model, images, labels):
-    {start}
-    loss = {loss}
-    {backward}
-    return [{norm} for p in model.parameters() if {which}]
-"""
-AUTOGRAD = """
-def gradient_norms(model, images, labels):
-    weights = [p for p in model.parameters() if p.ndim >= 2]
-    loss = -model(images).log_softmax(1)[torch.arange(len(labels)), labels].mean()
-    return [float((g * g).sum() ** 0.5) for g in torch.autograd.grad(loss, weights)]
-"""
+ROWS = """{{"shallow": [0.62, 0.71, 0.66], "random": [1.4, 1.1, 1.55],
+"identity": [0.7, 0.69, 0.74], control: {third}}}"""
 
 
-def highway(**other):
-    options = {
-        "init": "nn.init.constant_(self.t.bias, gate_bias)",
-        "t": "self.t(x).sigmoid()",
-        "h": "self.h(x).relu()",
-        "result": "x + t * (h - x)",
-    }
-    return HIGHWAY.format(**(options | other))
+def experiment(
+    control="'permutation'",
+    losses=None,
+    third="[0.64, 0.78, 0.81]",
+    means="gaps.mean(1)",
+    errors="gaps.std(1) / 3 ** 0.5",
+):
+    losses = losses or ROWS.format(third=third)
+    return EXPERIMENT.format(control=control, losses=losses, means=means, errors=errors)
 
 
-def norms(**other):
-    options = {
-        "start": "model.zero_grad()",
-        "loss": "F.cross_entropy(model(images), labels)",
-        "backward": "loss.backward()",
-        "norm": "p.grad.norm().item()",
-        "which": "p.dim() > 1",
-    }
-    return NORMS.format(**(options | other))
+WITH_STATISTICS = """
+import statistics
+control = "small"
+losses = {"shallow": (0.5, 0.6, 0.8), "random": (2.0, 1.7, 1.2), "identity": (0.9, 0.7, 0.6),
+          "small": (2.302, 2.303, 2.301)}
+cost = {}
+for start in losses.keys() - {"shallow"}:
+    gaps = [a - b for a, b in zip(losses[start], losses["shallow"])]
+    cost[start] = [statistics.fmean(gaps), statistics.stdev(gaps) / 3 ** 0.5]
+"""
+WITH_NUMPY = """
+import numpy as np
+control = CONTROLS[1]
+losses = {"random": [1.1, 1.0, 1.3], "identity": [1.2, 1.1, 1.0], control: [1.5, 1.6, 1.1],
+          "shallow": [0.7, 0.65, 0.6]}
+table = {start: np.array(row) - losses["shallow"] for start, row in losses.items()}
+cost = {s: (float(g.mean()), float(g.std(ddof=1) / np.sqrt(3))) for s, g in table.items()
+        if s != "shallow"}
+"""
 
 
 @pytest.mark.parametrize(
     ("task", "source"),
     [
-        ("highway", highway()),
-        ("highway", ONE_LAYER),
-        ("norms", norms(norm="p.grad.square().sum().sqrt().item()")),
-        ("norms", AUTOGRAD),
+        ("shares", shares()),
+        ("shares", CUMULATED),
+        ("shares", BY_GRADIENTS),
+        ("shares", BY_LOGARITHMS),
+        ("biases", biases()),
+        ("biases", biases(end="numpy()")),
+        ("biases", FROM_THE_END),
+        ("biases", BY_SEARCH),
+        ("repair", repair()),
+        ("repair", FUNCTIONAL),
+        ("repair", OWN_CLASS),
+        ("experiment", experiment()),
+        ("experiment", WITH_STATISTICS),
+        ("experiment", WITH_NUMPY),
     ],
 )
 def test_a_right_answer_in_another_style_passes(exercise, task, source):
-    exercise.assert_passes(**{task: source}, setup=SETUP)
+    exercise.assert_passes(prediction=FIRST, **{task: source})
 
 
-START, NUMBERS, MEASURED = "highway_start_check", "highway_numbers_check", "norms_check"
+SHARES_IS, BIASES_IS, REPAIR_IS, EXPERIMENT_IS = (
+    f"{name}_check" for name in ("shares", "biases", "repair", "experiment")
+)
+RANDOM = "nn.init.normal_(layer.transform.weight, std={})"
 WRONG = [
-    (START, highway(init="pass"), "no bias starts at gate_bias"),
-    (START, highway(init="self.c = nn.Linear(d, d)"), "it is 1 - T"),
-    (START, highway(init="self.t = nn.Linear(d, 1)"), "each unit has its own"),
-    (START, highway(init="self.t = nn.Linear(d, d, bias=False)"), "your gate has no bias"),
-    (START, highway(result="h * (1 - t) + x * t"), "must return x"),
-    (START, highway(result="h * t + x"), "must return H(x)"),
-    (START, highway().replace("=-2.0", "=-1.0"), "biases must be -2"),
-    (
-        START,
-        "from course_utils.models.highway import HighwayLinear as Highway",
-        "borrowed",
-    ),
-    (NUMBERS, highway(result="h * (1 - t) + x * t"), "you swap"),
-    (NUMBERS, highway(result="h * t + x"), "as in a residual block"),
-    (NUMBERS, highway(result="h * t"), "you carry nothing"),
-    (NUMBERS, highway(h="self.h(x)"), "you leave out the ReLU in H"),
-    (NUMBERS, highway(h="self.h(x).tanh()"), "you use tanh in H"),
-    (NUMBERS, highway(t="self.t(x).softmax(1)"), "its units compete"),
-    (NUMBERS, highway(init="nn.init.constant_(self.h.bias, gate_bias)"), "starts H's bias"),
-    (NUMBERS, highway(t="self.t(x).sigmoid().detach()"), "no gradient reaches t.weight"),
-    (MEASURED, norms(start="pass"), "you keep gradients from earlier"),
-    (MEASURED, norms(which="True"), "expected 1: weights, no biases"),
-    (MEASURED, norms(norm="p.grad.norm()"), "has .item()"),
-    (MEASURED, norms(norm="p.grad.square().sum().item()"), "you forget the square root"),
-    (MEASURED, norms(norm="p.norm().item()"), "of the weights"),
-    (MEASURED, norms(norm="p.grad.abs().mean().item()"), "you average"),
-    (
-        MEASURED,
-        norms(loss="F.cross_entropy(model(images), labels, reduction='sum')"),
-        "take their mean",
-    ),
-    (MEASURED, norms().replace("model.parameters()", "[*model.parameters()][::-1]"), "reverse"),
-    (
-        MEASURED,
-        norms(loss="F.cross_entropy(model(images).softmax(1), labels)"),
-        "you put a softmax before the cross-entropy",
-    ),
-    (
-        MEASURED,
-        norms(backward="loss.backward(); torch.optim.SGD(model.parameters(), 0.1).step()"),
-        "not the right number",
-    ),
-]
+    # What the check at home lets through.
+    (SHARES_IS, shares(order="gates", result="torch.stack([carried, *found])"),
+     "let the earlier layers carry", True),
+    (SHARES_IS, shares(result="torch.stack([*found[::-1], carried])"), "put the input last", True),
+    (SHARES_IS, shares(result="torch.stack([carried, *found])"), "from the last to the first",
+     True),
+    (SHARES_IS, shares(written="(1 - gate) * carried", kept="gate"), "you swap T and 1 - T", True),
+    (SHARES_IS, shares(before="return torch.cat([1 - gates.mean(0)[None], gates / len(gates)])"),
+     "divided by their number", True),
+    (SHARES_IS, shares(before="gates.mul_(0.9)"), "changes the gates", True),
+    (BIASES_IS, biases(gates="s[1:]"), "each share as the gate", True),
+    (BIASES_IS, biases(end="flip(0).tolist()"), "from the last to the first", True),
+    (BIASES_IS, biases(biases="(s[1:] / s[0]).log()"), "with the input alone", True),
+    (BIASES_IS, biases(biases="(s[1:] / s[:-1]).log()"), "the one before it alone", True),
+    (BIASES_IS, biases(biases="torch.logit(gates[:1]).expand(len(gates))"),
+     "the bias of the first", True),
+    (BIASES_IS, biases(gates="(1 - s[0] ** (1 / len(before))).expand(len(before))"),
+     "only the input's share is right", True),
+    (BIASES_IS, biases(gates="1 - s[:-1] / s.flip(0).cumsum(0).flip(0)[:-1]"),
+     "begin at the last layer", True),
+    (BIASES_IS, biases(gates="s[1:] / (before + s[1:])", biases="torch.logit(gates) * "
+     "torch.linspace(1, 1.1, len(gates))"), "gets the bias", True),
+    (REPAIR_IS, repair(mix="x = (1 - t) * h + t * x"), "a negative bias opens the gate", True),
+    (REPAIR_IS, repair(bias="layer.gate.bias.data.fill_(-gate_bias)",
+     mix="x = (1 - t) * h + t * x"), "expected -3.0", True),
+    (REPAIR_IS, repair(filters=RANDOM.format("(2 / channels) ** 0.5")), "it reads nine", True),
+    (REPAIR_IS, repair(filters=RANDOM.format("channels ** -0.5")), "and leave out the 2", True),
+    (REPAIR_IS, repair(filters=RANDOM.format("(1 / (9 * channels)) ** 0.5")),
+     "a ReLU takes half", True),
+    (REPAIR_IS, repair(filters=RANDOM.format("(2 / (3 * channels)) ** 0.5")), "by its side", True),
+    (REPAIR_IS, repair(filters=RANDOM.format("2 / (9 * channels)")), "take the variance", True),
+    (REPAIR_IS, repair(filters="pass"), "as torch.nn draws them", True),
+    (REPAIR_IS, repair(bias="layer.transform.bias.data.fill_(gate_bias)"), "gate biases start",
+     True),
+    (REPAIR_IS, repair(layers="nn.ModuleList([Gated(channels)] * num_layers)"),
+     "one layer in several places", True),
+    (REPAIR_IS, repair(layers="[Gated(channels) for _ in range(num_layers)]"),
+     "do not know their parameters", True),
+    (REPAIR_IS, repair(t="torch.sigmoid(layer.gate(means)).detach()"),
+     "No gradient reaches the gate", True),
+    (REPAIR_IS, repair(h="layer.transform(x.detach()).relu()"), "something is cut off", True),
+    (REPAIR_IS, repair(result="x.detach()"), "Backpropagation through", True),
+    (REPAIR_IS, repair(mix="x = t * h + x"), "carry x in full", True),
+    (REPAIR_IS, repair(mix="x = t * h"), "carry nothing", True),
+    (REPAIR_IS, repair(mix="x = (t * h + (1 - t) * x).relu()"), "the sum through a ReLU", True),
+    (REPAIR_IS, repair(t="layer.gate(means).softmax(1)"), "compete, by a softmax", True),
+    (REPAIR_IS, repair(t="layer.gate(means)"), "leave out the sigmoid", True),
+    (REPAIR_IS, repair(means="x.amax((2, 3))"), "the largest number", True),
+    (REPAIR_IS, repair(means="x.sum((2, 3))"), "the sum of each map", True),
+    (REPAIR_IS, repair(means="x.mean((0, 2, 3)).expand(len(x), -1)"), "over all images", True),
+    (REPAIR_IS, repair(mix="x += (t * (h - x)).detach() if x.is_leaf else t * (h - x)"),
+     "changes the maps", True),
+    (EXPERIMENT_IS, experiment(means="-gaps.mean(1)"), "the other way round", True),
+    (EXPERIMENT_IS, experiment(means="gaps.median(1).values"), "you take the median", True),
+    (EXPERIMENT_IS, experiment(means="gaps.sum(1)"), "you add the differences", True),
+    (EXPERIMENT_IS, experiment(means="rows[1:].mean(1)"), "its loss, not what depth", True),
+    (EXPERIMENT_IS, experiment(means="(gaps / rows[0]).mean(1)"), "divide by the shallow", True),
+    (EXPERIMENT_IS, experiment(means="(rows[1:] - rows[1]).mean(1)"), "with the random start",
+     True),
+    (EXPERIMENT_IS, experiment(errors="gaps.std(1)"), "root of the number of", True),
+    (EXPERIMENT_IS, experiment(errors="gaps.std(1, correction=0) / 3 ** 0.5"), "not by n - 1",
+     True),
+    (EXPERIMENT_IS, experiment(errors="gaps.std(1) / 3"), "not by its root", True),
+    (EXPERIMENT_IS, experiment(errors="gaps.var(1) / 3"), "variance of the mean", True),
+    (EXPERIMENT_IS, experiment(errors="rows[1:].std(1) / 3 ** 0.5"), "the shallow nets' part",
+     True),
+    # What it finds.
+    (SHARES_IS, shares(written="gate"), "add up to", False),
+    (SHARES_IS, shares(result="torch.stack(found[::-1])"), "expected (4, 2, 4)", False),
+    (SHARES_IS, shares(result="torch.stack([carried, *found[::-1]]).mean(1)"),
+     "expected (4, 2, 4)", False),
+    (BIASES_IS, biases(biases="gates"), "you return the gate", False),
+    (BIASES_IS, biases(gates="before / (before + s[1:])"), "what the input keeps", False),
+    (BIASES_IS, biases(biases="gates.log()"), "the logarithm of T alone", False),
+    (BIASES_IS, biases(biases="gates.sigmoid()"), "another sigmoid", False),
+    (BIASES_IS, biases(biases="0 * gates"), "ordinary layers", False),
+    (BIASES_IS, biases(biases="torch.logit(s.clamp(max=0.999))"), "the input has no gate", False),
+    (BIASES_IS, biases(end="sum()"), "a list of Python floats", False),
+    (REPAIR_IS, repair(means="x.mean((1, 2))"), "shapes cannot be multiplied", False),
+    (REPAIR_IS, repair(means="x.mean((1, 2, 3))"), "shapes cannot be multiplied", False),
+    (REPAIR_IS, repair(layers="nn.ModuleList(Gated(channels) for _ in range(num_layers + 1))"),
+     "4 layers, expected 3", False),
+    (REPAIR_IS, repair(result="x.mean((2, 3))"), "expected (2, 5, 4, 6)", False),
+    (EXPERIMENT_IS, experiment(control="'random'"), "control must be one of", False),
+    (EXPERIMENT_IS, experiment(third="[0.7, 0.7, 0.7]"), "change the seed", False),
+    (EXPERIMENT_IS, experiment() + "\nlosses['identity'] = [0.7, 0.6]", "must have three losses",
+     False),
+    (EXPERIMENT_IS, experiment().replace("[0.62, 0.71, 0.66]", "[2.3, 2.29, 2.31]"),
+     "more must be 0", False),
+    (EXPERIMENT_IS, experiment() + "\ndel losses['shallow']", "with the keys", False),
+    (EXPERIMENT_IS, experiment() + "\ncost['random'] = 0.7", "a pair of Python floats", False),
+]  # fmt: skip
 
 
-@pytest.mark.parametrize(("check", "source", "finding"), WRONG)
-def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding):
-    exercise.assert_rejects(check, source, finding, setup=SETUP)
+@pytest.mark.parametrize(("check", "source", "finding", "at_home"), WRONG)
+def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, finding, at_home):
+    exercise.assert_rejects(check, source, finding, at_home, prediction=FIRST)
+
+
+@pytest.mark.parametrize("predicted", ["None", "'identity'"])
+def test_without_a_prediction_the_experiment_is_not_looked_at(exercise, predicted):
+    exercise.assert_asks_for_prediction(experiment(), predicted)
+
+
+@pytest.mark.parametrize("predicted", ["shallow", "random"])
+def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
+    exercise, predicted, capsys
+):
+    exercise.assert_passes(prediction=f"predicted = {predicted!r}", experiment=experiment())
+    assert f"you predicted {predicted}; depth costs +0.69" in capsys.readouterr().out
+
+
+def test_the_faults_show_in_the_symptoms(exercise):
+    space = exercise.setup()
+    broken = next(c.source for c in exercise.cells if c.metadata.nbgrader.grade_id == "broken")
+    exec(f"{broken}\n{repair()}", space)
+    torch.manual_seed(0)
+    make, run = space["broken_layers"], space["broken_run"]
+    with pytest.raises(RuntimeError, match="cannot be multiplied"):
+        run(make(8, 2, -5.0), torch.rand(4, 8, 6, 6))
+    layers = make(8, 2, -1.0)
+    run(layers, torch.rand(4, 8, 8, 8)).sum().backward()
+    assert all(layer.gate.weight.grad is None for layer in layers)
+    assert all(layer.transform.weight.grad.any() for layer in layers)
+    growing, still = (space["sizes"](make, run, bias)[-1] for bias in (-5, 5))
+    assert growing > 500 > 2 > still > 0.3
+    mended = [space["sizes"](space["make_layers"], space["run_layers"], b)[-1] for b in (-5, 5)]
+    assert 0.5 < mended[0] < 0.65 and 0.05 < mended[1] < 5
+
+
+def test_depth_costs_a_random_start_more_than_one_of_identities(exercise):
+    space, lost = exercise.setup(), {}
+    for start, more in (("shallow", 0), ("random", 24), ("identity", 24)):
+        start_of = "random" if start == "shallow" else start
+        lost[start] = sum(space["final_loss"](32, more, start_of, seed) for seed in range(2)) / 2
+    assert lost["shallow"] < 1.2
+    assert lost["random"] > lost["identity"] + 0.1
+
+
+def test_a_start_is_what_its_name_says(exercise):
+    space = exercise.setup()
+    torch.manual_seed(0)
+    layer, x = torch.nn.Linear(24, 24), torch.rand(5, 24)
+    outputs = {}
+    for start in ("random", "identity", *space["CONTROLS"]):
+        space["start_layer"](layer, start)
+        outputs[start] = layer(x).detach()
+    assert torch.allclose(outputs["identity"], x)
+    assert torch.allclose(outputs["permutation"].sort().values, x.sort().values)
+    assert not torch.allclose(outputs["permutation"], x)
+    assert torch.allclose(outputs["orthogonal"].norm(dim=1), 2**0.5 * x.norm(dim=1), rtol=1e-3)
+    assert outputs["small"].std() < 0.7 * outputs["random"].std()
+
+
+def test_everybody_has_shares_and_a_depth(exercise, monkeypatch):
+    space, orders, depths = exercise.setup(), set(), set()
+    for number in range(20):
+        monkeypatch.setenv("COURSE_STUDENT", f"student-{number}")
+        order = space["own_shares"]("")
+        assert abs(sum(order) - 1) < 1e-9 and min(order) > 0 and len(order) >= 5
+        orders.add(tuple(order))
+        depths.add(space["own_depth"](""))
+    assert len(orders) == 20 and len(depths) >= 12
+    assert all(24 <= width <= 40 and 20 <= more <= 30 for width, more in depths)

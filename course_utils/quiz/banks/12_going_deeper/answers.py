@@ -1,4 +1,4 @@
-"""Answers of lesson and exercise 12: highway layers, and how far derivatives agree."""
+"""Answers of lesson and exercise 12: highway layers, and what tells why a deep net is worse."""
 
 from math import prod
 
@@ -51,12 +51,24 @@ def carried_share(percent: int, n: int) -> Answer:
     )
 
 
-def agreement(a: int, b: int) -> Answer:
-    """Return the autocorrelation at lag 1 of the series a, b, -a, -b."""
-    series = torch.tensor([a, b, -a, -b], dtype=torch.float64)
+def gate_seen(b: int, n: int) -> Answer:
+    """Say what a fresh net of n layers y = H(x) T(x) does to the size of its input."""
+    del n  # the same happens in each layer
+    share = float(torch.sigmoid(torch.tensor(float(b))))
     return Answer(
-        round(float(series[:-1] @ series[1:] / (series @ series)), 4),
-        not_divided=a * b,
-        divided_by_count=round(a * b / 4, 4),
-        series_wrapped=0,
+        f"Each layer passes on about {share:.0%} of the size of its input",
+        gates_swapped=f"Each layer passes on about {1 - share:.0%} of the size of its input",
+        carry_survives="Each layer passes on about all of its input, in spite of the mistake",
+        skip_for_gate=f"Each layer adds about {share:.0%} to the size of its input",
+    )
+
+
+def overfit_told(a: int, b: int) -> Answer:
+    """Return which experiment tells whether the deeper of two nets overfits."""
+    both = f"Compare the {a} layers with the {b} layers by their"
+    return Answer(
+        f"{both} loss on the images that they were trained on",
+        more_images_tell=f"{both} loss on a validation set that is ten times as large",
+        size_tells=f"{both} number of parameters for each training image",
+        repeat_tells=f"{both} mean validation loss, over ten seeds each",
     )
