@@ -1,59 +1,71 @@
 # %% [markdown]
-# # Exercise 02: what an MLP does not see
+# # Exercise 02: what a net knows about images
 #
-# **You practise** counting what a dense layer costs, and proving by code that an MLP cannot notice
-# a shuffle of its pixels.
+# **You practise** fitting a dense layer into a budget, finding an unknown order of pixels with one
+# image, repairing the way from raw images to a net, and finding out which of two trained nets looks
+# at the background.
 #
-# **Minutes:** 40 &nbsp; **Points:** 15 &nbsp; **Before:** lesson 02
-#
-# | part | points | graded by |
-# |---|---|---|
-# | Pop quiz, three questions | 3 | the checks |
-# | Task 1: the parameters of an MLP | 2 | the checks |
-# | Task 2: shuffle, and back | 4 | the checks |
-# | Task 3: the twin | 4 | the checks |
-# | In your own words | 2 | a person |
+# {tasks}
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
 # tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
-#
-# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
-# notebook of the same name in `solutions/`.
+# Three hints are folded under each task; they cost nothing.
 
 # %% readonly="setup"
-from itertools import pairwise
-
 import torch
+import torch.nn.functional as F
+from torch import nn
 
-from course_utils import checks, data, quiz
+from course_utils import checks, models, quiz
+from course_utils.data import ShapesConfig, make_shapes
 from course_utils.plots import plot_images, show
 
+
+def own_budget(student_id):
+    """Return the shape of your images, a number of classes, and how many parameters you may use."""
+    drawn = quiz.generator(student_id)
+    spans = ((20, 49), (20, 49), (5, 21), (40, 300), (0, 1000))
+    height, width, classes, units, rest = (
+        int(torch.randint(*span, (), generator=drawn)) for span in spans
+    )
+    return (3, height, width), classes, (3 * height * width + 1 + classes) * units + classes + rest
+
+
+def own_shuffle(student_id, height, width):
+    """Return a function that puts the pixels of images into an order of yours."""
+    order = torch.randperm(height * width, generator=quiz.generator(student_id))
+
+    def shuffle(images):
+        """Put the pixels of images (N, 3, H, W), uint8, into one order."""
+        return images.byte().flatten(2)[:, :, order].view_as(images)
+
+    return shuffle
+
+
+def own_nets(student_id):
+    """Return two trained nets, an honest one and one that looks at the background, in any order."""
+    return models.anonymous(["honest", "background"], quiz.generator(student_id))
+
+
+def accuracy(net, images, labels):
+    """Return the share of images (N, 3, 32, 32), from 0 to 255, that a net classifies correctly."""
+    return (net(images).argmax(dim=1) == labels).double().mean().item()
+
+
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
-# people get the same ones. If you work on your own, leave it empty.
+# Your student id, as your teacher writes it. It picks your questions, your budget, your order and
+# your nets, so that no two people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
 
-# %% [markdown]
+# %% [markdown] tier="drill" minutes=6
 # ## Pop quiz
 #
 # The check under a question looks only at the form of your answer, not at whether it is right.
-
-# %% [markdown]
+#
 # ### Question 1
-
-# %% quiz="first_layer"
-first_layer = None  # a whole number
-### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/02_why_not_mlps", "first_layer", student_id)
-size, units = numbers["size"], numbers["units"]
-first_layer = (3 * size * size + 1) * units  # a weight for each number of the image, and a bias
-### END SOLUTION
-
-# %% [markdown]
-# ### Question 2
 
 # %% quiz="place"
 place = None  # a whole number
@@ -64,245 +76,552 @@ place = (channel * size + row) * size + column  # channel by channel, row by row
 ### END SOLUTION
 
 # %% [markdown]
-# ### Question 3
+# ### Question 2
 
-# %% quiz="training_memory"
-training_memory = None  # bytes
+# %% quiz="flattened_seen"
+flattened_seen = None  # a letter
 ### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/02_why_not_mlps", "training_memory", student_id)
-size, units = numbers["size"], numbers["units"]
-training_memory = 3 * size * size * units * 4 * 4  # four floats of four bytes for each weight
+question = quiz.question("exercises/02_why_not_mlps", "flattened_seen", student_id)
+# A fixed order does not matter to an MLP; another order than in training does.
+fixed = question.values["when"] == "for the training and for the test images"
+seen = "An accuracy about as high" if fixed else "An accuracy far lower"
+flattened_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
 
 # %% [markdown]
-# ## Task 1: the parameters of an MLP
+# ### Question 3
+
+# %% quiz="shift_told"
+shift_told = None  # a letter
+### BEGIN SOLUTION
+question = quiz.question("exercises/02_why_not_mlps", "shift_told", student_id)
+# If shifted images could not be recognised, training on them would not help either.
+told = "Train the same MLP on images"
+shift_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
+### END SOLUTION
+
+# %% [markdown] tier="drill" minutes=4
+# ## Task 1: the widest layer in a budget
 #
-# Complete the function. The list says how many numbers go into the first layer, and then how many
-# come out of each layer: `[3072, 256, 10]` has two layers. Each layer has biases.
-
-
-# %% task="num_parameters"
-def mlp_parameters(sizes: list[int]) -> int:
-    """Return the number of parameters of an MLP with these sizes, at least two."""
-    ### BEGIN SOLUTION
-    return sum((n_in + 1) * n_out for n_in, n_out in pairwise(sizes))
-    ### END SOLUTION
-
-
-# %% check="num_parameters_check" points=2
-from course_utils import checks
-
-
-def check_small(mlp_parameters):
-    slips = {
-        "you forget the biases": 50,
-        "you count a bias for each number that goes in": 63,
-        "you forget the first layer's biases": 52,
-        "you forget the last layer's biases": 55,
-        "you count only the first layer": 45,
-        "you add the sizes instead of multiplying them": 17,
-    }
-    checks.require_number(mlp_parameters([8, 5, 2]), 57, slips)
-
-
-count_is_right = checks.show(check_small, mlp_parameters)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(mlp_parameters):
-    from itertools import pairwise
-
-    from torch import nn
-
-    check_small(mlp_parameters)
-    for sizes in ([784, 256, 128, 10], [3, 4], [5, 5, 5, 5, 5]):
-        layers = [nn.Linear(*pair, device="meta") for pair in pairwise(sizes)]
-        right = sum(p.numel() for layer in layers for p in layer.parameters())
-        weights = sum(layer.weight.numel() for layer in layers)
-        slips = {"you forget the biases": weights}
-        checks.require_number(mlp_parameters(list(sizes)), right, slips)
-
-
-checks.award(2, check_answer, mlp_parameters)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## Task 2: shuffle, and back
+# An MLP flattens images of shape (C, H, W), and has one hidden layer and one output for each class.
+# Both layers have biases. Complete the function: it returns the **largest** number of hidden units
+# with which the MLP has at most `budget` parameters. One unit always fits.
 #
-# Complete both functions. `order` is a permutation of the `H * W` pixels: pixel `i` of the shuffled
-# image is pixel `order[i]` of the original, counted row by row. Every image and every channel is
-# put into the *same* order. The second function undoes the first.
-
-
-# %% task="shuffle"
-def shuffle_pixels(images: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
-    """Put the pixels of images (N, C, H, W) into `order` (H * W,)."""
-    ### BEGIN SOLUTION
-    return images.flatten(2)[:, :, order].view_as(images)
-    ### END SOLUTION
-
-
-def unshuffle_pixels(images: torch.Tensor, order: torch.Tensor) -> torch.Tensor:
-    """Undo `shuffle_pixels` with the same order."""
-    ### BEGIN SOLUTION
-    return shuffle_pixels(images, order.argsort())  # where each pixel went
-    ### END SOLUTION
-
-
-# %% check="shuffle_check" points=4
-import torch
-
-from course_utils import checks
-
-
-def _compare(shuffle_pixels, unshuffle_pixels, images, order):
-    flat = images.flatten(2)
-    right, back = flat[:, :, order].view_as(images), flat[:, :, order.argsort()].view_as(images)
-    slips = {
-        "you shuffle the wrong way: pixel i goes to place order[i]": back,
-        "you do not shuffle at all": images,
-        "you count column by column, not row by row": images.transpose(2, 3)
-        .flatten(2)[:, :, order]
-        .view_as(images),
-    }
-    answer = shuffle_pixels(images.clone(), order.clone())
-    checks.require_tensor(answer, right, slips, hint="the shape stays the same")
-    restored = unshuffle_pixels(right.clone(), order.clone())
-    slips = {
-        "you shuffle once more, not back": right.flatten(2)[:, :, order].view_as(images),
-        "you return the shuffled images as they are": right,
-        "you read the order backwards": right.flatten(2)[:, :, order.flip(0)].view_as(images),
-    }
-    checks.require_tensor(restored, images, slips, hint="the shape stays the same")
-
-
-def check_small(shuffle_pixels, unshuffle_pixels):
-    images = torch.arange(12.0).reshape(1, 2, 2, 3)
-    _compare(shuffle_pixels, unshuffle_pixels, images, torch.tensor([2, 0, 1, 5, 3, 4]))
-
-
-shuffle_is_right = checks.show(check_small, shuffle_pixels, unshuffle_pixels)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(shuffle_pixels, unshuffle_pixels):
-    import torch
-
-    check_small(shuffle_pixels, unshuffle_pixels)
-    for seed, shape in enumerate([(3, 3, 4, 4), (2, 1, 5, 3)]):
-        images = checks.random_tensor(*shape, seed=seed)
-        order = torch.randperm(shape[2] * shape[3], generator=checks.generator(seed))
-        _compare(shuffle_pixels, unshuffle_pixels, images, order)
-
-
-checks.award(4, check_answer, shuffle_pixels, unshuffle_pixels)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## Task 3: the twin
+# hint: What does one more hidden unit cost? Count its weights, its bias, and the weights that read
+# it.
 #
-# An MLP cannot notice the shuffle: every first layer has a *twin* that gives the same numbers on
-# shuffled images. Complete the function: given the weights of a first layer that reads flattened
-# images of `C` channels, return the weights of its twin.
-
-
-# %% task="twin"
-def twin_weight(weight: torch.Tensor, order: torch.Tensor, num_channels: int) -> torch.Tensor:
-    """Return weights (units, C * H * W) that do to shuffled images what `weight` does to others."""
-    ### BEGIN SOLUTION
-    by_channel = weight.unflatten(1, (num_channels, len(order)))  # (units, C, H * W)
-    return by_channel[:, :, order].flatten(1)  # each weight moves along with its pixel
-    ### END SOLUTION
-
-
-# %% check="twin_check" points=4
-import torch
-
-from course_utils import checks
-
-
-def _compare(twin_weight, units, channels, height, width, seed):
-    weight = checks.random_tensor(units, channels * height * width, seed=seed)
-    order = torch.randperm(height * width, generator=checks.generator(seed))
-    images = checks.random_tensor(4, channels, height, width, seed=seed + 1)
-    shuffled = images.flatten(2)[:, :, order].flatten(1)
-    answer = twin_weight(weight.clone(), order.clone(), channels)
-    by_channel = weight.unflatten(1, (channels, height * width))
-    slips = {
-        "you leave the weights where they are": weight,
-        "you move the weights the wrong way": by_channel[:, :, order.argsort()].flatten(1),
-        "you reorder the columns as if there were one channel": torch.cat(
-            [weight[:, order], weight[:, height * width :]], 1
-        ),
-    }
-    right = by_channel[:, :, order].flatten(1)
-    if isinstance(answer, torch.Tensor) and answer.shape == right.shape:
-        given, wanted = shuffled @ answer.T.to(shuffled.dtype), images.flatten(1) @ weight.T
-        if torch.allclose(given, wanted, atol=1e-4):
-            return
-    checks.require_tensor(answer, right, slips, hint="the twin has as many weights")
-
-
-def check_small(twin_weight):
-    _compare(twin_weight, units=2, channels=1, height=2, width=3, seed=3)
-    _compare(twin_weight, units=3, channels=2, height=3, width=2, seed=4)
-
-
-twin_is_right = checks.show(check_small, twin_weight)
-
-
-### BEGIN HIDDEN TESTS
-def check_answer(twin_weight):
-    check_small(twin_weight)
-    _compare(twin_weight, units=5, channels=3, height=4, width=4, seed=11)
-    _compare(twin_weight, units=4, channels=1, height=6, width=5, seed=12)
-
-
-checks.award(4, check_answer, twin_weight)
-### END HIDDEN TESTS
-
-# %% [markdown]
-# ## What it is good for
+# hint: Which parameters are there even without any hidden unit?
 #
-# Once they are shuffled, no person can tell the images apart; for the MLP nothing has changed.
+# hint: `a // b` rounds down. If the budget is used up to the last parameter, the units still fit.
 
 # %%
-if shuffle_is_right and twin_is_right:
-    generator = torch.Generator().manual_seed(0)
-    loaders = data.load("shapes", batch_size=4, limit=40, generator=generator)
-    images = loaders.test.images[:4] / 255  # (4, 3, 32, 32)
-    order = torch.randperm(32 * 32, generator=generator)
-    mixed = shuffle_pixels(images, order)
-    show(
-        plot_images([*images, *mixed], num_columns=4, size=1.3),
-        "Four coloured shapes, and below them the same four with shuffled pixels: only noise",
+shape, num_classes, budget = own_budget(student_id)
+print(f"images of shape {shape}, {num_classes} classes, at most {budget:,} parameters")
+
+
+# %% task="widest"
+def widest_hidden(shape: tuple[int, int, int], num_classes: int, budget: int) -> int:
+    """Return the largest number of hidden units that the budget allows."""
+    ### BEGIN SOLUTION
+    channels, height, width = shape
+    per_unit = channels * height * width + 1 + num_classes  # reads all, is read by each class
+    return (budget - num_classes) // per_unit  # the outputs' biases are there in any case
+    ### END SOLUTION
+
+
+# %% check="widest_check" points=1
+from course_utils import checks
+
+
+def _require_widest(widest_hidden, shape, num_classes, budget):
+    channels, height, width = shape
+    n, rest = channels * height * width, budget - num_classes
+    slips = {
+        "you forget all biases": budget // (n + num_classes),
+        "you forget the biases of the hidden layer": rest // (n + num_classes),
+        "you forget the biases of the outputs": budget // (n + 1 + num_classes),
+        "you count one channel": rest // (height * width + 1 + num_classes),
+        "you forget the weights of the outputs": rest // (n + 1),
+        "you take the height for the width": rest // (channels * height**2 + 1 + num_classes),
+        "you stay below the budget: it may be used up": (rest - 1) // (n + 1 + num_classes),
+        "you round up": -(-rest // (n + 1 + num_classes)),
+    }
+    checks.require_number(
+        widest_hidden(shape, num_classes, budget), rest // (n + 1 + num_classes), slips
     )
-    weight = checks.random_tensor(10, 3 * 32 * 32, seed=5)
-    tidy = images.flatten(1) @ weight.T
-    twin = mixed.flatten(1) @ twin_weight(weight, order, 3).T
-    print(f"largest difference between the twins: {(tidy - twin).abs().max():.3f}")
-else:
-    print("Images appear here once tasks 2 and 3 are done.")
+
+
+def check_small(widest_hidden):
+    _require_widest(widest_hidden, (3, 4, 4), 3, 1573)
+
+
+widest_is_right = checks.show(check_small, widest_hidden)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(widest_hidden):
+    check_small(widest_hidden)
+    _require_widest(widest_hidden, *own_budget(student_id))
+    for shape, num_classes, units in (((3, 8, 5), 4, 30), ((1, 6, 9), 10, 70)):
+        exactly = (torch.Size(shape).numel() + 1 + num_classes) * units + num_classes
+        for budget in (exactly, exactly - 1, exactly + 1):
+            _require_widest(widest_hidden, shape, num_classes, budget)
+
+
+checks.award(1, check_answer, widest_hidden)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=7
+# ## Task 2: an order, found with one image
+#
+# Somebody's function puts the pixels of all images into one random order. You cannot look into it;
+# but you may show it **one** image, **once**, and look at what comes out. Design that image, and
+# complete the function: it returns the order, so that pixel `i` of the shuffled image is pixel
+# `order[i]` of the original, counted row by row. `shuffle` takes `uint8` images (N, 3, H, W), and
+# all channels of an image get the same order. H and W are up to 200.
+#
+# hint: If no two pixels of your image were alike, you could see where each of them went. What would
+# you write into a pixel, so that you can read off where it came from?
+#
+# hint: `uint8` ends at 255, so one channel tells only 256 pixels apart. But a pixel has three
+# channels. How do people write a number above 9 with the digits 0 to 9?
+#
+# hint: With `places = torch.arange(height * width)`, two of the channels can be `places // 256` and
+# `places % 256`. What comes out of `shuffle`, and how do you put the digits together again? Mind
+# that a `uint8` times 256 does not fit into a `uint8`.
+
+# %%
+shuffle = own_shuffle(student_id, 32, 32)
+generator = torch.Generator().manual_seed(0)
+tidy = make_shapes(10, ShapesConfig(), generator).images[:4]  # (4, 3, 32, 32), uint8
+show(
+    plot_images([*tidy, *shuffle(tidy)], num_columns=4, size=1.3),
+    "Four coloured shapes, and below them the same four with shuffled pixels: only noise",
+)
+
+
+# %% task="order"
+def find_order(shuffle, height: int, width: int) -> torch.Tensor:
+    """Return the order (H * W,), int64, in which `shuffle` puts the pixels; call it once."""
+    ### BEGIN SOLUTION
+    places = torch.arange(height * width)
+    digits = torch.stack([places // 256, places % 256, 0 * places])  # to base 256: each fits
+    shuffled = shuffle(digits.byte().view(1, 3, height, width))
+    high, low, _ = shuffled[0].flatten(1).long()  # no longer uint8, where 256 would be 0
+    return high * 256 + low  # each pixel says where it came from
+    ### END SOLUTION
+
+
+# %% check="order_check" points=3
+import torch
+
+from course_utils import checks
+
+
+@checks.beside
+def _asked(find_order, order, height, width):
+    """Return the order that was found, and what shuffle was shown."""
+    shown = []
+
+    def shuffle(images):
+        shown.append((tuple(images.shape), str(images.dtype)))
+        return images.flatten(2)[:, :, order].view_as(images)
+
+    return find_order(shuffle, height, width), shown
+
+
+def check_small(find_order):
+    order = torch.tensor([3, 0, 5, 1, 4, 2, 8, 6, 7])
+    found, _ = _asked(find_order, order, 3, 3)
+    if found is None:
+        raise checks.NotAnswered
+    given = tuple(getattr(found, "shape", ()))
+    checks.require(given == (9,), f"Your order of 3 x 3 pixels is {given}, expected (9,).")
+    every = sorted(found.long().tolist()) == list(range(9))
+    checks.require(every, f"Your order of 3 x 3 pixels, {found.tolist()}, is no order of 0 to 8.")
+
+
+order_is_right = checks.show(check_small, find_order)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(find_order):
+    import torch
+
+    check_small(find_order)
+    for seed, (height, width) in enumerate([(4, 4), (3, 7), (32, 32), (20, 48), (150, 200)]):
+        order = torch.randperm(height * width, generator=checks.generator(seed))
+        found, shown = _asked(find_order, order, height, width)
+        images = sum(shape[0] for shape, _ in shown)
+        sentence = f"You show {images} images in {len(shown)} calls: show one image, once."
+        checks.require(len(shown) == 1 and images == 1, sentence)
+        is_image = shown[0] == ((1, 3, height, width), "torch.uint8")
+        checks.require(is_image, f"You show {shown[0]}, expected uint8 of (1, 3, H, W).")
+        columns = torch.arange(height * width).view(height, width).T.flatten()
+        slips = {
+            "you say where each pixel goes, not where it comes from": order.argsort(),
+            "you tell only 256 pixels apart": order % 256,
+            "you read off only the high digit": order // 256,
+            "you do not find the order, but return that of an image in order": order.sort().values,
+            "you count column by column": columns.argsort()[order],
+        }
+        checks.require_tensor(found, order, slips)
+
+
+checks.award(3, check_answer, find_order)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="build" minutes=9
+# ## Task 3: an MLP that learns nothing
+#
+# Somebody wrote the way from raw images to an MLP that reads them with shuffled pixels, in two
+# functions. The symptoms: "The MLP stops with an error. I told it how many numbers really arrive;
+# since then it runs, but the loss stays above that of guessing, however long I train. And when I
+# draw a prepared image, the dark parts are bright." Look at the symptoms before you read the code.
+
+# %% readonly="broken"
+
+
+def broken_prepare(images, order):
+    """Put raw images (N, C, H, W), uint8, between -1 and 1, shuffle their pixels, and flatten."""
+    centred = (images - 128) / 127.5
+    return centred.flatten(1)[:, order]
+
+
+def broken_batches(images, labels, size, generator):
+    """Return the batches of one epoch as a list of (images, labels), in a new order each time."""
+    images = images[torch.randperm(len(images), generator=generator)]
+    labels = labels[torch.randperm(len(labels), generator=generator)]
+    return list(zip(images.split(size), labels.split(size), strict=True))
+
+
+# %%
+torch.manual_seed(0)
+order = torch.randperm(32 * 32, generator=generator)
+raw = make_shapes(200, ShapesConfig(position=0.0), generator)
+net = nn.Linear(3 * 32 * 32, 10)
+try:
+    net(broken_prepare(raw.images, order))
+except RuntimeError as error:
+    print("the error:", error)
+net = nn.Linear(32 * 32, 10)
+optimizer = torch.optim.Adam(net.parameters(), lr=0.002)
+for epoch in range(20):
+    losses = []
+    for images, labels in broken_batches(raw.images, raw.labels, 20, generator):
+        loss = F.cross_entropy(net(broken_prepare(images, order).to(net.weight.dtype)), labels)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    if epoch % 5 == 4:
+        print(f"epoch {epoch + 1}: loss {sum(losses) / len(losses):.2f}; guessing has 2.30")
+for value in (0, 60, 127, 128, 200, 255):
+    dot = torch.full((1, 1, 1, 1), value, dtype=torch.uint8)
+    print(f"a pixel of {value:3} becomes {broken_prepare(dot, torch.tensor([0])).item():5.2f}")
 
 # %% [markdown]
-# ## In your own words
+# Mend it: write both functions with all faults repaired. `prepare` turns x into x / 127.5 − 1 and
+# returns `float32`, (N, C · H · W): channel by channel, and in each of them pixel `order[i]` at
+# place i. `make_batches` shows every image once an epoch, with its own label, in a new order for
+# each call; the last batch may be smaller. The tensors that the caller holds stay as they were.
+# Neither function needs more lines than it has.
 #
-# On shuffled images the MLP of the lesson does better than the convnet, on the original ones worse.
-# **(a)** Explain both with one idea. **(b)** Name a kind of data, other than shuffled images, for
-# which you would not use a convnet, and say which of its assumptions fails. Four to six sentences,
-# 2 points, read by a person.
+# hint: The error: `order` has H · W numbers. How many does an image have, and which of them does
+# `[:, order]` take from the flattened image?
+#
+# hint: The bright dark parts: what is 60 − 128 in `uint8`, which has no negative numbers? Which of
+# the two operations has to come first?
+#
+# hint: The loss: print the first labels of a batch, and draw its first images. Which label does an
+# image have after two different orders?
 
-# %% [markdown] written="prejudice" points=2
-# **A model answer.** A convnet starts from an assumption, an inductive bias: neighbours belong
-# together, and a pattern means the same wherever it is. In ordinary images that is true, so the
-# convnet need not learn it from examples and gets further with the same number of images. After
-# the shuffle neighbours have nothing to do with each other; the assumption is false and only rules
-# things out, while the MLP, which assumed nothing, loses nothing. A table of a patient's blood
-# values is such data: the order of the columns is arbitrary (locality fails), and a high value in
-# one column does not mean what it means in another (sharing fails).
+
+# %% task="repair"
+def prepare(images, order):
+    """Put raw images (N, C, H, W), uint8, between -1 and 1, shuffle their pixels, and flatten."""
+    ### BEGIN SOLUTION
+    centred = images.float() / 127.5 - 1  # no longer uint8 when it becomes negative
+    return centred.flatten(2)[:, :, order].flatten(1)  # the pixels are axis 2, for all channels
+    ### END SOLUTION
+
+
+def make_batches(images, labels, size, generator):
+    """Return the batches of one epoch as a list of (images, labels), in a new order each time."""
+    ### BEGIN SOLUTION
+    shuffled = torch.randperm(len(images), generator=generator)  # one order for both
+    return [(images[some], labels[some]) for some in shuffled.split(size)]
+    ### END SOLUTION
+
+
+# %% check="repair_check" points=4
+import torch
+
+from course_utils import checks
+
+
+@checks.beside
+def _prepared(prepare, images, order):
+    """Return what comes out, and whether the raw images are as they were."""
+    before = images.clone()
+    found = prepare(images, order)
+    return found, str(getattr(found, "dtype", "")), torch.equal(before, images)
+
+
+@checks.beside
+def _epochs(make_batches, images, labels, size, generator):
+    """Return the batches of two epochs, and whether the tensors are as they were."""
+    before = images.clone(), labels.clone()
+    epochs = [
+        [tuple(batch) for batch in make_batches(images, labels, size, generator)] for _ in range(2)
+    ]
+    return epochs, torch.equal(before[0], images) and torch.equal(before[1], labels)
+
+
+def check_small(prepare, make_batches):
+    images = (17 * torch.arange(48)).byte().view(4, 3, 2, 2)
+    flat, _, _ = _prepared(prepare, images, torch.tensor([2, 0, 3, 1]))
+    if flat is None:
+        raise checks.NotAnswered
+    found = tuple(getattr(flat, "shape", ()))
+    checks.require(found == (4, 12), f"Your prepare gives {found}, expected (4, 12).")
+    (batches, _), _ = _epochs(make_batches, images, torch.arange(4), 3, checks.generator())
+    found = [len(labels) for _, labels in batches]
+    checks.require(found == [3, 1], f"Your batches have {found} images, expected [3, 1].")
+
+
+repair_is_right = checks.show(check_small, prepare, make_batches)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(prepare, make_batches):
+    import torch
+
+    check_small(prepare, make_batches)
+    for seed, (c, h, w) in enumerate([(3, 4, 5), (2, 6, 3), (1, 5, 5)]):
+        images = torch.randint(256, (7, c, h, w), generator=checks.generator(seed)).byte()
+        order = torch.randperm(h * w, generator=checks.generator(seed + 10))
+        found, dtype, kept = _prepared(prepare, images, order)
+        checks.require(kept, "Your prepare changes the images that it is given.")
+        centred = (images.double() / 127.5 - 1).float().flatten(2)
+        wrapped = ((images - 128).double() / 127.5).float().flatten(2)
+        slips = {
+            "you subtract in uint8, which has no negative numbers": wrapped[:, :, order].flatten(1),
+            "you subtract 128, not 127.5": ((images.double() - 128) / 127.5)
+            .float()
+            .flatten(2)[:, :, order]
+            .flatten(1),
+            "you do not shuffle": centred.flatten(1),
+            "you shuffle the wrong way": centred[:, :, order.argsort()].flatten(1),
+            "you put the channels of a pixel side by side": centred[:, :, order].mT.flatten(1),
+            "you take pixels for the groups of C neighbours": centred.flatten(1)
+            .view(7, h * w, c)[:, order]
+            .flatten(1),
+            "you put the values between 0 and 1": ((centred + 1) / 2)[:, :, order].flatten(1),
+        }
+        checks.require_tensor(found, centred[:, :, order].flatten(1), slips, tolerance=1e-4)
+        checks.require(dtype == "torch.float32", f"Your prepare returns {dtype}, not float32.")
+    for seed, (number, size) in enumerate([(23, 5), (12, 4), (9, 20)]):
+        labels = torch.randperm(number, generator=checks.generator(seed + 20))
+        images = labels.byte().view(-1, 1, 1, 1).repeat(1, 3, 2, 2)  # each image shows its label
+        epochs, kept = _epochs(make_batches, images, labels, size, checks.generator(seed + 30))
+        checks.require(kept, "Your make_batches changes the tensors that it is given.")
+        orders = []
+        for batches in epochs:
+            sizes = [len(batch[1]) for batch in batches]
+            right = [len(some) for some in labels.split(size)]
+            checks.require(sizes == right, f"Your batches have {sizes} images, expected {right}.")
+            seen = torch.cat([batch[0][:, 0, 0, 0] for batch in batches]).long()
+            beside = torch.cat([batch[1] for batch in batches])
+            checks.require(torch.equal(seen, beside), "Your images have other images' labels.")
+            once = sorted(seen.tolist()) == list(range(number))
+            checks.require(once, "Your epoch does not show every image exactly once.")
+            orders.append(seen.tolist())
+        checks.require(orders[0] != labels.tolist(), "Your images come in the order they are in.")
+        checks.require(orders[0] != orders[1], "Both epochs have the same order: draw a new one.")
+        sentence = "Your order does not come from the generator: the same one gives another."
+        again, _ = _epochs(make_batches, images, labels, size, checks.generator(seed + 30))
+        first = torch.cat([batch[1] for batch in again[0]]).tolist()
+        checks.require(first == orders[0], sentence)
+
+
+checks.award(4, check_answer, prepare, make_batches)
+### END HIDDEN TESTS
+
+# %% [markdown] tier="investigate" minutes=14
+# ## Task 4: which of two nets cheats?
 #
-# **Marking scheme.**
+# Here are two trained convnets, `nets[0]` and `nets[1]`, in an order that is yours. Both are functions
+# from raw images to logits; what they are made of does not matter. Both have learned the ten figures
+# from centred `shapes`. But while one of them was trained, the background was chosen at random, and
+# while the other was trained, most images had the background of their class. **Which one looks at the
+# background?** You design the images that tell.
+
+# %% readonly="nets"
+nets = own_nets(student_id)
+
+# %%
+drawn = make_shapes(500, ShapesConfig(position=0.0, background_correlation=1.0), generator)
+for number, net in enumerate(nets):
+    share = accuracy(net, drawn.images, drawn.labels)
+    print(f"on backgrounds of the right class, nets[{number}] classifies {share:.0%} correctly")
+
+# %% [markdown]
+# You hand in three sets, each a pair (images, labels) of 300 to 1,000 images, as `make_shapes` draws
+# them: (N, 3, 32, 32), `uint8`. The labels say what figure was drawn.
 #
-# - (a) 1 point: an assumption (locality, sharing, inductive bias) that holds in one case and fails
-#   in the other. Half a point if only one of the two cases is explained.
-# - (b) 1 point: suitable data *and* the assumption that fails. Half a point for the data alone.
+# - `control`: ordinary images, on which both nets are good. Without them nobody knows whether a net
+#   fails because of what you changed.
+# - `swap`: images with other backgrounds, as in the lesson.
+# - `cover`: images in which you have covered something, as occlusion does. *You* choose what (the
+#   figure, what surrounds it, a square in the middle?) and with what.
+#
+# On `swap` and on `cover` the accuracies of the two nets should be at least 20 points apart.
+#
+# **Predict first.** Which of the two will separate the nets further: `"swap"` or `"cover"`? Write it
+# down before you run anything. A wrong prediction costs nothing; without one, the experiment is not
+# looked at.
+
+# %% task="prediction"
+predicted = None  # "swap" or "cover"
+### BEGIN SOLUTION
+predicted = "swap"  # it misleads the one net, and should not disturb the other at all
+### END SOLUTION
+
+# %% [markdown]
+# **Now the experiment.** Make the three sets, measure both nets on each (`accuracy` does it), and
+# report the gaps on `swap` and on `cover`: the accuracy of `nets[0]` minus that of `nets[1]`. Then say
+# which net cheats.
+#
+# hint: `make_shapes(500, config, generator, "swapped")` draws other backgrounds, always of another
+# class. Which option of `config` ties the background of an ordinary image to its class?
+#
+# hint: `drawn.masks`, (N, 32, 32), says where the figure is, and
+# `torch.where(drawn.masks[:, None], 128, drawn.images)` covers it with grey. What can a net still see
+# of the figure?
+#
+# hint: If the figure is hidden, who should still be right: the net that looks at it, or the other
+# one? And what if everything but the figure is hidden?
+
+# %% task="experiment" tags=["nbval-ignore-output"]
+control = None  # (images, labels): both nets are good
+swap = None  # (images, labels): other backgrounds
+cover = None  # (images, labels): something is covered
+gaps = None  # accuracy of nets[0] minus that of nets[1]: (on swap, on cover)
+cheater = None  # the number of the net that looks at the background: 0 or 1
+### BEGIN SOLUTION
+config = ShapesConfig(position=0.0, background_correlation=1.0)
+generator = torch.Generator().manual_seed(2)
+drawn = make_shapes(500, config, generator)
+control = drawn.images, drawn.labels
+other = make_shapes(500, config, generator, "swapped")
+swap = other.images, other.labels
+# Grey leaves the outline of the figure: the control of this is whether the honest net still reads it.
+cover = torch.where(drawn.masks[:, None], 128, drawn.images), drawn.labels
+shares = [[accuracy(net, *part) for net in nets] for part in (control, swap, cover)]
+for name, pair in zip(("control", "swap", "cover"), shares, strict=True):
+    print(f"{name:8}{pair[0]:6.1%}{pair[1]:7.1%}")
+gaps = tuple(first - second for first, second in shares[1:])
+cheater = int(gaps[0] > 0)  # the one that other backgrounds mislead
+### END SOLUTION
+
+# %% check="experiment_check" points=2 tags=["nbval-ignore-output"]
+import torch
+
+from course_utils import checks
+
+
+def _require_set(part, name):
+    fits = isinstance(part, list | tuple) and len(part) == 2
+    fits = fits and all(isinstance(each, torch.Tensor) for each in part)
+    checks.require(fits, f"{name} must be a pair (images, labels) of tensors.")
+    images, labels = part
+    number = len(labels) if labels.ndim == 1 else 0
+    sentence = f"{name} must have 300 to 1,000 images with a label each."
+    checks.require(300 <= number <= 1000, sentence)
+    fits = images.shape == (number, 3, 32, 32) and images.dtype == torch.uint8
+    sentence = f"The images in {name} are {tuple(images.shape)}, {images.dtype}: expected uint8 of"
+    checks.require(fits, f"{sentence} ({number}, 3, 32, 32).")
+
+
+def check_small(predicted, control, swap, cover, gaps, cheater):
+    if all(each is None for each in (control, swap, cover, gaps, cheater)):
+        raise checks.NotAnswered
+    sentence = 'Write your prediction down before the experiment: "swap" or "cover".'
+    checks.require(predicted in ("swap", "cover"), sentence)
+    for part, name in ((control, "control"), (swap, "swap"), (cover, "cover")):
+        _require_set(part, name)
+    fits = isinstance(gaps, list | tuple) and len(gaps) == 2
+    fits = fits and all(isinstance(each, float) and -1 <= each <= 1 for each in gaps)
+    checks.require(fits, f"gaps must be two differences of accuracies, from -1 to 1, not {gaps!r}.")
+    is_number = type(cheater) is int and cheater in (0, 1)
+    checks.require(is_number, f"cheater must be the number of a net, 0 or 1, not {cheater!r}.")
+
+
+_SHOWN = f"{gaps[0]:+.2f} and {gaps[1]:+.2f}" if isinstance(gaps, tuple | list) else "nothing yet"
+_BESIDE = f"you predicted {predicted} and measured gaps of {_SHOWN}: say below what they mean"
+experiment_is_right = checks.show(
+    check_small, predicted, control, swap, cover, gaps, cheater, fine=_BESIDE
+)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(predicted, control, swap, cover, gaps, cheater):
+    from course_utils import models
+
+    check_small(predicted, control, swap, cover, gaps, cheater)
+    nets = own_nets(student_id)
+
+    def measured(part):
+        return [accuracy(net, *part) for net in nets]
+
+    shares = measured(control)
+    sentence = "On your control the nets are right on {:.0%} and {:.0%}: both should be good."
+    checks.require(min(shares) > 0.6, sentence.format(*shares))
+    for part, name, found in ((swap, "swap", gaps[0]), (cover, "cover", gaps[1])):
+        first, second = measured(part)
+        gap = first - second
+        sentence = f"On your {name} the nets are only {abs(gap):.0%} apart: make it tell more."
+        checks.require(abs(gap) >= 0.2, sentence)
+        for slip, wrong in {
+            "you subtract the other way round": -gap,
+            "you give the accuracy of nets[0]": first,
+            "you give the accuracy of nets[1]": second,
+            "you take the gap on the control": shares[0] - shares[1],
+        }.items():
+            is_slip = abs(found - wrong) < 0.004 and abs(gap - wrong) > 0.02
+            checks.require(not is_slip, f"Your gap on {name} is what you get if {slip}.")
+        right = abs(found - gap) < 0.02
+        checks.require(
+            right, f"Your gap on {name} is {found:+.3f}; on your images it is {gap:+.3f}."
+        )
+    truth = models.dealt(["honest", "background"], quiz.generator(student_id))
+    sentence = f"nets[{cheater}] looks at the figure. Who is right when the background misleads?"
+    checks.require(truth[cheater].startswith("background"), sentence)
+
+
+checks.award(2, check_answer, predicted, control, swap, cover, gaps, cheater)
+### END HIDDEN TESTS
+
+# %% [markdown]
+# **In three sentences:** What did you predict, and what did the two probes show against it? What do
+# the two probes say together that one of them, or the control, does not say alone? What else did your
+# covering change besides hiding something, and which further images would tell whether that matters? 2
+# points, read by a person.
+
+# %% [markdown] written="who_cheats" points=2
+# **A model answer.** I predicted that swapping separates the nets further, and it did not quite: on
+# swapped backgrounds nets[0] was 60 points behind, and with the figures covered it was 70 points ahead.
+# The control says only that both are good on ordinary images, and a net could fail on swapped
+# backgrounds because it has never seen such images; but one that is right although no figure is left
+# must get its answer from the background, so nets[0] cheats. My grey leaves the outline of each figure,
+# and no net has seen so even a grey: I would cover with a piece of the same background instead, and
+# cover an area of the same shape that misses the figure, to see what the covering alone does.
+#
+# **Marking scheme.** The numbers are the student's own; the feedback page shows them.
+#
+# - 1 point: prediction and both gaps are set against each other, *and* it is said what each probe tells
+#   (who is misled by the background; who needs the figure). Half a point for numbers without that. A
+#   wrong prediction costs nothing.
+# - 1 point: names a side effect of the covering (an outline that stays, a grey that no net knows, parts
+#   that remain visible) *and* images that separate it. Half a point for one of the two.

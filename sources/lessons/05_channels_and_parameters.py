@@ -7,7 +7,7 @@
 # - say where a network has its parameters, where it does its work, and where its memory goes;
 # - explain the 1 × 1 convolution, and turn dense layers into convolutions and back.
 #
-# **Time** 50 minutes. Nothing is trained here.
+# **Time** 55 minutes. Nothing is trained here.
 #
 # **Builds on** 03 (convolution) and 04 (stride, padding, pooling).
 

@@ -1,4 +1,4 @@
-"""Answers of lesson and exercise 02: what dense layers cost, and where a pixel goes."""
+"""Answers of lesson and exercise 02: dense layers, where a pixel goes, and what that changes."""
 
 import torch
 from torch import nn
@@ -27,17 +27,6 @@ def one_row_down(h: int, w: int) -> Answer:
     )
 
 
-def dense_parameters(size: int, units: int) -> Answer:
-    """Count the parameters of a dense layer on a colour image."""
-    return Answer(
-        first_layer(size, units).right,
-        bias_forgotten=3 * size * size * units,
-        grey_picture=(size * size + 1) * units,
-        side_not_area=(3 * size + 1) * units,
-        bias_per_channel_in=3 * size * size * (units + 1),
-    )
-
-
 def place(size: int, channel: int, row: int, column: int) -> Answer:
     """Return the place of a number in the flattened image."""
     numbers = torch.arange(3 * size * size).view(3, size, size)
@@ -49,12 +38,25 @@ def place(size: int, channel: int, row: int, column: int) -> Answer:
     )
 
 
-def training_memory(size: int, units: int) -> Answer:
-    """Return the bytes that AdamW's training holds for the weights of a dense layer."""
-    weight = nn.Linear(3 * size * size, units, bias=False, device="meta").weight
+def flattened_seen(size: int, when: str) -> Answer:
+    """Say what another order of flattening does to a trained MLP's accuracy on the test set."""
+    usual = "An accuracy about as high as in the old order"
+    lower = "An accuracy far lower, hardly above that of guessing"
+    always = when == "for the training and for the test images"
     return Answer(
-        weight.nbytes * 4,  # the weight, its gradient, AdamW's two averages
-        weights_only=weight.nbytes,
-        gradient_only=weight.nbytes * 2,
-        grey_picture=weight.nbytes * 4 // 3,
+        usual if always else lower,
+        fixed_order_hurts=lower if always else None,
+        weights_follow=None if always else usual,
+        sum_is_small="An accuracy a few points lower, as most numbers stay where they were",
+        order_checked=f"An error at the first layer, which expects the size (3, {size}, {size})",
+    )
+
+
+def shift_told(shift: int, low: int) -> Answer:
+    """Return which experiment tells whether shifted figures can still be recognised."""
+    return Answer(
+        f"Train the same MLP on images that are shifted by {shift} pixels, and test it on such images",
+        shift_undone=f"Shift the test images back by {shift} pixels, and look whether the accuracy returns",
+        more_of_the_same="Test the trained MLP on ten times as many shifted images, for a smaller error",
+        size_blamed=f"Train a wider MLP on the images in the middle, and test it at {shift} pixels",
     )
