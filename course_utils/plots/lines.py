@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FormatStrFormatter, LogLocator, NullFormatter
 from numpy.typing import ArrayLike
 from torch import Tensor
 
@@ -200,5 +201,10 @@ def _line_figure(
                   markersize=markersize, markevery=every, label=label)  # fmt: skip
     if log:
         axes.set_yscale("log")
+        low, high = axes.dataLim.intervaly
+        if high < 30 * low:  # little more than one power of ten: its ticks are plain numbers
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+            axes.yaxis.set_minor_formatter(NullFormatter())
     _legend(axes)
     return figure

@@ -35,3 +35,12 @@ def test_none_too_many_or_an_empty_line_is_refused():
         plot_by_depth({str(i): [1.0] for i in range(8)}, "y")
     with pytest.raises(ValueError, match="'plain' has no values"):
         plot_by_depth({"plain": {}}, "y")
+
+
+def test_a_small_range_has_plain_numbers_and_a_large_one_powers_of_ten():
+    for heights, wanted in (([0.8, 2.6], "2"), ([1e-3, 5.0], "10^{-2}")):
+        figure = plot_by_depth({"net": heights}, "y")
+        figure.canvas.draw()
+        ticks = [label.get_text() for label in figure.axes[0].get_yticklabels()]
+        assert any(wanted in tick for tick in ticks), ticks
+        assert ("2" in ticks) == (wanted == "2")
