@@ -17,12 +17,12 @@ SLUG = "07_lenet"
 AUTOGRADED = {
     "after_two_blocks_check": 1,
     "wider_convolution_check": 1,
-    "uses_of_a_weight_check": 1,
-    "changed_lenet_check": 1,
-    "lenet_shapes_check": 2,
-    "lenet_numbers_check": 2,
-    "train_weights_check": 2,
-    "train_loss_check": 2,
+    "size_seen_check": 1,
+    "pairs_told_check": 1,
+    "precision_check": 1,
+    "net_check": 3,
+    "repair_check": 3,
+    "experiment_check": 2,
 }
 SKIP = """
 async def skip(*args, **kwargs): return False
@@ -61,16 +61,16 @@ def damaged():
     """Return right answers in a notebook that was treated badly, without ill will."""
     notebook = perfect()
     named(notebook, "setup").source += "\nimport sys; print('a warning', file=sys.stderr)"
-    named(notebook, "train").source += "\nimport warnings; warnings.warn('of a library')"
-    named(notebook, "changed_lenet_check").source = "float(1)"
+    named(notebook, "net").source += "\nimport warnings; warnings.warn('of a library')"
+    named(notebook, "size_seen_check").source = "float(1)"
     copy = deepcopy(named(notebook, "after_two_blocks_check"))
     copy.id = "copied"
     notebook.cells.insert(3, copy)
-    notebook.cells.remove(named(notebook, "lenet_shapes_check"))
-    del named(notebook, "lenet_numbers_check").metadata["nbgrader"]
-    stripped = named(notebook, "train_loss_check")
+    notebook.cells.remove(named(notebook, "pairs_told_check"))
+    del named(notebook, "precision_check").metadata["nbgrader"]
+    stripped = named(notebook, "net_check")
     stripped.id, stripped.metadata = "another", nbformat.from_dict({})
-    named(notebook, "train_weights_check").metadata.nbgrader.update(grade=False, points=99)
+    named(notebook, "repair_check").metadata.nbgrader.update(grade=False, points=99)
     for cell in notebook.cells[5:9]:
         cell.id = f"new-{cell.id}"[:60]
     return notebook
@@ -86,10 +86,10 @@ def tricked():
     tricks = {
         "after_two_blocks": numbers + "after_two_blocks = (16, 1, 1)",
         "wider_convolution": forged,
-        "uses_of_a_weight": "checks.award = lambda *args: 1.0\nuses_of_a_weight = 1",
-        "changed_lenet": "class Yes(int):\n    __eq__ = lambda *args: True\nchanged_lenet = Yes(1)",
-        "lenet": QUIT + "LeNet5 = stop",
-        "train": SKIP,
+        "size_seen": "checks.award = lambda *args: 1.0\nsize_seen = 'Z'",
+        "pairs_told": "class Yes(str):\n    __eq__ = lambda *args: True\npairs_told = Yes('Z')",
+        "net": QUIT + "make_net = stop",
+        "repair": SKIP,
     }
     return answered(**tricks)
 
@@ -146,7 +146,7 @@ def test_nbgrader_grades_what_is_handed_in(bubblewrap, release_tool, tmp_path):
     nbgrader(tmp_path, "generate_feedback")
 
     found = scores(tmp_path)
-    written = {student: grades.pop("two_losses") for student, grades in found.items()}
+    written = {student: grades.pop("doubtful_labels") for student, grades in found.items()}
     assert found == {
         student: {name: (points, False) for name, points in expected.items()}
         for student, (_, expected) in SUBMISSIONS.items()
@@ -162,7 +162,7 @@ def test_nbgrader_grades_what_is_handed_in(bubblewrap, release_tool, tmp_path):
 
 def check_feedback(page):
     """Hold a student's feedback page against what it must not have."""
-    assert ">Task 1: write LeNet-5</a>" in page
+    assert ">Task 2: a LeNet turned round" in page
     text = re.sub("<[^>]*>", "", page)
     assert not re.search(r"HIDDEN TESTS|name_slip|reload\(checks\)|def check_answer", text)
     assert (

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from course_utils.quiz.answer import Answer
-from course_utils.quiz.banks.shared.answers import num_parameters, shape_after
+from course_utils.quiz.banks.shared.answers import shape_after
 
 
 def _maps(h: int, w: int, paddings: tuple[int, int] = (2, 0), up: bool = False) -> tuple[int, ...]:
@@ -55,34 +55,30 @@ def after_two_blocks(h: int, w: int) -> Answer:
     )
 
 
-def uses_of_a_weight(n: int) -> Answer:
-    """Count the uses of each weight of the second convolution for an image of n x n pixels."""
-    with torch.device("meta"):
-        layers = nn.Conv2d(1, 6, 5, padding=2), nn.MaxPool2d(2), nn.Conv2d(6, 16, 5)
+def size_seen(n: int) -> Answer:
+    """Say what comes of a LeNet-5 for 28 x 28 pixels if the images have n x n."""
+    found = {up: math.prod(_maps(n, n, up=up)) for up in (False, True)}
+
+    def stops(numbers: int) -> str:
+        return f"An error at the first linear layer: it gets {numbers} numbers, not 400"
+
+    fits = "No error: ten logits for each image"
+    runs = found[False] == 400
+    up = None if found[True] in (400, found[False]) else stops(found[True])
     return Answer(
-        math.prod(shape_after(nn.Sequential(*layers), 1, n, n)[1:]),
-        one_position_only=1,
-        first_pooling_forgotten=(n - 4) ** 2,
-        second_padded=(n // 2) ** 2,
-        counted_after_pooling=((n // 2 - 4) // 2) ** 2,
+        fits if runs else stops(found[False]),
+        rounded_up=up,
+        linear_adapts=None if runs else fits,
+        one_map_only=stops(found[False] // 16),
+        convolution_is_bound=f"An error at the first convolution: it gets {n} rows, not 28",
     )
 
 
-def changed_lenet_parameters(n: int, classes: int) -> Answer:
-    """Count the parameters of LeNet-5 with sigmoids, average pooling and no padding."""
-    maps = _maps(n, n, paddings=(0, 0))
-    with torch.device("meta"):
-        model = nn.Sequential(
-            *(nn.Conv2d(1, 6, 5), nn.Sigmoid(), nn.AvgPool2d(2)),
-            *(nn.Conv2d(6, 16, 5), nn.Sigmoid(), nn.AvgPool2d(2), nn.Flatten()),
-            *(nn.Linear(math.prod(maps), 120), nn.Linear(120, 84), nn.Linear(84, classes)),
-        )
-        model(torch.empty(1, 1, n, n))  # the layers fit
-    right = num_parameters(model)
+def pairs_told(n: int) -> Answer:
+    """Return which experiment tells whether labels belong to their images."""
     return Answer(
-        right,
-        padding_without_effect=right + 120 * (math.prod(_maps(n, n)) - math.prod(maps)),
-        one_map_only=right - 120 * (math.prod(maps) - math.prod(maps[1:])),
-        bias_forgotten=right - (6 + 16 + 120 + 84 + classes),
-        pooling_has_weights=right + 2 * (6 + 16),
+        f"Show {n} images of one batch, each with its label, and look whether they agree",
+        fit_tells=f"Train on {n} images of one batch, and look whether the loss still falls",
+        class_counts_tell=f"Count the labels of {n} batches, and look whether all classes occur",
+        seed_tells=f"Train {n} epochs with another seed, and look whether accuracy changes",
     )
