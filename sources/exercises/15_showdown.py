@@ -1,331 +1,678 @@
 # %% [markdown]
-# # Exercise 15: build, look inside, choose
+# # Exercise 15: what has this net learned?
 #
-# **You practise** building a stage of a network from a row of a table, writing Grad-CAM, and
-# reading a chart of architectures.
+# **You practise** reading a chart with its doubts, repairing a Grad-CAM by its symptoms, and finding
+# out by experiments of your own how each of four trained nets was trained.
 #
-# **Minutes:** 45 &nbsp; **Points:** 16 &nbsp; **Before:** lesson 15
-#
-# | part | points | graded by |
-# |---|---|---|
-# | Pop quiz, three questions | 3 | the checks |
-# | Task 1: a VGG stage from its row | 4 | the checks |
-# | Task 2: Grad-CAM by hand | 4 | the checks |
-# | Task 3: read the chart | 3 | the checks |
-# | In your own words | 2 | a person |
+# {tasks}
 #
 # **How to work.** Replace the lines marked `YOUR ANSWER HERE`, then run the check below them. It
 # tells you what is wrong, if it can; run it as often as you like. When this exercise is graded,
 # further checks run on other inputs. Leave the checks as they are: grading uses its own copies.
-#
-# **Working on your own?** Once the checks find nothing wrong, compare your answers with the
-# notebook of the same name in `solutions/`.
+# Three hints are folded under each task; they cost nothing. At the end there is an open challenge.
 
 # %% readonly="setup"
+from itertools import combinations
+
 import torch
 import torch.nn.functional as F
 from torch import nn
 
-from course_utils import checks, quiz
+from course_utils import checks, models, quiz
+from course_utils.data import ShapesConfig, make_shapes
+
+
+def own_chart(student_id):
+    """Return a chart of your own: rows (name, accuracies of three seeds, cost)."""
+    drawn = quiz.generator(student_id)
+    rows = []
+    for name in ("P", "Q", "R", "S", "T"):
+        middle, width = torch.rand(2, generator=drawn, dtype=torch.float64).tolist()
+        spread = torch.randn(3, generator=drawn, dtype=torch.float64) * (0.002 + 0.01 * width)
+        runs = [round(0.85 + 0.06 * middle + each, 3) for each in spread.tolist()]
+        rows.append((name, runs, 10 * int(torch.randint(2, 40, (), generator=drawn))))
+    return rows
+
+
+def own_nets(student_id):
+    """Return four trained nets, one of each history, in an order of yours."""
+    return models.anonymous(list(models.HISTORIES), quiz.generator(student_id))
+
+
+def training_images(correlation):
+    """Return the 1,000 training images as drawn with a correlation of background and class."""
+    config = ShapesConfig(position=0.0, background_correlation=correlation)
+    return make_shapes(1000, config, torch.Generator().manual_seed(1000))
+
+
+def accuracy(net, images, labels):
+    """Return the share of images (N, 3, 32, 32), from 0 to 255, that a net classifies correctly."""
+    return (net(images).argmax(dim=1) == labels).double().mean().item()
+
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks the numbers in your quiz, so that no two
-# people get the same ones. If you work on your own, leave it empty.
+# Your student id, as your teacher writes it. It picks your questions, your chart and your nets, so
+# that no two people get the same ones. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
 
-# %% [markdown]
+# %% [markdown] tier="drill" minutes=6
 # ## Pop quiz
 #
 # The check under a question looks only at the form of your answer, not at whether it is right.
-
-# %% [markdown]
+#
 # ### Question 1
-
-# %% quiz="halving_block"
-halving_block = None  # parameters
-### BEGIN SOLUTION
-c = quiz.numbers("exercises/15_showdown", "halving_block", student_id)["c"]
-weights = 9 * c * 2 * c + 9 * (2 * c) ** 2
-halving_block = weights + 2 * 2 * (2 * c)  # two BNs: a scale and a shift for each of 2c channels
-### END SOLUTION
-
-# %% [markdown]
-# ### Question 2
-
-# %% quiz="one_place"
-one_place = None
-### BEGIN SOLUTION
-numbers = quiz.numbers("exercises/15_showdown", "one_place", student_id)
-a, b, g, h = (numbers[letter] for letter in "abgh")
-one_place = max(0, (g * a + h * b) / 10)  # the sum first, then the ReLU
-### END SOLUTION
-
-# %% [markdown]
-# ### Question 3
 
 # %% quiz="standard_error"
 standard_error = None  # percentage points
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/15_showdown", "standard_error", student_id)
 share = numbers["a"] / 100
-standard_error = 100 * (share * (1 - share) / numbers["n"]) ** 0.5
+standard_error = 100 * (share * (1 - share) / numbers["n"]) ** 0.5  # of one image, over root n
 ### END SOLUTION
 
 # %% [markdown]
-# ## Task 1: a VGG stage from its row
+# ### Question 2
+
+# %% quiz="best_seen"
+best_seen = None  # a letter
+### BEGIN SOLUTION
+question = quiz.question("exercises/15_showdown", "best_seen", student_id)
+# The best of many runs was also lucky, and luck does not come twice.
+seen = "Most often a lower accuracy"
+best_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
+### END SOLUTION
+
+# %% [markdown]
+# ### Question 3
+
+# %% quiz="longer_told"
+longer_told = None  # a letter
+### BEGIN SOLUTION
+question = quiz.question("exercises/15_showdown", "longer_told", student_id)
+# Only what is changed can be blamed: the epochs, and for both nets.
+told = "Train both"
+longer_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
+### END SOLUTION
+
+# %% [markdown] tier="drill" minutes=6
+# ## Task 1: a front with doubts
 #
-# Complete the function. It turns a row of VGG's table into an `nn.Sequential`. The row is a string
-# with one kernel size for each convolution: `"3 3"`, or `"3 3 1"` as in configuration C. Every
-# convolution has `out_channels` filters and biases, keeps height and width, and is followed by a
-# ReLU. At the end, 2 × 2 max pooling halves the size. Make each ReLU its own module.
+# In the lesson a model is off the Pareto front as soon as another one costs less and has a higher
+# *mean*. Three other seeds might reverse that. So call a row **surely beaten** if some other row
+# costs no more, and its mean accuracy is ahead by more than two standard errors of the difference.
+# The standard error of a mean is the standard deviation of its runs (with n − 1) over √n; that of a
+# difference of two means is the root of the sum of their squares.
+#
+# Complete the function: it returns the **set** of the names that are *not* surely beaten.
+#
+# hint: For each row, how many numbers do you need of it, besides its name? Work them out first.
+#
+# hint: `statistics.stdev(runs)` and `torch.tensor(runs).std()` divide by n − 1.
+#
+# hint: Two standard errors of 0.3 and 0.4 points give one of 0.5 points for the difference, not of
+# 0.7. And a row must not be compared with itself (or does it not matter?).
+
+# %%
+for name, runs, cost in own_chart(student_id):
+    print(f"{name}: {', '.join(f'{each:.1%}' for each in runs)}; {cost},000 parameters")
 
 
-# %% task="stage"
-def make_stage(in_channels: int, out_channels: int, row: str) -> nn.Sequential:
-    """Build a stage that turns (N, in_channels, H, W) into (N, out_channels, H/2, W/2)."""
+# %% task="front"
+def not_surely_beaten(rows: list[tuple[str, list[float], float]]) -> set[str]:
+    """Return the names of the rows (name, accuracies by seed, cost) that no other surely beats."""
     ### BEGIN SOLUTION
-    layers = []
-    for kernel_size in map(int, row.split()):
-        layers += [nn.Conv2d(in_channels, out_channels, kernel_size, padding=kernel_size // 2)]
-        layers += [nn.ReLU()]
-        in_channels = out_channels
-    return nn.Sequential(*layers, nn.MaxPool2d(2))
+    known = []
+    for name, runs, cost in rows:
+        values = torch.tensor(runs, dtype=torch.float64)
+        known.append((name, values.mean(), values.var() / len(runs), cost))  # variance of the mean
+    kept = set()
+    for name, average, variance, cost in known:
+        ahead = [
+            other - average - 2 * (more + variance) ** 0.5
+            for _, other, more, price in known
+            if price <= cost
+        ]
+        if max(ahead) <= 0:  # its own row is in the list, too, but is not ahead
+            kept.add(name)
+    return kept
     ### END SOLUTION
 
 
-# %% check="stage_check" points=4
-import torch
+# %% check="front_check" points=1
+from statistics import mean, pstdev, stdev
 
 from course_utils import checks
-from course_utils.inspection import first_difference
-from course_utils.models.vgg import VGGBlock
 
 
-@checks.beside
-def _difference(stage, c_in, c_out, row, pictures):
-    """Say where a stage first differs from the right one."""
-    return first_difference(stage, VGGBlock(c_in, c_out, row), pictures)
+def _front(rows, deviation=stdev, root=0.5, times=2.0, strict=False, added=False, costs=True):
+    """Return the names by the definition, or with a slip."""
+    kept = set()
+    for name, runs, cost in rows:
+        beaten = False
+        for other, others, price in rows:
+            errors = [deviation(each) / len(each) ** root for each in (runs, others)]
+            error = sum(errors) if added else (errors[0] ** 2 + errors[1] ** 2) ** 0.5
+            cheaper = price < cost if strict else price <= cost
+            if other != name and (cheaper or not costs):
+                beaten = beaten or mean(others) - mean(runs) > times * error
+        if not beaten:
+            kept.add(name)
+    return kept
 
 
-def check_stage(make_stage, c_in=3, c_out=8, row="3 3", size=16):
-    stage = make_stage(c_in, c_out, row)
-    if stage is None:
-        raise checks.NotAnswered
-    sentence = f"return an nn.Sequential, not {type(stage).__name__}"
-    checks.require(checks.is_module(stage, "Sequential"), sentence)
-    checks.require_own_layers(stage)
-    pictures = checks.random_tensor(2, c_in, size, size)
-    found = _difference(stage, c_in, c_out, row, pictures)
-    checks.require(not found, f'for the row "{row}": {found}')
-    # The sentence was made beside your code; now compare the numbers themselves.
-    right = VGGBlock(c_in, c_out, row)
-    parameters = checks.parameters_of(stage)
-    sizes = [[value.shape for value in values] for values in (parameters.values(), right.parameters())]
-    checks.require(sizes[0] == sizes[1], f'for the row "{row}": your layers have other weights')
-    right.load_state_dict(dict(zip(right.state_dict(), parameters.values(), strict=True)))
-    checks.require_tensor(stage(pictures), right(pictures), tolerance=1e-4)
+def _require_front(not_surely_beaten, charts):
+    found = []
+    for rows in charts:
+        found.append(not_surely_beaten([(name, list(runs), cost) for name, runs, cost in rows]))
+        if found[-1] is None:
+            raise checks.NotAnswered
+        kind = type(found[-1]).__name__
+        checks.require(isinstance(found[-1], set), f"Return a set, not {kind}.")
+    right = [_front(rows) for rows in charts]
+    slips = {
+        "ignore the standard errors": {"times": 0.0},
+        "ignore the costs": {"costs": False},
+        "take one standard error, not two": {"times": 1.0},
+        "do not divide by the root of the number of runs": {"root": 0.0},
+        "divide by the number of runs, not by its root": {"root": 1.0},
+        "divide by n, not by n - 1": {"deviation": pstdev},
+        "let only cheaper rows beat: equal costs are enough": {"strict": True},
+        "add the two errors: their squares add up": {"added": True},
+    }
+    for slip, change in slips.items():
+        wrong = [_front(rows, **change) for rows in charts]  # a slip shows in several charts
+        is_slip = found == wrong != right
+        checks.require(not is_slip, f"Your sets are what you get if you {slip}.")
+    for rows, one, other in zip(charts, found, right, strict=True):
+        checks.require(one == other, f"{sorted(one)} is not the right set for {rows}.")
 
 
-stage_is_right = checks.show(check_stage, make_stage)
+def check_small(not_surely_beaten):
+    # A is a point behind B, but its runs vary; C is far behind.
+    rows = [("A", [0.87, 0.91, 0.89], 20), ("B", [0.90, 0.90, 0.901], 10), ("C", [0.5, 0.51], 30)]
+    _require_front(not_surely_beaten, [rows])
+
+
+front_is_right = checks.show(check_small, not_surely_beaten)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(make_stage):
-    check_stage(make_stage)
-    check_stage(make_stage, 5, 5, "3", 8)
-    check_stage(make_stage, 4, 12, "3 3 1")
-    check_stage(make_stage, 16, 6, "3 3 3 3", 12)
-    check_stage(make_stage, 3, 8, "5 1")
+def check_answer(not_surely_beaten):
+    check_small(not_surely_beaten)
+
+    def steady(middle, width):
+        return [middle - width, middle, middle + width]  # a standard deviation of `width`
+
+    # Two errors of the difference are 1.633 of the width: which gaps are wide enough?
+    charts = [
+        [("A", steady(0.80, 0.01), 10), ("B", steady(0.8145, 0.01), 10)],
+        [("A", steady(0.80, 0.01), 10), ("B", steady(0.818, 0.01), 10)],
+        [("A", steady(0.80, 0.01), 10), ("B", steady(0.83, 0.01), 12)],
+        [("A", steady(0.80, 0.01), 10), ("B", steady(0.821, 0.01), 9)],
+        [("A", steady(0.80, 0.01), 10), ("B", steady(0.812, 0.01), 9)],
+        [("A", steady(0.80, 0.01), 10), ("B", steady(0.8088, 0.01), 9)],
+        [("A", steady(0.80, 0.01), 10), ("B", steady(0.825, 0.01), 9)],
+        [("A", [0.80, 0.81, 0.80, 0.81, 0.80], 7), ("B", steady(0.85, 0.001), 7)],
+    ]
+    charts.append(own_chart(student_id))
+    _require_front(not_surely_beaten, [*charts, *(rows[::-1] for rows in charts)])
 
 
-checks.award(4, check_answer, make_stage)
+checks.award(1, check_answer, not_surely_beaten)
 ### END HIDDEN TESTS
 
-# %% [markdown]
-# ## Task 2: Grad-CAM by hand
+# %% [markdown] tier="build" minutes=14
+# ## Task 2: a Grad-CAM with five faults
 #
-# Complete the function. It gets a layer's maps $A^k$ for N images, and the gradients of each
-# image's class logit with respect to them. It returns the Grad-CAM map of each image, as large as
-# the image. Take the weights (means of the gradients over the positions), the weighted sum of the
-# maps, and ReLU, and then upsample bilinearly with `F.interpolate(..., mode="bilinear")`, whose
-# input and output have four axes.
+# Somebody wrote Grad-CAM for nets of two parts: `features` turns images into maps, and `head` turns
+# the maps into logits. The symptoms: "Where the net is certain, the map is zero everywhere. Where it
+# is not, the map lies on nearly everything, also on what speaks against the class. Each image has
+# another map if I ask for it alone. And when I go on with training after I have looked at some maps,
+# the first step goes in a wrong direction." Look at the symptoms before you read the code.
+
+# %% readonly="broken"
 
 
-# %% task="cam"
-def cam(maps: torch.Tensor, gradients: torch.Tensor, size: tuple[int, int]) -> torch.Tensor:
-    """Turn maps and gradients, both (N, K, h, w), into (N, *size), never negative."""
+class Head(nn.Module):
+    """Turn maps (N, C, h, w) into logits: normalise, average over the positions, one linear layer."""
+
+    def __init__(self, channels, num_classes):
+        super().__init__()
+        self.norm = nn.BatchNorm2d(channels)
+        self.linear = nn.Linear(channels, num_classes)
+
+    def forward(self, maps):
+        return self.linear(self.norm(maps).relu().mean(dim=(2, 3)))
+
+
+def broken_cam(features, head, images, targets):
+    """Return the Grad-CAM of each image (N, C, H, W) for its target class, (N, H, W)."""
+    maps = features(images)
+    maps.retain_grad()
+    probabilities = head(maps).softmax(dim=1)
+    probabilities.gather(1, targets[:, None]).sum().backward()
+    weights = maps.grad.mean(dim=1, keepdim=True)
+    coarse = (weights * maps).relu().sum(dim=1, keepdim=True)
+    return F.interpolate(coarse.detach(), images.shape[2:], mode="bilinear")[:, 0]
+
+
+# %%
+torch.manual_seed(0)
+features = nn.Sequential(nn.Conv2d(3, 8, 3, stride=2, padding=1), nn.BatchNorm2d(8))
+head, images, targets = Head(8, 4), torch.randn(6, 3, 12, 12), torch.tensor([0, 1, 2, 3, 0, 1])
+print("gradient of the weights before:", head.linear.weight.grad)
+maps = broken_cam(features, head, images, targets)
+print("gradient of the weights after:  up to", round(head.linear.weight.grad.max().item(), 3))
+print(f"positions where the map is 0: {(maps < 1e-9).double().mean():.0%}")
+alone = broken_cam(features, head, images[:2], targets[:2])
+print(f"sum of the first map, in a batch of 6: {maps[0].sum():.4f}; of 2: {alone[0].sum():.4f}")
+with torch.no_grad():
+    head.linear.weight *= 1e6  # now the net is certain
+certain = broken_cam(features, head, images, head(features(images)).argmax(dim=1))
+print(f"largest value in the maps of a net that is certain: {certain.max():.3f}")
+
+# %% [markdown]
+# Mend it: write the function with all five faults repaired. The maps are those of evaluation mode,
+# and both parts come back in the mode they were in, with the running statistics and with the
+# gradients (`.grad`) that their parameters had. The result belongs to no graph. The function may be
+# a few lines longer than the broken one.
+#
+# hint: Certain nets: what is the derivative of a softmax whose output is 1? Which number does
+# Grad-CAM ask about in the lesson's formula? And the maps on nearly everything: in that formula,
+# what is averaged over what, and where does the ReLU stand?
+#
+# hint: Another map if it is alone: which layer lets the images of a batch look at each other, and
+# when? Remember `part.training` for both parts, and restore it at the end.
+#
+# hint: The first step of training: where does `backward` put the gradients of *all* parameters?
+# `torch.autograd.grad(score, maps)` computes only the one that you ask for, and returns a tuple.
+
+
+# %% task="repair"
+def cam(features, head, images, targets):
+    """Return the Grad-CAM of each image (N, C, H, W) for its target class, (N, H, W)."""
     ### BEGIN SOLUTION
-    weights = gradients.mean(dim=(2, 3), keepdim=True)  # (N, K, 1, 1)
-    coarse = F.relu((weights * maps).sum(dim=1, keepdim=True))  # (N, 1, h, w)
-    return F.interpolate(coarse, size, mode="bilinear")[:, 0]  # (N, H, W)
+    modes = [(part, part.training) for part in (features, head)]
+    maps = features.eval()(images)  # by the running statistics: each image by itself
+    scores = head.eval()(maps).gather(1, targets[:, None]).sum()  # logits, not probabilities
+    [gradients] = torch.autograd.grad(scores, maps)  # nothing is left in the parameters
+    for part, training in modes:
+        part.train(training)
+    weights = gradients.mean(dim=(2, 3), keepdim=True)  # one for each map
+    coarse = (weights * maps).sum(dim=1, keepdim=True).relu()  # evidence against may cancel first
+    return F.interpolate(coarse.detach(), images.shape[2:], mode="bilinear")[:, 0]
     ### END SOLUTION
 
 
-# %% check="cam_check" points=4
+# %% check="repair_check" points=5
 import torch
+from torch import nn
 
 from course_utils import checks
 
 
-def check_cam(cam):
-    # Two maps of 2 x 2 positions; the means of their gradients are 3 and 1.
-    maps = torch.tensor([[[[1.0, -4.0], [2.0, 0.5]], [[-1.0, 4.0], [-2.0, -0.5]]]])
-    gradients = torch.tensor([[[[3.0, 3.0], [3.0, 3.0]], [[4.0, 0.0], [0.0, 0.0]]]])
-    given = maps.clone(), gradients.clone()
-    answer = cam(*given, (2, 2))  # as large as the maps: nothing to upsample
-    slips = {
-        "you leave out the ReLU": [[2, -8], [4, 1]],
-        "you apply ReLU to each map before the sum": [[3, 4], [6, 1.5]],
-        "you add the gradients up instead of averaging them": [[8, 0], [16, 4]],
-        "you take the gradients themselves as weights, not their means": [[0, 0], [6, 1.5]],
-        "you average the gradients over the maps, not over the positions": [[0, 0], [0, 0]],
-        "you average over the maps instead of adding them up": [[1, 0], [2, 0.5]],
+@checks.beside
+class _Parts(nn.Module):
+    """Features and a head, with numbers that the check has chosen."""
+
+    def __init__(self, state, training):
+        super().__init__()
+        self.features = nn.Sequential(nn.Conv2d(3, 6, 3, stride=2, padding=1), nn.BatchNorm2d(6))
+        self.norm = nn.BatchNorm2d(6)
+        self.linear = nn.Linear(6, 4)
+        if state:
+            self.load_state_dict(state)
+        self.train(training)
+
+
+@checks.beside
+class _Head(nn.Module):
+    def __init__(self, parts):
+        super().__init__()
+        self.norm, self.linear = parts.norm, parts.linear
+        self.train(parts.training)
+
+    def forward(self, maps):
+        return self.linear(self.norm(maps).relu().mean(dim=(2, 3)))
+
+
+@checks.beside
+def _looked(cam, state, training, images, targets):
+    """Return the maps, and what has changed in the net."""
+    parts = _Parts(state, training)
+    head, given = _Head(parts), images.clone()
+    for number, value in enumerate(parts.parameters()):
+        value.grad = None if number % 2 else torch.full_like(value, number)
+    maps = cam(parts.features, head, given, targets)
+    if maps is None:
+        return None
+    grads = all(
+        value.grad is None
+        if number % 2
+        else value.grad is not None and bool((value.grad == number).all())
+        for number, value in enumerate(parts.parameters())
+    )
+    after = parts.state_dict()
+    return {
+        "maps": maps,
+        "attached": getattr(maps, "requires_grad", False),
+        "grads": grads,
+        "state": all(torch.equal(after[name], state[name]) for name in state),
+        "modes": [each.training for each in (*parts.features, parts.norm, head)],
+        "images": torch.equal(given, images),
     }
-    slips = {slip: torch.tensor([values]) for slip, values in slips.items()}
-    checks.require_tensor(answer, torch.tensor([[[2.0, 0.0], [4.0, 1.0]]]), slips)
-    same = torch.equal(maps, given[0]) and torch.equal(gradients, given[1])
-    checks.require(same, "your function changes the tensors that it is given")
-    shape = tuple(cam(maps, gradients, (6, 8)).shape)
-    checks.require(shape == (1, 6, 8), f"a map for a 6 x 8 image must be (1, 6, 8), not {shape}")
 
 
-cam_is_right = checks.show(check_cam, cam)
+def _drawn(seed, size, number=5):
+    """Return numbers for the net, images and targets."""
+    state = _Parts(None, True).state_dict()
+    for i, (name, value) in enumerate(state.items()):
+        if value.dim():
+            numbers = checks.random_tensor(*value.shape, seed=seed + i)
+            state[name] = numbers.abs() + 0.5 if "running_var" in name else 0.7 * numbers
+    images = checks.random_tensor(number, 3, *size, seed=seed + 50)
+    return state, images, torch.arange(number) % 4
+
+
+def check_small(cam):
+    state, images, targets = _drawn(0, (8, 12))
+    found = _looked(cam, state, False, images, targets)
+    if found is None:
+        raise checks.NotAnswered
+    shape = tuple(getattr(found["maps"], "shape", ()))
+    checks.require(shape == (5, 8, 12), f"Your maps are {shape}, expected (5, 8, 12).")
+    checks.require(bool((found["maps"] >= 0).all()), "A map of yours has negative values.")
+
+
+repair_is_right = checks.show(check_small, cam)
 
 
 ### BEGIN HIDDEN TESTS
 def check_answer(cam):
+    import torch
     import torch.nn.functional as F
 
-    def ours(maps, gradients, size, relu=F.relu, mean=(2, 3), each=False, sign=1, mode="bilinear"):
+    def ours(parts, images, targets, over=(2, 3), each=False, score="logit", mode="bilinear"):
         """Compute Grad-CAM by its definition, or with one thing changed."""
-        weights = gradients.mean(dim=mean, keepdim=True) if mean else gradients
-        weighted = (weights.abs() if sign is None else weights) * maps
-        coarse = F.relu(weighted).sum(1, True) if each else relu(weighted.sum(1, True))
-        return F.interpolate(coarse, size, mode=mode)[:, 0]
+        maps = parts.features(images)
+        logits = _Head(parts)(maps)
+        values = {"logit": logits, "probability": logits.softmax(1), "log": logits.log_softmax(1)}
+        chosen = values[score].gather(1, targets[:, None]).sum()
+        [gradients] = torch.autograd.grad(chosen, maps)
+        weights = gradients.mean(dim=over, keepdim=True) if over else gradients
+        weighted = weights * maps
+        coarse = weighted.relu().sum(1, True) if each else weighted.sum(1, True).relu()
+        return F.interpolate(coarse, images.shape[2:], mode=mode)[:, 0].detach()
 
-    def compare(N, K, h, w, size):
-        maps = checks.random_tensor(N, K, h, w, seed=1)
-        gradients = checks.random_tensor(N, K, h, w, seed=2)
-        right = ours(maps, gradients, size)
-        changes = {
-            "you apply ReLU to each map before the sum": {"each": True},
-            "you take the gradients themselves as weights, not their means": {"mean": None},
-            "you average the gradients over the maps, not over the positions": {"mean": (1,)},
-            "you drop the signs of the weights": {"sign": None},
-            "you upsample by repeating pixels": {"mode": "nearest"},
-        }
-        slips = {slip: ours(maps, gradients, size, **c) for slip, c in changes.items()}
-        linear = ours(maps, gradients, size, relu=lambda x: x)
-        slips["you apply ReLU after upsampling"] = linear.relu()
-        slips["you average over the maps instead of adding them up"] = right / K
-        slips["you do not upsample"] = ours(maps, gradients, (h, w))
-        slips["you keep the channel axis"] = right[:, None]
-        answer = cam(maps.clone(), gradients.clone(), size)
-        checks.require_tensor(answer, right, slips, hint="one map for each image, as large")
+    check_small(cam)
+    changes = {
+        "you ask for the probability, not for the logit": {"score": "probability"},
+        "you ask for the logarithm of the probability": {"score": "log"},
+        "you average the gradients over the maps, not over the positions": {"over": (1,)},
+        "you take the gradients themselves as weights": {"over": None},
+        "you apply the ReLU to each map before the sum": {"each": True},
+        "you repeat pixels instead of interpolating": {"mode": "nearest"},
+    }
+    cases = [((8, 12), True), ((10, 6), False), ((12, 12), True)]
+    for seed, (size, training) in enumerate(cases):
+        state, images, targets = _drawn(100 * seed + 100, size)
+        found = _looked(cam, state, training, images, targets)
+        net = _Parts(state, False)
+        right = ours(net, images, targets)
+        slips = {slip: ours(net, images, targets, **change) for slip, change in changes.items()}
+        slips["you let the images of a batch look at each other: eval() is missing"] = ours(
+            _Parts(state, True), images, targets
+        )
+        slips["you ask for each image's predicted class, not for its target"] = ours(
+            net, images, _Head(net)(net.features(images)).argmax(dim=1)
+        )
+        checks.require_tensor(found["maps"], right, slips, tolerance=1e-4)
+        sentence = "Your cam leaves gradients behind in the parameters, or takes some away."
+        checks.require(found["grads"], sentence)
+        sentence = "Your cam changes the weights or the running statistics of the net."
+        checks.require(found["state"], sentence)
+        sentence = "Your cam leaves a part in another mode than it was in."
+        checks.require(all(mode == training for mode in found["modes"]), sentence)
+        checks.require(found["images"], "Your cam changes the images that it is given.")
+        checks.require(not found["attached"], "Your maps are still part of a graph: detach them.")
 
-    check_cam(cam)
-    compare(2, 3, 4, 4, (8, 8))
-    compare(3, 5, 4, 6, (16, 24))
-    compare(1, 2, 7, 7, (28, 28))
 
-
-checks.award(4, check_answer, cam)
+checks.award(5, check_answer, cam)
 ### END HIDDEN TESTS
 
-# %% [markdown]
-# ## Task 3: read the chart
+# %% [markdown] tier="investigate" minutes=20
+# ## Task 3: four nets, four histories
 #
-# Complete the function. It gets the rows of a chart, `(name, accuracy, cost)`, in any order, and
-# returns the **set** of the names on the Pareto front: those that no other row beats. One row beats
-# another if it is at least as accurate *and* at most as costly, and better in one of the two.
+# Here are four trained nets, `nets[0]` to `nets[3]`, in an order that is yours. They are functions
+# from raw images to logits, with the same layers; what these are does not matter. All of them saw the
+# same 1,000 centred figures while they were trained. **How was each of them trained?**
+
+# %% readonly="nets"
+nets = own_nets(student_id)
+
+# %%
+for history, sentence in models.HISTORIES.items():
+    print(f"{history:12}{sentence}")
+drawn = make_shapes(
+    500, ShapesConfig(position=0.0, background_correlation=1.0), torch.Generator().manual_seed(1)
+)
+for number, net in enumerate(nets):
+    share = accuracy(net, drawn.images, drawn.labels)
+    print(f"nets[{number}] on fresh images, each class on its own background: {share:.0%}")
+
+# %% [markdown]
+# One test set does not tell. You need **probes**: two or three sets (images, labels), so that *any two*
+# of the four nets are at least 20 points of accuracy apart on at least one of them. Each has 300 to 800
+# images (N, 3, 32, 32), `uint8`, as `make_shapes` draws them. The labels say what figure was drawn. What
+# you do to the images is up to you: other backgrounds, something covered, shifted, flipped; or the
+# training images themselves, `training_images(correlation)`.
+#
+# **Predict first.** Which two histories will be the hardest to tell apart, whatever you do? Write down
+# a pair, such as `("honest", "shuffled")`, before you run anything. A wrong prediction costs nothing;
+# without one, the experiment is not looked at.
+
+# %% task="prediction"
+predicted = None  # two of "honest", "background", "unaugmented", "shuffled"
+### BEGIN SOLUTION
+predicted = ("honest", "unaugmented")  # both must have learned the figures
+### END SOLUTION
+
+# %% [markdown]
+# **Now the experiment.** Hand in your probes and the table of accuracies: for each probe a list of four,
+# one for each net.
+#
+# hint: Write down for each history what it would do to a net: what could it be good at, and what could
+# it never have learned? Then look for images on which two of them must differ.
+#
+# hint: `make_shapes(500, config, generator, "swapped")` has backgrounds of other classes, and
+# `images.roll(6, dims=3)` shifts images by six pixels. Which of the nets should mind the one, which the
+# other?
+#
+# hint: A net that has only memorised its training images knows nothing about fresh ones. Is there a
+# set on which all the others are good?
+
+# %% task="experiment" tags=["nbval-ignore-output"]
+probes = None  # two or three pairs (images, labels)
+table = None  # for each probe, the accuracies of the four nets
+### BEGIN SOLUTION
+config = ShapesConfig(position=0.0, background_correlation=1.0)
+generator = torch.Generator().manual_seed(2)
+true = make_shapes(500, config, generator)
+swapped = make_shapes(500, config, generator, "swapped")  # misleads a net that reads the background
+shifted = swapped.images.roll(6, dims=3)  # where no figure was in training, unless it was shifted
+probes = [(true.images, true.labels), (swapped.images, swapped.labels), (shifted, swapped.labels)]
+table = [[accuracy(net, *probe) for net in nets] for probe in probes]
+for row in table:
+    print("  ".join(f"{share:6.1%}" for share in row))
+### END SOLUTION
+
+# %% check="experiment_check" points=2 tags=["nbval-ignore-output"]
+from itertools import combinations
+
+import torch
+
+from course_utils import checks, models
 
 
-# %% task="front"
-def pareto_front(rows: list[tuple[str, float, float]]) -> set[str]:
-    """Return the names of the rows that no other row beats."""
-    ### BEGIN SOLUTION
-    front = set()
-    for name, accuracy, cost in rows:
-        beaten = any(
-            other >= accuracy and price <= cost and (other > accuracy or price < cost)
-            for _, other, price in rows
-        )
-        if not beaten:
-            front.add(name)
-    return front
-    ### END SOLUTION
+def _require_prediction(predicted):
+    sentence = "Write your prediction down before the experiment: a pair of two histories."
+    is_pair = isinstance(predicted, tuple | list | set | frozenset) and len(predicted) == 2
+    is_pair = is_pair and all(isinstance(each, str) for each in predicted)
+    is_pair = is_pair and len(set(predicted) & set(models.HISTORIES)) == 2
+    checks.require(is_pair, sentence)
 
 
-# %% check="front_check" points=3
-from course_utils import checks
+def _require_probe(probe, name):
+    fits = isinstance(probe, list | tuple) and len(probe) == 2
+    fits = fits and all(isinstance(each, torch.Tensor) for each in probe)
+    checks.require(fits, f"{name} must be a pair (images, labels) of tensors.")
+    images, labels = probe
+    number = len(labels) if labels.ndim == 1 else 0
+    checks.require(300 <= number <= 800, f"{name} must have 300 to 800 images with a label each.")
+    fits = images.shape == (number, 3, 32, 32) and images.dtype == torch.uint8
+    sentence = f"The images in {name} are {tuple(images.shape)}, {images.dtype}: expected uint8 of"
+    checks.require(fits, f"{sentence} ({number}, 3, 32, 32).")
 
-_CHART = [
-    ("A", 0.90, 100.0), ("B", 0.85, 20.0), ("C", 0.89, 300.0), ("D", 0.92, 300.0), ("E", 0.80, 50.0),
-]  # fmt: skip
 
-
-def check_front(pareto_front, rows=_CHART, front=("A", "B", "D"), slips=()):
-    answer = pareto_front(list(rows))
-    if answer is None:
+def check_small(predicted, probes, table):
+    if probes is None and table is None:
         raise checks.NotAnswered
-    checks.require(isinstance(answer, set), f"return a set, not {type(answer).__name__}")
-    for slip, wrong in slips:
-        checks.require(answer != set(wrong), f"{sorted(answer)} is what you get if {slip}")
-    for name in sorted(answer - set(front)):
-        checks.require(False, f"{name} is on your front, but another row beats it")
-    for name in front:
-        checks.require(name in answer, f"{name} is missing from your front: no other row beats it")
+    _require_prediction(predicted)
+    fits = isinstance(probes, list | tuple) and len(probes) in (2, 3)
+    checks.require(fits, "probes must be a list of two or three pairs (images, labels).")
+    for number, probe in enumerate(probes):
+        _require_probe(probe, f"probes[{number}]")
+    fits = isinstance(table, list | tuple) and len(table) == len(probes)
+    fits = fits and all(isinstance(row, list | tuple) and len(row) == 4 for row in table)
+    fits = fits and all(isinstance(each, float) and 0 <= each <= 1 for row in table for each in row)
+    checks.require(fits, "table must have four accuracies from 0 to 1 for each of your probes.")
 
 
-front_is_right = checks.show(check_front, pareto_front)
+experiment_is_right = checks.show(check_small, predicted, probes, table)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(pareto_front):
-    check_front(pareto_front)
-    check_front(pareto_front, _CHART[::-1])
-    equal_cost = [("P", 0.7, 10.0), ("Q", 0.8, 10.0), ("R", 0.8, 20.0)]
-    slips = [
-        ("you keep rows that are as accurate but cost more", ("Q", "R")),
-        ("you keep rows that cost as much but are less accurate", ("P", "Q")),
-    ]
-    check_front(pareto_front, equal_cost, ("Q",), slips)
-    twins = [("S", 0.9, 5.0), ("T", 0.9, 5.0), ("U", 0.5, 9.0)]
-    check_front(pareto_front, twins, ("S", "T"), [("you let equal rows beat each other", ())])
-    check_front(pareto_front, [("alone", 0.1, 1.0)], ("alone",))
+def check_answer(predicted, probes, table):
+    check_small(predicted, probes, table)
+    nets = own_nets(student_id)
+    measured = [[accuracy(net, *probe) for net in nets] for probe in probes]
+    for number, (given, right) in enumerate(zip(table, measured, strict=True)):
+        for net, (one, other) in enumerate(zip(given, right, strict=True)):
+            sentence = f"On probes[{number}], nets[{net}] has an accuracy of {other:.3f}, not of {one:.3f}."
+            checks.require(abs(one - other) < 0.02, sentence)
+    for one, other in combinations(range(4), 2):
+        apart = max(abs(row[one] - row[other]) for row in measured)
+        sentence = f"No probe tells nets[{one}] and nets[{other}] apart: {apart:.0%} at most."
+        checks.require(apart >= 0.2, sentence)
 
 
-checks.award(3, check_answer, pareto_front)
+checks.award(2, check_answer, predicted, probes, table)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# ## In your own words
-#
-# A team classifies photos of skin marks. Its net is right on 97 % of the validation photos. In the
-# Grad-CAM maps of fifty malignant marks nearly all of the mass lies at the border of the image,
-# where many photos show a ruler. **(a)** What do you conclude, and what do you *not* know yet?
-# **(b)** Name one experiment that would tell, and say what you would expect from it. Three to five
-# sentences, 2 points, read by a person.
+# **The verdict.** Say what each net's history is, and which two histories were really the hardest to
+# tell apart: the pair whose *largest* difference in any of your probes is the smallest of all pairs.
 
-# %% [markdown] written="ruler" points=2
-# **A model answer.** The evidence for "malignant" lies where the ruler is, not on the mark: the net
-# may have learned that doctors measure what they find suspicious. Validation cannot warn you, since
-# its photos come from the same clinics. The map shows where, not what; the border might also hold a
-# vignette, or the scanner's frame. So cover the ruler in the malignant photos (or copy rulers into
-# benign ones) and look at the predictions: if the ruler is the cue, accuracy falls on the first,
-# and benign marks with a ruler are classified as malignant.
-#
-# **Marking scheme.**
-#
-# - (a) 1 point: a cue beside the object is likely, *and* one limit is named (a map says where, not
-#   what; fifty images; validation shares the cue). Half a point for either alone.
-# - (b) 1 point: an intervention on the images (cover, crop, paste, new photos without rulers)
-#   with the expected outcome. Half a point without the outcome. No point for "train longer" or
-#   "look at more maps".
+# %% task="verdict" tags=["nbval-ignore-output"]
+verdict = None  # the histories of nets[0] to nets[3], a list of four
+closest = None  # the pair of histories that was the hardest to tell apart
+### BEGIN SOLUTION
+verdict = [None] * 4
+left = [0, 1, 2, 3]  # take away one net after the other
+for history, row in (("shuffled", table[0]), ("background", table[1]), ("unaugmented", table[2])):
+    lowest = min(left, key=lambda net: row[net])  # the one that this probe must hurt
+    verdict[lowest] = history
+    left.remove(lowest)
+verdict[left[0]] = "honest"
+apart = {
+    (a, b): max(abs(row[a] - row[b]) for row in table) for a, b in combinations(range(4), 2)
+}  # one probe that tells them apart is enough
+closest = tuple(verdict[net] for net in min(apart, key=apart.get))
+print(verdict, "closest:", closest)
+### END SOLUTION
+
+# %% check="verdict_check" points=2 tags=["nbval-ignore-output"]
+from itertools import combinations
+
+from course_utils import checks, models
+
+
+def check_verdict(predicted, table, verdict, closest):
+    if verdict is None and closest is None:
+        raise checks.NotAnswered
+    _require_prediction(predicted)
+    checks.require(table is not None, "First measure the nets on your probes.")
+    fits = isinstance(verdict, list | tuple) and sorted(map(str, verdict)) == sorted(
+        models.HISTORIES
+    )
+    checks.require(fits, f"verdict must have each history once, not {verdict!r}.")
+    fits = isinstance(closest, tuple | list | set | frozenset) and len(closest) == 2
+    fits = fits and len({*map(str, closest)} & set(models.HISTORIES)) == 2
+    checks.require(fits, f"closest must be a pair of two histories, not {closest!r}.")
+
+
+def _sorted(pair):
+    fits = isinstance(pair, tuple | list | set | frozenset)
+    return " and ".join(sorted(map(str, pair))) if fits else "nothing"
+
+
+_BESIDE = f"you predicted {_sorted(predicted)}, and found {_sorted(closest)}: say below why"
+verdict_is_right = checks.show(check_verdict, predicted, table, verdict, closest, fine=_BESIDE)
+
+
+### BEGIN HIDDEN TESTS
+def check_answer(predicted, table, verdict, closest):
+    check_verdict(predicted, table, verdict, closest)
+    truth = [name.split(".")[0] for name in models.dealt(
+        list(models.HISTORIES), quiz.generator(student_id))]  # fmt: skip
+    wrong = [number for number in range(4) if verdict[number] != truth[number]]
+    names = ", ".join(f"nets[{number}]" for number in wrong)
+    checks.require(not wrong, f"Not what you say: {names}. Which of your probes would differ?")
+    apart = {
+        frozenset((truth[a], truth[b])): max(abs(row[a] - row[b]) for row in table)
+        for a, b in combinations(range(4), 2)
+    }
+    smallest = min(apart.values())
+    for slip, pick in {
+        "you take the pair that is farthest apart": max(apart.values()),
+    }.items():
+        is_slip = apart[frozenset(closest)] == pick > smallest
+        checks.require(not is_slip, f"{_sorted(closest)} is what you get if {slip}.")
+    right = apart[frozenset(closest)] <= smallest + 0.02
+    sentence = f"In your table another pair is closer together than {_sorted(closest)}."
+    checks.require(right, sentence)
+
+
+checks.award(2, check_answer, predicted, table, verdict, closest)
+### END HIDDEN TESTS
 
 # %% [markdown]
+# **In three sentences:** What did you predict to be hardest, and what did your table show against it?
+# Which nets could you *not* have told apart with an ordinary test set, drawn like the training images,
+# and which probe told them apart? By what measurement would you tell the net with shuffled labels from
+# one that was never trained? 2 points, read by a person.
+
+# %% [markdown] written="histories" points=2
+# **A model answer.** I predicted that honest and unaugmented are the hardest to tell apart, but in my
+# table they were 80 points apart once the figures were shifted by six pixels, and background and
+# unaugmented came closest, with 55 points on swapped backgrounds (or: I was right, as my shift was too
+# small to tell much). On an ordinary test set with each class on its own background three nets were
+# within a few points, so validation would have praised all of them; swapped backgrounds told one of them
+# from the others, and the shift the next. The net with shuffled labels looks like one that was never
+# trained, but it has learned something: it should be far more confident on its own training images than
+# on fresh ones, while for a fresh net both are alike.
+#
+# **Marking scheme.** The numbers are the student's own; the feedback page shows them.
+#
+# - 1 point: prediction and closest pair are set against each other, *and* it is said which nets an
+#   ordinary test set confuses, with the probe that tells them apart. Half a point for one of the two. A
+#   wrong prediction costs nothing.
+# - 1 point: a measurement that compares the training images with fresh ones (confidence, loss, answers
+#   that stay the same under small changes; or accuracy by the shuffled labels), *and* what should come
+#   out for both nets. Half a point without the outcome. No point for accuracy on fresh images.
+
 # ## Challenge
 #
 # This part earns no points. **Who classifies `shapes` best, with at most 15 million multiply-adds for

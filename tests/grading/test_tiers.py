@@ -16,11 +16,6 @@ from course_utils import quiz
 
 ROOT = Path(__file__).resolve().parents[2]
 SLUGS = sorted(path.stem for path in ROOT.glob("sources/exercises/*.py"))
-TO_DO = {
-    "15_showdown",
-}  # fmt: skip
-"""The exercises that still have one form and one difficulty; take a slug out as you convert it."""
-TIERED = [slug for slug in SLUGS if slug not in TO_DO]
 HEADING = re.compile(
     r"## (?P<title>.+) · (?P<tier>Drill|Build or repair|Investigate)"
     r" · (?P<minutes>\d+) minutes · (?P<points>\d+) points?$",
@@ -31,7 +26,7 @@ LONGEST = 5
 """Statements in a row that a solution may share with a lesson."""
 
 
-@pytest.fixture(scope="module", params=TIERED)
+@pytest.fixture(scope="module", params=SLUGS)
 def slug(request):
     return request.param
 
@@ -56,12 +51,6 @@ def sections(notebook):
         if found:
             found[-1][1].append(cell)
     return found
-
-
-def test_what_is_to_do_is_not_done():
-    assert set(SLUGS) >= TO_DO
-    for slug in TO_DO:
-        assert "tier=" not in (ROOT / f"sources/exercises/{slug}.py").read_text("utf-8")
 
 
 # --- Form --------------------------------------------------------------------------------------
@@ -247,7 +236,7 @@ def test_what_a_lesson_prints_earns_nothing_under_another_name(
 # --- Banks -------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("bank", [name for slug in TIERED for name in (slug, f"exercises/{slug}")])
+@pytest.mark.parametrize("bank", [name for slug in SLUGS for name in (slug, f"exercises/{slug}")])
 def test_a_bank_asks_for_more_than_arithmetic(bank):
     items = quiz.load(bank).items
     assert 2 * sum(item.kind in ("number", "shape") for item in items) <= len(items)

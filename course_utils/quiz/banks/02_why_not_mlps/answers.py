@@ -55,8 +55,8 @@ def flattened_seen(size: int, when: str) -> Answer:
 def shift_told(shift: int, low: int) -> Answer:
     """Return which experiment tells whether shifted figures can still be recognised."""
     return Answer(
-        f"Train the same MLP on images that are shifted by {shift} pixels, and test it on such images",
-        shift_undone=f"Shift the test images back by {shift} pixels, and look whether the accuracy returns",
-        more_of_the_same="Test the trained MLP on ten times as many shifted images, for a smaller error",
+        f"Train the same MLP on images shifted by {shift} pixels, and test it on such images",
+        shift_undone=f"Shift the test images back by {shift} pixels, and see whether it recovers",
+        more_of_the_same="Test the MLP on ten times as many shifted images, for a smaller error",
         size_blamed=f"Train a wider MLP on the images in the middle, and test it at {shift} pixels",
     )

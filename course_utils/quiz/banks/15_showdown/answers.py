@@ -1,26 +1,8 @@
-"""Answers of lesson and exercise 15: maps, errors of measurement, networks built from rows."""
+"""Answers of lesson and exercise 15: maps, errors of measurement, and what a chart can tell."""
 
 import torch
-from torch import nn
 
-from course_utils.models.resnet import BasicBlock
-from course_utils.models.vgg import CONFIGURATIONS, VGG
 from course_utils.quiz.answer import Answer
-from course_utils.quiz.banks.shared.answers import num_parameters, shape_after
-
-
-def vgg_map_side(n: int) -> Answer:
-    """Count the places across the last maps of a VGG before its last pool, for n pixels."""
-    with torch.device("meta"):
-        *blocks, last = VGG(CONFIGURATIONS["A"], pooled_size=1, hidden_size=8).blocks
-    before_pool = nn.Sequential(*blocks, *list(last.children())[:-1])
-    return Answer(
-        shape_after(before_pool, 3, n, n)[-1],
-        last_pool_counted=n // 32,
-        only_first_pool=n // 2,
-        area_for_side=(n // 16) ** 2,
-        map_as_large_as_picture=n,
-    )
 
 
 def cam_at_place(a: int, b: int, g: int, h: int) -> Answer:
@@ -49,18 +31,21 @@ def standard_error(a: int, n: int) -> Answer:
     )
 
 
-def _block(c_in: int, c_out: int, stride: int = 1, shortcut: str = "A") -> int:
-    with torch.device("meta"):
-        return num_parameters(BasicBlock(c_in, c_out, stride, shortcut))
-
-
-def halving_block_parameters(c: int) -> Answer:
-    """Count the parameters of a residual block with shortcut A that doubles c channels."""
-    right = _block(c, 2 * c, 2)
+def best_seen(nets: int, seeds: int) -> Answer:
+    """Say what comes of training the best of many runs once more."""
     return Answer(
-        right,
-        bias_counted=right + 2 * (2 * c),
-        norm_forgotten=9 * c * 2 * c + 9 * (2 * c) ** 2,
-        channels_stay=_block(c, c),
-        shortcut_projects=_block(c, 2 * c, 2, "B"),
+        f"Most often a lower accuracy: the best of {nets * seeds} runs was lucky, too",
+        luck_kept="About the same accuracy: the settings are the same as in the best run",
+        luck_grows="Most often a higher accuracy: another seed can only add to the best run",
+        seeds_reversed=f"Most often the worst of the {nets * seeds}: luck is followed by bad luck",
+    )
+
+
+def longer_told(short: int, times: int) -> Answer:
+    """Return which experiment tells whether a net only needs longer training."""
+    return Answer(
+        f"Train both for {short * times} epochs, with several seeds and a learning rate for each",
+        more_seeds_of_the_same=f"Train both for {short} epochs again, with ten times as many seeds",
+        more_images_of_the_same=f"Test both after {short} epochs on ten times as many images",
+        helped_one=f"Train VGG alone for {short * times} epochs, and set it against the chart",
     )
