@@ -1,6 +1,7 @@
 """The notebook builder: what a percent script becomes, and when it is built again."""
 
 import re
+import shutil
 import sys
 from pathlib import Path
 
@@ -216,8 +217,28 @@ def test_a_notebook_is_behind_when_a_widget_it_shows_changed(build, source, tmp_
     target = tmp_path / "out.ipynb"
     nbformat.write(build.read_source(path), target)
     assert build.is_current(target, build.read_source(path))
-    monkeypatch.setattr(build, "widgets_fingerprint", lambda: "another")
+    monkeypatch.setattr(build, "widgets_fingerprint", lambda names: f"another of {names}")
     assert not build.is_current(target, build.read_source(path))
+
+
+def test_only_the_widgets_it_shows_count(build, tmp_path, monkeypatch):
+    shutil.copytree(ROOT / "course_utils/widgets", tmp_path / "course_utils/widgets")
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+
+    def counter():
+        build.widgets_fingerprint.cache_clear()
+        return build.widgets_fingerprint(("ParameterCounter",))
+
+    before = counter()
+    for name, counts in (("shift_lab.mjs", False), ("__init__.py", False), ("base.py", True),
+                         ("parameter_counter.css", True), ("shared.mjs", True)):  # fmt: skip
+        file = tmp_path / "course_utils/widgets" / name
+        text = file.read_text("utf-8")
+        file.write_text(text + "\n", "utf-8")
+        assert (counter() != before) == counts, name
+        file.write_text(text, "utf-8")
+    assert counter() == before
+    build.widgets_fingerprint.cache_clear()
 
 
 def test_executing_stores_outputs_without_times_or_widget_state(build, source, tmp_path):

@@ -57,6 +57,8 @@ from course_utils.startup import recommended_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 QUIZ = re.compile(r"""quiz\.show\(\s*["'](\w+)["']|["'](exercises/\w+)["']""")
+WIDGET = re.compile(r"^from course_utils\.widgets import ([\w, ]+)$", re.MULTILINE)
+SHARED_BY_WIDGETS = {"shared", "standalone"}  # the modules that belong to no widget
 INLINE = re.compile(r"^from (course_utils[\w.]*) import ([\w, ]+?)  # inline$", re.MULTILINE)
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
 TIMEOUT = 1200  # seconds a single cell may take while building
@@ -97,8 +99,10 @@ def read_source(path: Path, *, controls: bool = False) -> NotebookNode:
         cell.metadata = cell_metadata(cell.metadata, path, slide)
     if path.parent.name in ("lessons", "exercises"):
         add_opening(notebook, learners_path(path))
-    if any("course_utils.widgets import" in cell.source for cell in notebook.cells):
-        notebook.metadata["widgets_source"] = widgets_fingerprint()
+    names = ", ".join(name for cell in notebook.cells for name in WIDGET.findall(cell.source))
+    if names:
+        widgets = tuple(sorted(set(names.split(", "))))
+        notebook.metadata["widgets_source"] = widgets_fingerprint(widgets)
     asked = {a or b for cell in notebook.cells for a, b in QUIZ.findall(cell.source)}
     if asked:
         notebook.metadata["quiz_source"] = quiz_fingerprint(tuple(sorted(asked)))
@@ -107,15 +111,15 @@ def read_source(path: Path, *, controls: bool = False) -> NotebookNode:
 
 
 @functools.cache
-def widgets_fingerprint() -> str:
-    """Return a hash of the widgets' code, of which a notebook's outputs contain a copy."""
-    return fingerprint(ROOT / "course_utils/widgets", ".py", ".mjs", ".css")[:16]
-
-
-@functools.cache
-def package_fingerprint() -> str:
-    """Return a hash of the package's code and of its records."""
-    return fingerprint(ROOT / "course_utils", ".py", ".toml", ".json")
+def widgets_fingerprint(names: tuple[str, ...]) -> str:
+    """Return a hash of the code of some widgets, of which a notebook's outputs contain a copy."""
+    own = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() for name in names}
+    digest = hashlib.sha256()
+    for path in sorted((ROOT / "course_utils/widgets").rglob("*.*")):
+        others = path.with_suffix(".mjs").is_file() and path.stem not in {*own, *SHARED_BY_WIDGETS}
+        if path.suffix in (".py", ".mjs", ".css") and path.stem != "__init__" and not others:
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
 
 
 TRAINING = {"data", "models", "inspection", "training", "records",
@@ -129,15 +133,6 @@ def training_fingerprint() -> str:
     for path in sorted(package.rglob("*")):
         counts = path.suffix in (".py", ".safetensors") or path.name == "profiles.toml"
         if counts and path.relative_to(package).parts[0] in TRAINING:
-            digest.update(path.read_bytes())
-    return digest.hexdigest()
-
-
-def fingerprint(folder: Path, *suffixes: str) -> str:
-    """Return a hash of all files below a folder whose names end in one of the suffixes."""
-    digest = hashlib.sha256()
-    for path in sorted(folder.rglob("*")):
-        if path.suffix in suffixes:
             digest.update(path.read_bytes())
     return digest.hexdigest()
 
