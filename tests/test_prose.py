@@ -46,7 +46,8 @@ BANNED = {
         r"|\bsame line again\b|\bthe commonest\b|\bthe gravest\b|\bcomes? to no end\b"
         r"|(?<!there )\bis no (?:notebook|folder|id|table|plain file|UTF-8)\b|\"{3}Say whether\b"
         r"|\bone (?:a|an) (?:core|student|turn|learner|class)\b|\bread all the same\b"
-        r"|\bfor a person's eye\b|\bof its own accord\b|\brightly\b|\bis to turn\b",
+        r"|\bfor a person's eye\b|\bof its own accord\b|\brightly\b|\bis to turn\b"
+        r"|\bhow many per cent\b",
         re.IGNORECASE,
     ),
     "a question without do": re.compile(

@@ -122,7 +122,7 @@ own_mean_told = next(x for x, option in question.lettered.items() if option.text
 # A camera hands over a frame as one long row of bytes: the pixels row by row, for each pixel red,
 # green, blue. But each row of the frame takes `pitch` bytes: those of its pixels, then filler,
 # since the camera's chip likes certain lengths. Complete the function: it returns the image, without
-# the filler, as PyTorch wants it.
+# the filler, with its axes in PyTorch's order. The values stay as they are, from 0 to 255.
 #
 # Below is your frame, as it looks if you do not know about the filler.
 #
@@ -177,14 +177,21 @@ def check_small(unpack):
         raise checks.NotAnswered
     shape = tuple(getattr(found, "shape", ()))
     checks.require(shape == (3, 6, 6), f"Your image is {shape}, expected (3, 6, 6).")
-    naive = frame[:108].double()
-    slips = {
-        "you take the filler for pixels": naive.view(36, 3).mean(dim=0),
-        "you split the bytes into channels before pixels": naive.view(3, 36).mean(dim=1),
-        "you reverse the channels to blue, green, red": image.mean(dim=(1, 2)).flip(0),
-    }
-    means = torch.as_tensor(found).double().mean(dim=(1, 2)).float()
-    checks.require_tensor(means, image.mean(dim=(1, 2)), slips, tolerance=1e-4)
+    naive, right = frame[:108].double(), image.double().mean(dim=(1, 2))
+    cut = image.permute(1, 2, 0).reshape(3, 36).double()
+    means = torch.as_tensor(found).double().mean(dim=(1, 2))
+    for slip, wrong in {
+        "take the filler for pixels": naive.view(36, 3).mean(dim=0),
+        "split the bytes into channels before pixels": naive.view(3, 36).mean(dim=1),
+        "let `reshape` make the channels: it keeps the order in memory": cut.mean(dim=1),
+        "reverse the channels to blue, green, red": right.flip(0),
+        "divide by 255: here the values stay as they are": right / 255,
+    }.items():
+        is_slip = torch.allclose(means, wrong, rtol=1e-4)
+        checks.require(not is_slip, f"Your image is what you get if you {slip}.")
+    given, expected = ([round(each, 1) for each in row.tolist()] for row in (means, right))
+    sentence = f"Your channels have the means {given}, expected {expected}."
+    checks.require(torch.allclose(means, right, rtol=1e-4), sentence)
 
 
 unpack_is_right = checks.show(check_small, unpack)
@@ -294,6 +301,17 @@ def _as_three(values, name):
     return torch.tensor(plain, dtype=torch.float64)
 
 
+def _require_three(values, right, name, slips):
+    given = _as_three(values, name)
+    if torch.allclose(given, right, rtol=2e-3, atol=2e-3):
+        return
+    for slip, wrong in slips.items():
+        is_slip = torch.allclose(given, wrong, rtol=2e-3, atol=2e-3)
+        checks.require(not is_slip, f"Your {name} is what you get if {slip}.")
+    listed, expected = ([round(each, 3) for each in row.tolist()] for row in (given, right))
+    checks.require(False, f"Your {name} is {listed}, expected {expected}.")
+
+
 def _require_numbers(recover, order, mean, std):
     found = _probed(recover, order, mean, std)
     if found is None:
@@ -323,14 +341,14 @@ def _require_numbers(recover, order, mean, std):
         "you give what comes out for white": (1 - means) / stds,
         "you give what comes out for a grey of 128": (128 / 255 - means) / stds,
     }
-    checks.require_tensor(_as_three(found[1], "mean"), means, slips, tolerance=2e-3)
+    _require_three(found[1], means, "mean", slips)
     slips = {
         "you give them in the order of the photo's channels": stds[inverse],
         "you give the difference of white and black: std is one over it": 1 / stds,
         "you count in bytes": 255 * stds,
         "you give the square, the variance": stds**2,
     }
-    checks.require_tensor(_as_three(found[2], "std"), stds, slips, tolerance=2e-3)
+    _require_three(found[2], stds, "std", slips)
 
 
 def check_small(recover):
@@ -532,6 +550,8 @@ def check_answer(labels, to_images, normalise):
     # Images.
     for seed, (height, width, more) in enumerate([(5, 6, 90), (4, 4, 0), (3, 3, 150), (7, 2, 30)]):
         photos = _photos(10 + seed, 6, height, width)
+        if more == 30:
+            photos = [photo // 2 for photo in photos]  # nothing becomes white
         stacked = torch.stack(photos)
         x = stacked.permute(0, 3, 1, 2)
         right = (x.double() + more).clamp(max=255) / 255
@@ -548,8 +568,8 @@ def check_answer(labels, to_images, normalise):
             "you swap rows and columns": right.mT,
             "you reverse the channels": right.flip(1),
             "you do not make them brighter": x.double() / 255,
-            "you let white become something else than 1": right / right.max(),
-            "you keep 255 from being exceeded by dividing: what is brighter than white is white": (
+            "you divide by the highest value, not by 255": right / right.max(),
+            "you stay below 255 by dividing: what becomes brighter than white is white": (
                 (x.double() + more) / (255 + more)
             ),
             "you convert and add after dividing by 255: `more` counts in bytes": (

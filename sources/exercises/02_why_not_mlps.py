@@ -253,7 +253,7 @@ def check_answer(find_order):
         order = torch.randperm(height * width, generator=checks.generator(seed))
         found, shown = _asked(find_order, order, height, width)
         images = sum(shape[0] for shape, _ in shown)
-        sentence = f"You show {images} images in {len(shown)} calls: show one image, once."
+        sentence = f"Images shown: {images}, in calls: {len(shown)}. Show one image, once."
         checks.require(len(shown) == 1 and images == 1, sentence)
         is_image = shown[0] == ((1, 3, height, width), "torch.uint8")
         checks.require(is_image, f"You show {shown[0]}, expected uint8 of (1, 3, H, W).")
@@ -414,6 +414,9 @@ def check_answer(prepare, make_batches):
             "you do not shuffle": centred.flatten(1),
             "you shuffle the wrong way": centred[:, :, order.argsort()].flatten(1),
             "you put the channels of a pixel side by side": centred[:, :, order].mT.flatten(1),
+            "you take every channel from the first one": centred[:, :1, order]
+            .expand(-1, c, -1)
+            .flatten(1),
             "you take pixels for the groups of C neighbours": centred.flatten(1)
             .view(7, h * w, c)[:, order]
             .flatten(1),
@@ -558,7 +561,14 @@ def check_small(predicted, control, swap, cover, gaps, cheater):
     checks.require(is_number, f"cheater must be the number of a net, 0 or 1, not {cheater!r}.")
 
 
-_SHOWN = f"{gaps[0]:+.2f} and {gaps[1]:+.2f}" if isinstance(gaps, tuple | list) else "nothing yet"
+def _in_words(gaps):
+    try:
+        return "{:+.2f} and {:+.2f}".format(*gaps)
+    except (IndexError, TypeError, ValueError):
+        return "nothing yet"
+
+
+_SHOWN = _in_words(gaps)
 _BESIDE = f"you predicted {predicted} and measured gaps of {_SHOWN}: say below what they mean"
 experiment_is_right = checks.show(
     check_small, predicted, control, swap, cover, gaps, cheater, fine=_BESIDE
@@ -570,6 +580,8 @@ def check_answer(predicted, control, swap, cover, gaps, cheater):
     from course_utils import models
 
     check_small(predicted, control, swap, cover, gaps, cheater)
+    sentence = "Your swap and your cover hold the same images: cover something in one of them."
+    checks.require(not torch.equal(swap[0], cover[0]), sentence)
     nets = own_nets(student_id)
 
     def measured(part):

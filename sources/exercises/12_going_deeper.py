@@ -457,7 +457,7 @@ show(
 # hint: The maps that grow: how many numbers does one filter add up, if it reads `channels` maps
 # through a window of 3 × 3? And which of −5 and +5 closes the gates, if T belongs to H?
 #
-# hint: The gates that stay: what does autograd write down inside a `with torch.no_grad()` block?
+# hint: The gates that stay: what does autograd record inside a `with torch.no_grad()` block?
 
 
 # %% task="repair"
@@ -773,8 +773,13 @@ def check_small(predicted, control, losses, cost):
         checks.require(
             len(set(values)) > 1, f"All losses of {start} are the same: change the seed."
         )
-    sentence = "Your shallow nets hardly know more than chance: more must be 0 for them."
+    sentence = "Your shallow nets are hardly better than chance: more must be 0 for them."
     checks.require(max(losses["shallow"]) < 1.6, sentence)
+    hint = "Only the shallow nets have more = 0, and each deep one has its own start."
+    for start in losses:
+        same = [other for other in losses if list(losses[other]) == list(losses[start])]
+        sentence = f"{' and '.join(same)} have the same losses. {hint}"
+        checks.require(same == [start], sentence)
     fits = isinstance(cost, dict) and cost.keys() == set(starts)
     fits = fits and all(isinstance(row, list | tuple) and len(row) == 2 for row in cost.values())
     fits = fits and all(isinstance(each, float) for row in cost.values() for each in row)

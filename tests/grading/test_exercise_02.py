@@ -121,7 +121,8 @@ config = ShapesConfig(position=0.0, background_correlation={rho})
 drawn = make_shapes({number}, config, generator)
 other = make_shapes({number}, config, generator, {other!r})
 grey = torch.where(drawn.masks[:, None], 128, drawn.images)
-control, swap, cover = {control}, {swap}, {cover}
+control, swap = {control}, {swap}
+cover = {cover}
 measured = [[accuracy(net, *part) for net in nets] for part in (swap, cover)]
 gaps = {gaps}
 cheater = {cheater}
@@ -183,8 +184,8 @@ WRONG = [
     (WIDEST_IS, widest(result="(budget - k) // (n + k)"), "you forget", True),
     (ORDER_IS, order(result="(256 * one + two).argsort()"), "where each pixel goes", True),
     (ORDER_IS, order("places, places, places", result="one"), "only 256 pixels apart", True),
-    (ORDER_IS, order(before="shuffle(image)"), "in 2 calls: show one image", True),
-    (ORDER_IS, order(shown="image.repeat(2, 1, 1, 1)"), "2 images in 1 calls", True),
+    (ORDER_IS, order(before="shuffle(image)"), "shown: 2, in calls: 2. Show one", True),
+    (ORDER_IS, order(shown="image.repeat(2, 1, 1, 1)"), "shown: 2, in calls: 1.", True),
     (ORDER_IS, order("places // height, places % height, places * 0", result="one * width + two"),
      "", True),
     (ORDER_IS, order(result="places"), "that of an image in order", True),
@@ -198,6 +199,8 @@ WRONG = [
     (REPAIR_IS, repair(flat="x.flatten(1).view(len(x), len(order), -1)[:, order].flatten(1)"),
      "groups of C neighbours", True),
     (REPAIR_IS, repair(flat="x.flatten(1)"), "you do not shuffle", True),
+    (REPAIR_IS, repair(flat="x.flatten(1)[:, order.repeat(x.shape[1])]"), "from the first one",
+     True),
     (REPAIR_IS, repair(batches="[(images[i], labels[j]) for i, j in zip(some, torch.randperm("
      "len(images), generator=generator).split(size))]"), "other images' labels", True),
     (REPAIR_IS, repair(drawn="some = torch.arange(len(images)).split(size)"), "in the order they",
@@ -217,6 +220,8 @@ WRONG = [
     (EXPERIMENT_IS, experiment(control="(other.images, other.labels)"), "On your control", True),
     (EXPERIMENT_IS, experiment(other="same"), "apart: make it tell more", True),
     (EXPERIMENT_IS, experiment(cover="(drawn.images, drawn.labels)"), "apart: make it tell", True),
+    (EXPERIMENT_IS, experiment(cover="swap"), "hold the same images", True),
+    (EXPERIMENT_IS, experiment(swap="(grey, drawn.labels)"), "hold the same images", True),
     # What it finds.
     (WIDEST_IS, widest(n="h * w"), "you count one channel", False),
     (WIDEST_IS, widest(result="-(-(budget - k) // (n + 1 + k))"), "you round up", False),
@@ -229,6 +234,8 @@ WRONG = [
     (EXPERIMENT_IS, experiment(number=100), "300 to 1,000 images", False),
     (EXPERIMENT_IS, experiment(cover="(grey.float(), drawn.labels)"), "expected uint8", False),
     (EXPERIMENT_IS, experiment(gaps="[100 * (a - b) for a, b in measured]"), "from -1 to 1", False),
+    (EXPERIMENT_IS, experiment(gaps="[0.5]"), "gaps must be two", False),
+    (EXPERIMENT_IS, experiment(gaps="(None, None)"), "gaps must be two", False),
     (EXPERIMENT_IS, experiment(cheater="nets[0]"), "the number of a net", False),
 ]  # fmt: skip
 
