@@ -188,8 +188,9 @@ def _precision_of(precision, confusion):
     found = precision(confusion.clone())
     if found is None:
         raise checks.NotAnswered
-    shape = tuple(getattr(found, "shape", ()))
-    expected = (len(confusion),)
+    kind = type(found).__name__
+    checks.require(isinstance(found, torch.Tensor), f"Return one tensor, not a {kind}.")
+    shape, expected = tuple(found.shape), (len(confusion),)
     checks.require(shape == expected, f"Your precision is {shape}, expected {expected}.")
     return found
 
@@ -246,8 +247,8 @@ checks.award(1, check_answer, precision)
 # ## Task 2: a LeNet turned round
 #
 # Of LeNet-5's 61,706 parameters, 96 % are in its linear layers, which share nothing. Turn that
-# round. Write a function that designs a convnet for grey or colour images (N, `channels`, `height`,
-# `width`), which returns logits (N, `classes`). The design is yours, as long as
+# round. Write a function that designs a convnet for images (N, `channels`, `height`, `width`) with
+# one to three channels, which returns logits (N, `classes`). The design is yours, as long as
 #
 # - it has at least two convolutions with kernels larger than 1 × 1, with something between them
 #   that is not linear;
@@ -255,7 +256,7 @@ checks.award(1, check_answer, precision)
 # - at least half of its parameters are the weights of convolutions;
 # - every parameter can learn.
 #
-# The wish below is yours; the function must fulfil others, too, with images that are no squares. All
+# The wish below is yours; the function must fulfil others, too, with images that are not square. All
 # budgets are between 12,000 and 60,000 parameters. Build with what `torch.nn` has.
 #
 # hint: What makes LeNet-5's first linear layer large? With `nn.AdaptiveAvgPool2d(2)` before
@@ -319,6 +320,39 @@ net_is_right = checks.show(check_small, make_net)
 
 
 ### BEGIN HIDDEN TESTS
+from torch.utils._python_dispatch import TorchDispatchMode
+
+
+@checks.beside
+class _Reads(TorchDispatchMode):
+    """Keeps what convolutions with kernels larger than 1 x 1 read, whatever calls them."""
+
+    def __init__(self):
+        super().__init__()
+        self.kept = []
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        if func is torch.ops.aten.convolution.default and max(args[1].shape[2:]) > 1:
+            self.kept.append(args[0])
+        return func(*args, **(kwargs or {}))
+
+
+@checks.beside
+def _bends(net, one, other):
+    """Return how far from linear in the images the inputs of large convolutions are, and the output.
+
+    An affine map f has f(x + y) - f(x) - f(y) + f(0) = 0. Small images would hide a sigmoid.
+    """
+    with torch.no_grad(), _Reads() as reads:
+        output = net(torch.cat([one, other, one + other, 0 * one]))
+    found = []
+    for values in (*reads.kept, output):
+        a, b, both, none = values.double().chunk(4)
+        size = (both - none).abs().max().clamp(min=1e-12)
+        found.append(float((both - a - b + none).abs().max() / size))
+    return found
+
+
 def check_answer(make_net):
     import torch
 
@@ -344,12 +378,11 @@ def check_answer(make_net):
         share = sum(value.numel() for value in filters) / number
         sentence = f"For {wish}, {share:.0%} of your parameters are weights of convolutions."
         checks.require(share >= 0.5, sentence)
-        one, other = (checks.random_tensor(4, channels, height, width, seed=i) for i in (1, 2))
-        inputs = (one, other, one + other, 0 * one)
-        a, b, both, none = (net(x).detach() for x in inputs)
-        bend = float((both - a - b + none).abs().max()) / float(both.abs().max() + 1e-6)
-        sentence = "Your net is linear: put something between its layers that is not."
-        checks.require(bend > 1e-3, sentence)
+        one, other = (checks.random_tensor(1, channels, height, width, seed=i) for i in (1, 2))
+        *read, output = _bends(net, 30 * one, 30 * other)
+        sentence = "Between your large convolutions all is linear: put something there that is not."
+        checks.require((max(read) if len(read) > 1 else output) > 1e-3, sentence)
+        a = net(checks.random_tensor(4, channels, height, width, seed=4)).detach()
         total = a.exp().sum(dim=1)
         unit = torch.allclose(a.sum(dim=1), torch.ones(4), atol=1e-4) and bool((a >= 0).all())
         unit = unit or torch.allclose(total, torch.ones(4), atol=1e-4)
@@ -677,9 +710,9 @@ num_images, wrong = own_labels(student_id)
 print(f"you have {num_images} images; {wrong:.0%} of their labels are wrong")
 
 # %% [markdown]
-# **Predict first.** As many images with right labels as you predict give a net the same accuracy as
-# your whole set. Write the number down, from 1 to `num_images`, before you run anything. A wrong
-# prediction costs nothing; without one, the experiment is not looked at.
+# **Predict first.** How many images with right labels give a net the same accuracy as your whole
+# set? Write the number down, from 1 to `num_images`, before you run anything. A wrong prediction
+# costs nothing; without one, the experiment is not looked at.
 
 # %% task="prediction"
 predicted = None  # a number of images

@@ -282,8 +282,8 @@ checks.award(3, check_answer, layers_per_block)
 # ## Task 3: a training loop with three faults
 #
 # Somebody trains a small VGG with batch normalisation on 320 images of clothes, always the same
-# ones. Such a net can learn them all. The cell below shows three symptoms: "The training loss comes
-# to rest far above 0. If I train longer, it does not fall on but rises. And the accuracy depends on
+# ones. Such a net can learn them all. The cell below shows three symptoms: "The training loss levels
+# off far above 0. If I train longer, it does not fall further, but rises. And the accuracy depends on
 # the order in which I measure the images." Look at the symptoms before you read the code.
 
 # %% readonly="broken"
@@ -326,7 +326,7 @@ losses, (mixed, by_class) = symptoms(broken_step, broken_accuracy)
 print(f"accuracy in batches of 32: {mixed:.0%} in mixed order, {by_class:.0%} sorted by class")
 show(
     plot_lines({"as it is": losses}, range(len(losses)), "step", "training loss"),
-    "A training loss that falls from 2.3, comes to rest between 1.5 and 2, and rises again",
+    "A training loss that falls from 2.3, levels off between 1.5 and 2, and rises again",
 )
 
 # %% [markdown]
@@ -334,7 +334,7 @@ show(
 # in evaluation mode. `accuracy` measures the net as it will be used, where what is said about one
 # image does not depend on the others.
 #
-# hint: A loss that comes to rest: which is the smallest cross-entropy that ten numbers between 0
+# hint: A loss that levels off: what is the smallest cross-entropy that ten numbers between 0
 # and 1 can give? What does `F.cross_entropy` do with the logits itself?
 #
 # hint: A loss that rises again: print the norm of `net.parameters()`'s gradients at each step. What
@@ -437,7 +437,7 @@ def check_answer(train_step, accuracy):
 
     check_small(train_step, accuracy)
 
-    def ours(state, batches, softmax=False, add_up=False, mode=True):
+    def ours(state, batches, softmax=False, add_up=False, mode=True, again=False):
         """Return losses and state by the definition."""
         net, losses = _Net(state, mode), []
         optimizer = torch.optim.SGD(net.parameters(), lr=0.3)
@@ -448,7 +448,7 @@ def check_answer(train_step, accuracy):
                 optimizer.zero_grad()
             loss.backward()
             optimizer.step()
-            losses.append(loss.item())
+            losses.append((F.cross_entropy(net(images), labels) if again else loss).item())
         return losses, {name: value.float() for name, value in net.state_dict().items()}
 
     def alike(one, other):
@@ -458,13 +458,16 @@ def check_answer(train_step, accuracy):
         "you put a softmax before the cross-entropy, which takes logits": {"softmax": True},
         "you keep the gradients of earlier steps": {"add_up": True},
         "you keep both the softmax and the old gradients": {"softmax": True, "add_up": True},
+        "you measure the loss in a second pass, which also moves running statistics": {
+            "again": True
+        },
     }
     for seed, training in ((30, True), (60, False)):
         state, batches = _drawn(seed, 3)
         losses, after = _stepped(train_step, state, training, batches)
         for slip, change in slips.items():
             wrong = ours(state, batches, **change)[1]
-            checks.require(not alike(after, wrong), f"Your weights are what you get if {slip}.")
+            checks.require(not alike(after, wrong), f"Your net is what you get if {slip}.")
         asleep = alike(after, ours(state, batches, mode=False)[1])
         checks.require(not asleep, "You train a net in evaluation mode as it is: switch it over.")
         right, expected = ours(state, batches)
@@ -499,7 +502,7 @@ if repair_is_right:
     lines = {"as it was": losses, "repaired": mended}
     show(
         plot_lines(lines, range(len(losses)), "step", "training loss"),
-        "Two training losses: as it was, resting above 1.5; repaired, falling towards 0",
+        "Two training losses: as it was, staying above 1.5; repaired, falling towards 0",
     )
 else:
     print("The repaired training appears here once task 3 is done.")

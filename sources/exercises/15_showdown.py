@@ -103,7 +103,7 @@ longer_told = next(x for x, option in question.lettered.items() if option.text.s
 # *mean*. Three other seeds might reverse that. So call a row **surely beaten** if some other row
 # costs no more, and its mean accuracy is ahead by more than two standard errors of the difference.
 # The standard error of a mean is the standard deviation of its runs (with n − 1) over √n; that of a
-# difference of two means is the root of the sum of their squares.
+# difference of two means is the root of the sum of their squared standard errors.
 #
 # Complete the function: it returns the **set** of the names that are *not* surely beaten.
 #
@@ -111,8 +111,8 @@ longer_told = next(x for x, option in question.lettered.items() if option.text.s
 #
 # hint: `statistics.stdev(runs)` and `torch.tensor(runs).std()` divide by n − 1.
 #
-# hint: Two standard errors of 0.3 and 0.4 points give one of 0.5 points for the difference, not of
-# 0.7. And a row must not be compared with itself (or does it not matter?).
+# hint: If the means have standard errors of 0.3 and 0.4 points, their difference has one of 0.5
+# points, not of 0.7. And a row must not be compared with itself (or does it not matter?).
 
 # %%
 for name, runs, cost in own_chart(student_id):
@@ -317,14 +317,14 @@ from course_utils import checks
 class _Parts(nn.Module):
     """Features and a head, with numbers that the check has chosen."""
 
-    def __init__(self, state, training):
+    def __init__(self, state, features=False, head=False):
         super().__init__()
         self.features = nn.Sequential(nn.Conv2d(3, 6, 3, stride=2, padding=1), nn.BatchNorm2d(6))
         self.norm = nn.BatchNorm2d(6)
         self.linear = nn.Linear(6, 4)
         if state:
             self.load_state_dict(state)
-        self.train(training)
+        self.train(head).features.train(features)
 
 
 @checks.beside
@@ -339,9 +339,9 @@ class _Head(nn.Module):
 
 
 @checks.beside
-def _looked(cam, state, training, images, targets):
-    """Return the maps, and what has changed in the net."""
-    parts = _Parts(state, training)
+def _looked(cam, state, modes, images, targets):
+    """Return the maps, and what has changed in the net, whose parts come in two modes."""
+    parts = _Parts(state, *modes)
     head, given = _Head(parts), images.clone()
     for number, value in enumerate(parts.parameters()):
         value.grad = None if number % 2 else torch.full_like(value, number)
@@ -360,14 +360,14 @@ def _looked(cam, state, training, images, targets):
         "attached": getattr(maps, "requires_grad", False),
         "grads": grads,
         "state": all(torch.equal(after[name], state[name]) for name in state),
-        "modes": [each.training for each in (*parts.features, parts.norm, head)],
+        "modes": [[each.training for each in part.modules()] for part in (parts.features, head)],
         "images": torch.equal(given, images),
     }
 
 
 def _drawn(seed, size, number=5):
     """Return numbers for the net, images and targets."""
-    state = _Parts(None, True).state_dict()
+    state = _Parts(None).state_dict()
     for i, (name, value) in enumerate(state.items()):
         if value.dim():
             numbers = checks.random_tensor(*value.shape, seed=seed + i)
@@ -378,7 +378,7 @@ def _drawn(seed, size, number=5):
 
 def check_small(cam):
     state, images, targets = _drawn(0, (8, 12))
-    found = _looked(cam, state, False, images, targets)
+    found = _looked(cam, state, (False, False), images, targets)
     if found is None:
         raise checks.NotAnswered
     shape = tuple(getattr(found["maps"], "shape", ()))
@@ -415,15 +415,20 @@ def check_answer(cam):
         "you apply the ReLU to each map before the sum": {"each": True},
         "you repeat pixels instead of interpolating": {"mode": "nearest"},
     }
-    cases = [((8, 12), True), ((10, 6), False), ((12, 12), True)]
-    for seed, (size, training) in enumerate(cases):
+    cases = [
+        ((8, 12), (True, True)),
+        ((10, 6), (False, False)),
+        ((12, 12), (True, False)),
+        ((6, 8), (False, True)),
+    ]
+    for seed, (size, modes) in enumerate(cases):
         state, images, targets = _drawn(100 * seed + 100, size)
-        found = _looked(cam, state, training, images, targets)
-        net = _Parts(state, False)
+        found = _looked(cam, state, modes, images, targets)
+        net = _Parts(state)
         right = ours(net, images, targets)
         slips = {slip: ours(net, images, targets, **change) for slip, change in changes.items()}
         slips["you let the images of a batch look at each other: eval() is missing"] = ours(
-            _Parts(state, True), images, targets
+            _Parts(state, True, True), images, targets
         )
         slips["you ask for each image's predicted class, not for its target"] = ours(
             net, images, _Head(net)(net.features(images)).argmax(dim=1)
@@ -434,7 +439,8 @@ def check_answer(cam):
         sentence = "Your cam changes the weights or the running statistics of the net."
         checks.require(found["state"], sentence)
         sentence = "Your cam leaves a part in another mode than it was in."
-        checks.require(all(mode == training for mode in found["modes"]), sentence)
+        kept = [set(now) == {before} for now, before in zip(found["modes"], modes, strict=True)]
+        checks.require(all(kept), sentence)
         checks.require(found["images"], "Your cam changes the images that it is given.")
         checks.require(not found["attached"], "Your maps are still part of a graph: detach them.")
 
@@ -463,7 +469,7 @@ for number, net in enumerate(nets):
     print(f"nets[{number}] on fresh images, each class on its own background: {share:.0%}")
 
 # %% [markdown]
-# One test set does not tell. You need **probes**: two or three sets (images, labels), so that *any two*
+# One test set is not enough to tell. You need **probes**: two or three sets (images, labels), so that *any two*
 # of the four nets are at least 20 points of accuracy apart on at least one of them. Each has 300 to 800
 # images (N, 3, 32, 32), `uint8`, as `make_shapes` draws them. The labels say what figure was drawn. What
 # you do to the images is up to you: other backgrounds, something covered, shifted, flipped; or the
@@ -547,7 +553,10 @@ def check_small(predicted, probes, table):
     fits = isinstance(table, list | tuple) and len(table) == len(probes)
     fits = fits and all(isinstance(row, list | tuple) and len(row) == 4 for row in table)
     fits = fits and all(isinstance(each, float) and 0 <= each <= 1 for row in table for each in row)
-    checks.require(fits, "table must have four accuracies from 0 to 1 for each of your probes.")
+    sentence = (
+        "table must be a list with four accuracies, floats from 0 to 1, for each of your probes."
+    )
+    checks.require(fits, sentence)
 
 
 experiment_is_right = checks.show(check_small, predicted, probes, table)
@@ -630,17 +639,18 @@ def check_answer(predicted, table, verdict, closest):
     wrong = [number for number in range(4) if verdict[number] != truth[number]]
     names = ", ".join(f"nets[{number}]" for number in wrong)
     checks.require(not wrong, f"Not what you say: {names}. Which of your probes would differ?")
-    apart = {
-        frozenset((truth[a], truth[b])): max(abs(row[a] - row[b]) for row in table)
+    gaps = {
+        frozenset((truth[a], truth[b])): [abs(row[a] - row[b]) for row in table]
         for a, b in combinations(range(4), 2)
     }
-    smallest = min(apart.values())
-    for slip, pick in {
-        "you take the pair that is farthest apart": max(apart.values()),
+    pair, apart = frozenset(closest), {two: max(found) for two, found in gaps.items()}
+    right = apart[pair] <= min(apart.values()) + 0.02
+    for slip, is_slip in {
+        "you take the pair that is farthest apart": apart[pair] == max(apart.values()),
+        "you take the smallest difference of each pair, not the largest": min(gaps[pair])
+        == min(map(min, gaps.values())),
     }.items():
-        is_slip = apart[frozenset(closest)] == pick > smallest
-        checks.require(not is_slip, f"{_sorted(closest)} is what you get if {slip}.")
-    right = apart[frozenset(closest)] <= smallest + 0.02
+        checks.require(right or not is_slip, f"{_sorted(closest)} is what you get if {slip}.")
     sentence = f"In your table another pair is closer together than {_sorted(closest)}."
     checks.require(right, sentence)
 

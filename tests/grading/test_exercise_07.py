@@ -181,6 +181,14 @@ LESSONS_WAY = """nn.Conv2d(channels, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2
 SQUARE = """nn.Conv2d(channels, 24, 5, padding=2), nn.ReLU(), nn.MaxPool2d(4),
     nn.Conv2d(24, n, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(),
     nn.Linear(n * (height // 4 // 2) ** 2, classes)"""
+LINEAR_BETWEEN = """nn.Conv2d(channels, 12, 5, padding=2), nn.AvgPool2d(2),
+    nn.Conv2d(12, n, 5, padding=2), nn.ReLU(), nn.AdaptiveAvgPool2d(2),
+    nn.Flatten(), nn.Linear(n * 4, classes)"""
+SIGMOIDS = """nn.Conv2d(channels, 8, 5, padding=2), nn.Sigmoid(), nn.AvgPool2d(2),
+    nn.Conv2d(8, n, 5), nn.Sigmoid(), nn.AvgPool2d(2), nn.Conv2d(n, n, (2, 1)), nn.Sigmoid(),
+    nn.AdaptiveAvgPool2d((1, 2)), nn.Flatten(), nn.Linear(2 * n, classes)"""
+ONLY_POOLS = """nn.Conv2d(channels, 16, 5, padding=2), nn.MaxPool2d(2),
+    nn.Conv2d(16, n, 5), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(n, classes)"""
 REPAIR = """
 import copy
 def accuracy(net, batches):
@@ -330,6 +338,8 @@ span = read(np.mean(noisy) - error), read(np.mean(noisy) + error)
         ("net", AS_IN_1998),
         ("net", STRIDES),
         ("net", OWN_PARAMETERS),
+        ("net", net(layers=SIGMOIDS)),
+        ("net", net(layers=ONLY_POOLS)),
         ("repair", repair()),
         ("repair", BY_LISTS),
         ("repair", WITH_TENSORS),
@@ -359,7 +369,8 @@ WRONG = [
     (NET_IS, net(layers=SQUARE), "shapes cannot be multiplied", True),
     (NET_IS, net(end=", nn.Softmax(dim=1)"), "ends in a softmax", True),
     (NET_IS, net(end=", nn.LogSoftmax(dim=1)"), "ends in a softmax", True),
-    (NET_IS, net(bend="nn.Identity()", pool="nn.AvgPool2d"), "Your net is linear", True),
+    (NET_IS, net(bend="nn.Identity()", pool="nn.AvgPool2d"), "all is linear", True),
+    (NET_IS, net(layers=LINEAR_BETWEEN), "all is linear", True),
     (NET_IS, net(kernel="1"), "at least two must", True),
     (NET_IS, net(limit="budget * 0.8",
      result="fill(built(n), budget)") + "\ndef fill(net, budget):\n"
@@ -407,6 +418,7 @@ WRONG = [
     (PRECISION_IS, precision("hits / confusion.sum()"), "you divide by all images", False),
     (PRECISION_IS, precision("1 - hits / columns"), "the share that is wrong", False),
     (PRECISION_IS, precision("(hits / columns).mean()"), "expected (3,)", False),
+    (PRECISION_IS, precision("(hits / columns).tolist()"), "Return one tensor, not a list", False),
     (NET_IS, net(limit="2 * budget"), "are allowed", False),
     (NET_IS, net(classes="10"), "your logits are", False),
     (NET_IS, net(channels="channels + 1"), "channels", False),

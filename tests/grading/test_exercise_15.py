@@ -243,6 +243,8 @@ WRONG = [
      "the gradients themselves", True),
     (REPAIR_IS, repair(leave="pass"), "in another mode", True),
     (REPAIR_IS, repair(leave="features.train(), head.train()"), "in another mode", True),
+    (REPAIR_IS, repair(leave="features.train(modes[0]), head.train(modes[0])"), "in another mode",
+     True),
     (REPAIR_IS, repair(gradients="(maps.retain_grad(), scores.gather(1, targets[:, None]).sum()"
      ".backward(), maps.grad)[2]"), "leaves gradients behind", True),
     (REPAIR_IS, repair(gradients="(maps.retain_grad(), scores.gather(1, targets[:, None]).sum()"
@@ -273,7 +275,8 @@ WRONG = [
     (EXPERIMENT_IS, experiment(probes="[true, swapped, (shifted[0].float(), shifted[1])]"),
      "expected uint8", False),
     (EXPERIMENT_IS, experiment(table="[[100 * a for a in row] for row in " + MEASURED + "]"),
-     "accuracies from 0 to 1", False),
+     "floats from 0 to 1", False),
+    (EXPERIMENT_IS, experiment(table=f"torch.tensor({MEASURED})"), "must be a list", False),
     (EXPERIMENT_IS, experiment(probes="[true[0], swapped[0]]", table="None"), "must be a pair",
      False),
 ]  # fmt: skip
@@ -296,6 +299,7 @@ SWAPPED = (
         (verdict(verdict="[names[1], names[0], *names[2:]]"), "you say: nets[0], nets[1].", True),
         (verdict(verdict="[*names[:2], names[3], names[2]]"), "you say: nets[2], nets[3].", True),
         (verdict(pick="max"), "that is farthest apart", True),
+        (verdict(apart="min"), "the smallest difference of each pair", True),
         (verdict(closest="[each for each in names if each not in (names[first], names[second])]"),
          "another pair is closer together", True),
         (verdict(verdict="names[:3]"), "each history once", False),
