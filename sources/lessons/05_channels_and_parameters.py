@@ -534,7 +534,7 @@ expect(counts == [324, 36, 162, 54], "The counts are 36 · 9, 36, half and a six
 # 1. Step through the map of filter 1. In which cells does channel 1 add nothing, and why?
 # 2. Change to *1 × 1*. What can this filter no longer see?
 # 3. Change to *two groups* and go from filter 2 to filter 3. What happens to the channels?
-# 4. With *depthwise*, which channels have an influence on the map of filter 4? What would you put
+# 4. With *depthwise*, which channels influence the map of filter 4? What would you put
 #    behind this layer so that they all have?
 
 # %%
