@@ -49,9 +49,10 @@ class Reader(ast.NodeVisitor):
         self.claims: dict[ast.Call, Claim] = {}
 
     def trains(self, node: ast.AST) -> bool:
-        """Say whether code calls a function that trains, or lets an optimizer step."""
+        """Say whether code trains, lets an optimizer step, or takes a net that was trained."""
         called = [call.func for call in ast.walk(node) if isinstance(call, ast.Call)]
-        steps = any(isinstance(func, ast.Attribute) and func.attr == "step" for func in called)
+        attributes = {func.attr for func in called if isinstance(func, ast.Attribute)}
+        steps = bool(attributes & {"step", "pretrained"})
         return steps or any(isinstance(f, ast.Name) and f.id in self.training for f in called)
 
     def is_trained(self, *nodes: ast.AST) -> bool:

@@ -8,6 +8,7 @@ import traitlets
 from matplotlib.figure import Figure
 
 from course_utils.arithmetic import conv_multiply_adds, conv_parameters
+from course_utils.kernels import KERNELS
 from course_utils.plots import plot_channel_sum
 from course_utils.widgets.base import CourseWidget, Matrix, Result, State
 from course_utils.widgets.text import number
@@ -28,12 +29,12 @@ PLANES: list[Matrix] = [
     [[4 if r == c == 2 else 0 for c in range(5)] for r in range(5)],
     [[1 if (r + c) % 2 else 2 for c in range(5)] for r in range(5)],
 ]
-KERNELS: dict[int, list[Matrix]] = {
+SLICES: dict[int, list[Matrix]] = {
     3: [
         [[-1, 0, 1]] * 3,
         [[-1, -1, -1], [0, 0, 0], [1, 1, 1]],
         [[0, 0, 0], [0, 2, 0], [0, 0, 0]],
-        [[0, -1, 0], [-1, 4, -1], [0, -1, 0]],
+        KERNELS["Laplacian"],
     ],
     1: [[[2]], [[-1]], [[1]], [[0]]],
 }
@@ -55,7 +56,7 @@ class ChannelStepper(CourseWidget):
 
     title = "Channels, one filter at a time"
     data: ClassVar[dict[str, Any]] = {
-        "kinds": KINDS, "planes": PLANES, "kernels": KERNELS, "biases": BIASES,
+        "kinds": KINDS, "planes": PLANES, "kernels": SLICES, "biases": BIASES,
     }  # fmt: skip
 
     kind = traitlets.Enum([*KINDS], "3 × 3").tag(sync=True)
@@ -121,7 +122,7 @@ def _read(which: int, groups: int) -> list[int]:
 def _weight(kind: str) -> torch.Tensor:
     """Return the weights of a layer, (4, 4 / groups, k, k)."""
     k, groups = KINDS[kind]
-    rows = [[KERNELS[k][(f + c) % 4] for c in _read(f, groups)] for f in range(4)]
+    rows = [[SLICES[k][(f + c) % 4] for c in _read(f, groups)] for f in range(4)]
     return torch.tensor(rows, dtype=torch.float64)
 
 

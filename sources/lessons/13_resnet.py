@@ -852,6 +852,8 @@ for name, found in ablations.items():
         f"{name:9} whole {found.whole:.1%}; one block less costs {found.mean_drop:.1%} on average, "
         f"and most at {found.worst}"
     )
+
+# %% tags=["nbval-ignore-output"]
 drop = {name: found.mean_drop for name, found in ablations.items()}
 expect(
     drop["plain-20"] > drop["ResNet-20"] + 0.3,

@@ -1,5 +1,7 @@
 """The figure of recorded runs draws what the records hold."""
 
+from dataclasses import replace
+
 import pytest
 
 from course_utils.plots import plot_records
@@ -38,7 +40,8 @@ def test_experiments_of_one_condition_share_a_dash():
 
 
 def test_a_single_run_is_no_mean():
-    runs = {"plain-20": records.load("settled_plain20")}
+    recorded = records.load("settled_plain20")
+    runs = {"plain-20": replace(recorded, histories=recorded.histories[:1])}
     assert plot_records(runs, "train_loss").axes[0].get_xlabel() == "epoch"
 
 

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from course_utils.widgets import ChannelStepper
-from course_utils.widgets.channel_stepper import BIASES, KERNELS, KINDS, PLANES
+from course_utils.widgets.channel_stepper import BIASES, KINDS, PLANES, SLICES
 
 STATES: list[dict[str, Any]] = [
     ChannelStepper(kind=kind, filter=which, step=step).state()
@@ -25,7 +25,7 @@ def layer_of(kind: str) -> nn.Conv2d:
         for which, slices in enumerate(layer.weight):
             first = which // (4 // groups) * (4 // groups)
             for place, kernel in enumerate(slices):
-                kernel.copy_(torch.tensor(KERNELS[k][(which + first + place) % 4]))
+                kernel.copy_(torch.tensor(SLICES[k][(which + first + place) % 4]))
         layer.bias.copy_(torch.tensor(BIASES))
     return layer
 

@@ -143,9 +143,10 @@ def gallery(figure: Figure, widget: FourierGallery, shown: Shown) -> None:
 
 def dial(figure: Figure, widget: SpuriousBackgroundDial, shown: Shown) -> None:
     test, chosen = widget.tests[shown["picture"]], widget.results[shown["index"]]
-    photos = [axes for axes in figure.axes if axes.images[0].get_array().ndim == 3]
+    drawn = [axes for axes in figure.axes if axes.images]  # the others are colour bars
+    photos = [axes for axes in drawn if axes.images[0].get_array().ndim == 3]
     assert len(photos) == len(BACKGROUNDS)
-    maps = [axes for axes in figure.axes if axes not in photos]
+    maps = [axes for axes in drawn if axes not in photos]
     wanted = [model["maps"][shown["picture"]][k] for k in range(2) for model in chosen["models"]]
     for axes, values in zip(maps, wanted, strict=True):
         np.testing.assert_allclose(pixels(axes), values, atol=1e-6)
