@@ -730,17 +730,12 @@ def rise(land: inspection.Landscape) -> float:
 
 rises = {label: rise(land) for label, land in running.items()}
 print({label: f"rises by {value:.2f}" for label, value in rises.items()})
-expect(
-    rises["plain-56"] > 2 * rises["ResNet-56"],
-    "Up to half way to the rim, the loss rises over twice as much around plain-56.",
-    trained=True,
-)
 
 # %% [markdown]
-# A clear answer, it seems. But a net with BN has two modes, and we have not said which one we drew.
-# This was evaluation mode, as in the paper: BN divides by *running estimates* that were collected
-# at the centre. Move all filters of 56 layers, and every layer gets inputs that its estimates do
-# not fit, and passes on worse ones.
+# A clear answer, it seems. But is it? For one thing, a net with BN has two modes, and we have not
+# said which one we drew. This was evaluation mode, as in the paper: BN divides by *running
+# estimates* that were collected at the centre. Move all filters of 56 layers, and every layer gets
+# inputs that its estimates do not fit, and passes on worse ones.
 #
 # **Predict, then run.** Draw the same two planes in training mode, in which BN uses the statistics
 # of the batch at each point. What will change?
@@ -756,9 +751,24 @@ show(
 # %% tags=["nbval-ignore-output"]
 of_batch_rises = {label: rise(land) for label, land in of_batch.items()}
 print({label: f"rises by {value:.2f}" for label, value in of_batch_rises.items()})
+
+# %% [markdown]
+# The order is the same. For another thing, we have drawn *one* plane through each net. How much would
+# another one change? **Predict, then run.** By what factor could the rise around ResNet-56 differ
+# between two planes?
+
+# %% tags=["nbval-ignore-output"]
+elsewhere = {
+    mode: rise(surface(nets["ResNet-56"], training=mode, seed=1)) for mode in (False, True)
+}
+print(f"ResNet-56 in another plane: rises by {elsewhere[False]:.2f}, "
+      f"and in training mode by {elsewhere[True]:.2f}")  # fmt: skip
+steeper = max(rises["ResNet-56"], elsewhere[False])
+of_batch_steeper = max(of_batch_rises["ResNet-56"], elsewhere[True])
 expect(
-    of_batch_rises["plain-56"] > 2 * of_batch_rises["ResNet-56"],
-    "The order is the same in training mode.",
+    rises["plain-56"] > 1.5 * steeper and of_batch_rises["plain-56"] > 1.5 * of_batch_steeper,
+    "Around plain-56 the loss rises over 1.5 times as much as in the steeper of two planes through "
+    "ResNet-56, in both modes.",
     trained=True,
 )
 
@@ -772,29 +782,27 @@ expect(
     trained=True,
 )
 
-# %% control="the same net in another plane"
-elsewhere = {mode: surface(nets["ResNet-56"], training=mode, seed=1) for mode in (False, True)}
+# %% control="ResNet-56 in a third plane, in the plain net's place"
+third = {mode: surface(nets["ResNet-56"], training=mode, seed=2) for mode in (False, True)}
 refute(
-    rise(elsewhere[False]) > 2 * rises["ResNet-56"],
-    "Up to half way to the rim, the loss rises over twice as much around plain-56.",
+    rise(third[False]) > 1.5 * steeper and rise(third[True]) > 1.5 * of_batch_steeper,
+    "Around plain-56 the loss rises over 1.5 times as much as in the steeper of two planes through "
+    "ResNet-56, in both modes.",
 )
 refute(
-    rise(elsewhere[True]) > 2 * of_batch_rises["ResNet-56"],
-    "The order is the same in training mode.",
-)
-refute(
-    float(elsewhere[False].losses.max()) > 2 * tops["ResNet-56"][0],
+    float(third[False].losses.max()) > 2 * tops["ResNet-56"][0],
     "More than half of each net's highest wall is made of running estimates.",
 )
 
 # %% [markdown]
-# So the residual net does lie in the wider basin, in either mode. But how high its walls are is mostly
-# a matter of estimates that no longer fit. A figure of a landscape that does not name BN's mode is half
-# a statement; name it whenever you show one.
+# So the residual net does lie in the wider basin, in either mode. But two planes through the *same*
+# net differ by a factor of two and more, so one picture of each net proves little. And how high the
+# walls are is mostly a matter of estimates that no longer fit. A figure of a landscape that does
+# not name BN's mode is half a statement; name it whenever you show one.
 #
 # And mind what such a figure cannot tell. A plane of two random directions out of tens of thousands
-# shows little of the space. It shows one run of each net. And that the basin is wide does not say that
-# training found it *because* it is. This is what the paper reports, in evaluation mode:
+# shows little of the space. It shows one run of each net. And that the basin is wide does not say
+# that training found it *because* it is. This is what the paper reports, in evaluation mode:
 
 # %%
 print(facts.get("landscape.depth"))
