@@ -796,7 +796,7 @@ refute(
 
 # %% [markdown]
 # So the residual net does lie in the wider basin, in either mode. But two planes through the *same*
-# net differ by a factor of two and more, so one picture of each net proves little. And how high the
+# net differ by a factor of two and more, so one plane of each net proves little. And how high the
 # walls are is mostly a matter of estimates that no longer fit. A figure of a landscape that does
 # not name BN's mode is half a statement; name it whenever you show one.
 #
