@@ -3,7 +3,7 @@
     nets = models.anonymous(["honest", "background"], generator)
     logits = nets[0](images)
 
-All have the same layers and learned from 2,000 centred `shapes`; `HISTORIES` says how they differ.
+All have the same layers and learned from 1,000 centred `shapes`; `HISTORIES` says how they differ.
 `tools/train_anonymous.py` trained them, and `made_with` says on what machine.
 """
 
@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import safe_open
 from safetensors.torch import load
 from torch import Generator, Tensor, nn
 
 from course_utils.arguments import one_of
 
-__all__ = ["HISTORIES", "anonymous", "dealt", "made_with", "small_net"]
+__all__ = ["HISTORIES", "anonymous", "dealt", "made_with", "net_of", "small_net"]
 
 HISTORIES = {
     "honest": "each image shifted at random whenever it was shown, its background at random",
@@ -71,11 +72,12 @@ def anonymous(histories: Sequence[str], generator: Generator) -> list[Callable[[
         logits (N, 10).
     """
     state = load(WEIGHTS.read_bytes())
-    return [_function(state, f"{name}.") for name in dealt(histories, generator)]
+    return [net_of(state, name) for name in dealt(histories, generator)]
 
 
-def _function(state: dict[str, Tensor], prefix: str) -> Callable[[Tensor], Tensor]:
-    layers = small_net().float()
+def net_of(state: dict[str, Tensor], name: str) -> Callable[[Tensor], Tensor]:
+    """Return the net of a name, such as "honest.1", from the weights of all."""
+    layers, prefix = small_net().float(), f"{name}."
     own = {k.removeprefix(prefix): v.float() for k, v in state.items() if k.startswith(prefix)}
     layers.load_state_dict(own)
     layers.requires_grad_(False)
@@ -88,6 +90,5 @@ def _function(state: dict[str, Tensor], prefix: str) -> Callable[[Tensor], Tenso
 
 def made_with() -> dict[str, Any]:
     """Return how the nets were trained: command, settings, accuracies, processor, versions."""
-    packed = WEIGHTS.read_bytes()
-    header = json.loads(packed[8 : 8 + int.from_bytes(packed[:8], "little")])
-    return dict(json.loads(header["__metadata__"]["made_with"]))
+    with safe_open(WEIGHTS, "pt") as file:
+        return dict(json.loads(file.metadata()["made_with"]))
