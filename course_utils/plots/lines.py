@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from course_utils.plots.style import (
-    DASHES,
     FONT,
     LINES,
     MARKERS,
+    dashes,
     new_figure,
     per_cent,
     tidy,
@@ -163,15 +163,12 @@ def _curves(
 
 def _style_by_condition(axes: Axes) -> None:
     """Give lines of one model one colour and marker, and lines of one condition one dash."""
-    models, conditions = (
-        list(dict.fromkeys(str(line.get_label()).partition(", ")[end] for line in axes.lines))
-        for end in (0, 2)
-    )
-    for line in axes.lines:
-        model, _, condition = str(line.get_label()).partition(", ")
+    parts = {line: str(line.get_label()).partition(", ") for line in axes.lines}
+    models = list(dict.fromkeys(model for model, _, _ in parts.values()))
+    dash_of = dashes(condition for _, _, condition in parts.values())
+    for line, (model, _, condition) in parts.items():
         look = models.index(model)
-        dash = DASHES[conditions.index(condition) % len(DASHES)]
-        line.set(color=LINES[look], marker=MARKERS[look], linestyle=dash)
+        line.set(color=LINES[look], marker=MARKERS[look], linestyle=dash_of[condition])
     _legend(axes)
 
 

@@ -1,7 +1,8 @@
 """Colours, sizes and texts of all figures; every palette is safe for colour-blind readers."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from decimal import ROUND_HALF_UP, Decimal
+from itertools import cycle
 from typing import Any, TypeVar
 
 from matplotlib import ticker
@@ -15,7 +16,6 @@ from matplotlib.text import Text
 __all__ = [
     "BLACK",
     "BLUE",
-    "DASHES",
     "FONT",
     "GREEN",
     "INTENSITY",
@@ -29,6 +29,7 @@ __all__ = [
     "YELLOW",
     "bare",
     "colour_bar",
+    "dashes",
     "in_words",
     "new_figure",
     "number",
@@ -109,6 +110,11 @@ def colour_bar(
     bar = figure.colorbar(image, ax=axes, **place)
     bar.set_label(label, fontsize=FONT - 1)
     bar.ax.tick_params(labelsize=FONT - 2)
+
+
+def dashes(conditions: Iterable[str]) -> dict[str, str]:
+    """Return a dash for each condition, in the order in which they come; four can be told apart."""
+    return dict(zip(dict.fromkeys(conditions), cycle(DASHES), strict=False))
 
 
 def told_apart(things: Mapping[str, Thing], what: str) -> Iterator[tuple[str, Thing, str, str]]:

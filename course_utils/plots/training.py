@@ -1,7 +1,6 @@
 """Figures of training: curves, comparisons, and which classes are confused."""
 
 from collections.abc import Mapping, Sequence
-from itertools import cycle
 
 import matplotlib.ticker as ticker
 import numpy as np
@@ -13,11 +12,11 @@ from torch import Tensor
 from course_utils.plots.display import to_bundle
 from course_utils.plots.style import (
     BLUE,
-    DASHES,
     FONT,
     INTENSITY,
     RED,
     colour_bar,
+    dashes,
     in_words,
     new_figure,
     per_cent,
@@ -139,7 +138,7 @@ def plot_records(
     figure = new_figure(5.6, 3.1)
     axes = figure.subplots()
     condition_of = {label: (conditions or {}).get(label, "") for label in runs}
-    dashes = dict(zip(dict.fromkeys(condition_of.values()), cycle(DASHES), strict=False))
+    dash_of = dashes(condition_of.values())
     curves = []
     for label, recorded, colour, marker in told_apart(runs, "experiments"):
         mean, deviation = np.array((recorded.mean(quantity), recorded.deviation(quantity)))
@@ -150,7 +149,7 @@ def plot_records(
         else:
             axes.fill_between(epochs, mean - deviation, mean + deviation, color=colour, alpha=0.2,
                               linewidth=0)  # fmt: skip
-        curves.append((label, mean.tolist(), colour, marker, dashes[condition_of[label]]))
+        curves.append((label, mean.tolist(), colour, marker, dash_of[condition_of[label]]))
     draw_curves(axes, curves, quantity, ylabel)
     if conditions:  # long enough for dashes to be seen
         axes.legend(fontsize=FONT - 1, frameon=False, handlelength=3.5)
