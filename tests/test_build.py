@@ -217,7 +217,7 @@ def test_a_notebook_is_behind_when_a_widget_it_shows_changed(build, source, tmp_
     target = tmp_path / "out.ipynb"
     nbformat.write(build.read_source(path), target)
     assert build.is_current(target, build.read_source(path))
-    monkeypatch.setattr(build, "widgets_fingerprint", lambda names: f"another of {names}")
+    monkeypatch.setattr(build, "widgets_fingerprint", lambda text: f"another of {text}")
     assert not build.is_current(target, build.read_source(path))
 
 
@@ -225,20 +225,16 @@ def test_only_the_widgets_it_shows_count(build, tmp_path, monkeypatch):
     shutil.copytree(ROOT / "course_utils/widgets", tmp_path / "course_utils/widgets")
     monkeypatch.setattr(build, "ROOT", tmp_path)
 
-    def counter():
-        build.widgets_fingerprint.cache_clear()
-        return build.widgets_fingerprint(("ParameterCounter",))
-
-    before = counter()
+    shown = "from course_utils.widgets import (\n    ParameterCounter,\n)"
+    before = build.widgets_fingerprint(shown)
     for name, counts in (("shift_lab.mjs", False), ("__init__.py", False), ("base.py", True),
                          ("parameter_counter.css", True), ("shared.mjs", True)):  # fmt: skip
         file = tmp_path / "course_utils/widgets" / name
         text = file.read_text("utf-8")
         file.write_text(text + "\n", "utf-8")
-        assert (counter() != before) == counts, name
+        assert (build.widgets_fingerprint(shown) != before) == counts, name
         file.write_text(text, "utf-8")
-    assert counter() == before
-    build.widgets_fingerprint.cache_clear()
+    assert build.widgets_fingerprint(shown) == before
 
 
 def test_executing_stores_outputs_without_times_or_widget_state(build, source, tmp_path):
@@ -305,6 +301,15 @@ def test_claims_and_their_controls_are_measured(build, source, tmp_path, monkeyp
     monkeypatch.setattr(build, "execute", None)  # what was tried is read again
     assert build.try_controls([path], [0]) == runs
     assert capsys.readouterr().out == "01_test, seeds + 0: 2 tried, 0 wrong\n" * 2
+
+
+def test_a_lesson_that_claims_nothing_of_a_trained_model_is_not_run(build, source, monkeypatch):
+    monkeypatch.setattr(build, "execute", None)
+    path = source(
+        '# %%\nfrom course_utils.runtime import expect\nexpect(1 < 2, "This is exact.")\n'
+    )
+    assert build.try_controls([path], [0]) == {"01_test": {}}
+    assert build.page({"01_test": {}}) == build.page({})
 
 
 @pytest.mark.parametrize(

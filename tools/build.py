@@ -43,7 +43,7 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-from claims import PREAMBLE, Noted, noted, page, with_notes, without_controls
+from claims import Noted, claims_something, noted, page, with_notes, without_controls
 from first_cell import CELL_ID, add_opening, update_readme
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -57,7 +57,6 @@ from course_utils.startup import recommended_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 QUIZ = re.compile(r"""quiz\.show\(\s*["'](\w+)["']|["'](exercises/\w+)["']""")
-WIDGET = re.compile(r"^from course_utils\.widgets import ([\w, ]+)$", re.MULTILINE)
 SHARED_BY_WIDGETS = {"shared", "standalone"}  # the modules that belong to no widget
 INLINE = re.compile(r"^from (course_utils[\w.]*) import ([\w, ]+?)  # inline$", re.MULTILINE)
 KERNEL = {"display_name": "Python 3 (ipykernel)", "language": "python", "name": "python3"}
@@ -99,10 +98,9 @@ def read_source(path: Path, *, controls: bool = False) -> NotebookNode:
         cell.metadata = cell_metadata(cell.metadata, path, slide)
     if path.parent.name in ("lessons", "exercises"):
         add_opening(notebook, learners_path(path))
-    names = ", ".join(name for cell in notebook.cells for name in WIDGET.findall(cell.source))
-    if names:
-        widgets = tuple(sorted(set(names.split(", "))))
-        notebook.metadata["widgets_source"] = widgets_fingerprint(widgets)
+    text = "\n".join(cell.source for cell in notebook.cells)
+    if "course_utils.widgets import" in text:
+        notebook.metadata["widgets_source"] = widgets_fingerprint(text)
     asked = {a or b for cell in notebook.cells for a, b in QUIZ.findall(cell.source)}
     if asked:
         notebook.metadata["quiz_source"] = quiz_fingerprint(tuple(sorted(asked)))
@@ -110,14 +108,15 @@ def read_source(path: Path, *, controls: bool = False) -> NotebookNode:
     return notebook
 
 
-@functools.cache
-def widgets_fingerprint(names: tuple[str, ...]) -> str:
-    """Return a hash of the code of some widgets, of which a notebook's outputs contain a copy."""
-    own = {re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower() for name in names}
-    digest = hashlib.sha256()
-    for path in sorted((ROOT / "course_utils/widgets").rglob("*.*")):
-        others = path.with_suffix(".mjs").is_file() and path.stem not in {*own, *SHARED_BY_WIDGETS}
-        if path.suffix in (".py", ".mjs", ".css") and path.stem != "__init__" and not others:
+def widgets_fingerprint(text: str) -> str:
+    """Return a hash of the code of the widgets that a text names: outputs contain a copy of it."""
+    folder, digest = ROOT / "course_utils/widgets", hashlib.sha256()
+    modules = {path.stem for path in folder.glob("*.mjs")} - SHARED_BY_WIDGETS
+    left_out = {"__init__"} | {
+        name for name in modules if name.title().replace("_", "") not in text
+    }
+    for path in sorted(folder.rglob("*.*")):
+        if path.suffix in (".py", ".mjs", ".css") and path.stem not in left_out:
             digest.update(path.read_bytes())
     return digest.hexdigest()[:16]
 
@@ -355,9 +354,9 @@ def try_controls(sources: list[Path], offsets: list[int]) -> dict[str, dict[int,
     for offset, source in itertools.product(offsets, sources):
         os.environ["COURSE_SEED_OFFSET"] = str(offset)
         notebook = read_source(source, controls=True)
-        code = "".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
-        if "_note(" not in code.removeprefix(PREAMBLE):
+        if not claims_something(notebook.cells):
             continue
+        code = "".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
         digest = hashlib.sha256((code + training_fingerprint()).encode()).hexdigest()[:12]
         kept = ROOT / ".records" / "claims" / f"{source.stem}-{offset}-{digest}.json"
         if not kept.is_file():

@@ -20,7 +20,7 @@ from typing import NamedTuple
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-__all__ = ["PREAMBLE", "Noted", "noted", "page", "with_notes", "without_controls"]
+__all__ = ["Noted", "claims_something", "noted", "page", "with_notes", "without_controls"]
 
 MARK = "noted: "
 PREAMBLE = f'''
@@ -78,6 +78,11 @@ def with_notes(cells: Iterable[NotebookNode]) -> list[NotebookNode]:
             cell.source = ast.unparse(ast.fix_missing_locations(tree))
         changed.append(cell)
     return changed
+
+
+def claims_something(cells: Iterable[NotebookNode]) -> bool:
+    """Return whether any cell of `with_notes` notes a claim about a trained model, or a control."""
+    return any("_note(" in cell.source for cell in cells if cell.source != PREAMBLE)
 
 
 class _Notes(ast.NodeTransformer):
