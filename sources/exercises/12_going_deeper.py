@@ -418,6 +418,16 @@ def sizes(make_layers, run_layers, gate_bias):
     return found
 
 
+def growth(make_layers, run_layers):
+    """Draw how large the maps are after each layer, with gates nearly closed and nearly open."""
+    return plot_by_depth(
+        {f"gate bias {bias:+}": sizes(make_layers, run_layers, bias) for bias in (-5, 5)},
+        "root mean square of the maps",
+        xlabel="layers that the maps have passed",
+        first=0,
+    )
+
+
 # %%
 torch.manual_seed(0)
 try:
@@ -435,12 +445,7 @@ for kind in ("transform.weight", "gate.weight"):
     moved = [not value.equal(before[n]) for n, value in layers.named_parameters() if kind in n]
     print(f"{kind} has moved in {sum(moved)} of 3 layers")
 show(
-    plot_by_depth(
-        {f"gate bias {bias:+}": sizes(broken_layers, broken_run, bias) for bias in (-5, 5)},
-        "root mean square of the maps",
-        xlabel="layers that the maps have passed",
-        first=0,
-    ),
+    growth(broken_layers, broken_run),
     "Size of the maps over 12 layers, on a logarithmic scale: with a gate bias of −5 it grows "
     "about ten-thousandfold, nearly along a straight line, with +5 it stays where it was",
 )
@@ -675,12 +680,7 @@ checks.award(4, check_answer, make_layers, run_layers)
 # %% tags=["nbval-ignore-output"]
 if repair_is_right:
     show(
-        plot_by_depth(
-            {f"gate bias {bias:+}": sizes(make_layers, run_layers, bias) for bias in (-5, 5)},
-            "root mean square of the maps",
-            xlabel="layers that the maps have passed",
-            first=0,
-        ),
+        growth(make_layers, run_layers),
         "Size of the maps over 12 layers, on a logarithmic scale: with a gate bias of −5 it is "
         "the same throughout, with +5 it drifts by less than a factor of ten",
     )
@@ -815,28 +815,23 @@ def check_answer(predicted, control, losses, cost):
         )
         checks.require(abs(value - expected) < 1e-4, sentence)
 
-    shallow = torch.tensor(losses["shallow"]).double()
-    random = torch.tensor(losses["random"]).double()
     for start, (mean, error) in cost.items():
         found = torch.tensor(losses[start]).double()
-        gaps = found - shallow
-        slips = {
-            "you subtract the other way round": -gaps.mean().item(),
-            "you take the median": gaps.median().item(),
-            "you add the differences up": gaps.sum().item(),
+        shallow = torch.tensor(losses["shallow"]).double()
+        right = checks.paired_seeds(losses[start], losses["shallow"])
+        slips = right.mean_slips | {
+            "you subtract the other way round": -right.mean,
             "you give its loss, not what depth costs": found.mean().item(),
-            "you compare with the random start": (found - random).mean().item(),
-            "you divide by the shallow net's loss": (gaps / shallow).mean().item(),
+            "you compare with the random start": (
+                checks.paired_seeds(losses[start], losses["random"]).mean
+            ),
+            "you divide by the shallow net's loss": (found / shallow - 1).mean().item(),
         }
-        require_close(mean, gaps.mean().item(), slips, start)
-        slips = {
-            "you do not divide by the root of the number of seeds": gaps.std().item(),
-            "you divide by n, not by n - 1": (gaps.std(correction=0) / 3**0.5).item(),
-            "you divide by 3, not by its root": (gaps.std() / 3).item(),
-            "you give the variance of the mean": (gaps.var() / 3).item(),
+        require_close(mean, right.mean, slips, start)
+        slips = right.error_slips | {
             "you leave out the shallow nets' part of it": (found.std() / 3**0.5).item(),
         }
-        require_close(error, (gaps.std() / 3**0.5).item(), slips, start)
+        require_close(error, right.error, slips, start)
 
 
 checks.award(2, check_answer, predicted, control, losses, cost)

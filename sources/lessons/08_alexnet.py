@@ -220,11 +220,13 @@ refute(
 
 
 # %%
+config = TrainConfig(epochs=settings.epochs, lr=settings.lr, clip_norm=2.0)
+
+
 def train(name: str, title: str, augment: data.Augment | None = None, **switches):
     """Build a model and train it, always from the same seed; return the model and its history."""
     fresh = load(augment)
     model = models.build(name, in_channels=1, num_classes=10, **switches).to(device)
-    config = TrainConfig(epochs=settings.epochs, lr=settings.lr, clip_norm=2.0)
     return model, fit(model, fresh, config, on_epoch_end=[LivePlot(title)])
 
 
@@ -278,9 +280,11 @@ expect(
 )
 
 # %% control="the sigmoid at twenty times the rate"
+from dataclasses import replace
+
 fresh, switches = load(), {"activation": "sigmoid", "pooling": "average"}
 tuned = models.build("lenet5", in_channels=1, num_classes=10, **switches).to(device)
-faster = fit(tuned, fresh, TrainConfig(epochs=settings.epochs, lr=20 * settings.lr, clip_norm=2.0))
+faster = fit(tuned, fresh, replace(config, lr=20 * config.lr))
 refute(
     final["ReLU, average"] > faster.column("val_accuracy")[-1] + 0.1,
     "At this learning rate the activation alone is worth more than ten points of accuracy.",
@@ -325,7 +329,7 @@ fresh, generator = load(), torch.Generator().manual_seed(1)
 again = models.build(
     "lenet5", in_channels=1, num_classes=10, pooling="average", generator=generator
 ).to(device)
-other = fit(again, fresh, TrainConfig(epochs=settings.epochs, lr=settings.lr, clip_norm=2.0))
+other = fit(again, fresh, config)
 refute(
     other.column("train_loss")[-1] < 0.9 * train_loss["ReLU, average"],
     "With max pooling the net fits its training images better.",
@@ -623,7 +627,7 @@ fresh, generator = load(), torch.Generator().manual_seed(1)
 again = models.build(
     "alexnet_small", in_channels=1, num_classes=10, dropout=0.0, generator=generator
 ).to(device)
-fit(again, fresh, TrainConfig(epochs=settings.epochs, lr=settings.lr, clip_norm=2.0))
+fit(again, fresh, config)
 neither = evaluate(again, loaders.train).accuracy - evaluate(again, loaders.val).accuracy
 refute(neither < plain - 0.01, "Dropout narrows the gap.")
 refute(neither < plain - 0.01, "Augmentation narrows the gap.")
