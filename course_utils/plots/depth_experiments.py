@@ -1,5 +1,6 @@
 """Figures of the experiments on depth: gradients, gates, blocks, reused maps and landscapes."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -260,10 +261,10 @@ def plot_landscape(landscapes: Mapping[str, Landscape]) -> Figure:
         axes.set_title(title, fontsize=FONT)
         axes.set_xlabel("first direction", fontsize=FONT)
     panels[0].set_ylabel("second direction", fontsize=FONT)
-    written = [number(level, digits=3) for level in levels]
-    bar = figure.colorbar(filled, ax=list(panels), ticks=levels, format=FixedFormatter(written))
-    bar.set_label("loss, on a scale of this figure alone", fontsize=FONT)
-    bar.ax.tick_params(labelsize=FONT - 2)
+    first = min(level for level in levels if level > 0)  # its first digit must be seen
+    written = [number(level, digits=max(3, math.ceil(-math.log10(first)))) for level in levels]
+    place = {"ticks": levels, "format": FixedFormatter(written)}
+    colour_bar(figure, filled, list(panels), "loss, on a scale of this figure alone", **place)
     return figure
 
 

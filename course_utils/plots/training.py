@@ -151,8 +151,9 @@ def plot_records(
                               linewidth=0)  # fmt: skip
         curves.append((label, mean.tolist(), colour, marker, dash_of[condition_of[label]]))
     draw_curves(axes, curves, quantity, ylabel)
-    if conditions:  # long enough for dashes to be seen
-        axes.legend(fontsize=FONT - 1, frameon=False, handlelength=3.5)
+    if conditions:  # long enough for dashes to be seen, and away from the bands
+        axes.legend(fontsize=FONT - 1, frameon=False, handlelength=3.5, loc="center left",
+                    bbox_to_anchor=(1, 0.5))  # fmt: skip
     seeds = " or ".join(map(str, sorted({recorded.num_seeds for recorded in runs.values()})))
     around = "thin: each seed" if each else "band ± 1 standard deviation"
     axes.set_xlabel("epoch" if seeds == "1" else f"epoch (mean of {seeds} seeds, {around})")

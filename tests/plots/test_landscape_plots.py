@@ -40,6 +40,14 @@ def test_levels_enclose_all_losses_and_can_be_counted(losses):
     assert 4 <= len(levels) <= 14 and (np.diff(levels) > 0).all()
 
 
+def test_no_two_levels_are_written_alike():
+    surface = torch.logspace(-3.3, 0.6, 41**2, dtype=torch.float64).reshape(41, 41)
+    figure = plot_landscape({"net": Landscape(STEPS, STEPS, surface)})
+    figure.draw_without_rendering()
+    written = [text.get_text() for text in figure.axes[-1].get_yticklabels()]
+    assert written[:2] == ["0.0005", "0.001"] and len(set(written)) == len(written)
+
+
 def test_the_second_direction_goes_up():
     [axes, _] = plot_landscape({"net": bowl(1.0)}).axes
     outermost = filled(axes).get_paths()[0].vertices  # the lowest level: a flat ellipse
