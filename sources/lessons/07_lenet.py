@@ -394,8 +394,9 @@ refute(
 # about images, so less has to be learned from examples.
 #
 # How reliable is the comparison? Both models saw the *same* test images, so only the images that
-# one model classifies correctly and the other does not can tell the two apart. If the two were equally good, the counts
-# $b$ and $c$ of such images would differ by about $\sqrt{b + c}$, by chance alone:
+# one model classifies correctly and the other does not can tell the two apart. If the two were
+# equally good, the counts $b$ and $c$ of such images would differ by about $\sqrt{b + c}$, by
+# chance alone:
 
 # %% tags=["nbval-ignore-output"]
 right = {}
@@ -411,9 +412,9 @@ for name, model in (("MLP", mlp), ("LeNet-5", lenet)):
     print(f"{name:8} {summary(model, (1, 28, 28)).multiply_adds:8,} multiply-adds for an image")
 
 # %% [markdown]
-# A difference of less than twice what chance alone gives does not tell you which of the two is better.
-# And another seed would give other counts. Here are three recorded runs of each, on the same images
-# and with the same settings:
+# A difference of less than twice what chance alone gives does not tell you which of the two is
+# better. And another seed would give other counts. Here are three recorded runs of each, on the
+# same images and with the same settings:
 
 # %%
 records.table("mlp", "lenet5")
@@ -529,8 +530,8 @@ refute(
 # You can look inside a convnet. For one image, the output of a convolution is a stack of **feature
 # maps**: each shows where its filter found the pattern that it looks for. Here is LeNet-5 at work,
 # to scale: a pixel is drawn equally large in the image and in every map. Only the filters are
-# enlarged, threefold, and of the second layer's sixteen filters you see the first six. Numbers that can be
-# negative are violet above zero and orange below; the others are grey.
+# enlarged, threefold, and of the second layer's sixteen filters you see the first six. Numbers that
+# can be negative are violet above zero and orange below; the others are grey.
 
 # %%
 from course_utils.plots import plot_inside
@@ -648,11 +649,11 @@ refute(
 
 # %% [markdown]
 # So the convnet's lead is larger on images that have moved a little than on those that have not: it
-# has learned a filter once and uses it everywhere. But it is far from invariant. Where does it
-# lose its points? Look at the net's end: the last maps are flattened, and from there on linear layers have
-# one weight for each *place*. What moves by more than pooling forgives arrives at weights that were
-# trained for something else. Lesson 08 moves the training images instead; from lesson 10 on, nets end
-# in an average over each map.
+# has learned a filter once and uses it everywhere. But it is far from invariant. Where does it lose
+# its points? Look at the net's end: the last maps are flattened, and from there on linear layers
+# have one weight for each *place*. What moves by more than pooling forgives arrives at weights that
+# were trained for something else. Lesson 08 moves the training images instead; from lesson 10 on,
+# nets end in an average over each map.
 
 # %% [markdown]
 # ## What was missing in 1998?

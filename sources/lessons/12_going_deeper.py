@@ -16,9 +16,9 @@
 # %% [markdown]
 # ## The question
 #
-# From LeNet to VGG, nets got deeper and more accurate. Initialisation and batch normalisation (BN)
-# made deep nets start. So why stop at 19 layers? We build a net of 20 layers and one of 56, alike
-# in everything else, and compare.
+# From LeNet to VGG, nets got deeper and more accurate. Good initial weights and batch normalisation
+# (BN) let deep nets start to learn. So why stop at 19 layers? We build a net of 20 layers and one
+# of 56, alike in everything else, and compare.
 #
 # Both are **plain**: 3 × 3 convolutions, BN and ReLU, one after the other, in three stages. Each
 # new stage halves height and width and doubles the number of maps. At the end come an average over
@@ -231,8 +231,8 @@ for label, (name, switches) in kinds.items():
 show(
     plot_by_depth(norms, "norm of the gradient"),
     "Norm of the gradient at each layer of four fresh nets, on a logarithmic scale: in plain-56 "
-    "with batch normalisation it grows a hundredfold from the last layer to the first; in "
-    "ResNet-56 and plain-20 it stays within a factor of ten",
+    "with batch normalisation it grows over a hundredfold from the last layer to the first; in the "
+    "convolutions of ResNet-56 and plain-20 it stays within a factor of ten",
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -250,7 +250,7 @@ expect(
 expect(ratio["ResNet-56"] < 20, "In a fresh ResNet-56 it does not.")
 
 # %% [markdown]
-# They do not vanish. With BN they *explode* towards the input, before the first step. That is a
+# With BN they do not vanish: before the first step they *explode* towards the input. That is a
 # known effect of BN itself:
 
 # %%
@@ -270,7 +270,10 @@ for label, model in {"plain-20": plain20, "plain-56": plain56}.items():
     )
 
 # %% [markdown]
-# So our measurements do not support a common explanation:
+# After three epochs the answer is mixed: in our run, plain-56 now has a much smaller gradient at
+# the first layer than at the last. But it started with a much larger one there, and its recorded
+# loss is the higher one from the first epoch on. So our measurements do not support the explanation
+# that is most often given:
 
 # %%
 print(facts.trap("degradation_is_vanishing"))
@@ -405,7 +408,7 @@ for label, name in {"plain-20": "plain20", "plain-56": "plain56", "ResNet-56": "
 show(
     plots.plot_autocorrelation(paths | noise, "a twentieth of the way from one image to another"),
     "Autocorrelation of the gradient along a line between two images, for three fresh nets: that "
-    "of ResNet-56 and plain-20 falls slowly, that of plain-56 is zero from the first step on",
+    "of ResNet-56 and plain-20 falls slowly, that of plain-56 is near zero from the first step on",
 )
 
 # %%
@@ -420,17 +423,17 @@ expect(paths["ResNet-56"][1] > paths["plain-56"][1] + 0.3, "ResNet-56 is shatter
 # %% [markdown]
 # ## A gate: Highway networks
 #
-# Earlier in the same year as He et al., Srivastava et al. had asked: if a layer should sometimes do
-# nothing, why not let it *choose* to? A **highway layer** combines two things. $H$ is the usual
-# layer. The **transform gate** $T$, a number between 0 and 1 for each unit, says how much of $H$ to
-# take; the **carry gate** $C$ says how much of the input to keep:
+# Earlier in 2015, the year of He et al.'s paper, Srivastava et al. had asked: if a layer should
+# sometimes do nothing, why not let it *choose* to? A **highway layer** combines two things. $H$ is
+# the usual layer. The **transform gate** $T$, a number between 0 and 1 for each unit, says how much
+# of $H$ to take; the **carry gate** $C$ says how much of the input to keep:
 #
 # $$\mathbf{y} = H(\mathbf{x}) \cdot T(\mathbf{x}) + \mathbf{x} \cdot C(\mathbf{x}), \qquad C = 1 - T$$
 #
 # With $T = 0$ the layer is a wire: it passes its input on unchanged. With $T = 1$ it is a plain
 # layer. The trick is how it starts: $T(\mathbf{x}) = \sigma(W_T\mathbf{x} + \mathbf{b}_T)$ has a
-# **negative bias**, so that every layer starts by carrying, and a net of 50 layers starts as if it
-# had almost none.
+# **negative bias**, so every layer at first carries most of its input, and a net of 50 layers
+# starts as if it had almost none.
 
 # %%
 print(facts.get("highway.gate_bias"))
@@ -545,8 +548,8 @@ refute(max(mean_gates(opened)) < 0.5, "Yet no layer transforms more than it carr
 # %% [markdown]
 # The gates near the input open most; they began a little wider, too. But no layer ever becomes an
 # ordinary one. Each changes a small share of its input and carries the rest; added up over all
-# layers, the gates are open as wide as those of a few ordinary layers. In this sense the net chose
-# how deep to be.
+# layers, the gates come to a few ordinary layers, whose gates would be wide open. In this sense the
+# net chose how deep to be.
 #
 # This has a price: $T$ has as many weights as $H$, so every layer costs twice as much. And a gate
 # may go the *other* way: where $C = 0$, the highway layer is a plain layer again, with all its
@@ -671,9 +674,9 @@ expect(
 records.table(*(name.replace("depth", "settled") for name in titles.values()))
 
 # %% [markdown]
-# So the plain net's trouble is not only a slow start. Shortcuts turn the order round: the deeper
+# So the plain net's trouble is not only a slow start. Shortcuts reverse the order: the deeper
 # ResNet fits its training images *better*. Now look at the test accuracies. The deeper ResNet is
-# not ahead there: 9,000 images do not keep a net with such a training loss from overfitting. The
+# not ahead there: it fits its 9,000 images almost perfectly, and does not generalise better. The
 # shortcuts mend what depth did to the *fit*. They do not promise that a deeper net classifies
 # better. In the paper it does, with 50,000 images and augmentation; the numbers are below.
 
@@ -689,11 +692,12 @@ records.table(*(name.replace("depth", "settled") for name in titles.values()))
 # whatever its shape. The cure is **filter normalisation**: each filter of the random direction gets
 # the length of the net's own filter. Then one step means the same relative change in both nets.
 #
-# One thing more makes a comparison fair: both nets must have learnt all they can. A net that is
-# stopped early sits high on a slope, and its surroundings show where it *is*, not how it is built. So
-# these are the two nets of 56 layers from the long runs above, which the course brings along.
+# One thing more makes a comparison fair: both nets must be trained to the end. A net that is
+# stopped early sits high on a slope, and its surroundings show where it *is*, not how it is built.
+# So these are two nets of 56 layers from the long runs above, which come with the course.
 #
-# **Predict, then run.** Around which of them does the loss rise faster?
+# **Predict, then run.** Around which of them does the loss rise faster? Read the colours, not the
+# number of lines: from one line to the next the loss doubles or triples.
 
 # %%
 points = torch.linspace(-0.5, 0.5, 9 if settings.checks_claims else 3)
@@ -732,10 +736,10 @@ rises = {label: rise(land) for label, land in running.items()}
 print({label: f"rises by {value:.2f}" for label, value in rises.items()})
 
 # %% [markdown]
-# A clear answer, it seems. But is it? For one thing, a net with BN has two modes, and we have not
-# said which one we drew. This was evaluation mode, as in the paper: BN divides by *running
-# estimates* that were collected at the centre. Move all filters of 56 layers, and every layer gets
-# inputs that its estimates do not fit, and passes on worse ones.
+# The loss rises faster around plain-56, it seems. But is that so? For one thing, a net with BN has
+# two modes, and we have not said which one we drew. This was evaluation mode, as in the paper: BN
+# divides by *running estimates* that were collected at the centre. Move all filters of 56 layers,
+# and every layer gets inputs that its estimates do not fit, and passes on worse ones.
 #
 # **Predict, then run.** Draw the same two planes in training mode, in which BN uses the statistics
 # of the batch at each point. What will change?
@@ -837,8 +841,8 @@ quiz.show("12_going_deeper")
 #
 # - **Degradation**: past some depth, a plain net's *training* loss rises. That is not overfitting,
 #   and not a lack of good weights: it is optimisation.
-# - With BN the gradients of a plain net do not vanish. In a fresh net they explode towards the
-#   input, and they **shatter**: exponentially fast with depth, the gradients of neighbouring inputs
+# - With BN the gradients of a fresh plain net do not vanish. They explode towards the input, and
+#   they **shatter**: exponentially fast with depth, the gradients of neighbouring inputs
 #   become as unrelated as white noise.
 # - A **highway** layer mixes: $\mathbf{y} = H \cdot T + \mathbf{x} \cdot (1 - T)$. A negative gate
 #   bias makes a deep net start as a shallow one.
