@@ -218,7 +218,7 @@ WRONG = [
     (EXPERIMENT_IS, experiment(gaps="[abs(a - b) / 2 for a, b in measured]"), "on your images",
      True),
     (EXPERIMENT_IS, experiment(control="(other.images, other.labels)"), "On your control", True),
-    (EXPERIMENT_IS, experiment(other="same"), "apart: make it tell more", True),
+    (EXPERIMENT_IS, experiment(other="same"), "apart: make them differ more", True),
     (EXPERIMENT_IS, experiment(cover="(drawn.images, drawn.labels)"), "apart: make it tell", True),
     (EXPERIMENT_IS, experiment(cover="swap"), "hold the same images", True),
     (EXPERIMENT_IS, experiment(swap="(grey, drawn.labels)"), "hold the same images", True),
@@ -227,7 +227,7 @@ WRONG = [
     (WIDEST_IS, widest(result="-(-(budget - k) // (n + 1 + k))"), "you round up", False),
     (WIDEST_IS, widest(result="(budget - k) / (n + 1 + k)"), "a whole number", False),
     (ORDER_IS, order(result="(256 * one + two).view(height, width)"), "expected (9,)", False),
-    (ORDER_IS, order(result="one"), "is no order of 0 to 8", False),
+    (ORDER_IS, order(result="one"), "lacks some of 0 to 8", False),
     (REPAIR_IS, repair(flat="x.flatten(1)[:, order]"), "expected (4, 12)", False),
     (REPAIR_IS, repair(drawn="some = torch.randperm(len(images), generator=generator)[: -(len("
      "images) % size)].split(size)"), "expected [3, 1]", False),
