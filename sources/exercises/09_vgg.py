@@ -470,7 +470,7 @@ def check_answer(train_step, accuracy):
             wrong = ours(state, batches, **change)[1]
             checks.require(not alike(after, wrong), f"Your net is what you get if {slip}.")
         asleep = alike(after, ours(state, batches, mode=False)[1])
-        checks.require(not asleep, "You train a net that comes in evaluation mode as it is: switch modes.")
+        checks.require(not asleep, "You train the net in evaluation mode: switch the mode first.")
         right, expected = ours(state, batches)
         sentence = "After three steps your weights differ from those of three steps of SGD."
         checks.require(alike(after, expected), sentence)

@@ -287,7 +287,7 @@ WRONG = [
     (REPAIR_IS, repair(layers="nn.ModuleList([Gated(channels)] * num_layers)"),
      "one layer in several places", True),
     (REPAIR_IS, repair(layers="[Gated(channels) for _ in range(num_layers)]"),
-     "do not know their parameters", True),
+     "does not know all its parameters", True),
     (REPAIR_IS, repair(t="torch.sigmoid(layer.gate(means)).detach()"),
      "No gradient reaches the gate", True),
     (REPAIR_IS, repair(h="layer.transform(x.detach()).relu()"), "something is cut off", True),
