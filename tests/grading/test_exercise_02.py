@@ -188,7 +188,7 @@ WRONG = [
     (ORDER_IS, order(shown="image.repeat(2, 1, 1, 1)"), "shown: 2, in calls: 1.", True),
     (ORDER_IS, order("places // height, places % height, places * 0", result="one * width + two"),
      "", True),
-    (ORDER_IS, order(result="places"), "that of an image in order", True),
+    (ORDER_IS, order(result="places"), "an image that was not shuffled", True),
     (ORDER_IS, order(shown="image.float()"), "expected uint8", True),
     (REPAIR_IS, repair(scaled="(images - 128) / 127.5"), "you subtract in uint8", True),
     (REPAIR_IS, repair(scaled="(images.float() - 128) / 127.5"), "not 127.5", True),
@@ -219,7 +219,7 @@ WRONG = [
      True),
     (EXPERIMENT_IS, experiment(control="(other.images, other.labels)"), "On your control", True),
     (EXPERIMENT_IS, experiment(other="same"), "apart: make them differ more", True),
-    (EXPERIMENT_IS, experiment(cover="(drawn.images, drawn.labels)"), "apart: make it tell", True),
+    (EXPERIMENT_IS, experiment(cover="(drawn.images, drawn.labels)"), "apart: make them differ", True),
     (EXPERIMENT_IS, experiment(cover="swap"), "hold the same images", True),
     (EXPERIMENT_IS, experiment(swap="(grey, drawn.labels)"), "hold the same images", True),
     # What it finds.

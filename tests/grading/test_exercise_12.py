@@ -314,7 +314,7 @@ WRONG = [
      True),
     (EXPERIMENT_IS, experiment(errors="gaps.std(1) / 3"), "not by its root", True),
     (EXPERIMENT_IS, experiment(errors="gaps.var(1) / 3"), "variance of the mean", True),
-    (EXPERIMENT_IS, experiment(errors="rows[1:].std(1) / 3 ** 0.5"), "the shallow nets' part",
+    (EXPERIMENT_IS, experiment(errors="rows[1:].std(1) / 3 ** 0.5"), "the error of its losses",
      True),
     # What it finds.
     (SHARES_IS, shares(written="gate"), "add up to", False),
