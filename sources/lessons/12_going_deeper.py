@@ -697,7 +697,7 @@ records.table(*(name.replace("depth", "settled") for name in titles.values()))
 # So these are two nets of 56 layers from the long runs above, which come with the course.
 #
 # **Predict, then run.** Around which of them does the loss rise faster? Read the colours, not the
-# number of lines: from one line to the next the loss about doubles or triples.
+# number of lines: the loss roughly doubles or triples from one line to the next.
 
 # %%
 points = torch.linspace(-0.5, 0.5, 9 if settings.checks_claims else 3)

@@ -219,7 +219,7 @@ WRONG = [
      True),
     (EXPERIMENT_IS, experiment(control="(other.images, other.labels)"), "On your control", True),
     (EXPERIMENT_IS, experiment(other="same"), "apart: make them differ more", True),
-    (EXPERIMENT_IS, experiment(cover="(drawn.images, drawn.labels)"), "apart: make them differ", True),
+    (EXPERIMENT_IS, experiment(cover="(drawn.images, drawn.labels)"), "apart: make them", True),
     (EXPERIMENT_IS, experiment(cover="swap"), "hold the same images", True),
     (EXPERIMENT_IS, experiment(swap="(grey, drawn.labels)"), "hold the same images", True),
     # What it finds.
