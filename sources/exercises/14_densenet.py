@@ -327,7 +327,8 @@ def _require_plan(plan, wish):
     growth, *counts = checks.as_shape(plan(*wish), 4)
     start = f"A growth rate of {growth} with {tuple(counts)} layers"
     fine = growth >= 1 and min(counts) >= 1 and max(growth, *counts) <= last_maps + num_layers
-    checks.require(fine, f"{start} makes no net: all four numbers must be at least 1, and small.")
+    most = last_maps + num_layers
+    checks.require(fine, f"{start} cannot be right: each number must be from 1 to {most}.")
     found = sum(counts)
     checks.require(found == num_layers, f"{start} has {found} layers, expected {num_layers}.")
     maps, weights = _measured(stem_maps, growth, counts)

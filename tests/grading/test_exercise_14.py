@@ -301,7 +301,7 @@ WRONG = [
     (PLAN_IS, plan(fine="best < weights <= max_weights - 1000 and maps == last_maps"),
      "another such net has more", False),
     (PLAN_IS, plan(fine="maps == last_maps and not best > weights > 0"), "are allowed", False),
-    (PLAN_IS, plan(result="(0, *counts)"), "makes no net", False),
+    (PLAN_IS, plan(result="(0, *counts)"), "cannot be right", False),
     (PLAN_IS, plan(result="(k, a + 1, *counts[1:])"), "layers, expected", False),
     (PLAN_IS, plan(result="(k, counts)"), "a tuple of whole numbers", False),
     (REPAIR_IS, repair(joined="torch.cat(maps[1:], 1)"), "the shape (2, 12, 4, 4)", False),
