@@ -5,7 +5,7 @@ An entry is one Python file that defines `build()` and may define `config`, `aug
 code. `entry` runs that code once, `recording` writes down which operators of torch the net runs,
 and `scoring` counts, trains and classifies with what was written down. So a hook is counted like
 anything else, the other images of a batch cannot help to classify one, and the code that could
-cheat has ended before the hidden images are drawn.
+cheat has ended before the hidden images come in.
 
     challenge.practise("my_entry.py")
 """

@@ -138,7 +138,7 @@ time_told = next(x for x, option in question.lettered.items() if option.text.sta
 # ## Task 1: the same layer without groups
 #
 # Suppose the library on a phone has no convolutions with groups. Every layer with groups can be
-# written as one without: this one has more weights, and those between different groups are 0.
+# written as one without: then it has more weights, and those between different groups are 0.
 # Complete the function: it turns the weights of a layer with `groups` groups into those of an
 # ordinary convolution that computes the same.
 #
@@ -208,8 +208,8 @@ def check_answer(plain_weights):
             dealt[i * makes : (i + 1) * makes, i::g] = block
             down[i::g, i * reads : (i + 1) * reads] = weight[i::g]
         slips = {
-            "you deal the channels out to the groups in turn: a group has neighbours": dealt,
-            "you deal the filters out to the groups in turn: a group has neighbours": down,
+            "you deal the channels out to the groups in turn: neighbours form a group": dealt,
+            "you deal the filters out to the groups in turn: neighbours form a group": down,
             "you flip the kernels": expected.flip(2, 3),
             "you swap rows and columns of the kernels": expected.mT,
             "you reverse the order of the groups": torch.cat(
