@@ -71,7 +71,7 @@ def own_collection(student_id):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your frame, your loader and
-# your images, so that no two people get the same ones. If you work on your own, leave it empty.
+# your images, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -648,7 +648,7 @@ print(f"the mean of all {len(images):,} images is {images.mean():.3f}")
 # **Predict first.** If you drew your few images again and again, their means would differ. By what
 # factor would the standard deviation of these means be larger than your friend's figure? Write 1 if
 # your friend is right. Write it down before you run anything. A wrong prediction costs nothing;
-# without one, the experiment is not looked at.
+# without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a number: 1 if your friend is right

@@ -55,7 +55,7 @@ def accuracy(net, images, labels):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your budget, your order and
-# your nets, so that no two people get the same ones. If you work on your own, leave it empty.
+# your nets, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""

@@ -45,7 +45,7 @@ def own_stripes(student_id):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your motif, your black box
-# and your stripes, so that no two people get the same ones. If you work on your own, leave it
+# and your stripes, so yours will differ from most people's. If you work on your own, leave it
 # empty.
 
 # %%
@@ -504,7 +504,7 @@ show(plot_images([stripes[None]], ["your stripes"]), "Thin white lines on black,
 
 # %% [markdown]
 # **Predict first.** How many independent facts about the nine weights does your image tell? Write your prediction down before you run anything. A wrong one costs
-# nothing; without one, the experiment is not looked at.
+# nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a whole number from 1 to 9

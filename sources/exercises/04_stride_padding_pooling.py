@@ -28,7 +28,7 @@ def own_stack(student_id):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions and your stack of layers, so
-# that no two people get the same ones. If you work on your own, leave it empty.
+# yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -355,7 +355,7 @@ print(f"{num_layers} layers with a kernel of {k}: a field of {1 + num_layers * (
 
 # %% [markdown]
 # **Predict first.** How many pixels wide is the core of your stack? Write your prediction down
-# before you run anything. A wrong one costs nothing; without one, the experiment is not looked at.
+# before you run anything. A wrong one costs nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a whole number of pixels

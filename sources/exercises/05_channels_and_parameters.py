@@ -89,7 +89,7 @@ def pair_accuracy(classes, width, question, wiring, seed):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your budgets and your images,
-# so that no two people get the same ones. If you work on your own, leave it empty.
+# so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -604,7 +604,7 @@ for wiring in ("towers", "shuffled"):
 # %% [markdown]
 # **Predict first.** For which question are the towers less accurate than the shuffled net, by more
 # than five percentage points: `"first"`, `"same"`, `"both"` or `"neither"`? Write it down before
-# you run anything. A wrong prediction costs nothing; without one, the experiment is not looked at.
+# you run anything. A wrong prediction costs nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # "first", "same", "both" or "neither"

@@ -57,7 +57,7 @@ def own_image(student_id):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your net and your image, so
-# that no two people get the same ones. If you work on your own, leave it empty.
+# yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -539,7 +539,7 @@ for name, halve in HALVINGS.items():
 # **Predict first.** Take a ruler that no constant can fool: one that divides by how far the output
 # is from *its own mean*. By which factor is the error of "keep every second" larger than that of
 # "blur, then halve", on your image, for a shift by one pixel? Write your prediction down before you
-# run anything. A wrong one costs nothing; without one, the experiment is not looked at.
+# run anything. A wrong one costs nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a factor, such as 1 (the blur repairs nothing) or 10

@@ -94,7 +94,7 @@ def worth_of(curve, accuracy):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your net and your images, so
-# that no two people get the same ones. If you work on your own, leave it empty.
+# yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -713,7 +713,7 @@ print(f"you have {num_images} images; {wrong:.0%} of their labels are wrong")
 # %% [markdown]
 # **Predict first.** How many images with right labels give a net the same accuracy as your whole
 # set? Write the number down, from 1 to `num_images`, before you run anything. A wrong prediction
-# costs nothing; without one, the experiment is not looked at.
+# costs nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a number of images

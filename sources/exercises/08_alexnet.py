@@ -73,7 +73,7 @@ def trained_accuracy(num_images, part=None, seed=0):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions and how many images you have,
-# so that no two people get the same ones. If you work on your own, leave it empty.
+# so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -695,7 +695,7 @@ print(f"you have {num_images} training images of ten classes")
 # %% [markdown]
 # **Predict first.** Which part will raise the mean accuracy most: `"dropout"`, `"augmentation"` or
 # `"weight decay"`? Or will `"none"` of them raise it? Write it down before you run anything. A
-# wrong prediction costs nothing; without one, the experiment is not looked at.
+# wrong prediction costs nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # "dropout", "augmentation", "weight decay" or "none"

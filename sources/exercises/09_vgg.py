@@ -47,7 +47,7 @@ def own_nets(student_id):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your requirements and your
-# nets, so that no two people get the same ones. If you work on your own, leave it empty.
+# nets, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -528,7 +528,7 @@ print(f"{len(stack) // 2} layers of 3 x 3 see {side} x {side} pixels, as one {si
 # the smallest centred square that holds **90 % of the total**?
 #
 # **Predict first.** Write down the side of that square for your stack before you run anything. A
-# wrong prediction costs nothing; without one, the experiment is not looked at.
+# wrong prediction costs nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # an odd number of pixels

@@ -65,7 +65,7 @@ def own_width(student_id):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your wish and your net, so
-# that no two people get the same ones. If you work on your own, leave it empty.
+# yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -517,7 +517,7 @@ print(f"on 1 x 28 x 28 it takes {summary(small_net(plain_width), (1, 28, 28)).mu
 # %% [markdown]
 # **Predict first.** Which net will have the higher mean accuracy: `"plain"` or `"reduced"`? Write
 # it down before you run anything. A wrong prediction costs nothing; without one, the experiment is
-# not looked at.
+# not marked.
 
 # %% task="prediction"
 predicted = None  # "plain" or "reduced"

@@ -62,7 +62,7 @@ def learns(width, normalised, rate, seed):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions and the width of your nets, so
-# that no two people get the same ones. If you work on your own, leave it empty.
+# yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -622,7 +622,7 @@ print(f"your nets are {width} channels wide; rates: {', '.join(f'{rate:g}' for r
 # rate without normalisation and the largest with it? 0 means that both nets learn up to the same
 # rate, 3 that the normalised net learns up to eight times the rate, −1 up to half of it. Write down
 # a number from −9 to 9 before you run anything. A wrong prediction costs nothing; without one, the
-# experiment is not looked at.
+# experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a number of doublings

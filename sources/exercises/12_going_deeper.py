@@ -88,7 +88,7 @@ def final_loss(width, more, start, seed):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your shares and your nets, so
-# that no two people get the same ones. If you work on your own, leave it empty.
+# yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -704,7 +704,7 @@ print(f"your shallow net has three hidden layers of {width} units, your deep net
 # **Predict first.** After equal training, will the training loss of the deep net that starts with
 # layers of identities be closer to that of the `"shallow"` net, or to that of the deep net from a
 # `"random"` start? Write it down before you run anything. A wrong prediction costs nothing; without
-# one, the experiment is not looked at.
+# one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # "shallow" or "random"

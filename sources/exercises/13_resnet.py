@@ -87,7 +87,7 @@ def accuracy(net, order):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your plan, your stage and
-# your blocks, so that no two people get the same ones. If you work on your own, leave it empty.
+# your blocks, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -700,7 +700,7 @@ print(f"take out block {block}, or swap blocks {block} and {block + 1}")
 # %% [markdown]
 # **Predict first.** In your residual net, what will cost more accuracy: `"out"` or `"swap"`? Write
 # it down before you run anything. A wrong prediction costs nothing; without one, the experiment is
-# not looked at.
+# not marked.
 
 # %% task="prediction"
 predicted = None  # "out" or "swap"

@@ -90,7 +90,7 @@ def accuracy(net, silent=None):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your budget and your net, so
-# that no two people get the same ones. If you work on your own, leave it empty.
+# yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -665,7 +665,7 @@ print(f"your net: two blocks of four layers, growth rate {growth}")
 # step to the last, so that no other layer can learn anything from it. What share of that loss in
 # accuracy will be left? Write down a number from 0 (such a net is as accurate as a whole one) to 1
 # (it loses just as much), before you run anything. A wrong prediction costs nothing; without one,
-# the experiment is not looked at.
+# the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a share from 0 to 1

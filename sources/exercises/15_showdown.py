@@ -52,7 +52,7 @@ def accuracy(net, images, labels):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your chart and your nets, so
-# that no two people get the same ones. If you work on your own, leave it empty.
+# yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -482,7 +482,7 @@ for number, net in enumerate(nets):
 #
 # **Predict first.** Which two histories will be the hardest to tell apart, whatever you do? Write
 # down a pair, such as `("honest", "shuffled")`, before you run anything. A wrong prediction costs
-# nothing; without one, the experiment is not looked at.
+# nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # two of "honest", "background", "unaugmented", "shuffled"
