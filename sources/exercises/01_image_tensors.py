@@ -139,7 +139,7 @@ own_mean_told = next(x for x, option in question.lettered.items() if option.text
 frame, height, width, pitch = own_frame(student_id)
 print(f"{len(frame)} bytes: {height} rows of {pitch} bytes, for {width} pixels each")
 show(
-    plot_images([sheared(frame, height, width)], size=1.6),
+    plot_images([sheared(frame, height, width)], ["read as if there were no filler"], size=1.6),
     "An image that is cut apart by black lines, which slant across it: no figure can be recognised",
 )
 
@@ -221,7 +221,7 @@ checks.award(1, check_answer, unpack)
 # %%
 if unpack_is_right:
     show(
-        plot_images([unpack(frame, height, width, pitch)], size=1.6),
+        plot_images([unpack(frame, height, width, pitch)], ["your unpack"], size=1.6),
         "The same image with its rows in place: a figure in front of a textured background",
     )
 else:

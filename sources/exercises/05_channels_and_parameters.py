@@ -392,7 +392,7 @@ def symptoms(net):
 count, pixels, maps = symptoms(broken_net(16, 8, 4, 4))
 by_hand = 4 * (8 * (16 + 1) + 8 * (2 * 9 + 1) + 16 * (8 + 1))
 print(f"parameters: {count:,}; counted by hand: {by_hand:,}")
-titles = ["dark: a pixel that acts", "dark: map in (across) acts on map out (down)"]
+titles = ["dark: a pixel that affects the output", "dark: map in (across) acts on map out (down)"]
 show(
     plot_images([0.9 - 0.8 * pixels, 0.9 - 0.8 * maps], titles, size=3.2),
     "Two grids, dark where something acts: of 12 by 12 pixels only every second one in every second "

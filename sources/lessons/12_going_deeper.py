@@ -378,7 +378,7 @@ neighbours = {
 }
 for depth in depths:
     print(
-        f"{depth:3} layers: neighbours agree by {neighbours[False][depth]:6.2f} plain, "
+        f"{depth:3} layers: correlation of neighbours {neighbours[False][depth]:6.2f} plain, "
         f"{neighbours[True][depth]:6.2f} with shortcuts"
     )
 expect(abs(neighbours[False][24]) < 0.2, "24 plain layers shatter the gradient.")

@@ -754,7 +754,7 @@ accuracy = {
     option: records.load(f"resnet_shortcut_{option}").test_accuracy.mean for option in "abc"
 }
 apart = max(accuracy.values()) - min(accuracy.values())
-print(f"the best and the worst option are {apart:.1%} apart")
+print(f"the best and the worst option are {100 * apart:.1f} points apart")
 expect(apart < 0.03, "The three options are within three points of each other.")
 
 # %% [markdown]
