@@ -1,6 +1,6 @@
 """Change the checks of the exercises, one at a time, and see whether a test notices.
 
-    python tools/mutate_checks.py                   every exercise: one to two hours on two cores
+    python tools/mutate_checks.py                   every exercise: hours on two cores
     python tools/mutate_checks.py 10_googlenet      one of them
     python tools/mutate_checks.py --list            only say how many changes there would be
 
@@ -84,7 +84,7 @@ def changes(tree: ast.Module) -> Iterator[tuple[str, ast.Module]]:
             whole = copy.deepcopy(tree)
             same = [each for each in ast.walk(whole) if not isinstance(each, ast.expr_context)]
             words = _changed(same[index])[number]
-            yield f"line {getattr(node, 'lineno', 0)}: {words()}", whole
+            yield words(), whole
 
 
 def _changed(node: ast.AST) -> list:
@@ -123,25 +123,25 @@ def _is_a_demand(statement: ast.stmt) -> bool:
 
 def _left_out(body: list[ast.stmt], index: int) -> str:
     words = ast.unparse(body[index]).splitlines()[0][:90]
-    body[index] = ast.copy_location(ast.Pass(), body[index])
-    return f"without {words}"
+    line, body[index] = body[index].lineno, ast.Pass()
+    return f"line {line}: without {words}"
 
 
 def _other_comparison(node: ast.Compare, index: int) -> str:
     before = ast.unparse(node)
     node.ops[index] = OTHER[type(node.ops[index])]()
-    return f"{before[:70]} -> {ast.unparse(node)[:70]}"
+    return f"line {node.lineno}: {before[:70]} -> {ast.unparse(node)[:70]}"
 
 
 def _other_join(node: ast.BoolOp) -> str:
     before = ast.unparse(node)
     node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-    return f"{before[:70]} -> {ast.unparse(node)[:70]}"
+    return f"line {node.lineno}: {before[:70]} -> {ast.unparse(node)[:70]}"
 
 
 def _only_first(items: ast.List) -> str:
     items.elts = items.elts[:1]
-    return f"only {ast.unparse(items)[:70]}"
+    return f"line {items.lineno}: only {ast.unparse(items)[:70]}"
 
 
 def is_noticed(slug: str, cell: str = "", source: str = "") -> bool:
@@ -156,7 +156,7 @@ def is_noticed(slug: str, cell: str = "", source: str = "") -> bool:
 
 
 def _run_tests(slug: str, cell: str, source: str) -> None:
-    """Run the tests of an exercise, which read the notebook with the change; exit as pytest does."""
+    """Run the tests of an exercise on the notebook with the change; exit as pytest does."""
     import pytest
 
     read = nbformat.read

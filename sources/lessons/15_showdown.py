@@ -778,7 +778,7 @@ expect(same, "With a mean and a linear layer at the end, Grad-CAM's weights are 
 # cropped; files that cannot be read are listed and left out.
 #
 # You may have no photos at hand, so this cell writes some: shapes as PNG files of different sizes,
-# in a folder that is deleted at the end.
+# in a folder that is deleted when the kernel ends.
 
 # %%
 from torchvision.io import write_png
@@ -883,7 +883,7 @@ for image, label in zip(clothes.images, clothes.labels.tolist(), strict=True):
     target = shop / part / f"class{label}" / f"{number:03}.png"
     target.parent.mkdir(parents=True, exist_ok=True)
     write_png(255 - rotate(image, angle).expand(3, -1, -1), str(target))
-shown = load_photos(shop).test.images[::110].cpu()
+shown = load_photos(shop).test.images[::300].cpu()
 show(plot_images(shown, num_columns=6, size=1.25), "Six of the shop's photos: clothes on white")
 
 # %% [markdown]
@@ -962,11 +962,7 @@ refute(mean["last layer", 1] > mean["fresh", 1], LAST)
 #
 # **Try it.** Are clothes a good start for the photos of shapes above, too? Put `photos` in the place
 # of `shop` in `adapt`, and run its cell again.
-
-# %%
-folder.cleanup()
-
-# %% [markdown]
+#
 # ## And now yours
 #
 # It takes one line in a notebook, or one on the command line:
