@@ -74,7 +74,7 @@ def reductions(in_channels, ends, height, width, max_multiply_adds):
         fits = [each for each in wider if cost(each) <= max_multiply_adds]
         if not fits:
             return r
-        r = fits[0] if len(fits) == 1 or r[0] < 6 * r[1] else fits[1]
+        r = fits[0] if len(fits) == 1 or r[0] < 2 * r[1] else fits[1]
 """
 REPAIR = """
 def join(paths, x):
