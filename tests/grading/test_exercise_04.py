@@ -1,4 +1,11 @@
-"""Exercise 04 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 04 accepts right answers in any style, and names what is wrong with the others.
+
+Of the faults that the exercise plants, these have been made, or asked about, in public:
+
+* zeros of the padding that count in a mean: https://github.com/VeriSilicon/TIM-VX/issues/272
+* a padding that is right for even sizes only: https://github.com/brunexgeek/hqx/pull/4
+* the padding of one axis given to the other: https://github.com/pytorch/pytorch/issues/37844
+"""
 
 import pytest
 

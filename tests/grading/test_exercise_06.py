@@ -1,4 +1,13 @@
-"""Exercise 06 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 06 accepts right answers in any style, and names what is wrong with the others.
+
+Of the faults that the exercise plants, these have been made, or asked about, in public:
+
+* a map that should follow a turn, and does not near its border or after a stride:
+  https://github.com/danielewworrall/harmonicConvolutions/issues/5
+* images on a ring, padded as if they had a border:
+  https://github.com/huggingface/diffusers/pull/4025
+* the same in the convolutions of a ResNet: https://github.com/WatChMaL/WatChMaL/pull/64
+"""
 
 import pytest
 

@@ -1,4 +1,13 @@
-"""Exercise 10 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 10 accepts right answers in any style, and names what is wrong with the others.
+
+Of the faults that the exercise plants, these have been made, or asked about, in public:
+
+* maps concatenated along another axis: https://github.com/mattmacy/vnet.pytorch/issues/1
+* images that are normalised in place, again in each epoch:
+  https://github.com/pytorch/vision/issues/680
+* auxiliary heads that might have a say in the prediction:
+  https://github.com/NVIDIA/DIGITS/issues/942
+"""
 
 import pytest
 
