@@ -149,8 +149,8 @@ NEAREST = "min(range(4, 97, 4), key=lambda w: abs(work(w, w // 4) - work(own_wid
 
 
 def experiment(
-    plain="[0.51, 0.54, 0.49]",
-    reduced="[0.55, 0.53, 0.54]",
+    plain="[0.61, 0.64, 0.59]",
+    reduced="[0.65, 0.63, 0.64]",
     wide=NEAREST,
     difference="gaps.mean().item()",
     error="(gaps.var() / 3).sqrt().item()",
@@ -199,7 +199,7 @@ difference, error = float(gaps.mean()), float(gaps.std(ddof=1) / np.sqrt(3))
         ("experiment", experiment()),
         ("experiment", BY_FORMULA),
         ("experiment", WITH_NUMPY),
-        ("experiment", experiment(reduced="[0.55, 0.1, 0.54]")),  # a net that has not started
+        ("experiment", experiment(reduced="[0.65, 0.1, 0.64]")),  # a net that has not started
     ],
 )
 def test_a_right_answer_in_another_style_passes(exercise, task, source):
@@ -249,6 +249,7 @@ WRONG = [
      "    return (logits, head) if net.training else logits"), "from the head to the paths", True),
     (REPAIR_IS, repair(done="was = net.training\n    net.eval()\n"
      "    return (logits, head) if was else logits"), "change the mode of the net", True),
+    (EXPERIMENT_IS, experiment("[0.41, 0.44, 0.42]"), "not 0.41: did you train it?", True),
     (EXPERIMENT_IS, experiment(wide=PLAIN), "you keep the width", True),
     (EXPERIMENT_IS, experiment(wide=f"2 * {PLAIN} - 8"), "is not the right number", True),
     (EXPERIMENT_IS, experiment(wide=BY_3X3), "the work of the 1x1 layers", True),
