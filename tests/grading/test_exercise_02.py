@@ -1,4 +1,12 @@
-"""Exercise 02 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 02 accepts right answers in any style, and names what is wrong with the others.
+
+Every fault that the exercise plants has been made, and reported, in public:
+
+* bytes that fall below 0: https://github.com/waveform80/picamera/pull/263
+* an order of pixels that meets the first channel only:
+  https://github.com/understandable-machine-intelligence-lab/Quantus/issues/75
+* images and labels in two different orders: https://github.com/xudonmao/VMT/issues/1
+"""
 
 import pytest
 

@@ -1,4 +1,11 @@
-"""Exercise 05 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 05 accepts right answers in any style, and names what is wrong with the others.
+
+Of the faults that the exercise plants, these have been made, or asked about, in public:
+
+* a 1 × 1 filter with a stride, which skips pixels:
+  https://github.com/keras-team/keras-applications/issues/81
+* one block repeated by `[block] * n`: https://github.com/yaoppeng/U-Net_v2/issues/10
+"""
 
 import pytest
 

@@ -1,4 +1,13 @@
-"""Exercise 08 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 08 accepts right answers in any style, and names what is wrong with the others.
+
+Of the faults that the exercise plants, these have been made, or asked about, in public:
+
+* images normalised twice: https://github.com/soumith/imagenet-multiGPU.torch/pull/18
+* accuracy measured in training mode: https://github.com/udacity/deep-learning-v2-pytorch/issues/3
+* a validation set that is augmented, too:
+  https://github.com/gpleiss/efficient_densenet_pytorch/issues/51
+* dropout without a factor for what is left: https://github.com/rbgirshick/py-faster-rcnn/issues/211
+"""
 
 import pytest
 

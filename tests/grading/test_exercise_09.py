@@ -1,4 +1,11 @@
-"""Exercise 09 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 09 accepts right answers in any style, and names what is wrong with the others.
+
+Every fault that the exercise plants has been made, and reported, in public:
+
+* a softmax before a loss that has its own: https://github.com/ariecattan/SciCo/issues/2
+* gradients that nobody sets to 0: https://github.com/yastrebksv/TennisCourtDetector/issues/7
+* accuracy measured in training mode: https://github.com/fxia22/pointnet.pytorch/pull/19
+"""
 
 import pytest
 import torch

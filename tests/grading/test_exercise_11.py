@@ -1,4 +1,13 @@
-"""Exercise 11 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 11 accepts right answers in any style, and names what is wrong with the others.
+
+Of the faults that the exercise plants, these have been made, or asked about, in public:
+
+* running statistics that go on changing in fine-tuning:
+  https://github.com/speedinghzl/Pytorch-Deeplab/issues/17
+* gradients set to 0 for every part of a batch: https://github.com/bytetriper/RAE/issues/67
+* a loss that is a sum over the parts: https://github.com/agokrani/distillKitPlus/issues/5
+* predictions made in training mode: https://github.com/prokia/drugVQA/issues/7
+"""
 
 import pytest
 import torch

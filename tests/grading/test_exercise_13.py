@@ -1,4 +1,12 @@
-"""Exercise 13 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 13 accepts right answers in any style, and names what is wrong with the others.
+
+Every fault that the exercise plants has been made, and reported, in public:
+
+* the stride in both convolutions of a block: https://github.com/keon/3-min-pytorch/issues/29
+* one block repeated by `[block] * n`: https://github.com/zalandoresearch/pytorch-vq-vae/issues/2
+* a ReLU before the sum: https://github.com/kuangliu/pytorch-cifar/issues/4
+* maps of the caller changed in place: https://github.com/rosinality/vq-vae-2-pytorch/issues/60
+"""
 
 import pytest
 import torch

@@ -1,4 +1,10 @@
-"""Exercise 14 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 14 accepts right answers in any style, and names what is wrong with the others.
+
+Of the faults that the exercise plants, these have been made, or asked about, in public:
+
+* `detach` on the way through a shortcut: https://github.com/PRBonn/lidar-bonnetal/issues/99
+* dropout that does not know the mode: https://github.com/delip/PyTorchNLPBook/issues/28
+"""
 
 import pytest
 

@@ -1,4 +1,15 @@
-"""Exercise 15 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 15 accepts right answers in any style, and names what is wrong with the others.
+
+Of the faults that the exercise plants, these have been made, or asked about, in public:
+
+* the gradient of a probability, which is 0 where the net is certain:
+  https://github.com/keras-team/keras/issues/5881
+* a weight for each position, not for each map: https://github.com/jacobgil/keras-grad-cam/issues/5
+* a ReLU before the sum over the maps: https://github.com/salesforce/LAVIS/pull/809
+* heat maps made in training mode:
+  https://github.com/wielandbrendel/bag-of-local-features-models/issues/17
+* maps made in the middle of training: https://github.com/jacobgil/pytorch-grad-cam/issues/488
+"""
 
 import pytest
 
