@@ -114,7 +114,7 @@ def _changed(node: ast.AST) -> list:
 def _is_a_demand(statement: ast.stmt) -> bool:
     """Return whether a statement is a call that stops where an answer is wrong, or raises."""
     if isinstance(statement, ast.Raise):
-        return True
+        return "NotAnswered" not in ast.unparse(statement)  # test_every_exercise.py holds these
     if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
         return False
     name = ast.unparse(statement.value.func)
