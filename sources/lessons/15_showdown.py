@@ -918,7 +918,7 @@ class OnPhotos(nn.Module):
 # Then two more seeds are run with that rate.
 
 
-# %% tags=["nbval-ignore-output"]
+# %%
 def adapt(start: str, sign: int, lr: float, seed: int) -> tuple[float, float]:
     """Train a net on the shop's photos; return its validation and its test accuracy."""
     photos = load_photos(shop, seed)
@@ -927,6 +927,7 @@ def adapt(start: str, sign: int, lr: float, seed: int) -> tuple[float, float]:
     return evaluate(model, photos.val).accuracy, evaluate(model, photos.test).accuracy
 
 
+# %% tags=["nbval-ignore-output"]
 STARTS = {"fresh": "fresh weights", "last layer": "only the last layer", "all": "all weights"}
 rows, adapted = [], {}
 for start, sign in [(start, sign) for start in STARTS for sign in (1, -1)]:
@@ -940,17 +941,37 @@ Table(("what starts", "photos", "rate", "seed 0", "seed 1", "seed 2"), tuple(row
 
 # %% tags=["nbval-ignore-output"]
 mean = {key: sum(tests) / 3 for key, tests in adapted.items()}
-FAMILIAR = "On inverted photos, fine-tuning is over ten points ahead of fresh weights."
-SPOILT = "As they are, the photos cost fine-tuning over ten points."
-expect(mean["all", -1] > mean["fresh", -1] + 0.1, FAMILIAR, trained=True)
-expect(mean["all", -1] > mean["all", 1] + 0.1, SPOILT, trained=True)
-LAST = "On inverted photos, the last layer alone is ahead of fresh weights."
-expect(mean["last layer", -1] > mean["fresh", -1], LAST, trained=True)
+expect(
+    mean["all", -1] > mean["fresh", -1] + 0.1,
+    "On inverted photos, fine-tuning is over ten points ahead of fresh weights.",
+    trained=True,
+)
+expect(
+    mean["all", -1] > mean["all", 1] + 0.1,
+    "As they are, the photos cost fine-tuning over ten points.",
+    trained=True,
+)
+
+# %% tags=["nbval-ignore-output"]
+expect(
+    mean["last layer", -1] > mean["fresh", -1],
+    "On inverted photos, the last layer alone is ahead of fresh weights.",
+    trained=True,
+)
 
 # %% control="the photos as they are; fresh weights"
-refute(mean["all", 1] > mean["fresh", 1] + 0.1, FAMILIAR)
-refute(mean["fresh", -1] > mean["fresh", 1] + 0.1, SPOILT)
-refute(mean["last layer", 1] > mean["fresh", 1], LAST)
+refute(
+    mean["all", 1] > mean["fresh", 1] + 0.1,
+    "On inverted photos, fine-tuning is over ten points ahead of fresh weights.",
+)
+refute(
+    mean["fresh", -1] > mean["fresh", 1] + 0.1,
+    "As they are, the photos cost fine-tuning over ten points.",
+)
+refute(
+    mean["last layer", 1] > mean["fresh", 1],
+    "On inverted photos, the last layer alone is ahead of fresh weights.",
+)
 
 # %% [markdown]
 # On photos that look like what the net learned from, the shipped weights are worth a lot, and even
@@ -961,7 +982,7 @@ refute(mean["last layer", 1] > mean["fresh", 1], LAST)
 # `weights.transforms()`). A forgotten step stops nothing; it only makes transfer look useless.
 #
 # **Try it.** Are clothes a good start for the photos of shapes above, too? Put `photos` in the place
-# of `shop` in `adapt`, and run its cell again.
+# of `shop` in `adapt`, and run its cell and the two after it again.
 #
 # ## And now yours
 #
