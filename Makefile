@@ -1,6 +1,6 @@
 # The commands of the course. `make help` lists them.
 .DEFAULT_GOAL := help
-.PHONY: help lab test lint notebooks check-notebooks slides site pdf bundle records bench mutate lock data clean
+.PHONY: help lab test lint notebooks check-notebooks slides site pdf bundle records bench mutate mutate-checks lock data clean
 
 VENV := .venv
 BIN := $(VENV)/bin
@@ -54,6 +54,9 @@ bench: $(VENV)/.bench-ready  ## measure our training beside other libraries'; a 
 mutate: $(VENV)/.maintainer-ready  ## change the code and see whether a test notices; ARGS="course_utils.checks.*"
 	OMP_NUM_THREADS=1 $(BIN)/mutmut run --max-children 2 $(ARGS)
 	$(BIN)/mutmut results
+
+mutate-checks: $(VENV)/.maintainer-ready  ## the same with the checks of the exercises; ARGS=10_googlenet
+	OMP_NUM_THREADS=1 $(BIN)/python tools/mutate_checks.py $(ARGS)
 
 data: $(VENV)/.maintainer-ready  ## rebuild the shipped pictures from the official files
 	$(BIN)/python tools/make_embedded_data.py $(ARGS)

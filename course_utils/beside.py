@@ -125,7 +125,7 @@ def _tensor(torch: Any, tensor: Any) -> dict[str, Any]:
         raise CheckFailed(f"return an ordinary tensor: this one is {tensor.layout}")
     size = tensor.numel() * tensor.element_size()
     if size > LARGEST and not tensor.is_meta:
-        raise CheckFailed(f"your code returns a tensor of {size / 2**20:.0f} MB: that is too much")
+        raise CheckFailed(f"your code returns a tensor of {size / 2**20:.0f} MB: that is too large")
     data = {"shape": list(tensor.shape), "dtype": str(tensor.dtype).removeprefix("torch.")}
     if not tensor.is_meta:
         flat = tensor.detach().cpu().resolve_conj().resolve_neg().contiguous().reshape(-1)
@@ -186,7 +186,7 @@ def _dtype(name: str) -> Any:
 
     found = getattr(torch, name, None)
     if not isinstance(found, torch.dtype):
-        raise CheckFailed(f"your code returns {name}, which is no type of numbers")
+        raise CheckFailed(f"your code returns {name}, which is not one of torch's dtypes")
     return found
 
 
@@ -266,7 +266,7 @@ class Answerer:
         try:
             reply = json.dumps(getattr(self, f"_{request['do']}")(request))
             if len(reply) > 1.5 * LARGEST:
-                raise CheckFailed("your code returns more than can be passed on")
+                raise CheckFailed("your code returns more data than a check can receive")
             return reply
         except KeyboardInterrupt:  # a time limit: no answer
             raise
@@ -343,7 +343,7 @@ def _watched(call: Callable[[], Any], ran: list[str]) -> Any:
     assert profiler.kineto_results is not None
     ran += [event.name().removeprefix("aten::") for event in profiler.kineto_results.events()]
     if mark not in ran:
-        raise CheckFailed("your code stops torch's profiler, by which this check sees what runs")
+        raise CheckFailed("your code stops torch's profiler, which shows this check what runs")
     ran[:] = sorted({*ran} - {mark})
     return value
 

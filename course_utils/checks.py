@@ -1,12 +1,12 @@
 """Checks of an exercise: what a learner sees at once, and what grading adds.
 
-A check is a function that takes the learner's answers and returns if they are right. If not, it
-says in one sentence what is wrong, with `require`. The same check is used in two ways:
+A check is a function that takes the learner's answers. If they are right it simply returns; if not,
+it says in one sentence what is wrong, with `require`. The same check is used in two ways:
 
 * `show` prints the sentence and never stops the notebook, so that *Run All* reaches the end of an
   exercise that has not been started. This is what learners use.
-* `award` stands in the hidden part of a test cell, so it runs only where a class is graded (or
-  the solution is built). It raises on a wrong answer and gives the points for a right one.
+* `award` is in the hidden part of a test cell, so it runs only where a class is graded (or the
+  solution is built). It raises on a wrong answer and gives the points for a right one.
 
 A check gets plain data and handles, whatever process the learner's code runs in: see `beside`.
 """
@@ -203,7 +203,7 @@ def as_letter(answer: Any, letters: str) -> str:
     _require_answer(answer)
     require(
         type(answer) is str and len(answer) == 1 and answer.upper() in letters,
-        f'answer with one letter out of {", ".join(letters)}, such as "{letters[0]}", '
+        f'answer with one of the letters {", ".join(letters)}, such as "{letters[0]}", '
         f"not with {answer!r}",
     )
     return answer.upper()
@@ -231,7 +231,7 @@ def name_slip(answer: Any, slips: Mapping[str, Any]) -> None:
 
     Args:
         answer: The learner's, as `as_shape` and the others return it.
-        slips: What went wrong ("the bias is forgotten") -> what that gives.
+        slips: What went wrong ("you forget the bias") -> what that gives.
 
     Raises:
         CheckFailed: The answer comes from a slip.
@@ -253,8 +253,8 @@ def require_tensor(
     Args:
         answer: What the learner's code returned.
         expected: The right tensor.
-        slips: What went wrong ("the bias is forgotten") -> what that gives, of any shape. One
-            that gives the right tensor here is ignored.
+        slips: What went wrong ("you forget the bias") -> what that gives, of any shape. One that
+            gives the right tensor here is ignored.
         hint: What to look at if the shape is wrong.
         tolerance: Largest difference, absolute and relative.
 
@@ -273,10 +273,10 @@ def require_tensor(
         require(not is_slip, f"your output is what you get if {slip}")
     require(
         answer.shape == expected.shape,
-        f"your output is {tuple(answer.shape)}, expected {tuple(expected.shape)}"
+        f"your output has the shape {tuple(answer.shape)}, expected {tuple(expected.shape)}"
         + (f": {hint}" if hint else ""),
     )
-    require(bool(answer.isfinite().all()), "your output holds infinite or NaN values")
+    require(bool(answer.isfinite().all()), "your output contains infinite or NaN values")
     if not _is_close(answer, expected, tolerance):
         index = int((answer - expected).abs().argmax())
         place = tuple(int(i) for i in torch.unravel_index(torch.tensor(index), expected.shape))
@@ -386,7 +386,7 @@ def reveal(exercise: str, task: str) -> None:
     place = Path(__file__).resolve().parent.parent / f"solutions/{exercise}/{exercise}.ipynb"
     if not place.is_file():
         print(
-            f"The solution of {exercise} is not on this machine: your teacher has it, and so does "
+            f"The solution of {exercise} is not on this machine: your teacher has it, and it is in "
             "the folder solutions/ of the whole course."
         )
         return
@@ -567,7 +567,7 @@ class Stage(NamedTuple):
     Attributes:
         name: Such as "the second block".
         shape: Shape of the output, batch axis first; (N, 120, 1, 1) also counts as (N, 120).
-        question: What to look at if the output is another.
+        question: What to look at if the output has another shape.
     """
 
     name: str
@@ -642,7 +642,7 @@ def _squeezed(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 
 def _missing(stage: Stage, shapes: list[tuple[int, ...]], error: Exception | None) -> str:
-    """Say what came instead of a stage: the first of the shapes that agree with it most."""
+    """Say what was found instead of a stage: the first of the shapes that agree with it most."""
 
     def agreement(shape: tuple[int, ...]) -> int:
         return sum(have == want for have, want in zip(shape, stage.shape, strict=True))
@@ -652,6 +652,6 @@ def _missing(stage: Stage, shapes: list[tuple[int, ...]], error: Exception | Non
         reason = f" It stops with {type(error).__name__}: {error}" if error else ""
         return f"your model has no output of shape {stage.shape} after {stage.name}.{reason}"
     return (
-        f"your output is {max(alike, key=agreement)} after {stage.name}, "
+        f"your output has the shape {max(alike, key=agreement)} after {stage.name}, "
         f"expected {stage.shape}: {stage.question}"
     )

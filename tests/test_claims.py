@@ -188,6 +188,14 @@ def test_each_claim_about_a_trained_model_has_a_control_and_no_other_has(lesson)
     assert controlled(lesson) == marked
 
 
+@pytest.mark.parametrize("lesson", LESSONS, ids=lambda lesson: lesson.stem)
+def test_each_claim_about_a_trained_model_is_on_the_page(lesson):
+    page = (ROOT / "docs/claims.md").read_text("utf-8")
+    marked = [claim.sentence for claim in claims_of(code_of(lesson)) if claim.marked]
+    told = [max(sentence.split("…"), key=len).strip() for sentence in marked]
+    assert [text for text in told if text not in page] == [], "run build.py --control --seeds 1 2"
+
+
 TRAINED = {
     "history": "history = fit(model, loaders, config)\nCLAIM(history.epochs[-1].loss < 1)",
     "model": "fit(model, loaders, config)\naccuracy = evaluate(model, test)\nCLAIM(accuracy > 0.9)",

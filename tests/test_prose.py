@@ -64,8 +64,9 @@ BANNED = {
     ),
     "words of no native speaker": re.compile(
         r"does not work so\b|asks? no network|drawn by lot|goe?s? round\b.*figure|keeps the find"
-        r"|upright and level|around each two|does the missing|look which|names? \w+ rightly"
-        r"|no \w+ more than|against this helps",
+        r"|upright and level|around each two|does the missing|names? \w+ rightly"
+        r"|no \w+ more than|against this helps|looks? (?:which|whether)|would tell\?"
+        r"|not looked at",
         re.IGNORECASE,
     ),
 }
@@ -137,6 +138,8 @@ def test_code_keeps_to_the_guide(file):
         "Why comes the loss back?",
         "The seed is drawn by lot.",
         "Look which blocks matter.",
+        "Look whether the logits change.",
+        "Which experiment would tell?",
     ],
 )
 def test_a_planted_phrase_is_found(planted):

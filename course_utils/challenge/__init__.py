@@ -1,11 +1,11 @@
 """The challenge: who classifies `shapes` best, on a budget and with two minutes of training?
 
-An entry is one Python file that defines `build()` and, if it likes, `config`, `augment` and
-`batch_size`. It gets no data and has no loop: the challenge trains. It does so without the entry's
-code. `entry` runs that once, `recording` writes down which operators of torch the net runs, and
-`scoring` counts, trains and classifies with what was written down. So a hook is counted like
-anything else, no image can be classified by the others of its batch, and the code that could cheat
-has ended before the hidden images are there.
+An entry is one Python file that defines `build()` and may define `config`, `augment` and
+`batch_size`. It gets no data and has no training loop: the challenge trains, without the entry's
+code. `entry` runs that code once, `recording` writes down which operators of torch the net runs,
+and `scoring` counts, trains and classifies with what was written down. So a hook is counted like
+anything else, the other images of a batch cannot help to classify one, and the code that could
+cheat has ended before the hidden images come in.
 
     challenge.practise("my_entry.py")
 """

@@ -1,7 +1,7 @@
 """An entry: a small Python file, what it may mention, and what it defines.
 
-What is forbidden here would mostly not help, since nothing of an entry runs while its net is
-trained and tested. It is refused so that whoever tries gets a sentence, at home already.
+Most of what is forbidden here would not help, since no code of an entry runs while its net is
+trained and tested. It is refused so that whoever tries it is told why not, already at home.
 """
 
 import ast
@@ -49,7 +49,7 @@ class Entry:
         batch_size: Images per update.
 
     Raises:
-        Refused: One of them is something else.
+        Refused: One of them has the wrong type.
     """
 
     build: Callable[[], Any]
@@ -60,11 +60,11 @@ class Entry:
     def __post_init__(self) -> None:
         kinds = (("config", TrainConfig), ("augment", Augment | None), ("batch_size", int))
         if not callable(self.build):
-            raise Refused("build is no function: define build(), which returns the net")
+            raise Refused("build is not a function: define build(), which returns the net")
         for name, kind in kinds:
             value = getattr(self, name)
             if not isinstance(value, kind) or isinstance(value, bool):
-                raise Refused(f"{name} is of the wrong kind: {type(value).__name__}")
+                raise Refused(f"{name} has the wrong type: {type(value).__name__}")
 
 
 def read_entry(source: str) -> Entry:
@@ -88,14 +88,14 @@ def refuse_code(source: str) -> None:
     """Look at an entry's code, without running it.
 
     Raises:
-        Refused: It is too long, no Python, or mentions what an entry must not.
+        Refused: It is too long, not valid Python, or mentions what an entry must not.
     """
     if len(source.encode()) > MOST_BYTES:
         raise Refused(f"the file has more than {MOST_BYTES:,} bytes: an entry is code, not weights")
     try:
         tree = ast.parse(source)
     except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
-        raise Refused(f"it is no Python: {error}") from None
+        raise Refused(f"it is not valid Python: {error}") from None
     known: dict[str, Any] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import | ast.ImportFrom):

@@ -54,7 +54,7 @@ def record(model: Any, batch_size: int) -> dict[str, Any]:
         batch_size: Images per update.
 
     Raises:
-        Refused: It is no such net, or what it computes depends on what it sees.
+        Refused: It is not such a net, or which operators it runs depends on the numbers it gets.
     """
     if not isinstance(model, nn.Module):
         raise Refused(f"build() returns {type(model).__name__}, not an nn.Module")
@@ -92,7 +92,7 @@ def _traced(model: nn.Module, tensors: dict[str, Tensor], images: Tensor) -> fx.
         logits = functional_call(model, tensors, (images,))
         if not isinstance(logits, Tensor) or logits.shape != (len(images), NUM_CLASSES):
             shown = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
-            raise Refused(f"for {len(images)} images its output is {shown}, not their 10 logits")
+            raise Refused(f"for {len(images)} images its output is {shown}, not 10 logits for each")
         return logits
 
     trace = make_fx(run, tracing_mode="fake", pre_dispatch=True, _allow_non_fake_inputs=True)
@@ -103,7 +103,7 @@ def _traced(model: nn.Module, tensors: dict[str, Tensor], images: Tensor) -> fx.
     except Exception as error:
         words = " ".join(str(error).split())[:200]
         raise Refused(
-            "its forward pass stops, or decides by the numbers that it sees: "
+            "its forward pass stops with an error, or takes decisions that depend on the images: "
             f"{type(error).__name__}: {words}"
         ) from None
 
@@ -112,7 +112,7 @@ def _operator(target: Any) -> str:
     """Return the name of an operator.
 
     Raises:
-        Refused: It is none of torch's own.
+        Refused: It is not one of torch's own.
     """
     if target is operator.getitem:
         return "getitem"
@@ -125,7 +125,7 @@ def _plain(value: Any) -> Any:
     """Return an argument as plain data, in which a dictionary stands for what is not.
 
     Raises:
-        Refused: It is none that an operator needs.
+        Refused: It is not of a kind that an operator needs.
     """
     if isinstance(value, fx.Node):
         return {"$step": value.name}
@@ -157,7 +157,10 @@ class Replay(nn.Module):
         self.steps = {mode: recording[mode] for mode in ("train", "eval")}
         tensors = recording["tensors"] | recording["constants"]
         if max(map(len, self.steps.values())) > MOST_STEPS or len(tensors) > MOST_TENSORS:
-            raise Refused(f"it runs more than {MOST_STEPS:,} operators, or has as many tensors")
+            raise Refused(
+                f"it runs more than {MOST_STEPS:,} operators, or has more than {MOST_TENSORS:,} "
+                "tensors"
+            )
         if sum(value.numel() for value in tensors.values()) > MOST_NUMBERS:
             raise Refused(f"it has more than {MOST_NUMBERS:,} numbers")
         self.places: dict[str, tuple[nn.Module, str]] = {}
@@ -179,11 +182,12 @@ class Replay(nn.Module):
     def shuffle(self, generator: Generator) -> None:
         """Shuffle the numbers in each parameter, as if they had been drawn in another order.
 
-        Numbers drawn at random do not notice. Weights that were trained elsewhere are worth nothing
-        then. What is too small to be shuffled, or not learnt, must not be much.
+        For numbers drawn at random this makes no difference, but weights that were trained
+        elsewhere are then worth nothing. What is too small to be shuffled, or not learnt, must not
+        be much.
 
         Raises:
-            Refused: It is.
+            Refused: It is too much.
         """
         num_fixed = 0
         for holder, last in self.places.values():
@@ -196,7 +200,9 @@ class Replay(nn.Module):
             order = torch.randperm(value.numel(), generator=generator)
             value.copy_(value.flatten()[order].view(value.shape))
         if num_fixed > MOST_FIXED:
-            raise Refused(f"it brings {num_fixed:,} fixed numbers along; at most {MOST_FIXED:,}")
+            raise Refused(
+                f"it brings {num_fixed:,} fixed numbers along: at most {MOST_FIXED:,} are allowed"
+            )
 
     def run(self, mode: str, images: Tensor) -> Tensor:
         """Turn images into logits by the steps of "train" (a whole batch) or "eval" (one image)."""

@@ -29,8 +29,8 @@ class Rules:
     """The rules of a challenge.
 
     Args:
-        multiply_adds: At most so many for an image.
-        seconds: Of processor time for training.
+        multiply_adds: The most that one image may take.
+        seconds: The most processor time that training may take.
         num_train: Training images.
         num_test: Test images, a multiple of 100.
 
@@ -51,10 +51,10 @@ class Rules:
 
 @dataclass(frozen=True)
 class Answers:
-    """What an entry's net says about the test images, and what it took.
+    """What an entry's net predicts for the test images, and what it took.
 
     Args:
-        classes: (N,) the class of each image.
+        classes: (N,) the class predicted for each image.
         multiply_adds: For an image.
         seconds: Of processor time for training.
         share: How much of the training that the entry asks for was done in time, in [0, 1].
@@ -70,7 +70,7 @@ def draw_test(secret: str, num: int) -> tuple[Tensor, Tensor]:
     """Draw test images (N, 3, 32, 32) in bytes, and their labels (N,).
 
     Args:
-        secret: Who does not know it cannot draw them.
+        secret: Without it, nobody can draw these images.
         num: How many, a multiple of 100.
     """
     parts = [
@@ -160,7 +160,7 @@ def _counted(recording: dict[str, Any], rules: Rules) -> int:
 
 
 def _loaders(recording: dict[str, Any], rules: Rules, dice: Generator) -> Loaders:
-    """Return the training images of everybody; a few for `fit` to validate on."""
+    """Return the training images, the same for everybody, and a few for `fit` to validate on."""
     augment = recording["augment"] and Augment(**recording["augment"])
     loaders = load(
         "shapes", batch_size=recording["batch_size"], augment=augment, generator=dice,
@@ -181,14 +181,16 @@ def _classified(net: Replay, loaders: Loaders, images: Tensor) -> Tensor:
     before = {name: value.clone() for name, value in net.state_dict().items()}
     logits = torch.cat([net.eval()(batch) for batch, _ in batches])
     if not all(torch.equal(before[name], value) for name, value in net.state_dict().items()):
-        raise Refused("it changes its own numbers while it classifies: each image is by itself")
+        raise Refused(
+            "it changes its own numbers while it classifies: each image is classified by itself"
+        )
     if not bool(logits.isfinite().all()):
-        raise Refused("its logits are not all numbers: some are NaN or infinite")
+        raise Refused("some of its logits are NaN or infinite")
     return logits.argmax(dim=1)
 
 
 class _Stop:
-    """A callback that ends training once its processor time is over."""
+    """A callback that ends training once its processor time is used up."""
 
     def __init__(self, seconds: float) -> None:
         self.most, self.start = seconds, time.process_time()
@@ -209,26 +211,26 @@ def practise(file: str | Path, rules: Rules = Rules()) -> float:
 
     Args:
         file: The entry.
-        rules: The rules, if they are others than usual.
+        rules: The rules, if not the usual ones.
 
     Returns:
         The accuracy on the practice images, in [0, 1].
 
     Raises:
-        Refused: A challenge would refuse it.
+        Refused: The challenge would refuse it.
         ValueError: There is no such file.
     """
     path = as_path(file, "file")
     if not path.is_file():
-        raise ValueError(f"there is no file {path}: write your entry to one, as exercise 15 says")
+        raise ValueError(f"there is no file {path}: exercise 15 says how to write an entry")
     recording = prepared(read_entry(path.read_text("utf-8")), rules)
     images, labels = draw_test(PRACTICE, rules.num_test)
     answers = score(recording, rules, images, PRACTICE)
     accuracy = float((answers.classes == labels).double().mean())
     error = (accuracy * (1 - accuracy) / len(labels)) ** 0.5
-    print(f"{accuracy:.1%} ± {error:.1%} of {len(labels):,} practice images")
-    print(f"{answers.multiply_adds:,} multiply-adds of {rules.multiply_adds:,}")
-    print(f"{answers.seconds:.0f} seconds of {rules.seconds:g}")
+    print(f"{accuracy:.1%} ± {error:.1%} of {len(labels):,} practice images correct")
+    print(f"{answers.multiply_adds:,} multiply-adds of {rules.multiply_adds:,} allowed")
+    print(f"{answers.seconds:.0f} seconds of processor time, of {rules.seconds:g} allowed")
     if answers.share < 1:
         print(f"training was stopped after {answers.share:.0%} of its steps: ask for fewer epochs")
     return accuracy

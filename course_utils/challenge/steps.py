@@ -1,4 +1,4 @@
-"""The two steps of a challenge that a teacher's machine runs in processes of their own.
+"""The two steps of a challenge that a teacher's machine runs, each in a process of its own.
 
 Each reads what it needs from its input and writes one reply. The first runs the entry's code, the
 second has none of it; neither knows the labels of the hidden images.

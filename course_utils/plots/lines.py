@@ -143,7 +143,7 @@ def plot_autocorrelation(curves: Mapping[str, Tensor], title: str = "") -> Figur
     for label in (label for label in curves if label not in coloured):
         style = "--" if "white" in label else ":"
         axes.plot(curves[label].numpy(), style, color="0.35", linewidth=1.4, label=label)
-    tidy(axes, "lag, in grid points", "autocorrelation of dy/dx")
+    tidy(axes, "lag, in grid points", "autocorrelation of the gradient")
     whole_ticks(axes.xaxis)
     axes.legend(fontsize=FONT - 1, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
     if title:

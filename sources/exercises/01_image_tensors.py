@@ -71,7 +71,7 @@ def own_collection(student_id):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your frame, your loader and
-# your images, so that no two people get the same ones. If you work on your own, leave it empty.
+# your images, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -121,8 +121,9 @@ own_mean_told = next(x for x, option in question.lettered.items() if option.text
 #
 # A camera hands over a frame as one long row of bytes: the pixels row by row, for each pixel red,
 # green, blue. But each row of the frame takes `pitch` bytes: those of its pixels, then filler,
-# since the camera's chip likes certain lengths. Complete the function: it returns the image, without
-# the filler, with its axes in PyTorch's order. The values stay as they are, from 0 to 255.
+# because the camera's chip needs rows of certain lengths. Complete the function: it returns the
+# image, without the filler, with its axes in PyTorch's order. The values stay as they are, from 0
+# to 255.
 #
 # Below is your frame, as it looks if you do not know about the filler.
 #
@@ -138,7 +139,7 @@ own_mean_told = next(x for x, option in question.lettered.items() if option.text
 frame, height, width, pitch = own_frame(student_id)
 print(f"{len(frame)} bytes: {height} rows of {pitch} bytes, for {width} pixels each")
 show(
-    plot_images([sheared(frame, height, width)], size=1.6),
+    plot_images([sheared(frame, height, width)], ["read as if there were no filler"], size=1.6),
     "An image that is cut apart by black lines, which slant across it: no figure can be recognised",
 )
 
@@ -182,7 +183,7 @@ def check_small(unpack):
     means = torch.as_tensor(found).double().mean(dim=(1, 2))
     for slip, wrong in {
         "take the filler for pixels": naive.view(36, 3).mean(dim=0),
-        "split the bytes into channels before pixels": naive.view(3, 36).mean(dim=1),
+        "cut the bytes into thirds, one for each channel": naive.view(3, 36).mean(dim=1),
         "let `reshape` make the channels: it keeps the order in memory": cut.mean(dim=1),
         "reverse the channels to blue, green, red": right.flip(0),
         "divide by 255: here the values stay as they are": right / 255,
@@ -220,7 +221,7 @@ checks.award(1, check_answer, unpack)
 # %%
 if unpack_is_right:
     show(
-        plot_images([unpack(frame, height, width, pitch)], size=1.6),
+        plot_images([unpack(frame, height, width, pitch)], ["your unpack"], size=1.6),
         "The same image with its rows in place: a figure in front of a textured background",
     )
 else:
@@ -230,22 +231,23 @@ else:
 # ## Task 2: a loader that nobody has described
 #
 # You get a trained net, and with it its loader, as a black box: nobody has written down what it
-# does, and a net that is fed in any other way fails. The loader takes one photo (H, W, 3), bytes,
-# and returns (3, H, W), floats. All you know is its form: what comes out as channel c is
+# does, and the net fails on images that are loaded in any other way. The loader takes one photo (H,
+# W, 3), bytes, and returns (3, H, W), floats. All you know is its form: what comes out as channel c
+# is
 #
 # $$\frac{\text{photo}[:, :, \text{order}[c]] / 255 - \text{mean}[c]}{\text{std}[c]}$$
 #
 # Complete the function: it finds out `order`, `mean` and `std` by sending photos through the box.
 # You choose the photos. `box` below is yours, but the function must work for any other.
 #
-# hint: What comes out if a photo is black? And what is the difference to what comes out if it is
+# hint: What comes out if a photo is black? And how does that differ from what comes out if it is
 # white?
 #
-# hint: Red light only: which of the three channels that come out differ from those of the black
-# photo? Is that number the place in `order`, or what stands there?
+# hint: Send pure red: which of the three channels that come out differs from that of the black
+# photo? Is its number a place in `order`, or what stands at that place?
 #
 # hint: A photo may have a single row: one black pixel, one red, one green, one blue. Then one call
-# tells everything.
+# tells you everything.
 
 # %%
 box = make_box(*own_loader(student_id))
@@ -383,10 +385,10 @@ checks.award(3, check_answer, recover)
 # ## Task 3: a loader with five faults
 #
 # Somebody has photos in ten folders, named "1" to "10", and a list of the classes in that order.
-# Three functions turn them into what a net reads. They run without an error, and the net learns
-# nothing of use. The symptoms: "The images look like noise. Of the ten classes, nine have a wrong
+# Three functions turn them into what a net reads. They run without an error, but the net learns
+# nothing useful. The symptoms: "The images look like noise. Of the ten classes, nine have a wrong
 # title. Brighter images should have fewer dark pixels, but they have more. After normalisation red
-# is still higher than blue. And one image alone gives other numbers than the same image in a
+# is still higher than blue. And an image alone gives other numbers than it does in a
 # batch." Look at the symptoms before you read the code.
 
 # %% readonly="broken"
@@ -441,10 +443,11 @@ show(
 print("the folders hold, in order:", ", ".join(CLASSES))
 
 # %% [markdown]
-# Mend it: write all three functions with the faults repaired. The names of folders are whole
-# numbers, in any order and perhaps with gaps; the lowest has the label 0, the next one 1, and so
-# on. What becomes brighter than white is white; `more` is 0 or higher, and the caller's photos stay
-# as they are. For `normalise`, whether you divide by n or by n − 1 does not matter.
+# Mend the loader: write all three functions with the faults repaired. The names of folders are
+# whole numbers, in any order and perhaps with gaps; the lowest has the label 0, the next one 1, and
+# so on. What becomes brighter than white is white; `more` is 0 or higher, and the functions must
+# not change the caller's photos. For `normalise`, whether you divide by n or by n − 1 does not
+# matter.
 #
 # hint: The titles: what does `sorted(["1", "2", "10"])` return, and why? The dark pixels: which
 # type do the numbers have when `more` is added, and what can `clamp` still do afterwards?
@@ -560,7 +563,7 @@ def check_answer(labels, to_images, normalise):
         same = all(torch.equal(a, b) for a, b in zip(given, photos, strict=True))
         checks.require(same, "Your to_images changes the photos that it is given.")
         slips = {
-            "you use reshape: it keeps the order in memory, and the channels are cut anew": (
+            "you use reshape: it keeps the order in memory, so it mixes the channels": (
                 (stacked.reshape(6, 3, height, width).double() + more).clamp(max=255) / 255
             ),
             "you add to bytes, which start again at 0: convert them first": (x + more).double()
@@ -645,7 +648,7 @@ print(f"the mean of all {len(images):,} images is {images.mean():.3f}")
 # **Predict first.** If you drew your few images again and again, their means would differ. By what
 # factor would the standard deviation of these means be larger than your friend's figure? Write 1 if
 # your friend is right. Write it down before you run anything. A wrong prediction costs nothing;
-# without one, the experiment is not looked at.
+# without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a number: 1 if your friend is right

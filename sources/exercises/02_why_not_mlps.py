@@ -2,8 +2,8 @@
 # # Exercise 02: what a net knows about images
 #
 # **You practise** fitting a dense layer into a budget, finding an unknown order of pixels with one
-# image, repairing the way from raw images to a net, and finding out which of two trained nets looks
-# at the background.
+# image, repairing the code that takes raw images to a net, and finding out which of two trained
+# nets looks at the background.
 #
 # {tasks}
 #
@@ -55,7 +55,7 @@ def accuracy(net, images, labels):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your budget, your order and
-# your nets, so that no two people get the same ones. If you work on your own, leave it empty.
+# your nets, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -238,7 +238,7 @@ def check_small(find_order):
     given = tuple(getattr(found, "shape", ()))
     checks.require(given == (9,), f"Your order of 3 x 3 pixels is {given}, expected (9,).")
     every = sorted(found.long().tolist()) == list(range(9))
-    checks.require(every, f"Your order of 3 x 3 pixels, {found.tolist()}, is no order of 0 to 8.")
+    checks.require(every, f"Your order of 3 x 3 pixels, {found.tolist()}, lacks some of 0 to 8.")
 
 
 order_is_right = checks.show(check_small, find_order)
@@ -262,7 +262,7 @@ def check_answer(find_order):
             "you say where each pixel goes, not where it comes from": order.argsort(),
             "you tell only 256 pixels apart": order % 256,
             "you read off only the high digit": order // 256,
-            "you do not find the order, but return that of an image in order": order.sort().values,
+            "you return the order of an image that was not shuffled": order.sort().values,
             "you count column by column": columns.argsort()[order],
         }
         checks.require_tensor(found, order, slips)
@@ -274,10 +274,11 @@ checks.award(3, check_answer, find_order)
 # %% [markdown] tier="build" minutes=9
 # ## Task 3: an MLP that learns nothing
 #
-# Somebody wrote the way from raw images to an MLP that reads them with shuffled pixels, in two
-# functions. The symptoms: "The MLP stops with an error. I told it how many numbers really arrive;
-# since then it runs, but the loss stays above that of guessing, however long I train. And when I
-# draw a prepared image, the dark parts are bright." Look at the symptoms before you read the code.
+# Somebody wrote two functions that take raw images to an MLP, which reads their pixels in a
+# shuffled order. The symptoms: "The MLP stops with an error. I told it how many numbers really
+# arrive; since then it runs, but the loss stays above that of guessing, however long I train. And
+# when I draw a prepared image, the dark parts are bright." Look at the symptoms before you read the
+# code.
 
 # %% readonly="broken"
 
@@ -321,17 +322,17 @@ for value in (0, 60, 127, 128, 200, 255):
     print(f"a pixel of {value:3} becomes {broken_prepare(dot, torch.tensor([0])).item():5.2f}")
 
 # %% [markdown]
-# Mend it: write both functions with all faults repaired. `prepare` turns x into x / 127.5 − 1 and
+# Mend both: write the functions with all faults repaired. `prepare` turns x into x / 127.5 − 1 and
 # returns `float32`, (N, C · H · W): channel by channel, and in each of them pixel `order[i]` at
-# place i. `make_batches` shows every image once an epoch, with its own label, in a new order for
+# place i. `make_batches` returns every image once, with its own label, in a new order at
 # each call; the last batch may be smaller. The tensors that the caller holds stay as they were.
 # Neither function needs more lines than it has.
 #
 # hint: The error: `order` has H · W numbers. How many does an image have, and which of them does
 # `[:, order]` take from the flattened image?
 #
-# hint: The bright dark parts: what is 60 − 128 in `uint8`, which has no negative numbers? Which of
-# the two operations has to come first?
+# hint: The dark parts that are bright: what is 60 − 128 in `uint8`, which has no negative numbers?
+# Which of the two operations has to come first?
 #
 # hint: The loss: print the first labels of a batch, and draw its first images. Which label does an
 # image have after two different orders?
@@ -458,7 +459,7 @@ checks.award(4, check_answer, prepare, make_batches)
 # from raw images to logits; what they are made of does not matter. Both have learned the ten figures
 # from centred `shapes`. But while one of them was trained, the background was chosen at random, and
 # while the other was trained, most images had the background of their class. **Which one looks at the
-# background?** You design the images that tell.
+# background?** You design the images that tell them apart.
 
 # %% readonly="nets"
 nets = own_nets(student_id)
@@ -473,7 +474,7 @@ for number, net in enumerate(nets):
 # You hand in three sets, each a pair (images, labels) of 300 to 1,000 images, as `make_shapes` draws
 # them: (N, 3, 32, 32), `uint8`. The labels say what figure was drawn.
 #
-# - `control`: ordinary images, on which both nets are good. Without them nobody knows whether a net
+# - `control`: ordinary images, on which both nets do well. Without them nobody knows whether a net
 #   fails because of what you changed.
 # - `swap`: images with other backgrounds, as in the lesson.
 # - `cover`: images in which you have covered something, as occlusion does. *You* choose what (the
@@ -503,8 +504,8 @@ predicted = "swap"  # it misleads the one net, and should not disturb the other 
 # `torch.where(drawn.masks[:, None], 128, drawn.images)` covers it with grey. What can a net still see
 # of the figure?
 #
-# hint: If the figure is hidden, who should still be right: the net that looks at it, or the other
-# one? And what if everything but the figure is hidden?
+# hint: If the figure is hidden, which net should still be right: the one that looks at it, or the
+# other one? And what if everything but the figure is hidden?
 
 # %% task="experiment" tags=["nbval-ignore-output"]
 control = None  # (images, labels): both nets are good
@@ -593,7 +594,7 @@ def check_answer(predicted, control, swap, cover, gaps, cheater):
     for part, name, found in ((swap, "swap", gaps[0]), (cover, "cover", gaps[1])):
         first, second = measured(part)
         gap = first - second
-        sentence = f"On your {name} the nets are only {abs(gap):.0%} apart: make it tell more."
+        sentence = f"On your {name} the nets are only {abs(gap):.0%} apart: make them differ more."
         checks.require(abs(gap) >= 0.2, sentence)
         for slip, wrong in {
             "you subtract the other way round": -gap,
@@ -617,18 +618,19 @@ checks.award(2, check_answer, predicted, control, swap, cover, gaps, cheater)
 
 # %% [markdown]
 # **In three sentences:** What did you predict, and what did the two probes show against it? What do
-# the two probes say together that one of them, or the control, does not say alone? What else did your
-# covering change besides hiding something, and which further images would tell whether that matters? 2
-# points, read by a person.
+# the two probes say together that one of them, or the control, does not say alone? What else did
+# your covering change besides hiding something, and which further images would tell you whether
+# that matters? 2 points, read by a person.
 
 # %% [markdown] written="who_cheats" points=2
-# **A model answer.** I predicted that swapping separates the nets further, and it did not quite: on
-# swapped backgrounds nets[0] was 60 points behind, and with the figures covered it was 70 points ahead.
-# The control says only that both are good on ordinary images, and a net could fail on swapped
-# backgrounds because it has never seen such images; but one that is right although no figure is left
-# must get its answer from the background, so nets[0] cheats. My grey leaves the outline of each figure,
-# and no net has seen so even a grey: I would cover with a piece of the same background instead, and
-# cover an area of the same shape that misses the figure, to see what the covering alone does.
+# **A model answer.** I predicted that swapping separates the nets further, and that was not quite
+# right: on swapped backgrounds nets[0] was 60 points behind, and with the figures covered it was 70
+# points ahead. The control says only that both are good on ordinary images, and a net could fail on
+# swapped backgrounds because it has never seen such images; but one that is right although no
+# figure is left must get its answer from the background, so nets[0] cheats. My grey leaves the
+# outline of each figure, and neither net has ever seen so even a grey: I would cover with a piece
+# of the same background instead, and cover an area of the same shape that misses the figure, to see
+# what the covering alone does.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

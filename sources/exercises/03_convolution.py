@@ -45,7 +45,7 @@ def own_stripes(student_id):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your motif, your black box
-# and your stripes, so that no two people get the same ones. If you work on your own, leave it
+# and your stripes, so yours will differ from most people's. If you work on your own, leave it
 # empty.
 
 # %%
@@ -88,7 +88,7 @@ flip_told = None  # a letter
 question = quiz.question("exercises/03_convolution", "flip_told", student_id)
 a, c = question.values["a"], question.values["c"]
 # One white pixel shows all weights in their order; if a = c, that order is the same both ways.
-told = "Give it no image" if a == c else "Give it one white pixel"
+told = "Give it any image" if a == c else "Give it one white pixel"
 flip_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
 ### END SOLUTION
 
@@ -165,7 +165,7 @@ def check_answer(split):
 checks.award(1, check_answer, split)
 ### END HIDDEN TESTS
 
-# %% [markdown] tier="build" minutes=10
+# %% [markdown] tier="build" minutes=8
 # ## Task 2: a filter that finds
 #
 # Design a filter for a purpose: it must find a motif, such as the one below, which is yours.
@@ -284,7 +284,7 @@ if motif_is_right:
 else:
     print("An image and your filter's output appear here once task 2 is done.")
 
-# %% [markdown] tier="build" minutes=8
+# %% [markdown] tier="build" minutes=7
 # ## Task 3: an edge detector with two faults
 #
 # Somebody wrote this function, and a colleague reports two symptoms: "A disc comes
@@ -397,7 +397,7 @@ def check_answer(edge_strength):
 checks.award(2, check_answer, edge_strength)
 ### END HIDDEN TESTS
 
-# %% [markdown] tier="build" minutes=6
+# %% [markdown] tier="build" minutes=8
 # ## Task 4: a black box
 #
 # A layer slides `k` by `k` weights over an image, without padding, and sends the output through a
@@ -488,7 +488,7 @@ def check_answer(probes, recover):
 checks.award(2, check_answer, probes, recover)
 ### END HIDDEN TESTS
 
-# %% [markdown] tier="investigate" minutes=10
+# %% [markdown] tier="investigate" minutes=11
 # ## Task 5: is one image enough?
 #
 # In the lesson one image of noise was enough to find Sobel's nine weights. Is *any* image? Yours
@@ -503,8 +503,9 @@ print(f"white where {slope} * row + column is divisible by {period}")
 show(plot_images([stripes[None]], ["your stripes"]), "Thin white lines on black, evenly spaced")
 
 # %% [markdown]
-# **Predict first.** How many independent facts about the nine weights does your image tell? Write your prediction down before you run anything. A wrong one costs
-# nothing; without one, the experiment is not looked at.
+# **Predict first.** How many of these equations are independent, that is, how many facts about the
+# nine weights does your image tell that do not follow from the others? Write your prediction down
+# before you run anything. A wrong one costs nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a whole number from 1 to 9
@@ -526,10 +527,10 @@ predicted = len({(slope * p + q) % period for p in range(3) for q in range(3)})
 # *different* sums does your image give?
 #
 # hint: Write every window as a row of nine numbers (`F.unfold`, transposed). How many of the rows
-# are independent is the rank of that table, `torch.linalg.matrix_rank`.
+# are independent is the rank of that table: `int(torch.linalg.matrix_rank(table))`.
 
 # %% task="experiment"
-measured = None  # how many independent facts, found by an experiment of yours
+measured = None  # a whole number: how many equations are independent, by an experiment
 found = None  # your filter (3, 3), found from your stripes alone
 ### BEGIN SOLUTION
 windows = F.unfold(stripes[None, None], 3)[0].T  # (900, 9): each window is one equation

@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Exercise 04: what fits, and what an output sees
 #
-# **You practise** choosing paddings for a wanted size, working out where one output looks, repairing
+# **You practise** choosing paddings for a wanted size, working out which outputs see a pixel, repairing
 # a layer that fits some sizes only, and measuring how much of its field an output uses.
 #
 # {tasks}
@@ -28,7 +28,7 @@ def own_stack(student_id):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions and your stack of layers, so
-# that no two people get the same ones. If you work on your own, leave it empty.
+# yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -104,7 +104,8 @@ from course_utils import checks
 
 
 def _whole(value):
-    """Return whole-numbered floats, such as NumPy's products, as whole numbers."""
+    """Return whole-numbered floats and tensors of one number as whole numbers."""
+    value = value.item() if isinstance(value, torch.Tensor) and value.numel() == 1 else value
     return int(value) if type(value) is float and value.is_integer() else value
 
 
@@ -161,32 +162,36 @@ def check_answer(padding_for):
 checks.award(1, check_answer, padding_for)
 ### END HIDDEN TESTS
 
-# %% [markdown] tier="build" minutes=9
-# ## Task 2: where does an output look?
+# %% [markdown] tier="build" minutes=10
+# ## Task 2: which outputs see a pixel?
 #
-# The lesson says how *large* the receptive field is, not where it lies. Complete the function:
-# layers are given as `(k, s, p)`, kernel, stride and padding, from the image upwards. It returns the
-# first and the last pixel that output number `i` of the last layer sees along one axis. Both count
-# from 0, and pixels of the padding count, too: those before the image are negative.
+# The lesson goes from an output down to the pixels that it sees. Go the other way: when one pixel
+# changes, which outputs can change? Complete the function: layers are given as `(k, s, p)`, kernel,
+# stride and padding, from the image upwards, and no stride is larger than its kernel. The function
+# returns the first and the last output of the last layer that see the pixel, along one axis. Pixels
+# and outputs count from 0. The pixel is far from the end of the image: outputs end at 0 on the one
+# side only.
 #
-# hint: Begin at the end. Output `i` of the last layer sees the outputs from `s * i - p` to
-# `s * i - p + k - 1` of the layer below. So an interval of outputs sees ...?
+# hint: Begin with one layer. Its output `i` sees what lies from `s * i - p` to `s * i - p + k - 1`.
+# For which `i` is the pixel `x` not before the beginning, and not behind the end?
 #
-# hint: ... the inputs from `s * first - p` to `s * last - p + k - 1`. What are `first` and `last`
-# before you begin, with no layer at all?
+# hint: So `i` lies between `(x + p - k + 1) / s` and `(x + p) / s`. Which of the two do you have to
+# round up, and which down? And what if the first is negative?
 #
-# hint: Or go upwards, with the jump of the lesson: each layer moves the first pixel of output 0 by
-# `p` jumps to the left, and output `i` begins `i` jumps after output 0.
+# hint: The second layer sees not one changed number but a stretch of them. Its first output is the
+# first that sees the *first* of them, and its last one? (`-(-a // b)` divides and rounds up.)
 
 
 # %% task="seen"
-def seen_by(layers: list[tuple[int, int, int]], i: int) -> tuple[int, int]:
-    """Return (first, last), the pixels that output `i` of the last layer sees."""
+def seen_from(layers: list[tuple[int, int, int]], pixel: int) -> tuple[int, int]:
+    """Return (first, last), the outputs of the last layer that see the `pixel`."""
     ### BEGIN SOLUTION
-    first = last = i
-    for k, s, p in reversed(layers):  # from what we look for down to the image
-        first = first * s - p  # where the window of the first output begins
-        last = last * s - p + k - 1  # and where that of the last one ends
+    first = last = pixel
+    for k, s, p in layers:  # from the image upwards
+        first = max(
+            0, -(-(first + p - k + 1) // s)
+        )  # the first window that has not ended: round up
+        last = (last + p) // s  # the last one that has begun: round down
     return first, last
     ### END SOLUTION
 
@@ -197,51 +202,55 @@ import torch
 from course_utils import checks
 
 
-def check_small(seen_by):
+def check_small(seen_from):
     slips = {
-        "you leave out the strides": (0, 5),
-        "you let a layer's own stride widen its own window": (0, 16),
-        "you multiply the windows' sizes": (0, 17),
-        "you count the pixels: the last one has one less": (0, 13),
+        "you leave out the strides": (9, 14),
+        "you round down where the first output has to be rounded up, or forget that a window of k "
+        "ends k - 1 behind its beginning": (0, 3),
+        "you give the pixels that an output of this number sees": (56, 68),
     }
-    _require_pair(
-        seen_by([(3, 2, 0), (2, 2, 0), (3, 1, 0)], 0), (0, 12), "first and last pixel", slips
-    )
+    found = seen_from([(3, 2, 0), (2, 2, 0), (3, 1, 0)], 14)
+    _require_pair(found, (1, 3), "first and last output", slips)
 
 
-seen_is_right = checks.show(check_small, seen_by)
+seen_is_right = checks.show(check_small, seen_from)
 
 
 ### BEGIN HIDDEN TESTS
-def check_answer(seen_by):
+def check_answer(seen_from):
     import torch
     from torch import nn
 
-    check_small(seen_by)
-    _require_pair(seen_by([], 7), (7, 7), "first and last pixel")
+    check_small(seen_from)
+    _require_pair(seen_from([], 7), (7, 7), "first and last output")
     stacks = [
-        ([(5, 1, 0)], 4),
-        ([(3, 1, 1)] * 3, 9),
-        ([(11, 4, 2), (3, 2, 0), (5, 1, 2)], 3),
-        ([(2, 2, 0), (3, 1, 1), (2, 2, 0)], 5),
+        ([(5, 1, 0)], 9),
+        ([(5, 1, 0)], 2),
+        ([(3, 1, 1)] * 3, 20),
+        ([(3, 1, 1)] * 3, 1),
+        ([(11, 4, 2), (3, 2, 0), (5, 1, 2)], 61),
+        ([(2, 2, 0), (3, 1, 1), (2, 2, 0)], 26),
+        ([(2, 2, 0), (3, 1, 1), (2, 2, 0)], 29),
+        ([(7, 2, 3), (3, 2, 1)], 0),
+        ([(4, 3, 1), (4, 3, 1)], 33),
     ]
-    for layers, i in stacks:
-        # Every weight is 1, so an output sees exactly the pixels that a gradient reaches.
+    for layers, pixel in stacks:
+        # Every weight is 1, so exactly the outputs that see a single white pixel are not 0.
         net = nn.Sequential(*(nn.Conv1d(1, 1, k, s, p, bias=False) for k, s, p in layers))
         for parameter in net.parameters():
             nn.init.ones_(parameter)
-        signal = torch.zeros(1, 1, 200, requires_grad=True)
-        net(signal)[0, 0, i].backward()
-        reached = signal.grad[0, 0].nonzero().flatten()
+        dot = torch.zeros(1, 1, 200)
+        dot[0, 0, pixel] = 1.0
+        reached = net(dot)[0, 0].nonzero().flatten()
         right = (int(reached[0]), int(reached[-1]))
-        _require_pair(seen_by(layers, i), right, f"first and last pixel of output {i} of {layers}")
-    _require_pair(seen_by([(3, 1, 1), (3, 2, 1)], 0), (-2, 2), "first and last pixel")
+        what = f"first and last output of {layers} that see pixel {pixel}"
+        _require_pair(seen_from(layers, pixel), right, what)
 
 
-checks.award(3, check_answer, seen_by)
+checks.award(3, check_answer, seen_from)
 ### END HIDDEN TESTS
 
-# %% [markdown] tier="build" minutes=8
+# %% [markdown] tier="build" minutes=7
 # ## Task 3: a layer that fits even sizes only
 #
 # Somebody halves images by the mean of blocks of 2 × 2 pixels. Where a side is odd, the last block
@@ -308,7 +317,9 @@ def check_small(halve):
     slips = {
         "you drop the last row": expected[:1],
         "your zeros count in the mean": torch.tensor([[2.0, 6.0], [7.5, 17.5]]),
-        "you mirror the image at its last row": torch.tensor([[2.0, 6.0], [8.5, 20.5]]),
+        "you mix the last row with the one above it, by a mirror or by blocks that overlap": torch.tensor(
+            [[2.0, 6.0], [8.5, 20.5]]
+        ),
         "you add up the pixels of a block": 4 * expected,
     }
     checks.require_tensor(halve(image.clone()), expected, slips, hint="three rows make two blocks")
@@ -340,7 +351,7 @@ def check_answer(halve):
 checks.award(3, check_answer, halve)
 ### END HIDDEN TESTS
 
-# %% [markdown] tier="investigate" minutes=12
+# %% [markdown] tier="investigate" minutes=14
 # ## Task 4: how much of its field does an output use?
 #
 # Your stack has some layers of one kernel size, stride 1, without padding, and all weights 1. Count
@@ -355,7 +366,7 @@ print(f"{num_layers} layers with a kernel of {k}: a field of {1 + num_layers * (
 
 # %% [markdown]
 # **Predict first.** How many pixels wide is the core of your stack? Write your prediction down
-# before you run anything. A wrong one costs nothing; without one, the experiment is not looked at.
+# before you run anything. A wrong one costs nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a whole number of pixels

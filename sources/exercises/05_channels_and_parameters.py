@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Exercise 05: what a layer costs, and what it connects
 #
-# **You practise** writing a layer with groups as one without, designing a net to two budgets that
-# pull apart, finding three faults in a net by what its output depends on, and asking when groups
-# cost accuracy.
+# **You practise** rewriting a layer with groups as one without, designing a net for two budgets,
+# finding three faults in a net from what its output depends on, and measuring when groups cost
+# accuracy.
 #
 # {tasks}
 #
@@ -25,7 +25,7 @@ CLOTHES = data.load("fashion_mnist_mini", batch_size=50)
 
 
 def own_wish(student_id):
-    """Return the side of the images, the classes, and how much the net should cost."""
+    """Return the side of the images, the number of classes, and the two budgets of the net."""
     drawn = quiz.generator(student_id)
     side, num_classes, parameters, times = (
         int(torch.randint(*span, (), generator=drawn))
@@ -51,7 +51,7 @@ def drawn_pairs(classes, start, num, drawn):
 
 
 def pair_net(width, wiring):
-    """Return a net in two groups: "towers" as they are, or "shuffled" behind each layer."""
+    """Return a net in two groups: "towers" that stay apart, or "shuffled" after each layer."""
     mix = {"towers": nn.Identity, "shuffled": lambda: nn.ChannelShuffle(2)}[wiring]
     layers = []
     for c_in in (2, width, width):
@@ -88,8 +88,8 @@ def pair_accuracy(classes, width, question, wiring, seed):
 
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks your questions, your wish and your images, so
-# that no two people get the same ones. If you work on your own, leave it empty.
+# Your student id, as your teacher writes it. It picks your questions, your budgets and your images,
+# so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -137,12 +137,13 @@ time_told = next(x for x, option in question.lettered.items() if option.text.sta
 # %% [markdown] tier="drill" minutes=5
 # ## Task 1: the same layer without groups
 #
-# A library on a phone has no groups. Every layer with groups can be written as one without: it has
-# more weights, and those between the groups are 0. Complete the function: from the weights of a
-# layer with `groups` groups it makes those of an ordinary convolution that computes the same.
+# Suppose the library on a phone has no convolutions with groups. Every layer with groups can be
+# written as one without: then it has more weights, and those between different groups are 0.
+# Complete the function: it turns the weights of a layer with `groups` groups into those of an
+# ordinary convolution that computes the same.
 #
-# hint: What shape do the weights of the ordinary layer have? The first axis stays; the second one
-# counts *all* the channels that go in.
+# hint: What shape do the weights of the ordinary layer have? The first axis stays as it is; the
+# second one counts *all* input channels.
 #
 # hint: How many filters does a group have, and how many channels? So which group does filter `o`
 # belong to, and what is the first channel that it reads?
@@ -180,9 +181,8 @@ def check_small(plain_weights):
     weight = torch.tensor([5.0, 7.0]).view(2, 1, 1, 1)  # two groups of one filter and one channel
     expected = torch.diag(torch.tensor([5.0, 7.0])).view(2, 2, 1, 1)
     slips = {
-        "you give every group the same kernels: those between the groups are 0": weight.repeat(
-            1, 2, 1, 1
-        ),
+        "you let each filter read every group, with the same kernels: those between the groups "
+        "are 0": weight.repeat(1, 2, 1, 1),
         "you let all filters read the first group": torch.cat([weight, 0 * weight], dim=1),
         "you return the weights as they are": weight,
         "you leave all weights at 0": torch.zeros(2, 2, 1, 1),
@@ -208,9 +208,9 @@ def check_answer(plain_weights):
             dealt[i * makes : (i + 1) * makes, i::g] = block
             down[i::g, i * reads : (i + 1) * reads] = weight[i::g]
         slips = {
-            "you deal the channels out to the groups in turn: a group's are neighbours": dealt,
-            "you deal the filters out to the groups in turn: a group's are neighbours": down,
-            "you turn the kernels over": expected.flip(2, 3),
+            "you deal the channels out to the groups in turn: neighbours form a group": dealt,
+            "you deal the filters out to the groups in turn: neighbours form a group": down,
+            "you flip the kernels": expected.flip(2, 3),
             "you swap rows and columns of the kernels": expected.mT,
             "you reverse the order of the groups": torch.cat(
                 [expected[:, (g - 1 - i) * reads :][:, :reads] for i in range(g)], dim=1
@@ -225,26 +225,28 @@ checks.award(1, check_answer, plain_weights)
 # %% [markdown] tier="build" minutes=11
 # ## Task 2: a net for two budgets
 #
-# Somebody has fixed what a net for colour images of `side` × `side` pixels should cost: it may have
-# at most `max_parameters` parameters and take at most `max_multiply_adds` for one image, and it
-# should use **at least nine tenths of both**. Parameters and work are in different places, so there
-# are two knobs to turn. Which layers you take is up to you: the function returns an `nn.Module`
-# that turns images (N, 3, side, side) into logits (N, num_classes), and each of its parameters
-# takes part in that.
+# A net for colour images of `side` × `side` pixels has two budgets: at most `max_parameters`
+# parameters, and at most `max_multiply_adds` multiply-adds for one image. It must use **at least
+# nine tenths of both**. Some layers have most of the parameters, and others do most of the work, so
+# you can spend the two budgets in different places. You choose the layers: the function returns an
+# `nn.Module` that turns images (N, 3, side, side) into logits (N, num_classes), and the predictions
+# must depend on every one of its parameters.
 #
-# The wish below is yours; the function must fulfil others, too. Multiply-adds are counted for
+# The budgets below are yours; your function must meet others, too. Multiply-adds are counted for
 # convolutions and linear layers (one for each product), not for biases, ReLUs and pooling.
 #
-# hint: Which layer does much work with few parameters, and which has many parameters and does
-# little work? One of each is enough. What lies between them, to make the second one's input small?
+# hint: Which kind of layer does much work with few parameters, and which has many parameters and
+# does little work? One of each is enough. What do you put between them, so that the second reads
+# only a few numbers?
 #
 # hint: A 3 × 3 convolution (padding 1) with `a` filters on the images takes 27 · a · side²
-# multiply-adds. A linear layer takes about as many as it has parameters. So how many filters can
-# you pay for, if the linear layers use up `max_parameters`?
+# multiply-adds. A linear layer takes about as many multiply-adds as it has parameters. If the
+# linear layers use up `max_parameters`, how many filters can you pay for with the multiply-adds
+# that are left?
 #
 # hint: Now `a` is fixed. Take the mean over each map, then two linear layers, `a` → `hidden` →
 # `num_classes`. One more hidden unit adds a + 1 + num_classes parameters: what is the largest
-# `hidden`?
+# `hidden` that `max_parameters` allows?
 
 # %%
 side, num_classes, max_parameters, max_multiply_adds = own_wish(student_id)
@@ -254,15 +256,15 @@ print(f"at most {max_parameters:,} parameters and {max_multiply_adds:,} multiply
 
 # %% task="design"
 def design(side: int, num_classes: int, max_parameters: int, max_multiply_adds: int) -> nn.Module:
-    """Return a net that uses at least nine tenths of both budgets, and no more than all."""
+    """Return a net that uses at least nine tenths of both budgets, and exceeds neither."""
     ### BEGIN SOLUTION
     # A linear layer's work is one multiply-add for each weight: the rest is for the convolution.
     filters = (max_multiply_adds - max_parameters) // (27 * side * side)
-    left = max_parameters - 28 * filters - num_classes  # without those of the filters
+    left = max_parameters - 28 * filters - num_classes  # after the filters and the last biases
     hidden = left // (filters + 1 + num_classes)  # a row of weights, a bias, a column of weights
     return nn.Sequential(
         *(nn.Conv2d(3, filters, 3, padding=1), nn.ReLU()),
-        *(nn.AdaptiveAvgPool2d(1), nn.Flatten()),  # the linear layers read little, for little work
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten()),  # a single number per map is left to read
         *(nn.Linear(filters, hidden), nn.ReLU(), nn.Linear(hidden, num_classes)),
     )
     ### END SOLUTION
@@ -302,16 +304,17 @@ def _require_design(design, wish):
         raise checks.NotAnswered
     checks.require(not isinstance(found, str), f"Return an nn.Module, not {found}.")
     shape, count, idle, work = found
-    start = f"For images of {side} pixels and {num_classes} classes your net"
+    start = f"For images of {side} × {side} pixels and {num_classes} classes your net"
     fine = shape == (2, num_classes)
-    checks.require(fine, f"{start} makes {shape} of two images, expected {(2, num_classes)}.")
+    sentence = f"{start} returns the shape {shape} for two images, expected {(2, num_classes)}."
+    checks.require(fine, sentence)
     for used, most, what in (
         (count, max_parameters, "parameters"),
         (work, max_multiply_adds, "multiply-adds"),
     ):
-        sentence = f"{start} has {used:,} {what}: at most {most:,} are allowed."
+        sentence = f"{start} uses {used:,} {what}: at most {most:,} are allowed."
         checks.require(used <= most, sentence)
-        sentence = f"{start} has {used:,} {what}: that is less than nine tenths of {most:,}."
+        sentence = f"{start} uses {used:,} {what}: that is less than nine tenths of {most:,}."
         checks.require(10 * used >= 9 * most, sentence)
     sentence = f"{start} has {idle:,} parameters that take no part: no prediction depends on them."
     checks.require(idle == 0, sentence)
@@ -342,20 +345,21 @@ checks.award(3, check_answer, design)
 # %% [markdown] tier="build" minutes=12
 # ## Task 3: a net with three faults
 #
-# Somebody planned a net of four blocks. Each has 1 × 1 filters that reduce 16 channels to 8, then
-# 3 × 3 filters **in four groups**, then 1 × 1 filters that widen to 16 again; each layer has biases
-# and a ReLU behind it. The first block halves height and width. All weights are learned
-# separately, and the 1 × 1 filters are there to connect the groups.
+# This is the plan of a net of four blocks. Each block has 1 × 1 filters that reduce 16 channels to
+# 8, then 3 × 3 filters **in four groups**, then 1 × 1 filters that restore the 16 channels; each
+# layer has biases, and a ReLU after it. The first block halves height and width. No two blocks
+# share weights, and the 1 × 1 filters are there to connect the groups.
 #
-# The symptoms: "The net has far fewer parameters than I counted. Of the 144 pixels of a map most
-# have no effect on the output. And each map that comes out depends on four of the maps that go in."
-# Look at the symptoms before you read the code.
+# The code below is meant to follow the plan, but its author reports: "The net has far fewer
+# parameters than I counted. Most of the 144 pixels of a map have no effect on the output. And each
+# output map depends on only four of the input maps." Run the next two cells, and look at these
+# symptoms before you read the code.
 
 # %% readonly="broken"
 
 
 def broken_block(channels, reduced, groups, stride=1):
-    """Return a block that reduces, looks around, and widens."""
+    """Return a block that reduces the channels, convolves 3 × 3, and restores the channels."""
     return nn.Sequential(
         nn.Conv2d(channels, reduced, 1, stride=stride, groups=groups),
         nn.ReLU(),
@@ -367,13 +371,13 @@ def broken_block(channels, reduced, groups, stride=1):
 
 
 def broken_net(channels, reduced, groups, num_blocks, block=broken_block):
-    """Return a block that halves height and width, and others that keep them."""
+    """Return a net: a block that halves height and width, then blocks that keep them."""
     first = block(channels, reduced, groups, stride=2)
     return nn.Sequential(first, *[block(channels, reduced, groups)] * (num_blocks - 1))
 
 
 def symptoms(net):
-    """Return how many parameters a net has, which pixels act, and which map acts on which."""
+    """Return a net's number of parameters, which pixels act, and which map acts on which."""
     count = sum(each.numel() for each in net.parameters())
     for each in net.parameters():
         each.data = each.data.abs()  # so that no ReLU hides a connection
@@ -388,7 +392,7 @@ def symptoms(net):
 count, pixels, maps = symptoms(broken_net(16, 8, 4, 4))
 by_hand = 4 * (8 * (16 + 1) + 8 * (2 * 9 + 1) + 16 * (8 + 1))
 print(f"parameters: {count:,}; counted by hand: {by_hand:,}")
-titles = ["dark: a pixel that acts", "dark: map in (across) acts on map out (down)"]
+titles = ["dark: a pixel that affects the output", "dark: map in (across) acts on map out (down)"]
 show(
     plot_images([0.9 - 0.8 * pixels, 0.9 - 0.8 * maps], titles, size=3.2),
     "Two grids, dark where something acts: of 12 by 12 pixels only every second one in every second "
@@ -396,7 +400,8 @@ show(
 )
 
 # %% [markdown]
-# Mend it: write both functions with all faults repaired. The 3 × 3 filters do the halving.
+# Repair it: write both functions without the three faults. In the first block, it is the 3 × 3
+# filters that halve height and width.
 #
 # hint: The pixels: which layer reads the maps first? What does a 1 × 1 filter with stride 2 do with
 # the pixel beside the one that it reads? A 3 × 3 filter with stride 2 leaves none out.
@@ -408,7 +413,7 @@ show(
 
 # %% task="repair"
 def block(channels: int, reduced: int, groups: int, stride: int = 1) -> nn.Module:
-    """Return a block that reduces, looks around, and widens."""
+    """Return a block that reduces the channels, convolves 3 × 3, and restores the channels."""
     ### BEGIN SOLUTION
     return nn.Sequential(
         nn.Conv2d(channels, reduced, 1),  # without groups: this is where they meet
@@ -422,7 +427,7 @@ def block(channels: int, reduced: int, groups: int, stride: int = 1) -> nn.Modul
 
 
 def net(channels: int, reduced: int, groups: int, num_blocks: int) -> nn.Module:
-    """Return a block that halves height and width, and others that keep them."""
+    """Return a net: a block that halves height and width, then blocks that keep them."""
     ### BEGIN SOLUTION
     strides = [2] + [1] * (num_blocks - 1)  # numbers may be repeated, modules may not
     return nn.Sequential(*(block(channels, reduced, groups, stride) for stride in strides))
@@ -466,9 +471,11 @@ def check_small(block, net):
         found = _measured(make, sizes, {}, x)
         if found == "NoneType":
             raise checks.NotAnswered
-        checks.require(not isinstance(found, str), f"Your {name} returns no module, but a {found}.")
+        sentence = f"Your {name} must return an nn.Module, not {found}."
+        checks.require(not isinstance(found, str), sentence)
         shape = tuple(getattr(found[1], "shape", ()))
-        checks.require(shape == expected, f"Your {name} gives {shape}, expected {expected}.")
+        sentence = f"Your {name} turns {tuple(x.shape)} into {shape}, expected {expected}."
+        checks.require(shape == expected, sentence)
 
 
 repair_is_right = checks.show(check_small, block, net)
@@ -524,19 +531,19 @@ def check_answer(block, net):
         }
         if num > 2:
             slips |= {
-                "you let the further blocks share their weights": 2 * one,
+                "you let all blocks after the first share their weights": 2 * one,
                 "you let all blocks share their weights": one,
-                "you let the further blocks share their weights, and give the 1 × 1 filters "
-                "groups": 2 * all_grouped,
+                "you let all blocks after the first share their weights, and give the 1 × 1 "
+                "filters groups": 2 * all_grouped,
             }
         checks.require_number(count(*shapes), num * one, slips)
-        sentence = f"The parameters of your {name} have other sizes than those of the plan."
+        sentence = f"The parameters of your {name} do not have the shapes that the plan gives them."
         checks.require(sorted(shapes) == sorted(num * [*kernels, *biases]), sentence)
         halves = [halving] + [False] * (num - 1)
         right = run(drawn, x, g, halves)
         first = run(drawn, x, g, halves, (2, 1, 1))
         slips = {
-            "you halve with the first 1 × 1 filters: they leave out three pixels of four": first
+            "you halve with the first 1 × 1 filters: they skip three of every four pixels": first
         }
         for i, which in enumerate(("first", "second", "last")):
             active = [j != i for j in range(3)]
@@ -548,7 +555,9 @@ def check_answer(block, net):
         work_of = [count(kernel) for kernel in kernels]
         expected = before * work_of[0] + after * (num * sum(work_of) - work_of[0])
         late = expected + (before - after) * work_of[1]
-        slips = {"you halve behind the 3 × 3 filters: they look at four times the places": late}
+        slips = {
+            "you halve after the 3 × 3 filters: they work at four times as many positions": late
+        }
         checks.require_number(work, expected, slips)
 
 
@@ -564,7 +573,7 @@ if repair_is_right:
     print(f"parameters: {count:,}; counted by hand: {by_hand:,}")
     show(
         plot_images([0.9 - 0.8 * pixels, 0.9 - 0.8 * maps], titles, size=3.2),
-        "Two grids that are dark all over: every pixel acts, and every map on every other",
+        "Two grids, dark all over: every pixel acts, and every map in acts on every map out",
     )
 else:
     print("The symptoms of the repaired net appear here once task 3 is done.")
@@ -573,13 +582,14 @@ else:
 # ## Task 4: when do groups cost accuracy?
 #
 # Two nets have the same layers, all in two groups, the same number of parameters and the same
-# multiply-adds. In the *towers* the groups stay apart up to the last linear layer. In the
-# *shuffled* net the channels are mixed behind each layer like two halves of a pack of cards, so
-# that the next layer's groups each hold half of both; that costs nothing.
+# multiply-adds. In the *towers* the groups stay separate as far as the last linear layer. In the
+# *shuffled* net the channels are interleaved after each layer, like the two halves of a pack of
+# cards, so that each group of the next layer reads half of both groups. That adds no parameters and
+# no multiply-adds.
 #
 # An example is a **pair** of images in two channels, so each tower sees one of them. Each image
-# shows one of your two classes. You ask two questions about the pairs: `"first"`, which class is
-# the first image? And `"same"`: are both images of the same class?
+# shows one of your two classes. You ask two questions about the pairs. `"first"`: what class is the
+# first image? `"same"`: are both images of the same class?
 
 # %% readonly="pair"
 classes, width = own_pair(student_id)
@@ -592,9 +602,9 @@ for wiring in ("towers", "shuffled"):
     print(f"{wiring:8}: {costs.parameters:,} parameters, {costs.multiply_adds:,} multiply-adds")
 
 # %% [markdown]
-# **Predict first.** For which question are the towers more than five points less accurate than the
-# shuffled net: `"first"`, `"same"`, `"both"` or `"neither"`? Write it down before you run anything.
-# A wrong prediction costs nothing; without one, the experiment is not looked at.
+# **Predict first.** For which question are the towers less accurate than the shuffled net, by more
+# than five percentage points: `"first"`, `"same"`, `"both"` or `"neither"`? Write it down before
+# you run anything. A wrong prediction costs nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # "first", "same", "both" or "neither"
@@ -604,12 +614,12 @@ predicted = "same"  # one image answers "first"; "same" needs both, and they nev
 
 # %% [markdown]
 # **Now the experiment.** Measure the accuracy of both nets for both questions, each with the seeds
-# 0, 1 and 2 (`pair_accuracy` trains and measures, in about a second each). Report for each question
-# the mean of the three differences *shuffled − towers*, seed by seed, and its standard error: the
-# standard deviation of the three differences (with n − 1) divided by √3.
+# 0, 1 and 2 (`pair_accuracy` trains and measures, in about a second each). For each question,
+# report the mean of the three differences *shuffled − towers*, seed by seed, and its standard
+# error: the standard deviation of the three differences (dividing by n − 1), divided by √3.
 #
-# hint: `pair_accuracy(classes, width, "same", "towers", seed=0)` is one of twelve runs. Two loops
-# and a list, or one dictionary comprehension, make all of them.
+# hint: `pair_accuracy(classes, width, "same", "towers", seed=0)` is one of the twelve runs. Two
+# loops and a list, or one dictionary comprehension, make all of them.
 #
 # hint: A dictionary may have pairs as keys: `measured["same", "towers"]` is a list of three.
 #
@@ -645,7 +655,7 @@ def check_small(predicted, measured, lost, error):
     if measured is None and lost is None and error is None:
         raise checks.NotAnswered
     sentence = (
-        'Write your prediction down before the experiment: "first", "same", "both", "neither".'
+        'Write your prediction down before the experiment: "first", "same", "both" or "neither".'
     )
     checks.require(predicted in ("first", "same", "both", "neither"), sentence)
     keys = {(asked, wiring) for asked in _ASKED for wiring in _WIRED}
@@ -655,7 +665,7 @@ def check_small(predicted, measured, lost, error):
         fits = isinstance(values, list | tuple) and len(values) == 3
         fits = fits and all(isinstance(each, float) and 0.2 < each <= 1 for each in values)
         sentence = (
-            f"{case} must have three accuracies of trained nets, from 0.2 to 1, not {values!r}."
+            f"{case} must have three accuracies of trained nets, between 0.2 and 1, not {values!r}."
         )
         checks.require(fits, sentence)
     for name, values in (("lost", lost), ("error", error)):
@@ -683,8 +693,8 @@ def check_answer(predicted, measured, lost, error):
     check_small(predicted, measured, lost, error)
     best = max(measured["same", "towers"])
     sentence = (
-        f'Towers cannot reach {best:.1%} for "same": whoever adds up what each image says alone '
-        "gets at most three of the four kinds of pairs right. Which runs are in your lists?"
+        f'Towers cannot reach {best:.1%} for "same": they add up what each image says alone, and a '
+        "sum gets at most three of the four kinds of pairs right. Which runs are in your lists?"
     )
     checks.require(best < 0.8, sentence)
 
@@ -694,7 +704,7 @@ def check_answer(predicted, measured, lost, error):
             sentence = f"For {asked!r}, {value:.5f} is what you get if {slip}."
             checks.require(not near, sentence)
         sentence = (
-            f"For {asked!r}, {value:.5f} does not follow from your lists: {expected:.5f} does."
+            f"For {asked!r}, {value:.5f} does not follow from your lists: they give {expected:.5f}."
         )
         checks.require(abs(value - expected) < 1e-5, sentence)
 
@@ -709,27 +719,27 @@ checks.award(2, check_answer, predicted, measured, lost, error)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show against it, given
-# the standard errors? Both nets have the same parameters and do the same work: what about the
-# towers explains where they lose and where they do not? Which change to the towers, or to the
-# question, would you try to see whether your explanation is right, and what should happen? 2
-# points, read by a person.
+# **In three sentences:** What did you predict, and what did the experiment show, given the standard
+# errors? Both nets have the same number of parameters and do the same work: what about the towers
+# explains where they lose and where they do not? What change to the towers, or to the question,
+# would you try to see whether your explanation is right, and what should then happen? 2 points,
+# read by a person.
 
 # %% [markdown] written="when_groups_cost" points=2
-# **A model answer.** I predicted that the towers lose for both questions, because half of the
-# connections are missing, but for "first" they lose less than one point, with a standard error of
-# the same size, and for "same" 48 points with a standard error of two. For "first" one tower sees
-# all that is needed, while "same" depends on both images together: the towers meet only in the last
-# layer, which adds up what each of them says, and no sum is high for two coats and for two
-# sneakers, but low for both mixed pairs. If that is right, one layer with a ReLU and without groups
-# in front of the classifier should be enough for the towers to answer "same", and a question such
-# as "is at least one of them a coat?", which a sum can answer, should cost them little.
+# **A model answer.** I predicted that the towers lose only on "same", and the experiment agrees: on
+# "first" they lose less than one point, with a standard error of the same order, and on "same" 48
+# points, with a standard error of two. For "first" one tower sees all that is needed, while "same"
+# depends on both images together: the towers meet only in the last layer, which adds up what each
+# of them says, and no sum is high for two coats and for two sneakers, but low for both mixed pairs.
+# If that is right, one layer with a ReLU and without groups in front of the classifier should be
+# enough for the towers to answer "same", and a question such as "is at least one of them a coat?",
+# which a sum can answer, should cost them little.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# - 1 point: prediction and measurement are set against each other for both questions *with* the
-#   standard errors. Half a point without them. A wrong prediction costs nothing.
-# - 1 point: the explanation names what the towers cannot do (combine the two images before the last
-#   layer; a sum of two parts is not enough for "same"), *and* a run whose result would tell, with
-#   what should happen. Half a point for one of the two. None for "groups have fewer weights": both
-#   nets have the same.
+# - 1 point: the answer compares prediction and measurement for both questions *with* the standard
+#   errors. Half a point without them. A wrong prediction costs nothing.
+# - 1 point: the answer says what the towers cannot do (combine the two images before the last
+#   layer; a sum of two parts is not enough for "same"), *and* describes a run that would test this,
+#   with the result to expect. Half a point for one of the two. None for "groups have fewer
+#   weights": both nets have the same number.

@@ -57,7 +57,7 @@ def own_image(student_id):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your net and your image, so
-# that no two people get the same ones. If you work on your own, leave it empty.
+# yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -227,7 +227,8 @@ show(
 # %% [markdown]
 # **(a)** Complete `breaking`: it finds by measuring which layers of a net do not follow shifts. Not
 # every layer is at fault that has something wrong in its output. And a layer may follow some shifts
-# and not others. The nets in the checks hold other layers than yours, and all keep the size.
+# and not others. The nets in the checks hold other layers than yours, also several in one, and all
+# keep the size. Rounding leaves differences of about 0.0000001; a fault leaves larger ones.
 #
 # **(b)** Complete `repair`. In its nets only the borders are at fault: layers such as those of your
 # net, and `nn.ZeroPad2d` before a convolution without padding. What you return must follow every
@@ -285,6 +286,7 @@ class _Nets:
             "pad": lambda: nn.ZeroPad2d((2, 0, 1, 1)),
             "ring pad": lambda: nn.CircularPad2d((2, 0, 1, 1)),
             "bare": lambda: nn.Conv2d(3, 3, 3),
+            "point": lambda: nn.Conv2d(3, 3, 1),  # its padding_mode is "zeros", too
             "halve": lambda: nn.Sequential(nn.MaxPool2d(2), nn.Upsample(scale_factor=2)),
             "sides": lambda: padded(nn.CircularPad2d((0, 0, 1, 1)), nn.Sequential(
                 nn.ZeroPad2d((1, 1, 0, 0)), nn.Conv2d(3, 3, 3))),
@@ -336,6 +338,8 @@ def check_answer(breaking):
     _require_breaking(breaking, ["reflect", "relu", "circular", "max"], [0, 3], 5)
     _require_breaking(breaking, ["circular", "places", "relu", "circular"], [1], 6)
     _require_breaking(breaking, ["circular", "relu", "circular"], [], 7)
+    kinds = {"the kind of a layer does not tell: measure what it does": [0, 1, 2]}
+    _require_breaking(breaking, ["ring max", "point", "sides"], [2], 8, kinds)
 
 
 checks.award(2, check_answer, breaking)
@@ -539,7 +543,7 @@ for name, halve in HALVINGS.items():
 # **Predict first.** Take a ruler that no constant can fool: one that divides by how far the output
 # is from *its own mean*. By which factor is the error of "keep every second" larger than that of
 # "blur, then halve", on your image, for a shift by one pixel? Write your prediction down before you
-# run anything. A wrong one costs nothing; without one, the experiment is not looked at.
+# run anything. A wrong one costs nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a factor, such as 1 (the blur repairs nothing) or 10
@@ -594,13 +598,15 @@ from course_utils.equivariance import shift
 
 @checks.beside
 class _Halves:
-    """A layer that halves, and then multiplies and adds."""
+    """A layer that halves, multiplies and adds; "ramp" treats each row in a way of its own."""
 
     def __init__(self, kind, factor=1.0, added=0.0):
         self.kind, self.factor, self.added = kind, factor, added
 
     def __call__(self, x):
         pools = {"max": nn.functional.max_pool2d, "average": nn.functional.avg_pool2d}
+        if self.kind == "ramp":
+            x = x * torch.arange(1.0, 1 + x.shape[-2])[:, None]
         half = pools[self.kind](x, 2) if self.kind in pools else x[..., ::2, ::2]
         return self.factor * half + self.added
 
@@ -641,11 +647,15 @@ def check_answer(predicted, ruler, errors, measured):
         gap = layer(shift(x, rows)) - shift(output, rows / 2)
         return gap, output, output - output.mean()
 
-    for seed, (kind, rows) in enumerate([("every", 1), ("max", 3), ("average", -1)]):
+    for seed, (kind, rows) in enumerate(
+        [("every", 1), ("max", 3), ("average", -1), ("ramp", 3), ("ramp", 2)]
+    ):
         x = checks.random_tensor(1, 1, 12, 8, seed=seed)
         gap, output, around = parts(_Halves(kind, 1.0, 2.0), x, rows)
         whole = _Halves(kind)(shift(x, rows)) - shift(_Halves(kind)(x), rows)
+        once = parts(_Halves(kind, 1.0, 2.0), x, 1)[0]
         slips = {
+            "you always shift by one row: shift by `rows`": float(once.norm() / around.norm()),
             "you divide by the standard deviation: its size must grow with the number of pixels, "
             "as that of the error does": float(gap.norm() / output.std()),
             "you move the output as far as the input: its pixels are twice as wide": float(

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Exercise 07: nets to measure, and measures to trust
 #
-# **You practise** reading a confusion matrix by its columns, designing a small convnet to a budget,
-# finding four faults in the choice of the best epoch by their symptoms, and asking what images are
-# worth whose labels may be wrong.
+# **You practise** reading a confusion matrix by its columns, designing a small convnet within a
+# budget, finding four faults in the choice of the best epoch by their symptoms, and asking what
+# images with doubtful labels are worth.
 #
 # {tasks}
 #
@@ -49,7 +49,7 @@ def trained(num_images, wrong, seed):
     Args:
         num_images: How many images it is trained on.
         wrong: The share of them that get a wrong label: one of the nine other classes, at random.
-        seed: Of the images, of the wrong labels, of the weights and of the batches.
+        seed: For the choice of images, the wrong labels, the weights and the batches.
 
     Returns:
         Its accuracy on 2,000 other images, whose labels are right; and the share of the wrongly
@@ -80,8 +80,8 @@ def trained(num_images, wrong, seed):
 def worth_of(curve, accuracy):
     """Return how many images reach an accuracy, on a curve {number of images: accuracy}.
 
-    Between two numbers the accuracy rises in a straight line over their logarithm. Below the
-    curve's first number and above its last one, these two are the answer.
+    Between two points of the curve the accuracy rises linearly with the logarithm of the number.
+    For an accuracy below or above the whole curve, the answer is the curve's first or last number.
     """
     sizes = sorted(curve)
     if accuracy <= curve[sizes[0]]:
@@ -94,7 +94,7 @@ def worth_of(curve, accuracy):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your net and your images, so
-# that no two people get the same ones. If you work on your own, leave it empty.
+# yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -161,8 +161,8 @@ pairs_told = next(x for x, option in question.lettered.items() if option.text.st
 # the **precision** of a class. Complete the function: it returns the precision of each class. For a
 # class that the net never predicts, return 0.
 #
-# hint: Rows are true classes, columns are predicted ones. In which of them do all images stand that
-# the net classifies as shirts?
+# hint: Rows are true classes, columns are predicted ones. Are all images that the net classifies as
+# shirts in one row or in one column?
 #
 # hint: The diagonal has those that are classified correctly. By what do you divide it?
 #
@@ -173,7 +173,7 @@ pairs_told = next(x for x, option in question.lettered.items() if option.text.st
 def precision(confusion: torch.Tensor) -> torch.Tensor:
     """Return (K,) for counts (K, K), with a row for each true class, a column for each predicted."""
     ### BEGIN SOLUTION
-    predicted = confusion.sum(dim=0)  # down each column: everything that got this label
+    predicted = confusion.sum(dim=0)  # down each column: all that is predicted as this class
     return confusion.diagonal() / predicted.clamp(min=1)  # 0 / 1 where nothing did
     ### END SOLUTION
 
@@ -250,14 +250,15 @@ checks.award(1, check_answer, precision)
 # round. Write a function that designs a convnet for images (N, `channels`, `height`, `width`) with
 # one to three channels, which returns logits (N, `classes`). The design is yours, as long as
 #
-# - it has at least two convolutions with kernels larger than 1 × 1, with something between them
-#   that is not linear;
+# - it has at least two convolutions with kernels larger than 1 × 1, with something non-linear
+#   between them;
 # - it has at most `budget` parameters, and at least nine tenths of that;
 # - at least half of its parameters are the weights of convolutions;
-# - every parameter can learn.
+# - every parameter can learn: a gradient reaches it.
 #
-# The wish below is yours; the function must fulfil others, too, with images that are not square. All
-# budgets are between 12,000 and 60,000 parameters. Build with what `torch.nn` has.
+# The requirements below are yours; the function must meet others, too, with images that are not
+# square. All budgets are between 12,000 and 60,000 parameters. Build the net from layers of
+# `torch.nn`.
 #
 # hint: What makes LeNet-5's first linear layer large? With `nn.AdaptiveAvgPool2d(2)` before
 # `nn.Flatten()`, four numbers remain of each map, whatever the size of the image.
@@ -265,8 +266,8 @@ checks.award(1, check_answer, precision)
 # hint: Fix all widths but one. How many parameters does *one more filter* in this layer bring:
 # in itself, in its bias, and in the layer that reads its map?
 #
-# hint: So the number of parameters is a + b · filters. Divide what the budget leaves, and round
-# down. Or build nets with 1, 2, 3, … filters, and keep the last one that fits.
+# hint: So the number of parameters is a + b · filters. Divide what the budget leaves after a by b,
+# and round down. Or build nets with 1, 2, 3, … filters, and keep the last one that fits.
 
 # %%
 channels, height, width, classes, budget = own_wish(student_id)
@@ -380,7 +381,7 @@ def check_answer(make_net):
         checks.require(share >= 0.5, sentence)
         one, other = (checks.random_tensor(1, channels, height, width, seed=i) for i in (1, 2))
         *read, output = _bends(net, 30 * one, 30 * other)
-        sentence = "Between your large convolutions all is linear: put something there that is not."
+        sentence = "Between your large convolutions all is linear: put a non-linear layer there."
         checks.require((max(read) if len(read) > 1 else output) > 1e-3, sentence)
         a = net(checks.random_tensor(4, channels, height, width, seed=4)).detach()
         total = a.exp().sum(dim=1)
@@ -401,12 +402,12 @@ checks.award(3, check_answer, make_net)
 # %% [markdown] tier="build" minutes=10
 # ## Task 3: a choice with four faults
 #
-# Training goes up and down, so somebody keeps the best epoch and reports what it is worth on the
-# test set. The symptoms: "With 11 images, one of them wrong, my accuracy is 66.7 %. After training I
-# measure the net that I kept, and it is not as good as the report says. Dropout seems to work in the
-# first epoch alone. And on images of noise, with labels drawn at random from ten classes, where
-# nobody can do better than 10 %, it reports a good deal more." Look at the symptoms before you read
-# the code.
+# Accuracy goes up and down during training, so somebody keeps the best epoch and reports its
+# accuracy on the test set. The symptoms: "With 11 images, one of them wrongly classified, my
+# accuracy is 66.7 %. After training I measure the net that I kept, and it is not as good as the
+# report says. Dropout seems to work only in the first epoch. And on images of noise, with labels
+# drawn at random from ten classes, where nobody can do better than 10 %, it reports a good deal
+# more." Look at the symptoms before you read the code.
 
 # %% readonly="broken"
 
@@ -459,9 +460,9 @@ def symptoms(accuracy, best_epoch):
 symptoms(broken_accuracy, broken_best)
 
 # %% [markdown]
-# Mend it: write both functions with all faults repaired. `accuracy` measures in evaluation mode,
-# and leaves the net in the mode in which it came. `best_epoch` counts the epochs from 1; it leaves
-# the net as it was after the best of them, with all that belongs to it, and returns the number of
+# Mend both: write the functions with all faults repaired. `accuracy` measures in evaluation mode,
+# and leaves the net in the mode in which it was. `best_epoch` counts the epochs from 1; it leaves
+# the net as it was after the best of them, buffers included, and returns the number of
 # that epoch and the accuracy of that net on the test set. Of equally good epochs, the first counts.
 #
 # hint: The 11 images: how much does the one image of the last batch count, and how much does each of
@@ -688,19 +689,19 @@ checks.award(3, check_answer, accuracy, best_epoch)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Here is what your functions say to the same.
+# Here are the same symptoms with your functions.
 
 # %% tags=["nbval-ignore-output"]
 if repair_is_right:
     symptoms(accuracy, best_epoch)
 else:
-    print("What your functions say appears here once task 3 is done.")
+    print("The same with your functions appears here once task 3 is done.")
 
 # %% [markdown] tier="investigate" minutes=14
 # ## Task 4: what is a doubtful label worth?
 #
-# Labels that were collected cheaply are often wrong. You have a set of images, and a good part of
-# its labels are wrong, nobody knows which. Somebody offers you a smaller set, all of whose labels
+# Labels that were collected cheaply are often wrong. You have a set of images, and many of
+# its labels are wrong; nobody knows which. Somebody offers you a smaller set, all of whose labels
 # are right. **How many images must it have to be worth as much as yours?**
 
 # %% readonly="labels"
@@ -712,7 +713,7 @@ print(f"you have {num_images} images; {wrong:.0%} of their labels are wrong")
 # %% [markdown]
 # **Predict first.** How many images with right labels give a net the same accuracy as your whole
 # set? Write the number down, from 1 to `num_images`, before you run anything. A wrong prediction
-# costs nothing; without one, the experiment is not looked at.
+# costs nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a number of images
@@ -722,14 +723,16 @@ predicted = round(num_images * (1 - wrong))  # as many as have a right label, at
 
 # %% [markdown]
 # **Now the experiment.** `trained(num_images, wrong, seed)` trains a small LeNet in a second or two,
-# and returns two shares: its accuracy, and how many of the wrong labels it has taken over. Train on
+# and returns two shares: its accuracy, and the share of the wrong labels that it has *taken over*,
+# that is, predicts for the images that were given them. Train on
 # your set with the seeds 0, 1 and 2, and, as a yardstick, on sets of 50, 150, 450 and 1,350 images
 # with right labels (`SIZES`), with the same three seeds each.
 #
-# `worth_of(curve, accuracy)` reads off how many right images reach an accuracy; its curve has the
-# mean accuracy of each size. Report what your set is worth by its mean accuracy, and between which
-# two numbers that may lie: by its mean accuracy less two standard errors, and plus two. (The
-# standard error is the standard deviation of the three accuracies, with n − 1, divided by √3.)
+# `worth_of(curve, accuracy)` reads off how many images with right labels reach an accuracy; `curve`
+# is a dictionary with the mean accuracy of each size. Report what your set is worth, read off at
+# its mean accuracy, and the span in which that may lie, read off at the mean less two standard
+# errors and at the mean plus two. (The standard error is the standard deviation of the three
+# accuracies, with n − 1, divided by √3.)
 #
 # hint: `[trained(num_images, wrong, seed) for seed in range(3)]` are three pairs; the accuracy is the
 # first of each. For right labels, `wrong` is 0.
@@ -737,14 +740,14 @@ predicted = round(num_images * (1 - wrong))  # as many as have a right label, at
 # hint: `{size: sum(values) / 3 for size, values in clean.items()}` is the curve.
 #
 # hint: `torch.tensor(accuracies).std()` divides by n − 1. Add and subtract two standard errors
-# *before* you read off the curve: it is no straight line.
+# *before* you read off the curve: it is not a straight line.
 
 # %% task="experiment" tags=["nbval-ignore-output"]
 noisy = None  # three accuracies of nets that were trained on your set
 taken = None  # the three shares of the wrong labels that these nets have taken over
 clean = None  # {50: three accuracies, 150: ..., 450: ..., 1350: ...}, with right labels
-worth = None  # so many right images reach the mean of noisy
-span = None  # (so many reach the mean less two standard errors, so many the mean plus two)
+worth = None  # how many images with right labels reach the mean of noisy
+span = None  # (how many reach the mean less two standard errors, how many the mean plus two)
 ### BEGIN SOLUTION
 pairs = [trained(num_images, wrong, seed) for seed in range(3)]
 noisy, taken = [share for share, _ in pairs], [share for _, share in pairs]
@@ -757,7 +760,7 @@ worth = worth_of(curve, mean)
 span = (
     worth_of(curve, mean - 2 * error),
     worth_of(curve, mean + 2 * error),
-)  # first there, then read
+)  # first the two ends, then the curve
 print(f"{num_images} labels, {wrong:.0%} of them wrong: {mean:.1%}, standard error {error:.1%}")
 print(f"worth {worth:.0f} right ones ({span[0]:.0f} to {span[1]:.0f}), taken over: {taken}")
 ### END SOLUTION
@@ -856,8 +859,8 @@ checks.award(2, check_answer, predicted, noisy, taken, clean, worth, span)
 
 # %% [markdown]
 # **In three sentences:** What did you predict, and what did the experiment show against it, given
-# the span? Which two things could make a wrong label do harm, and which of them does the share of
-# wrong labels that your nets have taken over speak for? You may have the wrong labels corrected, or
+# the span? In which two ways could wrong labels do harm, and which of them does the share of wrong
+# labels that your nets have taken over speak for? You may have the wrong labels corrected, or
 # buy as many new images with labels of the same quality: which further run would you make before you
 # decide? 2 points, read by a person.
 
@@ -866,7 +869,7 @@ checks.award(2, check_answer, predicted, noisy, taken, clean, worth, span)
 # are only as accurate as those of 100 right ones, and 1,000 lies far outside the span of 70 to 130:
 # so the wrong labels do not only teach nothing, they do harm. The net could memorise them, or they
 # could disturb each step, as gradients that point anywhere drown the useful part of a batch; my nets
-# have taken over 5 % of the wrong labels, less than the ninth part that guessing would give, so I
+# have taken over 5 % of the wrong labels, less than the ninth that guessing would give, so I
 # think that it is the steps that suffer. Before I decide I would train on twice as many images with
 # the same share of wrong labels, and on my own set with all labels right, for as many steps and for
 # ten times as many: I would be wrong about the reason if more steps raised the share that is taken

@@ -2,8 +2,8 @@
 # # Exercise 08: a stem that fits, and a recipe that works
 #
 # **You practise** choosing image sizes that leave no pixel unused, predicting from several crops as
-# the paper did, finding four faults in a recipe by their symptoms, and asking which part of a
-# recipe pays.
+# the paper did, finding four faults in a training recipe from their symptoms, and measuring which
+# part of a recipe pays off.
 #
 # {tasks}
 #
@@ -31,7 +31,7 @@ def own_number(student_id):
 
 
 def small_net(dropout=0.0):
-    """Return a small convnet with dropout in front of its last layer, if you name a share."""
+    """Return a small convnet with dropout, of this probability, in front of its last layer."""
     return nn.Sequential(
         nn.AvgPool2d(2),  # 14 x 14 pixels are enough, and quick
         *(nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2)),
@@ -73,7 +73,7 @@ def trained_accuracy(num_images, part=None, seed=0):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions and how many images you have,
-# so that no two people get the same ones. If you work on your own, leave it empty.
+# so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -120,13 +120,14 @@ pooling_told = next(x for x, option in question.lettered.items() if option.text.
 # %% [markdown] tier="drill" minutes=5
 # ## Task 1: sizes that fit
 #
-# Complete the function: for which image sizes n does a first layer use every pixel? It does if
-# the division in the formula leaves no remainder, so that nothing is cut off at the end. (224 with
-# AlexNet's stem is not one of them.) The padded image must be at least as large as the kernel.
+# Complete the function: for which image sizes n does a first layer use every pixel? It does if the
+# division in the formula for the output size leaves no remainder, so that nothing is cut off at the
+# end. (With AlexNet's stem, 224 is not such a size.) The padded image must be at least as large as
+# the kernel.
 #
 # hint: The formula of the lesson: ⌊(n + 2p − k) / s⌋ + 1. Which part of it throws pixels away?
 #
-# hint: `a % b` is the remainder of a division. When is it 0 although nothing fits at all?
+# hint: `a % b` is the remainder of a division. When is it 0 although not even one window fits?
 #
 # hint: Go through all sizes from `smallest` to `largest`, both included, and keep those for which
 # n + 2p − k is neither negative nor leaves a remainder.
@@ -138,7 +139,7 @@ def fitting_sizes(
 ) -> list[int]:
     """Return the sizes n, smallest <= n <= largest, that use every pixel, in ascending order."""
     ### BEGIN SOLUTION
-    # What is left behind the first window must be whole steps.
+    # What is left after the first window must be a whole number of steps.
     steps = {n: n + 2 * padding - kernel_size for n in range(smallest, largest + 1)}
     return [n for n, step in steps.items() if step >= 0 and step % stride == 0]
     ### END SOLUTION
@@ -154,7 +155,7 @@ def _require_sizes(answer, expected, slips):
         raise checks.NotAnswered
     checks.require(isinstance(answer, list), f"Return a list, not {type(answer).__name__}.")
     checks.name_slip(answer, {slip: wrong for slip, wrong in slips.items() if wrong != expected})
-    checks.require(answer == expected, f"{answer} is not the list, which is {expected}.")
+    checks.require(answer == expected, f"Your list is {answer}, expected {expected}.")
 
 
 def check_small(fitting_sizes):
@@ -211,19 +212,20 @@ checks.award(1, check_answer, fitting_sizes)
 # ## Task 2: predict from ten crops
 #
 # The paper does not predict from one crop of a photo but from **ten**: the four corners and the
-# centre, each also mirrored left to right. The net makes probabilities (a softmax) for each crop,
-# and the ten are averaged. Complete the function. Where no crop is exactly in the centre, take the
-# one nearer to the top left. The function measures the net as it will be used, whatever mode it is
-# in when it comes, and leaves images and mode as they were.
+# centre, each also mirrored left to right. A softmax turns the net's logits for each crop into
+# probabilities, and these are averaged over the ten crops. Complete the function. Where no crop is
+# exactly in the centre, take the one nearer to the top left. The net predicts as it would in use,
+# whatever mode it is in when your function gets it, and the function leaves the images and the mode
+# as they were.
 #
-# hint: The corners are slices: `images[:, :, :size, -size:]` is the one at the top right. (If `size`
-# is the whole image, all five are the same.)
+# hint: The corners are slices: `images[:, :, :size, -size:]` is the one at the top right. (If
+# `size` is the size of the whole image, all five crops are the same.)
 #
 # hint: The centre begins at `(height − size) // 2` and at `(width − size) // 2`. Images need not be
 # square.
 #
-# hint: Ten calls of the net, ten softmaxes, one mean. `net.training` says which mode the net is in;
-# remember it, switch to evaluation, and switch back.
+# hint: Ten calls of the net, ten softmaxes, one mean. `net.training` says whether the net is in
+# training mode; remember it, switch to evaluation, and switch back.
 
 
 # %% task="crops"
@@ -233,11 +235,11 @@ def ten_crops(net: nn.Module, images: torch.Tensor, size: int) -> torch.Tensor:
     h, w = images.shape[2:]
     middle, was_training = ((h - size) // 2, (w - size) // 2), net.training
     total = 0
-    net.eval()  # no unit may be off
+    net.eval()  # so that dropout drops nothing
     with torch.no_grad():
         for top, left in ((0, 0), (0, w - size), (h - size, 0), (h - size, w - size), middle):
             crop = images[:, :, top : top + size, left : left + size]
-            for view in (crop, crop.flip(3)):  # flip makes a copy: the images stay
+            for view in (crop, crop.flip(3)):  # flip makes a copy: the images stay as they are
                 total = total + net(view).softmax(dim=1)  # averaged as probabilities, not logits
     net.train(was_training)
     return total / 10
@@ -262,7 +264,7 @@ def _net_of(weight, bias, training):
 
 @checks.beside
 def _asked(ten_crops, weight, bias, training, images, size):
-    """Return the probabilities, and whether images and mode are as they were."""
+    """Return the probabilities, and whether the images and the mode are as they were."""
     net, before = _net_of(weight, bias, training), images.clone()
     found = ten_crops(net, images, size)
     modes = {module.training for module in net.modules()}
@@ -283,12 +285,12 @@ def check_small(ten_crops):
     logits = [F.linear(x.flatten(1), *net) for x in (images, images.flip(3))]
     expected = (logits[0].softmax(1) + logits[1].softmax(1)) / 2
     slips = {
-        "you add the ten up: divide by ten": 10 * expected,
+        "you add up the ten crops: divide by ten": 10 * expected,
         "you average logits and leave out the softmax": sum(logits) / 2,
-        "you average the logits, and make one softmax of them": (sum(logits) / 2).softmax(1),
+        "you average the logits, and take one softmax of the mean": (sum(logits) / 2).softmax(1),
         "you leave out the mirror images": logits[0].softmax(1),
-        "you take the mirror images alone": logits[1].softmax(1),
-        "you turn the images over, top to bottom": (
+        "you use the mirror images alone": logits[1].softmax(1),
+        "you flip the images top to bottom": (
             logits[0].softmax(1) + F.linear(images.flip(2).flatten(1), *net).softmax(1)
         )
         / 2,
@@ -322,26 +324,26 @@ def check_answer(ten_crops):
         steady = not training or torch.equal(
             found, _asked(ten_crops, *net, training, images.clone(), size)[0]
         )
-        sentence = "Your probabilities differ from call to call: units of the net are dropped."
+        sentence = "Your probabilities differ from call to call: dropout is still on."
         checks.require(steady, sentence)
         rounded_up = ((h + 1) // 2, (w + 1) // 2)
         slips = {
             "you leave out the centre": mean_of(corners),
-            "you round the place of the centre up": mean_of([*corners, rounded_up]),
-            "you take the centre alone": mean_of([middle]),
+            "you round the position of the centre up": mean_of([*corners, rounded_up]),
+            "you use the centre alone": mean_of([middle]),
             "you put the centre where it would be if images were as wide as they are high": mean_of(
                 [*corners, (h // 2, min(h // 2, w))]
             ),
-            "you mirror the crops of the centre only": (
+            "you mirror the centre crop only": (
                 5 * mean_of([*corners, middle], both=False)
                 + mean_of([middle], both=False, of=images.flip(3))
             )
             / 6,
-            "you take the corner at the top left five times": mean_of([(0, 0)]),
+            "you use the corner at the top left five times": mean_of([(0, 0)]),
         }
         checks.require_tensor(found, mean_of([*corners, middle]), slips, tolerance=1e-4)
         checks.require(kept, "Your function changes the images that it is given.")
-        checks.require(mode, "Your function leaves the net in another mode than it was in.")
+        checks.require(mode, "Your function leaves the net in a different mode from before.")
 
 
 checks.award(3, check_answer, ten_crops)
@@ -351,17 +353,17 @@ checks.award(3, check_answer, ten_crops)
 # ## Task 3: a recipe with four faults
 #
 # Somebody trains a small net with dropout and augmentation: each training image is shifted by up
-# to two pixels and mirrored at random. The symptoms: "The numbers that go into the net have another
-# mean and another standard deviation than those of the other nets here. I measured the accuracy on
-# the validation set three times and got three numbers. The validation images themselves look
-# different each time. And in evaluation, the last layer reads numbers twice as large as in
-# training." Look at the symptoms before you read the code.
+# to two pixels, and mirrored at random. The symptoms: "The inputs of my net do not have the mean 0
+# and the standard deviation 1. I measured the accuracy on the validation set three times and got
+# three different numbers. The validation images themselves look different each time. And in
+# evaluation, the last layer reads numbers that are twice as large on average as in training." Run
+# the next two cells, and look at these symptoms before you read the code.
 
 # %% readonly="broken"
 
 
 def broken_drop(x, p, training):
-    """Drop numbers of x with probability p, in training only."""
+    """Set each number of x to 0 with probability p, in training only."""
     return x * (torch.rand_like(x) >= p) if training else x
 
 
@@ -384,7 +386,7 @@ def broken_accuracy(net, images, labels, prepare=broken_prepare):
 
 
 class Recipe(nn.Module):
-    """The small net, with a dropout of one's own in front of the last layer."""
+    """The small net, with a dropout function of your own in front of the last layer."""
 
     def __init__(self, drop):
         super().__init__()
@@ -431,24 +433,25 @@ show(
 )
 
 # %% [markdown]
-# Mend it: write all three functions with the faults repaired. In training, `prepare` draws for each
-# image alone: one of 5 × 5 places, black where nothing is, and mirrored in half of the cases. What
-# goes into the net should have about the mean 0 and the standard deviation 1. `accuracy` may be
-# given a net in either mode; it passes `prepare` the mode that it measures in. In evaluation `drop`
-# returns x as it is.
+# Repair it: write all three functions without the four faults. In training, `prepare` draws for
+# each image separately: it shifts the image to one of 5 × 5 positions, fills what becomes free with
+# black, and mirrors it with probability 0.5. What goes into the net should have a mean of about 0
+# and a standard deviation of about 1. `accuracy` may be given a net in either mode; it measures the
+# net as it would be used, and tells `prepare` which mode that is. In evaluation `drop` returns x as
+# it is.
 #
 # hint: The mean: how often does `broken_prepare` subtract it?
 #
 # hint: The validation images: what does `broken_prepare` do with `training`? And which mode is a
-# net in, of which nobody has said anything?
+# net in if nobody has set it?
 #
-# hint: Twice as large: with p = 0.5, which share of the sum is left in training, on average? What
+# hint: Twice as large: with p = 0.5, what share of the sum is left in training, on average? What
 # does the lesson multiply by?
 
 
 # %% task="repair"
 def drop(x, p, training):
-    """Drop numbers of x with probability p, in training only."""
+    """Set each number of x to 0 with probability p, in training only."""
     ### BEGIN SOLUTION
     if not training:
         return x
@@ -459,7 +462,7 @@ def drop(x, p, training):
 def prepare(images, training):
     """Normalise images (N, 1, H, W) of bytes; in training, shift and mirror each at random."""
     ### BEGIN SOLUTION
-    if training:  # what is measured stays as it is
+    if training:  # images that are only measured stay as they are
         height, width = images.shape[2:]
         padded = F.pad(images, (2, 2, 2, 2))  # still bytes, so black is 0
         offsets = torch.randint(5, (len(images), 2)).tolist()
@@ -525,7 +528,8 @@ def check_small(drop, prepare, accuracy):
         raise checks.NotAnswered
     for found, name in zip(answers, ("drop", "prepare") * 2, strict=True):
         shape = tuple(getattr(found, "shape", ()))
-        checks.require(shape == (3, 1, 6, 7), f"Your {name} gives {shape}, expected (3, 1, 6, 7).")
+        sentence = f"Your {name} returns the shape {shape}, expected (3, 1, 6, 7)."
+        checks.require(shape == (3, 1, 6, 7), sentence)
     share = _accuracy_of(accuracy, _start(0), torch.eye(4, 42), False, images, torch.zeros(3).long())
     if share is None:
         raise checks.NotAnswered
@@ -555,7 +559,7 @@ def check_answer(drop, prepare, accuracy):
         checks.require(abs(share - p) < 0.02, f"With p = {p} your drop sets {share:.0%} to 0.")
         by_row = off.mean(dim=1)
         fine = float(by_row.max() - by_row.min()) < 0.3 and not off[0].equal(off[1])
-        checks.require(fine, "Your drop draws once for several numbers: draw for each of them.")
+        checks.require(fine, "Your drop draws once for several numbers: draw for each separately.")
         kept = found[found != 0]
         slips = {
             "you leave the numbers that you keep as they are: scale them up": torch.ones_like(kept),
@@ -564,13 +568,13 @@ def check_answer(drop, prepare, accuracy):
         }
         checks.require_tensor(kept, torch.ones_like(kept) / (1 - p), slips)
         slips = {
-            "you multiply by 1 - p in evaluation: after scaling in training that is once too often": (
+            "you multiply by 1 - p in evaluation: after scaling up in training, once too often": (
                 (1 - p) * ones
             ),
-            "you scale in evaluation, too": ones / (1 - p),
+            "you scale up in evaluation, too": ones / (1 - p),
         }
         awake = _called(drop, _start(1), ones, p, False)
-        checks.require(bool((awake != 0).all()), "Your drop drops numbers in evaluation.")
+        checks.require(bool((awake != 0).all()), "Your drop sets numbers to 0 in evaluation.")
         checks.require_tensor(awake, ones, slips)
 
     # What goes into the net.
@@ -625,21 +629,21 @@ def check_answer(drop, prepare, accuracy):
     twice = where((black - MEAN) / STD)
     for slip, wrong in {
         "you normalise twice": twice,
-        "you pad with the mean's grey: pad with black, or before you normalise": grey,
+        "you pad with the mean grey: pad with black, or before you normalise": grey,
         "you let the pixels that leave on one side come in on the other": rolled,
     }.items():
         fits = bool(wrong.any(dim=1).all()) and not bool(alike.any(dim=1).all())
         checks.require(not fits, f"In training your images are what you get if {slip}.")
-    sentence = "In training your images are no views of those given, shifted by up to two pixels."
+    sentence = "In training your images are not the given ones, shifted by up to two pixels."
     checks.require(bool(alike.any(dim=1).all()), sentence)
     views_used = alike.float().argmax(dim=1)
     place, mirrored = views_used // 2, views_used % 2
-    sentence = "Your prepare leaves the images of training where they are."
+    sentence = "Your prepare leaves the training images where they are."
     checks.require(not torch.allclose(found, normal(images), atol=1e-4), sentence)
-    sentence = "Your prepare draws once for the whole batch: draw for each image."
+    sentence = "Your prepare draws once for the whole batch: draw for each image separately."
     checks.require(len(set(place.tolist())) > 5, sentence)
     rows, columns = (set(each.tolist()) for each in (place // 5, place % 5))
-    sentence = "Your prepare does not use all of the 5 × 5 places."
+    sentence = "Your prepare does not use all 5 × 5 positions."
     checks.require(len(rows) == len(columns) == 5, sentence)
     share = float(mirrored.float().mean())
     sentence = f"Your prepare mirrors {share:.0%} of the images, not about half of them."
@@ -653,8 +657,8 @@ def check_answer(drop, prepare, accuracy):
         labels = torch.where(torch.arange(300) < 240, scores.argmax(1), scores.argmin(1))
         share = _accuracy_of(accuracy, _start(0), weight, training, images, labels)
         sentence = (
-            f"Of a net in {'training' if training else 'evaluation'} mode your accuracy measures "
-            f"{share:.1%}, expected 80.0%: all units on, the images as they are."
+            f"For a net in {'training' if training else 'evaluation'} mode your accuracy returns "
+            f"{share:.1%}, expected 80.0%: with all units on, and the images as they are."
         )
         checks.require(abs(share - 0.8) < 1e-3, sentence)
 
@@ -663,7 +667,7 @@ checks.award(4, check_answer, drop, prepare, accuracy)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Here is the same training with your functions.
+# Here are the same measurements with your functions.
 
 # %% tags=["nbval-ignore-output"]
 if repair_is_right:
@@ -678,9 +682,9 @@ else:
 # %% [markdown] tier="investigate" minutes=14
 # ## Task 4: which part of the recipe pays?
 #
-# AlexNet's recipe has dropout, augmentation and weight decay, and the paper tests few of them on
-# their own. In the lesson, 3,000 images and eight epochs were no case for any of them. But with
-# few images a net overfits at once. You have a few hundred: **which part of the recipe pays there?**
+# AlexNet's recipe has dropout, augmentation and weight decay, and the paper hardly tests them one
+# by one. In the lesson, the nets trained for only eight epochs on 3,000 images. With fewer images a
+# net overfits sooner. You have at most a few hundred: **which part of the recipe pays off there?**
 
 # %% readonly="number"
 num_images = own_number(student_id)
@@ -689,21 +693,21 @@ num_images = own_number(student_id)
 print(f"you have {num_images} training images of ten classes")
 
 # %% [markdown]
-# **Predict first.** Which part will raise the mean accuracy most: `"dropout"`, `"augmentation"`,
-# `"weight decay"` or `"none"`? Write it down before you run anything. A wrong prediction costs
-# nothing; without one, the experiment is not looked at.
+# **Predict first.** Which part will raise the mean accuracy most: `"dropout"`, `"augmentation"` or
+# `"weight decay"`? Or will `"none"` of them raise it? Write it down before you run anything. A
+# wrong prediction costs nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # "dropout", "augmentation", "weight decay" or "none"
 ### BEGIN SOLUTION
-predicted = "augmentation"  # it brings something new, the others only take something away
+predicted = "augmentation"  # it adds something new; the others only restrict the net
 ### END SOLUTION
 
 # %% [markdown]
 # **Now the experiment.** Train four nets, one with no part of the recipe and one with each part,
-# each with the seeds 0 to 3 (`trained_accuracy` does it, in a second or two each). Report for each
-# part the mean of the four differences *with it − without*, seed by seed, and its standard error:
-# the standard deviation of the four differences (with n − 1) divided by √4.
+# each with the seeds 0 to 3 (`trained_accuracy` does it, in a second or two each). For each part,
+# report the mean of the four differences *with it − without*, seed by seed, and its standard error:
+# the standard deviation of the four differences (dividing by n − 1), divided by √4.
 #
 # hint: `trained_accuracy(num_images, "dropout", seed=0)` and `trained_accuracy(num_images, seed=0)`
 # are one pair. `PARTS` lists the three names.
@@ -738,7 +742,7 @@ from course_utils import checks
 def check_small(predicted, measured, gained, error):
     if measured is None and gained is None and error is None:
         raise checks.NotAnswered
-    sentence = "Write your prediction down before the experiment: one of the parts, or none."
+    sentence = 'Write your prediction down before the experiment: one of the parts, or "none".'
     checks.require(predicted in (*PARTS, "none"), sentence)
     fits = isinstance(measured, dict) and measured.keys() == {None, *PARTS}
     checks.require(fits, f"measured must be a dictionary with the keys {(None, *PARTS)}.")
@@ -746,7 +750,8 @@ def check_small(predicted, measured, gained, error):
         fits = isinstance(values, list | tuple) and len(values) == 4
         fits = fits and all(isinstance(each, float) and 0.3 < each < 1 for each in values)
         sentence = (
-            f"{part} must have four accuracies of trained nets, from 0.3 to 1, not {values!r}."
+            f"{part} must have four accuracies of trained nets, between 0.3 and 1 and not all "
+            f"the same, not {values!r}."
         )
         checks.require(fits and len(set(values)) > 1, sentence)
     for name, values in (("gained", gained), ("error", error)):
@@ -777,7 +782,9 @@ def check_answer(predicted, measured, gained, error):
             near = abs(value - wrong) < 1e-5 < 2e-5 < abs(wrong - expected)
             sentence = f"For {part}, {value:.5f} is what you get if {slip}."
             checks.require(not near, sentence)
-        sentence = f"For {part}, {value:.5f} does not follow from your lists: {expected:.5f} does."
+        sentence = (
+            f"For {part}, {value:.5f} does not follow from your lists: they give {expected:.5f}."
+        )
         checks.require(abs(value - expected) < 1e-5, sentence)
 
     for part in PARTS:
@@ -794,28 +801,28 @@ checks.award(2, check_answer, predicted, measured, gained, error)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show against it, given
-# the standard errors? How does each of the three parts act, and why should that help, or not, a net
-# with few images and 250 steps? What would you change in the experiment before you tell somebody
-# with as many images to leave a part out? 2 points, read by a person.
+# **In three sentences:** What did you predict, and what did the experiment show, given the standard
+# errors? What does each of the three parts do, and why should that help a net that has few images
+# and 250 steps, or not? What would you change in the experiment before you tell somebody with as
+# many images as you to leave a part out? 2 points, read by a person.
 
 # %% [markdown] written="which_part_pays" points=2
-# **A model answer.** I predicted augmentation, because it alone brings something new, but with my
-# 120 images no part differs from the plain net by two standard errors, and augmentation lies 0.7
+# **A model answer.** I predicted augmentation, because it alone adds something new, but with my
+# 120 images no part differs from the plain net by two standard errors, and augmentation is 0.7
 # points *below* it: the experiment decides nothing and gives my prediction no support. Augmentation
-# makes every batch different, so in 250 steps the net sees no view often enough to fit it, and
-# mirrored shoes hardly occur among the test images; dropout and weight decay bring nothing new and
-# only keep the net from relying on a few large weights. Before I advise anybody I would train each
-# net until its validation accuracy stays where it is, choose the strength of each part on
-# validation images, and use ten seeds instead of four: if augmentation then leads, it was the
-# length of the training that held it back.
+# makes every batch different, so in 250 steps the net may not see any view often enough to fit it,
+# and shoes that point the other way hardly occur among the images that accuracy is measured on;
+# dropout and weight decay add nothing new and only keep the net from relying on single units or
+# large weights. Before I advise anybody I would train each net until its validation accuracy levels
+# off, choose the strength of each part on validation images, and use ten seeds instead of four: if
+# augmentation then leads, the training here was too short for it.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# - 1 point: prediction and measurement are set against each other *with* the standard errors, and a
-#   difference within two of them is called undecided. Half a point without the errors. A wrong
-#   prediction costs nothing.
-# - 1 point: a reason for what was measured that fits the part (new images against numbers that are
-#   left out or kept small; a net with dropout needs more steps), *and* a change that would tell
-#   (longer training, several strengths of each part chosen on a validation set, more seeds). Half a
-#   point for one of the two.
+# - 1 point: the answer compares prediction and measurement *with* the standard errors, and calls a
+#   difference within two of them undecided. Half a point without the errors. A wrong prediction
+#   costs nothing.
+# - 1 point: a reason for what was measured that fits the part (augmentation adds views, dropout
+#   switches units off, weight decay keeps weights small; a net with dropout needs more steps),
+#   *and* a change that would settle it (longer training, the strength of each part chosen on a
+#   validation set, more seeds). Half a point for one of the two.

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Exercise 09: small filters, deep nets
 #
-# **You practise** making a net deeper without changing it, designing one to a field and two
-# budgets, finding three faults in a training loop by their symptoms, and asking how much of its
-# receptive field a stack uses.
+# **You practise** making a net deeper without changing what it computes, designing one for a given
+# receptive field and two budgets, finding three faults in a training loop by their symptoms, and
+# asking how much of its receptive field a stack uses.
 #
 # {tasks}
 #
@@ -46,8 +46,8 @@ def own_nets(student_id):
 
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks your questions, your wish and your nets, so
-# that no two people get the same ones. If you work on your own, leave it empty.
+# Your student id, as your teacher writes it. It picks your questions, your requirements and your
+# nets, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -97,10 +97,11 @@ cause_told = next(x for x, option in question.lettered.items() if option.text.st
 # %% [markdown] tier="drill" minutes=5
 # ## Task 1: a layer that changes nothing
 #
-# The authors of VGG trained a shallow net first and put further layers into it later. A careful way
-# to do that is to insert layers that change nothing yet. Complete the function: it returns weights
-# for a `k` by `k` convolution (`k` is odd, the padding `k // 2`, no bias) from `channels` maps to
-# as many. Followed by a ReLU, it must pass on unchanged any maps that come out of a ReLU.
+# The authors of VGG trained a shallow net first and added layers to it later. A careful way to do
+# that is to insert layers that change nothing yet. Complete the function: it returns weights for a
+# `k` by `k` convolution (`k` is odd, the padding `k // 2`, no bias) from `channels` maps to as
+# many. Followed by a ReLU, this convolution must pass on unchanged any maps that come out of a
+# ReLU.
 #
 # hint: The maps hold no negative numbers, so the ReLU does nothing to them. What must the
 # convolution alone do?
@@ -185,8 +186,8 @@ checks.award(1, check_answer, harmless_weights)
 # - the net has at most `max_parameters` parameters;
 # - one image takes at most `max_multiply_adds` multiply-adds (one for each weight and position).
 #
-# The wish below is yours; the function must fulfil others, too. Each of them can be fulfilled. Any
-# answer that keeps to all three conditions is right.
+# The requirements below are yours; the function must meet others, too. All of them can be met. Any
+# answer that meets all three conditions is right.
 #
 # hint: What does one more 3 × 3 layer add to the field in the first block, in the second and in the
 # third? And each of the pools? Lesson 04 has the rule.
@@ -196,7 +197,7 @@ checks.award(1, check_answer, harmless_weights)
 # with little work?
 #
 # hint: There are few candidates: write a function that computes field, parameters and multiply-adds
-# of three numbers of layers, and try all of them from 1 to `field // 2`.
+# from three numbers of layers, and try all of them from 1 to `field // 2`.
 
 # %%
 field, width, max_parameters, max_multiply_adds = own_wish(student_id)
@@ -210,7 +211,7 @@ def layers_per_block(
 ) -> tuple[int, int, int]:
     """Return the number of layers of the three blocks, in their order."""
     ### BEGIN SOLUTION
-    # Together the pools add 1 + 2 + 4 pixels to the first one, each layer 2, 4 or 8.
+    # One pixel, 1 + 2 + 4 more from the pools, and 2, 4 or 8 from each layer.
     for third in range(1, field // 8 + 1):
         for second in range(1, field // 4 + 1):
             first = (field - 8 - 4 * second - 8 * third) // 2  # what is left for the first block
@@ -282,7 +283,7 @@ checks.award(3, check_answer, layers_per_block)
 # ## Task 3: a training loop with three faults
 #
 # Somebody trains a small VGG with batch normalisation on 320 images of clothes, always the same
-# ones. Such a net can learn them all. The cell below shows three symptoms: "The training loss levels
+# ones. Such a net can fit them all. The cell below shows three symptoms: "The training loss levels
 # off far above 0. If I train longer, it does not fall further, but rises. And the accuracy depends on
 # the order in which I measure the images." Look at the symptoms before you read the code.
 
@@ -330,14 +331,14 @@ show(
 )
 
 # %% [markdown]
-# Mend it: write both functions with all faults repaired. Either may be given a net in training or
-# in evaluation mode. `accuracy` measures the net as it will be used, where what is said about one
+# Mend both: write the functions with all faults repaired. Either may be given a net in training or
+# in evaluation mode. `accuracy` measures the net as it will be used, where the prediction for one
 # image does not depend on the others.
 #
-# hint: A loss that levels off: what is the smallest cross-entropy that ten numbers between 0
+# hint: A loss that levels off: what is the smallest cross-entropy that ten logits between 0
 # and 1 can give? What does `F.cross_entropy` do with the logits itself?
 #
-# hint: A loss that rises again: print the norm of `net.parameters()`'s gradients at each step. What
+# hint: A loss that rises again: print the norm of the gradients at each step. What
 # does `backward` do with gradients that are still there?
 #
 # hint: An accuracy that depends on the order: which layers treat a batch as a whole, and what
@@ -469,7 +470,7 @@ def check_answer(train_step, accuracy):
             wrong = ours(state, batches, **change)[1]
             checks.require(not alike(after, wrong), f"Your net is what you get if {slip}.")
         asleep = alike(after, ours(state, batches, mode=False)[1])
-        checks.require(not asleep, "You train a net in evaluation mode as it is: switch it over.")
+        checks.require(not asleep, "You train the net in evaluation mode: switch the mode first.")
         right, expected = ours(state, batches)
         sentence = "After three steps your weights differ from those of three steps of SGD."
         checks.require(alike(after, expected), sentence)
@@ -510,7 +511,7 @@ else:
 # %% [markdown] tier="investigate" minutes=16
 # ## Task 4: how much of its field does a stack use?
 #
-# A stack of 3 × 3 layers *sees* as far as one large layer. Does it look at all these pixels alike?
+# A stack of 3 × 3 layers *sees* as far as one large layer. Does it use all these pixels equally?
 # You have two nets with fresh weights: a stack, and one single layer with the same field. Each
 # makes one output for each of its 16 channels from images as large as the field.
 
@@ -521,13 +522,13 @@ stack, single, side = own_nets(student_id)
 print(f"{len(stack) // 2} layers of 3 x 3 see {side} x {side} pixels, as one {side} x {side} does")
 
 # %% [markdown]
-# The measure: let 100 images of noise through a net, add up all the outputs, and take the gradient
+# The measure: send 100 images of noise through a net, add up all the outputs, and take the gradient
 # with respect to the images. Square it and average it over the images: that gives one number for
-# each pixel of the field, how strongly it acts. A centred square of how many pixels a side holds
-# **90 % of the total**?
+# each pixel of the field, which says how strongly this pixel acts. What is the side, in pixels, of
+# the smallest centred square that holds **90 % of the total**?
 #
 # **Predict first.** Write down the side of that square for your stack before you run anything. A
-# wrong prediction costs nothing; without one, the experiment is not looked at.
+# wrong prediction costs nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # an odd number of pixels
@@ -637,8 +638,8 @@ checks.award(2, check_answer, predicted, measured_stack, measured_single)
 # %% [markdown]
 # **In three sentences:** What did you predict, and what did the experiment show against it? Why do
 # stack and single layer differ, though both see the same pixels? Somebody concludes that trained
-# VGGs ignore the border of their field: which experiment, with which comparison, would tell? 2
-# points, read by a person.
+# VGGs ignore the border of their field: which experiment, with which comparison, would show whether
+# that is true? 2 points, read by a person.
 
 # %% [markdown] written="used_field" points=2
 # **A model answer.** I predicted that the stack of 8 layers uses 15 of its 17 pixels, but 9 held

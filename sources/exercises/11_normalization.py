@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Exercise 11: what is measured, and over what
 #
-# **You practise** folding a normalisation into the layer after it, measuring statistics that do not
-# fit into one batch, repairing a fine-tuning loop by its symptoms, and asking how much larger the
-# learning rate may be with normalisation.
+# **You practise** folding a normalisation into the layer after it, computing statistics over more
+# images than fit into one batch, repairing a fine-tuning loop from its symptoms, and measuring how
+# much larger the learning rate may be with normalisation.
 #
 # {tasks}
 #
@@ -31,7 +31,7 @@ def own_width(student_id):
 
 
 def deep_net(width, normalised):
-    """Return a net of four 3 x 3 layers with He's weights, each normalised if you like."""
+    """Return a net of four 3 x 3 layers with He's weights, with or without batch normalisation."""
     net = nn.Sequential(nn.AvgPool2d(2))
     for number in range(4):
         c_in, stride = (width, 1) if number else (1, 2)
@@ -62,7 +62,7 @@ def learns(width, normalised, rate, seed):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions and the width of your nets, so
-# that no two people get the same ones. If you work on your own, leave it empty.
+# yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -110,18 +110,19 @@ behind_told = next(x for x, option in question.lettered.items() if option.text.s
 # %% [markdown] tier="drill" minutes=7
 # ## Task 1: fold it forwards
 #
-# The lesson folds a normalisation into the convolution *before* it. In a pre-activation net it
-# often comes before the next convolution, and here nothing stands between the two. Complete the
-# function: it returns a weight and a bias of *one* convolution that makes of x what the
-# normalisation in evaluation mode and then the convolution (no bias, no padding) make of it.
+# The lesson folds a normalisation into the convolution *before* it. In other nets the normalisation
+# comes first and the convolution follows, here with nothing between the two, not even a ReLU.
+# Complete the function: it returns the weight and the bias of a *single* convolution that computes
+# the same as the normalisation in evaluation mode, followed by the convolution (without bias and
+# padding).
 #
-# hint: In evaluation mode each channel of x is multiplied by one number, and another is added. Which
-# two, in terms of `gamma`, `beta`, `mean`, `variance` and `eps`?
+# hint: In evaluation mode each channel of x is multiplied by one number, and another is added.
+# Which two, in terms of `gamma`, `beta`, `mean`, `variance` and `eps`?
 #
 # hint: A filter reads all channels. Which axis of `weight` counts the channels that are read?
 #
-# hint: What is added to a channel is the same at every pixel. What does a filter make of maps that
-# are constant? All its weights take part, whatever the size of the kernel.
+# hint: The number added to a channel is the same at every pixel. What does a filter put out if all
+# maps are constant? All its weights take part, whatever the size of the kernel.
 
 
 # %% task="fold"
@@ -165,7 +166,8 @@ def _folded(fold_forwards, layers, eps):
     checks.require(is_pair, "Return two tensors: the weight, then the bias.")
     for value, shape in zip(found, (layers[0].shape, layers[0].shape[:1]), strict=True):
         sizes = tuple(getattr(value, "shape", ()))
-        checks.require(sizes == tuple(shape), f"Your tensor is {sizes}, expected {tuple(shape)}.")
+        sentence = f"One of your tensors has the shape {sizes}, expected {tuple(shape)}."
+        checks.require(sizes == tuple(shape), sentence)
     return [value.detach().float() for value in found]  # whatever they were computed in
 
 
@@ -181,7 +183,7 @@ def check_small(fold_forwards):
             x, layers[0] * (gamma / variance)[:, None, None], bias
         ),
         "you leave the weight as it is": F.conv2d(x, layers[0], bias),
-        "you leave out what is added": F.conv2d(x, weight),
+        "you leave out the bias": F.conv2d(x, weight),
     }
     checks.require_tensor(F.conv2d(x, weight, bias), expected, slips, tolerance=1e-3)
 
@@ -212,7 +214,7 @@ def check_answer(fold_forwards):
             "you leave out eps": ours(eps=0.0),
             "you leave out the running mean": ours(sign=0.0),
             "you add the running mean": ours(sign=1.0),
-            "you count one weight for each kernel in the bias: all of them read it": ours(
+            "you count one weight of each kernel in the bias: all of them read the constant": ours(
                 total=False
             ),
         }
@@ -226,17 +228,17 @@ checks.award(1, check_answer, fold_forwards)
 # %% [markdown] tier="build" minutes=11
 # ## Task 2: the statistics of many small batches
 #
-# A running estimate forgets, and it averages the variances of batches. Somebody wants the true
-# statistics of a channel instead: the mean and the variance of *all* its numbers in all batches.
-# Complete the function. `batches` yields tensors (N, C, H, W), one after the other and only once;
-# N, H and W differ from batch to batch (N may be 1), C does not. Memory is short: keep no batch.
-# Return the mean and the **unbiased** variance of each channel.
+# A running estimate forgets old batches, and it averages the variances of batches. You want the
+# true statistics of a channel instead: the mean and the variance of *all* its numbers in all
+# batches. Complete the function. `batches` yields tensors (N, C, H, W), one after the other and
+# only once; N, H and W may differ from batch to batch (N may be 1), C does not. Memory is scarce:
+# do not keep the batches. Return the mean and the **unbiased** variance of each channel.
 #
 # hint: The mean of all numbers is not the mean of the batches' means if the batches differ in size.
 # What do you have to keep besides the sums?
 #
 # hint: If one batch is dark and the next one bright, is the mean of their variances the variance of
-# all? What is missing?
+# all numbers together? What is missing?
 #
 # hint: The variance is the mean square minus the square of the mean. With a mean of 1,000 and a
 # variance of 1, how many digits does float32 have left? float64 has 16 of them.
@@ -253,7 +255,7 @@ def statistics(batches) -> tuple[torch.Tensor, torch.Tensor]:
         total += batch.sum(dim=(0, 2, 3))
         squares += batch.square().sum(dim=(0, 2, 3))
     mean = total / count
-    variance = (squares - count * mean.square()) / (count - 1)  # over all: the means count, too
+    variance = (squares - count * mean.square()) / (count - 1)  # also between the batches
     return mean.float(), variance.float()
     ### END SOLUTION
 
@@ -288,10 +290,10 @@ def _require_means(statistics, batches):
     checks.require(is_pair, "Return two tensors: the means, then the variances.")
     every = torch.cat([batch.double().transpose(0, 1).flatten(1) for batch in batches], dim=1)
     slips = {
-        "you average the batches' means: weight them by their numbers": torch.stack(
+        "you average the batches' means: weight each by how many numbers it has": torch.stack(
             [batch.double().mean((0, 2, 3)) for batch in batches]
         ).mean(0),
-        "you add up, but do not divide": every.sum(1),
+        "you add the numbers up, but do not divide": every.sum(1),
     }
     checks.require_tensor(found[0], every.mean(1), slips, tolerance=1e-4)
     shape = tuple(getattr(found[1], "shape", ()))
@@ -303,9 +305,9 @@ def _require_means(statistics, batches):
 def check_small(statistics):
     batch = torch.arange(48.0).view(4, 2, 2, 3)
     variances = _require_means(statistics, [batch, batch + 10])
-    checks.require(bool((variances >= 0).all()), f"No variance is negative: {variances}.")
+    checks.require(bool((variances >= 0).all()), f"A variance cannot be negative: {variances}.")
     alive = _alive(statistics, 60)
-    sentence = f"Of 60 batches you hold as much as {alive:.0f} take in memory: keep none of them."
+    sentence = f"Given 60 batches, you hold the memory of {alive:.0f} at once: keep none of them."
     checks.require(alive < 30, sentence)
 
 
@@ -325,7 +327,7 @@ def check_answer(statistics):
         inside = torch.stack([row.var(1) for row in rows])
         images = torch.cat([batch.double().flatten(2).mean(2) for batch in batches])
         return {
-            "you divide by m, not by m - 1": every.var(1, correction=0),
+            "you divide by the count of the numbers, not by one less": every.var(1, correction=0),
             "you average the batches' variances: their means differ, too": inside.mean(0),
             "you weight the batches' variances, but leave out that their means differ": (
                 (inside * sizes).sum(0) / sizes.sum()
@@ -354,7 +356,7 @@ def check_answer(statistics):
         if offset == 1000:  # other slips have been named above, so what is left is the digits
             sentence = (
                 f"At a mean of 1,000 your variances are {variances.tolist()}, expected "
-                f"{every.var(1).tolist()}: float32 has too few digits for the square of such numbers."
+                f"{every.var(1).tolist()}: float32 has too few digits for squares of such numbers."
             )
             fine = torch.allclose(variances.double(), every.var(1), rtol=1e-3)
             checks.require(fine, sentence)
@@ -369,12 +371,13 @@ checks.award(3, check_answer, statistics)
 # ## Task 3: fine-tuning, one image at a time
 #
 # Somebody fine-tunes a net with batch normalisation on large images, of which only *one* fits into
-# memory. So the step sends the images of a batch through the net one after the other, and should
-# still do what one step on the whole batch would do; what training has learned of the statistics is
-# to be kept. The symptoms: "Even with a learning rate of 0, the net is another one after a step. The
-# mean loss is much higher than I know it. It makes no difference which images stand first in a
-# batch: only the last one counts. And what the net predicts for an image depends on the other
-# images." Look at the symptoms before you read the code. There are four faults.
+# memory. So `step` sends the images of a batch through the net one at a time. It should still take
+# one step on the mean loss of the whole batch, and keep the running estimates from training as they
+# are. The symptoms: "Even with a learning rate of 0, the net predicts something else after a step.
+# The mean loss is much higher than it used to be. It makes no difference which images come first in
+# a batch: only the last one counts. And what the net predicts for an image depends on the other
+# images." Run the next two cells, and look at these symptoms before you read the code. There are
+# four faults.
 
 # %% readonly="broken"
 
@@ -421,26 +424,26 @@ with torch.no_grad():
         print(f"accuracy, 50 images at a time, {name}: {torch.cat(hits).float().mean():.0%}")
 
 # %% [markdown]
-# Mend it: write both functions with all faults repaired. Either may be given a net in training or
-# in evaluation mode. `step` sends one image at a time through the net, and takes the step of SGD
-# that belongs to the **mean** of the losses, with the statistics that the net came with: they stay
-# as they are. `predict` measures the net as it will be used.
+# Repair it: write both functions without the four faults. Either may be given a net in training or
+# in evaluation mode. `step` sends one image at a time through the net, normalises with the running
+# estimates, leaves these as they are, and takes the optimiser's step for the **mean** of the
+# losses. In `predict`, the net predicts as it would in use.
 #
-# hint: The last image: what does `zero_grad` do, and how often does it run in a step? How often does
-# `optimizer.step`?
+# hint: The last image: what does `zero_grad` do, and how often does it run in a step? How often
+# does `optimizer.step`?
 #
 # hint: The mean: eight gradients are added up. What is the gradient of the mean of eight losses?
 #
-# hint: A learning rate of 0: in training mode batch normalisation takes the statistics of the batch, here of
-# a single image, and moves its running estimates towards them. Which mode uses the estimates and
-# leaves them alone? Do weights still learn in it?
+# hint: A learning rate of 0: in training mode batch normalisation takes the statistics of the
+# batch, here of a single image, and moves its running estimates towards them. Which mode uses the
+# estimates and leaves them alone? Do weights still learn in it?
 
 
 # %% task="repair"
 def step(net, optimizer, images, labels) -> float:
     """Take one step on a batch, one image at a time; return the mean loss before it."""
     ### BEGIN SOLUTION
-    net.eval()  # statistics of one image are worthless: those of training are used, and kept
+    net.eval()  # use the estimates from training, and keep them, not the statistics of one image
     optimizer.zero_grad()  # once, so that all images count
     total = 0.0
     for image, label in zip(images.split(1), labels.split(1), strict=True):
@@ -455,7 +458,7 @@ def step(net, optimizer, images, labels) -> float:
 def predict(net, images):
     """Return the predicted classes of some images."""
     ### BEGIN SOLUTION
-    net.eval()  # each image by itself
+    net.eval()  # no image depends on the others
     with torch.no_grad():
         return net(images).argmax(dim=1)
     ### END SOLUTION
@@ -518,7 +521,7 @@ def check_small(step, predict):
     if loss is None or classes is None:
         raise checks.NotAnswered
     checks.require(isinstance(loss, float), f"Return a Python float, not {loss!r}.")
-    checks.require(most == 1, f"Your step sends {most} images through at a time: one fits.")
+    checks.require(most == 1, f"Your step sends {most} images through at a time: only one fits.")
     shape = tuple(getattr(classes, "shape", ()))
     checks.require(shape == (6,), f"Your classes have the shape {shape}, expected (6,).")
 
@@ -557,24 +560,27 @@ def check_answer(step, predict):
     slips = {
         "you set the gradients to zero for each image: only the last one counts": {"last": True},
         "you add the gradients up: the mean takes a share of each": {"share": 1.0},
-        "only the last image counts, with its full gradient": {"last": True, "share": 1.0},
+        "you let only the last image count, with its full gradient": {"last": True, "share": 1.0},
         "you never set the gradients to zero: those of the steps before count, too": {
             "clear": False
         },
         "you normalise each image by itself": {"training": True},
-        "you normalise each image by itself, and add up": {"training": True, "share": 1.0},
+        "you normalise each image by itself, and add the gradients up": {
+            "training": True,
+            "share": 1.0,
+        },
     }
     for seed, training in ((30, True), (60, False)):
         state, batches = _drawn(seed, 3)
         losses, after, _ = _stepped(step, state, training, batches)
         right, expected = ours(state, batches)
         kept = alike(after, expected, "running")
-        checks.require(kept, "Your step moves the running estimates: they are to stay.")
+        checks.require(kept, "Your step moves the running estimates: leave them as they are.")
         for slip, change in slips.items():
             wrong = ours(state, batches, **change)[1]
             is_slip = alike(after, wrong, "weight")
             checks.require(not is_slip, f"Your weights are what you get if {slip}.")
-        sentence = "After three steps your weights differ from those of three steps on the mean."
+        sentence = "After three steps your weights are not those of three steps on the mean loss."
         checks.require(alike(after, expected), sentence)
         slips_of_loss = {"you add the losses up": torch.tensor(right) * 6}
         checks.require_tensor(
@@ -585,7 +591,10 @@ def check_answer(step, predict):
         for images, _ in batches:
             found = _predicted(predict, state, training, images)
             expected = _Net(state, False)(images).argmax(dim=1)
-            sentence = "Your predict depends on the other images, or on the mode of the net."
+            sentence = (
+                "What your predict returns for an image is not what the net predicts in use: it "
+                "depends on the other images, or on the mode that the net was in."
+            )
             checks.require(torch.equal(found, expected), sentence)
 
 
@@ -598,8 +607,9 @@ checks.award(4, check_answer, step, predict)
 # "With batch normalisation you can use much larger learning rates." How much larger, in a net of
 # *your* width? Take two nets of four layers with He's weights, one with batch normalisation after
 # each convolution and one without. For each, find the largest of the rates in `RATES` (they double
-# from one to the next) at which it still **learns**: at which 40 steps bring its loss from 2.3 to
-# below 2.2. How many times does the rate double from one net to the other?
+# from one to the next) at which it still **learns**: at which 40 steps bring its loss (the mean
+# over the last ten) from 2.3 to below 2.2. How many times does the rate double from the net without
+# normalisation to the one with it?
 
 # %% readonly="width"
 width = own_width(student_id)
@@ -609,30 +619,30 @@ print(f"your nets are {width} channels wide; rates: {', '.join(f'{rate:g}' for r
 
 # %% [markdown]
 # **Predict first.** How many doublings are there, as a mean over three seeds, between the largest
-# rate without normalisation and the largest with it? 0 means that both bear the same rate, 3 that
-# the normalised net bears eight times as much, −1 that it bears half. Write a number from −9 to 9
-# down before you run anything. A wrong prediction costs nothing; without one, the experiment is not
-# looked at.
+# rate without normalisation and the largest with it? 0 means that both nets learn up to the same
+# rate, 3 that the normalised net learns up to eight times the rate, −1 up to half of it. Write down
+# a number from −9 to 9 before you run anything. A wrong prediction costs nothing; without one, the
+# experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a number of doublings
 ### BEGIN SOLUTION
-predicted = 6  # the lesson's net without it did not learn at all
+predicted = 6  # the lesson's net without normalisation did not learn at all
 ### END SOLUTION
 
 # %% [markdown]
 # **Now the experiment.** `learns(width, normalised, rate, seed)` trains one net, in half a second.
 # Find the largest rate of each kind of net with the seeds 0, 1 and 2. Report the mean number of
-# doublings, and its standard error: the standard deviation of the three numbers of doublings (with
-# n − 1) divided by √3.
+# doublings, and its standard error: the standard deviation of the three numbers of doublings
+# (dividing by n − 1), divided by √3.
 #
 # hint: Begin with the largest rate and stop at the first one at which the net learns: that saves
-# most of the runs. `reversed(RATES)` goes that way.
+# most of the runs. `reversed(RATES)` goes through them in this order.
 #
 # hint: From a rate of 1/4 to a rate of 4 there are four doublings: `math.log2(4 / 0.25)` is 4.
 #
-# hint: `torch.tensor(doublings).std()` divides by n − 1. It is 0 if all three are equal: does that
-# mean that you know the number exactly, on a grid that doubles?
+# hint: `torch.tensor(numbers).std()` divides by n − 1. It is 0 if all three numbers are equal:
+# would that mean that you know their mean exactly, when each rate is double the one before?
 
 # %% task="experiment" tags=["nbval-ignore-output"]
 plain = None  # the largest rate without normalisation, for seeds 0, 1 and 2
@@ -691,7 +701,7 @@ def check_answer(predicted, plain, normalised, doublings, error):
     one, other = (torch.tensor(rates).double() for rates in (plain, normalised))
     right = checks.paired_seeds(other.log2().tolist(), one.log2().tolist())
     slips = {
-        "you count the other way round": -right.mean,
+        "you count from the net with normalisation to the one without": -right.mean,
         "you take the natural logarithm": (other.log() - one.log()).mean().item(),
         "you give how many times larger the rate is": (other / one).mean().item(),
         "you take the ratio of the mean rates": (other.mean() / one.mean()).log2().item(),
@@ -705,26 +715,26 @@ checks.award(2, check_answer, predicted, plain, normalised, doublings, error)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show against it, given
-# the standard error and the grid? Which other difference between the two nets, or which choice in
-# the experiment (the 40 steps, the 2.2, the batches of 50), could have made the gap? Which further
-# run would tell whether the normalised net also *profits* from its larger rate? 2 points, read by a
-# person.
+# **In three sentences:** What did you predict, and what did the experiment show, given the standard
+# error and the coarse grid of rates? What other difference between the two nets, or what choice in
+# the experiment (the 40 steps, the 2.2, the batches of 50), could explain part of the gap? What
+# further run would show whether the normalised net also *benefits* from its larger rate? 2 points,
+# read by a person.
 
 # %% [markdown] written="larger_rates" points=2
-# **A model answer.** I predicted six doublings, and measured four with all three seeds, so the
-# standard error is 0; but my grid doubles, so I know the gap only to about one doubling, and six is
-# outside of that. A loss below 2.2 after 40 steps is easier to reach for the normalised net, which
-# learns faster at any rate, so the gap depends on the threshold and on the number of steps: a plain
-# net that starts slowly at a rate which it bears counts as failed. I would give each net its best
-# rate, train both to a plateau with several seeds, and compare the losses; and I would add the
-# plain net with clipped gradients, as the lesson does, so that the loser has its best chance.
+# **A model answer.** I predicted six doublings, and measured four with a standard error of 0.6; my
+# rates double, so I know each gap only to about one doubling, but six is outside of that, too. A
+# loss below 2.2 after 40 steps may be easier to reach for the normalised net simply because it
+# learns faster, so the gap depends on the threshold and on the number of steps: a plain net that
+# starts slowly at a rate at which it would learn later counts as failed. I would give each net its
+# best rate, train both to a plateau with several seeds, and compare the losses; and I would add the
+# plain net with clipped gradients, as the lesson does, so that it, too, has its best chance.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# - 1 point: prediction and measurement are set against each other with the standard error *and*
-#   with the width of the grid (a standard error of 0 does not mean certainty). Half a point for one
+# - 1 point: the answer compares prediction and measurement with the standard error *and* with the
+#   distance between the rates (a standard error of 0 does not mean certainty). Half a point for one
 #   of the two. A wrong prediction costs nothing.
-# - 1 point: names a choice of the experiment or a difference between the nets that favours one of
-#   them, *and* a run that compares the two at their own best rates (or clips the gradients). Half a
-#   point for one of the two.
+# - 1 point: the answer names a choice in the experiment or a difference between the nets that
+#   favours one of them, *and* a run that compares the two, each at its own best rate (or that clips
+#   the gradients). Half a point for one of the two.

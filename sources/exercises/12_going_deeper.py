@@ -51,7 +51,7 @@ def start_layer(layer, start):
         "random": random,
         "identity": torch.eye(width),
         "permutation": torch.eye(width)[torch.randperm(width)],  # passes all on, in another order
-        "orthogonal": 2**0.5 * nn.init.orthogonal_(torch.empty(width, width)),  # turns x around
+        "orthogonal": 2**0.5 * nn.init.orthogonal_(torch.empty(width, width)),  # rotates x
         "small": random / 2,
     }
     layer.weight.data, layer.bias.data = weights[start], torch.zeros(width)
@@ -64,7 +64,7 @@ def final_loss(width, more, start, seed):
         width: Units of each hidden layer.
         more: How many layers follow the first three.
         start: How these begin: "random", "identity", "permutation", "orthogonal" or "small".
-        seed: Of all weights, and of the order of the images.
+        seed: For all weights, and for the order of the images.
     """
     torch.manual_seed(seed)
     hidden = [nn.Linear(width, width) for _ in range(2 + more)]
@@ -88,7 +88,7 @@ def final_loss(width, more, start, seed):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your shares and your nets, so
-# that no two people get the same ones. If you work on your own, leave it empty.
+# yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -230,16 +230,15 @@ checks.award(1, check_answer, shares)
 # %% [markdown] tier="build" minutes=9
 # ## Task 2: a start to order
 #
-# At the start of training, the weights of all gates are 0, so each layer has one gate for all units
-# and all images: σ of its bias. Somebody orders a start: `wanted` lists what share of the output
-# should come from the input, and from each layer, in the order of task 1. Complete the function: it
-# returns the bias that each layer's gate must start with. All shares are above 0, and they add up
-# to 1.
+# At the start of training, the weights of all gates are 0, so each layer has the same gate for all
+# units and all images: σ of its bias. Somebody asks for a certain start: `wanted` lists what share
+# of the output should come from the input, and from each layer, in the order of task 1. Complete
+# the function: it returns the bias that each layer's gate must start with. All shares are above 0,
+# and they add up to 1.
 #
-# The order below is yours; the function must fulfil others, too.
+# The shares below are yours; the function must work for others, too.
 #
-# hint: Which layer is the easiest? What follows the last layer, and so, what is its gate? And the
-# gate of the layer before it?
+# hint: Nothing follows the last layer: so what is its gate? And the gate of the layer before it?
 #
 # hint: Layers multiply *all* shares before them by the same factor. So the ratio between two shares
 # stays as it is: which ratio does layer i fix?
@@ -349,7 +348,7 @@ checks.award(3, check_answer, gate_biases)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Here is a fresh net with your biases, and what your first function says of it.
+# Here is a fresh net with your biases, and what your first function says about it.
 
 # %%
 if biases_are_right and shares_are_right:
@@ -366,12 +365,12 @@ else:
 # %% [markdown] tier="build" minutes=12
 # ## Task 3: gates with four faults
 #
-# Somebody wrote *convolutional* gated layers. A layer has one gate for each map of each image; it
-# reads the means of all maps. The layers should start as He et al. and the highway paper say. The
-# symptoms: "My net of 8 maps runs if they are 8 × 8; with 6 × 6 it stops with an error. With a gate
-# bias of −5 all layers should start by passing their input on, but the maps about double in each
-# layer. With +5 they hardly change at all. And after some training all filters have moved, but no
-# gate has." Look at the symptoms before you read the code.
+# Somebody wrote *convolutional* gated layers. A layer has one gate for each map of each image; the
+# gates read the means of all maps. The layers should start as He et al. and the highway paper say.
+# The symptoms: "My net of 8 maps runs if they are 8 × 8; with 6 × 6 it stops with an error. With a
+# gate bias of −5 all layers should start by passing their input on, but the maps about double in
+# each layer. With +5 they hardly change at all. And after some training all filters have moved, but
+# no gate has." Look at the symptoms before you read the code.
 
 # %% readonly="broken"
 
@@ -451,10 +450,10 @@ show(
 )
 
 # %% [markdown]
-# Mend it: write both functions with all faults repaired. Each layer returns T · H + (1 − T) · x, as
-# in the lesson, with one gate for each map of each image. `make_layers` returns a module that holds
-# the layers, as an `nn.ModuleList` does, each of them `Gated(channels)`. Neither function needs more
-# lines than it has.
+# Mend both: write the functions with all faults repaired. Each layer returns T · H + (1 − T) · x,
+# as in the lesson, with one gate for each map of each image. `make_layers` returns a module that
+# holds the layers, as an `nn.ModuleList` does, each of them `Gated(channels)`. Neither function
+# needs more lines than it has.
 #
 # hint: The error: what shape does `x.mean(dim=(1, 2))` have for maps (4, 8, 6, 6), and for
 # (4, 8, 8, 8)? Which two axes must go, so that one number is left for each map?
@@ -578,10 +577,10 @@ def check_answer(make_layers, run_layers):
         built = _built(make_layers, channels, 3, gate_bias)
         sentence = "You put one layer in several places: each needs its own weights."
         checks.require(built["different"] == 3, sentence)
-        sentence = "Your layers do not know their parameters: hold them in an nn.ModuleList."
+        sentence = "Your module does not know all its parameters: use an nn.ModuleList."
         checks.require(built["known"] == 3 * (10 * channels**2 + 2 * channels), sentence)
         gates, biases = (torch.stack(built[name]) for name in ("gates", "biases"))
-        off = f"gate biases start at {gates.mean():.3g}, expected {gate_bias}: nothing else begins there."
+        off = f"gate biases start at {gates.mean():.3g}, expected {gate_bias}."
         checks.require(bool(torch.all(gates == gate_bias)), f"Your {off}")
         checks.require(not bool(biases.any()), "The biases of your filters do not start at 0.")
         filters = torch.stack(built["filters"])
@@ -705,7 +704,7 @@ print(f"your shallow net has three hidden layers of {width} units, your deep net
 # **Predict first.** After equal training, will the training loss of the deep net that starts with
 # layers of identities be closer to that of the `"shallow"` net, or to that of the deep net from a
 # `"random"` start? Write it down before you run anything. A wrong prediction costs nothing; without
-# one, the experiment is not looked at.
+# one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # "shallow" or "random"
@@ -717,7 +716,7 @@ predicted = "random"  # no shortcut protects the identity: training may destroy 
 # **Now the experiment.** `final_loss(width, more, start, seed)` trains a net in a few seconds. With
 # `more` = 0 it is the shallow net, whatever the start. Train four nets with the seeds 0, 1 and 2
 # each: the shallow one, and deep ones from the starts `"random"`, `"identity"`, and a **control of
-# your choice** out of `CONTROLS`; `start_layer` in the set-up cell shows what each does. Choose the
+# your choice** from `CONTROLS`; `start_layer` in the set-up cell shows what each does. Choose the
 # control that can speak *against* the reason that you would give for your prediction.
 #
 # Then report what depth costs from each of the three starts: the mean of the three differences
@@ -726,8 +725,8 @@ predicted = "random"  # no shortcut protects the identity: training may destroy 
 #
 # hint: `[final_loss(width, 0, "random", seed) for seed in range(3)]` are the shallow nets.
 #
-# hint: What do the identity and each control have in common, and what not: that nothing gets lost,
-# that each unit keeps its place, that sizes stay, that the weights are no random numbers?
+# hint: Which of these does each control share with the identity: nothing gets lost, each unit keeps
+# its place, sizes stay, the weights are not random?
 #
 # hint: `torch.tensor(one) - torch.tensor(other)` subtracts seed by seed; `.std()` divides by n − 1,
 # and `.item()` makes a Python float.
@@ -829,7 +828,7 @@ def check_answer(predicted, control, losses, cost):
         }
         require_close(mean, right.mean, slips, start)
         slips = right.error_slips | {
-            "you leave out the shallow nets' part of it": (found.std() / 3**0.5).item(),
+            "you take the error of its losses, not of differences": (found.std() / 3**0.5).item(),
         }
         require_close(error, right.error, slips, start)
 
@@ -847,13 +846,13 @@ checks.award(2, check_answer, predicted, control, losses, cost)
 # **A model answer.** I predicted that the identities would not help, as nothing keeps the layers
 # there, but from this start depth costs next to nothing, 0.0 ± 0.0, and from a random one 0.8 ±
 # 0.1, so in my nets it is the start. I chose the permutation, because it passes everything on as
-# well but leaves no unit in its place: it costs as little, so a layer need not begin as the identity,
-# it only must not lose or blur what it gets, as random weights and ReLUs do over and over (an
-# orthogonal start, which keeps sizes and angles but not the signs, trains badly, too; the small one
-# does not learn at all). I would agree only if deep nets from this start became *better* than the
-# shallow one when both are trained until their loss no longer falls, also with convolutions and BN,
-# where layers change their number of channels and cannot be identities, and beside a residual net
-# with the same seeds.
+# well but leaves no unit in its place: it costs as little, so a layer need not begin as the
+# identity, it just must not lose or blur what it gets, as random weights and ReLUs do over and over
+# (an orthogonal start, which keeps sizes and angles but not the signs, trains badly, too; the small
+# one does not learn at all). I would agree only if deep nets from this start became *better* than
+# the shallow one when both are trained until their loss no longer falls, also with convolutions and
+# BN, where layers change their number of channels and cannot be identities, and compared with a
+# residual net with the same seeds.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
@@ -863,5 +862,5 @@ checks.award(2, check_answer, predicted, control, losses, cost)
 # - 1 point: says what the control has in common with the identity and what not, draws from it what
 #   its numbers allow (permutation: the place does not matter; orthogonal: keeping sizes is not
 #   enough; small: what shrinks does not learn), *and* names a measurement without which shortcuts
-#   are not dispensable (longer training, better than shallow, convolutions with BN, a residual net
-#   beside it). Half a point for one of the two.
+#   cannot be called dispensable (longer training, better than shallow, convolutions with BN, a
+#   residual net beside it). Half a point for one of the two.

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Exercise 13: what each block adds
 #
-# **You practise** reading a net off its plan, making a trained stage deeper without changing it,
-# finding four faults in residual blocks by their symptoms, and asking what a trained net loses when
-# you interfere with its blocks.
+# **You practise** reading off a plan what a net has, making a trained stage deeper without changing
+# what it computes, finding four faults in residual blocks from their symptoms, and measuring what a
+# trained net loses when you take out or swap its blocks.
 #
 # {tasks}
 #
@@ -32,7 +32,7 @@ def own_plan(student_id):
 
 
 def own_stage(student_id):
-    """Return a stage with numbers as after training, and how many blocks it should have."""
+    """Return a stage with values like those after training, and how many blocks it should get."""
     drawn = quiz.generator(student_id)
     spans = ((6, 13), (2, 5), (2, 5))
     channels, old, new = (int(torch.randint(*span, (), generator=drawn)) for span in spans)
@@ -87,7 +87,7 @@ def accuracy(net, order):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your plan, your stage and
-# your blocks, so that no two people get the same ones. If you work on your own, leave it empty.
+# your blocks, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -136,9 +136,9 @@ shared_told = next(x for x, option in question.lettered.items() if option.text.s
 # ## Task 1: read a plan
 #
 # A plan has one row for each stage: (convolutions on the main path of each block, blocks, channels
-# that each block puts out, stride). In the first block of a stage, one 3 × 3 convolution (padding 1)
-# has the stage's stride; everything else has stride 1. Before the stages comes one convolution that
-# puts out `first` maps of `size` × `size`; after them come a mean over each map and one linear
+# that each block puts out, stride). In the first block of a stage, one 3 × 3 convolution (padding
+# 1) has the stage's stride; everything else has stride 1. Before the stages comes one convolution
+# that puts out `first` maps of `size` × `size`; after them come a mean over each map and one linear
 # layer.
 #
 # Complete the function. It returns three numbers: how many layers such a net has by the count that
@@ -148,8 +148,8 @@ shared_told = next(x for x, option in question.lettered.items() if option.text.s
 # hint: Which layers count for the name: those on the main path, or the projections as well? And
 # which two layers are in no block?
 #
-# hint: x can be added as it is only if F(x) has its channels *and* its size. Which blocks of a
-# stage can break that? Is the first block of the first stage always fine?
+# hint: x can be added as it is only if F(x) has the same channels *and* the same size. In which
+# blocks of a stage can they differ? Is the first block of the first stage always fine?
 #
 # hint: What becomes of 7 rows, with a 3 × 3 window, padding 1 and stride 2? Lesson 04 has the
 # formula; try it with 8 rows, too.
@@ -256,7 +256,7 @@ checks.award(1, check_answer, read_plan)
 # %% [markdown] tier="build" minutes=11
 # ## Task 2: deeper, and nothing changes
 #
-# Below is a stage of residual blocks with numbers as after training. Somebody wants to make it
+# Below is a stage of residual blocks with values like those after training. You want to make it
 # deeper without losing what it has learned. Complete the function: it returns an `nn.Sequential` of
 # `num_blocks` blocks, first those of the stage, in their order, then new ones, so that
 #
@@ -264,19 +264,19 @@ checks.award(1, check_answer, read_plan)
 #   mode and in evaluation mode;
 # - the new blocks have two 3 × 3 convolutions each, like the old ones, with weights of their own;
 # - they can *learn*: after three steps of gradient descent on the deeper stage, all their
-#   convolutions have moved;
-# - the stage that you are given is as it was.
+#   convolutions have changed;
+# - the stage that you are given stays as it is.
 #
 # You may use `BasicBlock(channels, channels)`, whose four layers are `conv1`, `norm1`, `conv2` and
-# `norm2`; the deeper stage may hold the old blocks themselves.
+# `norm2`; the deeper stage may contain the old blocks themselves, without copying them.
 #
 # hint: A block returns ReLU(F(x) + x). What must F(x) be, so that nothing changes?
 #
-# hint: The last layer of F is a batch normalisation: it multiplies what it has normalised by a scale
-# and adds a shift. Which values of the two make F(x) the same for any input, in either mode?
+# hint: The last layer of F is a batch normalisation: it multiplies what it has normalised by a
+# scale and adds a shift. Which values of the two make F(x) the same for any input, in either mode?
 #
-# hint: In a product of two factors, the gradient of each contains the other. What happens to them if
-# both are 0? So how many of the layers may you set to 0?
+# hint: In a product of two factors, the gradient of each factor contains the other one. What
+# happens to the gradients if both factors are 0? So how many of the layers may you set to 0?
 
 # %%
 stage, num_blocks = own_stage(student_id)
@@ -373,7 +373,7 @@ def _require_deeper(deepen, channels, old, new, seed, training, modes):
         expected = _Stage(channels, old, state).train(bool(mode))(x).detach()
         name = ("evaluation", "training")[mode]
         same = maps.shape == expected.shape and torch.allclose(maps, expected, atol=1e-4)
-        sentence = f"In {name} mode the deeper stage returns other maps than the old one."
+        sentence = f"In {name} mode the deeper stage does not return the maps of the old one."
         checks.require(same or mode not in modes, sentence)
     return found
 
@@ -391,7 +391,7 @@ def check_answer(deepen):
     for seed, (channels, old, new, training) in enumerate([(6, 2, 5, True), (4, 3, 4, False)]):
         found = _require_deeper(deepen, channels, old, new, 100 * seed + 100, training, {0, 1})
         checks.require(found["kept"], "Your deepen changes the stage that it is given.")
-        sentence = f"The first {old} blocks of your deeper stage are not those of the stage."
+        sentence = f"The first {old} blocks of your deeper stage are not those of the stage given."
         checks.require(found["first"], sentence)
         sentence = "Blocks of your deeper stage share weights: each needs its own."
         checks.require(found["distinct"] == found["together"], sentence)
@@ -402,8 +402,8 @@ def check_answer(deepen):
             sentence = f"Block {number} has filters of the shapes {shapes}, expected {two}."
             checks.require(shapes == two, sentence)
             sentence = (
-                f"Block {number} cannot learn: after three steps a convolution of it has not moved. "
-                "Two factors that are both 0 give each other no gradient."
+                f"Block {number} cannot learn: after three steps one of its convolutions has not "
+                "changed. Two factors that are both 0 give each other no gradient."
             )
             checks.require(all(moved), sentence)
 
@@ -416,8 +416,9 @@ checks.award(3, check_answer, deepen)
 #
 # Somebody wrote stages of residual blocks in two functions: one chooses the layers, the other sends
 # maps through them. The symptoms: "The stage that halves the maps stops with an error. A stage of
-# six blocks has no more parameters than one of two. The deeper the stage, the larger its maps. And
-# if I run the same maps twice, the answers differ." Look at the symptoms before you read the code.
+# six blocks has no more parameters than one of two. The deeper the stage, the larger the values in
+# its maps. And if I send the same maps through it twice, the results differ." Run the next two
+# cells, and look at these symptoms before you read the code.
 
 # %% readonly="broken"
 
@@ -473,20 +474,20 @@ with torch.no_grad():
         print(f"mean in the {run} run: {broken_run(stage, maps).mean():.2f}")
 
 # %% [markdown]
-# Mend it: write both functions with all faults repaired. `make_stage` returns a module that holds
-# the blocks, as an `nn.ModuleList` does, each of them `Layers(...)`. The stride belongs where the
-# ResNet paper has it, so that the block takes least work. In `run_stage` each block turns x into
-# ReLU(F(x) + shortcut(x)), and the maps that the caller holds stay as they were. Neither function
-# needs more lines than it has.
+# Repair it: write both functions without the four faults. `make_stage` returns a module that holds
+# the blocks, such as an `nn.ModuleList`; each block is a `Layers(...)`. The stride belongs where
+# the ResNet paper has it, which is where the block does least work. In `run_stage` each block turns
+# x into ReLU(F(x) + shortcut(x)), and the maps that are passed in stay as they were. Neither
+# function needs more lines than it has.
 #
-# hint: The error: which size does each convolution of the first block put out, and which size does
-# the projection put out? A block makes the maps smaller *once*.
+# hint: The error: what size do the maps have after each convolution of the first block, and what
+# size after the projection? A block makes the maps smaller *once*.
 #
 # hint: Six blocks, and the parameters of two: what does Python do in `[item] * 3`? Does it make
 # three items?
 #
 # hint: The growing maps: can `x + f` ever be smaller than x, if f has gone through a ReLU? The two
-# runs: which line writes into a tensor that the caller still holds?
+# runs: which line writes into a tensor that the caller goes on using?
 
 
 # %% task="repair"
@@ -494,7 +495,7 @@ def make_stage(c_in, c_out, num_blocks, stride):
     """Return the blocks of a stage; the first one changes channels and size."""
     ### BEGIN SOLUTION
     shape_changes = stride != 1 or c_in != c_out
-    # The first convolution has the stride: the second one then works on small maps already.
+    # The first convolution has the stride, so the second one works on small maps.
     first = Layers(c_in, c_out, stride, 1, stride if shape_changes else None)
     return nn.ModuleList([first, *(Layers(c_out, c_out) for _ in range(num_blocks - 1))])
     ### END SOLUTION
@@ -507,7 +508,7 @@ def run_stage(stage, x):
         f = block.norm1(block.conv1(x)).relu()
         f = block.norm2(block.conv2(f))  # no ReLU yet: a block may also lower a value
         shortcut = x if block.projection is None else block.projection(x)
-        x = (f + shortcut).relu()  # a new tensor: the caller keeps the old one
+        x = (f + shortcut).relu()  # a new tensor: the caller's stays as it is
     return x
     ### END SOLUTION
 
@@ -594,7 +595,8 @@ def check_small(make_stage, run_stage):
     found = len(built["strides"])
     checks.require(found == 3, f"The number of your blocks is {found}, expected 3.")
     found = tuple(getattr(maps, "shape", ()))
-    checks.require(found == (2, 6, 4, 4), f"Your maps are {found}, expected (2, 6, 4, 4).")
+    sentence = f"Your maps have the shape {found}, expected (2, 6, 4, 4)."
+    checks.require(found == (2, 6, 4, 4), sentence)
 
 
 repair_is_right = checks.show(check_small, make_stage, run_stage)
@@ -633,9 +635,10 @@ def check_answer(make_stage, run_stage):
         sentence = f"{name} has the strides {built['strides']}, expected {right}."
         checks.require(built["strides"] == right, sentence)
         channels = [(c_in, c_out)] + [(c_out, c_out)] * (num_blocks - 1)
-        checks.require(built["channels"] == channels, f"{name} has other channels than asked for.")
+        sentence = f"{name} does not have the channels that were asked for."
+        checks.require(built["channels"] == channels, sentence)
         known = sum(value.numel() for value in _Blocks(row, None).parameters())
-        sentence = f"{name} does not know its parameters: hold the blocks in an nn.ModuleList."
+        sentence = f"{name} does not know its parameters: put the blocks into an nn.ModuleList."
         checks.require(built["known"] == known, sentence)
 
     def ours(stage, x, before=False, after=True, skip=1.0):
@@ -671,7 +674,7 @@ def check_answer(make_stage, run_stage):
         }
         expected = ours(_Blocks(row, state).train(training), x).detach()
         checks.require_tensor(maps, expected, wrong, tolerance=1e-4)
-        sentence = f"Backpropagation through your run_stage stops: {stopped}"
+        sentence = f"Backpropagation through your run_stage fails: {stopped}"
         checks.require(stopped is None, sentence)
 
 
@@ -682,8 +685,8 @@ checks.award(4, check_answer, make_stage, run_stage)
 # ## Task 4: out, or in another place?
 #
 # In the lesson a residual net loses little when one block is taken out. If each block only *adds*
-# something, it could as well do so one place further on: then it should cost little, too, to swap
-# two neighbours. But after a swap *both* of them read maps that they were not trained on, and so do
+# something, it might as well do so one place later: then swapping two neighbours should cost
+# little, too. But after a swap *both* of them read maps that they were not trained on, and so do
 # all later blocks; without a block, only the later ones do. **Which of the two costs a trained
 # residual net more accuracy?**
 
@@ -697,7 +700,7 @@ print(f"take out block {block}, or swap blocks {block} and {block + 1}")
 # %% [markdown]
 # **Predict first.** In your residual net, what will cost more accuracy: `"out"` or `"swap"`? Write
 # it down before you run anything. A wrong prediction costs nothing; without one, the experiment is
-# not looked at.
+# not marked.
 
 # %% task="prediction"
 predicted = None  # "out" or "swap"
@@ -707,14 +710,14 @@ predicted = "swap"  # two blocks read what they have never seen
 
 # %% [markdown]
 # **Now the experiment.** `trained_net(num_blocks, residual, seed)` trains a net, with shortcuts or,
-# as a control, without them, in a few seconds. `accuracy(net, order)` measures it with its blocks in
-# any order: `[0, 1, 3]` leaves out block 2. Nothing is trained afterwards. Train residual and plain
-# nets with the seeds 0, 1 and 2, and measure each of them whole, without your block, and with the
-# swap.
+# as a control, without them, in a few seconds. `accuracy(net, order)` measures it with its blocks
+# in any order: `[0, 1, 3]` leaves out block 2. The net is not trained any further. Train residual
+# and plain nets with the seeds 0, 1 and 2, and measure each of them whole, without your block, and
+# with the swap.
 #
-# Then compare the two in the *residual* nets: report the mean of the three differences *accuracy
-# with the swap − accuracy without the block*, seed by seed, and its standard error: the standard
-# deviation of the three differences (with n − 1) divided by √3.
+# Then compare the two changes in the *residual* nets: report the mean of the three differences
+# *accuracy with the swap − accuracy without the block*, seed by seed, and its standard error: the
+# standard deviation of the three differences (dividing by n − 1), divided by √3.
 #
 # hint: `order = list(range(num_blocks))` is the whole net. A list has `remove`, and
 # `a[i], a[j] = a[j], a[i]` swaps two of its items. Work on copies.
@@ -759,7 +762,7 @@ def _require_rows(rows, name, least):
     fits = fits and all(isinstance(each, float) and 0 <= each <= 1 for row in rows for each in row)
     sentence = f"{name} must be three rows (whole, without, swapped) of accuracies, not {rows!r}."
     checks.require(fits, sentence)
-    sentence = f"The nets in {name} hardly know more than chance: {rows!r}."
+    sentence = f"The nets in {name} are hardly better than chance: {rows!r}."
     checks.require(all(row[0] >= least for row in rows), sentence)
     sentence = f"All rows in {name} are the same: use a new seed for each."
     checks.require(len(set(map(tuple, rows))) > 1, sentence)
@@ -774,7 +777,8 @@ def check_small(predicted, without, swapped, residual, plain, difference, error)
     for order, length in ((without, num_blocks - 1), (swapped, num_blocks)):
         numbers = checks.as_shape(order, length)
         fine = all(0 <= number < num_blocks for number in numbers)
-        checks.require(fine, f"Your blocks are numbered from 0 to {num_blocks - 1}: {order}.")
+        sentence = f"Your blocks are numbered from 0 to {num_blocks - 1}, not as in {order}."
+        checks.require(fine, sentence)
     _require_rows(residual, "residual", 0.25)
     _require_rows(plain, "plain", 0.0)  # a plain net may fail to learn
     for value in (difference, error):
@@ -819,7 +823,7 @@ def check_answer(predicted, without, swapped, residual, plain, difference, error
         is_slip = list(swapped) == wrong != right
         checks.require(not is_slip, f"{swapped} is what you get if {slip}.")
     checks.require(
-        list(swapped) == right, f"{swapped} does not swap {block} and {block + 1} alone."
+        list(swapped) == right, f"{swapped} does not swap blocks {block} and {block + 1} alone."
     )
     left = any(row[0] != row[1] for row in plain)
     checks.require(left, "Your plain nets lose nothing without a block: is it really left out?")
@@ -843,27 +847,27 @@ checks.award(2, check_answer, predicted, without, swapped, residual, plain, diff
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show against it, given
-# the standard error? What could be the reason, and what does the plain net say about it? Which order
-# of the blocks would you measure next to test that reason, and what should come out? 2 points, read
-# by a person.
+# **In three sentences:** What did you predict, and what did the experiment show, given the standard
+# error? What could be the reason, and what do the plain nets say about it? What order of the blocks
+# would you measure next to test that reason, and what result do you expect? 2 points, read by a
+# person.
 
 # %% [markdown] written="out_or_swap" points=2
 # **A model answer.** I predicted that the swap costs more, because two blocks read what they have
-# never seen, but with blocks 1 and 2 swapped my residual nets kept 20 points more than without block
-# 1, and that is over two standard errors (or: less than two, so my experiment decides nothing). A
-# reason could be that after a swap both blocks still add nearly what they added before, while
-# without one its part is missing; the plain nets fall close to chance in both cases, so it is the
-# shortcut that makes a swap harmless: there, a block replaces what it reads. If it is the missing
-# part that counts, then running block 2 twice and block 1 not at all should cost as much as leaving
-# block 1 out; if it is the number of blocks, it should cost less, and I would measure that for each
-# block and with more seeds.
+# never seen, but with blocks 1 and 2 swapped my residual nets are 23 points more accurate than
+# without block 1, and that is three standard errors (with less than two, the experiment would
+# decide nothing). A reason could be that after a swap both blocks still add nearly what they added
+# before, while without block 1 its part is missing; the plain nets, in which a block replaces what
+# it reads, fall close to chance in both cases, so the shortcuts keep the cost of a swap down. If it
+# is the missing part that counts, then running block 2 twice and block 1 not at all should cost as
+# much as leaving block 1 out; if it is the number of blocks, it should cost less. I would measure
+# that for each block and with more seeds.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# - 1 point: prediction and measurement are set against each other *with* the standard error: a
-#   difference within two of them is called undecided. Half a point without the error. A wrong
-#   prediction costs nothing.
-# - 1 point: a reason that uses the plain net as a control (what is added against what is replaced,
-#   inputs that have hardly changed, late blocks that do little), *and* an order that could speak
-#   against it. Half a point for one of the two.
+# - 1 point: the answer compares prediction and measurement *with* the standard error, and calls a
+#   difference within two of them undecided. Half a point without the error. A wrong prediction
+#   costs nothing.
+# - 1 point: a reason that uses the plain net as a control (a residual block adds, a plain one
+#   replaces; inputs that have hardly changed; late blocks that do little), *and* an order of the
+#   blocks that could refute it. Half a point for one of the two.

@@ -2,7 +2,7 @@
 # # Exercise 14: side by side
 #
 # **You practise** reading a dense layer's weights, fitting a DenseNet to a depth, a width and a
-# budget, repairing a forward pass that raises no error, and asking whether a net *needs* a layer
+# budget, repairing a forward pass that raises no error, and testing whether a net *needs* a layer
 # that it relies on.
 #
 # {tasks}
@@ -61,7 +61,7 @@ def clothes():
 
 
 def trained_net(growth, seed=0, silent=None, dropout=0.0):
-    """Train a small net on 1,500 images; one layer passes on zeros throughout if you name one."""
+    """Train a small net on 1,500 images; if you name a layer, it passes on zeros throughout."""
     torch.manual_seed(seed)
     net, (images, labels) = small_net(growth, dropout), clothes()
     if silent:
@@ -89,8 +89,8 @@ def accuracy(net, silent=None):
 
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks your questions, your wish and your net, so
-# that no two people get the same ones. If you work on your own, leave it empty.
+# Your student id, as your teacher writes it. It picks your questions, your budget and your net, so
+# yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -140,15 +140,16 @@ twice_told = next(x for x, option in question.lettered.items() if option.text.st
 #
 # A layer of a dense block reads, in this order, the `in_maps` maps that enter the block and the
 # `growth_rate` maps of each layer before it. Its first convolution has the weights `weight`, of
-# shape (maps it makes, maps it reads, k, k). Complete the function: how strongly does it read each
-# of its **sources**? That is the mean of |w| over all the weights with which it reads the maps of
-# one source. Return one number for each: for the block's input, then for each earlier layer.
+# shape (maps it makes, maps it reads, k, k). How strongly does it read each of its **sources**? As
+# a measure, take the mean of |w| over all the weights with which it reads the maps of one source.
+# Complete the function: it returns one number for each source, first for the block's input, then
+# for each earlier layer.
 #
 # hint: Which axis of `weight` belongs to the maps that are read? Over which axes can you take the
 # mean at once?
 #
-# hint: Without its signs, the mean over the other three axes is one number for each map that is
-# read. The first `in_maps` of these belong to the block's input.
+# hint: If you take absolute values first, the mean over the other three axes is one number for each
+# map that is read. The first `in_maps` of these belong to the block's input.
 #
 # hint: `split` cuts a tensor into pieces; it takes a list of their sizes. How many earlier layers
 # are there, if all maps but the first `in_maps` come in groups of `growth_rate`?
@@ -161,7 +162,7 @@ def source_strengths(weight: torch.Tensor, in_maps: int, growth_rate: int) -> to
     each_map = weight.abs().mean(dim=(0, 2, 3))  # without the signs, which would cancel
     num_earlier = (len(each_map) - in_maps) // growth_rate
     sources = each_map.split([in_maps] + num_earlier * [growth_rate])
-    return torch.stack([maps.mean() for maps in sources])  # a mean: a large source is no strong one
+    return torch.stack([maps.mean() for maps in sources])  # many maps do not make a source strong
     ### END SOLUTION
 
 
@@ -179,7 +180,7 @@ def check_small(source_strengths):
     sentence = f"Return a tensor, not {type(found).__name__}."
     checks.require(isinstance(found, torch.Tensor), sentence)
     shape = tuple(found.shape)
-    sentence = f"16 maps, 4 from each source: your result has the shape {shape}, expected (4,)."
+    sentence = f"For 16 maps, 4 from each source, your result has the shape {shape}, expected (4,)."
     checks.require(shape == (4,), sentence)
     sentence = "A mean of |w| is at least 0: take the absolute value first."
     checks.require(bool((found >= 0).all()), sentence)
@@ -236,29 +237,30 @@ checks.award(1, check_answer, source_strengths)
 # %% [markdown] tier="build" minutes=13
 # ## Task 2: a depth, a width and a budget
 #
-# Somebody wants a DenseNet without bottlenecks: `stem_maps` maps enter the first of three blocks,
-# and a transition after each of the first two blocks keeps half of the maps, rounded down. Every
-# layer of the net has the same growth rate. Find the growth rate and the number of layers of each
-# block (at least one) so that
+# Plan a DenseNet without bottlenecks: `stem_maps` maps enter the first of three blocks, and a
+# transition after each of the first two blocks halves the number of maps, rounded down. Every layer
+# of the net has the same growth rate. Find the growth rate and the number of layers of each block
+# (at least one) so that
 #
 # - the three blocks have exactly `num_layers` layers together;
 # - the classifier reads exactly `last_maps` maps, those of the third block;
 # - the convolutions of the blocks (3 × 3) and of the transitions (1 × 1) have at most `max_weights`
 #   weights together. There are no biases; stem, batch normalisation and classifier do not count;
-# - the budget is used: no other such net has more weights and still keeps to it.
+# - the budget is used: no other such net within it has more weights.
 #
-# The wish below is yours; the function must fulfil others, too. Each can be fulfilled. Where two
-# nets have equally many weights, either is right.
+# The four numbers below are yours; your function must work for others, too. For all of them there
+# is such a net. Where two nets have equally many weights, either is right.
 #
-# hint: Follow the maps by hand. How many of the maps at the end does a layer of the third block
-# add? And one of the second block, whose maps pass through a transition? And one of the first?
+# hint: Follow the maps by hand. By how many does a layer of the third block raise the number of
+# maps at the end? And one of the second block, whose maps pass through a transition? And one of the
+# first?
 #
 # hint: A layer that reads c maps has 9 · c · k weights, and a transition that reads c maps has
 # c · ⌊c / 2⌋. Write a function that follows the maps through the net and adds these up.
 #
 # hint: There are few candidates: growth rates up to `last_maps`, and for each the ways to split
-# `num_layers` into three. Try all, skip those with another number of maps at the end, and keep the
-# one with the most weights within the budget.
+# `num_layers` into three. Try all, skip those that end with a different number of maps, and keep
+# the one with the most weights within the budget.
 
 # %%
 stem_maps, num_layers, last_maps, max_weights = own_wish(student_id)
@@ -279,15 +281,15 @@ def plan(
                 counts = (first, second, num_layers - first - second)
                 maps, weights = stem_maps, 0
                 for block, count in enumerate(counts):
-                    if block > 0:  # a transition stands between two blocks only
+                    if block > 0:  # a transition comes only between two blocks
                         weights += maps * (maps // 2)
                         maps //= 2
                     for _ in range(count):
-                        weights += 9 * maps * growth  # a layer reads all that is there
+                        weights += 9 * maps * growth  # a layer reads all maps before it
                         maps += growth
                 if maps == last_maps and weights <= max_weights:
                     fitting[weights] = (growth, *counts)
-    return fitting[max(fitting)] if fitting else None  # nothing smaller uses the budget as well
+    return fitting[max(fitting)] if fitting else None  # the most weights within the budget
     ### END SOLUTION
 
 
@@ -310,7 +312,7 @@ def _measured(stem_maps, growth, counts):
 
 
 def _most_weights(stem_maps, num_layers, last_maps, max_weights):
-    """Return the largest number of weights that a wish allows."""
+    """Return the largest number of weights within the budget of a wish."""
     splits = [(a, b) for a in range(1, num_layers - 1) for b in range(1, num_layers - a)]
     nets = [
         _measured(stem_maps, growth, (a, b, num_layers - a - b))
@@ -325,7 +327,8 @@ def _require_plan(plan, wish):
     growth, *counts = checks.as_shape(plan(*wish), 4)
     start = f"A growth rate of {growth} with {tuple(counts)} layers"
     fine = growth >= 1 and min(counts) >= 1 and max(growth, *counts) <= last_maps + num_layers
-    checks.require(fine, f"{start} makes no net: all four are at least 1.")
+    most = last_maps + num_layers
+    checks.require(fine, f"{start} cannot be right: each number must be from 1 to {most}.")
     found = sum(counts)
     checks.require(found == num_layers, f"{start} has {found} layers, expected {num_layers}.")
     maps, weights = _measured(stem_maps, growth, counts)
@@ -333,7 +336,7 @@ def _require_plan(plan, wish):
     sentence = f"{start} has {weights:,} weights: at most {max_weights:,} are allowed."
     checks.require(weights <= max_weights, sentence)
     most = _most_weights(*wish)
-    sentence = f"{start} has {weights:,} weights: another such net has more and fits, too."
+    sentence = f"{start} has {weights:,} weights: another such net has more, within the budget."
     checks.require(weights == most, sentence)
 
 
@@ -366,11 +369,11 @@ checks.award(3, check_answer, plan)
 # %% [markdown] tier="build" minutes=12
 # ## Task 3: three faults and no error
 #
-# Somebody took a DenseNet of this course and rewrote its forward pass, to save memory. Nothing
-# stops, no shape is wrong, and the weights of a trained net load without a complaint. But: "With
-# these weights it is no better than guessing. When I predict the same images twice, the answers
-# differ. And in a fresh net the gradients of the first layers are much too small." Look at the
-# symptoms before you read the code.
+# Somebody took a DenseNet of this course and rewrote its forward pass, to save memory. It raises no
+# error, no shape is wrong, and the weights of a trained net load without complaint. But: "With
+# these weights it is no better than guessing. When I predict the same images twice, the logits
+# differ. And in a fresh net the gradients of the first layers are much too small." Run the next two
+# cells, and look at these symptoms before you read the code.
 
 # %% readonly="broken"
 
@@ -383,7 +386,7 @@ def broken_block(layers, x):
 
 
 def broken_transition(norm, thin, x):
-    """Normalise, activate, mix to half of the maps, drop a fifth of the values, and pool."""
+    """Normalise, apply ReLU, mix into half as many maps, drop a fifth of the values, and pool."""
     mixed = F.dropout(thin(norm(x).relu()), 0.2)
     return F.avg_pool2d(mixed, 2)
 
@@ -426,14 +429,14 @@ broken = broken_block, broken_transition
 print("by the new one:", first_gradients(lambda net, images: logits_of(net, images, *broken)))
 
 # %% [markdown]
-# Mend it: write both functions with all faults repaired. `block` gets the layers of a block, each
+# Repair it: write both functions without the three faults. `block` gets the layers of a block, each
 # of which takes a list of maps and makes new ones; its result holds the maps that enter, then those
 # of the first layer, and so on. `transition` gets the batch normalisation, the 1 × 1 convolution
-# and the maps. Both obey the mode that the modules are in, training or evaluation, and change
+# and the maps. Both follow the mode that the modules are in, training or evaluation, and change
 # neither that mode nor the maps that they are given.
 #
 # hint: Weights that load but do not fit: every filter has learned which of its inputs is which. In
-# which order do the layers of the course find their maps?
+# what order do the course's layers expect their maps?
 #
 # hint: Two predictions: which step draws random numbers, and how does `nn.Dropout` know when not
 # to? `norm.training` says which mode the module is in.
@@ -453,7 +456,7 @@ def block(layers, x):
 
 
 def transition(norm, thin, x):
-    """Normalise, activate, mix to half of the maps, drop a fifth of the values, and pool."""
+    """Normalise, apply ReLU, mix into half as many maps, drop a fifth of the values, and pool."""
     ### BEGIN SOLUTION
     mixed = F.dropout(thin(norm(x).relu()), 0.2, training=norm.training)  # the default is True
     return F.avg_pool2d(mixed, 2)
@@ -530,7 +533,8 @@ def check_small(block, transition):
         (thinned, (2, 3, 2, 2), "transition"),
     ):
         found = tuple(getattr(value, "shape", ()))
-        checks.require(found == expected, f"Your {name} gives {found}, expected {expected}.")
+        sentence = f"Your {name} returns the shape {found}, expected {expected}."
+        checks.require(found == expected, sentence)
     checks.require(bool(maps.isfinite().all()), "Your block puts out infinite or NaN values.")
 
 
@@ -559,7 +563,7 @@ def check_answer(block, transition):
 
     slips = {
         "newest first": "you put the newest maps first: the weights expect the oldest there",
-        "reversed": "you put the newest maps first at the end",
+        "reversed": "you put the newest maps first in the result",
         "input last": "you put the maps that enter after those of the layers",
     }
     for seed, training in ((100, False), (200, True)):
@@ -573,7 +577,7 @@ def check_answer(block, transition):
             for kind, slip in slips.items()
         }
         other = ours(_Parts(state, not training).block.layers, x)
-        wrong["you switch the layers into another mode"] = other
+        wrong["you switch the layers to the other mode"] = other
         expected = ours(_Parts(state, training).block.layers, x)
         checks.require_tensor(maps, expected, wrong, tolerance=1e-4)
         parts, stem = _Parts(state, training), torch.ones(1, requires_grad=True)
@@ -589,7 +593,7 @@ def check_answer(block, transition):
         x = checks.random_tensor(6, 7, 9, 8, seed=seed + 70) + 0.3
         found, keeps, unchanged = _thinned(transition, state, training, x, 100 if training else 2)
         checks.require(unchanged, "Your transition changes the maps that it is given.")
-        checks.require(keeps, "Your transition leaves a module in another mode.")
+        checks.require(keeps, "Your transition changes the mode of a module.")
         parts = _Parts(state, training)
         mixed = parts.thin(parts.norm(x).relu()).detach()
         expected = F.avg_pool2d(mixed, 2)
@@ -598,11 +602,11 @@ def check_answer(block, transition):
             sentence = "In evaluation, two passes through your transition differ."
             checks.require(alike, sentence)
             wrong = {
-                "you scale the maps in evaluation: dropout has scaled them in training": 0.8
+                "you scale the maps in evaluation, too: dropout has scaled them in training": 0.8
                 * expected,
                 "you leave out the ReLU": F.avg_pool2d(parts.thin(parts.norm(x)).detach(), 2),
                 "you pool by the maximum": F.max_pool2d(mixed, 2),
-                "you normalise by the batch": F.avg_pool2d(
+                "you normalise by the statistics of the batch": F.avg_pool2d(
                     _Parts(state, True).thin(_Parts(state, True).norm(x).relu()).detach(), 2
                 ),
             }
@@ -612,15 +616,15 @@ def check_answer(block, transition):
         checks.require(not alike, sentence)
         passes = torch.stack(found).detach()
         away = (passes.mean(dim=0) - expected).norm() / expected.norm()
-        sentence = "In training, the mean of many passes is not what comes out without dropout."
+        sentence = "In training, the mean of many passes is not what you get without dropout."
         checks.require(float(away) < 0.1, sentence)
         # A value that is kept with probability 0.8 and then divided by 0.8 has 1/4 of its square
         # as variance; the mean over a window has a sixteenth of the four variances' sum.
         spread = passes.var(dim=0).mean() / (F.avg_pool2d(mixed.square(), 2) / 16).mean()
         times = f"{float(spread):.1f}"
         sentence = (
-            f"Passes vary {times} times as much as they should: drop a fifth of the values, each of "
-            "them by itself, and pool after that."
+            f"Your passes vary {times} times as much as they should: drop a fifth of the values, each "
+            "of them by itself, and pool after that."
         )
         checks.require(0.75 < float(spread) < 1.33, sentence)
         checks.require(found[0].requires_grad, "No gradient flows through your transition.")
@@ -644,10 +648,10 @@ else:
 # %% [markdown] tier="investigate" minutes=18
 # ## Task 4: needed, or only relied on?
 #
-# The lesson silenced one layer of a trained net after the other: each of its maps became its own
-# mean. Without one of the early layers, most of the accuracy was gone. Does a DenseNet *need* that
-# layer? Or does this one net rely on it, because it was there while the net trained? Your net has
-# two blocks of four layers, numbered from 1 to 8, and a growth rate of your own.
+# The lesson silenced the layers of a trained net one at a time: each map of the layer was replaced
+# by its mean. Without one of the early layers, most of the accuracy was gone. Does a DenseNet
+# *need* that layer? Or does this one net rely on it, because it was there while the net trained?
+# Your net has two blocks of four layers, numbered from 1 to 8, and a growth rate of your own.
 
 # %% readonly="growth"
 growth = own_growth(student_id)
@@ -656,12 +660,12 @@ growth = own_growth(student_id)
 print(f"your net: two blocks of four layers, growth rate {growth}")
 
 # %% [markdown]
-# **Predict first.** You will find the layer whose silence costs your trained net the most accuracy.
-# Then you will train fresh nets in which that layer passes on zeros from the first step to the
-# last, so that no other layer can learn anything from it. What share of the loss in accuracy will
-# be left? Write down a number from 0 (such a net is as accurate as a whole one) to 1 (it loses just
-# as much), before you run anything. A wrong prediction costs nothing; without one, the experiment
-# is not looked at.
+# **Predict first.** You will find the layer that costs your trained net the most accuracy when it
+# is silenced. Then you will train fresh nets in which that layer passes on zeros from the first
+# step to the last, so that no other layer can learn anything from it. What share of that loss in
+# accuracy will be left? Write down a number from 0 (such a net is as accurate as a whole one) to 1
+# (it loses just as much), before you run anything. A wrong prediction costs nothing; without one,
+# the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a share from 0 to 1
@@ -674,13 +678,13 @@ predicted = 0.25  # the other layers see the same images, and can make up for mo
 # `accuracy(net)` measures it on images that it has not seen.
 #
 # 1. Train your net with seed 0. Silence each layer in turn, with `accuracy(net, silent=number)`:
-#    eight accuracies, `each`. `worst` is the number of the layer whose silence costs the most.
-# 2. With the seeds 1, 2 and 3 (others, as seed 0 has chosen the layer), measure the net as it is
-#    (`whole`), the same net with that layer silenced (`silenced`), and a net that was trained
+#    eight accuracies, `each`. `worst` is the number of the layer that costs the most.
+# 2. With the seeds 1, 2 and 3 (new ones, as seed 0 served to choose the layer), measure the net as
+#    it is (`whole`), the same net with that layer silenced (`silenced`), and a net that was trained
 #    without it (`without`): `trained_net(growth, seed, silent=worst)`.
 # 3. Report two means over the three seeds: `reliance`, of *whole − silenced*, and `need`, of
 #    *whole − without*. Report as `error` the standard error of `need`: the standard deviation of
-#    its three differences (with n − 1) divided by √3.
+#    its three differences (dividing by n − 1), divided by √3.
 #
 # hint: `each = [accuracy(net, silent=number) for number in range(1, 9)]`. Which is the smallest,
 # and which number does it belong to?
@@ -688,8 +692,8 @@ predicted = 0.25  # the other layers see the same images, and can make up for mo
 # hint: In a net that `trained_net(growth, seed, silent=worst)` returns, the layer passes on zeros
 # for good: measure it with `accuracy(net)`, like a whole one.
 #
-# hint: Subtract seed by seed: the same seed draws the same first weights. `torch.tensor(gaps).std()`
-# divides by n − 1.
+# hint: Subtract seed by seed: the same seed draws the same first weights.
+# `torch.tensor(gaps).std()` divides by n − 1.
 
 # %% task="experiment" tags=["nbval-ignore-output"]
 each = None  # a list of eight accuracies, for seed 0
@@ -703,7 +707,7 @@ error = None  # the standard error of need
 ### BEGIN SOLUTION
 net = trained_net(growth, seed=0)
 each = [accuracy(net, silent=number) for number in range(1, 9)]
-worst = each.index(min(each)) + 1  # the least accuracy is left without this one
+worst = each.index(min(each)) + 1  # without this layer the least accuracy is left
 whole, silenced, without = [], [], []
 for seed in (1, 2, 3):  # fresh nets: with seed 0, the layer was chosen for a low accuracy
     net = trained_net(growth, seed)
@@ -751,7 +755,7 @@ def check_small(predicted, reported):
 
 _SHOWN = "nothing yet"
 if all(isinstance(value, float) for value in (reliance, need, error)):
-    _SHOWN = f"{need:.3f} ± {error:.3f} of {reliance:.3f}"
+    _SHOWN = f"a need of {need:.3f} ± {error:.3f}, a reliance of {reliance:.3f}"
 _BESIDE = f"you predicted a share of {predicted} and measured {_SHOWN}: say below what explains it"
 _REPORTED = each, worst, whole, silenced, without, reliance, need, error
 experiment_is_right = checks.show(check_small, predicted, _REPORTED, fine=_BESIDE)
@@ -788,29 +792,29 @@ checks.award(2, check_answer, predicted, _REPORTED)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show against it, given
-# the standard error? How can a net lose that much when one layer is silenced, and so little when it
-# never had that layer? Somebody silences the layers of a trained net and writes: "DenseNets need
-# their early layers." What do you answer, and which further run would you make? 2 points, read by a
-# person.
+# **In three sentences:** What did you predict, and what did the experiment show, given the standard
+# error? Why do the two losses differ, that of a net in which one layer is silenced and that of a
+# net which never had that layer? Somebody silences the layers of a trained net and writes:
+# "DenseNets need their early layers." What do you answer, and what further run would you make? 2
+# points, read by a person.
 
 # %% [markdown] written="needed_or_relied_on" points=2
 # **A model answer.** I predicted that a quarter of the loss would be left, but silencing the layer
 # cost my trained nets 45 points of accuracy, and nets trained without it are as accurate as whole
 # ones: a loss of −0.1 points with a standard error of 1.1. The later layers were trained on the
-# maps of that layer and cannot change any more when these become constant; in a net that never had
-# them, the other layers read the same images and learn to do that work, so that silencing shows
-# what *this* net relies on, not what such a net needs. I would answer that the claim needs nets
-# that are trained without their early layers, on harder images and with more seeds than mine: also
-# without two or three of them at once, and with a net that trains on for some steps after the
-# silencing, to see how soon it makes up for the loss.
+# maps of that layer and cannot adapt any more when these become constant; in a net that never had
+# them, the other layers read the same images and can learn to do that work, so silencing shows what
+# *this* net relies on, not what such a net needs. I would answer that the claim has to be tested on
+# nets that are trained without their early layers, on harder images and with more seeds than mine.
+# I would also leave out two or three layers at once, and let a net train on for some steps after
+# the silencing, to see how soon it makes up for the loss.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# - 1 point: prediction and measurement are set against each other *with* the standard error, and
-#   the difference is explained: the later layers were trained on these maps and cannot change any
-#   more, while in a net without them the others learn to do that work. Half a point for one of the
-#   two. A wrong prediction costs nothing.
-# - 1 point: separates "this trained net relies on it" from "such a net needs it", *and* names a run
-#   that tells (training without it, training on after silencing, a net of fewer layers, with
-#   several seeds). Half a point for one of the two.
+# - 1 point: the answer compares prediction and measurement *with* the standard error, and explains
+#   why the two losses differ: the later layers were trained on these maps and cannot adapt any
+#   more, while in a net without them the others can learn to do that work. Half a point for one of
+#   the two. A wrong prediction costs nothing.
+# - 1 point: the answer separates "this trained net relies on it" from "such a net needs it", *and*
+#   names a run that tests the claim (training without the layer, training on after silencing, a net
+#   of fewer layers, with several seeds). Half a point for one of the two.

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercise 15: what has this net learned?
 #
-# **You practise** reading a chart with its doubts, repairing a Grad-CAM by its symptoms, and finding
-# out by experiments of your own how each of four trained nets was trained.
+# **You practise** reading a chart together with its uncertainty, repairing a Grad-CAM from its
+# symptoms, and finding out by experiments of your own how each of four nets was trained.
 #
 # {tasks}
 #
@@ -35,7 +35,7 @@ def own_chart(student_id):
 
 
 def own_nets(student_id):
-    """Return four trained nets, one of each history, in an order of yours."""
+    """Return four trained nets, one of each history, in an order of your own."""
     return models.anonymous(list(models.HISTORIES), quiz.generator(student_id))
 
 
@@ -52,7 +52,7 @@ def accuracy(net, images, labels):
 
 # %% [markdown]
 # Your student id, as your teacher writes it. It picks your questions, your chart and your nets, so
-# that no two people get the same ones. If you work on your own, leave it empty.
+# yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -102,17 +102,19 @@ longer_told = next(x for x, option in question.lettered.items() if option.text.s
 # In the lesson a model is off the Pareto front as soon as another one costs less and has a higher
 # *mean*. Three other seeds might reverse that. So call a row **surely beaten** if some other row
 # costs no more, and its mean accuracy is ahead by more than two standard errors of the difference.
-# The standard error of a mean is the standard deviation of its runs (with n − 1) over √n; that of a
-# difference of two means is the root of the sum of their squared standard errors.
+# The standard error of a mean is the standard deviation of its runs (dividing by n − 1), divided by
+# √n; that of a difference of two means is the square root of the sum of their squared standard
+# errors.
 #
-# Complete the function: it returns the **set** of the names that are *not* surely beaten.
+# Complete the function: it returns the **set** of the names of the rows that are *not* surely
+# beaten.
 #
-# hint: For each row, how many numbers do you need of it, besides its name? Work them out first.
+# hint: Besides its name, which numbers do you need of each row? Work them out first.
 #
 # hint: `statistics.stdev(runs)` and `torch.tensor(runs).std()` divide by n − 1.
 #
 # hint: If the means have standard errors of 0.3 and 0.4 points, their difference has one of 0.5
-# points, not of 0.7. And a row must not be compared with itself (or does it not matter?).
+# points, not of 0.7. And does it matter whether a row is compared with itself?
 
 # %%
 for name, runs, cost in own_chart(student_id):
@@ -134,7 +136,7 @@ def not_surely_beaten(rows: list[tuple[str, list[float], float]]) -> set[str]:
             for _, other, more, price in known
             if price <= cost
         ]
-        if max(ahead) <= 0:  # its own row is in the list, too, but is not ahead
+        if max(ahead) <= 0:  # its own row is in the list, too, but never ahead
             kept.add(name)
     return kept
     ### END SOLUTION
@@ -178,7 +180,7 @@ def _require_front(not_surely_beaten, charts):
         "do not divide by the root of the number of runs": {"root": 0.0},
         "divide by the number of runs, not by its root": {"root": 1.0},
         "divide by n, not by n - 1": {"deviation": pstdev},
-        "let only cheaper rows beat: equal costs are enough": {"strict": True},
+        "let a row be beaten only by cheaper ones: equal costs are enough": {"strict": True},
         "add the two errors: their squares add up": {"added": True},
     }
     for slip, change in slips.items():
@@ -227,10 +229,11 @@ checks.award(1, check_answer, not_surely_beaten)
 # ## Task 2: a Grad-CAM with five faults
 #
 # Somebody wrote Grad-CAM for nets of two parts: `features` turns images into maps, and `head` turns
-# the maps into logits. The symptoms: "Where the net is certain, the map is zero everywhere. Where it
-# is not, the map lies on nearly everything, also on what speaks against the class. Each image has
-# another map if I ask for it alone. And when I go on with training after I have looked at some maps,
-# the first step goes in a wrong direction." Look at the symptoms before you read the code.
+# the maps into logits. The symptoms: "If the net is certain about an image, the map is zero
+# everywhere. If it is not, the map highlights nearly everything, even what speaks against the
+# class. An image gets a different map if I ask for it alone. And when I continue training after
+# looking at some maps, the first step goes in a wrong direction." Run the next two cells, and look
+# at these symptoms before you read the code.
 
 # %% readonly="broken"
 
@@ -274,17 +277,17 @@ certain = broken_cam(features, head, images, head(features(images)).argmax(dim=1
 print(f"largest value in the maps of a net that is certain: {certain.max():.3f}")
 
 # %% [markdown]
-# Mend it: write the function with all five faults repaired. The maps are those of evaluation mode,
-# and both parts come back in the mode they were in, with the running statistics and with the
-# gradients (`.grad`) that their parameters had. The result belongs to no graph. The function may be
-# a few lines longer than the broken one.
+# Repair it: write the function without the five faults. The maps are those of evaluation mode. The
+# function leaves both parts as they were: the mode of each, their running statistics, and the
+# gradients (`.grad`) of their parameters. The result is detached from the graph. The function may
+# be a few lines longer than the broken one.
 #
-# hint: Certain nets: what is the derivative of a softmax whose output is 1? Which number does
-# Grad-CAM ask about in the lesson's formula? And the maps on nearly everything: in that formula,
-# what is averaged over what, and where does the ReLU stand?
+# hint: Certain nets: what is the derivative of a softmax whose output is 1? Of which number does
+# the lesson's formula take the gradient? And the maps that highlight nearly everything: in that
+# formula, what is averaged over what, and where is the ReLU applied?
 #
-# hint: Another map if it is alone: which layer lets the images of a batch look at each other, and
-# when? Remember `part.training` for both parts, and restore it at the end.
+# hint: A different map for an image alone: which layer lets the images of a batch affect each
+# other, and when? Remember `part.training` for both parts, and restore it at the end.
 #
 # hint: The first step of training: where does `backward` put the gradients of *all* parameters?
 # `torch.autograd.grad(score, maps)` computes only the one that you ask for, and returns a tuple.
@@ -295,13 +298,13 @@ def cam(features, head, images, targets):
     """Return the Grad-CAM of each image (N, C, H, W) for its target class, (N, H, W)."""
     ### BEGIN SOLUTION
     modes = [(part, part.training) for part in (features, head)]
-    maps = features.eval()(images)  # by the running statistics: each image by itself
+    maps = features.eval()(images)  # with the running statistics: each image by itself
     scores = head.eval()(maps).gather(1, targets[:, None]).sum()  # logits, not probabilities
     [gradients] = torch.autograd.grad(scores, maps)  # nothing is left in the parameters
     for part, training in modes:
         part.train(training)
     weights = gradients.mean(dim=(2, 3), keepdim=True)  # one for each map
-    coarse = (weights * maps).sum(dim=1, keepdim=True).relu()  # evidence against may cancel first
+    coarse = (weights * maps).sum(dim=1, keepdim=True).relu()  # first the sum, for and against
     return F.interpolate(coarse.detach(), images.shape[2:], mode="bilinear")[:, 0]
     ### END SOLUTION
 
@@ -382,8 +385,9 @@ def check_small(cam):
     if found is None:
         raise checks.NotAnswered
     shape = tuple(getattr(found["maps"], "shape", ()))
-    checks.require(shape == (5, 8, 12), f"Your maps are {shape}, expected (5, 8, 12).")
-    checks.require(bool((found["maps"] >= 0).all()), "A map of yours has negative values.")
+    sentence = f"Your maps have the shape {shape}, expected (5, 8, 12)."
+    checks.require(shape == (5, 8, 12), sentence)
+    checks.require(bool((found["maps"] >= 0).all()), "One of your maps has negative values.")
 
 
 repair_is_right = checks.show(check_small, cam)
@@ -408,8 +412,8 @@ def check_answer(cam):
 
     check_small(cam)
     changes = {
-        "you ask for the probability, not for the logit": {"score": "probability"},
-        "you ask for the logarithm of the probability": {"score": "log"},
+        "you take the gradient of the probability, not of the logit": {"score": "probability"},
+        "you take the gradient of the logarithm of the probability": {"score": "log"},
         "you average the gradients over the maps, not over the positions": {"over": (1,)},
         "you take the gradients themselves as weights": {"over": None},
         "you apply the ReLU to each map before the sum": {"each": True},
@@ -427,10 +431,10 @@ def check_answer(cam):
         net = _Parts(state)
         right = ours(net, images, targets)
         slips = {slip: ours(net, images, targets, **change) for slip, change in changes.items()}
-        slips["you let the images of a batch look at each other: eval() is missing"] = ours(
+        slips["you let the images of a batch affect each other: eval() is missing"] = ours(
             _Parts(state, True, True), images, targets
         )
-        slips["you ask for each image's predicted class, not for its target"] = ours(
+        slips["you use each image's predicted class, not its target"] = ours(
             net, images, _Head(net)(net.features(images)).argmax(dim=1)
         )
         checks.require_tensor(found["maps"], right, slips, tolerance=1e-4)
@@ -438,7 +442,7 @@ def check_answer(cam):
         checks.require(found["grads"], sentence)
         sentence = "Your cam changes the weights or the running statistics of the net."
         checks.require(found["state"], sentence)
-        sentence = "Your cam leaves a part in another mode than it was in."
+        sentence = "Your cam does not leave both parts in the mode that they were in."
         kept = [set(now) == {before} for now, before in zip(found["modes"], modes, strict=True)]
         checks.require(all(kept), sentence)
         checks.require(found["images"], "Your cam changes the images that it is given.")
@@ -451,9 +455,9 @@ checks.award(5, check_answer, cam)
 # %% [markdown] tier="investigate" minutes=20
 # ## Task 3: four nets, four histories
 #
-# Here are four trained nets, `nets[0]` to `nets[3]`, in an order that is yours. They are functions
-# from raw images to logits, with the same layers; what these are does not matter. All of them saw the
-# same 1,000 centred figures while they were trained. **How was each of them trained?**
+# Here are four trained nets, `nets[0]` to `nets[3]`, in an order of your own. They are functions
+# from raw images to logits, with the same layers; what these are does not matter. All of them saw
+# the same 1,000 centred figures while they were trained. **How was each of them trained?**
 
 # %% readonly="nets"
 nets = own_nets(student_id)
@@ -469,15 +473,16 @@ for number, net in enumerate(nets):
     print(f"nets[{number}] on fresh images, each class on its own background: {share:.0%}")
 
 # %% [markdown]
-# One test set is not enough to tell. You need **probes**: two or three sets (images, labels), so that *any two*
-# of the four nets are at least 20 points of accuracy apart on at least one of them. Each has 300 to 800
-# images (N, 3, 32, 32), `uint8`, as `make_shapes` draws them. The labels say what figure was drawn. What
-# you do to the images is up to you: other backgrounds, something covered, shifted, flipped; or the
-# training images themselves, `training_images(correlation)`.
+# One test set is not enough to tell them apart. You need **probes**: two or three sets (images,
+# labels), so that *any two* of the four nets are at least 20 points of accuracy apart on at least
+# one of them. Each probe has 300 to 800 images (N, 3, 32, 32), `uint8`, as `make_shapes` draws
+# them. The labels say what figure was drawn. What you do to the images is up to you: other
+# backgrounds, something covered, shifted, flipped; or the training images themselves,
+# `training_images(correlation)`.
 #
-# **Predict first.** Which two histories will be the hardest to tell apart, whatever you do? Write down
-# a pair, such as `("honest", "shuffled")`, before you run anything. A wrong prediction costs nothing;
-# without one, the experiment is not looked at.
+# **Predict first.** Which two histories will be the hardest to tell apart, whatever you do? Write
+# down a pair, such as `("honest", "shuffled")`, before you run anything. A wrong prediction costs
+# nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # two of "honest", "background", "unaugmented", "shuffled"
@@ -486,15 +491,16 @@ predicted = ("honest", "unaugmented")  # both must have learned the figures
 ### END SOLUTION
 
 # %% [markdown]
-# **Now the experiment.** Hand in your probes and the table of accuracies: for each probe a list of four,
-# one for each net.
+# **Now the experiment.** Set `probes`, and `table`, the accuracies of the nets on them: for each
+# probe a list of four, one for each net.
 #
-# hint: Write down for each history what it would do to a net: what could it be good at, and what could
-# it never have learned? Then look for images on which two of them must differ.
+# hint: Write down for each history what it would do to a net: what can a net trained like that be
+# good at, and what can it never have learned? Then look for images on which two of the nets must
+# differ.
 #
 # hint: `make_shapes(500, config, generator, "swapped")` has backgrounds of other classes, and
-# `images.roll(6, dims=3)` shifts images by six pixels. Which of the nets should mind the one, which the
-# other?
+# `images.roll(6, dims=3)` shifts images by six pixels. Which of the nets should do worse on the
+# first, and which on the second?
 #
 # hint: A net that has only memorised its training images knows nothing about fresh ones. Is there a
 # set on which all the others are good?
@@ -523,7 +529,7 @@ from course_utils import checks, models
 
 
 def _require_prediction(predicted):
-    sentence = "Write your prediction down before the experiment: a pair of two histories."
+    sentence = "Write your prediction down before the experiment: a pair of histories."
     is_pair = isinstance(predicted, tuple | list | set | frozenset) and len(predicted) == 2
     is_pair = is_pair and all(isinstance(each, str) for each in predicted)
     is_pair = is_pair and len(set(predicted) & set(models.HISTORIES)) == 2
@@ -573,7 +579,10 @@ def check_answer(predicted, probes, table):
             checks.require(abs(one - other) < 0.02, sentence)
     for one, other in combinations(range(4), 2):
         apart = max(abs(row[one] - row[other]) for row in measured)
-        sentence = f"No probe tells nets[{one}] and nets[{other}] apart: {apart:.0%} at most."
+        sentence = (
+            f"No probe tells nets[{one}] and nets[{other}] apart: their accuracies differ by "
+            f"{apart:.0%} at most."
+        )
         checks.require(apart >= 0.2, sentence)
 
 
@@ -581,8 +590,9 @@ checks.award(2, check_answer, predicted, probes, table)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **The verdict.** Say what each net's history is, and which two histories were really the hardest to
-# tell apart: the pair whose *largest* difference in any of your probes is the smallest of all pairs.
+# **The verdict.** Say what each net's history is, and which two histories were really the hardest
+# to tell apart: the pair whose *largest* difference on any of your probes is the smallest of all
+# pairs.
 
 # %% task="verdict" tags=["nbval-ignore-output"]
 verdict = None  # the histories of nets[0] to nets[3], a list of four
@@ -619,7 +629,7 @@ def check_verdict(predicted, table, verdict, closest):
     checks.require(fits, f"verdict must have each history once, not {verdict!r}.")
     fits = isinstance(closest, tuple | list | set | frozenset) and len(closest) == 2
     fits = fits and len({*map(str, closest)} & set(models.HISTORIES)) == 2
-    checks.require(fits, f"closest must be a pair of two histories, not {closest!r}.")
+    checks.require(fits, f"closest must be a pair of histories, not {closest!r}.")
 
 
 def _sorted(pair):
@@ -638,7 +648,8 @@ def check_answer(predicted, table, verdict, closest):
         list(models.HISTORIES), quiz.generator(student_id))]  # fmt: skip
     wrong = [number for number in range(4) if verdict[number] != truth[number]]
     names = ", ".join(f"nets[{number}]" for number in wrong)
-    checks.require(not wrong, f"Not what you say: {names}. Which of your probes would differ?")
+    sentence = f"Your verdict is wrong for {names}. What should such nets do on your probes?"
+    checks.require(not wrong, sentence)
     gaps = {
         frozenset((truth[a], truth[b])): [abs(row[a] - row[b]) for row in table]
         for a, b in combinations(range(4), 2)
@@ -659,35 +670,37 @@ checks.award(2, check_answer, predicted, table, verdict, closest)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict to be hardest, and what did your table show against it?
-# Which nets could you *not* have told apart with an ordinary test set, drawn like the training images,
-# and which probe told them apart? By what measurement would you tell the net with shuffled labels from
-# one that was never trained? 2 points, read by a person.
+# **In three sentences:** Which pair did you predict to be the hardest, and which was it in your
+# table? Which nets could you *not* have told apart with an ordinary test set, drawn like the
+# training images, and which probe told them apart? By what measurement would you tell the net with
+# shuffled labels from one that was never trained? 2 points, read by a person.
 
 # %% [markdown] written="histories" points=2
-# **A model answer.** I predicted that honest and unaugmented are the hardest to tell apart, but in my
-# table they were 80 points apart once the figures were shifted by six pixels, and background and
-# unaugmented came closest, with 55 points on swapped backgrounds (or: I was right, as my shift was too
-# small to tell much). On an ordinary test set with each class on its own background three nets were
-# within a few points, so validation would have praised all of them; swapped backgrounds told one of them
-# from the others, and the shift the next. The net with shuffled labels looks like one that was never
-# trained, but it has learned something: it should be far more confident on its own training images than
-# on fresh ones, while for a fresh net both are alike.
+# **A model answer.** I predicted that honest and unaugmented are the hardest to tell apart, but in
+# my table they were 82 points apart once the figures were shifted by six pixels, and background and
+# unaugmented came closest, with 73 points on swapped backgrounds (with a smaller shift, my
+# prediction might have been right). On an ordinary test set with each class on its own background,
+# three nets were within ten points, so all three would have passed validation; swapped backgrounds
+# told one of them from the others, and the shift told the other two apart. On fresh images, the net
+# with shuffled labels looks like one that was never trained, but it has learned something: it
+# should be far more confident on its own training images than on fresh ones, while a net that was
+# never trained should be equally unsure on both.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# - 1 point: prediction and closest pair are set against each other, *and* it is said which nets an
-#   ordinary test set confuses, with the probe that tells them apart. Half a point for one of the two. A
-#   wrong prediction costs nothing.
-# - 1 point: a measurement that compares the training images with fresh ones (confidence, loss, answers
-#   that stay the same under small changes; or accuracy by the shuffled labels), *and* what should come
-#   out for both nets. Half a point without the outcome. No point for accuracy on fresh images.
+# - 1 point: the answer compares the prediction with the closest pair, *and* says which nets an
+#   ordinary test set confuses, with the probe that tells them apart. Half a point for one of the
+#   two. A wrong prediction costs nothing.
+# - 1 point: a measurement that compares the training images with fresh ones (confidence, loss,
+#   predictions that stay the same under small changes; or accuracy by the shuffled labels), *and*
+#   the result to expect for both nets. Half a point without the result. No point for accuracy on
+#   fresh images.
 
 # ## Challenge
 #
-# This part earns no points. **Who classifies `shapes` best, with at most 15 million multiply-adds for
-# an image and two minutes of training?** You hand in a file, `my_entry.py`, that builds a net and says
-# how to train it. Such as:
+# This part earns no points. **Who classifies `shapes` best, with at most 15 million multiply-adds
+# for an image and two minutes of training?** You hand in a file, `my_entry.py`, that builds a net
+# and says how to train it. For example:
 #
 # ```python
 # from torch import nn
@@ -716,12 +729,15 @@ checks.award(2, check_answer, predicted, table, verdict, closest)
 #
 # Your teacher scores it on images that nobody has seen. The rules:
 #
-# - **The challenge trains**, on 1,600 images that are the same for everybody. It counts 120 seconds of
-#   processor time, on one core. What is not done by then is left out, so ask for few enough epochs.
-# - **The initial weights are shuffled** before training: whatever an entry has learned elsewhere is lost.
-# - **Everything counts.** A convolution or a product of matrices counts its multiply-adds, as in
-#   `summary`, wherever it is called: in a layer, a hook or a function. Any other operator counts one for
-#   each number that goes in or comes out.
-# - **Each image is classified by itself.** A net cannot decide by what it sees which operators run.
-# - An entry has at most 6,000 bytes. It imports torch, `course_utils.models`, `Augment` and
+# - **The challenge trains your net**, on 1,600 images that are the same for everybody. Training
+#   stops after 120 seconds of processor time, on one core, even if epochs are left: ask for few
+#   enough.
+# - **The initial weights are shuffled** before training: whatever an entry has learned elsewhere is
+#   lost.
+# - **Everything counts.** A convolution or a matrix product counts its multiply-adds, as in
+#   `summary`, wherever it is called: in a layer, a hook or a function. Any other operator counts
+#   one for each number that goes in or comes out.
+# - **Each image is classified by itself**, and by the same operators: which of them run cannot
+#   depend on what the image shows.
+# - An entry has at most 6,000 bytes. It may import torch, `course_utils.models`, `Augment` and
 #   `TrainConfig`, but reads no file and draws no images.

@@ -529,13 +529,14 @@ expect(counts == [324, 36, 162, 54], "The counts are 36 · 9, 36, half and a six
 
 # %% [markdown]
 # ### Try it: a filter and its channels
-# The same four kinds once more, with four channels in and out and numbers you can check.
+# The same four kinds once more, with four channels in and out and numbers you can check. Choose a
+# kind under *Layer* and one of its filters under *Filter*; *Next* moves the window on.
 #
-# 1. Step through the map of filter 1. In which cells does channel 1 add nothing, and why?
-# 2. Change to *1 × 1*. What can this filter no longer see?
-# 3. Change to *two groups* and go from filter 2 to filter 3. What happens to the channels?
-# 4. With *depthwise*, which channels influence the map of filter 4? What would you put
-#    behind this layer so that they all have?
+# 1. Step through the map of filter 1. In which of its cells does channel 1 add nothing, and why?
+# 2. Change the layer to *1 × 1*. What can this filter no longer see?
+# 3. Change to *3 × 3, two groups* and go from filter 2 to filter 3. Which channels does each read?
+# 4. With *3 × 3, depthwise*, which channels influence the map of filter 4? What would you put after
+#    this layer so that they all do?
 
 # %%
 from course_utils.widgets import ChannelStepper
@@ -545,11 +546,12 @@ ChannelStepper(step=4)
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. In the right-hand column: there the window lies wholly on threes, and the weights of its kernel
-#    add up to zero.
-# 2. Edges. It has one weight for each channel, so it can only mix what lies at the same place.
+# 1. In the right-hand column: there all numbers in the window are 3, and the weights of the kernel
+#    for channel 1 add up to zero.
+# 2. Neighbouring pixels, and so edges. It has one weight for each channel, so it can only mix what
+#    lies at the same place.
 # 3. Filters 1 and 2 read channels 1 and 2, filters 3 and 4 read channels 3 and 4.
-# 4. Channel 4 alone. A 1 × 1 convolution mixes the channels.
+# 4. Channel 4 alone. A 1 × 1 convolution after it would mix the channels.
 # </details>
 
 # %% [markdown]
@@ -586,7 +588,7 @@ faster = best["ordinary"] / best["separable"]
 print(f"work: {ordinary / separable:.1f} times less; time: {faster:.1f} times less")
 
 # %% [markdown]
-# On most machines it is not. The usual reason is that a depthwise filter does little with each
+# On most machines it is not. The usual reason is that a depthwise filter does little work with each
 # number that it fetches from memory, so the processor waits. **Multiply-adds are a model of time,
 # not time itself.** Measure before you believe.
 
@@ -612,9 +614,9 @@ network = nn.Sequential(
 summary(network, (3, 32, 32))
 
 # %% [markdown]
-# The table says that the last layer sees 38 pixels, though the image has only 32: each of its
-# outputs reads the whole map, and the field of the map's outermost positions reaches three pixels
-# into the padding on each side.
+# The table says that the last layer sees 38 pixels across, though the image has only 32: each of
+# its outputs reads the whole map, and the receptive fields of the map's outermost positions reach
+# three pixels into the padding on each side.
 
 # %% [markdown]
 # ## Pop quiz

@@ -20,7 +20,7 @@
 #
 # The claim behind it was bold: **fewer parameters, and yet fewer errors**. Here we test it against
 # a multilayer perceptron (MLP). Our images have the same size as the MNIST digits that made it
-# famous, 28 × 28 grey pixels, but they show clothes, which are harder to classify and come with
+# famous, 28 × 28 grey pixels, but they show clothes, which are harder to classify. They come with
 # this course.
 
 # %%
@@ -94,8 +94,8 @@ print(f"{num_parameters(mlp):,} parameters")
 print("by hand:", f"{(784 + 1) * 256 + (256 + 1) * 128 + (128 + 1) * 10:,}")
 
 # %% [markdown]
-# The "+ 1" is the bias of each unit. Six of seven parameters are in the first layer, which reads
-# the image: that is the price of one weight for every pixel.
+# The "+ 1" is the bias of each unit. About six in seven parameters are in the first layer, which
+# reads the image: that is the price of one weight for every pixel.
 
 # %% [markdown]
 # ## LeNet-5
@@ -106,8 +106,8 @@ print("by hand:", f"{(784 + 1) * 256 + (256 + 1) * 128 + (128 + 1) * 10:,}")
 # 2. a **pooling** layer halves height and width, so that the next convolution sees twice as far.
 #
 # What remains is small enough for three linear layers. Here is the whole network. You may change
-# it: the cells below use this code, up to the comparison, which uses the copy in the course
-# package.
+# it: the cells below use this code. From the comparison with the MLP on they use the copy in the
+# course package.
 
 # %%
 from course_utils.models.lenet import LeNet5  # inline
@@ -178,8 +178,8 @@ loss = F.cross_entropy(logits, labels)
 print(f"loss of an untrained model: {loss.item():.2f}; log 10 = {math.log(10):.2f}")
 
 # %% [markdown]
-# An initial loss far above $\log 10 \approx 2.30$ is the cheapest warning of a mistake there is,
-# such as wrong scaling or wrong initial weights.
+# An initial loss far above $\log 10 \approx 2.30$ is the cheapest warning there is of a
+# mistake, such as wrong scaling or wrong initial weights.
 #
 # Now the step itself. It takes an optimiser and four lines, and every line is needed:
 
@@ -207,10 +207,10 @@ refute(above.item() < loss.item(), "One step lowers the loss on its own batch.")
 # ## The loop, written out
 #
 # An **epoch** is one pass over the training set. Two details separate a correct loop from one that
-# only looks correct. The mean loss should weight every *image* equally, so a smaller last batch
-# must not count as much as a full one. And a model has two modes: `train()` and `eval()`. LeNet-5
-# behaves the same in both, but dropout (lesson 08) and batch normalisation (lesson 11) do not, so
-# we set the mode from the start.
+# only looks correct. First, the mean loss should weight every *image* equally, so a smaller last
+# batch must not count as much as a full one. Second, a model has two modes: `train()` and `eval()`.
+# LeNet-5 behaves the same in both, but dropout (lesson 08) and batch normalisation (lesson 11) do
+# not, so we set the mode from the start.
 
 
 # %%
@@ -249,9 +249,10 @@ for epoch in range(1, 3):
     print(f"epoch {epoch}: loss {loss:.3f}, validation accuracy {share:.1%}, {seconds:.1f} s")
 
 # %% [markdown]
-# That is the core of training. **Try it.** Go back and delete `optimizer.zero_grad()`. Now the
-# gradients of all batches so far add up, and the steps follow gradients that are mostly out of
-# date. What happens to the loss?
+# That is the core of training. **Try it.** Delete `optimizer.zero_grad()` in `train_one_epoch`, and
+# run its cell and the last cell again. Now the gradients of all batches so far add up, and the
+# steps follow gradients that are mostly out of date. What happens to the loss? Then put the line
+# back.
 
 # %% [markdown]
 # ## From the step to `fit`
@@ -263,8 +264,8 @@ for epoch in range(1, 3):
 # $$w \leftarrow w - \eta\, g$$
 #
 # Take a bowl that is 25 times as steep along one axis as along the other:
-# $L(w) = \frac12(w_1^2 + 25\, w_2^2)$. **Predict, then run.** A step that is too short is slow.
-# What does one that is too long do?
+# $L(w) = \frac12(w_1^2 + 25\, w_2^2)$. **Predict, then run.** Steps that are too short take
+# long to get down. What do steps that are too long do?
 
 
 # %%
@@ -320,8 +321,8 @@ for _ in range(10):
 expect(torch.allclose(w.detach(), ours, atol=1e-5), "Ten of these steps are ten of PyTorch's.")
 
 # %% [markdown]
-# The last setting is the **schedule**. Long steps are good at the beginning. At the end they only
-# jump about, since each batch has a gradient of its own. `fit` raises the rate from near 0 over the
+# The last setting is the **schedule**. Long steps are good early in training. Later they only jump
+# about, since each batch has a gradient of its own. `fit` raises the rate from near 0 over the
 # first three tenths of the steps, because the first gradients are the least reliable, and then lets
 # it fall to 0 along half a cosine:
 
@@ -392,9 +393,10 @@ refute(
 # helps little in another. Sharing weights is not only cheaper. It tells the model something true
 # about images, so less has to be learned from examples.
 #
-# How reliable is the comparison? Both models saw the *same* test images, so only those count that
-# one model classifies correctly and the other does not. If the two were equally good, the counts
-# $b$ and $c$ of such images would differ by about $\sqrt{b + c}$, by chance alone:
+# How reliable is the comparison? Both models saw the *same* test images, so only the images that
+# one model classifies correctly and the other does not can tell the two apart. If the two were
+# equally good, the counts $b$ and $c$ of such images would differ by about $\sqrt{b + c}$, by
+# chance alone:
 
 # %% tags=["nbval-ignore-output"]
 right = {}
@@ -410,9 +412,9 @@ for name, model in (("MLP", mlp), ("LeNet-5", lenet)):
     print(f"{name:8} {summary(model, (1, 28, 28)).multiply_adds:8,} multiply-adds for an image")
 
 # %% [markdown]
-# A difference of less than twice what chance makes does not tell you which of the two is better.
-# And another seed would give other counts. Here are three recorded runs of each, on the same images
-# and with the same settings:
+# A difference of less than twice what chance alone gives does not tell you which of the two is
+# better. And another seed would give other counts. Here are three recorded runs of each, on the
+# same images and with the same settings:
 
 # %%
 records.table("mlp", "lenet5")
@@ -423,7 +425,7 @@ lead = min(lenet_runs) - max(mlp_runs)
 expect(lead > 0, "The worst of three LeNet-5 runs beats the best of three MLP runs.")
 
 # %% [markdown]
-# So the claim holds on these images, by about a point, with less than a third of the parameters.
+# So the claim holds on these images, by about one point, with less than a third of the parameters.
 # But LeNet-5 is smaller, not cheaper: it uses its shared weights at many places, and does more
 # arithmetic.
 
@@ -516,19 +518,20 @@ refute(
 )
 
 # %% [markdown]
-# The sigmoid net and the control differ in the activation alone, so *that* is what costs the
-# sigmoid its start. The late start of the scaled tanh comes from its initial weights. All this
-# holds for *these* settings and one seed: we have not tried other learning rates. Lesson 08 takes
-# the steps from here to AlexNet one at a time, and lesson 11 measures where the gradient goes.
+# The sigmoid net and the control differ in the activation alone, so it is the *activation* that
+# makes the sigmoid net start late. The late start of the scaled tanh comes from its initial
+# weights. All this holds for *these* settings and one seed: we have not tried other learning rates.
+# Lesson 08 takes the steps from here to AlexNet one at a time, and lesson 11 measures where the
+# gradient goes.
 
 # %% [markdown]
 # ## Inside: feature maps
 #
 # You can look inside a convnet. For one image, the output of a convolution is a stack of **feature
 # maps**: each shows where its filter found the pattern that it looks for. Here is LeNet-5 at work,
-# to scale: one pixel of the image and of a map is equally large. Only the filters are enlarged, three
-# times, and of the second layer's sixteen filters you see the first six. Numbers that can be
-# negative are violet above zero and orange below; the others are grey.
+# to scale: a pixel is drawn equally large in the image and in every map. Only the filters are
+# enlarged, threefold, and of the second layer's sixteen filters you see the first six. Numbers that
+# can be negative are violet above zero and orange below; the others are grey.
 
 # %%
 from course_utils.plots import plot_inside
@@ -579,7 +582,7 @@ expect(
 
 # %% [markdown]
 # Are those mistakes foolish? Before you judge, look at some images that the model got wrong. Above
-# each stands its label, then the class that the model predicted.
+# each is its label, and after "not" the class that the model predicted.
 
 # %%
 wrong = (~right["LeNet-5"]).nonzero().flatten()[:10]
@@ -646,11 +649,11 @@ refute(
 
 # %% [markdown]
 # So the convnet's lead is larger on images that have moved a little than on those that have not: it
-# has learned a filter once and uses it everywhere. But it is far from invariant. Where do the other
-# points go? Look at the net's end: the last maps are flattened, and from there on linear layers have
-# one weight for each *place*. What moves by more than pooling forgives arrives at weights that were
-# trained for something else. Lesson 08 moves the training images instead; from lesson 10 on, nets end
-# in an average over each map.
+# has learned a filter once and uses it everywhere. But it is far from invariant. Where does it lose
+# its points? Look at the net's end: the last maps are flattened, and from there on linear layers
+# have one weight for each *place*. What moves by more than pooling forgives arrives at weights that
+# were trained for something else. Lesson 08 moves the training images instead; from lesson 10 on,
+# nets end in an average over each map.
 
 # %% [markdown]
 # ## What was missing in 1998?
@@ -705,7 +708,7 @@ quiz.show("07_lenet")
 #
 # 1. Most of LeNet was known in 1989. Why did it take until 2012 for nets like it to win
 #    everywhere?
-# 2. A net that reads cheques is wrong once in a thousand digits. Is that good enough? Who should
+# 2. A net that reads cheques gets one digit in a thousand wrong. Is that good enough? Who should
 #    decide?
 # 3. You may change one thing in LeNet-5. What do you change, and which experiment would show
 #    whether it pays off?

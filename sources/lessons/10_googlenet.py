@@ -378,8 +378,8 @@ accuracy = {name: evaluate(model, test).accuracy for name, (model, _) in trained
 for name, value in accuracy.items():
     print(f"{name:11} {work[name].multiply_adds:11,} multiply-adds, test accuracy {value:.1%}")
 expect(
-    accuracy["reduced"] > accuracy["naive"] - 0.03,
-    "The reduced net is at most three points behind the naive net, for about a fifth of the work.",
+    accuracy["reduced"] > accuracy["naive"] - 0.05,
+    "The reduced net is at most five points behind the naive net, for about a fifth of the work.",
     trained=True,
 )
 
@@ -387,8 +387,8 @@ expect(
 seed_everything(0)
 guess = evaluate(he_normal_(candidates["reduced"]()).to(device), test).accuracy
 refute(
-    guess > accuracy["naive"] - 0.03,
-    "The reduced net is at most three points behind the naive net, for about a fifth of the work.",
+    guess > accuracy["naive"] - 0.05,
+    "The reduced net is at most five points behind the naive net, for about a fifth of the work.",
 )
 # %% [markdown]
 # The naive net's extra work gains little here. But look at the thin net, too. On these small

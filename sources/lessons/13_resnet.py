@@ -111,7 +111,7 @@ print(facts.get("resnet.zero_residual"))
 # ### Nested classes of functions
 #
 # There is another way to say this. All that a net can compute, over all its weights, is a **class**
-# of functions. A larger class is sure to come at least as close to the best function only if it
+# of functions. A larger class is certain to come at least as close to the best function only if it
 # *contains* the smaller one. In the figure, the marker on each circle is the function of that class
 # that comes closest:
 
@@ -257,9 +257,9 @@ print(
 )
 
 # %% [markdown]
-# Most paths have a medium length, but the gradient through a path shrinks with each block on it.
-# Veit et al. measured how long the paths are that carry most of the gradient in a ResNet of 110
-# layers:
+# Most paths have a medium length, but the gradient through a path tends to shrink with each block
+# on it. Veit et al. measured how long the paths are that carry most of the gradient in a ResNet of
+# 110 layers:
 
 # %%
 print(facts.get("residual.gradient_paths"))
@@ -415,14 +415,14 @@ expect(sums_hold(pre.stages[0]) == (True, True), "In the new order both sums hol
 
 # %% [markdown]
 # Only in the new order: the ReLU after the addition was in the way. Where the size changes, the
-# shortcut is no identity, so the sums hold only within a stage. Whether the new order also *trains*
-# better is another question. The paper found it mattered most for very deep nets; we have not
-# measured it.
+# shortcut is not the identity, so the sums hold only within a stage. Whether the new order also
+# *trains* better is another question. The paper found it mattered most for very deep nets; we have
+# not measured it.
 
 # %% [markdown]
 # ### A slide's block
 #
-# You can find this class on many slides. **Predict, then run.** Where does it fail, and what else
+# You can find this class on slides. **Predict, then run.** Where does it fail, and what else
 # is missing?
 
 
@@ -644,7 +644,7 @@ for place in ("1x1", "3x3"):
 # ## Plain twin against residual
 #
 # Now we train, plain and residual nets at two depths, with all else equal: 20 and 44 layers of half
-# the usual width, on a few images.
+# the usual width, on a small set of images.
 #
 # **Predict, then run.** Order the four by their final training loss.
 
@@ -754,22 +754,22 @@ accuracy = {
     option: records.load(f"resnet_shortcut_{option}").test_accuracy.mean for option in "abc"
 }
 apart = max(accuracy.values()) - min(accuracy.values())
-print(f"the best and the worst option are {apart:.1%} apart")
+print(f"the best and the worst option are {100 * apart:.1f} points apart")
 expect(apart < 0.03, "The three options are within three points of each other.")
 
 # %% [markdown]
 # ## How large are the responses?
 #
-# If a block has little to change, its $F$ should be small. The paper measured it (its figure 7): the
+# If a block has little to change, its $F$ should be small. The paper measured this (figure 7): the
 # standard deviation of what each 3 × 3 layer puts out, after BN and before ReLU or addition.
 
 # %%
 print(facts.get("resnet.layer_responses"))
 
 # %% [markdown]
-# **Predict, then run.** Our nets above are trained for a few epochs, which is too short for this. The
-# course brings four nets along that were trained until their learning rate had fallen to 0 (lesson 12
-# shows their curves). We measure the same in them, and in a net with fresh weights as a control.
+# **Predict, then run.** Our nets above are trained for a few epochs, which is too short for this.
+# With the course come four nets that were trained until their learning rate had fallen to 0 (lesson
+# 12 shows their curves). We measure the same in them, and in a net with fresh weights as a control.
 # What do you expect for the fresh net, whatever its images are?
 
 
@@ -802,8 +802,9 @@ expect(all(abs(value - 1) < 0.05 for value in at_start), "Before training all re
 # %% [markdown]
 # The control says what there is to explain: BN starts every response at 1. The paper finds smaller
 # responses in residual nets than in plain ones, and smaller ones with more layers. The second shows
-# here, too: in both kinds the responses of the deeper net lie closer to 1. The first does not: the two
-# nets of 20 layers are alike.
+# here, too: in both kinds the responses of the deeper net lie closer to 1. Of the first there is
+# little to see: neither of the two nets of 20 layers has the smaller responses throughout, and of
+# the two with 56 the residual net has smaller ones only in some layers.
 #
 # Before you explain it by depth: what else differs between the shallow nets and the deep ones? Each
 # was trained at the rate that suited it best, and the deep ones took much smaller rates. Smaller steps
@@ -889,8 +890,8 @@ refute(
 print(facts.get("residual.one_block_removed"))
 
 # %% [markdown]
-# Look at which blocks our nets miss most. Often it is the very first, on which all others build; in
-# the paper it is those that change the size of the maps.
+# Look at which blocks our nets miss most. In both ResNets it is the very first, on which all others
+# build; in the paper it is those that change the size of the maps.
 
 # %% [markdown]
 # ## The paper's table beside ours
@@ -925,7 +926,7 @@ facts.table(
 # %% [markdown]
 # ## What people say
 #
-# ResNet won the large contests of 2015, and people say a lot about it. Four common claims are
+# ResNet won several large contests in 2015, and people say a lot about it. Four common claims are
 # wrong:
 
 # %%
@@ -961,8 +962,9 @@ expect(abs(resnext / bottleneck - 1) < 0.01, "The two are within one per cent of
 # The **transformer** (Vaswani et al. 2017) has no convolution at all. Yet each of its layers is
 # $\mathbf{x} + \mathrm{attention}$, then $\mathbf{x} + \mathrm{MLP}$, with layer norm in place of BN.
 #
-# **ConvNeXt** (Liu et al. 2022) went back to convolutions with what transformers had taught: one 7 × 7
-# filter per channel, one normalisation per block, and nothing after the addition.
+# **ConvNeXt** (Liu et al. 2022) went back to convolutions with what people had learned from
+# transformers: one 7 × 7 filter per channel, one normalisation per block, and nothing after the
+# addition.
 
 
 # %%

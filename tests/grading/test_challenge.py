@@ -247,19 +247,19 @@ REFUSALS = {
     "exec('1')": "line 1 uses exec",
     "().__class__": "line 1 uses __class__",
     "x.backward()": "line 1 uses backward",
-    "def build(:": "it is no Python",
+    "def build(:": "it is not valid Python",
     f"weights = '{'x' * 6000}'": "more than 6,000 bytes",
     "config = 3": r"it defines no build\(\)",
     "raise KeyError('oh')": "its code stops with KeyError: 'oh'",
-    "build = 3": "build is no function",
-    "config = 3\ndef build(): pass": "config is of the wrong kind: int",
+    "build = 3": "build is not a function",
+    "config = 3\ndef build(): pass": "config has the wrong type: int",
     "batch_size = 48\ndef build(): pass": "batch_size = 48 does not divide the 320",
     "def build(): return 1 / 0": r"build\(\) stops with ZeroDivisionError",
     "def build(): pass": r"build\(\) returns NoneType, not an nn.Module",
-    entry("nn.Flatten()"): r"its output is \(64, 3072\), not their 10 logits",
+    entry("nn.Flatten()"): r"its output is \(64, 3072\), not 10 logits for each",
     entry("nn.Conv2d(1, 1, 1)"): "its forward pass stops",
     entry("nn.Sequential(nn.Flatten(), nn.Linear(3072, 1000), nn.Linear(1000, 10))"): "2,000,000",
-    FORWARD + "return y if x.sum() > 0 else -y\nbuild = Net": "decides by the numbers that it sees",
+    FORWARD + "return y if x.sum() > 0 else -y\nbuild = Net": "decisions that depend on the images",
     FORWARD + "return y.sort().values\nbuild = Net": "it runs sort, an operator that",
     FORWARD + "return y * float('nan')\nbuild = Net": "its training diverges",
     FORWARD + "return y\ndef build():\n    net = Net()\n    net.register_buffer('b', "
@@ -339,7 +339,7 @@ def test_at_home_an_entry_is_scored_on_practice_images(tmp_path, capsys):
     accuracy = practise(file, RULES)
     printed = capsys.readouterr().out
     assert f"{accuracy:.1%} ± " in printed and "of 100 practice images" in printed
-    assert "multiply-adds of 15,000,000" in printed
+    assert "multiply-adds of 15,000,000 allowed" in printed
     with pytest.raises(ValueError, match="there is no file"):
         practise(tmp_path / "none.py")
 

@@ -133,7 +133,7 @@ def test_answers_are_read_strictly(read, good, bad):
 
 
 def test_letters_are_listed_as_a_reader_lists_them():
-    with pytest.raises(checks.CheckFailed, match='one letter out of A, B, C, such as "A", not'):
+    with pytest.raises(checks.CheckFailed, match='one of the letters A, B, C, such as "A", not'):
         checks.as_letter("D", "ABC")
 
 
@@ -180,7 +180,7 @@ def test_the_nearest_of_several_shapes_is_shown():
     model = nn.Sequential(nn.Conv2d(1, 9, 8), nn.Flatten(), nn.Linear(9, 4))
     stage = checks.Stage("the last layer", (3, 4, 7, 7), "?")
     two = nn.Sequential(nn.Conv2d(1, 4, 3), nn.Conv2d(4, 8, 3))
-    with pytest.raises(checks.CheckFailed, match=r"your output is \(3, 4, 6, 6\) after"):
+    with pytest.raises(checks.CheckFailed, match=r"your output has the shape \(3, 4, 6, 6\) after"):
         checks.require_stages(two, IMAGES, [stage])
     with pytest.raises(checks.CheckFailed) as failure:
         checks.require_stages(model, IMAGES, [stage])
@@ -273,7 +273,7 @@ def test_the_right_tensor_passes(answer):
     [
         (RIGHT.T, "if rows and columns are swapped"),
         (RIGHT.flatten(), "if it is flattened"),
-        (RIGHT[:1], r"your output is \(1, 2\), expected \(2, 2\): is the padding missing\?"),
+        (RIGHT[:1], r"the shape \(1, 2\), expected \(2, 2\): is the padding missing\?"),
         (RIGHT + torch.eye(2), r"most at \(0, 0\): 2, expected 1"),
         (RIGHT * math.nan, "infinite or NaN"),
         (RIGHT.tolist(), "return a tensor, not list"),
@@ -501,10 +501,10 @@ def test_an_array_of_numpy_becomes_a_tensor():
 
 def test_what_is_too_large_is_refused_in_a_sentence():
     assert finding(lambda f: f(), lambda: torch.zeros(3 * 2**20)) == (
-        "your code returns a tensor of 12 MB: that is too much"
+        "your code returns a tensor of 12 MB: that is too large"
     )
     text = finding(lambda f: f(), lambda: "x" * 2**24)
-    assert text == "your code returns more than can be passed on"
+    assert text == "your code returns more data than a check can receive"
     assert "ordinary tensor" in finding(lambda f: f(), lambda: torch.eye(2).to_sparse())
 
 

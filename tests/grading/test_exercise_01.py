@@ -327,7 +327,7 @@ WRONG = [
     (UNPACK_IS, unpack(result="image.flip(0)"), "blue, green, red", False),
     (UNPACK_IS, unpack(image="rows.unflatten(1, (width, 3))"), "expected (3, 6, 6)", False),
     (UNPACK_IS, f"def unpack(frame, height, width, pitch):\n"
-     f"    return {PLAIN}.reshape(3, height, width)", "into channels before pixels", False),
+     f"    return {PLAIN}.reshape(3, height, width)", "into thirds, one for each channel", False),
     (RECOVER_IS, recover(mean="black"), "what comes out for black", False),
     (RECOVER_IS, recover(mean="-mean", std="(mean := 1 / (white - black))"), "", False),
     (RECOVER_IS, recover(mean="black * std"), "Your mean is what you get if you forget", False),

@@ -1,4 +1,12 @@
-"""Exercise 02 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 02 accepts right answers in any style, and names what is wrong with the others.
+
+Every fault that the exercise plants has been made, and reported, in public:
+
+* bytes that fall below 0: https://github.com/waveform80/picamera/pull/263
+* an order of pixels that meets the first channel only:
+  https://github.com/understandable-machine-intelligence-lab/Quantus/issues/75
+* images and labels in two different orders: https://github.com/xudonmao/VMT/issues/1
+"""
 
 import pytest
 
@@ -188,7 +196,7 @@ WRONG = [
     (ORDER_IS, order(shown="image.repeat(2, 1, 1, 1)"), "shown: 2, in calls: 1.", True),
     (ORDER_IS, order("places // height, places % height, places * 0", result="one * width + two"),
      "", True),
-    (ORDER_IS, order(result="places"), "that of an image in order", True),
+    (ORDER_IS, order(result="places"), "an image that was not shuffled", True),
     (ORDER_IS, order(shown="image.float()"), "expected uint8", True),
     (REPAIR_IS, repair(scaled="(images - 128) / 127.5"), "you subtract in uint8", True),
     (REPAIR_IS, repair(scaled="(images.float() - 128) / 127.5"), "not 127.5", True),
@@ -218,8 +226,8 @@ WRONG = [
     (EXPERIMENT_IS, experiment(gaps="[abs(a - b) / 2 for a, b in measured]"), "on your images",
      True),
     (EXPERIMENT_IS, experiment(control="(other.images, other.labels)"), "On your control", True),
-    (EXPERIMENT_IS, experiment(other="same"), "apart: make it tell more", True),
-    (EXPERIMENT_IS, experiment(cover="(drawn.images, drawn.labels)"), "apart: make it tell", True),
+    (EXPERIMENT_IS, experiment(other="same"), "apart: make them differ more", True),
+    (EXPERIMENT_IS, experiment(cover="(drawn.images, drawn.labels)"), "apart: make them", True),
     (EXPERIMENT_IS, experiment(cover="swap"), "hold the same images", True),
     (EXPERIMENT_IS, experiment(swap="(grey, drawn.labels)"), "hold the same images", True),
     # What it finds.
@@ -227,7 +235,7 @@ WRONG = [
     (WIDEST_IS, widest(result="-(-(budget - k) // (n + 1 + k))"), "you round up", False),
     (WIDEST_IS, widest(result="(budget - k) / (n + 1 + k)"), "a whole number", False),
     (ORDER_IS, order(result="(256 * one + two).view(height, width)"), "expected (9,)", False),
-    (ORDER_IS, order(result="one"), "is no order of 0 to 8", False),
+    (ORDER_IS, order(result="one"), "lacks some of 0 to 8", False),
     (REPAIR_IS, repair(flat="x.flatten(1)[:, order]"), "expected (4, 12)", False),
     (REPAIR_IS, repair(drawn="some = torch.randperm(len(images), generator=generator)[: -(len("
      "images) % size)].split(size)"), "expected [3, 1]", False),

@@ -1,4 +1,10 @@
-"""Exercise 03 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 03 accepts right answers in any style, and names what is wrong with the others.
+
+Of the faults that the exercise plants, these have been made, or asked about, in public:
+
+* HWC made CHW by `reshape`: https://github.com/deeplearning4j/deeplearning4j/issues/8201
+* slopes whose signs cancel in a sum: https://github.com/c2siorg/imagelab/pull/149
+"""
 
 import pytest
 import torch

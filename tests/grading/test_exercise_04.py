@@ -1,4 +1,11 @@
-"""Exercise 04 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 04 accepts right answers in any style, and names what is wrong with the others.
+
+Of the faults that the exercise plants, these have been made, or asked about, in public:
+
+* zeros of the padding that count in a mean: https://github.com/VeriSilicon/TIM-VX/issues/272
+* a padding that is right for even sizes only: https://github.com/brunexgeek/hqx/pull/4
+* the padding of one axis given to the other: https://github.com/pytorch/pytorch/issues/37844
+"""
 
 import pytest
 
@@ -23,49 +30,85 @@ def padding_for(n, k, s, wanted):
         before, after = after, before + 1
     return [before, after]
 """
+SEEN = """
+def seen_from(layers, pixel):
+    start, field, jump = 0, 1, 1
+    for k, s, p in layers:
+        start -= {pad}
+        field += {wider}
+        jump *= s
+    first, last = {first}, (pixel - start) // jump
+    return {result}
+"""
+
+
+def seen(pad="p * jump", wider="(k - 1) * jump", first="-((start + field - 1 - pixel) // jump)",
+         result="max(0, first), last"):  # fmt: skip
+    return SEEN.format(pad=pad, wider=wider, first=first, result=result)
+
+
+STEPS = """
+def seen_from(layers, pixel):
+    first = last = pixel
+    for k, s, p in layers:
+        first, last = {first}, {last}
+    return {result}
+"""
+
+
+def steps(first="(first + p - k + s) // s", last="(last + p) // s", result="max(0, first), last"):
+    return STEPS.format(first=first, last=last, result=result)
+
+
 WITH_NUMPY = """
 import numpy as np
 def padding_for(n, k, s, wanted):
     missing = np.maximum(0, np.prod([wanted - 1.0, s]) + k - n)
     return np.floor(missing / 2), np.ceil(missing / 2)
 """
-SEEN = """
-def seen_by(layers, i):
-    first, field, jump = 0, 1, 1
+TENSORS = """
+def padding_for(n, k, s, wanted):
+    missing = torch.tensor((wanted - 1) * s + k - n).clamp(min=0)
+    return missing // 2, (missing + 1) // 2
+"""
+SETS = """
+def seen_from(layers, pixel):
+    seeing = {pixel}
     for k, s, p in layers:
-        first -= {pad}
-        field += {wider}
-        jump *= s
+        windows = {i: range(s * i - p, s * i - p + k) for i in range(max(seeing) + p + 1)}
+        seeing = {i for i, window in windows.items() if seeing & set(window)}
+    return torch.tensor([min(seeing), max(seeing)])
+"""
+RECURSIVE = """
+def seen_from(layers, pixel):
+    if not layers:
+        return pixel, pixel
+    *below, (k, s, p) = layers
+    first, last = seen_from(below, pixel)
+    return [max((first + p - k) // s + 1, 0), (last + p) // s]
+"""
+BY_GRADIENT = """
+def seen_from(layers, pixel):
+    signal = torch.zeros(1, 1, 300, dtype=torch.float64, requires_grad=True)
+    y = signal
+    for k, s, p in layers:
+        y = F.conv1d(y, torch.ones(1, 1, k, dtype=torch.float64), stride=s, padding=p)
+    seeing = [i for i, each in enumerate(y[0, 0])
+              if torch.autograd.grad(each, signal, retain_graph=True)[0][0, 0, pixel]]
+    return seeing[0], seeing[-1]
+"""
+BY_FIELDS = """
+from course_utils.arithmetic import Layer, receptive_fields
+def seen_from(layers, i):
+    field = receptive_fields([Layer(k, s, p=p) for k, s, p in layers] or [Layer(1)])[-1]
     return {result}
 """
 
 
-def seen(pad="p * jump", wider="(k - 1) * jump", result="first + i * jump, first + i * jump + "
-         "field - 1"):  # fmt: skip
-    return SEEN.format(pad=pad, wider=wider, result=result)
+def by_fields(result="field.start + i * field.jump, field.start + i * field.jump + field.size - 1"):
+    return BY_FIELDS.format(result=result)
 
 
-PRODUCTS = """
-import numpy as np
-def seen_by(layers, i):
-    jumps = [np.prod([s for _, s, _ in layers[:n]]) for n in range(len(layers) + 1)]
-    first = i * jumps[-1] - sum(p * j for (_, _, p), j in zip(layers, jumps))
-    return first, first + sum((k - 1) * j for (k, _, _), j in zip(layers, jumps))
-"""
-SETS = """
-def seen_by(layers, i):
-    pixels = {i}
-    for k, s, p in layers[::-1]:
-        pixels = {s * pixel - p + q for pixel in pixels for q in range(k)}
-    return torch.tensor([min(pixels), max(pixels)])
-"""
-RECURSIVE = """
-def seen_by(layers, i):
-    if not layers:
-        return i, i
-    k, s, p = layers[-1]
-    return seen_by(layers[:-1], i * s - p)[0], seen_by(layers[:-1], i * s - p + k - 1)[1]
-"""
 HALVE = """
 def halve(image):
     H, W = image.shape
@@ -150,10 +193,12 @@ FIRST = "predicted = 11"
         ("padding", padding()),
         ("padding", TRIED),
         ("padding", WITH_NUMPY),
+        ("padding", TENSORS),
         ("seen", seen()),
-        ("seen", PRODUCTS),
+        ("seen", steps()),
         ("seen", SETS),
         ("seen", RECURSIVE),
+        ("seen", BY_GRADIENT),
         ("halve", CEIL),
         ("halve", COUNTED),
         ("halve", SLICES),
@@ -175,11 +220,13 @@ WRONG = [
     (PADDING_IS, padding(result="missing - missing // 2, missing // 2"), "odd one first", True),
     (PADDING_IS, padding(result="missing // 2, missing // 2"), "drop the odd one", True),
     (PADDING_IS, padding("(wanted - 1) * s + k - n"), "become negative", True),
-    (SEEN_IS, seen(pad="0"), "first and last pixel of output", True),
-    (SEEN_IS, seen(pad="p"), "first and last pixel of output", True),
-    (SEEN_IS, seen(result="first, first + field - 1"), "that should be (7, 7)", True),
-    (SEEN_IS, seen(result="max(0, first + i * jump), first + i * jump + field - 1"),
-     "should be (-2, 2)", True),
+    (SEEN_IS, seen(pad="0"), "that see pixel 20", True),
+    (SEEN_IS, seen(pad="p"), "that see pixel 61", True),
+    (SEEN_IS, seen(result="first, last"), "that see pixel 2: that should be (0, 2)", True),
+    (SEEN_IS, steps(result="first, last"), "that see pixel 2: that should be (0, 2)", True),
+    (SEEN_IS, steps(last="(last + p + s - 1) // s"), "should be (1, 3)", False),
+    (SEEN_IS, steps(first="(first + p) // s"), "should be (1, 3)", False),
+    (SEEN_IS, "def seen_from(layers, pixel): return 1, 3", "should be (7, 7)", True),
     (HALVE_IS, halve("(0, 0, 0, H % 2)"), "you drop the last row or column", True),
     (HALVE_IS, halve("(0, H % 2, 0, H % 2)"), "you drop the last row or column", True),
     (HALVE_IS, halve("(0, 0, 0, H % 2)", pooled="F.avg_pool2d(F.pad(image, (0, W % 2, 0, 0)), 2)"),
@@ -195,14 +242,17 @@ WRONG = [
     (PADDING_IS, padding(result="missing"), "Return two numbers, the zeros before", False),
     (PADDING_IS, padding(result="missing, missing"), "all of it on each side", False),
     (PADDING_IS, padding(result="missing / 2 + 0.5, missing / 2"), "should be (2, 2)", False),
-    (SEEN_IS, seen(wider="k - 1"), "if you leave out the strides", False),
-    (SEEN_IS, seen(wider="(k - 1) * jump * s"), "a layer's own stride", False),
-    (SEEN_IS, seen(result="first + i * jump, first + i * jump + field"), "one less", False),
-    (SEEN_IS, seen(result="field"), "Return two numbers, the first and last", False),
-    (SEEN_IS, "def seen_by(layers, i): return torch.zeros(2)", "should be (0, 12)", False),
+    (SEEN_IS, steps("first - k + 1", "last"), "if you leave out the strides", False),
+    (SEEN_IS, steps(first="(first + p - k + 1) // s"), "you round down where the first", False),
+    (SEEN_IS, seen(first="(pixel - start - field + 1) // jump"), "you round down where", False),
+    (SEEN_IS, by_fields(), "the pixels that an output of this number sees", False),
+    (SEEN_IS, seen(result="last"), "Return two numbers, the first and last", False),
+    (SEEN_IS, "def seen_from(layers, pixel): return torch.zeros(2)", "should be (1, 3)", False),
     (HALVE_IS, halve("(0, W % 2, 0, H % 2)", "constant"), "zeros count in the mean", False),
     (HALVE_IS, halve(pad="(0, 0, 0, 0)"), "you drop the last row", False),
-    (HALVE_IS, halve("(0, 0, 0, H % 2)", "reflect"), "you mirror the image", False),
+    (HALVE_IS, halve("(0, 0, 0, H % 2)", "reflect"), "you mix the last row with", False),
+    (HALVE_IS, "def halve(image): return F.adaptive_avg_pool2d(image[None], [-(-n // 2) for n in "
+     "image.shape])[0]", "by blocks that overlap", False),
     (HALVE_IS, halve(pooled="4 * F.avg_pool2d(image, 2)"), "you add up the pixels", False),
     (HALVE_IS, "def halve(image): return torch.zeros(-(-image.shape[0] // 2), -(-image.shape[1] "
      "// 2))", "differs", False),

@@ -1,4 +1,11 @@
-"""Exercise 05 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 05 accepts right answers in any style, and names what is wrong with the others.
+
+Of the faults that the exercise plants, these have been made, or asked about, in public:
+
+* a 1 × 1 filter with a stride, which skips pixels:
+  https://github.com/keras-team/keras-applications/issues/81
+* one block repeated by `[block] * n`: https://github.com/yaoppeng/U-Net_v2/issues/10
+"""
 
 import pytest
 
@@ -337,10 +344,10 @@ WRONG = [
     (PLAIN_IS, plain(columns="g::groups"), "deal the channels out", True),
     (PLAIN_IS, plain(rows="slice(g, None, groups)", block="weight[g::groups]"),
      "deal the filters out", True),
-    (PLAIN_IS, plain(result="found.flip(2, 3)"), "turn the kernels over", True),
+    (PLAIN_IS, plain(result="found.flip(2, 3)"), "you flip the kernels", True),
     (PLAIN_IS, plain(result="found.mT"), "swap rows and columns", True),
     (PLAIN_IS, plain(block="weight[g]"), "differs", True),
-    (DESIGN_IS, design(classes="own_wish(student_id)[1]"), "of two images", True),
+    (DESIGN_IS, design(classes="own_wish(student_id)[1]"), "for two images", True),
     (DESIGN_IS, design(filters="(max_multiply_adds - max_parameters) "
                        "// (27 * own_wish(student_id)[0] ** 2)"), "multiply-adds: ", True),
     (DESIGN_IS, design(hidden="(own_wish(student_id)[2] - 28 * a) // (a + 1 + num_classes)"),
@@ -352,11 +359,11 @@ WRONG = [
      "    return " + LAYERS.format(classes="num_classes"), "another side", True),
     (REPAIR_IS, repair(first="stride=stride", middle="groups=groups"), "with the first 1 × 1",
      True),
-    (REPAIR_IS, repair(last="stride=stride", middle="groups=groups"), "behind the 3 × 3", True),
+    (REPAIR_IS, repair(last="stride=stride", middle="groups=groups"), "after the 3 × 3", True),
     (REPAIR_IS, repair(first="groups=groups", last="groups=groups"), "1 × 1 filters groups, too",
      True),
     (REPAIR_IS, repair(middle="stride=stride"), "the 3 × 3 filters no groups", True),
-    (REPAIR_IS, repair(blocks=SHARED), "the further blocks share their weights", True),
+    (REPAIR_IS, repair(blocks=SHARED), "after the first share their weights", True),
     (REPAIR_IS, repair("groups=groups", last="groups=groups", blocks=SHARED),
      "1 × 1 filters groups", True),
     (REPAIR_IS, repair(blocks=ALL_SHARED), "all blocks share their weights", True),
@@ -380,7 +387,7 @@ WRONG = [
     (EXPERIMENT_IS, experiment(error="((towers.var() + shuffled.var()) / 3).sqrt().item()"),
      "as unrelated", True),
     # What it finds.
-    (PLAIN_IS, plain(result="weight.repeat(1, groups, 1, 1)"), "every group the same", False),
+    (PLAIN_IS, plain(result="weight.repeat(1, groups, 1, 1)"), "with the same kernels", False),
     (PLAIN_IS, plain(columns=":reads"), "read the first group", False),
     (PLAIN_IS, plain(result="weight"), "the weights as they are", False),
     (PLAIN_IS, plain(result="0 * found"), "you leave all weights at 0", False),
@@ -392,15 +399,15 @@ WRONG = [
     (DESIGN_IS, UNUSED, "take no part", False),
     (DESIGN_IS, FILLED.format(factor=0), "take no part", False),
     (DESIGN_IS, FILLED.format(factor=1), "take no part", False),
-    (DESIGN_IS, design(classes="10"), "of two images", False),
+    (DESIGN_IS, design(classes="10"), "for two images", False),
     (DESIGN_IS, design(result="(a, hidden)"), "Return an nn.Module, not tuple", False),
     (REPAIR_IS, repair(blocks="broken_net(channels, reduced, groups, num_blocks)[1]"),
-     "Your net gives (2, 16, 12, 12)", False),
-    (REPAIR_IS, repair(middle="groups=groups"), "Your block gives", False),
+     "into (2, 16, 12, 12)", False),
+    (REPAIR_IS, repair(middle="groups=groups"), "Your block turns", False),
     (REPAIR_IS, repair(blocks=EACH.replace("reduced, groups)", "reduced, groups, 2)")),
-     "Your net gives", False),
-    (REPAIR_IS, repair("stride=stride"), "Your block gives", False),
-    (REPAIR_IS, repair() + "\nnet = lambda *sizes: sizes", "Your net returns no module", False),
+     "Your net turns", False),
+    (REPAIR_IS, repair("stride=stride"), "Your block turns", False),
+    (REPAIR_IS, repair() + "\nnet = lambda *sizes: sizes", "net must return an nn.Module", False),
     (EXPERIMENT_IS, experiment() + "\nmeasured['same', 'shuffled'].pop()",
      "must have three accuracies", False),
     (EXPERIMENT_IS, experiment(towers="[0.0, 0.0, 0.0]"), "accuracies of trained nets", False),
@@ -422,7 +429,7 @@ def test_an_answer_to_the_own_wish_alone_earns_nothing(exercise):
     exec(design(), space)
     made = space["design"](side, num_classes, *budgets)
     a, hidden = made[0].out_channels, made[4].out_features
-    exercise.assert_rejects("design_check", design(filters=str(a), hidden=str(hidden)), "has")
+    exercise.assert_rejects("design_check", design(filters=str(a), hidden=str(hidden)), "uses")
     assert exercise.seen["design_check"]
 
 

@@ -1,4 +1,13 @@
-"""Exercise 06 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 06 accepts right answers in any style, and names what is wrong with the others.
+
+Of the faults that the exercise plants, these have been made, or asked about, in public:
+
+* a map that should follow a turn, and does not near its border or after a stride:
+  https://github.com/danielewworrall/harmonicConvolutions/issues/5
+* images on a ring, padded as if they had a border:
+  https://github.com/huggingface/diffusers/pull/4025
+* the same in the convolutions of a ResNet: https://github.com/WatChMaL/WatChMaL/pull/64
+"""
 
 import pytest
 
@@ -72,6 +81,12 @@ def breaking(net, x):
 BY_TYPE = """
 def breaking(net, x):
     return [n for n, f in enumerate(net) if getattr(f, "padding_mode", "") == "zeros"]
+"""
+BY_KIND = """
+def breaking(net, x):
+    broken = nn.Sequential, nn.MaxPool2d, nn.LayerNorm
+    return [n for n, f in enumerate(net) if isinstance(f, broken)
+            or getattr(f, "padding_mode", "circular") != "circular"]
 """
 REPAIR = """
 def repair(net):
@@ -207,6 +222,7 @@ FIRST = "predicted = 4"
         ("breaking", breaking(by="(1, 3)")),
         ("breaking", PREFIXES),
         ("breaking", NOISE),
+        ("breaking", breaking(broken="not torch.allclose(gap, 0 * gap, atol=1e-6)")),
         ("repair", repair()),
         ("repair", around()),
         ("repair", TILED),
@@ -234,6 +250,7 @@ WRONG = [
     (BREAKING_IS, breaking(by="(2, 2)"), "try one that is not even", True),
     (BREAKING_IS, breaking(by="(1, 0)"), "no harm to a shift down", True),
     (BREAKING_IS, BY_TYPE, "you find []", True),
+    (BREAKING_IS, BY_KIND, "the kind of a layer does not tell", True),
     (REPAIR_IS, repair(chosen="layer.padding_mode == 'zeros'"), "still has an error", True),
     (REPAIR_IS, repair(pool="layer"), "of ['circular', 'max'] still has an error", True),
     (REPAIR_IS, repair(pad="layer"), "of ['pad', 'bare'] still has an error", True),
@@ -243,6 +260,7 @@ WRONG = [
     (UNDO_IS, undo("torch.fft.ifft2(Y / K.conj()).real[:4, :4]"), "expected (6, 9)", True),
     (EXPERIMENT_IS, experiment(ratio="gap.norm() / out.std()"), "standard deviation", True),
     (EXPERIMENT_IS, experiment(ratio="gap.norm() / (out.max() - out.min())"), "range", True),
+    (EXPERIMENT_IS, experiment("layer(shift(x, 1)) - shift(out, 1 / 2)"), "shift by one row", True),
     (EXPERIMENT_IS, experiment("layer(shift(x, rows)) - shift(out, rows)"), "as far as", True),
     (EXPERIMENT_IS, experiment(ratio="(gap - gap.mean()).norm() / (out - out.mean()).norm()"),
      "you subtract the mean of the error", True),

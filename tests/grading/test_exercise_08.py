@@ -1,4 +1,13 @@
-"""Exercise 08 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 08 accepts right answers in any style, and names what is wrong with the others.
+
+Of the faults that the exercise plants, these have been made, or asked about, in public:
+
+* images normalised twice: https://github.com/soumith/imagenet-multiGPU.torch/pull/18
+* accuracy measured in training mode: https://github.com/udacity/deep-learning-v2-pytorch/issues/3
+* a validation set that is augmented, too:
+  https://github.com/gpleiss/efficient_densenet_pytorch/issues/51
+* dropout without a factor for what is left: https://github.com/rbgirshick/py-faster-rcnn/issues/211
+"""
 
 import pytest
 
@@ -255,42 +264,42 @@ WRONG = [
      True),
     (FITTING_IS, fitting("n >= kernel_size and (n + 2 * padding - kernel_size) % stride == 0"),
      "when you compare a small image", True),
-    (FITTING_IS, fitting("(n - 4) % 5 == 0"), "is not the list", True),
+    (FITTING_IS, fitting("(n - 4) % 5 == 0"), "Your list is", True),
     (FITTING_IS, fitting(FITS.replace(">=", ">")), "a small image", True),
     (CROPS_ARE, crops(places=PLACES.replace(", MIDDLE", "")), "leave out the centre", True),
-    (CROPS_ARE, crops(places=f"[{MIDDLE}]"), "the centre alone", True),
+    (CROPS_ARE, crops(places=f"[{MIDDLE}]"), "use the centre alone", True),
     (CROPS_ARE, crops(places="[(0, 0)] * 5"), "at the top left five times", True),
     (CROPS_ARE, crops(places=PLACES.replace("MIDDLE", "((h - size) // 2,) * 2")), "", True),
     (CROPS_ARE, crops(places=PLACES.replace("MIDDLE", MIDDLE.replace("size)", "size + 1)"))),
-     "you round the place of the centre up", True),
-    (CROPS_ARE, crops(switch="pass"), "units of the net are dropped", True),
-    (CROPS_ARE, crops(back="pass"), "in another mode", True),
-    (CROPS_ARE, crops(back="net.train()"), "in another mode", True),
+     "you round the position of the centre up", True),
+    (CROPS_ARE, crops(switch="pass"), "dropout is still on", True),
+    (CROPS_ARE, crops(back="pass"), "in a different mode", True),
+    (CROPS_ARE, crops(back="net.train()"), "in a different mode", True),
     (CROPS_ARE, crops(back="images += 1"), "changes the images", True),
     (REPAIR_IS, repair(drop="return x * (torch.rand_like(x) >= p) if training else x"),
      "scale them up", True),
     (REPAIR_IS, repair(drop="return F.dropout(x, p, training) if training else x * (1 - p)"),
      "once too often", True),
-    (REPAIR_IS, repair(drop="return F.dropout(x, p)"), "drops numbers in evaluation", True),
+    (REPAIR_IS, repair(drop="return F.dropout(x, p)"), "sets numbers to 0 in evaluation", True),
     (REPAIR_IS, repair(drop="return x * (torch.rand_like(x) >= p) / p if training else x"),
      "the share that you drop", True),
     (REPAIR_IS, repair(drop="return x * (torch.rand(len(x)) >= p).float().view(-1, *[1] * "
      "(x.dim() - 1)) / (1 - p) if training else x"), "", True),
     (REPAIR_IS, repair(moving="True"), "differs", True),
-    (REPAIR_IS, repair(moving="False"), "leaves the images of training", True),
+    (REPAIR_IS, repair(moving="False"), "leaves the training images", True),
     (REPAIR_IS, repair(normal="((images / 255 - MEAN) / STD - MEAN) / STD"), "normalise twice",
      True),
     (REPAIR_IS, repair(normal="images / 255"), "you do not normalise", True),
     (REPAIR_IS, repair(normal="(images - MEAN) / STD"), "division by 255", True),
     (REPAIR_IS, repair(places="[torch.randint(5, (2,)).tolist()] * len(images)"),
      "once for the whole batch", True),
-    (REPAIR_IS, repair(places="torch.randint(4, (len(images), 2)).tolist()"), "5 × 5 places",
+    (REPAIR_IS, repair(places="torch.randint(4, (len(images), 2)).tolist()"), "5 × 5 positions",
      True),
     (REPAIR_IS, repair(mirrored="torch.zeros(len(images), 1, 1, 1) > 0"), "mirrors 0%", True),
     (REPAIR_IS, repair(padded=ROLLED, places=MIDDLES), "come in on the other", True),
     (REPAIR_IS, repair(**GREY, normal="images if training else (images / 255 - MEAN) / STD"),
-     "the mean's grey", True),
-    (REPAIR_IS, repair(switch="pass"), "Of a net in training mode", True),
+     "the mean grey", True),
+    (REPAIR_IS, repair(switch="pass"), "For a net in training mode", True),
     (REPAIR_IS, repair(seen="prepare(images, True)"), "expected 80.0%", True),
     (REPAIR_IS, repair(seen="images / 255"), "expected 80.0%", True),
     (EXPERIMENT_IS, experiment(gained="-gaps.mean().item()"), "from that without", True),
@@ -320,7 +329,7 @@ WRONG = [
     (CROPS_ARE, crops(found="net(crops[0])[0]"), "", False),
     (REPAIR_IS, repair(places="torch.randint(6, (len(images), 2)).tolist()"), "", None),
     (REPAIR_IS, repair(padded="images"), "", False),
-    (REPAIR_IS, repair() + "\nprepare = lambda images, training: images[0]", "Your prepare gives",
+    (REPAIR_IS, repair() + "\nprepare = lambda images, training: images[0]", "Your prepare returns",
      False),
     (REPAIR_IS, repair() + "\naccuracy = lambda *all: torch.tensor(0.5)", "a Python float", False),
     (REPAIR_IS, repair() + "\naccuracy = lambda *all: 80.0", "a Python float", False),

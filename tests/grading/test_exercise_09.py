@@ -1,4 +1,11 @@
-"""Exercise 09 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 09 accepts right answers in any style, and names what is wrong with the others.
+
+Every fault that the exercise plants has been made, and reported, in public:
+
+* a softmax before a loss that has its own: https://github.com/ariecattan/SciCo/issues/2
+* gradients that nobody sets to 0: https://github.com/yastrebksv/TennisCourtDetector/issues/7
+* accuracy measured in training mode: https://github.com/fxia22/pointnet.pytorch/pull/19
+"""
 
 import pytest
 import torch
@@ -228,8 +235,8 @@ WRONG = [
     (REPAIR_IS, repair(zero="pass"), "keep the gradients of earlier steps", True),
     (REPAIR_IS, repair(loss="F.cross_entropy(net(images).softmax(1), labels)", zero="pass"),
      "keep both the softmax", True),
-    (REPAIR_IS, repair(before="pass"), "in evaluation mode as it is", True),
-    (REPAIR_IS, repair(before="net.eval()"), "in evaluation mode as it is", True),
+    (REPAIR_IS, repair(before="pass"), "the net in evaluation mode: switch", True),
+    (REPAIR_IS, repair(before="net.eval()"), "the net in evaluation mode: switch", True),
     (REPAIR_IS, repair(switch="pass"), "a net in training mode", True),
     (REPAIR_IS, repair(switch="net.train()"), "a net in training mode", True),
     (REPAIR_IS, repair(zero="optimizer.zero_grad(); loss = 2 * loss"), "those of three steps",

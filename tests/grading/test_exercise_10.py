@@ -1,4 +1,13 @@
-"""Exercise 10 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 10 accepts right answers in any style, and names what is wrong with the others.
+
+Of the faults that the exercise plants, these have been made, or asked about, in public:
+
+* maps concatenated along another axis: https://github.com/mattmacy/vnet.pytorch/issues/1
+* images that are normalised in place, again in each epoch:
+  https://github.com/pytorch/vision/issues/680
+* auxiliary heads that might have a say in the prediction:
+  https://github.com/NVIDIA/DIGITS/issues/942
+"""
 
 import pytest
 
@@ -56,6 +65,7 @@ def reductions(
     )
 
 
+NO_CAP = reductions().replace("min(left // (size * p), c - 1)", "left // (size * p)")
 BY_SUMMARY = """
 from course_utils.models.googlenet import Inception
 def reductions(in_channels, ends, height, width, max_multiply_adds):
@@ -73,7 +83,7 @@ def reductions(in_channels, ends, height, width, max_multiply_adds):
         fits = [each for each in wider if cost(each) <= max_multiply_adds]
         if not fits:
             return r
-        r = fits[0] if len(fits) == 1 or r[0] < 6 * r[1] else fits[1]
+        r = fits[0] if len(fits) == 1 or r[0] < 2 * r[1] else fits[1]
 """
 REPAIR = """
 def join(paths, x):
@@ -139,8 +149,8 @@ NEAREST = "min(range(4, 97, 4), key=lambda w: abs(work(w, w // 4) - work(own_wid
 
 
 def experiment(
-    plain="[0.71, 0.74, 0.69]",
-    reduced="[0.75, 0.73, 0.74]",
+    plain="[0.61, 0.64, 0.59]",
+    reduced="[0.65, 0.63, 0.64]",
     wide=NEAREST,
     difference="gaps.mean().item()",
     error="(gaps.var() / 3).sqrt().item()",
@@ -168,7 +178,7 @@ while summary(small_net(wide + 4, wide // 4 + 1), (1, 28, 28)).multiply_adds <= 
 near = [abs(summary(small_net(w, w // 4), (1, 28, 28)).multiply_adds - target)
         for w in (wide, wide + 4)]
 wide += 4 * int(near[1] < near[0])
-plain, reduced = np.float64([0.61, 0.73, 0.7]).tolist(), np.float64([0.8, 0.7, 0.71]).tolist()
+plain, reduced = np.float64([0.61, 0.73, 0.7]).tolist(), np.float64([0.78, 0.7, 0.71]).tolist()
 gaps = np.subtract(reduced, plain)
 difference, error = float(gaps.mean()), float(gaps.std(ddof=1) / np.sqrt(3))
 """
@@ -189,6 +199,7 @@ difference, error = float(gaps.mean()), float(gaps.std(ddof=1) / np.sqrt(3))
         ("experiment", experiment()),
         ("experiment", BY_FORMULA),
         ("experiment", WITH_NUMPY),
+        ("experiment", experiment(reduced="[0.65, 0.1, 0.64]")),  # a net that has not started
     ],
 )
 def test_a_right_answer_in_another_style_passes(exercise, task, source):
@@ -213,6 +224,8 @@ WRONG = [
     (REDUCTIONS_ARE, reductions(size="height ** 2"), "", True),
     (REDUCTIONS_ARE, reductions(size="width ** 2"), "", True),
     (REDUCTIONS_ARE, reductions(order="range(8, c)"), "not answered yet", True),
+    (REDUCTIONS_ARE, reductions(order="[1]", fine="True"), "leave something over", True),
+    (REDUCTIONS_ARE, NO_CAP, "are no reductions", True),
     (REDUCTIONS_ARE, reductions(fine="r3 > 8 and left - size * p * r3 < size * min(p, q)"),
      "not answered yet", True),
     (REPAIR_IS, repair(centre="x -= x.mean(dim=(2, 3), keepdim=True)"), "changes the maps", True),
@@ -222,6 +235,10 @@ WRONG = [
      "you return the head's logits", True),
     (REPAIR_IS, repair(done="return (head, logits) if net.training else logits"),
      "the head's logits first", True),
+    (REPAIR_IS, repair(done="images += 1\n    return (logits, head) if net.training else logits"),
+     "change the images", True),
+    (REPAIR_IS, repair(done="return (logits, 2 * head) if net.training else logits"), "", True),
+    (REPAIR_IS, repair(done="return [logits] if net.training else logits"), "two tensors", False),
     (REPAIR_IS, repair(centre="pass"), "you do not subtract", True),
     (REPAIR_IS, repair(centre="x = x - x.mean(dim=(1, 2, 3), keepdim=True)"), "one mean for", True),
     (REPAIR_IS, repair(joined="torch.cat([path(x) for path in paths], dim=1)"), "leave out the R",
@@ -232,6 +249,11 @@ WRONG = [
      "you add the paths", True),
     (REPAIR_IS, repair(done="logits = logits if net.training else logits.detach()\n"
      "    return (logits.detach(), head) if net.training else logits"), "No gradient", True),
+    (REPAIR_IS, repair(done="head = net.head(maps.detach().mean(dim=(2, 3)))\n"
+     "    return (logits, head) if net.training else logits"), "from the head to the paths", True),
+    (REPAIR_IS, repair(done="was = net.training\n    net.eval()\n"
+     "    return (logits, head) if was else logits"), "change the mode of the net", True),
+    (EXPERIMENT_IS, experiment("[0.41, 0.44, 0.42]"), "not 0.41: did you train it?", True),
     (EXPERIMENT_IS, experiment(wide=PLAIN), "you keep the width", True),
     (EXPERIMENT_IS, experiment(wide=f"2 * {PLAIN} - 8"), "is not the right number", True),
     (EXPERIMENT_IS, experiment(wide=BY_3X3), "the work of the 1x1 layers", True),
@@ -260,9 +282,10 @@ WRONG = [
      "expected input", False),
     (REPAIR_IS, repair(done="return logits"), "return two tensors", False),
     (REPAIR_IS, repair(done="return logits, head"), "Your outputs gives", False),
-    (EXPERIMENT_IS, experiment(plain="[0.0, 0.0, 0.0]"), "accuracies of trained nets", False),
-    (EXPERIMENT_IS, experiment(reduced="[0.75, 0.75, 0.75]"), "accuracies of trained", False),
-    (EXPERIMENT_IS, experiment(plain="[71.0, 74.0, 69.0]"), "accuracies of trained", False),
+    (EXPERIMENT_IS, experiment(plain="[0.0, 0.0, 0.0]"), "what `trained_accuracy`", False),
+    (EXPERIMENT_IS, experiment(reduced="[0.75, 0.75, 0.75]"), "what `trained_accuracy`", False),
+    (EXPERIMENT_IS, experiment(plain="[71.0, 74.0, 69.0]"), "what `trained_accuracy`", False),
+    (EXPERIMENT_IS, experiment(plain="[0.91, 0.94, 0.92]"), "what `trained_accuracy`", False),
     (EXPERIMENT_IS, experiment(wide="30"), "not a multiple of 4", False),
     (EXPERIMENT_IS, experiment(error="gaps.std() / 3 ** 0.5"), "a Python float", False),
 ]  # fmt: skip

@@ -1,4 +1,13 @@
-"""Exercise 11 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 11 accepts right answers in any style, and names what is wrong with the others.
+
+Of the faults that the exercise plants, these have been made, or asked about, in public:
+
+* running statistics that go on changing in fine-tuning:
+  https://github.com/speedinghzl/Pytorch-Deeplab/issues/17
+* gradients set to 0 for every part of a batch: https://github.com/bytetriper/RAE/issues/67
+* a loss that is a sum over the parts: https://github.com/agokrani/distillKitPlus/issues/5
+* predictions made in training mode: https://github.com/prokia/drugVQA/issues/7
+"""
 
 import pytest
 import torch
@@ -263,8 +272,8 @@ WRONG = [
     (FOLD_IS, fold(added="beta + mean * scale"), "you add the running mean", True),
     (FOLD_IS, fold(result="weight * scale.view(1, -1, 1, 1),"
                    " torch.einsum('kchw,c->k', weight, added) / weight[0, 0].numel()"),
-     "one weight for each kernel", True),
-    (STATISTICS_ARE, statistics(variance="squares / count - mean ** 2"), "not by m - 1", True),
+     "one weight of each kernel", True),
+    (STATISTICS_ARE, statistics(variance="squares / count - mean ** 2"), "not by one less", True),
     (STATISTICS_ARE, statistics(x="batch"), "float32 has too few digits", True),
     (STATISTICS_ARE, statistics(variance="squares / count"), "mean square", True),
     (STATISTICS_ARE, statistics(result="mean, variance.sqrt()"), "standard deviation", True),
@@ -283,7 +292,7 @@ WRONG = [
     (REPAIR_IS, repair(mode="pass"), "moves the running estimates", True),
     (REPAIR_IS, repair(switch="pass"), "depends on the other images", True),
     (REPAIR_IS, repair(classes="net(images).argmin(1)"), "depends on the other", True),
-    (EXPERIMENT_IS, experiment(doublings="-gaps.mean().item()"), "the other way round", True),
+    (EXPERIMENT_IS, experiment(doublings="-gaps.mean().item()"), "to the one without", True),
     (EXPERIMENT_IS, experiment(doublings="gaps.mean().item() * math.log(2)"), "natural log", True),
     (EXPERIMENT_IS, experiment(doublings="(2 ** gaps).mean().item()"), "how many times", True),
     (EXPERIMENT_IS, experiment(doublings="math.log2(sum(normalised) / sum(plain))"),
@@ -299,7 +308,7 @@ WRONG = [
     (FOLD_IS, fold(scale="gamma / (variance + eps)"), "not by its root", False),
     (FOLD_IS, fold(result="weight, weight.sum((2, 3)) @ added"), "weight as it is", False),
     (FOLD_IS, fold(result="weight * scale.view(1, -1, 1, 1), torch.zeros(len(weight))"),
-     "leave out what is added", False),
+     "you leave out the bias", False),
     (FOLD_IS, fold(result="weight * scale.view(1, -1, 1, 1)"), "Return two tensors", False),
     (STATISTICS_ARE, statistics(result="total, variance"), "but do not divide", False),
     (STATISTICS_ARE, KEPT.format(rows="[x.transpose(0, 1).flatten(1).double() for x in batches]"),
@@ -308,7 +317,7 @@ WRONG = [
      "keep none of them", False),
     (STATISTICS_ARE, statistics(result="mean"), "Return two tensors", False),
     (STATISTICS_ARE, statistics(result="mean, variance.mean()"), "Your variances have", False),
-    (STATISTICS_ARE, statistics(result="mean, -variance"), "No variance is negative", False),
+    (STATISTICS_ARE, statistics(result="mean, -variance"), "cannot be negative", False),
     (REPAIR_IS, repair(most="len(images)"), "images through at a time", False),
     (REPAIR_IS, repair(classes="net(images)"), "Your classes have the shape", False),
     (REPAIR_IS, repair(loss="loss"), "Return a Python float", False),

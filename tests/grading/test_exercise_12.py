@@ -287,7 +287,7 @@ WRONG = [
     (REPAIR_IS, repair(layers="nn.ModuleList([Gated(channels)] * num_layers)"),
      "one layer in several places", True),
     (REPAIR_IS, repair(layers="[Gated(channels) for _ in range(num_layers)]"),
-     "do not know their parameters", True),
+     "does not know all its parameters", True),
     (REPAIR_IS, repair(t="torch.sigmoid(layer.gate(means)).detach()"),
      "No gradient reaches the gate", True),
     (REPAIR_IS, repair(h="layer.transform(x.detach()).relu()"), "something is cut off", True),
@@ -314,7 +314,7 @@ WRONG = [
      True),
     (EXPERIMENT_IS, experiment(errors="gaps.std(1) / 3"), "not by its root", True),
     (EXPERIMENT_IS, experiment(errors="gaps.var(1) / 3"), "variance of the mean", True),
-    (EXPERIMENT_IS, experiment(errors="rows[1:].std(1) / 3 ** 0.5"), "the shallow nets' part",
+    (EXPERIMENT_IS, experiment(errors="rows[1:].std(1) / 3 ** 0.5"), "the error of its losses",
      True),
     # What it finds.
     (SHARES_IS, shares(written="gate"), "add up to", False),

@@ -1,4 +1,12 @@
-"""Exercise 13 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 13 accepts right answers in any style, and names what is wrong with the others.
+
+Every fault that the exercise plants has been made, and reported, in public:
+
+* the stride in both convolutions of a block: https://github.com/keon/3-min-pytorch/issues/29
+* one block repeated by `[block] * n`: https://github.com/zalandoresearch/pytorch-vq-vae/issues/2
+* a ReLU before the sum: https://github.com/kuangliu/pytorch-cifar/issues/4
+* maps of the caller changed in place: https://github.com/rosinality/vq-vae-2-pytorch/issues/60
+"""
 
 import pytest
 import torch
@@ -324,9 +332,9 @@ WRONG = [
     (PLAN_IS, plan(projections="1"), "every stage a projection", False),
     (PLAN_IS, plan(size="size"), "leave out the strides", False),
     (PLAN_IS, plan(result="layers"), "a tuple of whole numbers", False),
-    (DEEPER_IS, deeper(zero="pass"), "returns other maps", False),
+    (DEEPER_IS, deeper(zero="pass"), "does not return the maps", False),
     (DEEPER_IS, deeper(new="[deepcopy(stage[-1]) for _ in range(num_blocks - len(stage))]"),
-     "returns other maps", False),
+     "does not return the maps", False),
     (DEEPER_IS, deeper(result="nn.Sequential(*new, *stage[:-1])"), "blocks, expected 4", False),
     (DEEPER_IS, deeper(new="[BasicBlock(channels, channels) for _ in range(num_blocks)]"),
      "blocks, expected 4", False),
@@ -340,7 +348,7 @@ WRONG = [
     (EXPERIMENT_IS, experiment(residual="[(71.0, 40.0, 60.0)] * 3"), "must be three rows", False),
     (EXPERIMENT_IS, experiment(residual="[(0.7, 0.4, 0.6)] * 3"), "use a new seed", False),
     (EXPERIMENT_IS, experiment(residual="[(0.1, 0.1, 0.1), (0.1, 0.1, 0.12), (0.1, 0.1, 0.13)]"),
-     "hardly know more than chance", False),
+     "hardly better than chance", False),
     (EXPERIMENT_IS, experiment(error="gaps.std() / 3 ** 0.5"), "a Python float", False),
 ]  # fmt: skip
 

@@ -1,4 +1,15 @@
-"""Exercise 15 accepts right answers in any style, and names what is wrong with the others."""
+"""Exercise 15 accepts right answers in any style, and names what is wrong with the others.
+
+Of the faults that the exercise plants, these have been made, or asked about, in public:
+
+* the gradient of a probability, which is 0 where the net is certain:
+  https://github.com/keras-team/keras/issues/5881
+* a weight for each position, not for each map: https://github.com/jacobgil/keras-grad-cam/issues/5
+* a ReLU before the sum over the maps: https://github.com/salesforce/LAVIS/pull/809
+* heat maps made in training mode:
+  https://github.com/wielandbrendel/bag-of-local-features-models/issues/17
+* maps made in the middle of training: https://github.com/jacobgil/pytorch-grad-cam/issues/488
+"""
 
 import pytest
 
@@ -235,16 +246,16 @@ WRONG = [
     (FRONT_IS, front(error="sum(errors)"), "their squares add up", True),
     (FRONT_IS, front(cheaper="True"), "you ignore the costs", True),
     (REPAIR_IS, repair(enter="pass"), "eval() is missing", True),
-    (REPAIR_IS, repair(scores="head(maps).softmax(1)"), "the probability, not", True),
+    (REPAIR_IS, repair(scores="head(maps).softmax(1)"), "of the probability, not", True),
     (REPAIR_IS, repair(scores="head(maps).log_softmax(1)"), "the logarithm", True),
     (REPAIR_IS, repair(over="1"), "over the maps, not over the positions", True),
     (REPAIR_IS, repair(coarse="(weights * maps).relu().sum(1, keepdim=True)"), "to each map", True),
     (REPAIR_IS, repair(coarse="(gradients * maps).sum(1, keepdim=True).relu()"),
      "the gradients themselves", True),
-    (REPAIR_IS, repair(leave="pass"), "in another mode", True),
-    (REPAIR_IS, repair(leave="features.train(), head.train()"), "in another mode", True),
-    (REPAIR_IS, repair(leave="features.train(modes[0]), head.train(modes[0])"), "in another mode",
-     True),
+    (REPAIR_IS, repair(leave="pass"), "leave both parts in", True),
+    (REPAIR_IS, repair(leave="features.train(), head.train()"), "leave both parts in", True),
+    (REPAIR_IS, repair(leave="features.train(modes[0]), head.train(modes[0])"),
+     "leave both parts in", True),
     (REPAIR_IS, repair(gradients="(maps.retain_grad(), scores.gather(1, targets[:, None]).sum()"
      ".backward(), maps.grad)[2]"), "leaves gradients behind", True),
     (REPAIR_IS, repair(gradients="(maps.retain_grad(), scores.gather(1, targets[:, None]).sum()"
@@ -295,17 +306,17 @@ SWAPPED = (
 @pytest.mark.parametrize(
     ("source", "finding", "at_home"),
     [
-        (verdict(verdict="names[1:] + names[:1]"), "Not what you say: nets[0], nets[1]", True),
-        (verdict(verdict="[names[1], names[0], *names[2:]]"), "you say: nets[0], nets[1].", True),
-        (verdict(verdict="[*names[:2], names[3], names[2]]"), "you say: nets[2], nets[3].", True),
+        (verdict(verdict="names[1:] + names[:1]"), "is wrong for nets[0], nets[1]", True),
+        (verdict(verdict="[names[1], names[0], *names[2:]]"), "wrong for nets[0], nets[1].", True),
+        (verdict(verdict="[*names[:2], names[3], names[2]]"), "wrong for nets[2], nets[3].", True),
         (verdict(pick="max"), "that is farthest apart", True),
         (verdict(apart="min"), "the smallest difference of each pair", True),
         (verdict(closest="[each for each in names if each not in (names[first], names[second])]"),
          "another pair is closer together", True),
         (verdict(verdict="names[:3]"), "each history once", False),
         (verdict(verdict="[names[0]] * 4"), "each history once", False),
-        (verdict(closest="(first, second)"), "must be a pair of two histories", False),
-        (verdict(closest="names[first]"), "must be a pair of two histories", False),
+        (verdict(closest="(first, second)"), "must be a pair of histories", False),
+        (verdict(closest="names[first]"), "must be a pair of histories", False),
     ],
 )  # fmt: skip
 def test_a_wrong_verdict_is_rejected_with_a_reason(exercise, source, finding, at_home):

@@ -68,10 +68,10 @@ def test_a_neighbour_s_answer_earns_nothing() -> None:
         (NAME, "output_size", True, "not with True"),
         (NAME, "pooled_shape", 7, "answer with a tuple"),
         (NAME, "pooled_shape", (7, 7), "answer with 3 numbers"),
-        (NAME, "order_of_pooling", "E", "answer with one letter out of A, B, C, D"),
+        (NAME, "order_of_pooling", "E", "answer with one of the letters A, B, C, D"),
         ("05_channels_and_parameters", "twice_as_large", set(), "at least one is right"),
         ("05_channels_and_parameters", "twice_as_large", "A", "answer with a set of letters"),
-        ("07_lenet", "training_step", {"F"}, "answer with one letter out of A, B, C, D, E"),
+        ("07_lenet", "training_step", {"F"}, "answer with one of the letters A, B, C, D, E"),
     ],
 )
 def test_the_form_is_checked_at_once(

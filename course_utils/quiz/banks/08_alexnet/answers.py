@@ -46,7 +46,7 @@ def pooling_told(a: int, b: int, c: int, n: int) -> Answer:
     """Say which experiment tells a difference between settings from one between seeds."""
     return Answer(
         "Train both with several seeds, and compare the mean difference with its standard error",
-        one_seed_again="Train both once more with the same seed, and look whether "
+        one_seed_again="Train both once more with the same seed, and see whether "
         f"{a}.{b} % and {a}.{c} % come back",
         images_for_seeds=f"Measure the same two nets again, on {5 * n:,} validation images",
         longer_for_seeds="Train both for twice as many epochs, and compare the last accuracies",

@@ -78,7 +78,7 @@ def cause_told(epochs: int, layers: int) -> Answer:
     """Say which experiment tells a signal that dies from steps that are too large."""
     return Answer(
         f"Before the first step, print the standard deviation of each of the {layers} outputs",
-        waited_for_cause=f"Train for {epochs} more epochs, and look whether the loss falls",
+        waited_for_cause=f"Train for {epochs} more epochs, and see whether the loss falls",
         accuracy_for_cause="Compare its accuracy on training and on test images",
         data_for_start="Train it on twice as many images",
     )

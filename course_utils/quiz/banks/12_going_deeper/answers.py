@@ -65,7 +65,7 @@ def gate_seen(b: int, n: int) -> Answer:
 
 def overfit_told(a: int, b: int) -> Answer:
     """Return which experiment tells whether the deeper of two nets overfits."""
-    both = f"Compare the {a} layers with the {b} layers by their"
+    both = f"Compare the nets of {a} and of {b} layers by their"
     return Answer(
         f"{both} loss on the images that they were trained on",
         more_images_tell=f"{both} loss on a validation set that is ten times as large",

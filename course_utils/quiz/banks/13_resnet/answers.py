@@ -79,8 +79,8 @@ def stride_seen(c: int, n: int) -> Answer:
 def shared_told(a: int, b: int) -> Answer:
     """Return which experiment tells whether two blocks are one object."""
     return Answer(
-        f"Change one weight of block {a}, and look whether block {b} has changed",
+        f"Change one weight of block {a}, and see whether block {b} has changed",
         outputs_tell_sharing=f"Send an image through, and compare what blocks {a} and {b} return",
-        print_tells_sharing=f"Print the net, and look whether block {b} is missing",
-        loss_tells_sharing="Train on a few images, and look whether the loss stops falling",
+        print_tells_sharing=f"Print the net, and see whether block {b} is missing",
+        loss_tells_sharing="Train on a few images, and see whether the loss stops falling",
     )

@@ -1,0 +1,54 @@
+"""The changes that are made to the exercises' checks are real, and leave the rest as it was."""
+
+import ast
+
+import pytest
+from scripts import load_script
+
+tool = load_script("tools/mutate_checks.py")
+
+
+def made(source):
+    """Return each change in words -> the changed source."""
+    return {what: ast.unparse(tree) for what, tree in tool.changes(ast.parse(source))}
+
+
+@pytest.mark.parametrize(
+    ("source", "what", "changed"),
+    [
+        ("checks.require(a, b)", "line 1: without checks.require(a, b)", "pass"),
+        ("check_small(answer)", "line 1: without check_small(answer)", "pass"),
+        ("if a:\n    raise E", "line 2: without raise E", "if a:\n    pass"),
+        ("x = a < b", "line 1: a < b -> a <= b", "x = a <= b"),
+        ("x = a == b", "line 1: a == b -> a != b", "x = a != b"),
+        ("x = a and b", "line 1: a and b -> a or b", "x = a or b"),
+        ("for a in [1, 2]:\n    f(a)", "line 1: only [1]", "for a in [1]:\n    f(a)"),
+    ],
+)
+def test_a_change_is_told_and_made(source, what, changed):
+    assert made(source) == {what: changed}
+
+
+def test_each_change_is_made_alone():
+    source = "checks.require(a < b < c, d)\nchecks.require(e and f, g)"
+    changed = made(source)
+    assert len(changed) == 5
+    assert all(each != source for each in changed.values())
+    assert len(set(changed.values())) == 5
+
+
+@pytest.mark.parametrize("source", ["x = 1", "print(a)", "def f():\n    return 2"])
+def test_what_demands_nothing_is_left_alone(source):
+    assert made(source) == {}
+
+
+def test_every_exercise_has_changes_and_each_has_a_key_of_its_own():
+    found = list(tool.mutants("10_googlenet"))
+    assert {mutant.cell for mutant in found} >= {"evidence_check", "experiment_check"}
+    assert len({mutant.key for mutant in found}) == len(found) > 40
+
+
+def test_a_change_of_a_check_is_noticed_and_none_is_not(monkeypatch):
+    monkeypatch.setattr(tool, "_run_tests", lambda slug, cell, source: exit(source == "changed"))
+    assert tool.is_noticed("10_googlenet", "evidence_check", "changed")
+    assert not tool.is_noticed("10_googlenet")
