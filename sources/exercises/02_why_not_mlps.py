@@ -484,7 +484,7 @@ for number, net in enumerate(nets):
 #
 # **Predict first.** Which of the two will separate the nets further: `"swap"` or `"cover"`? Write it
 # down before you run anything. A wrong prediction costs nothing; without one, the experiment is not
-# looked at.
+# marked.
 
 # %% task="prediction"
 predicted = None  # "swap" or "cover"

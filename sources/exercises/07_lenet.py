@@ -436,11 +436,12 @@ def broken_best(net, train_epoch, num_epochs, val, test):
 
 def symptoms(accuracy, best_epoch):
     """Try both functions where it is known what must come out."""
+    torch.manual_seed(0)  # the net below, and its dropout
     ones = torch.eye(11)
     labels = torch.arange(11) + (torch.arange(11) == 10)  # wrong for the last image alone
     batches = list(zip(ones.split(5), labels.split(5), strict=True))
     print(f"one of 11 wrong: {accuracy(nn.Identity(), batches):.1%}")
-    generator = torch.Generator().manual_seed(0)
+    generator = torch.Generator().manual_seed(8)
     noise = torch.randn(2, 60, 36, generator=generator)
     parts = [[(images, torch.randint(10, (60,), generator=generator))] for images in noise]
     net, modes = nn.Sequential(nn.Linear(36, 10), nn.Dropout(0.5)), []

@@ -186,7 +186,7 @@ def test_the_end_says_what_to_look_at_again(lab: Page) -> None:
         expect(box.locator(".cq-feedback")).to_contain_text("Right.")
     closing = whole.locator(".cw-readout")
     expect(closing).to_contain_text("6 of 7 right on the first try")
-    expect(closing).to_contain_text("In 1 answer: what you get if the logarithm is taken to base 2")
+    expect(closing).to_contain_text("In 1 answer: what you get if you take the logarithm to base 2")
 
 
 def test_axe_finds_nothing(lab: Page, axe_source: str) -> None:
