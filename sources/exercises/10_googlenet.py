@@ -292,6 +292,7 @@ def check_answer(reductions):
         (30, (5, 40, 40, 5), 6, 11, (3, 2)),
         (40, (8, 8, 24, 8), 10, 7, (20, 12)),  # with a narrow 5 x 5 path, the other gets too wide
         (64, (16, 96, 8, 8), 7, 12, (20, 3)),  # what is too little for 3 x 3 is enough for 5 x 5
+        (8, (4, 8, 8, 4), 5, 5, (6, 2)),  # eight channels for 3 x 3 would fit, and reduce nothing
     ]
     for *sizes, chosen in wishes:
         _require_fit(reductions, (*sizes, _work(*sizes, chosen)))

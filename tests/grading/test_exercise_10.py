@@ -274,6 +274,7 @@ WRONG = [
     (REDUCTIONS_ARE, reductions(p="9 * three", q="25 * five"), "are allowed", False),
     (REDUCTIONS_ARE, reductions(result="(1, 1)"), "leave something over", False),
     (REDUCTIONS_ARE, reductions(result="(0, r5)"), "are no reductions", False),
+    (REDUCTIONS_ARE, reductions().replace("c - 1)", "c)"), "are no reductions", None),
     (REDUCTIONS_ARE, reductions(fixed="0"), "are allowed", False),
     (REDUCTIONS_ARE, reductions(size="1"), "", False),
     (REDUCTIONS_ARE, reductions(fine="r3 >= 1", result="(r3 - 1, r5)"), "leave something", False),
