@@ -324,9 +324,9 @@ for value in (0, 60, 127, 128, 200, 255):
 # %% [markdown]
 # Mend both: write the functions with all faults repaired. `prepare` turns x into x / 127.5 − 1 and
 # returns `float32`, (N, C · H · W): channel by channel, and in each of them pixel `order[i]` at
-# place i. `make_batches` returns every image once, with its own label, in a new order at
-# each call; the last batch may be smaller. The tensors that the caller holds stay as they were.
-# Neither function needs more lines than it has.
+# place i. `make_batches` returns every image once, with its own label, in a new order at each call;
+# the last batch may be smaller. The tensors that the caller holds stay as they were. Neither
+# function needs more lines than its broken version.
 #
 # hint: The error: `order` has H · W numbers. How many does an image have, and which of them does
 # `[:, order]` take from the flattened image?

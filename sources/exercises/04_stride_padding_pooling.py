@@ -354,9 +354,9 @@ checks.award(3, check_answer, halve)
 # %% [markdown] tier="investigate" minutes=14
 # ## Task 4: how much of its field does an output use?
 #
-# Your stack has some layers of one kernel size, stride 1, without padding, and all weights 1. Count
-# along one axis: the *core* of the field is the narrowest stretch around its middle that holds at
-# least 90 % of all paths from pixels to the output.
+# Your stack consists of several layers with the same kernel size, stride 1 and no padding, and all
+# their weights are 1. Count along one axis: the *core* of the field is the narrowest stretch around
+# its middle that holds at least 90 % of all paths from pixels to the output.
 
 # %% readonly="stack"
 k, num_layers = own_stack(student_id)

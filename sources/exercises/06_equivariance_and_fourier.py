@@ -331,7 +331,7 @@ def check_answer(breaking):
     check_small(breaking)
     later = {"a layer gets a broken input from the one before, which is not its own fault": [0, 1]}
     _require_breaking(breaking, ["zeros", "relu"], [0], 2, later)
-    even = {"a layer with a stride is exact for some shifts, so try one that is not even": []}
+    even = {"a layer with a stride is exact for some shifts, so try an odd one": []}
     _require_breaking(breaking, ["circular", "halve", "circular"], [1], 3, even)
     down = {"zeros on the left and the right do no harm to a shift down": []}
     _require_breaking(breaking, ["circular", "relu", "sides"], [2], 4, down)

@@ -335,8 +335,8 @@ show(
 # in evaluation mode. `accuracy` measures the net as it will be used, where the prediction for one
 # image does not depend on the others.
 #
-# hint: A loss that levels off: what is the smallest cross-entropy that ten logits between 0
-# and 1 can give? What does `F.cross_entropy` do with the logits itself?
+# hint: A loss that levels off: what is the smallest cross-entropy that ten logits between 0 and 1
+# can give? What does `F.cross_entropy` itself do to the logits?
 #
 # hint: A loss that rises again: print the norm of the gradients at each step. What
 # does `backward` do with gradients that are still there?

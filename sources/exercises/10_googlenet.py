@@ -307,7 +307,7 @@ checks.award(3, check_answer, reductions)
 # Somebody wrote a small net: three paths read the images, an auxiliary head reads their maps, and
 # so do the layers above. The symptoms: "The net stops with an error about channels. With a
 # workaround it runs, but when I predict the same batch twice, the answers differ. And after
-# training I threw the auxiliary head away, as one does, and all predictions changed." Look at the
+# training I removed the auxiliary head, as is usual, and all predictions changed." Look at the
 # symptoms before you read the code.
 
 # %% readonly="broken"
@@ -367,7 +367,7 @@ print("predicted with another head: ", without_head[0].tolist())
 # leaves what it is given as it was; `outputs` returns a pair in training and only the logits in
 # evaluation, where the head has no say.
 #
-# hint: The error: how many channels does `net.top` read, and how many does `broken_join` put out?
+# hint: The error: how many channels does `net.top` read, and how many does `broken_join` return?
 # Print the shape of its result.
 #
 # hint: The images change: which line writes into a tensor that the caller still holds? What is the

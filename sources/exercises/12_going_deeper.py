@@ -348,7 +348,7 @@ checks.award(3, check_answer, gate_biases)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Here is a fresh net with your biases, and what your first function says about it.
+# Here is a fresh net with your biases, and what your function from task 1 says about it.
 
 # %%
 if biases_are_right and shares_are_right:

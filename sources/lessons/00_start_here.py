@@ -202,4 +202,4 @@ show(
 #
 # 1. A model classifies 85 % of the images correctly. What would convince you that it knows what a
 #    shirt is?
-# 2. Which of its mistakes would worry you most in a shop, and do they show in its accuracy?
+# 2. Which of its mistakes would worry you most if a shop used it, and do they show in its accuracy?

@@ -265,7 +265,7 @@ print(
 # ## An image of our own, and four questions about it
 #
 # We can also *make* an image. Two coordinate grids hold the row and the column of each pixel; an
-# inequality in the two describes a shape.
+# inequality between row and column describes a shape.
 
 # %%
 rows, columns = torch.meshgrid(torch.arange(96), torch.arange(96), indexing="ij")  # (96, 96)

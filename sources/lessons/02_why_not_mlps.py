@@ -244,9 +244,9 @@ def accuracy(model: nn.Module, images: Tensor, labels: Tensor) -> float:
 # %% [markdown]
 # ## Experiment 1: shuffle the pixels
 #
-# Draw one random order of the 1024 pixels, and put *every* image into that order, for training and
-# testing. No information is lost: you could sort the pixels back. But nobody can tell a star from a
-# heart by eye any more.
+# Draw one random order of the 1024 pixels, and rearrange the pixels of *every* image in that order,
+# for training and for testing. No information is lost: you could put the pixels back in their
+# places. But nobody can tell a star from a heart by eye any more.
 
 # %%
 order = torch.randperm(32 * 32, generator=torch.Generator().manual_seed(0))

@@ -253,9 +253,9 @@ expect(difference < 1e-6, "PyTorch's nn.Conv1d computes the product with the Toe
 #
 # $$h(i, j) = \sum_{|p| \le \Delta,\, |q| \le \Delta} f(p, q)\, x(i + p,\, j + q)$$
 #
-# The course package has a locally connected layer, which shows the step in between. To see the
-# matrix of a layer, feed it every image that has a single bright pixel: each output is one column
-# of the matrix.
+# The course package has a locally connected layer, the step between dense and convolutional: local,
+# but not yet shared. To see the matrix of a layer, feed it every image that has a single bright
+# pixel: each output is one column of the matrix.
 
 
 # %%

@@ -220,7 +220,8 @@ by_hand = convolve(F.pad(image, (1, 2, 1, 2)), even)  # left, right, top, bottom
 expect(torch.equal(by_name, by_hand), "It adds one row above and two rows below.")
 
 # %% [markdown]
-# The output is shifted by half a pixel relative to the image. With odd filters that cannot happen.
+# The output is shifted by half a pixel relative to the image. With an odd kernel size that cannot
+# happen.
 #
 # With stride 2 the size cannot stay the same, and PyTorch refuses `padding="same"`. But the padding
 # $p = (k - 1)/2$ is still useful: the output size becomes $\lceil n/s \rceil$, whatever the kernel
@@ -277,7 +278,7 @@ show(
 # %% [markdown]
 # To check an example, **start with the corners**. A window in a corner is partly padding, so few
 # products are left. At the bottom right the window covers the pixels 1 2 / 2 3 and, below and to
-# the right of them, zeros. The pixels meet the upper left of the filter, 2 0 / 1 0:
+# the right of them, zeros. These pixels meet the upper left corner of the filter, 2 0 / 1 0:
 #
 # $$2 \cdot 1 + 0 \cdot 2 + 1 \cdot 2 + 0 \cdot 3 = 4$$
 #

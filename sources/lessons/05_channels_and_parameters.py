@@ -222,8 +222,8 @@ expect(
 # %% [markdown]
 # ## Count the work
 #
-# A **multiply-add** is one product, added to a sum. Each *output number* takes as many as a filter
-# has weights. So:
+# A **multiply-add** is one product, added to a sum. Each *output number* takes one multiply-add for
+# every weight of its filter. So:
 #
 # 1. one output number: $c_\text{in} k_h k_w$ multiply-adds;
 # 2. one map: times $h_\text{out} w_\text{out}$;

@@ -230,7 +230,7 @@ show(
 # is what gives $T f(x)$ its ripples.
 #
 # 1. Set the pooling to "none". Is there a shift that the map does not follow? Now put zeros around
-#    the image. At which shift does it begin to fail, and why not before?
+#    the image. At what shift does the map first fail to follow, and why not earlier?
 # 2. Go back to "circular" and choose "stride 2". Which shifts does the map still follow?
 # 3. Choose "Fine stripes", "Identity" and "stride 2". What does the layer see at a shift of 0, 1
 #    and 2?

@@ -250,9 +250,9 @@ for epoch in range(1, 3):
 
 # %% [markdown]
 # That is the core of training. **Try it.** Delete `optimizer.zero_grad()` in `train_one_epoch`, and
-# run its cell and the last cell again. Now the gradients of all batches so far add up, and the
-# steps follow gradients that are mostly out of date. What happens to the loss? Then put the line
-# back.
+# run its cell and the training cell above again. Now the gradients of all batches so far add up,
+# and the steps follow gradients that are mostly out of date. What happens to the loss? Then put the
+# line back.
 
 # %% [markdown]
 # ## From the step to `fit`
@@ -264,8 +264,8 @@ for epoch in range(1, 3):
 # $$w \leftarrow w - \eta\, g$$
 #
 # Take a bowl that is 25 times as steep along one axis as along the other:
-# $L(w) = \frac12(w_1^2 + 25\, w_2^2)$. **Predict, then run.** Steps that are too short take
-# long to get down. What do steps that are too long do?
+# $L(w) = \frac12(w_1^2 + 25\, w_2^2)$. **Predict, then run.** If the steps are too short, it takes
+# many of them to reach the bottom. What do steps that are too long do?
 
 
 # %%

@@ -206,17 +206,17 @@ refute(
 )
 
 # %% [markdown]
-# The histograms hold half as many numbers as the image, and do far better: people had chosen well.
-# Remember this accuracy when you meet the convnets below. A hand-crafted feature, however, does not
-# improve with more images, and it cannot be stacked: nobody knew how to design the *second* layer.
-# Some researchers believed that the features themselves should be learned. In 2012 they could show
-# that this works.
+# The histograms hold half as many numbers as the image, and do far better: their designers had
+# chosen well. Remember this accuracy when you meet the convnets below. A hand-crafted feature,
+# however, does not improve with more images, and it cannot be stacked: nobody knew how to design
+# the *second* layer. Some researchers believed that the features themselves should be learned. In
+# 2012 they were able to show that this works.
 
 # %% [markdown]
 # ## Step 0: LeNet with sigmoids
 #
 # We start where textbooks start: LeNet-5 with the sigmoid $\sigma(x) = 1/(1 + e^{-x})$ and average
-# pooling. (The net of 1998 had a scaled tanh; lesson 07 trained that one as well.)
+# pooling. (The original 1998 net had a scaled tanh; lesson 07 trained that one as well.)
 
 
 # %%
@@ -247,7 +247,7 @@ nets[name], runs[name] = train("lenet5", name, activation="sigmoid", pooling="av
 # and close to 0 as soon as $|x|$ is large: the unit **saturates**. The gradient of an early layer
 # is a product with one such factor for every activation above it. LeNet-5 has four. So with the
 # same weights, sigmoids leave at best $(1/4)^4 = 1/256$ of the gradient that ReLUs would pass on if
-# all of them were on. (About half of them are off, so expect a smaller ratio.)
+# all of them were on. (About half of them are off, so expect a factor of less than 256.)
 #
 # **Predict, then run.** Two fresh nets, one batch, one backward pass. By what factor do sigmoids
 # shrink the gradient of the first filters?

@@ -213,7 +213,7 @@ facts.table("vgg.three_3x3_weights", "vgg.one_7x7_weights", "vgg.extra_weights_7
 # ### Try it: the same field, another view
 #
 # 1. Choose one 7 × 7 in place of the three 3 × 3. The receptive field stays the same. Which of the
-#    two gives more weight to the middle of its field? (All weights count as 1.)
+#    two gives more weight to the middle of its field? (Take every weight to be 1.)
 # 2. Load the two blocks of VGG-16. By how much does a layer of the second block widen the field?
 #    Why is that more than in the first block?
 # 3. Load all five blocks. Which layer is the first to see more than half of the image's width?
@@ -251,8 +251,8 @@ expect(stack > one, "Where few channels become many, the stack has more weights.
 #
 # **Is it the same function?** Remove the ReLU between the two layers. Then two convolutions *are*
 # one 5 × 5 convolution; its kernel is the two small kernels convolved with each other. **Predict,
-# then run.** Does it also work the other way: can you write every 5 × 5 kernel as two 3 × 3
-# kernels, convolved?
+# then run.** Does it also work the other way: can every 5 × 5 kernel be written as the convolution
+# of two 3 × 3 kernels?
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -275,8 +275,8 @@ expect(not torch.allclose(with_relu, stacked, atol=1), "With a ReLU between them
 # does not have: a second non-linearity. The paper's view is that small filters are a *constraint*
 # (fewer weights) plus a *gain* (one more ReLU).
 #
-# Does the stack pay? We train both, with equal receptive fields. A first layer makes 24 maps; then
-# come two blocks, each with one 5 × 5 layer or with two 3 × 3 layers.
+# Does the stack pay off? We train both, with equal receptive fields. A first layer makes 24 maps;
+# then come two blocks, each with one 5 × 5 layer or with two 3 × 3 layers.
 
 
 # %%

@@ -220,7 +220,7 @@ expect(tanh["layer 2"][-1] > tanh["layer 5"][-1], "Layer 2 saturates before laye
 print(facts.trap("deeper_tanh_saturates_more").right)
 
 # %% [markdown]
-# For tanh, the slide has it the wrong way round. There is a net whose *last* hidden layer
+# For tanh, the slides have it the wrong way round. There is a net whose *last* hidden layer
 # saturates, though:
 
 # %% tags=["nbval-ignore-output"]
@@ -250,9 +250,8 @@ refute(
 # %% [markdown]
 # This is how Glorot and Bengio explain it. At the start the lower layers of a sigmoid net compute
 # nothing useful, so the net does best to ignore the last hidden layer, and it does so by pushing
-# that layer's outputs to 0. A tanh whose output is 0 is where it is steepest; a sigmoid whose
-# output is 0 is where it is flat. That is one reason to prefer activations that are centred on
-# zero.
+# that layer's outputs to 0. A tanh is steepest where its output is 0; a sigmoid is flat where its
+# output is close to 0. That is one reason to prefer activations that are centred on zero.
 
 # %% [markdown]
 # ## A factor for each layer: vanishing and exploding
@@ -264,9 +263,9 @@ refute(
 #
 # $$\operatorname{Var}(y) = n \operatorname{Var}(w)\, \operatorname{E}(x^2)$$
 #
-# So every layer multiplies the mean square by a factor, $n \operatorname{Var}(w)$, and ReLU halves
-# it, since it sets one half of a symmetric distribution to zero. After $L$ layers the mean square
-# has been multiplied by:
+# So every layer multiplies the mean square by a factor, $n \operatorname{Var}(w)$, and ReLU then
+# halves the mean square, since it sets one half of a symmetric distribution to zero. After $L$
+# layers the mean square has been multiplied by:
 #
 # $$\left(\tfrac{1}{2}\, n \operatorname{Var}(w)\right)^{L}$$
 #

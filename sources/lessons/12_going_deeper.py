@@ -251,8 +251,8 @@ expect(
 expect(ratio["ResNet-56"] < 20, "In a fresh ResNet-56 it does not.")
 
 # %% [markdown]
-# With BN they do not vanish: before the first step they *explode* towards the input. That is a
-# known effect of BN itself:
+# With BN the gradients do not vanish: before the first step they *explode* towards the input. That
+# is a known effect of BN itself:
 
 # %%
 print(facts.get("gradients.batchnorm_explosion"))
@@ -273,8 +273,8 @@ for label, model in {"plain-20": plain20, "plain-56": plain56}.items():
 # %% [markdown]
 # After three epochs the answer is mixed: in our run, plain-56 now has a much smaller gradient at
 # the first layer than at the last. But it started with a much larger one there, and its recorded
-# loss is the higher one from the first epoch on. So our measurements do not support the explanation
-# that is most often given:
+# loss is higher than that of plain-20 from the first epoch on. So our measurements do not support
+# the explanation that is most often given:
 
 # %%
 print(facts.trap("degradation_is_vanishing"))

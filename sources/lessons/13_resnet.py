@@ -258,7 +258,7 @@ print(
 
 # %% [markdown]
 # Most paths have a medium length, but the gradient through a path tends to shrink with each block
-# on it. Veit et al. measured how long the paths are that carry most of the gradient in a ResNet of
+# on it. Veit et al. measured the length of the paths that carry most of the gradient in a ResNet of
 # 110 layers:
 
 # %%
@@ -269,8 +269,9 @@ print(facts.get("residual.gradient_paths"))
 #
 # A residual block has two 3 × 3 convolutions, each followed by BN, with a ReLU between them; then
 # the addition and another ReLU. There is no bias: BN would subtract it again. Where input and
-# output have the same shape, the shortcut is the identity. Where the block halves the maps and
-# doubles their number, the shortcut has to change the shape, and the paper tries three options:
+# output have the same shape, the shortcut is the identity. Where the block halves height and width
+# and doubles the number of maps, the shortcut has to change the shape, and the paper tries three
+# options:
 #
 # - **A**: skip every other pixel, as the stride does, and fill the new channels with zeros. This
 #   takes no parameters.

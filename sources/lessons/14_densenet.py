@@ -236,7 +236,8 @@ print(facts.trap("densenet_three_blocks"))
 
 # %% [markdown]
 # For images of 32 × 32, three sizes of maps are enough: 32, 16, 8. For 224 × 224, the stem halves
-# them twice, and four blocks work on 56, 28, 14 and 7 pixels. The figure is drawn from the model:
+# height and width twice, and four blocks work on 56, 28, 14 and 7 pixels. The figure is drawn from
+# the model:
 
 
 # %%
@@ -261,7 +262,7 @@ rows = [
 Table(("net", "layers in the four blocks", "parameters"), tuple(rows))
 
 # %% [markdown]
-# ## Growth rate: how much is little?
+# ## Growth rate: how few new maps are enough?
 #
 # Twelve new maps per layer sounds like very little; VGG's layers make hundreds. But a layer need
 # not repeat what is already there; it only adds what is missing. How many new maps does that take?

@@ -247,7 +247,7 @@ WRONG = [
     (TURNED_IS, turned(turns="(0, 2)", result="sum(outputs) / 2"), "half turns only", True),
     (TURNED_IS, turned(result="torch.stack(outputs).amax(0)"), "the largest of the four", True),
     (BREAKING_IS, CUMULATIVE, "which is not its own fault", True),
-    (BREAKING_IS, breaking(by="(2, 2)"), "try one that is not even", True),
+    (BREAKING_IS, breaking(by="(2, 2)"), "try an odd one", True),
     (BREAKING_IS, breaking(by="(1, 0)"), "no harm to a shift down", True),
     (BREAKING_IS, BY_TYPE, "you find []", True),
     (BREAKING_IS, BY_KIND, "the kind of a layer does not tell", True),
