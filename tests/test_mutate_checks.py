@@ -1,7 +1,5 @@
 """The changes that are made to the exercises' checks are real, and leave the rest as it was."""
 
-import ast
-
 import pytest
 from scripts import load_script
 
@@ -10,7 +8,7 @@ tool = load_script("tools/mutate_checks.py")
 
 def made(source):
     """Return each change in words -> the changed source."""
-    return {what: ast.unparse(tree) for what, tree in tool.changes(ast.parse(source))}
+    return dict(tool.changes(source))
 
 
 @pytest.mark.parametrize(
@@ -42,10 +40,10 @@ def test_what_demands_nothing_is_left_alone(source):
     assert made(source) == {}
 
 
-def test_every_exercise_has_changes_and_each_has_a_key_of_its_own():
+def test_every_exercise_has_changes_and_no_two_are_the_same():
     found = list(tool.mutants("10_googlenet"))
-    assert {mutant.cell for mutant in found} >= {"evidence_check", "experiment_check"}
-    assert len({mutant.key for mutant in found}) == len(found) > 40
+    assert {cell for cell, _, _ in found} >= {"evidence_check", "experiment_check"}
+    assert len({(cell, source) for cell, _, source in found}) == len(found) > 40
 
 
 def test_a_change_of_a_check_is_noticed_and_none_is_not(monkeypatch):

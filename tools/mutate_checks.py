@@ -14,16 +14,15 @@ exit status is 1 if a change was not noticed.
 
 import argparse
 import ast
-import copy
 import hashlib
 import json
 import os
 import sys
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
 import nbformat
 
@@ -44,71 +43,57 @@ OTHER = {
 SECONDS = 300  # for the tests of one exercise: a change may make a loop endless
 
 
-@dataclass(frozen=True)
-class Mutant:
-    """One change of a test cell."""
-
-    slug: str
-    cell: str
-    what: str
-    source: str
-
-    @property
-    def key(self) -> str:
-        """A name that changes with the cell and with the tests."""
-        test = ROOT / "tests" / "grading" / f"test_exercise_{self.slug[:2]}.py"
-        text = self.cell + self.source + test.read_text("utf-8")
-        return hashlib.sha256(text.encode()).hexdigest()[:16]
+Edit = tuple[str, ast.AST, str, Any]  # in words; an attribute of a node; what it becomes
 
 
-def mutants(slug: str) -> Iterator[Mutant]:
-    """Yield the changes of an exercise's test cells."""
+def mutants(slug: str) -> Iterator[tuple[str, str, str]]:
+    """Yield the changes of an exercise's test cells: the cell, the change in words, the source."""
     notebook = nbformat.read(ROOT / "solutions" / slug / f"{slug}.ipynb", as_version=4)
     for cell in notebook.cells:
         role = cell.metadata.get("nbgrader", {})
-        if (
-            cell.cell_type == "code"
-            and role.get("grade")
-            and not role["grade_id"].startswith("ask")
-        ):
-            tree = ast.parse(cell.source)
-            for what, changed in changes(tree):
-                yield Mutant(slug, role["grade_id"], what, ast.unparse(changed))
+        name = role.get("grade_id", "")
+        if cell.cell_type == "code" and role.get("grade") and not name.startswith("ask"):
+            for what, source in changes(cell.source):
+                yield name, what, source
 
 
-def changes(tree: ast.Module) -> Iterator[tuple[str, ast.Module]]:
-    """Yield each change in words, and the whole cell with it."""
-    places = [node for node in ast.walk(tree) if not isinstance(node, ast.expr_context)]
-    for index, node in enumerate(places):
-        for number in range(len(_changed(node))):
-            whole = copy.deepcopy(tree)
-            same = [each for each in ast.walk(whole) if not isinstance(each, ast.expr_context)]
-            words = _changed(same[index])[number]
-            yield words(), whole
+def changes(source: str) -> Iterator[tuple[str, str]]:
+    """Yield each change of a cell in words, and the source of the whole cell with it."""
+    tree = ast.parse(source)
+    for node in list(ast.walk(tree)):
+        for what, owner, field, new in list(_edits(node)):
+            old = getattr(owner, field)
+            setattr(owner, field, new)
+            yield what, ast.unparse(tree)
+            setattr(owner, field, old)
 
 
-def _changed(node: ast.AST) -> list:
-    """Return functions, each of which makes one change to a node and returns it in words."""
-    found = []
+def _edits(node: ast.AST) -> Iterator[Edit]:
+    """Yield what can be changed at a node itself."""
     for field in ("body", "orelse"):
         body = getattr(node, field, None)
-        if isinstance(body, list):
-            found += [
-                lambda body=body, i=i: _left_out(body, i)
-                for i, statement in enumerate(body)
-                if _is_a_demand(statement)
-            ]
+        for i, statement in enumerate(body if isinstance(body, list) else []):
+            if _is_a_demand(statement):
+                words = ast.unparse(statement).splitlines()[0][:90]
+                without = [*body[:i], ast.Pass(), *body[i + 1 :]]
+                yield f"line {statement.lineno}: without {words}", node, field, without
     if isinstance(node, ast.Compare):
-        found += [
-            lambda i=i: _other_comparison(node, i)
-            for i, operator in enumerate(node.ops)
-            if type(operator) in OTHER
-        ]
+        for i, operator in enumerate(node.ops):
+            if type(operator) in OTHER:
+                ops = [*node.ops[:i], OTHER[type(operator)](), *node.ops[i + 1 :]]
+                new = ast.Compare(node.left, ops, node.comparators)
+                yield _in_words(node, new), node, "ops", ops
     if isinstance(node, ast.BoolOp):
-        found.append(lambda: _other_join(node))
+        op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
+        yield _in_words(node, ast.BoolOp(op, node.values)), node, "op", op
     if isinstance(node, ast.For) and isinstance(node.iter, ast.List) and len(node.iter.elts) > 1:
-        found.append(lambda: _only_first(node.iter))
-    return found
+        first = node.iter.elts[:1]
+        words = f"line {node.lineno}: only {ast.unparse(ast.List(first))[:70]}"
+        yield words, node.iter, "elts", first
+
+
+def _in_words(node: ast.expr, new: ast.expr) -> str:
+    return f"line {node.lineno}: {ast.unparse(node)[:70]} -> {ast.unparse(new)[:70]}"
 
 
 def _is_a_demand(statement: ast.stmt) -> bool:
@@ -118,30 +103,7 @@ def _is_a_demand(statement: ast.stmt) -> bool:
     if not (isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Call)):
         return False
     name = ast.unparse(statement.value.func)
-    return name.startswith("checks.require") or "require" in name or "check" in name.split(".")[-1]
-
-
-def _left_out(body: list[ast.stmt], index: int) -> str:
-    words = ast.unparse(body[index]).splitlines()[0][:90]
-    line, body[index] = body[index].lineno, ast.Pass()
-    return f"line {line}: without {words}"
-
-
-def _other_comparison(node: ast.Compare, index: int) -> str:
-    before = ast.unparse(node)
-    node.ops[index] = OTHER[type(node.ops[index])]()
-    return f"line {node.lineno}: {before[:70]} -> {ast.unparse(node)[:70]}"
-
-
-def _other_join(node: ast.BoolOp) -> str:
-    before = ast.unparse(node)
-    node.op = ast.Or() if isinstance(node.op, ast.And) else ast.And()
-    return f"line {node.lineno}: {before[:70]} -> {ast.unparse(node)[:70]}"
-
-
-def _only_first(items: ast.List) -> str:
-    items.elts = items.elts[:1]
-    return f"line {items.lineno}: only {ast.unparse(items)[:70]}"
+    return "require" in name or "check" in name.split(".")[-1]
 
 
 def is_noticed(slug: str, cell: str = "", source: str = "") -> bool:
@@ -153,6 +115,10 @@ def is_noticed(slug: str, cell: str = "", source: str = "") -> bool:
         process.kill()
         process.join()
     return process.exitcode != 0
+
+
+def _tests(slug: str) -> Path:
+    return ROOT / "tests" / "grading" / f"test_exercise_{slug[:2]}.py"
 
 
 def _run_tests(slug: str, cell: str, source: str) -> None:
@@ -175,32 +141,34 @@ def _run_tests(slug: str, cell: str, source: str) -> None:
 
     nbformat.read = read_changed
     sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
-    test = ROOT / "tests" / "grading" / f"test_exercise_{slug[:2]}.py"
-    options = [str(test), "-x", "-q", "-n", "0", "-p", "no:cacheprovider"]
+    options = [str(_tests(slug)), "-x", "-q", "-n", "0", "-p", "no:cacheprovider"]
     os._exit(int(pytest.main(options, plugins=[FirstItsOwn()])))
 
 
-def try_all(slugs: list[str]) -> list[Mutant]:
-    """Try every change that was not noticed before; return those that nothing notices."""
-    survivors = []
-    for slug in slugs:
-        start, found = time.monotonic(), list(mutants(slug))
-        if is_noticed(slug):
-            sys.exit(f"the tests of {slug} fail without any change: mend them first")
-        kept = KEPT / f"{slug}.json"
-        known = json.loads(kept.read_text("utf-8")) if kept.is_file() else {}
-        for mutant in found:
-            if not known.get(mutant.key):
-                known[mutant.key] = is_noticed(slug, mutant.cell, mutant.source)
-                kept.parent.mkdir(parents=True, exist_ok=True)
-                kept.write_text(json.dumps(known), encoding="utf-8")
-            if not known[mutant.key]:
-                survivors.append(mutant)
-                print(f"    {slug}, {mutant.cell}, {mutant.what}", flush=True)
-        alive = sum(not known[mutant.key] for mutant in found)
-        seconds = time.monotonic() - start
-        print(f"{slug}: {len(found)} changes, {alive} not noticed, {seconds:.0f} s", flush=True)
-    return survivors
+def try_all(slug: str) -> int:
+    """Try every change of an exercise that was not noticed before; return how many nothing notices.
+
+    What was noticed is known by the cell, its changed source and the tests.
+    """
+    if is_noticed(slug):
+        sys.exit(f"the tests of {slug} fail without any change: mend them first")
+    start, found, alive = time.monotonic(), list(mutants(slug)), 0
+    kept, tests = KEPT / f"{slug}.json", _tests(slug).read_text("utf-8")
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    noticed = set(json.loads(kept.read_text("utf-8"))) if kept.is_file() else set()
+    for cell, what, source in found:
+        key = hashlib.sha256((cell + source + tests).encode()).hexdigest()[:16]
+        if key in noticed:
+            continue
+        if is_noticed(slug, cell, source):
+            noticed.add(key)
+            kept.write_text(json.dumps(sorted(noticed)), encoding="utf-8")
+        else:
+            alive += 1
+            print(f"    {slug}, {cell}, {what}", flush=True)
+    seconds = time.monotonic() - start
+    print(f"{slug}: {len(found)} changes, {alive} not noticed, {seconds:.0f} s", flush=True)
+    return alive
 
 
 def main() -> int:
@@ -217,7 +185,7 @@ def main() -> int:
         return 0
     import torch  # noqa: F401 - once here, and not again in each process
 
-    return int(bool(try_all(slugs)))
+    return int(sum(map(try_all, slugs)) > 0)
 
 
 if __name__ == "__main__":
