@@ -769,12 +769,11 @@ print({label: f"rises by {value:.2f}" for label, value in of_batch_rises.items()
 # %%
 def along(model: nn.Module, *, training: bool, seed: int = 0) -> torch.Tensor:
     """Return by how much the loss rises along random directions through a model, in order."""
-    draws, found = torch.Generator().manual_seed(seed), []
-    for _ in range(16 if settings.checks_claims else 2):
-        way = inspection.random_direction(model, draws)
-        losses = inspection.loss_along(model, [batch], way, [0.0, 0.25], training=training)
-        found.append(losses[1] - losses[0])
-    return torch.stack(found).sort().values
+    draws, num = torch.Generator().manual_seed(seed), 16 if settings.checks_claims else 2
+    ways = [inspection.random_direction(model, draws) for _ in range(num)]
+    centre = inspection.loss_along(model, [batch], ways[0], [0.0], training=training)
+    losses = [inspection.loss_along(model, [batch], way, [0.25], training=training) for way in ways]
+    return (torch.cat(losses) - centre).sort().values
 
 
 # %% tags=["nbval-ignore-output"]
