@@ -139,7 +139,7 @@ own_mean_told = next(x for x, option in question.lettered.items() if option.text
 frame, height, width, pitch = own_frame(student_id)
 print(f"{len(frame)} bytes: {height} rows of {pitch} bytes, for {width} pixels each")
 show(
-    plot_images([sheared(frame, height, width)], ["read as if there were no filler"], size=1.6),
+    plot_images([sheared(frame, height, width)], ["filler read\nas pixels"], size=1.6),
     "An image that is cut apart by black lines, which slant across it: no figure can be recognised",
 )
 
