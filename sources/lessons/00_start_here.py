@@ -6,7 +6,7 @@
 #
 # **After this lesson you can**
 # - run a notebook of this course and know that your machine is ready;
-# - train a small convnet and let it classify an image;
+# - train a small convnet and use it to classify an image;
 # - work with predictions, quizzes and exercises the way they are meant.
 #
 # **Time** 15 minutes.

@@ -177,7 +177,7 @@ expect(
 for name, build in BUILD.items():
     try:
         logits = build()(torch.zeros(1, 3, 48, 48))
-        print(f"{name}: 48 x 48 gives logits {tuple(logits.shape)}")
+        print(f"{name}: logits {tuple(logits.shape)} for 48 x 48")
     except ValueError as error:
         print(f"{name}: {error}")
 

@@ -629,7 +629,8 @@ show(
 #    Then switch the operation to convolution.
 # 2. Edit the kernel so that it moves the image one pixel to the right. Where in the kernel does the
 #    1 go?
-# 3. Choose the image "Vertical edge". Which of the two Sobel kernels gives zero everywhere?
+# 3. Choose the image "Vertical edge". With which of the two Sobel kernels is the output zero
+#    everywhere?
 # 4. Find a kernel with sum 1 that leaves flat areas unchanged and makes edges stronger.
 
 # %%

@@ -205,7 +205,7 @@ print("With neither, the floor leaves", output_size(224, k=11, s=4), "positions.
 # %%
 for k in (1, 3, 5, 7):
     valid, same = output_size(28, k), output_size(28, k, p=(k - 1) // 2)
-    print(f"k = {k}: valid gives {valid}, p = {(k - 1) // 2} gives {same}")
+    print(f"k = {k}: size {valid} if valid, {same} with p = {(k - 1) // 2}")
 
 # %% [markdown]
 # **Predict, then run.** What does `padding="same"` do with a 4 × 4 filter, which needs three more
@@ -593,7 +593,7 @@ PoolingAndOrder(pool="average", activation="ReLU")
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. "All positive", where ReLU does nothing, and "All negative", where both orders give 0. Within
+# 1. "All positive", where ReLU does nothing, and "All negative", where both orders end in 0. Within
 #    one window ReLU is linear as long as all signs are equal.
 # 2. |x| and −x: both decrease somewhere.
 # 3. −x is linear, and so is the mean.

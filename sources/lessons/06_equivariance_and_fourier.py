@@ -334,8 +334,9 @@ print("kept after a shift by one: ", stripes_row.roll(1)[::2].tolist())
 # not just damaged here, it is gone.
 #
 # **Predict, then run.** We use the photo and a stride of 2. Which shifts, from 1 to 8, does the
-# output follow? And with a stride of 4? To be generous, we compare it with all whole shifts of the
-# output along the same diagonal, by up to 8 places, and take the best.
+# output follow? And with a stride of 4? To be generous, we compare the output for the moved photo
+# with all whole shifts of the first output along the same diagonal, by up to 8 places, and take the
+# best match.
 
 
 # %%
@@ -568,10 +569,10 @@ print(f"the finest stripes, half a pixel on: from {between.min():.2f} to {betwee
 # \end{aligned}
 # $$
 #
-# Note the bar. It stands for the complex conjugate, which the sum over $p$ is for a filter of real
-# numbers, and it comes from the *plus* in $x(r+p)$. Deep learning's "convolution" is a
-# **cross-correlation**. The convolution of mathematics, $\sum_p f(p)\,x(r-p)$, flips the filter and
-# has no bar.
+# Note the bar. It stands for the complex conjugate: for a filter of real numbers, a sum over $p$
+# with a *plus* in the exponent is the conjugate of $\mathcal{F}[f](u)$. This plus comes from the
+# *plus* in $x(r+p)$. Deep learning's "convolution" is a **cross-correlation**. The convolution of
+# mathematics, $\sum_p f(p)\,x(r-p)$, flips the filter and has no bar.
 
 # %%
 print(facts.trap("fourier_without_conjugate"))

@@ -325,7 +325,7 @@ expect(torch.allclose(w.detach(), ours, atol=1e-5), "Ten of these steps are ten 
 # The last setting is the **schedule**. Long steps are good early in training. Later they only make
 # the parameters jump about, since each batch has its own gradient. `fit` raises the rate from near
 # 0 over the first three tenths of the steps, because the first gradients are the least reliable,
-# and then lets it fall to 0 along half a cosine:
+# and then lowers it to 0 along half a cosine:
 
 # %%
 from course_utils.training.config import learning_rate
