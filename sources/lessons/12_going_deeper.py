@@ -291,11 +291,11 @@ print(facts.trap("degradation_is_vanishing"))
 # turns one number $x$ into one number $y$, and the derivative $dy/dx$ along a line of 256 inputs.
 # (This is a gradient with respect to the input, not to the weights: a stand-in that can be drawn.)
 #
-# The layers are those of `rectifier_net`: $\mathbf{h}' =
-# W\,\mathrm{ReLU}(\mathrm{BN}(\mathbf{h}))$, or, with a shortcut, $\mathbf{h}' = \mathbf{h} +
-# W\,\mathrm{ReLU}(\mathrm{BN}(\mathbf{h}))$. We compare with two kinds of noise. In **white
-# noise**, each value is independent of all others. **Brown noise** is a random walk: each value is
-# the one before it plus a small random step.
+# The layers are those of `rectifier_net`:
+# $\mathbf{h}' = W\,\mathrm{ReLU}(\mathrm{BN}(\mathbf{h}))$, or, with a shortcut,
+# $\mathbf{h}' = \mathbf{h} + W\,\mathrm{ReLU}(\mathrm{BN}(\mathbf{h}))$. We compare with two kinds
+# of noise. In **white noise**, each value is independent of all others. **Brown noise** is a random
+# walk: each value is the one before it plus a small random step.
 #
 # **Predict, then run.** We take nets of one layer, of 24 plain layers, and of 24 layers with
 # shortcuts. Which net will look like which noise?
