@@ -95,7 +95,8 @@ def top_k_error(logits: torch.Tensor, labels: torch.Tensor, k: int) -> float:
 
 
 # %% [markdown]
-# **Predict, then run.** Three images, four classes. What are the top-1 error and the top-2 error?
+# **Predict, then run.** Here are the logits of three images for four classes. What are the top-1
+# error and the top-2 error?
 
 # %%
 logits = torch.tensor([[3.0, 1.0, 0.0, 2.0], [0.0, 1.0, 2.0, 3.0], [5.0, 1.0, 2.0, 0.0]])
@@ -254,8 +255,8 @@ nets[name], runs[name] = train("lenet5", name, activation="sigmoid", pooling="av
 # ReLUs would pass on if all of them were on. (About half of them are off, so expect a factor of
 # less than 256.)
 #
-# **Predict, then run.** Two fresh nets, one batch, one backward pass. By what factor do sigmoids
-# shrink the gradient of the first filters, compared with ReLUs?
+# **Predict, then run.** We take two fresh nets, one batch and one backward pass. By what factor do
+# sigmoids shrink the gradient of the first filters, compared with ReLUs?
 
 
 # %% tags=["nbval-ignore-output"]
@@ -299,7 +300,7 @@ refute(
 # That is one line of code and, at this learning rate, by far the largest step of this lesson. (At
 # twenty times the rate, the sigmoid net comes within ten points.) The paper compared ReLU with
 # tanh. The first line below says how many times faster the net with ReLUs reached a given training
-# error. Nor was ReLU new, as the second says:
+# error. Nor was ReLU new, as the lines after it say:
 
 # %%
 print(facts.get("alexnet.relu_speedup"))
@@ -519,8 +520,8 @@ expect(
 )
 
 # %% [markdown]
-# A trap when you build AlexNet in PyTorch: `nn.LocalResponseNorm` divides its `alpha` by the
-# window's size, and the paper's formula does not. So the paper's setting needs five times the
+# There is a trap when you build AlexNet in PyTorch: `nn.LocalResponseNorm` divides its `alpha` by
+# the window's size, and the paper's formula does not. So the paper's setting needs five times the
 # `alpha` there:
 
 # %%
@@ -616,9 +617,9 @@ name = "+ augmentation"
 nets[name], runs[name] = train("alexnet_small", name, augment=augment, dropout=0.0)
 
 # %% [markdown]
-# **Predict, then run.** Three nets of AlexNet's size: plain, with dropout, with augmentation. Which
-# will show the largest **gap** between training and validation accuracy? Which will reach the best
-# validation accuracy?
+# **Predict, then run.** We now have three nets of AlexNet's size: plain, with dropout, with
+# augmentation. Which will show the largest **gap** between training and validation accuracy? Which
+# will reach the best validation accuracy?
 
 # %% tags=["nbval-ignore-output"]
 on_train = {name: evaluate(net, loaders.train).accuracy for name, net in nets.items()}
@@ -670,7 +671,7 @@ show(
 records.table(*(f"alexnet_step_{key}" for key in keys))
 
 # %% [markdown]
-# What holds up, and what does not:
+# Here is what holds up, and what does not:
 #
 # - **ReLU** is the one large step, at the learning rate that all these runs share.
 # - **Max against average pooling**, and **AlexNet's size against LeNet-5's**: the differences are
@@ -763,8 +764,8 @@ for k in (1, 2, 5):
 # %% [markdown]
 # ## How AlexNet itself was trained
 #
-# The layers are only half of the story. Here is the other half, as section 5 of the paper gives it.
-# **Predict, then run.** Which of these settings have we used in this lesson, too? `TrainConfig`
+# The layers are only half of the story. Here is the other half, as section 5 of the paper describes
+# it. **Predict, then run.** Which of these settings have we used in this lesson, too? `TrainConfig`
 # says what `fit` uses by default.
 
 # %%

@@ -16,7 +16,7 @@
 #
 # AlexNet works, but it is a list of decisions: 11 × 11 with stride 4, then 5 × 5, then 3 × 3 three
 # times; 96, 256, 384, 384, 256 filters. If you want a net twice as deep, what should the next
-# layers be? AlexNet gives no rule.
+# layers be? AlexNet offers no rule.
 #
 # Two years later the Visual Geometry Group in Oxford asked **how accuracy depends on depth alone**.
 # For that they needed nets that differ in nothing else. They made one decision for all
@@ -179,7 +179,8 @@ print(facts.trap("vgg19_has_138m"))
 #
 # $$r = 1 + \sum_l (k_l - 1) \prod_{i<l} s_i.$$
 #
-# The figure follows one output of two stacked layers down to the image, in one dimension.
+# The figure follows one output of two such layers, each with a kernel 3 wide, down to the image, in
+# one dimension.
 
 # %%
 two, three = [Layer(3, p=1)] * 2, [Layer(3, p=1)] * 3
@@ -468,10 +469,10 @@ expect(0.05 < last["He"] < 20, "With He initialisation it stays in range.")
 # enough, and to initialise the deeper nets with its layers. After submission they noted that
 # Glorot's initialisation makes this unnecessary.
 #
-# **Predict, then run.** VGG-16 with an eighth of the channels, started in four ways: σ = 0.01; He;
-# He at a fifth of the learning rate; He with **batch normalisation** (`norm="batch"`: after each
-# convolution, each channel is brought to mean 0 and standard deviation 1; lesson 11). Which loss
-# falls first?
+# **Predict, then run.** We start VGG-16, with an eighth of the channels, in four ways: σ = 0.01;
+# He; He at a fifth of the learning rate; He with **batch normalisation** (`norm="batch"`: after
+# each convolution, each channel is brought to mean 0 and standard deviation 1; lesson 11). Which
+# loss falls first?
 
 
 # %%
@@ -608,7 +609,7 @@ facts.table("vgg16.top5", "vgg16.top5_jittered", "vgg19.top5", "vgg19.top5_jitte
 # %% [markdown]
 # ## VGG-16 and VGG-19 for 32 × 32 images
 #
-# CIFAR-10's photos are 32 = 2⁵ pixels wide, so after five pools one pixel is left, and 512 numbers
+# CIFAR-10's photos are 32 = 2⁵ pixels wide, so after five pools one pixel remains, and 512 numbers
 # go to the classifier. **Predict, then run.** How many of VGG-16's 138 million parameters remain,
 # with linear layers of 512 units and ten classes?
 

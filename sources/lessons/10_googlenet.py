@@ -91,8 +91,8 @@ counted = parameters["AlexNet, 8 layers"] / parameters["GoogLeNet, 22 layers"]
 print(f"the paper: {claimed}\ncounted:   {counted:.1f} times")
 
 # %% [markdown]
-# How does GoogLeNet get there? By three ideas: put a small network at each pixel, replace the large
-# linear layers by a mean, and look at the same maps through several windows at once.
+# How does GoogLeNet get there? With three ideas: put a small network at each pixel, replace the
+# large linear layers by a mean, and look at the same maps through several windows at once.
 
 # %% [markdown]
 # ## Network in network
@@ -164,8 +164,8 @@ expect(same, "60 maps that are mixtures of 20 can be reduced without loss.")
 # 1. How many times as many parameters does a dense layer between the same two shapes have?
 # 2. Set the kernel size to 3 and the padding to 1. By what factor do parameters and multiply-adds
 #    grow?
-# 3. Which has more multiply-adds: 5 × 5 from 60 to 20 channels, or 1 × 1 from 60 to 20 followed by
-#    5 × 5 from 20 to 20?
+# 3. Which takes more multiply-adds: a 5 × 5 convolution from 60 to 20 channels, or a 1 × 1
+#    convolution from 60 to 20 followed by a 5 × 5 convolution from 20 to 20?
 
 # %%
 from course_utils.widgets import ParameterCounter
@@ -463,7 +463,8 @@ print(
 # %% [markdown]
 # **Predict, then run.** Here is our reduced net again, once with `side=1`, the mean, and once with
 # `side=7`, a dense head that reads every position. Which has better accuracy on Fashion-MNIST,
-# where each garment is centred, upright, and fills the image?
+# where each garment is centred, upright, and fills the image? (In the plot, a triangle at the top
+# states a value beyond the axis.)
 
 # %%
 dense, _ = train("dense head", lambda: SmallNet(Inception, SMALL_TABLE, side=7))
@@ -827,7 +828,7 @@ quiz.show("10_googlenet")
 # **Exercise** {exercise}
 #
 # **Next** comes lesson 11, normalisation: why deep plain nets do not start, and two ways to make
-# them.
+# them start.
 #
 # ## Words of this lesson
 #

@@ -4,11 +4,12 @@
 # **After this lesson you can**
 # - say where the signal of a deep net dies, and choose initial weights that keep it alive;
 # - write batch normalisation by hand, in both of its modes, and avoid its traps;
-# - tell seven normalisations apart by what they average over, and choose one for a batch size;
+# - tell seven normalisations apart by what they average over, and choose one for a given batch
+#   size;
 # - separate what is known about why batch normalisation works from what is only claimed.
 #
 # **Time** 85 minutes; 55 if you leave out the sections marked ◇, which a first reading may skip.
-# Training takes about two minutes of them on a laptop.
+# Training takes about two of these minutes on a laptop.
 #
 # **Builds on** 07 (training loop, sigmoid against ReLU), 08 (ReLU) and 09 (deep stacks of 3 × 3
 # convolutions).
@@ -764,8 +765,9 @@ print(
 expect(abs(y.std() - 1) < 0.1, "The standard deviation stays at 1, though nothing measures it.")
 
 # %% [markdown]
-# **Predict, then run.** Seven nets: one without normalisation, and one with each of the six. In
-# which of them does an image's output, in training mode, depend on the other images in its batch?
+# **Predict, then run.** Take seven nets: one without normalisation, and one with each of the six.
+# In which of them does an image's output, in training mode, depend on the other images in its
+# batch?
 
 # %%
 from course_utils.models.normalization import NORMS
@@ -1152,9 +1154,9 @@ print(facts.get("groupnorm.gradients"))
 # %% [markdown]
 # So "GN" is not one thing. With one channel per group it is instance norm, whose gradients explode
 # with depth; with large groups they do not. The paper calls the choice of the group size a
-# trade-off: small groups let the net learn fast, large ones let it learn stably. In this plain net
-# the gradient is multiplied by a factor at every layer. Shortcuts, in the next two lessons, change
-# that.
+# trade-off: with small groups the net learns fast, with large ones it learns stably. In this plain
+# net the gradient is multiplied by a factor at every layer. Shortcuts, in the next two lessons,
+# change that.
 
 # %% [markdown]
 # ## In full size ◇

@@ -66,7 +66,7 @@ print("the paper:", facts.get("plain34.share_of_vgg19"))
 # %% [markdown]
 # Plain-34 has more layers and does a fifth of the work: on maps of 56 pixels it has 64 filters,
 # where VGG-19 has 256. What a net costs depends on its widths and on the sizes of its maps, not on
-# its depth alone. So depth is a choice of its own, and we can vary it while the rest stays the
+# its depth alone. So depth is a separate choice, and we can vary it while the two rules stay the
 # same.
 
 # %% tags=["nbval-ignore-output"]
@@ -253,9 +253,9 @@ expect(
 expect(ratio["ResNet-56"] < 20, "In a fresh ResNet-56 it does not.")
 
 # %% [markdown]
-# With BN the gradients do not vanish: before the first step they *explode* towards the input. That
-# is a known effect of BN itself, says the first line below. The second is what He et al. say of
-# their own plain nets:
+# With BN the gradients do not vanish: before the first step they *explode* towards the input. The
+# first line below says that this is a known effect of BN itself; the second is what He et al. say
+# of their own plain nets:
 
 # %%
 print(facts.get("gradients.batchnorm_explosion"))
@@ -420,7 +420,7 @@ expect(float(paths["plain-56"][1]) < 0.2, "Plain-56 is shattered on images, too.
 expect(paths["ResNet-56"][1] > paths["plain-56"][1] + 0.3, "ResNet-56 is shattered much less.")
 
 # %% [markdown]
-# A caution: this is a difference between *fresh* nets, and it coincides with what we saw in
+# A word of caution: this is a difference between *fresh* nets, and it coincides with what we saw in
 # training. It does not prove that one causes the other; what exactly makes deep plain nets hard to
 # train is still debated. What is not debated is the cure.
 

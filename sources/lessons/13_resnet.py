@@ -417,14 +417,14 @@ expect(sums_hold(pre.stages[0]) == (True, True), "In the new order both sums hol
 # %% [markdown]
 # Only in the new order: the ReLU after the addition was in the way. Where the size changes, the
 # shortcut is not the identity, so the sums hold only within a stage. Whether the new order also
-# *trains* better is another question. The paper found it mattered most for very deep nets; we have
-# not measured it.
+# *trains* better is another question. The paper found that it mattered most for very deep nets; we
+# have not measured it.
 
 # %% [markdown]
 # ### A slide's block
 #
-# You can find this class on slides. **Predict, then run.** Where does it fail, and what else
-# is missing?
+# You can find this class on slides. **Predict, then run.** Where does it fail, and what does it
+# lack?
 
 
 # %%
@@ -1016,8 +1016,8 @@ quiz.show("13_resnet")
 #   there.
 # - Where the shape changes, the shortcut pads with zeros (A) or projects (B). The two differ little
 #   in accuracy, but without either the addition fails.
-# - A bottleneck of 1 × 1, 3 × 3, 1 × 1 costs about a seventeenth of two 3 × 3 on the same channels.
-#   ResNets use it from 50 layers on.
+# - A bottleneck of 1 × 1, 3 × 3, 1 × 1 costs about a seventeenth of two 3 × 3 convolutions on the
+#   same channels. ResNets use it from 50 layers on.
 # - If you remove one block, a residual net on average loses far less accuracy than a plain net.
 # - 3.57 % is an error rate, and an ensemble's; 3.8 × 10⁹ counts multiply-adds, and those of v1.
 

@@ -461,11 +461,11 @@ for number in range(3):
     print(f"without one layer of block {number + 1}:", ", ".join(f"{share:.1%}" for share in left))
 
 # %% [markdown]
-# This test does show it: an untrained net has no accuracy to lose, and in the trained one not every
-# layer is needed equally. Silence a layer of the first block, on which all later ones were built,
-# and much of the accuracy is gone; silence the last layers of the last block, and little happens.
-# Being read and being needed are two different things. (The accuracies vary with the seed; look at
-# the pattern.)
+# This test does show a difference: an untrained net has no accuracy to lose, and in the trained one
+# not every layer is needed equally. Silence a layer of the first block, on which all later ones
+# were built, and much of the accuracy is gone; silence the last layers of the last block, and
+# little happens. Being read and being needed are two different things. (The accuracies vary with
+# the seed; look at the pattern.)
 #
 # ## Parameters against ResNet
 #
@@ -673,7 +673,7 @@ quiz.show("14_densenet")
 #
 # - A dense block concatenates: layer $\ell$ reads $k_0 + (\ell-1)k$ maps, makes $k$, and overwrites
 #   nothing.
-# - Bottlenecks reduce to $4k$ maps, which saves work from $7.2\,k$ maps on; transitions halve the
+# - Bottlenecks reduce to $4k$ maps, which saves work above $7.2\,k$ maps; transitions halve the
 #   size of the maps and, with $\theta = 0.5$, their number.
 # - CIFAR's DenseNets have three blocks, ImageNet's four.
 # - Few parameters do not mean little work or little memory. Checkpointing saves memory, at the

@@ -450,9 +450,10 @@ facts.table("resnet20.cifar_parameters", "resnet20.cifar_error", "resnet56.cifar
 # ## Two teachers
 #
 # `shapes` draws one of ten shapes on a textured background. The dial $\rho$ sets how often a class
-# gets the background that belongs to it. We train your `ResNet(1)` twice. At $\rho = 0$ the
-# background is drawn at random: it says nothing about the class. At $\rho = 1$ every class has its
-# own background, a **spurious** cue: as good as the shape in training, worthless outside it.
+# gets the background that belongs to it. We train your `ResNet(1)` at two settings, with three
+# seeds each. At $\rho = 0$ the background is drawn at random: it says nothing about the class. At
+# $\rho = 1$ every class has its own background, a **spurious** cue: as good as the shape in
+# training, worthless outside it.
 
 # %%
 from course_utils.data import ShapesConfig, make_shapes
@@ -773,7 +774,7 @@ expect(same, "With a mean and a linear layer at the end, Grad-CAM's weights are 
 #
 # ## A folder of folders
 #
-# Everything above works on your own photos, if they are in one folder for each class:
+# Everything above works on your own photos, if they are sorted into one folder for each class:
 #
 #     photos/cat/*.jpg     photos/dog/*.jpg     photos/parrot/*.jpg
 #
@@ -864,9 +865,9 @@ show(
 # %% [markdown]
 # ## Start from weights that exist
 #
-# A few dozen photos of each class are little to learn from. What helps is a net that was trained on
-# many other images: keep its weights, give it a new last layer for your classes, and continue the
-# training (**fine-tuning**, one kind of **transfer learning**). The course ships such a net: a
+# A few dozen photos of each class are not much to learn from. What helps is a net that was trained
+# on many other images: keep its weights, give it a new last layer for your classes, and continue
+# the training (**fine-tuning**, one kind of **transfer learning**). The course ships such a net: a
 # ResNet-20, half as wide as the paper's, trained on 9,000 images of clothes.
 #
 # So suppose that a shop has taken ten photos of each class of clothes, none of them quite straight.
@@ -896,9 +897,9 @@ show(plot_images(shown, num_columns=6, size=1.25), "Six of the shop's photos: cl
 # white. After normalisation, a change of sign turns one into the other. Perhaps that does not
 # matter, as all the weights continue to learn.
 #
-# **Predict, then run.** Three ways to start (fresh weights; the shipped weights, of which only the
-# new last layer learns; the shipped weights, all of which learn), each on the photos as they are and
-# on the inverted ones. Which of the six will be best? How much does the sign matter to each?
+# **Predict, then run.** We start in three ways (fresh weights; the shipped weights, where only the
+# new last layer learns; the shipped weights, where all layers learn), each on the photos as they
+# are and on inverted ones. Which of the six will be best? How much does the sign matter to each?
 
 
 # %%
@@ -1039,8 +1040,8 @@ quiz.show("15_showdown")
 #   negative values to zero. It is as coarse as those maps.
 # - The best validation accuracy of this lesson belongs to the net that never learned the shapes. A
 #   map off the object is a warning; a map on it is no proof.
-# - With few photos, start from pretrained weights, and prepare your photos as the images were on
-#   which these weights were trained: otherwise the weights may be worth nothing.
+# - With few photos, start from pretrained weights, and preprocess your photos as the original
+#   training images were: otherwise the weights may be worth nothing.
 
 # %% [markdown]
 # ## Open questions
