@@ -77,7 +77,7 @@ class Report:
         )
         return (
             f"<p><strong>{self.verdict}</strong></p>{problems and f'<ul>{problems}</ul>'}"
-            f"<details><summary>What was looked at</summary>{self.table()._repr_html_()}</details>"
+            f"<details><summary>What was checked</summary>{self.table()._repr_html_()}</details>"
         )
 
 

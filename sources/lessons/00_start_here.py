@@ -6,7 +6,7 @@
 #
 # **After this lesson you can**
 # - run a notebook of this course and know that your machine is ready;
-# - train a small convnet and let it classify an image;
+# - train a small convnet and use it to classify an image;
 # - work with predictions, quizzes and exercises the way they are meant.
 #
 # **Time** 15 minutes.
@@ -21,7 +21,7 @@
 # selected. The menu *Run → Run All Cells* runs a whole lesson. If a cell gets stuck, *Kernel →
 # Restart Kernel* starts over; nothing on disk is lost.
 #
-# **Predict, then run.** The cell shows a garment in only 28 × 28 pixels. What is it?
+# The cell shows a garment in only 28 × 28 pixels. What kind of garment is it?
 
 # %%
 from course_utils import data
@@ -34,13 +34,13 @@ show(
 )
 
 # %% [markdown]
-# Write down your guess before you run the next cell.
+# **Predict, then run.** Write down your guess, then run the next cell for the answer.
 
 # %%
 print(f"It is labelled {garments.info.classes[6]!r}.")
 
 # %% [markdown]
-# Not easy, is it? Below, a network answers the same question for two thousand such images.
+# Not easy, is it? Further down, a network answers this question for two thousand such images.
 
 # %% [markdown]
 # ## Is this machine ready?
@@ -54,7 +54,7 @@ from course_utils.doctor import doctor
 doctor()
 
 # %% [markdown]
-# Click on *What was looked at* to see the details. The lessons adapt to your machine through a
+# Click on *What was checked* to see the details. The lessons adapt to your machine through a
 # **profile**: `laptop` without a GPU (each lesson trains for at most three minutes), `full` with a
 # GPU, `quick` for a fast look at everything. To choose one yourself, set the environment variable
 # `COURSE_PROFILE` before you start JupyterLab.
@@ -89,15 +89,15 @@ show(
 )
 
 # %% [markdown]
-# Now a small convnet, LeNet-5. You will build it yourself in lesson 07. It starts with random
-# weights, so it can only guess.
+# Next comes a small convnet, LeNet-5, which you will build yourself in lesson 07. It starts with
+# random weights, so it can only guess.
 #
-# **Predict, then run.** There are ten classes with equally many images. What accuracy does a
-# model reach by guessing?
+# **Predict, then run.** The ten classes have equally many images. What accuracy does a model reach
+# by guessing?
 
 # %% tags=["nbval-ignore-output"]
 model = models.build("lenet5", in_channels=1, num_classes=10).to(choose_device())
-print(f"before training: {evaluate(model, loaders.val).accuracy:.0%} right")
+print(f"before training: {evaluate(model, loaders.val).accuracy:.0%} correct")
 
 # %% tags=["nbval-ignore-output"]
 config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
@@ -105,14 +105,14 @@ history = fit(model, loaders, config, on_epoch_end=[LivePlot("LeNet-5")])
 print(f"{history.seconds:.0f} seconds")
 
 # %% [markdown]
-# On the left you see the **loss**, which says how wrong the model is; on the right its
+# On the left you see the **loss**, which says how wrong the model is, and on the right its
 # **accuracy**, the share of images that it classifies correctly. Each plot has two lines:
-# *training* for the images that the model learns from, *validation* for images that it never learns
-# from.
+# *training* for the images that the model learns from, and *validation* for images that it never
+# learns from.
 
 # %% tags=["nbval-ignore-output"]
 result = evaluate(model, loaders.test)
-print(f"after training: {result.accuracy:.0%} of {loaders.test.num_images} new images right")
+print(f"after training: {result.accuracy:.0%} of {loaders.test.num_images} new images correct")
 expect(
     result.accuracy > 0.75,
     "More than 75 % of the new images are classified correctly.",
@@ -125,8 +125,8 @@ guessed = evaluate(untrained, loaders.test)
 refute(guessed.accuracy > 0.75, "More than 75 % of the new images are classified correctly.")
 
 # %% [markdown]
-# Now look at a single image. Change the number and run the cell again. Can you find one where the
-# model is confident and wrong?
+# Now look at a single image. Change `number` and run the cell again. Can you find an image on which
+# the model is confident but wrong?
 
 # %%
 number = one_of_each[5]  # any number from 0 to 1999
@@ -135,9 +135,10 @@ with torch.no_grad():
     probabilities = model(torch.cat(images)[number : number + 1]).softmax(dim=1)[0]  # (10,)
 show(
     plot_prediction(loaders.test.images[number], probabilities, classes),
-    f"An image of the class {classes[loaders.test.labels[number]]}, beside bars with the model's "
-    "probability for each class",
+    f"An image of the class {classes[loaders.test.labels[number]]}, beside bars that show the "
+    "model's probability for each class",
 )
+print(f"It is labelled {classes[loaders.test.labels[number]]!r}.")
 
 # %% [markdown]
 # That is the whole way from pixels to a prediction. The rest of the course explains every step of
@@ -148,10 +149,10 @@ show(
 #
 # - **Predict, then run.** Where you read these words, stop. Write down your guess, then run the
 #   cell. You learn most from a guess that turns out wrong.
-# - **Change things.** Every cell is yours to edit. To get a lesson back as it was, see the README.
+# - **Change things.** Every cell is yours to edit. The README says how to get the original back.
 # - **`expect(...)`** is how a lesson checks its own claims: if what the text says is false on your
 #   machine, the cell fails.
-# - **Folded answers** are for you alone: answer first, then open them. There is one below.
+# - **Folded answers** are for checking yourself: answer first, then open them. There is one below.
 # - **Pop quizzes** come at the end of each lesson from 01 on. Each answer is marked at once and
 #   saved.
 # - **Exercises** are notebooks of their own, in the folder `exercises`. Their checks tell you what
@@ -164,9 +165,10 @@ show(
 #
 # <details><summary>Answer</summary>
 #
-# That the claim does not hold *here*: perhaps you changed a cell above, perhaps the profile you
+# That the claim does not hold *here*. Perhaps you changed a cell above, perhaps the profile you
 # chose trains for too few epochs, perhaps the lesson is wrong. It does not tell you that your
-# machine is broken. Restart the kernel, run all cells, and if it still fails, tell the authors.
+# machine is broken. Restart the kernel and run all cells. If the cell still fails, tell the
+# authors.
 # </details>
 
 # %% [markdown]
@@ -179,7 +181,7 @@ show(
 # | [03](03_convolution.ipynb) | from a dense layer to a convolution; what filters do |
 # | [04](04_stride_padding_pooling.ipynb) | stride, padding, pooling, receptive fields |
 # | [05](05_channels_and_parameters.ipynb) | channels, parameters, multiply-adds |
-# | [06](06_equivariance_and_fourier.ipynb) | what a shift does; filters as frequencies |
+# | [06](06_equivariance_and_fourier.ipynb) | what shifting an image does; filters and frequencies |
 # | [07](07_lenet.ipynb) | LeNet, and the training loop by hand |
 # | [08](08_alexnet.ipynb), [09](09_vgg.ipynb), [10](10_googlenet.ipynb) | AlexNet, VGG, GoogLeNet: deeper nets, and why they worked |
 # | [11](11_normalization.ipynb), [12](12_going_deeper.ipynb) | normalisation; plain nets that get worse as they get deeper; highway networks |

@@ -15,7 +15,7 @@
 # ## The question
 #
 # You see a person in a uniform. What does the network see? Every lesson of this course builds on
-# the answer, and many bugs start there: a wrong axis order may raise no error, and only make the
+# the answer, and many bugs start there: a wrong axis order may raise no error and merely make the
 # model worse.
 
 # %%
@@ -43,8 +43,8 @@ print("range:", photo.min(), "to", photo.max())
 
 # %% [markdown]
 # 600 rows, 512 columns, and 3 numbers for each pixel: how much red, green and blue light. Each is a
-# whole number from 0 (none) to 255 (full), so it fits into one byte: `uint8`. Here are a few of
-# them, the red values at the rim of the glasses. The lowest of these values is drawn black, the
+# whole number from 0 (none) to 255 (full), so it fits into one byte: `uint8`. Here are the red
+# values of a few pixels at the rim of the glasses. The lowest of these values is drawn black, the
 # highest white:
 
 # %%
@@ -90,7 +90,7 @@ print(tuple(image.shape), tuple(batch.shape))
 expect(image[0, 230, 210] == photo[230, 210, 0], "Each value is where it belongs.")
 
 # %% [markdown]
-# **Predict, then run.** `reshape(3, 600, 512)` gives the same shape. Is it the same photo?
+# **Predict, then run.** `reshape(3, 600, 512)` returns the same shape. Is it the same photo?
 
 # %%
 garbled = torch.tensor(photo).reshape(3, 600, 512)
@@ -101,17 +101,17 @@ show(
 )
 
 # %% [markdown]
-# `reshape` keeps the numbers in their order in memory and only breaks them into rows differently.
+# `reshape` keeps the numbers in their order in memory and only divides them into rows differently.
 # Three neighbours in memory, one pixel's red, green and blue, become three pixels of one channel.
-# No error, the right shape, the wrong image. **Look at what you feed a network before you train
-# it.**
+# There is no error and the shape is right, but the image is wrong. **Look at what you feed a
+# network before you train it.**
 
 # %% [markdown]
 # ## uint8 or float?
 #
 # Files hold bytes; networks compute with floats. Arithmetic with bytes has a trap.
 #
-# **Predict, then run.** Make a pixel of 200 brighter by 100. What do you get?
+# **Predict, then run.** Make a pixel of value 200 brighter by 100. What do you get?
 
 # %%
 pixel = torch.tensor(200, dtype=torch.uint8)
@@ -144,7 +144,7 @@ show(
 
 # %% [markdown]
 # Each channel is an image of its own. Look at the flag: its red stripes are bright in the red
-# channel and dark in the other two, its white stripes are bright in all three. The later layers of
+# channel and dark in the other two; its white stripes are bright in all three. The later layers of
 # a network have channels, too, but these stand for patterns that the network has learned, not for
 # colours.
 #
@@ -192,11 +192,11 @@ show(
 expect(mean_grey.min() == mean_grey.max(), "In the mean nothing is left of the disc.")
 
 # %% [markdown]
-# The mean gives red, green and blue the same grey. The weighted sum tells these three apart, but it
-# replaces three numbers by one, so it discards colour, too. (Strictly speaking, luminance is a sum
-# of amounts of *light*. Image files store gamma-encoded values, and their weighted sum is called
-# *luma*.) Whether the loss of colour matters depends on the task: a network that has to find ripe
-# tomatoes should get all three channels. Most convnets do.
+# The mean gives red, green and blue the same grey. The weighted sum tells these three apart, but
+# it, too, replaces three numbers with one and so discards colour. (Strictly speaking, luminance is
+# a weighted sum of amounts of *light*. Image files store gamma-encoded values, and their weighted
+# sum is called *luma*.) Whether the loss of colour matters depends on the task: a network that has
+# to find ripe tomatoes should get all three channels. Most convnets do.
 
 # %% [markdown]
 # ## Normalisation
@@ -208,7 +208,7 @@ expect(mean_grey.min() == mean_grey.max(), "In the mean nothing is left of the d
 # $$x' = \frac{x - \mu_c}{\sigma_c}$$
 #
 # Both are measured once for each channel, on the *training* images, and then used for *every*
-# image, test images included. For the images of clothes that come with the course:
+# image, test images included. Here they are for the images of clothes that come with the course:
 
 # %%
 loaders = data.load("fashion_mnist_mini", batch_size=64, generator=seed_everything(0))
@@ -285,10 +285,10 @@ show(
 )
 
 # %% [markdown]
-# | task | question | shape of the answer |
+# | task | question | what the model puts out |
 # |---|---|---|
 # | **classification** | what is in the image? | K logits |
-# | **localisation** | what is it, and where? (one object) | K logits and 4 numbers |
+# | **localisation** | what is it, and where? (one object) | K logits, and 4 numbers for a box |
 # | **detection** | what and where is each object? | any number of pairs (class, box) |
 # | **segmentation** | which class does each pixel belong to? | (K, H, W) logits |
 #
@@ -297,7 +297,7 @@ show(
 # before the softmax: the higher the logit, the more probable the class.
 #
 # The background does not belong to any object. But a model sees all pixels, so it may rely on the
-# background as well, and go wrong wherever the usual background is missing. Lesson 02 takes that
+# background as well, and go wrong wherever the usual background is missing. Lesson 02 takes this
 # up.
 
 # %% [markdown]
@@ -326,9 +326,9 @@ if brightened.shape != (1, 3, 600, 512) or not brightened.is_floating_point():
 elif not 0 <= brightened.min() <= brightened.max() <= 1:
     print(f"from {brightened.min():.2f} to {brightened.max():.2f}: expected values within [0, 1]")
 elif torch.allclose(brightened[0], (image.float() + 60).clamp(0, 255) / 255):
-    print("right")
+    print("correct")
 else:
-    print("not yet: every value should be 60/255 higher, but none above 1")
+    print("not yet: each value should be 60/255 higher, but none may exceed 1")
 
 # %% [markdown]
 # <details><summary>A solution</summary>
@@ -339,7 +339,7 @@ else:
 # %% [markdown]
 # ## What to remember
 #
-# - An image in PyTorch is (C, H, W), a batch (N, C, H, W). Height before width.
+# - An image in PyTorch has shape (C, H, W), a batch (N, C, H, W). Height comes before width.
 # - `permute` moves axes; `reshape` does not, and garbles the image. Look at your input.
 # - Store `uint8`, compute with `float32`; convert before you add.
 # - Normalise each channel with the training set's mean and standard deviation, at test time as
@@ -356,7 +356,7 @@ else:
 # 2. A photo shows a dog on a sofa. Who decides what its label is, and what does a model learn from
 #    that decision?
 # 3. If you normalised each image by its own mean and standard deviation, you would take its
-#    brightness and contrast away. When do you need to keep exactly these?
+#    brightness and contrast away. For which task do you need to keep them?
 
 # %% [markdown]
 # ## Further reading

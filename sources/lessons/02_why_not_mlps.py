@@ -17,7 +17,7 @@
 #
 # An image is a block of numbers. The simplest network, a **multilayer perceptron** (MLP), takes a
 # list of numbers. So we could write the numbers of the image into one long list and be done. For a
-# table of measurements that is a fair start. For images hardly anybody does it. Why not?
+# table of measurements that is a reasonable start. For images hardly anybody does it. Why not?
 #
 # You will often hear: *too many parameters*. That is true, but it is only a small part of the
 # answer.
@@ -74,7 +74,7 @@ vector = image.flatten()  # (3072,)
 
 
 def place(channel: int, row: int, column: int) -> int:
-    """Return the index in the list of one number of the image."""
+    """Return the list index of the number at this channel, row and column."""
     return channel * 32 * 32 + row * 32 + column
 
 
@@ -92,8 +92,8 @@ print(f"the next channel is {place(1, 10, 5) - place(0, 10, 5)} places further o
 #
 # $$h_i = \sum_j w_{ij}\, x_j + b_i$$
 #
-# a sum over *all* numbers of the image, each with its own weight. The order of a sum does not
-# matter, so nothing in this formula says which numbers were neighbours.
+# a sum over *all* numbers of the image, each with its own weight. The order of the terms in a sum
+# does not matter, so nothing in this formula says which numbers were neighbours.
 
 # %%
 layer = nn.Linear(3072, 256)
@@ -118,7 +118,7 @@ for shape in ((1, 28, 28), (3, 32, 32), (3, 224, 224), (3, 720, 1080)):
     print(f"{shape!s:>15}{numbers:12,}{narrow:16,}{wide:24,}")
 wide = linear_parameters(3 * 224 * 224, 3 * 224 * 224)
 print(f"224 x 224: {4 * wide / 1e9:.0f} GB of weights, {4 * 4 * wide / 1e9:.0f} GB to train them")
-print(f"a convolution of 3 x 3 instead: {conv_parameters(3, 3, 3)} parameters, for any image")
+print(f"a 3 x 3 convolution instead: {conv_parameters(3, 3, 3)} parameters, for any image size")
 
 # %% [markdown]
 # Each weight takes four bytes, and training keeps four numbers for it: the weight, its gradient,
@@ -130,12 +130,12 @@ print(f"a convolution of 3 x 3 instead: {conv_parameters(3, 3, 3)} parameters, f
 #
 # Our MLP has two hidden layers. Our convnet is small, and for now a black box: it looks at patches
 # of 3 × 3 pixels with the same weights everywhere, and halves height and width four times by
-# pooling. At the end a linear layer reads the mean of each map that is left.
+# pooling. At the end a linear layer reads the mean of each remaining map.
 
 
 # %%
 def small_convnet() -> nn.Module:
-    """Build four rounds of convolution, ReLU and pooling, with a linear layer on the mean maps."""
+    """Build four rounds of convolution, ReLU and pooling, and a linear layer on the maps' means."""
     layers, channels = [], 3
     for width in (16, 32, 64, 64):
         layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
@@ -177,7 +177,7 @@ expect(
 for name, build in BUILD.items():
     try:
         logits = build()(torch.zeros(1, 3, 48, 48))
-        print(f"{name}: 48 x 48 gives logits {tuple(logits.shape)}")
+        print(f"{name}: logits {tuple(logits.shape)} for 48 x 48")
     except ValueError as error:
         print(f"{name}: {error}")
 
@@ -228,10 +228,9 @@ refute(lucky["MLP"].val_accuracy > 0.88, "The MLP exceeds 88 % validation accura
 refute(lucky["convnet"].val_accuracy > 0.97, "The convnet exceeds 97 %.")
 
 # %% [markdown]
-# So does the MLP work? On these images it does: there are ten kinds of figure, always in the
-# middle. Accuracy says *how often* a model is right. It does not say *what it has learned*. Four
-# experiments try to find that out. All of them measure accuracy on fresh test images with this
-# function:
+# So does the MLP work? On these images it does, but there are only ten kinds of figure, always in
+# the middle. Accuracy says *how often* a model is right. It does not say *what it has learned*.
+# Four experiments try to find that out. All of them measure accuracy with this function:
 
 
 # %%
@@ -253,7 +252,7 @@ order = torch.randperm(32 * 32, generator=torch.Generator().manual_seed(0))
 
 
 def shuffled(images: Tensor) -> Tensor:
-    """Put the pixels of images (N, C, 32, 32) into the one random order."""
+    """Rearrange the pixels of images (N, C, 32, 32) in that one random order."""
     return images.flatten(2)[:, :, order].unflatten(2, (32, 32))
 
 
@@ -271,7 +270,8 @@ show(
 # shuffled images? Write down two numbers.
 #
 # For the MLP we do not need to guess. Let $P$ be the shuffle, written as a permutation matrix. A
-# first layer with weights $W$ on tidy images has a twin with weights $W P^\top$ on shuffled ones:
+# first layer with weights $W$ that reads images in order has a twin with weights $W P^\top$ that
+# reads shuffled ones:
 #
 # $$(W P^\top)(P x) = W (P^\top P) x = W x$$
 #
@@ -297,7 +297,7 @@ for key in ("train", "val", "test"):
 noise = data.Loaders(**parts, info=loaders.info)
 
 # %% tags=["nbval-ignore-output"]
-print(f"{'test accuracy':14}{'tidy':>8}{'shuffled':>10}")
+print(f"{'test accuracy':14}{'in order':>8}{'shuffled':>10}")
 tidy_score, noise_score = {}, {}
 for name in BUILD:
     model, _ = train(name, noise)
@@ -337,8 +337,8 @@ refute(
 # Read the last line twice. A convnet is not simply a better learner. It is a learner that makes
 # **assumptions** about its input: neighbours belong together, and a pattern worth detecting in one
 # place is worth detecting everywhere. Such assumptions are called an **inductive bias**. Where they
-# are true, less has to be learned from examples. Where they are false, they hurt. The MLP does not
-# make them, and pays for that when the pixels are in order.
+# are true, less has to be learned from examples. Where they are false, they hurt. The MLP makes no
+# such assumptions, and pays for that when the pixels are in order.
 
 # %% [markdown]
 # ## Experiment 2: move the figure
@@ -348,7 +348,7 @@ refute(
 # every figure stays whole.
 #
 # **Predict, then run.** By how many pixels do you have to shift the images before the MLP is wrong
-# half of the time?
+# half the time?
 
 # %% tags=["nbval-ignore-output"]
 pixels = range(9)
@@ -383,7 +383,7 @@ refute(level, "The convnet is ahead at every shift.")
 # %% [markdown]
 # To an MLP, a star two pixels further right is a new pattern that meets other weights. The convnet
 # applies the *same* filters in the new place. But look: its accuracy falls, too. "Convnets are
-# invariant to shifts" is only a slogan: pooling and padding break the invariance, and lesson 06
+# invariant to shifts" is only a slogan. Pooling and padding break the invariance, and lesson 06
 # measures by how much.
 
 # %% [markdown]
@@ -392,8 +392,8 @@ refute(level, "The convnet is ahead at every shift.")
 # So let us train both models on figures in many places.
 #
 # **Predict, then run.** The MLP has 821 thousand parameters and gets a few thousand images with
-# figures up to 8 pixels from the middle. What will its training accuracy be? And its validation
-# accuracy?
+# figures up to 8 pixels from the middle. What will its training accuracy and its validation
+# accuracy be?
 
 # %% tags=["nbval-ignore-output"]
 anywhere = load(position=8.0)
@@ -464,8 +464,8 @@ show(
 # another class.
 #
 # How much does the background give away? A model that looked at nothing else would be right with
-# probability $\rho + (1 - \rho)/10$, since one in ten random backgrounds happens to be the right
-# one.
+# probability $\rho + (1 - \rho)/10$, since one in ten random backgrounds happens to belong to the
+# correct class.
 
 # %%
 DIAL = (0.0, 0.5, 0.8, 0.9, 1.0)
@@ -473,7 +473,7 @@ for rho in DIAL:
     config_at = ShapesConfig(background_correlation=rho)
     drawn = make_shapes(2000, config_at, torch.Generator().manual_seed(SEED))
     right = (drawn.backgrounds == drawn.labels).float().mean()
-    print(f"ρ = {rho}: the background alone gives {right:.1%}; formula {rho + (1 - rho) / 10:.1%}")
+    print(f"ρ = {rho}: background alone {right:.1%} correct; formula {rho + (1 - rho) / 10:.1%}")
 
 # %% [markdown]
 # We train both models at each of these five settings, and test them on true and on swapped
@@ -540,10 +540,10 @@ refute(dense[1.0][2] > dense[0.0][2], "On true ones the MLP gains by the link.")
 #   local and as repetitive as an edge. At $\rho = 1$ both cues are equally good on the training
 #   images, and no architecture can know which one you meant.
 #
-# The remedy is training data in which the correlation is broken, from other places, other
-# hospitals, other seasons; and a test set that breaks it on purpose. Beery et al. (2018) found that
-# models trained to recognise animals fail in new places; Xiao et al. (2021) swapped the backgrounds
-# of ImageNet images as we did.
+# The remedy is training data from other places, other hospitals, other seasons, in which the
+# correlation is broken, and a test set that breaks it on purpose. Beery et al. (2018) found that
+# models trained to recognise animals do far worse in new places; Xiao et al. (2021) swapped the
+# backgrounds of ImageNet images as we did.
 #
 # ### Turn the dial yourself
 #
@@ -593,7 +593,7 @@ def occlusion_map(model, image: Tensor, label: int, patch: int = 8, stride: int 
     for row, column in product(range(0, 32 - patch + 1, stride), repeat=2):
         window = slice(row, row + patch), slice(column, column + patch)
         covered = image.clone()
-        covered[:, *window] = 0  # the mean colour, as images are normalised
+        covered[:, *window] = 0  # the mean colour, since images are normalised
         total[window] += log_odds(model, image, label) - log_odds(model, covered, label)
         count[window] += 1
     return total / count  # (32, 32)
@@ -601,7 +601,7 @@ def occlusion_map(model, image: Tensor, label: int, patch: int = 8, stride: int 
 
 # %%
 def saliency_map(model: nn.Module, image: Tensor, label: int) -> Tensor:
-    """Return the size of the gradient at every pixel, the largest of three channels: (32, 32)."""
+    """Return the size of the gradient at each pixel, the largest of its channels': (32, 32)."""
     image = image.clone().requires_grad_()
     model(image[None])[0, label].backward()
     return image.grad.abs().amax(dim=0)
@@ -620,11 +620,12 @@ agree = torch.allclose(ours[::4, ::4], theirs[0], atol=1e-3)
 expect(agree, "Both maps are the same.")
 
 # %% [markdown]
-# Now take one image with its true background and four of our models: both trained at $\rho = 0$,
-# where the background says nothing, and both trained at $\rho = 1$, where it says everything. In
-# the occlusion maps violet is evidence for the class, orange evidence against it. In the saliency
-# maps yellow is a large gradient, dark blue a small one. The line is the outline of the figure.
-# Each map has its own scale, as the bars say: compare where it is strong, not how strong.
+# Now take one image with its true background and four of our models: the two trained at
+# $\rho = 0$, where the background says nothing, and the two trained at $\rho = 1$, where it says
+# everything. In the occlusion maps violet is evidence for the class, orange evidence against it. In
+# the saliency maps yellow is a large gradient, dark blue a small one. The line is the outline of
+# the figure. Each map has its own scale, so compare where the maps are strong, not how strong they
+# are.
 
 # %% tags=["nbval-ignore-output"]
 index = int(hearts[0])
@@ -638,14 +639,14 @@ for rho, name in product((0.0, 1.0), BUILD):
 show(
     plot_attribution(true.images[index], maps, true.masks[index], "heart"),
     "A heart, and for each of four models its occlusion map and its saliency map. The maps of the "
-    "models trained at 0 lie on the heart; those of the MLP trained at 1 spread over the background",
+    "models trained at 0 lie on the heart; those of the MLP trained at 1 also fill the background",
 )
 
 # %% [markdown]
 # One image proves little; on this one even the convnet trained at $\rho = 1$ may seem to look at
-# the heart. So we measure sixty images: what share of the evidence *for* the correct class
+# the heart. So we measure on sixty images: what share of the evidence *for* the correct class
 # (positive values of the occlusion map), and what share of the gradient, lies on the figure? The
-# figure covers about a ninth of the image, so this is the share for a map that is spread evenly.
+# figure covers about a ninth of the image, so a ninth is what an evenly spread map would have.
 
 
 # %%
@@ -676,7 +677,7 @@ for rho, name in product((0.0, 0.9, 1.0), BUILD):
     on_figure[rho, name] = evidence_on_figure(seen[rho, name][0])
     print(f"{rho:<4} {name:8}{on_figure[rho, name][0]:11.0%}{on_figure[rho, name][1]:10.0%}")
 seed_everything(SEED)
-for name, build in BUILD.items():  # what do nets show that have learned nothing?
+for name, build in BUILD.items():  # what do nets that have learned nothing show?
     on_figure["fresh", name] = evidence_on_figure(build())
     print("{:<4} {:8}{:11.0%}{:10.0%}".format("none", name, *on_figure["fresh", name]))
 
@@ -709,19 +710,19 @@ for column, kind in enumerate(("occlusion", "saliency")):
     refute(conv[0] < conv[1] - 0.05, f"By {kind}, of the convnet's, too.")
 
 # %% [markdown]
-# So which model is more **interpretable**, easier to understand? By occlusion, the convnet: what it
-# relies on is more often what we would point at. By saliency the convnet is ahead, too. But look at
-# the last two rows: there it is ahead *before it has learned anything*. That lead comes with the
-# architecture, not from learning. So you may use saliency to compare an architecture with itself,
-# trained at 0 and at 1; between two architectures it does not tell you which has learned what. And
-# note the limits of all these maps:
+# So which model is more **interpretable**, that is, easier to understand? By occlusion, the
+# convnet: what it relies on is more often what we would point at. By saliency the convnet is ahead,
+# too. But look at the last two rows: there it is ahead *before it has learned anything*. That lead
+# comes with the architecture, not from learning. So you may use saliency to compare an architecture
+# with itself, trained at 0 and at 1, but not to decide which of two architectures has learned more
+# about the figure. And note the limits of all these maps:
 #
 # - They show where the evidence is, not *what* it is. A map that lies on the object does not prove
 #   that the model knows the object: it may only use its colour.
 # - Even for the best of our models, most of the gradient lies outside the figure. Saliency is a
 #   noisy measure. Some prettier maps hardly change at all when the model's weights are replaced by
-#   random ones (Adebayo et al. 2018). Try a method on a model of which you know what it relies on,
-#   as we just did.
+#   random ones (Adebayo et al. 2018). Test a method on models for which you already know the
+#   answer, as we just did.
 # - A covered patch is itself something that the model has never seen, so it may change the
 #   prediction for that reason alone.
 
@@ -749,8 +750,8 @@ quiz.show("02_why_not_mlps")
 #   shuffled ones.
 # - A validation set cannot reveal a spurious correlation that it shares with the training set.
 #   Break the correlation on purpose.
-# - Occlusion and saliency say where the evidence lies, not what it is. Test them on models of which
-#   you know what they rely on.
+# - Occlusion and saliency say where the evidence lies, not what it is. Test them on models for
+#   which you already know the answer.
 
 # %% [markdown]
 # ## Open questions
@@ -758,9 +759,9 @@ quiz.show("02_why_not_mlps")
 # These have no single right answer. Write down yours, and what would change your mind.
 #
 # 1. An MLP does not notice a fixed shuffle of the pixels. Is that a weakness or a strength? Name a
-#    kind of data for either answer.
+#    kind of data for each answer.
 # 2. When is the background honest evidence, and when is it cheating?
-# 3. You have to explain a decision of one of these models to the person it concerns. Which of the
+# 3. You have to explain a decision of one of these models to the person it affects. Which of the
 #    maps would you show, and what would you say about it?
 
 # %% [markdown]

@@ -2,11 +2,11 @@
 # # 03 · Convolution
 #
 # **After this lesson you can**
-# - derive the convolution from a fully connected layer by two constraints, and count what each one
-#   saves;
+# - derive the convolution from a fully connected layer by imposing two constraints, and count what
+#   each one saves;
 # - say what PyTorch computes under the name of convolution, and when the difference matters;
-# - read a small filter: tell what it does to flat areas, edges and noise;
-# - write `conv2d` by hand in three ways and explain why the third is fast.
+# - read a small filter: say what it does to flat areas, edges and noise;
+# - write `conv2d` by hand in two ways and explain why the second is so much faster.
 #
 # **Time** 60 minutes; 40 if you leave out the sections marked ◇, which a first reading may skip.
 # You train only nine weights here.
@@ -67,19 +67,20 @@ expect(peak(scores_moved) == (148 + 30, 125 + 20), "The peak follows the nose.")
 
 # %%
 shown = [nose, face, scores.relu() / scores.max(), moved, scores_moved.relu() / scores_moved.max()]
-titles = ["template", "photo", "its scores", "moved", "its scores"]
+titles = ["template", "photo", "positive scores", "moved", "positive scores"]
 show(
     plot_images([values[None] for values in shown], titles, num_columns=5, size=1.55),
     "A nose; the photo, and a map of scores with one bright spot, where the nose is; the photo moved "
-    "down and to the right, and the same map, moved as much",
+    "down and to the right, and the same map, moved by as much",
 )
 
 # %% [markdown]
-# The template is a **filter**, the map of scores is a **feature map**, and one step is missing:
-# when is a score high enough? Add a negative number, the **bias**, and replace negative sums by 0.
-# This last step is the **ReLU**, $\max(0, x)$; together, bias and ReLU are a threshold. Here is a
-# small image whose pixels are −1 or 1, and the filter is a plus sign. Its score is the number of
-# pixels that agree minus the number of those that do not, so 9 is a perfect match.
+# The template is a **filter**, and the map of scores is a **feature map**. One question remains:
+# when is a score high enough? Add a negative number, the **bias**, and replace negative sums with
+# 0. This last step is the **ReLU**, $\max(0, x)$; together, bias and ReLU are a threshold. In the
+# small image below each pixel is −1 or 1, and the filter is a plus sign. The score at a place is
+# the number of pixels that agree with the filter minus the number of those that do not, so 9 is a
+# perfect match.
 
 # %%
 plus = torch.tensor([[-1.0, 1, -1], [1, 1, 1], [-1, 1, -1]])
@@ -127,8 +128,8 @@ print(f"{dense.weight.numel():,} weights")
 # %% [markdown]
 # ## Step 0: a dense layer
 #
-# The layer reads $x(\ell)$ at each input location $\ell$ and gives $h(i)$ at each output location
-# $i$. Every pair of locations has its own weight:
+# The layer reads $x(\ell)$ at each input location $\ell$ and computes $h(i)$ at each output
+# location $i$. Every pair of locations has its own weight:
 #
 # $$h(i) = \sum_{\ell} W_i(\ell)\, x(\ell)$$
 
@@ -168,14 +169,14 @@ expect(torch.allclose(renamed, h, atol=1e-5), "The outputs are the same.")
 # %% [markdown]
 # ## Step 2: locality
 #
-# $V_i(p) = 0$ wherever $|p| > \Delta$. The sum has at most $2\Delta + 1$ terms:
+# We set $V_i(p) = 0$ wherever $|p| > \Delta$. The sum then has at most $2\Delta + 1$ terms:
 #
 # $$h(i) = \sum_{|p| \le \Delta} V_i(p)\, x(i + p)$$
 #
 # In the matrix, row $i$ keeps only the entries near column $i$, which leaves a **band** around the
 # diagonal.
 #
-# **Predict, then run.** With $n = 12$ and $\Delta = 1$, how many weights are left? (Not quite 36.)
+# **Predict, then run.** With $n = 12$ and $\Delta = 1$, how many weights remain? (Not quite 36.)
 
 # %%
 delta = 1
@@ -201,7 +202,8 @@ print(
 # %% [markdown]
 # ## Step 3: sharing
 #
-# $V_i(p) = f(p)$ for every $i$: the weights depend only on the offset, no longer on the location.
+# We set $V_i(p) = f(p)$ for every $i$: the weights now depend only on the offset, no longer on the
+# location.
 #
 # $$h(i) = \sum_{|p| \le \Delta} f(p)\, x(i + p)$$
 #
@@ -232,9 +234,9 @@ show(
 )
 
 # %% [markdown]
-# **Predict, then run.** Is that really what `nn.Conv1d` computes? We copy the three weights into
-# it. `padding=1` puts a zero before the first and after the last pixel, which has the same effect
-# as leaving out the terms at the ends.
+# **Predict, then run.** Is that really what `nn.Conv1d` computes? We copy our three weights into
+# such a layer. `padding=1` puts a zero before the first and after the last pixel, which has the
+# same effect as leaving out the terms at the ends.
 
 # %%
 layer = nn.Conv1d(1, 1, kernel_size=3, padding=1, bias=False)
@@ -253,9 +255,9 @@ expect(difference < 1e-6, "PyTorch's nn.Conv1d computes the product with the Toe
 #
 # $$h(i, j) = \sum_{|p| \le \Delta,\, |q| \le \Delta} f(p, q)\, x(i + p,\, j + q)$$
 #
-# The course package has a locally connected layer, the step between dense and convolutional: local,
-# but not yet shared. To see the matrix of a layer, feed it every image that has a single bright
-# pixel: each output is one column of the matrix.
+# The course package has a locally connected layer, the step between dense and convolutional: its
+# weights are local, but not yet shared. To see the matrix of a layer, feed it every image that has
+# a single bright pixel. Each output is one column of the matrix.
 
 
 # %%
@@ -301,7 +303,7 @@ equal = torch.allclose(matrix_of(local2d, 6), matrix_of(shared2d, 6), atol=1e-6)
 expect(equal, "A locally connected layer with tied weights is a convolution.")
 
 # %% [markdown]
-# Back to the question: 28 × 28 pixels in and out, now with windows of 5 × 5:
+# Back to the question: 28 × 28 pixels in and out, now with 5 × 5 windows:
 
 # %%
 counts = {
@@ -326,8 +328,8 @@ expect(
 # ## Why sharing, and not something else? ◇
 #
 # We asked for a layer that treats all locations alike. More precisely: if the image moves, the map
-# should move with it and change in no other way. Let $S$ be the shift by one pixel, on a circle so
-# that no pixel falls off. Then the matrix $W$ has to satisfy
+# should move with it and change in no other way. Let $S$ be the shift by one pixel, with the row
+# closed into a circle so that no pixel falls off its end. Then the matrix $W$ has to satisfy
 #
 # $$W S x = S W x \quad \text{for every } x$$
 #
@@ -371,8 +373,8 @@ show(
 # Deep learning computes the second and calls it the first. Replace $p$ by $-p$ and you see the only
 # difference: the filter is **flipped**.
 #
-# **Predict, then run.** Take a single bright pixel and the filter 1, 2, 3. What does PyTorch give
-# you, and what does NumPy?
+# **Predict, then run.** Take a single bright pixel and the filter 1, 2, 3. What does PyTorch
+# compute, and what does NumPy?
 
 # %%
 dot, f = np.zeros(9), np.array([1.0, 2.0, 3.0])
@@ -428,7 +430,7 @@ expect(
 )
 
 # %% [markdown]
-# From here on we say convolution for what PyTorch does, like everybody else.
+# From here on, like everybody else, we call what PyTorch computes a convolution.
 
 # %% [markdown]
 # ## One, two, three dimensions ◇
@@ -439,9 +441,9 @@ expect(
 # | 2D | $\sum_{p,q} f(p, q)\, x(i + p, j + q)$ | (N, C, H, W) | (k, k) | images |
 # | 3D | $\sum_{p,q,r} f(p, q, r)\, x(i + p, j + q, k + r)$ | (N, C, D, H, W) | (k, k, k) | video, medical scans |
 #
-# From row to row only an axis is added. As an example for 3D, take a "video" of six frames in which
-# a bright pixel moves to the right three times and then stands still. The filter spans two frames
-# and one pixel: now minus before.
+# Each row of the table only adds an axis. As an example of 3D, take a "video" of six frames in
+# which a bright pixel moves to the right three times and then stands still. The filter spans two
+# frames and one pixel, and computes now minus before.
 #
 # **Predict, then run.** What is the output while the pixel stands still?
 
@@ -495,7 +497,7 @@ show(
 # that only changes remain.
 #
 # **Predict, then run.** Many slides print the kernel below as "blur". What does it do to an area of
-# brightness 200 if you apply it once, or ten times?
+# brightness 200 if you apply it once, and if you apply it ten times?
 
 # %%
 printed = torch.tensor([[0.06, 0.12, 0.06], [0.12, 0.25, 0.12], [0.06, 0.12, 0.06]])
@@ -506,7 +508,7 @@ for name, kernel in {"printed": printed, "exact": exact}.items():
     for _ in range(10):
         ten = correlate(ten, kernel)
     print(
-        f"{name:8} sum {kernel.sum():.2f}: 200 → {once[0, 0]:.1f}, after ten times {ten[0, 0]:.1f}"
+        f"{name:8} sum {kernel.sum():.2f}: 200 → {once[0, 0]:.1f}, after ten passes {ten[0, 0]:.1f}"
     )
 
 # %%
@@ -518,8 +520,8 @@ expect(
 )
 
 # %% [markdown]
-# Somebody rounded 0.0625 and 0.125 down. In an image you hardly see a difference of three per cent;
-# in a deep network such a factor applies at every layer. Lesson 11 is about that.
+# Somebody rounded 0.0625 and 0.125 down. In an image you hardly see a difference of three per cent.
+# In a deep network such a factor acts at every layer, which is what lesson 11 is about.
 #
 # ### Differences: Sobel and Laplacian
 #
@@ -531,9 +533,9 @@ expect(
 # $$\begin{pmatrix} 1 \\ 2 \\ 1 \end{pmatrix} \begin{pmatrix} -1 & 0 & 1 \end{pmatrix} =
 # \begin{pmatrix} -1 & 0 & 1 \\ -2 & 0 & 2 \\ -1 & 0 & 1 \end{pmatrix}$$
 #
-# The **Laplacian** is the second difference, the change of the change:
-# $\big(x(j+1) - x(j)\big) - \big(x(j) - x(j-1)\big) = x(j + 1) - 2x(j) + x(j - 1)$. In an image,
-# the same difference along the column is added.
+# The **Laplacian** takes the second difference, the change of the change:
+# $\big(x(j+1) - x(j)\big) - \big(x(j) - x(j-1)\big) = x(j + 1) - 2x(j) + x(j - 1)$. In an image, it
+# adds the same difference along the column.
 
 # %%
 down, across = torch.tensor([1.0, 2, 1]), torch.tensor([-1.0, 0, 1])
@@ -548,7 +550,7 @@ print("Laplacian on the ramp:     ", correlate(ramp, filters["Laplacian"]).uniqu
 print("Laplacian on a bowl:       ", correlate(bowl, filters["Laplacian"]).unique().tolist())
 
 # %% [markdown]
-# Sobel gives 8 for a slope of 1: twice the slope, times 1 + 2 + 1.
+# For a slope of 1 Sobel returns 8: twice the slope, times 1 + 2 + 1.
 #
 # A filter that is the product of a column and a row is called **separable**. You can apply it in
 # two passes, first the row, then the column, which takes $2k$ instead of $k^2$ multiplications per
@@ -569,7 +571,7 @@ expect(
 # |---|---|---|
 # | edges | 9 × (identity − mean of 9) | shows how a pixel differs from its surroundings |
 # | sharpen | identity − Laplacian | exaggerates curvature in brightness |
-# | emboss | identity + slope along the diagonal | looks like light from one corner |
+# | emboss | identity + slope along the diagonal | makes the image look lit from one corner |
 
 # %%
 identity, laplacian = filters["identity"], filters["Laplacian"]
@@ -601,9 +603,9 @@ show(
 # %% [markdown]
 # ### Edges of clothes ◇
 #
-# Sobel and its transpose give the slope along the row and along the column. Together they form a
-# vector, the gradient, whose length $\sqrt{g_x^2 + g_y^2}$ says how strong an edge is, whatever its
-# direction.
+# Sobel and its transpose measure the slope along the row and along the column. Together the two
+# slopes form a vector, the gradient, whose length $\sqrt{g_x^2 + g_y^2}$ says how strong an edge
+# is, whatever its direction.
 
 # %%
 loaders = data.load("fashion_mnist_mini", batch_size=64)
@@ -617,7 +619,7 @@ show(
 )
 
 # %% [markdown]
-# Two filters gave two maps. A layer of a network has dozens of filters, and nobody writes them by
+# Two filters make two maps. A layer of a network has dozens of filters, and nobody writes them by
 # hand.
 
 # %% [markdown]
@@ -627,7 +629,8 @@ show(
 #    Then switch the operation to convolution.
 # 2. Edit the kernel so that it moves the image one pixel to the right. Where in the kernel does the
 #    1 go?
-# 3. Choose the image "Vertical edge". Which of the two Sobel kernels gives zero everywhere?
+# 3. Choose the image "Vertical edge". With which of the two Sobel kernels is the output zero
+#    everywhere?
 # 4. Find a kernel with sum 1 that leaves flat areas unchanged and makes edges stronger.
 
 # %%
@@ -638,7 +641,7 @@ ConvolutionStepper(picture="One dot", kernel="Emboss", step=6, show_all=True)
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. The kernel, rotated by 180°; as a convolution, the kernel as it is.
+# 1. The kernel, rotated by 180°. With convolution, the kernel as it is.
 # 2. To the left of the middle: $z(i, j) = x(i, j - 1)$ needs $f(0, -1) = 1$. With convolution, to
 #    the right.
 # 3. The one for horizontal edges: nothing changes along a column.
@@ -648,8 +651,8 @@ ConvolutionStepper(picture="One dot", kernel="Emboss", step=6, show_all=True)
 # %% [markdown]
 # ## Write it by hand
 #
-# We write it three times, from slow and clear to fast. First, as the formula says, one
-# multiplication at a time:
+# We write it twice, first slow and clear, then fast, and compare both with PyTorch's `F.conv2d`.
+# The first way does what the formula says, one multiplication at a time:
 
 
 # %%
@@ -666,7 +669,7 @@ def conv2d_loops(image: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
 
 
 # %% [markdown]
-# The second way writes every window into a column of a table. Write the filter as a row, and all
+# The second way writes each window into a column of a table. With the filter written as a row, all
 # the sums become one matrix product. Here is the table for 3 × 3 pixels and 2 × 2 windows:
 
 # %%
@@ -734,7 +737,7 @@ expect(slow > 100 * torch_time, "The loops are more than 100 times slower.")
 # them: in each step Python fetches a number, wraps it, and puts it back. The matrix product leaves
 # all of that to a library that has been tuned for decades.
 #
-# This has a price. The table holds every pixel once for each window that covers it:
+# Unfolding has a price. The table holds every pixel once for each window that covers it:
 
 # %%
 maps = torch.zeros(1, 32, 56, 56)
@@ -743,9 +746,9 @@ for k in (1, 3, 5, 7):
     print(f"k = {k}: the table is {columns.numel() / maps.numel():2.0f} times the map")
 
 # %% [markdown]
-# It is about $k^2$ times as large. So libraries do not build the whole table; they unfold one tile
-# at a time in the processor's cache, or use other algorithms. With one tiny image you do not
-# notice; with a large batch you do on most machines:
+# The table is about $k^2$ times as large. So fast libraries do not build all of it; they unfold one
+# tile at a time in the processor's cache, or use other algorithms. With one tiny image you do not
+# notice the difference; with a large batch you do on most machines:
 
 # %% tags=["nbval-ignore-output"]
 images = torch.randn(16, 32, 56, 56)
@@ -757,9 +760,9 @@ print(f"16 images, 32 channels: unfold {table:.0f} ms, F.conv2d {torch_time:.0f}
 # %% [markdown]
 # ## A filter that nobody wrote ◇
 #
-# A convolution is linear in its weights, so we can find them from examples. Suppose we do not know
-# the Sobel filter, only an image and the filter's output for it. We start from nine zeros and
-# follow the gradient of the squared error.
+# A convolution is linear in its weights, so finding them from examples is a least-squares problem.
+# Suppose we do not know the Sobel filter, only an image and the filter's output for that image. We
+# start from nine zeros and follow the gradient of the squared error downhill.
 #
 # **Predict, then run.** Is one image enough to find nine weights?
 
@@ -786,7 +789,7 @@ show(
 expect(torch.allclose(found, filters["Sobel"], atol=1e-3), "Training found the Sobel filter.")
 
 # %% [markdown]
-# It is more than enough: the image has 62 × 62 windows, and each is an example. For a dense layer
+# One is more than enough: the image has 62 × 62 windows, and each is an example. For a dense layer
 # the same image would be *one* example for more than fifteen million weights. That is what sharing
 # does for learning.
 
@@ -817,17 +820,17 @@ wanted[2:] = face[:-2] / 2
 if mine.shape != (5, 5):
     print(f"shape {tuple(mine.shape)}: expected (5, 5)")
 elif torch.allclose(moved, wanted, atol=1e-5):
-    print("right")
+    print("correct")
 elif torch.allclose(moved[:-2], face[2:] / 2, atol=1e-5):
     print("not yet: it moves up; output (i, j) must take pixel (i − 2, j)")
 else:
-    print(f"not yet: the sum of the weights should be 0.5 and is {mine.sum():.2f}")
+    print(f"not yet: which pixel does it take, and is the sum 0.5? It is {mine.sum():.2f}")
 
 # %% [markdown]
 # <details><summary>A solution</summary>
 #
-# `mine = torch.zeros(5, 5)`, then `mine[0, 2] = 0.5`: the middle is (2, 2), and two rows above it
-# lies the pixel that has to come down.
+# `mine = torch.zeros(5, 5)`, then `mine[0, 2] = 0.5`. The middle is (2, 2), and the pixel that has
+# to come down lies two rows above it.
 # </details>
 
 # %% [markdown]
@@ -835,8 +838,8 @@ else:
 #
 # - Locality turns a dense matrix into a band; sharing turns the band into a Toeplitz matrix, and
 #   that is a convolution.
-# - The weights fall from $n^2$ to about $(2\Delta+1)n$ and then $2\Delta+1$. Sharing is the only
-#   way for a linear layer to treat all locations alike.
+# - The number of weights falls from $n^2$ to about $(2\Delta+1)n$ and then to $2\Delta+1$. Sharing
+#   is the only way for a linear layer to treat all locations alike.
 # - PyTorch computes a cross-correlation: it does not flip the filter. For learned filters that
 #   makes no difference.
 # - Look at the sum of a filter first: 1 keeps the brightness, 0 leaves only changes.
@@ -866,8 +869,7 @@ else:
 #   processing*. 10th International Workshop on Frontiers in Handwriting Recognition, 2006.
 #   Unfolding.
 # - Y. Taigman, M. Yang, M. Ranzato, L. Wolf: *DeepFace: Closing the gap to human-level performance
-#   in face verification*. CVPR
-#   2014. Locally connected layers at work.
+#   in face verification*. CVPR 2014. Locally connected layers at work.
 #
 # **Exercise** {exercise}
 #

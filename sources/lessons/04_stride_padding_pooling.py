@@ -43,7 +43,7 @@ print(" → ".join(map(str, sizes)))
 expect(len(sizes) - 1 == 13, "13 layers fit, and the next one has no room for a window.")
 
 # %% [markdown]
-# So maps shrink although nobody asked for it. At the same time a network sees too little: one
+# So maps shrink although nobody asked for that. At the same time a network sees too little: one
 # output of one layer depends on 3 × 3 pixels, and a shoe is 28 wide. This lesson is about three
 # tools that solve both problems: **padding** stops the shrinking where it hurts; **stride** and
 # **pooling** shrink maps on purpose, and later layers then see further.
@@ -71,7 +71,7 @@ show(
 )
 
 # %% [markdown]
-# Row by row, the products in the framed window are
+# Row by row, the products in the framed window add up to
 #
 # $$\underbrace{0 \cdot 3 + 1 \cdot 3 + 2 \cdot 2}_{7} + \underbrace{2 \cdot 0 + 2 \cdot 0 + 0 \cdot 1}_{0} +
 # \underbrace{0 \cdot 3 + 1 \cdot 1 + 2 \cdot 2}_{5} = 12$$
@@ -101,7 +101,7 @@ expect(torch.equal(output, taught.float()), "The example from the lectures is co
 # 2. With a **stride** $s$ the window stops only at $a = 0, s, 2s, \dots$ The window of output $i$
 #    starts at $a = s\,i$, so it fits if $s\,i \le n - k$, or $i \le (n - k)/s$.
 # 3. $i$ is a whole number, so the largest is $\lfloor (n - k)/s \rfloor$: we round down.
-# 4. We count from 0, so there is one output more.
+# 4. We count from 0, so the number of outputs is one more than this largest $i$.
 # 5. With a **padding** of $p$ zeros on each side, $n$ becomes $n + 2p$. (In sizes $p$ is the
 #    padding; in the sums it remains the offset in the filter.)
 #
@@ -124,7 +124,7 @@ for n, k, s, p in torch.cartesian_prod(
     out = F.conv1d(torch.zeros(1, 1, n), torch.zeros(1, 1, k), stride=s, padding=p)
     assert formula(n, k, s, p) == len(starts) == out.shape[2] == output_size(n, k, s, p)
     num_settings += 1
-print(f"{num_settings} settings tried, no exception found")
+print(f"{num_settings} settings tried, and all three agree in each")
 
 # %% [markdown]
 # The formula applies to height and width separately, each with its own $n, k, s, p$. From here on
@@ -171,8 +171,8 @@ expect(
 
 # %% [markdown]
 # The remainder of the division, here 1, is the number of rows and columns that are lost, always at
-# the bottom and on the right. With padding they are often only zeros; without padding they are
-# pixels, and no error tells you.
+# the bottom and on the right. With padding these are often only zeros. Without padding they are
+# pixels, and no error message says so.
 #
 # Slides often print the formula as $(N - F)/\text{stride} + 1$, for $N$ pixels and a filter of size
 # $F$, with neither padding nor floor. That is the special case where $p = 0$ and the stride happens
@@ -185,7 +185,7 @@ facts.table("alexnet.conv1_size_*")
 # %%
 print("Said: ", facts.trap("alexnet_224_gives_55").claim)
 print("Right:", facts.trap("alexnet_224_gives_55").right)
-print("and without either:", output_size(224, k=11, s=4))
+print("With neither, the floor leaves", output_size(224, k=11, s=4), "positions.")
 
 # %% [markdown]
 # There is no quarter of a position. People who rebuild AlexNet use images that are three pixels
@@ -205,7 +205,7 @@ print("and without either:", output_size(224, k=11, s=4))
 # %%
 for k in (1, 3, 5, 7):
     valid, same = output_size(28, k), output_size(28, k, p=(k - 1) // 2)
-    print(f"k = {k}: valid gives {valid}, p = {(k - 1) // 2} gives {same}")
+    print(f"k = {k}: size {valid} if valid, {same} with p = {(k - 1) // 2}")
 
 # %% [markdown]
 # **Predict, then run.** What does `padding="same"` do with a 4 × 4 filter, which needs three more
@@ -251,7 +251,7 @@ show(
 
 # %% [markdown]
 # Zeros are black pixels that nobody photographed, so the border gets darker. The other modes invent
-# less: they repeat the edge, mirror the image, or wrap it around. Networks use zeros all the same.
+# less: they repeat the edge, mirror the image, or wrap it around. Still, most networks use zeros.
 # They are cheap, and the filters are learned with them in place. The price is that a network can
 # tell where the border is, so its response to a pattern is not quite the same everywhere. Lesson 06
 # measures that.
@@ -260,8 +260,8 @@ show(
 # ## A printed example that is wrong ◇
 #
 # The example above came from a lecture. Another of its slides shows this input and filter, with
-# padding 1 and stride 2. The size must be $\lfloor (5 + 2 - 3)/2 \rfloor + 1 = 3$, and 3 × 3 numbers
-# are printed. Are they correct?
+# padding 1 and stride 2. The size must be $\lfloor (5 + 2 - 3)/2 \rfloor + 1 = 3$, and 3 × 3
+# numbers are printed. Are they correct?
 
 # %%
 slide = torch.tensor(
@@ -277,8 +277,8 @@ show(
 
 # %% [markdown]
 # To check an example, **start with the corners**. A window in a corner is partly padding, so few
-# products are left. At the bottom right the window covers the pixels 1 2 / 2 3 and, below and to
-# the right of them, zeros. These pixels meet the upper left corner of the filter, 2 0 / 1 0:
+# products remain. At the bottom right the window covers the pixels 1 2 / 2 3 and, below and to the
+# right of them, zeros. These pixels meet the upper left corner of the filter, 2 0 / 1 0:
 #
 # $$2 \cdot 1 + 0 \cdot 2 + 1 \cdot 2 + 0 \cdot 3 = 4$$
 #
@@ -297,8 +297,8 @@ expect(not torch.equal(right, printed), "That is not what is printed.")
 
 # %% [markdown]
 # What went wrong? A misprint is a puzzle with few solutions, so let us search. The small numbers in
-# the slide's drawing show a different filter, whose first row is 2 0 **1**. It could also have been
-# rotated or flipped, or the padding or the stride could differ.
+# the drawing on the slide show a different filter, whose first row is 2 0 **1**. The filter could
+# also have been rotated or flipped, or the padding or the stride could differ.
 
 # %%
 drawn = torch.tensor([[2, 0, 1], [1, 0, 0], [0, 1, 1]]).float()
@@ -330,7 +330,7 @@ for name, candidate in {"listed": listed, "drawn": drawn}.items():
 # $$z(i) = \sum_p f(p)\, x(s\,i + d\,p) \qquad
 # n_\text{out} = \left\lfloor \frac{n + 2p - d(k - 1) - 1}{s} \right\rfloor + 1$$
 #
-# **Predict, then run.** How many outputs does a 3 × 3 filter with dilation 2 give on the 5 × 5
+# **Predict, then run.** How many outputs does a 3 × 3 filter with dilation 2 have on the 5 × 5
 # example?
 
 # %%
@@ -362,7 +362,8 @@ for n in (6, 112):
 #
 # Press the arrow keys, or the play button, and watch the window move. Then find settings so that
 #
-# 1. the 7 × 7 image gives 3 × 3 outputs, in three ways: by stride, by dilation, by a larger kernel;
+# 1. the output for the 7 × 7 image is 3 × 3, in three ways: by stride, by dilation, and by a larger
+#    kernel;
 # 2. the output is 7 × 7 with the 5 × 5 kernel;
 # 3. rounding down loses a row and a column (the demo tells you);
 # 4. no window fits at all; use the formula to say why.
@@ -385,14 +386,14 @@ ConvolutionStepper(picture="Noise", kernel="Sobel, vertical edges", stride=2, pa
 # %% [markdown]
 # ## Pooling
 #
-# A pooling layer slides a window, too, but has no weights. It replaces each window by one number:
+# A pooling layer slides a window, too, but has no weights. It replaces each window with one number:
 # the largest value (**max pooling**) or the mean (**average pooling**). It does so in each channel
 # separately, so the number of channels stays the same. Unless you say otherwise, its stride is the
 # size of its window, so windows lie side by side. The output size follows the same formula:
 # $n_\text{out} = \lfloor (n - k)/s \rfloor + 1$.
 #
 # A window as large as the whole map leaves one number per channel. That is **global** pooling. The
-# networks of lessons 10 and 13 have it before their last layer.
+# networks of lessons 10 and 13 use it before their last layer.
 
 # %%
 grid = torch.tensor([[3, -4, 1, 0], [-1, 2, -6, 4], [0, -5, 7, -2], [6, 1, -3, -8]]).float()
@@ -405,8 +406,8 @@ show(
 )
 
 # %% [markdown]
-# Without overlap each window is a block. To compute it by hand, add two axes and take the maximum
-# over them:
+# Without overlap each window is a block. To pool by hand, split height and width into two axes
+# each, and take the maximum over the two that lie inside a block:
 
 # %%
 maps = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(0))  # (N, C, H, W)
@@ -478,7 +479,7 @@ print("Said: ", facts.trap("pooling_is_invariant").claim)
 print("Right:", facts.trap("pooling_is_invariant").right)
 
 # %% [markdown]
-# Lesson 06 examines this with measurements.
+# Lesson 06 measures this.
 #
 # ### Pooling at the border ◇
 #
@@ -490,15 +491,15 @@ print("max:    ", F.max_pool2d(negative, 3, stride=2, padding=1)[0].tolist())
 print("average:", [[round(v, 2) for v in r] for r in F.avg_pool2d(negative, 3, 2, 1)[0].tolist()])
 
 # %% [markdown]
-# For max pooling PyTorch pads with $-\infty$, so a padded cell never wins. Average pooling counts
-# its zeros unless you set `count_include_pad=False`.
+# For max pooling PyTorch pads with $-\infty$, so a padded cell never wins. Average pooling pads
+# with zeros, and counts them unless you set `count_include_pad=False`.
 #
 # ### Stride or pooling?
 #
 # Both halve the map. A convolution with stride 2 computes a quarter of the outputs. A convolution
 # followed by pooling computes all of them; then max pooling discards three quarters, and average
-# pooling uses all of them, but gives a quarter as many numbers. Here are the multiply-adds of both,
-# for 64 channels in and out and maps of 56 × 56:
+# pooling merges each four into one. Here are the multiply-adds of both, for 64 channels in and out
+# and maps of 56 × 56:
 
 # %%
 from course_utils.arithmetic import conv_multiply_adds
@@ -528,7 +529,7 @@ for name, pool in {"max": F.max_pool2d, "average": F.avg_pool2d}.items():
     print(f"{name:8} ReLU first: {before:.2f}   pooling first: {after:.2f}")
 
 # %% [markdown]
-# For the maximum both orders give the same, and not by chance. Let $f$ be **non-decreasing**:
+# For the maximum both orders agree, and not by chance. Let $f$ be **non-decreasing**:
 # $a \le b$ implies $f(a) \le f(b)$. Let $m$ be the largest of $x_1, \dots, x_k$.
 #
 # 1. $x_i \le m$ for every $i$, so $f(x_i) \le f(m)$ for every $i$.
@@ -538,8 +539,8 @@ for name, pool in {"max": F.max_pool2d, "average": F.avg_pool2d}.items():
 # $$\max_i f(x_i) = f\!\left(\max_i x_i\right)$$
 #
 # Step 1 needs an $f$ that does not decrease. With $f(x) = -x$ the order is reversed, and the
-# maximum of the $-x_i$ is minus the *minimum*. For the mean there is no such argument: you can swap
-# it only with a linear $f$, to which a constant may be added.
+# maximum of the $-x_i$ is minus the *minimum* of the $x_i$. For the mean there is no such argument:
+# you can swap it only with an $f$ that is linear, or linear plus a constant.
 
 # %%
 increasing = {"ReLU": F.relu, "leaky ReLU": F.leaky_relu, "tanh": F.tanh, "sigmoid": F.sigmoid}
@@ -566,7 +567,7 @@ expect(
 )
 
 # %% [markdown]
-# Two remarks. Where the order does not matter, **pooling first is cheaper**: after 2 × 2 pooling
+# Where the order does not matter, **pooling first is cheaper**: after 2 × 2 pooling
 # the activation has only a quarter of the numbers to process. Where it does matter, the two orders
 # make different networks, and neither is wrong. For ReLU and the mean we can even say which result
 # is larger: ReLU is convex, so by Jensen's inequality the mean of the ReLUs is never below the ReLU
@@ -581,8 +582,8 @@ expect(gap.min() >= -1e-6, "In every window, mean(ReLU(x)) ≥ ReLU(mean(x)).")
 #
 # 1. With average pooling and ReLU, choose an image for which the two orders agree everywhere. Why
 #    do they agree?
-# 2. Switch to max pooling. Which two activations still differ?
-# 3. With average pooling and "−x", why do they agree?
+# 2. Switch to max pooling. For which two activations do the orders still differ?
+# 3. With average pooling and "−x", why do the orders agree?
 
 # %%
 from course_utils.widgets import PoolingAndOrder
@@ -592,7 +593,7 @@ PoolingAndOrder(pool="average", activation="ReLU")
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. "All positive", where ReLU does nothing, and "All negative", where both orders give 0. Within
+# 1. "All positive", where ReLU does nothing, and "All negative", where both orders end in 0. Within
 #    one window ReLU is linear as long as all signs are equal.
 # 2. |x| and −x: both decrease somewhere.
 # 3. −x is linear, and so is the mean.
@@ -613,13 +614,12 @@ stack = [Layer(3, name="conv A"), Layer(3, name="conv B")]
 show(
     plot_receptive_field(stack, 11),
     "Eleven pixels at the bottom, nine outputs of layer A, seven of layer B: the middle output of "
-    "B "
-    "sees three of A, which together see five pixels",
+    "B sees three of A, which together see five pixels",
 )
 
 # %% [markdown]
-# It sees three neighbours in layer A. The outer two are one step away from the middle one, so each
-# reaches one pixel further on its side: five pixels in all.
+# It sees three neighbouring outputs of layer A. The outer two are one step away from the middle
+# one, so each reaches one pixel further on its side: five pixels in all.
 #
 # In general we need two numbers for each layer: the size $r$ of the receptive field, and the
 # **jump** $j$, the distance in pixels between the fields of neighbouring outputs. At the image
@@ -679,7 +679,7 @@ expect(field.start == -2, "The field of the first output begins two pixels befor
 # The gradient can test a formula about dependence: compute one output, run the backward pass, and
 # see which pixels have a gradient. All weights are 1 and sums stand in for the pools, so that
 # nothing cancels and every pixel of the field counts. (A max pool passes its gradient only to the
-# winner.)
+# largest number of each window.)
 
 
 # %%
@@ -725,9 +725,10 @@ print("eight 3×3 and four pools:  ", [field.size for field in receptive_fields(
 #
 # 1. Build a stack that sees 15 pixels from 3 × 3 layers without strides. How many layers does it
 #    take?
-# 2. Put a 2 × 2 pool after the first layer. How many 3 × 3 layers do you need now?
-# 3. Load all five blocks of VGG-16. In which block does an output first see all 224 pixels, or does
-#    none of them?
+# 2. Put a 2 × 2 pool after the first layer. How many 3 × 3 layers do you now need to see at least
+#    15?
+# 3. Load all five blocks of VGG-16. In which block does an output first see all 224 pixels, or is
+#    there no such block?
 
 # %%
 from course_utils.widgets import ReceptiveFieldExplorer
@@ -739,7 +740,7 @@ ReceptiveFieldExplorer("LeNet-5")
 #
 # 1. Seven: each adds 2 to the 1 of the image.
 # 2. Four: the first sees 3, the pool 4, and from there each layer adds 4: 8, 12, 16.
-# 3. None does: the last pool sees 212 pixels. The linear layers that follow see everything.
+# 3. There is none: the last pool sees 212 pixels. The linear layers that follow see everything.
 # </details>
 
 # %%
@@ -753,7 +754,7 @@ expect(receptive_fields(vgg16)[-1].size == 212, "The last pool of VGG-16 sees 21
 #
 # The receptive field says what an output *can* see. But how much does each pixel contribute? With
 # all weights 1, the gradient counts the paths from a pixel to the output. **Predict, then run.**
-# Six 3 × 3 layers see 13 × 13 pixels. How many times as many paths does the middle pixel have as a
+# Six 3 × 3 layers see 13 × 13 pixels. By what factor does the middle pixel have more paths than a
 # corner?
 
 # %%
@@ -766,10 +767,10 @@ show(
 print(f"the middle has {int(paths.max()):,} paths, a corner of the field {int(paths[3, 3])}")
 
 # %% [markdown]
-# The paths are distributed like the sum of six three-sided dice: a bell curve. With random weights,
-# as at the start of training, an output depends mostly on the middle of its field, too, and the
-# **effective** receptive field is much smaller than the theoretical one (Luo et al. 2016). The
-# formula is a bound: pixels outside it, drawn white, have no influence at all.
+# Along each axis the paths are distributed like the sum of six three-sided dice: a bell curve. With
+# random weights, as at the start of training, an output depends mostly on the middle of its field,
+# too, and the **effective** receptive field is much smaller than the theoretical one (Luo et al.
+# 2016). The formula is a bound: pixels outside the field, drawn white, have no influence at all.
 
 # %% [markdown]
 # ## Stacks of 3 × 3
@@ -788,7 +789,7 @@ expect(
 
 # %% [markdown]
 # Second, it has more non-linearities. Without an activation between them, two 3 × 3 filters $f$ and
-# $g$ *are* one 5 × 5 filter, and the stack would only be a restricted way to write it:
+# $g$ *are* one 5 × 5 filter, and the stack would only be a restricted way of writing it:
 #
 # $$\sum_q g(q) \sum_p f(p)\, x(i + p + q) = \sum_m \Big(\underbrace{\sum_q g(q) f(m - q)}_{h(m)}\Big)\, x(i + m)$$
 #
@@ -836,13 +837,13 @@ expect(same, "The transposed convolution is the transpose of the convolution.")
 
 # %% [markdown]
 # It brings back the *size*, not the numbers. To find the size, solve the formula for $n$: the last
-# stamp begins at $(n - 1)s$, covers $k' = d(k - 1) + 1$ pixels, and the padding cuts $p$ off on each
-# side:
+# stamp begins at $(n - 1)s$, covers $k' = d(k - 1) + 1$ pixels, and the padding cuts $p$ off on
+# each side:
 #
 # $$n_\text{out} = (n - 1)\,s - 2p + k'$$
 #
-# A convolution rounds down, so up to $s$ different sizes give the same $n$, and the way back gives
-# the smallest of them. `output_padding` adds the rows that are missing.
+# A convolution rounds down, so up to $s$ different sizes lead to the same $n$, and the way back
+# leads to the smallest of them. `output_padding` adds the missing rows and columns.
 
 # %%
 from course_utils.arithmetic import transposed_output_size
@@ -853,8 +854,8 @@ for n in (27, 28):
     print(f"{n} → {small} → {back[0]}, or {back[1]} with output_padding=1")
 
 # %% [markdown]
-# **Predict, then run.** Every input is 1, and so is every weight. How often is each output pixel
-# stamped, with stride 2 and a filter of 3 × 3, or of 4 × 4?
+# **Predict, then run.** Every input is 1, and so is every weight, so an output counts its stamps.
+# How often is each output pixel stamped, with stride 2 and a 3 × 3 filter, and with a 4 × 4 filter?
 
 # %%
 ones = torch.ones(1, 1, 4, 4)
@@ -869,7 +870,7 @@ expect((stamped[1][2:-2, 2:-2] == 4).all(), "4 × 4 is even inside, since 2 divi
 
 # %% [markdown]
 # If the stride does not divide the kernel size, some pixels get more stamps than their neighbours,
-# and a **checkerboard** can show in the images that such networks draw. There are two remedies:
+# and a **checkerboard** can appear in the images that such networks draw. There are two remedies:
 # choose a kernel size that the stride divides, or enlarge the map first and then convolve at stride
 # 1 (Odena et al. 2016).
 
@@ -905,7 +906,7 @@ for n, layers in zip((28, 224, 227), stacks, strict=True):
         expected = output_size(expected, k, s, p)
     if final_size(n, layers) != expected:
         wrong.append(f"{n} pixels through {layers}: {final_size(n, layers)}, expected {expected}")
-print("right" if not wrong else "not yet: " + wrong[0])
+print("correct" if not wrong else "not yet: " + wrong[0])
 
 # %% [markdown]
 # <details><summary>A solution</summary>
@@ -923,8 +924,8 @@ print("right" if not wrong else "not yet: " + wrong[0])
 #
 # - $n_\text{out} = \lfloor (n + 2p - k)/s \rfloor + 1$, with $k' = d(k-1)+1$ instead of $k$ for
 #   dilation $d$. What the rounding cuts off is lost at the bottom and on the right.
-# - $p = (k-1)/2$ keeps the size at stride 1 and gives $\lceil n/s \rceil$ otherwise. Zeros darken
-#   the border.
+# - $p = (k-1)/2$ keeps the size at stride 1 and makes it $\lceil n/s \rceil$ at stride $s$. Zeros
+#   darken the border.
 # - Pooling has no parameters and keeps the number of channels. It ignores shifts only within its
 #   windows.
 # - You can swap max pooling and a non-decreasing activation, but not average pooling and ReLU.
@@ -944,16 +945,15 @@ print("right" if not wrong else "not yet: " + wrong[0])
 # %% [markdown]
 # ## Further reading
 #
-# - V. Dumoulin, F. Visin: *A guide to convolution arithmetic for deep learning*. arXiv 1603.07285, 2016.
-#   All the sizes, with drawings.
+# - V. Dumoulin, F. Visin: *A guide to convolution arithmetic for deep learning*. arXiv 1603.07285,
+#   2016. All the sizes, with drawings.
 # - W. Luo, Y. Li, R. Urtasun, R. Zemel: *Understanding the effective receptive field in deep
 #   convolutional neural networks*. NIPS 29, 2016.
 # - A. Odena, V. Dumoulin, C. Olah: *Deconvolution and checkerboard artifacts*. Distill, 2016.
 # - R. Zhang: *Making convolutional networks shift-invariant again*. ICML 2019. What strides and
 #   pools break.
 # - K. Simonyan, A. Zisserman: *Very deep convolutional networks for large-scale image recognition*.
-#   ICLR
-#   2015. Section 2.3 argues for stacks of 3 × 3 layers.
+#   ICLR 2015. Section 2.3 argues for stacks of 3 × 3 layers.
 #
 # **Exercise** {exercise}
 #

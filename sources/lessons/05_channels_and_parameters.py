@@ -37,7 +37,7 @@ print("weights", tuple(layer.weight.shape), "=", layer.weight.numel())
 print("biases ", tuple(layer.bias.shape), "   =", layer.bias.numel())
 
 # %% [markdown]
-# There are three times as many weights, and sixteen biases. Where do they come from?
+# There are 432 weights, three times as many, and sixteen biases. Where do they come from?
 
 # %% [markdown]
 # ## One filter reads all channels
@@ -66,8 +66,8 @@ expect(
 )
 
 # %% [markdown]
-# Here it is with numbers small enough to check. Each row is one channel with its kernel; the framed
-# windows make the framed outputs.
+# Here is an example with numbers small enough to check. Each row is one channel with its kernel and
+# the convolution of the two; the framed windows make the framed outputs.
 
 # %%
 generator = torch.Generator().manual_seed(3)
@@ -75,9 +75,9 @@ planes = torch.randint(0, 4, (3, 4, 4), generator=generator).float()  # (C, H, W
 kernels = torch.tensor([[[1, 0], [0, -1]], [[0, 1], [1, 0]], [[-1, 0], [0, 1]]]).float()
 show(
     plot_channel_sum(planes, kernels, bias=1.0),
-    "Three rows, each with a channel of four by four numbers, its kernel of two by two, and the "
-    "three by three outputs of the two; beside them the sum of the three outputs, and the same "
-    "plus 1, which is the map",
+    "Three rows, each with a channel of four by four numbers, its two by two kernel, and the three "
+    "by three outputs of the two; beside them the sum of the three outputs, and the same plus 1, "
+    "which is the map",
 )
 drawn = F.conv2d(planes[None], kernels[None], torch.tensor([1.0]))[0, 0]  # (3, 3)
 by_hand = 1 + sum(float((planes[c, :2, :2] * kernels[c]).sum()) for c in range(3))
@@ -100,8 +100,8 @@ show(
 )
 
 # %% [markdown]
-# White has as much red as green and blue, so it gives 0: the weights sum to zero, and the rule of
-# lesson 03 holds across channels, too.
+# White has as much red as green and blue, so its output is 0: the weights sum to zero, and the rule
+# of lesson 03 holds across channels, too.
 
 # %% [markdown]
 # ## Many filters make many maps
@@ -126,7 +126,7 @@ fourth = F.conv2d(x, layer.weight[3:4], layer.bias[3:4])  # the filter with inde
 expect(torch.allclose(maps[:, 3:4], fourth, atol=1e-6), "Each map comes from one filter.")
 
 # %% [markdown]
-# These words are often mixed up. In this course a **kernel** is one k × k slice, a **filter** is
+# Three words are often mixed up. In this course a **kernel** is one k × k slice, a **filter** is
 # the stack of $c_\text{in}$ kernels that makes one map, and a **channel**, or feature map, is one
 # of the grids that go in or come out. The output channels of one layer are the input channels of
 # the next, so you choose only $c_\text{out}$.
@@ -145,7 +145,7 @@ expect(torch.allclose(maps[:, 3:4], fourth, atol=1e-6), "Each map comes from one
 # $$\left(N,\; c_\text{out},\; \left\lfloor \frac{h + 2p_h - k_h}{s_h} \right\rfloor + 1,\;
 # \left\lfloor \frac{w + 2p_w - k_w}{s_w} \right\rfloor + 1\right)$$
 #
-# **Predict, then run.** A layer with eight filters of 3 × 5, stride (2, 1) and padding (1, 2) reads
+# **Predict, then run.** A layer with eight 3 × 5 filters, stride (2, 1) and padding (1, 2) reads
 # a batch of four colour images of 33 × 48 pixels. What shape does its output have?
 
 # %%
@@ -174,8 +174,9 @@ except RuntimeError as error:
 #
 # $$\boxed{\,c_\text{out}\,(c_\text{in}\, k_h k_w + 1)\,}$$
 #
-# Without biases, $c_\text{out} c_\text{in} k_h k_w$. **Predict, then run.** The second convolution
-# of LeNet-5 has sixteen 5 × 5 filters and reads six maps. How many parameters does it have?
+# Without biases, the count is $c_\text{out} c_\text{in} k_h k_w$. **Predict, then run.** The second
+# convolution of LeNet-5 has sixteen 5 × 5 filters and reads six maps. How many parameters does it
+# have?
 
 
 # %%
@@ -232,7 +233,7 @@ expect(
 # $$c_\text{out}\, c_\text{in}\, k_h k_w \cdot h_\text{out} w_\text{out}$$
 #
 # That is the number of weights times the number of window positions. **Predict, then run.** PyTorch
-# counts the "FLOPs" of the LeNet layer on maps of 14 × 14. Does it give the same number?
+# counts the "FLOPs" of the LeNet layer on maps of 14 × 14. Does it arrive at the same number?
 
 # %%
 from torch.utils.flop_counter import FlopCounterMode
@@ -246,14 +247,15 @@ counted = conv_multiply_adds(6, 16, k=5, out=output_size(14, k=5))
 expect(counted == by_hand, "The course's own arithmetic counts multiply-adds.")
 
 # %% [markdown]
-# It gives twice as much: PyTorch counts the product and the addition separately. Papers mostly
+# PyTorch's count is twice as high: it counts the product and the addition separately. Many papers
 # count multiply-adds and call them "FLOPs", so a factor of 2 between two tables may mean nothing.
-# This course says multiply-adds.
+# This course counts multiply-adds.
 #
 # ### Parameters and work are in different places
 #
 # VGG-16 (lesson 09) is a good example, with thirteen convolutions and then three linear layers.
-# `summarise` lists the layers of a network without running it on real data.
+# `summarise` lists the layers of a network without running it on real data. Here are its first two
+# convolutions, its last, and its three linear layers:
 
 # %%
 from course_utils.inspection import summarise
@@ -294,8 +296,8 @@ print(f"output  {maps / 1e6:7.2f} MB for one image, {64 * maps / 1e6:,.0f} MB fo
 
 # %% [markdown]
 # When you run out of memory while training a convnet, look at the maps of the *early* layers first,
-# not at the weights. A smaller batch helps. So does a smaller linear layer, but less: training by
-# SGD with momentum stores three numbers per weight, the weight itself, its gradient and its
+# not at the weights. A smaller batch helps. A smaller linear layer helps, too, but less: training
+# with SGD and momentum stores three numbers per weight: the weight itself, its gradient and its
 # momentum. For VGG-16's linear layers that takes 1.5 GB, against 3.5 GB for the outputs of its
 # convolutions, with 64 images.
 
@@ -323,7 +325,8 @@ print(f"in memory: {4 * conv / 1e3:.1f} kB against {4 * dense / 1e12:.1f} TB")
 # 2. Set the stride to 2. What falls, and what stays?
 # 3. Find a convolution that has **exactly** as many parameters as the dense layer in its place.
 #    (Hint: shrink the image.)
-# 4. Make the number of groups equal to the number of channels. What shape do the weights have now?
+# 4. Set both numbers of channels, and the number of groups, to the same value. What shape do the
+#    weights have now?
 
 # %%
 from course_utils.widgets import ParameterCounter
@@ -399,17 +402,17 @@ print(f"over channels: {60 * 20:,} weights; over the image: {over_picture:,}")
 # %%
 direct = conv_multiply_adds(192, 32, k=5, out=28)
 reduced = conv_multiply_adds(192, 16, k=1, out=28) + conv_multiply_adds(16, 32, k=5, out=28)
-print(f"direct {direct:,}; reduced {reduced:,}: {direct / reduced:.1f} times less")
+print(f"direct {direct:,}; reduced {reduced:,}; a factor of {direct / reduced:.1f} saved")
 expect(reduced < direct / 9, "The reduction saves more than eight ninths of the work.")
 
 # %% [markdown]
-# That is a **bottleneck**. GoogLeNet (lesson 10) and the deep ResNets (lesson 13) are built from
-# them.
+# That is a **bottleneck**. GoogLeNet (lesson 10) and the deep ResNets (lesson 13) use bottlenecks
+# throughout.
 
 # %% [markdown]
 # ## From dense to convolution and back
 #
-# A convolution is a dense layer with most of its weights zero (lesson 03). Conversely, a dense
+# A convolution is a dense layer most of whose weights are zero (lesson 03). Conversely, a dense
 # layer on a map is a convolution whose window covers the whole map: $k = n$, no padding, one
 # position. LeNet's first linear layer reads 16 maps of 5 × 5:
 
@@ -425,8 +428,8 @@ expect(same, "A dense layer is a convolution as large as its map.")
 expect(num_parameters(conv) == num_parameters(linear), "Both have the same number of parameters.")
 
 # %% [markdown]
-# The paper from 1998 describes this layer as a convolution, C5. What is that good for? On a larger
-# map the linear layer fails, while the convolution slides:
+# LeNet's paper of 1998 describes this layer as a convolution, C5. What is that good for? On a
+# larger map the linear layer fails, while the convolution slides:
 
 # %%
 larger = torch.randn(1, 16, 7, 9, generator=generator)
@@ -438,15 +441,16 @@ except RuntimeError as error:
 
 # %% [markdown]
 # If the layers after it become 1 × 1 convolutions, the network makes a prediction for each of 3 × 5
-# places of a larger image, and shares the work between them. Networks for detection and
+# places in the larger image, and shares the work between them. Networks for detection and
 # segmentation rely on this.
 
 # %% [markdown]
 # ## Groups
 #
-# AlexNet did not fit into the memory of one GPU in 2012, so its authors split it over two. Half of
-# the filters were on each GPU and read only the maps on that GPU; in one layer, conv3, all filters
-# read all maps. The two halves are often called **towers**. Today this is a setting, `groups=2`.
+# AlexNet did not fit into the memory of one GPU in 2012, so its authors split it across two. Half
+# of the filters were on each GPU and read only the maps on that GPU; in one layer, conv3, all
+# filters read all maps. The two halves are often called **towers**. Today this is a setting,
+# `groups=2`.
 #
 # With $g$ groups the input channels are divided into $g$ equal parts, and so are the filters; each
 # filter reads only its own part. It has $c_\text{in}/g$ kernels, so the weights have the shape
@@ -454,7 +458,7 @@ except RuntimeError as error:
 #
 # $$c_\text{out} \left(\frac{c_\text{in}}{g}\, k_h k_w + 1\right)$$
 #
-# parameters: the number of weights is divided by $g$, that of the biases stays the same.
+# parameters: the number of weights is divided by $g$, and the number of biases stays the same.
 
 # %%
 torch.manual_seed(0)
@@ -529,14 +533,14 @@ expect(counts == [324, 36, 162, 54], "The counts are 36 · 9, 36, half and a six
 
 # %% [markdown]
 # ### Try it: a filter and its channels
-# The same four kinds once more, with four channels in and out and numbers you can check. Choose a
-# kind under *Layer* and one of its filters under *Filter*; *Next* moves the window on.
+# Here are the four kinds once more, with four channels in and out and numbers you can check. Choose
+# a kind under *Layer* and one of its filters under *Filter*; *Next* moves the window on.
 #
 # 1. Step through the map of filter 1. In which of its cells does channel 1 add nothing, and why?
 # 2. Change the layer to *1 × 1*. What can this filter no longer see?
 # 3. Change to *3 × 3, two groups* and go from filter 2 to filter 3. Which channels does each read?
 # 4. With *3 × 3, depthwise*, which channels influence the map of filter 4? What would you put after
-#    this layer so that they all do?
+#    this layer so that all of them do?
 
 # %%
 from course_utils.widgets import ChannelStepper
@@ -548,9 +552,9 @@ ChannelStepper(step=4)
 #
 # 1. In the right-hand column: there all numbers in the window are 3, and the weights of the kernel
 #    for channel 1 add up to zero.
-# 2. Neighbouring pixels, and so edges. It has one weight for each channel, so it can only mix what
-#    lies at the same place.
-# 3. Filters 1 and 2 read channels 1 and 2, filters 3 and 4 read channels 3 and 4.
+# 2. Neighbouring pixels, and therefore edges. It has one weight for each channel, so it can only
+#    mix the numbers at one place.
+# 3. Filters 1 and 2 read channels 1 and 2; filters 3 and 4 read channels 3 and 4.
 # 4. Channel 4 alone. A 1 × 1 convolution after it would mix the channels.
 # </details>
 
@@ -585,12 +589,12 @@ for name, model in models.items():
 
 # %% tags=["nbval-ignore-output"]
 faster = best["ordinary"] / best["separable"]
-print(f"work: {ordinary / separable:.1f} times less; time: {faster:.1f} times less")
+print(f"saved: a factor of {ordinary / separable:.1f} in work, of {faster:.1f} in time")
 
 # %% [markdown]
 # On most machines it is not. The usual reason is that a depthwise filter does little work with each
 # number that it fetches from memory, so the processor waits. **Multiply-adds are a model of time,
-# not time itself.** Measure before you believe.
+# not time itself.** Measure before you believe them.
 
 # %% [markdown]
 # ## A whole network
@@ -646,16 +650,16 @@ for settings in ((3, 8, 3, 1, False), (3, 8, 3, 1, True), (6, 8, 5, 2, True), (8
     c_in, c_out, k, groups, bias = settings
     expected = num_parameters(nn.Conv2d(c_in, c_out, k, groups=groups, bias=bias))
     if count(*settings) != expected:
-        print(f"not yet: {c_in} → {c_out}, k = {k}, {groups} groups, bias {bias}:")
+        print(f"not yet: {c_in} → {c_out}, k = {k}, groups = {groups}, bias = {bias}:")
         print(f"         {count(*settings)}, expected {expected}")
         break
 else:
-    print("right")
+    print("correct")
 
 # %% [markdown]
 # <details><summary>A solution</summary>
 #
-# `return c_out * (c_in // groups * k * k + bias)`: True counts as 1.
+# `return c_out * (c_in // groups * k * k + bias)`. In a sum, `True` counts as 1.
 # </details>
 
 # %% [markdown]

@@ -21,7 +21,7 @@
 # inside a network do meanwhile? Where the network still asks *where is an ear?*, they should move
 # along. Where it answers *is there a cat?*, they should stay the same.
 #
-# "Convnets are translation invariant" is one of the most repeated sentences of the field. It
+# "Convnets are translation invariant" is one of the most repeated sentences in the field. It
 # confuses the two, and for most convnets it is not even true. In this lesson we measure how far it
 # is from the truth.
 
@@ -60,10 +60,10 @@ x = picture[None]  # (N, C, H, W) = (1, 1, 128, 128)
 #
 # $$(T_{a,b}\,x)(i, j) = x(i - a,\; j - b)$$
 #
-# The minus sign is correct: what is *now* in row $i$ was in row $i-a$ before. One question remains:
-# what comes in at the edge? We close the image into a ring: what leaves on the right comes back on
-# the left. No camera does that, but no other shift keeps every pixel, so this one tests the layer
-# and nothing else. In PyTorch it is `torch.roll`.
+# The minus sign is correct: what is *now* in row $i$ was in row $i-a$ before. But what comes in at
+# the edge? We close the image into a ring, so that what leaves on the right comes back on the left.
+# No camera does that, but no other kind of shift keeps every pixel, so this one tests the layer and
+# nothing else. In PyTorch it is `torch.roll`.
 
 
 # %%
@@ -104,11 +104,11 @@ expect((T @ row).equal(row.roll(1)), "The matrix rolls the row.")
 # | property | in words | as an equation | who needs it |
 # |---|---|---|---|
 # | **equivariance** | the output moves along | $f(T x) = T f(x)$ | feature maps, detection, segmentation |
-# | **invariance** | the output stays | $g(T x) = g(x)$ | classification |
+# | **invariance** | the output stays the same | $g(T x) = g(x)$ | classification |
 #
-# Read the first equation as two ways to the same output: *move, then look* must give the same as
-# *look, then move*. An equivariant layer still knows where things are. An invariant one has
-# forgotten.
+# Read the first equation as two ways to the same output: *move, then look* must lead to the same
+# result as *look, then move*. An equivariant layer still knows where things are. An invariant one
+# has forgotten.
 #
 # ### Why convolution is equivariant
 #
@@ -124,8 +124,8 @@ expect((T @ row).equal(row.roll(1)), "The matrix rolls the row.")
 # \end{aligned}
 # $$
 #
-# The third step needs two things: $f(p)$ does not depend on $i$, which is **weight sharing**, and
-# $i+p-a$ is always a pixel, which it is on the ring.
+# The third step needs two things: $f(p)$ must not depend on $i$, which is **weight sharing**, and
+# there must always be a pixel at $i+p-a$, as there is on the ring.
 
 
 # %%
@@ -151,9 +151,9 @@ print("move, then look:", correlate(local, row.roll(2)).tolist())
 print("look, then move:", correlate(local, row).roll(2).tolist())
 
 # %% [markdown]
-# It does not. And the converse holds as well: **every linear layer that is equivariant to shifts is
-# a convolution.** Let $M$ be its matrix and $e_j$ the input that is 1 at pixel $j$ and 0 elsewhere.
-# Each $e_j$ is a shifted $e_0$, so
+# It does not. In fact, the converse of what we have just derived holds as well: **every linear
+# layer that is equivariant to shifts is a convolution.** Let $M$ be its matrix and $e_j$ the input
+# that is 1 at pixel $j$ and 0 elsewhere. Each $e_j$ is a shifted $e_0$, so
 #
 # $$M e_j = M\,T_j\,e_0 = T_j\,M e_0$$
 #
@@ -176,9 +176,9 @@ expect(not torch.allclose(M @ T, T @ M), "M does not commute with the shift.")
 expect(torch.allclose(tied @ T, T @ tied), "Its average over all shifts does.")
 
 # %% [markdown]
-# Every diagonal holds one number, six in all instead of 36: a convolution with a filter of six
-# weights. If all but a few neighbouring weights are 0, the filter is small, but that is a separate
-# choice, the principle of locality.
+# Every diagonal holds one number, so there are six numbers instead of 36. This is a convolution
+# with a filter of six weights. If all but a few neighbouring weights are 0, the filter is small,
+# but that is a separate choice, the principle of locality.
 
 # %% [markdown]
 # ## The ruler
@@ -199,7 +199,7 @@ filters = torch.stack([SOBEL, SOBEL.T, -SOBEL, -LAPLACIAN])[:, None]  # (4, 1, 3
 
 
 def edges(x: Tensor, border: str = "circular") -> Tensor:
-    """Convolution and ReLU: (N, 1, H, W) -> (N, 4, H, W)."""
+    """Apply the four filters and a ReLU: (N, 1, H, W) -> (N, 4, H, W)."""
     return F.conv2d(F.pad(x, (1, 1, 1, 1), mode=border), filters).relu()
 
 
@@ -225,9 +225,9 @@ show(
 # ### Try it: the shift lab
 #
 # A shape of 12 × 12 pixels goes through a convolution, a ReLU and pooling. Move it with the mouse
-# or the arrow keys, or press Play, and compare $f(Tx)$ with $T f(x)$. In the position shown first,
-# the map should move by one and a half cells; moving by half a cell, which a later section defines,
-# is what gives $T f(x)$ its ripples.
+# or the arrow keys, or press Play, and compare $f(Tx)$ with $T f(x)$. In the starting position the
+# map should move by one and a half cells. Moving by half a cell, which a later section defines, is
+# what gives $T f(x)$ its ripples.
 #
 # 1. Set the pooling to "none". Is there a shift that the map does not follow? Now put zeros around
 #    the image. At what shift does the map first fail to follow, and why not earlier?
@@ -274,7 +274,7 @@ others = torch.randn(8, 8, 3, 3, generator=generator) * (2 / 72) ** 0.5
 
 
 def stack(x: Tensor, num_layers: int, border: str = "constant") -> Tensor:
-    """Apply 3 x 3 convolutions with random filters, each with a ReLU; "constant" is zeros."""
+    """Apply random 3 x 3 convolutions, each with a ReLU; "constant" pads with zeros."""
     for index in range(num_layers):
         weights = others if index else first
         x = F.conv2d(F.pad(x, (1, 1, 1, 1), mode=border), weights).relu()
@@ -299,7 +299,7 @@ show(
 
 # %% [markdown]
 # Orange pixels differ; all others agree up to rounding. At the top and on the left there are two
-# borders: that of the image, and 4 pixels further in the one that has moved along. From both, the
+# borders: that of the image and, 4 pixels further in, the one that has moved along. From both, the
 # error spreads by one pixel per layer, just as the **receptive field** (lesson 04) grows.
 #
 # So a deep net with zero padding can *know where it is*: the distance from the border leaves a
@@ -330,12 +330,13 @@ print("kept of the stripes:       ", stripes_row[::2].tolist())
 print("kept after a shift by one: ", stripes_row.roll(1)[::2].tolist())
 
 # %% [markdown]
-# All black turns into all white. No shift of the first output gives the second: equivariance is not
-# just damaged here, it is gone.
+# All black turns into all white. No shift turns the first output into the second: equivariance is
+# not just damaged here, it is gone.
 #
 # **Predict, then run.** We use the photo and a stride of 2. Which shifts, from 1 to 8, does the
-# output follow? And with a stride of 4? To be generous, we compare it with all whole shifts of the
-# output along the same diagonal, by up to 8 places, and take the best.
+# output follow? And with a stride of 4? To be generous, we compare the output for the moved photo
+# with all whole shifts of the first output along the same diagonal, by up to 8 places, and take the
+# best match.
 
 
 # %%
@@ -416,9 +417,9 @@ expect(max(whole) < 1e-5, "Pooling over the whole map is invariant.")
 # %% [markdown]
 # ## From equivariance to invariance
 #
-# Only the line for the whole map is flat. Pooling over the **whole** map cannot notice where things
-# are: a mean or a maximum does not depend on the order of its numbers. Together with an equivariant
-# $f$,
+# In the figure above, only the line for the whole map is flat. Pooling over the **whole** map
+# cannot notice where things are: a mean or a maximum does not depend on the order of its numbers.
+# Together with an equivariant $f$,
 #
 # $$g(f(Tx)) = g(T f(x)) = g(f(x))$$
 #
@@ -473,7 +474,7 @@ from course_utils.plots import plot_frequency_responses, plot_spectra
 
 
 def stripes(down: float, across: float, size: int = 128) -> Tensor:
-    """Return a wave of so many cycles down and across as an image (1, size, size) in [0, 1]."""
+    """Return a wave with these cycles down and across, as an image (1, size, size) in [0, 1]."""
     r, c = torch.meshgrid(torch.arange(size), torch.arange(size), indexing="ij")
     return 0.5 + 0.5 * torch.cos(2 * math.pi * (down * r + across * c) / size)[None]
 
@@ -548,8 +549,9 @@ between = shift(finest, 0, 0.5)
 print(f"the finest stripes, half a pixel on: from {between.min():.2f} to {between.max():.2f}")
 
 # %% [markdown]
-# The last line is the exception. Shifted by half a pixel, stripes of one light and one dark pixel
-# become a uniform grey: the pixels do not tell where the crests of such stripes lie between them.
+# The last line shows the one exception, the Nyquist frequency. Shifted by half a pixel, stripes of
+# one light and one dark pixel become a uniform grey: the pixels do not say where between them the
+# crests of such stripes lie.
 
 # %% [markdown]
 # ## The convolution theorem, and a trap ◇
@@ -567,10 +569,10 @@ print(f"the finest stripes, half a pixel on: from {between.min():.2f} to {betwee
 # \end{aligned}
 # $$
 #
-# Note the bar. It stands for the complex conjugate, which is what the sum over $p$ gives for a
-# filter of real numbers, and it comes from the *plus* in $x(r+p)$. Deep learning's "convolution" is
-# a **cross-correlation**. The convolution of mathematics, $\sum_p f(p)\,x(r-p)$, flips the filter
-# and has no bar.
+# Note the bar. It stands for the complex conjugate: for a filter of real numbers, a sum over $p$
+# with a *plus* in the exponent is the conjugate of $\mathcal{F}[f](u)$. This plus comes from the
+# *plus* in $x(r+p)$. Deep learning's "convolution" is a **cross-correlation**. The convolution of
+# mathematics, $\sum_p f(p)\,x(r-p)$, flips the filter and has no bar.
 
 # %%
 print(facts.trap("fourier_without_conjugate"))
@@ -588,7 +590,7 @@ def on_the_ring(kernel: Tensor, size: int = 128) -> Tensor:
 
 
 def filtered(x: Tensor, kernel: Tensor) -> Tensor:
-    """Return what F.conv2d computes with one filter on the ring; the size stays."""
+    """Return what F.conv2d computes with one filter on the ring; the size stays the same."""
     around = F.pad(x, (len(kernel) // 2,) * 4, mode="circular")
     return F.conv2d(around, kernel[None, None])
 
@@ -604,10 +606,10 @@ for name, kernel in (("blur", BLUR), ("Laplacian", LAPLACIAN), ("Sobel", SOBEL))
     print(f"{name:14}{with_bar:18.4f}{without:12.4f}")
 
 # %% [markdown]
-# That is why the mistake survives. Blur and Laplacian are symmetric, so their spectra are real and
-# the bar changes nothing. Sobel's spectrum is imaginary, so the bar changes its sign and the error
-# is 2: the formula without the bar finds every edge with the opposite sign. It is right for the
-# *flipped* filter:
+# These numbers show why the mistake survives. Blur and Laplacian are symmetric, so their spectra
+# are real and the bar changes nothing. Sobel's spectrum is imaginary, so the bar changes its sign
+# and the error is 2: the formula without the bar finds every edge with the opposite sign. That
+# formula is right for the *flipped* filter:
 
 # %%
 left, of_f = torch.fft.fft2(filtered(x, SOBEL.flip(0, 1))), torch.fft.fft2(on_the_ring(SOBEL))
@@ -629,7 +631,7 @@ expect(
 
 # %%
 def by_product(x: Tensor, kernel: Tensor, num_zeros: int) -> Tensor:
-    """Append zeros, multiply the spectra, go back: (1, 1, 128, 128) -> (1, 1, 132, 132)."""
+    """Append zeros, multiply spectra, transform back: (1, 1, 128, 128) -> (1, 1, 132, 132)."""
     ring = F.pad(x, (0, num_zeros, 0, num_zeros))
     of_f = torch.fft.fft2(kernel, s=ring.shape[2:])  # its first weight at pixel (0, 0)
     product = torch.fft.ifft2(of_f.conj() * torch.fft.fft2(ring)).real
@@ -658,13 +660,14 @@ for num_zeros in range(6):
 # %% [markdown]
 # ## Filters as frequency responses
 #
-# By the theorem a filter multiplies the amplitude of each frequency by $|\mathcal{F}[f](u, v)|$,
-# its **frequency response**. Take the blur in one dimension, $(1, 2, 1)/4$ with its middle at 0:
+# By the theorem a filter multiplies the amplitude of each frequency by a factor, the **gain**
+# $|\mathcal{F}[f](u, v)|$. As a function of frequency, the gain is the filter's **frequency
+# response**. Take the blur in one dimension, $(1, 2, 1)/4$ with its middle at 0:
 #
 # $$\mathcal{F}[f](u) = \tfrac14 e^{2\pi \mathrm{i}\, u} + \tfrac24 + \tfrac14 e^{-2\pi \mathrm{i}\, u}
 # = \tfrac12 + \tfrac12\cos 2\pi u = \cos^2 \pi u$$
 #
-# It is 1 at frequency 0 and falls to 0 at $\tfrac12$: low frequencies pass, so it is a
+# The gain is 1 at frequency 0 and falls to 0 at $\tfrac12$: low frequencies pass, so the blur is a
 # **low-pass**. The Laplacian lets high ones pass and is a **high-pass**. A narrow blur minus a wide
 # one, the **difference of Gaussians**, keeps what lies between and is a **band-pass**. For our
 # blurs we use binomial coefficients, which approximate a Gaussian:
@@ -691,7 +694,7 @@ show(
 # %%
 u = torch.arange(65) / 128  # cycles per pixel across, from 0 to 1/2
 for name, kernel in kernels.items():
-    response = torch.fft.fft2(kernel, s=(128, 128)).abs()[0, :65]  # (65,): none down
+    response = torch.fft.fft2(kernel, s=(128, 128)).abs()[0, :65]  # (65,): 0 cycles down
     top = f"largest at {u[response.argmax()]:.2f}"
     print(f"{name:10} at 0: {response[0]:.2f}   at 1/2: {response[-1]:.2f}   {top}")
 response = torch.fft.fft2(BLUR, s=(128, 128)).abs()[0, :65]
@@ -710,8 +713,8 @@ expect(
 # ### Try it: the Fourier gallery
 #
 # The demo filters an image of 32 × 32 pixels in two ways, by sums in space and by a product of
-# spectra, and shows how much the two outputs differ. Its low-pass is round: it cuts by the
-# frequency $\sqrt{u^2 + v^2}$, whatever its direction; ours cuts down and across separately.
+# spectra, and shows how much the two outputs differ. Its low-pass is round: it limits the frequency
+# $\sqrt{u^2 + v^2}$, whatever the direction, while ours limits down and across separately.
 #
 # 1. "Fine slanted stripes" has 10 cycles down and 6 across. At which cut-off does the low-pass let
 #    them through? Predict, then move the cut-off.
@@ -732,8 +735,8 @@ FourierGallery("House", filter="Low-pass", cut_off=6)
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. Between 11/32 and 12/32, since $\sqrt{10^2 + 6^2} = 11.7$. At 11/32 only a uniform grey is
-#    left.
+# 1. Between 11/32 and 12/32, since $\sqrt{10^2 + 6^2} = 11.7$. At 11/32 only a uniform grey
+#    remains.
 # 2. From the weights, which oscillate around 0 all over the image: a sharp edge in frequency makes
 #    ripples in space. The weights of the Gaussian are a Gaussian again and do not oscillate.
 # 3. It has the same amplitude at all frequencies. The output is the filter itself, rotated by 180°
@@ -744,7 +747,7 @@ FourierGallery("House", filter="Low-pass", cut_off=6)
 #    filter has as many weights as the image has pixels. If you append enough zeros, both agree.
 # </details>
 #
-# You can also pass an image of your own, 32 × 32 pixels. Ours, made small enough:
+# You can also pass an image of your own, 32 × 32 pixels. For ours, made small enough, write
 # `FourierGallery(F.avg_pool2d(picture, 4)[0].tolist())`.
 
 # %% [markdown]
@@ -770,14 +773,15 @@ amplitudes = torch.fft.rfft(thinned[0, 0] - thinned.mean()).abs()  # (33,): 0 to
 expect(amplitudes.argmax() == 64 - 56, "56 cycles have become 64 − 56 = 8.")
 
 # %% [markdown]
-# You see eight broad stripes that nobody has drawn. The pixels in between would show that there
-# were 56 fine ones, but they are gone: a frequency above the new limit lives on under a *false
+# You see eight broad stripes that nobody drew. The pixels in between would show that there were 56
+# fine ones, but these pixels are gone: a frequency above the new limit lives on under a *false
 # name*, an **alias**. With stride $s$, the frequency $u$ becomes $s\,u$ cycles per new pixel, up to
-# whole numbers, which no grid can see: $2 \cdot 0.4375 = 0.875 = 1 - 0.125$, and 0.125 cycles per
-# pixel are eight cycles in 64 pixels.
+# whole numbers, which no grid can see. Here $2 \cdot 0.4375 = 0.875 = 1 - 0.125$, and 0.125 cycles
+# per pixel are eight cycles in 64 pixels.
 #
 # Afterwards nothing helps. Beforehand, a blur does: what the grid cannot hold should be removed,
-# and grey is the honest result. An image that contains all frequencies shows both:
+# and grey is the honest result. An image that contains all frequencies shows both the aliases and
+# the remedy:
 
 # %%
 r, c = torch.meshgrid(torch.arange(256) - 128.0, torch.arange(256) - 128.0, indexing="ij")
@@ -793,7 +797,7 @@ show(
 # %% [markdown]
 # ## Pooling taken apart
 #
-# Back to strides. Zhang (2019) splits max pooling into two steps:
+# We return to strides. Zhang (2019) splits max pooling into two steps:
 
 # %%
 print("Are convnets invariant to shifts?")
@@ -804,18 +808,19 @@ expect(F.max_pool2d(edges(x), 2).equal(every_second), "Max pooling is both steps
 
 # %% [markdown]
 # The dense maximum treats every window alike, so it is equivariant. The subsampling is not, and the
-# reason is aliasing. Move the image by one pixel, which is half a new pixel. A wave that keeps its
-# name changes its phase by just the angle that belongs to a shift of the output by half a pixel. An
-# alias turns by the angle of its true frequency, although the shift of the output takes that of the
-# false one: the two differ by half a turn, so the wave arrives with the opposite sign.
+# reason is aliasing. Move the image by one pixel, which is half a new pixel. The phase of a wave
+# that keeps its name turns by exactly the angle that moves the output by half a pixel. An alias
+# turns by the angle of its true frequency, but to move along it would have to turn by the angle of
+# its false one. The two angles differ by half a turn, so the alias arrives with the opposite sign.
 #
 # If that is the only reason, then a layer that drops the frequencies above the new limit must
-# follow *every* shift. Our ruler can tell, since it knows how to move an output by half a pixel:
+# follow *every* shift. Our ruler can test this, since it knows how to move an output by half a
+# pixel:
 
 
 # %%
 def dense_max(maps: Tensor) -> Tensor:
-    """Return the maximum of every 2 x 2 window on the ring; the size stays."""
+    """Return the maximum of every 2 x 2 window on the ring; the size stays the same."""
     return F.max_pool2d(F.pad(maps, (0, 1, 0, 1), mode="circular"), 2, stride=1)
 
 
@@ -884,8 +889,8 @@ expect(odd["blur 3 × 3"] < odd["average 2 × 2"] < odd["stride 2"], "A mean blu
 expect(max(even.values()) < 1e-5, "On the ring, all layers follow a shift by 2.")
 
 # %% [markdown]
-# Average pooling is also a blur, a weak one of 2 × 2. And no blur can repair the zeros at the
-# border, which add to the errors in the two columns on the right.
+# Average pooling is also a blur, a weak one with 2 × 2 weights. And no blur can repair the zeros at
+# the border, which add to the errors in the two columns on the right.
 #
 # Networks halve their maps several times. Let us chain three rounds of convolution, ReLU and
 # pooling.
@@ -893,7 +898,7 @@ expect(max(even.values()) < 1e-5, "On the ring, all layers follow a shift by 2."
 
 # %%
 def rounds(x: Tensor, pool, border: str = "circular") -> Tensor:
-    """Do random convolution, ReLU and pooling three times: (N, 8, H/8, W/8)."""
+    """Apply a random convolution, ReLU and pooling three times: (N, 8, H/8, W/8)."""
     for weights in (first, others, others):
         x = pool(F.conv2d(F.pad(x, (1, 1, 1, 1), mode=border), weights).relu())
     return x
@@ -926,10 +931,10 @@ expect(worst["max, ideal"] > 0.01, "The ideal low-pass is no longer exact.")
 # second round it does so *after* the map was subsampled, on a grid that cannot hold them. A blur
 # leaves softer maps, which give the next ReLU less to alias. No pooling layer can repair that
 # completely. (At 4 and 12 the error of the ideal low-pass falls to 0: its last subsampling is
-# exact, so only the grids count on which a ReLU or a maximum works, and the coarsest of them has
-# every fourth pixel.)
+# exact, so the only grids that count are those on which a ReLU or a maximum works, and the coarsest
+# of these keeps every fourth pixel.)
 #
-# Now the end of the recipe: global average pooling after these three rounds:
+# The recipe ends with global average pooling. Here it follows these three rounds:
 
 # %%
 print(f"{'invariance error, shift by 3':30}{'circular':>10}{'zeros':>10}")
@@ -946,10 +951,10 @@ expect(
 
 # %% [markdown]
 # Average pooling does best here: the mean of its means is the mean of the whole map, so its last
-# round costs nothing. The one per cent of max pooling sounds harmless. But the prediction of a
-# trained net can depend on it: Azulay and Weiss (2019) and Zhang (2019) show nets that change their
-# prediction when the image moves by one pixel. Zhang also reports that blur-pooling *raised* the
-# accuracy on ImageNet, although it adds no parameters and removes detail.
+# round costs nothing. The error of max pooling, about one per cent, sounds harmless. But the
+# prediction of a trained net can depend on it: Azulay and Weiss (2019) and Zhang (2019) show nets
+# that change their prediction when the image moves by one pixel. Zhang also reports that
+# blur-pooling *raised* the accuracy on ImageNet, although it adds no parameters and removes detail.
 
 # %% [markdown]
 # ## Other operators: a quarter turn ◇
@@ -988,13 +993,13 @@ quiz.show("06_equivariance_and_fourier")
 # - Equivariance: $f(Tx) = T f(x)$, the output moves along. Invariance: $g(Tx) = g(x)$, the output
 #   stays the same.
 # - A linear layer that is equivariant to shifts is a convolution: weight sharing is the only way.
-# - Zero padding breaks equivariance from the border inwards, a stride $s$ for all shifts except
-#   multiples of $s$.
+# - Zero padding breaks equivariance from the border inwards. A stride $s$ breaks it for all shifts
+#   except multiples of $s$.
 # - Pooling is invariant only locally and approximately. Global pooling turns equivariance into
 #   invariance.
 # - The convolution theorem for deep learning's convolution is
-#   $\overline{\mathcal{F}[f]}\;\mathcal{F}[x]$, on the ring; for zero padding it takes $n + k - 1$
-#   pixels.
+#   $\overline{\mathcal{F}[f]}\;\mathcal{F}[x]$, on the ring. To cover zero padding, the ring needs
+#   $n + k - 1$ pixels.
 # - A stride gives high frequencies false names. Blur before you subsample.
 
 # %% [markdown]
@@ -1002,8 +1007,8 @@ quiz.show("06_equivariance_and_fourier")
 #
 # These have no single right answer. Write down yours, and what would change your mind.
 #
-# 1. Which changes of an image should never change the answer? Is there one for which that holds
-#    for every task?
+# 1. Which changes to an image should never change the prediction? Is there one for which that holds
+#    in every task?
 # 2. Blurring before subsampling costs sharpness. When would you pay for it?
 # 3. Your images come from a microscope, and have no right way up. Which symmetry would you build
 #    in, and how?

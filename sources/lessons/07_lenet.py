@@ -52,7 +52,7 @@ print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epo
 #
 # We train a model on the **training set**. As long as we make choices (which model, how many
 # epochs), we look at the **validation set**. We use the **test set** once, at the very end. If you
-# make choices by the test set, you are training on it, by hand.
+# make choices by the test set, you are training on it by hand.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -106,8 +106,8 @@ print("by hand:", f"{(784 + 1) * 256 + (256 + 1) * 128 + (128 + 1) * 10:,}")
 # 2. a **pooling** layer halves height and width, so that the next convolution sees twice as far.
 #
 # What remains is small enough for three linear layers. Here is the whole network. You may change
-# it: the cells below use this code. From the comparison with the MLP on they use the copy in the
-# course package.
+# it: the cells below use this code. From the comparison with the MLP onwards, they use the copy in
+# the course package.
 
 # %%
 from course_utils.models.lenet import LeNet5  # inline
@@ -167,7 +167,7 @@ print(facts.trap("lenet_first_cnn"))
 # to change each parameter to lower the loss.
 #
 # **Predict, then run.** An untrained model knows nothing, so each of the ten classes gets a
-# probability near 1/10. What loss does that give?
+# probability near 1/10. What is the loss?
 
 # %% tags=["nbval-ignore-output"]
 seed_everything(0)
@@ -178,10 +178,10 @@ loss = F.cross_entropy(logits, labels)
 print(f"loss of an untrained model: {loss.item():.2f}; log 10 = {math.log(10):.2f}")
 
 # %% [markdown]
-# An initial loss far above $\log 10 \approx 2.30$ is the cheapest warning there is of a
+# An initial loss far above $\log 10 \approx 2.30$ is the cheapest warning you can get of a
 # mistake, such as wrong scaling or wrong initial weights.
 #
-# Now the step itself. It takes an optimiser and four lines, and every line is needed:
+# The step itself takes an optimiser and four lines, and every line is needed:
 
 # %% tags=["nbval-ignore-output"]
 optimizer = torch.optim.SGD(lenet.parameters(), lr=0.05)
@@ -230,7 +230,7 @@ def train_one_epoch(model: nn.Module, batches: data.Batches, optimizer) -> float
 # %%
 @torch.no_grad()  # nothing is learned here, so no gradients are needed
 def accuracy(model: nn.Module, batches: data.Batches) -> float:
-    """Return the share of images whose highest logit is the true class."""
+    """Return the share of images whose highest logit is that of the true class."""
     model.eval()
     num_right = 0
     for images, labels in batches:
@@ -250,16 +250,17 @@ for epoch in range(1, 3):
 
 # %% [markdown]
 # That is the core of training. **Try it.** Delete `optimizer.zero_grad()` in `train_one_epoch`, and
-# run its cell and the training cell above again. Now the gradients of all batches so far add up,
-# and the steps follow gradients that are mostly out of date. What happens to the loss? Then put the
-# line back.
+# run that cell and the training cell above again. Now the gradients of all batches so far add up,
+# and the steps follow gradients that are mostly out of date. What happens to the loss? Put the line
+# back, and run both cells once more.
 
 # %% [markdown]
 # ## From the step to `fit`
 #
-# Every later lesson uses this loop, wrapped up as `fit`. Its step has four more settings than ours.
-# Let $w$ be the parameters and $g$ the gradient of one batch. Plain **stochastic gradient descent**
-# (SGD) has only the **learning rate** $\eta$:
+# Every later lesson uses this loop, wrapped up as `fit`. Let $w$ be the parameters and $g$ the
+# gradient of one batch. The step of plain **stochastic gradient descent** (SGD) has one setting,
+# the **learning rate** $\eta$. `fit` has four more, and you have used the first of them, momentum,
+# in the loop above. Here is the plain step:
 #
 # $$w \leftarrow w - \eta\, g$$
 #
@@ -297,11 +298,11 @@ expect(rolling < medium < slow < bowl["rate 0.01"][0], "Momentum gets furthest i
 expect(large > bowl["rate 0.081"][0], "Past 2/25 = 0.08 each step jumps up the other side.")
 
 # %% [markdown]
-# The steepest direction limits the rate, and the flat one pays for it. **Momentum** $\mu$ helps:
-# the step follows a running sum $v$ of past gradients. Where the gradients agree, $v$ grows to as
-# much as $1/(1-\mu)$ times one of them; where they alternate in sign, they cancel. **Nesterov's**
-# variant looks one step ahead along $v$. **Weight decay** $\lambda$ adds a pull towards zero to
-# each gradient:
+# The steepest direction limits the rate, and the flattest one pays for it. **Momentum** $\mu$
+# helps: the step follows a running sum $v$ of past gradients. Where the gradients agree, $v$ grows
+# to as much as $1/(1-\mu)$ times one of them; where they alternate in sign, they cancel.
+# **Nesterov's** variant looks one step ahead along $v$. **Weight decay** $\lambda$ adds a pull
+# towards zero to each gradient:
 #
 # $$g \leftarrow g + \lambda w \qquad v \leftarrow \mu v + g \qquad w \leftarrow w - \eta\,(g + \mu v)$$
 #
@@ -321,10 +322,10 @@ for _ in range(10):
 expect(torch.allclose(w.detach(), ours, atol=1e-5), "Ten of these steps are ten of PyTorch's.")
 
 # %% [markdown]
-# The last setting is the **schedule**. Long steps are good early in training. Later they only jump
-# about, since each batch has a gradient of its own. `fit` raises the rate from near 0 over the
-# first three tenths of the steps, because the first gradients are the least reliable, and then lets
-# it fall to 0 along half a cosine:
+# The last setting is the **schedule**. Long steps are good early in training. Later they only make
+# the parameters jump about, since each batch has its own gradient. `fit` raises the rate from near
+# 0 over the first three tenths of the steps, because the first gradients are the least reliable,
+# and then lowers it to 0 along half a cosine:
 
 # %%
 from course_utils.training.config import learning_rate
@@ -346,7 +347,7 @@ for step in (0, 15, 29, 50, 75, 99):
 
 # %%
 def train(name: str, title: str, start=None, **switches) -> tuple[nn.Module, object]:
-    """Build a model and train it, always from the same seed; `start` draws other weights."""
+    """Build a model and train it, always from the same seed; `start` sets new initial weights."""
     fresh = load(seed=0)
     model = models.build(name, in_channels=1, num_classes=10, **switches).to(device)
     model = start(model) if start else model
@@ -412,8 +413,8 @@ for name, model in (("MLP", mlp), ("LeNet-5", lenet)):
     print(f"{name:8} {summary(model, (1, 28, 28)).multiply_adds:8,} multiply-adds for an image")
 
 # %% [markdown]
-# A difference of less than twice what chance alone gives does not tell you which of the two is
-# better. And another seed would give other counts. Here are three recorded runs of each, on the
+# A difference of less than twice what chance alone would make does not tell you which of the two is
+# better. And another seed would lead to other counts. Here are three recorded runs of each, on the
 # same images and with the same settings:
 
 # %%
@@ -450,7 +451,7 @@ _, tanh_history = train(
 )
 
 # %% [markdown]
-# By themselves, four slopes of at most 1/4 leave at most $1/4^4 = 1/256$ of the gradient. But the
+# On their own, four slopes of at most 1/4 leave at most $1/4^4 = 1/256$ of the gradient. But the
 # two nets differ in more than the activation. The scaled tanh net starts from the initial weights
 # of the paper, the sigmoid net from those of Glorot and Bengio (2010), which lesson 11 derives. As
 # a control, here is the scaled tanh with the weights of 2010:
@@ -520,7 +521,7 @@ refute(
 # %% [markdown]
 # The sigmoid net and the control differ in the activation alone, so it is the *activation* that
 # makes the sigmoid net start late. The late start of the scaled tanh comes from its initial
-# weights. All this holds for *these* settings and one seed: we have not tried other learning rates.
+# weights. All this holds for *these* settings and one seed; we have not tried other learning rates.
 # Lesson 08 takes the steps from here to AlexNet one at a time, and lesson 11 measures where the
 # gradient goes.
 
@@ -529,7 +530,7 @@ refute(
 #
 # You can look inside a convnet. For one image, the output of a convolution is a stack of **feature
 # maps**: each shows where its filter found the pattern that it looks for. Here is LeNet-5 at work,
-# to scale: a pixel is drawn equally large in the image and in every map. Only the filters are
+# drawn to scale: a pixel has the same size in the image and in every map. Only the filters are
 # enlarged, threefold, and of the second layer's sixteen filters you see the first six. Numbers that
 # can be negative are violet above zero and orange below; the others are grey.
 
@@ -597,10 +598,11 @@ show(
 # ## Where it goes wrong: images that have moved
 #
 # All our images show their garment in the middle. A camera would not do us that favour. We move the
-# test images to the right, pixel by pixel; black comes in from the left. No net is trained again.
+# test images to the right, pixel by pixel; black comes in from the left. Neither net is retrained.
 #
 # **Predict, then run.** A convolution is equivariant, and pooling forgives small shifts. How many
-# points does LeNet-5 lose when the images move by two pixels, and how many the MLP? And by six?
+# points does LeNet-5 lose when the images move by two pixels, and how many does the MLP lose? And
+# when they move by six?
 
 
 # %%
@@ -650,10 +652,10 @@ refute(
 # %% [markdown]
 # So the convnet's lead is larger on images that have moved a little than on those that have not: it
 # has learned a filter once and uses it everywhere. But it is far from invariant. Where does it lose
-# its points? Look at the net's end: the last maps are flattened, and from there on linear layers
-# have one weight for each *place*. What moves by more than pooling forgives arrives at weights that
-# were trained for something else. Lesson 08 moves the training images instead; from lesson 10 on,
-# nets end in an average over each map.
+# its points? Look at the end of the net: the last maps are flattened, and the first linear layer
+# has separate weights for each *place*. A pattern that moves by more than pooling forgives arrives
+# at weights that were trained for something else. Lesson 08 moves the training images instead; from
+# lesson 10 on, nets end in an average over each map.
 
 # %% [markdown]
 # ## What was missing in 1998?
@@ -692,13 +694,14 @@ quiz.show("07_lenet")
 # %% [markdown]
 # ## What to remember
 #
-# - Convolution, activation and pooling, twice; then linear layers. AlexNet, in 2012, still followed
-#   that pattern with more layers.
+# - LeNet-5 applies convolution, activation and pooling, twice, and then linear layers. AlexNet, in
+#   2012, still followed that pattern with more layers.
 # - Shared weights make the convolutions cheap (2,572 of 61,706 parameters); the linear layers have
 #   the rest.
 # - One step is: zero the gradients, forward pass, loss, backward pass, update. An untrained model
 #   with ten classes has a loss near 2.30.
-# - Choose by the validation set, test once, and say how many images and seeds a number is based on.
+# - Choose by the validation set, test once, and say how many images and seeds each number is based
+#   on.
 # - LeNet-5 had a scaled tanh, and it was not the first convnet.
 
 # %% [markdown]
@@ -725,9 +728,10 @@ quiz.show("07_lenet")
 # - H. Xiao, K. Rasul, R. Vollgraf: *Fashion-MNIST: a novel image dataset for benchmarking machine
 #   learning algorithms*. arXiv 1708.07747, 2017.
 #
-# **Digits instead of clothes?** If you are online, `data.load("mnist", batch_size=64)` downloads
-# the digits of MNIST once; everything above runs on them unchanged. (They come from forms that
-# clerks and pupils filled in, not from cheques.)
+# **Digits instead of clothes?** If you are online, write `"mnist"` for `settings.data` in `load`,
+# near the top. The digits of MNIST are downloaded once, and the code above runs on them, although
+# claims about clothes then fail, as they should. (The digits come from forms that clerks and pupils
+# filled in, not from cheques.)
 
 # %% [markdown]
 # ## Now you
@@ -739,7 +743,7 @@ quiz.show("07_lenet")
 # | English | Korean | meaning |
 # |---|---|---|
 # | feature map | 특징 맵 | output channel of a convolution: where its filter responds |
-# | pooling | 풀링 | summarising each small window by one number |
+# | pooling | 풀링 | summarising each small window as one number |
 # | logit | 로짓 | score of a class before the softmax |
 # | cross-entropy | 교차 엔트로피 | −log of the probability given to the true class |
 # | gradient | 기울기 | how the loss changes with each parameter |

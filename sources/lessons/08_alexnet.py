@@ -4,8 +4,9 @@
 # **After this lesson you can**
 # - say what changed between LeNet-5 and AlexNet, and what each change does on its own;
 # - design a feature by hand, as people did before 2012, and train a linear classifier on it;
-# - compute the sizes and the parameters of AlexNet, and find the slip in its printed input size;
-# - read a top-5 error, and see when dropout and augmentation help and when they do not.
+# - compute the sizes and the parameters of AlexNet, and find the slip in the input size that its
+#   paper prints;
+# - read a top-5 error, and say when dropout and augmentation help and when they do not.
 #
 # **Time** 50 minutes to read and try, of which training takes two to three minutes on a laptop.
 #
@@ -14,14 +15,15 @@
 # %% [markdown]
 # ## The question
 #
-# LeNet-5 read digits in the 1990s. But until 2012 no net of its kind led at classifying photos: the
-# best systems computed features that people had designed, and trained only the last step. Then one
-# convnet won the field's largest contest by a wide margin, and within two years nearly every entry
-# was a convnet. The winner followed LeNet's plan: convolutions, pools, linear layers.
+# LeNet-5 read digits in the 1990s. But until 2012 no net of its kind was the best at classifying
+# photos: the leading systems computed features that people had designed, and trained only the
+# classifier on top. Then one convnet won the field's largest contest by a wide margin, and within
+# two years nearly every entry was a convnet. The winner followed LeNet's plan: convolutions, pools,
+# linear layers.
 #
 # So **what was LeNet missing?** The usual answer is a list: ReLU, max pooling, dropout,
-# augmentation, two GPUs, more data. A list does not say which item did the work. We change one
-# thing at a time, and look.
+# augmentation, two GPUs, more data. A list does not say which item did the work. So we change one
+# thing at a time, and measure.
 
 # %%
 import torch
@@ -52,11 +54,11 @@ from course_utils.plots import (
 )
 
 # %% [markdown]
-# All nets in this lesson see the same 3,000 images of clothes in the same order, at the same
-# learning rate. There are few images on purpose, so that a net *can* overfit them.
+# All nets in this lesson train on the same 3,000 images of clothes in the same order, with the same
+# learning rate. The set is small on purpose, so that a net *can* overfit it.
 #
-# A gradient longer than 2 is shortened to 2. Without that, the net with dropout diverges at this
-# rate on some machines.
+# Gradients are **clipped**: one with a norm above 2 is scaled down to a norm of 2. Without
+# clipping, the net with dropout diverges at this learning rate on some machines.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -73,14 +75,14 @@ print(f"{settings.name} profile: {loaders.train.num_images} images, {settings.ep
 # ## The contest
 #
 # ImageNet is a collection of labelled photos. From 2010 on, its yearly contest, **ILSVRC**, asked
-# for a program that assigns each photo to one of a thousand classes. Its data:
+# for a program that assigns each photo to one of a thousand classes. These were its data:
 
 # %%
 facts.table("ilsvrc.*")
 
 # %% [markdown]
 # A photo may show a dog *and* a ball, yet it has one label. So the contest lets a program predict
-# five classes, and counts an error only if the right one is not among them: the **top-5 error**.
+# five classes, and counts an error only if the right class is not among them: the **top-5 error**.
 # Lower is better.
 
 
@@ -93,7 +95,8 @@ def top_k_error(logits: torch.Tensor, labels: torch.Tensor, k: int) -> float:
 
 
 # %% [markdown]
-# **Predict, then run.** Three images, four classes. What are the top-1 error and the top-2 error?
+# **Predict, then run.** Here are the logits of three images for four classes. What are the top-1
+# error and the top-2 error?
 
 # %%
 logits = torch.tensor([[3.0, 1.0, 0.0, 2.0], [0.0, 1.0, 2.0, 3.0], [5.0, 1.0, 2.0, 0.0]])
@@ -103,8 +106,8 @@ for k in (1, 2, 3):
 expect(top_k_error(logits, labels, 4) == 0, "If all classes may be given, none is missed.")
 
 # %% [markdown]
-# Now the results of 2012. Read what stands before each number with care: what was measured, on
-# which set, and with how many nets?
+# Now for the results of 2012. Read the first column with care: what was measured, on which set, and
+# with how many nets?
 
 # %%
 facts.table("alexnet.top5_*", "alexnet.top1_single", "ilsvrc2012.second_place")
@@ -150,19 +153,21 @@ titles = ["image", *(f"{i * 22.5:.0f}–{(i + 1) * 22.5:.0f}°" for i in range(8
 panels = [boot[0].float() / 255, *histograms[0, :, None]]
 show(
     plot_images(panels, titles, num_columns=9, size=0.78),
-    "An ankle boot and eight small maps: each is bright where the gradient points in one direction",
+    "An ankle boot and eight small maps, one for each range of directions: a map is bright in the "
+    "cells where many gradients point that way",
 )
 
 # %% [markdown]
 # The maps look like the feature maps of a convnet's first layer, and that is no accident: the
-# gradient *is* a convolution, the vote a non-linearity, and the mean over a cell a pool. But
-# nothing here was trained.
+# gradient *is* a convolution, the vote is a non-linearity, and the mean over a cell is average
+# pooling. But nothing here was trained.
 #
 # On top of the feature sits a linear classifier: ten scores, each a weighted sum. We train it
-# twice, on the raw pixels and on the histograms, with a method that uses all images at once
-# (L-BFGS).
+# twice, on the raw pixels and on the histograms, with L-BFGS, an optimiser that uses all images in
+# every step.
 #
-# **Predict, then run.** By how many points do the histograms beat the pixels?
+# **Predict, then run.** By how many percentage points of accuracy do the histograms beat the
+# pixels?
 
 
 # %%
@@ -206,11 +211,11 @@ refute(
 )
 
 # %% [markdown]
-# The histograms hold half as many numbers as the image, and do far better: their designers had
-# chosen well. Remember this accuracy when you meet the convnets below. A hand-crafted feature,
-# however, does not improve with more images, and it cannot be stacked: nobody knew how to design
-# the *second* layer. Some researchers believed that the features themselves should be learned. In
-# 2012 they were able to show that this works.
+# The histograms hold half as many numbers as the image, and do far better: those who designed such
+# features had chosen well. Remember this accuracy when you meet the convnets below. A hand-crafted
+# feature, however, does not improve with more images, and it cannot be stacked: nobody knew how to
+# design the *second* layer. Some researchers believed that the features themselves should be
+# learned. In 2012 they showed that this works.
 
 # %% [markdown]
 # ## Step 0: LeNet with sigmoids
@@ -245,12 +250,13 @@ nets[name], runs[name] = train("lenet5", name, activation="sigmoid", pooling="av
 # $$\sigma'(x) = \sigma(x)\,(1 - \sigma(x)) \le \tfrac14,$$
 #
 # and close to 0 as soon as $|x|$ is large: the unit **saturates**. The gradient of an early layer
-# is a product with one such factor for every activation above it. LeNet-5 has four. So with the
-# same weights, sigmoids leave at best $(1/4)^4 = 1/256$ of the gradient that ReLUs would pass on if
-# all of them were on. (About half of them are off, so expect a factor of less than 256.)
+# is a product with one such factor for every activation above it. Above its first filters, LeNet-5
+# has four. So with the same weights, sigmoids leave at best $(1/4)^4 = 1/256$ of the gradient that
+# ReLUs would pass on if all of them were on. (About half of them are off, so expect a factor of
+# less than 256.)
 #
-# **Predict, then run.** Two fresh nets, one batch, one backward pass. By what factor do sigmoids
-# shrink the gradient of the first filters?
+# **Predict, then run.** We take two fresh nets, one batch and one backward pass. By what factor do
+# sigmoids shrink the gradient of the first filters, compared with ReLUs?
 
 
 # %% tags=["nbval-ignore-output"]
@@ -291,10 +297,10 @@ refute(
 )
 
 # %% [markdown]
-# One line of code, and at this learning rate by far the largest step of this lesson. (At twenty
-# times the rate, the sigmoid net comes within ten points.) The paper compared ReLU with tanh. The
-# first line below says how many times faster the net with ReLUs reached a given training error. And
-# ReLU was not new:
+# That is one line of code and, at this learning rate, by far the largest step of this lesson. (At
+# twenty times the rate, the sigmoid net comes within ten points.) The paper compared ReLU with
+# tanh. The first line below says how many times faster the net with ReLUs reached a given training
+# error. Nor was ReLU new, as the lines after it say:
 
 # %%
 print(facts.get("alexnet.relu_speedup"))
@@ -302,9 +308,10 @@ print()
 print(facts.trap("alexnet_first_relu"))
 
 # %% [markdown]
-# The larger gradient agrees with the curves: with ReLUs, training *starts* at once. But ReLU has a
-# price: a unit whose input is negative for every image has slope 0 for all of them, and stops
-# learning (a **dead** unit). Lesson 11 returns to slopes, with initial weights and normalisation.
+# The curves agree with the larger gradient: with ReLUs the loss falls at once, with sigmoids only
+# after several epochs. But ReLU has a price: a unit whose input is negative for every image has
+# slope 0 for all of them, and stops learning (a **dead** unit). Lesson 11 returns to slopes,
+# together with initial weights and normalisation.
 
 # %% [markdown]
 # ## Step 2: max pooling
@@ -342,10 +349,10 @@ for name, history in runs.items():
 # %% [markdown]
 # Max pooling lowers the training loss, but the validation accuracies of the last two nets are
 # close, and another seed may swap their order. So this experiment does not show that max pooling
-# generalises better. It became the habit; our results give no stronger reason for it.
+# generalises better. It became the habit all the same; our results do not say why.
 #
-# AlexNet's pools also **overlap**: a window of 3 × 3 every 2 pixels. The paper reports what that
-# alone gains:
+# AlexNet's pools also **overlap**: each has a 3 × 3 window and a stride of 2. The paper reports by
+# how much the overlap alone lowers the top-5 error:
 
 # %%
 print(facts.get("alexnet.overlapping_pool_top5"))
@@ -408,7 +415,7 @@ print(facts.trap("alexnet_224_gives_55"))
 # %% [markdown]
 # 54.25 is not a size. PyTorch rounds down and reads 54 windows; it never looks at the last row and
 # the last column of pixels. Our `AlexNet` still runs, since an adaptive pool after the last
-# convolution admits any size: only someone who counts notices the slip.
+# convolution accepts any size: only someone who counts notices the slip.
 #
 # What is the stride of 4 for? It saves work:
 
@@ -421,9 +428,9 @@ expect(round(dense / strided) == 17, "At stride 1 it would be 17 times the work.
 # %% [markdown]
 # ### Two GPUs
 #
-# A graphics card of 2012 had little memory. What does training need? For each parameter: its value,
-# its gradient, and its momentum. For each image of the batch: the outputs of all layers, kept for
-# the backward pass. Four bytes each.
+# A graphics card of 2012 had little memory. How much does training need? For each parameter, it
+# stores the value, the gradient and the momentum; for each image of the batch, the outputs of all
+# layers, which the backward pass needs. Each of these numbers takes four bytes.
 
 # %%
 weights = 3 * layers.parameters * 4
@@ -444,7 +451,7 @@ print("a GPU of 2012 had", facts.get("alexnet.gpu_memory"))
 print("grouped layers:", facts.get("alexnet.grouped_layers").text)
 whole = conv_parameters(96, 256, k=5)
 grouped = conv_parameters(96, 256, k=5, groups=2)
-print(f"second convolution: {whole:,} parameters without groups, {grouped:,} in two")
+print(f"second convolution: {whole:,} parameters without groups, {grouped:,} with two")
 toy = nn.Conv2d(8, 8, kernel_size=3, groups=2)
 show(
     plot_filter_bank(toy.weight, groups=2, size=0.3),
@@ -453,7 +460,8 @@ show(
 )
 
 # %% [markdown]
-# Compared with a smaller net on one GPU, two GPUs gained a little:
+# Compared with a net on one GPU with half as many filters in each convolution, the net on two GPUs
+# lowered the top-5 error by:
 
 # %%
 print(facts.get("alexnet.two_gpus_top5"))
@@ -487,13 +495,14 @@ ParameterCounter("AlexNet, conv2 (two groups)")
 # ### Local response normalisation
 #
 # After its first two layers, and before their pools (slides often draw it after them), AlexNet
-# divides every value by the activity of the neighbouring channels at the same pixel, so that a
-# strong map damps its neighbours:
+# divides every value by a term that grows with the activity of the neighbouring channels at the
+# same pixel, so that a strong channel damps its neighbours:
 #
 # $$b_i = \frac{a_i}{\left(k + \alpha \sum_{j = i - n/2}^{i + n/2} a_j^2\right)^{\beta}}$$
 #
 # The sum runs over $n$ neighbouring channels, the channel itself included. **Predict, then run.**
-# One pixel, six channels; the third has a large value. Which values change, and which change most?
+# Take one pixel with six channels, of which the third has a large value. Which values change, and
+# which change most?
 
 # %%
 norm = LocalResponseNorm(size=3, alpha=1.0, beta=0.5, k=1.0)  # far stronger than AlexNet's
@@ -511,8 +520,8 @@ expect(
 )
 
 # %% [markdown]
-# A trap when you build AlexNet in PyTorch: `nn.LocalResponseNorm` divides its `alpha` by the
-# window's size, and the paper's formula does not. So the paper's setting needs five times the
+# There is a trap when you build AlexNet in PyTorch: `nn.LocalResponseNorm` divides its `alpha` by
+# the window's size, and the paper's formula does not. So the paper's setting needs five times the
 # `alpha` there:
 
 # %%
@@ -531,16 +540,18 @@ for key in ("vgg11.top5", "vgg11_lrn.top5"):
     print(facts.get(key).what, "-", facts.get(key))
 
 # %% [markdown]
-# AlexNet gained from it; two years later VGG tried the same layer and gained nothing (the last two
-# lines). Hardly any net uses it today. Batch normalisation (lesson 11) is a different thing.
+# The layer lowered AlexNet's top-5 error by 1.2 points; two years later VGG tried the same layer
+# and gained nothing (the last two lines). Hardly any net uses it today. Batch normalisation (lesson
+# 11) is a different thing.
 
 # %% [markdown]
 # ### Train it small
 #
 # 28 pixels do not survive a stride of 4 and AlexNet's three pools, so we train a small version of
 # it, `alexnet_small`: the same order of layers, 5 × 5 filters at stride 1 in the first, two groups,
-# fewer channels. First we train it **without** dropout. So "size" is several changes at once: more
-# layers, more channels, overlapping pools, and groups. (We leave out local response normalisation.)
+# fewer channels. First we train it **without** dropout. So the step that we call "size" is several
+# changes at once: more layers, more channels, overlapping pools, and groups. (We leave out local
+# response normalisation.)
 
 # %%
 name = "AlexNet's size"
@@ -551,9 +562,9 @@ nets[name], runs[name] = train("alexnet_small", name, dropout=0.0)
 # ## Step 4: dropout
 #
 # A net with many parameters can fit its training images much better than new ones: it **overfits**.
-# **Dropout** sets each hidden unit to 0 with probability $p$, drawn anew for every image, and
-# multiplies the others by $1/(1-p)$ to keep the expected value. No unit can rely on another one
-# being there. At test time all units are on, and nothing is random.
+# **Dropout** sets each hidden unit to 0 with probability $p$, afresh for every image, and
+# multiplies the others by $1/(1-p)$ to keep the expected value. So no unit can rely on any other
+# being on. At test time all units are on, and nothing is random.
 #
 # **Predict, then run.** What is the mean of a thousand ones after dropout with $p = 0.5$, in
 # training mode and in evaluation mode?
@@ -576,7 +587,7 @@ nets[name], runs[name] = train("alexnet_small", name, dropout=0.5)
 
 # %% [markdown]
 # Look at the live plot: in most epochs *training* accuracy lies below *validation* accuracy. That
-# is no miracle. The training curve was measured with half of the hidden units off, and while the
+# is no mystery. The training curve was measured with half of the hidden units off, and while the
 # net was still improving; the validation curve with all units on, at the end of the epoch. To
 # compare the two, measure both in evaluation mode, with the same weights.
 
@@ -585,8 +596,9 @@ nets[name], runs[name] = train("alexnet_small", name, dropout=0.5)
 #
 # A shirt that is shifted by two pixels, or mirrored, is the same shirt. **Augmentation** shows the
 # net a different version of each image in every epoch: new images for free, as long as the change
-# does not alter the label. Here we take dropout out again, to see augmentation on its own. Our
-# images are padded by 2 pixels, cropped at random, and flipped at random.
+# does not alter the label. Here we remove dropout again, to see augmentation on its own. Our images
+# are padded by 2 pixels, cropped at random, and flipped at random. In the figure, the top row holds
+# eight originals; the rows below hold what two epochs might see.
 
 # %% tags=["nbval-ignore-output"]
 from course_utils.data.augment import crop_and_flip, draw
@@ -605,9 +617,9 @@ name = "+ augmentation"
 nets[name], runs[name] = train("alexnet_small", name, augment=augment, dropout=0.0)
 
 # %% [markdown]
-# **Predict, then run.** Three nets of AlexNet's size: plain, with dropout, with augmentation. For
-# which is the **gap** between training accuracy and validation accuracy largest? For which is the
-# validation accuracy best?
+# **Predict, then run.** We now have three nets of AlexNet's size: plain, with dropout, with
+# augmentation. Which will show the largest **gap** between training and validation accuracy? Which
+# will reach the best validation accuracy?
 
 # %% tags=["nbval-ignore-output"]
 on_train = {name: evaluate(net, loaders.train).accuracy for name, net in nets.items()}
@@ -633,10 +645,10 @@ refute(neither < plain - 0.01, "Dropout narrows the gap.")
 refute(neither < plain - 0.01, "Augmentation narrows the gap.")
 
 # %% [markdown]
-# Both do what they are for: they narrow the gap. But narrowing the gap is not the same as getting
-# better. A net with dropout learns more slowly, and in so few epochs it has not even fitted its
-# training images; here it is *worse* than without. A **regulariser**, which is anything meant to
-# narrow the gap, pays when the net would otherwise fit its training images perfectly, and when
+# Both do what they are meant to do: they narrow the gap. But narrowing the gap is not the same as
+# getting better. A net with dropout learns more slowly, and in so few epochs it has not even fitted
+# its training images; here it is *worse* than without. A **regulariser**, which is anything meant
+# to narrow the gap, pays when the net would otherwise fit its training images perfectly, and when
 # there is time to train. That was AlexNet's situation: it had millions of parameters and trained
 # for days.
 
@@ -644,7 +656,7 @@ refute(neither < plain - 0.01, "Augmentation narrows the gap.")
 # ## The same steps, recorded
 #
 # One seed is thin evidence. Here are recorded runs of the same steps on the same images, with three
-# seeds each, and no gradient shortened. Bands and ± are one standard deviation.
+# seeds each, and without clipping. Bands and ± are one standard deviation.
 
 # %%
 keys = ("sigmoid", "relu", "max", "size", "dropout", "augmented")
@@ -659,14 +671,15 @@ show(
 records.table(*(f"alexnet_step_{key}" for key in keys))
 
 # %% [markdown]
-# What holds up, and what does not:
+# Here is what holds up, and what does not:
 #
 # - **ReLU** is the one large step, at the learning rate that all these runs share.
 # - **Max against average pooling**, and **AlexNet's size against LeNet-5's**: the differences are
 #   no larger than those between seeds. Eight times as many parameters gain nothing visible on 3,000
-#   small images. What size is *for* needs more images than a laptop trains on in a minute.
-# - **Dropout** costs accuracy at this length of training, and makes the result vary far more from
-#   seed to seed; **augmentation** costs some, too.
+#   small images. To show what size is *for* takes more images than a laptop can train on in a
+#   minute.
+# - **Dropout** costs accuracy when training is this short, and makes the result vary far more from
+#   seed to seed; **augmentation** costs some accuracy, too.
 #
 # That is the honest answer to the question of this lesson: on our small images, ReLU did most of
 # the work. Dropout, augmentation and more data solve a problem, overfitting, that matters for a
@@ -691,15 +704,15 @@ refute(
 
 # %% [markdown]
 # With 3,000 images, what people knew about edges is worth about as much as what a convnet learns. A
-# convnet learns more from more images; a feature designed by hand stays as it is. That is why it
-# took ImageNet to settle the matter.
+# convnet can learn more from more images; a feature designed by hand stays as it is. It took a set
+# as large as ImageNet to settle the matter.
 
 # %% [markdown]
 # ## Inside: the first filters
 #
 # What has the first layer learned? The paper's figure 3 shows edges in all directions and blobs of
-# colour; the hand-crafted feature had edges, too. Ours are 5 × 5, grey, and learned from 3,000
-# images.
+# colour; the hand-crafted feature responds to edges, too. Our filters are 5 × 5, grey, and learned
+# from 3,000 images. Here are the sixteen strongest, and then the map that each makes of a boot.
 
 # %%
 learned = nets["AlexNet's size"].features[0].weight.detach().cpu()  # (32, 1, 5, 5)
@@ -721,17 +734,18 @@ show(
     plot_images(
         maps / maps.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-6), num_columns=8, size=0.75
     ),
-    "The maps of those sixteen filters for the boot: some show one side's outline, some surfaces",
+    "The maps of those sixteen filters for the boot: some are bright along part of its outline, "
+    "others over whole surfaces",
 )
 
 # %% [markdown]
-# Some have a bright and a dark side, like edge detectors. Others look like the noise that all of
-# them started as.
+# Some filters have a bright and a dark side, like edge detectors. Others look like the noise that
+# all of them started as.
 
 # %% [markdown]
 # ## Top-5 on our own net
 #
-# **Predict, then run.** The net may give five of the ten classes. How many errors are left?
+# **Predict, then run.** The net may predict five of the ten classes. What is its error rate now?
 
 # %% tags=["nbval-ignore-output"]
 with torch.no_grad():
@@ -743,14 +757,15 @@ for k in (1, 2, 5):
     )
 
 # %% [markdown]
-# Five of ten is no test at all; five of a thousand is. A top-5 error means something only together
-# with the number of classes. And if you report "1 − error" as an accuracy, say so.
+# Five guesses among ten classes are hardly a test; five among a thousand are. A top-5 error means
+# something only together with the number of classes. And if you report 1 minus this error, call it
+# a top-5 accuracy.
 
 # %% [markdown]
 # ## How AlexNet itself was trained
 #
-# The layers are only half of the story. Here is the other half, as section 5 of the paper gives it.
-# **Predict, then run.** Which of these settings have you used in this lesson, too? `TrainConfig`
+# The layers are only half of the story. Here is the other half, as section 5 of the paper describes
+# it. **Predict, then run.** Which of these settings have we used in this lesson, too? `TrainConfig`
 # says what `fit` uses by default.
 
 # %%
@@ -763,12 +778,18 @@ for key in ("momentum", "weight_decay"):
         getattr(defaults, key) == facts.get(f"alexnet.recipe_{key}").value,
         f"Our {key.replace('_', ' ')} is AlexNet's.",
     )
-print("learning rate:", defaults.schedule, "up to", settings.lr, "instead of three steps down")
+print(
+    "learning rate:",
+    defaults.schedule,
+    "with a peak of",
+    settings.lr,
+    "instead of three steps down",
+)
 
 # %% [markdown]
 # To this the paper adds two kinds of **augmentation**: random crops and their mirror images, and
-# small random changes of colour. At test time it averages the predictions for several crops of each
-# photo. Dropout stands in front of the second and third linear layers.
+# small random changes of colour. At test time the predictions for several crops of each photo are
+# averaged. Dropout stands in front of the second and third linear layers.
 #
 # How much does each setting matter? The paper does not say: it tests few of them on their own. A
 # **recipe** is often kept because it worked once.
@@ -802,12 +823,12 @@ quiz.show("08_alexnet")
 #   before, people designed features by hand; AlexNet learned its own.
 # - Of the changes that we made one at a time, ReLU mattered most. Its slope is 1 where a sigmoid's
 #   is at most 1/4.
-# - Dropout and augmentation narrow the gap between training and validation accuracy. That pays for
-#   a net that overfits, and costs time.
+# - Dropout and augmentation narrow the gap between training and validation accuracy. That helps a
+#   net that overfits, and takes longer training.
 # - Compare training and validation accuracy in the same mode: without dropout, without
 #   augmentation.
-# - 224 pixels do not give 55 positions: 227 do, or a padding of 2. Nineteen of twenty parameters
-#   are in the linear layers.
+# - 224 pixels do not make 55 positions: 227 do, or 224 with a padding of 2. Nineteen in twenty
+#   parameters are in the linear layers.
 # - A result is worth little without its measure: error or accuracy, top-1 or top-5, on which set,
 #   from how many nets.
 
@@ -816,8 +837,8 @@ quiz.show("08_alexnet")
 #
 # These have no single right answer. Write down yours, and what would change your mind.
 #
-# 1. Would a LeNet with ReLUs have won in 2012, if it had had a million photos and two GPUs? What
-#    experiment could tell, at a price that you can pay?
+# 1. Would a LeNet with ReLUs have won in 2012, if it had had a million photos and two GPUs? Which
+#    experiment that you can afford would test this?
 # 2. The hand-crafted feature is as good as our convnets here. Plot both accuracies against the
 #    number of training images: where would you expect the convnet to pull ahead, and why there?
 # 3. Local response normalisation helped in one paper and did nothing in the next. What evidence

@@ -16,12 +16,13 @@
 #
 # AlexNet works, but it is a list of decisions: 11 × 11 with stride 4, then 5 × 5, then 3 × 3 three
 # times; 96, 256, 384, 384, 256 filters. If you want a net twice as deep, what should the next
-# layers be? AlexNet gives no rule.
+# layers be? AlexNet offers no rule.
 #
 # Two years later the Visual Geometry Group in Oxford asked **how accuracy depends on depth alone**.
-# For that they needed nets that differ in nothing else. They made one decision for all layers,
-# 3 × 3 with stride 1 and padding 1, and repeated it. The result is a way of *writing down* a net
-# that the field has used since: a **block**, and a table that says how often to repeat it.
+# For that they needed nets that differ in nothing else. They made one decision for all
+# convolutions, 3 × 3 with stride 1 and padding 1, and repeated it. The result is a way of *writing
+# down* a net that the field has used since: a **block**, and a table that says how often to repeat
+# it.
 
 # %%
 import torch
@@ -94,14 +95,14 @@ print(facts.trap("vgg_pools_3x3"))
 
 # %% [markdown]
 # 224 = 7 · 32, so five exact halvings lead to 7. With 3 × 3 windows and no padding each even size
-# $n$ becomes $n/2 - 1$. In the end 6 pixels are left, and the first linear layer, made for 7 · 7,
+# $n$ becomes $n/2 - 1$. The fifth pool leaves 6, and the first linear layer, made for 7 × 7 maps,
 # does not fit.
 
 # %% [markdown]
 # ## Six nets as data
 #
-# The paper's table 1 lists the nets A to E. As data, it is six lines, one for each net. A line
-# gives for each of the five blocks the number of channels, and one kernel size per layer. (LRN is
+# The paper's table 1 lists the nets A to E. As data, it is six lines, one for each net. For each of
+# the five blocks, a line gives the number of channels and one kernel size per layer. (LRN is
 # AlexNet's local response normalisation.)
 
 # %%
@@ -156,8 +157,8 @@ counts = {f"block {i}": counted.parameters for i, counted in enumerate(blocks, s
 counts["three linear layers"] = num_parameters(vgg16.classifier)
 show(
     plot_counts(counts, "parameters of VGG-16", log=False),
-    "Parameters of VGG-16, drawn to scale: the three linear layers have 124 million together, and "
-    "beside their bar those of the five blocks, up to 7 million, are short or not to be seen",
+    "Parameters of VGG-16, drawn to scale: the three linear layers have 124 million together; the "
+    "bars of the five blocks, up to 7 million each, are short or hardly visible",
 )
 expect(
     counts["three linear layers"] > 8 * sum(c.parameters for c in blocks),
@@ -177,6 +178,9 @@ print(facts.trap("vgg19_has_138m"))
 # 7 × 7. Lesson 04 gave the rule for any stack, with kernel sizes $k_l$ and strides $s_l$:
 #
 # $$r = 1 + \sum_l (k_l - 1) \prod_{i<l} s_i.$$
+#
+# The figure follows one output of two such layers, each with a kernel 3 wide, down to the image, in
+# one dimension.
 
 # %%
 two, three = [Layer(3, p=1)] * 2, [Layer(3, p=1)] * 3
@@ -195,7 +199,8 @@ expect(
 )
 
 # %% [markdown]
-# **Same receptive field, fewer weights.** With $C$ channels in and out, and without biases:
+# **Same receptive field, fewer weights.** With $C$ channels in and out, and without biases, the
+# layers have these weights:
 #
 # | stack | weights | compared with the single layer |
 # |---|---|---|
@@ -212,8 +217,8 @@ facts.table("vgg.three_3x3_weights", "vgg.one_7x7_weights", "vgg.extra_weights_7
 # %% [markdown]
 # ### Try it: the same field, another view
 #
-# 1. Choose one 7 × 7 in place of the three 3 × 3. The receptive field stays the same. Which of the
-#    two gives more weight to the middle of its field? (Take every weight to be 1.)
+# 1. Choose one 7 × 7 layer in place of the three 3 × 3 layers. The receptive field stays the same.
+#    Which of the two gives more weight to the middle of its field? (Take every weight to be 1.)
 # 2. Load the two blocks of VGG-16. By how much does a layer of the second block widen the field?
 #    Why is that more than in the first block?
 # 3. Load all five blocks. Which layer is the first to see more than half of the image's width?
@@ -226,8 +231,8 @@ ReceptiveFieldExplorer("Three 3×3")
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. The stack: seven times as many paths start in the middle column as in the outermost one. The
-#    single layer has one path from each pixel.
+# 1. The stack: seven times as many paths lead to the output from the middle column as from the
+#    outermost one. The single layer has one path from each pixel.
 # 2. By 4 pixels instead of 2: after the first pool, neighbouring values lie 2 pixels of the image
 #    apart.
 # 3. The first layer of the fifth block, with 132 of 224 pixels.
@@ -249,10 +254,10 @@ expect(stack > one, "Where few channels become many, the stack has more weights.
 # are about equal. At the start of the net the stack has eight times as many weights (though both
 # have few): its second layer already reads all 64 channels.
 #
-# **Is it the same function?** Remove the ReLU between the two layers. Then two convolutions *are*
-# one 5 × 5 convolution; its kernel is the two small kernels convolved with each other. **Predict,
-# then run.** Does it also work the other way: can every 5 × 5 kernel be written as the convolution
-# of two 3 × 3 kernels?
+# **Is it the same function?** Remove the ReLU between the two layers. Then the two convolutions
+# *are* one 5 × 5 convolution; its kernel is the two small kernels convolved with each other.
+# **Predict, then run.** Is the reverse true, too: can every 5 × 5 kernel be written as the
+# convolution of two 3 × 3 kernels?
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -270,10 +275,10 @@ with_relu = F.conv2d(F.conv2d(x, first).relu(), second)
 expect(not torch.allclose(with_relu, stacked, atol=1), "With a ReLU between them they are not.")
 
 # %% [markdown]
-# No: a 5 × 5 kernel has 25 free numbers, and two kernels of 3 × 3 have 18 (for one channel). As a
-# linear map, the stack can do less. The ReLU in between gives it something that the single layer
-# does not have: a second non-linearity. The paper's view is that small filters are a *constraint*
-# (fewer weights) plus a *gain* (one more ReLU).
+# No: a 5 × 5 kernel has 25 free numbers, and two 3 × 3 kernels have 18 (for one channel). Without
+# the ReLU, then, the stack can do less. The ReLU in between gives it something that the single
+# layer does not have: a second non-linearity. The paper's view is that small filters are a
+# *constraint* (fewer weights) plus a *gain* (one more ReLU).
 #
 # Does the stack pay off? We train both, with equal receptive fields. A first layer makes 24 maps;
 # then come two blocks, each with one 5 × 5 layer or with two 3 × 3 layers.
@@ -281,7 +286,7 @@ expect(not torch.allclose(with_relu, stacked, atol=1), "With a ReLU between them
 
 # %%
 def small_net(layers: str) -> nn.Module:
-    """Three blocks: a 3x3 layer, then twice the given layers, all with 24 channels."""
+    """Return a net of three blocks: a 3x3 layer, then twice the given layers; 24 channels each."""
     blocks = ((24, "3"), (24, layers), (24, layers))
     net = VGG(blocks, 1, 10, pooled_size=3, hidden_size=64, dropout=0.0)
     return he_normal_(net)
@@ -302,8 +307,8 @@ def train(net: nn.Module, seed: int = 0, lr: float = settings.lr, on_epoch_end=(
 
 
 # %% [markdown]
-# **Predict, then run.** Two seeds each. In the paper's comparison on ImageNet, the stacks were
-# better. Are they better here?
+# **Predict, then run.** We train each net with two seeds. In the paper's comparison on ImageNet,
+# the stacks were better. Are they better here?
 
 # %% tags=["nbval-ignore-output"]
 accuracy = {}
@@ -336,12 +341,12 @@ refute(
 
 # %% [markdown]
 # In this short training the stacks are not ahead; if anything, the 5 × 5 layers are. So our results
-# do **not** reproduce what the paper found (the number above says by how much the error grew with
-# 5 × 5 layers). They show what saving a quarter of the weights costs here: a few points at most.
-# Two things may explain the difference: two layers without normalisation may be slower to start
-# than one (we come to that), and ten kinds of clothes at 28 pixels are not a thousand classes of
-# photos. What you can count, the receptive field and the weights, holds everywhere. What you
-# measure holds for the task on which you measured it.
+# do **not** reproduce what the paper found (the number above says how much larger the top-1 error
+# was with 5 × 5 layers). They show what saving a quarter of the weights costs here: a few points at
+# most. Two things may explain the difference: two layers without normalisation may be slower to
+# start than one (we come to that), and ten kinds of clothes at 28 pixels are an easier task than a
+# thousand classes of photos. What you can count, the receptive field and the weights, holds
+# everywhere. What you measure holds for the task on which you measured it.
 
 # %% [markdown]
 # ## Depth on small images
@@ -367,11 +372,12 @@ Table(("net", "top-1 error, %", "top-5 error, %"), tuple(rows), caption)
 
 # %% [markdown]
 # Read it line by line. A-LRN against A: AlexNet's normalisation gains nothing. B to C: three more
-# non-linearities help, even in 1 × 1 layers. C to D: with 3 × 3 in place of 1 × 1, these layers see
-# more *space*, and that helps again. D to E: at this scale, more depth no longer helps.
+# layers help, even 1 × 1 layers, which add only a non-linearity and a mixing of channels. C to D:
+# with 3 × 3 in place of 1 × 1 kernels, these layers also see the *neighbouring pixels*, and that
+# helps again. D to E: at this scale, more depth no longer helps.
 #
-# **Predict, then run.** We train A, B, D and E with an eighth of the channels on 3,000 images of
-# clothes, 28 pixels wide. Which is best? The curves are recorded runs, three seeds each.
+# **Predict, then run.** A, B, D and E, with an eighth of the channels, were trained on 3,000 images
+# of clothes, 28 pixels wide. Which is best? The curves are recorded runs, three seeds each.
 
 # %%
 plain = {letter: records.load(f"vgg_depth_{letter.lower()}") for letter in "ABDE"}
@@ -383,9 +389,9 @@ show(
 records.table(*(f"vgg_depth_{letter}" for letter in "abde"))
 
 # %% [markdown]
-# Nothing is left of the paper's order, and not because deeper nets *generalise* worse: look at the
-# axis. It is the **training** loss. A and B learn slowly. D and E learn with some seeds and not at
-# all with others, so their mean describes no run at all. To see what goes wrong, look at how a deep
+# The paper's order is gone, and not because deeper nets *generalise* worse: look at the axis. It
+# shows the **training** loss. A and B learn slowly. D and E learn with some seeds and not at all
+# with others, so their mean describes none of the runs. To see what goes wrong, look at how a deep
 # net starts.
 
 # %%
@@ -455,23 +461,23 @@ expect(last["σ = 0.1 (VGG)"] > 1e4, "With σ = 0.1 the signal explodes.")
 expect(0.05 < last["He"] < 20, "With He initialisation it stays in range.")
 
 # %% [markdown]
-# A signal of less than a millionth hardly tells one image from another: all logits are nearly equal
-# to the biases, the loss for ten classes stays at $\log 10$, and the gradient, which is multiplied
-# by similar factors on its way back, is just as small. With the σ that the paper names it is the
-# other way round: the logits are huge, and so is each step. The authors write that a bad start can
-# stall a deep net. Their way out was to train A first, which is shallow enough, and to initialise
-# the deeper nets with its layers. After submission they noted that Glorot's initialisation makes
-# this unnecessary.
+# With a signal of less than a millionth, one image hardly differs from another: all logits are
+# nearly equal to the biases, the loss for ten classes stays at $\log 10$, and the gradient, which
+# is multiplied by similar factors on its way back, is just as small. With the σ that the paper
+# names it is the other way round: the logits are huge, and so is each step. The authors write that
+# bad initial weights can stall a deep net. Their way out was to train A first, which is shallow
+# enough, and to initialise the deeper nets with its layers. After submission they noted that
+# Glorot's initialisation makes this unnecessary.
 #
-# **Predict, then run.** VGG-16 with an eighth of the channels, started in four ways: σ = 0.01; He;
-# He at a fifth of the learning rate; He with **batch normalisation** (`norm="batch"`: after each
-# convolution, each channel is brought to mean 0 and standard deviation 1; lesson 11). Which loss
-# falls first?
+# **Predict, then run.** We start VGG-16, with an eighth of the channels, in four ways: σ = 0.01;
+# He; He at a fifth of the learning rate; He with **batch normalisation** (`norm="batch"`: after
+# each convolution, each channel is brought to mean 0 and standard deviation 1; lesson 11). Which
+# loss falls first?
 
 
 # %%
 def deep(norm: str = "none") -> nn.Module:
-    """Return VGG-16 with an eighth of the channels, initialised as He et al. do."""
+    """Return VGG-16 with an eighth of the channels and He's initial weights."""
     return models.build(
         "vgg_small", in_channels=1, configuration="D", width=8, dropout=0.0, norm=norm
     )
@@ -528,12 +534,12 @@ refute(
 
 # %% [markdown]
 # So there are two ways to start. One is **care**: weights that preserve the signal, *and* steps
-# small enough not to spoil them at once. At the full learning rate, it depends on the seed whether
-# plain VGG-16 starts, as the recorded runs show: nothing in a plain net restores the scale of the
+# small enough not to spoil them at once. At the full learning rate, whether plain VGG-16 starts
+# depends on the seed, as the recorded runs show: nothing in a plain net restores the scale of the
 # signal once large steps have changed it. The other way is **batch normalisation**, which restores
 # the scale in every step, and tolerates large steps. Libraries offer it as `vgg16_bn`, and the
-# paper's plain VGG is seldom trained any more. Here are recorded runs with batch normalisation, at
-# the full rate:
+# paper's plain VGG is seldom trained today. Here are recorded runs with batch normalisation, at the
+# full rate:
 
 # %%
 normalised = {
@@ -561,9 +567,9 @@ for letter in "ABDE":
 # ## Scale jittering
 #
 # In one photo a dog fills the frame, in another it takes up a tenth of the width. VGG's training
-# photos are resized so that their shorter side is $S$ pixels, then cropped at random to a square of
-# 224. With **scale jittering**, $S$ is drawn anew for every photo: a crop at a small $S$ shows the
-#      whole, at a large one a detail.
+# photos are resized so that their shorter side is $S$ pixels; then a 224 × 224 square is cropped at
+# random. With **scale jittering**, $S$ is random as well, for every photo: a crop at a small $S$
+# shows the whole, one at a large $S$ a detail.
 
 # %%
 import matplotlib.pyplot as plt
@@ -598,13 +604,13 @@ facts.table("vgg16.top5", "vgg16.top5_jittered", "vgg19.top5", "vgg19.top5_jitte
 # %% [markdown]
 # With jittering the errors fall, and by more than from C to D. (Beware: the nets with jittering
 # were also *tested* at another scale, so two things changed. With a fixed scale of 384 in training
-# and in the test, the paper's errors lie in between.)
+# and in the test, the errors in the paper lie in between.)
 
 # %% [markdown]
 # ## VGG-16 and VGG-19 for 32 × 32 images
 #
-# CIFAR-10's photos are 32 = 2⁵ pixels wide, so after five pools one pixel is left, and 512 numbers
-# go to the classifier. **Predict, then run.** How many of VGG-16's 138 million parameters are left,
+# CIFAR-10's photos are 32 = 2⁵ pixels wide, so after five pools one pixel remains, and 512 numbers
+# go to the classifier. **Predict, then run.** How many of VGG-16's 138 million parameters remain,
 # with linear layers of 512 units and ten classes?
 
 # %%
@@ -621,11 +627,12 @@ expect(counted.parameters < 21e6, "Even VGG-19 has fewer than 21 million paramet
 # %% [markdown]
 # Watch out for two traps:
 #
-# - **28 pixels.** 28 → 14 → 7 → 3 → 1 → 0: the fifth pool has nothing left to pool. The course's
+# - **28 pixels.** 28 → 14 → 7 → 3 → 1 → 0: the fifth pool finds no window that fits. The course's
 #   `vgg_small` rounds up (28, 14, 7, 4, 2, 1).
-# - **The adaptive pool.** Libraries put one in front of the linear layers; it turns any size into
-#   7 × 7. Feed 32 pixels into the ImageNet model, and it copies the one remaining pixel 49 times,
-#   so that 100 million weights read copies. It runs without a warning.
+# - **The adaptive pool.** Libraries put one in front of the linear layers; it turns maps of any
+#   size into 7 × 7 maps. Feed an image of 32 pixels into the ImageNet model, and the pool copies
+#   the one remaining pixel 49 times, so that 100 million weights read copies. The model runs
+#   without a warning.
 
 # %%
 try:
@@ -690,7 +697,7 @@ quiz.show("09_vgg")
 # 2. A, B, D and E differ in depth, but also in where the extra layers stand. How would you design
 #    nets that differ in depth alone?
 # 3. You may spend twice the multiply-adds of VGG-11: on more layers, on more channels, or on larger
-#    images. On what would you spend them for clothes, and on what for photos?
+#    images. What would you spend them on for clothes, and what for photos?
 
 # %% [markdown]
 # ## Further reading
@@ -719,6 +726,6 @@ for key in ("simonyan2015", "krizhevsky2012", "glorot2010", "he2015"):
 # | initialisation | 초기화 | how the first weights are drawn |
 # | variance | 분산 | mean square of the distance from the mean |
 # | batch normalisation | 배치 정규화 | bringing each channel to mean 0 and standard deviation 1 |
-# | scale jittering | 스케일 지터링 | drawing the size of each training image anew each time |
+# | scale jittering | 스케일 지터링 | resizing each training image to a random size every time |
 # | crop | 크롭 | a piece cut out of an image |
 # | fully connected layer | 완전 연결 층 | linear layer: every input is connected to every output |

@@ -16,7 +16,7 @@
 # %% [markdown]
 # ## The question
 #
-# VGG showed that depth pays, and what it costs. Most of its parameters sit in its first linear
+# VGG showed that depth pays off, and what it costs. Most of its parameters sit in its first linear
 # layer; most of its work is done by 3 × 3 convolutions that read hundreds of channels. A net that
 # is deeper *and* wider by the same recipe would have been out of reach. Yet GoogLeNet, with 22
 # layers, won the classification contest of 2014, in which VGG came second. Here is an old quiz
@@ -71,7 +71,7 @@ parameters = {
 show(
     plot_counts(parameters, "parameters", log=False),
     "Three bars drawn to scale: AlexNet has 61.0 million parameters, VGG-19 143.7 million, "
-    "GoogLeNet, a short stub beside them, 7.0 million",
+    "GoogLeNet, with a short bar beside them, 7.0 million",
 )
 expect(
     min(parameters, key=parameters.get).startswith("GoogLeNet"),
@@ -91,17 +91,17 @@ counted = parameters["AlexNet, 8 layers"] / parameters["GoogLeNet, 22 layers"]
 print(f"the paper: {claimed}\ncounted:   {counted:.1f} times")
 
 # %% [markdown]
-# How does GoogLeNet get there? With three ideas: put a small network at each pixel, let a mean
-# replace the linear layers, and look at the same maps through several windows at once.
+# How does GoogLeNet get there? With three ideas: put a small network at each pixel, replace the
+# large linear layers by a mean, and look at the same maps through several windows at once.
 
 # %% [markdown]
 # ## Network in network
 #
 # A convolution is a linear function of a window; only the ReLU after it is non-linear. Lin, Chen
-# and Yan asked in 2013: why not let a whole small **MLP** look at each window? Slide it over the
-# image like a filter. Its first layer sees a window of $k \times k$ pixels; its other layers see
-# only the numbers that the first one computed *at the same place*. A linear layer at each place is
-# a 1 × 1 convolution (lesson 05). So an **mlpconv** layer with an MLP of three layers is three
+# and Yan asked in 2013: why not apply a whole small **MLP** to each window? Slide it over the image
+# like a filter. Its first layer sees a window of $k \times k$ pixels; its other layers see only the
+# numbers that the first one computed *at the same place*. A linear layer at each place is a 1 × 1
+# convolution (lesson 05). So an **mlpconv** layer with an MLP of three layers is three
 # convolutions, each with its ReLU:
 
 # %%
@@ -138,13 +138,13 @@ print(f"{tuple(maps.shape)} → {tuple(mix(maps).shape)} with {num_weights:,} pa
 expect(num_weights == 20 * (60 + 1), "Each filter has a weight for each channel, and a bias.")
 
 # %% [markdown]
-# Each pixel was a vector of 60 numbers and is now a vector of 20, by a linear map that is the same
-# at each pixel. Height and width stay the same. Some call that "a fully connected layer"; it is one
-# over the *channels*, not over the image.
+# A linear map, the same at each pixel, has turned each pixel's vector of 60 numbers into one of 20.
+# Height and width stay the same. Some call that "a fully connected layer"; it is one over the
+# *channels*, not over the image.
 #
 # In general, going from 60 to 20 loses information. But the maps of a real net can be redundant:
-# many of them say nearly the same. In the extreme case the 60 maps are mixtures of only 20. Then
-# the right 1 × 1 convolution loses *nothing*:
+# many of them carry nearly the same information. In the extreme case the 60 maps are mixtures of
+# only 20. Then the right 1 × 1 convolution loses *nothing*:
 
 # %%
 hidden = torch.randn(1, 20, 100, 100, generator=generator)
@@ -161,10 +161,11 @@ expect(same, "60 maps that are mixtures of 20 can be reduced without loss.")
 #
 # ### Try it: what a 1 × 1 costs
 #
-# 1. How many times more parameters does the dense layer between the same two shapes have?
-# 2. Set the kernel to 3, padding 1. By what factor do parameters and multiply-adds grow?
-# 3. Which has more multiply-adds: 5 × 5 from 60 to 20 channels, or 1 × 1 from 60 to 20 followed by
-#    5 × 5 from 20 to 20?
+# 1. How many times as many parameters does a dense layer between the same two shapes have?
+# 2. Set the kernel size to 3 and the padding to 1. By what factor do parameters and multiply-adds
+#    grow?
+# 3. Which takes more multiply-adds: a 5 × 5 convolution from 60 to 20 channels, or a 1 × 1
+#    convolution from 60 to 20 followed by a 5 × 5 convolution from 20 to 20?
 
 # %%
 from course_utils.widgets import ParameterCounter
@@ -174,7 +175,7 @@ ParameterCounter("1×1 that reduces channels")
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. About a hundred million times: 120 billion against 1,220.
+# 1. About a hundred million times as many: 120 billion against 1,220.
 # 2. By 9, apart from the biases.
 # 3. The first: 60 · 20 · 25 = 30,000 for each pixel, against 60 · 20 + 20 · 20 · 25 = 11,200.
 # </details>
@@ -230,8 +231,8 @@ show(
 )
 
 # %% [markdown]
-# Concatenation does not add and does not mix: each path's numbers stay as they are, in channels of
-# their own. The next module's 1 × 1 convolutions do the mixing.
+# Concatenation neither adds nor mixes: each path's maps stay as they are, in channels of their own.
+# The 1 × 1 convolutions of the next module do the mixing.
 
 # %%
 x = torch.randn(1, 192, 28, 28, generator=generator)
@@ -264,7 +265,7 @@ Table(("path", "naive multiply-adds", "reduced multiply-adds"), tuple(rows))
 # %%
 naive_cost, reduced_cost = costs(naive), costs(reduced)
 print(f"5×5 path: {naive_cost['path3'] / sum(naive_cost.values()):.0%} of the naive module's work,")
-print(f"and {naive_cost['path3'] / reduced_cost['path3']:.1f} times less with the reduction")
+print(f"and the reduction divides it by {naive_cost['path3'] / reduced_cost['path3']:.1f}")
 total = sum(reduced_cost.values())
 assert total == facts.get("googlenet.inception_3a_multiply_adds").ours
 facts.table("googlenet.inception_3*", caption="What the paper's table 1 prints")
@@ -272,8 +273,8 @@ facts.table("googlenet.inception_3*", caption="What the paper's table 1 prints")
 # %% [markdown]
 # For the whole module the factor is 2.4, which does not sound like much. But look at the number of
 # output channels: 416 against 256. The pooling path of the naive module passes on all the channels
-# it gets, so the output can only grow, and the next module reads all of it. **Predict, then run.**
-# What do nine modules in a row cost, naive and reduced?
+# that it receives, so the number of channels can only grow, and the next module reads all of it.
+# **Predict, then run.** How much do nine modules in a row cost, naive and reduced?
 
 
 # %%
@@ -305,7 +306,7 @@ expect(ratio > 5, f"Nine naive modules cost {ratio:.1f} times as much as nine re
 
 # %%
 class SmallNet(nn.Module):
-    """A stem, four Inception modules of one kind, and a head, for 28 px."""
+    """A stem, four Inception modules of one kind, and a head, for images of 28 pixels."""
 
     def __init__(self, kind, table, side=1):
         super().__init__()
@@ -445,9 +446,9 @@ refute(of_noise < 40, "Fewer than half of the directions hold 95 % of the varian
 #
 # VGG's first linear layer reads 512 maps of 7 × 7, and this layer alone has more than 100 million
 # parameters. The network in network ends differently: its last mlpconv makes **one map for each
-# class**, and the mean of that map is the class's logit. That is **global average pooling**: no
-# parameters at all. GoogLeNet also takes the means, and adds one linear layer that leads from the
-# 1,024 means to the classes.
+# class**, and the mean of that map is the class's logit. That is **global average pooling**, which
+# has no parameters at all. GoogLeNet also takes the means, and adds one linear layer that reads the
+# 1,024 means and makes the logits.
 
 # %%
 nin = models.build("nin_small", in_channels=1, num_classes=10).eval()
@@ -455,12 +456,15 @@ class_maps = nin.features(torch.zeros(1, 1, 28, 28))  # (1, 10, 7, 7)
 print("NiN: maps", tuple(class_maps.shape), "→ logits", tuple(class_maps.mean(dim=(2, 3)).shape))
 averaged, flattened = (1024 + 1) * 1000, (1024 * 7 * 7 + 1) * 1000
 print(f"GoogLeNet's head: {averaged:,} parameters; on all 7 × 7 positions: {flattened:,}")
-print("the paper on what the mean gained:", facts.get("googlenet.average_pooling_gain"))
+print(
+    "top-1 accuracy gained by the mean, in the paper:", facts.get("googlenet.average_pooling_gain")
+)
 
 # %% [markdown]
 # **Predict, then run.** Here is our reduced net again, once with `side=1`, the mean, and once with
 # `side=7`, a dense head that reads every position. Which has better accuracy on Fashion-MNIST,
-# where each garment is centred, upright, and fills the image?
+# where each garment is centred, upright, and fills the image? (In the plot, a triangle at the top
+# states a value beyond the axis.)
 
 # %%
 dense, _ = train("dense head", lambda: SmallNet(Inception, SMALL_TABLE, side=7))
@@ -514,8 +518,8 @@ refute(
 # The dense head can use *where* something is. On centred garments that does no harm: on images that
 # are not shifted, the two heads are close in our short runs. But what it has learned holds for the
 # positions it has seen. The subject of a photo is not always centred, and there a head that cannot
-# overfit to positions is the safer choice; the paper measured a gain from the mean. The mean has
-# another advantage, which needs no training to show:
+# overfit to positions is the safer choice; the paper measured a gain from the mean. Another
+# advantage of the mean shows without any training: it accepts images of another size.
 
 # %%
 larger = torch.zeros(1, 1, 40, 40, device=device)
@@ -530,8 +534,8 @@ except RuntimeError as error:
 # %% [markdown]
 # ## The whole net
 #
-# GoogLeNet is a stem like those of older nets and nine Inception modules, with max pooling in
-# between to halve the maps. The figure is drawn from the model itself:
+# GoogLeNet has a stem like those of older nets, and then nine Inception modules, with max pooling
+# twice in between to halve height and width. The figure is drawn from the model itself:
 
 # %%
 whole = summarise("googlenet", depth=2, aux_heads=False)
@@ -557,9 +561,9 @@ facts.table("googlenet.parameters*", "googlenet.multiply_adds")
 # Two remarks in that table deserve a second look. One is the budget: the designers allowed
 # themselves 1.5 · 10⁹ multiply-adds and nearly kept to it, at less than a tenth of VGG-19's work.
 # The other is **torchvision's variant**: if you load `googlenet` from that library, you get batch
-# normalisation instead of biases, and a 3 × 3 convolution where the paper has 5 × 5. The 3 × 3 came
-# from a port with that slip, and stayed because trained weights exist for it. If you report a
-# result, say which variant you used.
+# normalisation instead of biases, and a 3 × 3 convolution where the paper has 5 × 5. The 3 × 3 is a
+# slip in the port that it was copied from, and stayed because the trained weights depend on it. If
+# you report a result, say which variant you used.
 
 # %%
 original = Inception(192, *row)
@@ -595,9 +599,9 @@ expect(
 # %% [markdown]
 # ## Auxiliary heads
 #
-# A gradient that has passed back through 22 layers may be weak when it reaches the first. The paper
-# attaches two small classifiers on the way, after modules 4a and 4d. During training their losses
-# are added with a weight:
+# A gradient that has passed back through 22 layers may be weak when it reaches the first. So the
+# paper attaches two small classifiers partway through the net, after modules 4a and 4d. During
+# training their losses are added with a weight:
 #
 # $$L = L_\text{main} + w\,(L_\text{aux 1} + L_\text{aux 2})$$
 #
@@ -678,9 +682,9 @@ class DeepNet(nn.Module):
 
 
 # %% [markdown]
-# **Predict, then run.** One fresh net, one batch. We measure the norm of the gradient at each
-# module, once for the main loss alone and once with the head's loss added. Where do the two curves
-# differ, and where can't they?
+# **Predict, then run.** We take a fresh net and one batch, and measure the norm of the gradient at
+# each module, once for the main loss alone and once with the head's loss added. Where do the two
+# curves differ, and where can't they?
 
 
 # %%
@@ -713,10 +717,10 @@ expect(
 )
 
 # %% [markdown]
-# The head's loss does not depend on anything above the head, so nothing changes there. Below it,
+# The head's loss does not depend on the modules above the head, so nothing changes there. Below it,
 # the gradient has a second, shorter path back to the first layer.
 #
-# At test time the head is not used. We throw it away, and nothing changes:
+# At test time the head is not used. We throw it away, and the predictions stay the same:
 
 # %%
 fresh.eval()
@@ -807,7 +811,7 @@ quiz.show("10_googlenet")
 # 1. The table gives every module its own numbers of channels. How would you find such numbers
 #    today, and how would you know that they are better than one rule for all modules?
 # 2. Four paths, or one path with four times the filters: what would a fair comparison hold fixed?
-# 3. A mean over the map forgets where something is. For which tasks is that a loss?
+# 3. A mean over the map discards where something is. For which tasks does that hurt?
 
 # %% [markdown]
 # ## Further reading
@@ -824,7 +828,7 @@ quiz.show("10_googlenet")
 # **Exercise** {exercise}
 #
 # **Next** comes lesson 11, normalisation: why deep plain nets do not start, and two ways to make
-# them.
+# them start.
 #
 # ## Words of this lesson
 #

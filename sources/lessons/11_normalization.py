@@ -4,11 +4,12 @@
 # **After this lesson you can**
 # - say where the signal of a deep net dies, and choose initial weights that keep it alive;
 # - write batch normalisation by hand, in both of its modes, and avoid its traps;
-# - tell seven normalisations apart by what they average over, and choose one for a batch size;
-# - separate what is known about why batch normalisation works from what is only said.
+# - tell seven normalisations apart by what they average over, and choose one for a given batch
+#   size;
+# - separate what is known about why batch normalisation works from what is only claimed.
 #
 # **Time** 85 minutes; 55 if you leave out the sections marked ◇, which a first reading may skip.
-# Training takes about two minutes of them on a laptop.
+# Training takes about two of these minutes on a laptop.
 #
 # **Builds on** 07 (training loop, sigmoid against ReLU), 08 (ReLU) and 09 (deep stacks of 3 × 3
 # convolutions).
@@ -18,9 +19,9 @@
 #
 # Two 3 × 3 convolutions see as much as one 5 × 5, with fewer weights (lesson 09). So should you
 # stack more of them? Here are fourteen layers, thirteen of them convolutions, with ReLU in between
-# and the initial weights that were made for ReLU. Nothing about the net is exotic.
+# and the initial weights that were designed for ReLU. Nothing about this net is unusual.
 #
-# We train it twice. The second net has one extra: after each convolution, a layer called **batch
+# We train it twice. The second time, each convolution is followed by one more layer, called **batch
 # normalisation** (BN).
 #
 # **Predict, then run.** A net that knows nothing about ten classes has a loss of
@@ -51,7 +52,7 @@ def load(**options) -> data.Loaders:
 
 
 def plain_net(norm: str = "none") -> nn.Module:
-    """Thirteen 3 x 3 convolutions in three stages, one linear layer, no shortcut (lesson 13)."""
+    """Return thirteen 3 x 3 convolutions in three stages and a linear layer, no shortcuts."""
     switches = {"depth": 14, "width": 8, "residual": False, "norm": norm}
     return models.build("resnet_small", in_channels=1, num_classes=10, **switches).to(device)
 
@@ -104,13 +105,13 @@ records.table("norm_none_unclipped", "norm_batch_unclipped")
 # %% [markdown]
 # The first net does not overfit, and it is not too small: it hardly starts to learn. Somewhere
 # between image and loss the activations, or the gradients, go out of range. This lesson finds the
-# place, repairs it in two ways, and then asks what the second way really does.
+# place, fixes the net in two ways, and then asks what the second way really does.
 
 # %% [markdown]
 # ## Saturation: where slopes are zero
 #
 # The oldest suspect is the activation. Backpropagation multiplies by the slope of every activation
-# on the way. Here are three slopes:
+# on the way. Here are the slopes of three activations:
 
 # %%
 x = torch.linspace(-6, 6, 2401, requires_grad=True)
@@ -127,8 +128,8 @@ expect(abs(max(slopes["sigmoid"]) - 0.25) < 1e-6, "The sigmoid's slope is at mos
 # %% [markdown]
 # Far from zero the sigmoid and tanh are flat. A unit there is **saturated**: its output hardly
 # depends on its input, and hardly any gradient passes through it. Even where it is steepest, a
-# sigmoid passes on only a quarter of the gradient. **Predict, then run.** What is left of a
-# gradient after ten sigmoids, at most?
+# sigmoid passes on only a quarter of the gradient. **Predict, then run.** How much of a gradient
+# remains after ten sigmoids, at most?
 
 # %%
 print(f"{0.25**10:.1e}")
@@ -140,10 +141,10 @@ print(f"{0.25**10:.1e}")
 print(facts.trap("deeper_tanh_saturates_more").claim)
 
 # %% [markdown]
-# Glorot and Bengio looked at this in 2010, with five hidden layers and the initial weights of the
-# time, uniform in $\pm 1/\sqrt{n}$ for $n$ inputs. We repeat their experiment on our images. For
-# one image, we call a unit saturated if its slope is less than a tenth of the largest slope of its
-# activation, and follow the share of saturated units in each layer.
+# Glorot and Bengio examined this in 2010, with five hidden layers and the initial weights of the
+# time, uniform between $-1/\sqrt{n}$ and $1/\sqrt{n}$ for $n$ inputs. We repeat their experiment on
+# our images. For one image, we call a unit saturated if its slope is less than a tenth of the
+# largest slope of its activation, and follow the share of saturated units in each layer.
 
 
 # %%
@@ -328,7 +329,7 @@ expect(kept["old uniform"] < 1e-6, "The old weights shrink it by a factor of mor
 
 # %% [markdown]
 # And the gradients? **Predict, then run.** With the old weights, which layers get the smaller
-# gradient, the first or the last?
+# gradients, the first or the last?
 
 # %%
 arrives = {name: gradient_norms(net, noise, labels) for name, net in nets.items() if name[0] != "N"}
@@ -358,11 +359,11 @@ expect(
 )
 
 # %% [markdown]
-# So initialisation is a matter of arithmetic, not of taste. But it is about the start only. Each
+# So initialisation is a matter of arithmetic, not of taste. But it concerns only the start. Each
 # step changes the weights, and nothing keeps the product of twenty factors near 1. Our fourteen
 # layers had He's weights, and still the first large steps threw them off balance. (With clipped
-# gradients they do learn, as you will see below.) The second way to repair the net is to measure
-# the standard deviation during training, and to divide by it.
+# gradients they do learn, as you will see below.) The second way to fix the net is to measure the
+# standard deviation during training, and to divide by it.
 
 # %% [markdown]
 # ## Batch normalisation
@@ -374,14 +375,15 @@ expect(
 #
 # $$\hat{x} = \frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}, \qquad y = \gamma \hat{x} + \beta$$
 #
-# The $\varepsilon$ keeps a constant channel from dividing by zero. Here it is, written out:
+# The $\varepsilon$ prevents a division by zero in a constant channel. Here is the layer, written
+# out:
 
 # %%
 from course_utils.models.normalization import BatchNorm2dByHand  # inline
 
 # %% [markdown]
-# In a net it comes between the convolution and the activation. It changes no shape, and it adds two
-# parameters for each channel:
+# In a net it comes between the convolution and the activation. It does not change the shape, and it
+# adds two parameters for each channel:
 
 # %%
 unit = nn.Sequential(nn.Conv2d(8, 16, 3, padding=1, bias=False), nn.BatchNorm2d(16), nn.ReLU())
@@ -425,9 +427,9 @@ expect(
 #
 # ### The scale of the weights
 #
-# It follows that the convolution before BN may have weights twice as large, and the net computes
-# the same. So the loss is the same, too. **Predict, then run.** What about the gradient with
-# respect to these weights: is it the same, half, or twice as large?
+# It follows that you can double the weights of the convolution before BN, and the net computes the
+# same. So the loss is the same, too. **Predict, then run.** What about the gradient with respect to
+# these weights: is it the same, half, or twice as large?
 
 # %%
 conv, norm = nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8)
@@ -505,17 +507,17 @@ expect(in_x.mean(dim=(0, 2, 3)).abs().max() < 1e-9, "Its mean over a channel is 
 
 # %% [markdown]
 # Adding a constant to a channel changes no output, so no gradient may point that way; neither may
-# it point along $\hat{x}$, since a larger scale changes nothing. BN takes these two directions out
-# of every gradient that passes. In evaluation mode $\mu$ and $\sigma$ are constants, and only the
-# first term is left.
+# it point along $\hat{x}$, since a larger scale changes nothing. BN removes these two directions
+# from every gradient that passes. In evaluation mode $\mu$ and $\sigma$ are constants, and only the
+# first term remains.
 
 # %% [markdown]
 # ### Two variances ◇
 #
 # For the variance of $m$ numbers you can divide by $m$ or by $m - 1$. The first, the **biased**
-# one, is the variance of these numbers. The second estimates the variance of the distribution they
-# come from. BN uses *both*. **Predict, then run.** Which one does it divide by, and which one goes
-# into the running estimate?
+# one, is the variance of these numbers. The second estimates the variance of the distribution that
+# they come from. BN uses *both*. **Predict, then run.** Which one does it divide by, and which one
+# goes into the running estimate?
 
 # %%
 tiny = torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1)  # two images of one pixel
@@ -550,8 +552,9 @@ expect(same, "Our layer has the same outputs and the same five tensors as nn.Bat
 # In training mode the statistics come from the batch. So an image's output depends on **the other
 # images in the batch**. No other layer that you have met does that. In evaluation mode this would
 # be absurd: the same garment might be classified as a shirt or as a coat, depending on which images
-# share its batch. So there BN uses running estimates,
-# $\mu_\text{run} \leftarrow 0.9\, \mu_\text{run} + 0.1\, \mu$, and is a fixed linear map.
+# share its batch. So in that mode BN uses estimates that it updated after every training batch,
+# $\mu_\text{run} \leftarrow 0.9\, \mu_\text{run} + 0.1\, \mu$ and likewise for the variance, and is
+# a fixed linear map.
 #
 # A frequent mistake with BN is to forget the mode. **Predict, then run.** We sort the test images
 # by class, so that every batch shows one kind of garment, and classify them in both modes. How do
@@ -561,7 +564,7 @@ expect(same, "Our layer has the same outputs and the same five tensors as nn.Bat
 # %% tags=["nbval-ignore-output"]
 @torch.no_grad()
 def accuracy_in(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> float:
-    """Return the accuracy, 100 images at a time, in whatever mode the model is."""
+    """Return the accuracy, 100 images at a time, in whatever mode the model is in."""
     hits = [
         model(x).argmax(dim=1) == y
         for x, y in zip(images.split(100), labels.split(100), strict=True)
@@ -599,8 +602,8 @@ refute(
 #
 # ### Folding ◇
 #
-# In evaluation mode BN is a fixed linear map for each channel, and a convolution
-# is a linear map, too. So the two are one convolution, with
+# In evaluation mode BN is a fixed linear map for each channel, and a convolution is a linear map,
+# too. So the two together are one convolution, with
 #
 # $$w' = \frac{\gamma}{\sqrt{\sigma_\text{run}^2 + \varepsilon}}\, w, \qquad
 # b' = \beta - \frac{\gamma}{\sqrt{\sigma_\text{run}^2 + \varepsilon}}\, \mu_\text{run}.$$
@@ -637,7 +640,7 @@ expect(torch.allclose(before, after, rtol=1e-3, atol=1e-3), "The logits are the 
 # %% [markdown]
 # This is what happens when a net is prepared for a phone: BN costs nothing there. In training mode
 # you cannot fold, because the statistics belong to the batch. Nor can you fold a normalisation that
-# measures each image anew, as three of those below do.
+# computes new statistics for every image, as three of those below do.
 
 # %% [markdown]
 # ### Small batches
@@ -661,7 +664,7 @@ for num in (2, 8, 32, 128):
 expect(6 < noise_of[2] / noise_of[128] < 10, "The noise falls as 1/√N.")
 
 # %% [markdown]
-# A map of 26 × 26 has 676 values, yet a batch of two images does not behave like 1,352 independent
+# A 26 × 26 map has 676 values, yet a batch of two images does not behave like 1,352 independent
 # samples. Their mean would vary by only $1/\sqrt{1352} \approx 0.027$ of a standard deviation; but
 # the pixels of one image resemble each other. What counts is mostly the number of *images*. Each
 # layer adds its own noise. In evaluation mode the noise is gone, so the net meets activations that
@@ -696,7 +699,7 @@ show(
 # The blue numbers of a block share one mean and one variance. (The orange ones are weights; we come
 # to them.) **Layer norm** (LN) takes one image at a time, **instance norm** (IN) one map at a time,
 # **group norm** (GN) a group of channels of one image. LN and IN are the two extremes of GN: one
-# group, and as many groups as channels. One function does all four:
+# group, and as many groups as channels. One function computes all four:
 
 
 # %%
@@ -719,9 +722,10 @@ same = all(torch.allclose(mine, theirs, atol=1e-5) for mine, theirs in pairs.val
 expect(same, "The four normalisations are one function over different axes.")
 
 # %% [markdown]
-# One name, two layers: in a **transformer**, layer norm works on one *token* at a time, over its
-# features. ConvNeXt (Liu et al. 2022) took that back to convnets, where the token is a pixel: mean
-# and variance over the channels at *one* position. **Predict, then run.** Over which axes is that?
+# The name "layer norm" stands for two layers. In a **transformer**, it works on one *token* at a
+# time, over its features. ConvNeXt (Liu et al. 2022) brought that version to convnets, where a
+# token is a pixel: mean and variance over the channels at *one* position. **Predict, then run.**
+# Over which axes is that?
 
 # %%
 per_pixel = normalise(x, (1,))  # (4, 16, 5, 5)
@@ -733,8 +737,8 @@ other = torch.allclose(per_pixel, pairs["layer"][0], atol=0.1)
 expect(not other, "It is not the layer norm in the figure, which takes height and width, too.")
 
 # %% [markdown]
-# Neither looks at other images or has running estimates, so training and evaluation mode are the
-# same. Read a paper's "LN" with care: which of the two is it?
+# Neither version looks at other images or has running estimates, so training and evaluation mode
+# are the same. Read a paper's "LN" with care: which of the two is it?
 #
 # All of these normalise *activations*; a slide that says BN normalises weights is wrong. The last
 # two blocks of the figure are different: they leave the activations alone, and normalise the
@@ -761,8 +765,9 @@ print(
 expect(abs(y.std() - 1) < 0.1, "The standard deviation stays at 1, though nothing measures it.")
 
 # %% [markdown]
-# **Predict, then run.** Seven nets: one without normalisation, and one with each of the six. For
-# which of them does an image's output, in training mode, depend on the other images in its batch?
+# **Predict, then run.** Take seven nets: one without normalisation, and one with each of the six.
+# In which of them does an image's output, in training mode, depend on the other images in its
+# batch?
 
 # %%
 from course_utils.models.normalization import NORMS
@@ -778,9 +783,9 @@ for norm in NORMS:
     assert depends == (norm == "batch")
 
 # %% [markdown]
-# Only for BN. That gives us a clean experiment. Compute the gradient of a batch of 128 in 64 pieces
-# of 2, and add the pieces up before the step: for six of the seven nets nothing changes, as the
-# gradient is the same sum. With BN something does change: it normalises 2 images at a time.
+# Only with BN. That makes a clean experiment possible. Compute the gradient of a batch of 128 in 64
+# pieces of 2, and add the pieces up before the step: for six of the seven nets nothing changes, as
+# the gradient is the same sum. With BN something does change: it normalises 2 images at a time.
 # Everything else stays as it was: the number of images in an update, and the number of updates.
 # First we check this with 16 images:
 
@@ -810,8 +815,8 @@ for norm in ("none", "group", "batch"):
 # These are recorded runs of the net from the beginning of this lesson, with each normalisation,
 # three seeds each. All have the same learning rate, and the gradient is clipped to a norm of 1;
 # without clipping some of them do not learn at that rate. Each update uses 128 images. In the
-# figure, what normalises weights has solid lines, what normalises activations dashed ones; the net
-# without any is dotted.
+# figure, solid lines stand for normalised weights, dashed lines for normalised activations, and the
+# dotted line for neither.
 #
 # **Predict, then run.** Sort them: none, batch, layer, group, instance, weight, scaled weight.
 # Which learns fastest here?
@@ -860,11 +865,11 @@ expect(noise_of["instance"] < noise_of["batch"] / 2, "Instance norm leaves less 
 # %% [markdown]
 # How strongly a map responds on average is all that the head of this net reads, and instance norm
 # removes most of that. It was made for transferring style between images, where the contrast is
-# *meant* to go.
+# *meant* to be removed.
 #
-# This is one net, one learning rate, a few epochs: it does not rank the normalisations for all
-# nets. On ImageNet, with a ResNet-50 and the usual batch size, Wu and He find group norm close to
-# batch norm.
+# One net, one learning rate and a few epochs do not rank the normalisations for all nets. On
+# ImageNet, with a ResNet-50 and the usual batch size, Wu and He find group norm close to batch
+# norm.
 #
 # ### Two, eight, 128 ◇
 #
@@ -913,13 +918,13 @@ facts.table("groupnorm.batch_of_two")
 #
 # There are two stories.
 #
-# **The first** is the authors' own. While a layer learns, the layers before it change, so the
-# distribution of its inputs keeps moving. They call that **internal covariate shift** (ICS), and
-# say that BN helps because it holds the distribution still.
+# **The first** was told by the authors of BN. While a layer learns, the layers before it change, so
+# the distribution of its inputs keeps moving. They call that **internal covariate shift** (ICS),
+# and say that BN helps because it holds the distribution still.
 #
 # A story can be tested: disturb the distribution on purpose. The class below is BN followed by a
 # random scale and a random shift for each channel, drawn anew *at every step*. Now the inputs of
-# the next layer jump about at every step.
+# the next layer jump about.
 
 
 # %%
@@ -938,7 +943,7 @@ seed_everything(0)
 shaken = plain_net("batch")
 for module in shaken.modules():
     if isinstance(module, nn.BatchNorm2d):
-        module.__class__ = ShakenBatchNorm  # the same tensors, another forward
+        module.__class__ = ShakenBatchNorm  # the same tensors, another `forward`
 
 # %% [markdown]
 # **Predict, then run.** If holding the distribution still is what helps, this net should do as
@@ -967,7 +972,7 @@ refute(
 # %% [markdown]
 # So normalisation helps even if the distribution jumps about? Look at its rival first: the net
 # without normalisation failed at this learning rate. If its gradients were too large, there is a
-# cure without any normalisation: scale the gradient down to length 1 whenever it is longer
+# remedy without any normalisation: scale the gradient down to a norm of 1 whenever it is larger
 # (**clipping**).
 #
 # **Predict, then run.** Will the shaken net also beat a rival that trains?
@@ -994,8 +999,8 @@ refute(
 
 # %% [markdown]
 # It has no lead worth the name. So the experiment says two things. A distribution that jumps about
-# does not stop a net from learning. And the shaking costs all that BN had gained here over a fair
-# rival. Whether BN helps *by* holding distributions still, the experiment leaves open; had we
+# does not stop a net from learning. And the shaking costs everything that BN had gained here over a
+# fair rival. Whether BN helps *by* holding distributions still, the experiment leaves open; had we
 # stopped at the first comparison, we would have taken it for a refutation. In every comparison, ask
 # whether the loser was given its best chance.
 #
@@ -1010,7 +1015,7 @@ print(facts.get("batchnorm.covariate_shift"))
 # **The second story** is about the loss surface. Each training step follows the gradient, which
 # describes the immediate neighbourhood only. How far can you trust it? We take one batch and its
 # gradient $g$, walk along $-g$, and look at the loss, for the net with BN and for the clipped one.
-# (To go by $-0.1\,g$ is one step of plain SGD with learning rate 0.1.)
+# (Moving by $-0.1\,g$ is one step of plain SGD with learning rate 0.1.)
 #
 # **Predict, then run.** Both nets are somewhere on a slope. For which of them does the loss rise
 # sooner as we walk downhill?
@@ -1057,11 +1062,11 @@ refute(
 )
 
 # %% [markdown]
-# This fits the large learning rates that nets with BN tolerate: the gradient can be trusted for
-# longer. Next we walk in a direction that has nothing to do with the gradient. To compare two nets,
-# a step must mean the same for both, so each filter of a random direction gets the length of the
-# net's own filter (**filter normalisation**, Li et al. 2018); biases, $\gamma$ and $\beta$ stay as
-# they are. At ±1 the change of every filter is as long as the filter itself.
+# This fits the large learning rates that nets with BN tolerate: the gradient can be trusted over a
+# longer distance. Next we walk in a direction that has nothing to do with the gradient. To compare
+# two nets, a step must mean the same for both, so each filter of a random direction gets the length
+# of the net's own filter (**filter normalisation**, Li et al. 2018); biases, $\gamma$ and $\beta$
+# stay as they are. At ±1 the change of every filter is as long as the filter itself.
 
 # %%
 positions = [i / 10 for i in range(-10, 11)]
@@ -1107,7 +1112,7 @@ print(facts.trap("groupnorm_cures_explosion").claim)
 
 # %% [markdown]
 # We build the net with 38 layers and 16 channels in its first stage, and give GN groups of 1, 4 or
-# 16 channels. **Predict, then run.** Before any training, for which group size is the gradient of
+# 16 channels. **Predict, then run.** Before any training, with which group size is the gradient of
 # the first layers largest?
 
 
@@ -1133,7 +1138,7 @@ sizes = {f"groups of {k}": gradient_norms(grouped_net(k), x, y) for k in (1, 4, 
 show(
     plot_by_depth(sizes, "norm of the gradient"),
     "Norm of the gradient by layer, logarithmic, 38 layers: with groups of one channel it grows "
-    "towards the first layers by more than a hundred times, with groups of 16 it stays flat",
+    "towards the first layers by more than a hundred times, with groups of 16 it stays roughly flat",
 )
 early = [list(norms.values())[1] for norms in sizes.values()]
 print([f"{norm:.2g}" for norm in early])
@@ -1149,9 +1154,9 @@ print(facts.get("groupnorm.gradients"))
 # %% [markdown]
 # So "GN" is not one thing. With one channel per group it is instance norm, whose gradients explode
 # with depth; with large groups they do not. The paper calls the choice of the group size a
-# trade-off: small groups let the net learn fast, large ones let it learn stably. In this plain net
-# the gradient is multiplied by a factor at every layer. Shortcuts, in the next two lessons, change
-# that.
+# trade-off: with small groups the net learns fast, with large ones it learns stably. In this plain
+# net the gradient is multiplied by a factor at every layer. Shortcuts, in the next two lessons,
+# change that.
 
 # %% [markdown]
 # ## In full size ◇
@@ -1182,16 +1187,16 @@ quiz.show("11_normalization")
 # ## What to remember
 #
 # - A layer multiplies the mean square of its input by $n \operatorname{Var}(w)$, and ReLU halves
-#   it. Xavier's weights suit tanh, He's suit ReLU. Both are about the start only.
+#   it. Xavier's weights suit tanh, He's suit ReLU. Both concern only the start.
 # - Saturated units pass hardly any gradient. With the old weights, layer 1 saturates first in a
 #   tanh net, and the last hidden layer in a sigmoid net.
-# - BN: mean and variance for each channel over the batch and all pixels, divide by
-#   $\sqrt{\sigma^2 + \varepsilon}$, then $\gamma$ and $\beta$. The biased variance normalises, the
-#   unbiased one is tracked.
+# - BN takes mean and variance of each channel over the batch and all pixels, subtracts the mean,
+#   divides by $\sqrt{\sigma^2 + \varepsilon}$, and then applies $\gamma$ and $\beta$. It normalises
+#   with the biased variance and tracks the unbiased one.
 # - BN has two modes. In training mode an image's output depends on the other images; forgetting
 #   `eval()` is the classic bug. In evaluation mode it can be folded into the convolution.
-# - With BN after it, a convolution's weights have a direction only: twice the weights, the same
-#   output and half the gradient.
+# - When BN follows a convolution, only the direction of its weights matters: double them, and the
+#   output stays the same while the gradient halves.
 # - Small batches hurt BN because its estimates are noisy. LN, GN, IN, weight norm and scaled weight
 #   standardisation do not look at the batch.
 # - Why does BN work? That it holds distributions still is one story; our test left it open, and BN

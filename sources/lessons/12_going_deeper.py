@@ -4,8 +4,8 @@
 # **After this lesson you can**
 # - say what the degradation problem is, and show that it is neither overfitting nor a lack of
 #   solutions;
-# - measure gradient norms and gradient autocorrelation by depth, and say what each does and does
-#   not explain;
+# - measure gradient norms and gradient autocorrelation by depth, and say what each explains and
+#   what it does not;
 # - write a highway layer, set its initial gate bias, and read what its gates learned;
 # - compare two loss landscapes without fooling yourself.
 #
@@ -22,8 +22,8 @@
 #
 # Both are **plain**: 3 × 3 convolutions, BN and ReLU, one after the other, in three stages. Each
 # new stage halves height and width and doubles the number of maps. At the end come an average over
-# each map and one linear layer. We give them half of their usual width, so that a laptop can train
-# them while you wait.
+# each map and one linear layer. We give both nets half of their usual width, so that a laptop can
+# train them while you wait.
 
 # %%
 import math
@@ -59,14 +59,15 @@ device = choose_device()
 work = [conv_multiply_adds(c, c, k=3, out=3584 // c) for c in (64, 128, 256, 512)]  # 56 to 7 pixels
 expect(len(set(work)) == 1, f"Each 3 × 3 layer takes {work[0]:,} multiply-adds in every stage.")
 plain34, vgg19 = (inspection.summarise(name).multiply_adds for name in ("plain34", "vgg19"))
-print(f"plain-34: {plain34:,}\nVGG-19:  {vgg19:,}, the share is {plain34 / vgg19:.1%}")
+print(f"plain-34: {plain34:,}\nVGG-19:  {vgg19:,}\nshare:    {plain34 / vgg19:.1%}")
 assert int(100 * plain34 / vgg19) == facts.get("plain34.share_of_vgg19").value
 print("the paper:", facts.get("plain34.share_of_vgg19"))
 
 # %% [markdown]
-# More layers, a fifth of the work: VGG-19 has 256 filters on maps of 56 pixels, plain-34 has 64.
-# What a net costs depends on its widths and on the sizes of its maps, not on its depth alone. So
-# depth is a choice of its own, and we can vary it alone.
+# Plain-34 has more layers and does a fifth of the work: on maps of 56 pixels it has 64 filters,
+# where VGG-19 has 256. What a net costs depends on its widths and on the sizes of its maps, not on
+# its depth alone. So depth is a separate choice, and we can vary it while the two rules stay the
+# same.
 
 # %% tags=["nbval-ignore-output"]
 print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epochs} epochs")
@@ -112,8 +113,9 @@ expect(
 
 # %% [markdown]
 # The deeper net is worse on the very images it is trained on. He et al. call this **degradation**.
-# (In the first epochs the validation loss may be far off the scale. It is measured in evaluation
-# mode, in which BN uses running estimates, and these lag behind weights that change fast.)
+# (In the first epochs the validation loss may be far off the scale; a triangle then states its
+# value. It is measured in evaluation mode, in which BN uses running estimates, and these lag behind
+# weights that change fast.)
 
 # %% [markdown]
 # ## Not overfitting
@@ -251,8 +253,9 @@ expect(
 expect(ratio["ResNet-56"] < 20, "In a fresh ResNet-56 it does not.")
 
 # %% [markdown]
-# With BN the gradients do not vanish: before the first step they *explode* towards the input. That
-# is a known effect of BN itself:
+# With BN the gradients do not vanish: before the first step they *explode* towards the input. The
+# first line below says that this is a known effect of BN itself; the second is what He et al. say
+# of their own plain nets:
 
 # %%
 print(facts.get("gradients.batchnorm_explosion"))
@@ -284,15 +287,15 @@ print(facts.trap("degradation_is_vanishing"))
 #
 # A step follows the gradient at one point, and relies on the gradient being similar a little
 # further on. A gradient can have a good *size* and still be useless, if it points somewhere else
-# after the smallest move. Balduzzi et al. studied this in the simplest possible case: a net from
-# one number $x$ to one number $y$, and the derivative $dy/dx$ along a line of 256 inputs. (This is
-# a gradient in the input, not in the weights: a stand-in that can be drawn.)
+# after the slightest move. Balduzzi et al. studied this in the simplest possible case: a net that
+# turns one number $x$ into one number $y$, and the derivative $dy/dx$ along a line of 256 inputs.
+# (This is a gradient with respect to the input, not to the weights: a stand-in that can be drawn.)
 #
 # The layers are those of `rectifier_net`:
 # $\mathbf{h}' = W\,\mathrm{ReLU}(\mathrm{BN}(\mathbf{h}))$, or, with a shortcut,
 # $\mathbf{h}' = \mathbf{h} + W\,\mathrm{ReLU}(\mathrm{BN}(\mathbf{h}))$. We compare with two kinds
-# of noise. **White noise** draws each value afresh. **Brown noise** is a random walk: each value is
-# the last one plus a small random step.
+# of noise. In **white noise**, each value is independent of all others. **Brown noise** is a random
+# walk: each value is the one before it plus a small random step.
 #
 # **Predict, then run.** We take nets of one layer, of 24 plain layers, and of 24 layers with
 # shortcuts. Which net will look like which noise?
@@ -303,7 +306,7 @@ draws = torch.Generator().manual_seed(0)
 
 
 def gradients(depth: int, skip: bool) -> torch.Tensor:
-    """Differentiate 10 fresh nets along the grid: (10, 256)."""
+    """Return the derivatives of 10 fresh nets along the grid: (10, 256)."""
 
     def build(generator: torch.Generator) -> nn.Module:
         return inspection.rectifier_net(depth, skip=skip, generator=generator)
@@ -330,9 +333,9 @@ show(
 # %% [markdown]
 # The upper row shows one net of each kind, the lower row the covariance of the gradients at every
 # pair of inputs, over 10 nets. In the deep plain net, the gradients at neighbouring inputs are
-# unrelated: only the diagonal is left. The gradient is **shattered**.
+# unrelated: only the diagonal stands out. The gradient is **shattered**.
 #
-# The **autocorrelation** says this with one number for each distance. Subtract the mean from a
+# The **autocorrelation** expresses this as one number for each distance. Subtract the mean from a
 # series $g$ of $N$ values; then
 #
 # $$\rho(k) = \frac{\sum_{i=1}^{N-k} g_i\, g_{i+k}}{\sum_{i=1}^{N} g_i^2}$$
@@ -352,7 +355,7 @@ for skip in (False, True):
 # %%
 show(
     plots.plot_autocorrelation(
-        {f"{d} layer{'s' * (d > 1)}": c for d, c in curves[False].items()} | noise, "plain"
+        {f"{d} layer{'s' * (d > 1)}": c for d, c in curves[False].items()} | noise, "plain nets"
     ),
     "Autocorrelation over the lag for plain nets of 1 to 50 layers: it falls with depth, and from "
     "24 layers on it is that of white noise",
@@ -366,7 +369,7 @@ show(
 show(
     plots.plot_autocorrelation(
         {f"{d} layer{'s' * (d > 1)}": c for d, c in curves[True].items()} | noise,
-        "shortcuts",
+        "nets with shortcuts",
     ),
     "Autocorrelation over the lag for nets with shortcuts: it falls slowly with depth, and at 50 "
     "layers neighbouring gradients still agree for the most part",
@@ -391,9 +394,9 @@ expect(neighbours[True][50] > 0.5, "50 layers with shortcuts do not.")
 print(facts.get("gradients.shattered"))
 
 # %% [markdown]
-# Does it hold for our convolutional nets, on images? We walk a twentieth of the straight line from
-# one image to another, in 64 steps, and follow the derivative of one logit. (Each series is short
-# and has its mean subtracted, so a curve that falls slowly must end below zero.)
+# Does it hold for our convolutional nets, on images? We walk along a twentieth of the straight line
+# from one image to another, in 64 steps, and follow the derivative of one logit. (Each series is
+# short and has its mean subtracted, so a curve that falls slowly must end below zero.)
 
 # %%
 start, end = images[:2]
@@ -417,7 +420,7 @@ expect(float(paths["plain-56"][1]) < 0.2, "Plain-56 is shattered on images, too.
 expect(paths["ResNet-56"][1] > paths["plain-56"][1] + 0.3, "ResNet-56 is shattered much less.")
 
 # %% [markdown]
-# A caution: this is a difference between *fresh* nets, and it coincides with what we saw in
+# A word of caution: this is a difference between *fresh* nets, and it coincides with what we saw in
 # training. It does not prove that one causes the other; what exactly makes deep plain nets hard to
 # train is still debated. What is not debated is the cure.
 
@@ -425,9 +428,9 @@ expect(paths["ResNet-56"][1] > paths["plain-56"][1] + 0.3, "ResNet-56 is shatter
 # ## A gate: Highway networks
 #
 # Earlier in 2015, the year of He et al.'s paper, Srivastava et al. had asked: if a layer should
-# sometimes do nothing, why not let it *choose* to? A **highway layer** combines two things. $H$ is
-# the usual layer. The **transform gate** $T$, a number between 0 and 1 for each unit, says how much
-# of $H$ to take; the **carry gate** $C$ says how much of the input to keep:
+# sometimes do nothing, why not let it *choose* to? A **highway layer** mixes the output of a usual
+# layer, $H$, with its own input. The **transform gate** $T$, a number between 0 and 1 for each
+# unit, says how much of $H$ to take; the **carry gate** $C$ says how much of the input to keep:
 #
 # $$\mathbf{y} = H(\mathbf{x}) \cdot T(\mathbf{x}) + \mathbf{x} \cdot C(\mathbf{x}), \qquad C = 1 - T$$
 #
@@ -456,7 +459,7 @@ with torch.no_grad():
 # Now we train 50 fully connected layers of 50 units, plain and gated; the papers of the time used
 # nets like this one. We clip the gradient, because the plain net may diverge otherwise. The gates
 # start with a bias of −4, more closed than the −1 or −3 above: if each of 50 layers transformed a
-# share of $\sigma(-1) \approx 0.27$, next to nothing of the input would be left.
+# share of $\sigma(-1) \approx 0.27$, next to nothing of the input would reach the end.
 #
 # **Predict, then run.** Where will the gates open most: near the input, near the logits, or equally
 # everywhere?
@@ -473,7 +476,7 @@ def mean_gates(model: nn.Module) -> list[float]:
 
 # %%
 def train_dense(title: str, gated: bool, watch: list) -> tuple[nn.Module, object]:
-    """Train 50 layers; `watch` gets the mean gates before training and after each epoch."""
+    """Train 50 layers; `watch` collects the mean gates before training and after each epoch."""
     options = {"image_size": size, "num_layers": 50, "gate_bias": -4.0, "gated": gated}
     fresh = load(seed=0)
     model = models.build("highway", in_channels=channels, num_classes=10, **options).to(device)
@@ -549,8 +552,8 @@ refute(max(mean_gates(opened)) < 0.5, "Yet no layer transforms more than it carr
 # %% [markdown]
 # The gates near the input open most; they began a little wider, too. But no layer ever becomes an
 # ordinary one. Each changes a small share of its input and carries the rest; added up over all
-# layers, the gates come to a few ordinary layers, whose gates would be wide open. In this sense the
-# net chose how deep to be.
+# layers, the gates amount to a few ordinary layers, whose gates would be wide open. In this sense
+# the net chose how deep to be.
 #
 # This has a price: $T$ has as many weights as $H$, so every layer costs twice as much. And a gate
 # may go the *other* way: where $C = 0$, the highway layer is a plain layer again, with all its
@@ -618,8 +621,8 @@ refute(
 )
 
 # %% [markdown]
-# This single run is short: ResNet-56 may still be on its way. Here are the recorded runs, longer
-# and with three seeds:
+# This single run is short: ResNet-56 may still be improving. Here are the recorded runs, longer and
+# with three seeds:
 
 # %%
 show(
@@ -642,9 +645,9 @@ expect(cost["ResNet"] < cost["plain"] / 3, "It costs the residual net less than 
 records.table(*titles.values())
 
 # %% [markdown]
-# But are these nets *worse*, or only slow? Five epochs at one learning rate cannot tell. So here are
-# the same nets on all 9,000 training images, for 30 epochs, in which the rate falls to 0. Each has
-# the rate that was best on the validation set in short runs of its own.
+# But are these nets *worse*, or only slow? Five epochs at one learning rate cannot tell. So here
+# are the same nets on all 9,000 training images, for 30 epochs, in which the rate falls to 0. Each
+# net has the rate at which it did best on the validation set in short runs.
 
 # %%
 settled = {title: records.load(name.replace("depth", "settled")) for title, name in titles.items()}
@@ -678,7 +681,7 @@ records.table(*(name.replace("depth", "settled") for name in titles.values()))
 # So the plain net's trouble is not only a slow start. Shortcuts reverse the order: the deeper
 # ResNet fits its training images *better*. Now look at the test accuracies. The deeper ResNet is
 # not ahead there: it fits its 9,000 images almost perfectly, and does not generalise better. The
-# shortcuts mend what depth did to the *fit*. They do not promise that a deeper net classifies
+# shortcuts fix what depth did to the *fit*. They do not promise that a deeper net classifies
 # better. In the paper it does, with 50,000 images and augmentation; the numbers are below.
 
 # %% [markdown]
@@ -693,7 +696,7 @@ records.table(*(name.replace("depth", "settled") for name in titles.values()))
 # whatever its shape. The cure is **filter normalisation**: each filter of the random direction gets
 # the length of the net's own filter. Then one step means the same relative change in both nets.
 #
-# One thing more makes a comparison fair: both nets must be trained to the end. A net that is
+# A fair comparison needs one more thing: both nets must be trained to the end. A net that is
 # stopped early sits high on a slope, and its surroundings show where it *is*, not how it is built.
 # So these are two nets of 56 layers from the long runs above, which come with the course.
 #
@@ -740,7 +743,8 @@ print({label: f"rises by {value:.2f}" for label, value in rises.items()})
 # The loss rises faster around plain-56, it seems. But is that so? For one thing, a net with BN has
 # two modes, and we have not said which one we drew. This was evaluation mode, as in the paper: BN
 # divides by *running estimates* that were collected at the centre. Move all filters of 56 layers,
-# and every layer gets inputs that its estimates do not fit, and passes on worse ones.
+# and every layer receives inputs that its estimates do not fit, and passes on values that the next
+# layer's estimates fit even less.
 #
 # **Predict, then run.** Draw the same two planes in training mode, in which BN uses the statistics
 # of the batch at each point. What will change?
@@ -758,9 +762,10 @@ of_batch_rises = {label: rise(land) for label, land in of_batch.items()}
 print({label: f"rises by {value:.2f}" for label, value in of_batch_rises.items()})
 
 # %% [markdown]
-# The order is the same. For another thing, we have drawn *one* plane through each net. Would another
-# one look alike? So take 16 random directions for each net, and go a quarter of the filters' length
-# along each.
+# The order is the same. For another thing, we have drawn *one* plane through each net. Would
+# another one look the same? So we take 16 random directions for each net, and go a quarter of the
+# filters' length along each. The table sorts them: along a quarter of the directions, the loss
+# rises by at most the value under "a quarter", and so on.
 #
 # **Predict, then run.** Between the flattest and the steepest of the 16 directions around ResNet-56,
 # by what factor does the rise of the loss differ?
@@ -797,7 +802,12 @@ for mode in (False, True):
 # %% tags=["nbval-ignore-output"]
 tops = {label: (float(running[label].losses.max()), float(of_batch[label].losses.max()))
         for label in nets}  # fmt: skip
-print({label: f"highest loss {a:.1f}, {b:.1f} in training mode" for label, (a, b) in tops.items()})
+print(
+    {
+        label: f"highest loss {a:.1f} in evaluation mode, {b:.1f} in training mode"
+        for label, (a, b) in tops.items()
+    }
+)
 expect(
     all(a > 2 * b for a, b in tops.values()),
     "More than half of each net's highest wall is made of running estimates.",
@@ -820,15 +830,16 @@ refute(
 
 # %% [markdown]
 # So the residual net does lie in the wider basin, in either mode. But look at the steepest of its
-# directions: it rises many times as much as the median one, and a plane that happens to contain such
-# a direction looks much like a plane through plain-56. One plane of each net proves little; over
-# many directions the difference is clear. And how high the walls are is mostly a matter of estimates
-# that no longer fit. A figure of a landscape that does not name BN's mode is
-# half a statement; name it whenever you show one.
+# directions: it rises many times as much as the median one, and a plane that happens to contain
+# such a direction may look much like a plane through plain-56. One plane of each net proves little;
+# over many directions the difference is clear. And how high the walls are is mostly a matter of
+# estimates that no longer fit. A figure of a landscape that does not name BN's mode is half a
+# statement: name the mode whenever you show one.
 #
-# And mind what such a figure cannot tell. A plane of two random directions out of tens of thousands
-# shows little of the space. It shows one run of each net. And that the basin is wide does not say
-# that training found it *because* it is. This is what the paper reports, in evaluation mode:
+# And remember what such a figure cannot show. A plane of two random directions out of tens of
+# thousands shows little of the space. It shows one run of each net. And that the basin is wide does
+# not mean that training found it *because* it is wide. This is what the paper reports, in
+# evaluation mode:
 
 # %%
 print(facts.get("landscape.depth"))
@@ -837,8 +848,8 @@ print(facts.get("landscape.normalisation"))
 # %% [markdown]
 # ## On a GPU, for real
 #
-# The paper trains on CIFAR-10 for 64,000 steps of 128 images, and divides the rate by 10 twice.
-# This is as close as you get with one line on a GPU (with a one-cycle schedule instead):
+# The paper trains on CIFAR-10 for 64,000 steps of 128 images, and divides the rate by 10 twice. On
+# a GPU, one line comes close to that (with a one-cycle schedule instead):
 #
 # ```
 # python -m course_utils train plain56 --data cifar10 --profile full
@@ -861,11 +872,11 @@ quiz.show("12_going_deeper")
 # %% [markdown]
 # ## What to remember
 #
-# - **Degradation**: past some depth, a plain net's *training* loss rises. That is not overfitting,
-#   and not a lack of good weights: it is optimisation.
+# - **Degradation**: past some depth, a plain net's *training* loss rises. That is neither
+#   overfitting nor a lack of good weights: it is a problem of optimisation.
 # - With BN the gradients of a fresh plain net do not vanish. They explode towards the input, and
-#   they **shatter**: exponentially fast with depth, the gradients of neighbouring inputs
-#   become as unrelated as white noise.
+#   they **shatter**: exponentially with depth, the gradients of neighbouring inputs become as
+#   unrelated as white noise.
 # - A **highway** layer mixes: $\mathbf{y} = H \cdot T + \mathbf{x} \cdot (1 - T)$. A negative gate
 #   bias makes a deep net start as a shallow one.
 # - A **shortcut** adds: $\mathbf{y} = \mathbf{x} + F(\mathbf{x})$, without extra parameters.

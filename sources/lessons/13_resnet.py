@@ -110,10 +110,10 @@ print(facts.get("resnet.zero_residual"))
 #
 # ### Nested classes of functions
 #
-# There is another way to say this. All that a net can compute, over all its weights, is a **class**
-# of functions. A larger class is certain to come at least as close to the best function only if it
-# *contains* the smaller one. In the figure, the marker on each circle is the function of that class
-# that comes closest:
+# There is another way to say this. The functions that a net can compute, with any choice of its
+# weights, form a **class**. A larger class is certain to come at least as close to the best
+# function as a smaller one only if it *contains* the smaller one. In the figure, the marker on each
+# circle is the function of that class that comes closest:
 
 # %%
 show(
@@ -142,7 +142,7 @@ expect(same, "ResNet-14 computes what ResNet-8 does if its new blocks have F = 0
 # It does; but a deeper plain net contains a shallower one, too, only with other weights. *Both*
 # kinds are nested. The difference is where in the larger class the smaller one lies: for the
 # residual net at zero, where weights start and weight decay pulls; for the plain net at Dirac
-# filters, which nothing pulls towards. "Nested" says what a net **can** compute, not what training
+# filters, towards which nothing pulls. "Nested" says what a net **can** compute, not what training
 # **finds**.
 
 # %% [markdown]
@@ -205,7 +205,7 @@ expect(off > 1e-3, "The sum needs an identity after the addition.")
 # No: they need an identity after the addition. The *pre-activation* block of a later paper has one,
 # as it moves BN and ReLU in front of the convolutions; we build it below. In the original block the
 # path is blocked wherever a sum is negative. And even with an identity there, does the $I$ (on
-# slides: the 1 in $(1 + \ldots)$) keep the gradient alive? Not by itself:
+# slides: the 1 in $(1 + \ldots)$) keep the gradient alive? Not on its own:
 
 # %%
 x0 = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -268,10 +268,10 @@ print(facts.get("residual.gradient_paths"))
 # ## The block
 #
 # A residual block has two 3 × 3 convolutions, each followed by BN, with a ReLU between them; then
-# the addition and another ReLU. There is no bias: BN would subtract it again. Where input and
-# output have the same shape, the shortcut is the identity. Where the block halves height and width
-# and doubles the number of maps, the shortcut has to change the shape, and the paper tries three
-# options:
+# the addition and another ReLU. The convolutions have no biases, as BN would subtract them again.
+# Where input and output have the same shape, the shortcut is the identity. Where the block halves
+# height and width and doubles the number of maps, the shortcut has to change the shape, and the
+# paper tries three options:
 #
 # - **A**: skip every other pixel, as the stride does, and fill the new channels with zeros. This
 #   takes no parameters.
@@ -313,7 +313,7 @@ show(
 # %% [markdown]
 # **Predict, then run.** We set the scale of the last BN to zero, so that $F = 0$. What does the
 # block return for an input that comes out of a ReLU? What does it return for one that does not? And
-# what does the plain twin return?
+# what does its **plain twin** return, the same block without the shortcut?
 
 # %%
 positive = torch.rand(2, 16, 8, 8, generator=draws)
@@ -358,8 +358,8 @@ class PreActivationBlock(BasicBlock):
 
 # %% [markdown]
 # The stem loses its BN and ReLU, as the first block brings its own; and one BN and ReLU come after
-# the last block. **Predict, then run.** Does the net have more, fewer or as many parameters as
-# ResNet-20?
+# the last block. **Predict, then run.** Does the net have more parameters than ResNet-20, fewer, or
+# just as many?
 
 # %%
 from course_utils.models.resnet import ResNet
@@ -417,14 +417,14 @@ expect(sums_hold(pre.stages[0]) == (True, True), "In the new order both sums hol
 # %% [markdown]
 # Only in the new order: the ReLU after the addition was in the way. Where the size changes, the
 # shortcut is not the identity, so the sums hold only within a stage. Whether the new order also
-# *trains* better is another question. The paper found it mattered most for very deep nets; we have
-# not measured it.
+# *trains* better is another question. The paper found that it mattered most for very deep nets; we
+# have not measured it.
 
 # %% [markdown]
 # ### A slide's block
 #
-# You can find this class on slides. **Predict, then run.** Where does it fail, and what else
-# is missing?
+# You can find this class on slides. **Predict, then run.** Where does it fail, and what does it
+# lack?
 
 
 # %%
@@ -455,9 +455,9 @@ print("ours:     ", tuple(BasicBlock(64, 128)(maps).shape))
 print(facts.trap("residual_block_class"))
 
 # %% [markdown]
-# (Ours keeps 56 × 56 here because we asked for no stride.) Why does it matter that BN is missing?
+# (Ours keeps 56 × 56 here because we left its stride at 1.) Why does it matter that BN is missing?
 # With BN, each fresh block adds a response of standard deviation 1. Without it, a block adds a
-# response about as large as its input, so the activations multiply from block to block:
+# response about as large as its input, so the activations grow by a factor from block to block:
 
 # %%
 torch.manual_seed(0)
@@ -499,9 +499,9 @@ Table(("option", "parameters", "top-1 error", "top-5 error"), tuple(rows), capti
 # %% [markdown]
 # ## The bottleneck
 #
-# From 50 layers on the block changes. A 1 × 1 convolution reduces the channels to a quarter, the
-# 3 × 3 works on these, and another 1 × 1 restores the channels: the bottleneck of lesson 05, with a
-# shortcut around it.
+# From 50 layers on, ResNets use another block. A 1 × 1 convolution reduces the channels to a
+# quarter, a 3 × 3 convolution works on these, and another 1 × 1 convolution restores the channels:
+# the bottleneck of lesson 05, with a shortcut around it.
 
 # %%
 from course_utils.models.resnet import Bottleneck  # inline
@@ -644,7 +644,7 @@ for place in ("1x1", "3x3"):
 # %% [markdown]
 # ## Plain twin against residual
 #
-# Now we train, plain and residual nets at two depths, with all else equal: 20 and 44 layers of half
+# Now we train plain and residual nets of two depths, with all else equal: 20 and 44 layers of half
 # the usual width, on a small set of images.
 #
 # **Predict, then run.** Order the four by their final training loss.
@@ -762,16 +762,16 @@ expect(apart < 0.03, "The three options are within three points of each other.")
 # ## How large are the responses?
 #
 # If a block has little to change, its $F$ should be small. The paper measured this (figure 7): the
-# standard deviation of what each 3 × 3 layer puts out, after BN and before ReLU or addition.
+# standard deviation of each 3 × 3 layer's output, after BN and before ReLU or addition.
 
 # %%
 print(facts.get("resnet.layer_responses"))
 
 # %% [markdown]
-# **Predict, then run.** Our nets above are trained for a few epochs, which is too short for this.
-# With the course come four nets that were trained until their learning rate had fallen to 0 (lesson
-# 12 shows their curves). We measure the same in them, and in a net with fresh weights as a control.
-# What do you expect for the fresh net, whatever its images are?
+# **Predict, then run.** Our nets above were trained for only a few epochs, which is too short for
+# this. The course comes with four nets that were trained until their learning rate had fallen to 0
+# (lesson 12 shows their curves). We measure the responses in these, and in a net with fresh weights
+# as a control. What do you expect from the fresh net, whatever the images are?
 
 
 # %%
@@ -801,16 +801,16 @@ show(
 expect(all(abs(value - 1) < 0.05 for value in at_start), "Before training all responses are 1.")
 
 # %% [markdown]
-# The control says what there is to explain: BN starts every response at 1. The paper finds smaller
-# responses in residual nets than in plain ones, and smaller ones with more layers. The second shows
-# here, too: in both kinds the responses of the deeper net lie closer to 1. Of the first there is
-# little to see: neither of the two nets of 20 layers has the smaller responses throughout, and of
-# the two with 56 the residual net has smaller ones only in some layers.
+# The control shows what there is to explain: BN starts every response at 1. The paper finds smaller
+# responses in residual nets than in plain ones, and smaller ones with more layers. The second
+# finding shows here, too: in both kinds the responses of the deeper net lie closer to 1. The first
+# hardly does: neither of the two nets of 20 layers has the smaller responses throughout, and of the
+# two with 56 the residual net has smaller ones only in some layers.
 #
-# Before you explain it by depth: what else differs between the shallow nets and the deep ones? Each
-# was trained at the rate that suited it best, and the deep ones took much smaller rates. Smaller steps
-# leave BN's scales nearer to where they began, at 1. To tell the two apart, you would have to train
-# both depths at one rate.
+# Before you attribute this to depth: what else differs between the shallow nets and the deep ones?
+# Each was trained at the rate that suited it best, and the deep ones took much smaller rates.
+# Smaller steps leave BN's scales nearer to where they began, at 1. To tell the two apart, you would
+# have to train both depths at one rate.
 #
 # ## Take one block out
 #
@@ -820,7 +820,7 @@ expect(all(abs(value - 1) < 0.05 for value in at_start), "Before training all re
 # afterwards, and measure. In a residual net the shortcut stays; in a plain one the identity replaces
 # the block, if its input and output have the same shape.
 #
-# **Predict, then run.** How much accuracy is left in plain-20, and how much in ResNet-20?
+# **Predict, then run.** What accuracy does plain-20 keep, and what does ResNet-20 keep?
 
 # %%
 val = load().val
@@ -851,8 +851,8 @@ show(
 # %% tags=["nbval-ignore-output"]
 for name, found in ablations.items():
     print(
-        f"{name:9} whole {found.whole:.1%}; one block less costs {found.mean_drop:.1%} on average, "
-        f"and most at {found.worst}"
+        f"{name:9} whole {found.whole:.1%}; one block less costs {100 * found.mean_drop:.1f} points "
+        f"on average, and most at {found.worst}"
     )
 
 # %% tags=["nbval-ignore-output"]
@@ -960,8 +960,9 @@ print(f"bottleneck with 64 channels inside: {bottleneck:,}; with 128 in 32 group
 expect(abs(resnext / bottleneck - 1) < 0.01, "The two are within one per cent of each other.")
 
 # %% [markdown]
-# The **transformer** (Vaswani et al. 2017) has no convolution at all. Yet each of its layers is
-# $\mathbf{x} + \mathrm{attention}$, then $\mathbf{x} + \mathrm{MLP}$, with layer norm in place of BN.
+# The **transformer** (Vaswani et al. 2017) has no convolution at all. Yet each of its layers
+# computes $\mathbf{x} + \mathrm{attention}$, then $\mathbf{x} + \mathrm{MLP}$, with layer norm in
+# place of BN.
 #
 # **ConvNeXt** (Liu et al. 2022) went back to convolutions with what people had learned from
 # transformers: one 7 × 7 filter per channel, one normalisation per block, and nothing after the
@@ -993,9 +994,9 @@ expect(torch.equal(block(x), x), "With F = 0 it returns any input, negative valu
 # %% [markdown]
 # What do the three have in common with ResNet? An identity past every block, so that what a block
 # computes is a *change*. What is *not* settled is why that helps so much: paths, smoother losses,
-# gradients that do not shatter and easy initialisation have all been proposed, with some evidence for
-# each. Nor is it the only way: with a careful start, plain convnets of thousands of layers have been
-# trained (Xiao et al. 2018).
+# gradients that do not shatter and easy initialisation have all been proposed, with some evidence
+# for each. Nor is it the only way: with carefully chosen initial weights, plain convnets of
+# thousands of layers have been trained (Xiao et al. 2018).
 
 # %% [markdown]
 # ## Pop quiz
@@ -1015,8 +1016,8 @@ quiz.show("13_resnet")
 #   there.
 # - Where the shape changes, the shortcut pads with zeros (A) or projects (B). The two differ little
 #   in accuracy, but without either the addition fails.
-# - A bottleneck of 1 × 1, 3 × 3, 1 × 1 costs about a seventeenth of two 3 × 3 on the same channels.
-#   ResNets use it from 50 layers on.
+# - A bottleneck of 1 × 1, 3 × 3, 1 × 1 costs about a seventeenth of two 3 × 3 convolutions on the
+#   same channels. ResNets use it from 50 layers on.
 # - If you remove one block, a residual net on average loses far less accuracy than a plain net.
 # - 3.57 % is an error rate, and an ensemble's; 3.8 × 10⁹ counts multiply-adds, and those of v1.
 
@@ -1061,7 +1062,7 @@ quiz.show("13_resnet")
 # | residual | 잔차 | the difference between the wanted output and the input |
 # | residual block | 잔차 블록 | layers that compute F(x), and an addition of x |
 # | shortcut | 지름길 연결 (숏컷) | the connection around the layers of a block |
-# | identity mapping | 항등 사상 | returns its input |
+# | identity mapping | 항등 사상 | a function that returns its input |
 # | projection | 투영 (프로젝션) | a 1 × 1 convolution that makes the shapes fit |
 # | zero padding | 제로 패딩 | new channels filled with zeros |
 # | bottleneck | 병목 | few channels between many |

@@ -59,7 +59,7 @@ device = choose_device()
 # %% [markdown]
 # **Predict, then run.** Two layers put out $a$ and $b$, maps of the same size. You get either
 # $a + b$ or the concatenation $[a, b]$. From which of the two can you recover $a$? And which 1 × 1
-# convolution of $[a, b]$ gives $a + b$?
+# convolution turns $[a, b]$ into $a + b$?
 
 # %%
 a, b = torch.randn(2, 1, 16, 8, 8, generator=generator)  # each (1, 16, 8, 8)
@@ -105,7 +105,7 @@ x0, x1 = torch.randn(1, 24, 32, 32), torch.randn(1, 12, 32, 32)  # the block's i
 print("layer 2 reads 24 + 12 maps and makes", layer([x0, x1]).shape[1])
 
 # %% [markdown]
-# The block itself only keeps the list:
+# The block itself only collects the maps in a list:
 
 # %%
 from course_utils.models.densenet import DenseBlock  # inline
@@ -151,15 +151,16 @@ expect(torch.equal(out[:, 24:36], first), "So are the first layer's maps.")
 # ## Bottleneck: 4k
 #
 # A late layer in a block reads hundreds of maps and makes a dozen. A 3 × 3 convolution on all of
-# them is the waste that we met in lesson 10, and the cure is the same: a 1 × 1 convolution first.
-# It reduces its input to $4k$ maps.
+# them is the kind of waste that we met in lesson 10, and the cure is the same: a 1 × 1 convolution
+# first, which reduces the input to $4k$ maps.
 
 # %%
 print(facts.get("densenet.bottleneck"))
 
 # %% [markdown]
-# **Predict, then run.** With $k = 12$ the reduction leads to 48 maps. For a layer that reads
-# *fewer* than 48, that is no reduction at all. From how many maps on does the bottleneck save work?
+# **Predict, then run.** With $k = 12$ the bottleneck reduces to 48 maps. For a layer that reads
+# *fewer* than 48, that is no reduction at all. How many maps must a layer read before the
+# bottleneck saves work?
 
 # %%
 growth = 12
@@ -201,9 +202,10 @@ thin = Transition(216, 108)
 print((216, 32, 32), "→", tuple(thin(torch.zeros(1, 216, 32, 32)).shape[1:]))
 
 # %% [markdown]
-# Its 1 × 1 convolution also reduces the number of maps, from $m$ to $\lfloor \theta m \rfloor$. The
-# factor $\theta$ is the **compression**. A DenseNet with bottlenecks is called DenseNet-B, one with
-# $\theta < 1$ DenseNet-C, and one with both **DenseNet-BC**, which has:
+# The 1 × 1 convolution of the transition also reduces the number of maps, from $m$ to
+# $\lfloor \theta m \rfloor$. The factor $\theta$ is the **compression**. A DenseNet with
+# bottlenecks is called DenseNet-B, one with $\theta < 1$ DenseNet-C, and one with both
+# **DenseNet-BC**. These are its settings in the paper:
 
 # %%
 facts.table("densenet.compression", "densenet.first_maps")
@@ -340,7 +342,8 @@ records.table("densenet_growth_4", "densenet_growth_8")
 
 # %%
 small, large = (runs.test_accuracy for runs in growth_runs.values())
-print(f"doubling k gains {large.mean - small.mean:.1%} for four times the parameters")
+gain = 100 * (large.mean - small.mean)
+print(f"doubling k gains {gain:.1f} points for four times the parameters")
 spread = max(small.deviation, large.deviation)
 expect(large.mean - small.mean > 2 * spread, "The gain is more than two standard deviations.")
 
@@ -382,8 +385,8 @@ show(
 
 
 # %% [markdown]
-# Bright cells everywhere: every layer seems to read every earlier one. Before you believe it, ask
-# for what every figure of a trained net owes you: the same figure without the training.
+# The cells are bright everywhere: every layer seems to read every earlier one. Before you believe
+# it, ask for what every figure of a trained net owes you: the same figure without the training.
 #
 # **Predict, then run.** What will the figure look like for a net of this shape that has never seen
 # an image?
@@ -421,15 +424,16 @@ blind = max(abs(earlier_share(one) - old) for one, (_, old) in zip(maps, shares,
 refute(blind < 0.15, "Training moved these ratios by less than 0.15.")
 
 # %% [markdown]
-# So the first figure shows the initial weights. They are drawn from one distribution for all
-# sources of a reader, and a few epochs hardly change their mean size. This figure cannot tell
-# whether features are reused. The paper's net was trained for 300 epochs with weight decay, which
-# can shrink what is not needed; its figure has structure that ours lacks. Remember the trap: a
-# measure of a trained net says something about training only beside the same measure without it.
+# So the brightness in the first figure was there before training. The initial weights are drawn
+# from one distribution for all sources of a reader, and a few epochs hardly change their mean size.
+# This figure cannot tell whether features are reused. The paper's net was trained for 300 epochs
+# with weight decay, which can shrink what is not needed; its figure has structure that ours lacks.
+# Remember the trap: a measure of a trained net says something about training only beside the same
+# measure without it.
 #
 # Even where weights have moved, a weight says how strongly a map is *read*, not how much the
 # prediction would suffer without it. So we ask a stronger question: if we take a source's maps away
-# from **all** later readers (and leave only the mean of each map), how much accuracy is left?
+# from **all** later readers (and leave only the mean of each map), how accurate is the net then?
 
 
 # %%
@@ -451,17 +455,17 @@ def accuracy_without(model: nn.Module, batches: data.Batches, number: int, layer
 # %% tags=["nbval-ignore-output"]
 val = data.load(settings.data, batch_size=250, device=device, limit=settings.limit or None).val
 whole = evaluate(deep, val).accuracy
-print(f"whole net: {whole:.1%} of the validation images")
+print(f"accuracy of the whole net: {whole:.1%} on the validation images")
 for number in range(3):
     left = [accuracy_without(deep, val, number, layer) for layer in range(4)]
     print(f"without one layer of block {number + 1}:", ", ".join(f"{share:.1%}" for share in left))
 
 # %% [markdown]
-# This test does tell: an untrained net has no accuracy to lose, and in the trained one not every
-# layer is needed equally. Silence an early layer of the first block, on which all later ones were built,
-# and most of the accuracy is gone; silence the last layers of the last block, and little happens.
-# Being read and being needed are two different things. (The accuracies vary with the seed; look at
-# the pattern.)
+# This test does show a difference: an untrained net has no accuracy to lose, and in the trained one
+# not every layer is needed equally. Silence a layer of the first block, on which all later ones
+# were built, and much of the accuracy is gone; silence the last layers of the last block, and
+# little happens. Being read and being needed are two different things. (The accuracies vary with
+# the seed; look at the pattern.)
 #
 # ## Parameters against ResNet
 #
@@ -553,9 +557,9 @@ class CheckpointedLayer(DenseLayer):
 
 
 # %% [markdown]
-# **Predict, then run.** Take two blocks with the same weights, one with plain and one with
-# checkpointed layers, through one forward and backward pass. Do they get the same gradients? Do
-# their batch normalisations get the same running means?
+# **Predict, then run.** We run one forward and backward pass through two blocks with the same
+# weights, one with plain and one with checkpointed layers. Do they get the same gradients? Do their
+# batch normalisations get the same running means?
 
 # %%
 plain = DenseBlock(24, 4, 12)
@@ -611,14 +615,15 @@ Table(("layers", "stored, MB", "checkpointed, MB", "ratio"), tuple(rows))
 
 # %%
 doubled = [wide / half for wide, half in zip(num_bytes[32], num_bytes[16], strict=True)]
-print(f"32 layers for 16: stored × {doubled[0]:.2f}, checkpointed × {doubled[1]:.2f}")
+print(f"from 16 to 32 layers: stored × {doubled[0]:.2f}, checkpointed × {doubled[1]:.2f}")
 expect(
     doubled[0] > 3 and doubled[1] < 2.5,
     "Twice the layers keep over three times as much, and about twice with checkpointing.",
 )
 
 # %% [markdown]
-# The price is time: the first half of each layer is computed once more.
+# The price is work: the first half of each layer is computed once more. How much time that takes
+# depends on the machine; for a small block like this one, it may be lost in the noise:
 
 
 # %% tags=["nbval-ignore-output"]
@@ -668,13 +673,13 @@ quiz.show("14_densenet")
 #
 # - A dense block concatenates: layer $\ell$ reads $k_0 + (\ell-1)k$ maps, makes $k$, and overwrites
 #   nothing.
-# - Bottlenecks reduce to $4k$ maps, which saves work from $7.2\,k$ maps on; transitions halve the
+# - Bottlenecks reduce to $4k$ maps, which saves work above $7.2\,k$ maps; transitions halve the
 #   size of the maps and, with $\theta = 0.5$, their number.
 # - CIFAR's DenseNets have three blocks, ImageNet's four.
 # - Few parameters do not mean little work or little memory. Checkpointing saves memory, at the
 #   price of one more partial forward pass.
-# - A feature-reuse map says something about training only beside that of an untrained net. Which
-#   maps are needed, you find out by taking them away.
+# - A feature-reuse map says something about training only beside that of an untrained net. To find
+#   out which maps are needed, take them away.
 
 # %% [markdown]
 # ## Open questions
@@ -684,8 +689,8 @@ quiz.show("14_densenet")
 # 1. Every layer *may* read every earlier map. How would you find out which of these connections a
 #    trained net needs, and what would you do with the answer?
 # 2. DenseNet has fewer parameters and takes more time and memory. When is that a good trade?
-# 3. One 1 × 1 convolution turns concatenation into addition. Why, then, do you think most nets
-#    since have added?
+# 3. One 1 × 1 convolution turns concatenation into addition. Why do you think, then, that most nets
+#    since have used addition?
 
 # %% [markdown]
 # ## Further reading

@@ -7,7 +7,7 @@
 # - read a chart of accuracy, parameters and time, and choose an architecture for a task;
 # - draw a Grad-CAM map, measure how much of it lies on the object, and say what that does not
 #   prove;
-# - train a network on your own folder of photos, from fresh weights or from weights that exist.
+# - train a network on your own folder of photos, from fresh or from pretrained weights.
 #
 # **Time** 80 minutes to read and try, of which training takes three to four minutes on a laptop.
 #
@@ -22,9 +22,9 @@
 # one would *you* choose?**
 #
 # To answer that you need three things, and this lesson takes them in turn. You must be able to
-# build a network, and to check that you built the right one. You need all candidates under the
-# *same* conditions. And you must look behind the accuracy: the best validation accuracy in this
-# lesson will come from the model that you should trust least.
+# build a network, and to check that you built the right one. You need to compare all candidates
+# under the *same* conditions. And you must look behind the accuracy: the best validation accuracy
+# in this lesson will come from the model that you should trust least.
 
 # %%
 import tempfile
@@ -75,9 +75,9 @@ def vgg_stage(in_channels: int, out_channels: int, num_convs: int) -> nn.Sequent
 
 
 # %% [markdown]
-# Is it right? It runs, but that says little. The best check is a network that *is* right, and the
-# course's package has one (its tests compare it with torchvision's, using the same weights).
-# Compare in three steps, from coarse to fine:
+# Is it right? It runs, but that says little. The best check is a comparison with a network that
+# *is* right, and the course's package has one (its tests compare it with torchvision's, using the
+# same weights). Compare in three steps, from coarse to fine:
 #
 # 1. the **layers with weights**, in the order in which they run: kind, sizes, input and output
 #    shapes;
@@ -85,12 +85,12 @@ def vgg_stage(in_channels: int, out_channels: int, num_convs: int) -> nn.Sequent
 # 3. the **outputs**, after copying the weights from one network into the other. Only this step
 #    finds a wrong activation, a wrong pool or a forgotten addition, which have no weights.
 #
-# `first_difference` does all this, and tells you where two networks first differ.
+# `first_difference` takes all three steps, and tells you where two networks first differ.
 
 
 # %%
 def check(what: str, mine: nn.Module, right: nn.Module, shape: tuple[int, int, int]) -> None:
-    """Stop with a sentence if two networks differ."""
+    """Stop with a message if two networks differ."""
     pictures = torch.randn(2, *shape, generator=torch.Generator().manual_seed(0))
     found = first_difference(mine, right, pictures)
     expect(not found, f"{what} is right.{found and f' But {found}'}")
@@ -105,7 +105,7 @@ check("Stage 3", vgg_stage(128, 256, 3), package.blocks[2], (128, 8, 8))
 #
 # Do not trust a check that you have never seen fail. Here are four stages with one mistake each.
 #
-# **Predict, then run.** Which of the four have the right *number of parameters*? Which of them give
+# **Predict, then run.** Which of the four have the right *number of parameters*? Which of them have
 # an output of the right *shape*?
 
 
@@ -132,14 +132,14 @@ for name, stage in wrong.items():
 
 # %% [markdown]
 # The last two have the right number of parameters *and* the right shapes. They would train without
-# any message, perhaps worse than they should, and nobody would know why. (The average pool is the
-# last layer of its stage, so what differs is the output.)
+# any error message, perhaps worse than they should, and nobody would know why. (The average pool is
+# the last layer of its stage, so what differs is the output.)
 #
 # ## Five stages and a head
 #
 # Five stages halve 32 pixels to one: 16, 8, 4, 2, 1. The paper's images have 224 pixels and end as
 # maps of 7 × 7. Only the head depends on the size of the images: the first of its three linear
-# layers reads all positions that are left.
+# layers reads all positions of the last maps.
 #
 # **Predict, then run.** With the paper's head (7 × 7 pixels, 4,096 hidden units, 1,000 classes),
 # which layer has most of the parameters?
@@ -167,17 +167,19 @@ rows = {row.name: row.parameters for row in summary(paper_size, (3, 224, 224)).r
 total, biggest = sum(rows.values()), max(rows, key=rows.get)
 ledger = facts.get("vgg16.parameters").ours
 expect(total == ledger, f"VGG-16 has {total:,} parameters.")
-print(f"the largest layer, {paper_size.get_submodule(biggest)}, has {rows[biggest] / total:.0%}")
+print(
+    f"the largest layer, {paper_size.get_submodule(biggest)}, has {rows[biggest] / total:.0%} of them"
+)
 print()
 print(facts.trap("vgg19_has_138m"))
 
 # %% [markdown]
 # Three quarters of VGG-16's parameters are in one linear layer, the one that reads the last maps
-# pixel by pixel. For 32 pixels its input shrinks by a factor of 49. Networks after 2014 replaced it
-# by the mean of each map.
+# pixel by pixel. For 32 pixels its input shrinks by a factor of 49. Most networks after 2014
+# replaced it by the mean of each map.
 #
-# We do not train it here. If you do, keep its weights: they are initialised as He et al. (2015) do,
-# for the reasons in lessons 09 and 11. With other initial weights, sixteen layers without
+# We do not train it here. If you do, keep its initial weights: they are drawn as He et al. (2015)
+# propose, for the reasons in lessons 09 and 11. With other initial weights, sixteen layers without
 # normalisation often stay at chance.
 
 # %% [markdown]
@@ -186,7 +188,7 @@ print(facts.trap("vgg19_has_138m"))
 # ## A residual block
 #
 # A block computes $y = \mathrm{ReLU}(F(x) + x)$, where $F$ is convolution, BN, ReLU, convolution,
-# BN. You will find this version of it on slides and in many notebooks:
+# BN. You can find this version of it on slides:
 
 
 # %%
@@ -211,9 +213,9 @@ print(facts.trap("residual_block_class"))
 # The check reports only the *first* difference: the convolutions have a bias, which BN would make
 # useless.
 #
-# **Try it.** Before you read on, repair `SlideBlock` in a new cell until the check finds nothing.
-# It needs BN and a shortcut that fits. For images of 32 pixels the paper uses option A, which has
-# no parameters: take every second pixel, and fill the new channels with zeros.
+# **Try it.** Before you read on, fix `SlideBlock` in a new cell until the check finds nothing. It
+# needs BN and a shortcut that fits. For images of 32 pixels the paper uses option A, which has no
+# parameters: take every second pixel, and fill the new channels with zeros.
 
 
 # %%
@@ -345,7 +347,7 @@ show(
 #
 # The blue points, joined by steps, are the **Pareto front**: for each of them, no other model is
 # both cheaper and better. You need a reason to choose a model that is not on it. A triangle at the
-# bottom is off the chart.
+# bottom marks a model that is off the chart.
 #
 # **Bars first.** Where bars overlap, three other seeds might change the order. And the bars do not
 # show everything: all accuracies are measured on the same test images. With $n$ images, an accuracy
@@ -384,12 +386,12 @@ print(f"{widest.title}, seed by seed:", *(f"{a:.1%}" for a in widest.test_accura
 local, shared = runs["locally_connected"], runs["lenet5"]
 same = len({summarise(name).multiply_adds for name in ("locally_connected", "lenet5")}) == 1
 expect(same, "The locally connected net and LeNet-5 take the same multiply-adds.")
-print(f"but {local.seconds / shared.seconds:.1f} times the time")
+print(f"but the first takes {local.seconds / shared.seconds:.1f} times as long")
 
 # %% [markdown]
-# - **Shortcuts and normalisation lead.** The two best nets are the two with both. DenseNet gets
-#   there with the fewest weights and the most time: what it saves in one column it spends in
-#   another.
+# - **Shortcuts and normalisation lead.** The two best nets are the two with both. (DenseNet's
+#   shortcuts concatenate instead of adding.) DenseNet gets there with the fewest weights and the
+#   most time: what it saves in one column it spends in another.
 # - **The order is not historical.** LeNet-5 of 1998 is ahead of its larger successors. AlexNet and
 #   VGG have dropout and no normalisation, so they probably need more epochs and more images than we
 #   gave them. Their papers did not claim that they win *here*. "Better" always refers to a setting.
@@ -448,9 +450,10 @@ facts.table("resnet20.cifar_parameters", "resnet20.cifar_error", "resnet56.cifar
 # ## Two teachers
 #
 # `shapes` draws one of ten shapes on a textured background. The dial $\rho$ sets how often a class
-# gets the background that belongs to it. We train your `ResNet(1)` twice. At $\rho = 0$ the
-# background is drawn at random: it says nothing about the class. At $\rho = 1$ every class has its
-# own background, a **spurious** cue: as good as the shape in training, worthless outside it.
+# gets the background that belongs to it. We train your `ResNet(1)` at two settings, with three
+# seeds each. At $\rho = 0$ the background is drawn at random: it says nothing about the class. At
+# $\rho = 1$ every class has its own background, a **spurious** cue: as good as the shape in
+# training, worthless outside it.
 
 # %%
 from course_utils.data import ShapesConfig, make_shapes
@@ -583,7 +586,7 @@ def grad_cam_by_hand(model: nn.Module, images: Tensor, targets: Tensor, layer: s
 seed_everything(0)
 fresh = ResNet(1).to(device)
 layer = last_conv(fresh, torch.zeros(1, 3, 32, 32, device=device))
-print("the last maps that everything passes through:", layer)
+print("the last maps, through which everything passes, come from", layer)
 x, labels = torch.randn(4, 3, 32, 32, device=device), torch.tensor([0, 3, 3, 9], device=device)
 ours, theirs = grad_cam_by_hand(fresh, x, labels, layer), grad_cam(fresh, x, labels, layer)
 agree = torch.allclose(ours, theirs, atol=1e-5 * float(theirs.abs().max()))
@@ -596,7 +599,8 @@ expect(agree, "Our Grad-CAM and the package's are the same.")
 # ## Look
 #
 # **Predict, then run.** Here are six images with the backgrounds of their classes; both nets
-# classify most images of this kind correctly. Where will the map of each net be bright?
+# classify most images of this kind correctly. Where will the map of each net be bright? (In the
+# figure, yellow marks evidence for the class, and the white line is the outline of the shape.)
 
 
 # %%
@@ -625,7 +629,7 @@ show(
 # ## Measure
 #
 # Six images convince the eye, and prove little. So what share of each map lies on the shape, on
-# average over 200 images? To judge that number, you need its lowest and its highest sensible value.
+# average over 200 images? To judge that number, you need two values to compare it with.
 #
 # - A map that is the same everywhere gets the share of the image that the shape covers.
 # - Even the *best* map cannot get 100 %: with 8 × 8 positions it spills over the edge.
@@ -666,12 +670,12 @@ for seed in range(3):
 # %% [markdown]
 # A meaningless map gets the shape's area, and so does a net that was never trained. The net that
 # learned shapes gets about three times as much. The one that learned backgrounds gets *less* than
-# the area: it looks past the shape, which only hides the background. And to show that we needed no
+# the area: it looks past the shape, which only hides the background. And to show this, we needed no
 # swapped backgrounds, only masks of the shapes.
 #
 # ## A second opinion
 #
-# Never trust one map. Occlusion asks in a very different way: it needs no gradient and no maps,
+# Never trust one map. Occlusion works in a very different way: it needs no gradient and no maps,
 # only the net's outputs for partly covered images.
 
 # %% tags=["nbval-ignore-output"]
@@ -697,10 +701,11 @@ refute(another > shares[TIED] + 0.1, "Occlusion gives the same order.")
 # %% [markdown]
 # ## Which layer to ask
 #
-# Grad-CAM takes the last maps. It could take any: earlier ones are sharper. But it gives each map
-# *one* weight for all its positions, so it needs maps that mean the same everywhere. **Predict, then
-# run.** Ask each of the three stages of the net that was trained with random backgrounds. Which
-# maps find the shape best? The last column is the control, a net with fresh weights.
+# Grad-CAM usually takes the last maps. It could take any, and earlier ones are sharper. But it
+# gives each map *one* weight for all its positions, so it needs maps that mean the same everywhere.
+# **Predict, then run.** Ask each of the three stages of the net that was trained with random
+# backgrounds. Which maps find the shape best? The last column is the control, a net with fresh
+# weights.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -717,7 +722,7 @@ for stage, places in enumerate((32, 16, 8)):
     shares = [f"{share_on_mask(maps, true.masks).nanmean():.0%}" for maps in found]
     by_stage[f"stage {stage + 1}"] = found[0][some]
     rows.append((f"stage {stage + 1}", f"{places} × {places}", *shares))
-Table(("asked", "positions", "seed 0", "seed 1", "seed 2", "fresh weights"), tuple(rows))
+Table(("maps from", "positions", "seed 0", "seed 1", "seed 2", "fresh weights"), tuple(rows))
 
 # %% tags=["nbval-ignore-output"]
 show(
@@ -727,17 +732,17 @@ show(
 )
 
 # %% [markdown]
-# The maps of the two earlier stages lie on the shape more than the last ones, and the control says
+# The maps of the two earlier stages lie on the shape more than the last ones, and the control shows
 # why that proves little: with fresh weights they do so, too, far beyond the shape's area. They seem
 # to follow edges and strong colours, whatever the class. Compare each row with its control: the gap
-# is what training added, and the last stage has the largest. So ask the last maps, unless you have
-# a reason and a control. And report which layer you asked: "the Grad-CAM" of a net does not exist,
-# only that of a layer, for a class, on an image.
+# is what training added, and it is largest at the last stage. So ask the last maps, unless you have
+# a reason to ask others, and a control. And report which layer you asked: "the Grad-CAM" of a net
+# does not exist, only that of a layer, for a class, on an image.
 
 # %% [markdown]
 # ## What the map does not say
 #
-# - **It is coarse.** Your VGG-16 has 2 × 2 positions left before its last pool. Check which layer
+# - **It is coarse.** Your VGG-16 has only 2 × 2 positions before its last pool. Check which layer
 #   `last_conv` finds in it, and look above at what 2 × 2 positions can show at best.
 # - **It answers for the class that you ask about.** On a swapped background the second net predicts
 #   the background's class. Ask for the *right* class, and you still get a map: of what little
@@ -748,9 +753,9 @@ show(
 #   layer, as ours does, $\alpha_k^c$ is that layer's weight over $Z$, and the map says precisely
 #   what each position adds to the logit (this is CAM, Zhou et al. 2016). In other nets the weights
 #   are gradients at one point, averaged over positions: an approximation.
-# - **Check the method.** Some convincing maps hardly change if you make the weights random (Adebayo
-#   et al. 2018). We have done that check: at the last stage, fresh weights give the shape's area
-#   and no more.
+# - **Check the method.** Some methods draw convincing maps that hardly change if you make the
+#   weights random (Adebayo et al. 2018). We have done that check: at the last stage, fresh weights
+#   give the shape's area and no more.
 
 # %%
 vgg = vgg16(width=16, hidden=128).eval()
@@ -769,7 +774,7 @@ expect(same, "With a mean and a linear layer at the end, Grad-CAM's weights are 
 #
 # ## A folder of folders
 #
-# Everything above works on your own photos, if they are in one folder for each class:
+# Everything above works on your own photos, if they are sorted into one folder for each class:
 #
 #     photos/cat/*.jpg     photos/dog/*.jpg     photos/parrot/*.jpg
 #
@@ -799,7 +804,7 @@ broken.parent.mkdir()
 _ = broken.write_bytes(b"no image")
 
 # %% [markdown]
-# We built in one mistake: a class folder with nothing readable in it. What does `load` do?
+# We built in one mistake: a class folder without a single readable file. What does `load` do?
 
 
 # %%
@@ -824,7 +829,7 @@ for part in ("train", "val", "test"):
 
 # %% [markdown]
 # **Predict, then run.** We have 288 training images of four classes, and a net of 75 thousand
-# parameters. Will it do better than chance? Will it do as well as above?
+# parameters. Will it do better than chance? Will it do as well as the nets above?
 
 # %% tags=["nbval-ignore-output"]
 model = ResNet(1, num_classes=mine.info.num_classes).to(device)
@@ -849,25 +854,25 @@ images = prepared(mine.test.images[shown], mine.info)
 with torch.no_grad():
     said = model.eval()(images).argmax(dim=1)
 names = [[mine.info.classes[i] for i in row] for row in (said, mine.test.labels[shown])]
-titles = [f"{a},\n{'correct' if a == b else f'not {b}'}" for a, b in zip(*names, strict=True)]
+titles = [f"net: {a}\nlabel: {b}" for a, b in zip(*names, strict=True)]
 show(
     plot_overlays(mine.test.images[shown].cpu(), {"Grad-CAM": grad_cam(model, images, said).cpu()},
                   titles=titles),
-    "Six test images, each with the predicted class above it, whether it is correct, and the "
-    "Grad-CAM map for that class below",
+    "Six test images, each with the predicted class and the label above it, and the Grad-CAM map "
+    "for the predicted class below",
 )  # fmt: skip
 
 # %% [markdown]
 # ## Start from weights that exist
 #
-# A few dozen photos of each class are little to learn from. What helps is a net that was trained on
-# many other images: keep its weights, give it a new last layer for your classes, and go on training
-# (**fine-tuning**, one kind of **transfer learning**). The course ships such a net: a ResNet-20,
-# half as wide as the paper's, trained on 9,000 images of clothes.
+# A few dozen photos of each class are not much to learn from. What helps is a net that was trained
+# on many other images: keep its weights, give it a new last layer for your classes, and continue
+# the training (**fine-tuning**, one kind of **transfer learning**). The course ships such a net: a
+# ResNet-20, half as wide as the paper's, trained on 9,000 images of clothes.
 #
-# So suppose a shop photographs clothes, ten photos of each class, and holds no item quite straight.
-# We make its photos from test images that our net has never seen: rotated by up to 30°, on white,
-# as shops do it.
+# So suppose that a shop has taken ten photos of each class of clothes, none of them quite straight.
+# We make its photos from test images that our net has never seen: we rotate them by up to 30°, and
+# put them on white, as in a catalogue.
 
 # %%
 from collections import Counter
@@ -887,14 +892,14 @@ shown = load_photos(shop).test.images[::300].cpu()
 show(plot_images(shown, num_columns=6, size=1.25), "Six of the shop's photos: clothes on white")
 
 # %% [markdown]
-# The shipped net reads one channel, your photos have three; so a first step takes their mean. And it
-# has only seen clothes that are light on black. These photos are dark on white. After normalisation,
-# a change of sign turns one into the other. Perhaps that does not matter: all the weights go on
-# learning.
+# The shipped net reads one channel, and the photos have three; so a first step takes the mean of
+# the three. And the net has only seen clothes that are light on black. These photos are dark on
+# white. After normalisation, a change of sign turns one into the other. Perhaps that does not
+# matter, as all the weights continue to learn.
 #
-# **Predict, then run.** Three ways to start (fresh weights; the shipped weights, of which only the
-# new last layer learns; the shipped weights, all of which learn), each on the photos as they are and
-# on the inverted ones. Which of the six will be best? How much does the sign matter to each?
+# **Predict, then run.** We start in three ways (fresh weights; the shipped weights, where only the
+# new last layer learns; the shipped weights, where all layers learn), each on the photos as they
+# are and on inverted ones. Which of the six will be best? How much does the sign matter to each?
 
 
 # %%
@@ -914,8 +919,8 @@ class OnPhotos(nn.Module):
 
 
 # %% [markdown]
-# Each way gets the learning rate that suits it: three are tried, and the validation photos decide.
-# Then two more seeds are run with that rate.
+# Each way gets the learning rate that suits it: we try three, and the validation photos decide.
+# Then we run two more seeds with that rate.
 
 
 # %%
@@ -928,7 +933,11 @@ def adapt(start: str, sign: int, lr: float, seed: int) -> tuple[float, float]:
 
 
 # %% tags=["nbval-ignore-output"]
-STARTS = {"fresh": "fresh weights", "last layer": "only the last layer", "all": "all weights"}
+STARTS = {
+    "fresh": "fresh weights",
+    "last layer": "shipped, only the last layer learns",
+    "all": "shipped, all weights learn",
+}
 rows, adapted = [], {}
 for start, sign in [(start, sign) for start in STARTS for sign in (1, -1)]:
     tried = {lr: adapt(start, sign, lr, 0) for lr in (0.02, 0.1, 0.5)}
@@ -937,7 +946,7 @@ for start, sign in [(start, sign) for start in STARTS for sign in (1, -1)]:
     adapted[start, sign] = tests
     photos_are = "as they are" if sign == 1 else "inverted"
     rows.append((STARTS[start], photos_are, best, *(f"{each:.0%}" for each in tests)))
-Table(("what starts", "photos", "rate", "seed 0", "seed 1", "seed 2"), tuple(rows))
+Table(("start", "photos", "rate", "seed 0", "seed 1", "seed 2"), tuple(rows))
 
 # %% tags=["nbval-ignore-output"]
 mean = {key: sum(tests) / 3 for key, tests in adapted.items()}
@@ -976,13 +985,14 @@ refute(
 # %% [markdown]
 # On photos that look like what the net learned from, the shipped weights are worth a lot, and even
 # the last layer alone beats a whole net with fresh weights. On the same photos without the change
-# of sign they are worth nearly nothing. That one line is **preprocessing**, and it belongs to the
-# weights as much as their shapes do: size, range, mean and order of channels of the images that the
-# net was trained on. Whoever publishes weights publishes it with them (in torchvision:
-# `weights.transforms()`). A forgotten step stops nothing; it only makes transfer look useless.
+# of sign they are worth nearly nothing. That change of sign is a piece of **preprocessing**, and
+# preprocessing belongs to the weights as much as their shapes do: the size, the range, the mean and
+# the order of channels of the images that the net was trained on. Whoever publishes weights should
+# publish it with them (in torchvision: `weights.transforms()`). A forgotten step raises no error;
+# it only makes transfer look useless.
 #
-# **Try it.** Are clothes a good start for the photos of shapes above, too? Put `photos` in the place
-# of `shop` in `adapt`, and run its cell and the two after it again.
+# **Try it.** Are clothes a good start for the photos of shapes above, too? Put `photos` in the
+# place of `shop` in `adapt`, and run its cell and the next one again.
 #
 # ## And now yours
 #
@@ -1019,9 +1029,9 @@ quiz.show("15_showdown")
 # %% [markdown]
 # ## What to remember
 #
-# - Build in steps, and compare each with something right: layers, then parameters, then outputs
-#   with the same weights. With a wrong pool or a missing addition, the number of parameters and the
-#   shapes are still right.
+# - Build in steps, and compare each with a network that is right: layers, then parameters, then
+#   outputs with the same weights. With a wrong pool or a missing addition, the number of parameters
+#   and the shapes are still right.
 # - Compare architectures in one setting, over several seeds, and by what they cost. Look at the
 #   bars, and at the size of the test set, before you rank them.
 # - No other model is both cheaper and better than one on the Pareto front. Choose from the front by
@@ -1030,8 +1040,8 @@ quiz.show("15_showdown")
 #   negative values to zero. It is as coarse as those maps.
 # - The best validation accuracy of this lesson belongs to the net that never learned the shapes. A
 #   map off the object is a warning; a map on it is no proof.
-# - With few photos, start from weights that exist, and prepare the photos as theirs were: otherwise
-#   the weights may be worth nothing.
+# - With few photos, start from pretrained weights, and preprocess your photos as the original
+#   training images were: otherwise the weights may be worth nothing.
 
 # %% [markdown]
 # ## Open questions
@@ -1041,7 +1051,7 @@ quiz.show("15_showdown")
 # 1. Two nets are equally accurate, and their maps differ. Does that give you a reason to choose
 #    one?
 # 2. Our chart fixes eight epochs for all. What would be fairer: equal time, equal energy, or the
-#    best that each can reach? Who would win under which rule?
+#    best that each can reach? Which net would win under which rule?
 # 3. For shapes, you can draw images with swapped backgrounds. What would you do for X-rays?
 
 # %%

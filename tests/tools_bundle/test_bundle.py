@@ -125,7 +125,7 @@ def test_it_installs_and_runs_lesson_00_without_a_network(laptop, offline, tmp_p
     outputs = [output for cell in cells for output in cell.get("outputs", [])]
     assert not [output for output in outputs if output.output_type == "error"]
     assert all(c.execution_count for c in cells if c.cell_type == "code")
-    assert "new images right" in "".join(output.get("text", "") for output in outputs)
+    assert "new images correct" in "".join(output.get("text", "") for output in outputs)
 
 
 def test_what_is_installed_is_the_archive_and_not_this_copy(laptop, offline):
