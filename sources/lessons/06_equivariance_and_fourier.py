@@ -515,7 +515,7 @@ kept = [low_pass(picture, cut_off).clamp(0, 1) for cut_off in (1 / 4, 1 / 8, 1 /
 rest = (0.5 + picture - kept[1]).clamp(0, 1)
 titles = ["below 1/4", "below 1/8", "below 1/16", "above 1/8"]
 show(
-    plot_images([*kept, rest], titles, size=1.8),
+    plot_images([*kept, rest], titles, size=2.6),
     "The photo without frequencies above a quarter, an eighth and a sixteenth: softer and softer, "
     "with faint ripples beside the edges. What lies above an eighth: fine lines on grey",
 )

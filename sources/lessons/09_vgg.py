@@ -172,7 +172,7 @@ print(facts.trap("vgg19_has_138m"))
 # The two numbers are easily confused. GoogLeNet, in the next lesson, removes these linear layers.
 
 # %% [markdown]
-# ## Two 3 × 3 are one 5 × 5?
+# ## Do two 3 × 3 make one 5 × 5?
 #
 # Why 3 × 3? The receptive field of two stacked 3 × 3 layers is 5 × 5 pixels, and that of three is
 # 7 × 7. Lesson 04 gave the rule for any stack, with kernel sizes $k_l$ and strides $s_l$:

@@ -680,7 +680,7 @@ print(facts.trap("small_batches_clt"))
 # dropout does: it is a mild regulariser. That was not what BN was made for.
 
 # %% [markdown]
-# ## The family: what is averaged over?
+# ## The family: over which values is the mean taken?
 #
 # Activations have shape $(N, C, H, W)$. BN takes one mean for each channel, over $N$, $H$ and $W$.
 # Other choices need no batch at all:
