@@ -108,7 +108,8 @@ print(f"{history.seconds:.0f} seconds")
 # On the left you see the **loss**, which says how wrong the model is, and on the right its
 # **accuracy**, the share of images that it classifies correctly. Each plot has two lines:
 # *training* for the images that the model learns from, and *validation* for images that it never
-# learns from.
+# learns from. In the first epoch the training line may look worse: it is an average over an epoch
+# in which the model improves, while validation is measured at the end of it.
 
 # %% tags=["nbval-ignore-output"]
 result = evaluate(model, loaders.test)
