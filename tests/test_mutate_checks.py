@@ -1,5 +1,7 @@
 """The changes that are made to the exercises' checks are real, and leave the rest as it was."""
 
+from types import SimpleNamespace
+
 import pytest
 from scripts import load_script
 
@@ -50,3 +52,22 @@ def test_a_change_of_a_check_is_noticed_and_none_is_not(monkeypatch):
     monkeypatch.setattr(tool, "_run_tests", lambda slug, cell, source: exit(source == "changed"))
     assert tool.is_noticed("10_googlenet", "evidence_check", "changed")
     assert not tool.is_noticed("10_googlenet")
+
+
+def test_tests_that_run_other_cells_are_left_out():
+    runs = {"right": ["split_check", "sum_check"], "other": ["sum_check"], "split": ["split_check"]}
+    items = [SimpleNamespace(nodeid=name, name=name) for name in ("right", "other", "split", "all")]
+    tool._OnlyThose("split_check", runs).pytest_collection_modifyitems(items)
+    assert [item.name for item in items] == ["split", "right", "all"]
+
+
+def test_it_is_noted_which_cells_a_test_runs(tmp_path):
+    notes = tool._Notes("10_googlenet", tmp_path / "noted.json")
+    [cell] = [source for source, name in notes.names.items() if name == "repair_check"]
+    shared = SimpleNamespace(run_test_cell=lambda source, space: "ran")
+    manager = SimpleNamespace(get_plugins=lambda: [object(), shared])
+    notes.pytest_collection_finish(SimpleNamespace(config=SimpleNamespace(pluginmanager=manager)))
+    notes.pytest_runtest_logstart("a test")
+    assert shared.run_test_cell(cell, {}) == "ran"
+    notes.pytest_sessionfinish()
+    assert tool.json.loads(notes.file.read_text()) == {"a test": ["repair_check"]}

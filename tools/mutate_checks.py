@@ -6,10 +6,10 @@
 
 A check that could be left out, or be more or less strict, without any wrong answer getting points
 or any right one losing them, is a check that nobody has tried. `make mutate` does the same to the
-package; the checks are cells of notebooks, which its tool cannot change. Each change runs the
-exercise's tests in a process of its own, and is done when the first of them fails. What is noticed
-is noted in `.records/mutants`, so that a second call goes on where the first has stopped. The
-exit status is 1 if a change was not noticed.
+package; the checks are cells of notebooks, which its tool cannot change. Each change runs those of
+the exercise's tests that run the changed cell, in a process of its own, and is done when the first
+of them fails. What is noticed is noted in `.records/mutants`, so that a second call goes on where
+the first has stopped. The exit status is 1 if a change was not noticed.
 """
 
 import argparse
@@ -40,7 +40,7 @@ OTHER = {
     ast.Is: ast.IsNot,
     ast.IsNot: ast.Is,
 }
-SECONDS = 300  # for the tests of one exercise: a change may make a loop endless
+PATIENCE = 10  # times as long as without a change: a change may make a loop endless
 
 
 Edit = tuple[str, ast.AST, str, Any]  # in words; an attribute of a node; what it becomes
@@ -106,11 +106,15 @@ def _is_a_demand(statement: ast.stmt) -> bool:
     return "require" in name or "check" in name.split(".")[-1]
 
 
-def is_noticed(slug: str, cell: str = "", source: str = "") -> bool:
-    """Run an exercise's tests with another source of one cell; return whether one fails."""
+def is_noticed(slug: str, cell: str = "", source: str = "", limit: float | None = None) -> bool:
+    """Run an exercise's tests with another source of one cell; return whether one fails.
+
+    Without a cell all tests are run, and it is noted which cells each of them runs. Tests that do
+    not end within the limit, in seconds, have noticed something.
+    """
     process = get_context("fork").Process(target=_run_tests, args=(slug, cell, source))
     process.start()
-    process.join(SECONDS)
+    process.join(limit)
     if process.is_alive():
         process.kill()
         process.join()
@@ -134,15 +138,57 @@ def _run_tests(slug: str, cell: str, source: str) -> None:
                 each.source = source
         return notebook
 
-    class FirstItsOwn:
-        def pytest_collection_modifyitems(self, items: list[pytest.Item]) -> None:
-            """Begin with the tests that name the task: they notice most."""
-            items.sort(key=lambda item: cell.removesuffix("_check") not in item.name)
-
+    noted = KEPT / f"{slug}.cells.json"
+    plugin = _OnlyThose(cell, json.loads(noted.read_text("utf-8"))) if cell else _Notes(slug, noted)
     nbformat.read = read_changed
     sys.stdout = sys.stderr = Path(os.devnull).open("w")  # noqa: SIM115
     options = [str(_tests(slug)), "-x", "-q", "-n", "0", "-p", "no:cacheprovider"]
-    os._exit(int(pytest.main(options, plugins=[FirstItsOwn()])))
+    os._exit(int(pytest.main(options, plugins=[plugin])))
+
+
+class _Notes:
+    """Writes down which test cells of the exercise each test runs."""
+
+    def __init__(self, slug: str, file: Path) -> None:
+        self.file, self.runs, self.test = file, dict[str, list[str]](), ""
+        notebook = nbformat.read(ROOT / "solutions" / slug / f"{slug}.ipynb", as_version=4)
+        self.names = {
+            cell.source: cell.metadata.get("nbgrader", {}).get("grade_id")
+            for cell in notebook.cells
+        }
+
+    def pytest_collection_finish(self, session: Any) -> None:
+        """Watch the function of tests/grading/conftest.py that runs them."""
+        plugins = session.config.pluginmanager.get_plugins()
+        shared = next(plugin for plugin in plugins if hasattr(plugin, "run_test_cell"))
+        run = shared.run_test_cell
+
+        def watched(source: str, space: dict[str, Any]) -> Any:
+            self.runs.setdefault(self.test, []).append(self.names[source])
+            return run(source, space)
+
+        shared.run_test_cell = watched
+
+    def pytest_runtest_logstart(self, nodeid: str) -> None:
+        """Note which test begins."""
+        self.test = nodeid
+
+    def pytest_sessionfinish(self) -> None:
+        """Keep what was noted."""
+        self.file.parent.mkdir(parents=True, exist_ok=True)
+        self.file.write_text(json.dumps(self.runs), encoding="utf-8")
+
+
+class _OnlyThose:
+    """Leaves out the tests that run other cells, and begins with those that name the task."""
+
+    def __init__(self, cell: str, runs: dict[str, list[str]]) -> None:
+        self.cell, self.runs = cell, runs
+
+    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
+        """Keep a test that runs the cell, or no cell at all."""
+        items[:] = [each for each in items if self.cell in self.runs.get(each.nodeid, [self.cell])]
+        items.sort(key=lambda item: self.cell.removesuffix("_check") not in item.name)
 
 
 def try_all(slug: str) -> int:
@@ -150,9 +196,10 @@ def try_all(slug: str) -> int:
 
     What was noticed is known by the cell, its changed source and the tests.
     """
+    start, found, alive = time.monotonic(), list(mutants(slug)), 0
     if is_noticed(slug):
         sys.exit(f"the tests of {slug} fail without any change: mend them first")
-    start, found, alive = time.monotonic(), list(mutants(slug)), 0
+    limit = PATIENCE * (time.monotonic() - start)
     kept, tests = KEPT / f"{slug}.json", _tests(slug).read_text("utf-8")
     kept.parent.mkdir(parents=True, exist_ok=True)
     noticed = set(json.loads(kept.read_text("utf-8"))) if kept.is_file() else set()
@@ -160,7 +207,7 @@ def try_all(slug: str) -> int:
         key = hashlib.sha256((cell + source + tests).encode()).hexdigest()[:16]
         if key in noticed:
             continue
-        if is_noticed(slug, cell, source):
+        if is_noticed(slug, cell, source, limit):
             noticed.add(key)
             kept.write_text(json.dumps(sorted(noticed)), encoding="utf-8")
         else:
