@@ -275,7 +275,7 @@ WRONG = [
     (REPAIR_IS, repair(added="x = (x + more).double()"), "you add to bytes", True),
     (REPAIR_IS, repair(images="(x / 255).movedim(3, 1).flip(1)"), "you reverse the chan", True),
     (REPAIR_IS, repair(added="pass"), "you do not make the images bri", True),
-    (REPAIR_IS, repair(added="x = (x.double() + more) / (255 + more) * 255"), "divide to stay", True),
+    (REPAIR_IS, repair(added="x = (x.double() + more) / (255 + more) * 255"), "to stay", True),
     (REPAIR_IS, repair(images="(x / x.max()).movedim(3, 1)"), "by the highest value", True),
     (REPAIR_IS, repair(added="x = ((x / 255 + more).clamp(max=1) * 255)"), "after dividing", True),
     (REPAIR_IS, repair(added="[p.copy_((p.int() + more).clamp(max=255)) for p in photos]\n"
