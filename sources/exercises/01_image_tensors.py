@@ -667,7 +667,7 @@ predicted = 3  # neighbouring pixels are alike, so they tell less than they seem
 # **Now the experiment.** Draw `num_images` images from `images`, at random and without repetition,
 # and take the mean of all their pixels. Do that 300 times. As a control, draw `num_pixels` *pixels*
 # instead, each from anywhere in the whole collection, and take their mean, 300 times, too. Divide
-# the standard deviation of either 300 means by your friend's standard error.
+# the standard deviation of each set of 300 means by your friend's standard error.
 #
 # hint: `torch.randperm(len(images))[:num_images]` draws different images.
 # `torch.randint(images.numel(), (num_pixels,))` draws places in `images.flatten()`.

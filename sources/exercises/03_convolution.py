@@ -507,9 +507,9 @@ show(plot_images([stripes[None]], ["your stripes"]), "Thin white lines on black,
 
 # %% [markdown]
 # **Predict first.** How many of these equations are independent? In other words, how many facts
-# about the nine weights does your image tell, without those that follow from others? Write your
-# prediction down before you run anything. A wrong one costs nothing; without one, the experiment is
-# not marked.
+# about the nine weights does your image tell you, not counting those that follow from others? Write
+# your prediction down before you run anything. A wrong one costs nothing; without one, the
+# experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a whole number from 1 to 9

@@ -734,7 +734,7 @@ checks.award(2, check_answer, predicted, measured, lost, error)
 # %% [markdown]
 # **In three sentences:** What did you predict, and what did the experiment show, given the standard
 # errors? Both nets have the same number of parameters and do the same work, so what is it about the
-# towers that explains for which question they lose accuracy? What change to the towers, or to the
+# towers that explains for which question they lose accuracy? Which change to the towers, or to the
 # question, would test your explanation, and what result would you expect? 2 points, read by a
 # person.
 
