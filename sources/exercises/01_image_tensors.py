@@ -2,7 +2,7 @@
 # # Exercise 01: what a loader does to an image
 #
 # **You practise** reading an image out of memory, finding out what an unknown loader does, finding
-# five faults in a loader by their symptoms, and asking how many images you need to measure a mean.
+# five faults in a loader by their symptoms, and measuring how many images you need for a mean.
 #
 # {tasks}
 #
@@ -49,7 +49,7 @@ def own_loader(student_id):
 
 
 def make_box(order, mean, std):
-    """Return a loader with these numbers; it takes one photo, (H, W, 3), of bytes."""
+    """Return a loader with these numbers; it takes one photo of bytes, (H, W, 3)."""
     mean, std = torch.tensor(mean)[:, None, None], torch.tensor(std)[:, None, None]
 
     def box(photo):
@@ -70,8 +70,9 @@ def own_collection(student_id):
 
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks your questions, your frame, your loader and
-# your images, so yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id, written as your teacher writes it. It determines your questions, your
+# frame, your loader and your images, so yours will differ from most people's. If you work on your
+# own, leave it empty.
 
 # %%
 student_id = ""
@@ -98,7 +99,7 @@ batch_bytes = num * 3 * height * width * 4  # four bytes for each float32
 wrapped_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/01_image_tensors", "wrapped_seen", student_id)
-# A byte starts again at 0. If even the darkest pixel does, the differences stay as they are.
+# Above 255 a byte starts again at 0. If even the darkest pixel does, all differences stay the same.
 all_wrap = question.values["low"] + question.values["more"] > 255
 seen = "The same image, but darker" if all_wrap else "Dark patches"
 wrapped_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
@@ -111,7 +112,7 @@ wrapped_seen = next(x for x, option in question.lettered.items() if option.text.
 own_mean_told = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/01_image_tensors", "own_mean_told", student_id)
-# Whatever is subtracted from a whole set, its images still differ in brightness.
+# If the same number is subtracted from a whole set, its images still differ in brightness.
 told = "Compute the mean of each"
 own_mean_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
 ### END SOLUTION
@@ -119,28 +120,28 @@ own_mean_told = next(x for x, option in question.lettered.items() if option.text
 # %% [markdown] tier="drill" minutes=5
 # ## Task 1: a frame in memory
 #
-# A camera hands over a frame as one long row of bytes: the pixels row by row, for each pixel red,
-# green, blue. But each row of the frame takes `pitch` bytes: those of its pixels, then filler,
-# because the camera's chip needs rows of certain lengths. Complete the function: it returns the
-# image, without the filler, with its axes in PyTorch's order. The values stay as they are, from 0
-# to 255.
+# A camera hands over a frame as one long sequence of bytes: the pixels row by row, and for each
+# pixel its red, green and blue value. But each row of the frame takes up `pitch` bytes: first those
+# of its pixels, then filler, because the camera's chip needs rows of certain lengths. Complete the
+# function: it returns the image, without the filler, with its axes in PyTorch's order. The values
+# stay as they are, from 0 to 255.
 #
-# Below is your frame, as it looks if you do not know about the filler.
+# Below is your frame as it looks if you do not know about the filler.
 #
-# hint: The bytes are in the order (row, place in the row). Which two sizes does that make?
+# hint: The bytes come in the order (row, place in the row). How long are these two axes?
 #
 # hint: In a row, the first 3 · W bytes belong to pixels. Cut off the rest *before* you split a row
 # into pixels.
 #
-# hint: `reshape` is right as long as it keeps to the order in memory: (H, 3 · W) to (H, W, 3). What
-# moves the axes after that?
+# hint: `reshape` keeps the order in memory, so it is right for going from (H, 3 · W) to (H, W, 3).
+# What moves the axes after that?
 
 # %%
 frame, height, width, pitch = own_frame(student_id)
 print(f"{len(frame)} bytes: {height} rows of {pitch} bytes, for {width} pixels each")
 show(
     plot_images([sheared(frame, height, width)], ["filler read\nas pixels"], size=1.6),
-    "An image that is cut apart by black lines, which slant across it: no figure can be recognised",
+    "An image cut apart by black lines that slant across it: no shape can be recognised",
 )
 
 
@@ -148,8 +149,8 @@ show(
 def unpack(frame: torch.Tensor, height: int, width: int, pitch: int) -> torch.Tensor:
     """Return the image (3, height, width) from a frame (height * pitch,) of bytes."""
     ### BEGIN SOLUTION
-    rows = frame.reshape(height, pitch)[:, : 3 * width]  # the filler goes first
-    return rows.reshape(height, width, 3).permute(2, 0, 1)  # split in memory's order, then move
+    rows = frame.reshape(height, pitch)[:, : 3 * width]  # first cut off the filler
+    return rows.reshape(height, width, 3).permute(2, 0, 1)  # split, then move axes
     ### END SOLUTION
 
 
@@ -160,7 +161,7 @@ from course_utils import checks
 
 
 def _frame(seed, height, width, pitch):
-    """Return a frame in which no two bytes are likely to agree, and its image."""
+    """Return a frame of random bytes, and its image."""
     drawn = checks.generator(seed)
     frame = torch.randint(256, (height * pitch,), generator=drawn).to(torch.uint8)
     image = torch.empty(3, height, width)
@@ -177,14 +178,14 @@ def check_small(unpack):
     if found is None:
         raise checks.NotAnswered
     shape = tuple(getattr(found, "shape", ()))
-    checks.require(shape == (3, 6, 6), f"Your image is {shape}, expected (3, 6, 6).")
+    checks.require(shape == (3, 6, 6), f"Your image has the shape {shape}, expected (3, 6, 6).")
     naive, right = frame[:108].double(), image.double().mean(dim=(1, 2))
     cut = image.permute(1, 2, 0).reshape(3, 36).double()
     means = torch.as_tensor(found).double().mean(dim=(1, 2))
     for slip, wrong in {
         "take the filler for pixels": naive.view(36, 3).mean(dim=0),
         "cut the bytes into thirds, one for each channel": naive.view(3, 36).mean(dim=1),
-        "let `reshape` make the channels: it keeps the order in memory": cut.mean(dim=1),
+        "use `reshape` to move the channels: it keeps the order in memory": cut.mean(dim=1),
         "reverse the channels to blue, green, red": right.flip(0),
         "divide by 255: here the values stay as they are": right / 255,
     }.items():
@@ -222,7 +223,7 @@ checks.award(1, check_answer, unpack)
 if unpack_is_right:
     show(
         plot_images([unpack(frame, height, width, pitch)], ["your unpack"], size=1.6),
-        "The same image with its rows in place: a figure in front of a textured background",
+        "The same image with its rows in place: a shape in front of a textured background",
     )
 else:
     print("Your frame appears here once task 1 is done.")
@@ -231,27 +232,28 @@ else:
 # ## Task 2: a loader that nobody has described
 #
 # You get a trained net, and with it its loader, as a black box: nobody has written down what it
-# does, and the net fails on images that are loaded in any other way. The loader takes one photo (H,
-# W, 3), bytes, and returns (3, H, W), floats. All you know is its form: what comes out as channel c
+# does, and the net fails on images that are loaded in any other way. The loader takes one photo of
+# bytes, (H, W, 3), and returns floats, (3, H, W). All you know is the form of its output. Channel c
 # is
 #
 # $$\frac{\text{photo}[:, :, \text{order}[c]] / 255 - \text{mean}[c]}{\text{std}[c]}$$
 #
 # Complete the function: it finds out `order`, `mean` and `std` by sending photos through the box.
-# You choose the photos. `box` below is yours, but the function must work for any other.
+# You choose the photos. The `box` below is yours, but the function must work for any other box.
 #
-# hint: What comes out if a photo is black? And how does that differ from what comes out if it is
-# white?
+# hint: What does the box return for a black photo? And how does that differ from what it returns
+# for a white one?
 #
-# hint: Send pure red: which of the three channels that come out differs from that of the black
-# photo? Is its number a place in `order`, or what stands at that place?
+# hint: Send pure red: which of the three output channels differs from that of the black photo? Is
+# the number of this channel a place in `order`, or the number at that place?
 #
 # hint: A photo may have a single row: one black pixel, one red, one green, one blue. Then one call
 # tells you everything.
 
 # %%
 box = make_box(*own_loader(student_id))
-print(box(torch.full((1, 1, 3), 128, dtype=torch.uint8)).flatten().tolist())
+grey = box(torch.full((1, 1, 3), 128, dtype=torch.uint8)).flatten().tolist()
+print(f"your box returns {grey} for one grey pixel")
 
 
 # %% task="recover"
@@ -261,9 +263,9 @@ def recover(box):
     photo = torch.zeros(1, 4, 3, dtype=torch.uint8)
     photo[0, 1:] = 255 * torch.eye(3, dtype=torch.uint8)  # black, red, green, blue
     black, *colours = box(photo)[:, 0].unbind(dim=1)
-    gain = torch.stack(colours) - black  # (3, 3): the photo's channel, channel that comes out
-    order = gain.argmax(dim=0).tolist()  # for each channel that comes out, where it comes from
-    std = 1 / gain.max(dim=0).values  # white - black is 1 / std
+    gain = torch.stack(colours) - black  # (3, 3): the photo's channel, output channel
+    order = gain.argmax(dim=0).tolist()  # for each output channel, where it comes from
+    std = 1 / gain.max(dim=0).values  # a full channel - black is 1 / std
     return order, -black * std, std
     ### END SOLUTION
 
@@ -322,12 +324,12 @@ def _require_numbers(recover, order, mean, std):
     checks.require(fits, "Return three things: order, mean and std.")
     places = _plain(found[0])
     fits = sorted(map(str, places)) == ["0", "1", "2"]
-    checks.require(fits, f"An order has the whole numbers 0, 1 and 2, not {found[0]!r}.")
+    checks.require(fits, f"An order consists of the whole numbers 0, 1 and 2, not {found[0]!r}.")
     inverse = [order.index(channel) for channel in range(3)]
     for slip, wrong in {
-        "tell where each channel of the photo goes: order[c] is where channel c comes from": inverse,
+        "say where each channel of the photo goes: order[c] is where channel c comes from": inverse,
         "leave the channels as they are": [0, 1, 2],
-        "reverse the channels, as if every loader read blue, green, red": [2, 1, 0],
+        "reverse the channels, as if every loader put blue first": [2, 1, 0],
     }.items():
         is_slip = places == wrong != list(order)
         checks.require(
@@ -336,19 +338,19 @@ def _require_numbers(recover, order, mean, std):
     checks.require(places == list(order), f"The order is {order}, not {places}.")
     means, stds = (torch.tensor(each, dtype=torch.float64) for each in (mean, std))
     slips = {
-        "you give them in the order of the photo's channels": means[inverse],
+        "you follow the order of the photo's channels": means[inverse],
         "you count in bytes: a mean lies between 0 and 1": 255 * means,
         "you forget the sign": -means,
-        "you give what comes out for black: multiply it by -std": -means / stds,
-        "you give what comes out for white": (1 - means) / stds,
-        "you give what comes out for a grey of 128": (128 / 255 - means) / stds,
+        "you return the output for black: multiply it by -std": -means / stds,
+        "you return the output for white": (1 - means) / stds,
+        "you return the output for a grey of 128": (128 / 255 - means) / stds,
     }
     _require_three(found[1], means, "mean", slips)
     slips = {
-        "you give them in the order of the photo's channels": stds[inverse],
-        "you give the difference of white and black: std is one over it": 1 / stds,
+        "you follow the order of the photo's channels": stds[inverse],
+        "you return white - black: std is 1 divided by that difference": 1 / stds,
         "you count in bytes": 255 * stds,
-        "you give the square, the variance": stds**2,
+        "you return the variance, the square of std": stds**2,
     }
     _require_three(found[2], stds, "std", slips)
 
@@ -366,11 +368,13 @@ def check_answer(recover):
 
     check_small(recover)
     drawn = checks.generator(1)
+    boxes = []
     for order in ((1, 2, 0), (2, 0, 1), (0, 1, 2), (2, 1, 0), (0, 2, 1), (1, 0, 2)):
         mean = [round(float(each), 3) for each in torch.rand(3, generator=drawn) / 2 + 0.2]
         std = [round(float(each), 3) for each in torch.rand(3, generator=drawn) / 2 + 0.1]
-        _require_numbers(recover, order, mean, std)
+        boxes.append((order, mean, std))
     for order, mean, std in (
+        *boxes,
         ((1, 2, 0), [0.5, 0.5, 0.5], [0.5, 0.5, 0.5]),  # three channels alike
         ((2, 0, 1), [0.0, 0.0, 0.0], [1.0, 1.0, 1.0]),  # only divided by 255
         ((1, 2, 0), [0.9, 0.1, 0.5], [0.05, 0.9, 2.0]),
@@ -386,17 +390,17 @@ checks.award(3, check_answer, recover)
 #
 # Somebody has photos in ten folders, named "1" to "10", and a list of the classes in that order.
 # Three functions turn them into what a net reads. They run without an error, but the net learns
-# nothing useful. The symptoms: "The images look like noise. Of the ten classes, nine have a wrong
-# title. Brighter images should have fewer dark pixels, but they have more. After normalisation red
-# is still higher than blue. And an image alone gives other numbers than it does in a
-# batch." Look at the symptoms before you read the code.
+# nothing useful. The symptoms: "The images look like noise. Nine of the ten classes have the wrong
+# title. Brighter images should have fewer dark pixels, but they have more. After normalisation, red
+# still has a higher mean than blue. And an image that is normalised alone has other values than in
+# a batch." Run the next two cells, and look at the symptoms before you read the code.
 
 # %% readonly="broken"
 CLASSES = data.shapes.CLASSES
 
 
 def broken_labels(folders):
-    """Return a dictionary: the name of each folder, such as "7", to its label, counted from 0."""
+    """Return a dictionary from the name of each folder, such as "7", to its label, from 0 on."""
     return {name: label for label, name in enumerate(sorted(folders))}
 
 
@@ -429,7 +433,7 @@ def symptoms(labels, to_images, normalise):
     means = normalise(training, training).mean(dim=(0, 2, 3)).tolist()
     print("mean of red, green and blue, normalised: {:+.2f}, {:+.2f}, {:+.2f}".format(*means))
     gap = normalise(few[:1], training) - normalise(few, training)[:1]
-    print(f"one image, alone and in a batch: up to {gap.abs().max():.2f} apart")
+    print(f"one image, normalised alone and in a batch: up to {gap.abs().max():.2f} apart")
     return to_images([photos[first] for first in firsts], 30), titles
 
 
@@ -437,31 +441,31 @@ def symptoms(labels, to_images, normalise):
 views, titles = symptoms(broken_labels, broken_images, broken_normalise)
 show(
     plot_images(views, titles, size=0.95),
-    "Ten images, one from each folder, with the titles of the labels: all of them are stripes of "
-    "small coloured dots, in which no figure can be found",
+    "Ten images, one from each folder, with the titles of their labels: all of them are stripes of "
+    "small coloured dots, in which no shape can be found",
 )
 print("the folders hold, in order:", ", ".join(CLASSES))
 
 # %% [markdown]
-# Mend the loader: write all three functions with the faults repaired. The names of folders are
-# whole numbers, in any order and perhaps with gaps; the lowest has the label 0, the next one 1, and
-# so on. What becomes brighter than white is white; `more` is 0 or higher, and the functions must
-# not change the caller's photos. For `normalise`, whether you divide by n or by n − 1 does not
-# matter.
+# Fix the loader: write all three functions without the faults. The names of folders are whole
+# numbers, in any order and perhaps with gaps; the lowest has the label 0, the next one 1, and so
+# on. `more` is 0 or higher, and anything brighter than white becomes white. The functions must not
+# change the caller's photos. In `normalise`, the standard deviation may divide by n or by n − 1.
 #
-# hint: The titles: what does `sorted(["1", "2", "10"])` return, and why? The dark pixels: which
-# type do the numbers have when `more` is added, and what can `clamp` still do afterwards?
+# hint: Begin with the titles. What does `sorted(["1", "2", "10"])` return, and why? Then the dark
+# pixels. What type do the values have when `more` is added, and what can `clamp` still do
+# afterwards?
 #
-# hint: The noise: what does the lesson say about `reshape(3, H, W)`? Which numbers are neighbours
-# in memory?
+# hint: Now the noise. What does the lesson say about `reshape(3, H, W)`? Which values are
+# neighbours in memory?
 #
-# hint: The means: `mean(dim=(0, 1, 2))` leaves one axis. Which one, and would it be another if the
-# channels came last? One image alone: whose mean does the function subtract?
+# hint: Now the means. `mean(dim=(0, 1, 2))` leaves one axis. Which one, and which would it be if
+# the channels came last? And when an image is alone, whose mean does the function subtract?
 
 
 # %% task="repair"
 def labels(folders):
-    """Return a dictionary: the name of each folder, such as "7", to its label, counted from 0."""
+    """Return a dictionary from the name of each folder, such as "7", to its label, from 0 on."""
     ### BEGIN SOLUTION
     return {name: label for label, name in enumerate(sorted(folders, key=int))}  # "2" before "10"
     ### END SOLUTION
@@ -478,7 +482,7 @@ def to_images(photos, more):
 def normalise(images, training):
     """Normalise images with mean and standard deviation of each channel of the training images."""
     ### BEGIN SOLUTION
-    axes = (0, 2, 3)  # all but the channels; kept, so that they meet the channels again
+    axes = (0, 2, 3)  # all but the channels; `keepdim` aligns the means with them
     mean, std = training.mean(dim=axes, keepdim=True), training.std(dim=axes, keepdim=True)
     return (images - mean) / std
     ### END SOLUTION
@@ -491,7 +495,7 @@ from course_utils import checks
 
 
 def _photos(seed, num, height, width):
-    """Return photos (H, W, 3) of bytes in which dark and bright are equally frequent."""
+    """Return photos (H, W, 3) of bytes in which dark and bright are equally common."""
     drawn = checks.generator(seed)
     return list(torch.randint(256, (num, height, width, 3), generator=drawn).to(torch.uint8))
 
@@ -509,10 +513,10 @@ def check_small(labels, to_images, normalise):
         raise checks.NotAnswered
     for value, name, num in ((images, "to_images", 4), (normalised, "normalise", 2)):
         shape = tuple(getattr(value, "shape", ()))
-        sentence = f"Your {name} gives {shape}, expected {(num, 3, 5, 6)}."
+        sentence = f"Your {name} returns the shape {shape}, expected {(num, 3, 5, 6)}."
         checks.require(shape == (num, 3, 5, 6), sentence)
     fine = images.is_floating_point() and 0 <= float(images.min()) <= float(images.max()) <= 1
-    checks.require(fine, "Your to_images must give floats from 0 to 1.")
+    checks.require(fine, "Your to_images must return floats from 0 to 1.")
 
 
 repair_is_right = checks.show(check_small, labels, to_images, normalise)
@@ -566,16 +570,17 @@ def check_answer(labels, to_images, normalise):
             "you use reshape: it keeps the order in memory, so it mixes the channels": (
                 (stacked.reshape(6, 3, height, width).double() + more).clamp(max=255) / 255
             ),
-            "you add to bytes, which start again at 0: convert them first": (x + more).double()
-            / 255,
+            "you add to bytes, which start again at 0: convert them to floats first": (
+                (x + more).double() / 255
+            ),
             "you swap rows and columns": right.mT,
             "you reverse the channels": right.flip(1),
-            "you do not make them brighter": x.double() / 255,
+            "you do not make the images brighter": x.double() / 255,
             "you divide by the highest value, not by 255": right / right.max(),
-            "you stay below 255 by dividing: what becomes brighter than white is white": (
+            "you divide to stay below 255: anything brighter than white becomes white": (
                 (x.double() + more) / (255 + more)
             ),
-            "you convert and add after dividing by 255: `more` counts in bytes": (
+            "you add after dividing by 255: `more` is on the scale from 0 to 255": (
                 (x.double() / 255 + more).clamp(max=1)
             ),
         }
@@ -594,14 +599,16 @@ def check_answer(labels, to_images, normalise):
 
         mean, std = training.mean(axes, keepdim=True), training.std(axes, keepdim=True)
         slips = {
-            "you use the images' own numbers, not those of the training images": by(images, axes),
-            "you normalise each image by itself": by(images, (1, 2, 3)),
-            "you normalise each channel of each image by itself": by(images, (2, 3)),
-            "you use one number for each column: the axes are (N, C, H, W)": by(
+            "you use the images' own mean and std, not those of the training images": by(
+                images, axes
+            ),
+            "you normalise each image separately": by(images, (1, 2, 3)),
+            "you normalise each channel of each image separately": by(images, (2, 3)),
+            "you use one mean for each column: the axes are (N, C, H, W)": by(
                 training, (0, 1, 2), keep=False
             ),
-            "you use one number for all channels": by(training, (0, 1, 2, 3)),
-            "you use one number for each pixel": by(training, (0,)),
+            "you use one mean for all channels": by(training, (0, 1, 2, 3)),
+            "you use one mean for each pixel": by(training, (0,)),
             "you do not divide by the standard deviation": images - mean,
             "you divide by the variance": (images - mean) / std**2,
             "you do not subtract the mean": images / std,
@@ -622,7 +629,7 @@ if repair_is_right:
     views, titles = symptoms(labels, to_images, normalise)
     show(
         plot_images(views, titles, size=0.95),
-        "Ten images, one from each folder, each with the name of the figure that it shows",
+        "Ten images, one from each folder, each with the name of the shape that it shows",
     )
 else:
     print("The repaired loader appears here once task 3 is done.")
@@ -630,11 +637,11 @@ else:
 # %% [markdown] tier="investigate" minutes=14
 # ## Task 4: how many images does a mean need?
 #
-# To normalise, you need the mean of the training images. Your collection has 3,600 images, four
+# To normalise, you need the mean of the training images. Your collection has 3,600 images of four
 # kinds of clothes, and you read only a few of them, at random. A friend says: "Those few have
-# thousands of pixels. A mean of that many numbers has the standard error σ / √(number of pixels),
+# thousands of pixels. A mean of so many values has the standard error σ / √(number of pixels),
 # where σ is the standard deviation of all pixels. That is tiny, so a few images are enough." **Is
-# your friend's figure right?**
+# your friend's standard error right?**
 
 # %% readonly="collection"
 images, num_images = own_collection(student_id)
@@ -646,9 +653,9 @@ print(f"the mean of all {len(images):,} images is {images.mean():.3f}")
 
 # %% [markdown]
 # **Predict first.** If you drew your few images again and again, their means would differ. By what
-# factor would the standard deviation of these means be larger than your friend's figure? Write 1 if
-# your friend is right. Write it down before you run anything. A wrong prediction costs nothing;
-# without one, the experiment is not marked.
+# factor would the standard deviation of these means be larger than your friend's standard error?
+# Write 1 if your friend is right. Write it down before you run anything. A wrong prediction costs
+# nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a number: 1 if your friend is right
@@ -659,19 +666,19 @@ predicted = 3  # neighbouring pixels are alike, so they tell less than they seem
 # %% [markdown]
 # **Now the experiment.** Draw `num_images` images from `images`, at random and without repetition,
 # and take the mean of all their pixels. Do that 300 times. As a control, draw `num_pixels` *pixels*
-# instead, each from anywhere in the whole collection, and take their mean, 300 times, too. Compare
-# both with your friend's figure.
+# instead, each from anywhere in the whole collection, and take their mean, 300 times, too. Divide
+# the standard deviation of each set of 300 means by your friend's standard error.
 #
 # hint: `torch.randperm(len(images))[:num_images]` draws different images.
 # `torch.randint(images.numel(), (num_pixels,))` draws places in `images.flatten()`.
 #
 # hint: A list of 300 means takes one line: `[... .mean().item() for _ in range(300)]`.
 #
-# hint: Your friend's figure is `images.std()` divided by the root of the number of pixels. The
-# factor is the standard deviation of your 300 means divided by it.
+# hint: Your friend's standard error is `images.std()` divided by the square root of the number of
+# pixels. For a list of means, `torch.tensor(whole).std()` is the standard deviation.
 
 # %% task="experiment" tags=["nbval-ignore-output"]
-friend = None  # your friend's figure for the standard error
+friend = None  # your friend's standard error
 whole = None  # a list of 300 means, each of num_images whole images
 scattered = None  # a list of 300 means, each of num_pixels pixels from anywhere
 factor = None  # the standard deviation of the means in whole, divided by friend
@@ -681,7 +688,7 @@ torch.manual_seed(0)
 friend = (images.std() / num_pixels**0.5).item()
 pixels = images.flatten()
 whole = [images[torch.randperm(len(images))[:num_images]].mean().item() for _ in range(300)]
-# The same number of pixels, but no two of them from one image, except by chance.
+# As many pixels, but two of them come from the same image only by chance.
 scattered = [pixels[torch.randint(len(pixels), (num_pixels,))].mean().item() for _ in range(300)]
 factor, control = (torch.tensor(means).std().item() / friend for means in (whole, scattered))
 print(f"your friend says {friend:.4f}")
@@ -728,11 +735,11 @@ def check_answer(predicted, friend, whole, scattered, factor, control):
     sigma, pixels = images.double().std().item(), num * 784
     right = sigma / pixels**0.5
     slips = {
-        "you divide by the root of the number of images, not of pixels": sigma / num**0.5,
-        "you do not take the root": sigma / pixels,
+        "you divide by the square root of the number of images, not of pixels": sigma / num**0.5,
+        "you do not take the square root": sigma / pixels,
         "you leave out the number of images": sigma / 28,
         "you do not divide at all": sigma,
-        "you divide by the root of the number of all pixels": sigma / images.numel() ** 0.5,
+        "you divide by the square root of the number of all pixels": sigma / images.numel() ** 0.5,
         "you take the variance": sigma**2 / pixels,
     }
     checks.require_number(friend, right, slips, tolerance=1e-3)
@@ -765,13 +772,14 @@ def check_answer(predicted, friend, whole, scattered, factor, control):
         for slip, wrong in slips.items():
             near = abs(centre - sigma) < 0.02 if wrong is None else 0.7 < spread / wrong < 1.4
             fine = 0.7 < spread / expected < 1.4
-            sentence = f"The means in {name} are as far apart as they are if {slip}."
+            sentence = f"The means in {name} vary as much as they do if {slip}."
             checks.require(fine or not near, sentence)
         sentence = f"The means in {name} have the standard deviation {spread:.4f}"
         fine = 0.7 < spread / expected < 1.4
         checks.require(fine, f"{sentence}: that is not what such draws give.")
         fine = abs(centre - each.mean().item()) < 0.5 * expected
-        checks.require(fine, f"The means in {name} lie around {centre:.3f}, not around the mean.")
+        sentence = f"The means in {name} lie around {centre:.3f}: the collection has another mean."
+        checks.require(fine, sentence)
     for name, value, means, other in (
         ("factor", factor, whole, scattered),
         ("control", control, scattered, whole),
@@ -780,37 +788,39 @@ def check_answer(predicted, friend, whole, scattered, factor, control):
         slips = {
             "you exchange whole images and scattered pixels": swapped / right,
             "you divide the other way round": right / spread,
-            "you give the standard deviation itself": spread,
+            "you report the standard deviation itself": spread,
             "you compare the variances": (spread / right) ** 2,
-            "you divide by the root of 300: what counts is one draw": spread / right / 300**0.5,
+            "you divide by the square root of 300, too": spread / right / 300**0.5,
         }
         for slip, wrong in slips.items():
             near = abs(value / wrong - 1) < 5e-3 < abs(wrong * right / spread - 1)
             checks.require(not near, f"Your {name}, {value:.3f}, is what you get if {slip}.")
         fine = abs(value * right / spread - 1) < 5e-3
         sentence = (
-            f"Your {name}, {value:.3f}, does not follow from your means: {spread / right:.3f}"
+            f"Your {name}, {value:.3f}, does not follow from your means: they give "
+            f"{spread / right:.3f}."
         )
-        checks.require(fine, f"{sentence} does.")
+        checks.require(fine, sentence)
 
 
 checks.award(2, check_answer, predicted, friend, whole, scattered, factor, control)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show against it, with its
-# control? Why do the pixels of one image tell less about the mean than as many pixels from
-# anywhere, and how many such pixels is one image worth? How many images would you read to know the
-# mean to ±0.01 (two standard errors), and how many would your friend? 2 points, read by a person.
+# **In three sentences:** What did you predict, and what did the experiment and its control show?
+# Why do the pixels of one image tell less about the mean than as many pixels from anywhere, and how
+# many such pixels is one image worth? How many images would you read to know the mean to ±0.01 (two
+# standard errors), and how many would your friend? 2 points, read by a person.
 
 # %% [markdown] written="how_many_images" points=2
-# **A model answer.** I predicted a factor of 3, but the means of my 20 images were nine times as
-# far apart as my friend said, while the control, as many pixels from anywhere, came out at 1.0: the
-# formula is right for pixels that have nothing to do with each other. In one image they do: the
-# background is black everywhere, and a dark shirt is dark all over, so its 784 pixels are worth only
-# 784 / 9² ≈ 10 pixels from anywhere. Means of my 20 images have a standard error of about 0.026, so
-# for ±0.01 it must fall to 0.005, which takes 20 · (0.026 / 0.005)² ≈ 540 images; my friend would
-# stop at seven, and be off by nine times as much as promised.
+# **A model answer.** I predicted a factor of 3, but the means of my 20 images varied nine times as
+# much as my friend said, while the control, as many pixels from anywhere, came out at 1.0: the
+# formula is right for pixels that have nothing to do with each other. Pixels of one image do have
+# something to do with each other: the background is black everywhere, and a dark shirt is dark all
+# over, so its 784 pixels are worth only 784 / 9² ≈ 10 pixels from anywhere. Means of my 20 images
+# have a standard error of about 0.026. For ±0.01 it must fall to 0.005, which takes
+# 20 · (0.026 / 0.005)² ≈ 540 images; my friend would stop at seven, and be off by nine times as
+# much as promised.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
@@ -819,4 +829,4 @@ checks.award(2, check_answer, predicted, friend, whole, scattered, factor, contr
 #   without the control. A wrong prediction costs nothing.
 # - 1 point: a reason (pixels of one image resemble each other) *and* numbers that follow from it:
 #   784 / factor², and a number of images within a factor of two of n · (2 · factor · friend / 0.01)².
-#   Half a point for one of the two.
+#   Half a point for only one of these.

@@ -33,11 +33,11 @@ def own_budget(student_id):
 
 
 def own_shuffle(student_id, height, width):
-    """Return a function that puts the pixels of images into an order of yours."""
+    """Return a function that puts the pixels of images into your own order."""
     order = torch.randperm(height * width, generator=quiz.generator(student_id))
 
     def shuffle(images):
-        """Put the pixels of images (N, 3, H, W), uint8, into one order."""
+        """Put the pixels of images (N, 3, H, W), uint8, into this order."""
         return images.byte().flatten(2)[:, :, order].view_as(images)
 
     return shuffle
@@ -54,8 +54,9 @@ def accuracy(net, images, labels):
 
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks your questions, your budget, your order and
-# your nets, so yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id, written as your teacher writes it. It determines your questions, your
+# budget, your order and your nets, so yours will differ from most people's. If you work on your
+# own, leave it empty.
 
 # %%
 student_id = ""
@@ -82,7 +83,7 @@ place = (channel * size + row) * size + column  # channel by channel, row by row
 flattened_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/02_why_not_mlps", "flattened_seen", student_id)
-# A fixed order does not matter to an MLP; another order than in training does.
+# To an MLP, one fixed order is as good as another; a change after training is not.
 fixed = question.values["when"] == "for the training and for the test images"
 seen = "An accuracy about as high" if fixed else "An accuracy far lower"
 flattened_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
@@ -124,8 +125,8 @@ def widest_hidden(shape: tuple[int, int, int], num_classes: int, budget: int) ->
     """Return the largest number of hidden units that the budget allows."""
     ### BEGIN SOLUTION
     channels, height, width = shape
-    per_unit = channels * height * width + 1 + num_classes  # reads all, is read by each class
-    return (budget - num_classes) // per_unit  # the outputs' biases are there in any case
+    per_unit = channels * height * width + 1 + num_classes  # weights in, bias, weights out
+    return (budget - num_classes) // per_unit  # the output biases are always there
     ### END SOLUTION
 
 
@@ -174,11 +175,11 @@ checks.award(1, check_answer, widest_hidden)
 # %% [markdown] tier="build" minutes=7
 # ## Task 2: an order, found with one image
 #
-# Somebody's function puts the pixels of all images into one random order. You cannot look into it;
-# but you may show it **one** image, **once**, and look at what comes out. Design that image, and
-# complete the function: it returns the order, so that pixel `i` of the shuffled image is pixel
+# Somebody's function `shuffle` puts the pixels of all images into one random order. You cannot look
+# inside; but you may show it **one** image, **once**, and look at the result. Design that image,
+# and complete the function: it returns the order, so that pixel `i` of the shuffled image is pixel
 # `order[i]` of the original, counted row by row. `shuffle` takes `uint8` images (N, 3, H, W), and
-# all channels of an image get the same order. H and W are up to 200.
+# all channels of an image get the same order. H and W are at most 200.
 #
 # hint: If no two pixels of your image were alike, you could see where each of them went. What would
 # you write into a pixel, so that you can read off where it came from?
@@ -187,7 +188,7 @@ checks.award(1, check_answer, widest_hidden)
 # channels. How do people write a number above 9 with the digits 0 to 9?
 #
 # hint: With `places = torch.arange(height * width)`, two of the channels can be `places // 256` and
-# `places % 256`. What comes out of `shuffle`, and how do you put the digits together again? Mind
+# `places % 256`. What does `shuffle` return, and how do you put the digits together again? Mind
 # that a `uint8` times 256 does not fit into a `uint8`.
 
 # %%
@@ -205,7 +206,7 @@ def find_order(shuffle, height: int, width: int) -> torch.Tensor:
     """Return the order (H * W,), int64, in which `shuffle` puts the pixels; call it once."""
     ### BEGIN SOLUTION
     places = torch.arange(height * width)
-    digits = torch.stack([places // 256, places % 256, 0 * places])  # to base 256: each fits
+    digits = torch.stack([places // 256, places % 256, 0 * places])  # to base 256: each fits a byte
     shuffled = shuffle(digits.byte().view(1, 3, height, width))
     high, low, _ = shuffled[0].flatten(1).long()  # no longer uint8, where 256 would be 0
     return high * 256 + low  # each pixel says where it came from
@@ -236,7 +237,9 @@ def check_small(find_order):
     if found is None:
         raise checks.NotAnswered
     given = tuple(getattr(found, "shape", ()))
-    checks.require(given == (9,), f"Your order of 3 x 3 pixels is {given}, expected (9,).")
+    checks.require(
+        given == (9,), f"Your order of 3 x 3 pixels has the shape {given}, expected (9,)."
+    )
     every = sorted(found.long().tolist()) == list(range(9))
     checks.require(every, f"Your order of 3 x 3 pixels, {found.tolist()}, lacks some of 0 to 8.")
 
@@ -274,17 +277,17 @@ checks.award(3, check_answer, find_order)
 # %% [markdown] tier="build" minutes=9
 # ## Task 3: an MLP that learns nothing
 #
-# Somebody wrote two functions that take raw images to an MLP, which reads their pixels in a
-# shuffled order. The symptoms: "The MLP stops with an error. I told it how many numbers really
-# arrive; since then it runs, but the loss stays above that of guessing, however long I train. And
-# when I draw a prepared image, the dark parts are bright." Look at the symptoms before you read the
-# code.
+# Somebody wrote two functions that prepare raw images for an MLP, which reads their pixels in a
+# shuffled order. The symptoms: "The MLP stops with an error. Since I gave it as many inputs as
+# really arrive, it runs, but the loss stays above that of guessing, however long I train. And when
+# I draw a prepared image, the dark parts are bright." Run the next two cells, and look at the
+# symptoms before you read the code.
 
 # %% readonly="broken"
 
 
 def broken_prepare(images, order):
-    """Put raw images (N, C, H, W), uint8, between -1 and 1, shuffle their pixels, and flatten."""
+    """Scale raw images (N, C, H, W), uint8, to [-1, 1], shuffle their pixels, and flatten."""
     centred = (images - 128) / 127.5
     return centred.flatten(1)[:, order]
 
@@ -316,33 +319,33 @@ for epoch in range(20):
         optimizer.step()
         losses.append(loss.item())
     if epoch % 5 == 4:
-        print(f"epoch {epoch + 1}: loss {sum(losses) / len(losses):.2f}; guessing has 2.30")
+        print(f"epoch {epoch + 1}: loss {sum(losses) / len(losses):.2f}; guessing: 2.30")
 for value in (0, 60, 127, 128, 200, 255):
     dot = torch.full((1, 1, 1, 1), value, dtype=torch.uint8)
     print(f"a pixel of {value:3} becomes {broken_prepare(dot, torch.tensor([0])).item():5.2f}")
 
 # %% [markdown]
-# Mend both: write the functions with all faults repaired. `prepare` turns x into x / 127.5 − 1 and
-# returns `float32`, (N, C · H · W): channel by channel, and in each of them pixel `order[i]` at
-# place i. `make_batches` returns every image once, with its own label, in a new order at each call;
-# the last batch may be smaller. The tensors that the caller holds stay as they were. Neither
-# function needs more lines than its broken version.
+# Fix both functions: write them without the faults. `prepare` turns x into x / 127.5 − 1 and
+# returns `float32` of the shape (N, C · H · W): channel by channel, with pixel `order[i]` of each
+# channel at place i. `make_batches` returns every image once, with its own label, in a new order at
+# each call; the last batch may be smaller. Neither function may change the tensors that it is
+# given, and neither needs more lines than its broken version.
 #
-# hint: The error: `order` has H · W numbers. How many does an image have, and which of them does
-# `[:, order]` take from the flattened image?
+# hint: Begin with the error. `order` has H · W numbers. How many does an image have, and which of
+# them does `[:, order]` take from the flattened image?
 #
-# hint: The dark parts that are bright: what is 60 − 128 in `uint8`, which has no negative numbers?
-# Which of the two operations has to come first?
+# hint: Now the dark parts that are bright. What is 60 − 128 in `uint8`, which has no negative
+# numbers? So what do you have to do before you subtract?
 #
-# hint: The loss: print the first labels of a batch, and draw its first images. Which label does an
-# image have after two different orders?
+# hint: Now the loss. Print the first labels of a batch, and draw its first images. Which label does
+# an image have after two different orders?
 
 
 # %% task="repair"
 def prepare(images, order):
-    """Put raw images (N, C, H, W), uint8, between -1 and 1, shuffle their pixels, and flatten."""
+    """Scale raw images (N, C, H, W), uint8, to [-1, 1], shuffle their pixels, and flatten."""
     ### BEGIN SOLUTION
-    centred = images.float() / 127.5 - 1  # no longer uint8 when it becomes negative
+    centred = images.float() / 127.5 - 1  # float before anything becomes negative
     return centred.flatten(2)[:, :, order].flatten(1)  # the pixels are axis 2, for all channels
     ### END SOLUTION
 
@@ -363,7 +366,7 @@ from course_utils import checks
 
 @checks.beside
 def _prepared(prepare, images, order):
-    """Return what comes out, and whether the raw images are as they were."""
+    """Return the prepared images, their dtype, and whether the raw images are unchanged."""
     before = images.clone()
     found = prepare(images, order)
     return found, str(getattr(found, "dtype", "")), torch.equal(before, images)
@@ -371,7 +374,7 @@ def _prepared(prepare, images, order):
 
 @checks.beside
 def _epochs(make_batches, images, labels, size, generator):
-    """Return the batches of two epochs, and whether the tensors are as they were."""
+    """Return the batches of two epochs, and whether the tensors are unchanged."""
     before = images.clone(), labels.clone()
     epochs = [
         [tuple(batch) for batch in make_batches(images, labels, size, generator)] for _ in range(2)
@@ -385,7 +388,7 @@ def check_small(prepare, make_batches):
     if flat is None:
         raise checks.NotAnswered
     found = tuple(getattr(flat, "shape", ()))
-    checks.require(found == (4, 12), f"Your prepare gives {found}, expected (4, 12).")
+    checks.require(found == (4, 12), f"Your prepare returns the shape {found}, expected (4, 12).")
     (batches, _), _ = _epochs(make_batches, images, torch.arange(4), 3, checks.generator())
     found = [len(labels) for _, labels in batches]
     checks.require(found == [3, 1], f"Your batches have {found} images, expected [3, 1].")
@@ -418,10 +421,10 @@ def check_answer(prepare, make_batches):
             "you take every channel from the first one": centred[:, :1, order]
             .expand(-1, c, -1)
             .flatten(1),
-            "you take pixels for the groups of C neighbours": centred.flatten(1)
+            "you shuffle groups of C neighbours, not pixels": centred.flatten(1)
             .view(7, h * w, c)[:, order]
             .flatten(1),
-            "you put the values between 0 and 1": ((centred + 1) / 2)[:, :, order].flatten(1),
+            "you scale the values to between 0 and 1": ((centred + 1) / 2)[:, :, order].flatten(1),
         }
         checks.require_tensor(found, centred[:, :, order].flatten(1), slips, tolerance=1e-4)
         checks.require(dtype == "torch.float32", f"Your prepare returns {dtype}, not float32.")
@@ -441,9 +444,9 @@ def check_answer(prepare, make_batches):
             once = sorted(seen.tolist()) == list(range(number))
             checks.require(once, "Your epoch does not show every image exactly once.")
             orders.append(seen.tolist())
-        checks.require(orders[0] != labels.tolist(), "Your images come in the order they are in.")
+        checks.require(orders[0] != labels.tolist(), "Your images come in their old order.")
         checks.require(orders[0] != orders[1], "Both epochs have the same order: draw a new one.")
-        sentence = "Your order does not come from the generator: the same one gives another."
+        sentence = "Your order does not come from the generator: an equal one led to another order."
         again, _ = _epochs(make_batches, images, labels, size, checks.generator(seed + 30))
         first = torch.cat([batch[1] for batch in again[0]]).tolist()
         checks.require(first == orders[0], sentence)
@@ -455,11 +458,11 @@ checks.award(4, check_answer, prepare, make_batches)
 # %% [markdown] tier="investigate" minutes=14
 # ## Task 4: which of two nets cheats?
 #
-# Here are two trained convnets, `nets[0]` and `nets[1]`, in an order that is yours. Both are functions
-# from raw images to logits; what they are made of does not matter. Both have learned the ten figures
-# from centred `shapes`. But while one of them was trained, the background was chosen at random, and
-# while the other was trained, most images had the background of their class. **Which one looks at the
-# background?** You design the images that tell them apart.
+# Here are two trained convnets, `nets[0]` and `nets[1]`; your student id determines their order.
+# Both are functions from raw images to logits; what they are made of does not matter. Both have
+# learned the ten figures from centred `shapes`. But for one of them the background of each training
+# image was chosen at random, and for the other most training images had the background of their
+# class. **Which one looks at the background?** You design the images that tell them apart.
 
 # %% readonly="nets"
 nets = own_nets(student_id)
@@ -477,10 +480,11 @@ for number, net in enumerate(nets):
 # - `control`: ordinary images, on which both nets do well. Without them nobody knows whether a net
 #   fails because of what you changed.
 # - `swap`: images with other backgrounds, as in the lesson.
-# - `cover`: images in which you have covered something, as occlusion does. *You* choose what (the
-#   figure, what surrounds it, a square in the middle?) and with what.
+# - `cover`: images in which you have covered something, as for an occlusion map. *You* choose what
+#   to cover (the figure, what surrounds it, a square in the middle?) and with what.
 #
-# On `swap` and on `cover` the accuracies of the two nets should be at least 20 points apart.
+# On `swap` and on `cover` the accuracies of the two nets must be at least 20 percentage points
+# apart.
 #
 # **Predict first.** Which of the two will separate the nets further: `"swap"` or `"cover"`? Write it
 # down before you run anything. A wrong prediction costs nothing; without one, the experiment is not
@@ -489,7 +493,7 @@ for number, net in enumerate(nets):
 # %% task="prediction"
 predicted = None  # "swap" or "cover"
 ### BEGIN SOLUTION
-predicted = "swap"  # it misleads the one net, and should not disturb the other at all
+predicted = "swap"  # it misleads one net, and should not disturb the other at all
 ### END SOLUTION
 
 # %% [markdown]
@@ -505,7 +509,7 @@ predicted = "swap"  # it misleads the one net, and should not disturb the other 
 # of the figure?
 #
 # hint: If the figure is hidden, which net should still be right: the one that looks at it, or the
-# other one? And what if everything but the figure is hidden?
+# other? And what if everything but the figure is hidden?
 
 # %% task="experiment" tags=["nbval-ignore-output"]
 control = None  # (images, labels): both nets are good
@@ -520,7 +524,7 @@ drawn = make_shapes(500, config, generator)
 control = drawn.images, drawn.labels
 other = make_shapes(500, config, generator, "swapped")
 swap = other.images, other.labels
-# Grey leaves the outline of the figure: the control of this is whether the honest net still reads it.
+# Grey leaves the outline of the figure: does the honest net still read it?
 cover = torch.where(drawn.masks[:, None], 128, drawn.images), drawn.labels
 shares = [[accuracy(net, *part) for net in nets] for part in (control, swap, cover)]
 for name, pair in zip(("control", "swap", "cover"), shares, strict=True):
@@ -598,8 +602,8 @@ def check_answer(predicted, control, swap, cover, gaps, cheater):
         checks.require(abs(gap) >= 0.2, sentence)
         for slip, wrong in {
             "you subtract the other way round": -gap,
-            "you give the accuracy of nets[0]": first,
-            "you give the accuracy of nets[1]": second,
+            "you report the accuracy of nets[0]": first,
+            "you report the accuracy of nets[1]": second,
             "you take the gap on the control": shares[0] - shares[1],
         }.items():
             is_slip = abs(found - wrong) < 0.004 and abs(gap - wrong) > 0.02
@@ -609,7 +613,7 @@ def check_answer(predicted, control, swap, cover, gaps, cheater):
             right, f"Your gap on {name} is {found:+.3f}; on your images it is {gap:+.3f}."
         )
     truth = models.dealt(["honest", "background"], quiz.generator(student_id))
-    sentence = f"nets[{cheater}] looks at the figure. Who is right when the background misleads?"
+    sentence = f"nets[{cheater}] looks at the figure. Which net is right on other backgrounds?"
     checks.require(truth[cheater].startswith("background"), sentence)
 
 
@@ -617,25 +621,25 @@ checks.award(2, check_answer, predicted, control, swap, cover, gaps, cheater)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the two probes show against it? What do
-# the two probes say together that one of them, or the control, does not say alone? What else did
-# your covering change besides hiding something, and which further images would tell you whether
-# that matters? 2 points, read by a person.
+# **In three sentences:** What did you predict, and what did `swap` and `cover` show? What do these
+# two sets say together that neither of them, nor the control, says alone? What else did your
+# covering change besides hiding something, and which further images would tell you whether that
+# matters? 2 points, read by a person.
 
 # %% [markdown] written="who_cheats" points=2
 # **A model answer.** I predicted that swapping separates the nets further, and that was not quite
 # right: on swapped backgrounds nets[0] was 60 points behind, and with the figures covered it was 70
 # points ahead. The control says only that both are good on ordinary images, and a net could fail on
-# swapped backgrounds because it has never seen such images; but one that is right although no
-# figure is left must get its answer from the background, so nets[0] cheats. My grey leaves the
-# outline of each figure, and neither net has ever seen so even a grey: I would cover with a piece
-# of the same background instead, and cover an area of the same shape that misses the figure, to see
-# what the covering alone does.
+# swapped backgrounds because it has never seen such images; but a net that is right although the
+# figure is covered must get its answer from the background, so nets[0] cheats. My grey leaves the
+# outline of each figure, and neither net has ever seen such an even grey: I would cover the figure
+# with a piece of the same background instead, and in other images cover an area of the same shape
+# that misses the figure, to see what the covering alone does.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# - 1 point: prediction and both gaps are set against each other, *and* it is said what each probe tells
-#   (who is misled by the background; who needs the figure). Half a point for numbers without that. A
-#   wrong prediction costs nothing.
+# - 1 point: prediction and both gaps are set against each other, *and* the answer says what each
+#   set shows (which net the background misleads; which net needs the figure). Half a point for
+#   numbers without that. A wrong prediction costs nothing.
 # - 1 point: names a side effect of the covering (an outline that stays, a grey that no net knows, parts
-#   that remain visible) *and* images that separate it. Half a point for one of the two.
+#   that remain visible) *and* images that separate it. Half a point for only one.

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercise 03: convolution, by hand
 #
-# **You practise** designing a filter for a purpose, finding two faults by their symptoms, learning
-# what a layer does from its answers, and asking what an image can teach.
+# **You practise** designing a filter for a purpose, finding two faults by their symptoms, finding a
+# layer's weights from its outputs, and measuring how much one image tells about a filter.
 #
 # {tasks}
 #
@@ -30,13 +30,13 @@ def own_motif(student_id):
 
 
 def own_box(student_id):
-    """Return your black box: it slides 3 x 3 weights over images (N, H, W), then a ReLU."""
+    """Return your black box: 3 x 3 weights that slide over images (N, H, W), and a ReLU."""
     weights = torch.randint(1, 10, (1, 1, 3, 3), generator=quiz.generator(student_id)).float()
     return lambda images: F.conv2d(images[:, None], weights).relu()[:, 0]
 
 
 def own_stripes(student_id):
-    """Return your image (32, 32), and the two numbers that its thin lines are drawn by."""
+    """Return your image (32, 32), and the period and slope of its thin lines."""
     drawn = quiz.generator(student_id)
     period, slope = (int(torch.randint(*span, (), generator=drawn)) for span in ((4, 9), (1, 4)))
     rows, columns = torch.arange(32)[:, None], torch.arange(32)
@@ -44,9 +44,9 @@ def own_stripes(student_id):
 
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks your questions, your motif, your black box
-# and your stripes, so yours will differ from most people's. If you work on your own, leave it
-# empty.
+# Enter your student id, written as your teacher writes it. It determines your questions, your
+# motif, your black box and your stripes, so yours will differ from most people's. If you work on
+# your own, leave it empty.
 
 # %%
 student_id = ""
@@ -74,7 +74,7 @@ square_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/03_convolution", "square_seen", student_id)
 a, b = question.values["a"], question.values["b"]
-# At the left side x(i, j + a) meets the white pixels first if a is larger: 1 - 0 is positive.
+# At the left side, the larger of a and b reaches the white pixels first; 1 - 0 is positive.
 seen = "Its left side " + ("positive, its right side negative" if a > b else "negative, its right")
 square_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
@@ -96,16 +96,15 @@ flip_told = next(x for x, option in question.lettered.items() if option.text.sta
 # ## Task 1: take a kernel apart
 #
 # A separable kernel is the product of a column and a row, $f_{ij} = c_i\, r_j$. Complete the
-# function: it gets such a kernel and returns a column and a row whose product it is. There are
-# many; any will do.
+# function: it takes such a kernel and returns a column and a row whose product is the kernel. There
+# are many such pairs; any will do.
 #
 # hint: Every row of the kernel is a multiple of the row $r$, and every column a multiple of $c$.
 #
-# hint: So take one row and one column out of the kernel. In their product one factor is in there
-# twice: which one?
+# hint: So take one row and one column of the kernel. By which factor is their product too large?
 #
-# hint: It is the number where the two cross. Divide by it, and cross them where it is not 0: in
-# Sobel's kernel the whole middle column is.
+# hint: It is the number where the two cross. Divide one of them by it, and choose a place where it
+# is not 0: in Sobel's kernel, the whole middle column is 0.
 
 
 # %% task="split"
@@ -114,7 +113,7 @@ def split(kernel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     ### BEGIN SOLUTION
     i, j = divmod(int(kernel.abs().argmax()), kernel.shape[1])  # the largest number is not 0
     column, row = kernel[:, j], kernel[i]
-    return column, row / kernel[i, j]  # both hold kernel[i, j], the product must hold it once
+    return column, row / kernel[i, j]  # both have the factor kernel[i, j]: divide one by it
     ### END SOLUTION
 
 
@@ -137,7 +136,8 @@ def _require_split(split, kernel):
     is_finite = bool(product.isfinite().all())
     checks.require(is_finite, "Your column or row is not finite: do you divide by 0?")
     factor = float((product * kernel).sum() / kernel.square().sum())
-    slips = {f"you let a factor of {factor:.3g} in: the number where they cross": factor * kernel}
+    slip = f"you keep a factor of {factor:.3g}: the number where column and row cross"
+    slips = {slip: factor * kernel} if abs(factor) > 1e-3 else {}
     checks.require_tensor(product, kernel.double(), slips)
 
 
@@ -154,9 +154,7 @@ def check_answer(split):
     import torch
 
     check_small(split)
-    column, row = checks.random_tensor(4, seed=1), checks.random_tensor(2, seed=2)
-    _require_split(split, torch.outer(column, row))
-    column = column.abs() + 0.5
+    column = checks.random_tensor(4, seed=1)
     for zeros in ([-1.0, 0.0, 1.0], [0.0, 1.0, 2.0], [-3.0, -1.0, 0.0]):
         _require_split(split, torch.outer(column, torch.tensor(zeros)))
         _require_split(split, torch.outer(torch.tensor(zeros), column))
@@ -168,13 +166,13 @@ checks.award(1, check_answer, split)
 # %% [markdown] tier="build" minutes=8
 # ## Task 2: a filter that finds
 #
-# Design a filter for a purpose: it must find a motif, such as the one below, which is yours.
-# Complete the function so that its filter, slid over an image by `F.conv2d`, gives
+# Design a filter that finds a motif, such as yours, which is shown below. Complete the function so
+# that the output of its filter, slid over an image by `F.conv2d`, is
 #
 # - 0 on every flat area, however bright;
 # - exactly 1 where the motif lies on a flat area (its pixels are added to those of the area);
-# - the largest number of the whole map where the motif lies, in at least nine out of ten images
-#   with noise *and* bright squares larger than the motif.
+# - the largest of the whole map where the motif lies, in at least nine out of ten images with noise
+#   *and* bright squares larger than the motif.
 #
 # hint: Begin with the motif itself as a filter: its output is large where bright pixels meet
 # weights of 1. Why does a bright square beat the motif?
@@ -182,8 +180,8 @@ checks.award(1, check_answer, split)
 # hint: What does the lesson say about the sum of the weights? Which single number can you subtract
 # from all the weights so that flat areas give 0?
 #
-# hint: With the sum at 0, the output on the motif is the sum of weight times motif. Divide by that
-# sum, and it is 1.
+# hint: If the weights add up to 0, the output on the motif is the sum of weight times motif. Divide
+# the weights by that sum, and the output is 1.
 
 # %%
 show(
@@ -195,8 +193,8 @@ show(
 def motif_filter(motif: torch.Tensor) -> torch.Tensor:
     """Return a filter as large as the `motif` (K_h, K_w), float, which finds it."""
     ### BEGIN SOLUTION
-    weights = motif - motif.mean()  # a sum of 0: flat areas, and the inside of squares, give 0
-    return weights / (weights * motif).sum()  # the output on the motif is divided by itself
+    weights = motif - motif.mean()  # they add up to 0: so does the output on flat areas
+    return weights / (weights * motif).sum()  # now the output on the motif is 1
     ### END SOLUTION
 
 
@@ -216,7 +214,7 @@ def _require_gain(kernel, motif):
 
 
 def _share_found(kernel, motif, drawn, squares):
-    """Return in how many of 50 images the largest output is where the motif lies."""
+    """Return the share of 50 images in which the largest output is where the motif lies."""
     (height, width), found = motif.shape, 0
     for _ in range(50):
         image = 0.3 + 0.08 * torch.randn(40, 40, generator=drawn)
@@ -237,7 +235,7 @@ def check_small(motif_filter):
         raise checks.NotAnswered
     _require_gain(kernel, motif)
     share = _share_found(kernel, motif, checks.generator(5), squares=0)
-    sentence = f"In noise alone your filter finds the motif in {share:.0%} of the images"
+    sentence = f"In noise alone your filter finds the motif in {share:.0%} of the images, not 90%"
     checks.require(share >= 0.9, sentence)
 
 
@@ -253,7 +251,7 @@ def check_answer(motif_filter):
     for size in [(5, 5), (4, 7), (6, 6)]:
         num_pixels = size[0] * size[1]
         motif = torch.randperm(num_pixels, generator=drawn).reshape(size) / num_pixels
-        motif = (motif > 0.5).float() * (0.9 + 0.1 * motif)  # dark and bright, in no order
+        motif = (motif > 0.5).float() * (0.9 + 0.1 * motif)  # dark and bright, at random
         before = motif.clone()
         kernel = motif_filter(motif)
         checks.require(torch.equal(motif, before), "Your function changes the motif")
@@ -262,7 +260,9 @@ def check_answer(motif_filter):
         sentence = f"On a flat area of brightness 1 your filter gives {flat:.4g}, not 0"
         checks.require(flat < 1e-4, sentence)
         share = _share_found(kernel, motif, drawn, squares=3)
-        sentence = f"Beside bright squares your filter finds a motif in {share:.0%} of the images"
+        sentence = (
+            f"Beside bright squares your filter finds a motif in {share:.0%} of the images, not 90%"
+        )
         checks.require(share >= 0.9, sentence)
 
 
@@ -287,16 +287,16 @@ else:
 # %% [markdown] tier="build" minutes=7
 # ## Task 3: an edge detector with two faults
 #
-# Somebody wrote this function, and a colleague reports two symptoms: "A disc comes
-# out as a pile of flat arcs. And the outline of a square lacks two of its corners." Look at both
-# figures before you read the code.
+# Somebody wrote this function, and a colleague reports two symptoms: "The edges of a disc come out
+# as horizontal stripes all over the map. And the outline of a square lacks two of its corners." Run
+# the next two cells, and look at the figure before you read the code.
 
 # %% readonly="broken"
 SOBELS = torch.stack([SOBEL, SOBEL.T])[:, None]  # (2, 1, 3, 3): the slopes across and down
 
 
 def broken_edge_strength(photo):
-    """Return how strong the edges of a photo (H, W, 3), uint8, are: (H - 2, W - 2), float."""
+    """Return the edge strength (H - 2, W - 2), float, of a photo (H, W, 3), uint8."""
     height, width, channels = photo.shape
     image = photo.reshape(channels, height, width).float() / 255
     grey = image.mean(dim=0)
@@ -309,36 +309,37 @@ r, c = torch.meshgrid(torch.arange(48) - 23.5, torch.arange(48) - 23.5, indexing
 disc = (40 + 180 * (r**2 + c**2 < 300)).byte()[..., None].expand(-1, -1, 3)
 square = (40 + 180 * ((r.abs() < 15) & (c.abs() < 15))).byte()
 of_disc = broken_edge_strength(disc)
-of_square = F.conv2d(square[None, None] / 255, SOBELS)[0].sum(dim=0).abs()  # from the grey image on
+of_square = F.conv2d(square[None, None] / 255, SOBELS)[0].sum(dim=0).abs()  # the steps from grey on
 shown = [disc.permute(2, 0, 1) / 255, of_disc[None] / 4, square[None] / 255, of_square[None] / 4]
 titles = ["a disc", "its edges?", "a square", "its edges?"]
 show(
     plot_images([each.clamp(0, 1) for each in shown], titles, num_columns=4),
-    "A grey disc, and as its edges a pile of flat arcs; a grey square, and as its edges an outline "
-    "that lacks two opposite corners",
+    "A bright disc, and as its edges a map full of horizontal stripes; a bright square, and as its "
+    "edges an outline that lacks two opposite corners",
 )
 
 # %% [markdown]
-# Mend it: write `edge_strength` with both faults repaired. It returns the length of the gradient,
-# $\sqrt{g_x^2 + g_y^2}$, of the mean of the three channels, in brightness from 0 to 1.
+# Fix the function: write `edge_strength` without the two faults. It takes the mean of the three
+# channels, as brightness from 0 to 1, and returns the length of its gradient,
+# $\sqrt{g_x^2 + g_y^2}$.
 #
-# hint: The first symptom is there before any filter: show `image[0]` for the disc. In what order
-# do the numbers of a photo lie in memory, and what does `reshape` do to that order?
+# hint: The first symptom is there before any filter is applied: look at `disc.reshape(3, 48, 48)`.
+# In what order do the values of a photo lie in memory, and what does `reshape` do to that order?
 #
-# hint: The second: what are the two slopes at the four corners of the square? At which corners do
-# they have opposite signs?
+# hint: Now the second symptom. What are the two slopes at the four corners of the square? At which
+# corners do they have opposite signs?
 #
-# hint: Axes are exchanged by `permute`, not by `reshape`. And two slopes are the parts of a
-# vector: what is its length?
+# hint: Axes are exchanged by `permute`, not by `reshape`. And the two slopes are the components of
+# a vector: what is its length?
 
 
 # %% task="edges"
 def edge_strength(photo: torch.Tensor) -> torch.Tensor:
-    """Return how strong the edges of a photo (H, W, 3), uint8, are: (H - 2, W - 2), float."""
+    """Return the edge strength (H - 2, W - 2), float, of a photo (H, W, 3), uint8."""
     ### BEGIN SOLUTION
-    image = photo.permute(2, 0, 1).float() / 255  # reshape would cut the same row of numbers anew
+    image = photo.permute(2, 0, 1).float() / 255  # reshape keeps the order of the values
     slopes = F.conv2d(image.mean(dim=0)[None, None], SOBELS)[0]  # (2, H - 2, W - 2)
-    return slopes.norm(dim=0)  # a sum lets slopes of opposite signs cancel, a length does not
+    return slopes.norm(dim=0)  # in a sum, opposite signs would cancel
     ### END SOLUTION
 
 
@@ -384,12 +385,13 @@ def check_answer(edge_strength):
         expected = (x**2 + y**2).sqrt()
         slips = {
             "you add the slopes: where their signs differ, they cancel": (x + y).abs(),
-            "you add the sizes of the slopes: the length of a vector is something else": x.abs()
-            + y.abs(),
+            "you add the absolute values of the slopes: that is not the length of a vector": (
+                x.abs() + y.abs()
+            ),
             "you take the larger of the two slopes": torch.maximum(x.abs(), y.abs()),
             "you look at one channel only": slopes(channels[0]).norm(dim=0),
             "you add up the channels: take their mean": 3 * expected,
-            "you forget the root": expected**2,
+            "you forget the square root": expected**2,
         }
         checks.require_tensor(edge_strength(photo), expected, slips, tolerance=1e-4)
 
@@ -400,19 +402,20 @@ checks.award(2, check_answer, edge_strength)
 # %% [markdown] tier="build" minutes=8
 # ## Task 4: a black box
 #
-# A layer slides `k` by `k` weights over an image, without padding, and sends the output through a
-# ReLU: what is negative comes out as 0. You cannot look at its weights. You may send it **at most
-# two images**, once, and see what comes out. Complete both functions. `own_box(student_id)` is
-# yours; other boxes have other weights, negative ones, too.
+# A layer slides `k` by `k` weights over an image, without padding, and applies a ReLU: negative
+# values become 0. You cannot look at its weights. You may send it **at most two images**, once, and
+# look at the output. Complete both functions: `probes` makes the images, and `recover` finds the
+# weights from the output. `own_box(student_id)` is your box; other boxes have other weights,
+# negative ones, too.
 #
 # hint: Which image shows the weights one by one? The lesson used it to tell cross-correlation from
 # convolution.
 #
-# hint: A single white pixel gives the weights, rotated by 180°, if it is far enough from the
-# border. What is missing in the output, because of the ReLU?
+# hint: For a single white pixel, far enough from the border, the output shows the weights, rotated
+# by 180°. What is missing from it because of the ReLU?
 #
-# hint: Which second image brings the negative weights out as positive numbers? How do you put the
-# two outputs together?
+# hint: For which second image does the output show the negative weights, as positive numbers? How
+# do you combine the two outputs?
 
 
 # %% task="box"
@@ -420,16 +423,16 @@ def probes(k: int) -> torch.Tensor:
     """Return at most two images (N, H, W) for a box with `k` by `k` weights."""
     ### BEGIN SOLUTION
     dot = torch.zeros(2 * k - 1, 2 * k - 1)
-    dot[k - 1, k - 1] = 1.0  # each of the k * k windows sees the pixel, each with another weight
-    return torch.stack([dot, -dot])  # a black pixel on grey: for the negative weights
+    dot[k - 1, k - 1] = 1.0  # k * k windows hold the pixel, each under another weight
+    return torch.stack([dot, -dot])  # the second shows the negative weights
     ### END SOLUTION
 
 
 def recover(outputs: torch.Tensor) -> torch.Tensor:
-    """Return the weights (k, k), from what the box made of your `probes(k)`."""
+    """Return the weights (k, k) from the outputs of the box for your `probes(k)`."""
     ### BEGIN SOLUTION
-    positive, negative = outputs  # of each weight one is its size, the other is 0
-    return (positive - negative).flip(0, 1)  # the window that lies higher meets a lower weight
+    positive, negative = outputs  # one of them is the weight's absolute value, the other is 0
+    return (positive - negative).flip(0, 1)  # a higher window meets the pixel with a lower weight
     ### END SOLUTION
 
 
@@ -446,7 +449,8 @@ def _recovered(probes, recover, k, box):
         raise checks.NotAnswered
     shape = tuple(getattr(images, "shape", ()))
     fits = len(shape) == 3 and 1 <= shape[0] <= 2 and min(shape[1:]) >= k
-    checks.require(fits, f"Your probes are {shape}: send one or two images (N, H, W), H, W >= {k}")
+    sentence = f"Your probes have the shape {shape}: send one or two images of {k} × {k} or more"
+    checks.require(fits, sentence)
     return recover(box(images.float()))
 
 
@@ -456,7 +460,7 @@ def check_small(probes, recover):
     dot[0, 2, 2] = 1.0
     weights = box(dot)[0].flip(0, 1)
     slips = {
-        "you forget that the box shows its weights rotated by 180 degrees": weights.flip(0, 1),
+        "you forget that the output shows them rotated by 180 degrees": weights.flip(0, 1),
         "you flip the output along its rows only": weights.flip(1),
         "you flip the output along its columns only": weights.flip(0),
     }
@@ -480,7 +484,7 @@ def check_answer(probes, recover):
         slips = {
             "you miss the negative weights: the ReLU turns them into 0": weights.relu(),
             "you lose the signs": weights.abs(),
-            "you forget that the box shows its weights rotated by 180 degrees": weights.flip(0, 1),
+            "you forget that the output shows them rotated by 180 degrees": weights.flip(0, 1),
         }
         checks.require_tensor(_recovered(probes, recover, k, box), weights, slips, tolerance=1e-3)
 
@@ -491,9 +495,8 @@ checks.award(2, check_answer, probes, recover)
 # %% [markdown] tier="investigate" minutes=11
 # ## Task 5: is one image enough?
 #
-# In the lesson one image of noise was enough to find Sobel's nine weights. Is *any* image? Yours
-# has thin lines. Each window of 3 × 3 pixels that slides over it is one equation for the nine
-# weights.
+# In the lesson, one image of noise was enough to find Sobel's nine weights. Is *any* image enough?
+# Yours has thin lines. Each window of 3 × 3 pixels in it is one equation for the nine weights.
 
 # %% readonly="stripes"
 stripes, period, slope = own_stripes(student_id)
@@ -503,22 +506,23 @@ print(f"white where {slope} * row + column is divisible by {period}")
 show(plot_images([stripes[None]], ["your stripes"]), "Thin white lines on black, evenly spaced")
 
 # %% [markdown]
-# **Predict first.** How many of these equations are independent, that is, how many facts about the
-# nine weights does your image tell that do not follow from the others? Write your prediction down
-# before you run anything. A wrong one costs nothing; without one, the experiment is not marked.
+# **Predict first.** How many of these equations are independent? In other words, how many facts
+# about the nine weights does your image tell you, not counting those that follow from others? Write
+# your prediction down before you run anything. A wrong one costs nothing; without one, the
+# experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a whole number from 1 to 9
 ### BEGIN SOLUTION
-# The weight in row p and column q lies on a line together with all those that have the same
-# remainder of slope * p + q. Each remainder gives one sum, so count the remainders.
+# The weight in row p and column q lies on a line together with all those for which slope * p + q
+# has the same remainder. Each remainder gives one sum, so count the remainders.
 predicted = len({(slope * p + q) % period for p in range(3) for q in range(3)})
 ### END SOLUTION
 
 # %% [markdown]
-# **Now the experiment.** Measure that number. Then find a filter from your stripes alone, by
-# training or by solving the equations, that gives what Sobel gives on them. Look at how much the
-# two differ on your stripes, and on an image of noise.
+# **Now the experiment.** Measure that number. Then find a filter whose output on your stripes is
+# the same as Sobel's. Use your stripes alone: train the filter on them, or solve the equations.
+# Look at how much the outputs of the two filters differ on your stripes, and on an image of noise.
 #
 # hint: Look at a window. The output is the sum of the weights that lie on white pixels. What does
 # the next window add to what you know?
@@ -526,11 +530,11 @@ predicted = len({(slope * p + q) % period for p in range(3) for q in range(3)})
 # hint: Two weights that always lie on a line together appear only as their sum. So how many
 # *different* sums does your image give?
 #
-# hint: Write every window as a row of nine numbers (`F.unfold`, transposed). How many of the rows
-# are independent is the rank of that table: `int(torch.linalg.matrix_rank(table))`.
+# hint: Write every window as a row of nine numbers (`F.unfold`, transposed). The number of
+# independent rows is the rank of that table: `int(torch.linalg.matrix_rank(table))`.
 
 # %% task="experiment"
-measured = None  # a whole number: how many equations are independent, by an experiment
+measured = None  # a whole number: the number of independent equations, by an experiment
 found = None  # your filter (3, 3), found from your stripes alone
 ### BEGIN SOLUTION
 windows = F.unfold(stripes[None, None], 3)[0].T  # (900, 9): each window is one equation
@@ -539,7 +543,7 @@ outputs = windows @ SOBEL.reshape(9)
 found = (torch.linalg.pinv(windows) @ outputs).reshape(3, 3)  # the smallest of all solutions
 noise = torch.randn(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
 for name, image in {"stripes": stripes[None, None], "noise": noise}.items():
-    gap = F.conv2d(image, (found - SOBEL)[None, None]).abs().max()  # it is linear: one filter does
+    gap = F.conv2d(image, (found - SOBEL)[None, None]).abs().max()  # linear: subtract the filters
     print(f"largest difference from Sobel's output on {name}: {gap:.2f}")
 ### END SOLUTION
 
@@ -561,7 +565,7 @@ def check_small(predicted, measured, found):
     checks.require(shape == (3, 3), f"Your filter has the shape {shape}, expected (3, 3)")
     stripes, _, _ = own_stripes(student_id)
     gap = F.conv2d(stripes[None, None], (found.float() - SOBEL)[None, None]).abs().max()
-    sentence = f"On your stripes your filter differs from Sobel by up to {gap:.3g}: get below 0.02"
+    sentence = f"On your stripes the output differs from Sobel's by up to {gap:.3g}: get below 0.02"
     checks.require(bool(gap < 0.02), sentence)
     is_sobel = bool((found.float() - SOBEL).abs().max() < 0.05)
     checks.require(not is_sobel, "This is Sobel itself: your stripes alone do not lead there")
@@ -586,16 +590,16 @@ checks.award(2, check_answer, predicted, measured, found)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show against it? Why
-# does your filter agree with Sobel on your stripes and not on noise? Which image would you take
-# instead, and why? 2 points, read by a person.
+# **In three sentences:** What did you predict, and what did the experiment show? Why does your
+# filter agree with Sobel on your stripes, but not on noise? Which image would you use instead, and
+# why? 2 points, read by a person.
 
 # %% [markdown] written="one_image" points=2
 # **A model answer.** I predicted nine, because there are 900 windows, but measured seven: with lines
 # where 2 · row + column is divisible by 8, windows repeat, and two pairs of weights always lie on a
 # line together, so that the image tells only their sums. Every filter with the same sums gives the
 # same output on my stripes, so an error of 0 there says nothing about noise, where these weights
-# meet different pixels: there my filter is off by several units. I would take noise, or a single
+# meet different pixels: there my filter is off by several units. I would use noise, or a single
 # white pixel: both give nine independent windows.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
@@ -605,4 +609,4 @@ checks.award(2, check_answer, predicted, measured, found)
 #   prediction was right. Half a point if both numbers are there without a reason. A wrong
 #   prediction costs nothing.
 # - 1 point: says that the stripes leave some weights open, so that agreement on them proves nothing
-#   elsewhere, *and* names an image with independent windows. Half a point for one of the two.
+#   elsewhere, *and* names an image with independent windows. Half a point for only one.

@@ -1,8 +1,9 @@
 # %% [markdown]
 # # Exercise 04: what fits, and what an output sees
 #
-# **You practise** choosing paddings for a wanted size, working out which outputs see a pixel, repairing
-# a layer that fits some sizes only, and measuring how much of its field an output uses.
+# **You practise** choosing paddings for a wanted size, working out which outputs see a pixel,
+# repairing a layer that fits some sizes only, and measuring how much of its receptive field an
+# output uses.
 #
 # {tasks}
 #
@@ -27,8 +28,8 @@ def own_stack(student_id):
 
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks your questions and your stack of layers, so
-# yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id, written as your teacher writes it. It determines your questions and your
+# stack of layers, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -56,7 +57,7 @@ touched = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/04_stride_padding_pooling", "touched", student_id)
 n, k, s = (question.values[letter] for letter in "nks")
-seen = f"All pixels painted but the last {(n - k) % s} "  # what the division leaves is lost
+seen = f"All pixels painted but the last {(n - k) % s} "  # the remainder is lost
 touched = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
 
@@ -68,24 +69,24 @@ order_told = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/04_stride_padding_pooling", "order_told", student_id)
 a, b, s = (question.values[letter] for letter in "abs")
-told = f"Change pixel {a + s * (b - 1) - 1},"  # the last that is seen with the stride first
+told = f"Change pixel {a + s * (b - 1) - 1},"  # the last one seen with the stride first
 order_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
 ### END SOLUTION
 
 # %% [markdown] tier="drill" minutes=5
 # ## Task 1: padding for a wanted size
 #
-# A window of `k` with stride `s` slides over `n` pixels and must give exactly `wanted` outputs.
-# Complete the function: how many zeros do you put before the first pixel, and how many after the
-# last? Take as few as possible. If their number is odd, the end gets one more, as in the lesson.
-# (`wanted` is never less than you get without padding.)
+# A window of `k` pixels slides over `n` pixels with stride `s`, and you want exactly `wanted`
+# outputs. Complete the function: how many zeros do you put before the first pixel, and how many
+# after the last? Use as few as possible. If their number is odd, the end gets one more, as in the
+# lesson. (`wanted` is never less than the number of outputs without padding.)
 #
 # hint: Where does the last of the `wanted` windows start, and where does it end?
 #
 # hint: The windows cover `(wanted - 1) * s + k` pixels. How many of these are missing?
 #
-# hint: Pixels that the floor throws away need no padding: the number cannot be negative. What do
-# `//` and a subtraction make of an odd number?
+# hint: Pixels that the floor throws away need no padding: the number cannot be negative. How do you
+# split an odd number in two, with `//` and a subtraction?
 
 
 # %% task="padding"
@@ -93,7 +94,7 @@ def padding_for(n: int, k: int, s: int, wanted: int) -> tuple[int, int]:
     """Return the numbers of zeros (before, after) that give `wanted` outputs."""
     ### BEGIN SOLUTION
     missing = max(0, (wanted - 1) * s + k - n)  # what the windows cover beyond the pixels
-    return missing // 2, missing - missing // 2  # the end gets what rounding down leaves
+    return missing // 2, missing - missing // 2  # the end gets the rest
     ### END SOLUTION
 
 
@@ -120,14 +121,14 @@ def _require_pair(answer, expected, what, slips=None):
     for slip, wrong in (slips or {}).items():
         checks.require(found != wrong or wrong == expected, f"You get {found} if {slip}.")
     fits = found == expected and all(type(number) is int for number in found)
-    checks.require(fits, f"You get {answer} as the {what}: that should be {expected}.")
+    checks.require(fits, f"You return {answer} as the {what}, expected {expected}.")
 
 
 def check_small(padding_for):
     slips = {
         "you count one window too many": (3, 3),
         "you leave out the stride": (0, 0),
-        "you put all of it on each side": (4, 4),
+        "you put the whole padding on each side": (4, 4),
         "you leave out the window": (0, 0),
     }
     _require_pair(padding_for(9, 5, 2, 5), (2, 2), "zeros before and after", slips)
@@ -141,11 +142,11 @@ def check_answer(padding_for):
     check_small(padding_for)
     odd = {
         "you put the same on both sides": (2, 2),
-        "you put the odd one first": (2, 1),
-        "you drop the odd one": (1, 1),
+        "you put the extra zero first": (2, 1),
+        "you drop the extra zero": (1, 1),
     }
     _require_pair(padding_for(28, 4, 1, 28), (1, 2), "zeros before and after", odd)
-    negative = {"you let the number become negative: pixels may be left over": (-1, 0)}
+    negative = {"the number becomes negative: pixels may be left over": (-1, 0)}
     _require_pair(padding_for(10, 3, 2, 4), (0, 0), "zeros before and after", negative)
     for n, k, s, wanted in [
         (7, 3, 2, 4),
@@ -166,20 +167,22 @@ checks.award(1, check_answer, padding_for)
 # ## Task 2: which outputs see a pixel?
 #
 # The lesson goes from an output down to the pixels that it sees. Go the other way: when one pixel
-# changes, which outputs can change? Complete the function: layers are given as `(k, s, p)`, kernel,
-# stride and padding, from the image upwards, and no stride is larger than its kernel. The function
-# returns the first and the last output of the last layer that see the pixel, along one axis. Pixels
-# and outputs count from 0. The pixel is far from the end of the image: outputs end at 0 on the one
-# side only.
+# changes, which outputs can change? Complete the function: layers are given as `(k, s, p)`, kernel
+# size, stride and padding, from the image upwards, and no stride is larger than its kernel. The
+# function returns the first and the last output of the last layer that see the pixel, along one
+# axis. Pixels and outputs are counted from 0. The pixel is far from the end of the image, so only
+# one limit matters: there is no output before 0.
 #
-# hint: Begin with one layer. Its output `i` sees what lies from `s * i - p` to `s * i - p + k - 1`.
-# For which `i` is the pixel `x` not before the beginning, and not behind the end?
+# hint: Begin with one layer. Its output `i` sees the pixels from `s * i - p` to
+# `s * i - p + k - 1`. For which `i` is the pixel `x` neither before the first of them nor after the
+# last?
 #
 # hint: So `i` lies between `(x + p - k + 1) / s` and `(x + p) / s`. Which of the two do you have to
 # round up, and which down? And what if the first is negative?
 #
-# hint: The second layer sees not one changed number but a stretch of them. Its first output is the
-# first that sees the *first* of them, and its last one? (`-(-a // b)` divides and rounds up.)
+# hint: The second layer sees not one changed number but a stretch of them. The first output that
+# you look for is the first that sees the *first* of them. And the last? (`-(-a // b)` divides and
+# rounds up.)
 
 
 # %% task="seen"
@@ -188,8 +191,8 @@ def seen_from(layers: list[tuple[int, int, int]], pixel: int) -> tuple[int, int]
     ### BEGIN SOLUTION
     first = last = pixel
     for k, s, p in layers:  # from the image upwards
-        first = max(0, -(-(first + p - k + 1) // s))  # the first that has not ended: round up
-        last = (last + p) // s  # the last that has begun: round down
+        first = max(0, -(-(first + p - k + 1) // s))  # the first window that has not ended: up
+        last = (last + p) // s  # the last window that has begun: round down
     return first, last
     ### END SOLUTION
 
@@ -203,9 +206,9 @@ from course_utils import checks
 def check_small(seen_from):
     slips = {
         "you leave out the strides": (9, 14),
-        "you round down where the first output has to be rounded up, or forget that a window of k "
-        "ends k - 1 behind its beginning": (0, 3),
-        "you give the pixels that an output of this number sees": (56, 68),
+        "you round the first output down, not up, or forget that a window ends k - 1 pixels after "
+        "its first one": (0, 3),
+        "you return the pixels that output 14 sees": (56, 68),
     }
     found = seen_from([(3, 2, 0), (2, 2, 0), (3, 1, 0)], 14)
     _require_pair(found, (1, 3), "first and last output", slips)
@@ -251,10 +254,11 @@ checks.award(3, check_answer, seen_from)
 # %% [markdown] tier="build" minutes=7
 # ## Task 3: a layer that fits even sizes only
 #
-# Somebody halves images by the mean of blocks of 2 × 2 pixels. Where a side is odd, the last block
-# has only one row or one column, and its mean is that of the pixels that are there. A colleague
-# reports: "With 32 × 32 all is well. With an odd height there is a dark frame, and everything has
-# moved. With an odd width a column is missing." Look at the symptoms before you read the code.
+# Somebody halves images by taking the mean of each block of 2 × 2 pixels. If a side is odd, the
+# last block has only one row or one column, and its mean should be that of the pixels that it has.
+# A colleague reports: "With 32 × 32 pixels all is well. With an odd height there is a dark frame,
+# and everything has moved. With an odd width a column is missing." Run the next two cells, and look
+# at the symptoms before you read the code.
 
 
 # %% readonly="broken"
@@ -268,17 +272,18 @@ def broken_halve(image):
 ones = [torch.ones(4, 4), torch.ones(5, 4), torch.ones(4, 5)]
 show(
     plot_grids([broken_halve(image) for image in ones], [f"from {tuple(x.shape)}" for x in ones]),
-    "Halves of white images. From 4 by 4: 2 by 2 ones. From 5 by 4: 3 by 3 numbers, of which many "
-    "are a half and the corners a quarter. From 4 by 5: 2 by 2 ones, a column is missing",
+    "White images, halved. From 4 by 4: 2 by 2 ones. From 5 by 4: 3 by 3 numbers, a quarter in the "
+    "upper corners and a half along the edges. From 4 by 5: 2 by 2 ones, a column is missing",
 )
 
 # %% [markdown]
-# Mend it: write `halve`, which gives a white image back for white images of all sizes.
+# Fix the function: write `halve`, which returns the mean of each block for images of all sizes. A
+# white image stays white.
 #
-# hint: Where does `padding=1` put its zeros? And how many axes does it concern?
+# hint: Where does `padding=1` put its zeros? And along how many axes?
 #
-# hint: The zeros count in the mean. What would you have to append, so that the mean of two rows is
-# that of the one that is there?
+# hint: The zeros count in the mean. What would you have to append instead, so that the mean of the
+# two rows is the same as that of the one row?
 #
 # hint: Append a copy of the last row if the height is odd, and of the last column if the width is:
 # `F.pad` has a mode for that. Or look up what `ceil_mode` of `F.avg_pool2d` does.
@@ -289,8 +294,8 @@ def halve(image: torch.Tensor) -> torch.Tensor:
     """Return the means of the blocks of an image (H, W), float: (H/2, W/2), both rounded up."""
     ### BEGIN SOLUTION
     height, width = image.shape
-    pad = (0, width % 2, 0, height % 2)  # each axis by itself, and only at the end
-    doubled = F.pad(image[None, None], pad, mode="replicate")  # two equal rows have their own mean
+    pad = (0, width % 2, 0, height % 2)  # each axis separately, and only at the end
+    doubled = F.pad(image[None, None], pad, mode="replicate")  # the mean of two copies is the same
     return F.avg_pool2d(doubled, 2)[0, 0]
     ### END SOLUTION
 
@@ -302,7 +307,7 @@ from course_utils import checks
 
 
 def _blocks(image):
-    """Return the mean of each block of the pixels that are there."""
+    """Return the mean of each block, over the pixels that it has."""
     rows, columns = (range(0, size, 2) for size in image.shape)
     return torch.stack(
         [torch.stack([image[i : i + 2, j : j + 2].mean() for j in columns]) for i in rows]
@@ -316,7 +321,7 @@ def check_small(halve):
     slips = {
         "you drop the last row": expected[:1],
         "your zeros count in the mean": torch.tensor([[2.0, 6.0], [7.5, 17.5]]),
-        "you mix the last row with the one above it, by a mirror or by blocks that overlap": mixed,
+        "you mix the last row with the one above it, by reflection or in overlapping blocks": mixed,
         "you add up the pixels of a block": 4 * expected,
     }
     checks.require_tensor(halve(image.clone()), expected, slips, hint="three rows make two blocks")
@@ -352,14 +357,15 @@ checks.award(3, check_answer, halve)
 # ## Task 4: how much of its field does an output use?
 #
 # Your stack consists of several layers with the same kernel size, stride 1 and no padding, and all
-# their weights are 1. Count along one axis: the *core* of the field is the narrowest stretch around
-# its middle that holds at least 90 % of all paths from pixels to the output.
+# their weights are 1. Look at one axis only: the *core* of an output's receptive field is the
+# narrowest stretch around its middle that holds at least 90 % of all paths from pixels to the
+# output.
 
 # %% readonly="stack"
 k, num_layers = own_stack(student_id)
 
 # %%
-print(f"{num_layers} layers with a kernel of {k}: a field of {1 + num_layers * (k - 1)} pixels")
+print(f"{num_layers} layers with kernels of {k}: a field of {1 + num_layers * (k - 1)} pixels")
 
 # %% [markdown]
 # **Predict first.** How many pixels wide is the core of your stack? Write your prediction down
@@ -368,23 +374,23 @@ print(f"{num_layers} layers with a kernel of {k}: a field of {1 + num_layers * (
 # %% task="prediction"
 predicted = None  # a whole number of pixels
 ### BEGIN SOLUTION
-# The paths are distributed like a sum of `num_layers` dice with k sides. Its standard deviation
-# grows with the root of their number, and 90 % lie within 1.645 of them, on both sides.
+# The paths are distributed like the sum of `num_layers` dice with k sides: nearly a bell curve,
+# 90 % of which lie within 1.645 standard deviations of the middle.
 deviation = (num_layers * (k**2 - 1) / 12) ** 0.5
 predicted = 1 + 2 * round(1.645 * deviation)
 ### END SOLUTION
 
 # %% [markdown]
 # **Now the experiment.** Measure the core of your stack, and that of a stack with four times as many
-# of the same layers. By which factor does the field grow, and by which the core?
+# of the same layers. By what factor does the field grow, and by what factor the core?
 #
-# hint: The gradient of one output counts the paths of each pixel. One axis is enough: `F.conv1d`,
-# with weights of 1.
+# hint: The gradient of one output with respect to a pixel counts the paths of this pixel. One axis
+# is enough: use `F.conv1d` with weights of 1.
 #
-# hint: For forty layers the numbers become huge: use `float64`, and divide by their sum.
+# hint: With forty layers the numbers become huge: use `float64`, and divide by their sum.
 #
-# hint: The field has an odd number of pixels. Begin with its middle, and take one more pixel on both
-# sides until their share of the sum is 0.9.
+# hint: The field has an odd number of pixels. Begin with the middle one, and add one more pixel on
+# each side until their share of the sum is at least 0.9.
 
 # %% task="experiment"
 measured = None  # the width of the core of your stack, in pixels
@@ -401,7 +407,7 @@ for depth in (num_layers, 4 * num_layers):
         reach += 1
     widths.append(2 * reach + 1)
 measured, four_times = widths  # the core has about doubled, while the field is four times as wide
-print(widths)
+print(f"the core grows from {measured} to {four_times} pixels")
 ### END SOLUTION
 
 # %% check="experiment_check" points=3
@@ -420,7 +426,7 @@ def check_small(predicted, measured, four_times):
         width, field = checks.as_integer(_whole(number)), 1 + depth * (k - 1)
         sentence = f"Your core of {depth} layers is {width} pixels wide, and the field {field}."
         checks.require(1 <= width <= field, sentence)
-        checks.require(width % 2 == 1, f"{sentence} Take as many pixels on both sides.")
+        checks.require(width % 2 == 1, f"{sentence} Take the same number of pixels on both sides.")
 
 
 _BESIDE = f"You predicted {predicted} pixels and measured {measured}: say below what explains it."
@@ -444,10 +450,10 @@ def check_answer(predicted, measured, four_times):
         field = 1 + depth * (k - 1)
         slips = {
             "you take the whole field": field,
-            "you take nine tenths of the field: it is nine tenths of the paths": 1
+            "you take nine tenths of the field: the core holds nine tenths of the paths": 1
             + 2 * round(0.45 * (field - 1)),
-            "you stop at a half of the paths": core(depth, 0.5),
-            "you stop one pixel before 90 % are reached": core(depth, 0.9) - 2,
+            "you stop at half of the paths": core(depth, 0.5),
+            "you stop one pixel too early on each side": core(depth, 0.9) - 2,
         }
         checks.require_number(_whole(number), core(depth, 0.9), slips)
 
@@ -456,22 +462,22 @@ checks.award(3, check_answer, predicted, measured, four_times)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show against it? Why does
-# the core grow more slowly than the field? What would you change in a net whose outputs must really
-# use a wide region? 2 points, read by a person.
+# **In three sentences:** What did you predict, and what did the experiment show? Why does the core
+# grow more slowly than the field? What would you change in a net so that its outputs use a wide
+# region? 2 points, read by a person.
 
 # %% [markdown] written="core" points=2
-# **A model answer.** I predicted nine tenths of the field, but the core was about half of it: pixels in the
-# middle are reached on many paths, those at the edge on one only. The number of paths is
-# distributed like a sum of dice, whose standard deviation grows with the root of their number, so
-# that four times as many layers made the field four times as wide and the core only twice. I would
-# put a stride, a pooling layer or dilation between the layers, because then later layers take larger
-# steps, and do not only stack more of the same.
+# **A model answer.** I predicted nine tenths of the field, but the core was about half of it: many
+# paths lead from the pixels in the middle to the output, but only one from a pixel at the edge. The
+# paths are distributed like a sum of dice, whose standard deviation grows with the square root of
+# their number, so four times as many layers made the field four times as wide, but the core only
+# twice. I would use strides, pooling or dilation between the layers, because then later layers take
+# larger steps.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
 # - 1 point: prediction and measurement are set against each other, and a gap is explained by paths
 #   that crowd in the middle; where there is no gap, why the prediction was right. Half a point if
 #   both numbers are there without a reason. A wrong prediction costs nothing.
-# - 1 point: the core grows with the root of the depth (or: doubles where the field is four times as
-#   wide), *and* strides, pooling or dilation as a way out. Half a point for one of the two.
+# - 1 point: the core grows with the square root of the depth (or: doubles where the field is four
+#   times as wide), *and* strides, pooling or dilation as a remedy. Half a point for only one.

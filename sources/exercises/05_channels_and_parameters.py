@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Exercise 05: what a layer costs, and what it connects
 #
-# **You practise** rewriting a layer with groups as one without, designing a net for two budgets,
-# finding three faults in a net from what its output depends on, and measuring when groups cost
-# accuracy.
+# **You practise** rewriting a grouped convolution as an ordinary one, designing a net that keeps to
+# two budgets, finding three faults in a net by what its output depends on, and measuring when
+# groups cost accuracy.
 #
 # {tasks}
 #
@@ -25,7 +25,7 @@ CLOTHES = data.load("fashion_mnist_mini", batch_size=50)
 
 
 def own_wish(student_id):
-    """Return the side of the images, the number of classes, and the two budgets of the net."""
+    """Return the side of the images, the number of classes, and the two budgets for the net."""
     drawn = quiz.generator(student_id)
     side, num_classes, parameters, times = (
         int(torch.randint(*span, (), generator=drawn))
@@ -42,7 +42,7 @@ def own_pair(student_id):
 
 
 def drawn_pairs(classes, start, num, drawn):
-    """Draw pairs of images, side by side as two channels, and the class of each: 0 or 1."""
+    """Return pairs of images, as two channels, and the class of each image: 0 or 1."""
     images, labels = CLOTHES.train.images, CLOTHES.train.labels
     kinds = [images[labels == label][start : start + 300] for label in classes]
     small = F.avg_pool2d(torch.cat(kinds) / 255, 2)[:, 0]  # 600 images of 14 x 14
@@ -51,7 +51,7 @@ def drawn_pairs(classes, start, num, drawn):
 
 
 def pair_net(width, wiring):
-    """Return a net in two groups: "towers" that stay apart, or "shuffled" after each layer."""
+    """Return a net with two groups: "towers" keeps them apart, "shuffled" mixes them."""
     mix = {"towers": nn.Identity, "shuffled": lambda: nn.ChannelShuffle(2)}[wiring]
     layers = []
     for c_in in (2, width, width):
@@ -65,9 +65,9 @@ def pair_accuracy(classes, width, question, wiring, seed):
     Args:
         classes: Two labels.
         width: Channels of each layer.
-        question: "first" (which class is the first image?) or "same" (are both of one class?).
+        question: "first" (what class is the first image?) or "same" (are both of the same class?).
         wiring: "towers" or "shuffled".
-        seed: Of the weights and of the pairs.
+        seed: Seed for the weights and for the pairs.
     """
     torch.manual_seed(seed)
     net, drawn = pair_net(width, wiring), torch.Generator().manual_seed(seed)
@@ -88,8 +88,9 @@ def pair_accuracy(classes, width, question, wiring, seed):
 
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks your questions, your budgets and your images,
-# so yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id, written as your teacher writes it. It determines your questions, your
+# budgets and your images, so yours will differ from most people's. If you work on your own, leave
+# it empty.
 
 # %%
 student_id = ""
@@ -117,7 +118,7 @@ change_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/05_channels_and_parameters", "change_seen", student_id)
 c_in, c_out, g, j = (question.values[name] for name in ("c_in", "c_out", "g", "j"))
-first = j // (c_in // g) * (c_out // g)  # the filters are divided in the order of the channels
+first = j // (c_in // g) * (c_out // g)  # filters are split into groups in order, as channels are
 seen = f"The {c_out // g} maps from {first} "
 change_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
@@ -129,7 +130,7 @@ change_seen = next(x for x, option in question.lettered.items() if option.text.s
 time_told = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/05_channels_and_parameters", "time_told", student_id)
-# Only time *per* multiply-add tells layers that do much from layers that wait.
+# Only the time *per* multiply-add tells a layer that does much work from one that waits.
 told = "Time each layer alone"
 time_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
 ### END SOLUTION
@@ -137,28 +138,28 @@ time_told = next(x for x, option in question.lettered.items() if option.text.sta
 # %% [markdown] tier="drill" minutes=5
 # ## Task 1: the same layer without groups
 #
-# Suppose the library on a phone has no convolutions with groups. Every layer with groups can be
-# written as one without: then it has more weights, and those between different groups are 0.
-# Complete the function: it turns the weights of a layer with `groups` groups into those of an
-# ordinary convolution that computes the same.
+# Suppose the library on a phone has no grouped convolutions. Every grouped convolution can be
+# rewritten as an ordinary one, which has more weights: those that would connect different groups
+# are 0. Complete the function: it turns the weights of a convolution with `groups` groups into
+# those of an ordinary convolution that computes the same output.
 #
-# hint: What shape do the weights of the ordinary layer have? The first axis stays as it is; the
-# second one counts *all* input channels.
+# hint: What shape do the weights of the ordinary layer have? The first axis keeps its size; the
+# second has one place for *each* input channel.
 #
-# hint: How many filters does a group have, and how many channels? So which group does filter `o`
-# belong to, and what is the first channel that it reads?
+# hint: How many filters does a group have, and how many input channels? So which group does filter
+# `o` belong to, and what is the first channel that it reads?
 #
-# hint: Begin with zeros. Then copy the kernels of each filter into the channels of its group.
+# hint: Begin with zeros. Then copy the kernels of each filter to the channels of its group.
 
 
 # %% task="plain"
 def plain_weights(weight: torch.Tensor, groups: int) -> torch.Tensor:
-    """Return weights (c_out, c_in, k, k) for those of a grouped layer, (c_out, c_in / g, k, k)."""
+    """Turn the weights of a grouped layer, (c_out, c_in / g, k, k), into (c_out, c_in, k, k)."""
     ### BEGIN SOLUTION
     c_out, reads, *kernel = weight.shape
     plain = torch.zeros(c_out, reads * groups, *kernel)
     for o in range(c_out):
-        group = o // (c_out // groups)  # the filters of a group are neighbours, as its channels are
+        group = o // (c_out // groups)  # a group has consecutive filters and channels
         plain[o, group * reads : (group + 1) * reads] = weight[o]
     return plain
     ### END SOLUTION
@@ -181,10 +182,10 @@ def check_small(plain_weights):
     weight = torch.tensor([5.0, 7.0]).view(2, 1, 1, 1)  # two groups of one filter and one channel
     expected = torch.diag(torch.tensor([5.0, 7.0])).view(2, 2, 1, 1)
     slips = {
-        "you let each filter read every group, with the same kernels: those between the groups "
-        "are 0": weight.repeat(1, 2, 1, 1),
-        "you let all filters read the first group": torch.cat([weight, 0 * weight], dim=1),
-        "you return the weights as they are": weight,
+        "each filter reads every group, with the same kernels: the weights between different "
+        "groups must be 0": weight.repeat(1, 2, 1, 1),
+        "all filters read the first group": torch.cat([weight, 0 * weight], dim=1),
+        "you return the weights unchanged": weight,
         "you leave all weights at 0": torch.zeros(2, 2, 1, 1),
     }
     _require_plain(plain_weights, weight, 2, expected, slips)
@@ -208,8 +209,8 @@ def check_answer(plain_weights):
             dealt[i * makes : (i + 1) * makes, i::g] = block
             down[i::g, i * reads : (i + 1) * reads] = weight[i::g]
         slips = {
-            "you deal the channels out to the groups in turn: neighbours form a group": dealt,
-            "you deal the filters out to the groups in turn: neighbours form a group": down,
+            "you deal the channels out to the groups in turn: a group has consecutive ones": dealt,
+            "you deal the filters out to the groups in turn: a group has consecutive ones": down,
             "you flip the kernels": expected.flip(2, 3),
             "you swap rows and columns of the kernels": expected.mT,
             "you reverse the order of the groups": torch.cat(
@@ -227,13 +228,13 @@ checks.award(1, check_answer, plain_weights)
 #
 # A net for colour images of `side` × `side` pixels has two budgets: at most `max_parameters`
 # parameters, and at most `max_multiply_adds` multiply-adds for one image. It must use **at least
-# nine tenths of both**. Some layers have most of the parameters, and others do most of the work, so
-# you can spend the two budgets in different places. You choose the layers: the function returns an
+# nine tenths of both**. Some kinds of layer have many parameters, and others do much work, so you
+# can spend the two budgets in different places. You choose the layers: the function returns an
 # `nn.Module` that turns images (N, 3, side, side) into logits (N, num_classes), and the predictions
 # must depend on every one of its parameters.
 #
-# The budgets below are yours; your function must meet others, too. Multiply-adds are counted for
-# convolutions and linear layers (one for each product), not for biases, ReLUs and pooling.
+# The budgets below are yours; your function must keep to others, too. Multiply-adds are counted in
+# convolutions and linear layers (one for each product), but not in biases, ReLUs and pooling.
 #
 # hint: Which kind of layer does much work with few parameters, and which has many parameters and
 # does little work? One of each is enough. What do you put between them, so that the second reads
@@ -241,8 +242,8 @@ checks.award(1, check_answer, plain_weights)
 #
 # hint: A 3 × 3 convolution (padding 1) with `a` filters on the images takes 27 · a · side²
 # multiply-adds. A linear layer takes about as many multiply-adds as it has parameters. If the
-# linear layers use up `max_parameters`, how many filters can you pay for with the multiply-adds
-# that are left?
+# linear layers use up `max_parameters`, how many filters can you pay for with the remaining
+# multiply-adds?
 #
 # hint: Now `a` is fixed. Take the mean over each map, then two linear layers, `a` → `hidden` →
 # `num_classes`. One more hidden unit adds a + 1 + num_classes parameters: what is the largest
@@ -260,11 +261,11 @@ def design(side: int, num_classes: int, max_parameters: int, max_multiply_adds: 
     ### BEGIN SOLUTION
     # A linear layer's work is one multiply-add for each weight: the rest is for the convolution.
     filters = (max_multiply_adds - max_parameters) // (27 * side * side)
-    left = max_parameters - 28 * filters - num_classes  # after the filters and the last biases
+    left = max_parameters - 28 * filters - num_classes  # what filters and last biases leave
     hidden = left // (filters + 1 + num_classes)  # a row of weights, a bias, a column of weights
     return nn.Sequential(
         *(nn.Conv2d(3, filters, 3, padding=1), nn.ReLU()),
-        *(nn.AdaptiveAvgPool2d(1), nn.Flatten()),  # a single number per map is left to read
+        *(nn.AdaptiveAvgPool2d(1), nn.Flatten()),  # one number per map for the next layer
         *(nn.Linear(filters, hidden), nn.ReLU(), nn.Linear(hidden, num_classes)),
     )
     ### END SOLUTION
@@ -280,17 +281,17 @@ from course_utils import checks
 
 @checks.beside
 def _counted(design, wish):
-    """Return the shape of the logits, the parameters, those that take no part, and the work."""
+    """Return the logits' shape, the number of parameters, that of unused ones, and the work."""
     net, images = design(*wish), torch.rand(2, 3, wish[0], wish[0])
     if not isinstance(net, nn.Module):
         return type(net).__name__
     with FlopCounterMode(display=False) as counter:
         shape = tuple(net(images).shape)
-    work = counter.get_total_flops() // 4  # of two images, with two FLOPs for each
+    work = counter.get_total_flops() // 4  # two images, and two FLOPs for each multiply-add
     for each in net.parameters():
         each.data = torch.rand_like(each) / 50  # small and positive, so that no ReLU hides one
     logits = net(images)
-    apart = 2 * torch.arange(shape[-1]) - shape[-1] + 1  # adds up to 0: what all share is no part
+    apart = 2 * torch.arange(shape[-1]) - shape[-1] + 1  # sums to 0: ignores what all logits share
     (logits * apart).sum().backward()
     sizes = [(x.numel(), x.grad is None or not x.grad.any()) for x in net.parameters()]
     count, idle = sum(size for size, _ in sizes), sum(size for size, unused in sizes if unused)
@@ -346,8 +347,8 @@ checks.award(3, check_answer, design)
 # ## Task 3: a net with three faults
 #
 # This is the plan of a net of four blocks. Each block has 1 × 1 filters that reduce 16 channels to
-# 8, then 3 × 3 filters **in four groups**, then 1 × 1 filters that restore the 16 channels; each
-# layer has biases, and a ReLU after it. The first block halves height and width. No two blocks
+# 8, then 3 × 3 filters **in four groups**, then 1 × 1 filters that restore the 16 channels. Each
+# layer has biases and is followed by a ReLU. The first block halves height and width. No two blocks
 # share weights, and the 1 × 1 filters are there to connect the groups.
 #
 # The code below is meant to follow the plan, but its author reports: "The net has far fewer
@@ -377,14 +378,14 @@ def broken_net(channels, reduced, groups, num_blocks, block=broken_block):
 
 
 def symptoms(net):
-    """Return a net's number of parameters, which pixels act, and which map acts on which."""
+    """Count the parameters, and find the pixels and maps on which each output depends."""
     count = sum(each.numel() for each in net.parameters())
     for each in net.parameters():
         each.data = each.data.abs()  # so that no ReLU hides a connection
     maps = torch.rand(1, 16, 12, 12, requires_grad=True)
-    means = net(maps).mean(dim=(0, 2, 3))  # one for each map that comes out
+    means = net(maps).mean(dim=(0, 2, 3))  # one for each output map
     gradients = [torch.autograd.grad(each, maps, retain_graph=True)[0][0] for each in means]
-    acts = torch.stack(gradients) > 0  # (maps out, maps in, height, width)
+    acts = torch.stack(gradients) > 0  # (output maps, input maps, height, width)
     return count, acts.any(dim=1).any(dim=0)[None].float(), acts.flatten(2).any(dim=2)[None].float()
 
 
@@ -392,23 +393,25 @@ def symptoms(net):
 count, pixels, maps = symptoms(broken_net(16, 8, 4, 4))
 by_hand = 4 * (8 * (16 + 1) + 8 * (2 * 9 + 1) + 16 * (8 + 1))
 print(f"parameters: {count:,}; counted by hand: {by_hand:,}")
-titles = ["dark: a pixel that affects the output", "dark: map in (across) acts on map out (down)"]
+titles = ["dark: a pixel that affects the output", "dark: input map (across) affects output (down)"]
 show(
     plot_images([0.9 - 0.8 * pixels, 0.9 - 0.8 * maps], titles, size=3.2),
-    "Two grids, dark where something acts: of 12 by 12 pixels only every second one in every second "
-    "row is dark; of 16 by 16 pairs of maps only four blocks of 4 by 4 along the diagonal are dark",
+    "Two grids, dark where the output is affected: of 12 by 12 pixels, every second one in every "
+    "second row; of 16 by 16 pairs of maps, four blocks of 4 by 4 along the diagonal",
 )
 
 # %% [markdown]
-# Repair it: write both functions without the three faults. In the first block, it is the 3 × 3
+# Repair the net: write both functions without the three faults. In the first block, it is the 3 × 3
 # filters that halve height and width.
 #
-# hint: The pixels: which layer reads the maps first? What does a 1 × 1 filter with stride 2 do with
-# the pixel beside the one that it reads? A 3 × 3 filter with stride 2 leaves none out.
+# hint: Begin with the pixels. Which layer reads the maps first? What does a 1 × 1 filter with
+# stride 2 do with the pixel beside the one that it reads? A 3 × 3 filter with stride 2 leaves none
+# out.
 #
-# hint: The maps: follow one group from layer to layer. Where does it meet another one?
+# hint: Now the maps. Follow one group from layer to layer. Where does it meet another group?
 #
-# hint: The parameters: what does `[thing] * 3` put into a list? Compare `net[1] is net[2]`.
+# hint: Now the parameters. What does `[thing] * 3` put into a list? Make a `broken_net`, call it
+# `faulty`, and evaluate `faulty[1] is faulty[2]`.
 
 
 # %% task="repair"
@@ -416,7 +419,7 @@ def block(channels: int, reduced: int, groups: int, stride: int = 1) -> nn.Modul
     """Return a block that reduces the channels, convolves 3 × 3, and restores the channels."""
     ### BEGIN SOLUTION
     return nn.Sequential(
-        nn.Conv2d(channels, reduced, 1),  # without groups: this is where they meet
+        nn.Conv2d(channels, reduced, 1),  # no groups: this is where they meet
         nn.ReLU(),
         nn.Conv2d(reduced, reduced, 3, stride=stride, padding=1, groups=groups),  # skips no pixel
         nn.ReLU(),
@@ -445,7 +448,7 @@ from course_utils import checks
 
 @checks.beside
 def _measured(make, sizes, values, x):
-    """Return the sizes of a module's parameters, its output with these values, and its work."""
+    """Return the shapes of a module's parameters, its output with these values, and its work."""
     module = make(*sizes)
     if not isinstance(module, nn.Module):
         return type(module).__name__
@@ -492,7 +495,7 @@ def check_answer(block, net):
         return sum(torch.Size(each).numel() for each in shapes)
 
     def run(drawn, x, g, halves, strides=(1, 2, 1), active=(True, True, True)):
-        """Compute by the definition; every block has the same numbers here."""
+        """Compute the output by the definition; all blocks have the same weights here."""
         kernels = [shape for shape in drawn if len(shape) == 4]
         for halved in halves:
             for i, kernel in enumerate(kernels):
@@ -525,16 +528,16 @@ def check_answer(block, net):
         all_grouped = count((r, c // g), kernels[1], (c, r // g), *biases)
         slips = {
             "you give the 1 × 1 filters groups, too": num * all_grouped,
-            "you give one of the two layers of 1 × 1 filters groups": num * (one - r * (c - c // g)),
+            "you give one of the two 1 × 1 layers groups": num * (one - r * (c - c // g)),
             "you give the 3 × 3 filters no groups": num * (one + 9 * r * (r - r // g)),
             "you leave out the biases": num * count(*kernels),
         }
         if num > 2:
             slips |= {
-                "you let all blocks after the first share their weights": 2 * one,
-                "you let all blocks share their weights": one,
-                "you let all blocks after the first share their weights, and give the 1 × 1 "
-                "filters groups": 2 * all_grouped,
+                "all blocks after the first share their weights": 2 * one,
+                "all blocks share their weights": one,
+                "all blocks after the first share their weights, and the 1 × 1 filters have "
+                "groups": 2 * all_grouped,
             }
         checks.require_number(count(*shapes), num * one, slips)
         sentence = f"The parameters of your {name} do not have the shapes that the plan gives them."
@@ -573,7 +576,7 @@ if repair_is_right:
     print(f"parameters: {count:,}; counted by hand: {by_hand:,}")
     show(
         plot_images([0.9 - 0.8 * pixels, 0.9 - 0.8 * maps], titles, size=3.2),
-        "Two grids, dark all over: every pixel acts, and every map in acts on every map out",
+        "Two grids, dark all over: every pixel and every input map affects every output map",
     )
 else:
     print("The symptoms of the repaired net appear here once task 3 is done.")
@@ -581,22 +584,23 @@ else:
 # %% [markdown] tier="investigate" minutes=14
 # ## Task 4: when do groups cost accuracy?
 #
-# Two nets have the same layers, all in two groups, the same number of parameters and the same
-# multiply-adds. In the *towers* the groups stay separate as far as the last linear layer. In the
-# *shuffled* net the channels are interleaved after each layer, like the two halves of a pack of
-# cards, so that each group of the next layer reads half of both groups. That adds no parameters and
-# no multiply-adds.
+# Two nets have the same convolutions, each with two groups, the same number of parameters and the
+# same number of multiply-adds. In the *towers* the groups stay separate up to the linear layer at
+# the end. In the *shuffled* net the channels are interleaved after each convolution, like the two
+# halves of a pack of cards, so that each group of the next layer reads half the channels of both
+# groups. Shuffling adds no parameters and no multiply-adds.
 #
 # An example is a **pair** of images in two channels, so each tower sees one of them. Each image
-# shows one of your two classes. You ask two questions about the pairs. `"first"`: what class is the
-# first image? `"same"`: are both images of the same class?
+# shows one of your two classes. The nets learn to answer one of two questions about the pairs.
+# `"first"` asks what class the first image is, and `"same"` whether both images are of the same
+# class.
 
 # %% readonly="pair"
 classes, width = own_pair(student_id)
 
 # %%
 names = CLOTHES.info.classes
-print(f"your classes: {names[classes[0]]} and {names[classes[1]]}; {width} channels a layer")
+print(f"your classes: {names[classes[0]]} and {names[classes[1]]}; {width} channels per layer")
 for wiring in ("towers", "shuffled"):
     costs = summary(pair_net(width, wiring), (2, 14, 14))
     print(f"{wiring:8}: {costs.parameters:,} parameters, {costs.multiply_adds:,} multiply-adds")
@@ -613,20 +617,20 @@ predicted = "same"  # one image answers "first"; "same" needs both, and they nev
 ### END SOLUTION
 
 # %% [markdown]
-# **Now the experiment.** Measure the accuracy of both nets for both questions, each with the seeds
-# 0, 1 and 2 (`pair_accuracy` trains and measures, in about a second each). For each question,
-# report the mean of the three differences *shuffled − towers*, seed by seed, and its standard
-# error: the standard deviation of the three differences (dividing by n − 1), divided by √3.
+# **Now the experiment.** Measure the accuracy of both nets for both questions, with the seeds 0, 1
+# and 2. `pair_accuracy` trains and measures one net, in about a second. For each question, compute
+# the difference *shuffled − towers* for each seed. Report the mean of the three differences, and
+# its standard error: their standard deviation (dividing by n − 1), divided by √3.
 #
 # hint: `pair_accuracy(classes, width, "same", "towers", seed=0)` is one of the twelve runs. Two
-# loops and a list, or one dictionary comprehension, make all of them.
+# loops and a list, or one dictionary comprehension, do all of them.
 #
 # hint: A dictionary may have pairs as keys: `measured["same", "towers"]` is a list of three.
 #
-# hint: `torch.tensor(differences).std()` divides by n − 1. `.item()` makes a Python float of it.
+# hint: `torch.tensor(differences).std()` divides by n − 1. `.item()` turns it into a Python float.
 
 # %% task="experiment" tags=["nbval-ignore-output"]
-measured = None  # {("first", "towers"): [three accuracies], ("first", "shuffled"): ..., ...}
+measured = None  # {("first", "towers"): [for seed 0, for 1, for 2], ("first", "shuffled"): ...}
 lost = None  # {"first": the mean of the three differences, shuffled - towers, "same": ...}
 error = None  # {"first": the standard error of that mean, "same": ...}
 ### BEGIN SOLUTION
@@ -637,7 +641,7 @@ measured = {
 lost, error = {}, {}
 for asked in ("first", "same"):
     shuffled, towers = (torch.tensor(measured[asked, each]) for each in ("shuffled", "towers"))
-    gaps = shuffled - towers  # pairs: the same seed in both, so the same images
+    gaps = shuffled - towers  # paired: the same seed in both, so the same images
     lost[asked], error[asked] = gaps.mean().item(), (gaps.std() / 3**0.5).item()
     print(f"{asked:5}: towers {towers.mean():.1%}, shuffled {shuffled.mean():.1%}")
     print(f"       difference {lost[asked]:+.1%}, standard error {error[asked]:.1%}")
@@ -714,32 +718,41 @@ def check_answer(predicted, measured, lost, error):
         require_close(lost[asked], right.mean, turned | right.mean_slips, asked)
         require_close(error[asked], right.error, right.error_slips, asked)
 
+    classes, width = own_pair(student_id)
+    again = pair_accuracy(classes, width, "same", "shuffled", 0)  # rounding may move it a little
+    claimed = measured["same", "shuffled"][0]
+    sentence = (
+        f'With seed 0 the shuffled net reaches {again:.3f} for "same", not {claimed:.3f}: did you '
+        "train it?"
+    )
+    checks.require(abs(claimed - again) < 0.05, sentence)
+
 
 checks.award(2, check_answer, predicted, measured, lost, error)
 ### END HIDDEN TESTS
 
 # %% [markdown]
 # **In three sentences:** What did you predict, and what did the experiment show, given the standard
-# errors? Both nets have the same number of parameters and do the same work: what about the towers
-# explains where they lose and where they do not? What change to the towers, or to the question,
-# would you try to see whether your explanation is right, and what should then happen? 2 points,
-# read by a person.
+# errors? Both nets have the same number of parameters and do the same work, so what is it about the
+# towers that explains for which question they lose accuracy? Which change to the towers, or to the
+# question, would test your explanation, and what result would you expect? 2 points, read by a
+# person.
 
 # %% [markdown] written="when_groups_cost" points=2
 # **A model answer.** I predicted that the towers lose only on "same", and the experiment agrees: on
 # "first" they lose less than one point, with a standard error of the same order, and on "same" 48
 # points, with a standard error of two. For "first" one tower sees all that is needed, while "same"
 # depends on both images together: the towers meet only in the last layer, which adds up what each
-# of them says, and no sum is high for two coats and for two sneakers, but low for both mixed pairs.
-# If that is right, one layer with a ReLU and without groups in front of the classifier should be
-# enough for the towers to answer "same", and a question such as "is at least one of them a coat?",
-# which a sum can answer, should cost them little.
+# of them says, and no such sum is high for two coats and for two sneakers, yet low for both mixed
+# pairs. If that is right, one layer with a ReLU and without groups in front of the classifier
+# should be enough for the towers to answer "same", and a question such as "is at least one of them
+# a coat?", which a sum can answer, should cost them little.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# - 1 point: the answer compares prediction and measurement for both questions *with* the standard
+# - 1 point: the answer compares prediction and measurement for both questions, *with* the standard
 #   errors. Half a point without them. A wrong prediction costs nothing.
 # - 1 point: the answer says what the towers cannot do (combine the two images before the last
 #   layer; a sum of two parts is not enough for "same"), *and* describes a run that would test this,
-#   with the result to expect. Half a point for one of the two. None for "groups have fewer
+#   with the result to expect. Half a point for either alone. None for "groups have fewer
 #   weights": both nets have the same number.

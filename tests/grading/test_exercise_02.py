@@ -211,7 +211,7 @@ WRONG = [
      True),
     (REPAIR_IS, repair(batches="[(images[i], labels[j]) for i, j in zip(some, torch.randperm("
      "len(images), generator=generator).split(size))]"), "other images' labels", True),
-    (REPAIR_IS, repair(drawn="some = torch.arange(len(images)).split(size)"), "in the order they",
+    (REPAIR_IS, repair(drawn="some = torch.arange(len(images)).split(size)"), "in their old order",
      True),
     (REPAIR_IS, repair(drawn="some = torch.randperm(len(images), generator=torch.Generator()"
      ".manual_seed(1)).split(size)"), "Both epochs have the same order", True),

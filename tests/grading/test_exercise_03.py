@@ -119,6 +119,16 @@ def recover(outputs):
                for i in range(1, k + 1)]
     return torch.tensor(weights)
 """
+ROW_BY_ROW = """
+def probes(k):
+    dots = torch.zeros(k, k * k + k - 1)
+    dots[range(k), range(k - 1, k * k, k)] = 1  # no window holds two of them
+    return torch.stack([dots, -dots])
+
+def recover(outputs):
+    size = round(outputs.shape[2] ** 0.5)
+    return (outputs[0] - outputs[1]).view(size, size).flip(1)
+"""
 FIRST = "predicted = 5"
 EXPERIMENT = """
 x = stripes
@@ -173,6 +183,7 @@ for places in groups.values():
         ("edges", WITH_NUMPY),
         ("box", box()),
         ("box", ONE_IMAGE),
+        ("box", ROW_BY_ROW),
         ("box", box(values="torch.tensor([-2.0, 2.0])", result="torch.rot90(parts[1]"
                     " - parts[0], 2) / 2")),
         ("experiment", experiment()),
@@ -187,21 +198,25 @@ def test_a_right_answer_in_another_style_passes(exercise, task, source):
 SPLIT_IS, MOTIF_IS, EDGES_ARE, BOX_IS = "split_check", "motif_check", "edges_check", "box_check"
 EXPERIMENT_IS = "experiment_check"
 CONSTANT = motif("motif", "(k := own_motif(student_id) - 12 / 25) / (k * k).sum()")
+LAST_WHITE = "motif.flatten().nonzero()[-1, 0]"
 MIDDLE = "len(kernel) // 2, kernel.shape[1] // 2"
 WRONG = [
     # What the check at home lets through.
     (SPLIT_IS, pivot(MIDDLE), "you divide by 0", True),
+    (SPLIT_IS, pivot("0, int(kernel[0].abs().argmax())"), "you divide by 0", True),
+    (SPLIT_IS, pivot("int(kernel[:, 0].abs().argmax()), 0"), "you divide by 0", True),
     (SPLIT_IS, pivot("0, 0"), "not finite", True),
     (SPLIT_IS, pivot(result="column.abs(), row.abs() / kernel[i, j]"), "differs", True),
-    (SPLIT_IS, pivot(result="kernel.sum(1), kernel.sum(0) / kernel.sum()"), "not finite", True),
+    (SPLIT_IS, pivot(result="kernel.sum(1), kernel.sum(0) / kernel.sum()"), "", True),
     (MOTIF_IS, motif("motif", GAIN), "On a flat area of brightness 1", True),
     (MOTIF_IS, motif("2 * motif - 1", GAIN), "On a flat area", True),
     (MOTIF_IS, motif("motif - 12 / 25"), "On a flat area", True),
+    (MOTIF_IS, motif("motif - motif.sum() / 25"), "On a flat area", True),
     (MOTIF_IS, CONSTANT, "On the motif alone your filter gives", True),
     (MOTIF_IS, motif("motif.sub_(motif.mean())", "weights / (weights * weights).sum()"),
      "changes the motif", True),
     (EDGES_ARE, edges(result="(x + y).abs()"), "you add the slopes", True),
-    (EDGES_ARE, edges(result="x.abs() + y.abs()"), "you add the sizes of the slopes", True),
+    (EDGES_ARE, edges(result="x.abs() + y.abs()"), "you add the absolute values", True),
     (EDGES_ARE, edges(result="torch.maximum(x.abs(), y.abs())"), "the larger of the two", True),
     (EDGES_ARE, edges("photo[..., 0] / 255"), "at one channel only", True),
     (BOX_IS, box(result="parts[0].flip(0, 1)"), "you miss the negative weights", True),
@@ -212,12 +227,14 @@ WRONG = [
     (EXPERIMENT_IS, experiment("9"), "you count the weights", True),
     (EXPERIMENT_IS, experiment("predicted - 1"), "4 is not the right number, which is 5", True),
     # What it finds.
-    (SPLIT_IS, pivot(result="column, row"), "you let a factor of 12 in", False),
+    (SPLIT_IS, pivot(result="column, row"), "you keep a factor of 12", False),
     (SPLIT_IS, pivot(result="row / kernel[i, j], column"), "Your column has the shape (5,)", False),
     (SPLIT_IS, pivot(result="column"), "Return two tensors", False),
+    (SPLIT_IS, pivot(result="column, row, kernel[i, j]"), "Return two tensors", False),
     (MOTIF_IS, motif(result="weights"), "On the motif alone your filter gives 6.24, not 1", False),
     (MOTIF_IS, motif(result="weights / weights.norm()"), "not 1", False),
     (MOTIF_IS, motif(result="(w := weights.flip(0, 1)) / (w * motif).sum()"), "finds a", True),
+    (MOTIF_IS, motif(f"torch.eye(25)[{LAST_WHITE}].view(5, 5)"), "In noise alone", False),
     (MOTIF_IS, motif(result="weights.tolist()"), "Your filter has the shape ()", False),
     (EDGES_ARE, edges("photo.reshape(3, *photo.shape[:2]).float().mean(0) / 255"), "differs",
      False),
@@ -227,7 +244,9 @@ WRONG = [
     (BOX_IS, box(result="(parts[0] - parts[1]).flip(0)"), "along its rows only", False),
     (BOX_IS, box(num=3, values="1.0"), "send one or two images", False),
     (EXPERIMENT_IS, experiment(found="SOBEL"), "This is Sobel itself", False),
-    (EXPERIMENT_IS, experiment(found="torch.zeros(3, 3)"), "differs from Sobel by up", False),
+    (EXPERIMENT_IS, experiment(found="torch.zeros(3, 3)"), "differs from Sobel's by", False),
+    (EXPERIMENT_IS, experiment(found="SOBEL.flatten()"), "has the shape (9,)", False),
+    (EXPERIMENT_IS, experiment(found="None"), "Your filter has the shape ()", False),
     (EXPERIMENT_IS, experiment(measured="900"), "There are 1 to 9 facts", False),
     (EXPERIMENT_IS, experiment(measured="5.0"), "a whole number", False),
 ]  # fmt: skip

@@ -237,10 +237,20 @@ for asked in ("first", "same"):
 """
 
 
+ROUNDED_OTHERWISE = """
+with torch.backends.mkldnn.flags(enabled=False):  # other kernels add in another order
+    reached = pair_accuracy(classes, width, "same", "shuffled", seed=0)
+measured["same", "shuffled"][0] = reached
+lost["same"] = (reached + 0.95 + 0.97 - 0.5 - 0.53 - 0.49) / 3
+gaps = torch.tensor([reached - 0.5, 0.95 - 0.53, 0.97 - 0.49], dtype=torch.float64)
+error["same"] = (gaps.std() / 3**0.5).item()
+"""
+
+
 def experiment(
     first_towers="[0.98, 1.0, 0.97]",
     towers="[0.5, 0.53, 0.49]",
-    shuffled="[0.9, 0.97, 0.94]",
+    shuffled="[0.98, 0.95, 0.97]",
     lost="gaps.mean().item()",
     error="(gaps.var() / 3).sqrt().item()",
 ):
@@ -252,7 +262,7 @@ def experiment(
 BY_STATISTICS = """
 import statistics
 measured = dict.fromkeys([("same", "shuffled"), ("same", "towers")], (0.5, 0.55, 0.53))
-measured["same", "shuffled"] = (0.93, 0.91, 0.96)
+measured["same", "shuffled"] = (0.97, 0.91, 0.96)
 measured |= {("first", "shuffled"): (0.97, 0.98, 0.97), ("first", "towers"): (0.97, 0.98, 0.97)}
 gaps = {each: [b - a for a, b in zip(measured[each, "towers"], measured[each, "shuffled"])]
         for each in ("same", "first")}
@@ -261,7 +271,7 @@ error = {each: statistics.stdev(found) / 3 ** 0.5 for each, found in gaps.items(
 """
 WITH_NUMPY = """
 import numpy as np
-table = np.array([[[0.96, 0.99, 0.97], [0.98, 0.97, 0.99]], [[0.51, 0.49, 0.6], [0.8, 0.93, 0.9]]])
+table = np.array([[[0.96, 0.99, 0.97], [0.98, 0.97, 0.99]], [[0.51, 0.49, 0.6], [0.99, 0.83, 0.9]]])
 gaps = table[:, 1] - table[:, 0]
 measured = {(asked, wiring): table[i, j].tolist() for i, asked in enumerate(["first", "same"])
             for j, wiring in enumerate(["towers", "shuffled"])}
@@ -274,7 +284,7 @@ towers, shuffled = torch.tensor([0.97, 0.95, 0.96]), torch.tensor([0.975, 0.955,
 measured["first", "towers"], measured["first", "shuffled"] = towers.tolist(), shuffled.tolist()
 lost["first"] = float((shuffled - towers).mean())
 error["first"] = float((shuffled - towers).std() / torch.tensor(3.0).sqrt())
-towers, shuffled = torch.tensor([0.5, 0.51, 0.5]), torch.tensor([0.51, 0.94, 0.95])
+towers, shuffled = torch.tensor([0.5, 0.51, 0.5]), torch.tensor([0.96, 0.51, 0.95])
 measured["same", "towers"], measured["same", "shuffled"] = towers.tolist(), shuffled.tolist()
 lost["same"] = float(shuffled.mean() - towers.mean())
 error["same"] = float((shuffled - towers - lost["same"]).square().sum().div(2).sqrt() / 3 ** 0.5)
@@ -304,6 +314,12 @@ error["same"] = float((shuffled - towers - lost["same"]).square().sum().div(2).s
 )
 def test_a_right_answer_in_another_style_passes(exercise, task, source):
     exercise.assert_passes(prediction=FIRST, **{task: source})
+
+
+@pytest.mark.filterwarnings("ignore:TF32")
+def test_accuracies_of_a_machine_that_rounds_otherwise_pass(exercise):
+    source = experiment() + ROUNDED_OTHERWISE
+    exercise.assert_passes(prediction=FIRST, experiment=source)
 
 
 PLAIN_IS, DESIGN_IS, REPAIR_IS, EXPERIMENT_IS = (
@@ -365,15 +381,16 @@ WRONG = [
     (REPAIR_IS, repair(middle="stride=stride"), "the 3 × 3 filters no groups", True),
     (REPAIR_IS, repair(blocks=SHARED), "after the first share their weights", True),
     (REPAIR_IS, repair("groups=groups", last="groups=groups", blocks=SHARED),
-     "1 × 1 filters groups", True),
+     "the 1 × 1 filters have groups", True),
     (REPAIR_IS, repair(blocks=ALL_SHARED), "all blocks share their weights", True),
     (REPAIR_IS, repair(relu="nn.Identity()"), "the first ReLU", True),
     (REPAIR_IS, repair(relu_2="nn.Identity()"), "the second ReLU", True),
     (REPAIR_IS, repair(relu_3="nn.Identity()"), "the last ReLU", True),
     (REPAIR_IS, repair(*["bias=False", "groups=groups, stride=stride, bias=False", "bias=False"]),
      "you leave out the biases", True),
-    (REPAIR_IS, repair(first="groups=groups"), "one of the two layers of 1 × 1", True),
-    (REPAIR_IS, repair(last="groups=groups"), "one of the two layers of 1 × 1", True),
+    (REPAIR_IS, repair(first="groups=groups"), "one of the two 1 × 1 layers", True),
+    (REPAIR_IS, repair(last="groups=groups"), "one of the two 1 × 1 layers", True),
+    (EXPERIMENT_IS, experiment(shuffled="[0.9, 0.97, 0.94]"), "not 0.900: did you train it?", True),
     (EXPERIMENT_IS, experiment(towers="[0.9, 0.95, 0.93]"), "Towers cannot reach 95.0%", True),
     (EXPERIMENT_IS, experiment(lost="-gaps.mean().item()"), "from the towers'", True),
     (EXPERIMENT_IS, experiment(lost="gaps.sum().item()"), "you add the differences", True),
@@ -389,7 +406,7 @@ WRONG = [
     # What it finds.
     (PLAIN_IS, plain(result="weight.repeat(1, groups, 1, 1)"), "with the same kernels", False),
     (PLAIN_IS, plain(columns=":reads"), "read the first group", False),
-    (PLAIN_IS, plain(result="weight"), "the weights as they are", False),
+    (PLAIN_IS, plain(result="weight"), "the weights unchanged", False),
     (PLAIN_IS, plain(result="0 * found"), "you leave all weights at 0", False),
     (PLAIN_IS, plain(result="found[0]"), "expected (2, 2, 1, 1)", False),
     (DESIGN_IS, design(filters="max_multiply_adds // (27 * side ** 2)"), "are allowed", False),
@@ -443,7 +460,7 @@ def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
     exercise, predicted, capsys
 ):
     exercise.assert_passes(prediction=f"predicted = {predicted!r}", experiment=experiment())
-    said = "measured +0.002 ± 0.011 (first), +0.430 ± 0.015 (same)"
+    said = "measured +0.002 ± 0.011 (first), +0.460 ± 0.020 (same)"
     assert f"you predicted {predicted} and {said}" in capsys.readouterr().out
 
 
