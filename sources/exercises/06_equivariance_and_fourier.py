@@ -2,7 +2,8 @@
 # # Exercise 06: what moves along, and what does not
 #
 # **You practise** making a layer treat all directions alike, measuring which layers of a net do not
-# follow shifts, undoing a filter through its spectrum, and choosing a measure that cannot be fooled.
+# follow shifts, undoing a filter through its spectrum, and choosing a measure that cannot be
+# fooled.
 #
 # {tasks}
 #
@@ -56,8 +57,8 @@ def own_image(student_id):
 
 
 # %% [markdown]
-# Enter your student id as your teacher writes it. It picks your questions, your net and your image, so
-# yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It picks your questions, your net and your image,
+# so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -236,8 +237,8 @@ show(
 # far larger.
 #
 # **(b)** Complete `repair`. Its nets have layers of the same kinds as yours, and only their borders
-# are at fault. The net that you return must follow every shift, and away from the border its output must
-# be that of the old net. Do not change the old net.
+# are at fault. The net that you return must follow every shift, and away from the border its output
+# must be that of the old net. Do not change the old net.
 #
 # hint: The error in a layer's output may come from its input. What input must the layer get so that
 # only its own fault shows?
@@ -525,9 +526,9 @@ checks.award(2, check_answer, undo)
 # %% [markdown] tier="investigate" minutes=15
 # ## Task 4: what does a blur repair?
 #
-# The lesson's measure divides the error by the norm of the output. That has a weakness: a layer that
-# adds 5 to its output makes the same errors, but its output is much larger, so it seems better. Your
-# image has a mean brightness of 0.5 and two waves on top, a broad one and a fine one.
+# The lesson's measure divides the error by the norm of the output. That has a weakness: a layer
+# that adds 5 to its output makes the same errors, but its output is much larger, so it seems
+# better. Your image has a mean brightness of 0.5 and two waves on top, a broad one and a fine one.
 
 # %% readonly="image"
 image, cycles, broad, fine = own_image(student_id)
@@ -560,16 +561,16 @@ predicted = without_blur / (fine * weak / math.hypot(broad * strong, fine * weak
 # %% [markdown]
 # **Now the experiment.** Write this measure as the function `ruler`. It is like
 # `equivariance_error`, except that neither a constant added to the output nor a factor changes it.
-# In an output of half the size, a shift by `rows` becomes one by `rows / 2`; the lesson's `shift` can
-# do that. Then measure all of `HALVINGS` on your image, for a shift by one pixel.
+# In an output of half the size, a shift by `rows` becomes one by `rows / 2`; the lesson's `shift`
+# can do that. Then measure all of `HALVINGS` on your image, for a shift by one pixel.
 #
 # hint: What is `f(Tx) - T f(x)` if the layer adds 5 to its output? So which must change, the
 # numerator or the denominator?
 #
 # hint: Subtract the mean of the output before you take the norm.
 #
-# hint: `shift(layer(x), rows / 2)` is what the output should become, `layer(shift(x, rows))` what it
-# becomes.
+# hint: `shift(layer(x), rows / 2)` is what the output should become, `layer(shift(x, rows))` what
+# it becomes.
 
 
 # %% task="experiment"
@@ -699,11 +700,11 @@ checks.award(2, check_answer, predicted, ruler, errors, measured)
 
 # %% [markdown] written="blur" points=2
 # **A model answer.** I predicted 10, because the lesson's measure shows that factor, but measured
-# 1.6: the blur leaves a third of my fine wave, and beside a weak broad wave this third is still most
-# of what varies. The lesson's measure divides by the norm of an output that is mostly its mean, 0.5
-# for the blur and more for max pooling, so both look better than they are, max pooling even more so.
-# If an image has only fine waves, the blur turns them into a faint pattern on grey that is all
-# alias: it follows a shift no better, it is only weaker.
+# 1.6: the blur leaves a third of my fine wave, and beside a weak broad wave this third is still
+# most of what varies. The lesson's measure divides by the norm of an output that is mostly its
+# mean, 0.5 for the blur and more for max pooling, so both look better than they are, max pooling
+# even more so. If an image has only fine waves, the blur turns them into a faint pattern on grey
+# that is all alias: it follows a shift no better, it is only weaker.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

@@ -93,8 +93,8 @@ def worth_of(curve, accuracy):
 
 
 # %% [markdown]
-# Enter your student id as your teacher writes it. It picks your questions, your net and your images, so
-# yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It picks your questions, your net and your
+# images, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -347,7 +347,7 @@ class _Reads(TorchDispatchMode):
 def _bends(net, one, other):
     """Return how far each large convolution's input, then the output, is from linear in the images.
 
-    An affine map f has f(x + y) - f(x) - f(y) + f(0) = 0. On small inputs a sigmoid is almost affine.
+    An affine map f has f(x + y) - f(x) - f(y) + f(0) = 0. On small inputs a sigmoid would pass.
     """
     with torch.no_grad(), _Reads() as reads:
         output = net(torch.cat([one, other, one + other, 0 * one]))
@@ -434,7 +434,7 @@ def broken_accuracy(net, batches):
 
 
 def broken_best(net, train_epoch, num_epochs, val, test):
-    """Train, leave the net as it was after its best epoch; return that epoch and its test accuracy."""
+    """Train; leave the net of the best epoch; return that epoch and its test accuracy."""
     best, reported = 0, -1.0
     for epoch in range(1, num_epochs + 1):
         train_epoch(net)
@@ -477,8 +477,8 @@ symptoms(broken_accuracy, broken_best)
 # it was after the best of them, buffers included, and returns the number of that epoch and the
 # net's accuracy on the test set. If several epochs are equally good, the first of them counts.
 #
-# hint: The 11 images: how much does the one image of the last batch count, and how much does each of
-# the first five? What weight should a batch have?
+# hint: The 11 images: how much does the one image of the last batch count, and how much does each
+# of the first five? What weight should a batch have?
 #
 # hint: The net that was kept: does `net.state_dict()` return copies, or the tensors in which the
 # net keeps its weights? What happens to those in the next epoch?
@@ -504,7 +504,7 @@ def accuracy(net, batches):
 
 
 def best_epoch(net, train_epoch, num_epochs, val, test):
-    """Train, leave the net as it was after its best epoch; return that epoch and its test accuracy."""
+    """Train; leave the net of the best epoch; return that epoch and its test accuracy."""
     ### BEGIN SOLUTION
     best, highest, kept = 0, -1.0, {}
     for epoch in range(1, num_epochs + 1):
@@ -683,7 +683,7 @@ def check_answer(accuracy, best_epoch):
         checks.require(
             not torch.equal(left["linear.weight"], states[-1]["linear.weight"])
             or torch.equal(states[-1]["linear.weight"], states[best + 1]["linear.weight"]),
-            "At the end your net is as it was after the last epoch: state_dict() returns no copies.",
+            "Your net ends as it was after the last epoch: state_dict() returns no copies.",
         )
         right = states[best + 1]
         same = {name: torch.equal(left[name], value) for name, value in right.items()}
@@ -739,20 +739,20 @@ predicted = round(num_images * (1 - wrong))  # as many as have a correct label
 ### END SOLUTION
 
 # %% [markdown]
-# **Now the experiment.** `trained(num_images, wrong, seed)` trains a small LeNet in a second or two,
-# and returns two shares: its accuracy, and the share of the wrong labels that it has *taken over*,
-# that is, predicts itself for the images that had them. Train on your set with the seeds 0, 1 and 2.
-# As a yardstick, train on sets of 50, 150, 450 and 1,350 correctly labelled images (`SIZES`), each
-# with the same three seeds.
+# **Now the experiment.** `trained(num_images, wrong, seed)` trains a small LeNet in a second or
+# two, and returns two shares: its accuracy, and the share of the wrong labels that it has *taken
+# over*, that is, predicts itself for the images that had them. Train on your set with the seeds 0,
+# 1 and 2. As a yardstick, train on sets of 50, 150, 450 and 1,350 correctly labelled images
+# (`SIZES`), each with the same three seeds.
 #
-# `worth_of(curve, accuracy)` reads off how many correctly labelled images an accuracy takes; `curve`
-# is a dictionary {size: mean accuracy}. Report `worth`, the number that you read off at the mean
-# accuracy of your set, and `span`, the two numbers that you read off at this mean minus two standard
-# errors and plus two. (The standard error is the standard deviation of the three accuracies, with
-# n − 1, divided by √3.)
+# `worth_of(curve, accuracy)` reads off how many correctly labelled images an accuracy takes;
+# `curve` is a dictionary {size: mean accuracy}. Report `worth`, the number that you read off at the
+# mean accuracy of your set, and `span`, the two numbers that you read off at this mean minus two
+# standard errors and plus two. (The standard error is the standard deviation of the three
+# accuracies, with n − 1, divided by √3.)
 #
-# hint: `[trained(num_images, wrong, seed) for seed in range(3)]` is a list of three pairs, each with
-# the accuracy first. For correctly labelled images, `wrong` is 0.
+# hint: `[trained(num_images, wrong, seed) for seed in range(3)]` is a list of three pairs, each
+# with the accuracy first. For correctly labelled images, `wrong` is 0.
 #
 # hint: `{size: sum(values) / 3 for size, values in clean.items()}` is the curve.
 #
@@ -900,21 +900,21 @@ checks.award(2, check_answer, predicted, noisy, taken, clean, worth, span)
 # 2 points, read by a person.
 
 # %% [markdown] written="doubtful_labels" points=2
-# **A model answer.** I predicted 1,000 images, as many as have a correct label in my set, but my nets
-# are only as accurate as nets trained on 100 correctly labelled images, and 1,000 lies far outside
-# the span of 70 to 130: the wrong labels do not merely teach nothing, they do harm. A net could
-# memorise them, or they could disturb each step, because gradients in all directions drown the
-# useful part of a batch; my nets have taken over 5 % of the wrong labels, less than the ninth that
-# guessing would give, so I think that the steps suffer. Before I decide, I would train on twice as
-# many images with the same share of wrong labels, and on my own set with all labels correct, for as
-# many steps as here and for ten times as many: I would be wrong about the reason if more steps
-# raised the share that is taken over and lowered the accuracy, and I would buy images if they
-# helped as much as corrected labels.
+# **A model answer.** I predicted 1,000 images, as many as have a correct label in my set, but my
+# nets are only as accurate as nets trained on 100 correctly labelled images, and 1,000 lies far
+# outside the span of 70 to 130: the wrong labels do not merely teach nothing, they do harm. A net
+# could memorise them, or they could disturb each step, because gradients in all directions drown
+# the useful part of a batch; my nets have taken over 5 % of the wrong labels, less than the ninth
+# that guessing would give, so I think that the steps suffer. Before I decide, I would train on
+# twice as many images with the same share of wrong labels, and on my own set with all labels
+# correct, for as many steps as here and for ten times as many: I would be wrong about the reason if
+# more steps raised the share that is taken over and lowered the accuracy, and I would buy images if
+# they helped as much as corrected labels.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
 # - 1 point: the answer compares prediction and measurement *with* the span: a prediction inside it
 #   is not contradicted. Half a point without the span. A wrong prediction costs nothing.
-# - 1 point: the answer distinguishes memorising from disturbed steps (or two similar ways), uses the
-#   share that was taken over (about a ninth would be chance), *and* names a run that compares more
-#   images with corrected labels, or a longer training. Half a point for one of the two.
+# - 1 point: the answer distinguishes memorising from disturbed steps (or two similar ways), uses
+#   the share that was taken over (about a ninth would be chance), *and* names a run that compares
+#   more images with corrected labels, or a longer training. Half a point for one of the two.

@@ -72,8 +72,8 @@ def trained_accuracy(num_images, part=None, seed=0):
 
 
 # %% [markdown]
-# Enter your student id as your teacher writes it. It picks your questions and how many images you have,
-# so yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It picks your questions and how many images you
+# have, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -122,12 +122,13 @@ pooling_told = next(x for x, option in question.lettered.items() if option.text.
 #
 # Complete the function: for which image sizes n does a first layer use every pixel? It does if the
 # division in the formula for the output size leaves no remainder, so that nothing is cut off at the
-# right and at the bottom. (With AlexNet's stem, 224 is not such a size.) The padded image must be at
-# least as large as the kernel.
+# right and at the bottom. (With AlexNet's stem, 224 is not such a size.) The padded image must be
+# at least as large as the kernel.
 #
 # hint: The formula of the lesson: ⌊(n + 2p − k) / s⌋ + 1. Which part of it throws pixels away?
 #
-# hint: `a % b` is the remainder of a division. For which images is it 0 although not even one window fits?
+# hint: `a % b` is the remainder of a division. For which images is it 0 although not even one
+# window fits?
 #
 # hint: Go through all sizes from `smallest` to `largest`, both included, and keep those for which
 # n + 2p − k is neither negative nor leaves a remainder.
@@ -221,8 +222,8 @@ checks.award(1, check_answer, fitting_sizes)
 # hint: The corners are slices: `images[:, :, :size, -size:]` is the one at the top right. (If
 # `size` is the side of the whole image, all five crops are the same.)
 #
-# hint: The centre crop begins at row `(height - size) // 2` and column `(width - size) // 2`. Images
-# need not be square.
+# hint: The centre crop begins at row `(height - size) // 2` and column `(width - size) // 2`.
+# Images need not be square.
 #
 # hint: Ten calls of the net, ten softmaxes, one mean. `net.training` says whether the net is in
 # training mode; remember it, switch to evaluation mode, and switch back.
@@ -354,12 +355,12 @@ checks.award(3, check_answer, ten_crops)
 # %% [markdown] tier="build" minutes=12
 # ## Task 3: a recipe with four faults
 #
-# Somebody trains a small net with dropout and augmentation: each training image is shifted by up
-# to two pixels, and mirrored at random. The symptoms: "The inputs of my net do not have the mean 0
-# and the standard deviation 1. I measured the accuracy on the validation set three times and got
-# three different numbers. The validation images themselves look different each time. And in
-# evaluation, the numbers that the last layer reads are on average twice as large as in training." Run
-# the next two cells, and look at the symptoms before you read the code.
+# Somebody trains a small net with dropout and augmentation: each training image is shifted by up to
+# two pixels, and mirrored at random. The symptoms: "The inputs of my net do not have the mean 0 and
+# the standard deviation 1. I measured the accuracy on the validation set three times and got three
+# different numbers. The validation images themselves look different each time. And in evaluation,
+# the numbers that the last layer reads are on average twice as large as in training." Run the next
+# two cells, and look at the symptoms before you read the code.
 
 # %% readonly="broken"
 
@@ -403,7 +404,7 @@ class Recipe(nn.Module):
 
 
 def symptoms(drop, prepare, accuracy):
-    """Train on 1,000 images, print the symptoms, and return six validation images, prepared twice."""
+    """Train on 1,000 images, print the symptoms, return six validation images, prepared twice."""
     torch.manual_seed(0)
     net, images, labels = Recipe(drop), CLOTHES.images, CLOTHES.labels
     optimizer = torch.optim.Adam(net.parameters(), lr=0.002)
@@ -438,8 +439,9 @@ show(
 # Write all three functions without the four faults. In training, `prepare` draws for each image
 # separately: it shifts the image to one of 5 × 5 positions, fills the empty pixels with black, and
 # mirrors the image with probability 0.5. The net's input should have a mean of about 0 and a
-# standard deviation of about 1. `accuracy` may be given a net in either mode; it measures the net in
-# evaluation mode, with images prepared for that mode. In evaluation mode `drop` returns x unchanged.
+# standard deviation of about 1. `accuracy` may be given a net in either mode; it measures the net
+# in evaluation mode, with images prepared for that mode. In evaluation mode `drop` returns x
+# unchanged.
 #
 # hint: The mean: how often does `broken_prepare` subtract it?
 #
@@ -642,7 +644,7 @@ def check_answer(drop, prepare, accuracy):
     }.items():
         fits = bool(wrong.any(dim=1).all()) and not bool(alike.any(dim=1).all())
         checks.require(not fits, f"In training your images are what you get if {slip}.")
-    sentence = "In training your images are not the given ones, shifted by at most two pixels and normalised."
+    sentence = "In training your images are not the given ones, shifted by at most two pixels."
     checks.require(bool(alike.any(dim=1).all()), sentence)
     views_used = alike.float().argmax(dim=1)
     place, mirrored = views_used // 2, views_used % 2
@@ -818,11 +820,11 @@ checks.award(2, check_answer, predicted, measured, gained, error)
 # as many images as you to leave a part out? 2 points, read by a person.
 
 # %% [markdown] written="which_part_pays" points=2
-# **A model answer.** I predicted augmentation, because it alone adds something new, but with my
-# 120 images no part differs from the plain net by two standard errors, and augmentation is 0.7
-# points *below* it: the experiment decides nothing and does not support my prediction. Augmentation
-# makes every batch different, so in 250 steps the net may not see any view often enough to fit it,
-# and shoes that point the other way hardly occur among the test images; dropout and weight decay add
+# **A model answer.** I predicted augmentation, because it alone adds something new, but with my 120
+# images no part differs from the plain net by two standard errors, and augmentation is 0.7 points
+# *below* it: the experiment decides nothing and does not support my prediction. Augmentation makes
+# every batch different, so in 250 steps the net may not see any view often enough to fit it, and
+# shoes that point the other way hardly occur among the test images; dropout and weight decay add
 # nothing new and only keep the net from relying on single units or large weights. Before I advise
 # anybody, I would train each net until its validation accuracy levels off, choose the strength of
 # each part on validation images, and use ten seeds instead of four: if augmentation then leads, the
@@ -833,7 +835,7 @@ checks.award(2, check_answer, predicted, measured, gained, error)
 # - 1 point: the answer compares prediction and measurement *with* the standard errors, and calls a
 #   difference within two of them undecided. Half a point without the errors. A wrong prediction
 #   costs nothing.
-# - 1 point: the answer gives a reason for the result that fits the part (augmentation adds views, dropout
-#   switches units off, weight decay keeps weights small; a net with dropout needs more steps),
-#   *and* a change that would settle it (longer training, the strength of each part chosen on a
-#   validation set, more seeds). Half a point for one of the two.
+# - 1 point: the answer gives a reason for the result that fits the part (augmentation adds views,
+#   dropout switches units off, weight decay keeps weights small; a net with dropout needs more
+#   steps), *and* a change that would settle it (longer training, the strength of each part chosen
+#   on a validation set, more seeds). Half a point for one of the two.
