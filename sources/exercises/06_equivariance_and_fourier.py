@@ -418,8 +418,6 @@ repair_is_right = checks.show(check_small, repair)
 ### BEGIN HIDDEN TESTS
 def check_answer(repair):
     check_small(repair)
-    _require_repaired(repair, ["zeros", "relu", "circular"], 6)
-    _require_repaired(repair, ["reflect", "relu"], 2)
     _require_repaired(repair, ["circular", "max"], 3)
     _require_repaired(repair, ["zeros", "relu", "reflect", "max", "zeros"], 5)
 
