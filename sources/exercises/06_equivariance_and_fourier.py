@@ -1,8 +1,9 @@
 # %% [markdown]
 # # Exercise 06: what moves along, and what does not
 #
-# **You practise** making a layer treat all directions alike, finding what breaks a net by
-# measuring, undoing a filter through its spectrum, and choosing a ruler that cannot be fooled.
+# **You practise** making a layer treat all directions alike, measuring which layers of a net do not
+# follow shifts, undoing a filter through its spectrum, and choosing a measure that cannot be
+# fooled.
 #
 # {tasks}
 #
@@ -32,7 +33,7 @@ HALVINGS = {
 
 
 def own_net(student_id):
-    """Return your net, which keeps the size of images (N, 3, H, W); some layers are at fault."""
+    """Return your net for images (N, 3, H, W), whose size it keeps; some layers are at fault."""
     drawn = quiz.generator(student_id)
     modes = ["circular", "circular", "zeros", "reflect"]
     picked = [modes[number] for number in torch.randperm(4, generator=drawn)[:3]]
@@ -46,7 +47,7 @@ def own_net(student_id):
 
 
 def own_image(student_id):
-    """Return your image (1, 1, 32, 32), the cycles of its fine wave, and both strengths."""
+    """Return your image (1, 1, 32, 32), the cycles of its fine wave, and both amplitudes."""
     drawn = quiz.generator(student_id)
     cycles = int(torch.randint(9, 15, (), generator=drawn))
     broad, fine = (int(torch.randint(1, 6, (), generator=drawn)) / 25 for _ in range(2))
@@ -56,8 +57,8 @@ def own_image(student_id):
 
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks your questions, your net and your image, so
-# yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It picks your questions, your net and your image,
+# so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -74,7 +75,7 @@ dark_rim = None  # rows
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/06_equivariance_and_fourier", "dark_rim", student_id)
 k, num_layers = numbers["k"], numbers["num_layers"]
-dark_rim = num_layers * (k // 2)  # each layer looks k // 2 pixels further
+dark_rim = num_layers * (k // 2)  # each layer reaches k // 2 pixels further
 ### END SOLUTION
 
 # %% [markdown]
@@ -85,7 +86,7 @@ stripes_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/06_equivariance_and_fourier", "stripes_seen", student_id)
 n, c, s = (question.values[letter] for letter in "ncs")
-# n / s pixels hold at most half as many periods; what is above that shows as fewer.
+# n / s pixels hold at most half as many periods; more than that show as fewer.
 seen = "The same stripes" if 2 * c < n // s else "Broader stripes"
 stripes_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
@@ -97,22 +98,24 @@ stripes_seen = next(x for x, option in question.lettered.items() if option.text.
 fault_told = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/06_equivariance_and_fourier", "fault_told", student_id)
-told = f"{question.values['a'] * question.values['b']} pixels"  # there both strides are exact
+told = (
+    f"{question.values['a'] * question.values['b']} pixels"  # for this shift both strides are exact
+)
 fault_told = next(x for x, option in question.lettered.items() if option.text == told)
 ### END SOLUTION
 
 # %% [markdown] tier="drill" minutes=4
 # ## Task 1: all directions alike
 #
-# In the lesson the average over all shifts turned any matrix into one that treats all places alike.
-# Do the same for directions: complete the function so that its output follows every quarter turn
-# of `x`, whatever the layer does. Take the average over the four turns.
+# In the lesson, averaging over all shifts turned any matrix into one that treats all places alike.
+# Do the same for directions: average over the four quarter turns. Complete the function so that its
+# output turns with `x`, whatever the layer does.
 #
-# hint: What did the lesson do with the matrix *between* moving and averaging? Move, apply the
-# matrix, and then?
+# hint: What did the lesson do to the matrix for each shift, before it averaged? It moved the input,
+# applied the matrix, and then?
 #
-# hint: A turned image gives a turned output. Before you can average the four outputs, they must
-# all have the same orientation.
+# hint: A turned image has a turned output. Before you can average the four outputs, they must all
+# have the same orientation.
 #
 # hint: `x.rot90(number, dims=(-2, -1))` turns an image by `number` quarter turns; a negative number
 # turns it back.
@@ -120,12 +123,14 @@ fault_told = next(x for x, option in question.lettered.items() if option.text ==
 
 # %% task="turned"
 def in_all_directions(layer, x: torch.Tensor) -> torch.Tensor:
-    """Apply `layer`, which keeps the size, to x (N, C, H, H) so that quarter turns commute."""
+    """Apply `layer`, which keeps the size, to x (N, C, H, H) so that the output turns with x."""
     ### BEGIN SOLUTION
     outputs = []
     for number in range(4):
         output = layer(x.rot90(number, dims=(-2, -1)))
-        outputs.append(output.rot90(-number, dims=(-2, -1)))  # back: only then can we average
+        outputs.append(
+            output.rot90(-number, dims=(-2, -1))
+        )  # back, so that all four have the same orientation
     return torch.stack(outputs).mean(dim=0)
     ### END SOLUTION
 
@@ -139,7 +144,7 @@ from course_utils import checks
 
 @checks.beside
 class _Directed:
-    """A layer: a convolution on the ring with these weights, or twice the image plus 1."""
+    """A layer: a circular convolution with these weights, or twice the image plus 1."""
 
     def __init__(self, weights=None):
         self.weights = weights
@@ -160,7 +165,7 @@ def check_small(in_all_directions):
     expected, turns = 2 * x + 1, [2 * x.rot90(number, (2, 3)) + 1 for number in range(4)]
     slips = {
         "you do not turn the outputs back": sum(turns) / 4,
-        "you turn the outputs on, not back": (expected + expected.rot90(2, (2, 3))) / 2,
+        "you turn the outputs further, not back": (expected + expected.rot90(2, (2, 3))) / 2,
         "you add the four outputs: take their mean": 4 * expected,
     }
     checks.require_tensor(_turned(in_all_directions, None, x), expected, slips)
@@ -183,7 +188,7 @@ def check_answer(in_all_directions):
             outputs.append(output.rot90(-number, (2, 3)))
         slips = {
             "you apply the layer without any turn": outputs[0],
-            "you average over half turns only: two of the four are missing": (
+            "you average over half turns only: two of the four turns are missing": (
                 outputs[0] + outputs[2]
             )
             / 2,
@@ -191,7 +196,7 @@ def check_answer(in_all_directions):
         }
         answer = _turned(in_all_directions, weights, x)
         checks.require_tensor(answer, sum(outputs) / 4, slips, tolerance=1e-4)
-        checks.require(torch.equal(x, before), "Your function changes the images it is given.")
+        checks.require(torch.equal(x, before), "Your function changes the images that it is given.")
 
 
 checks.award(1, check_answer, in_all_directions)
@@ -200,9 +205,9 @@ checks.award(1, check_answer, in_all_directions)
 # %% [markdown] tier="build" minutes=16
 # ## Task 2: find what breaks a net, and repair it
 #
-# Your net keeps the size of its images, and it should follow every shift on the ring. It does not.
-# Here is the symptom: where *move, then look* and *look, then move* differ, for a shift by one pixel
-# down and to the right.
+# Your net keeps the size of its images. On the ring its output should follow every shift of the
+# image, but it does not. The next two cells show the symptom: where *shift, then apply the net* and
+# *apply the net, then shift* differ, for a shift by one pixel down and to the right.
 
 # %% readonly="symptom"
 net = own_net(student_id)
@@ -210,7 +215,7 @@ noise = torch.randn(1, 3, 24, 24, generator=torch.Generator().manual_seed(0))
 
 
 def where_it_breaks(net):
-    """Return how much the two ways differ at each place: (1, 24, 24), at most 1."""
+    """Return how much the two orders differ at each pixel: (1, 24, 24), at most 1."""
     with torch.no_grad():
         gap = net(noise.roll((1, 1), (2, 3))) - net(noise).roll((1, 1), (2, 3))
     gap = gap.abs().sum(dim=1)
@@ -225,38 +230,38 @@ show(
 )
 
 # %% [markdown]
-# **(a)** Complete `breaking`: it finds by measuring which layers of a net do not follow shifts. Not
-# every layer is at fault that has something wrong in its output. And a layer may follow some shifts
-# and not others. The nets in the checks hold other layers than yours, also several in one, and all
-# keep the size. Rounding leaves differences of about 0.0000001; a fault leaves larger ones.
+# **(a)** Complete `breaking`: it measures which layers of a net do not follow every shift. A layer
+# whose input is already wrong is not at fault for that, and a layer may follow some shifts but not
+# others. The nets in the checks contain other layers than yours, some of them an `nn.Sequential`;
+# all layers keep the size. Rounding leaves relative errors of about 0.0000001; those of a fault are
+# far larger.
 #
-# **(b)** Complete `repair`. In its nets only the borders are at fault: layers such as those of your
-# net, and `nn.ZeroPad2d` before a convolution without padding. What you return must follow every
-# shift, and away from the border it must compute what the net computed. Leave the net itself as it
-# is.
+# **(b)** Complete `repair`. Its nets have layers of the same kinds as yours, and only their borders
+# are at fault. The net that you return must follow every shift, and away from the border its output
+# must be that of the old net. Do not change the old net.
 #
-# hint: The error in a layer's output may come from its input. What must you feed the layer so that
+# hint: The error in a layer's output may come from its input. What input must the layer get so that
 # only its own fault shows?
 #
 # hint: A stride of 2 is exact for shifts by 2, and zeros on the left and the right do no harm to a
-# shift down. Which single shift shows all of these faults?
+# shift down. Which single shift shows both faults?
 #
-# hint: `nn.Conv2d` has the attributes `padding` and `padding_mode`. A pooling layer has no mode,
-# but you can put `nn.CircularPad2d` before one that does not pad. `copy.deepcopy` copies a net.
+# hint: `nn.Conv2d` has the attribute `padding_mode`. `nn.MaxPool2d` has none, but you can set its
+# `padding` to 0 and put `nn.CircularPad2d` before it. `copy.deepcopy` copies a net.
 
 
 # %% task="breaking"
 def breaking(net: nn.Sequential, x: torch.Tensor) -> list[int]:
-    """Return the numbers of all layers of `net` that do not follow shifts, on x (N, 3, H, W)."""
+    """Return the indices of all layers of `net` that do not follow shifts of x (N, 3, H, W)."""
     ### BEGIN SOLUTION
     found = []
     for number, layer in enumerate(net):
         output = layer(x)
-        moved = layer(x.roll((1, 1), (2, 3)))  # 1 in both axes: no stride and no side escapes
+        moved = layer(x.roll((1, 1), (2, 3)))  # by 1 along both axes: this shows every fault
         gap = (moved - output.roll((1, 1), (2, 3))).norm() / output.norm()
         if gap > 1e-3:  # rounding gives about 1e-7
             found.append(number)
-        x = output  # what the next layer gets, whatever this one did
+        x = output  # the next layer gets the same input in both orders
     return found
     ### END SOLUTION
 
@@ -283,9 +288,6 @@ class _Nets:
             "relu": nn.ReLU,
             "max": lambda: nn.MaxPool2d(3, stride=1, padding=1),
             "ring max": lambda: padded(nn.CircularPad2d(1), nn.MaxPool2d(3, stride=1)),
-            "pad": lambda: nn.ZeroPad2d((2, 0, 1, 1)),
-            "ring pad": lambda: nn.CircularPad2d((2, 0, 1, 1)),
-            "bare": lambda: nn.Conv2d(3, 3, 3),
             "point": lambda: nn.Conv2d(3, 3, 1),  # its padding_mode is "zeros", too
             "halve": lambda: nn.Sequential(nn.MaxPool2d(2), nn.Upsample(scale_factor=2)),
             "sides": lambda: padded(nn.CircularPad2d((0, 0, 1, 1)), nn.Sequential(
@@ -313,7 +315,9 @@ def _require_breaking(breaking, plan, expected, seed, slips=None):
     if found is None:
         raise checks.NotAnswered
     fits = type(found) in (list, tuple) and all(type(number) is int for number in found)
-    checks.require(fits, f"Return a list of whole numbers, the first layer is 0, not {found!r}.")
+    checks.require(
+        fits, f"Return a list of whole numbers, where 0 is the first layer, not {found!r}."
+    )
     for sentence, slip in (slips or {}).items():
         checks.require(list(found) != slip, f"In {plan} you find {slip}: {sentence}.")
     checks.require(list(found) == expected, f"In {plan} you find {found}, not {expected}.")
@@ -329,16 +333,16 @@ breaking_is_right = checks.show(check_small, breaking)
 ### BEGIN HIDDEN TESTS
 def check_answer(breaking):
     check_small(breaking)
-    later = {"a layer gets a broken input from the one before, which is not its own fault": [0, 1]}
+    later = {"give each layer its own input, so that no fault of an earlier layer counts": [0, 1]}
     _require_breaking(breaking, ["zeros", "relu"], [0], 2, later)
-    even = {"a layer with a stride is exact for some shifts, so try an odd one": []}
+    even = {"a layer with a stride follows some shifts, so try an odd one": []}
     _require_breaking(breaking, ["circular", "halve", "circular"], [1], 3, even)
     down = {"zeros on the left and the right do no harm to a shift down": []}
     _require_breaking(breaking, ["circular", "relu", "sides"], [2], 4, down)
     _require_breaking(breaking, ["reflect", "relu", "circular", "max"], [0, 3], 5)
     _require_breaking(breaking, ["circular", "places", "relu", "circular"], [1], 6)
     _require_breaking(breaking, ["circular", "relu", "circular"], [], 7)
-    kinds = {"the kind of a layer does not tell: measure what it does": [0, 1, 2]}
+    kinds = {"the type of a layer does not tell you that: measure": [0, 1, 2]}
     _require_breaking(breaking, ["ring max", "point", "sides"], [2], 8, kinds)
 
 
@@ -351,14 +355,12 @@ def repair(net: nn.Sequential) -> nn.Module:
     """Return a net that follows every shift, and agrees with `net` away from the border."""
     ### BEGIN SOLUTION
     layers = []
-    for layer in copy.deepcopy(net):  # with its weights; what we change is the copy
-        if isinstance(layer, nn.ZeroPad2d):
-            layer = nn.CircularPad2d(layer.padding)
-        elif isinstance(layer, nn.MaxPool2d):  # it pads with -inf, and knows no other mode
+    for layer in copy.deepcopy(net):  # we change the copy, which has the same weights
+        if isinstance(layer, nn.MaxPool2d):  # it pads with -inf, and has no other mode
             pad, layer.padding = layer.padding, 0
             layer = nn.Sequential(nn.CircularPad2d(pad), layer)
         elif isinstance(layer, nn.Conv2d):
-            layer.padding_mode = "circular"  # without padding this changes nothing
+            layer.padding_mode = "circular"
         layers.append(layer)
     return nn.Sequential(*layers)
     ### END SOLUTION
@@ -373,7 +375,7 @@ from course_utils import checks
 
 @checks.beside
 def _repaired(repair, plan, numbers, x):
-    """Return what the repaired net makes of x, and the net that was given, before and after."""
+    """Return the outputs for x: of the repaired net, and of the given one before and after."""
     net = _Nets.made(plan, numbers)
     with torch.no_grad():
         before = net(x)
@@ -382,7 +384,7 @@ def _repaired(repair, plan, numbers, x):
         return output, before, net(x)
 
 
-_ON_A_RING = {"zeros": "circular", "reflect": "circular", "max": "ring max", "pad": "ring pad"}
+_ON_A_RING = {"zeros": "circular", "reflect": "circular", "max": "ring max"}
 
 
 def _require_repaired(repair, plan, seed):
@@ -395,7 +397,7 @@ def _require_repaired(repair, plan, seed):
         raise checks.NotAnswered
     is_map = isinstance(output, torch.Tensor) and output.shape == right.shape
     shape = tuple(getattr(output, "shape", ()))
-    checks.require(is_map, f"Your net gives {shape}: it must keep the size, {tuple(x.shape)}.")
+    checks.require(is_map, f"Your net returns the shape {shape}, expected {tuple(x.shape)}.")
     gap = float((output[inside] - right[inside]).abs().max())
     sentence = f"Away from the border your net of {plan} differs from the old one by {gap:.2g}."
     checks.require(gap < 1e-3, sentence)
@@ -416,10 +418,7 @@ repair_is_right = checks.show(check_small, repair)
 ### BEGIN HIDDEN TESTS
 def check_answer(repair):
     check_small(repair)
-    _require_repaired(repair, ["zeros", "relu", "circular"], 6)
-    _require_repaired(repair, ["reflect", "relu"], 2)
     _require_repaired(repair, ["circular", "max"], 3)
-    _require_repaired(repair, ["pad", "bare"], 4)
     _require_repaired(repair, ["zeros", "relu", "reflect", "max", "zeros"], 5)
 
 
@@ -427,7 +426,7 @@ checks.award(3, check_answer, repair)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Here is your net before and after.
+# Here is the map of your net before and after the repair.
 
 # %%
 if repair_is_right:
@@ -437,27 +436,27 @@ if repair_is_right:
         "The map of errors as it was, with bright lines along its borders, and a black one",
     )
 else:
-    print("Your net before and after appears here once task 2 is done.")
+    print("The map of your net, before and after, appears here once task 2 is done.")
 
 # %% [markdown] tier="build" minutes=9
 # ## Task 3: undo a filter
 #
-# A camera has put a filter over an image, on the ring: $y(r) = \sum_p f(p)\, x(r + p)$, where $p$
-# counts from the filter's upper left corner. You know $y$ and $f$. Complete the function: it
+# A camera has applied a filter to an image, on the ring: $y(r) = \sum_p f(p)\, x(r + p)$, where $p$
+# counts from the filter's upper left corner. You know $y$ and $f$. Complete the function so that it
 # returns $x$. (No frequency is lost: the spectrum of our filters is nowhere near 0.)
 #
-# hint: The lesson turns the filter into a product of spectra. What undoes a product?
+# hint: In the lesson, filtering becomes a product of spectra. What undoes a product?
 #
 # hint: The filter has fewer pixels than the image, but its spectrum must have as many frequencies:
 # `torch.fft.fft2` has the argument `s` for that. Where does it put the zeros?
 #
-# hint: The sum has a plus in $x(r + p)$. Which of the two formulas of the lesson is that, the one
-# with the bar or the one without?
+# hint: The sum has a plus in $x(r + p)$. Which of the lesson's two formulas belongs to it, the one
+# with the bar (the complex conjugate) or the one without?
 
 
 # %% task="undo"
 def undo(y: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
-    """Return the image (H, W), float, of which `kernel` (k, k) made y (H, W) on the ring."""
+    """Return the image (H, W), as floats, that `kernel` (k, k) turned into y (H, W)."""
     ### BEGIN SOLUTION
     of_f = torch.fft.fft2(kernel, s=y.shape)  # zeros below and to the right: p counts from a corner
     of_x = torch.fft.fft2(y) / of_f.conj()  # the lesson's product, with the bar, solved for x
@@ -480,7 +479,9 @@ def _filtered(x, kernel):
 def _require_undone(undo, x, kernel, slips=None):
     output = undo(_filtered(x, kernel), kernel.clone())
     is_complex = isinstance(output, torch.Tensor) and output.is_complex()
-    checks.require(not is_complex, "Your image is complex: its imaginary part is 0, so drop it.")
+    checks.require(
+        not is_complex, "Your image is complex: drop its imaginary part, which is only rounding."
+    )
     checks.require_tensor(output, x, slips, tolerance=1e-3)
 
 
@@ -489,8 +490,8 @@ def check_small(undo):
     kernel = torch.tensor([[3.0, 0, 1], [0, 0, 0], [0, 0, 0]])
     slips = {
         "you apply the filter once more": _filtered(_filtered(x, kernel), kernel),
-        "you return what came in": _filtered(x, kernel),
-        "you take the kernel's middle for its corner": x.roll((-1, -1), (0, 1)),
+        "you return the filtered image as it is": _filtered(x, kernel),
+        "you count p from the middle of the kernel, not from its corner": x.roll((-1, -1), (0, 1)),
     }
     _require_undone(undo, x, kernel, slips)
 
@@ -506,10 +507,10 @@ def check_answer(undo):
     for seed, (height, width, k) in enumerate([(6, 9, 3), (8, 5, 4), (7, 7, 2)]):
         x = checks.random_tensor(height, width, seed=seed)
         kernel = checks.random_tensor(k, k, seed=seed + 5)
-        kernel[0, 1] = 2 * kernel.abs().sum()  # so large that no frequency is lost
+        kernel[0, 1] = 2 * kernel.abs().sum()  # large enough that no frequency is lost
         of_y = torch.fft.fft2(_filtered(x, kernel))
         slips = {
-            "you forget the bar: this is a cross-correlation": torch.fft.ifft2(
+            "you forget the bar: this filter is a cross-correlation": torch.fft.ifft2(
                 of_y / torch.fft.fft2(kernel, s=x.shape)
             ).real,
             "you take absolute values: images may be negative": x.abs(),
@@ -523,51 +524,51 @@ checks.award(2, check_answer, undo)
 # %% [markdown] tier="investigate" minutes=15
 # ## Task 4: what does a blur repair?
 #
-# The lesson divides the error by the size of the output. That has a weakness: a layer that adds 5 to
-# its output has the same errors and a much larger output, and so seems better. Your image has a
-# brightness of 0.5 on average, and two waves on top: one that is broad, one that is fine.
+# The lesson's measure divides the error by the norm of the output. That has a weakness: a layer
+# that adds 5 to its output makes the same errors, but its output is much larger, so it seems
+# better. Your image has a mean brightness of 0.5 and two waves on top, a broad one and a fine one.
 
 # %% readonly="image"
 image, cycles, broad, fine = own_image(student_id)
 
 # %%
-print(f"1 cycle down with the strength {broad:.2f}, {cycles} cycles down with {fine:.2f}")
+print(f"broad wave: 1 cycle, amplitude {broad:.2f}; fine wave: {cycles} cycles, {fine:.2f}")
 show(
     plot_images([image[0]], ["your image"], size=2.4),
-    "Horizontal stripes: a broad one from bright to dark, and fine ones on it",
+    "Horizontal stripes: a broad wave from bright to dark and back, with fine stripes on it",
 )
 for name, halve in HALVINGS.items():
-    print(f"{name:18} error by the lesson's ruler: {equivariance_error(halve, image, 1):.3f}")
+    print(f"{name:18} error by the lesson's measure: {equivariance_error(halve, image, 1):.3f}")
 
 # %% [markdown]
-# **Predict first.** Take a ruler that no constant can fool: one that divides by how far the output
-# is from *its own mean*. By which factor is the error of "keep every second" larger than that of
-# "blur, then halve", on your image, for a shift by one pixel? Write your prediction down before you
-# run anything. A wrong one costs nothing; without one, the experiment is not marked.
+# **Predict first.** Take a measure that no constant can fool: it divides by the norm of the output
+# minus *its own mean*. By what factor is the error of "keep every second" larger than that of
+# "blur, then halve", on your image, for a shift by one pixel? Write down your prediction before you
+# run anything. A wrong prediction costs nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a factor, such as 1 (the blur repairs nothing) or 10
 ### BEGIN SOLUTION
-# A wave of u cycles per pixel is multiplied by cos² πu. The fine one is the error, twice its
-# strength, with a blur or without; what differs is what the output has left of both waves.
+# The blur multiplies a wave of u cycles per pixel by cos² πu. With and without it, the error is the
+# fine wave, twice as strong as in the output; so compare its share of the output's two waves.
 weak, strong = (math.cos(math.pi * u / 32) ** 2 for u in (cycles, 1))
 without_blur = fine / math.hypot(broad, fine)
 predicted = without_blur / (fine * weak / math.hypot(broad * strong, fine * weak))
 ### END SOLUTION
 
 # %% [markdown]
-# **Now the experiment.** Write the ruler: like `equivariance_error`, but a constant that is added to
-# the output changes nothing, nor does a factor. On an output of half the size a shift by `rows` is
-# one by `rows / 2`; `shift` from the lesson can do that. Then measure all of `HALVINGS` on your
-# image, for a shift by one pixel.
+# **Now the experiment.** Write this measure as the function `ruler`. It is like
+# `equivariance_error`, except that neither a constant added to the output nor a factor changes it.
+# In an output of half the size, a shift by `rows` becomes one by `rows / 2`; the lesson's `shift`
+# can do that. Then measure all of `HALVINGS` on your image, for a shift by one pixel.
 #
-# hint: What is `f(Tx) - T f(x)` if the layer adds 5 to its output? So which of the two parts of the
-# fraction must change?
+# hint: What is `f(Tx) - T f(x)` if the layer adds 5 to its output? So which must change, the
+# numerator or the denominator?
 #
-# hint: Subtract the mean of the output before you take its size: what is left is how far it varies.
+# hint: Subtract the mean of the output before you take the norm.
 #
-# hint: `shift(layer(x), rows / 2)` is what the output should have become, and
-# `layer(shift(x, rows))` what it has become.
+# hint: `shift(layer(x), rows / 2)` is what the output should become, `layer(shift(x, rows))` what
+# it becomes.
 
 
 # %% task="experiment"
@@ -575,7 +576,7 @@ def ruler(layer, x: torch.Tensor, rows: int) -> float:
     """Measure the error of a layer that halves x (1, 1, H, W), whatever it adds to its output."""
     ### BEGIN SOLUTION
     output = layer(x)
-    gap = layer(shift(x, rows)) - shift(output, rows / 2)  # a constant is in both, and cancels
+    gap = layer(shift(x, rows)) - shift(output, rows / 2)  # a constant cancels
     return (gap.norm() / (output - output.mean()).norm()).item()
     ### END SOLUTION
 
@@ -584,8 +585,8 @@ errors = None  # the error of each of HALVINGS on your image: {name: number}
 measured = None  # the factor that you predicted
 ### BEGIN SOLUTION
 errors = {name: ruler(halve, image, 1) for name, halve in HALVINGS.items()}
-measured = errors["keep every second"] / errors["blur, then halve"]  # of your own image
-print(errors)
+measured = errors["keep every second"] / errors["blur, then halve"]  # large if the blur helps
+print(errors, measured)
 ### END SOLUTION
 
 # %% check="experiment_check" points=2
@@ -598,7 +599,7 @@ from course_utils.equivariance import shift
 
 @checks.beside
 class _Halves:
-    """A layer that halves, multiplies and adds; "ramp" treats each row in a way of its own."""
+    """A layer that halves, multiplies and adds; "ramp" treats each row differently."""
 
     def __init__(self, kind, factor=1.0, added=0.0):
         self.kind, self.factor, self.added = kind, factor, added
@@ -629,12 +630,14 @@ def check_small(predicted, ruler, errors, measured):
     x = checks.random_tensor(1, 1, 12, 8)
     plain, *others = (_ruled(ruler, x, 1, "every", *more) for more in ((), (1.0, 5.0), (3.0, 0.0)))
     for found, what in zip(others, ("adds 5 to", "multiplies by 3"), strict=True):
-        sentence = f"Your ruler gives {found} for a layer that {what} its output, and {plain} else."
+        sentence = f"Your ruler returns {plain}, but {found} if the layer {what} its output."
         checks.require_number(plain, plain)
         checks.require(abs(found - plain) < 1e-3, sentence)
 
 
-_BESIDE = f"You predicted a factor of {predicted} and measured {measured}: say below why."
+_BESIDE = (
+    f"You predicted a factor of {predicted} and measured {measured}: say below what explains it."
+)
 experiment_is_right = checks.show(check_small, predicted, ruler, errors, measured, fine=_BESIDE)
 
 
@@ -656,15 +659,15 @@ def check_answer(predicted, ruler, errors, measured):
         once = parts(_Halves(kind, 1.0, 2.0), x, 1)[0]
         slips = {
             "you always shift by one row: shift by `rows`": float(once.norm() / around.norm()),
-            "you divide by the standard deviation: its size must grow with the number of pixels, "
-            "as that of the error does": float(gap.norm() / output.std()),
-            "you move the output as far as the input: its pixels are twice as wide": float(
+            "you divide by the standard deviation: the norm of the error grows with the number of "
+            "pixels, so divide by a norm": float(gap.norm() / output.std()),
+            "you shift the output by as many pixels as the input: it has half the size": float(
                 whole.norm() / around.norm()
             ),
             "you divide by the range of the output": float(
                 gap.norm() / (output.max() - output.min())
             ),
-            "you subtract the mean of the error, too: it is part of it": float(
+            "you subtract the mean from the error, too: it is part of the error": float(
                 (gap - gap.mean()).norm() / around.norm()
             ),
         }
@@ -678,10 +681,10 @@ def check_answer(predicted, ruler, errors, measured):
     for name, halve in HALVINGS.items():
         gap, output, around = parts(halve, image, 1)
         right[name] = float(gap.norm() / around.norm())
-        fooled = {"you use the lesson's ruler": float(gap.norm() / output.norm())}
+        fooled = {"you use the lesson's measure": float(gap.norm() / output.norm())}
         checks.require_number(errors[name], right[name], fooled, tolerance=1e-2)
     factor = right["keep every second"] / right["blur, then halve"]
-    slips = {"you divide the blur's error by the other": 1 / factor}
+    slips = {"you divide the blur's error by the other one": 1 / factor}
     checks.require_number(measured, factor, slips, tolerance=1e-2)
 
 
@@ -689,22 +692,22 @@ checks.award(2, check_answer, predicted, ruler, errors, measured)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show against it? Why do
-# the two rulers disagree about the blur and about max pooling? For which images does a blur repair
-# nothing, although its output looks fine? 2 points, read by a person.
+# **In three sentences:** What did you predict, and what did the experiment show? Why do the two
+# measures disagree about the blur and about max pooling? For which images does a blur repair
+# nothing, although the lesson's measure says that it does? 2 points, read by a person.
 
 # %% [markdown] written="blur" points=2
-# **A model answer.** I predicted 10, because the lesson's ruler gives that factor, but measured 1.6:
-# of my fine wave the blur leaves a third, and next to a weak broad wave a third is still most of
-# what varies. The lesson's ruler divides by an output that is mostly its mean, 0.5 for the blur and
-# more for max pooling, so both look better than they are, and max pooling the more. An image that
-# has nothing but fine waves comes out of the blur as a faint pattern on grey that is all alias: it
-# does not follow a shift any better, it is only weaker.
+# **A model answer.** I predicted 10, because the lesson's measure shows that factor, but measured
+# 1.6: the blur leaves a third of my fine wave, and beside a weak broad wave this third is still
+# most of what varies. The lesson's measure divides by the norm of an output that is mostly its
+# mean, 0.5 for the blur and more for max pooling, so both look better than they are, max pooling
+# even more so. If an image has only fine waves, the blur turns them into a faint pattern on grey
+# that is all alias: it follows a shift no better, it is only weaker.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# - 1 point: prediction and measurement are set against each other, and a gap is explained by what
-#   the blur leaves of the two waves; where there is no gap, why the prediction was right. Half a
-#   point if both numbers are there without a reason. A wrong prediction costs nothing.
-# - 1 point: says that the mean of the output is in the lesson's denominator, *and* that a blur helps
-#   only as far as there are broad waves to stay. Half a point for one of the two.
+# - 1 point: the answer compares prediction and measurement, and explains a gap by what the blur
+#   leaves of the two waves, or, if there is no gap, why the prediction was right. Half a point if
+#   both numbers are there without a reason. A wrong prediction costs nothing.
+# - 1 point: the answer says that the mean of the output is in the lesson's denominator, *and* that
+#   a blur helps only if the image has broad waves, which it keeps. Half a point for one of the two.

@@ -31,7 +31,7 @@ def own_number(student_id):
 
 
 def small_net(dropout=0.0):
-    """Return a small convnet with dropout, of this probability, in front of its last layer."""
+    """Return a small convnet, with dropout of this probability before its last layer."""
     return nn.Sequential(
         nn.AvgPool2d(2),  # 14 x 14 pixels are enough, and quick
         *(nn.Conv2d(1, 16, 5, padding=2), nn.ReLU(), nn.MaxPool2d(3, 2)),
@@ -47,7 +47,7 @@ def trained_accuracy(num_images, part=None, seed=0):
     Args:
         num_images: How many images it is trained on.
         part: "dropout", "augmentation", "weight decay", or None for a net with none of them.
-        seed: Of the images, of the weights and of everything drawn in training.
+        seed: The seed of the choice of images, the weights and all that is drawn in training.
     """
     torch.manual_seed(seed)
     chosen = torch.randperm(6000)[:num_images]
@@ -72,8 +72,8 @@ def trained_accuracy(num_images, part=None, seed=0):
 
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks your questions and how many images you have,
-# so yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It picks your questions and how many images you
+# have, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -90,7 +90,7 @@ stem_maps = None  # channels, height, width
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/08_alexnet", "stem_maps", student_id)
 c_out, h, w, k, s, p = (numbers[name] for name in ("c_out", "h", "w", "k", "s", "p"))
-stem_maps = (c_out, (h + 2 * p - k) // s + 1, (w + 2 * p - k) // s + 1)  # half a window is none
+stem_maps = (c_out, (h + 2 * p - k) // s + 1, (w + 2 * p - k) // s + 1)  # only whole windows count
 ### END SOLUTION
 
 # %% [markdown]
@@ -100,7 +100,7 @@ stem_maps = (c_out, (h + 2 * p - k) // s + 1, (w + 2 * p - k) // s + 1)  # half 
 asleep_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/08_alexnet", "asleep_seen", student_id)
-# In training mode dropout draws again at every call, so no two measurements agree.
+# In training mode dropout draws again at every call, so two measurements differ.
 seen = "A lower accuracy, and another one"
 asleep_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
@@ -112,7 +112,7 @@ asleep_seen = next(x for x, option in question.lettered.items() if option.text.s
 pooling_told = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/08_alexnet", "pooling_told", student_id)
-# Whether a difference is large can be said only against the differences between seeds.
+# A difference is large only if it is large beside the differences between seeds.
 told = "Train both with several seeds"
 pooling_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
 ### END SOLUTION
@@ -122,12 +122,13 @@ pooling_told = next(x for x, option in question.lettered.items() if option.text.
 #
 # Complete the function: for which image sizes n does a first layer use every pixel? It does if the
 # division in the formula for the output size leaves no remainder, so that nothing is cut off at the
-# end. (With AlexNet's stem, 224 is not such a size.) The padded image must be at least as large as
-# the kernel.
+# right and at the bottom. (With AlexNet's stem, 224 is not such a size.) The padded image must be
+# at least as large as the kernel.
 #
 # hint: The formula of the lesson: ⌊(n + 2p − k) / s⌋ + 1. Which part of it throws pixels away?
 #
-# hint: `a % b` is the remainder of a division. When is it 0 although not even one window fits?
+# hint: `a % b` is the remainder of a division. For which images is it 0 although not even one
+# window fits?
 #
 # hint: Go through all sizes from `smallest` to `largest`, both included, and keep those for which
 # n + 2p − k is neither negative nor leaves a remainder.
@@ -139,7 +140,7 @@ def fitting_sizes(
 ) -> list[int]:
     """Return the sizes n, smallest <= n <= largest, that use every pixel, in ascending order."""
     ### BEGIN SOLUTION
-    # What is left after the first window must be a whole number of steps.
+    # What remains after the first window must be a whole number of strides.
     steps = {n: n + 2 * padding - kernel_size for n in range(smallest, largest + 1)}
     return [n for n, step in steps.items() if step >= 0 and step % stride == 0]
     ### END SOLUTION
@@ -150,7 +151,7 @@ from course_utils import checks
 
 
 def _require_sizes(answer, expected, slips):
-    """Hold a list of whole numbers against the right one, and name the slip."""
+    """Compare a list of whole numbers with the right one, and name the slip."""
     if answer is None:
         raise checks.NotAnswered
     checks.require(isinstance(answer, list), f"Return a list, not {type(answer).__name__}.")
@@ -164,9 +165,9 @@ def check_small(fitting_sizes):
         "you add the padding on one side only": [220, 225, 230],
         "you leave out the kernel": [223, 228, 233],
         "you leave out the largest size": [224, 229],
-        "you list every size that gives an output at all": list(range(220, 235)),
+        "you list every size that has an output at all": list(range(220, 235)),
         "you list the sizes that do not fit": [n for n in range(220, 235) if n % 5 != 4],
-        "you ask whether the stride divides the number of positions": [229],
+        "you divide the number of positions by the stride, not n + 2p − k": [229],
     }
     _require_sizes(fitting_sizes(11, 5, 1, 220, 234), [224, 229, 234], slips)
 
@@ -214,18 +215,18 @@ checks.award(1, check_answer, fitting_sizes)
 # The paper does not predict from one crop of a photo but from **ten**: the four corners and the
 # centre, each also mirrored left to right. A softmax turns the net's logits for each crop into
 # probabilities, and these are averaged over the ten crops. Complete the function. Where no crop is
-# exactly in the centre, take the one nearer to the top left. The net predicts as it would in use,
-# whatever mode it is in when your function gets it, and the function leaves the images and the mode
-# as they were.
+# exactly in the centre, take the one nearer to the top left. The net must predict in evaluation
+# mode, whatever mode your function gets it in; at the end its mode and the images must be as they
+# were.
 #
 # hint: The corners are slices: `images[:, :, :size, -size:]` is the one at the top right. (If
-# `size` is the size of the whole image, all five crops are the same.)
+# `size` is the side of the whole image, all five crops are the same.)
 #
-# hint: The centre begins at `(height − size) // 2` and at `(width − size) // 2`. Images need not be
-# square.
+# hint: The centre crop begins at row `(height - size) // 2` and column `(width - size) // 2`.
+# Images need not be square.
 #
 # hint: Ten calls of the net, ten softmaxes, one mean. `net.training` says whether the net is in
-# training mode; remember it, switch to evaluation, and switch back.
+# training mode; remember it, switch to evaluation mode, and switch back.
 
 
 # %% task="crops"
@@ -239,8 +240,8 @@ def ten_crops(net: nn.Module, images: torch.Tensor, size: int) -> torch.Tensor:
     with torch.no_grad():
         for top, left in ((0, 0), (0, w - size), (h - size, 0), (h - size, w - size), middle):
             crop = images[:, :, top : top + size, left : left + size]
-            for view in (crop, crop.flip(3)):  # flip makes a copy: the images stay as they are
-                total = total + net(view).softmax(dim=1)  # averaged as probabilities, not logits
+            for view in (crop, crop.flip(3)):  # flip copies: the images stay as they are
+                total = total + net(view).softmax(dim=1)  # probabilities, not logits
     net.train(was_training)
     return total / 10
     ### END SOLUTION
@@ -256,7 +257,7 @@ from course_utils import checks
 
 @checks.beside
 def _net_of(weight, bias, training):
-    """Return a net with these numbers, which reads images of any size."""
+    """Return a net with these weights, which reads images flattened."""
     head = nn.Linear(weight.shape[1], weight.shape[0])
     head.weight.data, head.bias.data = weight.clone(), bias.clone()
     return nn.Sequential(nn.Dropout(0.5), nn.Flatten(), head).train(training)
@@ -334,16 +335,18 @@ def check_answer(ten_crops):
             "you put the centre where it would be if images were as wide as they are high": mean_of(
                 [*corners, (h // 2, min(h // 2, w))]
             ),
-            "you mirror the centre crop only": (
+            "you mirror only the centre crop": (
                 5 * mean_of([*corners, middle], both=False)
                 + mean_of([middle], both=False, of=images.flip(3))
             )
             / 6,
-            "you use the corner at the top left five times": mean_of([(0, 0)]),
+            "you use the top left corner five times": mean_of([(0, 0)]),
         }
         checks.require_tensor(found, mean_of([*corners, middle]), slips, tolerance=1e-4)
         checks.require(kept, "Your function changes the images that it is given.")
-        checks.require(mode, "Your function leaves the net in a different mode from before.")
+        checks.require(
+            mode, "Your function does not put the net back into the mode that it was in."
+        )
 
 
 checks.award(3, check_answer, ten_crops)
@@ -352,12 +355,12 @@ checks.award(3, check_answer, ten_crops)
 # %% [markdown] tier="build" minutes=12
 # ## Task 3: a recipe with four faults
 #
-# Somebody trains a small net with dropout and augmentation: each training image is shifted by up
-# to two pixels, and mirrored at random. The symptoms: "The inputs of my net do not have the mean 0
-# and the standard deviation 1. I measured the accuracy on the validation set three times and got
-# three different numbers. The validation images themselves look different each time. And in
-# evaluation, the last layer reads numbers that are twice as large on average as in training." Run
-# the next two cells, and look at these symptoms before you read the code.
+# Somebody trains a small net with dropout and augmentation: each training image is shifted by up to
+# two pixels, and mirrored at random. The symptoms: "The inputs of my net do not have the mean 0 and
+# the standard deviation 1. I measured the accuracy on the validation set three times and got three
+# different numbers. The validation images themselves look different each time. And in evaluation,
+# the numbers that the last layer reads are on average twice as large as in training." Run the next
+# two cells, and look at the symptoms before you read the code.
 
 # %% readonly="broken"
 
@@ -386,14 +389,14 @@ def broken_accuracy(net, images, labels, prepare=broken_prepare):
 
 
 class Recipe(nn.Module):
-    """The small net, with a dropout function of your own in front of the last layer."""
+    """The small net, with the given dropout function before the last layer."""
 
     def __init__(self, drop):
         super().__init__()
         self.net, self.drop = small_net(), drop
 
     def hidden(self, x):
-        """Return what the last layer reads."""
+        """Return the input of the last layer."""
         return self.drop(self.net[:-2](x), 0.5, self.training)
 
     def forward(self, x):
@@ -401,7 +404,7 @@ class Recipe(nn.Module):
 
 
 def symptoms(drop, prepare, accuracy):
-    """Train on 1,000 images, print numbers, and return six validation images, prepared twice."""
+    """Train on 1,000 images, print the symptoms, return six validation images, prepared twice."""
     torch.manual_seed(0)
     net, images, labels = Recipe(drop), CLOTHES.images, CLOTHES.labels
     optimizer = torch.optim.Adam(net.parameters(), lr=0.002)
@@ -433,20 +436,20 @@ show(
 )
 
 # %% [markdown]
-# Repair it: write all three functions without the four faults. In training, `prepare` draws for
-# each image separately: it shifts the image to one of 5 × 5 positions, fills what becomes free with
-# black, and mirrors it with probability 0.5. What goes into the net should have a mean of about 0
-# and a standard deviation of about 1. `accuracy` may be given a net in either mode; it measures the
-# net as it would be used, and tells `prepare` which mode that is. In evaluation `drop` returns x as
-# it is.
+# Write all three functions without the four faults. In training, `prepare` draws for each image
+# separately: it shifts the image to one of 5 × 5 positions, fills the empty pixels with black, and
+# mirrors the image with probability 0.5. The net's input should have a mean of about 0 and a
+# standard deviation of about 1. `accuracy` may be given a net in either mode; it measures the net
+# in evaluation mode, with images prepared for that mode. In evaluation mode `drop` returns x
+# unchanged.
 #
 # hint: The mean: how often does `broken_prepare` subtract it?
 #
 # hint: The validation images: what does `broken_prepare` do with `training`? And which mode is a
 # net in if nobody has set it?
 #
-# hint: Twice as large: with p = 0.5, what share of the sum is left in training, on average? What
-# does the lesson multiply by?
+# hint: Twice as large: with p = 0.5, what share of the sum remains in training, on average? By what
+# factor does the lesson scale the numbers that are kept?
 
 
 # %% task="repair"
@@ -462,7 +465,7 @@ def drop(x, p, training):
 def prepare(images, training):
     """Normalise images (N, 1, H, W) of bytes; in training, shift and mirror each at random."""
     ### BEGIN SOLUTION
-    if training:  # images that are only measured stay as they are
+    if training:  # in evaluation the images stay as they are
         height, width = images.shape[2:]
         padded = F.pad(images, (2, 2, 2, 2))  # still bytes, so black is 0
         offsets = torch.randint(5, (len(images), 2)).tolist()
@@ -476,7 +479,7 @@ def prepare(images, training):
 def accuracy(net, images, labels) -> float:
     """Return the share of the images that are classified correctly."""
     ### BEGIN SOLUTION
-    net.eval()  # all units on, nothing shifted
+    net.eval()  # no unit is dropped, no image shifted
     with torch.no_grad():
         logits = net(prepare(images, training=False))
     return (logits.argmax(dim=1) == labels).float().mean().item()
@@ -493,14 +496,14 @@ from course_utils import checks
 
 @checks.beside
 def _called(function, start, *arguments):
-    """Return what a function of the learner's gives; torch's generator starts from a number."""
+    """Return what a learner's function returns when torch's generator starts from this number."""
     torch.manual_seed(start)
     return function(*arguments)
 
 
 @checks.beside
 def _accuracy_of(accuracy, start, weight, training, images, labels):
-    """Return the accuracy of a linear net with dropout, given in one of both modes."""
+    """Return the accuracy of a linear net with dropout, given in this mode."""
     torch.manual_seed(start)
     head = nn.Linear(weight.shape[1], weight.shape[0], bias=False)
     head.weight.data = weight.clone()
@@ -514,7 +517,7 @@ def _start(seed):
 
 
 def _bytes(seed, num, height, width):
-    """Return images (N, 1, H, W) of bytes in which no two places look alike."""
+    """Return images (N, 1, H, W) of random bytes, so that every shift shows."""
     drawn = checks.generator(seed)
     return torch.randint(1, 256, (num, 1, height, width), generator=drawn).to(torch.uint8)
 
@@ -530,7 +533,9 @@ def check_small(drop, prepare, accuracy):
         shape = tuple(getattr(found, "shape", ()))
         sentence = f"Your {name} returns the shape {shape}, expected (3, 1, 6, 7)."
         checks.require(shape == (3, 1, 6, 7), sentence)
-    share = _accuracy_of(accuracy, _start(0), torch.eye(4, 42), False, images, torch.zeros(3).long())
+    share = _accuracy_of(
+        accuracy, _start(0), torch.eye(4, 42), False, images, torch.zeros(3).long()
+    )
     if share is None:
         raise checks.NotAnswered
     fine = isinstance(share, float) and 0 <= share <= 1
@@ -559,16 +564,18 @@ def check_answer(drop, prepare, accuracy):
         checks.require(abs(share - p) < 0.02, f"With p = {p} your drop sets {share:.0%} to 0.")
         by_row = off.mean(dim=1)
         fine = float(by_row.max() - by_row.min()) < 0.3 and not off[0].equal(off[1])
-        checks.require(fine, "Your drop draws once for several numbers: draw for each separately.")
+        checks.require(
+            fine, "Your drop draws once for several numbers: draw for each number separately."
+        )
         kept = found[found != 0]
         slips = {
-            "you leave the numbers that you keep as they are: scale them up": torch.ones_like(kept),
+            "you do not scale up the numbers that you keep": torch.ones_like(kept),
             "you scale by 1 - p in training": (1 - p) * torch.ones_like(kept),
             "you divide by the share that you drop": torch.ones_like(kept) / p,
         }
         checks.require_tensor(kept, torch.ones_like(kept) / (1 - p), slips)
         slips = {
-            "you multiply by 1 - p in evaluation: after scaling up in training, once too often": (
+            "you multiply by 1 - p in evaluation, although you have scaled up in training": (
                 (1 - p) * ones
             ),
             "you scale up in evaluation, too": ones / (1 - p),
@@ -577,7 +584,7 @@ def check_answer(drop, prepare, accuracy):
         checks.require(bool((awake != 0).all()), "Your drop sets numbers to 0 in evaluation.")
         checks.require_tensor(awake, ones, slips)
 
-    # What goes into the net.
+    # The net's input.
     images = _bytes(2, 200, 6, 9)
     given = images.clone()
     slips = {
@@ -594,7 +601,10 @@ def check_answer(drop, prepare, accuracy):
         .values.allclose(normal(images).flatten(1).sort(dim=1).values, atol=1e-4)
     )
     still = found.shape == images.shape and torch.allclose(found, normal(images), atol=1e-4)
-    checks.require(still or not moved, "Your prepare mirrors images that are only measured.")
+    checks.require(
+        still or not moved,
+        "Your prepare mirrors or moves pixels in evaluation: only training images are augmented.",
+    )
     checks.require_tensor(found, normal(images), slips, tolerance=1e-4)
     found = _called(prepare, _start(3), given, True)
     checks.require(torch.equal(given, images), "Your prepare changes the images that it is given.")
@@ -606,7 +616,7 @@ def check_answer(drop, prepare, accuracy):
         return torch.stack([windows, windows.flip(5)], dim=2)
 
     def where(views):
-        """Return of each image which views it may be: (N, 50)."""
+        """Return which of its views each found image may be: (N, 50)."""
         return (views.flatten(0, 2) - found).abs().amax(dim=(2, 3, 4)).T < 1e-3
 
     black = views(lambda x: F.pad(normal(x), (2,) * 4, value=-MEAN / STD))
@@ -629,16 +639,16 @@ def check_answer(drop, prepare, accuracy):
     twice = where((black - MEAN) / STD)
     for slip, wrong in {
         "you normalise twice": twice,
-        "you pad with the mean grey: pad with black, or before you normalise": grey,
-        "you let the pixels that leave on one side come in on the other": rolled,
+        "you pad with 0 after normalising, which is the mean grey, not black": grey,
+        "you shift cyclically: pixels that leave on one side come in on the other": rolled,
     }.items():
         fits = bool(wrong.any(dim=1).all()) and not bool(alike.any(dim=1).all())
         checks.require(not fits, f"In training your images are what you get if {slip}.")
-    sentence = "In training your images are not the given ones, shifted by up to two pixels."
+    sentence = "In training your images are not the given ones, shifted by at most two pixels."
     checks.require(bool(alike.any(dim=1).all()), sentence)
     views_used = alike.float().argmax(dim=1)
     place, mirrored = views_used // 2, views_used % 2
-    sentence = "Your prepare leaves the training images where they are."
+    sentence = "Your prepare neither shifts nor mirrors the training images."
     checks.require(not torch.allclose(found, normal(images), atol=1e-4), sentence)
     sentence = "Your prepare draws once for the whole batch: draw for each image separately."
     checks.require(len(set(place.tolist())) > 5, sentence)
@@ -649,7 +659,7 @@ def check_answer(drop, prepare, accuracy):
     sentence = f"Your prepare mirrors {share:.0%} of the images, not about half of them."
     checks.require(0.3 < share < 0.7, sentence)
 
-    # What is measured.
+    # The accuracy.
     for seed, training in ((4, True), (5, False)):
         images = _bytes(seed, 300, 6, 9)
         weight = checks.random_tensor(4, 54, seed=seed)
@@ -658,7 +668,7 @@ def check_answer(drop, prepare, accuracy):
         share = _accuracy_of(accuracy, _start(0), weight, training, images, labels)
         sentence = (
             f"For a net in {'training' if training else 'evaluation'} mode your accuracy returns "
-            f"{share:.1%}, expected 80.0%: with all units on, and the images as they are."
+            f"{share:.1%}, expected 80.0%: measure with all units on and unshifted images."
         )
         checks.require(abs(share - 0.8) < 1e-3, sentence)
 
@@ -677,14 +687,14 @@ if repair_is_right:
         "Six shoes in two rows, and both rows are the same",
     )
 else:
-    print("The repaired recipe appears here once task 3 is done.")
+    print("The measurements with your functions appear here once task 3 is done.")
 
 # %% [markdown] tier="investigate" minutes=14
 # ## Task 4: which part of the recipe pays?
 #
 # AlexNet's recipe has dropout, augmentation and weight decay, and the paper hardly tests them one
 # by one. In the lesson, the nets trained for only eight epochs on 3,000 images. With fewer images a
-# net overfits sooner. You have at most a few hundred: **which part of the recipe pays off there?**
+# net overfits sooner. You have only a few hundred at most: **which part of the recipe pays off?**
 
 # %% readonly="number"
 num_images = own_number(student_id)
@@ -694,8 +704,8 @@ print(f"you have {num_images} training images of ten classes")
 
 # %% [markdown]
 # **Predict first.** Which part will raise the mean accuracy most: `"dropout"`, `"augmentation"` or
-# `"weight decay"`? Or will `"none"` of them raise it? Write it down before you run anything. A
-# wrong prediction costs nothing; without one, the experiment is not marked.
+# `"weight decay"`? Or will none of them raise it (`"none"`)? Write down your prediction before you
+# run anything. A wrong prediction costs nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # "dropout", "augmentation", "weight decay" or "none"
@@ -705,7 +715,7 @@ predicted = "augmentation"  # it adds something new; the others only restrict th
 
 # %% [markdown]
 # **Now the experiment.** Train four nets, one with no part of the recipe and one with each part,
-# each with the seeds 0 to 3 (`trained_accuracy` does it, in a second or two each). For each part,
+# each with the seeds 0 to 3; `trained_accuracy` trains a net in a second or two. For each part,
 # report the mean of the four differences *with it − without*, seed by seed, and its standard error:
 # the standard deviation of the four differences (dividing by n − 1), divided by √4.
 #
@@ -713,9 +723,9 @@ predicted = "augmentation"  # it adds something new; the others only restrict th
 # are one pair. `PARTS` lists the three names.
 #
 # hint: `measured = {part: [trained_accuracy(...) for seed in range(4)] for part in (None, *PARTS)}`
-# makes all sixteen runs.
+# holds all sixteen runs.
 #
-# hint: `torch.tensor(differences).std()` divides by n − 1. `.item()` makes a Python float of it.
+# hint: `torch.tensor(differences).std()` divides by n − 1. `.item()` turns it into a Python float.
 
 # %% task="experiment" tags=["nbval-ignore-output"]
 measured = None  # {None: [four accuracies], "dropout": [...], "augmentation": ..., ...}
@@ -782,19 +792,22 @@ def check_answer(predicted, measured, gained, error):
             near = abs(value - wrong) < 1e-5 < 2e-5 < abs(wrong - expected)
             sentence = f"For {part}, {value:.5f} is what you get if {slip}."
             checks.require(not near, sentence)
-        sentence = (
-            f"For {part}, {value:.5f} does not follow from your lists: they give {expected:.5f}."
-        )
+        sentence = f"For {part}, {value:.5f} does not follow from your lists: {expected:.5f} does."
         checks.require(abs(value - expected) < 1e-5, sentence)
 
     for part in PARTS:
         right = checks.paired_seeds(measured[part], measured[None])
         slips = {
             "you subtract the accuracy with it from that without": -right.mean,
-            "you give its accuracy, not what it gains": sum(measured[part]) / 4,
+            "you report its accuracy, not its gain": sum(measured[part]) / 4,
         }
         require_close(gained[part], right.mean, slips | right.mean_slips, part)
         require_close(error[part], right.error, right.error_slips, part)
+    for part in (None, "augmentation"):
+        value, again = measured[part][0], trained_accuracy(own_number(student_id), part)
+        start = f"measured[{part!r}][0] is {value:.2f}"
+        sentence = f"{start}, but that training gives {again:.2f}: did you run it?"
+        checks.require(abs(value - again) < 0.08, sentence)  # another processor rounds otherwise
 
 
 checks.award(2, check_answer, predicted, measured, gained, error)
@@ -802,27 +815,27 @@ checks.award(2, check_answer, predicted, measured, gained, error)
 
 # %% [markdown]
 # **In three sentences:** What did you predict, and what did the experiment show, given the standard
-# errors? What does each of the three parts do, and why should that help a net that has few images
-# and 250 steps, or not? What would you change in the experiment before you tell somebody with as
-# many images as you to leave a part out? 2 points, read by a person.
+# errors? What does each of the three parts do, and why should or should it not help a net that has
+# few images and 250 steps? What would you change in the experiment before you advise somebody with
+# as many images as you to leave a part out? 2 points, read by a person.
 
 # %% [markdown] written="which_part_pays" points=2
-# **A model answer.** I predicted augmentation, because it alone adds something new, but with my
-# 120 images no part differs from the plain net by two standard errors, and augmentation is 0.7
-# points *below* it: the experiment decides nothing and gives my prediction no support. Augmentation
-# makes every batch different, so in 250 steps the net may not see any view often enough to fit it,
-# and shoes that point the other way hardly occur among the images that accuracy is measured on;
-# dropout and weight decay add nothing new and only keep the net from relying on single units or
-# large weights. Before I advise anybody I would train each net until its validation accuracy levels
-# off, choose the strength of each part on validation images, and use ten seeds instead of four: if
-# augmentation then leads, the training here was too short for it.
+# **A model answer.** I predicted augmentation, because it alone adds something new, but with my 120
+# images no part differs from the plain net by two standard errors, and augmentation is 0.7 points
+# *below* it: the experiment decides nothing and does not support my prediction. Augmentation makes
+# every batch different, so in 250 steps the net may not see any view often enough to fit it, and
+# shoes that point the other way hardly occur among the test images; dropout and weight decay add
+# nothing new and only keep the net from relying on single units or large weights. Before I advise
+# anybody, I would train each net until its validation accuracy levels off, choose the strength of
+# each part on validation images, and use ten seeds instead of four: if augmentation then leads, the
+# training here was too short for it.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
 # - 1 point: the answer compares prediction and measurement *with* the standard errors, and calls a
 #   difference within two of them undecided. Half a point without the errors. A wrong prediction
 #   costs nothing.
-# - 1 point: a reason for what was measured that fits the part (augmentation adds views, dropout
-#   switches units off, weight decay keeps weights small; a net with dropout needs more steps),
-#   *and* a change that would settle it (longer training, the strength of each part chosen on a
-#   validation set, more seeds). Half a point for one of the two.
+# - 1 point: the answer gives a reason for the result that fits the part (augmentation adds views,
+#   dropout switches units off, weight decay keeps weights small; a net with dropout needs more
+#   steps), *and* a change that would settle it (longer training, the strength of each part chosen
+#   on a validation set, more seeds). Half a point for one of the two.

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Exercise 09: small filters, deep nets
 #
-# **You practise** making a net deeper without changing what it computes, designing one for a given
-# receptive field and two budgets, finding three faults in a training loop by their symptoms, and
-# asking how much of its receptive field a stack uses.
+# **You practise** making a net deeper without changing what it computes, designing a net for a
+# given receptive field within two budgets, finding three faults in a training loop from their
+# symptoms, and measuring how much of its receptive field a stack uses.
 #
 # {tasks}
 #
@@ -24,7 +24,7 @@ from course_utils.plots import plot_lines, show
 
 
 def own_wish(student_id):
-    """Return your wish: field, width, and how many parameters and multiply-adds are allowed."""
+    """Return your requirements: field, width, most parameters and most multiply-adds."""
     counts = torch.randint(2, 5, (3,), generator=quiz.generator(student_id)).tolist()
     row = tuple((8 * 2**i, " ".join(["3"] * count)) for i, count in enumerate(counts))
     found = summary(VGG(row, 3, pooled_size=1).blocks, (3, 32, 32))
@@ -32,7 +32,7 @@ def own_wish(student_id):
 
 
 def own_nets(student_id):
-    """Return a plain stack of 3 x 3 layers, one layer with the same field, and the field's side."""
+    """Return a stack of 3 x 3 layers, a single layer with the same field, and the field's side."""
     drawn = quiz.generator(student_id)
     num_layers = int(torch.randint(6, 13, (), generator=drawn))
     side = 2 * num_layers + 1
@@ -46,8 +46,8 @@ def own_nets(student_id):
 
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks your questions, your requirements and your
-# nets, so yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It picks your questions, your requirements and
+# your nets, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -77,7 +77,7 @@ signal_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/09_vgg", "signal_seen", student_id)
 factor = question.values["factor"]
-# He's weights keep the signal; each layer multiplies it by the factor, on top of all before it.
+# He's weights keep the signal; here each layer multiplies by the factor what it gets.
 seen = f"It is multiplied by about {factor} from each"
 signal_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
@@ -89,7 +89,7 @@ signal_seen = next(x for x, option in question.lettered.items() if option.text.s
 cause_told = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/09_vgg", "cause_told", student_id)
-# Before the first step no learning rate has had an effect yet, but a dead signal shows.
+# Before the first step the learning rate has had no effect, but a dying signal shows.
 told = "Before the first step"
 cause_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
 ### END SOLUTION
@@ -98,19 +98,19 @@ cause_told = next(x for x, option in question.lettered.items() if option.text.st
 # ## Task 1: a layer that changes nothing
 #
 # The authors of VGG trained a shallow net first and added layers to it later. A careful way to do
-# that is to insert layers that change nothing yet. Complete the function: it returns weights for a
-# `k` by `k` convolution (`k` is odd, the padding `k // 2`, no bias) from `channels` maps to as
-# many. Followed by a ReLU, this convolution must pass on unchanged any maps that come out of a
-# ReLU.
+# that is to insert layers that at first change nothing. Complete the function: it returns the
+# weights of a `k` × `k` convolution that reads `channels` maps and returns as many (`k` is odd, the
+# padding is `k // 2`, and there is no bias). If its input is the output of a ReLU, this convolution
+# with a ReLU after it must return its input unchanged.
 #
-# hint: The maps hold no negative numbers, so the ReLU does nothing to them. What must the
+# hint: The maps contain no negative numbers, so the ReLU does nothing to them. What must the
 # convolution alone do?
 #
-# hint: Each filter makes one map. Which of the input maps must it read, and which must it leave
-# out?
+# hint: Each filter computes one map. Which of the input maps must it read, and which must it
+# ignore?
 #
-# hint: A filter holds `channels` kernels of `k` by `k`. All its weights are 0 but one: which kernel
-# is that weight in, and at which place?
+# hint: A filter has `channels` kernels, each `k` × `k`. All its weights but one are 0: in which
+# kernel is that one, and where in the kernel?
 
 
 # %% task="harmless"
@@ -119,7 +119,7 @@ def harmless_weights(channels: int, k: int) -> torch.Tensor:
     ### BEGIN SOLUTION
     weights = torch.zeros(channels, channels, k, k)
     for i in range(channels):
-        weights[i, i, k // 2, k // 2] = 1.0  # filter i reads map i alone, at the very same place
+        weights[i, i, k // 2, k // 2] = 1.0  # filter i reads only map i, at the same place
     return weights
     ### END SOLUTION
 
@@ -138,7 +138,7 @@ def _require_harmless(harmless_weights, k, maps, slips):
         raise checks.NotAnswered
     checks.require(isinstance(weights, torch.Tensor), "Return one tensor of weights.")
     found, expected = tuple(weights.shape), (channels, channels, k, k)
-    checks.require(found == expected, f"Your weights are {found}, expected {expected}.")
+    checks.require(found == expected, f"Your weights have the shape {found}, expected {expected}.")
     output = F.conv2d(maps, weights.detach().float(), padding=k // 2).relu()
     checks.require_tensor(output, maps, slips)
 
@@ -163,10 +163,10 @@ def check_answer(harmless_weights):
         maps = checks.random_tensor(2, channels, 6, 5, seed=seed).relu()
         total = maps.sum(dim=1, keepdim=True).expand_as(maps)
         slips = {
-            "you let every filter read every map": total,
+            "you make every filter read every map": total,
             "you average over the maps": total / channels,
             "you reverse the order of the maps": maps.flip(1),
-            "you pass on the first map only": maps[:, :1].expand_as(maps),
+            "you make every filter read the first map": maps[:, :1].expand_as(maps),
         }
         _require_harmless(harmless_weights, k, maps, slips)
 
@@ -178,16 +178,16 @@ checks.award(1, check_answer, harmless_weights)
 # ## Task 2: a field within two budgets
 #
 # Somebody wants a net of three VGG blocks for colour images of 32 × 32 pixels. Each block has at
-# least one 3 × 3 layer (stride 1, padding 1, biases) and ends in a 2 × 2 pool. The layers of the
-# first block have `width` filters, those of the second twice as many, those of the third four times
-# as many. Find how many layers each block needs so that
+# least one 3 × 3 layer (stride 1, padding 1, with biases) and ends in a 2 × 2 pool. Each layer of
+# the first block has `width` filters, each of the second twice as many, each of the third four
+# times as many. Find how many layers each block needs so that
 #
 # - one output of the third block (after its pool) sees exactly `field` pixels along each axis;
 # - the net has at most `max_parameters` parameters;
 # - one image takes at most `max_multiply_adds` multiply-adds (one for each weight and position).
 #
-# The requirements below are yours; the function must meet others, too. All of them can be met. Any
-# answer that meets all three conditions is right.
+# The requirements below are your own; the function must meet others, too. All of them can be met,
+# and any answer that meets all three conditions is right.
 #
 # hint: What does one more 3 × 3 layer add to the field in the first block, in the second and in the
 # third? And each of the pools? Lesson 04 has the rule.
@@ -197,7 +197,7 @@ checks.award(1, check_answer, harmless_weights)
 # with little work?
 #
 # hint: There are few candidates: write a function that computes field, parameters and multiply-adds
-# from three numbers of layers, and try all of them from 1 to `field // 2`.
+# from the three numbers of layers, and try for each number all values from 1 to `field // 2`.
 
 # %%
 field, width, max_parameters, max_multiply_adds = own_wish(student_id)
@@ -209,12 +209,12 @@ print(f"at most {max_parameters:,} parameters and {max_multiply_adds:,} multiply
 def layers_per_block(
     field: int, width: int, max_parameters: int, max_multiply_adds: int
 ) -> tuple[int, int, int]:
-    """Return the number of layers of the three blocks, in their order."""
+    """Return the numbers of layers of the three blocks, the first block first."""
     ### BEGIN SOLUTION
-    # One pixel, 1 + 2 + 4 more from the pools, and 2, 4 or 8 from each layer.
+    # One pixel, 1 + 2 + 4 more from the pools, and 2, 4 or 8 more from each layer.
     for third in range(1, field // 8 + 1):
         for second in range(1, field // 4 + 1):
-            first = (field - 8 - 4 * second - 8 * third) // 2  # what is left for the first block
+            first = (field - 8 - 4 * second - 8 * third) // 2  # what remains for the first block
             parameters = multiply_adds = 0
             c_in, side, counts = 3, 32, (first, second, third)
             for block, count in enumerate(counts):
@@ -252,9 +252,11 @@ def _require_design(layers_per_block, wish):
     counts = checks.as_shape(layers_per_block(*wish), 3)
     start = f"For a field of {field}, {counts} layers"
     fine = min(counts) >= 1 and max(counts) < field
-    checks.require(fine, f"{start} are not possible: each block has at least one.")
+    checks.require(
+        fine, f"{start} per block are not possible: each block needs one to {field - 1}."
+    )
     found, parameters, work = _measured(counts, width)
-    checks.require(found == field, f"{start} see {found} pixels.")
+    checks.require(found == field, f"{start} per block see {found} pixels.")
     sentence = f"{start} have {parameters:,} parameters: at most {max_parameters:,} are allowed."
     checks.require(parameters <= max_parameters, sentence)
     sentence = f"{start} take {work:,} multiply-adds: at most {max_multiply_adds:,} are allowed."
@@ -283,15 +285,15 @@ checks.award(3, check_answer, layers_per_block)
 # ## Task 3: a training loop with three faults
 #
 # Somebody trains a small VGG with batch normalisation on 320 images of clothes, always the same
-# ones. Such a net can fit them all. The cell below shows three symptoms: "The training loss levels
-# off far above 0. If I train longer, it does not fall further, but rises. And the accuracy depends on
-# the order in which I measure the images." Look at the symptoms before you read the code.
+# ones. Such a net can fit them all. The symptoms: "The training loss levels off far above 0. If I
+# train longer, it does not fall further, but rises. And the accuracy depends on the order in which
+# I measure the images." Run the next two cells, and look at the symptoms before you read the code.
 
 # %% readonly="broken"
 
 
 def broken_step(net, optimizer, images, labels):
-    """Take one step of training; return the loss before it."""
+    """Take one training step; return the loss before it."""
     probabilities = net(images).softmax(dim=1)
     loss = F.cross_entropy(probabilities, labels)
     loss.backward()
@@ -305,7 +307,7 @@ def broken_accuracy(net, images, labels):
 
 
 def symptoms(train_step, accuracy):
-    """Train on 320 images; return the losses, and two accuracies: in mixed order, and by class."""
+    """Train on 320 images; return the losses, and the accuracies in mixed order and by class."""
     torch.manual_seed(0)
     net = models.build("vgg_small", in_channels=1, width=4, dropout=0.0, norm="batch")
     optimizer = torch.optim.SGD(net.parameters(), lr=0.05)
@@ -331,27 +333,27 @@ show(
 )
 
 # %% [markdown]
-# Mend both: write the functions with all faults repaired. Either may be given a net in training or
-# in evaluation mode. `accuracy` measures the net as it will be used, where the prediction for one
-# image does not depend on the others.
+# Write both functions without the three faults. Either may be given a net in training or in
+# evaluation mode. `accuracy` measures the net as it will be used: the prediction for one image must
+# not depend on the others.
 #
-# hint: A loss that levels off: what is the smallest cross-entropy that ten logits between 0 and 1
-# can give? What does `F.cross_entropy` itself do to the logits?
+# hint: The loss that levels off: what is the smallest cross-entropy of ten logits between 0 and 1?
+# What does `F.cross_entropy` itself do to the logits?
 #
-# hint: A loss that rises again: print the norm of the gradients at each step. What
-# does `backward` do with gradients that are still there?
+# hint: The loss that rises again: print the norm of the gradients at each step. What does
+# `backward` do with the gradients of the step before?
 #
-# hint: An accuracy that depends on the order: which layers treat a batch as a whole, and what
-# switches that off? And on again, before the next step?
+# hint: The accuracy that depends on the order: which layers treat a batch as a whole, and what
+# switches that off? And what switches it on again, before the next step?
 
 
 # %% task="repair"
 def train_step(net, optimizer, images, labels) -> float:
-    """Take one step of training; return the loss before it."""
+    """Take one training step; return the loss before it."""
     ### BEGIN SOLUTION
-    net.train()  # somebody may have measured the net in between
-    loss = F.cross_entropy(net(images), labels)  # it takes logits: the softmax is inside
-    optimizer.zero_grad()  # backward adds to what is there
+    net.train()  # accuracy may have been measured in between
+    loss = F.cross_entropy(net(images), labels)  # it takes logits, and includes the softmax
+    optimizer.zero_grad()  # backward adds to the old gradients
     loss.backward()
     optimizer.step()
     return loss.item()
@@ -361,7 +363,7 @@ def train_step(net, optimizer, images, labels) -> float:
 def accuracy(net, images, labels) -> float:
     """Return the share of the images that are classified correctly."""
     ### BEGIN SOLUTION
-    net.eval()  # running estimates instead of those of the batch
+    net.eval()  # the running statistics, not those of the batch
     with torch.no_grad():
         return (net(images).argmax(dim=1) == labels).float().mean().item()
     ### END SOLUTION
@@ -422,7 +424,9 @@ def check_small(train_step, accuracy):
     if loss is None or share is None:
         raise checks.NotAnswered
     for value in (loss, share):
-        sentence = f"Return a Python float, not a {type(value).__name__}: a tensor has .item()."
+        sentence = (
+            f"Return a Python float, not a {type(value).__name__}: `.item()` makes one of a tensor."
+        )
         checks.require(isinstance(value, float), sentence)
     checks.require(loss > 0, f"A cross-entropy of {loss:.3g} is not possible here.")
     checks.require(0 <= share <= 1, f"An accuracy of {share:.3g} is not a share.")
@@ -439,7 +443,7 @@ def check_answer(train_step, accuracy):
     check_small(train_step, accuracy)
 
     def ours(state, batches, softmax=False, add_up=False, mode=True, again=False):
-        """Return losses and state by the definition."""
+        """Return the losses and the state of correct steps, or of steps with a fault."""
         net, losses = _Net(state, mode), []
         optimizer = torch.optim.SGD(net.parameters(), lr=0.3)
         for images, labels in batches:
@@ -459,7 +463,7 @@ def check_answer(train_step, accuracy):
         "you put a softmax before the cross-entropy, which takes logits": {"softmax": True},
         "you keep the gradients of earlier steps": {"add_up": True},
         "you keep both the softmax and the old gradients": {"softmax": True, "add_up": True},
-        "you measure the loss in a second pass, which also moves running statistics": {
+        "you measure the loss in a second pass, which updates the running statistics again": {
             "again": True
         },
     }
@@ -468,11 +472,15 @@ def check_answer(train_step, accuracy):
         losses, after = _stepped(train_step, state, training, batches)
         for slip, change in slips.items():
             wrong = ours(state, batches, **change)[1]
-            checks.require(not alike(after, wrong), f"Your net is what you get if {slip}.")
+            checks.require(
+                not alike(after, wrong), f"After your steps the net is what you get if {slip}."
+            )
         asleep = alike(after, ours(state, batches, mode=False)[1])
-        checks.require(not asleep, "You train the net in evaluation mode: switch the mode first.")
+        checks.require(
+            not asleep, "You train the net in evaluation mode: switch to training mode first."
+        )
         right, expected = ours(state, batches)
-        sentence = "After three steps your weights differ from those of three steps of SGD."
+        sentence = "After three of your steps the net differs from one after three steps of SGD."
         checks.require(alike(after, expected), sentence)
         checks.require_tensor(torch.tensor(losses), torch.tensor(right), tolerance=1e-4)
     for seed, training in ((30, False), (30, True), (60, True)):
@@ -481,7 +489,7 @@ def check_answer(train_step, accuracy):
         expected = [
             float((_Net(state, False)(x).argmax(1) == y).float().mean()) for x, y in batches
         ]
-        sentence = "Your accuracy is that of a net in training mode: it depends on the whole batch."
+        sentence = "You measure accuracy in training mode: it then depends on the whole batch."
         found = torch.tensor(shares)
         batchwise = [
             float((_Net(state, True)(x).argmax(1) == y).float().mean()) for x, y in batches
@@ -512,8 +520,8 @@ else:
 # ## Task 4: how much of its field does a stack use?
 #
 # A stack of 3 × 3 layers *sees* as far as one large layer. Does it use all these pixels equally?
-# You have two nets with fresh weights: a stack, and one single layer with the same field. Each
-# makes one output for each of its 16 channels from images as large as the field.
+# You have two nets with fresh weights: a stack, and a single layer with the same field. On images
+# as large as the field, each has 16 channels of one output each.
 
 # %% readonly="nets"
 stack, single, side = own_nets(student_id)
@@ -522,10 +530,10 @@ stack, single, side = own_nets(student_id)
 print(f"{len(stack) // 2} layers of 3 x 3 see {side} x {side} pixels, as one {side} x {side} does")
 
 # %% [markdown]
-# The measure: send 100 images of noise through a net, add up all the outputs, and take the gradient
-# with respect to the images. Square it and average it over the images: that gives one number for
-# each pixel of the field, which says how strongly this pixel acts. What is the side, in pixels, of
-# the smallest centred square that holds **90 % of the total**?
+# Measure it like this: apply a net to 100 images of noise, add up all outputs, and take the
+# gradient with respect to the images. Square the gradient and average it over the images: you get
+# one number for each pixel of the field, which says how strongly this pixel acts on the outputs.
+# What is the side, in pixels, of the smallest centred square that holds **90 % of the total**?
 #
 # **Predict first.** Write down the side of that square for your stack before you run anything. A
 # wrong prediction costs nothing; without one, the experiment is not marked.
@@ -533,23 +541,23 @@ print(f"{len(stack) // 2} layers of 3 x 3 see {side} x {side} pixels, as one {si
 # %% task="prediction"
 predicted = None  # an odd number of pixels
 ### BEGIN SOLUTION
-# Each layer moves a path by -1, 0 or 1: a random walk, whose spread grows with the root only.
+# Each layer moves a path by -1, 0 or 1: a random walk, whose width grows with the square root.
 deviation = (2 / 3 * len(stack) / 2) ** 0.5
 predicted = 2 * round(1.96 * deviation) + 1  # 95 % along each axis, so 90 % in the square
 ### END SOLUTION
 
 # %% [markdown]
-# **Now the experiment.** Measure the smallest odd side for both nets. Then change something that
-# you think matters (the number of layers, the weights), and look at what happens.
+# **Now the experiment.** Measure this side, an odd number, for both nets. Then change something
+# that you think matters (the number of layers, the weights), and look at what happens to the side.
 #
 # hint: `images = torch.randn(100, 1, side, side, requires_grad=True)`; after
 # `net(images).sum().backward()` the gradient is in `images.grad`.
 #
-# hint: The centred square that reaches r pixels from the middle is `[m - r : m + r + 1]` along both
-# axes, with m = `side // 2`.
+# hint: With `m = side // 2`, the centred square that reaches r pixels from the middle is
+# `[m - r : m + r + 1]` along both axes.
 #
-# hint: Go through r = 0, 1, 2, … and stop at the first square that holds 0.9 of the sum over all
-# pixels. Its side is 2 r + 1.
+# hint: Go through r = 0, 1, 2, … and stop at the first square that holds at least 0.9 of the sum
+# over all pixels. Its side is 2r + 1.
 
 # %% task="experiment"
 measured_stack = None  # an odd number of pixels, for your stack
@@ -603,7 +611,7 @@ def check_answer(predicted, measured_stack, measured_single):
     *nets, side = own_nets(student_id)
 
     def shares(net, power):
-        """Return what each centred square holds of the gradient, averaged over much noise."""
+        """Return the share of the gradient in each centred square, averaged over noise."""
         images = torch.randn(200, 1, side, side, generator=checks.generator(1)).requires_grad_()
         strength = torch.autograd.grad(net(images).sum(), images)[0].abs().pow(power).mean((0, 1))
         m = side // 2
@@ -617,18 +625,18 @@ def check_answer(predicted, measured_stack, measured_single):
         ("stack", "single layer"), nets, (measured_stack, measured_single), strict=True
     ):
         held, plain = shares(net, 2), shares(net, 1)
-        # Other noise moves a share by up to two points.
+        # With other noise, a share differs by up to two points.
         fine = {smallest(held, share) for share in (0.88, 0.9, 0.92)}
         slips = {
             "you do not square the gradient": smallest(plain, 0.9),
-            "you give the distance from the middle, not the side": smallest(held, 0.9) // 2,
-            "you give the whole field: there the gradient is not 0, but small": side,
-            "you ask for half of the total": smallest(held, 0.5),
+            "you return the distance from the middle, not the side": smallest(held, 0.9) // 2,
+            "you take every pixel whose gradient is not 0, which is the whole field": side,
+            "you take half of the total, not 90%": smallest(held, 0.5),
         }
         for slip, wrong in slips.items():
             sentence = f"For your {name}, {found} is what you get if {slip}."
             checks.require(found != wrong or found in fine, sentence)
-        sentence = f"For your {name}, the measure gives {smallest(held, 0.9)}, not {found}."
+        sentence = f"For your {name}, the smallest side is {smallest(held, 0.9)}, not {found}."
         checks.require(found in fine, sentence)
 
 
@@ -636,26 +644,26 @@ checks.award(2, check_answer, predicted, measured_stack, measured_single)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show against it? Why do
-# stack and single layer differ, though both see the same pixels? Somebody concludes that trained
+# **In three sentences:** What did you predict, and what did the experiment show? Why do the stack
+# and the single layer differ, although both see the same pixels? Somebody concludes that trained
 # VGGs ignore the border of their field: which experiment, with which comparison, would show whether
 # that is true? 2 points, read by a person.
 
 # %% [markdown] written="used_field" points=2
-# **A model answer.** I predicted that the stack of 8 layers uses 15 of its 17 pixels, but 9 held
-# 90 %, while the single layer needs all 17. From a pixel at the corner only one path of weights
-# leads to the output, from the middle there are many, and each layer moves a path by one pixel at
-# most, so that the region in use grows with the square root of the depth while the field grows with
-# the depth itself; the single layer has one weight for each pixel and no reason to prefer any. My
-# nets have fresh weights, and training may change that: I would measure the same square before and
-# after training, with several seeds, and call a trained net blind at the border only if it stays
-# that way, and only for the task that it was trained for.
+# **A model answer.** I predicted that the stack of 8 layers uses a square of 15 of its 17 pixels,
+# but 9 held 90 %, while the single layer needs all 17. In the stack only one sequence of positions
+# leads from a pixel in the corner to the output, but very many lead there from the middle: most are
+# like random walks, so the region in use grows with the square root of the depth, while the field
+# grows with the depth itself; the single layer has one weight for each pixel and no reason to
+# prefer any. My nets have fresh weights, and training may change that: I would measure the same
+# square before and after training, with several seeds, and call a trained net blind at the border
+# only if the square stays small, and only for the task that it was trained for.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# - 1 point: prediction and measurement are set against each other, and the difference between the
-#   nets is explained by the number of paths (or a random walk, or repeated averaging). Half a point
-#   if the numbers are there without a reason. A wrong prediction costs nothing.
-# - 1 point: says that nothing was trained here, *and* names an experiment that compares trained
-#   weights with the fresh ones (or covers the border and measures accuracy against a control). Half
-#   a point for one of the two.
+# - 1 point: the answer compares prediction and measurement, and explains the difference between the
+#   nets by the number of paths (or a random walk, or repeated averaging). Half a point if the
+#   numbers are there without a reason. A wrong prediction costs nothing.
+# - 1 point: the answer says that nothing was trained here, *and* names an experiment that compares
+#   trained weights with the fresh ones (or covers the border and measures accuracy against a
+#   control). Half a point for one of the two.

@@ -2,7 +2,8 @@
 # # Exercise 10: paths side by side, within a budget
 #
 # **You practise** finding where a logit comes from, fitting an Inception module to a budget of
-# work, repairing a net whose paths disturb each other, and asking whether a reduction pays.
+# multiply-adds, finding three faults in a net from their symptoms, and measuring whether a
+# reduction pays off.
 #
 # {tasks}
 #
@@ -22,7 +23,7 @@ from course_utils.models.initialization import he_normal_
 
 
 def own_wish(student_id):
-    """Return the channels that go in, those of the paths' ends, height, width and a budget."""
+    """Return the input channels, each path's output channels, height, width and a budget."""
     drawn = quiz.generator(student_id)
     c, one, three, five, pool = (
         8 * int(torch.randint(*span, (), generator=drawn))
@@ -34,7 +35,7 @@ def own_wish(student_id):
 
 
 def small_net(width, reduction=None):
-    """Return a net of three 3 x 3 layers, each with a 1 x 1 reduction before it if you name one."""
+    """Return a net of three 3 x 3 layers, each after a 1 x 1 reduction to `reduction` channels."""
     layers = [nn.Conv2d(1, width, 3, stride=2, padding=1), nn.ReLU()]
     for _ in range(3):
         if reduction:
@@ -66,8 +67,8 @@ def own_width(student_id):
 
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks your questions, your wish and your net, so
-# yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It picks your questions, your requirements and
+# your net, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -80,7 +81,7 @@ student_id = ""
 # ### Question 1
 
 # %% quiz="work_saved"
-work_saved = None  # times less
+work_saved = None  # a factor
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/10_googlenet", "work_saved", student_id)
 c, r, k, f = (numbers[letter] for letter in "crkf")
@@ -95,7 +96,7 @@ axis_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/10_googlenet", "axis_seen", student_id)
 a, b = question.values["a"], question.values["b"]
-# Along the height, only the heights may differ: equal numbers of channels fit without an error.
+# Along the height, only the heights may differ; with equal channels there is no error.
 seen = "No error: " if a == b else "An error at the concatenation"
 seen += f"maps of {a} channels" if a == b else ""
 axis_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
@@ -108,7 +109,7 @@ axis_seen = next(x for x, option in question.lettered.items() if option.text.sta
 head_told = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/10_googlenet", "head_told", student_id)
-# What has no effect on the logits can be changed without changing them.
+# If the head has no effect on the logits, changing the head does not change them.
 told = "In evaluation mode, add"
 head_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
 ### END SOLUTION
@@ -116,15 +117,14 @@ head_told = next(x for x, option in question.lettered.items() if option.text.sta
 # %% [markdown] tier="drill" minutes=5
 # ## Task 1: where does a logit come from?
 #
-# GoogLeNet ends in a mean over each map and one linear layer. Complete the function: it splits
-# each logit into the evidence of each position, so that the **mean of the evidence over all
-# positions is the logit**, and what one position contributes depends on the maps at this position
-# alone.
+# GoogLeNet ends in a mean over each map and one linear layer. Complete the function: it splits each
+# logit into the evidence of each position, so that **the logit is the mean of the evidence over all
+# positions**, and the evidence of a position depends on the maps at this position only.
 #
-# hint: The mean comes first in the net, then the linear layer. Both are sums. May you swap them?
+# hint: In the net, the mean comes before the linear layer. Both are sums. May you swap them?
 #
-# hint: At one position there are C numbers, one from each map. What does the linear layer make of
-# these numbers? Which layer does that at every position?
+# hint: At one position there are C numbers, one from each map. What does the linear layer compute
+# from them? Which layer computes that at every position?
 #
 # hint: A linear layer at every position is a 1 × 1 convolution. Each position gets the whole bias:
 # the mean of a constant is that constant.
@@ -132,7 +132,7 @@ head_told = next(x for x, option in question.lettered.items() if option.text.sta
 
 # %% task="evidence"
 def evidence(maps: torch.Tensor, weight: torch.Tensor, bias: torch.Tensor) -> torch.Tensor:
-    """Return (N, K, H, W) for maps (N, C, H, W), a weight (K, C) and a bias (K,)."""
+    """Return evidence (N, K, H, W) for maps (N, C, H, W), a weight (K, C) and a bias (K,)."""
     ### BEGIN SOLUTION
     # The linear layer and the mean are both linear, so either may come first.
     return F.conv2d(maps, weight[:, :, None, None], bias)
@@ -157,13 +157,15 @@ def check_small(evidence):
     if found is None:
         raise checks.NotAnswered
     shape = tuple(getattr(found, "shape", ()))
-    checks.require(shape == (2, 4, 4, 4), f"Your evidence is {shape}, expected (2, 4, 4, 4).")
+    checks.require(
+        shape == (2, 4, 4, 4), f"Your evidence has the shape {shape}, expected (2, 4, 4, 4)."
+    )
     logits = F.linear(maps.mean(dim=(2, 3)), weight, bias)
     slips = {
         "you leave out the bias": logits - bias,
-        "you share the bias among the positions: each gets the whole of it": logits
+        "you divide the bias among the positions: each gets the whole bias": logits
         - bias * 15 / 16,
-        "you share the logit among the positions: their mean must be the logit": logits / 16,
+        "you divide the logit among the positions: their mean must be the logit": logits / 16,
     }
     checks.require_tensor(found.double().mean(dim=(2, 3)).float(), logits, slips, tolerance=1e-4)
 
@@ -182,9 +184,7 @@ def check_answer(evidence):
         expected = torch.einsum("nchw,kc->nkhw", maps, weight) + bias[:, None, None]
         logits = F.linear(maps.mean(dim=(2, 3)), weight, bias)
         slips = {
-            "you give every position the whole net's logit": logits[..., None, None].expand_as(
-                expected
-            ),
+            "you give every position the net's logit": logits[..., None, None].expand_as(expected),
             "you swap rows and columns": expected.mT,
             "you rotate the positions": expected.flip(2, 3),
             "you reverse the columns": expected.flip(3),
@@ -198,31 +198,30 @@ checks.award(1, check_answer, evidence)
 # %% [markdown] tier="build" minutes=11
 # ## Task 2: a module within a budget
 #
-# Somebody has fixed what the four paths of an Inception module put out: `ends` is (channels of the
-# 1 × 1 path, of the 3 × 3 path, of the 5 × 5 path, of the path with the pooling). What is left to
-# choose are the two reductions: how many channels the 3 × 3 and the 5 × 5 filters read. Find two
-# numbers so that
+# In an Inception module, the numbers of output channels are fixed: `ends` holds those of the 1 × 1
+# path, the 3 × 3 path, the 5 × 5 path and the path with the pooling. You choose the two reductions,
+# that is, how many channels the 3 × 3 and the 5 × 5 filters read. Find two numbers so that
 #
-# - the module takes at most `max_multiply_adds` for one image (one for each weight and position;
-#   biases, ReLUs and pooling do not count);
-# - nothing is left over: one channel more in *either* reduction would exceed the budget;
+# - the module takes at most `max_multiply_adds` multiply-adds for one image (one for each weight
+#   and position; biases, ReLUs and pooling do not count);
+# - the budget is used up: one more channel in *either* reduction would exceed it;
 # - each reduction has at least one channel, and fewer than `in_channels`.
 #
-# The wish below is yours; the function must fulfil others, too. Each can be fulfilled, usually in
-# several ways, and any of them is right.
+# The requirements below are your own; the function must meet others, too. All of them can be met,
+# usually in several ways, and each of these is right.
 #
-# hint: The 1 × 1 path and the path with the pooling do not depend on your choice. What do they
-# take, and what of the budget is left at each position?
+# hint: The 1 × 1 path and the path with the pooling do not depend on your choice. How many
+# multiply-adds do they take at each position, and how much of the budget remains?
 #
-# hint: One channel more in a reduction costs twice: the reduction itself has one more filter, and
+# hint: One more channel in a reduction costs twice: the reduction itself has one more filter, and
 # every large filter one more kernel. What is the sum, for 3 × 3 and for 5 × 5?
 #
-# hint: So the work at each position is fixed + p · r3 + q · r5. Try every r5; for each, which is
-# the largest r3? And when could r5 itself still grow?
+# hint: So the work at each position is fixed + p · r3 + q · r5. Try every r5: what is the largest
+# r3 for it? And does what then remains suffice for one more channel in r5?
 
 # %%
 in_channels, ends, height, width, max_multiply_adds = own_wish(student_id)
-print(f"{in_channels} maps of {height} x {width} go in; the paths' ends have {ends} channels")
+print(f"input: {in_channels} maps of {height} x {width}; output channels of the paths: {ends}")
 print(f"at most {max_multiply_adds:,} multiply-adds")
 
 
@@ -234,10 +233,10 @@ def reductions(
     width: int,
     max_multiply_adds: int,
 ) -> tuple[int, int]:
-    """Return the channels of the reduction before 3 x 3, and of that before 5 x 5."""
+    """Return the numbers of channels after the two reductions, before 3 x 3 and before 5 x 5."""
     ### BEGIN SOLUTION
     one, three, five, pool = ends
-    per_three = in_channels + 9 * three  # a filter that reads all, and a kernel for each reader
+    per_three = in_channels + 9 * three  # one filter, and a kernel in each filter that reads it
     per_five = in_channels + 25 * five
     left = max_multiply_adds // (height * width) - in_channels * (one + pool)
     for five_reads in range(1, in_channels):
@@ -265,14 +264,17 @@ def _require_fit(reductions, wish):
     *sizes, budget = wish
     chosen = checks.as_shape(reductions(*wish), 2)
     fine = all(1 <= each < sizes[0] for each in chosen)
-    checks.require(fine, f"With {sizes[0]} channels, {chosen} are no reductions.")
+    checks.require(
+        fine,
+        f"{chosen} are no reductions of {sizes[0]} channels: each is from 1 to {sizes[0] - 1}.",
+    )
     work = _work(*sizes, chosen)
     sentence = f"With {chosen} the module takes {work:,} multiply-adds: {budget:,} are allowed."
     checks.require(work <= budget, sentence)
     for more in ((1, 0), (0, 1)):
         wider = tuple(a + b for a, b in zip(chosen, more, strict=True))
         fits = _work(*sizes, wider) <= budget
-        checks.require(not fits, f"{chosen} leave something over: {wider} keep to the budget, too.")
+        checks.require(not fits, f"{chosen} do not use up the budget: {wider} keep to it, too.")
 
 
 def check_small(reductions):
@@ -290,9 +292,9 @@ def check_answer(reductions):
         (48, (16, 20, 12, 8), 9, 14, (20, 7)),
         (256, (32, 96, 64, 16), 7, 5, (100, 40)),
         (30, (5, 40, 40, 5), 6, 11, (3, 2)),
-        (40, (8, 8, 24, 8), 10, 7, (20, 12)),  # with a narrow 5 x 5 path, the other gets too wide
-        (64, (16, 96, 8, 8), 7, 12, (20, 3)),  # what is too little for 3 x 3 is enough for 5 x 5
-        (8, (4, 8, 8, 4), 5, 5, (6, 2)),  # eight channels for 3 x 3 would fit, and reduce nothing
+        (40, (8, 8, 24, 8), 10, 7, (20, 12)),  # if 5 x 5 gets one channel, 3 x 3 gets too many
+        (64, (16, 96, 8, 8), 7, 12, (20, 3)),  # a remainder too small for 3 x 3 is enough for 5 x 5
+        (8, (4, 8, 8, 4), 5, 5, (6, 2)),  # eight channels for 3 x 3 would fit, but reduce nothing
     ]
     for *sizes, chosen in wishes:
         _require_fit(reductions, (*sizes, _work(*sizes, chosen)))
@@ -304,11 +306,11 @@ checks.award(3, check_answer, reductions)
 # %% [markdown] tier="build" minutes=12
 # ## Task 3: a net with three faults
 #
-# Somebody wrote a small net: three paths read the images, an auxiliary head reads their maps, and
-# so do the layers above. The symptoms: "The net stops with an error about channels. With a
-# workaround it runs, but when I predict the same batch twice, the answers differ. And after
-# training I removed the auxiliary head, as is usual, and all predictions changed." Look at the
-# symptoms before you read the code.
+# Somebody wrote a small net: three paths read the images, and both an auxiliary head and the layers
+# above read the maps of the paths. The symptoms: "The net stops with an error about channels. With
+# a workaround it runs, but my images change. And when I replaced the auxiliary head after training,
+# all predictions changed." Run the next two cells, and look at the symptoms before you read the
+# code.
 
 # %% readonly="broken"
 
@@ -326,7 +328,7 @@ class MiniNet(nn.Module):
 
 
 def broken_join(paths, x):
-    """Subtract from each map its mean, send the result through all paths, and concatenate."""
+    """Subtract from each map its mean, apply all paths to the result, and concatenate."""
     x -= x.mean(dim=(2, 3), keepdim=True)
     return torch.cat([path(x).relu() for path in paths], dim=2)
 
@@ -357,31 +359,32 @@ with torch.no_grad():
     print("mean of the images before:", round(images.mean().item(), 3))
     with_head = broken_outputs(net, images, workaround)
     print("mean of the images after: ", round(images.mean().item(), 3))
-    net.head = nn.Linear(24, 4)  # another one, which has learned nothing
+    net.head = nn.Linear(24, 4)  # another head, with other random weights
     without_head = broken_outputs(net, images, workaround)
 print("predicted:                   ", with_head[0].tolist())
 print("predicted with another head: ", without_head[0].tolist())
 
 # %% [markdown]
-# Mend it: write both functions with all faults repaired. `join` returns maps (N, 8 · 3, H, W) and
-# leaves what it is given as it was; `outputs` returns a pair in training and only the logits in
-# evaluation, where the head has no say.
+# Write both functions without the three faults. `join` returns maps (N, 8 · 3, H, W) and does not
+# change its input. `outputs` returns a pair in training mode, the logits of the net and those of
+# the head; in evaluation mode it returns only the logits of the net, on which the head has no
+# effect.
 #
 # hint: The error: how many channels does `net.top` read, and how many does `broken_join` return?
 # Print the shape of its result.
 #
-# hint: The images change: which line writes into a tensor that the caller still holds? What is the
+# hint: The images change: which line writes into a tensor that the caller still uses? What is the
 # difference between `x -= y` and `x = x - y`?
 #
-# hint: The head: in training, its loss gives gradients to the paths. What is it good for when
-# nothing is trained any more?
+# hint: The head: in training, the gradients of its loss reach the paths. What is the head good for
+# when nothing is trained any more?
 
 
 # %% task="repair"
 def join(paths, x):
-    """Subtract from each map its mean, send the result through all paths, and concatenate."""
+    """Subtract from each map its mean, apply all paths to the result, and concatenate."""
     ### BEGIN SOLUTION
-    centred = x - x.mean(dim=(2, 3), keepdim=True)  # a new tensor: the caller keeps the old one
+    centred = x - x.mean(dim=(2, 3), keepdim=True)  # a new tensor: the caller's does not change
     return torch.cat([path(centred).relu() for path in paths], dim=1)  # channels side by side
     ### END SOLUTION
 
@@ -392,7 +395,7 @@ def outputs(net, images):
     maps = join(net.paths, images)
     logits = net.classifier(net.top(maps).mean(dim=(2, 3)))
     if not net.training:
-        return logits  # the head only helps while something learns
+        return logits  # the head only helps in training
     return logits, net.head(maps.mean(dim=(2, 3)))
     ### END SOLUTION
 
@@ -406,7 +409,7 @@ from course_utils import checks
 
 @checks.beside
 class _Mini(nn.Module):
-    """The net of this task, with numbers that the check has chosen."""
+    """The net of this task, with weights that the check has chosen."""
 
     def __init__(self, state, training):
         super().__init__()
@@ -431,7 +434,7 @@ def _put_out(outputs, state, training, x):
 
 @checks.beside
 def _taught(outputs, state, x):
-    """Return whether each of the pair gives the paths a gradient, and the net's mode after it."""
+    """Return whether each output has a gradient for the paths, and the net's mode afterwards."""
     net = _Mini(state, True)
     weights = list(net.paths.parameters())
     found = []
@@ -444,7 +447,7 @@ def _taught(outputs, state, x):
 
 
 def _drawn(seed, size):
-    """Return numbers for a net, and images."""
+    """Return weights for a net, and images."""
     shapes = {name: value.shape for name, value in _Mini(None, True).state_dict().items()}
     state = {
         name: 0.3 * checks.random_tensor(*shape, seed=seed + i)
@@ -460,10 +463,13 @@ def check_small(join, outputs):
         raise checks.NotAnswered
     for value, expected, name in ((maps, (3, 24, 6, 6), "join"), (logits, (3, 4), "outputs")):
         found = tuple(getattr(value, "shape", ()))
-        checks.require(found == expected, f"Your {name} gives {found}, expected {expected}.")
+        checks.require(
+            found == expected,
+            f"The shape of what your {name} returns is {found}, expected {expected}.",
+        )
     pair = _put_out(outputs, state, True, x.clone())
     is_pair = isinstance(pair, tuple | list) and len(pair) == 2
-    checks.require(is_pair, "In training, return two tensors: the logits, then the head's.")
+    checks.require(is_pair, "In training, return two tensors: the net's logits, then the head's.")
 
 
 repair_is_right = checks.show(check_small, join, outputs)
@@ -481,7 +487,7 @@ def check_answer(join, outputs):
         paths = [path(centred).relu() for path in net.paths]
         maps, given = torch.cat(paths, dim=1), x.clone()
         found = _joined(join, state, given)
-        checks.require(torch.equal(given, x), "Your join changes the maps that it is given.")
+        checks.require(torch.equal(given, x), "Your join changes the images that it is given.")
         slips = {
             "you do not subtract the means": torch.cat([p(x).relu() for p in net.paths], dim=1),
             "you concatenate the paths in the opposite order": torch.cat(paths[::-1], dim=1),
@@ -523,38 +529,40 @@ checks.award(4, check_answer, join, outputs)
 # %% [markdown] tier="investigate" minutes=16
 # ## Task 4: does the reduction pay?
 #
-# In the lesson a reduction makes a module *cheaper*. But what would you buy with the work that is
-# saved? `small_net(width)` has three plain 3 × 3 layers. `small_net(wide, wide // 4)` has a 1 × 1
-# reduction to a quarter of the channels before each of them, and so it can be wider for the same
-# work. Which of the two is more accurate **at equal multiply-adds**?
+# In the lesson a reduction makes a module *cheaper*. The work that you save could pay for a wider
+# net. `small_net(width)` has three plain 3 × 3 layers. `small_net(wide, wide // 4)` has a 1 × 1
+# reduction to a quarter of the channels before each of them, so it can be wider for the same work.
+# Which of the two is more accurate **at equal multiply-adds**?
 
 # %% readonly="width"
 plain_width = own_width(student_id)
 
 # %%
 print(f"your plain net is {plain_width} channels wide")
-print(f"on 1 x 28 x 28 it takes {summary(small_net(plain_width), (1, 28, 28)).multiply_adds:,}")
+print(
+    f"multiply-adds for 1 x 28 x 28: {summary(small_net(plain_width), (1, 28, 28)).multiply_adds:,}"
+)
 
 # %% [markdown]
 # **Predict first.** Which net will have the higher mean accuracy: `"plain"` or `"reduced"`? Write
-# it down before you run anything. A wrong prediction costs nothing; without one, the experiment is
-# not marked.
+# down your prediction before you run anything. A wrong prediction costs nothing; without one, the
+# experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # "plain" or "reduced"
 ### BEGIN SOLUTION
-predicted = "reduced"  # twice as wide, and three more ReLUs for the same work
+predicted = "reduced"  # for the same work nearly twice as wide, with three more ReLUs
 ### END SOLUTION
 
 # %% [markdown]
 # **Now the experiment.** Find the width `wide`, a multiple of 4, for which the reduced net's
-# multiply-adds are nearest to those of your plain net. Then train both with the seeds 0, 1 and 2
-# (`trained_accuracy` does it, in a few seconds each). Report the mean of the three differences
+# multiply-adds are nearest to those of your plain net. Then train both with the seeds 0, 1 and 2;
+# `trained_accuracy` trains a net in a few seconds. Report the mean of the three differences
 # *reduced − plain*, seed by seed, and its standard error: the standard deviation of the three
-# differences (with n − 1) divided by √3.
+# differences (dividing by n − 1), divided by √3.
 #
-# hint: `summary(net, (1, 28, 28)).multiply_adds` counts, without computing anything. Try
-# `wide = 4, 8, 12, …`.
+# hint: `summary(small_net(wide, wide // 4), (1, 28, 28)).multiply_adds` counts without training.
+# Try `wide = 4, 8, 12, …`.
 #
 # hint: `trained_accuracy(plain_width, seed=0)` and `trained_accuracy(wide, wide // 4, seed=0)` are
 # one pair.
@@ -571,7 +579,7 @@ error = None  # its standard error
 ### BEGIN SOLUTION
 target = summary(small_net(plain_width), (1, 28, 28)).multiply_adds
 work = {w: summary(small_net(w, w // 4), (1, 28, 28)).multiply_adds for w in range(4, 81, 4)}
-wide = min(work, key=lambda w: abs(work[w] - target))  # equal work: only its use differs
+wide = min(work, key=lambda w: abs(work[w] - target))  # the work is nearly equal
 plain = [trained_accuracy(plain_width, seed=seed) for seed in range(3)]
 reduced = [trained_accuracy(wide, wide // 4, seed=seed) for seed in range(3)]
 differences = torch.tensor(reduced) - torch.tensor(plain)  # pairs: the same seed in both
@@ -588,7 +596,7 @@ from course_utils import checks
 def _require_accuracies(values, name):
     fits = isinstance(values, list | tuple) and len(values) == 3
     fits = fits and all(isinstance(each, float) and 0.05 < each < 0.8 for each in values)
-    sentence = f"{name} must be what `trained_accuracy` gave, from 0.05 to 0.8, not {values!r}."
+    sentence = f"{name} must be what `trained_accuracy` returned, from 0.05 to 0.8, not {values!r}."
     checks.require(fits and len(set(values)) > 1, sentence)
 
 
@@ -617,7 +625,7 @@ def check_answer(predicted, wide, plain, reduced, difference, error):
     width = own_width(student_id)
 
     def work(c, r=None):
-        """Count by the definition: the first layer, three on 14 x 14 positions, the last."""
+        """Count multiply-adds: the first layer, three layers at 14 x 14 positions, the last."""
         layer = c * r + 9 * r * c if r else 9 * c * c
         return 196 * (9 * c + 3 * layer) + 10 * c
 
@@ -632,7 +640,7 @@ def check_answer(predicted, wide, plain, reduced, difference, error):
     }
     checks.require_number(wide, nearest(work), slips)
     right = checks.paired_seeds(reduced, plain)
-    turned = {"you subtract the reduced net's accuracy from the plain one's": -right.mean}
+    turned = {"you subtract the reduced net's accuracy from the plain net's": -right.mean}
     checks.require_number(difference, right.mean, turned | right.mean_slips, tolerance=1e-3)
     checks.require_number(error, right.error, right.error_slips, tolerance=1e-3)
     again = trained_accuracy(width)  # with the first seed; another processor rounds otherwise
@@ -646,24 +654,25 @@ checks.award(2, check_answer, predicted, wide, plain, reduced, difference, error
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show against it, given
-# the standard error? Which other differences between the two nets could explain the result? Which
-# further run would you make before you tell somebody that reductions pay, or do not? 2 points, read
-# by a person.
+# **In three sentences:** What did you predict, and what did the experiment show, given the standard
+# error? What other differences between the two nets could explain the result? What would you train,
+# and compare, before you tell somebody that reductions pay off, or do not? 2 points, read by a
+# person.
 
 # %% [markdown] written="does_it_pay" points=2
 # **A model answer.** I predicted the reduced net, because it is nearly twice as wide for the same
-# work, but its mean lead over three seeds is not two standard errors away from 0, so my experiment
+# work, but its mean lead over three seeds is less than two standard errors, so my experiment
 # decides nothing (or: it is behind by more than that). The nets do not differ in the reduction
-# alone: the reduced one has six layers instead of three and three more ReLUs, which makes it slower
-# to start at the same learning rate, and it has more channels before the classifier. I would train
-# both to a plateau, each with its own best learning rate and with more seeds, and add a net of six
-# plain layers at the same work, to tell depth from reduction.
+# alone: the reduced one has six layers instead of three and three more ReLUs, which may make it
+# learn more slowly at the same learning rate, and it has more channels before the classifier. I
+# would train both until the accuracy levels off, each with its own best learning rate and with more
+# seeds, and add a net of six plain layers at the same work, to tell depth from reduction.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# - 1 point: prediction and measurement are set against each other *with* the standard error: a
-#   difference within two of them is called undecided. Half a point without the error. A wrong
+# - 1 point: the answer compares prediction and measurement *with* the standard error, and calls a
+#   difference within two standard errors undecided. Half a point without the error. A wrong
 #   prediction costs nothing.
-# - 1 point: names another difference between the nets (depth, ReLUs, width of the last maps, few
-#   steps at one learning rate) *and* a run that separates it. Half a point for one of the two.
+# - 1 point: the answer names another difference between the nets (depth, ReLUs, number of the last
+#   maps, few steps at one learning rate) *and* a run that separates it from the reduction. Half a
+#   point for one of the two.

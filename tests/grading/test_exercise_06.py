@@ -96,17 +96,14 @@ def repair(net):
             layer.padding_mode = "circular"
         elif isinstance(layer, nn.MaxPool2d):
             layer = {pool}
-        elif isinstance(layer, nn.ZeroPad2d):
-            layer = {pad}
         layers.append(layer)
     return nn.Sequential(*layers)
 """
 
 
 def repair(net="copy.deepcopy(net)", chosen="True",
-           pool="nn.Sequential(nn.CircularPad2d(1), nn.MaxPool2d(3, 1))",
-           pad="nn.CircularPad2d(layer.padding)"):  # fmt: skip
-    return REPAIR.format(net=net, chosen=chosen, pool=pool, pad=pad)
+           pool="nn.Sequential(nn.CircularPad2d(1), nn.MaxPool2d(3, 1))"):  # fmt: skip
+    return REPAIR.format(net=net, chosen=chosen, pool=pool)
 
 
 AROUND = """
@@ -246,14 +243,18 @@ WRONG = [
     (TURNED_IS, turned(turns="(0,)", result="outputs[0]"), "without any turn", True),
     (TURNED_IS, turned(turns="(0, 2)", result="sum(outputs) / 2"), "half turns only", True),
     (TURNED_IS, turned(result="torch.stack(outputs).amax(0)"), "the largest of the four", True),
-    (BREAKING_IS, CUMULATIVE, "which is not its own fault", True),
+    (TURNED_IS, turned(result="(sum(outputs) / 4, x.zero_())[0]"), "changes the images", True),
+    (BREAKING_IS, CUMULATIVE, "no fault of an earlier layer counts", True),
     (BREAKING_IS, breaking(by="(2, 2)"), "try an odd one", True),
     (BREAKING_IS, breaking(by="(1, 0)"), "no harm to a shift down", True),
     (BREAKING_IS, BY_TYPE, "you find []", True),
-    (BREAKING_IS, BY_KIND, "the kind of a layer does not tell", True),
+    (BREAKING_IS, breaking(result="found[:1]"), "you find [0], not [0, 3]", True),
+    (BREAKING_IS, breaking(result="found or [0]"), "you find [0], not []", True),
+    (BREAKING_IS, breaking(result="[n for n in found if type(net[n]) is not nn.LayerNorm]"),
+     "you find [], not [1]", True),
+    (BREAKING_IS, BY_KIND, "the type of a layer does not tell", True),
     (REPAIR_IS, repair(chosen="layer.padding_mode == 'zeros'"), "still has an error", True),
     (REPAIR_IS, repair(pool="layer"), "of ['circular', 'max'] still has an error", True),
-    (REPAIR_IS, repair(pad="layer"), "of ['pad', 'bare'] still has an error", True),
     (REPAIR_IS, around(2), "still has an error", True),
     (UNDO_IS, undo("torch.fft.ifft2(Y / K).real"), "you forget the bar", True),
     (UNDO_IS, undo("torch.fft.ifft2(Y / K.conj()).abs()"), "may be negative", True),
@@ -261,15 +262,15 @@ WRONG = [
     (EXPERIMENT_IS, experiment(ratio="gap.norm() / out.std()"), "standard deviation", True),
     (EXPERIMENT_IS, experiment(ratio="gap.norm() / (out.max() - out.min())"), "range", True),
     (EXPERIMENT_IS, experiment("layer(shift(x, 1)) - shift(out, 1 / 2)"), "shift by one row", True),
-    (EXPERIMENT_IS, experiment("layer(shift(x, rows)) - shift(out, rows)"), "as far as", True),
+    (EXPERIMENT_IS, experiment("layer(shift(x, rows)) - shift(out, rows)"), "as many pixels", True),
     (EXPERIMENT_IS, experiment(ratio="(gap - gap.mean()).norm() / (out - out.mean()).norm()"),
-     "you subtract the mean of the error", True),
+     "you subtract the mean from the error", True),
     (EXPERIMENT_IS, experiment(errors="{n: equivariance_error(f, image, 1) for n, f in "
-                               "HALVINGS.items()}"), "you use the lesson's ruler", True),
+                               "HALVINGS.items()}"), "you use the lesson's measure", True),
     (EXPERIMENT_IS, experiment(measured="1 / (" + FACTOR + ")"), "by the other", True),
     # What it finds.
     (TURNED_IS, turned("layer(x.rot90(k, (2, 3)))"), "you do not turn the outputs back", False),
-    (TURNED_IS, turned("layer(x.rot90(k, (2, 3))).rot90(k, (2, 3))"), "turn the outputs on", False),
+    (TURNED_IS, turned("layer(x.rot90(k, (2, 3))).rot90(k, (2, 3))"), "the outputs further", False),
     (TURNED_IS, turned(result="sum(outputs)"), "you add the four outputs", False),
     (TURNED_IS, turned(result="torch.zeros_like(x)"), "differs", False),
     (BREAKING_IS, breaking(result="found[0]"), "Return a list of whole numbers", False),
@@ -285,7 +286,7 @@ WRONG = [
     (UNDO_IS, undo("torch.fft.ifft2(Y * K.conj()).real"), "once more", False),
     (UNDO_IS, undo("torch.fft.ifft2(Y / K.conj())"), "Your image is complex", False),
     (UNDO_IS, undo("torch.fft.ifft2(Y / K.conj()).real.roll((-1, -1), (0, 1))"), "middle", False),
-    (UNDO_IS, undo("y"), "you return what came in", False),
+    (UNDO_IS, undo("y"), "the filtered image as it is", False),
     (EXPERIMENT_IS, experiment(ratio="gap.norm() / out.norm()"), "adds 5 to", False),
     (EXPERIMENT_IS, experiment(ratio="gap.norm()"), "multiplies by 3", False),
     (EXPERIMENT_IS, experiment(errors="{'blur': 1.0}", measured="2.0"), "an error for each", False),

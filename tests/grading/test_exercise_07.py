@@ -9,6 +9,7 @@ follow (wkentaro/pytorch-fcn, pull request 56).
 
 import pytest
 import torch
+import torch.nn.functional as F
 
 from course_utils import quiz
 
@@ -292,7 +293,7 @@ mean, error = {mean}.item(), {error}.item()
 worth = worth_of(curve, mean)
 span = {span}
 """
-CLEAN = "{50: [0.5, 0.56, 0.53], 150: [0.6, 0.64, 0.63], 450: [0.7, 0.71, 0.74], 1350: [0.78, 0.8, 0.77]}"  # noqa: E501
+CLEAN = "{50: [0.55, 0.61, 0.59], 150: [0.6, 0.64, 0.63], 450: [0.7, 0.71, 0.74], 1350: [0.78, 0.8, 0.77]}"  # noqa: E501
 
 
 def experiment(
@@ -318,7 +319,7 @@ span = (low, high)
 """
 WITH_NUMPY = f"""
 import numpy as np
-noisy, taken, clean = [0.44, 0.48, 0.47], [0.1] * 3, {CLEAN}
+noisy, taken, clean = [0.63, 0.62, 0.6], [0.07] * 3, {CLEAN}
 points = [np.mean(clean[size]) for size in SIZES]
 def read(x):
     return float(2 ** np.interp(x, points, np.log2(SIZES)))
@@ -360,8 +361,8 @@ WRONG = [
     # What the check at home lets through.
     (PRECISION_IS, precision("hits / confusion.sum(1)"), "you divide by the rows", True),
     (PRECISION_IS, precision("hits / columns"), "0 by 0", True),
-    (PRECISION_IS, precision("(hits / columns).nan_to_num(1)"), "the precision 1", True),
-    (PRECISION_IS, precision("2 * hits / (columns + confusion.sum(1))"), "both together", True),
+    (PRECISION_IS, precision("(hits / columns).nan_to_num(1)"), "1 for a class that is", True),
+    (PRECISION_IS, precision("2 * hits / (columns + confusion.sum(1))"), "the F1 score", True),
     (PRECISION_IS, precision("hits / torch.maximum(columns, confusion.sum(1))"), "the larger of",
      True),
     (NET_IS, net(result="built(10)"), "less than 90%", True),
@@ -369,9 +370,9 @@ WRONG = [
     (NET_IS, net(layers=SQUARE), "shapes cannot be multiplied", True),
     (NET_IS, net(end=", nn.Softmax(dim=1)"), "ends in a softmax", True),
     (NET_IS, net(end=", nn.LogSoftmax(dim=1)"), "ends in a softmax", True),
-    (NET_IS, net(bend="nn.Identity()", pool="nn.AvgPool2d"), "all is linear", True),
-    (NET_IS, net(layers=LINEAR_BETWEEN), "all is linear", True),
-    (NET_IS, net(kernel="1"), "at least two must", True),
+    (NET_IS, net(bend="nn.Identity()", pool="nn.AvgPool2d"), "is non-linear", True),
+    (NET_IS, net(layers=LINEAR_BETWEEN), "is non-linear", True),
+    (NET_IS, net(kernel="1"), "needs two convolutions", True),
     (NET_IS, net(limit="budget * 0.8",
      result="fill(built(n), budget)") + "\ndef fill(net, budget):\n"
      "    net.rest = nn.Parameter(torch.zeros(budget - sum(p.numel() for p in net.parameters())))\n"
@@ -383,9 +384,9 @@ WRONG = [
     (REPAIR_IS, repair(total="1", share="right / total / len(batches[0][1])"), "as the first",
      True),
     (REPAIR_IS, repair(mode="train()"), "in training mode", True),
-    (REPAIR_IS, repair(after="pass"), "in another mode", True),
-    (REPAIR_IS, repair(after="net.train()"), "in another mode", True),
-    (REPAIR_IS, repair(chooses="test"), "the test set choose", True),
+    (REPAIR_IS, repair(after="pass"), "the mode that it was in", True),
+    (REPAIR_IS, repair(after="net.train()"), "the mode that it was in", True),
+    (REPAIR_IS, repair(chooses="test"), "the epoch by the test set", True),
     (REPAIR_IS, repair(number="epoch"), "from 0", True),
     (REPAIR_IS, repair(better="share >= top"), "equally good epochs", True),
     (REPAIR_IS, repair(better="share < top", top="2"), "the worst epoch", True),
@@ -396,38 +397,45 @@ WRONG = [
      load="[p.data.copy_(q) for p, q in zip(net.parameters(), kept)]"), "not the buffers", True),
     (REPAIR_IS, repair(report="top"), "on the validation set", True),
     (REPAIR_IS, repair(load="last = accuracy(net, test); net.load_state_dict(kept)",
-     report="last"), "with the net of the last", True),
+     report="last"), "the net of the last epoch on", True),
     (EXPERIMENT_IS, experiment(mean="found.median()"), "median of your three nets", True),
     (EXPERIMENT_IS, experiment(mean="found.max()"), "best of your three nets", True),
-    (EXPERIMENT_IS, experiment(curve="table.median(1).values"), "medians of the curve", True),
-    (EXPERIMENT_IS, experiment(curve="table[:, 0]"), "curve of the first seed", True),
-    (EXPERIMENT_IS, experiment(mean="torch.tensor(taken).mean()"), "share of the wrong labels",
+    (EXPERIMENT_IS, experiment(curve="table.median(1).values"), "curve has medians", True),
+    (EXPERIMENT_IS, experiment(curve="table[:, 0]"), "the first seed only", True),
+    (EXPERIMENT_IS, experiment(mean="torch.tensor(taken).mean()"), "at the mean of taken",
      True),
-    (EXPERIMENT_IS, experiment(error="found.std()"), "root of the number of seeds", True),
+    (EXPERIMENT_IS, experiment(error="found.std()"), "divide the standard deviation by √3", True),
     (EXPERIMENT_IS, experiment(error="(found.std(correction=0) / 3 ** 0.5)"), "not by n - 1",
      True),
-    (EXPERIMENT_IS, experiment(error="(found.std() / 3)"), "not by its root", True),
+    (EXPERIMENT_IS, experiment(error="(found.std() / 3)"), "by 3, not by √3", True),
     (EXPERIMENT_IS, experiment(error="(found.var() / 3)"), "take the variance", True),
     (EXPERIMENT_IS, experiment(span="[worth_of(curve, mean + k * error) for k in (-1, 1)]"),
      "one standard error", True),
     (EXPERIMENT_IS, experiment(span="[worth_of(curve, mean - k * error) for k in (-2, 2)]"),
-     "the upper number first", True),
+     "the upper end first", True),
     (EXPERIMENT_IS, experiment(span="[worth_of(curve, x) for x in (min(noisy), max(noisy))]"),
-     "the lowest and the highest", True),
+     "at the lowest and the highest", True),
+    # Numbers that fit together, but were never measured.
+    (EXPERIMENT_IS, experiment(noisy="[0.55, 0.57, 0.54]"), "noisy[0] is 0.55, but", True),
+    (EXPERIMENT_IS, experiment() + "\ntaken[0] = 0.3", "taken[0] is 0.30, but", True),
+    (EXPERIMENT_IS, experiment(clean=CLEAN.replace("0.55", "0.4")), "[0] is 0.40, but", True),
     # What it finds.
     (PRECISION_IS, precision("hits / confusion.sum()"), "you divide by all images", False),
     (PRECISION_IS, precision("1 - hits / columns"), "the share that is wrong", False),
     (PRECISION_IS, precision("(hits / columns).mean()"), "expected (3,)", False),
     (PRECISION_IS, precision("(hits / columns).tolist()"), "Return one tensor, not a list", False),
     (NET_IS, net(limit="2 * budget"), "are allowed", False),
-    (NET_IS, net(classes="10"), "your logits are", False),
+    (NET_IS, net(classes="10"), "returns the shape", False),
     (NET_IS, net(channels="channels + 1"), "channels", False),
     (NET_IS, net(result="[built(n)]"), "Return an nn.Module", False),
     (REPAIR_IS, repair(right="(net(images).argmax(1) == labels).sum()"), "a Python float", False),
-    (REPAIR_IS, repair(report="0"), "must return a number and an accuracy", False),
-    (REPAIR_IS, repair(load="return best"), "must return a number and an accuracy", False),
+    (REPAIR_IS, repair(report="0"), "must return a whole number", False),
+    (REPAIR_IS, repair(load="return best"), "must return a whole number", False),
     (EXPERIMENT_IS, experiment(noisy="[70.0, 68.0, 69.0]"), "must be three shares", False),
     (EXPERIMENT_IS, experiment(noisy="[0.7] * 3"), "use a new seed", False),
+    (EXPERIMENT_IS, experiment() + "\ntaken = [6, 5, 8]", "taken must be three shares", False),
+    (EXPERIMENT_IS, experiment() + "\nclean[450] = [70.0, 71.0, 74.0]", "[450] must be", False),
+    (EXPERIMENT_IS, experiment() + "\nclean[50] = [0.5] * 3", "use a new seed", False),
     (EXPERIMENT_IS, experiment() + "\ndel clean[50]", "with the keys", False),
     (EXPERIMENT_IS, experiment() + "\nworth = round(worth)", "a Python float", False),
     (EXPERIMENT_IS, experiment(span="worth"), "two Python floats", False),
@@ -450,6 +458,17 @@ def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
 ):
     exercise.assert_passes(prediction=f"predicted = {predicted!r}", experiment=experiment())
     assert f"you predicted {predicted} and measured 3" in capsys.readouterr().out
+
+
+def test_training_that_rounds_otherwise_keeps_the_points(exercise, monkeypatch):
+    space, loss = exercise.setup(), F.cross_entropy
+    with monkeypatch.context() as patch:
+        patch.setattr(F, "cross_entropy", lambda *given: loss(*given) * (1 + 1e-6))
+        accuracy, taken = space["trained"](*space["own_labels"](""), 0)
+        fewest, _ = space["trained"](50, 0, 0)
+    own = experiment(f"[{accuracy}, 0.66, 0.62]", CLEAN.replace("0.55", str(fewest)))
+    own = own.replace("[0.06, ", f"[{taken}, ")
+    exercise.assert_passes(prediction=FIRST, experiment=own)
 
 
 def test_the_faults_show_in_the_symptoms(exercise, capsys):
