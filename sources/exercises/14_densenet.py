@@ -359,9 +359,10 @@ def check_answer(plan):
         (16, 21, (2, 3, 4)),
         (13, 1, (6, 1, 3)),
     ]
-    for stem_maps, growth, counts in nets:
+    for number, (stem_maps, growth, counts) in enumerate(nets):
         maps, weights = _measured(stem_maps, growth, counts)
-        _require_plan(plan, (stem_maps, sum(counts), maps, weights + 10))
+        spare = 10 * (number % 2)  # a net may use the whole budget
+        _require_plan(plan, (stem_maps, sum(counts), maps, weights + spare))
 
 
 checks.award(3, check_answer, plan)
@@ -774,7 +775,7 @@ def check_answer(predicted, reported):
         "you count the layers from 0": lowest,
         "you take the layer that costs least": highest + 1,
     }
-    checks.require_number(worst, lowest + 1, {k: v for k, v in slips.items() if v > 0})
+    checks.require_number(worst, lowest + 1, slips)
     relied, needed = (checks.paired_seeds(whole, less) for less in (silenced, without))
     for name, found, right, less, other in (
         ("reliance", reliance, relied, silenced, needed),

@@ -290,6 +290,7 @@ WRONG = [
     (REPAIR_IS, repair(mode="net.train()\\n    for m in net.modules():"
                        "\\n        m.momentum = 0.0".replace("\\n", "\n")),
      "each image with its own statistics", True),
+    (REPAIR_IS, repair(share="0.5 / len(images)"), "Your weights after three steps", True),
     (REPAIR_IS, repair(loss="total"), "you return the sum of the losses", True),
     (REPAIR_IS, repair(mode="pass"), "moves the running estimates", True),
     (REPAIR_IS, repair(switch="pass"), "depend on the other images", True),
@@ -315,6 +316,9 @@ WRONG = [
     (FOLD_IS, fold(result="weight * scale.view(1, -1, 1, 1), torch.zeros(len(weight))"),
      "you leave out the bias", False),
     (FOLD_IS, fold(result="weight * scale.view(1, -1, 1, 1)"), "Return two tensors", False),
+    (FOLD_IS, fold(result="weight, weight.sum((2, 3)) @ added, eps"), "Return two tensors", False),
+    (FOLD_IS, fold(result="weight * scale.view(1, -1, 1, 1), (weight.sum((2, 3)) @ added)[None]"),
+     "has the shape (1, 3), expected (3,)", False),
     (STATISTICS_ARE, statistics(result="total, variance"), "but do not divide", False),
     (STATISTICS_ARE, KEPT.format(rows="[x.transpose(0, 1).flatten(1).double() for x in batches]"),
      "keep none of them", False),
@@ -325,8 +329,10 @@ WRONG = [
     (STATISTICS_ARE, statistics(result="mean, -variance"), "cannot be negative", False),
     (REPAIR_IS, repair(most="len(images)"), "images through the net at once", False),
     (REPAIR_IS, repair(classes="net(images)"), "Your classes have the shape", False),
+    (REPAIR_IS, repair(classes="None"), "not answered yet", False),
     (REPAIR_IS, repair(loss="loss"), "Return a Python float", False),
     (EXPERIMENT_IS, experiment(plain="[0.25, 0.25, 0.2]"), "three rates", False),
+    (EXPERIMENT_IS, experiment(plain="[0.25] * 2", normalised="[4.0] * 2"), "three rates", False),
     (EXPERIMENT_IS, experiment(normalised="[3.0, 4.0, 4.0]"), "three rates", False),
     (EXPERIMENT_IS, experiment(error="gaps.std() / 3 ** 0.5"), "a Python float", False),
 ]  # fmt: skip
@@ -342,7 +348,7 @@ def test_without_a_prediction_the_experiment_is_not_looked_at(exercise, predicte
     exercise.assert_asks_for_prediction(experiment(), predicted)
 
 
-@pytest.mark.parametrize("predicted", [-1, 6.5])
+@pytest.mark.parametrize("predicted", [-9, 6.5, 9])
 def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
     exercise, predicted, capsys
 ):
