@@ -31,7 +31,7 @@ def own_width(student_id):
 
 
 def deep_net(width, normalised):
-    """Return a net of four 3 x 3 layers with He's weights, with or without batch normalisation."""
+    """Return a net of four convolutions with He's weights, with or without batch normalisation."""
     net = nn.Sequential(nn.AvgPool2d(2))
     for number in range(4):
         c_in, stride = (width, 1) if number else (1, 2)
@@ -56,13 +56,13 @@ def trained(width, normalised, rate, seed):
 
 
 def learns(width, normalised, rate, seed):
-    """Return whether a net learns at this rate: whether its loss falls from 2.3 to below 2.2."""
-    return trained(width, normalised, rate, seed)[1] < 2.2  # not if it is NaN
+    """Return whether a net learns at this rate: its loss must fall from 2.3 to below 2.2."""
+    return trained(width, normalised, rate, seed)[1] < 2.2  # False for NaN
 
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks your questions and the width of your nets, so
-# yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It selects your questions and the width of your
+# nets, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -111,18 +111,18 @@ behind_told = next(x for x, option in question.lettered.items() if option.text.s
 # ## Task 1: fold it forwards
 #
 # The lesson folds a normalisation into the convolution *before* it. In other nets the normalisation
-# comes first and the convolution follows, here with nothing between the two, not even a ReLU.
-# Complete the function: it returns the weight and the bias of a *single* convolution that computes
-# the same as the normalisation in evaluation mode, followed by the convolution (without bias and
-# padding).
+# comes first. Here the convolution follows it directly, without even a ReLU between the two.
+# Complete the function so that it returns the weight and the bias of a *single* convolution that
+# computes the same as the normalisation (in evaluation mode) followed by the given convolution,
+# which has no bias and no padding.
 #
 # hint: In evaluation mode each channel of x is multiplied by one number, and another is added.
-# Which two, in terms of `gamma`, `beta`, `mean`, `variance` and `eps`?
+# What are these two numbers, in terms of `gamma`, `beta`, `mean`, `variance` and `eps`?
 #
-# hint: A filter reads all channels. Which axis of `weight` counts the channels that are read?
+# hint: Every filter reads all input channels. Which axis of `weight` runs over them?
 #
-# hint: The number added to a channel is the same at every pixel. What does a filter put out if all
-# maps are constant? All its weights take part, whatever the size of the kernel.
+# hint: The number added to a channel is the same at every pixel. What does a filter return if each
+# of its input maps is constant? All its weights contribute, whatever the kernel size.
 
 
 # %% task="fold"
@@ -134,11 +134,11 @@ def fold_forwards(
     variance: torch.Tensor,
     eps: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a weight (K, C, k, k) and a bias (K,); weight is (K, C, k, k), the others (C,)."""
+    """Return a weight (K, C, k, k) and a bias (K,), given a weight (K, C, k, k) and four (C,)."""
     ### BEGIN SOLUTION
-    scale = gamma / (variance + eps).sqrt()  # for each channel that is read
+    scale = gamma / (variance + eps).sqrt()  # one factor for each input channel
     added = beta - scale * mean
-    # Constant maps: each weight of a filter meets the constant of its channel.
+    # What is added is constant, so each weight of a filter multiplies its channel's constant.
     return weight * scale[:, None, None], (weight * added[:, None, None]).sum(dim=(1, 2, 3))
     ### END SOLUTION
 
@@ -168,7 +168,7 @@ def _folded(fold_forwards, layers, eps):
         sizes = tuple(getattr(value, "shape", ()))
         sentence = f"One of your tensors has the shape {sizes}, expected {tuple(shape)}."
         checks.require(sizes == tuple(shape), sentence)
-    return [value.detach().float() for value in found]  # whatever they were computed in
+    return [value.detach().float() for value in found]  # whatever precision they were computed in
 
 
 def check_small(fold_forwards):
@@ -178,8 +178,8 @@ def check_small(fold_forwards):
     expected = F.conv2d(F.batch_norm(x, *layers[3:], *layers[1:3], eps=1e-5), layers[0])
     turned = layers[0] * (gamma / variance.sqrt())[:, None, None, None]
     slips = {
-        "you scale the filters: scale the channels that they read": F.conv2d(x, turned, bias),
-        "you divide by the variance, not by its root": F.conv2d(
+        "you scale whole filters: scale the channels that they read": F.conv2d(x, turned, bias),
+        "you divide by the variance, not by its square root": F.conv2d(
             x, layers[0] * (gamma / variance)[:, None, None], bias
         ),
         "you leave the weight as it is": F.conv2d(x, layers[0], bias),
@@ -214,7 +214,7 @@ def check_answer(fold_forwards):
             "you leave out eps": ours(eps=0.0),
             "you leave out the running mean": ours(sign=0.0),
             "you add the running mean": ours(sign=1.0),
-            "you count one weight of each kernel in the bias: all of them read the constant": ours(
+            "you count only one weight of each kernel in the bias: all of them read it": ours(
                 total=False
             ),
         }
@@ -229,19 +229,21 @@ checks.award(1, check_answer, fold_forwards)
 # ## Task 2: the statistics of many small batches
 #
 # A running estimate forgets old batches, and it averages the variances of batches. You want the
-# true statistics of a channel instead: the mean and the variance of *all* its numbers in all
-# batches. Complete the function. `batches` yields tensors (N, C, H, W), one after the other and
-# only once; N, H and W may differ from batch to batch (N may be 1), C does not. Memory is scarce:
-# do not keep the batches. Return the mean and the **unbiased** variance of each channel.
+# true statistics of a channel instead: the mean and the variance of *all* its values in all
+# batches. Complete the function. `batches` yields tensors (N, C, H, W) one after the other, and
+# only once; N, H and W may differ from batch to batch (N may be 1), but C does not. Memory is
+# scarce: do not keep the batches. Return the mean and the **unbiased** variance (dividing by n − 1)
+# of each channel.
 #
-# hint: The mean of all numbers is not the mean of the batches' means if the batches differ in size.
+# hint: If the batches differ in size, the mean of all values is not the mean of the batches' means.
 # What do you have to keep besides the sums?
 #
 # hint: If one batch is dark and the next one bright, is the mean of their variances the variance of
-# all numbers together? What is missing?
+# all values together? What is missing?
 #
-# hint: The variance is the mean square minus the square of the mean. With a mean of 1,000 and a
-# variance of 1, how many digits does float32 have left? float64 has 16 of them.
+# hint: The variance is the mean square minus the square of the mean. float32 has about seven
+# digits: with a mean of 1,000 and a variance of 1, how many of them are right after the
+# subtraction? float64 has 16.
 
 
 # %% task="statistics"
@@ -250,12 +252,12 @@ def statistics(batches) -> tuple[torch.Tensor, torch.Tensor]:
     ### BEGIN SOLUTION
     count = total = squares = 0
     for batch in batches:
-        batch = batch.double()  # a small difference of large numbers needs the digits
+        batch = batch.double()  # a small difference between large numbers needs digits
         count += batch[:, 0].numel()
         total += batch.sum(dim=(0, 2, 3))
         squares += batch.square().sum(dim=(0, 2, 3))
     mean = total / count
-    variance = (squares - count * mean.square()) / (count - 1)  # also between the batches
+    variance = (squares - count * mean.square()) / (count - 1)  # with that between the batches
     return mean.float(), variance.float()
     ### END SOLUTION
 
@@ -269,7 +271,7 @@ from course_utils.inspection.memory import LiveBytes
 
 @checks.beside
 def _measured(statistics, batches):
-    """Return what the learner's function makes of batches that come only once."""
+    """Return what the learner's function returns for batches that can be read only once."""
     return statistics(iter(batches))
 
 
@@ -282,7 +284,7 @@ def _alive(statistics, num_batches):
 
 
 def _require_means(statistics, batches):
-    """Require two rows of numbers, and the right means; return the variances."""
+    """Require two tensors, and the right means; return the variances."""
     found = _measured(statistics, batches)
     if found is None:
         raise checks.NotAnswered
@@ -290,10 +292,10 @@ def _require_means(statistics, batches):
     checks.require(is_pair, "Return two tensors: the means, then the variances.")
     every = torch.cat([batch.double().transpose(0, 1).flatten(1) for batch in batches], dim=1)
     slips = {
-        "you average the batches' means: weight each by how many numbers it has": torch.stack(
+        "you average the batches' means: weight each by its number of values": torch.stack(
             [batch.double().mean((0, 2, 3)) for batch in batches]
         ).mean(0),
-        "you add the numbers up, but do not divide": every.sum(1),
+        "you add the values up, but do not divide": every.sum(1),
     }
     checks.require_tensor(found[0], every.mean(1), slips, tolerance=1e-4)
     shape = tuple(getattr(found[1], "shape", ()))
@@ -307,7 +309,7 @@ def check_small(statistics):
     variances = _require_means(statistics, [batch, batch + 10])
     checks.require(bool((variances >= 0).all()), f"A variance cannot be negative: {variances}.")
     alive = _alive(statistics, 60)
-    sentence = f"Given 60 batches, you hold the memory of {alive:.0f} at once: keep none of them."
+    sentence = f"Of 60 batches, your function holds {alive:.0f} in memory: keep none of them."
     checks.require(alive < 30, sentence)
 
 
@@ -321,15 +323,15 @@ def check_answer(statistics):
     check_small(statistics)
 
     def slips_of(batches, every):
-        """Return what well-known slips make of the variances."""
+        """Return the variances that well-known slips lead to."""
         rows = [batch.double().transpose(0, 1).flatten(1) for batch in batches]
         sizes = torch.tensor([row.shape[1] for row in rows]).double()[:, None]
         inside = torch.stack([row.var(1) for row in rows])
         images = torch.cat([batch.double().flatten(2).mean(2) for batch in batches])
         return {
-            "you divide by the count of the numbers, not by one less": every.var(1, correction=0),
+            "you divide by the number of values, not by one less": every.var(1, correction=0),
             "you average the batches' variances: their means differ, too": inside.mean(0),
-            "you weight the batches' variances, but leave out that their means differ": (
+            "you weight the batches' variances, but ignore that their means differ": (
                 (inside * sizes).sum(0) / sizes.sum()
             ),
             "you return the standard deviation": every.std(1),
@@ -353,10 +355,10 @@ def check_answer(statistics):
         ]
         variances = _require_means(statistics, batches)
         every = torch.cat([batch.double().transpose(0, 1).flatten(1) for batch in batches], dim=1)
-        if offset == 1000:  # other slips have been named above, so what is left is the digits
+        if offset == 1000:  # the batches above have shown other slips: here only digits lack
             sentence = (
                 f"At a mean of 1,000 your variances are {variances.tolist()}, expected "
-                f"{every.var(1).tolist()}: float32 has too few digits for squares of such numbers."
+                f"{every.var(1).tolist()}: float32 has too few digits for such squares."
             )
             fine = torch.allclose(variances.double(), every.var(1), rtol=1e-3)
             checks.require(fine, sentence)
@@ -370,14 +372,14 @@ checks.award(3, check_answer, statistics)
 # %% [markdown] tier="build" minutes=12
 # ## Task 3: fine-tuning, one image at a time
 #
-# Somebody fine-tunes a net with batch normalisation on large images, of which only *one* fits into
+# Somebody fine-tunes a net with batch normalisation on large images, only *one* of which fits into
 # memory. So `step` sends the images of a batch through the net one at a time. It should still take
-# one step on the mean loss of the whole batch, and keep the running estimates from training as they
-# are. The symptoms: "Even with a learning rate of 0, the net predicts something else after a step.
-# The mean loss is much higher than it used to be. It makes no difference which images come first in
-# a batch: only the last one counts. And what the net predicts for an image depends on the other
-# images." Run the next two cells, and look at these symptoms before you read the code. There are
-# four faults.
+# one step on the mean loss of the whole batch, and leave the running estimates from training
+# unchanged. They report four symptoms: "Even with a learning rate of 0, the net's predictions
+# change after a step. The mean loss is much higher than it used to be. It makes no difference which
+# images come first in a batch: only the last one counts. And what the net predicts for an image
+# depends on the other images." Run the next two cells, and look at these symptoms before you read
+# the code. There are four faults.
 
 # %% readonly="broken"
 
@@ -424,26 +426,28 @@ with torch.no_grad():
         print(f"accuracy, 50 images at a time, {name}: {torch.cat(hits).float().mean():.0%}")
 
 # %% [markdown]
-# Repair it: write both functions without the four faults. Either may be given a net in training or
-# in evaluation mode. `step` sends one image at a time through the net, normalises with the running
-# estimates, leaves these as they are, and takes the optimiser's step for the **mean** of the
-# losses. In `predict`, the net predicts as it would in use.
+# Now write both functions without the four faults. Either may be given a net in training or in
+# evaluation mode. `step` sends one image at a time through the net, normalises with the running
+# estimates and leaves them unchanged, takes one step of the optimiser on the **mean** of the
+# losses, and returns this mean. `predict` returns what the net would predict in use.
 #
-# hint: The last image: what does `zero_grad` do, and how often does it run in a step? How often
-# does `optimizer.step`?
+# hint: Only the last image counts: what does `zero_grad` do, and how often does it run in a step?
+# How often does `optimizer.step` run?
 #
-# hint: The mean: eight gradients are added up. What is the gradient of the mean of eight losses?
+# hint: The loss is too high: what is added up, and what is it divided by? If you add up eight
+# gradients, what is still missing for the gradient of the mean of eight losses?
 #
-# hint: A learning rate of 0: in training mode batch normalisation takes the statistics of the
-# batch, here of a single image, and moves its running estimates towards them. Which mode uses the
-# estimates and leaves them alone? Do weights still learn in it?
+# hint: A step with a learning rate of 0 changes the net: in training mode, batch normalisation uses
+# the statistics of the batch, here of a single image, and moves its running estimates towards
+# these. Which mode uses the estimates and leaves them unchanged? Can the weights still learn in
+# that mode?
 
 
 # %% task="repair"
 def step(net, optimizer, images, labels) -> float:
     """Take one step on a batch, one image at a time; return the mean loss before it."""
     ### BEGIN SOLUTION
-    net.eval()  # use the estimates from training, and keep them, not the statistics of one image
+    net.eval()  # uses the running estimates, not one image's statistics, and does not move them
     optimizer.zero_grad()  # once, so that all images count
     total = 0.0
     for image, label in zip(images.split(1), labels.split(1), strict=True):
@@ -458,7 +462,7 @@ def step(net, optimizer, images, labels) -> float:
 def predict(net, images):
     """Return the predicted classes of some images."""
     ### BEGIN SOLUTION
-    net.eval()  # no image depends on the others
+    net.eval()  # what is predicted for an image does not depend on the others
     with torch.no_grad():
         return net(images).argmax(dim=1)
     ### END SOLUTION
@@ -474,7 +478,7 @@ from course_utils import checks
 
 @checks.beside
 class _Net(nn.Sequential):
-    """A small net with batch normalisation that notes how many images it reads at a time."""
+    """A small net with batch normalisation that records how many images it reads at a time."""
 
     def __init__(self, state, training):
         layers = [nn.Conv2d(1, 3, 3), nn.BatchNorm2d(3), nn.ReLU(), nn.Flatten(), nn.Linear(27, 4)]
@@ -482,7 +486,7 @@ class _Net(nn.Sequential):
         self.most = 0
         if state:
             self.load_state_dict(state)
-        self.float().train(training)  # whatever numbers are the default
+        self.float().train(training)  # whatever the default dtype is
 
     def forward(self, images):
         self.most = max(self.most, len(images))
@@ -491,7 +495,7 @@ class _Net(nn.Sequential):
 
 @checks.beside
 def _stepped(step, state, training, batches):
-    """Return the losses of some steps, the net's state afterwards, and the most images at a time."""
+    """Return the losses of some steps, the state afterwards, and the most images read at a time."""
     net = _Net(state, training)
     optimizer = torch.optim.SGD(net.parameters(), lr=0.3)
     losses = [step(net, optimizer, *batch) for batch in batches]
@@ -504,7 +508,7 @@ def _predicted(predict, state, training, images):
 
 
 def _drawn(seed, num_batches):
-    """Return a state of the net, and batches."""
+    """Return a random state of the net, and random batches."""
     state = _Net(None, True).state_dict()
     for i, (name, value) in enumerate(state.items()):
         if value.dim():
@@ -521,7 +525,8 @@ def check_small(step, predict):
     if loss is None or classes is None:
         raise checks.NotAnswered
     checks.require(isinstance(loss, float), f"Return a Python float, not {loss!r}.")
-    checks.require(most == 1, f"Your step sends {most} images through at a time: only one fits.")
+    sentence = f"Your step sends {most} images through the net at once: only one fits into memory."
+    checks.require(most == 1, sentence)
     shape = tuple(getattr(classes, "shape", ()))
     checks.require(shape == (6,), f"Your classes have the shape {shape}, expected (6,).")
 
@@ -559,13 +564,11 @@ def check_answer(step, predict):
 
     slips = {
         "you set the gradients to zero for each image: only the last one counts": {"last": True},
-        "you add the gradients up: the mean takes a share of each": {"share": 1.0},
-        "you let only the last image count, with its full gradient": {"last": True, "share": 1.0},
-        "you never set the gradients to zero: those of the steps before count, too": {
-            "clear": False
-        },
-        "you normalise each image by itself": {"training": True},
-        "you normalise each image by itself, and add the gradients up": {
+        "you add the gradients up: for the mean, divide by the number of images": {"share": 1.0},
+        "you count only the last image, with its full gradient": {"last": True, "share": 1.0},
+        "you never set the gradients to zero: those of earlier steps count, too": {"clear": False},
+        "you normalise each image with its own statistics": {"training": True},
+        "you normalise each image with its own statistics, and add the gradients up": {
             "training": True,
             "share": 1.0,
         },
@@ -575,14 +578,14 @@ def check_answer(step, predict):
         losses, after, _ = _stepped(step, state, training, batches)
         right, expected = ours(state, batches)
         kept = alike(after, expected, "running")
-        checks.require(kept, "Your step moves the running estimates: leave them as they are.")
+        checks.require(kept, "Your step moves the running estimates: leave them unchanged.")
         for slip, change in slips.items():
             wrong = ours(state, batches, **change)[1]
             is_slip = alike(after, wrong, "weight")
             checks.require(not is_slip, f"Your weights are what you get if {slip}.")
-        sentence = "After three steps your weights are not those of three steps on the mean loss."
+        sentence = "Your weights after three steps are not those of three steps on the mean loss."
         checks.require(alike(after, expected), sentence)
-        slips_of_loss = {"you add the losses up": torch.tensor(right) * 6}
+        slips_of_loss = {"you return the sum of the losses": torch.tensor(right) * 6}
         checks.require_tensor(
             torch.tensor(losses), torch.tensor(right), slips_of_loss, tolerance=1e-4
         )
@@ -592,8 +595,8 @@ def check_answer(step, predict):
             found = _predicted(predict, state, training, images)
             expected = _Net(state, False)(images).argmax(dim=1)
             sentence = (
-                "What your predict returns for an image is not what the net predicts in use: it "
-                "depends on the other images, or on the mode that the net was in."
+                "Your predict does not return what the net would predict in use. Does it depend on "
+                "the other images, or on the mode that the net is in?"
             )
             checks.require(torch.equal(found, expected), sentence)
 
@@ -605,11 +608,11 @@ checks.award(4, check_answer, step, predict)
 # ## Task 4: how much faster may it go?
 #
 # "With batch normalisation you can use much larger learning rates." How much larger, in a net of
-# *your* width? Take two nets of four layers with He's weights, one with batch normalisation after
-# each convolution and one without. For each, find the largest of the rates in `RATES` (they double
-# from one to the next) at which it still **learns**: at which 40 steps bring its loss (the mean
-# over the last ten) from 2.3 to below 2.2. How many times does the rate double from the net without
-# normalisation to the one with it?
+# *your* width? Take two nets of four convolutions with He's initial weights, one with batch
+# normalisation after each convolution and one without. For each, find the largest of the rates in
+# `RATES` (each is double the one before) at which it still **learns**: 40 steps must bring its loss
+# (the mean over the last ten) from 2.3 to below 2.2. How many times does this largest rate double
+# from the net without normalisation to the one with it?
 
 # %% readonly="width"
 width = own_width(student_id)
@@ -620,9 +623,9 @@ print(f"your nets are {width} channels wide; rates: {', '.join(f'{rate:g}' for r
 # %% [markdown]
 # **Predict first.** How many doublings are there, as a mean over three seeds, between the largest
 # rate without normalisation and the largest with it? 0 means that both nets learn up to the same
-# rate, 3 that the normalised net learns up to eight times the rate, −1 up to half of it. Write down
-# a number from −9 to 9 before you run anything. A wrong prediction costs nothing; without one, the
-# experiment is not marked.
+# rate, 3 that the normalised net learns up to eight times that rate, −1 that it learns only up to
+# half of it. Write down a number from −9 to 9 before you run anything. A wrong prediction costs
+# nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a number of doublings
@@ -631,13 +634,13 @@ predicted = 6  # the lesson's net without normalisation did not learn at all
 ### END SOLUTION
 
 # %% [markdown]
-# **Now the experiment.** `learns(width, normalised, rate, seed)` trains one net, in half a second.
-# Find the largest rate of each kind of net with the seeds 0, 1 and 2. Report the mean number of
-# doublings, and its standard error: the standard deviation of the three numbers of doublings
-# (dividing by n − 1), divided by √3.
+# **Now the experiment.** `learns(width, normalised, rate, seed)` trains one net and says whether it
+# learns, which takes about half a second. Find the largest rate of each kind of net with each of
+# the seeds 0, 1 and 2. Report the mean number of doublings, and its standard error: the standard
+# deviation of the three numbers of doublings (dividing by n − 1), divided by √3.
 #
 # hint: Begin with the largest rate and stop at the first one at which the net learns: that saves
-# most of the runs. `reversed(RATES)` goes through them in this order.
+# many of the runs. `reversed(RATES)` goes through the rates in this order.
 #
 # hint: From a rate of 1/4 to a rate of 4 there are four doublings: `math.log2(4 / 0.25)` is 4.
 #
@@ -654,7 +657,7 @@ largest = {False: [], True: []}
 for kind, rates in largest.items():
     for seed in range(3):
         working = (rate for rate in reversed(RATES) if learns(width, kind, rate, seed))
-        rates.append(next(working))  # the first one that learns is the largest: then it stops
+        rates.append(next(working))  # stops at the first that works, which is the largest
 plain, normalised = largest[False], largest[True]
 each = torch.tensor(normalised).log2() - torch.tensor(plain).log2()  # seed by seed
 doublings, error = each.mean().item(), (each.std() / 3**0.5).item()
@@ -671,7 +674,7 @@ from course_utils import checks
 def _require_rates(rates, name):
     fits = isinstance(rates, list | tuple) and len(rates) == 3
     fits = fits and all(isinstance(each, int | float) and each in RATES for each in rates)
-    checks.require(fits, f"{name} must be three rates out of RATES, not {rates!r}.")
+    checks.require(fits, f"{name} must be three rates from RATES, not {rates!r}.")
 
 
 def check_small(predicted, plain, normalised, doublings, error):
@@ -687,7 +690,7 @@ def check_small(predicted, plain, normalised, doublings, error):
 
 
 _SHOWN = f"{doublings:+.1f} ± {error:.1f}" if isinstance(error, float) else "nothing yet"
-_BESIDE = f"you predicted {predicted} and measured {_SHOWN} doublings: say below what explains it"
+_BESIDE = f"you predicted {predicted} and measured {_SHOWN} doublings: explain this below"
 experiment_is_right = checks.show(
     check_small, predicted, plain, normalised, doublings, error, fine=_BESIDE
 )
@@ -703,12 +706,19 @@ def check_answer(predicted, plain, normalised, doublings, error):
     slips = {
         "you count from the net with normalisation to the one without": -right.mean,
         "you take the natural logarithm": (other.log() - one.log()).mean().item(),
-        "you give how many times larger the rate is": (other / one).mean().item(),
+        "you return how many times larger the rate is": (other / one).mean().item(),
         "you take the ratio of the mean rates": (other.mean() / one.mean()).log2().item(),
         "you subtract the rates": (other - one).mean().item(),
     }
     checks.require_number(doublings, right.mean, slips | right.mean_slips, tolerance=1e-3)
     checks.require_number(error, right.error, right.error_slips, tolerance=1e-3)
+    for rates, kind, name in ((plain, False, "without"), (normalised, True, "with")):
+        again = next(x for x in reversed(RATES) if learns(own_width(student_id), kind, x, 0))
+        sentence = (
+            f"With seed 0 your net {name} normalisation learns up to a rate of {again:g}, not "
+            f"{rates[0]:g}: did you train it?"
+        )
+        checks.require(again / 2 <= rates[0] <= 2 * again, sentence)  # as processors round
 
 
 checks.award(2, check_answer, predicted, plain, normalised, doublings, error)
@@ -722,19 +732,20 @@ checks.award(2, check_answer, predicted, plain, normalised, doublings, error)
 # read by a person.
 
 # %% [markdown] written="larger_rates" points=2
-# **A model answer.** I predicted six doublings, and measured four with a standard error of 0.6; my
-# rates double, so I know each gap only to about one doubling, but six is outside of that, too. A
-# loss below 2.2 after 40 steps may be easier to reach for the normalised net simply because it
-# learns faster, so the gap depends on the threshold and on the number of steps: a plain net that
-# starts slowly at a rate at which it would learn later counts as failed. I would give each net its
-# best rate, train both to a plateau with several seeds, and compare the losses; and I would add the
-# plain net with clipped gradients, as the lesson does, so that it, too, has its best chance.
+# **A model answer.** I predicted six doublings, and measured four with a standard error of 0.6.
+# Each of my rates is double the one before, so I know each gap only to within about one doubling,
+# but six lies outside that range, too. A loss below 2.2 after 40 steps may be easier to reach for
+# the normalised net simply because it learns faster, so the gap depends on the threshold and on the
+# number of steps: a plain net that starts slowly, at a rate at which it would learn later, counts
+# as failed. I would give each net its best rate, train both to a plateau with several seeds, and
+# compare the losses; and I would add the plain net with clipped gradients, as the lesson does, so
+# that it also has its best chance.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
 # - 1 point: the answer compares prediction and measurement with the standard error *and* with the
-#   distance between the rates (a standard error of 0 does not mean certainty). Half a point for one
-#   of the two. A wrong prediction costs nothing.
+#   distance between the rates (a standard error of 0 does not mean certainty). Half a point for
+#   only one of these. A wrong prediction costs nothing.
 # - 1 point: the answer names a choice in the experiment or a difference between the nets that
 #   favours one of them, *and* a run that compares the two, each at its own best rate (or that clips
-#   the gradients). Half a point for one of the two.
+#   the gradients). Half a point for only one of these.

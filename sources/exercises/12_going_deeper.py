@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Exercise 12: where a deep net starts
 #
-# **You practise** saying how much each gated layer puts into the output, choosing the biases that
-# make a net start as you wish, finding four faults in gated layers by their symptoms, and asking
-# whether it is the start that keeps a deep plain net from learning.
+# **You practise** working out how much each gated layer contributes to the output, choosing the
+# biases that make a net start as you wish, finding four faults in gated layers by their symptoms,
+# and testing whether it is the start that keeps a deep plain net from learning.
 #
 # {tasks}
 #
@@ -25,11 +25,11 @@ from course_utils.plots import plot_by_depth, show
 
 CONTROLS = ("permutation", "orthogonal", "small")
 CLOTHES = data.load("fashion_mnist_mini", batch_size=50).train
-PIXELS = F.avg_pool2d(CLOTHES.images / 255, 2).flatten(1) - 0.29  # 14 x 14 are enough, and quick
+PIXELS = F.avg_pool2d(CLOTHES.images / 255, 2).flatten(1) - 0.29  # 14 x 14 pixels are enough
 
 
 def own_shares(student_id):
-    """Return what the input and each layer of your gated net should put into its output."""
+    """Return the shares that your gated net's input and layers should have in its output."""
     drawn = quiz.generator(student_id)
     number = int(torch.randint(5, 9, (), generator=drawn))
     parts = torch.randint(1, 10, (number,), generator=drawn).tolist()
@@ -37,21 +37,21 @@ def own_shares(student_id):
 
 
 def own_depth(student_id):
-    """Return the width of your plain net, and how many layers make it deep."""
+    """Return the width of your plain net, and how many layers to add to make it deep."""
     drawn = quiz.generator(student_id)
     width, more = (int(torch.randint(*span, (), generator=drawn)) for span in ((6, 11), (20, 31)))
     return 4 * width, more
 
 
 def start_layer(layer, start):
-    """Set the weights of a layer that has as many outputs as inputs; its biases begin at 0."""
+    """Set the weights of a layer with as many outputs as inputs, and set its biases to 0."""
     width = len(layer.weight)
     random = torch.randn(width, width) * (2 / width) ** 0.5  # as He et al. do before a ReLU
     weights = {
         "random": random,
         "identity": torch.eye(width),
-        "permutation": torch.eye(width)[torch.randperm(width)],  # passes all on, in another order
-        "orthogonal": 2**0.5 * nn.init.orthogonal_(torch.empty(width, width)),  # rotates x
+        "permutation": torch.eye(width)[torch.randperm(width)],  # passes all on, reordered
+        "orthogonal": 2**0.5 * nn.init.orthogonal_(torch.empty(width, width)),  # turns x
         "small": random / 2,
     }
     layer.weight.data, layer.bias.data = weights[start], torch.zeros(width)
@@ -63,7 +63,7 @@ def final_loss(width, more, start, seed):
     Args:
         width: Units of each hidden layer.
         more: How many layers follow the first three.
-        start: How these begin: "random", "identity", "permutation", "orthogonal" or "small".
+        start: What they start as: "random", "identity", "permutation", "orthogonal" or "small".
         seed: For all weights, and for the order of the images.
     """
     torch.manual_seed(seed)
@@ -87,8 +87,8 @@ def final_loss(width, more, start, seed):
 
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks your questions, your shares and your nets, so
-# yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It selects your questions, your shares and your
+# nets, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -116,7 +116,7 @@ gate_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/12_going_deeper", "gate_seen", student_id)
 share = 1 / (1 + math.exp(-question.values["b"]))
-# Without the carried input, the gate is the factor by which each layer shrinks what it gets.
+# Without the carried input, each layer just multiplies its input's size by the gate.
 seen = f"Each layer passes on about {share:.0%} "
 gate_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
@@ -136,29 +136,29 @@ overfit_told = next(x for x, option in question.lettered.items() if option.text.
 # %% [markdown] tier="drill" minutes=6
 # ## Task 1: who wrote the output?
 #
-# In a highway net, each layer replaces a share T of what it gets by its own H, and carries the
-# rest. So the output is a mixture: of the net's input, and of the H of every layer, each with a
-# share of its own. Complete the function. It gets the gates of all layers, and returns the shares,
-# for each unit: first that of the input, then those of the layers, from the first to the last. They
-# add up to 1.
+# In a highway net, each layer replaces a share T of its input by its own H, and carries the rest.
+# So the net's output is a mixture of the net's input and the H of every layer, each with its own
+# share. Complete the function. It takes the gates of all layers, and returns the shares for each
+# unit: first that of the input, then those of the layers, from the first to the last. For each unit
+# they add up to 1.
 #
-# hint: Take one unit and two layers, and put the first layer's equation into the second's. By which
+# hint: Take one unit and two layers, and put the first layer's equation into the second's. By what
 # factor is each of x, H₁ and H₂ multiplied?
 #
 # hint: What a layer has written must pass through all *later* layers. What share does each of them
 # carry?
 #
 # hint: Go through the layers from the first to the last, and keep a list of shares that begins with
-# a 1 for the input. What does a layer do to all shares so far, and which one does it append?
+# a 1 for the input. What does a layer do to all shares so far, and what share does it append?
 
 
 # %% task="shares"
 def shares(gates: torch.Tensor) -> torch.Tensor:
     """Return the shares (L + 1, N, D) of input and layers, for gates T (L, N, D) of L layers."""
     ### BEGIN SOLUTION
-    found = [torch.ones_like(gates[0])]  # before any layer, all of it is the input
+    found = [torch.ones_like(gates[0])]  # before any layer, all is input
     for gate in gates:
-        found = [(1 - gate) * share for share in found]  # a layer carries all that came before it
+        found = [(1 - gate) * share for share in found]  # a layer carries what came before
         found.append(gate)
     return torch.stack(found)
     ### END SOLUTION
@@ -176,7 +176,7 @@ def _shares_of(shares, gates):
         raise checks.NotAnswered
     shape = tuple(getattr(found, "shape", ()))
     expected = (len(gates) + 1, *gates.shape[1:])
-    checks.require(shape == expected, f"Your shares are {shape}, expected {expected}.")
+    checks.require(shape == expected, f"Your shares have the shape {shape}, expected {expected}.")
     return found
 
 
@@ -184,7 +184,7 @@ def check_small(shares):
     gates = checks.random_tensor(3, 2, 4).sigmoid()
     found = _shares_of(shares, gates)
     total = found.double().sum(dim=0)
-    sentence = f"The shares of your first unit add up to {total[0, 0]:.3f}, not to 1."
+    sentence = f"Your shares for the first unit add up to {total[0, 0]:.3f}, not to 1."
     checks.require(torch.allclose(total, torch.ones_like(total), atol=1e-4), sentence)
 
 
@@ -208,19 +208,19 @@ def check_answer(shares):
         given, right = gates.clone(), ours(gates)
         earlier = ours(gates.flip(0)).flip(0)
         slips = {
-            "you let the earlier layers carry what a layer writes: the later ones do": torch.cat(
+            "you multiply by what earlier layers carry: the later ones count": torch.cat(
                 [earlier[-1:], earlier[:-1]]
             ),
             "you put the input last": right.roll(-1, dims=0),
             "you list the layers from the last to the first": torch.cat([right[:1], right[1:].flip(0)]),
-            "you let the first gate act last": ours(gates.flip(0)),
+            "you apply the gates in the reverse order": ours(gates.flip(0)),
             "you swap T and 1 - T": ours(1 - gates),
-            "you give each layer its gate, divided by their number: later layers carry only a part": (
+            "you divide each gate by the number of layers: later layers carry only a part of it": (
                 torch.cat([1 - gates.mean(dim=0, keepdim=True), gates / len(gates)])
             ),
         }  # fmt: skip
         found = _shares_of(shares, given)
-        checks.require(torch.equal(given, gates), "Your function changes the gates.")
+        checks.require(torch.equal(given, gates), "Your function changes the gates it is given.")
         checks.require_tensor(found.to(right.dtype), right, slips, tolerance=1e-4)
 
 
@@ -230,20 +230,20 @@ checks.award(1, check_answer, shares)
 # %% [markdown] tier="build" minutes=9
 # ## Task 2: a start to order
 #
-# At the start of training, the weights of all gates are 0, so each layer has the same gate for all
-# units and all images: σ of its bias. Somebody asks for a certain start: `wanted` lists what share
-# of the output should come from the input, and from each layer, in the order of task 1. Complete
-# the function: it returns the bias that each layer's gate must start with. All shares are above 0,
-# and they add up to 1.
+# Suppose that at the start of training the weights of all gates are 0. Then a layer has the same
+# gate for all units and all images: σ of its bias. Somebody asks for a certain start: `wanted`
+# lists the share of the output that should come from the input, and from each layer, in the order
+# of task 1. Complete the function so that it returns the bias with which each layer's gate must
+# start. All shares are above 0, and they add up to 1.
 #
-# The shares below are yours; the function must work for others, too.
+# The next cell prints your own shares; the function must work for others, too.
 #
 # hint: Nothing follows the last layer: so what is its gate? And the gate of the layer before it?
 #
-# hint: Layers multiply *all* shares before them by the same factor. So the ratio between two shares
-# stays as it is: which ratio does layer i fix?
+# hint: A layer multiplies *all* earlier shares by the same factor, so the ratio between any two of
+# them does not change. Which ratio does layer i set?
 #
-# hint: After layer i, its share and the sum of all shares before it are as T to 1 − T. And σ(b) = T
+# hint: After layer i, its share is to the sum of all earlier shares as T is to 1 − T. And σ(b) = T
 # means b = log(T / (1 − T)).
 
 # %%
@@ -258,7 +258,7 @@ def gate_biases(wanted: list[float]) -> list[float]:
     ### BEGIN SOLUTION
     before, biases = wanted[0], []
     for share in wanted[1:]:
-        # T : (1 - T) is share : before, whatever later layers do; and log(T / (1 - T)) is the bias.
+        # T / (1 - T) = share / before, whatever later layers do; its logarithm is the bias.
         biases.append(math.log(share / before))
         before += share
     return biases
@@ -292,10 +292,10 @@ def check_small(gate_biases):
     [found] = _biases_of(gate_biases, [0.8, 0.2])
     slips = {
         "you return the gate: the bias is what goes into the sigmoid": 0.2,
-        "you let the gate be what the input keeps": _logit(0.8),
+        "you take the input's share for the gate": _logit(0.8),
         "you put the gate through another sigmoid": 1 / (1 + math.exp(-0.2)),
         "you take the logarithm of T alone": math.log(0.2),
-        "you start with ordinary layers": 0.0,
+        "you set every bias to 0": 0.0,
     }
     checks.require_number(found, _logit(0.2), slips, tolerance=1e-4)
     _biases_of(gate_biases, own_shares(student_id))
@@ -327,7 +327,7 @@ def check_answer(gate_biases):
             "you give all layers the same bias, so that only the input's share is right": (
                 [_logit(1 - order[0] ** (1 / len(right)))] * len(right)
             ),
-            "you begin at the input and hand out what is left: begin at the last layer": [
+            "you begin at the input and divide up the rest: begin at the last layer": [
                 -_logit(gate) for gate in gates[:-1]
             ],
         }
@@ -335,11 +335,12 @@ def check_answer(gate_biases):
             close = all(abs(a - b) < 1e-4 for a, b in zip(found, wrong, strict=True))
             same = all(abs(a - b) < 1e-4 for a, b in zip(right, wrong, strict=True))
             checks.require(
-                same or not close, f"For {order}, your biases are what you get if {slip}."
+                same or not close, f"For the shares {order}, you get your biases if {slip}."
             )
         for place, (bias, expected) in enumerate(zip(found, right, strict=True), start=1):
             sentence = (
-                f"For {order}, layer {place} gets the bias {bias:.3f}, expected {expected:.3f}."
+                f"For the shares {order}, your bias of layer {place} is {bias:.3f}, "
+                f"expected {expected:.3f}."
             )
             checks.require(abs(bias - expected) < 1e-3, sentence)
 
@@ -348,7 +349,8 @@ checks.award(3, check_answer, gate_biases)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Here is a fresh net with your biases, and what your function from task 1 says about it.
+# The next cell builds a fresh net with your biases, and asks your function from task 1 for its
+# shares.
 
 # %%
 if biases_are_right and shares_are_right:
@@ -365,12 +367,13 @@ else:
 # %% [markdown] tier="build" minutes=12
 # ## Task 3: gates with four faults
 #
-# Somebody wrote *convolutional* gated layers. A layer has one gate for each map of each image; the
-# gates read the means of all maps. The layers should start as He et al. and the highway paper say.
-# The symptoms: "My net of 8 maps runs if they are 8 × 8; with 6 × 6 it stops with an error. With a
-# gate bias of −5 all layers should start by passing their input on, but the maps about double in
-# each layer. With +5 they hardly change at all. And after some training all filters have moved, but
-# no gate has." Look at the symptoms before you read the code.
+# Somebody has written *convolutional* gated layers. Each has one gate for each map of each image;
+# the gates read the means of all maps. The filters should start as He et al. propose, the gates as
+# in the highway paper. Instead: "My net with 8 maps runs if they are 8 × 8; with 6 × 6 it stops
+# with an error. With a gate bias of −5 all layers should start by passing their input on, but the
+# values of the maps about double in each layer. With +5 they hardly change at all. And after some
+# training all filters have moved, but no gate has." Run the next two cells, and look at these
+# symptoms before you read the code. There are four faults.
 
 # %% readonly="broken"
 
@@ -385,7 +388,7 @@ class Gated(nn.Module):
 
 
 def broken_layers(channels, num_layers, gate_bias):
-    """Return fresh layers, with filters whose maps are as large as what they read."""
+    """Return fresh layers, with filters that keep the size of the values that they read."""
     layers = nn.ModuleList(Gated(channels) for _ in range(num_layers))
     for layer in layers:
         nn.init.normal_(layer.transform.weight, std=(2 / channels) ** 0.5)
@@ -395,7 +398,7 @@ def broken_layers(channels, num_layers, gate_bias):
 
 
 def broken_run(layers, x):
-    """Send maps (N, C, H, W) through the layers; each mixes what it gets with what it makes."""
+    """Send maps (N, C, H, W) through the layers; each mixes its input x with its own h."""
     for layer in layers:
         h = layer.transform(x).relu()
         with torch.no_grad():
@@ -406,7 +409,7 @@ def broken_run(layers, x):
 
 
 def sizes(make_layers, run_layers, gate_bias):
-    """Return the root mean square of the maps, as they come in and after each of 12 layers."""
+    """Return the root mean square of the maps, before the first and after each of 12 layers."""
     torch.manual_seed(0)
     layers, x = make_layers(16, 12, gate_bias), torch.rand(16, 16, 16, 16)
     found = [x.square().mean().sqrt().item()]
@@ -418,11 +421,11 @@ def sizes(make_layers, run_layers, gate_bias):
 
 
 def growth(make_layers, run_layers):
-    """Draw how large the maps are after each layer, with gates nearly closed and nearly open."""
+    """Draw the size of the values after each layer, with gates nearly closed and nearly open."""
     return plot_by_depth(
         {f"gate bias {bias:+}": sizes(make_layers, run_layers, bias) for bias in (-5, 5)},
         "root mean square of the maps",
-        xlabel="layers that the maps have passed",
+        xlabel="layers passed",
         first=0,
     )
 
@@ -445,32 +448,32 @@ for kind in ("transform.weight", "gate.weight"):
     print(f"{kind} has moved in {sum(moved)} of 3 layers")
 show(
     growth(broken_layers, broken_run),
-    "Size of the maps over 12 layers, on a logarithmic scale: with a gate bias of −5 it grows "
-    "about ten-thousandfold, nearly along a straight line, with +5 it stays where it was",
+    "Root mean square of the maps over 12 layers, on a logarithmic scale: with a gate bias of −5 "
+    "it grows about ten-thousandfold, nearly along a straight line; with +5 it hardly changes",
 )
 
 # %% [markdown]
-# Mend both: write the functions with all faults repaired. Each layer returns T · H + (1 − T) · x,
-# as in the lesson, with one gate for each map of each image. `make_layers` returns a module that
-# holds the layers, as an `nn.ModuleList` does, each of them `Gated(channels)`. Neither function
-# needs more lines than it has.
+# Now write both functions without the four faults. Each layer returns T · H + (1 − T) · x, as in
+# the lesson, with one gate for each map of each image. `make_layers` returns a module that holds
+# the layers, as an `nn.ModuleList` does, each of them `Gated(channels)`. Neither function needs
+# more lines than the faulty one has.
 #
 # hint: The error: what shape does `x.mean(dim=(1, 2))` have for maps (4, 8, 6, 6), and for
-# (4, 8, 8, 8)? Which two axes must go, so that one number is left for each map?
+# (4, 8, 8, 8)? Over which two axes must you average to get one number for each map?
 #
-# hint: The maps that grow: how many numbers does one filter add up, if it reads `channels` maps
-# through a window of 3 × 3? And which of −5 and +5 closes the gates, if T belongs to H?
+# hint: The values that grow: how many products does a filter add up if it reads `channels` maps
+# with a 3 × 3 kernel? And which gate bias, −5 or +5, closes the gates if T is the share of H?
 #
-# hint: The gates that stay: what does autograd record inside a `with torch.no_grad()` block?
+# hint: The gates that do not move: what does autograd record inside a `with torch.no_grad()` block?
 
 
 # %% task="repair"
 def make_layers(channels, num_layers, gate_bias):
-    """Return fresh layers, with filters whose maps are as large as what they read."""
+    """Return fresh layers, with filters that keep the size of the values that they read."""
     ### BEGIN SOLUTION
     layers = nn.ModuleList(Gated(channels) for _ in range(num_layers))
     for layer in layers:
-        # A filter adds up 3 x 3 numbers of each map, not one.
+        # A filter adds up 3 x 3 products for each map, not one.
         nn.init.normal_(layer.transform.weight, std=(2 / (9 * channels)) ** 0.5)
         nn.init.zeros_(layer.transform.bias)
         nn.init.constant_(layer.gate.bias, gate_bias)
@@ -479,12 +482,12 @@ def make_layers(channels, num_layers, gate_bias):
 
 
 def run_layers(layers, x):
-    """Send maps (N, C, H, W) through the layers; each mixes what it gets with what it makes."""
+    """Send maps (N, C, H, W) through the layers; each mixes its input x with its own h."""
     ### BEGIN SOLUTION
     for layer in layers:
         means = x.mean(dim=(2, 3))  # over height and width: one number for each map
-        t = layer.gate(means).sigmoid()[:, :, None, None]  # with its gradient: a gate must learn
-        # T belongs to H: so a negative bias closes the gate, and the layer starts as a wire.
+        t = layer.gate(means).sigmoid()[:, :, None, None]  # gates learn, too: no no_grad
+        # T is the share of H, so with a negative bias the layer starts by passing x on.
         x = t * layer.transform(x).relu() + (1 - t) * x
     return x
     ### END SOLUTION
@@ -510,7 +513,7 @@ class _Gated(nn.Module):
 
 @checks.beside
 def _built(make_layers, channels, num_layers, gate_bias):
-    """Return what there is to know of fresh layers."""
+    """Return what the check needs to know about fresh layers."""
     layers = make_layers(channels, num_layers, gate_bias)
     if layers is None:
         return None
@@ -559,7 +562,7 @@ def check_small(make_layers, run_layers):
         raise checks.NotAnswered
     checks.require(built["number"] == 3, f"You make {built['number']} layers, expected 3.")
     found = tuple(getattr(maps, "shape", ()))
-    checks.require(found == (2, 5, 4, 6), f"Your maps are {found}, expected (2, 5, 4, 6).")
+    checks.require(found == (2, 5, 4, 6), f"Your maps are of shape {found}, expected (2, 5, 4, 6).")
 
 
 repair_is_right = checks.show(check_small, make_layers, run_layers)
@@ -575,9 +578,9 @@ def check_answer(make_layers, run_layers):
     # Fresh layers.
     for channels, gate_bias in ((24, -3.0), (16, 1.5)):
         built = _built(make_layers, channels, 3, gate_bias)
-        sentence = "You put one layer in several places: each needs its own weights."
+        sentence = "You use the same layer several times: each needs its own weights."
         checks.require(built["different"] == 3, sentence)
-        sentence = "Your module does not know all its parameters: use an nn.ModuleList."
+        sentence = "Not all parameters are registered with your module: use an nn.ModuleList."
         checks.require(built["known"] == 3 * (10 * channels**2 + 2 * channels), sentence)
         gates, biases = (torch.stack(built[name]) for name in ("gates", "biases"))
         off = f"gate biases start at {gates.mean():.3g}, expected {gate_bias}."
@@ -586,13 +589,13 @@ def check_answer(make_layers, run_layers):
         filters = torch.stack(built["filters"])
         found, right = filters.std().item(), (2 / (9 * channels)) ** 0.5
         slips = {
-            "you count one number for each map that a filter reads: it reads nine": 3,
-            "you count one number for each map, and leave out the 2": 3 / 2**0.5,
-            "you leave out the 2: a ReLU takes half of it away": 0.5**0.5,
-            "you count the kernel by its side": 3**0.5,
+            "you count one value for each map that a filter reads: it reads nine": 3,
+            "you count one value for each map, and leave out the 2": 3 / 2**0.5,
+            "you leave out the 2: a ReLU halves the mean square": 0.5**0.5,
+            "you count the kernel's side, not its area": 3**0.5,
             "you take the variance for the standard deviation": right,
-            "you leave the filters as torch.nn draws them": 6**-0.5,
-            "you leave out the root of the fan-in": 1 / right,
+            "you leave the filters as torch.nn initialises them": 6**-0.5,
+            "you set the standard deviation to 1": 1 / right,
         }
         for slip, factor in slips.items():
             close = abs(found / (factor * right) - 1) < 0.07
@@ -617,22 +620,20 @@ def check_answer(make_layers, run_layers):
         return x.mean(dim=(0, 2, 3)).expand(len(x), -1)
 
     slips = {
-        "you give T to x, and 1 - T to H: then a negative bias opens the gate": {
+        "you multiply x by T, and H by 1 - T: then a negative bias opens the gate": {
             "mix": lambda h, t, x: (1 - t) * h + t * x
         },
         "you carry x in full, as in a residual block": {"mix": lambda h, t, x: t * h + x},
         "you carry nothing": {"mix": lambda h, t, x: t * h},
-        "you let both keep the share T": {"mix": lambda h, t, x: t * (h + x)},
+        "you multiply both H and x by T": {"mix": lambda h, t, x: t * (h + x)},
         "you put the sum through a ReLU": {"mix": lambda h, t, x: (t * h + (1 - t) * x).relu()},
-        "you let the gates of an image compete, by a softmax": {"gate": lambda x: x.softmax(dim=1)},
+        "you use a softmax: then an image's gates compete": {"gate": lambda x: x.softmax(dim=1)},
         "you leave out the sigmoid": {"gate": lambda x: x},
-        "you give the gates the largest number of each map, not its mean": {
+        "the gates read the maximum of each map, not its mean": {
             "means": lambda x: x.amax(dim=(2, 3))
         },
-        "you give the gates the sum of each map, not its mean": {
-            "means": lambda x: x.sum(dim=(2, 3))
-        },
-        "you average over all images: each has gates of its own": {"means": over_batch},
+        "the gates read the sum of each map, not its mean": {"means": lambda x: x.sum(dim=(2, 3))},
+        "you average over all images: each has its own gates": {"means": over_batch},
     }
     for seed, (number, channels, size) in enumerate(
         [(3, 6, (5, 7)), (1, 4, (4, 4)), (4, 5, (6, 3))]
@@ -657,16 +658,16 @@ def check_answer(make_layers, run_layers):
         }
         leaves["x"] = x.requires_grad_()
         right = torch.autograd.grad(ours(states, x).square().sum(), list(leaves.values()))
-        sentence = f"Backpropagation through your run_layers stops: {stopped}"
+        sentence = f"Backpropagation through your run_layers stops with an error: {stopped}"
         checks.require(stopped is None, sentence)
         for name, found in gradients.items():
             kind = "gate" if "gate" in name else "transform" if "transform" in name else "input"
-            sentence = f"No gradient reaches the {kind} of your layers: is something cut off?"
+            sentence = f"No gradient reaches the {kind} of your layers: is something detached?"
             checks.require(found is not None and bool(found.any()), sentence)
         for name, expected in zip(leaves, right, strict=True):
             size = float(expected.abs().max())
             close = torch.allclose(gradients[name], expected, rtol=1e-3, atol=1e-3 * size)
-            sentence = "Your maps are right, but their gradients are not: something is cut off."
+            sentence = "Your maps are right, but their gradients are not: something is detached."
             checks.require(close, sentence)
 
 
@@ -674,14 +675,14 @@ checks.award(4, check_answer, make_layers, run_layers)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Here are the same curves with your functions.
+# The next cell draws the same curves for your functions.
 
 # %% tags=["nbval-ignore-output"]
 if repair_is_right:
     show(
         growth(make_layers, run_layers),
-        "Size of the maps over 12 layers, on a logarithmic scale: with a gate bias of −5 it is "
-        "the same throughout, with +5 it drifts by less than a factor of ten",
+        "Root mean square of the maps over 12 layers, on a logarithmic scale: with a gate bias of "
+        "−5 it is the same throughout; with +5 it drifts by less than a factor of ten",
     )
 else:
     print("The curves of the repaired layers appear here once task 3 is done.")
@@ -689,22 +690,23 @@ else:
 # %% [markdown] tier="investigate" minutes=14
 # ## Task 4: is it the start?
 #
-# The lesson wrote down good weights for a plain net of 56 layers: those of a shallow one, and
-# layers that pass everything on. Training from a random start does not find them. Suppose that the
-# additional layers *begin* by passing everything on, and are then trained like all others: there is
-# no shortcut, and nothing keeps them there. **Does the deep plain net train then?**
+# The lesson constructed good weights for a plain net of 56 layers: those of a shallow net, and
+# additional layers that pass everything on. Training from a random start does not find such
+# weights. Suppose that the additional layers *begin* by passing everything on, and are then trained
+# like all others: there is no shortcut, and nothing keeps them near the identity. **Does the deep
+# plain net train then?**
 
 # %% readonly="depth"
 width, more = own_depth(student_id)
 
 # %%
-print(f"your shallow net has three hidden layers of {width} units, your deep nets {more} more")
+print(f"your shallow net has three hidden layers of {width} units, your deep nets have {more} more")
 
 # %% [markdown]
 # **Predict first.** After equal training, will the training loss of the deep net that starts with
-# layers of identities be closer to that of the `"shallow"` net, or to that of the deep net from a
-# `"random"` start? Write it down before you run anything. A wrong prediction costs nothing; without
-# one, the experiment is not marked.
+# identity layers be closer to that of the `"shallow"` net, or to that of the deep net from a
+# `"random"` start? Write down one of the two words before you run anything. A wrong prediction
+# costs nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # "shallow" or "random"
@@ -713,20 +715,21 @@ predicted = "random"  # no shortcut protects the identity: training may destroy 
 ### END SOLUTION
 
 # %% [markdown]
-# **Now the experiment.** `final_loss(width, more, start, seed)` trains a net in a few seconds. With
-# `more` = 0 it is the shallow net, whatever the start. Train four nets with the seeds 0, 1 and 2
-# each: the shallow one, and deep ones from the starts `"random"`, `"identity"`, and a **control of
-# your choice** from `CONTROLS`; `start_layer` in the set-up cell shows what each does. Choose the
-# control that can speak *against* the reason that you would give for your prediction.
+# **Now the experiment.** `final_loss(width, more, start, seed)` trains a net in a few seconds, and
+# returns its training loss. With `more` = 0 it is the shallow net, whatever the start. Train four
+# nets, each with the seeds 0, 1 and 2: the shallow one, and deep ones from the starts `"random"`,
+# `"identity"`, and a **control of your choice** from `CONTROLS`; `start_layer` in the set-up cell
+# shows what each does. Choose the control whose result could *contradict* the reason for your
+# prediction.
 #
 # Then report what depth costs from each of the three starts: the mean of the three differences
 # *training loss − the shallow net's*, seed by seed, and its standard error: the standard deviation
-# of the three differences (with n − 1) divided by √3.
+# of the three differences (dividing by n − 1), divided by √3.
 #
-# hint: `[final_loss(width, 0, "random", seed) for seed in range(3)]` are the shallow nets.
+# hint: `[final_loss(width, 0, "random", seed) for seed in range(3)]` are the shallow nets' losses.
 #
-# hint: Which of these does each control share with the identity: nothing gets lost, each unit keeps
-# its place, sizes stay, the weights are not random?
+# hint: Which of these properties does each control share with the identity: no information is lost,
+# each unit keeps its place, values keep their size, the weights are not random?
 #
 # hint: `torch.tensor(one) - torch.tensor(other)` subtracts seed by seed; `.std()` divides by n − 1,
 # and `.item()` makes a Python float.
@@ -736,7 +739,7 @@ control = None  # "permutation", "orthogonal" or "small"
 losses = None  # {"shallow": three losses, "random": three, "identity": three, control: three}
 cost = None  # {"random": (mean of the three differences, its standard error), "identity": ...}
 ### BEGIN SOLUTION
-control = "permutation"  # passes everything on, too, but no unit stays in its place
+control = "permutation"  # passes everything on, too, but in another order
 losses = {"shallow": [final_loss(width, 0, "random", seed) for seed in range(3)]}
 for start in ("random", "identity", control):
     losses[start] = [final_loss(width, more, start, seed) for seed in range(3)]
@@ -820,7 +823,7 @@ def check_answer(predicted, control, losses, cost):
         right = checks.paired_seeds(losses[start], losses["shallow"])
         slips = right.mean_slips | {
             "you subtract the other way round": -right.mean,
-            "you give its loss, not what depth costs": found.mean().item(),
+            "you report its loss, not what depth costs": found.mean().item(),
             "you compare with the random start": (
                 checks.paired_seeds(losses[start], losses["random"]).mean
             ),
@@ -828,39 +831,46 @@ def check_answer(predicted, control, losses, cost):
         }
         require_close(mean, right.mean, slips, start)
         slips = right.error_slips | {
-            "you take the error of its losses, not of differences": (found.std() / 3**0.5).item(),
+            "you take the error of its losses, not of the gaps": (found.std() / 3**0.5).item(),
         }
         require_close(error, right.error, slips, start)
+    width, more = own_depth(student_id)
+    for start, added in (("shallow", 0), ("identity", more)):
+        again, loss = final_loss(width, added, "identity", 0), losses[start][0]
+        sentence = f"With seed 0 your {start} net reaches a loss of {again:.2f}, not {loss:.2f}: "
+        # Another processor rounds otherwise, and the losses then differ by a few hundredths.
+        checks.require(abs(loss - again) < 0.15, f"{sentence}did you train it?")
 
 
 checks.award(2, check_answer, predicted, control, losses, cost)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show against it, given
-# the standard errors? Why did you choose your control, and what does it say about *what* makes a
-# start good or bad? Somebody concludes from your numbers that nobody needs shortcuts: what would
-# you have to measure before you agree? 2 points, read by a person.
+# **In three sentences:** What did you predict, and what did the experiment show, given the standard
+# errors? Why did you choose your control, and what does it say about *what* makes a start good or
+# bad? Somebody concludes from your numbers that nobody needs shortcuts: what would you have to
+# measure before you agree? 2 points, read by a person.
 
 # %% [markdown] written="is_it_the_start" points=2
 # **A model answer.** I predicted that the identities would not help, as nothing keeps the layers
-# there, but from this start depth costs next to nothing, 0.0 ± 0.0, and from a random one 0.8 ±
-# 0.1, so in my nets it is the start. I chose the permutation, because it passes everything on as
-# well but leaves no unit in its place: it costs as little, so a layer need not begin as the
-# identity, it just must not lose or blur what it gets, as random weights and ReLUs do over and over
-# (an orthogonal start, which keeps sizes and angles but not the signs, trains badly, too; the small
-# one does not learn at all). I would agree only if deep nets from this start became *better* than
-# the shallow one when both are trained until their loss no longer falls, also with convolutions and
-# BN, where layers change their number of channels and cannot be identities, and compared with a
-# residual net with the same seeds.
+# there; but from this start depth costs next to nothing, 0.0 ± 0.0, and from a random one 0.8 ±
+# 0.1, so in my nets it is the start. I chose the permutation because it also passes everything on,
+# but reorders the units, and it costs as little: a layer need not begin as the identity, as long as
+# it does not lose or blur its input, as random weights and ReLUs do again and again (an orthogonal
+# start, which keeps lengths and angles in proportion but not the signs, trains badly, too, and the
+# small one does not learn at all). I would agree only if deep nets from this start became *better*
+# than the shallow one when all are trained until their loss no longer falls, also with convolutions
+# and BN, where some layers change the number of channels and cannot be identities, and if a
+# residual net with the same seeds were no better than they are.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# - 1 point: prediction and measurement are set against each other *with* the standard errors, and a
-#   difference within two of them is called undecided. Half a point without the errors. A wrong
-#   prediction costs nothing.
-# - 1 point: says what the control has in common with the identity and what not, draws from it what
-#   its numbers allow (permutation: the place does not matter; orthogonal: keeping sizes is not
-#   enough; small: what shrinks does not learn), *and* names a measurement without which shortcuts
-#   cannot be called dispensable (longer training, better than shallow, convolutions with BN, a
-#   residual net beside it). Half a point for one of the two.
+# - 1 point: the answer compares prediction and measurement *with* the standard errors, and calls a
+#   difference within two of them undecided. Half a point without the errors. A wrong prediction
+#   costs nothing.
+# - 1 point: the answer says what the control shares with the identity and what it does not, draws
+#   only the conclusion that its numbers allow (permutation: the place does not matter; orthogonal:
+#   keeping sizes is not enough; small: a net whose signal shrinks does not learn), *and* names a
+#   measurement without which shortcuts cannot be called dispensable (longer training, better than
+#   shallow, convolutions with BN, a residual net for comparison). Half a point for only one of
+#   these.

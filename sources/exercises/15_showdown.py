@@ -1,7 +1,7 @@
 # %% [markdown]
 # # Exercise 15: what has this net learned?
 #
-# **You practise** reading a chart together with its uncertainty, repairing a Grad-CAM from its
+# **You practise** reading a chart together with its uncertainty, repairing a faulty Grad-CAM by its
 # symptoms, and finding out by experiments of your own how each of four nets was trained.
 #
 # {tasks}
@@ -23,7 +23,7 @@ from course_utils.data import ShapesConfig, make_shapes
 
 
 def own_chart(student_id):
-    """Return a chart of your own: rows (name, accuracies of three seeds, cost)."""
+    """Return your own chart: rows (name, accuracies of three seeds, cost)."""
     drawn = quiz.generator(student_id)
     rows = []
     for name in ("P", "Q", "R", "S", "T"):
@@ -35,12 +35,12 @@ def own_chart(student_id):
 
 
 def own_nets(student_id):
-    """Return four trained nets, one of each history, in an order of your own."""
+    """Return four trained nets, one of each history, in your own order."""
     return models.anonymous(list(models.HISTORIES), quiz.generator(student_id))
 
 
 def training_images(correlation):
-    """Return the 1,000 training images as drawn with a correlation of background and class."""
+    """Return the 1,000 training images, drawn with this correlation of background and class."""
     config = ShapesConfig(position=0.0, background_correlation=correlation)
     return make_shapes(1000, config, torch.Generator().manual_seed(1000))
 
@@ -51,8 +51,8 @@ def accuracy(net, images, labels):
 
 
 # %% [markdown]
-# Your student id, as your teacher writes it. It picks your questions, your chart and your nets, so
-# yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It selects your questions, your chart and your
+# nets, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -69,7 +69,7 @@ standard_error = None  # percentage points
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/15_showdown", "standard_error", student_id)
 share = numbers["a"] / 100
-standard_error = 100 * (share * (1 - share) / numbers["n"]) ** 0.5  # of one image, over root n
+standard_error = 100 * (share * (1 - share) / numbers["n"]) ** 0.5  # of one image, over √n
 ### END SOLUTION
 
 # %% [markdown]
@@ -79,7 +79,7 @@ standard_error = 100 * (share * (1 - share) / numbers["n"]) ** 0.5  # of one ima
 best_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/15_showdown", "best_seen", student_id)
-# The best of many runs was also lucky, and luck does not come twice.
+# The best of many runs was also lucky, and another run seldom is.
 seen = "Most often a lower accuracy"
 best_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
@@ -91,7 +91,7 @@ best_seen = next(x for x, option in question.lettered.items() if option.text.sta
 longer_told = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/15_showdown", "longer_told", student_id)
-# Only what is changed can be blamed: the epochs, and for both nets.
+# Only what changes can be the reason: here the epochs, for both nets.
 told = "Train both"
 longer_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
 ### END SOLUTION
@@ -101,20 +101,20 @@ longer_told = next(x for x, option in question.lettered.items() if option.text.s
 #
 # In the lesson a model is off the Pareto front as soon as another one costs less and has a higher
 # *mean*. Three other seeds might reverse that. So call a row **surely beaten** if some other row
-# costs no more, and its mean accuracy is ahead by more than two standard errors of the difference.
-# The standard error of a mean is the standard deviation of its runs (dividing by n − 1), divided by
-# √n; that of a difference of two means is the square root of the sum of their squared standard
-# errors.
+# costs no more, and the other row's mean accuracy is higher by more than two standard errors of the
+# difference. The standard error of a mean is the standard deviation of its runs (dividing by
+# n − 1), divided by √n; that of a difference of two means is the square root of the sum of their
+# squared standard errors.
 #
 # Complete the function: it returns the **set** of the names of the rows that are *not* surely
-# beaten.
+# beaten. The next cell prints a chart of your own; the function must work for others, too.
 #
-# hint: Besides its name, which numbers do you need of each row? Work them out first.
+# hint: Besides its name, what do you need to know about each row? Work these numbers out first.
 #
 # hint: `statistics.stdev(runs)` and `torch.tensor(runs).std()` divide by n − 1.
 #
-# hint: If the means have standard errors of 0.3 and 0.4 points, their difference has one of 0.5
-# points, not of 0.7. And does it matter whether a row is compared with itself?
+# hint: If the means have standard errors of 0.3 and 0.4 points, the standard error of their
+# difference is 0.5 points, not 0.7. And does it matter whether you compare a row with itself?
 
 # %%
 for name, runs, cost in own_chart(student_id):
@@ -136,7 +136,7 @@ def not_surely_beaten(rows: list[tuple[str, list[float], float]]) -> set[str]:
             for _, other, more, price in known
             if price <= cost
         ]
-        if max(ahead) <= 0:  # its own row is in the list, too, but never ahead
+        if max(ahead) <= 0:  # a row is never ahead of itself
             kept.add(name)
     return kept
     ### END SOLUTION
@@ -177,10 +177,10 @@ def _require_front(not_surely_beaten, charts):
         "ignore the standard errors": {"times": 0.0},
         "ignore the costs": {"costs": False},
         "take one standard error, not two": {"times": 1.0},
-        "do not divide by the root of the number of runs": {"root": 0.0},
-        "divide by the number of runs, not by its root": {"root": 1.0},
+        "do not divide by the square root of the number of runs": {"root": 0.0},
+        "divide by the number of runs, not by its square root": {"root": 1.0},
         "divide by n, not by n - 1": {"deviation": pstdev},
-        "let a row be beaten only by cheaper ones: equal costs are enough": {"strict": True},
+        "count a row as beaten only by cheaper ones: equal costs are enough": {"strict": True},
         "add the two errors: their squares add up": {"added": True},
     }
     for slip, change in slips.items():
@@ -188,11 +188,11 @@ def _require_front(not_surely_beaten, charts):
         is_slip = found == wrong != right
         checks.require(not is_slip, f"Your sets are what you get if you {slip}.")
     for rows, one, other in zip(charts, found, right, strict=True):
-        checks.require(one == other, f"{sorted(one)} is not the right set for {rows}.")
+        checks.require(one == other, f"{sorted(one)} is not the right set for the rows {rows}.")
 
 
 def check_small(not_surely_beaten):
-    # A is a point behind B, but its runs vary; C is far behind.
+    # A is about a point behind B, but its runs vary; C is far behind.
     rows = [("A", [0.87, 0.91, 0.89], 20), ("B", [0.90, 0.90, 0.901], 10), ("C", [0.5, 0.51], 30)]
     _require_front(not_surely_beaten, [rows])
 
@@ -207,7 +207,7 @@ def check_answer(not_surely_beaten):
     def steady(middle, width):
         return [middle - width, middle, middle + width]  # a standard deviation of `width`
 
-    # Two errors of the difference are 1.633 of the width: which gaps are wide enough?
+    # Two standard errors of the difference are 1.633 times the width: which gaps exceed that?
     charts = [
         [("A", steady(0.80, 0.01), 10), ("B", steady(0.8145, 0.01), 10)],
         [("A", steady(0.80, 0.01), 10), ("B", steady(0.818, 0.01), 10)],
@@ -229,17 +229,17 @@ checks.award(1, check_answer, not_surely_beaten)
 # ## Task 2: a Grad-CAM with five faults
 #
 # Somebody wrote Grad-CAM for nets of two parts: `features` turns images into maps, and `head` turns
-# the maps into logits. The symptoms: "If the net is certain about an image, the map is zero
-# everywhere. If it is not, the map highlights nearly everything, even what speaks against the
-# class. An image gets a different map if I ask for it alone. And when I continue training after
-# looking at some maps, the first step goes in a wrong direction." Run the next two cells, and look
-# at these symptoms before you read the code.
+# the maps into logits. They report: "If the net is certain about an image, its Grad-CAM is zero
+# everywhere. If it is not, the Grad-CAM highlights nearly everything, even what speaks against the
+# class. An image gets a different Grad-CAM in another batch. And when I continue training after
+# looking at a few of them, the first step goes in a wrong direction." Run the next two cells, and
+# look at these symptoms before you read the code. There are five faults.
 
 # %% readonly="broken"
 
 
 class Head(nn.Module):
-    """Turn maps (N, C, h, w) into logits: normalise, average over the positions, one linear layer."""
+    """Turn maps (N, C, h, w) into logits: batch norm, ReLU, mean over positions, linear layer."""
 
     def __init__(self, channels, num_classes):
         super().__init__()
@@ -277,17 +277,17 @@ certain = broken_cam(features, head, images, head(features(images)).argmax(dim=1
 print(f"largest value in the maps of a net that is certain: {certain.max():.3f}")
 
 # %% [markdown]
-# Repair it: write the function without the five faults. The maps are those of evaluation mode. The
-# function leaves both parts as they were: the mode of each, their running statistics, and the
-# gradients (`.grad`) of their parameters. The result is detached from the graph. The function may
-# be a few lines longer than the broken one.
+# Now write the function without the five faults. Run both parts in evaluation mode. The function
+# leaves both unchanged: the mode of each, their running statistics, and the gradients (`.grad`) of
+# their parameters. The result is detached from the graph. The function may be a few lines longer
+# than the faulty one.
 #
 # hint: Certain nets: what is the derivative of a softmax whose output is 1? Of which number does
-# the lesson's formula take the gradient? And the maps that highlight nearly everything: in that
-# formula, what is averaged over what, and where is the ReLU applied?
+# the lesson's formula take the gradient? And the Grad-CAMs that highlight nearly everything: in
+# that formula, over which axes is the gradient averaged, and where is the ReLU applied?
 #
-# hint: A different map for an image alone: which layer lets the images of a batch affect each
-# other, and when? Remember `part.training` for both parts, and restore it at the end.
+# hint: A different Grad-CAM in another batch: in which layer, and in which mode, do the images of a
+# batch affect each other? Store `part.training` for both parts, and restore it at the end.
 #
 # hint: The first step of training: where does `backward` put the gradients of *all* parameters?
 # `torch.autograd.grad(score, maps)` computes only the one that you ask for, and returns a tuple.
@@ -298,13 +298,13 @@ def cam(features, head, images, targets):
     """Return the Grad-CAM of each image (N, C, H, W) for its target class, (N, H, W)."""
     ### BEGIN SOLUTION
     modes = [(part, part.training) for part in (features, head)]
-    maps = features.eval()(images)  # with the running statistics: each image by itself
+    maps = features.eval()(images)  # with the running statistics: no image affects another
     scores = head.eval()(maps).gather(1, targets[:, None]).sum()  # logits, not probabilities
-    [gradients] = torch.autograd.grad(scores, maps)  # nothing is left in the parameters
+    [gradients] = torch.autograd.grad(scores, maps)  # leaves the parameters' alone
     for part, training in modes:
         part.train(training)
     weights = gradients.mean(dim=(2, 3), keepdim=True)  # one for each map
-    coarse = (weights * maps).sum(dim=1, keepdim=True).relu()  # first the sum, for and against
+    coarse = (weights * maps).sum(dim=1, keepdim=True).relu()  # the sum first: for and against
     return F.interpolate(coarse.detach(), images.shape[2:], mode="bilinear")[:, 0]
     ### END SOLUTION
 
@@ -318,7 +318,7 @@ from course_utils import checks
 
 @checks.beside
 class _Parts(nn.Module):
-    """Features and a head, with numbers that the check has chosen."""
+    """Features and a head, with parameters that the check has drawn."""
 
     def __init__(self, state, features=False, head=False):
         super().__init__()
@@ -343,7 +343,7 @@ class _Head(nn.Module):
 
 @checks.beside
 def _looked(cam, state, modes, images, targets):
-    """Return the maps, and what has changed in the net, whose parts come in two modes."""
+    """Return the maps, and what has changed in the net, given a mode for each of its parts."""
     parts = _Parts(state, *modes)
     head, given = _Head(parts), images.clone()
     for number, value in enumerate(parts.parameters()):
@@ -369,7 +369,7 @@ def _looked(cam, state, modes, images, targets):
 
 
 def _drawn(seed, size, number=5):
-    """Return numbers for the net, images and targets."""
+    """Return random values for the net, images and targets."""
     state = _Parts(None).state_dict()
     for i, (name, value) in enumerate(state.items()):
         if value.dim():
@@ -399,7 +399,7 @@ def check_answer(cam):
     import torch.nn.functional as F
 
     def ours(parts, images, targets, over=(2, 3), each=False, score="logit", mode="bilinear"):
-        """Compute Grad-CAM by its definition, or with one thing changed."""
+        """Compute Grad-CAM by its definition, or with a slip."""
         maps = parts.features(images)
         logits = _Head(parts)(maps)
         values = {"logit": logits, "probability": logits.softmax(1), "log": logits.log_softmax(1)}
@@ -415,9 +415,9 @@ def check_answer(cam):
         "you take the gradient of the probability, not of the logit": {"score": "probability"},
         "you take the gradient of the logarithm of the probability": {"score": "log"},
         "you average the gradients over the maps, not over the positions": {"over": (1,)},
-        "you take the gradients themselves as weights": {"over": None},
+        "you take the gradients themselves as weights, without averaging them": {"over": None},
         "you apply the ReLU to each map before the sum": {"each": True},
-        "you repeat pixels instead of interpolating": {"mode": "nearest"},
+        "you repeat pixels instead of interpolating bilinearly": {"mode": "nearest"},
     }
     cases = [
         ((8, 12), (True, True)),
@@ -431,18 +431,18 @@ def check_answer(cam):
         net = _Parts(state)
         right = ours(net, images, targets)
         slips = {slip: ours(net, images, targets, **change) for slip, change in changes.items()}
-        slips["you let the images of a batch affect each other: eval() is missing"] = ours(
+        slips["you use training mode, where the images of a batch affect each other"] = ours(
             _Parts(state, True, True), images, targets
         )
         slips["you use each image's predicted class, not its target"] = ours(
             net, images, _Head(net)(net.features(images)).argmax(dim=1)
         )
         checks.require_tensor(found["maps"], right, slips, tolerance=1e-4)
-        sentence = "Your cam leaves gradients behind in the parameters, or takes some away."
+        sentence = "Your cam adds to the parameters' gradients, or clears them."
         checks.require(found["grads"], sentence)
         sentence = "Your cam changes the weights or the running statistics of the net."
         checks.require(found["state"], sentence)
-        sentence = "Your cam does not leave both parts in the mode that they were in."
+        sentence = "Your cam does not leave each part in the mode that it was in."
         kept = [set(now) == {before} for now, before in zip(found["modes"], modes, strict=True)]
         checks.require(all(kept), sentence)
         checks.require(found["images"], "Your cam changes the images that it is given.")
@@ -455,9 +455,9 @@ checks.award(5, check_answer, cam)
 # %% [markdown] tier="investigate" minutes=20
 # ## Task 3: four nets, four histories
 #
-# Here are four trained nets, `nets[0]` to `nets[3]`, in an order of your own. They are functions
-# from raw images to logits, with the same layers; what these are does not matter. All of them saw
-# the same 1,000 centred figures while they were trained. **How was each of them trained?**
+# The next cell makes four trained nets, `nets[0]` to `nets[3]`, in your own order. They are
+# functions from raw images to logits, all with the same layers; which layers does not matter. All
+# of them saw the same 1,000 centred figures in training. **How was each of them trained?**
 
 # %% readonly="nets"
 nets = own_nets(student_id)
@@ -476,11 +476,11 @@ for number, net in enumerate(nets):
 # One test set is not enough to tell them apart. You need **probes**: two or three sets (images,
 # labels), so that *any two* of the four nets are at least 20 points of accuracy apart on at least
 # one of them. Each probe has 300 to 800 images (N, 3, 32, 32), `uint8`, as `make_shapes` draws
-# them. The labels say what figure was drawn. What you do to the images is up to you: other
-# backgrounds, something covered, shifted, flipped; or the training images themselves,
+# them. The labels say which figure was drawn. What you do to the images is up to you: you may
+# change backgrounds, or cover, shift or flip something; or take the training images themselves,
 # `training_images(correlation)`.
 #
-# **Predict first.** Which two histories will be the hardest to tell apart, whatever you do? Write
+# **Predict first.** Which two histories will be hardest to tell apart, whatever you do? Write
 # down a pair, such as `("honest", "shuffled")`, before you run anything. A wrong prediction costs
 # nothing; without one, the experiment is not marked.
 
@@ -491,12 +491,12 @@ predicted = ("honest", "unaugmented")  # both must have learned the figures
 ### END SOLUTION
 
 # %% [markdown]
-# **Now the experiment.** Set `probes`, and `table`, the accuracies of the nets on them: for each
-# probe a list of four, one for each net.
+# **Now the experiment.** Set `probes` to a list of your probes, and `table` to the accuracies of
+# the nets on them: for each probe a list of four, one for each net. `accuracy(net, images, labels)`
+# returns one of them.
 #
-# hint: Write down for each history what it would do to a net: what can a net trained like that be
-# good at, and what can it never have learned? Then look for images on which two of the nets must
-# differ.
+# hint: Write down what each history does to a net: what can a net with that history be good at, and
+# what can it never have learned? Then look for images on which two of the nets must differ.
 #
 # hint: `make_shapes(500, config, generator, "swapped")` has backgrounds of other classes, and
 # `images.roll(6, dims=3)` shifts images by six pixels. Which of the nets should do worse on the
@@ -512,8 +512,8 @@ table = None  # for each probe, the accuracies of the four nets
 config = ShapesConfig(position=0.0, background_correlation=1.0)
 generator = torch.Generator().manual_seed(2)
 true = make_shapes(500, config, generator)
-swapped = make_shapes(500, config, generator, "swapped")  # misleads a net that reads the background
-shifted = swapped.images.roll(6, dims=3)  # where no figure was in training, unless it was shifted
+swapped = make_shapes(500, config, generator, "swapped")  # misleads who reads the background
+shifted = swapped.images.roll(6, dims=3)  # new places, unless training shifted
 probes = [(true.images, true.labels), (swapped.images, swapped.labels), (shifted, swapped.labels)]
 table = [[accuracy(net, *probe) for net in nets] for probe in probes]
 for row in table:
@@ -544,8 +544,8 @@ def _require_probe(probe, name):
     number = len(labels) if labels.ndim == 1 else 0
     checks.require(300 <= number <= 800, f"{name} must have 300 to 800 images with a label each.")
     fits = images.shape == (number, 3, 32, 32) and images.dtype == torch.uint8
-    sentence = f"The images in {name} are {tuple(images.shape)}, {images.dtype}: expected uint8 of"
-    checks.require(fits, f"{sentence} ({number}, 3, 32, 32).")
+    found, expected = f"{images.dtype} {tuple(images.shape)}", f"uint8 ({number}, 3, 32, 32)"
+    checks.require(fits, f"The images in {name} are {found}, expected {expected}.")
 
 
 def check_small(predicted, probes, table):
@@ -575,7 +575,9 @@ def check_answer(predicted, probes, table):
     measured = [[accuracy(net, *probe) for net in nets] for probe in probes]
     for number, (given, right) in enumerate(zip(table, measured, strict=True)):
         for net, (one, other) in enumerate(zip(given, right, strict=True)):
-            sentence = f"On probes[{number}], nets[{net}] has an accuracy of {other:.3f}, not of {one:.3f}."
+            sentence = (
+                f"On probes[{number}], nets[{net}] has the accuracy {other:.3f}, not {one:.3f}."
+            )
             checks.require(abs(one - other) < 0.02, sentence)
     for one, other in combinations(range(4), 2):
         apart = max(abs(row[one] - row[other]) for row in measured)
@@ -590,24 +592,24 @@ checks.award(2, check_answer, predicted, probes, table)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **The verdict.** Say what each net's history is, and which two histories were really the hardest
-# to tell apart: the pair whose *largest* difference on any of your probes is the smallest of all
-# pairs.
+# **The verdict.** Say what each net's history is, and which two histories were in fact hardest to
+# tell apart. For each pair, take the *largest* difference in accuracy on any of your probes; the
+# pair for which this is smallest is the hardest.
 
 # %% task="verdict" tags=["nbval-ignore-output"]
 verdict = None  # the histories of nets[0] to nets[3], a list of four
 closest = None  # the pair of histories that was the hardest to tell apart
 ### BEGIN SOLUTION
 verdict = [None] * 4
-left = [0, 1, 2, 3]  # take away one net after the other
+left = [0, 1, 2, 3]  # assign one net after the other
 for history, row in (("shuffled", table[0]), ("background", table[1]), ("unaugmented", table[2])):
-    lowest = min(left, key=lambda net: row[net])  # the one that this probe must hurt
+    lowest = min(left, key=lambda net: row[net])  # this probe must hurt it most
     verdict[lowest] = history
     left.remove(lowest)
 verdict[left[0]] = "honest"
 apart = {
     (a, b): max(abs(row[a] - row[b]) for row in table) for a, b in combinations(range(4), 2)
-}  # one probe that tells them apart is enough
+}  # one probe is enough to tell them apart
 closest = tuple(verdict[net] for net in min(apart, key=apart.get))
 print(verdict, "closest:", closest)
 ### END SOLUTION
@@ -637,7 +639,7 @@ def _sorted(pair):
     return " and ".join(sorted(map(str, pair))) if fits else "nothing"
 
 
-_BESIDE = f"you predicted {_sorted(predicted)}, and found {_sorted(closest)}: say below why"
+_BESIDE = f"you predicted {_sorted(predicted)}, and found {_sorted(closest)}: explain this below"
 verdict_is_right = checks.show(check_verdict, predicted, table, verdict, closest, fine=_BESIDE)
 
 
@@ -648,7 +650,7 @@ def check_answer(predicted, table, verdict, closest):
         list(models.HISTORIES), quiz.generator(student_id))]  # fmt: skip
     wrong = [number for number in range(4) if verdict[number] != truth[number]]
     names = ", ".join(f"nets[{number}]" for number in wrong)
-    sentence = f"Your verdict is wrong for {names}. What should such nets do on your probes?"
+    sentence = f"Your verdict is wrong for {names}. What should such nets reach on your probes?"
     checks.require(not wrong, sentence)
     gaps = {
         frozenset((truth[a], truth[b])): [abs(row[a] - row[b]) for row in table]
@@ -658,7 +660,7 @@ def check_answer(predicted, table, verdict, closest):
     right = apart[pair] <= min(apart.values()) + 0.02
     for slip, is_slip in {
         "you take the pair that is farthest apart": apart[pair] == max(apart.values()),
-        "you take the smallest difference of each pair, not the largest": min(gaps[pair])
+        "you take the smallest difference of each pair, not its largest": min(gaps[pair])
         == min(map(min, gaps.values())),
     }.items():
         checks.require(right or not is_slip, f"{_sorted(closest)} is what you get if {slip}.")
@@ -672,16 +674,16 @@ checks.award(2, check_answer, predicted, table, verdict, closest)
 # %% [markdown]
 # **In three sentences:** Which pair did you predict to be the hardest, and which was it in your
 # table? Which nets could you *not* have told apart with an ordinary test set, drawn like the
-# training images, and which probe told them apart? By what measurement would you tell the net with
+# training images, and which probe told them apart? What measurement would tell the net with
 # shuffled labels from one that was never trained? 2 points, read by a person.
 
 # %% [markdown] written="histories" points=2
-# **A model answer.** I predicted that honest and unaugmented are the hardest to tell apart, but in
+# **A model answer.** I predicted that honest and unaugmented would be hardest to tell apart, but in
 # my table they were 82 points apart once the figures were shifted by six pixels, and background and
 # unaugmented came closest, with 73 points on swapped backgrounds (with a smaller shift, my
 # prediction might have been right). On an ordinary test set with each class on its own background,
 # three nets were within ten points, so all three would have passed validation; swapped backgrounds
-# told one of them from the others, and the shift told the other two apart. On fresh images, the net
+# told one of them from the others, and the shift told those two apart. On fresh images, the net
 # with shuffled labels looks like one that was never trained, but it has learned something: it
 # should be far more confident on its own training images than on fresh ones, while a net that was
 # never trained should be equally unsure on both.
@@ -689,17 +691,17 @@ checks.award(2, check_answer, predicted, table, verdict, closest)
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
 # - 1 point: the answer compares the prediction with the closest pair, *and* says which nets an
-#   ordinary test set confuses, with the probe that tells them apart. Half a point for one of the
-#   two. A wrong prediction costs nothing.
-# - 1 point: a measurement that compares the training images with fresh ones (confidence, loss,
-#   predictions that stay the same under small changes; or accuracy by the shuffled labels), *and*
-#   the result to expect for both nets. Half a point without the result. No point for accuracy on
-#   fresh images.
+#   ordinary test set cannot tell apart, with the probe that does. Half a point for only one of
+#   these. A wrong prediction costs nothing.
+# - 1 point: the answer names a measurement that compares the training images with fresh ones
+#   (confidence, loss, predictions that stay the same under small changes; or accuracy by the
+#   shuffled labels), *and* the result to expect for both nets. Half a point without the result. No
+#   point for accuracy on fresh images.
 
 # ## Challenge
 #
 # This part earns no points. **Who classifies `shapes` best, with at most 15 million multiply-adds
-# for an image and two minutes of training?** You hand in a file, `my_entry.py`, that builds a net
+# per image and two minutes of training?** You hand in a file, `my_entry.py`, that builds a net
 # and says how to train it. For example:
 #
 # ```python
@@ -720,7 +722,7 @@ checks.award(2, check_answer, predicted, table, verdict, closest)
 #     )
 # ```
 #
-# Score it at home on practice images, in a cell of your own or in a terminal:
+# Score it at home on practice images, either in a cell of your own or in a terminal:
 #
 #     from course_utils import challenge
 #     challenge.practise("my_entry.py")
@@ -730,14 +732,14 @@ checks.award(2, check_answer, predicted, table, verdict, closest)
 # Your teacher scores it on images that nobody has seen. The rules:
 #
 # - **The challenge trains your net**, on 1,600 images that are the same for everybody. Training
-#   stops after 120 seconds of processor time, on one core, even if epochs are left: ask for few
+#   stops after 120 seconds of processor time, on one core, even if epochs remain, so ask for few
 #   enough.
-# - **The initial weights are shuffled** before training: whatever an entry has learned elsewhere is
-#   lost.
+# - **The initial weights are shuffled** before training, so whatever an entry has learned elsewhere
+#   is lost.
 # - **Everything counts.** A convolution or a matrix product counts its multiply-adds, as in
 #   `summary`, wherever it is called: in a layer, a hook or a function. Any other operator counts
-#   one for each number that goes in or comes out.
-# - **Each image is classified by itself**, and by the same operators: which of them run cannot
+#   one for each input and output value.
+# - **Each image is classified on its own**, and by the same operators: which of them run cannot
 #   depend on what the image shows.
 # - An entry has at most 6,000 bytes. It may import torch, `course_utils.models`, `Augment` and
-#   `TrainConfig`, but reads no file and draws no images.
+#   `TrainConfig`, but must read no file and draw no images.

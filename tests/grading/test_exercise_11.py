@@ -255,6 +255,8 @@ doublings, error = float(gaps.mean()), float(gaps.std(ddof=1) / np.sqrt(3))
         ("experiment", experiment()),
         ("experiment", BY_INDEX),
         ("experiment", ALL_EQUAL),
+        ("experiment", experiment("[0.5, 0.125, 0.25]", "[8, 4, 2]")),  # rounded otherwise
+        ("experiment", experiment("[0.125, 0.125, 0.25]", "[2, 4, 2]")),
     ],
 )
 def test_a_right_answer_in_another_style_passes(exercise, task, source):
@@ -281,17 +283,18 @@ WRONG = [
     (STATISTICS_ARE, averaged(result="means.mean(0), means.var(0)"), "of the batches' means", True),
     (STATISTICS_ARE, averaged(variance="lambda row: 0 * row.mean(1) + 1"), "differs", True),
     (REPAIR_IS, repair(each=IN_LOOP), "only the last one counts", True),
-    (REPAIR_IS, repair(share="1"), "the mean takes a share", True),
+    (REPAIR_IS, repair(share="1"), "for the mean, divide by", True),
     (REPAIR_IS, repair(zero="pass"), "you never set the gradients to zero", True),
     (REPAIR_IS, repair(each=IN_LOOP, share="1"), "with its full gradient", True),
     (REPAIR_IS, repair(mode="net.train()"), "moves the running estimates", True),
     (REPAIR_IS, repair(mode="net.train()\\n    for m in net.modules():"
                        "\\n        m.momentum = 0.0".replace("\\n", "\n")),
-     "you normalise each image by itself", True),
-    (REPAIR_IS, repair(loss="total"), "you add the losses up", True),
+     "each image with its own statistics", True),
+    (REPAIR_IS, repair(share="0.5 / len(images)"), "Your weights after three steps", True),
+    (REPAIR_IS, repair(loss="total"), "you return the sum of the losses", True),
     (REPAIR_IS, repair(mode="pass"), "moves the running estimates", True),
-    (REPAIR_IS, repair(switch="pass"), "depends on the other images", True),
-    (REPAIR_IS, repair(classes="net(images).argmin(1)"), "depends on the other", True),
+    (REPAIR_IS, repair(switch="pass"), "depend on the other images", True),
+    (REPAIR_IS, repair(classes="net(images).argmin(1)"), "depend on the other", True),
     (EXPERIMENT_IS, experiment(doublings="-gaps.mean().item()"), "to the one without", True),
     (EXPERIMENT_IS, experiment(doublings="gaps.mean().item() * math.log(2)"), "natural log", True),
     (EXPERIMENT_IS, experiment(doublings="(2 ** gaps).mean().item()"), "how many times", True),
@@ -302,14 +305,20 @@ WRONG = [
      True),
     (EXPERIMENT_IS, experiment(error="gaps.std().item() / 3"), "not by its root", True),
     (EXPERIMENT_IS, experiment(error="gaps.var().item() / 3"), "variance of the mean", True),
+    (EXPERIMENT_IS, experiment(plain="[1.0, 0.5, 1.0]"), "without normalisation learns up", True),
+    (EXPERIMENT_IS, experiment(plain="[1 / 16, 0.25, 0.25]"), "0.0625: did you train it?", True),
+    (EXPERIMENT_IS, experiment(normalised="[1, 4, 4]"), "with normalisation learns up", True),
     # What it finds.
     (FOLD_IS, fold(result="weight * scale.view(-1, 1, 1, 1), weight.sum((2, 3)) @ added"),
-     "you scale the filters", False),
-    (FOLD_IS, fold(scale="gamma / (variance + eps)"), "not by its root", False),
+     "you scale whole filters", False),
+    (FOLD_IS, fold(scale="gamma / (variance + eps)"), "not by its square root", False),
     (FOLD_IS, fold(result="weight, weight.sum((2, 3)) @ added"), "weight as it is", False),
     (FOLD_IS, fold(result="weight * scale.view(1, -1, 1, 1), torch.zeros(len(weight))"),
      "you leave out the bias", False),
     (FOLD_IS, fold(result="weight * scale.view(1, -1, 1, 1)"), "Return two tensors", False),
+    (FOLD_IS, fold(result="weight, weight.sum((2, 3)) @ added, eps"), "Return two tensors", False),
+    (FOLD_IS, fold(result="weight * scale.view(1, -1, 1, 1), (weight.sum((2, 3)) @ added)[None]"),
+     "has the shape (1, 3), expected (3,)", False),
     (STATISTICS_ARE, statistics(result="total, variance"), "but do not divide", False),
     (STATISTICS_ARE, KEPT.format(rows="[x.transpose(0, 1).flatten(1).double() for x in batches]"),
      "keep none of them", False),
@@ -318,10 +327,12 @@ WRONG = [
     (STATISTICS_ARE, statistics(result="mean"), "Return two tensors", False),
     (STATISTICS_ARE, statistics(result="mean, variance.mean()"), "Your variances have", False),
     (STATISTICS_ARE, statistics(result="mean, -variance"), "cannot be negative", False),
-    (REPAIR_IS, repair(most="len(images)"), "images through at a time", False),
+    (REPAIR_IS, repair(most="len(images)"), "images through the net at once", False),
     (REPAIR_IS, repair(classes="net(images)"), "Your classes have the shape", False),
+    (REPAIR_IS, repair(classes="None"), "not answered yet", False),
     (REPAIR_IS, repair(loss="loss"), "Return a Python float", False),
     (EXPERIMENT_IS, experiment(plain="[0.25, 0.25, 0.2]"), "three rates", False),
+    (EXPERIMENT_IS, experiment(plain="[0.25] * 2", normalised="[4.0] * 2"), "three rates", False),
     (EXPERIMENT_IS, experiment(normalised="[3.0, 4.0, 4.0]"), "three rates", False),
     (EXPERIMENT_IS, experiment(error="gaps.std() / 3 ** 0.5"), "a Python float", False),
 ]  # fmt: skip
@@ -337,7 +348,7 @@ def test_without_a_prediction_the_experiment_is_not_looked_at(exercise, predicte
     exercise.assert_asks_for_prediction(experiment(), predicted)
 
 
-@pytest.mark.parametrize("predicted", [-1, 6.5])
+@pytest.mark.parametrize("predicted", [-9, 6.5, 9])
 def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
     exercise, predicted, capsys
 ):
