@@ -359,9 +359,9 @@ def paired_seeds(after: Sequence[float], before: Sequence[float]) -> PairedSeeds
         "you add the differences up": gaps.sum().item(),
     }
     error_slips = {
-        "you do not divide by the root of the number of seeds": spread,
+        "you do not divide by the square root of the number of seeds": spread,
         "you divide by n, not by n - 1": biased / n**0.5,
-        f"you divide by {n}, not by its root": spread / n,
+        f"you divide by {n}, not by its square root": spread / n,
         "you give the variance of the mean": spread**2 / n,
         "you treat the runs as unrelated, and add their variances": (unrelated / n) ** 0.5,
     }

@@ -70,9 +70,9 @@ def own_collection(student_id):
 
 
 # %% [markdown]
-# Enter your student id, written as your teacher writes it. It determines your questions, your
-# frame, your loader and your images, so yours will differ from most people's. If you work on your
-# own, leave it empty.
+# Enter your student id as your teacher writes it. It determines your questions, your frame, your
+# loader and your images, so yours will differ from most people's. If you work on your own, leave it
+# empty.
 
 # %%
 student_id = ""
@@ -810,7 +810,7 @@ checks.award(2, check_answer, predicted, friend, whole, scattered, factor, contr
 # **In three sentences:** What did you predict, and what did the experiment and its control show?
 # Why do the pixels of one image tell less about the mean than as many pixels from anywhere, and how
 # many such pixels is one image worth? How many images would you read to know the mean to ±0.01 (two
-# standard errors), and how many would your friend? 2 points, read by a person.
+# standard errors), and how many would your friend? 2 points, graded by a person.
 
 # %% [markdown] written="how_many_images" points=2
 # **A model answer.** I predicted a factor of 3, but the means of my 20 images varied nine times as

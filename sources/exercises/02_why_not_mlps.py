@@ -54,9 +54,9 @@ def accuracy(net, images, labels):
 
 
 # %% [markdown]
-# Enter your student id, written as your teacher writes it. It determines your questions, your
-# budget, your order and your nets, so yours will differ from most people's. If you work on your
-# own, leave it empty.
+# Enter your student id as your teacher writes it. It determines your questions, your budget, your
+# order and your nets, so yours will differ from most people's. If you work on your own, leave it
+# empty.
 
 # %%
 student_id = ""
@@ -624,7 +624,7 @@ checks.award(2, check_answer, predicted, control, swap, cover, gaps, cheater)
 # **In three sentences:** What did you predict, and what did `swap` and `cover` show? What do these
 # two sets say together that neither of them, nor the control, says alone? What else did your
 # covering change besides hiding something, and which further images would tell you whether that
-# matters? 2 points, read by a person.
+# matters? 2 points, graded by a person.
 
 # %% [markdown] written="who_cheats" points=2
 # **A model answer.** I predicted that swapping separates the nets further, and that was not quite

@@ -44,9 +44,9 @@ def own_stripes(student_id):
 
 
 # %% [markdown]
-# Enter your student id, written as your teacher writes it. It determines your questions, your
-# motif, your black box and your stripes, so yours will differ from most people's. If you work on
-# your own, leave it empty.
+# Enter your student id as your teacher writes it. It determines your questions, your motif, your
+# black box and your stripes, so yours will differ from most people's. If you work on your own,
+# leave it empty.
 
 # %%
 student_id = ""
@@ -592,7 +592,7 @@ checks.award(2, check_answer, predicted, measured, found)
 # %% [markdown]
 # **In three sentences:** What did you predict, and what did the experiment show? Why does your
 # filter agree with Sobel on your stripes, but not on noise? Which image would you use instead, and
-# why? 2 points, read by a person.
+# why? 2 points, graded by a person.
 
 # %% [markdown] written="one_image" points=2
 # **A model answer.** I predicted nine, because there are 900 windows, but measured seven: with lines

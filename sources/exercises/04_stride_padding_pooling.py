@@ -28,8 +28,8 @@ def own_stack(student_id):
 
 
 # %% [markdown]
-# Enter your student id, written as your teacher writes it. It determines your questions and your
-# stack of layers, so yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It determines your questions and your stack of
+# layers, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -464,7 +464,7 @@ checks.award(3, check_answer, predicted, measured, four_times)
 # %% [markdown]
 # **In three sentences:** What did you predict, and what did the experiment show? Why does the core
 # grow more slowly than the field? What would you change in a net so that its outputs use a wide
-# region? 2 points, read by a person.
+# region? 2 points, graded by a person.
 
 # %% [markdown] written="core" points=2
 # **A model answer.** I predicted nine tenths of the field, but the core was about half of it: many

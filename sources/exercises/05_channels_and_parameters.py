@@ -88,9 +88,8 @@ def pair_accuracy(classes, width, question, wiring, seed):
 
 
 # %% [markdown]
-# Enter your student id, written as your teacher writes it. It determines your questions, your
-# budgets and your images, so yours will differ from most people's. If you work on your own, leave
-# it empty.
+# Enter your student id as your teacher writes it. It determines your questions, your budgets and
+# your images, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""

@@ -57,8 +57,8 @@ def own_image(student_id):
 
 
 # %% [markdown]
-# Enter your student id as your teacher writes it. It picks your questions, your net and your image,
-# so yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It determines your questions, your net and your
+# image, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -694,7 +694,7 @@ checks.award(2, check_answer, predicted, ruler, errors, measured)
 # %% [markdown]
 # **In three sentences:** What did you predict, and what did the experiment show? Why do the two
 # measures disagree about the blur and about max pooling? For which images does a blur repair
-# nothing, although the lesson's measure says that it does? 2 points, read by a person.
+# nothing, although the lesson's measure says that it does? 2 points, graded by a person.
 
 # %% [markdown] written="blur" points=2
 # **A model answer.** I predicted 10, because the lesson's measure shows that factor, but measured

@@ -93,7 +93,7 @@ def worth_of(curve, accuracy):
 
 
 # %% [markdown]
-# Enter your student id as your teacher writes it. It picks your questions, your net and your
+# Enter your student id as your teacher writes it. It determines your questions, your net and your
 # images, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
@@ -897,7 +897,7 @@ checks.award(2, check_answer, predicted, noisy, taken, clean, worth, span)
 # which two ways could wrong labels do harm, and which of them does the share of wrong labels that
 # your nets have taken over suggest? You could have the wrong labels corrected, or buy as many new
 # images with labels of the same quality: what would you train, and compare, before you decide?
-# 2 points, read by a person.
+# 2 points, graded by a person.
 
 # %% [markdown] written="doubtful_labels" points=2
 # **A model answer.** I predicted 1,000 images, as many as have a correct label in my set, but my

@@ -72,8 +72,8 @@ def trained_accuracy(num_images, part=None, seed=0):
 
 
 # %% [markdown]
-# Enter your student id as your teacher writes it. It picks your questions and how many images you
-# have, so yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It determines your questions and how many images
+# you have, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -817,7 +817,7 @@ checks.award(2, check_answer, predicted, measured, gained, error)
 # **In three sentences:** What did you predict, and what did the experiment show, given the standard
 # errors? What does each of the three parts do, and why should or should it not help a net that has
 # few images and 250 steps? What would you change in the experiment before you advise somebody with
-# as many images as you to leave a part out? 2 points, read by a person.
+# as many images as you to leave a part out? 2 points, graded by a person.
 
 # %% [markdown] written="which_part_pays" points=2
 # **A model answer.** I predicted augmentation, because it alone adds something new, but with my 120

@@ -46,8 +46,8 @@ def own_nets(student_id):
 
 
 # %% [markdown]
-# Enter your student id as your teacher writes it. It picks your questions, your requirements and
-# your nets, so yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It determines your questions, your requirements
+# and your nets, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -647,7 +647,7 @@ checks.award(2, check_answer, predicted, measured_stack, measured_single)
 # **In three sentences:** What did you predict, and what did the experiment show? Why do the stack
 # and the single layer differ, although both see the same pixels? Somebody concludes that trained
 # VGGs ignore the border of their field: which experiment, with which comparison, would show whether
-# that is true? 2 points, read by a person.
+# that is true? 2 points, graded by a person.
 
 # %% [markdown] written="used_field" points=2
 # **A model answer.** I predicted that the stack of 8 layers uses a square of 15 of its 17 pixels,

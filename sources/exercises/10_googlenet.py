@@ -67,8 +67,8 @@ def own_width(student_id):
 
 
 # %% [markdown]
-# Enter your student id as your teacher writes it. It picks your questions, your requirements and
-# your net, so yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It determines your questions, your requirements
+# and your net, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""

@@ -61,8 +61,8 @@ def learns(width, normalised, rate, seed):
 
 
 # %% [markdown]
-# Enter your student id as your teacher writes it. It selects your questions and the width of your
-# nets, so yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It determines your questions and the width of
+# your nets, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -729,7 +729,7 @@ checks.award(2, check_answer, predicted, plain, normalised, doublings, error)
 # error and the coarse grid of rates? What other difference between the two nets, or what choice in
 # the experiment (the 40 steps, the 2.2, the batches of 50), could explain part of the gap? What
 # further run would show whether the normalised net also *benefits* from its larger rate? 2 points,
-# read by a person.
+# graded by a person.
 
 # %% [markdown] written="larger_rates" points=2
 # **A model answer.** I predicted six doublings, and measured four with a standard error of 0.6.

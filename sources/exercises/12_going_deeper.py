@@ -87,8 +87,8 @@ def final_loss(width, more, start, seed):
 
 
 # %% [markdown]
-# Enter your student id as your teacher writes it. It selects your questions, your shares and your
-# nets, so yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It determines your questions, your shares and
+# your nets, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -849,7 +849,7 @@ checks.award(2, check_answer, predicted, control, losses, cost)
 # **In three sentences:** What did you predict, and what did the experiment show, given the standard
 # errors? Why did you choose your control, and what does it say about *what* makes a start good or
 # bad? Somebody concludes from your numbers that nobody needs shortcuts: what would you have to
-# measure before you agree? 2 points, read by a person.
+# measure before you agree? 2 points, graded by a person.
 
 # %% [markdown] written="is_it_the_start" points=2
 # **A model answer.** I predicted that the identities would not help, as nothing keeps the layers

@@ -86,8 +86,9 @@ def accuracy(net, order):
 
 
 # %% [markdown]
-# Enter your student id as your teacher writes it. It selects your questions, your plan, your stage
-# and your blocks, so yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It determines your questions, your plan, your
+# stage and your blocks, so yours will differ from most people's. If you work on your own, leave it
+# empty.
 
 # %%
 student_id = ""

@@ -89,8 +89,8 @@ def accuracy(net, silent=None):
 
 
 # %% [markdown]
-# Enter your student id as your teacher writes it. It selects your questions, your budget and your
-# net, so yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It determines your questions, your budget and
+# your net, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""

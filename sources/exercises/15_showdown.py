@@ -51,7 +51,7 @@ def accuracy(net, images, labels):
 
 
 # %% [markdown]
-# Enter your student id as your teacher writes it. It selects your questions, your chart and your
+# Enter your student id as your teacher writes it. It determines your questions, your chart and your
 # nets, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
@@ -675,7 +675,7 @@ checks.award(2, check_answer, predicted, table, verdict, closest)
 # **In three sentences:** Which pair did you predict to be the hardest, and which was it in your
 # table? Which nets could you *not* have told apart with an ordinary test set, drawn like the
 # training images, and which probe told them apart? What measurement would tell the net with
-# shuffled labels from one that was never trained? 2 points, read by a person.
+# shuffled labels from one that was never trained? 2 points, graded by a person.
 
 # %% [markdown] written="histories" points=2
 # **A model answer.** I predicted that honest and unaugmented would be hardest to tell apart, but in

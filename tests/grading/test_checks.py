@@ -349,9 +349,9 @@ def test_two_lists_are_compared_seed_by_seed():
     )
     assert right.error_slips == pytest.approx(
         {
-            "you do not divide by the root of the number of seeds": 0.03**0.5,
+            "you do not divide by the square root of the number of seeds": 0.03**0.5,
             "you divide by n, not by n - 1": (0.02 / 3) ** 0.5,
-            "you divide by 3, not by its root": 0.03**0.5 / 3,
+            "you divide by 3, not by its square root": 0.03**0.5 / 3,
             "you give the variance of the mean": 0.01,
             "you treat the runs as unrelated, and add their variances": (0.05 / 3) ** 0.5,
         }
@@ -360,7 +360,7 @@ def test_two_lists_are_compared_seed_by_seed():
 
 def test_of_four_seeds_the_slip_says_four():
     slips = checks.paired_seeds([0.5, 0.9, 0.7, 0.6], [0.4] * 4).error_slips
-    assert "you divide by 4, not by its root" in slips
+    assert "you divide by 4, not by its square root" in slips
 
 
 @pytest.mark.parametrize("check", [checks.require_tensor, checks.require_number])

@@ -399,7 +399,7 @@ WRONG = [
     (EXPERIMENT_IS, experiment(error="gaps.std().item()"), "root of the number of", True),
     (EXPERIMENT_IS, experiment(error="gaps.std(correction=0).item() / 3 ** 0.5"), "not by n - 1",
      True),
-    (EXPERIMENT_IS, experiment(error="gaps.std().item() / 3"), "not by its root", True),
+    (EXPERIMENT_IS, experiment(error="gaps.std().item() / 3"), "not by its square root", True),
     (EXPERIMENT_IS, experiment(error="gaps.var().item() / 3"), "variance of the mean", True),
     (EXPERIMENT_IS, experiment(error="((towers.var() + shuffled.var()) / 3).sqrt().item()"),
      "as unrelated", True),

@@ -309,7 +309,7 @@ WRONG = [
     (EXPERIMENT_IS, experiment(gained="found.mean().item()"), "not its gain", True),
     (EXPERIMENT_IS, experiment(error="gaps.std().item()"), "root of the number of", True),
     (EXPERIMENT_IS, experiment(error="gaps.std(correction=0).item() / 2"), "not by n - 1", True),
-    (EXPERIMENT_IS, experiment(error="gaps.std().item() / 4"), "not by its root", True),
+    (EXPERIMENT_IS, experiment(error="gaps.std().item() / 4"), "not by its square root", True),
     (EXPERIMENT_IS, experiment(error="gaps.var().item() / 4"), "variance of the mean", True),
     (EXPERIMENT_IS, experiment(error="((found.var() + plain.var()) / 4).sqrt().item()"),
      "as unrelated", True),

@@ -320,7 +320,7 @@ WRONG = [
     (EXPERIMENT_IS, experiment(errors="gaps.std(1)"), "root of the number of", True),
     (EXPERIMENT_IS, experiment(errors="gaps.std(1, correction=0) / 3 ** 0.5"), "not by n - 1",
      True),
-    (EXPERIMENT_IS, experiment(errors="gaps.std(1) / 3"), "not by its root", True),
+    (EXPERIMENT_IS, experiment(errors="gaps.std(1) / 3"), "not by its square root", True),
     (EXPERIMENT_IS, experiment(errors="gaps.var(1) / 3"), "variance of the mean", True),
     (EXPERIMENT_IS, experiment(errors="rows[1:].std(1) / 3 ** 0.5"), "the error of its losses",
      True),

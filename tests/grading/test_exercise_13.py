@@ -326,7 +326,7 @@ WRONG = [
     (EXPERIMENT_IS, experiment(error="gaps.std().item()"), "root of the number of", True),
     (EXPERIMENT_IS, experiment(error="gaps.std(correction=0).item() / 3 ** 0.5"), "not by n - 1",
      True),
-    (EXPERIMENT_IS, experiment(error="gaps.std().item() / 3"), "not by its root", True),
+    (EXPERIMENT_IS, experiment(error="gaps.std().item() / 3"), "not by its square root", True),
     (EXPERIMENT_IS, experiment(error="gaps.var().item() / 3"), "variance of the mean", True),
     (EXPERIMENT_IS, experiment(residual="[(0.9, 0.3, 0.5), (0.7, 0.4, 0.5), (0.6, 0.3, 0.6)]"),
      "net whole reaches", True),
