@@ -78,7 +78,7 @@ def trained(num_images, wrong, seed):
 
 
 def worth_of(curve, accuracy):
-    """Return how many images an accuracy takes, read off a curve {number of images: accuracy}.
+    """Return how many images it takes to reach an accuracy, by a curve {images: accuracy}.
 
     Between two points of the curve, accuracy is linear in the logarithm of the number of images.
     Below or above the whole curve, the result is the smallest or the largest number on it.
@@ -347,7 +347,7 @@ class _Reads(TorchDispatchMode):
 def _bends(net, one, other):
     """Return how far each large convolution's input, then the output, is from linear in the images.
 
-    An affine map f has f(x + y) - f(x) - f(y) + f(0) = 0. On small inputs a sigmoid would pass.
+    An affine map f has f(x + y) - f(x) - f(y) + f(0) = 0. On small inputs a sigmoid looks affine.
     """
     with torch.no_grad(), _Reads() as reads:
         output = net(torch.cat([one, other, one + other, 0 * one]))
@@ -745,10 +745,10 @@ predicted = round(num_images * (1 - wrong))  # as many as have a correct label
 # 1 and 2. As a yardstick, train on sets of 50, 150, 450 and 1,350 correctly labelled images
 # (`SIZES`), each with the same three seeds.
 #
-# `worth_of(curve, accuracy)` reads off how many correctly labelled images an accuracy takes;
-# `curve` is a dictionary {size: mean accuracy}. Report `worth`, the number that you read off at the
-# mean accuracy of your set, and `span`, the two numbers that you read off at this mean minus two
-# standard errors and plus two. (The standard error is the standard deviation of the three
+# `worth_of(curve, accuracy)` reads off how many correctly labelled images it takes to reach an
+# accuracy; `curve` is a dictionary {size: mean accuracy}. Report `worth`, the number that you read
+# off at the mean accuracy of your set, and `span`, the two numbers that you read off at this mean
+# minus two standard errors and plus two. (The standard error is the standard deviation of the three
 # accuracies, with n − 1, divided by √3.)
 #
 # hint: `[trained(num_images, wrong, seed) for seed in range(3)]` is a list of three pairs, each
@@ -763,8 +763,8 @@ predicted = round(num_images * (1 - wrong))  # as many as have a correct label
 noisy = None  # three accuracies of nets that were trained on your set
 taken = None  # the three shares of the wrong labels that these nets have taken over
 clean = None  # {50: three accuracies, 150: ..., 450: ..., 1350: ...}, with correct labels
-worth = None  # how many correctly labelled images the mean of noisy takes
-span = None  # the same at the mean - 2 standard errors, and at the mean + 2
+worth = None  # how many correctly labelled images it takes to reach the mean of noisy
+span = None  # (the same at the mean - 2 standard errors, at the mean + 2)
 ### BEGIN SOLUTION
 pairs = [trained(num_images, wrong, seed) for seed in range(3)]
 noisy, taken = [share for share, _ in pairs], [share for _, share in pairs]
@@ -777,7 +777,7 @@ worth = worth_of(curve, mean)
 span = (
     worth_of(curve, mean - 2 * error),
     worth_of(curve, mean + 2 * error),
-)  # not worth ± something: the curve is not straight
+)  # each end read off the curve, which is not straight
 print(f"{num_images} labels, {wrong:.0%} of them wrong: {mean:.1%}, standard error {error:.1%}")
 print(f"worth {worth:.0f} correct ones ({span[0]:.0f} to {span[1]:.0f}), taken over: {taken}")
 ### END SOLUTION

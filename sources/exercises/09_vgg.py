@@ -77,7 +77,7 @@ signal_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/09_vgg", "signal_seen", student_id)
 factor = question.values["factor"]
-# He's weights keep the signal; here each layer multiplies by the factor what it gets.
+# He's weights keep the signal; here each layer multiplies its input by the factor.
 seen = f"It is multiplied by about {factor} from each"
 signal_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
@@ -250,13 +250,11 @@ def _measured(counts, width):
 def _require_design(layers_per_block, wish):
     field, width, max_parameters, max_multiply_adds = wish
     counts = checks.as_shape(layers_per_block(*wish), 3)
-    start = f"For a field of {field}, {counts} layers"
+    start = f"For a field of {field}, {counts} layers per block"
     fine = min(counts) >= 1 and max(counts) < field
-    checks.require(
-        fine, f"{start} per block are not possible: each block needs one to {field - 1}."
-    )
+    checks.require(fine, f"{start} are not possible: each block needs 1 to {field - 1}.")
     found, parameters, work = _measured(counts, width)
-    checks.require(found == field, f"{start} per block see {found} pixels.")
+    checks.require(found == field, f"{start} see {found} pixels.")
     sentence = f"{start} have {parameters:,} parameters: at most {max_parameters:,} are allowed."
     checks.require(parameters <= max_parameters, sentence)
     sentence = f"{start} take {work:,} multiply-adds: at most {max_multiply_adds:,} are allowed."

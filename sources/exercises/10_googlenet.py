@@ -465,7 +465,7 @@ def check_small(join, outputs):
         found = tuple(getattr(value, "shape", ()))
         checks.require(
             found == expected,
-            f"The shape of what your {name} returns is {found}, expected {expected}.",
+            f"Your {name} returns the shape {found}, expected {expected}.",
         )
     pair = _put_out(outputs, state, True, x.clone())
     is_pair = isinstance(pair, tuple | list) and len(pair) == 2

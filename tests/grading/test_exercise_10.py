@@ -282,7 +282,7 @@ WRONG = [
     (REPAIR_IS, repair(joined="torch.cat([path(x).relu() for path in paths], dim=2)"),
      "expected input", False),
     (REPAIR_IS, repair(done="return logits"), "return two tensors", False),
-    (REPAIR_IS, repair(done="return logits, head"), "what your outputs returns", False),
+    (REPAIR_IS, repair(done="return logits, head"), "Your outputs returns the shape", False),
     (EXPERIMENT_IS, experiment(plain="[0.0, 0.0, 0.0]"), "what `trained_accuracy`", False),
     (EXPERIMENT_IS, experiment(reduced="[0.75, 0.75, 0.75]"), "what `trained_accuracy`", False),
     (EXPERIMENT_IS, experiment(plain="[71.0, 74.0, 69.0]"), "what `trained_accuracy`", False),
