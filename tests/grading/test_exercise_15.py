@@ -328,6 +328,13 @@ def test_a_wrong_verdict_is_rejected_with_a_reason(exercise, source, finding, at
     exercise.assert_rejects(VERDICT_IS, source, finding, at_home, **others)
 
 
+def test_a_verdict_without_a_prediction_earns_nothing(exercise):
+    exercise.assert_rejects(
+        VERDICT_IS, verdict(), "Write your prediction down before the experiment", False,
+        prediction="predicted = None", experiment=experiment(),
+    )  # fmt: skip
+
+
 def test_a_verdict_without_probes_earns_nothing(exercise):
     nothing = "probes = table = None"
     names = f'names = {TRUE}\nverdict, closest = names, ("honest", "shuffled")'
