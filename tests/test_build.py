@@ -300,7 +300,16 @@ def test_claims_and_their_controls_are_measured(build, source, tmp_path, monkeyp
     assert f"| It is good. | {own} | untrained weights | `fresh`: 0.1 |" in build.page(runs)
     monkeypatch.setattr(build, "execute", None)  # what was tried is read again
     assert build.try_controls([path], [0]) == runs
-    assert capsys.readouterr().out == "01_test, seeds + 0: 2 tried, 0 wrong\n" * 2
+    reworded = CONTROLLED.replace("This one is exact.", "This is exact.") + "# so it is\n"
+    assert build.try_controls([source(reworded)], [0]) == runs
+    assert capsys.readouterr().out == "01_test, seeds + 0: 2 tried, 0 wrong\n" * 3
+    for old, new in [
+        ("It is good.", "It is fine."),
+        ("fresh, a", "b, a"),
+        ("0.9, 0.1", "0.9, 0.2"),
+    ]:
+        with pytest.raises(TypeError, match="NoneType"):  # it is run
+            build.try_controls([source(CONTROLLED.replace(old, new))], [0])
 
 
 def test_a_lesson_that_claims_nothing_of_a_trained_model_is_not_run(build, source, monkeypatch):

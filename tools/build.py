@@ -43,7 +43,15 @@ from pathlib import Path
 
 import jupytext
 import nbformat
-from claims import Noted, claims_something, noted, page, with_notes, without_controls
+from claims import (
+    Noted,
+    claims_something,
+    computation,
+    noted,
+    page,
+    with_notes,
+    without_controls,
+)
 from first_cell import CELL_ID, add_opening, update_readme
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError
@@ -343,8 +351,8 @@ def try_seeds(found: list[tuple[Path, Path]], offsets: list[int]) -> None:
 def try_controls(sources: list[Path], offsets: list[int]) -> dict[str, dict[int, list[Noted]]]:
     """Execute lessons with their controls; say which claims fail, and which controls do not.
 
-    A run that was tried before, with the same lesson and training, is read from `.records/`. A
-    lesson without a claim about a trained model is not run.
+    A run that was tried before, with the same computation and training, is read from `.records/`.
+    A lesson without a claim about a trained model is not run.
 
     Returns:
         Lesson -> offset -> what was noted.
@@ -356,8 +364,8 @@ def try_controls(sources: list[Path], offsets: list[int]) -> dict[str, dict[int,
         notebook = read_source(source, controls=True)
         if not claims_something(notebook.cells):
             continue
-        code = "".join(cell.source for cell in notebook.cells if cell.cell_type == "code")
-        digest = hashlib.sha256((code + training_fingerprint()).encode()).hexdigest()[:12]
+        inputs = computation(notebook.cells) + training_fingerprint()
+        digest = hashlib.sha256(inputs.encode()).hexdigest()[:12]
         kept = ROOT / ".records" / "claims" / f"{source.stem}-{offset}-{digest}.json"
         if not kept.is_file():
             done = noted(execute(notebook, ROOT / "notebooks"))

@@ -20,7 +20,15 @@ from typing import NamedTuple
 from nbformat import NotebookNode
 from nbformat.v4 import new_code_cell
 
-__all__ = ["Noted", "claims_something", "noted", "page", "with_notes", "without_controls"]
+__all__ = [
+    "Noted",
+    "claims_something",
+    "computation",
+    "noted",
+    "page",
+    "with_notes",
+    "without_controls",
+]
 
 MARK = "noted: "
 PREAMBLE = f'''
@@ -113,6 +121,29 @@ def _compared(claim: ast.expr) -> Iterator[ast.expr]:
         for side in (claim.left, *claim.comparators):
             if any(isinstance(node, ast.Name) for node in ast.walk(side)):
                 yield side
+
+
+def computation(cells: Iterable[NotebookNode]) -> str:
+    """Return the code of cells that have notes, without what is only read.
+
+    That is comments, and texts with a space in them, which name no model and no switch. What a
+    note says stays.
+    """
+    trees = (ast.parse(cell.source) for cell in cells if cell.cell_type == "code")
+    return "\n".join(ast.unparse(_Unread().visit(tree)) for tree in trees)
+
+
+class _Unread(ast.NodeTransformer):
+    """Empties the texts that are only read."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        """Leave a note as it is."""
+        return node if ast.unparse(node.func) == "_note" else self.generic_visit(node)
+
+    def visit_Constant(self, node: ast.Constant) -> ast.AST:
+        """Empty one text."""
+        is_read = isinstance(node.value, str) and " " in node.value
+        return ast.Constant("") if is_read else node
 
 
 def noted(notebook: NotebookNode) -> list[Noted]:
