@@ -173,7 +173,7 @@ MEAN = (
         ("repair", GATHERED),
         ("repair", SAMPLED),
         ("experiment", experiment()),
-        ("experiment", experiment(cover=SURROUNDINGS, number=500)),
+        ("experiment", experiment(cover=SURROUNDINGS, number=1000)),
         ("experiment", experiment(cover=MEAN, gaps="tuple(a - b for a, b in measured)")),
     ],
 )
@@ -219,6 +219,12 @@ WRONG = [
      "does not come from the generator", True),
     (REPAIR_IS, repair(drawn="some = torch.randint(len(images), (len(images),), "
      "generator=generator).split(size)"), "exactly once", True),
+    (REPAIR_IS, repair(scaled="images.float() / 127.5 - 1; images.zero_()"),
+     "prepare changes the images", True),
+    (REPAIR_IS, repair(batches="(lambda found: (images.zero_(), found)[1])([(images[i], labels[i]) "
+     "for i in some])"), "make_batches changes the tensors", True),
+    (REPAIR_IS, repair(drawn="some = torch.randperm(len(images), generator=generator).split(size)"
+     "[:2]"), "Your batches have [5, 5] images", True),
     (EXPERIMENT_IS, experiment(cheater="int(measured[0][0] < measured[0][1])"),
      "looks at the figure", True),
     (EXPERIMENT_IS, experiment(gaps="[b - a for a, b in measured]"), "the other way round", True),
@@ -245,6 +251,11 @@ WRONG = [
     (EXPERIMENT_IS, experiment(gaps="[0.5]"), "gaps must be two", False),
     (EXPERIMENT_IS, experiment(gaps="(None, None)"), "gaps must be two", False),
     (EXPERIMENT_IS, experiment(cheater="nets[0]"), "the number of a net", False),
+    (EXPERIMENT_IS, experiment(cheater="2"), "the number of a net", False),
+    (EXPERIMENT_IS, experiment(gaps="[0.5, 0.1]", control="(drawn.images,)"), "must be a pair",
+     False),
+    (EXPERIMENT_IS, experiment(gaps="[0.5, 0.1]", control="(drawn.images, 5)"), "must be a pair",
+     False),
 ]  # fmt: skip
 
 
