@@ -423,9 +423,9 @@ refute(last["MLP"].val_accuracy < 0.3, "It learns little about other images.")
 #
 # - "MLPs are hard to optimise." Not here: the training accuracy is high. What is hard is to find
 #   the *right* one of the many solutions that fit the training images.
-# - "They overfit because they have too many parameters." The convnets of this course have millions.
-#   What matters is what the parameters are used for. Zhang et al. (2017) trained convnets on images
-#   with *random* labels, and they memorised those as well.
+# - "They overfit because they have too many parameters." Convnets such as AlexNet and VGG have many
+#   millions. What matters is what the parameters are used for. Zhang et al. (2017) trained convnets
+#   on images with *random* labels, and they memorised those as well.
 
 # %% [markdown]
 # ## Experiment 4: object or background?

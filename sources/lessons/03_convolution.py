@@ -465,7 +465,7 @@ for before, after, seen in zip(video[:-1], video[1:], motion, strict=True):
 # ## What filters do
 #
 # For decades people designed filters by hand, and it pays to know a few: the first layer of a
-# trained network rediscovers several of them (lesson 08). We apply them to the face of the first
+# trained network rediscovers several of them (lesson 08). We apply them to the face from the first
 # section. Where the weights sum to 0, violet is a positive output and orange a negative one.
 
 # %%

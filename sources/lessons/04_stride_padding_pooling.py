@@ -436,9 +436,9 @@ for name, pool in {"average": nn.AvgPool2d(2), "max": nn.MaxPool2d(2)}.items():
 # %% [markdown]
 # ### What pooling keeps of a photo
 #
-# **Predict, then run.** We shrink the photo from lesson 01 to a sixth in three ways: by the maximum
-# of each 6 × 6 window, by its mean, and by taking every sixth pixel. In which of them can you still
-# see the frame of the glasses?
+# **Predict, then run.** We shrink the photo from lesson 01 to a sixth of its width and height, in
+# three ways: by the maximum of each 6 × 6 window, by its mean, and by taking every sixth pixel. In
+# which of them can you still see the frame of the glasses?
 
 # %%
 photo = torch.tensor(plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))

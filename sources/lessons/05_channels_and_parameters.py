@@ -428,7 +428,7 @@ expect(same, "A dense layer is a convolution as large as its map.")
 expect(num_parameters(conv) == num_parameters(linear), "Both have the same number of parameters.")
 
 # %% [markdown]
-# LeNet's paper of 1998 describes this layer as a convolution, C5. What is that good for? On a
+# The LeNet paper of 1998 describes this layer as a convolution, C5. What is that good for? On a
 # larger map the linear layer fails, while the convolution slides:
 
 # %%

@@ -190,8 +190,8 @@ expect(torch.allclose(tied @ T, T @ tied), "Its average over all shifts does.")
 # \text{invariance error} = \frac{\lVert g(Tx) - g(x) \rVert}{\lVert g(x) \rVert}$$
 #
 # 0 is perfect. At 1 the error is as large as the output itself. Our layer has four filters,
-# followed by a ReLU: two for edges in two directions, one for the first of these with the opposite
-# sign, and one for bright spots (minus the Laplacian).
+# followed by a ReLU: two for edges in two directions, one that is the first of these with the
+# opposite sign, and one for bright spots (minus the Laplacian).
 
 # %%
 SOBEL, LAPLACIAN = named_kernel("Sobel, vertical edges"), named_kernel("Laplacian")
@@ -234,10 +234,10 @@ show(
 # 2. Go back to "circular" and choose "stride 2". Which shifts does the map still follow?
 # 3. Choose "Fine stripes", "Identity" and "stride 2". What does the layer see at a shift of 0, 1
 #    and 2?
-# 4. Take the disc, Sobel and "max 2 × 2". Does the mean of the map stay the same? With which
-#    poolings does it?
-# 5. Order the poolings by their equivariance error for the disc. The rest of the lesson explains
-#    the order.
+# 4. Take the disc, Sobel and "max 2 × 2". Does the mean of the map stay the same? With which kinds
+#    of pooling does it?
+# 5. Order the kinds of pooling by their equivariance error for the disc. The rest of the lesson
+#    explains the order.
 
 # %%
 from course_utils.widgets import ShiftLab

@@ -413,9 +413,9 @@ for name, model in (("MLP", mlp), ("LeNet-5", lenet)):
     print(f"{name:8} {summary(model, (1, 28, 28)).multiply_adds:8,} multiply-adds for an image")
 
 # %% [markdown]
-# A difference of less than twice what chance alone would make does not tell you which of the two is
-# better. And another seed would lead to other counts. Here are three recorded runs of each, on the
-# same images and with the same settings:
+# A difference of less than twice what chance alone would produce does not tell you which of the two
+# is better. And another seed would lead to other counts. Here are three recorded runs of each, on
+# the same images and with the same settings:
 
 # %%
 records.table("mlp", "lenet5")

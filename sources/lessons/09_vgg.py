@@ -461,13 +461,13 @@ expect(last["σ = 0.1 (VGG)"] > 1e4, "With σ = 0.1 the signal explodes.")
 expect(0.05 < last["He"] < 20, "With He initialisation it stays in range.")
 
 # %% [markdown]
-# With a signal of less than a millionth, one image hardly differs from another: all logits are
-# nearly equal to the biases, the loss for ten classes stays at $\log 10$, and the gradient, which
-# is multiplied by similar factors on its way back, is just as small. With the σ that the paper
-# names it is the other way round: the logits are huge, and so is each step. The authors write that
-# bad initial weights can stall a deep net. Their way out was to train A first, which is shallow
-# enough, and to initialise the deeper nets with its layers. After submission they noted that
-# Glorot's initialisation makes this unnecessary.
+# Once the signal has shrunk to less than a millionth of its size, one image hardly differs from
+# another: all logits are nearly equal to the biases, the loss for ten classes stays at $\log 10$,
+# and the gradient, which is multiplied by similar factors on its way back, is just as small. With
+# the σ that the paper names it is the other way round: the logits are huge, and so is each step.
+# The authors write that bad initial weights can stall a deep net. Their way out was to train A
+# first, which is shallow enough, and to initialise the deeper nets with its layers. After
+# submission they noted that Glorot's initialisation makes this unnecessary.
 #
 # **Predict, then run.** We start VGG-16, with an eighth of the channels, in four ways: σ = 0.01;
 # He; He at a fifth of the learning rate; He with **batch normalisation** (`norm="batch"`: after

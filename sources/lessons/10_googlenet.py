@@ -220,7 +220,7 @@ naive, reduced = NaiveInception(192, *row), Inception(192, *row)  # GoogLeNet's 
 show(
     plot_block(naive, (192, 28, 28), title="Inception 3a without reductions"),
     "192 maps of 28 by 28 go into four paths: convolutions of 1, 3 and 5 pixels and a max pooling; "
-    "their 64, 128, 32 and 192 maps are concatenated to 416",
+    "their 64, 128, 32 and 192 maps are concatenated into 416",
 )
 
 # %%
@@ -464,7 +464,7 @@ print(
 # **Predict, then run.** Here is our reduced net again, once with `side=1`, the mean, and once with
 # `side=7`, a dense head that reads every position. Which has better accuracy on Fashion-MNIST,
 # where each garment is centred, upright, and fills the image? (In the plot, a triangle at the top
-# states a value beyond the axis.)
+# marks a value beyond the axis, and is labelled with it.)
 
 # %%
 dense, _ = train("dense head", lambda: SmallNet(Inception, SMALL_TABLE, side=7))

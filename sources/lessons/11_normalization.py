@@ -427,9 +427,9 @@ expect(
 #
 # ### The scale of the weights
 #
-# It follows that you can double the weights of the convolution before BN, and the net computes the
-# same. So the loss is the same, too. **Predict, then run.** What about the gradient with respect to
-# these weights: is it the same, half, or twice as large?
+# It follows that you can double the weights of the convolution before BN, and the net still
+# computes the same function. So the loss is the same, too. **Predict, then run.** What about the
+# gradient with respect to these weights: is it the same, half, or twice as large?
 
 # %%
 conv, norm = nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8)
@@ -461,8 +461,8 @@ expect((start - 0.1 * g).norm() > start.norm(), "So a step makes the weights lon
 #
 # This changes what two settings mean. The **learning rate** acts relative to the weights: if they
 # are twice as long, the same rate turns a filter by a quarter of the angle. And **weight decay**
-# cannot make the net simpler here, as shorter weights compute the same. What it does is keep the
-# weights from growing, so that a step does not turn the filters less and less.
+# cannot make the net simpler here, as shorter weights compute the same function. What it does is
+# keep the weights from growing, so that a step does not turn the filters less and less.
 #
 # ### The backward pass ◇
 #

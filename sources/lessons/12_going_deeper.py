@@ -113,9 +113,9 @@ expect(
 
 # %% [markdown]
 # The deeper net is worse on the very images it is trained on. He et al. call this **degradation**.
-# (In the first epochs the validation loss may be far off the scale; a triangle then states its
-# value. It is measured in evaluation mode, in which BN uses running estimates, and these lag behind
-# weights that change fast.)
+# (In the first epochs the validation loss may be far off the scale; a triangle at the top then
+# marks it, with its value. The loss is measured in evaluation mode, in which BN uses running
+# estimates, and these lag behind weights that change fast.)
 
 # %% [markdown]
 # ## Not overfitting
@@ -428,9 +428,10 @@ expect(paths["ResNet-56"][1] > paths["plain-56"][1] + 0.3, "ResNet-56 is shatter
 # ## A gate: Highway networks
 #
 # Earlier in 2015, the year of He et al.'s paper, Srivastava et al. had asked: if a layer should
-# sometimes do nothing, why not let it *choose* to? A **highway layer** mixes the output of a usual
-# layer, $H$, with its own input. The **transform gate** $T$, a number between 0 and 1 for each
-# unit, says how much of $H$ to take; the **carry gate** $C$ says how much of the input to keep:
+# sometimes do nothing, why not let it *choose* to? A **highway layer** mixes the output of an
+# ordinary layer, $H$, with its own input. The **transform gate** $T$, a number between 0 and 1 for
+# each unit, says how much of $H$ to take; the **carry gate** $C$ says how much of the input to
+# keep:
 #
 # $$\mathbf{y} = H(\mathbf{x}) \cdot T(\mathbf{x}) + \mathbf{x} \cdot C(\mathbf{x}), \qquad C = 1 - T$$
 #

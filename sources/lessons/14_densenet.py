@@ -252,8 +252,8 @@ stages.append(("classifier", (1000, 1, 1)))
 show(
     plot_architecture(stages, (3, 224, 224), title="DenseNet-121"),
     "DenseNet-121 from left to right: a stem that makes 64 maps of 56 by 56, then four blocks that "
-    "widen to 256, 512, 1,024 and 1,024 maps, with transitions between them that halve number and "
-    "size",
+    "widen to 256, 512, 1,024 and 1,024 maps, with transitions between them that halve "
+    "both their number and their size",
 )
 
 # %%
@@ -428,8 +428,8 @@ refute(blind < 0.15, "Training moved these ratios by less than 0.15.")
 # from one distribution for all sources of a reader, and a few epochs hardly change their mean size.
 # This figure cannot tell whether features are reused. The paper's net was trained for 300 epochs
 # with weight decay, which can shrink what is not needed; its figure has structure that ours lacks.
-# Remember the trap: a measure of a trained net says something about training only beside the same
-# measure without it.
+# Remember the trap: a measurement on a trained net says something about training only next to the
+# same measurement on an untrained one.
 #
 # Even where weights have moved, a weight says how strongly a map is *read*, not how much the
 # prediction would suffer without it. So we ask a stronger question: if we take a source's maps away
@@ -678,7 +678,7 @@ quiz.show("14_densenet")
 # - CIFAR's DenseNets have three blocks, ImageNet's four.
 # - Few parameters do not mean little work or little memory. Checkpointing saves memory, at the
 #   price of one more partial forward pass.
-# - A feature-reuse map says something about training only beside that of an untrained net. To find
+# - A feature-reuse map says something about training only next to that of an untrained net. To find
 #   out which maps are needed, take them away.
 
 # %% [markdown]

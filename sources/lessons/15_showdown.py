@@ -174,9 +174,9 @@ print()
 print(facts.trap("vgg19_has_138m"))
 
 # %% [markdown]
-# Three quarters of VGG-16's parameters are in one linear layer, the one that reads the last maps
-# pixel by pixel. For 32 pixels its input shrinks by a factor of 49. Most networks after 2014
-# replaced it by the mean of each map.
+# Three quarters of VGG-16's parameters are in one linear layer, the one that has separate weights
+# for every position of the last maps. For 32 pixels its input shrinks by a factor of 49. Most
+# networks after 2014 replaced it by the mean of each map.
 #
 # We do not train it here. If you do, keep its initial weights: they are drawn as He et al. (2015)
 # propose, for the reasons in lessons 09 and 11. With other initial weights, sixteen layers without
