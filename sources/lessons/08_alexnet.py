@@ -533,7 +533,7 @@ torch_norm = nn.LocalResponseNorm(
 maps = torch.randn(2, 16, 4, 4, generator=torch.Generator().manual_seed(0)).relu()
 expect(
     torch.allclose(paper_norm(maps), torch_norm(maps)),
-    "With five times the alpha, PyTorch's layer computes the same.",
+    "With five times the alpha, PyTorch's layer returns the same values.",
 )
 print(facts.get("alexnet.lrn_top5"))
 for key in ("vgg11.top5", "vgg11_lrn.top5"):

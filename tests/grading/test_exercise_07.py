@@ -373,6 +373,8 @@ WRONG = [
     (NET_IS, net(bend="nn.Identity()", pool="nn.AvgPool2d"), "is non-linear", True),
     (NET_IS, net(layers=LINEAR_BETWEEN), "is non-linear", True),
     (NET_IS, net(kernel="1"), "needs two convolutions", True),
+    (NET_IS, "import torchvision\n" + net(end=", torchvision.ops.Permute([0, 1])"),
+     "is borrowed from torchvision", True),
     (NET_IS, net(limit="budget * 0.8",
      result="fill(built(n), budget)") + "\ndef fill(net, budget):\n"
      "    net.rest = nn.Parameter(torch.zeros(budget - sum(p.numel() for p in net.parameters())))\n"
