@@ -49,7 +49,7 @@ def own_loader(student_id):
 
 
 def make_box(order, mean, std):
-    """Return a loader with these numbers; it takes one photo of bytes, (H, W, 3)."""
+    """Return a loader with these numbers; it takes one `uint8` photo, (H, W, 3)."""
     mean, std = torch.tensor(mean)[:, None, None], torch.tensor(std)[:, None, None]
 
     def box(photo):
@@ -232,8 +232,8 @@ else:
 # ## Task 2: a loader that nobody has described
 #
 # You get a trained net, and with it its loader, as a black box: nobody has written down what it
-# does, and the net fails on images that are loaded in any other way. The loader takes one photo of
-# bytes, (H, W, 3), and returns floats, (3, H, W). All you know is the form of its output. Channel c
+# does, and the net fails on images that are loaded in any other way. The loader takes one `uint8`
+# photo, (H, W, 3), and returns floats, (3, H, W). All you know is the form of its output. Channel c
 # is
 #
 # $$\frac{\text{photo}[:, :, \text{order}[c]] / 255 - \text{mean}[c]}{\text{std}[c]}$$
@@ -392,33 +392,34 @@ checks.award(3, check_answer, recover)
 # Three functions turn them into what a net reads. They run without an error, but the net learns
 # nothing useful. The symptoms: "The images look like noise. Nine of the ten classes have the wrong
 # title. Brighter images should have fewer dark pixels, but they have more. After normalisation, red
-# still has a higher mean than blue. And an image that is normalised alone has other values than in
-# a batch." Run the next two cells, and look at the symptoms before you read the code.
+# still has a higher mean than blue. And an image has different values if it is normalised alone
+# rather than in a batch." Run the next two cells, and look at the symptoms before you read the
+# code.
 
 # %% readonly="broken"
 CLASSES = data.shapes.CLASSES
 
 
 def broken_labels(folders):
-    """Return a dictionary from the name of each folder, such as "7", to its label, from 0 on."""
+    """Return a dictionary from each folder's name, such as "7", to its label, counted from 0."""
     return {name: label for label, name in enumerate(sorted(folders))}
 
 
 def broken_images(photos, more):
-    """Make photos, each (H, W, 3) of bytes, brighter; return (N, 3, H, W), floats from 0 to 1."""
+    """Brighten `uint8` photos, each (H, W, 3); return (N, 3, H, W), floats from 0 to 1."""
     height, width, _ = photos[0].shape
     images = torch.stack(photos).reshape(len(photos), 3, height, width)
     return (images + more).clamp(max=255) / 255
 
 
 def broken_normalise(images, training):
-    """Normalise images with mean and standard deviation of each channel of the training images."""
+    """Normalise images with each channel's mean and standard deviation in the training images."""
     mean, std = images.mean(dim=(0, 1, 2)), images.std(dim=(0, 1, 2))
     return (images - mean) / std
 
 
 def symptoms(labels, to_images, normalise):
-    """Print what the functions do; return one brightened image of each folder, and its title."""
+    """Print what the functions do; return one brightened image from each folder, and its title."""
     warm = SHAPES.images * torch.tensor([1.0, 0.85, 0.7])[:, None, None]  # in the evening sun
     photos = list(warm.byte().permute(0, 2, 3, 1))
     label_of = labels([str(number) for number in range(1, 11)])
@@ -441,8 +442,8 @@ def symptoms(labels, to_images, normalise):
 views, titles = symptoms(broken_labels, broken_images, broken_normalise)
 show(
     plot_images(views, titles, size=0.95),
-    "Ten images, one from each folder, with the titles of their labels: all of them are stripes of "
-    "small coloured dots, in which no shape can be found",
+    "Ten images, one from each folder, each titled with the class of its label: all of them are "
+    "stripes of small coloured dots, in which no shape can be made out",
 )
 print("the folders hold, in order:", ", ".join(CLASSES))
 
@@ -465,14 +466,14 @@ print("the folders hold, in order:", ", ".join(CLASSES))
 
 # %% task="repair"
 def labels(folders):
-    """Return a dictionary from the name of each folder, such as "7", to its label, from 0 on."""
+    """Return a dictionary from each folder's name, such as "7", to its label, counted from 0."""
     ### BEGIN SOLUTION
     return {name: label for label, name in enumerate(sorted(folders, key=int))}  # "2" before "10"
     ### END SOLUTION
 
 
 def to_images(photos, more):
-    """Make photos, each (H, W, 3) of bytes, brighter; return (N, 3, H, W), floats from 0 to 1."""
+    """Brighten `uint8` photos, each (H, W, 3); return (N, 3, H, W), floats from 0 to 1."""
     ### BEGIN SOLUTION
     images = torch.stack(photos).permute(0, 3, 1, 2).float()  # floats first: a byte would wrap
     return (images + more).clamp(max=255) / 255
@@ -480,7 +481,7 @@ def to_images(photos, more):
 
 
 def normalise(images, training):
-    """Normalise images with mean and standard deviation of each channel of the training images."""
+    """Normalise images with each channel's mean and standard deviation in the training images."""
     ### BEGIN SOLUTION
     axes = (0, 2, 3)  # all but the channels; `keepdim` aligns the means with them
     mean, std = training.mean(dim=axes, keepdim=True), training.std(dim=axes, keepdim=True)
@@ -495,7 +496,7 @@ from course_utils import checks
 
 
 def _photos(seed, num, height, width):
-    """Return photos (H, W, 3) of bytes in which dark and bright are equally common."""
+    """Return `uint8` photos (H, W, 3) in which dark and bright are equally common."""
     drawn = checks.generator(seed)
     return list(torch.randint(256, (num, height, width, 3), generator=drawn).to(torch.uint8))
 
@@ -778,7 +779,7 @@ def check_answer(predicted, friend, whole, scattered, factor, control):
         fine = 0.7 < spread / expected < 1.4
         checks.require(fine, f"{sentence}: that is not what such draws give.")
         fine = abs(centre - each.mean().item()) < 0.5 * expected
-        sentence = f"The means in {name} lie around {centre:.3f}: the collection has another mean."
+        sentence = f"The means in {name} lie around {centre:.3f}: that is not the collection's mean."
         checks.require(fine, sentence)
     for name, value, means, other in (
         ("factor", factor, whole, scattered),

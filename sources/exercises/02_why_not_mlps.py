@@ -174,11 +174,11 @@ checks.award(1, check_answer, widest_hidden)
 # %% [markdown] tier="build" minutes=7
 # ## Task 2: an order, found with one image
 #
-# Somebody's function `shuffle` puts the pixels of all images into one random order. You cannot look
-# inside; but you may show it **one** image, **once**, and look at the result. Design that image,
-# and complete the function: it returns the order, so that pixel `i` of the shuffled image is pixel
-# `order[i]` of the original, counted row by row. `shuffle` takes `uint8` images (N, 3, H, W), and
-# all channels of an image get the same order. H and W are at most 200.
+# Somebody's function `shuffle` puts the pixels of every image into the same random order. You
+# cannot look inside; but you may show it **one** image, **once**, and look at the result. Design
+# that image, and complete the function: it returns the order, so that pixel `i` of the shuffled
+# image is pixel `order[i]` of the original, counted row by row. `shuffle` takes `uint8` images
+# (N, 3, H, W), and all channels of an image get the same order. H and W are at most 200.
 #
 # hint: If no two pixels of your image were alike, you could see where each of them went. What would
 # you write into a pixel, so that you can read off where it came from?
@@ -240,7 +240,8 @@ def check_small(find_order):
         given == (9,), f"Your order of 3 x 3 pixels has the shape {given}, expected (9,)."
     )
     every = sorted(found.long().tolist()) == list(range(9))
-    checks.require(every, f"Your order of 3 x 3 pixels, {found.tolist()}, lacks some of 0 to 8.")
+    sentence = f"Your order of 3 x 3 pixels, {found.tolist()}, lacks some numbers from 0 to 8."
+    checks.require(every, sentence)
 
 
 order_is_right = checks.show(check_small, find_order)
@@ -255,10 +256,10 @@ def check_answer(find_order):
         order = torch.randperm(height * width, generator=checks.generator(seed))
         found, shown = _asked(find_order, order, height, width)
         images = sum(shape[0] for shape, _ in shown)
-        sentence = f"Images shown: {images}, in calls: {len(shown)}. Show one image, once."
+        sentence = f"Images shown: {images}; calls: {len(shown)}. Show one image, once."
         checks.require(len(shown) == 1 and images == 1, sentence)
         is_image = shown[0] == ((1, 3, height, width), "torch.uint8")
-        checks.require(is_image, f"You show {shown[0]}, expected uint8 of (1, 3, H, W).")
+        checks.require(is_image, f"You show {shown[0]}, expected uint8 values, (1, 3, H, W).")
         columns = torch.arange(height * width).view(height, width).T.flatten()
         slips = {
             "you say where each pixel goes, not where it comes from": order.argsort(),
@@ -417,7 +418,7 @@ def check_answer(prepare, make_batches):
             "you do not shuffle": centred.flatten(1),
             "you shuffle the wrong way": centred[:, :, order.argsort()].flatten(1),
             "you put the channels of a pixel side by side": centred[:, :, order].mT.flatten(1),
-            "you take every channel from the first one": centred[:, :1, order]
+            "you fill every channel with pixels from the first one": centred[:, :1, order]
             .expand(-1, c, -1)
             .flatten(1),
             "you shuffle groups of C neighbours, not pixels": centred.flatten(1)
@@ -443,9 +444,9 @@ def check_answer(prepare, make_batches):
             once = sorted(seen.tolist()) == list(range(number))
             checks.require(once, "Your epoch does not show every image exactly once.")
             orders.append(seen.tolist())
-        checks.require(orders[0] != labels.tolist(), "Your images come in their old order.")
+        checks.require(orders[0] != labels.tolist(), "Your images come in their original order.")
         checks.require(orders[0] != orders[1], "Both epochs have the same order: draw a new one.")
-        sentence = "Your order does not come from the generator: an equal one led to another order."
+        sentence = "Your order does not come from the generator: one seed gave two orders."
         again, _ = _epochs(make_batches, images, labels, size, checks.generator(seed + 30))
         first = torch.cat([batch[1] for batch in again[0]]).tolist()
         checks.require(first == orders[0], sentence)
@@ -500,8 +501,8 @@ predicted = "swap"  # it misleads one net, and should not disturb the other at a
 # report the gaps on `swap` and on `cover`: the accuracy of `nets[0]` minus that of `nets[1]`. Then say
 # which net cheats.
 #
-# hint: `make_shapes(500, config, generator, "swapped")` draws other backgrounds, always of another
-# class. Which option of `config` ties the background of an ordinary image to its class?
+# hint: `make_shapes(500, config, generator, "swapped")` draws new backgrounds, always those of a
+# different class. Which option of `config` ties the background of an ordinary image to its class?
 #
 # hint: `drawn.masks`, (N, 32, 32), says where the figure is, and
 # `torch.where(drawn.masks[:, None], 128, drawn.images)` covers it with grey. What can a net still see

@@ -193,7 +193,7 @@ show(
 def motif_filter(motif: torch.Tensor) -> torch.Tensor:
     """Return a filter as large as the `motif` (K_h, K_w), float, which finds it."""
     ### BEGIN SOLUTION
-    weights = motif - motif.mean()  # they add up to 0: so does the output on flat areas
+    weights = motif - motif.mean()  # they add up to 0, so flat areas give 0
     return weights / (weights * motif).sum()  # now the output on the motif is 1
     ### END SOLUTION
 
@@ -405,8 +405,8 @@ checks.award(2, check_answer, edge_strength)
 # A layer slides `k` by `k` weights over an image, without padding, and applies a ReLU: negative
 # values become 0. You cannot look at its weights. You may send it **at most two images**, once, and
 # look at the output. Complete both functions: `probes` makes the images, and `recover` finds the
-# weights from the output. `own_box(student_id)` is your box; other boxes have other weights,
-# negative ones, too.
+# weights from the output. `own_box(student_id)` is your box; other boxes have different
+# weights, some of them negative.
 #
 # hint: Which image shows the weights one by one? The lesson used it to tell cross-correlation from
 # convolution.
@@ -423,7 +423,7 @@ def probes(k: int) -> torch.Tensor:
     """Return at most two images (N, H, W) for a box with `k` by `k` weights."""
     ### BEGIN SOLUTION
     dot = torch.zeros(2 * k - 1, 2 * k - 1)
-    dot[k - 1, k - 1] = 1.0  # k * k windows hold the pixel, each under another weight
+    dot[k - 1, k - 1] = 1.0  # k * k windows hold the pixel, each under a different weight
     return torch.stack([dot, -dot])  # the second shows the negative weights
     ### END SOLUTION
 

@@ -129,7 +129,7 @@ change_seen = next(x for x, option in question.lettered.items() if option.text.s
 time_told = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/05_channels_and_parameters", "time_told", student_id)
-# Only the time *per* multiply-add tells a layer that does much work from one that waits.
+# Only the time *per* multiply-add tells a layer that does a lot of work from one that waits.
 told = "Time each layer alone"
 time_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
 ### END SOLUTION
@@ -227,17 +227,17 @@ checks.award(1, check_answer, plain_weights)
 #
 # A net for colour images of `side` × `side` pixels has two budgets: at most `max_parameters`
 # parameters, and at most `max_multiply_adds` multiply-adds for one image. It must use **at least
-# nine tenths of both**. Some kinds of layer have many parameters, and others do much work, so you
-# can spend the two budgets in different places. You choose the layers: the function returns an
+# nine tenths of both**. Some kinds of layer have many parameters, and others do a lot of work, so
+# you can spend the two budgets in different places. You choose the layers: the function returns an
 # `nn.Module` that turns images (N, 3, side, side) into logits (N, num_classes), and the predictions
 # must depend on every one of its parameters.
 #
 # The budgets below are yours; your function must keep to others, too. Multiply-adds are counted in
-# convolutions and linear layers (one for each product), but not in biases, ReLUs and pooling.
+# convolutions and linear layers (one for each product), but not in biases, ReLUs or pooling.
 #
-# hint: Which kind of layer does much work with few parameters, and which has many parameters and
-# does little work? One of each is enough. What do you put between them, so that the second reads
-# only a few numbers?
+# hint: Which kind of layer does a lot of work with few parameters, and which has many parameters
+# and does little work? One of each is enough. What do you put between them, so that the second
+# reads only a few numbers?
 #
 # hint: A 3 × 3 convolution (padding 1) with `a` filters on the images takes 27 · a · side²
 # multiply-adds. A linear layer takes about as many multiply-adds as it has parameters. If the

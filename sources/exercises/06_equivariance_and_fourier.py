@@ -232,9 +232,9 @@ show(
 # %% [markdown]
 # **(a)** Complete `breaking`: it measures which layers of a net do not follow every shift. A layer
 # whose input is already wrong is not at fault for that, and a layer may follow some shifts but not
-# others. The nets in the checks contain other layers than yours, some of them an `nn.Sequential`;
-# all layers keep the size. Rounding leaves relative errors of about 0.0000001; those of a fault are
-# far larger.
+# others. The nets in the checks contain layers that yours does not have, such as an
+# `nn.Sequential`; all layers keep the size. Rounding leaves relative errors of about 0.0000001;
+# those of a fault are far larger.
 #
 # **(b)** Complete `repair`. Its nets have layers of the same kinds as yours, and only their borders
 # are at fault. The net that you return must follow every shift, and away from the border its output
@@ -433,7 +433,7 @@ if repair_is_right:
     maps = [where_it_breaks(net), where_it_breaks(repair(net))]
     show(
         plot_images(maps, ["as it was", "repaired"], size=1.8, num_columns=2),
-        "The map of errors as it was, with bright lines along its borders, and a black one",
+        "Two maps of errors: as it was, with bright lines along its borders; repaired, all black",
     )
 else:
     print("The map of your net, before and after, appears here once task 2 is done.")

@@ -413,10 +413,10 @@ checks.award(3, check_answer, make_net)
 #
 # Accuracy goes up and down during training, so somebody keeps the net of the best epoch and reports
 # its accuracy on the test set. The symptoms: "With 11 images, one of them wrongly classified, my
-# accuracy is 66.7 %. When I measure the net that I kept again, its accuracy is lower than the
-# reported one. Dropout seems to work only in the first epoch. And on images of noise, whose labels
-# are drawn at random from ten classes, I expect 10 %, but it reports well over that." Run the
-# next two cells, and look at the symptoms before you read the code.
+# accuracy is 66.7 %. When I measure the kept net again, its accuracy is lower than reported.
+# Dropout seems to work only in the first epoch. And on images of noise, whose labels are drawn at
+# random from ten classes, I expect 10 %, but the function reports well over that." Run the next two
+# cells, and look at the symptoms before you read the code.
 
 # %% readonly="broken"
 
@@ -432,7 +432,7 @@ def broken_accuracy(net, batches):
 
 
 def broken_best(net, train_epoch, num_epochs, val, test):
-    """Train; leave the net of the best epoch; return that epoch and its test accuracy."""
+    """Train; restore the net of the best epoch; return that epoch and its test accuracy."""
     best, reported = 0, -1.0
     for epoch in range(1, num_epochs + 1):
         train_epoch(net)
@@ -502,7 +502,7 @@ def accuracy(net, batches):
 
 
 def best_epoch(net, train_epoch, num_epochs, val, test):
-    """Train; leave the net of the best epoch; return that epoch and its test accuracy."""
+    """Train; restore the net of the best epoch; return that epoch and its test accuracy."""
     ### BEGIN SOLUTION
     best, highest, kept = 0, -1.0, {}
     for epoch in range(1, num_epochs + 1):
@@ -643,7 +643,7 @@ def check_answer(accuracy, best_epoch):
         checks.require(same_mode, sentence)
 
     def case(start):
-        """Return states, validation and test set for which each slip gives another epoch."""
+        """Return states, validation and test set for which each slip gives a different epoch."""
         number = start
         while True:
             number += 1
@@ -876,7 +876,7 @@ def check_answer(predicted, noisy, taken, clean, worth, span):
             curve, shifted.item()
         )
         require_close(span[end], worth_of(curve, mean + 2 * sign * error), slips, name)
-    share, followed = trained(*own_labels(student_id), 0)  # another processor rounds otherwise
+    share, followed = trained(*own_labels(student_id), 0)  # another processor rounds differently
     fewest, _ = trained(SIZES[0], 0, 0)
     for name, value, again in (
         ("noisy[0]", noisy[0], share),

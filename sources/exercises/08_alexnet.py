@@ -101,7 +101,7 @@ asleep_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/08_alexnet", "asleep_seen", student_id)
 # In training mode dropout draws again at every call, so two measurements differ.
-seen = "A lower accuracy, and another one"
+seen = "A lower accuracy, and a different one"
 asleep_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
 
@@ -371,7 +371,7 @@ def broken_drop(x, p, training):
 
 
 def broken_prepare(images, training):
-    """Normalise images (N, 1, H, W) of bytes; in training, shift and mirror each at random."""
+    """Normalise `uint8` images (N, 1, H, W); in training, shift and mirror each at random."""
     x = (images / 255 - MEAN) / STD
     height, width = x.shape[2:]
     padded = F.pad(x, (2, 2, 2, 2), value=-MEAN / STD)  # black, as the background is
@@ -413,7 +413,7 @@ def symptoms(drop, prepare, accuracy):
         optimizer.zero_grad()
         F.cross_entropy(net(x), labels[batch]).backward()
         optimizer.step()
-    print(f"a training batch has the mean {x.mean():.2f}, the standard deviation {x.std():.2f}")
+    print(f"a training batch has a mean of {x.mean():.2f}, a standard deviation of {x.std():.2f}")
     unseen = slice(6000, 6500)
     shares = [accuracy(net.train(), images[unseen], labels[unseen]) for _ in range(3)]
     print("validation accuracy, measured three times:", [f"{share:.1%}" for share in shares])
@@ -463,7 +463,7 @@ def drop(x, p, training):
 
 
 def prepare(images, training):
-    """Normalise images (N, 1, H, W) of bytes; in training, shift and mirror each at random."""
+    """Normalise `uint8` images (N, 1, H, W); in training, shift and mirror each at random."""
     ### BEGIN SOLUTION
     if training:  # in evaluation the images stay as they are
         height, width = images.shape[2:]
@@ -807,7 +807,7 @@ def check_answer(predicted, measured, gained, error):
         value, again = measured[part][0], trained_accuracy(own_number(student_id), part)
         start = f"measured[{part!r}][0] is {value:.2f}"
         sentence = f"{start}, but that training gives {again:.2f}: did you run it?"
-        checks.require(abs(value - again) < 0.08, sentence)  # another processor rounds otherwise
+        checks.require(abs(value - again) < 0.08, sentence)  # another processor rounds differently
 
 
 checks.award(2, check_answer, predicted, measured, gained, error)

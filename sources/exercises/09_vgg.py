@@ -197,7 +197,7 @@ checks.award(1, check_answer, harmless_weights)
 # with little work?
 #
 # hint: There are few candidates: write a function that computes field, parameters and multiply-adds
-# from the three numbers of layers, and try for each number all values from 1 to `field // 2`.
+# from the three numbers of layers, and try all values from 1 to `field // 2` for each.
 
 # %%
 field, width, max_parameters, max_multiply_adds = own_wish(student_id)
@@ -423,7 +423,7 @@ def check_small(train_step, accuracy):
         raise checks.NotAnswered
     for value in (loss, share):
         sentence = (
-            f"Return a Python float, not a {type(value).__name__}: `.item()` makes one of a tensor."
+            f"Return a Python float, not a {type(value).__name__}: `.item()` converts a tensor."
         )
         checks.require(isinstance(value, float), sentence)
     checks.require(loss > 0, f"A cross-entropy of {loss:.3g} is not possible here.")

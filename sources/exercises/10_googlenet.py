@@ -213,11 +213,11 @@ checks.award(1, check_answer, evidence)
 # hint: The 1 × 1 path and the path with the pooling do not depend on your choice. How many
 # multiply-adds do they take at each position, and how much of the budget remains?
 #
-# hint: One more channel in a reduction costs twice: the reduction itself has one more filter, and
-# every large filter one more kernel. What is the sum, for 3 × 3 and for 5 × 5?
+# hint: One more channel in a reduction costs work in two places: the reduction itself has one
+# more filter, and every large filter has one more kernel. What is the sum, for 3 × 3 and for 5 × 5?
 #
 # hint: So the work at each position is fixed + p · r3 + q · r5. Try every r5: what is the largest
-# r3 for it? And does what then remains suffice for one more channel in r5?
+# r3 that still fits? And is enough then left for one more channel in r5?
 
 # %%
 in_channels, ends, height, width, max_multiply_adds = own_wish(student_id)
@@ -359,7 +359,7 @@ with torch.no_grad():
     print("mean of the images before:", round(images.mean().item(), 3))
     with_head = broken_outputs(net, images, workaround)
     print("mean of the images after: ", round(images.mean().item(), 3))
-    net.head = nn.Linear(24, 4)  # another head, with other random weights
+    net.head = nn.Linear(24, 4)  # a new head, with different random weights
     without_head = broken_outputs(net, images, workaround)
 print("predicted:                   ", with_head[0].tolist())
 print("predicted with another head: ", without_head[0].tolist())
@@ -643,7 +643,7 @@ def check_answer(predicted, wide, plain, reduced, difference, error):
     turned = {"you subtract the reduced net's accuracy from the plain net's": -right.mean}
     checks.require_number(difference, right.mean, turned | right.mean_slips, tolerance=1e-3)
     checks.require_number(error, right.error, right.error_slips, tolerance=1e-3)
-    again = trained_accuracy(width)  # with the first seed; another processor rounds otherwise
+    again = trained_accuracy(width)  # with the first seed; another processor rounds differently
     sentence = (
         f"With seed 0 your plain net reaches {again:.2f}, not {plain[0]:.2f}: did you train it?"
     )

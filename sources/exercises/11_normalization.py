@@ -214,7 +214,7 @@ def check_answer(fold_forwards):
             "you leave out eps": ours(eps=0.0),
             "you leave out the running mean": ours(sign=0.0),
             "you add the running mean": ours(sign=1.0),
-            "you count only one weight of each kernel in the bias: all of them read it": ours(
+            "you count only one weight of each kernel in the bias: the shift meets them all": ours(
                 total=False
             ),
         }
@@ -257,7 +257,7 @@ def statistics(batches) -> tuple[torch.Tensor, torch.Tensor]:
         total += batch.sum(dim=(0, 2, 3))
         squares += batch.square().sum(dim=(0, 2, 3))
     mean = total / count
-    variance = (squares - count * mean.square()) / (count - 1)  # with that between the batches
+    variance = (squares - count * mean.square()) / (count - 1)  # includes that between the batches
     return mean.float(), variance.float()
     ### END SOLUTION
 
@@ -355,7 +355,7 @@ def check_answer(statistics):
         ]
         variances = _require_means(statistics, batches)
         every = torch.cat([batch.double().transpose(0, 1).flatten(1) for batch in batches], dim=1)
-        if offset == 1000:  # the batches above have shown other slips: here only digits lack
+        if offset == 1000:  # the batches above have shown other slips: here only digits are missing
             sentence = (
                 f"At a mean of 1,000 your variances are {variances.tolist()}, expected "
                 f"{every.var(1).tolist()}: float32 has too few digits for such squares."

@@ -739,7 +739,7 @@ control = None  # "permutation", "orthogonal" or "small"
 losses = None  # {"shallow": three losses, "random": three, "identity": three, control: three}
 cost = None  # {"random": (mean of the three differences, its standard error), "identity": ...}
 ### BEGIN SOLUTION
-control = "permutation"  # passes everything on, too, but in another order
+control = "permutation"  # passes everything on, too, but in a different order
 losses = {"shallow": [final_loss(width, 0, "random", seed) for seed in range(3)]}
 for start in ("random", "identity", control):
     losses[start] = [final_loss(width, more, start, seed) for seed in range(3)]
@@ -838,7 +838,7 @@ def check_answer(predicted, control, losses, cost):
     for start, added in (("shallow", 0), ("identity", more)):
         again, loss = final_loss(width, added, "identity", 0), losses[start][0]
         sentence = f"With seed 0 your {start} net reaches a loss of {again:.2f}, not {loss:.2f}: "
-        # Another processor rounds otherwise, and the losses then differ by a few hundredths.
+        # Another processor rounds differently, and the losses then differ by a few hundredths.
         checks.require(abs(loss - again) < 0.15, f"{sentence}did you train it?")
 
 

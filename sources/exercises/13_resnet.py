@@ -173,7 +173,7 @@ def read_plan(
     for convolutions, blocks, c_out, stride in stages:
         layers += convolutions * blocks  # projections do not count
         projections += stride != 1 or channels != c_out  # either is enough
-        size = (size - 1) // stride + 1  # with padding 1 an odd size is rounded up
+        size = (size - 1) // stride + 1  # with padding 1 the quotient is rounded up
         channels = c_out
     return layers, projections, size
     ### END SOLUTION
@@ -851,7 +851,7 @@ def check_answer(predicted, without, swapped, residual, plain, difference, error
     ):  # fmt: skip
         again = accuracy(net, row)
         sentence = f"With seed 0 your residual net {name} reaches {again:.2f}, not {claim:.2f}: "
-        # Another processor rounds otherwise: by 0.03 in accuracy, in all that was seen.
+        # Another processor rounds differently: by 0.03 in accuracy, in all that was seen.
         checks.require(abs(claim - again) < 0.15, f"{sentence}did you train it?")
 
 

@@ -249,8 +249,8 @@ checks.award(1, check_answer, source_strengths)
 # - no other net that satisfies these conditions has more weights.
 #
 # The next cell prints your own four numbers; your function must work for others, too. At least one
-# such net exists for all numbers that the checks use. If two nets have equally many weights, either
-# is right.
+# such net exists for all numbers that the checks use. If two nets have the same number of
+# weights, either is right.
 #
 # hint: Follow the maps by hand. By how many maps does one more layer in the third block raise the
 # number at the end? And one more in the second block, whose maps pass through a transition? And in
@@ -423,12 +423,15 @@ def first_gradients(forward):
 # %% tags=["nbval-ignore-output"]
 trained = trained_net(6, dropout=0.2)
 share, gap = symptoms(broken_block, broken_transition)
-print(f"accuracy: {accuracy(trained):.0%} by the course's forward pass, {share:.0%} by the new one")
-print(f"two predictions of the same images by the new one differ by up to {gap:.2f}")
+print(
+    f"accuracy: {accuracy(trained):.0%} with the course's forward pass, "
+    f"{share:.0%} with the new one"
+)
+print(f"two predictions of the same images with the new one differ by up to {gap:.2f}")
 print("gradients of the first block's four layers in a fresh net:")
-print("by the course's forward pass:", first_gradients(lambda net, images: net(images)))
+print("with the course's forward pass:", first_gradients(lambda net, images: net(images)))
 broken = broken_block, broken_transition
-print("by the new one:", first_gradients(lambda net, images: logits_of(net, images, *broken)))
+print("with the new one:", first_gradients(lambda net, images: logits_of(net, images, *broken)))
 
 # %% [markdown]
 # Now write both functions without the three faults. `block` takes the layers of a block and the
@@ -802,7 +805,7 @@ def check_answer(predicted, reported):
     for name, (reported, measured) in again.items():
         for claim, found in zip(reported, measured, strict=False):
             sentence = f"Your {name} has {claim:.2f} where the same net reaches {found:.2f}: "
-            # Another processor rounds otherwise: by 0.03 in accuracy, in all that was seen.
+            # Another processor rounds differently: by 0.03 in accuracy, in all that was seen.
             checks.require(abs(claim - found) < 0.15, f"{sentence}did you train it?")
 
 
@@ -811,7 +814,7 @@ checks.award(2, check_answer, predicted, _REPORTED)
 
 # %% [markdown]
 # **In three sentences:** What did you predict, and what did the experiment show, given the standard
-# error? Why does silencing one layer of a trained net cost another amount than training a net
+# error? Why does silencing one layer of a trained net cost a different amount from training a net
 # without that layer? Somebody silences the layers of a trained net and writes: "DenseNets need
 # their early layers." What do you answer, and what further run would you make? 2 points, read by a
 # person.

@@ -229,10 +229,10 @@ checks.award(1, check_answer, not_surely_beaten)
 # ## Task 2: a Grad-CAM with five faults
 #
 # Somebody wrote Grad-CAM for nets of two parts: `features` turns images into maps, and `head` turns
-# the maps into logits. They report: "If the net is certain about an image, its Grad-CAM is zero
-# everywhere. If it is not, the Grad-CAM highlights nearly everything, even what speaks against the
+# the maps into logits. They report: "If the net is confident about an image, its Grad-CAM is zero
+# everywhere. If it is not, the Grad-CAM highlights nearly everything, even what counts against the
 # class. An image gets a different Grad-CAM in another batch. And when I continue training after
-# looking at a few of them, the first step goes in a wrong direction." Run the next two cells, and
+# looking at a few of them, the first step goes in the wrong direction." Run the next two cells, and
 # look at these symptoms before you read the code. There are five faults.
 
 # %% readonly="broken"
@@ -272,9 +272,9 @@ print(f"positions where the map is 0: {(maps < 1e-9).double().mean():.0%}")
 alone = broken_cam(features, head, images[:2], targets[:2])
 print(f"sum of the first map, in a batch of 6: {maps[0].sum():.4f}; of 2: {alone[0].sum():.4f}")
 with torch.no_grad():
-    head.linear.weight *= 1e6  # now the net is certain
+    head.linear.weight *= 1e6  # now the net is confident
 certain = broken_cam(features, head, images, head(features(images)).argmax(dim=1))
-print(f"largest value in the maps of a net that is certain: {certain.max():.3f}")
+print(f"largest value in the maps of a confident net: {certain.max():.3f}")
 
 # %% [markdown]
 # Now write the function without the five faults. Run both parts in evaluation mode. The function
@@ -282,7 +282,7 @@ print(f"largest value in the maps of a net that is certain: {certain.max():.3f}"
 # their parameters. The result is detached from the graph. The function may be a few lines longer
 # than the faulty one.
 #
-# hint: Certain nets: what is the derivative of a softmax whose output is 1? Of which number does
+# hint: Confident nets: what is the derivative of a softmax whose output is 1? Of which number does
 # the lesson's formula take the gradient? And the Grad-CAMs that highlight nearly everything: in
 # that formula, over which axes is the gradient averaged, and where is the ReLU applied?
 #

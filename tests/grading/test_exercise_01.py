@@ -316,7 +316,7 @@ WRONG = [
     ), "as many pixels as you have images", True),
     (EXPERIMENT_IS, experiment(
         whole="[images[draw(num_images)].mean().item() + 0.1 for _ in range(300)]"),
-     "the collection has another mean", True),
+     "that is not the collection's mean", True),
     (EXPERIMENT_IS, experiment(factor="1.5 * spread[0] / friend"), "follow from your means", True),
     (EXPERIMENT_IS, experiment(factor="friend / spread[0]"), "the other way round", True),
     (EXPERIMENT_IS, experiment(factor="spread[0]"), "the standard deviation itself", True),

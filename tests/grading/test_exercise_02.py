@@ -192,8 +192,8 @@ WRONG = [
     (WIDEST_IS, widest(result="(budget - k) // (n + k)"), "you forget", True),
     (ORDER_IS, order(result="(256 * one + two).argsort()"), "where each pixel goes", True),
     (ORDER_IS, order("places, places, places", result="one"), "only 256 pixels apart", True),
-    (ORDER_IS, order(before="shuffle(image)"), "shown: 2, in calls: 2. Show one", True),
-    (ORDER_IS, order(shown="image.repeat(2, 1, 1, 1)"), "shown: 2, in calls: 1.", True),
+    (ORDER_IS, order(before="shuffle(image)"), "shown: 2; calls: 2. Show one", True),
+    (ORDER_IS, order(shown="image.repeat(2, 1, 1, 1)"), "shown: 2; calls: 1.", True),
     (ORDER_IS, order("places // height, places % height, places * 0", result="one * width + two"),
      "", True),
     (ORDER_IS, order(result="places"), "an image that was not shuffled", True),
@@ -211,8 +211,8 @@ WRONG = [
      True),
     (REPAIR_IS, repair(batches="[(images[i], labels[j]) for i, j in zip(some, torch.randperm("
      "len(images), generator=generator).split(size))]"), "other images' labels", True),
-    (REPAIR_IS, repair(drawn="some = torch.arange(len(images)).split(size)"), "in their old order",
-     True),
+    (REPAIR_IS, repair(drawn="some = torch.arange(len(images)).split(size)"),
+     "in their original order", True),
     (REPAIR_IS, repair(drawn="some = torch.randperm(len(images), generator=torch.Generator()"
      ".manual_seed(1)).split(size)"), "Both epochs have the same order", True),
     (REPAIR_IS, repair(drawn="some = torch.randperm(len(images)).split(size)"),
@@ -241,7 +241,7 @@ WRONG = [
     (WIDEST_IS, widest(result="-(-(budget - k) // (n + 1 + k))"), "you round up", False),
     (WIDEST_IS, widest(result="(budget - k) / (n + 1 + k)"), "a whole number", False),
     (ORDER_IS, order(result="(256 * one + two).view(height, width)"), "expected (9,)", False),
-    (ORDER_IS, order(result="one"), "lacks some of 0 to 8", False),
+    (ORDER_IS, order(result="one"), "lacks some numbers from 0 to 8", False),
     (REPAIR_IS, repair(flat="x.flatten(1)[:, order]"), "expected (4, 12)", False),
     (REPAIR_IS, repair(drawn="some = torch.randperm(len(images), generator=generator)[: -(len("
      "images) % size)].split(size)"), "expected [3, 1]", False),

@@ -47,7 +47,7 @@ def batch_bytes(num: int, width: int, height: int) -> Answer:
 
 
 def wrapped_seen(low: int, high: int, more: int) -> Answer:
-    """Say what becomes of a photo of bytes from low to high if more is added to it."""
+    """Say what becomes of a `uint8` photo with values from low to high if more is added to it."""
     first, last = (torch.tensor(value, dtype=torch.uint8) + more for value in (low, high))
     wrap = [low + more > 255, high + more > 255]
     if not wrap[1] or not 20 < last < low or (wrap[0] and first < 5):

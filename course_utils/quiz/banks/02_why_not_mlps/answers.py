@@ -39,7 +39,7 @@ def place(size: int, channel: int, row: int, column: int) -> Answer:
 
 
 def flattened_seen(size: int, when: str) -> Answer:
-    """Say what another order of flattening does to a trained MLP's accuracy on the test set."""
+    """Say what a different order of flattening does to a trained MLP's accuracy on the test set."""
     usual = "An accuracy about as high as in the old order"
     lower = "An accuracy far lower, hardly above that of guessing"
     always = when == "for the training and for the test images"
@@ -58,5 +58,5 @@ def shift_told(shift: int, low: int) -> Answer:
         f"Train the same MLP on images shifted by {shift} pixels, and test it on such images",
         shift_undone=f"Shift the test images back by {shift} pixels, and see whether it recovers",
         more_of_the_same="Test the MLP on ten times as many shifted images, for a smaller error",
-        size_blamed=f"Train a wider MLP on the images in the middle, and test it at {shift} pixels",
+        size_blamed="Train a wider MLP on centred figures, and test it on the shifted ones",
     )

@@ -82,7 +82,7 @@ def flip_told(a: int, b: int, c: int) -> Answer:
     images = {
         "Give it one white pixel on black": torch.eye(9)[4],
         "Give it a white area without edges": torch.ones(9),
-        "Give it columns that are in turn white and black": torch.arange(9) % 2.0,
+        "Give it columns that alternate between white and black": torch.arange(9) % 2.0,
     }
     both = {
         text: (F.conv1d(x[None, None], row), F.conv1d(x[None, None], row.flip(2)))

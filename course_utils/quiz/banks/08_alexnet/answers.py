@@ -35,7 +35,7 @@ def top_five_error(right: int, second: int, wrong: int) -> Answer:
 def asleep_seen(p: float, a: int) -> Answer:
     """Say what comes of measuring a net with dropout twice in training mode."""
     return Answer(
-        "A lower accuracy, and another one the second time",
+        "A lower accuracy, and a different one the second time",
         fixed_units="A lower accuracy, the same one both times",
         dropout_on_gradients=f"{a} % both times, as in evaluation mode",
         share_of_accuracy=f"About {a * (1 - p):.0f} %, which is {100 * (1 - p):.0f} % of {a} %",

@@ -45,12 +45,12 @@ def reduced_path_multiply_adds(c_in: int, reduced: int, c_out: int, n: int) -> A
 
 
 def another_size(n: int) -> Answer:
-    """Say what GoogLeNet makes of images of another size than those of its training."""
+    """Say what GoogLeNet makes of images of a different size from those of its training."""
     with torch.device("meta"):
         logits = build("googlenet").eval()(torch.empty(1, 3, n, n))
     return Answer(
         f"{logits.shape[1]:,} logits, as always",
-        positions_kept="An error at the linear layer, which reads another number of values",
+        positions_kept="An error at the linear layer, which reads a different number of values",
         mean_cuts_out="The same logits as for the 224 × 224 pixels in the middle",
     )
 

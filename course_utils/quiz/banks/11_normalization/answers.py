@@ -92,8 +92,8 @@ def one_seen(c: int, s: int) -> Answer:
 def behind_told(a: int, b: int) -> Answer:
     """Return which experiment tells whether running estimates lag behind."""
     return Answer(
-        f"Send training images through in training mode, take no step; then expect over {b} %",
+        f"Send training images through in training mode, without a step; then expect over {b} %",
         weights_move_too=f"Take more steps at a smaller learning rate; then expect over {b} %",
-        both_reasons_at_once=f"Measure test images in evaluation mode; then expect below {b} %",
+        both_reasons_at_once=f"Classify test images in evaluation mode; then expect below {b} %",
         order_for_estimates=f"Shuffle the images in training mode; then expect below {a} %",
     )

@@ -44,7 +44,8 @@ def best_seen(nets: int, seeds: int) -> Answer:
 def longer_told(short: int, times: int) -> Answer:
     """Return which experiment tells whether a net only needs longer training."""
     return Answer(
-        f"Train both for {short * times} epochs, with several seeds and a learning rate for each",
+        f"Train both for {short * times} epochs, with several seeds and a learning rate "
+        "for each net",
         more_seeds_of_the_same=f"Repeat {short} epochs for both, with ten times as many seeds",
         more_images_of_the_same=f"Test both after {short} epochs on ten times as many images",
         helped_one=f"Train VGG alone for {short * times} epochs, and compare it with the chart",
