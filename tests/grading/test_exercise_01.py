@@ -203,7 +203,7 @@ random.seed(4)
 each = images.double().mean(dim=(1, 2, 3)).tolist()
 whole = [statistics.fmean(random.sample(each, num_images)) for _ in range(300)]
 flat = images.double().flatten()
-scattered = [flat[torch.randperm(len(flat))[:num_pixels]].mean().item() for _ in range(300)]
+scattered = [flat[torch.randint(len(flat), (num_pixels,))].mean().item() for _ in range(300)]
 friend = flat.std().item() / (784 * num_images) ** 0.5
 factor, control = statistics.pstdev(whole) / friend, statistics.pstdev(scattered) / friend
 """
