@@ -248,7 +248,7 @@ expect(difference < 1e-6, "PyTorch's nn.Conv1d computes the product with the Toe
 
 # %% [markdown]
 # So a convolution is a dense layer with most weights set to zero and the others tied together. It
-# can do nothing that a dense layer cannot. It only has fewer ways to be wrong.
+# can do nothing that a dense layer cannot. It just has fewer ways to be wrong.
 
 # %% [markdown]
 # ## The same in two dimensions

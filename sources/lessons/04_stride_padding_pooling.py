@@ -188,8 +188,8 @@ print("Right:", facts.trap("alexnet_224_gives_55").right)
 print("With neither, the floor leaves", output_size(224, k=11, s=4), "positions.")
 
 # %% [markdown]
-# There is no quarter of a position. People who rebuild AlexNet use images that are three pixels
-# larger, or pad by 2 (lesson 08).
+# There is no such thing as a quarter of a position. People who rebuild AlexNet use images that are
+# three pixels larger, or pad by 2 (lesson 08).
 
 # %% [markdown]
 # ## Padding: a border of zeros

@@ -402,7 +402,7 @@ print(f"over channels: {60 * 20:,} weights; over the image: {over_picture:,}")
 # %%
 direct = conv_multiply_adds(192, 32, k=5, out=28)
 reduced = conv_multiply_adds(192, 16, k=1, out=28) + conv_multiply_adds(16, 32, k=5, out=28)
-print(f"direct {direct:,}; reduced {reduced:,}; a factor of {direct / reduced:.1f} saved")
+print(f"direct {direct:,}; reduced {reduced:,}: a saving by a factor of {direct / reduced:.1f}")
 expect(reduced < direct / 9, "The reduction saves more than eight ninths of the work.")
 
 # %% [markdown]

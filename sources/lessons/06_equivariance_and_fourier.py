@@ -161,8 +161,8 @@ print("look, then move:", correlate(local, row).roll(2).tolist())
 # weights, used everywhere. Weight sharing is therefore not just a trick to save memory. For a
 # linear layer that treats all places alike, it is the only choice.
 #
-# You can watch it happen. Take any matrix and average it over all shifts: for each shift move,
-# apply the matrix, and move back.
+# You can watch it happen. Take any matrix and average it over all shifts: for each of them, shift
+# the input, apply the matrix, and shift the output back.
 
 # %%
 M = torch.tensor([[(4 * i * i + 3 * j + i * j) % 10 for j in range(6)] for i in range(6)]).float()

@@ -5,7 +5,7 @@
 # - write a VGG block, and build VGG-11 to VGG-19 from a table;
 # - replace a large filter by a stack of small ones, and say what that changes and what it does not;
 # - explain why a deep plain net may not start to learn, and name two ways to make it start;
-# - adapt VGG-16 to images of 32 pixels, and find the slips in the usual summaries of VGG.
+# - adapt VGG-16 to images of 32 × 32 pixels, and find the slips in the usual summaries of VGG.
 #
 # **Time** 45 minutes to read and try, of which training takes about a minute on a laptop.
 #
@@ -219,8 +219,8 @@ facts.table("vgg.three_3x3_weights", "vgg.one_7x7_weights", "vgg.extra_weights_7
 #
 # 1. Choose one 7 × 7 layer in place of the three 3 × 3 layers. The receptive field stays the same.
 #    Which of the two gives more weight to the middle of its field? (Take every weight to be 1.)
-# 2. Load the two blocks of VGG-16. By how much does a layer of the second block widen the field?
-#    Why is that more than in the first block?
+# 2. Load the first two blocks of VGG-16. By how much does a layer of the second block widen the
+#    field? Why is that more than in the first block?
 # 3. Load all five blocks. Which layer is the first to see more than half of the image's width?
 
 # %%
@@ -233,8 +233,7 @@ ReceptiveFieldExplorer("Three 3×3")
 #
 # 1. The stack: seven times as many paths lead to the output from the middle column as from the
 #    outermost one. The single layer has one path from each pixel.
-# 2. By 4 pixels instead of 2: after the first pool, neighbouring values lie 2 pixels of the image
-#    apart.
+# 2. By 4 pixels instead of 2: after the first pool, neighbouring values lie two image pixels apart.
 # 3. The first layer of the fifth block, with 132 of 224 pixels.
 # </details>
 
@@ -344,8 +343,8 @@ refute(
 # do **not** reproduce what the paper found (the number above says how much larger the top-1 error
 # was with 5 × 5 layers). They show what saving a quarter of the weights costs here: a few points at
 # most. Two things may explain the difference: two layers without normalisation may be slower to
-# start than one (we come to that), and ten kinds of clothes at 28 pixels are an easier task than a
-# thousand classes of photos. What you can count, the receptive field and the weights, holds
+# start than one (we come to that), and ten kinds of clothes in small images are an easier task than
+# a thousand classes of photos. What you can count, the receptive field and the weights, holds
 # everywhere. What you measure holds for the task on which you measured it.
 
 # %% [markdown]
@@ -655,8 +654,8 @@ expect(bool((copies == one_pixel).all()), "The adaptive pool makes 49 copies of 
 # python -m course_utils train vgg_small --data cifar10 --epochs 30 --lr 0.05 --crop 4 --flip
 # ```
 #
-# **Not measured here.** In lesson 15 you build VGG-16 for 32 pixels yourself. This is how long the
-# paper's own training took, and how VGG placed in the contest of 2014:
+# **Not measured here.** In lesson 15 you build VGG-16 for small images yourself. This is how long
+# the paper's own training took, and how VGG placed in the contest of 2014:
 
 # %%
 facts.table("vgg.training_weeks", "vgg.rank_*", "vgg.top5_contest", "vgg.top5_single_test")

@@ -306,7 +306,7 @@ expect(ratio > 5, f"Nine naive modules cost {ratio:.1f} times as much as nine re
 
 # %%
 class SmallNet(nn.Module):
-    """A stem, four Inception modules of one kind, and a head, for images of 28 pixels."""
+    """A stem, four Inception modules of one kind, and a head, for images of 28 x 28 pixels."""
 
     def __init__(self, kind, table, side=1):
         super().__init__()
@@ -401,7 +401,7 @@ refute(
 #
 # Are the maps redundant, as we assumed? We take the maps that the second module of the trained
 # naive net reads, and ask how many **directions** in their channel space hold 95 % of their
-# variance (a principal component analysis of the pixels' vectors).
+# variance. (That is a principal component analysis: each position gives one vector of channels.)
 
 
 # %%

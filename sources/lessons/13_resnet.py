@@ -457,7 +457,8 @@ print(facts.trap("residual_block_class"))
 # %% [markdown]
 # (Ours keeps 56 × 56 here because we left its stride at 1.) Why does it matter that BN is missing?
 # With BN, each fresh block adds a response of standard deviation 1. Without it, a block adds a
-# response about as large as its input, so the activations grow by a factor from block to block:
+# response about as large as its input, so the activations grow by about the same factor in
+# every block:
 
 # %%
 torch.manual_seed(0)

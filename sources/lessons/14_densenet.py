@@ -238,8 +238,8 @@ print(facts.trap("densenet_three_blocks"))
 
 # %% [markdown]
 # For images of 32 × 32, three sizes of maps are enough: 32, 16, 8. For 224 × 224, the stem halves
-# height and width twice, and four blocks work on 56, 28, 14 and 7 pixels. The figure is drawn from
-# the model:
+# height and width twice, and four blocks work on maps 56, 28, 14 and 7 pixels wide. The figure is
+# drawn from the model:
 
 
 # %%

@@ -137,9 +137,9 @@ for name, stage in wrong.items():
 #
 # ## Five stages and a head
 #
-# Five stages halve 32 pixels to one: 16, 8, 4, 2, 1. The paper's images have 224 pixels and end as
-# maps of 7 × 7. Only the head depends on the size of the images: the first of its three linear
-# layers reads all positions of the last maps.
+# Five stages halve a width of 32 pixels to one: 16, 8, 4, 2, 1. The paper's images are 224 pixels
+# wide and end as maps of 7 × 7. Only the head depends on the size of the images: the first of its
+# three linear layers reads all positions of the last maps.
 #
 # **Predict, then run.** With the paper's head (7 × 7 pixels, 4,096 hidden units, 1,000 classes),
 # which layer has most of the parameters?
@@ -175,8 +175,8 @@ print(facts.trap("vgg19_has_138m"))
 
 # %% [markdown]
 # Three quarters of VGG-16's parameters are in one linear layer, the one that has separate weights
-# for every position of the last maps. For 32 pixels its input shrinks by a factor of 49. Most
-# networks after 2014 replaced it by the mean of each map.
+# for every position of the last maps. For images of 32 × 32 pixels its input shrinks by a factor of
+# 49. Most networks after 2014 replaced it by the mean of each map.
 #
 # We do not train it here. If you do, keep its initial weights: they are drawn as He et al. (2015)
 # propose, for the reasons in lessons 09 and 11. With other initial weights, sixteen layers without
@@ -214,8 +214,8 @@ print(facts.trap("residual_block_class"))
 # useless.
 #
 # **Try it.** Before you read on, fix `SlideBlock` in a new cell until the check finds nothing. It
-# needs BN and a shortcut that fits. For images of 32 pixels the paper uses option A, which has no
-# parameters: take every second pixel, and fill the new channels with zeros.
+# needs BN and a shortcut that fits. For images of 32 × 32 pixels the paper uses option A, which has
+# no parameters: take every second pixel, and fill the new channels with zeros.
 
 
 # %%
