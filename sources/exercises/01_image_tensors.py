@@ -245,7 +245,7 @@ else:
 # for a white one?
 #
 # hint: Send pure red: which of the three output channels differs from that of the black photo? Is
-# the number of this channel a place in `order`, or the number at that place?
+# the index of this channel a position in `order`, or the value at a position?
 #
 # hint: A photo may have a single row: one black pixel, one red, one green, one blue. Then one call
 # tells you everything.
@@ -779,7 +779,9 @@ def check_answer(predicted, friend, whole, scattered, factor, control):
         fine = 0.7 < spread / expected < 1.4
         checks.require(fine, f"{sentence}: that is not what such draws give.")
         fine = abs(centre - each.mean().item()) < 0.5 * expected
-        sentence = f"The means in {name} lie around {centre:.3f}: that is not the collection's mean."
+        sentence = (
+            f"The means in {name} lie around {centre:.3f}: that is not the collection's mean."
+        )
         checks.require(fine, sentence)
     for name, value, means, other in (
         ("factor", factor, whole, scattered),

@@ -33,7 +33,7 @@ def own_budget(student_id):
 
 
 def own_shuffle(student_id, height, width):
-    """Return a function that puts the pixels of images into your own order."""
+    """Return a function that puts the pixels of images into this student's order."""
     order = torch.randperm(height * width, generator=quiz.generator(student_id))
 
     def shuffle(images):
@@ -187,8 +187,8 @@ checks.award(1, check_answer, widest_hidden)
 # channels. How do people write a number above 9 with the digits 0 to 9?
 #
 # hint: With `places = torch.arange(height * width)`, two of the channels can be `places // 256` and
-# `places % 256`. What does `shuffle` return, and how do you put the digits together again? Mind
-# that a `uint8` times 256 does not fit into a `uint8`.
+# `places % 256`. What does `shuffle` return, and how do you put the digits together again?
+# Remember that a `uint8` times 256 does not fit into a `uint8`.
 
 # %%
 shuffle = own_shuffle(student_id, 32, 32)
@@ -205,7 +205,7 @@ def find_order(shuffle, height: int, width: int) -> torch.Tensor:
     """Return the order (H * W,), int64, in which `shuffle` puts the pixels; call it once."""
     ### BEGIN SOLUTION
     places = torch.arange(height * width)
-    digits = torch.stack([places // 256, places % 256, 0 * places])  # to base 256: each fits a byte
+    digits = torch.stack([places // 256, places % 256, 0 * places])  # in base 256: one byte each
     shuffled = shuffle(digits.byte().view(1, 3, height, width))
     high, low, _ = shuffled[0].flatten(1).long()  # no longer uint8, where 256 would be 0
     return high * 256 + low  # each pixel says where it came from

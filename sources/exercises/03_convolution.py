@@ -171,8 +171,8 @@ checks.award(1, check_answer, split)
 #
 # - 0 on every flat area, however bright;
 # - exactly 1 where the motif lies on a flat area (its pixels are added to those of the area);
-# - the largest of the whole map where the motif lies, in at least nine out of ten images with noise
-#   *and* bright squares larger than the motif.
+# - where the motif lies, the largest in the whole map, in at least nine out of ten images with
+#   noise *and* bright squares larger than the motif.
 #
 # hint: Begin with the motif itself as a filter: its output is large where bright pixels meet
 # weights of 1. Why does a bright square beat the motif?
@@ -235,7 +235,10 @@ def check_small(motif_filter):
         raise checks.NotAnswered
     _require_gain(kernel, motif)
     share = _share_found(kernel, motif, checks.generator(5), squares=0)
-    sentence = f"In noise alone your filter finds the motif in {share:.0%} of the images, not 90%"
+    sentence = (
+        f"In noise alone your filter finds the motif in {share:.0%} of the images: "
+        "at least 90% are needed"
+    )
     checks.require(share >= 0.9, sentence)
 
 
@@ -261,7 +264,8 @@ def check_answer(motif_filter):
         checks.require(flat < 1e-4, sentence)
         share = _share_found(kernel, motif, drawn, squares=3)
         sentence = (
-            f"Beside bright squares your filter finds a motif in {share:.0%} of the images, not 90%"
+            f"Beside bright squares your filter finds a motif in {share:.0%} of the images: "
+            "at least 90% are needed"
         )
         checks.require(share >= 0.9, sentence)
 
@@ -432,7 +436,7 @@ def recover(outputs: torch.Tensor) -> torch.Tensor:
     """Return the weights (k, k) from the outputs of the box for your `probes(k)`."""
     ### BEGIN SOLUTION
     positive, negative = outputs  # one of them is the weight's absolute value, the other is 0
-    return (positive - negative).flip(0, 1)  # a higher window meets the pixel with a lower weight
+    return (positive - negative).flip(0, 1)  # the further up a window, the further down its weight
     ### END SOLUTION
 
 

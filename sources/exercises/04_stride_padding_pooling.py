@@ -191,7 +191,7 @@ def seen_from(layers: list[tuple[int, int, int]], pixel: int) -> tuple[int, int]
     ### BEGIN SOLUTION
     first = last = pixel
     for k, s, p in layers:  # from the image upwards
-        first = max(0, -(-(first + p - k + 1) // s))  # the first window that has not ended: up
+        first = max(0, -(-(first + p - k + 1) // s))  # the first window not yet ended: round up
         last = (last + p) // s  # the last window that has begun: round down
     return first, last
     ### END SOLUTION

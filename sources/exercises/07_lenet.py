@@ -233,7 +233,7 @@ def check_answer(precision):
             "you return 1 for a class that is never predicted": torch.where(
                 columns > 0, expected, 1.0
             ),
-            "you divide the hits by the misses, not by all that is predicted": hits
+            "you divide the hits by the false alarms, not by all predictions of this class": hits
             / (columns - hits).clamp(min=1),
         }
         found = _precision_of(precision, confusion).float()

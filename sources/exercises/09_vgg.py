@@ -441,7 +441,7 @@ def check_answer(train_step, accuracy):
     check_small(train_step, accuracy)
 
     def ours(state, batches, softmax=False, add_up=False, mode=True, again=False):
-        """Return the losses and the state of correct steps, or of steps with a fault."""
+        """Return the losses of correct or faulty steps, and the net's state after them."""
         net, losses = _Net(state, mode), []
         optimizer = torch.optim.SGD(net.parameters(), lr=0.3)
         for images, labels in batches:

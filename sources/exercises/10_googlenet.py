@@ -242,7 +242,7 @@ def reductions(
     for five_reads in range(1, in_channels):
         three_reads = min((left - per_five * five_reads) // per_three, in_channels - 1)
         rest = left - per_five * five_reads - per_three * three_reads
-        if three_reads >= 1 and rest < min(per_three, per_five):  # neither fits once more
+        if three_reads >= 1 and rest < min(per_three, per_five):  # no room for one more of either
             return three_reads, five_reads
     ### END SOLUTION
 

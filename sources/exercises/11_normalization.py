@@ -435,7 +435,7 @@ with torch.no_grad():
 # How often does `optimizer.step` run?
 #
 # hint: The loss is too high: what is added up, and what is it divided by? If you add up eight
-# gradients, what is still missing for the gradient of the mean of eight losses?
+# gradients, what else must you do to get the gradient of the mean of eight losses?
 #
 # hint: A step with a learning rate of 0 changes the net: in training mode, batch normalisation uses
 # the statistics of the batch, here of a single image, and moves its running estimates towards

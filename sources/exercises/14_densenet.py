@@ -248,9 +248,9 @@ checks.award(1, check_answer, source_strengths)
 #   weights in total. There are no biases; stem, batch normalisation and classifier do not count;
 # - no other net that satisfies these conditions has more weights.
 #
-# The next cell prints your own four numbers; your function must work for others, too. At least one
-# such net exists for all numbers that the checks use. If two nets have the same number of
-# weights, either is right.
+# The next cell prints your own four numbers; your function must work for others, too. For each
+# set of four numbers that the checks use, at least one such net exists. If two nets have the same
+# number of weights, either is right.
 #
 # hint: Follow the maps by hand. By how many maps does one more layer in the third block raise the
 # number at the end? And one more in the second block, whose maps pass through a transition? And in

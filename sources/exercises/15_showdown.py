@@ -35,7 +35,7 @@ def own_chart(student_id):
 
 
 def own_nets(student_id):
-    """Return four trained nets, one of each history, in your own order."""
+    """Return four trained nets, one of each history, in this student's order."""
     return models.anonymous(list(models.HISTORIES), quiz.generator(student_id))
 
 
@@ -455,9 +455,10 @@ checks.award(5, check_answer, cam)
 # %% [markdown] tier="investigate" minutes=20
 # ## Task 3: four nets, four histories
 #
-# The next cell makes four trained nets, `nets[0]` to `nets[3]`, in your own order. They are
-# functions from raw images to logits, all with the same layers; which layers does not matter. All
-# of them saw the same 1,000 centred figures in training. **How was each of them trained?**
+# The next cell makes four trained nets, `nets[0]` to `nets[3]`; your student id determines their
+# order. They are functions from raw images to logits, all with the same layers; which layers does
+# not matter. All of them saw the same 1,000 centred figures in training. **How was each of them
+# trained?**
 
 # %% readonly="nets"
 nets = own_nets(student_id)

@@ -80,6 +80,6 @@ def time_told(c: int, n: int) -> Answer:
     return Answer(
         "Time each layer alone, and divide by its multiply-adds",
         counted_for_time=f"Count the multiply-adds of each layer, for {c} channels",
-        whole_for_parts=f"Time both nets as a whole, also on maps of {2 * n} × {2 * n}",
+        whole_for_parts=f"Time both versions as a whole, also on maps of {2 * n} × {2 * n}",
         parameters_for_time="Compare the numbers of parameters that the two layers have",
     )

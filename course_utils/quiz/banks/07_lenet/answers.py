@@ -56,7 +56,7 @@ def after_two_blocks(h: int, w: int) -> Answer:
 
 
 def size_seen(n: int) -> Answer:
-    """Say what comes of a LeNet-5 for 28 x 28 pixels if the images have n x n."""
+    """Say what a LeNet-5 built for 28 x 28 pixels does with images of n x n."""
     found = {up: math.prod(_maps(n, n, up=up)) for up in (False, True)}
 
     def stops(numbers: int) -> str:
@@ -80,5 +80,5 @@ def pairs_told(n: int) -> Answer:
         f"Show {n} images of one batch, each with its label, and see whether they agree",
         fit_tells=f"Train on {n} images of one batch, and see whether the loss still falls",
         class_counts_tell=f"Count the labels of {n} batches, and see whether all classes occur",
-        seed_tells=f"Train {n} epochs with another seed, and see whether accuracy changes",
+        seed_tells=f"Train for {n} epochs with another seed, and see whether the accuracy changes",
     )

@@ -49,5 +49,5 @@ def pooling_told(a: int, b: int, c: int, n: int) -> Answer:
         one_seed_again="Train both once more with the same seed, and see whether "
         f"{a}.{b} % and {a}.{c} % come back",
         images_for_seeds=f"Measure the same two nets again, on {5 * n:,} validation images",
-        longer_for_seeds="Train both for twice as many epochs, and compare the last accuracies",
+        longer_for_seeds="Train both for twice as many epochs, and compare the final accuracies",
     )

@@ -69,6 +69,6 @@ def overfit_told(a: int, b: int) -> Answer:
     return Answer(
         f"{both} loss on the images that they were trained on",
         more_images_tell=f"{both} loss on a validation set that is ten times as large",
-        size_tells=f"{both} number of parameters for each training image",
+        size_tells=f"{both} number of parameters per training image",
         repeat_tells=f"{both} mean validation loss, over ten seeds each",
     )

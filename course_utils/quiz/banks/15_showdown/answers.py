@@ -46,7 +46,7 @@ def longer_told(short: int, times: int) -> Answer:
     return Answer(
         f"Train both for {short * times} epochs, with several seeds and a learning rate "
         "for each net",
-        more_seeds_of_the_same=f"Repeat {short} epochs for both, with ten times as many seeds",
+        more_seeds_of_the_same=f"Repeat both runs of {short} epochs, with ten times as many seeds",
         more_images_of_the_same=f"Test both after {short} epochs on ten times as many images",
         helped_one=f"Train VGG alone for {short * times} epochs, and compare it with the chart",
     )
