@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 import urllib.request
 from contextlib import contextmanager
 from unittest import mock
@@ -16,6 +15,7 @@ from jupyter_core.paths import jupyter_config_path
 from jupyterlab.labapp import LabApp
 from jupyterlab_server.config import get_page_config
 from lab_server import free_port, private_settings, wait_until_up
+from processes import is_there, left_over
 
 from course_utils import lab
 
@@ -105,23 +105,6 @@ def start_kernel(url):
     headers = {"Authorization": "token lab-tests"}
     request = urllib.request.Request(f"{url}/kernels", b"{}", headers, method="POST")
     urllib.request.urlopen(request, timeout=60).close()
-
-
-def is_there(process):
-    """Whether a process lives; one that has ended and waits to be noticed does not."""
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
-
-
-def left_over(family):
-    """What is still there of some processes, after a minute at the latest."""
-    for _ in range(600):
-        if not (left := [member.cmdline() for member in family if is_there(member)]):
-            break
-        time.sleep(0.1)
-    return left
 
 
 def notes(home):

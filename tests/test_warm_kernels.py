@@ -3,11 +3,11 @@
 import json
 import os
 import sys
-import time
 
 import psutil
 import pytest
 from jupyter_client.manager import start_new_kernel
+from processes import left_over
 
 pytestmark = [
     pytest.mark.xdist_group("warm kernels"),
@@ -31,14 +31,6 @@ def printed(client, code):
 
     client.execute_interactive(code, output_hook=listen, timeout=120)
     return "".join(said)
-
-
-def lives(process):
-    """Whether a process runs; the stem buries what has ended only when it is asked again."""
-    try:
-        return process.status() != psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return False
 
 
 @pytest.fixture
@@ -75,7 +67,4 @@ def test_it_is_interrupted_and_it_ends_with_its_stand_in(start):
         pass
     assert reply["content"]["ename"] == "KeyboardInterrupt"
     manager.provisioner.process.kill()
-    end = time.monotonic() + 60
-    while lives(kernel):
-        assert time.monotonic() < end, "the kernel outlives its stand-in"
-        time.sleep(0.05)
+    assert not left_over([kernel])

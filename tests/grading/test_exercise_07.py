@@ -9,7 +9,6 @@ follow (wkentaro/pytorch-fcn, pull request 56).
 
 import pytest
 import torch
-import torch.nn.functional as F
 
 from course_utils import quiz
 
@@ -293,7 +292,10 @@ mean, error = {mean}.item(), {error}.item()
 worth = worth_of(curve, mean)
 span = {span}
 """
-CLEAN = "{50: [0.55, 0.61, 0.59], 150: [0.6, 0.64, 0.63], 450: [0.7, 0.71, 0.74], 1350: [0.78, 0.8, 0.77]}"  # noqa: E501
+CLEAN = (
+    "{50: [0.55, 0.61, 0.59], 150: [0.6, 0.64, 0.63], 450: [0.7, 0.71, 0.74], "
+    "1350: [0.78, 0.8, 0.77]}"
+)
 
 
 def experiment(
@@ -473,10 +475,9 @@ def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
     assert f"you predicted {predicted} and measured 3" in capsys.readouterr().out
 
 
-def test_training_that_rounds_otherwise_keeps_the_points(exercise, monkeypatch):
-    space, loss = exercise.setup(), F.cross_entropy
-    with monkeypatch.context() as patch:
-        patch.setattr(F, "cross_entropy", lambda *given: loss(*given) * (1 + 1e-6))
+def test_training_that_rounds_otherwise_keeps_the_points(exercise, rounding_differently):
+    space = exercise.setup()
+    with rounding_differently():
         accuracy, taken = space["trained"](*space["own_labels"](""), 0)
         fewest, _ = space["trained"](50, 0, 0)
     own = experiment(f"[{accuracy}, 0.66, 0.62]", CLEAN.replace("0.55", str(fewest)))

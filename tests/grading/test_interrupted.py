@@ -11,6 +11,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from processes import left_over
 from scripts import load_script
 
 from convnet_grader.attempts import history
@@ -63,9 +64,7 @@ def test_a_batch_killed_at_ten_random_moments_grades_everybody_once(sent):
         os.kill(first.pid, signal.SIGKILL)
         said = first.communicate()[1]
         assert first.returncode in (0, -signal.SIGKILL), said
-        psutil.wait_procs(children, timeout=20)
-        alive = [child for child in children if child.is_running()]
-        assert not [child for child in alive if child.status() != psutil.STATUS_ZOMBIE]
+        assert not left_over(children, seconds=20)
     before = num_attempts(out)
 
     batch = Batch(light.SLUG, solution, out)
