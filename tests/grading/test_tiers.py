@@ -5,6 +5,7 @@ import re
 import sys
 from collections.abc import Iterator
 from contextlib import suppress
+from functools import cache
 from inspect import signature
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -125,10 +126,14 @@ def test_lesson_and_exercise_lead_to_each_other(slug, solution):
 # --- Nothing to copy ---------------------------------------------------------------------------
 
 
-def lesson_code(slug):
-    """Return the trees of the code cells of all lessons up to one, with inlined code."""
-    paths = [path for path in sorted(ROOT.glob("notebooks/*.ipynb")) if path.stem[:2] <= slug[:2]]
-    cells = [cell for path in paths for cell in nbformat.read(path, as_version=4).cells]
+def lessons_up_to(slug):
+    """Return the paths of the lessons up to one."""
+    return [path for path in sorted(ROOT.glob("notebooks/*.ipynb")) if path.stem[:2] <= slug[:2]]
+
+
+def lesson_cells(path):
+    """Return the trees of the code cells of a lesson, with inlined code."""
+    cells = nbformat.read(path, as_version=4).cells
     return [ast.parse(cell.source) for cell in cells if cell.cell_type == "code"]
 
 
@@ -168,13 +173,17 @@ def answers(notebook):
     return {role(cell)["grade_id"]: cell.source for cell in coded if role(cell).get("solution")}
 
 
+@cache
+def printed_statements(path: Path) -> list[list[str]]:
+    """Return the statements of each code cell of a lesson."""
+    return [list(statements(tree)) for tree in lesson_cells(path)]
+
+
 def runs_in_common(sources, slug):
     """Return for each answer the longest run of statements that it shares with a lesson's cell."""
-    lessons = [list(statements(tree)) for tree in lesson_code(slug)]
-    return {
-        name: max(longest_run(list(statements(ast.parse(source))), cell) for cell in lessons)
-        for name, source in sources.items()
-    }
+    lessons = [cell for path in lessons_up_to(slug) for cell in printed_statements(path)]
+    mine = {name: list(statements(ast.parse(source))) for name, source in sources.items()}
+    return {name: max(longest_run(own, cell) for cell in lessons) for name, own in mine.items()}
 
 
 def test_no_solution_repeats_a_lesson(slug, solution):
@@ -183,8 +192,8 @@ def test_no_solution_repeats_a_lesson(slug, solution):
 
 
 def test_a_function_of_the_lesson_with_other_names_is_found():
-    loops = next(tree for tree in lesson_code("03_convolution") if "conv2d_loops" in ast.unparse(
-        tree).split("(")[0])  # fmt: skip
+    cells = lesson_cells(ROOT / "notebooks/03_convolution.ipynb")
+    loops = next(tree for tree in cells if "conv2d_loops" in ast.unparse(tree).split("(")[0])
     copied = re.sub(r"\b(image|kernel|out|k_h|k_w|conv2d_loops)\b", r"my_\1", ast.unparse(loops))
     assert runs_in_common({"copied": copied}, "03_convolution")["copied"] > LONGEST
 
@@ -193,7 +202,7 @@ def printed(slug):
     """Return a module with every function and class that the lessons up to one define."""
     module = ModuleType("printed")
     kept = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.ClassDef)
-    for tree in lesson_code(slug):
+    for tree in [tree for path in lessons_up_to(slug) for tree in lesson_cells(path)]:
         body = [
             node
             for node in tree.body
