@@ -347,7 +347,7 @@ WRONG = [
     (RECOVER_IS, recover(result="order, mean"), "three things", False),
     (RECOVER_IS, recover(result="order, mean, 'std'"), "must be three numbers", False),
     (RECOVER_IS, recover(result="(0, 0, 1), mean, std"), "the whole numbers 0, 1 and 2", False),
-    (RECOVER_IS, "def recover(box):\n    return box(torch.rand(1, 1, 3))", "got torch.float", False),
+    (RECOVER_IS, "def recover(box):\n    return box(torch.rand(1, 1, 3))", "expected uint8", False),
     (REPAIR_IS, repair(images="x / 255"), "Your to_images returns", False),
     (REPAIR_IS, repair(images="x.movedim(3, 1)"), "floats from 0 to 1", False),
     (REPAIR_IS, repair(added="x = x.double() + more"), "floats from 0 to 1", False),
