@@ -121,10 +121,10 @@ own_mean_told = next(x for x, option in question.lettered.items() if option.text
 # ## Task 1: a frame in memory
 #
 # A camera hands over a frame as one long sequence of bytes: the pixels row by row, and for each
-# pixel its red, green and blue value. But each row of the frame takes up `pitch` bytes: first those
-# of its pixels, then filler, because the camera's chip needs rows of certain lengths. Complete the
-# function so that it returns the image, without the filler and with its axes in PyTorch's order.
-# The values stay as they are, from 0 to 255.
+# pixel its red, green and blue values. But each row of the frame takes up `pitch` bytes: first
+# those of its pixels, then filler, because the camera's chip needs rows of certain lengths.
+# Complete the function so that it returns the image, without the filler and with its axes in
+# PyTorch's order. The values stay as they are, from 0 to 255.
 #
 # Below is your frame as it looks if you do not know about the filler.
 #
@@ -812,9 +812,9 @@ checks.award(2, check_answer, predicted, friend, whole, scattered, factor, contr
 
 # %% [markdown]
 # **In three sentences:** What did you predict, and what did the experiment and its control show?
-# Why do the pixels of one image tell less about the mean than as many pixels from anywhere, and how
-# many such pixels is one image worth? How many images would you read to know the mean to ±0.01 (two
-# standard errors), and how many would your friend? 2 points, graded by a person.
+# Why do the pixels of one image tell you less about the mean than as many pixels from anywhere, and
+# how many such pixels is one image worth? How many images would you read to know the mean to ±0.01
+# (two standard errors), and how many would your friend? 2 points, graded by a person.
 
 # %% [markdown] written="how_many_images" points=2
 # **A model answer.** I predicted a factor of 3, but the means of draws of 20 images varied nine
@@ -831,6 +831,6 @@ checks.award(2, check_answer, predicted, friend, whole, scattered, factor, contr
 # - 1 point: the answer compares prediction and measurement, *and* uses the control: it shows that
 #   the formula holds for pixels from anywhere, so the excess comes from pixels that share an image.
 #   Half a point without the control. A wrong prediction costs nothing.
-# - 1 point: a reason (pixels of one image resemble each other) *and* numbers that follow from it:
-#   784 / factor², and a number of images within a factor of two of n · (2 · factor · friend / 0.01)².
-#   Half a point for only one of these.
+# - 1 point: the answer gives a reason (pixels of one image resemble each other) *and* numbers that
+#   follow from it: 784 / factor², and a number of images within a factor of two of n · (2 · factor
+#   · friend / 0.01)². Half a point for only one of these.

@@ -476,8 +476,8 @@ for number, net in enumerate(nets):
     print(f"on backgrounds of the right class, nets[{number}] classifies {share:.0%} correctly")
 
 # %% [markdown]
-# You hand in three sets, each a pair (images, labels) of 300 to 1,000 images, as `make_shapes` draws
-# them: (N, 3, 32, 32), `uint8`. The labels say what figure was drawn.
+# You hand in three sets, each a pair (images, labels) of 300 to 1,000 images, as `make_shapes`
+# draws them: (N, 3, 32, 32), `uint8`. The labels say which figure was drawn.
 #
 # - `control`: ordinary images, on which both nets do well. Without them nobody knows whether a net
 #   fails because of what you changed.

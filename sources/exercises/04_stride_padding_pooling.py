@@ -77,9 +77,10 @@ order_told = next(x for x, option in question.lettered.items() if option.text.st
 # ## Task 1: padding for a wanted size
 #
 # A window of `k` pixels slides over `n` pixels with stride `s`, and you want exactly `wanted`
-# outputs. Complete the function: how many zeros do you put before the first pixel, and how many
-# after the last? Use as few as possible. If their number is odd, the end gets one more, as in the
-# lesson. (`wanted` is never less than the number of outputs without padding.)
+# outputs. Complete the function so that it returns two numbers of zeros: those to put before the
+# first pixel, and those after the last. Use as few zeros as possible. If their total is odd, the
+# end gets one more, as in the lesson. (`wanted` is never less than the number of outputs without
+# padding.)
 #
 # hint: Where does the last of the `wanted` windows start, and where does it end?
 #
@@ -167,11 +168,11 @@ checks.award(1, check_answer, padding_for)
 # ## Task 2: which outputs see a pixel?
 #
 # The lesson goes from an output down to the pixels that it sees. Go the other way: when one pixel
-# changes, which outputs can change? Complete the function: layers are given as `(k, s, p)`, kernel
-# size, stride and padding, from the image upwards, and no stride is larger than its kernel. The
-# function returns the first and the last output of the last layer that see the pixel, along one
-# axis. Pixels and outputs are counted from 0. The pixel is far from the end of the image, so only
-# one limit matters: there is no output before 0.
+# changes, which outputs can change? Complete the function. The layers are given as `(k, s, p)`,
+# that is, kernel size, stride and padding, from the image upwards, and no stride is larger than its
+# kernel. The function returns the first and the last output of the last layer that see the pixel,
+# along one axis. Pixels and outputs are counted from 0. The pixel is far from the end of the image,
+# so only one limit matters: there is no output before 0.
 #
 # hint: Begin with one layer. Its output `i` sees the pixels from `s * i - p` to
 # `s * i - p + k - 1`. For which `i` is the pixel `x` neither before the first of them nor after the

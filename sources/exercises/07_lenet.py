@@ -480,15 +480,15 @@ symptoms(broken_accuracy, broken_best)
 # it was after the best of them, buffers included, and returns the number of that epoch and the
 # net's accuracy on the test set. If several epochs are equally good, the first of them counts.
 #
-# hint: The 11 images: how much does the one image of the last batch count, and how much does each
-# of the first five? What weight should a batch have?
+# hint: Begin with the 11 images. How much does the one image of the last batch count, and how much
+# does each of the first five? What weight should a batch have?
 #
-# hint: The net that was kept: does `net.state_dict()` return copies, or the tensors in which the
-# net keeps its weights? What happens to those in the next epoch?
+# hint: Now explain the net that was kept. Does `net.state_dict()` return copies, or the tensors in
+# which the net keeps its weights? What happens to those in the next epoch?
 #
-# hint: The noise: here the largest of 30 accuracies is luck. Which set may you use to choose the
-# epoch, and which set may you use only for the net that was chosen? Dropout: what does
-# `broken_accuracy` do to the mode of the net?
+# hint: Now explain the noise. The largest of 30 accuracies is large by luck. Which set may you use
+# to choose the epoch, and which set may you use only for the net that was chosen? And what does
+# `broken_accuracy` do to the mode of the net, and so to dropout?
 
 
 # %% task="repair"
