@@ -180,8 +180,8 @@ checks.award(1, check_answer, split)
 # hint: What does the lesson say about the sum of the weights? Which single number can you subtract
 # from all the weights so that flat areas give 0?
 #
-# hint: If the weights add up to 0, the output on the motif is the sum of all products of a weight
-# and a pixel of the motif. Divide the weights by that sum, and the output is 1.
+# hint: If the weights add up to 0, the output on the motif is the sum, over its pixels, of weight
+# times motif. Divide the weights by that sum, and the output is 1.
 
 # %%
 show(
