@@ -1,4 +1,4 @@
-"""Checks of an exercise: what a learner sees at once, and what grading adds.
+"""Checks for exercises: what a learner sees at once, and what grading adds.
 
 A check is a function that takes the learner's answers. If they are right it simply returns; if not,
 it says in one sentence what is wrong, with `require`. The same check is used in two ways:
@@ -6,7 +6,7 @@ it says in one sentence what is wrong, with `require`. The same check is used in
 * `show` prints the sentence and never stops the notebook, so that *Run All* reaches the end of an
   exercise that has not been started. This is what learners use.
 * `award` is in the hidden part of a test cell, so it runs only where a class is graded (or the
-  solution is built). It raises on a wrong answer and gives the points for a right one.
+  solution is built). It raises on a wrong answer and returns the points for a right one.
 
 A check gets plain data and handles, whatever process the learner's code runs in: see `beside`.
 """
@@ -231,7 +231,7 @@ def name_slip(answer: Any, slips: Mapping[str, Any]) -> None:
 
     Args:
         answer: The learner's, as `as_shape` and the others return it.
-        slips: What went wrong ("you forget the bias") -> what that gives.
+        slips: What went wrong ("you forget the bias") -> the answer that results.
 
     Raises:
         CheckFailed: The answer comes from a slip.
@@ -253,10 +253,10 @@ def require_tensor(
     Args:
         answer: What the learner's code returned.
         expected: The right tensor.
-        slips: What went wrong ("you forget the bias") -> what that gives, of any shape. One that
-            gives the right tensor here is ignored.
+        slips: What went wrong ("you forget the bias") -> the tensor that results, of any shape. A
+            slip that leads to the right tensor here is ignored.
         hint: What to look at if the shape is wrong.
-        tolerance: Largest difference, absolute and relative.
+        tolerance: The largest difference allowed, absolute and relative.
 
     Raises:
         NotAnswered: The answer is still None.
@@ -281,7 +281,7 @@ def require_tensor(
         index = int((answer - expected).abs().argmax())
         place = tuple(int(i) for i in torch.unravel_index(torch.tensor(index), expected.shape))
         raise CheckFailed(
-            f"your output differs from the right one, most at {place}: "
+            f"your output differs from the right one. The difference is largest at {place}: "
             f"{answer[place].item():.5g}, expected {expected[place].item():.5g}"
         )
 
@@ -298,8 +298,10 @@ def require_number(
     Args:
         answer: What the learner's code returned; a whole number where `expected` is one.
         expected: The right number.
-        slips: What went wrong -> what that gives. One that gives the right number is ignored.
-        tolerance: Largest difference relative to `expected`; a whole number must be exact.
+        slips: What went wrong -> the number that results. A slip that leads to the right number is
+            ignored.
+        tolerance: The largest difference allowed, relative to `expected`; a whole number must be
+            exact.
 
     Raises:
         NotAnswered: The answer is still None.
@@ -323,17 +325,17 @@ def require_number(
 
 
 def _rounded(number: float) -> str:
-    """Write a number with at most seven digits that count; a whole one with all of them."""
+    """Write a number with at most seven significant digits; a whole number with all digits."""
     return f"{number:,}" if type(number) is int else f"{float(f'{number:.7g}'):,}"
 
 
 class PairedSeeds(NamedTuple):
-    """What two lists of results, one for each seed, say about their difference.
+    """The mean difference of two lists of results, seed by seed, and its standard error.
 
     Attributes:
         mean: The mean of the differences, seed by seed.
         error: Its standard error.
-        mean_slips: What went wrong -> what that gives for the mean; for `require_number`.
+        mean_slips: What went wrong -> the mean that results; for `require_number`.
         error_slips: Likewise, for the standard error.
     """
 
@@ -362,7 +364,7 @@ def paired_seeds(after: Sequence[float], before: Sequence[float]) -> PairedSeeds
         "you do not divide by the square root of the number of seeds": spread,
         "you divide by n, not by n - 1": biased / n**0.5,
         f"you divide by {n}, not by its square root": spread / n,
-        "you give the variance of the mean": spread**2 / n,
+        "you report the variance of the mean": spread**2 / n,
         "you treat the runs as unrelated, and add their variances": (unrelated / n) ** 0.5,
     }
     return PairedSeeds(gaps.mean().item(), spread / n**0.5, mean_slips, error_slips)
@@ -386,8 +388,8 @@ def reveal(exercise: str, task: str) -> None:
     place = Path(__file__).resolve().parent.parent / f"solutions/{exercise}/{exercise}.ipynb"
     if not place.is_file():
         print(
-            f"The solution of {exercise} is not on this machine: your teacher has it, and it is in "
-            "the folder solutions/ of the whole course."
+            f"The solution of {exercise} is not on this machine. Your teacher has it: the complete "
+            "course includes the folder solutions/."
         )
         return
     cells = json.loads(place.read_text("utf-8"))["cells"]
@@ -399,9 +401,9 @@ def reveal(exercise: str, task: str) -> None:
 
 
 def without(*names: str) -> AbstractContextManager[None]:
-    """Let no torch function of these names run meanwhile: the task is to write it.
+    """Forbid the torch functions of these names meanwhile: the task is to write them.
 
-    What counts is which operators run, however the learner's code starts them.
+    What counts is which operators run, however the learner's code calls them.
 
     Args:
         names: Such as "conv2d"; a layer that calls the function counts, too.
@@ -413,7 +415,7 @@ def without(*names: str) -> AbstractContextManager[None]:
 
 
 def generator(seed: int = 0) -> torch.Generator:
-    """Return a generator of random numbers: always the same one at home, others in grading."""
+    """Return a generator of random numbers: at home always the same, in grading a different one."""
     if SESSION.draw is not None:
         seed = seed_of(f"{SESSION.draw}|{seed}")
     return torch.Generator().manual_seed(seed)
@@ -447,13 +449,13 @@ def require_own_layers(model: Any) -> None:
 
 @beside
 def _kinds(model: nn.Module) -> list[tuple[str, str]]:
-    """Return name and place of each class in a model, and of those they are derived from."""
+    """Return the name and place of each class in a model, and of its base classes."""
     origins = (origin for module in nn.Module.modules(model) for origin in _origins(module))
     return list(dict.fromkeys(origins))
 
 
 def _origins(module: nn.Module) -> Iterator[tuple[str, str]]:
-    """Yield name and place of a module's classes; of a scripted one, of what was scripted."""
+    """Yield the name and place of a module's classes; of a scripted module, also the original."""
     if isinstance(module, torch.jit.ScriptModule):
         place = module._c._type().qualified_name().removeprefix("__torch__.")
         yield module.original_name, place.split(".___torch_mangle")[0]
@@ -511,7 +513,7 @@ def gradients_of(
 
     Args:
         model: The learner's.
-        images: What goes in.
+        images: The model's input.
         labels: For a classifier, whose loss is the cross-entropy; without them, the loss is the
             sum of squares.
     """
@@ -567,7 +569,7 @@ class Stage(NamedTuple):
     Attributes:
         name: Such as "the second block".
         shape: Shape of the output, batch axis first; (N, 120, 1, 1) also counts as (N, 120).
-        question: What to look at if the output has another shape.
+        question: What to look at if the output has a different shape.
     """
 
     name: str

@@ -21,7 +21,7 @@ SHAPES = data.make_shapes(200, data.ShapesConfig(), torch.Generator().manual_see
 
 
 def own_frame(student_id):
-    """Return the bytes of your frame, its height and width in pixels, and the bytes of a row."""
+    """Return the bytes of your frame, its height and width in pixels, and its bytes per row."""
     drawn = quiz.generator(student_id)
     height, width, which = (
         int(torch.randint(*span, (), generator=drawn)) for span in ((26, 33), (26, 33), (0, 200))
@@ -54,7 +54,7 @@ def make_box(order, mean, std):
 
     def box(photo):
         if photo.dtype != torch.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
-            raise ValueError(f"{photo.dtype}, {tuple(photo.shape)}: not (H, W, 3) of uint8")
+            raise ValueError(f"expected uint8, (H, W, 3); got {photo.dtype}, {tuple(photo.shape)}")
         return (photo.permute(2, 0, 1)[list(order)] / 255 - mean) / std
 
     return box
@@ -99,7 +99,7 @@ batch_bytes = num * 3 * height * width * 4  # four bytes for each float32
 wrapped_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/01_image_tensors", "wrapped_seen", student_id)
-# Above 255 a byte starts again at 0. If even the darkest pixel does, all differences stay the same.
+# Above 255 a byte starts again at 0. If even the darkest pixel wraps around, all differences stay.
 all_wrap = question.values["low"] + question.values["more"] > 255
 seen = "The same image, but darker" if all_wrap else "Dark patches"
 wrapped_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
@@ -121,10 +121,10 @@ own_mean_told = next(x for x, option in question.lettered.items() if option.text
 # ## Task 1: a frame in memory
 #
 # A camera hands over a frame as one long sequence of bytes: the pixels row by row, and for each
-# pixel its red, green and blue value. But each row of the frame takes up `pitch` bytes: first those
-# of its pixels, then filler, because the camera's chip needs rows of certain lengths. Complete the
-# function: it returns the image, without the filler, with its axes in PyTorch's order. The values
-# stay as they are, from 0 to 255.
+# pixel its red, green and blue values. But each row of the frame takes up `pitch` bytes: first
+# those of its pixels, then filler, because the camera's chip needs rows of certain lengths.
+# Complete the function so that it returns the image, without the filler and with its axes in
+# PyTorch's order. The values stay as they are, from 0 to 255.
 #
 # Below is your frame as it looks if you do not know about the filler.
 #
@@ -231,15 +231,15 @@ else:
 # %% [markdown] tier="build" minutes=9
 # ## Task 2: a loader that nobody has described
 #
-# You get a trained net, and with it its loader, as a black box: nobody has written down what it
-# does, and the net fails on images that are loaded in any other way. The loader takes one `uint8`
-# photo, (H, W, 3), and returns floats, (3, H, W). All you know is the form of its output. Channel c
-# is
+# You get a trained net together with its loader. The loader is a black box: nobody has written down
+# what it does, and the net fails on images that are loaded in any other way. The loader takes one
+# `uint8` photo, (H, W, 3), and returns floats, (3, H, W). All you know is the form of its output.
+# Channel c is
 #
 # $$\frac{\text{photo}[:, :, \text{order}[c]] / 255 - \text{mean}[c]}{\text{std}[c]}$$
 #
-# Complete the function: it finds out `order`, `mean` and `std` by sending photos through the box.
-# You choose the photos. The `box` below is yours, but the function must work for any other box.
+# Complete the function so that it finds out `order`, `mean` and `std` by sending photos through the
+# box. You choose the photos. The `box` below is yours, but the function must work for any box.
 #
 # hint: What does the box return for a black photo? And how does that differ from what it returns
 # for a white one?
@@ -265,7 +265,7 @@ def recover(box):
     black, *colours = box(photo)[:, 0].unbind(dim=1)
     gain = torch.stack(colours) - black  # (3, 3): the photo's channel, output channel
     order = gain.argmax(dim=0).tolist()  # for each output channel, where it comes from
-    std = 1 / gain.max(dim=0).values  # a full channel - black is 1 / std
+    std = 1 / gain.max(dim=0).values  # the output at 255, minus that at 0, is 1 / std
     return order, -black * std, std
     ### END SOLUTION
 
@@ -283,7 +283,7 @@ def _probed(recover, order, mean, std):
 
     def box(photo):
         if photo.dtype != torch.uint8 or photo.ndim != 3 or photo.shape[2] != 3:
-            raise ValueError(f"{photo.dtype}, {tuple(photo.shape)}: not (H, W, 3) of uint8")
+            raise ValueError(f"expected uint8, (H, W, 3); got {photo.dtype}, {tuple(photo.shape)}")
         return (photo.permute(2, 0, 1)[list(order)] / 255 - mean) / std
 
     return recover(box)
@@ -327,7 +327,7 @@ def _require_numbers(recover, order, mean, std):
     checks.require(fits, f"An order consists of the whole numbers 0, 1 and 2, not {found[0]!r}.")
     inverse = [order.index(channel) for channel in range(3)]
     for slip, wrong in {
-        "say where each channel of the photo goes: order[c] is where channel c comes from": inverse,
+        "say where each channel goes: order[c] is where output channel c comes from": inverse,
         "leave the channels as they are": [0, 1, 2],
         "reverse the channels, as if every loader put blue first": [2, 1, 0],
     }.items():
@@ -339,7 +339,7 @@ def _require_numbers(recover, order, mean, std):
     means, stds = (torch.tensor(each, dtype=torch.float64) for each in (mean, std))
     slips = {
         "you follow the order of the photo's channels": means[inverse],
-        "you count in bytes: a mean lies between 0 and 1": 255 * means,
+        "you keep the scale from 0 to 255: a mean lies between 0 and 1": 255 * means,
         "you forget the sign": -means,
         "you return the output for black: multiply it by -std": -means / stds,
         "you return the output for white": (1 - means) / stds,
@@ -349,7 +349,7 @@ def _require_numbers(recover, order, mean, std):
     slips = {
         "you follow the order of the photo's channels": stds[inverse],
         "you return white - black: std is 1 divided by that difference": 1 / stds,
-        "you count in bytes": 255 * stds,
+        "you keep the scale from 0 to 255": 255 * stds,
         "you return the variance, the square of std": stds**2,
     }
     _require_three(found[2], stds, "std", slips)
@@ -389,12 +389,12 @@ checks.award(3, check_answer, recover)
 # ## Task 3: a loader with five faults
 #
 # Somebody has photos in ten folders, named "1" to "10", and a list of the classes in that order.
-# Three functions turn them into what a net reads. They run without an error, but the net learns
-# nothing useful. The symptoms: "The images look like noise. Nine of the ten classes have the wrong
-# title. Brighter images should have fewer dark pixels, but they have more. After normalisation, red
-# still has a higher mean than blue. And an image has different values if it is normalised alone
-# rather than in a batch." Run the next two cells, and look at the symptoms before you read the
-# code.
+# Three functions turn the photos and their folders' names into images and labels for a net. They
+# run without an error, but the net learns nothing useful. The symptoms: "The images look like
+# noise. Nine of the ten classes have the wrong title. Brighter images should have fewer dark
+# pixels, but they have more. After normalisation, red still has a higher mean than blue. And an
+# image has different values if it is normalised alone rather than in a batch." Run the next two
+# cells, and look at the symptoms before you read the code.
 
 # %% readonly="broken"
 CLASSES = data.shapes.CLASSES
@@ -453,15 +453,16 @@ print("the folders hold, in order:", ", ".join(CLASSES))
 # on. `more` is 0 or higher, and anything brighter than white becomes white. The functions must not
 # change the caller's photos. In `normalise`, the standard deviation may divide by n or by n − 1.
 #
-# hint: Begin with the titles. What does `sorted(["1", "2", "10"])` return, and why? Then the dark
-# pixels. What type do the values have when `more` is added, and what can `clamp` still do
+# hint: Begin with the titles. What does `sorted(["1", "2", "10"])` return, and why? Then go on to
+# the dark pixels. What type do the values have when `more` is added, and what can `clamp` still do
 # afterwards?
 #
-# hint: Now the noise. What does the lesson say about `reshape(3, H, W)`? Which values are
+# hint: Now explain the noise. What does the lesson say about `reshape(3, H, W)`? Which values are
 # neighbours in memory?
 #
-# hint: Now the means. `mean(dim=(0, 1, 2))` leaves one axis. Which one, and which would it be if
-# the channels came last? And when an image is alone, whose mean does the function subtract?
+# hint: Now explain the means. `mean(dim=(0, 1, 2))` leaves one axis. Which one, and which would it
+# be if the channels came last? And when an image is normalised alone, whose mean does the function
+# subtract?
 
 
 # %% task="repair"
@@ -541,7 +542,7 @@ def check_answer(labels, to_images, normalise):
                 zip(folders, range(len(folders)), strict=True)
             ),
             "sort by length alone": {name: i for i, name in enumerate(sorted(folders, key=len))},
-            "take the names as labels": {name: int(name) for name in folders},
+            "use the names as labels": {name: int(name) for name in folders},
             "subtract 1 from the names: there may be gaps": {
                 name: int(name) - 1 for name in folders
             },
@@ -571,14 +572,14 @@ def check_answer(labels, to_images, normalise):
             "you use reshape: it keeps the order in memory, so it mixes the channels": (
                 (stacked.reshape(6, 3, height, width).double() + more).clamp(max=255) / 255
             ),
-            "you add to bytes, which start again at 0: convert them to floats first": (
+            "you add to bytes, which start again at 0 above 255: convert them to floats first": (
                 (x + more).double() / 255
             ),
             "you swap rows and columns": right.mT,
             "you reverse the channels": right.flip(1),
             "you do not make the images brighter": x.double() / 255,
             "you divide by the highest value, not by 255": right / right.max(),
-            "you divide to stay below 255: anything brighter than white becomes white": (
+            "you divide by 255 + more: divide by 255, and cut off what is brighter than white": (
                 (x.double() + more) / (255 + more)
             ),
             "you add after dividing by 255: `more` is on the scale from 0 to 255": (
@@ -623,7 +624,7 @@ checks.award(4, check_answer, labels, to_images, normalise)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Here are the same folders with your functions.
+# Here are the same folders, loaded with your functions.
 
 # %% tags=["nbval-ignore-output"]
 if repair_is_right:
@@ -639,8 +640,8 @@ else:
 # ## Task 4: how many images does a mean need?
 #
 # To normalise, you need the mean of the training images. Your collection has 3,600 images of four
-# kinds of clothes, and you read only a few of them, at random. A friend says: "Those few have
-# thousands of pixels. A mean of so many values has the standard error σ / √(number of pixels),
+# kinds of clothes, and you read only a few of them, chosen at random. A friend says: "Those few
+# have thousands of pixels. A mean of so many values has the standard error σ / √(number of pixels),
 # where σ is the standard deviation of all pixels. That is tiny, so a few images are enough." **Is
 # your friend's standard error right?**
 
@@ -653,10 +654,10 @@ print(f"you read {num_images} images with {num_pixels:,} pixels")
 print(f"the mean of all {len(images):,} images is {images.mean():.3f}")
 
 # %% [markdown]
-# **Predict first.** If you drew your few images again and again, their means would differ. By what
-# factor would the standard deviation of these means be larger than your friend's standard error?
-# Write 1 if your friend is right. Write it down before you run anything. A wrong prediction costs
-# nothing; without one, the experiment is not marked.
+# **Predict first.** If you drew as many images again and again, each draw would have a different
+# mean. By what factor would the standard deviation of these means be larger than your friend's
+# standard error? Write 1 if your friend is right. Write down your prediction before you run
+# anything. A wrong prediction costs nothing; without one, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a number: 1 if your friend is right
@@ -667,7 +668,7 @@ predicted = 3  # neighbouring pixels are alike, so they tell less than they seem
 # %% [markdown]
 # **Now the experiment.** Draw `num_images` images from `images`, at random and without repetition,
 # and take the mean of all their pixels. Do that 300 times. As a control, draw `num_pixels` *pixels*
-# instead, each from anywhere in the whole collection, and take their mean, 300 times, too. Divide
+# instead, each from anywhere in the whole collection, and take their mean, again 300 times. Divide
 # the standard deviation of each set of 300 means by your friend's standard error.
 #
 # hint: `torch.randperm(len(images))[:num_images]` draws different images.
@@ -777,7 +778,7 @@ def check_answer(predicted, friend, whole, scattered, factor, control):
             checks.require(fine or not near, sentence)
         sentence = f"The means in {name} have the standard deviation {spread:.4f}"
         fine = 0.7 < spread / expected < 1.4
-        checks.require(fine, f"{sentence}: that is not what such draws give.")
+        checks.require(fine, f"{sentence}: means of such draws do not vary like that.")
         fine = abs(centre - each.mean().item()) < 0.5 * expected
         sentence = (
             f"The means in {name} lie around {centre:.3f}: that is not the collection's mean."
@@ -811,25 +812,25 @@ checks.award(2, check_answer, predicted, friend, whole, scattered, factor, contr
 
 # %% [markdown]
 # **In three sentences:** What did you predict, and what did the experiment and its control show?
-# Why do the pixels of one image tell less about the mean than as many pixels from anywhere, and how
-# many such pixels is one image worth? How many images would you read to know the mean to ±0.01 (two
-# standard errors), and how many would your friend? 2 points, graded by a person.
+# Why do the pixels of one image tell you less about the mean than as many pixels from anywhere, and
+# how many such pixels is one image worth? How many images would you read to know the mean to ±0.01
+# (two standard errors), and how many would your friend? 2 points, graded by a person.
 
 # %% [markdown] written="how_many_images" points=2
-# **A model answer.** I predicted a factor of 3, but the means of my 20 images varied nine times as
-# much as my friend said, while the control, as many pixels from anywhere, came out at 1.0: the
-# formula is right for pixels that have nothing to do with each other. Pixels of one image do have
-# something to do with each other: the background is black everywhere, and a dark shirt is dark all
-# over, so its 784 pixels are worth only 784 / 9² ≈ 10 pixels from anywhere. Means of my 20 images
-# have a standard error of about 0.026. For ±0.01 it must fall to 0.005, which takes
-# 20 · (0.026 / 0.005)² ≈ 540 images; my friend would stop at seven, and be off by nine times as
-# much as promised.
+# **A model answer.** I predicted a factor of 3, but the means of draws of 20 images varied nine
+# times as much as my friend said, while the control, as many pixels from anywhere, came out at 1.0:
+# the formula is right for pixels that have nothing to do with each other. Pixels of one image do
+# have something to do with each other: the background is black everywhere, and a dark shirt is dark
+# all over, so its 784 pixels are worth only 784 / 9² ≈ 10 pixels from anywhere. The mean of 20
+# images has a standard error of about 0.026. For ±0.01 it must fall to 0.005, which takes 20 ·
+# (0.026 / 0.005)² ≈ 540 images; my friend would stop at seven, and be off by nine times as much as
+# promised.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# - 1 point: prediction and measurement are set against each other, *and* the control is used: it
-#   shows that the formula holds and that the pixels of one image are what is special. Half a point
-#   without the control. A wrong prediction costs nothing.
-# - 1 point: a reason (pixels of one image resemble each other) *and* numbers that follow from it:
-#   784 / factor², and a number of images within a factor of two of n · (2 · factor · friend / 0.01)².
-#   Half a point for only one of these.
+# - 1 point: the answer compares prediction and measurement, *and* uses the control: it shows that
+#   the formula holds for pixels from anywhere, so the excess comes from pixels that share an image.
+#   Half a point without the control. A wrong prediction costs nothing.
+# - 1 point: the answer gives a reason (pixels of one image resemble each other) *and* numbers that
+#   follow from it: 784 / factor², and a number of images within a factor of two of n · (2 · factor
+#   · friend / 0.01)². Half a point for only one of these.

@@ -2,7 +2,7 @@
 # # Exercise 02: what a net knows about images
 #
 # **You practise** fitting a dense layer into a budget, finding an unknown order of pixels with one
-# image, repairing the code that takes raw images to a net, and finding out which of two trained
+# image, repairing code that prepares raw images for a net, and finding out which of two trained
 # nets looks at the background.
 #
 # {tasks}
@@ -83,7 +83,7 @@ place = (channel * size + row) * size + column  # channel by channel, row by row
 flattened_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/02_why_not_mlps", "flattened_seen", student_id)
-# To an MLP, one fixed order is as good as another; a change after training is not.
+# To an MLP, one fixed order is as good as another, but weights fit only the order they learned.
 fixed = question.values["when"] == "for the training and for the test images"
 seen = "An accuracy about as high" if fixed else "An accuracy far lower"
 flattened_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
@@ -105,8 +105,8 @@ shift_told = next(x for x, option in question.lettered.items() if option.text.st
 # ## Task 1: the widest layer in a budget
 #
 # An MLP flattens images of shape (C, H, W), and has one hidden layer and one output for each class.
-# Both layers have biases. Complete the function: it returns the **largest** number of hidden units
-# with which the MLP has at most `budget` parameters. One unit always fits.
+# Both layers have biases. Complete the function so that it returns the **largest** number of hidden
+# units with which the MLP has at most `budget` parameters. One unit always fits.
 #
 # hint: What does one more hidden unit cost? Count its weights, its bias, and the weights that read
 # it.
@@ -143,7 +143,7 @@ def _require_widest(widest_hidden, shape, num_classes, budget):
         "you forget the biases of the outputs": budget // (n + 1 + num_classes),
         "you count one channel": rest // (height * width + 1 + num_classes),
         "you forget the weights of the outputs": rest // (n + 1),
-        "you take the height for the width": rest // (channels * height**2 + 1 + num_classes),
+        "you use the height as the width, too": rest // (channels * height**2 + 1 + num_classes),
         "you stay below the budget: it may be used up": (rest - 1) // (n + 1 + num_classes),
         "you round up": -(-rest // (n + 1 + num_classes)),
     }
@@ -175,15 +175,15 @@ checks.award(1, check_answer, widest_hidden)
 # ## Task 2: an order, found with one image
 #
 # Somebody's function `shuffle` puts the pixels of every image into the same random order. You
-# cannot look inside; but you may show it **one** image, **once**, and look at the result. Design
-# that image, and complete the function: it returns the order, so that pixel `i` of the shuffled
-# image is pixel `order[i]` of the original, counted row by row. `shuffle` takes `uint8` images
-# (N, 3, H, W), and all channels of an image get the same order. H and W are at most 200.
+# cannot look inside it, but you may show it **one** image, **once**, and look at the result. Design
+# that image, and complete the function so that it returns the order: pixel `i` of the shuffled
+# image is pixel `order[i]` of the original, with pixels counted row by row. `shuffle` takes `uint8`
+# images (N, 3, H, W), and all channels of an image get the same order. H and W are at most 200.
 #
 # hint: If no two pixels of your image were alike, you could see where each of them went. What would
-# you write into a pixel, so that you can read off where it came from?
+# you write into a pixel, so that you could read off where it came from?
 #
-# hint: `uint8` ends at 255, so one channel tells only 256 pixels apart. But a pixel has three
+# hint: `uint8` ends at 255, so one channel can tell only 256 pixels apart. But a pixel has three
 # channels. How do people write a number above 9 with the digits 0 to 9?
 #
 # hint: With `places = torch.arange(height * width)`, two of the channels can be `places // 256` and
@@ -240,7 +240,9 @@ def check_small(find_order):
         given == (9,), f"Your order of 3 x 3 pixels has the shape {given}, expected (9,)."
     )
     every = sorted(found.long().tolist()) == list(range(9))
-    sentence = f"Your order of 3 x 3 pixels, {found.tolist()}, lacks some numbers from 0 to 8."
+    sentence = (
+        f"Your order of 3 x 3 pixels, {found.tolist()}, lacks some of the numbers from 0 to 8."
+    )
     checks.require(every, sentence)
 
 
@@ -259,7 +261,7 @@ def check_answer(find_order):
         sentence = f"Images shown: {images}; calls: {len(shown)}. Show one image, once."
         checks.require(len(shown) == 1 and images == 1, sentence)
         is_image = shown[0] == ((1, 3, height, width), "torch.uint8")
-        checks.require(is_image, f"You show {shown[0]}, expected uint8 values, (1, 3, H, W).")
+        checks.require(is_image, f"You show {shown[0]}, expected uint8 of shape (1, 3, H, W).")
         columns = torch.arange(height * width).view(height, width).T.flatten()
         slips = {
             "you say where each pixel goes, not where it comes from": order.argsort(),
@@ -278,16 +280,16 @@ checks.award(3, check_answer, find_order)
 # ## Task 3: an MLP that learns nothing
 #
 # Somebody wrote two functions that prepare raw images for an MLP, which reads their pixels in a
-# shuffled order. The symptoms: "The MLP stops with an error. Since I gave it as many inputs as
-# really arrive, it runs, but the loss stays above that of guessing, however long I train. And when
-# I draw a prepared image, the dark parts are bright." Run the next two cells, and look at the
-# symptoms before you read the code.
+# shuffled order. The symptoms: "The MLP stops with an error. Now that I have given it as many
+# inputs as actually arrive, it runs, but the loss stays above that of guessing, however long I
+# train. And when I draw a prepared image, the dark parts are bright." Run the next two cells, and
+# look at the symptoms before you read the code.
 
 # %% readonly="broken"
 
 
 def broken_prepare(images, order):
-    """Scale raw images (N, C, H, W), uint8, to [-1, 1], shuffle their pixels, and flatten."""
+    """Scale raw images (N, C, H, W), uint8, to [-1, 1], shuffle their pixels, and flatten them."""
     centred = (images - 128) / 127.5
     return centred.flatten(1)[:, order]
 
@@ -325,25 +327,25 @@ for value in (0, 60, 127, 128, 200, 255):
     print(f"a pixel of {value:3} becomes {broken_prepare(dot, torch.tensor([0])).item():5.2f}")
 
 # %% [markdown]
-# Fix both functions: write them without the faults. `prepare` turns x into x / 127.5 − 1 and
-# returns `float32` of the shape (N, C · H · W): channel by channel, with pixel `order[i]` of each
-# channel at place i. `make_batches` returns every image once, with its own label, in a new order at
-# each call; the last batch may be smaller. Neither function may change the tensors that it is
-# given, and neither needs more lines than its broken version.
+# Fix both functions: write them without the faults. `prepare` turns each value x into x / 127.5 − 1
+# and returns a `float32` tensor of shape (N, C · H · W): channel by channel, with pixel `order[i]`
+# of each channel at place i. `make_batches` returns every image once, with its own label, in a new
+# order at each call; the last batch may be smaller. Neither function may change the tensors that it
+# is given, and neither needs more lines than its broken version.
 #
 # hint: Begin with the error. `order` has H · W numbers. How many does an image have, and which of
 # them does `[:, order]` take from the flattened image?
 #
-# hint: Now the dark parts that are bright. What is 60 − 128 in `uint8`, which has no negative
+# hint: Now explain why dark parts are bright. What is 60 − 128 in `uint8`, which has no negative
 # numbers? So what do you have to do before you subtract?
 #
-# hint: Now the loss. Print the first labels of a batch, and draw its first images. Which label does
-# an image have after two different orders?
+# hint: Now explain the loss. Print the first labels of a batch, and draw its first images. Which
+# label does an image get if images and labels are put into two different orders?
 
 
 # %% task="repair"
 def prepare(images, order):
-    """Scale raw images (N, C, H, W), uint8, to [-1, 1], shuffle their pixels, and flatten."""
+    """Scale raw images (N, C, H, W), uint8, to [-1, 1], shuffle their pixels, and flatten them."""
     ### BEGIN SOLUTION
     centred = images.float() / 127.5 - 1  # float before anything becomes negative
     return centred.flatten(2)[:, :, order].flatten(1)  # the pixels are axis 2, for all channels
@@ -460,9 +462,9 @@ checks.award(4, check_answer, prepare, make_batches)
 #
 # Here are two trained convnets, `nets[0]` and `nets[1]`; your student id determines their order.
 # Both are functions from raw images to logits; what they are made of does not matter. Both have
-# learned the ten figures from centred `shapes`. But for one of them the background of each training
-# image was chosen at random, and for the other most training images had the background of their
-# class. **Which one looks at the background?** You design the images that tell them apart.
+# learned the ten figures from centred `shapes`. But the training images of one had backgrounds
+# chosen at random, and most training images of the other had the background of their class. **Which
+# one looks at the background?** You design the images that tell them apart.
 
 # %% readonly="nets"
 nets = own_nets(student_id)
@@ -474,8 +476,8 @@ for number, net in enumerate(nets):
     print(f"on backgrounds of the right class, nets[{number}] classifies {share:.0%} correctly")
 
 # %% [markdown]
-# You hand in three sets, each a pair (images, labels) of 300 to 1,000 images, as `make_shapes` draws
-# them: (N, 3, 32, 32), `uint8`. The labels say what figure was drawn.
+# You hand in three sets, each a pair (images, labels) of 300 to 1,000 images, as `make_shapes`
+# draws them: (N, 3, 32, 32), `uint8`. The labels say which figure was drawn.
 #
 # - `control`: ordinary images, on which both nets do well. Without them nobody knows whether a net
 #   fails because of what you changed.
@@ -486,9 +488,9 @@ for number, net in enumerate(nets):
 # On `swap` and on `cover` the accuracies of the two nets must be at least 20 percentage points
 # apart.
 #
-# **Predict first.** Which of the two will separate the nets further: `"swap"` or `"cover"`? Write it
-# down before you run anything. A wrong prediction costs nothing; without one, the experiment is not
-# marked.
+# **Predict first.** Which of the two sets will separate the nets more: `"swap"` or `"cover"`? Write
+# down your prediction before you run anything. A wrong prediction costs nothing; without one, the
+# experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # "swap" or "cover"
@@ -497,8 +499,8 @@ predicted = "swap"  # it misleads one net, and should not disturb the other at a
 ### END SOLUTION
 
 # %% [markdown]
-# **Now the experiment.** Make the three sets, measure both nets on each (`accuracy` does it), and
-# report the gaps on `swap` and on `cover`: the accuracy of `nets[0]` minus that of `nets[1]`. Then say
+# **Now the experiment.** Make the three sets, measure both nets on each with `accuracy`, and report
+# the gaps on `swap` and on `cover`: the accuracy of `nets[0]` minus that of `nets[1]`. Then say
 # which net cheats.
 #
 # hint: `make_shapes(500, config, generator, "swapped")` draws new backgrounds, always those of a
@@ -549,7 +551,7 @@ def _require_set(part, name):
     checks.require(300 <= number <= 1000, sentence)
     fits = images.shape == (number, 3, 32, 32) and images.dtype == torch.uint8
     sentence = f"The images in {name} are {tuple(images.shape)}, {images.dtype}: expected uint8 of"
-    checks.require(fits, f"{sentence} ({number}, 3, 32, 32).")
+    checks.require(fits, f"{sentence} shape ({number}, 3, 32, 32).")
 
 
 def check_small(predicted, control, swap, cover, gaps, cheater):
@@ -593,12 +595,14 @@ def check_answer(predicted, control, swap, cover, gaps, cheater):
         return [accuracy(net, *part) for net in nets]
 
     shares = measured(control)
-    sentence = "On your control the nets are right on {:.0%} and {:.0%}: both should be good."
+    sentence = "On your control the nets classify {:.0%} and {:.0%} correctly: both should do well."
     checks.require(min(shares) > 0.6, sentence.format(*shares))
     for part, name, found in ((swap, "swap", gaps[0]), (cover, "cover", gaps[1])):
         first, second = measured(part)
         gap = first - second
-        sentence = f"On your {name} the nets are only {abs(gap):.0%} apart: make them differ more."
+        sentence = (
+            f"On your {name} the accuracies are only {abs(gap):.0%} apart: make them differ more."
+        )
         checks.require(abs(gap) >= 0.2, sentence)
         for slip, wrong in {
             "you subtract the other way round": -gap,
@@ -627,19 +631,20 @@ checks.award(2, check_answer, predicted, control, swap, cover, gaps, cheater)
 # matters? 2 points, graded by a person.
 
 # %% [markdown] written="who_cheats" points=2
-# **A model answer.** I predicted that swapping separates the nets further, and that was not quite
+# **A model answer.** I predicted that swapping separates the nets more, and that was not quite
 # right: on swapped backgrounds nets[0] was 60 points behind, and with the figures covered it was 70
 # points ahead. The control says only that both are good on ordinary images, and a net could fail on
-# swapped backgrounds because it has never seen such images; but a net that is right although the
-# figure is covered must get its answer from the background, so nets[0] cheats. My grey leaves the
-# outline of each figure, and neither net has ever seen such an even grey: I would cover the figure
-# with a piece of the same background instead, and in other images cover an area of the same shape
-# that misses the figure, to see what the covering alone does.
+# swapped backgrounds because it has never seen such images; but a net that is still right when the
+# figure is covered most likely looks at the background, so I say that nets[0] cheats. However, my
+# grey leaves the outline of each figure, and neither net has ever seen such an even grey: I would
+# cover the figure with a piece of the same background instead, and in other images cover an area of
+# the same shape that misses the figure, to see what the covering alone does.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# - 1 point: prediction and both gaps are set against each other, *and* the answer says what each
-#   set shows (which net the background misleads; which net needs the figure). Half a point for
-#   numbers without that. A wrong prediction costs nothing.
-# - 1 point: names a side effect of the covering (an outline that stays, a grey that no net knows, parts
-#   that remain visible) *and* images that separate it. Half a point for only one.
+# - 1 point: the answer compares the prediction with both gaps, *and* says what each set shows
+#   (which net the background misleads; which net needs the figure). Half a point for numbers
+#   without that. A wrong prediction costs nothing.
+# - 1 point: the answer names a side effect of the covering (an outline that stays, a grey that no
+#   net knows, parts that remain visible) *and* images that would show its effect. Half a point for
+#   only one.

@@ -2,7 +2,7 @@
 # # Exercise 03: convolution, by hand
 #
 # **You practise** designing a filter for a purpose, finding two faults by their symptoms, finding a
-# layer's weights from its outputs, and measuring how much one image tells about a filter.
+# layer's weights from its outputs, and measuring how much one image tells you about a filter.
 #
 # {tasks}
 #
@@ -96,12 +96,12 @@ flip_told = next(x for x, option in question.lettered.items() if option.text.sta
 # ## Task 1: take a kernel apart
 #
 # A separable kernel is the product of a column and a row, $f_{ij} = c_i\, r_j$. Complete the
-# function: it takes such a kernel and returns a column and a row whose product is the kernel. There
-# are many such pairs; any will do.
+# function so that it takes such a kernel and returns a column and a row whose product is the
+# kernel. There are many such pairs; any will do.
 #
 # hint: Every row of the kernel is a multiple of the row $r$, and every column a multiple of $c$.
 #
-# hint: So take one row and one column of the kernel. By which factor is their product too large?
+# hint: So take one row and one column of the kernel. By what factor is their product too large?
 #
 # hint: It is the number where the two cross. Divide one of them by it, and choose a place where it
 # is not 0: in Sobel's kernel, the whole middle column is 0.
@@ -171,8 +171,8 @@ checks.award(1, check_answer, split)
 #
 # - 0 on every flat area, however bright;
 # - exactly 1 where the motif lies on a flat area (its pixels are added to those of the area);
-# - where the motif lies, the largest in the whole map, in at least nine out of ten images with
-#   noise *and* bright squares larger than the motif.
+# - the largest in the whole map where the motif lies, in at least nine out of ten images with noise
+#   *and* bright squares larger than the motif.
 #
 # hint: Begin with the motif itself as a filter: its output is large where bright pixels meet
 # weights of 1. Why does a bright square beat the motif?
@@ -180,8 +180,8 @@ checks.award(1, check_answer, split)
 # hint: What does the lesson say about the sum of the weights? Which single number can you subtract
 # from all the weights so that flat areas give 0?
 #
-# hint: If the weights add up to 0, the output on the motif is the sum of weight times motif. Divide
-# the weights by that sum, and the output is 1.
+# hint: If the weights add up to 0, the output on the motif is the sum, over its pixels, of weight
+# times motif. Divide the weights by that sum, and the output is 1.
 
 # %%
 show(
@@ -237,7 +237,7 @@ def check_small(motif_filter):
     share = _share_found(kernel, motif, checks.generator(5), squares=0)
     sentence = (
         f"In noise alone your filter finds the motif in {share:.0%} of the images: "
-        "at least 90% are needed"
+        "at least 90% is needed"
     )
     checks.require(share >= 0.9, sentence)
 
@@ -265,7 +265,7 @@ def check_answer(motif_filter):
         share = _share_found(kernel, motif, drawn, squares=3)
         sentence = (
             f"Beside bright squares your filter finds a motif in {share:.0%} of the images: "
-            "at least 90% are needed"
+            "at least 90% is needed"
         )
         checks.require(share >= 0.9, sentence)
 
@@ -291,9 +291,9 @@ else:
 # %% [markdown] tier="build" minutes=7
 # ## Task 3: an edge detector with two faults
 #
-# Somebody wrote this function, and a colleague reports two symptoms: "The edges of a disc come out
-# as horizontal stripes all over the map. And the outline of a square lacks two of its corners." Run
-# the next two cells, and look at the figure before you read the code.
+# Somebody wrote the function below, and a colleague reports two symptoms: "The edges of a disc come
+# out as horizontal stripes all over the map. And the outline of a square lacks two of its corners."
+# Run the next two cells, and look at the figure before you read the code.
 
 # %% readonly="broken"
 SOBELS = torch.stack([SOBEL, SOBEL.T])[:, None]  # (2, 1, 3, 3): the slopes across and down
@@ -313,7 +313,8 @@ r, c = torch.meshgrid(torch.arange(48) - 23.5, torch.arange(48) - 23.5, indexing
 disc = (40 + 180 * (r**2 + c**2 < 300)).byte()[..., None].expand(-1, -1, 3)
 square = (40 + 180 * ((r.abs() < 15) & (c.abs() < 15))).byte()
 of_disc = broken_edge_strength(disc)
-of_square = F.conv2d(square[None, None] / 255, SOBELS)[0].sum(dim=0).abs()  # the steps from grey on
+# The square is grey already, so only the last two steps of the function remain.
+of_square = F.conv2d(square[None, None] / 255, SOBELS)[0].sum(dim=0).abs()
 shown = [disc.permute(2, 0, 1) / 255, of_disc[None] / 4, square[None] / 255, of_square[None] / 4]
 titles = ["a disc", "its edges?", "a square", "its edges?"]
 show(
@@ -324,14 +325,14 @@ show(
 
 # %% [markdown]
 # Fix the function: write `edge_strength` without the two faults. It takes the mean of the three
-# channels, as brightness from 0 to 1, and returns the length of its gradient,
+# channels as a brightness from 0 to 1, and returns the length of the gradient of this brightness,
 # $\sqrt{g_x^2 + g_y^2}$.
 #
 # hint: The first symptom is there before any filter is applied: look at `disc.reshape(3, 48, 48)`.
 # In what order do the values of a photo lie in memory, and what does `reshape` do to that order?
 #
-# hint: Now the second symptom. What are the two slopes at the four corners of the square? At which
-# corners do they have opposite signs?
+# hint: Now explain the second symptom. What are the two slopes at the four corners of the square?
+# At which corners do they have opposite signs?
 #
 # hint: Axes are exchanged by `permute`, not by `reshape`. And the two slopes are the components of
 # a vector: what is its length?
@@ -436,7 +437,8 @@ def recover(outputs: torch.Tensor) -> torch.Tensor:
     """Return the weights (k, k) from the outputs of the box for your `probes(k)`."""
     ### BEGIN SOLUTION
     positive, negative = outputs  # one of them is the weight's absolute value, the other is 0
-    return (positive - negative).flip(0, 1)  # the further up a window, the further down its weight
+    # A window further up holds the pixel under a weight further down: rotate by 180 degrees.
+    return (positive - negative).flip(0, 1)
     ### END SOLUTION
 
 
@@ -453,7 +455,9 @@ def _recovered(probes, recover, k, box):
         raise checks.NotAnswered
     shape = tuple(getattr(images, "shape", ()))
     fits = len(shape) == 3 and 1 <= shape[0] <= 2 and min(shape[1:]) >= k
-    sentence = f"Your probes have the shape {shape}: send one or two images of {k} × {k} or more"
+    sentence = (
+        f"Your probes have the shape {shape}: send one or two images of at least {k} × {k} pixels"
+    )
     checks.require(fits, sentence)
     return recover(box(images.float()))
 
@@ -465,8 +469,8 @@ def check_small(probes, recover):
     weights = box(dot)[0].flip(0, 1)
     slips = {
         "you forget that the output shows them rotated by 180 degrees": weights.flip(0, 1),
-        "you flip the output along its rows only": weights.flip(1),
-        "you flip the output along its columns only": weights.flip(0),
+        "you reverse only the order of the rows": weights.flip(1),
+        "you reverse only the order of the columns": weights.flip(0),
     }
     checks.require_tensor(_recovered(probes, recover, 3, box), weights, slips, tolerance=1e-3)
 
@@ -500,7 +504,8 @@ checks.award(2, check_answer, probes, recover)
 # ## Task 5: is one image enough?
 #
 # In the lesson, one image of noise was enough to find Sobel's nine weights. Is *any* image enough?
-# Yours has thin lines. Each window of 3 × 3 pixels in it is one equation for the nine weights.
+# Yours has thin lines. Each window of 3 × 3 pixels in it gives you one equation for the nine
+# weights.
 
 # %% readonly="stripes"
 stripes, period, slope = own_stripes(student_id)
@@ -512,7 +517,7 @@ show(plot_images([stripes[None]], ["your stripes"]), "Thin white lines on black,
 # %% [markdown]
 # **Predict first.** How many of these equations are independent? In other words, how many facts
 # about the nine weights does your image tell you, not counting those that follow from others? Write
-# your prediction down before you run anything. A wrong one costs nothing; without one, the
+# down your prediction before you run anything. A wrong prediction costs nothing; without one, the
 # experiment is not marked.
 
 # %% task="prediction"
@@ -584,7 +589,9 @@ def check_answer(predicted, measured, found):
     check_small(predicted, measured, found)
     windows = F.unfold(own_stripes(student_id)[0][None, None], 3)[0].T
     slips = {
-        "you count the different windows: a black one tells nothing": len(windows.unique(dim=0)),
+        "you count the different windows: a black one tells you nothing": len(
+            windows.unique(dim=0)
+        ),
         "you count the weights, not what your image tells about them": 9,
     }
     checks.require_number(measured, int(torch.linalg.matrix_rank(windows)), slips)
@@ -608,9 +615,10 @@ checks.award(2, check_answer, predicted, measured, found)
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# - 1 point: prediction and measurement are set against each other, and a gap is explained (windows
-#   that repeat, weights that always meet the line together); where there is no gap, why the
-#   prediction was right. Half a point if both numbers are there without a reason. A wrong
-#   prediction costs nothing.
-# - 1 point: says that the stripes leave some weights open, so that agreement on them proves nothing
-#   elsewhere, *and* names an image with independent windows. Half a point for only one.
+# - 1 point: the answer compares prediction and measurement, and explains a gap (windows that
+#   repeat, weights that always lie on a line together) or, if there is no gap, why the prediction
+#   was right. Half a point if both numbers are there without a reason. A wrong prediction costs
+#   nothing.
+# - 1 point: the answer says that the stripes leave some weights open, so that agreement on them
+#   proves nothing elsewhere, *and* names an image with independent windows. Half a point for only
+#   one.

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercise 04: what fits, and what an output sees
 #
-# **You practise** choosing paddings for a wanted size, working out which outputs see a pixel,
-# repairing a layer that fits some sizes only, and measuring how much of its receptive field an
+# **You practise** choosing the padding for a wanted size, working out which outputs see a pixel,
+# repairing a layer that works for some sizes only, and measuring how much of its receptive field an
 # output uses.
 #
 # {tasks}
@@ -77,16 +77,17 @@ order_told = next(x for x, option in question.lettered.items() if option.text.st
 # ## Task 1: padding for a wanted size
 #
 # A window of `k` pixels slides over `n` pixels with stride `s`, and you want exactly `wanted`
-# outputs. Complete the function: how many zeros do you put before the first pixel, and how many
-# after the last? Use as few as possible. If their number is odd, the end gets one more, as in the
-# lesson. (`wanted` is never less than the number of outputs without padding.)
+# outputs. Complete the function so that it returns two numbers of zeros: those to put before the
+# first pixel, and those after the last. Use as few zeros as possible. If their total is odd, the
+# end gets one more, as in the lesson. (`wanted` is never less than the number of outputs without
+# padding.)
 #
 # hint: Where does the last of the `wanted` windows start, and where does it end?
 #
 # hint: The windows cover `(wanted - 1) * s + k` pixels. How many of these are missing?
 #
-# hint: Pixels that the floor throws away need no padding: the number cannot be negative. How do you
-# split an odd number in two, with `//` and a subtraction?
+# hint: Pixels that the floor throws away need no padding: the number of zeros is never negative.
+# How do you split an odd number in two, with `//` and a subtraction?
 
 
 # %% task="padding"
@@ -127,7 +128,7 @@ def _require_pair(answer, expected, what, slips=None):
 def check_small(padding_for):
     slips = {
         "you count one window too many": (3, 3),
-        "you leave out the stride": (0, 0),
+        "you leave out the stride, or the size of the window": (0, 0),
         "you put the whole padding on each side": (4, 4),
         "you leave out the window": (0, 0),
     }
@@ -146,7 +147,7 @@ def check_answer(padding_for):
         "you drop the extra zero": (1, 1),
     }
     _require_pair(padding_for(28, 4, 1, 28), (1, 2), "zeros before and after", odd)
-    negative = {"the number becomes negative: pixels may be left over": (-1, 0)}
+    negative = {"you allow a negative number: pixels may be left over": (-1, 0)}
     _require_pair(padding_for(10, 3, 2, 4), (0, 0), "zeros before and after", negative)
     for n, k, s, wanted in [
         (7, 3, 2, 4),
@@ -167,11 +168,11 @@ checks.award(1, check_answer, padding_for)
 # ## Task 2: which outputs see a pixel?
 #
 # The lesson goes from an output down to the pixels that it sees. Go the other way: when one pixel
-# changes, which outputs can change? Complete the function: layers are given as `(k, s, p)`, kernel
-# size, stride and padding, from the image upwards, and no stride is larger than its kernel. The
-# function returns the first and the last output of the last layer that see the pixel, along one
-# axis. Pixels and outputs are counted from 0. The pixel is far from the end of the image, so only
-# one limit matters: there is no output before 0.
+# changes, which outputs can change? Complete the function. The layers are given as `(k, s, p)`,
+# that is, kernel size, stride and padding, from the image upwards, and no stride is larger than its
+# kernel. The function returns the first and the last output of the last layer that see the pixel,
+# along one axis. Pixels and outputs are counted from 0. The pixel is far from the end of the image,
+# so only one limit matters: there is no output before 0.
 #
 # hint: Begin with one layer. Its output `i` sees the pixels from `s * i - p` to
 # `s * i - p + k - 1`. For which `i` is the pixel `x` neither before the first of them nor after the
@@ -283,7 +284,7 @@ show(
 # hint: Where does `padding=1` put its zeros? And along how many axes?
 #
 # hint: The zeros count in the mean. What would you have to append instead, so that the mean of the
-# two rows is the same as that of the one row?
+# two rows is the same as that of the last row alone?
 #
 # hint: Append a copy of the last row if the height is odd, and of the last column if the width is:
 # `F.pad` has a mode for that. Or look up what `ceil_mode` of `F.avg_pool2d` does.
@@ -365,27 +366,29 @@ checks.award(3, check_answer, halve)
 k, num_layers = own_stack(student_id)
 
 # %%
-print(f"{num_layers} layers with kernels of {k}: a field of {1 + num_layers * (k - 1)} pixels")
+print(f"{num_layers} layers with kernels of size {k}: a field of {1 + num_layers * (k - 1)} pixels")
 
 # %% [markdown]
-# **Predict first.** How many pixels wide is the core of your stack? Write your prediction down
-# before you run anything. A wrong one costs nothing; without one, the experiment is not marked.
+# **Predict first.** How many pixels wide is the core of your stack? Write down your prediction
+# before you run anything. A wrong prediction costs nothing; without one, the experiment is not
+# marked.
 
 # %% task="prediction"
 predicted = None  # a whole number of pixels
 ### BEGIN SOLUTION
 # The paths are distributed like the sum of `num_layers` dice with k sides: nearly a bell curve,
-# 90 % of which lie within 1.645 standard deviations of the middle.
+# 90 % of which lies within 1.645 standard deviations of the middle.
 deviation = (num_layers * (k**2 - 1) / 12) ** 0.5
 predicted = 1 + 2 * round(1.645 * deviation)
 ### END SOLUTION
 
 # %% [markdown]
-# **Now the experiment.** Measure the core of your stack, and that of a stack with four times as many
-# of the same layers. By what factor does the field grow, and by what factor the core?
+# **Now the experiment.** Measure the width of the core of your stack, and that of a stack with four
+# times as many of the same layers. Compare: by what factor does the field grow, and by what factor
+# does the core grow?
 #
-# hint: The gradient of one output with respect to a pixel counts the paths of this pixel. One axis
-# is enough: use `F.conv1d` with weights of 1.
+# hint: The gradient of one output with respect to a pixel counts the paths from that pixel. One
+# axis is enough: use `F.conv1d` with weights of 1.
 #
 # hint: With forty layers the numbers become huge: use `float64`, and divide by their sum.
 #
@@ -470,14 +473,15 @@ checks.award(3, check_answer, predicted, measured, four_times)
 # **A model answer.** I predicted nine tenths of the field, but the core was about half of it: many
 # paths lead from the pixels in the middle to the output, but only one from a pixel at the edge. The
 # paths are distributed like a sum of dice, whose standard deviation grows with the square root of
-# their number, so four times as many layers made the field four times as wide, but the core only
-# twice. I would use strides, pooling or dilation between the layers, because then later layers take
-# larger steps.
+# the number of dice, so four times as many layers made the field four times as wide, but the core
+# only twice as wide. I would use strides, pooling or dilation between the layers, because then
+# later layers take larger steps.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# - 1 point: prediction and measurement are set against each other, and a gap is explained by paths
-#   that crowd in the middle; where there is no gap, why the prediction was right. Half a point if
-#   both numbers are there without a reason. A wrong prediction costs nothing.
-# - 1 point: the core grows with the square root of the depth (or: doubles where the field is four
-#   times as wide), *and* strides, pooling or dilation as a remedy. Half a point for only one.
+# - 1 point: the answer compares prediction and measurement, and explains a gap by paths that crowd
+#   in the middle or, if there is no gap, why the prediction was right. Half a point if both numbers
+#   are there without a reason. A wrong prediction costs nothing.
+# - 1 point: the answer says that the core grows with the square root of the depth (or that it
+#   doubles where the field is four times as wide), *and* names strides, pooling or dilation as a
+#   remedy. Half a point for only one.

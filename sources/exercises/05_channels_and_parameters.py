@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Exercise 05: what a layer costs, and what it connects
 #
-# **You practise** rewriting a grouped convolution as an ordinary one, designing a net that keeps to
-# two budgets, finding three faults in a net by what its output depends on, and measuring when
-# groups cost accuracy.
+# **You practise** rewriting a grouped convolution as an ordinary one, designing a net that keeps
+# within two budgets, finding three faults in a net by what its output depends on, and measuring
+# when groups cost accuracy.
 #
 # {tasks}
 #
@@ -139,8 +139,8 @@ time_told = next(x for x, option in question.lettered.items() if option.text.sta
 #
 # Suppose the library on a phone has no grouped convolutions. Every grouped convolution can be
 # rewritten as an ordinary one, which has more weights: those that would connect different groups
-# are 0. Complete the function: it turns the weights of a convolution with `groups` groups into
-# those of an ordinary convolution that computes the same output.
+# are 0. Complete the function so that it turns the weights of a convolution with `groups` groups
+# into those of an ordinary convolution that computes the same output.
 #
 # hint: What shape do the weights of the ordinary layer have? The first axis keeps its size; the
 # second has one place for *each* input channel.
@@ -232,8 +232,8 @@ checks.award(1, check_answer, plain_weights)
 # `nn.Module` that turns images (N, 3, side, side) into logits (N, num_classes), and the predictions
 # must depend on every one of its parameters.
 #
-# The budgets below are yours; your function must keep to others, too. Multiply-adds are counted in
-# convolutions and linear layers (one for each product), but not in biases, ReLUs or pooling.
+# The budgets below are yours; your function must keep within others, too. Multiply-adds are counted
+# in convolutions and linear layers (one for each product), but not in biases, ReLUs or pooling.
 #
 # hint: Which kind of layer does a lot of work with few parameters, and which has many parameters
 # and does little work? One of each is enough. What do you put between them, so that the second
@@ -258,9 +258,9 @@ print(f"at most {max_parameters:,} parameters and {max_multiply_adds:,} multiply
 def design(side: int, num_classes: int, max_parameters: int, max_multiply_adds: int) -> nn.Module:
     """Return a net that uses at least nine tenths of both budgets, and exceeds neither."""
     ### BEGIN SOLUTION
-    # A linear layer's work is one multiply-add for each weight: the rest is for the convolution.
+    # A linear layer takes one multiply-add for each weight: the rest is for the convolution.
     filters = (max_multiply_adds - max_parameters) // (27 * side * side)
-    left = max_parameters - 28 * filters - num_classes  # what filters and last biases leave
+    left = max_parameters - 28 * filters - num_classes  # after filters and last biases
     hidden = left // (filters + 1 + num_classes)  # a row of weights, a bias, a column of weights
     return nn.Sequential(
         *(nn.Conv2d(3, filters, 3, padding=1), nn.ReLU()),
@@ -407,10 +407,11 @@ show(
 # stride 2 do with the pixel beside the one that it reads? A 3 × 3 filter with stride 2 leaves none
 # out.
 #
-# hint: Now the maps. Follow one group from layer to layer. Where does it meet another group?
+# hint: Now explain the maps. Follow one group from layer to layer. Where does it meet another
+# group?
 #
-# hint: Now the parameters. What does `[thing] * 3` put into a list? Make a `broken_net`, call it
-# `faulty`, and evaluate `faulty[1] is faulty[2]`.
+# hint: Now explain the parameters. What does `[thing] * 3` put into a list? Make a `broken_net`,
+# call it `faulty`, and evaluate `faulty[1] is faulty[2]`.
 
 
 # %% task="repair"
@@ -567,7 +568,7 @@ checks.award(4, check_answer, block, net)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# Here are the symptoms of your net.
+# Here are the same measurements for your net.
 
 # %%
 if repair_is_right:
@@ -578,7 +579,7 @@ if repair_is_right:
         "Two grids, dark all over: every pixel and every input map affects every output map",
     )
 else:
-    print("The symptoms of the repaired net appear here once task 3 is done.")
+    print("The measurements of your net appear here once task 3 is done.")
 
 # %% [markdown] tier="investigate" minutes=14
 # ## Task 4: when do groups cost accuracy?
@@ -586,13 +587,13 @@ else:
 # Two nets have the same convolutions, each with two groups, the same number of parameters and the
 # same number of multiply-adds. In the *towers* the groups stay separate up to the linear layer at
 # the end. In the *shuffled* net the channels are interleaved after each convolution, like the two
-# halves of a pack of cards, so that each group of the next layer reads half the channels of both
-# groups. Shuffling adds no parameters and no multiply-adds.
+# halves of a pack of cards, so that each group of the next layer reads half the channels of each
+# group. Shuffling adds no parameters and no multiply-adds.
 #
 # An example is a **pair** of images in two channels, so each tower sees one of them. Each image
-# shows one of your two classes. The nets learn to answer one of two questions about the pairs.
-# `"first"` asks what class the first image is, and `"same"` whether both images are of the same
-# class.
+# shows one of your two classes. Each net learns to answer one of two questions about the pairs.
+# `"first"` asks which class the first image belongs to, and `"same"` whether both images are of the
+# same class.
 
 # %% readonly="pair"
 classes, width = own_pair(student_id)
@@ -605,9 +606,10 @@ for wiring in ("towers", "shuffled"):
     print(f"{wiring:8}: {costs.parameters:,} parameters, {costs.multiply_adds:,} multiply-adds")
 
 # %% [markdown]
-# **Predict first.** For which question are the towers less accurate than the shuffled net, by more
-# than five percentage points: `"first"`, `"same"`, `"both"` or `"neither"`? Write it down before
-# you run anything. A wrong prediction costs nothing; without one, the experiment is not marked.
+# **Predict first.** For which question are the towers more than five percentage points less
+# accurate than the shuffled net: `"first"`, `"same"`, `"both"` or `"neither"`? Write down your
+# prediction before you run anything. A wrong prediction costs nothing; without one, the experiment
+# is not marked.
 
 # %% task="prediction"
 predicted = None  # "first", "same", "both" or "neither"
@@ -732,18 +734,18 @@ checks.award(2, check_answer, predicted, measured, lost, error)
 
 # %% [markdown]
 # **In three sentences:** What did you predict, and what did the experiment show, given the standard
-# errors? Both nets have the same number of parameters and do the same work, so what is it about the
-# towers that explains for which question they lose accuracy? Which change to the towers, or to the
-# question, would test your explanation, and what result would you expect? 2 points, read by a
+# errors? Both nets have the same number of parameters and do the same work, so what property of the
+# towers explains for which question they lose accuracy? Which change to the towers, or to the
+# question, would test your explanation, and what result would you expect? 2 points, graded by a
 # person.
 
 # %% [markdown] written="when_groups_cost" points=2
 # **A model answer.** I predicted that the towers lose only on "same", and the experiment agrees: on
-# "first" they lose less than one point, with a standard error of the same order, and on "same" 48
-# points, with a standard error of two. For "first" one tower sees all that is needed, while "same"
-# depends on both images together: the towers meet only in the last layer, which adds up what each
-# of them says, and no such sum is high for two coats and for two sneakers, yet low for both mixed
-# pairs. If that is right, one layer with a ReLU and without groups in front of the classifier
+# "first" they lose less than one point, with a standard error of about the same size, and on "same"
+# 48 points, with a standard error of two. For "first" one tower sees all that is needed, while
+# "same" depends on both images together: the towers meet only in the last layer, which adds up what
+# each of them says, and no such sum is high for two coats and for two sneakers, yet low for both
+# mixed pairs. If that is right, one layer with a ReLU and without groups in front of the classifier
 # should be enough for the towers to answer "same", and a question such as "is at least one of them
 # a coat?", which a sum can answer, should cost them little.
 #
@@ -753,5 +755,5 @@ checks.award(2, check_answer, predicted, measured, lost, error)
 #   errors. Half a point without them. A wrong prediction costs nothing.
 # - 1 point: the answer says what the towers cannot do (combine the two images before the last
 #   layer; a sum of two parts is not enough for "same"), *and* describes a run that would test this,
-#   with the result to expect. Half a point for either alone. None for "groups have fewer
+#   with the result to expect. Half a point for either alone. No point for "groups have fewer
 #   weights": both nets have the same number.

@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Exercise 06: what moves along, and what does not
 #
-# **You practise** making a layer treat all directions alike, measuring which layers of a net do not
-# follow shifts, undoing a filter through its spectrum, and choosing a measure that cannot be
-# fooled.
+# **You practise** making a layer treat all directions alike, finding by measurement which layers of
+# a net do not follow shifts, undoing a filter through its spectrum, and choosing a measure that
+# cannot be fooled.
 #
 # {tasks}
 #
@@ -86,7 +86,7 @@ stripes_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/06_equivariance_and_fourier", "stripes_seen", student_id)
 n, c, s = (question.values[letter] for letter in "ncs")
-# n / s pixels hold at most half as many periods; more than that show as fewer.
+# n / s pixels hold at most half as many periods; more periods than that appear as fewer.
 seen = "The same stripes" if 2 * c < n // s else "Broader stripes"
 stripes_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
@@ -114,8 +114,8 @@ fault_told = next(x for x, option in question.lettered.items() if option.text ==
 # hint: What did the lesson do to the matrix for each shift, before it averaged? It moved the input,
 # applied the matrix, and then?
 #
-# hint: A turned image has a turned output. Before you can average the four outputs, they must all
-# have the same orientation.
+# hint: The four outputs belong to images in four orientations. Before you can average these
+# outputs, they must all have the same orientation.
 #
 # hint: `x.rot90(number, dims=(-2, -1))` turns an image by `number` quarter turns; a negative number
 # turns it back.
@@ -230,15 +230,15 @@ show(
 )
 
 # %% [markdown]
-# **(a)** Complete `breaking`: it measures which layers of a net do not follow every shift. A layer
-# whose input is already wrong is not at fault for that, and a layer may follow some shifts but not
-# others. The nets in the checks contain layers that yours does not have, such as an
-# `nn.Sequential`; all layers keep the size. Rounding leaves relative errors of about 0.0000001;
-# those of a fault are far larger.
+# **(a)** Complete `breaking` so that it finds, by measurement, which layers of a net do not follow
+# every shift. A layer whose input is already wrong is not at fault for that, and a layer may follow
+# some shifts but not others. The nets in the checks contain layers that yours does not have, such
+# as an `nn.Sequential`; all layers keep the size. Rounding leaves relative errors of about
+# 0.0000001; those of a fault are far larger.
 #
-# **(b)** Complete `repair`. Its nets have layers of the same kinds as yours, and only their borders
-# are at fault. The net that you return must follow every shift, and away from the border its output
-# must be that of the old net. Do not change the old net.
+# **(b)** Complete `repair`. The nets that it gets have layers of the same kinds as yours, and only
+# what these do at the border is at fault. The net that you return must follow every shift, and away
+# from the border its output must be that of the old net. Do not change the old net.
 #
 # hint: The error in a layer's output may come from its input. What input must the layer get so that
 # only its own fault shows?
@@ -333,7 +333,7 @@ breaking_is_right = checks.show(check_small, breaking)
 ### BEGIN HIDDEN TESTS
 def check_answer(breaking):
     check_small(breaking)
-    later = {"give each layer its own input, so that no fault of an earlier layer counts": [0, 1]}
+    later = {"give each layer the same input in both orders, so no earlier fault counts": [0, 1]}
     _require_breaking(breaking, ["zeros", "relu"], [0], 2, later)
     even = {"a layer with a stride follows some shifts, so try an odd one": []}
     _require_breaking(breaking, ["circular", "halve", "circular"], [1], 3, even)
@@ -460,7 +460,7 @@ def undo(y: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
     ### BEGIN SOLUTION
     of_f = torch.fft.fft2(kernel, s=y.shape)  # zeros below and to the right: p counts from a corner
     of_x = torch.fft.fft2(y) / of_f.conj()  # the lesson's product, with the bar, solved for x
-    return torch.fft.ifft2(of_x).real  # the imaginary part is rounding
+    return torch.fft.ifft2(of_x).real  # the imaginary part is rounding error
     ### END SOLUTION
 
 
@@ -480,7 +480,8 @@ def _require_undone(undo, x, kernel, slips=None):
     output = undo(_filtered(x, kernel), kernel.clone())
     is_complex = isinstance(output, torch.Tensor) and output.is_complex()
     checks.require(
-        not is_complex, "Your image is complex: drop its imaginary part, which is only rounding."
+        not is_complex,
+        "Your image is complex: drop its imaginary part, which is only rounding error.",
     )
     checks.require_tensor(output, x, slips, tolerance=1e-3)
 
@@ -557,10 +558,11 @@ predicted = without_blur / (fine * weak / math.hypot(broad * strong, fine * weak
 ### END SOLUTION
 
 # %% [markdown]
-# **Now the experiment.** Write this measure as the function `ruler`. It is like
-# `equivariance_error`, except that neither a constant added to the output nor a factor changes it.
-# In an output of half the size, a shift by `rows` becomes one by `rows / 2`; the lesson's `shift`
-# can do that. Then measure all of `HALVINGS` on your image, for a shift by one pixel.
+# **Now the experiment.** Write this measure as the function `ruler`. Like `equivariance_error`, it
+# does not change if the output is multiplied by a factor; unlike `equivariance_error`, it also
+# stays the same if a constant is added to the output. In an output of half the size, a shift by
+# `rows` becomes one by `rows / 2`; the lesson's `shift` can do that. Then measure all of `HALVINGS`
+# on your image, for a shift by one pixel.
 #
 # hint: What is `f(Tx) - T f(x)` if the layer adds 5 to its output? So which must change, the
 # numerator or the denominator?
@@ -582,7 +584,7 @@ def ruler(layer, x: torch.Tensor, rows: int) -> float:
 
 
 errors = None  # the error of each of HALVINGS on your image: {name: number}
-measured = None  # the factor that you predicted
+measured = None  # the factor that you predicted, as measured
 ### BEGIN SOLUTION
 errors = {name: ruler(halve, image, 1) for name, halve in HALVINGS.items()}
 measured = errors["keep every second"] / errors["blur, then halve"]  # large if the blur helps
@@ -694,7 +696,7 @@ checks.award(2, check_answer, predicted, ruler, errors, measured)
 # %% [markdown]
 # **In three sentences:** What did you predict, and what did the experiment show? Why do the two
 # measures disagree about the blur and about max pooling? For which images does a blur repair
-# nothing, although the lesson's measure says that it does? 2 points, graded by a person.
+# nothing, although it seems to help by the lesson's measure? 2 points, graded by a person.
 
 # %% [markdown] written="blur" points=2
 # **A model answer.** I predicted 10, because the lesson's measure shows that factor, but measured
@@ -702,7 +704,7 @@ checks.award(2, check_answer, predicted, ruler, errors, measured)
 # most of what varies. The lesson's measure divides by the norm of an output that is mostly its
 # mean, 0.5 for the blur and more for max pooling, so both look better than they are, max pooling
 # even more so. If an image has only fine waves, the blur turns them into a faint pattern on grey
-# that is all alias: it follows a shift no better, it is only weaker.
+# that is all alias: it is weaker, but it follows a shift no better.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

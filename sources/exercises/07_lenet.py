@@ -78,7 +78,7 @@ def trained(num_images, wrong, seed):
 
 
 def worth_of(curve, accuracy):
-    """Return how many images it takes to reach an accuracy, by a curve {images: accuracy}.
+    """Return the number of images that reaches an accuracy on a curve {images: accuracy}.
 
     Between two points of the curve, accuracy is linear in the logarithm of the number of images.
     Below or above the whole curve, the result is the smallest or the largest number on it.
@@ -111,7 +111,7 @@ after_two_blocks = None  # channels, height, width
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/07_lenet", "after_two_blocks", student_id)
 h, w = numbers["h"], numbers["w"]
-# Padding 2 makes up for a 5x5 kernel; without padding, each side loses 4. Halves round down.
+# Padding 2 makes up for a 5x5 kernel; without padding, each side loses 4. Halves are rounded down.
 after_two_blocks = (16, (h // 2 - 4) // 2, (w // 2 - 4) // 2)
 ### END SOLUTION
 
@@ -249,8 +249,9 @@ checks.award(1, check_answer, precision)
 # ## Task 2: a LeNet turned round
 #
 # Of LeNet-5's 61,706 parameters, 96 % are in its linear layers, which share no weights. Turn that
-# round. Write a function that builds a convnet: it reads images (N, `channels`, `height`, `width`),
-# with one to three channels, and returns logits (N, `classes`). The design is up to you, as long as
+# round. Write a function that builds a convnet. The net takes images (N, `channels`, `height`,
+# `width`), with one to three channels, and returns logits (N, `classes`). The design is up to you,
+# as long as
 #
 # - the net has at least two convolutions with kernels larger than 1 × 1, and something non-linear
 #   between them;
@@ -268,8 +269,9 @@ checks.award(1, check_answer, precision)
 # hint: Fix the width of every layer but one. How many parameters does *one more filter* in that
 # layer add? Count its weights, its bias, and the weights of the next layer that read its map.
 #
-# hint: So the number of parameters is a + b · filters. Subtract a from the budget, divide by b, and
-# round down. Or build nets with 1, 2, 3, … filters, and keep the last one that fits.
+# hint: So the number of parameters is a + b · filters, where b is what one more filter adds and a
+# is all the rest. Subtract a from the budget, divide by b, and round down. Or build nets with 1, 2,
+# 3, … filters, and keep the last one that fits.
 
 # %%
 channels, height, width, classes, budget = own_wish(student_id)
@@ -311,7 +313,9 @@ def _require_net(make_net, wish, num_images):
     sentence = f"The net of make_net{wish} returns the shape {found}, expected {expected}."
     checks.require(found == expected, sentence)
     number = sum(value.numel() for value in checks.parameters_of(net).values())
-    sentence = f"The net of make_net{wish} has {number:,} parameters: {budget:,} are allowed."
+    sentence = (
+        f"The net of make_net{wish} has {number:,} parameters: at most {budget:,} are allowed."
+    )
     checks.require(number <= budget, sentence)
     return net
 
@@ -385,7 +389,8 @@ def check_answer(make_net):
         checks.require(large >= 2, sentence)
         share = sum(value.numel() for value in filters) / number
         sentence = (
-            f"For make_net{wish}, {share:.0%} of your parameters are weights of convolutions."
+            f"For make_net{wish}, {share:.0%} of your parameters are weights of convolutions: "
+            "at least half must be."
         )
         checks.require(share >= 0.5, sentence)
         one, other = (checks.random_tensor(1, channels, height, width, seed=i) for i in (1, 2))
@@ -475,15 +480,15 @@ symptoms(broken_accuracy, broken_best)
 # it was after the best of them, buffers included, and returns the number of that epoch and the
 # net's accuracy on the test set. If several epochs are equally good, the first of them counts.
 #
-# hint: The 11 images: how much does the one image of the last batch count, and how much does each
-# of the first five? What weight should a batch have?
+# hint: Begin with the 11 images. How much does the one image of the last batch count, and how much
+# does each of the first five? What weight should a batch have?
 #
-# hint: The net that was kept: does `net.state_dict()` return copies, or the tensors in which the
-# net keeps its weights? What happens to those in the next epoch?
+# hint: Now explain the net that was kept. Does `net.state_dict()` return copies, or the tensors in
+# which the net keeps its weights? What happens to those in the next epoch?
 #
-# hint: The noise: here the largest of 30 accuracies is luck. Which set may choose the epoch, and
-# which set must see only the net that was chosen? Dropout: what does `broken_accuracy` do to the
-# mode of the net?
+# hint: Now explain the noise. The largest of 30 accuracies is large by luck. Which set may you use
+# to choose the epoch, and which set may you use only for the net that was chosen? And what does
+# `broken_accuracy` do to the mode of the net, and so to dropout?
 
 
 # %% task="repair"
@@ -507,7 +512,7 @@ def best_epoch(net, train_epoch, num_epochs, val, test):
     best, highest, kept = 0, -1.0, {}
     for epoch in range(1, num_epochs + 1):
         train_epoch(net)
-        share = accuracy(net, val)  # the validation set chooses
+        share = accuracy(net, val)  # choose by the validation set
         if share > highest:
             best, highest = epoch, share
             kept = {name: value.clone() for name, value in net.state_dict().items()}  # copies
@@ -666,7 +671,7 @@ def check_answer(accuracy, best_epoch):
         sentence = f"You train {len(modes)} epochs instead of {len(states) - 1}."
         checks.require(len(modes) == len(states) - 1, sentence)
         sentence = (
-            "Your net is not trained in training mode in every epoch: accuracy must put it back."
+            "Your net is not trained in training mode in every epoch: accuracy must restore it."
         )
         checks.require(all(modes), sentence)
         epoch, reported = report
@@ -685,7 +690,7 @@ def check_answer(accuracy, best_epoch):
         )
         right = states[best + 1]
         same = {name: torch.equal(left[name], value) for name, value in right.items()}
-        sentence = "You bring the weights back, but not the buffers: load the whole state_dict()."
+        sentence = "You restore the weights, but not the buffers: load the whole state_dict()."
         partly = same["linear.weight"] and not same["shift"]
         checks.require(not partly, sentence)
         sentence = "At the end your net is not as it was after the best epoch."
@@ -739,15 +744,15 @@ predicted = round(num_images * (1 - wrong))  # as many as have a correct label
 # %% [markdown]
 # **Now the experiment.** `trained(num_images, wrong, seed)` trains a small LeNet in a second or
 # two, and returns two shares: its accuracy, and the share of the wrong labels that it has *taken
-# over*, that is, predicts itself for the images that had them. Train on your set with the seeds 0,
-# 1 and 2. As a yardstick, train on sets of 50, 150, 450 and 1,350 correctly labelled images
-# (`SIZES`), each with the same three seeds.
+# over*, that is, that it predicts for the very images that were given them. Train on your set with
+# the seeds 0, 1 and 2. As a yardstick, train on sets of 50, 150, 450 and 1,350 correctly labelled
+# images (`SIZES`), each with the same three seeds.
 #
 # `worth_of(curve, accuracy)` reads off how many correctly labelled images it takes to reach an
 # accuracy; `curve` is a dictionary {size: mean accuracy}. Report `worth`, the number that you read
-# off at the mean accuracy of your set, and `span`, the two numbers that you read off at this mean
-# minus two standard errors and plus two. (The standard error is the standard deviation of the three
-# accuracies, with n − 1, divided by √3.)
+# off at the mean accuracy of the three nets trained on your set, and `span`, the two numbers that
+# you read off at this mean minus two standard errors and plus two. (The standard error is the
+# standard deviation of the three accuracies, with n − 1, divided by √3.)
 #
 # hint: `[trained(num_images, wrong, seed) for seed in range(3)]` is a list of three pairs, each
 # with the accuracy first. For correctly labelled images, `wrong` is 0.
@@ -872,7 +877,7 @@ def check_answer(predicted, noisy, taken, clean, worth, span):
         slips = {slip: worth_of(curve, mean + sign * wide) for slip, wide in spread.items()}
         slips["you put the upper end first"] = worth_of(curve, mean - 2 * sign * error)
         shifted = found.min() if end == 0 else found.max()
-        slips["you read off at the lowest and the highest accuracy"] = worth_of(
+        slips["you read the curve off at the lowest and the highest accuracy"] = worth_of(
             curve, shifted.item()
         )
         require_close(span[end], worth_of(curve, mean + 2 * sign * error), slips, name)
@@ -893,9 +898,9 @@ checks.award(2, check_answer, predicted, noisy, taken, clean, worth, span)
 # %% [markdown]
 # **In three sentences:** What did you predict, and what did the experiment show, given the span? In
 # which two ways could wrong labels do harm, and which of them does the share of wrong labels that
-# your nets have taken over suggest? You could have the wrong labels corrected, or buy as many new
-# images with labels of the same quality: what would you train, and compare, before you decide?
-# 2 points, graded by a person.
+# your nets have taken over suggest? You could have the wrong labels corrected, or buy the same
+# number of new images, with labels of the same quality as yours: what would you train and compare
+# before you decide? 2 points, graded by a person.
 
 # %% [markdown] written="doubtful_labels" points=2
 # **A model answer.** I predicted 1,000 images, as many as have a correct label in my set, but my
@@ -903,11 +908,11 @@ checks.award(2, check_answer, predicted, noisy, taken, clean, worth, span)
 # outside the span of 70 to 130: the wrong labels do not merely teach nothing, they do harm. A net
 # could memorise them, or they could disturb each step, because gradients in all directions drown
 # the useful part of a batch; my nets have taken over 5 % of the wrong labels, less than the ninth
-# that guessing would give, so I think that the steps suffer. Before I decide, I would train on
-# twice as many images with the same share of wrong labels, and on my own set with all labels
-# correct, for as many steps as here and for ten times as many: I would be wrong about the reason if
-# more steps raised the share that is taken over and lowered the accuracy, and I would buy images if
-# they helped as much as corrected labels.
+# that chance would give, so I think that the steps suffer. Before I decide, I would train on twice
+# as many images with the same share of wrong labels, and on my own set with all labels correct, for
+# as many steps as here and for ten times as many: I would be wrong about the reason if more steps
+# raised the share that is taken over and lowered the accuracy, and I would buy images if they
+# helped as much as corrected labels.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
@@ -915,4 +920,5 @@ checks.award(2, check_answer, predicted, noisy, taken, clean, worth, span)
 #   is not contradicted. Half a point without the span. A wrong prediction costs nothing.
 # - 1 point: the answer distinguishes memorising from disturbed steps (or two similar ways), uses
 #   the share that was taken over (about a ninth would be chance), *and* names a run that compares
-#   more images with corrected labels, or a longer training. Half a point for one of the two.
+#   more images with corrected labels, or one that trains for longer. Half a point for one of the
+#   two.

@@ -274,7 +274,7 @@ def test_the_right_tensor_passes(answer):
         (RIGHT.T, "if rows and columns are swapped"),
         (RIGHT.flatten(), "if it is flattened"),
         (RIGHT[:1], r"the shape \(1, 2\), expected \(2, 2\): is the padding missing\?"),
-        (RIGHT + torch.eye(2), r"most at \(0, 0\): 2, expected 1"),
+        (RIGHT + torch.eye(2), r"largest at \(0, 0\): 2, expected 1"),
         (RIGHT * math.nan, "infinite or NaN"),
         (RIGHT.tolist(), "return a tensor, not list"),
         (RIGHT.numpy(), "return a tensor, not ndarray"),
@@ -292,7 +292,7 @@ def test_a_slip_that_gives_the_right_value_is_passed_over():
 
 
 def test_whole_numbers_in_a_tensor_are_not_taken_for_fractions():
-    with pytest.raises(checks.CheckFailed, match="most at"):
+    with pytest.raises(checks.CheckFailed, match="largest at"):
         checks.require_tensor(RIGHT.int(), RIGHT + 0.4)
 
 
@@ -352,7 +352,7 @@ def test_two_lists_are_compared_seed_by_seed():
             "you do not divide by the square root of the number of seeds": 0.03**0.5,
             "you divide by n, not by n - 1": (0.02 / 3) ** 0.5,
             "you divide by 3, not by its square root": 0.03**0.5 / 3,
-            "you give the variance of the mean": 0.01,
+            "you report the variance of the mean": 0.01,
             "you treat the runs as unrelated, and add their variances": (0.05 / 3) ** 0.5,
         }
     )
@@ -586,4 +586,4 @@ def test_an_unknown_task_is_told_which_there_are():
 
 def test_without_solutions_it_says_who_has_them(capsys):
     checks.reveal("99_none", "x")
-    assert "your teacher has it" in capsys.readouterr().out
+    assert "Your teacher has it" in capsys.readouterr().out

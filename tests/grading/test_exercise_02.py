@@ -241,7 +241,7 @@ WRONG = [
     (WIDEST_IS, widest(result="-(-(budget - k) // (n + 1 + k))"), "you round up", False),
     (WIDEST_IS, widest(result="(budget - k) / (n + 1 + k)"), "a whole number", False),
     (ORDER_IS, order(result="(256 * one + two).view(height, width)"), "expected (9,)", False),
-    (ORDER_IS, order(result="one"), "lacks some numbers from 0 to 8", False),
+    (ORDER_IS, order(result="one"), "lacks some of the numbers from 0", False),
     (REPAIR_IS, repair(flat="x.flatten(1)[:, order]"), "expected (4, 12)", False),
     (REPAIR_IS, repair(drawn="some = torch.randperm(len(images), generator=generator)[: -(len("
      "images) % size)].split(size)"), "expected [3, 1]", False),

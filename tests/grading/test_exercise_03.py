@@ -223,7 +223,7 @@ WRONG = [
     (BOX_IS, box(result="(parts[0] + parts[1]).flip(0, 1)"), "you lose the signs", True),
     (BOX_IS, box(k="3"), "expected (5, 5)", True),
     (BOX_IS, box(result="(parts[0] - parts[1]).flip(0, 1).round()"), "differs", True),
-    (EXPERIMENT_IS, experiment("len(windows.unique(dim=0))"), "a black one tells nothing", True),
+    (EXPERIMENT_IS, experiment("len(windows.unique(dim=0))"), "a black one tells you", True),
     (EXPERIMENT_IS, experiment("9"), "you count the weights", True),
     (EXPERIMENT_IS, experiment("predicted - 1"), "4 is not the right number, which is 5", True),
     # What it finds.
@@ -241,7 +241,7 @@ WRONG = [
     (EDGES_ARE, edges("photo.float().mean(dim=2)"), "between 0 and 255", False),
     (EDGES_ARE, edges("photo.permute(2, 1, 0).float().mean(0) / 255"), "swap rows and co", False),
     (BOX_IS, box(result="parts[0] - parts[1]"), "rotated by 180 degrees", False),
-    (BOX_IS, box(result="(parts[0] - parts[1]).flip(0)"), "along its rows only", False),
+    (BOX_IS, box(result="(parts[0] - parts[1]).flip(0)"), "only the order of the rows", False),
     (BOX_IS, box(num=3, values="1.0"), "send one or two images", False),
     (EXPERIMENT_IS, experiment(found="SOBEL"), "This is Sobel itself", False),
     (EXPERIMENT_IS, experiment(found="torch.zeros(3, 3)"), "differs from Sobel's by", False),

@@ -219,7 +219,7 @@ WRONG = [
     (PADDING_IS, padding(result="-(-missing // 2), -(-missing // 2)"), "same on both sides", True),
     (PADDING_IS, padding(result="missing - missing // 2, missing // 2"), "extra zero first", True),
     (PADDING_IS, padding(result="missing // 2, missing // 2"), "drop the extra zero", True),
-    (PADDING_IS, padding("(wanted - 1) * s + k - n"), "becomes negative", True),
+    (PADDING_IS, padding("(wanted - 1) * s + k - n"), "allow a negative number", True),
     (PADDING_IS, padding("min(k - 1, max(0, (wanted - 1) * s + k - n))"), "expected (3, 3)", True),
     (SEEN_IS, seen(pad="0"), "that see pixel 20", True),
     (SEEN_IS, seen(pad="p"), "that see pixel 61", True),

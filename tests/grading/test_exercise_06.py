@@ -244,7 +244,7 @@ WRONG = [
     (TURNED_IS, turned(turns="(0, 2)", result="sum(outputs) / 2"), "half turns only", True),
     (TURNED_IS, turned(result="torch.stack(outputs).amax(0)"), "the largest of the four", True),
     (TURNED_IS, turned(result="(sum(outputs) / 4, x.zero_())[0]"), "changes the images", True),
-    (BREAKING_IS, CUMULATIVE, "no fault of an earlier layer counts", True),
+    (BREAKING_IS, CUMULATIVE, "so no earlier fault counts", True),
     (BREAKING_IS, breaking(by="(2, 2)"), "try an odd one", True),
     (BREAKING_IS, breaking(by="(1, 0)"), "no harm to a shift down", True),
     (BREAKING_IS, BY_TYPE, "you find []", True),
