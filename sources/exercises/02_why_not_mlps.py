@@ -600,9 +600,8 @@ def check_answer(predicted, control, swap, cover, gaps, cheater):
     for part, name, found in ((swap, "swap", gaps[0]), (cover, "cover", gaps[1])):
         first, second = measured(part)
         gap = first - second
-        sentence = (
-            f"On your {name} the accuracies are only {abs(gap):.0%} apart: make them differ more."
-        )
+        points = f"{100 * abs(gap):.0f} percentage points"
+        sentence = f"On your {name} the accuracies are only {points} apart: make them differ more."
         checks.require(abs(gap) >= 0.2, sentence)
         for slip, wrong in {
             "you subtract the other way round": -gap,

@@ -633,7 +633,7 @@ def check_small(predicted, ruler, errors, measured):
     plain, *others = (_ruled(ruler, x, 1, "every", *more) for more in ((), (1.0, 5.0), (3.0, 0.0)))
     for found, what in zip(others, ("adds 5 to", "multiplies by 3"), strict=True):
         sentence = f"Your ruler returns {plain}, but {found} if the layer {what} its output."
-        checks.require_number(plain, plain)
+        checks.require_number(plain, plain)  # any number, but a number
         checks.require(abs(found - plain) < 1e-3, sentence)
 
 
