@@ -56,8 +56,8 @@ def shift_told(shift: int, low: int) -> Answer:
     """Return which experiment tells whether shifted figures can still be recognised."""
     return Answer(
         f"Train the same MLP on images shifted by {shift} pixels, and test it on such images",
-        shift_undone=f"Shift the test images back by {shift} pixels, and see whether the accuracy "
-        "recovers",
+        shift_undone=f"Shift the test images back by {shift} pixels, and check whether the "
+        "accuracy recovers",
         more_of_the_same="Test the MLP on ten times as many shifted images, for a smaller "
         "standard error",
         size_blamed="Train a wider MLP on centred figures, and test it on the shifted ones",
