@@ -77,8 +77,9 @@ def size_seen(n: int) -> Answer:
 def pairs_told(n: int) -> Answer:
     """Return which experiment tells whether labels belong to their images."""
     return Answer(
-        f"Show {n} images of one batch, each with its label, and see whether they agree",
-        fit_tells=f"Train on {n} images of one batch, and see whether the loss still falls",
-        class_counts_tell=f"Count the labels of {n} batches, and see whether all classes occur",
-        seed_tells=f"Train for {n} epochs with another seed, and see whether the accuracy changes",
+        f"Show {n} images of one batch, each with its label, and check whether they agree",
+        fit_tells=f"Train on {n} images of one batch, and check whether the loss still falls",
+        class_counts_tell=f"Count the labels of {n} batches, and check whether all classes occur",
+        seed_tells=f"Train for {n} epochs with another seed, and check whether the accuracy "
+        "changes",
     )
