@@ -341,8 +341,8 @@ for step in (0, 15, 29, 50, 75, 99):
 # A fair comparison changes only one thing. Both models see the same images in the same order, for
 # the same number of epochs, with the same optimiser and schedule. Only the architecture differs.
 #
-# **Predict, then run.** Which model has the higher validation accuracy, and by how much? Write down
-# a number; a prediction without one cannot be wrong.
+# **Predict, then run.** Which model reaches the higher validation accuracy, and by how much? Write
+# down a number; a prediction without one cannot be wrong.
 
 
 # %%
