@@ -97,8 +97,8 @@ expect(image[0, 230, 210] == photo[230, 210, 0], "Each value is where it belongs
 garbled = torch.tensor(photo).reshape(3, 600, 512)
 show(
     plot_images([image, garbled], ["permute", "reshape"], size=2.6),
-    "Left the photo, right what reshape makes of it: coloured stripes in which the face is hard to "
-    "find",
+    "On the left the photo, on the right what reshape makes of it: coloured stripes in which the "
+    "face is hard to find",
 )
 
 # %% [markdown]
