@@ -435,9 +435,9 @@ refute(last["MLP"].val_accuracy < 0.3, "It learns little about other images.")
 # with it is a **context feature**. A model that reads all pixels may use either. If one day the
 # context changes, the correlation between object and context turns out to be **spurious**.
 #
-# Our images have a dial for that. At $\rho = 0$ the background is chosen at random. At $\rho = 1$
-# every class has its own. In between, an image has the background of its class with probability
-# $\rho$, and one of the ten at random otherwise.
+# Our images have a dial for this correlation. At $\rho = 0$ the background is chosen at random. At
+# $\rho = 1$ every class has its own. In between, an image has the background of its class with
+# probability $\rho$, and one of the ten at random otherwise.
 
 # %%
 tied = ShapesConfig(position=0.0, background_correlation=1.0)
