@@ -713,7 +713,7 @@ for name, stack in stacks.items():
 
 # %% [markdown]
 # Layers of stride 1 each enlarge the field by a constant. A stride multiplies the growth in all
-# later layers; dilation multiplies that of its own layer, without making the map smaller.
+# later layers; dilation multiplies the growth in its own layer, without making the map smaller.
 
 # %%
 plain, halved = [Layer(3, p=1)] * 12, ([Layer(3, p=1)] * 2 + [Layer(2, 2)]) * 4
