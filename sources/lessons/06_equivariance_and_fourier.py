@@ -766,8 +766,8 @@ blurred_first = filtered(fine[None], binomial_kernel(5))[0, ..., ::2, ::2]  # (1
 titles = ["56 cycles", "every second pixel", "blurred first"]
 show(
     plot_images([fine, thinned, blurred_first], titles, size=2.2),
-    "Fine vertical stripes; every second pixel of them, which shows eight broad stripes; and the "
-    "same after a blur, which is a uniform grey",
+    "Fine vertical stripes; the same with every second pixel kept, which shows eight broad stripes; "
+    "and with a blur before that, which leaves a uniform grey",
 )
 amplitudes = torch.fft.rfft(thinned[0, 0] - thinned.mean()).abs()  # (33,): 0 to 32 cycles
 expect(amplitudes.argmax() == 64 - 56, "56 cycles have become 64 − 56 = 8.")
@@ -790,7 +790,7 @@ blurred_first = filtered(rings[None], binomial_kernel(9))[0, ..., ::3, ::3]  # (
 titles = ["rings", "every third pixel", "blurred first"]
 show(
     plot_images([rings, rings[..., ::3, ::3], blurred_first], titles, size=1.9),
-    "Rings that get finer outwards. In every third pixel of them nine centres of rings appear, "
+    "Rings that get finer outwards. With every third pixel kept, nine centres of rings appear, "
     "eight of them false. Blurred first, the rings fade to grey where they are too fine",
 )
 
