@@ -298,9 +298,9 @@ expect(rolling < medium < slow < bowl["rate 0.01"][0], "Momentum gets furthest i
 expect(large > bowl["rate 0.081"][0], "Past 2/25 = 0.08 each step jumps up the other side.")
 
 # %% [markdown]
-# The steepest direction limits the rate, and the flattest one pays for it. **Momentum** $\mu$
-# helps: the step follows a running sum $v$ of past gradients. Where the gradients agree, $v$ grows
-# to as much as $1/(1-\mu)$ times one of them; where they alternate in sign, they cancel.
+# The steepest direction limits the rate, so progress along the flattest one is slow. **Momentum**
+# $\mu$ helps: the step follows a running sum $v$ of past gradients. Where the gradients agree, $v$
+# grows to as much as $1/(1-\mu)$ times one of them; where they alternate in sign, they cancel.
 # **Nesterov's** variant looks one step ahead along $v$. **Weight decay** $\lambda$ adds a pull
 # towards zero to each gradient:
 #
@@ -543,8 +543,9 @@ names += [f"classifier.{i}" for i in (1, 3, 5)]  # three linear layers
 show(
     plot_inside(lenet, image, names),
     "LeNet-5 from left to right: the image; six filters and the six maps that they make, which look "
-    "like the image; these pooled; six of sixteen filters with six kernels each, and all sixteen "
-    "smaller maps; these pooled; and columns of 120, 84 and 10 numbers, the last of them the logits",
+    "like the image; the six maps pooled; six of sixteen filters with six kernels each, and all "
+    "sixteen smaller maps; the sixteen maps pooled; and columns of 120, 84 and 10 numbers, the last "
+    "of them the logits",
 )
 
 # %% [markdown]
