@@ -5,9 +5,9 @@
 # to DenseNet, train each of them on your own machine, and look inside.
 #
 # **After this lesson you can**
-# - run a notebook of this course and know that your machine is ready;
+# - run a notebook of this course and check that your machine is ready;
 # - train a small convnet and use it to classify an image;
-# - work with predictions, quizzes and exercises the way they are meant.
+# - use predictions, quizzes and exercises as intended.
 #
 # **Time** 15 minutes.
 #
@@ -45,7 +45,7 @@ print(f"It is labelled {garments.info.classes[6]!r}.")
 # %% [markdown]
 # ## Is this machine ready?
 #
-# The doctor checks your machine. It says whether everything is ready and, if not, what to do. It
+# `doctor()` checks your machine. It says whether everything is ready and, if not, what to do. It
 # changes nothing and stays offline.
 
 # %% tags=["nbval-ignore-output"]
@@ -92,8 +92,8 @@ show(
 # Next comes a small convnet, LeNet-5, which you will build yourself in lesson 07. It starts with
 # random weights, so it can only guess.
 #
-# **Predict, then run.** The ten classes have equally many images. What accuracy does a model reach
-# by guessing?
+# **Predict, then run.** All ten classes have the same number of images. What accuracy does a model
+# reach by guessing?
 
 # %% tags=["nbval-ignore-output"]
 model = models.build("lenet5", in_channels=1, num_classes=10).to(choose_device())
@@ -108,8 +108,8 @@ print(f"{history.seconds:.0f} seconds")
 # On the left you see the **loss**, which says how wrong the model is, and on the right its
 # **accuracy**, the share of images that it classifies correctly. Each plot has two lines:
 # *training* for the images that the model learns from, and *validation* for images that it never
-# learns from. In the first epoch the training line may look worse: it is an average over an epoch
-# in which the model improves, while validation is measured at the end of it.
+# learns from. In the first epoch the training line may look worse: it is an average over the whole
+# epoch, during which the model improves, while validation is measured at the end of the epoch.
 
 # %% tags=["nbval-ignore-output"]
 result = evaluate(model, loaders.test)
@@ -142,8 +142,7 @@ show(
 print(f"It is labelled {classes[loaders.test.labels[number]]!r}.")
 
 # %% [markdown]
-# That is the whole way from pixels to a prediction. The rest of the course explains every step of
-# it.
+# That is the whole path from pixels to a prediction. The rest of the course explains every step.
 
 # %% [markdown]
 # ## How the lessons work
@@ -167,7 +166,7 @@ print(f"It is labelled {classes[loaders.test.labels[number]]!r}.")
 # <details><summary>Answer</summary>
 #
 # That the claim does not hold *here*. Perhaps you changed a cell above, perhaps the profile you
-# chose trains for too few epochs, perhaps the lesson is wrong. It does not tell you that your
+# chose trains for too few epochs, or perhaps the lesson is wrong. It does not tell you that your
 # machine is broken. Restart the kernel and run all cells. If the cell still fails, tell the
 # authors.
 # </details>
@@ -205,4 +204,5 @@ print(f"It is labelled {classes[loaders.test.labels[number]]!r}.")
 #
 # 1. A model classifies 85 % of the images correctly. What would convince you that it knows what a
 #    shirt is?
-# 2. Which of its mistakes would worry you most if a shop used it, and do they show in its accuracy?
+# 2. Which of the model's mistakes would worry you most if a shop used it, and do they show in its
+#    accuracy?

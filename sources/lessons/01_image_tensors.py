@@ -4,7 +4,8 @@
 # **After this lesson you can**
 # - read the shape, dtype and value range of an image, and say what each axis means;
 # - move between the three orders HWC, CHW and NCHW without garbling the image;
-# - convert an image to grey the way the eye sees it, normalise it, and stack images into a batch;
+# - convert an image to grey with weights that match the eye, normalise it, and stack images into a
+#   batch;
 # - say what classification, localisation, detection and segmentation each ask about an image.
 #
 # **Time** 30 minutes. Nothing is trained here.
@@ -14,9 +15,9 @@
 # %% [markdown]
 # ## The question
 #
-# You see a person in a uniform. What does the network see? Every lesson of this course builds on
-# the answer, and many bugs start there: a wrong axis order may raise no error and merely make the
-# model worse.
+# You look at a photo and see a person in a uniform. What does a network see? Every lesson of this
+# course builds on the answer, and many bugs start there: a wrong axis order may raise no error and
+# merely make the model worse.
 
 # %%
 import matplotlib.pyplot as plt
@@ -42,10 +43,10 @@ print("shape:", photo.shape)
 print("range:", photo.min(), "to", photo.max())
 
 # %% [markdown]
-# 600 rows, 512 columns, and 3 numbers for each pixel: how much red, green and blue light. Each is a
-# whole number from 0 (none) to 255 (full), so it fits into one byte: `uint8`. Here are the red
-# values of a few pixels at the rim of the glasses. The lowest of these values is drawn black, the
-# highest white:
+# The photo has 600 rows, 512 columns, and three numbers for each pixel: how much red, green and
+# blue light it has. Each of the three is a whole number from 0 (none) to 255 (full), so it fits
+# into one byte: `uint8`. Here are the red values of a few pixels at the rim of the glasses. The
+# lowest of these values is drawn black, the highest white:
 
 # %%
 patch = torch.tensor(photo[230:238, 210:222, 0])  # (8, 12): rows, columns; channel 0 is red
@@ -96,8 +97,8 @@ expect(image[0, 230, 210] == photo[230, 210, 0], "Each value is where it belongs
 garbled = torch.tensor(photo).reshape(3, 600, 512)
 show(
     plot_images([image, garbled], ["permute", "reshape"], size=2.6),
-    "Left the photo, right what reshape makes of it: coloured stripes in which the face is hard to "
-    "find",
+    "On the left the photo, on the right what reshape makes of it: coloured stripes in which the "
+    "face is hard to find",
 )
 
 # %% [markdown]
@@ -187,7 +188,7 @@ luminance = torch.einsum("c,chw->hw", WEIGHTS, signal)[None]  # (1, 60, 60)
 show(
     plot_images([signal, mean_grey, luminance], ["colour", "mean", "luminance"], size=1.9),
     "A red disc on green; as the mean of its channels, a uniform grey; and as luminance, a dark "
-    "disc on a lighter ground",
+    "disc on a lighter background",
 )
 expect(mean_grey.min() == mean_grey.max(), "In the mean nothing is left of the disc.")
 
@@ -279,9 +280,9 @@ for mask, colour in ((ball, (0.84, 0.37, 0)), (box, (0, 0.45, 0.70)), (tent, (0,
 # %%
 show(
     plot_tasks(scene, {"ball": ball, "box": box, "tent": tent}),
-    "A scene with a ball, a box and a tent, four times: with one label for the whole, with one "
-    "box around the ball, with a labelled box around each object, and with every pixel coloured by "
-    "class",
+    "A scene with a ball, a box and a tent, four times: with one label for the whole image, with "
+    "one box around the ball, with a labelled box around each object, and with every pixel coloured "
+    "by class",
 )
 
 # %% [markdown]
@@ -294,7 +295,7 @@ show(
 #
 # This course is about classification. The other three build on it: their networks often start with
 # the convolutional layers of a classifier, called the **backbone**. A **logit** is a class's score
-# before the softmax: the higher the logit, the more probable the class.
+# before the softmax, so K classes have K logits: the higher the logit, the more probable the class.
 #
 # The background does not belong to any object. But a model sees all pixels, so it may rely on the
 # background as well, and go wrong wherever the usual background is missing. Lesson 02 takes this
@@ -355,8 +356,8 @@ else:
 # 1. Is there a task for which grey images are better than colour ones? How would you find out?
 # 2. A photo shows a dog on a sofa. Who decides what its label is, and what does a model learn from
 #    that decision?
-# 3. If you normalised each image by its own mean and standard deviation, you would take its
-#    brightness and contrast away. For which task do you need to keep them?
+# 3. If you normalised each image by its own mean and standard deviation, you would remove its
+#    brightness and contrast. For which task do you need to keep them?
 
 # %% [markdown]
 # ## Further reading
@@ -380,6 +381,6 @@ else:
 # | luminance | 휘도 | brightness as the eye weighs it |
 # | normalisation | 정규화 | shifting and scaling to mean 0 and standard deviation 1 |
 # | classification | 분류 | predicting the class of an image |
-# | localisation | 위치 추정 | predicting its class and where the object is |
-# | detection | 객체 검출 | class and box of every object |
-# | segmentation | 분할 | class of every pixel |
+# | localisation | 위치 추정 | predicting the class of one object and where it is |
+# | detection | 객체 검출 | predicting the class and box of every object |
+# | segmentation | 분할 | predicting the class of every pixel |

@@ -44,10 +44,10 @@ SEED = 0  # of the images and of the initial weights: try another
 # %% [markdown]
 # ## The images
 #
-# We need images that we control. The data set `shapes` draws them from formulas: one of ten figures
-# in various colours and sizes, in front of one of ten kinds of background, with some clutter and
-# noise. For now the figure is in the middle and the background is chosen at random. Both will
-# change.
+# We need images that we can control. The data set `shapes` draws them from formulas: one of ten
+# figures in various colours and sizes, in front of one of ten kinds of background, with some
+# clutter and noise. For now the figure is in the middle and the background is chosen at random.
+# Both will change.
 
 # %%
 centred = ShapesConfig(position=0.0)  # how far, in pixels, a figure may be from the middle
@@ -122,7 +122,7 @@ print(f"a 3 x 3 convolution instead: {conv_parameters(3, 3, 3)} parameters, for 
 
 # %% [markdown]
 # Each weight takes four bytes, and training keeps four numbers for it: the weight, its gradient,
-# and two running averages of the optimiser, AdamW. Lesson 05 counts the parameters of a
+# and two running averages kept by the optimiser, AdamW. Lesson 05 counts the parameters of a
 # convolution.
 
 # %% [markdown]
@@ -277,8 +277,8 @@ show(
 #
 # The twin computes the same outputs for every image. It has the same weights in other places, and
 # since initial weights have the same distribution everywhere, training is just as likely to start
-# from it. Its gradients are shuffled in the same way, so the twins stay twins during training. An
-# MLP *cannot* notice the shuffle.
+# from the twin. The twin's gradients are shuffled in the same way, so the two stay twins during
+# training. An MLP *cannot* notice the shuffle.
 
 # %%
 tidy, twin = mlp(), mlp()
@@ -334,7 +334,7 @@ refute(
 )
 
 # %% [markdown]
-# Read the last line twice. A convnet is not simply a better learner. It is a learner that makes
+# Read the last check twice. A convnet is not simply a better learner. It is a learner that makes
 # **assumptions** about its input: neighbours belong together, and a pattern worth detecting in one
 # place is worth detecting everywhere. Such assumptions are called an **inductive bias**. Where they
 # are true, less has to be learned from examples. Where they are false, they hurt. The MLP makes no
@@ -381,9 +381,9 @@ level = all(c > d for c, d in zip(guesses["convnet"], guesses["MLP"], strict=Tru
 refute(level, "The convnet is ahead at every shift.")
 
 # %% [markdown]
-# To an MLP, a star two pixels further right is a new pattern that meets other weights. The convnet
-# applies the *same* filters in the new place. But look: its accuracy falls, too. "Convnets are
-# invariant to shifts" is only a slogan. Pooling and padding break the invariance, and lesson 06
+# To an MLP, a star two pixels further right is a new pattern that meets different weights. The
+# convnet applies the *same* filters in the new place. But look: its accuracy falls, too. "Convnets
+# are invariant to shifts" is only a slogan. Pooling and padding break the invariance, and lesson 06
 # measures by how much.
 
 # %% [markdown]
@@ -425,7 +425,7 @@ refute(last["MLP"].val_accuracy < 0.3, "It learns little about other images.")
 #   the *right* one of the many solutions that fit the training images.
 # - "They overfit because they have too many parameters." Convnets such as AlexNet and VGG have many
 #   millions. What matters is what the parameters are used for. Zhang et al. (2017) trained convnets
-#   on images with *random* labels, and they memorised those as well.
+#   on images with *random* labels, and the convnets memorised those labels as well.
 
 # %% [markdown]
 # ## Experiment 4: object or background?
@@ -435,9 +435,9 @@ refute(last["MLP"].val_accuracy < 0.3, "It learns little about other images.")
 # with it is a **context feature**. A model that reads all pixels may use either. If one day the
 # context changes, the correlation between object and context turns out to be **spurious**.
 #
-# Our images have a dial for that. At $\rho = 0$ the background is chosen at random. At $\rho = 1$
-# every class has its own. In between, an image has the background of its class with probability
-# $\rho$, and one of the ten at random otherwise.
+# Our images have a dial for this correlation. At $\rho = 0$ the background is chosen at random. At
+# $\rho = 1$ every class has its own. In between, an image has the background of its class with
+# probability $\rho$, and one of the ten at random otherwise.
 
 # %%
 tied = ShapesConfig(position=0.0, background_correlation=1.0)
@@ -479,9 +479,9 @@ for rho in DIAL:
 # We train both models at each of these five settings, and test them on true and on swapped
 # backgrounds.
 #
-# **Predict, then run.** Sketch four curves against $\rho$: each model, on true and on swapped
-# backgrounds. The *validation* images are drawn like the training images. What accuracy will the
-# models reach on them?
+# **Predict, then run.** Sketch four curves of accuracy against $\rho$: for each model, one on true
+# and one on swapped backgrounds. The *validation* images are drawn like the training images. What
+# accuracy will the models reach on them?
 
 # %% tags=["nbval-ignore-output"]
 seen = {(0.0, name): (trained[name], last[name]) for name in BUILD}  # already trained
@@ -564,10 +564,11 @@ SpuriousBackgroundDial()
 # model itself where it looks? There are two simple ways:
 #
 # - **Occlusion**: cover a patch and see how far the model's confidence in the class drops. Where it
-#   drops a lot, the model had its evidence. We measure the drop in **log-odds**,
-#   $\log\frac{p}{1-p}$, because the probability $p$ of a confident model hardly moves.
+#   drops a lot, the patch has covered something that the model relied on. We measure the drop in
+#   **log-odds**, $\log\frac{p}{1-p}$, because the probability $p$ of a confident model hardly
+#   moves.
 # - **Saliency**: the gradient of the class's logit with respect to every pixel. Where it is large,
-#   a small change of the pixel changes the logit most.
+#   a small change in the pixel changes the logit most.
 #
 # With logits $z$ and class $c$ the log-odds are $z_c - \log \sum_{k \ne c} e^{z_k}$: how far the
 # class is ahead of all others together. This form is exact even where $p$ rounds to 1.
@@ -588,7 +589,7 @@ def log_odds(model: nn.Module, image: Tensor, label: int) -> Tensor:
 # %%
 @torch.no_grad()
 def occlusion_map(model, image: Tensor, label: int, patch: int = 8, stride: int = 4) -> Tensor:
-    """Return how far the log-odds fall, averaged over the patches that cover a pixel."""
+    """Return how far the log-odds fall at each pixel, averaged over the patches that cover it."""
     total, count = torch.zeros(32, 32), torch.zeros(32, 32)
     for row, column in product(range(0, 32 - patch + 1, stride), repeat=2):
         window = slice(row, row + patch), slice(column, column + patch)
@@ -601,7 +602,7 @@ def occlusion_map(model, image: Tensor, label: int, patch: int = 8, stride: int 
 
 # %%
 def saliency_map(model: nn.Module, image: Tensor, label: int) -> Tensor:
-    """Return the size of the gradient at each pixel, the largest of its channels': (32, 32)."""
+    """Return the largest absolute gradient among the channels of each pixel: (32, 32)."""
     image = image.clone().requires_grad_()
     model(image[None])[0, label].backward()
     return image.grad.abs().amax(dim=0)
@@ -646,12 +647,13 @@ show(
 # One image proves little; on this one even the convnet trained at $\rho = 1$ may seem to look at
 # the heart. So we measure on sixty images: what share of the evidence *for* the correct class
 # (positive values of the occlusion map), and what share of the gradient, lies on the figure? The
-# figure covers about a ninth of the image, so a ninth is what an evenly spread map would have.
+# figure covers about a ninth of the image, so an evenly spread map would have a ninth of its total
+# there.
 
 
 # %%
 def share(maps: Tensor, masks: Tensor) -> float:
-    """Return the share of maps (N, 32, 32), positive values only, that lies on the masks."""
+    """Return the share of the maps' positive values that lies on the masks, both (N, 32, 32)."""
     evidence = maps.clamp(min=0)
     return float(((evidence * masks).sum(dim=(1, 2)) / evidence.sum(dim=(1, 2))).nanmean())
 
@@ -712,13 +714,13 @@ for column, kind in enumerate(("occlusion", "saliency")):
 # %% [markdown]
 # So which model is more **interpretable**, that is, easier to understand? By occlusion, the
 # convnet: what it relies on is more often what we would point at. By saliency the convnet is ahead,
-# too. But look at the last two rows: there it is ahead *before it has learned anything*. That lead
-# comes with the architecture, not from learning. So you may use saliency to compare an architecture
-# with itself, trained at 0 and at 1, but not to decide which of two architectures has learned more
-# about the figure. And note the limits of all these maps:
+# too. But look at the last two rows of the table: there it is ahead *before it has learned
+# anything*. That lead comes with the architecture, not from learning. So you may use saliency to
+# compare an architecture with itself, trained at 0 and at 1, but not to decide which of two
+# architectures has learned more about the figure. And note the limits of all these maps:
 #
 # - They show where the evidence is, not *what* it is. A map that lies on the object does not prove
-#   that the model knows the object: it may only use its colour.
+#   that the model knows the object: the model may use only the object's colour.
 # - Even for the best of our models, most of the gradient lies outside the figure. Saliency is a
 #   noisy measure. Some prettier maps hardly change at all when the model's weights are replaced by
 #   random ones (Adebayo et al. 2018). Test a method on models for which you already know the
@@ -782,8 +784,7 @@ quiz.show("02_why_not_mlps")
 #
 # **Exercise** {exercise}
 #
-# **Next** Lesson 03 builds the layer that makes these assumptions, in two steps, from the fully
-# connected one.
+# **Next** Lesson 03 builds locality and sharing into a fully connected layer, in two steps.
 #
 # ## Words of this lesson
 #

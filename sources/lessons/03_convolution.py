@@ -4,7 +4,7 @@
 # **After this lesson you can**
 # - derive the convolution from a fully connected layer by imposing two constraints, and count what
 #   each one saves;
-# - say what PyTorch computes under the name of convolution, and when the difference matters;
+# - say how PyTorch's convolution differs from the mathematicians', and when that matters;
 # - read a small filter: say what it does to flat areas, edges and noise;
 # - write `conv2d` by hand in two ways and explain why the second is so much faster.
 #
@@ -40,7 +40,7 @@ from course_utils.runtime import expect
 # %%
 photo = torch.tensor(plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))
 face = photo.float().mean(dim=2)[100:340, 130:370] / 255  # (240, 240), grey, in [0, 1]
-nose = face[130:166, 70:180]  # (36, 110); its middle is pixel (148, 125) of the photo
+nose = face[130:166, 70:180]  # (36, 110); its middle is pixel (148, 125) of `face`
 template = nose - nose.mean()
 
 
@@ -50,7 +50,7 @@ def correlate(image: torch.Tensor, kernel: torch.Tensor, **settings) -> torch.Te
 
 
 def peak(scores: torch.Tensor) -> tuple[int, int]:
-    """Return row and column of the highest score."""
+    """Return the row and the column of the highest score."""
     return divmod(int(scores.argmax()), scores.shape[1])
 
 
@@ -71,7 +71,7 @@ titles = ["template", "photo", "positive scores", "moved", "positive scores"]
 show(
     plot_images([values[None] for values in shown], titles, num_columns=5, size=1.55),
     "A nose; the photo, and a map of scores with one bright spot, where the nose is; the photo moved "
-    "down and to the right, and the same map, moved by as much",
+    "down and to the right, and the same map, moved just as far",
 )
 
 # %% [markdown]
@@ -292,9 +292,9 @@ show(
 )
 
 # %% [markdown]
-# There are three bands, since the pixels above and below are six places away in the row-by-row
-# order, and three diagonals in each. If we give every location of the locally connected layer the
-# *same* filter, it becomes the convolution:
+# There are three bands of three diagonals each, since in the row-by-row order the pixels above and
+# below are six places away. If we give every location of the locally connected layer the *same*
+# filter, it becomes the convolution:
 
 # %%
 with torch.no_grad():
@@ -320,9 +320,9 @@ expect(
 
 # %% [markdown]
 # (19,600 counts 25 weights at each of the 784 locations, including those that meet only padding at
-# the edge. The 34 weights of the band above left these out.) Locality saved a factor of about 31,
-# sharing another 784. And sharing has a second advantage, which no count shows: every window of
-# every image now trains the same 25 weights.
+# the edge. The count of 34 for the band above left these out.) Locality saved a factor of about 31,
+# sharing another factor of 784. And sharing has a second advantage, which no count shows: every
+# window of every image now trains the same 25 weights.
 
 # %% [markdown]
 # ## Why sharing, and not something else? ◇
@@ -452,7 +452,7 @@ video = torch.zeros(6, 1, 6)  # (frames, H, W)
 for frame, place in enumerate((0, 1, 2, 3, 3, 3)):
     video[frame, 0, place] = 1
 change = torch.tensor([-1.0, 1.0]).reshape(1, 1, 2, 1, 1)  # (c_out, c_in, k_d, k_h, k_w)
-motion = F.conv3d(video[None, None], change)[0, 0]  # (5, 1, 6): one frame less
+motion = F.conv3d(video[None, None], change)[0, 0]  # (5, 1, 6): one frame fewer
 for before, after, seen in zip(video[:-1], video[1:], motion, strict=True):
     print(
         before[0].int().tolist(), "→", after[0].int().tolist(), "  change", seen[0].int().tolist()
@@ -484,7 +484,7 @@ filters = {
 responses = [correlate(face, kernel) for kernel in filters.values()]
 show(
     plot_filters(filters, responses),
-    "Eight filters, each with the face after it: unchanged, softer, much softer, sharper, in "
+    "Eight filters, each with the filtered face: unchanged, softer, much softer, sharper, in "
     "relief, and three maps of differences, where the outlines stand out in two colours around "
     "zero",
 )
@@ -651,8 +651,9 @@ ConvolutionStepper(picture="One dot", kernel="Emboss", step=6, show_all=True)
 # %% [markdown]
 # ## Write it by hand
 #
-# We write it twice, first slow and clear, then fast, and compare both with PyTorch's `F.conv2d`.
-# The first way does what the formula says, one multiplication at a time:
+# We write a two-dimensional convolution twice, first slow and clear, then fast, and compare both
+# versions with PyTorch's `F.conv2d`. The first does what the formula says, one multiplication at a
+# time:
 
 
 # %%
@@ -669,8 +670,8 @@ def conv2d_loops(image: torch.Tensor, kernel: torch.Tensor) -> torch.Tensor:
 
 
 # %% [markdown]
-# The second way writes each window into a column of a table. With the filter written as a row, all
-# the sums become one matrix product. Here is the table for 3 × 3 pixels and 2 × 2 windows:
+# The second version writes each window into a column of a table. With the filter written as a row,
+# all the sums become one matrix product. Here is the table for 3 × 3 pixels and 2 × 2 windows:
 
 # %%
 tiny = torch.arange(1.0, 10).reshape(3, 3)
@@ -824,7 +825,7 @@ elif torch.allclose(moved, wanted, atol=1e-5):
 elif torch.allclose(moved[:-2], face[2:] / 2, atol=1e-5):
     print("not yet: it moves up; output (i, j) must take pixel (i − 2, j)")
 else:
-    print(f"not yet: which pixel does it take, and is the sum 0.5? It is {mine.sum():.2f}")
+    print(f"not yet: which pixel does it take, and is the sum 0.5? Yours is {mine.sum():.2f}")
 
 # %% [markdown]
 # <details><summary>A solution</summary>
@@ -854,8 +855,8 @@ else:
 #    false?
 # 2. In the first section the template was chosen by hand. What would be a fair way to choose
 #    templates for a thousand classes?
-# 3. A layer without shared weights can learn all that a convolution can. What would it need in
-#    order to do so?
+# 3. A layer without shared weights can learn everything that a convolution can. What would it need
+#    in order to do so?
 
 # %% [markdown]
 # ## Further reading

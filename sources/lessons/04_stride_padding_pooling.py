@@ -7,7 +7,7 @@
 # - choose the padding that keeps the size, and say what the zeros do to the border;
 # - recompute a worked example, and notice when a printed one is wrong;
 # - say what pooling keeps, and when you may swap activation and pooling;
-# - grow the receptive field of a stack layer by layer, and measure it.
+# - compute the receptive field of a stack layer by layer, and measure it.
 #
 # **Time** 60 minutes; 45 if you leave out the sections marked ◇, which a first reading may skip.
 # Nothing is trained here.
@@ -44,9 +44,9 @@ expect(len(sizes) - 1 == 13, "13 layers fit, and the next one has no room for a 
 
 # %% [markdown]
 # So maps shrink although nobody asked for that. At the same time a network sees too little: one
-# output of one layer depends on 3 × 3 pixels, and a shoe is 28 wide. This lesson is about three
-# tools that solve both problems: **padding** stops the shrinking where it hurts; **stride** and
-# **pooling** shrink maps on purpose, and later layers then see further.
+# output of one layer depends on 3 × 3 pixels, and a shoe is 28 pixels wide. This lesson is about
+# three tools that solve both problems: **padding** stops the shrinking where it hurts; **stride**
+# and **pooling** shrink maps on purpose, and later layers then see further.
 
 # %% [markdown]
 # ## A worked example
@@ -102,8 +102,8 @@ expect(torch.equal(output, taught.float()), "The example from the lectures is co
 #    starts at $a = s\,i$, so it fits if $s\,i \le n - k$, or $i \le (n - k)/s$.
 # 3. $i$ is a whole number, so the largest is $\lfloor (n - k)/s \rfloor$: we round down.
 # 4. We count from 0, so the number of outputs is one more than this largest $i$.
-# 5. With a **padding** of $p$ zeros on each side, $n$ becomes $n + 2p$. (In sizes $p$ is the
-#    padding; in the sums it remains the offset in the filter.)
+# 5. With a **padding** of $p$ zeros on each side, $n$ becomes $n + 2p$. (In the formula for sizes
+#    $p$ is the padding; in the sums over a filter it remains the offset.)
 #
 # $$\boxed{\,n_\text{out} = \left\lfloor \frac{n + 2p - k}{s} \right\rfloor + 1\,}$$
 #
@@ -113,7 +113,7 @@ expect(torch.equal(output, taught.float()), "The example from the lectures is co
 
 # %%
 def formula(n: int, k: int, s: int, p: int) -> int:
-    return (n + 2 * p - k) // s + 1  # // is division with the floor
+    return (n + 2 * p - k) // s + 1  # // divides and rounds down
 
 
 num_settings = 0
@@ -220,8 +220,8 @@ by_hand = convolve(F.pad(image, (1, 2, 1, 2)), even)  # left, right, top, bottom
 expect(torch.equal(by_name, by_hand), "It adds one row above and two rows below.")
 
 # %% [markdown]
-# The output is shifted by half a pixel relative to the image. With an odd kernel size that cannot
-# happen.
+# So the output is shifted by half a pixel relative to the image. With an odd kernel size that
+# cannot happen.
 #
 # With stride 2 the size cannot stay the same, and PyTorch refuses `padding="same"`. But the padding
 # $p = (k - 1)/2$ is still useful: the output size becomes $\lceil n/s \rceil$, whatever the kernel
@@ -259,9 +259,9 @@ show(
 # %% [markdown]
 # ## A printed example that is wrong ◇
 #
-# The example above came from a lecture. Another of its slides shows this input and filter, with
-# padding 1 and stride 2. The size must be $\lfloor (5 + 2 - 3)/2 \rfloor + 1 = 3$, and 3 × 3
-# numbers are printed. Are they correct?
+# The example above came from a lecture. Another slide from that lecture shows the input and filter
+# below, with padding 1 and stride 2. The size must be $\lfloor (5 + 2 - 3)/2 \rfloor + 1 = 3$, and
+# 3 × 3 numbers are printed. Are they correct?
 
 # %%
 slide = torch.tensor(
@@ -355,7 +355,7 @@ for n in (6, 112):
 
 # %% [markdown]
 # GoogLeNet (lesson 10) needs this: 3 × 3 pooling with stride 2 then halves the size exactly, which
-# it would not do with rounding down.
+# it would not do if it rounded down.
 
 # %% [markdown]
 # ## Try it: the stepper
@@ -452,7 +452,7 @@ show(
 
 # %% [markdown]
 # The maximum keeps what is bright and loses what is dark and thin. In a feature map bright means
-# "the pattern is here", so max pooling keeps the detection and drops where in the window it was.
+# "the pattern is here", so max pooling keeps the detection and forgets where in the window it was.
 # The mean keeps the average brightness and blurs. Taking every sixth pixel keeps whatever happens
 # to lie on the grid.
 #
@@ -498,7 +498,7 @@ print("average:", [[round(v, 2) for v in r] for r in F.avg_pool2d(negative, 3, 2
 #
 # Both halve the map. A convolution with stride 2 computes a quarter of the outputs. A convolution
 # followed by pooling computes all of them; then max pooling discards three quarters, and average
-# pooling merges each four into one. Here are the multiply-adds of both, for 64 channels in and out
+# pooling merges every four into one. Here are the multiply-adds of both, for 64 channels in and out
 # and maps of 56 × 56:
 
 # %%
@@ -519,7 +519,7 @@ expect(pooled == 4 * strided, "The convolution with stride 2 costs a quarter.")
 # This is a favourite exam question. Take ReLU, $\max(0, x)$, and one window with the numbers
 # $3, -4, -1, 2$.
 #
-# **Predict, then run.** Which of the four results differ?
+# **Predict, then run.** For which kind of pooling does the order matter?
 
 # %%
 window = torch.tensor([[[3.0, -4.0], [-1.0, 2.0]]])  # (1, 2, 2)
@@ -661,7 +661,7 @@ show(
 #
 # So output $i$ of a stack sees the pixels from $a + i\,j$ to $a + i\,j + r - 1$. **Predict, then
 # run.** The corner output of LeNet-5's last pool has the same field width, 16, as the middle one.
-# How many of its pixels are real?
+# How many of those 16 pixels are real?
 
 # %%
 field = receptive_fields(lenet)[-1]
@@ -713,7 +713,7 @@ for name, stack in stacks.items():
 
 # %% [markdown]
 # Layers of stride 1 each enlarge the field by a constant. A stride multiplies the growth in all
-# later layers; dilation multiplies that of its own layer, without making the map smaller.
+# later layers; dilation multiplies the growth in its own layer, without making the map smaller.
 
 # %%
 plain, halved = [Layer(3, p=1)] * 12, ([Layer(3, p=1)] * 2 + [Layer(2, 2)]) * 4
@@ -754,7 +754,7 @@ expect(receptive_fields(vgg16)[-1].size == 212, "The last pool of VGG-16 sees 21
 #
 # The receptive field says what an output *can* see. But how much does each pixel contribute? With
 # all weights 1, the gradient counts the paths from a pixel to the output. **Predict, then run.**
-# Six 3 × 3 layers see 13 × 13 pixels. By what factor does the middle pixel have more paths than a
+# Six 3 × 3 layers see 13 × 13 pixels. How many times as many paths does the middle pixel have as a
 # corner?
 
 # %%
@@ -888,8 +888,8 @@ quiz.show("04_stride_padding_pooling")
 # %% [markdown]
 # ## Try it yourself
 #
-# Compute the output size of a stack: given an image of `n` pixels and a list of `(k, s, p)`, return
-# the size after the last layer. The cell below checks it.
+# Compute the output size of a stack: given an image `n` pixels wide and a list of `(k, s, p)`, one
+# for each layer, return the size after the last layer. The cell below checks it.
 
 
 # %%

@@ -14,9 +14,9 @@
 # %% [markdown]
 # ## The question
 #
-# So far an image was a grid of numbers, and so was its map. But a photo has three channels, and a
-# layer in the middle of a network may read 256 maps and write 512. **Predict, then run.** A layer
-# has sixteen 3 × 3 filters and reads a colour photo. How many weights does it learn? Is it
+# So far an image has been a grid of numbers, and so has its map. But a photo has three channels,
+# and a layer in the middle of a network may read 256 maps and write 512. **Predict, then run.** A
+# layer has sixteen 3 × 3 filters and reads a colour photo. How many weights does it learn? Is it
 # $16 \cdot 9 = 144$?
 
 # %%
@@ -52,7 +52,7 @@ print("biases ", tuple(layer.bias.shape), "   =", layer.bias.numel())
 # single number.
 #
 # **Predict, then run.** Convolve each channel separately with its slice, and add the three results.
-# Is that the same?
+# Is their sum the filter's output?
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -76,7 +76,7 @@ kernels = torch.tensor([[[1, 0], [0, -1]], [[0, 1], [1, 0]], [[-1, 0], [0, 1]]])
 show(
     plot_channel_sum(planes, kernels, bias=1.0),
     "Three rows, each with a channel of four by four numbers, its two by two kernel, and the three "
-    "by three outputs of the two; beside them the sum of the three outputs, and the same plus 1, "
+    "by three output they make; beside them the sum of the three outputs, and the same plus 1, "
     "which is the map",
 )
 drawn = F.conv2d(planes[None], kernels[None], torch.tensor([1.0]))[0, 0]  # (3, 3)
@@ -156,7 +156,7 @@ size = output_size((33, 48), k=(3, 5), s=(2, 1), p=(1, 2))
 expect(shape == (4, 8, *size), "The output is (N, c_out, h, w), with h and w from the formula.")
 
 # %% [markdown]
-# And if the number of channels is wrong? Then filter and input do not match, and PyTorch refuses:
+# What if the number of channels is wrong? Then filter and input do not match, and PyTorch refuses:
 
 # %%
 try:
@@ -296,17 +296,17 @@ print(f"output  {maps / 1e6:7.2f} MB for one image, {64 * maps / 1e6:,.0f} MB fo
 
 # %% [markdown]
 # When you run out of memory while training a convnet, look at the maps of the *early* layers first,
-# not at the weights. A smaller batch helps. A smaller linear layer helps, too, but less: training
+# not at the weights. A smaller batch helps. A smaller linear layer helps, too, but less. Training
 # with SGD and momentum stores three numbers per weight: the weight itself, its gradient and its
 # momentum. For VGG-16's linear layers that takes 1.5 GB, against 3.5 GB for the outputs of its
-# convolutions, with 64 images.
+# convolutions on 64 images.
 
 # %% [markdown]
 # ## The dense layer in its place
 #
-# What would a dense layer between the same two shapes cost? It has one weight for each pair of
-# input and output. Take VGG's first layer, from 3 × 224 × 224 to 64 × 224 × 224. **Predict, then
-# run.** How many digits does the number of parameters have?
+# What would a dense layer cost if its input and its output had the same shapes as a convolution's?
+# It has one weight for each pair of input and output. Take VGG's first layer, from 3 × 224 × 224 to
+# 64 × 224 × 224. **Predict, then run.** How many digits does the number of parameters have?
 
 # %%
 conv = conv_parameters(3, 64, k=3)
@@ -322,7 +322,7 @@ print(f"in memory: {4 * conv / 1e3:.1f} kB against {4 * dense / 1e12:.1f} TB")
 # The row *not shared* counts the locally connected layer of lesson 03.
 #
 # 1. Double both numbers of channels. By what factor does the number of parameters grow?
-# 2. Set the stride to 2. What falls, and what stays?
+# 2. Set the stride to 2. What falls, and what stays the same?
 # 3. Find a convolution that has **exactly** as many parameters as the dense layer in its place.
 #    (Hint: shrink the image.)
 # 4. Set both numbers of channels, and the number of groups, to the same value. What shape do the
@@ -338,7 +338,8 @@ ParameterCounter("LeNet, conv2")
 #
 # 1. By 4, apart from the biases: the formula has $c_\text{in}$ and $c_\text{out}$ as factors.
 # 2. The multiply-adds fall to a quarter; the parameters stay the same.
-# 3. $k = n$ without padding: there is one window, which covers everything. More about that below.
+# 3. $k = n$ without padding: there is one window, which covers everything. There is more about that
+#    below.
 # 4. $(c, 1, k, k)$: each filter reads one channel.
 # </details>
 
@@ -471,7 +472,8 @@ show(
 )
 
 # %% [markdown]
-# **Predict, then run.** Is it the same as two separate layers on the two halves of the channels?
+# **Predict, then run.** Is this layer the same as two separate layers on the two halves of the
+# channels?
 
 # %%
 x = torch.randn(2, 6, 10, 10, generator=generator)
@@ -499,15 +501,15 @@ print(f"AlexNet has {total:,}; without groups it would have {total + saved:,}")
 assert total == facts.get("alexnet.parameters").ours
 
 # %% [markdown]
-# The split saved two per cent of all parameters, since most are in the linear layers, but half of
-# the work in these three layers.
+# The split saved only two per cent of all parameters, since most of them are in the linear layers,
+# but it saved half of the work in these three layers.
 #
 # ### One group for each channel
 #
 # At the extreme, $g = c_\text{in}$: each filter reads **one** channel. That is a **depthwise**
 # convolution. It looks at neighbouring pixels but does not mix channels; a 1 × 1 convolution mixes
 # channels but does not look at neighbours. One after the other they make a **depthwise separable**
-# convolution. For $c$ channels in and out, the work at each output position compares as
+# convolution. For $c$ channels in and out, its work relative to an ordinary convolution's is
 #
 # $$\frac{\overbrace{k^2 c}^{\text{depthwise}} + \overbrace{c^2}^{1 \times 1}}{\underbrace{k^2 c^2}_{\text{ordinary}}} = \frac{1}{c} + \frac{1}{k^2}$$
 #
@@ -681,7 +683,7 @@ else:
 # These have no single right answer. Write down yours, and what would change your mind.
 #
 # 1. Do channels have an order? What would change in a net if you shuffled them?
-# 2. You may limit either the parameters or the multiply-adds of a net for a phone. Which do you
+# 2. For a phone, you may limit either the parameters or the multiply-adds of a net. Which do you
 #    limit, and why?
 # 3. When do you expect groups to cost accuracy?
 

@@ -3,7 +3,7 @@
 #
 # **After this lesson you can**
 # - say what it means for a layer to be equivariant or invariant to shifts, and measure both;
-# - say how padding, stride and pooling break them, where, and by how much;
+# - say how padding, stride and pooling break these properties, where, and by how much;
 # - state the convolution theorem for what deep learning calls convolution, and pad with the zeros
 #   that it needs;
 # - read a filter as a frequency response, predict aliasing, and repair a pooling layer with a blur.
@@ -130,7 +130,7 @@ expect((T @ row).equal(row.roll(1)), "The matrix rolls the row.")
 
 # %%
 def correlate(weights: Tensor, x: Tensor) -> Tensor:
-    """Sum weights(p) x(i + p) over p, for every i of a ring; the weights may depend on i."""
+    """Sum weights(p) x(i + p) over p, for every i on a ring; the weights may depend on i."""
     return sum(weights[..., p] * x.roll(-p) for p in range(weights.shape[-1]))
 
 
@@ -189,9 +189,9 @@ expect(torch.allclose(tied @ T, T @ tied), "Its average over all shifts does.")
 # $$\text{equivariance error} = \frac{\lVert f(Tx) - T f(x) \rVert}{\lVert f(x) \rVert} \qquad
 # \text{invariance error} = \frac{\lVert g(Tx) - g(x) \rVert}{\lVert g(x) \rVert}$$
 #
-# 0 is perfect. At 1 the error is as large as the output itself. Our layer has four filters,
-# followed by a ReLU: two for edges in two directions, one that is the first of these with the
-# opposite sign, and one for bright spots (minus the Laplacian).
+# An error of 0 is perfect. At 1 the difference is as large as the output itself. Our layer has four
+# filters, followed by a ReLU: two for edges in two directions, one that is the first of these with
+# the opposite sign, and one for bright spots (minus the Laplacian).
 
 # %%
 SOBEL, LAPLACIAN = named_kernel("Sobel, vertical edges"), named_kernel("Laplacian")
@@ -334,9 +334,9 @@ print("kept after a shift by one: ", stripes_row.roll(1)[::2].tolist())
 # not just damaged here, it is gone.
 #
 # **Predict, then run.** We use the photo and a stride of 2. Which shifts, from 1 to 8, does the
-# output follow? And with a stride of 4? To be generous, we compare the output for the moved photo
-# with all whole shifts of the first output along the same diagonal, by up to 8 places, and take the
-# best match.
+# output follow? And with a stride of 4? To be generous, we shift the output for the original photo
+# along the same diagonal, by every whole number of places from −8 to 8, and keep the one that best
+# matches the output for the moved photo.
 
 
 # %%
@@ -372,10 +372,10 @@ print(facts.trap("pooling_is_invariant"))
 
 # %% [markdown]
 # At first it seems so: if a feature moves within its window, the maximum stays the same. But at the
-# window's edge it leaves, and another feature enters.
+# window's edge a feature leaves, and another one enters.
 #
 # **Predict, then run.** We pool the edge maps in windows of 2 to 32 pixels, and over the whole map.
-# Which of them are invariant to a shift by one pixel? And which to a shift by 8?
+# Which of the outputs are invariant to a shift by one pixel? And which to a shift by 8?
 
 
 # %%
@@ -419,7 +419,7 @@ expect(max(whole) < 1e-5, "Pooling over the whole map is invariant.")
 #
 # In the figure above, only the line for the whole map is flat. Pooling over the **whole** map
 # cannot notice where things are: a mean or a maximum does not depend on the order of its numbers.
-# Together with an equivariant $f$,
+# For such a pooling $g$ and an equivariant $f$,
 #
 # $$g(f(Tx)) = g(T f(x)) = g(f(x))$$
 #
@@ -492,8 +492,8 @@ show(
 # The lower row shows the amplitudes on a logarithmic scale, with a circle around each single wave.
 # Frequency 0, the mean brightness, is in the middle. Each wave appears twice, at $(u, v)$ and
 # $(-u, -v)$, because a cosine is the sum of two opposite complex waves. The photo contains all
-# frequencies, the low ones far more strongly. The cross through the middle comes from vertical and
-# horizontal edges; the jump where the ring closes is one of them.
+# frequencies, the low ones far more strongly than the high ones. The cross through the middle comes
+# from vertical and horizontal edges; the jump where the ring closes is one of them.
 #
 # The transform loses nothing, so we can change the spectrum and transform back. The **ideal
 # low-pass** keeps the frequencies below a cut-off and drops the rest.
@@ -572,7 +572,7 @@ print(f"the finest stripes, half a pixel on: from {between.min():.2f} to {betwee
 # Note the bar. It stands for the complex conjugate: for a filter of real numbers, a sum over $p$
 # with a *plus* in the exponent is the conjugate of $\mathcal{F}[f](u)$. This plus comes from the
 # *plus* in $x(r+p)$. Deep learning's "convolution" is a **cross-correlation**. The convolution of
-# mathematics, $\sum_p f(p)\,x(r-p)$, flips the filter and has no bar.
+# mathematics, $\sum_p f(p)\,x(r-p)$, flips the filter, and its theorem has no bar.
 
 # %%
 print(facts.trap("fourier_without_conjugate"))
@@ -747,14 +747,14 @@ FourierGallery("House", filter="Low-pass", cut_off=6)
 #    filter has as many weights as the image has pixels. If you append enough zeros, both agree.
 # </details>
 #
-# You can also pass an image of your own, 32 × 32 pixels. For ours, made small enough, write
-# `FourierGallery(F.avg_pool2d(picture, 4)[0].tolist())`.
+# You can also pass an image of your own, 32 × 32 pixels. For our photo, scaled down to that size,
+# write `FourierGallery(F.avg_pool2d(picture, 4)[0].tolist())`.
 
 # %% [markdown]
 # ## Aliasing: when a frequency changes its name
 #
-# If you keep every second pixel, the new grid can hold frequencies up to $\tfrac12$ per *new*
-# pixel, which is $\tfrac14$ per old pixel. What happens to finer stripes?
+# If you keep every second pixel, the new grid can hold frequencies up to $\tfrac12$ cycle per *new*
+# pixel, which is $\tfrac14$ cycle per old pixel. What happens to finer stripes?
 #
 # **Predict, then run.** Take stripes with 56 cycles across 128 pixels, and keep every second pixel.
 # How many stripes will you count?
@@ -766,8 +766,8 @@ blurred_first = filtered(fine[None], binomial_kernel(5))[0, ..., ::2, ::2]  # (1
 titles = ["56 cycles", "every second pixel", "blurred first"]
 show(
     plot_images([fine, thinned, blurred_first], titles, size=2.2),
-    "Fine vertical stripes; every second pixel of them, which shows eight broad stripes; and the "
-    "same after a blur, which is a uniform grey",
+    "Fine vertical stripes; the same with every second pixel kept, which shows eight broad stripes; "
+    "and with a blur before that, which leaves a uniform grey",
 )
 amplitudes = torch.fft.rfft(thinned[0, 0] - thinned.mean()).abs()  # (33,): 0 to 32 cycles
 expect(amplitudes.argmax() == 64 - 56, "56 cycles have become 64 − 56 = 8.")
@@ -790,7 +790,7 @@ blurred_first = filtered(rings[None], binomial_kernel(9))[0, ..., ::3, ::3]  # (
 titles = ["rings", "every third pixel", "blurred first"]
 show(
     plot_images([rings, rings[..., ::3, ::3], blurred_first], titles, size=1.9),
-    "Rings that get finer outwards. In every third pixel of them nine centres of rings appear, "
+    "Rings that get finer outwards. With every third pixel kept, nine centres of rings appear, "
     "eight of them false. Blurred first, the rings fade to grey where they are too fine",
 )
 
@@ -1009,7 +1009,7 @@ quiz.show("06_equivariance_and_fourier")
 #
 # 1. Which changes to an image should never change the prediction? Is there one for which that holds
 #    in every task?
-# 2. Blurring before subsampling costs sharpness. When would you pay for it?
+# 2. Blurring before subsampling costs sharpness. When would you pay that price?
 # 3. Your images come from a microscope, and have no right way up. Which symmetry would you build
 #    in, and how?
 
@@ -1027,7 +1027,7 @@ quiz.show("06_equivariance_and_fourier")
 #
 # **Exercise** {exercise}
 #
-# **Next** Lesson 07 trains its first convnet.
+# **Next** In lesson 07 you write a training loop and train LeNet-5.
 
 # %% [markdown]
 # ## Words of this lesson

@@ -19,7 +19,7 @@
 # LeNet-5, was built for that job, and banks read cheques with versions of it for years.
 #
 # The claim behind it was bold: **fewer parameters, and yet fewer errors**. Here we test it against
-# a multilayer perceptron (MLP). Our images have the same size as the MNIST digits that made it
+# a multilayer perceptron (MLP). Our images have the same size as the MNIST digits that made LeNet-5
 # famous, 28 × 28 grey pixels, but they show clothes, which are harder to classify. They come with
 # this course.
 
@@ -50,9 +50,9 @@ print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epo
 # %% [markdown]
 # ## Three parts of the data
 #
-# We train a model on the **training set**. As long as we make choices (which model, how many
-# epochs), we look at the **validation set**. We use the **test set** once, at the very end. If you
-# make choices by the test set, you are training on it by hand.
+# We train a model on the **training set**. While we make choices (which model, how many epochs), we
+# look at the **validation set**. We use the **test set** once, at the very end. If you base choices
+# on the test set, you are training on it by hand.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -298,9 +298,9 @@ expect(rolling < medium < slow < bowl["rate 0.01"][0], "Momentum gets furthest i
 expect(large > bowl["rate 0.081"][0], "Past 2/25 = 0.08 each step jumps up the other side.")
 
 # %% [markdown]
-# The steepest direction limits the rate, and the flattest one pays for it. **Momentum** $\mu$
-# helps: the step follows a running sum $v$ of past gradients. Where the gradients agree, $v$ grows
-# to as much as $1/(1-\mu)$ times one of them; where they alternate in sign, they cancel.
+# The steepest direction limits the rate, so progress along the flattest one is slow. **Momentum**
+# $\mu$ helps: the step follows a running sum $v$ of past gradients. Where the gradients agree, $v$
+# grows to as much as $1/(1-\mu)$ times one of them; where they alternate in sign, they cancel.
 # **Nesterov's** variant looks one step ahead along $v$. **Weight decay** $\lambda$ adds a pull
 # towards zero to each gradient:
 #
@@ -341,7 +341,7 @@ for step in (0, 15, 29, 50, 75, 99):
 # A fair comparison changes only one thing. Both models see the same images in the same order, for
 # the same number of epochs, with the same optimiser and schedule. Only the architecture differs.
 #
-# **Predict, then run.** Which of the two has the higher validation accuracy, and by how much? Write
+# **Predict, then run.** Which model reaches the higher validation accuracy, and by how much? Write
 # down a number; a prediction without one cannot be wrong.
 
 
@@ -395,7 +395,7 @@ refute(
 # about images, so less has to be learned from examples.
 #
 # How reliable is the comparison? Both models saw the *same* test images, so only the images that
-# one model classifies correctly and the other does not can tell the two apart. If the two were
+# one model classifies correctly and the other wrongly can tell the two apart. If the two were
 # equally good, the counts $b$ and $c$ of such images would differ by about $\sqrt{b + c}$, by
 # chance alone:
 
@@ -413,9 +413,9 @@ for name, model in (("MLP", mlp), ("LeNet-5", lenet)):
     print(f"{name:8} {summary(model, (1, 28, 28)).multiply_adds:8,} multiply-adds for an image")
 
 # %% [markdown]
-# A difference of less than twice what chance alone would produce does not tell you which of the two
-# is better. And another seed would lead to other counts. Here are three recorded runs of each, on
-# the same images and with the same settings:
+# A difference of less than twice what chance alone would produce does not tell you which model is
+# better. And another seed would lead to other counts. Here are three recorded runs of each, on the
+# same images and with the same settings:
 
 # %%
 records.table("mlp", "lenet5")
@@ -454,7 +454,7 @@ _, tanh_history = train(
 # On their own, four slopes of at most 1/4 leave at most $1/4^4 = 1/256$ of the gradient. But the
 # two nets differ in more than the activation. The scaled tanh net starts from the initial weights
 # of the paper, the sigmoid net from those of Glorot and Bengio (2010), which lesson 11 derives. As
-# a control, here is the scaled tanh with the weights of 2010:
+# a control, here is the scaled tanh net with the initial weights of 2010:
 
 # %%
 from course_utils.models.initialization import glorot_uniform_
@@ -520,7 +520,7 @@ refute(
 
 # %% [markdown]
 # The sigmoid net and the control differ in the activation alone, so it is the *activation* that
-# makes the sigmoid net start late. The late start of the scaled tanh comes from its initial
+# makes the sigmoid net start late. The late start of the scaled tanh net comes from its initial
 # weights. All this holds for *these* settings and one seed; we have not tried other learning rates.
 # Lesson 08 takes the steps from here to AlexNet one at a time, and lesson 11 measures where the
 # gradient goes.
@@ -543,8 +543,9 @@ names += [f"classifier.{i}" for i in (1, 3, 5)]  # three linear layers
 show(
     plot_inside(lenet, image, names),
     "LeNet-5 from left to right: the image; six filters and the six maps that they make, which look "
-    "like the image; these pooled; six of sixteen filters with six kernels each, and all sixteen "
-    "smaller maps; these pooled; and columns of 120, 84 and 10 numbers, the last of them the logits",
+    "like the image; the six maps pooled; six of sixteen filters with six kernels each, and all "
+    "sixteen smaller maps; the sixteen maps pooled; and columns of 120, 84 and 10 numbers, the last "
+    "of them the logits",
 )
 
 # %% [markdown]
@@ -651,11 +652,11 @@ refute(
 
 # %% [markdown]
 # So the convnet's lead is larger on images that have moved a little than on those that have not: it
-# has learned a filter once and uses it everywhere. But it is far from invariant. Where does it lose
-# its points? Look at the end of the net: the last maps are flattened, and the first linear layer
-# has separate weights for each *place*. A pattern that moves by more than pooling forgives arrives
-# at weights that were trained for something else. Lesson 08 moves the training images instead; from
-# lesson 10 on, nets end in an average over each map.
+# has learned each filter once and uses it everywhere. But it is far from invariant. Where does it
+# lose its points? Look at the end of the net: the last maps are flattened, and the first linear
+# layer has separate weights for each *place*. A pattern that moves by more than pooling forgives
+# arrives at weights that were trained for something else. Lesson 08 moves the training images
+# instead; from lesson 10 on, nets end in an average over each map.
 
 # %% [markdown]
 # ## What was missing in 1998?
@@ -700,8 +701,8 @@ quiz.show("07_lenet")
 #   the rest.
 # - One step is: zero the gradients, forward pass, loss, backward pass, update. An untrained model
 #   with ten classes has a loss near 2.30.
-# - Choose by the validation set, test once, and say how many images and seeds each number is based
-#   on.
+# - Choose with the validation set, test once, and say how many images and seeds each number is
+#   based on.
 # - LeNet-5 had a scaled tanh, and it was not the first convnet.
 
 # %% [markdown]
