@@ -190,7 +190,7 @@ show(
     "A red disc on green; as the mean of its channels, a uniform grey; and as luminance, a dark "
     "disc on a lighter background",
 )
-expect(mean_grey.min() == mean_grey.max(), "In the mean nothing is left of the disc.")
+expect(mean_grey.min() == mean_grey.max(), "The mean shows no disc.")
 
 # %% [markdown]
 # The mean gives red, green and blue the same grey. The weighted sum tells these three apart, but

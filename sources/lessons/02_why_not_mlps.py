@@ -161,10 +161,11 @@ for name, counts in found.items():
 less, more = found["convnet"], found["MLP"]
 expect(
     less.parameters * 13 < more.parameters,
-    "The convnet has 13 times fewer parameters than the MLP.",
+    "The MLP has more than 13 times as many parameters as the convnet.",
 )
 expect(
-    less.multiply_adds > 4 * more.multiply_adds, "It needs more than 4 times as many multiply-adds."
+    less.multiply_adds > 4 * more.multiply_adds,
+    "The convnet needs more than 4 times as many multiply-adds.",
 )
 
 # %% [markdown]
@@ -514,7 +515,11 @@ expect(
 )
 expect(conv[0.9][2] < conv[0.0][2] - 0.2, "But it relies on the background, too.", trained=True)
 expect(max(conv[1.0][2], dense[1.0][2]) < 0.1, "At 1 both do worse than chance.", trained=True)
-expect(dense[1.0][0] > dense[0.0][0], "On true ones the MLP gains by the link.", trained=True)
+expect(
+    dense[1.0][0] > dense[0.0][0],
+    "With true backgrounds, the MLP is better at 1 than at 0.",
+    trained=True,
+)
 
 # %% control="the same on true backgrounds"
 refute(conv[0.9][1] > dense[0.9][1] + 0.2, "At 0.9 the convnet is ahead on swapped ones.")
@@ -522,7 +527,7 @@ refute(conv[0.9][1] < conv[0.0][1] - 0.2, "But it relies on the background, too.
 refute(max(conv[1.0][1], dense[1.0][1]) < 0.1, "At 1 both do worse than chance.")
 
 # %% control="the same on swapped backgrounds"
-refute(dense[1.0][2] > dense[0.0][2], "On true ones the MLP gains by the link.")
+refute(dense[1.0][2] > dense[0.0][2], "With true backgrounds, the MLP is better at 1 than at 0.")
 
 # %% [markdown]
 # Four things to learn from this:
@@ -696,7 +701,11 @@ for column, kind in enumerate(("occlusion", "saliency")):
         f"By {kind}, less of the MLP's evidence lies on the figure at 1 than at 0.",
         trained=True,
     )
-    expect(conv[1.0] < conv[0.0] - 0.05, f"By {kind}, of the convnet's, too.", trained=True)
+    expect(
+        conv[1.0] < conv[0.0] - 0.05,
+        f"By {kind}, the same is true of the convnet's evidence.",
+        trained=True,
+    )
 
 # %% control="untrained weights"
 refute(
@@ -709,7 +718,7 @@ for column, kind in enumerate(("occlusion", "saliency")):
         dense[0] < dense[1] - 0.05,
         f"By {kind}, less of the MLP's evidence lies on the figure at 1 than at 0.",
     )
-    refute(conv[0] < conv[1] - 0.05, f"By {kind}, of the convnet's, too.")
+    refute(conv[0] < conv[1] - 0.05, f"By {kind}, the same is true of the convnet's evidence.")
 
 # %% [markdown]
 # So which model is more **interpretable**, that is, easier to understand? By occlusion, the

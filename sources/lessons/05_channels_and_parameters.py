@@ -217,7 +217,7 @@ with_bias = norm(layer(x))
 without = norm(F.conv2d(x, layer.weight))  # the same weights, no bias
 expect(
     torch.allclose(with_bias, without, atol=1e-4),
-    "After batch normalisation nothing is left of the bias.",
+    "Batch normalisation removes the bias.",
 )
 
 # %% [markdown]
