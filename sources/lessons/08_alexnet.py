@@ -298,9 +298,9 @@ refute(
 
 # %% [markdown]
 # The change is one line of code and, at this learning rate, by far the largest step of this lesson.
-# (At twenty times the rate, the sigmoid net comes within ten points.) The paper compared ReLU with
-# tanh. The first line below says how many times faster the net with ReLUs reached a given training
-# error. And ReLU was not new, as the lines after it say:
+# (At twenty times the rate, the sigmoid net comes within ten points of the ReLU net.) The paper
+# compared ReLU with tanh. The first line below says how many times faster the net with ReLUs
+# reached a given training error. And ReLU was not new, as the lines after it say:
 
 # %%
 print(facts.get("alexnet.relu_speedup"))
@@ -471,7 +471,7 @@ print(facts.get("alexnet.two_gpus_top5"))
 #
 # 1. Set the groups to 1. By what factor do the parameters and the multiply-adds grow? What happens
 #    to the output's shape?
-# 2. Now split further. With how many groups does this layer have fewer parameters than AlexNet's
+# 2. Now choose more groups. With how many does this layer have fewer parameters than AlexNet's
 #    first layer?
 # 3. Choose that first layer, *AlexNet, conv1*. Its kernel is 11 × 11, five times the area of the
 #    second layer's 5 × 5. Why does it have so few parameters?

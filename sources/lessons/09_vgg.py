@@ -696,7 +696,7 @@ quiz.show("09_vgg")
 #
 # 1. Why 3 × 3, and not 2 × 2, or 1 × 1 and 3 × 3 in turn? What would each choice cost in weights,
 #    and what would it gain or lose?
-# 2. A, B, D and E differ in depth, but also in where the extra layers stand. How would you design
+# 2. A, B, D and E differ in depth, but also in where the extra layers are. How would you design
 #    nets that differ in depth alone?
 # 3. You may spend twice the multiply-adds of VGG-11: on more layers, on more channels, or on larger
 #    images. What would you spend them on for clothes, and what for photos?

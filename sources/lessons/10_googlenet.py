@@ -300,9 +300,9 @@ expect(ratio > 5, f"Nine naive modules cost {ratio:.1f} times as much as nine re
 # %% [markdown]
 # ## Naive against reduced: train
 #
-# Making a net cheaper is easy; does it still learn? Here is a net for small images: a stem, four
-# modules of a kind that we choose, and a head. The head will matter later: it averages each map
-# down to `side` × `side` values.
+# Making a net cheaper is easy; does the cheaper net still learn? Here is a net for small images: a
+# stem, four modules of a kind that we choose, and a head. The head will matter later: it averages
+# each map down to `side` × `side` values.
 
 
 # %%

@@ -818,7 +818,7 @@ for norm in ("none", "group", "batch"):
 # figure, solid lines stand for normalised weights, dashed lines for normalised activations, and the
 # dotted line for neither.
 #
-# **Predict, then run.** Sort them: none, batch, layer, group, instance, weight, scaled weight.
+# **Predict, then run.** Rank them: none, batch, layer, group, instance, weight, scaled weight.
 # Which learns fastest here?
 
 # %%
@@ -1195,7 +1195,7 @@ quiz.show("11_normalization")
 #   divides by $\sqrt{\sigma^2 + \varepsilon}$, and then applies $\gamma$ and $\beta$. It normalises
 #   with the biased variance and tracks the unbiased one.
 # - BN has two modes. In training mode an image's output depends on the other images; forgetting
-#   `eval()` is the classic bug. In evaluation mode it can be folded into the convolution.
+#   `eval()` is the classic bug. In evaluation mode BN can be folded into the convolution.
 # - When BN follows a convolution, only the direction of its weights matters: double them, and the
 #   output stays the same while the gradient halves.
 # - Small batches hurt BN because its estimates are noisy. LN, GN, IN, weight norm and scaled weight

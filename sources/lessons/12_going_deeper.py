@@ -647,7 +647,7 @@ expect(cost["ResNet"] < cost["plain"] / 3, "It costs the residual net less than 
 records.table(*titles.values())
 
 # %% [markdown]
-# But are these nets *worse*, or only slow? Five epochs at one learning rate cannot tell. So here
+# But are these nets *worse*, or only slow? Five epochs at one learning rate cannot tell us. So here
 # are the same nets on all 9,000 training images, for 30 epochs, over which the rate falls to 0.
 # Each net starts from the rate at which it did best on the validation set in short runs.
 
@@ -857,8 +857,8 @@ print(facts.get("landscape.normalisation"))
 # python -m course_utils train plain56 --data cifar10 --profile full
 # ```
 #
-# Do the same with `plain20`, `resnet20`, `resnet56`. Below are the errors on CIFAR-10 that their
-# paper reports for two ResNets and a highway network; **we have not measured these**.
+# Do the same with `plain20`, `resnet20` and `resnet56`. Below are the errors on CIFAR-10 that He et
+# al. report for two ResNets and a highway network; **we have not measured these**.
 
 # %%
 facts.table("resnet20.cifar_error", "resnet56.cifar_error", "highway19.cifar_error")

@@ -807,10 +807,10 @@ expect(all(abs(value - 1) < 0.05 for value in at_start), "Before training all re
 # %% [markdown]
 # The control shows what there is to explain: BN starts every response at 1. The paper finds smaller
 # responses in residual nets than in plain ones, and smaller ones with more layers. The second
-# finding shows here, too: in both kinds the deeper net has the smaller responses: they lie close to
-# 1, those of the shallower net above it. The first hardly does: neither of the two nets of 20
-# layers has the smaller responses throughout, and of the two with 56 the residual net has smaller
-# ones only in some layers.
+# finding shows here, too: in both kinds the deeper net has the smaller responses. They lie close to
+# 1, and those of the shallower net lie above it. The first hardly does: neither of the two nets of
+# 20 layers has the smaller responses throughout, and of the two with 56 the residual net has
+# smaller ones only in some layers.
 #
 # Before you attribute this to depth: what else differs between the shallow nets and the deep ones?
 # Each was trained at the rate that suited it best, and the deep ones took much smaller rates.

@@ -591,9 +591,9 @@ same = all(torch.allclose(p.float(), q.float(), atol=1e-6) for p, q in buffers)
 expect(same, "With care, the running estimates are the same, too.")
 
 # %% [markdown]
-# The deeper the block, the more memory checkpointing saves. Without it the bytes that a block keeps
-# grow with the *square* of its number of layers, as layer $\ell$ keeps copies of $\ell$ groups of
-# maps. With checkpointing they grow in proportion to the number of layers.
+# The deeper the block, the more memory checkpointing saves. Without it, the bytes that a block
+# keeps grow with the *square* of its number of layers, as layer $\ell$ keeps copies of $\ell$
+# groups of maps. With checkpointing they grow in proportion to the number of layers.
 
 
 # %%
@@ -673,8 +673,8 @@ quiz.show("14_densenet")
 #
 # - A dense block concatenates: layer $\ell$ reads $k_0 + (\ell-1)k$ maps, makes $k$, and overwrites
 #   nothing.
-# - Bottlenecks reduce to $4k$ maps, which saves work in layers that read more than $7.2\,k$ maps;
-#   transitions halve the size of the maps and, with $\theta = 0.5$, their number.
+# - Bottlenecks reduce a layer's input to $4k$ maps, which saves work in layers that read more than
+#   $7.2\,k$ maps; transitions halve the size of the maps and, with $\theta = 0.5$, their number.
 # - CIFAR's DenseNets have three blocks, ImageNet's four.
 # - Few parameters do not mean little work or little memory. Checkpointing saves memory, at the
 #   price of one more partial forward pass.

@@ -175,8 +175,8 @@ print(facts.trap("vgg19_has_138m"))
 
 # %% [markdown]
 # Three quarters of VGG-16's parameters are in one linear layer, the one that has separate weights
-# for every position of the last maps. For images of 32 × 32 pixels its input shrinks by a factor of
-# 49. Most networks after 2014 replaced it by the mean of each map.
+# for every position of the last maps. For images of 32 × 32 pixels its input shrinks
+# from 7 × 7 positions to one. Most networks after 2014 replaced this layer by the mean of each map.
 #
 # We do not train VGG-16 here. If you do, keep its initial weights: they are drawn as He et al.
 # (2015) propose, for the reasons in lessons 09 and 11. With other initial weights, sixteen layers
@@ -806,7 +806,8 @@ broken.parent.mkdir()
 _ = broken.write_bytes(b"no image")
 
 # %% [markdown]
-# We built in one mistake: a class folder without a single readable file. What does `load` do?
+# We made one mistake on purpose: a class folder without a single readable file. What does
+# `data.load` do?
 
 
 # %%
@@ -1086,7 +1087,7 @@ for key in ("selvaraju2017", "zeiler2014", "simonyan2014", "simonyan2015", "he20
 # **Exercise** {exercise}
 #
 # Then start your own project: take a folder of photos, choose an architecture by what you are short
-# of, train it, and find out where it looks.
+# of, train it, and find out where the net looks.
 #
 # ## Words of this lesson
 #
