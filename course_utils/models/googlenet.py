@@ -120,7 +120,7 @@ class Inception(nn.Module):
 
 
 class AuxiliaryHead(nn.Module):
-    """A small classifier halfway up, which feeds gradients to the layers below it.
+    """A small classifier partway through a net, which feeds gradients to the layers below it.
 
     Args:
         in_channels: Channels of the maps that it reads.

@@ -58,7 +58,7 @@ class BatchNorm2dByHand(nn.Module):
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        """Normalise x (N, C, H, W): by this batch in training, by the running estimates after.
+        """Normalise x (N, C, H, W): by this batch in training, else by the running estimates.
 
         Raises:
             ValueError: In training, if a channel holds a single value: it has no variance.
@@ -77,7 +77,7 @@ class BatchNorm2dByHand(nn.Module):
         """Move the running estimates towards this batch of n values per channel."""
         if n == 1:
             raise ValueError("batch normalisation needs more than 1 value per channel to train on")
-        unbiased = variance * n / (n - 1)  # the expected variance of a new image
+        unbiased = variance * n / (n - 1)  # estimates the variance of the distribution
         self.running_mean.lerp_(mean, self.momentum)
         self.running_var.lerp_(unbiased, self.momentum)
         self.num_batches_tracked.add_(1)

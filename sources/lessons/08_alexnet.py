@@ -4,7 +4,7 @@
 # **After this lesson you can**
 # - say what changed between LeNet-5 and AlexNet, and what each change does on its own;
 # - design a feature by hand, as people did before 2012, and train a linear classifier on it;
-# - compute the sizes and the parameters of AlexNet, and find the slip in the input size that its
+# - compute AlexNet's map sizes and parameter counts, and find the slip in the input size that its
 #   paper prints;
 # - read a top-5 error, and say when dropout and augmentation help and when they do not.
 #
@@ -122,10 +122,10 @@ print(facts.trap("ilsvrc_sizes"))
 #
 # An edge is where brightness changes. Its direction says a lot about a shape, and hardly depends on
 # the light. This observation carried computer vision for a decade. **SIFT** (2004) describes the
-# neighbourhood of distinctive points by histograms of edge directions, rotated and scaled so that
-# the same point is found again in another photo. **SURF** (2006) does this faster, with sums over
-# boxes. **HOG** (2005) computes such a histogram in every cell of a grid. People decided what a
-# histogram holds; only the classifier on top was trained.
+# neighbourhood of each distinctive point by histograms of edge directions, rotated and scaled so
+# that the same point can be found again in another photo. **SURF** (2006) does this faster, with
+# sums over boxes. **HOG** (2005) computes such a histogram in every cell of a grid. People decided
+# what a histogram holds; only the classifier on top was trained.
 #
 # Here is a small feature in the style of HOG. It takes the gradient of the brightness at every
 # pixel. In each cell of 4 × 4 pixels, every pixel votes for one of eight directions, with a vote
@@ -251,7 +251,7 @@ nets[name], runs[name] = train("lenet5", name, activation="sigmoid", pooling="av
 #
 # and close to 0 as soon as $|x|$ is large: the unit **saturates**. The gradient of an early layer
 # is a product with one such factor for every activation above it. Above its first filters, LeNet-5
-# has four. So with the same weights, sigmoids leave at best $(1/4)^4 = 1/256$ of the gradient that
+# has four. So with the same weights, sigmoids leave at most $(1/4)^4 = 1/256$ of the gradient that
 # ReLUs would pass on if all of them were on. (About half of them are off, so expect a factor of
 # less than 256.)
 #
@@ -297,10 +297,10 @@ refute(
 )
 
 # %% [markdown]
-# That is one line of code and, at this learning rate, by far the largest step of this lesson. (At
-# twenty times the rate, the sigmoid net comes within ten points.) The paper compared ReLU with
-# tanh. The first line below says how many times faster the net with ReLUs reached a given training
-# error. Nor was ReLU new, as the lines after it say:
+# The change is one line of code and, at this learning rate, by far the largest step of this lesson.
+# (At twenty times the rate, the sigmoid net comes within ten points of the ReLU net.) The paper
+# compared ReLU with tanh. The first line below says how many times faster the net with ReLUs
+# reached a given training error. And ReLU was not new, as the lines after it say:
 
 # %%
 print(facts.get("alexnet.relu_speedup"))
@@ -471,10 +471,10 @@ print(facts.get("alexnet.two_gpus_top5"))
 #
 # 1. Set the groups to 1. By what factor do the parameters and the multiply-adds grow? What happens
 #    to the output's shape?
-# 2. Now split further. With how many groups does this layer have fewer parameters than AlexNet's
+# 2. Now choose more groups. With how many does this layer have fewer parameters than AlexNet's
 #    first layer?
-# 3. Load that first layer. Its kernel is 11 × 11, five times the area of the second layer's 5 × 5.
-#    Why does it have so few parameters?
+# 3. Choose that first layer, *AlexNet, conv1*. Its kernel is 11 × 11, five times the area of the
+#    second layer's 5 × 5. Why does it have so few parameters?
 
 # %%
 from course_utils.widgets import ParameterCounter
@@ -488,7 +488,8 @@ ParameterCounter("AlexNet, conv2 (two groups)")
 #    depend on the groups.
 # 2. With 32, the largest number that divides both 96 and 256: 19,456 parameters against 34,944.
 #    With 16 it has 38,656.
-# 3. It reads 3 channels and makes 96 maps. The second reads up to 96 and makes 256.
+# 3. It reads 3 channels and makes 96 maps. The second layer reads up to 96 channels and makes 256
+#    maps.
 # </details>
 
 # %% [markdown]
@@ -548,10 +549,10 @@ for key in ("vgg11.top5", "vgg11_lrn.top5"):
 # ### Train it small
 #
 # 28 pixels do not survive a stride of 4 and AlexNet's three pools, so we train a small version of
-# it, `alexnet_small`: the same order of layers, 5 × 5 filters at stride 1 in the first, two groups,
-# fewer channels. First we train it **without** dropout. So the step that we call "size" is several
-# changes at once: more layers, more channels, overlapping pools, and groups. (We leave out local
-# response normalisation.)
+# it, `alexnet_small`: the same order of layers, 5 × 5 filters at stride 1 in the first layer, two
+# groups, fewer channels. First we train it **without** dropout. So the step that we call "size" is
+# several changes at once: more layers, more channels, overlapping pools, and groups. (We leave out
+# local response normalisation.)
 
 # %%
 name = "AlexNet's size"
@@ -647,10 +648,10 @@ refute(neither < plain - 0.01, "Augmentation narrows the gap.")
 # %% [markdown]
 # Both do what they are meant to do: they narrow the gap. But narrowing the gap is not the same as
 # getting better. A net with dropout learns more slowly, and in so few epochs it has not even fitted
-# its training images; here it is *worse* than without. A **regulariser**, which is anything meant
-# to narrow the gap, pays when the net would otherwise fit its training images perfectly, and when
-# there is time to train. That was AlexNet's situation: it had millions of parameters and trained
-# for days.
+# its training images; here it is *worse* than the net without. A **regulariser**, which is anything
+# meant to narrow the gap, pays when the net would otherwise fit its training images perfectly, and
+# when there is time to train. That was AlexNet's situation: it had millions of parameters and
+# trained for days.
 
 # %% [markdown]
 # ## The same steps, recorded
@@ -676,7 +677,7 @@ records.table(*(f"alexnet_step_{key}" for key in keys))
 # - **ReLU** is the one large step, at the learning rate that all these runs share.
 # - **Max against average pooling**, and **AlexNet's size against LeNet-5's**: the differences are
 #   no larger than those between seeds. Eight times as many parameters gain nothing visible on 3,000
-#   small images. To show what size is *for* takes more images than a laptop can train on in a
+#   small images. Showing what size is *for* takes more images than a laptop can train on in a
 #   minute.
 # - **Dropout** costs accuracy when training is this short, and makes the result vary far more from
 #   seed to seed; **augmentation** costs some accuracy, too.
@@ -712,7 +713,8 @@ refute(
 #
 # What has the first layer learned? The paper's figure 3 shows edges in all directions and blobs of
 # colour; the hand-crafted feature responds to edges, too. Our filters are 5 × 5, grey, and learned
-# from 3,000 images. Here are the sixteen strongest, and then the map that each makes of a boot.
+# from 3,000 images. Here are the sixteen strongest, and then the map that each produces from the
+# boot.
 
 # %%
 learned = nets["AlexNet's size"].features[0].weight.detach().cpu()  # (32, 1, 5, 5)
@@ -789,7 +791,7 @@ print(
 # %% [markdown]
 # To this the paper adds two kinds of **augmentation**: random crops and their mirror images, and
 # small random changes of colour. At test time the predictions for several crops of each photo are
-# averaged. Dropout stands in front of the second and third linear layers.
+# averaged. Dropout comes before the second and third linear layers.
 #
 # How much does each setting matter? The paper does not say: it tests few of them on their own. A
 # **recipe** is often kept because it worked once.
@@ -824,11 +826,11 @@ quiz.show("08_alexnet")
 # - Of the changes that we made one at a time, ReLU mattered most. Its slope is 1 where a sigmoid's
 #   is at most 1/4.
 # - Dropout and augmentation narrow the gap between training and validation accuracy. That helps a
-#   net that overfits, and takes longer training.
+#   net that overfits, but it needs longer training.
 # - Compare training and validation accuracy in the same mode: without dropout, without
 #   augmentation.
-# - 224 pixels do not make 55 positions: 227 do, or 224 with a padding of 2. Nineteen in twenty
-#   parameters are in the linear layers.
+# - 224 pixels do not make 55 positions: 227 do, or 224 with a padding of 2. Nineteen in twenty of
+#   AlexNet's parameters are in the linear layers.
 # - A result is worth little without its measure: error or accuracy, top-1 or top-5, on which set,
 #   from how many nets.
 
@@ -862,15 +864,15 @@ for key in ("krizhevsky2012", "nair2010", "lowe2004", "dalal2005", "bay2006", "r
 # | English | Korean | meaning |
 # |---|---|---|
 # | hand-crafted feature | 수작업 특징 | what to measure in an image, decided by people |
-# | gradient histogram | 그래디언트 히스토그램 | counts of edge directions in a cell |
+# | gradient histogram | 그래디언트 히스토그램 | how often each gradient direction occurs in a cell, weighted by strength |
 # | top-5 error | top-5 오류율 | share of images whose label is not among the five highest scores |
 # | ensemble | 앙상블 | several nets whose outputs are averaged |
 # | rectified linear unit, ReLU | 렐루 | max(0, x) |
-# | saturation | 포화 | an activation works where it is so flat that hardly any gradient passes |
+# | saturation | 포화 | an activation's input lies where its curve is so flat that hardly any gradient passes |
 # | overlapping pooling | 중첩 풀링 | windows larger than the stride |
 # | dropout | 드롭아웃 | switching off random units during training |
 # | data augmentation | 데이터 증강 | changed images with the same label |
 # | overfitting | 과적합 | fitting the training images much better than new ones |
-# | regularisation | 규제 | anything meant to narrow that gap |
+# | regularisation | 규제 | anything meant to narrow the gap between training and validation accuracy |
 # | local response normalisation | 국소 반응 정규화 | dividing by the activity of neighbouring channels |
 # | grouped convolution | 그룹 합성곱 | each filter reads only its own group of the channels |

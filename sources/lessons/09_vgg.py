@@ -101,9 +101,9 @@ print(facts.trap("vgg_pools_3x3"))
 # %% [markdown]
 # ## Six nets as data
 #
-# The paper's table 1 lists the nets A to E. As data, it is six lines, one for each net. For each of
-# the five blocks, a line gives the number of channels and one kernel size per layer. (LRN is
-# AlexNet's local response normalisation.)
+# The paper's table 1 lists the nets A to E, and A-LRN, which is A with AlexNet's local response
+# normalisation (LRN). As data, it is six lines, one for each net. For each of the five blocks, a
+# line gives the number of channels and one kernel size per layer.
 
 # %%
 from course_utils.models.vgg import CONFIGURATIONS, VGG
@@ -118,7 +118,7 @@ Table(("net", "layers with weights", "channels: kernel sizes, block by block"), 
 # %% [markdown]
 # **VGG-16** is D, **VGG-19** is E: the number counts layers with weights. C has as many layers as
 # D, but three of them are 1 × 1. The channels double after each pool but the fourth: as a map
-# shrinks to a quarter of the pixels, the number of maps doubles.
+# shrinks to a quarter of its pixels, the number of maps doubles.
 
 # %%
 with torch.device("meta"):  # shapes and counts only: no memory, no time
@@ -218,10 +218,11 @@ facts.table("vgg.three_3x3_weights", "vgg.one_7x7_weights", "vgg.extra_weights_7
 # ### Try it: the same field, another view
 #
 # 1. Choose one 7 × 7 layer in place of the three 3 × 3 layers. The receptive field stays the same.
-#    Which of the two gives more weight to the middle of its field? (Take every weight to be 1.)
-# 2. Load the first two blocks of VGG-16. By how much does a layer of the second block widen the
+#    Which gives more weight to the middle of its field, the stack or the single layer? (Take every
+#    weight to be 1.)
+# 2. Choose the first two blocks of VGG-16. By how much does a layer of the second block widen the
 #    field? Why is that more than in the first block?
-# 3. Load all five blocks. Which layer is the first to see more than half of the image's width?
+# 3. Choose all five blocks. Which layer is the first to see more than half of the image's width?
 
 # %%
 from course_utils.widgets import ReceptiveFieldExplorer
@@ -254,9 +255,10 @@ expect(stack > one, "Where few channels become many, the stack has more weights.
 # have few): its second layer already reads all 64 channels.
 #
 # **Is it the same function?** Remove the ReLU between the two layers. Then the two convolutions
-# *are* one 5 × 5 convolution; its kernel is the two small kernels convolved with each other.
-# **Predict, then run.** Is the reverse true, too: can every 5 × 5 kernel be written as the
-# convolution of two 3 × 3 kernels?
+# *are* one 5 × 5 convolution; its kernel is the two small kernels convolved with each other. The
+# code below checks this. **Predict, then run.** Is the reverse true, too: can every 5 × 5 kernel be
+# written as the convolution of two 3 × 3 kernels? (The code does not test that: count the free
+# numbers.)
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -339,13 +341,14 @@ refute(
 )
 
 # %% [markdown]
-# In this short training the stacks are not ahead; if anything, the 5 × 5 layers are. So our results
-# do **not** reproduce what the paper found (the number above says how much larger the top-1 error
-# was with 5 × 5 layers). They show what saving a quarter of the weights costs here: a few points at
-# most. Two things may explain the difference: two layers without normalisation may be slower to
-# start than one (we come to that), and ten kinds of clothes in small images are an easier task than
-# a thousand classes of photos. What you can count, the receptive field and the weights, holds
-# everywhere. What you measure holds for the task on which you measured it.
+# In this short training the stacks are not ahead: the two seeds of one net differ by more than the
+# means of the two nets. So our results do **not** reproduce what the paper found (the number above
+# says how much larger the top-1 error was with 5 × 5 layers). They show what saving a quarter of
+# the weights costs here: a few points at most. Two things may explain why our result differs from
+# the paper's: two layers without normalisation may be slower to start than one (we come to that),
+# and ten kinds of clothes in small images are an easier task than a thousand classes of photos.
+# What you can count, the receptive field and the weights, holds everywhere. What you measure holds
+# for the task on which you measured it.
 
 # %% [markdown]
 # ## Depth on small images
@@ -461,12 +464,12 @@ expect(0.05 < last["He"] < 20, "With He initialisation it stays in range.")
 
 # %% [markdown]
 # Once the signal has shrunk to less than a millionth of its size, one image hardly differs from
-# another: all logits are nearly equal to the biases, the loss for ten classes stays at $\log 10$,
-# and the gradient, which is multiplied by similar factors on its way back, is just as small. With
-# the σ that the paper names it is the other way round: the logits are huge, and so is each step.
-# The authors write that bad initial weights can stall a deep net. Their way out was to train A
-# first, which is shallow enough, and to initialise the deeper nets with its layers. After
-# submission they noted that Glorot's initialisation makes this unnecessary.
+# another: every logit is nearly equal to its bias, the loss for ten classes stays at $\log 10$, and
+# the gradient, which is multiplied by similar factors on its way back, is just as small. With the σ
+# that the paper names it is the other way round: the logits are huge, and so is each step. The
+# authors write that bad initial weights can stall a deep net. Their way out was to train A first,
+# which is shallow enough, and to initialise the deeper nets with its layers. After submission they
+# noted that Glorot's initialisation makes this unnecessary.
 #
 # **Predict, then run.** We start VGG-16, with an eighth of the channels, in four ways: σ = 0.01;
 # He; He at a fifth of the learning rate; He with **batch normalisation** (`norm="batch"`: after
@@ -568,7 +571,7 @@ for letter in "ABDE":
 # In one photo a dog fills the frame, in another it takes up a tenth of the width. VGG's training
 # photos are resized so that their shorter side is $S$ pixels; then a 224 × 224 square is cropped at
 # random. With **scale jittering**, $S$ is random as well, for every photo: a crop at a small $S$
-# shows the whole, one at a large $S$ a detail.
+# shows nearly the whole photo, one at a large $S$ only a detail.
 
 # %%
 import matplotlib.pyplot as plt
@@ -628,10 +631,10 @@ expect(counted.parameters < 21e6, "Even VGG-19 has fewer than 21 million paramet
 #
 # - **28 pixels.** 28 → 14 → 7 → 3 → 1 → 0: the fifth pool finds no window that fits. The course's
 #   `vgg_small` rounds up (28, 14, 7, 4, 2, 1).
-# - **The adaptive pool.** Libraries put one in front of the linear layers; it turns maps of any
-#   size into 7 × 7 maps. Feed an image of 32 pixels into the ImageNet model, and the pool copies
-#   the one remaining pixel 49 times, so that 100 million weights read copies. The model runs
-#   without a warning.
+# - **The adaptive pool.** Libraries put one before the linear layers; it turns maps of any size
+#   into 7 × 7 maps. Feed an image of 32 pixels into the ImageNet model, and the pool copies the one
+#   remaining pixel 49 times, so that 100 million weights read copies. The model runs without a
+#   warning.
 
 # %%
 try:
@@ -691,9 +694,9 @@ quiz.show("09_vgg")
 #
 # These have no single right answer. Write down yours, and what would change your mind.
 #
-# 1. Why 3 × 3, and not 2 × 2 or 1 × 1 and 3 × 3 in turn? What would each choice cost in weights,
+# 1. Why 3 × 3, and not 2 × 2, or 1 × 1 and 3 × 3 in turn? What would each choice cost in weights,
 #    and what would it gain or lose?
-# 2. A, B, D and E differ in depth, but also in where the extra layers stand. How would you design
+# 2. A, B, D and E differ in depth, but also in where the extra layers are. How would you design
 #    nets that differ in depth alone?
 # 3. You may spend twice the multiply-adds of VGG-11: on more layers, on more channels, or on larger
 #    images. What would you spend them on for clothes, and what for photos?
@@ -722,7 +725,7 @@ for key in ("simonyan2015", "krizhevsky2012", "glorot2010", "he2015"):
 # | receptive field | 수용 영역 | the pixels that one value depends on |
 # | non-linearity | 비선형성 | what an activation adds between linear layers |
 # | depth | 깊이 | number of layers with weights |
-# | initialisation | 초기화 | how the first weights are drawn |
+# | initialisation | 초기화 | how the initial weights are drawn |
 # | variance | 분산 | mean square of the distance from the mean |
 # | batch normalisation | 배치 정규화 | bringing each channel to mean 0 and standard deviation 1 |
 # | scale jittering | 스케일 지터링 | resizing each training image to a random size every time |

@@ -2,8 +2,8 @@
 # # 10 · GoogLeNet: 1 × 1 convolutions, four paths, and fewer parameters
 #
 # **After this lesson you can**
-# - explain the network in network, and use a 1 × 1 convolution to mix channels and to reduce their
-#   number;
+# - explain what a network in network is, and use a 1 × 1 convolution to mix channels and to reduce
+#   their number;
 # - count what an Inception module costs with and without its reductions, path by path;
 # - say what global average pooling replaces, and what you gain and lose by it;
 # - attach an auxiliary head, weight its loss, measure what it does to the gradient, and remove it
@@ -80,7 +80,7 @@ expect(
 
 # %% [markdown]
 # More layers do not mean more parameters. What matters is how many channels each filter reads, and
-# what stands at the end of the net. Three numbers that people often quote about these nets are
+# what comes at the end of the net. Three numbers that people often quote about these nets are
 # wrong:
 
 # %%
@@ -219,8 +219,8 @@ row = (64, (96, 128), (16, 32), 32)  # 1x1; reduce and 3x3; reduce and 5x5; afte
 naive, reduced = NaiveInception(192, *row), Inception(192, *row)  # GoogLeNet's first, "3a"
 show(
     plot_block(naive, (192, 28, 28), title="Inception 3a without reductions"),
-    "192 maps of 28 by 28 go into four paths: convolutions of 1, 3 and 5 pixels and a max pooling; "
-    "their 64, 128, 32 and 192 maps are concatenated into 416",
+    "192 maps of 28 by 28 go into four paths: 1 by 1, 3 by 3 and 5 by 5 convolutions and a max "
+    "pooling; their 64, 128, 32 and 192 maps are concatenated into 416",
 )
 
 # %%
@@ -245,8 +245,9 @@ expect(same, "Each path's maps are unchanged in the output.")
 # %% [markdown]
 # ## Naive against reduced: count
 #
-# **Predict, then run.** The 5 × 5 path makes only 32 of the maps. What share of the naive module's
-# work does it take? By what factor does the reduction to 16 channels shrink the work of this path?
+# **Predict, then run.** The 5 × 5 path makes only 32 of the naive module's 416 maps. What share of
+# that module's work does it take? By what factor does the reduction to 16 channels shrink the work
+# of this path?
 
 
 # %%
@@ -273,7 +274,7 @@ facts.table("googlenet.inception_3*", caption="What the paper's table 1 prints")
 # %% [markdown]
 # For the whole module the factor is 2.4, which does not sound like much. But look at the number of
 # output channels: 416 against 256. The pooling path of the naive module passes on all the channels
-# that it receives, so the number of channels can only grow, and the next module reads all of it.
+# that it receives, so the number of channels can only grow, and the next module reads all of them.
 # **Predict, then run.** How much do nine modules in a row cost, naive and reduced?
 
 
@@ -299,9 +300,9 @@ expect(ratio > 5, f"Nine naive modules cost {ratio:.1f} times as much as nine re
 # %% [markdown]
 # ## Naive against reduced: train
 #
-# Making a net cheaper is easy; does it still learn? Here is a net for small images: a stem, four
-# modules of a kind that we choose, and a head. The head will matter later: it averages each map
-# down to `side` × `side` values.
+# Making a net cheaper is easy; does the cheaper net still learn? Here is a net for small images: a
+# stem, four modules of a kind that we choose, and a head. The head will matter later: it averages
+# each map down to `side` × `side` values.
 
 
 # %%
@@ -435,7 +436,7 @@ refute(of_noise < 40, "Fewer than half of the directions hold 95 % of the varian
 
 # %% [markdown]
 # So the maps *are* redundant: 80 independent maps would need about 76 directions. But look at the
-# net with fresh weights. Its maps are nearly as redundant, and nobody has trained it. That is
+# net with fresh weights. Its maps are about as redundant, and nobody has trained it. That is
 # plausible: filters that read the same few maps, on images whose neighbouring pixels agree, tend to
 # respond alike whatever their weights are. Without that second number we would have called the
 # redundancy something that the net has *learned*. Whenever you look into a trained net, ask what
@@ -463,8 +464,8 @@ print(
 # %% [markdown]
 # **Predict, then run.** Here is our reduced net again, once with `side=1`, the mean, and once with
 # `side=7`, a dense head that reads every position. Which has better accuracy on Fashion-MNIST,
-# where each garment is centred, upright, and fills the image? (In the plot, a triangle at the top
-# marks a value beyond the axis, and is labelled with it.)
+# where each garment is centred and upright and fills the image? (In the plot, a triangle at the top
+# marks a value beyond the axis, and is labelled with that value.)
 
 # %%
 dense, _ = train("dense head", lambda: SmallNet(Inception, SMALL_TABLE, side=7))
@@ -472,8 +473,8 @@ average = trained["reduced"][0]
 
 # %% [markdown]
 # Now we move the test images a few pixels to the right and down. (What leaves the frame is lost;
-# background fills the gap.) Neither net has seen such images. **Predict, then run.** Which of the
-# two suffers more?
+# background fills the gap.) Neither net has seen such images. **Predict, then run.** Which net
+# suffers more?
 
 
 # %%
@@ -516,10 +517,11 @@ refute(
 
 # %% [markdown]
 # The dense head can use *where* something is. On centred garments that does no harm: on images that
-# are not shifted, the two heads are close in our short runs. But what it has learned holds for the
-# positions it has seen. The subject of a photo is not always centred, and there a head that cannot
-# overfit to positions is the safer choice; the paper measured a gain from the mean. Another
-# advantage of the mean shows without any training: it accepts images of another size.
+# are not shifted, the dense head does at least as well as the mean in our short run. What the dense
+# head has learned, however, holds only for the positions that it has seen. The subject of a photo
+# is not always centred. For photos, a head that cannot overfit to positions is the safer choice;
+# the paper measured a gain from the mean. Another advantage of the mean shows without any training:
+# it accepts images of another size.
 
 # %%
 larger = torch.zeros(1, 1, 40, 40, device=device)
@@ -641,10 +643,10 @@ expect(all_parameters - in_heads == without, f"Without the heads, {without:,} pa
 # %% [markdown]
 # ### What a head does to the gradient
 #
-# To measure it, we build a narrow net of nine modules with one head after the third, without any
-# normalisation and with the initial weights that were usual at the time (Glorot & Bengio 2010;
-# lesson 11 explains them). A model with several outputs returns a `NamedTuple` whose first field is
-# `logits`.
+# To measure what a head does, we build a narrow net of nine modules with one head after the third,
+# without any normalisation and with the initial weights that were usual at the time (Glorot &
+# Bengio 2010; lesson 11 explains them). A model with several outputs returns a `NamedTuple` whose
+# first field is `logits`.
 
 
 # %%
@@ -732,7 +734,8 @@ expect(torch.equal(before, after), "Without its head the net predicts exactly th
 
 # %% [markdown]
 # The heads were built to give the first layers a stronger gradient. Is that also why GoogLeNet
-# trained well? The authors looked again a year later, with batch normalisation in their nets:
+# trained well? The authors returned to the question a year later, with batch normalisation in their
+# nets:
 
 # %%
 print(facts.get("googlenet.heads_later"))
@@ -743,7 +746,8 @@ print(facts.get("googlenet.heads_later"))
 #
 # **Try it.** Train both: `train("no head", lambda: DeepNet(False), glorot_uniform_, 5)` and the
 # same with `True`. The epoch in which each net starts to learn depends a lot on the seed, so train
-# with three seeds each before you believe a difference.
+# with three seeds each before you believe a difference. (To change the seed, edit `load(seed=0)` in
+# `train`.)
 
 # %% [markdown]
 # ## Recorded runs
@@ -759,7 +763,7 @@ records.table(*names)
 show(
     plot_records({records.load(name).title: records.load(name) for name in names}),
     "Validation accuracy of the small VGG and the small GoogLeNet over four epochs, mean of three "
-    "seeds with a band of one standard deviation",
+    "seeds with a band of one standard deviation: GoogLeNet ends higher",
 )
 
 # %% [markdown]
@@ -808,8 +812,8 @@ quiz.show("10_googlenet")
 #
 # These have no single right answer. Write down yours, and what would change your mind.
 #
-# 1. The table gives every module its own numbers of channels. How would you find such numbers
-#    today, and how would you know that they are better than one rule for all modules?
+# 1. The paper's table 1 gives every module its own numbers of channels. How would you find such
+#    numbers today, and how would you know that they are better than one rule for all modules?
 # 2. Four paths, or one path with four times the filters: what would a fair comparison hold fixed?
 # 3. A mean over the map discards where something is. For which tasks does that hurt?
 

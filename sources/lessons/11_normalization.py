@@ -397,7 +397,7 @@ expect(
 )
 
 # %% [markdown]
-# Two wrong claims about it are common:
+# Two wrong claims about batch normalisation are common:
 
 # %%
 for key in ("batchnorm_2016", "batchnorm_divides_by_variance"):
@@ -476,13 +476,13 @@ expect((start - 0.1 * g).norm() > start.norm(), "So a step makes the weights lon
 # \frac{\partial E}{\partial \beta} = \sum g.$$
 #
 # The first term is what a fixed scale would give; $\overline{g}$ comes from the mean, the last term
-# from the variance. **Predict, then run.** We write that down and compare with autograd. What do
-# you expect for the mean of $\partial E/\partial x$ over a channel?
+# from the variance. **Predict, then run.** We put that into code and compare it with autograd. What
+# do you expect for the mean of $\partial E/\partial x$ over a channel?
 
 
 # %%
 def batch_norm_backward(x, gamma, g, eps=1e-5):
-    """Return the gradients in x, gamma and beta; g is the gradient in the output, all float64."""
+    """Return the gradients for x, gamma and beta; g is that for the output, all float64."""
     dims = (0, 2, 3)
     mean, variance = x.mean(dims, keepdim=True), x.var(dims, correction=0, keepdim=True)
     scale = 1 / torch.sqrt(variance + eps)
@@ -506,9 +506,9 @@ in_x = by_formula[0]
 expect(in_x.mean(dim=(0, 2, 3)).abs().max() < 1e-9, "Its mean over a channel is zero.")
 
 # %% [markdown]
-# Adding a constant to a channel changes no output, so no gradient may point that way; neither may
-# it point along $\hat{x}$, since a larger scale changes nothing. BN removes these two directions
-# from every gradient that passes. In evaluation mode $\mu$ and $\sigma$ are constants, and only the
+# Adding a constant to a channel changes no output, so no gradient can point that way; nor can it
+# point along $\hat{x}$, since a larger scale changes nothing. BN removes these two directions from
+# every gradient that passes. In evaluation mode $\mu$ and $\sigma$ are constants, and only the
 # first term remains.
 
 # %% [markdown]
@@ -697,9 +697,9 @@ show(
 
 # %% [markdown]
 # The blue numbers of a block share one mean and one variance. (The orange ones are weights; we come
-# to them.) **Layer norm** (LN) takes one image at a time, **instance norm** (IN) one map at a time,
-# **group norm** (GN) a group of channels of one image. LN and IN are the two extremes of GN: one
-# group, and as many groups as channels. One function computes all four:
+# to them below.) **Layer norm** (LN) takes one image at a time, **instance norm** (IN) one map at a
+# time, **group norm** (GN) a group of channels of one image. LN and IN are the two extremes of GN:
+# one group, and as many groups as channels. One function computes all four:
 
 
 # %%
@@ -738,7 +738,7 @@ expect(not other, "It is not the layer norm in the figure, which takes height an
 
 # %% [markdown]
 # Neither version looks at other images or has running estimates, so training and evaluation mode
-# are the same. Read a paper's "LN" with care: which of the two is it?
+# are the same. Read a paper's "LN" with care: which version is it?
 #
 # All of these normalise *activations*; a slide that says BN normalises weights is wrong. The last
 # two blocks of the figure are different: they leave the activations alone, and normalise the
@@ -818,7 +818,7 @@ for norm in ("none", "group", "batch"):
 # figure, solid lines stand for normalised weights, dashed lines for normalised activations, and the
 # dotted line for neither.
 #
-# **Predict, then run.** Sort them: none, batch, layer, group, instance, weight, scaled weight.
+# **Predict, then run.** Rank them: none, batch, layer, group, instance, weight, scaled weight.
 # Which learns fastest here?
 
 # %%
@@ -829,8 +829,9 @@ runs = {kind.replace("_", " "): records.load(f"norm_{kind}") for kind in kinds}
 of_what = dict.fromkeys(runs, "activations") | dict.fromkeys(("scaled weight", "weight"), "weights")
 show(
     plot_records(runs, "train_loss", "training loss", conditions=of_what | {"none": "nothing"}),
-    "Training loss over six epochs for seven normalisations of one net, mean and standard "
-    "deviation of three seeds",
+    "Training loss over six epochs of one net with six normalisations and with none, mean and "
+    "standard deviation of three seeds: batch norm and scaled weights end lowest, instance norm "
+    "stays far above the others",
 )
 
 # %%
@@ -873,9 +874,9 @@ expect(noise_of["instance"] < noise_of["batch"] / 2, "Instance norm leaves less 
 #
 # ### Two, eight, 128 ◇
 #
-# Now we vary the batch that BN sees. The other six nets would give the same curves again, as we
-# have just seen, so there is nothing to run. **Predict, then run.** How much worse does BN train if
-# it normalises 8 images at a time? And 2?
+# Now we vary the batch that BN sees. The other six nets would give the same curves again, as we saw
+# above, so there is nothing to run. **Predict, then run.** How much worse does BN train if it
+# normalises 8 images at a time? And 2?
 
 # %%
 by_size = {
@@ -998,11 +999,11 @@ refute(
 )
 
 # %% [markdown]
-# It has no lead worth the name. So the experiment says two things. A distribution that jumps about
-# does not stop a net from learning. And the shaking costs everything that BN had gained here over a
-# fair rival. Whether BN helps *by* holding distributions still, the experiment leaves open; had we
-# stopped at the first comparison, we would have taken it for a refutation. In every comparison, ask
-# whether the loser was given its best chance.
+# The shaken net has no lead worth the name. So the experiment says two things. A distribution that
+# jumps about does not stop a net from learning. And the shaking costs everything that BN had gained
+# here over a fair rival. Whether BN helps *by* holding distributions still, the experiment leaves
+# open; had we stopped at the first comparison, we would have taken it for a refutation. In every
+# comparison, ask whether the loser was given its best chance.
 #
 # Santurkar et al. shook a net in 2018, too, and it still did better than theirs without BN. They
 # also *measured* ICS, as the change of a layer's gradient when the layers before it have moved:
@@ -1044,7 +1045,7 @@ show(
     "normalisation it falls a little and then stays low",
 )
 rise = {name: float(walk[-1] / walk[0]) for name, walk in walks.items()}
-print({name: f"{ratio:.2f} times the loss at the end of the walk" for name, ratio in rise.items()})
+print({name: f"ends at {ratio:.2f} times the initial loss" for name, ratio in rise.items()})
 expect(
     rise["batch norm"] < 2 < rise["no normalisation"],
     "With batch normalisation a large step along the gradient does less harm.",
@@ -1162,7 +1163,7 @@ print(facts.get("groupnorm.gradients"))
 # ## In full size ◇
 #
 # This runs the experiment of this lesson on CIFAR-10, with the ResNet paper's twenty-layer net
-# without shortcuts, one run for each normalisation (not measured here):
+# without shortcuts (not measured here). Set `norm` to each normalisation in turn:
 #
 # ```python
 # loaders = data.load("cifar10", batch_size=128, device=device, generator=seed_everything(0))
@@ -1170,7 +1171,7 @@ print(facts.get("groupnorm.gradients"))
 # fit(net, loaders, TrainConfig(epochs=30, lr=0.1))
 # ```
 #
-# This is what the paper of 2015 reports for ImageNet, with an Inception network:
+# This is what the BN paper of 2015 reports for ImageNet, with an Inception network:
 
 # %%
 facts.table("batchnorm.fewer_steps")
@@ -1194,7 +1195,7 @@ quiz.show("11_normalization")
 #   divides by $\sqrt{\sigma^2 + \varepsilon}$, and then applies $\gamma$ and $\beta$. It normalises
 #   with the biased variance and tracks the unbiased one.
 # - BN has two modes. In training mode an image's output depends on the other images; forgetting
-#   `eval()` is the classic bug. In evaluation mode it can be folded into the convolution.
+#   `eval()` is the classic bug. In evaluation mode BN can be folded into the convolution.
 # - When BN follows a convolution, only the direction of its weights matters: double them, and the
 #   output stays the same while the gradient halves.
 # - Small batches hurt BN because its estimates are noisy. LN, GN, IN, weight norm and scaled weight
@@ -1211,8 +1212,8 @@ quiz.show("11_normalization")
 #    depends on the other images of the batch *one* function? Where could that matter?
 # 2. Scaled weights do about as well as BN in our runs. What would you have to measure before you
 #    removed BN from a net that works?
-# 3. Weight decay on weights that have no scale changes only the size of the steps. Is it still
-#    regularisation?
+# 3. Weight decay on weights whose scale does not matter changes only the size of the steps. Is it
+#    still regularisation?
 
 # %%
 for key in ("glorot2010", "he2015", "ioffe2015", "santurkar2018", "wu2018", "lubana2021"):
@@ -1244,14 +1245,14 @@ for key in ("glorot2010", "he2015", "ioffe2015", "santurkar2018", "wu2018", "lub
 #
 # | English | Korean | meaning |
 # |---|---|---|
-# | saturation | 포화 | an activation works where its slope is nearly zero |
+# | saturation | 포화 | an activation's input lies where its slope is nearly zero |
 # | vanishing gradient | 기울기 소실 | gradients shrink by a factor at every layer |
 # | exploding gradient | 기울기 폭발 | gradients grow by a factor at every layer |
-# | weight initialisation | 가중치 초기화 | how the first weights are drawn |
+# | weight initialisation | 가중치 초기화 | how the initial weights are drawn |
 # | batch normalisation | 배치 정규화 | mean 0 and variance 1 for each channel over the batch |
 # | running estimate | 이동 평균 추정값 | average of the batches' statistics, used in evaluation mode |
 # | biased / unbiased variance | 편향 / 불편 분산 | divided by m / by m − 1 |
-# | layer, group, instance normalisation | 층, 그룹, 인스턴스 정규화 | the same for one image, over all, some or one of its channels |
+# | layer, group, instance normalisation | 층, 그룹, 인스턴스 정규화 | mean 0 and variance 1 within one image, over all, some or one of its channels |
 # | weight normalisation | 가중치 정규화 | length and direction of a filter, learned separately |
 # | internal covariate shift | 내부 공변량 변화 | the distribution of a layer's inputs changes during training |
 # | loss surface | 손실 곡면 | the loss as a function of all weights |

@@ -114,8 +114,8 @@ expect(
 # %% [markdown]
 # The deeper net is worse on the very images it is trained on. He et al. call this **degradation**.
 # (In the first epochs the validation loss may be far off the scale; a triangle at the top then
-# marks it, with its value. The loss is measured in evaluation mode, in which BN uses running
-# estimates, and these lag behind weights that change fast.)
+# marks it, with its value. The validation loss is measured in evaluation mode, in which BN uses
+# running estimates, and these lag behind weights that change fast.)
 
 # %% [markdown]
 # ## Not overfitting
@@ -159,9 +159,9 @@ expect(
 )
 
 # %% [markdown]
-# The paper that made this famous trained far longer, on CIFAR-10 and ImageNet. Be careful with what
-# people quote from it. Its evidence is in figures 1 and 4, *curves* of the training error. The
-# numbers that are usually quoted are **validation** errors:
+# The authors who made degradation famous trained far longer, on CIFAR-10 and ImageNet. Be careful
+# with what people quote from their paper. Its evidence is in figures 1 and 4, *curves* of the
+# training error. The numbers that are usually quoted are **validation** errors:
 
 # %%
 facts.table("plain18.top1", "plain34.top1", "resnet18.top1", "resnet34.top1")
@@ -327,7 +327,7 @@ show(
     plots.plot_shattering({label: rows[:, middle] for label, rows in series.items()}, grid[middle]),
     "Five derivatives along a line of inputs, and below each its covariance. One layer gives a "
     "slow random walk like brown noise; 24 plain layers look like white noise, with nothing but a "
-    "thin diagonal; 24 layers with shortcuts lie in between. All covariances have one scale",
+    "thin diagonal; 24 layers with shortcuts lie in between. All covariances share one scale",
 )
 
 # %% [markdown]
@@ -394,9 +394,10 @@ expect(neighbours[True][50] > 0.5, "50 layers with shortcuts do not.")
 print(facts.get("gradients.shattered"))
 
 # %% [markdown]
-# Does it hold for our convolutional nets, on images? We walk along a twentieth of the straight line
-# from one image to another, in 64 steps, and follow the derivative of one logit. (Each series is
-# short and has its mean subtracted, so a curve that falls slowly must end below zero.)
+# Does the same hold for our convolutional nets, on images? We walk along a twentieth of the
+# straight line from one image to another, in 64 steps, and follow the derivative of one logit.
+# (Each series is short and has its mean subtracted, so a curve that falls slowly must end below
+# zero.)
 
 # %%
 start, end = images[:2]
@@ -524,12 +525,12 @@ refute(
 show(
     plots.plot_gates(gates),
     "Mean of the transform gates of 50 layers before training and after each epoch: almost closed "
-    "at first, and opening a little as training goes on, in some layers more than in others",
+    "at first, and opening a little as training goes on, in the first layers more than in the last",
 )
 
 # %% tags=["nbval-ignore-output"]
 before, after = sum(gates[0]), sum(gates[-1])
-print(f"all 50 gates together: {before:.1f} layers' worth before training, {after:.1f} after it")
+print(f"all 50 gates together: {before:.1f} layers' worth before training, {after:.1f} afterwards")
 print(f"largest mean of T: {max(gates[-1]):.2f}, in layer {gates[-1].index(max(gates[-1])) + 1}")
 expect(after > 1.2 * before, "Training opens the gates, by at least a fifth.", trained=True)
 expect(max(gates[-1]) < 0.5, "Yet no layer transforms more than it carries.", trained=True)
@@ -557,8 +558,8 @@ refute(max(mean_gates(opened)) < 0.5, "Yet no layer transforms more than it carr
 # the net chose how deep to be.
 #
 # This has a price: $T$ has as many weights as $H$, so every layer costs twice as much. And a gate
-# may go the *other* way: where $C = 0$, the highway layer is a plain layer again, with all its
-# problems.
+# may open all the way: where $C = 0$, the highway layer is a plain layer again, with all the
+# problems of one.
 
 # %%
 highway_parameters = sum(p.numel() for p in HighwayLinear(50).parameters())
@@ -646,9 +647,9 @@ expect(cost["ResNet"] < cost["plain"] / 3, "It costs the residual net less than 
 records.table(*titles.values())
 
 # %% [markdown]
-# But are these nets *worse*, or only slow? Five epochs at one learning rate cannot tell. So here
-# are the same nets on all 9,000 training images, for 30 epochs, in which the rate falls to 0. Each
-# net has the rate at which it did best on the validation set in short runs.
+# But are these nets *worse*, or only slow? Five epochs at one learning rate cannot tell us. So here
+# are the same nets on all 9,000 training images, for 30 epochs, over which the rate falls to 0.
+# Each net starts from the rate at which it did best on the validation set in short runs.
 
 # %%
 settled = {title: records.load(name.replace("depth", "settled")) for title, name in titles.items()}
@@ -664,7 +665,7 @@ for title, recorded in settled.items():
 show(
     plot_records(settled, "train_loss", "training loss"),
     "Training loss of four nets over 30 epochs, mean of their runs: plain-56 stays above plain-20 to "
-    "the end; ResNet-56 ends below the other three, at zero",
+    "the end; ResNet-56 ends below the other three, close to zero",
 )
 expect(
     min(at_end["plain-56"]) > 2 * max(at_end["plain-20"]),
@@ -831,15 +832,15 @@ refute(
 
 # %% [markdown]
 # So the residual net does lie in the wider basin, in either mode. But look at the steepest of its
-# directions: it rises many times as much as the median one, and a plane that happens to contain
-# such a direction may look much like a plane through plain-56. One plane of each net proves little;
-# over many directions the difference is clear. And how high the walls are is mostly a matter of
-# estimates that no longer fit. A figure of a landscape that does not name BN's mode is half a
-# statement: name the mode whenever you show one.
+# directions: along it, the loss rises many times as much as along the median one, and a plane that
+# happens to contain such a direction may look much like a plane through plain-56. One plane of each
+# net proves little; over many directions the difference is clear. And how high the walls are is
+# mostly a matter of estimates that no longer fit. A figure of a landscape that does not name BN's
+# mode tells half the story: name the mode whenever you show one.
 #
 # And remember what such a figure cannot show. A plane of two random directions out of tens of
-# thousands shows little of the space. It shows one run of each net. And that the basin is wide does
-# not mean that training found it *because* it is wide. This is what the paper reports, in
+# thousands shows little of the space, and it shows only one run of each net. And that the basin is
+# wide does not mean that training found it *because* it is wide. This is what the paper reports, in
 # evaluation mode:
 
 # %%
@@ -849,15 +850,15 @@ print(facts.get("landscape.normalisation"))
 # %% [markdown]
 # ## On a GPU, for real
 #
-# The paper trains on CIFAR-10 for 64,000 steps of 128 images, and divides the rate by 10 twice. On
-# a GPU, one line comes close to that (with a one-cycle schedule instead):
+# He et al. train on CIFAR-10 for 64,000 steps of 128 images, and divide the rate by 10 twice. On a
+# GPU, one line comes close to that (with a one-cycle schedule instead):
 #
 # ```
 # python -m course_utils train plain56 --data cifar10 --profile full
 # ```
 #
-# Do the same with `plain20`, `resnet20`, `resnet56`. Below are the paper's errors on CIFAR-10 for
-# two ResNets and a highway network; **we have not measured these**.
+# Do the same with `plain20`, `resnet20` and `resnet56`. Below are the errors on CIFAR-10 that He et
+# al. report for two ResNets and a highway network; **we have not measured these**.
 
 # %%
 facts.table("resnet20.cifar_error", "resnet56.cifar_error", "highway19.cifar_error")
@@ -873,17 +874,17 @@ quiz.show("12_going_deeper")
 # %% [markdown]
 # ## What to remember
 #
-# - **Degradation**: past some depth, a plain net's *training* loss rises. That is neither
-#   overfitting nor a lack of good weights: it is a problem of optimisation.
+# - **Degradation**: beyond some depth, further layers raise a plain net's *training* loss. That is
+#   neither overfitting nor a lack of good weights: it is a problem of optimisation.
 # - With BN the gradients of a fresh plain net do not vanish. They explode towards the input, and
-#   they **shatter**: exponentially with depth, the gradients of neighbouring inputs become as
-#   unrelated as white noise.
+#   they **shatter**: the correlation between the gradients of neighbouring inputs falls
+#   exponentially with depth, until they look like white noise.
 # - A **highway** layer mixes: $\mathbf{y} = H \cdot T + \mathbf{x} \cdot (1 - T)$. A negative gate
 #   bias makes a deep net start as a shallow one.
 # - A **shortcut** adds: $\mathbf{y} = \mathbf{x} + F(\mathbf{x})$, without extra parameters.
 #   Gradients stay similar for neighbouring inputs, and 56 layers train.
-# - A comparison of loss landscapes means something only with normalised directions, for nets that
-#   are trained to the end, and if you say in which mode batch normalisation was.
+# - A comparison of loss landscapes means something only if the directions are normalised, the nets
+#   are trained to the end, and you say which mode batch normalisation was in.
 
 # %% [markdown]
 # ## Open questions
@@ -894,7 +895,7 @@ quiz.show("12_going_deeper")
 #    net, of the optimiser, or of where training starts? What experiment could tell them apart?
 # 2. Gradients shatter in fresh plain nets. What would you have to see before you called that the
 #    *cause* of degradation?
-# 3. A highway net can choose its depth, a residual net cannot. Why do you think the simpler one
+# 3. A highway net can choose its depth; a residual net cannot. Why do you think the simpler one
 #    won?
 
 # %% [markdown]

@@ -6,7 +6,7 @@
 #   with a popular version of it;
 # - say why a residual block starts close to the identity, and when that does not help;
 # - unroll a residual net into sums, forwards and backwards, and check them in code;
-# - rebuild the table of ResNet-18 to ResNet-152 from a few numbers, and count its work;
+# - rebuild the table of ResNet-18 to ResNet-152 from a few numbers, and count each net's work;
 # - say what a trained net loses when you remove one of its blocks.
 #
 # **Time** 70 minutes to read and try, of which training takes about two minutes on a laptop.
@@ -112,8 +112,9 @@ print(facts.get("resnet.zero_residual"))
 #
 # There is another way to say this. The functions that a net can compute, with any choice of its
 # weights, form a **class**. A larger class is certain to come at least as close to the best
-# function as a smaller one only if it *contains* the smaller one. In the figure, the marker on each
-# circle is the function of that class that comes closest:
+# function as a smaller one only if it *contains* the smaller one. In the figure, each circle is a
+# class and the star is the best function; the marker on each circle is the function of that class
+# that comes closest to the star:
 
 # %%
 show(
@@ -348,7 +349,7 @@ class PreActivationBlock(BasicBlock):
 
     def __init__(self, in_channels: int, out_channels: int, *args, **options) -> None:
         super().__init__(in_channels, out_channels, *args, **options)
-        self.norm1 = nn.BatchNorm2d(in_channels)  # it now stands before the first convolution
+        self.norm1 = nn.BatchNorm2d(in_channels)  # it now comes before the first convolution
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         f = self.conv1(torch.relu(self.norm1(x)))  # (N, C_out, H/stride, W/stride)
@@ -380,8 +381,8 @@ expect(num == facts.get("resnet20.cifar_parameters").ours, f"It has ResNet-20's 
 # %% [markdown]
 # **Predict, then run.** Now we check both sums on the first stage of a whole net. Forwards: is
 # $\mathbf{x}_L$ equal to $\mathbf{x}_0 + \sum F_i(\mathbf{x}_i)$? Backwards: is the gradient at
-# $\mathbf{x}_0$ equal to the one at $\mathbf{x}_L$ plus what comes through the $F_i$? For which of
-# the two orders do they hold?
+# $\mathbf{x}_0$ equal to the one at $\mathbf{x}_L$ plus the gradient that comes through the $F_i$?
+# For which order do the sums hold?
 
 
 # %%
@@ -516,7 +517,8 @@ show(
 
 # %% [markdown]
 # **Predict, then run.** How many weights do two 3 × 3 convolutions on 256 channels have? How many
-# does the bottleneck on 256 have, and how many do two 3 × 3 on 64 have?
+# does the bottleneck on 256 channels have, and how many do two 3 × 3 convolutions on 64 channels
+# have?
 
 
 # %%
@@ -797,29 +799,31 @@ at_start = responses(untrained)
 show(
     plots.plot_by_depth(measured | {"ResNet-56, fresh": at_start}, "standard deviation after BN"),
     "Standard deviation of the layer responses by depth for four trained nets and a fresh one, "
-    "whose line is flat at one",
+    "whose line is flat at one; those of the two deep nets stay close to one, those of the nets of "
+    "20 layers lie above it",
 )
 expect(all(abs(value - 1) < 0.05 for value in at_start), "Before training all responses are 1.")
 
 # %% [markdown]
 # The control shows what there is to explain: BN starts every response at 1. The paper finds smaller
 # responses in residual nets than in plain ones, and smaller ones with more layers. The second
-# finding shows here, too: in both kinds the responses of the deeper net lie closer to 1. The first
-# hardly does: neither of the two nets of 20 layers has the smaller responses throughout, and of the
-# two with 56 the residual net has smaller ones only in some layers.
+# finding shows here, too: in both kinds the deeper net has the smaller responses. They lie close to
+# 1, and those of the shallower net lie above it. The first hardly does: neither of the two nets of
+# 20 layers has the smaller responses throughout, and of the two with 56 the residual net has
+# smaller ones only in some layers.
 #
 # Before you attribute this to depth: what else differs between the shallow nets and the deep ones?
 # Each was trained at the rate that suited it best, and the deep ones took much smaller rates.
-# Smaller steps leave BN's scales nearer to where they began, at 1. To tell the two apart, you would
-# have to train both depths at one rate.
+# Smaller steps leave BN's scales nearer to where they began, at 1. To separate depth from rate, you
+# would have to train both depths at one rate.
 #
 # ## Take one block out
 #
 # If a residual net is a bundle of paths, one block more or less should not matter much: half of the
-# paths do not go through it. A plain net has one path. Veit et al. tried it, and so do we: we take
-# the nets that were trained to the end, remove one block *at test time*, without any training
-# afterwards, and measure. In a residual net the shortcut stays; in a plain one the identity replaces
-# the block, if its input and output have the same shape.
+# paths do not go through it. A plain net has one path. Veit et al. removed single blocks, and so do
+# we: we take the nets that were trained to the end, remove one block *at test time*, without any
+# training afterwards, and measure. In a residual net the shortcut stays; in a plain one the
+# identity replaces the block, if its input and output have the same shape.
 #
 # **Predict, then run.** What accuracy does plain-20 keep, and what does ResNet-20 keep?
 
@@ -885,21 +889,21 @@ refute(
 )
 
 # %% [markdown]
-# One block of 27 is a smaller share than one of 9. The paper's nets were deeper still, so its contrast
-# is sharper:
+# One block of 27 is a smaller share than one of 9. The ResNet of Veit et al. was deeper still, and
+# their contrast is sharper:
 
 # %%
 print(facts.get("residual.one_block_removed"))
 
 # %% [markdown]
 # Look at which blocks our nets miss most. In both ResNets it is the very first, on which all others
-# build; in the paper it is those that change the size of the maps.
+# build; in that of Veit et al. it is those that change the size of the maps.
 
 # %% [markdown]
 # ## The paper's table beside ours
 #
-# On CIFAR-10 the paper's nets have three stages of 16, 32 and 64 channels. We can count the
-# parameters; the errors are the paper's, **not measured here**:
+# On CIFAR-10 the nets of the ResNet paper have three stages of 16, 32 and 64 channels. We can count
+# the parameters; the errors are the paper's, **not measured here**:
 
 # %%
 rows = []
@@ -1020,7 +1024,8 @@ quiz.show("13_resnet")
 # - A bottleneck of 1 × 1, 3 × 3, 1 × 1 costs about a seventeenth of two 3 × 3 convolutions on the
 #   same channels. ResNets use it from 50 layers on.
 # - If you remove one block, a residual net on average loses far less accuracy than a plain net.
-# - 3.57 % is an error rate, and an ensemble's; 3.8 × 10⁹ counts multiply-adds, and those of v1.
+# - 3.57 % is an error rate, not an accuracy, and that of an ensemble. ResNet-50's 3.8 × 10⁹ counts
+#   multiply-adds, and those of v1.
 
 # %% [markdown]
 # ## Open questions
@@ -1060,7 +1065,7 @@ quiz.show("13_resnet")
 #
 # | English | Korean | meaning |
 # |---|---|---|
-# | residual | 잔차 | the difference between the wanted output and the input |
+# | residual | 잔차 | the difference between the desired output and the input |
 # | residual block | 잔차 블록 | layers that compute F(x), and an addition of x |
 # | shortcut | 지름길 연결 (숏컷) | the connection around the layers of a block |
 # | identity mapping | 항등 사상 | a function that returns its input |
@@ -1068,4 +1073,4 @@ quiz.show("13_resnet")
 # | zero padding | 제로 패딩 | new channels filled with zeros |
 # | bottleneck | 병목 | few channels between many |
 # | ensemble | 앙상블 | several nets whose outputs are averaged |
-# | ablation | 제거 실험 | removing a component to see what it did |
+# | ablation | 제거 실험 | removing a component to see what it does |

@@ -6,8 +6,8 @@
 # - follow the channels through a DenseNet by hand: growth rate, bottleneck, transition,
 #   compression;
 # - read a feature-reuse map, and say what it does and does not show;
-# - explain why a net with few parameters can need a lot of memory, and what checkpointing trades
-#   for it.
+# - explain why a net with few parameters can need a lot of memory, and what you pay when
+#   checkpointing saves some of it.
 #
 # **Time** 60 minutes to read and try, of which training takes about two minutes on a laptop.
 #
@@ -57,8 +57,8 @@ settings = profile("14_densenet")
 device = choose_device()
 
 # %% [markdown]
-# **Predict, then run.** Two layers put out $a$ and $b$, maps of the same size. You get either
-# $a + b$ or the concatenation $[a, b]$. From which of the two can you recover $a$? And which 1 × 1
+# **Predict, then run.** Two layers put out $a$ and $b$, maps of the same size. You get either $a +
+# b$ or the concatenation $[a, b]$. From which result can you recover $a$? And which 1 × 1
 # convolution turns $[a, b]$ into $a + b$?
 
 # %%
@@ -96,8 +96,8 @@ expect(same, "One choice of 1 × 1 weights turns concatenation into addition.")
 from course_utils.models.densenet import DenseLayer  # inline
 
 # %% [markdown]
-# Note the order inside: batch normalisation and ReLU come *before* the convolution, as in the
-# pre-activation ResNet. Each layer has its own normalisation of the maps that it reads.
+# Note the order inside the layer: batch normalisation and ReLU come *before* the convolution, as in
+# the pre-activation ResNet. Each layer has its own normalisation of the maps that it reads.
 
 # %%
 layer = DenseLayer(24 + 12, growth_rate=12, bottleneck=False)
@@ -266,9 +266,9 @@ Table(("net", "layers in the four blocks", "parameters"), tuple(rows))
 # %% [markdown]
 # ## Growth rate: how few new maps are enough?
 #
-# Twelve new maps per layer sounds like very little; VGG's layers make hundreds. But a layer need
-# not repeat what is already there; it only adds what is missing. How many new maps does that take?
-# We train three small DenseNet-BCs of 16 layers that differ in $k$ only.
+# Twelve new maps per layer sounds like very few; VGG's layers make hundreds. But a layer need not
+# repeat what is already there; it only adds what is missing. How many new maps does that take? We
+# train three small DenseNet-BCs of 16 layers that differ in $k$ only.
 #
 # **Predict, then run.** We set $k$ to 4, 8 and 16. By about what factor do the parameters grow from
 # one to the next? What happens to the training loss?
@@ -426,7 +426,7 @@ refute(blind < 0.15, "Training moved these ratios by less than 0.15.")
 # %% [markdown]
 # So the brightness in the first figure was there before training. The initial weights are drawn
 # from one distribution for all sources of a reader, and a few epochs hardly change their mean size.
-# This figure cannot tell whether features are reused. The paper's net was trained for 300 epochs
+# This figure cannot show whether features are reused. The paper's net was trained for 300 epochs
 # with weight decay, which can shrink what is not needed; its figure has structure that ours lacks.
 # Remember the trap: a measurement on a trained net says something about training only next to the
 # same measurement on an untrained one.
@@ -591,9 +591,9 @@ same = all(torch.allclose(p.float(), q.float(), atol=1e-6) for p, q in buffers)
 expect(same, "With care, the running estimates are the same, too.")
 
 # %% [markdown]
-# You see the difference best as depth grows. Without checkpointing the kept bytes of a block grow
-# with the *square* of its number of layers, as layer $\ell$ keeps copies of $\ell$ groups of maps.
-# With checkpointing they grow in proportion to the number of layers.
+# The deeper the block, the more memory checkpointing saves. Without it, the bytes that a block
+# keeps grow with the *square* of its number of layers, as layer $\ell$ keeps copies of $\ell$
+# groups of maps. With checkpointing they grow in proportion to the number of layers.
 
 
 # %%
@@ -673,8 +673,8 @@ quiz.show("14_densenet")
 #
 # - A dense block concatenates: layer $\ell$ reads $k_0 + (\ell-1)k$ maps, makes $k$, and overwrites
 #   nothing.
-# - Bottlenecks reduce to $4k$ maps, which saves work above $7.2\,k$ maps; transitions halve the
-#   size of the maps and, with $\theta = 0.5$, their number.
+# - Bottlenecks reduce a layer's input to $4k$ maps, which saves work in layers that read more than
+#   $7.2\,k$ maps; transitions halve the size of the maps and, with $\theta = 0.5$, their number.
 # - CIFAR's DenseNets have three blocks, ImageNet's four.
 # - Few parameters do not mean little work or little memory. Checkpointing saves memory, at the
 #   price of one more partial forward pass.

@@ -137,7 +137,7 @@ for name, stage in wrong.items():
 #
 # ## Five stages and a head
 #
-# Five stages halve a width of 32 pixels to one: 16, 8, 4, 2, 1. The paper's images are 224 pixels
+# Five stages reduce a width of 32 pixels to one: 16, 8, 4, 2, 1. The paper's images are 224 pixels
 # wide and end as maps of 7 × 7. Only the head depends on the size of the images: the first of its
 # three linear layers reads all positions of the last maps.
 #
@@ -175,12 +175,12 @@ print(facts.trap("vgg19_has_138m"))
 
 # %% [markdown]
 # Three quarters of VGG-16's parameters are in one linear layer, the one that has separate weights
-# for every position of the last maps. For images of 32 × 32 pixels its input shrinks by a factor of
-# 49. Most networks after 2014 replaced it by the mean of each map.
+# for every position of the last maps. For images of 32 × 32 pixels its input shrinks
+# from 7 × 7 positions to one. Most networks after 2014 replaced this layer by the mean of each map.
 #
-# We do not train it here. If you do, keep its initial weights: they are drawn as He et al. (2015)
-# propose, for the reasons in lessons 09 and 11. With other initial weights, sixteen layers without
-# normalisation often stay at chance.
+# We do not train VGG-16 here. If you do, keep its initial weights: they are drawn as He et al.
+# (2015) propose, for the reasons in lessons 09 and 11. With other initial weights, sixteen layers
+# without normalisation often stay at chance.
 
 # %% [markdown]
 # # Part 2: build a ResNet
@@ -213,9 +213,10 @@ print(facts.trap("residual_block_class"))
 # The check reports only the *first* difference: the convolutions have a bias, which BN would make
 # useless.
 #
-# **Try it.** Before you read on, fix `SlideBlock` in a new cell until the check finds nothing. It
-# needs BN and a shortcut that fits. For images of 32 × 32 pixels the paper uses option A, which has
-# no parameters: take every second pixel, and fill the new channels with zeros.
+# **Try it.** Before you read on, fix `SlideBlock` in a new cell until `first_difference` returns an
+# empty text for both blocks. The class needs BN, a stride (2 in the second block) and a shortcut
+# that fits. For images of 32 × 32 pixels the paper uses option A, which has no parameters: take
+# every second pixel, and fill the new channels with zeros.
 
 
 # %%
@@ -241,7 +242,7 @@ check("A block that keeps the size", ResidualBlock(16, 16), right.stages[0][0], 
 check("A block that halves it", ResidualBlock(16, 32, 2), right.stages[1][0], (16, 32, 32))
 
 # %% [markdown]
-# The figure is drawn by following a tensor through *your* block, so it shows what you wrote:
+# The figure is drawn by following a tensor through the block, so it shows what the code does:
 
 # %%
 show(
@@ -411,7 +412,7 @@ print(f"but the first takes {local.seconds / shared.seconds:.1f} times as long")
 
 # %%
 def choose(rows: list[ComparisonRow], within: float = 0.01, **limits: float) -> list[str]:
-    """Return the names of the models within the limits and within a point of the best of these."""
+    """Return the models that keep to the limits and come within a point of the best of these."""
     names = {"parameters": "parameters", "seconds": "CPU seconds of a run"}
     allowed = [r for r in rows if all(r.costs[names[k]] <= v for k, v in limits.items())]
     top = max(row.accuracy for row in allowed)
@@ -488,7 +489,7 @@ def train(rho: float, seed: int, *callbacks) -> tuple[nn.Module, data.Loaders, f
 
 
 # %% [markdown]
-# **Predict, then run.** Which of the two has the higher validation accuracy?
+# **Predict, then run.** Which setting leads to the higher validation accuracy?
 
 # %% tags=["nbval-ignore-output"]
 LOT, TIED = 0.0, 1.0
@@ -562,7 +563,8 @@ for seed in range(3):
 # against the class is set to zero. The result is as coarse as the maps, and is resized to the
 # image.
 #
-# **Try it.** It takes two tensors and two lines: write it before you read on.
+# **Try it.** Suppose that you have the maps and their gradients, two tensors of shape (N, K, h, w).
+# Two lines turn them into $L^c$ at the size of the maps: write these lines before you read on.
 
 
 # %%
@@ -703,7 +705,7 @@ refute(another > shares[TIED] + 0.1, "Occlusion gives the same order.")
 #
 # Grad-CAM usually takes the last maps. It could take any, and earlier ones are sharper. But it
 # gives each map *one* weight for all its positions, so it needs maps that mean the same everywhere.
-# **Predict, then run.** Ask each of the three stages of the net that was trained with random
+# **Predict, then run.** Ask each of the three stages of the nets that were trained with random
 # backgrounds. Which maps find the shape best? The last column is the control, a net with fresh
 # weights.
 
@@ -744,9 +746,9 @@ show(
 #
 # - **It is coarse.** Your VGG-16 has only 2 × 2 positions before its last pool. Check which layer
 #   `last_conv` finds in it, and look above at what 2 × 2 positions can show at best.
-# - **It answers for the class that you ask about.** On a swapped background the second net predicts
-#   the background's class. Ask for the *right* class, and you still get a map: of what little
-#   evidence there is for a class that the net does not predict.
+# - **It answers for the class that you ask about.** On a swapped background the net that learned
+#   backgrounds predicts the background's class. Ask for the *right* class, and you still get a map:
+#   of what little evidence there is for a class that the net does not predict.
 # - **Where is not what.** A map on the shape may rest on its colour alone. A map *off* the object
 #   is a warning; a map on it is no proof.
 # - **It is exact in one case only.** For a net that ends in the mean of its maps and one linear
@@ -778,9 +780,9 @@ expect(same, "With a mean and a linear layer at the end, Grad-CAM's weights are 
 #
 #     photos/cat/*.jpg     photos/dog/*.jpg     photos/parrot/*.jpg
 #
-# You may mix names, sizes and formats. A share of each class becomes the test set, the same each
-# time (or provide `train/` and `test/` yourself). The shorter side is resized and the centre
-# cropped; files that cannot be read are listed and left out.
+# You may mix names, sizes and formats. A share of each class becomes the test set, with the same
+# images each time (or provide `train/` and `test/` yourself). The shorter side is resized and the
+# centre cropped; files that cannot be read are listed and left out.
 #
 # You may have no photos at hand, so this cell writes some: shapes as PNG files of different sizes,
 # in a folder that is deleted when the kernel ends.
@@ -804,7 +806,8 @@ broken.parent.mkdir()
 _ = broken.write_bytes(b"no image")
 
 # %% [markdown]
-# We built in one mistake: a class folder without a single readable file. What does `load` do?
+# We made one mistake on purpose: a class folder without a single readable file. What does
+# `data.load` do?
 
 
 # %%
@@ -899,7 +902,8 @@ show(plot_images(shown, num_columns=6, size=1.25), "Six of the shop's photos: cl
 #
 # **Predict, then run.** We start in three ways (fresh weights; the shipped weights, where only the
 # new last layer learns; the shipped weights, where all layers learn), each on the photos as they
-# are and on inverted ones. Which of the six will be best? How much does the sign matter to each?
+# are and on inverted ones. Which of the six will be best? How much does the sign matter to each
+# start?
 
 
 # %%
@@ -994,11 +998,11 @@ refute(
 # of sign they are worth nearly nothing. That change of sign is a piece of **preprocessing**, and
 # preprocessing belongs to the weights as much as their shapes do: the size, the range, the mean and
 # the order of channels of the images that the net was trained on. Whoever publishes weights should
-# publish it with them (in torchvision: `weights.transforms()`). A forgotten step raises no error;
-# it only makes transfer look useless.
+# publish the preprocessing with them (in torchvision: `weights.transforms()`). A forgotten step
+# raises no error; it only makes transfer look useless.
 #
 # **Try it.** Are clothes a good start for the photos of shapes above, too? Put `photos` in the
-# place of `shop` in `adapt`, and run its cell and the next one again.
+# place of `shop` in `adapt` and in the cell after it, and run both cells again.
 #
 # ## And now yours
 #
@@ -1083,7 +1087,7 @@ for key in ("selvaraju2017", "zeiler2014", "simonyan2014", "simonyan2015", "he20
 # **Exercise** {exercise}
 #
 # Then start your own project: take a folder of photos, choose an architecture by what you are short
-# of, train it, and find out where it looks.
+# of, train it, and find out where the net looks.
 #
 # ## Words of this lesson
 #
@@ -1098,4 +1102,4 @@ for key in ("selvaraju2017", "zeiler2014", "simonyan2014", "simonyan2015", "he20
 # | occlusion | 가림 | covering a patch and predicting again |
 # | spurious correlation | 허위 상관 | a cue that goes with the class only in the training data |
 # | transfer learning | 전이 학습 | starting from weights that were trained on other images |
-# | fine-tuning | 미세 조정 | training such weights further on the new images |
+# | fine-tuning | 미세 조정 | training pretrained weights further on the new images |
