@@ -104,7 +104,7 @@ def _other_layers(mine: list[Call], right: list[Call]) -> str:
         went, wanted = (tuple(step.after.shape[1:]) for step in (ours, theirs))
         if went != wanted:
             return (
-                f"your layer {i} ({ours}) gives {went} for each image, expected {wanted}: look "
+                f"your layer {i} ({ours}) returns {went} for each image, expected {wanted}: look "
                 "at its stride and padding"
             )
     if len(mine) < len(right):
@@ -137,7 +137,7 @@ def _other_numbers(
             )
         if not _close(ours.after, theirs.after):
             return (
-                f"with the same weights, your layer {i} ({ours}) gives other numbers than "
+                f"with the same weights, your layer {i} ({ours}) returns other numbers than "
                 f"{theirs.layer}: look at its settings"
             )
     if _close(output, expected):

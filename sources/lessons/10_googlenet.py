@@ -715,7 +715,7 @@ same = all(abs(on[name] - off[name]) < 1e-6 for name in blocks if name.startswit
 expect(same, "Above the head the gradient is the same.")
 expect(
     on["stem"] > 1.5 * off["stem"],
-    "The head makes the first layer's gradient at least half as large again.",
+    "The head makes the first layer's gradient more than 1.5 times as large.",
 )
 
 # %% [markdown]

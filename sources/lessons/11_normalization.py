@@ -324,7 +324,10 @@ show(
 kept = {name: row[-1] / row[0] for name, row in spread.items()}
 print({name: f"{ratio:.0e}" for name, ratio in kept.items()})
 expect(0.1 < kept["He"] < 10, "He's weights keep the standard deviation through 20 layers.")
-expect(kept["Xavier"] < 0.01, "Xavier's lose it with ReLU, as they ignore the lost half.")
+expect(
+    kept["Xavier"] < 0.01,
+    "With ReLU, Xavier's weights lose it: they ignore the half that ReLU sets to zero.",
+)
 expect(kept["old uniform"] < 1e-6, "The old weights shrink it by a factor of more than a million.")
 
 # %% [markdown]
@@ -451,7 +454,7 @@ expect(
     "Their gradient is half as large.",
 )
 along = (start * g).sum(dim=(1, 2, 3)) / (start.flatten(1).norm(dim=1) * g.flatten(1).norm(dim=1))
-expect(along.abs().max() < 1e-2, "It stands at right angles to each filter.")
+expect(along.abs().max() < 1e-2, "It is orthogonal to each filter.")
 expect((start - 0.1 * g).norm() > start.norm(), "So a step makes the weights longer.")
 
 # %% [markdown]

@@ -657,17 +657,30 @@ for rho, seed in sorted(trained):
 # %% tags=["nbval-ignore-output"]
 for seed in range(3):
     lot, tied = on_figure[LOT, seed], on_figure[TIED, seed]
-    expect(lot > 2 * area, f"Seed {seed}: at random it is over twice the area.", trained=True)
-    expect(tied < area, f"Seed {seed}: tied it is less than the area.", trained=True)
-    expect(lot > 3 * tied, f"Seed {seed}: at random it is over three times that.", trained=True)
+    expect(
+        lot > 2 * area,
+        f"Seed {seed}: with random backgrounds, the share is more than twice the area.",
+        trained=True,
+    )
+    expect(tied < area, f"Seed {seed}: with tied ones, it is less than the area.", trained=True)
+    expect(
+        lot > 3 * tied,
+        f"Seed {seed}: with random ones, it is more than three times as large.",
+        trained=True,
+    )
 
 # %% control="the other nets, and another seed"
 for seed in range(3):
     lot, tied = on_figure[LOT, seed], on_figure[TIED, seed]
-    refute(tied > 2 * area, f"Seed {seed}: at random it is over twice the area.")
-    refute(lot < area, f"Seed {seed}: tied it is less than the area.")
+    refute(
+        tied > 2 * area,
+        f"Seed {seed}: with random backgrounds, the share is more than twice the area.",
+    )
+    refute(lot < area, f"Seed {seed}: with tied ones, it is less than the area.")
     another = on_figure[LOT, (seed + 1) % 3]
-    refute(lot > 3 * another, f"Seed {seed}: at random it is over three times that.")
+    refute(
+        lot > 3 * another, f"Seed {seed}: with random ones, it is more than three times as large."
+    )
 
 # %% [markdown]
 # A meaningless map gets the shape's area, and so does a net that was never trained. The net that
