@@ -526,7 +526,8 @@ stack, single, side = own_nets(student_id)
 
 # %%
 print(
-    f"a stack of {len(stack) // 2} layers sees {side} x {side} pixels, as one {side} x {side} layer does"
+    f"a stack of {len(stack) // 2} layers sees {side} x {side} pixels, "
+    f"as one {side} x {side} layer does"
 )
 
 # %% [markdown]
