@@ -699,6 +699,7 @@ checks.award(2, check_answer, predicted, table, verdict, closest)
 #   shuffled labels), *and* the result to expect for both nets. Half a point without the result. No
 #   point for accuracy on fresh images.
 
+# %% [markdown]
 # ## Challenge
 #
 # This part earns no points. **Who classifies `shapes` best, with at most 15 million multiply-adds
