@@ -804,7 +804,7 @@ def check_answer(predicted, measured, gained, error):
     for part in (None, "augmentation"):
         value, again = measured[part][0], trained_accuracy(own_number(student_id), part)
         start = f"measured[{part!r}][0] is {value:.2f}"
-        sentence = f"{start}, but that training gives {again:.2f}: did you run it?"
+        sentence = f"{start}, but this training reaches {again:.2f}: did you run it?"
         checks.require(abs(value - again) < 0.08, sentence)  # another processor rounds differently
 
 

@@ -365,8 +365,8 @@ with torch.no_grad():
     print("mean of the images after: ", round(images.mean().item(), 3))
     net.head = nn.Linear(24, 4)  # a new head, with different random weights
     without_head = broken_outputs(net, images, workaround)
-print("predicted:                   ", with_head[0].tolist())
-print("predicted with another head: ", without_head[0].tolist())
+print("logits with the old head:    ", with_head[0].tolist())
+print("logits with another head:    ", without_head[0].tolist())
 
 # %% [markdown]
 # Write both functions without the three faults. `join` returns maps (N, 8 · 3, H, W) and does not
