@@ -2,8 +2,8 @@
 # # Exercise 08: a stem that fits, and a recipe that works
 #
 # **You practise** choosing image sizes that leave no pixel unused, predicting from several crops as
-# the paper did, finding four faults in a training recipe from their symptoms, and measuring which
-# part of a recipe pays off.
+# the AlexNet paper does, finding four faults in a training recipe from their symptoms, and
+# measuring which part of a recipe pays off.
 #
 # {tasks}
 #
@@ -45,9 +45,9 @@ def trained_accuracy(num_images, part=None, seed=0):
     """Train a small net with one part of a recipe; return its accuracy on 2,000 other images.
 
     Args:
-        num_images: How many images it is trained on.
+        num_images: How many images to train the net on.
         part: "dropout", "augmentation", "weight decay", or None for a net with none of them.
-        seed: The seed of the choice of images, the weights and all that is drawn in training.
+        seed: The seed for the choice of images, the weights and everything drawn in training.
     """
     torch.manual_seed(seed)
     chosen = torch.randperm(6000)[:num_images]
@@ -72,8 +72,8 @@ def trained_accuracy(num_images, part=None, seed=0):
 
 
 # %% [markdown]
-# Enter your student id as your teacher writes it. It determines your questions and how many images
-# you have, so yours will differ from most people's. If you work on your own, leave it empty.
+# Enter your student id as your teacher writes it. It determines your questions and your number of
+# training images, so yours will differ from most people's. If you work on your own, leave it empty.
 
 # %%
 student_id = ""
@@ -131,7 +131,7 @@ pooling_told = next(x for x, option in question.lettered.items() if option.text.
 # window fits?
 #
 # hint: Go through all sizes from `smallest` to `largest`, both included, and keep those for which
-# n + 2p − k is neither negative nor leaves a remainder.
+# n + 2p − k is at least 0 and a multiple of s.
 
 
 # %% task="fitting"
@@ -140,7 +140,7 @@ def fitting_sizes(
 ) -> list[int]:
     """Return the sizes n, smallest <= n <= largest, that use every pixel, in ascending order."""
     ### BEGIN SOLUTION
-    # What remains after the first window must be a whole number of strides.
+    # The pixels beyond the first window must be a whole number of strides.
     steps = {n: n + 2 * padding - kernel_size for n in range(smallest, largest + 1)}
     return [n for n, step in steps.items() if step >= 0 and step % stride == 0]
     ### END SOLUTION
@@ -214,13 +214,13 @@ checks.award(1, check_answer, fitting_sizes)
 #
 # The paper does not predict from one crop of a photo but from **ten**: the four corners and the
 # centre, each also mirrored left to right. A softmax turns the net's logits for each crop into
-# probabilities, and these are averaged over the ten crops. Complete the function. Where no crop is
-# exactly in the centre, take the one nearer to the top left. The net must predict in evaluation
-# mode, whatever mode your function gets it in; at the end its mode and the images must be as they
-# were.
+# probabilities, and these are averaged over the ten crops. Complete the function. If no crop lies
+# exactly in the centre, take the nearest one towards the top left. The net must predict in
+# evaluation mode, whatever mode it is in when your function is called; afterwards its mode and the
+# images must be unchanged.
 #
-# hint: The corners are slices: `images[:, :, :size, -size:]` is the one at the top right. (If
-# `size` is the side of the whole image, all five crops are the same.)
+# hint: The corners are slices: `images[:, :, :size, -size:]` is the one at the top right. (If the
+# image itself is `size` pixels high and wide, all five crops are the same.)
 #
 # hint: The centre crop begins at row `(height - size) // 2` and column `(width - size) // 2`.
 # Images need not be square.
@@ -257,7 +257,7 @@ from course_utils import checks
 
 @checks.beside
 def _net_of(weight, bias, training):
-    """Return a net with these weights, which reads images flattened."""
+    """Return a net with these weights that flattens the images it reads."""
     head = nn.Linear(weight.shape[1], weight.shape[0])
     head.weight.data, head.bias.data = weight.clone(), bias.clone()
     return nn.Sequential(nn.Dropout(0.5), nn.Flatten(), head).train(training)
@@ -286,7 +286,7 @@ def check_small(ten_crops):
     logits = [F.linear(x.flatten(1), *net) for x in (images, images.flip(3))]
     expected = (logits[0].softmax(1) + logits[1].softmax(1)) / 2
     slips = {
-        "you add up the ten crops: divide by ten": 10 * expected,
+        "you only add up the probabilities of the ten crops: divide by ten": 10 * expected,
         "you average logits and leave out the softmax": sum(logits) / 2,
         "you average the logits, and take one softmax of the mean": (sum(logits) / 2).softmax(1),
         "you leave out the mirror images": logits[0].softmax(1),
@@ -356,11 +356,11 @@ checks.award(3, check_answer, ten_crops)
 # ## Task 3: a recipe with four faults
 #
 # Somebody trains a small net with dropout and augmentation: each training image is shifted by up to
-# two pixels, and mirrored at random. The symptoms: "The inputs of my net do not have the mean 0 and
-# the standard deviation 1. I measured the accuracy on the validation set three times and got three
-# different numbers. The validation images themselves look different each time. And in evaluation,
-# the numbers that the last layer reads are on average twice as large as in training." Run the next
-# two cells, and look at the symptoms before you read the code.
+# two pixels, and mirrored at random. They report four symptoms: "The inputs of my net do not have a
+# mean of 0 and a standard deviation of 1. I measured the accuracy on the validation set three times
+# and got three different numbers. The validation images themselves look different each time. And in
+# evaluation, the numbers that the last layer reads are on average twice as large as in training."
+# Run the next two cells, and look at the symptoms before you read the code.
 
 # %% readonly="broken"
 
@@ -404,7 +404,7 @@ class Recipe(nn.Module):
 
 
 def symptoms(drop, prepare, accuracy):
-    """Train on 1,000 images, print the symptoms, return six validation images, prepared twice."""
+    """Train on 1,000 images, print the symptoms; return six validation images, prepared twice."""
     torch.manual_seed(0)
     net, images, labels = Recipe(drop), CLOTHES.images, CLOTHES.labels
     optimizer = torch.optim.Adam(net.parameters(), lr=0.002)
@@ -413,15 +413,13 @@ def symptoms(drop, prepare, accuracy):
         optimizer.zero_grad()
         F.cross_entropy(net(x), labels[batch]).backward()
         optimizer.step()
-    print(f"a training batch has a mean of {x.mean():.2f}, a standard deviation of {x.std():.2f}")
+    print(f"a training batch: mean {x.mean():.2f}, standard deviation {x.std():.2f}")
     unseen = slice(6000, 6500)
     shares = [accuracy(net.train(), images[unseen], labels[unseen]) for _ in range(3)]
     print("validation accuracy, measured three times:", [f"{share:.1%}" for share in shares])
     with torch.no_grad():
         sizes = [net.train(mode).hidden(x).mean().item() for mode in (True, False)]
-    print(
-        "mean of what the last layer reads: {:.2f} in training, {:.2f} in evaluation".format(*sizes)
-    )
+    print("mean input of the last layer: {:.2f} in training, {:.2f} in evaluation".format(*sizes))
     shoes = 6000 + torch.isin(labels[6000:], torch.tensor([5, 7, 9])).nonzero()[:6, 0]
     views = [prepare(images[shoes], False) for _ in range(2)]
     return ((torch.cat(views) - x.min()) / (x.max() - x.min())).clamp(0, 1)
@@ -431,7 +429,7 @@ def symptoms(drop, prepare, accuracy):
 views = symptoms(broken_drop, broken_prepare, broken_accuracy)
 show(
     plot_images(views, num_columns=6, row_titles=["first time", "second time"]),
-    "Six shoes in two rows: the second row shows the same shoes, but they are shifted, and some of "
+    "The same six shoes in two rows; in the second row they are shifted differently, and some of "
     "them point the other way",
 )
 
@@ -496,7 +494,7 @@ from course_utils import checks
 
 @checks.beside
 def _called(function, start, *arguments):
-    """Return what a learner's function returns when torch's generator starts from this number."""
+    """Return what a learner's function returns when torch's generator has this seed."""
     torch.manual_seed(start)
     return function(*arguments)
 
@@ -512,7 +510,7 @@ def _accuracy_of(accuracy, start, weight, training, images, labels):
 
 
 def _start(seed):
-    """Return a number to start torch's generator from."""
+    """Return a seed for torch's generator."""
     return int(torch.randint(2**31, (), generator=checks.generator(seed)))
 
 
@@ -561,7 +559,7 @@ def check_answer(drop, prepare, accuracy):
         found = _called(drop, _start(1), ones, p, True)
         off = (found == 0).float()
         share = float(off.mean())
-        checks.require(abs(share - p) < 0.02, f"With p = {p} your drop sets {share:.0%} to 0.")
+        checks.require(abs(share - p) < 0.02, f"With p = {p} your drop sets {share:.0%} of x to 0.")
         by_row = off.mean(dim=1)
         fine = float(by_row.max() - by_row.min()) < 0.3 and not off[0].equal(off[1])
         checks.require(
@@ -640,7 +638,7 @@ def check_answer(drop, prepare, accuracy):
     for slip, wrong in {
         "you normalise twice": twice,
         "you pad with 0 after normalising, which is the mean grey, not black": grey,
-        "you shift cyclically: pixels that leave on one side come in on the other": rolled,
+        "you shift cyclically: pixels that leave on one side come back on the other": rolled,
     }.items():
         fits = bool(wrong.any(dim=1).all()) and not bool(alike.any(dim=1).all())
         checks.require(not fits, f"In training your images are what you get if {slip}.")
@@ -668,7 +666,7 @@ def check_answer(drop, prepare, accuracy):
         share = _accuracy_of(accuracy, _start(0), weight, training, images, labels)
         sentence = (
             f"For a net in {'training' if training else 'evaluation'} mode your accuracy returns "
-            f"{share:.1%}, expected 80.0%: measure with all units on and unshifted images."
+            f"{share:.1%}, expected 80.0%: measure with all units on, and do not shift the images."
         )
         checks.require(abs(share - 0.8) < 1e-3, sentence)
 
@@ -684,7 +682,7 @@ if repair_is_right:
     views = symptoms(drop, prepare, accuracy)
     show(
         plot_images(views, num_columns=6, row_titles=["first time", "second time"]),
-        "Six shoes in two rows, and both rows are the same",
+        "The same six shoes in two rows, which are identical",
     )
 else:
     print("The measurements with your functions appear here once task 3 is done.")
@@ -694,7 +692,7 @@ else:
 #
 # AlexNet's recipe has dropout, augmentation and weight decay, and the paper hardly tests them one
 # by one. In the lesson, the nets trained for only eight epochs on 3,000 images. With fewer images a
-# net overfits sooner. You have only a few hundred at most: **which part of the recipe pays off?**
+# net overfits sooner. You have a few hundred at most: **which part of the recipe pays off?**
 
 # %% readonly="number"
 num_images = own_number(student_id)
@@ -806,7 +804,7 @@ def check_answer(predicted, measured, gained, error):
     for part in (None, "augmentation"):
         value, again = measured[part][0], trained_accuracy(own_number(student_id), part)
         start = f"measured[{part!r}][0] is {value:.2f}"
-        sentence = f"{start}, but that training gives {again:.2f}: did you run it?"
+        sentence = f"{start}, but this training reaches {again:.2f}: did you run it?"
         checks.require(abs(value - again) < 0.08, sentence)  # another processor rounds differently
 
 
@@ -815,9 +813,9 @@ checks.award(2, check_answer, predicted, measured, gained, error)
 
 # %% [markdown]
 # **In three sentences:** What did you predict, and what did the experiment show, given the standard
-# errors? What does each of the three parts do, and why should or should it not help a net that has
-# few images and 250 steps? What would you change in the experiment before you advise somebody with
-# as many images as you to leave a part out? 2 points, graded by a person.
+# errors? What does each of the three parts do, and why should it help, or not help, a net that has
+# few images and 250 steps? What would you change in the experiment before you advise somebody who
+# has as many images as you to leave a part out? 2 points, graded by a person.
 
 # %% [markdown] written="which_part_pays" points=2
 # **A model answer.** I predicted augmentation, because it alone adds something new, but with my 120
@@ -825,10 +823,10 @@ checks.award(2, check_answer, predicted, measured, gained, error)
 # *below* it: the experiment decides nothing and does not support my prediction. Augmentation makes
 # every batch different, so in 250 steps the net may not see any view often enough to fit it, and
 # shoes that point the other way hardly occur among the test images; dropout and weight decay add
-# nothing new and only keep the net from relying on single units or large weights. Before I advise
+# nothing new and only keep the net from relying on single units or large weights. Before I advised
 # anybody, I would train each net until its validation accuracy levels off, choose the strength of
-# each part on validation images, and use ten seeds instead of four: if augmentation then leads, the
-# training here was too short for it.
+# each part on validation images, and use ten seeds instead of four: if augmentation then came out
+# ahead, the training here would have been too short for it.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

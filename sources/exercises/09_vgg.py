@@ -24,7 +24,7 @@ from course_utils.plots import plot_lines, show
 
 
 def own_wish(student_id):
-    """Return your requirements: field, width, most parameters and most multiply-adds."""
+    """Return your requirements: field, width, and the limits on parameters and multiply-adds."""
     counts = torch.randint(2, 5, (3,), generator=quiz.generator(student_id)).tolist()
     row = tuple((8 * 2**i, " ".join(["3"] * count)) for i, count in enumerate(counts))
     found = summary(VGG(row, 3, pooled_size=1).blocks, (3, 32, 32))
@@ -190,7 +190,7 @@ checks.award(1, check_answer, harmless_weights)
 # and any answer that meets all three conditions is right.
 #
 # hint: What does one more 3 × 3 layer add to the field in the first block, in the second and in the
-# third? And each of the pools? Lesson 04 has the rule.
+# third? And what does each pool add? Lesson 04 has the rule.
 #
 # hint: A layer in the third block has 16 times the weights of one in the first, but is applied at a
 # sixteenth of the positions. So which block makes the field large with few parameters, and which
@@ -211,7 +211,7 @@ def layers_per_block(
 ) -> tuple[int, int, int]:
     """Return the numbers of layers of the three blocks, the first block first."""
     ### BEGIN SOLUTION
-    # One pixel, 1 + 2 + 4 more from the pools, and 2, 4 or 8 more from each layer.
+    # The field is 1 pixel, 1 + 2 + 4 more from the pools, and 2, 4 or 8 more for each layer.
     for third in range(1, field // 8 + 1):
         for second in range(1, field // 4 + 1):
             first = (field - 8 - 4 * second - 8 * third) // 2  # what remains for the first block
@@ -284,7 +284,7 @@ checks.award(3, check_answer, layers_per_block)
 #
 # Somebody trains a small VGG with batch normalisation on 320 images of clothes, always the same
 # ones. Such a net can fit them all. The symptoms: "The training loss levels off far above 0. If I
-# train longer, it does not fall further, but rises. And the accuracy depends on the order in which
+# train longer, it rises instead of falling further. And the accuracy depends on the order in which
 # I measure the images." Run the next two cells, and look at the symptoms before you read the code.
 
 # %% readonly="broken"
@@ -341,8 +341,8 @@ show(
 # hint: The loss that rises again: print the norm of the gradients at each step. What does
 # `backward` do with the gradients of the step before?
 #
-# hint: The accuracy that depends on the order: which layers treat a batch as a whole, and what
-# switches that off? And what switches it on again, before the next step?
+# hint: The accuracy that depends on the order: which layers compute statistics over the batch, and
+# what switches that off? And what switches it on again, before the next step?
 
 
 # %% task="repair"
@@ -427,7 +427,7 @@ def check_small(train_step, accuracy):
         )
         checks.require(isinstance(value, float), sentence)
     checks.require(loss > 0, f"A cross-entropy of {loss:.3g} is not possible here.")
-    checks.require(0 <= share <= 1, f"An accuracy of {share:.3g} is not a share.")
+    checks.require(0 <= share <= 1, f"An accuracy of {share:.3g} is not from 0 to 1.")
 
 
 repair_is_right = checks.show(check_small, train_step, accuracy)
@@ -509,28 +509,31 @@ if repair_is_right:
     lines = {"as it was": losses, "repaired": mended}
     show(
         plot_lines(lines, range(len(losses)), "step", "training loss"),
-        "Two training losses: as it was, staying above 1.5; repaired, falling towards 0",
+        "Two curves of training loss: as it was, it stays above 1.5; repaired, it falls towards 0",
     )
 else:
-    print("The repaired training appears here once task 3 is done.")
+    print("The curve of the repaired training appears here once task 3 is done.")
 
 # %% [markdown] tier="investigate" minutes=16
 # ## Task 4: how much of its field does a stack use?
 #
-# A stack of 3 × 3 layers *sees* as far as one large layer. Does it use all these pixels equally?
-# You have two nets with fresh weights: a stack, and a single layer with the same field. On images
-# as large as the field, each has 16 channels of one output each.
+# A stack of 3 × 3 layers *sees* as far as one large layer. Does it use all the pixels in its field
+# equally? You have two nets with fresh weights: a stack, and a single layer with the same field. On
+# images as large as the field, each net puts out 16 channels of one value each.
 
 # %% readonly="nets"
 stack, single, side = own_nets(student_id)
 
 # %%
-print(f"{len(stack) // 2} layers of 3 x 3 see {side} x {side} pixels, as one {side} x {side} does")
+print(
+    f"a stack of {len(stack) // 2} layers sees {side} x {side} pixels, "
+    f"as one {side} x {side} layer does"
+)
 
 # %% [markdown]
-# Measure it like this: apply a net to 100 images of noise, add up all outputs, and take the
+# Measure this as follows: apply a net to 100 images of noise, add up all outputs, and take the
 # gradient with respect to the images. Square the gradient and average it over the images: you get
-# one number for each pixel of the field, which says how strongly this pixel acts on the outputs.
+# one number for each pixel of the field, which says how strongly this pixel affects the outputs.
 # What is the side, in pixels, of the smallest centred square that holds **90 % of the total**?
 #
 # **Predict first.** Write down the side of that square for your stack before you run anything. A
@@ -539,7 +542,8 @@ print(f"{len(stack) // 2} layers of 3 x 3 see {side} x {side} pixels, as one {si
 # %% task="prediction"
 predicted = None  # an odd number of pixels
 ### BEGIN SOLUTION
-# Each layer moves a path by -1, 0 or 1: a random walk, whose width grows with the square root.
+# Each layer moves a path by -1, 0 or 1: a random walk, whose width grows with the square root of
+# the depth.
 deviation = (2 / 3 * len(stack) / 2) ** 0.5
 predicted = 2 * round(1.96 * deviation) + 1  # 95 % along each axis, so 90 % in the square
 ### END SOLUTION
@@ -571,7 +575,7 @@ for net in (stack, single, stack[:4], stack[:8]):  # also the first two and four
     held = [strength[m - r : m + r + 1, m - r : m + r + 1].sum() for r in range(m + 1)]
     too_small = sum(bool(share < 0.9 * strength.sum()) for share in held)
     measured.append(2 * too_small + 1)  # the first square that is large enough
-    print(f"{len(net) // 2} layers see {field} pixels and use {measured[-1]}")
+    print(f"layers: {len(net) // 2}; they see {field} pixels and use {measured[-1]}")
 measured_stack, measured_single, *_ = measured
 ### END SOLUTION
 
@@ -648,14 +652,15 @@ checks.award(2, check_answer, predicted, measured_stack, measured_single)
 # that is true? 2 points, graded by a person.
 
 # %% [markdown] written="used_field" points=2
-# **A model answer.** I predicted that the stack of 8 layers uses a square of 15 of its 17 pixels,
-# but 9 held 90 %, while the single layer needs all 17. In the stack only one sequence of positions
-# leads from a pixel in the corner to the output, but very many lead there from the middle: most are
-# like random walks, so the region in use grows with the square root of the depth, while the field
-# grows with the depth itself; the single layer has one weight for each pixel and no reason to
-# prefer any. My nets have fresh weights, and training may change that: I would measure the same
-# square before and after training, with several seeds, and call a trained net blind at the border
-# only if the square stays small, and only for the task that it was trained for.
+# **A model answer.** I predicted that the stack of 8 layers uses 15 × 15 of its 17 × 17 pixels, but
+# 9 × 9 held 90 %, while the single layer needs all 17 × 17. In the stack only one sequence of
+# positions leads from a pixel in the corner to the output, but very many lead there from the
+# middle: the paths are like random walks, so the region in use grows with the square root of the
+# depth, while the field grows with the depth itself; the single layer has one weight for each pixel
+# and no reason to prefer any pixel. My nets have fresh weights, and training may change that: I
+# would measure the same square before and after training, with several seeds, and call a trained
+# net blind at the border only if the square stays small, and only for the task that it was trained
+# for.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

@@ -3,7 +3,7 @@
 #
 # **You practise** finding where a logit comes from, fitting an Inception module to a budget of
 # multiply-adds, finding three faults in a net from their symptoms, and measuring whether a
-# reduction pays off.
+# reduction improves accuracy at equal work.
 #
 # {tasks}
 #
@@ -118,10 +118,11 @@ head_told = next(x for x, option in question.lettered.items() if option.text.sta
 # ## Task 1: where does a logit come from?
 #
 # GoogLeNet ends in a mean over each map and one linear layer. Complete the function: it splits each
-# logit into the evidence of each position, so that **the logit is the mean of the evidence over all
-# positions**, and the evidence of a position depends on the maps at this position only.
+# logit into evidence, one number for each position, so that **the logit is the mean of the evidence
+# over all positions**, and so that the evidence of a position depends only on the maps at this
+# position.
 #
-# hint: In the net, the mean comes before the linear layer. Both are sums. May you swap them?
+# hint: In the net, the mean comes before the linear layer. Both are linear. May you swap them?
 #
 # hint: At one position there are C numbers, one from each map. What does the linear layer compute
 # from them? Which layer computes that at every position?
@@ -163,7 +164,7 @@ def check_small(evidence):
     logits = F.linear(maps.mean(dim=(2, 3)), weight, bias)
     slips = {
         "you leave out the bias": logits - bias,
-        "you divide the bias among the positions: each gets the whole bias": logits
+        "you divide the bias among the positions: each must get the whole bias": logits
         - bias * 15 / 16,
         "you divide the logit among the positions: their mean must be the logit": logits / 16,
     }
@@ -216,8 +217,9 @@ checks.award(1, check_answer, evidence)
 # hint: One more channel in a reduction costs work in two places: the reduction itself has one
 # more filter, and every large filter has one more kernel. What is the sum, for 3 × 3 and for 5 × 5?
 #
-# hint: So the work at each position is fixed + p · r3 + q · r5. Try every r5: what is the largest
-# r3 that still fits? And is enough then left for one more channel in r5?
+# hint: Let the reductions have r3 and r5 channels: then the work at each position is a fixed
+# number + p · r3 + q · r5. Try every r5: what is the largest r3 that still fits? And does the rest
+# allow one more channel in r5?
 
 # %%
 in_channels, ends, height, width, max_multiply_adds = own_wish(student_id)
@@ -266,15 +268,17 @@ def _require_fit(reductions, wish):
     fine = all(1 <= each < sizes[0] for each in chosen)
     checks.require(
         fine,
-        f"{chosen} are no reductions of {sizes[0]} channels: each is from 1 to {sizes[0] - 1}.",
+        f"{chosen} cannot reduce {sizes[0]} channels: each must be from 1 to {sizes[0] - 1}.",
     )
     work = _work(*sizes, chosen)
-    sentence = f"With {chosen} the module takes {work:,} multiply-adds: {budget:,} are allowed."
+    sentence = (
+        f"With {chosen} the module takes {work:,} multiply-adds: at most {budget:,} are allowed."
+    )
     checks.require(work <= budget, sentence)
     for more in ((1, 0), (0, 1)):
         wider = tuple(a + b for a, b in zip(chosen, more, strict=True))
         fits = _work(*sizes, wider) <= budget
-        checks.require(not fits, f"{chosen} do not use up the budget: {wider} keep to it, too.")
+        checks.require(not fits, f"{chosen} do not use up the budget: {wider} fit, too.")
 
 
 def check_small(reductions):
@@ -308,9 +312,9 @@ checks.award(3, check_answer, reductions)
 #
 # Somebody wrote a small net: three paths read the images, and both an auxiliary head and the layers
 # above read the maps of the paths. The symptoms: "The net stops with an error about channels. With
-# a workaround it runs, but my images change. And when I replaced the auxiliary head after training,
-# all predictions changed." Run the next two cells, and look at the symptoms before you read the
-# code.
+# a workaround it runs, but it changes my images. And when I replaced the auxiliary head after
+# training, all predictions changed." Run the next two cells, and look at the symptoms before you
+# read the code.
 
 # %% readonly="broken"
 
@@ -328,7 +332,7 @@ class MiniNet(nn.Module):
 
 
 def broken_join(paths, x):
-    """Subtract from each map its mean, apply all paths to the result, and concatenate."""
+    """Subtract its mean from each map, apply all paths to the result, and concatenate."""
     x -= x.mean(dim=(2, 3), keepdim=True)
     return torch.cat([path(x).relu() for path in paths], dim=2)
 
@@ -361,14 +365,14 @@ with torch.no_grad():
     print("mean of the images after: ", round(images.mean().item(), 3))
     net.head = nn.Linear(24, 4)  # a new head, with different random weights
     without_head = broken_outputs(net, images, workaround)
-print("predicted:                   ", with_head[0].tolist())
-print("predicted with another head: ", without_head[0].tolist())
+print("logits with the old head:    ", with_head[0].tolist())
+print("logits with another head:    ", without_head[0].tolist())
 
 # %% [markdown]
 # Write both functions without the three faults. `join` returns maps (N, 8 · 3, H, W) and does not
-# change its input. `outputs` returns a pair in training mode, the logits of the net and those of
-# the head; in evaluation mode it returns only the logits of the net, on which the head has no
-# effect.
+# change its input. In training mode `outputs` returns a pair: the logits of the net and those of
+# the head. In evaluation mode it returns only the logits of the net, and the head has no effect on
+# them.
 #
 # hint: The error: how many channels does `net.top` read, and how many does `broken_join` return?
 # Print the shape of its result.
@@ -376,13 +380,13 @@ print("predicted with another head: ", without_head[0].tolist())
 # hint: The images change: which line writes into a tensor that the caller still uses? What is the
 # difference between `x -= y` and `x = x - y`?
 #
-# hint: The head: in training, the gradients of its loss reach the paths. What is the head good for
-# when nothing is trained any more?
+# hint: The head: in training, the gradients of its loss reach the paths. What use is the head once
+# training is over?
 
 
 # %% task="repair"
 def join(paths, x):
-    """Subtract from each map its mean, apply all paths to the result, and concatenate."""
+    """Subtract its mean from each map, apply all paths to the result, and concatenate."""
     ### BEGIN SOLUTION
     centred = x - x.mean(dim=(2, 3), keepdim=True)  # a new tensor: the caller's does not change
     return torch.cat([path(centred).relu() for path in paths], dim=1)  # channels side by side
@@ -506,7 +510,7 @@ def check_answer(join, outputs):
         slips = {
             "you still add the head's logits": logits + 0.3 * head,
             "you return the head's logits": head,
-            "you average the logits and the head's": (logits + head) / 2,
+            "you average the net's logits and the head's": (logits + head) / 2,
             "you add the head's logits with full weight": logits + head,
         }
         checks.require_tensor(found, logits, slips, tolerance=1e-4)
@@ -532,7 +536,7 @@ checks.award(4, check_answer, join, outputs)
 # In the lesson a reduction makes a module *cheaper*. The work that you save could pay for a wider
 # net. `small_net(width)` has three plain 3 × 3 layers. `small_net(wide, wide // 4)` has a 1 × 1
 # reduction to a quarter of the channels before each of them, so it can be wider for the same work.
-# Which of the two is more accurate **at equal multiply-adds**?
+# Which of the two nets is more accurate **at equal multiply-adds**?
 
 # %% readonly="width"
 plain_width = own_width(student_id)
@@ -551,7 +555,7 @@ print(
 # %% task="prediction"
 predicted = None  # "plain" or "reduced"
 ### BEGIN SOLUTION
-predicted = "reduced"  # for the same work nearly twice as wide, with three more ReLUs
+predicted = "reduced"  # nearly twice as wide for the same work, with three more ReLUs
 ### END SOLUTION
 
 # %% [markdown]
@@ -584,7 +588,7 @@ plain = [trained_accuracy(plain_width, seed=seed) for seed in range(3)]
 reduced = [trained_accuracy(wide, wide // 4, seed=seed) for seed in range(3)]
 differences = torch.tensor(reduced) - torch.tensor(plain)  # pairs: the same seed in both
 difference, error = differences.mean().item(), (differences.std() / 3**0.5).item()
-print(f"{wide} channels against {plain_width}: {difference:+.1%}, standard error {error:.1%}")
+print(f"reduced ({wide} wide) - plain ({plain_width} wide): {difference:+.1%} ± {error:.1%}")
 ### END SOLUTION
 
 # %% check="experiment_check" points=2 tags=["nbval-ignore-output"]
@@ -596,7 +600,10 @@ from course_utils import checks
 def _require_accuracies(values, name):
     fits = isinstance(values, list | tuple) and len(values) == 3
     fits = fits and all(isinstance(each, float) and 0.05 < each < 0.8 for each in values)
-    sentence = f"{name} must be what `trained_accuracy` returned, from 0.05 to 0.8, not {values!r}."
+    sentence = (
+        f"{name} must be what `trained_accuracy` returned for the three seeds, each from 0.05 "
+        f"to 0.8, not {values!r}."
+    )
     checks.require(fits and len(set(values)) > 1, sentence)
 
 
@@ -655,24 +662,25 @@ checks.award(2, check_answer, predicted, wide, plain, reduced, difference, error
 
 # %% [markdown]
 # **In three sentences:** What did you predict, and what did the experiment show, given the standard
-# error? What other differences between the two nets could explain the result? What would you train,
-# and compare, before you tell somebody that reductions pay off, or do not? 2 points, read by a
-# person.
+# error? What other differences between the two nets could explain the result? What would you train
+# and compare before you told somebody that reductions pay off, or that they do not? 2 points, read
+# by a person.
 
 # %% [markdown] written="does_it_pay" points=2
 # **A model answer.** I predicted the reduced net, because it is nearly twice as wide for the same
-# work, but its mean lead over three seeds is less than two standard errors, so my experiment
-# decides nothing (or: it is behind by more than that). The nets do not differ in the reduction
-# alone: the reduced one has six layers instead of three and three more ReLUs, which may make it
-# learn more slowly at the same learning rate, and it has more channels before the classifier. I
-# would train both until the accuracy levels off, each with its own best learning rate and with more
-# seeds, and add a net of six plain layers at the same work, to tell depth from reduction.
+# work, but over three seeds its mean accuracy differs from the plain net's by less than two
+# standard errors, so my experiment decides nothing (or: it is behind by more than that). The nets
+# do not differ in the reduction alone: the reduced one has six layers instead of three and three
+# more ReLUs, which may make it learn more slowly at the same learning rate, and it has more
+# channels before the classifier. I would train both until the accuracy levels off, each with its
+# own best learning rate and with more seeds, and add a net of six plain layers at the same work, to
+# tell depth from reduction.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
 # - 1 point: the answer compares prediction and measurement *with* the standard error, and calls a
 #   difference within two standard errors undecided. Half a point without the error. A wrong
 #   prediction costs nothing.
-# - 1 point: the answer names another difference between the nets (depth, ReLUs, number of the last
-#   maps, few steps at one learning rate) *and* a run that separates it from the reduction. Half a
-#   point for one of the two.
+# - 1 point: the answer names another difference between the nets (depth, ReLUs, the number of maps
+#   before the classifier, few steps at one learning rate) *and* a run that separates it from the
+#   reduction. Half a point for one of the two.

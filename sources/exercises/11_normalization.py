@@ -214,7 +214,7 @@ def check_answer(fold_forwards):
             "you leave out eps": ours(eps=0.0),
             "you leave out the running mean": ours(sign=0.0),
             "you add the running mean": ours(sign=1.0),
-            "you count only one weight of each kernel in the bias: the shift meets them all": ours(
+            "you count one weight per kernel in the bias: every weight multiplies the shift": ours(
                 total=False
             ),
         }
@@ -257,7 +257,7 @@ def statistics(batches) -> tuple[torch.Tensor, torch.Tensor]:
         total += batch.sum(dim=(0, 2, 3))
         squares += batch.square().sum(dim=(0, 2, 3))
     mean = total / count
-    variance = (squares - count * mean.square()) / (count - 1)  # includes that between the batches
+    variance = (squares - count * mean.square()) / (count - 1)  # with the variance between batches
     return mean.float(), variance.float()
     ### END SOLUTION
 
@@ -634,10 +634,10 @@ predicted = 6  # the lesson's net without normalisation did not learn at all
 ### END SOLUTION
 
 # %% [markdown]
-# **Now the experiment.** `learns(width, normalised, rate, seed)` trains one net and says whether it
-# learns, which takes about half a second. Find the largest rate of each kind of net with each of
-# the seeds 0, 1 and 2. Report the mean number of doublings, and its standard error: the standard
-# deviation of the three numbers of doublings (dividing by n − 1), divided by √3.
+# **Now the experiment.** `learns(width, normalised, rate, seed)` trains one net in about half a
+# second and returns `True` if it learns. Find the largest rate at which it does, for each kind of
+# net and each of the seeds 0, 1 and 2. Report the mean number of doublings, and its standard error:
+# the standard deviation of the three numbers of doublings (dividing by n − 1), divided by √3.
 #
 # hint: Begin with the largest rate and stop at the first one at which the net learns: that saves
 # many of the runs. `reversed(RATES)` goes through the rates in this order.
@@ -718,7 +718,7 @@ def check_answer(predicted, plain, normalised, doublings, error):
             f"With seed 0 your net {name} normalisation learns up to a rate of {again:g}, not "
             f"{rates[0]:g}: did you train it?"
         )
-        checks.require(again / 2 <= rates[0] <= 2 * again, sentence)  # as processors round
+        checks.require(again / 2 <= rates[0] <= 2 * again, sentence)  # processors round differently
 
 
 checks.award(2, check_answer, predicted, plain, normalised, doublings, error)
@@ -739,7 +739,7 @@ checks.award(2, check_answer, predicted, plain, normalised, doublings, error)
 # number of steps: a plain net that starts slowly, at a rate at which it would learn later, counts
 # as failed. I would give each net its best rate, train both to a plateau with several seeds, and
 # compare the losses; and I would add the plain net with clipped gradients, as the lesson does, so
-# that it also has its best chance.
+# that it has its best chance, too.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

@@ -2,7 +2,7 @@
 # # Exercise 12: where a deep net starts
 #
 # **You practise** working out how much each gated layer contributes to the output, choosing the
-# biases that make a net start as you wish, finding four faults in gated layers by their symptoms,
+# biases that make a net start as you wish, finding four faults in gated layers from their symptoms,
 # and testing whether it is the start that keeps a deep plain net from learning.
 #
 # {tasks}
@@ -50,8 +50,8 @@ def start_layer(layer, start):
     weights = {
         "random": random,
         "identity": torch.eye(width),
-        "permutation": torch.eye(width)[torch.randperm(width)],  # passes all on, reordered
-        "orthogonal": 2**0.5 * nn.init.orthogonal_(torch.empty(width, width)),  # turns x
+        "permutation": torch.eye(width)[torch.randperm(width)],  # passes everything on, reordered
+        "orthogonal": 2**0.5 * nn.init.orthogonal_(torch.empty(width, width)),  # rotates x
         "small": random / 2,
     }
     layer.weight.data, layer.bias.data = weights[start], torch.zeros(width)
@@ -238,7 +238,8 @@ checks.award(1, check_answer, shares)
 #
 # The next cell prints your own shares; the function must work for others, too.
 #
-# hint: Nothing follows the last layer: so what is its gate? And the gate of the layer before it?
+# hint: Nothing follows the last layer: so what is its gate? And what is the gate of the layer
+# before it?
 #
 # hint: A layer multiplies *all* earlier shares by the same factor, so the ratio between any two of
 # them does not change. Which ratio does layer i set?
@@ -339,7 +340,7 @@ def check_answer(gate_biases):
             )
         for place, (bias, expected) in enumerate(zip(found, right, strict=True), start=1):
             sentence = (
-                f"For the shares {order}, your bias of layer {place} is {bias:.3f}, "
+                f"For the shares {order}, your bias for layer {place} is {bias:.3f}, "
                 f"expected {expected:.3f}."
             )
             checks.require(abs(bias - expected) < 1e-3, sentence)
@@ -369,10 +370,10 @@ else:
 #
 # Somebody has written *convolutional* gated layers. Each has one gate for each map of each image;
 # the gates read the means of all maps. The filters should start as He et al. propose, the gates as
-# in the highway paper. Instead: "My net with 8 maps runs if they are 8 × 8; with 6 × 6 it stops
-# with an error. With a gate bias of −5 all layers should start by passing their input on, but the
-# values of the maps about double in each layer. With +5 they hardly change at all. And after some
-# training all filters have moved, but no gate has." Run the next two cells, and look at these
+# in the highway paper. Instead: "My net with 8 maps runs if they are 8 × 8; if they are 6 × 6, it
+# stops with an error. With a gate bias of −5 all layers should start by passing their input on, but
+# the values of the maps about double in each layer. With +5 they hardly change at all. And after
+# some training all filters have moved, but no gate has." Run the next two cells, and look at these
 # symptoms before you read the code. There are four faults.
 
 # %% readonly="broken"
@@ -421,7 +422,7 @@ def sizes(make_layers, run_layers, gate_bias):
 
 
 def growth(make_layers, run_layers):
-    """Draw the size of the values after each layer, with gates nearly closed and nearly open."""
+    """Plot the size of the values after each layer, with gates nearly closed and nearly open."""
     return plot_by_depth(
         {f"gate bias {bias:+}": sizes(make_layers, run_layers, bias) for bias in (-5, 5)},
         "root mean square of the maps",
@@ -700,7 +701,7 @@ else:
 width, more = own_depth(student_id)
 
 # %%
-print(f"your shallow net has three hidden layers of {width} units, your deep nets have {more} more")
+print(f"your shallow net has three hidden layers of {width} units; your deep nets have {more} more")
 
 # %% [markdown]
 # **Predict first.** After equal training, will the training loss of the deep net that starts with
@@ -723,8 +724,8 @@ predicted = "random"  # no shortcut protects the identity: training may destroy 
 # prediction.
 #
 # Then report what depth costs from each of the three starts: the mean of the three differences
-# *training loss − the shallow net's*, seed by seed, and its standard error: the standard deviation
-# of the three differences (dividing by n − 1), divided by √3.
+# *deep net's training loss − shallow net's*, seed by seed, and its standard error: the standard
+# deviation of the three differences (dividing by n − 1), divided by √3.
 #
 # hint: `[final_loss(width, 0, "random", seed) for seed in range(3)]` are the shallow nets' losses.
 #
@@ -749,7 +750,7 @@ for start, found in losses.items():
     gaps = torch.tensor(found) - torch.tensor(losses["shallow"])  # the same seed in both
     if start != "shallow":
         cost[start] = gaps.mean().item(), (gaps.std() / 3**0.5).item()
-        print(f"            costs {cost[start][0]:+.2f} ± {cost[start][1]:.2f}")
+        print(f"            depth costs {cost[start][0]:+.2f} ± {cost[start][1]:.2f}")
 ### END SOLUTION
 
 # %% check="experiment_check" points=2 tags=["nbval-ignore-output"]
@@ -852,16 +853,17 @@ checks.award(2, check_answer, predicted, control, losses, cost)
 # measure before you agree? 2 points, graded by a person.
 
 # %% [markdown] written="is_it_the_start" points=2
-# **A model answer.** I predicted that the identities would not help, as nothing keeps the layers
-# there; but from this start depth costs next to nothing, 0.0 ± 0.0, and from a random one 0.8 ±
-# 0.1, so in my nets it is the start. I chose the permutation because it also passes everything on,
-# but reorders the units, and it costs as little: a layer need not begin as the identity, as long as
-# it does not lose or blur its input, as random weights and ReLUs do again and again (an orthogonal
-# start, which keeps lengths and angles in proportion but not the signs, trains badly, too, and the
-# small one does not learn at all). I would agree only if deep nets from this start became *better*
-# than the shallow one when all are trained until their loss no longer falls, also with convolutions
-# and BN, where some layers change the number of channels and cannot be identities, and if a
-# residual net with the same seeds were no better than they are.
+# **A model answer.** I predicted that a start with identity layers would not help, because nothing
+# keeps the layers there; but from this start depth costs next to nothing, 0.0 ± 0.0, and from a
+# random one 0.8 ± 0.1, so in my nets the start is what keeps a deep net from learning. I chose the
+# permutation because it also passes everything on, but reorders the units, and it costs as little
+# as the identity: a layer need not begin as the identity, as long as it does not lose or blur its
+# input, as random weights and ReLUs do again and again (an orthogonal start, which keeps angles and
+# ratios of lengths but not signs, trains badly, too, and the small one does not learn at all). I
+# would agree only if deep nets from this start became *better* than the shallow one when all are
+# trained until their loss no longer falls, even with convolutions and BN, where some layers change
+# the number of channels and cannot be identities, and if a residual net with the same seeds were no
+# better than they are.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

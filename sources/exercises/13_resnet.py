@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Exercise 13: what each block adds
 #
-# **You practise** working out from a plan what a net has, making a trained stage deeper without
-# changing what it computes, finding four faults in residual blocks from their symptoms, and
-# measuring what a trained net loses when you take out or swap its blocks.
+# **You practise** reading from a plan how many layers and projections a net has, making a trained
+# stage deeper without changing what it computes, finding four faults in residual blocks from their
+# symptoms, and measuring what a trained net loses when you take out or swap its blocks.
 #
 # {tasks}
 #
@@ -160,7 +160,7 @@ shared_told = next(x for x, option in question.lettered.items() if option.text.s
 stages, first, size = own_plan(student_id)
 print(f"one convolution makes {first} maps of {size} x {size}, then")
 for row in stages:
-    print("convolutions in a block {}, blocks {}, channels {}, stride {}".format(*row))
+    print("convolutions per block: {}; blocks: {}; channels: {}; stride: {}".format(*row))
 
 
 # %% task="plan"
@@ -258,8 +258,8 @@ checks.award(1, check_answer, read_plan)
 # %% [markdown] tier="build" minutes=11
 # ## Task 2: deeper, and nothing changes
 #
-# The next cell makes a stage of residual blocks with values like those after training. You want to
-# make it deeper without losing what it has learned. Complete the function: it returns an
+# The next cell makes a stage of residual blocks with parameters like those of a trained net. You
+# want to make it deeper without losing what it has learned. Complete the function: it returns an
 # `nn.Sequential` of `num_blocks` blocks, first those of the stage, in their order, then new ones,
 # so that
 #
@@ -320,7 +320,7 @@ class _Stage(nn.Sequential):
 
 @checks.beside
 def _deepened(deepen, channels, old, new, state, training, x):
-    """Return the form of the deeper stage, its maps in both modes, and what has learned."""
+    """Return the form of the deeper stage, its maps in both modes, and which layers learn."""
     stage = nn.Sequential(*_Stage(channels, old, state)).train(training)
     deeper = deepen(stage, new)
     if deeper is None or not isinstance(deeper, nn.Sequential):
@@ -596,7 +596,7 @@ def check_small(make_stage, run_stage):
     if maps is None:
         raise checks.NotAnswered
     found = len(built["strides"])
-    checks.require(found == 3, f"The number of your blocks is {found}, expected 3.")
+    checks.require(found == 3, f"Your stage has {found} blocks, expected 3.")
     found = tuple(getattr(maps, "shape", ()))
     sentence = f"Your maps have the shape {found}, expected (2, 6, 4, 4)."
     checks.require(found == (2, 6, 4, 4), sentence)
@@ -689,9 +689,9 @@ checks.award(4, check_answer, make_stage, run_stage)
 #
 # In the lesson a residual net loses little when one block is taken out. If each block only *adds*
 # something, it might as well do so one place later: then swapping two neighbouring blocks should
-# cost little, too. But after a swap *both* of these read maps that they were not trained on, and so
+# cost little, too. But after a swap *both* blocks read maps that they were not trained on, and so
 # do all later blocks; without a block, only the later ones do. **Which costs a trained residual net
-# more accuracy: to take out a block, or to swap two?**
+# more accuracy: taking out a block, or swapping two?**
 
 # %% readonly="blocks"
 num_blocks, block = own_blocks(student_id)
@@ -851,7 +851,7 @@ def check_answer(predicted, without, swapped, residual, plain, difference, error
     ):  # fmt: skip
         again = accuracy(net, row)
         sentence = f"With seed 0 your residual net {name} reaches {again:.2f}, not {claim:.2f}: "
-        # Another processor rounds differently: by 0.03 in accuracy, in all that was seen.
+        # Another processor rounds differently: accuracies differed by at most 0.03 in our runs.
         checks.require(abs(claim - again) < 0.15, f"{sentence}did you train it?")
 
 
@@ -868,12 +868,12 @@ checks.award(2, check_answer, predicted, without, swapped, residual, plain, diff
 # **A model answer.** I predicted that the swap costs more, because two blocks read what they have
 # never seen, but with blocks 1 and 2 swapped my residual nets are 23 points more accurate than
 # without block 1, and that is three standard errors (with less than two, the experiment would
-# decide nothing). A reason could be that after a swap both blocks still add nearly what they added
-# before, while without block 1 its share is missing; the plain nets, in which a block replaces what
-# it reads, fall close to chance in both cases, so the shortcuts keep the cost of a swap down. If it
-# is the missing share that counts, then running block 2 twice and block 1 not at all should cost as
-# much as leaving block 1 out; if it is the number of blocks, it should cost less. I would measure
-# that for each block and with more seeds.
+# decide nothing). One reason could be that after a swap both blocks still add nearly what they
+# added before, while without block 1 its share is missing; the plain nets, in which a block
+# replaces what it reads, fall close to chance in both cases, so the shortcuts keep the cost of a
+# swap down. If it is the missing share that counts, then running block 2 twice and block 1 not at
+# all should cost as much as leaving block 1 out; if it is the number of blocks, it should cost
+# less. I would measure that for each block and with more seeds.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

@@ -22,7 +22,7 @@ from course_utils.models.densenet import DenseBlock, DenseNet
 
 
 def own_wish(student_id):
-    """Return how many maps your stem makes, your net's layers and last maps, and a budget."""
+    """Return your stem's maps, the number of layers, the last maps, and a budget of weights."""
     drawn = quiz.generator(student_id)
     spans = ((12, 33), (6, 13), (2, 7), (2, 7), (2, 7))
     stem, growth, *counts = (int(torch.randint(*span, (), generator=drawn)) for span in spans)
@@ -61,7 +61,7 @@ def clothes():
 
 
 def trained_net(growth, seed=0, silent=None, dropout=0.0):
-    """Train a small net on 1,500 images; a layer that you name passes on zeros throughout."""
+    """Train a small net on 1,500 images; layer `silent`, if given, passes on zeros."""
     torch.manual_seed(seed)
     net, (images, labels) = small_net(growth, dropout), clothes()
     if silent:
@@ -78,7 +78,7 @@ def trained_net(growth, seed=0, silent=None, dropout=0.0):
 
 
 def accuracy(net, silent=None):
-    """Return the accuracy on 1,000 other images, with one layer silenced if you name one."""
+    """Return the accuracy on 1,000 other images, with layer `silent` silenced, if given."""
     images, labels = clothes()
     hook = silence(net, silent) if silent else None
     with torch.no_grad():
@@ -107,7 +107,7 @@ copied_maps = None  # maps
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/14_densenet", "copied_maps", student_id)
 k0, k, layers = (numbers[name] for name in ("k0", "k", "layers"))
-copied_maps = layers * k0 + k * layers * (layers - 1) // 2  # it grows with the square of layers
+copied_maps = layers * k0 + k * layers * (layers - 1) // 2  # it grows quadratically
 ### END SOLUTION
 
 # %% [markdown]
@@ -238,9 +238,9 @@ checks.award(1, check_answer, source_strengths)
 # ## Task 2: a depth, a width and a budget
 #
 # Plan a DenseNet without bottlenecks: `stem_maps` maps enter the first of three blocks, and a
-# transition after each of the first two blocks halves the number of maps, rounded down. Every layer
-# of the net has the same growth rate. Find the growth rate and the number of layers of each block
-# (at least one) so that
+# transition after each of the first two blocks halves the number of maps, rounding down. Every
+# layer of the net has the same growth rate. Find the growth rate and the number of layers of each
+# block (at least one) so that
 #
 # - the three blocks have exactly `num_layers` layers in total;
 # - the classifier reads exactly `last_maps` maps, all those at the end of the third block;
@@ -282,7 +282,7 @@ def plan(
                 counts = (first, second, num_layers - first - second)
                 maps, weights = stem_maps, 0
                 for block, count in enumerate(counts):
-                    if block > 0:  # transitions stand only between blocks
+                    if block > 0:  # there are transitions only between blocks
                         weights += maps * (maps // 2)
                         maps //= 2
                     for _ in range(count):
@@ -371,9 +371,9 @@ checks.award(3, check_answer, plan)
 # %% [markdown] tier="build" minutes=12
 # ## Task 3: three faults and no error
 #
-# Somebody took a DenseNet of this course and rewrote its forward pass to save memory. It raises no
-# error, no shape is wrong, and the weights of a trained net load without complaint. But they
-# report: "With these weights it is no better than guessing. When I predict the same images
+# Somebody took a DenseNet from this course and rewrote its forward pass to save memory. It raises
+# no error, no shape is wrong, and the weights of a trained net load without complaint. But they
+# report: "With these weights it is no better than guessing. When I send the same images through it
 # twice, the logits differ. And in a fresh net the gradients of the first layers are much too
 # small." Run the next two cells, and look at these symptoms before you read the code.
 
@@ -394,7 +394,7 @@ def broken_transition(norm, thin, x):
 
 
 def logits_of(net, images, block, transition):
-    """Send images through a DenseNet of the course, with these functions for its parts."""
+    """Send images through a DenseNet from the course, with these functions for its parts."""
     x = net.stem(images)
     for part in net.blocks:
         is_block = isinstance(part, DenseBlock)
@@ -464,7 +464,7 @@ def block(layers, x):
 def transition(norm, thin, x):
     """Normalise, apply ReLU, mix into half as many maps, drop a fifth of the values, and pool."""
     ### BEGIN SOLUTION
-    mixed = F.dropout(thin(norm(x).relu()), 0.2, training=norm.training)  # True by default
+    mixed = F.dropout(thin(norm(x).relu()), 0.2, training=norm.training)  # or it always drops
     return F.avg_pool2d(mixed, 2)
     ### END SOLUTION
 
@@ -805,7 +805,7 @@ def check_answer(predicted, reported):
     for name, (reported, measured) in again.items():
         for claim, found in zip(reported, measured, strict=False):
             sentence = f"Your {name} has {claim:.2f} where the same net reaches {found:.2f}: "
-            # Another processor rounds differently: by 0.03 in accuracy, in all that was seen.
+            # Another processor rounds differently: accuracies differed by at most 0.03 in our runs.
             checks.require(abs(claim - found) < 0.15, f"{sentence}did you train it?")
 
 
@@ -824,18 +824,18 @@ checks.award(2, check_answer, predicted, _REPORTED)
 # cost my trained nets 45 points of accuracy, and nets trained without it are as accurate as whole
 # ones: a loss of −0.1 points with a standard error of 1.1. The later layers were trained on the
 # maps of that layer and can no longer adapt when these become constant; in a net that never had
-# these maps, the other layers read the same images and can learn to do that work, so silencing
-# shows what *this* net relies on, not what such a net needs. I would answer that the claim has to
-# be tested on nets that are trained without their early layers, on harder images and with more
-# seeds than mine. I would also leave out two or three layers at once, and continue to train a net
-# for some steps after silencing a layer, to see how soon it makes up for the loss.
+# these maps, the other layers read the same images and can learn to do the work of that layer, so
+# silencing shows what *this* net relies on, not what such a net needs. I would answer that the
+# claim has to be tested on nets that are trained without their early layers, on harder images and
+# with more seeds than mine. I would also leave out two or three layers at once, and continue to
+# train a net for some steps after silencing a layer, to see how soon it makes up for the loss.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
 # - 1 point: the answer compares prediction and measurement *with* the standard error, and explains
 #   why the two losses differ: the later layers were trained on these maps and can no longer adapt,
-#   while in a net without them the others can learn to do that work. Half a point for only one of
-#   these. A wrong prediction costs nothing.
+#   while in a net without them the other layers can learn to do that layer's work. Half a point for
+#   only one of these. A wrong prediction costs nothing.
 # - 1 point: the answer separates "this trained net relies on it" from "such a net needs it", *and*
 #   names a run that tests the claim (training without the layer, training on after silencing, a net
 #   of fewer layers, with several seeds). Half a point for only one of these.

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercise 15: what has this net learned?
 #
-# **You practise** reading a chart together with its uncertainty, repairing a faulty Grad-CAM by its
-# symptoms, and finding out by experiments of your own how each of four nets was trained.
+# **You practise** reading a chart together with its uncertainty, repairing a faulty Grad-CAM from
+# its symptoms, and finding out by experiments of your own how each of four nets was trained.
 #
 # {tasks}
 #
@@ -35,7 +35,7 @@ def own_chart(student_id):
 
 
 def own_nets(student_id):
-    """Return four trained nets, one of each history, in this student's order."""
+    """Return four trained nets, one for each history, in this student's order."""
     return models.anonymous(list(models.HISTORIES), quiz.generator(student_id))
 
 
@@ -69,7 +69,7 @@ standard_error = None  # percentage points
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/15_showdown", "standard_error", student_id)
 share = numbers["a"] / 100
-standard_error = 100 * (share * (1 - share) / numbers["n"]) ** 0.5  # of one image, over √n
+standard_error = 100 * (share * (1 - share) / numbers["n"]) ** 0.5  # standard deviation / √n
 ### END SOLUTION
 
 # %% [markdown]
@@ -300,11 +300,11 @@ def cam(features, head, images, targets):
     modes = [(part, part.training) for part in (features, head)]
     maps = features.eval()(images)  # with the running statistics: no image affects another
     scores = head.eval()(maps).gather(1, targets[:, None]).sum()  # logits, not probabilities
-    [gradients] = torch.autograd.grad(scores, maps)  # leaves the parameters' alone
+    [gradients] = torch.autograd.grad(scores, maps)  # does not touch the parameters' .grad
     for part, training in modes:
         part.train(training)
     weights = gradients.mean(dim=(2, 3), keepdim=True)  # one for each map
-    coarse = (weights * maps).sum(dim=1, keepdim=True).relu()  # the sum first: for and against
+    coarse = (weights * maps).sum(dim=1, keepdim=True).relu()  # the ReLU comes after the sum
     return F.interpolate(coarse.detach(), images.shape[2:], mode="bilinear")[:, 0]
     ### END SOLUTION
 
@@ -476,9 +476,9 @@ for number, net in enumerate(nets):
 # %% [markdown]
 # One test set is not enough to tell them apart. You need **probes**: two or three sets (images,
 # labels), so that *any two* of the four nets are at least 20 points of accuracy apart on at least
-# one of them. Each probe has 300 to 800 images (N, 3, 32, 32), `uint8`, as `make_shapes` draws
-# them. The labels say which figure was drawn. What you do to the images is up to you: you may
-# change backgrounds, or cover, shift or flip something; or take the training images themselves,
+# one probe. Each probe has 300 to 800 images (N, 3, 32, 32), `uint8`, as `make_shapes` draws them.
+# The labels say which figure was drawn. What you do to the images is up to you: you may change
+# backgrounds, or cover, shift or flip something; or take the training images themselves,
 # `training_images(correlation)`.
 #
 # **Predict first.** Which two histories will be hardest to tell apart, whatever you do? Write
@@ -513,8 +513,8 @@ table = None  # for each probe, the accuracies of the four nets
 config = ShapesConfig(position=0.0, background_correlation=1.0)
 generator = torch.Generator().manual_seed(2)
 true = make_shapes(500, config, generator)
-swapped = make_shapes(500, config, generator, "swapped")  # misleads who reads the background
-shifted = swapped.images.roll(6, dims=3)  # new places, unless training shifted
+swapped = make_shapes(500, config, generator, "swapped")  # misleads nets that read backgrounds
+shifted = swapped.images.roll(6, dims=3)  # unfamiliar places, unless training shifted images, too
 probes = [(true.images, true.labels), (swapped.images, swapped.labels), (shifted, swapped.labels)]
 table = [[accuracy(net, *probe) for net in nets] for probe in probes]
 for row in table:
@@ -604,7 +604,7 @@ closest = None  # the pair of histories that was the hardest to tell apart
 verdict = [None] * 4
 left = [0, 1, 2, 3]  # assign one net after the other
 for history, row in (("shuffled", table[0]), ("background", table[1]), ("unaugmented", table[2])):
-    lowest = min(left, key=lambda net: row[net])  # this probe must hurt it most
+    lowest = min(left, key=lambda net: row[net])  # hurt most by this probe
     verdict[lowest] = history
     left.remove(lowest)
 verdict[left[0]] = "honest"
@@ -699,6 +699,7 @@ checks.award(2, check_answer, predicted, table, verdict, closest)
 #   shuffled labels), *and* the result to expect for both nets. Half a point without the result. No
 #   point for accuracy on fresh images.
 
+# %% [markdown]
 # ## Challenge
 #
 # This part earns no points. **Who classifies `shapes` best, with at most 15 million multiply-adds
@@ -737,10 +738,10 @@ checks.award(2, check_answer, predicted, table, verdict, closest)
 #   enough.
 # - **The initial weights are shuffled** before training, so whatever an entry has learned elsewhere
 #   is lost.
-# - **Everything counts.** A convolution or a matrix product counts its multiply-adds, as in
-#   `summary`, wherever it is called: in a layer, a hook or a function. Any other operator counts
-#   one for each input and output value.
+# - **Everything counts.** A convolution or a matrix product counts as its number of multiply-adds,
+#   as in `summary`, wherever it is called: in a layer, a hook or a function. Any other operator
+#   counts as one for each input and output value.
 # - **Each image is classified on its own**, and by the same operators: which of them run cannot
 #   depend on what the image shows.
 # - An entry has at most 6,000 bytes. It may import torch, `course_utils.models`, `Augment` and
-#   `TrainConfig`, but must read no file and draw no images.
+#   `TrainConfig`, but must not read files or draw images.

@@ -296,7 +296,7 @@ WRONG = [
     (REPAIR_IS, repair(places="torch.randint(4, (len(images), 2)).tolist()"), "5 × 5 positions",
      True),
     (REPAIR_IS, repair(mirrored="torch.zeros(len(images), 1, 1, 1) > 0"), "mirrors 0%", True),
-    (REPAIR_IS, repair(padded=ROLLED, places=MIDDLES), "come in on the other", True),
+    (REPAIR_IS, repair(padded=ROLLED, places=MIDDLES), "come back on the other", True),
     (REPAIR_IS, repair(**GREY, normal="images if training else (images / 255 - MEAN) / STD"),
      "the mean grey", True),
     (REPAIR_IS, repair(switch="pass"), "For a net in training mode", True),

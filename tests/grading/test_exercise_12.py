@@ -273,7 +273,7 @@ WRONG = [
     (BIASES_IS, biases(gates="1 - s[:-1] / s.flip(0).cumsum(0).flip(0)[:-1]"),
      "begin at the last layer", True),
     (BIASES_IS, biases(gates="s[1:] / (before + s[1:])", biases="torch.logit(gates) * "
-     "torch.linspace(1, 1.1, len(gates))"), "your bias of layer", True),
+     "torch.linspace(1, 1.1, len(gates))"), "your bias for layer", True),
     (REPAIR_IS, repair(mix="x = (1 - t) * h + t * x"), "a negative bias opens the gate", True),
     (REPAIR_IS, repair(bias="layer.gate.bias.data.fill_(-gate_bias)",
      mix="x = (1 - t) * h + t * x"), "expected -3.0", True),

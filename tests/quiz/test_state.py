@@ -75,7 +75,7 @@ def test_the_page_is_the_same_whichever_option_is_right(learner: QuizState) -> N
 def test_a_wrong_answer_gets_its_rule_and_a_link_but_not_the_answer(learner: QuizState) -> None:
     learner.answer("output_size", str(learner.question("output_size").slips["no_floor"]))
     state = progress(learner, "output_size")
-    assert "the division is not rounded down" in state["feedback"]
+    assert "you do not round the division down" in state["feedback"]
     assert state["link"] == {
         "href": "#What-the-floor-throws-away",
         "text": "What the floor throws away",
@@ -143,7 +143,7 @@ def test_the_summary_counts_wrong_rules_of_all_tries(learner: QuizState) -> None
         (2, "What the floor throws away"),
         (1, "What the floor throws away"),
     ]
-    assert "the division is not rounded down" in summary["slips"][0]["text"]
+    assert "you do not round the division down" in summary["slips"][0]["text"]
 
 
 def test_start_again(learner: QuizState) -> None:

@@ -90,7 +90,7 @@ def test_a_number_is_marked_and_its_slip_is_named(lab: Page) -> None:
     lab.keyboard.press("Control+a")
     lab.keyboard.type(str(right_answer("output_size") + 1))
     lab.keyboard.press("Enter")
-    expect(asked.get_by_role("status")).to_contain_text("the division is rounded up")
+    expect(asked.get_by_role("status")).to_contain_text("you round the division up")
     assert lab.evaluate(CELLS) == cells
     lab.keyboard.press("Control+a")
     lab.keyboard.type(str(right_answer("output_size")))

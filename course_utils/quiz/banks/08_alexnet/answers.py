@@ -33,7 +33,7 @@ def top_five_error(right: int, second: int, wrong: int) -> Answer:
 
 
 def asleep_seen(p: float, a: int) -> Answer:
-    """Say what comes of measuring a net with dropout twice in training mode."""
+    """Say what you see if you measure a net with dropout twice in training mode."""
     return Answer(
         "A lower accuracy, and a different one the second time",
         fixed_units="A lower accuracy, the same one both times",
@@ -46,7 +46,7 @@ def pooling_told(a: int, b: int, c: int, n: int) -> Answer:
     """Say which experiment tells a difference between settings from one between seeds."""
     return Answer(
         "Train both with several seeds, and compare the mean difference with its standard error",
-        one_seed_again="Train both once more with the same seed, and see whether "
+        one_seed_again="Train both once more with the same seed, and check that "
         f"{a}.{b} % and {a}.{c} % come back",
         images_for_seeds=f"Measure the same two nets again, on {5 * n:,} validation images",
         longer_for_seeds="Train both for twice as many epochs, and compare the final accuracies",

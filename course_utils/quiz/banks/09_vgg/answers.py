@@ -36,7 +36,7 @@ def stack_weights(c: int, num: int) -> Answer:
 
 
 def into_classifier(n: int, pools: int, c: int) -> Answer:
-    """Count what the first linear layer reads after blocks that each halve the size."""
+    """Count the values that the first linear layer reads after blocks that each halve the size."""
     pooling = nn.Sequential(*[nn.MaxPool2d(2)] * pools)
     return Answer(
         math.prod(shape_after(pooling, c, n, n)),
@@ -48,7 +48,7 @@ def into_classifier(n: int, pools: int, c: int) -> Answer:
 
 
 def features_shape(c: int, pools: int, h: int, w: int) -> Answer:
-    """Return what leaves a row of VGG blocks whose channels double from block to block."""
+    """Return the output shape of VGG blocks whose channels double from block to block."""
     with torch.device("meta"):
         blocks = [VGGBlock(*pair, "3") for pair in pairwise([3, *(c * 2**i for i in range(pools))])]
     channels, height, width = shape_after(nn.Sequential(*blocks), 3, h, w)
@@ -64,21 +64,21 @@ def features_shape(c: int, pools: int, h: int, w: int) -> Answer:
 
 
 def signal_seen(layers: int, factor: float) -> Answer:
-    """Say what the outputs of a net do whose weights are He's times a factor."""
+    """Say how a net's outputs change from layer to layer if its weights are He's times a factor."""
     return Answer(
         f"It is multiplied by about {factor} from each layer to the next",
-        scaled_once=f"It is about {factor} times what He's weights give, in all layers alike",
+        scaled_once=f"It is about {factor} times as large as with He's weights, in every layer",
         variance_for_deviation=f"It is multiplied by about {factor**2:.2f} from each layer to the "
         "next",
-        relu_restores="It stays about the same: each ReLU evens the factor out",
+        relu_restores="It stays about the same: each ReLU cancels the factor",
     )
 
 
 def cause_told(epochs: int, layers: int) -> Answer:
-    """Say which experiment tells a signal that dies from steps that are too large."""
+    """Say which experiment tells a dying signal from steps that are too large."""
     return Answer(
         f"Before the first step, print the standard deviation of each of the {layers} outputs",
-        waited_for_cause=f"Train for {epochs} more epochs, and see whether the loss falls",
+        waited_for_cause=f"Train for {epochs} more epochs, and watch the training loss",
         accuracy_for_cause="Compare its accuracy on training and on test images",
         data_for_start="Train it on twice as many images",
     )

@@ -45,7 +45,7 @@ def reduced_path_multiply_adds(c_in: int, reduced: int, c_out: int, n: int) -> A
 
 
 def another_size(n: int) -> Answer:
-    """Say what GoogLeNet makes of images of a different size from those of its training."""
+    """Say what GoogLeNet returns for images of another size than its training images."""
     with torch.device("meta"):
         logits = build("googlenet").eval()(torch.empty(1, 3, n, n))
     return Answer(
@@ -56,7 +56,7 @@ def another_size(n: int) -> Answer:
 
 
 def training_loss(main: float, aux1: float, aux2: float, weight: float) -> Answer:
-    """Return what is minimised in training, with two auxiliary heads."""
+    """Return the loss that is minimised in training, with two auxiliary heads."""
     return Answer(
         main + weight * (aux1 + aux2),
         heads_unweighted=main + aux1 + aux2,
@@ -66,7 +66,7 @@ def training_loss(main: float, aux1: float, aux2: float, weight: float) -> Answe
 
 
 def work_saved(c: int, r: int, k: int, f: int) -> Answer:
-    """Return how many times less work a path with a reduction does, to four digits."""
+    """Return the factor by which a reduction cuts a path's work, to four digits."""
     plain = conv_multiply_adds(c, f, k, 1)
     reduced = conv_multiply_adds(c, r, 1, 1) + conv_multiply_adds(r, f, k, 1)
     return Answer(
@@ -79,7 +79,7 @@ def work_saved(c: int, r: int, k: int, f: int) -> Answer:
 
 
 def axis_seen(a: int, b: int, n: int) -> Answer:
-    """Say what comes of paths with a, b, a and b channels, put together along the height."""
+    """Say what happens to paths with a, b, a and b channels, concatenated along the height."""
     stopped = "An error at the concatenation: the numbers of channels differ"
     higher = f"No error: maps of {a} channels, {4 * n} high and {n} wide"
     return Answer(

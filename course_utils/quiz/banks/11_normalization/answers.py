@@ -7,7 +7,7 @@ from course_utils.quiz.answer import Answer
 
 
 def _values_sharing_a_mean(layer: nn.Module, n: int, c: int, h: int, w: int) -> int:
-    """How many numbers of (n, c, h, w) move the layer's first output."""
+    """Count the inputs, of shape (n, c, h, w), that affect the layer's first output."""
     x = torch.randn(n, c, h, w, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     x.requires_grad_()
     first = layer.double()(x)[0, 0, 0, 0]
@@ -62,7 +62,7 @@ def he_variance(c_in: int, c_out: int, k: int) -> Answer:
 
 
 def running_mean(m: float, a: int, b: int) -> Answer:
-    """Return what a fresh layer tracks after two batches with the means a and b."""
+    """Return the running mean of a fresh layer after two batches with the means a and b."""
     layer = nn.BatchNorm2d(1, momentum=m).double()
     for mean in (a, b):
         layer(torch.full((2, 1, 1, 1), float(mean), dtype=torch.float64))
@@ -77,7 +77,7 @@ def running_mean(m: float, a: int, b: int) -> Answer:
 
 
 def one_seen(c: int, s: int) -> Answer:
-    """Say what comes of one image in training mode, if the last maps are s x s."""
+    """Say what happens to one image in training mode if the last maps are s x s."""
     stopped = "An error: each channel needs more than one value"
     alone = "No error: each map is normalised by its own pixels"
     return Answer(
@@ -92,8 +92,10 @@ def one_seen(c: int, s: int) -> Answer:
 def behind_told(a: int, b: int) -> Answer:
     """Return which experiment tells whether running estimates lag behind."""
     return Answer(
-        f"Send training images through in training mode, without a step; then expect over {b} %",
-        weights_move_too=f"Take more steps at a smaller learning rate; then expect over {b} %",
-        both_reasons_at_once=f"Classify test images in evaluation mode; then expect below {b} %",
-        order_for_estimates=f"Shuffle the images in training mode; then expect below {a} %",
+        "Send training images through in training mode without a step, then evaluate; "
+        f"expect over {b} %",
+        weights_move_too="Take more steps at a smaller learning rate, then evaluate; "
+        f"expect over {b} %",
+        both_reasons_at_once=f"Classify test images in evaluation mode; expect below {b} %",
+        order_for_estimates=f"Shuffle the images in training mode; expect below {a} %",
     )

@@ -1,4 +1,4 @@
-"""Answers of lesson and exercise 12: highway layers, and what tells why a deep net is worse."""
+"""Answers of lesson and exercise 12: highway layers, and how to tell why a deep net is worse."""
 
 from math import prod
 
@@ -42,7 +42,7 @@ def highway_parameters(units: int, n: int) -> Answer:
 
 
 def carried_share(percent: int, n: int) -> Answer:
-    """Return the per cent of the input that n layers with H = 0 carry."""
+    """Return the percentage of the input that n layers with H = 0 carry."""
     return Answer(
         round(100 * prod([1 - percent / 100] * n), 4),
         gates_swapped=round(100 * (percent / 100) ** n, 4),

@@ -63,7 +63,7 @@ def chain_derivative(a: int, n: int) -> Answer:
 
 
 def stride_seen(c: int, n: int) -> Answer:
-    """Say what comes of a branch with stride 2 and a projection without a stride."""
+    """Say what happens if the main path has stride 2 and the projection has stride 1."""
     half, kept = f"{n // 2} × {n // 2}", f"{n} × {n}"
     stopped = "An error at the addition: the sizes do not fit"
     stretched = f"No error: {2 * c} maps of {kept}, the larger size"
@@ -79,8 +79,8 @@ def stride_seen(c: int, n: int) -> Answer:
 def shared_told(a: int, b: int) -> Answer:
     """Return which experiment tells whether two blocks are one object."""
     return Answer(
-        f"Change one weight of block {a}, and see whether block {b} has changed",
+        f"Change one weight of block {a}, and check whether block {b} has changed",
         outputs_tell_sharing=f"Send an image through, and compare what blocks {a} and {b} return",
-        print_tells_sharing=f"Print the net, and see whether block {b} is missing",
-        loss_tells_sharing="Train on a few images, and see whether the loss stops falling",
+        print_tells_sharing=f"Print the net, and check whether block {b} is missing",
+        loss_tells_sharing="Train on a few images, and check whether the loss stops falling",
     )

@@ -66,7 +66,7 @@ def copied_maps(k0: int, k: int, layers: int) -> Answer:
 
 
 def addition_seen(k0: int, k: int, layers: int) -> Answer:
-    """Say what comes of a block whose layers are built for concatenation, but whose maps add up."""
+    """Say what happens if a block adds its maps, although its layers expect a concatenation."""
     first = "An error at the first addition of the maps"
     second = f"An error in layer 2, which is built for {k0 + k} maps"
     return Answer(

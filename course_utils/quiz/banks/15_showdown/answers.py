@@ -32,7 +32,7 @@ def standard_error(a: int, n: int) -> Answer:
 
 
 def best_seen(nets: int, seeds: int) -> Answer:
-    """Say what comes of training the best of many runs once more."""
+    """Say what you see if you train the best of many runs once more."""
     return Answer(
         f"Most often a lower accuracy: the best of {nets * seeds} runs was lucky, too",
         luck_kept="About the same accuracy: the settings are the same as in the best run",

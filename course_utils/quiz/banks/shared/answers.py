@@ -8,19 +8,19 @@ from course_utils.quiz.answer import Answer
 
 
 def num_parameters(module: nn.Module) -> int:
-    """Count the learned numbers of a module."""
+    """Count the parameters of a module."""
     return sum(parameter.numel() for parameter in module.parameters())
 
 
 def field_of(*layers: arithmetic.Layer) -> int:
-    """Return the receptive field of layers that are square."""
+    """Return the receptive field of layers with square kernels."""
     size = arithmetic.receptive_field(layers).size
     assert isinstance(size, int)
     return size
 
 
 def shape_after(module: nn.Module, *size: int) -> tuple[int, ...]:
-    """Return the shape that leaves a module on `meta` for one image (C, H, W)."""
+    """Return the output shape (C, H, W) of a module on `meta` for one image (C, H, W)."""
     return tuple(module(torch.empty(1, *size, device="meta")).shape[1:])
 
 
@@ -42,7 +42,7 @@ def output_size(n: int, k: int, s: int, p: int) -> Answer:
 
 
 def conv_shape(c_in: int, c_out: int, h: int, w: int, k: int, s: int, p: int) -> Answer:
-    """Return the shape (C, H, W) of what a convolution makes of one image."""
+    """Return the output shape (C, H, W) of a convolution for one image."""
     arithmetic.output_size((h, w), k, s, p)  # a kernel that is too large raises ValueError
     layer = nn.Conv2d(c_in, c_out, k, stride=s, padding=p, device="meta")
     _, *sides = shape_after(layer, c_in, h, w)
