@@ -811,20 +811,20 @@ checks.award(2, check_answer, predicted, friend, whole, scattered, factor, contr
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment and its control show?
+# **In a few sentences:** What did you predict, and what did the experiment and its control show?
 # Why do the pixels of one image tell you less about the mean than as many pixels from anywhere, and
 # how many such pixels is one image worth? How many images would you read to know the mean to ±0.01
 # (two standard errors), and how many would your friend? 2 points, graded by a person.
 
 # %% [markdown] written="how_many_images" points=2
-# **A model answer.** I predicted a factor of 3, but the means of draws of 20 images varied nine
+# **A model answer.** I predicted a factor of 3, but the means of draws of 33 images varied 9.8
 # times as much as my friend said, while the control, as many pixels from anywhere, came out at 1.0:
 # the formula is right for pixels that have nothing to do with each other. Pixels of one image do
 # have something to do with each other: the background is black everywhere, and a dark shirt is dark
-# all over, so its 784 pixels are worth only 784 / 9² ≈ 10 pixels from anywhere. The mean of 20
-# images has a standard error of about 0.026. For ±0.01 it must fall to 0.005, which takes 20 ·
-# (0.026 / 0.005)² ≈ 540 images; my friend would stop at seven, and be off by nine times as much as
-# promised.
+# all over, so its 784 pixels are worth only 784 / 9.8² ≈ 8 pixels from anywhere. The mean of 33
+# images has a standard error of about 0.021. For ±0.01 it must fall to 0.005, which takes 33 ·
+# (0.021 / 0.005)² ≈ 580 images; my friend would stop at six, and be off by nearly ten times as much
+# as promised.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

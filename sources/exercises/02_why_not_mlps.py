@@ -624,14 +624,14 @@ checks.award(2, check_answer, predicted, control, swap, cover, gaps, cheater)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did `swap` and `cover` show? What do these
+# **In a few sentences:** What did you predict, and what did `swap` and `cover` show? What do these
 # two sets say together that neither of them, nor the control, says alone? What else did your
 # covering change besides hiding something, and which further images would tell you whether that
 # matters? 2 points, graded by a person.
 
 # %% [markdown] written="who_cheats" points=2
-# **A model answer.** I predicted that swapping separates the nets more, and that was not quite
-# right: on swapped backgrounds nets[0] was 60 points behind, and with the figures covered it was 70
+# **A model answer.** I predicted that swapping separates the nets more, and it did, but not by
+# much: on swapped backgrounds nets[0] was 77 points behind, and with the figures covered it was 72
 # points ahead. The control says only that both are good on ordinary images, and a net could fail on
 # swapped backgrounds because it has never seen such images; but a net that is still right when the
 # figure is covered most likely looks at the background, so I say that nets[0] cheats. However, my

@@ -601,17 +601,17 @@ checks.award(2, check_answer, predicted, measured, found)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show? Why does your
+# **In a few sentences:** What did you predict, and what did the experiment show? Why does your
 # filter agree with Sobel on your stripes, but not on noise? Which image would you use instead, and
 # why? 2 points, graded by a person.
 
 # %% [markdown] written="one_image" points=2
-# **A model answer.** I predicted nine, because there are 900 windows, but measured seven: with lines
-# where 2 · row + column is divisible by 8, windows repeat, and two pairs of weights always lie on a
-# line together, so that the image tells only their sums. Every filter with the same sums gives the
-# same output on my stripes, so an error of 0 there says nothing about noise, where these weights
-# meet different pixels: there my filter is off by several units. I would use noise, or a single
-# white pixel: both give nine independent windows.
+# **A model answer.** I predicted 5 and measured 5, although there are 900 windows: my lines are
+# diagonals, on which row + column is divisible by 8, so weights on the same diagonal of the filter
+# always lie on a line together, and the image tells only the sum of each of the five diagonals.
+# Every filter with the same sums gives the same output on my stripes, so an error of 0 there says
+# nothing about noise, where these weights meet different pixels: there the output of my filter is
+# off by up to 8.3. I would use noise, or a single white pixel: both give nine independent windows.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

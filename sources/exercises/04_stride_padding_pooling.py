@@ -464,17 +464,17 @@ checks.award(3, check_answer, predicted, measured, four_times)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show? Why does the core
+# **In a few sentences:** What did you predict, and what did the experiment show? Why does the core
 # grow more slowly than the field? What would you change in a net so that its outputs use a wide
 # region? 2 points, graded by a person.
 
 # %% [markdown] written="core" points=2
-# **A model answer.** I predicted nine tenths of the field, but the core was about half of it: many
-# paths lead from the pixels in the middle to the output, but only one from a pixel at the edge. The
-# paths are distributed like a sum of dice, whose standard deviation grows with the square root of
-# the number of dice, so four times as many layers made the field four times as wide, but the core
-# only twice as wide. I would use strides, pooling or dilation between the layers, because then
-# later layers take larger steps.
+# **A model answer.** I predicted that the core would have 21 of the field's 61 pixels, and measured
+# 21: many paths lead from the pixels in the middle to the output, but only one from a pixel at the
+# edge. The paths are distributed like the sum of ten dice with seven sides, whose standard
+# deviation grows with the square root of the number of dice, so four times as many layers made the
+# field four times as wide, but the core only twice as wide: 43 pixels. I would use strides, pooling
+# or dilation between the layers, because then later layers take larger steps.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

@@ -733,7 +733,7 @@ checks.award(2, check_answer, predicted, measured, lost, error)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show, given the standard
+# **In a few sentences:** What did you predict, and what did the experiment show, given the standard
 # errors? Both nets have the same number of parameters and do the same work, so what property of the
 # towers explains for which question they lose accuracy? Which change to the towers, or to the
 # question, would test your explanation, and what result would you expect? 2 points, graded by a

@@ -694,17 +694,18 @@ checks.award(2, check_answer, predicted, ruler, errors, measured)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show? Why do the two
+# **In a few sentences:** What did you predict, and what did the experiment show? Why do the two
 # measures disagree about the blur and about max pooling? For which images does a blur repair
 # nothing, although it seems to help by the lesson's measure? 2 points, graded by a person.
 
 # %% [markdown] written="blur" points=2
-# **A model answer.** I predicted 10, because the lesson's measure shows that factor, but measured
-# 1.6: the blur leaves a third of my fine wave, and beside a weak broad wave this third is still
-# most of what varies. The lesson's measure divides by the norm of an output that is mostly its
-# mean, 0.5 for the blur and more for max pooling, so both look better than they are, max pooling
-# even more so. If an image has only fine waves, the blur turns them into a faint pattern on grey
-# that is all alias: it is weaker, but it follows a shift no better.
+# **A model answer.** I predicted a factor of 18 from the response of the blur, cos² πu, and
+# measured 18: the blur leaves only 4 % of my fine wave, which has 14 cycles, and nearly all of the
+# broad one, so hardly anything is left that cannot follow the shift. The lesson's measure divides
+# by the norm of an output that is mostly its mean, 0.5 for the blur and more for max pooling, so
+# both look better than they are, max pooling even more so: 0.08 instead of 0.41. If an image has
+# only fine waves, the blur turns them into a faint pattern on grey that is all alias: it is weaker,
+# but it follows a shift no better.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

@@ -896,16 +896,16 @@ checks.award(2, check_answer, predicted, noisy, taken, clean, worth, span)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show, given the span? In
+# **In a few sentences:** What did you predict, and what did the experiment show, given the span? In
 # which two ways could wrong labels do harm, and which of them does the share of wrong labels that
 # your nets have taken over suggest? You could have the wrong labels corrected, or buy the same
 # number of new images, with labels of the same quality as yours: what would you train and compare
 # before you decide? 2 points, graded by a person.
 
 # %% [markdown] written="doubtful_labels" points=2
-# **A model answer.** I predicted 1,000 images, as many as have a correct label in my set, but my
-# nets are only as accurate as nets trained on 100 correctly labelled images, and 1,000 lies far
-# outside the span of 70 to 130: the wrong labels do not merely teach nothing, they do harm. A net
+# **A model answer.** I predicted 1,080 images, as many as have a correct label in my set, but my
+# nets are only as accurate as nets trained on 93 correctly labelled images, and 1,080 lies far
+# outside the span of 68 to 129: the wrong labels do not merely teach nothing, they do harm. A net
 # could memorise them, or they could disturb each step, because gradients in all directions drown
 # the useful part of a batch; my nets have taken over 5 % of the wrong labels, less than the ninth
 # that chance would give, so I think that the steps suffer. Before I decide, I would train on twice

@@ -812,7 +812,7 @@ checks.award(2, check_answer, predicted, measured, gained, error)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show, given the standard
+# **In a few sentences:** What did you predict, and what did the experiment show, given the standard
 # errors? What does each of the three parts do, and why should it help, or not help, a net that has
 # few images and 250 steps? What would you change in the experiment before you advise somebody who
 # has as many images as you to leave a part out? 2 points, graded by a person.

@@ -646,21 +646,21 @@ checks.award(2, check_answer, predicted, measured_stack, measured_single)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show? Why do the stack
+# **In a few sentences:** What did you predict, and what did the experiment show? Why do the stack
 # and the single layer differ, although both see the same pixels? Somebody concludes that trained
 # VGGs ignore the border of their field: which experiment, with which comparison, would show whether
 # that is true? 2 points, graded by a person.
 
 # %% [markdown] written="used_field" points=2
-# **A model answer.** I predicted that the stack of 8 layers uses 15 × 15 of its 17 × 17 pixels, but
-# 9 × 9 held 90 %, while the single layer needs all 17 × 17. In the stack only one sequence of
-# positions leads from a pixel in the corner to the output, but very many lead there from the
-# middle: the paths are like random walks, so the region in use grows with the square root of the
-# depth, while the field grows with the depth itself; the single layer has one weight for each pixel
-# and no reason to prefer any pixel. My nets have fresh weights, and training may change that: I
-# would measure the same square before and after training, with several seeds, and call a trained
-# net blind at the border only if the square stays small, and only for the task that it was trained
-# for.
+# **A model answer.** I predicted that the stack of 11 layers uses only 11 × 11 of its 23 × 23
+# pixels, and 11 × 11 did hold 90 %, while the single layer needs all 23 × 23. In the stack only one
+# sequence of positions leads from a pixel in the corner to the output, but very many lead there
+# from the middle: the paths are like random walks, so the region in use grows with the square root
+# of the depth, while the field grows with the depth itself; the single layer has one weight for
+# each pixel and no reason to prefer any pixel. My nets have fresh weights, and training may change
+# that: I would measure the same square before and after training, with several seeds, and call a
+# trained net blind at the border only if the square stays small, and only for the task that it was
+# trained for.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

@@ -661,20 +661,19 @@ checks.award(2, check_answer, predicted, wide, plain, reduced, difference, error
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show, given the standard
+# **In a few sentences:** What did you predict, and what did the experiment show, given the standard
 # error? What other differences between the two nets could explain the result? What would you train
-# and compare before you told somebody that reductions pay off, or that they do not? 2 points, read
+# and compare before you told somebody that reductions pay off, or that they do not? 2 points, graded
 # by a person.
 
 # %% [markdown] written="does_it_pay" points=2
 # **A model answer.** I predicted the reduced net, because it is nearly twice as wide for the same
-# work, but over three seeds its mean accuracy differs from the plain net's by less than two
-# standard errors, so my experiment decides nothing (or: it is behind by more than that). The nets
-# do not differ in the reduction alone: the reduced one has six layers instead of three and three
-# more ReLUs, which may make it learn more slowly at the same learning rate, and it has more
-# channels before the classifier. I would train both until the accuracy levels off, each with its
-# own best learning rate and with more seeds, and add a net of six plain layers at the same work, to
-# tell depth from reduction.
+# work, but over three seeds its mean accuracy is 5.3 points below the plain net's, with a standard
+# error of 3.6, so my experiment decides nothing. The nets do not differ in the reduction alone: the
+# reduced one has six layers instead of three and three more ReLUs, which may make it learn more
+# slowly at the same learning rate, and it has more channels before the classifier. I would train
+# both until the accuracy levels off, each with its own best learning rate and with more seeds, and
+# add a net of six plain layers at the same work, to tell depth from reduction.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

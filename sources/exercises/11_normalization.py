@@ -725,7 +725,7 @@ checks.award(2, check_answer, predicted, plain, normalised, doublings, error)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show, given the standard
+# **In a few sentences:** What did you predict, and what did the experiment show, given the standard
 # error and the coarse grid of rates? What other difference between the two nets, or what choice in
 # the experiment (the 40 steps, the 2.2, the batches of 50), could explain part of the gap? What
 # further run would show whether the normalised net also *benefits* from its larger rate? 2 points,

@@ -847,23 +847,23 @@ checks.award(2, check_answer, predicted, control, losses, cost)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show, given the standard
+# **In a few sentences:** What did you predict, and what did the experiment show, given the standard
 # errors? Why did you choose your control, and what does it say about *what* makes a start good or
 # bad? Somebody concludes from your numbers that nobody needs shortcuts: what would you have to
 # measure before you agree? 2 points, graded by a person.
 
 # %% [markdown] written="is_it_the_start" points=2
 # **A model answer.** I predicted that a start with identity layers would not help, because nothing
-# keeps the layers there; but from this start depth costs next to nothing, 0.0 ± 0.0, and from a
-# random one 0.8 ± 0.1, so in my nets the start is what keeps a deep net from learning. I chose the
-# permutation because it also passes everything on, but reorders the units, and it costs as little
-# as the identity: a layer need not begin as the identity, as long as it does not lose or blur its
-# input, as random weights and ReLUs do again and again (an orthogonal start, which keeps angles and
-# ratios of lengths but not signs, trains badly, too, and the small one does not learn at all). I
-# would agree only if deep nets from this start became *better* than the shallow one when all are
-# trained until their loss no longer falls, even with convolutions and BN, where some layers change
-# the number of channels and cannot be identities, and if a residual net with the same seeds were no
-# better than they are.
+# keeps the layers there; but from this start depth costs 0.07 ± 0.05, which may be nothing, and
+# from a random one 0.56 ± 0.12, so in my nets the start is what keeps a deep net from learning. I
+# chose the permutation because it also passes everything on, but reorders the units, and it costs
+# 0.11 ± 0.02, a fifth of what the random start costs: a layer need not begin as the identity, as
+# long as it does not lose or blur its input, as random weights and ReLUs do again and again (an
+# orthogonal start, which keeps angles and ratios of lengths but not signs, trains badly, too, and
+# the small one does not learn at all). I would agree only if deep nets from this start became
+# *better* than the shallow one when all are trained until their loss no longer falls, even with
+# convolutions and BN, where some layers change the number of channels and cannot be identities, and
+# if a residual net with the same seeds were no better than they are.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

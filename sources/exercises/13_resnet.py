@@ -859,7 +859,7 @@ checks.award(2, check_answer, predicted, without, swapped, residual, plain, diff
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show, given the standard
+# **In a few sentences:** What did you predict, and what did the experiment show, given the standard
 # error? What could be the reason, and what do the plain nets say about it? What order of the blocks
 # would you measure next to test that reason, and what result do you expect? 2 points, read by a
 # person.

@@ -726,8 +726,8 @@ reliance = (torch.tensor(whole) - torch.tensor(silenced)).mean().item()
 gaps = torch.tensor(whole) - torch.tensor(without)  # pairs: the same seed in both
 need, error = gaps.mean().item(), (gaps.std() / 3**0.5).item()
 print("one layer silenced:", ", ".join(f"{share:.0%}" for share in each))
-print(f"layer {worst} silenced: {reliance:.1%} lost")
-print(f"trained without it: {need:.1%} lost, standard error {error:.1%}")
+print(f"layer {worst} silenced: {100 * reliance:.1f} points lost")
+print(f"trained without it: {100 * need:.1f} points lost, standard error {100 * error:.1f}")
 ### END SOLUTION
 
 # %% check="experiment_check" points=2 tags=["nbval-ignore-output"]
@@ -813,7 +813,7 @@ checks.award(2, check_answer, predicted, _REPORTED)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** What did you predict, and what did the experiment show, given the standard
+# **In a few sentences:** What did you predict, and what did the experiment show, given the standard
 # error? Why does silencing one layer of a trained net cost a different amount from training a net
 # without that layer? Somebody silences the layers of a trained net and writes: "DenseNets need
 # their early layers." What do you answer, and what further run would you make? 2 points, read by a

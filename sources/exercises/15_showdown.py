@@ -673,7 +673,7 @@ checks.award(2, check_answer, predicted, table, verdict, closest)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In three sentences:** Which pair did you predict to be the hardest, and which was it in your
+# **In a few sentences:** Which pair did you predict to be the hardest, and which was it in your
 # table? Which nets could you *not* have told apart with an ordinary test set, drawn like the
 # training images, and which probe told them apart? What measurement would tell the net with
 # shuffled labels from one that was never trained? 2 points, graded by a person.

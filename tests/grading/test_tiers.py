@@ -117,6 +117,41 @@ def test_an_investigation_begins_with_a_prediction_and_ends_in_words(solution):
             assert "**Marking scheme.**" in cells[-1].source
 
 
+NUMBER = re.compile(r"(?<![\w.])-?\d[\d,]*(?:\.\d+)?")
+WORDS = {"a quarter": 0.25, "three": 3, "four": 4, "five": 5, "six": 6}
+
+
+def numbers(text):
+    """Return the numbers of a text, each with half of its last digit, by which it is rounded."""
+    digits = [each.rstrip(",").replace(",", "") for each in NUMBER.findall(text)]
+    written = [(float(each), 0.5 * 10.0 ** -len(each.partition(".")[2])) for each in digits]
+    return written + [(value, 0.0) for word, value in WORDS.items() if word in text]
+
+
+def says(text, finding):
+    """Return whether a text has one of the numbers of a finding, as such or in per cent."""
+    found = [value for value, _ in numbers(finding.replace("+", ""))]
+    pairs = [(value, said) for value in found for said in numbers(text)]
+    return any(abs(abs(value) * unit - abs(said)) <= half + 1e-9
+               for value, (said, half) in pairs for unit in (1, 100))  # fmt: skip
+
+
+def test_a_model_answer_is_about_the_run_that_is_shown(solution):
+    printed = "".join(
+        output.get("text", "")
+        for cell in solution.cells if cell.cell_type == "code" for output in cell.outputs
+    )  # fmt: skip
+    [(predicted, measured)] = re.findall(
+        r"✓ [Yy]ou predicted (.+?)(?:,? and (?:measured|found)|; depth costs) (.+)", printed
+    )
+    [answer] = [cell.source for cell in solution.cells if "**A model answer.**" in cell.source]
+    answer = answer.partition("**Marking scheme.**")[0]
+    for finding in (predicted, measured):
+        names = re.findall(r"[a-z]{4,}", finding.partition(": ")[0])
+        told = all(name in answer for name in names if name not in ("share", "factor", "pixels"))
+        assert says(answer, finding) if NUMBER.search(finding) else told, finding
+
+
 def test_lesson_and_exercise_lead_to_each_other(slug, solution):
     link = re.search(r"\*\*Before:\*\* \[lesson (\d\d)\]\((.+?)\)", solution.cells[0].source)
     target = (ROOT / "exercises" / slug / link[2]).resolve()
