@@ -58,6 +58,7 @@ __all__ = [
     "parameters_of",
     "random_tensor",
     "require",
+    "require_again",
     "require_number",
     "require_own_layers",
     "require_stages",
@@ -343,6 +344,25 @@ class PairedSeeds(NamedTuple):
     error: float
     mean_slips: dict[str, float]
     error_slips: dict[str, float]
+
+
+def require_again(what: str, claimed: float, again: float, tolerance: float) -> None:
+    """Require that a number which a learner reports is what the same training gives once more.
+
+    Another processor rounds differently, so the two are rarely equal: allow several times what
+    other rounding was seen to change, which was at most 0.03 for the accuracies of our exercises.
+
+    Args:
+        what: How the sentence begins, such as "With seed 0 your plain net reaches".
+        claimed: What the learner reports.
+        again: What the training gave when it was run once more.
+        tolerance: The largest difference allowed.
+
+    Raises:
+        CheckFailed: The numbers are further apart.
+    """
+    sentence = f"{what} {again:.2f}, not {claimed:.2f}: did you train it?"
+    require(abs(claimed - again) < tolerance, sentence)
 
 
 def paired_seeds(after: Sequence[float], before: Sequence[float]) -> PairedSeeds:

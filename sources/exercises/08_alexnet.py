@@ -803,9 +803,8 @@ def check_answer(predicted, measured, gained, error):
         require_close(error[part], right.error, right.error_slips, part)
     for part in (None, "augmentation"):
         value, again = measured[part][0], trained_accuracy(own_number(student_id), part)
-        start = f"measured[{part!r}][0] is {value:.2f}"
-        sentence = f"{start}, but this training reaches {again:.2f}: did you run it?"
-        checks.require(abs(value - again) < 0.08, sentence)  # another processor rounds differently
+        what = f"The training of measured[{part!r}][0] reaches"
+        checks.require_again(what, value, again, tolerance=0.08)
 
 
 checks.award(2, check_answer, predicted, measured, gained, error)

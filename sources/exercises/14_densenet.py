@@ -804,9 +804,8 @@ def check_answer(predicted, reported):
     }
     for name, (reported, measured) in again.items():
         for claim, found in zip(reported, measured, strict=False):
-            sentence = f"Your {name} has {claim:.2f} where the same net reaches {found:.2f}: "
-            # Another processor rounds differently: accuracies differed by at most 0.03 in our runs.
-            checks.require(abs(claim - found) < 0.15, f"{sentence}did you train it?")
+            what = f"A net of your {name} reaches"
+            checks.require_again(what, claim, found, tolerance=0.15)
 
 
 checks.award(2, check_answer, predicted, _REPORTED)

@@ -390,7 +390,7 @@ WRONG = [
      "you leave out the biases", True),
     (REPAIR_IS, repair(first="groups=groups"), "one of the two 1 × 1 layers", True),
     (REPAIR_IS, repair(last="groups=groups"), "one of the two 1 × 1 layers", True),
-    (EXPERIMENT_IS, experiment(shuffled="[0.9, 0.97, 0.94]"), "not 0.900: did you train it?", True),
+    (EXPERIMENT_IS, experiment(shuffled="[0.9, 0.97, 0.94]"), "not 0.90: did you train it?", True),
     (EXPERIMENT_IS, experiment(towers="[0.9, 0.95, 0.93]"), "Towers cannot reach 95.0%", True),
     (EXPERIMENT_IS, experiment(lost="-gaps.mean().item()"), "from the towers'", True),
     (EXPERIMENT_IS, experiment(lost="gaps.sum().item()"), "you add the differences", True),

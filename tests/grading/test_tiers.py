@@ -75,6 +75,13 @@ def test_headings_table_and_cells_agree(solution):
     assert int(said[2]) == total, "every point is in a task"
 
 
+def test_no_answer_swallows_what_comes_after_it(solution):
+    """A learner gets no cell with an answer: a heading in it would be lost."""
+    answers = [cell.source for cell in solution.cells if role(cell).get("solution")]
+    written = [source for source in answers if "**A model answer.**" in source]
+    assert written and not any(re.search(r"^#+ ", source, re.M) for source in written)
+
+
 def test_all_tiers_are_there_and_drills_give_a_third_at_most(solution):
     points = {"Drill": 0, "Build or repair": 0, "Investigate": 0}
     for heading, _ in sections(solution):
