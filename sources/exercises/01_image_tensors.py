@@ -244,7 +244,7 @@ else:
 # hint: What does the box return for a black photo? And how does that differ from what it returns
 # for a white one?
 #
-# hint: Send pure red: which of the three output channels differs from that of the black photo? Is
+# hint: Send pure red: which of the three output channels changes, compared with the black photo? Is
 # the index of this channel a position in `order`, or the value at a position?
 #
 # hint: A photo may have a single row: one black pixel, one red, one green, one blue. Then one call
@@ -515,7 +515,7 @@ def check_small(labels, to_images, normalise):
         raise checks.NotAnswered
     for value, name, num in ((images, "to_images", 4), (normalised, "normalise", 2)):
         shape = tuple(getattr(value, "shape", ()))
-        sentence = f"Your {name} returns the shape {shape}, expected {(num, 3, 5, 6)}."
+        sentence = f"The result of your {name} has the shape {shape}, expected {(num, 3, 5, 6)}."
         checks.require(shape == (num, 3, 5, 6), sentence)
     fine = images.is_floating_point() and 0 <= float(images.min()) <= float(images.max()) <= 1
     checks.require(fine, "Your to_images must return floats from 0 to 1.")

@@ -390,7 +390,8 @@ def check_small(prepare, make_batches):
     if flat is None:
         raise checks.NotAnswered
     found = tuple(getattr(flat, "shape", ()))
-    checks.require(found == (4, 12), f"Your prepare returns the shape {found}, expected (4, 12).")
+    sentence = f"The result of your prepare has the shape {found}, expected (4, 12)."
+    checks.require(found == (4, 12), sentence)
     (batches, _), _ = _epochs(make_batches, images, torch.arange(4), 3, checks.generator())
     found = [len(labels) for _, labels in batches]
     checks.require(found == [3, 1], f"Your batches have {found} images, expected [3, 1].")
@@ -563,7 +564,7 @@ def check_small(predicted, control, swap, cover, gaps, cheater):
         _require_set(part, name)
     fits = isinstance(gaps, list | tuple) and len(gaps) == 2
     fits = fits and all(isinstance(each, float) and -1 <= each <= 1 for each in gaps)
-    checks.require(fits, f"gaps must be two differences of accuracies, from -1 to 1, not {gaps!r}.")
+    checks.require(fits, f"gaps must be two differences in accuracy, from -1 to 1, not {gaps!r}.")
     is_number = type(cheater) is int and cheater in (0, 1)
     checks.require(is_number, f"cheater must be the number of a net, 0 or 1, not {cheater!r}.")
 
@@ -587,7 +588,7 @@ def check_answer(predicted, control, swap, cover, gaps, cheater):
     from course_utils import models
 
     check_small(predicted, control, swap, cover, gaps, cheater)
-    sentence = "Your swap and your cover hold the same images: cover something in one of them."
+    sentence = "Your swap and your cover hold the same images: in cover, hide part of each image."
     checks.require(not torch.equal(swap[0], cover[0]), sentence)
     nets = own_nets(student_id)
 

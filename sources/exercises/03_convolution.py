@@ -569,15 +569,20 @@ def check_small(predicted, measured, found):
     checks.require(predicted is not None, "Write your prediction down before the experiment")
     for number in (predicted, measured):
         fits = 1 <= checks.as_integer(number) <= 9
-        checks.require(fits, f"There are 1 to 9 facts about nine weights, not {number}")
+        checks.require(fits, f"About nine weights there can be 1 to 9 facts, not {number}")
     shape = tuple(getattr(found, "shape", ()))
     checks.require(shape == (3, 3), f"Your filter has the shape {shape}, expected (3, 3)")
     stripes, _, _ = own_stripes(student_id)
     gap = F.conv2d(stripes[None, None], (found.float() - SOBEL)[None, None]).abs().max()
-    sentence = f"On your stripes the output differs from Sobel's by up to {gap:.3g}: get below 0.02"
+    sentence = (
+        f"On your stripes the output differs from Sobel's by up to {gap:.3g}: "
+        "less than 0.02 is needed"
+    )
     checks.require(bool(gap < 0.02), sentence)
     is_sobel = bool((found.float() - SOBEL).abs().max() < 0.05)
-    checks.require(not is_sobel, "This is Sobel itself: your stripes alone do not lead there")
+    checks.require(
+        not is_sobel, "This is the Sobel filter itself, which your stripes alone do not determine"
+    )
 
 
 _BESIDE = f"You predicted {predicted} and measured {measured}: say below what explains it"
@@ -592,7 +597,7 @@ def check_answer(predicted, measured, found):
         "you count the different windows: a black one tells you nothing": len(
             windows.unique(dim=0)
         ),
-        "you count the weights, not what your image tells about them": 9,
+        "you count the weights, not what your image tells you about them": 9,
     }
     checks.require_number(measured, int(torch.linalg.matrix_rank(windows)), slips)
 
@@ -608,7 +613,7 @@ checks.award(2, check_answer, predicted, measured, found)
 # %% [markdown] written="one_image" points=2
 # **A model answer.** I predicted 5 and measured 5, although there are 900 windows: my lines are
 # diagonals, on which row + column is divisible by 8, so weights on the same diagonal of the filter
-# always lie on a line together, and the image tells only the sum of each of the five diagonals.
+# always lie on a line together, and the image gives only the sum of each of the five diagonals.
 # Every filter with the same sums gives the same output on my stripes, so an error of 0 there says
 # nothing about noise, where these weights meet different pixels: there the output of my filter is
 # off by up to 8.3. I would use noise, or a single white pixel: both give nine independent windows.

@@ -426,7 +426,7 @@ def check_small(predicted, measured, four_times):
     k, num_layers = own_stack(student_id)
     for number, depth in ((measured, num_layers), (four_times, 4 * num_layers)):
         width, field = checks.as_integer(_whole(number)), 1 + depth * (k - 1)
-        sentence = f"Your core of {depth} layers is {width} pixels wide, and the field {field}."
+        sentence = f"Your core for {depth} layers is {width} pixels wide, and the field {field}."
         checks.require(1 <= width <= field, sentence)
         checks.require(width % 2 == 1, f"{sentence} Take the same number of pixels on both sides.")
 
@@ -478,9 +478,9 @@ checks.award(3, check_answer, predicted, measured, four_times)
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
-# - 1 point: the answer compares prediction and measurement, and explains a gap by paths that crowd
-#   in the middle or, if there is no gap, why the prediction was right. Half a point if both numbers
-#   are there without a reason. A wrong prediction costs nothing.
+# - 1 point: the answer compares prediction and measurement, and explains a gap by the crowding of
+#   paths in the middle or, if there is no gap, says why the prediction was right. Half a point if
+#   both numbers are there without a reason. A wrong prediction costs nothing.
 # - 1 point: the answer says that the core grows with the square root of the depth (or that it
 #   doubles where the field is four times as wide), *and* names strides, pooling or dilation as a
 #   remedy. Half a point for only one.

@@ -306,7 +306,9 @@ def _require_design(design, wish):
     shape, count, idle, work = found
     start = f"For images of {side} × {side} pixels and {num_classes} classes your net"
     fine = shape == (2, num_classes)
-    sentence = f"{start} returns the shape {shape} for two images, expected {(2, num_classes)}."
+    sentence = (
+        f"{start} returns logits of shape {shape} for two images, expected {(2, num_classes)}."
+    )
     checks.require(fine, sentence)
     for used, most, what in (
         (count, max_parameters, "parameters"),

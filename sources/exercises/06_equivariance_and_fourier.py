@@ -397,7 +397,8 @@ def _require_repaired(repair, plan, seed):
         raise checks.NotAnswered
     is_map = isinstance(output, torch.Tensor) and output.shape == right.shape
     shape = tuple(getattr(output, "shape", ()))
-    checks.require(is_map, f"Your net returns the shape {shape}, expected {tuple(x.shape)}.")
+    sentence = f"The output of your net has the shape {shape}, expected {tuple(x.shape)}."
+    checks.require(is_map, sentence)
     gap = float((output[inside] - right[inside]).abs().max())
     sentence = f"Away from the border your net of {plan} differs from the old one by {gap:.2g}."
     checks.require(gap < 1e-3, sentence)

@@ -310,7 +310,7 @@ def _require_net(make_net, wish, num_images):
     checks.set_mode(net, training=False)
     logits = net(checks.random_tensor(num_images, channels, height, width))
     found, expected = tuple(getattr(logits, "shape", ())), (num_images, classes)
-    sentence = f"The net of make_net{wish} returns the shape {found}, expected {expected}."
+    sentence = f"The net of make_net{wish} returns logits of shape {found}, expected {expected}."
     checks.require(found == expected, sentence)
     number = sum(value.numel() for value in checks.parameters_of(net).values())
     sentence = (

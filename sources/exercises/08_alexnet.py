@@ -194,7 +194,7 @@ def check_answer(fitting_sizes):
         sizes = range(smallest, largest + 1)
         right = [n for n in sizes if uses_last_pixel(n, k, s, p)]
         slips = {
-            "you list an image that is smaller than the kernel, padding included": [
+            "you list a size at which the image, padding included, is smaller than the kernel": [
                 n for n in sizes if (n + 2 * p - k) % s == 0
             ],
             "you leave out the padding": [n for n in sizes if n >= k and (n - k) % s == 0],
@@ -529,7 +529,7 @@ def check_small(drop, prepare, accuracy):
         raise checks.NotAnswered
     for found, name in zip(answers, ("drop", "prepare") * 2, strict=True):
         shape = tuple(getattr(found, "shape", ()))
-        sentence = f"Your {name} returns the shape {shape}, expected (3, 1, 6, 7)."
+        sentence = f"The result of your {name} has the shape {shape}, expected (3, 1, 6, 7)."
         checks.require(shape == (3, 1, 6, 7), sentence)
     share = _accuracy_of(
         accuracy, _start(0), torch.eye(4, 42), False, images, torch.zeros(3).long()

@@ -469,7 +469,7 @@ def check_small(join, outputs):
         found = tuple(getattr(value, "shape", ()))
         checks.require(
             found == expected,
-            f"Your {name} returns the shape {found}, expected {expected}.",
+            f"The result of your {name} has the shape {found}, expected {expected}.",
         )
     pair = _put_out(outputs, state, True, x.clone())
     is_pair = isinstance(pair, tuple | list) and len(pair) == 2
@@ -506,7 +506,9 @@ def check_answer(join, outputs):
         head = net.head(maps.mean(dim=(2, 3)))
         given = x.clone()
         found = _put_out(outputs, state, False, given)
-        checks.require(torch.equal(given, x), "Your outputs change the images that they are given.")
+        checks.require(
+            torch.equal(given, x), "Your function outputs changes the images that it is given."
+        )
         slips = {
             "you still add the head's logits": logits + 0.3 * head,
             "you return the head's logits": head,
@@ -524,7 +526,9 @@ def check_answer(join, outputs):
         (main, auxiliary), training = _taught(outputs, state, x.clone())
         checks.require(main, "No gradient flows from your logits to the paths in training.")
         checks.require(auxiliary, "No gradient flows from the head to the paths in training.")
-        checks.require(training, "Your outputs change the mode of the net that they are given.")
+        checks.require(
+            training, "Your function outputs changes the mode of the net that it is given."
+        )
 
 
 checks.award(4, check_answer, join, outputs)

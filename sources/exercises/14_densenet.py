@@ -539,7 +539,7 @@ def check_small(block, transition):
         (thinned, (2, 3, 2, 2), "transition"),
     ):
         found = tuple(getattr(value, "shape", ()))
-        sentence = f"Your {name} returns the shape {found}, expected {expected}."
+        sentence = f"The result of your {name} has the shape {found}, expected {expected}."
         checks.require(found == expected, sentence)
     checks.require(bool(maps.isfinite().all()), "Your block returns infinite or NaN values.")
 

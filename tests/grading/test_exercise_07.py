@@ -437,7 +437,7 @@ WRONG = [
     (PRECISION_IS, precision("(hits / columns).mean()"), "expected (3,)", False),
     (PRECISION_IS, precision("(hits / columns).tolist()"), "Return one tensor, not a list", False),
     (NET_IS, net(limit="2 * budget"), "are allowed", False),
-    (NET_IS, net(classes="10"), "returns the shape", False),
+    (NET_IS, net(classes="10"), "returns logits of shape", False),
     (NET_IS, net(channels="channels + 1"), "channels", False),
     (NET_IS, net(result="[built(n)]"), "Return an nn.Module", False),
     (REPAIR_IS, repair(right="(net(images).argmax(1) == labels).sum()"),

@@ -238,7 +238,7 @@ WRONG = [
     (REPAIR_IS, repair(done="return (head, logits) if net.training else logits"),
      "the head's logits first", True),
     (REPAIR_IS, repair(done="images += 1\n    return (logits, head) if net.training else logits"),
-     "change the images", True),
+     "changes the images", True),
     (REPAIR_IS, repair(done="return (logits, 2 * head) if net.training else logits"), "", True),
     (REPAIR_IS, repair(done="return [logits] if net.training else logits"), "two tensors", False),
     (REPAIR_IS, repair(centre="pass"), "you do not subtract", True),
@@ -254,7 +254,7 @@ WRONG = [
     (REPAIR_IS, repair(done="head = net.head(maps.detach().mean(dim=(2, 3)))\n"
      "    return (logits, head) if net.training else logits"), "from the head to the paths", True),
     (REPAIR_IS, repair(done="was = net.training\n    net.eval()\n"
-     "    return (logits, head) if was else logits"), "change the mode of the net", True),
+     "    return (logits, head) if was else logits"), "changes the mode of the net", True),
     (EXPERIMENT_IS, experiment("[0.41, 0.44, 0.42]"), "not 0.41: did you train it?", True),
     (EXPERIMENT_IS, experiment(wide=PLAIN), "you keep the width", True),
     (EXPERIMENT_IS, experiment(wide=f"2 * {PLAIN} - 8"), "is not the right number", True),
@@ -284,7 +284,7 @@ WRONG = [
     (REPAIR_IS, repair(joined="torch.cat([path(x).relu() for path in paths], dim=2)"),
      "expected input", False),
     (REPAIR_IS, repair(done="return logits"), "return two tensors", False),
-    (REPAIR_IS, repair(done="return logits, head"), "Your outputs returns the shape", False),
+    (REPAIR_IS, repair(done="return logits, head"), "your outputs has the shape", False),
     (EXPERIMENT_IS, experiment(plain="[0.0, 0.0, 0.0]"), "what `trained_accuracy`", False),
     (EXPERIMENT_IS, experiment(reduced="[0.75, 0.75, 0.75]"), "what `trained_accuracy`", False),
     (EXPERIMENT_IS, experiment(plain="[71.0, 74.0, 69.0]"), "what `trained_accuracy`", False),
