@@ -585,7 +585,7 @@ def check_small(predicted, measured, found):
     )
 
 
-_BESIDE = f"You predicted {predicted} and measured {measured}: say below what explains it"
+_BESIDE = f"you predicted {predicted} and measured {measured}: say below what explains it"
 experiment_is_right = checks.show(check_small, predicted, measured, found, fine=_BESIDE)
 
 

@@ -431,7 +431,7 @@ def check_small(predicted, measured, four_times):
         checks.require(width % 2 == 1, f"{sentence} Take the same number of pixels on both sides.")
 
 
-_BESIDE = f"You predicted {predicted} pixels and measured {measured}: say below what explains it."
+_BESIDE = f"you predicted {predicted} pixels and measured {measured}: say below what explains it"
 experiment_is_right = checks.show(check_small, predicted, measured, four_times, fine=_BESIDE)
 
 

@@ -639,7 +639,7 @@ def check_small(predicted, ruler, errors, measured):
 
 
 _BESIDE = (
-    f"You predicted a factor of {predicted} and measured {measured}: say below what explains it."
+    f"you predicted a factor of {predicted} and measured {measured}: say below what explains it"
 )
 experiment_is_right = checks.show(check_small, predicted, ruler, errors, measured, fine=_BESIDE)
 

@@ -335,7 +335,7 @@ def test_the_visible_checks_agree_with_right_answers(played):
     told = [line for text in played.printed for line in text.split("\n") if line[:1] in "✓✗"]
     *quiz_and_tasks, experiment = [line for line in told if line][-7:]
     assert quiz_and_tasks == ["✓ answered"] * 3 + ["✓ nothing wrong found here"] * 3
-    assert experiment.startswith("✓ You predicted ")
+    assert experiment.startswith("✓ you predicted ")
 
 
 def test_everybody_hands_in_once(played):

@@ -266,7 +266,7 @@ def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
     exercise, predicted, capsys
 ):
     exercise.assert_passes(prediction=f"predicted = {predicted}", experiment=experiment())
-    assert f"You predicted {predicted} and measured 5" in capsys.readouterr().out
+    assert f"you predicted {predicted} and measured 5" in capsys.readouterr().out
 
 
 def test_everybody_has_stripes_that_leave_some_weights_open(exercise, monkeypatch):

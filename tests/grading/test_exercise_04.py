@@ -276,7 +276,7 @@ def test_without_a_prediction_the_experiment_is_not_looked_at(exercise):
 def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(exercise, capsys):
     others = {"padding": padding(), "prediction": "predicted = 1"}
     exercise.assert_passes(experiment=experiment(), **others)
-    assert "You predicted 1 pixels and measured " in capsys.readouterr().out
+    assert "you predicted 1 pixels and measured " in capsys.readouterr().out
 
 
 def test_everybody_has_a_stack_whose_core_is_smaller_than_its_field(exercise, monkeypatch):

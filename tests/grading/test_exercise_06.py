@@ -306,7 +306,7 @@ def test_without_a_prediction_the_experiment_is_not_looked_at(exercise):
 
 def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(exercise, capsys):
     exercise.assert_passes(prediction="predicted = 1000", experiment=experiment())
-    assert "You predicted a factor of 1000 and measured " in capsys.readouterr().out
+    assert "you predicted a factor of 1000 and measured " in capsys.readouterr().out
 
 
 def test_everybody_has_a_net_at_fault_and_an_image_of_their_own(exercise, monkeypatch):

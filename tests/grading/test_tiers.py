@@ -149,7 +149,7 @@ def test_a_model_answer_is_about_the_run_that_is_shown(solution):
         for cell in solution.cells if cell.cell_type == "code" for output in cell.outputs
     )  # fmt: skip
     [(predicted, measured)] = re.findall(
-        r"✓ [Yy]ou predicted (.+?)(?:,? and (?:measured|found)|; depth costs) (.+)", printed
+        r"✓ you predicted (.+?)(?:,? and (?:measured|found)|; depth costs) (.+)", printed
     )
     [answer] = [cell.source for cell in solution.cells if "**A model answer.**" in cell.source]
     answer = answer.partition("**Marking scheme.**")[0]
