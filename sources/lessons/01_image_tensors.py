@@ -265,8 +265,8 @@ print(
 # %% [markdown]
 # ## An image of our own, and four questions about it
 #
-# We can also *make* an image. Two coordinate grids hold the row and the column of each pixel; an
-# inequality between row and column describes a shape.
+# We can also *make* an image. Two coordinate grids hold the row and the column of each pixel; a
+# condition on row and column describes a shape.
 
 # %%
 rows, columns = torch.meshgrid(torch.arange(96), torch.arange(96), indexing="ij")  # (96, 96)

@@ -536,14 +536,15 @@ refute(dense[1.0][2] > dense[0.0][2], "With true backgrounds, the MLP is better 
 #   Validation accuracy is highest at $\rho = 1$, where the models do worst on swapped backgrounds.
 #   Only images *without* the correlation show that.
 # - **Worse than chance tells you something.** A model that knew nothing would get 10 %. A model
-#   that gets less predicts the class of the background, and a swapped background always belongs to
-#   another class.
+#   that gets less has learned something that points to wrong classes. Here that can only be the
+#   background: the figures are the same in both test sets, and a swapped background always
+#   belongs to another class.
 # - **The convnet resists longer.** A likely reason: it finds the figure easier to recognise, so the
 #   background has less to add. In the demo below, where the MLP finds the figures much harder, it
 #   leans on the background sooner.
 # - **But it is not immune.** Nothing in convolution says "look at the object": a texture is as
-#   local and as repetitive as an edge. At $\rho = 1$ both cues are equally good on the training
-#   images, and no architecture can know which one you meant.
+#   local as an edge, and a filter finds either of them anywhere. At $\rho = 1$ both cues are
+#   equally good on the training images, and no architecture can know which one you meant.
 #
 # The remedy is training data from other places, other hospitals, other seasons, in which the
 # correlation is broken, and a test set that breaks it on purpose. Beery et al. (2018) found that
@@ -572,8 +573,8 @@ SpuriousBackgroundDial()
 #   drops a lot, the patch has covered something that the model relied on. We measure the drop in
 #   **log-odds**, $\log\frac{p}{1-p}$, because the probability $p$ of a confident model hardly
 #   moves.
-# - **Saliency**: the gradient of the class's logit with respect to every pixel. Where it is large,
-#   a small change in the pixel changes the logit most.
+# - **Saliency**: the gradient of the class's logit with respect to every pixel. Where it is
+#   largest, a small change in the pixel changes the logit most.
 #
 # With logits $z$ and class $c$ the log-odds are $z_c - \log \sum_{k \ne c} e^{z_k}$: how far the
 # class is ahead of all others together. This form is exact even where $p$ rounds to 1.

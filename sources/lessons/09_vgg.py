@@ -257,8 +257,8 @@ expect(stack > one, "Where few channels become many, the stack has more weights.
 # **Is it the same function?** Remove the ReLU between the two layers. Then the two convolutions
 # *are* one 5 × 5 convolution; its kernel is the two small kernels convolved with each other. The
 # code below checks this. **Predict, then run.** Is the reverse true, too: can every 5 × 5 kernel be
-# written as the convolution of two 3 × 3 kernels? (The code does not test that: count the free
-# numbers.)
+# written as the convolution of two 3 × 3 kernels? (The code does not test that: count the
+# weights that you can choose.)
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -276,9 +276,9 @@ with_relu = F.conv2d(F.conv2d(x, first).relu(), second)
 expect(not torch.allclose(with_relu, stacked, atol=1), "With a ReLU between them they are not.")
 
 # %% [markdown]
-# No: a 5 × 5 kernel has 25 free numbers, and two 3 × 3 kernels have 18 (for one channel). Without
-# the ReLU, then, the stack can do less. The ReLU in between gives it something that the single
-# layer does not have: a second non-linearity. The paper's view is that small filters are a
+# No: in a 5 × 5 kernel you can choose 25 weights, in two 3 × 3 kernels only 18 (for one channel).
+# Without the ReLU, then, the stack can do less. The ReLU in between gives it something that the
+# single layer does not have: a second non-linearity. The paper's view is that small filters are a
 # *constraint* (fewer weights) plus a *gain* (one more ReLU).
 #
 # Does the stack pay off? We train both, with equal receptive fields. A first layer makes 24 maps;

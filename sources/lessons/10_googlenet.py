@@ -518,10 +518,10 @@ refute(
 # %% [markdown]
 # The dense head can use *where* something is. On centred garments that does no harm: on images that
 # are not shifted, the dense head does at least as well as the mean in our short run. What the dense
-# head has learned, however, holds only for the positions that it has seen. The subject of a photo
-# is not always centred. For photos, a head that cannot overfit to positions is the safer choice;
-# the paper measured a gain from the mean. Another advantage of the mean shows without any training:
-# it accepts images of another size.
+# head has learned, however, is tied to the positions that it has seen. The subject of a photo is
+# not always centred. For photos, a head that cannot overfit to positions is the safer choice; the
+# paper measured a gain from the mean. Another advantage of the mean shows without any training: it
+# accepts images of another size.
 
 # %%
 larger = torch.zeros(1, 1, 40, 40, device=device)

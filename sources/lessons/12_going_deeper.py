@@ -580,8 +580,8 @@ expect(
 # multiplications. A net of such blocks is a residual network, or **ResNet**. Lesson 13 takes it
 # apart. Here we only ask whether it cures the degradation.
 #
-# **Predict, then run.** Here are the same 56 layers with the same parameters, and a shortcut around
-# every pair of them. Where does the training loss end, compared with plain-20 and plain-56?
+# **Predict, then run.** Here are the same 56 layers, with just as many parameters, and a shortcut
+# around every pair of them. Where does the training loss end, compared with plain-20 and plain-56?
 
 # %%
 resnet56, resnet56_history = train("resnet56")

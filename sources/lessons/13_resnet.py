@@ -159,7 +159,7 @@ expect(same, "ResNet-14 computes what ResNet-8 does if its new blocks have F = 0
 # $$\frac{\partial E}{\partial \mathbf{x}_0} = \frac{\partial E}{\partial \mathbf{x}_L}\left(I + \frac{\partial}{\partial \mathbf{x}_0}\sum_{i=0}^{L-1} F_i(\mathbf{x}_i)\right)$$
 #
 # The first term carries the gradient from the last block to the first *unchanged*. We check both
-# sums in code.
+# equations in code.
 
 # %%
 torch.manual_seed(0)
@@ -192,8 +192,8 @@ expect(
 )
 
 # %% [markdown]
-# **Predict, then run.** The block of the ResNet paper has a ReLU *after* the addition. Do the sums
-# still hold?
+# **Predict, then run.** The block of the ResNet paper has a ReLU *after* the addition. Do the two
+# equations still hold?
 
 # %%
 with torch.no_grad():
@@ -210,7 +210,7 @@ expect(off > 1e-3, "The sum needs an identity after the addition.")
 
 # %%
 x0 = torch.tensor([2.0, 3.0], requires_grad=True)
-block_output = x0 + (-x0)  # F(x) = -x, a block that undoes its input
+block_output = x0 + (-x0)  # F(x) = -x, a block that cancels its input
 print(
     "gradient through a block with F(x) = -x:",
     torch.autograd.grad(block_output.sum(), x0)[0].tolist(),

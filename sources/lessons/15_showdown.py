@@ -214,7 +214,7 @@ print(facts.trap("residual_block_class"))
 # useless.
 #
 # **Try it.** Before you read on, fix `SlideBlock` in a new cell until `first_difference` returns an
-# empty text for both blocks. The class needs BN, a stride (2 in the second block) and a shortcut
+# empty string for both blocks. The class needs BN, a stride (2 in the second block) and a shortcut
 # that fits. For images of 32 × 32 pixels the paper uses option A, which has no parameters: take
 # every second pixel, and fill the new channels with zeros.
 
