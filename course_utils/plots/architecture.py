@@ -160,17 +160,9 @@ class _Drawing:
             _draw_cells(axes, step.operations, x - width / 2, y - height / 2, (width, height))
 
     def _draw_arrow(self, axes: Axes, arrow: Arrow) -> None:
-        axes.add_patch(
-            FancyArrowPatch(
-                path=self.paths[arrow],
-                arrowstyle="-|>",
-                mutation_scale=8,
-                linewidth=0.9,
-                color="0.25",
-                shrinkA=0,
-                shrinkB=0,
-            )
-        )
+        axes.add_patch(FancyArrowPatch(path=self.paths[arrow], arrowstyle="-|>", mutation_scale=8,
+                                       linewidth=0.9, color="0.25", shrinkA=0,
+                                       shrinkB=0))  # fmt: skip
 
     def _draw_label(self, axes: Axes, arrow: Arrow) -> None:
         """Write the size beside the line, where it hides as few lines and sizes as can be."""

@@ -28,6 +28,7 @@ __all__ = [
     "SKY",
     "YELLOW",
     "bare",
+    "chance_line",
     "colour_bar",
     "dashes",
     "in_words",
@@ -110,6 +111,13 @@ def colour_bar(
     bar = figure.colorbar(image, ax=axes, **place)
     bar.set_label(label, fontsize=FONT - 1)
     bar.ax.tick_params(labelsize=FONT - 2)
+
+
+def chance_line(axes: Axes, chance: float | None) -> None:
+    """Draw a dotted line at the accuracy of guessing, where that is in view."""
+    low, high = axes.get_ylim()
+    if chance is not None and low <= chance <= high:
+        axes.axhline(chance, color="0.35", linewidth=1.2, linestyle=":", label="chance")
 
 
 def dashes(conditions: Iterable[str]) -> dict[str, str]:
