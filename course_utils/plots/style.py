@@ -16,6 +16,7 @@ from matplotlib.text import Text
 __all__ = [
     "BLACK",
     "BLUE",
+    "DASHES",
     "FONT",
     "GREEN",
     "INTENSITY",
@@ -46,7 +47,8 @@ BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 SKY, RED, YELLOW, BLACK = "#56B4E9", "#D55E00", "#F0E442", "#000000"
 LINES = (BLUE, RED, GREEN, ORANGE, PINK, SKY, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # told apart without colour, too
-DASHES = ("-", "--", ":", "-.")  # colour is the model, dash is the condition
+# Colour is the model, dash is the condition.
+DASHES = {"-": "solid", "--": "dashed", ":": "dotted", "-.": "dash-dotted"}
 
 INTENSITY = "cividis"  # for one channel, counts and probabilities
 SIGNED = "PuOr"  # for values around zero

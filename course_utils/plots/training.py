@@ -12,6 +12,7 @@ from torch import Tensor
 from course_utils.plots.display import to_bundle
 from course_utils.plots.style import (
     BLUE,
+    DASHES,
     FONT,
     INTENSITY,
     RED,
@@ -164,9 +165,11 @@ def plot_records(
                               linewidth=0)  # fmt: skip
         curves.append((label, mean.tolist(), colour, marker, dash_of[condition_of[label]]))
     draw_curves(axes, curves, quantity, ylabel, chance)
-    if conditions:  # long enough for dashes to be seen, and away from the bands
+    if conditions or len(curves) > 4:  # long enough for dashes to be seen, and away from the bands
+        key = "\n".join(f"{DASHES[dash]}: {name}" for name, dash in dash_of.items() if name)
         axes.legend(fontsize=FONT - 1, frameon=False, handlelength=3.5, loc="center left",
-                    bbox_to_anchor=(1, 0.5))  # fmt: skip
+                    bbox_to_anchor=(1, 0.5), title=key, title_fontsize=FONT - 1,
+                    alignment="left")  # fmt: skip
     seeds = " or ".join(map(str, sorted({recorded.num_seeds for recorded in runs.values()})))
     around = "thin: each seed" if each else "band ± 1 standard deviation"
     axes.set_xlabel("epoch" if seeds == "1" else f"epoch (mean of {seeds} seeds, {around})")
