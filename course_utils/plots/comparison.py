@@ -159,7 +159,8 @@ def _place(canvas: FigureCanvasAgg, axes: Axes, label: Annotation, taken: Sequen
     for x, y in _places(box.width / scale, box.height / scale):
         moved = box.translated(x * scale, y * scale)
         covered = sum(_overlap(moved, other, CLEARANCE * scale) for other in taken)
-        covered += moved.width * moved.height - _overlap(moved, axes.bbox)
+        inside = _overlap(moved, axes.bbox.padded(-CLEARANCE * scale))
+        covered += moved.width * moved.height - inside
         if covered < least:
             best, least = (x, y), covered
         if not covered:
