@@ -136,7 +136,7 @@ def check_memory() -> Finding:
     try:
         total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9
     except (AttributeError, ValueError, OSError):  # Windows has no sysconf
-        return Finding("memory", GOOD, "this system does not say; 4 GB are enough")
+        return Finding("memory", GOOD, "this system does not say; 4 GB is enough")
     if total >= 4:
         return Finding("memory", GOOD, f"{total:.0f} GB")
     return Finding("memory", WARN, f"{total:.1f} GB: close other programs before you train")

@@ -94,7 +94,7 @@ def lab_environment() -> dict[str, str]:
 
 
 def end_properly() -> None:
-    """Let a closed terminal or an interrupt end JupyterLab as a request to terminate does.
+    """Make a closed terminal or an interrupt end JupyterLab as a request to terminate does.
 
     Jupyter does not handle a hangup, and drops everything when it is interrupted without a
     terminal: its kernels and notes would stay behind. In a terminal its own handler of Ctrl-C,

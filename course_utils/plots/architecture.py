@@ -10,6 +10,7 @@ from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Circle, FancyArrowPatch, Rectangle
 from matplotlib.path import Path
+from matplotlib.transforms import Affine2D, Bbox
 from torch import nn
 
 from course_utils.inspection.trace import Operation, Shape, Step, list_steps, parts_of
@@ -27,7 +28,7 @@ COLOURS = {
     "other": SKY,
 }
 LINE, CELL = 0.21, 0.22  # inches: height of a line of text, and of an operation's cell
-GAP, WIDE_GAP = 0.44, 0.58  # inches between two rows; wide where a line bends beside a size
+GAP, WIDE_GAP = 0.44, 0.64  # inches between two rows; wide where a line bends beside a size
 CHARACTER, DIGIT = 0.068, 0.074  # inches: average width of a letter and of a digit in labels
 SMALL = FONT - 1  # points
 KINDS = {"stem": "convolution", "pool": "pooling", "transition": "pooling", "classifier": "linear"}
@@ -131,8 +132,11 @@ class _Drawing:
         self.shift = (width - self.width) / 2
         if title:
             axes.text(width / 2, -head + 0.14, title, fontsize=FONT + 1, ha="center", va="center")
+        self.paths = {arrow: Path(*self._route(arrow)) for arrow in self.arrows}
+        self.labels: list[Bbox] = []
         for arrow in self.arrows:
             self._draw_arrow(axes, arrow)
+            self._draw_label(axes, arrow)
         for row in self.rows:
             for slot in row:
                 if not slot.passing:
@@ -156,37 +160,31 @@ class _Drawing:
             _draw_cells(axes, step.operations, x - width / 2, y - height / 2, (width, height))
 
     def _draw_arrow(self, axes: Axes, arrow: Arrow) -> None:
-        vertices, codes = self._route(arrow)
-        axes.add_patch(
-            FancyArrowPatch(
-                path=Path(vertices, codes),
-                arrowstyle="-|>",
-                mutation_scale=8,
-                linewidth=0.9,
-                color="0.25",
-                shrinkA=0,
-                shrinkB=0,
-            )
-        )
-        self._draw_label(axes, arrow)
+        axes.add_patch(FancyArrowPatch(path=self.paths[arrow], arrowstyle="-|>", mutation_scale=8,
+                                       linewidth=0.9, color="0.25", shrinkA=0,
+                                       shrinkB=0))  # fmt: skip
 
     def _draw_label(self, axes: Axes, arrow: Arrow) -> None:
-        """Write the size beside the line, on the side that other lines leave free."""
-        x, y = self._label_place(arrow)
-        left = len(arrow) == 2 and self._crowd(arrow) > x - self.shift + 0.02
+        """Write the size beside the line, where it hides as few lines and sizes as can be."""
         text = _size(self.steps[arrow[0].step].shapes)
-        axes.text(x - 0.05 if left else x + 0.05, y, text, fontsize=SMALL, va="center",
-                  ha="right" if left else "left", color="0.1",
-                  bbox={"facecolor": "white", "edgecolor": "none", "pad": 0.6})  # fmt: skip
+        width, half = len(text) * DIGIT, 0.07
+        boxes = []
+        for x, y in self._label_places(arrow):
+            boxes.append(Bbox.from_extents(x + 0.05, y - half, x + 0.05 + width, y + half))
+            boxes.append(Bbox.from_extents(x - 0.05 - width, y - half, x - 0.05, y + half))
+        best = min(range(len(boxes)), key=lambda i: self._hidden(boxes[i]))
+        self.labels.append(box := boxes[best])
+        axes.text(box.x1 if best % 2 else box.x0, (box.y0 + box.y1) / 2, text, fontsize=SMALL,
+                  va="center", ha="right" if best % 2 else "left", color="0.1")  # fmt: skip
 
-    def _crowd(self, arrow: Arrow) -> float:
-        """Return the mean x of the lines that share an end with this one, or of its own curve."""
-        first, last = arrow[0], arrow[-1]
-        if abs(first.x - last.x) > 0.05:
-            return last.x if len(self._arriving(last)) > 1 else first.x
-        joining = [a[-2].x for a in self.arrows if a[-1] is last]
-        leaving = [a[1].x for a in self.arrows if a[0] is first]
-        return sum(joining + leaving) / len(joining + leaving)
+    def _hidden(self, box: Bbox) -> int:
+        """Count the lines and sizes under a label; a label off the page is worse than any."""
+        fine = Affine2D().scale(100)  # or curves would be taken for a few straight lines
+        lines = (fine.transform_path(path) for path in self.paths.values())
+        around = box.padded(0.03).transformed(fine)
+        num_lines = sum(line.intersects_bbox(around, filled=False) for line in lines)
+        off_page = box.x0 < -self.shift or box.x1 > self.width + 2 * self.shift
+        return num_lines + box.count_overlaps(self.labels) + 99 * off_page
 
     def _route(self, arrow: Arrow) -> tuple[list[tuple[float, float]], list[int]]:
         """Return a line that curves between rows and runs straight beside the steps it passes."""
@@ -229,17 +227,17 @@ class _Drawing:
         x, y = self._middle(slot)
         return x + place * spread, y - height / 2 + (0.02 if width < 0.4 else 0)
 
-    def _label_place(self, arrow: Arrow) -> tuple[float, float]:
-        """Return the straight part of the line, or the end that it shares with fewer lines."""
+    def _label_places(self, arrow: Arrow) -> list[tuple[float, float]]:
+        """Return spots on the line: beside what it passes, or at the end that fewer lines share."""
         if len(arrow) > 2:
-            return self._middle(arrow[-2])
+            return [self._middle(slot) for slot in arrow[-2:0:-1]]
         first, last = arrow
         (start, below), (end, above) = self._exit(first), self._entry(arrow)
+        ends = [(start, below + 0.13), (end, above - 0.13)]
         joins = len(self._arriving(last)) > 1
         forks = sum(other[0] is first for other in self.arrows) > 1
-        if joins == forks:
-            return (start + end) / 2, (below + above) / 2
-        return (start, below + 0.13) if joins else (last.x + self.shift, above - 0.13)
+        middle = ((start + end) / 2, (below + above) / 2)
+        return [middle, *ends] if joins == forks else [*(ends if joins else ends[::-1]), middle]
 
 
 def _draw_cells(

@@ -20,7 +20,7 @@ __all__ = ["ComparisonRow", "pareto_front", "plot_comparison"]
 
 LABEL = FONT - 1.5  # points
 MARKER = 6  # points across
-CLEARANCE = 1.5  # points that a label keeps from whatever else is drawn
+CLEARANCE = 3  # points that a label keeps from whatever else is drawn
 DISTANCES = (8, 13, 19, 26, 34, 43, 53)  # points from a point to its label; the nearest wins
 FAR = 14  # points beyond which a thin line joins a label to its point
 ANGLES = (0, 180, 90, 270, 30, 150, 330, 210, 60, 120, 300, 240)  # degrees; right of it is best
@@ -79,12 +79,13 @@ def plot_comparison(rows: Sequence[ComparisonRow], *, lowest: float = 0.0) -> Fi
     _check(rows)
     rows = [_lifted(row, lowest) if row.accuracy < lowest else row for row in rows]
     costs = list(rows[0].costs)
-    figure = new_figure(4.6 * len(costs), 4.0)
+    figure = new_figure(4.6 * len(costs), 5.0)
     panels = figure.subplots(1, len(costs), sharey=True, squeeze=False)[0]
     for axes, cost in zip(panels, costs, strict=True):
         _draw_panel(axes, rows, cost, lowest)
     for axes in panels[1:]:
         axes.set_ylabel("")
+    figure.supxlabel("blue: no other is as accurate at the same or a lower cost", fontsize=FONT)
     canvas = FigureCanvasAgg(figure)
     canvas.draw()  # fixes where every point lies, which the labels need
     for axes, cost in zip(panels, costs, strict=True):
@@ -158,7 +159,8 @@ def _place(canvas: FigureCanvasAgg, axes: Axes, label: Annotation, taken: Sequen
     for x, y in _places(box.width / scale, box.height / scale):
         moved = box.translated(x * scale, y * scale)
         covered = sum(_overlap(moved, other, CLEARANCE * scale) for other in taken)
-        covered += moved.width * moved.height - _overlap(moved, axes.bbox)
+        inside = _overlap(moved, axes.bbox.padded(-CLEARANCE * scale))
+        covered += moved.width * moved.height - inside
         if covered < least:
             best, least = (x, y), covered
         if not covered:

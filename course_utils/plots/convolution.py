@@ -53,7 +53,7 @@ __all__ = [
 ]
 
 CELL = 0.4  # inches: side of a cell that holds a number
-LETTER = 0.17  # cells: width of a letter of a title
+LETTER = 0.19  # cells: width of a letter of a title
 LARGEST = 18  # cells or kernels along a side that a figure has room for
 NARROW = 40  # pixels of an image that are drawn one by one, not as a bar
 WIDEST = 256  # pixels of an image that can be drawn at all

@@ -67,6 +67,10 @@ def plot_function_classes() -> Figure:
     """
     figure = new_figure(6.6, 3.2)
     panels = figure.subplots(1, 2, sharex=True, sharey=True)
+    note = (
+        "circles: what nets of four depths can compute; markers: the closest to the best function"
+    )
+    figure.supxlabel(note, fontsize=FONT)
     for axes, (title, circles) in zip(panels, CLASSES.items(), strict=True):
         bare(axes, title)
         for i, (centre, radius) in enumerate(circles):

@@ -150,6 +150,7 @@ def plot_prediction(image: Tensor, probabilities: Tensor, classes: Sequence[str]
     right.bar_label(bars, [f" {share:.0%}" for share in shares], fontsize=FONT - 1)
     right.set_xlim(0, 1.12)
     right.set_xticks([])
+    right.set_title("predicted probability", fontsize=FONT)
     right.tick_params(labelsize=FONT - 1, length=0)
     right.spines[:].set_visible(False)
     return figure

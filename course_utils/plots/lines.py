@@ -13,6 +13,7 @@ from course_utils.plots.style import (
     FONT,
     LINES,
     MARKERS,
+    chance_line,
     dashes,
     new_figure,
     per_cent,
@@ -35,6 +36,7 @@ def plot_lines(
     ylabel: str,
     *,
     percent: bool = False,
+    chance: float | None = None,
     by_condition: bool = False,
 ) -> Figure:
     """Draw several quantities over the same values of x, to compare them.
@@ -45,6 +47,7 @@ def plot_lines(
         xlabel: What x is, with its unit.
         ylabel: What the lines are.
         percent: Whether the values are written as per cent.
+        chance: Accuracy of guessing; a dotted line where that is in view.
         by_condition: Whether labels are `model, condition`: the colour is then the model's and
             the dash the condition's.
 
@@ -57,6 +60,8 @@ def plot_lines(
         _style_by_condition(axes)
     tidy(axes, xlabel, ylabel)
     axes.set_ylim(bottom=0)
+    chance_line(axes, chance)
+    _legend(axes)
     if percent:
         per_cent(axes.yaxis)
     return figure
@@ -169,7 +174,6 @@ def _style_by_condition(axes: Axes) -> None:
     for line, (model, _, condition) in parts.items():
         look = models.index(model)
         line.set(color=LINES[look], marker=MARKERS[look], linestyle=dash_of[condition])
-    _legend(axes)
 
 
 def _legend(axes: Axes) -> None:
@@ -199,8 +203,9 @@ def _line_figure(
     if log:
         axes.set_yscale("log")
         low, high = axes.dataLim.intervaly
-        if high < 30 * low:  # little more than one power of ten: its ticks are plain numbers
-            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        if high < 1000 * low:  # less than three powers of ten: plain numbers, and more of them
+            subs = (1, 2, 5) if high > 6 * low else (1, 1.5, 2, 3, 4, 5, 7)
+            axes.yaxis.set_major_locator(LogLocator(subs=subs))
             axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
             axes.yaxis.set_minor_formatter(NullFormatter())
     _legend(axes)

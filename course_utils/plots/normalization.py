@@ -30,6 +30,7 @@ def plot_norms() -> Figure:
     Source: after an idea of Wu & He 2018, figure 2.
     """
     figure = new_figure(7.4, 4.9)
+    figure.set_layout_engine("constrained", h_pad=0.1)  # or the upper titles would be cut
     panels = figure.subplots(2, 3).flatten()
     for axes, norm in zip(panels, NORMS, strict=False):
         draw_block(axes, norm)

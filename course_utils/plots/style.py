@@ -16,6 +16,7 @@ from matplotlib.text import Text
 __all__ = [
     "BLACK",
     "BLUE",
+    "DASHES",
     "FONT",
     "GREEN",
     "INTENSITY",
@@ -28,6 +29,7 @@ __all__ = [
     "SKY",
     "YELLOW",
     "bare",
+    "chance_line",
     "colour_bar",
     "dashes",
     "in_words",
@@ -45,7 +47,8 @@ BLUE, ORANGE, GREEN, PINK = "#0072B2", "#E69F00", "#009E73", "#CC79A7"
 SKY, RED, YELLOW, BLACK = "#56B4E9", "#D55E00", "#F0E442", "#000000"
 LINES = (BLUE, RED, GREEN, ORANGE, PINK, SKY, BLACK)
 MARKERS = ("o", "s", "^", "D", "v", "P", "X")  # told apart without colour, too
-DASHES = ("-", "--", ":", "-.")  # colour is the model, dash is the condition
+# Colour is the model, dash is the condition.
+DASHES = {"-": "solid", "--": "dashed", ":": "dotted", "-.": "dash-dotted"}
 
 INTENSITY = "cividis"  # for one channel, counts and probabilities
 SIGNED = "PuOr"  # for values around zero
@@ -110,6 +113,13 @@ def colour_bar(
     bar = figure.colorbar(image, ax=axes, **place)
     bar.set_label(label, fontsize=FONT - 1)
     bar.ax.tick_params(labelsize=FONT - 2)
+
+
+def chance_line(axes: Axes, chance: float | None) -> None:
+    """Draw a dotted line at the accuracy of guessing, where that is in view."""
+    low, high = axes.get_ylim()
+    if chance is not None and low <= chance <= high:
+        axes.axhline(chance, color="0.35", linewidth=1.2, linestyle=":", label="chance")
 
 
 def dashes(conditions: Iterable[str]) -> dict[str, str]:

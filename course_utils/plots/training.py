@@ -12,9 +12,11 @@ from torch import Tensor
 from course_utils.plots.display import to_bundle
 from course_utils.plots.style import (
     BLUE,
+    DASHES,
     FONT,
     INTENSITY,
     RED,
+    chance_line,
     colour_bar,
     dashes,
     in_words,
@@ -35,7 +37,9 @@ LEAST_HEIGHT = {"loss": 0.5, "accuracy": 0.2}  # of a panel: less would show noi
 Curve = tuple[str, list[float], str, str, str]  # label, values, colour, marker, line style
 
 
-def draw_curves(axes: Axes, curves: Sequence[Curve], quantity: str, ylabel: str = "") -> None:
+def draw_curves(
+    axes: Axes, curves: Sequence[Curve], quantity: str, ylabel: str, chance: float | None
+) -> None:
     """Draw one line for each curve of a quantity, a point for each epoch."""
     for label, values, colour, marker, line in curves:
         epochs = range(1, len(values) + 1)
@@ -44,15 +48,17 @@ def draw_curves(axes: Axes, curves: Sequence[Curve], quantity: str, ylabel: str 
     whole_ticks(axes.xaxis)
     if "accuracy" in quantity:
         per_cent(axes.yaxis)
+        chance_line(axes, chance)
     axes.legend(fontsize=FONT - 1, frameon=False)
 
 
-def plot_history(history: History, title: str = "") -> Figure:
+def plot_history(history: History, title: str = "", *, chance: float | None = None) -> Figure:
     """Draw loss and accuracy over the epochs, for training and validation set.
 
     Args:
         history: What `fit` returned, or a recorded run; it may be empty.
         title: Title above both panels.
+        chance: Accuracy of guessing; a dotted line where that is in view.
     """
     figure = new_figure(7.2, 2.6)
     panels = figure.subplots(1, 2)
@@ -61,7 +67,7 @@ def plot_history(history: History, title: str = "") -> Figure:
             ("training", history.column(f"train_{quantity}"), BLUE, "o", "-"),
             ("validation", history.column(f"val_{quantity}"), RED, "s", "--"),
         ]
-        draw_curves(axes, curves, quantity)
+        draw_curves(axes, curves, quantity, "", chance)
         _keep_height(axes, LEAST_HEIGHT[quantity])
     # In its first epochs a deep net with batch normalisation may have a validation loss of a
     # million, because its running averages lag behind. It may leave the panel, so that you can
@@ -88,12 +94,17 @@ def _mark_what_left(axes: Axes, losses: Sequence[float]) -> None:
     for epoch, loss in enumerate(losses, start=1):
         if loss > top:
             axes.plot(epoch, top, "^", color=RED, markersize=6, clip_on=False)
-            axes.annotate(f"{loss:.3g}", (epoch, top), (0, 5), textcoords="offset points",
+            text = f"{loss:,.0f}" if loss >= 100 else f"{loss:.3g}"
+            axes.annotate(text, (epoch, top), (0, 5), textcoords="offset points",
                           ha="center", fontsize=FONT - 2, color=RED)  # fmt: skip
 
 
 def plot_histories(
-    histories: Mapping[str, History], quantity: str = "val_accuracy", ylabel: str = ""
+    histories: Mapping[str, History],
+    quantity: str = "val_accuracy",
+    ylabel: str = "",
+    *,
+    chance: float | None = None,
 ) -> Figure:
     """Draw one quantity of several runs in one panel.
 
@@ -101,6 +112,7 @@ def plot_histories(
         histories: Label -> run.
         quantity: A field of an epoch's record: `train_loss`, `val_accuracy`, ...
         ylabel: Name of the quantity; by default its field in words.
+        chance: Accuracy of guessing; a dotted line where that is in view.
 
     Raises:
         ValueError: There is no run, or more than can be told apart.
@@ -110,7 +122,7 @@ def plot_histories(
         for label, history, colour, marker in told_apart(histories, "runs")
     ]
     figure = new_figure(5.2, 3.0)
-    draw_curves(figure.subplots(), curves, quantity, ylabel)
+    draw_curves(figure.subplots(), curves, quantity, ylabel, chance)
     return figure
 
 
@@ -121,6 +133,7 @@ def plot_records(
     *,
     each: bool = False,
     conditions: Mapping[str, str] | None = None,
+    chance: float | None = None,
 ) -> Figure:
     """Draw one quantity of several recorded experiments, as `plot_histories` does for runs.
 
@@ -131,6 +144,7 @@ def plot_records(
         each: Whether each seed is drawn as a thin line, instead of a band around their mean. A
             band misleads where some seeds learn and others do not.
         conditions: Label -> what experiments have in common; each condition has a dash.
+        chance: Accuracy of guessing; a dotted line where that is in view.
 
     Raises:
         ValueError: There is no experiment, or more than can be told apart.
@@ -150,10 +164,12 @@ def plot_records(
             axes.fill_between(epochs, mean - deviation, mean + deviation, color=colour, alpha=0.2,
                               linewidth=0)  # fmt: skip
         curves.append((label, mean.tolist(), colour, marker, dash_of[condition_of[label]]))
-    draw_curves(axes, curves, quantity, ylabel)
-    if conditions:  # long enough for dashes to be seen, and away from the bands
+    draw_curves(axes, curves, quantity, ylabel, chance)
+    if conditions or len(curves) > 4:  # long enough for dashes to be seen, and away from the bands
+        key = "\n".join(f"{DASHES[dash]}: {name}" for name, dash in dash_of.items() if name)
         axes.legend(fontsize=FONT - 1, frameon=False, handlelength=3.5, loc="center left",
-                    bbox_to_anchor=(1, 0.5))  # fmt: skip
+                    bbox_to_anchor=(1, 0.5), title=key, title_fontsize=FONT - 1,
+                    alignment="left")  # fmt: skip
     seeds = " or ".join(map(str, sorted({recorded.num_seeds for recorded in runs.values()})))
     around = "thin: each seed" if each else "band ± 1 standard deviation"
     axes.set_xlabel("epoch" if seeds == "1" else f"epoch (mean of {seeds} seeds, {around})")
@@ -200,17 +216,18 @@ class LivePlot:
 
     Args:
         title: Title above the figure.
+        chance: Accuracy of guessing; a dotted line where that is in view.
     """
 
-    def __init__(self, title: str = "") -> None:
-        self.title = title
+    def __init__(self, title: str = "", *, chance: float | None = None) -> None:
+        self.title, self.chance = title, chance
         self.handle: DisplayHandle | None = None
 
     def __call__(self, history: History) -> None:
         """Replace the figure with one of the history so far."""
         name = self.title or "Training"
         alt = f"{name}: training and validation loss and accuracy after each epoch"
-        bundle = to_bundle(plot_history(history, self.title), alt)
+        bundle = to_bundle(plot_history(history, self.title, chance=self.chance), alt)
         if self.handle is None:
             self.handle = DisplayHandle()
             self.handle.display(bundle, raw=True)

@@ -121,7 +121,7 @@ function drawGroups(node, { groups, c_in: cIn, c_out: cOut }) {
 
 /** Bars on a logarithmic scale; a label is written behind its bar. */
 function drawBars(node, values, title) {
-  const [left, right, top] = [104, 344, 4];
+  const [left, right, top] = [128, 344, 4];
   const x = (v) => left + ((right - left) * Math.log10(Math.max(v, 1))) / 16;
   const ticks = [[1, "1"], [1e3, "10\u00B3"], [1e6, "10\u2076"], [1e9, "10\u2079"], [1e12, "10\u00B9\u00B2"], [1e15, "10\u00B9\u2075"]];
   node.replaceChildren(

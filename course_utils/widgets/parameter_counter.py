@@ -28,10 +28,10 @@ LAYERS: dict[str, dict[str, int]] = {
 }
 """Well-known layers by name; a stride is 1, a padding 0 and groups 1 where not given."""
 
-# "Not shared" is the locally connected layer: the same windows, but weights of its own in each.
+# The locally connected layer has the same windows, but weights of its own in each.
 KINDS = {
     "conv": ("convolution", BLUE),
-    "local": ("not shared", GREEN),
+    "local": ("locally connected", GREEN),
     "dense": ("dense layer", RED),
 }
 """The three layers that are compared: key, name, colour."""
@@ -112,7 +112,7 @@ class ParameterCounter(CourseWidget):
             for key, (kind, _) in KINDS.items()
         }
         shapes = " → ".join(" × ".join(map(str, result[key])) for key in ("input", "output"))
-        return plot_counts(counts, shapes)
+        return plot_counts(counts, f"count for {shapes}")
 
     def tell(self, result: Result) -> str:
         """Say how many parameters the convolution has, and how many a dense layer would need."""

@@ -195,7 +195,9 @@ shuffle = own_shuffle(student_id, 32, 32)
 generator = torch.Generator().manual_seed(0)
 tidy = make_shapes(10, ShapesConfig(), generator).images[:4]  # (4, 3, 32, 32), uint8
 show(
-    plot_images([*tidy, *shuffle(tidy)], num_columns=4, size=1.3),
+    plot_images(
+        [*tidy, *shuffle(tidy)], num_columns=4, size=1.3, row_titles=["original", "shuffled"]
+    ),
     "Four coloured shapes, and below them the same four with shuffled pixels: only noise",
 )
 

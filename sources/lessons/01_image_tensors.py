@@ -51,7 +51,7 @@ print("range:", photo.min(), "to", photo.max())
 # %%
 patch = torch.tensor(photo[230:238, 210:222, 0])  # (8, 12): rows, columns; channel 0 is red
 show(
-    plot_pixels(patch, "red, rows 230 to 237, columns 210 to 221"),
+    plot_pixels(patch, "red channel, rows 230 to 237, columns 210 to 221"),
     "A grid of eight by twelve pixels with their values: the brighter the cell, the higher its "
     "value",
 )

@@ -357,7 +357,7 @@ moved = {}
 for name, model in trained.items():
     moved[name] = [accuracy(model, test.images.roll(s, dims=3), test.labels) for s in pixels]
 show(
-    plot_lines(moved, pixels, "shift to the right, in pixels", "test accuracy", percent=True),
+    plot_lines(moved, pixels, "shift right, in pixels", "test accuracy", percent=True, chance=0.1),
     "Test accuracy against the shift. The MLP falls from above 90 per cent to below 30 at two "
     "pixels and to chance at three or four. The convnet falls more slowly",
 )
@@ -453,7 +453,7 @@ expect(
 )
 
 # %%
-pairs, names = [*true.images[hearts], *swapped.images[hearts]], ["true", "swapped"]
+pairs, names = [*true.images[hearts], *swapped.images[hearts]], ["true background", "swapped"]
 show(
     plot_images(pairs, num_columns=5, size=1.3, row_titles=names),
     "Above: five hearts in front of one kind of background, differing in colour, size and clutter. "
@@ -499,8 +499,9 @@ for rho, name in product(DIAL, BUILD):
 # %% tags=["nbval-ignore-output"]
 curves = {}
 for name, (column, backgrounds) in product(BUILD, ((1, "true"), (2, "swapped"))):
-    curves[f"{name}, {backgrounds}"] = [scores[rho, name][column] for rho in DIAL]
-axis, style = "background correlation ρ in training", {"percent": True, "by_condition": True}
+    curves[f"{name}, {backgrounds} background"] = [scores[rho, name][column] for rho in DIAL]
+axis = "background correlation ρ in training"
+style = {"percent": True, "chance": 0.1, "by_condition": True}
 show(
     plot_lines(curves, DIAL, axis, "accuracy", **style),
     "Accuracy against ρ. On true backgrounds both models stay above 90 per cent. On swapped "

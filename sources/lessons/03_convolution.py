@@ -225,7 +225,11 @@ expect(
 show(
     plot_maps(
         [W, local, toeplitz],
-        [f"dense: {n * n} weights", f"local: {int(band.sum())}", f"shared: {len(f)}"],
+        [
+            f"dense: {n * n} weights",
+            f"local: {int(band.sum())} weights",
+            f"shared: {len(f)} weights",
+        ],
         xlabel="input location ℓ",
         ylabel="output location i",
     ),
@@ -281,7 +285,7 @@ with torch.no_grad():
 show(
     plot_maps(
         [matrix_of(local2d, 6), matrix_of(shared2d, 6)],
-        ["locally connected", "convolution"],
+        ["weights, locally connected", "weights, convolution"],
         xlabel="36 pixels, row by row",
         ylabel="36 outputs",
         size=2.9,
@@ -357,7 +361,13 @@ for name, matrix in cases.items():
 
 # %%
 show(
-    plot_maps([W, average], ["dense", "averaged over all shifts"], size=2.1, shared=False),
+    plot_maps(
+        [W, average],
+        ["dense", "averaged over all shifts"],
+        xlabel="input location",
+        ylabel="output location",
+        shared=False,
+    ),
     "A dense matrix of random entries, and its average over all shifts, in which each diagonal, "
     "continued around the edges, has one colour; each map has its own scale",
 )
@@ -614,7 +624,12 @@ both = torch.stack([filters["Sobel"], filters["Sobel"].T])[:, None]  # (2, 1, 3,
 slopes = F.conv2d(clothes, both, padding=1)  # (8, 2, 28, 28): two maps for each image
 strength = slopes.norm(dim=1, keepdim=True)  # (8, 1, 28, 28)
 show(
-    plot_images([*clothes, *(strength / strength.amax())], num_columns=8, size=0.95),
+    plot_images(
+        [*clothes, *(strength / strength.amax())],
+        num_columns=8,
+        size=0.95,
+        row_titles=["image", "edges"],
+    ),
     "Eight grey images of clothes, and below them their outlines and seams",
 )
 

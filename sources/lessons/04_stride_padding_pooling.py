@@ -244,7 +244,10 @@ white = torch.ones(1, 1, 5, 5)
 modes = ("constant", "replicate", "reflect", "circular")
 padded = [F.pad(white, (1, 1, 1, 1), mode=mode)[0, 0] for mode in modes]
 show(
-    plot_grids([convolve(picture, blur) for picture in padded], ["zeros", *modes[1:]]),
+    plot_grids(
+        [convolve(picture, blur) for picture in padded],
+        [f"padding: {mode}" for mode in ("zeros", *modes[1:])],
+    ),
     "Four blurred grids: with zeros the border falls to 0.75 and the corners to 0.56; with "
     "replicate, reflect and circular every cell stays 1",
 )
@@ -861,7 +864,7 @@ for n in (27, 28):
 ones = torch.ones(1, 1, 4, 4)
 stamped = [F.conv_transpose2d(ones, torch.ones(1, 1, k, k), stride=2)[0, 0] for k in (3, 4)]
 show(
-    plot_grids(stamped, ["3 × 3, stride 2", "4 × 4, stride 2"]),
+    plot_grids(stamped, ["3 × 3, stride 2: stamps", "4 × 4, stride 2: stamps"]),
     "How often each pixel is stamped: with 3 by 3 a checkerboard of 1, 2 and 4; with 4 by 4 a 4 "
     "everywhere except at the border",
 )

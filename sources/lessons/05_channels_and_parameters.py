@@ -319,7 +319,7 @@ print(f"in memory: {4 * conv / 1e3:.1f} kB against {4 * dense / 1e12:.1f} TB")
 
 # %% [markdown]
 # ### Try it: the counter
-# The row *not shared* counts the locally connected layer of lesson 03.
+# The row *locally connected* counts lesson 03's layer without shared weights.
 #
 # 1. Double both numbers of channels. By what factor does the number of parameters grow?
 # 2. Set the stride to 2. What falls, and what stays the same?

@@ -292,7 +292,7 @@ for depth in (1, 4, 16):
     inside = differs[4 + depth : -depth, 4 + depth : -depth]
     expect(not inside.any(), f"Depth {depth}: all errors lie within {depth} of a border.")
 show(
-    plot_images(marked, ["1 layer", "4 layers", "16 layers"], size=2.4),
+    plot_images(marked, ["1 layer (orange: differs)", "4 layers", "16 layers"], size=2.4),
     "The moved photo with the differing pixels in orange: thin lines along the border and the "
     "moved border after one layer, a frame after four, and half of the image after sixteen",
 )
@@ -480,7 +480,7 @@ def stripes(down: float, across: float, size: int = 128) -> Tensor:
 
 
 broad, slanted = stripes(0, 4), stripes(24, 12)
-titles = ["4 across", "24 down, 12 across", "their mean", "photo"]
+titles = ["4 cycles across", "24 cycles down, 12 across", "their mean", "photo"]
 show(
     plot_spectra([broad, slanted, (broad + slanted) / 2, picture], titles, size=1.9),
     "Images above their spectra. Broad vertical stripes: three dots near the middle. Fine slanted "
@@ -513,7 +513,9 @@ expect(torch.allclose(there_and_back, x, atol=1e-5), "There and back gives the s
 # %%
 kept = [low_pass(picture, cut_off).clamp(0, 1) for cut_off in (1 / 4, 1 / 8, 1 / 16)]
 rest = (0.5 + picture - kept[1]).clamp(0, 1)
-titles = ["below 1/4", "below 1/8", "below 1/16", "above 1/8"]
+titles = [
+    f"{part} cycle per pixel" for part in ("below 1/4", "below 1/8", "below 1/16", "above 1/8")
+]
 show(
     plot_images([*kept, rest], titles, size=2.6),
     "The photo without frequencies above a quarter, an eighth and a sixteenth: softer and softer, "
@@ -763,7 +765,7 @@ FourierGallery("House", filter="Low-pass", cut_off=6)
 fine = stripes(0, 56)  # 56/128 = 0.44 cycles per pixel
 thinned = fine[..., ::2, ::2]  # (1, 64, 64)
 blurred_first = filtered(fine[None], binomial_kernel(5))[0, ..., ::2, ::2]  # (1, 64, 64)
-titles = ["56 cycles", "every second pixel", "blurred first"]
+titles = ["56 cycles across", "every second pixel", "blurred first"]
 show(
     plot_images([fine, thinned, blurred_first], titles, size=2.2),
     "Fine vertical stripes; the same with every second pixel kept, which shows eight broad stripes; "

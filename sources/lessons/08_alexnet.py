@@ -232,13 +232,13 @@ def train(name: str, title: str, augment: data.Augment | None = None, **switches
     """Build a model and train it, always from the same seed; return the model and its history."""
     fresh = load(augment)
     model = models.build(name, in_channels=1, num_classes=10, **switches).to(device)
-    return model, fit(model, fresh, config, on_epoch_end=[LivePlot(title)])
+    return model, fit(model, fresh, config, on_epoch_end=[LivePlot(title, chance=0.1)])
 
 
 runs, nets = {}, {}
 
 # %%
-name = "sigmoid, average"
+name = "sigmoid, average pooling"
 nets[name], runs[name] = train("lenet5", name, activation="sigmoid", pooling="average")
 
 # %% [markdown]
@@ -274,13 +274,13 @@ print(f"with ReLUs the first layer's gradient is {ratio:.0f} times as large")
 expect(100 < ratio < 256, "That is more than 100 times, and less than the bound of 256.")
 
 # %%
-name = "ReLU, average"
+name = "ReLU, average pooling"
 nets[name], runs[name] = train("lenet5", name, activation="relu", pooling="average")
 
 # %%
 final = {name: history.column("val_accuracy")[-1] for name, history in runs.items()}
 expect(
-    final["ReLU, average"] > final["sigmoid, average"] + 0.1,
+    final["ReLU, average pooling"] > final["sigmoid, average pooling"] + 0.1,
     "At this learning rate the activation alone is worth more than ten points of accuracy.",
     trained=True,
 )
@@ -292,7 +292,7 @@ fresh, switches = load(), {"activation": "sigmoid", "pooling": "average"}
 tuned = models.build("lenet5", in_channels=1, num_classes=10, **switches).to(device)
 faster = fit(tuned, fresh, replace(config, lr=20 * config.lr))
 refute(
-    final["ReLU, average"] > faster.column("val_accuracy")[-1] + 0.1,
+    final["ReLU, average pooling"] > faster.column("val_accuracy")[-1] + 0.1,
     "At this learning rate the activation alone is worth more than ten points of accuracy.",
 )
 
@@ -320,13 +320,13 @@ print(facts.trap("alexnet_first_relu"))
 # *anywhere* in the window. **Predict, then run.** Does max pooling help as much as the ReLU did?
 
 # %%
-name = "ReLU, max"
+name = "ReLU, max pooling"
 nets[name], runs[name] = train("lenet5", name, activation="relu", pooling="max")
 
 # %%
 train_loss = {name: history.column("train_loss")[-1] for name, history in runs.items()}
 expect(
-    train_loss["ReLU, max"] < 0.9 * train_loss["ReLU, average"],
+    train_loss["ReLU, max pooling"] < 0.9 * train_loss["ReLU, average pooling"],
     "With max pooling the net fits its training images better.",
     trained=True,
 )
@@ -338,13 +338,13 @@ again = models.build(
 ).to(device)
 other = fit(again, fresh, config)
 refute(
-    other.column("train_loss")[-1] < 0.9 * train_loss["ReLU, average"],
+    other.column("train_loss")[-1] < 0.9 * train_loss["ReLU, average pooling"],
     "With max pooling the net fits its training images better.",
 )
 
 # %% tags=["nbval-ignore-output"]
 for name, history in runs.items():
-    print(f"{name:18} validation accuracy {history.column('val_accuracy')[-1]:.1%}")
+    print(f"{name:22} validation accuracy {history.column('val_accuracy')[-1]:.1%}")
 
 # %% [markdown]
 # Max pooling lowers the training loss, but the validation accuracies of the last two nets are
@@ -381,7 +381,7 @@ names = [f"convolution {i}" for i in range(1, 6)] + [f"linear layer {i}" for i i
 counts = [row.parameters for row in layers.rows if row.parameters]
 parameters = dict(zip(names, counts, strict=True))
 show(
-    plot_counts(parameters, "parameters", log=False),
+    plot_counts(parameters, "parameters of AlexNet", log=False),
     "Parameters of each layer of AlexNet, drawn to scale: the first linear layer has 38 million, "
     "the second 17 million; the bars of the five convolutions can hardly be seen",
 )
@@ -512,7 +512,7 @@ by_formula = [
     a[0, i, 0, 0] / (1 + a[0, max(i - 1, 0) : i + 2].square().sum()).sqrt() for i in range(6)
 ]
 show(
-    plot_grids([a[0, :, :, 0].T, norm(a)[0, :, :, 0].T], ["before", "after"]),
+    plot_grids([a[0, :, :, 0].T, norm(a)[0, :, :, 0].T], ["before LRN", "after LRN"]),
     "Six channels before and after: the large value drops to about one, its two neighbours to a "
     "tenth, the others to about a half",
 )
@@ -608,7 +608,12 @@ augment, generator = data.Augment(crop_padding=2, flip=True), torch.Generator().
 originals = loaders.test.images[:8].cpu()
 changed = [crop_and_flip(originals, augment, draw(augment, 8, generator)) for _ in range(2)]
 show(
-    plot_images(torch.cat([originals, *changed]).float() / 255, num_columns=8, size=0.8),
+    plot_images(
+        torch.cat([originals, *changed]).float() / 255,
+        num_columns=8,
+        size=0.8,
+        row_titles=["original", "epoch 1", "epoch 2"],
+    ),
     "Three rows of the same eight images of clothes: above as they are, below as two epochs might "
     "see them, shifted by up to two pixels and some of them mirrored",
 )
@@ -663,7 +668,7 @@ refute(neither < plain - 0.01, "Augmentation narrows the gap.")
 keys = ("sigmoid", "relu", "max", "size", "dropout", "augmented")
 steps = {name: records.load(f"alexnet_step_{key}") for name, key in zip(runs, keys, strict=True)}
 show(
-    plot_records(steps, "val_accuracy", "validation accuracy"),
+    plot_records(steps, "val_accuracy", "validation accuracy", chance=0.1),
     "Validation accuracy over eight epochs, mean of three seeds: the sigmoid net is far below, the "
     "one with dropout falls at the third epoch and scatters widely, the four others are close together",
 )
@@ -721,7 +726,9 @@ learned = nets["AlexNet's size"].features[0].weight.detach().cpu()  # (32, 1, 5,
 strongest = learned.flatten(1).norm(dim=1).argsort(descending=True)[:16]
 filters = learned[strongest] / learned[strongest].abs().amax(dim=(1, 2, 3), keepdim=True)
 show(
-    plot_images((filters + 1) / 2, num_columns=8, size=0.75),
+    plot_images(
+        (filters + 1) / 2, [f"filter {i}" for i in strongest.tolist()], num_columns=8, size=0.75
+    ),
     "Sixteen learned filters of 5 by 5: several have one bright and one dark side, like an edge; "
     "others look like noise",
 )
@@ -734,7 +741,10 @@ with torch.no_grad(), capture(net, ["features.0"]) as captured:
 maps = captured.features["features.0"][0, strongest].cpu().relu()[:, None]  # (16, 1, 28, 28)
 show(
     plot_images(
-        maps / maps.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-6), num_columns=8, size=0.75
+        maps / maps.amax(dim=(1, 2, 3), keepdim=True).clamp(min=1e-6),
+        [f"map {i}" for i in strongest.tolist()],
+        num_columns=8,
+        size=0.75,
     ),
     "The maps of those sixteen filters for the boot: some are bright along part of its outline, "
     "others over whole surfaces",

@@ -384,7 +384,9 @@ Table(("net", "top-1 error, %", "top-5 error, %"), tuple(rows), caption)
 # %%
 plain = {letter: records.load(f"vgg_depth_{letter.lower()}") for letter in "ABDE"}
 show(
-    plot_records(plain, "train_loss", "training loss", each=True),
+    plot_records(
+        {f"VGG {letter}": runs for letter, runs in plain.items()}, "train_loss", each=True
+    ),
     "Training loss of VGG A, B, D and E over six epochs, a thin line for each seed: those of A and "
     "B all fall; of D and E some fall, and others stay at the loss of guessing",
 )
@@ -489,12 +491,14 @@ first_loss = {}
 
 # %%
 seed_everything(0)
-history = train(gaussian_(deep(), std=0.01), on_epoch_end=[LivePlot("VGG-16, σ = 0.01")])
+history = train(
+    gaussian_(deep(), std=0.01), on_epoch_end=[LivePlot("VGG-16, σ = 0.01", chance=0.1)]
+)
 first_loss["σ = 0.01"] = history.column("train_loss")[-1]
 
 # %%
 seed_everything(0)
-history = train(deep(), on_epoch_end=[LivePlot("VGG-16, He")])
+history = train(deep(), on_epoch_end=[LivePlot("VGG-16, He", chance=0.1)])
 first_loss["He"] = history.column("train_loss")[-1]
 
 # %%
@@ -548,7 +552,7 @@ normalised = {
     f"{letter} with BN": records.load(f"vgg_depth_{letter.lower()}_bn") for letter in "ABDE"
 }
 show(
-    plot_records(normalised, "train_loss", "training loss"),
+    plot_records({f"VGG {name}": runs for name, runs in normalised.items()}, "train_loss"),
     "Training loss of VGG A, B, D and E with batch normalisation: all four fall from the first "
     "epoch",
 )

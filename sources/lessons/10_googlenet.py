@@ -365,7 +365,7 @@ def train(title, build, initialise=he_normal_, epochs=settings.epochs):
     loaders = load(seed=0)
     model = initialise(build()).to(device)
     config = TrainConfig(epochs=epochs, lr=settings.lr)
-    return model, fit(model, loaders, config, on_epoch_end=[LivePlot(title)])
+    return model, fit(model, loaders, config, on_epoch_end=[LivePlot(f"small GoogLeNet, {title}")])
 
 
 # %% [markdown]
@@ -703,7 +703,7 @@ blocks = ["stem", *[f"lower.{i}" for i in range(3)], *[f"upper.{i}" for i in ran
 off = gradient_norms(fresh, images, labels, layers=blocks)
 on = gradient_norms(fresh, images, labels, layers=blocks, loss=with_head)
 show(
-    plot_by_depth({"main loss only": off, "with the head": on}, "norm of the gradient",
+    plot_by_depth({"main loss only": off, "with the auxiliary head": on}, "norm of the gradient",
                   xlabel="module (0: stem; the head reads module 3)", first=0),
     "Norm of the gradient by depth: after the third module the two curves coincide; up to it the "
     "curve with the head is several times higher",

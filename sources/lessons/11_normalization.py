@@ -61,7 +61,7 @@ def plain_net(norm: str = "none") -> nn.Module:
 def train(model: nn.Module, title: str, **changes) -> History:
     """Train on the same images in the same order each time; only the model differs."""
     config = TrainConfig(epochs=settings.epochs, lr=settings.lr, precision="float32", **changes)
-    return fit(model, load(), config, on_epoch_end=[LivePlot(title)])
+    return fit(model, load(), config, on_epoch_end=[LivePlot(title, chance=0.1)])
 
 
 seed_everything(0)
@@ -206,7 +206,7 @@ def watch_saturation(activation: type[nn.Module], lr: float) -> dict[str, list[f
 tanh = watch_saturation(nn.Tanh, lr=0.3)
 epochs = list(range(2 * settings.epochs + 1))
 show(
-    plot_lines(tanh, epochs, "epochs of training", "saturated, tanh", percent=True),
+    plot_lines(tanh, epochs, "epochs of training", "saturated tanh units", percent=True),
     "Share of saturated tanh units over the epochs: layer 1 rises first and highest, then layer 2, "
     "3 and so on in order",
 )
@@ -227,7 +227,7 @@ print(facts.trap("deeper_tanh_saturates_more").right)
 # %% tags=["nbval-ignore-output"]
 sigmoid = watch_saturation(nn.Sigmoid, lr=1.0)
 show(
-    plot_lines(sigmoid, epochs, "epochs of training", "saturated, sigmoid", percent=True),
+    plot_lines(sigmoid, epochs, "epochs of training", "saturated sigmoid units", percent=True),
     "Share of saturated sigmoid units over the epochs: layer 5 saturates almost at once, all other "
     "layers stay at zero",
 )

@@ -88,12 +88,15 @@ channels, size, _ = loaders.info.image_shape
 
 
 # %%
+TITLES = {"plain20": "plain-20", "plain56": "plain-56", "resnet56": "ResNet-56"}
+
+
 def train(name: str) -> tuple[nn.Module, object]:
     """Build a net of half the usual width and train it, always from the same seed."""
     fresh = load(seed=0)
     model = models.build(name, in_channels=channels, num_classes=10, width=8).to(device)
     config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
-    return model, fit(model, fresh, config, on_epoch_end=[LivePlot(name)])
+    return model, fit(model, fresh, config, on_epoch_end=[LivePlot(TITLES[name], chance=0.1)])
 
 
 plain20, plain20_history = train("plain20")
@@ -483,7 +486,7 @@ def train_dense(title: str, gated: bool, watch: list) -> tuple[nn.Module, object
     fresh = load(seed=0)
     model = models.build("highway", in_channels=channels, num_classes=10, **options).to(device)
     config = TrainConfig(epochs=2 * settings.epochs, lr=0.02, clip_norm=1.0)
-    callbacks = [LivePlot(title)]
+    callbacks = [LivePlot(title, chance=0.1)]
     if gated:
         watch.append(mean_gates(model))
         callbacks.append(lambda history: watch.append(mean_gates(model)))

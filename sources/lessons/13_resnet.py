@@ -662,6 +662,12 @@ def load(seed: int = 0, **options) -> data.Loaders:
 
 # %%
 channels = load().info.image_shape[0]
+TITLES = {
+    "plain20": "plain-20",
+    "resnet20": "ResNet-20",
+    "plain44": "plain-44",
+    "resnet44": "ResNet-44",
+}
 
 
 def train(name: str) -> tuple[nn.Module, object]:
@@ -669,7 +675,7 @@ def train(name: str) -> tuple[nn.Module, object]:
     fresh = load(seed=0)
     model = models.build(name, in_channels=channels, num_classes=10, width=8).to(device)
     config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
-    return model, fit(model, fresh, config, on_epoch_end=[LivePlot(name)])
+    return model, fit(model, fresh, config, on_epoch_end=[LivePlot(TITLES[name], chance=0.1)])
 
 
 # %%
@@ -683,7 +689,11 @@ for name in ("plain44", "resnet44"):
 
 # %%
 show(
-    plots.plot_histories(histories, "train_loss", "training loss"),
+    plots.plot_histories(
+        {TITLES[name]: history for name, history in histories.items()},
+        "train_loss",
+        "training loss",
+    ),
     "Training loss of plain and residual nets of 20 and 44 layers over the epochs: the plain net "
     "of 44 layers stays far above the other three",
 )
@@ -691,7 +701,7 @@ show(
 # %% tags=["nbval-ignore-output"]
 loss = {name: history.epochs[-1].train_loss for name, history in histories.items()}
 for name, value in loss.items():
-    print(f"{name:9} training loss {value:.3f}")
+    print(f"{TITLES[name]:9} training loss {value:.3f}")
 expect(
     loss["resnet44"] < loss["plain44"] - 0.2,
     "With 44 layers the residual net has a training loss lower by more than 0.2.",
@@ -733,8 +743,7 @@ titles = {
 show(
     plots.plot_records(
         {title: records.load(name) for name, title in titles.items()},
-        "val_accuracy",
-        "validation accuracy",
+        chance=0.1,
     ),
     "Recorded validation accuracy of plain-20, plain-56, ResNet-20 and ResNet-56, mean of three "
     "seeds: plain-56 is lowest",

@@ -246,7 +246,7 @@ check("A block that halves it", ResidualBlock(16, 32, 2), right.stages[1][0], (1
 
 # %%
 show(
-    plot_block(ResidualBlock(16, 32, 2), (16, 32, 32)),
+    plot_block(ResidualBlock(16, 32, 2), (16, 32, 32), title="ResidualBlock(16, 32, stride=2)"),
     "The residual block: a convolution with stride 2, BN, ReLU, a second convolution and BN on one "
     "path, slicing and padding with zeros on the other; both are added, and a ReLU follows",
 )
@@ -466,8 +466,9 @@ true, swapped = (
     for backgrounds in ("same", "swapped")
 )
 some = [int((true.labels == label).nonzero()[0]) for label in range(6)]
+pairs = [*true.images[some], *swapped.images[some]]
 show(
-    plot_images([*true.images[some], *swapped.images[some]], num_columns=6, size=1.25),
+    plot_images(pairs, num_columns=6, size=1.25, row_titles=["true background", "swapped"]),
     "Six shapes: above on the background of their class, below the same shapes on other "
     "backgrounds",
 )
@@ -493,7 +494,7 @@ def train(rho: float, seed: int, *callbacks) -> tuple[nn.Module, data.Loaders, f
 
 # %% tags=["nbval-ignore-output"]
 LOT, TIED = 0.0, 1.0
-trained = {(LOT, 0): train(LOT, 0, LivePlot("background at random"))}
+trained = {(LOT, 0): train(LOT, 0, LivePlot("background at random", chance=0.1))}
 
 # %% tags=["nbval-ignore-output"]
 trained[TIED, 0] = train(TIED, 0, LivePlot("background tied to the class"))
@@ -620,7 +621,10 @@ def maps_of(rho: float, seed: int, scenes) -> Tensor:
 
 
 # %% tags=["nbval-ignore-output"]
-cams = {"at random": maps_of(LOT, 0, true)[some], "tied": maps_of(TIED, 0, true)[some]}
+cams = {
+    "Grad-CAM: random": maps_of(LOT, 0, true)[some],
+    "Grad-CAM: tied": maps_of(TIED, 0, true)[some],
+}
 show(
     plot_overlays(true.images[some], cams, true.masks[some], [CLASSES[i] for i in range(6)]),
     "Six shapes with the Grad-CAM maps of both nets laid over them. The maps of the net trained "
@@ -735,7 +739,7 @@ for stage, places in enumerate((32, 16, 8)):
     nets = [trained[LOT, seed][:2] for seed in range(3)] + [(fresh, trained[LOT, 0][1])]
     found = [maps_at(net, stage, its.info) for net, its in nets]
     shares = [f"{share_on_mask(maps, true.masks).nanmean():.0%}" for maps in found]
-    by_stage[f"stage {stage + 1}"] = found[0][some]
+    by_stage[f"Grad-CAM, stage {stage + 1}"] = found[0][some]
     rows.append((f"stage {stage + 1}", f"{places} × {places}", *shares))
 Table(("maps from", "positions", "seed 0", "seed 1", "seed 2", "fresh weights"), tuple(rows))
 
@@ -850,7 +854,12 @@ for part in ("train", "val", "test"):
 # %% tags=["nbval-ignore-output"]
 model = ResNet(1, num_classes=mine.info.num_classes).to(device)
 config = TrainConfig(epochs=5 * settings.epochs, lr=settings.lr)
-fit(model, mine, config, on_epoch_end=[LivePlot("your own photos")])
+fit(
+    model,
+    mine,
+    config,
+    on_epoch_end=[LivePlot("your own photos", chance=1 / mine.info.num_classes)],
+)
 result = evaluate(model, mine.test)
 print(f"test accuracy {result.accuracy:.1%} on {result.num_images} images")
 expect(

@@ -1,7 +1,8 @@
-"""Names that come from data are drawn as they are, whatever dollar signs are in them."""
+"""Names that come from data are drawn as they are, dollar signs and all, and nothing is cut off."""
 
 import pytest
 import torch
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from course_utils import plots
@@ -73,6 +74,35 @@ OTHERS = {
     "window",
 }
 """Figures whose words are all ours."""
+
+
+WITHOUT_NAMES = {
+    "channel_sum": lambda: plots.plot_channel_sum(torch.ones(3, 4, 4), torch.ones(3, 2, 2), 1.0),
+    "filter_bank": lambda: plots.plot_filter_bank(torch.randn(6, 3, 3, 3)),
+    "function_classes": plots.plot_function_classes,
+    "gates": lambda: plots.plot_gates([HEIGHTS, HEIGHTS]),
+    "norms": plots.plot_norms,
+}
+"""Some of the others."""
+
+
+def titles_and_labels(figure):
+    for axes in figure.axes:
+        yield from (axes.title, axes.xaxis.label, axes.yaxis.label)
+        yield from legend.get_texts() if (legend := axes.get_legend()) else ()
+    yield from figure.texts
+
+
+@pytest.mark.parametrize("name", FIGURES | WITHOUT_NAMES)
+def test_no_title_or_label_is_cut_off_at_the_edge(name):
+    figure = (FIGURES | WITHOUT_NAMES)[name]()
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    page = figure.bbox
+    for text in titles_and_labels(figure):
+        box = text.get_window_extent(canvas.get_renderer())
+        inside = page.x0 <= box.x0 and box.x1 <= page.x1 and page.y0 <= box.y0 and box.y1 <= page.y1
+        assert inside or not text.get_text(), text.get_text()
 
 
 def test_every_figure_is_tried():

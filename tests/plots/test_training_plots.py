@@ -109,7 +109,7 @@ def test_a_validation_loss_that_shoots_up_does_not_flatten_the_rest(history):
     assert accuracy.get_ylim()[1] < 1
     [arrow] = [line for line in loss.get_lines() if line.get_marker() == "^"]
     assert (list(arrow.get_xdata()), list(arrow.get_ydata())) == ([1], [6.0])
-    assert [text.get_text() for text in loss.texts] == ["2e+06"]
+    assert [text.get_text() for text in loss.texts] == ["2,000,000"]
 
 
 def test_what_stays_at_chance_is_drawn_flat():
@@ -117,3 +117,16 @@ def test_what_stays_at_chance_is_drawn_flat():
     still = History(epochs=[EpochRecord(*row, lr=0.1, seconds=1.0) for row in rows])
     heights = [np.ptp(axes.get_ylim()) for axes in plot_history(still).axes]
     np.testing.assert_allclose(heights, [0.5, 0.2])
+
+
+def test_chance_is_a_dotted_line_where_it_is_in_view(history):
+    def of_chance(figure):
+        return [line for axes in figure.axes for line in axes.lines if line.get_label() == "chance"]
+
+    low, high = plot_history(history).axes[1].get_ylim()
+    [line] = of_chance(plot_history(history, chance=(low + high) / 2))
+    assert line.get_linestyle() == ":" and line.axes.get_ylabel() == "accuracy"
+    assert not of_chance(plot_history(history, chance=low - 0.1))
+    assert not of_chance(plot_history(history))
+    [line] = of_chance(plot_histories({"net": history}, chance=history.column("val_accuracy")[0]))
+    assert "chance" in [text.get_text() for text in line.axes.get_legend().get_texts()]
