@@ -140,7 +140,9 @@ def training_fingerprint() -> str:
     for path in sorted(package.rglob("*")):
         counts = path.suffix in (".py", ".safetensors") or path.name == "profiles.toml"
         if counts and path.relative_to(package).parts[0] in TRAINING:
-            digest.update(path.read_bytes())
+            is_code = path.suffix == ".py"
+            digest.update(computation(path.read_text("utf-8")).encode() if is_code
+                          else path.read_bytes())  # fmt: skip
     return digest.hexdigest()
 
 
@@ -364,7 +366,8 @@ def try_controls(sources: list[Path], offsets: list[int]) -> dict[str, dict[int,
         notebook = read_source(source, controls=True)
         if not claims_something(notebook.cells):
             continue
-        inputs = computation(notebook.cells) + training_fingerprint()
+        code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        inputs = "\n".join(map(computation, code)) + training_fingerprint()
         digest = hashlib.sha256(inputs.encode()).hexdigest()[:12]
         kept = ROOT / ".records" / "claims" / f"{source.stem}-{offset}-{digest}.json"
         if not kept.is_file():

@@ -123,22 +123,24 @@ def _compared(claim: ast.expr) -> Iterator[ast.expr]:
                 yield side
 
 
-def computation(cells: Iterable[NotebookNode]) -> str:
-    """Return the code of cells that have notes, without what is only read.
+def computation(source: str) -> str:
+    """Return code without what is only read or only looked at.
 
-    That is comments, and texts with a space in them, which name no model and no switch. What a
-    note says stays.
+    That is comments, texts with a space in them, which name no model and no switch, and figures.
+    What a note says stays.
     """
-    trees = (ast.parse(cell.source) for cell in cells if cell.cell_type == "code")
-    return "\n".join(ast.unparse(_Unread().visit(tree)) for tree in trees)
+    return ast.unparse(_Unread().visit(ast.parse(source)))
 
 
 class _Unread(ast.NodeTransformer):
-    """Empties the texts that are only read."""
+    """Empties the texts that are only read, and the calls that only draw."""
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
-        """Leave a note as it is."""
-        return node if ast.unparse(node.func) == "_note" else self.generic_visit(node)
+        """Leave a note as it is, and nothing of a figure."""
+        name = ast.unparse(node.func)
+        if name in ("LivePlot", "show") or name.startswith("plot_"):
+            return ast.Constant("")
+        return node if name == "_note" else self.generic_visit(node)
 
     def visit_Constant(self, node: ast.Constant) -> ast.AST:
         """Empty one text."""

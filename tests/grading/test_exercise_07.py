@@ -428,9 +428,9 @@ WRONG = [
     (EXPERIMENT_IS, experiment(span="[worth_of(curve, x) for x in (min(noisy), max(noisy))]"),
      "at the lowest and the highest", True),
     # Numbers that fit together, but were never measured.
-    (EXPERIMENT_IS, experiment(noisy="[0.55, 0.57, 0.54]"), ", not 0.55: did you train it?", True),
-    (EXPERIMENT_IS, experiment() + "\ntaken[0] = 0.3", ", not 0.30: did you train it?", True),
-    (EXPERIMENT_IS, experiment(clean=CLEAN.replace("0.55", "0.4")), ", not 0.40: did you train it?", True),
+    (EXPERIMENT_IS, experiment(noisy="[0.55, 0.57, 0.54]"), ", not 0.55: did you", True),
+    (EXPERIMENT_IS, experiment() + "\ntaken[0] = 0.3", ", not 0.30: did you", True),
+    (EXPERIMENT_IS, experiment(clean=CLEAN.replace("0.55", "0.4")), ", not 0.40: did you", True),
     # What it finds.
     (PRECISION_IS, precision("hits / confusion.sum()"), "you divide by all images", False),
     (PRECISION_IS, precision("1 - hits / columns"), "the share that is wrong", False),
