@@ -275,6 +275,8 @@ CONTROLLED = """
 # %%
 from course_utils.runtime import expect
 trained, fresh, a, b = 0.9, 0.1, 0.9, 0.8
+show = str
+show("red")
 expect(a > b, "This one is exact.")
 expect(trained > 0.8 and a > b, "It is good.", trained=True)
 
@@ -301,6 +303,7 @@ def test_claims_and_their_controls_are_measured(build, source, tmp_path, monkeyp
     monkeypatch.setattr(build, "execute", None)  # what was tried is read again
     assert build.try_controls([path], [0]) == runs
     reworded = CONTROLLED.replace("This one is exact.", "This is exact.") + "# so it is\n"
+    reworded = reworded.replace('show("red")', 'show("blue")')  # a figure
     assert build.try_controls([source(reworded)], [0]) == runs
     assert capsys.readouterr().out == "01_test, seeds + 0: 2 tried, 0 wrong\n" * 3
     for old, new in [
@@ -310,6 +313,22 @@ def test_claims_and_their_controls_are_measured(build, source, tmp_path, monkeyp
     ]:
         with pytest.raises(TypeError, match="NoneType"):  # it is run
             build.try_controls([source(CONTROLLED.replace(old, new))], [0])
+
+
+def test_controls_are_tried_again_when_what_trains_changes(build, tmp_path, monkeypatch):
+    monkeypatch.setattr(build, "ROOT", tmp_path)
+    module = tmp_path / "course_utils/models/net.py"
+    module.parent.mkdir(parents=True)
+
+    def fingerprint(source):
+        module.write_text(source, "utf-8")
+        build.training_fingerprint.cache_clear()
+        return build.training_fingerprint()
+
+    before = fingerprint('"""A net."""\nwidth = 8\n')
+    assert fingerprint('"""A narrow net."""\nwidth = 8  # channels\n') == before
+    assert fingerprint('"""A net."""\nwidth = 9\n') != before
+    build.training_fingerprint.cache_clear()
 
 
 def test_a_lesson_that_claims_nothing_of_a_trained_model_is_not_run(build, source, monkeypatch):
