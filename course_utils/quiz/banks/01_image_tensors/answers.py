@@ -54,9 +54,10 @@ def wrapped_seen(low: int, high: int, more: int) -> Answer:
         raise ValueError("too little wraps around to be seen, or too much to be told")
     darker = "The same image, but darker"
     patches = "Dark patches where the image was brightest, all else brighter"
+    white = "White patches where the image was brightest, all else brighter"
     return Answer(
         darker if wrap[0] else patches,
-        byte_saturates="White patches where the image was brightest, all else brighter",
+        byte_saturates="An entirely white image" if wrap[0] else white,
         byte_is_a_float="The same image, but brighter",
         byte_refuses="An error, since such sums do not fit into a byte",
         only_some_wrap=patches if wrap[0] else None,

@@ -13,7 +13,7 @@ def first_layer(n: int, units: int) -> Answer:
         num_parameters(nn.Linear(3 * n * n, units, device="meta")),
         bias_forgotten=3 * n * n * units,
         channels_forgotten=n * n * units + units,
-        bias_per_channel_in=3 * n * n * units + 3,
+        bias_per_colour=3 * n * n * units + 3,
     )
 
 
@@ -56,8 +56,8 @@ def shift_told(shift: int, low: int) -> Answer:
     """Return which experiment tells whether shifted figures can still be recognised."""
     return Answer(
         f"Train the same MLP on images shifted by {shift} pixels, and test it on such images",
-        shift_undone=f"Shift the test images back by {shift} pixels, and check whether the "
-        "accuracy recovers",
+        smaller_shifts=f"Test the same MLP on images shifted by 1 to {shift} pixels, and draw the "
+        "accuracies as a curve",
         more_of_the_same="Test the MLP on ten times as many shifted images, for a smaller "
         "standard error",
         size_blamed="Train a wider MLP on centred figures, and test it on the shifted ones",

@@ -37,7 +37,7 @@ def unfolded_table(c: int, n: int, k: int) -> Answer:
         pixels_counted_once=c * n * n,
         kernel_not_squared=c * k * n * n,
         windows_do_not_overlap=c * k * k * (n // k) ** 2,
-        one_channel_filters=None if c == 1 else k * k * n * n,
+        one_channel_unfolded=None if c == 1 else k * k * n * n,
     )
 
 

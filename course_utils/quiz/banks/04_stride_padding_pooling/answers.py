@@ -17,8 +17,8 @@ def dilated_padding(n: int, k: int, d: int) -> Answer:
     return Answer(
         padding,
         dilation_forgotten=(k - 1) // 2,
-        padding_one_side=d * (k - 1),
-        rounded_up=(d * (k - 1) + 2) // 2,
+        padding_not_halved=d * (k - 1),
+        centre_counted=(d * (k - 1) + 2) // 2,
     )
 
 
@@ -67,11 +67,15 @@ def touched(n: int, k: int, s: int) -> Answer:
     lost = n - 1 - int(windows.max())
     if lost == 0:
         raise ValueError(f"windows of {k} with stride {s} cover all of {n} pixels")
-    end = "All pixels painted but the last {} rows and columns"
+
+    def without(last: int) -> str:
+        number = f"{last} rows and columns" if last > 1 else "row and column"
+        return f"All pixels painted but the last {number}"
+
     return Answer(
-        end.format(lost),
+        without(lost),
         lost_on_all_sides=f"All pixels painted but a frame, {lost} wide on each side",
-        stride_lost=None if lost == s - 1 else end.format(s - 1),
+        stride_lost=None if lost == s - 1 else without(s - 1),
         nothing_lost="All pixels painted, the last row and column too",
     )
 
