@@ -51,7 +51,12 @@ def another_size(n: int) -> Answer:
     return Answer(
         f"{logits.shape[1]:,} logits, as always",
         positions_kept="An error at the linear layer, which reads a different number of values",
-        mean_cuts_out="The same logits as for the 224 × 224 pixels in the middle",
+        mean_cuts_out="The same logits as for the 224 × 224 pixels in the middle"
+        if n > 224
+        else None,
+        resizing_expected="The same logits as for the image enlarged to 224 × 224 pixels"
+        if n < 224
+        else None,
     )
 
 

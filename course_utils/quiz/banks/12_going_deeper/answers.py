@@ -58,8 +58,8 @@ def gate_seen(b: int, n: int) -> Answer:
     return Answer(
         f"Each layer passes on about {share:.0%} of the size of its input",
         gates_swapped=f"Each layer passes on about {1 - share:.0%} of the size of its input",
-        carry_survives="Each layer passes on nearly all of its input, in spite of the mistake",
-        skip_for_gate=f"Each layer adds about {share:.0%} to the size of its input",
+        carry_survives="Each layer keeps the size of its input: what H does not get is carried",
+        input_added=f"Each layer adds about {share:.0%} to the size of its input",
     )
 
 

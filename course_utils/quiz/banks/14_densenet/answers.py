@@ -73,7 +73,7 @@ def addition_seen(k0: int, k: int, layers: int) -> Answer:
         second if k0 == k else first,
         equal_maps_refused=first if k0 == k else None,
         any_maps_added=None if k0 == k else second,
-        maps_added_up=f"No error: the block puts out {k0} maps of the same size",
+        runs_as_residual=f"No error: the block puts out {k0} maps of the same size",
         sum_grows=f"No error: the block puts out {k0 + layers * k} maps of the same size",
     )
 
@@ -88,5 +88,5 @@ def twice_seen(m: int) -> Answer:
         f"{norm.running_mean.item():.2f}",
         second_pass_free=f"{0.1 * m:.2f}",
         moves_added=f"{0.2 * m:.2f}",
-        first_is_forgotten=f"{0.9 * m:.2f}",
+        shares_swapped=f"{0.9 * m:.2f}",
     )
