@@ -57,8 +57,10 @@ touched = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/04_stride_padding_pooling", "touched", student_id)
 n, k, s = (question.values[letter] for letter in "nks")
-seen = f"All pixels painted but the last {(n - k) % s} "  # the remainder is lost
-touched = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
+lost = (n - k) % s  # the remainder
+last = "row and column" if lost == 1 else f"{lost} rows and columns"
+seen = f"All pixels painted but the last {last}"
+touched = next(x for x, option in question.lettered.items() if option.text == seen)
 ### END SOLUTION
 
 # %% [markdown]
