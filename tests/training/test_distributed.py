@@ -157,6 +157,7 @@ def test_torchrun_restarts_from_the_checkpoint(worlds, tmp_path):
     }
     launcher = [sys.executable, "-m", "torch.distributed.run", "--standalone"]
     launcher += ["--nproc-per-node", "2", "--max-restarts", "1"]
+    launcher += ["--local-addr", "127.0.0.1"]  # a machine may not know its own name
     outcome = subprocess.run(
         [*launcher, SCRIPT, "0", tmp_path, json.dumps([options])],
         capture_output=True,
