@@ -696,6 +696,8 @@ expect(
     "By occlusion, at 0.9 more of the convnet's evidence lies on the figure than of the MLP's.",
     trained=True,
 )
+
+# %% tags=["nbval-ignore-output"]
 for column, kind in enumerate(("occlusion", "saliency")):
     dense, conv = ({rho: on_figure[rho, name][column] for rho in (0.0, 0.9, 1.0)} for name in BUILD)
     expect(
