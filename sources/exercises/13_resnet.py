@@ -596,7 +596,7 @@ def check_small(make_stage, run_stage):
     if maps is None:
         raise checks.NotAnswered
     found = len(built["strides"])
-    checks.require(found == 3, f"Your stage has {found} blocks, expected 3.")
+    checks.require(found == 3, f"Number of blocks in your stage: {found}, expected 3.")
     found = tuple(getattr(maps, "shape", ()))
     sentence = f"Your maps have the shape {found}, expected (2, 6, 4, 4)."
     checks.require(found == (2, 6, 4, 4), sentence)

@@ -804,7 +804,7 @@ def check_answer(predicted, reported):
     }
     for name, (reported, measured) in again.items():
         for claim, found in zip(reported, measured, strict=False):
-            what = f"A net of your {name} reaches"
+            what = f"The net behind your {name} reaches"
             checks.require_again(what, claim, found, tolerance=0.15)
 
 

@@ -186,7 +186,7 @@ WIDEST_IS, ORDER_IS, REPAIR_IS, EXPERIMENT_IS = (
 )
 WRONG = [
     # What the check at home lets through.
-    (WIDEST_IS, widest(n="c * h * h"), "the height for the width", True),
+    (WIDEST_IS, widest(n="c * h * h"), "the height as the width", True),
     (WIDEST_IS, widest(result="budget // (n + 1 + k)"), "you forget", True),
     (WIDEST_IS, widest(result="(budget - k - 1) // (n + 1 + k)"), "stay below the budget", True),
     (WIDEST_IS, widest(result="(budget - k) // (n + k)"), "you forget", True),

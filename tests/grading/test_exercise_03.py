@@ -243,11 +243,11 @@ WRONG = [
     (BOX_IS, box(result="parts[0] - parts[1]"), "rotated by 180 degrees", False),
     (BOX_IS, box(result="(parts[0] - parts[1]).flip(0)"), "only the order of the rows", False),
     (BOX_IS, box(num=3, values="1.0"), "send one or two images", False),
-    (EXPERIMENT_IS, experiment(found="SOBEL"), "This is Sobel itself", False),
+    (EXPERIMENT_IS, experiment(found="SOBEL"), "This is the Sobel filter itself", False),
     (EXPERIMENT_IS, experiment(found="torch.zeros(3, 3)"), "differs from Sobel's by", False),
     (EXPERIMENT_IS, experiment(found="SOBEL.flatten()"), "has the shape (9,)", False),
     (EXPERIMENT_IS, experiment(found="None"), "Your filter has the shape ()", False),
-    (EXPERIMENT_IS, experiment(measured="900"), "There are 1 to 9 facts", False),
+    (EXPERIMENT_IS, experiment(measured="900"), "there can be 1 to 9 facts", False),
     (EXPERIMENT_IS, experiment(measured="5.0"), "a whole number", False),
 ]  # fmt: skip
 

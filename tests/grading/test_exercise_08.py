@@ -332,7 +332,7 @@ WRONG = [
     (CROPS_ARE, crops(found="net(crops[0])[0]"), "", False),
     (REPAIR_IS, repair(places="torch.randint(6, (len(images), 2)).tolist()"), "", None),
     (REPAIR_IS, repair(padded="images"), "", False),
-    (REPAIR_IS, repair() + "\nprepare = lambda images, training: images[0]", "Your prepare returns",
+    (REPAIR_IS, repair() + "\nprepare = lambda images, training: images[0]", "result of your prep",
      False),
     (REPAIR_IS, repair() + "\naccuracy = lambda *all: torch.tensor(0.5)", "a Python float", False),
     (REPAIR_IS, repair() + "\naccuracy = lambda *all: 80.0", "a Python float", False),

@@ -274,7 +274,7 @@ WRONG = [
     (FOLD_IS, fold(added="beta + mean * scale"), "you add the running mean", True),
     (FOLD_IS, fold(result="weight * scale.view(1, -1, 1, 1),"
                    " torch.einsum('kchw,c->k', weight, added) / weight[0, 0].numel()"),
-     "one weight of each kernel", True),
+     "one weight per kernel", True),
     (STATISTICS_ARE, statistics(variance="squares / count - mean ** 2"), "not by one less", True),
     (STATISTICS_ARE, statistics(x="batch"), "float32 has too few digits", True),
     (STATISTICS_ARE, statistics(variance="squares / count"), "mean square", True),
