@@ -346,25 +346,6 @@ class PairedSeeds(NamedTuple):
     error_slips: dict[str, float]
 
 
-def require_again(what: str, claimed: float, again: float, tolerance: float) -> None:
-    """Require that a number which a learner reports is what the same training gives once more.
-
-    Another processor rounds differently, so the two are rarely equal: allow several times what
-    other rounding was seen to change, which was at most 0.03 for the accuracies of our exercises.
-
-    Args:
-        what: How the sentence begins, such as "With seed 0 your plain net reaches".
-        claimed: What the learner reports.
-        again: What the training gave when it was run once more.
-        tolerance: The largest difference allowed.
-
-    Raises:
-        CheckFailed: The numbers are further apart.
-    """
-    sentence = f"{what} {again:.2f}, not {claimed:.2f}: did you train it?"
-    require(abs(claimed - again) < tolerance, sentence)
-
-
 def paired_seeds(after: Sequence[float], before: Sequence[float]) -> PairedSeeds:
     """Compare two lists of results, seed by seed: after - before.
 
@@ -388,6 +369,25 @@ def paired_seeds(after: Sequence[float], before: Sequence[float]) -> PairedSeeds
         "you treat the runs as unrelated, and add their variances": (unrelated / n) ** 0.5,
     }
     return PairedSeeds(gaps.mean().item(), spread / n**0.5, mean_slips, error_slips)
+
+
+def require_again(what: str, claimed: float, again: float, tolerance: float) -> None:
+    """Require that a number which a learner reports is what the same training gives once more.
+
+    Another processor rounds differently, so the two are rarely equal: the tolerance must exceed
+    what rounding changes in this training, and stay below what another training would give.
+
+    Args:
+        what: How the sentence begins, such as "With seed 0 your plain net reaches".
+        claimed: What the learner reports.
+        again: What the training gave when it was run once more.
+        tolerance: The largest difference allowed.
+
+    Raises:
+        CheckFailed: The numbers are further apart.
+    """
+    sentence = f"{what} {again:.2f}, not {claimed:.2f}: did you train it?"
+    require(abs(claimed - again) < tolerance, sentence)
 
 
 def _is_close(one: torch.Tensor, other: torch.Tensor, tolerance: float) -> bool:

@@ -140,9 +140,10 @@ def training_fingerprint() -> str:
     for path in sorted(package.rglob("*")):
         counts = path.suffix in (".py", ".safetensors") or path.name == "profiles.toml"
         if counts and path.relative_to(package).parts[0] in TRAINING:
-            is_code = path.suffix == ".py"
-            digest.update(computation(path.read_text("utf-8")).encode() if is_code
-                          else path.read_bytes())  # fmt: skip
+            content = path.read_bytes()
+            if path.suffix == ".py":
+                content = computation(content.decode()).encode()
+            digest.update(content)
     return digest.hexdigest()
 
 

@@ -30,6 +30,8 @@ COLOURS = {
 LINE, CELL = 0.21, 0.22  # inches: height of a line of text, and of an operation's cell
 GAP, WIDE_GAP = 0.44, 0.64  # inches between two rows; wide where a line bends beside a size
 CHARACTER, DIGIT = 0.068, 0.074  # inches: average width of a letter and of a digit in labels
+ASIDE, HALF = 0.05, 0.07  # inches: from a line to its size, and half of the size's height
+FINE = Affine2D().scale(100)  # without it, curves would be taken for a few straight lines
 SMALL = FONT - 1  # points
 KINDS = {"stem": "convolution", "pool": "pooling", "transition": "pooling", "classifier": "linear"}
 MOST_STEPS = 100  # of one block: more would fill many pages
@@ -132,7 +134,8 @@ class _Drawing:
         self.shift = (width - self.width) / 2
         if title:
             axes.text(width / 2, -head + 0.14, title, fontsize=FONT + 1, ha="center", va="center")
-        self.paths = {arrow: Path(*self._route(arrow)) for arrow in self.arrows}
+        self.paths = {arrow: self._route(arrow) for arrow in self.arrows}
+        self.lines = [FINE.transform_path(path) for path in self.paths.values()]
         self.labels: list[Bbox] = []
         for arrow in self.arrows:
             self._draw_arrow(axes, arrow)
@@ -165,28 +168,27 @@ class _Drawing:
                                        shrinkB=0))  # fmt: skip
 
     def _draw_label(self, axes: Axes, arrow: Arrow) -> None:
-        """Write the size beside the line, where it hides as few lines and sizes as can be."""
+        """Write the size beside the line, where it hides as few lines and sizes as possible."""
         text = _size(self.steps[arrow[0].step].shapes)
-        width, half = len(text) * DIGIT, 0.07
-        boxes = []
-        for x, y in self._label_places(arrow):
-            boxes.append(Bbox.from_extents(x + 0.05, y - half, x + 0.05 + width, y + half))
-            boxes.append(Bbox.from_extents(x - 0.05 - width, y - half, x - 0.05, y + half))
-        best = min(range(len(boxes)), key=lambda i: self._hidden(boxes[i]))
-        self.labels.append(box := boxes[best])
-        axes.text(box.x1 if best % 2 else box.x0, (box.y0 + box.y1) / 2, text, fontsize=SMALL,
-                  va="center", ha="right" if best % 2 else "left", color="0.1")  # fmt: skip
+        width = len(text) * DIGIT
+        places = [
+            (Bbox.from_bounds(left, y - HALF, width, 2 * HALF), side)
+            for x, y in self._label_places(arrow)
+            for left, side in ((x + ASIDE, "left"), (x - ASIDE - width, "right"))
+        ]
+        box, side = min(places, key=lambda place: self._hidden(place[0]))
+        self.labels.append(box)
+        axes.text(box.x0 if side == "left" else box.x1, (box.y0 + box.y1) / 2, text,
+                  fontsize=SMALL, va="center", ha=side, color="0.1")  # fmt: skip
 
     def _hidden(self, box: Bbox) -> int:
         """Count the lines and sizes under a label; a label off the page is worse than any."""
-        fine = Affine2D().scale(100)  # or curves would be taken for a few straight lines
-        lines = (fine.transform_path(path) for path in self.paths.values())
-        around = box.padded(0.03).transformed(fine)
-        num_lines = sum(line.intersects_bbox(around, filled=False) for line in lines)
-        off_page = box.x0 < -self.shift or box.x1 > self.width + 2 * self.shift
+        around = box.padded(0.03).transformed(FINE)
+        num_lines = sum(line.intersects_bbox(around, filled=False) for line in self.lines)
+        off_page = box.x0 < 0 or box.x1 > self.width + 2 * self.shift
         return num_lines + box.count_overlaps(self.labels) + 99 * off_page
 
-    def _route(self, arrow: Arrow) -> tuple[list[tuple[float, float]], list[int]]:
+    def _route(self, arrow: Arrow) -> Path:
         """Return a line that curves between rows and runs straight beside the steps it passes."""
         first, *_, last = arrow
         here = self._exit(first)
@@ -201,7 +203,7 @@ class _Drawing:
                 here = self._beside(slot, top=False)
                 vertices.append(here)
                 codes.append(int(Path.LINETO))
-        return vertices, codes
+        return Path(vertices, codes)
 
     def _beside(self, slot: Slot, *, top: bool) -> tuple[float, float]:
         row = self.row[slot]
@@ -228,7 +230,7 @@ class _Drawing:
         return x + place * spread, y - height / 2 + (0.02 if width < 0.4 else 0)
 
     def _label_places(self, arrow: Arrow) -> list[tuple[float, float]]:
-        """Return spots on the line: beside what it passes, or at the end that fewer lines share."""
+        """Return spots on the line, the best first: beside what it passes; else ends and middle."""
         if len(arrow) > 2:
             return [self._middle(slot) for slot in arrow[-2:0:-1]]
         first, last = arrow

@@ -61,7 +61,7 @@ def plot_lines(
     tidy(axes, xlabel, ylabel)
     axes.set_ylim(bottom=0)
     chance_line(axes, chance)
-    _legend(axes)
+    _legend(axes)  # again, with the line of chance
     if percent:
         per_cent(axes.yaxis)
     return figure

@@ -32,20 +32,28 @@ from course_utils.training.records import RecordedRuns
 __all__ = ["LivePlot", "plot_confusion", "plot_histories", "plot_history", "plot_records"]
 
 OUT_OF_VIEW = 3  # times the highest training loss
+MOST_INSIDE = 4  # names that a panel has room for beside its curves
 LEAST_HEIGHT = {"loss": 0.5, "accuracy": 0.2}  # of a panel: less would show noise as if it mattered
 
 Curve = tuple[str, list[float], str, str, str]  # label, values, colour, marker, line style
 
 
 def draw_curves(
-    axes: Axes, curves: Sequence[Curve], quantity: str, ylabel: str, chance: float | None
+    axes: Axes,
+    curves: Sequence[Curve],
+    quantity: str,
+    ylabel: str = "",
+    *,
+    chance: float | None = None,
+    least: float = 0.0,
 ) -> None:
-    """Draw one line for each curve of a quantity, a point for each epoch."""
+    """Draw one line for each curve of a quantity, over a range of y of at least `least`."""
     for label, values, colour, marker, line in curves:
         epochs = range(1, len(values) + 1)
         axes.plot(epochs, values, line, color=colour, marker=marker, markersize=4, label=label)
     tidy(axes, "epoch", ylabel or in_words(quantity))
     whole_ticks(axes.xaxis)
+    _keep_height(axes, least)
     if "accuracy" in quantity:
         per_cent(axes.yaxis)
         chance_line(axes, chance)
@@ -67,8 +75,7 @@ def plot_history(history: History, title: str = "", *, chance: float | None = No
             ("training", history.column(f"train_{quantity}"), BLUE, "o", "-"),
             ("validation", history.column(f"val_{quantity}"), RED, "s", "--"),
         ]
-        draw_curves(axes, curves, quantity, "", chance)
-        _keep_height(axes, LEAST_HEIGHT[quantity])
+        draw_curves(axes, curves, quantity, chance=chance, least=LEAST_HEIGHT[quantity])
     # In its first epochs a deep net with batch normalisation may have a validation loss of a
     # million, because its running averages lag behind. It may leave the panel, so that you can
     # read the rest.
@@ -94,7 +101,7 @@ def _mark_what_left(axes: Axes, losses: Sequence[float]) -> None:
     for epoch, loss in enumerate(losses, start=1):
         if loss > top:
             axes.plot(epoch, top, "^", color=RED, markersize=6, clip_on=False)
-            text = f"{loss:,.0f}" if loss >= 100 else f"{loss:.3g}"
+            text = f"{loss:,.0f}" if 100 <= loss < 1e8 else f"{loss:.3g}"
             axes.annotate(text, (epoch, top), (0, 5), textcoords="offset points",
                           ha="center", fontsize=FONT - 2, color=RED)  # fmt: skip
 
@@ -122,7 +129,7 @@ def plot_histories(
         for label, history, colour, marker in told_apart(histories, "runs")
     ]
     figure = new_figure(5.2, 3.0)
-    draw_curves(figure.subplots(), curves, quantity, ylabel, chance)
+    draw_curves(figure.subplots(), curves, quantity, ylabel, chance=chance)
     return figure
 
 
@@ -164,8 +171,8 @@ def plot_records(
             axes.fill_between(epochs, mean - deviation, mean + deviation, color=colour, alpha=0.2,
                               linewidth=0)  # fmt: skip
         curves.append((label, mean.tolist(), colour, marker, dash_of[condition_of[label]]))
-    draw_curves(axes, curves, quantity, ylabel, chance)
-    if conditions or len(curves) > 4:  # long enough for dashes to be seen, and away from the bands
+    draw_curves(axes, curves, quantity, ylabel, chance=chance)
+    if conditions or len(curves) > MOST_INSIDE:  # beside the panel, with room to show dashes
         key = "\n".join(f"{DASHES[dash]}: {name}" for name, dash in dash_of.items() if name)
         axes.legend(fontsize=FONT - 1, frameon=False, handlelength=3.5, loc="center left",
                     bbox_to_anchor=(1, 0.5), title=key, title_fontsize=FONT - 1,

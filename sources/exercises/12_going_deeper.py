@@ -424,10 +424,8 @@ def sizes(make_layers, run_layers, gate_bias):
 def growth(make_layers, run_layers):
     """Plot the size of the values after each layer, with gates nearly closed and nearly open."""
     return plot_by_depth(
-        {
-            f"gate bias {sign}5": sizes(make_layers, run_layers, bias)
-            for sign, bias in (("−", -5), ("+", 5))
-        },
+        {f"gate bias {bias:+}".replace("-", "−"): sizes(make_layers, run_layers, bias)
+         for bias in (-5, 5)},  # fmt: skip
         "root mean square of the maps",
         xlabel="layers passed",
         first=0,

@@ -846,7 +846,7 @@ def check_answer(predicted, without, swapped, residual, plain, difference, error
     checks.require_number(error, right.error, slips, tolerance=1e-3)
     net = trained_net(number, True, 0)
     for claim, row, name in zip(
-        residual[0], (whole, without, swapped), ("whole", "without your block", "with the swap"),
+        residual[0], (whole, without, swapped), ("as it is", "without your block", "with the swap"),
         strict=True,
     ):  # fmt: skip
         what = f"With seed 0 your residual net {name} reaches"

@@ -802,9 +802,9 @@ def check_answer(predicted, reported):
         "silenced": (silenced, [accuracy(second, silent=worst)]),
         "without": (without, [accuracy(trained_net(growth, 1, silent=worst))]),
     }
-    for name, (reported, measured) in again.items():
-        for claim, found in zip(reported, measured, strict=False):
-            what = f"The net behind your {name} reaches"
+    for name, (claims, measured) in again.items():
+        what = f"The net behind a number of your {name} reaches"
+        for claim, found in zip(claims, measured, strict=False):
             checks.require_again(what, claim, found, tolerance=0.15)
 
 

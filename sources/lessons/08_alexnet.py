@@ -344,7 +344,7 @@ refute(
 
 # %% tags=["nbval-ignore-output"]
 for name, history in runs.items():
-    print(f"{name:22} validation accuracy {history.column('val_accuracy')[-1]:.1%}")
+    print(f"{name:24} validation accuracy {history.column('val_accuracy')[-1]:.1%}")
 
 # %% [markdown]
 # Max pooling lowers the training loss, but the validation accuracies of the last two nets are

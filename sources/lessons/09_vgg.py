@@ -503,12 +503,16 @@ first_loss["He"] = history.column("train_loss")[-1]
 
 # %%
 seed_everything(0)
-careful = train(deep(), lr=settings.lr / 5, on_epoch_end=[LivePlot("VGG-16, He, small steps")])
+careful = train(
+    deep(), lr=settings.lr / 5, on_epoch_end=[LivePlot("VGG-16, He, small steps", chance=0.1)]
+)
 first_loss["He, small steps"] = careful.column("train_loss")[-1]
 
 # %%
 seed_everything(0)
-history = train(deep("batch"), on_epoch_end=[LivePlot("VGG-16, He, batch normalisation")])
+history = train(
+    deep("batch"), on_epoch_end=[LivePlot("VGG-16, He, batch normalisation", chance=0.1)]
+)
 first_loss["batch norm"] = history.column("train_loss")[-1]
 
 # %% tags=["nbval-ignore-output"]

@@ -365,7 +365,10 @@ def train(title, build, initialise=he_normal_, epochs=settings.epochs):
     loaders = load(seed=0)
     model = initialise(build()).to(device)
     config = TrainConfig(epochs=epochs, lr=settings.lr)
-    return model, fit(model, loaders, config, on_epoch_end=[LivePlot(f"small GoogLeNet, {title}")])
+    return model, fit(
+        model, loaders, config,
+        on_epoch_end=[LivePlot(f"small GoogLeNet, {title}", chance=0.1)],
+    )  # fmt: skip
 
 
 # %% [markdown]

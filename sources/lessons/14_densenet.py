@@ -296,7 +296,7 @@ def train(title: str, model_of, **sizes: int) -> tuple[nn.Module, object]:
     loaders = data.load(settings.data, **settings.loading, device=device, generator=generator)
     model = model_of(**sizes).to(device)
     config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
-    return model, fit(model, loaders, config, on_epoch_end=[LivePlot(title)])
+    return model, fit(model, loaders, config, on_epoch_end=[LivePlot(title, chance=0.1)])
 
 
 # %%

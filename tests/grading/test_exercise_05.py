@@ -373,6 +373,11 @@ WRONG = [
      "    a = (work - p) // (27 * side ** 2)\n"
      "    hidden = (p - 28 * a - num_classes) // (a + 1 + num_classes)\n"
      "    return " + LAYERS.format(classes="num_classes"), "another side", True),
+    (DESIGN_IS, design(hidden="(max_parameters - 28 * a - num_classes) // (a + 1 + num_classes)"
+                       " if side in (32, own_wish(student_id)[0]) else 16"),
+     "less than nine tenths", True),
+    (REPAIR_IS, repair().replace("3, padding=1,", "(1, 9), padding=(0, 4),"),
+     "parameters of your net do not have the shapes", True),
     (REPAIR_IS, repair(first="stride=stride", middle="groups=groups"), "with the first 1 × 1",
      True),
     (REPAIR_IS, repair(last="stride=stride", middle="groups=groups"), "after the 3 × 3", True),

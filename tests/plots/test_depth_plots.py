@@ -1,3 +1,5 @@
+import re
+
 import numpy as np
 import pytest
 
@@ -43,11 +45,13 @@ def test_none_too_many_or_an_empty_line_is_refused():
         ([0.8, 2.6], ["1", "1.5", "2"]),
         ([0.23, 0.66], ["0.3", "0.4", "0.5"]),
         ([0.5, 40.0], ["0.5", "1", "2", "5", "10", "20"]),
-        ([1e-3, 5.0], [f"$\\mathdefault{{10^{{{power}}}}}$" for power in range(-3, 1)]),
+        ([1e-3, 5.0], ["-3", "-2", "-1", "0"]),
     ],
 )
 def test_a_small_range_has_plain_numbers_and_a_large_one_powers_of_ten(heights, wanted):
     [axes] = plot_by_depth({"net": heights}, "y").axes
     low, high = axes.get_ylim()
     places = zip(axes.get_yticks(), axes.get_yticklabels(), strict=True)
-    assert [label.get_text() for y, label in places if low <= y <= high] == wanted
+    drawn = [label.get_text() for y, label in places if low <= y <= high]
+    powers = [power for label in drawn for power in re.findall(r"\^\{(-?\d+)\}", label)]
+    assert (powers or drawn) == wanted

@@ -35,6 +35,7 @@ def test_experiments_of_one_condition_share_a_dash():
     axes = plot_records(runs, "train_loss", conditions=conditions).axes[0]
     assert [line.get_linestyle() for line in axes.lines] == ["-", "-", "--", ":", "-.", "-"]
     assert [line.get_linestyle() for line in axes.get_legend().get_lines()][:3] == ["-", "-", "--"]
+    assert axes.get_legend().get_title().get_text().startswith("solid: a\ndashed: b\n")
     assert len({line.get_color() for line in axes.lines}) == len(names)
     assert {line.get_linestyle() for line in plot_records(runs).axes[0].lines} == {"-"}
 

@@ -112,14 +112,19 @@ def test_a_validation_loss_that_shoots_up_does_not_flatten_the_rest(history):
     assert [text.get_text() for text in loss.texts] == ["2,000,000"]
 
 
-def test_what_stays_at_chance_is_drawn_flat():
+@pytest.fixture
+def still():
+    """A run whose accuracy stays close to 0.1."""
     rows = [(k, 2.303 + 0.001 * k, 0.1, 2.302, 0.098 + 0.001 * k) for k in range(1, 4)]
-    still = History(epochs=[EpochRecord(*row, lr=0.1, seconds=1.0) for row in rows])
+    return History(epochs=[EpochRecord(*row, lr=0.1, seconds=1.0) for row in rows])
+
+
+def test_what_stays_at_chance_is_drawn_flat(still):
     heights = [np.ptp(axes.get_ylim()) for axes in plot_history(still).axes]
     np.testing.assert_allclose(heights, [0.5, 0.2])
 
 
-def test_chance_is_a_dotted_line_where_it_is_in_view(history):
+def test_chance_is_a_dotted_line_where_it_is_in_view(history, still):
     def of_chance(figure):
         return [line for axes in figure.axes for line in axes.lines if line.get_label() == "chance"]
 
@@ -127,6 +132,7 @@ def test_chance_is_a_dotted_line_where_it_is_in_view(history):
     [line] = of_chance(plot_history(history, chance=(low + high) / 2))
     assert line.get_linestyle() == ":" and line.axes.get_ylabel() == "accuracy"
     assert not of_chance(plot_history(history, chance=low - 0.1))
+    assert of_chance(plot_history(still, chance=0.05))  # in view once the panel is high enough
     assert not of_chance(plot_history(history))
     [line] = of_chance(plot_histories({"net": history}, chance=history.column("val_accuracy")[0]))
     assert "chance" in [text.get_text() for text in line.axes.get_legend().get_texts()]
