@@ -583,10 +583,10 @@ expect(
 )
 
 # %% [markdown]
-# Are those mistakes foolish? Before you judge, look at some images that the model got wrong. Above
-# each are the class that the net predicted and its label.
+# Are those mistakes foolish? Before you judge, look at some images that the model got wrong, each
+# with the class that the net predicted and the right one.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 wrong = (~right["LeNet-5"]).nonzero().flatten()[:10]
 titles = [f"net: {classes[guesses[i]]}\nlabel: {classes[loaders.test.labels[i]]}" for i in wrong]
 show(

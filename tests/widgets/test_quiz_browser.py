@@ -113,7 +113,7 @@ def test_a_choice_by_keyboard(lab: Page) -> None:
     lab.keyboard.press("Space")
     lab.keyboard.press("Tab")
     lab.keyboard.press("Enter")
-    expect(asked.get_by_role("status")).to_contain_text("average pooling to change places")
+    expect(asked.get_by_role("status")).to_contain_text("expect ReLU to leave a mean as it is")
     expect(asked.get_by_text("Read again")).to_be_visible()
 
 
