@@ -16,7 +16,7 @@ RESULTS = "evaluate(lenet, loaders.test)"
 EPOCHS = 5000  # far more than anybody waits for
 CHANGES = {
     SETTINGS: ("epochs=settings.epochs", f"epochs={EPOCHS}"),
-    FUNCTION: ("[LivePlot(title)]", "[LivePlot(title), ProgressBar()]"),
+    FUNCTION: ("[LivePlot(title, ", "[ProgressBar(), LivePlot(title, "),
 }
 
 CURVE = "img[alt^='LeNet-5: training and validation loss and accuracy']"
