@@ -329,7 +329,7 @@ WRONG = [
     (EXPERIMENT_IS, experiment(error="gaps.std().item() / 3"), "not by its square root", True),
     (EXPERIMENT_IS, experiment(error="gaps.var().item() / 3"), "variance of the mean", True),
     (EXPERIMENT_IS, experiment(residual="[(0.9, 0.3, 0.5), (0.7, 0.4, 0.5), (0.6, 0.3, 0.6)]"),
-     "net whole reaches", True),
+     "net as it is reaches", True),
     (EXPERIMENT_IS, experiment(residual="[(0.5, 0.3, 0.5), (0.7, 0.4, 0.5), (0.6, 0.3, 0.6)]"),
      "not 0.50: did you train it?", True),
     (EXPERIMENT_IS, experiment(residual="[(0.7, 0.4, 0.5), (0.7, 0.4, 0.5), (0.6, 0.3, 0.6)]"),
