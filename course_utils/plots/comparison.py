@@ -64,8 +64,8 @@ def pareto_front(rows: Sequence[ComparisonRow], cost: str) -> list[ComparisonRow
 def plot_comparison(rows: Sequence[ComparisonRow], *, lowest: float = 0.0) -> Figure:
     """Draw accuracy against cost, one panel for each cost, every model labelled.
 
-    Bars are one standard deviation up and down. Blue points, joined by a line, are those as
-    accurate as which no other model is at the same or a lower cost; the others are hollow and red.
+    Bars are one standard deviation up and down. Blue points, joined by a line, are models
+    without an equally accurate rival at the same or a lower cost; the others are hollow and red.
 
     Args:
         rows: The models; all have the same costs, and each its own name.

@@ -61,7 +61,7 @@ def plot_lines(
     tidy(axes, xlabel, ylabel)
     axes.set_ylim(bottom=0)
     chance_line(axes, chance)
-    _legend(axes)  # again, with the line of chance
+    _legend(axes)
     if percent:
         per_cent(axes.yaxis)
     return figure
@@ -97,6 +97,7 @@ def plot_by_depth(
         lines[label] = (range(first, first + len(heights)), heights)
     figure = _line_figure(lines, "nets", (6.6, 3.2), log=True)
     [axes] = figure.axes
+    _legend(axes)
     tidy(axes, xlabel, ylabel)
     whole_ticks(axes.xaxis)
     return figure
@@ -123,7 +124,9 @@ def plot_loss_lines(
     """
     curves = _curves(lines, positions, "loss", "positions")
     figure = _line_figure(curves, "lines", (6.6, 3.2), log=log, markersize=3.5)
-    tidy(figure.axes[0], xlabel, "loss")
+    [axes] = figure.axes
+    _legend(axes)
+    tidy(axes, xlabel, "loss")
     return figure
 
 
@@ -188,7 +191,7 @@ def _line_figure(
     log: bool = False,
     markersize: float = 4,
 ) -> Figure:
-    """Return a figure of lines that differ without colour, too, with a legend on the right.
+    """Return a figure of lines that differ without colour, too, still without a legend.
 
     A y that is not finite, or on a logarithmic scale not positive, leaves a gap.
     """
@@ -208,5 +211,4 @@ def _line_figure(
             axes.yaxis.set_major_locator(LogLocator(subs=subs))
             axes.yaxis.set_major_formatter(FormatStrFormatter("%g"))
             axes.yaxis.set_minor_formatter(NullFormatter())
-    _legend(axes)
     return figure

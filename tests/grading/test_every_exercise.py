@@ -58,11 +58,20 @@ def test_the_solution_earned_everything_when_it_was_built(slug, built):
     assert earned == built.points
 
 
+def test_the_solution_earns_everything_with_a_students_own_numbers(built, solution, monkeypatch):
+    """Those of another student are in test_judge.py."""
+    monkeypatch.setenv("COURSE_STUDENT", "2026-0417")
+    results = built.grade(**answer_cells(solution))
+    findings = {name: result.finding for name, result in results.items() if result.finding}
+    assert not findings
+    assert {name: result.score for name, result in results.items()} == built.points
+
+
 def test_a_solution_answers_the_questions_of_any_student(slug, built, solution, monkeypatch):
     sources = answer_cells(solution)
     asked = questions(slug)
     assert asked
-    for number in range(20):  # for the tasks, and for all points, see test_judge.py
+    for number in range(20):
         monkeypatch.setenv("COURSE_STUDENT", f"student-{number}")
         space = built.setup()
         for bank, item in asked:
