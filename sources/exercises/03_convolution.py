@@ -523,8 +523,8 @@ show(plot_images([stripes[None]], ["your stripes"]), "Thin white lines on black,
 # %% task="prediction"
 predicted = None  # a whole number from 1 to 9
 ### BEGIN SOLUTION
-# The weight in row p and column q lies on a line together with all those for which slope * p + q
-# has the same remainder. Each remainder gives one sum, so count the remainders.
+# The weight in row p and column q meets white pixels at the same time as all those for which
+# slope * p + q has the same remainder. Each remainder gives one sum, so count the remainders.
 predicted = len({(slope * p + q) % period for p in range(3) for q in range(3)})
 ### END SOLUTION
 
@@ -536,8 +536,8 @@ predicted = len({(slope * p + q) % period for p in range(3) for q in range(3)})
 # hint: Look at a window. The output is the sum of the weights that lie on white pixels. What does
 # the next window add to what you know?
 #
-# hint: Two weights that always lie on a line together appear only as their sum. So how many
-# *different* sums does your image give?
+# hint: Two weights that always lie on white pixels at the same time appear only as their sum. So
+# how many *different* sums does your image give?
 #
 # hint: Write every window as a row of nine numbers (`F.unfold`, transposed). The number of
 # independent rows is the rank of that table: `int(torch.linalg.matrix_rank(table))`.
@@ -569,7 +569,7 @@ def check_small(predicted, measured, found):
     checks.require(predicted is not None, "Write your prediction down before the experiment")
     for number in (predicted, measured):
         fits = 1 <= checks.as_integer(number) <= 9
-        checks.require(fits, f"About nine weights there can be 1 to 9 facts, not {number}")
+        checks.require(fits, f"There can be 1 to 9 facts about nine weights, not {number}")
     shape = tuple(getattr(found, "shape", ()))
     checks.require(shape == (3, 3), f"Your filter has the shape {shape}, expected (3, 3)")
     stripes, _, _ = own_stripes(student_id)
@@ -613,17 +613,18 @@ checks.award(2, check_answer, predicted, measured, found)
 # %% [markdown] written="one_image" points=2
 # **A model answer.** I predicted 5 and measured 5, although there are 900 windows: my lines are
 # diagonals, on which row + column is divisible by 8, so weights on the same diagonal of the filter
-# always lie on a line together, and the image gives only the sum of each of the five diagonals.
-# Every filter with the same sums gives the same output on my stripes, so an error of 0 there says
-# nothing about noise, where these weights meet different pixels: there the output of my filter is
-# off by up to 8.3. I would use noise, or a single white pixel: both give nine independent windows.
+# always meet white pixels at the same time, and the image gives only the sum of each of the five
+# diagonals. Every filter with the same sums gives the same output on my stripes, so an error of 0
+# there says nothing about noise, where these weights meet different pixels: there the output of my
+# filter is off by up to 8.3. I would use noise, or a single white pixel: both give nine independent
+# windows.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
 # - 1 point: the answer compares prediction and measurement, and explains a gap (windows that
-#   repeat, weights that always lie on a line together) or, if there is no gap, why the prediction
-#   was right. Half a point if both numbers are there without a reason. A wrong prediction costs
-#   nothing.
+#   repeat, weights that always meet white pixels at the same time) or, if there is no gap, says why
+#   the prediction was right. Half a point if both numbers are there without a reason. A wrong
+#   prediction costs nothing.
 # - 1 point: the answer says that the stripes leave some weights open, so that agreement on them
 #   proves nothing elsewhere, *and* names an image with independent windows. Half a point for only
 #   one.

@@ -430,7 +430,10 @@ def check_small(predicted, measured, four_times):
         width, field = checks.as_integer(_whole(number)), 1 + depth * (k - 1)
         sentence = f"Your core for {depth} layers is {width} pixels wide, and the field {field}."
         checks.require(1 <= width <= field, sentence)
-        checks.require(width % 2 == 1, f"{sentence} Take the same number of pixels on both sides.")
+        checks.require(
+            width % 2 == 1,
+            f"{sentence} Take the same number of pixels on both sides of the middle.",
+        )
 
 
 _BESIDE = f"you predicted {predicted} pixels and measured {measured}: say below what explains it"

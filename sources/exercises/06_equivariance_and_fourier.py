@@ -711,7 +711,7 @@ checks.award(2, check_answer, predicted, ruler, errors, measured)
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
 # - 1 point: the answer compares prediction and measurement, and explains a gap by what the blur
-#   leaves of the two waves, or, if there is no gap, why the prediction was right. Half a point if
-#   both numbers are there without a reason. A wrong prediction costs nothing.
+#   leaves of the two waves, or, if there is no gap, says why the prediction was right. Half a point
+#   if both numbers are there without a reason. A wrong prediction costs nothing.
 # - 1 point: the answer says that the mean of the output is in the lesson's denominator, *and* that
 #   a blur helps only if the image has broad waves, which it keeps. Half a point for one of the two.

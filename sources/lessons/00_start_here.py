@@ -188,7 +188,7 @@ print(f"It is labelled {classes[loaders.test.labels[number]]!r}.")
 # | [13](13_resnet.ipynb), [14](14_densenet.ipynb) | ResNet, DenseNet: deeper still |
 # | [15](15_showdown.ipynb) | everything side by side, and your own photos |
 #
-# In a workshop of two hours, do 00, 01 and 07.
+# In a two-hour workshop, do 00, 01 and 07.
 #
 # **Next** [01 · Image tensors](01_image_tensors.ipynb)
 #

@@ -537,7 +537,7 @@ refute(dense[1.0][2] > dense[0.0][2], "With true backgrounds, the MLP is better 
 #   Validation accuracy is highest at $\rho = 1$, where the models do worst on swapped backgrounds.
 #   Only images *without* the correlation show that.
 # - **Worse than chance tells you something.** A model that knew nothing would get 10 %. A model
-#   that gets less has learned something that points to wrong classes. Here that can only be the
+#   that gets less has learned something that points to the wrong class. Here that can only be the
 #   background: the figures are the same in both test sets, and a swapped background always
 #   belongs to another class.
 # - **The convnet resists longer.** A likely reason: it finds the figure easier to recognise, so the

@@ -103,7 +103,7 @@ expect((T @ row).equal(row.roll(1)), "The matrix rolls the row.")
 #
 # | property | in words | as an equation | who needs it |
 # |---|---|---|---|
-# | **equivariance** | the output moves along | $f(T x) = T f(x)$ | feature maps, detection, segmentation |
+# | **equivariance** | the output moves with the input | $f(T x) = T f(x)$ | feature maps, detection, segmentation |
 # | **invariance** | the output stays the same | $g(T x) = g(x)$ | classification |
 #
 # Read the first equation as two ways to the same output: *move, then look* must lead to the same
@@ -143,7 +143,7 @@ expect(move_look.equal(look_move), "Both ways give the same result.")
 
 # %% [markdown]
 # **Predict, then run.** A *locally connected* layer (lesson 03) has its own three weights at every
-# place. Does its output still move along?
+# place. Does its output still move with the input?
 
 # %%
 local = torch.tensor([[(3 * i + 5 * p) % 7 - 3 for p in range(3)] for i in range(8)])  # (8, 3)
@@ -232,7 +232,7 @@ show(
 # 1. Set the pooling to "none". Is there a shift that the map does not follow? Now put zeros around
 #    the image. At what shift does the map first fail to follow, and why not earlier?
 # 2. Go back to "circular" and choose "stride 2". Which shifts does the map still follow?
-# 3. Choose "Fine stripes", "Identity" and "stride 2". What does the layer see at a shift of 0, 1
+# 3. Choose "Fine stripes", "Identity" and "stride 2". What does the layer see at shifts of 0, 1
 #    and 2?
 # 4. Take the disc, Sobel and "max 2 × 2". Does the mean of the map stay the same? With which kinds
 #    of pooling does it?
@@ -812,8 +812,9 @@ expect(F.max_pool2d(edges(x), 2).equal(every_second), "Max pooling is both steps
 # The dense maximum treats every window alike, so it is equivariant. The subsampling is not, and the
 # reason is aliasing. Move the image by one pixel, which is half a new pixel. The phase of a wave
 # that keeps its name turns by exactly the angle that moves the output by half a pixel. An alias
-# turns by the angle of its true frequency, but to move along it would have to turn by the angle of
-# its false one. The two angles differ by half a turn, so the alias arrives with the opposite sign.
+# turns by the angle of its true frequency, but to move with the image it would have to turn by the
+# angle of its false one. The two angles differ by half a turn, so the alias arrives with the
+# opposite sign.
 #
 # If that is the only reason, then a layer that drops the frequencies above the new limit must
 # follow *every* shift. Our ruler can test this, since it knows how to move an output by half a
@@ -992,8 +993,8 @@ quiz.show("06_equivariance_and_fourier")
 # %% [markdown]
 # ## What to remember
 #
-# - Equivariance: $f(Tx) = T f(x)$, the output moves along. Invariance: $g(Tx) = g(x)$, the output
-#   stays the same.
+# - Equivariance: $f(Tx) = T f(x)$, the output moves with the input. Invariance: $g(Tx) = g(x)$, the
+#   output stays the same.
 # - A linear layer that is equivariant to shifts is a convolution: weight sharing is the only way.
 # - Zero padding breaks equivariance from the border inwards. A stride $s$ breaks it for all shifts
 #   except multiples of $s$.

@@ -247,7 +247,7 @@ WRONG = [
     (EXPERIMENT_IS, experiment(found="torch.zeros(3, 3)"), "differs from Sobel's by", False),
     (EXPERIMENT_IS, experiment(found="SOBEL.flatten()"), "has the shape (9,)", False),
     (EXPERIMENT_IS, experiment(found="None"), "Your filter has the shape ()", False),
-    (EXPERIMENT_IS, experiment(measured="900"), "there can be 1 to 9 facts", False),
+    (EXPERIMENT_IS, experiment(measured="900"), "can be 1 to 9 facts about nine weights", False),
     (EXPERIMENT_IS, experiment(measured="5.0"), "a whole number", False),
 ]  # fmt: skip
 
