@@ -507,7 +507,7 @@ def check_answer(join, outputs):
         given = x.clone()
         found = _put_out(outputs, state, False, given)
         checks.require(
-            torch.equal(given, x), "Your function outputs changes the images that it is given."
+            torch.equal(given, x), "Your function outputs() changes the images that it is given."
         )
         slips = {
             "you still add the head's logits": logits + 0.3 * head,
@@ -527,7 +527,7 @@ def check_answer(join, outputs):
         checks.require(main, "No gradient flows from your logits to the paths in training.")
         checks.require(auxiliary, "No gradient flows from the head to the paths in training.")
         checks.require(
-            training, "Your function outputs changes the mode of the net that it is given."
+            training, "Your function outputs() changes the mode of the net that it is given."
         )
 
 

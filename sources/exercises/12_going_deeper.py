@@ -215,7 +215,8 @@ def check_answer(shares):
             "you list the layers from the last to the first": torch.cat([right[:1], right[1:].flip(0)]),
             "you apply the gates in the reverse order": ours(gates.flip(0)),
             "you swap T and 1 - T": ours(1 - gates),
-            "you divide each gate by the number of layers: later layers carry only a part of it": (
+            "you divide each gate by the number of layers: later layers carry only a part of what "
+            "a layer writes": (
                 torch.cat([1 - gates.mean(dim=0, keepdim=True), gates / len(gates)])
             ),
         }  # fmt: skip

@@ -560,9 +560,7 @@ def check_small(predicted, probes, table):
     fits = isinstance(table, list | tuple) and len(table) == len(probes)
     fits = fits and all(isinstance(row, list | tuple) and len(row) == 4 for row in table)
     fits = fits and all(isinstance(each, float) and 0 <= each <= 1 for row in table for each in row)
-    sentence = (
-        "table must be a list with four accuracies, floats from 0 to 1, for each of your probes."
-    )
+    sentence = "table must hold one list for each probe: four accuracies, floats from 0 to 1."
     checks.require(fits, sentence)
 
 

@@ -550,7 +550,7 @@ for key in ("vgg11.top5", "vgg11_lrn.top5"):
 #
 # 28 pixels do not survive a stride of 4 and AlexNet's three pools, so we train a small version of
 # it, `alexnet_small`: the same order of layers, 5 × 5 filters at stride 1 in the first layer, two
-# groups, fewer channels. First we train it **without** dropout. So the step that we call "size" is
+# groups, fewer channels. First we train it **without** dropout. The step that we call "size" is
 # several changes at once: more layers, more channels, overlapping pools, and groups. (We leave out
 # local response normalisation.)
 

@@ -185,7 +185,7 @@ ParameterCounter("1×1 that reduces channels")
 #
 # How large should a window be? A detail needs 1 × 1 or 3 × 3, a larger pattern 5 × 5, and the same
 # layer may meet both. An **Inception module** does not choose. It runs four **paths** on the same
-# maps: 1 × 1, 3 × 3 and 5 × 5 convolutions and a 3 × 3 max pooling with stride 1. All paths keep
+# maps: 1 × 1, 3 × 3 and 5 × 5 convolutions and 3 × 3 max pooling with stride 1. All paths keep
 # height and width, so their outputs can be stacked as channels. That is **concatenation**. In its
 # simplest form, the module looks like this:
 
@@ -219,7 +219,7 @@ row = (64, (96, 128), (16, 32), 32)  # 1x1; reduce and 3x3; reduce and 5x5; afte
 naive, reduced = NaiveInception(192, *row), Inception(192, *row)  # GoogLeNet's first, "3a"
 show(
     plot_block(naive, (192, 28, 28), title="Inception 3a without reductions"),
-    "192 maps of 28 by 28 go into four paths: 1 by 1, 3 by 3 and 5 by 5 convolutions and a max "
+    "192 maps of 28 by 28 go into four paths: 1 by 1, 3 by 3 and 5 by 5 convolutions and max "
     "pooling; their 64, 128, 32 and 192 maps are concatenated into 416",
 )
 

@@ -257,7 +257,7 @@ refute(
 # %% [markdown]
 # ## A factor for each layer: vanishing and exploding
 #
-# ReLU does not saturate for positive inputs, and our fourteen layers had ReLU. What else goes
+# ReLU does not saturate for positive inputs, and our fourteen layers used ReLU. What else goes
 # wrong? Follow the size of the numbers. A unit sums $n$ products, $y = \sum_{i=1}^{n} w_i x_i$. If
 # the weights are independent of each other and of the inputs and have mean 0, the variances of the
 # products add up:

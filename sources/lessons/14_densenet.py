@@ -253,7 +253,7 @@ show(
     plot_architecture(stages, (3, 224, 224), title="DenseNet-121"),
     "DenseNet-121 from left to right: a stem that makes 64 maps of 56 by 56, then four blocks that "
     "widen to 256, 512, 1,024 and 1,024 maps, with transitions between them that halve "
-    "both their number and their size",
+    "both the number and the size of the maps",
 )
 
 # %%

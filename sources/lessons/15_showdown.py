@@ -248,7 +248,7 @@ check("A block that halves it", ResidualBlock(16, 32, 2), right.stages[1][0], (1
 show(
     plot_block(ResidualBlock(16, 32, 2), (16, 32, 32), title="ResidualBlock(16, 32, stride=2)"),
     "The residual block: a convolution with stride 2, BN, ReLU, a second convolution and BN on one "
-    "path, slicing and padding with zeros on the other; both are added, and a ReLU follows",
+    "path, slicing and padding with zeros on the other; the two are added, and a ReLU follows",
 )
 
 # %% [markdown]

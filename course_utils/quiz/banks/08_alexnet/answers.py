@@ -18,10 +18,13 @@ def kept_unit(x: float, percent: int) -> Answer:
 
 
 def top_five_error(right: int, second: int, wrong: int) -> Answer:
-    """Return the top-5 error in per cent; counted are the class first, in the next four, later."""
+    """Return the top-5 error in per cent.
+
+    The arguments count the images whose class ranks first, second to fifth, and lower.
+    """
     num = right + second + wrong
     logits = torch.zeros(num, 10)
-    logits[:, :6] = torch.arange(6, 0, -1).float()  # class 0 is said first, 1 to 4 next
+    logits[:, :6] = torch.arange(6, 0, -1).float()  # class 0 ranks first, 1 to 4 next
     labels = torch.tensor([0] * right + [3] * second + [7] * wrong)
     found = (logits.topk(5).indices == labels[:, None]).any(dim=1)
     return Answer(
