@@ -121,6 +121,13 @@ def halve(pad="(0, W % 2, 0, H % 2)", mode="replicate", pooled="F.avg_pool2d(ima
     return HALVE.format(pad=pad, mode=mode, pooled=pooled, more=more)
 
 
+IN_PLACE = """
+def halve(image):
+    H, W = image.shape
+    image *= 0.25
+    padded = F.pad(image[None, None], (0, W % 2, 0, H % 2), mode="replicate")
+    return 4 * F.avg_pool2d(padded, 2)[0, 0]
+"""
 CEIL = "def halve(image): return F.avg_pool2d(image[None, None], 2, ceil_mode=True)[0, 0]"
 COUNTED = """
 def halve(image):
@@ -232,6 +239,7 @@ WRONG = [
     (HALVE_IS, halve("(0, H % 2, 0, H % 2)"), "you drop the last row or column", True),
     (HALVE_IS, halve("(0, 0, 0, H % 2)", pooled="F.avg_pool2d(F.pad(image, (0, W % 2, 0, 0)), 2)"),
      "your zeros count in the mean", True),
+    (HALVE_IS, IN_PLACE, "changes the image it is given", True),
     (EXPERIMENT_IS, experiment(result="1 + num_layers * (k - 1), 1 + 4 * num_layers * (k - 1)"),
      "you take the whole field", True),
     (EXPERIMENT_IS, experiment(share="0.5"), "at half of the paths", True),
@@ -258,7 +266,7 @@ WRONG = [
     (HALVE_IS, "def halve(image): return torch.zeros(-(-image.shape[0] // 2), -(-image.shape[1] "
      "// 2))", "differs", False),
     (EXPERIMENT_IS, experiment(width="2 * reach"), "same number of pixels on both", False),
-    (EXPERIMENT_IS, experiment(width="1000 * k + reach"), "pixels wide, and the field", False),
+    (EXPERIMENT_IS, experiment(width="2 * reach + 1001"), "pixels wide, and the field", False),
     (EXPERIMENT_IS, experiment(width="str(reach)"), "a whole number", False),
 ]  # fmt: skip
 
