@@ -244,6 +244,8 @@ WRONG = [
     (REPAIR_IS, repair(result="2 * loss.item()"), "differs", True),
     (REPAIR_IS, repair(result="F.cross_entropy(net(images), labels).item()"), "a second pass",
      True),
+    (REPAIR_IS, repair(share="(net(images).argmax(1) == labels).float().mean().item() / 2"),
+     "differs", True),
     (EXPERIMENT_IS, experiment(power=1), "you do not square", True),
     (EXPERIMENT_IS, experiment(result="r"), "the distance from the middle", True),
     (EXPERIMENT_IS, experiment(share=0.5), "half of the total", True),
