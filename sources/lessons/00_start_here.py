@@ -1,8 +1,8 @@
 # %% [markdown]
 # # 00 · Start here
 #
-# Welcome. In this course you build the networks that taught computers to see, from the first pixel
-# to DenseNet, train each of them on your own machine, and look inside.
+# Welcome. In this course you build the networks that taught computers to see, from LeNet to
+# DenseNet, train each of them on your own machine, and look inside.
 #
 # **After this lesson you can**
 # - run a notebook of this course and check that your machine is ready;
@@ -181,7 +181,7 @@ print(f"It is labelled {classes[loaders.test.labels[number]]!r}.")
 # | [03](03_convolution.ipynb) | from a dense layer to a convolution; what filters do |
 # | [04](04_stride_padding_pooling.ipynb) | stride, padding, pooling, receptive fields |
 # | [05](05_channels_and_parameters.ipynb) | channels, parameters, multiply-adds |
-# | [06](06_equivariance_and_fourier.ipynb) | what shifting an image does; filters and frequencies |
+# | [06](06_equivariance_and_fourier.ipynb) | what happens to the maps when the image moves; filters and frequencies |
 # | [07](07_lenet.ipynb) | LeNet, and the training loop by hand |
 # | [08](08_alexnet.ipynb), [09](09_vgg.ipynb), [10](10_googlenet.ipynb) | AlexNet, VGG, GoogLeNet: deeper nets, and why they worked |
 # | [11](11_normalization.ipynb), [12](12_going_deeper.ipynb) | normalisation; plain nets that get worse as they get deeper; highway networks |

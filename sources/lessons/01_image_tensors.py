@@ -69,8 +69,9 @@ print("PIL says     ", wide.size)
 print("the array has", array.shape)
 
 # %% [markdown]
-# An array is indexed like a matrix, rows first: (height, width). Slides that turn "1080 × 720" into
-# a tensor of shape (3, 1080, 720) swap the two. The correct shape is **(3, 720, 1080)**.
+# An array is indexed like a matrix, rows first: (height, width). Lecture slides that turn
+# "1080 × 720" into a tensor of shape (3, 1080, 720) swap the two. The correct shape is **(3, 720,
+# 1080)**.
 
 # %% [markdown]
 # ## Three orders of the axes
@@ -91,7 +92,8 @@ print(tuple(image.shape), tuple(batch.shape))
 expect(image[0, 230, 210] == photo[230, 210, 0], "Each value is where it belongs.")
 
 # %% [markdown]
-# **Predict, then run.** `reshape(3, 600, 512)` returns the same shape. Is it the same photo?
+# **Predict, then run.** `reshape(3, 600, 512)` returns the same shape. Is the result the same
+# photo?
 
 # %%
 garbled = torch.tensor(photo).reshape(3, 600, 512)
@@ -118,7 +120,7 @@ show(
 pixel = torch.tensor(200, dtype=torch.uint8)
 print("uint8:      200 + 100 =", (pixel + 100).item())
 print("float:      200 + 100 =", (pixel.float() + 100).item())
-print("in [0, 1]: ", round((pixel / 255).item(), 3))
+print("float:      200 / 255 =", round((pixel / 255).item(), 3))
 
 # %% [markdown]
 # A byte wraps around at 256, so what should be white turns dark. In this course images are *stored*
@@ -149,7 +151,8 @@ show(
 # a network have channels, too, but these stand for patterns that the network has learned, not for
 # colours.
 #
-# Some libraries, OpenCV among them, store blue first. Nothing warns you when you mix the two up:
+# Some libraries, OpenCV among them, store blue first. Nothing warns you when you mix up the two
+# orders:
 
 # %%
 show(
@@ -286,7 +289,7 @@ show(
 )
 
 # %% [markdown]
-# | task | question | what the model puts out |
+# | task | question | what the model outputs |
 # |---|---|---|
 # | **classification** | what is in the image? | K logits |
 # | **localisation** | what is it, and where? (one object) | K logits, and 4 numbers for a box |
@@ -364,7 +367,7 @@ else:
 #
 # - Recommendation ITU-R BT.601: the weights of red, green and blue in the luminance signal.
 # - O. Russakovsky et al.: *ImageNet Large Scale Visual Recognition Challenge*. International
-#   Journal of Computer Vision 115, 2015. Three of the tasks above, as a competition.
+#   Journal of Computer Vision 115, 2015. A competition in three of the tasks above.
 # - H. Xiao, K. Rasul, R. Vollgraf: *Fashion-MNIST*. arXiv 1708.07747, 2017.
 #
 # **Exercise** {exercise}

@@ -10,7 +10,7 @@
 # **Time** 45 minutes, of which training takes one to two on a laptop.
 #
 # **Builds on** 01 (image tensors). Here a convnet is a black box; lessons 03 to 05 open it. The
-# training loop is one, too, until lesson 07.
+# training loop stays a black box until lesson 07.
 
 # %% [markdown]
 # ## The question
@@ -44,10 +44,10 @@ SEED = 0  # of the images and of the initial weights: try another
 # %% [markdown]
 # ## The images
 #
-# We need images that we can control. The data set `shapes` draws them from formulas: one of ten
-# figures in various colours and sizes, in front of one of ten kinds of background, with some
-# clutter and noise. For now the figure is in the middle and the background is chosen at random.
-# Both will change.
+# We need images that we can control. The data set `shapes` draws them from formulas. Each shows one
+# of ten figures, which vary in colour and size, in front of one of ten kinds of background, with
+# some clutter and noise. For now the figure is in the middle and the background is chosen at
+# random. Both will change.
 
 # %%
 centred = ShapesConfig(position=0.0)  # how far, in pixels, a figure may be from the middle
@@ -130,7 +130,7 @@ print(f"a 3 x 3 convolution instead: {conv_parameters(3, 3, 3)} parameters, for 
 #
 # Our MLP has two hidden layers. Our convnet is small, and for now a black box: it looks at patches
 # of 3 × 3 pixels with the same weights everywhere, and halves height and width four times by
-# pooling. At the end a linear layer reads the mean of each remaining map.
+# pooling. At the end a linear layer reads the mean of each map.
 
 
 # %%
@@ -186,7 +186,7 @@ for name, build in BUILD.items():
 # ## A fair comparison
 #
 # Both models get the same images in the same order, the same optimiser and the same number of
-# epochs. 10 % of the training images are held out for validation.
+# epochs. For validation, 10 % of the training images are held out.
 
 # %%
 config = TrainConfig(epochs=settings.epochs, lr=settings.lr, optimizer="adamw")
@@ -285,7 +285,7 @@ show(
 tidy, twin = mlp(), mlp()
 twin.load_state_dict(tidy.state_dict())
 columns = torch.cat([order + channel * 1024 for channel in range(3)])  # (3072,)
-twin.hidden[0].weight.data = tidy.hidden[0].weight.data[:, columns]  # each weight moves along
+twin.hidden[0].weight.data = tidy.hidden[0].weight.data[:, columns]  # weights follow their pixels
 x = test.images[:100] / 255  # (100, 3, 32, 32)
 same = torch.allclose(tidy(x), twin(shuffled(x)), atol=1e-4)
 expect(same, "The twin gives the same logits on shuffled images.")
@@ -385,7 +385,7 @@ refute(level, "The convnet is ahead at every shift.")
 # To an MLP, a star two pixels further right is a new pattern that meets different weights. The
 # convnet applies the *same* filters in the new place. But look: its accuracy falls, too. "Convnets
 # are invariant to shifts" is only a slogan. Pooling and padding break the invariance, and lesson 06
-# measures by how much.
+# measures how badly.
 
 # %% [markdown]
 # ## Experiment 3: figures anywhere
@@ -425,16 +425,17 @@ refute(last["MLP"].val_accuracy < 0.3, "It learns little about other images.")
 # - "MLPs are hard to optimise." Not here: the training accuracy is high. What is hard is to find
 #   the *right* one of the many solutions that fit the training images.
 # - "They overfit because they have too many parameters." Convnets such as AlexNet and VGG have many
-#   millions. What matters is what the parameters are used for. Zhang et al. (2017) trained convnets
-#   on images with *random* labels, and the convnets memorised those labels as well.
+#   millions, and yet they generalise. Nor does their architecture prevent memorising: Zhang et al.
+#   (2017) trained convnets on images with *random* labels, and the convnets memorised those labels.
+#   What matters is what the parameters are used for.
 
 # %% [markdown]
 # ## Experiment 4: object or background?
 #
-# Ships are photographed on water, cows on grass. If a model says "ship", what did it recognise: the
-# ship or the water? What belongs to the object is an **object feature**; what only tends to appear
-# with it is a **context feature**. A model that reads all pixels may use either. If one day the
-# context changes, the correlation between object and context turns out to be **spurious**.
+# Ships are photographed on water, cows on grass. If a model predicts "ship", what did it recognise:
+# the ship or the water? What belongs to the object is an **object feature**; what only tends to
+# appear with it is a **context feature**. A model that reads all pixels may use either. If one day
+# the context changes, the correlation between object and context turns out to be **spurious**.
 #
 # Our images have a dial for this correlation. At $\rho = 0$ the background is chosen at random. At
 # $\rho = 1$ every class has its own. In between, an image has the background of its class with
@@ -535,7 +536,7 @@ refute(dense[1.0][2] > dense[0.0][2], "With true backgrounds, the MLP is better 
 #
 # - **Validation does not warn you.** Its images have the same correlation as the training images.
 #   Validation accuracy is highest at $\rho = 1$, where the models do worst on swapped backgrounds.
-#   Only images *without* the correlation show that.
+#   Only images *without* the correlation reveal the problem.
 # - **Worse than chance tells you something.** A model that knew nothing would get 10 %. A model
 #   that gets less has learned something that points to the wrong class. Here that can only be the
 #   background: the figures are the same in both test sets, and a swapped background always
@@ -596,7 +597,7 @@ def log_odds(model: nn.Module, image: Tensor, label: int) -> Tensor:
 # %%
 @torch.no_grad()
 def occlusion_map(model, image: Tensor, label: int, patch: int = 8, stride: int = 4) -> Tensor:
-    """Return how far the log-odds fall at each pixel, averaged over the patches that cover it."""
+    """Return, for each pixel, the mean fall in log-odds over the patches that cover it."""
     total, count = torch.zeros(32, 32), torch.zeros(32, 32)
     for row, column in product(range(0, 32 - patch + 1, stride), repeat=2):
         window = slice(row, row + patch), slice(column, column + patch)
@@ -647,7 +648,8 @@ for rho, name in product((0.0, 1.0), BUILD):
 show(
     plot_attribution(true.images[index], maps, true.masks[index], "heart"),
     "A heart, and for each of four models its occlusion map and its saliency map. The maps of the "
-    "models trained at 0 lie on the heart; those of the MLP trained at 1 also fill the background",
+    "models trained at 0 are strongest on the heart; those of the MLP trained at 1 "
+    "also fill the background",
 )
 
 # %% [markdown]
@@ -728,12 +730,12 @@ for column, kind in enumerate(("occlusion", "saliency")):
 # So which model is more **interpretable**, that is, easier to understand? By occlusion, the
 # convnet: what it relies on is more often what we would point at. By saliency the convnet is ahead,
 # too. But look at the last two rows of the table: there it is ahead *before it has learned
-# anything*. That lead comes with the architecture, not from learning. So you may use saliency to
+# anything*. That lead comes from the architecture, not from learning. So you may use saliency to
 # compare an architecture with itself, trained at 0 and at 1, but not to decide which of two
 # architectures has learned more about the figure. And note the limits of all these maps:
 #
-# - They show where the evidence is, not *what* it is. A map that lies on the object does not prove
-#   that the model knows the object: the model may use only the object's colour.
+# - They show where the evidence is, not *what* it is. A map that is strongest on the object does
+#   not prove that the model knows the object: the model may use only the object's colour.
 # - Even for the best of our models, most of the gradient lies outside the figure. Saliency is a
 #   noisy measure. Some prettier maps hardly change at all when the model's weights are replaced by
 #   random ones (Adebayo et al. 2018). Test a method on models for which you already know the
@@ -812,4 +814,4 @@ quiz.show("02_why_not_mlps")
 # | spurious correlation | 가짜 상관 관계 | a correlation that holds in the data but not in the world |
 # | interpretability | 해석 가능성 | how well people can understand a model's predictions |
 # | occlusion | 가림 | covering part of an image |
-# | saliency | 돌출성 | how much a small change of each pixel changes the logit |
+# | saliency | 돌출성 | how much a small change in each pixel changes the logit |

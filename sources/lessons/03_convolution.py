@@ -8,8 +8,8 @@
 # - read a small filter: say what it does to flat areas, edges and noise;
 # - write `conv2d` by hand in two ways and explain why the second is so much faster.
 #
-# **Time** 60 minutes; 40 if you leave out the sections marked ◇, which a first reading may skip.
-# You train only nine weights here.
+# **Time** 60 minutes; 40 if you leave out the sections marked ◇, which you may skip on a first
+# reading. You train only nine weights here.
 #
 # **Builds on** 01 (image tensors) and 02 (why not MLPs).
 
@@ -55,8 +55,8 @@ def peak(scores: torch.Tensor) -> tuple[int, int]:
 
 
 # %% [markdown]
-# **Predict, then run.** Where is the score highest? And where, after the photo has moved 30 pixels
-# down and 20 to the right?
+# **Predict, then run.** Where is the score highest? And where is it highest after the photo has
+# moved 30 pixels down and 20 to the right?
 
 # %%
 moved = face.roll((30, 20), dims=(0, 1))
@@ -77,10 +77,10 @@ show(
 # %% [markdown]
 # The template is a **filter**, and the map of scores is a **feature map**. One question remains:
 # when is a score high enough? Add a negative number, the **bias**, and replace negative sums with
-# 0. This last step is the **ReLU**, $\max(0, x)$; together, bias and ReLU are a threshold. In the
-# small image below each pixel is −1 or 1, and the filter is a plus sign. The score at a place is
-# the number of pixels that agree with the filter minus the number of those that do not, so 9 is a
-# perfect match.
+# zero. This last step is the **ReLU**, $\max(0, x)$; together, bias and ReLU act as a threshold. In
+# the small image below each pixel is −1 or 1, and the filter is a plus sign. The score at a place
+# is the number of pixels that agree with the filter minus the number of those that do not, so 9 is
+# a perfect match.
 
 # %%
 plus = torch.tensor([[-1.0, 1, -1], [1, 1, 1], [-1, 1, -1]])
@@ -323,10 +323,10 @@ expect(
 )
 
 # %% [markdown]
-# (19,600 counts 25 weights at each of the 784 locations, including those that meet only padding at
-# the edge. The count of 34 for the band above left these out.) Locality saved a factor of about 31,
-# sharing another factor of 784. And sharing has a second advantage, which no count shows: every
-# window of every image now trains the same 25 weights.
+# (19,600 counts 25 weights at each of the 784 locations, including the weights that meet only
+# padding at the edge. The count of 34 for the band above left such weights out.) Locality saved a
+# factor of about 31, sharing another factor of 784. And sharing has a second advantage, which no
+# count shows: every window of every image now trains the same 25 weights.
 
 # %% [markdown]
 # ## Why sharing, and not something else? ◇
@@ -337,8 +337,9 @@ expect(
 #
 # $$W S x = S W x \quad \text{for every } x$$
 #
-# This is called **equivariance**, and lesson 06 is about it. Which matrices satisfy it?
-# $S W S^{-1}$ is $W$ with all entries moved down and to the right by one, so the condition says
+# This is called **equivariance**, and lesson 06 is about it. Which matrices satisfy it? The
+# condition is the same as $S W S^{-1} = W$. The left side is $W$ with all entries moved down and to
+# the right by one, so
 #
 # $$W_{i,\ell} = W_{i-1,\,\ell-1} = W_{i-2,\,\ell-2} = \dots$$
 #
@@ -506,8 +507,8 @@ show(
 # output is $v \sum f$. A sum of 1 keeps the brightness; a sum of 0 turns every flat area into 0, so
 # that only changes remain.
 #
-# **Predict, then run.** Many slides print the kernel below as "blur". What does it do to an area of
-# brightness 200 if you apply it once, and if you apply it ten times?
+# **Predict, then run.** Many lecture slides call the kernel below "blur". What does it do to an
+# area of brightness 200 if you apply it once, and if you apply it ten times?
 
 # %%
 printed = torch.tensor([[0.06, 0.12, 0.06], [0.12, 0.25, 0.12], [0.06, 0.12, 0.06]])
@@ -538,7 +539,7 @@ expect(
 # How fast does the brightness grow along a row? At pixel $j$, compare the two neighbours:
 # $x(j + 1) - x(j - 1)$ is twice the slope. As a filter, that is $(-1, 0, 1)$. A single row is
 # noisy, so **Sobel** takes a weighted sum of three rows with the weights 1, 2, 1. Its kernel is the
-# product of the two:
+# product of the column of these weights and the row $(-1, 0, 1)$:
 #
 # $$\begin{pmatrix} 1 \\ 2 \\ 1 \end{pmatrix} \begin{pmatrix} -1 & 0 & 1 \end{pmatrix} =
 # \begin{pmatrix} -1 & 0 & 1 \\ -2 & 0 & 2 \\ -1 & 0 & 1 \end{pmatrix}$$
@@ -729,7 +730,7 @@ expect(same, "It does so for several images, channels and filters.")
 
 # %% tags=["nbval-ignore-output"]
 def milliseconds(function, *arguments, repeats: int) -> float:
-    """Return the shortest of several runs: the one that was disturbed least."""
+    """Return the time of the fastest of several runs, the one that was disturbed least."""
     times = []
     for _ in range(repeats):
         start = time.perf_counter()
@@ -750,8 +751,8 @@ expect(slow > 100 * torch_time, "The loops are more than 100 times slower.")
 
 # %% [markdown]
 # All three do the same 14,400 multiplications. The loops spend their time on everything around
-# them: in each step Python fetches a number, wraps it, and puts it back. The matrix product leaves
-# all of that to a library that has been tuned for decades.
+# them: in each step Python fetches a number, wraps it in a tensor, and puts it back. The matrix
+# product leaves all of that to a library that has been tuned for decades.
 #
 # Unfolding has a price. The table holds every pixel once for each window that covers it:
 
@@ -762,9 +763,9 @@ for k in (1, 3, 5, 7):
     print(f"k = {k}: the table is {columns.numel() / maps.numel():2.0f} times the map")
 
 # %% [markdown]
-# The table is about $k^2$ times as large. So fast libraries do not build all of it; they unfold one
-# tile at a time in the processor's cache, or use other algorithms. With one tiny image you do not
-# notice the difference; with a large batch you do on most machines:
+# The table is $k^2$ times as large. So fast libraries do not build all of it; they unfold one tile
+# at a time in the processor's cache, or use other algorithms. With one tiny image you do not notice
+# the difference; with a large batch, on most machines, you do:
 
 # %% tags=["nbval-ignore-output"]
 images = torch.randn(16, 32, 56, 56)
@@ -883,7 +884,7 @@ else:
 # - I. Goodfellow, Y. Bengio, A. Courville: *Deep Learning*. MIT Press, 2016. Chapter 9.
 # - K. Chellapilla, S. Puri, P. Simard: *High performance convolutional neural networks for document
 #   processing*. 10th International Workshop on Frontiers in Handwriting Recognition, 2006.
-#   Unfolding.
+#   Convolution by unfolding.
 # - Y. Taigman, M. Yang, M. Ranzato, L. Wolf: *DeepFace: Closing the gap to human-level performance
 #   in face verification*. CVPR 2014. Locally connected layers at work.
 #

@@ -9,8 +9,8 @@
 # - say what pooling keeps, and when you may swap activation and pooling;
 # - compute the receptive field of a stack layer by layer, and measure it.
 #
-# **Time** 60 minutes; 45 if you leave out the sections marked ◇, which a first reading may skip.
-# Nothing is trained here.
+# **Time** 60 minutes; 45 if you leave out the sections marked ◇, which you may skip on a first
+# reading. Nothing is trained here.
 #
 # **Builds on** 03 (convolution).
 
@@ -299,9 +299,9 @@ expect(torch.equal(right, ledger), "The listed filter gives 1 5 6 / 6 8 3 / 0 9 
 expect(not torch.equal(right, printed), "That is not what is printed.")
 
 # %% [markdown]
-# What went wrong? A misprint is a puzzle with few solutions, so let us search. The small numbers in
-# the drawing on the slide show a different filter, whose first row is 2 0 **1**. The filter could
-# also have been rotated or flipped, or the padding or the stride could differ.
+# What went wrong? A misprint is a puzzle with few solutions, so let us search. The slide also has a
+# drawing, in which small numbers show a different filter, with the first row 2 0 **1**. The filter
+# could also have been rotated or flipped, or the padding or the stride could differ.
 
 # %%
 drawn = torch.tensor([[2, 0, 1], [1, 0, 0], [0, 1, 1]]).float()
@@ -363,7 +363,7 @@ for n in (6, 112):
 # %% [markdown]
 # ## Try it: the stepper
 #
-# Press the arrow keys, or the play button, and watch the window move. Then find settings so that
+# Press the arrow keys, or the play button, and watch the window move. Then find settings for which
 #
 # 1. the output for the 7 × 7 image is 3 × 3, in three ways: by stride, by dilation, and by a larger
 #    kernel;
@@ -726,10 +726,10 @@ print("eight 3×3 and four pools:  ", [field.size for field in receptive_fields(
 # %% [markdown]
 # ### Try it: the explorer
 #
-# 1. Build a stack that sees 15 pixels from 3 × 3 layers without strides. How many layers does it
+# 1. From 3 × 3 layers without strides, build a stack that sees 15 pixels. How many layers does it
 #    take?
-# 2. Put a 2 × 2 pool after the first layer. How many 3 × 3 layers do you now need to see at least
-#    15?
+# 2. Put a 2 × 2 pool after the first layer. How many 3 × 3 layers do you now need in all to see at
+#    least 15?
 # 3. Load all five blocks of VGG-16. In which block does an output first see all 224 pixels, or is
 #    there no such block?
 
@@ -822,12 +822,12 @@ expect(
 # %% [markdown]
 # ## The way back: transposed convolution ◇
 #
-# Networks that draw images, or label every pixel, have to make maps *larger* again. A **transposed
-# convolution** runs a convolution backwards. Each *input* number is multiplied by the whole filter
-# and stamped into the output, $s$ pixels after the stamp before it; where stamps overlap, they add
-# up. Its matrix is the transpose of the convolution's, hence the name. Let $f^\top y$ be the
-# transposed convolution of $y$; then for all $x$ and $y$ of matching sizes
-# $\langle y, f * x \rangle = \langle f^\top y, x \rangle$.
+# Networks that generate images, or label every pixel, have to make maps *larger* again. A
+# **transposed convolution** runs a convolution backwards. For each *input* number, the whole filter
+# is multiplied by that number and stamped into the output, $s$ pixels after the stamp before it;
+# where stamps overlap, they add up. Its matrix is the transpose of the convolution's, hence the
+# name. Let $f^\top y$ be the transposed convolution of $y$; then for all $x$ and $y$ of matching
+# sizes $\langle y, f * x \rangle = \langle f^\top y, x \rangle$.
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -857,8 +857,8 @@ for n in (27, 28):
     print(f"{n} → {small} → {back[0]}, or {back[1]} with output_padding=1")
 
 # %% [markdown]
-# **Predict, then run.** Every input is 1, and so is every weight, so an output counts its stamps.
-# How often is each output pixel stamped, with stride 2 and a 3 × 3 filter, and with a 4 × 4 filter?
+# **Predict, then run.** Every input and every weight is 1, so each output counts its stamps. How
+# often is each output pixel stamped, with stride 2 and a 3 × 3 filter, and with a 4 × 4 filter?
 
 # %%
 ones = torch.ones(1, 1, 4, 4)
@@ -873,9 +873,9 @@ expect((stamped[1][2:-2, 2:-2] == 4).all(), "4 × 4 is even inside, since 2 divi
 
 # %% [markdown]
 # If the stride does not divide the kernel size, some pixels get more stamps than their neighbours,
-# and a **checkerboard** can appear in the images that such networks draw. There are two remedies:
-# choose a kernel size that the stride divides, or enlarge the map first and then convolve at stride
-# 1 (Odena et al. 2016).
+# and a **checkerboard** can appear in the images that such networks generate. There are two
+# remedies: choose a kernel size that the stride divides, or enlarge the map first and then convolve
+# at stride 1 (Odena et al. 2016).
 
 # %% [markdown]
 # ## Pop quiz

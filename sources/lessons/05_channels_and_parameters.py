@@ -37,7 +37,7 @@ print("weights", tuple(layer.weight.shape), "=", layer.weight.numel())
 print("biases ", tuple(layer.bias.shape), "   =", layer.bias.numel())
 
 # %% [markdown]
-# There are 432 weights, three times as many, and sixteen biases. Where do they come from?
+# There are 432 weights, three times 144, and sixteen biases. Where do they come from?
 
 # %% [markdown]
 # ## One filter reads all channels
@@ -85,7 +85,7 @@ expect(drawn[0, 0] == by_hand, "The framed output is three framed sums, plus the
 
 # %% [markdown]
 # So a filter can weigh the channels against each other. This one averages over 3 × 3 pixels and
-# measures how much more red there is than green and blue:
+# measures how much more red there is than green and blue on average:
 
 # %%
 photo = torch.tensor(plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))
@@ -139,8 +139,8 @@ expect(torch.allclose(maps[:, 3:4], fourth, atol=1e-6), "Each map comes from one
 #
 # This is a favourite exam question: the filters have the shape
 # $c_\text{out} \times c_\text{in} \times k_h \times k_w$, the padding is $(p_h, p_w)$ and the
-# stride $(s_h, s_w)$. What is the shape of the output for an input of $(N, c_\text{in}, h, w)$? The
-# formula of lesson 04 applies to each axis separately:
+# stride $(s_h, s_w)$. What is the shape of the output for an input of shape
+# $(N, c_\text{in}, h, w)$? The formula of lesson 04 applies to each axis separately:
 #
 # $$\left(N,\; c_\text{out},\; \left\lfloor \frac{h + 2p_h - k_h}{s_h} \right\rfloor + 1,\;
 # \left\lfloor \frac{w + 2p_w - k_w}{s_w} \right\rfloor + 1\right)$$
@@ -285,8 +285,8 @@ expect(
 # ### Memory: what is kept
 #
 # Training keeps the output of every layer until the backward pass has used it. **Predict, then
-# run.** How many megabytes do the weights of VGG-16's second convolution take? And its output for a
-# batch of 64?
+# run.** How many megabytes do the weights of VGG-16's second convolution take? And how many does
+# its output take for a batch of 64?
 
 # %%
 second = rows[1]
@@ -541,8 +541,8 @@ expect(counts == [324, 36, 162, 54], "The counts are 36 · 9, 36, half and a six
 # 1. Step through the map of filter 1. In which of its cells does channel 1 add nothing, and why?
 # 2. Change the layer to *1 × 1*. What can this filter no longer see?
 # 3. Change to *3 × 3, two groups* and go from filter 2 to filter 3. Which channels does each read?
-# 4. With *3 × 3, depthwise*, which channels influence the map of filter 4? What would you put after
-#    this layer so that all of them do?
+# 4. With *3 × 3, depthwise*, which channels influence the map of filter 4? What would you add after
+#    this layer so that every output depends on all channels?
 
 # %%
 from course_utils.widgets import ChannelStepper

@@ -3,13 +3,13 @@
 #
 # **After this lesson you can**
 # - say what it means for a layer to be equivariant or invariant to shifts, and measure both;
-# - say how padding, stride and pooling break these properties, where, and by how much;
+# - say how padding, stride and pooling break these properties, where, and how badly;
 # - state the convolution theorem for what deep learning calls convolution, and pad with the zeros
 #   that it needs;
 # - read a filter as a frequency response, predict aliasing, and repair a pooling layer with a blur.
 #
-# **Time** 60 minutes; 45 if you leave out the sections marked ◇, which a first reading may skip.
-# Nothing is trained here.
+# **Time** 60 minutes; 45 if you leave out the sections marked ◇, which you may skip on a first
+# reading. Nothing is trained here.
 #
 # **Builds on** 03 (convolution) and 04 (stride, padding, pooling). The second half uses complex
 # numbers; all you need is $e^{i\varphi}$ as a point on the unit circle.
@@ -22,8 +22,8 @@
 # along. Where it answers *is there a cat?*, they should stay the same.
 #
 # "Convnets are translation invariant" is one of the most repeated sentences in the field. It
-# confuses the two, and for most convnets it is not even true. In this lesson we measure how far it
-# is from the truth.
+# confuses these two behaviours, and for most convnets it is not even true. In this lesson we
+# measure how far it is from the truth.
 
 # %%
 import math
@@ -161,7 +161,7 @@ print("look, then move:", correlate(local, row).roll(2).tolist())
 # weights, used everywhere. Weight sharing is therefore not just a trick to save memory. For a
 # linear layer that treats all places alike, it is the only choice.
 #
-# You can watch it happen. Take any matrix and average it over all shifts: for each of them, shift
+# You can turn any matrix into such a layer by averaging it over all shifts: for each of them, shift
 # the input, apply the matrix, and shift the output back.
 
 # %%
@@ -302,9 +302,9 @@ show(
 # borders: that of the image and, 4 pixels further in, the one that has moved along. From both, the
 # error spreads by one pixel per layer, just as the **receptive field** (lesson 04) grows.
 #
-# So a deep net with zero padding can *know where it is*: the distance from the border leaves a
-# trace in its maps. Islam et al. (2020) could read positions from trained nets, and Kayhan and van
-# Gemert (2020) found that nets learn filters that respond only in one part of the image.
+# So a deep net with zero padding can *know where a pattern is*: the distance from the border leaves
+# a trace in its maps. Islam et al. (2020) could read positions from trained nets, and Kayhan and
+# van Gemert (2020) found that nets learn filters that respond only in one part of the image.
 #
 # What stays away from the border is safe:
 
@@ -333,10 +333,10 @@ print("kept after a shift by one: ", stripes_row.roll(1)[::2].tolist())
 # All black turns into all white. No shift turns the first output into the second: equivariance is
 # not just damaged here, it is gone.
 #
-# **Predict, then run.** We use the photo and a stride of 2. Which shifts, from 1 to 8, does the
-# output follow? And with a stride of 4? To be generous, we shift the output for the original photo
-# along the same diagonal, by every whole number of places from −8 to 8, and keep the one that best
-# matches the output for the moved photo.
+# **Predict, then run.** We use the photo and a stride of 2. Which shifts, by 1 to 8 pixels both
+# down and to the right, does the output follow? And with a stride of 4? To be generous, we shift
+# the output for the original photo along the same diagonal, by every whole number of places from −8
+# to 8, and keep the result that best matches the output for the moved photo.
 
 
 # %%
@@ -548,12 +548,12 @@ expect(
 )
 finest = stripes(0, 64)  # one column light, one dark
 between = shift(finest, 0, 0.5)
-print(f"the finest stripes, half a pixel on: from {between.min():.2f} to {between.max():.2f}")
+print(f"the finest stripes, moved by half a pixel: from {between.min():.2f} to {between.max():.2f}")
 
 # %% [markdown]
-# The last line shows the one exception, the Nyquist frequency. Shifted by half a pixel, stripes of
-# one light and one dark pixel become a uniform grey: the pixels do not say where between them the
-# crests of such stripes lie.
+# The last line shows the one frequency at which this fails, the Nyquist frequency. Shifted by half
+# a pixel, stripes of one light and one dark pixel become a uniform grey: the pixels do not say
+# where between them the crests of such stripes lie.
 
 # %% [markdown]
 # ## The convolution theorem, and a trap ◇
@@ -628,7 +628,8 @@ expect(
 # closes over *them*.
 #
 # **Predict, then run.** Take a filter with $k = 5$ and an image with $n = 128$. How many zeros does
-# the "same" output need? And the "full" one, which has every window that touches the image?
+# the "same" output need? And how many does the "full" one need, with a number for every window that
+# touches the image?
 
 
 # %%
@@ -724,8 +725,8 @@ expect(
 #    from? Look at the weights of the filter.
 # 3. What is the spectrum of "One dot"? What is the output, for any filter?
 # 4. With "Sobel, vertical edges", multiply by $\mathcal{F}[f]$ without the bar. What happens to the
-#    output? What else can you change so that both ways agree again? Why does it make no difference
-#    to "Gaussian 3 × 3"?
+#    output? What else can you change so that both ways agree again? Why does the bar make no
+#    difference to "Gaussian 3 × 3"?
 # 5. Put zeros at the border. Where do the two ways differ, for a small filter and for a low-pass,
 #    which is a mask on the spectrum? Then append zeros.
 
@@ -777,9 +778,9 @@ expect(amplitudes.argmax() == 64 - 56, "56 cycles have become 64 − 56 = 8.")
 # %% [markdown]
 # You see eight broad stripes that nobody drew. The pixels in between would show that there were 56
 # fine ones, but these pixels are gone: a frequency above the new limit lives on under a *false
-# name*, an **alias**. With stride $s$, the frequency $u$ becomes $s\,u$ cycles per new pixel, up to
-# whole numbers, which no grid can see. Here $2 \cdot 0.4375 = 0.875 = 1 - 0.125$, and 0.125 cycles
-# per pixel are eight cycles in 64 pixels.
+# name*, an **alias**. With stride $s$, the frequency $u$ becomes $s\,u$ cycles per new pixel, and
+# no grid can see a difference of whole cycles per pixel. Here $2 \cdot 0.4375 = 0.875 = 1 - 0.125$,
+# and 0.125 cycles per pixel are eight cycles in 64 pixels.
 #
 # Afterwards nothing helps. Beforehand, a blur does: what the grid cannot hold should be removed,
 # and grey is the honest result. An image that contains all frequencies shows both the aliases and
@@ -853,8 +854,8 @@ expect(worst["max pool"] > 0.4, "Max pooling does not.")
 from course_utils.models.blurpool import BlurPool, MaxBlurPool  # inline
 
 # %% [markdown]
-# **Predict, then run.** All layers below halve the same edge maps. Order these by their error for a
-# shift by one pixel: plain stride, max pooling, average pooling, blur-pooling.
+# **Predict, then run.** All layers below except the first halve the same edge maps. Order these by
+# their error for a shift by one pixel: plain stride, max pooling, average pooling, blur-pooling.
 
 # %%
 on_ring = {"padding_mode": "circular"}

@@ -100,7 +100,7 @@ print("by hand:", f"{(784 + 1) * 256 + (256 + 1) * 128 + (128 + 1) * 10:,}")
 # %% [markdown]
 # ## LeNet-5
 #
-# LeNet-5 alternates two steps, twice:
+# LeNet-5 goes through the same two steps twice:
 #
 # 1. a **convolution** looks for small patterns, the same ones everywhere;
 # 2. a **pooling** layer halves height and width, so that the next convolution sees twice as far.
@@ -341,8 +341,8 @@ for step in (0, 15, 29, 50, 75, 99):
 # A fair comparison changes only one thing. Both models see the same images in the same order, for
 # the same number of epochs, with the same optimiser and schedule. Only the architecture differs.
 #
-# **Predict, then run.** Which model reaches the higher validation accuracy, and by how much? Write
-# down a number; a prediction without one cannot be wrong.
+# **Predict, then run.** Which model's validation accuracy is higher, and by how much? Write down a
+# number; a prediction without one cannot be wrong.
 
 
 # %%
@@ -414,8 +414,8 @@ for name, model in (("MLP", mlp), ("LeNet-5", lenet)):
 
 # %% [markdown]
 # A difference of less than twice what chance alone would produce does not tell you which model is
-# better. And another seed would lead to other counts. Here are three recorded runs of each, on the
-# same images and with the same settings:
+# better. And another seed would lead to other counts. Here are three recorded runs of each model,
+# on the same images and with the same settings:
 
 # %%
 records.table("mlp", "lenet5")
@@ -736,8 +736,8 @@ quiz.show("07_lenet")
 # - H. Xiao, K. Rasul, R. Vollgraf: *Fashion-MNIST: a novel image dataset for benchmarking machine
 #   learning algorithms*. arXiv 1708.07747, 2017.
 #
-# **Digits instead of clothes?** If you are online, write `"mnist"` for `settings.data` in `load`,
-# near the top. The digits of MNIST are downloaded once, and the code above runs on them, although
+# **Digits instead of clothes?** If you are online, replace `settings.data` in `load`, near the top,
+# with `"mnist"`. The digits of MNIST are downloaded once, and the code above runs on them, although
 # claims about clothes then fail, as they should. (The digits come from forms that clerks and pupils
 # filled in, not from cheques.)
 
@@ -758,5 +758,5 @@ quiz.show("07_lenet")
 # | backpropagation | 역전파 | computing the gradient from the loss back to the input |
 # | epoch | 에포크 | one pass over the training set |
 # | learning rate | 학습률 | how far a step goes against the gradient |
-# | validation set | 검증 데이터 | images to make choices by |
+# | validation set | 검증 데이터 | images on which we base our choices |
 # | confusion matrix | 혼동 행렬 | counts of images by true and predicted class |
