@@ -162,7 +162,7 @@ class Trap(_Entry, frozen=True):
     facts: tuple[str, ...] = ()
 
     def __str__(self) -> str:
-        return f"Said: {self.claim}\nRight: {self.right}"
+        return f"Claim: {self.claim}\nCorrect: {self.right}"
 
 
 class Ledger(NamedTuple):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from nbformat import NotebookNode
 
-MARK = " ◇"  # ends the heading of a section that a first reading may skip
+MARK = " ◇"  # ends the heading of a section that you may skip on a first reading
 TYPES = ("slide", "subslide", "fragment", "skip", "notes", "-")
 # What is for a reader, not for an audience.
 NOT_SHOWN = re.compile("## Further reading")

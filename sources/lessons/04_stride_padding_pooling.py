@@ -183,8 +183,7 @@ expect(
 facts.table("alexnet.conv1_size_*")
 
 # %%
-print("Said: ", facts.trap("alexnet_224_gives_55").claim)
-print("Right:", facts.trap("alexnet_224_gives_55").right)
+print(facts.trap("alexnet_224_gives_55"))
 print("With neither, the floor leaves", output_size(224, k=11, s=4), "positions.")
 
 # %% [markdown]
@@ -478,8 +477,7 @@ for place in range(2, 7):
 # a shift by 1 does not move it by a half.
 
 # %%
-print("Said: ", facts.trap("pooling_is_invariant").claim)
-print("Right:", facts.trap("pooling_is_invariant").right)
+print(facts.trap("pooling_is_invariant"))
 
 # %% [markdown]
 # Lesson 06 measures this.
