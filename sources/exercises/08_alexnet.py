@@ -703,7 +703,8 @@ print(f"you have {num_images} training images of ten classes")
 # %% [markdown]
 # **Predict first.** Which part will raise the mean accuracy most: `"dropout"`, `"augmentation"` or
 # `"weight decay"`? Or will none of them raise it (`"none"`)? Write down your prediction before you
-# run anything. A wrong prediction costs nothing; without one, the experiment is not marked.
+# run anything. A wrong prediction costs nothing; without a prediction, the experiment is not
+# marked.
 
 # %% task="prediction"
 predicted = None  # "dropout", "augmentation", "weight decay" or "none"

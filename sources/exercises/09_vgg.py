@@ -537,7 +537,7 @@ print(
 # What is the side, in pixels, of the smallest centred square that holds **90 % of the total**?
 #
 # **Predict first.** Write down the side of that square for your stack before you run anything. A
-# wrong prediction costs nothing; without one, the experiment is not marked.
+# wrong prediction costs nothing; without a prediction, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # an odd number of pixels

@@ -554,8 +554,8 @@ print(
 
 # %% [markdown]
 # **Predict first.** Which net will have the higher mean accuracy: `"plain"` or `"reduced"`? Write
-# down your prediction before you run anything. A wrong prediction costs nothing; without one, the
-# experiment is not marked.
+# down your prediction before you run anything. A wrong prediction costs nothing; without a
+# prediction, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # "plain" or "reduced"

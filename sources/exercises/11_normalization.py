@@ -611,8 +611,8 @@ checks.award(4, check_answer, step, predict)
 # *your* width? Take two nets of four convolutions with He's initial weights, one with batch
 # normalisation after each convolution and one without. For each, find the largest of the rates in
 # `RATES` (each is double the one before) at which it still **learns**: 40 steps must bring its loss
-# (the mean over the last ten) from 2.3 to below 2.2. How many times does this largest rate double
-# from the net without normalisation to the one with it?
+# (the mean over the last ten) from 2.3 to below 2.2. How many doublings lie between the largest
+# rate of the net without normalisation and that of the net with it?
 
 # %% readonly="width"
 width = own_width(student_id)
@@ -625,7 +625,7 @@ print(f"your nets are {width} channels wide; rates: {', '.join(f'{rate:g}' for r
 # rate without normalisation and the largest with it? 0 means that both nets learn up to the same
 # rate, 3 that the normalised net learns up to eight times that rate, −1 that it learns only up to
 # half of it. Write down a number from −9 to 9 before you run anything. A wrong prediction costs
-# nothing; without one, the experiment is not marked.
+# nothing; without a prediction, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a number of doublings

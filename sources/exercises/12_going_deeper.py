@@ -711,7 +711,7 @@ print(f"your shallow net has three hidden layers of {width} units; your deep net
 # **Predict first.** After equal training, will the training loss of the deep net that starts with
 # identity layers be closer to that of the `"shallow"` net, or to that of the deep net from a
 # `"random"` start? Write down one of the two words before you run anything. A wrong prediction
-# costs nothing; without one, the experiment is not marked.
+# costs nothing; without a prediction, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # "shallow" or "random"

@@ -704,7 +704,7 @@ print(f"take out block {block}, or swap blocks {block} and {block + 1}")
 # %% [markdown]
 # **Predict first.** What will cost your residual nets more accuracy: leaving your block out,
 # `"out"`, or the swap, `"swap"`? Write down one of the two words before you run anything. A wrong
-# prediction costs nothing; without one, the experiment is not marked.
+# prediction costs nothing; without a prediction, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # "out" or "swap"

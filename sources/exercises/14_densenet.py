@@ -671,8 +671,8 @@ print(f"your net: two blocks of four layers, growth rate {growth}")
 # is silenced. Then you will train fresh nets in which that layer passes on zeros from the first
 # step to the last, so that no other layer can learn anything from it. What share of the loss in
 # accuracy will remain? Write down a number from 0 (such a net is as accurate as a whole one) to 1
-# (it loses just as much) before you run anything. A wrong prediction costs nothing; without one,
-# the experiment is not marked.
+# (it loses just as much) before you run anything. A wrong prediction costs nothing; without a
+# prediction, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a share from 0 to 1

@@ -230,10 +230,10 @@ checks.award(1, check_answer, not_surely_beaten)
 #
 # Somebody wrote Grad-CAM for nets of two parts: `features` turns images into maps, and `head` turns
 # the maps into logits. They report: "If the net is confident about an image, its Grad-CAM is zero
-# everywhere. If it is not, the Grad-CAM highlights nearly everything, even what counts against the
-# class. An image gets a different Grad-CAM in another batch. And when I continue training after
-# looking at a few of them, the first step goes in the wrong direction." Run the next two cells, and
-# look at these symptoms before you read the code. There are five faults.
+# everywhere. If it is not, the Grad-CAM highlights nearly everything, even regions that count
+# against the class. An image gets a different Grad-CAM in another batch. And when I continue
+# training after looking at a few of them, the first step goes in the wrong direction." Run the next
+# two cells, and look at these symptoms before you read the code. There are five faults.
 
 # %% readonly="broken"
 
@@ -483,7 +483,7 @@ for number, net in enumerate(nets):
 #
 # **Predict first.** Which two histories will be hardest to tell apart, whatever you do? Write
 # down a pair, such as `("honest", "shuffled")`, before you run anything. A wrong prediction costs
-# nothing; without one, the experiment is not marked.
+# nothing; without a prediction, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # two of "honest", "background", "unaugmented", "shuffled"
