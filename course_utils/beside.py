@@ -305,7 +305,7 @@ class Answerer:
 
 @contextlib.contextmanager
 def _usual_numbers() -> Iterator[None]:
-    """Let torch make float32 numbers meanwhile, whatever a learner's cell has set for all."""
+    """Make torch create float32 numbers meanwhile, whatever default a learner's cell has set."""
     torch = sys.modules.get("torch")
     if torch is None:
         yield
@@ -392,7 +392,7 @@ class Handle:
             raise AttributeError(name)
         raise CheckFailed(
             f"this check looks for {name} in a {type(self).__name__} from outside, as checks of "
-            "older releases did: it can no longer be graded, so release the exercise again"
+            "older releases did: such checks no longer run, so release the exercise again"
         )
 
 
@@ -531,7 +531,7 @@ def _require_none(names: Sequence[str], ran: Sequence[str]) -> None:
 
 @contextlib.contextmanager
 def forbidding(names: Sequence[str]) -> Iterator[None]:
-    """Let none of these torch functions run meanwhile."""
+    """Forbid these torch functions meanwhile."""
     SESSION.forbidden.append(names)
     try:
         yield

@@ -98,9 +98,9 @@ def build_parser() -> argparse.ArgumentParser:
     )
     summary.set_defaults(run=run_summary)
 
-    challenge = verbs.add_parser("challenge", help="score your entry to the challenge at home")
+    challenge = verbs.add_parser("challenge", help="score your challenge entry at home")
     challenge.add_argument("entry", type=as_path, metavar="ENTRY", help="a Python file")
-    challenge.add_argument("--seconds", type=float, metavar="S", help="to train; default: 120")
+    challenge.add_argument("--seconds", type=float, metavar="S", help="training time; default: 120")
     challenge.set_defaults(run=run_challenge)
 
     add_train(verbs)
@@ -136,11 +136,17 @@ def add_train(verbs: Any) -> None:
     train.add_argument("--schedule", help="one-cycle (default), step or constant")
     train.add_argument("--weight-decay", type=float, metavar="W", help="default: 0.0005")
     train.add_argument(
-        "--no-nesterov", action="store_false", dest="nesterov", default=None, help="plain momentum"
+        "--no-nesterov",
+        action="store_false",
+        dest="nesterov",
+        default=None,
+        help="use plain momentum",
     )
     train.add_argument("--batch-size", type=int, metavar="N", help="images per update")
     train.add_argument("--limit", type=int, metavar="N", help="use only N training images")
-    train.add_argument("--crop", type=int, default=0, metavar="PIXELS", help="random crop")
+    train.add_argument(
+        "--crop", type=int, default=0, metavar="PIXELS", help="pad by PIXELS, then crop at random"
+    )
     train.add_argument("--flip", action="store_true", help="mirror images at random")
     train.add_argument("--profile", choices=("quick", "laptop", "full"))
     train.add_argument("--precision", default="auto", help="auto, float32, bfloat16 or float16")
@@ -165,7 +171,7 @@ def run_lab(options: argparse.Namespace, rest: list[str]) -> int:
 
 
 def run_doctor(options: argparse.Namespace, rest: list[str]) -> int:
-    """Print whether everything is ready; with `--all`, everything that was checked."""
+    """Print whether everything is ready; with `--all`, also everything that was checked."""
     from course_utils.doctor import doctor
 
     report = doctor(everything=options.all)
@@ -249,7 +255,7 @@ def report_run(
     speed = len(history) * num_images / sum(epoch.seconds for epoch in history.epochs)
     count = f"{len(history)} epoch{'s' * (len(history) > 1)}"
     print(
-        f"{options.model}: test accuracy {result.accuracy:.2%} of {result.num_images:,} images "
+        f"{options.model}: test accuracy {result.accuracy:.2%} on {result.num_images:,} images "
         f"after {count}, {history.seconds:.1f} s, {speed:,.0f} images/s"
     )
     if options.record:

@@ -55,7 +55,9 @@ class Report:
     @property
     def verdict(self) -> str:
         """One line that says whether the course can begin."""
-        return f"{len(self.problems)} to look at:" if self.problems else "Everything is ready."
+        number = len(self.problems)
+        things = f"{number} thing{'s' * (number > 1)} to look at:"
+        return things if number else "Everything is ready."
 
     def table(self) -> Table:
         """Return a table of what was checked, its state and what was found."""
@@ -87,7 +89,7 @@ def doctor(everything: bool = False) -> Report:
     It changes nothing, downloads nothing and does not use the network.
 
     Args:
-        everything: Whether to check the environment variables for speed, too.
+        everything: Whether to check the environment variables that affect speed, too.
 
     Returns:
         The verdict, which a notebook and a terminal both show, and all findings.
@@ -148,17 +150,19 @@ def check_disk(folder: Path) -> Finding:
     if not os.access(folder, os.W_OK):
         return Finding("disk", WARN, f"{folder} cannot be written to: copy the course elsewhere")
     if free < NEEDED_GIGABYTES:
-        return Finding("disk", WARN, f"{free:.1f} GB free: make room, a data set needs up to 1 GB")
+        return Finding("disk", WARN, f"{free:.1f} GB free: make room for a data set, up to 1 GB")
     return Finding("disk", GOOD, f"{free:.0f} GB free")
 
 
 def check_profile() -> Finding:
-    """Say which profile the lessons run in, and who chose it."""
+    """Say which profile the lessons run in, and what determines it."""
     try:
         name = runtime.profile_name()
     except ValueError as error:
         return Finding("profile", WARN, str(error))
-    chosen = "set by COURSE_PROFILE" if os.environ.get("COURSE_PROFILE") else "chosen by the device"
+    chosen = (
+        "set by COURSE_PROFILE" if os.environ.get("COURSE_PROFILE") else "chosen for this device"
+    )
     return Finding("profile", GOOD, f"{name}, {chosen}")
 
 

@@ -67,7 +67,7 @@ def serve(options: list[str]) -> None:
 
 
 def lab_settings(root: Path) -> list[str]:
-    """Return the settings of JupyterLab: where the course is, and not to look for news."""
+    """Return the settings of JupyterLab: where the course is, and no checks for updates or news."""
     settings = [
         f"--ServerApp.root_dir={root}",
         f"--LabApp.default_url=/lab/tree/{START}",
@@ -98,8 +98,8 @@ def end_properly() -> None:
 
     Jupyter does not handle a hangup, and drops everything when it is interrupted without a
     terminal: its kernels and notes would stay behind. In a terminal its own handler of Ctrl-C,
-    which asks first, replaces the one set here. What is ignored, as a hangup under `nohup`,
-    stays ignored.
+    which asks first, replaces the one set here. A signal that is ignored, such as a hangup under
+    `nohup`, stays ignored.
     """
     for name, usual in (("SIGHUP", signal.SIG_DFL), ("SIGINT", signal.default_int_handler)):
         number = getattr(signal, name, None)  # Windows has no hangup
@@ -120,7 +120,7 @@ def forgotten_servers() -> list[Server]:
 
 
 def _servers() -> Iterator[Server]:
-    """Yield the servers that have left a note where Jupyter's do, and show a course."""
+    """Yield the servers that show a course and have left a note in Jupyter's folder for notes."""
     from jupyter_core.paths import jupyter_runtime_dir
 
     for note in sorted(Path(jupyter_runtime_dir()).glob("jpserver-*.json")):

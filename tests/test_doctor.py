@@ -34,14 +34,15 @@ def test_a_machine_that_is_ready_is_told_so_in_one_line():
 def test_what_there_is_to_do_is_listed_and_the_rest_is_not():
     report = doctor.Report((READY, FULL))
     assert str(report).splitlines() == [
-        "1 to look at:", "- disk: <0.1 GB free: make room", doctor.MORE,
+        "1 thing to look at:", "- disk: <0.1 GB free: make room", doctor.MORE,
     ]  # fmt: skip
 
 
 def test_a_notebook_folds_the_table_away():
     page = doctor.Report((READY, FULL))._repr_html_()
     first, _, folded = page.partition("<details>")
-    assert "1 to look at:" in first and "disk: &lt;0.1 GB free" in first and "memory" not in first
+    assert "1 thing to look at:" in first and "disk: &lt;0.1 GB free" in first
+    assert "memory" not in first
     assert "memory" in folded and folded.endswith("</details>")
     assert "<ul>" not in doctor.Report((READY,))._repr_html_()
 

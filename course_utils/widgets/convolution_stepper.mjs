@@ -73,8 +73,8 @@ function sizeFormula(state, result) {
 }
 
 function unusedNote({ unused }) {
-  const parts = [["row", "bottom"], ["column", "right"]].flatMap(([what, where], axis) => (unused[axis]
-    ? [`${unused[axis]} ${what}${unused[axis] > 1 ? "s" : ""} at the ${where}`] : []));
+  const parts = [["row", "at the bottom"], ["column", "on the right"]].flatMap(([what, where], axis) => (unused[axis]
+    ? [`${unused[axis]} ${what}${unused[axis] > 1 ? "s" : ""} ${where}`] : []));
   return parts.length ? `The formula rounds down: ${parts.join(" and ")} of the padded image ${parts.length > 1 || Math.max(...unused) > 1 ? "are" : "is"} never under the kernel.` : "";
 }
 

@@ -87,7 +87,7 @@ def _hundredths(picture: Matrix) -> list[str]:
 
 
 class FourierGallery(CourseWidget):
-    """Filter an image in space and by a product of spectra, and see whether both agree.
+    """Filter an image in space and by a product of spectra, and check whether both results agree.
 
     Args:
         picture: A name in `PICTURES`, or 32 rows of 32 brightnesses in [0, 1],

@@ -26,7 +26,7 @@ const windowAt = (matrix, top, left, k) => matrix.slice(top, top + k).map((row) 
 export function compute({ picture, pool, activation, window: k, stride, step: wanted }) {
   const size = [picture.length, picture[0].length];
   if (k > Math.min(...size)) {
-    const problem = `No window fits: it is ${k} wide, but the image is only ${Math.min(...size)}. `
+    const problem = `No window fits: it is ${k} \u00D7 ${k}, but the image's shorter side is ${Math.min(...size)}. `
       + "Use a smaller window or a larger image.";
     return { problem, out: [0, 0] };
   }

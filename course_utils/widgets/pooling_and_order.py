@@ -90,8 +90,8 @@ class PoolingAndOrder(CourseWidget):
             out = pool_output_size((image.shape[0], image.shape[1]), k, s)
         except ValueError:
             problem = (
-                f"No window fits: it is {k} wide, but the image is only {min(image.shape)}. "
-                "Use a smaller window or a larger image."
+                f"No window fits: it is {k} × {k}, but the image's shorter side is "
+                f"{min(image.shape)}. Use a smaller window or a larger image."
             )
             return {"problem": problem, "out": [0, 0]}
         pooling = F.max_pool2d if state["pool"] == "max" else F.avg_pool2d

@@ -15,7 +15,7 @@ function layerNames(layers) {
 
 function problemOf(name, layer, n) {
   if (layer.kind === "pool" && layer.p > Math.floor(covered(layer) / 2)) {
-    return `${name} is impossible: its padding ${layer.p} is more than half of its window ${covered(layer)}.`;
+    return `${name} is impossible: its padding of ${layer.p} is more than half of its window of ${covered(layer)}.`;
   }
   if (covered(layer) > n + 2 * layer.p) {
     return `${name} is impossible: its kernel covers ${covered(layer)} pixels, but its padded input has only ${n + 2 * layer.p}. `
@@ -98,7 +98,7 @@ function sentence(state, result) {
 }
 
 function formula(state, { layer, fields }) {
-  if (layer === 0) return "A pixel of the image sees itself: field 1, jump 1.";
+  if (layer === 0) return "A pixel of the image sees only itself: field 1, jump 1.";
   const { k, s: stride, d } = state.layers[layer - 1];
   const [under, here] = [fields[layer - 1], fields[layer]];
   const [letters, kernel] = d > 1 ? ["<i>d</i>(<i>k</i> \u2212 1)", `${d}\u00B7(${k} \u2212 1)`] : ["(<i>k</i> \u2212 1)", `(${k} \u2212 1)`];

@@ -196,8 +196,8 @@ def _problem(name: str, layer: LayerState, n: int) -> str:
     covered, padded = layer["d"] * (layer["k"] - 1) + 1, n + 2 * layer["p"]
     if layer["kind"] == "pool" and layer["p"] > covered // 2:
         return (
-            f"{name} is impossible: its padding {layer['p']} is more than half of its window "
-            f"{covered}."
+            f"{name} is impossible: its padding of {layer['p']} is more than half of its window "
+            f"of {covered}."
         )
     return (
         f"{name} is impossible: its kernel covers {covered} pixels, but its padded input "

@@ -72,7 +72,7 @@ export function fraction(x) {
   return number(x, 3);
 }
 
-/** The value of "3", "-0.5", "−1/9"; NaN if it is none. */
+/** The value of "3", "-0.5", "−1/9"; NaN if the text is not a number. */
 export function parseNumber(text) {
   const parts = text.trim().replace(/\u2212/g, "-").replace(",", ".").split("/");
   if (parts.length > 2 || parts.some((part) => part.trim() === "")) return NaN;
@@ -349,7 +349,7 @@ export function grid({ onEdit, onPick, className = "" } = {}) {
   };
 }
 
-/** Let the arrow keys move something on a node; it becomes one stop of the Tab key. */
+/** Make the arrow keys move something on a node, which the Tab key then reaches. */
 export function arrows(node, label, onMove) {
   node.setAttribute("tabindex", "0");
   node.setAttribute("aria-label", label);

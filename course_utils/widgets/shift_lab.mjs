@@ -152,7 +152,7 @@ function sentence({ down, right, score }, { problem, map, scores, equivariance, 
   if (problem) return problem;
   const step = N / map.length;
   const [rows, columns] = [down, right].map((pixels) => number(Math.abs(pixels) / step));
-  return `The shape has moved ${Math.abs(down)} ${down < 0 ? "up" : "down"} and ${Math.abs(right)} ${right < 0 ? "left" : "right"}; `
+  return `The shape has moved ${Math.abs(down)} ${down < 0 ? "up" : "down"} and ${Math.abs(right)} ${right < 0 ? "left" : "right"}, in pixels; `
     + `the map should move by ${rows} and ${columns} cells. Equivariance error ${number(equivariance, 3)}; the ${score} is `
     + `${number(scores[1], 3)}, unmoved ${number(scores[0], 3)}: invariance error ${number(invariance, 3)}.`;
 }
@@ -161,7 +161,7 @@ function sentence({ down, right, score }, { problem, map, scores, equivariance, 
 function reason({ border, pool, down, right }, { problem, equivariance, map }) {
   const step = N / map.length;
   const whole = down % step === 0 && right % step === 0;
-  if (problem) return "Every pixel that the stride keeps is 0; one pixel further on, it keeps the others.";
+  if (problem) return "Every pixel that the stride keeps is 0. If the shape moves by one pixel, the stride keeps those that it now skips.";
   if (equivariance < 1e-6) {
     if (down === 0 && right === 0) return "Nothing has moved yet.";
     return whole ? `The map follows exactly: every window sees the same pixels${step > 1 ? ", because the shift is a multiple of the stride" : ""}.`

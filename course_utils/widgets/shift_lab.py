@@ -1,4 +1,4 @@
-"""Move a shape and watch whether the maps of a small net move with it, or flicker."""
+"""Move a shape, and watch whether the maps of a small net move with it or flicker."""
 
 from collections.abc import Callable
 from functools import partial
@@ -174,10 +174,10 @@ def verdict(state: State, result: Result) -> str:
     rows, columns = (number(abs(pixels) / step) for pixels in (down, right))
     return (
         f"The shape has moved {abs(down)} {'up' if down < 0 else 'down'} and {abs(right)} "
-        f"{'left' if right < 0 else 'right'}; the map should move by {rows} and {columns} cells. "
-        f"Equivariance error {number(result['equivariance'], 3)}; the {state['score']} is "
-        f"{number(result['scores'][1], 3)}, unmoved {number(result['scores'][0], 3)}: "
-        f"invariance error {number(result['invariance'], 3)}."
+        f"{'left' if right < 0 else 'right'}, in pixels; the map should move by {rows} and "
+        f"{columns} cells. Equivariance error {number(result['equivariance'], 3)}; the "
+        f"{state['score']} is {number(result['scores'][1], 3)}, unmoved "
+        f"{number(result['scores'][0], 3)}: invariance error {number(result['invariance'], 3)}."
     )
 
 

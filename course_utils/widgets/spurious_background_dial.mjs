@@ -89,7 +89,7 @@ function render({ model, el }) {
   const { controls, stage, readout } = frame(el, {
     title: TITLE,
     hint: "True background: the one that goes with the figure\u2019s class. Swapped: that of another class; the figure itself stays the same. "
-      + "Maps: purple where covering the image makes the model less confident in its answer, orange where more, in log-odds; the black line outlines the figure.",
+      + "Maps: covering a purple place makes the model less confident in its prediction, covering an orange one more confident (in log-odds); the black line outlines the figure.",
   });
   const state = () => read(model, KEYS);
   const set = (changes) => write(model, changes);

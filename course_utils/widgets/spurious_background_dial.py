@@ -35,7 +35,7 @@ class SpuriousBackgroundDial(CourseWidget):
     Args:
         correlation: Background correlation in training, in [0, 1]; the nearest one is shown.
         picture: Which test figure is shown, from 0.
-        settings: `pictures`, `tests` and `results`, as `background_results.recorded` gives them;
+        settings: `pictures`, `tests` and `results`, as `background_results.recorded` returns them;
             the recorded ones if left out.
 
     Raises:
@@ -87,7 +87,7 @@ class SpuriousBackgroundDial(CourseWidget):
         models = {}
         for shown, model in zip(result["models"], chosen["models"], strict=True):
             true, swapped = map(percent, shown["accuracy"])
-            title = f"{shown['name']}: correct on\n{true} true, {swapped} swapped"
+            title = f"{shown['name']}: {true} correct,\n{swapped} if swapped"
             maps = torch.tensor(model["maps"][result["picture"]])  # (2, G, G)
             models[title] = {
                 f"{kind} background": m for kind, m in zip(BACKGROUNDS, maps, strict=True)

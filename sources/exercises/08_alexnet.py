@@ -112,7 +112,7 @@ asleep_seen = next(x for x, option in question.lettered.items() if option.text.s
 pooling_told = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/08_alexnet", "pooling_told", student_id)
-# A difference is large only if it is large beside the differences between seeds.
+# A difference counts as large only if the differences between seeds are smaller.
 told = "Train both with several seeds"
 pooling_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
 ### END SOLUTION
@@ -120,15 +120,15 @@ pooling_told = next(x for x, option in question.lettered.items() if option.text.
 # %% [markdown] tier="drill" minutes=5
 # ## Task 1: sizes that fit
 #
-# Complete the function: for which image sizes n does a first layer use every pixel? It does if the
-# division in the formula for the output size leaves no remainder, so that nothing is cut off at the
-# right and at the bottom. (With AlexNet's stem, 224 is not such a size.) The padded image must be
-# at least as large as the kernel.
+# For which image sizes n does a first layer use every pixel? It does so if the division in the
+# formula for the output size leaves no remainder, so that nothing is cut off on the right or at the
+# bottom. (With AlexNet's stem, 224 is not such a size.) The padded image must be at least as large
+# as the kernel. Complete the function so that it lists these sizes from `smallest` to `largest`.
 #
-# hint: The formula of the lesson: ⌊(n + 2p − k) / s⌋ + 1. Which part of it throws pixels away?
+# hint: The lesson's formula is ⌊(n + 2p − k) / s⌋ + 1. Which part of it throws pixels away?
 #
-# hint: `a % b` is the remainder of a division. For which images is it 0 although not even one
-# window fits?
+# hint: `a % b` is the remainder of the division a / b. For which image sizes is the remainder 0
+# although not even one window fits?
 #
 # hint: Go through all sizes from `smallest` to `largest`, both included, and keep those for which
 # n + 2p − k is at least 0 and a multiple of s.
@@ -163,7 +163,7 @@ def check_small(fitting_sizes):
     slips = {
         "you leave out the padding": [221, 226, 231],
         "you add the padding on one side only": [220, 225, 230],
-        "you leave out the kernel": [223, 228, 233],
+        "you leave out the kernel size": [223, 228, 233],
         "you leave out the largest size": [224, 229],
         "you list every size that has an output at all": list(range(220, 235)),
         "you list the sizes that do not fit": [n for n in range(220, 235) if n % 5 != 4],
@@ -225,8 +225,8 @@ checks.award(1, check_answer, fitting_sizes)
 # hint: The centre crop begins at row `(height - size) // 2` and column `(width - size) // 2`.
 # Images need not be square.
 #
-# hint: Ten calls of the net, ten softmaxes, one mean. `net.training` says whether the net is in
-# training mode; remember it, switch to evaluation mode, and switch back.
+# hint: Call the net ten times, take ten softmaxes and one mean. `net.training` says whether the net
+# is in training mode; remember it, switch to evaluation mode, and switch back.
 
 
 # %% task="crops"
@@ -434,11 +434,11 @@ show(
 )
 
 # %% [markdown]
-# Write all three functions without the four faults. In training, `prepare` draws for each image
-# separately: it shifts the image to one of 5 × 5 positions, fills the empty pixels with black, and
-# mirrors the image with probability 0.5. The net's input should have a mean of about 0 and a
-# standard deviation of about 1. `accuracy` may be given a net in either mode; it measures the net
-# in evaluation mode, with images prepared for that mode. In evaluation mode `drop` returns x
+# Write all three functions without the four faults. In training, `prepare` draws random numbers for
+# each image separately: it shifts the image to one of 5 × 5 positions, fills the empty pixels with
+# black, and mirrors the image with probability 0.5. The net's input should have a mean of about 0
+# and a standard deviation of about 1. `accuracy` may be given a net in either mode; it measures the
+# net in evaluation mode, with images prepared for that mode. In evaluation mode `drop` returns x
 # unchanged.
 #
 # hint: The mean: how often does `broken_prepare` subtract it?
@@ -703,7 +703,8 @@ print(f"you have {num_images} training images of ten classes")
 # %% [markdown]
 # **Predict first.** Which part will raise the mean accuracy most: `"dropout"`, `"augmentation"` or
 # `"weight decay"`? Or will none of them raise it (`"none"`)? Write down your prediction before you
-# run anything. A wrong prediction costs nothing; without one, the experiment is not marked.
+# run anything. A wrong prediction costs nothing; without a prediction, the experiment is not
+# marked.
 
 # %% task="prediction"
 predicted = None  # "dropout", "augmentation", "weight decay" or "none"
@@ -758,8 +759,8 @@ def check_small(predicted, measured, gained, error):
         fits = isinstance(values, list | tuple) and len(values) == 4
         fits = fits and all(isinstance(each, float) and 0.3 < each < 1 for each in values)
         sentence = (
-            f"{part} must have four accuracies of trained nets, between 0.3 and 1 and not all "
-            f"the same, not {values!r}."
+            f"measured[{part!r}] must be four accuracies of trained nets, each between 0.3 and "
+            f"1, and not all the same. You have {values!r}."
         )
         checks.require(fits and len(set(values)) > 1, sentence)
     for name, values in (("gained", gained), ("error", error)):
@@ -775,9 +776,7 @@ def _in_words(gained, error):
         return "nothing yet"
 
 
-_BESIDE = (
-    f"you predicted {predicted} and measured {_in_words(gained, error)}: say below what explains it"
-)
+_BESIDE = f"you predicted {predicted} and measured {_in_words(gained, error)}: explain this below"
 experiment_is_right = checks.show(check_small, predicted, measured, gained, error, fine=_BESIDE)
 
 
@@ -813,19 +812,19 @@ checks.award(2, check_answer, predicted, measured, gained, error)
 # %% [markdown]
 # **In a few sentences:** What did you predict, and what did the experiment show, given the standard
 # errors? What does each of the three parts do, and why should it help, or not help, a net that has
-# few images and 250 steps? What would you change in the experiment before you advise somebody who
+# few images and 250 steps? What would you change in the experiment before you advised somebody who
 # has as many images as you to leave a part out? 2 points, graded by a person.
 
 # %% [markdown] written="which_part_pays" points=2
 # **A model answer.** I predicted augmentation, because it alone adds something new, but with my 120
-# images no part differs from the plain net by two standard errors, and augmentation is 0.7 points
-# *below* it: the experiment decides nothing and does not support my prediction. Augmentation makes
-# every batch different, so in 250 steps the net may not see any view often enough to fit it, and
-# shoes that point the other way hardly occur among the test images; dropout and weight decay add
-# nothing new and only keep the net from relying on single units or large weights. Before I advised
-# anybody, I would train each net until its validation accuracy levels off, choose the strength of
-# each part on validation images, and use ten seeds instead of four: if augmentation then came out
-# ahead, the training here would have been too short for it.
+# images no part changes the accuracy of the plain net by two standard errors, and with augmentation
+# it is 0.7 points *lower*: the experiment decides nothing and does not support my prediction.
+# Augmentation makes every batch different, so in 250 steps the net may not see any view often
+# enough to fit it, and shoes that point the other way hardly occur among the test images; dropout
+# and weight decay add nothing new and only keep the net from relying on single units or large
+# weights. Before I advised anybody, I would train each net until its validation accuracy levels
+# off, choose the strength of each part on validation images, and use ten seeds instead of four: if
+# augmentation then came out ahead, the training here would have been too short for it.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

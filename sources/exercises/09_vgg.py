@@ -100,8 +100,8 @@ cause_told = next(x for x, option in question.lettered.items() if option.text.st
 # The authors of VGG trained a shallow net first and added layers to it later. A careful way to do
 # that is to insert layers that at first change nothing. Complete the function: it returns the
 # weights of a `k` × `k` convolution that reads `channels` maps and returns as many (`k` is odd, the
-# padding is `k // 2`, and there is no bias). If its input is the output of a ReLU, this convolution
-# with a ReLU after it must return its input unchanged.
+# padding is `k // 2`, and there is no bias). If its input is the output of a ReLU, this
+# convolution, followed by a ReLU, must return that input unchanged.
 #
 # hint: The maps contain no negative numbers, so the ReLU does nothing to them. What must the
 # convolution alone do?
@@ -427,7 +427,7 @@ def check_small(train_step, accuracy):
         )
         checks.require(isinstance(value, float), sentence)
     checks.require(loss > 0, f"A cross-entropy of {loss:.3g} is not possible here.")
-    checks.require(0 <= share <= 1, f"An accuracy of {share:.3g} is not from 0 to 1.")
+    checks.require(0 <= share <= 1, f"An accuracy of {share:.3g} is not between 0 and 1.")
 
 
 repair_is_right = checks.show(check_small, train_step, accuracy)
@@ -537,7 +537,7 @@ print(
 # What is the side, in pixels, of the smallest centred square that holds **90 % of the total**?
 #
 # **Predict first.** Write down the side of that square for your stack before you run anything. A
-# wrong prediction costs nothing; without one, the experiment is not marked.
+# wrong prediction costs nothing; without a prediction, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # an odd number of pixels
@@ -599,7 +599,7 @@ def check_small(predicted, measured_stack, measured_single):
         _as_side(number)
 
 
-_BESIDE = f"you predicted {predicted} and measured {measured_stack}: say below what explains it"
+_BESIDE = f"you predicted {predicted} and measured {measured_stack}: explain this below"
 experiment_is_right = checks.show(
     check_small, predicted, measured_stack, measured_single, fine=_BESIDE
 )

@@ -119,10 +119,10 @@ head_told = next(x for x, option in question.lettered.items() if option.text.sta
 #
 # GoogLeNet ends in a mean over each map and one linear layer. Complete the function: it splits each
 # logit into evidence, one number for each position, so that **the logit is the mean of the evidence
-# over all positions**, and so that the evidence of a position depends only on the maps at this
+# over all positions**, and so that the evidence at a position depends only on the maps at that
 # position.
 #
-# hint: In the net, the mean comes before the linear layer. Both are linear. May you swap them?
+# hint: In the net, the mean comes before the linear layer. Both are linear. Can you swap them?
 #
 # hint: At one position there are C numbers, one from each map. What does the linear layer compute
 # from them? Which layer computes that at every position?
@@ -199,9 +199,10 @@ checks.award(1, check_answer, evidence)
 # %% [markdown] tier="build" minutes=11
 # ## Task 2: a module within a budget
 #
-# In an Inception module, the numbers of output channels are fixed: `ends` holds those of the 1 × 1
-# path, the 3 × 3 path, the 5 × 5 path and the path with the pooling. You choose the two reductions,
-# that is, how many channels the 3 × 3 and the 5 × 5 filters read. Find two numbers so that
+# Suppose that the numbers of output channels of an Inception module are fixed: `ends` holds those
+# of the 1 × 1 path, the 3 × 3 path, the 5 × 5 path and the path with the pooling. You choose the
+# two reductions, that is, how many channels the 3 × 3 and the 5 × 5 filters read. Find two numbers
+# such that
 #
 # - the module takes at most `max_multiply_adds` multiply-adds for one image (one for each weight
 #   and position; biases, ReLUs and pooling do not count);
@@ -217,9 +218,9 @@ checks.award(1, check_answer, evidence)
 # hint: One more channel in a reduction costs work in two places: the reduction itself has one
 # more filter, and every large filter has one more kernel. What is the sum, for 3 × 3 and for 5 × 5?
 #
-# hint: Let the reductions have r3 and r5 channels: then the work at each position is a fixed
-# number + p · r3 + q · r5. Try every r5: what is the largest r3 that still fits? And does the rest
-# allow one more channel in r5?
+# hint: If the reductions have r3 and r5 channels, the work at each position is p · r3 + q · r5 plus
+# a fixed number; p and q are the two sums of the second hint. Try every r5: what is the largest r3
+# that still fits? And is the rest of the budget enough for one more channel in r5?
 
 # %%
 in_channels, ends, height, width, max_multiply_adds = own_wish(student_id)
@@ -278,7 +279,7 @@ def _require_fit(reductions, wish):
     for more in ((1, 0), (0, 1)):
         wider = tuple(a + b for a, b in zip(chosen, more, strict=True))
         fits = _work(*sizes, wider) <= budget
-        checks.require(not fits, f"{chosen} do not use up the budget: {wider} fit, too.")
+        checks.require(not fits, f"{chosen} do not use up the budget: {wider} would fit, too.")
 
 
 def check_small(reductions):
@@ -553,8 +554,8 @@ print(
 
 # %% [markdown]
 # **Predict first.** Which net will have the higher mean accuracy: `"plain"` or `"reduced"`? Write
-# down your prediction before you run anything. A wrong prediction costs nothing; without one, the
-# experiment is not marked.
+# down your prediction before you run anything. A wrong prediction costs nothing; without a
+# prediction, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # "plain" or "reduced"
@@ -605,8 +606,8 @@ def _require_accuracies(values, name):
     fits = isinstance(values, list | tuple) and len(values) == 3
     fits = fits and all(isinstance(each, float) and 0.05 < each < 0.8 for each in values)
     sentence = (
-        f"{name} must be what `trained_accuracy` returned for the three seeds, each from 0.05 "
-        f"to 0.8, not {values!r}."
+        f"{name} must be what `trained_accuracy` returned for the three seeds: accuracies from "
+        f"0.05 to 0.8, and not all the same. You have {values!r}."
     )
     checks.require(fits and len(set(values)) > 1, sentence)
 
@@ -624,7 +625,7 @@ def check_small(predicted, wide, plain, reduced, difference, error):
 
 
 _SHOWN = f"{difference:+.3f} ± {error:.3f}" if isinstance(error, float) else "nothing yet"
-_BESIDE = f"you predicted {predicted} and measured {_SHOWN}: say below what explains it"
+_BESIDE = f"you predicted {predicted} and measured {_SHOWN}: explain this below"
 experiment_is_right = checks.show(
     check_small, predicted, wide, plain, reduced, difference, error, fine=_BESIDE
 )
@@ -665,8 +666,8 @@ checks.award(2, check_answer, predicted, wide, plain, reduced, difference, error
 # %% [markdown]
 # **In a few sentences:** What did you predict, and what did the experiment show, given the standard
 # error? What other differences between the two nets could explain the result? What would you train
-# and compare before you told somebody that reductions pay off, or that they do not? 2 points, graded
-# by a person.
+# and compare before you told somebody that reductions pay off, or that they do not? 2 points,
+# graded by a person.
 
 # %% [markdown] written="does_it_pay" points=2
 # **A model answer.** I predicted the reduced net, because it is nearly twice as wide for the same
@@ -675,7 +676,8 @@ checks.award(2, check_answer, predicted, wide, plain, reduced, difference, error
 # reduced one has six layers instead of three and three more ReLUs, which may make it learn more
 # slowly at the same learning rate, and it has more channels before the classifier. I would train
 # both until the accuracy levels off, each with its own best learning rate and with more seeds, and
-# add a net of six plain layers at the same work, to tell depth from reduction.
+# add a net of six plain layers at the same work, to separate the effect of depth from that of the
+# reduction.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

@@ -134,11 +134,11 @@ def fold_forwards(
     variance: torch.Tensor,
     eps: float,
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a weight (K, C, k, k) and a bias (K,), given a weight (K, C, k, k) and four (C,)."""
+    """Return a weight (K, C, k, k) and a bias (K,), given a weight and four tensors (C,)."""
     ### BEGIN SOLUTION
     scale = gamma / (variance + eps).sqrt()  # one factor for each input channel
     added = beta - scale * mean
-    # What is added is constant, so each weight of a filter multiplies its channel's constant.
+    # The numbers added are constant, so each weight of a filter multiplies its channel's number.
     return weight * scale[:, None, None], (weight * added[:, None, None]).sum(dim=(1, 2, 3))
     ### END SOLUTION
 
@@ -611,8 +611,8 @@ checks.award(4, check_answer, step, predict)
 # *your* width? Take two nets of four convolutions with He's initial weights, one with batch
 # normalisation after each convolution and one without. For each, find the largest of the rates in
 # `RATES` (each is double the one before) at which it still **learns**: 40 steps must bring its loss
-# (the mean over the last ten) from 2.3 to below 2.2. How many times does this largest rate double
-# from the net without normalisation to the one with it?
+# (the mean over the last ten) from 2.3 to below 2.2. How many doublings lie between the largest
+# rate of the net without normalisation and that of the net with it?
 
 # %% readonly="width"
 width = own_width(student_id)
@@ -625,7 +625,7 @@ print(f"your nets are {width} channels wide; rates: {', '.join(f'{rate:g}' for r
 # rate without normalisation and the largest with it? 0 means that both nets learn up to the same
 # rate, 3 that the normalised net learns up to eight times that rate, −1 that it learns only up to
 # half of it. Write down a number from −9 to 9 before you run anything. A wrong prediction costs
-# nothing; without one, the experiment is not marked.
+# nothing; without a prediction, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a number of doublings
@@ -645,7 +645,7 @@ predicted = 6  # the lesson's net without normalisation did not learn at all
 # hint: From a rate of 1/4 to a rate of 4 there are four doublings: `math.log2(4 / 0.25)` is 4.
 #
 # hint: `torch.tensor(numbers).std()` divides by n − 1. It is 0 if all three numbers are equal:
-# would that mean that you know their mean exactly, when each rate is double the one before?
+# would that mean that you know their mean exactly, although each rate is double the one before?
 
 # %% task="experiment" tags=["nbval-ignore-output"]
 plain = None  # the largest rate without normalisation, for seeds 0, 1 and 2
@@ -737,7 +737,7 @@ checks.award(2, check_answer, predicted, plain, normalised, doublings, error)
 # but six lies outside that range, too. A loss below 2.2 after 40 steps may be easier to reach for
 # the normalised net simply because it learns faster, so the gap depends on the threshold and on the
 # number of steps: a plain net that starts slowly, at a rate at which it would learn later, counts
-# as failed. I would give each net its best rate, train both to a plateau with several seeds, and
+# as a failure. I would give each net its best rate, train both to a plateau with several seeds, and
 # compare the losses; and I would add the plain net with clipped gradients, as the lesson does, so
 # that it has its best chance, too.
 #

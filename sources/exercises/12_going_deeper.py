@@ -63,7 +63,7 @@ def final_loss(width, more, start, seed):
     Args:
         width: Units of each hidden layer.
         more: How many layers follow the first three.
-        start: What they start as: "random", "identity", "permutation", "orthogonal" or "small".
+        start: How those layers start: "random", "identity", "permutation", "orthogonal" or "small".
         seed: For all weights, and for the order of the images.
     """
     torch.manual_seed(seed)
@@ -364,7 +364,7 @@ if biases_are_right and shares_are_right:
     for order, share in zip(wanted, shares(gates)[:, 0, 0].tolist(), strict=True):
         print(f"ordered {order:.3f}, delivered {share:.3f}")
 else:
-    print("What your biases deliver appears here once tasks 1 and 2 are done.")
+    print("The shares that your biases lead to appear here once tasks 1 and 2 are done.")
 
 # %% [markdown] tier="build" minutes=12
 # ## Task 3: gates with four faults
@@ -425,8 +425,10 @@ def sizes(make_layers, run_layers, gate_bias):
 def growth(make_layers, run_layers):
     """Plot the size of the values after each layer, with gates nearly closed and nearly open."""
     return plot_by_depth(
-        {f"gate bias {bias:+}".replace("-", "−"): sizes(make_layers, run_layers, bias)
-         for bias in (-5, 5)},  # fmt: skip
+        {
+            f"gate bias {bias:+}".replace("-", "−"): sizes(make_layers, run_layers, bias)
+            for bias in (-5, 5)
+        },  # fmt: skip
         "root mean square of the maps",
         xlabel="layers passed",
         first=0,
@@ -489,7 +491,7 @@ def run_layers(layers, x):
     ### BEGIN SOLUTION
     for layer in layers:
         means = x.mean(dim=(2, 3))  # over height and width: one number for each map
-        t = layer.gate(means).sigmoid()[:, :, None, None]  # gates learn, too: no no_grad
+        t = layer.gate(means).sigmoid()[:, :, None, None]  # without no_grad, so gates learn
         # T is the share of H, so with a negative bias the layer starts by passing x on.
         x = t * layer.transform(x).relu() + (1 - t) * x
     return x
@@ -709,7 +711,7 @@ print(f"your shallow net has three hidden layers of {width} units; your deep net
 # **Predict first.** After equal training, will the training loss of the deep net that starts with
 # identity layers be closer to that of the `"shallow"` net, or to that of the deep net from a
 # `"random"` start? Write down one of the two words before you run anything. A wrong prediction
-# costs nothing; without one, the experiment is not marked.
+# costs nothing; without a prediction, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # "shallow" or "random"

@@ -59,7 +59,7 @@ def logits_of(net, images, order):
 
 
 def trained_net(num_blocks, residual, seed):
-    """Train a net of equal blocks, with shortcuts or without, on 2,000 images of clothes."""
+    """Train a net of blocks of one kind, with or without shortcuts, on 2,000 images of clothes."""
     torch.manual_seed(seed)
     stem = nn.Sequential(nn.Conv2d(1, 12, 3, 2, 1, bias=False), nn.BatchNorm2d(12), nn.ReLU())
     net = ResNet(stem, 12, BasicBlock, (num_blocks,), (12,), 10, residual=residual)
@@ -115,7 +115,7 @@ chain_derivative = (1 + a) ** n  # each block passes its gradient on along two p
 stride_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/13_resnet", "stride_seen", student_id)
-# The main path halves the maps; those of 1 x 1 fit any size, all others only their own.
+# The main path halves the size; 1 x 1 maps can be added to any size, others only to their own.
 seen = f"No error: {2 * question.values['c']} maps of 2 × 2"
 seen = seen if question.values["n"] == 2 else "An error at the addition"
 stride_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
@@ -128,7 +128,7 @@ stride_seen = next(x for x, option in question.lettered.items() if option.text.s
 shared_told = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/13_resnet", "shared_told", student_id)
-# One object under two names: what happens to it shows under both.
+# If both blocks are one object, a change to one shows in the other.
 told = "Change one weight"
 shared_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
 ### END SOLUTION
@@ -418,10 +418,11 @@ checks.award(3, check_answer, deepen)
 # ## Task 3: blocks with four faults
 #
 # Somebody wrote stages of residual blocks in two functions: one chooses the layers, the other sends
-# maps through them. They report four symptoms: "The stage that halves the maps stops with an error.
-# A stage of six blocks has no more parameters than one of two. The deeper the stage, the larger the
-# values in its maps. And if I send the same maps through it twice, the results differ." Run the
-# next two cells, and look at these symptoms before you read the code. There are four faults.
+# maps through them. They report four symptoms: "The stage that halves the size of the maps stops
+# with an error. A stage of six blocks has no more parameters than one of two. The deeper the stage,
+# the larger the values in its maps. And if I send the same maps through it twice, the results
+# differ." Run the next two cells, and look at these symptoms before you read the code. There are
+# four faults.
 
 # %% readonly="broken"
 
@@ -487,7 +488,7 @@ with torch.no_grad():
 # size after the projection? A block makes the maps smaller only *once*.
 #
 # hint: Six blocks with the parameters of two: what does Python do in `[item] * 3`? Does it make
-# three items?
+# three copies of the item?
 #
 # hint: The growing maps: can `x + f` ever be smaller than x if f has gone through a ReLU? The two
 # runs: which line writes into a tensor that the caller still uses?
@@ -703,7 +704,7 @@ print(f"take out block {block}, or swap blocks {block} and {block + 1}")
 # %% [markdown]
 # **Predict first.** What will cost your residual nets more accuracy: leaving your block out,
 # `"out"`, or the swap, `"swap"`? Write down one of the two words before you run anything. A wrong
-# prediction costs nothing; without one, the experiment is not marked.
+# prediction costs nothing; without a prediction, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # "out" or "swap"
@@ -859,8 +860,8 @@ checks.award(2, check_answer, predicted, without, swapped, residual, plain, diff
 # %% [markdown]
 # **In a few sentences:** What did you predict, and what did the experiment show, given the standard
 # error? What could be the reason, and what do the plain nets say about it? What order of the blocks
-# would you measure next to test that reason, and what result do you expect? 2 points, read by a
-# person.
+# would you measure next to test that reason, and what result do you expect? 2 points, graded
+# by a person.
 
 # %% [markdown] written="out_or_swap" points=2
 # **A model answer.** I predicted that the swap costs more, because two blocks read what they have
@@ -870,14 +871,14 @@ checks.award(2, check_answer, predicted, without, swapped, residual, plain, diff
 # added before, while without block 1 its share is missing; the plain nets, in which a block
 # replaces what it reads, fall close to chance in both cases, so the shortcuts keep the cost of a
 # swap down. If it is the missing share that counts, then running block 2 twice and block 1 not at
-# all should cost as much as leaving block 1 out; if it is the number of blocks, it should cost
-# less. I would measure that for each block and with more seeds.
+# all should cost as much as leaving block 1 out; if it is the number of blocks, that order
+# should cost less. I would measure that for each block and with more seeds.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
 # - 1 point: the answer compares prediction and measurement *with* the standard error, and calls a
 #   difference within two of them undecided. Half a point without the error. A wrong prediction
 #   costs nothing.
-# - 1 point: a reason that uses the plain net as a control (a residual block adds, a plain one
-#   replaces; inputs that have hardly changed; late blocks that do little), *and* an order of the
-#   blocks that could refute it. Half a point for one of the two.
+# - 1 point: the answer gives a reason that uses the plain net as a control (a residual block adds,
+#   a plain one replaces; inputs that have hardly changed; late blocks that do little), *and* an
+#   order of the blocks that could refute it. Half a point for one of the two.

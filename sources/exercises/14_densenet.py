@@ -22,7 +22,7 @@ from course_utils.models.densenet import DenseBlock, DenseNet
 
 
 def own_wish(student_id):
-    """Return your stem's maps, the number of layers, the last maps, and a budget of weights."""
+    """Return your numbers of stem maps, layers and last maps, and a budget of weights."""
     drawn = quiz.generator(student_id)
     spans = ((12, 33), (6, 13), (2, 7), (2, 7), (2, 7))
     stem, growth, *counts = (int(torch.randint(*span, (), generator=drawn)) for span in spans)
@@ -240,7 +240,7 @@ checks.award(1, check_answer, source_strengths)
 # Plan a DenseNet without bottlenecks: `stem_maps` maps enter the first of three blocks, and a
 # transition after each of the first two blocks halves the number of maps, rounding down. Every
 # layer of the net has the same growth rate. Find the growth rate and the number of layers of each
-# block (at least one) so that
+# block (at least one) such that
 #
 # - the three blocks have exactly `num_layers` layers in total;
 # - the classifier reads exactly `last_maps` maps, all those at the end of the third block;
@@ -373,9 +373,9 @@ checks.award(3, check_answer, plan)
 #
 # Somebody took a DenseNet from this course and rewrote its forward pass to save memory. It raises
 # no error, no shape is wrong, and the weights of a trained net load without complaint. But they
-# report: "With these weights it is no better than guessing. When I send the same images through it
-# twice, the logits differ. And in a fresh net the gradients of the first layers are much too
-# small." Run the next two cells, and look at these symptoms before you read the code.
+# report: "With these weights the net is no better than guessing. When I send the same images
+# through it twice, the logits differ. And in a fresh net the gradients of the first layers are much
+# too small." Run the next two cells, and look at these symptoms before you read the code.
 
 # %% readonly="broken"
 
@@ -464,7 +464,7 @@ def block(layers, x):
 def transition(norm, thin, x):
     """Normalise, apply ReLU, mix into half as many maps, drop a fifth of the values, and pool."""
     ### BEGIN SOLUTION
-    mixed = F.dropout(thin(norm(x).relu()), 0.2, training=norm.training)  # or it always drops
+    mixed = F.dropout(thin(norm(x).relu()), 0.2, training=norm.training)  # else it always drops
     return F.avg_pool2d(mixed, 2)
     ### END SOLUTION
 
@@ -649,15 +649,16 @@ if repair_is_right:
     mended = block, transition
     print("gradients:", first_gradients(lambda net, images: logits_of(net, images, *mended)))
 else:
-    print("The repaired net appears here once task 3 is done.")
+    print("The results of the repaired net appear here once task 3 is done.")
 
 # %% [markdown] tier="investigate" minutes=18
 # ## Task 4: needed, or only relied on?
 #
 # The lesson silenced the layers of a trained net one at a time: it replaced each map of the layer
 # by its mean. Without one of the early layers, most of the accuracy was gone. Does a DenseNet
-# *need* that layer? Or does this particular net rely on it because it was there during training?
-# Your net has two blocks of four layers, numbered from 1 to 8, and a growth rate of your own.
+# *need* that layer? Or does this particular net rely on it because that layer was there during
+# training? Your net has two blocks of four layers, numbered from 1 to 8, and a growth rate of your
+# own.
 
 # %% readonly="growth"
 growth = own_growth(student_id)
@@ -670,8 +671,8 @@ print(f"your net: two blocks of four layers, growth rate {growth}")
 # is silenced. Then you will train fresh nets in which that layer passes on zeros from the first
 # step to the last, so that no other layer can learn anything from it. What share of the loss in
 # accuracy will remain? Write down a number from 0 (such a net is as accurate as a whole one) to 1
-# (it loses just as much) before you run anything. A wrong prediction costs nothing; without one,
-# the experiment is not marked.
+# (it loses just as much) before you run anything. A wrong prediction costs nothing; without a
+# prediction, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a share from 0 to 1
@@ -686,7 +687,7 @@ predicted = 0.25  # the other layers see the same images, and can make up for mo
 # 1. Train your net with seed 0. Silence each layer in turn, with `accuracy(net, silent=number)`,
 #    and store the eight accuracies in `each`. Let `worst` be the number of the layer that costs the
 #    most accuracy.
-# 2. With the seeds 1, 2 and 3 (new ones, as you chose the layer with seed 0), measure three
+# 2. With the seeds 1, 2 and 3 (new ones, because you chose the layer with seed 0), measure three
 #    accuracies: of the net as it is (`whole`), of the same net with layer `worst` silenced
 #    (`silenced`), and of a net that was trained without that layer (`without`), which
 #    `trained_net(growth, seed, silent=worst)` returns.
@@ -803,7 +804,7 @@ def check_answer(predicted, reported):
         "without": (without, [accuracy(trained_net(growth, 1, silent=worst))]),
     }
     for name, (claims, measured) in again.items():
-        what = f"The net behind a number of your {name} reaches"
+        what = f"One of the nets in your {name} reaches"
         for claim, found in zip(claims, measured, strict=False):
             checks.require_again(what, claim, found, tolerance=0.15)
 
@@ -815,8 +816,8 @@ checks.award(2, check_answer, predicted, _REPORTED)
 # **In a few sentences:** What did you predict, and what did the experiment show, given the standard
 # error? Why does silencing one layer of a trained net cost a different amount from training a net
 # without that layer? Somebody silences the layers of a trained net and writes: "DenseNets need
-# their early layers." What do you answer, and what further run would you make? 2 points, read by a
-# person.
+# their early layers." What do you answer, and what further run would you make? 2 points, graded
+# by a person.
 
 # %% [markdown] written="needed_or_relied_on" points=2
 # **A model answer.** I predicted that a quarter of the loss would remain, but silencing the layer

@@ -101,7 +101,7 @@ longer_told = next(x for x, option in question.lettered.items() if option.text.s
 #
 # In the lesson a model is off the Pareto front as soon as another one costs less and has a higher
 # *mean*. Three other seeds might reverse that. So call a row **surely beaten** if some other row
-# costs no more, and the other row's mean accuracy is higher by more than two standard errors of the
+# costs no more, and its mean accuracy is higher by more than two standard errors of the
 # difference. The standard error of a mean is the standard deviation of its runs (dividing by
 # n − 1), divided by √n; that of a difference of two means is the square root of the sum of their
 # squared standard errors.
@@ -230,10 +230,10 @@ checks.award(1, check_answer, not_surely_beaten)
 #
 # Somebody wrote Grad-CAM for nets of two parts: `features` turns images into maps, and `head` turns
 # the maps into logits. They report: "If the net is confident about an image, its Grad-CAM is zero
-# everywhere. If it is not, the Grad-CAM highlights nearly everything, even what counts against the
-# class. An image gets a different Grad-CAM in another batch. And when I continue training after
-# looking at a few of them, the first step goes in the wrong direction." Run the next two cells, and
-# look at these symptoms before you read the code. There are five faults.
+# everywhere. If it is not, the Grad-CAM highlights nearly everything, even regions that count
+# against the class. An image gets a different Grad-CAM in another batch. And when I continue
+# training after looking at a few of them, the first step goes in the wrong direction." Run the next
+# two cells, and look at these symptoms before you read the code. There are five faults.
 
 # %% readonly="broken"
 
@@ -483,7 +483,7 @@ for number, net in enumerate(nets):
 #
 # **Predict first.** Which two histories will be hardest to tell apart, whatever you do? Write
 # down a pair, such as `("honest", "shuffled")`, before you run anything. A wrong prediction costs
-# nothing; without one, the experiment is not marked.
+# nothing; without a prediction, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # two of "honest", "background", "unaugmented", "shuffled"
@@ -649,7 +649,10 @@ def check_answer(predicted, table, verdict, closest):
         list(models.HISTORIES), quiz.generator(student_id))]  # fmt: skip
     wrong = [number for number in range(4) if verdict[number] != truth[number]]
     names = ", ".join(f"nets[{number}]" for number in wrong)
-    sentence = f"Your verdict is wrong for {names}. What should such nets reach on your probes?"
+    sentence = (
+        f"Your verdict is wrong for {names}. What accuracy should a net of such a history have on "
+        "your probes?"
+    )
     checks.require(not wrong, sentence)
     gaps = {
         frozenset((truth[a], truth[b])): [abs(row[a] - row[b]) for row in table]
@@ -732,14 +735,14 @@ checks.award(2, check_answer, predicted, table, verdict, closest)
 # Your teacher scores it on images that nobody has seen. The rules:
 #
 # - **The challenge trains your net**, on 1,600 images that are the same for everybody. Training
-#   stops after 120 seconds of processor time, on one core, even if epochs remain, so ask for few
-#   enough.
+#   stops after 120 seconds of processor time, on one core, even if epochs remain, so choose a
+#   number of epochs that fits.
 # - **The initial weights are shuffled** before training, so whatever an entry has learned elsewhere
 #   is lost.
 # - **Everything counts.** A convolution or a matrix product counts as its number of multiply-adds,
 #   as in `summary`, wherever it is called: in a layer, a hook or a function. Any other operator
-#   counts as one for each input and output value.
-# - **Each image is classified on its own**, and by the same operators: which of them run cannot
-#   depend on what the image shows.
+#   counts as one multiply-add for each input and output value.
+# - **Each image is classified on its own**, and always by the same operators: which of them run
+#   must not depend on what the image shows.
 # - An entry has at most 6,000 bytes. It may import torch, `course_utils.models`, `Augment` and
 #   `TrainConfig`, but must not read files or draw images.

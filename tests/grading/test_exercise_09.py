@@ -269,7 +269,7 @@ WRONG = [
      False),
     (REPAIR_IS, repair(result="loss"), "Return a Python float", False),
     (REPAIR_IS, repair(result="0.0"), "A cross-entropy of 0", False),
-    (REPAIR_IS, repair(share="100.0"), "is not from 0 to 1", False),
+    (REPAIR_IS, repair(share="100.0"), "is not between 0 and 1", False),
     (REPAIR_IS, repair(share="(net(images).argmax(1) == labels).float().mean()"), "not a Tensor",
      False),
     (EXPERIMENT_IS, experiment(result="2 * r"), "has an odd side", False),

@@ -100,7 +100,7 @@ def test_pooling_first_calls_the_activation_less_often() -> None:
 
 def test_an_impossible_setting_is_explained() -> None:
     widget = PoolingAndOrder([[1, 2], [3, 4]], window=3)
-    assert "it is 3 wide, but the image is only 2" in widget.describe()
+    assert "it is 3 × 3, but the image's shorter side is 2" in widget.describe()
     assert "No window fits" in widget.still().texts[0].get_text()
 
 

@@ -83,6 +83,6 @@ def test_reason_fits_the_pair(show: Any) -> None:
 def test_an_impossible_setting_is_explained_not_blank(show: Any) -> None:
     shown = show(PoolingAndOrder([[1, 2], [3, 4]]))
     shown.press("Window", "ArrowRight")
-    assert "it is 3 wide, but the image is only 2" in shown.readout
+    assert "it is 3 × 3, but the image's shorter side is 2" in shown.readout
     shown.press("Window", "ArrowLeft")
     assert "agree in all 1 places" in shown.readout

@@ -148,5 +148,5 @@ def test_an_impossible_layer_is_named() -> None:
     assert "conv2 is impossible: its kernel covers 5 pixels" in widget.still().texts[0].get_text()
     padded = ReceptiveFieldExplorer([pool(2, p=2)], n=6)
     assert padded.result()["problem"] == (
-        "pool1 is impossible: its padding 2 is more than half of its window 2."
+        "pool1 is impossible: its padding of 2 is more than half of its window of 2."
     )

@@ -174,6 +174,6 @@ def test_settings_out_of_range_are_refused() -> None:
 
 def test_describe_says_the_errors() -> None:
     widget = ShiftLab(shape="Disc", right=-3, down=2)
-    said = "The shape has moved 2 down and 3 left; the map should move by 1 and 1.5 cells."
+    said = "moved 2 down and 3 left, in pixels; the map should move by 1 and 1.5 cells."
     assert said in widget.describe()
     assert f"Equivariance error {widget.result()['equivariance']:.3f}" in widget.describe()
