@@ -64,7 +64,7 @@ print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epo
 
 # %%
 def ridge(inputs: torch.Tensor, outputs: torch.Tensor, decay: float = 0.1) -> torch.Tensor:
-    """Return the W that minimises |W x - y|^2 + decay |W|^2 over examples in columns."""
+    """Return the W that minimises |W x - y|^2 + decay |W|^2; each column is an example."""
     eye = torch.eye(len(inputs), dtype=inputs.dtype)
     return outputs @ inputs.T @ torch.linalg.inv(inputs @ inputs.T + decay * eye)
 
@@ -387,7 +387,7 @@ expect(num == facts.get("resnet20.cifar_parameters").ours, f"It has ResNet-20's 
 
 # %%
 def branch(block: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """Return F(x), what a block computes beside its shortcut."""
+    """Return F(x), what a block computes without its shortcut."""
     if isinstance(block, PreActivationBlock):
         f = block.conv1(torch.relu(block.norm1(x)))
         return block.conv2(torch.relu(block.norm2(f)))
