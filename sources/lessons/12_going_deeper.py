@@ -334,9 +334,10 @@ show(
 )
 
 # %% [markdown]
-# The upper row shows one net of each kind, the lower row the covariance of the gradients at every
-# pair of inputs, over 10 nets. In the deep plain net, the gradients at neighbouring inputs are
-# unrelated: only the diagonal stands out. The gradient is **shattered**.
+# The upper row shows one series of each kind; the lower row shows the covariance of the values at
+# every pair of inputs, over ten nets (or ten draws of the noise). In the deep plain net, the
+# gradients at neighbouring inputs are unrelated: only the diagonal stands out. The gradient is
+# **shattered**.
 #
 # The **autocorrelation** expresses this as one number for each distance. Subtract the mean from a
 # series $g$ of $N$ values; then

@@ -450,11 +450,12 @@ facts.table("resnet20.cifar_parameters", "resnet20.cifar_error", "resnet56.cifar
 #
 # ## Two training sets
 #
-# Each image of the data set `shapes` shows one of ten shapes on a textured background. The dial
-# $\rho$ sets how often a class gets the background that belongs to it. We train your `ResNet(1)` at
-# two settings, with three seeds each. At $\rho = 0$ the background is drawn at random: it says
-# nothing about the class. At $\rho = 1$ every class has its own background, a **spurious** cue: as
-# good as the shape in training, worthless outside it.
+# Each image of the data set `shapes` shows one of ten shapes on a textured background. A parameter,
+# $\rho$ (`background_correlation` in the code), sets how often a class gets the background that
+# belongs to it. We train your `ResNet(1)` at two values of $\rho$, with three seeds each. At
+# $\rho = 0$ the background is drawn at random: it says nothing about the class. At $\rho = 1$ every
+# class has its own background, a **spurious** cue: as good as the shape in training, worthless
+# outside it.
 
 # %%
 from course_utils.data import ShapesConfig, make_shapes
@@ -490,7 +491,7 @@ def train(rho: float, seed: int, *callbacks) -> tuple[nn.Module, data.Loaders, f
 
 
 # %% [markdown]
-# **Predict, then run.** Which setting leads to the higher validation accuracy?
+# **Predict, then run.** Which value of $\rho$ leads to the higher validation accuracy?
 
 # %% tags=["nbval-ignore-output"]
 LOT, TIED = 0.0, 1.0
@@ -793,7 +794,8 @@ expect(same, "With a mean and a linear layer at the end, Grad-CAM's weights are 
 #
 # ## A folder of folders
 #
-# Everything above works on your own photos, if they are sorted into one folder for each class:
+# You can train a net on your own photos, and draw its maps, if the photos are sorted into one
+# folder for each class:
 #
 #     photos/cat/*.jpg     photos/dog/*.jpg     photos/parrot/*.jpg
 #
