@@ -8,8 +8,8 @@
 #   size;
 # - separate what is known about why batch normalisation works from what is only claimed.
 #
-# **Time** 85 minutes; 55 if you leave out the sections marked ◇, which you may skip on a first
-# reading. Training takes about two of these minutes on a laptop.
+# **Time** 85 minutes; 55 if you leave out the sections marked ◇, which you may skip on a first reading.
+# Training takes about two of these minutes on a laptop.
 #
 # **Builds on** 07 (training loop, sigmoid against ReLU), 08 (ReLU) and 09 (deep stacks of 3 × 3
 # convolutions).
