@@ -130,7 +130,8 @@ print(facts.trap("ilsvrc_sizes"))
 # Here is a small feature in the style of HOG. It takes the gradient of the brightness at every
 # pixel. In each cell of 4 × 4 pixels, every pixel votes for one of eight directions, with a vote
 # weighted by the strength of its gradient. The direction is that of the gradient, at right angles
-# to the edge: a horizontal edge, such as the sole of a boot, votes for a direction near 90°.
+# to the edge: the pixels of a horizontal edge, such as the sole of a boot, vote for a direction
+# near 90°.
 
 
 # %%
@@ -138,7 +139,7 @@ def edge_histograms(images: torch.Tensor, cell: int = 4, num_bins: int = 8) -> t
     """Turn grey images (N, 1, H, W) into histograms (N, num_bins, H/cell, W/cell)."""
     grey = images[:, 0].float() / 255  # (N, H, W)
     dy, dx = torch.gradient(grey, dim=(1, 2))
-    angle = torch.atan2(dy, dx) % torch.pi  # light to dark counts like dark to light
+    angle = torch.atan2(dy, dx) % torch.pi  # light to dark counts the same as dark to light
     place = (angle / torch.pi * num_bins).long().clamp(max=num_bins - 1)  # (N, H, W)
     strength = (dx**2 + dy**2).sqrt()
     votes = F.one_hot(place, num_bins).permute(0, 3, 1, 2) * strength[:, None]  # (N, bins, H, W)
@@ -162,8 +163,8 @@ show(
 # gradient *is* a convolution, the vote is a non-linearity, and the mean over a cell is average
 # pooling. But nothing here was trained.
 #
-# On top of the feature sits a linear classifier: ten scores, each a weighted sum. We train it
-# twice, on the raw pixels and on the histograms, with L-BFGS, an optimiser that uses all images in
+# On top of the feature sits a linear classifier: ten scores, each a weighted sum. We train it once
+# on the raw pixels and once on the histograms, with L-BFGS, an optimiser that uses all images in
 # every step.
 #
 # **Predict, then run.** By how many percentage points of accuracy do the histograms beat the
@@ -250,10 +251,10 @@ nets[name], runs[name] = train("lenet5", name, activation="sigmoid", pooling="av
 # $$\sigma'(x) = \sigma(x)\,(1 - \sigma(x)) \le \tfrac14,$$
 #
 # and close to 0 as soon as $|x|$ is large: the unit **saturates**. The gradient of an early layer
-# is a product with one such factor for every activation above it. Above its first filters, LeNet-5
-# has four. So with the same weights, sigmoids leave at most $(1/4)^4 = 1/256$ of the gradient that
-# ReLUs would pass on if all of them were on. (About half of them are off, so expect a factor of
-# less than 256.)
+# is a product that contains one such factor for every activation above it, and LeNet-5 has four
+# above its first filters. With the same weights, sigmoids leave at most $(1/4)^4 = 1/256$ of the
+# gradient that ReLUs would pass on if all of them were on. (About half of them are off, so expect a
+# factor of less than 256.)
 #
 # **Predict, then run.** We take two fresh nets, one batch and one backward pass. By what factor do
 # sigmoids shrink the gradient of the first filters, compared with ReLUs?
@@ -308,9 +309,9 @@ print()
 print(facts.trap("alexnet_first_relu"))
 
 # %% [markdown]
-# The curves agree with the larger gradient: with ReLUs the loss falls at once, with sigmoids only
-# after several epochs. But ReLU has a price: a unit whose input is negative for every image has
-# slope 0 for all of them, and stops learning (a **dead** unit). Lesson 11 returns to slopes,
+# The curves are what the larger gradient suggests: with ReLUs the loss falls at once, with sigmoids
+# only after several epochs. But ReLU has a price: a unit whose input is negative for every image
+# has slope 0 for all of them, and stops learning (a **dead** unit). Lesson 11 returns to slopes,
 # together with initial weights and normalisation.
 
 # %% [markdown]
@@ -349,7 +350,7 @@ for name, history in runs.items():
 # %% [markdown]
 # Max pooling lowers the training loss, but the validation accuracies of the last two nets are
 # close, and another seed may swap their order. So this experiment does not show that max pooling
-# generalises better. It became the habit all the same; our results do not say why.
+# generalises better. It became standard all the same; our results do not say why.
 #
 # AlexNet's pools also **overlap**: each has a 3 × 3 window and a stride of 2. The paper reports by
 # how much the overlap alone lowers the top-5 error:
@@ -473,8 +474,8 @@ print(facts.get("alexnet.two_gpus_top5"))
 #    to the output's shape?
 # 2. Now choose more groups. With how many does this layer have fewer parameters than AlexNet's
 #    first layer?
-# 3. Choose that first layer, *AlexNet, conv1*. Its kernel is 11 × 11, five times the area of the
-#    second layer's 5 × 5. Why does it have so few parameters?
+# 3. Choose that first layer, *AlexNet, conv1*. Its kernel is 11 × 11, nearly five times the area of
+#    the second layer's 5 × 5. Why does it have so few parameters?
 
 # %%
 from course_utils.widgets import ParameterCounter
@@ -599,7 +600,7 @@ nets[name], runs[name] = train("alexnet_small", name, dropout=0.5)
 # net a different version of each image in every epoch: new images for free, as long as the change
 # does not alter the label. Here we remove dropout again, to see augmentation on its own. Our images
 # are padded by 2 pixels, cropped at random, and flipped at random. In the figure, the top row holds
-# eight originals; the rows below hold what two epochs might see.
+# eight originals; the rows below hold what the net might see of them in two epochs.
 
 # %% tags=["nbval-ignore-output"]
 from course_utils.data.augment import crop_and_flip, draw
@@ -614,8 +615,8 @@ show(
         size=0.8,
         row_titles=["original", "epoch 1", "epoch 2"],
     ),
-    "Three rows of the same eight images of clothes: above as they are, below as two epochs might "
-    "see them, shifted by up to two pixels and some of them mirrored",
+    "Three rows of the same eight images of clothes: above as they are, below as the net might see "
+    "them in two epochs, shifted by up to two pixels and some of them mirrored",
 )
 
 # %%
@@ -654,8 +655,8 @@ refute(neither < plain - 0.01, "Augmentation narrows the gap.")
 # Both do what they are meant to do: they narrow the gap. But narrowing the gap is not the same as
 # getting better. A net with dropout learns more slowly, and in so few epochs it has not even fitted
 # its training images; here it is *worse* than the net without. A **regulariser**, which is anything
-# meant to narrow the gap, pays when the net would otherwise fit its training images perfectly, and
-# when there is time to train. That was AlexNet's situation: it had millions of parameters and
+# meant to narrow the gap, pays off when the net would otherwise fit its training images perfectly,
+# and when there is time to train. That was AlexNet's situation: it had millions of parameters and
 # trained for days.
 
 # %% [markdown]
@@ -670,7 +671,8 @@ steps = {name: records.load(f"alexnet_step_{key}") for name, key in zip(runs, ke
 show(
     plot_records(steps, "val_accuracy", "validation accuracy", chance=0.1),
     "Validation accuracy over eight epochs, mean of three seeds: the sigmoid net is far below, the "
-    "one with dropout falls at the third epoch and scatters widely, the four others are close together",
+    "one with dropout falls until the third epoch and scatters widely, the other four end close "
+    "together",
 )
 
 # %%
@@ -718,8 +720,8 @@ refute(
 #
 # What has the first layer learned? The paper's figure 3 shows edges in all directions and blobs of
 # colour; the hand-crafted feature responds to edges, too. Our filters are 5 × 5, grey, and learned
-# from 3,000 images. Here are the sixteen strongest, and then the map that each produces from the
-# boot.
+# from 3,000 images. Here are the sixteen filters with the largest norms, and then the map that each
+# produces from the boot.
 
 # %%
 learned = nets["AlexNet's size"].features[0].weight.detach().cpu()  # (32, 1, 5, 5)
@@ -836,7 +838,7 @@ quiz.show("08_alexnet")
 # - Of the changes that we made one at a time, ReLU mattered most. Its slope is 1 where a sigmoid's
 #   is at most 1/4.
 # - Dropout and augmentation narrow the gap between training and validation accuracy. That helps a
-#   net that overfits, but it needs longer training.
+#   net that overfits, but takes longer to train.
 # - Compare training and validation accuracy in the same mode: without dropout, without
 #   augmentation.
 # - 224 pixels do not make 55 positions: 227 do, or 224 with a padding of 2. Nineteen in twenty of
@@ -854,7 +856,7 @@ quiz.show("08_alexnet")
 # 2. The hand-crafted feature is as good as our convnets here. Plot both accuracies against the
 #    number of training images: where would you expect the convnet to pull ahead, and why there?
 # 3. Local response normalisation helped in one paper and did nothing in the next. What evidence
-#    would you want before you leave a layer out?
+#    would you want before leaving a layer out?
 
 # %% [markdown]
 # ## Further reading

@@ -117,8 +117,8 @@ Table(("net", "layers with weights", "channels: kernel sizes, block by block"), 
 
 # %% [markdown]
 # **VGG-16** is D, **VGG-19** is E: the number counts layers with weights. C has as many layers as
-# D, but three of them are 1 × 1. The channels double after each pool but the fourth: as a map
-# shrinks to a quarter of its pixels, the number of maps doubles.
+# D, but three of them are 1 × 1. The number of channels doubles after each of the first three
+# pools: as each map shrinks to a quarter of its pixels, the number of maps doubles.
 
 # %%
 with torch.device("meta"):  # shapes and counts only: no memory, no time
@@ -232,7 +232,7 @@ ReceptiveFieldExplorer("Three 3×3")
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. The stack: seven times as many paths lead to the output from the middle column as from the
+# 1. The stack: seven times as many paths lead to the output from the middle column as from either
 #    outermost one. The single layer has one path from each pixel.
 # 2. By 4 pixels instead of 2: after the first pool, neighbouring values lie two image pixels apart.
 # 3. The first layer of the fifth block, with 132 of 224 pixels.
@@ -465,13 +465,13 @@ expect(last["σ = 0.1 (VGG)"] > 1e4, "With σ = 0.1 the signal explodes.")
 expect(0.05 < last["He"] < 20, "With He initialisation it stays in range.")
 
 # %% [markdown]
-# Once the signal has shrunk to less than a millionth of its size, one image hardly differs from
-# another: every logit is nearly equal to its bias, the loss for ten classes stays at $\log 10$, and
-# the gradient, which is multiplied by similar factors on its way back, is just as small. With the σ
-# that the paper names it is the other way round: the logits are huge, and so is each step. The
-# authors write that bad initial weights can stall a deep net. Their way out was to train A first,
-# which is shallow enough, and to initialise the deeper nets with its layers. After submission they
-# noted that Glorot's initialisation makes this unnecessary.
+# Once the signal has shrunk to less than a millionth of its size, the net's output is nearly the
+# same for every image: each logit is close to its bias, and the loss for ten classes stays at
+# $\log 10$. The gradient, which is multiplied by similar factors on its way back, is just as small.
+# With the σ of the VGG paper it is the other way round: the logits are huge, and so is each step.
+# The authors write that bad initial weights can stall a deep net. Their way out was to train A
+# first, which is shallow enough, and to initialise the deeper nets with its layers. After
+# submission they noted that Glorot's initialisation makes this unnecessary.
 #
 # **Predict, then run.** We start VGG-16, with an eighth of the channels, in four ways: σ = 0.01;
 # He; He at a fifth of the learning rate; He with **batch normalisation** (`norm="batch"`: after
@@ -547,9 +547,9 @@ refute(
 # small enough not to spoil them at once. At the full learning rate, whether plain VGG-16 starts
 # depends on the seed, as the recorded runs show: nothing in a plain net restores the scale of the
 # signal once large steps have changed it. The other way is **batch normalisation**, which restores
-# the scale in every step, and tolerates large steps. Libraries offer it as `vgg16_bn`, and the
-# paper's plain VGG is seldom trained today. Here are recorded runs with batch normalisation, at the
-# full rate:
+# the scale in every step, and tolerates large steps. Libraries offer VGG-16 with it as `vgg16_bn`,
+# and the paper's plain VGG is seldom trained today. Here are recorded runs with batch
+# normalisation, at the full rate:
 
 # %%
 normalised = {
@@ -612,9 +612,9 @@ expect(all(crop.shape == (3, 224, 224) for crop in crops), "Every crop fits the 
 facts.table("vgg16.top5", "vgg16.top5_jittered", "vgg19.top5", "vgg19.top5_jittered")
 
 # %% [markdown]
-# With jittering the errors fall, and by more than from C to D. (Beware: the nets with jittering
-# were also *tested* at another scale, so two things changed. With a fixed scale of 384 in training
-# and in the test, the errors in the paper lie in between.)
+# With jittering the errors fall, and by more than they did from C to D. (Beware: the nets with
+# jittering were also *tested* at another scale, so two things changed. With a fixed scale of 384 in
+# training and in the test, the errors in the paper lie in between.)
 
 # %% [markdown]
 # ## VGG-16 and VGG-19 for 32 × 32 images
@@ -637,7 +637,7 @@ expect(counted.parameters < 21e6, "Even VGG-19 has fewer than 21 million paramet
 # %% [markdown]
 # Watch out for two traps:
 #
-# - **28 pixels.** 28 → 14 → 7 → 3 → 1 → 0: the fifth pool finds no window that fits. The course's
+# - **28 pixels.** 28 → 14 → 7 → 3 → 1 → 0: the fifth pool's window no longer fits. The course's
 #   `vgg_small` rounds up (28, 14, 7, 4, 2, 1).
 # - **The adaptive pool.** Libraries put one before the linear layers; it turns maps of any size
 #   into 7 × 7 maps. Feed an image of 32 pixels into the ImageNet model, and the pool copies the one
@@ -688,14 +688,14 @@ quiz.show("09_vgg")
 # - A block (convolutions that keep the size, then a 2 × 2 pool) and a table of how often to repeat
 #   it: that is VGG, and the way nets have been written since.
 # - Two 3 × 3 layers see as much as one 5 × 5, with $18\,C^2$ weights instead of $25\,C^2$ and one
-#   more ReLU. Where few channels come in, they have more weights.
+#   more ReLU. Where few channels become many, they have more weights.
 # - Most of VGG's parameters are in its linear layers; VGG-16 has 138 million, VGG-19 144 million.
 # - From layer to layer a plain net multiplies its signal by $\sqrt{n\sigma^2/2}$. If this factor is
 #   far from 1, a deep net does not start. He's weights set it to 1 (and need small steps); batch
 #   normalisation keeps it there.
 # - Depth helps where the task needs it. For our small images 11 layers are enough.
 # - Second in classification, first in localisation: VGG did not win ILSVRC's classification task,
-#   though many people say so.
+#   though many people say that it did.
 
 # %% [markdown]
 # ## Open questions

@@ -91,8 +91,9 @@ counted = parameters["AlexNet, 8 layers"] / parameters["GoogLeNet, 22 layers"]
 print(f"the paper: {claimed}\ncounted:   {counted:.1f} times")
 
 # %% [markdown]
-# How does GoogLeNet get there? With three ideas: put a small network at each pixel, replace the
-# large linear layers by a mean, and look at the same maps through several windows at once.
+# How does GoogLeNet manage with so few? With three ideas: put a small network at each pixel,
+# replace the large linear layers by a mean, and look at the same maps through several windows at
+# once.
 
 # %% [markdown]
 # ## Network in network
@@ -192,7 +193,7 @@ ParameterCounter("1×1 that reduces channels")
 
 # %%
 class NaiveInception(nn.Module):
-    """Four paths without reductions: the paper's figure 2(a), which it does not use."""
+    """Four paths without reductions: the paper's figure 2(a), a design that it does not use."""
 
     def __init__(self, in_channels, one, three, five, pool, batch_norm=False):
         super().__init__()
@@ -459,7 +460,7 @@ nin = models.build("nin_small", in_channels=1, num_classes=10).eval()
 class_maps = nin.features(torch.zeros(1, 1, 28, 28))  # (1, 10, 7, 7)
 print("NiN: maps", tuple(class_maps.shape), "→ logits", tuple(class_maps.mean(dim=(2, 3)).shape))
 averaged, flattened = (1024 + 1) * 1000, (1024 * 7 * 7 + 1) * 1000
-print(f"GoogLeNet's head: {averaged:,} parameters; on all 7 × 7 positions: {flattened:,}")
+print(f"GoogLeNet's head: {averaged:,} parameters; if it read all 7 × 7 positions: {flattened:,}")
 print(
     "top-1 accuracy gained by the mean, in the paper:", facts.get("googlenet.average_pooling_gain")
 )
@@ -803,12 +804,12 @@ quiz.show("10_googlenet")
 #   reductions keep that affordable when there are many channels.
 # - Global average pooling replaces the linear layers that held most of the parameters, and accepts
 #   images of any size.
-# - The deepest of three nets has the fewest parameters: 7.0 million, an eighth to a ninth of
-#   AlexNet's, not a twelfth.
+# - The deepest of our three nets has the fewest parameters: 7.0 million, between an eighth and a
+#   ninth of AlexNet's, not a twelfth.
 # - Auxiliary heads give the gradient a second path; their losses have weight 0.3 in training, and
-#   they are gone at test time. Whether they help depends on the net: Lee et al. (2015) measured
-#   gains with heads on hidden layers, and Szegedy et al. (2016) found that theirs did as well
-#   without the lower head.
+#   the heads are gone at test time. Whether they help depends on the net: Lee et al. (2015)
+#   measured gains with heads on hidden layers, and Szegedy et al. (2016) found that their net did
+#   as well without the lower head.
 
 # %% [markdown]
 # ## Open questions

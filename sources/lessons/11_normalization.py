@@ -430,9 +430,9 @@ expect(
 #
 # ### The scale of the weights
 #
-# It follows that you can double the weights of the convolution before BN, and the net still
-# computes the same function. So the loss is the same, too. **Predict, then run.** What about the
-# gradient with respect to these weights: is it the same, half, or twice as large?
+# BN cancels the scale of its input. So you can double the weights of the convolution before it, and
+# the net still computes the same function, with the same loss. **Predict, then run.** What about
+# the gradient with respect to these weights: is it the same, half as large, or twice as large?
 
 # %%
 conv, norm = nn.Conv2d(3, 8, 3, bias=False), nn.BatchNorm2d(8)
@@ -465,7 +465,7 @@ expect((start - 0.1 * g).norm() > start.norm(), "So a step makes the weights lon
 # This changes what two settings mean. The **learning rate** acts relative to the weights: if they
 # are twice as long, the same rate turns a filter by a quarter of the angle. And **weight decay**
 # cannot make the net simpler here, as shorter weights compute the same function. What it does is
-# keep the weights from growing, so that a step does not turn the filters less and less.
+# keep the weights from growing, so that the steps do not turn the filters less and less.
 #
 # ### The backward pass ◇
 #
@@ -485,7 +485,7 @@ expect((start - 0.1 * g).norm() > start.norm(), "So a step makes the weights lon
 
 # %%
 def batch_norm_backward(x, gamma, g, eps=1e-5):
-    """Return the gradients for x, gamma and beta; g is that for the output, all float64."""
+    """Return the gradients for x, gamma and beta, from g, the output's gradient; all float64."""
     dims = (0, 2, 3)
     mean, variance = x.mean(dims, keepdim=True), x.var(dims, correction=0, keepdim=True)
     scale = 1 / torch.sqrt(variance + eps)
@@ -524,7 +524,7 @@ expect(in_x.mean(dim=(0, 2, 3)).abs().max() < 1e-9, "Its mean over a channel is 
 
 # %%
 tiny = torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1)  # two images of one pixel
-layer = nn.BatchNorm2d(1, momentum=1.0, eps=1e-12)  # momentum 1: the estimate is the last batch
+layer = nn.BatchNorm2d(1, momentum=1.0, eps=1e-12)  # momentum 1: it tracks only the last batch
 print("output:", layer(tiny).flatten().tolist(), " running variance:", layer.running_var.item())
 expect(layer(tiny).abs().max() == 1, "The layer normalises with 1, the biased variance.")
 expect(layer.running_var.item() == 2, "It tracks 2, the unbiased variance.")
@@ -649,8 +649,8 @@ expect(torch.allclose(before, after, rtol=1e-3, atol=1e-3), "The logits are the 
 # ### Small batches
 #
 # In training mode, mean and variance are *estimates* from the batch. How noisy are they? We apply a
-# convolution with random filters to all test images, draw many batches of $N$, and compare the
-# standard deviation of the batch mean with that of single values.
+# convolution with random filters to all test images, draw many batches of $N$ images, and compare
+# the standard deviation of the batch mean with that of single values.
 
 # %%
 pictures = data.load("fashion_mnist_mini", batch_size=2000, generator=generator).test
@@ -677,10 +677,10 @@ expect(6 < noise_of[2] / noise_of[128] < 10, "The noise falls as 1/√N.")
 print(facts.trap("small_batches_clt"))
 
 # %% [markdown]
-# The theorem says that the mean of many values is approximately normally distributed. For the noise
-# to fall as $1/\sqrt{N}$ you need no theorem of that kind, only independent images. And what hurts
-# is the size of the noise, not the shape of its distribution. A little noise can even help, as
-# dropout does: it is a mild regulariser. That was not what BN was made for.
+# The central limit theorem says that the mean of many values is approximately normally distributed.
+# For the noise to fall as $1/\sqrt{N}$ you need no theorem of that kind, only independent images.
+# And what hurts is the size of the noise, not the shape of its distribution. A little noise can
+# even help, as dropout does: it is a mild regulariser. That was not what BN was made for.
 
 # %% [markdown]
 # ## The family: over which values is the mean taken?
@@ -707,7 +707,7 @@ show(
 
 # %%
 def normalise(x: torch.Tensor, dims: tuple[int, ...]) -> torch.Tensor:
-    """Give the numbers that differ only in `dims` mean 0 and variance 1."""
+    """Give the numbers whose indices differ only in `dims` mean 0 and variance 1."""
     mean = x.mean(dim=dims, keepdim=True)
     variance = x.var(dim=dims, correction=0, keepdim=True)
     return (x - mean) / torch.sqrt(variance + 1e-5)
@@ -752,7 +752,8 @@ expect(not other, "It is not the layer norm in the figure, which takes height an
 # - **Scaled weight standardisation** gives each filter mean 0 and the variance that keeps the
 #   activations' variance at 1 through a ReLU. It is the arithmetic of He's initialisation, enforced
 #   at every step and not only at the start. (He's factor 2 keeps the mean *square* at 1. To keep
-#   the *variance*, it takes $2/(1 - 1/\pi) \approx 2.93$, since a ReLU's output has a mean, too.)
+#   the *variance*, it takes $2/(1 - 1/\pi) \approx 2.93$, since the mean of a ReLU's output is not
+#   0.)
 
 # %%
 from course_utils.models.normalization import StandardisedWeight  # inline
@@ -768,9 +769,9 @@ print(
 expect(abs(y.std() - 1) < 0.1, "The standard deviation stays at 1, though nothing measures it.")
 
 # %% [markdown]
-# **Predict, then run.** Take seven nets: one without normalisation, and one with each of the six.
-# In which of them does an image's output, in training mode, depend on the other images in its
-# batch?
+# **Predict, then run.** Take seven nets: one without normalisation, and one with each of the six in
+# the figure. In which of them does an image's output, in training mode, depend on the other images
+# in its batch?
 
 # %%
 from course_utils.models.normalization import NORMS
@@ -852,7 +853,7 @@ expect(abs(final["weight"] - final["none"]) < 0.1, "Weight norm changes little."
 # Two are ahead: BN, and scaled weight standardisation, which never looks at an activation. Weight
 # norm hardly differs from none: it starts from the same filters and fixes neither their mean nor
 # their length. Layer and group norm do no better than the net without any, which clipping has
-# saved. (With 8 channels in the first stage, our GN *is* LN there.)
+# saved. (Our GN has groups of 8 channels, and the first stage has 8 channels: there GN *is* LN.)
 #
 # And instance norm? This net ends by averaging each map over its pixels. **Predict, then run.**
 # Instance norm has just given each map mean 0. What can that average still say about the image?
@@ -974,10 +975,10 @@ refute(
 )
 
 # %% [markdown]
-# So normalisation helps even if the distribution jumps about? Look at its rival first: the net
-# without normalisation failed at this learning rate. If its gradients were too large, there is a
-# remedy without any normalisation: scale the gradient down to a norm of 1 whenever it is larger
-# (**clipping**).
+# So normalisation helps even if the distribution jumps about? Look first at what we compared it
+# with: the net without normalisation failed at this learning rate. If its gradients were too large,
+# there is a remedy without any normalisation: scale the gradient down to a norm of 1 whenever it is
+# larger (**clipping**).
 #
 # **Predict, then run.** Will the shaken net also beat a rival that trains?
 
@@ -1044,8 +1045,8 @@ walks = {"no normalisation": downhill(clipped), "batch norm": downhill(with_bn)}
 # %% tags=["nbval-ignore-output"]
 show(
     plot_loss_lines(walks, steps, xlabel="step, in multiples of minus the gradient", log=True),
-    "Loss along minus the gradient: without normalisation it soon rises steeply, with batch "
-    "normalisation it falls a little and then stays low",
+    "Loss along minus the gradient: without normalisation it rises steeply from the first step on, "
+    "with batch normalisation it hardly changes",
 )
 rise = {name: float(walk[-1] / walk[0]) for name, walk in walks.items()}
 print({name: f"ends at {ratio:.2f} times the initial loss" for name, ratio in rise.items()})

@@ -334,9 +334,10 @@ show(
 )
 
 # %% [markdown]
-# The upper row shows one net of each kind, the lower row the covariance of the gradients at every
-# pair of inputs, over 10 nets. In the deep plain net, the gradients at neighbouring inputs are
-# unrelated: only the diagonal stands out. The gradient is **shattered**.
+# The upper row shows one series of each kind; the lower row shows the covariance of the values at
+# every pair of inputs, over ten nets (or ten draws of the noise). In the deep plain net, the
+# gradients at neighbouring inputs are unrelated: only the diagonal stands out. The gradient is
+# **shattered**.
 #
 # The **autocorrelation** expresses this as one number for each distance. Subtract the mean from a
 # series $g$ of $N$ values; then
@@ -463,8 +464,9 @@ with torch.no_grad():
 # %% [markdown]
 # Now we train 50 fully connected layers of 50 units, plain and gated; the papers of the time used
 # nets like this one. We clip the gradient, because the plain net may diverge otherwise. The gates
-# start with a bias of −4, more closed than the −1 or −3 above: if each of 50 layers transformed a
-# share of $\sigma(-1) \approx 0.27$, next to nothing of the input would reach the end.
+# start with a bias of −4, more closed than with the −1 or −3 above: if each of 50 layers
+# transformed a share of $\sigma(-1) \approx 0.27$, next to nothing of the input would reach the
+# end.
 #
 # **Predict, then run.** Where will the gates open most: near the input, near the logits, or equally
 # everywhere?
@@ -555,10 +557,10 @@ opened = models.build("highway", in_channels=channels, num_classes=10, **options
 refute(max(mean_gates(opened)) < 0.5, "Yet no layer transforms more than it carries.")
 
 # %% [markdown]
-# The gates near the input open most; they began a little wider, too. But no layer ever becomes an
-# ordinary one. Each changes a small share of its input and carries the rest; added up over all
-# layers, the gates amount to a few ordinary layers, whose gates would be wide open. In this sense
-# the net chose how deep to be.
+# The gates near the input open most; they also began a little further open. But no layer ever
+# becomes an ordinary one. Each changes a small share of its input and carries the rest; added up
+# over all layers, the gates amount to a few ordinary layers, whose gates would be wide open. In
+# this sense the net chose how deep to be.
 #
 # This has a price: $T$ has as many weights as $H$, so every layer costs twice as much. And a gate
 # may open all the way: where $C = 0$, the highway layer is a plain layer again, with all the
@@ -696,10 +698,11 @@ records.table(*(name.replace("depth", "settled") for name in titles.values()))
 # trained net at the centre and two random directions as axes, and draw the loss over it.
 #
 # There is a trap in the units. In training mode, BN makes a net blind to the scale of its filters.
-# If you double all weights of a layer, its output does not change, but relative to the weights a
-# step of length 1 goes only half as far. So the surface of a net with large weights looks flat,
-# whatever its shape. The cure is **filter normalisation**: each filter of the random direction gets
-# the length of the net's own filter. Then one step means the same relative change in both nets.
+# If you double all weights of a layer, its output after BN does not change, but relative to the
+# weights a step of length 1 goes only half as far. So the surface of a net with large weights looks
+# flat, whatever its shape. The cure is **filter normalisation**: each filter of the random
+# direction gets the length of the net's own filter. Then one step means the same relative change in
+# both nets.
 #
 # A fair comparison needs one more thing: both nets must be trained to the end. A net that is
 # stopped early sits high on a slope, and its surroundings show where it *is*, not how it is built.
@@ -770,7 +773,7 @@ print({label: f"rises by {value:.2f}" for label, value in of_batch_rises.items()
 # The order is the same. For another thing, we have drawn *one* plane through each net. Would
 # another one look the same? So we take 16 random directions for each net, and go a quarter of the
 # filters' length along each. The table sorts them: along a quarter of the directions, the loss
-# rises by at most the value under "a quarter", and so on.
+# rises by at most the value under "a quarter", and so on; the value under "half" is the median.
 #
 # **Predict, then run.** Between the flattest and the steepest of the 16 directions around ResNet-56,
 # by what factor does the rise of the loss differ?

@@ -64,7 +64,7 @@ print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epo
 
 # %%
 def ridge(inputs: torch.Tensor, outputs: torch.Tensor, decay: float = 0.1) -> torch.Tensor:
-    """Return the W that minimises |W x - y|^2 + decay |W|^2 over examples in columns."""
+    """Return the W that minimises |W x - y|^2 + decay |W|^2; each column is an example."""
     eye = torch.eye(len(inputs), dtype=inputs.dtype)
     return outputs @ inputs.T @ torch.linalg.inv(inputs @ inputs.T + decay * eye)
 
@@ -387,7 +387,7 @@ expect(num == facts.get("resnet20.cifar_parameters").ours, f"It has ResNet-20's 
 
 # %%
 def branch(block: nn.Module, x: torch.Tensor) -> torch.Tensor:
-    """Return F(x), what a block computes beside its shortcut."""
+    """Return F(x), what a block computes without its shortcut."""
     if isinstance(block, PreActivationBlock):
         f = block.conv1(torch.relu(block.norm1(x)))
         return block.conv2(torch.relu(block.norm2(f)))
@@ -606,8 +606,8 @@ Table(
 )
 
 # %% [markdown]
-# Four of five agree with the paper to the last digit it prints; ResNet-50 would round to 3.9. Watch
-# the unit:
+# Four of the five agree with the paper to the last digit that it prints; ResNet-50 would round to
+# 3.9. Watch the unit:
 
 # %%
 print(facts.trap("resnet50_3_8_gflops"))
@@ -831,8 +831,8 @@ expect(all(abs(value - 1) < 0.05 for value in at_start), "Before training all re
 # If a residual net is a bundle of paths, one block more or less should not matter much: half of the
 # paths do not go through it. A plain net has one path. Veit et al. removed single blocks, and so do
 # we: we take the nets that were trained to the end, remove one block *at test time*, without any
-# training afterwards, and measure. In a residual net the shortcut stays; in a plain one the
-# identity replaces the block, if its input and output have the same shape.
+# training afterwards, and measure the accuracy. In a residual net the shortcut stays; in a plain
+# one the identity replaces the block, if its input and output have the same shape.
 #
 # **Predict, then run.** What accuracy does plain-20 keep, and what does ResNet-20 keep?
 
@@ -1006,7 +1006,7 @@ nn.init.zeros_(block.back.bias)
 expect(torch.equal(block(x), x), "With F = 0 it returns any input, negative values, too.")
 
 # %% [markdown]
-# What do the three have in common with ResNet? An identity past every block, so that what a block
+# What do the three have in common with ResNet? An identity around every block, so that what a block
 # computes is a *change*. What is *not* settled is why that helps so much: paths, smoother losses,
 # gradients that do not shatter and easy initialisation have all been proposed, with some evidence
 # for each. Nor is it the only way: with carefully chosen initial weights, plain convnets of

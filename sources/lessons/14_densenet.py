@@ -328,8 +328,8 @@ refute(
 )
 
 # %% [markdown]
-# That is one short run each. The recorded runs with $k$ = 4 and 8 have three seeds and six epochs.
-# **Predict:** how much test accuracy does doubling the growth rate gain?
+# That is one short run for each $k$. The recorded runs with $k$ = 4 and 8 have three seeds and six
+# epochs. **Predict:** how much test accuracy does doubling the growth rate gain?
 
 # %%
 growth_runs = {f"k = {k}": records.load(f"densenet_growth_{k}") for k in (4, 8)}
@@ -363,7 +363,8 @@ print(facts.get("densenet.reuse_measure"))
 # each column is divided by its largest value, so compare the *sources of one reader*, never two
 # readers with each other.
 #
-# For this we train a deeper net, 28 layers with $k = 8$: four layers in each block.
+# For this figure we train a deeper net with $k = 8$: it has 28 layers, with four dense layers, of
+# two convolutions each, in each block.
 #
 # **Predict, then run.** If each layer read only the maps of the layer right before it, where would
 # the bright cells be? Where would they be if it read all layers equally?
@@ -386,7 +387,8 @@ show(
 
 # %% [markdown]
 # The cells are bright everywhere: every layer seems to read every earlier one. Before you believe
-# it, ask for what every figure of a trained net owes you: the same figure without the training.
+# it, ask for what should stand beside every figure of a trained net: the same figure for an
+# untrained one.
 #
 # **Predict, then run.** What will the figure look like for a net of this shape that has never seen
 # an image?

@@ -3,7 +3,7 @@
 #
 # **After this lesson you can**
 # - build VGG-16 and a residual network from an empty cell, and find a mistake in a network by
-#   comparing it, layer by layer, with one that is right;
+#   comparing it, layer by layer, with one that is correct;
 # - read a chart of accuracy, parameters and time, and choose an architecture for a task;
 # - draw a Grad-CAM map, measure how much of it lies on the object, and say what that does not
 #   prove;
@@ -76,8 +76,8 @@ def vgg_stage(in_channels: int, out_channels: int, num_convs: int) -> nn.Sequent
 
 # %% [markdown]
 # Is it right? It runs, but that says little. The best check is a comparison with a network that
-# *is* right, and the course's package has one (its tests compare it with torchvision's, using the
-# same weights). Compare in three steps, from coarse to fine:
+# *is* correct, and the course's package has one (its tests compare it with torchvision's, using the
+# same weights). We compare in three steps, from coarse to fine:
 #
 # 1. the **layers with weights**, in the order in which they run: kind, sizes, input and output
 #    shapes;
@@ -393,12 +393,12 @@ print(f"but the first takes {local.seconds / shared.seconds:.1f} times as long")
 # - **Shortcuts and normalisation lead.** The two best nets are the two with both. (DenseNet's
 #   shortcuts concatenate instead of adding.) DenseNet gets there with the fewest weights and the
 #   most time: what it saves in one column it spends in another.
-# - **The order is not historical.** LeNet-5 of 1998 is ahead of its larger successors. AlexNet and
-#   VGG have dropout and no normalisation, so they probably need more epochs and more images than we
-#   gave them. Their papers did not claim that they win *here*. "Better" always refers to a setting.
+# - **The order is not chronological.** LeNet-5 of 1998 is ahead of its larger successors. AlexNet
+#   and VGG have dropout and no normalisation, so they probably need more epochs and more images
+#   than we gave them. Their papers did not claim that they win *here*. "Better" always refers to a
+#   setting.
 # - **A mean can hide a failure.** NiN's mean describes none of its three runs: one of them ends far
-#   below the two others. And if you show only one seed, it may be the lucky one, or the unlucky
-#   one.
+#   below the other two. And if you show only one seed, it may be the lucky one, or the unlucky one.
 # - **Multiply-adds are not seconds.** The locally connected net takes as many as LeNet-5, and
 #   several times as long. A likely reason: shared weights are read once and stay in the processor's
 #   fast memory; without sharing, the same arithmetic waits for its weights.
@@ -450,11 +450,12 @@ facts.table("resnet20.cifar_parameters", "resnet20.cifar_error", "resnet56.cifar
 #
 # ## Two training sets
 #
-# `shapes` draws one of ten shapes on a textured background. The dial $\rho$ sets how often a class
-# gets the background that belongs to it. We train your `ResNet(1)` at two settings, with three
-# seeds each. At $\rho = 0$ the background is drawn at random: it says nothing about the class. At
-# $\rho = 1$ every class has its own background, a **spurious** cue: as good as the shape in
-# training, worthless outside it.
+# Each image of the data set `shapes` shows one of ten shapes on a textured background. A parameter,
+# $\rho$ (`background_correlation` in the code), sets how often a class gets the background that
+# belongs to it. We train your `ResNet(1)` at two values of $\rho$, with three seeds each. At
+# $\rho = 0$ the background is drawn at random: it says nothing about the class. At $\rho = 1$ every
+# class has its own background, a **spurious** cue: as good as the shape in training, worthless
+# outside it.
 
 # %%
 from course_utils.data import ShapesConfig, make_shapes
@@ -490,7 +491,7 @@ def train(rho: float, seed: int, *callbacks) -> tuple[nn.Module, data.Loaders, f
 
 
 # %% [markdown]
-# **Predict, then run.** Which setting leads to the higher validation accuracy?
+# **Predict, then run.** Which value of $\rho$ leads to the higher validation accuracy?
 
 # %% tags=["nbval-ignore-output"]
 LOT, TIED = 0.0, 1.0
@@ -721,10 +722,10 @@ refute(another > shares[TIED] + 0.1, "Occlusion gives the same order.")
 # ## Which layer to ask
 #
 # Grad-CAM usually takes the last maps. It could take any, and earlier ones are sharper. But it
-# gives each map *one* weight for all its positions, so it needs maps that mean the same everywhere.
-# **Predict, then run.** Ask each of the three stages of the nets that were trained with random
-# backgrounds. Which maps find the shape best? The last column is the control, a net with fresh
-# weights.
+# gives each map *one* weight for all its positions, so it needs maps that mean the same thing at
+# every position. **Predict, then run.** Ask each of the three stages of the nets that were trained
+# with random backgrounds. Which maps find the shape best? The last column is the control, a net
+# with fresh weights.
 
 
 # %% tags=["nbval-ignore-output"]
@@ -752,26 +753,26 @@ show(
 
 # %% [markdown]
 # The maps of the two earlier stages lie on the shape more than the last ones, and the control shows
-# why that proves little: with fresh weights they do so, too, far beyond the shape's area. They seem
-# to follow edges and strong colours, whatever the class. Compare each row with its control: the gap
-# is what training added, and it is largest at the last stage. So ask the last maps, unless you have
-# a reason to ask others, and a control. And report which layer you asked: "the Grad-CAM" of a net
-# does not exist, only that of a layer, for a class, on an image.
+# why that proves little: with fresh weights they do so, too, and their share is far larger than the
+# shape's area. They seem to follow edges and strong colours, whatever the class. Compare each row
+# with its control: the gap is what training added, and it is largest at the last stage. So ask the
+# last maps, unless you have a reason to ask others, and a control. And report which layer you
+# asked: "the Grad-CAM" of a net does not exist, only that of a layer, for a class, on an image.
 
 # %% [markdown]
 # ## What the map does not say
 #
-# - **It is coarse.** Your VGG-16 has only 2 × 2 positions before its last pool. Check which layer
-#   `last_conv` finds in it, and look above at what 2 × 2 positions can show at best.
+# - **It is coarse.** Your VGG-16 has only 2 × 2 positions before its last pool. Check which of its
+#   layers `last_conv` finds, and look above at what 2 × 2 positions can show at best.
 # - **It answers for the class that you ask about.** On a swapped background the net that learned
 #   backgrounds predicts the background's class. Ask for the *right* class, and you still get a map:
 #   of what little evidence there is for a class that the net does not predict.
 # - **Where is not what.** A map on the shape may rest on its colour alone. A map *off* the object
 #   is a warning; a map on it is no proof.
 # - **It is exact in one case only.** For a net that ends in the mean of its maps and one linear
-#   layer, as ours does, $\alpha_k^c$ is that layer's weight over $Z$, and the map says precisely
-#   what each position adds to the logit (this is CAM, Zhou et al. 2016). In other nets the weights
-#   are gradients at one point, averaged over positions: an approximation.
+#   layer, as ours does, $\alpha_k^c$ is that layer's weight divided by $Z$, and the map says
+#   precisely what each position adds to the logit (this is CAM, Zhou et al. 2016). In other nets
+#   the weights are gradients at one point, averaged over positions: an approximation.
 # - **Check the method.** Some methods draw convincing maps that hardly change if you make the
 #   weights random (Adebayo et al. 2018). We have done that check: at the last stage, fresh weights
 #   give the shape's area and no more.
@@ -782,7 +783,7 @@ name = last_conv(vgg, torch.zeros(1, 3, 32, 32))
 with torch.no_grad(), capture(vgg, name) as seen:
     vgg(torch.zeros(1, 3, 32, 32))
 print(f"{name} = {vgg.get_submodule(name)} puts out {tuple(seen.features[name].shape)}")
-weights = fresh.classifier.weight[3] / 64  # of class 3, over the 8 x 8 places
+weights = fresh.classifier.weight[3] / 64  # of class 3, divided by the 8 x 8 positions
 with capture(fresh, layer) as seen:
     fresh(x[:1])[0, 3].backward()
 same = torch.allclose(seen.gradients[layer].mean(dim=(2, 3))[0], weights, atol=1e-6)
@@ -793,13 +794,14 @@ expect(same, "With a mean and a linear layer at the end, Grad-CAM's weights are 
 #
 # ## A folder of folders
 #
-# Everything above works on your own photos, if they are sorted into one folder for each class:
+# You can train a net on your own photos, and draw its maps, if the photos are sorted into one
+# folder for each class:
 #
 #     photos/cat/*.jpg     photos/dog/*.jpg     photos/parrot/*.jpg
 #
-# You may mix names, sizes and formats. A share of each class becomes the test set, with the same
-# images each time (or provide `train/` and `test/` yourself). The shorter side is resized and the
-# centre cropped; files that cannot be read are listed and left out.
+# File names, sizes and formats may differ. A share of each class becomes the test set, with the
+# same images each time (or provide `train/` and `test/` yourself). The shorter side is resized and
+# the centre cropped; files that cannot be read are listed and left out.
 #
 # You may have no photos at hand, so this cell writes some: shapes as PNG files of different sizes,
 # in a folder that is deleted when the kernel ends.
@@ -813,7 +815,7 @@ pictures = make_shapes(1000, ShapesConfig(position=2.0), torch.Generator().manua
 for index, label in enumerate(pictures.labels.tolist()):
     if label >= 4:
         continue  # four classes are enough
-    size = 32 + 4 * (index % 5)  # 32 to 48 pixels, as photos come in all sizes
+    size = 32 + 4 * (index % 5)  # 32 to 48 pixels: photos come in all sizes
     picture = F.interpolate(pictures.images[index : index + 1].float(), size, mode="bilinear")[0]
     target = photos / CLASSES[label] / f"photo{index:04}.png"
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -919,8 +921,8 @@ show(plot_images(shown, num_columns=6, size=1.25), "Six of the shop's photos: cl
 # %% [markdown]
 # The shipped net reads one channel, and the photos have three; so a first step takes the mean of
 # the three. And the net has only seen clothes that are light on black. These photos are dark on
-# white. After normalisation, a change of sign turns one into the other. Perhaps that does not
-# matter, as all the weights continue to learn.
+# white. After normalisation, a change of sign turns one into the other. Perhaps the sign does not
+# matter if all the weights continue to learn.
 #
 # **Predict, then run.** We start in three ways (fresh weights; the shipped weights, where only the
 # new last layer learns; the shipped weights, where all layers learn), each on the photos as they
@@ -947,8 +949,8 @@ class OnPhotos(nn.Module):
 
 
 # %% [markdown]
-# Each way gets the learning rate that suits it: we try three, and the validation photos decide.
-# Then we run two more seeds with that rate.
+# Each of the six gets the learning rate that suits it: we try three, and the validation photos
+# decide. Then we run two more seeds with that rate.
 
 
 # %%
@@ -1023,8 +1025,8 @@ refute(
 # publish the preprocessing with them (in torchvision: `weights.transforms()`). A forgotten step
 # raises no error; it only makes transfer look useless.
 #
-# **Try it.** Are clothes a good start for the photos of shapes above, too? Put `photos` in the
-# place of `shop` in `adapt` and in the cell after it, and run both cells again.
+# **Try it.** Are clothes a good start for the photos of shapes above, too? Run `shop = photos` in a
+# new cell, and then run the cell that draws up the table once more.
 #
 # ## And now yours
 #
@@ -1061,7 +1063,7 @@ quiz.show("15_showdown")
 # %% [markdown]
 # ## What to remember
 #
-# - Build in steps, and compare each with a network that is right: layers, then parameters, then
+# - Build in steps, and compare each with a network that is correct: layers, then parameters, then
 #   outputs with the same weights. With a wrong pool or a missing addition, the number of parameters
 #   and the shapes are still right.
 # - Compare architectures in one setting, over several seeds, and by what they cost. Look at the
