@@ -184,9 +184,7 @@ checks.award(1, check_answer, split)
 # times pixel. Divide the weights by that sum, and the output is 1.
 
 # %%
-show(
-    plot_images([own_motif(student_id)[None]], ["your motif"]), "5 x 5 pixels, 12 of them white"
-)
+show(plot_images([own_motif(student_id)[None]], ["your motif"]), "5 x 5 pixels, 12 of them white")
 
 
 # %% task="motif"

@@ -701,7 +701,7 @@ def check_answer(predicted, measured, lost, error):
     check_small(predicted, measured, lost, error)
     best = max(measured["same", "towers"])
     sentence = (
-        f'Towers cannot reach {best:.1%} for "same": they add up what each image says alone, and a '
+        f'Towers cannot reach {best:.1%} for "same": they add up one score for each image, and a '
         "sum gets at most three of the four kinds of pairs right. Which runs are in your lists?"
     )
     checks.require(best < 0.8, sentence)

@@ -98,9 +98,7 @@ stripes_seen = next(x for x, option in question.lettered.items() if option.text.
 fault_told = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/06_equivariance_and_fourier", "fault_told", student_id)
-told = (
-    f"{question.values['a'] * question.values['b']} pixels"  # no error comes from the strides
-)
+told = f"{question.values['a'] * question.values['b']} pixels"  # no error comes from the strides
 fault_told = next(x for x, option in question.lettered.items() if option.text == told)
 ### END SOLUTION
 
@@ -535,8 +533,7 @@ image, cycles, broad, fine = own_image(student_id)
 
 # %%
 print(
-    f"broad wave: 1 cycle, amplitude {broad:.2f}; "
-    f"fine wave: {cycles} cycles, amplitude {fine:.2f}"
+    f"broad wave: 1 cycle, amplitude {broad:.2f}; fine wave: {cycles} cycles, amplitude {fine:.2f}"
 )
 show(
     plot_images([image[0]], ["your image"], size=2.4),

@@ -361,7 +361,7 @@ PRECISION_IS, NET_IS, REPAIR_IS, EXPERIMENT_IS = (
 COUNT = "sum((net(x).argmax(1) == y).float().mean().item() for x, y in batches) / len(batches)"
 WRONG = [
     # What the check at home lets through.
-    (PRECISION_IS, precision("hits / confusion.sum(1)"), "you divide by the rows", True),
+    (PRECISION_IS, precision("hits / confusion.sum(1)"), "you divide by row sums", True),
     (PRECISION_IS, precision("hits / columns"), "0 by 0", True),
     (PRECISION_IS, precision("(hits / columns).nan_to_num(1)"), "1 for a class that is", True),
     (PRECISION_IS, precision("2 * hits / (columns + confusion.sum(1))"), "the F1 score", True),
@@ -396,9 +396,9 @@ WRONG = [
     (REPAIR_IS, repair(number="epoch"), "from 0", True),
     (REPAIR_IS, repair(better="share >= top"), "equally good epochs", True),
     (REPAIR_IS, repair(better="share < top", top="2"), "the worst epoch", True),
-    (REPAIR_IS, repair(keep="net.state_dict()"), "returns no copies", True),
-    (REPAIR_IS, repair(keep="net.state_dict().copy()"), "returns no copies", True),
-    (REPAIR_IS, repair(load="pass"), "returns no copies", True),
+    (REPAIR_IS, repair(keep="net.state_dict()"), "does not return copies", True),
+    (REPAIR_IS, repair(keep="net.state_dict().copy()"), "does not return copies", True),
+    (REPAIR_IS, repair(load="pass"), "does not return copies", True),
     (REPAIR_IS, repair(keep="[p.detach().clone() for p in net.parameters()]",
      load="[p.data.copy_(q) for p, q in zip(net.parameters(), kept)]"), "not the buffers", True),
     (REPAIR_IS, repair(report="top"), "on the validation set", True),
