@@ -372,10 +372,10 @@ def paired_seeds(after: Sequence[float], before: Sequence[float]) -> PairedSeeds
 
 
 def require_again(what: str, claimed: float, again: float, tolerance: float) -> None:
-    """Require that a number from a learner's training is what the same training gives when repeated.
+    """Require that repeating a learner's training leads to the number that the learner reports.
 
     Another processor rounds differently, so the two are rarely equal: the tolerance must exceed
-    what rounding changes in this training, and stay below what a different training would change.
+    what rounding changes in this training, and stay below what another training would change.
 
     Args:
         what: How the sentence begins, such as "With seed 0 your plain net reaches".
@@ -475,7 +475,7 @@ def _kinds(model: nn.Module) -> list[tuple[str, str]]:
 
 
 def _origins(module: nn.Module) -> Iterator[tuple[str, str]]:
-    """Yield the name and place of a module's classes; for a scripted module, also of the original."""
+    """Yield the name and place of a module's classes; for a scripted one, also of the original."""
     if isinstance(module, torch.jit.ScriptModule):
         place = module._c._type().qualified_name().removeprefix("__torch__.")
         yield module.original_name, place.split(".___torch_mangle")[0]
