@@ -137,8 +137,8 @@ def _finding(check: Callable[..., None], answers: Iterable[Any]) -> str | None:
 def _isolated(check: Callable[..., None]) -> Callable[..., None]:
     """Return a check that sees the notebook's names, but Python's own `sum`, `len`, ...
 
-    A notebook may have variables of these names. The same goes for the notebook's other functions
-    that the check calls.
+    A notebook may have variables with these names. The notebook's other functions that the check
+    calls see the same names as the check.
     """
     assert isinstance(check, FunctionType), "a check is a plain function"
     notebook = check.__globals__
@@ -331,7 +331,7 @@ def _rounded(number: float) -> str:
 
 
 class PairedSeeds(NamedTuple):
-    """The mean difference of two lists of results, seed by seed, and its standard error.
+    """The mean difference between two lists of results, seed by seed, and its standard error.
 
     Attributes:
         mean: The mean of the differences, seed by seed.
@@ -372,10 +372,10 @@ def paired_seeds(after: Sequence[float], before: Sequence[float]) -> PairedSeeds
 
 
 def require_again(what: str, claimed: float, again: float, tolerance: float) -> None:
-    """Require that a number which a learner reports is what the same training gives once more.
+    """Require that repeating a learner's training leads to the number that the learner reports.
 
     Another processor rounds differently, so the two are rarely equal: the tolerance must exceed
-    what rounding changes in this training, and stay below what another training would give.
+    what rounding changes in this training, and stay below what another training would change.
 
     Args:
         what: How the sentence begins, such as "With seed 0 your plain net reaches".
@@ -384,7 +384,7 @@ def require_again(what: str, claimed: float, again: float, tolerance: float) -> 
         tolerance: The largest difference allowed.
 
     Raises:
-        CheckFailed: The numbers are further apart.
+        CheckFailed: The numbers are further apart than the tolerance.
     """
     sentence = f"{what} {again:.2f}, not {claimed:.2f}: did you train it?"
     require(abs(claimed - again) < tolerance, sentence)
@@ -421,7 +421,7 @@ def reveal(exercise: str, task: str) -> None:
 
 
 def without(*names: str) -> AbstractContextManager[None]:
-    """Forbid the torch functions of these names meanwhile: the task is to write them.
+    """Forbid the torch functions with these names inside the block: the task is to write them.
 
     What counts is which operators run, however the learner's code calls them.
 
@@ -435,7 +435,7 @@ def without(*names: str) -> AbstractContextManager[None]:
 
 
 def generator(seed: int = 0) -> torch.Generator:
-    """Return a generator of random numbers: at home always the same, in grading a different one."""
+    """Return a generator of random numbers: always the same at home, a different one in grading."""
     if SESSION.draw is not None:
         seed = seed_of(f"{SESSION.draw}|{seed}")
     return torch.Generator().manual_seed(seed)
@@ -469,13 +469,13 @@ def require_own_layers(model: Any) -> None:
 
 @beside
 def _kinds(model: nn.Module) -> list[tuple[str, str]]:
-    """Return the name and place of each class in a model, and of its base classes."""
+    """Return the name and place of each class in a model, and of each of their base classes."""
     origins = (origin for module in nn.Module.modules(model) for origin in _origins(module))
     return list(dict.fromkeys(origins))
 
 
 def _origins(module: nn.Module) -> Iterator[tuple[str, str]]:
-    """Yield the name and place of a module's classes; of a scripted module, also the original."""
+    """Yield the name and place of a module's classes; for a scripted one, also of the original."""
     if isinstance(module, torch.jit.ScriptModule):
         place = module._c._type().qualified_name().removeprefix("__torch__.")
         yield module.original_name, place.split(".___torch_mangle")[0]
@@ -484,7 +484,7 @@ def _origins(module: nn.Module) -> Iterator[tuple[str, str]]:
 
 
 def _place(kind: type) -> str:
-    """Return where a class was written: its code says so, whatever it was renamed to."""
+    """Return where a class was written, according to its code, whatever it was renamed to."""
     if kind.__module__.startswith(BORROWED_FROM):
         return kind.__module__
     codes = (getattr(vars(kind).get(name), "__code__", None) for name in ("forward", "__init__"))
@@ -570,7 +570,7 @@ class ListedBatches(list[tuple[torch.Tensor, torch.Tensor]]):
 
 
 def uneven_batches(sizes: Sequence[int], num_classes: int) -> ListedBatches:
-    """Make a tiny training set with four numbers per input; the last batch is the hardest.
+    """Make a tiny training set with four numbers per input; its last batch is the hardest.
 
     Args:
         sizes: Sizes of the batches.
@@ -589,7 +589,7 @@ class Stage(NamedTuple):
     Attributes:
         name: Such as "the second block".
         shape: Shape of the output, batch axis first; (N, 120, 1, 1) also counts as (N, 120).
-        question: What to look at if the output has a different shape.
+        question: What to ask if the output has a different shape.
     """
 
     name: str
@@ -600,8 +600,8 @@ class Stage(NamedTuple):
 def require_stages(model: Any, images: torch.Tensor, stages: Iterable[Stage]) -> None:
     """Run a model, and compare the shapes on the way with those expected.
 
-    It does not matter how the model is written (modules or functions, with which names): every
-    tensor on the way is looked at.
+    It does not matter how the model is written (as modules or functions, under whatever names):
+    every tensor on the way is examined.
 
     Args:
         model: The learner's `nn.Module`.
@@ -620,7 +620,7 @@ def require_stages(model: Any, images: torch.Tensor, stages: Iterable[Stage]) ->
         if expected not in shapes:
             raise CheckFailed(_missing(stage, shapes, error))
         later = shapes[shapes.index(expected) + 1 :]
-        # A shape with as many numbers is still the same stage: an activation, or a reshape.
+        # A tensor with as many numbers is still the same stage, after an activation or a reshape.
         shapes = [shape for shape in later if prod(shape) != prod(expected)]
     if error is not None:
         raise error

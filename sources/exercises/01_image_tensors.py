@@ -2,7 +2,8 @@
 # # Exercise 01: what a loader does to an image
 #
 # **You practise** reading an image out of memory, finding out what an unknown loader does, finding
-# five faults in a loader by their symptoms, and measuring how many images you need for a mean.
+# five faults in a loader by their symptoms, and measuring how many images it takes to estimate a
+# mean.
 #
 # {tasks}
 #
@@ -99,7 +100,7 @@ batch_bytes = num * 3 * height * width * 4  # four bytes for each float32
 wrapped_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/01_image_tensors", "wrapped_seen", student_id)
-# Above 255 a byte starts again at 0. If even the darkest pixel wraps around, all differences stay.
+# Above 255 a byte starts again at 0. If all pixels wrap around, their differences stay.
 all_wrap = question.values["low"] + question.values["more"] > 255
 seen = "The same image, but darker" if all_wrap else "Dark patches"
 wrapped_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
@@ -290,7 +291,7 @@ def _probed(recover, order, mean, std):
 
 
 def _plain(values):
-    """Return what a tensor, an array or a list holds, as a list of Python's numbers."""
+    """Return what a tensor, an array or a list holds, as a list of Python numbers."""
     values = values.tolist() if hasattr(values, "tolist") else values
     if not isinstance(values, list | tuple):
         return []
@@ -391,10 +392,10 @@ checks.award(3, check_answer, recover)
 # Somebody has photos in ten folders, named "1" to "10", and a list of the classes in that order.
 # Three functions turn the photos and their folders' names into images and labels for a net. They
 # run without an error, but the net learns nothing useful. The symptoms: "The images look like
-# noise. Nine of the ten classes have the wrong title. Brighter images should have fewer dark
-# pixels, but they have more. After normalisation, red still has a higher mean than blue. And an
-# image has different values if it is normalised alone rather than in a batch." Run the next two
-# cells, and look at the symptoms before you read the code.
+# noise. The images from nine of the ten folders have the wrong title. Brightened images should have
+# fewer dark pixels, but they have more. After normalisation, red still has a higher mean than blue.
+# And an image has different values if it is normalised alone rather than in a batch." Run the next
+# two cells, and look at the symptoms before you read the code.
 
 # %% readonly="broken"
 CLASSES = data.shapes.CLASSES
@@ -654,10 +655,11 @@ print(f"you read {num_images} images with {num_pixels:,} pixels")
 print(f"the mean of all {len(images):,} images is {images.mean():.3f}")
 
 # %% [markdown]
-# **Predict first.** If you drew as many images again and again, each draw would have a different
-# mean. By what factor would the standard deviation of these means be larger than your friend's
-# standard error? Write 1 if your friend is right. Write down your prediction before you run
-# anything. A wrong prediction costs nothing; without one, the experiment is not marked.
+# **Predict first.** If you drew `num_images` images again and again, each draw would have a
+# different mean. By what factor would the standard deviation of these means be larger than your
+# friend's standard error? Write 1 if your friend is right. Write down your prediction before you
+# run anything. A wrong prediction costs nothing; without a prediction, the experiment is not
+# marked.
 
 # %% task="prediction"
 predicted = None  # a number: 1 if your friend is right
@@ -671,13 +673,13 @@ predicted = 3  # neighbouring pixels are alike, so they tell less than they seem
 # instead, each from anywhere in the whole collection, and take their mean, again 300 times. Divide
 # the standard deviation of each set of 300 means by your friend's standard error.
 #
-# hint: `torch.randperm(len(images))[:num_images]` draws different images.
-# `torch.randint(images.numel(), (num_pixels,))` draws places in `images.flatten()`.
+# hint: `torch.randperm(len(images))[:num_images]` draws the indices of `num_images` distinct
+# images, and `torch.randint(images.numel(), (num_pixels,))` draws indices into `images.flatten()`.
 #
-# hint: A list of 300 means takes one line: `[... .mean().item() for _ in range(300)]`.
+# hint: You can make a list of 300 means in one line: `[... .mean().item() for _ in range(300)]`.
 #
 # hint: Your friend's standard error is `images.std()` divided by the square root of the number of
-# pixels. For a list of means, `torch.tensor(whole).std()` is the standard deviation.
+# pixels. The standard deviation of a list such as `whole` is `torch.tensor(whole).std()`.
 
 # %% task="experiment" tags=["nbval-ignore-output"]
 friend = None  # your friend's standard error
@@ -722,7 +724,7 @@ def check_small(predicted, friend, whole, scattered, factor, control):
 
 _MEASURED = isinstance(factor, float) and isinstance(control, float)
 _SHOWN = f"{factor:.1f}, with the control at {control:.1f}" if _MEASURED else "nothing yet"
-_BESIDE = f"you predicted {predicted} and measured {_SHOWN}: say below what explains it"
+_BESIDE = f"you predicted {predicted} and measured {_SHOWN}: explain this below"
 experiment_is_right = checks.show(
     check_small, predicted, friend, whole, scattered, factor, control, fine=_BESIDE
 )
@@ -774,11 +776,11 @@ def check_answer(predicted, friend, whole, scattered, factor, control):
         for slip, wrong in slips.items():
             near = abs(centre - sigma) < 0.02 if wrong is None else 0.7 < spread / wrong < 1.4
             fine = 0.7 < spread / expected < 1.4
-            sentence = f"The means in {name} vary as much as they do if {slip}."
+            sentence = f"The numbers in {name} are what you get if {slip}."
             checks.require(fine or not near, sentence)
-        sentence = f"The means in {name} have the standard deviation {spread:.4f}"
+        sentence = f"The means in {name} have a standard deviation of {spread:.4f}"
         fine = 0.7 < spread / expected < 1.4
-        checks.require(fine, f"{sentence}: means of such draws do not vary like that.")
+        checks.require(fine, f"{sentence}, which does not fit such draws.")
         fine = abs(centre - each.mean().item()) < 0.5 * expected
         sentence = (
             f"The means in {name} lie around {centre:.3f}: that is not the collection's mean."
@@ -790,7 +792,7 @@ def check_answer(predicted, friend, whole, scattered, factor, control):
     ):
         spread, swapped = (torch.tensor(m).double().std().item() for m in (means, other))
         slips = {
-            "you exchange whole images and scattered pixels": swapped / right,
+            "you swap whole images and scattered pixels": swapped / right,
             "you divide the other way round": right / spread,
             "you report the standard deviation itself": spread,
             "you compare the variances": (spread / right) ** 2,
@@ -819,18 +821,17 @@ checks.award(2, check_answer, predicted, friend, whole, scattered, factor, contr
 # %% [markdown] written="how_many_images" points=2
 # **A model answer.** I predicted a factor of 3, but the means of draws of 33 images varied 9.8
 # times as much as my friend said, while the control, as many pixels from anywhere, came out at 1.0:
-# the formula is right for pixels that have nothing to do with each other. Pixels of one image do
-# have something to do with each other: the background is black everywhere, and a dark shirt is dark
-# all over, so its 784 pixels are worth only 784 / 9.8² ≈ 8 pixels from anywhere. The mean of 33
-# images has a standard error of about 0.021. For ±0.01 it must fall to 0.005, which takes 33 ·
-# (0.021 / 0.005)² ≈ 580 images; my friend would stop at six, and be off by nearly ten times as much
-# as promised.
+# the formula is right for pixels that are drawn independently. The pixels of one image are not
+# independent: the background is black everywhere, and a dark shirt is dark all over, so the 784
+# pixels of an image are worth only 784 / 9.8² ≈ 8 pixels from anywhere. The mean of 33 images has a
+# standard error of about 0.021. For ±0.01 it must fall to 0.005, which takes 33 · (0.021 / 0.005)²
+# ≈ 580 images; my friend would stop at six, and be off by nearly ten times as much as promised.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
 # - 1 point: the answer compares prediction and measurement, *and* uses the control: it shows that
 #   the formula holds for pixels from anywhere, so the excess comes from pixels that share an image.
 #   Half a point without the control. A wrong prediction costs nothing.
-# - 1 point: the answer gives a reason (pixels of one image resemble each other) *and* numbers that
-#   follow from it: 784 / factor², and a number of images within a factor of two of n · (2 · factor
-#   · friend / 0.01)². Half a point for only one of these.
+# - 1 point: the answer gives a reason (pixels of one image resemble each other) *and* both numbers:
+#   784 / factor² pixels, and a number of images within a factor of two of n · (2 · factor · friend
+#   / 0.01)². Half a point for the reason or the numbers alone.

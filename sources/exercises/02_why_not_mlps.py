@@ -55,8 +55,8 @@ def accuracy(net, images, labels):
 
 # %% [markdown]
 # Enter your student id as your teacher writes it. It determines your questions, your budget, your
-# order and your nets, so yours will differ from most people's. If you work on your own, leave it
-# empty.
+# pixel order and your nets, so yours will differ from most people's. If you work on your own, leave
+# it empty.
 
 # %%
 student_id = ""
@@ -83,7 +83,7 @@ place = (channel * size + row) * size + column  # channel by channel, row by row
 flattened_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/02_why_not_mlps", "flattened_seen", student_id)
-# To an MLP, one fixed order is as good as another, but weights fit only the order they learned.
+# To an MLP, one fixed order is as good as another, but weights fit only the order used in training.
 fixed = question.values["when"] == "for the training and for the test images"
 seen = "An accuracy about as high" if fixed else "An accuracy far lower"
 flattened_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
@@ -204,7 +204,7 @@ show(
 
 # %% task="order"
 def find_order(shuffle, height: int, width: int) -> torch.Tensor:
-    """Return the order (H * W,), int64, in which `shuffle` puts the pixels; call it once."""
+    """Return the order (H * W,), int64, into which `shuffle` puts the pixels; call it once."""
     ### BEGIN SOLUTION
     places = torch.arange(height * width)
     digits = torch.stack([places // 256, places % 256, 0 * places])  # in base 256: one byte each
@@ -332,8 +332,8 @@ for value in (0, 60, 127, 128, 200, 255):
 # Fix both functions: write them without the faults. `prepare` turns each value x into x / 127.5 − 1
 # and returns a `float32` tensor of shape (N, C · H · W): channel by channel, with pixel `order[i]`
 # of each channel at place i. `make_batches` returns every image once, with its own label, in a new
-# order at each call; the last batch may be smaller. Neither function may change the tensors that it
-# is given, and neither needs more lines than its broken version.
+# order at each call, drawn with `generator`; the last batch may be smaller. Neither function may
+# change the tensors that it is given, and neither needs more lines than its broken version.
 #
 # hint: Begin with the error. `order` has H · W numbers. How many does an image have, and which of
 # them does `[:, order]` take from the flattened image?
@@ -464,10 +464,11 @@ checks.award(4, check_answer, prepare, make_batches)
 # ## Task 4: which of two nets cheats?
 #
 # Here are two trained convnets, `nets[0]` and `nets[1]`; your student id determines their order.
-# Both are functions from raw images to logits; what they are made of does not matter. Both have
-# learned the ten figures from centred `shapes`. But the training images of one had backgrounds
-# chosen at random, and most training images of the other had the background of their class. **Which
-# one looks at the background?** You design the images that tell them apart.
+# Both are functions from raw images to logits; what they are made of does not matter. Both were
+# trained to classify the ten figures of `shapes`, which were always centred. But the training
+# images of one net had backgrounds chosen at random, while most training images of the other had
+# the background that belongs to their class. **Which one looks at the background?** You design the
+# images that tell them apart.
 
 # %% readonly="nets"
 nets = own_nets(student_id)
@@ -484,15 +485,15 @@ for number, net in enumerate(nets):
 #
 # - `control`: ordinary images, on which both nets do well. Without them nobody knows whether a net
 #   fails because of what you changed.
-# - `swap`: images with other backgrounds, as in the lesson.
+# - `swap`: images with the backgrounds of other classes, as in the lesson.
 # - `cover`: images in which you have covered something, as for an occlusion map. *You* choose what
 #   to cover (the figure, what surrounds it, a square in the middle?) and with what.
 #
 # On `swap` and on `cover` the accuracies of the two nets must be at least 20 percentage points
 # apart.
 #
-# **Predict first.** Which of the two sets will separate the nets more: `"swap"` or `"cover"`? Write
-# down your prediction before you run anything. A wrong prediction costs nothing; without one, the
+# **Predict first.** Which set will separate the nets more: `"swap"` or `"cover"`? Write down your
+# prediction before you run anything. A wrong prediction costs nothing; without a prediction, the
 # experiment is not marked.
 
 # %% task="prediction"
@@ -506,8 +507,9 @@ predicted = "swap"  # it misleads one net, and should not disturb the other at a
 # the gaps on `swap` and on `cover`: the accuracy of `nets[0]` minus that of `nets[1]`. Then say
 # which net cheats.
 #
-# hint: `make_shapes(500, config, generator, "swapped")` draws new backgrounds, always those of a
-# different class. Which option of `config` ties the background of an ordinary image to its class?
+# hint: `make_shapes(500, config, generator, "swapped")` draws images whose backgrounds always
+# belong to a different class. Which option of `config` ties the background of an ordinary image to
+# its class?
 #
 # hint: `drawn.masks`, (N, 32, 32), says where the figure is, and
 # `torch.where(drawn.masks[:, None], 128, drawn.images)` covers it with grey. What can a net still see
@@ -517,8 +519,8 @@ predicted = "swap"  # it misleads one net, and should not disturb the other at a
 # other? And what if everything but the figure is hidden?
 
 # %% task="experiment" tags=["nbval-ignore-output"]
-control = None  # (images, labels): both nets are good
-swap = None  # (images, labels): other backgrounds
+control = None  # (images, labels): both nets do well on them
+swap = None  # (images, labels): the backgrounds of other classes
 cover = None  # (images, labels): something is covered
 gaps = None  # accuracy of nets[0] minus that of nets[1]: (on swap, on cover)
 cheater = None  # the number of the net that looks at the background: 0 or 1
@@ -535,7 +537,7 @@ shares = [[accuracy(net, *part) for net in nets] for part in (control, swap, cov
 for name, pair in zip(("control", "swap", "cover"), shares, strict=True):
     print(f"{name:8}{pair[0]:6.1%}{pair[1]:7.1%}")
 gaps = tuple(first - second for first, second in shares[1:])
-cheater = int(gaps[0] > 0)  # the one that other backgrounds mislead
+cheater = int(gaps[0] > 0)  # the net that other backgrounds mislead
 ### END SOLUTION
 
 # %% check="experiment_check" points=2 tags=["nbval-ignore-output"]
@@ -619,7 +621,7 @@ def check_answer(predicted, control, swap, cover, gaps, cheater):
             right, f"Your gap on {name} is {found:+.3f}; on your images it is {gap:+.3f}."
         )
     truth = models.dealt(["honest", "background"], quiz.generator(student_id))
-    sentence = f"nets[{cheater}] looks at the figure. Which net is right on other backgrounds?"
+    sentence = f"nets[{cheater}] looks at the figure. Which net is misled by other backgrounds?"
     checks.require(truth[cheater].startswith("background"), sentence)
 
 
@@ -628,25 +630,25 @@ checks.award(2, check_answer, predicted, control, swap, cover, gaps, cheater)
 
 # %% [markdown]
 # **In a few sentences:** What did you predict, and what did `swap` and `cover` show? What do these
-# two sets say together that neither of them, nor the control, says alone? What else did your
+# two sets show together that neither of them, nor the control, shows alone? What else did your
 # covering change besides hiding something, and which further images would tell you whether that
 # matters? 2 points, graded by a person.
 
 # %% [markdown] written="who_cheats" points=2
-# **A model answer.** I predicted that swapping separates the nets more, and it did, but not by
+# **A model answer.** I predicted that swapping would separate the nets more, and it did, but not by
 # much: on swapped backgrounds nets[0] was 77 points behind, and with the figures covered it was 72
 # points ahead. The control says only that both are good on ordinary images, and a net could fail on
 # swapped backgrounds because it has never seen such images; but a net that is still right when the
 # figure is covered most likely looks at the background, so I say that nets[0] cheats. However, my
-# grey leaves the outline of each figure, and neither net has ever seen such an even grey: I would
-# cover the figure with a piece of the same background instead, and in other images cover an area of
-# the same shape that misses the figure, to see what the covering alone does.
+# grey leaves the outline of each figure visible, and neither net has ever seen such an even grey: I
+# would cover the figure with a piece of the same background instead, and in other images cover an
+# area of the same shape that misses the figure, to see what the covering alone does.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
 # - 1 point: the answer compares the prediction with both gaps, *and* says what each set shows
 #   (which net the background misleads; which net needs the figure). Half a point for numbers
 #   without that. A wrong prediction costs nothing.
-# - 1 point: the answer names a side effect of the covering (an outline that stays, a grey that no
-#   net knows, parts that remain visible) *and* images that would show its effect. Half a point for
-#   only one.
+# - 1 point: the answer names a side effect of the covering (an outline that stays visible, a grey
+#   that neither net has seen, parts that remain uncovered) *and* images that would show its effect.
+#   Half a point for only one.

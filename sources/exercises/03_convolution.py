@@ -103,8 +103,8 @@ flip_told = next(x for x, option in question.lettered.items() if option.text.sta
 #
 # hint: So take one row and one column of the kernel. By what factor is their product too large?
 #
-# hint: It is the number where the two cross. Divide one of them by it, and choose a place where it
-# is not 0: in Sobel's kernel, the whole middle column is 0.
+# hint: That factor is the number where the row and the column cross. Divide one of them by it, and
+# choose a crossing where the number is not 0: in Sobel's kernel, the whole middle column is 0.
 
 
 # %% task="split"
@@ -167,12 +167,12 @@ checks.award(1, check_answer, split)
 # ## Task 2: a filter that finds
 #
 # Design a filter that finds a motif, such as yours, which is shown below. Complete the function so
-# that the output of its filter, slid over an image by `F.conv2d`, is
+# that it returns such a filter. When `F.conv2d` slides the filter over an image, its output must be
 #
 # - 0 on every flat area, however bright;
 # - exactly 1 where the motif lies on a flat area (its pixels are added to those of the area);
-# - the largest in the whole map where the motif lies, in at least nine out of ten images with noise
-#   *and* bright squares larger than the motif.
+# - largest where the motif lies, in at least nine out of ten images with noise *and* bright squares
+#   larger than the motif.
 #
 # hint: Begin with the motif itself as a filter: its output is large where bright pixels meet
 # weights of 1. Why does a bright square beat the motif?
@@ -181,12 +181,10 @@ checks.award(1, check_answer, split)
 # from all the weights so that flat areas give 0?
 #
 # hint: If the weights add up to 0, the output on the motif is the sum, over its pixels, of weight
-# times motif. Divide the weights by that sum, and the output is 1.
+# times pixel. Divide the weights by that sum, and the output is 1.
 
 # %%
-show(
-    plot_images([own_motif(student_id)[None]], ["your motif"]), "A square of 5 x 5 pixels, 12 white"
-)
+show(plot_images([own_motif(student_id)[None]], ["your motif"]), "5 x 5 pixels, 12 of them white")
 
 
 # %% task="motif"
@@ -210,7 +208,7 @@ def _require_gain(kernel, motif):
     sentence = f"Your filter has the shape {found}, expected {expected}: as large as the motif"
     checks.require(found == expected, sentence)
     gain = float((kernel.double() * motif.double()).sum())
-    checks.require(abs(gain - 1) < 1e-3, f"On the motif alone your filter gives {gain:.4g}, not 1")
+    checks.require(abs(gain - 1) < 1e-3, f"On the motif alone your output is {gain:.4g}, not 1")
 
 
 def _share_found(kernel, motif, drawn, squares):
@@ -260,11 +258,11 @@ def check_answer(motif_filter):
         checks.require(torch.equal(motif, before), "Your function changes the motif")
         _require_gain(kernel, motif)
         flat = abs(float(kernel.double().sum()))
-        sentence = f"On a flat area of brightness 1 your filter gives {flat:.4g}, not 0"
+        sentence = f"On a flat area of brightness 1 your output is {flat:.4g}, not 0"
         checks.require(flat < 1e-4, sentence)
         share = _share_found(kernel, motif, drawn, squares=3)
         sentence = (
-            f"Beside bright squares your filter finds a motif in {share:.0%} of the images: "
+            f"Among bright squares your filter finds a motif in {share:.0%} of the images: "
             "at least 90% is needed"
         )
         checks.require(share >= 0.9, sentence)
@@ -319,14 +317,14 @@ shown = [disc.permute(2, 0, 1) / 255, of_disc[None] / 4, square[None] / 255, of_
 titles = ["a disc", "its edges?", "a square", "its edges?"]
 show(
     plot_images([each.clamp(0, 1) for each in shown], titles, num_columns=4),
-    "A bright disc, and as its edges a map full of horizontal stripes; a bright square, and as its "
-    "edges an outline that lacks two opposite corners",
+    "A bright disc and its edge map, which is full of horizontal stripes; a bright square and its "
+    "edge map, an outline that lacks two opposite corners",
 )
 
 # %% [markdown]
 # Fix the function: write `edge_strength` without the two faults. It takes the mean of the three
-# channels as a brightness from 0 to 1, and returns the length of the gradient of this brightness,
-# $\sqrt{g_x^2 + g_y^2}$.
+# channels as the brightness, from 0 to 1, and returns the length of the gradient of this
+# brightness, $\sqrt{g_x^2 + g_y^2}$.
 #
 # hint: The first symptom is there before any filter is applied: look at `disc.reshape(3, 48, 48)`.
 # In what order do the values of a photo lie in memory, and what does `reshape` do to that order?
@@ -468,7 +466,7 @@ def check_small(probes, recover):
     dot[0, 2, 2] = 1.0
     weights = box(dot)[0].flip(0, 1)
     slips = {
-        "you forget that the output shows them rotated by 180 degrees": weights.flip(0, 1),
+        "you forget that the weights appear rotated by 180 degrees": weights.flip(0, 1),
         "you reverse only the order of the rows": weights.flip(1),
         "you reverse only the order of the columns": weights.flip(0),
     }
@@ -492,7 +490,7 @@ def check_answer(probes, recover):
         slips = {
             "you miss the negative weights: the ReLU turns them into 0": weights.relu(),
             "you lose the signs": weights.abs(),
-            "you forget that the output shows them rotated by 180 degrees": weights.flip(0, 1),
+            "you forget that the weights appear rotated by 180 degrees": weights.flip(0, 1),
         }
         checks.require_tensor(_recovered(probes, recover, k, box), weights, slips, tolerance=1e-3)
 
@@ -504,8 +502,7 @@ checks.award(2, check_answer, probes, recover)
 # ## Task 5: is one image enough?
 #
 # In the lesson, one image of noise was enough to find Sobel's nine weights. Is *any* image enough?
-# Yours has thin lines. Each window of 3 × 3 pixels in it gives you one equation for the nine
-# weights.
+# Yours has thin lines. Each of its 3 × 3 windows gives you one equation for the nine weights.
 
 # %% readonly="stripes"
 stripes, period, slope = own_stripes(student_id)
@@ -517,8 +514,8 @@ show(plot_images([stripes[None]], ["your stripes"]), "Thin white lines on black,
 # %% [markdown]
 # **Predict first.** How many of these equations are independent? In other words, how many facts
 # about the nine weights does your image tell you, not counting those that follow from others? Write
-# down your prediction before you run anything. A wrong prediction costs nothing; without one, the
-# experiment is not marked.
+# down your prediction before you run anything. A wrong prediction costs nothing; without a
+# prediction, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a whole number from 1 to 9
@@ -529,18 +526,19 @@ predicted = len({(slope * p + q) % period for p in range(3) for q in range(3)})
 ### END SOLUTION
 
 # %% [markdown]
-# **Now the experiment.** Measure that number. Then find a filter whose output on your stripes is
-# the same as Sobel's. Use your stripes alone: train the filter on them, or solve the equations.
-# Look at how much the outputs of the two filters differ on your stripes, and on an image of noise.
+# **Now the experiment.** Measure the number of independent equations. Then find a filter whose
+# output on your stripes is the same as Sobel's. Use your stripes alone: train the filter on them,
+# or solve the equations. Then measure how much the outputs of the two filters differ on your
+# stripes, and on an image of noise.
 #
 # hint: Look at a window. The output is the sum of the weights that lie on white pixels. What does
 # the next window add to what you know?
 #
 # hint: Two weights that always lie on white pixels at the same time appear only as their sum. So
-# how many *different* sums does your image give?
+# how many *different* sums does your image give you?
 #
 # hint: Write every window as a row of nine numbers (`F.unfold`, transposed). The number of
-# independent rows is the rank of that table: `int(torch.linalg.matrix_rank(table))`.
+# independent rows is the rank of this table: `int(torch.linalg.matrix_rank(table))`.
 
 # %% task="experiment"
 measured = None  # a whole number: the number of independent equations, by an experiment
@@ -552,7 +550,8 @@ outputs = windows @ SOBEL.reshape(9)
 found = (torch.linalg.pinv(windows) @ outputs).reshape(3, 3)  # the smallest of all solutions
 noise = torch.randn(1, 1, 32, 32, generator=torch.Generator().manual_seed(0))
 for name, image in {"stripes": stripes[None, None], "noise": noise}.items():
-    gap = F.conv2d(image, (found - SOBEL)[None, None]).abs().max()  # linear: subtract the filters
+    # Convolution is linear: filter with the difference to get the difference of the outputs.
+    gap = F.conv2d(image, (found - SOBEL)[None, None]).abs().max()
     print(f"largest difference from Sobel's output on {name}: {gap:.2f}")
 ### END SOLUTION
 
@@ -585,7 +584,7 @@ def check_small(predicted, measured, found):
     )
 
 
-_BESIDE = f"you predicted {predicted} and measured {measured}: say below what explains it"
+_BESIDE = f"you predicted {predicted} and measured {measured}: explain this below"
 experiment_is_right = checks.show(check_small, predicted, measured, found, fine=_BESIDE)
 
 
@@ -625,6 +624,6 @@ checks.award(2, check_answer, predicted, measured, found)
 #   repeat, weights that always meet white pixels at the same time) or, if there is no gap, says why
 #   the prediction was right. Half a point if both numbers are there without a reason. A wrong
 #   prediction costs nothing.
-# - 1 point: the answer says that the stripes leave some weights open, so that agreement on them
-#   proves nothing elsewhere, *and* names an image with independent windows. Half a point for only
-#   one.
+# - 1 point: the answer says that the stripes do not determine all the weights, so that agreement on
+#   them proves nothing elsewhere, *and* names an image with independent windows. Half a point for
+#   only one.

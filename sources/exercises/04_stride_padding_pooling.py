@@ -183,8 +183,8 @@ checks.award(1, check_answer, padding_for)
 # round up, and which down? And what if the first is negative?
 #
 # hint: The second layer sees not one changed number but a stretch of them. The first output that
-# you look for is the first that sees the *first* of them. And the last? (`-(-a // b)` divides and
-# rounds up.)
+# you want is the first one that sees the *first* of these numbers. And which output is the last?
+# (`-(-a // b)` divides and rounds up.)
 
 
 # %% task="seen"
@@ -257,10 +257,10 @@ checks.award(3, check_answer, seen_from)
 # ## Task 3: a layer that fits even sizes only
 #
 # Somebody halves images by taking the mean of each block of 2 × 2 pixels. If a side is odd, the
-# last block has only one row or one column, and its mean should be that of the pixels that it has.
-# A colleague reports: "With 32 × 32 pixels all is well. With an odd height there is a dark frame,
-# and everything has moved. With an odd width a column is missing." Run the next two cells, and look
-# at the symptoms before you read the code.
+# last blocks along it have only one row or one column, and the mean of such a block should be that
+# of the pixels that it has. A colleague reports: "With 32 × 32 pixels all is well. With an odd
+# height there is a dark frame, and everything has moved. With an odd width a column is missing."
+# Run the next two cells, and look at the symptoms before you read the code.
 
 
 # %% readonly="broken"
@@ -275,11 +275,12 @@ ones = [torch.ones(4, 4), torch.ones(5, 4), torch.ones(4, 5)]
 show(
     plot_grids([broken_halve(image) for image in ones], [f"from {tuple(x.shape)}" for x in ones]),
     "White images, halved. From 4 by 4: 2 by 2 ones. From 5 by 4: 3 by 3 numbers, a quarter in the "
-    "upper corners and a half along the edges. From 4 by 5: 2 by 2 ones, a column is missing",
+    "upper corners, a half along the top and the sides, 1 elsewhere. From 4 by 5: 2 by 2 ones, a "
+    "column is missing",
 )
 
 # %% [markdown]
-# Fix the function: write `halve`, which returns the mean of each block for images of all sizes. A
+# Fix the function: write `halve`, which returns the mean of each block for images of any size. A
 # white image stays white.
 #
 # hint: Where does `padding=1` put its zeros? And along how many axes?
@@ -371,8 +372,8 @@ print(f"{num_layers} layers with kernels of size {k}: a field of {1 + num_layers
 
 # %% [markdown]
 # **Predict first.** How many pixels wide is the core of your stack? Write down your prediction
-# before you run anything. A wrong prediction costs nothing; without one, the experiment is not
-# marked.
+# before you run anything. A wrong prediction costs nothing; without a prediction, the experiment is
+# not marked.
 
 # %% task="prediction"
 predicted = None  # a whole number of pixels
@@ -436,7 +437,7 @@ def check_small(predicted, measured, four_times):
         )
 
 
-_BESIDE = f"you predicted {predicted} pixels and measured {measured}: say below what explains it"
+_BESIDE = f"you predicted {predicted} pixels and measured {measured}: explain this below"
 experiment_is_right = checks.show(check_small, predicted, measured, four_times, fine=_BESIDE)
 
 
@@ -470,7 +471,7 @@ checks.award(3, check_answer, predicted, measured, four_times)
 
 # %% [markdown]
 # **In a few sentences:** What did you predict, and what did the experiment show? Why does the core
-# grow more slowly than the field? What would you change in a net so that its outputs use a wide
+# grow more slowly than the field? What would you change in a net so that its outputs use a wider
 # region? 2 points, graded by a person.
 
 # %% [markdown] written="core" points=2

@@ -227,24 +227,24 @@ checks.award(1, check_answer, plain_weights)
 #
 # A net for colour images of `side` × `side` pixels has two budgets: at most `max_parameters`
 # parameters, and at most `max_multiply_adds` multiply-adds for one image. It must use **at least
-# nine tenths of both**. Some kinds of layer have many parameters, and others do a lot of work, so
+# nine tenths of each**. Some kinds of layer have many parameters, and others do a lot of work, so
 # you can spend the two budgets in different places. You choose the layers: the function returns an
 # `nn.Module` that turns images (N, 3, side, side) into logits (N, num_classes), and the predictions
 # must depend on every one of its parameters.
 #
-# The budgets below are yours; your function must keep within others, too. Multiply-adds are counted
-# in convolutions and linear layers (one for each product), but not in biases, ReLUs or pooling.
+# The budgets below are yours; your function must work for others, too. Multiply-adds are counted in
+# convolutions and linear layers (one for each product), but not in biases, ReLUs or pooling.
 #
 # hint: Which kind of layer does a lot of work with few parameters, and which has many parameters
-# and does little work? One of each is enough. What do you put between them, so that the second
-# reads only a few numbers?
+# and does little work? You need only one or two layers of each kind. What do you put between the
+# two kinds, so that the second reads only a few numbers?
 #
 # hint: A 3 × 3 convolution (padding 1) with `a` filters on the images takes 27 · a · side²
 # multiply-adds. A linear layer takes about as many multiply-adds as it has parameters. If the
 # linear layers use up `max_parameters`, how many filters can you pay for with the remaining
 # multiply-adds?
 #
-# hint: Now `a` is fixed. Take the mean over each map, then two linear layers, `a` → `hidden` →
+# hint: Now `a` is fixed. Take the mean of each map, then add two linear layers, `a` → `hidden` →
 # `num_classes`. One more hidden unit adds a + 1 + num_classes parameters: what is the largest
 # `hidden` that `max_parameters` allows?
 
@@ -361,7 +361,7 @@ checks.award(3, check_answer, design)
 
 
 def broken_block(channels, reduced, groups, stride=1):
-    """Return a block that reduces the channels, convolves 3 × 3, and restores the channels."""
+    """Return a block that reduces the channels, applies 3 × 3 filters and restores the channels."""
     return nn.Sequential(
         nn.Conv2d(channels, reduced, 1, stride=stride, groups=groups),
         nn.ReLU(),
@@ -406,8 +406,8 @@ show(
 # filters that halve height and width.
 #
 # hint: Begin with the pixels. Which layer reads the maps first? What does a 1 × 1 filter with
-# stride 2 do with the pixel beside the one that it reads? A 3 × 3 filter with stride 2 leaves none
-# out.
+# stride 2 do with the pixel beside the one that it reads? A 3 × 3 filter with stride 2 leaves no
+# pixel out.
 #
 # hint: Now explain the maps. Follow one group from layer to layer. Where does it meet another
 # group?
@@ -418,7 +418,7 @@ show(
 
 # %% task="repair"
 def block(channels: int, reduced: int, groups: int, stride: int = 1) -> nn.Module:
-    """Return a block that reduces the channels, convolves 3 × 3, and restores the channels."""
+    """Return a block that reduces the channels, applies 3 × 3 filters and restores the channels."""
     ### BEGIN SOLUTION
     return nn.Sequential(
         nn.Conv2d(channels, reduced, 1),  # no groups: this is where they meet
@@ -578,7 +578,8 @@ if repair_is_right:
     print(f"parameters: {count:,}; counted by hand: {by_hand:,}")
     show(
         plot_images([0.9 - 0.8 * pixels, 0.9 - 0.8 * maps], titles, size=3.2),
-        "Two grids, dark all over: every pixel and every input map affects every output map",
+        "Two grids, dark all over: every pixel affects the output, and every input map affects "
+        "every output map",
     )
 else:
     print("The measurements of your net appear here once task 3 is done.")
@@ -610,13 +611,13 @@ for wiring in ("towers", "shuffled"):
 # %% [markdown]
 # **Predict first.** For which question are the towers more than five percentage points less
 # accurate than the shuffled net: `"first"`, `"same"`, `"both"` or `"neither"`? Write down your
-# prediction before you run anything. A wrong prediction costs nothing; without one, the experiment
-# is not marked.
+# prediction before you run anything. A wrong prediction costs nothing; without a prediction, the
+# experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # "first", "same", "both" or "neither"
 ### BEGIN SOLUTION
-predicted = "same"  # one image answers "first"; "same" needs both, and they never meet
+predicted = "same"  # one image answers "first"; "same" needs both, and they meet too late
 ### END SOLUTION
 
 # %% [markdown]
@@ -689,9 +690,7 @@ def _in_words(lost, error):
         return "nothing yet"
 
 
-_BESIDE = (
-    f"you predicted {predicted} and measured {_in_words(lost, error)}: say below what explains it"
-)
+_BESIDE = f"you predicted {predicted} and measured {_in_words(lost, error)}: explain this below"
 experiment_is_right = checks.show(check_small, predicted, measured, lost, error, fine=_BESIDE)
 
 
@@ -700,7 +699,7 @@ def check_answer(predicted, measured, lost, error):
     check_small(predicted, measured, lost, error)
     best = max(measured["same", "towers"])
     sentence = (
-        f'Towers cannot reach {best:.1%} for "same": they add up what each image says alone, and a '
+        f'Towers cannot reach {best:.1%} for "same": they add up one score for each image, and a '
         "sum gets at most three of the four kinds of pairs right. Which runs are in your lists?"
     )
     checks.require(best < 0.8, sentence)
@@ -738,14 +737,14 @@ checks.award(2, check_answer, predicted, measured, lost, error)
 # person.
 
 # %% [markdown] written="when_groups_cost" points=2
-# **A model answer.** I predicted that the towers lose only on "same", and the experiment agrees: on
-# "first" they lose less than one point, with a standard error of about the same size, and on "same"
-# 48 points, with a standard error of two. For "first" one tower sees all that is needed, while
-# "same" depends on both images together: the towers meet only in the last layer, which adds up what
-# each of them says, and no such sum is high for two coats and for two sneakers, yet low for both
-# mixed pairs. If that is right, one layer with a ReLU and without groups in front of the classifier
-# should be enough for the towers to answer "same", and a question such as "is at least one of them
-# a coat?", which a sum can answer, should cost them little.
+# **A model answer.** I predicted that the towers would lose accuracy only on "same", and the
+# experiment agrees: on "first" they lose less than one point, with a standard error of about the
+# same size, and on "same" they lose 48 points, with a standard error of two. For "first" one tower
+# sees all that is needed, while "same" depends on both images together: the towers meet only in the
+# last layer, which adds up one score from each tower, and no such sum is high for two coats and for
+# two sneakers, yet low for both mixed pairs. If that is right, one layer with a ReLU and without
+# groups in front of the classifier should be enough for the towers to answer "same", and a question
+# such as "is at least one of them a coat?", which a sum can answer, should cost them little.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
@@ -753,5 +752,5 @@ checks.award(2, check_answer, predicted, measured, lost, error)
 #   errors. Half a point without them. A wrong prediction costs nothing.
 # - 1 point: the answer says what the towers cannot do (combine the two images before the last
 #   layer; a sum of two parts is not enough for "same"), *and* describes a run that would test this,
-#   with the result to expect. Half a point for either alone. No point for "groups have fewer
+#   with the expected result. Half a point for either alone. No point for "groups have fewer
 #   weights": both nets have the same number.

@@ -98,9 +98,7 @@ stripes_seen = next(x for x, option in question.lettered.items() if option.text.
 fault_told = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/06_equivariance_and_fourier", "fault_told", student_id)
-told = (
-    f"{question.values['a'] * question.values['b']} pixels"  # for this shift both strides are exact
-)
+told = f"{question.values['a'] * question.values['b']} pixels"  # no error comes from the strides
 fault_told = next(x for x, option in question.lettered.items() if option.text == told)
 ### END SOLUTION
 
@@ -231,23 +229,23 @@ show(
 
 # %% [markdown]
 # **(a)** Complete `breaking` so that it finds, by measurement, which layers of a net do not follow
-# every shift. A layer whose input is already wrong is not at fault for that, and a layer may follow
-# some shifts but not others. The nets in the checks contain layers that yours does not have, such
-# as an `nn.Sequential`; all layers keep the size. Rounding leaves relative errors of about
-# 0.0000001; those of a fault are far larger.
+# every shift. A layer is not at fault if only its input is wrong, and a layer may follow some
+# shifts but not others. The nets in the checks contain layers that yours does not have, such as an
+# `nn.Sequential`; all layers keep the size. Rounding leaves relative errors of about 0.0000001;
+# those of a fault are far larger.
 #
 # **(b)** Complete `repair`. The nets that it gets have layers of the same kinds as yours, and only
 # what these do at the border is at fault. The net that you return must follow every shift, and away
-# from the border its output must be that of the old net. Do not change the old net.
+# from the border its output must be the same as that of the old net. Do not change the old net.
 #
 # hint: The error in a layer's output may come from its input. What input must the layer get so that
 # only its own fault shows?
 #
-# hint: A stride of 2 is exact for shifts by 2, and zeros on the left and the right do no harm to a
-# shift down. Which single shift shows both faults?
+# hint: A stride of 2 causes no error if the shift is 2, and zeros on the left and the right cause
+# none if the shift is straight down. Which single shift shows both faults?
 #
-# hint: `nn.Conv2d` has the attribute `padding_mode`. `nn.MaxPool2d` has none, but you can set its
-# `padding` to 0 and put `nn.CircularPad2d` before it. `copy.deepcopy` copies a net.
+# hint: `nn.Conv2d` has the attribute `padding_mode`. `nn.MaxPool2d` has no such attribute, but you
+# can set its `padding` to 0 and put `nn.CircularPad2d` before it. `copy.deepcopy` copies a net.
 
 
 # %% task="breaking"
@@ -337,12 +335,12 @@ def check_answer(breaking):
     _require_breaking(breaking, ["zeros", "relu"], [0], 2, later)
     even = {"a layer with a stride follows some shifts, so try an odd one": []}
     _require_breaking(breaking, ["circular", "halve", "circular"], [1], 3, even)
-    down = {"zeros on the left and the right do no harm to a shift down": []}
+    down = {"zeros on the left and the right cause no error for a shift down": []}
     _require_breaking(breaking, ["circular", "relu", "sides"], [2], 4, down)
     _require_breaking(breaking, ["reflect", "relu", "circular", "max"], [0, 3], 5)
     _require_breaking(breaking, ["circular", "places", "relu", "circular"], [1], 6)
     _require_breaking(breaking, ["circular", "relu", "circular"], [], 7)
-    kinds = {"the type of a layer does not tell you that: measure": [0, 1, 2]}
+    kinds = {"its type does not tell you whether a layer is at fault: measure": [0, 1, 2]}
     _require_breaking(breaking, ["ring max", "point", "sides"], [2], 8, kinds)
 
 
@@ -534,7 +532,9 @@ checks.award(2, check_answer, undo)
 image, cycles, broad, fine = own_image(student_id)
 
 # %%
-print(f"broad wave: 1 cycle, amplitude {broad:.2f}; fine wave: {cycles} cycles, {fine:.2f}")
+print(
+    f"broad wave: 1 cycle, amplitude {broad:.2f}; fine wave: {cycles} cycles, amplitude {fine:.2f}"
+)
 show(
     plot_images([image[0]], ["your image"], size=2.4),
     "Horizontal stripes: a broad wave from bright to dark and back, with fine stripes on it",
@@ -546,7 +546,8 @@ for name, halve in HALVINGS.items():
 # **Predict first.** Take a measure that no constant can fool: it divides by the norm of the output
 # minus *its own mean*. By what factor is the error of "keep every second" larger than that of
 # "blur, then halve", on your image, for a shift by one pixel? Write down your prediction before you
-# run anything. A wrong prediction costs nothing; without one, the experiment is not marked.
+# run anything. A wrong prediction costs nothing; without a prediction, the experiment is not
+# marked.
 
 # %% task="prediction"
 predicted = None  # a factor, such as 1 (the blur repairs nothing) or 10
@@ -562,16 +563,16 @@ predicted = without_blur / (fine * weak / math.hypot(broad * strong, fine * weak
 # **Now the experiment.** Write this measure as the function `ruler`. Like `equivariance_error`, it
 # does not change if the output is multiplied by a factor; unlike `equivariance_error`, it also
 # stays the same if a constant is added to the output. In an output of half the size, a shift by
-# `rows` becomes one by `rows / 2`; the lesson's `shift` can do that. Then measure all of `HALVINGS`
-# on your image, for a shift by one pixel.
+# `rows` becomes one by `rows / 2`; the lesson's `shift` can also shift by half a pixel. Then
+# measure all of `HALVINGS` on your image, for a shift by one pixel.
 #
 # hint: What is `f(Tx) - T f(x)` if the layer adds 5 to its output? So which must change, the
 # numerator or the denominator?
 #
 # hint: Subtract the mean of the output before you take the norm.
 #
-# hint: `shift(layer(x), rows / 2)` is what the output should become, `layer(shift(x, rows))` what
-# it becomes.
+# hint: `shift(layer(x), rows / 2)` is what the output should become, and `layer(shift(x, rows))` is
+# what it does become.
 
 
 # %% task="experiment"
@@ -638,9 +639,7 @@ def check_small(predicted, ruler, errors, measured):
         checks.require(abs(found - plain) < 1e-3, sentence)
 
 
-_BESIDE = (
-    f"you predicted a factor of {predicted} and measured {measured}: say below what explains it"
-)
+_BESIDE = f"you predicted a factor of {predicted} and measured {measured}: explain this below"
 experiment_is_right = checks.show(check_small, predicted, ruler, errors, measured, fine=_BESIDE)
 
 
@@ -704,9 +703,9 @@ checks.award(2, check_answer, predicted, ruler, errors, measured)
 # measured 18: the blur leaves only 4 % of my fine wave, which has 14 cycles, and nearly all of the
 # broad one, so hardly anything is left that cannot follow the shift. The lesson's measure divides
 # by the norm of an output that is mostly its mean, 0.5 for the blur and more for max pooling, so
-# both look better than they are, max pooling even more so: 0.08 instead of 0.41. If an image has
-# only fine waves, the blur turns them into a faint pattern on grey that is all alias: it is weaker,
-# but it follows a shift no better.
+# both look better than they are, max pooling even more so: its error seems to be 0.08 instead of
+# 0.41. If an image has only fine waves, the blur turns them into a faint pattern on grey that is
+# all alias: it is weaker, but it follows a shift no better.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
@@ -714,4 +713,4 @@ checks.award(2, check_answer, predicted, ruler, errors, measured)
 #   leaves of the two waves, or, if there is no gap, says why the prediction was right. Half a point
 #   if both numbers are there without a reason. A wrong prediction costs nothing.
 # - 1 point: the answer says that the mean of the output is in the lesson's denominator, *and* that
-#   a blur helps only if the image has broad waves, which it keeps. Half a point for one of the two.
+#   a blur helps only if the image has broad waves, which it keeps. Half a point for only one.

@@ -78,10 +78,10 @@ def trained(num_images, wrong, seed):
 
 
 def worth_of(curve, accuracy):
-    """Return the number of images that reaches an accuracy on a curve {images: accuracy}.
+    """Return the number of images at which a curve {images: accuracy} reaches an accuracy.
 
     Between two points of the curve, accuracy is linear in the logarithm of the number of images.
-    Below or above the whole curve, the result is the smallest or the largest number on it.
+    Below or above the whole curve, the result is its smallest or its largest number of images.
     """
     sizes = sorted(curve)
     if accuracy <= curve[sizes[0]]:
@@ -222,7 +222,7 @@ def check_answer(precision):
         hits, rows, columns = confusion.diagonal(), confusion.sum(dim=1), confusion.sum(dim=0)
         expected = hits / columns.clamp(min=1)
         slips = {
-            "you divide by the rows, which gives the share of each class that is recognised": (
+            "you divide by row sums, which gives the share of each class that is recognised": (
                 hits / rows
             ),
             "you return the F1 score, which combines precision and recall": 2
@@ -237,7 +237,7 @@ def check_answer(precision):
             / (columns - hits).clamp(min=1),
         }
         found = _precision_of(precision, confusion).float()
-        sentence = "For a class that is never predicted you divide 0 by 0: return 0 for it."
+        sentence = "For a class that is never predicted you divide 0 by 0: return 0 instead."
         checks.require(not bool(found.isnan().any()), sentence)
         checks.require_tensor(found, expected, slips, tolerance=1e-4)
 
@@ -281,7 +281,7 @@ print(f"at most {budget:,} parameters")
 
 # %% task="net"
 def make_net(channels: int, height: int, width: int, classes: int, budget: int) -> nn.Module:
-    """Return a net for images (N, channels, height, width), most of whose weights are shared."""
+    """Return a net, most of whose weights are shared, for images (N, channels, height, width)."""
     ### BEGIN SOLUTION
     first = 16 * (25 * channels + 1)  # the first layer keeps its width
     # One more filter adds 16 kernels and a bias, and 4 weights for each class.
@@ -468,7 +468,7 @@ def symptoms(accuracy, best_epoch):
     epoch, reported = best_epoch(net, train_epoch, 30, *parts)
     print(f"noise: epoch {epoch} of 30 is reported as the best, with {reported:.1%}")
     print(f"the net that was kept, measured again: {accuracy(net, parts[1]):.1%}")
-    print(f"epochs that were trained in training mode: {sum(modes)} of 30")
+    print(f"epochs trained in training mode: {sum(modes)} of 30")
 
 
 # %% tags=["nbval-ignore-output"]
@@ -477,8 +477,8 @@ symptoms(broken_accuracy, broken_best)
 # %% [markdown]
 # Write both functions without the four faults. `accuracy` measures in evaluation mode, then puts
 # the net back into the mode that it was in. `best_epoch` counts epochs from 1. It leaves the net as
-# it was after the best of them, buffers included, and returns the number of that epoch and the
-# net's accuracy on the test set. If several epochs are equally good, the first of them counts.
+# it was after the best epoch, buffers included, and returns the number of that epoch and the net's
+# accuracy on the test set. If several epochs are equally good, the first of them counts.
 #
 # hint: Begin with the 11 images. How much does the one image of the last batch count, and how much
 # does each of the first five? What weight should a batch have?
@@ -517,7 +517,7 @@ def best_epoch(net, train_epoch, num_epochs, val, test):
             best, highest = epoch, share
             kept = {name: value.clone() for name, value in net.state_dict().items()}  # copies
     net.load_state_dict(kept)
-    return best, accuracy(net, test)  # the test set sees one net, once
+    return best, accuracy(net, test)  # the test set is used for one net, once
     ### END SOLUTION
 
 
@@ -671,7 +671,7 @@ def check_answer(accuracy, best_epoch):
         sentence = f"You train {len(modes)} epochs instead of {len(states) - 1}."
         checks.require(len(modes) == len(states) - 1, sentence)
         sentence = (
-            "Your net is not trained in training mode in every epoch: accuracy must restore it."
+            "Your net is not always trained in training mode: accuracy must restore the mode."
         )
         checks.require(all(modes), sentence)
         epoch, reported = report
@@ -686,7 +686,7 @@ def check_answer(accuracy, best_epoch):
         checks.require(
             not torch.equal(left["linear.weight"], states[-1]["linear.weight"])
             or torch.equal(states[-1]["linear.weight"], states[best + 1]["linear.weight"]),
-            "Your net ends as it was after the last epoch: state_dict() returns no copies.",
+            "Your net ends as it was after the last epoch: state_dict() does not return copies.",
         )
         right = states[best + 1]
         same = {name: torch.equal(left[name], value) for name, value in right.items()}
@@ -733,7 +733,7 @@ print(f"you have {num_images} images; {wrong:.0%} of their labels are wrong")
 # %% [markdown]
 # **Predict first.** With how many correctly labelled images does a net reach the same accuracy as
 # with your whole set? Write down a number from 1 to `num_images` before you run anything. A wrong
-# prediction costs nothing; without one, the experiment is not marked.
+# prediction costs nothing; without a prediction, the experiment is not marked.
 
 # %% task="prediction"
 predicted = None  # a number of images
@@ -744,15 +744,15 @@ predicted = round(num_images * (1 - wrong))  # as many as have a correct label
 # %% [markdown]
 # **Now the experiment.** `trained(num_images, wrong, seed)` trains a small LeNet in a second or
 # two, and returns two shares: its accuracy, and the share of the wrong labels that it has *taken
-# over*, that is, that it predicts for the very images that were given them. Train on your set with
-# the seeds 0, 1 and 2. As a yardstick, train on sets of 50, 150, 450 and 1,350 correctly labelled
-# images (`SIZES`), each with the same three seeds.
+# over*, that is, that it predicts for the very images that carried them in training. Train on your
+# set with the seeds 0, 1 and 2. As a yardstick, train on sets of 50, 150, 450 and 1,350 correctly
+# labelled images (`SIZES`), each with the same three seeds.
 #
 # `worth_of(curve, accuracy)` reads off how many correctly labelled images it takes to reach an
 # accuracy; `curve` is a dictionary {size: mean accuracy}. Report `worth`, the number that you read
 # off at the mean accuracy of the three nets trained on your set, and `span`, the two numbers that
-# you read off at this mean minus two standard errors and plus two. (The standard error is the
-# standard deviation of the three accuracies, with n − 1, divided by √3.)
+# you read off at this mean minus and plus two standard errors. (The standard error is the standard
+# deviation of the three accuracies, computed with n − 1, divided by √3.)
 #
 # hint: `[trained(num_images, wrong, seed) for seed in range(3)]` is a list of three pairs, each
 # with the accuracy first. For correctly labelled images, `wrong` is 0.
@@ -811,7 +811,7 @@ def check_small(predicted, noisy, taken, clean, worth, span):
         _require_shares(values, f"clean[{size}]", 0.15)
     for values in (noisy, *clean.values()):
         checks.require(
-            len(set(values)) > 1, f"All of {values} are the same: use a new seed for each."
+            len(set(values)) > 1, f"All of {values} are the same: use a different seed for each."
         )
     checks.require(isinstance(worth, float), f"Answer with a Python float, not {worth!r}.")
     fits = isinstance(span, list | tuple) and len(span) == 2
@@ -826,9 +826,7 @@ def _in_words(worth, span):
         return "nothing yet"
 
 
-_BESIDE = (
-    f"you predicted {predicted} and measured {_in_words(worth, span)}: say below what explains it"
-)
+_BESIDE = f"you predicted {predicted} and measured {_in_words(worth, span)}: explain this below"
 experiment_is_right = checks.show(
     check_small, predicted, noisy, taken, clean, worth, span, fine=_BESIDE
 )
@@ -888,7 +886,8 @@ def check_answer(predicted, noisy, taken, clean, worth, span):
         ("taken[0]", taken[0], followed),
         (f"clean[{SIZES[0]}][0]", clean[SIZES[0]][0], fewest),
     ):
-        checks.require_again(f"The training of {name} gives", value, again, tolerance=0.08)
+        what = f"When the training is repeated, {name} is"
+        checks.require_again(what, value, again, tolerance=0.08)
 
 
 checks.award(2, check_answer, predicted, noisy, taken, clean, worth, span)
@@ -897,8 +896,8 @@ checks.award(2, check_answer, predicted, noisy, taken, clean, worth, span)
 # %% [markdown]
 # **In a few sentences:** What did you predict, and what did the experiment show, given the span? In
 # which two ways could wrong labels do harm, and which of them does the share of wrong labels that
-# your nets have taken over suggest? You could have the wrong labels corrected, or buy the same
-# number of new images, with labels of the same quality as yours: what would you train and compare
+# your nets have taken over suggest? You could have the wrong labels corrected, or double your set
+# by buying new images, whose labels are wrong as often as yours: what would you train and compare
 # before you decide? 2 points, graded by a person.
 
 # %% [markdown] written="doubtful_labels" points=2
@@ -906,12 +905,12 @@ checks.award(2, check_answer, predicted, noisy, taken, clean, worth, span)
 # nets are only as accurate as nets trained on 93 correctly labelled images, and 1,080 lies far
 # outside the span of 68 to 129: the wrong labels do not merely teach nothing, they do harm. A net
 # could memorise them, or they could disturb each step, because gradients in all directions drown
-# the useful part of a batch; my nets have taken over 5 % of the wrong labels, less than the ninth
-# that chance would give, so I think that the steps suffer. Before I decide, I would train on twice
-# as many images with the same share of wrong labels, and on my own set with all labels correct, for
-# as many steps as here and for ten times as many: I would be wrong about the reason if more steps
-# raised the share that is taken over and lowered the accuracy, and I would buy images if they
-# helped as much as corrected labels.
+# out the useful part of a batch; my nets have taken over 5 % of the wrong labels, less than the
+# ninth that chance would give, so I think that the steps suffer. Before I decide, I would train on
+# twice as many images with the same share of wrong labels, and on my own set with all labels
+# correct, for as many steps as here and for ten times as many: I would be wrong about the reason if
+# more steps raised the share that is taken over and lowered the accuracy, and I would buy images if
+# they helped as much as corrected labels.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #
@@ -919,5 +918,4 @@ checks.award(2, check_answer, predicted, noisy, taken, clean, worth, span)
 #   is not contradicted. Half a point without the span. A wrong prediction costs nothing.
 # - 1 point: the answer distinguishes memorising from disturbed steps (or two similar ways), uses
 #   the share that was taken over (about a ninth would be chance), *and* names a run that compares
-#   more images with corrected labels, or one that trains for longer. Half a point for one of the
-#   two.
+#   more images with corrected labels, or one that trains for longer. Half a point for only one.

@@ -307,7 +307,7 @@ WRONG = [
     (EXPERIMENT_IS, experiment(whole="[images[draw(num_images)].std().item() for _ in range(300)]"),
      "", True),
     (EXPERIMENT_IS, experiment(whole="[images[:num_images].mean().item() for _ in range(300)]"),
-     "do not vary like that", True),
+     "does not fit such draws", True),
     (EXPERIMENT_IS, experiment(
         scattered="[images[draw(num_images)].mean().item() for _ in range(300)]"),
      "you draw whole images, not pixels", True),
@@ -322,7 +322,7 @@ WRONG = [
     (EXPERIMENT_IS, experiment(factor="spread[0]"), "the standard deviation itself", True),
     (EXPERIMENT_IS, experiment(factor="(spread[0] / friend) ** 2"), "the variances", True),
     (EXPERIMENT_IS, experiment(factor="spread[1] / friend", control="spread[0] / friend"),
-     "exchange whole images", True),
+     "swap whole images", True),
     (EXPERIMENT_IS, experiment(factor="spread[0] / friend / 300 ** 0.5"), "root of 300", True),
     # What it finds.
     (UNPACK_IS, unpack(rows=PLAIN), "if you take the filler for pixels", False),
