@@ -89,7 +89,7 @@ function sumLine({ window: seen, used, products, total }) {
   const terms = seen.flat().map((v, i) => `${bracket(number(v))}\u00B7${bracket(fraction(used.flat()[i]))}`);
   const shown = terms.length <= 9 ? terms : terms.filter((_, i) => products.flat()[i] !== 0);
   const rest = terms.length - shown.length;
-  return `${shown.join(" + ") || "0"} = <b>${number(total)}</b>${rest ? ` (the other ${rest} products are zero)` : ""}`;
+  return `${shown.join(" + ") || "0"} = <b>${number(total)}</b>${rest ? ` (${rest === 1 ? "the other product is" : `the other ${rest} products are`} zero)` : ""}`;
 }
 
 function render({ model, el }) {

@@ -89,12 +89,14 @@ export function compute(state) {
 
 // --- What it says ----------------------------------------------------------------------------
 
+const pixels = (n) => `${n} pixel${n === 1 ? "" : "s"}`;
+
 function sentence(state, result) {
   const { layer, position, fields, seen: [[low, high]], share } = result;
   const outside = Math.max(0, -low) + Math.max(0, high - state.n + 1);
   const padding = outside ? `, ${outside} of them in the padding` : "";
-  return `${layerNames(state.layers)[layer]}, output ${position + 1} sees ${fields[layer].size} pixels across (pixels ${number(low + 1)} to `
-    + `${number(high + 1)}${padding}), ${number(100 * share, 1)}% of the image. The field of the next output lies ${fields[layer].jump} further on.`;
+  return `${layerNames(state.layers)[layer]}, output ${position + 1} sees ${pixels(fields[layer].size)} across (pixels ${number(low + 1)} to `
+    + `${number(high + 1)}${padding}), ${number(100 * share, 1)}% of the image. The field of the next output lies ${pixels(fields[layer].jump)} further on.`;
 }
 
 function formula(state, { layer, fields }) {

@@ -138,10 +138,14 @@ class ReceptiveFieldExplorer(CourseWidget):
         outside = max(0, -low) + max(0, high - self.n + 1)
         padding = f", {outside} of them in the padding" if outside else ""
         return (
-            f"{where} sees {field['size']} pixels across (pixels {number(low + 1)} to "
+            f"{where} sees {_pixels(field['size'])} across (pixels {number(low + 1)} to "
             f"{number(high + 1)}{padding}), {number(100 * result['share'], 1)}% of the image. "
-            f"The field of the next output lies {field['jump']} further on."
+            f"The field of the next output lies {_pixels(field['jump'])} further on."
         )
+
+
+def _pixels(count: int) -> str:
+    return f"{count} pixel{'s' * (count != 1)}"
 
 
 def _stack_by_name(name: str) -> tuple[int, list[LayerState]]:

@@ -582,7 +582,7 @@ def check_answer(predicted, probes, table):
         apart = max(abs(row[one] - row[other]) for row in measured)
         sentence = (
             f"No probe tells nets[{one}] and nets[{other}] apart: their accuracies differ by "
-            f"{apart:.0%} at most."
+            f"{100 * apart:.0f} points at most."
         )
         checks.require(apart >= 0.2, sentence)
 
