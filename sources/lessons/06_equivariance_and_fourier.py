@@ -411,8 +411,9 @@ expect(two[4] > 1, "2 × 2 windows do nothing against a shift by 4.")
 expect(max(whole) < 1e-5, "Pooling over the whole map is invariant.")
 
 # %% [markdown]
-# So pooling is invariant *locally* (for shifts much smaller than its window) and *approximately*
-# (never exactly). And since its windows move by a stride, it breaks equivariance, too.
+# So pooling in windows is invariant only *locally* (for shifts much smaller than a window) and only
+# *approximately* (the error is small, but not 0). And since its windows move by a stride, it breaks
+# equivariance, too.
 
 # %% [markdown]
 # ## From equivariance to invariance
