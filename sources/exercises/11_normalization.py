@@ -242,7 +242,7 @@ checks.award(1, check_answer, fold_forwards)
 # all values together? What is missing?
 #
 # hint: The variance is the mean square minus the square of the mean. float32 has about seven
-# digits: with a mean of 1,000 and a variance of 1, how many of them are right after the
+# digits: with a mean of 1,000 and a variance of 1, how many of them are still correct after the
 # subtraction? float64 has 16.
 
 
