@@ -231,6 +231,7 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     """Run a notebook from top to bottom in `folder` and strip what is not a result."""
     os.environ.setdefault("COURSE_PROFILE", "laptop")
     os.environ.update(recommended_environment())
+    os.environ["OMP_NUM_THREADS"] = "1"  # more threads add in another order: other last digits
     client = NotebookClient(
         notebook,
         timeout=TIMEOUT,

@@ -318,6 +318,8 @@ WRONG = [
     (EXPERIMENT_IS, experiment(gained="gaps.sum().item()"), "you add the differences", True),
     (EXPERIMENT_IS, experiment(gained="gaps.median().item()"), "you take the median", True),
     (EXPERIMENT_IS, experiment(gained="found.mean().item()"), "not its gain", True),
+    (EXPERIMENT_IS, experiment(error="round((gaps.var() / 4).sqrt().item(), 3)"), "does not follow",
+     True),
     (EXPERIMENT_IS, experiment(error="gaps.std().item()"), "root of the number of", True),
     (EXPERIMENT_IS, experiment(error="gaps.std(correction=0).item() / 2"), "not by n - 1", True),
     (EXPERIMENT_IS, experiment(error="gaps.std().item() / 4"), "not by its square root", True),

@@ -291,7 +291,7 @@ WRONG = [
      "expected uint8", False),
     (EXPERIMENT_IS, experiment(table="[[100 * a for a in row] for row in " + MEASURED + "]"),
      "floats from 0 to 1", False),
-    (EXPERIMENT_IS, experiment(table=f"torch.tensor({MEASURED})"), "must be a list", False),
+    (EXPERIMENT_IS, experiment(table=f"torch.tensor({MEASURED})"), "must hold one list", False),
     (EXPERIMENT_IS, experiment(probes="[true[0], swapped[0]]", table="None"), "must be a pair",
      False),
 ]  # fmt: skip
