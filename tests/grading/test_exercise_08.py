@@ -355,6 +355,8 @@ WRONG = [
     (EXPERIMENT_IS, experiment(plain="[0.7, 0.7, 0.7, 0.7]"), "accuracies of trained", False),
     (EXPERIMENT_IS, experiment(plain="[68.0, 71.0, 70.0, 72.0]"), "accuracies of trained", False),
     (EXPERIMENT_IS, experiment(error="gaps.std() / 2"), "a Python float", False),
+    (EXPERIMENT_IS, experiment() + "\nmeasured[None] = measured[None][:3]", "be four accuracies",
+     False),
     (EXPERIMENT_IS, experiment() + "\ndel measured[None]", "with the keys", False),
     (EXPERIMENT_IS, experiment() + "\ndel gained['dropout']", "gained must be", False),
     (EXPERIMENT_IS, experiment() + "\nerror['dropout'] = 1", "error must be", False),

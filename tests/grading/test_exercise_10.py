@@ -289,6 +289,7 @@ WRONG = [
     (EXPERIMENT_IS, experiment(reduced="[0.75, 0.75, 0.75]"), "what `trained_accuracy`", False),
     (EXPERIMENT_IS, experiment(plain="[71.0, 74.0, 69.0]"), "what `trained_accuracy`", False),
     (EXPERIMENT_IS, experiment(plain="[0.91, 0.94, 0.92]"), "what `trained_accuracy`", False),
+    (EXPERIMENT_IS, experiment() + "\nplain = plain[:2]", "what `trained_accuracy`", False),
     (EXPERIMENT_IS, experiment(wide="30"), "not a multiple of 4", False),
     (EXPERIMENT_IS, experiment(error="gaps.std() / 3 ** 0.5"), "a Python float", False),
 ]  # fmt: skip
