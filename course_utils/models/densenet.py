@@ -162,7 +162,7 @@ class DenseNet(nn.Module):
         num_classes: Number of logits.
         growth_rate: Maps that each layer adds, the paper's k.
         bottleneck: See `DenseLayer`.
-        compression: Share of the maps that a transition keeps, the paper's theta.
+        compression: A transition reduces the number of maps to this share, the paper's theta.
         dropout: See `DenseLayer`.
         layer: `DenseLayer`, or `MemoryEfficientDenseLayer`.
 
@@ -265,8 +265,8 @@ def densenet_cifar(
     """Build a DenseNet of three blocks for images of about 32 px.
 
     Args:
-        bottleneck: Whether to build DenseNet-BC, with 1x1 bottlenecks and transitions that keep
-            half of the maps.
+        bottleneck: Whether to build DenseNet-BC, with 1x1 bottlenecks and transitions that
+            halve the number of maps.
         depth: 3n + 4 layers, n in each block; with bottlenecks 6n + 4.
         in_channels: Channels of the images.
         num_classes: Number of logits.

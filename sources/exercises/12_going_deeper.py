@@ -231,11 +231,12 @@ checks.award(1, check_answer, shares)
 # %% [markdown] tier="build" minutes=9
 # ## Task 2: a start to order
 #
-# Suppose that at the start of training the weights of all gates are 0. Then a layer has the same
-# gate for all units and all images: σ of its bias. Somebody asks for a certain start: `wanted`
-# lists the share of the output that should come from the input, and from each layer, in the order
-# of task 1. Complete the function so that it returns the bias with which each layer's gate must
-# start. All shares are above 0, and they add up to 1.
+# Suppose that at the start of training the weights of all gates are 0, and that all units of a
+# layer have the same gate bias. Then a layer has the same gate for all units and all images: σ of
+# that bias. Somebody asks for a certain start: `wanted` lists the share of the output that should
+# come from the input, and from each layer, in the order of task 1. Complete the function so that it
+# returns the bias with which each layer's gate must start. All shares are above 0, and they add up
+# to 1.
 #
 # The next cell prints your own shares; the function must work for others, too.
 #

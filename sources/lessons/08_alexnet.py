@@ -252,9 +252,9 @@ nets[name], runs[name] = train("lenet5", name, activation="sigmoid", pooling="av
 #
 # and close to 0 as soon as $|x|$ is large: the unit **saturates**. The gradient of an early layer
 # is a product that contains one such factor for every activation above it, and LeNet-5 has four
-# above its first filters. With the same weights, sigmoids leave at most $(1/4)^4 = 1/256$ of the
-# gradient that ReLUs would pass on if all of them were on. (About half of them are off, so expect a
-# factor of less than 256.)
+# above its first filters. With the same weights, sigmoids leave, along each path through the net,
+# at most $(1/4)^4 = 1/256$ of the gradient that ReLUs would pass on if all of them were on. (About
+# half of them are off, so expect a factor of less than 256.)
 #
 # **Predict, then run.** We take two fresh nets, one batch and one backward pass. By what factor do
 # sigmoids shrink the gradient of the first filters, compared with ReLUs?

@@ -228,8 +228,8 @@ print(facts.trap("deeper_tanh_saturates_more").right)
 sigmoid = watch_saturation(nn.Sigmoid, lr=1.0)
 show(
     plot_lines(sigmoid, epochs, "epochs of training", "saturated sigmoid units", percent=True),
-    "Share of saturated sigmoid units over the epochs: layer 5 saturates almost at once, all other "
-    "layers stay at zero",
+    "Share of saturated sigmoid units over the epochs: layer 5 saturates almost at once, while all "
+    "other layers stay at zero",
 )
 expect(
     max(sigmoid["layer 5"]) > 0.5 and max(sigmoid["layer 1"]) < 0.05,

@@ -206,7 +206,8 @@ expect(off > 1e-3, "The sum needs an identity after the addition.")
 # No: they need an identity after the addition. The *pre-activation* block of a later paper has one,
 # as it moves BN and ReLU in front of the convolutions; we build it below. In the original block the
 # path is blocked wherever a sum is negative. And even with an identity there, does the $I$ (on
-# slides: the 1 in $(1 + \ldots)$) keep the gradient alive? Not on its own:
+# slides: the 1 in $(1 + \ldots)$) keep the gradient alive? Not on its own, as the first line below
+# shows. The last line says when it does, according to the paper:
 
 # %%
 x0 = torch.tensor([2.0, 3.0], requires_grad=True)

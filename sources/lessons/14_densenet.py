@@ -221,7 +221,7 @@ for number in range(3):
     channels += 16 * 12  # 16 layers add k maps each
     trace.append(f"block {number + 1}: {channels}")
     if number < 2:
-        channels = channels // 2  # the transition keeps half
+        channels = channels // 2  # the transition makes half as many
         trace.append(f"transition: {channels}")
 print(" → ".join(trace))
 model = models.build("densenet_bc100")

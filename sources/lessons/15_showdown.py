@@ -210,8 +210,8 @@ print()
 print(facts.trap("residual_block_class"))
 
 # %% [markdown]
-# The check reports only the *first* difference: the convolutions have a bias, which BN would make
-# useless.
+# The check reports only the *first* layer that differs. In both blocks it has a bias, which BN
+# would make useless; in the second, its stride is wrong, too.
 #
 # **Try it.** Before you read on, fix `SlideBlock` in a new cell until `first_difference` returns an
 # empty string for both blocks. The class needs BN, a stride (2 in the second block) and a shortcut
@@ -221,7 +221,7 @@ print(facts.trap("residual_block_class"))
 
 # %%
 class ResidualBlock(nn.Module):
-    """ReLU(F(x) + x); a stride of 2 halves the size, the shortcut fills new channels with zeros."""
+    """ReLU(F(x) + x); stride 2 halves the size, and the shortcut fills new channels with zeros."""
 
     def __init__(self, in_channels: int, out_channels: int, stride: int = 1) -> None:
         super().__init__()

@@ -28,7 +28,7 @@ def maps_read(k0: int, k: int, layer: int) -> Answer:
 
 
 def after_transition(m: int, layers: int, k: int, size: int) -> Answer:
-    """Return the shape after a block and a transition that keeps half of the maps."""
+    """Return the shape after a block and a transition that halves the number of maps."""
     with torch.device("meta"):
         block = DenseBlock(m, layers, k)
         thin = Transition(block.out_channels, block.out_channels // 2)

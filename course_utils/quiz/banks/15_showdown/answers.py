@@ -35,7 +35,8 @@ def best_seen(nets: int, seeds: int) -> Answer:
     """Say what you see if you train the best of many runs once more."""
     return Answer(
         f"Most often a lower accuracy: the best of {nets * seeds} runs was lucky, too",
-        luck_kept="As often a higher as a lower accuracy: the settings are those of the best run",
+        luck_kept="A higher accuracy as often as a lower one: the settings are those of the best "
+        "run",
         luck_grows="Most often a higher accuracy: another seed can only improve on the best run",
         seeds_reversed=f"Most often the worst of the {nets * seeds}: luck is followed by bad luck",
     )
