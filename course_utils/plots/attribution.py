@@ -95,7 +95,7 @@ def plot_overlays(
     wrong = [f"{count} {name}" for name, count in counts.items() if count != num]
     if num == 0 or wrong:
         raise ValueError(f"{num} images, but {', '.join(wrong) or 'none to draw'}: give one each")
-    figure = new_figure(1.25 * num + 0.3, 1.25 * (1 + len(maps)) + 0.25)
+    figure = new_figure(1.25 * num + 0.3, 1.25 * (1 + len(maps)) + 0.45)
     grid = figure.subplots(1 + len(maps), num, squeeze=False)
     for column, picture in enumerate(pictures):
         draw_image(grid[0, column], picture, titles[column] if titles else "")
@@ -106,6 +106,9 @@ def plot_overlays(
                 _outline(axes, masks[column], "white")
     for axes, name in zip(grid[1:, 0], maps, strict=True):
         axes.set_ylabel(name, fontsize=FONT)
+    key = "dark blue: no evidence; yellow: the map's own largest"
+    outlined = "" if masks is None else "; white line: outline of the object"
+    figure.supxlabel(key + outlined, fontsize=FONT)
     return figure
 
 
@@ -128,7 +131,8 @@ def _own_scales(figure: Figure, panels: list[Axes]) -> None:
     ticks = {-1: "−max", 0: "0", 1: "max"}
     ends = {at: text for at, text in ticks.items() if at >= low}
     place = {"ticks": list(ends), "format": FixedFormatter(list(ends.values()))}
-    colour_bar(figure, scale, panels, "each map's own scale", shrink=0.9, aspect=15, **place)
+    kind = "evidence for (+) or against (−)\nthe class, " if low else ""
+    colour_bar(figure, scale, panels, f"{kind}each map's own scale", shrink=0.9, aspect=15, **place)
 
 
 def _outline(axes: Axes, mask: Tensor, colour: str) -> None:

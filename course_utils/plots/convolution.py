@@ -491,8 +491,10 @@ def plot_receptive_field(layers: Sequence[Layer], n: int, output: int | None = N
             f"{len(layers)} layers on {n} pixels: give a layer, and at most {WIDEST} pixels"
         )
     levels = _levels(layers, n, output)
-    figure = new_figure(min(0.25 * n + 2.2, 9.2), 0.5 * len(levels) + 0.2)
+    figure = new_figure(min(0.25 * n + 2.2, 9.2), 0.5 * len(levels) + 0.5)
     axes = figure.subplots()
+    last = levels[-1].label.partition(":")[0]
+    axes.set_title(f"in colour: what one output of {last} sees", fontsize=FONT)
     for height, level in enumerate(levels):
         _draw_level(axes, height, level)
     for height, (below, above) in enumerate(pairwise(levels)):
@@ -513,12 +515,17 @@ def _levels(layers: Sequence[Layer], n: int, output: int | None) -> list[Level]:
     if not 0 <= output < sizes[-1]:
         raise ValueError(f"output {output} does not exist: the last layer has {sizes[-1]}")
     fields = [Field(), *receptive_fields(layers)]
-    names = ["image", *(layer.name or f"{layer.k} wide" for layer in layers)]
+    names = [
+        "image",
+        *(layer.name or f"layer {i}, {layer.k} wide" for i, layer in enumerate(layers, 1)),
+    ]
     ranges = seen_ranges(layers, output)
     levels = []
     for name, num, field, seen in zip(names, sizes, fields, ranges, strict=True):
         middle = _plain(field.start) + (_plain(field.size) - 1) / 2
-        label = f"{name}: {seen[1] - seen[0] + 1} of {num}"
+        real = min(seen[1], num - 1) - max(seen[0], 0) + 1
+        padding = seen[1] - seen[0] + 1 - real
+        label = f"{name}: {real} of {num}" + (f", {padding} in the padding" if padding else "")
         levels.append(Level(label, num, seen, middle, _plain(field.jump), merged=n > NARROW))
     return levels
 

@@ -263,7 +263,7 @@ def plot_landscape(landscapes: Mapping[str, Landscape]) -> Figure:
     for axes, (title, landscape) in zip(panels, landscapes.items(), strict=True):
         filled = _draw_contours(axes, landscape, levels)
         axes.set_title(title, fontsize=FONT)
-        axes.set_xlabel("first direction", fontsize=FONT)
+        axes.set_xlabel("first direction (×: the trained net)", fontsize=FONT)
     panels[0].set_ylabel("second direction", fontsize=FONT)
     first = min(level for level in levels if level > 0)  # its first digit must be seen
     written = [number(level, digits=max(3, math.ceil(-math.log10(first)))) for level in levels]

@@ -99,6 +99,7 @@ def plot_spectra(pictures: Sequence[Tensor], titles: Sequence[str], size: float 
         amplitude = torch.fft.fft2(picture[0]).abs() / picture[0].numel()  # (H, W)
         _draw_spectrum(panels[1, column], amplitude.clamp(min=1e-5).log10(), -5, 0)
         _circle_waves(panels[1, column], amplitude)
+        panels[1, column].set_title("amplitudes, log scale", fontsize=FONT)
     _label_frequencies(panels[1])
     return figure
 
@@ -181,5 +182,5 @@ def _circle_waves(axes: Axes, amplitude: Tensor) -> None:
 def _label_frequencies(panels: Sequence[Axes]) -> None:
     """Name the axes of a row of spectra: below each, and beside the first."""
     for axes in panels:
-        axes.set_xlabel("cycles per pixel", fontsize=FONT - 1)
-    panels[0].set_ylabel("cycles per pixel", fontsize=FONT - 1)
+        axes.set_xlabel("across, cycles per pixel", fontsize=FONT - 1)
+    panels[0].set_ylabel("down, cycles per pixel", fontsize=FONT - 1)

@@ -98,8 +98,9 @@ def plot_by_depth(
     figure = _line_figure(lines, "nets", (6.6, 3.2), log=True)
     [axes] = figure.axes
     _legend(axes)
-    tidy(axes, xlabel, ylabel)
+    tidy(axes, xlabel, f"{ylabel} (log scale)")
     whole_ticks(axes.xaxis)
+    axes.set_xlim(left=max(axes.get_xlim()[0], first - 0.5))  # no tick where there is no layer
     return figure
 
 
@@ -126,7 +127,7 @@ def plot_loss_lines(
     figure = _line_figure(curves, "lines", (6.6, 3.2), log=log, markersize=3.5)
     [axes] = figure.axes
     _legend(axes)
-    tidy(axes, xlabel, "loss")
+    tidy(axes, xlabel, "loss (log scale)" if log else "loss")
     return figure
 
 

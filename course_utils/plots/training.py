@@ -53,6 +53,8 @@ def draw_curves(
         axes.plot(epochs, values, line, color=colour, marker=marker, markersize=4, label=label)
     tidy(axes, "epoch", ylabel or in_words(quantity))
     whole_ticks(axes.xaxis)
+    if any(len(values) for _, values, *_ in curves):
+        axes.set_xlim(left=max(axes.get_xlim()[0], 0.5))  # no tick at epoch 0
     _keep_height(axes, least)
     if "accuracy" in quantity:
         per_cent(axes.yaxis)

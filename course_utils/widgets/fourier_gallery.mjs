@@ -216,7 +216,7 @@ function render({ model, el }) {
     onChange: (name) => DATA.pictures[name] && set({ picture: fromHex(DATA.pictures[name]) }),
   });
   const filter = choice({ label: "Filter", options: same([...DATA.masks, ...Object.keys(DATA.kernels)]), onChange: (v) => set({ filter: v }) });
-  const edge = choice({ label: "Edge", options: same(["ideal", "Gaussian"]), onChange: (v) => set({ edge: v }) });
+  const edge = choice({ label: "Roll-off", options: same(["ideal", "Gaussian"]), onChange: (v) => set({ edge: v }) });
   const cut = slider({ label: "Cut-off", min: 1, max: 20, text: (v) => `${v}/${N}`, onChange: (v) => set({ cut_off: v }) });
   const width = slider({ label: "Band", min: 1, max: 12, text: (v) => `${v}/${N}`, onChange: (v) => set({ width: v }) });
   const mode = choice({

@@ -167,13 +167,13 @@ class FourierGallery(CourseWidget):
             maps["kernel"] = maps["kernel"][own, own]
         if maps["kernel"].sum() > 0.5:  # the output is an image: its brightness ends at 0 and 1
             maps |= {name: maps[name].clamp(0, 1) for name in ("in_space", "by_product")}
-        if result["largest"] < 1e-9:
+        if equal := result["largest"] < 1e-9:
             maps["difference"] = torch.zeros(SIZE, SIZE)
         panels = {
             "image x": torch.tensor(self.picture),
             "filter f": maps["kernel"],
             "output, in space": maps["in_space"],
-            "difference": maps["difference"],
+            "difference: none" if equal else "difference": maps["difference"],
             "|F[x]|, logarithmic": maps["spectrum"] - DARKEST,
             "|F[f]|": maps["response"],
             f"{bar}, log.": maps["product"] - DARKEST,

@@ -634,7 +634,7 @@ show(
 
 # %%
 r, j = 1, 1
-layers = {"conv 5": (5, 1), "pool 2": (2, 2), "conv 5'": (5, 1), "pool 2'": (2, 2)}  # LeNet-5
+layers = {"conv 1": (5, 1), "pool 1": (2, 2), "conv 2": (5, 1), "pool 2": (2, 2)}  # LeNet-5
 for name, (k, s) in layers.items():
     r, j = r + (k - 1) * j, j * s
     print(f"{name:8} sees {r:2d} pixels, jump {j}")
@@ -642,7 +642,7 @@ fields = receptive_fields([Layer(k, s) for k, s in layers.values()])
 expect(fields[-1].size == r == 16, "Each output of LeNet-5's last pool sees 16 of 28 pixels.")
 
 # %%
-lenet = [Layer(5, p=2, name="conv 5"), Layer(2, 2, name="pool 2"), Layer(5, name="conv 5"),
+lenet = [Layer(5, p=2, name="conv 1"), Layer(2, 2, name="pool 1"), Layer(5, name="conv 2"),
          Layer(2, 2, name="pool 2")]  # fmt: skip
 show(
     plot_receptive_field(lenet, 28),

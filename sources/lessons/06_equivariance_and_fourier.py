@@ -467,7 +467,8 @@ expect(errors["flatten"] > 1, "With flatten it is far from invariant.")
 # $$x(r, c) = \frac{1}{HW} \sum_{k,\,l} X(k, l)\; e^{2\pi \mathrm{i}\,(k r/H \,+\, l c/W)}$$
 #
 # We measure frequencies in cycles per pixel, $u = k/H$ and $v = l/W$. The finest possible stripes,
-# one pixel light and one dark, have the frequency $\tfrac12$, the **Nyquist frequency**.
+# one pixel light and one dark, have the frequency $\tfrac12$, the **Nyquist frequency**. In the
+# figure, each image stands above its amplitudes; an image of few waves has a circle around each.
 
 
 # %%
@@ -490,7 +491,6 @@ show(
 )
 
 # %% [markdown]
-# The lower row shows the amplitudes on a logarithmic scale, with a circle around each single wave.
 # Frequency 0, the mean brightness, is in the middle. Each wave appears twice, at $(u, v)$ and
 # $(-u, -v)$, because a cosine is the sum of two opposite complex waves. The photo contains all
 # frequencies, the low ones far more strongly than the high ones. The cross through the middle comes
@@ -722,7 +722,7 @@ expect(
 #
 # 1. "Fine slanted stripes" has 10 cycles down and 6 across. At which cut-off does the low-pass let
 #    them through? Predict, then move the cut-off.
-# 2. With "House" and low-pass, switch the edge from ideal to Gaussian. Where did the ripples come
+# 2. With "House" and low-pass, switch the roll-off from ideal to Gaussian. Where did the ripples come
 #    from? Look at the weights of the filter.
 # 3. What is the spectrum of "One dot"? What is the output, for any filter?
 # 4. With "Sobel, vertical edges", multiply by $\mathcal{F}[f]$ without the bar. What happens to the

@@ -150,10 +150,10 @@ def edge_histograms(images: torch.Tensor, cell: int = 4, num_bins: int = 8) -> t
 # %%
 boot = loaders.test.images[:1].cpu()  # (1, 1, 28, 28)
 histograms = edge_histograms(boot)  # (1, 8, 7, 7)
-titles = ["image", *(f"{i * 22.5:.0f}–{(i + 1) * 22.5:.0f}°" for i in range(8))]
+titles = ["image\n", *(f"gradient at\n{i * 22.5:g}–{(i + 1) * 22.5:g}°" for i in range(8))]
 panels = [boot[0].float() / 255, *histograms[0, :, None]]
 show(
-    plot_images(panels, titles, num_columns=9, size=0.78),
+    plot_images(panels, titles, num_columns=9, size=0.86),
     "An ankle boot and eight small maps, one for each range of directions: a map is bright in the "
     "cells where many gradients point that way",
 )
@@ -362,7 +362,9 @@ print(facts.get("alexnet.overlapping_pool_top5"))
 # ## Step 3: size
 #
 # AlexNet is LeNet's plan on a larger scale: five convolutions and three linear layers. Here it is
-# as the paper describes it.
+# as the paper describes it. In the figure, above each block stand the kernel size, the number of
+# filters and, after the slash, the stride; below it, the number of channels and the size of the
+# maps.
 
 # %%
 from course_utils.models.alexnet import AlexNet  # inline
@@ -721,7 +723,8 @@ refute(
 # What has the first layer learned? The paper's figure 3 shows edges in all directions and blobs of
 # colour; the hand-crafted feature responds to edges, too. Our filters are 5 × 5, grey, and learned
 # from 3,000 images. Here are the sixteen filters with the largest norms, and then the map that each
-# produces from the boot.
+# produces from the boot. In a filter mid-grey is a weight of 0, white positive, black negative; each
+# filter and each map has its own scale.
 
 # %%
 learned = nets["AlexNet's size"].features[0].weight.detach().cpu()  # (32, 1, 5, 5)

@@ -830,9 +830,10 @@ from course_utils.plots import plot_records
 
 kinds = ("scaled_weight", "batch", "layer", "group", "instance", "weight", "none")
 runs = {kind.replace("_", " "): records.load(f"norm_{kind}") for kind in kinds}
-of_what = dict.fromkeys(runs, "activations") | dict.fromkeys(("scaled weight", "weight"), "weights")
+of_what = dict.fromkeys(runs, "normalises activations") | {"none": "normalises nothing"}
+of_what |= dict.fromkeys(("scaled weight", "weight"), "normalises weights")
 show(
-    plot_records(runs, "train_loss", "training loss", conditions=of_what | {"none": "nothing"}),
+    plot_records(runs, "train_loss", "training loss", conditions=of_what),
     "Training loss over six epochs of one net with six normalisations and with none, mean and "
     "standard deviation of three seeds: batch norm and scaled weights end lowest, instance norm "
     "stays far above the others",

@@ -85,6 +85,7 @@ channels, size, _ = loaders.info.image_shape
 # %% [markdown]
 # **Predict, then run.** Plain-56 has three times as many parameters as plain-20. Which of them has
 # the lower *training* loss after the same number of epochs, and which the lower *validation* loss?
+# (A triangle at the top of a panel marks a value that is off its scale.)
 
 
 # %%
@@ -116,8 +117,7 @@ expect(
 
 # %% [markdown]
 # The deeper net is worse on the very images it is trained on. He et al. call this **degradation**.
-# (In the first epochs the validation loss may be far off the scale; a triangle at the top then
-# marks it, with its value. The validation loss is measured in evaluation mode, in which BN uses
+# (Where the validation loss leaves the scale: it is measured in evaluation mode, in which BN uses
 # running estimates, and these lag behind weights that change fast.)
 
 # %% [markdown]

@@ -623,8 +623,8 @@ def maps_of(rho: float, seed: int, scenes) -> Tensor:
 
 # %% tags=["nbval-ignore-output"]
 cams = {
-    "Grad-CAM: random": maps_of(LOT, 0, true)[some],
-    "Grad-CAM: tied": maps_of(TIED, 0, true)[some],
+    "Grad-CAM,\nrandom background": maps_of(LOT, 0, true)[some],
+    "Grad-CAM,\ntied background": maps_of(TIED, 0, true)[some],
 }
 show(
     plot_overlays(true.images[some], cams, true.masks[some], [CLASSES[i] for i in range(6)]),

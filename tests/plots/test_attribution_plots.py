@@ -74,7 +74,9 @@ def test_beside_each_row_stands_that_every_map_has_its_own_scale():
     figure = plot_attribution(PICTURE, {"MLP": maps(0), "convnet": maps(1)})
     figure.draw_without_rendering()
     bars = [axes for axes in figure.axes if axes.get_label() == "<colorbar>"]
-    assert [bar.get_ylabel() for bar in bars] == ["each map's own scale"] * 2
+    own = "each map's own scale"
+    signed = f"evidence for (+) or against (−)\nthe class, {own}"
+    assert [bar.get_ylabel() for bar in bars] == [signed, own]
     ticks = [[text.get_text() for text in bar.get_yticklabels()] for bar in bars]
     assert ticks == [["−max", "0", "max"], ["0", "max"]]
     assert [bar.get_ylim() for bar in bars] == [(-1, 1), (0, 1)]

@@ -310,7 +310,9 @@ def test_a_large_picture_is_drawn_as_bars():
     assert len(boxes) == 3 + 3 + 3 + 2  # padding, seen, unseen; at the top no padding
     (seen,) = [box for box in boxes if box.get_facecolor() == to_rgba(ORANGE)]
     assert (seen.get_x(), seen.get_width()) == (-0.5, field.start + field.size)
-    assert figure.axes[0].get_yticklabels()[0].get_text() == f"image: {field.size} of 224"
+    real, padding = field.size + field.start, -field.start
+    label = figure.axes[0].get_yticklabels()[0].get_text()
+    assert label == f"image: {real} of 224, {padding} in the padding"
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,8 @@ def test_each_net_is_a_line_over_the_number_of_the_layer():
     np.testing.assert_array_equal(plain.get_xdata(), [1, 2, 3])
     np.testing.assert_array_equal(plain.get_ydata(), [1.0, 0.1, 0.01])
     np.testing.assert_array_equal(residual.get_ydata(), [2.0, 3.0])
-    assert axes.get_yscale() == "log" and axes.get_ylabel() == "gradient norm"
+    assert axes.get_yscale() == "log" and axes.get_ylabel() == "gradient norm (log scale)"
+    assert axes.get_xlim()[0] >= 0.5  # no room for a tick where there is no layer
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["plain", "residual"]
     assert plain.get_color() != residual.get_color()
     assert plain.get_marker() != residual.get_marker()

@@ -29,6 +29,7 @@ def test_plot_history_draws_both_parts_of_both_quantities(history):
     assert curves(loss) == {"training": [2.0, 1.0, 0.5], "validation": [1.8, 1.2, 1.1]}
     assert curves(accuracy) == {"training": [0.3, 0.6, 0.8], "validation": [0.35, 0.55, 0.6]}
     assert list(loss.get_lines()[0].get_xdata()) == [1, 2, 3]
+    assert all(axes.get_xlim()[0] >= 0.5 for axes in (loss, accuracy))  # no tick at epoch 0
 
 
 def test_the_two_parts_differ_in_more_than_colour(history):

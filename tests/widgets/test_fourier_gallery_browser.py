@@ -27,7 +27,7 @@ def assert_shows(shown: Any, widget: FourierGallery) -> None:
         ("Image", ["End", "ArrowUp"], {"picture": "One dot"}),
         ("Filter", ["ArrowUp", "ArrowUp"], {"filter": "Low-pass"}),
         ("Filter", ["End"], {"filter": "Lopsided 5 × 5"}),
-        ("Edge", ["ArrowDown"], {"edge": "Gaussian"}),
+        ("Roll-off", ["ArrowDown"], {"edge": "Gaussian"}),
         ("Cut-off", ["ArrowRight", "ArrowRight"], {"cut_off": 8}),
         ("Band", ["ArrowLeft"], {"width": 3}),
         ("Border", ["ArrowDown"], {"border": "zeros"}),
@@ -85,7 +85,7 @@ def test_the_ring_has_the_size_of_the_cut_off(show: Any) -> None:
 @pytest.mark.parametrize("name", FILTERS)
 def test_a_kernel_has_no_cut_off(name: str, show: Any) -> None:
     shown = show(FourierGallery(filter=name))
-    for label in ("Cut-off", "Band", "Edge"):
+    for label in ("Cut-off", "Band", "Roll-off"):
         expect(shown.control(label)).to_be_disabled()
     expect(shown.root.locator(".cw-cut-off:visible")).to_have_count(0)
 
