@@ -131,7 +131,7 @@ def _own_scales(figure: Figure, panels: list[Axes]) -> None:
     ticks = {-1: "−max", 0: "0", 1: "max"}
     ends = {at: text for at, text in ticks.items() if at >= low}
     place = {"ticks": list(ends), "format": FixedFormatter(list(ends.values()))}
-    kind = "evidence for (+) or against (−)\nthe class, " if low else ""
+    kind = "+ for, − against the class;\n" if low else ""
     colour_bar(figure, scale, panels, f"{kind}each map's own scale", shrink=0.9, aspect=15, **place)
 
 

@@ -364,7 +364,7 @@ for name, matrix in cases.items():
 show(
     plot_maps(
         [W, average],
-        ["dense\n(own scale)", "averaged over all shifts\n(own scale)"],
+        ["dense, own scale", "shift average, own scale"],
         xlabel="input location",
         ylabel="output location",
         shared=False,

@@ -75,7 +75,7 @@ def test_beside_each_row_stands_that_every_map_has_its_own_scale():
     figure.draw_without_rendering()
     bars = [axes for axes in figure.axes if axes.get_label() == "<colorbar>"]
     own = "each map's own scale"
-    signed = f"evidence for (+) or against (−)\nthe class, {own}"
+    signed = f"+ for, − against the class;\n{own}"
     assert [bar.get_ylabel() for bar in bars] == [signed, own]
     ticks = [[text.get_text() for text in bar.get_yticklabels()] for bar in bars]
     assert ticks == [["−max", "0", "max"], ["0", "max"]]
