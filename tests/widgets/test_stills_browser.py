@@ -106,8 +106,11 @@ def counter(figure: Figure, widget: ParameterCounter, shown: Shown) -> None:
 def explorer(figure: Figure, widget: ReceptiveFieldExplorer, shown: Shown) -> None:
     labels = [label.get_text() for label in figure.axes[0].get_yticklabels()]
     names, levels = layer_names(widget.layers), zip(shown["seen"], shown["sizes"], strict=False)
-    wanted = [f"{name}: {last - first + 1} of {size}"
-              for name, ((first, last), size) in zip(names, levels, strict=False)]  # fmt: skip
+    wanted = []
+    for name, ((first, last), size) in zip(names, levels, strict=False):
+        real = min(last, size - 1) - max(first, 0) + 1
+        padding = f", {outside} in the padding" if (outside := last - first + 1 - real) else ""
+        wanted.append(f"{name}: {real} of {size}{padding}")
     assert labels[: len(wanted)] == wanted
     assert widget.layer == 0 or len(labels) == len(wanted)
 
