@@ -292,6 +292,10 @@ WRONG = [
     (EXPERIMENT_IS, experiment(table="[[100 * a for a in row] for row in " + MEASURED + "]"),
      "floats from 0 to 1", False),
     (EXPERIMENT_IS, experiment(table=f"torch.tensor({MEASURED})"), "must hold one list", False),
+    (EXPERIMENT_IS, experiment(table=f"({MEASURED})[:2]"), "must hold one list", False),
+    (EXPERIMENT_IS, experiment(table=f"[row[:3] for row in {MEASURED}]"), "four accuracies", False),
+    (EXPERIMENT_IS, experiment(probes="[(*true, 1), swapped, shifted]", table="None"),
+     "must be a pair", False),
     (EXPERIMENT_IS, experiment(probes="[true[0], swapped[0]]", table="None"), "must be a pair",
      False),
 ]  # fmt: skip
