@@ -117,7 +117,8 @@ def serve(home: Path, **variables: str) -> Iterator[str]:
     The variables come into its environment, and so into that of every kernel.
     """
     root, settings = home / "notebooks", private_settings(home)
-    write_notebooks(root, NotebookNotary(data_dir=settings["JUPYTER_DATA_DIR"]))
+    with NotebookNotary(data_dir=settings["JUPYTER_DATA_DIR"]) as notary:
+        write_notebooks(root, notary)
     port, log = free_port(), home / "lab.log"
     command = [sys.executable, "-m", "jupyterlab", "--no-browser", f"--port={port}"]
     command += [f"--IdentityProvider.token={TOKEN}", "--LabApp.expose_app_in_browser=True"]
