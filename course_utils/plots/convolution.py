@@ -493,7 +493,7 @@ def plot_receptive_field(layers: Sequence[Layer], n: int, output: int | None = N
     levels = _levels(layers, n, output)
     figure = new_figure(min(0.25 * n + 2.2, 9.2), 0.5 * len(levels) + 0.5)
     axes = figure.subplots()
-    last = levels[-1].label.partition(":")[0].partition(",")[0]
+    last = layers[-1].name or f"layer {len(layers)}"
     axes.set_title(f"in colour: what one output of {last} sees", fontsize=FONT)
     for height, level in enumerate(levels):
         _draw_level(axes, height, level)

@@ -14,6 +14,7 @@ from course_utils.plots.style import (
     LINES,
     MARKERS,
     chance_line,
+    counted,
     dashes,
     new_figure,
     per_cent,
@@ -99,8 +100,7 @@ def plot_by_depth(
     [axes] = figure.axes
     _legend(axes)
     tidy(axes, xlabel, f"{ylabel} (log scale)")
-    whole_ticks(axes.xaxis)
-    axes.set_xlim(left=max(axes.get_xlim()[0], first - 0.5))  # no tick where there is no layer
+    counted(axes, first)
     return figure
 
 

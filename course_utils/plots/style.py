@@ -31,6 +31,7 @@ __all__ = [
     "bare",
     "chance_line",
     "colour_bar",
+    "counted",
     "dashes",
     "in_words",
     "new_figure",
@@ -142,6 +143,14 @@ def told_apart(things: Mapping[str, Thing], what: str) -> Iterator[tuple[str, Th
 def whole_ticks(axis: Axis) -> None:
     """Put the ticks of an axis at whole numbers."""
     axis.set_major_locator(ticker.MaxNLocator(integer=True))
+
+
+def counted(axes: Axes, first: int = 1) -> None:
+    """Give an x axis on which something is counted from `first` whole ticks, and none before it."""
+    whole_ticks(axes.xaxis)
+    left, right = axes.get_xlim()
+    if left < first - 0.5 < right:
+        axes.set_xlim(left=first - 0.5)
 
 
 def per_cent(axis: Axis) -> None:

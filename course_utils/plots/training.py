@@ -18,13 +18,13 @@ from course_utils.plots.style import (
     RED,
     chance_line,
     colour_bar,
+    counted,
     dashes,
     in_words,
     new_figure,
     per_cent,
     tidy,
     told_apart,
-    whole_ticks,
 )
 from course_utils.training import History
 from course_utils.training.records import RecordedRuns
@@ -52,9 +52,7 @@ def draw_curves(
         epochs = range(1, len(values) + 1)
         axes.plot(epochs, values, line, color=colour, marker=marker, markersize=4, label=label)
     tidy(axes, "epoch", ylabel or in_words(quantity))
-    whole_ticks(axes.xaxis)
-    if any(len(values) for _, values, *_ in curves):
-        axes.set_xlim(left=max(axes.get_xlim()[0], 0.5))  # no tick at epoch 0
+    counted(axes)
     _keep_height(axes, least)
     if "accuracy" in quantity:
         per_cent(axes.yaxis)

@@ -315,7 +315,7 @@ nets = {name: stack(nn.ReLU, initialise) for name, initialise in INITIALISATIONS
 spread = {name: list(activation_spread(net, noise, layers=layer_names(net, nn.ReLU)).values())
           for name, net in nets.items()}  # fmt: skip
 show(
-    plot_by_depth(spread, "standard deviation of the activations"),
+    plot_by_depth(spread, "standard deviation of the output"),
     "Standard deviation of the activations over twenty ReLU layers, logarithmic: a steep line down "
     "to 1e-22 for fixed small weights, to 1e-8 for old uniform, 1e-3 for Xavier; He's line is flat",
 )
