@@ -1,10 +1,17 @@
 """What holds for every built notebook, whatever it teaches."""
 
+import base64
+import io
 import re
 from pathlib import Path
 
 import nbformat
+import numpy as np
 import pytest
+from matplotlib.figure import Figure
+from PIL import Image
+
+from course_utils.plots.display import to_html
 
 ROOT = Path(__file__).resolve().parent.parent
 LESSONS = sorted(ROOT.glob("notebooks/*.ipynb"))
@@ -59,6 +66,29 @@ def test_every_picture_has_an_alt_text(path):
         assert "image/png" not in bundle, "show(figure, alt) gives a picture its text"
         for tag in re.findall(r"<img [^>]*>", page):
             assert re.search(r'alt="[^"]{10,}"', tag), tag[:200]
+
+
+def cut_off(page):
+    """The sides at which something in a page's figures reaches the edge, and so may go on."""
+    found = []
+    for data in re.findall(r'src="data:image/webp;base64,([^"]+)"', page):
+        drawn = np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("L"))
+        sides = {"top": drawn[0], "bottom": drawn[-1], "left": drawn[:, 0], "right": drawn[:, -1]}
+        found += [side for side, pixels in sides.items() if pixels.min() < 230]
+    return found
+
+
+@pytest.mark.parametrize("path", EXECUTED, ids=name)
+def test_no_label_leaves_its_figure(path):
+    pages = ["".join(output.get("data", {}).get("text/html", "")) for output in outputs(path)]
+    assert not [(number, side) for number, page in enumerate(pages) for side in cut_off(page)]
+
+
+@pytest.mark.parametrize("words, sides", [(1, []), (20, ["top", "bottom"])])
+def test_a_label_that_leaves_its_figure_is_found(words, sides):
+    figure = Figure((3, 2), layout="constrained")
+    figure.subplots().set_ylabel("\N{EM DASH}" * 4 * words)  # one line, without a gap
+    assert cut_off(to_html(figure, "A curve.")) == sides
 
 
 @pytest.mark.parametrize("path", EXECUTED, ids=name)
