@@ -454,4 +454,5 @@ def test_a_lesson_ends_with_what_its_exercise_really_asks(build, slug):
     assert f"](../exercises/{slug}/{slug}.ipynb), " in line and re.search(
         r", \d\d minutes\. ", line
     )
-    assert titles and line.endswith(f"Its tasks: {'; '.join(titles)}.")
+    assert titles and line.removesuffix(".").endswith(f"Its tasks: {'; '.join(titles)}")
+    assert line.endswith((".", "?")) and not line.endswith("?.")

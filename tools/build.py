@@ -232,6 +232,7 @@ def execute(notebook: NotebookNode, folder: Path) -> NotebookNode:
     os.environ.setdefault("COURSE_PROFILE", "laptop")
     os.environ.update(recommended_environment())
     os.environ["OMP_NUM_THREADS"] = "1"  # more threads add in another order: other last digits
+    os.environ["TQDM_DISABLE"] = "1"  # a bar that only a slow machine shows
     client = NotebookClient(
         notebook,
         timeout=TIMEOUT,

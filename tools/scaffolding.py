@@ -143,10 +143,11 @@ def summary(tasks: list[Task], slug: str) -> str:
 def exercise_of(slug: str, root: Path = ROOT) -> str:
     """Return a link to a lesson's exercise, its minutes, and the titles of its tasks."""
     text = (root / f"sources/exercises/{slug}.py").read_text("utf-8")
-    title = re.search(r"^# # (Exercise .+)$", text, re.MULTILINE)
+    title = re.search(r"^# # Exercise (.+)$", text, re.MULTILINE)
     assert title, f"exercise {slug} has no title"
     tasks = re.findall(r"^# ## Task \d+: (.+)$", text, re.MULTILINE)
     minutes = sum(map(int, re.findall(r"(?:\bminutes=|\*\*Minutes:\*\* )(\d+)", text)))
     # Bold, so that it is not the colour alone that tells it from the text.
     link = f"[**{title[1]}**](../exercises/{slug}/{slug}.ipynb)"
-    return f"{link}, {minutes} minutes. Its tasks: {'; '.join(tasks)}."
+    line = f"{link}, {minutes} minutes. Its tasks: {'; '.join(tasks)}"
+    return line if line.endswith("?") else f"{line}."

@@ -208,6 +208,7 @@ def print_lessons(site: Path, slugs: list[str], out: Path) -> Iterator[Path]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=system)
         page = browser.new_page()
+        page.set_default_timeout(120_000)  # a long lesson, a slow machine
         for slug in slugs:
             page.goto((site / f"notebooks/{slug}.html").as_uri())
             page.evaluate(READY)

@@ -90,7 +90,7 @@ class MemoryEfficientDenseLayer(DenseLayer):
         return self.narrow(x)  # (N, growth_rate, H, W)
 
     def widen(self, *features: torch.Tensor) -> torch.Tensor:
-        """Return what is not stored: (N, 4*growth_rate, H, W) with a bottleneck."""
+        """Return (N, 4*growth_rate, H, W), with a bottleneck; no maps on the way are stored."""
         return self.wide(torch.cat(features, dim=1))
 
     def contexts(self) -> tuple[AbstractContextManager[None], AbstractContextManager[None]]:

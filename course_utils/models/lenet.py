@@ -28,7 +28,7 @@ class LeNet5(nn.Module):
     Args:
         in_channels: Channels of the images.
         num_classes: Number of logits.
-        activation: Module type used after every layer except the last.
+        activation: Module type used after every convolution and linear layer except the last.
         pooling: Module type that halves height and width.
         padding: Padding of the first layer: 2 for 28x28 images, 0 for 32x32.
 

@@ -133,8 +133,6 @@ def plot_window(
         (position[0] * stride + r * dilation, position[1] * stride + c * dilation)
         for r, c in np.ndindex(*kernel.shape)
     ]
-    if not whole:
-        output.view(-1)[position[0] * output.shape[1] + position[1] + 1 :] = torch.nan
     panels = {"input": (padded, taps), "filter": (kernel, [])}
     if products:
         values = torch.stack([padded[tap] for tap in taps]).view(kernel.shape) * kernel
@@ -144,7 +142,8 @@ def plot_window(
     grids, framed = zip(*panels.values(), strict=True)
     figure = plot_grids(grids, list(panels), shared=False, framed=framed)
     _hatch_padding(figure.axes[0], tuple(padded.shape), padding)
-    figure.axes[-1].set_facecolor("0.95")  # where a cell is still to be computed
+    if not whole:
+        _cover_after(figure.axes[-1], position)
     return figure
 
 
@@ -221,6 +220,16 @@ def _hatch_padding(axes: Axes, shape: tuple[int, ...], width: int) -> None:
             cell.set(hatch="////", zorder=1.5)
             axes.add_patch(cell)
             text.set(color="0.35", style="italic")
+
+
+def _cover_after(axes: Axes, position: Cell) -> None:
+    """Paint the cells after a position grey, without numbers; the others keep their colours."""
+    for text in list(axes.texts):
+        column, row = (int(at) for at in text.get_position())
+        if (row, column) > position:
+            text.remove()
+            cell = Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="0.95", zorder=1.5)
+            axes.add_patch(cell)
 
 
 # --- Weight matrices and other maps ------------------------------------------------------------

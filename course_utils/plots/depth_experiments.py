@@ -172,8 +172,8 @@ def plot_ablations(ablations: Mapping[str, Ablation]) -> Figure:
     widths = [max(BLOCK * len(found.scores), 1.9) for found in ablations.values()]
     figure = new_figure(sum(widths) + 0.9, 2.9)
     panels = figure.subplots(1, len(widths), sharey=True, squeeze=False, width_ratios=widths)[0]
-    for axes, (label, found), colour in zip(panels, ablations.items(), LINES, strict=False):
-        axes.bar(range(len(found.scores)), list(found.scores.values()), color=colour, width=0.7)
+    for axes, (label, found) in zip(panels, ablations.items(), strict=True):
+        axes.bar(range(len(found.scores)), list(found.scores.values()), color="0.55", width=0.7)
         axes.axhline(found.whole, color=BLACK, linewidth=1.2)
         axes.axhline(CHANCE, color=BLACK, linewidth=1.0, linestyle=":")
         names = [name.removeprefix("stages.") for name in found.scores]

@@ -80,10 +80,10 @@ export function parseNumber(text) {
   return Number.isFinite(value) ? value : NaN;
 }
 
-/** A count with thin spaces between thousands: 138 357 544. */
-export const count = (x) => String(Math.round(x)).replace(/\B(?=(\d{3})+$)/g, "\u2009");
+/** A count with commas between thousands: 138,357,544. */
+export const count = (x) => String(Math.round(x)).replace(/\B(?=(\d{3})+$)/g, ",");
 
-/** A large count in words: 1 792, 138 million, 2.4 billion. */
+/** A large count in words: 1,792, 138 million, 2.4 billion. */
 export function compact(x) {
   const names = [[1e12, "trillion"], [1e9, "billion"], [1e6, "million"]];
   const found = names.find(([size]) => x >= size);

@@ -8,12 +8,12 @@ __all__ = ["compact", "count", "number", "percent"]
 
 
 def count(x: float) -> str:
-    """Write a count with thin spaces between thousands.
+    """Write a count with commas between thousands.
 
-    >>> count(61706).replace(chr(0x2009), "_")
-    '61_706'
+    >>> count(61706)
+    '61,706'
     """
-    return f"{round(x):,}".replace(",", "\u2009")
+    return f"{round(x):,}"
 
 
 def compact(x: float) -> str:

@@ -137,6 +137,8 @@ def test_window_can_show_its_products_and_stop_at_its_cell():
         (0, 0): "12", (0, 1): "12", (0, 2): "17", (1, 0): "10"
     }  # fmt: skip
     assert framed(figure.axes[3]) == [(1, 0)]
+    colours = figure.axes[3].images[0].get_clim()
+    assert colours == plot_window(IMAGE, KERNEL).axes[2].images[0].get_clim()
 
 
 def test_window_refuses_a_cell_that_does_not_exist():
