@@ -122,7 +122,8 @@ def _tensor(torch: Any, tensor: Any) -> dict[str, Any]:
         CheckFailed: It is too large, or not an ordinary one.
     """
     if tensor.layout is not torch.strided or tensor.is_quantized:
-        raise CheckFailed(f"return an ordinary tensor: this one is {tensor.layout}")
+        kind = "quantised" if tensor.is_quantized else tensor.layout
+        raise CheckFailed(f"return an ordinary tensor: this one is {kind}")
     size = tensor.numel() * tensor.element_size()
     if size > LARGEST and not tensor.is_meta:
         raise CheckFailed(f"your code returns a tensor of {size / 2**20:.0f} MB: that is too large")

@@ -143,11 +143,13 @@ def add_train(verbs: Any) -> None:
         help="use plain momentum",
     )
     train.add_argument("--batch-size", type=int, metavar="N", help="images per update")
-    train.add_argument("--limit", type=int, metavar="N", help="use only N training images")
+    train.add_argument(
+        "--limit", type=int, metavar="N", help="use N training images; the other sets shrink alike"
+    )
     train.add_argument(
         "--crop", type=int, default=0, metavar="PIXELS", help="pad by PIXELS, then crop at random"
     )
-    train.add_argument("--flip", action="store_true", help="mirror images at random")
+    train.add_argument("--flip", action="store_true", help="flip images horizontally, at random")
     train.add_argument("--profile", choices=("quick", "laptop", "full"))
     train.add_argument("--precision", default="auto", help="auto, float32, bfloat16 or float16")
     train.add_argument("--device", help="default: cuda, else mps, else cpu")

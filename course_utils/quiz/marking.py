@@ -84,7 +84,7 @@ def explain(question: Question) -> str:
     more = {"answer": question.answer} if question.item.computation else {}
     text = question.filled(question.item.explanation, **more)
     trap = question.item.trap
-    return f"{text}\n\nThe ledger: {facts.trap(trap).right}" if trap else text
+    return f"{text}\n\nCorrect: {facts.trap(trap).right}" if trap else text
 
 
 def answer_in_words(question: Question) -> str:

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Exercise 02: what a net knows about images
 #
-# **You practise** fitting a dense layer into a budget, finding an unknown order of pixels with one
-# image, repairing code that prepares raw images for a net, and finding out which of two trained
+# **You practise** fitting an MLP into a parameter budget, finding an unknown order of pixels with
+# one image, repairing code that prepares raw images for a net, and finding out which of two trained
 # nets looks at the background.
 #
 # {tasks}
@@ -102,7 +102,7 @@ shift_told = next(x for x, option in question.lettered.items() if option.text.st
 ### END SOLUTION
 
 # %% [markdown] tier="drill" minutes=4
-# ## Task 1: the widest layer in a budget
+# ## Task 1: the widest layer within a budget
 #
 # An MLP flattens images of shape (C, H, W), and has one hidden layer and one output for each class.
 # Both layers have biases. Complete the function so that it returns the **largest** number of hidden
@@ -284,8 +284,9 @@ checks.award(3, check_answer, find_order)
 # Somebody wrote two functions that prepare raw images for an MLP, which reads their pixels in a
 # shuffled order. The symptoms: "The MLP stops with an error. Now that I have given it as many
 # inputs as actually arrive, it runs, but the loss stays above that of guessing, however long I
-# train. And when I draw a prepared image, the dark parts are bright." Run the next two cells, and
-# look at the symptoms before you read the code.
+# train. And when I draw a prepared image, the dark parts are bright." Run the next two cells, in
+# which a single linear layer stands in for the MLP, and look at the symptoms before you read the
+# code.
 
 # %% readonly="broken"
 
@@ -317,7 +318,7 @@ optimizer = torch.optim.Adam(net.parameters(), lr=0.002)
 for epoch in range(20):
     losses = []
     for images, labels in broken_batches(raw.images, raw.labels, 20, generator):
-        loss = F.cross_entropy(net(broken_prepare(images, order).to(net.weight.dtype)), labels)
+        loss = F.cross_entropy(net(broken_prepare(images, order)), labels)
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -512,8 +513,8 @@ predicted = "swap"  # it misleads one net, and should not disturb the other at a
 # its class?
 #
 # hint: `drawn.masks`, (N, 32, 32), says where the figure is, and
-# `torch.where(drawn.masks[:, None], 128, drawn.images)` covers it with grey. What can a net still see
-# of the figure?
+# `torch.where(drawn.masks[:, None], 128, drawn.images)` covers it with grey. What can a net still
+# see of the figure?
 #
 # hint: If the figure is hidden, which net should still be right: the one that looks at it, or the
 # other? And what if everything but the figure is hidden?
@@ -592,7 +593,7 @@ def check_answer(predicted, control, swap, cover, gaps, cheater):
     from course_utils import models
 
     check_small(predicted, control, swap, cover, gaps, cheater)
-    sentence = "Your swap and your cover hold the same images: in cover, hide part of each image."
+    sentence = "Your swap and cover hold the same images: each needs a change of its own."
     checks.require(not torch.equal(swap[0], cover[0]), sentence)
     nets = own_nets(student_id)
 

@@ -39,6 +39,7 @@ def own_stripes(student_id):
     """Return your image (32, 32), and the period and slope of its thin lines."""
     drawn = quiz.generator(student_id)
     period, slope = (int(torch.randint(*span, (), generator=drawn)) for span in ((4, 9), (1, 4)))
+    period += int(period == 2 * slope)  # such stripes could lead to Sobel itself
     rows, columns = torch.arange(32)[:, None], torch.arange(32)
     return ((slope * rows + columns) % period == 0).float(), period, slope
 
@@ -136,7 +137,10 @@ def _require_split(split, kernel):
     is_finite = bool(product.isfinite().all())
     checks.require(is_finite, "Your column or row is not finite: do you divide by 0?")
     factor = float((product * kernel).sum() / kernel.square().sum())
-    slip = f"you keep a factor of {factor:.3g}: the number where column and row cross"
+    slip = (
+        f"you keep a factor of {factor:.3g}: the product of column and row must be the kernel "
+        "itself"
+    )
     slips = {slip: factor * kernel} if abs(factor) > 1e-3 else {}
     checks.require_tensor(product, kernel.double(), slips)
 
@@ -406,10 +410,10 @@ checks.award(2, check_answer, edge_strength)
 # ## Task 4: a black box
 #
 # A layer slides `k` by `k` weights over an image, without padding, and applies a ReLU: negative
-# values become 0. You cannot look at its weights. You may send it **at most two images**, once, and
-# look at the output. Complete both functions: `probes` makes the images, and `recover` finds the
-# weights from the output. `own_box(student_id)` is your box; other boxes have different
-# weights, some of them negative.
+# values become 0. You cannot look at its weights. You may send it **at most two images**, in a
+# single call, and look at the output. Complete both functions: `probes` makes the images, and
+# `recover` finds the weights from the output. `own_box(student_id)` is your box; other boxes have
+# different weights, some of them negative.
 #
 # hint: Which image shows the weights one by one? The lesson used it to tell cross-correlation from
 # convolution.

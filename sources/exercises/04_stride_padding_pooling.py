@@ -79,10 +79,9 @@ order_told = next(x for x, option in question.lettered.items() if option.text.st
 # ## Task 1: padding for a wanted size
 #
 # A window of `k` pixels slides over `n` pixels with stride `s`, and you want exactly `wanted`
-# outputs. Complete the function so that it returns two numbers of zeros: those to put before the
-# first pixel, and those after the last. Use as few zeros as possible. If their total is odd, the
-# end gets one more, as in the lesson. (`wanted` is never less than the number of outputs without
-# padding.)
+# outputs. Complete the function so that it returns how many zeros to put before the first pixel and
+# how many after the last. Use as few zeros as possible. If their total is odd, the end gets one
+# more, as in the lesson. (`wanted` is never less than the number of outputs without padding.)
 #
 # hint: Where does the last of the `wanted` windows start, and where does it end?
 #
@@ -208,8 +207,8 @@ from course_utils import checks
 def check_small(seen_from):
     slips = {
         "you leave out the strides": (9, 14),
-        "you round the first output down, not up, or forget that a window ends k - 1 pixels after "
-        "its first one": (0, 3),
+        "you round the first output down, not up, or take k, not k - 1, for the distance from the "
+        "first pixel of a window to its last": (0, 3),
         "you return the pixels that output 14 sees": (56, 68),
     }
     found = seen_from([(3, 2, 0), (2, 2, 0), (3, 1, 0)], 14)
@@ -259,8 +258,8 @@ checks.award(3, check_answer, seen_from)
 # Somebody halves images by taking the mean of each block of 2 × 2 pixels. If a side is odd, the
 # last blocks along it have only one row or one column, and the mean of such a block should be that
 # of the pixels that it has. A colleague reports: "With 32 × 32 pixels all is well. With an odd
-# height there is a dark frame, and everything has moved. With an odd width a column is missing."
-# Run the next two cells, and look at the symptoms before you read the code.
+# height the top and the sides are dark, and everything has moved. With an odd width a column is
+# missing." Run the next two cells, and look at the symptoms before you read the code.
 
 
 # %% readonly="broken"
@@ -348,7 +347,7 @@ def check_answer(halve):
             "you drop the last row or column": _blocks(even) if even.numel() else torch.zeros(0),
             "your zeros count in the mean": zeros,
         }
-        hint = f"blocks of {height} x {width} pixels"
+        hint = f"the image has {height} x {width} pixels"
         checks.require_tensor(halve(image), expected, slips, hint=hint)
         checks.require(torch.equal(image, before), "Your function changes the image it is given.")
 
@@ -404,7 +403,7 @@ four_times = None  # that of a stack with four times as many layers
 widths = []
 for depth in (num_layers, 4 * num_layers):
     paths = torch.ones(1, 1, 1, dtype=torch.float64)
-    for _ in range(depth):  # a layer of ones spreads each path over k neighbours
+    for _ in range(depth):  # each layer spreads a path over k neighbours; / k keeps the sum at 1
         paths = F.conv1d(paths, torch.ones(1, 1, k, dtype=torch.float64) / k, padding=k - 1)
     shares, middle = paths[0, 0], paths.shape[2] // 2
     reach = 0
@@ -479,8 +478,8 @@ checks.award(3, check_answer, predicted, measured, four_times)
 # 21: many paths lead from the pixels in the middle to the output, but only one from a pixel at the
 # edge. The paths are distributed like the sum of ten dice with seven sides, whose standard
 # deviation grows with the square root of the number of dice, so four times as many layers made the
-# field four times as wide, but the core only twice as wide: 43 pixels. I would use strides, pooling
-# or dilation between the layers, because then later layers take larger steps.
+# field four times as wide, but the core only twice as wide: 43 pixels. I would put strides or
+# pooling between the layers, or dilate them, because then later layers take larger steps.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

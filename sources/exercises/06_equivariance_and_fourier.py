@@ -3,7 +3,7 @@
 #
 # **You practise** making a layer treat all directions alike, finding by measurement which layers of
 # a net do not follow shifts, undoing a filter through its spectrum, and choosing a measure that
-# cannot be fooled.
+# no constant can fool.
 #
 # {tasks}
 #
@@ -126,9 +126,7 @@ def in_all_directions(layer, x: torch.Tensor) -> torch.Tensor:
     outputs = []
     for number in range(4):
         output = layer(x.rot90(number, dims=(-2, -1)))
-        outputs.append(
-            output.rot90(-number, dims=(-2, -1))
-        )  # back, so that all four have the same orientation
+        outputs.append(output.rot90(-number, dims=(-2, -1)))  # back, so that all four line up
     return torch.stack(outputs).mean(dim=0)
     ### END SOLUTION
 
@@ -234,9 +232,10 @@ show(
 # `nn.Sequential`; all layers keep the size. Rounding leaves relative errors of about 0.0000001;
 # those of a fault are far larger.
 #
-# **(b)** Complete `repair`. The nets that it gets have layers of the same kinds as yours, and only
-# what these do at the border is at fault. The net that you return must follow every shift, and away
-# from the border its output must be the same as that of the old net. Do not change the old net.
+# **(b)** Complete `repair`. The nets that it gets have layers of the same kinds as yours, and their
+# only fault is what they do at the border. The net that you return must follow every shift, and
+# away from the border its output must be the same as that of the old net. Do not change the old
+# net.
 #
 # hint: The error in a layer's output may come from its input. What input must the layer get so that
 # only its own fault shows?
@@ -442,7 +441,7 @@ else:
 #
 # A camera has applied a filter to an image, on the ring: $y(r) = \sum_p f(p)\, x(r + p)$, where $p$
 # counts from the filter's upper left corner. You know $y$ and $f$. Complete the function so that it
-# returns $x$. (No frequency is lost: the spectrum of our filters is nowhere near 0.)
+# returns $x$. (No frequency is lost: the spectra of our filters stay well away from 0.)
 #
 # hint: In the lesson, filtering becomes a product of spectra. What undoes a product?
 #
@@ -554,7 +553,7 @@ predicted = None  # a factor, such as 1 (the blur repairs nothing) or 10
 ### BEGIN SOLUTION
 # The blur multiplies a wave of u cycles per pixel by cos² πu. With and without it, the error is the
 # fine wave, twice as strong as in the output; so compare its share of the output's two waves.
-weak, strong = (math.cos(math.pi * u / 32) ** 2 for u in (cycles, 1))
+weak, strong = (math.cos(math.pi * number / 32) ** 2 for number in (cycles, 1))
 without_blur = fine / math.hypot(broad, fine)
 predicted = without_blur / (fine * weak / math.hypot(broad * strong, fine * weak))
 ### END SOLUTION

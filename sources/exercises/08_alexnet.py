@@ -1,9 +1,9 @@
 # %% [markdown]
 # # Exercise 08: a stem that fits, and a recipe that works
 #
-# **You practise** choosing image sizes that leave no pixel unused, predicting from several crops as
-# the AlexNet paper does, finding four faults in a training recipe from their symptoms, and
-# measuring which part of a recipe pays off.
+# **You practise** finding the image sizes that a first layer's windows fit exactly, predicting from
+# several crops as the AlexNet paper does, finding four faults in a training recipe from their
+# symptoms, and measuring which part of a recipe pays off.
 #
 # {tasks}
 #
@@ -120,12 +120,13 @@ pooling_told = next(x for x, option in question.lettered.items() if option.text.
 # %% [markdown] tier="drill" minutes=5
 # ## Task 1: sizes that fit
 #
-# For which image sizes n does a first layer use every pixel? It does so if the division in the
-# formula for the output size leaves no remainder, so that nothing is cut off on the right or at the
-# bottom. (With AlexNet's stem, 224 is not such a size.) The padded image must be at least as large
-# as the kernel. Complete the function so that it lists these sizes from `smallest` to `largest`.
+# Which image sizes n do the windows of a first layer fit exactly? Those for which the division in
+# the formula for the output size leaves no remainder, so that nothing of the padded image is cut
+# off on the right or at the bottom. (For AlexNet's stem, without padding, 224 is not such a size.)
+# The padded image must be at least as large as the kernel. Complete the function so that it lists
+# these sizes from `smallest` to `largest`.
 #
-# hint: The lesson's formula is ⌊(n + 2p − k) / s⌋ + 1. Which part of it throws pixels away?
+# hint: The lesson's formula is ⌊(n + 2p − k) / s⌋ + 1. Which part of it cuts something off?
 #
 # hint: `a % b` is the remainder of the division a / b. For which image sizes is the remainder 0
 # although not even one window fits?
@@ -138,7 +139,7 @@ pooling_told = next(x for x, option in question.lettered.items() if option.text.
 def fitting_sizes(
     kernel_size: int, stride: int, padding: int, smallest: int, largest: int
 ) -> list[int]:
-    """Return the sizes n, smallest <= n <= largest, that use every pixel, in ascending order."""
+    """Return the sizes n, smallest <= n <= largest, that fit exactly, in ascending order."""
     ### BEGIN SOLUTION
     # The pixels beyond the first window must be a whole number of strides.
     steps = {n: n + 2 * padding - kernel_size for n in range(smallest, largest + 1)}

@@ -429,7 +429,7 @@ def growth(make_layers, run_layers):
         {
             f"gate bias {bias:+}".replace("-", "−"): sizes(make_layers, run_layers, bias)
             for bias in (-5, 5)
-        },  # fmt: skip
+        },
         "root mean square of the maps",
         xlabel="layers passed",
         first=0,
@@ -688,7 +688,7 @@ if repair_is_right:
     show(
         growth(make_layers, run_layers),
         "Root mean square of the maps over 12 layers, on a logarithmic scale: with a gate bias of "
-        "−5 it is the same throughout; with +5 it drifts by less than a factor of ten",
+        "−5 it hardly changes; with +5 it drifts by less than a factor of ten",
     )
 else:
     print("The curves of the repaired layers appear here once task 3 is done.")
@@ -859,15 +859,15 @@ checks.award(2, check_answer, predicted, control, losses, cost)
 # %% [markdown] written="is_it_the_start" points=2
 # **A model answer.** I predicted that a start with identity layers would not help, because nothing
 # keeps the layers there; but from this start depth costs 0.07 ± 0.05, which may be nothing, and
-# from a random one 0.56 ± 0.12, so in my nets the start is what keeps a deep net from learning. I
+# from a random one 0.56 ± 0.12, so in my nets most of the cost of depth comes from the start. I
 # chose the permutation because it also passes everything on, but reorders the units, and it costs
 # 0.11 ± 0.02, a fifth of what the random start costs: a layer need not begin as the identity, as
-# long as it does not lose or blur its input, as random weights and ReLUs do again and again (an
+# long as it passes its whole input on, which layers of random weights and ReLUs do not. (An
 # orthogonal start, which keeps angles and ratios of lengths but not signs, trains badly, too, and
-# the small one does not learn at all). I would agree only if deep nets from this start became
-# *better* than the shallow one when all are trained until their loss no longer falls, even with
-# convolutions and BN, where some layers change the number of channels and cannot be identities, and
-# if a residual net with the same seeds were no better than they are.
+# the small one does not learn at all.) I would agree only if deep nets from this start became
+# *better* than the shallow one when all are trained until their loss no longer falls. This should
+# hold with convolutions and BN, too, where some layers change the number of channels and cannot be
+# identities; and a residual net with the same seeds should be no better.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

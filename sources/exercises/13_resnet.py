@@ -635,8 +635,12 @@ def check_answer(make_stage, run_stage):
         }  # fmt: skip
         for slip, wrong in slips.items():
             is_slip = built["strides"] == wrong != right
-            checks.require(not is_slip, f"{name} is what you get if you {slip}.")
-        sentence = f"{name} has the strides {built['strides']}, expected {right}."
+            sentence = f"The stage of {name} is what you get if you {slip}."
+            checks.require(not is_slip, sentence)
+        sentence = (
+            f"{name} has the strides {built['strides']}, expected {right}: for each block, those "
+            "of its two convolutions and of its projection."
+        )
         checks.require(built["strides"] == right, sentence)
         channels = [(c_in, c_out)] + [(c_out, c_out)] * (num_blocks - 1)
         sentence = f"{name} does not have the channels that were asked for."
@@ -688,11 +692,11 @@ checks.award(4, check_answer, make_stage, run_stage)
 # %% [markdown] tier="investigate" minutes=16
 # ## Task 4: out, or in another place?
 #
-# In the lesson a residual net loses little when one block is taken out. If each block only *adds*
-# something, it might as well do so one place later: then swapping two neighbouring blocks should
-# cost little, too. But after a swap *both* blocks read maps that they were not trained on, and so
-# do all later blocks; without a block, only the later ones do. **Which costs a trained residual net
-# more accuracy: taking out a block, or swapping two?**
+# In the lesson a residual net loses far less than a plain one when one block is taken out. If each
+# block only *adds* something, it might as well do so one place later: then swapping two neighbouring
+# blocks should cost little, too. But after a swap *both* blocks read maps that they were not trained
+# on, and so do all later blocks; without a block, only the later ones do. **Which costs a trained
+# residual net more accuracy: taking out a block, or swapping two?**
 
 # %% readonly="blocks"
 num_blocks, block = own_blocks(student_id)
@@ -865,8 +869,8 @@ checks.award(2, check_answer, predicted, without, swapped, residual, plain, diff
 
 # %% [markdown] written="out_or_swap" points=2
 # **A model answer.** I predicted that the swap costs more, because two blocks read what they have
-# never seen, but with blocks 1 and 2 swapped my residual nets are 23 points more accurate than
-# without block 1, and that is three standard errors (with less than two, the experiment would
+# never seen, but with blocks 1 and 2 swapped my residual nets are 24 points more accurate than
+# without block 1, and that is over four standard errors (with less than two, the experiment would
 # decide nothing). One reason could be that after a swap both blocks still add nearly what they
 # added before, while without block 1 its share is missing; the plain nets, in which a block
 # replaces what it reads, fall close to chance in both cases, so the shortcuts keep the cost of a

@@ -101,7 +101,7 @@ longer_told = next(x for x, option in question.lettered.items() if option.text.s
 #
 # In the lesson a model is off the Pareto front as soon as another one costs less and has a higher
 # *mean*. Three other seeds might reverse that. So call a row **surely beaten** if some other row
-# costs no more, and its mean accuracy is higher by more than two standard errors of the
+# costs no more and has a mean accuracy that is higher by more than two standard errors of the
 # difference. The standard error of a mean is the standard deviation of its runs (dividing by
 # n − 1), divided by √n; that of a difference of two means is the square root of the sum of their
 # squared standard errors.
@@ -457,8 +457,8 @@ checks.award(5, check_answer, cam)
 #
 # The next cell makes four trained nets, `nets[0]` to `nets[3]`; your student id determines their
 # order. They are functions from raw images to logits, all with the same layers; which layers does
-# not matter. All of them saw the same 1,000 centred figures in training. **How was each of them
-# trained?**
+# not matter. All of them were trained on the same 1,000 figures, drawn in the centre. **How was each
+# of them trained?**
 
 # %% readonly="nets"
 nets = own_nets(student_id)
@@ -685,7 +685,7 @@ checks.award(2, check_answer, predicted, table, verdict, closest)
 # unaugmented came closest, with 73 points on swapped backgrounds (with a smaller shift, my
 # prediction might have been right). On an ordinary test set with each class on its own background,
 # three nets were within ten points, so all three would have passed validation; swapped backgrounds
-# told one of them from the others, and the shift told those two apart. On fresh images, the net
+# told one of them from the others, and the shift told the other two apart. On fresh images, the net
 # with shuffled labels looks like one that was never trained, but it has learned something: it
 # should be far more confident on its own training images than on fresh ones, while a net that was
 # never trained should be equally unsure on both.

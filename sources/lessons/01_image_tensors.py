@@ -78,7 +78,7 @@ print("the array has", array.shape)
 #
 # | order | who uses it | shape of our photo |
 # |---|---|---|
-# | HWC | files, PIL, NumPy, matplotlib | (600, 512, 3) |
+# | HWC | most programs that read or draw images: PIL, OpenCV, matplotlib | (600, 512, 3) |
 # | CHW | one image in PyTorch | (3, 600, 512) |
 # | NCHW | a batch of N images in PyTorch | (1, 3, 600, 512) |
 #
@@ -89,7 +89,8 @@ print("the array has", array.shape)
 image = torch.tensor(photo).permute(2, 0, 1)  # (3, 600, 512)
 batch = image[None]  # (1, 3, 600, 512)
 print(tuple(image.shape), tuple(batch.shape))
-expect(image[0, 230, 210] == photo[230, 210, 0], "Each value is where it belongs.")
+same = all(image[c].equal(torch.tensor(photo[:, :, c])) for c in range(3))
+expect(same, "Each value is where it belongs.")
 
 # %% [markdown]
 # **Predict, then run.** `reshape(3, 600, 512)` returns the same shape. Is the result the same
@@ -187,7 +188,8 @@ down, across = torch.meshgrid(torch.arange(60), torch.arange(60), indexing="ij")
 disc = (down - 30) ** 2 + (across - 30) ** 2 < 18**2
 signal = torch.stack([disc.float(), 1 - disc.float(), torch.zeros(60, 60)])  # (3, 60, 60)
 mean_grey = signal.mean(dim=0, keepdim=True)  # (1, 60, 60)
-luminance = torch.einsum("c,chw->hw", WEIGHTS, signal)[None]  # (1, 60, 60)
+weighted = WEIGHTS[:, None, None] * signal  # (3, 60, 60): each channel times its weight
+luminance = weighted.sum(dim=0, keepdim=True)  # (1, 60, 60)
 show(
     plot_images([signal, mean_grey, luminance], ["colour", "mean", "luminance"], size=1.9),
     "A red disc on green; as the mean of its channels, a uniform grey; and as luminance, a dark "
@@ -284,8 +286,8 @@ for mask, colour in ((ball, (0.84, 0.37, 0)), (box, (0, 0.45, 0.70)), (tent, (0,
 show(
     plot_tasks(scene, {"ball": ball, "box": box, "tent": tent}),
     "A scene with a ball, a box and a tent, four times: with one label for the whole image, with "
-    "one box around the ball, with a labelled box around each object, and with every pixel coloured "
-    "by class",
+    "one box around the ball, with a labelled box around each object, and with every pixel "
+    "coloured by class",
 )
 
 # %% [markdown]
@@ -344,7 +346,7 @@ else:
 # ## What to remember
 #
 # - An image in PyTorch has shape (C, H, W), a batch (N, C, H, W). Height comes before width.
-# - `permute` moves axes; `reshape` does not, and garbles the image. Look at your input.
+# - `permute` moves axes; `reshape` in its place garbles the image. Look at your input.
 # - Store `uint8`, compute with `float32`; convert before you add.
 # - Normalise each channel with the training set's mean and standard deviation, at test time as
 #   well.
@@ -360,7 +362,7 @@ else:
 # 2. A photo shows a dog on a sofa. Who decides what its label is, and what does a model learn from
 #    that decision?
 # 3. If you normalised each image by its own mean and standard deviation, you would remove its
-#    brightness and contrast. For which task do you need to keep them?
+#    brightness and contrast. For which task would you need to keep them?
 
 # %% [markdown]
 # ## Further reading

@@ -121,8 +121,9 @@ print(f"224 x 224: {4 * wide / 1e9:.0f} GB of weights, {4 * 4 * wide / 1e9:.0f} 
 print(f"a 3 x 3 convolution instead: {conv_parameters(3, 3, 3)} parameters, for any image size")
 
 # %% [markdown]
-# Each weight takes four bytes, and training keeps four numbers for it: the weight, its gradient,
-# and two running averages kept by the optimiser, AdamW. Lesson 05 counts the parameters of a
+# The last two columns count the parameters of a layer with 256 units, and of one with as many units
+# as inputs. Each weight takes four bytes, and training keeps four numbers for it: the weight, its
+# gradient, and two running averages of the optimiser, AdamW. Lesson 05 counts the parameters of a
 # convolution.
 
 # %% [markdown]
@@ -130,7 +131,8 @@ print(f"a 3 x 3 convolution instead: {conv_parameters(3, 3, 3)} parameters, for 
 #
 # Our MLP has two hidden layers. Our convnet is small, and for now a black box: it looks at patches
 # of 3 × 3 pixels with the same weights everywhere, and halves height and width four times by
-# pooling. At the end a linear layer reads the mean of each map.
+# pooling. At the end a linear layer reads the mean of each **map**, that is, of each channel that
+# the last convolution puts out.
 
 
 # %%
@@ -151,7 +153,7 @@ def mlp() -> nn.Module:
 
 # %% [markdown]
 # **Predict, then run.** The convnet has fewer parameters. Does it also need less arithmetic per
-# image?
+# image? We count **multiply-adds**: a product, added to a sum.
 
 # %%
 BUILD = {"MLP": mlp, "convnet": small_convnet}
@@ -169,8 +171,8 @@ expect(
 )
 
 # %% [markdown]
-# Sharing weights saves memory, not arithmetic: a shared weight is used once at every place. An MLP
-# uses each weight once per image.
+# Sharing weights saves parameters, not arithmetic: a shared weight is used once at every place. An
+# MLP uses each weight once per image.
 #
 # What happens with images of a different size?
 
@@ -185,8 +187,8 @@ for name, build in BUILD.items():
 # %% [markdown]
 # ## A fair comparison
 #
-# Both models get the same images in the same order, the same optimiser and the same number of
-# epochs. For validation, 10 % of the training images are held out.
+# Both models get the same images, the same optimiser with the same learning rate, and the same
+# number of epochs. For validation, 10 % of the training images are held out.
 
 # %%
 config = TrainConfig(epochs=settings.epochs, lr=settings.lr, optimizer="adamw")
@@ -231,7 +233,8 @@ refute(lucky["convnet"].val_accuracy > 0.97, "The convnet exceeds 97 %.")
 # %% [markdown]
 # So does the MLP work? On these images it does, but there are only ten kinds of figure, always in
 # the middle. Accuracy says *how often* a model is right. It does not say *what it has learned*.
-# Four experiments try to find that out. All of them measure accuracy with this function:
+# Four experiments try to find that out. They measure the accuracy on test images with this
+# function:
 
 
 # %%
@@ -392,9 +395,9 @@ refute(level, "The convnet is ahead at every shift.")
 #
 # So let us train both models on figures in many places.
 #
-# **Predict, then run.** The MLP has 821 thousand parameters and gets a few thousand images with
-# figures up to 8 pixels from the middle. What will its training accuracy and its validation
-# accuracy be?
+# **Predict, then run.** The MLP has about 821,000 parameters and gets a few thousand images with
+# figures up to 8 pixels from the middle, across and down. What will its training accuracy and its
+# validation accuracy be?
 
 # %% tags=["nbval-ignore-output"]
 anywhere = load(position=8.0)
@@ -416,9 +419,9 @@ refute(guess > 0.88, "The convnet learns the figures.")
 refute(last["MLP"].val_accuracy < 0.3, "It learns little about other images.")
 
 # %% [markdown]
-# This is **overfitting** in its purest form. With more than two hundred parameters for each
-# training image, the MLP can memorise these images. To *generalise*, it would need to see every
-# figure in every place, because what it learns in one place hardly helps in another.
+# This is **overfitting** in its purest form. With more than a hundred parameters for each training
+# image, the MLP can memorise these images. To *generalise*, it would need to see every figure in
+# every place, because what it learns in one place hardly helps in another.
 #
 # Two common arguments against MLPs deserve a second look:
 #
@@ -448,10 +451,7 @@ true, swapped = (
     for backgrounds in ("same", "swapped")
 )
 hearts = (true.labels == CLASSES.index("heart")).nonzero().flatten()[:5]
-expect(
-    true.masks.equal(swapped.masks),
-    "The figures are the same in both sets: only the backgrounds differ.",
-)
+expect(true.masks.equal(swapped.masks), "Every figure has the same outline in both sets.")
 
 # %%
 pairs, names = [*true.images[hearts], *swapped.images[hearts]], ["true background", "swapped"]
@@ -463,7 +463,7 @@ show(
 
 # %% [markdown]
 # The upper row has **true** backgrounds, the lower row **swapped** ones, which always belong to
-# another class.
+# another class. Everything else is the same in both.
 #
 # How much does the background give away? A model that looked at nothing else would be right with
 # probability $\rho + (1 - \rho)/10$, since one in ten random backgrounds happens to belong to the
@@ -519,7 +519,7 @@ expect(conv[0.9][2] < conv[0.0][2] - 0.2, "But it relies on the background, too.
 expect(max(conv[1.0][2], dense[1.0][2]) < 0.1, "At 1 both do worse than chance.", trained=True)
 expect(
     dense[1.0][0] > dense[0.0][0],
-    "With true backgrounds, the MLP is better at 1 than at 0.",
+    "The MLP's validation accuracy is higher at 1 than at 0.",
     trained=True,
 )
 
@@ -529,7 +529,7 @@ refute(conv[0.9][1] < conv[0.0][1] - 0.2, "But it relies on the background, too.
 refute(max(conv[1.0][1], dense[1.0][1]) < 0.1, "At 1 both do worse than chance.")
 
 # %% control="the same on swapped backgrounds"
-refute(dense[1.0][2] > dense[0.0][2], "With true backgrounds, the MLP is better at 1 than at 0.")
+refute(dense[1.0][2] > dense[0.0][2], "The MLP's validation accuracy is higher at 1 than at 0.")
 
 # %% [markdown]
 # Four things to learn from this:
@@ -556,9 +556,9 @@ refute(dense[1.0][2] > dense[0.0][2], "With true backgrounds, the MLP is better 
 # ### Turn the dial yourself
 #
 # The demo shows recorded results for a harder case: figures *anywhere*, an MLP with one hidden
-# layer, and LeNet-5 as the convnet. How good is the MLP at $\rho = 0$, and why does a gap between
-# true and swapped backgrounds then open so soon? What happens to the coloured maps? (The next
-# section explains them: violet is evidence for the class, orange evidence against it.)
+# layer, and LeNet-5 as the convnet. How good is the MLP at $\rho = 0$? As $\rho$ grows, why does a
+# gap between true and swapped backgrounds open so soon? What happens to the coloured maps? (The
+# next section explains them: violet is evidence for the class, orange evidence against it.)
 
 # %%
 from course_utils.widgets import SpuriousBackgroundDial
@@ -728,7 +728,7 @@ for column, kind in enumerate(("occlusion", "saliency")):
 
 # %% [markdown]
 # So which model is more **interpretable**, that is, easier to understand? By occlusion, the
-# convnet: what it relies on is more often what we would point at. By saliency the convnet is ahead,
+# convnet: more of what it relies on is what we would point at. By saliency the convnet is ahead,
 # too. But look at the last two rows of the table: there it is ahead *before it has learned
 # anything*. That lead comes from the architecture, not from learning. So you may use saliency to
 # compare an architecture with itself, trained at 0 and at 1, but not to decide which of two

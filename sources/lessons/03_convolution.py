@@ -5,7 +5,7 @@
 # - derive the convolution from a fully connected layer by imposing two constraints, and count what
 #   each one saves;
 # - say how PyTorch's convolution differs from the mathematicians', and when that matters;
-# - read a small filter: say what it does to flat areas, edges and noise;
+# - read a small filter: say what it does to flat areas and to edges;
 # - write `conv2d` by hand in two ways and explain why the second is so much faster.
 #
 # **Time** 60 minutes; 40 if you leave out the sections marked ◇, which you may skip on a first
@@ -59,7 +59,7 @@ def peak(scores: torch.Tensor) -> tuple[int, int]:
 # moved 30 pixels down and 20 to the right?
 
 # %%
-moved = face.roll((30, 20), dims=(0, 1))
+moved = face.roll((30, 20), dims=(0, 1))  # what leaves at one edge comes back at the opposite one
 scores, scores_moved = (correlate(image, template, padding=(18, 55)) for image in (face, moved))
 print("peak at", peak(scores), "and after the move at", peak(scores_moved))  # maps of 241 × 241
 expect(peak(scores) == (148, 125), "The score is highest where the template was cut out.")
@@ -70,8 +70,8 @@ shown = [nose, face, scores.relu() / scores.max(), moved, scores_moved.relu() / 
 titles = ["template", "photo", "positive scores", "moved", "positive scores"]
 show(
     plot_images([values[None] for values in shown], titles, num_columns=5, size=1.55),
-    "A nose; the photo, and a map of scores with one bright spot, where the nose is; the photo moved "
-    "down and to the right, and the same map, moved just as far",
+    "A nose; the photo, and a map of scores with one bright spot, where the nose is; the photo "
+    "moved down and to the right, and the same map, moved just as far",
 )
 
 # %% [markdown]
@@ -343,9 +343,9 @@ expect(
 #
 # $$W_{i,\ell} = W_{i-1,\,\ell-1} = W_{i-2,\,\ell-2} = \dots$$
 #
-# Each entry depends only on $\ell - i$. So a linear layer treats all locations alike **if and only
-# if** it is a (circular) convolution. Sharing weights is not one way to do it among many. It is the
-# only one.
+# Each entry depends only on $\ell - i$, counted around the circle. So a linear layer treats all
+# locations alike **if and only if** it is a (circular) convolution. Sharing weights is not one way
+# to do it among many. It is the only one.
 
 # %%
 S = torch.eye(n).roll(1, dims=0)  # (S x)(i) = x(i - 1)
@@ -424,8 +424,8 @@ show(
 #
 # - **For a learned filter, no.** Training finds the flipped filter instead, and the outputs are the
 #   same.
-# - **For a filter that someone wrote down, yes**, unless it is symmetric. The same goes for weights
-#   that you move from one library to another.
+# - **For a filter that someone wrote down, yes**, unless it looks the same after a rotation by
+#   180°. The same goes for weights that you move from one library to another.
 # - **For algebra, yes.** Convolution is commutative, $f * g = g * f$, and associative, so a chain
 #   of filters is one filter. Cross-correlation is not commutative. And the convolution theorem of
 #   lesson 06 needs the flip.
@@ -446,11 +446,11 @@ expect(
 # %% [markdown]
 # ## One, two, three dimensions ◇
 #
-# | axes | formula | image | filter | used for |
+# | axes | formula | input | filter | used for |
 # |---|---|---|---|---|
 # | 1D | $\sum_p f(p)\, x(i + p)$ | (N, C, L) | (k) | sound, text, sensor data |
 # | 2D | $\sum_{p,q} f(p, q)\, x(i + p, j + q)$ | (N, C, H, W) | (k, k) | images |
-# | 3D | $\sum_{p,q,r} f(p, q, r)\, x(i + p, j + q, k + r)$ | (N, C, D, H, W) | (k, k, k) | video, medical scans |
+# | 3D | $\sum_{p,q,r} f(p, q, r)\, x(i + p, j + q, \ell + r)$ | (N, C, D, H, W) | (k, k, k) | video, medical scans |
 #
 # Each row of the table only adds an axis. As an example of 3D, take a "video" of six frames in
 # which a bright pixel moves to the right three times and then stands still. The filter spans two
@@ -475,9 +475,11 @@ for before, after, seen in zip(video[:-1], video[1:], motion, strict=True):
 # %% [markdown]
 # ## What filters do
 #
-# For decades people designed filters by hand, and it pays to know a few: the first layer of a
-# trained network rediscovers several of them (lesson 08). We apply them to the face from the first
-# section. Where the weights sum to 0, violet is a positive output and orange a negative one.
+# For decades people designed filters by hand, and it pays to know a few: some filters in the first
+# layer of a trained network look like them (lesson 08). We apply them to the face from the first
+# section. Where the weights sum to 0, violet is a positive output and orange a negative one. (The
+# faint grid in the maps of the edges and the Laplacian comes from JPEG, which stores a photo in
+# blocks of 8 × 8 pixels.)
 
 # %%
 filters = {
@@ -495,7 +497,7 @@ filters = {
 responses = [correlate(face, kernel) for kernel in filters.values()]
 show(
     plot_filters(filters, responses),
-    "Eight filters, each with the filtered face: unchanged, softer, much softer, sharper, in "
+    "Eight filters, each with the filtered face: unchanged, softer, softer still, sharper, in "
     "relief, and three maps of differences, where the outlines stand out in two colours around "
     "zero",
 )
@@ -507,8 +509,8 @@ show(
 # output is $v \sum f$. A sum of 1 keeps the brightness; a sum of 0 turns every flat area into 0, so
 # that only changes remain.
 #
-# **Predict, then run.** Many lecture slides call the kernel below "blur". What does it do to an
-# area of brightness 200 if you apply it once, and if you apply it ten times?
+# **Predict, then run.** A lecture slide calls the kernel below "blur". What does it do to an area
+# of brightness 200 if you apply it once, and if you apply it ten times?
 
 # %%
 printed = torch.tensor([[0.06, 0.12, 0.06], [0.12, 0.25, 0.12], [0.06, 0.12, 0.06]])
@@ -524,7 +526,7 @@ for name, kernel in {"printed": printed, "exact": exact}.items():
 
 # %%
 total = facts.get("example.blur_kernel_sum")
-print(facts.trap("blur_kernel_sums_to_one").right)
+print(facts.trap("blur_kernel_sums_to_one"))
 expect(
     abs(printed.sum() - total.value) < 1e-6,
     f"The weights of the printed kernel add up to {total.value}, so it darkens.",
@@ -532,7 +534,7 @@ expect(
 
 # %% [markdown]
 # Somebody rounded 0.0625 and 0.125 down. In an image you hardly see a difference of three per cent.
-# In a deep network such a factor acts at every layer, which is what lesson 11 is about.
+# In a deep network, the factors of all layers multiply; lesson 11 is about that.
 #
 # ### Differences: Sobel and Laplacian
 #
@@ -641,10 +643,10 @@ show(
 # %% [markdown]
 # ### Try it: the stepper
 #
-# 1. Choose the image "One dot" and the kernel "Emboss", and show the whole output. What do you see?
-#    Then switch the operation to convolution.
-# 2. Edit the kernel so that it moves the image one pixel to the right. Where in the kernel does the
-#    1 go?
+# 1. The stepper begins with the image "One dot" and the kernel "Emboss". What do you see in the
+#    output? Then switch the operation to convolution.
+# 2. Switch back, and edit the kernel so that a single 1 among zeros moves the image one pixel to
+#    the right. Where does the 1 go?
 # 3. Choose the image "Vertical edge". With which of the two Sobel kernels is the output zero
 #    everywhere?
 # 4. Find a kernel with sum 1 that leaves flat areas unchanged and makes edges stronger.
@@ -800,7 +802,7 @@ for step in range(21):
 # %%
 found = student.weight.detach()[0, 0]
 show(
-    plot_grids([found.round(decimals=3) + 0.0], ["learned filter"]),
+    plot_grids([found.round(decimals=3) + 0.0], ["learned filter"]),  # + 0.0 turns −0 into 0
     "The Sobel filter: minus 1, 0, 1; minus 2, 0, 2; minus 1, 0, 1",
 )
 expect(torch.allclose(found, filters["Sobel"], atol=1e-3), "Training found the Sobel filter.")

@@ -82,7 +82,7 @@ show(
 
 # %%
 def convolve(image: torch.Tensor, kernel: torch.Tensor, **settings) -> torch.Tensor:
-    """Convolve one image (H, W) with one filter (k, k), as nn.Conv2d does."""
+    """Convolve one image (H, W) with one filter (k, k), as nn.Conv2d does: without a flip."""
     return F.conv2d(image[None, None], kernel[None, None], **settings)[0, 0]
 
 
@@ -362,12 +362,13 @@ for n in (6, 112):
 # %% [markdown]
 # ## Try it: the stepper
 #
-# Press the arrow keys, or the play button, and watch the window move. Then find settings for which
+# Press the play button, or the arrow keys on the output, and watch the window move. Then find
+# settings for which
 #
 # 1. the output for the 7 × 7 image is 3 × 3, in three ways: by stride, by dilation, and by a larger
 #    kernel;
-# 2. the output is 7 × 7 with the 5 × 5 kernel;
-# 3. rounding down loses a row and a column (the demo tells you);
+# 2. the output is 7 × 7 with a 5 × 5 kernel;
+# 3. rounding down loses a row and a column (the stepper tells you);
 # 4. no window fits at all; use the formula to say why.
 
 # %%
@@ -378,11 +379,11 @@ ConvolutionStepper(picture="Noise", kernel="Sobel, vertical edges", stride=2, pa
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. 3 × 3 kernel with stride 2; or with dilation 2; or the 5 × 5 kernel with stride 1; all without
+# 1. A 3 × 3 kernel with stride 2; or with dilation 2; or a 5 × 5 kernel with stride 1; all without
 #    padding.
 # 2. Padding 2.
 # 3. For example stride 3 without padding: 7 − 3 = 4 leaves the remainder 1.
-# 4. The 5 × 5 kernel with dilation 2 covers 9 pixels, and $n + 2p$ is 7 without padding.
+# 4. A 5 × 5 kernel with dilation 2 covers 9 pixels, and $n + 2p$ is 7 without padding.
 # </details>
 
 # %% [markdown]
@@ -453,10 +454,10 @@ show(
 )
 
 # %% [markdown]
-# The maximum keeps what is bright and loses what is dark and thin. In a feature map bright means
-# "the pattern is here", so max pooling keeps the detection and forgets where in the window it was.
-# The mean keeps the average brightness and blurs. Taking every sixth pixel keeps whatever happens
-# to lie on the grid.
+# The maximum keeps what is bright and loses what is dark and thin, such as the frame. In a feature
+# map bright means "the pattern is here", so max pooling keeps the detection and forgets where in
+# the window it was. The mean keeps the average brightness and blurs. Taking every sixth pixel keeps
+# whatever happens to lie on the grid.
 #
 # ### A small shift
 #
@@ -489,7 +490,8 @@ print(facts.trap("pooling_is_invariant"))
 # %%
 negative = torch.full((1, 4, 4), -5.0)
 print("max:    ", F.max_pool2d(negative, 3, stride=2, padding=1)[0].tolist())
-print("average:", [[round(v, 2) for v in r] for r in F.avg_pool2d(negative, 3, 2, 1)[0].tolist()])
+mean = F.avg_pool2d(negative, 3, stride=2, padding=1)[0]
+print("average:", [[round(v, 2) for v in r] for r in mean.tolist()])
 
 # %% [markdown]
 # For max pooling PyTorch pads with $-\infty$, so a padded cell never wins. Average pooling pads
@@ -512,7 +514,8 @@ print(f"convolution with stride 2: {strided:12,}")
 expect(pooled == 4 * strided, "The convolution with stride 2 costs a quarter.")
 
 # %% [markdown]
-# Networks up to VGG and GoogLeNet use pooling; ResNet (lesson 13) mostly uses strides.
+# LeNet-5 and VGG halve their maps by pooling alone. AlexNet and GoogLeNet also use a stride in
+# their first layer, and ResNet (lesson 13) mostly uses strides.
 
 # %% [markdown]
 # ## Convolution, activation, pooling: in which order?
@@ -544,12 +547,12 @@ for name, pool in {"max": F.max_pool2d, "average": F.avg_pool2d}.items():
 # you can swap it only with an $f$ that is linear, or linear plus a constant.
 
 # %%
-increasing = {"ReLU": F.relu, "leaky ReLU": F.leaky_relu, "tanh": F.tanh, "sigmoid": F.sigmoid}
+non_decreasing = {"ReLU": F.relu, "leaky ReLU": F.leaky_relu, "tanh": F.tanh, "sigmoid": F.sigmoid}
 others = {"GELU": F.gelu, "|x|": torch.abs, "−x": torch.neg}
 x = torch.randn(1, 1, 256, 256, generator=torch.Generator().manual_seed(0))
 differing = {}
 print("windows where the order matters\n" + f"{'':12}{'max':>8}{'average':>10}")
-for name, f in {**increasing, **others}.items():
+for name, f in {**non_decreasing, **others}.items():
     shares = []
     for pool in (F.max_pool2d, F.avg_pool2d):
         difference = (pool(f(x), 2) - f(pool(x, 2))).abs()
@@ -558,8 +561,8 @@ for name, f in {**increasing, **others}.items():
     print(f"{name:12}{shares[0]:8.0%}{shares[1]:10.0%}")
 
 # %%
-for_max = all(differing[name][0] == 0 for name in increasing)
-for_mean = all(differing[name][1] > 0.5 for name in increasing)
+for_max = all(differing[name][0] == 0 for name in non_decreasing)
+for_mean = all(differing[name][1] > 0.5 for name in non_decreasing)
 expect(for_max, "With max pooling the order never matters for the first four activations.")
 expect(for_mean, "With average pooling it matters in most windows.")
 expect(
@@ -583,7 +586,8 @@ expect(gap.min() >= -1e-6, "In every window, mean(ReLU(x)) ≥ ReLU(mean(x)).")
 #
 # 1. With average pooling and ReLU, choose an image for which the two orders agree everywhere. Why
 #    do they agree?
-# 2. Switch to max pooling. For which two activations do the orders still differ?
+# 2. Go back to "Mixed signs" and switch to max pooling. For which two activations do the orders
+#    differ?
 # 3. With average pooling and "−x", why do the orders agree?
 
 # %%
@@ -594,8 +598,8 @@ PoolingAndOrder(pool="average", activation="ReLU")
 # %% [markdown]
 # <details><summary>Answers</summary>
 #
-# 1. "All positive", where ReLU does nothing, and "All negative", where both orders end in 0. Within
-#    one window ReLU is linear as long as all signs are equal.
+# 1. "All positive" and "One peak", where ReLU does nothing, and "All negative", where both orders
+#    end in 0. Within one window ReLU is linear as long as no two numbers have opposite signs.
 # 2. |x| and −x: both decrease somewhere.
 # 3. −x is linear, and so is the mean.
 # </details>
@@ -619,8 +623,9 @@ show(
 )
 
 # %% [markdown]
-# It sees three neighbouring outputs of layer A. The outer two are one step away from the middle
-# one, so each reaches one pixel further on its side: five pixels in all.
+# Along each axis it sees three neighbouring outputs of layer A. The outer two are one step away
+# from the middle one, so each reaches one pixel further on its side: five pixels in all, so 5 × 5
+# in the image.
 #
 # In general we need two numbers for each layer: the size $r$ of the receptive field, and the
 # **jump** $j$, the distance in pixels between the fields of neighbouring outputs. At the image
@@ -678,9 +683,9 @@ expect(field.start == -2, "The field of the first output begins two pixels befor
 # ### Measure it
 #
 # The gradient can test a formula about dependence: compute one output, run the backward pass, and
-# see which pixels have a gradient. All weights are 1 and sums stand in for the pools, so that
-# nothing cancels and every pixel of the field counts. (A max pool passes its gradient only to the
-# largest number of each window.)
+# see at which pixels the gradient is not 0. All weights are 1 and sums stand in for the pools, so
+# that nothing cancels and every pixel of the field counts. (A max pool passes its gradient only to
+# the largest number of each window.)
 
 
 # %%
@@ -713,8 +718,9 @@ for name, stack in stacks.items():
     assert computed == measured
 
 # %% [markdown]
-# Layers of stride 1 each enlarge the field by a constant. A stride multiplies the growth in all
-# later layers; dilation multiplies the growth in its own layer, without making the map smaller.
+# In a stack with stride 1, each layer enlarges the field by $k - 1$. A stride multiplies the growth
+# in all later layers; dilation multiplies the growth in its own layer, without making the map
+# smaller.
 
 # %%
 plain, halved = [Layer(3, p=1)] * 12, ([Layer(3, p=1)] * 2 + [Layer(2, 2)]) * 4
@@ -724,7 +730,7 @@ print("eight 3×3 and four pools:  ", [field.size for field in receptive_fields(
 # %% [markdown]
 # ### Try it: the explorer
 #
-# 1. From 3 × 3 layers without strides, build a stack that sees 15 pixels. How many layers does it
+# 1. Build a stack of 3 × 3 layers with stride 1 that sees 15 pixels across. How many layers does it
 #    take?
 # 2. Put a 2 × 2 pool after the first layer. How many 3 × 3 layers do you now need in all to see at
 #    least 15?
@@ -751,7 +757,7 @@ for depth in (2, 2, 3, 3, 3):
 expect(receptive_fields(vgg16)[-1].size == 212, "The last pool of VGG-16 sees 212 of 224 pixels.")
 
 # %% [markdown]
-# ### Not every pixel in it counts equally ◇
+# ### Not every pixel of the field counts equally ◇
 #
 # The receptive field says what an output *can* see. But how much does each pixel contribute? With
 # all weights 1, the gradient counts the paths from a pixel to the output. **Predict, then run.**
@@ -825,7 +831,7 @@ expect(
 # is multiplied by that number and stamped into the output, $s$ pixels after the stamp before it;
 # where stamps overlap, they add up. Its matrix is the transpose of the convolution's, hence the
 # name. Let $f^\top y$ be the transposed convolution of $y$; then for all $x$ and $y$ of matching
-# sizes $\langle y, f * x \rangle = \langle f^\top y, x \rangle$.
+# sizes $\langle y, f \star x \rangle = \langle f^\top y, x \rangle$.
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -851,7 +857,7 @@ from course_utils.arithmetic import transposed_output_size
 
 for n in (27, 28):
     small = output_size(n, k=3, s=2, p=1)
-    back = [transposed_output_size(small, 3, 2, 1, extra) for extra in (0, 1)]
+    back = [transposed_output_size(small, k=3, s=2, p=1, output_padding=m) for m in (0, 1)]
     print(f"{n} → {small} → {back[0]}, or {back[1]} with output_padding=1")
 
 # %% [markdown]

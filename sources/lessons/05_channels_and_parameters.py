@@ -14,12 +14,14 @@
 # %% [markdown]
 # ## The question
 #
-# So far an image has been a grid of numbers, and so has its map. But a photo has three channels,
+# So far our filters have turned one grid of numbers into another. But a photo has three channels,
 # and a layer in the middle of a network may read 256 maps and write 512. **Predict, then run.** A
 # layer has sixteen 3 × 3 filters and reads a colour photo. How many weights does it learn? Is it
 # $16 \cdot 9 = 144$?
 
 # %%
+from itertools import product
+
 import matplotlib.pyplot as plt
 import torch
 from matplotlib.cbook import get_sample_data
@@ -85,7 +87,7 @@ expect(drawn[0, 0] == by_hand, "The framed output is three framed sums, plus the
 
 # %% [markdown]
 # So a filter can weigh the channels against each other. This one averages over 3 × 3 pixels and
-# measures how much more red there is than green and blue on average:
+# measures how far red exceeds the mean of green and blue. A ReLU then sets negative numbers to 0:
 
 # %%
 photo = torch.tensor(plt.imread(get_sample_data("grace_hopper.jpg", asfileobj=False)))
@@ -100,8 +102,8 @@ show(
 )
 
 # %% [markdown]
-# White has as much red as green and blue, so its output is 0: the weights sum to zero, and the rule
-# of lesson 03 holds across channels, too.
+# In white, the three channels are equal, so the output is 0: the weights sum to zero, and lesson
+# 03's rule for flat areas holds across channels, too.
 
 # %% [markdown]
 # ## Many filters make many maps
@@ -146,14 +148,17 @@ expect(torch.allclose(maps[:, 3:4], fourth, atol=1e-6), "Each map comes from one
 # \left\lfloor \frac{w + 2p_w - k_w}{s_w} \right\rfloor + 1\right)$$
 #
 # **Predict, then run.** A layer with eight 3 × 5 filters, stride (2, 1) and padding (1, 2) reads
-# a batch of four colour images of 33 × 48 pixels. What shape does its output have?
+# a batch of four colour images, 33 pixels high and 48 wide. What shape does its output have?
 
 # %%
 layer = nn.Conv2d(3, 8, kernel_size=(3, 5), stride=(2, 1), padding=(1, 2))
 shape = layer(torch.zeros(4, 3, 33, 48)).shape
 print(tuple(shape))
 size = output_size((33, 48), k=(3, 5), s=(2, 1), p=(1, 2))
-expect(shape == (4, 8, *size), "The output is (N, c_out, h, w), with h and w from the formula.")
+expect(
+    shape == (4, 8, *size),
+    "The output has shape (N, c_out, height, width), the last two from the formula.",
+)
 
 # %% [markdown]
 # What if the number of channels is wrong? Then filter and input do not match, and PyTorch refuses:
@@ -186,17 +191,16 @@ def num_parameters(module: nn.Module) -> int:
 
 layer = nn.Conv2d(6, 16, kernel_size=5)
 print(num_parameters(layer), "=", f"16 · (6 · 25 + 1) = {16 * (6 * 25 + 1)}")
-for c_in, c_out, k, bias in torch.cartesian_prod(
-    *[torch.tensor([1, 3, 8, 20])] * 3, torch.arange(2)
-).tolist():
-    built = nn.Conv2d(c_in, c_out, k, bias=bool(bias))
-    assert num_parameters(built) == c_out * (c_in * k * k + bias)
-    assert num_parameters(built) == conv_parameters(c_in, c_out, k=k, bias=bool(bias))
+sizes = (1, 3, 8, 20)
+for c_in, c_out, k, bias in product(sizes, sizes, sizes, (False, True)):
+    built = nn.Conv2d(c_in, c_out, k, bias=bias)
+    assert num_parameters(built) == c_out * (c_in * k * k + bias)  # True counts as 1
+    assert num_parameters(built) == conv_parameters(c_in, c_out, k=k, bias=bias)
 print("the formula holds for 128 layers")
 
 # %% [markdown]
 # Note what is *not* in the formula: the size of the image. The same layer works on images of any
-# size, and a larger image takes no more parameters.
+# size in which its window fits, and a larger image needs no more parameters.
 
 # %%
 for size in (28, 224, 1000):
@@ -325,8 +329,8 @@ print(f"in memory: {4 * conv / 1e3:.1f} kB against {4 * dense / 1e12:.1f} TB")
 # 2. Set the stride to 2. What falls, and what stays the same?
 # 3. Find a convolution that has **exactly** as many parameters as the dense layer in its place.
 #    (Hint: shrink the image.)
-# 4. Set both numbers of channels, and the number of groups, to the same value. What shape do the
-#    weights have now?
+# 4. Set both numbers of channels, and *Groups*, to the same value. What shape do the weights have
+#    now? (A later section says what groups are.)
 
 # %%
 from course_utils.widgets import ParameterCounter
@@ -337,7 +341,8 @@ ParameterCounter("LeNet, conv2")
 # <details><summary>Answers</summary>
 #
 # 1. By 4, apart from the biases: the formula has $c_\text{in}$ and $c_\text{out}$ as factors.
-# 2. The multiply-adds fall to a quarter; the parameters stay the same.
+# 2. The multiply-adds fall to a quarter. The parameters of the convolution stay the same; the other
+#    two layers, which have weights for each output, need only a quarter of theirs.
 # 3. $k = n$ without padding: there is one window, which covers everything. There is more about that
 #    below.
 # 4. $(c, 1, k, k)$: each filter reads one channel.
@@ -386,8 +391,8 @@ expect(torch.allclose(luminance, as_conv, atol=1e-6), "Luminance is a 1 × 1 con
 # every other:
 
 # %%
-over_picture = (60 * 100 * 100) * (20 * 100 * 100)
-print(f"over channels: {60 * 20:,} weights; over the image: {over_picture:,}")
+over_image = (60 * 100 * 100) * (20 * 100 * 100)
+print(f"over channels: {60 * 20:,} weights; over the image: {over_image:,}")
 
 # %% [markdown]
 # A 1 × 1 convolution is good for three things. It mixes channels. It changes their number: here
@@ -497,7 +502,7 @@ for name, (c_in, c_out, k) in layers.items():
     saved += whole - split
     print(f"{name}: {whole:9,} parameters, in two groups {split:9,}")
 total = summarise("alexnet").parameters
-print(f"AlexNet has {total:,}; without groups it would have {total + saved:,}")
+print(f"AlexNet has {total:,} parameters; without groups it would have {total + saved:,}")
 assert total == facts.get("alexnet.parameters").ours
 
 # %% [markdown]
@@ -513,8 +518,8 @@ assert total == facts.get("alexnet.parameters").ours
 #
 # $$\frac{\overbrace{k^2 c}^{\text{depthwise}} + \overbrace{c^2}^{1 \times 1}}{\underbrace{k^2 c^2}_{\text{ordinary}}} = \frac{1}{c} + \frac{1}{k^2}$$
 #
-# For 3 × 3 kernels that is little more than a ninth. Here are four kinds of layer, with six
-# channels in and out, a line for each kernel, and a colour for each group:
+# For 3 × 3 kernels and many channels that is little more than a ninth. Here are four kinds of
+# layer, with six channels in and out, a line for each kernel, and a colour for each group:
 
 # %%
 from course_utils.plots import plot_wiring
@@ -582,11 +587,13 @@ models = {
 }
 maps, best = torch.randn(8, c, n, n), {}
 for name, model in models.items():
+    times = []
     with torch.no_grad():
         for _ in range(6):
             start = time.perf_counter()
             model(maps)
-            best[name] = min(best.get(name, 9), time.perf_counter() - start)
+            times.append(time.perf_counter() - start)
+    best[name] = min(times)
     print(f"{name:10} {1000 * best[name]:6.1f} ms")
 
 # %% tags=["nbval-ignore-output"]
@@ -671,8 +678,8 @@ else:
 #   and makes one map.
 # - Parameters: $c_\text{out}(c_\text{in} k_h k_w + 1)$, whatever the size of the image.
 #   Multiply-adds: the number of weights times the number of window positions.
-# - Linear layers hold most parameters, convolutions do most of the work, and early maps fill the
-#   memory.
+# - In a net like VGG-16, linear layers hold most of the parameters, convolutions do most of the
+#   work, and early maps fill the memory.
 # - A 1 × 1 convolution is the same linear layer at every pixel. A dense layer is a convolution with
 #   $k = n$.
 # - $g$ groups divide weights and work by $g$, and cut the connections between groups.

@@ -269,6 +269,7 @@ ShiftLab(pool="max 2 × 2", right=3)
 
 # %%
 generator = torch.Generator().manual_seed(0)
+# The factors keep the size of the numbers about the same from layer to layer (lesson 09).
 first = torch.randn(8, 1, 3, 3, generator=generator) * (2 / 9) ** 0.5
 others = torch.randn(8, 8, 3, 3, generator=generator) * (2 / 72) ** 0.5
 
@@ -468,7 +469,7 @@ expect(errors["flatten"] > 1, "With flatten it is far from invariant.")
 #
 # We measure frequencies in cycles per pixel, $u = k/H$ and $v = l/W$. The finest possible stripes,
 # one pixel light and one dark, have the frequency $\tfrac12$, the **Nyquist frequency**. In the
-# figure, each image stands above its amplitudes; an image of few waves has a circle around each.
+# figure, each image stands above its amplitudes; where there are only a few waves, each is circled.
 
 
 # %%
@@ -526,8 +527,8 @@ show(
 # %% [markdown]
 # ## A shift changes phases, and nothing else
 #
-# Put $T_{a,b}\,x$ into the sum, and substitute $r + a$ for $r$ and $c + b$ for $c$. You get a
-# factor:
+# From now on we write $\mathcal{F}[x](u, v)$ for $X(k, l)$. Put $T_{a,b}\,x$ into the sum, and
+# substitute $r + a$ for $r$ and $c + b$ for $c$. You get a factor:
 #
 # $$\mathcal{F}[T_{a,b}\,x](u, v) = e^{-2\pi \mathrm{i}\,(u a + v b)} \; \mathcal{F}[x](u, v)$$
 #
@@ -664,9 +665,10 @@ for num_zeros in range(6):
 # %% [markdown]
 # ## Filters as frequency responses
 #
-# By the theorem a filter multiplies the amplitude of each frequency by a factor, the **gain**
-# $|\mathcal{F}[f](u, v)|$. As a function of frequency, the gain is the filter's **frequency
-# response**. Take the blur in one dimension, $(1, 2, 1)/4$ with its middle at 0:
+# By the convolution theorem, a filter multiplies the amplitude of each frequency by a factor, the
+# **gain** $|\mathcal{F}[f](u, v)|$. As a function of frequency, the gain is the magnitude of the
+# filter's **frequency response**. Take the blur in one dimension, $(1, 2, 1)/4$ with its middle at
+# 0:
 #
 # $$\mathcal{F}[f](u) = \tfrac14 e^{2\pi \mathrm{i}\, u} + \tfrac24 + \tfrac14 e^{-2\pi \mathrm{i}\, u}
 # = \tfrac12 + \tfrac12\cos 2\pi u = \cos^2 \pi u$$
@@ -709,10 +711,10 @@ expect(
 
 # %% [markdown]
 # Sobel does not see the finest stripes: they are the same on both sides of every pixel. It is a
-# band-pass across and a low-pass down, which keeps noise from passing for an edge.
+# band-pass across and a low-pass down, so it responds less to noise than a plain difference does.
 #
-# So filters differ in the frequencies and directions that they respond to. The first layer of a
-# trained net is a whole set of such filters; lesson 08 shows AlexNet's.
+# So filters differ in the frequencies and directions that they respond to. Krizhevsky et al. (2012)
+# found many such filters in AlexNet's first layer; lesson 08 looks at those of a small net.
 #
 # ### Try it: the Fourier gallery
 #
@@ -722,8 +724,8 @@ expect(
 #
 # 1. "Fine slanted stripes" has 10 cycles down and 6 across. At which cut-off does the low-pass let
 #    them through? Predict, then move the cut-off.
-# 2. With "House" and low-pass, switch the roll-off from ideal to Gaussian. Where did the ripples come
-#    from? Look at the weights of the filter.
+# 2. With "House" and low-pass, switch the roll-off from ideal to Gaussian. Where did the ripples
+#    come from? Look at the weights of the filter.
 # 3. What is the spectrum of "One dot"? What is the output, for any filter?
 # 4. With "Sobel, vertical edges", multiply by $\mathcal{F}[f]$ without the bar. What happens to the
 #    output? What else can you change so that both ways agree again? Why does the bar make no
@@ -770,8 +772,8 @@ blurred_first = filtered(fine[None], binomial_kernel(5))[0, ..., ::2, ::2]  # (1
 titles = ["56 cycles across", "every second pixel", "blurred first"]
 show(
     plot_images([fine, thinned, blurred_first], titles, size=2.2),
-    "Fine vertical stripes; the same with every second pixel kept, which shows eight broad stripes; "
-    "and with a blur before that, which leaves a uniform grey",
+    "Fine vertical stripes; the same with every second pixel kept, which shows eight broad "
+    "stripes; and with a blur before that, which leaves a uniform grey",
 )
 amplitudes = torch.fft.rfft(thinned[0, 0] - thinned.mean()).abs()  # (33,): 0 to 32 cycles
 expect(amplitudes.argmax() == 64 - 56, "56 cycles have become 64 − 56 = 8.")
@@ -894,8 +896,9 @@ expect(odd["blur 3 × 3"] < odd["average 2 × 2"] < odd["stride 2"], "A mean blu
 expect(max(even.values()) < 1e-5, "On the ring, all layers follow a shift by 2.")
 
 # %% [markdown]
-# Average pooling is also a blur, a weak one with 2 × 2 weights. And no blur can repair the zeros at
-# the border, which add to the errors in the two columns on the right.
+# Average pooling is also a blur, but such a weak one, with 2 × 2 weights, that here it does no
+# better than max pooling. And no blur can repair the zeros at the border, which add to the errors
+# in the two columns on the right.
 #
 # Networks halve their maps several times. Let us chain three rounds of convolution, ReLU and
 # pooling.
@@ -919,8 +922,8 @@ for name in chosen:
 show(
     plot_lines(chains, range(17), "shift down and right, in pixels", "equivariance error"),
     "Equivariance error of three rounds against the shift: zero at 0, 8 and 16 for all. In between "
-    "max pooling is highest, average pooling lower, and the blurs and the ideal low-pass are far "
-    "below both; the ideal one is zero at 4 and 12, too",
+    "max pooling is highest, then comes average pooling; the ideal low-pass and the 3 × 3 blur are "
+    "lower, and the 5 × 5 blur is lowest, except at 4 and 12, where the ideal low-pass is at zero",
 )
 worst = {name: max(errors) for name, errors in chains.items()}
 exact = [errors[pixels] for errors in chains.values() for pixels in (0, 8, 16)]
@@ -934,7 +937,7 @@ expect(worst["max, ideal"] > 0.01, "The ideal low-pass is no longer exact.")
 # %% [markdown]
 # The last claim may surprise you. A ReLU makes sharp kinks, which are new high frequencies. In the
 # second round it does so *after* the map was subsampled, on a grid that cannot hold them. A blur
-# leaves softer maps, which give the next ReLU less to alias. No pooling layer can repair that
+# leaves softer maps, which give the next ReLU less to alias. No pooling layer can prevent that
 # completely. (At 4 and 12 the error of the ideal low-pass falls to 0: its last subsampling is
 # exact, so the only grids that count are those on which a ReLU or a maximum works, and the coarsest
 # of these keeps every fourth pixel.)
@@ -956,7 +959,7 @@ expect(
 
 # %% [markdown]
 # Average pooling does best here: the mean of its means is the mean of the whole map, so its last
-# round costs nothing. The error of max pooling, about one per cent, sounds harmless. But the
+# round costs nothing. The error of max pooling, one to two per cent, sounds harmless. But the
 # prediction of a trained net can depend on it: Azulay and Weiss (2019) and Zhang (2019) show nets
 # that change their prediction when the image moves by one pixel. Zhang also reports that
 # blur-pooling *raised* the accuracy on ImageNet, although it adds no parameters and removes detail.
@@ -977,7 +980,7 @@ for name, kernel in (("blur", BLUR), ("Laplacian", LAPLACIAN), ("Sobel", SOBEL))
 
 # %% [markdown]
 # Convolution shares its weights over places, not over directions. A filter that is equivariant to
-# rotations must look the same when you rotate it, and no filter for edges in *one* direction does.
+# quarter turns must look the same after one, and no filter for edges in *one* direction does.
 # Some layers share weights over rotated copies of their filters (Cohen and Welling 2016); most nets
 # learn the rotated copies from data.
 
@@ -1003,8 +1006,8 @@ quiz.show("06_equivariance_and_fourier")
 # - Pooling is invariant only locally and approximately. Global pooling turns equivariance into
 #   invariance.
 # - The convolution theorem for deep learning's convolution is
-#   $\overline{\mathcal{F}[f]}\;\mathcal{F}[x]$, on the ring. To cover zero padding, the ring needs
-#   $n + k - 1$ pixels.
+#   $\overline{\mathcal{F}[f]}\;\mathcal{F}[x]$, on the ring. With zero padding, a ring of
+#   $n + k - 1$ pixels is always large enough.
 # - A stride gives high frequencies false names. Blur before you subsample.
 
 # %% [markdown]

@@ -113,9 +113,11 @@ print("by hand:", f"{(784 + 1) * 256 + (256 + 1) * 128 + (128 + 1) * 10:,}")
 from course_utils.models.lenet import LeNet5  # inline
 
 # %% [markdown]
-# **Predict, then run.** By the formula of lesson 04, the output size is
-# $\lfloor (n + 2p - k)/s \rfloor + 1$. Write down the shape after each line of `features` before
-# you run the next cell.
+# The comments give the shapes of the maps. By the formula of lesson 04, the output size is
+# $\lfloor (n + 2p - k)/s \rfloor + 1$: check both convolutions and both pools.
+#
+# **Predict, then run.** How many parameters does each layer have? Write them down before you run
+# the next cell.
 
 # %%
 lenet = LeNet5()
@@ -281,8 +283,7 @@ def descend(lr: float, momentum: float = 0.0, num_steps: int = 40) -> list[float
     return losses
 
 
-tried = {"rate 0.01": (0.01,), "rate 0.03": (0.03,), "rate 0.081": (0.081,)}
-bowl = {name: descend(*settings) for name, settings in tried.items()}
+bowl = {f"rate {lr}": descend(lr) for lr in (0.01, 0.03, 0.081)}
 bowl["rate 0.03, momentum 0.7"] = descend(0.03, 0.7)
 
 # %%
@@ -298,11 +299,12 @@ expect(rolling < medium < slow < bowl["rate 0.01"][0], "Momentum gets furthest i
 expect(large > bowl["rate 0.081"][0], "Past 2/25 = 0.08 each step jumps up the other side.")
 
 # %% [markdown]
-# The steepest direction limits the rate, so progress along the flattest one is slow. **Momentum**
-# $\mu$ helps: the step follows a running sum $v$ of past gradients. Where the gradients agree, $v$
-# grows to as much as $1/(1-\mu)$ times one of them; where they alternate in sign, they cancel.
-# **Nesterov's** variant looks one step ahead along $v$. **Weight decay** $\lambda$ adds a pull
-# towards zero to each gradient:
+# Along $w_2$ each step multiplies the distance from the bottom by $1 - 25\,\eta$: past
+# $\eta = 2/25$ it grows. So the steepest direction limits the rate, and progress along the flattest
+# one is slow. **Momentum** $\mu$ helps: the step follows a running sum $v$ of past gradients. Where
+# the gradients agree, $v$ grows to as much as $1/(1-\mu)$ times one of them; where they alternate
+# in sign, they cancel. **Nesterov's** variant looks one step ahead along $v$. **Weight decay**
+# $\lambda$ adds a pull towards zero to each gradient:
 #
 # $$g \leftarrow g + \lambda w \qquad v \leftarrow \mu v + g \qquad w \leftarrow w - \eta\,(g + \mu v)$$
 #
@@ -322,10 +324,10 @@ for _ in range(10):
 expect(torch.allclose(w.detach(), ours, atol=1e-5), "Ten of these steps are ten of PyTorch's.")
 
 # %% [markdown]
-# The last setting is the **schedule**. Long steps are good early in training. Later they only make
-# the parameters jump about, since each batch has its own gradient. `fit` raises the rate from near
-# 0 over the first three tenths of the steps, because the first gradients are the least reliable,
-# and then lowers it to 0 along half a cosine:
+# The last setting is the **schedule**. Long steps make fast progress at first. Later they only make
+# the parameters jump about, since each batch has its own gradient. So `fit` ends with a rate that
+# falls to 0 along half a cosine. It begins with one that rises from near 0, over the first three
+# tenths of the steps, because long steps from random weights can make the loss diverge:
 
 # %%
 from course_utils.training.config import learning_rate
@@ -391,8 +393,8 @@ refute(
 # The last figure shows both validation losses on one scale. In the end the MLP's training loss is
 # about as low as LeNet's (see the two figures before it); its validation loss is not. The MLP has
 # enough parameters to fit the training images, but, as in lesson 02, what it learns in one place
-# helps little in another. Sharing weights is not only cheaper. It tells the model something true
-# about images, so less has to be learned from examples.
+# helps little in another. Sharing weights does more than save parameters: it tells the model
+# something true about images, so less has to be learned from examples.
 #
 # How reliable is the comparison? Both models saw the *same* test images, so only the images that
 # one model classifies correctly and the other wrongly can tell the two apart. If the two were
@@ -400,11 +402,12 @@ refute(
 # chance alone:
 
 # %% tags=["nbval-ignore-output"]
-right = {}
+predicted, right = {}, {}
 for name, model in (("MLP", mlp), ("LeNet-5", lenet)):
     with torch.no_grad():
-        guesses = torch.cat([model(images).argmax(dim=1) for images, _ in loaders.test])  # (N,)
-    right[name] = guesses == loaders.test.labels
+        guesses = [model(images).argmax(dim=1) for images, _ in loaders.test]
+    predicted[name] = torch.cat(guesses)  # (N,)
+    right[name] = predicted[name] == loaders.test.labels
 b = int((right["LeNet-5"] & ~right["MLP"]).sum())
 c = int((right["MLP"] & ~right["LeNet-5"]).sum())
 print(f"only LeNet-5 is right on {b} images, only the MLP on {c}")
@@ -542,10 +545,10 @@ names = [f"features.{i}" for i in (0, 2, 3, 5)]  # two convolutions, each with i
 names += [f"classifier.{i}" for i in (1, 3, 5)]  # three linear layers
 show(
     plot_inside(lenet, image, names),
-    "LeNet-5 from left to right: the image; six filters and the six maps that they make, which look "
-    "like the image; the six maps pooled; six of sixteen filters with six kernels each, and all "
-    "sixteen smaller maps; the sixteen maps pooled; and columns of 120, 84 and 10 numbers, the last "
-    "of them the logits",
+    "LeNet-5 from left to right: the image; six filters and the six maps that they make, which "
+    "look like the image; the six maps pooled; six of sixteen filters with six kernels each, and "
+    "all sixteen smaller maps; the sixteen maps pooled; and columns of 120, 84 and 10 numbers, the "
+    "last of them the logits",
 )
 
 # %% [markdown]
@@ -573,7 +576,7 @@ show(
 # %% tags=["nbval-ignore-output"]
 mistakes = confusion.clone().fill_diagonal_(0)
 for index in mistakes.flatten().argsort(descending=True)[:3].tolist():
-    true, said = divmod(index, len(classes))
+    true, said = divmod(index, len(classes))  # row and column
     print(f"{mistakes[true, said]:3d} of {confusion[true].sum()} {classes[true]} → {classes[said]}")
 recall = confusion.diagonal() / confusion.sum(dim=1)
 expect(
@@ -584,11 +587,14 @@ expect(
 
 # %% [markdown]
 # Are those mistakes foolish? Before you judge, look at some images that the model got wrong, each
-# with the class that the net predicted and the right one.
+# with the class that it predicted and the label.
 
 # %% tags=["nbval-ignore-output"]
 wrong = (~right["LeNet-5"]).nonzero().flatten()[:10]
-titles = [f"net: {classes[guesses[i]]}\nlabel: {classes[loaders.test.labels[i]]}" for i in wrong]
+titles = [
+    f"net: {classes[predicted['LeNet-5'][i]]}\nlabel: {classes[loaders.test.labels[i]]}"
+    for i in wrong
+]
 show(
     plot_images(loaders.test.images[wrong], titles, num_columns=5, size=1.35),
     "Ten misclassified images with their true and their predicted class; several would be hard "
@@ -598,8 +604,9 @@ show(
 # %% [markdown]
 # ## Where it goes wrong: images that have moved
 #
-# All our images show their garment in the middle. A camera would not do us that favour. We move the
-# test images to the right, pixel by pixel; black comes in from the left. Neither net is retrained.
+# All our images show the item in the middle. A camera would not do us that favour. We move the test
+# images to the right, pixel by pixel: black comes in on the left, and what leaves on the right is
+# lost. Neither net is retrained.
 #
 # **Predict, then run.** A convolution is equivariant, and pooling forgives small shifts. How many
 # points does LeNet-5 lose when the images move by two pixels, and how many does the MLP lose? And
@@ -631,8 +638,8 @@ show(
         percent=True,
         chance=0.1,
     ),
-    "Test accuracy against the shift in pixels: both fall, the MLP at once and LeNet-5 later; at six "
-    "pixels both classify about a quarter of the images correctly",
+    "Test accuracy against the shift in pixels: both fall, the MLP at once and LeNet-5 later; at "
+    "six pixels both classify less than a quarter of the images correctly",
 )
 
 # %%
@@ -662,14 +669,14 @@ refute(
 # has learned each filter once and uses it everywhere. But it is far from invariant. Where does it
 # lose its points? Look at the end of the net: the last maps are flattened, and the first linear
 # layer has separate weights for each *place*. A pattern that moves by more than pooling forgives
-# arrives at weights that were trained for something else. Lesson 08 moves the training images
+# arrives at weights that were trained for another place. Lesson 08 moves the training images
 # instead; from lesson 10 on, nets end in an average over each map.
 
 # %% [markdown]
 # ## What was missing in 1998?
 #
-# If all this worked, why did convnets not conquer computer vision until 2012? Two ingredients were
-# missing: **data** and **hardware**.
+# If all this worked, why did convnets not conquer computer vision until 2012? Two things that were
+# missing can be counted: **data** and **hardware**.
 
 # %%
 mnist, imagenet = facts.get("mnist.train_images"), facts.get("ilsvrc.train_images")
@@ -686,7 +693,7 @@ print(f"that is {ratio:,.0f} times as many numbers in one epoch")
 print(facts.get("alexnet.gpu_memory"))
 
 # %% [markdown]
-# Lesson 08 is about AlexNet, which had both ingredients.
+# Lesson 08 is about AlexNet, which had both.
 
 # %% [markdown]
 # ## Pop quiz
@@ -717,8 +724,8 @@ quiz.show("07_lenet")
 #
 # These have no single right answer. Write down yours, and what would change your mind.
 #
-# 1. Most of LeNet was known in 1989. Why did it take until 2012 for nets like it to win
-#    everywhere?
+# 1. Most of LeNet was known in 1989. Why did it take until 2012 for nets like it to take over
+#    computer vision?
 # 2. A net that reads cheques gets one digit in a thousand wrong. Is that good enough? Who should
 #    decide?
 # 3. You may change one thing in LeNet-5. What do you change, and which experiment would show
@@ -755,7 +762,7 @@ quiz.show("07_lenet")
 # | logit | 로짓 | score of a class before the softmax |
 # | cross-entropy | 교차 엔트로피 | −log of the probability given to the true class |
 # | gradient | 기울기 | how the loss changes with each parameter |
-# | backpropagation | 역전파 | computing the gradient from the loss back to the input |
+# | backpropagation | 역전파 | computing the gradients layer by layer, from the loss backwards |
 # | epoch | 에포크 | one pass over the training set |
 # | learning rate | 학습률 | how far a step goes against the gradient |
 # | validation set | 검증 데이터 | images on which we base our choices |

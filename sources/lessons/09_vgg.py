@@ -94,9 +94,9 @@ print()
 print(facts.trap("vgg_pools_3x3"))
 
 # %% [markdown]
-# 224 = 7 · 32, so five exact halvings lead to 7. With 3 × 3 windows and no padding each even size
-# $n$ becomes $n/2 - 1$. The fifth pool leaves 6, and the first linear layer, made for 7 × 7 maps,
-# does not fit.
+# 224 = 7 · 32, so five exact halvings lead to 7. With 3 × 3 windows and no padding, an even size
+# $n$ becomes $n/2 - 1$, and an odd one $(n - 1)/2$: the fifth pool leaves 6. So the first linear
+# layer, made for 7 × 7 maps, does not fit.
 
 # %% [markdown]
 # ## Six nets as data
@@ -150,10 +150,7 @@ Table(columns, tuple(rows))
 # convolutions; the parameters are elsewhere:
 
 # %%
-layers = summary(vgg16, (3, 224, 224), depth=1).rows
-blocks = [summary(part, shape) for part, shape in zip(vgg16.blocks, [(3, 224, 224), (64, 112, 112),
-          (128, 56, 56), (256, 28, 28), (512, 14, 14)], strict=True)]  # fmt: skip
-counts = {f"block {i}": counted.parameters for i, counted in enumerate(blocks, start=1)}
+counts = {f"block {i}": num_parameters(block) for i, block in enumerate(vgg16.blocks, start=1)}
 counts["three linear layers"] = num_parameters(vgg16.classifier)
 show(
     plot_counts(counts, "parameters of VGG-16", log=False),
@@ -161,7 +158,7 @@ show(
     "bars of the five blocks, up to 7 million each, are short or hardly visible",
 )
 expect(
-    counts["three linear layers"] > 8 * sum(c.parameters for c in blocks),
+    counts["three linear layers"] > 8 * num_parameters(vgg16.blocks),
     "More than eight in nine parameters are in the three linear layers.",
 )
 
@@ -256,9 +253,10 @@ expect(stack > one, "Where few channels become many, the stack has more weights.
 #
 # **Is it the same function?** Remove the ReLU between the two layers. Then the two convolutions
 # *are* one 5 × 5 convolution; its kernel is the two small kernels convolved with each other. The
-# code below checks this. **Predict, then run.** Is the reverse true, too: can every 5 × 5 kernel be
-# written as the convolution of two 3 × 3 kernels? (The code does not test that: count the
-# weights that you can choose.)
+# code below checks this: it slides the second kernel, flipped, over the first, and treats the first
+# layer's two input channels as a batch of two. **Predict, then run.** Is the reverse true, too: can
+# every 5 × 5 kernel be written as the convolution of two 3 × 3 kernels? (The code does not test
+# that: count the weights that you can choose.)
 
 # %%
 generator = torch.Generator().manual_seed(0)
@@ -327,7 +325,7 @@ expect(
     "With a quarter fewer weights, the stacks are within six points of the 5 × 5 layers.",
     trained=True,
 )
-print(facts.get("vgg.five_5x5_top1"))
+print("ImageNet, top-1 error with 5 × 5 layers: higher by", facts.get("vgg.five_5x5_top1"))
 
 # %% control="stacks with untrained weights"
 from course_utils.training import evaluate
@@ -341,14 +339,13 @@ refute(
 )
 
 # %% [markdown]
-# In this short training the stacks are not ahead: the two seeds of one net differ by more than the
-# means of the two nets. So our results do **not** reproduce what the paper found (the number above
-# says how much larger the top-1 error was with 5 × 5 layers). They show what saving a quarter of
-# the weights costs here: a few points at most. Two things may explain why our result differs from
-# the paper's: two layers without normalisation may be slower to start than one (we come to that),
-# and ten kinds of clothes in small images are an easier task than a thousand classes of photos.
-# What you can count, the receptive field and the weights, holds everywhere. What you measure holds
-# for the task on which you measured it.
+# This short training does not decide the question: the two seeds of one net differ at least as much
+# as the means of the two nets. So our results do **not** reproduce what the paper found. They show
+# what saving a quarter of the weights costs here: a few points at most. Two things may explain why
+# our result differs from the paper's: two layers without normalisation may be slower to start than
+# one (we come to that), and ten kinds of clothes in small images are an easier task than a thousand
+# classes of photos. What you can count, the receptive field and the weights, holds everywhere. What
+# you measure holds for the task on which you measured it.
 
 # %% [markdown]
 # ## Depth on small images
@@ -429,7 +426,7 @@ for sigma in (0.01, 0.1, (2 / 4608) ** 0.5):
         f"sigma {sigma:.4f}: a factor of {factor:.2f} per layer, {factor**5:.1e} after five such "
         f"layers"
     )
-print(facts.get("vgg.random_weights"))
+print("initial weights in the paper:", facts.get("vgg.random_weights"))
 
 # %% [markdown]
 # Here σ = 0.01 and σ = 0.1 both fail, in opposite directions. **He initialisation** draws weights
@@ -470,13 +467,14 @@ expect(0.05 < last["He"] < 20, "With He initialisation it stays in range.")
 # $\log 10$. The gradient, which is multiplied by similar factors on its way back, is just as small.
 # With the σ of the VGG paper it is the other way round: the logits are huge, and so is each step.
 # The authors write that bad initial weights can stall a deep net. Their way out was to train A
-# first, which is shallow enough, and to initialise the deeper nets with its layers. After
-# submission they noted that Glorot's initialisation makes this unnecessary.
+# first, which is shallow enough, and to start the deeper nets with its first four convolutions and
+# its linear layers. After submission they found that Glorot's initialisation makes that
+# unnecessary.
 #
 # **Predict, then run.** We start VGG-16, with an eighth of the channels, in four ways: σ = 0.01;
 # He; He at a fifth of the learning rate; He with **batch normalisation** (`norm="batch"`: after
-# each convolution, each channel is brought to mean 0 and standard deviation 1; lesson 11). Which
-# loss falls first?
+# each convolution, each channel is brought to mean 0 and standard deviation 1; lesson 11). Which of
+# the four losses fall, and which falls fastest?
 
 
 # %%
@@ -487,58 +485,58 @@ def deep(norm: str = "none") -> nn.Module:
     )
 
 
-first_loss = {}
+last_loss = {}
 
 # %%
 seed_everything(0)
 history = train(
     gaussian_(deep(), std=0.01), on_epoch_end=[LivePlot("VGG-16, σ = 0.01", chance=0.1)]
 )
-first_loss["σ = 0.01"] = history.column("train_loss")[-1]
+last_loss["σ = 0.01"] = history.column("train_loss")[-1]
 
 # %%
 seed_everything(0)
 history = train(deep(), on_epoch_end=[LivePlot("VGG-16, He", chance=0.1)])
-first_loss["He"] = history.column("train_loss")[-1]
+last_loss["He"] = history.column("train_loss")[-1]
 
 # %%
 seed_everything(0)
 careful = train(
     deep(), lr=settings.lr / 5, on_epoch_end=[LivePlot("VGG-16, He, small steps", chance=0.1)]
 )
-first_loss["He, small steps"] = careful.column("train_loss")[-1]
+last_loss["He, small steps"] = careful.column("train_loss")[-1]
 
 # %%
 seed_everything(0)
 history = train(
     deep("batch"), on_epoch_end=[LivePlot("VGG-16, He, batch normalisation", chance=0.1)]
 )
-first_loss["batch norm"] = history.column("train_loss")[-1]
+last_loss["batch norm"] = history.column("train_loss")[-1]
 
 # %% tags=["nbval-ignore-output"]
-print({name: round(value, 3) for name, value in first_loss.items()})
+print({name: round(value, 3) for name, value in last_loss.items()})
 log10 = torch.tensor(10.0).log().item()
 expect(
-    abs(first_loss["σ = 0.01"] - log10) < 0.02,
+    abs(last_loss["σ = 0.01"] - log10) < 0.02,
     "With σ = 0.01 the loss stays at log 10.",
     trained=True,
 )
-expect(first_loss["batch norm"] < 0.8, "Batch normalisation makes it fall at once.", trained=True)
-expect(first_loss["He, small steps"] < 1.8, "He's weights with small steps do, too.", trained=True)
+expect(last_loss["batch norm"] < 0.8, "Batch normalisation makes it fall at once.", trained=True)
+expect(last_loss["He, small steps"] < 1.8, "He's weights with small steps do, too.", trained=True)
 expect(
-    first_loss["batch norm"] < first_loss["He"] - 0.1,
+    last_loss["batch norm"] < last_loss["He"] - 0.1,
     "With batch normalisation it falls faster than with He's weights alone.",
     trained=True,
 )
 
 # %% control="He's weights with small steps"
-refute(abs(first_loss["He, small steps"] - log10) < 0.02, "With σ = 0.01 the loss stays at log 10.")
+refute(abs(last_loss["He, small steps"] - log10) < 0.02, "With σ = 0.01 the loss stays at log 10.")
 
 # %% control="σ = 0.01, without batch normalisation"
-refute(first_loss["σ = 0.01"] < 0.8, "Batch normalisation makes it fall at once.")
-refute(first_loss["σ = 0.01"] < 1.8, "He's weights with small steps do, too.")
+refute(last_loss["σ = 0.01"] < 0.8, "Batch normalisation makes it fall at once.")
+refute(last_loss["σ = 0.01"] < 1.8, "He's weights with small steps do, too.")
 refute(
-    first_loss["σ = 0.01"] < first_loss["He"] - 0.1,
+    last_loss["σ = 0.01"] < last_loss["He"] - 0.1,
     "With batch normalisation it falls faster than with He's weights alone.",
 )
 
@@ -650,7 +648,7 @@ try:
     for _ in range(5):
         x = nn.MaxPool2d(2)(x)
 except RuntimeError as error:
-    print(f"{tuple(x.shape[2:])} pixels:", str(error).split(". ")[0])
+    print(f"the fifth pool reads {x.shape[2]} × {x.shape[3]} pixels:", error)
 one_pixel = torch.rand(1, 512, 1, 1)
 copies = nn.AdaptiveAvgPool2d(7)(one_pixel)
 expect(bool((copies == one_pixel).all()), "The adaptive pool makes 49 copies of one pixel.")

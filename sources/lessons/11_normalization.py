@@ -4,7 +4,7 @@
 # **After this lesson you can**
 # - say where the signal of a deep net dies, and choose initial weights that keep it alive;
 # - write batch normalisation by hand, in both of its modes, and avoid its traps;
-# - tell seven normalisations apart by what they average over, and choose one for a given batch
+# - tell six normalisations apart by what they average over, and choose one for a given batch
 #   size;
 # - separate what is known about why batch normalisation works from what is only claimed.
 #
@@ -104,8 +104,9 @@ records.table("norm_none_unclipped", "norm_batch_unclipped")
 
 # %% [markdown]
 # The first net does not overfit, and it is not too small: it hardly starts to learn. Somewhere
-# between image and loss the activations, or the gradients, go out of range. This lesson finds the
-# place, fixes the net in two ways, and then asks what the second way really does.
+# between image and loss the activations, or the gradients, go out of range. This lesson asks how
+# that happens, tries two remedies, initial weights and normalisation, and then asks what the second
+# one really does.
 
 # %% [markdown]
 # ## Saturation: where slopes are zero
@@ -128,8 +129,8 @@ expect(abs(max(slopes["sigmoid"]) - 0.25) < 1e-6, "The sigmoid's slope is at mos
 # %% [markdown]
 # Far from zero the sigmoid and tanh are flat. A unit there is **saturated**: its output hardly
 # depends on its input, and hardly any gradient passes through it. Even where it is steepest, a
-# sigmoid passes on only a quarter of the gradient. **Predict, then run.** How much of a gradient
-# remains after ten sigmoids, at most?
+# sigmoid passes on only a quarter of the gradient. **Predict, then run.** By what factor do the
+# slopes of ten sigmoids in a row multiply a gradient, at most?
 
 # %%
 print(f"{0.25**10:.1e}")
@@ -141,10 +142,10 @@ print(f"{0.25**10:.1e}")
 print(facts.trap("deeper_tanh_saturates_more").claim)
 
 # %% [markdown]
-# Glorot and Bengio examined this in 2010, with five hidden layers and the initial weights of the
-# time, uniform between $-1/\sqrt{n}$ and $1/\sqrt{n}$ for $n$ inputs. We repeat their experiment on
-# our images. For one image, we call a unit saturated if its slope is less than a tenth of the
-# largest slope of its activation, and follow the share of saturated units in each layer.
+# Glorot and Bengio examined this in 2010, with up to five hidden layers and the initial weights of
+# the time, uniform between $-1/\sqrt{n}$ and $1/\sqrt{n}$ for $n$ inputs. We repeat their
+# experiment on our images. We call a unit saturated for an image if its slope there is less than a
+# tenth of the activation's largest slope, and follow the share of saturated units in each layer.
 
 
 # %%
@@ -169,7 +170,8 @@ def deep_mlp(activation: type[nn.Module], num_layers: int = 5, width: int = 128)
 # %%
 from course_utils.inspection import capture, layer_names
 
-SLOPE = {nn.Tanh: lambda out: 1 - out**2, nn.Sigmoid: lambda out: 4 * out * (1 - out)}  # max 1
+# The slope at an output, divided by the largest slope of the activation.
+SLOPE = {nn.Tanh: lambda out: 1 - out**2, nn.Sigmoid: lambda out: 4 * out * (1 - out)}
 
 
 @torch.no_grad()
@@ -221,8 +223,9 @@ expect(tanh["layer 2"][-1] > tanh["layer 5"][-1], "Layer 2 saturates before laye
 print(facts.trap("deeper_tanh_saturates_more").right)
 
 # %% [markdown]
-# For tanh, the slides have it the wrong way round. There is a net whose *last* hidden layer
-# saturates, though:
+# For tanh, the slides have it the wrong way round. (This run has a learning rate of 0.3. At 1.0,
+# over 90 % of the units of all five layers are saturated after one epoch, so no order shows.) There
+# is a net whose *last* hidden layer saturates first, though:
 
 # %% tags=["nbval-ignore-output"]
 sigmoid = watch_saturation(nn.Sigmoid, lr=1.0)
@@ -252,7 +255,8 @@ refute(
 # This is how Glorot and Bengio explain it. At the start the lower layers of a sigmoid net compute
 # nothing useful, so the net does best to ignore the last hidden layer, and it does so by pushing
 # that layer's outputs to 0. A tanh is steepest where its output is 0; a sigmoid is flat where its
-# output is close to 0. That is one reason to prefer activations that are centred on zero.
+# output is close to 0. That is one reason to prefer activations that are centred on zero. (Here,
+# too, the rate matters: ours is 1.0, and at 0.3 no layer saturates within eight epochs.)
 
 # %% [markdown]
 # ## A factor for each layer: vanishing and exploding
@@ -290,7 +294,7 @@ for name, factor in {"old uniform": 1 / 3, "Xavier": 1.0, "He": 2.0}.items():
     print(f"{name:12} (1/2 · {factor:.2f})^(20/2) = {(0.5 * factor) ** 10:.1e}")
 
 # %%
-from course_utils.inspection import activation_spread, gradient_norms
+from course_utils.inspection import activation_spread, parameter_gradients
 from course_utils.models.initialization import gaussian_, glorot_uniform_, he_normal_
 
 INITIALISATIONS = {
@@ -331,23 +335,31 @@ expect(
 expect(kept["old uniform"] < 1e-6, "The old weights shrink it by a factor of more than a million.")
 
 # %% [markdown]
-# And the gradients? **Predict, then run.** With the old weights, which layers get the smaller
-# gradients, the first or the last?
+# And the gradients? What arrives at a unit on the way back, added up over the images, is the
+# gradient of its bias. **Predict, then run.** With the old weights, where do the biases get the
+# smaller gradient, in the first layers or in the last? And where do the weights?
 
 # %%
-arrives = {name: gradient_norms(net, noise, labels) for name, net in nets.items() if name[0] != "N"}
+arrives = {}
+for name in ("old uniform", "Xavier", "He"):
+    gradients = parameter_gradients(nets[name], noise, labels)
+    norms = {key: float(gradient.norm()) for key, gradient in gradients.items()}
+    arrives[name] = [norm for key, norm in norms.items() if key.endswith("bias")]
+    first, last = norms["0.weight"], norms["38.weight"]
+    print(f"{name:12} gradient of the weights: {first:.0e} in layer 1, {last:.0e} in layer 20")
 show(
-    plot_by_depth(arrives, "norm of the gradient"),
-    "Norm of the gradient of each layer, logarithmic: flat for He, falling towards the first layer "
-    "for Xavier by more than one order of magnitude and for old uniform by almost six",
+    plot_by_depth(arrives, "norm of the biases' gradient"),
+    "Norm of the gradient of each layer's biases, logarithmic: nearly flat for He, falling towards "
+    "the first layer by about two orders of magnitude for Xavier and almost seven for old uniform",
 )
 
 # %% [markdown]
-# With the old weights the first layers, those next to the image, get almost no gradient. (The
-# gradient of a weight is also proportional to the activation that it multiplies. So He's curve,
-# where the activations stay large, is higher everywhere.) Now take tanh: its slope at 0 is 1, so
-# nothing is halved. Here Xavier's weights fit, and the old ones lose a factor of $\sqrt 3$ per
-# layer:
+# With the old weights almost nothing arrives at the first layers, those next to the image. And the
+# weights? The gradient of a weight is what arrives, times the activation that the weight
+# multiplies. Towards the image the former shrinks about as fast as the latter grows, so the weights
+# of *all* layers get gradients of about the same size: with the old weights, next to nothing. Now
+# take tanh: its slope at 0 is 1, so nothing is halved. Here Xavier's weights fit, and the old ones
+# lose a factor of $\sqrt 3$ per layer:
 
 # %%
 tanh_nets = {name: stack(nn.Tanh, INITIALISATIONS[name]) for name in ("old uniform", "Xavier")}
@@ -365,7 +377,7 @@ expect(
 # So initialisation is a matter of arithmetic, not of taste. But it concerns only the start. Each
 # step changes the weights, and nothing keeps the product of twenty factors near 1. Our fourteen
 # layers had He's weights, and still the first large steps threw them off balance. (With clipped
-# gradients they do learn, as you will see below.) The second way to fix the net is to measure the
+# gradients they do learn, as you will see below.) The second remedy is to measure the
 # standard deviation during training, and to divide by it.
 
 # %% [markdown]
@@ -400,7 +412,7 @@ expect(
 )
 
 # %% [markdown]
-# Two wrong claims about batch normalisation are common:
+# Here are two wrong claims about batch normalisation that you may meet:
 
 # %%
 for key in ("batchnorm_2016", "batchnorm_divides_by_variance"):
@@ -518,9 +530,9 @@ expect(in_x.mean(dim=(0, 2, 3)).abs().max() < 1e-9, "Its mean over a channel is 
 # ### Two variances ◇
 #
 # For the variance of $m$ numbers you can divide by $m$ or by $m - 1$. The first, the **biased**
-# one, is the variance of these numbers. The second estimates the variance of the distribution that
-# they come from. BN uses *both*. **Predict, then run.** Which one does it divide by, and which one
-# goes into the running estimate?
+# one, is the variance of these numbers. The second, the **unbiased** one, estimates the variance of
+# the distribution that they come from. BN uses *both*. **Predict, then run.** Which one does it
+# divide by, and which one goes into the running estimate?
 
 # %%
 tiny = torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1)  # two images of one pixel
@@ -556,8 +568,8 @@ expect(same, "Our layer has the same outputs and the same five tensors as nn.Bat
 # images in the batch**. No other layer that you have met does that. In evaluation mode this would
 # be absurd: the same garment might be classified as a shirt or as a coat, depending on which images
 # share its batch. So in that mode BN uses estimates that it updated after every training batch,
-# $\mu_\text{run} \leftarrow 0.9\, \mu_\text{run} + 0.1\, \mu$ and likewise for the variance, and is
-# a fixed linear map.
+# $\mu_\text{run} \leftarrow 0.9\, \mu_\text{run} + 0.1\, \mu$ and likewise for the variance: it
+# multiplies each channel by a fixed number and adds another.
 #
 # A frequent mistake with BN is to forget the mode. **Predict, then run.** We sort the test images
 # by class, so that every batch shows one kind of garment, and classify them in both modes. How do
@@ -601,12 +613,13 @@ refute(
 )
 
 # %% [markdown]
-# Subtract the mean from a batch of nothing but coats, and what made them coats is gone.
+# Subtract the mean from a batch of nothing but coats, and much of what made them coats is gone.
 #
 # ### Folding ◇
 #
-# In evaluation mode BN is a fixed linear map for each channel, and a convolution is a linear map,
-# too. So the two together are one convolution, with
+# In evaluation mode BN multiplies each channel by one number and adds another. A convolution can do
+# that itself, with other weights and a bias. So a convolution without a bias, followed by BN, is
+# one convolution, with
 #
 # $$w' = \frac{\gamma}{\sqrt{\sigma_\text{run}^2 + \varepsilon}}\, w, \qquad
 # b' = \beta - \frac{\gamma}{\sqrt{\sigma_\text{run}^2 + \varepsilon}}\, \mu_\text{run}.$$
@@ -619,7 +632,8 @@ refute(
 def folded(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> nn.Conv2d:
     """Return one convolution that computes what conv and norm do in evaluation mode."""
     scale = norm.weight / torch.sqrt(norm.running_var + norm.eps)
-    one = nn.Conv2d(conv.in_channels, conv.out_channels, conv.kernel_size, conv.stride, 1)
+    c_in, c_out = conv.in_channels, conv.out_channels
+    one = nn.Conv2d(c_in, c_out, conv.kernel_size, conv.stride, conv.padding)
     one.weight = nn.Parameter(conv.weight * scale[:, None, None, None])
     one.bias = nn.Parameter(norm.bias - scale * norm.running_mean)
     return one
@@ -641,8 +655,8 @@ print(f"BN layers left: {left}")
 expect(torch.allclose(before, after, rtol=1e-3, atol=1e-3), "The logits are the same.")
 
 # %% [markdown]
-# This is what happens when a net is prepared for a phone: BN costs nothing there. In training mode
-# you cannot fold, because the statistics belong to the batch. Nor can you fold a normalisation that
+# This is done when a net is prepared for a phone, so BN costs nothing there. In training mode you
+# cannot fold, because the statistics belong to the batch. Nor can you fold a normalisation that
 # computes new statistics for every image, as three of those below do.
 
 # %% [markdown]
@@ -677,7 +691,8 @@ expect(6 < noise_of[2] / noise_of[128] < 10, "The noise falls as 1/√N.")
 print(facts.trap("small_batches_clt"))
 
 # %% [markdown]
-# The central limit theorem says that the mean of many values is approximately normally distributed.
+# The central limit theorem says that the mean of many independent values is approximately normally
+# distributed.
 # For the noise to fall as $1/\sqrt{N}$ you need no theorem of that kind, only independent images.
 # And what hurts is the size of the noise, not the shape of its distribution. A little noise can
 # even help, as dropout does: it is a mild regulariser. That was not what BN was made for.
@@ -725,10 +740,10 @@ same = all(torch.allclose(mine, theirs, atol=1e-5) for mine, theirs in pairs.val
 expect(same, "The four normalisations are one function over different axes.")
 
 # %% [markdown]
-# The name "layer norm" stands for two layers. In a **transformer**, it works on one *token* at a
-# time, over its features. ConvNeXt (Liu et al. 2022) brought that version to convnets, where a
-# token is a pixel: mean and variance over the channels at *one* position. **Predict, then run.**
-# Over which axes is that?
+# The name "layer norm" stands for two different layers. In a **transformer**, it works on one
+# *token* at a time, over its features. ConvNeXt (Liu et al. 2022) is a convnet with that version; a
+# token is then a pixel: mean and variance over the channels at *one* position. **Predict, then
+# run.** Over which axes is that?
 
 # %%
 per_pixel = normalise(x, (1,))  # (4, 16, 5, 5)
@@ -751,9 +766,9 @@ expect(not other, "It is not the layer norm in the figure, which takes height an
 #   direction $v$ are learned separately.
 # - **Scaled weight standardisation** gives each filter mean 0 and the variance that keeps the
 #   activations' variance at 1 through a ReLU. It is the arithmetic of He's initialisation, enforced
-#   at every step and not only at the start. (He's factor 2 keeps the mean *square* at 1. To keep
-#   the *variance*, it takes $2/(1 - 1/\pi) \approx 2.93$, since the mean of a ReLU's output is not
-#   0.)
+#   at every step and not only at the start, up to one learned factor for each filter. (He's factor
+#   2 keeps the mean *square* at 1. To keep the *variance*, it takes $2/(1 - 1/\pi) \approx 2.93$,
+#   since the mean of a ReLU's output is not 0.)
 
 # %%
 from course_utils.models.normalization import StandardisedWeight  # inline
@@ -776,27 +791,25 @@ expect(abs(y.std() - 1) < 0.1, "The standard deviation stays at 1, though nothin
 # %%
 from course_utils.models.normalization import NORMS
 
-one, company_a, company_b = torch.randn(3, 4, 1, 28, 28, generator=generator)
+mine, company_a, company_b = torch.randn(3, 4, 1, 28, 28, generator=generator)  # 4 images each
 for norm in NORMS:
     torch.manual_seed(0)
     net = plain_net(norm).cpu().train()
     with torch.no_grad():
-        first, second = (net(torch.cat([one, other]))[:4] for other in (company_a, company_b))
+        first, second = (net(torch.cat([mine, other]))[:4] for other in (company_a, company_b))
     depends = not torch.allclose(first, second, atol=1e-5)
     print(f"{norm:14} {'depends on the batch' if depends else 'does not'}")
     assert depends == (norm == "batch")
 
 # %% [markdown]
 # Only with BN. That makes a clean experiment possible. Compute the gradient of a batch of 128 in 64
-# pieces of 2, and add the pieces up before the step: for six of the seven nets nothing changes, as
-# the gradient is the same sum. With BN something does change: it normalises 2 images at a time.
+# pieces of 2, and average the pieces before the step: for six of the seven nets nothing changes, as
+# the gradient is the same mean. With BN something does change: it normalises 2 images at a time.
 # Everything else stays as it was: the number of images in an update, and the number of updates.
 # First we check this with 16 images:
 
+
 # %%
-from course_utils.inspection import parameter_gradients
-
-
 def flat_gradient(model: nn.Module, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
     """Return the gradient of the loss for all parameters, as one long vector."""
     gradients = parameter_gradients(model, images, labels)
@@ -860,18 +873,17 @@ expect(abs(final["weight"] - final["none"]) < 0.1, "Weight norm changes little."
 # Instance norm has just given each map mean 0. What can that average still say about the image?
 
 # %%
+varies = {}
 for kind, dims in {"batch": (0, 2, 3), "instance": (2, 3)}.items():
     pooled = normalise(maps, dims).relu().mean(dim=(2, 3))  # (2000, 8), what the head reads
-    noise_of[kind] = float(pooled.std(dim=0).mean())
-    print(
-        f"{kind:9} across images, the average of a map has standard deviation {noise_of[kind]:.2f}"
-    )
-expect(noise_of["instance"] < noise_of["batch"] / 2, "Instance norm leaves less than half of that.")
+    varies[kind] = float(pooled.std(dim=0).mean())
+    print(f"{kind:9} across images, the average of a map has standard deviation {varies[kind]:.2f}")
+expect(varies["instance"] < varies["batch"] / 2, "Instance norm leaves less than half of that.")
 
 # %% [markdown]
 # How strongly a map responds on average is all that the head of this net reads, and instance norm
-# removes most of that. It was made for transferring style between images, where the contrast is
-# *meant* to be removed.
+# removes most of what distinguishes the images there. It was made for transferring style between
+# images, where the contrast is *meant* to be removed.
 #
 # One net, one learning rate and a few epochs do not rank the normalisations for all nets. On
 # ImageNet, with a ResNet-50 and the usual batch size, Wu and He find group norm close to batch
@@ -911,10 +923,11 @@ expect(
 
 # %% [markdown]
 # The training loss is measured in training mode, which includes the noise of the small batches; the
-# validation loss is measured in evaluation mode, without it. That is why BN over two images is
-# *better* in validation than in training. Still, at two images its lead over group norm is gone.
+# validation loss is measured in evaluation mode, without it. So BN over two images can be *better*
+# in validation than in training. Still, at two images its lead over group norm is gone.
 #
-# On ImageNet, in a setting where memory limits the batch size, the authors of group norm report:
+# For large images, memory may allow no more than two on each GPU. On ImageNet, with as few, the
+# authors of group norm report:
 
 # %%
 facts.table("groupnorm.batch_of_two")
@@ -1069,10 +1082,12 @@ refute(
 
 # %% [markdown]
 # This fits the large learning rates that nets with BN tolerate: the gradient can be trusted over a
-# longer distance. Next we walk in a direction that has nothing to do with the gradient. To compare
-# two nets, a step must mean the same for both, so each filter of a random direction gets the length
-# of the net's own filter (**filter normalisation**, Li et al. 2018); biases, $\gamma$ and $\beta$
-# stay as they are. At ±1 the change of every filter is as long as the filter itself.
+# longer distance. (The clipped net's gradient is about three times as long, so its steps are, too;
+# but measured in distance its loss rises sooner as well.) Next we walk in a direction that has
+# nothing to do with the gradient. To compare two nets, a step must mean the same for both, so each
+# filter of a random direction gets the length of the net's own filter (**filter normalisation**, Li
+# et al. 2018); biases, $\gamma$ and $\beta$ stay as they are. At ±1 the change of every filter is
+# as long as the filter itself.
 
 # %%
 positions = [i / 10 for i in range(-10, 11)]
@@ -1085,7 +1100,7 @@ for name, model in {"no normalisation": clipped, "batch norm": with_bn}.items():
 show(
     plot_loss_lines(lines, positions, log=True),
     "Loss along a random direction, logarithmic: without normalisation a deep valley whose walls "
-    "rise by orders of magnitude, with batch normalisation a shallow one",
+    "rise more than tenfold on both sides, with batch normalisation a shallow one",
 )
 walls = {name: float(max(line) / line[10]) for name, line in lines.items()}
 print({name: f"{ratio:.1f} times the loss in the middle" for name, ratio in walls.items()})
@@ -1106,8 +1121,8 @@ refute(
 # %% [markdown]
 # Read this with care. It is one direction out of very many; lesson 12 looks at planes. And it is a
 # measurement on *these* two nets. What is *proved* is limited: under assumptions, Santurkar et al.
-# bound how fast the loss and its gradient can change in a net with BN (their theorem 4.1). So
-# "unproven" says too little, and "explained" too much.
+# bound how fast the loss and its gradient change in a net with BN, compared with the same net
+# without it (their theorems 4.1 and 4.2). So "unproven" says too little, and "explained" too much.
 #
 # ### What about exploding gradients? ◇
 #
@@ -1123,6 +1138,9 @@ print(facts.trap("groupnorm_cures_explosion").claim)
 
 
 # %%
+from course_utils.inspection import gradient_norms
+
+
 def grouped_net(group_size: int) -> nn.Module:
     """Build a plain net of 38 layers with group normalisation in groups of one size."""
     torch.manual_seed(0)
@@ -1140,7 +1158,7 @@ few = data.load("fashion_mnist_mini", batch_size=32, generator=generator, limit=
 x, y = next(iter(few.train))
 sizes = {f"groups of {k}": gradient_norms(grouped_net(k), x, y) for k in (1, 4, 16)}
 
-# %%
+# %% tags=["nbval-ignore-output"]
 show(
     plot_by_depth(sizes, "norm of the gradient"),
     "Norm of the gradient by layer, logarithmic, 38 layers: with groups of one channel it grows "

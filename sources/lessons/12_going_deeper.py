@@ -64,10 +64,10 @@ assert int(100 * plain34 / vgg19) == facts.get("plain34.share_of_vgg19").value
 print("the paper:", facts.get("plain34.share_of_vgg19"))
 
 # %% [markdown]
-# Plain-34 has more layers and does a fifth of the work: on maps of 56 pixels it has 64 filters,
-# where VGG-19 has 256. What a net costs depends on its widths and on the sizes of its maps, not on
-# its depth alone. So depth is a separate choice, and we can vary it while the two rules stay the
-# same.
+# Plain-34 has more layers and does less than a fifth of the work: on maps of 56 pixels it has 64
+# filters, where VGG-19 has 256. What a net costs depends on its widths and on the sizes of its
+# maps, not on its depth alone. So depth is a separate choice, and we can vary it while the two
+# rules stay the same.
 
 # %% tags=["nbval-ignore-output"]
 print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epochs} epochs")
@@ -117,7 +117,7 @@ expect(
 
 # %% [markdown]
 # The deeper net is worse on the very images it is trained on. He et al. call this **degradation**.
-# (Where the validation loss leaves the scale: it is measured in evaluation mode, in which BN uses
+# (Why does the validation loss leave the scale? It is measured in evaluation mode, in which BN uses
 # running estimates, and these lag behind weights that change fast.)
 
 # %% [markdown]
@@ -174,8 +174,9 @@ facts.table("plain18.top1", "plain34.top1", "resnet18.top1", "resnet34.top1")
 #
 # Perhaps there are no good weights for a plain net of 56 layers? There are. Take the trained
 # plain-20, and insert layers that do nothing: a convolution whose filter $i$ copies channel $i$ (a
-# **Dirac** filter), and BN with mean 0 and variance 1. The ReLU after them changes nothing either,
-# since its input already comes out of a ReLU.
+# **Dirac** filter), and BN with a running mean of 0 and a running variance of 1, which changes
+# nothing in evaluation mode. The ReLU after them changes nothing either, since its input already
+# comes out of a ReLU.
 #
 # **Predict, then run.** How far are the logits of this plain-56 from those of plain-20?
 
@@ -190,9 +191,8 @@ def set_identity_(block: nn.Module) -> None:
 
 
 deepened = models.build("plain56", in_channels=channels, num_classes=10, width=8).to(device)
-deepened.load_state_dict(
-    plain20.state_dict(), strict=False
-)  # the first 3 of 9 blocks of each stage
+# Plain-20 has 3 blocks in each stage: they become the first 3 of the 9 that plain-56 has.
+deepened.load_state_dict(plain20.state_dict(), strict=False)
 for stage in deepened.stages:
     for block in list(stage)[3:]:
         set_identity_(block)
@@ -279,8 +279,8 @@ for label, model in {"plain-20": plain20, "plain-56": plain56}.items():
 # %% [markdown]
 # After three epochs the answer is mixed: in our run, plain-56 now has a much smaller gradient at
 # the first layer than at the last. But it started with a much larger one there, and its recorded
-# loss is higher than that of plain-20 from the first epoch on. So our measurements do not support
-# the explanation that is most often given:
+# loss is higher than that of plain-20 from the first epoch on. So our measurements alone do not
+# establish the explanation that is most often given:
 
 # %%
 print(facts.trap("degradation_is_vanishing"))
@@ -392,16 +392,16 @@ expect(abs(neighbours[False][24]) < 0.2, "24 plain layers shatter the gradient."
 expect(neighbours[True][50] > 0.5, "50 layers with shortcuts do not.")
 
 # %% [markdown]
-# This agrees with what the paper measured and derived:
+# This agrees with what the paper measured and derived about the correlation as depth grows:
 
 # %%
 print(facts.get("gradients.shattered"))
 
 # %% [markdown]
 # Does the same hold for our convolutional nets, on images? We walk along a twentieth of the
-# straight line from one image to another, in 64 steps, and follow the derivative of one logit.
-# (Each series is short and has its mean subtracted, so a curve that falls slowly must end below
-# zero.)
+# straight line from one image to another, in 64 steps, and follow the derivative of one logit. (The
+# noise has 64 values here, too. In so short a series, with its mean subtracted, even a curve that
+# falls slowly must get below zero sooner or later.)
 
 # %%
 start, end = images[:2]
@@ -414,10 +414,16 @@ for label, name in {"plain-20": "plain20", "plain-56": "plain56", "ResNet-56": "
         fresh = models.build(name, in_channels=channels, num_classes=10, width=8).to(device)
         rows.append(inspection.input_gradients(inspection.Line(fresh, start, end, label=0), steps))
     paths[label] = inspection.autocorrelation(torch.stack(rows).cpu())
+short_noise = {
+    "brown noise": inspection.autocorrelation(inspection.brown_noise(10, 64, draws)),
+    "white noise": inspection.autocorrelation(inspection.white_noise(10, 64, draws)),
+}
+way = "a twentieth of the way from one image to another"
 show(
-    plots.plot_autocorrelation(paths | noise, "a twentieth of the way from one image to another"),
+    plots.plot_autocorrelation(paths | short_noise, way),
     "Autocorrelation of the gradient along a line between two images, for three fresh nets: that "
-    "of ResNet-56 and plain-20 falls slowly, that of plain-56 is near zero from the first step on",
+    "of ResNet-56 and plain-20 falls about as slowly as that of brown noise, that of plain-56 is "
+    "near zero from the first step on",
 )
 
 # %%
@@ -427,7 +433,7 @@ expect(paths["ResNet-56"][1] > paths["plain-56"][1] + 0.3, "ResNet-56 is shatter
 # %% [markdown]
 # A word of caution: this is a difference between *fresh* nets, and it coincides with what we saw in
 # training. It does not prove that one causes the other; what exactly makes deep plain nets hard to
-# train is still debated. What is not debated is the cure.
+# train is still debated. What is not debated is what helps.
 
 # %% [markdown]
 # ## A gate: Highway networks
@@ -442,8 +448,8 @@ expect(paths["ResNet-56"][1] > paths["plain-56"][1] + 0.3, "ResNet-56 is shatter
 #
 # With $T = 0$ the layer is a wire: it passes its input on unchanged. With $T = 1$ it is a plain
 # layer. The trick is how it starts: $T(\mathbf{x}) = \sigma(W_T\mathbf{x} + \mathbf{b}_T)$ has a
-# **negative bias**, so every layer at first carries most of its input, and a net of 50 layers
-# starts as if it had almost none.
+# **negative bias**, so every layer at first carries most of its input, and a deep net starts as if
+# it were a shallow one.
 
 # %%
 print(facts.get("highway.gate_bias"))
@@ -511,7 +517,7 @@ for label, last in final.items():
     )
 expect(
     final["highway"].train_loss < final["plain"].train_loss - 0.3,
-    "The gated net trains; the plain one hardly does.",
+    "The gated net ends with the lower training loss, by more than 0.3.",
     trained=True,
 )
 
@@ -523,7 +529,7 @@ options = {"image_size": size, "num_layers": 50, "gate_bias": -4.0}
 guessing = models.build("highway", in_channels=channels, num_classes=10, **options).to(device)
 refute(
     evaluate(guessing, loaders.val).loss < final["plain"].train_loss - 0.3,
-    "The gated net trains; the plain one hardly does.",
+    "The gated net ends with the lower training loss, by more than 0.3.",
 )
 
 # %%
@@ -586,7 +592,8 @@ expect(
 # apart. Here we only ask whether it cures the degradation.
 #
 # **Predict, then run.** Here are the same 56 layers, with just as many parameters, and a shortcut
-# around every pair of them. Where does the training loss end, compared with plain-20 and plain-56?
+# around each pair of convolutions after the first. Where does the training loss end, compared with
+# plain-20 and plain-56?
 
 # %%
 resnet56, resnet56_history = train("resnet56")
@@ -653,8 +660,9 @@ records.table(*titles.values())
 
 # %% [markdown]
 # But are these nets *worse*, or only slow? Five epochs at one learning rate cannot tell us. So here
-# are the same nets on all 9,000 training images, for 30 epochs, over which the rate falls to 0.
-# Each net starts from the rate at which it did best on the validation set in short runs.
+# are the same nets on all 9,000 training images, for 30 epochs, in which the rate first rises and
+# then falls to 0. Each net's highest rate is the one at which it did best on the validation set in
+# short runs.
 
 # %%
 settled = {title: records.load(name.replace("depth", "settled")) for title, name in titles.items()}
@@ -775,8 +783,8 @@ print({label: f"rises by {value:.2f}" for label, value in of_batch_rises.items()
 # filters' length along each. The table sorts them: along a quarter of the directions, the loss
 # rises by at most the value under "a quarter", and so on; the value under "half" is the median.
 #
-# **Predict, then run.** Between the flattest and the steepest of the 16 directions around ResNet-56,
-# by what factor does the rise of the loss differ?
+# **Predict, then run.** Between the flattest and the steepest of the 16 directions around
+# ResNet-56, by what factor does the rise of the loss differ in evaluation mode?
 
 
 # %%
@@ -838,16 +846,17 @@ refute(
 
 # %% [markdown]
 # So the residual net does lie in the wider basin, in either mode. But look at the steepest of its
-# directions: along it, the loss rises many times as much as along the median one, and a plane that
-# happens to contain such a direction may look much like a plane through plain-56. One plane of each
-# net proves little; over many directions the difference is clear. And how high the walls are is
-# mostly a matter of estimates that no longer fit. A figure of a landscape that does not name BN's
-# mode tells half the story: name the mode whenever you show one.
+# directions in evaluation mode: along it, the loss rises many times as much as along the median
+# one, and a plane that happens to contain such a direction may look much like a plane through
+# plain-56. One plane of each net proves little; over many directions the difference is clear. And
+# how high the walls are in evaluation mode is mostly a matter of estimates that no longer fit. A
+# figure of a landscape that does not name BN's mode tells half the story: name the mode whenever
+# you show one.
 #
-# And remember what such a figure cannot show. A plane of two random directions out of tens of
-# thousands shows little of the space, and it shows only one run of each net. And that the basin is
-# wide does not mean that training found it *because* it is wide. This is what the paper reports, in
-# evaluation mode:
+# And remember what such a figure cannot show. These nets have more than 200,000 parameters: a plane
+# of two random directions shows little of that space, and it shows only one run of each net. And
+# that the basin is wide does not mean that training found it *because* it is wide. This is what the
+# paper reports, in evaluation mode:
 
 # %%
 print(facts.get("landscape.depth"))
@@ -857,10 +866,11 @@ print(facts.get("landscape.normalisation"))
 # ## On a GPU, for real
 #
 # He et al. train on CIFAR-10 for 64,000 steps of 128 images, and divide the rate by 10 twice. On a
-# GPU, one line comes close to that (with a one-cycle schedule instead):
+# GPU, this comes closest to their setting (`docs/training.md` says what still differs):
 #
 # ```
-# python -m course_utils train plain56 --data cifar10 --profile full
+# python -m course_utils train plain56 --data cifar10 --epochs 182 --batch-size 128 --lr 0.1 \
+#     --schedule step --weight-decay 1e-4 --no-nesterov --crop 4 --flip
 # ```
 #
 # Do the same with `plain20`, `resnet20` and `resnet56`. Below are the errors on CIFAR-10 that He et
@@ -901,8 +911,8 @@ quiz.show("12_going_deeper")
 #    net, of the optimiser, or of where training starts? What experiment could tell them apart?
 # 2. Gradients shatter in fresh plain nets. What would you have to see before you called that the
 #    *cause* of degradation?
-# 3. A highway net can choose its depth; a residual net cannot. Why do you think the simpler one
-#    won?
+# 3. A highway net has gates that decide how much each layer does; a residual net has none. Why do
+#    you think the simpler one won?
 
 # %% [markdown]
 # ## Further reading

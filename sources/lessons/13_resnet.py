@@ -4,7 +4,7 @@
 # **After this lesson you can**
 # - write a residual block, with the right shortcut where the shape changes, and say what is wrong
 #   with a popular version of it;
-# - say why a residual block starts close to the identity, and when that does not help;
+# - say in what sense a residual block starts from the identity, and when that does not help;
 # - unroll a residual net into sums, forwards and backwards, and check them in code;
 # - rebuild the table of ResNet-18 to ResNet-152 from a few numbers, and count each net's work;
 # - say what a trained net loses when you remove one of its blocks.
@@ -50,10 +50,9 @@ print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epo
 #
 # $$H(\mathbf{x}) = F(\mathbf{x}) + \mathbf{x}$$
 #
-# On paper nothing is gained: each form can express what the other can. The gain is in where
-# learning starts, and in where weight decay pulls it. Weights start small, and weight decay pulls
-# them towards zero. With weights of zero, a plain layer returns **zeros**, and a residual block
-# returns **its input**.
+# On paper nothing is gained: each form can express what the other can. What differs is the
+# starting point. Weights are drawn around zero, and weight decay pulls them back towards zero. With
+# weights of zero, a plain layer returns **zeros**, and a residual block returns **its input**.
 #
 # **Predict, then run.** We take the simplest layer, $\mathbf{y} = W\mathbf{x}$ with 20 inputs, and
 # give it only 10 examples. Ridge regression, which is least squares with weight decay, finds $W$;
@@ -73,7 +72,7 @@ draws = torch.Generator().manual_seed(0)
 identity = torch.eye(20, dtype=torch.float64)
 inputs, new = (torch.randn(20, n, generator=draws, dtype=torch.float64) for n in (10, 1000))
 noise = torch.randn(20, 20, generator=draws, dtype=torch.float64)
-rotation = torch.linalg.qr(noise).Q
+rotation = torch.linalg.matrix_exp(noise - noise.T)  # exp(antisymmetric) is a rotation
 targets = {"nearly x": identity + 0.02 * noise, "a rotation of x": rotation, "-x": -identity}
 
 # %%
@@ -141,10 +140,10 @@ expect(same, "ResNet-14 computes what ResNet-8 does if its new blocks have F = 0
 
 # %% [markdown]
 # It does; but a deeper plain net contains a shallower one, too, only with other weights. *Both*
-# kinds are nested. The difference is where in the larger class the smaller one lies: for the
-# residual net at zero, where weights start and weight decay pulls; for the plain net at Dirac
-# filters, towards which nothing pulls. "Nested" says what a net **can** compute, not what training
-# **finds**.
+# kinds are nested. The difference is where in the larger class the smaller one lies. In the residual
+# net it is enough that the last BN of each new block multiplies by zero; its new filters may be
+# anything. In the plain net every new filter must be a Dirac filter, and nothing pulls the weights
+# there. "Nested" says what a net **can** compute, not what training **finds**.
 
 # %% [markdown]
 # ## The unrolled sum
@@ -169,7 +168,7 @@ functions = nn.ModuleList(
 
 
 def run(x: torch.Tensor, after: nn.Module) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return x_L and the sum of all F_i(x_i), with `after` applied to each sum."""
+    """Return x_L and the sum of all F_i(x_i); x_{i+1} is `after` of x_i + F_i(x_i)."""
     total = torch.zeros_like(x)
     for function in functions:
         f = function(x)
@@ -192,8 +191,8 @@ expect(
 )
 
 # %% [markdown]
-# **Predict, then run.** The block of the ResNet paper has a ReLU *after* the addition. Do the two
-# equations still hold?
+# **Predict, then run.** The block of the ResNet paper has a ReLU *after* the addition. Does the sum
+# still hold?
 
 # %%
 with torch.no_grad():
@@ -203,11 +202,12 @@ print(f"with a ReLU after the addition the sum is off by up to {off:.2f}")
 expect(off > 1e-3, "The sum needs an identity after the addition.")
 
 # %% [markdown]
-# No: they need an identity after the addition. The *pre-activation* block of a later paper has one,
-# as it moves BN and ReLU in front of the convolutions; we build it below. In the original block the
-# path is blocked wherever a sum is negative. And even with an identity there, does the $I$ (on
-# slides: the 1 in $(1 + \ldots)$) keep the gradient alive? Not on its own, as the first line below
-# shows. The last line says when it does, according to the paper:
+# No: it needs an identity after the addition, and so does the equation for the gradient. The
+# *pre-activation* block of a later paper has one, as it moves BN and ReLU in front of the
+# convolutions; we build it below. In the original block the path is blocked wherever a sum is
+# negative. And even with an identity there, does the $I$ (on slides: the 1 in $(1 + \ldots)$) keep
+# the gradient alive? Not on its own, as the first line below shows. The last line says when it
+# does, according to the paper:
 
 # %%
 x0 = torch.tensor([2.0, 3.0], requires_grad=True)
@@ -239,9 +239,10 @@ expect(
 # %% [markdown]
 # ### Many paths
 #
-# Expand the product of three linear blocks: $(I + C)(I + B)(I + A)$ has $2^3 = 8$ terms, one for
-# each choice of "through the block" or "around it". A residual net is a bundle of paths of
-# different lengths that share their weights.
+# Expand the product of three linear blocks: $(I + C)(I + B)(I + A)$ has $2^3 = 8$ terms, as each
+# block offers the choice of "through it" or "around it". The derivatives of nonlinear blocks
+# multiply in the same way: a gradient runs back through a bundle of paths of different lengths that
+# share their weights.
 
 # %%
 from math import comb
@@ -307,7 +308,7 @@ show(
         (64, 56, 56),
         title="BasicBlock(64, 128, stride=2), shortcut B",
     ),
-    "A residual block that halves the maps: on the left two 3 by 3 convolutions with batch "
+    "A residual block that halves height and width: on the left two 3 by 3 convolutions with batch "
     "normalisation and a ReLU, on the right a 1 by 1 convolution with stride 2; their outputs of "
     "128 x 28 x 28 are added and go through a ReLU",
 )
@@ -334,8 +335,9 @@ expect(torch.equal(outputs[True][1], signed.relu()), "The last ReLU sets negativ
 expect(not outputs[False][0].any(), "The plain twin returns zeros.")
 
 # %% [markdown]
-# Some people start the training of ResNets exactly like this (`zero_init_residual=True` in
-# `models.build`; Goyal et al. 2017).
+# So the scale of the last BN decides how close a block is to the identity. It usually starts at 1,
+# and then $F$ is not small. Some people start with zeros, exactly as here
+# (`zero_init_residual=True` in `models.build`; Goyal et al. 2017).
 #
 # ### The same layers in another order: pre-activation
 #
@@ -380,6 +382,9 @@ num = sum(parameter.numel() for parameter in pre.parameters())
 expect(num == facts.get("resnet20.cifar_parameters").ours, f"It has ResNet-20's {num:,}.")
 
 # %% [markdown]
+# Just as many: the last BN has the 64 channels that the BNs of the stem and of the first blocks of
+# stages 2 and 3 have lost (16 + 16 + 32).
+#
 # **Predict, then run.** Now we check both sums on the first stage of a whole net. Forwards: is
 # $\mathbf{x}_L$ equal to $\mathbf{x}_0 + \sum F_i(\mathbf{x}_i)$? Backwards: is the gradient at
 # $\mathbf{x}_0$ equal to the one at $\mathbf{x}_L$ plus the gradient that comes through the $F_i$?
@@ -553,7 +558,8 @@ print(
 #
 # All five nets of the paper follow from a few choices: which block, how many in each of four
 # stages, how many channels. Before the blocks, a 7 × 7 convolution with stride 2 and a pooling
-# layer take 224 pixels to 56; after them come an average over each map and one linear layer.
+# layer take 224 pixels to 56; after them come an average over each map and one linear layer. The
+# paper counts from the first convolution, so the blocks are in stages 2 to 5:
 
 # %%
 rows = []
@@ -623,15 +629,14 @@ show(
 # %% [markdown]
 # ### v1 and v1.5
 #
-# Where a bottleneck halves the maps, the paper puts the stride into the first 1 × 1.
+# Where a bottleneck halves height and width, the paper puts the stride into the first 1 × 1.
 # **Predict, then run.** What share of the input pixels does that convolution read?
 
 # %%
 for place in ("1x1", "3x3"):
     block = Bottleneck(256, 512, stride=2, stride_on=place)
     x = torch.rand(1, 256, 8, 8, requires_grad=True)
-    residual_branch = block.conv3(block.conv2(block.conv1(x)))  # without the shortcut
-    residual_branch.square().sum().backward()
+    block.conv3(block.conv2(block.conv1(x))).sum().backward()  # only the convolutions
     used = (x.grad.abs().sum(dim=1) > 0).double().mean()
     count = summarise("resnet50", stride_on=place).multiply_adds
     print(
@@ -665,27 +670,27 @@ def load(seed: int = 0, **options) -> data.Loaders:
 channels = load().info.image_shape[0]
 TITLES = {
     "plain20": "plain-20",
-    "resnet20": "ResNet-20",
     "plain44": "plain-44",
+    "resnet20": "ResNet-20",
     "resnet44": "ResNet-44",
 }
 
 
 def train(name: str) -> tuple[nn.Module, object]:
     """Build a net of half the usual width and train it, always from the same seed."""
-    fresh = load(seed=0)
+    loaders = load(seed=0)
     model = models.build(name, in_channels=channels, num_classes=10, width=8).to(device)
     config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
-    return model, fit(model, fresh, config, on_epoch_end=[LivePlot(TITLES[name], chance=0.1)])
+    return model, fit(model, loaders, config, on_epoch_end=[LivePlot(TITLES[name], chance=0.1)])
 
 
 # %%
 trained, histories = {}, {}
-for name in ("plain20", "resnet20"):
+for name in ("plain20", "plain44"):
     trained[name], histories[name] = train(name)
 
 # %%
-for name in ("plain44", "resnet44"):
+for name in ("resnet20", "resnet44"):
     trained[name], histories[name] = train(name)
 
 # %%
@@ -695,8 +700,8 @@ show(
         "train_loss",
         "training loss",
     ),
-    "Training loss of plain and residual nets of 20 and 44 layers over the epochs: the plain net "
-    "of 44 layers stays far above the other three",
+    "Training loss of plain and residual nets of 20 and 44 layers over the epochs: from the second "
+    "epoch on, the plain net of 44 layers is far above the other three",
 )
 
 # %% tags=["nbval-ignore-output"]
@@ -754,6 +759,9 @@ show(
 records.table(*titles)
 
 # %% [markdown]
+# All these runs are short: plain-56 has hardly started to learn. In the long runs of lesson 12 it
+# does learn, and still ends at a higher training loss than plain-20.
+#
 # ### Options A, B, C, trained
 #
 # How much does the option matter? These are recorded runs of a ResNet of 8 layers on 3,000 small
@@ -816,14 +824,14 @@ expect(all(abs(value - 1) < 0.05 for value in at_start), "Before training all re
 
 # %% [markdown]
 # The control shows what there is to explain: BN starts every response at 1. The paper finds smaller
-# responses in residual nets than in plain ones, and smaller ones with more layers. The second
-# finding shows here, too: in both kinds the deeper net has the smaller responses. They lie close to
-# 1, and those of the shallower net lie above it. The first hardly does: neither of the two nets of
-# 20 layers has the smaller responses throughout, and of the two with 56 the residual net has
-# smaller ones only in some layers.
+# responses in residual nets than in plain ones, and among residual nets smaller ones with more
+# layers. The second finding shows here, too, and even in both kinds: the responses of the deeper
+# net lie close to 1, those of the shallower one above it. The first hardly shows: neither of the
+# two nets of 20 layers has the smaller responses throughout, and of the two with 56 the residual
+# net has smaller ones only in some layers.
 #
 # Before you attribute this to depth: what else differs between the shallow nets and the deep ones?
-# Each was trained at the rate that suited it best, and the deep ones took much smaller rates.
+# Each was trained at the rate that suited it best, which for the deep ones was a much smaller one.
 # Smaller steps leave BN's scales nearer to where they began, at 1. To separate depth from rate, you
 # would have to train both depths at one rate.
 #
@@ -866,8 +874,8 @@ show(
 # %% tags=["nbval-ignore-output"]
 for name, found in ablations.items():
     print(
-        f"{name:9} whole {found.whole:.1%}; one block less costs {100 * found.mean_drop:.1f} points "
-        f"on average, and most at {found.worst}"
+        f"{name:9} whole {found.whole:.1%}; one block less costs {100 * found.mean_drop:.1f} "
+        f"points on average, and most at {found.worst}"
     )
 
 # %% tags=["nbval-ignore-output"]
@@ -925,7 +933,7 @@ for depth in (20, 32, 44, 56, 110):
 Table(("net", "paper, 10^6 parameters", "we count", "paper's test error"), tuple(rows), "CIFAR-10")
 
 # %%
-print(facts.get("resnet110.cifar_error").why)
+print(f"ResNet-110's error is {facts.get('resnet110.cifar_error').why}")
 facts.table(
     "resnet1202.cifar_error", "resnet34.top1", "resnet50.top1", "resnet101.top1", "resnet152.top1"
 )
@@ -960,28 +968,30 @@ facts.table(
 )
 
 # %% [markdown]
-# ## After 2017: why shortcuts stayed
+# ## From 2017 on: why shortcuts stayed
 #
-# Most of what ResNet was made of has been replaced since. The addition has not. Three families show
-# how; we only count and check here, and have trained none of them.
+# Most of what ResNet was made of has since been replaced. The addition has not, as three families
+# show; we only count and check here, and have trained none of them.
 #
-# **ResNeXt** (Xie et al. 2017) keeps the bottleneck and cuts its 3 × 3 into 32 *groups*, which makes
-# room for twice as many channels inside. **Predict, then run.** Does its block have more weights?
+# **ResNeXt** (Xie et al. 2017) keeps the bottleneck and cuts its 3 × 3 into 32 *groups*, which
+# makes room for twice as many channels inside. **Predict, then run.** Does its block have more
+# weights?
 
 # %%
-groups = conv_parameters(128, 128, k=3, groups=32, bias=False)
-resnext = weights((256, 128, 1), (128, 256, 1)) + groups
+grouped = conv_parameters(128, 128, k=3, groups=32, bias=False)
+resnext = weights((256, 128, 1), (128, 256, 1)) + grouped
 print(f"bottleneck with 64 channels inside: {bottleneck:,}; with 128 in 32 groups: {resnext:,}")
 expect(abs(resnext / bottleneck - 1) < 0.01, "The two are within one per cent of each other.")
 
 # %% [markdown]
 # The **transformer** (Vaswani et al. 2017) has no convolution at all. Yet each of its layers
 # computes $\mathbf{x} + \mathrm{attention}$, then $\mathbf{x} + \mathrm{MLP}$, with layer norm in
-# place of BN.
+# place of BN: at first after each addition; later models moved it in front, as pre-activation does.
 #
 # **ConvNeXt** (Liu et al. 2022) went back to convolutions with what people had learned from
 # transformers: one 7 × 7 filter per channel, one normalisation per block, and nothing after the
-# addition.
+# addition. (Our class leaves out two extras: a learned scale for each channel of $F$, and dropping
+# whole blocks at random in training.)
 
 
 # %%
@@ -1024,7 +1034,7 @@ quiz.show("13_resnet")
 # %% [markdown]
 # ## What to remember
 #
-# - $H(\mathbf{x}) = F(\mathbf{x}) + \mathbf{x}$. Small weights mean "change little". That is a good
+# - $H(\mathbf{x}) = F(\mathbf{x}) + \mathbf{x}$. A small $F$ means "change little". That is a good
 #   guess in a deep net, and no more than a guess.
 # - With an identity after the addition, $\mathbf{x}_L = \mathbf{x}_0 + \sum F_i(\mathbf{x}_i)$, and
 #   the gradient has a term that passes through all blocks unchanged. The original block has a ReLU
@@ -1054,7 +1064,7 @@ quiz.show("13_resnet")
 #
 # - K. He, X. Zhang, S. Ren, J. Sun: *Deep residual learning for image recognition*. CVPR 2016.
 # - K. He, X. Zhang, S. Ren, J. Sun: *Identity mappings in deep residual networks*. ECCV 2016.
-#   Section 2 has the sums, and what breaks them.
+#   Section 2 has the sums, section 3 what breaks them.
 # - A. Veit, M. Wilber, S. Belongie: *Residual networks behave like ensembles of relatively shallow
 #   networks*. NIPS 2016. Paths, and what removing blocks does.
 # - P. Goyal et al.: *Accurate, large minibatch SGD: Training ImageNet in 1 hour*. arXiv 1706.02677,
@@ -1080,7 +1090,7 @@ quiz.show("13_resnet")
 # | shortcut | 지름길 연결 (숏컷) | the connection around the layers of a block |
 # | identity mapping | 항등 사상 | a function that returns its input |
 # | projection | 투영 (프로젝션) | a 1 × 1 convolution that makes the shapes fit |
-# | zero padding | 제로 패딩 | new channels filled with zeros |
+# | zero padding | 제로 패딩 | here: new channels filled with zeros |
 # | bottleneck | 병목 | few channels between many |
 # | ensemble | 앙상블 | several nets whose outputs are averaged |
 # | ablation | 제거 실험 | removing a component to see what it does |

@@ -97,7 +97,8 @@ from course_utils.models.densenet import DenseLayer  # inline
 
 # %% [markdown]
 # Note the order inside the layer: batch normalisation and ReLU come *before* the convolution, as in
-# the pre-activation ResNet. Each layer has its own normalisation of the maps that it reads.
+# the pre-activation ResNet. Each layer has its own normalisation of the maps that it reads. What
+# `bottleneck` adds is the subject of the next section.
 
 # %%
 layer = DenseLayer(24 + 12, growth_rate=12, bottleneck=False)
@@ -170,7 +171,7 @@ for reads in (24, 48, 72, 96, 192, 384):
     first = conv_multiply_adds(reads, 4 * growth, k=1, out=1)
     both = first + conv_multiply_adds(4 * growth, growth, k=3, out=1)
     rows.append((reads, alone, both, round(alone / both, 2)))
-Table(("maps read", "3×3 alone", "1×1 to 4k, then 3×3", "saves a factor of"), tuple(rows))
+Table(("maps read", "3×3 alone", "1×1 to 4k, then 3×3", "3×3 alone / with 1×1"), tuple(rows))
 
 # %% [markdown]
 # At each position, a layer that reads $c$ maps takes $9\,c\,k$ multiply-adds without the
@@ -180,7 +181,7 @@ Table(("maps read", "3×3 alone", "1×1 to 4k, then 3×3", "saves a factor of"),
 
 # %%
 show(
-    plot_block(DenseLayer(96, 12), [(96, 32, 32)], title="A layer with bottleneck, k = 12"),
+    plot_block(DenseLayer(96, 12), [(96, 32, 32)], title="A layer with a bottleneck, k = 12"),
     "96 maps go through batch normalisation, ReLU and a 1 by 1 convolution to 48 maps, then "
     "through batch normalisation, ReLU and a 3 by 3 convolution to 12 maps",
 )
@@ -290,11 +291,11 @@ Table(("growth rate", "parameters", "multiply-adds"), tuple(rows))
 print(f"{settings.name} profile on {device.type}: {settings.data}, {settings.epochs} epochs")
 
 
-def train(title: str, model_of, **sizes: int) -> tuple[nn.Module, object]:
+def train(title: str, model_of, **options: int) -> tuple[nn.Module, object]:
     """Build a model and train it, always from the same seed."""
     generator = seed_everything(0)
     loaders = data.load(settings.data, **settings.loading, device=device, generator=generator)
-    model = model_of(**sizes).to(device)
+    model = model_of(**options).to(device)
     config = TrainConfig(epochs=settings.epochs, lr=settings.lr)
     return model, fit(model, loaders, config, on_epoch_end=[LivePlot(title, chance=0.1)])
 
@@ -343,7 +344,7 @@ records.table("densenet_growth_4", "densenet_growth_8")
 # %%
 small, large = (runs.test_accuracy for runs in growth_runs.values())
 gain = 100 * (large.mean - small.mean)
-print(f"doubling k gains {gain:.1f} points for four times the parameters")
+print(f"doubling k gains {gain:.1f} points for nearly four times the parameters")
 spread = max(small.deviation, large.deviation)
 expect(large.mean - small.mean > 2 * spread, "The gain is more than two standard deviations.")
 
@@ -442,7 +443,7 @@ refute(blind < 0.15, "Training moved these ratios by less than 0.15.")
 @torch.no_grad()
 def accuracy_without(model: nn.Module, batches: data.Batches, number: int, layer: int) -> float:
     """Return the accuracy if one layer of a block passes on only the mean of each of its maps."""
-    chosen = model.blocks[2 * number].layers[layer]
+    chosen = model.blocks[2 * number].layers[layer]  # between two blocks is a transition
 
     def silence(module, args, output):
         return output.mean(dim=(0, 2, 3), keepdim=True).expand_as(output)
@@ -475,17 +476,17 @@ for number in range(3):
 # our counts:
 
 # %%
-keys = [
-    ("resnet110", "resnet110.cifar_parameters", "resnet110.cifar_error"),
-    ("densenet40", "densenet40.parameters", "densenet40.cifar_error"),
-    ("densenet_bc100", "densenet_bc100.parameters", "densenet_bc100.cifar_error"),
+nets = [
+    ("ResNet-110", "resnet110", "cifar_parameters"),
+    ("DenseNet, 40 layers, k = 12", "densenet40", "parameters"),
+    ("DenseNet-BC, 100 layers, k = 12", "densenet_bc100", "parameters"),
 ]
-counted = {name: summarise(name) for name, _, _ in keys}
+counted = {name: summarise(name) for _, name, _ in nets}
 rows = []
-for name, size_key, error_key in keys:
-    printed, error = facts.get(size_key), facts.get(error_key)
+for title, name, key in nets:
+    printed, error = facts.get(f"{name}.{key}"), facts.get(f"{name}.cifar_error")
     size = counted[name]
-    rows.append((name, printed.text, size.parameters, size.multiply_adds, error.text))
+    rows.append((title, printed.text, size.parameters, size.multiply_adds, error.text))
 Table(("net", "paper", "counted", "multiply-adds", "test error (paper)"), tuple(rows))
 
 # %%
@@ -504,26 +505,29 @@ expect(small.multiply_adds > large.multiply_adds, "It needs more multiply-adds."
 records.table("densenet_growth_4", "densenet_growth_8", "densenet_rival")
 
 # %% [markdown]
-# In such short runs the small ResNet, with many more parameters, is ahead. "Fewer parameters for
-# the *same* accuracy" is a claim about long runs; the paper trains for 300 epochs.
+# In such short runs the small ResNet has the highest mean, with nearly four times the parameters of
+# the larger DenseNet. But its lead is hardly larger than the standard deviation of one run, so these
+# runs do not settle it. "Fewer parameters for the *same* accuracy" is a claim about long runs; the
+# paper trains for 300 epochs.
 #
 # ## Memory, and how to pay for it with time
 #
 # The backward pass needs what the forward pass computed. In a dense block that is a lot: each layer
 # first concatenates *everything so far* into a new tensor, normalises it into another, and passes
-# it through a ReLU into a third. So the maps of the first layer are copied again and again.
+# it through a ReLU into a third. The first and the third have to be kept, so every later layer keeps
+# two more copies of the first layer's maps.
 #
 # **Predict, then run.** DenseNet-121 has a third of ResNet-50's parameters. Which one keeps more
 # bytes for the backward pass, with 32 images of 224 × 224?
 
 
 # %%
-def memory_of(name: str, num_pictures: int, **switches: bool):
+def memory_of(name: str, num_images: int, **switches: bool):
     """Count the memory on the meta device, where tensors have shapes but no content."""
     with torch.device("meta"):
         model = models.build(name, **switches)
-        pictures = torch.zeros(num_pictures, *models.input_shape(model))
-    return training_memory(model, pictures)
+        images = torch.zeros(num_images, *models.input_shape(model))
+    return training_memory(model, images)
 
 
 kept = {
@@ -542,13 +546,13 @@ expect(ratio["DenseNet-121, checkpointed"] < 1, "With checkpointing it keeps les
 
 # %% [markdown]
 # **Checkpointing** is the way out: do not keep the concatenated and normalised maps, but compute
-# them again when the backward pass needs them. They are cheap to compute (a copy, a normalisation,
-# a ReLU and a 1 × 1 convolution) and expensive to keep. PyTorch has a function for it:
+# them again when the backward pass needs them. They are cheap to compute (a copy, a normalisation
+# and a ReLU) and expensive to keep. PyTorch has a function for it:
 
 
 # %%
 class CheckpointedLayer(DenseLayer):
-    """A dense layer that keeps only what it reads, and computes the wide maps twice."""
+    """A dense layer that does not keep its wide maps, but computes them twice."""
 
     def forward(self, features):
         x = checkpoint(self.widen, *features, use_reentrant=False)
@@ -593,9 +597,9 @@ same = all(torch.allclose(p.float(), q.float(), atol=1e-6) for p, q in buffers)
 expect(same, "With care, the running estimates are the same, too.")
 
 # %% [markdown]
-# The deeper the block, the more memory checkpointing saves. Without it, the bytes that a block
-# keeps grow with the *square* of its number of layers, as layer $\ell$ keeps copies of $\ell$
-# groups of maps. With checkpointing they grow in proportion to the number of layers.
+# The deeper the block, the more memory checkpointing saves. Without it, layer $\ell$ keeps copies
+# of $\ell$ groups of maps, so in deep blocks the bytes grow nearly with the *square* of the number
+# of layers. With checkpointing they grow in proportion to the number of layers.
 
 
 # %%
@@ -603,8 +607,8 @@ def block_bytes(num_layers: int, kind: type[nn.Module]) -> int:
     """Return the bytes that a block keeps for the backward pass, for 32 images."""
     with torch.device("meta"):
         block = DenseBlock(24, num_layers, growth_rate=12, layer=kind)
-        pictures = torch.zeros(32, 24, 32, 32)
-    return training_memory(block, pictures).saved
+        maps = torch.zeros(32, 24, 32, 32)
+    return training_memory(block, maps).saved
 
 
 kinds = (DenseLayer, MemoryEfficientDenseLayer)
@@ -624,8 +628,9 @@ expect(
 )
 
 # %% [markdown]
-# The price is work: the first half of each layer is computed once more. How much time that takes
-# depends on the machine; for a small block like this one, it may be lost in the noise:
+# The price is work: each layer copies and normalises its maps once more. (PyTorch stops there: it
+# does not need the result of the 1 × 1 convolution again.) How much time that takes depends on the
+# machine; for a small block like this one, it may be lost in the noise:
 
 
 # %% tags=["nbval-ignore-output"]
@@ -650,11 +655,11 @@ print(f"stored {stored * 1000:.0f} ms, checkpointed {again * 1000:.0f} ms: × {a
 print(facts.trap("vgg_won_ilsvrc"))
 
 # %% [markdown]
-# **On a GPU** this comes close to the paper's setting on CIFAR-10 (the paper divides the rate by 10
-# twice; `fit` uses a one-cycle schedule):
+# **On a GPU** this comes close to the paper's setting on CIFAR-10:
 #
 # ```
-# python -m course_utils train densenet_bc100 --data cifar10 --epochs 300 --lr 0.1 --batch-size 64 --crop 4 --flip
+# python -m course_utils train densenet_bc100 --data cifar10 --epochs 300 --batch-size 64 --lr 0.1 \
+#     --schedule step --weight-decay 0.0001 --crop 4 --flip
 # ```
 #
 # We have not measured this. The paper reports:
@@ -679,7 +684,7 @@ quiz.show("14_densenet")
 #   $7.2\,k$ maps; transitions halve the size of the maps and, with $\theta = 0.5$, their number.
 # - CIFAR's DenseNets have three blocks, ImageNet's four.
 # - Few parameters do not mean little work or little memory. Checkpointing saves memory, at the
-#   price of one more partial forward pass.
+#   price of computing a part of the forward pass twice.
 # - A feature-reuse map says something about training only next to that of an untrained net. To find
 #   out which maps are needed, take them away.
 

@@ -167,9 +167,8 @@ rows = {row.name: row.parameters for row in summary(paper_size, (3, 224, 224)).r
 total, biggest = sum(rows.values()), max(rows, key=rows.get)
 ledger = facts.get("vgg16.parameters").ours
 expect(total == ledger, f"VGG-16 has {total:,} parameters.")
-print(
-    f"the largest layer, {paper_size.get_submodule(biggest)}, has {rows[biggest] / total:.0%} of them"
-)
+share = rows[biggest] / total
+print(f"the largest layer, {paper_size.get_submodule(biggest)}, has {share:.0%} of them")
 print()
 print(facts.trap("vgg19_has_138m"))
 
@@ -178,9 +177,9 @@ print(facts.trap("vgg19_has_138m"))
 # for every position of the last maps. For images of 32 × 32 pixels its input shrinks
 # from 7 × 7 positions to one. Most networks after 2014 replaced this layer by the mean of each map.
 #
-# We do not train VGG-16 here. If you do, keep its initial weights: they are drawn as He et al.
-# (2015) propose, for the reasons in lessons 09 and 11. With other initial weights, sixteen layers
-# without normalisation often stay at chance.
+# We do not train VGG-16 here. If you do, do not change how its initial weights are drawn: as He et
+# al. (2015) propose, for the reasons in lessons 09 and 11. With other initial weights, sixteen
+# layers without normalisation often stay at chance.
 
 # %% [markdown]
 # # Part 2: build a ResNet
@@ -210,13 +209,13 @@ print()
 print(facts.trap("residual_block_class"))
 
 # %% [markdown]
-# The check reports only the *first* layer that differs. In both blocks it has a bias, which BN
-# would make useless; in the second, its stride is wrong, too.
+# The check reports only the *first* layer that differs. In both blocks this layer has a bias, which
+# BN would make useless; in the second block its stride is wrong, too.
 #
 # **Try it.** Before you read on, fix `SlideBlock` in a new cell until `first_difference` returns an
 # empty string for both blocks. The class needs BN, a stride (2 in the second block) and a shortcut
 # that fits. For images of 32 × 32 pixels the paper uses option A, which has no parameters: take
-# every second pixel, and fill the new channels with zeros.
+# every second row and column, and fill the new channels with zeros.
 
 
 # %%
@@ -380,6 +379,14 @@ expect(newest, "The two most accurate are ResNet and DenseNet.")
 scores = {name: found.test_accuracy.mean for name, found in runs.items()}
 older_wins = scores["lenet5"] > max(scores["alexnet_small"], scores["vgg_small"])
 expect(older_wins, "LeNet-5 is ahead of AlexNet and VGG here.")
+no_dropout, with_bn = records.load("vgg_small_no_dropout"), records.load("vgg_small_bn")
+for other in (no_dropout, with_bn):  # VGG again, with one change each
+    print(f"{other.title}: {other.test_accuracy}")
+expect(
+    no_dropout.test_accuracy.mean > scores["lenet5"], "Without dropout, VGG is ahead of LeNet-5."
+)
+level = abs(with_bn.test_accuracy.mean - scores["resnet_small"]) < 0.005
+expect(level, "With BN, VGG is within half a point of ResNet.")
 
 widest = max(runs.values(), key=lambda found: found.test_accuracy.deviation)
 print(f"{widest.title}, seed by seed:", *(f"{a:.1%}" for a in widest.test_accuracies))
@@ -391,12 +398,13 @@ print(f"but the first takes {local.seconds / shared.seconds:.1f} times as long")
 
 # %% [markdown]
 # - **Shortcuts and normalisation lead.** The two best nets are the two with both. (DenseNet's
-#   shortcuts concatenate instead of adding.) DenseNet gets there with the fewest weights and the
-#   most time: what it saves in one column it spends in another.
-# - **The order is not chronological.** LeNet-5 of 1998 is ahead of its larger successors. AlexNet
-#   and VGG have dropout and no normalisation, so they probably need more epochs and more images
-#   than we gave them. Their papers did not claim that they win *here*. "Better" always refers to a
-#   setting.
+#   shortcuts concatenate instead of adding.) But the chart cannot say which of the two they owe it
+#   to: VGG with BN is just as good, without a shortcut. DenseNet gets there with the fewest weights
+#   and the most time: what it saves in one column it spends in another.
+# - **The order is not chronological.** LeNet-5 of 1998 is ahead of its larger successors. But leave
+#   out VGG's dropout, and VGG overtakes it: nets with dropout probably need more epochs than the
+#   eight that we gave them. And no paper claimed that its net wins *here*. "Better" always refers
+#   to a setting.
 # - **A mean can hide a failure.** NiN's mean describes none of its three runs: one of them ends far
 #   below the other two. And if you show only one seed, it may be the lucky one, or the unlucky one.
 # - **Multiply-adds are not seconds.** The locally connected net takes as many as LeNet-5, and
@@ -426,24 +434,26 @@ print("at most 20 CPU seconds:    ", choose(chart, seconds=20))
 # %% [markdown]
 # | you are short of | choose | because |
 # |---|---|---|
-# | nothing, and you want a good default | a ResNet | it trains at any depth, with few settings to get wrong |
+# | nothing, and you want a good default | a ResNet | it trains at almost any depth, with few settings to get wrong |
 # | memory for weights | global average pooling at the end, 1 × 1 convolutions, DenseNet | they need no large linear layer |
 # | time | few layers, few channels, small images | multiply-adds are not seconds: many thin layers are slow |
-# | memory during training | anything but DenseNet, or its memory-efficient form | concatenated maps must be kept |
+# | memory during training | any net but DenseNet, or DenseNet with checkpointing | concatenated maps must be kept |
 # | labelled images | augmentation, then a pretrained net | data often change the result more than the choice of block |
 # | trust | a net that you have looked into | the next part shows why |
 #
 # Our chart has limits: small grey images, eight epochs, no augmentation, one learning rate for all,
-# and narrow versions of every net. It answers "what do I get in a minute on a laptop?", and nothing
-# else. What a paper reports for its full setting is another experiment:
+# and narrow versions of every net. It answers "what do I get in a minute or two on a laptop?", and
+# nothing else. What a paper reports for its full setting is another experiment:
 
 # %%
 facts.table("resnet20.cifar_parameters", "resnet20.cifar_error", "resnet56.cifar_error")
 
 # %% [markdown]
-# *Not measured here.* On a GPU, this comes closest to the paper's setting:
+# *Not measured here.* On a GPU, this comes closest to the paper's setting (`docs/training.md` says
+# what still differs):
 #
-#     python -m course_utils train resnet20 --data cifar10 --epochs 160 --lr 0.1 --crop 4 --flip
+#     python -m course_utils train resnet20 --data cifar10 --epochs 182 --batch-size 128 --lr 0.1 \
+#         --schedule step --weight-decay 1e-4 --no-nesterov --crop 4 --flip
 
 # %% [markdown]
 # # Part 4: who looks at the object?
@@ -454,8 +464,8 @@ facts.table("resnet20.cifar_parameters", "resnet20.cifar_error", "resnet56.cifar
 # $\rho$ (`background_correlation` in the code), sets how often a class gets the background that
 # belongs to it. We train your `ResNet(1)` at two values of $\rho$, with three seeds each. At
 # $\rho = 0$ the background is drawn at random: it says nothing about the class. At $\rho = 1$ every
-# class has its own background, a **spurious** cue: as good as the shape in training, worthless
-# outside it.
+# class has its own background, a **spurious** cue: as good as the shape in the training data,
+# worthless elsewhere.
 
 # %%
 from course_utils.data import ShapesConfig, make_shapes
@@ -494,14 +504,14 @@ def train(rho: float, seed: int, *callbacks) -> tuple[nn.Module, data.Loaders, f
 # **Predict, then run.** Which value of $\rho$ leads to the higher validation accuracy?
 
 # %% tags=["nbval-ignore-output"]
-LOT, TIED = 0.0, 1.0
-trained = {(LOT, 0): train(LOT, 0, LivePlot("background at random", chance=0.1))}
+RANDOM, TIED = 0.0, 1.0
+trained = {(RANDOM, 0): train(RANDOM, 0, LivePlot("background at random", chance=0.1))}
 
 # %% tags=["nbval-ignore-output"]
 trained[TIED, 0] = train(TIED, 0, LivePlot("background tied to the class", chance=0.1))
 
 # %% tags=["nbval-ignore-output"]
-for rho, seed in ((LOT, 1), (TIED, 1), (LOT, 2), (TIED, 2)):
+for rho, seed in ((RANDOM, 1), (TIED, 1), (RANDOM, 2), (TIED, 2)):
     trained[rho, seed] = train(rho, seed)
 
 
@@ -519,14 +529,14 @@ for (rho, seed), (val, on_swapped) in sorted(scores.items()):
 
 # %% tags=["nbval-ignore-output"]
 for seed in range(3):
-    lot, tied = scores[LOT, seed], scores[TIED, seed]
+    at_random, tied = scores[RANDOM, seed], scores[TIED, seed]
     expect(
-        tied[0] > lot[0],
+        tied[0] > at_random[0],
         f"Seed {seed}: the net that learned backgrounds has the higher validation accuracy.",
         trained=True,
     )
     expect(
-        lot[1] > 0.7 > 0.1 > tied[1],
+        at_random[1] > 0.7 > 0.1 > tied[1],
         f"Seed {seed}: on swapped backgrounds that net does worse than chance.",
         trained=True,
     )
@@ -534,20 +544,20 @@ for seed in range(3):
 # %% control="that net judged on swapped backgrounds"
 for seed in range(3):
     refute(
-        scores[TIED, seed][1] > scores[LOT, seed][0],
+        scores[TIED, seed][1] > scores[RANDOM, seed][0],
         f"Seed {seed}: the net that learned backgrounds has the higher validation accuracy.",
     )
 
 # %% control="true backgrounds"
 for seed in range(3):
-    on_true = {rho: accuracy(*trained[rho, seed][:2], true) for rho in (LOT, TIED)}
+    on_true = {rho: accuracy(*trained[rho, seed][:2], true) for rho in (RANDOM, TIED)}
     refute(
-        on_true[LOT] > 0.7 > 0.1 > on_true[TIED],
+        on_true[RANDOM] > 0.7 > 0.1 > on_true[TIED],
         f"Seed {seed}: on swapped backgrounds that net does worse than chance.",
     )
 
 # %% [markdown]
-# If you had chosen by validation accuracy, you would have chosen the wrong net, three times out of
+# If you had chosen by validation accuracy, you would have chosen the wrong net three times out of
 # three. But we have images with swapped backgrounds only because we draw our images ourselves. Can
 # we see the problem without them?
 
@@ -623,13 +633,13 @@ def maps_of(rho: float, seed: int, scenes) -> Tensor:
 
 # %% tags=["nbval-ignore-output"]
 cams = {
-    "Grad-CAM,\nrandom background": maps_of(LOT, 0, true)[some],
+    "Grad-CAM,\nrandom background": maps_of(RANDOM, 0, true)[some],
     "Grad-CAM,\ntied background": maps_of(TIED, 0, true)[some],
 }
 show(
     plot_overlays(true.images[some], cams, true.masks[some], [CLASSES[i] for i in range(6)]),
     "Six shapes with the Grad-CAM maps of both nets laid over them. The maps of the net trained "
-    "with random backgrounds are bright on the shapes; those of the other are bright around them",
+    "with random backgrounds are bright mostly on the shapes; those of the other around them",
 )
 
 # %% [markdown]
@@ -652,7 +662,7 @@ for places in (2, 4, 8, 16):
 
 # %% tags=["nbval-ignore-output"]
 on_figure = {}
-untrained = grad_cam(fresh, prepared(true.images, trained[LOT, 0][1].info),
+untrained = grad_cam(fresh, prepared(true.images, trained[RANDOM, 0][1].info),
                      true.labels.to(device), layer).cpu()  # fmt: skip
 print(f"fresh weights: {share_on_mask(untrained, true.masks).nanmean():.0%}")
 for rho, seed in sorted(trained):
@@ -661,54 +671,55 @@ for rho, seed in sorted(trained):
 
 # %% tags=["nbval-ignore-output"]
 for seed in range(3):
-    lot, tied = on_figure[LOT, seed], on_figure[TIED, seed]
+    at_random, tied = on_figure[RANDOM, seed], on_figure[TIED, seed]
     expect(
-        lot > 2 * area,
+        at_random > 2 * area,
         f"Seed {seed}: with random backgrounds, the share is more than twice the area.",
         trained=True,
     )
     expect(tied < area, f"Seed {seed}: with tied ones, it is less than the area.", trained=True)
     expect(
-        lot > 3 * tied,
+        at_random > 3 * tied,
         f"Seed {seed}: with random ones, it is more than three times as large.",
         trained=True,
     )
 
 # %% control="the other nets, and another seed"
 for seed in range(3):
-    lot, tied = on_figure[LOT, seed], on_figure[TIED, seed]
+    at_random, tied = on_figure[RANDOM, seed], on_figure[TIED, seed]
     refute(
         tied > 2 * area,
         f"Seed {seed}: with random backgrounds, the share is more than twice the area.",
     )
-    refute(lot < area, f"Seed {seed}: with tied ones, it is less than the area.")
-    another = on_figure[LOT, (seed + 1) % 3]
+    refute(at_random < area, f"Seed {seed}: with tied ones, it is less than the area.")
+    another = on_figure[RANDOM, (seed + 1) % 3]
     refute(
-        lot > 3 * another, f"Seed {seed}: with random ones, it is more than three times as large."
+        at_random > 3 * another,
+        f"Seed {seed}: with random ones, it is more than three times as large.",
     )
 
 # %% [markdown]
-# A meaningless map gets the shape's area, and so does a net that was never trained. The net that
-# learned shapes gets about three times as much. The one that learned backgrounds gets *less* than
-# the area: it looks past the shape, which only hides the background. And to show this, we needed no
-# swapped backgrounds, only masks of the shapes.
+# A meaningless map has a share as large as the shape's area, and so have the maps of a net that was
+# never trained. The nets that learned shapes reach about three times as much. Those that learned
+# backgrounds stay *below* the area: they look past the shape, which only hides the background. And
+# to show this, we needed no swapped backgrounds, only masks of the shapes.
 #
 # ## A second opinion
 #
-# Never trust one map. Occlusion works in a very different way: it needs no gradient and no maps,
-# only the net's outputs for partly covered images.
+# Never trust a single method. Occlusion works in a very different way: it needs neither gradients
+# nor maps, only the net's outputs for partly covered images.
 
 # %% tags=["nbval-ignore-output"]
 num = 40
 shares = {}
-for rho in (LOT, TIED):
+for rho in (RANDOM, TIED):
     model, loaders, _ = trained[rho, 0]
     found = occlusion(model, prepared(true.images[:num], loaders.info),
                       labels=true.labels[:num].to(device)).maps.cpu()  # fmt: skip
     stretched = found.repeat_interleave(4, dim=1).repeat_interleave(4, dim=2)  # (40, 32, 32)
     shares[rho] = float(share_on_mask(stretched, true.masks[:num]).nanmean())
     print(f"rho {rho}: {shares[rho]:.0%} of the evidence by occlusion lies on the shape")
-expect(shares[LOT] > shares[TIED] + 0.1, "Occlusion gives the same order.", trained=True)
+expect(shares[RANDOM] > shares[TIED] + 0.1, "Occlusion gives the same order.", trained=True)
 
 # %% control="two nets that learned backgrounds"
 model, loaders, _ = trained[TIED, 1]
@@ -737,7 +748,7 @@ def maps_at(model: nn.Module, stage: int, info: data.DataInfo) -> Tensor:
 
 rows, by_stage = [], {}
 for stage, places in enumerate((32, 16, 8)):
-    nets = [trained[LOT, seed][:2] for seed in range(3)] + [(fresh, trained[LOT, 0][1])]
+    nets = [trained[RANDOM, seed][:2] for seed in range(3)] + [(fresh, trained[RANDOM, 0][1])]
     found = [maps_at(net, stage, its.info) for net, its in nets]
     shares = [f"{share_on_mask(maps, true.masks).nanmean():.0%}" for maps in found]
     by_stage[f"Grad-CAM, stage {stage + 1}"] = found[0][some]
@@ -769,13 +780,14 @@ show(
 #   of what little evidence there is for a class that the net does not predict.
 # - **Where is not what.** A map on the shape may rest on its colour alone. A map *off* the object
 #   is a warning; a map on it is no proof.
-# - **It is exact in one case only.** For a net that ends in the mean of its maps and one linear
-#   layer, as ours does, $\alpha_k^c$ is that layer's weight divided by $Z$, and the map says
-#   precisely what each position adds to the logit (this is CAM, Zhou et al. 2016). In other nets
-#   the weights are gradients at one point, averaged over positions: an approximation.
+# - **It is exact for nets like ours only.** For a net that ends in the mean of its maps and one
+#   linear layer, $\alpha_k^c$ is that layer's weight divided by $Z$, and the map, before its ReLU,
+#   says precisely what each position adds to the logit (this is CAM, Zhou et al. 2016). In other
+#   nets the gradients hold for this image only, and differ between positions: their mean is an
+#   approximation.
 # - **Check the method.** Some methods draw convincing maps that hardly change if you make the
-#   weights random (Adebayo et al. 2018). We have done that check: at the last stage, fresh weights
-#   give the shape's area and no more.
+#   weights random (Adebayo et al. 2018). We have done that check: at the last stage, the share with
+#   fresh weights is no larger than the shape's area.
 
 # %%
 vgg = vgg16(width=16, hidden=128).eval()
@@ -794,8 +806,8 @@ expect(same, "With a mean and a linear layer at the end, Grad-CAM's weights are 
 #
 # ## A folder of folders
 #
-# You can train a net on your own photos, and draw its maps, if the photos are sorted into one
-# folder for each class:
+# You can train a net on your own photos, and draw its maps, if you sort the photos into one folder
+# for each class:
 #
 #     photos/cat/*.jpg     photos/dog/*.jpg     photos/parrot/*.jpg
 #
@@ -897,19 +909,20 @@ show(
 # the training (**fine-tuning**, one kind of **transfer learning**). The course ships such a net: a
 # ResNet-20, half as wide as the paper's, trained on 9,000 images of clothes.
 #
-# So suppose that a shop has taken ten photos of each class of clothes, none of them quite straight.
-# We make its photos from test images that our net has never seen: we rotate them by up to 30°, and
-# put them on white, as in a catalogue.
+# So suppose that a shop has taken photos of its clothes, none of them quite straight. Of each
+# class, ten are for training, 20 for validation and 170 for testing. We make these photos from test
+# images that our net has never seen: we rotate them by up to 30°, and put them on white, as in a
+# catalogue.
 
-# %%
+# %% tags=["nbval-ignore-output"]
 from collections import Counter
 
 from torchvision.transforms.functional import rotate
 
-shop, dice, seen = Path(folder.name) / "shop", torch.Generator().manual_seed(7), Counter()
+shop, generator, seen = Path(folder.name) / "shop", torch.Generator().manual_seed(7), Counter()
 clothes = data.load("fashion_mnist_mini", batch_size=64).test
 for image, label in zip(clothes.images, clothes.labels.tolist(), strict=True):
-    number, angle = seen[label], 60 * float(torch.rand((), generator=dice)) - 30
+    number, angle = seen[label], 60 * float(torch.rand((), generator=generator)) - 30  # in degrees
     seen[label] += 1
     part = "train" if number < 10 else "val" if number < 30 else "test"
     target = shop / part / f"class{label}" / f"{number:03}.png"
@@ -1026,7 +1039,8 @@ refute(
 # raises no error; it only makes transfer look useless.
 #
 # **Try it.** Are clothes a good start for the photos of shapes above, too? Run `shop = photos` in a
-# new cell, and then run the cell that draws up the table once more.
+# new cell, and then run the cell that makes the table once more. (It has more photos to train on
+# now, so it takes several minutes.) Compare each start with fresh weights.
 #
 # ## And now yours
 #
@@ -1050,7 +1064,7 @@ refute(
 #     weights = torchvision.models.ResNet18_Weights.DEFAULT
 #     model = torchvision.models.resnet18(weights=weights)
 #     model.fc = nn.Linear(model.fc.in_features, num_classes)
-#     images = weights.transforms()(photo)
+#     image = weights.transforms()(photo)  # the model reads a batch: image[None]
 
 # %% [markdown]
 # ## Pop quiz
@@ -1070,8 +1084,8 @@ quiz.show("15_showdown")
 #   bars, and at the size of the test set, before you rank them.
 # - No other model is both cheaper and better than one on the Pareto front. Choose from the front by
 #   what you are short of.
-# - Grad-CAM weights the last maps by the mean gradient of a class's logit, adds them up, and sets
-#   negative values to zero. It is as coarse as those maps.
+# - Grad-CAM weights each of the last maps by the mean gradient of a class's logit, adds them up,
+#   and sets negative values to zero. It is as coarse as those maps.
 # - The best validation accuracy of this lesson belongs to the net that never learned the shapes. A
 #   map off the object is a warning; a map on it is no proof.
 # - With few photos, start from pretrained weights, and preprocess your photos as the original

@@ -283,7 +283,7 @@ def best_epoch(net, train_epoch, num_epochs, val, test):
 """
 FIRST = "predicted = 700"
 EXPERIMENT = """
-noisy, taken = {noisy}, [0.06, 0.05, 0.08]
+noisy, reproduced = {noisy}, [0.06, 0.05, 0.08]
 clean = {clean}
 table = torch.tensor([clean[size] for size in SIZES]).double()
 curve = dict(zip(SIZES, {curve}.tolist()))
@@ -313,7 +313,7 @@ def experiment(
 
 WITH_STATISTICS = f"""
 import statistics
-noisy, taken, clean = (0.66, 0.68, 0.72), (0.0, 0.1, 0.05), {CLEAN}
+noisy, reproduced, clean = (0.66, 0.68, 0.72), (0.0, 0.1, 0.05), {CLEAN}
 curve = {{size: statistics.fmean(row) for size, row in clean.items()}}
 error = statistics.stdev(noisy) / len(noisy) ** 0.5
 low, worth, high = (worth_of(curve, statistics.fmean(noisy) + k * error) for k in (-2, 0, 2))
@@ -321,7 +321,7 @@ span = (low, high)
 """
 WITH_NUMPY = f"""
 import numpy as np
-noisy, taken, clean = [0.63, 0.62, 0.6], [0.07] * 3, {CLEAN}
+noisy, reproduced, clean = [0.63, 0.62, 0.6], [0.07] * 3, {CLEAN}
 points = [np.mean(clean[size]) for size in SIZES]
 def read(x):
     return float(2 ** np.interp(x, points, np.log2(SIZES)))
@@ -414,8 +414,8 @@ WRONG = [
     (EXPERIMENT_IS, experiment(mean="found.max()"), "best of your three nets", True),
     (EXPERIMENT_IS, experiment(curve="table.median(1).values"), "curve has medians", True),
     (EXPERIMENT_IS, experiment(curve="table[:, 0]"), "the first seed only", True),
-    (EXPERIMENT_IS, experiment(mean="torch.tensor(taken).mean()"), "at the mean of taken",
-     True),
+    (EXPERIMENT_IS, experiment(mean="torch.tensor(reproduced).mean()"),
+     "at the mean of reproduced", True),
     (EXPERIMENT_IS, experiment(error="found.std()"), "divide the standard deviation by √3", True),
     (EXPERIMENT_IS, experiment(error="(found.std(correction=0) / 3 ** 0.5)"), "not by n - 1",
      True),
@@ -429,7 +429,7 @@ WRONG = [
      "at the lowest and the highest", True),
     # Numbers that fit together, but were never measured.
     (EXPERIMENT_IS, experiment(noisy="[0.55, 0.57, 0.54]"), ", not 0.55: did you", True),
-    (EXPERIMENT_IS, experiment() + "\ntaken[0] = 0.3", ", not 0.30: did you", True),
+    (EXPERIMENT_IS, experiment() + "\nreproduced[0] = 0.3", ", not 0.30: did you", True),
     (EXPERIMENT_IS, experiment(clean=CLEAN.replace("0.55", "0.4")), ", not 0.40: did you", True),
     # What it finds.
     (PRECISION_IS, precision("hits / confusion.sum()"), "you divide by all images", False),
@@ -448,7 +448,8 @@ WRONG = [
     (REPAIR_IS, repair(load="return best"), "must return a whole number", False),
     (EXPERIMENT_IS, experiment(noisy="[70.0, 68.0, 69.0]"), "must be three shares", False),
     (EXPERIMENT_IS, experiment(noisy="[0.7] * 3"), "use a different seed", False),
-    (EXPERIMENT_IS, experiment() + "\ntaken = [6, 5, 8]", "taken must be three shares", False),
+    (EXPERIMENT_IS, experiment() + "\nreproduced = [6, 5, 8]", "reproduced must be three shares",
+     False),
     (EXPERIMENT_IS, experiment() + "\nclean[450] = [70.0, 71.0, 74.0]", "[450] must be", False),
     (EXPERIMENT_IS, experiment() + "\nclean[50] = [0.5] * 3", "use a different seed", False),
     (EXPERIMENT_IS, experiment() + "\ndel clean[50]", "with the keys", False),
@@ -478,10 +479,10 @@ def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
 def test_training_that_rounds_otherwise_keeps_the_points(exercise, rounding_differently):
     space = exercise.setup()
     with rounding_differently():
-        accuracy, taken = space["trained"](*space["own_labels"](""), 0)
+        accuracy, reproduced = space["trained"](*space["own_labels"](""), 0)
         fewest, _ = space["trained"](50, 0, 0)
     own = experiment(f"[{accuracy}, 0.66, 0.62]", CLEAN.replace("0.55", str(fewest)))
-    own = own.replace("[0.06, ", f"[{taken}, ")
+    own = own.replace("[0.06, ", f"[{reproduced}, ")
     exercise.assert_passes(prediction=FIRST, experiment=own)
 
 
@@ -502,13 +503,13 @@ def test_the_faults_show_in_the_symptoms(exercise, capsys):
     assert share == 90.9 and reported == again and awake
 
 
-def test_wrong_labels_cost_accuracy_and_are_hardly_taken_over(exercise):
+def test_wrong_labels_cost_accuracy_and_are_hardly_reproduced(exercise):
     trained = exercise.setup()["trained"]
-    (right, none), (doubtful, taken), (few, _) = (
+    (right, none), (doubtful, reproduced), (few, _) = (
         trained(1500, 0, 0), trained(1500, 0.5, 0), trained(50, 0, 0)
     )  # fmt: skip
     assert none == 0 and right > 0.6
-    assert 0.3 < doubtful < right and taken < 0.3 and few < right
+    assert 0.3 < doubtful < right and reproduced < 0.3 and few < right
 
 
 def test_a_curve_is_read_over_the_logarithm(exercise):

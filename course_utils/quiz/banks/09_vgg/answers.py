@@ -77,7 +77,8 @@ def signal_seen(layers: int, factor: float) -> Answer:
 def cause_told(epochs: int, layers: int) -> Answer:
     """Say which experiment tells a dying signal from steps that are too large."""
     return Answer(
-        f"Before the first step, print the standard deviation of each of the {layers} outputs",
+        f"Before the first step, print the standard deviation of each of the {layers} layers' "
+        "outputs",
         waited_for_cause=f"Train for {epochs} more epochs, and watch the training loss",
         accuracy_for_cause="Compare its accuracy on training and on test images",
         data_for_start="Train it on twice as many images",
