@@ -414,6 +414,8 @@ for label, name in {"plain-20": "plain20", "plain-56": "plain56", "ResNet-56": "
         fresh = models.build(name, in_channels=channels, num_classes=10, width=8).to(device)
         rows.append(inspection.input_gradients(inspection.Line(fresh, start, end, label=0), steps))
     paths[label] = inspection.autocorrelation(torch.stack(rows).cpu())
+
+# %%
 short_noise = {
     "brown noise": inspection.autocorrelation(inspection.brown_noise(10, 64, draws)),
     "white noise": inspection.autocorrelation(inspection.white_noise(10, 64, draws)),

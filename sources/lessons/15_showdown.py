@@ -388,6 +388,7 @@ expect(
 level = abs(with_bn.test_accuracy.mean - scores["resnet_small"]) < 0.005
 expect(level, "With BN, VGG is within half a point of ResNet.")
 
+# %%
 widest = max(runs.values(), key=lambda found: found.test_accuracy.deviation)
 print(f"{widest.title}, seed by seed:", *(f"{a:.1%}" for a in widest.test_accuracies))
 
