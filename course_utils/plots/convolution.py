@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,6 +13,7 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize
 from matplotlib.figure import Figure
 from matplotlib.patches import Polygon, Rectangle
+from matplotlib.text import Text
 from matplotlib.ticker import EngFormatter
 from torch import Tensor, nn
 
@@ -213,23 +215,30 @@ def _draw_numbers(axes: Axes, grid: Tensor, scale: ScalarMappable, fontsize: flo
 
 def _hatch_padding(axes: Axes, shape: tuple[int, ...], width: int) -> None:
     """Paint the outermost rows and columns white and hatched, their zeros grey."""
-    for text in axes.texts:
-        column, row = (int(at) for at in text.get_position())
+    for (row, column), text in _written(axes):
         if min(row, column, shape[0] - 1 - row, shape[1] - 1 - column) < width:
-            cell = Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="white", edgecolor="0.8")
-            cell.set(hatch="////", zorder=1.5)
-            axes.add_patch(cell)
+            _cover(axes, (row, column), facecolor="white", edgecolor="0.8", hatch="////")
             text.set(color="0.35", style="italic")
 
 
 def _cover_after(axes: Axes, position: Cell) -> None:
     """Paint the cells after a position grey, without numbers; the others keep their colours."""
-    for text in list(axes.texts):
-        column, row = (int(at) for at in text.get_position())
-        if (row, column) > position:
+    for cell, text in _written(axes):
+        if cell > position:
             text.remove()
-            cell = Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="0.95", zorder=1.5)
-            axes.add_patch(cell)
+            _cover(axes, cell, facecolor="0.95")
+
+
+def _written(axes: Axes) -> list[tuple[Cell, Text]]:
+    """Return each cell that has a number, and the number."""
+    places = [(text.get_position(), text) for text in axes.texts]
+    return [((int(row), int(column)), text) for (column, row), text in places]
+
+
+def _cover(axes: Axes, cell: Cell, **look: Any) -> None:
+    """Paint over the colour of a cell, under its number."""
+    row, column = cell
+    axes.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, zorder=1.5, **look))
 
 
 # --- Weight matrices and other maps ------------------------------------------------------------
