@@ -657,8 +657,8 @@ Table(columns, tuple(rows), "Accuracy in evaluation mode, without augmentation")
 
 # %%
 plain, dropped, augmented = gap["AlexNet's size"], gap["+ dropout"], gap["+ augmentation"]
-expect(dropped < plain - 0.015, "Dropout narrows the gap.", trained=True)
-expect(augmented < plain - 0.015, "Augmentation narrows the gap.", trained=True)
+expect(dropped < plain - 0.02, "Dropout narrows the gap.", trained=True)
+expect(augmented < plain - 0.02, "Augmentation narrows the gap.", trained=True)
 
 # %% control="neither of them, another seed"
 fresh, generator = load(), torch.Generator().manual_seed(1)
@@ -667,8 +667,8 @@ again = models.build(
 ).to(device)
 fit(again, fresh, config)
 neither = evaluate(again, loaders.train).accuracy - evaluate(again, val).accuracy
-refute(neither < plain - 0.015, "Dropout narrows the gap.")
-refute(neither < plain - 0.015, "Augmentation narrows the gap.")
+refute(neither < plain - 0.02, "Dropout narrows the gap.")
+refute(neither < plain - 0.02, "Augmentation narrows the gap.")
 
 # %% [markdown]
 # Both do what they are meant to do: they narrow the gap. But narrowing the gap is not the same as

@@ -424,8 +424,8 @@ way = "a twentieth of the way from one image to another"
 show(
     plots.plot_autocorrelation(paths | short_noise, way),
     "Autocorrelation of the gradient along a line between two images, for three fresh nets: that "
-    "of ResNet-56 and plain-20 falls about as slowly as that of brown noise, that of plain-56 is "
-    "near zero from the first step on",
+    "of ResNet-56 and plain-20 at first falls about as slowly as that of brown noise, and then "
+    "below zero; that of plain-56 is near zero from the first step on",
 )
 
 # %%
