@@ -144,7 +144,7 @@ def add_train(verbs: Any) -> None:
     )
     train.add_argument("--batch-size", type=int, metavar="N", help="images per update")
     train.add_argument(
-        "--limit", type=int, metavar="N", help="use N training images; the other sets shrink alike"
+        "--limit", type=int, metavar="N", help="use N training images; the other sets stay whole"
     )
     train.add_argument(
         "--crop", type=int, default=0, metavar="PIXELS", help="pad by PIXELS, then crop at random"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Generator
 
-from course_utils.arguments import as_path, instance, share, shown, whole
+from course_utils.arguments import as_path, flag, instance, share, shown, whole
 from course_utils.data import classic, fashion_mini
 from course_utils.data.augment import Augment
 from course_utils.data.batches import Batches
@@ -132,6 +132,7 @@ def load(
     augment: Augment | None = None,
     generator: Generator | None = None,
     limit: int | None = None,
+    limit_evaluation: bool = True,
     val_fraction: float = VAL_FRACTION,
     **options: Any,
 ) -> Loaders:
@@ -149,6 +150,7 @@ def load(
         generator: For shuffling and augmentation, on the CPU; None for a new one with seed 0.
         limit: Keep at most this many training images, the classes in turn. Validation and test set
             shrink by the same factor, but keep at least ten images of each class.
+        limit_evaluation: False leaves validation and test set whole in spite of the limit.
         val_fraction: Share of each class of the training set to hold out for validation, in
             [0, 1). The choice is always the same. 0 leaves `val` empty. A data set with its own
             validation set keeps that.
@@ -165,6 +167,7 @@ def load(
     val_fraction = share("val_fraction", val_fraction)
     if limit is not None:
         limit = whole("limit", limit, 0)
+    limit_evaluation = flag("limit_evaluation", limit_evaluation)
     if augment is not None:
         instance("augment", augment, Augment, "data.Augment(...) or None")
     if generator is not None:
@@ -174,7 +177,7 @@ def load(
     train, val = raw.train, raw.val
     if val is None:
         train, val = map(raw.train.select, hold_out(raw.train.labels, val_fraction))
-    train, val, test = _limited(train, val, raw.test, limit, len(raw.classes))
+    train, val, test = _limited(train, val, raw.test, limit, len(raw.classes), limit_evaluation)
     info = _describe(name, raw, train)
     if generator is None:
         generator = torch.Generator().manual_seed(0)
@@ -246,16 +249,17 @@ def _options(name: str, kind: type | None, given: Mapping[str, Any]) -> Any:
 
 
 def _limited(
-    train: Part, val: Part, test: Part, limit: int | None, num_classes: int
+    train: Part, val: Part, test: Part, limit: int | None, num_classes: int, evaluation: bool
 ) -> tuple[Part, Part, Part]:
     """Return the sets after `limit`."""
     if limit is None or limit >= len(train):
         return train, val, test
     if limit < num_classes:
         raise ValueError(f"limit is {limit}: give at least {num_classes}, one image for each class")
-    factor, least = limit / len(train), LIMIT_KEEPS * num_classes
-    smaller = [_first(part, max(least, round(factor * len(part)))) for part in (val, test)]
-    return _first(train, limit), smaller[0], smaller[1]
+    if evaluation:
+        factor, least = limit / len(train), LIMIT_KEEPS * num_classes
+        val, test = (_first(part, max(least, round(factor * len(part)))) for part in (val, test))
+    return _first(train, limit), val, test
 
 
 def _first(part: Part, num: int) -> Part:

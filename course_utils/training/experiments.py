@@ -40,7 +40,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         epochs: Passes over the training set.
         batch_size: Images per update.
         lr: Highest learning rate.
-        limit: Training images used; 0 means all.
+        limit: Training images used; 0 means all. Validation and test set stay whole.
         switches: The model's own options.
         augment: Fields of `data.Augment`.
         config: Further fields of `TrainConfig`.
@@ -81,6 +81,7 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             augment=data.Augment(**self.augment),
             generator=seed_everything(seed),
             limit=self.limit or None,
+            limit_evaluation=False,
         )
         model = models.build(self.model, **self.building(loaders.info))
         config = TrainConfig(epochs=self.epochs, lr=self.lr, seed=seed, **self.config)

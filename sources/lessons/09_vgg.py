@@ -385,15 +385,16 @@ show(
         {f"VGG {letter}": runs for letter, runs in plain.items()}, "train_loss", each=True
     ),
     "Training loss of VGG A, B, D and E over six epochs, a thin line for each seed: those of A and "
-    "B all fall; of D and E some fall, and others stay at the loss of guessing",
+    "B all fall, those of B later; of D two fall, one of them late; the third and all of E end at the "
+    "loss of guessing",
 )
 records.table(*(f"vgg_depth_{letter}" for letter in "abde"))
 
 # %% [markdown]
 # The paper's order is gone, and not because deeper nets *generalise* worse: look at the axis. It
-# shows the **training** loss. A and B learn slowly. D and E learn with some seeds and not at all
-# with others, so their mean describes none of the runs. To see what goes wrong, look at how a deep
-# net starts.
+# shows the **training** loss. A learns, and B learns more slowly. D learns with one seed, late with
+# another and not at all with the third, so its mean describes none of the runs. E falls back to
+# guessing with every seed. To see what goes wrong, look at how a deep net starts.
 
 # %%
 for letter in "DE":

@@ -101,9 +101,9 @@ print(f"the paper: {claimed}\ncounted:   {counted:.1f} times")
 #
 # A convolution is a linear function of a window; only the ReLU after it is non-linear. Lin, Chen
 # and Yan asked in 2013: why not apply a whole small **MLP** to each window? Slide it over the image
-# like a filter. Its first layer sees a window of $k \times k$ pixels; its other layers see only the
-# numbers that the first one computed *at the same place*. A linear layer at each place is a 1 × 1
-# convolution (lesson 05). So an **mlpconv** layer with an MLP of three layers is three
+# like a filter. Its first layer sees a window of $k \times k$ pixels; each later layer sees only
+# the numbers that the layer before it computed *at the same place*. A linear layer at each place is
+# a 1 × 1 convolution (lesson 05). So an **mlpconv** layer with an MLP of three layers is three
 # convolutions, each with its ReLU:
 
 # %%
@@ -767,13 +767,14 @@ records.table(*names)
 show(
     plot_records({records.load(name).title: records.load(name) for name in names}),
     "Validation accuracy of the small VGG and the small GoogLeNet over four epochs, mean of three "
-    "seeds with a band of one standard deviation: the two bands overlap at the end",
+    "seeds with a band of one standard deviation: VGG is far ahead at first, and the two end close "
+    "together",
 )
 
 # %% [markdown]
-# With about a seventh of the parameters, the small GoogLeNet is about as accurate after these four
-# epochs: the difference is no larger than that between seeds. It takes more than twice as long to
-# train.
+# With about a seventh of the parameters, the small GoogLeNet is nearly as accurate after these four
+# epochs; whether it is worse at all, three seeds leave open: the interval just reaches 0. It takes
+# nearly twice as long to train.
 #
 # **Try it.** Train both with the dropout of their papers, `"vgg_small"` and `"googlenet_small"`.
 # Which is ahead, and why?

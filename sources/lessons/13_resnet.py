@@ -109,18 +109,18 @@ print(facts.get("resnet.zero_residual"))
 #
 # ### Nested classes of functions
 #
-# There is another way to say this. The functions that a net can compute, with any choice of its
-# weights, form a **class**. A larger class is certain to come at least as close to the best
-# function as a smaller one only if it *contains* the smaller one. In the figure, each circle is a
-# class and the star is the best function; the marker on each circle is the function of that class
-# that comes closest to the star:
+# There is another argument for residual blocks. The functions that a net can compute, with any
+# choice of its weights, form a **class**. A larger class is certain to come at least as close to
+# the best function as a smaller one only if it *contains* the smaller one. In the figure, each
+# circle is a class and the star is the best function; the marker on each circle is the function of
+# that class that comes closest to the star:
 
 # %%
 show(
     plots.plot_function_classes(),
-    "Two panels with four circles each, numbered by size, and a star. On the left the circles lie "
-    "apart, and the largest is further from the star than the second; on the right each contains "
-    "the one before, and each is closer to the star",
+    "Two panels with four circles each, numbered by size, and a star. On the left the "
+    "circles overlap, but not one contains the one before it, and the largest is further from the "
+    "star than the second; on the right each contains the one before it, and is closer to the star",
 )
 
 # %% [markdown]
@@ -140,10 +140,11 @@ expect(same, "ResNet-14 computes what ResNet-8 does if its new blocks have F = 0
 
 # %% [markdown]
 # It does; but a deeper plain net contains a shallower one, too, only with other weights. *Both*
-# kinds are nested. The difference is where in the larger class the smaller one lies. In the residual
-# net it is enough that the last BN of each new block multiplies by zero; its new filters may be
-# anything. In the plain net every new filter must be a Dirac filter, and nothing pulls the weights
-# there. "Nested" says what a net **can** compute, not what training **finds**.
+# kinds are nested. The difference is where in the larger class the smaller one lies. In the
+# residual net it is enough that scale and shift of the last BN in each new block are zero; the
+# block's filters may be anything. In the plain net, the new filters of a block must together pass
+# every map on unchanged, as Dirac filters do, and nothing pulls the weights there. "Nested" says
+# what a net **can** compute, not what training **finds**.
 
 # %% [markdown]
 # ## The unrolled sum

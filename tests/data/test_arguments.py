@@ -36,6 +36,7 @@ ANYTHING = st.one_of(
     ),
 )
 ARGUMENTS = ["batch_size", "root", "device", "augment", "generator", "limit", "val_fraction"]
+ARGUMENTS += ["limit_evaluation"]
 OPTIONS = ["num_train", "num_test", "seed", "position", "background_correlation"]
 
 

@@ -90,6 +90,13 @@ def test_a_small_limit_leaves_ten_of_each_class_to_evaluate(loaders):
     assert all(image.numpy().tobytes() in everything for image in small.train.images)
 
 
+def test_a_limit_can_leave_whole_what_is_evaluated(loaders):
+    small = data.load("fashion_mnist_mini", batch_size=64, limit=25, limit_evaluation=False)
+    assert small.train.num_images == 25
+    assert torch.equal(small.val.images, loaders.val.images)
+    assert torch.equal(small.test.images, loaders.test.images)
+
+
 def test_a_limit_beyond_the_set_changes_nothing(loaders):
     large = data.load("fashion_mnist_mini", batch_size=64, limit=10**6)
     assert torch.equal(large.train.images, loaders.train.images)

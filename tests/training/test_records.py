@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 
+from course_utils import data
 from course_utils.runtime import profile
 from course_utils.training import History, TrainConfig, records
 from course_utils.training.experiments import RECORDS, experiments, read_row
@@ -81,6 +82,37 @@ def test_the_record_is_of_the_experiment_as_it_stands(name):
     assert [run["seed"] for run in stored["runs"]] == list(experiments()[name].seeds)
     assert all(len(run["history"]["epochs"]) == experiments()[name].epochs
                for run in stored["runs"])  # fmt: skip
+
+
+WITHOUT_PREDICTIONS = {
+    *(
+        "mlp",
+        "lenet5",
+        "lenet5_augmented",
+        "locally_connected",
+        "highway",
+        "alexnet_small",
+        "vgg_small",
+        "nin_small",
+    ),
+    *("googlenet_small", "highway_small", "resnet_small", "densenet_small"),
+    *("vgg_small_bn", "vgg_small_no_dropout", "vgg_small_augmented"),
+}
+"""Records from before predictions were kept: tested on the whole test set, which none can show."""
+
+
+def test_every_run_is_tested_on_the_whole_test_set_and_can_be_compared():
+    """A limit is for training: on a third of the images, intervals would be 1.7 times as wide."""
+    whole = {
+        name: data.load(name, batch_size=64).test.num_images
+        for name in {row.data for row in experiments().values()}
+    }
+    for name, row in experiments().items():
+        right = records.load(name).right
+        if name in WITHOUT_PREDICTIONS:
+            assert right is None and not row.limit, f"take {name} off the list"
+        else:
+            assert right is not None and right.shape == (len(row.seeds), whole[row.data]), name
 
 
 def test_no_record_is_left_of_an_experiment_that_is_gone():
