@@ -128,6 +128,8 @@ def move_every_control(
             assert shown.picture != before, f"{name} changed nothing"
 
         settles(changed, patience)
+        if control.is_button:
+            shown.root.evaluate(PAUSE)  # Python lags behind what plays
         settles(check, patience)
         move_back(shown, control)
     return [control.name for control in found]
@@ -142,13 +144,8 @@ def move(shown: Shown, control: Control) -> None:
 
 
 def move_back(shown: Shown, control: Control) -> None:
-    """Undo a step, so that each control is moved from where the widget starts.
-
-    What plays is stopped: its next step could take back that of the next control.
-    """
-    if control.is_button:
-        shown.root.evaluate(PAUSE)
-    elif control.kind != "text":
+    """Undo a step, so that each control is moved from where the widget starts; a button stays."""
+    if not control.is_button and control.kind != "text":
         focus(shown, control.name)
         shown.page.keyboard.press(control.keys[1])
 

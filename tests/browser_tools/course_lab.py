@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from lab_server import free_port, wait_until_up
+from lab_server import free_port, wait_until_up, without_autosave
 
 ROOT = Path(__file__).resolve().parents[2]
 LESSONS = sorted(path.stem for path in (ROOT / "notebooks").glob("*.ipynb"))
@@ -89,11 +89,12 @@ def environment(home: Path) -> dict[str, str]:
 
 
 def copy_course(home: Path) -> None:
-    """Write the copy of the course, and the cut through the network, below `home`."""
+    """Write the copy of the course, the cut through the network and settings below `home`."""
     for part in PARTS:
         shutil.copytree(ROOT / part, home / "course" / part)
     (home / "site").mkdir()
     (home / "site" / "sitecustomize.py").write_text(CUT_OFF)
+    without_autosave(home / "config_dir")
 
 
 @contextmanager

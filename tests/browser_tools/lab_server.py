@@ -77,12 +77,20 @@ def wait_until_up(url: str, server: subprocess.Popen[bytes], log: Path) -> None:
     raise RuntimeError(f"JupyterLab did not start:\n{log.read_text()}")
 
 
+def without_autosave(config: Path) -> None:
+    """Save nothing unasked: a notebook that is closed meanwhile brings up an error that blocks."""
+    folder = config / "lab/user-settings/@jupyterlab/docmanager-extension"
+    folder.mkdir(parents=True)
+    (folder / "plugin.jupyterlab-settings").write_text(json.dumps({"autosave": False}))
+
+
 def private_settings(home: Path) -> dict[str, str]:
     """Folders of the server's own, so that neither reads the other's settings; no news pop-up."""
     config = home / "config" / "labconfig"
     config.mkdir(parents=True)
     disabled = {"disabledExtensions": {"@jupyterlab/apputils-extension:announcements": True}}
     (config / "page_config.json").write_text(json.dumps(disabled))
+    without_autosave(home / "config")
     (home / "data").mkdir()
     places = ("JUPYTER_CONFIG_DIR", "JUPYTER_DATA_DIR", "JUPYTER_RUNTIME_DIR", "IPYTHONDIR")
     folders = ("config", "data", "runtime", "ipython")
