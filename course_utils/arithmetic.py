@@ -1,6 +1,6 @@
 """The whole-number arithmetic of convolutional networks: sizes, receptive fields, counts.
 
-Every formula uses the letters of the lectures: an input of `n` pixels, a kernel of `k`, a
+Every formula uses the letters of the course: an input of `n` pixels, a kernel of `k`, a
 stride of `s`, and `p` rows of padding on *each* side. A size is one integer for both axes, or
 a pair `(h, w)`; the result is a pair as soon as one argument is. Nothing is rounded by accident,
 and nothing overflows: integers of every kind go in (Python's, NumPy's, a tensor of one element),

@@ -100,7 +100,8 @@ batch_bytes = num * 3 * height * width * 4  # four bytes for each float32
 wrapped_seen = None  # a letter
 ### BEGIN SOLUTION
 question = quiz.question("exercises/01_image_tensors", "wrapped_seen", student_id)
-# Above 255 a byte starts again at 0. If all pixels wrap around, their differences stay.
+# Above 255 a byte starts again at 0. If all pixels wrap around, the differences between them stay
+# the same.
 all_wrap = question.values["low"] + question.values["more"] > 255
 seen = "The same image, but darker" if all_wrap else "Dark patches"
 wrapped_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))

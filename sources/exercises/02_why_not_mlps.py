@@ -104,9 +104,10 @@ shift_told = next(x for x, option in question.lettered.items() if option.text.st
 # %% [markdown] tier="drill" minutes=4
 # ## Task 1: the widest layer within a budget
 #
-# An MLP flattens images of shape (C, H, W), and has one hidden layer and one output for each class.
-# Both layers have biases. Complete the function so that it returns the **largest** number of hidden
-# units with which the MLP has at most `budget` parameters. One unit always fits.
+# An MLP flattens images of shape (C, H, W). It has one hidden layer, and an output layer with one
+# unit for each class. Both layers have biases. Complete the function so that it returns the
+# **largest** number of hidden units with which the MLP has at most `budget` parameters. One unit
+# always fits.
 #
 # hint: What does one more hidden unit cost? Count its weights, its bias, and the weights that read
 # it.

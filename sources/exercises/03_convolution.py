@@ -114,7 +114,7 @@ def split(kernel: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     ### BEGIN SOLUTION
     i, j = divmod(int(kernel.abs().argmax()), kernel.shape[1])  # the largest number is not 0
     column, row = kernel[:, j], kernel[i]
-    return column, row / kernel[i, j]  # both have the factor kernel[i, j]: divide one by it
+    return column, row / kernel[i, j]  # at the crossing the product is kernel[i, j] squared
     ### END SOLUTION
 
 

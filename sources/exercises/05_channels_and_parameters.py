@@ -24,7 +24,7 @@ from course_utils.plots import plot_images, show
 CLOTHES = data.load("fashion_mnist_mini", batch_size=50)
 
 
-def own_wish(student_id):
+def your_brief(student_id):
     """Return the side of the images, the number of classes, and the two budgets for the net."""
     drawn = quiz.generator(student_id)
     side, num_classes, parameters, times = (
@@ -250,7 +250,7 @@ checks.award(1, check_answer, plain_weights)
 # `hidden` that `max_parameters` allows?
 
 # %%
-side, num_classes, max_parameters, max_multiply_adds = own_wish(student_id)
+side, num_classes, max_parameters, max_multiply_adds = your_brief(student_id)
 print(f"images of 3 x {side} x {side}, {num_classes} classes")
 print(f"at most {max_parameters:,} parameters and {max_multiply_adds:,} multiply-adds")
 
@@ -284,9 +284,9 @@ from course_utils import checks
 
 
 @checks.beside
-def _counted(design, wish):
+def _counted(design, brief):
     """Return the logits' shape, the number of parameters, that of unused ones, and the work."""
-    net, images = design(*wish), torch.rand(2, 3, wish[0], wish[0])
+    net, images = design(*brief), torch.rand(2, 3, brief[0], brief[0])
     if not isinstance(net, nn.Module):
         return type(net).__name__
     with FlopCounterMode(display=False) as counter:
@@ -302,9 +302,9 @@ def _counted(design, wish):
     return shape, count, idle, work
 
 
-def _require_design(design, wish):
-    side, num_classes, max_parameters, max_multiply_adds = wish
-    found = _counted(design, wish)
+def _require_design(design, brief):
+    side, num_classes, max_parameters, max_multiply_adds = brief
+    found = _counted(design, brief)
     if found == "NoneType":
         raise checks.NotAnswered
     checks.require(not isinstance(found, str), f"Return an nn.Module, not {found}.")
@@ -328,7 +328,7 @@ def _require_design(design, wish):
 
 
 def check_small(design):
-    _require_design(design, own_wish(student_id))
+    _require_design(design, your_brief(student_id))
 
 
 design_is_right = checks.show(check_small, design)
@@ -337,13 +337,13 @@ design_is_right = checks.show(check_small, design)
 ### BEGIN HIDDEN TESTS
 def check_answer(design):
     check_small(design)
-    for wish in [
+    for brief in [
         (32, 10, 40_000, 4_000_000),
         (24, 5, 60_000, 3_600_000),
         (40, 20, 20_000, 3_000_000),
         (28, 12, 33_000, 2_500_000),
     ]:
-        _require_design(design, wish)
+        _require_design(design, brief)
 
 
 checks.award(3, check_answer, design)

@@ -26,7 +26,7 @@ HALVED = F.avg_pool2d(CLOTHES.images / 127.5 - 1, 2)  # 14 x 14 pixels are enoug
 SIZES = (50, 150, 450, 1350)
 
 
-def own_wish(student_id):
+def your_brief(student_id):
     """Return channels, height and width of your images, your number of classes and a budget."""
     drawn = quiz.generator(student_id)
     spans = ((1, 4), (20, 37), (4, 21), (14, 41))
@@ -111,7 +111,8 @@ after_two_blocks = None  # channels, height, width
 ### BEGIN SOLUTION
 numbers = quiz.numbers("exercises/07_lenet", "after_two_blocks", student_id)
 h, w = numbers["h"], numbers["w"]
-# Padding 2 makes up for a 5x5 kernel; without padding, each side loses 4. Halves are rounded down.
+# Padding 2 makes up for a 5x5 kernel; without padding, height and width lose 4 each. Halves are
+# rounded down.
 after_two_blocks = (16, (h // 2 - 4) // 2, (w // 2 - 4) // 2)
 ### END SOLUTION
 
@@ -274,7 +275,7 @@ checks.award(1, check_answer, precision)
 # 3, … filters, and keep the last one that fits.
 
 # %%
-channels, height, width, classes, budget = own_wish(student_id)
+channels, height, width, classes, budget = your_brief(student_id)
 print(f"{classes} classes of images, {channels} x {height} x {width}")
 print(f"at most {budget:,} parameters")
 
@@ -300,28 +301,28 @@ import torch
 from course_utils import checks
 
 
-def _require_net(make_net, wish, num_images):
+def _require_net(make_net, brief, num_images):
     """Require logits of the right shape and at most `budget` parameters; return the net."""
-    channels, height, width, classes, budget = wish
-    net = make_net(*wish)
+    channels, height, width, classes, budget = brief
+    net = make_net(*brief)
     if net is None:
         raise checks.NotAnswered
     checks.require(checks.is_module(net), "Return an nn.Module.")
     checks.set_mode(net, training=False)
     logits = net(checks.random_tensor(num_images, channels, height, width))
     found, expected = tuple(getattr(logits, "shape", ())), (num_images, classes)
-    sentence = f"The net of make_net{wish} returns logits of shape {found}, expected {expected}."
+    sentence = f"The net of make_net{brief} returns logits of shape {found}, expected {expected}."
     checks.require(found == expected, sentence)
     number = sum(value.numel() for value in checks.parameters_of(net).values())
     sentence = (
-        f"The net of make_net{wish} has {number:,} parameters: at most {budget:,} are allowed."
+        f"The net of make_net{brief} has {number:,} parameters: at most {budget:,} are allowed."
     )
     checks.require(number <= budget, sentence)
     return net
 
 
 def check_small(make_net):
-    _require_net(make_net, own_wish(student_id), 2)
+    _require_net(make_net, your_brief(student_id), 2)
 
 
 net_is_right = checks.show(check_small, make_net)
@@ -365,20 +366,20 @@ def check_answer(make_net):
     import torch
 
     check_small(make_net)
-    wishes = [
-        own_wish(student_id),
+    briefs = [
+        your_brief(student_id),
         (3, 33, 21, 7, 58_000),
         (1, 22, 36, 12, 12_000),
         (2, 27, 30, 20, 31_000),
     ]
-    for wish in wishes:
-        channels, height, width, classes, budget = wish
-        net = _require_net(make_net, wish, 3)
+    for brief in briefs:
+        channels, height, width, classes, budget = brief
+        net = _require_net(make_net, brief, 3)
         checks.require_own_layers(net)
         parameters = checks.parameters_of(net)
         number = sum(value.numel() for value in parameters.values())
         sentence = (
-            f"The net of make_net{wish} has {number:,} parameters, less than 90% of {budget:,}."
+            f"The net of make_net{brief} has {number:,} parameters, less than 90% of {budget:,}."
         )
         checks.require(number >= 0.9 * budget, sentence)
         filters = [value for value in parameters.values() if value.dim() == 4]
@@ -389,7 +390,7 @@ def check_answer(make_net):
         checks.require(large >= 2, sentence)
         share = sum(value.numel() for value in filters) / number
         sentence = (
-            f"For make_net{wish}, {share:.0%} of your parameters are weights of convolutions: "
+            f"For make_net{brief}, {share:.0%} of your parameters are weights of convolutions: "
             "at least half must be."
         )
         checks.require(share >= 0.5, sentence)

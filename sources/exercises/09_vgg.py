@@ -23,7 +23,7 @@ from course_utils.models.vgg import VGG
 from course_utils.plots import plot_lines, show
 
 
-def own_wish(student_id):
+def your_brief(student_id):
     """Return your requirements: field, width, and the limits on parameters and multiply-adds."""
     counts = torch.randint(2, 5, (3,), generator=quiz.generator(student_id)).tolist()
     row = tuple((8 * 2**i, " ".join(["3"] * count)) for i, count in enumerate(counts))
@@ -200,7 +200,7 @@ checks.award(1, check_answer, harmless_weights)
 # from the three numbers of layers, and try all values from 1 to `field // 2` for each.
 
 # %%
-field, width, max_parameters, max_multiply_adds = own_wish(student_id)
+field, width, max_parameters, max_multiply_adds = your_brief(student_id)
 print(f"a field of {field} pixels, with {width} filters per layer in the first block")
 print(f"at most {max_parameters:,} parameters and {max_multiply_adds:,} multiply-adds")
 
@@ -247,9 +247,9 @@ def _measured(counts, width):
     return receptive_field(layers).size, parameters, work
 
 
-def _require_design(layers_per_block, wish):
-    field, width, max_parameters, max_multiply_adds = wish
-    counts = checks.as_shape(layers_per_block(*wish), 3)
+def _require_design(layers_per_block, brief):
+    field, width, max_parameters, max_multiply_adds = brief
+    counts = checks.as_shape(layers_per_block(*brief), 3)
     start = f"For a field of {field}, {counts} layers per block"
     fine = min(counts) >= 1 and max(counts) < field
     checks.require(fine, f"{start} are not possible: each block needs 1 to {field - 1}.")
@@ -262,7 +262,7 @@ def _require_design(layers_per_block, wish):
 
 
 def check_small(layers_per_block):
-    _require_design(layers_per_block, own_wish(student_id))
+    _require_design(layers_per_block, your_brief(student_id))
 
 
 design_is_right = checks.show(check_small, layers_per_block)

@@ -22,7 +22,7 @@ from course_utils.inspection import summary
 from course_utils.models.initialization import he_normal_
 
 
-def own_wish(student_id):
+def your_brief(student_id):
     """Return the input channels, each path's output channels, height, width and a budget."""
     drawn = quiz.generator(student_id)
     c, one, three, five, pool = (
@@ -222,7 +222,7 @@ checks.award(1, check_answer, evidence)
 # that still fits? And is the rest of the budget enough for one more channel in r5?
 
 # %%
-in_channels, ends, height, width, max_multiply_adds = own_wish(student_id)
+in_channels, ends, height, width, max_multiply_adds = your_brief(student_id)
 print(f"input: {in_channels} maps of {height} x {width}; output channels of the paths: {ends}")
 print(f"at most {max_multiply_adds:,} multiply-adds")
 
@@ -262,9 +262,9 @@ def _work(in_channels, ends, height, width, chosen):
     return sum(conv_multiply_adds(*layer, (height, width)) for layer in layers)
 
 
-def _require_fit(reductions, wish):
-    *sizes, budget = wish
-    chosen = checks.as_shape(reductions(*wish), 2)
+def _require_fit(reductions, brief):
+    *sizes, budget = brief
+    chosen = checks.as_shape(reductions(*brief), 2)
     fine = all(1 <= each < sizes[0] for each in chosen)
     checks.require(
         fine,
@@ -282,7 +282,7 @@ def _require_fit(reductions, wish):
 
 
 def check_small(reductions):
-    _require_fit(reductions, own_wish(student_id))
+    _require_fit(reductions, your_brief(student_id))
 
 
 reductions_are_right = checks.show(check_small, reductions)
@@ -291,7 +291,7 @@ reductions_are_right = checks.show(check_small, reductions)
 ### BEGIN HIDDEN TESTS
 def check_answer(reductions):
     check_small(reductions)
-    wishes = [
+    briefs = [
         (192, (64, 128, 32, 32), 28, 28, (96, 16)),
         (48, (16, 20, 12, 8), 9, 14, (20, 7)),
         (256, (32, 96, 64, 16), 7, 5, (100, 40)),
@@ -300,7 +300,7 @@ def check_answer(reductions):
         (64, (16, 96, 8, 8), 7, 12, (20, 3)),  # a remainder too small for 3 x 3 is enough for 5 x 5
         (8, (4, 8, 8, 4), 5, 5, (6, 2)),  # eight channels for 3 x 3 would fit, but reduce nothing
     ]
-    for *sizes, chosen in wishes:
+    for *sizes, chosen in briefs:
         _require_fit(reductions, (*sizes, _work(*sizes, chosen)))
 
 

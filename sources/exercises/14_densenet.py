@@ -21,7 +21,7 @@ from course_utils import checks, data, quiz
 from course_utils.models.densenet import DenseBlock, DenseNet
 
 
-def own_wish(student_id):
+def your_brief(student_id):
     """Return your numbers of stem maps, layers and last maps, and a budget of weights."""
     drawn = quiz.generator(student_id)
     spans = ((12, 33), (6, 13), (2, 7), (2, 7), (2, 7))
@@ -139,11 +139,11 @@ twice_told = next(x for x, option in question.lettered.items() if option.text.st
 # ## Task 1: what a layer reads
 #
 # A layer of a dense block reads, in this order, the `in_maps` maps that enter the block and the
-# `growth_rate` maps of each layer before it. Its first convolution has the weights `weight`, of
-# shape (maps it makes, maps it reads, k, k). How strongly does it read each of its **sources**?
-# Measure this by the mean of |w| over all weights that are applied to the maps of one source.
-# Complete the function so that it returns one number for each source: first for the block's input,
-# then for each earlier layer, starting with the first.
+# `growth_rate` maps of each layer before it. The weights of its first convolution are `weight`, of
+# shape (maps it makes, maps it reads, height of the kernel, width of the kernel). How strongly does
+# it read each of its **sources**? Measure this by the mean of |w| over all weights that are applied
+# to the maps of one source. Complete the function so that it returns one number for each source:
+# first for the block's input, then for each earlier layer, starting with the first.
 #
 # hint: Which axis of `weight` runs over the input maps? Over which axes can you take the mean at
 # once?
@@ -264,7 +264,7 @@ checks.award(1, check_answer, source_strengths)
 # keep the one with the most weights within the budget.
 
 # %%
-stem_maps, num_layers, last_maps, max_weights = own_wish(student_id)
+stem_maps, num_layers, last_maps, max_weights = your_brief(student_id)
 print(f"{stem_maps} maps come from the stem, and the classifier reads {last_maps}")
 print(f"{num_layers} layers in three blocks, and at most {max_weights:,} weights")
 
@@ -313,7 +313,7 @@ def _measured(stem_maps, growth, counts):
 
 
 def _most_weights(stem_maps, num_layers, last_maps, max_weights):
-    """Return the largest number of weights that a wish's budget allows."""
+    """Return the largest number of weights that a brief's budget allows."""
     splits = [(a, b) for a in range(1, num_layers - 1) for b in range(1, num_layers - a)]
     nets = [
         _measured(stem_maps, growth, (a, b, num_layers - a - b))
@@ -323,9 +323,9 @@ def _most_weights(stem_maps, num_layers, last_maps, max_weights):
     return max(weights for maps, weights in nets if maps == last_maps and weights <= max_weights)
 
 
-def _require_plan(plan, wish):
-    stem_maps, num_layers, last_maps, max_weights = wish
-    growth, *counts = checks.as_shape(plan(*wish), 4)
+def _require_plan(plan, brief):
+    stem_maps, num_layers, last_maps, max_weights = brief
+    growth, *counts = checks.as_shape(plan(*brief), 4)
     start = f"A growth rate of {growth} with {tuple(counts)} layers"
     fine = growth >= 1 and min(counts) >= 1 and max(growth, *counts) <= last_maps + num_layers
     most = last_maps + num_layers
@@ -336,13 +336,13 @@ def _require_plan(plan, wish):
     checks.require(maps == last_maps, f"{start} ends with {maps} maps, expected {last_maps}.")
     sentence = f"{start} has {weights:,} weights: at most {max_weights:,} are allowed."
     checks.require(weights <= max_weights, sentence)
-    most = _most_weights(*wish)
+    most = _most_weights(*brief)
     sentence = f"{start} has {weights:,} weights: another such net within the budget has more."
     checks.require(weights == most, sentence)
 
 
 def check_small(plan):
-    _require_plan(plan, own_wish(student_id))
+    _require_plan(plan, your_brief(student_id))
 
 
 plan_is_right = checks.show(check_small, plan)

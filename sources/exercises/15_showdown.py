@@ -100,11 +100,11 @@ longer_told = next(x for x, option in question.lettered.items() if option.text.s
 # ## Task 1: a front with doubts
 #
 # In the lesson a model is off the Pareto front as soon as another one costs less and has a higher
-# *mean*. Three other seeds might reverse that. So call a row **surely beaten** if some other row
-# costs no more and has a mean accuracy that is higher by more than two standard errors of the
-# difference. The standard error of a mean is the standard deviation of its runs (dividing by
-# n − 1), divided by √n; that of a difference of two means is the square root of the sum of their
-# squared standard errors.
+# *mean*. Three other seeds might reverse that. The chart in this task has one row for each model.
+# Call a row **surely beaten** if some other row costs no more and has a mean accuracy that is
+# higher by more than two standard errors of the difference. The standard error of a mean is the
+# standard deviation of its runs (dividing by n − 1), divided by √n; that of a difference of two
+# means is the square root of the sum of their squared standard errors.
 #
 # Complete the function: it returns the **set** of the names of the rows that are *not* surely
 # beaten. The next cell prints a chart of your own; the function must work for others, too.

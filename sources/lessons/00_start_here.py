@@ -133,9 +133,7 @@ refute(guessed.accuracy > 0.75, "More than 75 % of the new images are classified
 
 # %%
 number = one_of_each[5]  # or any other number below loaders.test.num_images
-images = torch.cat(
-    [batch for batch, _ in loaders.test]
-)  # (2000, 1, 28, 28), as the model needs them
+images = torch.cat([batch for batch, _ in loaders.test])  # (N, 1, 28, 28), as the model needs them
 with torch.no_grad():
     probabilities = model(images[number : number + 1]).softmax(dim=1)[0]  # (10,)
 show(

@@ -87,9 +87,9 @@ def convolve(image: torch.Tensor, kernel: torch.Tensor, **settings) -> torch.Ten
 
 
 output = convolve(image, kernel)
-taught = torch.tensor(facts.get("example.plain").value)  # as printed in the lectures
+taught = torch.tensor(facts.get("example.plain").value)  # as printed on the slide
 print(output.long())
-expect(torch.equal(output, taught.float()), "The example from the lectures is correct.")
+expect(torch.equal(output, taught.float()), "The example on the slide is correct.")
 
 # %% [markdown]
 # ## Why 3? Counting the places of a window

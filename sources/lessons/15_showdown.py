@@ -177,9 +177,9 @@ print(facts.trap("vgg19_has_138m"))
 # for every position of the last maps. For images of 32 × 32 pixels its input shrinks
 # from 7 × 7 positions to one. Most networks after 2014 replaced this layer by the mean of each map.
 #
-# We do not train VGG-16 here. If you do, do not change how its initial weights are drawn: as He et
-# al. (2015) propose, for the reasons in lessons 09 and 11. With other initial weights, sixteen
-# layers without normalisation often stay at chance.
+# We do not train VGG-16 here. If you do, leave its initial weights as they are: they are drawn as
+# He et al. (2015) propose, for the reasons in lessons 09 and 11. With other initial weights,
+# sixteen layers without normalisation often stay at chance.
 
 # %% [markdown]
 # # Part 2: build a ResNet

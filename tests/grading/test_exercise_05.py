@@ -363,18 +363,18 @@ WRONG = [
     (PLAIN_IS, plain(result="found.flip(2, 3)"), "you flip the kernels", True),
     (PLAIN_IS, plain(result="found.mT"), "swap rows and columns", True),
     (PLAIN_IS, plain(block="weight[g]"), "differs", True),
-    (DESIGN_IS, design(classes="own_wish(student_id)[1]"), "for two images", True),
+    (DESIGN_IS, design(classes="your_brief(student_id)[1]"), "for two images", True),
     (DESIGN_IS, design(filters="(max_multiply_adds - max_parameters) "
-                       "// (27 * own_wish(student_id)[0] ** 2)"), "multiply-adds: ", True),
-    (DESIGN_IS, design(hidden="(own_wish(student_id)[2] - 28 * a) // (a + 1 + num_classes)"),
+                       "// (27 * your_brief(student_id)[0] ** 2)"), "multiply-adds: ", True),
+    (DESIGN_IS, design(hidden="(your_brief(student_id)[2] - 28 * a) // (a + 1 + num_classes)"),
      "parameters: ", True),
     (DESIGN_IS, "def design(side, num_classes, p, work):\n"
-     "    assert side == own_wish(student_id)[0], 'another side'\n"
+     "    assert side == your_brief(student_id)[0], 'another side'\n"
      "    a = (work - p) // (27 * side ** 2)\n"
      "    hidden = (p - 28 * a - num_classes) // (a + 1 + num_classes)\n"
      "    return " + LAYERS.format(classes="num_classes"), "another side", True),
     (DESIGN_IS, design(hidden="(max_parameters - 28 * a - num_classes) // (a + 1 + num_classes)"
-                       " if side in (32, own_wish(student_id)[0]) else 16"),
+                       " if side in (32, your_brief(student_id)[0]) else 16"),
      "less than nine tenths", True),
     (REPAIR_IS, repair().replace("3, padding=1,", "(1, 9), padding=(0, 4),"),
      "parameters of your net do not have the shapes", True),
@@ -445,9 +445,9 @@ def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, findi
     exercise.assert_rejects(check, source, finding, at_home, prediction=FIRST)
 
 
-def test_an_answer_to_the_own_wish_alone_earns_nothing(exercise):
+def test_an_answer_to_one_brief_alone_earns_nothing(exercise):
     space = exercise.setup()
-    side, num_classes, *budgets = space["own_wish"]("")
+    side, num_classes, *budgets = space["your_brief"]("")
     exec(design(), space)
     made = space["design"](side, num_classes, *budgets)
     a, hidden = made[0].out_channels, made[4].out_features
@@ -490,17 +490,17 @@ def test_towers_lose_where_both_images_are_needed_and_nowhere_else(exercise):
     assert found["same", "towers"] < 0.7 and found["same", "shuffled"] > 0.8
 
 
-def test_everybody_has_a_wish_that_can_be_fulfilled_and_a_pair(exercise, monkeypatch):
-    space, wishes, pairs = exercise.setup(), set(), set()
+def test_everybody_has_a_brief_that_can_be_fulfilled_and_a_pair(exercise, monkeypatch):
+    space, briefs, pairs = exercise.setup(), set(), set()
     exec(design(), space)
     for number in range(20):
         monkeypatch.setenv("COURSE_STUDENT", f"student-{number}")
-        wish = space["own_wish"]("")
-        found = space["summary"](space["design"](*wish), (3, wish[0], wish[0]))
-        assert 0.9 * wish[2] <= found.parameters <= wish[2]
-        assert 0.9 * wish[3] <= found.multiply_adds <= wish[3]
-        wishes.add(wish)
+        brief = space["your_brief"]("")
+        found = space["summary"](space["design"](*brief), (3, brief[0], brief[0]))
+        assert 0.9 * brief[2] <= found.parameters <= brief[2]
+        assert 0.9 * brief[3] <= found.multiply_adds <= brief[3]
+        briefs.add(brief)
         (one, other), width = space["own_pair"]("")
         assert one != other and width % 4 == 0
         pairs.add((one, other, width))
-    assert len(wishes) == 20 and len(pairs) >= 12
+    assert len(briefs) == 20 and len(pairs) >= 12

@@ -175,6 +175,21 @@ class Net(nn.Module):
 def make_net(channels, height, width, classes, budget):
     return Net(channels, (budget - 8 * 25 * channels - 8 - classes) // (201 + classes), classes)
 """
+ONE_UNFOLDED = """
+class Net(nn.Module):
+    def __init__(self, channels, n, classes):
+        super().__init__()
+        self.first = nn.Conv2d(channels, 8, 5, padding=2)
+        self.second = nn.Parameter(0.05 * torch.randn(n, 8, 3, 3))
+        self.last = nn.Linear(n, classes)
+    def forward(self, x):
+        x = F.max_pool2d(F.relu(self.first(x)), 2)
+        x = F.relu(torch.einsum("nkl,mk->nml", F.unfold(x, 3), self.second.flatten(1)))
+        return self.last(x.mean(2))
+
+def make_net(channels, height, width, classes, budget):
+    return Net(channels, (budget - 8 * (25 * channels + 1) - classes) // (72 + classes), classes)
+"""
 LESSONS_WAY = """nn.Conv2d(channels, 6, 5, padding=2), nn.ReLU(), nn.MaxPool2d(2),
     nn.Conv2d(6, 16, 5, padding=2), nn.ReLU(), nn.AdaptiveMaxPool2d(4), nn.Flatten(),
     nn.Linear(256, n), nn.ReLU(), nn.Linear(n, classes)"""
@@ -282,6 +297,7 @@ def best_epoch(net, train_epoch, num_epochs, val, test):
     return [best, accuracy(net, test)]
 """
 FIRST = "predicted = 700"
+NUM_LABELS = 2400  # of the images of nobody in particular
 EXPERIMENT = """
 noisy, reproduced = {noisy}, [0.06, 0.05, 0.08]
 clean = {clean}
@@ -341,6 +357,7 @@ span = read(np.mean(noisy) - error), read(np.mean(noisy) + error)
         ("net", AS_IN_1998),
         ("net", STRIDES),
         ("net", OWN_PARAMETERS),
+        ("net", ONE_UNFOLDED),
         ("net", net(layers=SIGMOIDS)),
         ("net", net(layers=ONLY_POOLS)),
         ("repair", repair()),
@@ -427,6 +444,8 @@ WRONG = [
      "the upper end first", True),
     (EXPERIMENT_IS, experiment(span="[worth_of(curve, x) for x in (min(noisy), max(noisy))]"),
      "at the lowest and the highest", True),
+    (EXPERIMENT_IS, experiment() + "\nworth += 40", "does not follow from your lists", True),
+    (EXPERIMENT_IS, experiment() + "\nspan[0] -= 40", "does not follow from your lists", True),
     # Numbers that fit together, but were never measured.
     (EXPERIMENT_IS, experiment(noisy="[0.55, 0.57, 0.54]"), ", not 0.55: did you", True),
     (EXPERIMENT_IS, experiment() + "\nreproduced[0] = 0.3", ", not 0.30: did you", True),
@@ -447,6 +466,7 @@ WRONG = [
     (REPAIR_IS, repair(report="0"), "must return a whole number", False),
     (REPAIR_IS, repair(load="return best"), "must return a whole number", False),
     (EXPERIMENT_IS, experiment(noisy="[70.0, 68.0, 69.0]"), "must be three shares", False),
+    (EXPERIMENT_IS, experiment(noisy="[0.68, 0.7]"), "must be three shares", False),
     (EXPERIMENT_IS, experiment(noisy="[0.7] * 3"), "use a different seed", False),
     (EXPERIMENT_IS, experiment() + "\nreproduced = [6, 5, 8]", "reproduced must be three shares",
      False),
@@ -468,7 +488,7 @@ def test_without_a_prediction_the_experiment_is_not_looked_at(exercise, predicte
     exercise.assert_asks_for_prediction(experiment(), predicted)
 
 
-@pytest.mark.parametrize("predicted", [20, 1250.5])
+@pytest.mark.parametrize("predicted", [1, 20, 1250.5, NUM_LABELS])
 def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
     exercise, predicted, capsys
 ):
@@ -521,14 +541,14 @@ def test_a_curve_is_read_over_the_logarithm(exercise):
     assert worth_of(curve, 0.75) == pytest.approx(800 * 4**0.75)
 
 
-def test_everybody_has_a_wish_and_labels(exercise, monkeypatch):
-    space, wishes, sets = exercise.setup(), set(), set()
+def test_everybody_has_a_brief_and_labels(exercise, monkeypatch):
+    space, briefs, sets = exercise.setup(), set(), set()
     for number in range(20):
         monkeypatch.setenv("COURSE_STUDENT", f"student-{number}")
-        wish = space["own_wish"]("")
-        assert wish[1] == wish[2] and 12_000 <= wish[4] <= 60_000
-        wishes.add(wish)
+        brief = space["your_brief"]("")
+        assert brief[1] == brief[2] and 12_000 <= brief[4] <= 60_000
+        briefs.add(brief)
         sets.add(space["own_labels"](""))
-    assert len(wishes) == 20 and len(sets) >= 12
+    assert len(briefs) == 20 and len(sets) >= 12
     assert all(1500 <= number <= 2500 and 0.4 <= wrong <= 0.6 for number, wrong in sets)
     assert torch.is_tensor(space["HALVED"])

@@ -284,10 +284,10 @@ def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, findi
     exercise.assert_rejects(check, source, finding, at_home, prediction=FIRST)
 
 
-def test_an_answer_to_the_own_wish_alone_earns_nothing(exercise):
+def test_an_answer_to_one_brief_alone_earns_nothing(exercise):
     space = exercise.setup()
     exec(design(), space)
-    counts = space["layers_per_block"](*space["own_wish"](""))
+    counts = space["layers_per_block"](*space["your_brief"](""))
     source = f"def layers_per_block(field, width, parameters, work):\n    return {counts}"
     exercise.assert_rejects("design_check", source, "pixels.")
     assert exercise.seen["design_check"]
@@ -317,16 +317,16 @@ def test_the_faults_show_in_the_symptoms(exercise):
     assert mended[-1] < 0.3 and mixed == pytest.approx(by_class, abs=1e-6)
 
 
-def test_everybody_has_a_wish_that_can_be_fulfilled_and_nets_of_their_own(exercise, monkeypatch):
-    space, wishes, nets = exercise.setup(), set(), set()
+def test_everybody_has_a_brief_that_can_be_fulfilled_and_nets_of_their_own(exercise, monkeypatch):
+    space, briefs, nets = exercise.setup(), set(), set()
     exec(design(), space)
     for number in range(20):
         monkeypatch.setenv("COURSE_STUDENT", f"student-{number}")
-        wish = space["own_wish"]("")
-        assert min(space["layers_per_block"](*wish)) >= 1
-        wishes.add(wish)
+        brief = space["your_brief"]("")
+        assert min(space["layers_per_block"](*brief)) >= 1
+        briefs.add(brief)
         stack, single, side = space["own_nets"]("")
         image = torch.ones(1, 1, side, side)
         assert stack(image).shape == single(image).shape == (1, 16, 1, 1)
         nets.add((side, stack(image).sum().item()))
-    assert len(wishes) >= 5 and len(nets) == 20
+    assert len(briefs) >= 5 and len(nets) == 20

@@ -300,10 +300,10 @@ def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, findi
     exercise.assert_rejects(check, source, finding, at_home, prediction=FIRST)
 
 
-def test_an_answer_to_the_own_wish_alone_earns_nothing(exercise):
+def test_an_answer_to_one_brief_alone_earns_nothing(exercise):
     space = exercise.setup()
     exec(reductions(), space)
-    chosen = space["reductions"](*space["own_wish"](""))
+    chosen = space["reductions"](*space["your_brief"](""))
     source = f"def reductions(in_channels, ends, height, width, work):\n    return {chosen}"
     exercise.assert_rejects("reductions_check", source, "(")
     assert exercise.seen["reductions_check"]
@@ -322,13 +322,13 @@ def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
     assert f"you predicted {predicted} and measured +0.027 ± 0.019" in capsys.readouterr().out
 
 
-def test_everybody_has_a_wish_that_can_be_fulfilled_and_a_width(exercise, monkeypatch):
-    space, wishes, widths = exercise.setup(), set(), set()
+def test_everybody_has_a_brief_that_can_be_fulfilled_and_a_width(exercise, monkeypatch):
+    space, briefs, widths = exercise.setup(), set(), set()
     exec(reductions(), space)
     for number in range(20):
         monkeypatch.setenv("COURSE_STUDENT", f"student-{number}")
-        wish = space["own_wish"]("")
-        assert min(space["reductions"](*wish)) >= 1
-        wishes.add(wish)
+        brief = space["your_brief"]("")
+        assert min(space["reductions"](*brief)) >= 1
+        briefs.add(brief)
         widths.add(space["own_width"](""))
-    assert len(wishes) == 20 and len(widths) >= 3
+    assert len(briefs) == 20 and len(widths) >= 3

@@ -349,10 +349,10 @@ def test_a_wrong_answer_is_rejected_with_a_reason(exercise, check, source, findi
     exercise.assert_rejects(check, source, finding, at_home, prediction=FIRST)
 
 
-def test_an_answer_to_the_own_wish_alone_earns_nothing(exercise):
+def test_an_answer_to_one_brief_alone_earns_nothing(exercise):
     space = exercise.setup()
     exec(plan(), space)
-    chosen = space["plan"](*space["own_wish"](""))
+    chosen = space["plan"](*space["your_brief"](""))
     source = f"def plan(stem_maps, num_layers, last_maps, max_weights):\n    return {chosen}"
     exercise.assert_rejects("plan_check", source, "expected")
     assert exercise.seen["plan_check"]
@@ -372,13 +372,13 @@ def test_a_wrong_prediction_costs_nothing_and_is_set_against_the_measurement(
     assert f"a share of {predicted} and {said}" in capsys.readouterr().out
 
 
-def test_everybody_has_a_wish_that_can_be_fulfilled_and_a_growth_rate(exercise, monkeypatch):
-    space, wishes, rates = exercise.setup(), set(), set()
+def test_everybody_has_a_brief_that_can_be_fulfilled_and_a_growth_rate(exercise, monkeypatch):
+    space, briefs, rates = exercise.setup(), set(), set()
     exec(plan(), space)
     for number in range(20):
         monkeypatch.setenv("COURSE_STUDENT", f"student-{number}")
-        wish = space["own_wish"]("")
-        assert min(space["plan"](*wish)) >= 1
-        wishes.add(wish)
+        brief = space["your_brief"]("")
+        assert min(space["plan"](*brief)) >= 1
+        briefs.add(brief)
         rates.add(space["own_growth"](""))
-    assert len(wishes) == 20 and len(rates) >= 4
+    assert len(briefs) == 20 and len(rates) >= 4
