@@ -673,10 +673,10 @@ refute(neither < plain - 0.02, "Augmentation narrows the gap.")
 # %% [markdown]
 # Both do what they are meant to do: they narrow the gap. But narrowing the gap is not the same as
 # getting better. A net with dropout learns more slowly, and in so few epochs it has not even fitted
-# its training images; here it is *worse* than the net without. A **regulariser**, which is anything
-# meant to narrow the gap, pays off when the net would otherwise fit its training images perfectly,
-# and when there is time to train. That was AlexNet's situation: it had millions of parameters and
-# trained for days.
+# its training images; in this one run it is *worse* than the net without. A **regulariser**, which
+# is anything meant to narrow the gap, pays off when the net would otherwise fit its training images
+# perfectly, and when there is time to train. That was AlexNet's situation: it had millions of
+# parameters and trained for days.
 
 # %% [markdown]
 # ## The same steps, recorded
@@ -695,6 +695,12 @@ show(
     "the sigmoid net end close together",
 )
 
+# %% [markdown]
+# In the table, the brackets after a difference hold its 95 % **interval**: test images and seeds are
+# drawn again, with replacement, 4,000 times, and the lowest and the highest 2.5 % of the differences
+# are left out. If the interval contains 0, the runs do not show which net is better. With three
+# seeds it is a rough guide, and rather too narrow.
+
 # %%
 records.table(*(f"alexnet_step_{key}" for key in keys))
 
@@ -703,9 +709,10 @@ records.table(*(f"alexnet_step_{key}" for key in keys))
 # differs in one step:
 
 # %%
-pairs = (("relu", "sigmoid"), ("max", "relu"), ("size", "max"), ("dropout", "size"))
-for one, other in (*pairs, ("augmented", "size")):
-    one, other = (records.load(f"alexnet_step_{key}") for key in (one, other))
+found = dict(zip(keys, steps.values(), strict=True))
+before = {"relu": "sigmoid", "max": "relu", "size": "max", "dropout": "size", "augmented": "size"}
+for key, earlier in before.items():
+    one, other = found[key], found[earlier]
     print(f"{one.title}, against {other.title}: {records.compare(one, other)}")
 
 # %% [markdown]
@@ -716,7 +723,7 @@ for one, other in (*pairs, ("augmented", "size")):
 #   0. Eight times as many parameters gain nothing visible on 3,000 small images. Showing what size
 #   is *for* takes more images than a laptop can train on in a minute.
 # - **Dropout** and **augmentation**: here, too, the intervals contain 0. In a training this short
-#   neither pays; whether they *cost* something, three seeds cannot say.
+#   neither shows a gain; whether they help or cost something, three seeds cannot say.
 #
 # That is the honest answer to the question of this lesson: on our small images, and at one learning
 # rate, ReLU did most of the work. Dropout, augmentation and more data solve a problem, overfitting,

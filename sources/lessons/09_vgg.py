@@ -384,17 +384,18 @@ show(
     plot_records(
         {f"VGG {letter}": runs for letter, runs in plain.items()}, "train_loss", each=True
     ),
-    "Training loss of VGG A, B, D and E over six epochs, a thin line for each seed: those of A and "
-    "B all fall, those of B later; of D two fall, one of them late; the third and all of E end at the "
-    "loss of guessing",
+    "Training loss of VGG A, B, D and E over six epochs, a thin line for each seed: those of A "
+    "all fall; those of B fall late, one after rising to the loss of guessing; of D one falls, one "
+    "begins to fall at the end, and the third and all of E end at the loss of guessing",
 )
 records.table(*(f"vgg_depth_{letter}" for letter in "abde"))
 
 # %% [markdown]
 # The paper's order is gone, and not because deeper nets *generalise* worse: look at the axis. It
-# shows the **training** loss. A learns, and B learns more slowly. D learns with one seed, late with
-# another and not at all with the third, so its mean describes none of the runs. E falls back to
-# guessing with every seed. To see what goes wrong, look at how a deep net starts.
+# shows the **training** loss. A learns. B learns later, and not in a straight line. D learns with
+# one seed, has only begun to with another, and falls back to guessing with the third, so its mean
+# describes none of the runs. E falls back to guessing with every seed. To see what goes wrong, look
+# at how a deep net starts.
 
 # %%
 for letter in "DE":
@@ -543,12 +544,12 @@ refute(
 
 # %% [markdown]
 # So there are two ways to start. One is **care**: weights that preserve the signal, *and* steps
-# small enough not to spoil them at once. At the full learning rate, whether plain VGG-16 starts
-# depends on the seed, as the recorded runs show: nothing in a plain net restores the scale of the
-# signal once large steps have changed it. The other way is **batch normalisation**, which restores
-# the scale in every step, and tolerates large steps. Libraries offer VGG-16 with it as `vgg16_bn`,
-# and the paper's plain VGG is seldom trained today. Here are recorded runs with batch
-# normalisation, at the full rate:
+# small enough not to spoil them at once. At the full learning rate, whether plain VGG-16 learns
+# depends on the seed, and a net that has begun to learn may fall back to guessing, as the recorded
+# runs show: nothing in a plain net restores the scale of the signal once large steps have changed
+# it. The other way is **batch normalisation**, which restores the scale in every step, and
+# tolerates large steps. Libraries offer VGG-16 with it as `vgg16_bn`, and the paper's plain VGG is
+# seldom trained today. Here are recorded runs with batch normalisation, at the full rate:
 
 # %%
 normalised = {

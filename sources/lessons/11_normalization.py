@@ -866,8 +866,9 @@ expect(abs(final["weight"] - final["none"]) < 0.1, "Weight norm changes little."
 # %% [markdown]
 # Two are ahead: BN, and scaled weight standardisation, which never looks at an activation. Weight
 # norm hardly differs from none: it starts from the same filters and fixes neither their mean nor
-# their length. Layer and group norm do worse than the net without any, which clipping has saved.
-# (Our GN has groups of 8 channels, and the first stage has 8 channels: there GN *is* LN.)
+# their length. With each of the three seeds, layer and group norm end below the net without any,
+# which clipping has saved; by how much varies a lot with the seed. (Our GN has groups of 8
+# channels, and the first stage has 8 channels: there GN *is* LN.)
 #
 # And instance norm? This net ends by averaging each map over its pixels. **Predict, then run.**
 # Instance norm has just given each map mean 0. What can that average still say about the image?

@@ -118,9 +118,10 @@ print(facts.get("resnet.zero_residual"))
 # %%
 show(
     plots.plot_function_classes(),
-    "Two panels with four circles each, numbered by size, and a star. On the left the "
-    "circles overlap, but not one contains the one before it, and the largest is further from the "
-    "star than the second; on the right each contains the one before it, and is closer to the star",
+    "Two panels with four circles each, numbered by size, and a star. On the left most "
+    "circles overlap, but none contains the one numbered before it, and the largest is further from "
+    "the star than the second; on the right each contains the one before it, and comes closer to the "
+    "star",
 )
 
 # %% [markdown]
@@ -141,10 +142,10 @@ expect(same, "ResNet-14 computes what ResNet-8 does if its new blocks have F = 0
 # %% [markdown]
 # It does; but a deeper plain net contains a shallower one, too, only with other weights. *Both*
 # kinds are nested. The difference is where in the larger class the smaller one lies. In the
-# residual net it is enough that scale and shift of the last BN in each new block are zero; the
-# block's filters may be anything. In the plain net, the new filters of a block must together pass
-# every map on unchanged, as Dirac filters do, and nothing pulls the weights there. "Nested" says
-# what a net **can** compute, not what training **finds**.
+# residual net it is enough that the scale and the shift of the last BN in each new block are zero;
+# the block's filters may be anything. In the plain net, the new filters of a block must together
+# pass every map on unchanged, as Dirac filters do, and nothing pulls the weights there. "Nested"
+# says what a net **can** compute, not what training **finds**.
 
 # %% [markdown]
 # ## The unrolled sum

@@ -297,7 +297,7 @@ def best_epoch(net, train_epoch, num_epochs, val, test):
     return [best, accuracy(net, test)]
 """
 FIRST = "predicted = 700"
-NUM_LABELS = 2400  # of the images of nobody in particular
+NUM_LABELS = 2400  # what a student without a name is given
 EXPERIMENT = """
 noisy, reproduced = {noisy}, [0.06, 0.05, 0.08]
 clean = {clean}

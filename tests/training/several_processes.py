@@ -59,15 +59,15 @@ class Watch:
 
 
 class InDouble(nn.Module):
-    """LeNet-5 in double precision, so that rounding hides no wrong share of a batch.
+    """A net in double precision, so that rounding hides no wrong share of a batch.
 
-    In single precision, how a sum is cut into shares shows after ten steps: by as much as a
-    processor likes.
+    In single precision, the order of a sum shows after ten steps; how much depends on the
+    processor.
     """
 
-    def __init__(self):
+    def __init__(self, net):
         super().__init__()
-        self.net = models.build("lenet5", in_channels=1, num_classes=10).double()
+        self.net = net.double()
 
     def forward(self, images):
         return self.net(images.double())
@@ -75,11 +75,8 @@ class InDouble(nn.Module):
 
 def make_model(norm):
     torch.manual_seed(0)
-    if norm:
-        return nn.Sequential(
-            nn.BatchNorm2d(1), models.build("lenet5", in_channels=1, num_classes=10)
-        )
-    return InDouble()
+    model = models.build("lenet5", in_channels=1, num_classes=10)
+    return nn.Sequential(nn.BatchNorm2d(1), model) if norm else InDouble(model)
 
 
 def work(
