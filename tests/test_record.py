@@ -101,6 +101,25 @@ def test_the_rate_is_the_one_that_validates_best(tool, capsys):
     assert run["lr"] == best["lr"] == run["history"]["config"]["lr"]
 
 
+def test_a_rate_can_be_added_and_the_runs_stay_if_the_best_one_does(tool, capsys):
+    tool.record(TUNED, 0)
+    before = stored(tool)
+    wider = msgspec.structs.replace(TUNED, rates=(*TUNED.rates, 2e30))
+    assert tool.missing_seeds(wider) == [0]
+    capsys.readouterr()
+    assert tool.record(wider, 0) and "lr 2e+30" in capsys.readouterr().out
+    assert [trial["lr"] for trial in stored(tool)["tuning"]] == [0.001, 0.05, 1e30, 2e30]
+    assert stored(tool)["runs"] == before["runs"] and tool.missing_seeds(wider) == []
+
+
+def test_runs_at_a_rate_that_is_no_longer_the_best_are_made_again(tool):
+    tool.record(TUNED, 0)
+    worse = stored(tool)["runs"][0]["lr"]
+    other = msgspec.structs.replace(TUNED, rates=tuple(r for r in TUNED.rates if r != worse))
+    assert tool.missing_seeds(other) == [0]
+    assert tool.record(other, 0) and stored(tool)["runs"][0]["lr"] in set(other.rates) - {1e30}
+
+
 def test_rates_are_not_tried_twice_and_without_one_that_works_nothing_is_recorded(tool, capsys):
     wild = msgspec.structs.replace(TUNED, rates=(1e30, 2e30))
     assert not tool.record(wild, 0)

@@ -66,24 +66,48 @@ def main() -> None:
 
 
 def read(experiment: Experiment) -> dict[str, Any]:
-    """Return the record as it is; without runs if there is none, or its settings differ."""
+    """Return the record as it is; without runs if there is none, or its settings differ.
+
+    It may lack seeds or rates that were added to the row. Where all rates were tried, runs at any
+    but the best one are left out.
+    """
     file = FOLDER / f"{experiment.name}.json"
-    if file.is_file():
-        stored = json.loads(file.read_text("utf-8"))
-        if stored.get("schema") == SCHEMA and experiment.is_that_of(stored):
-            return stored | {"experiment": experiment.to_dict()}  # it may have more seeds by now
-    return {"schema": SCHEMA, "experiment": experiment.to_dict(), "runs": []}
+    stored = json.loads(file.read_text("utf-8")) if file.is_file() else {}
+    if stored.get("schema") != SCHEMA or not experiment.is_that_of(stored):
+        return {"schema": SCHEMA, "experiment": experiment.to_dict(), "runs": []}
+    stored["experiment"] = experiment.to_dict()
+    if experiment.rates:
+        stored["tuning"] = [t for t in stored.get("tuning", []) if t["lr"] in experiment.rates]
+        if not untried(experiment, stored):
+            best = best_rate(stored["tuning"])
+            stored["runs"] = [run for run in stored["runs"] if run["lr"] == best]
+    return stored
+
+
+def untried(experiment: Experiment, content: dict[str, Any]) -> list[float]:
+    """Return the rates that a record has no trial of."""
+    tried = {trial["lr"] for trial in content.get("tuning", [])}
+    return [lr for lr in experiment.rates if lr not in tried]
+
+
+def best_rate(trials: list[dict[str, Any]]) -> float | None:
+    """Return the rate with the highest validation accuracy; None if all diverge."""
+    finished = [trial for trial in trials if trial["val_accuracy"] is not None]
+    return max(finished, key=lambda trial: trial["val_accuracy"])["lr"] if finished else None
 
 
 def missing_seeds(experiment: Experiment) -> list[int]:
-    """Return the seeds without a run."""
-    done = {run["seed"] for run in read(experiment)["runs"]}
+    """Return the seeds without a run at the best rate; all of them until that is known."""
+    content = read(experiment)
+    done = {run["seed"] for run in content["runs"] if not untried(experiment, content)}
     return [seed for seed in experiment.seeds if seed not in done]
 
 
 def record(experiment: Experiment, seed: int) -> bool:
     """Train one run and add it to the record's file; return whether it finished."""
     tuned = at_best_rate(experiment)
+    if tuned and seed not in missing_seeds(experiment):
+        return True  # a new rate was tried, and the best one is the same
     trained = tuned and train(tuned, seed)
     if not trained:
         return False
@@ -110,21 +134,17 @@ def at_best_rate(experiment: Experiment) -> Experiment | None:
         return experiment
     content = read(experiment)
     tried = content.setdefault("tuning", [])
-    for lr in experiment.rates:
-        if lr in [trial["lr"] for trial in tried]:
-            continue
+    for lr in untried(experiment, content):
         trial = msgspec.structs.replace(experiment, lr=lr, epochs=experiment.tuning_epochs)
         trained = train(trial, TUNING_SEED)
         last = trained[1]["history"]["epochs"][-1] if trained else {}
         kept = ("train_loss", "val_loss", "val_accuracy")
         tried.append({"lr": lr, **{column: last.get(column) for column in kept}})
+        tried.sort(key=lambda trial: trial["lr"])
         write(FOLDER / f"{experiment.name}.json", content)
         print(f"{experiment.name}, lr {lr}: validation {last.get('val_accuracy')}", flush=True)
-    finished = [trial for trial in tried if trial["val_accuracy"] is not None]
-    if not finished:
-        return None
-    best = max(finished, key=lambda trial: trial["val_accuracy"])
-    return msgspec.structs.replace(experiment, lr=best["lr"])
+    best = best_rate(tried)
+    return msgspec.structs.replace(experiment, lr=best) if best is not None else None
 
 
 def train(experiment: Experiment, seed: int) -> tuple[Run, dict[str, Any]] | None:

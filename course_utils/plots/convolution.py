@@ -348,7 +348,7 @@ def plot_channel_sum(
         weight: (C, k_h, k_w), one filter.
         bias: The filter's bias.
         position: Row and column of the map that the framed window gives.
-        channels: The channels' numbers, for the titles; from 0 by default.
+        channels: The channels' numbers, for the titles; from 1 by default.
 
     Raises:
         ValueError: The filter does not have a kernel for each channel, or the sizes are too large.
@@ -361,7 +361,7 @@ def plot_channel_sum(
     sums = {0: ("sum over the channels", alone.sum(0)), len(image) - 1: (
         f"+ bias {number(bias)} = map", alone.sum(0) + bias)}  # fmt: skip
     grids, titles, framed = [], [], []
-    for row, channel in enumerate(channels or range(len(image))):
+    for row, channel in enumerate(channels or range(1, len(image) + 1)):
         last, total = sums.get(row, ("", empty))
         grids += [image[row], weight[row], alone[row], total]
         titles += [f"channel {channel}", f"kernel {channel}", "their convolution", last]

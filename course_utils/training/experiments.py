@@ -100,12 +100,15 @@ class Experiment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return row
 
     def is_that_of(self, record: dict[str, Any]) -> bool:
-        """Return whether a record, as in its file, was made with these settings and any seeds."""
+        """Return whether a record, as in its file, was made with these settings.
+
+        Seeds and rates can be added to a record, so any will do.
+        """
         try:
             stored = msgspec.convert(record["experiment"], Experiment)
         except msgspec.ValidationError:  # it names a setting that is gone
             return False
-        return msgspec.structs.replace(stored, seeds=self.seeds) == self
+        return msgspec.structs.replace(stored, seeds=self.seeds, rates=self.rates) == self
 
 
 def experiments() -> dict[str, Experiment]:

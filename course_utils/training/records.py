@@ -71,8 +71,9 @@ class RecordedRuns:
         cpu_seconds: One per seed: processor time of training and validation on `machine`, summed
             over all threads. Other programs on a busy machine do not count.
         machine: Processor, cores, versions and commit.
-        right: (seeds, test images), bool: which of the images each run classifies correctly; None
-            in an old record without them.
+        right: (seeds, test images), bool: which of the images each run classifies correctly.
+        trials: Learning rate -> validation accuracy of the short run that tried it, None if it
+            diverged; empty where the rate was not chosen.
     """
 
     title: str
@@ -82,12 +83,18 @@ class RecordedRuns:
     test_accuracies: tuple[float, ...]
     cpu_seconds: tuple[float, ...]
     machine: dict[str, Any]
-    right: Tensor | None = None
+    right: Tensor
+    trials: dict[float, float | None]
 
     @property
     def num_seeds(self) -> int:
         """Number of runs."""
         return len(self.histories)
+
+    @property
+    def lr(self) -> float:
+        """Highest learning rate of the runs."""
+        return self.histories[0].config.lr
 
     @property
     def test_accuracy(self) -> Spread:
@@ -144,7 +151,8 @@ def from_dict(content: dict[str, Any]) -> RecordedRuns:
     Raises:
         ValueError: The file comes from another version of the course, or holds no run.
     """
-    if content.get("schema") != SCHEMA or not content.get("runs"):
+    whole = content.get("runs") and content.get("num_test")
+    if content.get("schema") != SCHEMA or not whole:
         raise ValueError("this record is empty or from another version: run `make records`")
     runs = content["runs"]
     return RecordedRuns(
@@ -155,21 +163,20 @@ def from_dict(content: dict[str, Any]) -> RecordedRuns:
         test_accuracies=tuple(run["test_accuracy"] for run in runs),
         cpu_seconds=tuple(run["cpu_seconds"] for run in runs),
         machine=content["machine"],
-        right=_right_answers(runs, content.get("num_test")),
+        right=_right_answers(runs, content["num_test"]),
+        trials={trial["lr"]: trial["val_accuracy"] for trial in content.get("tuning", [])},
     )
 
 
-def _right_answers(runs: list[dict[str, Any]], num_images: int | None) -> Tensor | None:
+def _right_answers(runs: list[dict[str, Any]], num_images: int) -> Tensor:
     """Unpack which images each run classifies correctly; a file keeps one bit per image."""
-    if num_images is None:
-        return None
     packed = (np.frombuffer(base64.b64decode(run["test_right"]), np.uint8) for run in runs)
     return torch.stack(
         [torch.from_numpy(np.unpackbits(bits, count=num_images)).bool() for bits in packed]
     )
 
 
-NUM_RESAMPLES = 4000
+NUM_RESAMPLES, AT_ONCE = 4000, 500
 
 
 def compare(one: RecordedRuns, other: RecordedRuns) -> Difference:
@@ -184,26 +191,27 @@ def compare(one: RecordedRuns, other: RecordedRuns) -> Difference:
         other: The record to compare it with.
 
     Raises:
-        ValueError: A record does not say which images its runs classify correctly, or the test
-            sets differ.
+        ValueError: The test sets differ.
 
     Source: Efron and Tibshirani 1993, chapters 8 and 13 (bootstrap; percentile interval).
     """
-    if one.right is None or other.right is None:
-        raise ValueError("a record does not hold its predictions: run `make records`")
     if one.right.shape[1] != other.right.shape[1]:
         sizes = f"{one.right.shape[1]} and {other.right.shape[1]}"
         raise ValueError(f"records of different test sets ({sizes} images) cannot be compared")
     generator = torch.Generator().manual_seed(0)
     num_images = one.right.shape[1]
-    drawn = torch.randint(num_images, (NUM_RESAMPLES, num_images), generator=generator)
-    weights = torch.zeros(NUM_RESAMPLES, num_images).scatter_add_(
-        1, drawn, torch.ones(1).expand(drawn.shape) / num_images
-    )
+    nets = [runs.right.float().T for runs in (one, other)]  # each (images, seeds)
+    blocks: list[list[Tensor]] = [[], []]
+    for _ in range(NUM_RESAMPLES // AT_ONCE):
+        drawn = torch.randint(num_images, (AT_ONCE, num_images), generator=generator)
+        weights = torch.zeros(AT_ONCE, num_images).scatter_add_(
+            1, drawn, torch.ones(1).expand(drawn.shape) / num_images
+        )
+        for accuracies, right in zip(blocks, nets, strict=True):
+            accuracies.append(weights @ right)  # (resamples, seeds)
     means = []
-    for right in (one.right, other.right):
-        accuracies = weights @ right.float().T  # (resamples, seeds)
-        seeds = torch.randint(len(right), accuracies.shape, generator=generator)
+    for accuracies in map(torch.cat, blocks):
+        seeds = torch.randint(accuracies.shape[1], accuracies.shape, generator=generator)
         means.append(accuracies.gather(1, seeds).mean(dim=1))
     low, high = torch.quantile(means[0] - means[1], torch.tensor([0.025, 0.975])).tolist()
     mean = one.right.float().mean() - other.right.float().mean()
@@ -211,28 +219,22 @@ def compare(one: RecordedRuns, other: RecordedRuns) -> Difference:
 
 
 def table(*names: str) -> Table:
-    """Return one row per experiment: size, accuracy over the seeds, time.
+    """Return one row per experiment: size, mean accuracy over the seeds, time.
 
-    Where all records hold their predictions, each row but the first says how many points it is
-    ahead of the first, with the interval of `compare`.
+    Each row but the first says how many points it is ahead of the first, with the interval of
+    `compare`.
 
     Raises:
-        ValueError: There is no such record.
+        ValueError: There is no such record, or the test sets differ.
     """
     found = [load(name) for name in names]
-    predictions = [runs.right for runs in found if runs.right is not None]
-    paired = len(predictions) == len(found)
     rows: list[tuple[Cell, ...]] = []
     for number, runs in enumerate(found):
-        accuracy = f"{runs.test_accuracy.mean:.1%}" if paired else str(runs.test_accuracy)
         seeds = f"{runs.num_seeds} seed{'s' * (runs.num_seeds > 1)}"
-        ahead = [str(compare(runs, found[0])) if number else ""] if paired else []
-        start = (runs.title, runs.num_parameters, f"{accuracy} ({seeds})")
-        rows.append((*start, *ahead, round(runs.seconds)))
-    extra = ["ahead of the first row by"] if paired else []
-    columns = ("model", "parameters", "test accuracy", *extra, "CPU seconds")
-    caption = "Recorded runs: mean and standard deviation of one run"
-    if paired:
-        num_images = predictions[0].shape[1]
-        caption = f"Recorded runs, {num_images:,} test images; in brackets 95 %"
+        accuracy = f"{runs.test_accuracy.mean:.1%} ({seeds})"
+        ahead = str(compare(runs, found[0])) if number else ""
+        rows.append((runs.title, runs.num_parameters, accuracy, ahead, round(runs.seconds)))
+    columns = ("model", "parameters", "test accuracy", "ahead of the first row by", "CPU seconds")
+    num_images = found[0].right.shape[1]
+    caption = f"Recorded runs, {num_images:,} test images; in brackets, the 95 % bootstrap interval"
     return Table(columns, tuple(rows), caption)

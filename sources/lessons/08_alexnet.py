@@ -655,20 +655,34 @@ columns = ("net", "training images", "validation images", "gap")
 rows = [(n, f"{on_train[n]:.1%}", f"{on_val[n]:.1%}", f"{gap[n]:.1%}") for n in nets]
 Table(columns, tuple(rows), "Accuracy in evaluation mode, without augmentation")
 
-# %%
-plain, dropped, augmented = gap["AlexNet's size"], gap["+ dropout"], gap["+ augmentation"]
-expect(dropped < plain - 0.02, "Dropout narrows the gap.", trained=True)
-expect(augmented < plain - 0.02, "Augmentation narrows the gap.", trained=True)
+# %% [markdown]
+# How large are differences that mean nothing? To get an idea, we train a second net of AlexNet's
+# size, which differs from the first in its initial weights only, and compare with the smaller of
+# the two gaps:
 
-# %% control="neither of them, another seed"
-fresh, generator = load(), torch.Generator().manual_seed(1)
-again = models.build(
-    "alexnet_small", in_channels=1, num_classes=10, dropout=0.0, generator=generator
-).to(device)
-fit(again, fresh, config)
-neither = evaluate(again, loaders.train).accuracy - evaluate(again, val).accuracy
-refute(neither < plain - 0.02, "Dropout narrows the gap.")
-refute(neither < plain - 0.02, "Augmentation narrows the gap.")
+
+# %%
+def gap_from(seed: int) -> float:
+    """Return the gap of a net of AlexNet's size with other initial weights."""
+    fresh, generator = load(), torch.Generator().manual_seed(seed)
+    options = {"in_channels": 1, "num_classes": 10, "dropout": 0.0, "generator": generator}
+    net = models.build("alexnet_small", **options).to(device)
+    fit(net, fresh, config)
+    return evaluate(net, loaders.train).accuracy - evaluate(net, val).accuracy
+
+
+# %% tags=["nbval-ignore-output"]
+second = gap_from(seed=1)
+print(f"gap of the second net: {second:.1%}")
+plain = min(gap["AlexNet's size"], second)
+dropped, augmented = gap["+ dropout"], gap["+ augmentation"]
+expect(dropped < plain - 0.015, "Dropout narrows the gap.", trained=True)
+expect(augmented < plain - 0.015, "Augmentation narrows the gap.", trained=True)
+
+# %% control="neither of them, a third seed"
+third = gap_from(seed=2)
+refute(third < plain - 0.015, "Dropout narrows the gap.")
+refute(third < plain - 0.015, "Augmentation narrows the gap.")
 
 # %% [markdown]
 # Both do what they are meant to do: they narrow the gap. But narrowing the gap is not the same as
@@ -696,10 +710,9 @@ show(
 )
 
 # %% [markdown]
-# In the table, the brackets after a difference hold its 95 % **interval**: test images and seeds are
-# drawn again, with replacement, 4,000 times, and the lowest and the highest 2.5 % of the differences
-# are left out. If the interval contains 0, the runs do not show which net is better. With three
-# seeds it is a rough guide, and rather too narrow.
+# In the table, the brackets hold the 95 % interval of each difference, as in lesson 07. If the
+# interval contains 0, the runs do not show which net is better. With three seeds it is a rough
+# guide, and rather too narrow.
 
 # %%
 records.table(*(f"alexnet_step_{key}" for key in keys))

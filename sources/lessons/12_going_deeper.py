@@ -674,7 +674,7 @@ at_end = {
 }
 for title, recorded in settled.items():
     losses = ", ".join(f"{loss:.3f}" for loss in at_end[title])
-    print(f"{title:9} rate {recorded.histories[0].config.lr:5}, training loss of each run {losses}")
+    print(f"{title:9} rate {recorded.lr:5}, training loss of each run {losses}")
 
 # %%
 show(

@@ -165,6 +165,7 @@ def test_a_channel_sum_ends_in_the_map_that_torch_computes():
     expected = {at: f"{layer[at]:.0f}".replace("-", "−") for at in np.ndindex(3, 3)}
     assert numbers(panels[2, 3]) == expected and framed(panels[2, 3]) == [(0, 0)]
     assert panels[2, 3].get_title() == "+ bias −2 = map"
+    assert [row[0].get_title() for row in panels] == ["channel 1", "channel 2", "channel 3"]
     assert not numbers(panels[1, 3])
     assert len(framed(panels[1, 0])) == 9
 
