@@ -271,9 +271,9 @@ show(
 
 # %% [markdown]
 # **Predict, then run.** How does the accuracy of each model change when it is trained and tested on
-# shuffled images? Write down two numbers.
+# shuffled images? Write down two numbers before you read on.
 #
-# For the MLP we do not need to guess. Let $P$ be the shuffle, written as a permutation matrix. A
+# For the MLP, algebra gives the answer. Let $P$ be the shuffle, written as a permutation matrix. A
 # first layer with weights $W$ that reads images in order has a twin with weights $W P^\top$ that
 # reads shuffled ones:
 #
@@ -419,9 +419,9 @@ refute(guess > 0.88, "The convnet learns the figures.")
 refute(last["MLP"].val_accuracy < 0.3, "It learns little about other images.")
 
 # %% [markdown]
-# This is **overfitting** in its purest form. With more than a hundred parameters for each training
-# image, the MLP can memorise these images. To *generalise*, it would need to see every figure in
-# every place, because what it learns in one place hardly helps in another.
+# This is **overfitting** in its purest form: the MLP has memorised its training images. To
+# *generalise*, it would need to see every figure in every place, because what it learns in one
+# place hardly helps in another.
 #
 # Two common arguments against MLPs deserve a second look:
 #
@@ -535,8 +535,8 @@ refute(dense[1.0][2] > dense[0.0][2], "The MLP's validation accuracy is higher a
 # Four things to learn from this:
 #
 # - **Validation does not warn you.** Its images have the same correlation as the training images.
-#   Validation accuracy is highest at $\rho = 1$, where the models do worst on swapped backgrounds.
-#   Only images *without* the correlation reveal the problem.
+#   At $\rho = 1$, where the models do worst on swapped backgrounds, both have excellent validation
+#   accuracy. Only images *without* the correlation reveal the problem.
 # - **Worse than chance tells you something.** A model that knew nothing would get 10 %. A model
 #   that gets less has learned something that points to the wrong class. Here that can only be the
 #   background: the figures are the same in both test sets, and a swapped background always
@@ -548,17 +548,18 @@ refute(dense[1.0][2] > dense[0.0][2], "The MLP's validation accuracy is higher a
 #   local as an edge, and a filter finds either of them anywhere. At $\rho = 1$ both cues are
 #   equally good on the training images, and no architecture can know which one you meant.
 #
-# The remedy is training data from other places, other hospitals, other seasons, in which the
-# correlation is broken, and a test set that breaks it on purpose. Beery et al. (2018) found that
-# models trained to recognise animals do far worse in new places; Xiao et al. (2021) swapped the
-# backgrounds of ImageNet images as we did.
+# The remedy is training data in which the correlation is broken, from other places, other seasons,
+# other cameras. To find out whether it worked, you need a test set that breaks the correlation on
+# purpose. Beery et al. (2018) found that models trained to recognise animals do far worse in new
+# places; Xiao et al. (2021) swapped the backgrounds of ImageNet images as we did.
 #
 # ### Turn the dial yourself
 #
-# The demo shows recorded results for a harder case: figures *anywhere*, an MLP with one hidden
-# layer, and LeNet-5 as the convnet. How good is the MLP at $\rho = 0$? As $\rho$ grows, why does a
-# gap between true and swapped backgrounds open so soon? What happens to the coloured maps? (The
-# next section explains them: violet is evidence for the class, orange evidence against it.)
+# The demo shows recorded results for a harder case: figures up to 5 pixels from the centre, an MLP
+# with one hidden layer, and LeNet-5 as the convnet. How good is the MLP at $\rho = 0$? As $\rho$
+# grows, why does a gap between true and swapped backgrounds open so soon? What happens to the
+# coloured maps? (The next section explains them: violet is evidence for the class, orange evidence
+# against it.)
 
 # %%
 from course_utils.widgets import SpuriousBackgroundDial
@@ -730,9 +731,10 @@ for column, kind in enumerate(("occlusion", "saliency")):
 # So which model is more **interpretable**, that is, easier to understand? By occlusion, the
 # convnet: more of what it relies on is what we would point at. By saliency the convnet is ahead,
 # too. But look at the last two rows of the table: there it is ahead *before it has learned
-# anything*. That lead comes from the architecture, not from learning. So you may use saliency to
-# compare an architecture with itself, trained at 0 and at 1, but not to decide which of two
-# architectures has learned more about the figure. And note the limits of all these maps:
+# anything*. So part of its lead comes from the architecture, not from learning. You may therefore
+# use saliency to compare an architecture with itself, trained at 0 and at 1, but not to decide
+# which of two architectures has learned more about the figure. And note the limits of all these
+# maps:
 #
 # - They show where the evidence is, not *what* it is. A map that is strongest on the object does
 #   not prove that the model knows the object: the model may use only the object's colour.

@@ -238,9 +238,10 @@ show(
 )
 
 # %% [markdown]
-# **Predict, then run.** Is that really what `nn.Conv1d` computes? We copy our three weights into
-# such a layer. `padding=1` puts a zero before the first and after the last pixel, which has the
-# same effect as leaving out the terms at the ends.
+# **Predict, then run.** We copy our three weights into an `nn.Conv1d`, in the same order. Does it
+# give the same outputs, or do we have to reverse the weights first? `padding=1` puts a zero before
+# the first and after the last pixel, which has the same effect as leaving out the terms at the
+# ends.
 
 # %%
 layer = nn.Conv1d(1, 1, kernel_size=3, padding=1, bias=False)
@@ -426,9 +427,9 @@ show(
 #   same.
 # - **For a filter that someone wrote down, yes**, unless it looks the same after a rotation by
 #   180°. The same goes for weights that you move from one library to another.
-# - **For algebra, yes.** Convolution is commutative, $f * g = g * f$, and associative, so a chain
-#   of filters is one filter. Cross-correlation is not commutative. And the convolution theorem of
-#   lesson 06 needs the flip.
+# - **For algebra, yes.** Convolution is commutative, $f * g = g * f$, and associative, so you may
+#   reorder and regroup a chain of filters. Cross-correlation is neither. And the convolution
+#   theorem of lesson 06 needs the flip.
 
 # %%
 f, g = np.array([1.0, 2.0, 3.0]), np.array([0.0, 1.0, 0.5])
@@ -578,7 +579,7 @@ expect(
 )
 
 # %% [markdown]
-# The other filters are combinations of these:
+# Three filters are left. Each is a combination of filters that you have already met:
 #
 # | filter | is | so it |
 # |---|---|---|
@@ -752,9 +753,9 @@ print(f"the loops take {slow / torch_time:,.0f} times as long as F.conv2d")
 expect(slow > 100 * torch_time, "The loops are more than 100 times slower.")
 
 # %% [markdown]
-# All three do the same 14,400 multiplications. The loops spend their time on everything around
-# them: in each step Python fetches a number, wraps it in a tensor, and puts it back. The matrix
-# product leaves all of that to a library that has been tuned for decades.
+# All three do the same 14,400 multiplications. The loops spend their time on what surrounds each
+# of them: Python fetches the numbers, wraps them in tensors, and puts the result back. The matrix
+# product is a single call into compiled code that has been tuned for decades.
 #
 # Unfolding has a price. The table holds every pixel once for each window that covers it:
 

@@ -179,9 +179,9 @@ except RuntimeError as error:
 #
 # $$\boxed{\,c_\text{out}\,(c_\text{in}\, k_h k_w + 1)\,}$$
 #
-# Without biases, the count is $c_\text{out} c_\text{in} k_h k_w$. **Predict, then run.** The second
-# convolution of LeNet-5 has sixteen 5 × 5 filters and reads six maps. How many parameters does it
-# have?
+# Without biases, the count is $c_\text{out} c_\text{in} k_h k_w$. **Predict, then run.** In LeNet-5
+# as it is usually built today, the second convolution has sixteen 5 × 5 filters, each of which
+# reads all six maps. How many parameters does it have?
 
 
 # %%
@@ -477,8 +477,9 @@ show(
 )
 
 # %% [markdown]
-# **Predict, then run.** Is this layer the same as two separate layers on the two halves of the
-# channels?
+# **Predict, then run.** This layer is the same as two separate layers on the two halves of the
+# channels. We add up the first four of its maps, and compute the gradient with respect to the
+# input. For which of the six channels is it zero?
 
 # %%
 x = torch.randn(2, 6, 10, 10, generator=generator)

@@ -253,7 +253,8 @@ ShiftLab(pool="max 2 × 2", right=3)
 # 2. The even ones, for which the map moves by whole cells.
 # 3. At 0 and 2 it sees a solid block, at 1 nothing at all: every pixel that it keeps is black.
 # 4. Not with "max 2 × 2", which sees different windows after every odd shift. With all others it
-#    does, on the ring.
+#    does, on the ring; with "stride 2" only because the disc is symmetric. Take the triangle and
+#    the Laplacian, and move it down by 1: the mean changes.
 # 5. From the largest: stride 2, max 2 × 2, average 2 × 2, blur 3 × 3, max with blur 3 × 3, max with
 #    blur 5 × 5, none. Where the map should move by half a cell, the lab has to define what that
 #    means; so will we, in the section on phases.
@@ -448,8 +449,9 @@ expect(errors["global average"] < 1e-5, "With a global average the net is invari
 expect(errors["flatten"] > 1, "With flatten it is far from invariant.")
 
 # %% [markdown]
-# With zero padding the global average is nearly invariant, since the border is a small part of the
-# map. If $f$ is exactly equivariant, the average is exactly invariant.
+# Only two are 0: the global average and the global maximum on the ring. With zero padding $f$ is no
+# longer equivariant at the border, so neither is exactly invariant, though both stay far closer to
+# it than the flattened map. If $f$ is exactly equivariant, both are exactly invariant.
 #
 # We now know *that* strides break equivariance. To see *why*, and what to do about it, we need
 # another way to look at images.
@@ -947,7 +949,7 @@ expect(worst["max, ideal"] > 0.01, "The ideal low-pass is no longer exact.")
 # %%
 print(f"{'invariance error, shift by 3':30}{'circular':>10}{'zeros':>10}")
 scores = {}
-for name in chosen:
+for name in (*chosen, "blur 3 × 3"):
     nets = [partial(rounds, pool=halving[name], border=b) for b in ("circular", "constant")]
     pair = [invariance_error(chain(net, nn.AdaptiveAvgPool2d(1)), x, 3, 3) for net in nets]
     print(f"{name:30}{pair[0]:10.4f}{pair[1]:10.4f}")
@@ -958,10 +960,11 @@ expect(
 )
 
 # %% [markdown]
-# Average pooling does best here: the mean of its means is the mean of the whole map, so its last
-# round costs nothing. The error of max pooling, one to two per cent, sounds harmless. But the
-# prediction of a trained net can depend on it: Azulay and Weiss (2019) and Zhang (2019) show nets
-# that change their prediction when the image moves by one pixel. Zhang also reports that
+# The two that take no maximum do best here: a maximum, like a ReLU, makes new high frequencies. (On
+# the ring, the last round costs only max pooling anything: means, blurs and the ideal low-pass all
+# keep the mean of the whole map.) The error of max pooling, one to two per cent, sounds harmless.
+# But the prediction of a trained net can depend on it: Azulay and Weiss (2019) and Zhang (2019)
+# show nets that change their prediction when the image moves by one pixel. Zhang also reports that
 # blur-pooling *raised* the accuracy on ImageNet, although it adds no parameters and removes detail.
 
 # %% [markdown]

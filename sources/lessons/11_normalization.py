@@ -531,8 +531,9 @@ expect(in_x.mean(dim=(0, 2, 3)).abs().max() < 1e-9, "Its mean over a channel is 
 #
 # For the variance of $m$ numbers you can divide by $m$ or by $m - 1$. The first, the **biased**
 # one, is the variance of these numbers. The second, the **unbiased** one, estimates the variance of
-# the distribution that they come from. BN uses *both*. **Predict, then run.** Which one does it
-# divide by, and which one goes into the running estimate?
+# the distribution that they come from. BN uses *both*: it normalises with the first and tracks the
+# second. **Predict, then run.** A channel holds only the values 1 and 3. What does BN turn them
+# into, and what is the running variance if only this batch counts?
 
 # %%
 tiny = torch.tensor([1.0, 3.0]).reshape(2, 1, 1, 1)  # two images of one pixel
@@ -624,8 +625,8 @@ refute(
 # $$w' = \frac{\gamma}{\sqrt{\sigma_\text{run}^2 + \varepsilon}}\, w, \qquad
 # b' = \beta - \frac{\gamma}{\sqrt{\sigma_\text{run}^2 + \varepsilon}}\, \mu_\text{run}.$$
 #
-# **Predict, then run.** We fold all thirteen BN layers of the trained net into their convolutions.
-# How much do its logits change?
+# To check this, we fold all thirteen BN layers of the trained net into their convolutions, and
+# compare the logits before and after.
 
 
 # %%
@@ -742,8 +743,8 @@ expect(same, "The four normalisations are one function over different axes.")
 # %% [markdown]
 # The name "layer norm" stands for two different layers. In a **transformer**, it works on one
 # *token* at a time, over its features. ConvNeXt (Liu et al. 2022) is a convnet with that version; a
-# token is then a pixel: mean and variance over the channels at *one* position. **Predict, then
-# run.** Over which axes is that?
+# token is then a pixel. **Predict, then run.** Over which of the axes $(N, C, H, W)$ does it take
+# the mean and the variance?
 
 # %%
 per_pixel = normalise(x, (1,))  # (4, 16, 5, 5)
@@ -784,9 +785,9 @@ print(
 expect(abs(y.std() - 1) < 0.1, "The standard deviation stays at 1, though nothing measures it.")
 
 # %% [markdown]
-# **Predict, then run.** Take seven nets: one without normalisation, and one with each of the six in
-# the figure. In which of them does an image's output, in training mode, depend on the other images
-# in its batch?
+# Let us check with seven nets which of the six looks at other images: one net without
+# normalisation, and one with each of those in the figure. Does an image's output, in training mode,
+# depend on the rest of its batch?
 
 # %%
 from course_utils.models.normalization import NORMS
@@ -866,12 +867,13 @@ expect(abs(final["weight"] - final["none"]) < 0.1, "Weight norm changes little."
 # %% [markdown]
 # Two are ahead: BN, and scaled weight standardisation, which never looks at an activation. Weight
 # norm hardly differs from none: it starts from the same filters and fixes neither their mean nor
-# their length. With each of the three seeds, layer and group norm end below the net without any,
-# which clipping has saved; by how much varies a lot with the seed. (Our GN has groups of 8
-# channels, and the first stage has 8 channels: there GN *is* LN.)
+# their length. With each of the three seeds, layer and group norm end with a *higher* loss than the
+# net without any, which clipping has saved; by how much varies a lot with the seed. (Our GN has
+# groups of 8 channels, and the first stage has 8 channels: there GN *is* LN.)
 #
-# And instance norm? This net ends by averaging each map over its pixels. **Predict, then run.**
-# Instance norm has just given each map mean 0. What can that average still say about the image?
+# And instance norm? This net ends by averaging each map over its pixels, after a ReLU. **Predict,
+# then run.** Instance norm gives each map mean 0 and variance 1 before that ReLU. How much can the
+# average after it still differ between images: as much as with BN, or less?
 
 # %%
 varies = {}
@@ -892,8 +894,8 @@ expect(varies["instance"] < varies["batch"] / 2, "Instance norm leaves less than
 #
 # ### Two, eight, 128 ◇
 #
-# Now we vary the batch that BN sees. The other six nets would give the same curves again, as we saw
-# above, so there is nothing to run. **Predict, then run.** How much worse does BN train if it
+# Now we vary the batch that BN sees. For the other six nets that would change nothing, as we saw
+# above, so BN alone was trained again. **Predict, then run.** How much worse does BN train if it
 # normalises 8 images at a time? And 2?
 
 # %%
@@ -1007,14 +1009,14 @@ losses["clipped"] = clipped_history.column("train_loss")[-1]
 print({name: round(loss, 2) for name, loss in losses.items()})
 expect(
     losses["shaken"] > losses["clipped"] - 0.1,
-    "The shaken net leads the clipped one, which has no normalisation, by less than 0.1.",
+    "The shaken net is not 0.1 ahead of the clipped one, which has no normalisation.",
     trained=True,
 )
 
 # %% control="not shaken"
 refute(
     losses["with BN"] > losses["clipped"] - 0.1,
-    "The shaken net leads the clipped one, which has no normalisation, by less than 0.1.",
+    "The shaken net is not 0.1 ahead of the clipped one, which has no normalisation.",
 )
 
 # %% [markdown]
@@ -1083,12 +1085,12 @@ refute(
 
 # %% [markdown]
 # This fits the large learning rates that nets with BN tolerate: the gradient can be trusted over a
-# longer distance. (The clipped net's gradient is about three times as long, so its steps are, too;
-# but measured in distance its loss rises sooner as well.) Next we walk in a direction that has
-# nothing to do with the gradient. To compare two nets, a step must mean the same for both, so each
-# filter of a random direction gets the length of the net's own filter (**filter normalisation**, Li
-# et al. 2018); biases, $\gamma$ and $\beta$ stay as they are. At ±1 the change of every filter is
-# as long as the filter itself.
+# longer distance. (The figure counts steps in multiples of each net's own gradient. If one gradient
+# is longer, so are its steps: that alone could explain part of the difference.) Next we walk in a
+# direction that has nothing to do with the gradient. To compare two nets, a step must mean the same
+# for both, so each filter of a random direction gets the length of the net's own filter (**filter
+# normalisation**, Li et al. 2018); biases, $\gamma$ and $\beta$ stay as they are. At ±1 the change
+# of every filter is as long as the filter itself.
 
 # %%
 positions = [i / 10 for i in range(-10, 11)]

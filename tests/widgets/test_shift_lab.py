@@ -150,6 +150,12 @@ def test_the_mean_is_invariant_on_the_ring_unless_a_maximum_is_subsampled() -> N
     assert max(curve("invariance", pool="max, blur 3 × 3")) < 1e-12
 
 
+def test_with_a_stride_the_mean_is_invariant_for_a_symmetric_disc_only() -> None:
+    settings = {"kernel": "Laplacian", "pool": "stride 2", "down": 1}
+    assert max(curve("invariance", shape="Disc", **settings)) < 1e-12
+    assert min(curve("invariance", shape="Triangle", **settings)) > 0.5
+
+
 def test_only_one_kind_of_setting_has_an_empty_map() -> None:
     empty = []
     for shape, kernel, border, pool in itertools.product(SHAPES, FILTERS, BORDERS, POOLS):
