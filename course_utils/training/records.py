@@ -210,9 +210,10 @@ def compare(one: RecordedRuns, other: RecordedRuns) -> Difference:
         for accuracies, right in zip(blocks, nets, strict=True):
             accuracies.append(weights @ right)  # (resamples, seeds)
     means = []
-    for accuracies in map(torch.cat, blocks):
-        seeds = torch.randint(accuracies.shape[1], accuracies.shape, generator=generator)
-        means.append(accuracies.gather(1, seeds).mean(dim=1))
+    for block in blocks:
+        by_seed = torch.cat(block)  # (all resamples, seeds)
+        seeds = torch.randint(by_seed.shape[1], by_seed.shape, generator=generator)
+        means.append(by_seed.gather(1, seeds).mean(dim=1))
     low, high = torch.quantile(means[0] - means[1], torch.tensor([0.025, 0.975])).tolist()
     mean = one.right.float().mean() - other.right.float().mean()
     return Difference(mean.item(), low, high)

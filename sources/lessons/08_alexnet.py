@@ -676,13 +676,13 @@ second = gap_from(seed=1)
 print(f"gap of the second net: {second:.1%}")
 plain = min(gap["AlexNet's size"], second)
 dropped, augmented = gap["+ dropout"], gap["+ augmentation"]
-expect(dropped < plain - 0.015, "Dropout narrows the gap.", trained=True)
-expect(augmented < plain - 0.015, "Augmentation narrows the gap.", trained=True)
+expect(dropped < plain - 0.01, "Dropout narrows the gap.", trained=True)
+expect(augmented < plain - 0.01, "Augmentation narrows the gap.", trained=True)
 
 # %% control="neither of them, a third seed"
 third = gap_from(seed=2)
-refute(third < plain - 0.015, "Dropout narrows the gap.")
-refute(third < plain - 0.015, "Augmentation narrows the gap.")
+refute(third < plain - 0.01, "Dropout narrows the gap.")
+refute(third < plain - 0.01, "Augmentation narrows the gap.")
 
 # %% [markdown]
 # Both do what they are meant to do: they narrow the gap. But narrowing the gap is not the same as
@@ -695,18 +695,23 @@ refute(third < plain - 0.015, "Augmentation narrows the gap.")
 # %% [markdown]
 # ## The same steps, recorded
 #
-# One seed is thin evidence. Here are recorded runs of the same steps on the same images, with three
-# seeds each, and without clipping, so that a net may fall back to guessing on the way and recover.
-# Bands are one standard deviation.
+# One seed is thin evidence, and one learning rate may suit one net and not another. Here are recorded
+# runs of the same steps on the same images: three seeds each, without clipping, and every net at
+# the rate that did best on the validation set. Bands are one standard deviation.
+#
+# **Predict, then run.** At the shared rate the ReLU net was almost thirty points ahead of the
+# sigmoid net. How many will be left?
 
 # %%
 keys = ("sigmoid", "relu", "max", "size", "dropout", "augmented")
 steps = {name: records.load(f"alexnet_step_{key}") for name, key in zip(runs, keys, strict=True)}
+for name, found in steps.items():
+    print(f"{name:25} rate {found.lr}")
 show(
     plot_records(steps, "val_accuracy", "validation accuracy", chance=0.1),
-    "Validation accuracy over eight epochs, mean of three seeds: the sigmoid net is far below; two "
-    "nets of AlexNet's size, without dropout, dip until the third epoch and scatter widely; all but "
-    "the sigmoid net end close together",
+    "Validation accuracy over eight epochs, mean of three seeds: the sigmoid net guesses in the "
+    "first epoch and ends below the others, which end within five points of each other; highest is "
+    "the net of AlexNet's size without dropout",
 )
 
 # %% [markdown]
@@ -724,23 +729,27 @@ records.table(*(f"alexnet_step_{key}" for key in keys))
 # %%
 found = dict(zip(keys, steps.values(), strict=True))
 before = {"relu": "sigmoid", "max": "relu", "size": "max", "dropout": "size", "augmented": "size"}
+gain = {key: records.compare(found[key], found[earlier]) for key, earlier in before.items()}
 for key, earlier in before.items():
-    one, other = found[key], found[earlier]
-    print(f"{one.title}, against {other.title}: {records.compare(one, other)}")
+    print(f"{found[key].title}, against {found[earlier].title}: {gain[key]}")
+expect(gain["relu"].low > 0.05, "The whole interval of ReLU's gain is above five points.")
 
 # %% [markdown]
 # Here is what holds up, and what does not:
 #
-# - **ReLU** is the one large step, at the learning rate that all these runs share.
-# - **Max against average pooling**, and **AlexNet's size against LeNet-5's**: both intervals contain
-#   0. Eight times as many parameters gain nothing visible on 3,000 small images. Showing what size
-#   is *for* takes more images than a laptop can train on in a minute.
-# - **Dropout** and **augmentation**: here, too, the intervals contain 0. In a training this short
-#   neither shows a gain; whether they help or cost something, three seeds cannot say.
+# - **ReLU** is still the largest step, and its interval is far from 0. But look at the rates: the
+#   sigmoid net wants one many times as high. Most of the gap that you saw in step 1 came from a
+#   rate that did not suit it.
+# - **Max against average pooling**: the interval contains 0. **AlexNet's size against LeNet-5's**:
+#   a point at most. Eight times as many parameters gain next to nothing on 3,000 small images.
+#   Showing what size is *for* takes more images than a laptop can train on in a minute.
+# - **Dropout** and **augmentation**: both *cost* two or three points. In a training this short,
+#   the net has not even fitted its training images, and a regulariser makes that harder.
 #
-# That is the honest answer to the question of this lesson: on our small images, and at one learning
-# rate, ReLU did most of the work. Dropout, augmentation and more data solve a problem, overfitting,
-# that matters for a large net trained for a long time. AlexNet had that problem.
+# That is the honest answer to the question of this lesson: on our small images ReLU helped most,
+# and a learning rate that suits the net was worth even more. Dropout, augmentation and more data
+# solve a problem, overfitting, that matters for a large net trained for a long time. AlexNet had
+# that problem.
 #
 # And the hand-crafted feature?
 
@@ -894,7 +903,8 @@ quiz.show("08_alexnet")
 # - AlexNet is LeNet's plan on a larger scale: five convolutions, three linear layers. In the decade
 #   before, people designed features by hand; AlexNet learned its own.
 # - Of the changes that we made one at a time, ReLU mattered most. Its slope is 1 where the unit is
-#   on; a sigmoid's is at most 1/4.
+#   on; a sigmoid's is at most 1/4. But at one shared learning rate it looked far better still: give
+#   each net a rate of its own before you compare.
 # - Dropout and augmentation narrow the gap between training and validation accuracy. That helps a
 #   net that overfits, but training takes longer.
 # - Compare training and validation accuracy in the same mode: without dropout, without

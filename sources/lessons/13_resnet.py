@@ -767,8 +767,8 @@ records.table(*titles)
 # ### Options A, B, C, trained
 #
 # How much does the option matter? These are recorded runs of a ResNet of 8 layers on 3,000 small
-# images, with three seeds for each option. **Predict, then run.** By how many points will A, B and
-# C differ?
+# images, with three seeds for each option, each at the rate that did best on the validation set.
+# **Predict, then run.** By how many points will A, B and C differ?
 
 # %%
 records.table("resnet_shortcut_a", "resnet_shortcut_b", "resnet_shortcut_c")

@@ -329,8 +329,9 @@ refute(
 )
 
 # %% [markdown]
-# That is one short run for each $k$. The recorded runs with $k$ = 4 and 8 have three seeds and six
-# epochs. **Predict:** how much test accuracy does doubling the growth rate gain?
+# That is one short run for each $k$. The recorded runs with $k$ = 4 and 8 have three seeds, six
+# epochs, and for each $k$ the learning rate that did best on the validation set. **Predict:** how
+# much test accuracy does doubling the growth rate gain?
 
 # %%
 growth_runs = {f"k = {k}": records.load(f"densenet_growth_{k}") for k in (4, 8)}
@@ -497,7 +498,8 @@ expect(small.multiply_adds > large.multiply_adds, "It needs more multiply-adds."
 # %% [markdown]
 # DenseNet-BC has less than half of ResNet-110's parameters, makes nearly a third fewer errors, and
 # does *more* work. The number of parameters tells you the size of a file on disk, not time or
-# memory. Here are recorded runs of our small nets on the same 3,000 images, with three seeds:
+# memory. Here are recorded runs of our small nets on the same 3,000 images, with three seeds, each
+# net at its best rate:
 
 # %%
 lead = records.compare(records.load("densenet_rival"), growth_runs["k = 8"])
