@@ -369,9 +369,10 @@ for other in others:
     print(f"ahead of {other.title}: {records.compare(best, other)}")
 
 # %% [markdown]
-# The two best nets have both shortcuts and normalisation. Which of the two do they owe their lead
-# to? Here is the ResNet again, once without its shortcuts and once without its normalisation, each
-# at its own best rate. **Predict, then run.** Which of the two costs more?
+# The two best nets have both normalisation and shortcuts (DenseNet's concatenate instead of adding).
+# Which of the two do they owe their lead to? Here is the ResNet again, once without its shortcuts
+# and once without its normalisation, each at its own best rate. **Predict, then run.** Which of the
+# two costs more?
 
 # %%
 records.table("resnet_small", "resnet_no_shortcuts", "resnet_no_norm")
@@ -409,17 +410,18 @@ print(f"but the first takes {local.seconds / shared.seconds:.1f} times as long")
 
 # %% [markdown]
 # - **Normalisation leads; shortcuts do not, at this depth.** ResNet and DenseNet are clearly ahead
-#   of all others. But take the shortcuts out of the ResNet, and it loses nothing: eight layers
-#   learn without them. Take BN out, and the lead is gone. What shortcuts are *for* is depth
-#   (lesson 12). DenseNet is as good with the fewest weights and the most time: what it saves in one
-#   column it spends in another.
+#   of all the others. But take the shortcuts out of the ResNet, and it loses nothing: eight layers
+#   learn without them. Take BN out (and clip the gradients), and most of the lead is gone. What
+#   shortcuts are *for* is depth, as lesson 12 showed. And BN alone is not enough: VGG with it is
+#   still behind. DenseNet is as good as the ResNet with the fewest weights and the most time: what
+#   it saves in one column it spends in another.
 # - **The order is not chronological.** LeNet-5 of 1998 is level with nets that take five times as
-#   long, and ahead of VGG, unless you leave out VGG's dropout: nets with dropout need more epochs
-#   than the eight that we gave them. And no paper claimed that its net wins *here*. "Better" always
-#   refers to a setting.
-# - **No rate suits all.** At the rate at which GoogLeNet does best, AlexNet diverges; at AlexNet's
-#   rate GoogLeNet has hardly learned. Had we trained all nets at one rate, the choice of that rate
-#   would have decided much of the order.
+#   long. VGG comes close to the ResNet once you leave out its dropout: nets with dropout need more
+#   epochs than the eight that we gave them. And no paper claimed that its net wins *here*. "Better"
+#   always refers to a setting.
+# - **No rate suits all.** AlexNet diverges at half the rate at which GoogLeNet does best, and at a
+#   quarter of that rate GoogLeNet is more than five points below its best. Had we trained all nets
+#   at one rate, the choice of that rate would have decided much of the order.
 # - **A mean can hide a failure.** Without clipping, the mean of NiN describes none of its three
 #   runs. And if you show only one seed, it may be the lucky one, or the unlucky one.
 # - **Multiply-adds are not seconds.** The locally connected net takes as many as LeNet-5, and

@@ -16,7 +16,7 @@ def test_a_line_a_band_and_a_label_for_each_experiment():
     ]
     assert len(axes.collections) == 2
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["mlp", "lenet5"]
-    assert axes.get_ylabel() == "training loss" and "3 seeds" in axes.get_xlabel()
+    assert axes.get_ylabel() == "training loss" and "5 seeds" in axes.get_xlabel()
 
 
 def test_seeds_that_part_ways_are_drawn_one_by_one():

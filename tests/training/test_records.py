@@ -132,7 +132,7 @@ def test_every_record_is_read():
 def test_the_table_has_a_row_for_each_record():
     table = records.table("mlp", "lenet5")
     assert [row["parameters"] for row in table] == [235146, 61706]
-    assert all("(3 seeds)" in str(row["test accuracy"]) for row in table)
+    assert all("(5 seeds)" in str(row["test accuracy"]) for row in table)
 
 
 # --- Comparisons -------------------------------------------------------------------------------
