@@ -112,6 +112,13 @@ def test_a_rate_can_be_added_and_the_runs_stay_if_the_best_one_does(tool, capsys
     assert stored(tool)["runs"] == before["runs"] and tool.missing_seeds(wider) == []
 
 
+def test_a_row_that_names_no_rates_any_more_wants_its_own(tool):
+    tool.record(TUNED, 0)
+    other = msgspec.structs.replace(TUNED, rates=(), lr=0.02)
+    assert tool.missing_seeds(other) == [0]
+    assert tool.missing_seeds(msgspec.structs.replace(TUNED, rates=(), lr=TUNED.lr)) == [0]
+
+
 def test_runs_at_a_rate_that_is_no_longer_the_best_are_made_again(tool):
     tool.record(TUNED, 0)
     worse = stored(tool)["runs"][0]["lr"]

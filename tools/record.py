@@ -68,19 +68,19 @@ def main() -> None:
 def read(experiment: Experiment) -> dict[str, Any]:
     """Return the record as it is; without runs if there is none, or its settings differ.
 
-    It may lack seeds or rates that were added to the row. Where all rates were tried, runs at any
-    but the best one are left out.
+    It may lack seeds or rates that were added to the row. Runs at another rate than the row's, or
+    than the best one where all rates were tried, are left out.
     """
     file = FOLDER / f"{experiment.name}.json"
     stored = json.loads(file.read_text("utf-8")) if file.is_file() else {}
     if stored.get("schema") != SCHEMA or not experiment.is_that_of(stored):
         return {"schema": SCHEMA, "experiment": experiment.to_dict(), "runs": []}
     stored["experiment"] = experiment.to_dict()
-    if experiment.rates:
-        stored["tuning"] = [t for t in stored.get("tuning", []) if t["lr"] in experiment.rates]
-        if not untried(experiment, stored):
-            best = best_rate(stored["tuning"])
-            stored["runs"] = [run for run in stored["runs"] if run["lr"] == best]
+    stored["tuning"] = [t for t in stored.get("tuning", []) if t["lr"] in experiment.rates]
+    if not untried(experiment, stored):
+        wanted = best_rate(stored["tuning"]) if experiment.rates else experiment.lr
+        rates = [run["history"]["config"]["lr"] for run in stored["runs"]]
+        stored["runs"] = [r for r, lr in zip(stored["runs"], rates, strict=True) if lr == wanted]
     return stored
 
 

@@ -739,7 +739,7 @@ refute(
 
 # %% [markdown]
 # With 20 layers the two kinds are not far apart, and one run of each is thin evidence for the rest.
-# Here are the recorded runs of lesson 12, with 20 and 56 layers and three seeds:
+# Here are the recorded runs of lesson 12, with 20 and 56 layers, three seeds, and one rate for all:
 
 # %%
 titles = {
