@@ -132,6 +132,7 @@ def test_rates_are_not_tried_twice_and_without_one_that_works_nothing_is_recorde
     assert not tool.record(wild, 0)
     assert capsys.readouterr().out.count("infinite or NaN") == 2
     assert not tool.record(wild, 0) and not capsys.readouterr().out
+    assert not list(tool.UNFINISHED.iterdir())
     assert tool.missing_seeds(wild) == [0]
 
 

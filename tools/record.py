@@ -157,6 +157,7 @@ def train(experiment: Experiment, seed: int) -> tuple[Run, dict[str, Any]] | Non
         history = fit(*run, checkpoint=folder, on_epoch_end=[clock])
     except DivergenceError as error:
         print(f"{experiment.name}, lr {experiment.lr}, seed {seed}: {error}", flush=True)
+        shutil.rmtree(folder)  # a run with other settings may have the same name one day
         return None
     if history.interrupted:
         sys.exit("interrupted: the finished epochs are kept")

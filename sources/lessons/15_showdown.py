@@ -414,14 +414,14 @@ expect(same, "The locally connected net and LeNet-5 take the same multiply-adds.
 print(f"but the first takes {local.seconds / shared.seconds:.1f} times as long")
 
 # %% [markdown]
-# - **Normalisation leads; shortcuts do not, at this depth.** ResNet and DenseNet are clearly ahead
-#   of all the others. But take the shortcuts out of the ResNet, and it loses nothing: eight layers
+# - **Normalisation leads; shortcuts do not, at this depth.** ResNet and DenseNet are ahead of all
+#   the others. But take the shortcuts out of the ResNet, and it loses nothing: eight layers
 #   learn without them. Take BN out (and clip the gradients), and a point is gone, though the
 #   interval nearly reaches 0. And with BN and without dropout, VGG is about as good as the ResNet,
 #   with eight times as many parameters. What shortcuts are *for* is depth, as lesson 12 showed.
 #   DenseNet gets there with the fewest weights and the most time: what it saves in one column it
 #   spends in another.
-# - **The order is not chronological.** LeNet-5 of 1998 is level with nets that take five times as
+# - **The order is not chronological.** LeNet-5 of 1998 is level with nets that take several times as
 #   long. VGG comes close to the ResNet once you leave out its dropout: nets with dropout probably
 #   need more epochs than the eight that we gave them. And no paper claimed that its net wins *here*.
 #   "Better" always refers to a setting.
