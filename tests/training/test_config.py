@@ -14,7 +14,7 @@ from torch import nn
 from torch.optim import lr_scheduler
 
 from course_utils import models
-from course_utils.training import TrainConfig, learning_rate, records
+from course_utils.training import TrainConfig, learning_rate
 from course_utils.training.config import DROPPED, build_optimizer, split_parameters
 
 
@@ -94,9 +94,8 @@ def test_unknown_settings_are_named():
 
 
 def test_dropped_settings_are_read_where_they_change_nothing():
+    """They are in what learners saved with an earlier version; no record names them any more."""
     assert TrainConfig.from_dict({"epochs": 3} | DROPPED) == TrainConfig(epochs=3)
-    stored = json.loads(records.RECORDS.joinpath("lenet5.json").read_text("utf-8"))
-    assert set(DROPPED) <= set(stored["runs"][0]["history"]["config"])
 
 
 @pytest.mark.parametrize(
