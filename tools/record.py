@@ -79,8 +79,8 @@ def read(experiment: Experiment) -> dict[str, Any]:
     stored["tuning"] = [t for t in stored.get("tuning", []) if t["lr"] in experiment.rates]
     if not untried(experiment, stored):
         wanted = best_rate(stored["tuning"]) if experiment.rates else experiment.lr
-        rates = [run["history"]["config"]["lr"] for run in stored["runs"]]
-        stored["runs"] = [r for r, lr in zip(stored["runs"], rates, strict=True) if lr == wanted]
+        runs = stored["runs"]
+        stored["runs"] = [run for run in runs if run["history"]["config"]["lr"] == wanted]
     return stored
 
 
@@ -99,7 +99,9 @@ def best_rate(trials: list[dict[str, Any]]) -> float | None:
 def missing_seeds(experiment: Experiment) -> list[int]:
     """Return the seeds without a run at the best rate; all of them until that is known."""
     content = read(experiment)
-    done = {run["seed"] for run in content["runs"] if not untried(experiment, content)}
+    if untried(experiment, content):
+        return list(experiment.seeds)
+    done = {run["seed"] for run in content["runs"]}
     return [seed for seed in experiment.seeds if seed not in done]
 
 

@@ -72,8 +72,8 @@ class RecordedRuns:
             over all threads. Other programs on a busy machine do not count.
         machine: Processor, cores, versions and commit.
         right: (seeds, test images), bool: which of the images each run classifies correctly.
-        trials: Learning rate -> validation accuracy of the short run that tried it, None if it
-            diverged; empty where the rate was not chosen.
+        trials: Learning rate -> validation accuracy of the run that tried it, None if it diverged;
+            empty where the rate was not chosen.
     """
 
     title: str

@@ -291,7 +291,7 @@ expect(num == fact.ours, f"ResNet-20 has {num:,} parameters ({fact.text}).")
 # %% [markdown]
 # # Part 3: all side by side
 #
-# ## One setting for all
+# ## The same images, and a rate for each
 #
 # All small architectures of the course were trained on the same 9,000 images of clothes, for eight
 # epochs, with the same schedule. No rate suits them all, so each got the one that did best on the
