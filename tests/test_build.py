@@ -437,6 +437,17 @@ def test_a_change_of_code_or_tags_is_executed(build, source, tmp_path, change):
     assert not build.keep_outputs(target, fresh)
 
 
+def test_a_slug_names_a_lesson_and_its_exercise_or_one_of_the_two(build):
+    def built(slug):
+        return [str(target.relative_to(ROOT)) for _, target in build.targets([slug])]
+
+    solution, lesson = "solutions/07_lenet/07_lenet.ipynb", "notebooks/07_lenet.ipynb"
+    assert built("07_lenet") == [solution, lesson]
+    assert built("lessons/07_lenet") == [lesson] and built("exercises/07_lenet") == [solution]
+    with pytest.raises(SystemExit, match="no source called lessons/07_lenett"):
+        built("lessons/07_lenett")
+
+
 LESSONS = sorted(path.stem for path in ROOT.glob("sources/exercises/*.py"))
 
 

@@ -1,7 +1,8 @@
 """Build the notebooks from their percent scripts. One direction only: sources -> notebooks.
 
     python tools/build.py                 # build what changed
-    python tools/build.py 07_lenet        # only these slugs
+    python tools/build.py 07_lenet        # only the lesson and the exercise of this name
+    python tools/build.py lessons/07_lenet    # only the lesson
     python tools/build.py --check         # change nothing; fail if a notebook is behind its source
     python tools/build.py --force         # execute again although the inputs are the same
     python tools/build.py --seeds 1 2     # build nothing; do the claims hold with other seeds?
@@ -308,16 +309,19 @@ def is_current(target: Path, fresh: NotebookNode) -> bool:
 
 
 def targets(slugs: list[str]) -> Iterator[tuple[Path, Path]]:
-    """Yield (source, built notebook) of every lesson and exercise, or of `slugs` only."""
+    """Yield (source, built notebook) of every lesson and exercise, or of `slugs` only.
+
+    A slug is a name such as 07_lenet, or with its folder, lessons/07_lenet.
+    """
     sources = sorted(ROOT.glob("sources/*/[0-9]*.py"))
-    unknown = set(slugs) - {source.stem for source in sources}
+    called = {source: {source.stem, f"{source.parent.name}/{source.stem}"} for source in sources}
+    unknown = set(slugs).difference(*called.values())
     if unknown:
         sys.exit(f"There is no source called {', '.join(sorted(unknown))} in sources/.")
     for source in sources:
-        slug = source.stem
-        if slugs and slug not in slugs:
+        if slugs and called[source].isdisjoint(slugs):
             continue
-        lesson = source.parent.name == "lessons"
+        slug, lesson = source.stem, source.parent.name == "lessons"
         folder = ROOT / ("notebooks" if lesson else f"solutions/{slug}")
         yield source, folder / f"{slug}.ipynb"
 
@@ -400,7 +404,7 @@ def orphans() -> list[str]:
 def main() -> None:
     """Build, or check, every notebook; exit with 1 if a check finds one behind its source."""
     parser = argparse.ArgumentParser(description="Build the notebooks from sources/.")
-    parser.add_argument("slugs", nargs="*", help="for example 07_lenet; default: all")
+    parser.add_argument("slugs", nargs="*", help="07_lenet or lessons/07_lenet; default: all")
     parser.add_argument("--check", action="store_true", help="write nothing, fail if behind")
     parser.add_argument("--force", action="store_true", help="execute even if nothing changed")
     parser.add_argument("--seeds", nargs="+", type=int, metavar="N", help="seeds to try, see above")

@@ -261,7 +261,7 @@ ShiftLab(pool="max 2 × 2", right=3)
 # </details>
 
 # %% [markdown]
-# ## Zero padding breaks it, from the border inwards
+# ## What zero padding does to equivariance
 #
 # Real layers do not close the image into a ring. They usually pad it with zeros.
 #
@@ -322,7 +322,7 @@ for depth in (1, 4, 16):
 # bias, black would not stay 0 after the first layer, and the zeros around it would show again.)
 
 # %% [markdown]
-# ## A stride breaks it, between its multiples
+# ## What a stride does to equivariance
 #
 # A stride of 2 keeps every second pixel. Look at the hardest case:
 
