@@ -356,3 +356,31 @@ def test_memory_efficient_stores_less():
         return sum(sizes.values())
 
     assert stored_bytes(True) < 0.75 * stored_bytes(False)
+
+
+# SpeedNet
+
+
+def test_speednet_has_the_parameters_of_its_paper():
+    assert round(num_parameters(build("speednet")) / 1e6, 2) == 1.97
+
+
+def test_speednet_starts_by_passing_its_input_on():
+    """An identity start copies the input of each 3x3 convolution; without it nothing is copied."""
+    x = maps(2, 24, 6, 6)
+    first = build("speednet").double().blocks[0][0]
+    torch.testing.assert_close(first(x)[:, :24], x)
+    at_random = build("speednet", identity_start=False).double().blocks[0][0]
+    assert (at_random(x)[:, :24] - x).abs().mean() > 0.1
+    narrowing = build("speednet", widths=(8, 8)).double().blocks[0][0]  # fewer outputs than inputs
+    torch.testing.assert_close(narrowing(x), x[:, :8])
+
+
+@pytest.mark.parametrize(("pool_first", "worked_on"), [(True, 15), (False, 31)])
+def test_speednet_pools_before_or_after_a_block_s_second_convolution(pool_first, worked_on):
+    sizes = []
+    model = build("speednet", pool_first=pool_first)
+    second = [m for m in model.blocks[0] if isinstance(m, nn.Conv2d)][1]
+    second.register_forward_hook(lambda _, args, out: sizes.append(out.shape[-1]))
+    assert model.eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 10)
+    assert sizes == [worked_on]

@@ -15,7 +15,7 @@ PROMISED = {
     *("vgg11", "vgg11_lrn", "vgg13", "vgg16_c", "vgg16", "vgg19"),
     *(f"plain{depth}" for depth in (*CIFAR_DEPTHS, 18, 34)),
     *(f"resnet{depth}" for depth in (*CIFAR_DEPTHS, 18, 34, 50, 101, 152)),
-    *("densenet40", "densenet_bc100", "densenet121", "densenet169", "densenet201"),
+    *("densenet40", "densenet_bc100", "densenet121", "densenet169", "densenet201", "speednet"),
     *(f"{family}_small" for family in FAMILIES_WITH_SMALL),
 }
 
@@ -36,7 +36,7 @@ def test_an_entry_says_where_it_comes_from_and_what_it_takes():
     for name, row in MODELS.items():
         assert row.name == name
         assert inspect.getmodule(lookup(name)) is not None
-        assert any(year in row.source for year in map(str, range(1986, 2018))), name
+        assert any(year in row.source for year in map(str, range(1986, 2025))), name
         assert row.input_shape[1] == row.input_shape[2] >= row.min_size
     assert MODELS["alexnet"].input_shape == (3, 227, 227)
     assert MODELS["lenet5"].input_shape == (1, 28, 28)
