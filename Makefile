@@ -58,7 +58,7 @@ mutate: $(VENV)/.maintainer-ready  ## change the code and see whether a test not
 mutate-checks: $(VENV)/.maintainer-ready  ## the same with the checks of the exercises; ARGS=10_googlenet
 	OMP_NUM_THREADS=1 $(BIN)/python tools/mutate_checks.py $(ARGS)
 
-data: $(VENV)/.maintainer-ready  ## rebuild the shipped pictures from the official files
+data: $(VENV)/.maintainer-ready  ## rebuild the shipped images from the official files
 	$(BIN)/python tools/make_embedded_data.py $(ARGS)
 
 lock: $(VENV)/.maintainer-ready  ## solve requirements.lock anew; ARGS="--upgrade-package torch" moves a pin

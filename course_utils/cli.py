@@ -130,8 +130,14 @@ def add_train(verbs: Any) -> None:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     train.add_argument("model", help="a name from `models`")
-    train.add_argument("--data", metavar="NAME", help="default: the profile's")
-    train.add_argument("--epochs", type=int, help="default: the profile's")
+    train.add_argument(
+        "--data",
+        metavar="NAME",
+        help="shapes, mnist, cifar10, ... or imagefolder:FOLDER; default: the profile's",
+    )
+    train.add_argument(
+        "--epochs", type=int, help="passes over the training images; default: the profile's"
+    )
     train.add_argument("--lr", type=float, help="highest learning rate; default: the profile's")
     train.add_argument("--schedule", help="one-cycle (default), step or constant")
     train.add_argument("--weight-decay", type=float, metavar="W", help="default: 0.0005")
@@ -142,7 +148,9 @@ def add_train(verbs: Any) -> None:
         default=None,
         help="use plain momentum",
     )
-    train.add_argument("--batch-size", type=int, metavar="N", help="images per update")
+    train.add_argument(
+        "--batch-size", type=int, metavar="N", help="images per update; default: the profile's"
+    )
     train.add_argument(
         "--limit", type=int, metavar="N", help="use N training images; the other sets stay whole"
     )

@@ -48,8 +48,8 @@ const listed = (words) => (words.length > 1 ? `${words.slice(0, -1).join(", ")} 
 function sentence({ filter }, { read: channels, row, col, parts, bias, total }) {
   const several = channels.length > 1;
   return `Filter ${filter + 1} reads channel${several ? "s" : ""} ${listed(channels.map((c) => c + 1))}. At row ${row + 1}, `
-    + `column ${col + 1} the products ${several ? "of each " : ""}add up to ${listed(parts.map((v) => number(v)))}; `
-    + `with the bias ${number(bias)} that makes ${number(total)}.`;
+    + `column ${col + 1} the products ${several ? "in each channel " : ""}add up to ${listed(parts.map((v) => number(v)))}; `
+    + `together with the bias ${number(bias)}, that makes ${number(total)}.`;
 }
 
 /** Parameters and multiply-adds, written out. */

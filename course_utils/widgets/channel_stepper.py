@@ -107,8 +107,9 @@ class ChannelStepper(CourseWidget):
         return (
             f"Filter {self.filter + 1} reads channel{'s' if several else ''} {channels}. At row "
             f"{result['row'] + 1}, column {result['col'] + 1} the products "
-            f"{'of each ' if several else ''}add up to {_listed(map(number, result['parts']))}; "
-            f"with the bias {number(result['bias'])} that makes {number(result['total'])}."
+            f"{'in each channel ' if several else ''}add up to "
+            f"{_listed(map(number, result['parts']))}; together with the bias "
+            f"{number(result['bias'])}, that makes {number(result['total'])}."
         )
 
 

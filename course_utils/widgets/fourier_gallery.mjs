@@ -148,9 +148,14 @@ export function compute(state) {
 
 const isMask = ({ filter }) => DATA.masks.includes(filter);
 
-function range({ filter, cut_off: cut, width }) {
-  if (filter === "Band-pass") return `from ${number(cut - width / 2, 1)}/${N} to ${number(cut + width / 2, 1)}/${N}`;
-  return filter === "Low-pass" ? `below ${cut}/${N}` : `at least ${cut}/${N}`;
+function range({ filter, edge, cut_off, width }) {
+  const [cut, low, high] = [cut_off, cut_off - width / 2, cut_off + width / 2].map((v) => `${number(Math.max(0, v), 1)}/${N}`);
+  const sides = cut_off > width / 2 ? `${low} and ${high}` : high;
+  return {
+    "Low-pass": { ideal: `below ${cut}`, Gaussian: `gain 1 at 0, 0.61 at ${cut}` },
+    "High-pass": { ideal: `at least ${cut}`, Gaussian: `gain 0 at 0, 0.39 at ${cut}` },
+    "Band-pass": { ideal: `from ${low} to ${high}`, Gaussian: `gain 1 at ${cut}, 0.61 at ${sides}` },
+  }[filter][edge];
 }
 
 function verdict({ largest, differing }) {

@@ -187,14 +187,25 @@ class FourierGallery(CourseWidget):
 
     def _filter_name(self) -> str:
         """Name the filter, with the frequencies that it keeps."""
-        cut, half = self.cut_off, self.width / 2
         if self.filter in FILTERS:
             return str(self.filter)
+        cut, low, high = (
+            f"{number(max(0, cycles), 1)}/{SIZE}"
+            for cycles in (
+                self.cut_off,
+                self.cut_off - self.width / 2,
+                self.cut_off + self.width / 2,
+            )
+        )
+        sides = f"{low} and {high}" if self.cut_off > self.width / 2 else high
         where = {
-            "Low-pass": f"below {cut}/{SIZE}",
-            "High-pass": f"at least {cut}/{SIZE}",
-            "Band-pass": f"from {number(cut - half, 1)}/{SIZE} to {number(cut + half, 1)}/{SIZE}",
-        }[self.filter]
+            ("Low-pass", "ideal"): f"below {cut}",
+            ("Low-pass", "Gaussian"): f"gain 1 at 0, 0.61 at {cut}",
+            ("High-pass", "ideal"): f"at least {cut}",
+            ("High-pass", "Gaussian"): f"gain 0 at 0, 0.39 at {cut}",
+            ("Band-pass", "ideal"): f"from {low} to {high}",
+            ("Band-pass", "Gaussian"): f"gain 1 at {cut}, 0.61 at {sides}",
+        }[self.filter, self.edge]
         return f"{self.filter} ({self.edge}): {where} cycles per pixel"
 
 

@@ -48,7 +48,7 @@ STACKS: dict[str, tuple[int, list[LayerState]]] = {
     "VGG-16, two blocks": (224, _vgg(2, 2)),
     "VGG-16, all five blocks": (224, _vgg(2, 2, 3, 3, 3)),
     "ResNet, stem and stage 1": (224, [conv(7, 2, 3), pool(3, 2, 1), *[conv(3, p=1)] * 4]),
-    "Small ResNet, stem": (32, [conv(3, p=1)] * 5),
+    "Small ResNet, stem and stage 1": (32, [conv(3, p=1)] * 3),
     "Dilated 1, 2, 4, 8": (32, [conv(3, p=d, d=d) for d in (1, 2, 4, 8)]),
 }
 """Stacks by name: the size of the image, and the layers from the image upwards."""

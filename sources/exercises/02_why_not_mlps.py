@@ -485,8 +485,8 @@ for number, net in enumerate(nets):
 # You hand in three sets, each a pair (images, labels) of 300 to 1,000 images, as `make_shapes`
 # draws them: (N, 3, 32, 32), `uint8`. The labels say which figure was drawn.
 #
-# - `control`: ordinary images, on which both nets do well. Without them nobody knows whether a net
-#   fails because of what you changed.
+# - `control`: ordinary images, of which each net classifies more than 60 % correctly. Without them
+#   nobody knows whether a net fails because of what you changed.
 # - `swap`: images with the backgrounds of other classes, as in the lesson.
 # - `cover`: images in which you have covered something, as for an occlusion map. *You* choose what
 #   to cover (the figure, what surrounds it, a square in the middle?) and with what.

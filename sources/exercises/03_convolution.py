@@ -89,7 +89,7 @@ flip_told = None  # a letter
 question = quiz.question("exercises/03_convolution", "flip_told", student_id)
 a, c = question.values["a"], question.values["c"]
 # One white pixel shows all weights in their order; if a = c, that order is the same both ways.
-told = "Give it any image" if a == c else "Give it one white pixel"
+told = "No experiment" if a == c else "Give it one white pixel"
 flip_told = next(x for x, option in question.lettered.items() if option.text.startswith(told))
 ### END SOLUTION
 

@@ -59,7 +59,7 @@ question = quiz.question("exercises/04_stride_padding_pooling", "touched", stude
 n, k, s = (question.values[letter] for letter in "nks")
 lost = (n - k) % s  # the remainder
 last = "row and column" if lost == 1 else f"{lost} rows and columns"
-seen = f"All pixels painted but the last {last}"
+seen = f"All pixels except the last {last}"
 touched = next(x for x, option in question.lettered.items() if option.text == seen)
 ### END SOLUTION
 

@@ -565,10 +565,11 @@ predicted = without_blur / (fine * weak / math.hypot(broad * strong, fine * weak
 # `rows` becomes one by `rows / 2`; the lesson's `shift` can also shift by half a pixel. Then
 # measure all of `HALVINGS` on your image, for a shift by one pixel.
 #
-# hint: What is `f(Tx) - T f(x)` if the layer adds 5 to its output? So which must change, the
-# numerator or the denominator?
+# hint: If a layer adds 5 to its output, what becomes of `f(Tx) - T f(x)`, and what of the norm of
+# the output? Only what the 5 still reaches has to change.
 #
-# hint: Subtract the mean of the output before you take the norm.
+# hint: Leave the numerator as it is: a constant cancels there, and the mean of the error is part of
+# the error.
 #
 # hint: `shift(layer(x), rows / 2)` is what the output should become, and `layer(shift(x, rows))` is
 # what it does become.

@@ -56,7 +56,7 @@ def trained(width, normalised, rate, seed):
 
 
 def learns(width, normalised, rate, seed):
-    """Return whether a net learns at this rate: its loss must fall from 2.3 to below 2.2."""
+    """Return whether a net learns at this rate: its loss must fall below 2.2; guessing has 2.3."""
     return trained(width, normalised, rate, seed)[1] < 2.2  # False for NaN
 
 
@@ -611,8 +611,8 @@ checks.award(4, check_answer, step, predict)
 # *your* width? Take two nets of four convolutions with He's initial weights, one with batch
 # normalisation after each convolution and one without. For each, find the largest of the rates in
 # `RATES` (each is double the one before) at which it still **learns**: 40 steps must bring its loss
-# (the mean over the last ten) from 2.3 to below 2.2. How many doublings lie between the largest
-# rate of the net without normalisation and that of the net with it?
+# (the mean over the last ten) to below 2.2; guessing has 2.3. How many doublings lie between the
+# largest rate of the net without normalisation and that of the net with it?
 
 # %% readonly="width"
 width = own_width(student_id)

@@ -477,7 +477,7 @@ facts.table("resnet20.cifar_parameters", "resnet20.cifar_error", "resnet56.cifar
 # what still differs):
 #
 #     python -m course_utils train resnet20 --data cifar10 --epochs 182 --batch-size 128 --lr 0.1 \
-#         --schedule step --weight-decay 1e-4 --no-nesterov --crop 4 --flip
+#         --schedule step --weight-decay 1e-4 --no-nesterov --precision float32 --crop 4 --flip
 
 # %% [markdown]
 # # Part 4: who looks at the object?

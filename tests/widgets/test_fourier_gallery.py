@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from course_utils.kernels import KERNELS
 from course_utils.models.blurpool import binomial_kernel
 from course_utils.widgets import FourierGallery
-from course_utils.widgets.fourier_gallery import FILTERS, MASKS, PICTURES, mask_of, verdict
+from course_utils.widgets.fourier_gallery import FILTERS, MASKS, PICTURES, Mask, mask_of, verdict
 
 NUM_STATES = 200
 BATCH = 40  # states computed in one call: their answers are long
@@ -158,4 +158,27 @@ def test_describe_says_whether_both_ways_agree() -> None:
     widget = FourierGallery(border="zeros", filter="Band-pass", cut_off=5, width=3)
     assert "from 3.5/32 to 6.5/32 cycles per pixel" in widget.describe()
     assert "The two ways differ in" in verdict(widget.result())
+    wide = FourierGallery(filter="Band-pass", cut_off=1, width=4)  # its lower end is below 0
+    assert "from 0/32 to 3/32 cycles per pixel" in wide.describe()
     assert "no pixel differs by more than rounding" in FourierGallery().describe()
+
+
+@pytest.mark.parametrize(
+    ("filter_name", "told", "gains"),
+    [
+        ("Low-pass", "gain 1 at 0, 0.61 at 6/32 cycles per pixel", {0: 1, 6: 0.61}),
+        ("High-pass", "gain 0 at 0, 0.39 at 6/32 cycles per pixel", {0: 0, 6: 0.39}),
+        (
+            "Band-pass",
+            "gain 1 at 6/32, 0.61 at 4/32 and 8/32 cycles per pixel",
+            {6: 1, 4: 0.61, 8: 0.61},
+        ),
+    ],
+)
+def test_a_gaussian_filter_is_not_said_to_end_anywhere(
+    filter_name: Mask, told: str, gains: dict[int, float]
+) -> None:
+    widget = FourierGallery(filter=filter_name, edge="Gaussian", cut_off=6, width=4)
+    assert told in widget.describe()
+    mask = mask_of(filter_name, "Gaussian", 6, 4)
+    assert {cycles: round(mask[0, cycles].item(), 2) for cycles in gains} == gains

@@ -52,6 +52,8 @@ def wrapped_seen(low: int, high: int, more: int) -> Answer:
     wrap = [low + more > 255, high + more > 255]
     if not wrap[1] or not 20 < last < low or (wrap[0] and first < 5):
         raise ValueError("too little wraps around to be seen, or too much to be told")
+    if not wrap[0] and 255 - more - low < high - (255 - more):
+        raise ValueError("more than half of the range wraps around: not only the brightest")
     darker = "The same image, but darker"
     patches = "Dark patches where the image was brightest, all else brighter"
     white = "White patches where the image was brightest, all else brighter"

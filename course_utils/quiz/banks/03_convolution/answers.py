@@ -90,7 +90,7 @@ def flip_told(a: int, b: int, c: int) -> Answer:
     }
     telling = [text for text, (kept, flipped) in both.items() if not kept.equal(flipped)]
     dot, flat, columns = images
-    nothing = "Give it any image: for this filter no image shows a flip"
+    nothing = "No experiment: a flip leaves this filter as it is"
     return Answer(
         telling[0] if telling else nothing,
         symmetry_overlooked=None if telling else dot,

@@ -70,13 +70,14 @@ def touched(n: int, k: int, s: int) -> Answer:
 
     def without(last: int) -> str:
         number = f"{last} rows and columns" if last > 1 else "row and column"
-        return f"All pixels painted but the last {number}"
+        return f"All pixels except the last {number}"
 
+    wide = f"{lost} pixels" if lost > 1 else "one pixel"
     return Answer(
         without(lost),
-        lost_on_all_sides=f"All pixels painted but a frame, {lost} wide on each side",
+        lost_on_all_sides=f"All pixels except a frame {wide} wide",
         stride_lost=None if lost == s - 1 else without(s - 1),
-        nothing_lost="All pixels painted, the last row and column too",
+        nothing_lost="All pixels, including the last row and column",
     )
 
 
