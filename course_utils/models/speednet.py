@@ -1,19 +1,58 @@
 """A net that is built for speed: few and wide layers, which spend their time on small maps."""
 
+import math
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import nn
 
 from course_utils.models.choices import checked
 
-__all__ = ["SpeedBlock", "SpeedNet", "speednet"]
+__all__ = ["PatchWhitening", "SpeedBlock", "SpeedNet", "speednet"]
 
 Activation = Literal["gelu", "relu"]
 ACTIVATIONS: dict[Activation, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU}
 
-PATCH_FILTERS = 24
+SMALLEST_VARIANCE = 5e-4  # added to that of each response, so that it does not amplify mere noise
 LOGIT_SCALE = 1 / 9
+
+
+class PatchWhitening(nn.Module):
+    """Fixed 2x2 filters whose responses are hardly correlated, each scaled to variance 1.
+
+    The filters are a cosine basis over channels, rows and columns: for colour images, brightness
+    and two opponent colours, each as a mean, as an edge in one of two directions and as a
+    checkerboard. The principal components of 2x2 patches of photos look almost the same. Each
+    response comes with both signs, since the activation that follows treats them differently.
+
+    Args:
+        in_channels: Channels of the images, C; there are 8C responses.
+
+    Source: Jordan 2024, section 3.2 (after Page 2019).
+    Differs: Jordan computes principal components of training images; batch normalisation scales.
+    """
+
+    filters: torch.Tensor
+
+    def __init__(self, in_channels: int) -> None:
+        super().__init__()
+        basis = torch.einsum("ac,bi,dj->abdcij", cosines(in_channels), cosines(2), cosines(2))
+        self.register_buffer("filters", basis.reshape(-1, in_channels, 2, 2))  # (4C, C, 2, 2)
+        self.scale = nn.BatchNorm2d(4 * in_channels, eps=SMALLEST_VARIANCE, affine=False)
+        self.bias = nn.Parameter(torch.zeros(8 * in_channels, 1, 1))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Turn images (N, C, H, W) into responses (N, 8C, H - 1, W - 1)."""
+        responses = self.scale(F.conv2d(images, self.filters))
+        return torch.cat([responses, -responses], dim=1) + self.bias
+
+
+def cosines(n: int) -> torch.Tensor:
+    """Return an orthonormal basis (n, n) of cosines, one per row, the constant one first."""
+    k = torch.arange(n)
+    rows = torch.cos(math.pi / n * (k + 0.5) * k[:, None])
+    return rows / rows.norm(dim=1, keepdim=True)
 
 
 class SpeedBlock(nn.Sequential):
@@ -45,7 +84,7 @@ class SpeedBlock(nn.Sequential):
 
 
 class SpeedNet(nn.Module):
-    """A 2x2 convolution, three blocks of two convolutions, the largest value of each map.
+    """2x2 filters, three blocks of two convolutions, and the largest value of each map.
 
     Args:
         in_channels: Channels of the images.
@@ -53,10 +92,11 @@ class SpeedNet(nn.Module):
         widths: Filters of each block's convolutions.
         activation: `gelu` or `relu`.
         pool_first: See `SpeedBlock`.
+        whitening: Whether the first filters are those of `PatchWhitening`; otherwise as many are
+            learned.
 
-    Source: Jordan 2024, sections 3.1 and 3.2 (widths 64, 256, 256).
-    Differs: the first filters are learned, where Jordan computes them from the images so that they
-        whiten 2x2 patches, and freezes them; normalisation has a scale.
+    Source: Jordan 2024, sections 3.1 and 3.2.
+    Differs: normalisation has a scale; no rate of their own for its biases.
     """
 
     def __init__(
@@ -66,12 +106,15 @@ class SpeedNet(nn.Module):
         widths: tuple[int, ...] = (64, 256, 256),
         activation: Activation = "gelu",
         pool_first: bool = True,
+        whitening: bool = True,
     ) -> None:
         super().__init__()
-        self.patches = nn.Conv2d(in_channels, PATCH_FILTERS, 2)
+        channels = 8 * in_channels
+        self.patches = (
+            PatchWhitening(in_channels) if whitening else nn.Conv2d(in_channels, channels, 2)
+        )
         self.activation = ACTIVATIONS[activation]()
         self.blocks = nn.Sequential()
-        channels = PATCH_FILTERS
         for width in widths:
             self.blocks.append(SpeedBlock(channels, width, activation, pool_first))
             channels = width
@@ -79,7 +122,7 @@ class SpeedNet(nn.Module):
         self.classifier = nn.Linear(channels, num_classes, bias=False)
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Turn images (N, C, 32, 32) into logits (N, num_classes)."""
+        """Turn images (N, C, H, W) into logits (N, num_classes); sizes are for 32 x 32."""
         x = self.activation(self.patches(images))  # (N, 24, 31, 31)
         x = self.blocks(x)  # (N, 256, 3, 3)
         x = self.pool(x).flatten(1)  # (N, 256)
@@ -94,6 +137,7 @@ def speednet(
     widths: tuple[int, ...] = (64, 256, 256),
     activation: Activation = "gelu",
     pool_first: bool = True,
+    whitening: bool = True,
     identity_start: bool = True,
 ) -> SpeedNet:
     """Build a net made to learn CIFAR-10 in as little time as possible.
@@ -104,12 +148,13 @@ def speednet(
         widths: Filters of each block's convolutions.
         activation: `gelu` or `relu`.
         pool_first: See `SpeedBlock`.
+        whitening: See `SpeedNet`.
         identity_start: Whether a 3x3 convolution begins by copying its input to as many of its
-            outputs, so that only the others, and the first and last layer, are drawn at random.
+            outputs, so that only the other filters are drawn at random.
 
     Source: Jordan 2024, sections 3.1 to 3.3; PyTorch's own initial weights.
     """
-    model = SpeedNet(in_channels, num_classes, widths, activation, pool_first)
+    model = SpeedNet(in_channels, num_classes, widths, activation, pool_first, whitening)
     if identity_start:
         for layer in model.blocks.modules():
             if isinstance(layer, nn.Conv2d):

@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from course_utils.data import load
 from course_utils.models import build
 from course_utils.models.densenet import DenseBlock, DenseLayer, MemoryEfficientDenseLayer
 from course_utils.models.googlenet import INCEPTION_TABLE, GoogLeNetOutput, Inception
@@ -17,6 +18,7 @@ from course_utils.models.locally_connected import LocallyConnected2d
 from course_utils.models.mlp import MLP
 from course_utils.models.nin import MLPConv
 from course_utils.models.resnet import BasicBlock, Bottleneck, Shortcut
+from course_utils.models.speednet import PatchWhitening
 from course_utils.models.vgg import VGGBlock
 
 
@@ -363,6 +365,30 @@ def test_memory_efficient_stores_less():
 
 def test_speednet_has_the_parameters_of_its_paper():
     assert round(num_parameters(build("speednet")) / 1e6, 2) == 1.97
+
+
+def test_whitening_filters_are_a_basis_and_their_responses_have_variance_one():
+    filters = PatchWhitening(3).filters.flatten(1)
+    torch.testing.assert_close(filters @ filters.T, torch.eye(12), atol=1e-6, rtol=0)
+    colours = filters[::4].reshape(3, 3, 4)[..., 0]  # of the three means of a patch
+    opposite = torch.tensor([[1.0, 1.0, 1.0], [1.0, 0.0, -1.0], [1.0, -2.0, 1.0]])
+    torch.testing.assert_close(colours * opposite.norm(dim=1, keepdim=True) * 2, opposite)
+    responses = PatchWhitening(2)(maps(8, 2, 9, 9).float())
+    assert responses.shape == (8, 16, 8, 8)
+    torch.testing.assert_close(responses[:, :8], -responses[:, 8:])
+    torch.testing.assert_close(
+        responses.var((0, 2, 3), correction=0), torch.ones(16), atol=0.01, rtol=0
+    )
+
+
+def test_whitening_hardly_leaves_a_correlation_in_photos():
+    """Neighbouring pixels of photos of clothes are nearly equal."""
+    images = next(iter(load("fashion_mnist_mini", batch_size=200).test))[0]
+    banks = {"pixels": torch.eye(4).reshape(4, 1, 2, 2), "whitened": PatchWhitening(1).filters}
+    responses = {k: F.conv2d(images, bank).transpose(0, 1).flatten(1) for k, bank in banks.items()}
+    largest = {k: (torch.corrcoef(r) - torch.eye(4)).abs().max() for k, r in responses.items()}
+    assert largest["pixels"] > 0.9
+    assert largest["whitened"] < 0.1
 
 
 def test_speednet_starts_by_passing_its_input_on():
