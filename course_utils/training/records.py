@@ -97,6 +97,14 @@ class RecordedRuns:
         return self.histories[0].config.lr
 
     @property
+    def tried(self) -> str:
+        """The rates that were tried and how well each validated: `0.1: 61.7%, 0.2: diverged`."""
+        return ", ".join(
+            f"{lr:g}: {'diverged' if accuracy is None else f'{accuracy:.1%}'}"
+            for lr, accuracy in self.trials.items()
+        )
+
+    @property
     def test_accuracy(self) -> Spread:
         """Accuracy on the test set, over the runs."""
         return spread(self.test_accuracies)

@@ -764,8 +764,7 @@ print(facts.get("googlenet.heads_later"))
 names = ("inception_vgg", "inception_googlenet")
 nets = {name: records.load(name) for name in names}
 for found in nets.values():
-    tried = ", ".join(f"{accuracy:.1%} at {lr}" for lr, accuracy in found.trials.items())
-    print(f"{found.title}: rate {found.lr}; on the validation set {tried}")
+    print(f"{found.title}: rate {found.lr} (validation by rate: {found.tried})")
 records.table(*names)
 
 # %%

@@ -706,16 +706,16 @@ records.table(*(name.replace("depth", "settled") for name in titles.values()))
 # epochs chose the rates, and with two seeds the interval is rather too narrow.)
 
 # %%
-on_cifar = {title: records.load(name.replace("depth", "cifar")) for title, name in titles.items()}
+cifar = {title: f"cifar_{name.removeprefix('depth_')}" for title, name in titles.items()}
+on_cifar = {title: records.load(name) for title, name in cifar.items()}
 for title, recorded in on_cifar.items():
-    trials = ", ".join(f"{lr:g}: {accuracy:.1%}" for lr, accuracy in recorded.trials.items())
-    print(f"{title:9} rate {recorded.lr:4g} (validation at rate {trials})")
+    print(f"{title:9} rate {recorded.lr:4g} (validation by rate: {recorded.tried})")
 show(
     plot_records(on_cifar, "train_loss", "training loss"),
     "Training loss of four nets on CIFAR-10 over 15 epochs, mean of two seeds: plain-56 is far above "
     "the others in every epoch, then comes plain-20; ResNet-56 is lowest from the third epoch on",
 )
-records.table(*(name.replace("depth", "cifar") for name in titles.values()))
+records.table(*cifar.values())
 
 # %%
 lead = records.compare(on_cifar["ResNet-20"], on_cifar["plain-20"])

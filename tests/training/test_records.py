@@ -1,6 +1,7 @@
 """Recorded runs: what is read back, and that no record is behind its experiment."""
 
 import base64
+import dataclasses
 import json
 import math
 import re
@@ -59,6 +60,13 @@ def test_one_run_alone_has_no_deviation():
 def test_an_empty_or_foreign_record_is_refused(changes):
     with pytest.raises(ValueError, match="make records"):
         records.from_dict(content(**changes))
+
+
+def test_the_rates_that_were_tried_are_told_in_words():
+    trials = {0.05: 0.8126, 0.1: 0.85, 0.2: None}
+    assert dataclasses.replace(records.load("lenet5"), trials=trials).tried == (
+        "0.05: 81.3%, 0.1: 85.0%, 0.2: diverged"
+    )
 
 
 def test_an_unknown_record_is_answered_with_those_there_are():
