@@ -732,7 +732,7 @@ checks.award(2, check_answer, predicted, plain, normalised, doublings, error)
 # graded by a person.
 
 # %% [markdown] written="larger_rates" points=2
-# **A model answer.** I predicted six doublings, and measured 3.7 with a standard error of 0.3.
+# **A model answer.** I predicted six doublings, and measured 4.0 with a standard error of 0.6.
 # Each of my rates is double the one before, so I know each gap only to within about one doubling,
 # but six lies outside that range, too. A loss below 2.2 after 40 steps may be easier to reach for
 # the normalised net simply because it learns faster, so the gap depends on the threshold and on the
