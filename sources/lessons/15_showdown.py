@@ -523,12 +523,14 @@ show(
 names = ("speed_resnet20", "cifar_resnet56", "speed_cifar", "speed_short")
 for name in names:
     ran = records.load(name)
-    print(f"{ran.title:21} rate {ran.lr:3g} (validation by rate: {ran.tried})")
+    print(f"{ran.title:22} rate {ran.lr:3g} (validation by rate: {ran.tried})")
 records.table(*names)
 
 # %%
 slow, fast, short = (records.load(f"speed_{name}") for name in ("resnet20", "cifar", "short"))
-expect(records.compare(fast, slow).low > 0.02, "In equal time the fast net is over two points ahead.")
+expect(
+    records.compare(fast, slow).low > 0.02, "In equal time the fast net is over two points ahead."
+)
 print(f"after a fifth of the time: {records.compare(short, slow)}")
 expect(short.seconds < slow.seconds / 4, "Four epochs take less than a quarter of that time.")
 expect(records.compare(short, slow).low > -0.025, "After them it is at most 2.5 points behind.")
