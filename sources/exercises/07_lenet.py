@@ -260,9 +260,9 @@ checks.award(1, check_answer, precision)
 # - at least half of its parameters are the weights of convolutions;
 # - every parameter can learn: a gradient reaches it.
 #
-# The requirements below are your own; the function must meet others, too, some with images that
-# are not square. All budgets are between 12,000 and 60,000 parameters. Build the net from layers
-# of `torch.nn`.
+# The requirements below are your own; the function must meet others, too: images of 20 to 36 pixels
+# along each side, not always square, 4 to 20 classes, and budgets between 12,000 and 60,000
+# parameters. Build the net from layers of `torch.nn`.
 #
 # hint: What makes LeNet-5's first linear layer large? `nn.AdaptiveAvgPool2d(2)` before
 # `nn.Flatten()` reduces each map to four numbers, whatever the size of the image.
@@ -751,10 +751,11 @@ predicted = round(num_images * (1 - wrong))  # as many as have a correct label
 # labelled images (`SIZES`), each with the same three seeds.
 #
 # `worth_of(curve, accuracy)` reads off how many correctly labelled images it takes to reach an
-# accuracy; `curve` is a dictionary {size: mean accuracy}. Report `worth`, the number that you read
-# off at the mean accuracy of the three nets trained on your set, and `span`, the two numbers that
-# you read off at this mean minus and plus two standard errors. (The standard error is the standard
-# deviation of the three accuracies, computed with n − 1, divided by √3.)
+# accuracy; `curve` is a dictionary {size: mean accuracy}. It never leaves the curve: 50 may mean
+# "50 or fewer", and 1350 "1,350 or more". Report `worth`, the number that you read off at the mean
+# accuracy of the three nets trained on your set, and `span`, the two numbers that you read off at
+# this mean minus and plus two standard errors. (The standard error is the standard deviation of the
+# three accuracies, computed with n − 1, divided by √3.)
 #
 # hint: `[trained(num_images, wrong, seed) for seed in range(3)]` is a list of three pairs, each
 # with the accuracy first. For correctly labelled images, `wrong` is 0.
@@ -897,18 +898,18 @@ checks.award(2, check_answer, predicted, noisy, reproduced, clean, worth, span)
 ### END HIDDEN TESTS
 
 # %% [markdown]
-# **In a few sentences:** What did you predict, and what did the experiment show, given the span? In
-# which two ways could wrong labels do harm, and which of them does the share of wrong labels that
-# your nets reproduce suggest? You could have the wrong labels corrected, or double your set by
-# buying new images, whose labels are wrong as often as yours: what would you train and compare
-# before you decide? 2 points, graded by a person.
+# **In a few sentences:** What did you predict, and what did the experiment show, given the span?
+# Name two ways in which wrong labels could do harm. Which of them fits the share of wrong labels
+# that your nets reproduce? You could have the wrong labels corrected, or double your set by buying
+# new images, whose labels are wrong as often as yours: what would you train and compare before you
+# decide? 2 points, graded by a person.
 
 # %% [markdown] written="doubtful_labels" points=2
 # **A model answer.** I predicted 1,080 images, as many as have a correct label in my set, but my
-# nets are only as accurate as nets trained on 93 correctly labelled images, and 1,080 lies far
-# outside the span of 68 to 129: the wrong labels do not merely teach nothing, they do harm. A net
-# could memorise them, or they could disturb each step, because gradients in all directions drown
-# out the useful part of a batch. My nets reproduce 5 % of the wrong labels, hardly more than chance:
+# nets are only as accurate as nets trained on about 90 correctly labelled images, and 1,080 lies
+# far outside the span of about 70 to 120: the wrong labels do not merely teach nothing, they do
+# harm. A net could memorise them, or they could disturb each step, because gradients in all
+# directions drown out the useful part of a batch. My nets reproduce 5 % of the wrong labels, hardly more than chance:
 # they are wrong on 35 % of new images, and a ninth of that is 4 %. So I think that the steps suffer.
 # Before I decide, I would train on twice as many images with the same share of wrong labels, and on
 # my own set with all labels correct, for as many steps as here and for ten times as many: I would be

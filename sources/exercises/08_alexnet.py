@@ -812,13 +812,13 @@ checks.award(2, check_answer, predicted, measured, gained, error)
 # %% [markdown]
 # **In a few sentences:** What did you predict, and what did the experiment show, given the standard
 # errors? What does each of the three parts do, and why should it help, or not help, a net that has
-# few images and 250 steps? What would you change in the experiment before you advised somebody who
-# has as many images as you to leave a part out? 2 points, graded by a person.
+# few images and 250 steps? What would you change in the experiment before you advise somebody with
+# equally few images to leave a part out? 2 points, graded by a person.
 
 # %% [markdown] written="which_part_pays" points=2
 # **A model answer.** I predicted augmentation, because it alone adds something new, but with my 120
 # images no part changes the accuracy of the plain net by two standard errors, and with augmentation
-# it is 0.7 points *lower*: the experiment decides nothing and does not support my prediction.
+# it is about a point *lower*: the experiment decides nothing and does not support my prediction.
 # Augmentation makes every batch different, so in 250 steps the net may not see any view often
 # enough to fit it, and shoes that point the other way hardly occur among the test images; dropout
 # and weight decay add nothing new and only keep the net from relying on single units or large

@@ -97,11 +97,11 @@ cause_told = next(x for x, option in question.lettered.items() if option.text.st
 # %% [markdown] tier="drill" minutes=5
 # ## Task 1: a layer that changes nothing
 #
-# The authors of VGG trained a shallow net first and added layers to it later. A careful way to do
-# that is to insert layers that at first change nothing. Complete the function: it returns the
-# weights of a `k` × `k` convolution that reads `channels` maps and returns as many (`k` is odd, the
-# padding is `k // 2`, and there is no bias). If its input is the output of a ReLU, this
-# convolution, followed by a ReLU, must return that input unchanged.
+# The authors of VGG trained a shallow net first, and started deeper ones with some of its layers.
+# A careful way to make a trained net deeper is to insert layers that at first change nothing.
+# Complete the function: it returns the weights of a `k` × `k` convolution that reads `channels`
+# maps and returns as many (`k` is odd, the padding is `k // 2`, and there is no bias). If its input
+# is the output of a ReLU, this convolution, followed by a ReLU, must return that input unchanged.
 #
 # hint: The maps contain no negative numbers, so the ReLU does nothing to them. What must the
 # convolution alone do?
@@ -182,7 +182,8 @@ checks.award(1, check_answer, harmless_weights)
 # the first block has `width` filters, each of the second twice as many, each of the third four
 # times as many. Find how many layers each block needs so that
 #
-# - one output of the third block (after its pool) sees exactly `field` pixels along each axis;
+# - one output of the third block (after its pool) has a receptive field of exactly `field` pixels
+#   along each axis (it is wider than the image here: it reaches into the padding);
 # - the net has at most `max_parameters` parameters;
 # - one image takes at most `max_multiply_adds` multiply-adds (one for each weight and position).
 #
@@ -254,7 +255,7 @@ def _require_design(layers_per_block, brief):
     fine = min(counts) >= 1 and max(counts) < field
     checks.require(fine, f"{start} are not possible: each block needs 1 to {field - 1}.")
     found, parameters, work = _measured(counts, width)
-    checks.require(found == field, f"{start} see {found} pixels.")
+    checks.require(found == field, f"{start} have a field of {found} pixels.")
     sentence = f"{start} have {parameters:,} parameters: at most {max_parameters:,} are allowed."
     checks.require(parameters <= max_parameters, sentence)
     sentence = f"{start} take {work:,} multiply-adds: at most {max_multiply_adds:,} are allowed."

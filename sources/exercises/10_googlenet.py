@@ -35,7 +35,7 @@ def your_brief(student_id):
 
 
 def small_net(width, reduction=None):
-    """Return a net of three 3 x 3 layers, each after a 1 x 1 reduction if its width is given."""
+    """Return a net: a first layer, and three 3 x 3 layers, each after a reduction if it is given."""
     layers = [nn.Conv2d(1, width, 3, stride=2, padding=1), nn.ReLU()]
     for _ in range(3):
         if reduction:
@@ -97,7 +97,7 @@ axis_seen = None  # a letter
 question = quiz.question("exercises/10_googlenet", "axis_seen", student_id)
 a, b = question.values["a"], question.values["b"]
 # Along the height, only the heights may differ; with equal channels there is no error.
-seen = f"No error: maps of {a} channels" if a == b else "An error at the concatenation"
+seen = f"No error: {a} maps, " if a == b else "An error at the concatenation"
 axis_seen = next(x for x, option in question.lettered.items() if option.text.startswith(seen))
 ### END SOLUTION
 
@@ -165,7 +165,8 @@ def check_small(evidence):
         "you leave out the bias": logits - bias,
         "you divide the bias among the positions: each must get the whole bias": logits
         - bias * 15 / 16,
-        "you divide the logit among the positions: their mean must be the logit": logits / 16,
+        "you divide the logit among the positions: the mean of the evidence, not its sum, is the "
+        "logit": logits / 16,
     }
     checks.require_tensor(found.double().mean(dim=(2, 3)).float(), logits, slips, tolerance=1e-4)
 
@@ -313,8 +314,8 @@ checks.award(3, check_answer, reductions)
 # Somebody wrote a small net: three paths read the images, and both an auxiliary head and the layers
 # above read the maps of the paths. The symptoms: "The net stops with an error about channels. With
 # a workaround it runs, but it changes my images. And when I replaced the auxiliary head after
-# training, all predictions changed." Run the next two cells, and look at the symptoms before you
-# read the code.
+# training, all logits changed." Run the next two cells, and look at the symptoms before you read
+# the code.
 
 # %% readonly="broken"
 
@@ -332,7 +333,7 @@ class MiniNet(nn.Module):
 
 
 def broken_join(paths, x):
-    """Subtract its mean from each map, apply all paths to the result, and concatenate."""
+    """Subtract from each channel of x its mean, apply all paths to the result, and concatenate."""
     x -= x.mean(dim=(2, 3), keepdim=True)
     return torch.cat([path(x).relu() for path in paths], dim=2)
 
@@ -386,7 +387,7 @@ for name, logits in {"the old head:": old_head, "a new head:": new_head}.items()
 
 # %% task="repair"
 def join(paths, x):
-    """Subtract its mean from each map, apply all paths to the result, and concatenate."""
+    """Subtract from each channel of x its mean, apply all paths to the result, and concatenate."""
     ### BEGIN SOLUTION
     centred = x - x.mean(dim=(2, 3), keepdim=True)  # a new tensor: the caller's does not change
     return torch.cat([path(centred).relu() for path in paths], dim=1)  # channels side by side
@@ -538,9 +539,10 @@ checks.award(4, check_answer, join, outputs)
 # ## Task 4: does the reduction pay?
 #
 # In the lesson a reduction makes a module *cheaper*. The work that you save could pay for a wider
-# net. `small_net(width)` has three plain 3 × 3 layers. `small_net(wide, wide // 4)` has a 1 × 1
-# reduction to a quarter of the channels before each of them, so it can be wider for the same work.
-# Which of the two nets is more accurate **at equal multiply-adds**?
+# net. After its first layer, `small_net(width)` has three plain 3 × 3 layers. In
+# `small_net(wide, wide // 4)` a 1 × 1 reduction to a quarter of the channels comes before each of
+# these three, so it can be wider for the same work. Which of the two nets is more accurate **at
+# equal multiply-adds**?
 
 # %% readonly="width"
 plain_width = own_width(student_id)
@@ -672,11 +674,11 @@ checks.award(2, check_answer, predicted, wide, plain, reduced, difference, error
 # **A model answer.** I predicted the reduced net, because it is nearly twice as wide for the same
 # work, but over three seeds its mean accuracy is 1.2 points below the plain net's, with a standard
 # error of 4.8, so my experiment decides nothing. The nets do not differ in the reduction alone: the
-# reduced one has six layers instead of three and three more ReLUs, which may make it learn more
-# slowly at the same learning rate, and it has more channels before the classifier. I would train
-# both until the accuracy levels off, each with its own best learning rate and with more seeds, and
-# add a net of six plain layers at the same work, to separate the effect of depth from that of the
-# reduction.
+# reduced one has six convolutions instead of three after its first layer, and three more ReLUs,
+# which may make it learn more slowly at the same learning rate, and it has more channels before the
+# classifier. I would train both until the accuracy levels off, each with its own best learning rate
+# and with more seeds, and add a net with six plain layers after the first, at the same work, to
+# separate the effect of depth from that of the reduction.
 #
 # **Marking scheme.** The numbers are the student's own; the feedback page shows them.
 #

@@ -261,7 +261,7 @@ WRONG = [
     (HARMLESS_IS, harmless("weights[..., 0, 0] = 1"), "into a corner", False),
     (HARMLESS_IS, harmless(result="weights[0]"), "the shape (1, 3, 3)", False),
     (HARMLESS_IS, harmless(result="weights.tolist()"), "Return one tensor", False),
-    (DESIGN_IS, design(result="(1, 1, 1)"), "see 22 pixels", False),
+    (DESIGN_IS, design(result="(1, 1, 1)"), "have a field of 22 pixels", False),
     (DESIGN_IS, design(result="(0, *counts[1:])"), "are not possible", False),
     (DESIGN_IS, design(result="counts[:2]"), "answer with 3 numbers", False),
     (DESIGN_IS, design("seen == field + 1"), "not answered yet", False),

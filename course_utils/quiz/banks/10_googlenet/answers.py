@@ -86,7 +86,7 @@ def work_saved(c: int, r: int, k: int, f: int) -> Answer:
 def axis_seen(a: int, b: int, n: int) -> Answer:
     """Say what happens to paths with a, b, a and b channels, concatenated along the height."""
     stopped = "An error at the concatenation: the numbers of channels differ"
-    higher = f"No error: maps of {a} channels, {4 * n} high and {n} wide"
+    higher = f"No error: {a} maps, {4 * n} high and {n} wide"
     return Answer(
         higher if a == b else stopped,
         concatenation_wants_height="An error at the concatenation: only axis 1 can be used"
