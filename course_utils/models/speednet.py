@@ -14,9 +14,6 @@ __all__ = ["PatchWhitening", "SpeedBlock", "SpeedNet", "speednet"]
 Activation = Literal["gelu", "relu"]
 ACTIVATIONS: dict[Activation, type[nn.Module]] = {"gelu": nn.GELU, "relu": nn.ReLU}
 
-SMALLEST_VARIANCE = 5e-4  # added to that of each response, so that it does not amplify mere noise
-LOGIT_SCALE = 1 / 9
-
 
 class PatchWhitening(nn.Module):
     """Fixed 2x2 filters whose responses are hardly correlated, each scaled to variance 1.
@@ -39,7 +36,8 @@ class PatchWhitening(nn.Module):
         super().__init__()
         basis = torch.einsum("ac,bi,dj->abdcij", cosines(in_channels), cosines(2), cosines(2))
         self.register_buffer("filters", basis.reshape(-1, in_channels, 2, 2))  # (4C, C, 2, 2)
-        self.scale = nn.BatchNorm2d(4 * in_channels, eps=SMALLEST_VARIANCE, affine=False)
+        # Without so large an eps, responses that are almost 0 would be amplified to mere noise.
+        self.scale = nn.BatchNorm2d(4 * in_channels, eps=5e-4, affine=False)
         self.bias = nn.Parameter(torch.zeros(8 * in_channels, 1, 1))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
@@ -61,7 +59,7 @@ class SpeedBlock(nn.Sequential):
     Args:
         in_channels: Channels of the input.
         out_channels: Filters of both convolutions.
-        activation: `gelu` or `relu`.
+        activation: Class of the activations.
         pool_first: Whether the pool comes before the first normalisation, which then works on a
             quarter of the pixels, and the second convolution, too; otherwise it ends the block.
     """
@@ -70,12 +68,12 @@ class SpeedBlock(nn.Sequential):
         self,
         in_channels: int,
         out_channels: int,
-        activation: Activation = "gelu",
+        activation: type[nn.Module] = nn.GELU,
         pool_first: bool = True,
     ) -> None:
         def layer(channels: int, *pool: nn.Module) -> list[nn.Module]:
             conv = nn.Conv2d(channels, out_channels, 3, padding=1, bias=False)
-            return [conv, *pool, nn.BatchNorm2d(out_channels), ACTIVATIONS[activation]()]
+            return [conv, *pool, nn.BatchNorm2d(out_channels), activation()]
 
         pool = [nn.MaxPool2d(2)]
         first = layer(in_channels, *pool) if pool_first else layer(in_channels)
@@ -90,7 +88,7 @@ class SpeedNet(nn.Module):
         in_channels: Channels of the images.
         num_classes: Number of logits.
         widths: Filters of each block's convolutions.
-        activation: `gelu` or `relu`.
+        activation: Class of the activations.
         pool_first: See `SpeedBlock`.
         whitening: Whether the first filters are those of `PatchWhitening`; otherwise as many are
             learned.
@@ -104,7 +102,7 @@ class SpeedNet(nn.Module):
         in_channels: int = 3,
         num_classes: int = 10,
         widths: tuple[int, ...] = (64, 256, 256),
-        activation: Activation = "gelu",
+        activation: type[nn.Module] = nn.GELU,
         pool_first: bool = True,
         whitening: bool = True,
     ) -> None:
@@ -113,7 +111,7 @@ class SpeedNet(nn.Module):
         self.patches = (
             PatchWhitening(in_channels) if whitening else nn.Conv2d(in_channels, channels, 2)
         )
-        self.activation = ACTIVATIONS[activation]()
+        self.activation = activation()
         self.blocks = nn.Sequential()
         for width in widths:
             self.blocks.append(SpeedBlock(channels, width, activation, pool_first))
@@ -126,7 +124,7 @@ class SpeedNet(nn.Module):
         x = self.activation(self.patches(images))  # (N, 24, 31, 31)
         x = self.blocks(x)  # (N, 256, 3, 3)
         x = self.pool(x).flatten(1)  # (N, 256)
-        return self.classifier(x) * LOGIT_SCALE  # (N, num_classes)
+        return self.classifier(x) / 9  # (N, num_classes)
 
 
 @checked
@@ -154,7 +152,8 @@ def speednet(
 
     Source: Jordan 2024, sections 3.1 to 3.3; PyTorch's own initial weights.
     """
-    model = SpeedNet(in_channels, num_classes, widths, activation, pool_first, whitening)
+    chosen = ACTIVATIONS[activation]
+    model = SpeedNet(in_channels, num_classes, widths, chosen, pool_first, whitening)
     if identity_start:
         for layer in model.blocks.modules():
             if isinstance(layer, nn.Conv2d):

@@ -906,10 +906,10 @@ checks.award(2, check_answer, predicted, noisy, reproduced, clean, worth, span)
 
 # %% [markdown] written="doubtful_labels" points=2
 # **A model answer.** I predicted 1,080 images, as many as have a correct label in my set, but my
-# nets are only as accurate as nets trained on about 90 correctly labelled images, and 1,080 lies
-# far outside the span of about 70 to 120: the wrong labels do not merely teach nothing, they do
-# harm. A net could memorise them, or they could disturb each step, because gradients in all
-# directions drown out the useful part of a batch. My nets reproduce 5 % of the wrong labels, hardly more than chance:
+# nets are only as accurate as nets trained on 93 correctly labelled images, and 1,080 lies far
+# outside the span of 68 to 129: the wrong labels do not merely teach nothing, they do harm. A net
+# could memorise them, or they could disturb each step, because gradients in all directions drown
+# out the useful part of a batch. My nets reproduce 5 % of the wrong labels, hardly more than chance:
 # they are wrong on 35 % of new images, and a ninth of that is 4 %. So I think that the steps suffer.
 # Before I decide, I would train on twice as many images with the same share of wrong labels, and on
 # my own set with all labels correct, for as many steps as here and for ten times as many: I would be

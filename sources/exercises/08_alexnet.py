@@ -818,7 +818,7 @@ checks.award(2, check_answer, predicted, measured, gained, error)
 # %% [markdown] written="which_part_pays" points=2
 # **A model answer.** I predicted augmentation, because it alone adds something new, but with my 120
 # images no part changes the accuracy of the plain net by two standard errors, and with augmentation
-# it is about a point *lower*: the experiment decides nothing and does not support my prediction.
+# it is 1.1 points *lower*: the experiment decides nothing and does not support my prediction.
 # Augmentation makes every batch different, so in 250 steps the net may not see any view often
 # enough to fit it, and shoes that point the other way hardly occur among the test images; dropout
 # and weight decay add nothing new and only keep the net from relying on single units or large
